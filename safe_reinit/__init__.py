@@ -1,0 +1,61 @@
+"""The safe way to wipe an Alibaba Cloud ECS disk back to its initial state (ReInitDisk).
+
+    client = safe_reinit.connect(region="cn-hangzhou")
+    plan = client.plan(["d-..."], stop_instance=True, reason="CHG-1")
+    report = client.run(plan, confirm=plan.confirm_with, on_event=print)
+
+Importing the package imports nothing heavy; the SDK comes with the first call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .client import Client, Interrupt, connect
+    from .errors import (
+        Error,
+        NotRestarted,
+        OutcomeUnknown,
+        PartlyDone,
+        RunFailed,
+        RunRefused,
+        Stranded,
+        UsageError,
+    )
+    from .model import Event, Finding, Plan, Report
+
+_HOME = {
+    "client": ("Client", "Interrupt", "connect"),
+    "errors": (
+        "Error", "NotRestarted", "OutcomeUnknown", "PartlyDone", "RunFailed", "RunRefused", "Stranded", "UsageError",
+    ),
+    "model": ("Event", "Finding", "Plan", "Report"),
+}  # fmt: skip
+
+__all__ = [
+    "Client",
+    "Error",
+    "Event",
+    "Finding",
+    "Interrupt",
+    "NotRestarted",
+    "OutcomeUnknown",
+    "PartlyDone",
+    "Plan",
+    "Report",
+    "RunFailed",
+    "RunRefused",
+    "Stranded",
+    "UsageError",
+    "connect",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+    for module, names in _HOME.items():
+        if name in names:
+            from importlib import import_module  # noqa: PLC0415 - only when something is asked for
+
+            return getattr(import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,154 @@
+"""One guarded call: look again, decide again, write the intention down, call once, write down the answer.
+
+A retry is a new guarded call. Nothing here waits, and nothing here repeats a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from . import codes, record, retry
+from .checks import judge
+from .clock import Clock
+from .cloud import Cloud, CloudError, NotSent, Refused
+from .decide import decide
+from .look import observe, tick
+from .model import DiskFacts, Failure, Observation, Plan, PlannedJob, Record, Send
+from .plan import expected, moved
+
+_OURS = ("Status",)
+"""What our own stop changes of an instance; ``decide`` judges it instead."""
+
+
+class Keeper(Protocol):
+    """Where a job's record lives: a change is kept before what follows from it is done."""
+
+    @property
+    def record(self) -> Record:
+        """The record as it stands."""
+
+    def keep(self, change: Callable[[Record], Record]) -> Record:
+        """Change the record, keep it, and give it; raises where this process may not write it any more."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """What one call needs to know of its run."""
+
+    cloud: Cloud
+    clock: Clock
+    plan: Plan
+    tell: Callable[[str, Send, dict[str, object]], None]
+    """Is told ``intend`` and ``answer``."""
+
+    def __call__(self, job: PlannedJob, keeper: Keeper, send: Send) -> None:
+        """Make the call, if it is still the one to make.
+
+        Raises:
+            CloudError: the look before it failed; nothing was sent and nothing was intended.
+
+        """
+        seen = self._look_again(job, keeper, send)
+        if seen is None:
+            return
+        known = keeper.keep(lambda before: record.learn(before, seen))
+        if decide(known, seen) != send:
+            return
+        known = keeper.keep(lambda before: record.intend(before, send, seen))
+        self.tell("intend", send, {"attempt": _tries(known, send)})
+        self._call(keeper, send, _tries(known, send))
+
+    def _look_again(self, job: PlannedJob, keeper: Keeper, send: Send) -> Observation | None:
+        """Read the facts again; where they moved, the job ends instead."""
+        if send.action == "StartInstance" or send.force:
+            return tick(self.cloud, self.clock, [keeper.record])[0]
+        disk_ids = [disk.disk_id for disk in job.disks]
+        facts = observe(self.cloud, self.clock, self.plan.region, disk_ids, self.plan.options)
+        if facts.caller.account != self.plan.account:
+            drift: tuple[str, ...] = (f"account: {self.plan.account} -> {facts.caller.account}",)
+        else:
+            drift = _drift(job, facts.disks, keeper.record, self.plan)
+        if drift:
+            failure = Failure(
+                None,
+                f"What the plan stands on has moved: {'; '.join(drift)}.",
+                hint="Look at the new facts with --dry-run, then decide anew.",
+            )
+            keeper.keep(lambda before: record.fail(before, failure))
+            return None
+        first = facts.disks[0]
+        return Observation(
+            at=self.clock.time(),
+            when=self.clock.now(),
+            seen=True,
+            instance=first.instance,
+            disks={each.disk.disk_id: each.disk for each in facts.disks if each.disk},
+            progressing=tuple(shot for each in facts.disks for shot in each.snapshots if shot.status == "progressing"),
+        )
+
+    def _call(self, keeper: Keeper, send: Send, attempt: int) -> None:
+        try:
+            answer = self._send(send, attempt)
+        except Refused as refused:
+            self._refused(keeper, send, refused, attempt)
+        except NotSent as not_sent:
+            at = self.clock.time()
+            failure = Failure("NotSent", str(not_sent), action=send.action, hint="Check the network of this machine.")
+            due = retry.due(attempt, at, None)
+            keeper.keep(lambda before: record.refused(before, send, failure, at, self.clock.now(), due))
+            self.tell("answer", send, {"code": "NotSent"})
+        except CloudError:
+            keeper.keep(lambda before: record.lost(before, send, self.clock.time()))
+            self.tell("answer", send, {"code": "Unanswered"})
+        else:
+            keeper.keep(lambda before: record.accepted(before, send, self.clock.time()))
+            self.tell("answer", send, {"code": "OK", "request_id": answer})
+
+    def _send(self, send: Send, attempt: int) -> str:
+        if send.action == "StopInstance":
+            return self.cloud.stop(send.subject, force=send.force, attempt=attempt).request_id
+        if send.action == "StartInstance":
+            return self.cloud.start(send.subject, attempt=attempt).request_id
+        return self.cloud.reinit(send.subject, self.plan.options, attempt=attempt).request_id
+
+    def _refused(self, keeper: Keeper, send: Send, refused: Refused, attempt: int) -> None:
+        at = self.clock.time()
+        means = codes.verdict(send.action, refused.code, refused.http_status)
+        if means == "lost":
+            keeper.keep(lambda before: record.lost(before, send, at))
+        else:
+            row = codes.lookup(refused.code)
+            failure = Failure(
+                refused.code,
+                f"ECS refused {send.action} of {send.subject} with {refused.code}: {refused.message}",
+                request_id=refused.request_id,
+                action=send.action,
+                hint=row.fix if row else "Look the code up in the ECS API reference.",
+            )
+            due = retry.due(attempt, at, refused.retry_after) if means == "again" else None
+            keeper.keep(lambda before: record.refused(before, send, failure, at, self.clock.now(), due))
+        self.tell("answer", send, {"code": refused.code, "request_id": refused.request_id})
+
+
+def _tries(known: Record, send: Send) -> int:
+    if send.action == "ReInitDisk":
+        return next(wipe.tries for wipe in known.disks if wipe.disk_id == send.subject)
+    return (known.start if send.action == "StartInstance" else known.force if send.force else known.stop).tries
+
+
+def _drift(job: PlannedJob, disks: Sequence[DiskFacts], known: Record, plan: Plan) -> tuple[str, ...]:
+    """Tell what moved since the plan, other than by our own recorded calls, and what would be refused now."""
+    ours = [f"{job.instance_id}.{name}" for name in _OURS] if known.tried else []
+    ours += [f"{wipe.disk_id}.Status" for wipe in known.disks if wipe.tries]
+    drift = moved(job.expected, expected(disks), ours=ours)
+    if drift:
+        return drift
+    return tuple(
+        f"{found.check} ({found.subject}): {found.message}"
+        for each in disks
+        for found in judge(each)
+        if found.level == "block"
+        or (found.level == "risk" and not known.tried and found.check not in plan.options.accept)
+    )

@@ -1,0 +1,96 @@
+"""Where the cloud is: one loopback endpoint for everything, or one endpoint per product."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from ..errors import UsageError
+from ..model import Secret
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A host with its scheme; ``host`` is ``HOST[:PORT]``."""
+
+    scheme: str
+    host: str
+
+    @property
+    def loopback(self) -> bool:
+        """Whether it is on this machine."""
+        return _is_loopback(_hostname(self.host))
+
+    @property
+    def url(self) -> str:
+        """The address, normalised."""
+        return f"{self.scheme}://{self.host}"
+
+
+@dataclass(frozen=True)
+class Where:
+    """Everything that says which cloud is meant and with whose credentials."""
+
+    region: str
+    endpoint: Endpoint | None = None
+    """Given by the person; a loopback one serves every product."""
+    endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    """By product: ``ecs``, ``sts``, ``ess``, ``ebs``, ``kms``."""
+    profile: str = ""
+    """The aliyun CLI profile; empty: the default chain."""
+    access_key: tuple[str, Secret] | None = None
+    """Fixed credentials, for a simulator; the default chain is then never asked."""
+    ca_bundle: str = ""
+
+    @property
+    def loopback(self) -> bool:
+        """Whether nothing may leave this machine."""
+        return self.endpoint is not None and self.endpoint.loopback
+
+    def of(self, product: str) -> Endpoint | None:
+        """Tell the endpoint of a product; ``None`` leaves it to the SDK's own table."""
+        if self.loopback or (product == "ecs" and self.endpoint):
+            return self.endpoint
+        return self.endpoints.get(product)
+
+
+def parse(text: str) -> Endpoint:
+    """Read ``[http://|https://]HOST[:PORT]``; without a scheme https, on loopback http.
+
+    Raises:
+        UsageError: it is no endpoint, or it is http and not on this machine.
+
+    """
+    split = urlsplit(text if "://" in text else f"//{text}")
+    try:
+        host, port = split.hostname or "", split.port
+    except ValueError:
+        host, port = "", None
+    if split.username or split.password or split.query or split.fragment or split.path not in ("", "/") or not host:
+        raise UsageError("The endpoint is not of the form [http://|https://]HOST[:PORT].", hint="Correct --endpoint.")
+    loopback = _is_loopback(host)
+    scheme = split.scheme or ("http" if loopback else "https")
+    if scheme not in ("http", "https"):
+        raise UsageError(f"The endpoint has the scheme {scheme}.", hint="Use https://, or http:// on loopback.")
+    if scheme == "http" and not loopback:
+        raise UsageError(
+            f"The endpoint {host} is http and not on this machine: credentials and data would travel in the clear.",
+            hint="Use https://; http:// is for a simulator on loopback only.",
+        )
+    name = f"[{host}]" if ":" in host else host
+    return Endpoint(scheme, f"{name}:{port}" if port else name)
+
+
+def _hostname(host: str) -> str:
+    return urlsplit(f"//{host}").hostname or ""
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

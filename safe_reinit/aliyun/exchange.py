@@ -1,0 +1,243 @@
+"""One HTTP exchange through the SDK: sent once, told of once, and ended in one of four ways.
+
+Nothing of the SDK's or the transport's own words gets out of here: their texts hold the Authorization header, on a
+signature error every parameter, on a connection error the whole URL.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from alibabacloud_ecs20140526.client import Client as EcsClient
+from alibabacloud_tea_openapi.client import Client as OpenApiClient
+from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
+from alibabacloud_tea_openapi.utils_models import Config, OpenApiRequest, Params
+from darabonba.exceptions import UnretryableException
+from darabonba.runtime import RuntimeOptions
+
+from .. import codes
+from ..cloud import CloudError, NoCredentials, NotSent, OnCall, Refused, Unanswered
+from ..model import Call
+from . import transport
+from .credentials import Credentials, NothingFoundError
+from .endpoints import Endpoint, Where
+from .shapes import Row, UnreadableError
+
+_CONNECT_TIMEOUT = 5.0
+LOOK_TIMEOUT = 10.0
+"""Real seconds a look may stay unanswered."""
+ACT_TIMEOUT = 60.0
+"""Real seconds an act may stay unanswered: it is sent once, so it is given time."""
+
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of success."""
+
+    body: Row
+    request_id: str
+    date: datetime | None
+
+
+class _Ecs(EcsClient):  # type: ignore[misc] # the SDK has no types
+    """The SDK's client, giving the body as it came: its models would turn a wrong body into an empty one."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.came = threading.local()
+
+    def call_api(self, params: Params, request: OpenApiRequest, runtime: RuntimeOptions) -> dict[str, Any]:
+        self.came.answer = super().call_api(params, request, runtime)
+        return {}
+
+
+class Exchange:
+    """Sends requests of all products at one place, and tells of each."""
+
+    def __init__(self, where: Where, on_call: OnCall) -> None:
+        transport.silence()
+        self._where = where
+        self._on_call = on_call
+        self._credentials = Credentials(profile=where.profile, local_only=where.loopback, fixed=where.access_key)
+        self._ecs = _Ecs(self._config(where.of("ecs")))
+        self._sessions: dict[str, transport.Session] = {}
+
+    def ecs(
+        self,
+        action: str,
+        method: str,
+        request: Any,  # noqa: ANN401 - the SDK has no types
+        subject: Sequence[str],
+        *,
+        changing: bool = False,
+        attempt: int = 1,
+    ) -> Answer:
+        """Send an ECS request by the SDK's typed client; see ``_ended`` for what is raised."""
+        endpoint = _endpoint(self._where.of("ecs"), self._ecs._endpoint)
+
+        def send() -> dict[str, Any]:
+            getattr(self._ecs, f"{method}_with_options")(request, _runtime(changing=changing))
+            answer: dict[str, Any] = self._ecs.came.answer
+            return answer
+
+        dry_run = bool(getattr(request, "dry_run", None))
+        return self._ended(send, endpoint, action, subject, dry_run=dry_run, changing=changing, attempt=attempt)
+
+    def other(self, product: str, version: str, action: str, default: str, query: Mapping[str, str]) -> Answer:
+        """Send a look of another product by the SDK's generic call; see ``_ended`` for what is raised."""
+        endpoint = _endpoint(self._where.of(product), default)
+        client = OpenApiClient(self._config(endpoint))
+        params = Params(
+            action=action, version=version, protocol=endpoint.scheme.upper(), pathname="/", method="POST",
+            auth_type="AK", style="RPC", req_body_type="formData", body_type="json",
+        )  # fmt: skip
+
+        def send() -> dict[str, Any]:
+            answer: dict[str, Any] = client.call_api(
+                params, OpenApiRequest(query=dict(query)), _runtime(changing=False)
+            )
+            return answer
+
+        return self._ended(send, endpoint, action, (), dry_run=False, changing=False, attempt=1)
+
+    def _config(self, endpoint: Endpoint | None) -> Config:
+        return Config(
+            credential=self._credentials,
+            region_id=self._where.region,
+            endpoint=endpoint.host if endpoint else None,
+            protocol=endpoint.scheme if endpoint else "https",
+            user_agent="safe-reinit",
+        )
+
+    def _ended(  # noqa: PLR0913 - what there is to say of one request
+        self,
+        send: Callable[[], dict[str, Any]],
+        endpoint: Endpoint,
+        action: str,
+        subject: Sequence[str],
+        *,
+        dry_run: bool,
+        changing: bool,
+        attempt: int,
+    ) -> Answer:
+        """Send, tell of it, and give the answer.
+
+        Raises:
+            Refused: ECS answered with an error code.
+            Unanswered: no answer that can be read came.
+            NotSent: no byte of the request left.
+
+        """
+        session = self._session(endpoint, fresh=changing)
+        at = datetime.now(timezone.utc)
+        status: object = None
+        error: CloudError | None = None
+        answer: Answer | None = None
+        try:
+            came = send()
+            status = came.get("statusCode")
+            answer = _read(came)
+        except UnreadableError:
+            error = Unanswered(action)
+        except Exception as raised:  # noqa: BLE001 - whatever the SDK raises, nothing of it may get out
+            error, status = _translate(raised, action), getattr(raised, "status_code", None)
+        if answer is not None and not session.used:
+            raise RuntimeError("The SDK no longer sends through our session; this version of it is not supported.")
+        self._on_call(
+            Call(
+                at=at,
+                action=action,
+                subject=tuple(subject),
+                dry_run=dry_run,
+                http_status=status if isinstance(status, int) else None,
+                request_id=answer.request_id if answer else getattr(error, "request_id", None),
+                code="OK" if answer else _code(error),
+                attempt=attempt,
+            )
+        )
+        if error is not None:
+            raise error from None
+        assert answer is not None  # noqa: S101 - either an answer or an error
+        return answer
+
+    def _session(self, endpoint: Endpoint, *, fresh: bool) -> transport.Session:
+        """Give the session to send through; a changing call never rides on a connection that may be closed already."""
+        session = self._sessions[endpoint.url] = transport.install(endpoint, self._where.ca_bundle)
+        if fresh:
+            self._credentials.renew()
+            session.close()
+        return session
+
+    def close(self) -> None:
+        """Close the connections."""
+        for session in self._sessions.values():
+            session.close()
+
+
+def _endpoint(given: Endpoint | None, default: str) -> Endpoint:
+    return given or Endpoint("https", default)
+
+
+def _runtime(*, changing: bool) -> RuntimeOptions:
+    read = ACT_TIMEOUT if changing else LOOK_TIMEOUT
+    return RuntimeOptions(connect_timeout=int(_CONNECT_TIMEOUT * 1000), read_timeout=int(read * 1000))
+
+
+def _read(came: Mapping[str, Any]) -> Answer:
+    """Believe an answer of success only if it is one: 200, a JSON object, with the RequestId that ECS always gives."""
+    if came.get("statusCode") != 200:
+        raise UnreadableError
+    body = Row(came.get("body"))
+    request_id = body.required("RequestId")
+    if not _REQUEST_ID.fullmatch(request_id):
+        raise UnreadableError
+    return Answer(body, request_id, _date(came.get("headers")))
+
+
+def _date(headers: object) -> datetime | None:
+    try:
+        return parsedate_to_datetime(headers["date"]).astimezone(timezone.utc)  # type: ignore[index]
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _translate(raised: Exception, action: str) -> CloudError:
+    """Turn what the SDK raised into one of our three, by types and codes alone."""
+    if isinstance(raised, AlibabaCloudException):
+        code, request_id, status = raised.code, raised.request_id, raised.status_code
+        if (
+            isinstance(status, int)
+            and isinstance(code, str)
+            and _CODE.fullmatch(code)
+            and code != "None"
+            and isinstance(request_id, str)
+            and _REQUEST_ID.fullmatch(request_id)
+            and request_id != "None"
+        ):
+            row = codes.lookup(code)
+            message = row.meaning if row else "a code that the documentation does not know."
+            after = raised.retry_after if isinstance(raised.retry_after, int) and raised.retry_after > 0 else None
+            return Refused(code, status, message, request_id, action=action, retry_after=after)
+        return Unanswered(action)
+    if isinstance(raised, UnretryableException):
+        inner = raised.inner_exception
+        if isinstance(inner, NothingFoundError):
+            return NoCredentials(action)
+        why = transport.why_not_sent(inner)
+        return NotSent(action, why) if why else Unanswered(action)
+    return Unanswered(action)
+
+
+def _code(error: CloudError | None) -> str:
+    if isinstance(error, Refused):
+        return error.code
+    return "NotSent" if isinstance(error, NotSent) else "Unanswered"

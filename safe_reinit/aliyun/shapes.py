@@ -1,0 +1,230 @@
+"""From ECS's bodies to our values, every field checked: the SDK's own models check nothing.
+
+Unset fields may be absent, ``""`` or null. A field of another type than documented means that the body is not what we
+take it for, and then none of it is believed.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from typing import Any
+
+from ..model import Attachment, Disk, Image, Instance, Snapshot, SnapshotLink
+
+_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):?(\d\d)(?::(\d\d))?Z")
+
+
+class UnreadableError(ValueError):
+    """A body, or a field in it, is not of the documented shape."""
+
+
+class Row:
+    """One JSON object of a body, read field by field."""
+
+    def __init__(self, data: object) -> None:
+        if not isinstance(data, dict):
+            raise UnreadableError
+        self._data: dict[str, Any] = data
+
+    def text(self, name: str) -> str:
+        """Read a text; ``""`` where it is unset."""
+        value = self._data.get(name)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise UnreadableError
+        return value
+
+    def required(self, name: str) -> str:
+        """Read a text that must be there."""
+        value = self.text(name)
+        if not value:
+            raise UnreadableError
+        return value
+
+    def number(self, name: str) -> int | None:
+        """Read a whole number, which ECS sometimes sends as a text."""
+        value = self._data.get(name)
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, str)) or not re.fullmatch(r"-?\d+", str(value)):
+            raise UnreadableError
+        return int(value)
+
+    def flag(self, name: str) -> bool | None:
+        """Read a boolean, ``None`` where it is unset."""
+        value = self._data.get(name)
+        if value is None or value == "":
+            return None
+        if value in (True, False) and isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        raise UnreadableError
+
+    def time(self, name: str) -> datetime | None:
+        """Read a time in any of the forms that ECS documents; ``None`` where it is unset."""
+        value = self.text(name)
+        if not value:
+            return None
+        match = _TIME.fullmatch(value)
+        if match is None:
+            raise UnreadableError
+        try:
+            return datetime(*(int(part or 0) for part in match.groups()), tzinfo=timezone.utc)  # type: ignore[misc,arg-type]
+        except ValueError:
+            raise UnreadableError from None
+
+    def row(self, name: str) -> Row:
+        """Read an object; an empty one where it is unset."""
+        return Row(self._data.get(name) or {})
+
+    def list(self, name: str, inner: str) -> list[Any]:
+        """Read a list that is wrapped twice, as ECS's JSON lists are."""
+        rows = self.row(name)._data.get(inner)
+        if rows is None:
+            return []
+        if not isinstance(rows, list):
+            raise UnreadableError
+        return rows
+
+    def rows(self, name: str, inner: str) -> tuple[Row, ...]:
+        """Read a list of objects."""
+        return tuple(Row(item) for item in self.list(name, inner))
+
+    def texts(self, name: str, inner: str) -> tuple[str, ...]:
+        """Read a list of texts."""
+        items = self.list(name, inner)
+        if not all(isinstance(item, str) for item in items):
+            raise UnreadableError
+        return tuple(items)
+
+    def must_have(self, name: str) -> None:
+        """Refuse a body that lacks a member it always has, so that another body is not taken for an empty list."""
+        if not isinstance(self._data.get(name), dict):
+            raise UnreadableError
+
+
+def _tags(row: Row) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (tag.text("TagKey") or tag.text("Key"), tag.text("TagValue") or tag.text("Value"))
+        for tag in row.rows("Tags", "Tag")
+    )
+
+
+def _locks(row: Row, inner: str) -> tuple[str, ...]:
+    """Read the reasons of all locks; a lock whose reason is empty is still a lock."""
+    return tuple(lock.text("LockReason") or "without a reason" for lock in row.rows("OperationLocks", inner))
+
+
+def disk(row: Row) -> Disk:
+    """Read a row of DescribeDisks."""
+    attachments = tuple(
+        Attachment(item.text("InstanceId"), item.text("Device"), item.time("AttachedTime"))
+        for item in row.rows("Attachments", "Attachment")
+    )
+    size = row.number("Size")
+    if size is None:
+        raise UnreadableError
+    return Disk(
+        disk_id=row.required("DiskId"),
+        disk_name=row.text("DiskName"),
+        serial=row.text("SerialNumber"),
+        type=row.required("Type"),
+        category=row.text("Category"),
+        size_gib=size,
+        status=row.required("Status"),
+        region_id=row.text("RegionId"),
+        zone_id=row.text("ZoneId"),
+        instance_id=row.text("InstanceId"),
+        device=row.text("Device"),
+        attachments=attachments,
+        mount_instance_num=row.number("MountInstanceNum") or 0,
+        multi_attach=row.text("MultiAttach"),
+        image_id=row.text("ImageId"),
+        source_snapshot_id=row.text("SourceSnapshotId"),
+        attached_time=row.time("AttachedTime"),
+        detached_time=row.time("DetachedTime"),
+        charge_type=row.text("DiskChargeType"),
+        expired_time=row.time("ExpiredTime"),
+        locks=_locks(row, "OperationLock"),
+        encrypted=bool(row.flag("Encrypted")),
+        kms_key_id=row.text("KMSKeyId"),
+        auto_snapshot_policy_id=row.text("AutoSnapshotPolicyId"),
+        delete_with_instance=bool(row.flag("DeleteWithInstance")),
+        tags=_tags(row),
+    )
+
+
+def instance(row: Row) -> Instance:
+    """Read a row of DescribeInstances."""
+    return Instance(
+        instance_id=row.required("InstanceId"),
+        instance_name=row.text("InstanceName"),
+        status=row.required("Status"),
+        stopped_mode=row.text("StoppedMode"),
+        start_time=row.time("StartTime"),
+        creation_time=row.time("CreationTime"),
+        charge_type=row.text("InstanceChargeType"),
+        expired_time=row.time("ExpiredTime"),
+        auto_release_time=row.time("AutoReleaseTime"),
+        locks=_locks(row, "LockReason"),
+        spot_strategy=row.text("SpotStrategy"),
+        deletion_protection=bool(row.flag("DeletionProtection")),
+        os_type=row.text("OSType"),
+        os_name=row.text("OSNameEn") or row.text("OSName"),
+        key_pair_name=row.text("KeyPairName"),
+        image_id=row.text("ImageId"),
+        io_optimized=row.flag("IoOptimized"),
+        hibernation_configured=bool(row.row("HibernationOptions").flag("Configured")),
+        local_storage_amount=row.number("LocalStorageAmount") or 0,
+        public_ips=row.texts("PublicIpAddress", "IpAddress"),
+        eip=row.row("EipAddress").text("IpAddress"),
+        dedicated_host_id=row.row("DedicatedHostAttribute").text("DedicatedHostId"),
+        region_id=row.text("RegionId"),
+        zone_id=row.text("ZoneId"),
+        tags=_tags(row),
+    )
+
+
+def snapshot(row: Row) -> Snapshot:
+    """Read a row of DescribeSnapshots."""
+    return Snapshot(
+        snapshot_id=row.required("SnapshotId"),
+        name=row.text("SnapshotName"),
+        status=row.required("Status"),
+        progress=row.text("Progress"),
+        remain_time=row.number("RemainTime"),
+        creation_time=row.time("CreationTime"),
+        source_disk_id=row.text("SourceDiskId"),
+        category=row.text("Category"),
+        instant_access=bool(row.flag("InstantAccess")),
+        instant_access_retention_days=row.number("InstantAccessRetentionDays"),
+        type=row.text("SnapshotType"),
+        tags=_tags(row),
+    )
+
+
+def snapshot_link(row: Row) -> SnapshotLink:
+    """Read a row of DescribeSnapshotLinks."""
+    return SnapshotLink(
+        source_disk_id=row.required("SourceDiskId"),
+        total_count=row.number("TotalCount") or 0,
+        category=row.text("Category"),
+        instant_access=bool(row.flag("InstantAccess")),
+    )
+
+
+def image(row: Row) -> Image:
+    """Read a row of DescribeImages."""
+    return Image(
+        image_id=row.required("ImageId"),
+        name=row.text("ImageName"),
+        status=row.required("Status"),
+        owner_alias=row.text("ImageOwnerAlias"),
+        is_public=bool(row.flag("IsPublic")),
+        os_type=row.text("OSType"),
+        io_optimized=row.flag("IsSupportIoOptimized"),
+        creation_time=row.time("CreationTime"),
+    )

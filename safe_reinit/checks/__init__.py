@@ -1,0 +1,125 @@
+"""The checks: one rule in each file, listed here in the order in which they speak.
+
+A check is pure: it looks at the ``DiskFacts`` of one target and gives findings, so it needs no network and never
+raises. Each is named after the problem it states, and the docstring of its module is its documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..model import DiskFacts, Finding
+from . import (
+    category_unknown,
+    category_unsupported,
+    clock_off,
+    could_not_look,
+    disk_expired,
+    disk_locked,
+    disk_multi_attached,
+    disk_not_found,
+    disk_not_in_use,
+    disk_on_other_instance,
+    image_not_io_optimized,
+    in_kubernetes,
+    in_scaling_group,
+    instance_expired,
+    instance_hibernated,
+    instance_in_transition,
+    instance_locked,
+    instance_not_seen,
+    instance_running,
+    instant_access_snapshot,
+    key_pair_and_password,
+    key_pair_not_found,
+    key_pair_on_windows,
+    local_snapshot,
+    never_started,
+    not_allowed_to_start,
+    not_allowed_to_stop,
+    option_for_system_disk_only,
+    password_malformed,
+    security_not_public_image,
+    snapshot_in_progress,
+    source_image_deleted,
+    source_image_not_available,
+    source_snapshot_deleted,
+    source_snapshot_too_old,
+)
+from .check import Check
+
+CHECKS: tuple[Check, ...] = (
+    # whether the judgement can be relied on at all
+    could_not_look.CHECK,
+    clock_off.CHECK,
+    # the disk
+    disk_not_found.CHECK,
+    disk_not_in_use.CHECK,
+    disk_on_other_instance.CHECK,
+    disk_multi_attached.CHECK,
+    category_unsupported.CHECK,
+    category_unknown.CHECK,
+    disk_locked.CHECK,
+    disk_expired.CHECK,
+    # its instance
+    instance_not_seen.CHECK,
+    instance_in_transition.CHECK,
+    instance_running.CHECK,
+    never_started.CHECK,
+    instance_locked.CHECK,
+    instance_expired.CHECK,
+    instance_hibernated.CHECK,
+    # what it would go back to
+    source_snapshot_deleted.CHECK,
+    source_snapshot_too_old.CHECK,
+    source_image_deleted.CHECK,
+    source_image_not_available.CHECK,
+    image_not_io_optimized.CHECK,
+    # its snapshots
+    snapshot_in_progress.CHECK,
+    local_snapshot.CHECK,
+    instant_access_snapshot.CHECK,
+    # the options
+    option_for_system_disk_only.CHECK,
+    key_pair_on_windows.CHECK,
+    key_pair_not_found.CHECK,
+    key_pair_and_password.CHECK,
+    security_not_public_image.CHECK,
+    password_malformed.CHECK,
+    # who else owns the machine, and what these credentials may do
+    in_scaling_group.CHECK,
+    in_kubernetes.CHECK,
+    not_allowed_to_stop.CHECK,
+    not_allowed_to_start.CHECK,
+)
+
+NAMES: tuple[str, ...] = tuple(check.name for check in CHECKS)
+
+_BY_NAME = {check.name: check for check in CHECKS}
+
+
+def by_name(name: str) -> Check | None:
+    """Give the check of this name, where there is one."""
+    return _BY_NAME.get(name)
+
+
+def judge(facts: DiskFacts) -> tuple[Finding, ...]:
+    """Run every check on one target, in order."""
+    return tuple(finding for check in CHECKS for finding in check.run(facts))
+
+
+def judge_all(disks: Iterable[DiskFacts]) -> tuple[Finding, ...]:
+    """Run every check on every target, in order; what two disks of one instance both say is said once."""
+    said: dict[tuple[object, ...], Finding] = {}
+    for facts in disks:
+        for finding in judge(facts):
+            said.setdefault(_identity(finding), finding)
+    return tuple(said.values())
+
+
+def _identity(finding: Finding) -> tuple[object, ...]:
+    fact = tuple(sorted(finding.fact.items(), key=lambda item: item[0]))
+    return (finding.check, finding.level, finding.subject, finding.message, finding.fix, fact, finding.predicts)
+
+
+__all__ = ["CHECKS", "NAMES", "Check", "by_name", "judge", "judge_all"]

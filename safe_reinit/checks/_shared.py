@@ -1,0 +1,99 @@
+"""What several checks share: how a word of ECS is put into a sentence, and rules that two checks have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from ..model import Disk, DiskFacts, Finding, Level
+
+_LOCK_CODES = {"security": "InstanceLockedForSecurity", "financial": "InstanceExpiredOrInArrears"}
+_LOCK_FIXES = {
+    "security": "Have the security lock cleared, then look again with --dry-run.",
+    "financial": "Settle the overdue bill, then look again with --dry-run.",
+    "recycling": "Find out in the ECS console whether its release is pending, and wipe only once this lock is gone.",
+    "dedicatedhostfinancial": "Settle the overdue bill of the dedicated host, then look again with --dry-run.",
+    "refunded": "Ask Alibaba Cloud support about the refund behind this lock, then look again with --dry-run.",
+}
+_UNKNOWN_LOCK_FIX = "Ask Alibaba Cloud support what this lock means and how to lift it, then look again with --dry-run."
+
+
+def word(text: str, blank: str = "not shown") -> str:
+    """Give a text of ECS or of the command line as one line that a sentence can hold."""
+    return "".join(char if char.isprintable() else "?" for char in text).strip() or blank
+
+
+def listed(ids: Iterable[str], most: int = 3) -> str:
+    """Name some ids, and count those that are left out."""
+    all_ids = [word(each) for each in ids]
+    rest = len(all_ids) - most
+    return ", ".join(all_ids[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def moment(when: datetime) -> str:
+    """Write a time as ECS does."""
+    return f"{when:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def is_system(disk: Disk) -> bool:
+    """Tell whether it is a system disk; every other word counts as a data disk."""
+    return disk.type.lower() == "system"
+
+
+def on_windows(facts: DiskFacts) -> bool:
+    """Tell whether the instance runs Windows: its own OSType, else that of the image of the disk."""
+    shown = facts.instance.os_type if facts.instance else ""
+    return (shown or (facts.image.os_type if facts.image else "")).lower() == "windows"
+
+
+def locked(check: str, thing: str, subject: str, locks: Iterable[str]) -> Iterator[Finding]:
+    """Find each lock of a disk or an instance: every lock refuses, whether or not its word is known."""
+    for lock in dict.fromkeys(locks):
+        code = _LOCK_CODES.get(lock.lower())
+        meaning = "ECS refuses ReInitDisk under it" if code else "what ReInitDisk does under it is not documented"
+        yield Finding(
+            check,
+            "block",
+            subject,
+            f"The {thing} has the lock {word(lock, 'without a reason')}, and {meaning}.",
+            fix=_LOCK_FIXES.get(lock.lower(), _UNKNOWN_LOCK_FIX),
+            fact={"LockReason": lock},
+            predicts=code,
+        )
+
+
+def level_of_standstill(facts: DiskFacts) -> Level | None:
+    """Judge a standstill that somebody else reacts to: block what would begin it, risk where it is so already."""
+    if facts.will_stop:
+        return "block"
+    return "risk" if facts.instance is not None and facts.instance.status == "Stopped" else None
+
+
+def not_allowed(check: str, action: str, consequence: str, facts: DiskFacts) -> Iterator[Finding]:
+    """Judge what a DryRun of StopInstance or StartInstance answered, where the plan will make that call."""
+    code = facts.rights.get(action)
+    instance = facts.instance
+    if facts.disk is None or instance is None or not facts.will_stop or code is None or code == "DryRunOperation":
+        return
+    act = action.removesuffix("Instance").lower()
+    resource = f"acs:ecs:{word(facts.region, '*')}:*:instance/{word(instance.instance_id, '*')}"
+    if code.startswith(("Forbidden", "NoPermission")):
+        yield Finding(
+            check,
+            "block",
+            instance.instance_id,
+            f"These credentials may not {act} the instance (a DryRun of {action} answered {word(code)}), "
+            f"{consequence}.",
+            fix=f"Allow ecs:{action} on {resource} to these credentials, then look again with --dry-run.",
+            fact={"Code": code},
+        )
+        return
+    yield Finding(
+        check,
+        "info",
+        instance.instance_id,
+        f"A DryRun of {action} answered {word(code)}, "
+        f"which proves nothing about whether these credentials may {act} the instance.",
+        fix=f"Make sure that ecs:{action} on {resource} is allowed to these credentials.",
+        fact={"Code": code},
+    )

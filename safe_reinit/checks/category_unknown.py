@@ -1,0 +1,56 @@
+"""It is not documented whether a disk of this category can be wiped.
+
+What it does
+    Reads the Category of the disk (DescribeDisks). The documented cloud disks are cloud, cloud_efficiency, cloud_ssd,
+    cloud_essd, cloud_auto, cloud_essd_entry and cloud_regional_disk_auto. Elastic ephemeral disks
+    (elastic_ephemeral_disk_standard and _premium) and every other word are told here; local disks by
+    category-unsupported.
+
+Why it stops you
+    ECS may refuse the wipe with DiskCategory.OperationNotSupported. It does no harm to the data, but the instance may
+    have been stopped for nothing.
+
+How to fix it
+    Ask Alibaba Cloud support, or try it with --accept category-unknown when the machine may be down for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import word
+from .category_unsupported import LOCAL
+from .check import Check
+
+_DOCUMENTED = frozenset(
+    {
+        "cloud",
+        "cloud_efficiency",
+        "cloud_ssd",
+        "cloud_essd",
+        "cloud_auto",
+        "cloud_essd_entry",
+        "cloud_regional_disk_auto",
+    }
+)
+_JUDGED = _DOCUMENTED | LOCAL
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    disk = facts.disk
+    if disk is None or disk.category.lower() in _JUDGED:
+        return
+    yield Finding(
+        CHECK.name,
+        "risk",
+        disk.disk_id,
+        f"The category of the disk is {word(disk.category)}, and it is not documented that ECS reinitialises those.",
+        fix="Ask Alibaba Cloud support, or accept that ECS may refuse the wipe with --accept category-unknown.",
+        fact={"Category": disk.category},
+        predicts="DiskCategory.OperationNotSupported",
+    )
+
+
+CHECK = Check("category-unknown", "risk", ("DiskCategory.OperationNotSupported",), find)

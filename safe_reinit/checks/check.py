@@ -1,0 +1,43 @@
+"""What a check is: a name, a level, the ECS errors it foresees, and a pure function from facts to findings."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ..model import DiskFacts, Finding, Level
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule about one target disk. Its module's docstring is its documentation."""
+
+    name: str
+    """The problem it states, with hyphens; the module has the same name with underscores."""
+    level: Level
+    """The worst level it can find."""
+    predicts: tuple[str, ...]
+    """The ReInitDisk error codes it foresees."""
+    run: Callable[[DiskFacts], Iterator[Finding]]
+    of_options: bool = False
+    """Whether it judges an option rather than a state of the cloud, so that no world can show it by itself."""
+
+    milder: tuple[Level, ...] = ()
+    """The other levels it can find."""
+
+    @property
+    def waivable(self) -> bool:
+        """Whether it can find a risk, which may be accepted by name."""
+        return "risk" in (self.level, *self.milder)
+
+    @property
+    def text(self) -> str:
+        """The documentation: what it does, why it stops you, how to fix it."""
+        return inspect.cleandoc(sys.modules[self.run.__module__].__doc__ or "")
+
+    @property
+    def summary(self) -> str:
+        """The first line of the documentation."""
+        return self.text.partition("\n")[0]

@@ -1,0 +1,44 @@
+"""The clock of this machine is off.
+
+What it does
+    Compares the local clock with the Date of ECS's answers: more than 5 minutes apart is told, more than 14 stops you.
+
+Why it stops you
+    Every request is signed with the local time, and a signature is valid for 15 minutes. A clock that drifts a little
+    further would have every call refused, possibly between the stop of the instance and its start.
+
+How to fix it
+    Set the clock of this machine (NTP), then look again with --dry-run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding, Level
+from .check import Check
+
+_TOLD = 5 * 60
+_REFUSED = 14 * 60
+_MOST = 10**9  # far beyond any clock, so that the seconds always fit a whole number
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    skew = facts.clock_skew
+    if skew is None or not abs(skew) > _TOLD:
+        return
+    level: Level = "block" if abs(skew) > _REFUSED else "info"
+    seconds = int(min(abs(skew), _MOST))
+    side = "ahead of" if skew > 0 else "behind"
+    yield Finding(
+        CHECK.name,
+        level,
+        "clock",
+        f"The clock of this machine is {seconds // 60} minutes {side} ECS's, and calls are refused at 15 minutes.",
+        fix="Set the clock of this machine (NTP), then look again with --dry-run.",
+        fact={"SecondsAhead": seconds if skew > 0 else -seconds},
+    )
+
+
+CHECK = Check("clock-off", "block", (), find)

@@ -1,0 +1,29 @@
+"""The disk is locked.
+
+What it does
+    Reads the OperationLocks of the disk (DescribeDisks). Any lock stops you, one of an unknown reason too.
+
+Why it stops you
+    Under a security lock ECS would refuse the wipe with InstanceLockedForSecurity, under a financial lock with
+    InstanceExpiredOrInArrears. What a wipe does under any other lock is not documented.
+
+How to fix it
+    Clear the cause of the lock (a bill that is overdue, a security incident), then look again with --dry-run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import locked
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    if facts.disk is not None:
+        yield from locked(CHECK.name, "disk", facts.disk.disk_id, facts.disk.locks)
+
+
+CHECK = Check("disk-locked", "block", ("InstanceLockedForSecurity", "InstanceExpiredOrInArrears"), find)

@@ -1,0 +1,55 @@
+"""The disk is a multi-attach disk.
+
+What it does
+    Reads MultiAttach, MountInstanceNum and Attachments of the disk (DescribeDisks). Any of them can say that several
+    instances share it; a word in MultiAttach that the documentation does not know counts as sharing.
+
+Why it stops you
+    ECS would refuse the wipe with InvalidOperation.MultiAttachDisk, and the data is in use by more than one machine.
+
+How to fix it
+    Erase the data from within the operating system of one of its instances, or put a new disk in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import Disk, DiskFacts, Finding
+from ._shared import word
+from .check import Check
+
+
+def how_shared(disk: Disk) -> str:
+    """Say what shows that instances share the disk; empty if nothing does."""
+    setting = disk.multi_attach.lower()
+    if setting == "enabled":
+        return "is a multi-attach disk"
+    if len(disk.attachments) > 1 or disk.mount_instance_num > 1:
+        return f"is attached to {max(len(disk.attachments), disk.mount_instance_num)} instances"
+    if setting not in ("", "disabled"):
+        return f"shows the unknown word {word(disk.multi_attach)} as MultiAttach"
+    return ""
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    disk = facts.disk
+    if disk is None or not (how := how_shared(disk)):
+        return
+    yield Finding(
+        CHECK.name,
+        "block",
+        disk.disk_id,
+        f"The disk {how}, and ECS does not reinitialise a disk that instances can share.",
+        fix="Erase the data from within the operating system, or put a new disk in its place.",
+        fact={
+            "MultiAttach": disk.multi_attach,
+            "MountInstanceNum": disk.mount_instance_num,
+            "Attachments": len(disk.attachments),
+        },
+        predicts="InvalidOperation.MultiAttachDisk",
+    )
+
+
+CHECK = Check("disk-multi-attached", "block", ("InvalidOperation.MultiAttachDisk",), find)

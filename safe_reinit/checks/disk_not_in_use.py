@@ -1,0 +1,40 @@
+"""The disk is not In_use.
+
+What it does
+    Reads the disk's Status (DescribeDisks). ReInitDisk works only on a disk that is In_use, that is, attached to an
+    instance and in no transition.
+
+Why it stops you
+    ECS would refuse the wipe with IncorrectDiskStatus, or the disk is changing hands right now. A word that the
+    documentation does not know stops you too, since nobody can say what a wipe would do to it.
+
+How to fix it
+    Attach the disk to its instance, or wait until it is In_use again, and look once more with --dry-run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import word
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    disk = facts.disk
+    if disk is None or disk.status == "In_use":
+        return
+    yield Finding(
+        CHECK.name,
+        "block",
+        disk.disk_id,
+        f"The disk is {word(disk.status, 'in no status')}, and ReInitDisk works only on a disk that is In_use.",
+        fix="Attach it to its instance or wait until it is In_use, then look again with --dry-run.",
+        fact={"Status": disk.status},
+        predicts="IncorrectDiskStatus",
+    )
+
+
+CHECK = Check("disk-not-in-use", "block", ("IncorrectDiskStatus",), find)

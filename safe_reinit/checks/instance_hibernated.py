@@ -1,0 +1,38 @@
+"""The instance is configured for hibernation.
+
+What it does
+    Reads HibernationOptions.Configured of the instance (DescribeInstances).
+
+Why it stops you
+    ECS would refuse the wipe with HibernationConfigured.InstanceOperationForbidden. A hibernated instance shows Stopped
+    like any other, and its memory lies on the system disk.
+
+How to fix it
+    Erase the data from within the operating system, or use an instance that has no hibernation configured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    instance = facts.instance
+    if facts.disk is None or instance is None or not instance.hibernation_configured:
+        return
+    yield Finding(
+        CHECK.name,
+        "block",
+        instance.instance_id,
+        "The instance is configured for hibernation, and ECS does not reinitialise the disks of such an instance.",
+        fix="Erase the data from within the operating system, or use an instance that has no hibernation configured.",
+        fact={"HibernationOptions.Configured": True},
+        predicts="HibernationConfigured.InstanceOperationForbidden",
+    )
+
+
+CHECK = Check("instance-hibernated", "block", ("HibernationConfigured.InstanceOperationForbidden",), find)

@@ -1,0 +1,31 @@
+"""The instance is locked.
+
+What it does
+    Reads the OperationLocks of the instance (DescribeInstances). The documented reasons are financial, security,
+    recycling, dedicatedhostfinancial and refunded; any lock stops you, one of an unknown reason too.
+
+Why it stops you
+    Under a security lock ECS would refuse the wipe with InstanceLockedForSecurity, under a financial lock with
+    InstanceExpiredOrInArrears, and it refuses to stop and start the instance as well. A recycling lock means that a
+    release is pending. What a wipe does under the other locks is not documented.
+
+How to fix it
+    Clear the cause of the lock (a bill that is overdue, a security incident), then look again with --dry-run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import locked
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    if facts.disk is not None and facts.instance is not None:
+        yield from locked(CHECK.name, "instance", facts.instance.instance_id, facts.instance.locks)
+
+
+CHECK = Check("instance-locked", "block", ("InstanceLockedForSecurity", "InstanceExpiredOrInArrears"), find)

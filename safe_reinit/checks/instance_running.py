@@ -1,0 +1,38 @@
+"""The instance is Running, and stopping it was not allowed.
+
+What it does
+    Reads the Status of the instance (DescribeInstances) and whether --stop-instance was given.
+
+Why it stops you
+    ReInitDisk works only while the instance is Stopped and would be refused with IncorrectInstanceStatus. Stopping a
+    machine is downtime for everything on it, so it is never done unasked.
+
+How to fix it
+    Give --stop-instance if the machine may be down for the time of the wipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    instance = facts.instance
+    if facts.disk is None or instance is None or instance.status != "Running" or facts.will_stop:
+        return
+    yield Finding(
+        CHECK.name,
+        "block",
+        instance.instance_id,
+        "The instance is Running, and ReInitDisk works only while it is Stopped.",
+        fix="Give --stop-instance if the machine may be down for the time of the wipe.",
+        fact={"Status": instance.status},
+        predicts="IncorrectInstanceStatus",
+    )
+
+
+CHECK = Check("instance-running", "block", ("IncorrectInstanceStatus",), find)

@@ -1,0 +1,67 @@
+"""A snapshot of the disk has instant access.
+
+What it does
+    Looks for snapshots of the disk with InstantAccess (DescribeSnapshots). One that also shows
+    InstantAccessRetentionDays seems to have the legacy kind and is a risk; one without is only told.
+
+Why it stops you
+    With legacy instant access ECS refuses the wipe with
+    DiskHasSnapshotsWithInstantAccessEnabled.OperationNotSupported, with the new kind it does not. The API does not
+    say which kind it is; the retention days are the best hint there is.
+
+How to fix it
+    Turn instant access off for the snapshot (ModifySnapshotAttribute with DisableInstantAccess), or accept the risk
+    with --accept instant-access-snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import listed
+from .check import Check
+from .local_snapshot import CODE
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    if facts.disk is None:
+        return
+    having = [snapshot for snapshot in facts.snapshots if snapshot.instant_access]
+    if legacy := [snapshot for snapshot in having if snapshot.instant_access_retention_days is not None]:
+        ids = listed(snapshot.snapshot_id for snapshot in legacy)
+        yield Finding(
+            CHECK.name,
+            "risk",
+            facts.disk.disk_id,
+            f"Instant access, which seems to be of the legacy kind, is on for {ids}, so ECS may refuse the wipe.",
+            fix="Turn it off (ModifySnapshotAttribute with DisableInstantAccess), "
+            "or accept a refusal with --accept instant-access-snapshot.",
+            fact={
+                "SnapshotId": legacy[0].snapshot_id,
+                "InstantAccess": True,
+                "InstantAccessRetentionDays": legacy[0].instant_access_retention_days,
+                "Count": len(legacy),
+            },
+            predicts=CODE,
+        )
+    if new := [snapshot for snapshot in having if snapshot.instant_access_retention_days is None]:
+        ids = listed(snapshot.snapshot_id for snapshot in new)
+        yield Finding(
+            CHECK.name,
+            "info",
+            facts.disk.disk_id,
+            f"Instant access, which seems to be of the new kind, is on for {ids}, and ECS allows a wipe with that.",
+            fix="Nothing needs doing; if ECS refuses, turn it off (ModifySnapshotAttribute with DisableInstantAccess).",
+            fact={
+                "SnapshotId": new[0].snapshot_id,
+                "InstantAccess": True,
+                "InstantAccessRetentionDays": None,
+                "Count": len(new),
+            },
+            predicts=CODE,
+        )
+
+
+CHECK = Check("instant-access-snapshot", "risk", (CODE,), find)

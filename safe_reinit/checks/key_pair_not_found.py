@@ -1,0 +1,41 @@
+"""The key pair does not exist.
+
+What it does
+    Looks up the name given by --key-pair (DescribeKeyPairs) when a system disk is to be wiped. It speaks only where the
+    look could be made.
+
+Why it stops you
+    ECS would refuse the wipe with InvalidKeyPairName.NotFound.
+
+How to fix it
+    Check the name and --region; a key pair of another region is not shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import is_system, word
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    disk, name = facts.disk, facts.options.key_pair
+    if disk is None or not name or not is_system(disk) or name in facts.key_pairs:
+        return
+    if not facts.could_look("DescribeKeyPairs"):
+        return
+    yield Finding(
+        CHECK.name,
+        "block",
+        disk.disk_id,
+        f"ECS shows no key pair {word(name)} in {word(facts.region, 'this region')}, so nobody could log in with it.",
+        fix="Check --key-pair and --region, then look again with --dry-run.",
+        fact={"KeyPairName": name},
+        predicts="InvalidKeyPairName.NotFound",
+    )
+
+
+CHECK = Check("key-pair-not-found", "block", ("InvalidKeyPairName.NotFound",), find, of_options=True)

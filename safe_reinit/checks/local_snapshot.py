@@ -1,0 +1,43 @@
+"""The disk has a local snapshot.
+
+What it does
+    Looks for snapshots of the disk of Category flash (DescribeSnapshots), the local snapshots that (legacy) instant
+    access has replaced.
+
+Why it stops you
+    A disk with a local snapshot cannot be reinitialised; ECS would refuse the wipe with
+    DiskHasSnapshotsWithInstantAccessEnabled.OperationNotSupported.
+
+How to fix it
+    Delete the local snapshots of the disk if nobody needs them, then look again with --dry-run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import listed
+from .check import Check
+
+CODE = "DiskHasSnapshotsWithInstantAccessEnabled.OperationNotSupported"
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    local = [snapshot for snapshot in facts.snapshots if snapshot.category.lower() == "flash"]
+    if facts.disk is None or not local:
+        return
+    ids = listed(snapshot.snapshot_id for snapshot in local)
+    yield Finding(
+        CHECK.name,
+        "block",
+        facts.disk.disk_id,
+        f"The disk has local snapshots ({ids}), and ECS does not reinitialise a disk that has any.",
+        fix="Delete its local snapshots if nobody needs them, then look again with --dry-run.",
+        fact={"SnapshotId": local[0].snapshot_id, "Category": local[0].category, "Count": len(local)},
+        predicts=CODE,
+    )
+
+
+CHECK = Check("local-snapshot", "block", (CODE,), find)

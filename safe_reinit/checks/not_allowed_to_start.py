@@ -1,0 +1,33 @@
+"""These credentials may not start the instance.
+
+What it does
+    Reads what a DryRun of StartInstance answered, where the instance would be stopped for the wipe. Forbidden and
+    NoPermission stop you, DryRunOperation proves the right, and any other answer proves nothing and is only told.
+
+Why it stops you
+    The instance was Running before and would stay down after the wipe. Even where it is to be left stopped after a wipe
+    that went well, it has to be brought back when ECS refuses the wipe.
+
+How to fix it
+    Allow ecs:StartInstance on the instance to these credentials, then look again with --dry-run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import not_allowed
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    if facts.options.leave_stopped:
+        consequence = "so it would stay down if ECS refuses the wipe"
+    else:
+        consequence = "so it would stay down after the wipe"
+    yield from not_allowed(CHECK.name, "StartInstance", consequence, facts)
+
+
+CHECK = Check("not-allowed-to-start", "block", (), find)

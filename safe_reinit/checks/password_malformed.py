@@ -1,0 +1,59 @@
+"""The password breaks the rule of ECS.
+
+What it does
+    Holds the given password against the documented rule (ECS API reference, ReInitDisk): 8 to 30 characters; at least
+    three of upper case, lower case, digits and special characters; no characters but those; on Windows it does not
+    begin with a slash. The special characters are ()`~!@#$%^&*-_+=|{}[]:;'<>,.?/
+
+Why it stops you
+    ECS would refuse the wipe with InvalidPassword.Malformed.
+
+How to fix it
+    Choose a password that follows the rule; it is never shown, not even in part.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import on_windows
+from .check import Check
+
+_SPECIAL = "()`~!@#$%^&*-_+=|{}[]:;'<>,.?/"
+_KINDS = (string.ascii_uppercase, string.ascii_lowercase, string.digits, _SPECIAL)
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    if facts.disk is None or facts.options.password is None:
+        return
+    broken = _broken(facts.options.password.reveal(), windows=on_windows(facts))
+    if not broken:
+        return
+    yield Finding(
+        CHECK.name,
+        "block",
+        facts.disk.disk_id,
+        f"The password given for the disk breaks the rule of ECS: {'; '.join(broken)}.",
+        fix="Give a password that follows the rule, with --password-env or --password-stdin.",
+        predicts="InvalidPassword.Malformed",
+    )
+
+
+def _broken(password: str, *, windows: bool) -> list[str]:
+    """Name the parts of the rule that are broken, in words that tell nothing else of the password."""
+    broken = []
+    if not 8 <= len(password) <= 30:
+        broken.append("it must have 8 to 30 characters")
+    if sum(any(char in kind for char in password) for kind in _KINDS) < 3:
+        broken.append("it must have three of upper case, lower case, digits and special characters")
+    if not set(password) <= set("".join(_KINDS)):
+        broken.append("it must have no characters but ASCII letters, digits and the documented special characters")
+    if windows and password.startswith("/"):
+        broken.append("on Windows it must not begin with a slash")
+    return broken
+
+
+CHECK = Check("password-malformed", "block", ("InvalidPassword.Malformed",), find, of_options=True)

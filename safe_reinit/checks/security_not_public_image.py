@@ -1,0 +1,42 @@
+"""Security hardening was asked for, and the image is not a public one.
+
+What it does
+    Reads ImageOwnerAlias and IsPublic of the image of a system disk (DescribeImages) when --security-enhancement is
+    Active. An image that could not be seen is not judged.
+
+Why it stops you
+    Active is documented for public images only (ECS API reference, ReInitDisk). The disk would come back without the
+    protection you asked for, or not at all.
+
+How to fix it
+    Leave out --security-enhancement, or set it to Deactive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import is_system, word
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    disk, image = facts.disk, facts.image
+    if disk is None or image is None or not is_system(disk) or facts.options.security_enhancement != "Active":
+        return
+    if image.is_public or image.owner_alias.lower() == "system":
+        return
+    yield Finding(
+        CHECK.name,
+        "block",
+        disk.disk_id,
+        f"The disk goes back to image {word(image.image_id)}, which is not a public one, "
+        "and --security-enhancement Active works with public images only.",
+        fix="Leave out --security-enhancement, or set it to Deactive.",
+        fact={"ImageId": image.image_id, "ImageOwnerAlias": image.owner_alias, "IsPublic": image.is_public},
+    )
+
+
+CHECK = Check("security-not-public-image", "block", (), find, of_options=True)

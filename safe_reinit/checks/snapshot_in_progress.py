@@ -1,0 +1,49 @@
+"""A snapshot of the disk is being created.
+
+What it does
+    Looks for snapshots of the disk in status progressing (DescribeSnapshots).
+
+Why it stops you
+    It does not stop you: it is waited for. ECS would refuse the wipe with DiskCreatingSnapshot, and a stop of the
+    instance can spoil a snapshot that is being created (ECS API reference, CreateSnapshot). So the wait comes first,
+    before the instance is stopped, and ends at --timeout-snapshot.
+
+How to fix it
+    Nothing needs doing. Give --timeout-snapshot if it may take longer than the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import word
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    if facts.disk is None:
+        return
+    until = "before the instance is stopped" if facts.will_stop else "before the wipe"
+    for snapshot in facts.snapshots:
+        if snapshot.status.lower() != "progressing":
+            continue
+        yield Finding(
+            CHECK.name,
+            "info",
+            facts.disk.disk_id,
+            f"Snapshot {word(snapshot.snapshot_id)} of the disk is being created and is waited for {until}, "
+            "up to --timeout-snapshot.",
+            fix="Nothing needs doing; give --timeout-snapshot to change how long it is waited for.",
+            fact={
+                "SnapshotId": snapshot.snapshot_id,
+                "Status": snapshot.status,
+                "Progress": snapshot.progress,
+                "RemainTime": snapshot.remain_time,
+            },
+            predicts="DiskCreatingSnapshot",
+        )
+
+
+CHECK = Check("snapshot-in-progress", "info", ("DiskCreatingSnapshot",), find)

@@ -1,0 +1,68 @@
+"""The image the disk was made from is gone.
+
+What it does
+    Looks up the ImageId of the disk (not that of its instance) in every status (DescribeDisks, then DescribeImages). It
+    speaks only where the images could be looked at. A system disk that names no image is told too.
+
+Why it stops you
+    A wipe takes the disk back to that image. Once a custom image (m-...) is deleted, or no longer shared with you, ECS
+    would refuse with InvalidImageId.NotFound, SharedImageDeleted or InvalidDiskId.OperationNotSupported. A public image
+    that is not listed may only be retired: that is a risk that you can accept.
+
+How to fix it
+    Have the image shared again, or give the system disk another image (ReplaceSystemDisk).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import Disk, DiskFacts, Finding, Level
+from ._shared import is_system, word
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    disk = facts.disk
+    if disk is None or facts.image is not None:
+        return
+    if not disk.image_id:
+        if is_system(disk):
+            yield _finding(
+                disk,
+                "risk",
+                "The system disk names no image, so what it would go back to cannot be told.",
+                "Ask Alibaba Cloud support, or accept a refusal by ECS with --accept source-image-deleted.",
+            )
+    elif not facts.could_look("DescribeImages"):
+        return
+    elif disk.image_id.startswith("m-"):
+        yield _finding(
+            disk,
+            "block",
+            f"The disk goes back to image {word(disk.image_id)}, which is deleted or not shared with this account.",
+            "Have the image shared again, or give the system disk another image (ReplaceSystemDisk)."
+            if is_system(disk)
+            else "Have the image shared again, or put a new disk in its place.",
+        )
+    else:
+        yield _finding(
+            disk,
+            "risk",
+            f"The disk goes back to image {word(disk.image_id)}, which ECS no longer lists: it is retired or gone.",
+            "Check the image in the ECS console, or accept a refusal by ECS with --accept source-image-deleted.",
+        )
+
+
+def _finding(disk: Disk, level: Level, message: str, fix: str) -> Finding:
+    fact = {"ImageId": disk.image_id}
+    return Finding(CHECK.name, level, disk.disk_id, message, fix=fix, fact=fact, predicts="InvalidImageId.NotFound")
+
+
+CHECK = Check(
+    "source-image-deleted",
+    "block",
+    ("InvalidImageId.NotFound", "SharedImageDeleted", "InvalidDiskId.OperationNotSupported"),
+    find,
+)

@@ -1,0 +1,190 @@
+"""The commands, and the one place where an error becomes a sentence, a document and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from ..errors import Error, RunRefused, UsageError
+from . import options
+from .output import Output, end
+
+_EPILOG = """\b
+Examples:
+  safe-reinit --simulate --disk d-sim-web1-data --stop-instance --confirm d-sim-web1-data
+  safe-reinit --disk d-bp1... --stop-instance --dry-run
+  safe-reinit --disk d-bp1... --stop-instance --confirm d-bp1...
+  safe-reinit explain IncorrectInstanceStatus
+
+Exit codes: 0 done or planned, 1 bug, 2 usage, 3 refused, 4 failed, 5 unknown,
+  6 not-restarted, 7 partial, 8 stranded (README: what each means for the data)."""
+
+
+class _Group(click.Group):
+    """The main command with its sub-commands; an option before a sub-command is refused, never ignored."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        if ctx._protected_args:
+            given = [name for name in ctx.params if ctx.get_parameter_source(name) is _FROM_COMMAND_LINE]
+            if given:
+                option = f"--{given[0].replace('_', '-')}"
+                command = ctx._protected_args[0]
+                raise click.UsageError(f"{option} stands before the command {command}: options go after it.")
+        return super().invoke(ctx)
+
+
+_FROM_COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
+
+
+@click.group(
+    cls=_Group,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_EPILOG,
+    short_help="look, judge, show the plan, ask, run, report",
+)
+@options.everything
+@click.version_option(package_name="safe-reinit", message="safe-reinit %(version)s")
+@click.pass_context
+def app(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """Wipe an Alibaba Cloud ECS disk back to its initial state (ReInitDisk), safely.
+
+    Looks first, says what would happen and everything that would be refused, asks for the name of the thing, stops the
+    instance only when the wipe can succeed, wipes, proves it, and puts the machine back as it was.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    if not any(ctx.get_parameter_source(name) is _FROM_COMMAND_LINE for name in ctx.params):
+        click.echo(_short_usage())
+        return
+    from . import wipe  # noqa: PLC0415 - help and usage errors stay cheap
+
+    ctx.exit(wipe.command(flags, ctx.obj))
+
+
+@app.command()
+@options.plan
+@click.pass_context
+def plan(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """Look and judge, and show the plan; nothing is changed (the same as --dry-run)."""
+    from . import wipe  # noqa: PLC0415 - see above
+
+    ctx.exit(wipe.command({**flags, "dry_run": True}, ctx.obj))
+
+
+@app.command()
+@options.output
+@click.pass_context
+def checks(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """List the checks that judge a disk before anything is touched."""
+    from . import inspect  # noqa: PLC0415 - see above
+
+    inspect.checks(Output.of(flags, ctx.obj))
+
+
+@app.command()
+@click.argument("name")
+@options.output
+@click.pass_context
+def explain(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """Explain a check, or an ECS error code."""
+    from . import inspect  # noqa: PLC0415 - see above
+
+    inspect.explain(name, Output.of(flags, ctx.obj))
+
+
+@app.group()
+def config() -> None:
+    """Check, show or print an example of the configuration."""
+
+
+def _config(name: str, text: str) -> Callable[[Callable[..., None]], click.Command]:
+    def decorate(function: Callable[..., None]) -> click.Command:
+        function.__doc__ = text
+        return config.command(name)(options.everything(click.pass_context(function)))
+
+    return decorate
+
+
+@_config("check", "Read the configuration and say every problem at once.")
+def config_check(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401, D103 - one for each option
+    from . import inspect  # noqa: PLC0415 - see above
+
+    inspect.config_check(flags, Output.of(flags, ctx.obj))
+
+
+@_config("show", "Show every setting with where its value comes from.")
+def config_show(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401, D103 - one for each option
+    from . import inspect  # noqa: PLC0415 - see above
+
+    inspect.config_show(flags, Output.of(flags, ctx.obj))
+
+
+@config.command("example")
+def config_example() -> None:
+    """Print a complete configuration file, commented."""
+    from . import inspect  # noqa: PLC0415 - see above
+
+    click.echo(inspect.example(), nl=False)
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def simulator(ctx: click.Context, arguments: Sequence[str]) -> None:
+    """Start an ECS simulator on this machine (the same as python -m safe_reinit.simulator)."""
+    from ..simulator.__main__ import main as simulate  # noqa: PLC0415 - see above
+
+    ctx.exit(simulate(list(arguments)))
+
+
+def _short_usage() -> str:
+    commands = ", ".join(sorted(app.commands))
+    return (
+        "safe-reinit wipes an Alibaba Cloud ECS disk back to its initial state, safely.\n\n"
+        "  try it, no cloud needed   safe-reinit --simulate --disk d-sim-web1-data --stop-instance --dry-run\n"
+        "  look at a real disk       safe-reinit --disk d-... --region cn-hangzhou --dry-run\n"
+        "  everything else           safe-reinit --help\n\n"
+        f"Commands: {commands}."
+    )
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line and give its exit code; nothing is raised, and no traceback is shown."""
+    output = Output.from_argv(argv, os.environ)
+    try:
+        code = app.main(list(argv), prog_name=_program(), standalone_mode=False, obj=list(argv))
+        return int(code or 0)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.ClickException as wrong:
+        message = wrong.format_message()
+        error: Error = UsageError(message if message.endswith((".", "?")) else f"{message}.")
+    except (KeyboardInterrupt, click.Abort):
+        error = RunRefused("Interrupted before anything was changed.", hint="Nothing was changed.")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Error as raised:
+        error = raised
+    except Exception as unexpected:  # noqa: BLE001 - a traceback could show a secret
+        error = Error(f"An unexpected {type(unexpected).__name__} at {_place(unexpected)}.")
+    return end(error, output)
+
+
+def _program() -> str:
+    return "python -m safe_reinit" if sys.argv[0].endswith("__main__.py") else "safe-reinit"
+
+
+def _place(error: BaseException) -> str:
+    trace, place = error.__traceback__, "an unknown place"
+    while trace is not None:
+        name = trace.tb_frame.f_globals.get("__name__", "")
+        if name.startswith("safe_reinit"):
+            place = f"{name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place

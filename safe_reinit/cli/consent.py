@@ -1,0 +1,72 @@
+"""Consent: the person types the name of the thing, after the plan is shown."""
+
+from __future__ import annotations
+
+import sys
+
+from ..errors import RunRefused
+from ..model import Plan
+from .output import say
+
+_TRIES = 3
+
+
+def obtain(plan: Plan, confirm: str | None) -> None:
+    """See that the person agrees to this plan.
+
+    Raises:
+        RunRefused: ``--confirm`` is another word, nobody can be asked, or three answers were wrong.
+
+    """
+    if confirm is not None:
+        if confirm.casefold() != plan.confirm_with.casefold():
+            raise_wrong(plan, confirm)
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise RunRefused(
+            "There is no terminal to ask on and no --confirm.",
+            hint=f"Nothing was changed; read the plan with --dry-run, then add --confirm {plan.confirm_with}.",
+        )
+    name, kind = question(plan)
+    for left in range(_TRIES, 0, -1):
+        say(f"\nTo reinitialise, type the {kind}: {name}")
+        answer = _ask()
+        if answer is not None and answer.strip().casefold() == name.casefold():
+            return
+        if answer is None:
+            break
+        say(f"That is not it; {left - 1} more {'try' if left == 2 else 'tries'}." if left > 1 else "That is not it.")
+    raise RunRefused("The plan was not confirmed.", hint="Nothing was changed.")
+
+
+def question(plan: Plan) -> tuple[str, str]:
+    """Tell what is to be typed, and what it is."""
+    if len(plan.jobs) > 1:
+        return plan.confirm_with, "characters"
+    job = plan.jobs[0]
+    if job.instance_name:
+        return job.instance_name, "instance's name"
+    return job.instance_id or plan.confirm_with, "instance's id"
+
+
+def raise_wrong(plan: Plan, confirm: str) -> None:
+    """Refuse a word that confirms something else.
+
+    Raises:
+        RunRefused: always.
+
+    """
+    raise RunRefused(
+        f"--confirm {confirm!r} does not confirm this plan; {plan.confirm_with} does.",
+        hint="Nothing was changed; read the plan with --dry-run first.",
+    )
+
+
+def _ask() -> str | None:
+    try:
+        sys.stderr.write("> ")
+        sys.stderr.flush()
+        answer = sys.stdin.readline()
+    except OSError:
+        return None
+    return answer or None

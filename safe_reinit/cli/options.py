@@ -1,0 +1,76 @@
+"""The command line options, grouped by what people do with them. Their values are read by ``config``, not here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ..config import BY_NAME
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SWITCHES = ("leave_stopped", "quiet", "verbose", "simulate")
+_METAVARS = {
+    "region": "ID", "profile": "NAME", "endpoint": "URL", "ca_bundle": "FILE", "expect_instance": "I",
+    "reason": "TEXT", "key_pair": "NAME", "password_env": "VAR", "security_enhancement": "Active|Deactive",
+    "output": "text|json|markdown", "report": "FILE", "events": "FILE|-", "world": "FILE",
+}  # fmt: skip
+
+
+def _setting(name: str) -> Callable[[F], F]:
+    setting = BY_NAME[name]
+    if name in _SWITCHES:
+        return click.option(setting.option, name, is_flag=True, default=None, help=_sentence(setting.help))
+    metavar = _METAVARS.get(name, "DURATION")
+    return click.option(setting.option, name, metavar=metavar, default=None, help=_sentence(setting.help))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+_TARGET = (click.option("--disk", "disk", multiple=True, metavar="D", help="The id of a disk; may be repeated."),)
+_CONSENT = (
+    click.option(
+        "--accept", multiple=True, metavar="CHECK", help="Accept a risk by the name of its check; repeatable."
+    ),
+    click.option("--stop-instance", is_flag=True, default=None, help="Allow stopping a running instance."),
+)
+_CONFIRM = (
+    click.option("--dry-run", is_flag=True, default=None, help="Look, judge, show the plan; change nothing."),
+    click.option("--confirm", metavar="WHAT", help="The disk id (several disks: the 8 characters the plan shows)."),
+)
+_PASSWORD = (
+    click.option(
+        "--password-stdin", is_flag=True, default=None, help="Read the password to set from one line of stdin."
+    ),
+)
+_CONFIG = (click.option("--config", metavar="FILE", help="The configuration file."),)
+_OUTPUT_NAMES = ("output", "report", "events", "quiet", "verbose")
+_RUN_NAMES = (
+    "leave_stopped", "expect_instance", "reason", "key_pair", "password_env", "security_enhancement", "region",
+    "profile", "endpoint", "ca_bundle", "timeout_stop", "timeout_snapshot", "timeout_reinit", "timeout_start",
+    "force_stop_after", "simulate", "world",
+)  # fmt: skip
+
+
+def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+_LOOKING = (*_TARGET, *_CONSENT, *map(_setting, _RUN_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES))
+everything: Callable[[F], F] = _stack(*_TARGET, *_CONFIRM, *_LOOKING[1:])
+"""The options of a run."""
+plan: Callable[[F], F] = _stack(*_LOOKING)
+"""The options of a plan: those of a run but for the consent to run it."""
+output: Callable[[F], F] = _stack(
+    click.option("--output", metavar="text|json", default=None, help="The form of the result.")
+)
+"""The options of a command that only tells something."""

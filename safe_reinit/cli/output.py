@@ -1,0 +1,120 @@
+"""Where things are said: results on stdout, everything else on stderr, one JSON document where JSON was asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Error, UsageError
+
+if TYPE_CHECKING:
+    from ..model import Report
+    from ..report import Line
+
+
+@dataclass
+class Output:
+    """The form of the result of one command."""
+
+    form: str = "text"
+    argv: Sequence[str] = ()
+    events_on_stdout: bool = False
+    report_file: str = ""
+    began: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+
+    @classmethod
+    def from_argv(cls, argv: Sequence[str], environment: Mapping[str, str]) -> Output:
+        """Guess the form before the command line is understood, so that a misuse of it is told in that form too."""
+        form = environment.get("SAFE_REINIT_OUTPUT", "text")
+        for this, after in zip(argv, [*argv[1:], ""], strict=True):
+            if this == "--output":
+                form = after
+            elif this.startswith("--output="):
+                form = this.partition("=")[2]
+        return cls(form if form in ("json", "markdown") else "text", argv)
+
+    @classmethod
+    def of(cls, flags: Mapping[str, Any], argv: Sequence[str]) -> Output:
+        """Take the form of a command that only tells something.
+
+        Raises:
+            UsageError: the form is not one it has.
+
+        """
+        form = flags.get("output") or "text"
+        if form not in ("text", "json"):
+            raise UsageError(f"The value of --output is not text or json: {form!r}.")
+        return cls(form, argv)
+
+    @staticmethod
+    def now() -> datetime:
+        """Tell the present, for a report."""
+        return datetime.now(timezone.utc)
+
+    @property
+    def json(self) -> bool:
+        """Whether stdout holds one JSON document."""
+        return self.form == "json"
+
+    def document(self, document: object) -> None:
+        """Write the one JSON document."""
+        from ..report import dumps  # noqa: PLC0415 - only where it is needed
+
+        print(dumps(document), flush=True)  # noqa: T201 - this is where results go
+
+    def report(self, told: Report) -> None:
+        """Write the report where it belongs, and into the file that was asked for."""
+        from .. import report  # noqa: PLC0415 - only where it is needed
+
+        stream = sys.stderr if self.events_on_stdout else sys.stdout
+        if self.form == "json":
+            self.document(report.to_json(told))
+        elif self.form == "markdown":
+            print(report.to_markdown(told), end="", file=stream, flush=True)
+        else:
+            lines(report.report_lines(told), stream)
+        if self.report_file:
+            form = report.to_markdown(told) if self.report_file.endswith(".md") else report.dumps(report.to_json(told))
+            try:
+                with open(self.report_file, "w", encoding="utf-8") as file:
+                    file.write(form)
+            except OSError:
+                say(f"safe-reinit: The report could not be written to {self.report_file}.")
+
+
+def end(error: Error, output: Output) -> int:
+    """Say an error in one sentence, as a document where one is owed, and give its exit code."""
+    say(f"safe-reinit: {error} {error.hint}".rstrip())
+    if error.report is not None:
+        output.report(error.report)
+    elif output.form != "text":
+        from .. import report  # noqa: PLC0415 - only where it is needed
+
+        begun = report.started(output.began)
+        output.report(report.of_error(begun, datetime.now(timezone.utc), error))
+    return error.exit_code
+
+
+def say(text: str) -> None:
+    """Say something to the person; a closed terminal is no reason to end."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is where people are told
+
+
+def lines(shown: Iterable[Line], stream: Any) -> None:  # noqa: ANN401 - a text stream
+    """Write lines, with styles on a terminal only."""
+    if not stream.isatty():
+        for line in shown:
+            print(line.text, file=stream)
+        stream.flush()
+        return
+    from rich.console import Console  # noqa: PLC0415 - only on a terminal
+    from rich.text import Text  # noqa: PLC0415 - see above
+
+    console = Console(file=stream, highlight=False, soft_wrap=True)
+    for line in shown:
+        console.print(Text(line.text, style=line.style))

@@ -1,0 +1,361 @@
+"""The library: look, judge, plan and run, with the same code that the command line uses."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from . import aliyun, report
+from .aliyun import endpoints
+from .checks import by_name
+from .clock import Clock
+from .cloud import CloudError, NoCredentials, Refused
+from .codes import lookup
+from .config import Config, resolve
+from .errors import BY_OUTCOME, Error, RunRefused, UsageError
+from .look import observe
+from .model import Call, Event, Limits, Options, Plan, Record, Report, Secret
+from .plan import make_plan
+from .run import Runner
+
+if TYPE_CHECKING:
+    from .aliyun.client import Aliyun
+
+_OWNER = ("owner_account", "owner_id", "resource_owner_account", "resource_owner_id")
+
+
+def connect(  # noqa: PLR0913 - each says something else of where and who
+    *,
+    region: str | None = None,
+    profile: str | None = None,
+    endpoint: str | None = None,
+    config: str | Config | None = None,
+    credentials: tuple[str, str] | None = None,
+    clock: Clock | None = None,
+    owner: Mapping[str, str | int] | None = None,
+) -> Client:
+    """Make a client for one region. Nothing is sent yet.
+
+    Args:
+        region: the region id, ``cn-hangzhou``; else from the environment, the configuration or the aliyun CLI profile.
+        profile: the aliyun CLI profile whose credentials are used; else Alibaba's default credential chain.
+        endpoint: ``[http://|https://]HOST[:PORT]`` of ECS; a loopback one serves every product.
+        config: the path of a configuration file, or settings that are resolved already; a file found by itself if none.
+        credentials: an AccessKey id and its secret, for a simulator.
+        clock: the clock that waits run on.
+        owner: the legacy owner parameters of ReInitDisk: ``owner_account``, ``owner_id``, ``resource_owner_account``,
+            ``resource_owner_id``.
+
+    Raises:
+        UsageError: a setting is not usable, or no region is known.
+
+    """
+    flags = {"region": region, "profile": profile, "endpoint": endpoint}
+    settings = config if isinstance(config, Config) else resolve(flags, os.environ, config)
+    unknown = sorted(set(owner or {}) - set(_OWNER))
+    if unknown:
+        raise UsageError(f"{unknown[0]} is no owner parameter of ReInitDisk.", hint=f"Use {', '.join(_OWNER)}.")
+    where = endpoints.Where(
+        region=settings["region"] or _region(os.environ, settings["profile"]),
+        endpoint=endpoints.parse(settings["endpoint"]) if settings["endpoint"] else None,
+        endpoints={product: endpoints.parse(host) for product, host in settings["endpoints"].items()},
+        profile=settings["profile"] or "",
+        access_key=(credentials[0], Secret(credentials[1])) if credentials else None,
+        ca_bundle=_readable(settings["ca_bundle"]),
+    )
+    return Client(where, settings, clock or Clock(time_scale(os.environ, loopback=where.loopback)), dict(owner or {}))
+
+
+class Client:
+    """Plans and runs reinitialisations in one region. Safe to use from several threads; made by ``connect``."""
+
+    def __init__(self, where: endpoints.Where, settings: Config, clock: Clock, owner: Mapping[str, str | int]) -> None:
+        self._where = where
+        self._settings = settings
+        self._clock = clock
+        self._owner = tuple(sorted(owner.items()))
+        self._planned: dict[str, list[Call]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def region(self) -> str:
+        """The region id."""
+        return self._where.region
+
+    def plan(  # noqa: PLR0913 - the options of a run
+        self,
+        disk_ids: Sequence[str],
+        *,
+        stop_instance: bool = False,
+        leave_stopped: bool | None = None,
+        accept: Sequence[str] = (),
+        expect_instance: str | None = None,
+        key_pair: str | None = None,
+        password: str | None = None,
+        security_enhancement: str | None = None,
+        reason: str | None = None,
+        on_call: Callable[[Call], None] | None = None,
+    ) -> Plan:
+        """Look at the disks and make the plan; findings do not raise, ``plan.runnable`` tells.
+
+        Args:
+            disk_ids: ids of disks in this region.
+            stop_instance: whether a running instance may be stopped.
+            leave_stopped: whether it stays stopped after a wipe.
+            accept: names of risks that are accepted.
+            expect_instance: refuse unless the disks are on this instance.
+            key_pair: the key pair to log in with, for a system disk.
+            password: the password to set, for a system disk; in no plan, report or log.
+            security_enhancement: ``Active`` or ``Deactive``, for a system disk.
+            reason: a change ticket, kept in plan and report.
+            on_call: is told every HTTP exchange.
+
+        Raises:
+            UsageError: no or a malformed disk id, a name in ``accept`` that is no check, no credentials.
+            RunRefused: a name in ``accept`` is a block, or ECS could not be asked.
+
+        """
+        get = self._settings
+        options = Options(
+            stop_instance=stop_instance,
+            leave_stopped=get["leave_stopped"] if leave_stopped is None else leave_stopped,
+            expect_instance=expect_instance or get["expect_instance"] or "",
+            key_pair=key_pair or get["key_pair"] or "",
+            password=Secret(password) if password else None,
+            security_enhancement=security_enhancement or get["security_enhancement"] or "",
+            owner=self._owner,
+            accept=_accepted(accept),
+        )
+        calls: list[Call] = []
+        with _Gateway(self._where, _both(calls.append, on_call)) as cloud:
+            try:
+                facts = observe(cloud, self._clock, self.region, _disk_ids(disk_ids), options)
+            except CloudError as error:
+                raise _refusal(error) from None
+        plan = make_plan(facts, options, self._limits(), reason or get["reason"])
+        with self._lock:
+            self._planned[_key(plan)] = calls
+        return plan
+
+    def run(
+        self,
+        plan: Plan,
+        *,
+        confirm: str,
+        on_event: Callable[[Event], None] | None = None,
+        on_call: Callable[[Call], None] | None = None,
+        stop: Interrupt | None = None,
+    ) -> Report:
+        """Run a plan to its end and report.
+
+        Args:
+            plan: made by ``plan``.
+            confirm: ``plan.confirm_with``, in any case of letters.
+            on_event: is told what happens, from the thread that runs it and from threads that call.
+            on_call: is told every HTTP exchange.
+            stop: lets another thread ask the run to end.
+
+        Raises:
+            Error: of the class of the outcome unless it is ``done``; ``error.report`` is the whole truth.
+
+        """
+        begun = report.started(self._clock.now())
+        calls = self.calls_of(plan)
+        refused = _not_runnable(plan, confirm)
+        if refused is not None:
+            refused.report = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=refused)
+            raise refused
+        run_id = f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
+        records: tuple[Record, ...]
+        with _Gateway(self._where, _both(calls.append, on_call)) as cloud:
+            runner = Runner(cloud, self._clock, plan, run_id, on_event or (lambda _: None))
+            with stop or Interrupt() as interrupt:
+                interrupt.bind(runner)
+                records = runner()
+        told = report.of_run(begun, self._clock.now(), plan, records, calls, run_id=run_id)
+        if told.exit_code == 0:
+            return told
+        raise _error_of(told)
+
+    def calls_of(self, plan: Plan) -> list[Call]:
+        """Give the calls that making this plan took, once."""
+        with self._lock:
+            return self._planned.pop(_key(plan), [])
+
+    def _limits(self) -> Limits:
+        get = self._settings
+        return Limits(
+            stop=get["timeout_stop"],
+            snapshot=get["timeout_snapshot"],
+            reinit=get["timeout_reinit"],
+            start=get["timeout_start"],
+            force_stop_after=get["force_stop_after"],
+        )
+
+
+class Interrupt:
+    """Asks a run to end: calls in flight end, the power comes back, no wipe is sent any more.
+
+    Asked a second time, the run is left at once as it stands, and ``left`` says so.
+    """
+
+    def __init__(self) -> None:
+        self._runner: Runner | None = None
+        self.asked = False
+        self.left = False
+
+    def __enter__(self) -> Interrupt:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner = None
+
+    def bind(self, runner: Runner) -> None:
+        """Point at the run that is to be ended."""
+        self._runner = runner
+        if self.asked:
+            self._pass_on()
+
+    def ask(self) -> None:
+        """Ask the run to end; before it has begun, it ends as it begins."""
+        self.left = self.asked
+        self.asked = True
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        if self._runner is not None:
+            self._runner.stop.set()
+            if self.left:
+                self._runner.leave.set()
+            self._runner.wake.set()
+
+
+class _Gateway:
+    """The cloud for one plan or one run."""
+
+    def __init__(self, where: endpoints.Where, on_call: Callable[[Call], None]) -> None:
+        self._where = where
+        self._on_call = on_call
+
+    def __enter__(self) -> Aliyun:
+        self._cloud = aliyun.connect(self._where, self._on_call)
+        return self._cloud
+
+    def __exit__(self, *_: object) -> None:
+        self._cloud.close()
+
+
+def time_scale(environment: Mapping[str, str], *, loopback: bool) -> float:
+    """Read the rate of the clock from ``SAFE_REINIT_TIME_SCALE``.
+
+    Raises:
+        UsageError: it is no rate, or the endpoint is not on this machine: real time must not be hurried.
+
+    """
+    given = environment.get("SAFE_REINIT_TIME_SCALE")
+    if not given:
+        return 1.0
+    if not loopback:
+        raise UsageError(
+            "SAFE_REINIT_TIME_SCALE is set, and the endpoint is not on this machine.",
+            hint="Unset it: it is for simulators only.",
+        )
+    try:
+        rate = float(given)
+    except ValueError:
+        rate = 0.0
+    if not 0.0 < rate <= 1000.0:
+        raise UsageError("SAFE_REINIT_TIME_SCALE is not a rate such as 10.", hint="Correct or unset it.")
+    return rate
+
+
+def _region(environment: Mapping[str, str], profile: str | None) -> str:
+    from .aliyun.profile import region_of  # noqa: PLC0415 - reads a file
+
+    found = environment.get("ALIBABA_CLOUD_REGION_ID") or region_of(profile, environment)
+    if not found:
+        raise UsageError(
+            "No region is known.", hint="Give --region, for example --region cn-hangzhou, or set region in the config."
+        )
+    return found
+
+
+def _readable(path: str | None) -> str:
+    if path and not os.access(path, os.R_OK):
+        raise UsageError(f"The CA bundle {path} cannot be read.", hint="Correct --ca-bundle.")
+    return path or ""
+
+
+def _disk_ids(disk_ids: Sequence[str]) -> list[str]:
+    ids = list(dict.fromkeys(disk_ids))
+    if not ids:
+        raise UsageError("No disk is named.", hint="Name one with --disk d-...")
+    for disk_id in ids:
+        letters = disk_id.removeprefix("d-")
+        if letters == disk_id or not letters or not letters.replace("-", "").isalnum() or not letters.isascii():
+            shown = disk_id if disk_id.isprintable() and len(disk_id) <= 64 else "an id"
+            raise UsageError(f"{shown!r} is not a disk id: those begin with d-.", hint="Correct --disk.")
+    return ids
+
+
+def _accepted(names: Sequence[str]) -> tuple[str, ...]:
+    for name in names:
+        check = by_name(name)
+        if check is None:
+            raise UsageError(f"There is no check named {name!r}.", hint="See safe-reinit checks.")
+        if check.level == "block" and not check.waivable:
+            raise RunRefused(f"{name} is a block: it cannot be accepted.", hint=f"See safe-reinit explain {name}.")
+    return tuple(sorted(set(names)))
+
+
+def _not_runnable(plan: Plan, confirm: str) -> Error | None:
+    if not plan.runnable:
+        return report.refusal(plan)
+    if confirm.casefold() != plan.confirm_with.casefold():
+        return RunRefused(
+            f"{confirm!r} does not confirm this plan; {plan.confirm_with} does.",
+            hint="Read the plan (--dry-run), then confirm what it says.",
+        )
+    return None
+
+
+def _refusal(error: CloudError) -> Error:
+    """Say for people why ECS could not be asked; nothing has been changed."""
+    if isinstance(error, NoCredentials):
+        return UsageError(
+            "No credentials were found in Alibaba's default chain (environment, aliyun CLI profile, RAM role).",
+            hint="Set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or run: aliyun configure",
+        )
+    said = RunRefused(f"{error} Nothing was changed.", hint="Check the network, the proxy, --region and --endpoint.")
+    if isinstance(error, Refused):
+        row = lookup(error.code)
+        said.hint = row.fix if row else "Look the code up in the ECS API reference."
+        said.code, said.request_id = error.code, error.request_id
+    said.action = error.action
+    return said
+
+
+def _error_of(told: Report) -> Error:
+    cls = BY_OUTCOME[told.outcome]
+    error = cls(told.error.message if told.error else cls.meaning)
+    if told.error:
+        error.hint = told.error.hint or cls.hint
+        error.code, error.request_id, error.action = told.error.code, told.error.request_id, told.error.action
+    error.report = told
+    return error
+
+
+def _both(first: Callable[[Call], None], second: Callable[[Call], None] | None) -> Callable[[Call], None]:
+    def tell(call: Call) -> None:
+        first(call)
+        if second is not None:
+            second(call)
+
+    return tell
+
+
+def _key(plan: Plan) -> str:
+    return f"{plan.fingerprint} {plan.made_at.isoformat()} {id(plan)}"

@@ -1,0 +1,37 @@
+"""Time: the only file that imports ``time``.
+
+Cloud seconds run at ``rate`` times the speed of real ones, so that a simulator running faster is waited for no longer
+than needed. Poll intervals, settling, time limits and back-off are in cloud seconds; connect and read time-outs and the
+times in reports are real.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime, timezone
+
+
+class Clock:
+    """The present, and waiting; ``rate`` is the number of cloud seconds in a real one."""
+
+    def __init__(self, rate: float = 1.0) -> None:
+        self.rate = rate
+        # Anchored to the wall so that two processes agree, counted monotonically so that no clock step moves a limit.
+        self._anchor = time.time() * rate - time.monotonic() * rate
+
+    def now(self) -> datetime:
+        """Tell the local time, aware, in UTC: for reports and journals only, never for judging."""
+        return datetime.now(timezone.utc)
+
+    def time(self) -> float:
+        """Tell the cloud seconds, for intervals."""
+        return self._anchor + time.monotonic() * self.rate
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for so many cloud seconds."""
+        time.sleep(max(0.0, seconds) / self.rate)
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Wait for so many cloud seconds or until the event is set; tell whether it is."""
+        return event.wait(max(0.0, seconds) / self.rate)

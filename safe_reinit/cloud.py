@@ -1,0 +1,179 @@
+"""The cloud as the rest of the program sees it: looks, acts, and the three ways a call can fail.
+
+    CloudError
+    ├── Refused      ECS answered with an error code: it says what happened
+    ├── Unanswered   no answer that can be read: whether it was done is not known
+    └── NotSent      no byte of the request left: it was not done
+
+Looks take many ids and give what ECS showed of them; a thing that is not shown is left out. An empty answer is no proof
+of absence by itself, since ECS answers a Describe call without the right to it with an empty list (ECS API reference,
+DescribeInstances): ``Cloud.may`` asks the same with DryRun, and ``look.py`` does so wherever it matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from .model import Call, Caller, Disk, Image, Instance, Options, Snapshot, SnapshotLink
+
+Shown = TypeVar("Shown", covariant=True)
+
+
+class CloudError(Exception):
+    """A call that did not succeed. Its text is ours: no text of ECS, of the SDK or of the transport is in it."""
+
+    action: str
+    """The API that was called."""
+
+
+class Refused(CloudError):
+    """ECS answered with an error code.
+
+    Attributes:
+        code: the ECS error code, ``IncorrectDiskStatus``.
+        http_status: the HTTP status it came with.
+        message: what the code says, in our words.
+        request_id: the ``RequestId`` of the answer.
+        retry_after: seconds that ECS asks to wait (header ``x-acs-retry-after``), where it says.
+
+    """
+
+    def __init__(
+        self,
+        code: str,
+        http_status: int,
+        message: str,
+        request_id: str | None,
+        *,
+        action: str = "",
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(f"ECS refused {action or 'the call'} with {code}: {message}")
+        self.code = code
+        self.http_status = http_status
+        self.message = message
+        self.request_id = request_id
+        self.action = action
+        self.retry_after = retry_after
+
+
+class Unanswered(CloudError):
+    """No answer that can be read came: the call may or may not have been done."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__(f"No readable answer to {action} came.")
+        self.action = action
+
+
+class NotSent(CloudError):
+    """No byte of the request left this machine: the call was not done.
+
+    Attributes:
+        why: the step that failed, in our words: ``the name of the endpoint cannot be resolved``.
+
+    """
+
+    def __init__(self, action: str, why: str) -> None:
+        super().__init__(f"{action} was not sent: {why}.")
+        self.action = action
+        self.why = why
+
+
+class NoCredentials(NotSent):
+    """The default credential chain has nothing to sign with."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__(action, "no credentials were found")
+
+
+@dataclass(frozen=True)
+class Look(Generic[Shown]):
+    """The answer to a look."""
+
+    shown: tuple[Shown, ...]
+    date: datetime | None
+    """The ``Date`` header of the (last) answer."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The answer to an act that ECS accepted; the work goes on behind it."""
+
+    request_id: str
+    snapshot_id: str = ""
+    """Of CreateSnapshot."""
+
+
+OnCall = Callable[[Call], None]
+
+
+class Cloud(Protocol):
+    """What a run asks of the cloud. Every method may raise ``Refused``, ``Unanswered`` or ``NotSent``."""
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the endpoint is on this machine, so that its clock is not ECS's."""
+
+    def caller(self) -> Look[Caller]:
+        """Tell whose credentials these are (STS, GetCallerIdentity)."""
+
+    def disks(self, disk_ids: Sequence[str]) -> Look[Disk]:
+        """Show these disks (DescribeDisks)."""
+
+    def disks_of(self, instance_id: str) -> Look[Disk]:
+        """Show the disks of an instance (DescribeDisks)."""
+
+    def instances(self, instance_ids: Sequence[str]) -> Look[Instance]:
+        """Show these instances (DescribeInstances)."""
+
+    def snapshots(self, snapshot_ids: Sequence[str]) -> Look[Snapshot]:
+        """Show these snapshots (DescribeSnapshots)."""
+
+    def snapshots_of(self, disk_id: str, status: str = "") -> Look[Snapshot]:
+        """Show the snapshots of a disk, of one status or of all (DescribeSnapshots)."""
+
+    def snapshot_links(self, disk_ids: Sequence[str]) -> Look[SnapshotLink]:
+        """Count the snapshots of these disks (DescribeSnapshotLinks)."""
+
+    def images(self, image_ids: Sequence[str]) -> Look[Image]:
+        """Show these images in any status, community images included (DescribeImages)."""
+
+    def key_pairs(self, name: str) -> Look[str]:
+        """Tell which key pairs have this name (DescribeKeyPairs)."""
+
+    def may(self, action: str, ids: Sequence[str]) -> str:
+        """Ask a Describe call with DryRun: the code of the answer, ``DryRunOperation`` where it is allowed."""
+
+    def may_stop(self, instance_id: str) -> str:
+        """Ask StopInstance with DryRun: the code of the answer."""
+
+    def may_start(self, instance_id: str) -> str:
+        """Ask StartInstance with DryRun: the code of the answer."""
+
+    def stop(self, instance_id: str, *, force: bool = False, attempt: int = 1) -> Accepted:
+        """Stop an instance, keeping it billed so that it can start again (StopInstance, KeepCharging)."""
+
+    def start(self, instance_id: str, *, attempt: int = 1) -> Accepted:
+        """Start an instance (StartInstance; InitLocalDisk is never sent)."""
+
+    def reinit(self, disk_id: str, options: Options, *, attempt: int = 1) -> Accepted:
+        """Reinitialise a disk (ReInitDisk; AutoStartInstance is never sent)."""
+
+    def create_snapshot(  # noqa: PLR0913 - the parameters of CreateSnapshot
+        self,
+        disk_id: str,
+        *,
+        name: str,
+        description: str,
+        token: str,
+        retention_days: int | None,
+        tags: Sequence[tuple[str, str]],
+        attempt: int = 1,
+    ) -> Accepted:
+        """Take a snapshot of a disk, idempotent by ``token`` (CreateSnapshot)."""
+
+    def reset_disk(self, disk_id: str, snapshot_id: str, *, dry_run: bool = False, attempt: int = 1) -> Accepted:
+        """Roll a disk back to one of its snapshots (ResetDisk)."""

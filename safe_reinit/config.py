@@ -1,0 +1,298 @@
+"""Settings: one table of all of them, and where each value comes from: flag, environment, file, default, in that order.
+
+Every problem of a configuration file is told at once, each with its path. A file is refused if others may write it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from .errors import UsageError
+
+Source = Literal["flag", "env", "file", "default"]
+
+PRODUCTS = ("ecs", "sts", "ess", "ebs", "kms")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def duration(value: object) -> float:
+    """Read ``90s``, ``10m`` or ``2h`` as seconds.
+
+    Raises:
+        ValueError: it is none of these; a bare number has no unit.
+
+    """
+    match = re.fullmatch(r"(\d{1,6})([smh])", value) if isinstance(value, str) else None
+    if match is None or not int(match[1]):
+        raise ValueError("not a duration such as 90s, 10m or 2h")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def text(value: object) -> str:
+    """Read one line of text."""
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError("not a line of text")
+    return value
+
+
+def flag(value: object) -> bool:
+    """Read a yes or no: a YAML boolean, or ``true`` and ``false``."""
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    answer = value if isinstance(value, bool) else words.get(value.lower()) if isinstance(value, str) else None
+    if answer is None:
+        raise ValueError("not true or false")
+    return answer
+
+
+def one_of(*words: str) -> Callable[[object], str]:
+    """Read one of these words."""
+
+    def read(value: object) -> str:
+        if value not in words:
+            raise ValueError(f"not one of {', '.join(words)}")
+        return str(value)
+
+    return read
+
+
+def region(value: object) -> str:
+    """Read a region id such as ``cn-hangzhou``."""
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z]{2,}(-[a-z0-9]+)+", value):
+        raise ValueError("not a region id such as cn-hangzhou")
+    return value
+
+
+def endpoints(value: object) -> dict[str, str]:
+    """Read the endpoint of each product."""
+    if not isinstance(value, dict) or not all(isinstance(host, str) and host for host in value.values()):
+        raise ValueError("not a mapping of products to endpoints")
+    unknown = sorted(str(name) for name in value if name not in PRODUCTS)
+    if unknown:
+        raise ValueError(f"{unknown[0]} is not one of {', '.join(PRODUCTS)}")
+    return dict(value)
+
+
+def looks(value: object) -> tuple[str, ...]:
+    """Read the names of looks at other products that must succeed."""
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise ValueError("not a list of names")
+    known = ("ess", "ebs", "kms", "events")
+    if any(word not in known for word in value):
+        raise ValueError(f"not a list of {', '.join(known)}")
+    return tuple(value)
+
+
+def report_file(value: object) -> str:
+    """Read the name of a report file; its ending says the form."""
+    name = text(value)
+    if not name.endswith((".json", ".md")):
+        raise ValueError("a report file ends in .json or .md")
+    return name
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One thing that can be set."""
+
+    name: str
+    """The config key; the option has hyphens, the environment variable ``SAFE_REINIT_`` and capitals."""
+    read: Callable[[object], Any]
+    default: Any
+    help: str
+    in_env: bool = True
+    in_file: bool = True
+    secret: bool = False
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return f"SAFE_REINIT_{self.name.upper()}"
+
+    @property
+    def option(self) -> str:
+        """The command line option."""
+        return f"--{self.name.replace('_', '-')}"
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("region", region, None, "the region of the disks"),
+    Setting("profile", text, None, "the aliyun CLI profile whose credentials are used"),
+    Setting("endpoint", text, None, "[http://|https://]HOST[:PORT] of ECS; http only on this machine"),
+    Setting("endpoints", endpoints, {}, "the endpoint of each product: ecs, sts, ess, ebs, kms", in_env=False),
+    Setting("ca_bundle", text, None, "a file of CA certificates to trust"),
+    Setting("timeout_stop", duration, 600.0, "how long stopping may take"),
+    Setting("timeout_snapshot", duration, 3600.0, "how long a snapshot in progress is waited for"),
+    Setting("timeout_reinit", duration, 1800.0, "how long reinitialising may take"),
+    Setting("timeout_start", duration, 900.0, "how long starting may take"),
+    Setting("force_stop_after", duration, None, "cut the power when a graceful stop has had this long"),
+    Setting("leave_stopped", flag, False, "leave the instance stopped after the wipe"),
+    Setting("expect_instance", text, None, "refuse unless the disk is on this instance"),
+    Setting("reason", text, None, "a change ticket; kept in plan and report"),
+    Setting("key_pair", text, None, "the key pair to log in with after a system disk is wiped"),
+    Setting("password_env", text, None, "the environment variable that holds the password to set"),
+    Setting("security_enhancement", one_of("Active", "Deactive"), None, "Active or Deactive"),
+    Setting("output", one_of("text", "json", "markdown"), "text", "the form of the result on stdout"),
+    Setting("report", report_file, None, "write the report to this file (.json, .md)"),
+    Setting("events", text, None, "write events as JSON lines to this file, or - for stdout"),
+    Setting("quiet", flag, False, "say only results and errors"),
+    Setting("verbose", flag, False, "say every call"),
+    Setting("simulate", flag, False, "run against an embedded simulator; no cloud, no credentials"),
+    Setting("world", text, None, "the simulator's world (implies simulate)"),
+    Setting(
+        "require_looks", looks, (), "facts of other products that must be seen: ess, ebs, kms, events", in_env=False
+    ),
+)
+BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A setting's value and where it comes from."""
+
+    value: Any
+    source: Source
+    where: str
+    """The option, the variable, the file, or ``""`` for a default."""
+
+
+class Config(Mapping[str, Any]):
+    """All settings, resolved: ``config["timeout_stop"]`` gives the value, ``config.of(name)`` also its source."""
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        self._values = dict(values)
+
+    def of(self, name: str) -> Value:
+        """Give a value with its source."""
+        return self._values[name]
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - each setting has its own type
+        return self._values[name].value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def resolve(flags: Mapping[str, object], environment: Mapping[str, str], file: str | None = None) -> Config:
+    """Resolve all settings.
+
+    Args:
+        flags: what the command line gave, by setting name; ``None`` where it gave nothing.
+        environment: the environment variables.
+        file: the configuration file named by ``--config``.
+
+    Raises:
+        UsageError: with every problem found, each with its path.
+
+    """
+    path = find(file, environment)
+    content = load(path) if path else {}
+    problems = [f"{key} is not a setting" for key in content if not _in_file(key)]
+    values: dict[str, Value] = {}
+    for setting in SETTINGS:
+        try:
+            values[setting.name] = _resolve(setting, flags, environment, content, str(path))
+        except _ProblemError as problem:
+            problems.append(str(problem))
+    if problems:
+        begin = f"{path}: " if path and any(" of " not in each for each in problems) else ""
+        raise UsageError(f"{begin}{'; '.join(problems)}.", hint="See safe-reinit config example.")
+    return Config(values)
+
+
+class _ProblemError(Exception):
+    """One value that does not fit."""
+
+
+def _in_file(key: object) -> bool:
+    return isinstance(key, str) and key in BY_NAME and BY_NAME[key].in_file
+
+
+def _resolve(
+    setting: Setting,
+    flags: Mapping[str, object],
+    environment: Mapping[str, str],
+    content: Mapping[object, object],
+    path: str,
+) -> Value:
+    given: list[tuple[Source, str, object]] = []
+    if flags.get(setting.name) is not None:
+        given.append(("flag", setting.option, flags[setting.name]))
+    if setting.in_env and environment.get(setting.variable):
+        given.append(("env", setting.variable, environment[setting.variable]))
+    if setting.in_file and content.get(setting.name) is not None:
+        given.append(("file", f"{path}: {setting.name}", content[setting.name]))
+    for source, where, raw in given:
+        try:
+            return Value(setting.read(raw), source, where)
+        except ValueError as problem:
+            place = setting.name if source == "file" else f"the value of {where}"
+            raise _ProblemError(f"{place}: {problem}") from None
+    return Value(setting.default, "default", "")
+
+
+def find(file: str | None, environment: Mapping[str, str]) -> Path | None:
+    """Find the configuration file: ``--config``, ``SAFE_REINIT_CONFIG``, the user's, the machine's; never the folder's.
+
+    Raises:
+        UsageError: one was named and is not there.
+
+    """
+    named = file or environment.get("SAFE_REINIT_CONFIG")
+    if named:
+        path = Path(named)
+        if not path.is_file():
+            raise UsageError(f"There is no configuration file {named}.", hint="Correct --config or SAFE_REINIT_CONFIG.")
+        return path
+    home = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "~")).expanduser() / ".config")
+    for folder in (Path(home) / "safe-reinit", Path("/etc/safe-reinit")):
+        if (folder / "config.yaml").is_file():
+            return folder / "config.yaml"
+    return None
+
+
+def load(path: Path) -> dict[object, object]:
+    """Read a configuration file.
+
+    Raises:
+        UsageError: others may write it, it cannot be read, or it is not a YAML mapping.
+
+    """
+    _refuse_writable(path)
+    try:
+        raw = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"The configuration file {path} cannot be read.", hint="Make it readable UTF-8.") from None
+    import yaml  # noqa: PLC0415 - only where there is a file
+
+    try:
+        content = yaml.safe_load(raw)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise UsageError(f"The configuration file {path} is not YAML{where}.", hint="Correct it there.") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UsageError(f"The configuration file {path} is not a mapping.", hint="See safe-reinit config example.")
+    return content
+
+
+def _refuse_writable(path: Path) -> None:
+    try:
+        status = path.stat()
+    except OSError:
+        raise UsageError(f"The configuration file {path} cannot be read.", hint="Make it readable.") from None
+    if status.st_mode & stat.S_IWOTH or status.st_uid not in (0, os.getuid()):
+        raise UsageError(
+            f"Others may write the configuration file {path}, so it cannot be trusted.",
+            hint=f"Make it yours and run: chmod go-w {path}",
+        )

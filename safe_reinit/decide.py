@@ -1,0 +1,117 @@
+"""The order of a run and all its guards: what to do next, from what a job remembers and what it sees. Pure.
+
+    wait for snapshots -> StopInstance -> wait -> ReInitDisk -> wait for the proof -> StartInstance -> wait
+
+What no path leads to: ReInitDisk once a start is intended, on an instance that is not Stopped, on a disk that is not
+In_use on it, after an error or an interruption, or a second time unless the first is proven not done. A start while any
+disk's outcome is in doubt. Anything while the answer to a call is outstanding.
+"""
+
+from __future__ import annotations
+
+from .model import Action, Disk, Finish, Observation, PhaseName, Record, Send, Wait, Wipe
+
+_IN_DOUBT = ("accepted", "lost")
+
+
+def decide(record: Record, seen: Observation) -> Action:
+    """Tell the next action of a job; ``learn`` has folded ``seen`` into ``record`` already."""
+    if record.blind or record.given_up:
+        return Finish()
+    if _outstanding(record) or not seen.seen or seen.instance is None:
+        return _wait(record, "an answer" if _outstanding(record) else "a look", seen)
+    if any(wipe.state in _IN_DOUBT for wipe in record.disks) and not _next_wipes(record):
+        return _wait(record, "In_use", seen)
+    if any(wipe.state == "unknown" for wipe in record.disks):
+        return Finish()
+    if record.start.state != "none":
+        return _starting(record, seen.instance.status, seen)
+    if _next_wipes(record):
+        return _towards_the_wipe(record, seen.instance.status, seen)
+    return _power_back(record, seen.instance.status, seen)
+
+
+def _outstanding(record: Record) -> bool:
+    steps = (record.stop, record.force, record.start)
+    return any(step.state == "asked" for step in steps) or any(wipe.state == "asked" for wipe in record.disks)
+
+
+def _next_wipes(record: Record) -> list[Wipe]:
+    """List the disks that may still be wiped: none once anything went wrong or a start is intended."""
+    hopeless = record.turned_back or any(wipe.state in ("unknown", "refused") for wipe in record.disks)
+    if hopeless or record.start.state != "none":
+        return []
+    return [wipe for wipe in record.disks if wipe.state == "todo"]
+
+
+def _towards_the_wipe(record: Record, status: str, seen: Observation) -> Action:
+    if seen.progressing and not record.tried:
+        return _wait(record, "the snapshot", seen)
+    if status == "Running" and record.power_before == "Running":
+        return _stop(record, seen)
+    if status == "Stopping" and _force_due(record, seen.at):
+        return Send("StopInstance", record.instance_id, force=True)
+    if status == "Stopped" and (record.power_before == "Stopped" or record.stop.state == "done"):
+        for wipe in _next_wipes(record):
+            if _may_wipe(record, wipe, seen.disks.get(wipe.disk_id), seen.at):
+                return Send("ReInitDisk", wipe.disk_id)
+        return _wait(record, "the next try", seen)
+    return _wait(record, "Stopped", seen)
+
+
+def _may_wipe(record: Record, wipe: Wipe, disk: Disk | None, at: float) -> bool:
+    due = wipe.due is None or wipe.due <= at
+    return due and disk is not None and disk.status == "In_use" and disk.instance_id == record.instance_id
+
+
+def _stop(record: Record, seen: Observation) -> Action:
+    stop = record.stop
+    if stop.state == "none" or (stop.state == "again" and (stop.due or 0.0) <= seen.at):
+        return Send("StopInstance", record.instance_id)
+    return _wait(record, "Stopped", seen)
+
+
+def _force_due(record: Record, at: float) -> bool:
+    """Whether the graceful stop has had the time after which the person asked for a power cut."""
+    after, stop, force = record.limits.force_stop_after, record.stop, record.force
+    if after is None or stop.state != "accepted" or stop.first_at is None:
+        return False
+    again = force.state == "again" and (force.due or 0.0) <= at
+    return at - stop.first_at >= after and (force.state == "none" or again)
+
+
+def _power_back(record: Record, status: str, seen: Observation) -> Action:
+    """Bring the power to what is owed; every disk's outcome is known here. What others stopped, others start."""
+    if record.stop.state in ("accepted", "lost"):
+        return _wait(record, "Stopped", seen)
+    if status == "Stopped" and record.stop.state == "done" and record.promised == "Running":
+        return Send("StartInstance", record.instance_id)
+    return Finish()
+
+
+def _starting(record: Record, status: str, seen: Observation) -> Action:
+    start = record.start
+    if start.state in ("done", "failed"):
+        return Finish()
+    if start.state == "again" and status == "Stopped" and (start.due or 0.0) <= seen.at:
+        return Send("StartInstance", record.instance_id)
+    return _wait(record, "Running", seen)
+
+
+def _wait(record: Record, what: str, seen: Observation) -> Wait:
+    """Name the wait by the phase that the job is in, with its limit."""
+    limits = record.limits
+    since: float | None
+    phase: PhaseName
+    if record.start.state != "none":
+        phase, since, limit = "start", record.start.first_at, limits.start
+    elif any(wipe.tries for wipe in record.disks):
+        began = [wipe.at for wipe in record.disks if wipe.at is not None]
+        phase, since, limit = "reinit", min(began, default=None), limits.reinit
+    elif record.stop.state != "none":
+        phase, since, limit = "stop", record.stop.first_at, limits.stop
+    elif record.snapshot_wait_since is not None and seen.progressing:
+        phase, since, limit = "wait-snapshot", record.snapshot_wait_since, limits.snapshot
+    else:
+        phase, since, limit = "reinit" if record.power_before == "Stopped" else "stop", None, limits.stop
+    return Wait(phase, what, seen.at if since is None else since, limit)

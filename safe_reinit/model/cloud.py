@@ -1,0 +1,150 @@
+"""What ECS showed: one value per thing it describes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """One row of ``Disk.Attachments`` (ECS API reference, DescribeDisks)."""
+
+    instance_id: str
+    device: str
+    attached_time: datetime | None
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A disk as DescribeDisks shows it (ECS API reference, DescribeDisks)."""
+
+    disk_id: str
+    disk_name: str
+    serial: str
+    type: str
+    """``system`` or ``data``."""
+    category: str
+    size_gib: int
+    status: str
+    """``In_use``, ``Available``, ``Attaching``, ``Detaching``, ``Creating``, ``ReIniting``; other words are unknown."""
+    region_id: str
+    zone_id: str
+    instance_id: str
+    """Empty unless In_use or Detaching, and always empty for a multi-attach disk."""
+    device: str
+    attachments: tuple[Attachment, ...]
+    mount_instance_num: int
+    multi_attach: str
+    image_id: str
+    """Fixed for the life of the disk; set on system disks and on data disks made from an image."""
+    source_snapshot_id: str
+    """Fixed for the life of the disk; set on a data disk made from a snapshot."""
+    attached_time: datetime | None
+    detached_time: datetime | None
+    charge_type: str
+    expired_time: datetime | None
+    locks: tuple[str, ...]
+    encrypted: bool
+    kms_key_id: str
+    auto_snapshot_policy_id: str
+    delete_with_instance: bool
+    tags: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An instance as DescribeInstances shows it (ECS API reference, DescribeInstances)."""
+
+    instance_id: str
+    instance_name: str
+    status: str
+    """``Pending``, ``Starting``, ``Running``, ``Stopping``, ``Stopped``; any other word is unknown."""
+    stopped_mode: str
+    start_time: datetime | None
+    """When it was last started, to the minute; ``None`` where ECS shows none."""
+    creation_time: datetime | None
+    charge_type: str
+    expired_time: datetime | None
+    auto_release_time: datetime | None
+    locks: tuple[str, ...]
+    spot_strategy: str
+    deletion_protection: bool
+    os_type: str
+    os_name: str
+    key_pair_name: str
+    image_id: str
+    io_optimized: bool | None
+    hibernation_configured: bool
+    local_storage_amount: int
+    public_ips: tuple[str, ...]
+    eip: str
+    dedicated_host_id: str
+    region_id: str
+    zone_id: str
+    tags: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot as DescribeSnapshots shows it (ECS API reference, DescribeSnapshots)."""
+
+    snapshot_id: str
+    name: str
+    status: str
+    """``progressing``, ``accomplished`` or ``failed``."""
+    progress: str
+    remain_time: int | None
+    """Seconds left, where ECS says."""
+    creation_time: datetime | None
+    source_disk_id: str
+    category: str
+    instant_access: bool
+    instant_access_retention_days: int | None
+    type: str
+    tags: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class SnapshotLink:
+    """The chain of snapshots of one disk, counted (ECS API reference, DescribeSnapshotLinks)."""
+
+    source_disk_id: str
+    total_count: int
+    category: str
+    instant_access: bool
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image as DescribeImages shows it (ECS API reference, DescribeImages)."""
+
+    image_id: str
+    name: str
+    status: str
+    owner_alias: str
+    """``system``, ``self``, ``others``, ``marketplace``."""
+    is_public: bool
+    os_type: str
+    io_optimized: bool | None
+    """Whether the image supports I/O optimised instances."""
+    creation_time: datetime | None
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who the credentials belong to (STS API reference, GetCallerIdentity)."""
+
+    account: str
+    arn: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """A look that could not be made, and the right that would allow it."""
+
+    action: str
+    subject: str
+    right: str
+    why: str

@@ -1,0 +1,97 @@
+"""Our values as JSON and back: members by their field names, times as RFC 3339 UTC in seconds, secrets as a boolean."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timezone
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from .plan import Secret
+
+T = TypeVar("T")
+
+
+class DecodeError(ValueError):
+    """The JSON is not of the shape; the text says where."""
+
+
+def encode(value: object) -> Any:  # noqa: ANN401 - JSON
+    """Turn a value into what ``json.dumps`` takes; a secret becomes ``True``."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: encode(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): encode(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [encode(item) for item in value]
+    if isinstance(value, datetime):
+        return timestamp(value)
+    return True if isinstance(value, Secret) else value
+
+
+def timestamp(when: datetime) -> str:
+    """Write a time as ``2026-01-02T03:04:05Z``."""
+    return when.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def decode(kind: type[T], data: object, path: str = "$") -> T:
+    """Read a frozen value back, member by member; a missing or unknown member is an error.
+
+    Raises:
+        DecodeError: with the path of the first member that does not fit.
+
+    """
+    hints = get_type_hints(kind)
+    names = [each.name for each in fields(kind)]  # type: ignore[arg-type]
+    if not isinstance(data, dict) or sorted(data) != sorted(names):
+        raise DecodeError(f"At {path}: not the members of {kind.__name__}.")
+    return kind(**{name: _decode(hints[name], data[name], f"{path}.{name}") for name in names})
+
+
+def _decode(hint: Any, data: Any, path: str) -> Any:  # noqa: ANN401 - JSON
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return _decode_union(args, data, path)
+    if origin is tuple and isinstance(data, list):
+        kinds = (args[0],) * len(data) if args[-1] is Ellipsis else args
+        if len(kinds) == len(data):
+            return tuple(
+                _decode(kind, item, f"{path}[{i}]") for i, (kind, item) in enumerate(zip(kinds, data, strict=True))
+            )
+    elif origin is not None and issubclass(origin if isinstance(origin, type) else object, Mapping):
+        if isinstance(data, dict):
+            return {key: _decode(args[1], item, f"{path}.{key}") for key, item in data.items()}
+    elif origin is Literal:
+        if data in args:
+            return data
+    elif is_dataclass(hint) and isinstance(hint, type):
+        return decode(hint, data, path)
+    elif hint is datetime:
+        return _time(data, path)
+    elif hint is float and isinstance(data, (int, float)) and not isinstance(data, bool):
+        return float(data)
+    elif type(data) is hint:
+        return data
+    raise DecodeError(f"At {path}: {type(data).__name__} does not fit.")
+
+
+def _decode_union(kinds: tuple[Any, ...], data: Any, path: str) -> Any:  # noqa: ANN401 - JSON
+    if data is None and type(None) in kinds:
+        return None
+    if Secret in kinds:  # a secret is never written down; whether there was one is
+        return None
+    for kind in kinds:
+        if kind is not type(None):
+            try:
+                return _decode(kind, data, path)
+            except DecodeError:
+                continue
+    raise DecodeError(f"At {path}: {type(data).__name__} does not fit.")
+
+
+def _time(data: object, path: str) -> datetime:
+    try:
+        return datetime.strptime(str(data), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        raise DecodeError(f"At {path}: not a time.") from None

@@ -1,0 +1,197 @@
+"""What a job remembers, what it sees, and what is decided of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from .cloud import Disk, Instance, Snapshot
+from .plan import Limits
+
+Evidence = Literal["transition", "settled", "operator"]
+PhaseName = Literal["wait-snapshot", "stop", "snapshot", "reinit", "start"]
+PhaseResult = Literal["ok", "refused", "timeout", "unknown"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong in a job, for the report."""
+
+    code: str | None
+    message: str
+    request_id: str | None = None
+    action: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of a job that a person would name."""
+
+    name: PhaseName
+    started_at: datetime
+    ended_at: datetime | None = None
+    result: PhaseResult = "ok"
+
+
+@dataclass(frozen=True)
+class Fence:
+    """What was seen just before ReInitDisk was sent: evidence that nobody has used the machine since."""
+
+    start_time: datetime | None
+    status: str
+    attached_time: datetime | None
+    instance_id: str
+
+
+StepState = Literal["none", "asked", "accepted", "lost", "again", "done", "failed"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """StopInstance or StartInstance of a job: the intention, and what came of it.
+
+    ``none`` never intended; ``asked`` intended, no answer yet; ``accepted`` answered with success; ``lost`` the answer
+    did not come; ``again`` refused for now, may be asked again at ``due``; ``done`` seen to have happened; ``failed``
+    given up. Times are cloud seconds.
+    """
+
+    state: StepState = "none"
+    tries: int = 0
+    first_at: float | None = None
+    at: float | None = None
+    """When the last answer (or its loss) was known."""
+    due: float | None = None
+    moving: bool = False
+    """Whether the transitional status (Stopping, Starting) was seen."""
+    reads: int = 0
+    """Looks since ``at``."""
+
+
+WipeState = Literal["todo", "asked", "accepted", "lost", "refused", "unknown", "done"]
+
+
+@dataclass(frozen=True)
+class Wipe:
+    """ReInitDisk of one disk: the intention, and what came of it. Times are cloud seconds.
+
+    ``todo`` not sent, or refused for now and due again; ``asked`` intended, no answer yet; ``accepted`` answered with
+    success or seen ``ReIniting``; ``lost`` the answer did not come; ``refused`` proven not done; ``unknown`` cannot be
+    told; ``done`` proven.
+    """
+
+    disk_id: str
+    state: WipeState = "todo"
+    tries: int = 0
+    at: float | None = None
+    """When the last answer (or its loss) was known."""
+    due: float | None = None
+    refused_since: float | None = None
+    """When the first of the retryable refusals came."""
+    reiniting: bool = False
+    """Whether ``ReIniting`` was seen since it was asked."""
+    reads: int = 0
+    """Looks since ``at`` that showed no ``ReIniting``."""
+    evidence: Evidence | None = None
+    fence: Fence | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one job remembers between looks: enough to decide the next action, and to go on in another process."""
+
+    instance_id: str
+    power_before: Literal["Running", "Stopped"]
+    leave_stopped: bool
+    limits: Limits
+    disks: tuple[Wipe, ...]
+    stop: Step = Step()
+    force: Step = Step()
+    start: Step = Step()
+    phases: tuple[Phase, ...] = ()
+    error: Failure | None = None
+    """The first thing that went wrong; from then on no wipe is sent."""
+    interrupted: bool = False
+    """Somebody asked the run to end; from then on no wipe is sent."""
+    turned_back_at: float | None = None
+    """Cloud seconds since when the job only brings the power back."""
+    snapshot_wait_since: float | None = None
+    blind: bool = False
+    """The credentials are refused: nothing can be looked at any more."""
+    given_up: bool = False
+    """A time limit passed with nothing left to do."""
+    instance_status: str = ""
+    """As last seen."""
+    missing_reads: int = 0
+    missing_since: float | None = None
+    version: int = 1
+
+    @property
+    def wiped(self) -> tuple[Wipe, ...]:
+        """The disks whose reinitialisation is proven."""
+        return tuple(wipe for wipe in self.disks if wipe.state == "done")
+
+    @property
+    def turned_back(self) -> bool:
+        """Whether no further wipe may be sent."""
+        return self.error is not None or self.interrupted
+
+    @property
+    def tried(self) -> bool:
+        """Whether a changing call was intended."""
+        return any(wipe.tries for wipe in self.disks) or any(s.tries for s in (self.stop, self.force, self.start))
+
+    @property
+    def promised(self) -> Literal["Running", "Stopped"]:
+        """The power state owed for the state reached; ``--leave-stopped`` holds only after a wipe."""
+        if self.power_before == "Stopped":
+            return "Stopped"
+        in_doubt = any(wipe.state not in ("todo", "refused") for wipe in self.disks)
+        return "Stopped" if self.leave_stopped and in_doubt else "Running"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One look at one job's instance and disks."""
+
+    at: float
+    """Cloud seconds."""
+    when: datetime
+    """Local time, for reports."""
+    seen: bool
+    """Whether the look was answered; if not, everything below is empty."""
+    instance: Instance | None = None
+    disks: Mapping[str, Disk] = field(default_factory=dict)
+    progressing: tuple[Snapshot, ...] = ()
+    """Snapshots of the job's disks that are being created; looked at only before the stop."""
+    credentials_refused: str | None = None
+    """The code by which the credentials were refused."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Look again on the next tick; ``what`` says for what, ``limit`` the cloud seconds it may take in all."""
+
+    phase: PhaseName
+    what: str
+    since: float
+    limit: float
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send one changing call."""
+
+    action: Literal["StopInstance", "ReInitDisk", "StartInstance"]
+    subject: str
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Nothing is left to do for this job."""
+
+
+Action = Wait | Send | Finish

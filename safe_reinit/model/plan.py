@@ -1,0 +1,201 @@
+"""What is asked for, what was found, and the plan made of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from .cloud import Caller, Disk, Image, Instance, Snapshot, Unseen
+
+Level = Literal["block", "risk", "info"]
+BecomesKind = Literal["empty", "snapshot", "image", "unknown"]
+
+
+class Secret:
+    """A text that no output may show: ``repr`` and ``str`` are ``***``, and JSON refuses it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Give the text itself: for the one call that needs it, and for the check of its form."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the person asked for; the effective values, whatever their source."""
+
+    stop_instance: bool = False
+    leave_stopped: bool = False
+    expect_instance: str = ""
+    key_pair: str = ""
+    password: Secret | None = None
+    security_enhancement: str = ""
+    """``Active``, ``Deactive`` or ``""``."""
+    owner: tuple[tuple[str, str | int], ...] = ()
+    """The legacy owner parameters of ReInitDisk, by ECS's names; library only."""
+    accept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long each wait may take, in cloud seconds."""
+
+    stop: float = 600.0
+    snapshot: float = 3600.0
+    reinit: float = 1800.0
+    start: float = 900.0
+    force_stop_after: float | None = None
+    retry: float = 300.0
+    """How long a retryable refusal of ReInitDisk may be retried while the machine is down."""
+
+
+@dataclass(frozen=True)
+class DiskFacts:
+    """Everything one check may look at: one target disk and what surrounds it, as ECS showed it at ``now``."""
+
+    disk_id: str
+    """The id asked for, whether or not ECS knows it."""
+    options: Options
+    now: datetime
+    """The ``Date`` of the answer that gave the facts, not the local clock."""
+    region: str
+    disk: Disk | None
+    instance: Instance | None
+    """The one instance the disk is attached to, where ECS shows it."""
+    snapshots: tuple[Snapshot, ...] = ()
+    """The snapshots of this disk."""
+    source_snapshot: Snapshot | None = None
+    """The snapshot of ``disk.source_snapshot_id``, where it was found."""
+    image: Image | None = None
+    """The image of ``disk.image_id``, where it was found in any status."""
+    key_pairs: tuple[str, ...] = ()
+    """Names that exist, of those asked about."""
+    neighbours: tuple[Disk, ...] = ()
+    """The other disks of the same instance, which share its downtime."""
+    rights: Mapping[str, str] = field(default_factory=dict)
+    """What a DryRun of ``StopInstance`` and ``StartInstance`` answered (a code), where it was asked."""
+    unseen: tuple[Unseen, ...] = ()
+    """The looks that could not be made for this disk."""
+    clock_skew: float | None = None
+    """Seconds the local clock is ahead of ECS's; ``None`` where it says nothing (a loopback endpoint)."""
+
+    @property
+    def will_stop(self) -> bool:
+        """Whether the plan stops the instance: it runs, and stopping it is allowed."""
+        return self.options.stop_instance and self.instance is not None and self.instance.status == "Running"
+
+    def could_look(self, action: str) -> bool:
+        """Tell whether every look by this action was answered for this disk."""
+        return not any(unseen.action == action for unseen in self.unseen)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What ECS showed of all targets of a run at one time."""
+
+    region: str
+    caller: Caller
+    now: datetime
+    disks: tuple[DiskFacts, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a check found."""
+
+    check: str
+    level: Level
+    subject: str
+    """The id the finding is about."""
+    message: str
+    """What is the case and why it matters, one sentence."""
+    fix: str
+    """What the person can do now, one sentence."""
+    fact: Mapping[str, str | int | bool | None] = field(default_factory=dict)
+    """The live facts behind it, by ECS's field names."""
+    predicts: str | None = None
+    """The ReInitDisk error code that would come, where one is documented."""
+
+
+@dataclass(frozen=True)
+class Becomes:
+    """What a disk is after ReInitDisk."""
+
+    kind: BecomesKind
+    id: str | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class PlannedDisk:
+    """One disk of a job as it was when the plan was made."""
+
+    disk_id: str
+    disk_name: str = ""
+    serial: str = ""
+    type: str = ""
+    device: str = ""
+    size_gib: int | None = None
+    becomes: Becomes = Becomes("unknown")
+    waivers: tuple[str, ...] = ()
+    """Names of the risks of this disk that the person accepted."""
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """One instance with the disks of it that are to be wiped: they share one stop and one start."""
+
+    instance_id: str | None
+    instance_name: str
+    power_before: str
+    """ECS's instance status when the plan was made; ``""`` if not seen."""
+    power_promised: Literal["Running", "Stopped"]
+    """The power state after a wipe that went well."""
+    will_stop: bool
+    will_start: bool
+    disks: tuple[PlannedDisk, ...]
+    sharing: tuple[str, ...] = ()
+    """Ids of other disks of the instance: they share the downtime and keep their data."""
+    expected: Mapping[str, str] = field(default_factory=dict)
+    """The facts this plan stands on, flat (``d-1.Status`` -> ``In_use``); drift is told against them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do, judged; nothing in it is secret and nothing in it has been done."""
+
+    region: str
+    account: str
+    caller: Caller
+    made_at: datetime
+    options: Options
+    limits: Limits
+    reason: str | None
+    jobs: tuple[PlannedJob, ...]
+    findings: tuple[Finding, ...]
+    fingerprint: str
+    confirm_with: str
+    """What ``--confirm`` takes for this plan."""
+
+    @property
+    def blockers(self) -> tuple[Finding, ...]:
+        """The findings that refuse the run: every block, and every risk that was not accepted by name."""
+        return tuple(
+            finding
+            for finding in self.findings
+            if finding.level == "block" or (finding.level == "risk" and finding.check not in self.options.accept)
+        )
+
+    @property
+    def runnable(self) -> bool:
+        """Whether the run may begin once it is confirmed."""
+        return not self.blockers

@@ -1,0 +1,246 @@
+"""The plan: what would be done to which disk, what each becomes, and what the person types to agree. Pure.
+
+The same plan that is shown is run: ``moved`` tells a later look from the one it stands on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from .checks import judge, judge_all
+from .model import (
+    Becomes,
+    Disk,
+    DiskFacts,
+    Facts,
+    Finding,
+    Image,
+    Instance,
+    Limits,
+    Options,
+    Plan,
+    PlannedDisk,
+    PlannedJob,
+    Secret,
+    Snapshot,
+)
+from .model.codec import DecodeError, decode, encode, timestamp
+
+SCHEMA = 1
+
+
+def make_plan(facts: Facts, options: Options, limits: Limits, reason: str | None) -> Plan:
+    """Judge the facts and make the plan; refusals are in its findings, nothing is raised for them."""
+    found = {each.disk_id: judge(each) for each in facts.disks}
+    jobs = tuple(_job(disks, found, options) for disks in _by_instance(facts.disks))
+    print_ = fingerprint(facts.caller.account, facts.region, jobs, options)
+    return Plan(
+        region=facts.region,
+        account=facts.caller.account,
+        caller=facts.caller,
+        made_at=facts.now,
+        options=options,
+        limits=limits,
+        reason=reason,
+        jobs=jobs,
+        findings=judge_all(facts.disks),
+        fingerprint=print_,
+        confirm_with=facts.disks[0].disk_id if len(facts.disks) == 1 else print_[:8],
+    )
+
+
+def fingerprint(account: str, region: str, jobs: Sequence[PlannedJob], options: Options) -> str:
+    """Name the intention: the same disks to become the same with the same options give the same 64 hex tomorrow."""
+    disks = [
+        [job.instance_id, disk.disk_id, disk.type, disk.size_gib, disk.becomes.kind, disk.becomes.id]
+        for job in jobs
+        for disk in job.disks
+    ]
+    intention = {
+        "v": 1,
+        "account": account,
+        "region": region,
+        "disks": sorted(disks, key=lambda row: [str(member or "") for member in row]),
+        "options": {
+            "stop_instance": options.stop_instance,
+            "leave_stopped": options.leave_stopped,
+            "snapshot": False,
+            "key_pair": options.key_pair or None,
+            "password": options.password is not None,
+            "security_enhancement": options.security_enhancement or None,
+        },
+        "accept": sorted(set(options.accept)),
+    }
+    return hashlib.sha256(canonical(intention)).hexdigest()
+
+
+def canonical(data: object) -> bytes:
+    """Write JSON in the one form that is hashed: sorted keys, no spaces, UTF-8."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def becomes(facts: DiskFacts) -> Becomes:
+    """Tell what a disk is after ReInitDisk (ECS API reference, ReInitDisk), if what it comes from was seen to exist."""
+    disk, image, source = facts.disk, facts.image, facts.source_snapshot
+    if disk is None:
+        return Becomes("unknown")
+    if disk.type == "data" and source is not None:
+        return Becomes("snapshot", source.snapshot_id, source.creation_time)
+    if disk.image_id:
+        known = image is not None
+        return Becomes("image" if known else "unknown", disk.image_id, image.creation_time if image else None)
+    if disk.type == "data":
+        return Becomes("unknown", disk.source_snapshot_id) if disk.source_snapshot_id else Becomes("empty")
+    return Becomes("unknown")
+
+
+def expected(disks: Sequence[DiskFacts]) -> dict[str, str]:
+    """Write down the facts that a plan for one job stands on, flat, by ECS's names."""
+    facts: dict[str, str] = {}
+    for each in disks:
+        if each.instance is not None:
+            facts.update(_instance_facts(each.instance))
+        if each.disk is not None:
+            facts.update(_disk_facts(each.disk, each.source_snapshot, each.image))
+    return facts
+
+
+def moved(planned: Mapping[str, str], now: Mapping[str, str], *, ours: Sequence[str] = ()) -> tuple[str, ...]:
+    """Tell what changed, as ``field: planned -> now``; ``ours`` are the fields that our own calls change."""
+    return tuple(
+        f"{name}: {planned.get(name) or 'none'} -> {now.get(name) or 'none'}"
+        for name in sorted({*planned, *now})
+        if name not in ours and planned.get(name) != now.get(name)
+    )
+
+
+def steps(job: PlannedJob, plan: Plan) -> list[tuple[str, str, str, float]]:
+    """List the changing calls of a job in order: action, subject, what is special, and how long it may take (s)."""
+    limits = plan.limits
+    calls: list[tuple[str, str, str, float]] = []
+    instance = job.instance_id or "no instance"
+    if job.will_stop:
+        calls.append(("StopInstance", instance, "KeepCharging", limits.stop))
+    what = "with key pair" if plan.options.key_pair else "with password" if plan.options.password else ""
+    calls += [("ReInitDisk", disk.disk_id, what, limits.reinit) for disk in job.disks]
+    if job.will_start:
+        calls.append(("StartInstance", instance, "", limits.start))
+    return calls
+
+
+def unforeseen(plan: Plan) -> list[str]:
+    """Say what no look can tell before the run."""
+    said = ["whether these credentials may call ReInitDisk (it has no dry run)"]
+    if any(job.will_start for job in plan.jobs):
+        said.append("whether the zone has what the start needs")
+    said.append("what other people and automatic snapshots do meanwhile")
+    return said
+
+
+def to_json(plan: Plan) -> dict[str, Any]:
+    """Write the plan as JSON; a password is written as ``true``, never itself."""
+    return {"schema": SCHEMA, **encode(plan)}
+
+
+def from_json(data: Mapping[str, Any], password: Secret | None = None) -> Plan:
+    """Read a plan back; a plan made with a password needs it again.
+
+    Raises:
+        DecodeError: it is not a plan of this schema, or not the one that was written.
+
+    """
+    if data.get("schema") != SCHEMA:
+        raise DecodeError("At $.schema: not a plan of schema 1.")
+    had_password = bool(data.get("options", {}).get("password"))
+    if had_password != (password is not None):
+        raise DecodeError("At $.options.password: the plan was made with a password, and it is needed again.")
+    plan = decode(Plan, {name: member for name, member in data.items() if name != "schema"})
+    plan = replace(plan, options=replace(plan.options, password=password))
+    if fingerprint(plan.account, plan.region, plan.jobs, plan.options) != plan.fingerprint:
+        raise DecodeError("At $.fingerprint: the plan was changed after it was made.")
+    return plan
+
+
+def _by_instance(disks: Sequence[DiskFacts]) -> list[list[DiskFacts]]:
+    jobs: dict[str, list[DiskFacts]] = {}
+    for each in disks:
+        attached = each.disk.instance_id if each.disk else ""
+        jobs.setdefault(attached or each.disk_id, []).append(each)
+    return list(jobs.values())
+
+
+def _job(disks: Sequence[DiskFacts], found: Mapping[str, Sequence[Finding]], options: Options) -> PlannedJob:
+    first = disks[0]
+    instance = first.instance
+    attached = first.disk.instance_id if first.disk else ""
+    power = instance.status if instance else ""
+    will_stop = first.will_stop
+    promised: Literal["Running", "Stopped"] = (
+        "Running" if power == "Running" and not options.leave_stopped else "Stopped"
+    )
+    return PlannedJob(
+        instance_id=attached or None,
+        instance_name=instance.instance_name if instance else "",
+        power_before=power,
+        power_promised=promised,
+        will_stop=will_stop,
+        will_start=will_stop and promised == "Running",
+        disks=tuple(_disk(each, found[each.disk_id], options) for each in disks),
+        sharing=tuple(disk.disk_id for disk in first.neighbours),
+        expected=expected(disks),
+    )
+
+
+def _disk(facts: DiskFacts, found: Sequence[Finding], options: Options) -> PlannedDisk:
+    disk = facts.disk
+    waived = tuple(dict.fromkeys(each.check for each in found if each.level == "risk" and each.check in options.accept))
+    if disk is None:
+        return PlannedDisk(facts.disk_id, waivers=waived)
+    return PlannedDisk(
+        disk_id=disk.disk_id,
+        disk_name=disk.disk_name,
+        serial=disk.serial,
+        type=disk.type,
+        device=disk.device,
+        size_gib=disk.size_gib,
+        becomes=becomes(facts),
+        waivers=waived,
+    )
+
+
+def _instance_facts(instance: Instance) -> dict[str, str]:
+    return {
+        f"{instance.instance_id}.{name}": value
+        for name, value in {
+            "InstanceName": instance.instance_name,
+            "Status": instance.status,
+            "StartTime": timestamp(instance.start_time) if instance.start_time else "",
+            "OperationLocks": ",".join(instance.locks),
+        }.items()
+    }
+
+
+def _disk_facts(disk: Disk, source: Snapshot | None, image: Image | None) -> dict[str, str]:
+    return {
+        f"{disk.disk_id}.{name}": value
+        for name, value in {
+            "DiskName": disk.disk_name,
+            "SerialNumber": disk.serial,
+            "Status": disk.status,
+            "Type": disk.type,
+            "Category": disk.category,
+            "Size": str(disk.size_gib),
+            "InstanceId": disk.instance_id,
+            "AttachedTime": timestamp(disk.attached_time) if disk.attached_time else "",
+            "MultiAttach": disk.multi_attach,
+            "ImageId": disk.image_id,
+            "Image": image.status if image else "",
+            "SourceSnapshotId": disk.source_snapshot_id,
+            "SourceSnapshot": source.status if source else "",
+            "OperationLocks": ",".join(disk.locks),
+        }.items()
+    }

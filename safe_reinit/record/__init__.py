@@ -1,0 +1,23 @@
+"""How a job's record changes: by what is seen, by what is intended, by what was answered. Pure: no clock, no network.
+
+``decide`` reads the record; nothing else decides by it. A record only grows more careful: an error, an interruption or
+an intended start is never taken back.
+"""
+
+from .answered import accepted, intend, lost, refused
+from .seen import learn
+from .state import SETTLING, SETTLING_READS, begin, fail, interrupt, outcome
+
+__all__ = [
+    "SETTLING",
+    "SETTLING_READS",
+    "accepted",
+    "begin",
+    "fail",
+    "intend",
+    "interrupt",
+    "learn",
+    "lost",
+    "outcome",
+    "refused",
+]

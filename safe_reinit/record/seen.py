@@ -1,0 +1,236 @@
+"""How a look changes a record: transitions that were seen, states that settled, limits that passed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from .. import codes
+from ..model import Disk, Failure, Observation, PhaseResult, Record, Step, Wipe
+from .state import SETTLING, SETTLING_READS, close_phase, fail, open_phase
+
+
+def learn(record: Record, seen: Observation) -> Record:
+    """Fold one look into the record: transitions that were seen, states that settled, limits that passed."""
+    if seen.credentials_refused:
+        record = fail(record, _credentials_refused(seen.credentials_refused))
+        record = replace(record, blind=True, disks=tuple(_in_doubt(wipe) for wipe in record.disks))
+    if seen.seen:
+        record = _learn_missing(record, seen)
+        if seen.instance is not None:
+            record = replace(record, instance_status=seen.instance.status)
+            record = _learn_snapshots(record, seen)
+            record = _learn_power(record, seen.instance.status, seen)
+        record = _learn_wipes(record, seen)
+    record = _learn_limits(record, seen)
+    only_power = not any(wipe.state in ("todo", "asked", "accepted", "lost") for wipe in record.disks)
+    if record.turned_back_at is None and (record.turned_back or only_power):
+        record = replace(record, turned_back_at=seen.at)
+    return _close_reinit(record, seen.when)
+
+
+def _learn_missing(record: Record, seen: Observation) -> Record:
+    """Take a thing for gone only when it stays unlisted, since a Describe may lag behind."""
+    if seen.instance is not None and all(wipe.disk_id in seen.disks for wipe in record.disks):
+        return replace(record, missing_reads=0, missing_since=None)
+    since = seen.at if record.missing_since is None else record.missing_since
+    record = replace(record, missing_reads=record.missing_reads + 1, missing_since=since)
+    if record.missing_reads < SETTLING_READS or seen.at - since < SETTLING:
+        return record
+    what = record.instance_id if seen.instance is None else "a disk of the job"
+    record = fail(record, Failure(None, f"ECS does not show {what} any more.", hint="Look in the ECS console."))
+    return replace(
+        record,
+        disks=tuple(_in_doubt(wipe) for wipe in record.disks),
+        given_up=record.given_up or seen.instance is None,
+    )
+
+
+def _learn_snapshots(record: Record, seen: Observation) -> Record:
+    if record.tried:
+        return record
+    if not seen.progressing:
+        return close_phase(record, "wait-snapshot", seen.when, "ok")
+    if record.snapshot_wait_since is None:
+        return replace(open_phase(record, "wait-snapshot", seen.when), snapshot_wait_since=seen.at)
+    if seen.at - record.snapshot_wait_since > record.limits.snapshot:
+        names = ", ".join(snapshot.snapshot_id for snapshot in seen.progressing)
+        failure = Failure(
+            "DiskCreatingSnapshot",
+            f"The snapshot {names} was still being created when --timeout-snapshot had passed.",
+            hint="Wait for the snapshot, or give --timeout-snapshot more time.",
+        )
+        return close_phase(fail(record, failure), "wait-snapshot", seen.when, "timeout")
+    return record
+
+
+def _learn_power(record: Record, status: str, seen: Observation) -> Record:
+    if record.start.state != "none":
+        return _learn_start(record, status, seen)
+    if record.stop.state in ("accepted", "lost", "again"):
+        return _learn_stop(record, status, seen)
+    if record.turned_back or record.stop.state == "asked" or not _todo(record):
+        return record
+    expected = "Stopped" if record.stop.state == "done" else record.power_before
+    if status == expected:
+        return record
+    return fail(
+        record,
+        Failure(
+            None,
+            f"{record.instance_id}.Status: {expected} -> {status}: somebody else is using the instance.",
+            hint="Find out who, then look again with --dry-run.",
+        ),
+    )
+
+
+def _learn_stop(record: Record, status: str, seen: Observation) -> Record:
+    stop = record.stop
+    if status == "Stopped":
+        return close_phase(replace(record, stop=replace(stop, state="done")), "stop", seen.when, "ok")
+    if status == "Stopping":
+        return replace(record, stop=replace(stop, state="accepted", moving=True))
+    if status != "Running" or stop.moving:
+        message = f"{record.instance_id} went to {status} instead of Stopped: somebody else is using the instance."
+        return close_phase(
+            fail(replace(record, stop=replace(stop, state="failed")), Failure(None, message)),
+            "stop", seen.when, "refused",
+        )  # fmt: skip
+    return replace(record, stop=_settle_lost(stop, seen.at))
+
+
+def _learn_start(record: Record, status: str, seen: Observation) -> Record:
+    start = record.start
+    if start.state in ("asked", "failed"):
+        return record
+    if status == "Running":
+        return close_phase(replace(record, start=replace(start, state="done")), "start", seen.when, "ok")
+    if status == "Starting":
+        return replace(record, start=replace(start, state="accepted", moving=True))
+    if status == "Stopped" and not start.moving:
+        return replace(record, start=_settle_lost(start, seen.at))
+    if start.state == "done" or not start.moving:
+        return record
+    failure = Failure(None, f"{record.instance_id} went to {status} instead of Running.")
+    return close_phase(
+        fail(replace(record, start=replace(start, state="failed")), failure), "start", seen.when, "refused"
+    )
+
+
+def _settle_lost(step: Step, at: float) -> Step:
+    """Find that a call whose answer was lost has not been done: nothing of it shows through the settling time."""
+    if step.state != "lost":
+        return step
+    step = replace(step, reads=step.reads + 1)
+    if step.reads >= SETTLING_READS and at - (step.at or at) >= SETTLING:
+        return replace(step, state="again", due=at)
+    return step
+
+
+def _learn_wipes(record: Record, seen: Observation) -> Record:
+    before = record.disks
+    record = replace(record, disks=tuple(_learn_wipe(wipe, seen, record.instance_id) for wipe in before))
+    for old, new in zip(before, record.disks, strict=True):
+        if new.state == "unknown" and old.state != "unknown":
+            record = fail(record, _unknown_wipe(new.disk_id, seen.disks.get(new.disk_id), old))
+    if record.turned_back or record.start.state != "none":
+        return record
+    for wipe in _todo(record):
+        disk = seen.disks.get(wipe.disk_id)
+        if disk is not None and not (disk.status == "In_use" and disk.instance_id == record.instance_id):
+            where = f"{disk.status} on {disk.instance_id or 'no instance'}"
+            return fail(record, Failure(None, f"{disk.disk_id}: In_use on {record.instance_id} -> {where}."))
+    return record
+
+
+def _learn_wipe(wipe: Wipe, seen: Observation, instance_id: str) -> Wipe:
+    disk = seen.disks.get(wipe.disk_id)
+    if disk is None or wipe.state in ("unknown", "done"):
+        return wipe
+    if disk.status == "ReIniting":
+        if wipe.state in ("todo", "refused"):  # not ours: nobody can say any more what the data is
+            return replace(wipe, state="unknown")
+        state = "accepted" if wipe.state == "lost" else wipe.state
+        return replace(wipe, state=state, reiniting=True, reads=0, at=seen.at if state != wipe.state else wipe.at)
+    if wipe.state in ("todo", "refused", "asked"):
+        return wipe
+    if disk.status != "In_use" or disk.instance_id != instance_id:
+        return replace(wipe, state="unknown")
+    if wipe.reiniting:
+        return replace(wipe, state="done", evidence="transition")
+    wipe = replace(wipe, reads=wipe.reads + 1)
+    if wipe.reads < SETTLING_READS or seen.at - (wipe.at or seen.at) < SETTLING:
+        return wipe
+    return replace(wipe, state="done", evidence="settled") if wipe.state == "accepted" else _in_doubt(wipe)
+
+
+def _learn_limits(record: Record, seen: Observation) -> Record:
+    limits, at = record.limits, seen.at
+    stop, start = record.stop, record.start
+    shown = record.instance_status or "not seen"
+    if not record.turned_back and _overdue(stop, at, limits.stop):
+        failure = Failure(
+            None,
+            f"{record.instance_id} was still {shown} when --timeout-stop had passed.",
+            hint="Look at the guest in the console (VNC); nothing was wiped.",
+        )
+        record = close_phase(fail(record, failure), "stop", seen.when, "timeout")
+    for wipe in record.disks:
+        if wipe.state in ("accepted", "lost") and wipe.at is not None and at - wipe.at > limits.reinit:
+            disks = tuple(_in_doubt(each) if each is wipe else each for each in record.disks)
+            failure = _unknown_wipe(wipe.disk_id, seen.disks.get(wipe.disk_id), wipe)
+            record = fail(replace(record, disks=disks), failure)
+    if (
+        start.first_at is not None
+        and start.state in ("accepted", "lost", "again")
+        and at - start.first_at > limits.start
+    ):
+        failure = Failure(
+            None,
+            f"{record.instance_id} was still {record.instance_status or 'not seen'} when --timeout-start had passed.",
+        )
+        record = fail(replace(record, start=replace(start, state="failed")), failure)
+        record = close_phase(record, "start", seen.when, "timeout")
+    waited = record.turned_back_at is not None and at - record.turned_back_at > limits.start
+    if waited and start.state == "none" and not any(wipe.state in ("accepted", "lost") for wipe in record.disks):
+        record = replace(record, given_up=True)
+    return record
+
+
+def _overdue(step: Step, at: float, limit: float) -> bool:
+    return step.first_at is not None and step.state in ("accepted", "lost", "again") and at - step.first_at > limit
+
+
+def _close_reinit(record: Record, when: datetime) -> Record:
+    states = {wipe.state for wipe in record.disks}
+    if states & {"asked", "accepted", "lost"} or ("todo" in states and not record.turned_back):
+        return record
+    result: PhaseResult = "unknown" if "unknown" in states else "ok" if states == {"done"} else "refused"
+    return close_phase(record, "reinit", when, result)
+
+
+def _todo(record: Record) -> list[Wipe]:
+    return [wipe for wipe in record.disks if wipe.state == "todo"]
+
+
+def _in_doubt(wipe: Wipe) -> Wipe:
+    return replace(wipe, state="unknown") if wipe.state in ("asked", "accepted", "lost") else wipe
+
+
+def _credentials_refused(code: str) -> Failure:
+    row = codes.lookup(code)
+    meaning = row.meaning if row else "The credentials are refused."
+    hint = row.fix if row else "Check the credentials."
+    return Failure(code, f"Nothing can be looked at any more ({code}): {meaning}", hint=hint)
+
+
+def _unknown_wipe(disk_id: str, disk: Disk | None, before: Wipe) -> Failure:
+    shown = disk.status if disk is not None else "not shown"
+    if before.state in ("todo", "refused"):
+        message = f"{disk_id} is ReIniting, but not by a call of this run: somebody else is wiping it."
+    elif before.state == "lost":
+        message = f"The answer to ReInitDisk of {disk_id} was lost, and no look since shows whether it was done."
+    else:
+        message = f"ReInitDisk of {disk_id} was accepted but not seen to end; it was last {shown}."
+    hint = f"Ask ActionTrail for the event ReInitDisk of {disk_id}; start the instance only when you know."
+    return Failure(None, message, action="ReInitDisk", hint=hint)

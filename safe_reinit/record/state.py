@@ -1,0 +1,70 @@
+"""What a record is at its beginning and at its end, and what both kinds of change share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from ..model import Failure, Limits, Outcome, Phase, PhaseName, PhaseResult, PlannedJob, Record, Wipe
+
+SETTLING = 20.0
+"""Cloud seconds that a state must hold before it proves anything."""
+SETTLING_READS = 4
+"""Looks that must have shown it in that time."""
+
+
+def begin(job: PlannedJob, limits: Limits, *, leave_stopped: bool) -> Record:
+    """Make the record of a job that nothing has been done for."""
+    return Record(
+        instance_id=job.instance_id or "",
+        power_before="Running" if job.power_before == "Running" else "Stopped",
+        leave_stopped=leave_stopped,
+        limits=limits,
+        disks=tuple(Wipe(disk.disk_id) for disk in job.disks),
+        instance_status=job.power_before,
+    )
+
+
+def outcome(record: Record) -> Outcome:
+    """Tell what a job has come to, by what happened to the data and then by the power."""
+    states = {wipe.state for wipe in record.disks}
+    as_promised = record.instance_status == record.promised
+    if states & {"asked", "accepted", "lost", "unknown"}:
+        return "unknown"
+    if states == {"done"}:
+        return "done" if as_promised else "not-restarted"
+    if "done" in states:
+        return "partial"
+    if not record.tried:
+        return "refused"
+    return "failed" if as_promised else "stranded"
+
+
+def fail(record: Record, failure: Failure) -> Record:
+    """Note what went wrong; the first stays in front, what follows is told behind it."""
+    if record.error is None:
+        return replace(record, error=failure)
+    if failure.message in record.error.message:
+        return record
+    return replace(record, error=replace(record.error, message=f"{record.error.message} Then: {failure.message}"))
+
+
+def open_phase(record: Record, name: PhaseName, when: datetime) -> Record:
+    """Begin a phase unless it has begun."""
+    if any(phase.name == name for phase in record.phases):
+        return record
+    return replace(record, phases=(*record.phases, Phase(name, when)))
+
+
+def close_phase(record: Record, name: PhaseName, when: datetime, result: PhaseResult) -> Record:
+    """End a phase if it is open."""
+    phases = tuple(
+        replace(phase, ended_at=when, result=result) if phase.name == name and phase.ended_at is None else phase
+        for phase in record.phases
+    )
+    return replace(record, phases=phases)
+
+
+def interrupt(record: Record) -> Record:
+    """Note that somebody asked the run to end: no wipe is sent from here on."""
+    return replace(record, interrupted=True)

@@ -1,0 +1,234 @@
+"""From a plan, the records of its jobs and the calls that were made to the report."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+from importlib.metadata import version
+
+from .. import record
+from ..errors import Error, exit_code
+from ..model import (
+    Call,
+    DataState,
+    DiskReport,
+    Failure,
+    JobReport,
+    Operator,
+    Outcome,
+    Plan,
+    PlannedDisk,
+    PlannedJob,
+    PlanReference,
+    Record,
+    Report,
+    Wipe,
+)
+
+_JOBS_WITH_LOOKS = 20
+"""Up to so many jobs the report lists the looks; over that it counts them."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a command knew when it began."""
+
+    at: datetime
+    region: str = ""
+    account: str = ""
+    reason: str | None = None
+
+
+def started(at: datetime, region: str = "", reason: str | None = None) -> Started:
+    """Note the beginning of a command."""
+    return Started(at, region, "", reason)
+
+
+def of_error(begun: Started, now: datetime, error: Error, calls: Sequence[Call] = ()) -> Report:
+    """Report a command that failed before it had a plan."""
+    return Report(
+        tool_version=_version(),
+        run_id=None,
+        outcome=error.outcome,
+        exit_code=error.exit_code,
+        dry_run=False,
+        started_at=begun.at,
+        ended_at=now,
+        region=begun.region,
+        account=begun.account,
+        caller=None,
+        operator=_operator(),
+        reason=begun.reason,
+        plan=None,
+        jobs=(),
+        error=_failure(error),
+        findings=(),
+        calls=tuple(calls),
+        looks=None,
+        next=(),
+    )
+
+
+def of_plan(  # noqa: PLR0913 - what there is to say
+    begun: Started,
+    now: datetime,
+    plan: Plan,
+    calls: Sequence[Call],
+    *,
+    dry_run: bool,
+    error: Error | None = None,
+    next_: Sequence[str] = (),
+) -> Report:
+    """Report a plan of which nothing was done: a dry run, or a run that was refused (``error``)."""
+    if error is None and not plan.runnable:
+        error = refusal(plan)
+    outcome: Outcome = error.outcome if error else "planned"
+    jobs = tuple(_planned_job(job, plan, "refused" if error else "planned") for job in plan.jobs)
+    return replace(_of(begun, now, plan, calls, outcome, jobs, next_), dry_run=dry_run, error=_failure(error))
+
+
+def of_run(  # noqa: PLR0913 - what there is to say
+    begun: Started,
+    now: datetime,
+    plan: Plan,
+    records: Sequence[Record],
+    calls: Sequence[Call],
+    *,
+    run_id: str,
+    next_: Sequence[str] = (),
+) -> Report:
+    """Report a run that has ended."""
+    outcomes = [record.outcome(each) for each in records]
+    jobs = tuple(map(_job, plan.jobs, records, outcomes))
+    report = _of(begun, now, plan, calls, _together(outcomes), jobs, next_)
+    error = next((job.error for job in jobs if job.error), None)
+    return replace(report, run_id=run_id, error=error if report.exit_code else None)
+
+
+def refusal(plan: Plan) -> Error:
+    """Say in one sentence why a plan may not be run."""
+    from ..errors import RunRefused  # noqa: PLC0415 - keeps the names of this module about reports
+
+    first, *more = plan.blockers
+    also = f" (and {len(more)} more)" if more else ""
+    error = RunRefused(f"{first.check}: {first.subject}: {first.message}{also}", hint=first.fix)
+    error.code = first.predicts
+    return error
+
+
+def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
+    begun: Started,
+    now: datetime,
+    plan: Plan,
+    calls: Sequence[Call],
+    outcome: Outcome,
+    jobs: tuple[JobReport, ...],
+    next_: Sequence[str],
+) -> Report:
+    many = len(jobs) > _JOBS_WITH_LOOKS
+    looks = [call for call in calls if call.action.startswith(("Describe", "Get"))]
+    return Report(
+        tool_version=_version(),
+        run_id=None,
+        outcome=outcome,
+        exit_code=exit_code(outcome),
+        dry_run=False,
+        started_at=begun.at,
+        ended_at=now,
+        region=plan.region,
+        account=plan.account,
+        caller=plan.caller,
+        operator=_operator(),
+        reason=plan.reason,
+        plan=PlanReference(plan.fingerprint, None, plan.confirm_with),
+        jobs=jobs,
+        error=None,
+        findings=plan.findings,
+        calls=tuple(call for call in calls if not many or call not in looks),
+        looks=len(looks) if many else None,
+        next=tuple(next_),
+    )
+
+
+def _together(outcomes: Sequence[Outcome]) -> Outcome:
+    if "unknown" in outcomes:
+        return "unknown"
+    return outcomes[0] if len(set(outcomes)) == 1 else "partial"
+
+
+def _planned_job(job: PlannedJob, plan: Plan, outcome: Outcome) -> JobReport:
+    subjects = {job.instance_id, *(disk.disk_id for disk in job.disks)}
+    blocker = next((found for found in plan.blockers if found.subject in subjects), None)
+    error = Failure(blocker.predicts, blocker.message, hint=blocker.fix) if blocker else None
+    return JobReport(
+        instance_id=job.instance_id,
+        instance_name=job.instance_name,
+        power_before=job.power_before,
+        power_after=job.power_before,
+        power_promised=job.power_promised,
+        outcome=outcome,
+        error=error,
+        phases=(),
+        disks=tuple(_disk(disk, None) for disk in job.disks),
+    )
+
+
+def _job(job: PlannedJob, known: Record, outcome: Outcome) -> JobReport:
+    wipes = {wipe.disk_id: wipe for wipe in known.disks}
+    return JobReport(
+        instance_id=job.instance_id,
+        instance_name=job.instance_name,
+        power_before=job.power_before,
+        power_after=known.instance_status,
+        power_promised=known.promised,
+        outcome=outcome,
+        error=known.error if outcome != "done" else None,
+        phases=known.phases,
+        disks=tuple(_disk(disk, wipes[disk.disk_id]) for disk in job.disks),
+    )
+
+
+def _disk(planned: PlannedDisk, wipe: Wipe | None) -> DiskReport:
+    return DiskReport(
+        disk_id=planned.disk_id,
+        disk_name=planned.disk_name,
+        serial=planned.serial,
+        type=planned.type,
+        device=planned.device,
+        size_gib=planned.size_gib,
+        data=_data(wipe),
+        evidence=wipe.evidence if wipe else None,
+        becomes=planned.becomes,
+        safety_snapshot=None,
+        waivers=planned.waivers,
+    )
+
+
+def _data(wipe: Wipe | None) -> DataState:
+    if wipe is None or wipe.state in ("todo", "refused"):
+        return "intact"
+    return "reinitialised" if wipe.state == "done" else "unknown"
+
+
+def _failure(error: Error | None) -> Failure | None:
+    if error is None:
+        return None
+    return Failure(error.code, str(error), error.request_id, error.action, error.hint)
+
+
+@cache
+def _version() -> str:
+    return version("safe-reinit")
+
+
+@cache
+def _operator() -> Operator:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = ""
+    return Operator(user, socket.gethostname())

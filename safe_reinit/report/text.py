@@ -1,0 +1,145 @@
+"""The plan and the report as lines that a person reads in five seconds; styles are for a terminal only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..model import Becomes, DiskReport, Finding, JobReport, Plan, PlannedDisk, PlannedJob, Report
+from ..plan import steps, unforeseen
+
+_STYLE = {"block": "bold red", "risk": "yellow", "info": "dim"}
+_OUTCOME = {"done": "bold green", "planned": "bold green"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line, with the style a terminal gives it."""
+
+    text: str = ""
+    style: str = ""
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as people say them: ``45s``, ``10m``, ``1h30m``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    minutes, left = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}m{left:02}s" if left else f"{minutes}m"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m" if minutes else f"{hours}h"
+
+
+def clean(text: str) -> str:
+    """Keep a name that somebody else chose from moving the cursor or faking a line."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def plan_lines(plan: Plan) -> Iterator[Line]:
+    """Show the plan."""
+    count = sum(len(job.disks) for job in plan.jobs)
+    where = f"in {plan.region}, account {plan.account}"
+    yield Line(f"Plan: reinitialise {count} disk{'s' if count != 1 else ''} {where}", "bold")
+    for job in plan.jobs:
+        yield Line()
+        yield from _job_lines(job, plan)
+    if plan.findings:
+        yield Line()
+        for found in plan.findings:
+            yield from _finding_lines(found, accepted=found.check in plan.options.accept)
+    yield Line()
+    yield Line(f"  Nobody can foresee: {'; '.join(unforeseen(plan))}.", "dim")
+    yield Line("  ReInitDisk is no certified erasure, and snapshots of the disk keep the old data.", "dim")
+
+
+def _job_lines(job: PlannedJob, plan: Plan) -> Iterator[Line]:
+    name = clean(job.instance_name) or "no name"
+    yield Line(f"  {name} ({job.instance_id or 'no instance'})  {job.power_before or 'not seen'}", "bold")
+    for disk in job.disks:
+        yield Line(f"    {_disk_text(disk)}")
+        yield Line(f"      becomes {becomes_text(disk.becomes)}", "bold")
+    yield Line(f"    {_power_text(job)}")
+    if job.sharing and job.will_stop:
+        yield Line(f"    Down with it, data untouched: {', '.join(job.sharing)}")
+    for number, (action, subject, note, limit) in enumerate(steps(job, plan), 1):
+        extra = f"  {note}" if note else ""
+        yield Line(f"    {number}. {action:<14} {subject}{extra}  (at most {duration(limit)})")
+
+
+def _disk_text(disk: PlannedDisk) -> str:
+    parts = [
+        f"{disk.type} disk" if disk.type else "disk not seen",
+        f"{disk.size_gib} GiB" if disk.size_gib is not None else "",
+        disk.device,
+        f"serial {disk.serial}" if disk.serial else "",
+        f'"{clean(disk.disk_name)}"' if disk.disk_name else "",
+    ]
+    return f"{disk.disk_id}  {', '.join(part for part in parts if part)}"
+
+
+def becomes_text(becomes: Becomes) -> str:
+    """Say what a disk becomes, and that it was seen to exist."""
+    of = f" of {_day(becomes.created_at)}" if becomes.created_at else ""
+    if becomes.kind == "empty":
+        return "EMPTY (as a blank disk)"
+    if becomes.kind == "unknown":
+        return f"unknown: {becomes.id + ' was not seen' if becomes.id else 'its origin was not seen'}"
+    return f"{becomes.kind} {becomes.id}{of} (seen to exist)"
+
+
+def _power_text(job: PlannedJob) -> str:
+    if job.will_start:
+        return "It is stopped for this and started again; it is down from the first call to the last."
+    if job.will_stop:
+        return "It is stopped for this and left stopped."
+    return "It stays Stopped." if job.power_before == "Stopped" else "It is not stopped by this plan."
+
+
+def _finding_lines(found: Finding, *, accepted: bool) -> Iterator[Line]:
+    level = "risk, accepted" if accepted and found.level == "risk" else found.level
+    yield Line(f"  {level}: {found.check}: {found.subject}: {clean(found.message)}", _STYLE[found.level])
+    if found.level != "info" and not (accepted and found.level == "risk"):
+        how = f" Or accept the risk by name: --accept {found.check}." if found.level == "risk" else ""
+        yield Line(f"      fix: {clean(found.fix)}{how}")
+
+
+def report_lines(report: Report) -> Iterator[Line]:
+    """Show what a run came to."""
+    for job in report.jobs:
+        yield from _job_report(job)
+    if report.run_id:
+        took = duration((report.ended_at - report.started_at).total_seconds())
+        yield Line(
+            f"{report.outcome} (exit code {report.exit_code})  run {report.run_id}, {took}", _outcome_style(report)
+        )
+    else:
+        yield Line(f"{report.outcome} (exit code {report.exit_code})", _outcome_style(report))
+    for command in report.next:
+        yield Line(f"next: {command}")
+
+
+def _job_report(job: JobReport) -> Iterator[Line]:
+    name = f"{clean(job.instance_name) or 'no name'} ({job.instance_id or 'no instance'})"
+    for disk in job.disks:
+        yield Line(f"{disk.disk_id} on {name}: {_data_text(disk)}")
+    if job.power_after:
+        as_promised = job.power_after == job.power_promised or job.outcome in ("refused", "planned")
+        owed = "" if as_promised else f", but {job.power_promised} was promised"
+        yield Line(f"{name} is {job.power_after}{owed}", "" if as_promised else "bold red")
+
+
+def _data_text(disk: DiskReport) -> str:
+    if disk.data == "reinitialised":
+        return f"reinitialised (evidence: {disk.evidence}), now {becomes_text(disk.becomes)}"
+    return "data intact" if disk.data == "intact" else "whether it was reinitialised is UNKNOWN"
+
+
+def _outcome_style(report: Report) -> str:
+    return _OUTCOME.get(report.outcome, "bold red")
+
+
+def _day(when: datetime) -> str:
+    return when.strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,80 @@
+"""Retrying: looks at once, with patience; acts never by themselves.
+
+An act that may be asked again gets a due time, and the loop comes back to it as a new guarded act. tenacity gives the
+waits; the stops are ours, because tenacity's own count real time whatever clock the waits run on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential_jitter
+
+from . import codes
+from .clock import Clock
+from .cloud import CloudError, NoCredentials, Refused
+
+T = TypeVar("T")
+
+_LOOK_ATTEMPTS = 4
+_THROTTLED_PATIENCE = 90.0
+"""Cloud seconds: who is throttled in one minute is refused until the next (ECS, API throttling)."""
+
+_look_wait = wait_exponential_jitter(initial=0.5, max=8.0, jitter=0.5)
+_throttled_wait = wait_exponential_jitter(initial=2.0, max=20.0, jitter=2.0)
+_act_wait = wait_exponential_jitter(initial=2.0, max=30.0, jitter=2.0)
+
+
+class Patient:
+    """Asks a look again while it fails in a way that passes: no answer, not sent, throttled, a 5xx."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def __call__(self, look: Callable[[], T]) -> T:
+        """Give the answer of the look, or raise its last failure.
+
+        Raises:
+            CloudError: it failed for good, four times, or was throttled for 90 cloud seconds.
+
+        """
+        began = self._clock.time()
+
+        def enough(state: RetryCallState) -> bool:
+            if _throttled(state):
+                return self._clock.time() - began > _THROTTLED_PATIENCE
+            return state.attempt_number >= _LOOK_ATTEMPTS
+
+        return Retrying(
+            retry=retry_if_exception(_passes),
+            wait=lambda state: (_throttled_wait if _throttled(state) else _look_wait)(state),
+            stop=enough,
+            sleep=self._clock.sleep,
+            reraise=True,
+        )(look)
+
+
+def due(attempt: int, now: float, retry_after: int | None) -> float:
+    """Tell when an act that was refused for now may be asked again, in cloud seconds.
+
+    Args:
+        attempt: how often it has been asked.
+        now: the present, in cloud seconds.
+        retry_after: what ECS itself asked for, in seconds.
+
+    """
+    state = RetryCallState(retry_object=Retrying(), fn=None, args=(), kwargs={})
+    state.attempt_number = attempt
+    return now + max(_act_wait(state), float(retry_after or 0))
+
+
+def _passes(error: BaseException) -> bool:
+    if isinstance(error, Refused):
+        return codes.throttled(error.code) or error.http_status >= 500
+    return isinstance(error, CloudError) and not isinstance(error, NoCredentials)
+
+
+def _throttled(state: RetryCallState) -> bool:
+    error = state.outcome.exception() if state.outcome else None
+    return isinstance(error, Refused) and codes.throttled(error.code)

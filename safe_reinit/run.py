@@ -1,0 +1,201 @@
+"""The local runner: one loop over all open jobs, looks on one common tick, acts in a few threads.
+
+The loop keeps looking while a call hangs, so that what the call did is seen even if its answer never comes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from . import codes, record
+from .act import Act
+from .clock import Clock
+from .cloud import Cloud, CloudError, NoCredentials, Refused
+from .decide import decide
+from .look import tick
+from .model import Event, EventName, Failure, Observation, Plan, PlannedJob, Record, Send, Wait
+
+TICK = 2.0
+"""Cloud seconds between two looks."""
+_ACT_THREADS = 8
+
+
+@dataclass
+class _Job:
+    """One job while it is open, and the keeper of its record."""
+
+    planned: PlannedJob
+    record: Record
+    keeping: Callable[[Record], None]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    call: Future[None] | None = None
+    ended: bool = False
+    said: object = None
+
+    def keep(self, change: Callable[[Record], Record]) -> Record:
+        """See ``act.Keeper``."""
+        with self.lock:
+            changed = change(self.record)
+            if changed != self.record:
+                self.keeping(changed)
+                self.record = changed
+            return changed
+
+
+@dataclass
+class Runner:
+    """Runs one confirmed plan to its end.
+
+    Attributes:
+        stop: set by somebody who wants the run to end: calls in flight end, machines come back, no wipe is sent.
+        leave: set by somebody who cannot wait for that: the run is left as it stands.
+        keeping: is given each changed record before anything that follows from it is done.
+        wake: set to end the wait for the next tick.
+
+    """
+
+    cloud: Cloud
+    clock: Clock
+    plan: Plan
+    run_id: str
+    on_event: Callable[[Event], None]
+    stop: threading.Event = field(default_factory=threading.Event)
+    leave: threading.Event = field(default_factory=threading.Event)
+    keeping: Callable[[Record], None] = lambda _record: None
+    wake: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self) -> tuple[Record, ...]:
+        """Run every job to its end and give their records, in the order of the plan."""
+        leave = self.plan.options.leave_stopped
+        jobs = [
+            _Job(planned, record.begin(planned, self.plan.limits, leave_stopped=leave), self.keeping)
+            for planned in self.plan.jobs
+        ]
+        threads = ThreadPoolExecutor(_ACT_THREADS, thread_name_prefix="safe-reinit-act")
+        act = Act(self.cloud, self.clock, self.plan, self._tell_call)
+        try:
+            while (open_jobs := [job for job in jobs if not job.ended]) and not self.leave.is_set():
+                for job, seen in zip(open_jobs, self._look(open_jobs), strict=True):
+                    self._step(job, seen, lambda job, send: threads.submit(self._act, act, job, send))
+                self._rest(jobs)
+        finally:
+            threads.shutdown(wait=not self.leave.is_set(), cancel_futures=True)
+        return tuple(job.record for job in jobs)
+
+    def _rest(self, jobs: Sequence[_Job]) -> None:
+        """Wait for the next tick, or until a call has ended."""
+        self.wake.clear()
+        waiting = any(not job.ended for job in jobs) and not self.leave.is_set()
+        if waiting and not any(job.call is not None and job.call.done() for job in jobs):
+            self.clock.wait(self.wake, TICK)
+
+    def _look(self, jobs: Sequence[_Job]) -> Sequence[Observation]:
+        """Look at all open jobs at once; a look that fails is no look, and the next tick tries again."""
+        snapshots = any(not job.record.tried for job in jobs)
+        refused = None
+        try:
+            return tick(self.cloud, self.clock, [job.record for job in jobs], snapshots=snapshots)
+        except NoCredentials:
+            refused = "NoCredentials"
+        except Refused as answer:
+            refused = answer.code if codes.of_credentials(answer.code) else None
+        except CloudError:
+            pass
+        return [Observation(self.clock.time(), self.clock.now(), seen=False, credentials_refused=refused) for _ in jobs]
+
+    def _step(self, job: _Job, seen: Observation, submit: Callable[[_Job, Send], Future[None]]) -> None:
+        """Learn from a look at one job, and do what is decided."""
+        if self.stop.is_set():
+            job.keep(_interrupt)
+        known = job.keep(lambda before: record.learn(before, seen))
+        if seen.seen:
+            self._say(job, "state", {"instance": known.instance_status, "disks": _statuses(seen)}, once=True)
+        if job.call is not None and job.call.done():
+            job.call = None
+        action = decide(known, seen)
+        if isinstance(action, Wait):
+            self._tell("wait", job.planned.instance_id, None, _wait_data(action, known, seen))
+        elif job.call is not None:
+            return  # a call is being prepared on its thread; what it decides on its own look counts
+        elif isinstance(action, Send):
+            job.call = submit(job, action)
+        else:
+            job.ended = True
+            self._say(job, "done", {"outcome": record.outcome(known), "power": known.instance_status}, once=True)
+
+    def _act(self, act: Act, job: _Job, send: Send) -> None:
+        """Make one call on a thread of its own; what goes wrong before it is tried again on the next tick."""
+        try:
+            act(job.planned, job, send)
+        except Refused as answer:
+            if codes.of_credentials(answer.code):
+                self._blind(job, answer.code)
+        except NoCredentials:
+            self._blind(job, "NoCredentials")
+        except CloudError:
+            pass  # the look before the call failed; the next tick decides anew
+        except Exception as error:  # noqa: BLE001 - whatever it is, the machine must come back
+            failure = Failure(None, f"An unexpected {type(error).__name__} ended the run.", hint="Please report this.")
+            job.keep(lambda before: record.fail(_lose_asked(before, send, self.clock.time()), failure))
+        finally:
+            self.wake.set()
+
+    def _blind(self, job: _Job, code: str) -> None:
+        seen = Observation(self.clock.time(), self.clock.now(), seen=False, credentials_refused=code)
+        job.keep(lambda before: record.learn(before, seen))
+
+    def _say(self, job: _Job, event: EventName, data: Mapping[str, object], *, once: bool) -> None:
+        """Tell of a state, but not twice in a row."""
+        if once and job.said == (event, data):
+            return
+        job.said = (event, data)
+        self._tell(event, job.planned.instance_id, None, data)
+
+    def _tell_call(self, event: str, send: Send, data: dict[str, object]) -> None:
+        disk = send.subject if send.action == "ReInitDisk" else None
+        instance = None if disk else send.subject
+        name: EventName = "intend" if event == "intend" else "answer"
+        self._tell(name, instance, disk, {"action": send.action, "force": send.force, **data})
+
+    def _tell(self, event: EventName, instance: str | None, disk: str | None, data: Mapping[str, object]) -> None:
+        self.on_event(Event(self.clock.now(), self.run_id, event, instance, disk, data))
+
+
+def _interrupt(before: Record) -> Record:
+    if before.interrupted:
+        return before
+    failure = Failure(None, "The run was interrupted.", hint="Look at the machine with --dry-run before another try.")
+    changed = record.interrupt(before)
+    wiping = any(wipe.state not in ("todo", "refused") for wipe in before.disks)
+    return (
+        changed if wiping and not any(wipe.state == "todo" for wipe in before.disks) else record.fail(changed, failure)
+    )
+
+
+def _lose_asked(before: Record, send: Send, at: float) -> Record:
+    """Take the answer of a call that was intended as lost; where none was intended, nothing was sent."""
+    if send.action == "ReInitDisk":
+        asked = any(wipe.disk_id == send.subject and wipe.state == "asked" for wipe in before.disks)
+    else:
+        step = before.start if send.action == "StartInstance" else before.force if send.force else before.stop
+        asked = step.state == "asked"
+    return record.lost(before, send, at) if asked else before
+
+
+def _statuses(seen: Observation) -> dict[str, str]:
+    return {disk_id: disk.status for disk_id, disk in seen.disks.items()}
+
+
+def _wait_data(wait: Wait, known: Record, seen: Observation) -> dict[str, object]:
+    return {
+        "phase": wait.phase,
+        "for": wait.what,
+        "elapsed": round(seen.at - wait.since, 1),
+        "limit": wait.limit,
+        "instance": known.instance_status,
+        "disks": _statuses(seen),
+        "progress": [snapshot.progress for snapshot in seen.progressing],
+    }

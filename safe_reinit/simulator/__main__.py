@@ -1,0 +1,80 @@
+"""`python -m safe_reinit.simulator`: serve until SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+
+_USAGE_ERROR = 2
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code: 0 after a signal, 2 for bad arguments or files."""
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    try:
+        return asyncio.run(_serve(arguments))
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return _USAGE_ERROR
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(_USAGE_ERROR, f"{self.prog}: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m safe_reinit.simulator",
+        description="A simulated Alibaba Cloud ECS on loopback. Ends on SIGINT or SIGTERM.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0: a free one")
+    parser.add_argument("--world", metavar="FILE.yaml", help="what there is at the beginning; default: a packaged one")
+    parser.add_argument("--faults", metavar="FILE.yaml", help="which calls go wrong, and how")
+    parser.add_argument("--speed", type=float, default=1.0, help="simulated seconds in a real one")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same ids")
+    parser.add_argument("--access-key", metavar="ID:SECRET", help="in the place of the world's first key")
+    return parser
+
+
+async def _serve(arguments: argparse.Namespace) -> int:
+    # Imported here so that --help costs nothing.
+    from safe_reinit.simulator.embedded import check_speed, split_access_key  # noqa: PLC0415
+    from safe_reinit.simulator.engine import Engine, Options  # noqa: PLC0415
+    from safe_reinit.simulator.server import HOST, Server  # noqa: PLC0415
+
+    options = Options(
+        world=arguments.world,
+        faults=arguments.faults,
+        speed=check_speed(arguments.speed),
+        seed=arguments.seed,
+        access_key=split_access_key(arguments.access_key),
+    )
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    server = Server(Engine(options), log=_say)
+    port = await server.start(arguments.port)
+    sys.stdout.write(f"listening on http://{HOST}:{port}\n")
+    sys.stdout.flush()
+    await stopped.wait()
+    await server.close()
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,74 @@
+"""What an action is given, and what all of them have in common: rights, regions, dry runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from safe_reinit.simulator.errors import Refusal, missing
+from safe_reinit.simulator.state.cloud import Cloud
+from safe_reinit.simulator.state.model import Disk, Instance
+from safe_reinit.simulator.state.rights import AccessKey
+from safe_reinit.simulator.wire.answers import Body
+from safe_reinit.simulator.wire.params import Params
+
+
+@dataclass(frozen=True)
+class Context:
+    """One call: who asks for what, and the cloud it is asked of at the simulated moment `now`."""
+
+    cloud: Cloud
+    key: AccessKey
+    action: str
+    params: Params
+    now: float
+    request_id: str
+
+    # Rights. Things of another account are not there for a caller; a denial is an answer of its own.
+
+    @property
+    def at_home(self) -> bool:
+        """Tell whether the caller is of the account that owns everything here."""
+        return self.key.account == self.cloud.settings.account
+
+    def sees(self, *resources: str) -> bool:
+        """Tell whether a Describe call shows the caller a row with these ids."""
+        return self.at_home and not self.key.denied(f"ecs:{self.action}", resources)
+
+    def require(self, *resources: str) -> None:
+        """Refuse a caller without the right to do this to all the resources."""
+        if self.key.denied(f"ecs:{self.action}", resources):
+            raise Refusal("Forbidden.RAM")
+
+    def end_dry_run(self, code: str = "DryRunOperation") -> None:
+        """End a dry run that has found nothing to refuse; its success is an error code."""
+        if self.params.flag("DryRun"):
+            raise Refusal(code)
+
+    # Looking things up.
+
+    def in_region(self, missing_code: str = "", unknown_code: str = "InvalidRegionId.NotFound") -> bool:
+        """Check RegionId; false for another known region, where there is nothing."""
+        region = self.params.text("RegionId")
+        if not region:
+            raise Refusal(missing_code) if missing_code else missing("RegionId")
+        if region not in self.cloud.settings.regions:
+            raise Refusal(unknown_code)
+        return region == self.cloud.settings.region
+
+    def disk(self, disk_id: str) -> Disk:
+        """Find a disk of the caller's account."""
+        disk = self.cloud.disks.get(disk_id)
+        if disk is None or not self.at_home:
+            raise Refusal("InvalidDiskId.NotFound")
+        return disk
+
+    def instance(self, instance_id: str) -> Instance:
+        """Find an instance of the caller's account."""
+        instance = self.cloud.instances.get(instance_id)
+        if instance is None or not self.at_home:
+            raise Refusal("InvalidInstanceId.NotFound")
+        return instance
+
+
+Action = Callable[[Context], Body]

@@ -1,0 +1,149 @@
+"""DescribeImages, DescribeKeyPairs, DescribeRegions and STS's GetCallerIdentity."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from safe_reinit.simulator.actions.context import Context
+from safe_reinit.simulator.actions.listing import Listing, matches, one_of, tag_rows, tagged
+from safe_reinit.simulator.errors import Refusal
+from safe_reinit.simulator.state.clock import second_text
+from safe_reinit.simulator.state.model import Image, KeyPair
+from safe_reinit.simulator.wire.answers import Body
+from safe_reinit.simulator.wire.params import Params
+
+_STATUSES = ("Creating", "Waiting", "Available", "UnAvailable", "CreateFailed", "Deprecated")
+_OWNERS = ("system", "self", "others", "marketplace")
+
+
+def describe_images(ctx: Context) -> Body:
+    """List images; only Available ones unless other statuses are asked for, and community ones only on request."""
+    params = ctx.params
+    here = ctx.in_region()
+    statuses = [word.strip() for word in params.text("Status", "Available").split(",")]
+    for status in statuses:
+        one_of(status, _STATUSES, "InvalidStatus.NotFound")
+    owner = params.choice("ImageOwnerAlias", _OWNERS, "InvalidImageOwnerAlias.ValueNotSupported")
+    community = _community(params, owner)
+    ids = [image_id for image_id in params.text("ImageId").split(",") if image_id]
+    tags = params.tags()
+
+    def fits(image: Image) -> bool:
+        return (
+            (not ids or image.id in ids)
+            and image.status in statuses
+            and owner in ("", image.owner)
+            and community == (image.owner == "others" and image.public)
+            and tagged(image.tags, tags)
+            and matches(params, {"ImageName": image.name, "OSType": image.os_type})
+        )
+
+    found = [image for image in ctx.cloud.images.values() if here and fits(image)]
+    return {"RegionId": params.text("RegionId"), **_IMAGES.answer(ctx, found)}
+
+
+def _community(params: Params, owner: str) -> bool:
+    """Tell whether community images are asked for: IsPublic=true, and then ImageOwnerAlias must be others."""
+    wanted = params.flag("IsPublic")
+    if wanted and owner != "others":
+        raise Refusal("InvalidImageOwnerAlias.PublicImageUnsupported")
+    return wanted
+
+
+def _shape(ctx: Context, image: Image) -> Body:
+    return {
+        "ImageId": image.id,
+        "ImageName": image.name,
+        "ImageFamily": "",
+        "ImageVersion": "",
+        "Description": "",
+        "Status": image.status,
+        "Progress": "100%",
+        "ImageOwnerAlias": image.owner,
+        "ImageOwnerId": int(image.owner_account),
+        "IsPublic": image.public or image.owner == "system",
+        "IsSelfShared": "",
+        "IsCopied": False,
+        "IsSubscribed": False,
+        "IsSupportCloudinit": True,
+        "IsSupportIoOptimized": image.supports_io_optimized,
+        "LoginAsNonRootSupported": False,
+        "OSType": image.os_type,
+        "OSName": "Windows Server" if image.os_type == "windows" else "Alibaba Cloud Linux",
+        "Platform": "Windows Server 2022" if image.os_type == "windows" else "Aliyun",
+        "Architecture": "x86_64",
+        "Size": image.size,
+        "Usage": "instance" if any(disk.image_id == image.id for disk in ctx.cloud.disks) else "none",
+        "ProductCode": "",
+        "CreationTime": second_text(image.created),
+        "DiskDeviceMappings": {
+            "DiskDeviceMapping": [{"Type": "system", "Device": "/dev/xvda", "Size": str(image.size), "SnapshotId": ""}]
+        },
+        "Tags": tag_rows(image.tags),
+    }
+
+
+def _resources(image: Image) -> tuple[str, ...] | None:
+    """Only a self-made image can be denied: for the others RAM policies are documented to be ignored."""
+    return (image.id,) if image.owner == "self" else None
+
+
+_IMAGES = Listing[Image](
+    outer="Images",
+    inner="Image",
+    key=lambda image: image.id,
+    shape=_shape,
+    resources=_resources,
+    max_results=None,
+)
+
+
+def describe_key_pairs(ctx: Context) -> Body:
+    """List key pairs by name; `*` in KeyPairName stands for anything. There is no dry run."""
+    here = ctx.in_region()
+    pattern = ctx.params.text("KeyPairName", "*")
+    pairs = ctx.cloud.key_pairs.values()
+    return _KEY_PAIRS.answer(ctx, [pair for pair in pairs if here and fnmatchcase(pair.name, pattern)])
+
+
+def _pair(_ctx: Context, pair: KeyPair) -> Body:
+    return {
+        "KeyPairName": pair.name,
+        "KeyPairFingerPrint": pair.fingerprint,
+        "CreationTime": second_text(pair.created),
+        "ResourceGroupId": "",
+        "Tags": {"Tag": []},
+    }
+
+
+_KEY_PAIRS = Listing[KeyPair](
+    outer="KeyPairs",
+    inner="KeyPair",
+    key=lambda pair: pair.name,
+    shape=_pair,
+    resources=lambda pair: (pair.name,),
+    max_results=None,
+    max_page=50,
+    has_dry_run=False,
+)
+
+
+def describe_regions(ctx: Context) -> Body:
+    """List the regions the world knows."""
+    ctx.require()
+    rows = [
+        {"RegionId": region, "LocalName": region, "RegionEndpoint": f"ecs.{region}.aliyuncs.com", "Status": "available"}
+        for region in ctx.cloud.settings.regions
+    ]
+    return {"Regions": {"Region": rows}}
+
+
+def get_caller_identity(ctx: Context) -> Body:
+    """Say who signed the request; this needs no right."""
+    return {
+        "AccountId": ctx.key.account,
+        "Arn": ctx.key.arn,
+        "IdentityType": "AssumedRoleUser" if ctx.key.token else "RAMUser",
+        "PrincipalId": f"2{ctx.key.account[1:]}",
+        "UserId": f"2{ctx.key.account[1:]}",
+    }

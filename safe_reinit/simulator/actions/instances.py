@@ -1,0 +1,169 @@
+"""DescribeInstances, DescribeInstanceAttribute and DescribeInstanceStatus."""
+
+from __future__ import annotations
+
+from safe_reinit.simulator.actions.context import Context
+from safe_reinit.simulator.actions.listing import (
+    FOREVER,
+    Listing,
+    lock_reason,
+    matches,
+    tag_rows,
+    tagged,
+    wanted_ids,
+)
+from safe_reinit.simulator.errors import Refusal
+from safe_reinit.simulator.state.clock import minute_text
+from safe_reinit.simulator.state.model import Instance
+from safe_reinit.simulator.wire.answers import Body
+
+_STATUSES = ("Pending", "Starting", "Running", "Stopping", "Stopped")
+
+
+def describe_instances(ctx: Context) -> Body:
+    """List instances; an unknown or hidden id is just not in the list."""
+    params = ctx.params
+    here = ctx.in_region()
+    wanted = wanted_ids(params, "InstanceIds", "InvalidInstanceIds.Malformed", "InvalidInstanceIds.Malformed")
+    status = params.choice("Status", _STATUSES, "InvalidStatus.NotFound")
+    reason, tags = lock_reason(params), params.tags()
+
+    def fits(instance: Instance) -> bool:
+        return (
+            wanted(instance.id)
+            and status in ("", instance.status)
+            and (not reason or reason in instance.locks)
+            and tagged(instance.tags, tags)
+            and matches(params, _filters(instance))
+        )
+
+    shown = ctx.cloud.instances.shown(ctx.now)
+    return _INSTANCES.answer(ctx, [instance for instance in shown if here and fits(instance)])
+
+
+def _filters(instance: Instance) -> dict[str, str]:
+    return {
+        "InstanceName": instance.name,
+        "ZoneId": instance.zone,
+        "ImageId": instance.image_id,
+        "KeyPairName": instance.key_pair,
+        "InstanceType": instance.instance_type,
+        "InstanceChargeType": instance.charge_type,
+        "InstanceNetworkType": "vpc",
+    }
+
+
+def describe_instance_attribute(ctx: Context) -> Body:
+    """Describe one instance: 404 for an unknown id, unlike the lists, and 403 without the right (choice)."""
+    instance_id = ctx.params.required("InstanceId")
+    ctx.require(instance_id)
+    return _attributes(ctx.instance(instance_id))
+
+
+def describe_instance_status(ctx: Context) -> Body:
+    """List statuses only; ids come as InstanceId.N."""
+    here = ctx.in_region()
+    ids = ctx.params.repeated("InstanceId")
+    if len(ids) > 100:
+        raise Refusal("InvalidParameter.TooManyInstanceIds")
+    shown = ctx.cloud.instances.shown(ctx.now)
+    rows = [row for row in shown if here and (not ids or row.id in ids) and matches(ctx.params, {"ZoneId": row.zone})]
+    return _STATUS_ROWS.answer(ctx, rows)
+
+
+def _attributes(instance: Instance) -> dict[str, object]:
+    """Shape what DescribeInstances and DescribeInstanceAttribute have in common."""
+    return {
+        "InstanceId": instance.id,
+        "InstanceName": instance.name,
+        "HostName": instance.name,
+        "Description": "",
+        "SerialNumber": instance.id[2:],
+        "RegionId": instance.zone.rpartition("-")[0],
+        "ZoneId": instance.zone,
+        "ClusterId": "",
+        "Status": instance.status,
+        "StoppedMode": instance.stopped_mode,
+        "CreationTime": minute_text(instance.created),
+        "ExpiredTime": FOREVER if instance.charge_type == "PostPaid" else minute_text(instance.expires),
+        "InstanceChargeType": instance.charge_type,
+        "InstanceType": instance.instance_type,
+        "InstanceNetworkType": "vpc",
+        "ImageId": instance.image_id,
+        "Cpu": 2,
+        "Memory": 8192,
+        "IoOptimized": instance.io_optimized,
+        "InternetChargeType": "PayByTraffic",
+        "InternetMaxBandwidthIn": -1,
+        "InternetMaxBandwidthOut": 0,
+        "VlanId": "",
+        "PublicIpAddress": {"IpAddress": [instance.public_ip] if instance.public_ip else []},
+        "InnerIpAddress": {"IpAddress": []},
+        "EipAddress": {"AllocationId": "", "IpAddress": "", "InternetChargeType": ""},
+        "VpcAttributes": {
+            "VpcId": "vpc-sim",
+            "VSwitchId": "vsw-sim",
+            "NatIpAddress": "",
+            "PrivateIpAddress": {"IpAddress": [instance.private_ip]},
+        },
+        "SecurityGroupIds": {"SecurityGroupId": ["sg-sim"]},
+        "DedicatedHostAttribute": {"DedicatedHostId": instance.dedicated_host_id, "DedicatedHostName": ""},
+        "OperationLocks": {"LockReason": [{"LockReason": reason, "LockMsg": ""} for reason in instance.locks]},
+    }
+
+
+def _shape(_ctx: Context, instance: Instance) -> Body:
+    spot = instance.spot_strategy != "NoSpot"
+    return {
+        **_attributes(instance),
+        "StartTime": minute_text(instance.start_time),
+        "AutoReleaseTime": minute_text(instance.auto_release),
+        "OSType": instance.os_type,
+        "OSName": "Windows Server" if instance.os_type == "windows" else "Alibaba Cloud Linux",
+        "KeyPairName": instance.key_pair,
+        "InstanceTypeFamily": instance.instance_type.rpartition(".")[0],
+        "SpotStrategy": instance.spot_strategy,
+        "SpotPriceLimit": 0.0,
+        "SpotInterruptionBehavior": "Terminate" if spot else "",
+        "DeletionProtection": instance.deletion_protection,
+        "HibernationOptions": {"Configured": instance.hibernation},
+        "DedicatedInstanceAttribute": {"Tenancy": "default", "Affinity": "default"},
+        "DeploymentSetId": "",
+        "DeviceAvailable": True,
+        "Recyclable": False,
+        "LocalStorageAmount": 0,
+        "ResourceGroupId": "",
+        "NetworkInterfaces": {
+            "NetworkInterface": [
+                {
+                    "NetworkInterfaceId": f"eni-{instance.id[2:]}",
+                    "PrimaryIpAddress": instance.private_ip,
+                    "MacAddress": "00:16:3e:00:00:01",
+                }
+            ]
+        },
+        "Tags": tag_rows(instance.tags),
+    }
+
+
+def _status(_ctx: Context, instance: Instance) -> Body:
+    return {"InstanceId": instance.id, "Status": instance.status}
+
+
+_INSTANCES = Listing[Instance](
+    outer="Instances",
+    inner="Instance",
+    key=lambda instance: instance.id,
+    shape=_shape,
+    resources=lambda instance: (instance.id,),
+)
+_STATUS_ROWS = Listing[Instance](
+    outer="InstanceStatuses",
+    inner="InstanceStatus",
+    key=lambda instance: instance.id,
+    shape=_status,
+    resources=lambda instance: (instance.id,),
+    max_results=None,
+    max_page=50,
+    has_dry_run=False,
+)

@@ -1,0 +1,139 @@
+"""What Describe calls have in common: hidden rows, dry runs, both ways of paging, tags."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from safe_reinit.simulator.actions.context import Context
+from safe_reinit.simulator.errors import Refusal, invalid
+from safe_reinit.simulator.wire.answers import Body
+from safe_reinit.simulator.wire.params import Params
+
+Row = TypeVar("Row")
+
+FOREVER = "2999-09-08T16:00Z"
+"""ExpiredTime of what is paid by use."""
+
+
+@dataclass(frozen=True)
+class Listing(Generic[Row]):
+    """How rows of one kind are listed: `outer`/`inner` names, their ids, their shape, and the limits of paging.
+
+    `resources` are all ids of which a denial hides the row; None for a row that everybody sees. `max_results` None: no
+    paging by tokens.
+    """
+
+    outer: str
+    inner: str
+    key: Callable[[Row], str]
+    shape: Callable[[Context, Row], Body]
+    resources: Callable[[Row], tuple[str, ...] | None]
+    max_results: int | None = 100
+    max_page: int = 100
+    has_dry_run: bool = True
+
+    def answer(self, ctx: Context, rows: Iterable[Row]) -> Body:
+        """List the rows the caller may see; in a dry run say whether it may see what it names."""
+        page = Page.asked(ctx.params, self.max_results, self.max_page)
+        if self.has_dry_run and ctx.params.flag("DryRun"):
+            ctx.require(*ctx.params.subjects())
+            ctx.end_dry_run()
+        seen = sorted((row for row in rows if self._visible(ctx, row)), key=self.key)
+        shown, paging = page.cut(seen, self.key)
+        return {self.outer: {self.inner: [self.shape(ctx, row) for row in shown]}, **paging}
+
+    def _visible(self, ctx: Context, row: Row) -> bool:
+        resources = self.resources(row)
+        return resources is None or ctx.sees(*resources)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page asked for: by token (`after`, the last id seen) or by number."""
+
+    size: int
+    number: int = 1
+    by_token: bool = False
+    after: str = ""
+
+    @classmethod
+    def asked(cls, params: Params, max_results: int | None, max_page: int) -> Page:
+        """Read NextToken and MaxResults, or PageNumber and PageSize.
+
+        MaxResults is brought into its range, as documented; a PageSize out of range is refused (choice).
+        """
+        if max_results is not None and (params.given("NextToken") or params.given("MaxResults")):
+            wanted = params.number("MaxResults") or 10
+            return cls(max(10, min(max_results, wanted)), by_token=True, after=_read_token(params.text("NextToken")))
+        number, size = params.number("PageNumber"), params.number("PageSize")
+        number, size = (1 if number is None else number), (10 if size is None else size)
+        if not 1 <= size <= max_page:
+            raise invalid("PageSize")
+        if number < 1:
+            raise invalid("PageNumber")
+        return cls(size, number)
+
+    def cut(self, rows: list[Row], key: Callable[[Row], str]) -> tuple[list[Row], dict[str, object]]:
+        """Take this page of rows sorted by key. Paged by tokens TotalCount is 0: it is documented as invalid then."""
+        if not self.by_token:
+            first = (self.number - 1) * self.size
+            paging: dict[str, object] = {"TotalCount": len(rows), "PageNumber": self.number, "PageSize": self.size}
+            return rows[first : first + self.size], paging
+        rest = [row for row in rows if key(row) > self.after]
+        shown = rest[: self.size]
+        token = _write_token(key(shown[-1])) if len(rest) > len(shown) else ""
+        return shown, {"TotalCount": 0, "PageNumber": 1, "PageSize": self.size, "NextToken": token}
+
+
+def _write_token(last: str) -> str:
+    return base64.urlsafe_b64encode(f"after:{last}".encode()).decode()
+
+
+def _read_token(token: str) -> str:
+    if not token:
+        return ""
+    try:
+        text = base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise invalid("NextToken") from None
+    if not text.startswith("after:"):
+        raise invalid("NextToken")
+    return text.removeprefix("after:")
+
+
+def tagged(tags: Mapping[str, str], wanted: list[tuple[str, str]]) -> bool:
+    """Tell whether all wanted tags are there; an empty value stands for any."""
+    return all(key in tags and value in ("", tags[key]) for key, value in wanted)
+
+
+def tag_rows(tags: Mapping[str, str]) -> Body:
+    """Shape tags."""
+    return {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]}
+
+
+def matches(params: Params, values: Mapping[str, str]) -> bool:
+    """Tell whether each given parameter equals its value."""
+    return all(not params.given(name) or params.text(name) == value for name, value in values.items())
+
+
+def lock_reason(params: Params) -> str:
+    """Read the filter LockReason; its words are compared without case, since the pages spell them differently."""
+    reasons = ("financial", "security", "recycling", "dedicatedhostfinancial", "refunded")
+    return params.choice("LockReason", reasons, "InvalidLockReason.NotFound")
+
+
+def wanted_ids(params: Params, name: str, malformed: str, too_many: str) -> Callable[[str], bool]:
+    """Return the test of a filter of ids: `[]` matches nothing, an absent filter everything."""
+    ids = params.ids(name, malformed=malformed, too_many=too_many)
+    return lambda key: ids is None or key in ids
+
+
+def one_of(value: str, allowed: Iterable[str], code: str) -> str:
+    """Refuse a word that is not allowed; an empty one is."""
+    if value and value not in allowed:
+        raise Refusal(code)
+    return value

@@ -1,0 +1,102 @@
+"""StopInstance, StartInstance and their forms for many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from safe_reinit.simulator.actions.context import Context
+from safe_reinit.simulator.errors import Refusal, missing
+from safe_reinit.simulator.state import power
+from safe_reinit.simulator.state.model import Instance
+from safe_reinit.simulator.wire.answers import Body
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A change of power: a test that raises a refusal, the act, and the status right after it."""
+
+    check: Callable[[Instance], None]
+    act: Callable[[Instance], None]
+    becomes: str
+
+
+def _stopping(ctx: Context) -> _Change:
+    mode = ctx.params.choice("StoppedMode", ("KeepCharging", "StopCharging"), "InvalidParameter")
+    force = ctx.params.flag("ForceStop")
+    return _Change(
+        check=lambda instance: power.may_stop(instance, ctx.now, force=force),
+        act=lambda instance: power.stop(ctx.cloud, instance, ctx.now, mode=mode, force=force),
+        becomes="Stopping",
+    )
+
+
+def _starting(ctx: Context) -> _Change:
+    return _Change(
+        check=lambda instance: power.may_start(ctx.cloud, instance, ctx.now),
+        act=lambda instance: power.start(ctx.cloud, instance, ctx.now),
+        becomes="Starting",
+    )
+
+
+def _one(change_of: Callable[[Context], _Change], ctx: Context) -> Body:
+    """Change one instance. A dry run checks rights, then the state, then says DryRunOperation."""
+    instance_id = ctx.params.required("InstanceId")
+    change = change_of(ctx)
+    ctx.require(instance_id)
+    instance = ctx.instance(instance_id)
+    change.check(instance)
+    ctx.end_dry_run()
+    change.act(instance)
+    return {}
+
+
+def _many(change_of: Callable[[Context], _Change], ctx: Context) -> Body:
+    """Change many: AllTogether (default) all or none, SuccessFirst each by itself with its own code in the answer."""
+    ctx.in_region()
+    ids = ctx.params.repeated("InstanceId")
+    if not ids:
+        raise missing("InstanceId")
+    if len(ids) > 100:
+        raise Refusal("InvalidParameter.TooManyInstanceIds")
+    batch = ctx.params.choice("BatchOptimization", ("AllTogether", "SuccessFirst"), "InvalidParameter")
+    change = change_of(ctx)
+    ctx.require(*ids)
+    if batch == "SuccessFirst":
+        ctx.end_dry_run("DRYRUN.SUCCESS")
+    instances = _found(ctx, ids)
+    if batch != "SuccessFirst":
+        for instance in instances:
+            change.check(instance)
+    ctx.end_dry_run("DRYRUN.SUCCESS")
+    return {"InstanceResponses": {"InstanceResponse": [_changed(change, instance) for instance in instances]}}
+
+
+def _found(ctx: Context, ids: list[str]) -> list[Instance]:
+    try:
+        return [ctx.instance(instance_id) for instance_id in dict.fromkeys(ids)]
+    except Refusal:
+        raise Refusal("InvalidInstanceIds.NotFound") from None
+
+
+def _changed(change: _Change, instance: Instance) -> Body:
+    code, message, becomes = "200", "success", change.becomes
+    try:
+        change.check(instance)
+        change.act(instance)
+    except Refusal as refusal:
+        code, message, becomes = refusal.code, refusal.message, instance.status
+    return {
+        "InstanceId": instance.id,
+        "Code": code,
+        "Message": message,
+        "PreviousStatus": instance.status,
+        "CurrentStatus": becomes,
+    }
+
+
+stop_instance = partial(_one, _stopping)
+start_instance = partial(_one, _starting)
+stop_instances = partial(_many, _stopping)
+start_instances = partial(_many, _starting)

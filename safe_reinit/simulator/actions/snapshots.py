@@ -1,0 +1,191 @@
+"""DescribeSnapshots, DescribeSnapshotLinks and CreateSnapshot."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from safe_reinit.simulator.actions.context import Context
+from safe_reinit.simulator.actions.listing import Listing, matches, tag_rows, tagged, wanted_ids
+from safe_reinit.simulator.errors import Refusal, invalid
+from safe_reinit.simulator.state import snapshots as state
+from safe_reinit.simulator.state.clock import second_text
+from safe_reinit.simulator.state.model import Snapshot
+from safe_reinit.simulator.wire.answers import Body
+from safe_reinit.simulator.wire.params import Params
+
+_MALFORMED = "InvalidSnapshotIds.Malformed"
+_NAME = re.compile(r"(?!auto|https?://)[^\W\d_].{1,127}", re.DOTALL)
+
+
+def describe_snapshots(ctx: Context) -> Body:
+    """List snapshots; deleted ones are gone. A denial for the source disk hides its snapshots too."""
+    params = ctx.params
+    here = ctx.in_region()
+    wanted = wanted_ids(params, "SnapshotIds", _MALFORMED, _MALFORMED)
+    status = params.choice("Status", ("progressing", "accomplished", "failed", "all"), "InvalidStatus.NotFound")
+    kind = params.choice("SnapshotType", ("auto", "user", "all"), "InvalidSnapshotType.NotFound")
+    category = params.choice("Category", ("Standard", "Flash", "archive"), "InvalidSnapshotCategory.Malformed").lower()
+    disk_id, instance_id, tags = params.text("DiskId"), params.text("InstanceId"), params.tags()
+    on_instance = {disk.id for disk in ctx.cloud.disks_of(instance_id)} if instance_id else set()
+
+    def fits(row: Snapshot) -> bool:
+        return (
+            row.status != "Deleted"
+            and wanted(row.id)
+            and status in ("", "all", row.status)
+            and kind in ("", "all", row.kind)
+            and category in ("", row.category.lower())
+            and disk_id in ("", row.disk_id)
+            and (not instance_id or row.disk_id in on_instance)
+            and tagged(row.tags, tags)
+            and matches(params, _filters(row))
+        )
+
+    return _SNAPSHOTS.answer(ctx, [row for row in ctx.cloud.snapshots.values() if here and fits(row)])
+
+
+def _filters(row: Snapshot) -> dict[str, str]:
+    return {"SnapshotName": row.name, "SourceDiskType": row.disk_type, "SnapshotLinkId": _link_id(row.disk_id)}
+
+
+def _link_id(disk_id: str) -> str:
+    return f"sl-{disk_id[2:]}"
+
+
+def _shape(ctx: Context, row: Snapshot) -> Body:
+    made_disks = any(disk.source_snapshot_id == row.id for disk in ctx.cloud.disks)
+    shape: dict[str, object] = {
+        "SnapshotId": row.id,
+        "SnapshotName": row.name,
+        "Description": row.description,
+        "RegionId": ctx.cloud.settings.region,
+        "Status": row.status,
+        "Progress": f"{row.progress(ctx.now)}%",
+        "RemainTime": max(0, round(row.ends - ctx.now)) if row.status == "progressing" else 0,
+        "CreationTime": second_text(row.created),
+        "LastModifiedTime": second_text(row.created),
+        "SourceDiskId": row.disk_id,
+        "SourceDiskType": row.disk_type,
+        "SourceDiskSize": row.disk_size,
+        "SourceStorageType": "disk",
+        "SnapshotType": row.kind,
+        "SnapshotLinkId": _link_id(row.disk_id),
+        "Category": row.category,
+        "InstantAccess": row.instant_access,
+        "Available": row.status == "accomplished" or row.instant_access,
+        "Usage": "disk" if made_disks else "none",
+        "Encrypted": row.encrypted,
+        "KMSKeyId": "",
+        "ProductCode": "",
+        "ResourceGroupId": "",
+        "Tags": tag_rows(row.tags),
+    }
+    if row.instant_access_days is not None:
+        shape["InstantAccessRetentionDays"] = row.instant_access_days
+    if row.retention_days is not None:
+        shape["RetentionDays"] = row.retention_days
+    return shape
+
+
+_SNAPSHOTS = Listing[Snapshot](
+    outer="Snapshots",
+    inner="Snapshot",
+    key=lambda row: row.id,
+    shape=_shape,
+    resources=lambda row: (row.id, row.disk_id),
+)
+
+
+@dataclass(frozen=True)
+class _Link:
+    """A snapshot chain: all snapshots of one disk."""
+
+    disk_id: str
+    rows: list[Snapshot]
+
+
+def describe_snapshot_links(ctx: Context) -> Body:
+    """List the chains of disks that have snapshots. There is no dry run; DryRun is not one of its parameters."""
+    params = ctx.params
+    here = ctx.in_region()
+    wanted_disk = wanted_ids(params, "DiskIds", "InvalidParameter.DiskIds", "InvalidDiskIds.Malformed")
+    wanted_link = wanted_ids(params, "SnapshotLinkIds", "InvalidParameter", "InvalidParameter")
+    instance_id = params.text("InstanceId")
+    on_instance = {disk.id for disk in ctx.cloud.disks_of(instance_id)} if instance_id else set()
+    chains: dict[str, list[Snapshot]] = {}
+    for row in ctx.cloud.snapshots.values():
+        if here and row.status != "Deleted" and wanted_disk(row.disk_id) and wanted_link(_link_id(row.disk_id)):
+            chains.setdefault(row.disk_id, []).append(row)
+    links = [_Link(disk_id, rows) for disk_id, rows in chains.items() if not instance_id or disk_id in on_instance]
+    return _LINKS.answer(ctx, links)
+
+
+def _link(ctx: Context, link: _Link) -> Body:
+    disk = ctx.cloud.disks.get(link.disk_id)
+    instance = ctx.cloud.instances.get(disk.instance_id) if disk else None
+    local = any(row.category.lower() == "flash" for row in link.rows)
+    return {
+        "SnapshotLinkId": _link_id(link.disk_id),
+        "RegionId": ctx.cloud.settings.region,
+        "SourceDiskId": link.disk_id,
+        "SourceDiskName": disk.name if disk else "",
+        "SourceDiskSize": link.rows[0].disk_size,
+        "SourceDiskType": link.rows[0].disk_type,
+        "InstanceId": instance.id if instance else "",
+        "InstanceName": instance.name if instance else "",
+        "Category": "flash" if local else "standard",
+        "InstantAccess": any(row.instant_access for row in link.rows),
+        "TotalCount": len(link.rows),
+        "TotalSize": sum(row.disk_size for row in link.rows) * 1024**3,
+    }
+
+
+_LINKS = Listing[_Link](
+    outer="SnapshotLinks",
+    inner="SnapshotLink",
+    key=lambda link: link.disk_id,
+    shape=_link,
+    resources=lambda link: (link.disk_id,),
+    has_dry_run=False,
+)
+
+
+def create_snapshot(ctx: Context) -> Body:
+    """Begin a snapshot; the same ClientToken again gives the same snapshot, with other parameters a refusal."""
+    disk_id = ctx.params.required("DiskId")
+    wish = _wish(ctx.params)
+    token = ctx.params.text("ClientToken")
+    if len(token) > 64 or not token.isascii():
+        raise Refusal("InvalidClientToken.Malformed")
+    ctx.require(disk_id)
+    disk = ctx.disk(disk_id)
+    asked = f"{disk_id} {wish}"
+    earlier = ctx.cloud.snapshot_tokens.get(token) if token else None
+    if earlier is not None:
+        if earlier[0] != asked:
+            raise Refusal("IdempotentParameterMismatch")
+        return {"SnapshotId": earlier[1]}
+    state.may_snapshot(ctx.cloud, disk)
+    snapshot = state.create(ctx.cloud, disk, wish, ctx.now)
+    if token:
+        ctx.cloud.snapshot_tokens[token] = (asked, snapshot.id)
+    return {"SnapshotId": snapshot.id}
+
+
+def _wish(params: Params) -> state.Wish:
+    name = params.text("SnapshotName")
+    if name and not _NAME.fullmatch(name):
+        raise Refusal("InvalidSnapshotName.Malformed")
+    retention = params.number("RetentionDays")
+    if retention is not None and not 1 <= retention <= 65536:
+        raise invalid("RetentionDays")
+    return state.Wish(
+        name=name,
+        description=params.text("Description"),
+        category=params.choice("Category", ("standard", "flash"), "InvalidParameter") or "standard",
+        instant_access=params.flag("InstantAccess"),
+        instant_access_days=params.number("InstantAccessRetentionDays"),
+        retention_days=retention,
+        tags=tuple(params.tags()),
+    )

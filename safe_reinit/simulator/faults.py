@@ -1,0 +1,192 @@
+"""Faults: which call goes wrong, and how.
+
+A fault file is a YAML list. Each item names a call (`action`; optionally `subject`, an id the call is about, and
+`dry_run`) and which of those (`nth`, counted from 1 since the fault was added, or `every`; `times` in a row), and
+exactly one thing that happens to it:
+
+| key | what happens | done? |
+|---|---|---|
+| `error: {code, status, message}` | this error is answered | no |
+| `throttle: true` or `{retry_after: N}` | `Throttling`, with the header x-acs-retry-after | no |
+| `drop_request: true` | the connection is closed without an answer | no |
+| `reset: true` | the connection is reset (TCP RST) | no |
+| `html: 502` | a page of some proxy with this status | no |
+| `delay: SECONDS` (real ones) | the answer comes late; may go with `drop_answer` | yes |
+| `drop_answer: true` | the connection is closed without an answer | yes |
+| `garble: true` | status 200 and a body that cannot be read | yes |
+| `html_after: 502` | a page of some proxy with this status | yes |
+
+Only calls with a valid signature are counted. If several faults fit a call, the oldest happens and all count it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from safe_reinit.simulator.errors import CATALOGUE, Refusal
+from safe_reinit.simulator.wire.answers import Reply
+from safe_reinit.simulator.world import WorldError, read_yaml, sentences
+
+_ON = Literal[True]
+_Status = Annotated[int, Field(ge=100, le=599)]
+_KINDS = ("error", "throttle", "drop_answer", "drop_request", "reset", "garble", "html", "html_after", "delay")
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ErrorSpec(_Spec):
+    """An error answer; `status` and `message` follow the catalogue for a code it knows."""
+
+    code: Annotated[str, Field(min_length=1)]
+    status: _Status | None = None
+    message: str | None = None
+
+
+class ThrottleSpec(_Spec):
+    """Throttling; `retry_after` is what the header x-acs-retry-after says."""
+
+    retry_after: Annotated[int, Field(ge=1)]
+
+
+class Fault(_Spec):
+    """One fault; the module's docstring says what each key means."""
+
+    action: str
+    nth: Annotated[int, Field(ge=1)] | Literal["every"] = 1
+    times: Annotated[int, Field(ge=1)] | None = None
+    subject: str | None = None
+    dry_run: bool | None = None
+    error: ErrorSpec | None = None
+    throttle: _ON | ThrottleSpec | None = None
+    delay: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    drop_answer: _ON | None = None
+    drop_request: _ON | None = None
+    reset: _ON | None = None
+    garble: _ON | None = None
+    html: _Status | None = None
+    html_after: _Status | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Fault:
+        kinds = [kind for kind in _KINDS if getattr(self, kind) is not None]
+        if len(kinds) != 1 and set(kinds) != {"delay", "drop_answer"}:
+            raise ValueError(f"exactly one of {', '.join(_KINDS)} is needed (delay may go with drop_answer)")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """The key that says what happens; `drop_answer` where it goes with a delay."""
+        return next(kind for kind in _KINDS if getattr(self, kind) is not None)
+
+    def fits(self, action: str, subjects: Collection[str], *, dry_run: bool) -> bool:
+        """Tell whether this is a call it counts."""
+        return (
+            action == self.action
+            and (self.subject is None or self.subject in subjects)
+            and self.dry_run in (None, dry_run)
+        )
+
+    def strikes(self, count: int) -> bool:
+        """Tell whether it happens to the count-th such call."""
+        if self.nth == "every":
+            return self.times is None or count <= self.times
+        return self.nth <= count < self.nth + (self.times or 1)
+
+    def refusal(self) -> Refusal | None:
+        """Return the error answered in place of the act, if that is what happens."""
+        if self.error is not None:
+            known = self.error.code in CATALOGUE
+            status = self.error.status or (None if known else 400)
+            return Refusal(self.error.code, self.error.message, status)
+        if self.throttle is not None:
+            spec = self.throttle
+            headers = {"x-acs-retry-after": str(spec.retry_after)} if isinstance(spec, ThrottleSpec) else {}
+            return Refusal("Throttling", headers=headers)
+        return None
+
+    def instead(self) -> Reply | None:
+        """Return what happens in place of the act, where that is not an error of ECS."""
+        if self.drop_request:
+            return Reply(500, b"", ending="drop")
+        if self.reset:
+            return Reply(500, b"", ending="reset")
+        return None if self.html is None else _page(self.html)
+
+    def spoil(self, reply: Reply, rng: Random) -> Reply:
+        """Return what becomes of the answer after the act was done."""
+        if self.garble:
+            return replace(reply, status=200, body=b"\x1f\x8b" + rng.randbytes(40))
+        if self.html_after is not None:
+            return _page(self.html_after)
+        ending: Literal["answer", "drop"] = "drop" if self.drop_answer else "answer"
+        return replace(reply, delay=self.delay or 0.0, ending=ending)
+
+
+def _page(status: int) -> Reply:
+    text = f"<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>\r\n"
+    return Reply(status, text.encode(), content_type="text/html")
+
+
+@dataclass
+class _Counted:
+    fault: Fault
+    count: int = 0
+
+
+class Faults:
+    """The faults in force, each with its own count."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self._counted = [_Counted(fault) for fault in faults]
+
+    def add(self, fault: Fault) -> None:
+        """Put one more in force; it counts from now on."""
+        self._counted.append(_Counted(fault))
+
+    def take(self, action: str, subjects: Collection[str], *, dry_run: bool) -> Fault | None:
+        """Count a call and return the fault that happens to it, if any."""
+        struck = None
+        for counted in self._counted:
+            if counted.fault.fits(action, subjects, dry_run=dry_run):
+                counted.count += 1
+                if struck is None and counted.fault.strikes(counted.count):
+                    struck = counted.fault
+        return struck
+
+
+def load_faults(source: str | Path | list[object] | None, actions: Collection[str]) -> list[Fault]:
+    """Read faults from a YAML file or a list; all mistakes are told at once, each with its path."""
+    if source is None:
+        return []
+    data = source if isinstance(source, list) else read_yaml(source)
+    if data is None:
+        return []
+    if not isinstance(data, list):
+        raise WorldError("The faults are not valid: they must be a list.")
+    found, mistakes = [], []
+    for index, item in enumerate(data):
+        fault = parse_fault(item, actions)
+        if isinstance(fault, str):
+            mistakes.append(f"{index}.{fault}")
+        else:
+            found.append(fault)
+    if mistakes:
+        raise WorldError(f"The faults are not valid: {'; '.join(mistakes)}.")
+    return found
+
+
+def parse_fault(data: object, actions: Collection[str]) -> Fault | str:
+    """Read one fault; what is wrong with it comes back as a text."""
+    try:
+        fault = Fault.model_validate(data)
+    except ValidationError as error:
+        return sentences(error)
+    return fault if fault.action in actions else f"action: there is no action {fault.action} here"

@@ -1,0 +1,98 @@
+"""The address: HTTP on loopback, each request handed to the engine, each reply sent as it says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import Callable
+
+from aiohttp import web
+
+from safe_reinit.simulator import console, witness
+from safe_reinit.simulator.engine import Engine
+from safe_reinit.simulator.state.clock import http_date
+from safe_reinit.simulator.wire.answers import JSON_TYPE, Reply, dump
+from safe_reinit.simulator.wire.request import RawRequest
+
+HOST = "127.0.0.1"
+_PATIENCE = 0.1
+"""Real seconds that requests under way get when the server is closed."""
+
+
+_LINE = 65536
+"""The longest request line in bytes: a hundred ids and a signature must fit."""
+
+
+class Server:
+    """An engine behind an HTTP address. Made, started and closed on one event loop."""
+
+    def __init__(self, engine: Engine, log: Callable[[str], None] | None = None) -> None:
+        self._engine = engine
+        self._log = log
+        self._web: web.Server | None = None
+        self._listener: asyncio.Server | None = None
+
+    async def start(self, port: int = 0) -> int:
+        """Listen; returns the port, which the system chooses for 0."""
+        self._web = web.Server(self._handle, access_log=None, max_line_size=_LINE, max_field_size=_LINE)
+        self._listener = await asyncio.get_running_loop().create_server(self._web, HOST, port)
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Stop listening and end all connections, delayed answers too."""
+        if self._listener is not None:
+            self._listener.close()
+        if self._web is not None:
+            self._web.pre_shutdown()
+            await self._web.shutdown(_PATIENCE)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        raw = RawRequest(
+            method=request.method,
+            target=request.raw_path,
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=await request.read(),
+        )
+        if raw.path.startswith("/_simulator/"):
+            return self._response(self._private(raw))
+        reply, call = self._engine.handle(raw)
+        if self._log is not None:
+            self._log(call.line())
+        if reply.delay:
+            await asyncio.sleep(reply.delay)
+        if reply.ending != "answer":
+            # What is returned after this reaches nobody: the connection is gone.
+            _cut(request, reset=reply.ending == "reset")
+        return self._response(reply)
+
+    def _private(self, raw: RawRequest) -> Reply:
+        """Answer what is not ECS: the state, and what another person does."""
+        route = (raw.method, raw.path)
+        if route == ("GET", "/_simulator/state"):
+            return Reply(200, dump(witness.state(self._engine)))
+        if route != ("POST", "/_simulator/do"):
+            return Reply(404, dump({"error": "There are GET /_simulator/state and POST /_simulator/do."}))
+        try:
+            console.do(self._engine, json.loads(raw.body))
+        except ValueError as error:
+            text = "The body is not JSON." if isinstance(error, json.JSONDecodeError) else str(error)
+            return Reply(400, dump({"error": text}))
+        return Reply(200, dump({"ok": True}))
+
+    def _response(self, reply: Reply) -> web.Response:
+        date = http_date(self._engine.cloud.clock.now())
+        headers = {"Content-Type": reply.content_type or JSON_TYPE, "Date": date, **reply.headers}
+        return web.Response(status=reply.status, body=reply.body, headers=headers)
+
+
+def _cut(request: web.BaseRequest, *, reset: bool) -> None:
+    """Close the connection without an answer, with a TCP reset if asked."""
+    transport = request.transport
+    if transport is None:
+        return
+    if reset:
+        # Lingering for no time makes the kernel send RST instead of FIN.
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

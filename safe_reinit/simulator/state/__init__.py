@@ -1,0 +1,1 @@
+"""What the simulated cloud is and the rules by which it changes; nothing here knows HTTP."""

@@ -1,0 +1,166 @@
+"""The things of the simulated cloud. Rows are frozen: a change is a new row in the place of the old one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+LOCAL_CATEGORIES = frozenset({"local_ssd_pro", "local_hdd_pro", "ephemeral", "ephemeral_ssd"})
+"""Categories of local disks, which ReInitDisk refuses (ECS API reference, "Local disks")."""
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A disk's place in an instance; `at` in simulated seconds since the epoch, as all times here."""
+
+    instance_id: str
+    device: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Overwrite:
+    """One accepted ReInitDisk or ResetDisk: what was there and what is there since."""
+
+    at: float
+    request_id: str
+    starts_before: int
+    content_before: str
+    content_after: str
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A block storage device; `status` has the words of DescribeDisks, `content` is what a guest would read."""
+
+    id: str
+    name: str
+    status: str
+    type: str
+    category: str
+    size: int
+    zone: str
+    created: float
+    content: str
+    attachments: tuple[Attachment, ...] = ()
+    image_id: str = ""
+    source_snapshot_id: str = ""
+    detached: float | None = None
+    charge_type: str = "PostPaid"
+    expires: float | None = None
+    multi_attach: bool = False
+    delete_with_instance: bool = False
+    auto_snapshot_policy_id: str = ""
+    encrypted: bool = False
+    kms_key_id: str = ""
+    kms_refusal: str = ""
+    never_used: bool = False
+    locks: tuple[str, ...] = ()
+    tags: dict[str, str] = field(default_factory=dict)
+    wipe_seconds: float = 60.0
+    wipes: tuple[Overwrite, ...] = ()
+    resets: tuple[Overwrite, ...] = ()
+
+    @property
+    def instance_id(self) -> str:
+        """The instance it is attached to; the first one for a multi-attach disk, empty for none."""
+        return self.attachments[0].instance_id if self.attachments else ""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A virtual machine; `starts` counts its starts since the beginning of the world."""
+
+    id: str
+    name: str
+    status: str
+    os_type: str
+    image_id: str
+    zone: str
+    created: float
+    starts: int
+    start_time: float | None = None
+    stopped_mode: str = "Not-applicable"
+    key_pair: str = ""
+    charge_type: str = "PostPaid"
+    expires: float | None = None
+    auto_release: float | None = None
+    spot_strategy: str = "NoSpot"
+    deletion_protection: bool = False
+    hibernation: bool = False
+    io_optimized: bool = True
+    instance_type: str = "ecs.g7.large"
+    public_ip: str = ""
+    private_ip: str = ""
+    wants_public_ip: bool = False
+    dedicated_host_id: str = ""
+    ignores_stop: bool = False
+    locks: tuple[str, ...] = ()
+    tags: dict[str, str] = field(default_factory=dict)
+    stop_seconds: float = 30.0
+    start_seconds: float = 45.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot of a disk as it was when the snapshot was begun; `ends` is when it will be accomplished."""
+
+    id: str
+    name: str
+    status: str
+    disk_id: str
+    disk_type: str
+    disk_size: int
+    created: float
+    ends: float
+    content: str
+    category: str = "standard"
+    kind: str = "user"
+    instant_access: bool = False
+    instant_access_days: int | None = None
+    retention_days: int | None = None
+    encrypted: bool = False
+    description: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def blocks_wipes(self) -> bool:
+        """True for a local snapshot and for legacy instant access, told from the new one by its missing expiry."""
+        legacy = self.instant_access and self.instant_access_days is None
+        return self.status != "Deleted" and (legacy or self.category.lower() == "flash")
+
+    def progress(self, now: float) -> int:
+        """How much is done, in percent."""
+        if self.status != "progressing":
+            return 100 if self.status == "accomplished" else 0
+        return int(99 * max(0.0, min(1.0, (now - self.created) / max(self.ends - self.created, 1e-9))))
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image; `owner` is the ImageOwnerAlias, as this account sees it."""
+
+    id: str
+    name: str
+    status: str
+    owner: str
+    owner_account: str
+    os_type: str
+    created: float
+    size: int
+    public: bool = False
+    supports_io_optimized: bool = True
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def shared(self) -> bool:
+        """Somebody else's private image that this account may use."""
+        return self.owner == "others" and not self.public
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """An SSH key pair, known by its name."""
+
+    name: str
+    created: float
+    fingerprint: str

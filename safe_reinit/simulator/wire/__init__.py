@@ -1,0 +1,1 @@
+"""How requests are read and verified, and how answers are written."""

@@ -1,0 +1,70 @@
+"""Bodies of answers: what was decided elsewhere, as JSON or XML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+from xml.sax.saxutils import escape
+
+from safe_reinit.simulator.errors import Refusal
+from safe_reinit.simulator.wire.request import Asked
+
+JSON_TYPE = "application/json;charset=utf-8"
+XML_TYPE = "text/xml;charset=utf-8"
+Body = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What goes back over the connection, and how it ends.
+
+    `delay` is in real seconds. `ending`: answered; dropped (closed without an answer); reset (a TCP reset).
+    """
+
+    status: int
+    body: bytes
+    content_type: str = JSON_TYPE
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    ending: Literal["answer", "drop", "reset"] = "answer"
+
+
+def success(asked: Asked, body: Body, request_id: str) -> Reply:
+    """Render a success: its members and RequestId, and no Code, at which old SDKs would raise."""
+    return _reply(asked, 200, f"{asked.action}Response", {**body, "RequestId": request_id})
+
+
+def failure(asked: Asked, refusal: Refusal, request_id: str, host: str) -> Reply:
+    """Render a refusal as ECS does since about 2018."""
+    body = {"RequestId": request_id, "HostId": host, "Code": refusal.code, "Message": refusal.message}
+    if asked.format == "JSON":
+        query = f"q={refusal.code}&product=Ecs&requestId={request_id}"
+        body["Recommend"] = f"https://api.aliyun.com/troubleshoot?{query}"
+    return replace(_reply(asked, refusal.status, "Error", body), headers=refusal.headers)
+
+
+def _reply(asked: Asked, status: int, root: str, body: Body) -> Reply:
+    if asked.format == "JSON":
+        return Reply(status, dump(body))
+    text = f'<?xml version="1.0" encoding="UTF-8"?>{_element(root, body)}'
+    return Reply(status, text.encode(), content_type=XML_TYPE)
+
+
+def _element(name: str, value: object) -> str:
+    """Render one member: a list is its element once per row, so an empty list leaves its parent empty."""
+    if isinstance(value, list):
+        return "".join(_element(name, row) for row in value)
+    if isinstance(value, Mapping):
+        inner = "".join(_element(key, member) for key, member in value.items())
+    elif isinstance(value, bool):
+        inner = "true" if value else "false"
+    else:
+        inner = "" if value is None else escape(str(value))
+    return f"<{name}>{inner}</{name}>" if inner else f"<{name}/>"
+
+
+def dump(value: object) -> bytes:
+    """Encode as JSON in UTF-8."""
+    return json.dumps(value, ensure_ascii=False).encode()

@@ -1,0 +1,98 @@
+"""A request as it came, and as the signature modules hand it on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Literal, Protocol
+from urllib.parse import parse_qsl, quote
+
+from safe_reinit.simulator.errors import Refusal
+from safe_reinit.simulator.state.clock import real_now
+from safe_reinit.simulator.state.rights import AccessKey
+from safe_reinit.simulator.wire.params import Params
+
+Format = Literal["JSON", "XML"]
+
+_WINDOW = 15 * 60
+"""Seconds by which the date of a signature may differ from the real time."""
+
+
+@dataclass(frozen=True)
+class RawRequest:
+    """One HTTP request: `target` as on the request line, header names in lower case, the body with chunks joined."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """All parameters, of the query and of a form body, decoded, empty values kept."""
+        query = self.target.partition("?")[2]
+        return [*self.query_pairs(query), *self.form_pairs()]
+
+    @staticmethod
+    def query_pairs(query: str) -> list[tuple[str, str]]:
+        """Decode a query or a form; `+` is a space."""
+        return parse_qsl(query, keep_blank_values=True)
+
+    def form_pairs(self) -> list[tuple[str, str]]:
+        """Decode the body if it is a form."""
+        if "x-www-form-urlencoded" not in self.headers.get("content-type", ""):
+            return []
+        return self.query_pairs(self.body.decode("utf-8", "replace"))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks for, whoever sends it: known even where its signature is wrong."""
+
+    action: str
+    version: str
+    params: Params
+    format: Format = "JSON"
+
+
+class Keyring(Protocol):
+    """What a signature is checked against."""
+
+    def key(self, key_id: str) -> AccessKey:
+        """Find a usable key, or raise the gateway's refusal."""
+        ...
+
+    def spend(self, nonce: str) -> None:
+        """Accept a nonce once."""
+        ...
+
+
+def encode(text: str) -> str:
+    """Percent-encode by RFC 3986: all but letters, digits, `-`, `_`, `.` and `~`."""
+    return quote(text, safe="~")
+
+
+def canonical_query(pairs: list[tuple[str, str]]) -> str:
+    """Encode and sort parameters the way both signature versions do."""
+    return "&".join(f"{name}={value}" for name, value in sorted((encode(name), encode(value)) for name, value in pairs))
+
+
+def check_date(text: str) -> None:
+    """Refuse a signature's date that is not within 15 minutes of the real time."""
+    try:
+        date = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        raise Refusal("InvalidTimeStamp.Format") from None
+    if abs(date.timestamp() - real_now()) > _WINDOW:
+        raise Refusal("InvalidTimeStamp.Expired")
+
+
+def check_token(key: AccessKey, token: str) -> None:
+    """Refuse a temporary key whose token is missing or another's, and a permanent key with a token."""
+    if token != key.token:
+        raise Refusal("InvalidSecurityToken.MismatchWithAccessKey")

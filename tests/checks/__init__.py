@@ -1,0 +1,1 @@
+"""The tests of the checks: one file for each check, mostly of when it must stay silent."""

@@ -1,0 +1,322 @@
+"""What holds for all checks."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from safe_reinit import checks, codes
+from safe_reinit.checks import CHECKS, NAMES, by_name, judge, judge_all
+from safe_reinit.checks.check import Check
+from safe_reinit.model import Attachment, Disk, DiskFacts, Image, Instance, Options, Secret, Snapshot, Unseen
+from tests.values import (
+    DISK_ID,
+    INSTANCE_ID,
+    a_disk,
+    an_instance,
+    disk_facts,
+    options,
+    stopping_facts,
+    system_facts,
+    unseen,
+)
+
+MODULES = [
+    importlib.import_module(f"safe_reinit.checks.{info.name}")
+    for info in pkgutil.iter_modules(checks.__path__)
+    if info.name not in ("check", "_shared")
+]
+RANK = {"info": 0, "risk": 1, "block": 2}
+OPTIONS = (
+    "--stop-instance",
+    "--expect-instance",
+    "--key-pair",
+    "--password-env",
+    "--password-stdin",
+    "--security-enhancement",
+    "--accept",
+    "--region",
+    "--dry-run",
+    "--profile",
+    "--timeout-snapshot",
+)
+
+each_check = pytest.mark.parametrize("check", CHECKS, ids=NAMES)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rpartition(".")[2])
+def test_every_module_is_listed_once_under_its_own_name(module: ModuleType) -> None:
+    """A check that exists is run, and is called as its module is."""
+    check: Check = module.CHECK
+
+    assert CHECKS.count(check) == 1
+    assert check.name.replace("-", "_") == module.__name__.rpartition(".")[2]
+    assert check.run.__module__ == module.__name__
+
+
+def test_nothing_else_is_listed() -> None:
+    """The list has the modules of the folder and no more."""
+    assert len(CHECKS) == len(MODULES)
+    assert tuple(check.name for check in CHECKS) == NAMES
+
+
+@each_check
+def test_every_check_is_found_by_its_name(check: Check) -> None:
+    """A name leads to its check."""
+    assert by_name(check.name) is check
+
+
+def test_an_unknown_name_leads_nowhere() -> None:
+    """A name that no check has gives None."""
+    assert by_name("disk-on-fire") is None
+
+
+@each_check
+def test_every_docstring_explains_in_the_same_three_parts(check: Check) -> None:
+    """The documentation states the problem in a sentence, then says what, why and how."""
+    lines = check.text.splitlines()
+
+    assert check.summary.endswith(".")
+    assert lines[1] == ""
+    assert [line for line in lines[1:] if line and not line.startswith(" ")] == [
+        "What it does",
+        "Why it stops you",
+        "How to fix it",
+    ]
+
+
+@each_check
+def test_documentation_names_only_options_that_exist(check: Check) -> None:
+    """Nobody is sent to an option that is not there, nor to another check's name."""
+    words = [word.strip(".,;:()") for word in check.text.split()]
+
+    assert [word for word in words if word.startswith("--") and word not in OPTIONS] == []
+    assert [words[at + 1] for at, word in enumerate(words) if word == "--accept" and words[at + 1] != check.name] == []
+
+
+@each_check
+def test_only_documented_codes_are_predicted(check: Check) -> None:
+    """A predicted code is one that the ECS API reference has for ReInitDisk."""
+    assert set(check.predicts) <= {row.code for row in codes.REINIT_DISK}
+
+
+@pytest.mark.parametrize("row", codes.REINIT_DISK, ids=lambda row: row.code)
+def test_codes_and_checks_tell_the_same(row: codes.Code) -> None:
+    """The table of codes names exactly the checks that predict the code, or says why none can."""
+    assert set(row.checks) == {check.name for check in CHECKS if row.code in check.predicts}
+    assert row.checks or row.unforeseen
+
+
+@pytest.mark.parametrize("facts", [disk_facts(), system_facts(), stopping_facts()], ids=["data", "system", "stopping"])
+def test_a_healthy_world_is_left_alone(facts: DiskFacts) -> None:
+    """Where nothing is wrong, nothing is said."""
+    assert judge(facts) == ()
+
+
+def test_findings_come_in_the_order_of_the_checks() -> None:
+    """What is said first is what the list has first."""
+    facts = disk_facts(disk=a_disk(status="Available", locks=("security",)), clock_skew=900.0)
+
+    assert [finding.check for finding in judge(facts)] == ["clock-off", "disk-not-in-use", "disk-locked"]
+
+
+def test_two_disks_of_one_instance_say_what_is_wrong_with_it_once() -> None:
+    """A finding about the instance is told once, one about each disk for each."""
+    running = an_instance(status="Running")
+    facts = [disk_facts(disk=a_disk(disk_id=each, status="Available"), instance=running) for each in ("d-1", "d-2")]
+
+    assert [(finding.check, finding.subject) for finding in judge_all(facts)] == [
+        ("disk-not-in-use", "d-1"),
+        ("instance-running", INSTANCE_ID),
+        ("disk-not-in-use", "d-2"),
+    ]
+
+
+def test_findings_that_differ_only_in_their_facts_are_both_told() -> None:
+    """Only an exact duplicate is dropped."""
+    facts = [disk_facts(disk=a_disk(status=each)) for each in ("Available", "Detaching", "Available")]
+
+    assert [finding.fact["Status"] for finding in judge_all(facts)] == ["Available", "Detaching"]
+
+
+def test_no_disks_give_no_findings() -> None:
+    """An empty run is judged too."""
+    assert judge_all([]) == ()
+
+
+def test_importing_the_checks_imports_nothing_heavy() -> None:
+    """The explanation of a check must not wait for the SDK, a terminal library or a parser."""
+    code = "import sys, safe_reinit.checks; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    root = Path(checks.__file__).parents[2]
+    run = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, cwd=root)
+
+    heavy = {
+        "alibabacloud_ecs20140526",
+        "aiohttp",
+        "click",
+        "pydantic",
+        "requests",
+        "rich",
+        "sqlite3",
+        "tenacity",
+        "yaml",
+    }
+    assert heavy & set(run.stdout.split()) == set()
+
+
+def words(*known: str) -> st.SearchStrategy[str]:
+    """Any text, and often a word that means something."""
+    return st.sampled_from(("", *known)) | st.text(max_size=12)
+
+
+ids = words("d-1", "i-1", "s-1", "m-1", "aliyun_3.vhd")
+times = st.none() | st.datetimes(timezones=st.just(timezone.utc)) | st.just(datetime(2013, 7, 15, tzinfo=timezone.utc))
+locks = st.lists(words("security", "financial", "recycling", "Refunded"), max_size=3).map(tuple)
+tags = st.lists(
+    st.tuples(words("acs:autoscaling:scalingGroupId", "ack.aliyun.com", "createdby"), words("alibabacloud-csi-plugin")),
+    max_size=3,
+).map(tuple)
+prepaid = words("PrePaid", "PostPaid")
+named: dict[str, st.SearchStrategy[Any]] = {
+    "type": words("system", "data"),
+    "category": words("cloud_essd", "local_ssd_pro", "flash", "Flash"),
+    "os_type": words("linux", "windows", "Windows"),
+    "charge_type": prepaid,
+    "locks": locks,
+    "tags": tags,
+    "multi_attach": words("Enabled", "Disabled", "LegacyShared"),
+    "owner_alias": words("system", "self", "others"),
+    "attachments": st.lists(st.builds(Attachment, ids, ids, times), max_size=3).map(tuple),
+}
+names = dict.fromkeys(("disk_id", "instance_id", "snapshot_id", "image_id", "source_snapshot_id"), ids)
+
+
+def build(kind: type[Any], status: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
+    """Build a value of ECS with arbitrary fields, by the types they are declared with."""
+    by_type: dict[str, st.SearchStrategy[Any]] = {
+        "str": st.text(max_size=8),
+        "bool": st.booleans(),
+        "bool | None": st.none() | st.booleans(),
+        "int": st.integers(),
+        "int | None": st.none() | st.integers(),
+        "datetime | None": times,
+        "tuple[str, ...]": st.lists(st.text(max_size=8), max_size=2).map(tuple),
+    }
+    own = {"status": status, **named, **names}
+    fields = kind.__annotations__.items()
+    return st.builds(kind, **{name: own[name] if name in own else by_type[declared] for name, declared in fields})
+
+
+disks = build(Disk, words("In_use", "Available"))
+instances = build(Instance, words("Running", "Stopped", "Starting"))
+snapshots = build(Snapshot, words("progressing", "accomplished"))
+images = build(Image, words("Available", "Deprecated"))
+actions = words("DescribeDisks", "DescribeInstances", "DescribeSnapshots", "DescribeImages", "DescribeKeyPairs")
+answers = words("DryRunOperation", "Forbidden.RAM", "NoPermission", "IncorrectInstanceStatus")
+PASSWORD = "/Geheim\N{SNOWMAN}"
+all_options = st.builds(
+    Options,
+    stop_instance=st.booleans(),
+    leave_stopped=st.booleans(),
+    expect_instance=ids,
+    key_pair=words("ops"),
+    password=st.none() | st.just(Secret(PASSWORD)),
+    security_enhancement=words("Active", "Deactive"),
+)
+all_facts = st.builds(
+    DiskFacts,
+    disk_id=ids,
+    options=all_options,
+    now=st.datetimes(timezones=st.just(timezone.utc)),
+    region=words("cn-hangzhou"),
+    disk=st.none() | disks,
+    instance=st.none() | instances,
+    snapshots=st.lists(snapshots, max_size=3).map(tuple),
+    source_snapshot=st.none() | snapshots,
+    image=st.none() | images,
+    key_pairs=st.lists(words("ops"), max_size=2).map(tuple),
+    rights=st.dictionaries(words("StopInstance", "StartInstance"), answers, max_size=2),
+    unseen=st.lists(
+        st.builds(Unseen, actions, ids, words("ecs:DescribeDisks"), words("Forbidden.RAM")), max_size=3
+    ).map(tuple),
+    clock_skew=st.none() | st.floats(),
+)
+
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@unhurried
+@given(all_facts)
+def test_whatever_ecs_shows_is_judged_in_whole_sentences(facts: DiskFacts) -> None:
+    """No world makes a check fail, speak beyond its level, in fragments, without a way out or of a password."""
+    for finding in judge(facts):
+        check = by_name(finding.check)
+
+        assert check is not None
+        assert RANK[finding.level] <= RANK[check.level]
+        assert finding.predicts is None or finding.predicts in check.predicts
+        for text in (finding.message, finding.fix):
+            assert text.endswith(".")
+            assert text.isprintable()
+            assert PASSWORD not in text
+        assert [
+            word for word in finding.fix.split() if word.startswith("--") and word.strip(".,;)") not in OPTIONS
+        ] == []
+        assert (f"--accept {finding.check}" in finding.fix) == ("--accept" in finding.fix)
+        assert all(isinstance(value, (str, int, bool, type(None))) for value in finding.fact.values())
+        assert PASSWORD not in repr(finding)
+
+
+@unhurried
+@given(all_facts)
+def test_a_risk_says_how_to_accept_it_and_an_info_asks_for_nothing(facts: DiskFacts) -> None:
+    """What can be waived names the option that waives it."""
+    for finding in judge(facts):
+        assert finding.level != "risk" or f"--accept {finding.check}" in finding.fix
+        assert finding.level != "info" or "--accept" not in finding.fix
+
+
+@unhurried
+@given(all_facts)
+def test_only_three_checks_speak_of_a_disk_that_was_not_seen(facts: DiskFacts) -> None:
+    """Without the disk, nothing can be said of what surrounds it."""
+    if facts.disk is None:
+        assert {each.check for each in judge(facts)} <= {"could-not-look", "clock-off", "disk-not-found"}
+
+
+@unhurried
+@given(all_facts)
+def test_a_disk_that_was_not_seen_is_never_waved_through(facts: DiskFacts) -> None:
+    """A target without a disk or an instance always has a block."""
+    if facts.disk is None or facts.instance is None:
+        assert "block" in {finding.level for finding in judge(facts)}
+
+
+def test_no_check_of_absence_speaks_where_nothing_could_be_looked_at() -> None:
+    """A right that is missing is told as such, not as a thing that is missing."""
+    actions = ("DescribeDisks", "DescribeSnapshots", "DescribeImages", "DescribeKeyPairs")
+    blind = tuple(unseen(action) for action in actions)
+    gone = a_disk(type="system", source_snapshot_id="s-1", image_id="m-1")
+
+    for disk in (None, gone, a_disk(source_snapshot_id="s-1")):
+        facts = disk_facts(disk=disk, disk_id=DISK_ID, unseen=blind, options=options(key_pair="ops"))
+        found = {each.check for each in judge(facts)} - {"option-for-system-disk-only"}
+
+        assert found == {"could-not-look"}
+
+
+def test_the_clock_may_be_off_by_any_amount() -> None:
+    """An absurd clock is told like any other."""
+    for skew in (float("inf"), float("-inf"), timedelta.max.total_seconds()):
+        assert [each.level for each in judge(disk_facts(clock_skew=skew))] == ["block"]

@@ -1,0 +1,1 @@
+"""The simulator, judged from outside through the real SDK."""

@@ -1,0 +1,187 @@
+"""Faults: each kind, which call they strike, and what is refused about them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alibabacloud_ecs20140526 import models as ecs
+from alibabacloud_tea_openapi.exceptions import ThrottlingException
+
+from safe_reinit.simulator import Simulator
+from tests.simulator.support import Simulate, call, refused, sdk
+
+WIPE = ecs.ReInitDiskRequest(disk_id="d-1")
+ONE = {
+    "instances": {"i-1": {"status": "Stopped"}, "i-2": {}},
+    "disks": {"d-1": {"instance": "i-1"}, "d-2": {"instance": "i-2"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("fault", "done", "status"),
+    [
+        ({"drop_answer": True}, True, None),
+        ({"delay": 0.05, "drop_answer": True}, True, None),
+        ({"drop_request": True}, False, None),
+        ({"reset": True}, False, None),
+        ({"garble": True}, True, 200),
+        ({"html": 502}, False, 502),
+        ({"html_after": 503}, True, 503),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, dict) else "",
+)
+def test_answers_that_tell_nothing(simulate: Simulate, fault: dict[str, Any], done: bool, status: int | None) -> None:
+    """A lost, unreadable or foreign answer raises in the SDK, and the state alone tells whether the act was done."""
+    sim = simulate(ONE, faults=[{"action": "ReInitDisk", **fault}], speed=1)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - the SDK has no common error for these
+        sdk(sim).re_init_disk(WIPE)
+    assert getattr(caught.value, "code", None) is None
+    state = sim.state()
+    assert len(state["disks"]["d-1"]["wipes"]) == int(done)
+    kind = "drop_answer" if "drop_answer" in fault else next(iter(fault))
+    (entry,) = state["calls"]
+    assert (entry["http_status"], entry["fault"]) == (status, kind)
+
+
+def test_an_error(simulate: Simulate) -> None:
+    """An error fault answers its code and status with nothing done; a known code brings its own message."""
+    faults = [
+        {"action": "ReInitDisk", "error": {"code": "InternalError", "status": 500, "message": "Sorry."}},
+        {"action": "ReInitDisk", "nth": 2, "error": {"code": "DiskCreatingSnapshot"}},
+    ]
+    sim = simulate(ONE, faults=faults, speed=1)
+    assert refused(lambda: sdk(sim).re_init_disk(WIPE)) == (500, "InternalError")
+    answer = call(sim, "ReInitDisk", {"DiskId": "d-1"})
+    assert answer.status == 403
+    assert "not completed yet" in answer.json["Message"]
+    assert sim.state()["disks"]["d-1"]["wipes"] == []
+
+
+def test_throttling(simulate: Simulate) -> None:
+    """Throttling has its code and, if asked for, the header that makes the SDK raise ThrottlingException."""
+    faults = [
+        {"action": "ReInitDisk", "throttle": {"retry_after": 7}},
+        {"action": "ReInitDisk", "nth": 2, "throttle": True},
+    ]
+    client = sdk(simulate(ONE, faults=faults, speed=1))
+    with pytest.raises(ThrottlingException) as caught:
+        client.re_init_disk(WIPE)
+    assert (caught.value.code, caught.value.retry_after) == ("Throttling", 7)
+    assert refused(lambda: client.re_init_disk(WIPE)) == (400, "Throttling")
+    assert client.re_init_disk(WIPE).status_code == 200
+
+
+def test_a_delay(simulate: Simulate) -> None:
+    """A delay is in real seconds: the act is done at once, the answer comes later, other calls are not held up."""
+    sim = simulate(ONE, faults=[{"action": "ReInitDisk", "delay": 0.2}], speed=1)
+    begin = time.monotonic()
+    assert sdk(sim).re_init_disk(WIPE).status_code == 200
+    assert time.monotonic() - begin >= 0.2
+    assert len(sim.state()["disks"]["d-1"]["wipes"]) == 1
+
+
+def test_a_delayed_answer_does_not_keep_the_simulator(simulate: Simulate) -> None:
+    """Ending the simulator ends an answer that is still delayed."""
+    del simulate
+    with Simulator(ONE, faults=[{"action": "ReInitDisk", "delay": 3600}], speed=1) as sim:
+        client = sdk(sim)
+        client._read_timeout = 100
+        with pytest.raises(Exception, match="timed out"):
+            client.re_init_disk(WIPE)
+        begin = time.monotonic()
+    assert time.monotonic() - begin < 1
+
+
+def strikes(sim: Simulator, calls: list[tuple[str, bool]]) -> list[int]:
+    """Return the numbers of the stop calls that were struck, from 1."""
+    codes = [
+        call(sim, "StopInstance", {"InstanceId": name, "DryRun": "true" if dry else "false"}).code
+        for name, dry in calls
+    ]
+    return [number for number, code in enumerate(codes, 1) if code == "Struck"]
+
+
+@pytest.mark.parametrize(
+    ("which", "struck"),
+    [
+        ({}, [1]),
+        ({"nth": 3}, [3]),
+        ({"nth": 2, "times": 3}, [2, 3, 4]),
+        ({"nth": "every"}, [1, 2, 3, 4, 5, 6]),
+        ({"nth": "every", "times": 2}, [1, 2]),
+        ({"subject": "i-2"}, [2]),
+        ({"subject": "i-2", "nth": 2}, [4]),
+        ({"dry_run": True}, [3]),
+        ({"dry_run": False, "nth": 3}, [5]),
+        ({"dry_run": True, "subject": "i-2"}, [4]),
+        ({"subject": "i-9"}, []),
+    ],
+)
+def test_which_call_is_struck(simulate: Simulate, which: dict[str, Any], struck: list[int]) -> None:
+    """Only calls that fit the action, the subject and the kind of run are counted, from when the fault was added."""
+    sim = simulate(ONE, speed=1)
+    calls = [("i-1", False), ("i-2", False), ("i-1", True), ("i-2", True), ("i-1", False), ("i-2", False)]
+    call(sim, "StopInstance", {"InstanceId": "i-1"})
+    sim.do({"fault": {"action": "StopInstance", "error": {"code": "Struck", "status": 400}, **which}})
+    assert strikes(sim, calls) == struck
+
+
+def test_the_oldest_fault_strikes_first(simulate: Simulate) -> None:
+    """Where two faults fit one call the older strikes; the younger has counted the call all the same."""
+    faults = [
+        {"action": "ReInitDisk", "error": {"code": "First"}},
+        {"action": "ReInitDisk", "nth": "every", "error": {"code": "Second"}},
+    ]
+    sim = simulate(ONE, faults=faults, speed=1)
+    assert [call(sim, "ReInitDisk", {"DiskId": "d-1"}).code for _ in range(2)] == ["First", "Second"]
+
+
+def test_a_bad_signature_is_not_counted(simulate: Simulate) -> None:
+    """A call whose signature is wrong neither counts nor is struck."""
+    sim = simulate(ONE, faults=[{"action": "ReInitDisk", "error": {"code": "Struck"}}], speed=1)
+    assert call(sim, "ReInitDisk", {"DiskId": "d-1"}, ("testid", "wrong")).code == "SignatureDoesNotMatch"
+    assert call(sim, "ReInitDisk", {"DiskId": "d-1"}).code == "Struck"
+
+
+def test_the_seed_decides_what_is_random(simulate: Simulate) -> None:
+    """The same seed gives the same request ids and the same garbled bytes, another seed others."""
+    found = []
+    for seed in (1, 1, 2):
+        sim = simulate(ONE, faults=[{"action": "ReInitDisk", "garble": True}], speed=1, seed=seed)
+        found.append(call(sim, "ReInitDisk", {"DiskId": "d-1"}).body)
+    assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"action": "ReInitDisk"}, "exactly one of"),
+        ({"action": "ReInitDisk", "reset": True, "garble": True}, "exactly one of"),
+        ({"action": "ReInitDisk", "reset": False}, "0.reset"),
+        ({"action": "ReInitDisk", "reset": True, "nht": 2}, "0.nht: Extra inputs are not permitted"),
+        ({"action": "ReInitDisk", "error": {"status": 500}}, "0.error.code: Field required"),
+        ({"action": "ReInitDisk", "reset": True, "nth": 0}, "0.nth"),
+        ({"action": "WipeDisk", "reset": True}, "there is no action WipeDisk here"),
+        ("reset", "0.the document"),
+    ],
+)
+def test_faults_that_are_not_valid(simulate: Simulate, fault: object, words: str) -> None:
+    """A fault with an unknown key, no kind or two is refused in one sentence that has its path."""
+    with pytest.raises(ValueError, match="The faults are not valid") as caught:
+        simulate(ONE, faults=[fault])
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_all_mistakes_of_a_fault_file_at_once(simulate: Simulate, tmp_path: Path) -> None:
+    """A fault file is YAML, and all its mistakes are told together."""
+    file = tmp_path / "faults.yaml"
+    file.write_text("- {action: ReInitDisk, reset: true, a: 1}\n- {action: ReInitDisk, b: 2, html: 502}\n")
+    with pytest.raises(ValueError, match=r"0\.a: .*1\.b: "):
+        simulate(ONE, faults=file)
+    file.write_text("action: ReInitDisk\n")
+    with pytest.raises(ValueError, match="they must be a list"):
+        simulate(ONE, faults=str(file))

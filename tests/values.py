@@ -1,0 +1,184 @@
+"""A healthy world, and small changes to it.
+
+Every factory gives a value that ECS could show and that no check objects to; a test changes the fields it is about:
+``an_instance(status="Running")``. ``disk_facts`` is a blank data disk, In_use on a Stopped instance that was once
+started, with one accomplished snapshot; ``system_facts`` is the system disk of the same instance, made from a public
+image; ``stopping_facts`` is the data disk again, while its instance is Running and may be stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from safe_reinit.model import Attachment, Disk, DiskFacts, Image, Instance, Options, Snapshot, Unseen
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+LONG_AGO = NOW - timedelta(days=400)
+YESTERDAY = NOW - timedelta(days=1)
+TOMORROW = NOW + timedelta(days=1)
+
+REGION = "cn-hangzhou"
+ZONE = "cn-hangzhou-i"
+DISK_ID = "d-bp1data"
+SYSTEM_DISK_ID = "d-bp1system"
+INSTANCE_ID = "i-bp1web"
+IMAGE_ID = "aliyun_3_x64_20G_alibase_20250117.vhd"
+
+_DISK = Disk(
+    disk_id=DISK_ID,
+    disk_name="web-data",
+    serial="bp1data",
+    type="data",
+    category="cloud_essd",
+    size_gib=40,
+    status="In_use",
+    region_id=REGION,
+    zone_id=ZONE,
+    instance_id=INSTANCE_ID,
+    device="/dev/xvdb",
+    attachments=(Attachment(INSTANCE_ID, "/dev/xvdb", LONG_AGO),),
+    mount_instance_num=1,
+    multi_attach="Disabled",
+    image_id="",
+    source_snapshot_id="",
+    attached_time=LONG_AGO,
+    detached_time=None,
+    charge_type="PostPaid",
+    expired_time=None,
+    locks=(),
+    encrypted=False,
+    kms_key_id="",
+    auto_snapshot_policy_id="",
+    delete_with_instance=True,
+    tags=(),
+)
+_INSTANCE = Instance(
+    instance_id=INSTANCE_ID,
+    instance_name="web",
+    status="Stopped",
+    stopped_mode="KeepCharging",
+    start_time=YESTERDAY,
+    creation_time=LONG_AGO,
+    charge_type="PostPaid",
+    expired_time=None,
+    auto_release_time=None,
+    locks=(),
+    spot_strategy="NoSpot",
+    deletion_protection=False,
+    os_type="linux",
+    os_name="Alibaba Cloud Linux 3",
+    key_pair_name="ops",
+    image_id=IMAGE_ID,
+    io_optimized=True,
+    hibernation_configured=False,
+    local_storage_amount=0,
+    public_ips=(),
+    eip="",
+    dedicated_host_id="",
+    region_id=REGION,
+    zone_id=ZONE,
+    tags=(),
+)
+_SNAPSHOT = Snapshot(
+    snapshot_id="s-bp1fresh",
+    name="fresh",
+    status="accomplished",
+    progress="100%",
+    remain_time=None,
+    creation_time=YESTERDAY,
+    source_disk_id=DISK_ID,
+    category="standard",
+    instant_access=False,
+    instant_access_retention_days=None,
+    type="user",
+    tags=(),
+)
+_IMAGE = Image(
+    image_id=IMAGE_ID,
+    name="Alibaba Cloud Linux 3",
+    status="Available",
+    owner_alias="system",
+    is_public=True,
+    os_type="linux",
+    io_optimized=True,
+    creation_time=LONG_AGO,
+)
+
+
+def a_disk(**changes: Any) -> Disk:
+    """Give a blank data disk, In_use on the instance."""
+    return replace(_DISK, **changes)
+
+
+def a_system_disk(**changes: Any) -> Disk:
+    """Give the system disk of the instance, made from a public image."""
+    own: dict[str, Any] = {
+        "disk_id": SYSTEM_DISK_ID,
+        "disk_name": "web-system",
+        "serial": "bp1system",
+        "type": "system",
+        "device": "/dev/xvda",
+        "attachments": (Attachment(INSTANCE_ID, "/dev/xvda", LONG_AGO),),
+        "image_id": IMAGE_ID,
+    }
+    return replace(_DISK, **(own | changes))
+
+
+def an_instance(**changes: Any) -> Instance:
+    """Give a Stopped Linux instance that was started before."""
+    return replace(_INSTANCE, **changes)
+
+
+def a_snapshot(**changes: Any) -> Snapshot:
+    """Give an accomplished snapshot of the data disk."""
+    return replace(_SNAPSHOT, **changes)
+
+
+def an_image(**changes: Any) -> Image:
+    """Give the Available public image that the system disk was made from."""
+    return replace(_IMAGE, **changes)
+
+
+def options(**changes: Any) -> Options:
+    """Give the options of a run that asks for nothing special."""
+    return replace(Options(), **changes)
+
+
+def unseen(action: str, **changes: Any) -> Unseen:
+    """Give a look that could not be made for want of a right."""
+    return replace(Unseen(action, DISK_ID, f"ecs:{action}", "Forbidden.RAM"), **changes)
+
+
+def disk_facts(**changes: Any) -> DiskFacts:
+    """Give the facts of the healthy data disk; ``disk_id`` follows ``disk`` unless it is given."""
+    disk: Disk | None = changes.get("disk", _DISK)
+    healthy: dict[str, Any] = {
+        "disk_id": disk.disk_id if disk is not None else DISK_ID,
+        "options": options(),
+        "now": NOW,
+        "region": REGION,
+        "disk": _DISK,
+        "instance": _INSTANCE,
+        "snapshots": (_SNAPSHOT,),
+        "clock_skew": 0.0,
+    }
+    return DiskFacts(**(healthy | changes))
+
+
+def system_facts(**changes: Any) -> DiskFacts:
+    """Give the facts of the healthy system disk."""
+    disk = a_system_disk()
+    snapshot = a_snapshot(source_disk_id=disk.disk_id)
+    return disk_facts(**({"disk": disk, "image": _IMAGE, "snapshots": (snapshot,)} | changes))
+
+
+def stopping_facts(**changes: Any) -> DiskFacts:
+    """Give the facts of the healthy data disk on a Running instance that may be stopped, with both rights proven."""
+    running: dict[str, Any] = {
+        "instance": an_instance(status="Running", stopped_mode="Not-applicable"),
+        "options": options(stop_instance=True),
+        "rights": {"StopInstance": "DryRunOperation", "StartInstance": "DryRunOperation"},
+    }
+    return disk_facts(**(running | changes))
