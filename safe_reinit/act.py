@@ -139,14 +139,15 @@ def _tries(known: Record, send: Send) -> int:
 
 
 def _drift(job: PlannedJob, disks: Sequence[DiskFacts], known: Record, plan: Plan) -> tuple[str, ...]:
-    """Tell what moved since the plan, other than by our own recorded calls, and what would be refused now."""
+    """Tell what moved since the plan other than by our own recorded calls, and what would be refused now."""
+    unseen = tuple(f"{gone.action} of {gone.subject}: {gone.why}" for each in disks for gone in each.unseen)
+    missing = tuple(f"{each.disk_id} is not shown any more" for each in disks if each.disk is None)
+    if unseen or missing:
+        return unseen or missing
     ours = [f"{job.instance_id}.{name}" for name in _OURS] if known.tried else []
     ours += [f"{wipe.disk_id}.Status" for wipe in known.disks if wipe.tries]
-    drift = moved(job.expected, expected(disks), ours=ours)
-    if drift:
-        return drift
-    return tuple(
-        f"{found.check} ({found.subject}): {found.message}"
+    return moved(job.expected, expected(disks), ours=ours) or tuple(
+        f"{found.check} ({found.subject}): {found.message.rstrip('.')}"
         for each in disks
         for found in judge(each)
         if found.level == "block"

@@ -14,9 +14,10 @@ What a single call to the cloud can end with is in ``cloud.py``, beside the cont
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from .model import Outcome, Report
+if TYPE_CHECKING:
+    from .model import Outcome, Report
 
 
 class Error(Exception):

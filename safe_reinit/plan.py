@@ -114,7 +114,7 @@ def moved(planned: Mapping[str, str], now: Mapping[str, str], *, ours: Sequence[
     return tuple(
         f"{name}: {planned.get(name) or 'none'} -> {now.get(name) or 'none'}"
         for name in sorted({*planned, *now})
-        if name not in ours and planned.get(name) != now.get(name)
+        if name not in ours and planned.get(name, "") != now.get(name, "")
     )
 
 

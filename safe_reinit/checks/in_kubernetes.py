@@ -54,4 +54,4 @@ def _finding(level: Level, subject: str, what: str, tag: tuple[str, str]) -> Fin
     return Finding(CHECK.name, level, subject, message, fix=fix, fact={"TagKey": tag[0], "TagValue": tag[1]})
 
 
-CHECK = Check("in-kubernetes", "block", (), find)
+CHECK = Check("in-kubernetes", "block", (), find, milder=("risk",))

@@ -49,4 +49,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("in-scaling-group", "block", (), find)
+CHECK = Check("in-scaling-group", "block", (), find, milder=("risk",))

@@ -30,4 +30,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     yield from not_allowed(CHECK.name, "StartInstance", consequence, facts)
 
 
-CHECK = Check("not-allowed-to-start", "block", (), find)
+CHECK = Check("not-allowed-to-start", "block", (), find, milder=("info",))

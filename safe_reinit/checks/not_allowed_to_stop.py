@@ -26,4 +26,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     yield from not_allowed(CHECK.name, "StopInstance", "and ReInitDisk works only while it is Stopped", facts)
 
 
-CHECK = Check("not-allowed-to-stop", "block", (), find)
+CHECK = Check("not-allowed-to-stop", "block", (), find, milder=("info",))

@@ -65,4 +65,5 @@ CHECK = Check(
     "block",
     ("InvalidImageId.NotFound", "SharedImageDeleted", "InvalidDiskId.OperationNotSupported"),
     find,
+    milder=("risk",),
 )

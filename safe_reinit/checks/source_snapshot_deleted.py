@@ -51,4 +51,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("source-snapshot-deleted", "block", ("InvalidSourceSnapshot", "OperationDenied"), find)
+CHECK = Check("source-snapshot-deleted", "block", ("InvalidSourceSnapshot", "OperationDenied"), find, milder=("risk",))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from safe_reinit.simulator import actions
-from safe_reinit.simulator.engine import Engine
+from safe_reinit.simulator.engine import Call, Engine
 from safe_reinit.simulator.faults import parse_fault
 from safe_reinit.simulator.state import power, snapshots
 from safe_reinit.simulator.state.cloud import Cloud
@@ -224,7 +224,7 @@ def _key(engine: Engine, subject: object) -> AccessKey:
 
 
 def _log(engine: Engine, action: str, subject: str) -> None:
-    engine.record(action, [subject], request_id=engine.new_request_id(), source="console")
+    engine.record(Call(action, [subject], request_id=engine.new_request_id(), source="console"))
 
 
 _DO: dict[str, tuple[Callable[[Engine, object, Rest], None], tuple[str, ...]]] = {

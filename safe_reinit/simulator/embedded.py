@@ -67,7 +67,11 @@ class Simulator:
         try:
             server = Server(self._engine)
             self._loop = loop
-            ready.set_result(loop.run_until_complete(_started(server)))
+            try:
+                ready.set_result(loop.run_until_complete(_started(server)))
+            except OSError as error:
+                ready.set_exception(error)
+                return
             loop.run_forever()
             loop.run_until_complete(_ended(server))
         finally:

@@ -7,7 +7,7 @@ import uuid
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from safe_reinit.simulator import actions
 from safe_reinit.simulator.actions.context import Context
@@ -30,16 +30,16 @@ _NONCE_MEMORY = 30 * 60
 class Call:
     """One call, as `GET /_simulator/state` shows it. `http_status` None: there was no answer."""
 
-    at: str
-    real_at: str
     action: str
     subject: list[str]
-    http_status: int | None
-    code: str
-    request_id: str
-    dry_run: bool
-    fault: str | None
-    source: str
+    http_status: int | None = 200
+    code: str = ""
+    request_id: str = ""
+    dry_run: bool = False
+    fault: str | None = None
+    source: Literal["api", "console", "world"] = "api"
+    at: str = ""
+    real_at: str = ""
 
     def line(self) -> str:
         """Say it in one line: action, subject, answer."""
@@ -88,8 +88,8 @@ class Engine:
             return self._done(asked, self._failure(asked, refusal, request_id), refusal.code, request_id, None)
         fault = self.faults.take(asked.action, asked.params.subjects(), dry_run=_is_dry_run(asked))
         reply, code = self._act(asked, key, request_id, fault)
-        if fault is not None:
-            reply = fault.spoil(reply, self._rng) if _acts(fault) else reply
+        if fault is not None and _acts(fault):
+            reply = fault.spoil(reply, self._rng)
         return self._done(asked, reply, code, request_id, fault)
 
     def _act(self, asked: Asked, key: AccessKey, request_id: str, fault: Fault | None) -> tuple[Reply, str]:
@@ -127,42 +127,30 @@ class Engine:
         return answers.failure(asked, refusal, request_id, f"ecs.{self.cloud.settings.region}.aliyuncs.com")
 
     def _done(self, asked: Asked, reply: Reply, code: str, request_id: str, fault: Fault | None) -> tuple[Reply, Call]:
-        call = self.record(
-            asked.action,
-            asked.params.subjects(),
+        call = Call(
+            action=asked.action,
+            subject=asked.params.subjects(),
             http_status=reply.status if reply.ending == "answer" else None,
             code=code,
             request_id=request_id,
             dry_run=_is_dry_run(asked),
             fault=fault.kind if fault else None,
         )
-        return replace(reply, headers={"x-acs-request-id": request_id, **reply.headers}), call
+        dated = self.record(call)
+        return replace(reply, headers={"x-acs-request-id": request_id, **reply.headers}), dated
 
-    def record(  # noqa: PLR0913 - one argument per member of the record
-        self,
-        action: str,
-        subject: list[str],
-        *,
-        http_status: int | None = 200,
-        code: str = "",
-        request_id: str = "",
-        dry_run: bool = False,
-        fault: str | None = None,
-        source: str = "api",
-        at: float | None = None,
-    ) -> Call:
-        """Keep one call for `GET /_simulator/state`."""
-        moment = second_text(self.cloud.clock.now() if at is None else at)
-        real = millisecond_text(real_now())
-        call = Call(moment, real, action, subject, http_status, code, request_id, dry_run, fault, source)
-        self.calls.append(call)
-        return call
+    def record(self, call: Call, at: float | None = None) -> Call:
+        """Keep one call for `GET /_simulator/state`, as made at a simulated moment (default: now)."""
+        moment = self.cloud.clock.now() if at is None else at
+        dated = replace(call, at=second_text(moment), real_at=millisecond_text(real_now()))
+        self.calls.append(dated)
+        return dated
 
     def tick(self) -> float:
         """Let everything that is due happen, and return the simulated time."""
         now = self.cloud.now()
         for at, instance_id in self.cloud.own_starts:
-            self.record("StartInstance", [instance_id], source="world", at=at)
+            self.record(Call("StartInstance", [instance_id], source="world"), at)
         self.cloud.own_starts.clear()
         return now
 

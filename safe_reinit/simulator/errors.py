@@ -55,7 +55,6 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "InvalidInstanceIds.Malformed": (403, _IDS),  # choice: DescribeInstances documents no code for it
     "InvalidParameter.TooManyInstanceIds": (403, "The number of instance ids exceeds the limit of 100."),
     "InvalidDiskType.ValueNotSupported": (400, "The specified DiskType is not supported."),
-    "InvalidCategory.ValueNotSupported": (400, "The specified Category is not supported."),
     "InvalidStatus.ValueNotSupported": (400, "The specified Status is not supported."),
     "InvalidStatus.NotFound": (404, "The specified Status does not exist."),
     "InvalidLockReason.NotFound": (404, "The specified LockReason does not exist."),

@@ -181,7 +181,7 @@ class DiskSpec(Spec):
 
 
 class SnapshotSpec(Spec):
-    """A snapshot. `released` says that its disk is no longer there; `legacy` instant access has no retention days."""
+    """A snapshot. `released`: its disk is no longer there. Instant access without days is the legacy kind."""
 
     disk: str
     released: bool = False

@@ -104,6 +104,8 @@ def test_filters(simulate: Simulate, action: str, params: dict[str, str], count:
         ("DescribeDisks", {"PageSize": "101"}, 400, "InvalidParameter"),
         ("DescribeDisks", {"PageNumber": "0"}, 400, "InvalidParameter"),
         ("DescribeDisks", {"NextToken": "made-up"}, 400, "InvalidParameter"),
+        ("DescribeDisks", {"NextToken": "b3RoZXI="}, 400, "InvalidParameter"),
+        ("DescribeDisks", {"MaxResults": "ten"}, 400, "InvalidParameter"),
         ("DescribeInstances", {"Status": "Tired"}, 404, "InvalidStatus.NotFound"),
         ("DescribeSnapshots", {"SnapshotIds": json.dumps(["s-1"] * 101)}, 403, "InvalidSnapshotIds.Malformed"),
         ("DescribeSnapshots", {"SnapshotType": "odd"}, 404, "InvalidSnapshotType.NotFound"),

@@ -134,7 +134,7 @@ def test_keys_that_do_not_open(simulate: Simulate, key: str, token: str | None, 
 
 def test_a_temporary_key_expires(simulate: Simulate) -> None:
     """A temporary key works with its token until its simulated time is over."""
-    sim = simulate(KEYS, speed=300)
+    sim = simulate(KEYS, speed=100)
 
     def code() -> str:
         return call(sim, "DescribeDisks", REGION, ("STS.2", "s"), x_acs_security_token="t").code

@@ -168,6 +168,17 @@ def test_auto_start(simulate: Simulate) -> None:
     ]
 
 
+def test_auto_start_of_a_locked_instance(simulate: Simulate) -> None:
+    """An instance that may not start stays stopped after the wipe, whatever AutoStartInstance said."""
+    sim = simulate(world())
+    sim.do({"hold": {"disk": "d-1"}})
+    sdk(sim).re_init_disk(ecs.ReInitDiskRequest(disk_id="d-1", auto_start_instance=True))
+    sim.do({"lock": "i-1", "reason": "financial"})
+    sim.do({"release": {"disk": "d-1"}})
+    until(lambda: sim.state()["disks"]["d-1"]["status"] == "In_use")
+    assert sim.state()["instances"]["i-1"]["status"] == "Stopped"
+
+
 def test_a_key_pair_given_is_bound(simulate: Simulate) -> None:
     """The key pair given for a system disk is the instance's from then on."""
     sim = simulate(world(SYSTEM), speed=1)
@@ -179,7 +190,7 @@ def test_a_key_pair_given_is_bound(simulate: Simulate) -> None:
 
 def test_rate_limit(simulate: Simulate) -> None:
     """Over the limit of a minute calls are refused until the next minute, and then taken again."""
-    sim = simulate({**world(), "rate_limits": {"ReInitDisk": 3}}, speed=120)
+    sim = simulate({**world(), "rate_limits": {"ReInitDisk": 3}}, speed=60)
     client = sdk(sim)
 
     def code() -> str:
@@ -211,6 +222,17 @@ def test_reset_disk(simulate: Simulate) -> None:
         ("IncorrectSnapshotStatus", world(snapshots={"s-1": {"disk": "d-1", "status": "failed"}}), "s-1"),
         ("IncorrectInstanceStatus", world(instance={"status": "Running"}, snapshots={"s-1": {"disk": "d-1"}}), "s-1"),
         ("IncorrectDiskStatus", world({"instance": []}, snapshots={"s-1": {"disk": "d-1"}}), "s-1"),
+        ("InvalidOperation.MultiAttachDisk", world({"multi_attach": True}, snapshots={"s-1": {"disk": "d-1"}}), "s-1"),
+        (
+            "DiskCategory.OperationNotSupported",
+            world({"category": "ephemeral"}, snapshots={"s-1": {"disk": "d-1"}}),
+            "s-1",
+        ),
+        (
+            "DiskCreatingSnapshot",
+            world(snapshots={"s-1": {"disk": "d-1"}, "s-2": {"disk": "d-1", "status": "progressing"}}),
+            "s-1",
+        ),
         ("InstanceLockedForSecurity", world({"locks": "security"}, snapshots={"s-1": {"disk": "d-1"}}), "s-1"),
     ],
 )

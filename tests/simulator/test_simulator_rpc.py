@@ -74,7 +74,7 @@ def test_query_and_form_together(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("answer_format", ["XML", "-"])
 def test_xml(sim: Simulator, answer_format: str) -> None:
-    """XML is what is asked for, or the default: one element for each row, none for an empty list, lower-case booleans."""
+    """XML is what is asked for, or the default: one element for each row, none for an empty list, true and false."""
     answer = ask(sim, "DescribeDisks", Format=answer_format, RegionId="cn-hangzhou", DiskIds='["d-sim-disk-locked"]')
     assert answer.headers["content-type"] == "text/xml;charset=utf-8"
     root = ElementTree.fromstring(answer.body)

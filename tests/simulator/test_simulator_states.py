@@ -27,7 +27,7 @@ def status(client: Client, sim: Simulator) -> str:
 
 def test_a_whole_round(simulate: Simulate) -> None:
     """Stop, wipe and start go through their states, each start is counted and writes to the disk."""
-    sim = simulate(ONE, speed=300)
+    sim = simulate(ONE, speed=150)
     client = sdk(sim)
     client.stop_instance(ecs.StopInstanceRequest(instance_id="i-1", stopped_mode="KeepCharging"))
     assert status(client, sim) == "Stopping"
@@ -192,7 +192,7 @@ def test_many_at_once(simulate: Simulate) -> None:
 
 def test_create_snapshot(simulate: Simulate) -> None:
     """A snapshot progresses, holds what the disk held when it began, and its token gives it only once."""
-    sim = simulate({**ONE, "durations": {"snapshot": 600}}, speed=1000)
+    sim = simulate({**ONE, "durations": {"snapshot": 1200}}, speed=1000)
     client = sdk(sim)
     request = ecs.CreateSnapshotRequest(disk_id="d-1", snapshot_name="before", client_token="t-1")
     snapshot_id = client.create_snapshot(request).body.snapshot_id
@@ -247,3 +247,37 @@ def test_what_the_world_shows_under_way_goes_on(simulate: Simulate) -> None:
     state = sim.state()
     assert [state["instances"][f"i-{n}"]["status"] for n in (1, 2, 3)] == ["Stopped", "Running", "Pending"]
     assert state["disks"]["d-4"]["status"] == "In_use"
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"snapshot_name": "auto-1"}, "InvalidSnapshotName.Malformed"),
+        ({"snapshot_name": "1st"}, "InvalidSnapshotName.Malformed"),
+        ({"retention_days": 0}, "InvalidParameter"),
+        ({"client_token": "t" * 65}, "InvalidClientToken.Malformed"),
+        ({"disk_id": "d-9"}, "InvalidDiskId.NotFound"),
+    ],
+)
+def test_create_snapshot_parameters(simulate: Simulate, options: dict[str, Any], code: str) -> None:
+    """CreateSnapshot refuses names, tokens and retentions out of their documented form."""
+    client = sdk(simulate(ONE, speed=1))
+    request = ecs.CreateSnapshotRequest(**{"disk_id": "d-1", **options})
+    assert refused(lambda: client.create_snapshot(request))[1] == code
+
+
+def test_what_a_snapshot_is_asked_for(simulate: Simulate) -> None:
+    """A snapshot shows the retention, instant access and tags it was asked for."""
+    sim = simulate(ONE, speed=1)
+    client = sdk(sim)
+    tags = [ecs.CreateSnapshotRequestTag(key="why", value="CHG-1")]
+    wish = ecs.CreateSnapshotRequest(
+        disk_id="d-1", retention_days=7, instant_access=True, instant_access_retention_days=1, tag=tags
+    )
+    client.create_snapshot(wish)
+    look = ecs.DescribeSnapshotsRequest(
+        region_id=sim.region, tag=[ecs.DescribeSnapshotsRequestTag(key="why", value="CHG-1")]
+    )
+    (row,) = client.describe_snapshots(look).body.snapshots.snapshot
+    assert (row.retention_days, row.instant_access, row.instant_access_retention_days) == (7, True, 1)
+    assert (row.status, row.available) == ("progressing", True)

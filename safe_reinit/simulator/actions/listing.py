@@ -129,7 +129,8 @@ def lock_reason(params: Params) -> str:
 def wanted_ids(params: Params, name: str, malformed: str, too_many: str) -> Callable[[str], bool]:
     """Return the test of a filter of ids: `[]` matches nothing, an absent filter everything."""
     ids = params.ids(name, malformed=malformed, too_many=too_many)
-    return lambda key: ids is None or key in ids
+    chosen = None if ids is None else frozenset(ids)
+    return lambda key: chosen is None or key in chosen
 
 
 def one_of(value: str, allowed: Iterable[str], code: str) -> str:

@@ -20,7 +20,8 @@ Body = Mapping[str, object]
 class Reply:
     """What goes back over the connection, and how it ends.
 
-    `delay` is in real seconds. `ending`: answered; dropped (closed without an answer); reset (a TCP reset).
+    `delay` is in real seconds. `ending`: answered; dropped (closed without an answer); reset (a TCP reset). What is
+    dropped or reset has a status that nobody sees.
     """
 
     status: int

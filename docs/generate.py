@@ -1,0 +1,119 @@
+"""Makes the pages that are made from the code: run ``python docs/generate.py`` after a change; a test compares.
+
+docs/errors.md, docs/checks.md, docs/report.schema.json, docs/event.schema.json, config.example.yaml
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from safe_reinit.checks import CHECKS
+from safe_reinit.cli.inspect import example
+from safe_reinit.codes import COMMON, REINIT_DISK, Code, verdict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_DOES = {
+    "again": "asks again with growing waits, at most 5 minutes while the machine is down, then brings it back up",
+    "refused": "takes the disk as intact, sends no further wipe and brings the machine back up",
+    "credentials": "takes the disk as intact and brings the machine back up if these credentials still can",
+    "lost": "takes the outcome as open and looks for ReIniting; if it shows none, exit code 5 with the machine stopped",
+}
+_WAITS_FOR_SNAPSHOT = "asks again with growing waits, at most --timeout-snapshot, then brings the machine back up"
+
+
+def errors() -> str:
+    """Write docs/errors.md."""
+    lines = [
+        "# Error codes",
+        "",
+        "Made from the code by `docs/generate.py`. Sources: the editions of the ECS API reference from 2017 to 2025, ReInitDisk and",
+        "the common error codes. A code is judged by itself, never by its message, and every 5xx proves nothing whatever its code.",
+        "A 4xx with a code that is not listed is taken as a refusal, is never asked again, and its text is not repeated.",
+        "",
+        "## Of ReInitDisk",
+        "",
+        "| code | HTTP | documented | means | foreseen by | the tool | you |",
+        "|---|---|---|---|---|---|---|",
+        *(_row(code) for code in REINIT_DISK),
+        "",
+        "## Of the gateway and of the other calls",
+        "",
+        "A listed code stands for all that extend it: `Throttling` for `Throttling.User`.",
+        "",
+        "| code | HTTP | documented | means | to ReInitDisk, the tool | you |",
+        "|---|---|---|---|---|---|",
+        *(_common(code) for code in COMMON),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(code: Code) -> str:
+    foreseen = ", ".join(f"[{name}](checks.md#{name})" for name in code.checks)
+    if code.unforeseen:
+        foreseen = f"{foreseen}; not surely: {code.unforeseen}" if foreseen else f"nothing: {code.unforeseen}"
+    return f"| `{code.code}` | {code.status} | {code.versions} | {code.meaning} | {foreseen} | {_does(code)} | {code.fix} |"
+
+
+def _common(code: Code) -> str:
+    return f"| `{code.code}` | {code.status} | {code.versions} | {code.meaning} | {_does(code)} | {code.fix} |"
+
+
+def _does(code: Code) -> str:
+    if code.code == "DiskCreatingSnapshot":
+        return _WAITS_FOR_SNAPSHOT
+    return _DOES[verdict("ReInitDisk", code.code, code.status)]
+
+
+def checks() -> str:
+    """Write docs/checks.md."""
+    lines = [
+        "# Checks",
+        "",
+        "Made from the docstrings of `safe_reinit/checks/` by `docs/generate.py`. `block` cannot be waived; a `risk` is waived by",
+        "name with `--accept`; `info` is told. `safe-reinit explain NAME` prints the same.",
+    ]
+    for check in CHECKS:
+        title, _, rest = check.text.partition("\n")
+        levels = ", ".join(dict.fromkeys((check.level, *check.milder)))
+        codes = ", ".join(f"`{code}`" for code in check.predicts) or "none"
+        lines += ["", f"## {check.name}", "", f"{title} Level: {levels}. Foresees: {codes}.", "", *_sections(rest)]
+    return "\n".join(lines) + "\n"
+
+
+def _sections(text: str) -> list[str]:
+    """Turn the headings of a docstring into bold ones."""
+    lines: list[str] = []
+    for line in text.strip().splitlines():
+        if line and not line.startswith(" "):
+            lines += [f"**{line}**", ""]
+        else:
+            lines.append(line.strip())
+    return lines
+
+
+def schema(kind: type) -> str:
+    """Write the JSON Schema of a document that is a value of ours."""
+    from pydantic import TypeAdapter
+
+    made = TypeAdapter(kind).json_schema(mode="serialization")
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **made}, indent=2) + "\n"
+
+
+def pages() -> dict[str, str]:
+    """Give every made page by its path."""
+    from safe_reinit.model import Event, Report
+
+    return {
+        "docs/errors.md": errors(),
+        "docs/checks.md": checks(),
+        "docs/report.schema.json": schema(Report),
+        "docs/event.schema.json": schema(Event),
+        "config.example.yaml": example(),
+    }
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        (ROOT / path).write_text(text, encoding="utf-8")
