@@ -98,6 +98,12 @@ def schema(kind: type) -> str:
     from pydantic import TypeAdapter
 
     made = TypeAdapter(kind).json_schema(mode="serialization")
+    made["properties"]["schema"] = {"const": 1}
+    for part in (made, *made.get("$defs", {}).values()):
+        if "properties" in part:  # every member is always there, also those that have a default in the code
+            part.update(required=sorted(part["properties"]), additionalProperties=False)
+            for member in part["properties"].values():
+                member.pop("default", None)
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **made}, indent=2) + "\n"
 
 

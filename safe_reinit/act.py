@@ -66,10 +66,12 @@ class Act:
             return tick(self.cloud, self.clock, [keeper.record])[0]
         disk_ids = [disk.disk_id for disk in job.disks]
         facts = observe(self.cloud, self.clock, self.plan.region, disk_ids, self.plan.options)
+        ahead = {wipe.disk_id for wipe in keeper.record.disks if wipe.state == "todo"}
+        untouched = [each for each in facts.disks if each.disk_id in ahead]
         if facts.caller.account != self.plan.account:
             drift: tuple[str, ...] = (f"account: {self.plan.account} -> {facts.caller.account}",)
         else:
-            drift = _drift(job, facts.disks, keeper.record, self.plan)
+            drift = _drift(job, untouched, keeper.record, self.plan)
         if drift:
             failure = Failure(
                 None,
@@ -78,12 +80,11 @@ class Act:
             )
             keeper.keep(lambda before: record.fail(before, failure))
             return None
-        first = facts.disks[0]
         return Observation(
             at=self.clock.time(),
             when=self.clock.now(),
             seen=True,
-            instance=first.instance,
+            instance=untouched[0].instance if untouched else None,
             disks={each.disk.disk_id: each.disk for each in facts.disks if each.disk},
             progressing=tuple(shot for each in facts.disks for shot in each.snapshots if shot.status == "progressing"),
         )
@@ -145,11 +146,16 @@ def _drift(job: PlannedJob, disks: Sequence[DiskFacts], known: Record, plan: Pla
     if unseen or missing:
         return unseen or missing
     ours = [f"{job.instance_id}.{name}" for name in _OURS] if known.tried else []
-    ours += [f"{wipe.disk_id}.Status" for wipe in known.disks if wipe.tries]
-    return moved(job.expected, expected(disks), ours=ours) or tuple(
+    now = expected(disks)
+    planned = {name: value for name, value in job.expected.items() if name.rpartition(".")[0] in _subjects(job, disks)}
+    return moved(planned, now, ours=ours) or tuple(
         f"{found.check} ({found.subject}): {found.message.rstrip('.')}"
         for each in disks
         for found in judge(each)
         if found.level == "block"
         or (found.level == "risk" and not known.tried and found.check not in plan.options.accept)
     )
+
+
+def _subjects(job: PlannedJob, disks: Sequence[DiskFacts]) -> set[str | None]:
+    return {job.instance_id, *(each.disk_id for each in disks)}

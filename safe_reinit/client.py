@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from . import aliyun, report
-from .aliyun import endpoints
+from . import aliyun, report, where
+from .aliyun.endpoints import Where
 from .checks import by_name
 from .clock import Clock
 from .cloud import CloudError, NoCredentials, Refused
@@ -58,22 +58,17 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     unknown = sorted(set(owner or {}) - set(_OWNER))
     if unknown:
         raise UsageError(f"{unknown[0]} is no owner parameter of ReInitDisk.", hint=f"Use {', '.join(_OWNER)}.")
-    where = endpoints.Where(
-        region=settings["region"] or _region(os.environ, settings["profile"]),
-        endpoint=endpoints.parse(settings["endpoint"]) if settings["endpoint"] else None,
-        endpoints={product: endpoints.parse(host) for product, host in settings["endpoints"].items()},
-        profile=settings["profile"] or "",
-        access_key=(credentials[0], Secret(credentials[1])) if credentials else None,
-        ca_bundle=_readable(settings["ca_bundle"]),
-    )
-    return Client(where, settings, clock or Clock(time_scale(os.environ, loopback=where.loopback)), dict(owner or {}))
+    access_key = (credentials[0], Secret(credentials[1])) if credentials else None
+    place = where.locate(settings, os.environ, access_key)
+    rate = where.time_scale(os.environ, loopback=place.loopback) if clock is None else clock.rate
+    return Client(place, settings, clock or Clock(rate), dict(owner or {}))
 
 
 class Client:
     """Plans and runs reinitialisations in one region. Safe to use from several threads; made by ``connect``."""
 
-    def __init__(self, where: endpoints.Where, settings: Config, clock: Clock, owner: Mapping[str, str | int]) -> None:
-        self._where = where
+    def __init__(self, place: Where, settings: Config, clock: Clock, owner: Mapping[str, str | int]) -> None:
+        self._where = place
         self._settings = settings
         self._clock = clock
         self._owner = tuple(sorted(owner.items()))
@@ -236,8 +231,8 @@ class Interrupt:
 class _Gateway:
     """The cloud for one plan or one run."""
 
-    def __init__(self, where: endpoints.Where, on_call: Callable[[Call], None]) -> None:
-        self._where = where
+    def __init__(self, place: Where, on_call: Callable[[Call], None]) -> None:
+        self._where = place
         self._on_call = on_call
 
     def __enter__(self) -> Aliyun:
@@ -246,47 +241,6 @@ class _Gateway:
 
     def __exit__(self, *_: object) -> None:
         self._cloud.close()
-
-
-def time_scale(environment: Mapping[str, str], *, loopback: bool) -> float:
-    """Read the rate of the clock from ``SAFE_REINIT_TIME_SCALE``.
-
-    Raises:
-        UsageError: it is no rate, or the endpoint is not on this machine: real time must not be hurried.
-
-    """
-    given = environment.get("SAFE_REINIT_TIME_SCALE")
-    if not given:
-        return 1.0
-    if not loopback:
-        raise UsageError(
-            "SAFE_REINIT_TIME_SCALE is set, and the endpoint is not on this machine.",
-            hint="Unset it: it is for simulators only.",
-        )
-    try:
-        rate = float(given)
-    except ValueError:
-        rate = 0.0
-    if not 0.0 < rate <= 1000.0:
-        raise UsageError("SAFE_REINIT_TIME_SCALE is not a rate such as 10.", hint="Correct or unset it.")
-    return rate
-
-
-def _region(environment: Mapping[str, str], profile: str | None) -> str:
-    from .aliyun.profile import region_of  # noqa: PLC0415 - reads a file
-
-    found = environment.get("ALIBABA_CLOUD_REGION_ID") or region_of(profile, environment)
-    if not found:
-        raise UsageError(
-            "No region is known.", hint="Give --region, for example --region cn-hangzhou, or set region in the config."
-        )
-    return found
-
-
-def _readable(path: str | None) -> str:
-    if path and not os.access(path, os.R_OK):
-        raise UsageError(f"The CA bundle {path} cannot be read.", hint="Correct --ca-bundle.")
-    return path or ""
 
 
 def _disk_ids(disk_ids: Sequence[str]) -> list[str]:

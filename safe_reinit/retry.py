@@ -21,9 +21,9 @@ _LOOK_ATTEMPTS = 4
 _THROTTLED_PATIENCE = 90.0
 """Cloud seconds: who is throttled in one minute is refused until the next (ECS, API throttling)."""
 
-_look_wait = wait_exponential_jitter(initial=0.5, max=8.0, jitter=0.5)
-_throttled_wait = wait_exponential_jitter(initial=2.0, max=20.0, jitter=2.0)
-_act_wait = wait_exponential_jitter(initial=2.0, max=30.0, jitter=2.0)
+_look_wait = wait_exponential_jitter(multiplier=0.5, max=8.0, jitter=0.5)
+_throttled_wait = wait_exponential_jitter(multiplier=2.0, max=20.0, jitter=2.0)
+_act_wait = wait_exponential_jitter(multiplier=2.0, max=30.0, jitter=2.0)
 
 
 class Patient:

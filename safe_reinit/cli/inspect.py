@@ -32,13 +32,10 @@ def explain(name: str, output: Output) -> None:
         UsageError: it is neither.
 
     """
-    from ..checks import by_name  # noqa: PLC0415 - see checks
     from ..codes import lookup  # noqa: PLC0415 - see checks
 
-    check, code = by_name(name), lookup(name)
-    if check is not None:
-        document = {**_check(check), "text": check.text}
-    elif code is not None:
+    code = lookup(name)
+    if code is not None:
         text = "\n".join(
             [
                 f"{code.code} (HTTP {code.status}; documented: {code.versions})",
@@ -51,11 +48,20 @@ def explain(name: str, output: Output) -> None:
         )
         document = {"name": code.code, "level": "error", "predicts": [code.code], "summary": code.meaning, "text": text}
     else:
-        raise UsageError(f"{name!r} is neither a check nor a documented error code.", hint="See safe-reinit checks.")
+        document = _explain_check(name)
     if output.json:
         output.document({"schema": 1, **document})
     else:
         click.echo(document["text"])
+
+
+def _explain_check(name: str) -> dict[str, Any]:
+    from ..checks import by_name  # noqa: PLC0415 - see checks
+
+    check = by_name(name)
+    if check is None:
+        raise UsageError(f"{name!r} is neither a check nor a documented error code.", hint="See safe-reinit checks.")
+    return {**_check(check), "text": check.text}
 
 
 def config_check(flags: Mapping[str, Any], output: Output) -> None:

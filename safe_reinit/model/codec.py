@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections import abc
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timezone
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -21,7 +21,7 @@ def encode(value: object) -> Any:  # noqa: ANN401 - JSON
     """Turn a value into what ``json.dumps`` takes; a secret becomes ``True``."""
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: encode(getattr(value, each.name)) for each in fields(value)}
-    if isinstance(value, Mapping):
+    if isinstance(value, abc.Mapping):
         return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
@@ -54,26 +54,25 @@ def _decode(hint: Any, data: Any, path: str) -> Any:  # noqa: ANN401 - JSON
     if origin in (Union, types.UnionType):
         return _decode_union(args, data, path)
     if origin is tuple and isinstance(data, list):
-        kinds = (args[0],) * len(data) if args[-1] is Ellipsis else args
-        if len(kinds) == len(data):
-            return tuple(
-                _decode(kind, item, f"{path}[{i}]") for i, (kind, item) in enumerate(zip(kinds, data, strict=True))
-            )
-    elif origin is not None and issubclass(origin if isinstance(origin, type) else object, Mapping):
-        if isinstance(data, dict):
-            return {key: _decode(args[1], item, f"{path}.{key}") for key, item in data.items()}
-    elif origin is Literal:
-        if data in args:
-            return data
-    elif is_dataclass(hint) and isinstance(hint, type):
+        return _decode_items(args, data, path)
+    if origin is abc.Mapping and isinstance(data, dict):
+        return {key: _decode(args[1], item, f"{path}.{key}") for key, item in data.items()}
+    if is_dataclass(hint) and isinstance(hint, type):
         return decode(hint, data, path)
-    elif hint is datetime:
+    if hint is datetime:
         return _time(data, path)
-    elif hint is float and isinstance(data, (int, float)) and not isinstance(data, bool):
+    if hint is float and type(data) in (int, float):
         return float(data)
-    elif type(data) is hint:
+    if data in args if origin is Literal else type(data) is hint:
         return data
     raise DecodeError(f"At {path}: {type(data).__name__} does not fit.")
+
+
+def _decode_items(kinds: tuple[Any, ...], data: list[Any], path: str) -> tuple[Any, ...]:
+    kinds = (kinds[0],) * len(data) if kinds[-1] is Ellipsis else kinds
+    if len(kinds) != len(data):
+        raise DecodeError(f"At {path}: not {len(kinds)} items.")
+    return tuple(_decode(kind, item, f"{path}[{i}]") for i, (kind, item) in enumerate(zip(kinds, data, strict=True)))
 
 
 def _decode_union(kinds: tuple[Any, ...], data: Any, path: str) -> Any:  # noqa: ANN401 - JSON

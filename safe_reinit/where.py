@@ -1,0 +1,68 @@
+"""Which cloud is meant, from the settings and the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from .aliyun.endpoints import Where, parse
+from .aliyun.profile import region_of
+from .config import Config
+from .errors import UsageError
+from .model import Secret
+
+
+def locate(settings: Config, environment: Mapping[str, str], access_key: tuple[str, Secret] | None) -> Where:
+    """Say where the cloud is and with whose credentials it is asked.
+
+    Raises:
+        UsageError: an endpoint or the CA bundle is not usable, or no region is known.
+
+    """
+    return Where(
+        region=settings["region"] or _region(environment, settings["profile"]),
+        endpoint=parse(settings["endpoint"]) if settings["endpoint"] else None,
+        endpoints={product: parse(host) for product, host in settings["endpoints"].items()},
+        profile=settings["profile"] or "",
+        access_key=access_key,
+        ca_bundle=_readable(settings["ca_bundle"]),
+    )
+
+
+def time_scale(environment: Mapping[str, str], *, loopback: bool) -> float:
+    """Read the rate of the clock from ``SAFE_REINIT_TIME_SCALE``.
+
+    Raises:
+        UsageError: it is no rate, or the endpoint is not on this machine: real time must not be hurried.
+
+    """
+    given = environment.get("SAFE_REINIT_TIME_SCALE")
+    if not given:
+        return 1.0
+    if not loopback:
+        raise UsageError(
+            "SAFE_REINIT_TIME_SCALE is set, and the endpoint is not on this machine.",
+            hint="Unset it: it is for simulators only.",
+        )
+    try:
+        rate = float(given)
+    except ValueError:
+        rate = 0.0
+    if not 0.0 < rate <= 1000.0:
+        raise UsageError("SAFE_REINIT_TIME_SCALE is not a rate such as 10.", hint="Correct or unset it.")
+    return rate
+
+
+def _region(environment: Mapping[str, str], profile: str | None) -> str:
+    found = environment.get("ALIBABA_CLOUD_REGION_ID") or region_of(profile, environment)
+    if not found:
+        raise UsageError(
+            "No region is known.", hint="Give --region, for example --region cn-hangzhou, or set region in the config."
+        )
+    return found
+
+
+def _readable(path: str | None) -> str:
+    if path and not os.access(path, os.R_OK):
+        raise UsageError(f"The CA bundle {path} cannot be read.", hint="Correct --ca-bundle.")
+    return path or ""

@@ -1,0 +1,138 @@
+"""What README, docs, help and example say is true: each is held against the code."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from safe_reinit import codes, config
+from safe_reinit.checks import by_name
+from safe_reinit.cli.app import app
+from safe_reinit.errors import BY_OUTCOME, exit_code
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def generator() -> ModuleType:
+    """Import docs/generate.py, which is no part of the package."""
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", sorted(generator().pages()))
+def test_a_made_page_is_what_the_code_makes_now(path: str) -> None:
+    """A page that is made from the code is up to date; else run python docs/generate.py."""
+    assert (ROOT / path).read_text("utf-8") == generator().pages()[path]
+
+
+def test_the_exit_codes_of_the_readme_are_those_of_the_classes() -> None:
+    """README's table of exit codes equals the error classes, word for word."""
+    rows = [
+        tuple(cell.strip() for cell in line.strip("|").split("|"))
+        for line in README.splitlines()
+        if re.match(r"\| \d ", line)
+    ]
+    classes = {(str(cls.exit_code), cls.outcome, cls.data, cls.meaning) for cls in BY_OUTCOME.values()}
+
+    assert set(rows[1:]) == classes
+    assert rows[0][:2] == ("0", "done / planned")
+    assert exit_code("done") == exit_code("planned") == 0
+    assert all(exit_code(outcome) == cls.exit_code for outcome, cls in BY_OUTCOME.items())
+
+
+def test_every_documented_code_is_foreseen_or_says_why_not() -> None:
+    """Each ReInitDisk error code names checks that exist and foresee it, or the reason why none can."""
+    for row in codes.REINIT_DISK:
+        found = [by_name(name) for name in row.checks]
+
+        assert all(check is not None and row.code in check.predicts for check in found), row.code
+        assert found or row.unforeseen, row.code
+
+
+def test_the_documented_codes_are_all_there() -> None:
+    """The table has every error code of ReInitDisk that an edition of the API reference documents, and no other."""
+    documented = """
+        MissingParameter InvalidDiskId.NotFound IncorrectDiskStatus IncorrectDiskStatus.NeverUsed
+        IncorrectInstanceStatus InstanceLockedForSecurity InstanceExpiredOrInArrears InvalidSnapshot.TooOld
+        InvalidSourceSnapshot OperationDenied DiskCreatingSnapshot DiskCategory.OperationNotSupported
+        SharedImageDeleted InvalidImageId.NotFound InvalidDiskId.OperationNotSupported InvalidPassword.Malformed
+        InvalidKeyPairName.NotFound DependencyViolation.WindowsInstance DependencyViolation.IoOptimize
+        LoginAsNonRoot.ImageNotSupport LoginAsNonRoot.RegionNotSupport
+        DiskHasSnapshotsWithInstantAccessEnabled.OperationNotSupported InvalidRegionId.MalFormed
+        UserNotInTheWhiteList InvalidOperation.MultiAttachDisk InvalidParameter.KMSKeyId.CMKNotEnabled
+        InvalidParameter.KMSKeyId.KMSUnauthorized InvalidParameter.KMSKeyId.CMKUnauthorized
+        HibernationConfigured.InstanceOperationForbidden InternalError
+    """
+
+    assert {row.code for row in codes.REINIT_DISK} == set(documented.split())
+
+
+def test_the_example_configuration_loads_with_every_line_uncommented(tmp_path: Path) -> None:
+    """Every setting of the example is a valid one, and the example has them all."""
+    lines = (ROOT / "config.example.yaml").read_text("utf-8").splitlines()
+    settings = [line[2:] for line in lines if re.match(r"# [a-z_]+: ", line)]
+    file = tmp_path / "config.yaml"
+    file.write_text("\n".join(settings), "utf-8")
+
+    config.resolve({}, {}, str(file))
+
+    assert [line.partition(":")[0] for line in settings] == [each.name for each in config.SETTINGS if each.in_file]
+
+
+def test_the_example_configuration_changes_nothing_as_it_stands() -> None:
+    """The example loads as it is and leaves every default."""
+    resolved = config.resolve({}, {}, str(ROOT / "config.example.yaml"))
+
+    assert {resolved.of(name).source for name in resolved} == {"default"}
+
+
+def test_the_options_that_the_readme_names_exist() -> None:
+    """README names no option or command that the command line does not have."""
+    known = {option for command in (app, *app.commands.values()) for each in command.params for option in each.opts}
+    known |= {"--help"}
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", re.sub(r"pip install[^\n]*", "", README)))
+
+    assert named <= known
+    assert set(re.findall(r"safe-reinit ([a-z]+)\b", README)) - {"is"} <= set(app.commands)
+
+
+def test_every_option_has_help() -> None:
+    """Each option of each command says what it is for."""
+    for command in (app, *app.commands.values()):
+        for option in command.params:
+            assert getattr(option, "help", None) or option.param_type_name == "argument", (command.name, option.name)
+
+
+def test_the_readme_has_two_commands_that_set_everything_up() -> None:
+    """The first block runs the main job on the simulator, the second installs the test extra and runs the tests."""
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.S)
+
+    assert len(blocks) == 2
+    assert "pip install" in blocks[0]
+    assert "--simulate --disk d-sim-web1-data" in blocks[0]
+    assert ".[test]" in blocks[1]
+    assert "pytest" in blocks[1]
+
+
+def test_the_dry_run_of_the_readme_says_what_it_promises() -> None:
+    """The disk that README shows as refused is refused with its reason."""
+    command = re.search(r"\$ \.venv/bin/safe-reinit (--simulate[^\n]*)", README)
+    assert command
+
+    done = subprocess.run(
+        [sys.executable, "-m", "safe_reinit", *command[1].split()], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 3
+    assert "source-snapshot-deleted" in done.stderr
