@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import threading
@@ -17,7 +18,7 @@ from .codes import lookup
 from .config import Config, resolve
 from .errors import BY_OUTCOME, Error, RunRefused, UsageError
 from .look import observe
-from .model import Call, Event, Limits, Options, Plan, Record, Report, Secret
+from .model import Call, Event, Limits, Options, Plan, Report, Secret
 from .plan import make_plan
 from .run import Runner
 
@@ -164,13 +165,18 @@ class Client:
             refused.report = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=refused)
             raise refused
         run_id = f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
-        records: tuple[Record, ...]
+        bug: Exception | None = None
         with _Gateway(self._where, _both(calls.append, on_call)) as cloud:
             runner = Runner(cloud, self._clock, plan, run_id, on_event or (lambda _: None))
             with stop or Interrupt() as interrupt:
                 interrupt.bind(runner)
-                records = runner()
-        told = report.of_run(begun, self._clock.now(), plan, records, calls, run_id=run_id)
+                try:
+                    runner()
+                except Exception as error:  # noqa: BLE001 - even then the report says what is known
+                    bug = error
+        told = report.of_run(begun, self._clock.now(), plan, runner.records, calls, run_id=run_id)
+        if bug is not None:
+            told = report.of_bug(told, bug)
         if told.exit_code == 0:
             return told
         raise _error_of(told)
@@ -306,7 +312,8 @@ def _both(first: Callable[[Call], None], second: Callable[[Call], None] | None) 
     def tell(call: Call) -> None:
         first(call)
         if second is not None:
-            second(call)
+            with contextlib.suppress(Exception):  # a listener that fails must not make an answer look lost
+                second(call)
 
     return tell
 

@@ -16,14 +16,18 @@ _IN_DOUBT = ("accepted", "lost")
 
 def decide(record: Record, seen: Observation) -> Action:
     """Tell the next action of a job; ``learn`` has folded ``seen`` into ``record`` already."""
-    if record.blind or record.given_up:
+    if record.blind or record.given_up or (record.turned_back and not record.tried):
         return Finish()
-    if _outstanding(record) or not seen.seen or seen.instance is None:
-        return _wait(record, "an answer" if _outstanding(record) else "a look", seen)
-    if any(wipe.state in _IN_DOUBT for wipe in record.disks) and not _next_wipes(record):
+    if _outstanding(record):
+        return _wait(record, "an answer", seen)
+    in_doubt = any(wipe.state in _IN_DOUBT for wipe in record.disks)
+    unknown = any(wipe.state == "unknown" for wipe in record.disks)
+    if (unknown and not in_doubt) or record.start.state in ("done", "failed"):
+        return Finish()
+    if not seen.seen or seen.instance is None:
+        return _wait(record, "a look", seen)
+    if in_doubt and not _next_wipes(record):
         return _wait(record, "In_use", seen)
-    if any(wipe.state == "unknown" for wipe in record.disks):
-        return Finish()
     if record.start.state != "none":
         return _starting(record, seen.instance.status, seen)
     if _next_wipes(record):
@@ -47,8 +51,8 @@ def _next_wipes(record: Record) -> list[Wipe]:
 def _towards_the_wipe(record: Record, status: str, seen: Observation) -> Action:
     if seen.progressing and not record.tried:
         return _wait(record, "the snapshot", seen)
-    if status == "Running" and record.power_before == "Running":
-        return _stop(record, seen)
+    if status == "Running":
+        return _stop(record, seen) if record.may_stop else Finish()
     if status == "Stopping" and _force_due(record, seen.at):
         return Send("StopInstance", record.instance_id, force=True)
     if status == "Stopped" and (record.power_before == "Stopped" or record.stop.state == "done"):
@@ -91,8 +95,6 @@ def _power_back(record: Record, status: str, seen: Observation) -> Action:
 
 def _starting(record: Record, status: str, seen: Observation) -> Action:
     start = record.start
-    if start.state in ("done", "failed"):
-        return Finish()
     if start.state == "again" and status == "Stopped" and (start.due or 0.0) <= seen.at:
         return Send("StartInstance", record.instance_id)
     return _wait(record, "Running", seen)

@@ -5,6 +5,7 @@ The loop keeps looking while a call hangs, so that what the call did is seen eve
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -67,13 +68,21 @@ class Runner:
     keeping: Callable[[Record], None] = lambda _record: None
     wake: threading.Event = field(default_factory=threading.Event)
 
-    def __call__(self) -> tuple[Record, ...]:
-        """Run every job to its end and give their records, in the order of the plan."""
+    def __post_init__(self) -> None:
         leave = self.plan.options.leave_stopped
-        jobs = [
+        self._jobs = [
             _Job(planned, record.begin(planned, self.plan.limits, leave_stopped=leave), self.keeping)
             for planned in self.plan.jobs
         ]
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The records of the jobs as they stand, in the order of the plan."""
+        return tuple(job.record for job in self._jobs)
+
+    def __call__(self) -> None:
+        """Run every job to its end."""
+        jobs = self._jobs
         threads = ThreadPoolExecutor(_ACT_THREADS, thread_name_prefix="safe-reinit-act")
         act = Act(self.cloud, self.clock, self.plan, self._tell_call)
         try:
@@ -83,7 +92,6 @@ class Runner:
                 self._rest(jobs)
         finally:
             threads.shutdown(wait=not self.leave.is_set(), cancel_futures=True)
-        return tuple(job.record for job in jobs)
 
     def _rest(self, jobs: Sequence[_Job]) -> None:
         """Wait for the next tick, or until a call has ended."""
@@ -130,13 +138,12 @@ class Runner:
         """Make one call on a thread of its own; what goes wrong before it is tried again on the next tick."""
         try:
             act(job.planned, job, send)
-        except Refused as answer:
-            if codes.of_credentials(answer.code):
-                self._blind(job, answer.code)
         except NoCredentials:
             self._blind(job, "NoCredentials")
-        except CloudError:
-            pass  # the look before the call failed; the next tick decides anew
+        except CloudError as failed:  # the look before the call; the next tick decides anew
+            if isinstance(failed, Refused) and codes.of_credentials(failed.code):
+                self._blind(job, failed.code)
+            job.keep(lambda before: record.stuck(before, self.clock.time()))
         except Exception as error:  # noqa: BLE001 - whatever it is, the machine must come back
             failure = Failure(None, f"An unexpected {type(error).__name__} ended the run.", hint="Please report this.")
             job.keep(lambda before: record.fail(_lose_asked(before, send, self.clock.time()), failure))
@@ -161,7 +168,9 @@ class Runner:
         self._tell(name, instance, disk, {"action": send.action, "force": send.force, **data})
 
     def _tell(self, event: EventName, instance: str | None, disk: str | None, data: Mapping[str, object]) -> None:
-        self.on_event(Event(self.clock.now(), self.run_id, event, instance, disk, data))
+        """Tell whoever listens; a listener that fails is no reason to leave a machine stopped."""
+        with contextlib.suppress(Exception):
+            self.on_event(Event(self.clock.now(), self.run_id, event, instance, disk, data))
 
 
 def _interrupt(before: Record) -> Record:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from alibabacloud_ecs20140526 import models
 
+from .. import codes
 from ..cloud import Accepted, Look, OnCall, Refused, Unanswered
 from ..model import Caller, Disk, Image, Instance, Options, Snapshot, SnapshotLink
 from . import shapes
@@ -180,6 +181,8 @@ class Aliyun:
         try:
             self._exchange.ecs(action, _method(action), request, ids)
         except Refused as refused:
+            if codes.throttled(refused.code) or refused.http_status >= 500:
+                raise  # no answer to the question; it may be asked again
             return refused.code
         return "OK"
 

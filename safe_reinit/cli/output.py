@@ -115,6 +115,6 @@ def lines(shown: Iterable[Line], stream: Any) -> None:  # noqa: ANN401 - a text 
     from rich.console import Console  # noqa: PLC0415 - only on a terminal
     from rich.text import Text  # noqa: PLC0415 - see above
 
-    console = Console(file=stream, highlight=False, soft_wrap=True)
+    console = Console(file=stream, highlight=False)
     for line in shown:
         console.print(Text(line.text, style=line.style))

@@ -115,15 +115,16 @@ class Progress:
             self.say(f"{event.at:%H:%M:%S} {shown}")
 
     def _live(self, shown: str) -> None:
+        from rich.markup import escape  # noqa: PLC0415 - only on a terminal
+
         with self._lock:
             if self._status is None:
-                from rich.console import Console  # noqa: PLC0415 - only on a terminal
+                from rich.console import Console  # noqa: PLC0415 - see above
 
                 self._console = Console(stderr=True)
-                self._status = self._console.status(shown)
+                self._status = self._console.status("")
                 self._status.start()
-            else:
-                self._status.update(shown)
+            self._status.update(escape(shown))
 
     def _write(self, event: Event) -> None:
         with self._lock:

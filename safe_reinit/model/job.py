@@ -104,6 +104,8 @@ class Record:
 
     instance_id: str
     power_before: Literal["Running", "Stopped"]
+    may_stop: bool
+    """Whether the plan stops the instance."""
     leave_stopped: bool
     limits: Limits
     disks: tuple[Wipe, ...]
@@ -124,6 +126,10 @@ class Record:
     """A time limit passed with nothing left to do."""
     instance_status: str = ""
     """As last seen."""
+    unseen_since: float | None = None
+    """Cloud seconds since when no look was answered."""
+    stuck_since: float | None = None
+    """Cloud seconds since when the look before a call has failed."""
     missing_reads: int = 0
     missing_since: float | None = None
     version: int = 1

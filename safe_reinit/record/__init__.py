@@ -6,7 +6,7 @@ an intended start is never taken back.
 
 from .answered import accepted, intend, lost, refused
 from .seen import learn
-from .state import SETTLING, SETTLING_READS, begin, fail, interrupt, outcome
+from .state import SETTLING, SETTLING_READS, begin, fail, interrupt, outcome, stuck
 
 __all__ = [
     "SETTLING",
@@ -20,4 +20,5 @@ __all__ = [
     "lost",
     "outcome",
     "refused",
+    "stuck",
 ]

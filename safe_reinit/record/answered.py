@@ -12,6 +12,7 @@ from .state import close_phase, fail, open_phase
 
 def intend(record: Record, send: Send, seen: Observation) -> Record:
     """Note that a call is about to be sent; this is committed before it is."""
+    record = replace(record, stuck_since=None)
     if send.action == "ReInitDisk":
         fence = _fence(record, seen, send.subject)
         record = _with_wipe(
@@ -25,7 +26,7 @@ def intend(record: Record, send: Send, seen: Observation) -> Record:
         step, state="asked", tries=step.tries + 1, due=None, reads=0, moving=False,
         first_at=seen.at if step.first_at is None else step.first_at,
     )  # fmt: skip
-    record = _with_step(record, send, asked)
+    record = replace(_with_step(record, send, asked), instance_status="")  # what was seen before it says no more
     return (
         record if send.force else open_phase(record, "start" if send.action == "StartInstance" else "stop", seen.when)
     )

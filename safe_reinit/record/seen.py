@@ -15,6 +15,7 @@ def learn(record: Record, seen: Observation) -> Record:
     if seen.credentials_refused:
         record = fail(record, _credentials_refused(seen.credentials_refused))
         record = replace(record, blind=True, disks=tuple(_in_doubt(wipe) for wipe in record.disks))
+    record = _learn_unseen(record, seen)
     if seen.seen:
         record = _learn_missing(record, seen)
         if seen.instance is not None:
@@ -27,6 +28,18 @@ def learn(record: Record, seen: Observation) -> Record:
     if record.turned_back_at is None and (record.turned_back or only_power):
         record = replace(record, turned_back_at=seen.at)
     return _close_reinit(record, seen.when)
+
+
+def _learn_unseen(record: Record, seen: Observation) -> Record:
+    """Turn back when nothing can be looked at for so long that a machine would wait down for nothing."""
+    if seen.seen:
+        return replace(record, unseen_since=None)
+    if record.unseen_since is None:
+        return replace(record, unseen_since=seen.at)
+    if seen.at - record.unseen_since <= record.limits.retry or not _todo(record):
+        return record
+    message = "ECS could not be looked at for too long."
+    return fail(record, Failure(None, message, hint="Check the network, then look with --dry-run."))
 
 
 def _learn_missing(record: Record, seen: Observation) -> Record:

@@ -18,6 +18,7 @@ def begin(job: PlannedJob, limits: Limits, *, leave_stopped: bool) -> Record:
     return Record(
         instance_id=job.instance_id or "",
         power_before="Running" if job.power_before == "Running" else "Stopped",
+        may_stop=job.will_stop,
         leave_stopped=leave_stopped,
         limits=limits,
         disks=tuple(Wipe(disk.disk_id) for disk in job.disks),
@@ -68,3 +69,13 @@ def close_phase(record: Record, name: PhaseName, when: datetime, result: PhaseRe
 def interrupt(record: Record) -> Record:
     """Note that somebody asked the run to end: no wipe is sent from here on."""
     return replace(record, interrupted=True)
+
+
+def stuck(record: Record, at: float) -> Record:
+    """Note that the look before a call failed; for long enough, the job turns back instead of waiting down for ever."""
+    if record.stuck_since is None:
+        return replace(record, stuck_since=at)
+    if at - record.stuck_since <= record.limits.retry or record.turned_back:
+        return record
+    message = "The facts could not be looked at again before the next call for too long."
+    return fail(record, Failure(None, message, hint="Check the network and the rights, then look with --dry-run."))

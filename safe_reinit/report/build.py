@@ -109,6 +109,12 @@ def of_run(  # noqa: PLR0913 - what there is to say
     return replace(report, run_id=run_id, error=error if report.exit_code else None)
 
 
+def of_bug(told: Report, bug: Exception) -> Report:
+    """Report a run that an unexpected error ended: what is known of the data and the power stays as it is told."""
+    failure = Failure(None, f"An unexpected {type(bug).__name__} ended the run.", hint=Error.hint)
+    return replace(told, outcome="bug", exit_code=exit_code("bug"), error=failure)
+
+
 def refusal(plan: Plan) -> Error:
     """Say in one sentence why a plan may not be run."""
     from ..errors import RunRefused  # noqa: PLC0415 - keeps the names of this module about reports

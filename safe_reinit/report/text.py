@@ -41,8 +41,10 @@ def clean(text: str) -> str:
 def plan_lines(plan: Plan) -> Iterator[Line]:
     """Show the plan."""
     count = sum(len(job.disks) for job in plan.jobs)
-    where = f"in {plan.region}, account {plan.account}"
-    yield Line(f"Plan: reinitialise {count} disk{'s' if count != 1 else ''} {where}", "bold")
+    where = f"{plan.region}, account {plan.account}"
+    what = "1 disk; what is on it now is lost" if count == 1 else f"{count} disks; what is on them now is lost"
+    yield Line(f"Plan: reinitialise {what}", "bold")
+    yield Line(f"  {where}", "dim")
     for job in plan.jobs:
         yield Line()
         yield from _job_lines(job, plan)
