@@ -61,8 +61,8 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
         raise UsageError(f"{unknown[0]} is no owner parameter of ReInitDisk.", hint=f"Use {', '.join(_OWNER)}.")
     access_key = (credentials[0], Secret(credentials[1])) if credentials else None
     place = where.locate(settings, os.environ, access_key)
-    rate = where.time_scale(os.environ, loopback=place.loopback) if clock is None else clock.rate
-    return Client(place, settings, clock or Clock(rate), dict(owner or {}))
+    clock = clock or Clock(where.time_scale(os.environ, loopback=place.loopback))
+    return Client(place, settings, clock, dict(owner or {}))
 
 
 class Client:
@@ -303,6 +303,12 @@ def _error_of(told: Report) -> Error:
     error = cls(told.error.message if told.error else cls.meaning)
     if told.error:
         error.hint = told.error.hint or cls.hint
+        if told.outcome in (
+            "unknown",
+            "not-restarted",
+            "stranded",
+        ):  # a machine is down: say first what to do about that
+            error.hint = " ".join(dict.fromkeys([cls.hint, error.hint]))
         error.code, error.request_id, error.action = told.error.code, told.error.request_id, told.error.action
     error.report = told
     return error

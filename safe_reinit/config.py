@@ -107,7 +107,8 @@ class Setting:
     help: str
     in_env: bool = True
     in_file: bool = True
-    secret: bool = False
+    also: str = ""
+    """An environment variable of others that is read after ours."""
 
     @property
     def variable(self) -> str:
@@ -121,7 +122,7 @@ class Setting:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("region", region, None, "the region of the disks"),
+    Setting("region", region, None, "the region of the disks", also="ALIBABA_CLOUD_REGION_ID"),
     Setting("profile", text, None, "the aliyun CLI profile whose credentials are used"),
     Setting("endpoint", text, None, "[http://|https://]HOST[:PORT] of ECS; http only on this machine"),
     Setting("endpoints", endpoints, {}, "the endpoint of each product: ecs, sts, ess, ebs, kms", in_env=False),
@@ -226,8 +227,8 @@ def _resolve(
     given: list[tuple[Source, str, object]] = []
     if flags.get(setting.name) is not None:
         given.append(("flag", setting.option, flags[setting.name]))
-    if setting.in_env and environment.get(setting.variable):
-        given.append(("env", setting.variable, environment[setting.variable]))
+    variables = (setting.variable, setting.also) if setting.in_env else ()
+    given += [("env", name, environment[name]) for name in variables if environment.get(name)]
     if setting.in_file and content.get(setting.name) is not None:
         given.append(("file", f"{path}: {setting.name}", content[setting.name]))
     for source, where, raw in given:
@@ -252,8 +253,9 @@ def find(file: str | None, environment: Mapping[str, str]) -> Path | None:
         if not path.is_file():
             raise UsageError(f"There is no configuration file {named}.", hint="Correct --config or SAFE_REINIT_CONFIG.")
         return path
-    home = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "~")).expanduser() / ".config")
-    for folder in (Path(home) / "safe-reinit", Path("/etc/safe-reinit")):
+    from platformdirs.unix import Unix  # noqa: PLC0415 - only where no file is named
+
+    for folder in (Unix("safe-reinit").user_config_path, Path("/etc/safe-reinit")):
         if (folder / "config.yaml").is_file():
             return folder / "config.yaml"
     return None

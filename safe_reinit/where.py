@@ -54,7 +54,7 @@ def time_scale(environment: Mapping[str, str], *, loopback: bool) -> float:
 
 
 def _region(environment: Mapping[str, str], profile: str | None) -> str:
-    found = environment.get("ALIBABA_CLOUD_REGION_ID") or region_of(profile, environment)
+    found = region_of(profile, environment)
     if not found:
         raise UsageError(
             "No region is known.", hint="Give --region, for example --region cn-hangzhou, or set region in the config."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,7 +68,19 @@ class Output:
         print(dumps(document), flush=True)  # noqa: T201 - this is where results go
 
     def report(self, told: Report) -> None:
-        """Write the report where it belongs, and into the file that was asked for."""
+        """Write the report where it belongs, and into the file that was asked for.
+
+        That it cannot be written changes nothing of what happened, so it changes no exit code.
+        """
+        try:
+            self._report(told)
+        except OSError:
+            say("safe-reinit: The report could not be written to stdout.")
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if self.report_file:
+            self._into_file(told)
+
+    def _report(self, told: Report) -> None:
         from .. import report  # noqa: PLC0415 - only where it is needed
 
         stream = sys.stderr if self.events_on_stdout else sys.stdout
@@ -77,13 +90,16 @@ class Output:
             print(report.to_markdown(told), end="", file=stream, flush=True)
         else:
             lines(report.report_lines(told), stream)
-        if self.report_file:
-            form = report.to_markdown(told) if self.report_file.endswith(".md") else report.dumps(report.to_json(told))
-            try:
-                with open(self.report_file, "w", encoding="utf-8") as file:
-                    file.write(form)
-            except OSError:
-                say(f"safe-reinit: The report could not be written to {self.report_file}.")
+
+    def _into_file(self, told: Report) -> None:
+        from .. import report  # noqa: PLC0415 - only where it is needed
+
+        form = report.to_markdown(told) if self.report_file.endswith(".md") else report.dumps(report.to_json(told))
+        try:
+            with open(self.report_file, "w", encoding="utf-8") as file:
+                file.write(form)
+        except OSError:
+            say(f"safe-reinit: The report could not be written to {self.report_file}.")
 
 
 def end(error: Error, output: Output) -> int:

@@ -35,6 +35,8 @@ def command(flags: Mapping[str, Any], argv: Sequence[str]) -> int:
     password = _password(config, flags)
     if not flags["disk"]:
         raise UsageError("No disk is named.", hint="Name one with --disk d-...")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     with ExitStack() as stack:
         client = _client(config, stack)
         progress = stack.enter_context(Progress(config, client.region))
@@ -141,7 +143,9 @@ def _client(config: Config, stack: ExitStack) -> Client:
         return connect(config=config)
     simulator = _simulator(config, stack)
     settings = {name: config.of(name) for name in config}
-    settings["region"] = replace(settings["region"], value=config["region"] or simulator.region)
+    region = settings["region"]
+    if region.where not in ("--region", "SAFE_REINIT_REGION"):  # one that is meant for the real cloud is not meant here
+        settings["region"] = replace(region, value=simulator.region)
     settings["endpoint"] = replace(settings["endpoint"], value=simulator.url)
     settings["profile"] = replace(settings["profile"], value=None)
     say("SIMULATION: an embedded simulator answers; no cloud is touched.")
@@ -155,6 +159,11 @@ def _simulator(config: Config, stack: ExitStack) -> Simulator:
         return stack.enter_context(Simulator(world=config["world"], speed=_SIMULATION_SPEED))
     except (ValueError, OSError) as error:
         raise UsageError(f"The world cannot be used: {error}", hint="Correct --world.") from None
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    """End as Ctrl-C does, while nothing has been changed yet."""
+    raise KeyboardInterrupt
 
 
 @contextmanager
