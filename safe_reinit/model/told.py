@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from .cloud import Caller
 from .job import Evidence, Failure, Phase
 from .plan import Becomes, Finding
 
@@ -57,6 +56,14 @@ class Operator:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """Who the credentials belong to; the account stands by itself."""
+
+    arn: str
+    type: str
+
+
+@dataclass(frozen=True)
 class PlanReference:
     """How the plan of a run is named."""
 
@@ -101,6 +108,7 @@ class JobReport:
 class Report:
     """The whole truth about a run or a dry run; its members are those of the JSON report, schema 1."""
 
+    schema: int
     tool_version: str
     run_id: str | None
     outcome: Outcome
@@ -110,7 +118,7 @@ class Report:
     ended_at: datetime
     region: str
     account: str
-    caller: Caller | None
+    caller: Identity | None
     operator: Operator
     reason: str | None
     plan: PlanReference | None
@@ -120,4 +128,3 @@ class Report:
     calls: tuple[Call, ...]
     looks: int | None
     next: tuple[str, ...]
-    schema: int = 1

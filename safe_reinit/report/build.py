@@ -17,6 +17,7 @@ from ..model import (
     DataState,
     DiskReport,
     Failure,
+    Identity,
     JobReport,
     Operator,
     Outcome,
@@ -28,6 +29,8 @@ from ..model import (
     Report,
     Wipe,
 )
+
+SCHEMA = 1
 
 _JOBS_WITH_LOOKS = 20
 """Up to so many jobs the report lists the looks; over that it counts them."""
@@ -51,6 +54,7 @@ def started(at: datetime, region: str = "", reason: str | None = None) -> Starte
 def of_error(begun: Started, now: datetime, error: Error, calls: Sequence[Call] = ()) -> Report:
     """Report a command that failed before it had a plan."""
     return Report(
+        schema=SCHEMA,
         tool_version=_version(),
         run_id=None,
         outcome=error.outcome,
@@ -138,6 +142,7 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
     many = len(jobs) > _JOBS_WITH_LOOKS
     looks = [call for call in calls if call.action.startswith(("Describe", "Get"))]
     return Report(
+        schema=SCHEMA,
         tool_version=_version(),
         run_id=None,
         outcome=outcome,
@@ -147,7 +152,7 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
         ended_at=now,
         region=plan.region,
         account=plan.account,
-        caller=plan.caller,
+        caller=Identity(plan.caller.arn, plan.caller.type),
         operator=_operator(),
         reason=plan.reason,
         plan=PlanReference(plan.fingerprint, None, plan.confirm_with),
