@@ -74,7 +74,7 @@ def endpoints(value: object) -> dict[str, str]:
         raise ValueError("not a mapping of products to endpoints")
     unknown = sorted(str(name) for name in value if name not in PRODUCTS)
     if unknown:
-        raise ValueError(f"{unknown[0]} is not one of {', '.join(PRODUCTS)}")
+        raise ValueError(f"not a mapping of {', '.join(PRODUCTS)} to endpoints: there is no {unknown[0]}")
     return dict(value)
 
 
@@ -92,7 +92,7 @@ def report_file(value: object) -> str:
     """Read the name of a report file; its ending says the form."""
     name = text(value)
     if not name.endswith((".json", ".md")):
-        raise ValueError("a report file ends in .json or .md")
+        raise ValueError("not a file name that ends in .json or .md")
     return name
 
 
@@ -196,7 +196,7 @@ def resolve(flags: Mapping[str, object], environment: Mapping[str, str], file: s
     """
     path = find(file, environment)
     content = load(path) if path else {}
-    problems = [f"{key} is not a setting" for key in content if not _in_file(key)]
+    problems = [f"{path}: {key} is not a setting" for key in content if not _in_file(key)]
     values: dict[str, Value] = {}
     for setting in SETTINGS:
         try:
@@ -204,8 +204,7 @@ def resolve(flags: Mapping[str, object], environment: Mapping[str, str], file: s
         except _ProblemError as problem:
             problems.append(str(problem))
     if problems:
-        begin = f"{path}: " if path and any(" of " not in each for each in problems) else ""
-        raise UsageError(f"{begin}{'; '.join(problems)}.", hint="See safe-reinit config example.")
+        raise UsageError(f"{'; '.join(problems)}.", hint="See safe-reinit --help and safe-reinit config example.")
     return Config(values)
 
 
@@ -235,8 +234,8 @@ def _resolve(
         try:
             return Value(setting.read(raw), source, where)
         except ValueError as problem:
-            place = setting.name if source == "file" else f"the value of {where}"
-            raise _ProblemError(f"{place}: {problem}") from None
+            place = f"{where}:" if source == "file" else f"The value of {where} is"
+            raise _ProblemError(f"{place} {problem}") from None
     return Value(setting.default, "default", "")
 
 

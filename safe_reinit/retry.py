@@ -17,7 +17,7 @@ from .cloud import CloudError, NoCredentials, Refused
 
 T = TypeVar("T")
 
-_LOOK_ATTEMPTS = 4
+_LOOK_ATTEMPTS = 3
 _THROTTLED_PATIENCE = 90.0
 """Cloud seconds: who is throttled in one minute is refused until the next (ECS, API throttling)."""
 
@@ -36,7 +36,7 @@ class Patient:
         """Give the answer of the look, or raise its last failure.
 
         Raises:
-            CloudError: it failed for good, four times, or was throttled for 90 cloud seconds.
+            CloudError: it failed for good, three times, or was throttled for 90 cloud seconds.
 
         """
         began = self._clock.time()

@@ -19,9 +19,10 @@ def locate(settings: Config, environment: Mapping[str, str], access_key: tuple[s
         UsageError: an endpoint or the CA bundle is not usable, or no region is known.
 
     """
+    endpoint = parse(settings["endpoint"]) if settings["endpoint"] else None
     return Where(
         region=settings["region"] or _region(environment, settings["profile"]),
-        endpoint=parse(settings["endpoint"]) if settings["endpoint"] else None,
+        endpoint=endpoint,
         endpoints={product: parse(host) for product, host in settings["endpoints"].items()},
         profile=settings["profile"] or "",
         access_key=access_key,

@@ -31,7 +31,7 @@ class Output:
     def from_argv(cls, argv: Sequence[str], environment: Mapping[str, str]) -> Output:
         """Guess the form before the command line is understood, so that a misuse of it is told in that form too."""
         form = environment.get("SAFE_REINIT_OUTPUT", "text")
-        for this, after in zip(argv, [*argv[1:], ""], strict=True):
+        for this, after in zip(argv, [*argv[1:], ""], strict=False):
             if this == "--output":
                 form = after
             elif this.startswith("--output="):
