@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .client import Client, Interrupt, connect
+    from .client import Client, connect
     from .errors import (
         Error,
         NotRestarted,
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
         Stranded,
         UsageError,
     )
+    from .interrupt import Interrupt
     from .model import Event, Finding, Plan, Report
 
 _HOME = {
-    "client": ("Client", "Interrupt", "connect"),
+    "client": ("Client", "connect"),
+    "interrupt": ("Interrupt",),
     "errors": (
         "Error", "NotRestarted", "OutcomeUnknown", "PartlyDone", "RunFailed", "RunRefused", "Stranded", "UsageError",
     ),

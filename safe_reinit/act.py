@@ -18,6 +18,10 @@ from .look import observe, tick
 from .model import DiskFacts, Failure, Observation, Plan, PlannedJob, Record, Send
 from .plan import expected, moved
 
+_FRESH = 3.0
+"""Cloud seconds for which a look may be acted on."""
+_FRESH_REAL = 0.2
+"""Real seconds that are always allowed for that."""
 _OURS = ("Status",)
 """What our own stop changes of an instance; ``decide`` judges it instead."""
 
@@ -30,7 +34,22 @@ class Keeper(Protocol):
         """The record as it stands."""
 
     def keep(self, change: Callable[[Record], Record]) -> Record:
-        """Change the record, keep it, and give it; raises where this process may not write it any more."""
+        """Change the record and give it; it is written down if that is possible.
+
+        Raises:
+            LeaseLostError: another process holds the run; the change is not made.
+        """
+
+    def commit(self, change: Callable[[Record], Record]) -> Record:
+        """Change the record as ``keep`` does, but only if it is written down: what follows is sent because of it.
+
+        Raises:
+            JournalError: it could not be written, for the first time; the change is not made, and the job turns back.
+            LeaseLostError: another process holds the run; the change is not made.
+        """
+
+    def check(self) -> None:
+        """See that this process still holds the run; raises where it does not."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +75,25 @@ class Act:
         known = keeper.keep(lambda before: record.learn(before, seen))
         if decide(known, seen) != send:
             return
-        known = keeper.keep(lambda before: record.intend(before, send, seen))
+        if self._stale(seen):
+            return
+        known = keeper.commit(lambda before: record.intend(before, send, seen))
         self.tell("intend", send, {"attempt": _tries(known, send)})
+        keeper.check()
+        if self._stale(seen):  # the disk took too long to write the intention down: it was not sent, and may be anew
+            self._not_sent(keeper, send, NotSent(send.action, "the look before it had grown old"), 0)
+            return
         self._call(keeper, send, _tries(known, send))
+
+    def _stale(self, seen: Observation) -> bool:
+        """Tell whether a look is too old to act on; hurried time never asks for less than a fifth of a real second."""
+        return self.clock.time() - seen.at > max(_FRESH, _FRESH_REAL * self.clock.rate)
 
     def _look_again(self, job: PlannedJob, keeper: Keeper, send: Send) -> Observation | None:
         """Read the facts again; where they moved, the job ends instead."""
         if send.action == "StartInstance" or send.force:
             return tick(self.cloud, self.clock, [keeper.record])[0]
+        at, when = self.clock.time(), self.clock.now()  # before the looks: what they show is at least as new
         disk_ids = [disk.disk_id for disk in job.disks]
         facts = observe(self.cloud, self.clock, self.plan.region, disk_ids, self.plan.options)
         ahead = {wipe.disk_id for wipe in keeper.record.disks if wipe.state == "todo"}
@@ -80,14 +110,15 @@ class Act:
             )
             keeper.keep(lambda before: record.fail(before, failure))
             return None
-        return Observation(
-            at=self.clock.time(),
-            when=self.clock.now(),
+        seen = Observation(
+            at=at,
+            when=when,
             seen=True,
             instance=untouched[0].instance if untouched else None,
             disks={each.disk.disk_id: each.disk for each in facts.disks if each.disk},
             progressing=tuple(shot for each in facts.disks for shot in each.snapshots if shot.status == "progressing"),
         )
+        return tick(self.cloud, self.clock, [keeper.record])[0] if self._stale(seen) else seen
 
     def _call(self, keeper: Keeper, send: Send, attempt: int) -> None:
         try:
@@ -95,17 +126,20 @@ class Act:
         except Refused as refused:
             self._refused(keeper, send, refused, attempt)
         except NotSent as not_sent:
-            at = self.clock.time()
-            failure = Failure("NotSent", str(not_sent), action=send.action, hint="Check the network of this machine.")
-            due = retry.due(attempt, at, None)
-            keeper.keep(lambda before: record.refused(before, send, failure, at, self.clock.now(), due))
-            self.tell("answer", send, {"code": "NotSent"})
+            self._not_sent(keeper, send, not_sent, attempt)
         except CloudError:
             keeper.keep(lambda before: record.lost(before, send, self.clock.time()))
             self.tell("answer", send, {"code": "Unanswered"})
         else:
             keeper.keep(lambda before: record.accepted(before, send, self.clock.time()))
             self.tell("answer", send, {"code": "OK", "request_id": answer})
+
+    def _not_sent(self, keeper: Keeper, send: Send, not_sent: NotSent, attempt: int) -> None:
+        at = self.clock.time()
+        failure = Failure("NotSent", str(not_sent), action=send.action, hint="Check the network of this machine.")
+        due = retry.due(attempt, at, None) if attempt else at
+        keeper.keep(lambda before: record.refused(before, send, failure, at, self.clock.now(), due))
+        self.tell("answer", send, {"code": "NotSent"})
 
     def _send(self, send: Send, attempt: int) -> str:
         if send.action == "StopInstance":

@@ -7,7 +7,8 @@ import os
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Literal, TypeVar
 
 from . import aliyun, report, where
 from .aliyun.endpoints import Where
@@ -17,13 +18,14 @@ from .cloud import CloudError, NoCredentials, Refused
 from .codes import lookup
 from .config import Config, resolve
 from .errors import BY_OUTCOME, Error, RunRefused, UsageError
+from .execution import Execution
+from .interrupt import Interrupt
+from .journal import Journal, default_path
 from .look import observe
 from .model import Call, Event, Limits, Options, Plan, Report, Secret
 from .plan import make_plan
-from .run import Runner
 
-if TYPE_CHECKING:
-    from .aliyun.client import Aliyun
+T = TypeVar("T")
 
 _OWNER = ("owner_account", "owner_id", "resource_owner_account", "resource_owner_id")
 
@@ -35,6 +37,7 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     endpoint: str | None = None,
     config: str | Config | None = None,
     credentials: tuple[str, str] | None = None,
+    journal: str | None = None,
     clock: Clock | None = None,
     owner: Mapping[str, str | int] | None = None,
 ) -> Client:
@@ -46,6 +49,8 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
         endpoint: ``[http://|https://]HOST[:PORT]`` of ECS; a loopback one serves every product.
         config: the path of a configuration file, or settings that are resolved already; a file found by itself if none.
         credentials: an AccessKey id and its secret, for a simulator.
+        journal: the journal file; else that of the configuration, of root or of the user. On loopback with fixed
+            ``credentials`` it is kept in memory unless it is named.
         clock: the clock that waits run on.
         owner: the legacy owner parameters of ReInitDisk: ``owner_account``, ``owner_id``, ``resource_owner_account``,
             ``resource_owner_id``.
@@ -54,7 +59,7 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
         UsageError: a setting is not usable, or no region is known.
 
     """
-    flags = {"region": region, "profile": profile, "endpoint": endpoint}
+    flags = {"region": region, "profile": profile, "endpoint": endpoint, "journal": journal}
     settings = config if isinstance(config, Config) else resolve(flags, os.environ, config)
     unknown = sorted(set(owner or {}) - set(_OWNER))
     if unknown:
@@ -126,12 +131,18 @@ class Client:
             accept=_accepted(accept),
         )
         calls: list[Call] = []
-        with _Gateway(self._where, _both(calls.append, on_call)) as cloud:
+        told = _safely(on_call)
+
+        def both(call: Call) -> None:
+            calls.append(call)
+            told(call)
+
+        with contextlib.closing(aliyun.connect(self._where, both)) as cloud:
             try:
                 facts = observe(cloud, self._clock, self.region, _disk_ids(disk_ids), options)
             except CloudError as error:
                 raise _refusal(error) from None
-        plan = make_plan(facts, options, self._limits(), reason or get["reason"])
+        plan = make_plan(facts, options, self._limits(), reason or get["reason"], secrets.token_hex(8))
         with self._lock:
             self._planned[_key(plan)] = calls
         return plan
@@ -165,21 +176,80 @@ class Client:
             refused.report = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=refused)
             raise refused
         run_id = f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
-        bug: Exception | None = None
-        with _Gateway(self._where, _both(calls.append, on_call)) as cloud:
-            runner = Runner(cloud, self._clock, plan, run_id, on_event or (lambda _: None))
-            with stop or Interrupt() as interrupt:
-                interrupt.bind(runner)
-                try:
-                    runner()
-                except Exception as error:  # noqa: BLE001 - even then the report says what is known
-                    bug = error
-        told = report.of_run(begun, self._clock.now(), plan, runner.records, calls, run_id=run_id)
-        if bug is not None:
-            told = report.of_bug(told, bug)
-        if told.exit_code == 0:
-            return told
-        raise _error_of(told)
+        with self._journal() as journal:
+            execution = Execution(
+                self._where, self._clock, journal, _safely(on_event), _safely(on_call), stop or Interrupt()
+            )
+            try:
+                told = execution.begin(plan, run_id, calls, self._settings["on_unknown"])
+            except RunRefused as error:
+                error.report = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=error)
+                raise
+        return _done(told)
+
+    def resume(
+        self,
+        run_id: str,
+        *,
+        verdict: Literal["reinitialised", "intact"] | None = None,
+        password: str | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        on_call: Callable[[Call], None] | None = None,
+        stop: Interrupt | None = None,
+    ) -> Report:
+        """Go on with a run whose process is gone, or that left something owed, and report.
+
+        Nothing that was answered is repeated; what was not is settled by looking, behind the fence; the power comes
+        back as promised. No consent is needed: the run had it.
+
+        Args:
+            run_id: its name, as ``runs`` and the report have it.
+            verdict: what became of the disks whose outcome is unknown, where you know it (from ActionTrail): the job
+                then ends whatever the power.
+            password: the password to set, where the plan had one.
+            on_event: is told what happens.
+            on_call: is told every HTTP exchange.
+            stop: lets another thread ask the run to end.
+
+        Raises:
+            UsageError: there is no such run in the journal, or it is of another region or endpoint.
+            RunRefused: it has ended, or somebody holds it.
+            Error: of the class of the outcome unless it is ``done``.
+        """
+        with self._journal() as journal:
+            execution = Execution(
+                self._where, self._clock, journal, _safely(on_event), _safely(on_call), stop or Interrupt()
+            )
+            told = execution.resume(run_id, verdict, Secret(password) if password else None)
+        return _done(told)
+
+    def abandon(self, run_id: str) -> None:
+        """Let an open run's instances go without another call, because you plan anew; its outcome stays as it is.
+
+        Raises:
+            UsageError: there is no such run.
+            RunRefused: it has ended, or somebody holds it.
+        """
+        with self._journal() as journal:
+            Execution(self._where, self._clock, journal, _safely(None), _safely(None), Interrupt()).close(run_id)
+
+    def _journal(self) -> Journal:
+        return Journal(self.journal_path)
+
+    @property
+    def journal_path(self) -> Path | None:
+        """Where runs are written down; ``None`` in memory."""
+        if self._settings["journal"] is None and self._where.access_key is not None and self._where.loopback:
+            return None
+        return Path(self._settings["journal"] or default_path(os.environ))
+
+    def check_journal(self) -> None:
+        """See that runs can be written down, before anything else is done.
+
+        Raises:
+            UsageError: they cannot.
+        """
+        self._journal().close()
 
     def calls_of(self, plan: Plan) -> list[Call]:
         """Give the calls that making this plan took, once."""
@@ -195,58 +265,6 @@ class Client:
             start=get["timeout_start"],
             force_stop_after=get["force_stop_after"],
         )
-
-
-class Interrupt:
-    """Asks a run to end: calls in flight end, the power comes back, no wipe is sent any more.
-
-    Asked a second time, the run is left at once as it stands, and ``left`` says so.
-    """
-
-    def __init__(self) -> None:
-        self._runner: Runner | None = None
-        self.asked = False
-        self.left = False
-
-    def __enter__(self) -> Interrupt:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._runner = None
-
-    def bind(self, runner: Runner) -> None:
-        """Point at the run that is to be ended."""
-        self._runner = runner
-        if self.asked:
-            self._pass_on()
-
-    def ask(self) -> None:
-        """Ask the run to end; before it has begun, it ends as it begins."""
-        self.left = self.asked
-        self.asked = True
-        self._pass_on()
-
-    def _pass_on(self) -> None:
-        if self._runner is not None:
-            self._runner.stop.set()
-            if self.left:
-                self._runner.leave.set()
-            self._runner.wake.set()
-
-
-class _Gateway:
-    """The cloud for one plan or one run."""
-
-    def __init__(self, place: Where, on_call: Callable[[Call], None]) -> None:
-        self._where = place
-        self._on_call = on_call
-
-    def __enter__(self) -> Aliyun:
-        self._cloud = aliyun.connect(self._where, self._on_call)
-        return self._cloud
-
-    def __exit__(self, *_: object) -> None:
-        self._cloud.close()
 
 
 def _disk_ids(disk_ids: Sequence[str]) -> list[str]:
@@ -314,12 +332,19 @@ def _error_of(told: Report) -> Error:
     return error
 
 
-def _both(first: Callable[[Call], None], second: Callable[[Call], None] | None) -> Callable[[Call], None]:
-    def tell(call: Call) -> None:
-        first(call)
-        if second is not None:
-            with contextlib.suppress(Exception):  # a listener that fails must not make an answer look lost
-                second(call)
+def _done(told: Report) -> Report:
+    if told.exit_code == 0:
+        return told
+    raise _error_of(told)
+
+
+def _safely(listener: Callable[[T], None] | None) -> Callable[[T], None]:
+    """Keep a listener that fails from making an answer look lost or leaving a machine stopped."""
+
+    def tell(value: T) -> None:
+        if listener is not None:
+            with contextlib.suppress(Exception):
+                listener(value)
 
     return tell
 

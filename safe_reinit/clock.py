@@ -12,6 +12,16 @@ import time
 from datetime import datetime, timezone
 
 
+def unix_time() -> float:
+    """Tell the real seconds since the epoch, for leases that processes share."""
+    return time.time()
+
+
+def boottime() -> float:
+    """Tell the real seconds since boot, counted through suspension, for a lease that must not outlive a sleep."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 class Clock:
     """The present, and waiting; ``rate`` is the number of cloud seconds in a real one."""
 

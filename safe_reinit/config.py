@@ -138,6 +138,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("key_pair", text, None, "the key pair to log in with after a system disk is wiped"),
     Setting("password_env", text, None, "the environment variable that holds the password to set"),
     Setting("security_enhancement", one_of("Active", "Deactive"), None, "Active or Deactive"),
+    Setting("on_unknown", one_of("ask", "retry"), "ask", "what to do when the answer to ReInitDisk was lost unwatched"),
+    Setting("journal", text, None, "the journal of runs; else that of root or of the user"),
     Setting("output", one_of("text", "json", "markdown"), "text", "the form of the result on stdout"),
     Setting("report", report_file, None, "write the report to this file (.json, .md)"),
     Setting("events", text, None, "write events as JSON lines to this file, or - for stdout"),

@@ -3,13 +3,14 @@
     wait for snapshots -> StopInstance -> wait -> ReInitDisk -> wait for the proof -> StartInstance -> wait
 
 What no path leads to: ReInitDisk once a start is intended, on an instance that is not Stopped, on a disk that is not
-In_use on it, after an error or an interruption, or a second time unless the first is proven not done. A start while any
-disk's outcome is in doubt. Anything while the answer to a call is outstanding.
+In_use on it, after an error or an interruption, or a second time unless the first is proven not done or the fence
+proves that nobody used the machine since. A start while any disk's outcome is in doubt. Anything while the answer to a
+call is outstanding.
 """
 
 from __future__ import annotations
 
-from .model import Action, Disk, Finish, Observation, PhaseName, Record, Send, Wait, Wipe
+from .model import Action, Finish, Observation, PhaseName, Record, Send, Wait, Wipe
 
 _IN_DOUBT = ("accepted", "lost")
 
@@ -57,15 +58,27 @@ def _towards_the_wipe(record: Record, status: str, seen: Observation) -> Action:
         return Send("StopInstance", record.instance_id, force=True)
     if status == "Stopped" and (record.power_before == "Stopped" or record.stop.state == "done"):
         for wipe in _next_wipes(record):
-            if _may_wipe(record, wipe, seen.disks.get(wipe.disk_id), seen.at):
+            if _may_wipe(record, wipe, seen) and _fence_holds(record, wipe, seen):
                 return Send("ReInitDisk", wipe.disk_id)
         return _wait(record, "the next try", seen)
     return _wait(record, "Stopped", seen)
 
 
-def _may_wipe(record: Record, wipe: Wipe, disk: Disk | None, at: float) -> bool:
-    due = wipe.due is None or wipe.due <= at
+def _may_wipe(record: Record, wipe: Wipe, seen: Observation) -> bool:
+    disk = seen.disks.get(wipe.disk_id)
+    due = wipe.due is None or wipe.due <= seen.at
     return due and disk is not None and disk.status == "In_use" and disk.instance_id == record.instance_id
+
+
+def _fence_holds(record: Record, wipe: Wipe, seen: Observation) -> bool:
+    """Whether a wipe whose answer was lost may be sent again: nobody can have used the machine since it was asked."""
+    if not wipe.losses:
+        return True
+    fence, instance, disk = wipe.fence, seen.instance, seen.disks.get(wipe.disk_id)
+    if fence is None or instance is None or disk is None or wipe.used:
+        return False
+    same = instance.start_time == fence.start_time and disk.attached_time == fence.attached_time
+    return same and (not wipe.gap or record.on_unknown == "retry")
 
 
 def _stop(record: Record, seen: Observation) -> Action:

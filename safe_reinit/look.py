@@ -183,10 +183,10 @@ def tick(cloud: Cloud, clock: Clock, records: Sequence[Record], *, snapshots: bo
         CloudError: the look failed; the next tick tries again.
 
     """
+    at, when = clock.time(), clock.now()  # before the looks: what they show is at least as new
     disks = {disk.disk_id: disk for disk in cloud.disks([wipe.disk_id for job in records for wipe in job.disks]).shown}
     found = cloud.instances([job.instance_id for job in records]).shown
     instances = {instance.instance_id: instance for instance in found}
-    at, when = clock.time(), clock.now()
     return [
         Observation(
             at=at,

@@ -33,12 +33,13 @@ from .model.codec import DecodeError, decode, encode, timestamp
 SCHEMA = 1
 
 
-def make_plan(facts: Facts, options: Options, limits: Limits, reason: str | None) -> Plan:
+def make_plan(facts: Facts, options: Options, limits: Limits, reason: str | None, plan_id: str) -> Plan:
     """Judge the facts and make the plan; refusals are in its findings, nothing is raised for them."""
     found = {each.disk_id: judge(each) for each in facts.disks}
     jobs = tuple(_job(disks, found, options) for disks in _by_instance(facts.disks))
     print_ = fingerprint(facts.caller.account, facts.region, jobs, options)
     return Plan(
+        plan_id=plan_id,
         region=facts.region,
         account=facts.caller.account,
         caller=facts.caller,

@@ -16,8 +16,10 @@ from .act import Act
 from .clock import Clock
 from .cloud import Cloud, CloudError, NoCredentials, Refused
 from .decide import decide
+from .journal import JournalError, Lease, LeaseLostError
 from .look import tick
-from .model import Event, EventName, Failure, Observation, Plan, PlannedJob, Record, Send, Wait
+from .model import Event, EventName, Failure, Observation, OnUnknown, Plan, PlannedJob, Record, Send, Wait
+from .model.codec import encode
 
 TICK = 2.0
 """Cloud seconds between two looks."""
@@ -30,7 +32,10 @@ class _Job:
 
     planned: PlannedJob
     record: Record
-    keeping: Callable[[Record], None]
+    position: int
+    lease: Lease
+    unwritten: bool = False
+    """The journal could not be written: no wipe from here on, but the machine still comes back."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     call: Future[None] | None = None
     ended: bool = False
@@ -40,10 +45,38 @@ class _Job:
         """See ``act.Keeper``."""
         with self.lock:
             changed = change(self.record)
-            if changed != self.record:
-                self.keeping(changed)
-                self.record = changed
+            try:
+                self._write(changed)
+            except JournalError as error:
+                changed = change(self._unwritable(error))
+            self.record = changed
             return changed
+
+    def commit(self, change: Callable[[Record], Record]) -> Record:
+        """See ``act.Keeper``."""
+        with self.lock:
+            changed = change(self.record)
+            try:
+                self._write(changed)
+            except JournalError as error:
+                self.record = self._unwritable(error)
+                raise
+            self.record = changed
+            return changed
+
+    def _write(self, changed: Record) -> None:
+        if self.unwritten:
+            self.lease.check()
+        elif changed != self.record:
+            self.lease.save(self.position, encode(changed))
+
+    def _unwritable(self, error: JournalError) -> Record:
+        self.unwritten = True
+        return record.fail(self.record, Failure(None, str(error), hint="The run is not recorded from here on."))
+
+    def check(self) -> None:
+        """See ``act.Keeper``."""
+        self.lease.check()
 
 
 @dataclass
@@ -53,7 +86,8 @@ class Runner:
     Attributes:
         stop: set by somebody who wants the run to end: calls in flight end, machines come back, no wipe is sent.
         leave: set by somebody who cannot wait for that: the run is left as it stands.
-        keeping: is given each changed record before anything that follows from it is done.
+        lease: the right to act for this run; every changed record is written through it before what follows is done.
+        resumed: the records of a run that goes on, where it is one.
         wake: set to end the wait for the next tick.
 
     """
@@ -63,17 +97,24 @@ class Runner:
     plan: Plan
     run_id: str
     on_event: Callable[[Event], None]
+    lease: Lease
+    resumed: Sequence[Record] = ()
+    on_unknown: OnUnknown = "ask"
     stop: threading.Event = field(default_factory=threading.Event)
     leave: threading.Event = field(default_factory=threading.Event)
-    keeping: Callable[[Record], None] = lambda _record: None
     wake: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        leave = self.plan.options.leave_stopped
+        records = self.resumed or begin_all(self.plan, self.on_unknown)
         self._jobs = [
-            _Job(planned, record.begin(planned, self.plan.limits, leave_stopped=leave), self.keeping)
-            for planned in self.plan.jobs
+            _Job(planned, known, position, self.lease)
+            for position, (planned, known) in enumerate(zip(self.plan.jobs, records, strict=True))
         ]
+
+    @property
+    def unfinished(self) -> list[int]:
+        """The positions of jobs that have not come to their end."""
+        return [job.position for job in self._jobs if not job.ended]
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -81,7 +122,11 @@ class Runner:
         return tuple(job.record for job in self._jobs)
 
     def __call__(self) -> None:
-        """Run every job to its end."""
+        """Run every job to its end.
+
+        Raises:
+            LeaseLostError: another process holds the run now; nothing more is called or written.
+        """
         jobs = self._jobs
         threads = ThreadPoolExecutor(_ACT_THREADS, thread_name_prefix="safe-reinit-act")
         act = Act(self.cloud, self.clock, self.plan, self._tell_call)
@@ -116,9 +161,7 @@ class Runner:
 
     def _step(self, job: _Job, seen: Observation, submit: Callable[[_Job, Send], Future[None]]) -> None:
         """Learn from a look at one job, and do what is decided."""
-        if self.stop.is_set():
-            job.keep(_interrupt)
-        known = job.keep(lambda before: record.learn(before, seen))
+        known = self._learn(job, seen)
         if seen.seen:
             self._say(job, "state", {"instance": known.instance_status, "disks": _statuses(seen)}, once=True)
         if job.call is not None and job.call.done():
@@ -134,6 +177,11 @@ class Runner:
             job.ended = True
             self._say(job, "done", {"outcome": record.outcome(known), "power": known.instance_status}, once=True)
 
+    def _learn(self, job: _Job, seen: Observation) -> Record:
+        if self.stop.is_set():
+            job.keep(_interrupt)
+        return job.keep(lambda before: record.learn(before, seen))
+
     def _act(self, act: Act, job: _Job, send: Send) -> None:
         """Make one call on a thread of its own; what goes wrong before it is tried again on the next tick."""
         try:
@@ -144,6 +192,8 @@ class Runner:
             if isinstance(failed, Refused) and codes.of_credentials(failed.code):
                 self._blind(job, failed.code)
             job.keep(lambda before: record.stuck(before, self.clock.time()))
+        except (JournalError, LeaseLostError):
+            pass  # nothing was sent; the job has turned back, or the loop finds the lease lost
         except Exception as error:  # noqa: BLE001 - whatever it is, the machine must come back
             failure = Failure(None, f"An unexpected {type(error).__name__} ended the run.", hint="Please report this.")
             job.keep(lambda before: record.fail(_lose_asked(before, send, self.clock.time()), failure))
@@ -171,6 +221,14 @@ class Runner:
         """Tell whoever listens; a listener that fails is no reason to leave a machine stopped."""
         with contextlib.suppress(Exception):
             self.on_event(Event(self.clock.now(), self.run_id, event, instance, disk, data))
+
+
+def begin_all(plan: Plan, on_unknown: OnUnknown) -> tuple[Record, ...]:
+    """Make the records of a run that nothing has been done for."""
+    leave = plan.options.leave_stopped
+    return tuple(
+        record.begin(planned, plan.limits, leave_stopped=leave, on_unknown=on_unknown) for planned in plan.jobs
+    )
 
 
 def _interrupt(before: Record) -> Record:

@@ -77,6 +77,39 @@ def plan(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for
 
 
 @app.command()
+@click.argument("run_id", metavar="RUN")
+@options.resume
+@click.pass_context
+def resume(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """Go on with a run whose process is gone, or that left a machine stopped or an outcome unknown."""
+    from . import wipe  # noqa: PLC0415 - see above
+
+    ctx.exit(wipe.resume(run_id, flags, ctx.obj))
+
+
+@app.command()
+@click.option("--prune", metavar="AGE", help="Forget the runs that ended longer ago: 720h, 30d; open ones stay.")
+@options.journal
+@click.pass_context
+def runs(ctx: click.Context, /, prune: str | None, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """List the runs of the journal, and the machines that they left stopped."""
+    from . import history  # noqa: PLC0415 - see above
+
+    history.runs(flags, prune, Output.of(flags, ctx.obj))
+
+
+@app.command()
+@click.argument("name", metavar="RUN")
+@options.journal
+@click.pass_context
+def show(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """Tell the story of a run, call by call."""
+    from . import history  # noqa: PLC0415 - see above
+
+    history.show(name, flags, Output.of(flags, ctx.obj))
+
+
+@app.command()
 @options.output
 @click.pass_context
 def checks(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option

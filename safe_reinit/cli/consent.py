@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Literal
 
 from ..errors import RunRefused
 from ..model import Plan
@@ -47,6 +48,18 @@ def question(plan: Plan) -> tuple[str, str]:
     if job.instance_name:
         return job.instance_name, "instance's name"
     return job.instance_id or plan.confirm_with, "instance's id"
+
+
+def verdict(run_id: str) -> Literal["reinitialised", "intact"] | None:
+    """Ask what became of the disks of a run; ``None`` where nobody can be asked or the answer is neither."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    say(
+        f"\nWhat ReInitDisk of run {run_id} did cannot be seen. If ActionTrail tells you, type reinitialised or intact;"
+    )
+    say("anything else leaves it as it is.")
+    answer = (_ask() or "").strip()
+    return "reinitialised" if answer == "reinitialised" else "intact" if answer == "intact" else None
 
 
 def raise_wrong(plan: Plan, confirm: str) -> None:

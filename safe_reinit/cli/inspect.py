@@ -116,6 +116,8 @@ _SAMPLES: dict[str, str] = {
     "key_pair": "ops-key",
     "password_env": "NEW_PASSWORD",
     "security_enhancement": "Active",
+    "on_unknown": "retry",
+    "journal": "/var/lib/safe-reinit/journal.db",
     "output": "text",
     "report": "run.json",
     "events": "events.jsonl",

@@ -15,7 +15,8 @@ _SWITCHES = ("leave_stopped", "quiet", "verbose", "simulate")
 _METAVARS = {
     "region": "ID", "profile": "NAME", "endpoint": "URL", "ca_bundle": "FILE", "expect_instance": "I",
     "reason": "TEXT", "key_pair": "NAME", "password_env": "VAR", "security_enhancement": "Active|Deactive",
-    "output": "text|json|markdown", "report": "FILE", "events": "FILE|-", "world": "FILE",
+    "output": "text|json|markdown", "on_unknown": "ask|retry",
+    "journal": "FILE", "report": "FILE", "events": "FILE|-", "world": "FILE",
 }  # fmt: skip
 
 
@@ -52,7 +53,7 @@ _OUTPUT_NAMES = ("output", "report", "events", "quiet", "verbose")
 _RUN_NAMES = (
     "leave_stopped", "expect_instance", "reason", "key_pair", "password_env", "security_enhancement", "region",
     "profile", "endpoint", "ca_bundle", "timeout_stop", "timeout_snapshot", "timeout_reinit", "timeout_start",
-    "force_stop_after", "simulate", "world",
+    "force_stop_after", "on_unknown", "journal", "simulate", "world",
 )  # fmt: skip
 
 
@@ -70,6 +71,19 @@ everything: Callable[[F], F] = _stack(*_TARGET, *_CONFIRM, *_LOOKING[1:])
 """The options of a run."""
 plan: Callable[[F], F] = _stack(*_LOOKING)
 """The options of a plan: those of a run but for the consent to run it."""
+_RESUME_NAMES = ("region", "profile", "endpoint", "ca_bundle", "password_env", "journal")
+resume: Callable[[F], F] = _stack(
+    click.option(
+        "--verdict", type=click.Choice(["reinitialised", "intact", "wipe-again"]), default=None,
+        help="What became of the disks whose outcome is unknown, where you know it.",
+    ),
+    *_CONFIRM[1:], *map(_setting, _RESUME_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES),
+)  # fmt: skip
+"""The options of a run that goes on."""
+journal: Callable[[F], F] = _stack(
+    _setting("journal"), *_CONFIG, click.option("--output", metavar="text|json", help="The form of the result.")
+)
+"""The options of a command that reads the journal."""
 output: Callable[[F], F] = _stack(
     click.option("--output", metavar="text|json", default=None, help="The form of the result.")
 )

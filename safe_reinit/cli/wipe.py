@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import report
-from ..client import Client, Interrupt, connect
+from ..client import Client, connect
 from ..clock import Clock
 from ..config import Config, resolve
-from ..errors import Error, UsageError
-from ..model import Plan
-from . import consent
+from ..errors import Error, OutcomeUnknown, UsageError
+from ..interrupt import Interrupt
+from ..journal import StoredRun, default_path
+from ..model import Plan, Report
+from . import consent, history
 from .output import Output, lines, say
 from .progress import Progress
 
@@ -39,17 +41,89 @@ def command(flags: Mapping[str, Any], argv: Sequence[str]) -> int:
         signal.signal(number, _interrupt)
     with ExitStack() as stack:
         client = _client(config, stack)
+        if not flags.get("dry_run"):
+            client.check_journal()
         progress = stack.enter_context(Progress(config, client.region))
         try:
             return _plan_and_run(client, config, flags, password, output, progress)
         except Error as error:
             if error.report is not None:
-                error.report = replace(error.report, next=_next(error.report.exit_code, argv, None))
+                error.report = replace(error.report, next=_after(error.report, argv, client))
             raise
 
 
-def _plan_and_run(
-    client: Client, config: Config, flags: Mapping[str, Any], password: str | None, output: Output, progress: Progress
+def resume(run_id: str, flags: Mapping[str, Any], argv: Sequence[str]) -> int:
+    """Go on with a run and give the exit code."""
+    given = dict(flags)
+    with history.open_journal(flags) as journal:
+        stored = journal.run(run_id)
+    if stored is None:
+        raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
+    for name in ("region", "endpoint", "profile"):  # the run's own, unless the command line names others
+        given[name] = flags.get(name) or getattr(stored, name) or None
+    config = resolve(given, os.environ, flags.get("config"))
+    output = _output(config, argv)
+    password = _password(config, {**flags, "confirm": run_id})
+    client = connect(config=config)
+    if flags["verdict"] == "wipe-again":
+        return _wipe_again(client, stored, config, flags, password, output)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    with Progress(config, client.region) as progress:
+        try:
+            told = _resume(client, run_id, flags["verdict"], password, progress)
+        except OutcomeUnknown as error:
+            verdict = consent.verdict(run_id) if flags["verdict"] is None else None
+            if verdict is None:
+                error.report = error.report and replace(error.report, next=_after(error.report, argv, client))
+                raise
+            told = _resume(client, run_id, verdict, password, progress)
+        except Error as error:
+            error.report = error.report and replace(error.report, next=_after(error.report, argv, client))
+            raise
+        progress.close()
+    output.report(told)
+    return told.exit_code
+
+
+def _resume(
+    client: Client,
+    run_id: str,
+    verdict: Literal[reinitialised, intact] | None,
+    password: str | None,
+    progress: Progress,
+) -> Report:
+    with _signals(progress) as interrupt:
+        return client.resume(
+            run_id, verdict=verdict, password=password, on_event=progress.event, on_call=progress.call, stop=interrupt
+        )
+
+
+def _wipe_again(
+    client: Client, stored: StoredRun, config: Config, flags: Mapping[str, Any], password: str | None, output: Output
+) -> int:
+    """Plan the same disks anew and ask anew; the old run lets its instances go once the new plan is agreed to."""
+    old = stored.plan["options"]
+    again = {
+        **flags,
+        "disk": [disk["disk_id"] for job in stored.plan["jobs"] for disk in job["disks"]],
+        "stop_instance": old["stop_instance"],
+        "accept": old["accept"],
+        "dry_run": None,
+    }
+    with Progress(config, client.region) as progress:
+        return _plan_and_run(client, config, again, password, output, progress, replacing=stored.run_id)
+
+
+def _plan_and_run(  # noqa: PLR0913 - the parts of one command
+    client: Client,
+    config: Config,
+    flags: Mapping[str, Any],
+    password: str | None,
+    output: Output,
+    progress: Progress,
+    *,
+    replacing: str | None = None,
 ) -> int:
     begun = report.started(output.began, client.region, config["reason"])
     plan = client.plan(
@@ -66,6 +140,8 @@ def _plan_and_run(
         lines(report.plan_lines(plan), sys.stderr)
     if plan.runnable:
         consent.obtain(plan, flags.get("confirm"))
+        if replacing is not None:
+            client.abandon(replacing)
     with _signals(progress) as interrupt:
         told = client.run(
             plan,
@@ -103,7 +179,22 @@ def _next(exit_code: int, argv: Sequence[str], plan: Plan | None) -> tuple[str, 
             next(words, None)
         elif not word.startswith("--confirm="):
             looking.append(word)
-    return (shlex.join(["safe-reinit", "plan", *looking]),) if exit_code not in (0, 1, 2) else ()
+    return (shlex.join(["safe-reinit", "plan", *looking]),)
+
+
+def _after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
+    """Name the commands to go on with after a run that did not end well: its story, and how to resume it."""
+    if told.run_id is None:
+        return _next(told.exit_code, argv, None)
+    if client.journal_path is None:
+        return ()
+    where = ("--journal", str(client.journal_path)) if client.journal_path != default_path(os.environ) else ()
+    words = [["show"]]
+    if told.outcome in ("unknown", "not-restarted", "stranded"):
+        words.append(["resume"])
+    if told.outcome == "unknown":
+        words += [["resume", "--verdict", verdict] for verdict in ("reinitialised", "intact", "wipe-again")]
+    return tuple(shlex.join(["safe-reinit", word[0], told.run_id, *word[1:], *where]) for word in words)
 
 
 def _output(config: Config, argv: Sequence[str]) -> Output:
@@ -169,7 +260,7 @@ def _interrupt(_number: int, _frame: object) -> None:
 @contextmanager
 def _signals(progress: Progress) -> Iterator[Interrupt]:
     """Let Ctrl-C, SIGTERM and a closed terminal end the run in order; a second one leaves at once."""
-    interrupt = Interrupt()
+    interrupt = Interrupt(progress.say)
 
     def ask(number: int, _frame: object) -> None:
         interrupt.ask()

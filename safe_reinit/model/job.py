@@ -12,6 +12,7 @@ from .plan import Limits
 
 Evidence = Literal["transition", "settled", "operator"]
 PhaseName = Literal["wait-snapshot", "stop", "snapshot", "reinit", "start"]
+OnUnknown = Literal["ask", "retry"]
 PhaseResult = Literal["ok", "refused", "timeout", "unknown"]
 
 
@@ -96,6 +97,14 @@ class Wipe:
     """Looks since ``at`` that showed no ``ReIniting``."""
     evidence: Evidence | None = None
     fence: Fence | None = None
+    watched_at: float | None = None
+    """The last look since it was asked that showed what the fence holds."""
+    losses: int = 0
+    """How often the answer was lost."""
+    gap: bool = False
+    """Whether the looks since it was asked were ever too far apart to prove that nobody used the machine."""
+    used: bool = False
+    """Whether a start or another attachment was seen since it was asked: never forgiven."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,8 @@ class Record:
     may_stop: bool
     """Whether the plan stops the instance."""
     leave_stopped: bool
+    on_unknown: OnUnknown
+    """What to do about a lost answer to ReInitDisk that was not watched without a gap."""
     limits: Limits
     disks: tuple[Wipe, ...]
     stop: Step = Step()

@@ -173,6 +173,8 @@ class PlannedJob:
 class Plan:
     """What a run would do, judged; nothing in it is secret and nothing in it has been done."""
 
+    plan_id: str
+    """Made up when the plan is made: a plan is run once."""
     region: str
     account: str
     caller: Caller

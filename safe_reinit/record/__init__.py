@@ -5,20 +5,11 @@ an intended start is never taken back.
 """
 
 from .answered import accepted, intend, lost, refused
+from .resumed import Verdict, judge, resume
 from .seen import learn
 from .state import SETTLING, SETTLING_READS, begin, fail, interrupt, outcome, stuck
 
 __all__ = [
-    "SETTLING",
-    "SETTLING_READS",
-    "accepted",
-    "begin",
-    "fail",
-    "intend",
-    "interrupt",
-    "learn",
-    "lost",
-    "outcome",
-    "refused",
-    "stuck",
-]
+    "SETTLING", "SETTLING_READS", "Verdict", "accepted", "begin", "fail", "intend", "interrupt", "judge", "learn",
+    "lost", "outcome", "refused", "resume", "stuck",
+]  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from ..model import Failure, Fence, Observation, PhaseName, Record, Send, Step, Wipe
+from ..model import Failure, Fence, Observation, PhaseName, Record, Send, Step, Wipe, WipeState
 from .state import close_phase, fail, open_phase
 
 
@@ -14,10 +14,13 @@ def intend(record: Record, send: Send, seen: Observation) -> Record:
     """Note that a call is about to be sent; this is committed before it is."""
     record = replace(record, stuck_since=None)
     if send.action == "ReInitDisk":
-        fence = _fence(record, seen, send.subject)
+        fence = next(each for each in record.disks if each.disk_id == send.subject).fence or _fence(
+            record, seen, send.subject
+        )
         record = _with_wipe(
             record, send.subject, lambda wipe: replace(
-                wipe, state="asked", tries=wipe.tries + 1, reiniting=False, reads=0, due=None, fence=fence
+                wipe, state="asked", tries=wipe.tries + 1, reiniting=False, reads=0, due=None,
+                fence=fence, watched_at=seen.at,
             )
         )  # fmt: skip
         return open_phase(record, "reinit", seen.when)
@@ -44,7 +47,9 @@ def lost(record: Record, send: Send, at: float) -> Record:
     if send.action == "ReInitDisk":
         return _with_wipe(
             record, send.subject,
-            lambda wipe: replace(wipe, state="accepted" if wipe.reiniting else "lost", at=at, reads=0),
+            lambda wipe: replace(
+                wipe, state="accepted" if wipe.reiniting else "lost", at=at, reads=0, losses=wipe.losses + 1
+            ),
         )  # fmt: skip
     return _with_step(record, send, replace(_step(record, send), state="lost", at=at, reads=0))
 
@@ -64,13 +69,15 @@ def refused(record: Record, send: Send, failure: Failure, at: float, when: datet
 
 
 def _refused_wipe(record: Record, disk_id: str, failure: Failure, at: float, due: float | None) -> Record:
+    """Note a proven refusal; the fence it was asked behind stands no more, since nothing was done behind it."""
     wipe = next(wipe for wipe in record.disks if wipe.disk_id == disk_id)
     since = at if wipe.refused_since is None else wipe.refused_since
     window = record.limits.snapshot if failure.code == "DiskCreatingSnapshot" else record.limits.retry
     if due is not None and due - since <= window:
-        again = replace(wipe, state="todo", at=at, due=due, refused_since=since)
+        again = replace(wipe, state="todo", at=at, due=due, refused_since=since, fence=_fence_after(wipe))
         return _with_wipe(record, disk_id, lambda _: again)
-    ended = replace(wipe, state="refused", at=at, due=None, refused_since=since)
+    proven: WipeState = "unknown" if wipe.losses else "refused"  # of the one whose answer was lost it proves nothing
+    ended = replace(wipe, state=proven, at=at, due=None, refused_since=since)
     return fail(_with_wipe(record, disk_id, lambda _: ended), failure)
 
 
@@ -90,6 +97,11 @@ def _with_step(record: Record, send: Send, step: Step) -> Record:
 
 def _with_wipe(record: Record, disk_id: str, change: Callable[[Wipe], Wipe]) -> Record:
     return replace(record, disks=tuple(change(wipe) if wipe.disk_id == disk_id else wipe for wipe in record.disks))
+
+
+def _fence_after(wipe: Wipe) -> Fence | None:
+    """Keep the fence of a wipe whose earlier answer was lost: that one may still have been done."""
+    return wipe.fence if wipe.losses else None
 
 
 def _fence(record: Record, seen: Observation, disk_id: str) -> Fence:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from .. import codes
 from ..model import Disk, Failure, Observation, PhaseResult, Record, Step, Wipe
-from .state import SETTLING, SETTLING_READS, close_phase, fail, open_phase
+from .state import GAP, RESENDS, SETTLING, SETTLING_READS, close_phase, fail, open_phase
 
 
 def learn(record: Record, seen: Observation) -> Record:
@@ -142,7 +142,12 @@ def _settle_lost(step: Step, at: float) -> Step:
 
 def _learn_wipes(record: Record, seen: Observation) -> Record:
     before = record.disks
-    record = replace(record, disks=tuple(_learn_wipe(wipe, seen, record.instance_id) for wipe in before))
+    after = tuple(_learn_wipe(_watch(wipe, seen), seen, record) for wipe in before)
+    if record.turned_back:  # what may not be asked again stays as much in doubt as its lost answer left it
+        after = tuple(
+            replace(each, state="unknown") if each.state == "todo" and each.losses else each for each in after
+        )
+    record = replace(record, disks=after)
     for old, new in zip(before, record.disks, strict=True):
         if new.state == "unknown" and old.state != "unknown":
             record = fail(record, _unknown_wipe(new.disk_id, seen.disks.get(new.disk_id), old))
@@ -156,25 +161,59 @@ def _learn_wipes(record: Record, seen: Observation) -> Record:
     return record
 
 
-def _learn_wipe(wipe: Wipe, seen: Observation, instance_id: str) -> Wipe:
+def _watch(wipe: Wipe, seen: Observation) -> Wipe:
+    """Note whether this look still shows what the fence holds: nobody has used the machine since it was asked."""
+    fence, instance, disk = wipe.fence, seen.instance, seen.disks.get(wipe.disk_id)
+    if fence is None or instance is None or disk is None or not (wipe.state in ("asked", "lost") or wipe.losses):
+        return wipe
+    moved = instance.status != "Stopped" or instance.start_time != fence.start_time
+    elsewhere = disk.instance_id not in ("", fence.instance_id) or disk.attached_time != fence.attached_time
+    gap = wipe.watched_at is None or seen.at - wipe.watched_at > GAP
+    return replace(wipe, used=wipe.used or moved or elsewhere, gap=wipe.gap or gap, watched_at=seen.at)
+
+
+def _learn_wipe(wipe: Wipe, seen: Observation, record: Record) -> Wipe:
     disk = seen.disks.get(wipe.disk_id)
     if disk is None or wipe.state in ("unknown", "done"):
         return wipe
     if disk.status == "ReIniting":
-        if wipe.state in ("todo", "refused"):  # not ours: nobody can say any more what the data is
-            return replace(wipe, state="unknown")
-        state = "accepted" if wipe.state == "lost" else wipe.state
-        return replace(wipe, state=state, reiniting=True, reads=0, at=seen.at if state != wipe.state else wipe.at)
+        return _learn_reiniting(wipe, seen.at)
     if wipe.state in ("todo", "refused", "asked"):
         return wipe
-    if disk.status != "In_use" or disk.instance_id != instance_id:
+    if disk.status != "In_use" or disk.instance_id != record.instance_id:
         return replace(wipe, state="unknown")
     if wipe.reiniting:
         return replace(wipe, state="done", evidence="transition")
+    if wipe.at is None or seen.at < wipe.at:
+        return wipe  # this look may be older than the answer
     wipe = replace(wipe, reads=wipe.reads + 1)
-    if wipe.reads < SETTLING_READS or seen.at - (wipe.at or seen.at) < SETTLING:
+    if wipe.reads < SETTLING_READS or seen.at - (wipe.at or 0.0) < SETTLING:
         return wipe
-    return replace(wipe, state="done", evidence="settled") if wipe.state == "accepted" else _in_doubt(wipe)
+    if wipe.state == "accepted":
+        return replace(wipe, state="done", evidence="settled")
+    return replace(wipe, state="todo", due=seen.at) if _may_resend(wipe, record) else _in_doubt(wipe)
+
+
+def _learn_reiniting(wipe: Wipe, at: float) -> Wipe:
+    if wipe.state in ("todo", "refused") and not wipe.losses:  # not ours: nobody can say any more what the data is
+        return replace(wipe, state="unknown")
+    if wipe.state in ("asked", "accepted"):
+        return replace(wipe, reiniting=True, reads=0)
+    return replace(wipe, state="accepted", reiniting=True, reads=0, at=at)
+
+
+def _close_doubt(wipe: Wipe, record: Record) -> Wipe:
+    """Find that what may not be asked again stays as much in doubt as its lost answer left it."""
+    hopeless = wipe.state == "todo" and wipe.losses and not _may_resend(wipe, record)
+    return replace(wipe, state="unknown") if hopeless else wipe
+
+
+def _may_resend(wipe: Wipe, record: Record) -> bool:
+    """Tell whether ReInitDisk may be sent again after a lost answer: nobody can have written to the disk since."""
+    watched = not wipe.gap or record.on_unknown == "retry"
+    return (
+        watched and not wipe.used and wipe.losses <= RESENDS and not record.turned_back and record.start.state == "none"
+    )
 
 
 def _learn_limits(record: Record, seen: Observation) -> Record:
@@ -193,15 +232,8 @@ def _learn_limits(record: Record, seen: Observation) -> Record:
             disks = tuple(_in_doubt(each) if each is wipe else each for each in record.disks)
             failure = _unknown_wipe(wipe.disk_id, seen.disks.get(wipe.disk_id), wipe)
             record = fail(replace(record, disks=disks), failure)
-    if (
-        start.first_at is not None
-        and start.state in ("accepted", "lost", "again")
-        and at - start.first_at > limits.start
-    ):
-        failure = Failure(
-            None,
-            f"{record.instance_id} was still {record.instance_status or 'not seen'} when --timeout-start had passed.",
-        )
+    if _overdue(start, at, limits.start):
+        failure = Failure(None, f"{record.instance_id} was still {shown} when --timeout-start had passed.")
         record = fail(replace(record, start=replace(start, state="failed")), failure)
         record = close_phase(record, "start", seen.when, "timeout")
     waited = record.turned_back_at is not None and at - record.turned_back_at > limits.start

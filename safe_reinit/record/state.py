@@ -5,21 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from ..model import Failure, Limits, Outcome, Phase, PhaseName, PhaseResult, PlannedJob, Record, Wipe
+from ..model import Failure, Limits, OnUnknown, Outcome, Phase, PhaseName, PhaseResult, PlannedJob, Record, Wipe
 
 SETTLING = 20.0
 """Cloud seconds that a state must hold before it proves anything."""
 SETTLING_READS = 4
 """Looks that must have shown it in that time."""
+GAP = 20.0
+"""Cloud seconds between two looks in which somebody could have used the machine unseen."""
+RESENDS = 2
+"""How often ReInitDisk may be sent again after its answer was lost."""
 
 
-def begin(job: PlannedJob, limits: Limits, *, leave_stopped: bool) -> Record:
+def begin(job: PlannedJob, limits: Limits, *, leave_stopped: bool, on_unknown: OnUnknown) -> Record:
     """Make the record of a job that nothing has been done for."""
     return Record(
         instance_id=job.instance_id or "",
         power_before="Running" if job.power_before == "Running" else "Stopped",
         may_stop=job.will_stop,
         leave_stopped=leave_stopped,
+        on_unknown=on_unknown,
         limits=limits,
         disks=tuple(Wipe(disk.disk_id) for disk in job.disks),
         instance_status=job.power_before,

@@ -1,10 +1,10 @@
 """What a run came to: one value, rendered as text, JSON or Markdown."""
 
-from .build import of_bug, of_error, of_plan, of_run, refusal, started
+from .build import Started, of_bug, of_error, of_plan, of_run, refusal, started
 from .render import dumps, to_json, to_markdown, to_text
 from .text import Line, plan_lines, report_lines
 
 __all__ = [
-    "Line", "dumps", "of_bug", "of_error", "of_plan", "of_run", "plan_lines", "refusal", "report_lines", "started",
-    "to_json", "to_markdown", "to_text",
+    "Line", "Started", "dumps", "of_bug", "of_error", "of_plan", "of_run", "plan_lines", "refusal", "report_lines",
+    "started", "to_json", "to_markdown", "to_text",
 ]  # fmt: skip

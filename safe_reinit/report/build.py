@@ -114,7 +114,9 @@ def of_run(  # noqa: PLR0913 - what there is to say
 
 
 def of_bug(told: Report, bug: Exception) -> Report:
-    """Report a run that an unexpected error ended: what is known of the data and the power stays as it is told."""
+    """Report a run that an error ended from outside its jobs; what is known of data and power stays as it is told."""
+    if isinstance(bug, Error):  # one of ours: the outcome stands, and this is why it is not another
+        return replace(told, error=_failure(bug))
     failure = Failure(None, f"An unexpected {type(bug).__name__} ended the run.", hint=Error.hint)
     return replace(told, outcome="bug", exit_code=exit_code("bug"), error=failure)
 

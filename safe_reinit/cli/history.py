@@ -1,0 +1,141 @@
+"""The commands that read the journal: runs, show."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import report
+from ..config import duration, resolve
+from ..errors import UsageError
+from ..journal import Journal, StoredRun, default_path
+from ..model import Record, Secret
+from ..model.codec import decode
+from ..plan import from_json
+from ..report.text import clean
+from .output import Output
+
+_RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}")
+
+
+def open_journal(flags: Mapping[str, Any]) -> Journal:
+    """Open the journal that the settings name.
+
+    Raises:
+        UsageError: it cannot be used.
+    """
+    config = resolve(flags, os.environ, flags.get("config"))
+    return Journal(Path(config["journal"] or default_path(os.environ)))
+
+
+def runs(flags: Mapping[str, Any], prune: str | None, output: Output) -> None:
+    """List the runs, newest first."""
+    with open_journal(flags) as journal:
+        if prune is not None:
+            gone = journal.prune(_age(prune))
+            click.echo(f"{gone} run{'' if gone == 1 else 's'} forgotten.", err=True)
+        stored = [_listed(run) for run in journal.runs()]
+    if output.json:
+        output.document({"schema": 1, "runs": stored})
+        return
+    if not stored:
+        click.echo("There are no runs.")
+    for run in stored:
+        how = run["outcome"] or ("held" if run["holder"] and run["holder"]["alive"] else "nobody holds it")
+        click.echo(f"{run['run_id']}  {run['state']:<5}  {how}  {run['region']}")
+        for job in run["jobs"]:
+            stopped = "  LEFT STOPPED" if job["left_stopped"] else ""
+            click.echo(f"  {job['instance_id']}  {job['phase']}  {' '.join(job['disks'])}{stopped}")
+        if run["state"] == "open":
+            click.echo(f"  go on: safe-reinit resume {run['run_id']}")
+
+
+def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
+    """Tell the story of one run.
+
+    Raises:
+        UsageError: it is no run of the journal.
+    """
+    if not _RUN.fullmatch(name):
+        raise UsageError(f"{name!r} is not the name of a run.", hint="See safe-reinit runs.")
+    with open_journal(flags) as journal:
+        stored = journal.run(name)
+        if stored is None:
+            raise UsageError(f"The journal has no run {name}.", hint="See safe-reinit runs.")
+        events = journal.events(name)
+    told = stored.report or _as_it_stands(stored)
+    if output.json:
+        output.document({**told, "events": events})
+        return
+    state = "open" if stored.open else "ended"
+    click.echo(f"{name}  {state}  {stored.outcome or ''}  begun {stored.started_at}".rstrip())
+    for event in events:
+        click.echo(f"{event['at']}  {_sentence(event)}")
+    for job in told["jobs"]:
+        for disk in job["disks"]:
+            click.echo(
+                f"{disk['disk_id']} on {clean(job['instance_name'])} ({job['instance_id']}): data {disk['data']}"
+            )
+    if stored.open:
+        click.echo(f"go on: safe-reinit resume {name}")
+
+
+def _sentence(event: Mapping[str, Any]) -> str:
+    data = event["data"]
+    if event["event"] in ("look", "call"):
+        what = f"{data['action']}{' (dry run)' if data['dry_run'] else ''} {' '.join(data['subject'])}".rstrip()
+        return f"{event['event']}: {what}: {data['code']} {data['request_id'] or ''}".rstrip()
+    inside = ", ".join(f"{name} {value}" for name, value in data.items())
+    return f"{event['event']}: {event['disk_id'] or event['instance_id'] or ''} {inside}"
+
+
+def _listed(run: StoredRun) -> dict[str, Any]:
+    holder = run.holder if run.open and run.holder and run.holder.until else None
+    return {
+        "run_id": run.run_id,
+        "state": "open" if run.open else "ended",
+        "outcome": run.outcome,
+        "exit_code": run.exit_code,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "holder": holder and {"user": holder.user, "host": holder.host, "pid": holder.pid, "alive": holder.alive},
+        "region": run.region,
+        "account": run.account,
+        "jobs": [_job(record) for _, record, _ in run.jobs],
+    }
+
+
+def _job(stored: Mapping[str, Any]) -> dict[str, Any]:
+    known = decode(Record, stored)
+    phases = [phase.name for phase in known.phases]
+    stopped = known.power_before == "Running" and known.promised == "Running" and known.instance_status != "Running"
+    return {
+        "instance_id": known.instance_id,
+        "disks": [wipe.disk_id for wipe in known.disks],
+        "phase": phases[-1] if phases else "",
+        "left_stopped": stopped and known.tried,
+    }
+
+
+def _as_it_stands(stored: StoredRun) -> dict[str, Any]:
+    """Report a run that has no report yet: its process is at work, or gone."""
+    had_password = bool(stored.plan["options"]["password"])
+    plan = from_json(stored.plan, Secret("") if had_password else None)
+    records = [decode(Record, each) for _, each, _ in stored.jobs]
+    begun = report.started(datetime.strptime(stored.started_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc))
+    told = report.of_run(begun, begun.at, plan, records, (), run_id=stored.run_id)
+    return report.to_json(told)
+
+
+def _age(text: str) -> float:
+    match = re.fullmatch(r"(\d{1,5})d", text)
+    try:
+        return int(match[1]) * 86400.0 if match else duration(text)
+    except ValueError:
+        raise UsageError("The value of --prune is not an age such as 720h or 30d.", hint="Correct --prune.") from None

@@ -1,0 +1,182 @@
+"""One run in the hands of this process: begun or taken over in the journal, carried to its end, reported.
+
+A run that is resumed goes through the same loop as one that is begun; only where its records come from differs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from . import aliyun, record, report
+from .aliyun.endpoints import Where
+from .clock import Clock
+from .errors import RunRefused, UsageError
+from .interrupt import Interrupt
+from .journal import Journal, JournalError, Lease, LeaseLostError, StoredRun
+from .model import Call, Event, OnUnknown, Outcome, Plan, Record, Report, Secret
+from .model.codec import decode, encode
+from .plan import from_json, to_json
+from .run import Runner, begin_all
+
+_STILL_OWED: tuple[Outcome, ...] = ("unknown", "not-restarted", "stranded")
+"""The outcomes after which a job stays open, so that it can be resumed and nobody else begins on its instance."""
+_PATIENCE = 35.0
+"""Real seconds that a resume waits for the lease of a holder that may be gone."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How runs are carried out: where, by which clock, in which journal, and who listens."""
+
+    where: Where
+    clock: Clock
+    journal: Journal
+    on_event: Callable[[Event], None]
+    on_call: Callable[[Call], None]
+    interrupt: Interrupt
+
+    @property
+    def endpoint(self) -> str:
+        """The loopback endpoint as the journal has it; ``""`` for the real cloud."""
+        return self.where.endpoint.url if self.where.endpoint and self.where.loopback else ""
+
+    def begin(self, plan: Plan, run_id: str, calls: list[Call], on_unknown: OnUnknown) -> Report:
+        """Write a confirmed plan down as a run, carry it out and report.
+
+        Raises:
+            RunRefused: another run has one of the instances, or the plan was run already.
+            UsageError: the journal cannot be written.
+        """
+        begun = report.started(self.clock.now())
+        records = begin_all(plan, on_unknown)
+        jobs = [(known.instance_id, encode(known)) for known in records]
+        lease = self.journal.begin(run_id, to_json(plan), self.endpoint, self.where.profile, jobs)
+        for call in calls:
+            lease.tell(_call_event(run_id, call))
+        return self._carry(plan, lease, records, calls, begun, closing=False)
+
+    def resume(self, run_id: str, verdict: record.Verdict | None, password: Secret | None) -> Report:
+        """Take a run over, carry it on and report; see ``Client.resume``."""
+        self._open_run(run_id)
+        lease = self._take(run_id)
+        try:
+            stored = self._open_run(run_id)  # once more: its holder may have gone on until now
+            plan = from_json(stored.plan, password)
+            calls = [decode(Call, event["data"]) for event in self.journal.events(run_id) if _is_call(event)]
+            known = [decode(Record, each) for _, each, _ in stored.jobs]
+        except BaseException:
+            lease.release()
+            raise
+        at = self.clock.time()
+        open_ = [is_open for _, _, is_open in stored.jobs]
+        known = [record.resume(each, at) if is_open else each for each, is_open in zip(known, open_, strict=True)]
+        if verdict is not None:
+            known = [
+                record.judge(each, verdict) if is_open else each for each, is_open in zip(known, open_, strict=True)
+            ]
+        begun = report.started(_moment(stored.started_at))
+        return self._carry(plan, lease, known, calls, begun, closing=verdict is not None)
+
+    def close(self, run_id: str) -> None:
+        """Let the open jobs of a run go without another call: a person decided to plan anew.
+
+        Raises:
+            RunRefused: there is no such open run, or somebody holds it.
+        """
+        stored = self._open_run(run_id)
+        lease = self._take(run_id)
+        for position, (_, known, is_open) in enumerate(stored.jobs):
+            if is_open:
+                lease.save(position, known, is_open=False)
+        lease.release()
+
+    def _open_run(self, run_id: str) -> StoredRun:
+        stored = self.journal.run(run_id)
+        if stored is None:
+            raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
+        if not stored.open:
+            raise RunRefused(f"Run {run_id} has ended: {stored.outcome}.", hint=f"See safe-reinit show {run_id}.")
+        if stored.region != self.where.region or stored.endpoint != self.endpoint:
+            raise UsageError(
+                f"Run {run_id} is of {stored.region} {stored.endpoint}".rstrip() + ", which is not what was asked for.",
+                hint="Leave out --region and --endpoint: the journal has them.",
+            )
+        return stored
+
+    def _take(self, run_id: str) -> Lease:
+        """Take the lease: at once from a process of this host that is gone, else when it has expired."""
+        waited = 0.0
+        while (lease := self.journal.take(run_id)) is None:
+            holder = self._open_run(run_id).holder
+            who = f"{holder.user}@{holder.host}, process {holder.pid}, since {holder.since}" if holder else "nobody"
+            if waited >= _PATIENCE:
+                raise RunRefused(f"Run {run_id} is held by {who}.", hint=f"Look with: safe-reinit show {run_id}.")
+            if not waited:
+                self.interrupt.say(f"Run {run_id} is held by {who}; waiting at most {_PATIENCE:.0f}s for its lease.")
+            self.interrupt.pause(1.0)
+            waited += 1.0
+        return lease
+
+    def _carry(
+        self,
+        plan: Plan,
+        lease: Lease,
+        records: Sequence[Record],
+        calls: list[Call],
+        begun: report.Started,
+        *,
+        closing: bool,
+    ) -> Report:
+        run_id = lease.run_id
+
+        def on_call(call: Call) -> None:
+            calls.append(call)
+            lease.tell(_call_event(run_id, call))
+            self.on_call(call)
+
+        def on_event(event: Event) -> None:
+            if event.event != "wait":
+                lease.tell({"schema": 1, **encode(event)})
+            self.on_event(event)
+
+        bug: Exception | None = None
+        with contextlib.closing(aliyun.connect(self.where, on_call)) as cloud:
+            runner = Runner(cloud, self.clock, plan, run_id, on_event, lease, records)
+            with self.interrupt.ending(runner):
+                try:
+                    runner()
+                except LeaseLostError:
+                    bug = RunRefused(f"Another process holds run {run_id} now.", hint=f"See safe-reinit show {run_id}.")
+                except Exception as error:  # noqa: BLE001 - even then the report says what is known
+                    bug = error
+        told = report.of_run(begun, self.clock.now(), plan, runner.records, calls, run_id=run_id)
+        if bug is not None:
+            told = report.of_bug(told, bug)
+        owed = [position for position, job in enumerate(told.jobs) if job.outcome in _STILL_OWED and not closing]
+        self._end(lease, told, sorted({*owed, *runner.unfinished}))
+        return told
+
+    def _end(self, lease: Lease, told: Report, still_open: Sequence[int]) -> None:
+        try:
+            lease.end(encode(told), still_open)
+        except (JournalError, LeaseLostError) as error:
+            self.interrupt.say(f"How the run ended could not be written to the journal: {error}")
+            with contextlib.suppress(JournalError, LeaseLostError):
+                lease.release()
+
+
+def _call_event(run_id: str, call: Call) -> dict[str, object]:
+    looking = call.action.startswith(("Describe", "Get"))
+    event = Event(call.at, run_id, "look" if looking else "call", data=encode(call))
+    return {"schema": 1, **encode(event)}
+
+
+def _is_call(event: dict[str, object]) -> bool:
+    return event["event"] in ("look", "call")
+
+
+def _moment(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)

@@ -1,0 +1,11 @@
+"""The journal: runs, their jobs, every event, and who holds them, in one SQLite file.
+
+An intention is committed before its call is sent, by the one process that holds the lease of the run. One open job per
+account, region and instance is enforced by the database. Nothing secret is ever written.
+"""
+
+from .file import Journal, StoredRun
+from .lease import Holder, JournalError, Lease, LeaseLostError
+from .place import default_path
+
+__all__ = ["Holder", "Journal", "JournalError", "Lease", "LeaseLostError", "StoredRun", "default_path"]

@@ -1,0 +1,327 @@
+"""The journal file: SQLite with WAL and synchronous=FULL; every write is one transaction of the holder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from ..clock import unix_time
+from ..errors import RunRefused, UsageError
+from .lease import LEASE, Holder, JournalError, Lease, LeaseLostError
+from .place import now, process, refuse_network, user
+
+SCHEMA = 1
+_RESERVE = 1 << 20
+"""Bytes of room that are kept for the records of a run."""
+
+_MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE runs (
+        run_id TEXT PRIMARY KEY, started_at TEXT NOT NULL, ended_at TEXT, outcome TEXT, exit_code INTEGER,
+        region TEXT NOT NULL, account TEXT NOT NULL, endpoint TEXT NOT NULL, profile TEXT NOT NULL,
+        plan TEXT NOT NULL, report TEXT, plan_id TEXT NOT NULL UNIQUE
+    ) STRICT;
+    CREATE TABLE jobs (
+        run_id TEXT NOT NULL REFERENCES runs, position INTEGER NOT NULL, lock TEXT NOT NULL, instance_id TEXT NOT NULL,
+        record TEXT NOT NULL, open INTEGER NOT NULL, PRIMARY KEY (run_id, position)
+    ) STRICT;
+    CREATE UNIQUE INDEX one_open_job ON jobs (lock) WHERE open = 1;
+    CREATE TABLE leases (
+        run_id TEXT PRIMARY KEY REFERENCES runs, epoch INTEGER NOT NULL, user TEXT NOT NULL, host TEXT NOT NULL,
+        pid INTEGER NOT NULL, process TEXT NOT NULL, until REAL NOT NULL, since TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE events (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL REFERENCES runs, event TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX events_of_run ON events (run_id);
+    """,
+)
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as the journal has it; ``plan``, the records and ``report`` are JSON."""
+
+    run_id: str
+    started_at: str
+    ended_at: str | None
+    outcome: str | None
+    exit_code: int | None
+    region: str
+    account: str
+    endpoint: str
+    profile: str
+    plan: dict[str, Any]
+    report: dict[str, Any] | None
+    jobs: tuple[tuple[str, dict[str, Any], bool], ...]
+    """Of each job: the instance, the record, whether it is open."""
+    holder: Holder | None
+
+    @property
+    def open(self) -> bool:
+        """Whether a job of it is still open."""
+        return any(is_open for _, _, is_open in self.jobs)
+
+
+class Journal:
+    """One journal file, open; without a path, one in memory for rehearsals. Safe to use from several threads.
+
+    Raises:
+        UsageError: (on construction) the file cannot be used: a network file system, no right, not a journal, newer.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        if path is not None:
+            refuse_network(path)
+        try:
+            if path is not None:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._db = sqlite3.connect(path or ":memory:", timeout=10.0, isolation_level=None, check_same_thread=False)
+        except (OSError, sqlite3.Error) as error:
+            raise self._unusable(error) from None
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self._db.close()
+            raise self._unusable(error) from None
+        except UsageError:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA foreign_keys=ON")
+        sound = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if sound != "ok":
+            raise sqlite3.DatabaseError("malformed")
+        with self._transaction():
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA:
+                raise UsageError(
+                    f"The journal {self.path} was written by a newer safe-reinit (schema {version}).",
+                    hint="Use that version, or another --journal.",
+                )
+            for migration in _MIGRATIONS[version:]:
+                for statement in migration.split(";"):
+                    self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version={SCHEMA}")
+
+    def _unusable(self, error: Exception) -> UsageError:
+        reason = str(error).lower()
+        if "disk is full" in reason or getattr(error, "errno", None) == 28:
+            why, hint = "the disk is full", "Make room, or name another file with --journal."
+        elif "malformed" in reason or "not a database" in reason:
+            why = "it is damaged or no journal"
+            hint = "Keep it, name another file with --journal, and look at the machines it may hold in the ECS console."
+        elif "locked" in reason:
+            why, hint = "another process keeps it locked", "Try again."
+        else:
+            why, hint = "it cannot be written", "Make its folder yours, or name another file with --journal."
+        return UsageError(f"The journal {self.path} cannot be used: {why}.", hint=hint)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit all or nothing, alone."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+
+    # -------------------------------------------------------------------------------------------------- writing
+
+    def begin(
+        self,
+        run_id: str,
+        plan: Mapping[str, Any],
+        endpoint: str,
+        profile: str,
+        jobs: Sequence[tuple[str, Mapping[str, Any]]],
+    ) -> Lease:
+        """Write down a run before its first call, and hold it.
+
+        Args:
+            run_id: its name.
+            plan: its plan as JSON.
+            endpoint: the loopback endpoint, or ``""`` for the real cloud.
+            profile: the aliyun CLI profile, or ``""``.
+            jobs: of each job the instance and the record as JSON.
+
+        Raises:
+            RunRefused: an open job of another run has one of the instances, or the plan was run already.
+            UsageError: the journal cannot be written.
+        """
+        self._reserve()
+        region, account = str(plan["region"]), str(plan["account"])
+        try:
+            with self._transaction():
+                used = self._db.execute("SELECT run_id FROM runs WHERE plan_id=?", (plan["plan_id"],)).fetchone()
+                if used:
+                    raise RunRefused(f"This plan was run already, by run {used[0]}.", hint="Make a new plan.")
+                self._db.execute(
+                    "INSERT INTO runs VALUES (?,?,NULL,NULL,NULL,?,?,?,?,?,NULL,?)",
+                    (run_id, now(), region, account, endpoint, profile, json.dumps(plan), plan["plan_id"]),
+                )
+                for position, (instance_id, record) in enumerate(jobs):
+                    lock = "|".join((endpoint, account, region, instance_id))
+                    self._refuse_held(lock, instance_id)
+                    self._db.execute(
+                        "INSERT INTO jobs VALUES (?,?,?,?,?,1)",
+                        (run_id, position, lock, instance_id, json.dumps(record)),
+                    )
+                return self._hold(run_id, 1)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from None
+
+    def _reserve(self) -> None:
+        """Grow the file once, so that a disk that fills up while a machine is down does not stop its record."""
+        try:
+            with self._transaction():
+                self._db.execute("CREATE TABLE reserve (room BLOB)")
+                self._db.execute("INSERT INTO reserve VALUES (zeroblob(?))", (_RESERVE,))
+            with self._transaction():
+                self._db.execute("DROP TABLE reserve")
+            self._db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        except sqlite3.Error as error:
+            raise self._unusable(error) from None
+
+    def take(self, run_id: str) -> Lease | None:
+        """Take over a run whose holder is gone or has let its lease expire; ``None`` while somebody holds it."""
+        try:
+            with self._transaction():
+                holder = self._holder(run_id)
+                if holder is not None and holder.alive:
+                    return None
+                return self._hold(run_id, holder.epoch + 1 if holder else 1)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from None
+
+    def _hold(self, run_id: str, epoch: int) -> Lease:
+        until = unix_time() + LEASE
+        self._db.execute(
+            "INSERT OR REPLACE INTO leases VALUES (?,?,?,?,?,?,?,?)",
+            (run_id, epoch, user(), socket.gethostname(), os.getpid(), process(os.getpid()), until, now()),
+        )
+        return Lease(self, run_id, epoch)
+
+    def _refuse_held(self, lock: str, instance_id: str) -> None:
+        row = self._db.execute("SELECT run_id FROM jobs WHERE lock=? AND open=1", (lock,)).fetchone()
+        if row is None:
+            return
+        holder = self._holder(row[0])
+        who = f"{holder.user}@{holder.host}, process {holder.pid}, since {holder.since}" if holder else "nobody now"
+        raise RunRefused(
+            f"Run {row[0]} has {instance_id} already (held by {who}).",
+            hint=f"Look with: safe-reinit show {row[0]}; go on with it: safe-reinit resume {row[0]}.",
+        )
+
+    def _holder(self, run_id: str) -> Holder | None:
+        row = self._db.execute(
+            "SELECT user, host, pid, process, until, since, epoch FROM leases WHERE run_id=?", (run_id,)
+        ).fetchone()
+        return Holder(*row) if row else None
+
+    def write(self, lease: Lease, statements: Sequence[tuple[str, Sequence[object]]]) -> None:
+        """Write as the holder of a run, and renew the lease with it.
+
+        Raises:
+            LeaseLostError: another process holds the run.
+            JournalError: the file could not be written.
+        """
+        try:
+            with self._transaction():
+                holder = self._holder(lease.run_id)
+                if holder is None or holder.epoch != lease.epoch or holder.until < unix_time():
+                    raise LeaseLostError(lease.run_id)
+                for statement, values in statements:
+                    self._db.execute(statement, values)
+                until = unix_time() + LEASE
+                self._db.execute("UPDATE leases SET until=? WHERE run_id=?", (until, lease.run_id))
+        except sqlite3.Error as error:
+            raise JournalError(str(self._unusable(error))) from None
+
+    def release(self, lease: Lease) -> None:
+        """Let a run go; a lease that is held by another already stays as it is."""
+        with self._transaction():
+            self._db.execute("UPDATE leases SET until=0 WHERE run_id=? AND epoch=?", (lease.run_id, lease.epoch))
+
+    # -------------------------------------------------------------------------------------------------- reading
+
+    def run(self, run_id: str) -> StoredRun | None:
+        """Give one run."""
+        with self._lock:
+            row = self._db.execute("SELECT * FROM runs WHERE run_id=?", (run_id,)).fetchone()
+            return self._stored(row) if row else None
+
+    def runs(self) -> list[StoredRun]:
+        """Give all runs, newest first."""
+        with self._lock:
+            rows = self._db.execute("SELECT * FROM runs ORDER BY started_at DESC, run_id DESC").fetchall()
+            return [self._stored(row) for row in rows]
+
+    def events(self, run_id: str) -> list[dict[str, Any]]:
+        """Give the events of a run, in order."""
+        with self._lock:
+            rows = self._db.execute("SELECT event FROM events WHERE run_id=? ORDER BY sequence", (run_id,)).fetchall()
+            return [json.loads(row[0]) for row in rows]
+
+    def prune(self, older_than: float) -> int:
+        """Forget the runs that ended more than so many seconds ago; an open run is never forgotten."""
+        before = (datetime.now(timezone.utc) - timedelta(seconds=older_than)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        with self._transaction():
+            ended = (
+                "SELECT run_id FROM runs WHERE ended_at < ? AND run_id NOT IN (SELECT run_id FROM jobs WHERE open=1)"
+            )
+            names = [row[0] for row in self._db.execute(ended, (before,)).fetchall()]
+            for name in names:
+                for table in ("events", "leases", "jobs", "runs"):
+                    self._db.execute(f"DELETE FROM {table} WHERE run_id=?", (name,))  # noqa: S608 - our own names
+        return len(names)
+
+    def _stored(self, row: Sequence[Any]) -> StoredRun:
+        jobs = self._db.execute(
+            "SELECT instance_id, record, open FROM jobs WHERE run_id=? ORDER BY position", (row[0],)
+        ).fetchall()
+        return StoredRun(
+            run_id=row[0],
+            started_at=row[1],
+            ended_at=row[2],
+            outcome=row[3],
+            exit_code=row[4],
+            region=row[5],
+            account=row[6],
+            endpoint=row[7],
+            profile=row[8],
+            plan=json.loads(row[9]),
+            report=json.loads(row[10]) if row[10] else None,
+            jobs=tuple((instance_id, json.loads(record), bool(is_open)) for instance_id, record, is_open in jobs),
+            holder=self._holder(row[0]),
+        )

@@ -1,0 +1,127 @@
+"""Leases: the one process that holds a run, for as long as it renews."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..clock import boottime, unix_time
+from .place import now, process
+
+if TYPE_CHECKING:
+    from .file import Journal
+
+LEASE = 30.0
+"""Real seconds a lease holds unless it is renewed."""
+RENEWAL = 10.0
+"""Real seconds between two renewals."""
+
+
+class LeaseLostError(Exception):
+    """Another process holds the run now: this one writes nothing and calls nothing any more."""
+
+
+class JournalError(Exception):
+    """The journal could not be written; the text says why, in our words."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a run."""
+
+    user: str
+    host: str
+    pid: int
+    process: str
+    """When the process began, by the kernel: a process id is used again."""
+    until: float
+    """Unix seconds."""
+    since: str
+    epoch: int
+
+    @property
+    def gone(self) -> bool:
+        """Whether it was a process of this host that is there no more."""
+        return self.host == socket.gethostname() and process(self.pid) != self.process
+
+    @property
+    def alive(self) -> bool:
+        """Whether it may still act."""
+        return not self.gone and self.until > unix_time()
+
+
+class Lease:
+    """The right to act for a run: renewed by a thread of its own, checked before every call and with every write."""
+
+    def __init__(self, journal: Journal, run_id: str, epoch: int) -> None:
+        self.run_id = run_id
+        self.epoch = epoch
+        self._journal = journal
+        self._until = boottime() + LEASE
+        self._lock = threading.Lock()
+        self._told: list[str] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="safe-reinit-lease", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """See that this process may still call.
+
+        Raises:
+            LeaseLostError: the lease ran out while it was not renewed, or another process has it.
+        """
+        if boottime() >= self._until:
+            raise LeaseLostError(self.run_id)
+
+    def save(self, position: int, record: Mapping[str, Any], *, is_open: bool = True) -> None:
+        """Write down a changed record; see ``Journal.write``."""
+        self._write([("UPDATE jobs SET record=?, open=? WHERE run_id=? AND position=?",
+                      (json.dumps(record), int(is_open), self.run_id, position))])  # fmt: skip
+
+    def tell(self, event: Mapping[str, Any]) -> None:
+        """Keep an event; it is written with the next thing that is, since looks alone need no commit."""
+        with self._lock:
+            self._told.append(json.dumps(event))
+
+    def end(self, report: Mapping[str, Any], still_open: Sequence[int] = ()) -> None:
+        """Write down how the run ended, and let it go; the jobs at these positions stay open to be resumed."""
+        close = "UPDATE jobs SET open=0 WHERE run_id=? AND position=?"
+        count = len(report["jobs"])
+        statements: list[tuple[str, Sequence[object]]] = [
+            ("UPDATE runs SET ended_at=?, outcome=?, exit_code=?, report=? WHERE run_id=?",
+             (now(), report["outcome"], report["exit_code"], json.dumps(report), self.run_id)),
+            *((close, (self.run_id, position)) for position in range(count) if position not in still_open),
+        ]  # fmt: skip
+        self._write(statements)
+        self.release()
+
+    def release(self) -> None:
+        """Let the run go, so that it can be resumed at once."""
+        self._ended.set()
+        self._thread.join()
+        with contextlib.suppress(JournalError, LeaseLostError):
+            self._write([])
+            self._journal.release(self)
+
+    def _write(self, statements: Sequence[tuple[str, Sequence[object]]]) -> None:
+        with self._lock:
+            told = [("INSERT INTO events (run_id, event) VALUES (?,?)", (self.run_id, event)) for event in self._told]
+            began = boottime()
+            self._journal.write(self, [*statements, *told])
+            self._told.clear()
+            self._until = began + LEASE
+
+    def _renew(self) -> None:
+        while not self._ended.wait(RENEWAL):
+            try:
+                self._write([])
+            except LeaseLostError:
+                self._until = 0.0
+                return
+            except JournalError:
+                continue  # it holds until it runs out

@@ -1,0 +1,61 @@
+"""How a record goes on in another process: what was under way is looked at anew, and nothing is taken as answered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from ..model import Failure, Record, Step, Wipe
+from .state import fail
+
+Verdict = Literal["reinitialised", "intact"]
+
+
+def resume(record: Record, at: float) -> Record:
+    """Make the record of a job that is resumed at ``at`` (cloud seconds)."""
+    return replace(
+        record,
+        disks=tuple(_wipe(wipe, at) for wipe in record.disks),
+        stop=_step(record.stop, at),
+        force=_step(record.force, at),
+        start=_start(record.start, at),
+        turned_back_at=None,
+        snapshot_wait_since=None,
+        blind=False,
+        given_up=False,
+        unseen_since=None,
+        stuck_since=None,
+        missing_reads=0,
+        missing_since=None,
+    )
+
+
+def judge(record: Record, verdict: Verdict) -> Record:
+    """Take a person's word for what became of the disks whose outcome is in doubt."""
+    doubt = ("asked", "accepted", "lost", "unknown")
+    if verdict == "reinitialised":
+        proven = tuple(
+            replace(wipe, state="done", evidence="operator") if wipe.state in doubt else wipe for wipe in record.disks
+        )
+        return replace(record, disks=proven)
+    intact = tuple(replace(wipe, state="refused", losses=0) if wipe.state in doubt else wipe for wipe in record.disks)
+    return fail(replace(record, disks=intact), Failure(None, "The operator says that the data is intact."))
+
+
+def _wipe(wipe: Wipe, at: float) -> Wipe:
+    if wipe.state == "asked":
+        return replace(wipe, state="lost", losses=wipe.losses + 1, at=at, reads=0)
+    if wipe.state == "unknown" and wipe.tries:
+        return replace(wipe, state="lost", at=at, reads=0)
+    return replace(wipe, at=at, reads=0) if wipe.state in ("accepted", "lost") else wipe
+
+
+def _step(step: Step, at: float) -> Step:
+    if step.state in ("asked", "accepted", "lost"):
+        return replace(step, state="lost", first_at=at, at=at, reads=0, moving=False)
+    return replace(step, first_at=at, due=at) if step.state == "again" else step
+
+
+def _start(step: Step, at: float) -> Step:
+    """Ask a start that was given up again: that is what a resume is for."""
+    return replace(step, state="again", first_at=at, due=at) if step.state == "failed" else _step(step, at)
