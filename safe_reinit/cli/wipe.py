@@ -89,7 +89,7 @@ def resume(run_id: str, flags: Mapping[str, Any], argv: Sequence[str]) -> int:
 def _resume(
     client: Client,
     run_id: str,
-    verdict: Literal[reinitialised, intact] | None,
+    verdict: Verdict | None,
     password: str | None,
     progress: Progress,
 ) -> Report:
