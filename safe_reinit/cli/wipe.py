@@ -20,6 +20,7 @@ from ..errors import Error, OutcomeUnknown, UsageError
 from ..interrupt import Interrupt
 from ..journal import StoredRun, default_path
 from ..model import Plan, Report
+from ..record import Verdict
 from . import consent, history
 from .output import Output, lines, say
 from .progress import Progress
