@@ -62,8 +62,8 @@ class Act:
     tell: Callable[[str, Send, dict[str, object]], None]
     """Is told ``intend`` and ``answer``."""
 
-    def __call__(self, job: PlannedJob, keeper: Keeper, send: Send) -> None:
-        """Make the call, if it is still the one to make.
+    def __call__(self, job: PlannedJob, keeper: Keeper, send: Send) -> bool:
+        """Make the call, if it is still the one to make, and tell whether it was made.
 
         Raises:
             CloudError: the look before it failed; nothing was sent and nothing was intended.
@@ -71,19 +71,18 @@ class Act:
         """
         seen = self._look_again(job, keeper, send)
         if seen is None:
-            return
+            return False
         known = keeper.keep(lambda before: record.learn(before, seen))
-        if decide(known, seen) != send:
-            return
-        if self._stale(seen):
-            return
+        if decide(known, seen) != send or self._stale(seen):
+            return False
         known = keeper.commit(lambda before: record.intend(before, send, seen))
         self.tell("intend", send, {"attempt": _tries(known, send)})
         keeper.check()
         if self._stale(seen):  # the disk took too long to write the intention down: it was not sent, and may be anew
             self._not_sent(keeper, send, NotSent(send.action, "the look before it had grown old"), 0)
-            return
+            return False
         self._call(keeper, send, _tries(known, send))
+        return True
 
     def _stale(self, seen: Observation) -> bool:
         """Tell whether a look is too old to act on; hurried time never asks for less than a fifth of a real second."""

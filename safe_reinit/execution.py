@@ -19,7 +19,7 @@ from .journal import Journal, JournalError, Lease, LeaseLostError, StoredRun
 from .model import Call, Event, OnUnknown, Outcome, Plan, Record, Report, Secret
 from .model.codec import decode, encode
 from .plan import from_json, to_json
-from .run import Runner, begin_all
+from .run import Runner
 
 _STILL_OWED: tuple[Outcome, ...] = ("unknown", "not-restarted", "stranded")
 """The outcomes after which a job stays open, so that it can be resumed and nobody else begins on its instance."""
@@ -51,7 +51,8 @@ class Execution:
             UsageError: the journal cannot be written.
         """
         begun = report.started(self.clock.now())
-        records = begin_all(plan, on_unknown)
+        leave = plan.options.leave_stopped
+        records = [record.begin(job, plan.limits, leave_stopped=leave, on_unknown=on_unknown) for job in plan.jobs]
         jobs = [(known.instance_id, encode(known)) for known in records]
         lease = self.journal.begin(run_id, to_json(plan), self.endpoint, self.where.profile, jobs)
         for call in calls:

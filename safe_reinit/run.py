@@ -18,7 +18,7 @@ from .cloud import Cloud, CloudError, NoCredentials, Refused
 from .decide import decide
 from .journal import JournalError, Lease, LeaseLostError
 from .look import tick
-from .model import Event, EventName, Failure, Observation, OnUnknown, Plan, PlannedJob, Record, Send, Wait
+from .model import Event, EventName, Failure, Observation, Plan, PlannedJob, Record, Send, Wait
 from .model.codec import encode
 
 TICK = 2.0
@@ -38,6 +38,8 @@ class _Job:
     """The journal could not be written: no wipe from here on, but the machine still comes back."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     call: Future[None] | None = None
+    called: bool = False
+    """Whether the last call was made, so that it is worth looking at once; a look that failed waits for its tick."""
     ended: bool = False
     said: object = None
 
@@ -87,7 +89,7 @@ class Runner:
         stop: set by somebody who wants the run to end: calls in flight end, machines come back, no wipe is sent.
         leave: set by somebody who cannot wait for that: the run is left as it stands.
         lease: the right to act for this run; every changed record is written through it before what follows is done.
-        resumed: the records of a run that goes on, where it is one.
+        begun: the records to go on from, in the order of the plan.
         wake: set to end the wait for the next tick.
 
     """
@@ -98,17 +100,15 @@ class Runner:
     run_id: str
     on_event: Callable[[Event], None]
     lease: Lease
-    resumed: Sequence[Record] = ()
-    on_unknown: OnUnknown = "ask"
+    begun: Sequence[Record]
     stop: threading.Event = field(default_factory=threading.Event)
     leave: threading.Event = field(default_factory=threading.Event)
     wake: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        records = self.resumed or begin_all(self.plan, self.on_unknown)
         self._jobs = [
             _Job(planned, known, position, self.lease)
-            for position, (planned, known) in enumerate(zip(self.plan.jobs, records, strict=True))
+            for position, (planned, known) in enumerate(zip(self.plan.jobs, self.begun, strict=True))
         ]
 
     @property
@@ -132,6 +132,7 @@ class Runner:
         act = Act(self.cloud, self.clock, self.plan, self._tell_call)
         try:
             while (open_jobs := [job for job in jobs if not job.ended]) and not self.leave.is_set():
+                self.lease.check()
                 for job, seen in zip(open_jobs, self._look(open_jobs), strict=True):
                     self._step(job, seen, lambda job, send: threads.submit(self._act, act, job, send))
                 self._rest(jobs)
@@ -142,7 +143,7 @@ class Runner:
         """Wait for the next tick, or until a call has ended."""
         self.wake.clear()
         waiting = any(not job.ended for job in jobs) and not self.leave.is_set()
-        if waiting and not any(job.call is not None and job.call.done() for job in jobs):
+        if waiting and not any(job.called for job in jobs):
             self.clock.wait(self.wake, TICK)
 
     def _look(self, jobs: Sequence[_Job]) -> Sequence[Observation]:
@@ -165,7 +166,7 @@ class Runner:
         if seen.seen:
             self._say(job, "state", {"instance": known.instance_status, "disks": _statuses(seen)}, once=True)
         if job.call is not None and job.call.done():
-            job.call = None
+            job.call, job.called = None, False
         action = decide(known, seen)
         if isinstance(action, Wait):
             self._tell("wait", job.planned.instance_id, None, _wait_data(action, known, seen))
@@ -185,7 +186,7 @@ class Runner:
     def _act(self, act: Act, job: _Job, send: Send) -> None:
         """Make one call on a thread of its own; what goes wrong before it is tried again on the next tick."""
         try:
-            act(job.planned, job, send)
+            job.called = act(job.planned, job, send)
         except NoCredentials:
             self._blind(job, "NoCredentials")
         except CloudError as failed:  # the look before the call; the next tick decides anew
@@ -197,7 +198,7 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - whatever it is, the machine must come back
             failure = Failure(None, f"An unexpected {type(error).__name__} ended the run.", hint="Please report this.")
             job.keep(lambda before: record.fail(_lose_asked(before, send, self.clock.time()), failure))
-        finally:
+        if job.called:
             self.wake.set()
 
     def _blind(self, job: _Job, code: str) -> None:
@@ -223,23 +224,15 @@ class Runner:
             self.on_event(Event(self.clock.now(), self.run_id, event, instance, disk, data))
 
 
-def begin_all(plan: Plan, on_unknown: OnUnknown) -> tuple[Record, ...]:
-    """Make the records of a run that nothing has been done for."""
-    leave = plan.options.leave_stopped
-    return tuple(
-        record.begin(planned, plan.limits, leave_stopped=leave, on_unknown=on_unknown) for planned in plan.jobs
-    )
-
-
 def _interrupt(before: Record) -> Record:
+    """End a job early: what is wiped already goes on to its end, and where nothing is left to wipe that is no failure."""
     if before.interrupted:
         return before
-    failure = Failure(None, "The run was interrupted.", hint="Look at the machine with --dry-run before another try.")
     changed = record.interrupt(before)
-    wiping = any(wipe.state not in ("todo", "refused") for wipe in before.disks)
-    return (
-        changed if wiping and not any(wipe.state == "todo" for wipe in before.disks) else record.fail(changed, failure)
-    )
+    if all(wipe.state != "todo" for wipe in before.disks):
+        return changed
+    hint = "Look at the machine with --dry-run before another try."
+    return record.fail(changed, Failure(None, "The run was interrupted.", hint=hint))
 
 
 def _lose_asked(before: Record, send: Send, at: float) -> Record:
