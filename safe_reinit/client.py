@@ -14,15 +14,15 @@ from . import aliyun, report, where
 from .aliyun.endpoints import Where
 from .checks import by_name
 from .clock import Clock
-from .cloud import CloudError, NoCredentials, Refused
-from .codes import lookup
+from .cloud import CloudError
 from .config import Config, resolve
-from .errors import BY_OUTCOME, Error, RunRefused, UsageError
+from .errors import Error, RunRefused, UsageError
 from .execution import Execution
+from .failing import error_of, refusal_of
 from .interrupt import Interrupt
 from .journal import Journal, default_path
 from .look import observe
-from .model import Call, Event, Limits, Options, Plan, Report, Secret
+from .model import Call, Event, Facts, Limits, Options, Plan, Report, Secret
 from .plan import make_plan
 
 T = TypeVar("T")
@@ -78,7 +78,7 @@ class Client:
         self._settings = settings
         self._clock = clock
         self._owner = tuple(sorted(owner.items()))
-        self._planned: dict[str, list[Call]] = {}
+        self._planned: dict[str, tuple[list[Call], Facts]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -141,10 +141,10 @@ class Client:
             try:
                 facts = observe(cloud, self._clock, self.region, _disk_ids(disk_ids), options)
             except CloudError as error:
-                raise _refusal(error) from None
+                raise refusal_of(error) from None
         plan = make_plan(facts, options, self._limits(), reason or get["reason"], secrets.token_hex(8))
         with self._lock:
-            self._planned[_key(plan)] = calls
+            self._planned[plan.plan_id] = (calls, facts)
         return plan
 
     def run(
@@ -254,7 +254,13 @@ class Client:
     def calls_of(self, plan: Plan) -> list[Call]:
         """Give the calls that making this plan took, once."""
         with self._lock:
-            return self._planned.pop(_key(plan), [])
+            calls, _ = self._planned.pop(plan.plan_id, ([], None))
+            return calls
+
+    def facts_of(self, plan: Plan) -> Facts:
+        """Give the facts that a plan of this client stands on, until its calls are asked for."""
+        with self._lock:
+            return self._planned[plan.plan_id][1]
 
     def _limits(self) -> Limits:
         get = self._settings
@@ -300,42 +306,10 @@ def _not_runnable(plan: Plan, confirm: str) -> Error | None:
     return None
 
 
-def _refusal(error: CloudError) -> Error:
-    """Say for people why ECS could not be asked; nothing has been changed."""
-    if isinstance(error, NoCredentials):
-        return UsageError(
-            "No credentials were found in Alibaba's default chain (environment, aliyun CLI profile, RAM role).",
-            hint="Set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or run: aliyun configure",
-        )
-    said = RunRefused(f"{error} Nothing was changed.", hint="Check the network, the proxy, --region and --endpoint.")
-    if isinstance(error, Refused):
-        row = lookup(error.code)
-        said.hint = row.fix if row else "Look the code up in the ECS API reference."
-        said.code, said.request_id = error.code, error.request_id
-    said.action = error.action
-    return said
-
-
-def _error_of(told: Report) -> Error:
-    cls = BY_OUTCOME[told.outcome]
-    error = cls(told.error.message if told.error else cls.meaning)
-    if told.error:
-        error.hint = told.error.hint or cls.hint
-        if told.outcome in (
-            "unknown",
-            "not-restarted",
-            "stranded",
-        ):  # a machine is down: say first what to do about that
-            error.hint = " ".join(dict.fromkeys([cls.hint, error.hint]))
-        error.code, error.request_id, error.action = told.error.code, told.error.request_id, told.error.action
-    error.report = told
-    return error
-
-
 def _done(told: Report) -> Report:
     if told.exit_code == 0:
         return told
-    raise _error_of(told)
+    raise error_of(told)
 
 
 def _safely(listener: Callable[[T], None] | None) -> Callable[[T], None]:
@@ -347,7 +321,3 @@ def _safely(listener: Callable[[T], None] | None) -> Callable[[T], None]:
                 listener(value)
 
     return tell
-
-
-def _key(plan: Plan) -> str:
-    return f"{plan.fingerprint} {plan.made_at.isoformat()} {id(plan)}"

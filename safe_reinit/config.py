@@ -147,6 +147,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("verbose", flag, False, "say every call"),
     Setting("simulate", flag, False, "run against an embedded simulator; no cloud, no credentials"),
     Setting("world", text, None, "the simulator's world (implies simulate)"),
+    Setting("faults", text, None, "the simulator's faults: which calls go wrong, and how"),
     Setting(
         "require_looks", looks, (), "facts of other products that must be seen: ess, ebs, kms, events", in_env=False
     ),

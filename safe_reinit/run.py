@@ -225,7 +225,7 @@ class Runner:
 
 
 def _interrupt(before: Record) -> Record:
-    """End a job early: what is wiped already goes on to its end, and where nothing is left to wipe that is no failure."""
+    """End a job early: what is wiped already goes on to its end; where nothing is left to wipe that is no failure."""
     if before.interrupted:
         return before
     changed = record.interrupt(before)

@@ -77,6 +77,16 @@ def plan(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for
 
 
 @app.command()
+@options.rehearse
+@click.pass_context
+def rehearse(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """Read the real disks' facts (reading only), and run the very same plan on a simulated twin of them."""
+    from . import rehearse as rehearsal  # noqa: PLC0415 - see above
+
+    ctx.exit(rehearsal.command(flags, ctx.obj))
+
+
+@app.command()
 @click.argument("run_id", metavar="RUN")
 @options.resume
 @click.pass_context

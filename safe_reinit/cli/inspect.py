@@ -122,6 +122,7 @@ _SAMPLES: dict[str, str] = {
     "report": "run.json",
     "events": "events.jsonl",
     "world": "world.yaml",
+    "faults": "faults.yaml",
     "require_looks": "[kms]",
 }
 

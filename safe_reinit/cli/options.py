@@ -17,6 +17,7 @@ _METAVARS = {
     "reason": "TEXT", "key_pair": "NAME", "password_env": "VAR", "security_enhancement": "Active|Deactive",
     "output": "text|json|markdown", "on_unknown": "ask|retry",
     "journal": "FILE", "report": "FILE", "events": "FILE|-", "world": "FILE",
+    "faults": "FILE",
 }  # fmt: skip
 
 
@@ -53,7 +54,7 @@ _OUTPUT_NAMES = ("output", "report", "events", "quiet", "verbose")
 _RUN_NAMES = (
     "leave_stopped", "expect_instance", "reason", "key_pair", "password_env", "security_enhancement", "region",
     "profile", "endpoint", "ca_bundle", "timeout_stop", "timeout_snapshot", "timeout_reinit", "timeout_start",
-    "force_stop_after", "on_unknown", "journal", "simulate", "world",
+    "force_stop_after", "on_unknown", "journal", "simulate", "world", "faults",
 )  # fmt: skip
 
 
@@ -71,6 +72,11 @@ everything: Callable[[F], F] = _stack(*_TARGET, *_CONFIRM, *_LOOKING[1:])
 """The options of a run."""
 plan: Callable[[F], F] = _stack(*_LOOKING)
 """The options of a plan: those of a run but for the consent to run it."""
+_REHEARSE_NAMES = tuple(name for name in _RUN_NAMES if name not in ("simulate", "world", "journal", "on_unknown"))
+rehearse: Callable[[F], F] = _stack(
+    *_TARGET, *_CONSENT, *map(_setting, _REHEARSE_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES)
+)
+"""The options of a rehearsal: those of a plan, and faults."""
 _RESUME_NAMES = ("region", "profile", "endpoint", "ca_bundle", "password_env", "journal")
 resume: Callable[[F], F] = _stack(
     click.option(

@@ -4,44 +4,35 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import report
 from ..client import Client, connect
-from ..clock import Clock
 from ..config import Config, resolve
 from ..errors import Error, OutcomeUnknown, UsageError
-from ..interrupt import Interrupt
 from ..journal import StoredRun, default_path
 from ..model import Plan, Report
 from ..record import Verdict
 from . import consent, history
 from .output import Output, lines, say
 from .progress import Progress
-
-if TYPE_CHECKING:
-    from ..simulator import Simulator
-
-_SIMULATION_SPEED = 15.0
+from .session import client_of, endable, output_of, password_of, signals
 
 
 def command(flags: Mapping[str, Any], argv: Sequence[str]) -> int:
     """Do what the command line says and give the exit code."""
     config = resolve(flags, os.environ, flags.get("config"))
-    output = _output(config, argv)
-    password = _password(config, flags)
+    output = output_of(config, argv)
+    password = password_of(config, flags)
     if not flags["disk"]:
         raise UsageError("No disk is named.", hint="Name one with --disk d-...")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    endable()
     with ExitStack() as stack:
-        client = _client(config, stack)
+        client = client_of(config, stack)
         if not flags.get("dry_run"):
             client.check_journal()
         progress = stack.enter_context(Progress(config, client.region))
@@ -63,13 +54,12 @@ def resume(run_id: str, flags: Mapping[str, Any], argv: Sequence[str]) -> int:
     for name in ("region", "endpoint", "profile"):  # the run's own, unless the command line names others
         given[name] = flags.get(name) or getattr(stored, name) or None
     config = resolve(given, os.environ, flags.get("config"))
-    output = _output(config, argv)
-    password = _password(config, {**flags, "confirm": run_id})
+    output = output_of(config, argv)
+    password = password_of(config, {**flags, "confirm": run_id})
     client = connect(config=config)
     if flags["verdict"] == "wipe-again":
         return _wipe_again(client, stored, config, flags, password, output)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    endable()
     with Progress(config, client.region) as progress:
         try:
             told = _resume(client, run_id, flags["verdict"], password, progress)
@@ -94,7 +84,7 @@ def _resume(
     password: str | None,
     progress: Progress,
 ) -> Report:
-    with _signals(progress) as interrupt:
+    with signals(progress) as interrupt:
         return client.resume(
             run_id, verdict=verdict, password=password, on_event=progress.event, on_call=progress.call, stop=interrupt
         )
@@ -143,7 +133,7 @@ def _plan_and_run(  # noqa: PLR0913 - the parts of one command
         consent.obtain(plan, flags.get("confirm"))
         if replacing is not None:
             client.abandon(replacing)
-    with _signals(progress) as interrupt:
+    with signals(progress) as interrupt:
         told = client.run(
             plan,
             confirm=flags.get("confirm") or plan.confirm_with,
@@ -196,87 +186,3 @@ def _after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]
     if told.outcome == "unknown":
         words += [["resume", "--verdict", verdict] for verdict in ("reinitialised", "intact", "wipe-again")]
     return tuple(shlex.join(["safe-reinit", word[0], told.run_id, *word[1:], *where]) for word in words)
-
-
-def _output(config: Config, argv: Sequence[str]) -> Output:
-    on_stdout = config["events"] == "-"
-    if on_stdout and config["output"] != "text":
-        raise UsageError("--events - and --output json or markdown both want stdout.", hint="Write one to a file.")
-    for option in ("report", "events"):
-        name = config[option]
-        if name and name != "-":
-            folder = Path(name).parent
-            if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(name).is_dir():
-                raise UsageError(f"{name} cannot be written.", hint=f"Correct --{option}.")
-    return Output(config["output"], argv, on_stdout, config["report"] or "")
-
-
-def _password(config: Config, flags: Mapping[str, Any]) -> str | None:
-    variable = config["password_env"]
-    if variable and flags.get("password_stdin"):
-        raise UsageError("--password-env and --password-stdin are both given.", hint="Give one of them.")
-    if variable:
-        password = os.environ.get(variable)
-        if not password:
-            raise UsageError(f"The environment variable {variable} holds no password.", hint="Correct --password-env.")
-        return password
-    if not flags.get("password_stdin"):
-        return None
-    if not flags.get("confirm") and not flags.get("dry_run"):
-        raise UsageError("--password-stdin needs --confirm, since stdin cannot be asked.", hint="Add --confirm.")
-    password = sys.stdin.readline().rstrip("\r\n")
-    if not password:
-        raise UsageError("There is no password on stdin.", hint="Write one line to stdin.")
-    return password
-
-
-def _client(config: Config, stack: ExitStack) -> Client:
-    if not (config["simulate"] or config["world"]):
-        return connect(config=config)
-    simulator = _simulator(config, stack)
-    settings = {name: config.of(name) for name in config}
-    region = settings["region"]
-    if region.where not in ("--region", "SAFE_REINIT_REGION"):  # one that is meant for the real cloud is not meant here
-        settings["region"] = replace(region, value=simulator.region)
-    settings["endpoint"] = replace(settings["endpoint"], value=simulator.url)
-    settings["profile"] = replace(settings["profile"], value=None)
-    say("SIMULATION: an embedded simulator answers; no cloud is touched.")
-    return connect(config=Config(settings), credentials=simulator.access_key, clock=Clock(_SIMULATION_SPEED))
-
-
-def _simulator(config: Config, stack: ExitStack) -> Simulator:
-    from ..simulator import Simulator  # noqa: PLC0415 - only where it is asked for
-
-    try:
-        return stack.enter_context(Simulator(world=config["world"], speed=_SIMULATION_SPEED))
-    except (ValueError, OSError) as error:
-        raise UsageError(f"The world cannot be used: {error}", hint="Correct --world.") from None
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    """End as Ctrl-C does, while nothing has been changed yet."""
-    raise KeyboardInterrupt
-
-
-@contextmanager
-def _signals(progress: Progress) -> Iterator[Interrupt]:
-    """Let Ctrl-C, SIGTERM and a closed terminal end the run in order; a second one leaves at once."""
-    interrupt = Interrupt(progress.say)
-
-    def ask(number: int, _frame: object) -> None:
-        interrupt.ask()
-        if interrupt.left:
-            progress.say("Leaving at once: the run is left as it stands.")
-        else:
-            progress.say(
-                f"{signal.Signals(number).name}: ending the run; the call in flight ends and the power comes back. "
-                "Once more leaves at once."
-            )
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, ask) for number in numbers}
-    try:
-        yield interrupt
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

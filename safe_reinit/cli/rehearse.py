@@ -1,0 +1,181 @@
+"""The rehearsal: tonight's wipe on a simulated twin of the machine, with the very same plan."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from typing import Any
+
+from .. import report
+from ..client import Client, connect
+from ..config import resolve
+from ..errors import Error, RunRefused, UsageError
+from ..model import Disk, Facts, Image, Instance, Plan, Report, Snapshot
+from ..model.codec import timestamp
+from .output import lines, say
+from .progress import Progress
+from .session import output_of, password_of, signals, simulated
+
+
+def command(flags: Mapping[str, Any], argv: Sequence[str]) -> int:
+    """Look at the real disks, build their twins, run the plan on those, and give the exit code."""
+    config = resolve(flags, os.environ, flags.get("config"))
+    output = output_of(config, argv)
+    password = password_of(config, {**flags, "confirm": "rehearsal"})
+    if not flags["disk"]:
+        raise UsageError("No disk is named.", hint="Name one with --disk d-...")
+    wanted = {
+        "stop_instance": bool(flags["stop_instance"]),
+        "accept": flags["accept"],
+        "password": password,
+    }
+    real = connect(config=config)
+    plan = real.plan(flags["disk"], **wanted)
+    world = world_of(real.facts_of(plan))
+    if not config["quiet"]:
+        lines(report.plan_lines(plan), sys.stderr)
+    if not plan.runnable:
+        begun = report.started(output.began, real.region, config["reason"])
+        refused = report.refusal(plan)
+        refused.report = report.of_plan(begun, output.now(), plan, real.calls_of(plan), dry_run=True, error=refused)
+        raise refused
+    say("REHEARSAL: from here on a simulated twin of these machines answers; the real ones were only looked at.")
+    with ExitStack() as stack:
+        client = simulated(config, stack, world)
+        progress = stack.enter_context(Progress(config, client.region))
+        told = _run_twin(client, client.plan(flags["disk"], **wanted, on_call=progress.call), plan, progress)
+        progress.close()
+    output.report(told)
+    return told.exit_code
+
+
+def _run_twin(client: Client, twin: Plan, plan: Plan, progress: Progress) -> Report:
+    if twin.fingerprint != plan.fingerprint:
+        found = ", ".join(finding.check for finding in twin.blockers) or "other facts"
+        raise RunRefused(
+            f"The twin is not like the machine ({found}), so a rehearsal would say nothing.",
+            hint="Please report this; the real disks were only looked at.",
+        )
+    with signals(progress) as interrupt:
+        try:
+            return client.run(
+                twin, confirm=twin.confirm_with, on_event=progress.event, on_call=progress.call, stop=interrupt
+            )
+        except Error as error:
+            if error.report is None:
+                raise
+            say(f"safe-reinit: {error} {error.hint}")
+            return error.report
+
+
+def world_of(facts: Facts) -> dict[str, Any]:
+    """Build the simulator's world from what ECS showed: the same ids, names, statuses, times, sources and tags."""
+    disks = {each.disk.disk_id: each.disk for each in facts.disks if each.disk}
+    disks |= {other.disk_id: other for each in facts.disks for other in each.neighbours}
+    instances = {each.instance.instance_id: each.instance for each in facts.disks if each.instance}
+    snapshots = {shot.snapshot_id: shot for each in facts.disks for shot in each.snapshots}
+    snapshots |= {
+        each.source_snapshot.snapshot_id: each.source_snapshot for each in facts.disks if each.source_snapshot
+    }
+    images = {each.image.image_id: each.image for each in facts.disks if each.image}
+    return {
+        "region": facts.region,
+        "regions": [facts.region],
+        "account": facts.caller.account,
+        "key_pairs": sorted(
+            {name for each in facts.disks for name in each.key_pairs}
+            | {each.key_pair_name for each in instances.values() if each.key_pair_name}
+        ),
+        "images": {name: _image(image) for name, image in images.items()},
+        "instances": {name: _instance(instance) for name, instance in instances.items()},
+        "disks": {name: _disk(disk, images, snapshots) for name, disk in disks.items()},
+        "snapshots": {name: _snapshot(shot, disks) for name, shot in snapshots.items()},
+    }
+
+
+def _instance(instance: Instance) -> dict[str, Any]:
+    return _given(
+        name=instance.instance_name,
+        status=instance.status,
+        never_started=instance.start_time is None,
+        started=instance.start_time,
+        created=instance.creation_time,
+        stopped_mode=instance.stopped_mode if instance.stopped_mode in ("KeepCharging", "StopCharging") else None,
+        os=instance.os_type.lower() if instance.os_type.lower() in ("linux", "windows") else None,
+        key_pair=instance.key_pair_name,
+        charge_type=instance.charge_type,
+        expires=instance.expired_time,
+        auto_release=instance.auto_release_time,
+        spot_strategy=instance.spot_strategy,
+        deletion_protection=instance.deletion_protection,
+        hibernation=instance.hibernation_configured,
+        io_optimized=instance.io_optimized,
+        public_ip=next(iter(instance.public_ips), ""),
+        locks=list(instance.locks),
+        tags=dict(instance.tags),
+    )
+
+
+def _disk(disk: Disk, images: Mapping[str, Image], snapshots: Mapping[str, Snapshot]) -> dict[str, Any]:
+    """Build one disk; a source of a neighbour was not looked at, and matters to nobody: the neighbour is not wiped."""
+    attached = [each.instance_id for each in disk.attachments] or ([disk.instance_id] if disk.instance_id else [])
+    return _given(
+        instance=attached,
+        type=disk.type,
+        name=disk.disk_name,
+        status=disk.status,
+        category=disk.category,
+        size=disk.size_gib,
+        image=disk.image_id if disk.image_id in images else None,
+        snapshot=disk.source_snapshot_id if disk.source_snapshot_id in snapshots else None,
+        attached=disk.attached_time,
+        detached=disk.detached_time,
+        charge_type=disk.charge_type,
+        expires=disk.expired_time,
+        delete_with_instance=disk.delete_with_instance,
+        auto_snapshot_policy=disk.auto_snapshot_policy_id,
+        encrypted=disk.encrypted,
+        kms_key=disk.kms_key_id,
+        locks=list(disk.locks),
+        tags=dict(disk.tags),
+    )
+
+
+def _snapshot(shot: Snapshot, disks: Mapping[str, Disk]) -> dict[str, Any]:
+    return _given(
+        disk=shot.source_disk_id or "d-unknown",
+        released=shot.source_disk_id not in disks,
+        name=shot.name,
+        status=shot.status,
+        created=shot.creation_time,
+        category=shot.category,
+        kind="user" if shot.type == "user" else "auto",
+        instant_access=shot.instant_access,
+        instant_access_days=shot.instant_access_retention_days,
+        seconds=shot.remain_time if shot.status == "progressing" else None,
+        tags=dict(shot.tags),
+    )
+
+
+def _image(image: Image) -> dict[str, Any]:
+    return _given(
+        owner=image.owner_alias,
+        public=image.is_public,
+        os=image.os_type.lower() if image.os_type.lower() in ("linux", "windows") else None,
+        name=image.name,
+        status=image.status,
+        created=image.creation_time,
+        supports_io_optimized=image.io_optimized,
+    )
+
+
+def _given(**members: Any) -> dict[str, Any]:  # noqa: ANN401 - a world is JSON
+    """Leave out what ECS did not say, so that the simulator's own default holds."""
+    return {
+        name: timestamp(value) if isinstance(value, datetime) else value
+        for name, value in members.items()
+        if value not in (None, "")
+    }

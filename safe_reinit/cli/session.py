@@ -1,0 +1,134 @@
+"""What every command that runs a plan sets up: the output, the password, the client, the signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..client import Client, connect
+from ..clock import Clock
+from ..config import Config
+from ..errors import UsageError
+from ..interrupt import Interrupt
+from .output import Output, say
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from ..simulator import Simulator
+
+_SIMULATION_SPEED = 15.0
+
+
+def output_of(config: Config, argv: Sequence[str]) -> Output:
+    """Say in which form and where the result goes.
+
+    Raises:
+        UsageError: two outputs want stdout, or a file cannot be written.
+    """
+    on_stdout = config["events"] == "-"
+    if on_stdout and config["output"] != "text":
+        raise UsageError("--events - and --output json or markdown both want stdout.", hint="Write one to a file.")
+    for option in ("report", "events"):
+        name = config[option]
+        if name and name != "-":
+            folder = Path(name).parent
+            if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(name).is_dir():
+                raise UsageError(f"{name} cannot be written.", hint=f"Correct --{option}.")
+    return Output(config["output"], argv, on_stdout, config["report"] or "")
+
+
+def password_of(config: Config, flags: Mapping[str, Any]) -> str | None:
+    """Read the password to set, where one is asked for.
+
+    Raises:
+        UsageError: it is asked for in two ways, or is not there.
+    """
+    variable = config["password_env"]
+    if variable and flags.get("password_stdin"):
+        raise UsageError("--password-env and --password-stdin are both given.", hint="Give one of them.")
+    if variable:
+        password = os.environ.get(variable)
+        if not password:
+            raise UsageError(f"The environment variable {variable} holds no password.", hint="Correct --password-env.")
+        return password
+    if not flags.get("password_stdin"):
+        return None
+    if not flags.get("confirm") and not flags.get("dry_run"):
+        raise UsageError("--password-stdin needs --confirm, since stdin cannot be asked.", hint="Add --confirm.")
+    password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise UsageError("There is no password on stdin.", hint="Write one line to stdin.")
+    return password
+
+
+def client_of(config: Config, stack: ExitStack) -> Client:
+    """Make the client of the cloud, or of an embedded simulator, which lasts as long as the stack."""
+    if config["simulate"] or config["world"]:
+        return simulated(config, stack)
+    if config["faults"]:
+        raise UsageError("--faults is for the simulator only.", hint="Add --simulate, or use safe-reinit rehearse.")
+    return connect(config=config)
+
+
+def simulated(config: Config, stack: ExitStack, world: dict[str, Any] | None = None) -> Client:
+    """Make a client of an embedded simulator, which lasts as long as the stack."""
+    simulator = _simulator(config, stack, world)
+    settings = {name: config.of(name) for name in config}
+    region = settings["region"]
+    if region.where not in ("--region", "SAFE_REINIT_REGION"):  # one that is meant for the real cloud is not meant here
+        settings["region"] = replace(region, value=simulator.region)
+    settings["endpoint"] = replace(settings["endpoint"], value=simulator.url)
+    settings["profile"] = replace(settings["profile"], value=None)
+    say("SIMULATION: an embedded simulator answers; no cloud is touched.")
+    return connect(config=Config(settings), credentials=simulator.access_key, clock=Clock(_SIMULATION_SPEED))
+
+
+def _simulator(config: Config, stack: ExitStack, world: dict[str, Any] | None) -> Simulator:
+    from ..simulator import Simulator  # noqa: PLC0415 - only where it is asked for
+
+    try:
+        return stack.enter_context(
+            Simulator(world=world or config["world"], faults=config["faults"], speed=_SIMULATION_SPEED)
+        )
+    except (ValueError, OSError) as error:
+        raise UsageError(f"The simulator cannot begin: {error}", hint="Correct --world or --faults.") from None
+
+
+def endable() -> None:
+    """Let SIGTERM and a closed terminal end the command as Ctrl-C does, while nothing has been changed yet."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def signals(progress: Progress) -> Iterator[Interrupt]:
+    """Let Ctrl-C, SIGTERM and a closed terminal end the run in order; a second one leaves at once."""
+    interrupt = Interrupt(progress.say)
+
+    def ask(number: int, _frame: object) -> None:
+        interrupt.ask()
+        if interrupt.left:
+            progress.say("Leaving at once: the run is left as it stands.")
+        else:
+            progress.say(
+                f"{signal.Signals(number).name}: ending the run; the call in flight ends and the power comes back. "
+                "Once more leaves at once."
+            )
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, ask) for number in numbers}
+    try:
+        yield interrupt
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,41 @@
+"""From what a call or a run came to, to the error that is raised for people."""
+
+from __future__ import annotations
+
+from .cloud import CloudError, NoCredentials, Refused
+from .codes import lookup
+from .errors import BY_OUTCOME, Error, RunRefused, UsageError
+from .model import Report
+
+
+def refusal_of(error: CloudError) -> Error:
+    """Say for people why ECS could not be asked; nothing has been changed."""
+    if isinstance(error, NoCredentials):
+        return UsageError(
+            "No credentials were found in Alibaba's default chain (environment, aliyun CLI profile, RAM role).",
+            hint="Set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or run: aliyun configure",
+        )
+    said = RunRefused(f"{error} Nothing was changed.", hint="Check the network, the proxy, --region and --endpoint.")
+    if isinstance(error, Refused):
+        row = lookup(error.code)
+        said.hint = row.fix if row else "Look the code up in the ECS API reference."
+        said.code, said.request_id = error.code, error.request_id
+    said.action = error.action
+    return said
+
+
+def error_of(told: Report) -> Error:
+    """Make the error of a run's outcome; where a machine is down, the hint says first what to do about that."""
+    cls = BY_OUTCOME[told.outcome]
+    error = cls(told.error.message if told.error else cls.meaning)
+    if told.error:
+        error.hint = told.error.hint or cls.hint
+        if told.outcome in (
+            "unknown",
+            "not-restarted",
+            "stranded",
+        ):
+            error.hint = " ".join(dict.fromkeys([cls.hint, error.hint]))
+        error.code, error.request_id, error.action = told.error.code, told.error.request_id, told.error.action
+    error.report = told
+    return error
