@@ -105,7 +105,7 @@ def runs(ctx: click.Context, /, prune: str | None, **flags: Any) -> None:  # noq
     """List the runs of the journal, and the machines that they left stopped."""
     from . import history  # noqa: PLC0415 - see above
 
-    history.runs(flags, prune, Output.of(flags, ctx.obj))
+    history.runs(flags, prune, ctx.obj.telling(flags))
 
 
 @app.command()
@@ -116,7 +116,7 @@ def show(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN40
     """Tell the story of a run, call by call."""
     from . import history  # noqa: PLC0415 - see above
 
-    history.show(name, flags, Output.of(flags, ctx.obj))
+    history.show(name, flags, ctx.obj.telling(flags))
 
 
 @app.command()
@@ -126,7 +126,7 @@ def checks(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one f
     """List the checks that judge a disk before anything is touched."""
     from . import inspect  # noqa: PLC0415 - see above
 
-    inspect.checks(Output.of(flags, ctx.obj))
+    inspect.checks(ctx.obj.telling(flags))
 
 
 @app.command()
@@ -137,7 +137,7 @@ def explain(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: AN
     """Explain a check, or an ECS error code."""
     from . import inspect  # noqa: PLC0415 - see above
 
-    inspect.explain(name, Output.of(flags, ctx.obj))
+    inspect.explain(name, ctx.obj.telling(flags))
 
 
 @app.group()
@@ -157,14 +157,14 @@ def _config(name: str, text: str) -> Callable[[Callable[..., None]], click.Comma
 def config_check(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401, D103 - one for each option
     from . import inspect  # noqa: PLC0415 - see above
 
-    inspect.config_check(flags, Output.of(flags, ctx.obj))
+    inspect.config_check(flags, ctx.obj.telling(flags))
 
 
 @_config("show", "Show every setting with where its value comes from.")
 def config_show(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401, D103 - one for each option
     from . import inspect  # noqa: PLC0415 - see above
 
-    inspect.config_show(flags, Output.of(flags, ctx.obj))
+    inspect.config_show(flags, ctx.obj.telling(flags))
 
 
 @config.command("example")
@@ -200,7 +200,7 @@ def run(argv: Sequence[str]) -> int:
     """Run one command line and give its exit code; nothing is raised, and no traceback is shown."""
     output = Output.from_argv(argv, os.environ)
     try:
-        code = app.main(list(argv), prog_name=_program(), standalone_mode=False, obj=list(argv))
+        code = app.main(list(argv), prog_name=_program(), standalone_mode=False, obj=output)
         return int(code or 0)
     except click.exceptions.Exit as ended:
         return ended.exit_code

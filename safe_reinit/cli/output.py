@@ -38,18 +38,17 @@ class Output:
                 form = this.partition("=")[2]
         return cls(form if form in ("json", "markdown") else "text", argv)
 
-    @classmethod
-    def of(cls, flags: Mapping[str, Any], argv: Sequence[str]) -> Output:
-        """Take the form of a command that only tells something.
+    def telling(self, flags: Mapping[str, Any]) -> Output:
+        """Take the form that a command has which only tells something.
 
         Raises:
-            UsageError: the form is not one it has.
-
+            UsageError: it is not text or json.
         """
         form = flags.get("output") or "text"
         if form not in ("text", "json"):
-            raise UsageError(f"The value of --output is not text or json: {form!r}.")
-        return cls(form, argv)
+            raise UsageError(f"The value of --output is not text or json: {form!r}.", hint="Correct --output.")
+        self.form = form
+        return self
 
     @staticmethod
     def now() -> datetime:

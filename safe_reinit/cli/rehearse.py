@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
@@ -15,15 +15,15 @@ from ..config import resolve
 from ..errors import Error, RunRefused, UsageError
 from ..model import Disk, Facts, Image, Instance, Plan, Report, Snapshot
 from ..model.codec import timestamp
-from .output import lines, say
+from .output import Output, lines, say
 from .progress import Progress
-from .session import output_of, password_of, signals, simulated
+from .session import password_of, set_output, signals, simulated
 
 
-def command(flags: Mapping[str, Any], argv: Sequence[str]) -> int:
+def command(flags: Mapping[str, Any], output: Output) -> int:
     """Look at the real disks, build their twins, run the plan on those, and give the exit code."""
     config = resolve(flags, os.environ, flags.get("config"))
-    output = output_of(config, argv)
+    set_output(output, config)
     password = password_of(config, {**flags, "confirm": "rehearsal"})
     if not flags["disk"]:
         raise UsageError("No disk is named.", hint="Name one with --disk d-...")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _SIMULATION_SPEED = 15.0
 
 
-def output_of(config: Config, argv: Sequence[str]) -> Output:
-    """Say in which form and where the result goes.
+def set_output(output: Output, config: Config) -> None:
+    """Say in which form and where the result goes, of success and of failure.
 
     Raises:
         UsageError: two outputs want stdout, or a file cannot be written.
@@ -40,7 +40,7 @@ def output_of(config: Config, argv: Sequence[str]) -> Output:
             folder = Path(name).parent
             if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(name).is_dir():
                 raise UsageError(f"{name} cannot be written.", hint=f"Correct --{option}.")
-    return Output(config["output"], argv, on_stdout, config["report"] or "")
+    output.form, output.events_on_stdout, output.report_file = config["output"], on_stdout, config["report"] or ""
 
 
 def password_of(config: Config, flags: Mapping[str, Any]) -> str | None:

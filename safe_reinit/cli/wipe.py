@@ -20,13 +20,13 @@ from ..record import Verdict
 from . import consent, history
 from .output import Output, lines, say
 from .progress import Progress
-from .session import client_of, endable, output_of, password_of, signals
+from .session import client_of, endable, password_of, set_output, signals
 
 
-def command(flags: Mapping[str, Any], argv: Sequence[str]) -> int:
+def command(flags: Mapping[str, Any], output: Output) -> int:
     """Do what the command line says and give the exit code."""
     config = resolve(flags, os.environ, flags.get("config"))
-    output = output_of(config, argv)
+    set_output(output, config)
     password = password_of(config, flags)
     if not flags["disk"]:
         raise UsageError("No disk is named.", hint="Name one with --disk d-...")
@@ -40,11 +40,11 @@ def command(flags: Mapping[str, Any], argv: Sequence[str]) -> int:
             return _plan_and_run(client, config, flags, password, output, progress)
         except Error as error:
             if error.report is not None:
-                error.report = replace(error.report, next=_after(error.report, argv, client))
+                error.report = replace(error.report, next=_after(error.report, output.argv, client))
             raise
 
 
-def resume(run_id: str, flags: Mapping[str, Any], argv: Sequence[str]) -> int:
+def resume(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
     """Go on with a run and give the exit code."""
     given = dict(flags)
     with history.open_journal(flags) as journal:
@@ -54,7 +54,7 @@ def resume(run_id: str, flags: Mapping[str, Any], argv: Sequence[str]) -> int:
     for name in ("region", "endpoint", "profile"):  # the run's own, unless the command line names others
         given[name] = flags.get(name) or getattr(stored, name) or None
     config = resolve(given, os.environ, flags.get("config"))
-    output = output_of(config, argv)
+    set_output(output, config)
     password = password_of(config, {**flags, "confirm": run_id})
     client = connect(config=config)
     if flags["verdict"] == "wipe-again":
@@ -66,11 +66,11 @@ def resume(run_id: str, flags: Mapping[str, Any], argv: Sequence[str]) -> int:
         except OutcomeUnknown as error:
             verdict = consent.verdict(run_id) if flags["verdict"] is None else None
             if verdict is None:
-                error.report = error.report and replace(error.report, next=_after(error.report, argv, client))
+                error.report = error.report and replace(error.report, next=_after(error.report, output.argv, client))
                 raise
             told = _resume(client, run_id, verdict, password, progress)
         except Error as error:
-            error.report = error.report and replace(error.report, next=_after(error.report, argv, client))
+            error.report = error.report and replace(error.report, next=_after(error.report, output.argv, client))
             raise
         progress.close()
     output.report(told)
