@@ -93,7 +93,8 @@ class Output:
     def _into_file(self, told: Report) -> None:
         from .. import report  # noqa: PLC0415 - only where it is needed
 
-        form = report.to_markdown(told) if self.report_file.endswith(".md") else report.dumps(report.to_json(told))
+        as_markdown = self.report_file.endswith(".md")
+        form = report.to_markdown(told) if as_markdown else f"{report.dumps(report.to_json(told))}\n"
         try:
             with open(self.report_file, "w", encoding="utf-8") as file:
                 file.write(form)

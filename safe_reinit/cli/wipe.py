@@ -13,7 +13,7 @@ from typing import Any
 from .. import report
 from ..client import Client, connect
 from ..config import Config, resolve
-from ..errors import Error, OutcomeUnknown, UsageError
+from ..errors import Error, OutcomeUnknown, RunRefused, UsageError
 from ..journal import StoredRun, default_path
 from ..model import Plan, Report
 from ..record import Verdict
@@ -130,7 +130,12 @@ def _plan_and_run(  # noqa: PLR0913 - the parts of one command
     if not config["quiet"]:
         lines(report.plan_lines(plan), sys.stderr)
     if plan.runnable:
-        consent.obtain(plan, flags.get("confirm"))
+        try:
+            consent.obtain(plan, flags.get("confirm"))
+        except RunRefused as error:
+            calls = client.calls_of(plan)
+            error.report = report.of_plan(begun, output.now(), plan, calls, dry_run=False, error=error)
+            raise
         if replacing is not None:
             client.abandon(replacing)
     with signals(progress) as interrupt:
