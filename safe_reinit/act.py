@@ -6,7 +6,7 @@ A retry is a new guarded call. Nothing here waits, and nothing here repeats a ca
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from . import codes, record, retry
@@ -75,7 +75,14 @@ class Act:
         known = keeper.keep(lambda before: record.learn(before, seen))
         if decide(known, seen) != send or self._stale(seen):
             return False
-        known = keeper.commit(lambda before: record.intend(before, send, seen))
+
+        def intend(before: Record) -> Record:  # under the keeper's lock: what another thread learned meanwhile counts
+            return record.intend(before, send, seen) if decide(before, seen) == send else before
+
+        tries = _tries(known, send)
+        known = keeper.commit(intend)
+        if _tries(known, send) == tries:
+            return False
         self.tell("intend", send, {"attempt": _tries(known, send)})
         keeper.check()
         if self._stale(seen):  # the disk took too long to write the intention down: it was not sent, and may be anew
@@ -101,13 +108,7 @@ class Act:
             drift: tuple[str, ...] = (f"account: {self.plan.account} -> {facts.caller.account}",)
         else:
             drift = _drift(job, untouched, keeper.record, self.plan)
-        if drift:
-            failure = Failure(
-                None,
-                f"What the plan stands on has moved: {'; '.join(drift)}.",
-                hint="Look at the new facts with --dry-run, then decide anew.",
-            )
-            keeper.keep(lambda before: record.fail(before, failure))
+        if self._ended_by_drift(keeper, drift):
             return None
         seen = Observation(
             at=at,
@@ -117,7 +118,24 @@ class Act:
             disks={each.disk.disk_id: each.disk for each in facts.disks if each.disk},
             progressing=tuple(shot for each in facts.disks for shot in each.snapshots if shot.status == "progressing"),
         )
-        return tick(self.cloud, self.clock, [keeper.record])[0] if self._stale(seen) else seen
+        return self._look_once_more(job, keeper, untouched) if self._stale(seen) else seen
+
+    def _look_once_more(self, job: PlannedJob, keeper: Keeper, untouched: Sequence[DiskFacts]) -> Observation | None:
+        """Look at what can change while reading all the facts took its time; the rest of them stands."""
+        seen = tick(self.cloud, self.clock, [keeper.record])[0]
+        now = [replace(each, instance=seen.instance, disk=seen.disks.get(each.disk_id)) for each in untouched]
+        return None if self._ended_by_drift(keeper, _drift(job, now, keeper.record, self.plan)) else seen
+
+    def _ended_by_drift(self, keeper: Keeper, drift: Sequence[str]) -> bool:
+        """End the job where its facts moved, and tell whether they did."""
+        if drift:
+            failure = Failure(
+                None,
+                f"What the plan stands on has moved: {'; '.join(drift)}.",
+                hint="Look at the new facts with --dry-run, then decide anew.",
+            )
+            keeper.keep(lambda before: record.fail(before, failure))
+        return bool(drift)
 
     def _call(self, keeper: Keeper, send: Send, attempt: int) -> None:
         try:

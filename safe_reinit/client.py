@@ -130,6 +130,7 @@ class Client:
             owner=self._owner,
             accept=_accepted(accept),
         )
+        began = self._clock.now()
         calls: list[Call] = []
         told = _safely(on_call)
 
@@ -141,7 +142,10 @@ class Client:
             try:
                 facts = observe(cloud, self._clock, self.region, _disk_ids(disk_ids), options)
             except CloudError as error:
-                raise refusal_of(error) from None
+                refused = refusal_of(error)
+                begun = report.started(began, self.region, reason or get["reason"])
+                refused.report = report.of_error(begun, self._clock.now(), refused, calls)
+                raise refused from None
         plan = make_plan(facts, options, self._limits(), reason or get["reason"], secrets.token_hex(8))
         with self._lock:
             self._planned[plan.plan_id] = (calls, facts)

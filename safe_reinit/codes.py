@@ -186,6 +186,8 @@ _CREDENTIALS = (
     "InvalidSecurityToken", "InvalidAccessKeyId", "InvalidAccessKeySecret", "Forbidden", "NoPermission",
     "SignatureDoesNotMatch", "IncompleteSignature", "InvalidTimeStamp", "IllegalTimestamp",
 )  # fmt: skip
+_PROVES_NOTHING = ("InternalError", "ServiceUnavailable", "LimitedOperation", "UnknownError", "SignatureNonceUsed")
+"""What ECS calls its own failure, and the answer to a request that had arrived once before, whatever their status."""
 _BUSY = ("IncorrectInstanceStatus", "OperationConflict", "InvalidOperation.Conflict")
 _AGAIN: dict[str, frozenset[str]] = {
     "ReInitDisk": frozenset({"DiskCreatingSnapshot", "IncorrectDiskStatus", "IncorrectInstanceStatus"}),
@@ -226,10 +228,15 @@ def throttled(code: str) -> bool:
 def verdict(action: str, code: str, http_status: int) -> Verdict:
     """Tell what an error answer to a changing call means for it.
 
-    A 5xx proves nothing whatever its code. Of the others, only codes of the table may be asked again.
+    Only an answer of the 400s can prove that nothing was done, and not every one of those. Of what is proven, only codes
+    of the table may be asked again.
     """
-    if http_status >= 500:
+    if http_status >= 500 or code.startswith(_PROVES_NOTHING):
         return "lost"
-    if throttled(code) or code in _AGAIN.get(action, ()):
+    if throttled(code):  # told by its code: its status is 400, 403 or another
+        return "again"
+    if http_status < 400 or http_status == 408:
+        return "lost"
+    if code in _AGAIN.get(action, ()):
         return "again"
     return "credentials" if of_credentials(code) else "refused"

@@ -279,7 +279,7 @@ def load(path: Path) -> dict[object, object]:
 
     try:
         content = yaml.safe_load(raw)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise UsageError(f"The configuration file {path} is not YAML{where}.", hint="Correct it there.") from None

@@ -108,7 +108,8 @@ def _power_back(record: Record, status: str, seen: Observation) -> Action:
 
 def _starting(record: Record, status: str, seen: Observation) -> Action:
     start = record.start
-    if start.state == "again" and status == "Stopped" and (start.due or 0.0) <= seen.at:
+    ours = record.stop.state == "done" and record.promised == "Running"
+    if start.state == "again" and status == "Stopped" and (start.due or 0.0) <= seen.at and ours:
         return Send("StartInstance", record.instance_id)
     return _wait(record, "Running", seen)
 

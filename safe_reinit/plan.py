@@ -28,12 +28,12 @@ from .model import (
     Secret,
     Snapshot,
 )
-from .model.codec import DecodeError, decode, encode, timestamp
+from .model.codec import DecodeError, decode, encode, printable, timestamp
 
 SCHEMA = 1
 
 
-def make_plan(facts: Facts, options: Options, limits: Limits, reason: str | None, plan_id: str) -> Plan:
+def make_plan(facts: Facts, options: Options, limits: Limits, reason: str | None, plan_id: str = "") -> Plan:
     """Judge the facts and make the plan; refusals are in its findings, nothing is raised for them."""
     found = {each.disk_id: judge(each) for each in facts.disks}
     jobs = tuple(_job(disks, found, options) for disks in _by_instance(facts.disks))
@@ -50,7 +50,7 @@ def make_plan(facts: Facts, options: Options, limits: Limits, reason: str | None
         jobs=jobs,
         findings=judge_all(facts.disks),
         fingerprint=print_,
-        confirm_with=facts.disks[0].disk_id if len(facts.disks) == 1 else print_[:8],
+        confirm_with=_confirm_with([each.disk_id for each in facts.disks], print_),
     )
 
 
@@ -113,7 +113,7 @@ def expected(disks: Sequence[DiskFacts]) -> dict[str, str]:
 def moved(planned: Mapping[str, str], now: Mapping[str, str], *, ours: Sequence[str] = ()) -> tuple[str, ...]:
     """Tell what changed, as ``field: planned -> now``; ``ours`` are the fields that our own calls change."""
     return tuple(
-        f"{name}: {planned.get(name) or 'none'} -> {now.get(name) or 'none'}"
+        printable(f"{name}: {planned.get(name) or 'none'} -> {now.get(name) or 'none'}")
         for name in sorted({*planned, *now})
         if name not in ours and planned.get(name, "") != now.get(name, "")
     )
@@ -156,14 +156,24 @@ def from_json(data: Mapping[str, Any], password: Secret | None = None) -> Plan:
     """
     if data.get("schema") != SCHEMA:
         raise DecodeError("At $.schema: not a plan of schema 1.")
-    had_password = bool(data.get("options", {}).get("password"))
+    options = data.get("options")
+    if not isinstance(options, dict):
+        raise DecodeError("At $.options: not the members of Options.")
+    had_password = bool(options.get("password"))
     if had_password != (password is not None):
         raise DecodeError("At $.options.password: the plan was made with a password, and it is needed again.")
     plan = decode(Plan, {name: member for name, member in data.items() if name != "schema"})
     plan = replace(plan, options=replace(plan.options, password=password))
     if fingerprint(plan.account, plan.region, plan.jobs, plan.options) != plan.fingerprint:
         raise DecodeError("At $.fingerprint: the plan was changed after it was made.")
+    disk_ids = [disk.disk_id for job in plan.jobs for disk in job.disks]
+    if plan.confirm_with != _confirm_with(disk_ids, plan.fingerprint):
+        raise DecodeError("At $.confirm_with: the plan was changed after it was made.")
     return plan
+
+
+def _confirm_with(disk_ids: Sequence[str], print_: str) -> str:
+    return disk_ids[0] if len(disk_ids) == 1 else print_[:8]
 
 
 def _by_instance(disks: Sequence[DiskFacts]) -> list[list[DiskFacts]]:

@@ -55,7 +55,12 @@ class Aliyun:
 
     def disks_of(self, instance_id: str) -> Look[Disk]:
         """See ``Cloud``."""
-        return self._pages("DescribeDisks", {"instance_id": instance_id}, shapes.disk, (instance_id,))
+        look = self._pages("DescribeDisks", {"instance_id": instance_id}, shapes.disk, (instance_id,))
+        for disk in look.shown:
+            owners = {disk.instance_id, *(each.instance_id for each in disk.attachments)} - {""}
+            if owners and instance_id not in owners:
+                raise Unanswered("DescribeDisks")
+        return look
 
     def instances(self, instance_ids: Sequence[str]) -> Look[Instance]:
         """See ``Cloud``."""
@@ -68,7 +73,10 @@ class Aliyun:
     def snapshots_of(self, disk_id: str, status: str = "") -> Look[Snapshot]:
         """See ``Cloud``."""
         query = {"disk_id": disk_id, "status": status or None}
-        return self._pages("DescribeSnapshots", query, shapes.snapshot, (disk_id,))
+        look = self._pages("DescribeSnapshots", query, shapes.snapshot, (disk_id,))
+        if any(snapshot.source_disk_id not in ("", disk_id) for snapshot in look.shown):
+            raise Unanswered("DescribeSnapshots")
+        return look
 
     def snapshot_links(self, disk_ids: Sequence[str]) -> Look[SnapshotLink]:
         """See ``Cloud``."""
@@ -95,17 +103,23 @@ class Aliyun:
     # ------------------------------------------------------------------------------------------------ dry runs
 
     def may(self, action: str, ids: Sequence[str]) -> str:
-        """See ``Cloud``."""
-        fields: dict[str, Any] = {
-            "DescribeDisks": {"disk_ids": json.dumps(list(ids))},
-            "DescribeInstances": {"instance_ids": json.dumps(list(ids))},
-            "DescribeSnapshots": {"snapshot_ids": json.dumps(list(ids))},
-            "DescribeSnapshotsOfDisk": {"disk_id": ids[0]},
-            "DescribeImages": {"image_id": ",".join(ids)},
-        }[action]
+        """See ``Cloud``: of several calls the first answer that is not of a permitted one."""
         name = action.removesuffix("OfDisk")
-        request = _request(name)(region_id=self._where.region, dry_run=True, **fields)
-        return self._code(name, request, ids)
+        code = ""
+        for start in range(0, len(ids), _IDS_A_CALL):
+            asked = list(ids[start : start + _IDS_A_CALL])
+            fields: dict[str, Any] = {
+                "DescribeDisks": {"disk_ids": json.dumps(asked)},
+                "DescribeInstances": {"instance_ids": json.dumps(asked)},
+                "DescribeSnapshots": {"snapshot_ids": json.dumps(asked)},
+                "DescribeSnapshotsOfDisk": {"disk_id": asked[0]},
+                "DescribeImages": {"image_id": ",".join(asked)},
+            }[action]
+            request = _request(name)(region_id=self._where.region, dry_run=True, **fields)
+            code = self._code(name, request, asked)
+            if code != "DryRunOperation":
+                break
+        return code
 
     def may_stop(self, instance_id: str) -> str:
         """See ``Cloud``."""

@@ -63,13 +63,14 @@ def parse(text: str) -> Endpoint:
         UsageError: it is no endpoint, or it is http and not on this machine.
 
     """
-    split = urlsplit(text if "://" in text else f"//{text}")
+    malformed = "The endpoint is not of the form [http://|https://]HOST[:PORT]."
     try:
+        split = urlsplit(text if "://" in text else f"//{text}")
         host, port = split.hostname or "", split.port
     except ValueError:
-        host, port = "", None
+        raise UsageError(malformed, hint="Correct --endpoint.") from None
     if split.username or split.password or split.query or split.fragment or split.path not in ("", "/") or not host:
-        raise UsageError("The endpoint is not of the form [http://|https://]HOST[:PORT].", hint="Correct --endpoint.")
+        raise UsageError(malformed, hint="Correct --endpoint.")
     loopback = _is_loopback(host)
     scheme = split.scheme or ("http" if loopback else "https")
     if scheme not in ("http", "https"):

@@ -139,17 +139,15 @@ class Exchange:
         """
         session = self._session(endpoint, fresh=changing)
         at = datetime.now(timezone.utc)
-        status: object = None
         error: CloudError | None = None
         answer: Answer | None = None
+        session.came.status = None
         try:
-            came = send()
-            status = came.get("statusCode")
-            answer = _read(came)
+            answer = _read(send())
         except UnreadableError:
             error = Unanswered(action)
         except Exception as raised:  # noqa: BLE001 - whatever the SDK raises, nothing of it may get out
-            error, status = _translate(raised, action), getattr(raised, "status_code", None)
+            error = _translate(raised, action)
         if answer is not None and not session.used:
             raise RuntimeError("The SDK no longer sends through our session; this version of it is not supported.")
         self._on_call(
@@ -158,7 +156,7 @@ class Exchange:
                 action=action,
                 subject=tuple(subject),
                 dry_run=dry_run,
-                http_status=status if isinstance(status, int) else None,
+                http_status=session.came.status,
                 request_id=answer.request_id if answer else getattr(error, "request_id", None),
                 code="OK" if answer else _code(error),
                 attempt=attempt,

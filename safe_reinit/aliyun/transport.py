@@ -43,6 +43,8 @@ class Session(requests.Session):
         self.ca_bundle = ca_bundle
         self.used = False
         """Whether the SDK sent anything through this session: if not, our rules did not hold."""
+        self.came = threading.local()
+        """``status`` of the last answer on this thread, also of one that the SDK cannot read."""
         adapter = HTTPAdapter(pool_maxsize=DEFAULT_POOL_MAXSIZE)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
@@ -53,7 +55,10 @@ class Session(requests.Session):
         kwargs["proxies"] = {} if self._direct else get_environ_proxies(request.url or "")
         kwargs["verify"] = self.ca_bundle or True
         kwargs["allow_redirects"] = False
-        return super().send(request, **kwargs)
+        self.came.status = None
+        response = super().send(request, **kwargs)
+        self.came.status = response.status_code
+        return response
 
 
 def install(endpoint: Endpoint, ca_bundle: str) -> Session:

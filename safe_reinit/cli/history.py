@@ -16,9 +16,8 @@ from ..config import duration, resolve
 from ..errors import UsageError
 from ..journal import Journal, StoredRun, default_path
 from ..model import Record, Secret
-from ..model.codec import decode
+from ..model.codec import decode, printable
 from ..plan import from_json
-from ..report.text import clean
 from .output import Output
 
 _RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}")
@@ -80,7 +79,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
     for job in told["jobs"]:
         for disk in job["disks"]:
             click.echo(
-                f"{disk['disk_id']} on {clean(job['instance_name'])} ({job['instance_id']}): data {disk['data']}"
+                f"{disk['disk_id']} on {printable(job['instance_name'])} ({job['instance_id']}): data {disk['data']}"
             )
     if stored.open:
         click.echo(f"go on: safe-reinit resume {name}")

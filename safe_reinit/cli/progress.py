@@ -10,8 +10,8 @@ from typing import IO, Any
 from ..config import Config
 from ..errors import UsageError
 from ..model import Call, Event, Plan
-from ..model.codec import encode
-from ..report.text import clean, duration
+from ..model.codec import encode, printable
+from ..report.text import duration
 from .output import say
 
 _QUIET_FOR = 60.0
@@ -59,7 +59,7 @@ class Progress:
         """Tell of the plan's findings, and remember its names."""
         for job in plan.jobs:
             if job.instance_id and job.instance_name:
-                self._names[job.instance_id] = clean(job.instance_name)
+                self._names[job.instance_id] = printable(job.instance_name)
         for found in plan.findings:
             self._write(Event(plan.made_at, None, "finding", data=encode(found)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from ..simulator import Simulator
 
 _SIMULATION_SPEED = 15.0
+_ENDING = "ending the run; the call in flight ends and the power comes back. Once more leaves at once."
+_LEAVING = "Leaving at once: the run is left as it stands."
 
 
 def set_output(output: Output, config: Config) -> None:
@@ -117,13 +120,8 @@ def signals(progress: Progress) -> Iterator[Interrupt]:
 
     def ask(number: int, _frame: object) -> None:
         interrupt.ask()
-        if interrupt.left:
-            progress.say("Leaving at once: the run is left as it stands.")
-        else:
-            progress.say(
-                f"{signal.Signals(number).name}: ending the run; the call in flight ends and the power comes back. "
-                "Once more leaves at once."
-            )
+        with contextlib.suppress(Exception):  # the terminal may be what is gone
+            progress.say(_LEAVING if interrupt.left else f"{signal.Signals(number).name}: {_ENDING}")
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, ask) for number in numbers}

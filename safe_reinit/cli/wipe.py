@@ -127,7 +127,7 @@ def _plan_and_run(  # noqa: PLR0913 - the parts of one command
     progress.findings(plan)
     if flags.get("dry_run"):
         return _tell_plan(client, plan, begun, output)
-    if not config["quiet"]:
+    if not config["quiet"] or flags.get("confirm") is None:  # whoever is asked is shown what about
         lines(report.plan_lines(plan), sys.stderr)
     if plan.runnable:
         try:

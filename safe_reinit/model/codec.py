@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 from collections import abc
 from dataclasses import fields, is_dataclass
@@ -35,6 +36,11 @@ def timestamp(when: datetime) -> str:
     return when.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def printable(text: str) -> str:
+    """Keep a name that somebody else chose from moving the cursor, faking a line or turning text around."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def decode(kind: type[T], data: object, path: str = "$") -> T:
     """Read a frozen value back, member by member; a missing or unknown member is an error.
 
@@ -61,8 +67,8 @@ def _decode(hint: Any, data: Any, path: str) -> Any:  # noqa: ANN401 - JSON
         return decode(hint, data, path)
     if hint is datetime:
         return _time(data, path)
-    if hint is float and type(data) in (int, float):
-        return float(data)
+    if hint is float:
+        return _number(data, path)
     if data in args if origin is Literal else type(data) is hint:
         return data
     raise DecodeError(f"At {path}: {type(data).__name__} does not fit.")
@@ -89,8 +95,14 @@ def _decode_union(kinds: tuple[Any, ...], data: Any, path: str) -> Any:  # noqa:
     raise DecodeError(f"At {path}: {type(data).__name__} does not fit.")
 
 
+def _number(data: object, path: str) -> float:
+    if type(data) not in (int, float) or not math.isfinite(data):  # type: ignore[arg-type]
+        raise DecodeError(f"At {path}: not a number.")
+    return float(data)  # type: ignore[arg-type]
+
+
 def _time(data: object, path: str) -> datetime:
     try:
         return datetime.strptime(str(data), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise DecodeError(f"At {path}: not a time.") from None

@@ -69,6 +69,8 @@ class Step:
     """Whether the transitional status (Stopping, Starting) was seen."""
     reads: int = 0
     """Looks since ``at``."""
+    lost: bool = False
+    """Whether an answer was ever lost, so that what is seen later may be its doing."""
 
 
 WipeState = Literal["todo", "asked", "accepted", "lost", "refused", "unknown", "done"]
@@ -116,8 +118,6 @@ class Record:
     may_stop: bool
     """Whether the plan stops the instance."""
     leave_stopped: bool
-    on_unknown: OnUnknown
-    """What to do about a lost answer to ReInitDisk that was not watched without a gap."""
     limits: Limits
     disks: tuple[Wipe, ...]
     stop: Step = Step()
@@ -143,6 +143,8 @@ class Record:
     """Cloud seconds since when the look before a call has failed."""
     missing_reads: int = 0
     missing_since: float | None = None
+    on_unknown: OnUnknown = "ask"
+    """What to do about a lost answer to ReInitDisk that was not watched without a gap."""
     version: int = 1
 
     @property

@@ -51,7 +51,7 @@ def lost(record: Record, send: Send, at: float) -> Record:
                 wipe, state="accepted" if wipe.reiniting else "lost", at=at, reads=0, losses=wipe.losses + 1
             ),
         )  # fmt: skip
-    return _with_step(record, send, replace(_step(record, send), state="lost", at=at, reads=0))
+    return _with_step(record, send, replace(_step(record, send), state="lost", at=at, reads=0, lost=True))
 
 
 def refused(record: Record, send: Send, failure: Failure, at: float, when: datetime, due: float | None) -> Record:
@@ -71,9 +71,11 @@ def refused(record: Record, send: Send, failure: Failure, at: float, when: datet
 def _refused_wipe(record: Record, disk_id: str, failure: Failure, at: float, due: float | None) -> Record:
     """Note a proven refusal; the fence it was asked behind stands no more, since nothing was done behind it."""
     wipe = next(wipe for wipe in record.disks if wipe.disk_id == disk_id)
+    if wipe.reiniting:  # seen while it was asked: whatever refused this request, the disk is being reinitialised
+        return _with_wipe(record, disk_id, lambda each: replace(each, state="accepted", at=at, reads=0))
     since = at if wipe.refused_since is None else wipe.refused_since
     window = record.limits.snapshot if failure.code == "DiskCreatingSnapshot" else record.limits.retry
-    if due is not None and due - since <= window:
+    if due is not None and due - since <= window and not record.turned_back:
         again = replace(wipe, state="todo", at=at, due=due, refused_since=since, fence=_fence_after(wipe))
         return _with_wipe(record, disk_id, lambda _: again)
     proven: WipeState = "unknown" if wipe.losses else "refused"  # of the one whose answer was lost it proves nothing

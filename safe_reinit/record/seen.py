@@ -24,10 +24,15 @@ def learn(record: Record, seen: Observation) -> Record:
             record = _learn_power(record, seen.instance.status, seen)
         record = _learn_wipes(record, seen)
     record = _learn_limits(record, seen)
-    only_power = not any(wipe.state in ("todo", "asked", "accepted", "lost") for wipe in record.disks)
-    if record.turned_back_at is None and (record.turned_back or only_power):
+    if record.turned_back_at is None and _only_power_is_left(record):
         record = replace(record, turned_back_at=seen.at)
     return _close_reinit(record, seen.when)
+
+
+def _only_power_is_left(record: Record) -> bool:
+    """Whether nothing is owed any more but the power: its time counts from then, and not from when somebody asked."""
+    states = {wipe.state for wipe in record.disks}
+    return not states & {"asked", "accepted", "lost"} and (record.turned_back or "todo" not in states)
 
 
 def _learn_unseen(record: Record, seen: Observation) -> Record:
@@ -50,6 +55,8 @@ def _learn_missing(record: Record, seen: Observation) -> Record:
     record = replace(record, missing_reads=record.missing_reads + 1, missing_since=since)
     if record.missing_reads < SETTLING_READS or seen.at - since < SETTLING:
         return record
+    if seen.instance is None:
+        record = replace(record, instance_status="")
     what = record.instance_id if seen.instance is None else "a disk of the job"
     record = fail(record, Failure(None, f"ECS does not show {what} any more.", hint="Look in the ECS console."))
     return replace(
@@ -99,6 +106,14 @@ def _learn_power(record: Record, status: str, seen: Observation) -> Record:
 
 def _learn_stop(record: Record, status: str, seen: Observation) -> Record:
     stop = record.stop
+    if stop.state == "again" and not stop.lost and status in ("Stopping", "Stopped"):
+        message = f"{record.instance_id} is {status}, but our stop was proven not done: somebody else is stopping it."
+        return close_phase(
+            fail(replace(record, stop=replace(stop, state="failed")), Failure(None, message)),
+            "stop",
+            seen.when,
+            "refused",
+        )
     if status == "Stopped":
         return close_phase(replace(record, stop=replace(stop, state="done")), "stop", seen.when, "ok")
     if status == "Stopping":
@@ -210,10 +225,10 @@ def _close_doubt(wipe: Wipe, record: Record) -> Wipe:
 
 def _may_resend(wipe: Wipe, record: Record) -> bool:
     """Tell whether ReInitDisk may be sent again after a lost answer: nobody can have written to the disk since."""
+    fenced = wipe.fence is not None and wipe.watched_at is not None and not wipe.used
     watched = not wipe.gap or record.on_unknown == "retry"
-    return (
-        watched and not wipe.used and wipe.losses <= RESENDS and not record.turned_back and record.start.state == "none"
-    )
+    going = not record.turned_back and record.start.state == "none"
+    return fenced and watched and going and wipe.losses <= RESENDS
 
 
 def _learn_limits(record: Record, seen: Observation) -> Record:

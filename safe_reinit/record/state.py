@@ -17,7 +17,7 @@ RESENDS = 2
 """How often ReInitDisk may be sent again after its answer was lost."""
 
 
-def begin(job: PlannedJob, limits: Limits, *, leave_stopped: bool, on_unknown: OnUnknown) -> Record:
+def begin(job: PlannedJob, limits: Limits, *, leave_stopped: bool, on_unknown: OnUnknown = "ask") -> Record:
     """Make the record of a job that nothing has been done for."""
     return Record(
         instance_id=job.instance_id or "",

@@ -200,7 +200,7 @@ def _job(job: PlannedJob, known: Record, outcome: Outcome) -> JobReport:
         power_promised=known.promised,
         outcome=outcome,
         error=known.error if outcome != "done" else None,
-        phases=known.phases,
+        phases=tuple(phase if phase.ended_at else replace(phase, result="unknown") for phase in known.phases),
         disks=tuple(_disk(disk, wipes[disk.disk_id]) for disk in job.disks),
     )
 

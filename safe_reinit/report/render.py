@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..model import JobReport, Phase, Report
-from ..model.codec import encode, timestamp
+from ..model.codec import encode, printable, timestamp
 from .text import report_lines
 
 
@@ -41,10 +41,10 @@ def to_markdown(report: Report) -> str:
 def _facts(report: Report) -> Iterable[str]:
     yield f"- exit code: {report.exit_code}"
     yield f"- run: {report.run_id or ('dry run' if report.dry_run else 'none')}"
-    yield f"- region: {report.region}, account: {report.account}"
+    yield f"- region: {_cell(report.region)}, account: {_cell(report.account)}"
     if report.caller:
-        yield f"- caller: {report.caller.arn}"
-    yield f"- operator: {report.operator.user}@{report.operator.host}"
+        yield f"- caller: {_cell(report.caller.arn)}"
+    yield f"- operator: {_cell(report.operator.user)}@{_cell(report.operator.host)}"
     if report.reason:
         yield f"- reason: {_cell(report.reason)}"
     if report.plan:
@@ -57,10 +57,10 @@ def _facts(report: Report) -> Iterable[str]:
 
 
 def _job(job: JobReport) -> Iterable[str]:
-    yield f"## {_cell(job.instance_name) or 'instance'} ({job.instance_id or 'not seen'}): {job.outcome}"
+    yield f"## {_cell(job.instance_name) or 'instance'} ({_cell(job.instance_id or 'not seen')}): {job.outcome}"
     yield ""
-    yield f"Power: {job.power_before or 'not seen'} before, {job.power_after or 'not seen'} after, "
-    yield f"{job.power_promised} promised."
+    power = f"{job.power_before or 'not seen'} before, {job.power_after or 'not seen'} after"
+    yield f"Power: {_cell(power)}, {job.power_promised} promised."
     yield from _table(None, ("disk", "data", "evidence", "becomes", "size", "accepted risks"), (
         (disk.disk_id, disk.data, disk.evidence or "", f"{disk.becomes.kind} {disk.becomes.id or ''}",
          f"{disk.size_gib} GiB" if disk.size_gib else "", ", ".join(disk.waivers)) for disk in job.disks
@@ -83,7 +83,7 @@ def _table(title: str | None, head: tuple[str, ...], rows: Iterable[tuple[str, .
 
 def _cell(text: str) -> str:
     """Keep a name or a reason that somebody else chose from becoming Markdown or HTML."""
-    escaped = "".join(f"\\{letter}" if letter in "\\`*_{}[]<>#|" else letter for letter in text)
+    escaped = "".join(f"\\{letter}" if letter in "\\`*_{}[]()<>#|~!" else letter for letter in printable(text))
     return " ".join(escaped.split())
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..model import Becomes, DiskReport, Finding, JobReport, Plan, PlannedDisk, PlannedJob, Report
+from ..model.codec import printable
 from ..plan import steps, unforeseen
 
 _STYLE = {"block": "bold red", "risk": "yellow", "info": "dim"}
@@ -20,6 +21,9 @@ class Line:
     text: str = ""
     style: str = ""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", printable(self.text))  # names in it are other people's words
+
 
 def duration(seconds: float) -> str:
     """Write seconds as people say them: ``45s``, ``10m``, ``1h30m``."""
@@ -31,11 +35,6 @@ def duration(seconds: float) -> str:
         return f"{minutes}m{left:02}s" if left else f"{minutes}m"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02}m" if minutes else f"{hours}h"
-
-
-def clean(text: str) -> str:
-    """Keep a name that somebody else chose from moving the cursor or faking a line."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def plan_lines(plan: Plan) -> Iterator[Line]:
@@ -58,7 +57,7 @@ def plan_lines(plan: Plan) -> Iterator[Line]:
 
 
 def _job_lines(job: PlannedJob, plan: Plan) -> Iterator[Line]:
-    name = clean(job.instance_name) or "no name"
+    name = printable(job.instance_name) or "no name"
     yield Line(f"  {name} ({job.instance_id or 'no instance'})  {job.power_before or 'not seen'}", "bold")
     for disk in job.disks:
         yield Line(f"    {_disk_text(disk)}")
@@ -77,7 +76,7 @@ def _disk_text(disk: PlannedDisk) -> str:
         f"{disk.size_gib} GiB" if disk.size_gib is not None else "",
         disk.device,
         f"serial {disk.serial}" if disk.serial else "",
-        f'"{clean(disk.disk_name)}"' if disk.disk_name else "",
+        f'"{printable(disk.disk_name)}"' if disk.disk_name else "",
     ]
     return f"{disk.disk_id}  {', '.join(part for part in parts if part)}"
 
@@ -102,10 +101,10 @@ def _power_text(job: PlannedJob) -> str:
 
 def _finding_lines(found: Finding, *, accepted: bool) -> Iterator[Line]:
     level = "risk, accepted" if accepted and found.level == "risk" else found.level
-    yield Line(f"  {level}: {found.check}: {found.subject}: {clean(found.message)}", _STYLE[found.level])
+    yield Line(f"  {level}: {found.check}: {found.subject}: {printable(found.message)}", _STYLE[found.level])
     if found.level != "info" and not (accepted and found.level == "risk"):
         how = f" Or accept the risk by name: --accept {found.check}." if found.level == "risk" else ""
-        yield Line(f"      fix: {clean(found.fix)}{how}")
+        yield Line(f"      fix: {printable(found.fix)}{how}")
 
 
 def report_lines(report: Report) -> Iterator[Line]:
@@ -124,7 +123,7 @@ def report_lines(report: Report) -> Iterator[Line]:
 
 
 def _job_report(job: JobReport) -> Iterator[Line]:
-    name = f"{clean(job.instance_name) or 'no name'} ({job.instance_id or 'no instance'})"
+    name = f"{printable(job.instance_name) or 'no name'} ({job.instance_id or 'no instance'})"
     for disk in job.disks:
         yield Line(f"{disk.disk_id} on {name}: {_data_text(disk)}")
     if job.power_after:
