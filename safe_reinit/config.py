@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from .aliyun.endpoints import parse
 from .errors import UsageError
 
 Source = Literal["flag", "env", "file", "default"]
@@ -70,12 +71,9 @@ def region(value: object) -> str:
 
 def endpoints(value: object) -> dict[str, str]:
     """Read the endpoint of each product."""
-    if not isinstance(value, dict) or not all(isinstance(host, str) and host for host in value.values()):
-        raise ValueError("not a mapping of products to endpoints")
-    unknown = sorted(str(name) for name in value if name not in PRODUCTS)
-    if unknown:
-        raise ValueError(f"not a mapping of {', '.join(PRODUCTS)} to endpoints: there is no {unknown[0]}")
-    return dict(value)
+    if isinstance(value, dict) and set(value) <= set(PRODUCTS):
+        return {str(product): endpoint(host) for product, host in value.items()}
+    raise ValueError(f"not a mapping of {', '.join(PRODUCTS)} to endpoints")
 
 
 def looks(value: object) -> tuple[str, ...]:
@@ -86,6 +84,22 @@ def looks(value: object) -> tuple[str, ...]:
     if any(word not in known for word in value):
         raise ValueError(f"not a list of {', '.join(known)}")
     return tuple(value)
+
+
+def variable(value: object) -> str:
+    """Read the name of an environment variable; what is none may be a secret in the wrong place: never repeat it."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", value):
+        raise ValueError("not the name of an environment variable")
+    return value
+
+
+def endpoint(value: object) -> str:
+    """Read ``[http://|https://]HOST[:PORT]``; http only on this machine."""
+    try:
+        parse(text(value))
+    except UsageError as error:
+        raise ValueError(f"not usable: {error} {error.hint.rstrip('.')}") from None
+    return text(value)
 
 
 def report_file(value: object) -> str:
@@ -124,7 +138,7 @@ class Setting:
 SETTINGS: tuple[Setting, ...] = (
     Setting("region", region, None, "the region of the disks", also="ALIBABA_CLOUD_REGION_ID"),
     Setting("profile", text, None, "the aliyun CLI profile whose credentials are used"),
-    Setting("endpoint", text, None, "[http://|https://]HOST[:PORT] of ECS; http only on this machine"),
+    Setting("endpoint", endpoint, None, "[http://|https://]HOST[:PORT] of ECS; http only on this machine"),
     Setting("endpoints", endpoints, {}, "the endpoint of each product: ecs, sts, ess, ebs, kms", in_env=False),
     Setting("ca_bundle", text, None, "a file of CA certificates to trust"),
     Setting("timeout_stop", duration, 600.0, "how long stopping may take"),
@@ -136,7 +150,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("expect_instance", text, None, "refuse unless the disk is on this instance"),
     Setting("reason", text, None, "a change ticket; kept in plan and report"),
     Setting("key_pair", text, None, "the key pair to log in with after a system disk is wiped"),
-    Setting("password_env", text, None, "the environment variable that holds the password to set"),
+    Setting("password_env", variable, None, "the environment variable that holds the password to set"),
     Setting("security_enhancement", one_of("Active", "Deactive"), None, "Active or Deactive"),
     Setting("on_unknown", one_of("ask", "retry"), "ask", "what to do when the answer to ReInitDisk was lost unwatched"),
     Setting("journal", text, None, "the journal of runs; else that of root or of the user"),
@@ -252,15 +266,23 @@ def find(file: str | None, environment: Mapping[str, str]) -> Path | None:
     named = file or environment.get("SAFE_REINIT_CONFIG")
     if named:
         path = Path(named)
-        if not path.is_file():
+        if not _is_file(path):
             raise UsageError(f"There is no configuration file {named}.", hint="Correct --config or SAFE_REINIT_CONFIG.")
         return path
     from platformdirs.unix import Unix  # noqa: PLC0415 - only where no file is named
 
     for folder in (Unix("safe-reinit").user_config_path, Path("/etc/safe-reinit")):
-        if (folder / "config.yaml").is_file():
+        if _is_file(folder / "config.yaml"):
             return folder / "config.yaml"
     return None
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether there is a file; one that may not be looked at might say the opposite of what is assumed."""
+    try:
+        return path.is_file()
+    except OSError:
+        raise UsageError(f"The configuration file {path} cannot be read.", hint="Make its folder readable.") from None
 
 
 def load(path: Path) -> dict[object, object]:

@@ -164,7 +164,12 @@ class Runner:
         """Learn from a look at one job, and do what is decided."""
         known = self._learn(job, seen)
         if seen.seen:
-            self._say(job, "state", {"instance": known.instance_status, "disks": _statuses(seen)}, once=True)
+            self._say(
+                job,
+                "state",
+                {"instance": seen.instance.status if seen.instance else "", "disks": _statuses(seen)},
+                once=True,
+            )
         if job.call is not None and job.call.done():
             job.call, job.called = None, False
         action = decide(known, seen)
@@ -255,7 +260,7 @@ def _wait_data(wait: Wait, known: Record, seen: Observation) -> dict[str, object
         "for": wait.what,
         "elapsed": round(seen.at - wait.since, 1),
         "limit": wait.limit,
-        "instance": known.instance_status,
+        "instance": seen.instance.status if seen.instance else known.instance_status,
         "disks": _statuses(seen),
         "progress": [snapshot.progress for snapshot in seen.progressing],
     }

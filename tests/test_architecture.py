@@ -10,9 +10,9 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "safe_reinit"
 
 VALUES = {"model", "errors", "codes"}
-OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where"}
+OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal"}
 DECIDING = {"checks", "plan", "record", "decide"}
-DOING = {"look", "act", "run", "report", "client"}
+DOING = {"look", "act", "run", "report", "execution", "interrupt", "failing", "client"}
 DOORS = {"cli", "simulator", "__main__", "__init__"}
 
 MAY_IMPORT = {
@@ -33,6 +33,7 @@ ONLY_IN = {
     "requests": {"aliyun"},
     "urllib3": {"aliyun"},
     "tenacity": {"retry"},
+    "sqlite3": {"journal"},
     "time": {"clock", "simulator"},
     "click": {"cli"},
     "rich": {"cli"},

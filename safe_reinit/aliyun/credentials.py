@@ -14,6 +14,7 @@ from alibabacloud_credentials.provider.profile import ProfileCredentialsProvider
 from alibabacloud_credentials.utils import auth_util
 
 from ..model import Secret
+from .profile import mode_of
 
 _PATIENCE = 2.5
 """Real seconds that finding no credentials may take."""
@@ -42,8 +43,7 @@ class Credentials:
     def renew(self) -> None:
         """Ask the source again at the next request."""
         with self._lock:
-            if self._kept is not None:
-                self._provider = self._kept()
+            self._provider = None
 
     def get_credential(self) -> CredentialModel:
         """Give the key to sign with; the SDK calls this.
@@ -68,7 +68,7 @@ class Credentials:
     def _ask(self) -> Any:  # noqa: ANN401 - the vendor's type is untyped
         if self._provider is not None:
             return self._provider.get_credentials()
-        for source in self._sources:
+        for source in [self._kept] if self._kept is not None else self._sources:
             try:
                 provider = source()
                 answer = provider.get_credentials()
@@ -83,16 +83,24 @@ class Credentials:
 def _sources(profile: str, *, local_only: bool) -> list[Callable[[], Any]]:
     """Name the sources in the order of Alibaba's default chain; a profile asked for by name stands alone."""
     if profile:
-        return [lambda: vendor.CLIProfileCredentialsProvider(profile_name=profile)]
+        return [lambda: _cli_profile(profile, local_only=local_only)]
     sources: list[Callable[[], Any]] = [_environment]
     if auth_util.enable_oidc_credential and not local_only:
         sources.append(vendor.OIDCRoleArnCredentialsProvider)
-    sources += [vendor.CLIProfileCredentialsProvider, ProfileCredentialsProvider]
+    sources.append(lambda: _cli_profile("", local_only=local_only))
     if not local_only:
+        sources.append(ProfileCredentialsProvider)
         sources.append(lambda: vendor.EcsRamRoleCredentialsProvider(async_update_enabled=False))
         if auth_util.environment_credentials_uri:
             sources.append(vendor.URLCredentialsProvider)
     return sources
+
+
+def _cli_profile(profile: str, *, local_only: bool) -> Any:  # noqa: ANN401 - the vendor's type is untyped
+    """Use a profile of the aliyun CLI; for a simulator only one that asks no other service for its key."""
+    if local_only and mode_of(profile, os.environ) not in ("AK", "StsToken"):
+        raise NothingFoundError
+    return vendor.CLIProfileCredentialsProvider(profile_name=profile or None)
 
 
 def _environment() -> Any:  # noqa: ANN401 - the vendor's type is untyped

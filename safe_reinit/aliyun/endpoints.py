@@ -5,10 +5,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..errors import UsageError
-from ..model import Secret
+
+if TYPE_CHECKING:
+    from ..model import Secret
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,15 @@ def parse(text: str) -> Endpoint:
         host, port = split.hostname or "", split.port
     except ValueError:
         raise UsageError(malformed, hint="Correct --endpoint.") from None
-    if split.username or split.password or split.query or split.fragment or split.path not in ("", "/") or not host:
+    if (
+        split.username
+        or split.password
+        or split.query
+        or split.fragment
+        or split.path not in ("", "/")
+        or not host
+        or port == 0
+    ):
         raise UsageError(malformed, hint="Correct --endpoint.")
     loopback = _is_loopback(host)
     scheme = split.scheme or ("http" if loopback else "https")

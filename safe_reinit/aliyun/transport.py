@@ -15,6 +15,7 @@ from typing import Any
 import requests
 from darabonba.core import DEFAULT_POOL_MAXSIZE, DaraCore
 from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import NameResolutionError, ProxyError
 
@@ -92,6 +93,8 @@ def why_not_sent(error: BaseException | None) -> str | None:
     failed = error.__context__ if error is not None else None
     if not isinstance(failed, requests.RequestException):
         return None
+    if isinstance(failed, (InvalidURL, InvalidSchema, MissingSchema)):
+        return "the address of the endpoint or of the proxy cannot be used"
     chain = _parts(failed)
     if not any(_while_connecting(part.__traceback__) for part in chain):
         return None
@@ -110,7 +113,7 @@ def _parts(error: BaseException) -> list[BaseException]:
     while queue:
         part = queue.pop()
         parts.append(part)
-        inner = [*part.args, getattr(part, "reason", None), getattr(part, "original_error", None)]
+        inner = [*part.args, getattr(part, "reason", None), getattr(part, "original_error", None), part.__cause__]
         queue += [item for item in inner if isinstance(item, BaseException) and item not in parts]
     return parts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -199,6 +200,9 @@ def _short_usage() -> str:
 def run(argv: Sequence[str]) -> int:
     """Run one command line and give its exit code; nothing is raised, and no traceback is shown."""
     output = Output.from_argv(argv, os.environ)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a letter that cannot be written is no reason to lose the rest
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app.main(list(argv), prog_name=_program(), standalone_mode=False, obj=output)
         return int(code or 0)

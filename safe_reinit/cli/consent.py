@@ -23,7 +23,7 @@ def obtain(plan: Plan, confirm: str | None) -> None:
         if confirm.casefold() != plan.confirm_with.casefold():
             raise_wrong(plan, confirm)
         return
-    if not _somebody_there():
+    if not somebody_there():
         raise RunRefused(
             "There is no terminal to ask on and no --confirm.",
             hint=f"Nothing was changed; read the plan with --dry-run, then add --confirm {plan.confirm_with}.",
@@ -52,7 +52,7 @@ def question(plan: Plan) -> tuple[str, str]:
 
 def verdict(run_id: str) -> Literal["reinitialised", "intact"] | None:
     """Ask what became of the disks of a run; ``None`` where nobody can be asked or the answer is neither."""
-    if not _somebody_there():
+    if not somebody_there():
         return None
     say(
         f"\nWhat ReInitDisk of run {run_id} did cannot be seen. If ActionTrail tells you, type reinitialised or intact;"
@@ -75,7 +75,7 @@ def raise_wrong(plan: Plan, confirm: str) -> None:
     )
 
 
-def _somebody_there() -> bool:
+def somebody_there() -> bool:
     """Whether there is a terminal to ask on; a process can be started without any stdin at all."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty()
 

@@ -44,7 +44,7 @@ class Output:
         Raises:
             UsageError: it is not text or json.
         """
-        form = flags.get("output") or "text"
+        form = flags.get("output") or (self.form if self.json else "text")
         if form not in ("text", "json"):
             raise UsageError(f"The value of --output is not text or json: {form!r}.", hint="Correct --output.")
         self.form = form
@@ -64,7 +64,8 @@ class Output:
         """Write the one JSON document."""
         from ..report import dumps  # noqa: PLC0415 - only where it is needed
 
-        print(dumps(document), flush=True)  # noqa: T201 - this is where results go
+        any_letter = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        print(dumps(document, ascii_only=not any_letter), flush=True)  # noqa: T201 - this is where results go
 
     def report(self, told: Report) -> None:
         """Write the report where it belongs, and into the file that was asked for.

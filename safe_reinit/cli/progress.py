@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import threading
@@ -41,17 +42,19 @@ class Progress:
     def close(self) -> None:
         """End the live line and the file of events."""
         with self._lock:
-            if self._status is not None:
-                self._status.stop()
-                self._status = None
-            if self._events is not None and self._events is not sys.stdout:
-                self._events.close()
-            self._events = None
+            status, self._status = self._status, None
+            events, self._events = self._events, None
+            with contextlib.suppress(OSError):  # a terminal that is gone is no reason to forget how the run ended
+                if status is not None:
+                    status.stop()
+                if events is not None and events is not sys.stdout:
+                    events.close()
 
     def say(self, text: str) -> None:
         """Say a line that is not lost under the live one."""
         if self._console is not None and self._status is not None:
-            self._console.print(text, highlight=False, markup=False)
+            with contextlib.suppress(OSError):
+                self._console.print(text, highlight=False, markup=False)
         else:
             say(text)
 

@@ -127,7 +127,8 @@ def _plan_and_run(  # noqa: PLR0913 - the parts of one command
     progress.findings(plan)
     if flags.get("dry_run"):
         return _tell_plan(client, plan, begun, output)
-    if not config["quiet"] or flags.get("confirm") is None:  # whoever is asked is shown what about
+    asked = flags.get("confirm") is None and consent.somebody_there()
+    if asked or not config["quiet"]:  # whoever is asked is shown what about
         lines(report.plan_lines(plan), sys.stderr)
     if plan.runnable:
         try:
@@ -165,17 +166,16 @@ def _tell_plan(client: Client, plan: Plan, begun: Any, output: Output) -> int:  
 
 def _next(exit_code: int, argv: Sequence[str], plan: Plan | None) -> tuple[str, ...]:
     """Name the command to go on with: the run of a plan that could run, else another look."""
-    kept = [word for word in argv if word not in ("--dry-run", "plan")]
-    if plan is not None and exit_code == 0:
-        return (shlex.join(["safe-reinit", *kept, "--confirm", plan.confirm_with]),)
-    looking: list[str] = []
-    words = iter(kept)
+    words = iter(argv[1:] if argv[:1] == ["plan"] else argv)
+    kept: list[str] = []
     for word in words:
         if word == "--confirm":
             next(words, None)
-        elif not word.startswith("--confirm="):
-            looking.append(word)
-    return (shlex.join(["safe-reinit", "plan", *looking]),)
+        elif word != "--dry-run" and not word.startswith("--confirm="):
+            kept.append(word)
+    if plan is not None and exit_code == 0:
+        return (shlex.join(["safe-reinit", *kept, "--confirm", plan.confirm_with]),)
+    return (shlex.join(["safe-reinit", "plan", *kept]),)
 
 
 def _after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:

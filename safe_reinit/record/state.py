@@ -34,7 +34,8 @@ def begin(job: PlannedJob, limits: Limits, *, leave_stopped: bool, on_unknown: O
 def outcome(record: Record) -> Outcome:
     """Tell what a job has come to, by what happened to the data and then by the power."""
     states = {wipe.state for wipe in record.disks}
-    as_promised = record.instance_status == record.promised
+    going_down = record.blind and record.stop.state in ("asked", "accepted", "lost")
+    as_promised = record.instance_status == record.promised and not going_down
     if states & {"asked", "accepted", "lost", "unknown"}:
         return "unknown"
     if states == {"done"}:

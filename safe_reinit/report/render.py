@@ -87,6 +87,6 @@ def _cell(text: str) -> str:
     return " ".join(escaped.split())
 
 
-def dumps(document: object) -> str:
+def dumps(document: object, *, ascii_only: bool = False) -> str:
     """Write a JSON document for people and programs."""
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json.dumps(document, indent=2, ensure_ascii=ascii_only)

@@ -1,0 +1,615 @@
+"""Small worlds, whole runs through the real SDK, and the truth that a report is held against."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import safe_reinit
+from safe_reinit import record
+from safe_reinit.client import Client, Interrupt
+from safe_reinit.clock import Clock
+from safe_reinit.cloud import Accepted, CloudError, Look
+from safe_reinit.decide import decide
+from safe_reinit.errors import Error, exit_code
+from safe_reinit.model import (
+    Action,
+    Caller,
+    Disk,
+    Event,
+    Failure,
+    Finish,
+    Image,
+    Instance,
+    Limits,
+    Observation,
+    Options,
+    Plan,
+    PlannedDisk,
+    PlannedJob,
+    Report,
+    Send,
+    Snapshot,
+)
+from safe_reinit.run import _interrupt
+from safe_reinit.simulator import Simulator
+from tests import values
+
+SPEED = 60.0
+"""Simulated seconds in a real one: with the durations below a whole run takes about a second."""
+_DURATIONS = {"stop": 8, "wipe": 16, "start": 8, "snapshot": 20}
+
+INSTANCE, DATA, SYSTEM, BYSTANDER = "i-web", "d-data", "d-sys", "d-bystander"
+IMAGE, SOURCE = "m-web", "s-source"
+
+Faults = Iterable[dict[str, Any]]
+
+
+def world(*, status: str = "Running", machines: Sequence[str] = (INSTANCE,), **more: Any) -> dict[str, Any]:
+    """Give a world with a system disk, a data disk from a snapshot and a bystander on each machine.
+
+    The disks of the first machine have the names above, those of another one are named after it. ``instance`` and
+    ``disk`` in ``more`` are members of each machine and each data disk; the rest are members of the world.
+    """
+    instance, disk = more.pop("instance", {}), more.pop("disk", {})
+    disks: dict[str, Any] = {}
+    for machine in machines:
+        end = "" if machine == machines[0] else machine.removeprefix("i")
+        disks[f"{SYSTEM}{end}"] = {"instance": machine, "type": "system", "image": IMAGE}
+        disks[f"{DATA}{end}"] = {"instance": machine, "snapshot": SOURCE, **disk}
+        disks[f"{BYSTANDER}{end}"] = {"instance": machine}
+    return {
+        "images": {IMAGE: {}},
+        "instances": {machine: {"status": status, **instance} for machine in machines},
+        "disks": disks,
+        "snapshots": {SOURCE: {"disk": "d-gone", "released": True}},
+        "durations": _DURATIONS,
+        **more,
+    }
+
+
+@dataclass
+class Run:
+    """What a whole run came to."""
+
+    report: Report
+    error: Error | None
+    plan: Plan
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> str:
+        """The outcome of the run."""
+        return self.report.outcome
+
+    def sent(self, action: str) -> int:
+        """Count the changing calls of this kind that the report tells of."""
+        return sum(call.action == action and not call.dry_run for call in self.report.calls)
+
+    def codes(self, action: str) -> list[str]:
+        """List what these calls were answered."""
+        return [call.code for call in self.report.calls if call.action == action and not call.dry_run]
+
+
+@contextmanager
+def simulated(given: dict[str, Any] | None = None, faults: Faults = (), speed: float = SPEED) -> Iterator[Simulator]:
+    """Start a simulator for one test."""
+    with Simulator(world=given or world(), faults=list(faults), speed=speed) as sim:
+        yield sim
+
+
+def client(sim: Simulator, **more: Any) -> Client:
+    """Connect through the real SDK, on a clock as fast as the simulator's."""
+    settings = {"credentials": sim.access_key, "clock": Clock(SPEED), **more}
+    return safe_reinit.connect(region="cn-hangzhou", endpoint=sim.url, **settings)
+
+
+def run(
+    sim: Simulator,
+    disks: Sequence[str] = (DATA,),
+    *,
+    limits: dict[str, float | None] | None = None,
+    between: Callable[[], None] | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    on_call: Callable[[Any], None] | None = None,
+    stop: Interrupt | None = None,
+    using: Client | None = None,
+    **options: Any,
+) -> Run:
+    """Plan, do ``between``, run, and give the report whatever it says."""
+    caller = using or client(sim)
+    plan = caller.plan(list(disks), **{"stop_instance": True, **options})
+    plan = replace(plan, limits=replace(plan.limits, **(limits or {})))
+    if between is not None:
+        between()
+    events: list[Event] = []
+    kept = threading.Lock()
+
+    def told(event: Event) -> None:
+        with kept:
+            events.append(event)
+        if on_event is not None:
+            on_event(event)
+
+    error = None
+    try:
+        report = caller.run(plan, confirm=plan.confirm_with, on_event=told, on_call=on_call, stop=stop)
+    except Error as raised:
+        error, report = raised, raised.report  # type: ignore[assignment]
+    assert report is not None, "an error of a run carries its report"
+    return Run(report, error, plan, events)
+
+
+def once(test: Callable[[Event], bool], act: Callable[[], object]) -> Callable[[Event], None]:
+    """Make an ``on_event`` that acts at the first event that the test is true of."""
+    done = threading.Lock()
+
+    def told(event: Event) -> None:
+        if test(event) and done.acquire(blocking=False):
+            act()
+
+    return told
+
+
+def answered(action: str) -> Callable[[Event], bool]:
+    """Tell whether an event is the answer to a changing call."""
+    return lambda event: event.event == "answer" and event.data["action"] == action
+
+
+def intended(action: str) -> Callable[[Event], bool]:
+    """Tell whether an event is the intention of a changing call."""
+    return lambda event: event.event == "intend" and event.data["action"] == action
+
+
+def showing(*, instance: str | None = None, disk: str | None = None) -> Callable[[Event], bool]:
+    """Tell whether an event shows the instance, or any disk, in this status."""
+
+    def test(event: Event) -> bool:
+        if event.event not in ("state", "wait"):
+            return False
+        disks: Any = event.data["disks"]
+        return event.data["instance"] == instance or (disk is not None and disk in disks.values())
+
+    return test
+
+
+def wipes(state: dict[str, Any], disk_id: str) -> int:
+    """Count how often a disk was wiped."""
+    return len(state["disks"][disk_id]["wipes"])
+
+
+def assert_true(done: Run, state: dict[str, Any], *, others: bool = False) -> None:
+    """Assert that a report says nothing but what the cloud shows, and that nothing but its targets was touched.
+
+    ``others`` says that somebody else started the machine too.
+    """
+    report, targets = done.report, {disk.disk_id for job in done.report.jobs for disk in job.disks}
+    for disk_id, disk in state["disks"].items():
+        assert len(disk["wipes"]) <= (disk_id in targets), f"{disk_id} was wiped {len(disk['wipes'])} times"
+    for job in report.jobs:
+        for disk in job.disks:
+            happened = "reinitialised" if wipes(state, disk.disk_id) else "intact"
+            assert disk.data in {happened, "unknown"}, f"{disk.disk_id} is {happened}, not {disk.data}"
+            assert (disk.evidence is None) == (disk.data != "reinitialised")
+            if disk.data == "reinitialised":
+                assert state["disks"][disk.disk_id]["status"] == "In_use"
+        shown = state["instances"][job.instance_id]["status"]
+        assert job.power_after == shown, f"{job.instance_id} is {shown}, not {job.power_after}"
+        as_promised = shown == job.power_promised
+        data = {disk.data for disk in job.disks}
+        assert job.outcome in _fitting(data, as_promised=as_promised), f"{job.outcome} does not fit {data}"
+        if "unknown" in data:
+            assert shown == "Stopped"
+        if job.outcome == "refused":
+            assert shown == job.power_before
+        assert (job.error is None) == (job.outcome == "done")
+        assert all(phase.ended_at is not None or phase.result == "unknown" for phase in job.phases)
+        for disk in job.disks:
+            assert all(wipe["starts_before"] == 1 for wipe in state["disks"][disk.disk_id]["wipes"])
+        assert others or state["instances"][job.instance_id]["starts"] <= 2
+    assert report.exit_code == exit_code(report.outcome) == (done.error.exit_code if done.error else 0)
+    assert (report.exit_code >= 4) <= any(done.sent(name) for name in ("StopInstance", "ReInitDisk", "StartInstance"))
+    if report.outcome == "refused":
+        assert not any(done.sent(name) for name in ("StopInstance", "ReInitDisk", "StartInstance"))
+
+
+def _fitting(data: set[str], *, as_promised: bool) -> set[str]:
+    """List the outcomes that a job may have by the table of exit codes."""
+    if "unknown" in data:
+        return {"unknown"}
+    if data == {"reinitialised"}:
+        return {"done"} if as_promised else {"not-restarted"}
+    if "reinitialised" in data:
+        return {"partial"}
+    return {"failed", "refused"} if as_promised else {"stranded", "refused"}
+
+
+# A pure model of one instance and its disks, and of the loop that runs a job on it: no threads, no clock, no network.
+
+TICK = 2.0
+SHORT = Limits(stop=60.0, snapshot=60.0, reinit=80.0, start=50.0, retry=30.0)
+"""Short limits, so that a model run comes to its end in few looks."""
+LONGEST = 4 * (SHORT.stop + SHORT.snapshot + SHORT.reinit + SHORT.start + SHORT.retry)
+"""Cloud seconds by which every run must have ended, whatever happens."""
+_DURATION = {"Stopping": 12.0, "Starting": 14.0, "ReIniting": 16.0}
+_NEXT = {"Stopping": "Stopped", "Starting": "Running", "ReIniting": "In_use"}
+
+
+@dataclass
+class Thing:
+    """An instance or a disk of the model: its status, when that passes by itself, and what it showed before."""
+
+    status: str
+    due: float = math.inf
+    history: list[tuple[float, str, str]] = field(default_factory=list)
+    instance_id: str = INSTANCE
+    wipes: int = 0
+
+    def become(self, status: str, now: float) -> None:
+        """Change status."""
+        self.history.append((now, self.status, self.instance_id))
+        self.status, self.due = status, now + _DURATION.get(status, math.inf)
+
+    def pass_time(self, now: float) -> None:
+        """Finish what is due."""
+        if self.due <= now:
+            self.become(_NEXT[self.status], now)
+
+    def shown(self, since: float) -> tuple[str, str]:
+        """Give status and instance as they were at ``since``."""
+        return next(((was, where) for at, was, where in self.history if at > since), (self.status, self.instance_id))
+
+
+@dataclass
+class TinyEcs:
+    """The rules of ECS that a wipe depends on, for one instance."""
+
+    power: str = "Running"
+    disk_ids: tuple[str, ...] = (DATA,)
+    lag: float = 0.0
+    now: float = 1000.0
+    started_at: datetime = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    our_starts: int = 0
+    deaf: bool = False
+
+    def __post_init__(self) -> None:
+        self.instance = Thing(self.power)
+        self.disks = {disk_id: Thing("In_use") for disk_id in self.disk_ids}
+
+    @property
+    def when(self) -> datetime:
+        """The time as reports have it."""
+        return datetime(2026, 1, 2, tzinfo=timezone.utc) + timedelta(seconds=self.now)
+
+    def advance(self) -> None:
+        """Let a tick pass."""
+        self.now += TICK
+        for thing in (self.instance, *self.disks.values()):
+            thing.pass_time(self.now)
+        if self.deaf and self.instance.status == "Stopping":
+            self.instance.due = math.inf
+
+    def look(self) -> Observation:
+        """Show all there is, as old as the lag."""
+        since = self.now - self.lag
+        status, _ = self.instance.shown(since)
+        return Observation(
+            at=self.now,
+            when=self.when,
+            seen=True,
+            instance=values.an_instance(instance_id=INSTANCE, status=status, start_time=self.started_at),
+            disks={disk_id: self._disk(disk_id, thing, since) for disk_id, thing in self.disks.items()},
+        )
+
+    def _disk(self, disk_id: str, thing: Thing, since: float) -> Disk:
+        status, where = thing.shown(since)
+        return values.a_disk(disk_id=disk_id, status=status, instance_id=where)
+
+    def blind(self, code: str | None = None) -> Observation:
+        """Give a look that failed."""
+        return Observation(self.now, self.when, seen=False, credentials_refused=code)
+
+    def do(self, send: Send) -> str:
+        """Do a call of ours as ECS would, and give its code."""
+        if send.action == "ReInitDisk":
+            disk = self.disks[send.subject]
+            if disk.status != "In_use" or disk.instance_id != INSTANCE:
+                return "IncorrectDiskStatus"
+            if self.instance.status != "Stopped":
+                return "IncorrectInstanceStatus"
+            disk.become("ReIniting", self.now)
+            disk.wipes += 1
+            return "OK"
+        stopping = send.action == "StopInstance"
+        fits = self.instance.status == ("Running" if stopping else "Stopped")
+        if send.force and self.instance.status == "Stopping":
+            self.deaf, fits = False, True
+        if not fits or (not stopping and any(disk.status == "ReIniting" for disk in self.disks.values())):
+            return "IncorrectInstanceStatus"
+        self.our_starts += not stopping
+        if not stopping:
+            self.started_at += timedelta(minutes=1)
+        self.instance.become("Stopping" if stopping else "Starting", self.now)
+        return "OK"
+
+    def somebody(self, does: str, disk_id: str = DATA) -> None:
+        """Let another person act at the console, where ECS would let them."""
+        still = self.instance.status in ("Running", "Stopped")
+        disk = self.disks[disk_id]
+        wiping = any(other.status == "ReIniting" for other in self.disks.values())
+        if does == "start" and self.instance.status == "Stopped" and not wiping:
+            self.started_at += timedelta(minutes=1)
+            self.instance.become("Running", self.now)
+        elif does == "stop" and self.instance.status == "Running":
+            self.instance.become("Stopped", self.now)
+        elif does == "detach" and disk.status == "In_use" and still:
+            disk.become("Available", self.now)
+            disk.instance_id = ""
+        elif does == "attach" and disk.status == "Available":
+            disk.become("In_use", self.now)
+            disk.instance_id = INSTANCE
+
+
+ANSWERS = (
+    "ok", "lost-done", "lost-undone", "throttled", "refused", "not-sent", "credentials", "slow", "slow-lost",
+)  # fmt: skip
+
+
+class TinyRun:
+    """The loop of ``run`` and the guarded call of ``act`` over the model; it asserts the guards at every call."""
+
+    def __init__(self, ecs: TinyEcs, *, leave_stopped: bool = False, force_stop_after: float | None = None) -> None:
+        self.ecs = ecs
+        disks = tuple(PlannedDisk(disk_id) for disk_id in ecs.disk_ids)
+        job = PlannedJob(INSTANCE, "web", ecs.power, "Running", will_stop=True, will_start=True, disks=disks)
+        limits = replace(SHORT, force_stop_after=force_stop_after)
+        self.record = record.begin(job, limits, leave_stopped=leave_stopped)
+        self.planned_start = ecs.started_at
+        self.began = ecs.now
+        self.pending: tuple[int, Callable[[], None]] | None = None
+        self.answer = "ok"
+        self.perhaps_stopped = False
+        """Whether a stop of ours was ever accepted, or its answer lost."""
+        self.ended = False
+
+    def tick(self, look: str = "ok") -> None:
+        """Let one tick pass: look, learn, decide, and make the call that is decided."""
+        if self.ended:
+            return
+        self.ecs.advance()
+        assert self.ecs.now - self.began <= LONGEST, f"it does not end: {self.record}"
+        if self.pending is not None:
+            left, deliver = self.pending
+            self.pending = (left - 1, deliver) if left > 0 else None
+            if left <= 0:
+                deliver()
+        action = self._decide(self._look(look))
+        if isinstance(action, Finish):
+            self.ended = self.pending is None
+        elif isinstance(action, Send) and self.pending is None:
+            self._act(action, look)
+
+    def _look(self, look: str) -> Observation:
+        return self.ecs.look() if look == "ok" else self.ecs.blind("NoPermission" if look == "credentials" else None)
+
+    def _decide(self, seen: Observation) -> Action:
+        self.record = record.learn(self.record, seen)
+        return decide(self.record, seen)
+
+    def _act(self, send: Send, look: str) -> None:
+        if look != "ok":
+            return
+        seen = self.ecs.look()
+        moved = self.ecs.started_at != self.planned_start and not self.record.start.tries
+        if send.action != "StartInstance" and not send.force and moved:
+            self.record = record.fail(self.record, Failure(None, "What the plan stands on has moved."))
+            return
+        if self._decide(seen) != send:
+            return
+        self._guards(send)
+        self.record = record.intend(self.record, send, seen)
+        answer, self.answer = self.answer, "ok"
+        self._call(send, answer)
+
+    def _guards(self, send: Send) -> None:
+        known, ecs = self.record, self.ecs
+        if send.action == "ReInitDisk":
+            assert known.start.state == "none", "a wipe after a start was intended"
+            assert not known.turned_back, "a wipe after an error or an interruption"
+            assert ecs.disks[send.subject].wipes == 0, "a second wipe"
+            assert ecs.our_starts == 0, "a wipe after a start of ours"
+            if not ecs.lag:
+                assert ecs.instance.status == "Stopped", "a wipe of a machine that is not Stopped"
+        if send.action == "StartInstance":
+            assert self.perhaps_stopped, "a start of what others stopped"
+            doubt = [wipe for wipe in known.disks if wipe.state not in ("todo", "refused", "done")]
+            assert not doubt, "a start while a disk is in doubt"
+
+    def _call(self, send: Send, answer: str) -> None:
+        ecs = self.ecs
+        if answer == "lost-undone":
+            self._lost(send)
+        elif answer in ("throttled", "not-sent", "refused", "credentials"):
+            code = {"throttled": "Throttling", "not-sent": "NotSent", "credentials": "Forbidden.RAM"}.get(answer, "X")
+            self._refused(send, code, again=answer in ("throttled", "not-sent"))
+        else:
+            code = ecs.do(send)
+            if code != "OK":
+                self._refused(send, code, again=True)
+            elif answer == "lost-done":
+                self._lost(send)
+            elif answer == "ok":
+                self._accepted(send)
+            else:
+                self.pending = 6, lambda: self._accepted(send) if answer == "slow" else self._lost(send)
+
+    def _accepted(self, send: Send) -> None:
+        self.perhaps_stopped |= send.action == "StopInstance"
+        self.record = record.accepted(self.record, send, self.ecs.now)
+
+    def _lost(self, send: Send) -> None:
+        self.perhaps_stopped |= send.action == "StopInstance"
+        self.record = record.lost(self.record, send, self.ecs.now)
+
+    def _refused(self, send: Send, code: str, *, again: bool) -> None:
+        due = self.ecs.now + 3.0 if again else None
+        self.record = record.refused(self.record, send, Failure(code, code), self.ecs.now, self.ecs.when, due)
+
+    def interrupt(self) -> None:
+        """Do what the loop does when somebody asks the run to end."""
+        self.record = _interrupt(self.record)
+
+    def finish(self) -> None:
+        """Let time pass undisturbed until the run has ended."""
+        while not self.ended:
+            self.tick()
+
+    def check(self) -> None:
+        """Assert that what the record tells at its end is true or ``unknown``."""
+        outcome, known, ecs = record.outcome(self.record), self.record, self.ecs
+        for wipe in known.disks:
+            happened = ecs.disks[wipe.disk_id].wipes
+            assert happened <= 1
+            if wipe.state == "done":
+                assert happened == 1, f"{wipe.disk_id} is told done, and was never wiped"
+            elif wipe.state in ("todo", "refused"):
+                assert happened == 0, f"{wipe.disk_id} is told intact, and was wiped"
+            else:
+                assert outcome == "unknown"
+                assert ecs.our_starts == 0, "started while a disk is in doubt"
+        if outcome == "done":
+            assert not ecs.lag <= 0 or ecs.instance.status == known.promised
+        if outcome == "failed" and not ecs.lag:
+            assert ecs.instance.status == known.promised, "power is told as promised, and is not"
+        assert (outcome == "refused") <= (not known.tried)
+
+
+class TinyCloud:
+    """A ``Cloud`` of fixed facts for one test: ``failing`` says what a look or a probe of this name raises or gives."""
+
+    def __init__(self, disks: Sequence[Disk], instances: Sequence[Instance], **more: Any) -> None:
+        self.loopback = more.get("loopback", True)
+        self.date: datetime | None = more.get("date", values.NOW)
+        self.account: str = more.get("account", "1000000000000001")
+        self.shown = {disk.disk_id: disk for disk in disks}
+        self.machines = {instance.instance_id: instance for instance in instances}
+        self.snapshots_by_disk: dict[str, tuple[Snapshot, ...]] = more.get("snapshots", {})
+        self.images_by_id: dict[str, Image] = more.get("images", {})
+        self.failing: dict[str, list[CloudError]] = more.get("failing", {})
+        self.probes: dict[str, str] = more.get("probes", {})
+        self.asked: list[tuple[str, tuple[str, ...]]] = []
+        self.acts: list[str] = []
+        self.meanwhile: Callable[[str], None] = lambda _name: None
+
+    def _look(self, name: str, ids: Iterable[str], shown: Iterable[Any]) -> Look[Any]:
+        self.asked.append((name, tuple(ids)))
+        self.meanwhile(name)
+        if self.failing.get(name):
+            raise self.failing[name].pop(0)
+        return Look(tuple(shown), self.date)
+
+    def caller(self) -> Look[Caller]:
+        """See ``Cloud``."""
+        return self._look("caller", (), [Caller(self.account, "acs:ram::1:user/x", "RAMUser")])
+
+    def disks(self, disk_ids: Sequence[str]) -> Look[Disk]:
+        """See ``Cloud``."""
+        return self._look("disks", disk_ids, [self.shown[each] for each in disk_ids if each in self.shown])
+
+    def disks_of(self, instance_id: str) -> Look[Disk]:
+        """See ``Cloud``."""
+        found = [disk for disk in self.shown.values() if disk.instance_id == instance_id]
+        return self._look("disks_of", (instance_id,), found)
+
+    def instances(self, instance_ids: Sequence[str]) -> Look[Instance]:
+        """See ``Cloud``."""
+        found = [self.machines[each] for each in instance_ids if each in self.machines]
+        return self._look("instances", instance_ids, found)
+
+    def snapshots(self, snapshot_ids: Sequence[str]) -> Look[Snapshot]:
+        """See ``Cloud``."""
+        every = [shot for shots in self.snapshots_by_disk.values() for shot in shots]
+        return self._look("snapshots", snapshot_ids, [shot for shot in every if shot.snapshot_id in snapshot_ids])
+
+    def snapshots_of(self, disk_id: str, status: str = "") -> Look[Snapshot]:
+        """See ``Cloud``."""
+        found = [shot for shot in self.snapshots_by_disk.get(disk_id, ()) if status in ("", shot.status)]
+        return self._look("snapshots_of", (disk_id,), found)
+
+    def snapshot_links(self, disk_ids: Sequence[str]) -> Look[Any]:
+        """See ``Cloud``."""
+        return self._look("snapshot_links", disk_ids, ())
+
+    def images(self, image_ids: Sequence[str]) -> Look[Image]:
+        """See ``Cloud``."""
+        return self._look("images", image_ids, [self.images_by_id[x] for x in image_ids if x in self.images_by_id])
+
+    def key_pairs(self, name: str) -> Look[str]:
+        """See ``Cloud``."""
+        return self._look("key_pairs", (name,), (name,))
+
+    def may(self, action: str, ids: Sequence[str]) -> str:
+        """See ``Cloud``."""
+        self._look(f"may {action}", ids, ())
+        return self.probes.get(action, "DryRunOperation")
+
+    def may_stop(self, instance_id: str) -> str:
+        """See ``Cloud``."""
+        self._look("may_stop", (instance_id,), ())
+        return self.probes.get("StopInstance", "DryRunOperation")
+
+    def may_start(self, instance_id: str) -> str:
+        """See ``Cloud``."""
+        self._look("may_start", (instance_id,), ())
+        return self.probes.get("StartInstance", "DryRunOperation")
+
+    def _act(self, name: str, subject: str) -> Accepted:
+        self.acts.append(name)
+        self._look(name, (subject,), ())
+        return Accepted("REQUEST")
+
+    def stop(self, instance_id: str, *, force: bool = False, attempt: int = 1) -> Accepted:  # noqa: ARG002
+        """See ``Cloud``."""
+        return self._act("StopInstance", instance_id)
+
+    def start(self, instance_id: str, *, attempt: int = 1) -> Accepted:  # noqa: ARG002
+        """See ``Cloud``."""
+        return self._act("StartInstance", instance_id)
+
+    def reinit(self, disk_id: str, options: Options, *, attempt: int = 1) -> Accepted:  # noqa: ARG002
+        """See ``Cloud``."""
+        return self._act("ReInitDisk", disk_id)
+
+    def create_snapshot(self, disk_id: str, **_more: Any) -> Accepted:
+        """See ``Cloud``."""
+        return self._act("CreateSnapshot", disk_id)
+
+    def reset_disk(self, disk_id: str, snapshot_id: str, **_more: Any) -> Accepted:  # noqa: ARG002
+        """See ``Cloud``."""
+        return self._act("ResetDisk", disk_id)
+
+
+class TinyClock(Clock):
+    """A clock that stands still unless somebody waits or moves it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = 1000.0
+
+    def time(self) -> float:
+        """See ``Clock``."""
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        """See ``Clock``."""
+        self.at += seconds
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """See ``Clock``."""
+        self.at += seconds
+        return event.wait(0.001)

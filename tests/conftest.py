@@ -1,0 +1,186 @@
+"""What several test files share: a clean environment, gateways, simulators, and the command line as a child process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safe_reinit import aliyun
+from safe_reinit.aliyun import endpoints
+from safe_reinit.aliyun.client import Aliyun
+from safe_reinit.model import Call, Secret
+from safe_reinit.simulator import Simulator
+from tests.servers import Authority, Server, authority
+
+_OURS = ("SAFE_REINIT_", "ALIBABA_CLOUD_", "ALICLOUD_")
+_THEIRS = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "DEBUG",
+    "NO_COLOR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+)
+
+
+def _strange(name: str) -> bool:
+    return name.upper().startswith(_OURS) or name.upper() in _THEIRS
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep what the caller's environment says out of every test, and every test's runs out of the machine's journal."""
+    for name in list(os.environ):
+        if _strange(name):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("SAFE_REINIT_JOURNAL", str(tmp_path / "journal.db"))
+
+
+@dataclass
+class Gateway:
+    """A gateway and what it told of its exchanges."""
+
+    cloud: Aliyun
+    calls: list[Call] = field(default_factory=list)
+
+
+Connect = Callable[..., Gateway]
+
+
+@pytest.fixture
+def gateway() -> Iterator[Connect]:
+    """Make gateways to an endpoint with a fixed key; they are closed after the test."""
+    with ExitStack() as stack:
+
+        def connect(endpoint: str, *, key: tuple[str, str] = ("testid", "testsecret"), **more: Any) -> Gateway:
+            where = endpoints.Where(
+                region="cn-hangzhou",
+                endpoint=endpoints.parse(endpoint),
+                access_key=(key[0], Secret(key[1])),
+                **more,
+            )
+            calls: list[Call] = []
+            made = Gateway(aliyun.connect(where, calls.append), calls)
+            stack.callback(made.cloud.close)
+            return made
+
+        yield connect
+
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start little servers that end with the test."""
+    with ExitStack() as stack:
+
+        def start(respond: Any, kind: type[Server] = Server, **more: Any) -> Server:
+            return stack.enter_context(kind(respond, **more))
+
+        yield start
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """Start the default world, a minute of it in each real second."""
+    with Simulator(speed=60) as started:
+        yield started
+
+
+def changing(simulator: Simulator) -> list[str]:
+    """List the changing calls that came over the API, dry runs left out."""
+    looks = ("Describe", "Get")
+    return [
+        call["action"]
+        for call in simulator.state()["calls"]
+        if call["source"] == "api" and not call["dry_run"] and not call["action"].startswith(looks)
+    ]
+
+
+@pytest.fixture(scope="session")
+def test_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Make one certificate authority for the whole session."""
+    return authority(
+        tmp_path_factory.mktemp("authority"), "ecs.test.invalid", "ecs.cn-hangzhou.aliyuncs.com", "sts.aliyuncs.com"
+    )
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a command line."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The one JSON document on stdout."""
+        told: dict[str, Any] = json.loads(self.out)
+        return told
+
+    @property
+    def sentences(self) -> list[str]:
+        """The lines on stderr that speak as the program."""
+        return [line for line in self.err.splitlines() if line.startswith("safe-reinit: ")]
+
+
+class CommandLine:
+    """Runs ``python -m safe_reinit`` as a child with a home of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.environment = {name: value for name, value in os.environ.items() if not _strange(name)} | {
+            "HOME": str(home),
+            "XDG_CONFIG_HOME": str(home / ".config"),
+            "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
+            "PYTHONWARNINGS": "default",
+            "SAFE_REINIT_JOURNAL": str(home / "journal.db"),
+        }
+
+    def arguments(self, argv: Sequence[str]) -> list[str]:
+        """Give the whole command."""
+        return [sys.executable, "-m", "safe_reinit", *argv]
+
+    def start(self, *argv: str, env: Mapping[str, str] | None = None, **more: Any) -> subprocess.Popen[str]:
+        """Start it and leave it running."""
+        usual = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": self.home}
+        return subprocess.Popen(
+            self.arguments(argv), env={**self.environment, **(env or {})}, text=True, **{**usual, **more}
+        )
+
+    def __call__(
+        self, *argv: str, env: Mapping[str, str] | None = None, stdin: str | None = None, **more: Any
+    ) -> Ended:
+        """Run it to its end."""
+        more = {**({"stdin": subprocess.PIPE} if stdin is not None else {}), **more}
+        with self.start(*argv, env=env, **more) as child:
+            try:
+                out, err = child.communicate(stdin, timeout=60)
+            finally:
+                child.kill()
+            return Ended(child.returncode, out or "", err or "")
+
+
+@pytest.fixture
+def command_line(tmp_path: Path) -> CommandLine:
+    """Give the command line with an empty home."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return CommandLine(home)
+
+
+KEY = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "testid", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret"}
+"""The simulator's default key, as the default credential chain finds it."""

@@ -1,0 +1,381 @@
+"""One guarded call: what must hold at the moment it is sent, whatever else goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from safe_reinit import record
+from safe_reinit.act import Act
+from safe_reinit.cloud import CloudError, NotSent, Refused, Unanswered
+from safe_reinit.journal import Journal
+from safe_reinit.look import observe
+from safe_reinit.model import Failure, Limits, Options, Plan, Record, Send, Step
+from safe_reinit.model.codec import encode
+from safe_reinit.plan import make_plan, to_json
+from safe_reinit.run import Runner
+from tests import values
+from tests.cloudlike import TinyClock, TinyCloud
+
+WIPE = Send("ReInitDisk", values.DISK_ID)
+STOP = Send("StopInstance", values.INSTANCE_ID)
+START = Send("StartInstance", values.INSTANCE_ID)
+OPTIONS = Options(stop_instance=True)
+
+
+class Kept:
+    """A keeper in memory; ``between`` changes the record just before the change of this number, as a thread may."""
+
+    def __init__(self, before: Record) -> None:
+        self.record = before
+        self.between: dict[int, Callable[[Record], Record]] = {}
+        self.changes = 0
+        self.came_between = False
+
+    def keep(self, change: Callable[[Record], Record]) -> Record:
+        """See ``Keeper``."""
+        self.changes += 1
+        if self.changes in self.between and not self.record.disks[0].tries:
+            self.came_between = True
+            self.record = self.between[self.changes](self.record)
+        self.record = change(self.record)
+        return self.record
+
+    def commit(self, change: Callable[[Record], Record]) -> Record:
+        """See ``Keeper``."""
+        return self.keep(change)
+
+    def check(self) -> None:
+        """See ``Keeper``."""
+
+
+class World:
+    """A machine that was running when the plan was made, and is in ``status`` now."""
+
+    def __init__(self, status: str = "Stopped", **more: Any) -> None:
+        self.clock = TinyClock()
+        self.cloud = TinyCloud([values.a_disk()], [values.an_instance(status="Running")], **more)
+        self.plan: Plan = make_plan(
+            observe(self.cloud, self.clock, values.REGION, [values.DISK_ID], OPTIONS), OPTIONS, Limits(), None
+        )
+        self.cloud.machines[values.INSTANCE_ID] = values.an_instance(status=status)
+        begun = record.begin(self.plan.jobs[0], Limits(), leave_stopped=False)
+        self.keeper = Kept(begun)
+        if status == "Stopped":
+            done = Step("done", tries=1, first_at=900.0, at=900.0)
+            self.keeper.record = replace(begun, stop=done, instance_status="Stopped")
+        self.told: list[tuple[str, Send, dict[str, object]]] = []
+
+    def act(self, send: Send) -> Record:
+        """Make one guarded call."""
+        act = Act(self.cloud, self.clock, self.plan, lambda *said: self.told.append(said))
+        act(self.plan.jobs[0], self.keeper, send)
+        return self.keeper.record
+
+
+def test_a_call_is_intended_then_sent_once_then_answered() -> None:
+    """The intention is in the record before the call is sent, and its answer afterwards."""
+    world = World()
+    at_call: list[str] = []
+
+    def note(name: str) -> None:
+        if name == "ReInitDisk":
+            at_call.append(world.keeper.record.disks[0].state)
+
+    world.cloud.meanwhile = note
+    after = world.act(WIPE)
+
+    assert at_call == ["asked"]
+    assert world.cloud.acts == ["ReInitDisk"]
+    assert after.disks[0].state == "accepted"
+    assert after.disks[0].fence is not None
+    assert [said[0] for said in world.told] == ["intend", "answer"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "state"),
+    [
+        (Unanswered("ReInitDisk"), "lost"),
+        (Refused("InternalError", 500, "", "r"), "lost"),
+        (Refused("Throttling", 400, "", "r"), "todo"),
+        (Refused("DiskCreatingSnapshot", 403, "", "r"), "todo"),
+        (Refused("OperationDenied", 403, "", "r"), "refused"),
+        (Refused("Forbidden.RAM", 403, "", "r"), "refused"),
+        (NotSent("ReInitDisk", "no connection could be made"), "todo"),
+    ],
+    ids=lambda each: getattr(each, "code", type(each).__name__) if isinstance(each, CloudError) else each,
+)
+def test_each_answer_to_a_wipe_goes_into_the_record(raised: CloudError, state: str) -> None:
+    """A lost answer is lost, a proven refusal is refused or due again, and the call is made once in any case."""
+    world = World(failing={"ReInitDisk": [raised]})
+    after = world.act(WIPE)
+
+    assert after.disks[0].state == state
+    assert (after.disks[0].due is not None) == (state == "todo")
+    assert world.cloud.acts == ["ReInitDisk"]
+    assert (after.error is not None) == (state == "refused")
+
+
+@pytest.mark.parametrize("change", [1, 2])
+@pytest.mark.parametrize(
+    "meanwhile",
+    [record.interrupt, lambda before: record.fail(before, Failure(None, "It failed."))],
+    ids=["interrupted", "failed"],
+)
+def test_nothing_is_sent_that_became_wrong_while_it_was_prepared(
+    meanwhile: Callable[[Record], Record], change: int
+) -> None:
+    """What another thread learns before the intention is written still stops the call."""
+    world = World()
+    world.keeper.between = {change: meanwhile}
+    world.act(WIPE)
+
+    assert world.keeper.came_between or change == 2  # one change may do what two did
+    if world.keeper.came_between:
+        assert world.cloud.acts == [], "a wipe was sent after the run had turned back"
+        assert world.keeper.record.disks[0].tries == 0
+
+
+@pytest.mark.parametrize("look", ["caller", "disks", "instances", "snapshots_of", "disks_of"])
+def test_a_look_before_a_call_that_fails_leaves_nothing_intended(look: str) -> None:
+    """Without the look there is no call and no intention, and the failure is raised for the loop to try again."""
+    lost: list[CloudError] = [Unanswered("Describe") for _ in range(9)]
+    world = World()
+    before = world.keeper.record
+    world.cloud.failing = {look: lost}
+
+    with pytest.raises(Unanswered):
+        world.act(WIPE)
+
+    assert world.cloud.acts == []
+    assert world.keeper.record == before
+
+
+MOVED: dict[str, Callable[[World], object]] = {
+    "another account": lambda world: setattr(world.cloud, "account", "2"),
+    "started and stopped": lambda world: world.cloud.machines.update(
+        {values.INSTANCE_ID: values.an_instance(start_time=values.NOW)}
+    ),
+    "renamed": lambda world: world.cloud.machines.update(
+        {values.INSTANCE_ID: values.an_instance(instance_name="other")}
+    ),
+    "locked": lambda world: world.cloud.machines.update({values.INSTANCE_ID: values.an_instance(locks=("security",))}),
+    "not shown": lambda world: world.cloud.machines.clear(),
+    "disk not shown": lambda world: world.cloud.shown.clear(),
+    "disk attached anew": lambda world: world.cloud.shown.update(
+        {values.DISK_ID: values.a_disk(attached_time=values.NOW)}
+    ),
+    "disk moved": lambda world: world.cloud.shown.update({values.DISK_ID: values.a_disk(instance_id="i-other")}),
+    "disk of another serial": lambda world: world.cloud.shown.update({values.DISK_ID: values.a_disk(serial="x")}),
+    "a local snapshot": lambda world: world.cloud.snapshots_by_disk.update(
+        {values.DISK_ID: (values.a_snapshot(category="flash"),)}
+    ),
+    "no right to see snapshots": lambda world: world.cloud.probes.update(DescribeSnapshotsOfDisk="Forbidden.RAM"),
+}
+
+
+@pytest.mark.parametrize("what", MOVED)
+def test_a_plan_whose_facts_moved_is_not_gone_on_with(what: str) -> None:
+    """A fact that moved, or that a check refuses now, ends the job before the wipe and says what it was."""
+    world = World()
+    MOVED[what](world)
+    after = world.act(WIPE)
+
+    assert world.cloud.acts == []
+    assert after.disks[0].tries == 0
+    assert after.error is not None or after.missing_reads
+
+
+def test_a_plan_without_its_findings_is_judged_anew() -> None:
+    """A plan that was made to look clean is refused all the same, since what is there is judged before each call."""
+    world = World("Running")
+    world.cloud.shown[values.DISK_ID] = values.a_disk(category="ephemeral_ssd")
+    facts = observe(world.cloud, world.clock, values.REGION, [values.DISK_ID], OPTIONS)
+    plan = make_plan(facts, OPTIONS, Limits(), None)
+    world.plan = replace(plan, findings=())
+
+    assert not plan.runnable
+    assert world.plan.runnable
+
+    after = world.act(STOP)
+
+    assert world.cloud.acts == []
+    assert after.error is not None
+    assert "category-unsupported" in after.error.message
+
+
+def test_a_risk_that_was_not_accepted_ends_the_run_before_the_stop_and_not_after_it() -> None:
+    """A risk that arises before the first call refuses; after our own stop a standstill is not held against the run."""
+    risky = values.a_disk(category="cloud_brand_new")
+    before, after = World("Running"), World()
+    for world in (before, after):
+        world.cloud.shown[values.DISK_ID] = risky
+        world.plan = replace(world.plan, jobs=tuple(
+            replace(job, expected={**job.expected, f"{values.DISK_ID}.Category": "cloud_brand_new"})
+            for job in world.plan.jobs
+        ))  # fmt: skip
+
+    before.act(STOP)
+    after.act(WIPE)
+
+    assert before.cloud.acts == []
+    assert after.cloud.acts == ["ReInitDisk"]
+
+
+@pytest.mark.parametrize("slow", ["caller", "disks", "instances", "disks_of", "snapshots_of"])
+def test_what_is_read_before_a_wipe_is_never_old(slow: str) -> None:
+    """The disk and the instance that a wipe is decided on were read at most 3 seconds before it is sent."""
+    world = World()
+    read: dict[str, float] = {}
+    sent: list[float] = []
+    slept: list[str] = []
+
+    def meanwhile(name: str) -> None:
+        if name == slow and not slept:
+            slept.append(name)
+            world.clock.at += 30.0
+        read[name] = world.clock.at
+        if name == "ReInitDisk":
+            sent.append(world.clock.at)
+
+    world.cloud.meanwhile = meanwhile
+    world.act(WIPE)
+
+    for at in sent:
+        assert at - read["disks"] <= 3.0
+        assert at - read["instances"] <= 3.0
+
+
+def test_a_start_during_a_slow_look_is_not_missed() -> None:
+    """A machine that somebody starts and stops while the facts are read again is not wiped."""
+    world = World()
+
+    def meanwhile(name: str) -> None:
+        if name == "snapshots_of":
+            world.clock.at += 20.0
+            restarted = values.an_instance(status="Stopped", start_time=values.NOW + timedelta(minutes=1))
+            world.cloud.machines[values.INSTANCE_ID] = restarted
+
+    world.cloud.meanwhile = meanwhile
+    world.act(WIPE)
+
+    assert world.cloud.acts == []
+
+
+def test_a_start_needs_no_second_judgement() -> None:
+    """Bringing the power back depends on the state of the machine alone: no check may keep it down."""
+    world = World()
+    world.keeper.record = record.fail(world.keeper.record, Failure(None, "It failed."))
+    MOVED["locked"](world)
+    after = world.act(START)
+
+    assert world.cloud.acts == ["StartInstance"]
+    assert after.start.state == "accepted"
+
+
+# The loop around it, on a cloud in memory.
+
+
+def run_all(world: World, limits: Limits) -> Runner:
+    """Run the plan of the world on its cloud."""
+    plan = replace(world.plan, limits=limits)
+    begun = [record.begin(job, limits, leave_stopped=False) for job in plan.jobs]
+    with Journal(None) as journal:
+        lease = journal.begin("r-x", to_json(plan), "", "", [(each.instance_id, encode(each)) for each in begun])
+        runner = Runner(world.cloud, world.clock, plan, "r-x", lambda _event: None, lease, begun)
+        try:
+            runner()
+        finally:
+            lease.release()
+    return runner
+
+
+def powered(world: World, *, stops: bool = True) -> None:
+    """Let the cloud of the world obey."""
+    machine = world.cloud.machines
+
+    def meanwhile(name: str) -> None:
+        if name == "StopInstance" and stops:
+            machine[values.INSTANCE_ID] = values.an_instance(status="Stopped")
+        if name == "StartInstance":
+            machine[values.INSTANCE_ID] = values.an_instance(status="Running", start_time=values.NOW)
+
+    world.cloud.meanwhile = meanwhile
+
+
+def test_a_run_on_a_cloud_in_memory_ends() -> None:
+    """Stop, wipe, settle and start come to ``done`` with one call each."""
+    world = World("Running")
+    powered(world)
+    runner = run_all(world, Limits())
+
+    assert world.cloud.acts == ["StopInstance", "ReInitDisk", "StartInstance"]
+    assert [record.outcome(each) for each in runner.records] == ["done"]
+    assert runner.records[0].disks[0].evidence == "settled"
+
+
+@pytest.mark.parametrize("name", ["disks", "instances"])
+@pytest.mark.parametrize("after", ["StopInstance", "ReInitDisk"])
+def test_a_bug_in_a_look_leaves_no_machine_down(after: str, name: str) -> None:
+    """An error that nobody foresaw, in one look of the loop, still lets the machine come back."""
+    world = World("Running")
+    powered(world)
+    obey = world.cloud.meanwhile
+    raised: list[str] = []
+
+    def meanwhile(asked: str) -> None:
+        obey(asked)
+        if asked == name and after in world.cloud.acts and not raised:
+            raised.append(asked)
+            raise ZeroDivisionError
+
+    world.cloud.meanwhile = meanwhile
+    runner = run_all(world, Limits())
+
+    assert raised
+    assert world.cloud.machines[values.INSTANCE_ID].status == "Running"
+    assert record.outcome(runner.records[0]) in ("done", "failed")
+
+
+@pytest.mark.parametrize("act", ["StopInstance", "ReInitDisk", "StartInstance"])
+def test_a_bug_in_a_call_is_told_as_a_doubt_and_repeats_nothing(act: str) -> None:
+    """An error that nobody foresaw inside a call counts as a lost answer: a wipe in doubt is not sent again."""
+    world = World("Running")
+    powered(world)
+    obey = world.cloud.meanwhile
+    raised: list[str] = []
+
+    def meanwhile(asked: str) -> None:
+        obey(asked)
+        if asked == act and not raised:
+            raised.append(asked)
+            raise ZeroDivisionError
+
+    world.cloud.meanwhile = meanwhile
+    runner = run_all(world, Limits(stop=30.0, reinit=40.0, start=60.0))
+    outcome = record.outcome(runner.records[0])
+
+    assert world.cloud.acts.count("ReInitDisk") <= 1
+    assert outcome == {"StopInstance": "failed", "ReInitDisk": "unknown", "StartInstance": "done"}[act]
+    assert runner.records[0].error is not None
+    assert "ZeroDivisionError" in runner.records[0].error.message
+
+
+@pytest.mark.parametrize("slow", ["disks", "instances"])
+def test_a_last_look_that_is_slow_itself_is_not_gone_by(slow: str) -> None:
+    """Where even the last look before a wipe takes longer than 3 seconds, nothing is sent until one does not."""
+    world = World()
+
+    def meanwhile(name: str) -> None:
+        if name == slow:
+            world.clock.at += 15.0
+
+    world.cloud.meanwhile = meanwhile
+    world.act(WIPE)
+
+    assert world.cloud.acts == []
+    assert world.keeper.record.disks[0].tries == 0

@@ -1,0 +1,409 @@
+"""Bad input, each through a real child: one clear sentence, the right exit code, one document, nothing changed."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from itertools import takewhile
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import pytest
+import yaml
+
+from safe_reinit import simulator as simulator_package
+from safe_reinit.simulator import Simulator
+from tests.conftest import KEY, CommandLine, Ended, Serve, changing
+from tests.servers import Answer, Authority, Proxy, Request, error, forward, http, refused_port
+
+MEMBERS = {
+    "schema", "tool_version", "run_id", "outcome", "exit_code", "dry_run", "started_at", "ended_at", "region",
+    "account", "caller", "operator", "reason", "plan", "jobs", "error", "findings", "calls", "looks", "next",
+}  # fmt: skip
+OUTCOMES = {2: "usage", 3: "refused"}
+DISK = ("--disk", "d-sim-web1-data", "--stop-instance")
+CONFIRMED = (*DISK, "--confirm", "d-sim-web1-data")
+ELSEWHERE = {"SAFE_REINIT_ENDPOINT": "https://ecs.test.invalid", "SAFE_REINIT_TIME_SCALE": ""}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One misuse, and what is to come of it."""
+
+    argv: tuple[str, ...]
+    code: int
+    words: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    do: tuple[dict[str, Any], ...] = ()
+
+
+CASES: dict[str, Case] = {
+    # Where.
+    "unknown-region": Case((*CONFIRMED, "--region", "xx-nowhere-1"), 3, ("InvalidRegion", "--region")),
+    "malformed-region": Case((*CONFIRMED, "--region", "Hangzhou"), 2, ("--region", "cn-hangzhou")),
+    "no-region": Case(CONFIRMED, 2, ("region", "--region"), {"SAFE_REINIT_REGION": ""}),
+    "disk-of-another-region": Case((*CONFIRMED, "--region", "cn-shanghai"), 3, ("disk-not-found", "d-sim-web1-data")),
+    "plain-http": Case((*CONFIRMED, "--endpoint", "http://ecs.test.invalid"), 2, ("http", "https://")),
+    "endpoint-with-password": Case((*CONFIRMED, "--endpoint", "https://u:p@h"), 2, ("--endpoint",)),
+    "scale-elsewhere": Case(CONFIRMED, 2, ("SAFE_REINIT_TIME_SCALE",), {**ELSEWHERE, "SAFE_REINIT_TIME_SCALE": "10"}),
+    "scale-nonsense": Case(CONFIRMED, 2, ("SAFE_REINIT_TIME_SCALE",), {"SAFE_REINIT_TIME_SCALE": "fast"}),
+    "ca-bundle-missing": Case((*CONFIRMED, "--ca-bundle", "no.pem"), 2, ("no.pem", "--ca-bundle")),
+    # Who.
+    "no-credentials": Case(CONFIRMED, 2, ("credentials",), {"ALIBABA_CLOUD_ACCESS_KEY_ID": ""}),
+    "no-such-profile": Case((*CONFIRMED, "--profile", "nobody"), 2, ("credentials",)),
+    "wrong-secret": Case(CONFIRMED, 3, ("SignatureDoesNotMatch",), {"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "wrong"}),
+    "wrong-key": Case(CONFIRMED, 3, ("InvalidAccessKeyId",), {"ALIBABA_CLOUD_ACCESS_KEY_ID": "wrong"}),
+    "no-right-to-look": Case(
+        CONFIRMED, 3, ("could-not-look", "ecs:DescribeDisks"), do=({"deny": {"action": "ecs:DescribeDisks"}},)
+    ),
+    "no-right-to-stop": Case(
+        CONFIRMED, 3, ("not-allowed-to-stop",), do=({"deny": {"action": "ecs:StopInstance"}},)
+    ),
+    "clock-off": Case(
+        CONFIRMED, 3, ("InvalidTimeStamp.Expired", "clock"),
+        do=({"fault": {"action": "GetCallerIdentity", "nth": "every", "error": {"code": "InvalidTimeStamp.Expired"}}},),
+    ),
+    # What.
+    "no-disk": Case(("--stop-instance",), 2, ("disk", "--disk")),
+    "an-instance-id": Case(("--disk", "i-sim-web1"), 2, ("i-sim-web1", "--disk")),
+    "a-bare-prefix": Case(("--disk", "d-"), 2, ("--disk",)),
+    "spaces-in-the-id": Case(("--disk", "d-sim web1"), 2, ("--disk",)),
+    "a-list-of-ids": Case(("--disk", "d-1,d-2"), 2, ("--disk",)),
+    "an-empty-id": Case(("--disk", ""), 2, ("--disk",)),
+    "not-ascii": Case(("--disk", "d-シム"), 2, ("--disk",)),
+    "other-instance": Case((*CONFIRMED, "--expect-instance", "i-sim-db1"), 3, ("disk-on-other-instance",)),
+    "stopping-not-allowed": Case((*DISK[:2], "--confirm", DISK[1]), 3, ("instance-running", "--stop-instance")),
+    # Consent.
+    "wrong-confirm": Case((*DISK, "--confirm", "d-sim-web1-sys"), 3, ("--confirm", "d-sim-web1-data")),
+    "empty-confirm": Case((*DISK, "--confirm", ""), 3, ("--confirm",)),
+    "nobody-to-ask": Case(DISK, 3, ("terminal", "--confirm d-sim-web1-data")),
+    "unknown-accept": Case((*CONFIRMED, "--accept", "everything"), 2, ("everything", "checks")),
+    "accept-of-a-block": Case((*CONFIRMED, "--accept", "disk-locked"), 3, ("disk-locked", "block")),
+    # The environment consents to nothing.
+    "confirm-in-the-environment": Case(DISK, 3, ("terminal",), {"SAFE_REINIT_CONFIRM": "d-sim-web1-data"}),
+    "disk-in-the-environment": Case(("--verbose",), 2, ("disk",), {"SAFE_REINIT_DISK": "d-sim-web1-data"}),
+    "stop-in-the-environment": Case(
+        (*DISK[:2], "--confirm", DISK[1]), 3, ("instance-running",), {"SAFE_REINIT_STOP_INSTANCE": "true"}
+    ),
+    "accept-in-the-environment": Case(
+        ("--disk", "d-sim-category-unknown", "--confirm", "d-sim-category-unknown"), 3, ("category-unknown",),
+        {"SAFE_REINIT_ACCEPT": "category-unknown"},
+    ),
+    # Files.
+    "yaml-error": Case((*CONFIRMED, "--config", "broken.yaml"), 2, ("broken.yaml", "line 3")),
+    "unknown-key": Case((*CONFIRMED, "--config", "unknown.yaml"), 2, ("unknown.yaml", "speed")),
+    "accept-in-the-file": Case((*CONFIRMED, "--config", "accept.yaml"), 2, ("accept.yaml", "accept", "stop_instance")),
+    "world-writable": Case((*CONFIRMED, "--config", "writable.yaml"), 2, ("writable.yaml", "chmod")),
+    "not-text": Case((*CONFIRMED, "--config", "binary.yaml"), 2, ("binary.yaml",)),
+    "no-such-file": Case((*CONFIRMED, "--config", "no.yaml"), 2, ("no.yaml",)),
+    "yaml-impossible-date": Case(
+        (*CONFIRMED, "--config", "date.yaml"), 2, ("date.yaml",)
+    ),
+    "no-such-world": Case((*CONFIRMED, "--world", "no.yaml"), 2, ("no.yaml",)),
+    "no-world": Case((*CONFIRMED, "--world", "unknown.yaml"), 2, ("speed", "--world")),
+    # The command line.
+    "unknown-option": Case((*CONFIRMED, "--yes"), 2, ("--yes",)),
+    "force": Case((*CONFIRMED, "--force"), 2, ("--force",)),
+    "unknown-command": Case(("wipe", *CONFIRMED), 2, ("wipe",)),
+    "option-before-command": Case((*DISK, "plan"), 2, ("--disk", "plan")),
+    "switch-before-command": Case(("--verbose", "checks"), 2, ("--verbose", "checks")),
+    "option-without-value": Case(("--disk",), 2, ("--disk",)),
+    "plan-with-confirm": Case(("plan", *CONFIRMED), 2, ("--confirm",)),
+    "bare-number": Case((*CONFIRMED, "--timeout-stop", "600"), 2, ("--timeout-stop", "10m")),
+    "bare-number-in-the-environment": Case(
+        CONFIRMED, 2, ("SAFE_REINIT_TIMEOUT_STOP",), {"SAFE_REINIT_TIMEOUT_STOP": "600"}
+    ),
+    "report-of-another-kind": Case((*CONFIRMED, "--report", "r.txt"), 2, ("--report", ".json")),
+    "report-in-no-folder": Case((*CONFIRMED, "--report", "nowhere/r.json"), 2, ("nowhere/r.json", "--report")),
+    "report-under-a-file": Case((*CONFIRMED, "--report", "unknown.yaml/r.json"), 2, ("--report",)),
+    "events-in-no-folder": Case((*CONFIRMED, "--events", "nowhere/e.jsonl"), 2, ("--events",)),
+    "events-and-json-on-stdout": Case((*CONFIRMED, "--events", "-"), 2, ("--events", "stdout")),
+    "security-enhancement": Case((*CONFIRMED, "--security-enhancement", "on"), 2, ("Active",)),
+    "password-stdin-without-confirm": Case((*DISK, "--password-stdin"), 2, ("--password-stdin", "--confirm")),
+    "password-stdin-empty": Case((*CONFIRMED, "--password-stdin"), 2, ("password", "stdin")),
+    "password-env-empty": Case((*CONFIRMED, "--password-env", "NO_SUCH"), 2, ("NO_SUCH", "--password-env")),
+    "two-passwords": Case((*CONFIRMED, "--password-env", "HOME", "--password-stdin"), 2, ("--password-env",)),
+    "password-for-a-data-disk": Case((*CONFIRMED, "--password-env", "KEEP"), 3, ("option-for-system-disk-only",),
+                                     {"KEEP": "Abcdef12!"}),
+    "explain-nothing": Case(("explain", "everything"), 2, ("everything", "checks")),
+    "half-an-endpoint": Case(
+        (*CONFIRMED, "--endpoint", "[::1"), 2, ("--endpoint",)
+    ),
+}  # fmt: skip
+
+FILES = {
+    "broken.yaml": b"region: cn-hangzhou\nreason: [\n",
+    "unknown.yaml": b"speed: 3\n",
+    "accept.yaml": b"accept: [never-started]\nstop_instance: true\n",
+    "writable.yaml": b"quiet: true\n",
+    "binary.yaml": b"\xff\xfe\x00\x01",
+    "date.yaml": b"reason: 2026-13-45\n",
+}
+
+
+def judge(ended: Ended, code: int, words: tuple[str, ...]) -> dict[str, Any]:
+    """Hold what a child said against what every failure owes, and give its document."""
+    assert ended.code == code, ended.err
+    assert len(ended.sentences) == 1, ended.err
+    assert "Traceback" not in ended.err + ended.out
+    for word in words:
+        assert word in ended.sentences[0]
+    document = ended.document
+    assert set(document) == MEMBERS
+    assert (document["exit_code"], document["outcome"], document["schema"]) == (code, OUTCOMES[code], 1)
+    assert document["error"]["message"]
+    assert document["error"]["hint"]
+    assert "testsecret" not in ended.err + ended.out
+    return document
+
+
+@dataclass(frozen=True)
+class Witnessed:
+    """What a child said, and what the simulator saw of it."""
+
+    ended: Ended
+    changing: list[str]
+    calls: list[dict[str, Any]]
+
+
+def play(case: Case, home: Path) -> Witnessed:
+    """Run one case against a simulator of its own."""
+    home.mkdir()
+    for name, content in FILES.items():
+        (home / name).write_bytes(content)
+    (home / "writable.yaml").chmod(0o666)
+    with Simulator(speed=60) as simulator:
+        for deed in case.do:
+            simulator.do(deed)
+        where = {
+            "SAFE_REINIT_ENDPOINT": simulator.url,
+            "SAFE_REINIT_REGION": "cn-hangzhou",
+            "SAFE_REINIT_TIME_SCALE": "60",
+            "SAFE_REINIT_OUTPUT": "json",
+        }
+        ended = CommandLine(home)(*case.argv, env={**KEY, **where, **case.env})
+        return Witnessed(ended, changing(simulator), simulator.state()["calls"])
+
+
+@pytest.fixture(scope="module")
+def played(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Any]]]:
+    """Run the cases that were chosen, two at a time, while the tests go through what came of them."""
+    wanted = [getattr(item, "callspec", None) for item in request.session.items if item.module is request.module]
+    names = [spec.params["name"] for spec in wanted if spec is not None and spec.params.get("name") in CASES]
+    homes = tmp_path_factory.mktemp("homes")
+    pool = ThreadPoolExecutor(2)
+    try:
+        yield {name: pool.submit(play, CASES[name], homes / name) for name in dict.fromkeys(names)}
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    list(CASES),
+)
+def test_bad_input_ends_in_one_clear_sentence(played: dict[str, Future[Witnessed]], name: str) -> None:
+    """One sentence on stderr, the right exit code, one document on stdout, no traceback, and nothing changed."""
+    case, seen = CASES[name], played[name].result()
+
+    judge(seen.ended, case.code, case.words)
+    assert seen.changing == []
+    if case.code == 2:
+        assert seen.calls == []
+
+
+# ------------------------------------------------------------------------------------- what takes real seconds to fail
+
+
+@dataclass
+class Slow:
+    """Children that retry in real time, all started at once."""
+
+    children: dict[str, Popen[str]]
+
+    def ended(self, name: str) -> Ended:
+        """Wait for one of them."""
+        child = self.children[name]
+        out, err = child.communicate(timeout=60)
+        return Ended(child.returncode, out, err)
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory, test_authority: Authority) -> Iterator[Slow]:
+    """Start every child of this part, each with its own broken way to the cloud."""
+    line = CommandLine(tmp_path_factory.mktemp("slow"))
+    with ExitStack() as stack:
+        page = stack.enter_context(Proxy(greeting=http(200, "<html>Log in</html>", kind="text/html")))
+        forbids = stack.enter_context(Proxy(greeting=http(403, "<html>No</html>", kind="text/html")))
+        hangs = stack.enter_context(Proxy(greeting=b""))
+        world = stack.enter_context(Simulator(speed=60))
+        ahead = format_datetime(datetime.now(timezone.utc) + timedelta(minutes=20), usegmt=True).encode()
+        wrong_time = stack.enter_context(
+            Proxy(
+                world.endpoint,
+                inner_tls=test_authority.server,
+                alter=lambda data: re.sub(rb"\r\nDate: [^\r]*", b"\r\nDate: " + ahead, data),
+            )
+        )
+        ways: dict[str, dict[str, str]] = {
+            "dead-proxy": {"HTTPS_PROXY": f"http://127.0.0.1:{refused_port()}"},
+            "page-of-a-proxy": {"HTTPS_PROXY": page.url},
+            "proxy-forbids": {"HTTPS_PROXY": forbids.url},
+            "no-such-name": {},
+            "date-is-off": {"HTTPS_PROXY": wrong_time.url, "SAFE_REINIT_CA_BUNDLE": str(test_authority.bundle)},
+            "no-credentials": {
+                "ALIBABA_CLOUD_ACCESS_KEY_ID": "",
+                "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
+                "HTTPS_PROXY": hangs.url,
+            },
+        }
+        base = {**KEY, **ELSEWHERE, "SAFE_REINIT_REGION": "cn-hangzhou", "SAFE_REINIT_OUTPUT": "json"}
+        children = {name: line.start(*CONFIRMED, env={**base, **way}) for name, way in ways.items()}
+        try:
+            yield Slow(children)
+        finally:
+            for child in children.values():
+                child.kill()
+                child.communicate()
+        assert changing(world) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("dead-proxy", 3, ("proxy",)),
+        ("page-of-a-proxy", 3, ("proxy", "TLS")),
+        ("proxy-forbids", 3, ("proxy",)),
+        ("no-such-name", 3, ("name of the endpoint cannot be resolved", "--endpoint")),
+        ("date-is-off", 3, ("clock-off", "clock")),
+        ("no-credentials", 2, ("credentials", "ALIBABA_CLOUD_ACCESS_KEY_ID")),
+    ],
+)
+def test_no_way_to_the_cloud(slow: Slow, name: str, code: int, words: tuple[str, ...]) -> None:
+    """A way to the cloud that is broken is named in one sentence, after a few tries and before anything is changed."""
+    judge(slow.ended(name), code, words)
+
+
+# ------------------------------------------------------------------------------------------------ beside the table
+
+
+def test_a_dead_proxy_is_no_matter_on_loopback(command_line: CommandLine, simulator: Simulator) -> None:
+    """A proxy that is not there is not asked for what is on this machine."""
+    dead = f"http://127.0.0.1:{refused_port()}"
+    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), dead)
+
+    ended = command_line("plan", *DISK, "--region", "cn-hangzhou", "--endpoint", simulator.url, env={**KEY, **proxies})
+
+    assert ended.code == 0, ended.err
+
+
+def expiring() -> dict[str, Any]:
+    """Give the default world with one more key, a temporary one."""
+    path = Path(simulator_package.__file__).parent / "default_world.yaml"
+    world: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+    world["keys"].append({"id": "STS.temporary", "secret": "temporary", "token": "token"})
+    return world
+
+
+TEMPORARY = {
+    "ALIBABA_CLOUD_ACCESS_KEY_ID": "STS.temporary",
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "temporary",
+    "ALIBABA_CLOUD_SECURITY_TOKEN": "token",
+    "SAFE_REINIT_REGION": "cn-hangzhou",
+    "SAFE_REINIT_OUTPUT": "json",
+    "SAFE_REINIT_TIME_SCALE": "60",
+}
+
+
+def test_a_token_that_expired_before(command_line: CommandLine) -> None:
+    """An expired token ends 3 at the first look, and the machine runs on."""
+    with Simulator(world=expiring(), speed=60) as simulator:
+        simulator.do({"expire_key": "STS.temporary"})
+        ended = command_line(*CONFIRMED, env={**TEMPORARY, "SAFE_REINIT_ENDPOINT": simulator.url})
+
+        judge(ended, 3, ("InvalidSecurityToken", "credentials"))
+        assert changing(simulator) == []
+
+
+def assert_stranded(simulator: Simulator, code: int, out: str, err: str) -> None:
+    """Hold the end of a run that went blind after its stop against what it owes."""
+    ended = Ended(code, out, err)
+    document = ended.document
+
+    assert (code, document["outcome"]) == (8, "stranded")
+    assert document["jobs"][0]["disks"][0]["data"] == "intact"
+    assert document["jobs"][0]["power_promised"] == "Running"
+    assert document["jobs"][0]["power_after"] != "Running"
+    assert changing(simulator) == ["StopInstance"]
+    assert len(ended.sentences) == 1
+    assert "Traceback" not in err
+
+
+def test_a_token_that_expires_after_the_stop(command_line: CommandLine) -> None:
+    """A token that expires while the machine is down ends 8: data intact, power not as promised, and what to do now."""
+    with Simulator(world={**expiring(), "durations": {"stop": 120}}, speed=60) as simulator:
+        with command_line.start(*CONFIRMED, env={**TEMPORARY, "SAFE_REINIT_ENDPOINT": simulator.url}) as child:
+            assert child.stderr is not None
+            seen = iter(child.stderr.readline, "")
+            before = "".join(takewhile(lambda line: "is Stopping" not in line, seen))
+            simulator.do({"expire_key": "STS.temporary"})
+            out, err = child.communicate(timeout=60)
+
+        assert_stranded(simulator, child.returncode, out, before + err)
+
+
+def test_a_look_that_is_older_than_the_stop_is_not_believed(
+    command_line: CommandLine, simulator: Simulator, serve: Serve
+) -> None:
+    """A look that was begun before the stop and answered after it does not make a stopped machine a running one."""
+    stopped = threading.Event()
+    ticks: list[Request] = []
+
+    def respond(request: Request) -> Answer:
+        if stopped.is_set():
+            return error(400, "InvalidSecurityToken.Expired")
+        said = forward(request, simulator.endpoint)
+        if request.params.get("Status") == "progressing":  # the last question of a look of the loop
+            ticks.append(request)
+            if len(ticks) > 1:
+                stopped.wait(10)
+                time.sleep(0.3)
+        if request.action == "StopInstance" and request.params.get("DryRun", "false").lower() == "false":
+            stopped.set()
+        return said
+
+    where = {"SAFE_REINIT_ENDPOINT": serve(respond).url, "SAFE_REINIT_REGION": "cn-hangzhou"}
+    ended = command_line(*CONFIRMED, "--output", "json", env={**KEY, **where, "SAFE_REINIT_TIME_SCALE": "60"})
+
+    assert_stranded(simulator, ended.code, ended.out, ended.err)
+
+
+@pytest.mark.parametrize("name", ["wrong-confirm", "wrong-secret"])
+def test_a_refusal_tells_what_was_asked(command_line: CommandLine, simulator: Simulator, name: str) -> None:
+    """The document of a run refused after its looks has these looks and the region, as every exchange is told."""
+    where = {"SAFE_REINIT_ENDPOINT": simulator.url, "SAFE_REINIT_REGION": "cn-hangzhou", "SAFE_REINIT_OUTPUT": "json"}
+
+    document = command_line(*CASES[name].argv, env={**KEY, **where, **CASES[name].env}).document
+
+    assert document["region"] == "cn-hangzhou"
+    assert [call["action"] for call in document["calls"]][:1] == ["GetCallerIdentity"]
+
+
+def test_a_closed_stdin_is_no_terminal(command_line: CommandLine, simulator: Simulator) -> None:
+    """A child without any stdin at all has nobody to ask, which is 3."""
+    where = {"SAFE_REINIT_ENDPOINT": simulator.url, "SAFE_REINIT_REGION": "cn-hangzhou", "SAFE_REINIT_OUTPUT": "json"}
+
+    ended = command_line(*DISK, env={**KEY, **where}, preexec_fn=lambda: os.close(0))
+
+    judge(ended, 3, ("--confirm",))

@@ -1,0 +1,428 @@
+"""The command line: what each command tells and imports, consent on a real terminal, and signals in a real child."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safe_reinit.checks import CHECKS
+from safe_reinit.cli.app import run
+from safe_reinit.simulator import Simulator
+from tests.conftest import KEY, CommandLine, changing
+
+DISK = ("--disk", "d-sim-web1-data", "--stop-instance")
+CONFIRMED = (*DISK, "--confirm", "d-sim-web1-data")
+PATIENCE = 30.0
+HEAVY = ("alibabacloud", "darabonba", "Tea", "requests", "rich", "aiohttp", "pydantic", "yaml")
+
+
+@pytest.fixture(autouse=True)
+def _home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the caller's own configuration out."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+
+
+# ------------------------------------------------------------------------------------------------ what only tells
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        (), ("--help",), ("-h",), ("--version",), ("plan", "--help"), ("checks",), ("checks", "--output", "json"),
+        ("explain", "disk-locked"), ("explain", "IncorrectInstanceStatus", "--output", "json"), ("config", "show"),
+        ("config", "check"), ("config", "example"), ("--yes",), ("explain", "nothing"),
+        ("--disk", "d-1", "--timeout-stop", "5"), ("--disk", "d-1", "--config", "no.yaml", "--output", "json"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_what_only_tells_imports_nothing_heavy(command_line: CommandLine, argv: tuple[str, ...]) -> None:
+    """Help, checks, explain, config and usage errors import neither the SDK nor rich, aiohttp, pydantic or a parser."""
+    program = (
+        "import sys; from safe_reinit.cli.app import run; code = run(sys.argv[1:]);"
+        f"heavy = sorted(n for n in sys.modules if n.split('.')[0].startswith({HEAVY!r}));"
+        "sys.exit(f'{code} imported {heavy}' if heavy else 0)"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *argv], env=command_line.environment, cwd=command_line.home,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_checks_lists_every_check(capsys: pytest.CaptureFixture[str]) -> None:
+    """Checks --output json has each check with name, level, the codes it foresees and a summary."""
+    code = run(["checks", "--output", "json"])
+    document = json.loads(capsys.readouterr().out)
+    run(["checks"])
+    text = capsys.readouterr().out
+
+    assert (code, set(document), document["schema"]) == (0, {"schema", "checks"}, 1)
+    assert [check["name"] for check in document["checks"]] == [check.name for check in CHECKS]
+    assert all(set(check) == {"name", "level", "predicts", "summary"} for check in document["checks"])
+    assert all(check.name in text for check in CHECKS)
+
+
+@pytest.mark.parametrize("name", ["disk-locked", "InvalidSourceSnapshot", "Throttling.User", "Forbidden.RAM"])
+def test_explain_explains(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """Explain takes a check or an error code, and as JSON gives one entry of checks with its text."""
+    code = run(["explain", name, "--output", "json"])
+    document = json.loads(capsys.readouterr().out)
+    run(["explain", name])
+    text = capsys.readouterr().out
+
+    assert code == 0
+    assert set(document) == {"schema", "name", "level", "predicts", "summary", "text"}
+    assert text.strip() == document["text"].strip()
+
+
+def test_every_check_can_be_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    """Explain knows each check by its name."""
+    codes = [run(["explain", check.name]) for check in CHECKS]
+
+    assert set(codes) == {0}
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("argv", [["checks"], ["explain", "disk-locked"], ["config", "show"]])
+@pytest.mark.parametrize("form", ["markdown", "xml"])
+def test_what_only_tells_has_two_forms(capsys: pytest.CaptureFixture[str], argv: list[str], form: str) -> None:
+    """Commands that only tell something have text and json; another form is a usage error."""
+    code = run([*argv, "--output", form])
+    out, err = capsys.readouterr()
+
+    assert (code, "--output" in err) == (2, True)
+    assert "Traceback" not in out + err
+
+
+def test_without_arguments_it_says_how_to_begin(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without any argument a short text says how to try it, with exit code 0 and nothing on stderr."""
+    code = run([])
+    out, err = capsys.readouterr()
+
+    assert (code, err) == (0, "")
+    assert "safe-reinit --simulate" in out
+
+
+# ---------------------------------------------------------------------------------------------- consent on a terminal
+
+
+@dataclass
+class Terminal:
+    """A child on a pseudo-terminal of its own, as a person has it."""
+
+    child: subprocess.Popen[bytes]
+    line: int
+    shown: str = ""
+
+    def wait_for(self, text: str, *, after: int = 0) -> int:
+        """Read until this is shown; give the place after it."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.shown[after:]:
+            assert time.monotonic() < deadline, f"{text!r} is not in {self.shown!r}"
+            assert self._read() or text in self.shown[after:], f"{text!r} is not in {self.shown!r}"
+        return self.shown.index(text, after) + len(text)
+
+    def type(self, text: str) -> None:
+        """Type something."""
+        os.write(self.line, text.encode())
+
+    def end(self) -> int:
+        """Read on to the end, and give the exit code."""
+        deadline = time.monotonic() + PATIENCE
+        while self._read() and time.monotonic() < deadline:
+            pass
+        return self.child.wait(PATIENCE)
+
+    def hang_up(self) -> int:
+        """Close the terminal under the child, as a lost connection does, and give the exit code."""
+        os.close(self.line)
+        self.line = -1
+        return self.child.wait(PATIENCE)
+
+    def _read(self) -> bool:
+        if not select.select([self.line], [], [], 1.0)[0]:
+            return True
+        try:
+            data = os.read(self.line, 65536)
+        except OSError:
+            return False
+        self.shown += data.decode("utf-8", "replace")
+        return bool(data)
+
+
+Open = Callable[..., Terminal]
+
+
+@pytest.fixture
+def terminal(command_line: CommandLine) -> Iterator[Open]:
+    """Start children on terminals; what is left of them is ended."""
+    opened: list[Terminal] = []
+
+    def start(simulator: Simulator, *argv: str, **env: str) -> Terminal:
+        line, inner = pty.openpty()
+
+        def own() -> None:
+            os.setsid()
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        where = {**command_line.environment, **KEY, **where_is(simulator), "TERM": "xterm", **env}
+        child = subprocess.Popen(
+            command_line.arguments(argv), env=where, cwd=command_line.home, stdin=inner, stdout=inner, stderr=inner,
+            preexec_fn=own,  # noqa: PLW1509 - a terminal of its own can be had in no other way
+        )  # fmt: skip
+        os.close(inner)
+        opened.append(Terminal(child, line))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.child.kill()
+        each.child.wait()
+        if each.line >= 0:
+            os.close(each.line)
+
+
+def where_is(simulator: Simulator) -> dict[str, str]:
+    """Point a child at a simulator."""
+    return {
+        "SAFE_REINIT_ENDPOINT": simulator.url,
+        "SAFE_REINIT_REGION": "cn-hangzhou",
+        "SAFE_REINIT_TIME_SCALE": "60",
+    }
+
+
+def test_the_name_of_the_instance_is_the_consent(terminal: Open, simulator: Simulator) -> None:
+    """A wrong answer is asked again; the instance's name, in any case of letters, lets the run go to its end."""
+    person = terminal(simulator, *DISK, NO_COLOR="1")
+
+    asked = person.wait_for("type the instance's name: web1")
+    assert "reinitialise" in person.shown[:asked].lower()
+    person.type("d-sim-web1-data\n")
+    again = person.wait_for("2 more tries", after=asked)
+    person.wait_for("> ", after=again)
+    assert changing(simulator) == []
+    person.type("WEB1\n")
+    code = person.end()
+
+    assert code == 0, person.shown
+    assert changing(simulator) == ["StopInstance", "ReInitDisk", "StartInstance"]
+    assert not re.search(r"\x1b\[(\d+;)*[349][0-7]", person.shown), "NO_COLOR is set"
+
+
+def test_three_wrong_answers_are_no_consent(terminal: Open, simulator: Simulator) -> None:
+    """After three wrong answers nothing is asked any more, and nothing was changed."""
+    person = terminal(simulator, *DISK)
+    place = 0
+    for answer in ("web", "yes", "web1 web1"):
+        place = person.wait_for("> ", after=place)
+        person.type(f"{answer}\n")
+    code = person.end()
+
+    assert (code, changing(simulator)) == (3, [])
+    assert person.shown.count("type the instance's name") == 3
+
+
+def test_an_end_of_input_is_no_consent(terminal: Open, simulator: Simulator) -> None:
+    """Ctrl-D at the question ends 3 at once."""
+    person = terminal(simulator, *DISK)
+    person.wait_for("> ")
+    person.type("\x04")
+    code = person.end()
+
+    assert (code, changing(simulator)) == (3, [])
+    assert "Traceback" not in person.shown
+
+
+def test_a_plan_that_cannot_run_is_not_asked_about(terminal: Open, simulator: Simulator) -> None:
+    """A plan that a check refuses is shown and refused, without a question."""
+    person = terminal(simulator, "--disk", "d-sim-disk-locked")
+    code = person.end()
+
+    assert code == 3
+    assert "type the" not in person.shown
+    assert "disk-locked" in person.shown
+
+
+def test_a_question_comes_with_its_plan(terminal: Open, simulator: Simulator) -> None:
+    """Whoever is asked is shown the plan, --quiet or not."""
+    person = terminal(simulator, *DISK, "--quiet")
+    place = person.wait_for("> ")
+
+    assert "d-sim-web1-data" in person.shown[:place]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_at_the_question_is_a_refusal(terminal: Open, simulator: Simulator, number: signal.Signals) -> None:
+    """Ctrl-C, SIGTERM and a hang-up at the question end 3 with nothing changed."""
+    person = terminal(simulator, *DISK)
+    person.wait_for("> ")
+    time.sleep(0.3)  # a signal in the very moment before the read begins would wait for the next key
+    person.child.send_signal(number)
+    code = person.end()
+
+    assert (code, changing(simulator)) == (3, [])
+    assert "Traceback" not in person.shown
+
+
+# ------------------------------------------------------------------------------------------ a run that is disturbed
+
+
+def until(simulator: Simulator, status: str, child: subprocess.Popen[Any]) -> None:
+    """Wait until the instance or the disk is seen in this state."""
+    deadline = time.monotonic() + PATIENCE
+    while child.poll() is None and time.monotonic() < deadline:
+        state = simulator.state()
+        if status in (state["instances"]["i-sim-web1"]["status"], state["disks"]["d-sim-web1-data"]["status"]):
+            return
+        time.sleep(0.01)
+    pytest.fail(f"{status} was never seen")
+
+
+def power(simulator: Simulator, instance_id: str = "i-sim-web1") -> str:
+    """Tell whether the machine runs."""
+    status: str = simulator.state()["instances"][instance_id]["status"]
+    return status
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_stopping_brings_the_machine_back(
+    command_line: CommandLine, simulator: Simulator, number: signal.Signals
+) -> None:
+    """A signal before the wipe was sent ends 4: no wipe, data intact, and the machine runs again."""
+    env = {**KEY, **where_is(simulator)}
+    with command_line.start(*CONFIRMED, "--output", "json", env=env) as child:
+        until(simulator, "Stopping", child)
+        child.send_signal(number)
+        out, err = child.communicate(timeout=PATIENCE)
+    job = json.loads(out)["jobs"][0]
+
+    assert child.returncode == 4, err
+    assert (power(simulator), changing(simulator)) == ("Running", ["StopInstance", "StartInstance"])
+    assert (job["outcome"], job["power_after"], job["disks"][0]["data"]) == ("failed", "Running", "intact")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_wiping_goes_on_to_the_end(
+    command_line: CommandLine, simulator: Simulator, number: signal.Signals
+) -> None:
+    """A signal after the wipe was sent changes nothing: the proof is awaited, the machine comes back, 0."""
+    env = {**KEY, **where_is(simulator)}
+    with command_line.start(*CONFIRMED, "--output", "json", env=env) as child:
+        until(simulator, "ReIniting", child)
+        child.send_signal(number)
+        out, err = child.communicate(timeout=PATIENCE)
+    job = json.loads(out)["jobs"][0]
+
+    assert child.returncode == 0, err
+    assert (power(simulator), job["disks"][0]["data"]) == ("Running", "reinitialised")
+    assert len(simulator.state()["disks"]["d-sim-web1-data"]["wipes"]) == 1
+
+
+def test_a_second_signal_leaves_at_once(command_line: CommandLine) -> None:
+    """A second Ctrl-C leaves the run as it stands, without waiting for a call that hangs."""
+    faults = [{"action": "StopInstance", "dry_run": False, "delay": 25.0}]
+    with Simulator(speed=60, faults=faults) as simulator:
+        env = {**KEY, **where_is(simulator)}
+        with command_line.start(*CONFIRMED, env=env) as child:
+            try:
+                until(simulator, "Stopping", child)
+                child.send_signal(signal.SIGINT)
+                until(simulator, "Stopped", child)
+                child.send_signal(signal.SIGINT)
+                ended_at_once = True
+                try:
+                    child.wait(5)
+                except subprocess.TimeoutExpired:
+                    ended_at_once = False
+            finally:
+                child.kill()
+                child.communicate()
+
+    assert ended_at_once
+
+
+def test_a_lost_terminal_brings_the_machine_back(terminal: Open, simulator: Simulator) -> None:
+    """Where the connection of the person is lost while the machine stops, the machine comes back."""
+    person = terminal(simulator, *CONFIRMED)
+    until(simulator, "Stopping", person.child)
+    person.hang_up()
+
+    assert (power(simulator), changing(simulator)) == ("Running", ["StopInstance", "StartInstance"])
+
+
+def test_a_lost_terminal_is_no_bug(terminal: Open, simulator: Simulator) -> None:
+    """A run whose terminal was lost ends with the code of the state reached, though nobody can be told."""
+    person = terminal(simulator, *CONFIRMED)
+    until(simulator, "Stopping", person.child)
+
+    assert person.hang_up() == 4
+
+
+def test_a_reader_of_events_that_leaves_ends_nothing(command_line: CommandLine, simulator: Simulator) -> None:
+    """Where nobody reads the events any more, the run still brings the machine back."""
+    env = {**KEY, **where_is(simulator)}
+    with command_line.start(*CONFIRMED, "--events", "-", env=env) as child:
+        until(simulator, "Stopping", child)
+        assert child.stdout is not None
+        child.stdout.close()
+        child.stdout = None
+        child.communicate(timeout=PATIENCE)
+
+    assert power(simulator) == "Running"
+    assert child.returncode != 1
+
+
+def test_a_name_that_looks_like_markup_ends_nothing(terminal: Open) -> None:
+    """An instance whose name holds brackets is shown as it is called, and its run goes to its end."""
+    world = {
+        "instances": {"i-1": {"status": "Running", "name": "web[/red]1"}},
+        "disks": {"d-1-sys": {"instance": "i-1", "type": "system"}, "d-1": {"instance": "i-1"}},
+        "snapshots": {"s-1": {"disk": "d-1"}},
+    }
+    with Simulator(world=world, speed=60) as simulator:
+        person = terminal(simulator, "--disk", "d-1", "--stop-instance", "--confirm", "d-1")
+        code = person.end()
+
+        assert power(simulator, "i-1") == "Running"
+    assert code == 0, person.shown
+
+
+def test_a_simulation_needs_nothing(command_line: CommandLine) -> None:
+    """--simulate reads no credentials and asks nobody else: it plans with nothing set, and says that it simulates."""
+    ended = command_line("plan", *DISK, "--simulate", "--output", "json", env={"SAFE_REINIT_TIME_SCALE": "nonsense"})
+
+    assert ended.code == 0, ended.err
+    assert "SIMULATION" in ended.err
+    assert ended.document["region"] == "cn-hangzhou"
+
+
+def test_a_result_that_nobody_reads_is_no_traceback(command_line: CommandLine) -> None:
+    """A closed stdout ends the program quietly."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with suppress(OSError):
+        ended = command_line("checks", stdout=writer)
+    os.close(writer)
+
+    assert "Traceback" not in ended.err
+    assert "BrokenPipe" not in ended.err

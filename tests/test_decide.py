@@ -1,0 +1,513 @@
+"""What is decided: the guards over every record and observation there could be, and whole lives of a job on a model."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from safe_reinit import record
+from safe_reinit.decide import decide
+from safe_reinit.model import Failure, Finish, Limits, Observation, Record, Send, Step, Wait, Wipe
+from tests import values
+from tests.cloudlike import ANSWERS, DATA, INSTANCE, SYSTEM, TinyEcs, TinyRun
+
+# Records and observations as they could be, and as they never should: no guard may rest on how a record came about.
+
+TIMES = st.one_of(st.none(), st.sampled_from((0.0, 1.0, 990.0, 1000.0, 1010.0, 5000.0)))
+STATUSES = st.sampled_from(("Running", "Stopping", "Stopped", "Starting", "Pending", "", "Migrating"))
+DISK_STATUSES = st.sampled_from(("In_use", "ReIniting", "Available", "Detaching", "Attaching", "", "Sleeping"))
+
+INSTANCES = st.sampled_from((INSTANCE, INSTANCE, "", "i-other"))
+
+steps = st.builds(
+    Step,
+    state=st.sampled_from(("none", "asked", "accepted", "lost", "again", "done", "failed")),
+    tries=st.integers(0, 3),
+    first_at=TIMES,
+    at=TIMES,
+    due=TIMES,
+    moving=st.booleans(),
+    reads=st.integers(0, 9),
+)
+WIPE_STATES = ("todo", "asked", "accepted", "lost", "refused", "unknown", "done")
+
+
+def wipes(disk_id: str) -> st.SearchStrategy[Wipe]:
+    """Give a wipe of this disk in any state."""
+    return st.builds(
+        Wipe,
+        disk_id=st.just(disk_id),
+        state=st.sampled_from(WIPE_STATES),
+        tries=st.integers(0, 3),
+        at=TIMES,
+        due=TIMES,
+        refused_since=TIMES,
+        reiniting=st.booleans(),
+        reads=st.integers(0, 9),
+        evidence=st.none(),
+        fence=st.none(),
+    )
+
+
+limits = st.builds(
+    Limits, st.just(600.0), st.just(3600.0), st.just(1800.0), st.just(900.0), st.sampled_from((None, 0.0, 60.0))
+)
+any_records = st.builds(
+    Record,
+    instance_id=st.just(INSTANCE),
+    power_before=st.sampled_from(("Running", "Stopped")),
+    may_stop=st.booleans(),
+    leave_stopped=st.booleans(),
+    limits=limits,
+    disks=st.one_of(st.tuples(wipes(DATA)), st.tuples(wipes(DATA), wipes(SYSTEM))),
+    stop=steps,
+    force=steps,
+    start=steps,
+    phases=st.just(()),
+    error=st.sampled_from((None, None, Failure(None, "It failed."))),
+    interrupted=st.sampled_from((False, False, True)),
+    turned_back_at=TIMES,
+    snapshot_wait_since=TIMES,
+    blind=st.sampled_from((False, False, True)),
+    given_up=st.sampled_from((False, False, True)),
+    instance_status=STATUSES,
+    unseen_since=TIMES,
+    stuck_since=TIMES,
+    missing_reads=st.integers(0, 9),
+    missing_since=TIMES,
+)
+
+
+@st.composite
+def neighbours(draw: st.DrawFn) -> Record:
+    """Give a record that is one to three members away from one that leads to a call."""
+    whole = draw(any_records)
+    near = draw(st.sampled_from((ready(), ready(power_before="Stopped", stop=Step()), wiped(), before_the_stop())))
+    names = draw(st.lists(st.sampled_from(MEMBERS), max_size=3, unique=True))
+    return replace(near, **{name: getattr(whole, name) for name in names})
+
+
+@st.composite
+def observations(draw: st.DrawFn) -> Observation:
+    """Give anything a look could show, the impossible too; half of them are one member away from the usual."""
+    if draw(st.booleans()):
+        usual = seeing(draw(st.sampled_from(("Stopped", "Stopped", "Running", "Stopping"))))
+        odd = values.a_disk(disk_id=DATA, status=draw(DISK_STATUSES), instance_id=draw(INSTANCES))
+        return replace(usual, disks=draw(st.sampled_from((usual.disks, usual.disks, {DATA: odd}, {}))))
+    disks = {}
+    for disk_id in (DATA, SYSTEM):
+        if draw(st.integers(0, 9)):
+            where = draw(INSTANCES)
+            disks[disk_id] = values.a_disk(disk_id=disk_id, status=draw(DISK_STATUSES), instance_id=where)
+    instance = values.an_instance(instance_id=INSTANCE, status=draw(STATUSES))
+    return Observation(
+        at=draw(st.sampled_from((1000.0, 1001.0, 1020.0, 99999.0))),
+        when=values.NOW,
+        seen=draw(st.sampled_from((True, True, True, False))),
+        instance=draw(st.sampled_from((instance, instance, instance, None))),
+        disks=disks,
+        progressing=draw(st.sampled_from(((), (values.a_snapshot(status="progressing"),)))),
+        credentials_refused=draw(st.sampled_from((None, None, None, "InvalidSecurityToken.Expired"))),
+    )
+
+
+records = st.one_of(neighbours(), any_records)
+many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+MEMBERS = tuple(each.name for each in fields(Record) if each.name not in ("instance_id", "limits", "version"))
+
+
+def wiped() -> Record:
+    """Give the record of a machine that is to be started again."""
+    return ready(disks=(Wipe(DATA, "done", 1, evidence="transition"),))
+
+
+def before_the_stop() -> Record:
+    """Give the record of a machine that is to be stopped."""
+    return ready(stop=Step(), instance_status="Running")
+
+
+def ready(**changes: Any) -> Record:
+    """Give the record of a job whose stop is done and whose one disk is to be wiped."""
+    done = Step("done", tries=1, first_at=900.0, at=901.0)
+    before = Record(
+        instance_id=INSTANCE,
+        power_before="Running",
+        may_stop=True,
+        leave_stopped=False,
+        limits=Limits(),
+        disks=(Wipe(DATA),),
+        stop=done,
+        instance_status="Stopped",
+    )
+    return replace(before, **changes)
+
+
+def seeing(status: str = "Stopped", disk: str = "In_use", **more: Any) -> Observation:
+    """Give a look at the instance in this status and its disk in that one."""
+    disks = {DATA: values.a_disk(disk_id=DATA, status=disk, instance_id=INSTANCE)}
+    instance = values.an_instance(instance_id=INSTANCE, status=status)
+    whole: dict[str, Any] = {"at": 1000.0, "when": values.NOW, "seen": True, "instance": instance, "disks": disks}
+    return Observation(**(whole | more))
+
+
+def test_a_stopped_machine_and_a_disk_in_use_are_wiped() -> None:
+    """The guards let through what they are there for: the one case in which the wipe is right."""
+    assert decide(ready(), seeing()) == Send("ReInitDisk", DATA)
+
+
+@many
+@given(records, observations())
+def test_a_wipe_is_decided_only_where_every_guard_holds(known: Record, seen: Observation) -> None:
+    """ReInitDisk needs a Stopped instance, a disk In_use on it, no error, no interruption and no start intended."""
+    action = decide(known, seen)
+
+    if isinstance(action, Send) and action.action == "ReInitDisk":
+        wipe = next(wipe for wipe in known.disks if wipe.disk_id == action.subject)
+        assert known.start.state == "none"
+        assert known.error is None
+        assert not known.interrupted
+        assert seen.seen
+        assert seen.instance is not None
+        assert seen.instance.status == "Stopped"
+        assert seen.disks[action.subject].status == "In_use"
+        assert seen.disks[action.subject].instance_id == INSTANCE
+        assert wipe.state == "todo"
+        assert wipe.due is None or wipe.due <= seen.at
+
+
+@pytest.mark.parametrize("status", ["Running", "Stopping", "Starting", "Pending", "", "Migrating"])
+@pytest.mark.parametrize("power", ["Running", "Stopped"])
+def test_a_machine_that_is_not_stopped_is_not_wiped(power: str, status: str) -> None:
+    """Only Stopped is Stopped, whatever the record says of it."""
+    action = decide(ready(power_before=power), seeing(status))
+
+    assert not (isinstance(action, Send) and action.action == "ReInitDisk")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"start": Step("asked", 1)},
+        {"start": Step("again", 1, due=0.0)},
+        {"start": Step("done", 1)},
+        {"start": Step("failed", 1)},
+        {"error": Failure(None, "It failed.")},
+        {"interrupted": True},
+        {"blind": True},
+        {"given_up": True},
+        {"stop": Step()},
+        {"stop": Step("asked", 1)},
+        {"stop": Step("accepted", 1, 900.0, 900.0)},
+        {"stop": Step("lost", 1, 900.0, 900.0)},
+        {"stop": Step("failed", 1)},
+        {"force": Step("asked", 1)},
+        *({"disks": (Wipe(DATA, state, 1, at=999.0),)} for state in WIPE_STATES if state != "todo"),
+        {"disks": (Wipe(DATA, "todo", 1, due=1000.5),)},
+        {"disks": (Wipe(DATA), Wipe(SYSTEM, "unknown", 1))},
+        {"disks": (Wipe(DATA), Wipe(SYSTEM, "refused", 1))},
+        {"disks": (Wipe(DATA), Wipe(SYSTEM, "asked", 1))},
+    ],
+    ids=str,
+)
+def test_each_thing_that_forbids_a_wipe_forbids_it_alone(changes: dict[str, Any]) -> None:
+    """One member of the record that speaks against a wipe is enough, all others speaking for it."""
+    action = decide(ready(**changes), seeing())
+
+    assert not (isinstance(action, Send) and action.action == "ReInitDisk")
+
+
+@pytest.mark.parametrize("status", ["ReIniting", "Available", "Detaching", "Attaching", "", "Sleeping"])
+@pytest.mark.parametrize("where", [INSTANCE, "", "i-other"])
+def test_a_disk_that_is_not_in_use_on_the_machine_is_not_wiped(status: str, where: str) -> None:
+    """A disk in another state, on another machine, or not shown is not wiped."""
+    odd = values.a_disk(disk_id=DATA, status=status, instance_id=where)
+    elsewhere = values.a_disk(disk_id=DATA, status="In_use", instance_id="i-other")
+
+    for disks in ({DATA: odd}, {DATA: elsewhere}, {}):
+        assert not isinstance(decide(ready(), seeing(disks=disks)), Send)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"leave_stopped": True},
+        {"power_before": "Stopped"},
+        {"stop": Step()},
+        {"stop": Step("failed", 1)},
+        {"stop": Step("accepted", 1)},
+        {"stop": Step("lost", 1)},
+        {"start": Step("failed", 1)},
+        {"start": Step("done", 1)},
+        {"start": Step("again", 1, due=1000.5)},
+        {"blind": True},
+        {"given_up": True},
+        *({"disks": (Wipe(DATA, state, 1, at=999.0),)} for state in ("asked", "accepted", "lost", "unknown")),
+        *({"disks": (Wipe(DATA, "done", 1), Wipe(SYSTEM, state, 1, at=999.0))} for state in ("accepted", "unknown")),
+    ],
+    ids=str,
+)
+def test_each_thing_that_forbids_a_start_forbids_it_alone(changes: dict[str, Any]) -> None:
+    """One member of the record that speaks against a start is enough, all others speaking for it."""
+    assert decide(wiped(), seeing()) == Send("StartInstance", INSTANCE)
+    assert not isinstance(decide(replace(wiped(), **changes), seeing()), Send)
+
+
+@many
+@given(records, observations())
+def test_nothing_is_sent_while_a_call_is_outstanding(known: Record, seen: Observation) -> None:
+    """While the answer to any call is awaited, no other call is decided."""
+    asked = [step.state == "asked" for step in (known.stop, known.force, known.start)]
+    asked += [wipe.state == "asked" for wipe in known.disks]
+
+    if any(asked):
+        assert not isinstance(decide(known, seen), Send)
+
+
+@many
+@given(records, observations())
+@example(ready(start=Step("again", tries=1, due=0.0), stop=Step()), seeing())
+def test_a_start_follows_only_a_stop_of_ours_and_never_a_doubt(known: Record, seen: Observation) -> None:
+    """StartInstance is decided only once our own stop is done, the machine was Running, and no disk is in doubt."""
+    action = decide(known, seen)
+
+    if isinstance(action, Send) and action.action == "StartInstance":
+        assert known.stop.state == "done"
+        assert known.promised == "Running"
+        assert not any(wipe.state in ("asked", "accepted", "lost", "unknown") for wipe in known.disks)
+        assert seen.instance is not None
+        assert seen.instance.status == "Stopped"
+
+
+@many
+@given(records, observations())
+def test_a_stop_is_decided_only_on_a_running_machine_that_is_to_be_wiped(known: Record, seen: Observation) -> None:
+    """StopInstance is decided only where a wipe may follow and no start is intended; by force only after our own."""
+    action = decide(known, seen)
+
+    if isinstance(action, Send) and action.action == "StopInstance":
+        assert known.may_stop
+        assert not known.turned_back
+        assert known.start.state == "none"
+        assert any(wipe.state == "todo" for wipe in known.disks)
+        assert seen.instance is not None
+        assert seen.instance.status == ("Stopping" if action.force else "Running")
+        assert not action.force or (known.limits.force_stop_after is not None and known.stop.state == "accepted")
+
+
+@many
+@given(records, observations())
+def test_nothing_is_sent_on_a_look_that_failed_or_by_refused_credentials(known: Record, seen: Observation) -> None:
+    """A call needs a look that was answered and credentials that still serve."""
+    if not seen.seen or seen.instance is None or known.blind or known.given_up:
+        assert not isinstance(decide(known, seen), Send)
+
+
+@many
+@given(records, observations())
+def test_no_look_makes_learning_or_deciding_raise(known: Record, seen: Observation) -> None:
+    """Every record and every look come to an action, the impossible ones too."""
+    learned = record.learn(known, seen)
+
+    assert isinstance(decide(learned, seen), (Wait, Send, Finish))
+    assert record.outcome(learned) in ("done", "refused", "failed", "unknown", "not-restarted", "partial", "stranded")
+
+
+@many
+@given(records, observations())
+def test_learning_only_makes_a_record_more_careful(known: Record, seen: Observation) -> None:
+    """No look takes back an error, an interruption or an intended start, nor lets a disk be wiped that might not."""
+    learned = record.learn(known, seen)
+
+    assert (known.error is None) or (learned.error is not None)
+    assert learned.interrupted == known.interrupted
+    assert (known.start.state == "none") == (learned.start.state == "none")
+    assert known.blind <= learned.blind
+    assert known.given_up <= learned.given_up
+    for before, after in zip(known.disks, learned.disks, strict=True):
+        assert after.tries == before.tries
+        assert after.state != "todo" or before.state == "todo"
+        assert before.state not in ("unknown", "done") or after.state == before.state
+
+
+@many
+@given(records, observations(), st.sampled_from((DATA,)), st.booleans())
+def test_a_disk_seen_reiniting_is_never_asked_for_again(
+    known: Record, seen: Observation, disk_id: str, again: bool
+) -> None:
+    """A refusal of a call during which the disk was seen ReIniting proves nothing, so the disk is not to be wiped."""
+    asked = tuple(replace(wipe, state="asked", tries=1, reiniting=wipe.disk_id == disk_id) for wipe in known.disks)
+    due = seen.at + 2.0 if again else None
+    after = record.refused(
+        replace(known, disks=asked), Send("ReInitDisk", disk_id), Failure("Throttling", "x"), seen.at, seen.when, due
+    )
+
+    assert next(wipe.state for wipe in after.disks if wipe.disk_id == disk_id) not in ("todo", "refused")
+
+
+# Whole lives of a job: the loop and the guarded call over a model of ECS, while other people and the network interfere.
+
+
+class Life(RuleBasedStateMachine):
+    """A run to whose machine, network and operator anything may happen at any time."""
+
+    @initialize(
+        power=st.sampled_from(("Running", "Running", "Stopped")),
+        disks=st.sampled_from(((DATA,), (DATA, SYSTEM))),
+        lag=st.sampled_from((0.0, 0.0, 6.0)),
+        leave_stopped=st.booleans(),
+        deaf=st.sampled_from((False, False, True)),
+        force=st.sampled_from((None, 10.0)),
+    )
+    def begin(
+        self, power: str, disks: tuple[str, ...], lag: float, leave_stopped: bool, deaf: bool, force: float | None
+    ) -> None:
+        """Begin a run."""
+        ecs = TinyEcs(power, disks, lag=lag, deaf=deaf)
+        self.life = TinyRun(ecs, leave_stopped=leave_stopped, force_stop_after=force)
+
+    @precondition(lambda self: not self.life.ended)
+    @rule(ticks=st.sampled_from((1, 1, 2, 5, 11)))
+    def time_passes(self, ticks: int) -> None:
+        """Look and act as usual for a while."""
+        for _ in range(ticks):
+            self.life.tick()
+
+    @precondition(lambda self: not self.life.ended)
+    @rule(ticks=st.sampled_from((1, 3, 12)))
+    def looks_fail(self, ticks: int) -> None:
+        """Lose the network for a while."""
+        for _ in range(ticks):
+            self.life.tick("fail")
+
+    @precondition(lambda self: not self.life.ended)
+    @rule(answer=st.sampled_from(ANSWERS))
+    def next_answer(self, answer: str) -> None:
+        """Say how the next call of ours will end."""
+        self.life.answer = answer
+
+    @precondition(lambda self: not self.life.ended)
+    @rule(does=st.sampled_from(("start", "stop", "detach", "attach")))
+    def somebody(self, does: str) -> None:
+        """Let another person use the machine; what a stale look shows of it is not asserted."""
+        if not self.life.ecs.lag:
+            self.life.ecs.somebody(does)
+
+    @precondition(lambda self: not self.life.ended)
+    @rule()
+    def interrupt(self) -> None:
+        """Ask the run to end."""
+        self.life.interrupt()
+
+    @precondition(lambda self: self.life.ended)
+    @rule()
+    def it_has_ended(self) -> None:
+        """Nothing more happens to a run that has ended."""
+        self.life.tick()
+
+    def teardown(self) -> None:
+        """Undisturbed from here on, the run ends, and what it tells is true."""
+        if hasattr(self, "life"):
+            self.life.finish()
+            self.life.check()
+
+
+Life.TestCase.settings = settings(
+    max_examples=150, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+class TestLife(Life.TestCase):  # type: ignore[misc, name-defined]
+    """Whatever happens meanwhile, the guards hold at each call, the run ends, and what it tells is true or unknown."""
+
+
+@pytest.mark.parametrize("ticks", [0, 1, 6, 9, 12, 16, 20, 25])
+@pytest.mark.parametrize("power", ["Running", "Stopped"])
+def test_a_run_ends_though_no_look_is_ever_answered_again(power: str, ticks: int) -> None:
+    """A network that is gone for good ends a run within its limits, whatever phase it is in."""
+    life = TinyRun(TinyEcs(power))
+    for _ in range(ticks):
+        life.tick()
+    while not life.ended:
+        life.tick("fail")
+
+    life.check()
+
+
+@pytest.mark.parametrize("ticks", range(0, 30, 2))
+def test_a_run_whose_credentials_are_refused_tells_no_power_that_it_did_not_see(ticks: int) -> None:
+    """Once nothing can be looked at, a machine that our stop may have taken down is not told to be as promised."""
+    life = TinyRun(TinyEcs())
+    for _ in range(ticks):
+        life.tick()
+    life.tick("credentials")
+    while not life.ended:
+        life.tick("credentials")
+    for _ in range(40):
+        life.ecs.advance()
+
+    assert life.ecs.disks[DATA].wipes <= 1
+    if record.outcome(life.record) in ("failed", "refused"):
+        assert life.ecs.instance.status == "Running"
+
+
+@pytest.mark.parametrize("first", ANSWERS)
+@pytest.mark.parametrize("before", ["nobody", "stop", "start"])
+def test_every_answer_to_the_stop_comes_to_a_true_end(first: str, before: str) -> None:
+    """However StopInstance ends, and whoever acts right after it, only a stop of ours leads to wipe and start."""
+    life = TinyRun(TinyEcs())
+    life.answer = first
+    life.tick()
+    if before != "nobody":
+        life.ecs.somebody(before)
+    life.finish()
+
+    life.check()
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("ticks", range(7, 25, 3))
+def test_every_answer_to_wipe_and_start_comes_to_a_true_end(ticks: int, answer: str) -> None:
+    """However ReInitDisk or StartInstance ends, what is told is true."""
+    life = TinyRun(TinyEcs())
+    for _ in range(ticks):
+        life.tick()
+    life.answer = answer
+    life.finish()
+
+    life.check()
+
+
+def test_an_interruption_early_in_a_long_wipe_still_brings_the_machine_back() -> None:
+    """The time for bringing the power back is counted from when it is owed, not from when the person asked."""
+    life = TinyRun(TinyEcs())
+    while life.ecs.disks[DATA].status != "ReIniting":
+        life.tick()
+    life.interrupt()
+    life.ecs.disks[DATA].due = life.ecs.now + life.record.limits.start + 10
+    life.finish()
+
+    life.check()
+    assert record.outcome(life.record) == "done"
+    assert life.ecs.instance.status == "Running"
+
+
+@pytest.mark.parametrize("late", [30.0, 40.0])
+def test_a_stop_that_ends_after_its_limit_leads_to_a_start_and_not_to_a_wipe(late: float) -> None:
+    """An instance still Stopping at the limit and Stopped later is started again, and nothing is wiped."""
+    life = TinyRun(TinyEcs())
+    while life.ecs.instance.status != "Stopping":
+        life.tick()
+    life.ecs.instance.due = life.ecs.now + life.record.limits.stop + late
+    life.finish()
+
+    assert record.outcome(life.record) == "failed"
+    assert life.ecs.disks[DATA].wipes == 0
+    assert life.ecs.instance.status == "Running"
+    assert "Stopping" in (life.record.error.message if life.record.error else "")

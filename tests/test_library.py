@@ -1,0 +1,233 @@
+"""The library: what ``plan`` and ``run`` promise to a program."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from safe_reinit import report
+from safe_reinit.errors import Error, RunRefused, UsageError
+from safe_reinit.model import Event, Plan
+from safe_reinit.plan import from_json, to_json
+from tests.cloudlike import BYSTANDER, DATA, INSTANCE, SYSTEM, assert_true, client, run, simulated, wipes, world
+
+CHANGING = ("StopInstance", "ReInitDisk", "StartInstance")
+PASSWORD = "Pl4nted&Secret=Word"
+
+
+def changing(state: dict[str, Any]) -> list[str]:
+    """List the changing calls that the cloud got."""
+    return [call["action"] for call in state["calls"] if call["action"] in CHANGING and not call["dry_run"]]
+
+
+def test_a_plan_raises_nothing_for_what_it_finds() -> None:
+    """What a check finds is in the plan, and the plan says that it cannot run."""
+    with simulated() as sim:
+        plan = client(sim).plan([DATA])
+
+    assert not plan.runnable
+    assert [found.check for found in plan.blockers] == ["instance-running"]
+
+
+def test_a_plan_changes_nothing() -> None:
+    """Planning sends looks and dry runs only."""
+    with simulated() as sim:
+        client(sim).plan([DATA, SYSTEM], stop_instance=True)
+        state = sim.state()
+
+    assert changing(state) == []
+
+
+@pytest.mark.parametrize("word", ["", "d-dat", "D-DATA ", "yes", INSTANCE, "0" * 8, f"{DATA}\n"])
+def test_the_wrong_word_runs_nothing(word: str) -> None:
+    """Consent is compared whole: anything but the disk's id is refused, and the error carries a report."""
+    with simulated() as sim:
+        caller = client(sim)
+        plan = caller.plan([DATA], stop_instance=True)
+        with pytest.raises(RunRefused) as caught:
+            caller.run(plan, confirm=word)
+        state = sim.state()
+
+    assert changing(state) == []
+    assert caught.value.report is not None
+    assert caught.value.report.outcome == "refused"
+    assert caught.value.report.calls
+
+
+def test_consent_is_compared_without_regard_to_case() -> None:
+    """The id in other letters is the same consent."""
+    with simulated(world(status="Stopped")) as sim:
+        caller = client(sim)
+        told = caller.run(caller.plan([DATA]), confirm=DATA.upper())
+
+    assert told.outcome == "done"
+
+
+def test_a_plan_that_cannot_run_is_refused_whatever_is_confirmed() -> None:
+    """The right word does not waive a block."""
+    with simulated() as sim:
+        caller = client(sim)
+        plan = caller.plan([DATA])
+        with pytest.raises(RunRefused) as caught:
+            caller.run(plan, confirm=plan.confirm_with)
+        state = sim.state()
+
+    assert changing(state) == []
+    assert "instance-running" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "error"), [(["no-such-check"], UsageError), (["disk-locked"], RunRefused), (["never-started"], None)]
+)
+def test_what_is_accepted_must_be_the_name_of_a_risk(names: list[str], error: type[Error] | None) -> None:
+    """An unknown name is a usage error, a block cannot be accepted, and a risk that does not arise is ignored."""
+    with simulated(world(status="Stopped")) as sim:
+        caller = client(sim)
+        if error is None:
+            assert caller.plan([DATA], accept=names).runnable
+            return
+        with pytest.raises(error):
+            caller.plan([DATA], accept=names)
+
+
+@pytest.mark.parametrize("ids", [[], ["i-web"], ["d-"], [""], ["d-\u00e4"], ["d-1\nd-2"], ["d-1", "s-1"]])
+def test_what_is_no_disk_id_is_never_sent(ids: list[str]) -> None:
+    """A malformed id ends before any request."""
+    with simulated() as sim:
+        with pytest.raises(UsageError):
+            client(sim).plan(ids)
+        state = sim.state()
+
+    assert state["calls"] == []
+
+
+def test_a_disk_named_twice_is_planned_and_wiped_once() -> None:
+    """The same id twice is one disk."""
+    with simulated(world(status="Stopped")) as sim:
+        done = run(sim, [DATA, DATA])
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.sent("ReInitDisk") == 1
+    assert done.plan.confirm_with == DATA
+
+
+def test_a_plan_is_not_run_twice() -> None:
+    """The second run of one plan is refused: the journal knows that it was run, and wipes nothing."""
+    with simulated() as sim:
+        caller = client(sim)
+        plan = caller.plan([DATA], stop_instance=True)
+        caller.run(plan, confirm=DATA)
+        with pytest.raises(RunRefused) as caught:
+            caller.run(plan, confirm=DATA)
+        state = sim.state()
+
+    assert wipes(state, DATA) == 1
+    assert "run already" in str(caught.value)
+
+
+def test_a_plan_read_back_from_json_runs_the_same() -> None:
+    """A plan that went through JSON runs as it would have, with the calls of the run in its report."""
+    with simulated() as sim:
+        caller = client(sim)
+        plan = from_json(json.loads(json.dumps(to_json(caller.plan([DATA], stop_instance=True)))))
+        told = caller.run(plan, confirm=plan.confirm_with)
+        state = sim.state()
+
+    assert told.outcome == "done"
+    assert wipes(state, DATA) == 1
+
+
+def test_a_plan_with_other_expectations_is_not_run() -> None:
+    """A plan whose facts were emptied does not run blindly: what it stands on is compared with what is there."""
+    with simulated() as sim:
+        caller = client(sim)
+        plan = caller.plan([DATA], stop_instance=True)
+        hollow = replace(plan, jobs=tuple(replace(job, expected={}) for job in plan.jobs))
+        with pytest.raises(RunRefused):
+            caller.run(hollow, confirm=DATA)
+        state = sim.state()
+
+    assert changing(state) == []
+
+
+def test_a_plan_of_another_account_is_not_run() -> None:
+    """Credentials of another account than the plan's end the run before it changes anything."""
+    other = [{"id": "one", "secret": "one"}, {"id": "two", "secret": "two", "account": "1000000000000077"}]
+    with simulated(world(keys=other)) as sim:
+        plan = client(sim).plan([DATA], stop_instance=True)
+        with pytest.raises(RunRefused):
+            client(sim, credentials=("two", "two")).run(plan, confirm=DATA)
+        state = sim.state()
+
+    assert changing(state) == []
+
+
+def test_one_client_serves_several_threads() -> None:
+    """Plans and runs on several threads of one client end each with its own machine, events and calls."""
+    machines = (INSTANCE, "i-b", "i-c")
+    disks = [DATA, f"{DATA}-b", f"{DATA}-c"]
+    done: dict[str, Any] = {}
+    with simulated(world(machines=machines)) as sim:
+        caller = client(sim)
+
+        def one(disk_id: str) -> None:
+            done[disk_id] = run(sim, [disk_id], using=caller)
+
+        threads = [threading.Thread(target=one, args=(disk_id,)) for disk_id in disks]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        state = sim.state()
+
+    assert sorted(done) == sorted(disks)
+    for disk_id, each in done.items():
+        assert_true(each, state | {"disks": {disk_id: state["disks"][disk_id]}})
+        assert each.outcome == "done"
+        assert {call.subject for call in each.report.calls if call.action == "ReInitDisk"} == {(disk_id,)}
+    assert len({each.report.run_id for each in done.values()}) == 3
+
+
+def test_a_password_is_in_no_output() -> None:
+    """A password that is set with the wipe is in no plan, event, report or error, in whatever form."""
+    events: list[Event] = []
+    plans: list[Plan] = []
+    with simulated(faults=[{"action": "ReInitDisk", "error": {"code": "InvalidPassword.Malformed"}}]) as sim:
+        caller = client(sim)
+        plans.append(caller.plan([SYSTEM], stop_instance=True, password=PASSWORD))
+        with pytest.raises(Error) as caught:
+            caller.run(plans[0], confirm=SYSTEM, on_event=events.append)
+
+    told = caught.value.report
+    assert told is not None
+    shown = [repr(caught.value), repr(plans), repr(events), repr(told), report.dumps(report.to_json(told))]
+    shown += [report.to_text(told), report.to_markdown(told), json.dumps(to_json(plans[0]))]
+    text = "\n".join(shown)
+    assert PASSWORD not in text
+    assert "Pl4nted%26Secret%3DWord" not in text
+
+
+def test_events_tell_intentions_before_answers() -> None:
+    """For each changing call there is an intention, then an answer, and the end is told last."""
+    with simulated() as sim:
+        done = run(sim)
+
+    told = [(event.event, event.data.get("action")) for event in done.events if event.event in ("intend", "answer")]
+    assert told == [(name, act) for act in CHANGING for name in ("intend", "answer")]
+    assert done.events[-1].event == "done"
+    assert {event.run_id for event in done.events} == {done.report.run_id}
+
+
+def test_other_disks_of_the_machine_keep_their_data() -> None:
+    """What shares the downtime is told in the plan and not touched."""
+    with simulated() as sim:
+        done = run(sim)
+        state = sim.state()
+
+    assert set(done.plan.jobs[0].sharing) == {SYSTEM, BYSTANDER}
+    assert wipes(state, SYSTEM) == wipes(state, BYSTANDER) == 0

@@ -1,0 +1,318 @@
+"""The report: exactly the members of the contract, and no name that breaks out of its place."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from safe_reinit import report
+from safe_reinit.errors import BY_OUTCOME, RunRefused, UsageError, exit_code
+from safe_reinit.model import Call, Facts, Failure, Limits, Options, Phase, Plan, Record, Report, Wipe
+from safe_reinit.plan import make_plan
+from safe_reinit.record import begin
+from tests import values
+from tests.test_plan import CALLER, a_plan
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+REPORT = {
+    "schema": int, "tool_version": str, "run_id": (str, None), "outcome": str, "exit_code": int, "dry_run": bool,
+    "started_at": "time", "ended_at": "time", "region": str, "account": str, "caller": (dict, None), "operator": dict,
+    "reason": (str, None), "plan": (dict, None), "jobs": list, "error": (dict, None), "findings": list, "calls": list,
+    "looks": (int, None), "next": list,
+}  # fmt: skip
+JOB = {
+    "instance_id": (str, None), "instance_name": str, "power_before": str, "power_after": str, "power_promised": str,
+    "outcome": str, "error": (dict, None), "phases": list, "disks": list,
+}  # fmt: skip
+DISK = {
+    "disk_id": str, "disk_name": str, "serial": str, "type": str, "device": str, "size_gib": (int, None), "data": str,
+    "evidence": (str, None), "becomes": dict, "safety_snapshot": (str, None), "waivers": list,
+}  # fmt: skip
+ERROR = {
+    "code": (str, None), "message": str, "request_id": (str, None), "action": (str, None), "hint": (str, None),
+}  # fmt: skip
+CALL = {
+    "at": "time", "action": str, "subject": list, "dry_run": bool, "http_status": (int, None),
+    "request_id": (str, None), "code": str, "attempt": int,
+}  # fmt: skip
+FINDING = {
+    "check": str, "level": str, "subject": str, "message": str, "fact": dict, "predicts": (str, None), "fix": str,
+}  # fmt: skip
+PHASE = {"name": str, "started_at": "time", "ended_at": ("time", None), "result": str}
+
+
+def conforms(data: object, shape: dict[str, Any]) -> None:
+    """Assert that a document has exactly these members, each of its type."""
+    assert isinstance(data, dict)
+    assert set(data) == set(shape)
+    for name, kinds in shape.items():
+        allowed = kinds if isinstance(kinds, tuple) else (kinds,)
+        value = data[name]
+        fits = [
+            (kind is None and value is None)
+            or (kind == "time" and isinstance(value, str) and TIME.fullmatch(value) is not None)
+            or (isinstance(kind, type) and type(value) is kind)
+            for kind in allowed
+        ]
+        assert any(fits), f"{name}: {value!r}"
+
+
+def check(document: dict[str, Any]) -> None:
+    """Assert that a report is the one of the contract, down to its leaves."""
+    conforms(document, REPORT)
+    assert document["schema"] == 1
+    assert set(document["operator"]) == {"user", "host"}
+    if document["caller"]:
+        assert set(document["caller"]) == {"arn", "type"}
+    if document["plan"]:
+        conforms(document["plan"], {"fingerprint": str, "digest": (str, None), "confirm_with": str})
+    for error in [document["error"], *(job["error"] for job in document["jobs"])]:
+        if error is not None:
+            conforms(error, ERROR)
+    for job in document["jobs"]:
+        conforms(job, JOB)
+        assert job["power_promised"] in ("Running", "Stopped")
+        for disk in job["disks"]:
+            conforms(disk, DISK)
+            conforms(disk["becomes"], {"kind": str, "id": (str, None), "created_at": ("time", None)})
+            assert disk["data"] in ("intact", "reinitialised", "unknown")
+        for phase in job["phases"]:
+            conforms(phase, PHASE)
+            assert phase["result"] in ("ok", "refused", "timeout", "unknown")
+    for call in document["calls"]:
+        conforms(call, CALL)
+    for found in document["findings"]:
+        conforms(found, FINDING)
+
+
+def call(action: str = "DescribeDisks", **more: Any) -> Call:
+    """Give one exchange."""
+    whole = {"subject": (values.DISK_ID,), "dry_run": False, "http_status": 200, "request_id": "R", "code": "OK"}
+    return Call(at=values.NOW, action=action, **(whole | more))
+
+
+def ended(plan: Plan, *, state: str = "done", **changes: Any) -> tuple[Record, ...]:
+    """Give the records of a run that has ended, each disk in this state."""
+    records = []
+    for job in plan.jobs:
+        known = begin(job, Limits(), leave_stopped=False)
+        evidence = "transition" if state == "done" else None
+        wipes = tuple(Wipe(wipe.disk_id, state, 1, evidence=evidence) for wipe in known.disks)  # type: ignore[arg-type]
+        records.append(replace(known, disks=wipes, instance_status="Running", **changes))
+    return tuple(records)
+
+
+def of_run(plan: Plan, records: tuple[Record, ...] = (), calls: tuple[Call, ...] = ()) -> Report:
+    """Give the report of a run."""
+    begun = report.started(values.NOW)
+    return report.of_run(begun, values.TOMORROW, plan, records or ended(plan), calls, run_id="r-x")
+
+
+@cache
+def every_kind() -> dict[str, Report]:
+    """Give a report of each kind."""
+    begun, plan = report.started(values.NOW, "cn-hangzhou", "CHG-1"), a_plan()
+    phases = (Phase("stop", values.NOW, values.NOW), Phase("reinit", values.NOW, None, "unknown"))
+    blocked = a_plan(values.disk_facts(disk=None, disk_id="d-nowhere", instance=None))
+    return {
+        "an error before the plan": report.of_error(begun, values.NOW, UsageError("No.")),
+        "an error with calls": report.of_error(begun, values.NOW, RunRefused("No."), [call()]),
+        "a dry run": report.of_plan(begun, values.NOW, plan, [call()], dry_run=True),
+        "a refused dry run": report.of_plan(begun, values.NOW, blocked, [], dry_run=True),
+        "a refused run": report.of_plan(begun, values.NOW, plan, [], dry_run=False, error=RunRefused("No.")),
+        "a run that is done": of_run(plan, calls=(call("StopInstance"), call(code="Unanswered", http_status=None))),
+        "a run that failed": of_run(plan, ended(plan, state="refused", error=Failure("X", "No."), phases=phases)),
+        "a run that is unknown": of_run(plan, ended(plan, state="lost", phases=phases)),
+    }
+
+
+@pytest.mark.parametrize("kind", every_kind())
+def test_a_report_has_exactly_the_members_of_the_contract(kind: str) -> None:
+    """Every member is always present and of its type, whatever the report is about."""
+    told = every_kind()[kind]
+    document = json.loads(report.dumps(report.to_json(told)))
+
+    check(document)
+    assert document["exit_code"] == exit_code(told.outcome)
+
+
+def test_a_dry_run_is_told_as_one() -> None:
+    """A dry run has no run id, leaves the power as it was, and is planned or refused."""
+    planned, refused = every_kind()["a dry run"], every_kind()["a refused dry run"]
+
+    assert (planned.run_id, planned.outcome, planned.dry_run) == (None, "planned", True)
+    assert refused.outcome == "refused"
+    assert refused.jobs[0].instance_id is None
+    for told in (planned, refused):
+        assert all(job.power_after == job.power_before for job in told.jobs)
+        assert all(disk.data == "intact" for job in told.jobs for disk in job.disks)
+
+
+@pytest.mark.parametrize(
+    ("state", "data"),
+    [
+        ("todo", "intact"),
+        ("refused", "intact"),
+        ("done", "reinitialised"),
+        ("asked", "unknown"),
+        ("accepted", "unknown"),
+        ("lost", "unknown"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_the_data_of_a_disk_is_told_by_what_was_proven(state: str, data: str) -> None:
+    """Only a proof makes a disk reinitialised, and only a disk that was never asked for, or refused, is intact."""
+    told = of_run(a_plan(), ended(a_plan(), state=state))
+
+    assert told.jobs[0].disks[0].data == data
+    assert (told.jobs[0].disks[0].evidence is not None) == (data == "reinitialised")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        (("done", "done"), "done"),
+        (("done", "lost"), "unknown"),
+        (("done", "refused"), "partial"),
+        (("refused", "refused"), "failed"),
+        (("lost", "refused"), "unknown"),
+    ],
+)
+def test_several_machines_come_to_one_outcome(outcomes: tuple[str, str], expected: str) -> None:
+    """Any unknown is unknown, all alike are that, and everything else is partial."""
+    other = values.stopping_facts(
+        disk=values.a_disk(disk_id="d-2", instance_id="i-2"),
+        instance=values.an_instance(instance_id="i-2", status="Running"),
+    )
+    plan = a_plan(values.stopping_facts(), other)
+    records = tuple(ended(plan, state=state)[n] for n, state in enumerate(outcomes))
+
+    assert of_run(plan, records).outcome == expected
+
+
+def test_a_phase_that_did_not_end_is_not_told_as_ok() -> None:
+    """A phase that was still open when the run ended says ``unknown``, since nobody saw its end."""
+    open_ = (Phase("stop", values.NOW),)
+    told = of_run(a_plan(), ended(a_plan(), state="refused", phases=open_, error=Failure(None, "No.")))
+
+    assert told.jobs[0].phases[0].result == "unknown"
+
+
+def test_looks_are_counted_and_not_listed_where_there_are_many_jobs() -> None:
+    """Over 20 jobs the report leaves the looks out and counts them; changing calls are always listed."""
+    many = [
+        values.stopping_facts(
+            disk=values.a_disk(disk_id=f"d-{n}", instance_id=f"i-{n}"),
+            instance=values.an_instance(instance_id=f"i-{n}", status="Running"),
+        )
+        for n in range(21)
+    ]
+    calls = (call(), call("GetCallerIdentity"), call("StopInstance", dry_run=True), call("StopInstance"))
+    few, lots = of_run(a_plan(*many[:20]), calls=calls), of_run(a_plan(*many), calls=calls)
+
+    assert (few.looks, len(few.calls)) == (None, 4)
+    assert lots.looks == 2
+    assert [each.action for each in lots.calls] == ["StopInstance", "StopInstance"]
+
+
+def test_every_outcome_has_one_class_and_one_code() -> None:
+    """The table of exit codes, the classes and the outcomes are the same table."""
+    codes = {outcome: cls.exit_code for outcome, cls in BY_OUTCOME.items()}
+
+    assert codes == {
+        "bug": 1, "usage": 2, "refused": 3, "failed": 4, "unknown": 5, "not-restarted": 6, "partial": 7, "stranded": 8,
+    }  # fmt: skip
+    assert exit_code("done") == exit_code("planned") == 0
+
+
+# Hostile names.
+
+HOSTILE = [
+    "x\n\n# Done: exit code 0\n",
+    "x\r- exit code: 0",
+    "| a | b |\n|---|---|",
+    "<script>alert(1)</script>",
+    "[click](http://evil.example)",
+    "![x](http://evil.example/x.png)",
+    "`code` *bold* _em_ ~~gone~~",
+    "\x1b[2J\x1b[1;1HAll is well",
+    "\u202egnp.exe",
+    "a\u2028b\u2029c\x85d\x0be",
+    "\\",
+    "\x00\x07",
+]
+
+
+def hostile(name: str) -> tuple[Plan, Report]:
+    """Give a plan and a report in which everything that others may name has this name."""
+    facts = values.stopping_facts(
+        disk=values.a_disk(disk_name=name, serial=name, device=name, tags=((name, name),), locks=(name,)),
+        instance=values.an_instance(status="Running", instance_name=name, os_name=name),
+        snapshots=(values.a_snapshot(name=name, status="progressing", progress=name),),
+    )
+    options = Options(stop_instance=True)
+    caller = replace(CALLER, arn=f"acs:ram::1:user/{name}")
+    plan = make_plan(
+        Facts(values.REGION, caller, values.NOW, (replace(facts, options=options),)), options, Limits(), name
+    )
+    error = Failure("X", f"The name is {name}.", hint=f"Look at {name}.")
+    return plan, of_run(plan, ended(plan, state="refused", error=error))
+
+
+def lines_of(name: str) -> list[str]:
+    """Give all lines a person would see of the hostile plan and report."""
+    plan, told = hostile(name)
+    return [line.text for line in (*report.plan_lines(plan), *report.report_lines(told))]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_moves_the_cursor_or_fakes_a_line(name: str) -> None:
+    """Text lines are printable whatever things are called, and there are as many as for a tame name."""
+    lines = lines_of(name)
+
+    assert all(line.isprintable() for line in lines)
+    assert len(lines) == len(lines_of("tame"))
+
+
+def skeleton(markdown: str) -> list[str]:
+    """Give what is structure in Markdown: how each line begins, and how many cells it has."""
+    cells = re.compile(r"(?<!\\)(?:\\\\)*\|")
+    return [f"{re.findall(r'^[#>|*+ -]*', line)[0]}{len(cells.findall(line))}" for line in markdown.splitlines()]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_becomes_markdown(name: str) -> None:
+    """A report for a ticket keeps its headings, items and cells whatever things are called, with no live markup."""
+    shown = report.to_markdown(hostile(name)[1])
+    plain = re.sub(r"\\.", "", shown)
+
+    assert skeleton(shown) == skeleton(report.to_markdown(hostile("tame")[1]))
+    assert not re.search(r"<\w|\]\(|!\[|`", plain)
+    assert all(line.isprintable() for line in shown.split("\n"))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=30))
+def test_no_name_at_all_breaks_text_or_markdown_or_json(name: str) -> None:
+    """Any text whatever as a name leaves the lines printable, the Markdown whole and the JSON readable."""
+    plan, told = hostile(f"a{name}z")
+
+    assert all(line.text.isprintable() for line in (*report.plan_lines(plan), *report.report_lines(told)))
+    assert len(skeleton(report.to_markdown(told))) == len(skeleton(report.to_markdown(hostile("tame")[1])))
+    check(json.loads(report.dumps(report.to_json(told))))
+
+
+def test_times_are_utc_in_seconds() -> None:
+    """A time of another zone or with fractions is written as RFC 3339 in UTC and seconds."""
+    odd = datetime.fromisoformat("2026-01-02T05:04:05.999999+02:00")
+    told = report.of_error(report.started(odd), odd, UsageError("No."))
+
+    assert report.to_json(told)["started_at"] == "2026-01-02T03:04:05Z"

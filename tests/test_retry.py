@@ -1,0 +1,111 @@
+"""Asking again: looks with patience, acts only by a due time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from safe_reinit import retry
+from safe_reinit.cloud import CloudError, NoCredentials, NotSent, Refused, Unanswered
+from safe_reinit.retry import Patient
+from tests.cloudlike import TinyClock
+
+
+def asked(error: Callable[[], CloudError], fails: int = 10**6) -> tuple[int, float, CloudError | None]:
+    """Count how often a look that fails so many times is asked, and tell the time it took and how it ended."""
+    clock = TinyClock()
+    count = 0
+
+    def look() -> str:
+        nonlocal count
+        count += 1
+        if count <= fails:
+            raise error()
+        return "seen"
+
+    try:
+        Patient(clock)(look)
+    except CloudError as raised:
+        return count, clock.at - 1000.0, raised
+    return count, clock.at - 1000.0, None
+
+
+PASSING: dict[str, Callable[[], CloudError]] = {
+    "no answer": lambda: Unanswered("DescribeDisks"),
+    "not sent": lambda: NotSent("DescribeDisks", "no connection could be made"),
+    "a 500": lambda: Refused("InternalError", 500, "", "r"),
+    "a 503": lambda: Refused("ServiceUnavailable", 503, "", "r"),
+}
+
+
+@pytest.mark.parametrize("kind", PASSING)
+def test_a_look_that_fails_in_passing_is_asked_a_few_times(kind: str) -> None:
+    """A look that keeps failing in a way that passes is asked some times and then given up, with what it failed by."""
+    count, took, error = asked(PASSING[kind])
+
+    assert 3 <= count <= 5
+    assert took <= 30.0
+    assert type(error) is type(PASSING[kind]())
+
+
+@pytest.mark.parametrize("fails", [1, 2])
+@pytest.mark.parametrize("kind", PASSING)
+def test_a_look_that_recovers_is_answered(kind: str, fails: int) -> None:
+    """A look that fails once or twice gives its answer in the end."""
+    assert asked(PASSING[kind], fails)[0::2] == (fails + 1, None)
+
+
+@pytest.mark.parametrize("status", [400, 403, 429, 503])
+@pytest.mark.parametrize("code", ["Throttling", "Throttling.User"])
+def test_a_throttled_look_waits_into_the_next_minute(code: str, status: int) -> None:
+    """Who is throttled is refused until the next minute, so a throttled look has more than a minute's patience."""
+    assert asked(lambda: Refused(code, status, "", "r"), fails=6)[2] is None
+
+    count, took, error = asked(lambda: Refused(code, status, "", "r"))
+
+    assert isinstance(error, Refused)
+    assert 60.0 < took < 140.0
+    assert count < 20
+
+
+@pytest.mark.parametrize("code", ["Forbidden.RAM", "InvalidDiskId.NotFound", "InvalidSecurityToken.Expired", "X"])
+def test_a_look_that_is_refused_is_not_asked_again(code: str) -> None:
+    """A refusal that does not pass is told at once."""
+    assert asked(lambda: Refused(code, 403, "", "r"))[0] == 1
+
+
+def test_a_look_without_credentials_is_not_asked_again() -> None:
+    """Having nothing to sign with does not change by waiting."""
+    assert asked(lambda: NoCredentials("DescribeDisks"))[0] == 1
+
+
+def test_an_error_that_is_none_of_the_cloud_comes_through() -> None:
+    """A bug in a look is not retried, and not hidden."""
+    count = 0
+
+    def look() -> None:
+        nonlocal count
+        count += 1
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        Patient(TinyClock())(look)
+
+    assert count == 1
+
+
+@given(st.integers(1, 10_000), st.one_of(st.none(), st.integers(0, 10_000)))
+def test_an_act_is_due_later_each_time_and_never_before_ecs_allows(attempt: int, retry_after: int | None) -> None:
+    """A due time grows with each attempt up to a limit, and is no earlier than what ECS asked for."""
+    due = retry.due(attempt, 1000.0, retry_after) - 1000.0
+
+    assert due >= max(2.0, retry_after or 0.0)
+    assert due <= max(32.0, retry_after or 0.0)
+
+
+def test_acts_that_are_asked_again_do_not_fall_in_step() -> None:
+    """Two runs that were refused together do not ask again together."""
+    assert len({retry.due(1, 0.0, None) for _ in range(20)}) > 1

@@ -1,0 +1,590 @@
+"""Whole runs through the real SDK over real HTTP, each report held against what the simulated cloud says is true."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from safe_reinit.aliyun import exchange
+from safe_reinit.client import Interrupt
+from safe_reinit.model import Event
+from tests.cloudlike import (
+    BYSTANDER,
+    DATA,
+    INSTANCE,
+    SOURCE,
+    SYSTEM,
+    answered,
+    assert_true,
+    intended,
+    once,
+    run,
+    showing,
+    simulated,
+    wipes,
+    world,
+)
+
+ACTS = ("StopInstance", "ReInitDisk", "StartInstance")
+HANG = 0.25
+"""Real seconds after which an act counts as unanswered in these tests."""
+
+# What goes wrong with one call, and the outcome by the act that it befalls: stop, wipe, start.
+FAULTS: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
+    "throttled": ({"throttle": True}, ("done", "done", "done")),
+    "throttled by header": ({"throttle": {"retry_after": 5}}, ("done", "done", "done")),
+    "throttled by 403": ({"error": {"code": "Throttling.User", "status": 403}}, ("done", "done", "done")),
+    "busy": ({"error": {"code": "IncorrectInstanceStatus", "status": 403}}, ("done", "done", "done")),
+    "unknown code": ({"error": {"code": "Brand.New", "status": 400}}, ("failed", "failed", "not-restarted")),
+    "denied": ({"error": {"code": "Forbidden.RAM", "status": 403}}, ("failed", "failed", "not-restarted")),
+    "internal error": ({"error": {"code": "InternalError", "status": 500}}, ("done", "done", "done")),
+    "throttled by 503": ({"error": {"code": "Throttling", "status": 503}}, ("done", "done", "done")),
+    "late": ({"delay": 4 * HANG}, ("done", "done", "done")),
+    "late and lost": ({"delay": 0.1, "drop_answer": True}, ("done", "done", "done")),
+    "answer dropped": ({"drop_answer": True}, ("done", "done", "done")),
+    "request dropped": ({"drop_request": True}, ("done", "done", "done")),
+    "reset": ({"reset": True}, ("done", "done", "done")),
+    "garbled": ({"garble": True}, ("done", "done", "done")),
+    "a page instead": ({"html": 502}, ("done", "done", "done")),
+    "a page for success": ({"html": 200}, ("done", "done", "done")),
+    "a page after it": ({"html_after": 502}, ("done", "done", "done")),
+    "a page of 404 after it": ({"html_after": 404}, ("done", "done", "done")),
+}
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an act count as unanswered soon."""
+    monkeypatch.setattr(exchange, "ACT_TIMEOUT", HANG)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("kind", FAULTS)
+def test_whatever_befalls_a_call_the_report_is_true(kind: str, act: str) -> None:
+    """Each fault at each act ends as the table of exit codes says, with one wipe at most and no lie."""
+    what, outcomes = FAULTS[kind]
+    with simulated(faults=[{"action": act, "dry_run": False, **what}]) as sim:
+        done = run(sim)
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == outcomes[ACTS.index(act)]
+    assert done.sent("ReInitDisk") <= 2, "one that was refused or, behind the fence, lost is asked again once"
+
+
+@pytest.mark.parametrize("kind", ["throttle", "drop_request", "html"])
+@pytest.mark.parametrize(
+    "look", ["DescribeDisks", "DescribeInstances", "DescribeSnapshots", "DescribeImages", "GetCallerIdentity"]
+)
+def test_a_look_that_fails_now_and_then_changes_nothing(look: str, kind: str) -> None:
+    """A look that fails at several places, probes by DryRun included, is asked again, and the run ends well."""
+    what = {kind: 502 if kind == "html" else True}
+    faults = [{"action": look, "nth": nth, **what} for nth in (2, 3, 5, 8, 13, 21, 34)]
+    with simulated(faults=faults) as sim:
+        done = run(sim)
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "done", done.report.error
+
+
+@pytest.mark.parametrize("phase", ["before the stop", "after the stop"])
+@pytest.mark.parametrize("look", ["DescribeDisks", "DescribeSnapshots", "GetCallerIdentity"])
+def test_a_look_that_never_comes_back_ends_the_run_with_the_machine_up(look: str, phase: str) -> None:
+    """A look that fails for good ends the run in time: 3 before the first change, else with the truth that is left."""
+    fault = {"fault": {"action": look, "nth": "every", "drop_request": True}}
+    with simulated() as sim:
+        before = phase == "before the stop"
+        done = run(
+            sim,
+            limits={"retry": 20.0, "start": 40.0},
+            between=(lambda: sim.do(fault)) if before else None,
+            on_event=None if before else once(showing(instance="Stopped"), lambda: sim.do(fault)),
+        )
+        state = sim.state()
+
+    assert wipes(state, DATA) == 0
+    assert done.report.jobs[0].disks[0].data == "intact"
+    if before:
+        assert done.outcome == "refused"
+        assert state["instances"][INSTANCE]["status"] == "Running"
+    else:
+        blind = look == "DescribeDisks"
+        assert done.outcome == ("stranded" if blind else "failed")
+        assert state["instances"][INSTANCE]["status"] == ("Stopped" if blind else "Running")
+
+
+# Drift: between plan and run, and between stop and wipe.
+
+DRIFT: dict[str, tuple[list[dict[str, Any]], str]] = {
+    "stopped": ([{"stop": INSTANCE}], "Status: Running -> Stopped"),
+    "restarted": ([{"stop": INSTANCE}, {"start": INSTANCE}], "StartTime: "),
+    "detached": ([{"detach": DATA}], "In_use on i-web -> Available on no instance"),
+    "attached anew": (
+        [{"stop": INSTANCE}, {"detach": DATA}, {"attach": DATA, "instance": INSTANCE}, {"start": INSTANCE}],
+        "AttachedTime: ",
+    ),
+    "instance locked": ([{"lock": INSTANCE, "reason": "security"}], "i-web.OperationLocks: none -> security"),
+    "disk locked": ([{"lock": DATA, "reason": "financial"}], "d-data.OperationLocks: none -> financial"),
+    "source deleted": ([{"delete_snapshot": SOURCE}], "SourceSnapshot: accomplished -> none"),
+}
+
+
+@pytest.mark.parametrize("what", DRIFT)
+def test_what_moved_after_the_plan_ends_the_run_before_it_changes_anything(what: str) -> None:
+    """A fact that moved between plan and run ends it with 3, said as ``field: planned -> now``, and nothing is sent."""
+    deeds, said = DRIFT[what]
+    with simulated() as sim:
+        done = run(sim, between=lambda: [sim.do(deed) for deed in deeds])
+        state = sim.state()
+
+    assert done.outcome == "refused"
+    assert done.report.exit_code == 3
+    assert not done.codes("StopInstance")
+    assert wipes(state, DATA) == 0
+    assert done.error is not None
+    assert said in str(done.error)
+
+
+AFTER: dict[str, tuple[list[dict[str, Any]], str, str]] = {
+    "started": ([{"start": INSTANCE}], "failed", "Running"),
+    "restarted": ([{"start": INSTANCE}, {"stop": INSTANCE}], "failed", "Running"),
+    "detached": ([{"detach": DATA}], "failed", "Running"),
+    "attached anew": ([{"detach": DATA}, {"attach": DATA, "instance": INSTANCE}], "failed", "Running"),
+    "instance locked": ([{"lock": INSTANCE, "reason": "security"}], "stranded", "Stopped"),
+    "disk locked": ([{"lock": DATA, "reason": "security"}], "failed", "Running"),
+    "source deleted": ([{"delete_snapshot": SOURCE}], "failed", "Running"),
+}
+
+
+@pytest.mark.parametrize("what", AFTER)
+def test_what_moves_between_stop_and_wipe_ends_the_run_without_a_wipe(what: str) -> None:
+    """A fact that moves while the machine is down ends the run with 4, or 8 where the power cannot come back."""
+    deeds, outcome, power = AFTER[what]
+    with simulated() as sim:
+        done = run(sim, on_event=once(showing(instance="Stopped"), lambda: [sim.do(deed) for deed in deeds]))
+        state = sim.state()
+
+    assert_true(done, state, others=True)
+    assert done.outcome == outcome
+    assert state["instances"][INSTANCE]["status"] == power
+    assert wipes(state, DATA) == 0
+    assert done.error is not None
+    assert "->" in str(done.error)
+
+
+def test_a_look_that_took_long_is_no_look_before_a_wipe() -> None:
+    """What was read before a call is at most 3 seconds old: a start during a slow look is not missed."""
+    with simulated() as sim:
+
+        def slow() -> None:
+            sim.do({"fault": {"action": "DescribeSnapshots", "delay": 1.0}})
+            threading.Timer(0.6, lambda: [sim.do({"start": INSTANCE}), sim.do({"stop": INSTANCE})]).start()
+
+        done = run(sim, on_event=once(showing(instance="Stopped"), slow))
+        state = sim.state()
+
+    assert wipes(state, DATA) == 0, "a machine that was started since the look was wiped"
+    assert_true(done, state, others=True)
+
+
+def test_a_stop_of_ours_that_was_refused_makes_no_stop_of_somebody_else_ours() -> None:
+    """Where another person stops the machine while our stop is refused, nothing is wiped and nothing is started."""
+    throttled = [{"action": "StopInstance", "dry_run": False, "throttle": True}]
+    with simulated(faults=throttled) as sim:
+        done = run(sim, on_event=once(answered("StopInstance"), lambda: sim.do({"stop": INSTANCE})))
+        state = sim.state()
+
+    assert wipes(state, DATA) == 0
+    assert state["instances"][INSTANCE] | {"status": "Stopped", "starts": 1} == state["instances"][INSTANCE]
+    assert done.outcome == "stranded"
+
+
+def test_somebody_who_starts_the_machine_after_the_wipe_is_no_failure() -> None:
+    """A machine that another person started once its disk was wiped is as promised."""
+    with simulated() as sim:
+        wiped = once(intended("StartInstance"), lambda: sim.do({"start": INSTANCE}))
+        done = run(sim, on_event=wiped)
+        state = sim.state()
+
+    assert_true(done, state, others=True)
+    assert done.outcome == "done"
+
+
+# Several disks, several machines, and the promises about power.
+
+
+def test_two_disks_of_one_machine_share_one_stop_and_one_start() -> None:
+    """Several disks of one instance are wiped in one downtime, each once, and its other disks are left alone."""
+    with simulated() as sim:
+        done = run(sim, (DATA, SYSTEM))
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "done"
+    assert (done.sent("StopInstance"), done.sent("ReInitDisk"), done.sent("StartInstance")) == (1, 2, 1)
+    assert wipes(state, BYSTANDER) == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "data"),
+    [
+        ({"error": {"code": "Brand.New", "status": 400}}, "partial", {DATA: "reinitialised", SYSTEM: "intact"}),
+        ({"drop_request": True}, "done", {DATA: "reinitialised", SYSTEM: "reinitialised"}),
+        ({"drop_request": True, "times": 9}, "unknown", {DATA: "reinitialised", SYSTEM: "unknown"}),
+        ({"drop_answer": True}, "done", {DATA: "reinitialised", SYSTEM: "reinitialised"}),
+    ],
+)
+def test_what_befalls_the_second_disk_takes_nothing_from_the_first(
+    fault: dict[str, Any], outcome: str, data: dict[str, str]
+) -> None:
+    """Each disk of a machine is told as it is, and a doubt about one keeps the machine stopped."""
+    with simulated(faults=[{"action": "ReInitDisk", "subject": SYSTEM, **fault}]) as sim:
+        done = run(sim, (DATA, SYSTEM))
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == outcome
+    assert {disk.disk_id: disk.data for disk in done.report.jobs[0].disks} == data
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [({"error": {"code": "Brand.New", "status": 400}}, "partial"), ({"reset": True, "times": 9}, "unknown")],
+)
+def test_two_machines_in_one_run_have_each_their_own_outcome(fault: dict[str, Any], outcome: str) -> None:
+    """What befalls one machine leaves the other one wiped and running, and the run has the outcome of both."""
+    two = world(machines=(INSTANCE, "i-db"))
+    with simulated(two, faults=[{"action": "ReInitDisk", "subject": DATA, **fault}]) as sim:
+        done = run(sim, (DATA, f"{DATA}-db"))
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == outcome
+    assert done.report.jobs[1].outcome == "done"
+    assert state["instances"]["i-db"]["status"] == "Running"
+
+
+@pytest.mark.parametrize("status", ["Running", "Stopped"])
+@pytest.mark.parametrize("leave_stopped", [True, False])
+def test_power_is_left_as_promised_after_a_wipe(status: str, leave_stopped: bool) -> None:
+    """A machine that ran runs again unless it is to be left stopped, and one that was stopped stays stopped."""
+    with simulated(world(status=status)) as sim:
+        done = run(sim, leave_stopped=leave_stopped)
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "done"
+    expected = "Running" if status == "Running" and not leave_stopped else "Stopped"
+    assert state["instances"][INSTANCE]["status"] == expected == done.report.jobs[0].power_promised
+    assert state["instances"][INSTANCE]["stopped_mode"] in ("KeepCharging", "Not-applicable")
+    assert done.sent("StopInstance") == (status == "Running")
+
+
+def test_a_wipe_that_is_refused_brings_the_machine_back_though_it_was_to_be_left_stopped() -> None:
+    """``leave_stopped`` holds only after a wipe: without one the machine runs again as before."""
+    with simulated(faults=[{"action": "ReInitDisk", "error": {"code": "OperationDenied"}}]) as sim:
+        done = run(sim, leave_stopped=True)
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "failed"
+    assert state["instances"][INSTANCE]["status"] == "Running"
+    assert done.codes("ReInitDisk") == ["OperationDenied"]
+
+
+# Waits.
+
+
+def test_a_snapshot_in_progress_is_waited_for_while_the_machine_still_runs() -> None:
+    """No machine is stopped while a snapshot of its disk is being created, and afterwards the run goes on."""
+    stops: list[str] = []
+    with simulated() as sim:
+
+        def note(event: Event) -> None:
+            if intended("StopInstance")(event):
+                stops.extend(row["status"] for row in sim.state()["snapshots"].values() if row["disk_id"] == DATA)
+
+        done = run(sim, between=lambda: sim.do({"snapshot": DATA, "seconds": 30}), on_event=note)
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "done"
+    assert stops == ["accomplished"]
+    assert [phase.name for phase in done.report.jobs[0].phases] == ["wait-snapshot", "stop", "reinit", "start"]
+
+
+def test_a_snapshot_that_does_not_end_ends_the_run_with_nothing_changed() -> None:
+    """When the time for a snapshot has passed the run is refused, and the machine was never touched."""
+    with simulated() as sim:
+        done = run(sim, limits={"snapshot": 20.0}, between=lambda: sim.do({"snapshot": DATA, "seconds": 9999}))
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "refused"
+    assert done.report.jobs[0].phases[0].result == "timeout"
+
+
+def test_a_snapshot_that_begins_while_the_machine_is_down_is_waited_for() -> None:
+    """DiskCreatingSnapshot is asked again until the snapshot is accomplished, each time as a new attempt."""
+    with simulated() as sim:
+        begin = once(intended("ReInitDisk"), lambda: sim.do({"snapshot": DATA, "seconds": 12}))
+        done = run(sim, on_event=begin)
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "done"
+    assert set(done.codes("ReInitDisk")[:-1]) == {"DiskCreatingSnapshot"}
+    attempts = [call.attempt for call in done.report.calls if call.action == "ReInitDisk"]
+    assert attempts == list(range(1, len(attempts) + 1))
+
+
+def test_a_guest_that_ignores_the_stop_is_cut_off_only_when_asked_for() -> None:
+    """A forced stop is sent once, after the time that was given for it, and the wipe follows."""
+    with simulated(world(instance={"ignores_stop": True})) as sim:
+        done = run(sim, limits={"force_stop_after": 10.0})
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "done"
+    assert done.sent("StopInstance") == 2
+
+
+def test_a_guest_that_ignores_the_stop_is_told_as_stranded() -> None:
+    """Without a forced stop a machine that stays Stopping ends 8, with the last state seen in the message."""
+    with simulated(world(instance={"ignores_stop": True})) as sim:
+        done = run(sim, limits={"stop": 20.0, "start": 30.0})
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "stranded"
+    assert done.sent("StopInstance") == 1
+    assert "Stopping" in str(done.error)
+
+
+@pytest.mark.parametrize("leave_stopped", [True, False])
+def test_a_stop_that_comes_too_late_is_followed_by_a_start(leave_stopped: bool) -> None:
+    """A machine that is Stopped only after the time for it is started again, and nothing is wiped."""
+    with simulated(world(instance={"stop_seconds": 45})) as sim:
+        done = run(sim, limits={"stop": 20.0}, leave_stopped=leave_stopped)
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "failed"
+    assert wipes(state, DATA) == 0
+    assert state["instances"][INSTANCE]["status"] == "Running"
+    assert done.report.jobs[0].phases[0].result == "timeout"
+
+
+def test_a_wipe_that_does_not_end_in_time_is_unknown_and_stays_stopped() -> None:
+    """A disk still ReIniting when the time has passed is told as unknown, and its machine is not started."""
+    with simulated(world(disk={"wipe_seconds": 9999})) as sim:
+        done = run(sim, limits={"reinit": 30.0})
+        state = sim.state()
+
+    assert done.outcome == "unknown"
+    assert done.report.exit_code == 5
+    assert done.report.jobs[0].disks[0].data == "unknown"
+    assert done.sent("StartInstance") == 0
+    assert state["instances"][INSTANCE]["status"] == "Stopped"
+    assert "ReIniting" in str(done.error)
+    assert done.report.jobs[0].phases[-1].result in ("timeout", "unknown")
+
+
+def test_a_start_that_does_not_end_in_time_is_told_as_not_restarted() -> None:
+    """A machine still Starting when the time has passed is told so, and the wipe keeps its proof."""
+    with simulated(world(instance={"start_seconds": 9999})) as sim:
+        done = run(sim, limits={"start": 20.0})
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "not-restarted"
+    assert "Starting" in str(done.error)
+    assert done.report.jobs[0].phases[-1].result == "timeout"
+
+
+def test_a_wipe_too_short_to_be_seen_is_proven_by_the_time_that_passes() -> None:
+    """In_use through the settling time after an accepted call is proof, and is told as ``settled``."""
+    with simulated(world(disk={"wipe_seconds": 0})) as sim:
+        done = run(sim)
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.report.jobs[0].disks[0].evidence == "settled"
+
+
+@pytest.mark.parametrize("lag", [3.0, 10.0])
+def test_looks_that_lag_behind_lead_to_no_second_call(lag: float) -> None:
+    """What ECS shows late is waited for: each call is sent once, and the first In_use is no proof."""
+    with simulated(world(describe_lag=lag)) as sim:
+        done = run(sim)
+        state = sim.state()
+
+    assert done.outcome == "done"
+    assert wipes(state, DATA) == 1
+    assert done.report.jobs[0].disks[0].evidence == "transition"
+    assert (done.sent("StopInstance"), done.sent("ReInitDisk")) == (1, 1)
+
+
+# Interruption.
+
+PHASES: dict[str, tuple[Callable[[Event], bool], str]] = {
+    "at once": (lambda _event: True, "refused"),
+    "stop intended": (intended("StopInstance"), "failed"),
+    "stop answered": (answered("StopInstance"), "failed"),
+    "Stopping": (showing(instance="Stopping"), "failed"),
+    "Stopped": (showing(instance="Stopped"), "failed"),
+    "wipe intended": (intended("ReInitDisk"), "done"),
+    "wipe answered": (answered("ReInitDisk"), "done"),
+    "ReIniting": (showing(disk="ReIniting"), "done"),
+    "start intended": (intended("StartInstance"), "done"),
+    "Starting": (showing(instance="Starting"), "done"),
+}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_an_interruption_ends_the_run_with_the_machine_back(phase: str) -> None:
+    """Asked to end at any time, a run sends no wipe any more, ends what it began, and starts the machine again."""
+    test, outcome = PHASES[phase]
+    interrupt = Interrupt()
+    with simulated() as sim:
+        done = run(sim, stop=interrupt, on_event=once(test, interrupt.ask))
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == outcome
+    assert state["instances"][INSTANCE]["status"] == "Running"
+
+
+def test_an_interruption_during_the_first_wipe_spares_the_second_disk() -> None:
+    """A disk that was not asked for when the run was interrupted is not wiped, and the report tells both apart."""
+    interrupt = Interrupt()
+    with simulated() as sim:
+        done = run(sim, (DATA, SYSTEM), stop=interrupt, on_event=once(intended("ReInitDisk"), interrupt.ask))
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "partial"
+    assert wipes(state, DATA) + wipes(state, SYSTEM) == 1
+    assert state["instances"][INSTANCE]["status"] == "Running"
+
+
+def test_an_interruption_early_in_a_long_wipe_brings_the_machine_back() -> None:
+    """The time for the start is counted from when it is owed: a wipe longer than it leaves no machine down."""
+    interrupt = Interrupt()
+    with simulated(world(disk={"wipe_seconds": 90})) as sim:
+        ask = once(showing(disk="ReIniting"), interrupt.ask)
+        done = run(sim, stop=interrupt, limits={"start": 45.0}, on_event=ask)
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "done"
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(("act", "outcome"), [("StopInstance", "stranded"), ("ReInitDisk", "unknown")])
+def test_who_asks_twice_gets_the_truth_as_far_as_it_is_known(act: str, outcome: str) -> None:
+    """Left at once while a call is in flight, a run claims neither power as promised nor data intact."""
+    interrupt = Interrupt()
+    faults = [{"action": act, "dry_run": False, "delay": 2 * HANG, "drop_answer": True}]
+    with simulated(faults=faults) as sim:
+
+        def twice() -> None:
+            interrupt.ask()
+            interrupt.ask()
+
+        done = run(sim, stop=interrupt, on_event=once(intended(act), lambda: threading.Timer(0.1, twice).start()))
+
+    assert interrupt.left
+    assert done.outcome == outcome
+
+
+def test_who_leaves_while_a_stop_does_not_show_yet_is_promised_no_power() -> None:
+    """A machine whose stop was accepted is about to go down, also where the looks still show it Running."""
+    interrupt = Interrupt()
+    with simulated(world(describe_lag=30)) as sim:
+
+        def twice() -> None:
+            interrupt.ask()
+            interrupt.ask()
+
+        done = run(sim, stop=interrupt, on_event=once(answered("StopInstance"), threading.Timer(0.2, twice).start))
+        state = sim.state()
+
+    assert state["instances"][INSTANCE]["status"] != "Running"
+    assert done.outcome == "stranded"
+
+
+# Credentials, and listeners.
+
+
+@pytest.mark.parametrize("phase", [phase for phase in PHASES if phase != "at once"])
+def test_credentials_that_expire_leave_no_claim_that_nobody_saw(phase: str) -> None:
+    """Credentials that expire at any time end the run soon, and what it tells of data and power is true."""
+    test, _ = PHASES[phase]
+    with simulated() as sim:
+        done = run(sim, on_event=once(test, lambda: sim.do({"expire_key": sim.access_key[0]})))
+        threading.Event().wait(0.4)
+        state = sim.state()
+
+    job = done.report.jobs[0]
+    happened = "reinitialised" if wipes(state, DATA) else "intact"
+    assert job.disks[0].data in (happened, "unknown")
+    assert wipes(state, DATA) <= 1
+    status = state["instances"][INSTANCE]["status"]
+    assert job.power_after in (status, "", "Stopping", "Starting")
+    if done.outcome in ("done", "failed", "refused"):
+        assert status == "Running"
+    assert all(phase.ended_at is not None or phase.result == "unknown" for phase in job.phases)
+    assert done.error is not None
+    assert done.error.code is not None
+    assert "InvalidSecurityToken" in done.error.code
+
+
+def test_a_right_that_is_missing_for_the_wipe_alone_brings_the_machine_back() -> None:
+    """ReInitDisk has no dry run, so its missing right shows only now: the machine is started again."""
+    with simulated() as sim:
+        done = run(sim, between=lambda: sim.do({"deny": {"action": "ecs:ReInitDisk"}}))
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "failed"
+    assert state["instances"][INSTANCE]["status"] == "Running"
+    assert done.sent("ReInitDisk") == 1
+
+
+@pytest.mark.parametrize("phase", ["at once", "Stopped", "wipe intended", "start intended"])
+def test_a_listener_that_fails_leaves_no_machine_down(phase: str) -> None:
+    """An ``on_event`` that raises changes nothing: the run goes on to its end."""
+    test, _ = PHASES[phase]
+
+    def broken(event: Event) -> None:
+        if test(event):
+            raise BrokenPipeError
+
+    with simulated() as sim:
+        done = run(sim, on_event=broken)
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "done"
+
+
+@pytest.mark.parametrize("action", ["StopInstance", "ReInitDisk", "DescribeInstances"])
+def test_a_listener_to_calls_that_fails_leaves_no_machine_down(action: str) -> None:
+    """An ``on_call`` that raises makes no answer lost and no machine stay down."""
+    with simulated() as sim:
+
+        def broken(call: Any) -> None:
+            if call.action == action and not call.dry_run and call.code == "OK":
+                raise BrokenPipeError
+
+        done = run(sim, on_call=broken)
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "done"

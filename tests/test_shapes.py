@@ -1,0 +1,148 @@
+"""ECS's bodies read field by field: what is unset stays unset, and what is of another type is not believed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from safe_reinit.aliyun import shapes
+from safe_reinit.aliyun.shapes import Row, UnreadableError
+from safe_reinit.cloud import Unanswered
+from tests.conftest import Connect, Serve
+from tests.servers import answer
+
+DISK = {"DiskId": "d-1", "Type": "data", "Status": "In_use", "Size": 40}
+INSTANCE = {"InstanceId": "i-1", "Status": "Running"}
+SNAPSHOT = {"SnapshotId": "s-1", "Status": "accomplished"}
+IMAGE = {"ImageId": "m-1", "Status": "Available"}
+
+
+@pytest.mark.parametrize("unset", [None, ""])
+@pytest.mark.parametrize(
+    "name", ["InstanceId", "Device", "ExpiredTime", "Encrypted", "MountInstanceNum", "KMSKeyId", "AttachedTime"]
+)
+def test_unset_fields_are_unset(name: str, unset: str | None) -> None:
+    """A field that is absent, null or empty reads the same: as unset."""
+    absent = shapes.disk(Row(DISK))
+
+    assert shapes.disk(Row({**DISK, name: unset})) == absent
+
+
+@pytest.mark.parametrize("name", ["Attachments", "OperationLocks", "Tags"])
+@pytest.mark.parametrize("empty", [None, {}], ids=["null", "empty"])
+def test_empty_lists_are_empty(name: str, empty: Any) -> None:
+    """A list of ECS that is null, or an object without its inner list, has no items."""
+    inner = {"Attachments": "Attachment", "OperationLocks": "OperationLock", "Tags": "Tag"}[name]
+
+    for value in (empty, {inner: []}, {inner: None}):
+        read = shapes.disk(Row({**DISK, name: value}))
+        assert (read.attachments, read.locks, read.tags) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DiskId", None), ("DiskId", ""), ("DiskId", 7), ("Status", None), ("Status", ["In_use"]), ("Type", None),
+        ("Size", None), ("Size", "forty"), ("Size", 40.5), ("Size", True), ("Size", [40]), ("InstanceId", {"a": 1}),
+        ("Encrypted", "perhaps"), ("Encrypted", 1), ("AttachedTime", "yesterday"), ("AttachedTime", 1700000000),
+        ("AttachedTime", "2026-02-30T00:00:00Z"), ("AttachedTime", "2026-01-02T03:04:05+08:00"),
+        ("Attachments", "i-1"), ("Attachments", {"Attachment": {"InstanceId": "i-1"}}),
+        ("Attachments", {"Attachment": ["i-1"]}), ("Attachments", {"Attachment": [None]}),
+        ("OperationLocks", {"OperationLock": "security"}), ("Tags", [{"TagKey": "a"}]),
+    ],
+)  # fmt: skip
+def test_a_field_of_another_type_is_not_believed(gateway: Connect, serve: Serve, name: str, value: Any) -> None:
+    """A body with one field of another type is no body of ECS: the whole look is Unanswered."""
+    body = {"RequestId": "REQ-1", "Disks": {"Disk": [{**DISK, name: value}]}}
+    to = gateway(serve(answer(200, body)).url)
+
+    with pytest.raises(Unanswered):
+        to.cloud.disks(["d-1"])
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param("9" * 5000, id="too-long-a-number"),
+        pytest.param(-5, id="less-than-nothing"),
+    ],
+)
+def test_a_number_that_cannot_be_is_not_believed(gateway: Connect, serve: Serve, size: Any) -> None:
+    """A size that no disk can have is not believed, and never becomes another kind of exception."""
+    body = {"RequestId": "REQ-1", "Disks": {"Disk": [{**DISK, "Size": size}]}}
+    to = gateway(serve(answer(200, body)).url)
+
+    with pytest.raises(Unanswered):
+        to.cloud.disks(["d-1"])
+
+
+@pytest.mark.parametrize("disks", [None, [], "", {"Disk": "d-1"}, {"Disk": {}}, {"Disk": [7]}])
+def test_a_body_without_its_list_is_not_taken_for_an_empty_one(gateway: Connect, serve: Serve, disks: Any) -> None:
+    """An answer that lacks the list it always has is not an empty answer."""
+    to = gateway(serve(answer(200, {"RequestId": "REQ-1", "Disks": disks})).url)
+
+    with pytest.raises(Unanswered):
+        to.cloud.disks(["d-1"])
+
+
+def test_numbers_may_be_texts() -> None:
+    """ECS sends some whole numbers as texts; they read the same."""
+    assert shapes.disk(Row({**DISK, "Size": "40"})) == shapes.disk(Row(DISK))
+
+
+@pytest.mark.parametrize("text", ["2026-01-02T03:04Z", "2026-01-02T03:04:00Z", "2026-01-02T0304Z"])
+def test_times_have_three_forms(text: str) -> None:
+    """The documented forms of a time read as the same moment, in UTC."""
+    read = shapes.disk(Row({**DISK, "AttachedTime": text})).attached_time
+
+    assert read is not None
+    assert read.isoformat() == "2026-01-02T03:04:00+00:00"
+
+
+def test_a_lock_without_a_reason_is_a_lock() -> None:
+    """A lock whose reason is not told still locks the disk and the instance."""
+    locks = [{"LockReason": None}, {"LockReason": "financial"}]
+
+    assert shapes.disk(Row({**DISK, "OperationLocks": {"OperationLock": locks}})).locks == (
+        "without a reason",
+        "financial",
+    )
+    assert shapes.instance(Row({**INSTANCE, "OperationLocks": {"LockReason": [{}]}})).locks == ("without a reason",)
+
+
+def test_several_attachments_are_all_read() -> None:
+    """Each attachment of a multi-attach disk is read with its instance, device and time."""
+    rows = [{"InstanceId": "i-1", "Device": "/dev/xvdb"}, {"InstanceId": "i-2", "AttachedTime": "2026-01-02T03:04:05Z"}]
+
+    read = shapes.disk(Row({**DISK, "Attachments": {"Attachment": rows}, "MultiAttach": "Enabled"}))
+
+    assert [(each.instance_id, each.device, each.attached_time is None) for each in read.attachments] == [
+        ("i-1", "/dev/xvdb", True),
+        ("i-2", "", False),
+    ]
+
+
+def test_the_least_rows_read() -> None:
+    """A row with only what ECS always gives reads, with everything else unset."""
+    assert shapes.instance(Row(INSTANCE)).start_time is None
+    assert shapes.snapshot(Row(SNAPSHOT)).instant_access_retention_days is None
+    assert shapes.image(Row(IMAGE)).io_optimized is None
+    assert shapes.snapshot_link(Row({"SourceDiskId": "d-1"})).total_count == 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "row", "name", "value"),
+    [
+        (shapes.instance, INSTANCE, "Status", None), (shapes.instance, INSTANCE, "IoOptimized", "often"),
+        (shapes.instance, INSTANCE, "PublicIpAddress", {"IpAddress": [1]}),
+        (shapes.instance, INSTANCE, "EipAddress", "1.2.3.4"), (shapes.instance, INSTANCE, "StartTime", "now"),
+        (shapes.snapshot, SNAPSHOT, "Status", ""), (shapes.snapshot, SNAPSHOT, "InstantAccessRetentionDays", "x"),
+        (shapes.image, IMAGE, "ImageId", None), (shapes.image, IMAGE, "IsPublic", "so so"),
+        (shapes.snapshot_link, {"SourceDiskId": "d-1"}, "SourceDiskId", ""),
+    ],
+)  # fmt: skip
+def test_wrong_rows_of_every_kind_are_not_read(shape: Any, row: dict[str, Any], name: str, value: Any) -> None:
+    """Instances, snapshots, images and links are checked field by field as disks are."""
+    with pytest.raises(UnreadableError):
+        shape(Row({**row, name: value}))
