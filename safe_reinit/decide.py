@@ -11,6 +11,7 @@ call is outstanding.
 from __future__ import annotations
 
 from .model import Action, Finish, Observation, PhaseName, Record, Send, Wait, Wipe
+from .record import is_current
 
 _IN_DOUBT = ("accepted", "lost")
 
@@ -25,7 +26,7 @@ def decide(record: Record, seen: Observation) -> Action:
     unknown = any(wipe.state == "unknown" for wipe in record.disks)
     if (unknown and not in_doubt) or record.start.state in ("done", "failed"):
         return Finish()
-    if not seen.seen or seen.instance is None:
+    if not seen.seen or seen.instance is None or not is_current(record, seen):
         return _wait(record, "a look", seen)
     if in_doubt and not _next_wipes(record):
         return _wait(record, "In_use", seen)

@@ -477,3 +477,15 @@ def test_a_disk_that_leaves_before_its_wipe_ends_the_job(status: str, where: str
     assert known.error is not None
     assert f"In_use on {INSTANCE} -> {status}" in known.error.message
     assert decide(known, look(4, "Stopped", disk=status, where=where)) == START
+
+
+def test_a_job_does_not_end_on_a_look_that_is_older_than_its_last_answer() -> None:
+    """Where the stop was refused for good, the power is looked at once more before the job says what it is."""
+    asked = record.intend(begin(), STOP, look(0, "Running"))
+    known = record.refused(asked, STOP, Failure("Brand.New", "No."), T + 2.0, values.NOW, None)
+    old, new = look(1, "Running"), look(4, "Running")
+    after = learn(known, old)
+
+    assert record.outcome(after) == "failed" or not isinstance(decide(after, old), Finish)
+    assert record.outcome(learn(after, new)) == "failed"
+    assert isinstance(decide(learn(after, new), new), Finish)

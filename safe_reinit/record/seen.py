@@ -7,7 +7,7 @@ from datetime import datetime
 
 from .. import codes
 from ..model import Disk, Failure, Observation, PhaseResult, Record, Step, Wipe
-from .state import GAP, RESENDS, SETTLING, SETTLING_READS, close_phase, fail, open_phase
+from .state import GAP, RESENDS, SETTLING, SETTLING_READS, close_phase, fail, is_current, open_phase
 
 
 def learn(record: Record, seen: Observation) -> Record:
@@ -18,7 +18,7 @@ def learn(record: Record, seen: Observation) -> Record:
     record = _learn_unseen(record, seen)
     if seen.seen:
         record = _learn_missing(record, seen)
-        if seen.instance is not None and _is_current(record, seen):
+        if seen.instance is not None and is_current(record, seen):
             record = replace(record, instance_status=seen.instance.status)
             record = _learn_snapshots(record, seen)
             record = _learn_power(record, seen.instance.status, seen)
@@ -27,13 +27,6 @@ def learn(record: Record, seen: Observation) -> Record:
     if record.turned_back_at is None and _only_power_is_left(record):
         record = replace(record, turned_back_at=seen.at)
     return _close_reinit(record, seen.when)
-
-
-def _is_current(record: Record, seen: Observation) -> bool:
-    """Whether a look began after the last answer about the power: an older one shows what is no more."""
-    steps = (record.stop, record.force, record.start)
-    asked = any(step.state == "asked" for step in steps)
-    return not asked and all(step.at is None or seen.at >= step.at for step in steps)
 
 
 def _only_power_is_left(record: Record) -> bool:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from ..model import Failure, Limits, OnUnknown, Outcome, Phase, PhaseName, PhaseResult, PlannedJob, Record, Wipe
+from ..model import (
+    Failure,
+    Limits,
+    Observation,
+    OnUnknown,
+    Outcome,
+    Phase,
+    PhaseName,
+    PhaseResult,
+    PlannedJob,
+    Record,
+    Wipe,
+)
 
 SETTLING = 20.0
 """Cloud seconds that a state must hold before it proves anything."""
@@ -85,3 +97,10 @@ def stuck(record: Record, at: float) -> Record:
         return record
     message = "The facts could not be looked at again before the next call for too long."
     return fail(record, Failure(None, message, hint="Check the network and the rights, then look with --dry-run."))
+
+
+def is_current(record: Record, seen: Observation) -> bool:
+    """Whether a look began after the last answer about the power: an older one shows what is no more."""
+    steps = (record.stop, record.force, record.start)
+    asked = any(step.state == "asked" for step in steps)
+    return not asked and all(step.at is None or seen.at >= step.at for step in steps)
