@@ -110,12 +110,15 @@ def schema(kind: type) -> str:
 def pages() -> dict[str, str]:
     """Give every made page by its path."""
     from safe_reinit.model import Event, Report
+    from safe_reinit.simulator import faults, world
 
     return {
         "docs/errors.md": errors(),
         "docs/checks.md": checks(),
         "docs/report.schema.json": schema(Report),
         "docs/event.schema.json": schema(Event),
+        "docs/world.schema.json": json.dumps(world.schema(), indent=2) + "\n",
+        "docs/faults.schema.json": json.dumps(faults.schema(), indent=2) + "\n",
         "config.example.yaml": example(),
     }
 

@@ -34,6 +34,7 @@ class _Job:
     record: Record
     position: int
     lease: Lease
+    stop: threading.Event
     unwritten: bool = False
     """The journal could not be written: no wipe from here on, but the machine still comes back."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -56,8 +57,8 @@ class _Job:
 
     def commit(self, change: Callable[[Record], Record]) -> Record:
         """See ``act.Keeper``."""
-        with self.lock:
-            changed = change(self.record)
+        with self.lock:  # whoever asks the run to end before this is written, is heard before the call
+            changed = change(_interrupt(self.record) if self.stop.is_set() else self.record)
             try:
                 self._write(changed)
             except JournalError as error:
@@ -107,7 +108,7 @@ class Runner:
 
     def __post_init__(self) -> None:
         self._jobs = [
-            _Job(planned, known, position, self.lease)
+            _Job(planned, known, position, self.lease, self.stop)
             for position, (planned, known) in enumerate(zip(self.plan.jobs, self.begun, strict=True))
         ]
 

@@ -46,7 +46,7 @@ def begin(job: PlannedJob, limits: Limits, *, leave_stopped: bool, on_unknown: O
 def outcome(record: Record) -> Outcome:
     """Tell what a job has come to, by what happened to the data and then by the power."""
     states = {wipe.state for wipe in record.disks}
-    going_down = record.blind and record.stop.state in ("asked", "accepted", "lost")
+    going_down = record.stop.state in ("asked", "accepted", "lost") and not record.given_up
     as_promised = record.instance_status == record.promised and not going_down
     if states & {"asked", "accepted", "lost", "unknown"}:
         return "unknown"

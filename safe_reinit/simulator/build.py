@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from dataclasses import replace
 
-from safe_reinit.simulator.state import power, snapshots, wiping
+from safe_reinit.simulator.specs import DiskSpec, InstanceSpec, KeySpec, Moment, SnapshotSpec, World
+from safe_reinit.simulator.state import power, scaling, snapshots, wiping
 from safe_reinit.simulator.state.clock import SimulatedClock
 from safe_reinit.simulator.state.cloud import Cloud, Settings
 from safe_reinit.simulator.state.model import Attachment, Disk, Image, Instance, KeyPair, Snapshot
 from safe_reinit.simulator.state.rights import AccessKey, Denial
-from safe_reinit.simulator.world import DiskSpec, InstanceSpec, KeySpec, Moment, SnapshotSpec, World
+
+_EVER = -math.inf
+"""The moment from which on the things of a world are there, so that a lag shows them at its beginning."""
 
 
 def build(world: World, clock: SimulatedClock, rng: random.Random, access_key: tuple[str, str] | None = None) -> Cloud:
     """Make a cloud as the world says. `access_key` takes the place of the id and secret of the world's first key."""
-    settings = Settings(
-        region=world.region,
-        regions=tuple(dict.fromkeys((world.region, *world.regions))),
-        account=world.account,
-        snapshot_seconds=world.durations.snapshot,
-        describe_lag=world.describe_lag,
-        default_stopped_mode=world.default_stopped_mode,
-        rate_limits=dict(world.rate_limits),
-    )
-    cloud = Cloud(settings, clock, rng)
+    cloud = Cloud(_settings(world), clock, rng)
     for index, spec in enumerate(world.keys):
         key = _key(spec, world, clock.start)
         if index == 0 and access_key is not None:
@@ -38,6 +33,18 @@ def build(world: World, clock: SimulatedClock, rng: random.Random, access_key: t
     builder.snapshots()
     builder.transitions()
     return cloud
+
+
+def _settings(world: World) -> Settings:
+    return Settings(
+        region=world.region,
+        regions=tuple(dict.fromkeys((world.region, *world.regions))),
+        account=world.account,
+        snapshot_seconds=world.durations.snapshot,
+        describe_lag=world.describe_lag,
+        scaling_groups={name: group.release_after for name, group in world.scaling_groups.items()},
+        **world.account_facts(),
+    )
 
 
 def _key(spec: KeySpec, world: World, start: float) -> AccessKey:
@@ -80,6 +87,9 @@ class _Builder:
                 size=spec.size,
                 public=spec.public,
                 supports_io_optimized=spec.supports_io_optimized,
+                login_as_non_root=spec.login_as_non_root,
+                snapshot_id=spec.snapshot,
+                code_when_deleted=spec.code_when_deleted,
                 tags=dict(spec.tags),
             )
 
@@ -91,7 +101,7 @@ class _Builder:
         }
         for number, (instance_id, spec) in enumerate(self._world.instances.items()):
             image_id = spec.image or system_images.get(instance_id, "")
-            self._cloud.put_instance(self._instance(instance_id, spec, image_id, number), self._start)
+            self._cloud.put_instance(self._instance(instance_id, spec, image_id, number), _EVER)
 
     def _instance(self, instance_id: str, spec: InstanceSpec, image_id: str, number: int) -> Instance:
         durations = self._world.durations
@@ -121,11 +131,21 @@ class _Builder:
             wants_public_ip=bool(spec.public_ip),
             dedicated_host_id=spec.dedicated_host,
             ignores_stop=spec.ignores_stop,
+            stock=spec.stock or "",
+            login_as_non_root=spec.login_as_non_root,
+            scaling_group=spec.scaling_group,
+            lifecycle=spec.lifecycle,
             locks=spec.locks,
-            tags=dict(spec.tags),
+            tags=self._tags(spec),
             stop_seconds=durations.stop if spec.stop_seconds is None else spec.stop_seconds,
             start_seconds=durations.start if spec.start_seconds is None else spec.start_seconds,
         )
+
+    def _tags(self, spec: InstanceSpec) -> dict[str, str]:
+        """Return an instance's tags; a group tags its members, unless the world says that it does not."""
+        group = self._world.scaling_groups.get(spec.scaling_group)
+        own = {"acs:autoscaling:scalingGroupId": spec.scaling_group} if group is not None and group.tags else {}
+        return {**own, **spec.tags}
 
     def disks(self) -> None:
         places: dict[str, int] = {}
@@ -137,7 +157,7 @@ class _Builder:
                     places[instance_id] += 1
                 device = f"/dev/xvd{chr(ord('a') + place % 26)}"
                 attachments.append(Attachment(instance_id, device, spec.attached.at(self._start)))
-            self._cloud.put_disk(self._disk(disk_id, spec, tuple(attachments)), self._start)
+            self._cloud.put_disk(self._disk(disk_id, spec, tuple(attachments)), _EVER)
 
     def _disk(self, disk_id: str, spec: DiskSpec, attachments: tuple[Attachment, ...]) -> Disk:
         return Disk(
@@ -165,6 +185,8 @@ class _Builder:
             kms_key_id=spec.kms_key,
             kms_refusal=spec.kms,
             never_used=spec.never_used,
+            faulty=spec.faulty,
+            replicated=spec.replicated,
             locks=spec.locks,
             tags=dict(spec.tags),
             wipe_seconds=self._world.durations.wipe if spec.wipe_seconds is None else spec.wipe_seconds,
@@ -180,7 +202,7 @@ class _Builder:
 
     def snapshots(self) -> None:
         for snapshot_id, spec in self._world.snapshots.items():
-            self._cloud.snapshots[snapshot_id] = self._snapshot(snapshot_id, spec)
+            self._cloud.put_snapshot(self._snapshot(snapshot_id, spec), _EVER)
 
     def _snapshot(self, snapshot_id: str, spec: SnapshotSpec) -> Snapshot:
         disk = self._cloud.disks.get(spec.disk)
@@ -204,6 +226,7 @@ class _Builder:
             instant_access_days=spec.instant_access_days,
             retention_days=spec.retention_days,
             encrypted=disk.encrypted if disk else False,
+            code_when_deleted=spec.code_when_deleted,
             tags=dict(spec.tags),
         )
 
@@ -213,17 +236,20 @@ class _Builder:
         for table in (world.instances, world.disks, world.snapshots):
             for subject, spec in table.items():
                 if spec.held:
-                    self._cloud.hold(subject)
+                    self._cloud.timeline.hold(subject)
         for instance in list(self._cloud.instances):
             self._power(instance, world.instances[instance.id].stopped_mode)
+            scaling.expire(self._cloud, instance)
         for disk in list(self._cloud.disks):
             if disk.status == "ReIniting":
                 wiping.reiniting(self._cloud, disk, self._start, auto_start=False)
-        for snapshot in self._cloud.snapshots.values():
+        for snapshot in self._cloud.snapshots:
             if snapshot.status == "progressing":
                 snapshots.progress(self._cloud, snapshot)
 
     def _power(self, instance: Instance, mode: str) -> None:
+        if instance.status != "Running":
+            scaling.watch(self._cloud, instance, self._start)
         if instance.status == "Stopping":
             power.stop(self._cloud, instance, self._start, mode=mode, force=False)
         elif instance.status == "Starting":

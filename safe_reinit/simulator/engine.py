@@ -5,49 +5,30 @@ from __future__ import annotations
 import random
 import uuid
 from collections import OrderedDict
-from dataclasses import asdict, dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from safe_reinit.simulator import actions
+from safe_reinit.simulator import actions, console
 from safe_reinit.simulator.actions.context import Context
 from safe_reinit.simulator.build import build
+from safe_reinit.simulator.calls import Call, Calls
 from safe_reinit.simulator.errors import Refusal
 from safe_reinit.simulator.faults import Fault, Faults, load_faults
-from safe_reinit.simulator.state.clock import SimulatedClock, millisecond_text, real_now, second_text
+from safe_reinit.simulator.specs import ScheduleSpec, World
+from safe_reinit.simulator.state.clock import SimulatedClock, real_now
 from safe_reinit.simulator.state.cloud import Cloud
 from safe_reinit.simulator.state.rights import AccessKey
 from safe_reinit.simulator.wire import acs3, answers, rpc
 from safe_reinit.simulator.wire.answers import Reply
+from safe_reinit.simulator.wire.params import Params
 from safe_reinit.simulator.wire.request import Asked, RawRequest
-from safe_reinit.simulator.world import World, load_world
+from safe_reinit.simulator.world import WorldError, load_world
 
 _NONCE_MEMORY = 30 * 60
 """Real seconds for which a nonce stays used: both sides of the 15 minutes in which a date is good."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call, as `GET /_simulator/state` shows it. `http_status` None: there was no answer."""
-
-    action: str
-    subject: list[str]
-    http_status: int | None = 200
-    code: str = ""
-    request_id: str = ""
-    dry_run: bool = False
-    fault: str | None = None
-    source: Literal["api", "console", "world"] = "api"
-    at: str = ""
-    real_at: str = ""
-
-    def line(self) -> str:
-        """Say it in one line: action, subject, answer."""
-        answer = "no answer" if self.http_status is None else str(self.http_status)
-        words = [self.action or "(no action)", *self.subject, "->", answer, self.code]
-        words += ["(dry run)"] if self.dry_run else []
-        words += [f"(fault: {self.fault})"] if self.fault else []
-        return " ".join(word for word in words if word)
 
 
 @dataclass(frozen=True)
@@ -67,32 +48,42 @@ class Engine:
     def __init__(self, options: Options) -> None:
         self.seed = options.seed
         self._rng = random.Random(options.seed)  # noqa: S311 - repeatable on purpose
-        self.faults = Faults(load_faults(options.faults, actions.ACTIONS))
+        self.faults = Faults(load_faults(options.faults, actions.ACTIONS), options.seed)
         world = load_world(options.world)
         clock = SimulatedClock(options.speed)
         self.cloud: Cloud = build(world, clock, self._rng, options.access_key)
         self.default_key = next(iter(self.cloud.keys.values()))
-        self.calls: list[Call] = []
+        self.calls = Calls()
         self._nonces: OrderedDict[str, float] = OrderedDict()
-        self._used: dict[tuple[str, str], tuple[int, int]] = {}
+        self._used: dict[tuple[str, str, str], tuple[int, int]] = {}
+        for number, spec in enumerate(world.schedule):
+            self._plan(number, spec, spec.at.at(clock.start))
 
     def handle(self, raw: RawRequest) -> tuple[Reply, Call]:
         """Answer one request as ECS would, or as a fault wants it."""
-        self.tick()
         request_id = self.new_request_id()
         protocol = acs3 if acs3.speaks(raw) else rpc
         asked = protocol.read(raw)
+        now = self.tick()
         try:
+            raw.check_method()
             key = protocol.verify(raw, self)
         except Refusal as refusal:
             return self._done(asked, self._failure(asked, refusal, request_id), refusal.code, request_id, None)
-        fault = self.faults.take(asked.action, asked.params.subjects(), dry_run=_is_dry_run(asked))
-        reply, code = self._act(asked, key, request_id, fault)
+        fault = self.faults.take(asked.action, asked.subjects, dry_run=asked.dry_run)
+        reply, code = self._act(Context(self.cloud, key, asked, now, request_id), fault)
         if fault is not None and _acts(fault):
             reply = fault.spoil(reply, self._rng)
         return self._done(asked, reply, code, request_id, fault)
 
-    def _act(self, asked: Asked, key: AccessKey, request_id: str, fault: Fault | None) -> tuple[Reply, str]:
+    def crash(self, raw: RawRequest) -> tuple[Reply, Call]:
+        """Answer a request at which the simulation itself went wrong: ECS, too, then says InternalError."""
+        asked = Asked(raw.headers.get("x-acs-action", ""), "", Params([]))
+        request_id = self.new_request_id()
+        reply = self._failure(asked, Refusal("InternalError"), request_id)
+        return self._done(asked, reply, "InternalError", request_id, None)
+
+    def _act(self, ctx: Context, fault: Fault | None) -> tuple[Reply, str]:
         """Do what is asked, unless the fault keeps it from being done."""
         instead = fault.instead() if fault else None
         if instead is not None:
@@ -101,26 +92,24 @@ class Engine:
             refusal = fault.refusal() if fault else None
             if refusal is not None:
                 raise refusal
-            return answers.success(asked, self._perform(asked, key, request_id), request_id), ""
+            action = actions.find(ctx.action, ctx.asked.version)
+            self.meter(ctx.key.account, ctx.params.text("RegionId"), ctx.action, ctx.now)
+            return answers.success(ctx.asked, action(ctx), ctx.request_id), ""
         except Refusal as refusal:
-            return self._failure(asked, refusal, request_id), refusal.code
+            return self._failure(ctx.asked, refusal, ctx.request_id), refusal.code
 
-    def _perform(self, asked: Asked, key: AccessKey, request_id: str) -> answers.Body:
-        action = actions.find(asked.action, asked.version)
-        now = self.tick()
-        self._meter(key.account, asked.action, now)
-        return action(Context(self.cloud, key, asked.action, asked.params, now, request_id))
-
-    def _meter(self, account: str, action: str, now: float) -> None:
-        """Count calls by account, action and minute: over the limit they are refused until the next minute."""
-        limit = self.cloud.settings.rate_limits.get(action)
+    def meter(self, account: str, region: str, action: str, now: float, calls: int = 1) -> None:
+        """Count calls by account, region, action and minute: over the limit they are refused until the next minute."""
+        settings = self.cloud.settings
+        limit = settings.rate_limits.get(action)
         if limit is None:
             return
+        place = (account, region or settings.region, action)
         minute = int(now // 60)
-        counted, calls = self._used.get((account, action), (minute, 0))
-        calls = calls + 1 if counted == minute else 1
-        self._used[account, action] = (minute, calls)
-        if calls > limit:
+        counted, used = self._used.get(place, (minute, 0))
+        used = used + calls if counted == minute else calls
+        self._used[place] = (minute, used)
+        if used > limit:
             raise Refusal("Throttling.User")
 
     def _failure(self, asked: Asked, refusal: Refusal, request_id: str) -> Reply:
@@ -128,39 +117,48 @@ class Engine:
 
     def _done(self, asked: Asked, reply: Reply, code: str, request_id: str, fault: Fault | None) -> tuple[Reply, Call]:
         call = Call(
+            at=self.cloud.clock.now(),
             action=asked.action,
-            subject=asked.params.subjects(),
+            subject=asked.subjects,
             http_status=reply.status if reply.ending == "answer" else None,
             code=code,
             request_id=request_id,
-            dry_run=_is_dry_run(asked),
+            dry_run=asked.dry_run,
             fault=fault.kind if fault else None,
         )
-        dated = self.record(call)
-        return replace(reply, headers={"x-acs-request-id": request_id, **reply.headers}), dated
+        self.calls.add(call)
+        return replace(reply, headers={"x-acs-request-id": request_id, **reply.headers}), call
 
-    def record(self, call: Call, at: float | None = None) -> Call:
-        """Keep one call for `GET /_simulator/state`, as made at a simulated moment (default: now)."""
-        moment = self.cloud.clock.now() if at is None else at
-        dated = replace(call, at=second_text(moment), real_at=millisecond_text(real_now()))
-        self.calls.append(dated)
-        return dated
+    # What happens by itself.
 
     def tick(self) -> float:
         """Let everything that is due happen, and return the simulated time."""
         now = self.cloud.now()
-        for at, instance_id in self.cloud.own_starts:
-            self.record(Call("StartInstance", [instance_id], source="world"), at)
-        self.cloud.own_starts.clear()
+        for event in self.cloud.happened:
+            self.calls.add(
+                Call(event.at, event.action, event.subjects, request_id=self.new_request_id(), source="world")
+            )
+        self.cloud.happened.clear()
         return now
+
+    def _plan(self, number: int, spec: ScheduleSpec, at: float) -> None:
+        """Put one line of the world's schedule on the timeline."""
+        try:
+            console.check(spec.do)
+        except console.CannotDo as error:
+            raise WorldError(f"The world is not valid: schedule.{number}.do: {error}") from None
+        self.cloud.timeline.begin(f"schedule {number}", at, partial(self._scheduled, number, spec))
+
+    def _scheduled(self, number: int, spec: ScheduleSpec, at: float) -> None:
+        """Do one line of the schedule; what cannot be done at its time is left out."""
+        with suppress(console.CannotDo, Refusal):
+            console.perform(self, spec.do, at, "world")
+        if spec.every is not None:
+            self._plan(number, spec, at + spec.every)
 
     def new_request_id(self) -> str:
         """Return a request id; the seed decides which."""
         return str(uuid.UUID(int=self._rng.getrandbits(128), version=4)).upper()
-
-    def calls_json(self) -> list[dict[str, object]]:
-        """Return all calls, oldest first."""
-        return [asdict(call) for call in self.calls]
 
     # What signatures are checked against.
 
@@ -187,7 +185,3 @@ class Engine:
 
 def _acts(fault: Fault) -> bool:
     return fault.refusal() is None and fault.instead() is None
-
-
-def _is_dry_run(asked: Asked) -> bool:
-    return asked.params.text("DryRun").lower() == "true"

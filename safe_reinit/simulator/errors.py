@@ -36,6 +36,8 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "SignatureNonceUsed": (400, "Specified signature nonce was used already."),
     "Throttling": (400, _FLOW),
     "Throttling.User": (400, _FLOW),
+    "UnsupportedHTTPMethod": (403, "This http method is not supported."),
+    "InternalError": (500, "The request processing has failed due to some unknown error, exception or failure."),
     # Parameters and rights.
     "MissingParameter": (400, "A mandatory input parameter is not supplied."),
     "MissingParamter.RegionId": (400, 'The input parameter "RegionId" that is mandatory is not supplied.'),
@@ -62,6 +64,32 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "InvalidSnapshotCategory.Malformed": (403, "The specified Category is not valid."),
     "InvalidImageOwnerAlias.ValueNotSupported": (400, "The specified ImageOwnerAlias is not supported."),
     "InvalidImageOwnerAlias.PublicImageUnsupported": (400, "A community image needs the ImageOwnerAlias others."),
+    "InvalidCategory.ValueNotSupported": (400, "The specified Category is not supported."),
+    "InvalidDiskChargeType.NotFound": (404, "The specified DiskChargeType does not exist."),
+    "InvalidParameter.MultiAttach": (403, "The specified MultiAttach is not valid."),
+    "InvalidZoneId.NotFound": (404, "The specified zone does not exist."),
+    "InvalidInstanceChargeType.NotFound": (404, "The specified InstanceChargeType does not exist."),
+    "InvalidInternetChargeType.ValueNotSupported": (404, "The specified InternetChargeType is not supported."),
+    "InvalidNetworkType.NotFound": (404, "The specified InstanceNetworkType does not exist."),
+    "InvalidUsage": (404, "The specified Usage is not valid."),
+    "InvalidSourceDiskType": (404, "The specified SourceDiskType is not valid."),
+    "InvalidOSType": (404, "The specified OSType is not valid."),
+    "InvalidArchitecture": (404, "The specified Architecture is not valid."),
+    # Tags.
+    "InvalidTag.Mismatch": (400, "The specified Tag.n.Key and Tag.n.Value are not match."),
+    "InvalidTagCount": (400, "The specified tags are beyond the permitted range."),
+    "MissingParameter.RegionId": (404, "The parameter - RegionId should not be null"),
+    "MissingParameter.ResourceType": (404, "The parameter - ResourceType should not be null"),
+    "MissingParameter.Tags": (404, "The parameter - Tags should not be null"),
+    "NumberExceed.ResourceIds": (400, "The ResourceIds parameter's number is exceed , Valid : 50"),
+    "NumberExceed.Tags": (400, "The Tags parameter's number is exceed , Valid : 20"),
+    "Duplicate.TagKey": (400, "The Tag.N.Key contain duplicate key."),
+    "InvalidResourceId.NotFound": (404, "The specified ResourceIds are not found in our records."),
+    "InvalidResourceType.NotFound": (404, "The ResourceType provided does not exist in our records."),
+    "InvalidTagKey.Malformed": (400, "The specified Tag.n.Key is not valid."),
+    "InvalidTagValue.Malformed": (400, "The specified Tag.n.Value is not valid."),
+    "InvalidParameter.TagValue": (400, "The specified Tag.n.Value needs a Tag.n.Key."),  # status, text: choice
+    "OperationDenied.QuotaExceed": (400, "The quota of tags on resource is beyond permitted range."),
     # Things that are not there.
     "InvalidDiskId.NotFound": (404, "The specified disk does not exist."),
     "InvalidInstanceId.NotFound": (404, "The specified InstanceId does not exist."),
@@ -75,6 +103,17 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "InstanceLockedForSecurity": (403, "The instance is locked due to security."),
     "InstanceExpiredOrInArrears": (403, _LOCKED),
     "InstanceExpired": (403, "The instance is expired or in arrears."),  # text: choice
+    "InsufficientBalance": (403, "Your account does not have enough balance."),
+    "DiskInArrears": (403, "The specified operation is denied as your disk has expired or is in arrears."),  # choice
+    "DiskError": (403, "IncorrectDiskStatus."),
+    "OperationDenied.NoStock": (403, "The requested resource is sold out in the specified zone."),  # text: choice
+    "OperationDenied.SpotPriceLowerThanPublicPrice": (  # text: choice
+        403,
+        "The spot price limit is lower than the current public price.",
+    ),
+    "InvalidDedicatedHost.NotEnoughResource": (400, "The dedicated host does not have enough resource."),  # choice
+    "InstanceType.ParameterMismatch": (403, "ConfirmStop must be true when an instance have localstorage"),
+    "HibernationConfigured.NotEnabled": (403, "The instance is not configured for hibernation."),  # text: choice
     # ReInitDisk.
     "InvalidSnapshot.TooOld": (
         403,
@@ -85,6 +124,11 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         403,
         "The source snapshot of the disk has been deleted and cannot support the current operation.",
     ),
+    "OperationDenied": (403, "The snapshot which is used to create the specified disk has been deleted."),
+    "UserNotInTheWhiteList": (403, "The user is not in volume white list."),
+    "InvalidRegionId.MalFormed": (400, "The specified RegionId is not valid."),
+    "LoginAsNonRoot.ImageNotSupport": (400, "The specified image does not support login as non-root."),
+    "LoginAsNonRoot.RegionNotSupport": (403, "The specified region does not support login as non-root."),
     "DiskCreatingSnapshot": (
         403,
         "The operation is denied due to a snapshot of the specified disk is not completed yet.",
@@ -120,6 +164,11 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "InvalidSnapshotName.Malformed": (400, "The specified SnapshotName is not valid."),
     "InvalidClientToken.Malformed": (403, "The specified ClientToken is not valid."),
     "IdempotentParameterMismatch": (403, "The request uses the same client token as a previous, different request."),
+    "QuotaExceed.Snapshot": (403, "The maximum number of snapshots of the disk has been reached."),  # text: choice
+    "CreateSnapshot.Failed": (400, "The snapshot could not be created."),  # text: choice
+    "InvalidAccountStatus.NotEnoughBalance": (403, "Your account does not have enough balance."),
+    "SnapshotCreatedImage": (403, "The snapshot has been used to create user defined image(s)."),
+    "SnapshotCreatedDisk": (403, "The snapshot has been used to create disk(s)."),
     "IncorrectSnapshotStatus": (403, "The snapshot is not accomplished."),  # choice: ResetDisk
     "InvalidParameter.InconsistentDisk": (403, "The snapshot was not made from the specified disk."),  # choice
 }

@@ -1,8 +1,9 @@
 """Faults: which call goes wrong, and how.
 
-A fault file is a YAML list. Each item names a call (`action`; optionally `subject`, an id the call is about, and
-`dry_run`) and which of those (`nth`, counted from 1 since the fault was added, or `every`; `times` in a row), and
-exactly one thing that happens to it:
+A fault file is a YAML list. Each item names a call (`action`, or `*` for any; optionally `subject`, an id the call is
+about, and `dry_run`) and which of those (`nth`, counted from 1 since the fault was added, or `every`; `times` in a row;
+`chance`, a probability that the seed decides, for every one unless `nth` says otherwise), and exactly one thing that
+happens to it:
 
 | key | what happens | done? |
 |---|---|---|
@@ -25,13 +26,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
 
 from safe_reinit.simulator.errors import CATALOGUE, Refusal
 from safe_reinit.simulator.wire.answers import Reply
 from safe_reinit.simulator.world import WorldError, read_yaml, sentences
+from safe_reinit.simulator.world import schema as schema_of
 
 _ON = Literal[True]
 _Status = Annotated[int, Field(ge=100, le=599)]
@@ -39,7 +41,7 @@ _KINDS = ("error", "throttle", "drop_answer", "drop_request", "reset", "garble",
 
 
 class _Spec(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class ErrorSpec(_Spec):
@@ -60,8 +62,12 @@ class Fault(_Spec):
     """One fault; the module's docstring says what each key means."""
 
     action: str
-    nth: Annotated[int, Field(ge=1)] | Literal["every"] = 1
+    nth: Annotated[int, Field(ge=1)] | Literal["every"] | None = None
+    """Which call it strikes; the first, or every one where there is a chance."""
     times: Annotated[int, Field(ge=1)] | None = None
+    """How many calls in a row."""
+    chance: Annotated[float, Field(gt=0, le=1)] | None = None
+    """How probably it strikes such a call; the seed decides."""
     subject: str | None = None
     dry_run: bool | None = None
     error: ErrorSpec | None = None
@@ -89,16 +95,17 @@ class Fault(_Spec):
     def fits(self, action: str, subjects: Collection[str], *, dry_run: bool) -> bool:
         """Tell whether this is a call it counts."""
         return (
-            action == self.action
+            self.action in ("*", action)
             and (self.subject is None or self.subject in subjects)
             and self.dry_run in (None, dry_run)
         )
 
     def strikes(self, count: int) -> bool:
         """Tell whether it happens to the count-th such call."""
-        if self.nth == "every":
+        if self.nth == "every" or (self.nth is None and self.chance is not None):
             return self.times is None or count <= self.times
-        return self.nth <= count < self.nth + (self.times or 1)
+        first = self.nth or 1
+        return first <= count < first + (self.times or 1)
 
     def refusal(self) -> Refusal | None:
         """Return the error answered in place of the act, if that is what happens."""
@@ -118,47 +125,59 @@ class Fault(_Spec):
             return Reply(500, b"", ending="drop")
         if self.reset:
             return Reply(500, b"", ending="reset")
-        return None if self.html is None else _page(self.html)
+        return None if self.html is None else page(self.html)
 
     def spoil(self, reply: Reply, rng: Random) -> Reply:
         """Return what becomes of the answer after the act was done."""
         if self.garble:
             return replace(reply, status=200, body=b"\x1f\x8b" + rng.randbytes(40))
         if self.html_after is not None:
-            return _page(self.html_after)
+            return page(self.html_after)
         ending: Literal["answer", "drop"] = "drop" if self.drop_answer else "answer"
         return replace(reply, delay=self.delay or 0.0, ending=ending)
 
 
-def _page(status: int) -> Reply:
+def page(status: int) -> Reply:
+    """Return a page of some proxy."""
     text = f"<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>\r\n"
     return Reply(status, text.encode(), content_type="text/html")
 
 
 @dataclass
 class _Counted:
+    """A fault in force: the calls it has counted, and its own dice, so that no other fault changes its luck."""
+
     fault: Fault
+    dice: Random
     count: int = 0
+
+    def strikes(self) -> bool:
+        """Count one more call and tell whether it happens to it."""
+        self.count += 1
+        lucky = self.fault.chance is None or self.dice.random() < self.fault.chance
+        return self.fault.strikes(self.count) and lucky
 
 
 class Faults:
     """The faults in force, each with its own count."""
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self._counted = [_Counted(fault) for fault in faults]
+    def __init__(self, faults: Iterable[Fault], seed: int = 0) -> None:
+        self._seed = seed
+        self._counted: list[_Counted] = []
+        for fault in faults:
+            self.add(fault)
 
     def add(self, fault: Fault) -> None:
         """Put one more in force; it counts from now on."""
-        self._counted.append(_Counted(fault))
+        dice = Random(f"{self._seed} {len(self._counted)}")  # noqa: S311 - repeatable on purpose
+        self._counted.append(_Counted(fault, dice))
 
     def take(self, action: str, subjects: Collection[str], *, dry_run: bool) -> Fault | None:
         """Count a call and return the fault that happens to it, if any."""
         struck = None
         for counted in self._counted:
-            if counted.fault.fits(action, subjects, dry_run=dry_run):
-                counted.count += 1
-                if struck is None and counted.fault.strikes(counted.count):
-                    struck = counted.fault
+            if counted.fault.fits(action, subjects, dry_run=dry_run) and counted.strikes() and struck is None:
+                struck = counted.fault
         return struck
 
 
@@ -189,4 +208,13 @@ def parse_fault(data: object, actions: Collection[str]) -> Fault | str:
         fault = Fault.model_validate(data)
     except ValidationError as error:
         return sentences(error)
-    return fault if fault.action in actions else f"action: there is no action {fault.action} here"
+    return fault if fault.action in ("*", *actions) else f"action: there is no action {fault.action} here"
+
+
+class _File(RootModel[tuple[Fault, ...]]):
+    """A fault file."""
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a fault file; that a fault has exactly one kind is said in words only."""
+    return schema_of(_File)

@@ -4,25 +4,60 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import struct
 from collections.abc import Callable
+from functools import partial
 
 from aiohttp import web
 
 from safe_reinit.simulator import console, witness
 from safe_reinit.simulator.engine import Engine
+from safe_reinit.simulator.faults import page
 from safe_reinit.simulator.state.clock import http_date
 from safe_reinit.simulator.wire.answers import JSON_TYPE, Reply, dump
 from safe_reinit.simulator.wire.request import RawRequest
 
 HOST = "127.0.0.1"
+_SILENT = logging.Logger("simulator", logging.CRITICAL + 1)
+"""A person sees one line for each request, and no more."""
 _PATIENCE = 0.1
 """Real seconds that requests under way get when the server is closed."""
 
 
 _LINE = 65536
 """The longest request line in bytes: a hundred ids and a signature must fit."""
+
+
+class _Connection(web.RequestHandler):
+    """One connection. What is no HTTP gets the page that a proxy before the gateway would send."""
+
+    __slots__ = ("_log",)
+
+    def __init__(
+        self, server: web.Server, log: Callable[[str], None] | None, *, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        super().__init__(
+            server, loop=loop, logger=_SILENT, access_log=_SILENT, max_line_size=_LINE, max_field_size=_LINE
+        )
+        self._log = log
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what could not be read as a request."""
+        del request, exc, message
+        if self._log is not None:
+            self._log(f"(no request) -> {status}")
+        reply = page(status)
+        answer = web.Response(status=status, body=reply.body, headers={"Content-Type": reply.content_type})
+        answer.force_close()
+        return answer
 
 
 class Server:
@@ -36,8 +71,9 @@ class Server:
 
     async def start(self, port: int = 0) -> int:
         """Listen; returns the port, which the system chooses for 0."""
-        self._web = web.Server(self._handle, access_log=None, max_line_size=_LINE, max_field_size=_LINE)
-        self._listener = await asyncio.get_running_loop().create_server(self._web, HOST, port)
+        loop = asyncio.get_running_loop()
+        self._web = web.Server(self._handle)
+        self._listener = await loop.create_server(partial(_Connection, self._web, self._log, loop=loop), HOST, port)
         return int(self._listener.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
@@ -57,7 +93,10 @@ class Server:
         )
         if raw.path.startswith("/_simulator/"):
             return self._response(self._private(raw))
-        reply, call = self._engine.handle(raw)
+        try:
+            reply, call = self._engine.handle(raw)
+        except Exception:  # noqa: BLE001 - whatever it is, the next request is to be answered
+            reply, call = self._engine.crash(raw)
         if self._log is not None:
             self._log(call.line())
         if reply.delay:
@@ -75,10 +114,13 @@ class Server:
         if route != ("POST", "/_simulator/do"):
             return Reply(404, dump({"error": "There are GET /_simulator/state and POST /_simulator/do."}))
         try:
-            console.do(self._engine, json.loads(raw.body))
+            asked = json.loads(raw.body)
+        except (ValueError, RecursionError):
+            return Reply(400, dump({"error": "The body is not JSON."}))
+        try:
+            console.do(self._engine, asked)
         except ValueError as error:
-            text = "The body is not JSON." if isinstance(error, json.JSONDecodeError) else str(error)
-            return Reply(400, dump({"error": text}))
+            return Reply(400, dump({"error": str(error)}))
         return Reply(200, dump({"ok": True}))
 
     def _response(self, reply: Reply) -> web.Response:

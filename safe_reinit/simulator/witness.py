@@ -27,10 +27,10 @@ def state(engine: Engine) -> dict[str, object]:
                 "created_at": second_text(row.created),
                 "progress": f"{row.progress(now)}%",
             }
-            for row in cloud.snapshots.values()
+            for row in cloud.snapshots
         },
         "images": {row.id: {"status": row.status, "shared": row.shared} for row in cloud.images.values()},
-        "calls": engine.calls_json(),
+        "calls": engine.calls.json(),
     }
 
 

@@ -97,6 +97,7 @@ def signed(
     action: str,
     params: dict[str, str] | None = None,
     key: tuple[str, str] | None = None,
+    method: str = "POST",
     **changes: str,
 ) -> tuple[str, dict[str, str]]:
     """Sign by the public description of ACS3-HMAC-SHA256, by itself; return target and headers.
@@ -117,7 +118,7 @@ def signed(
     query = "&".join(f"{quote(k, safe='~')}={quote(v, safe='~')}" for k, v in sorted((params or {}).items()))
     names = ";".join(sorted(headers))
     lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
-    canonical = f"POST\n/\n{query}\n{lines}\n{names}\n{headers.get('x-acs-content-sha256', EMPTY)}"
+    canonical = f"{method}\n/\n{query}\n{lines}\n{names}\n{headers.get('x-acs-content-sha256', EMPTY)}"
     to_sign = f"ACS3-HMAC-SHA256\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     signature = hmac.new(secret.encode(), to_sign.encode(), hashlib.sha256).hexdigest()
     authorization = f"ACS3-HMAC-SHA256 Credential={key_id},SignedHeaders={names},Signature={signature}"

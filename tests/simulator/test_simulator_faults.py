@@ -155,9 +155,45 @@ def test_the_seed_decides_what_is_random(simulate: Simulate) -> None:
     assert found[0] == found[1] != found[2]
 
 
+def lucky(simulate: Simulate, faults: list[dict[str, Any]], seed: int, calls: int = 40) -> list[str]:
+    """Return the codes of many looks."""
+    sim = simulate(ONE, faults=faults, speed=1, seed=seed)
+    return [call(sim, "DescribeRegions").code for _ in range(calls)]
+
+
+def test_chance(simulate: Simulate) -> None:
+    """The seed decides which calls are struck: the same ones each time, others with another seed, about so many."""
+    fault = {"action": "*", "chance": 0.3, "error": {"code": "Struck"}}
+    first, again, other = (lucky(simulate, [fault], seed) for seed in (5, 5, 6))
+    assert first == again != other
+    assert 4 <= first.count("Struck") <= 20
+    # Another fault, and a disturbance of the other dice by a garbled body, do not change its luck.
+    garble = {"action": "GetCallerIdentity", "garble": True}
+    assert lucky(simulate, [fault, garble], 5) == first
+
+
+def test_chance_of_some_calls(simulate: Simulate) -> None:
+    """With nth and times only those calls have a chance, and a chance of 1 is certain."""
+    fault = {"action": "DescribeRegions", "nth": 2, "times": 3, "chance": 1, "error": {"code": "Struck"}}
+    assert [n for n, code in enumerate(lucky(simulate, [fault], 0, 8), 1) if code] == [2, 3, 4]
+
+
+def test_chance_over_do(simulate: Simulate) -> None:
+    """A fault that is added later has the same luck under the same seed."""
+    found = []
+    for _ in range(2):
+        sim = simulate(ONE, speed=1, seed=3)
+        sim.do({"fault": {"action": "DescribeRegions", "chance": 0.5, "throttle": True}})
+        found.append([call(sim, "DescribeRegions").code for _ in range(20)])
+    assert found[0] == found[1]
+    assert set(found[0]) == {"", "Throttling"}
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
+        ({"action": "ReInitDisk", "chance": 0, "reset": True}, "0.chance"),
+        ({"action": "ReInitDisk", "chance": 1.5, "reset": True}, "0.chance"),
         ({"action": "ReInitDisk"}, "exactly one of"),
         ({"action": "ReInitDisk", "reset": True, "garble": True}, "exactly one of"),
         ({"action": "ReInitDisk", "reset": False}, "0.reset"),

@@ -255,3 +255,79 @@ def test_another_key_by_argument(simulate: Simulate) -> None:
     assert sim.access_key == ("me", "my-secret")
     assert sdk(sim).describe_regions(ecs.DescribeRegionsRequest()).status_code == 200
     assert call(sim, "DescribeRegions", key=("testid", "testsecret")).code == "InvalidAccessKeyId.NotFound"
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        b"garbage\r\n\r\n",
+        b"\x00\x01\x02\r\n\r\n",
+        b"GET / HTTP/9.9\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: many\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /?a=\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 40000 + b"\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n" + b"a" * 9000000,
+    ],
+    ids=lambda text: repr(text[:40]),
+)
+def test_what_is_no_request(simulate: Simulate, capfd: pytest.CaptureFixture[str], request_text: bytes) -> None:
+    """What is no HTTP is refused as a proxy does, without a word on stderr, and the next request is answered."""
+    sim = simulate(speed=1)
+    host, _, port = sim.endpoint.partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        try:
+            connection.sendall(request_text)
+            assert connection.recv(65536).startswith((b"HTTP/1.0 4", b"HTTP/1.1 4"))
+        except (ConnectionResetError, BrokenPipeError):
+            pass  # it answered before it had read everything
+    assert call(sim, "DescribeRegions").status == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_a_failure_of_the_simulation_itself(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error in the simulator is InternalError, as it would be in ECS, and does not end it."""
+    monkeypatch.setattr("safe_reinit.simulator.wire.acs3.verify", lambda *_: 1 / 0)
+    answer = call(sim, "DescribeRegions")
+    assert (answer.status, answer.code) == (500, "InternalError")
+    monkeypatch.undo()
+    assert call(sim, "DescribeRegions").status == 200
+    assert sim.state()["calls"][0]["code"] == "InternalError"
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD"])
+def test_other_methods(sim: Simulator, method: str) -> None:
+    """The gateway takes GET and POST only."""
+    target, headers = signed(sim, "DescribeRegions")
+    assert send(sim, method, target, headers).status == 403
+
+
+def test_a_get_request(sim: Simulator) -> None:
+    """A signed GET is as good as a POST."""
+    target, headers = signed(sim, "DescribeRegions", method="GET")
+    assert send(sim, "GET", target, headers).status == 200
+    assert send(sim, "POST", target, headers).code == "SignatureDoesNotMatch"
+
+
+def test_a_target_with_its_host(sim: Simulator) -> None:
+    """A client that takes us for a proxy names the host in the target; the signature is over the path alone."""
+    target, headers = signed(sim, "DescribeRegions")
+    assert send(sim, "POST", f"http://{sim.endpoint}{target}", headers).status == 200
+
+
+@pytest.mark.parametrize("left_out", ["host", "x-acs-action", "x-acs-date", "x-acs-signature-nonce"])
+def test_what_must_be_signed(sim: Simulator, left_out: str) -> None:
+    """A request whose signature leaves out what makes it this request is incomplete."""
+    target, headers = signed(sim, "DescribeRegions")
+    names = headers["Authorization"].partition("SignedHeaders=")[2].partition(",")[0]
+    kept = ";".join(name for name in names.split(";") if name != left_out)
+    answer = send(sim, "POST", target, {**headers, "Authorization": headers["Authorization"].replace(names, kept)})
+    assert (answer.status, answer.code) == (400, "IncompleteSignature")
+
+
+def test_things_of_another_region(sim: Simulator) -> None:
+    """In the name of another region that exists nothing is found; one that does not exist is malformed."""
+    for region, code in (("cn-beijing", "InvalidDiskId.NotFound"), ("mars", "InvalidRegionId.MalFormed")):
+        assert call(sim, "ReInitDisk", {"DiskId": "d-sim-db1-data", "RegionId": region}).code == code
+    stop = {"InstanceId": "i-sim-web1", "RegionId": "cn-beijing"}
+    assert call(sim, "StopInstance", stop).code == "InvalidInstanceId.NotFound"

@@ -23,6 +23,7 @@ OUTCOMES = {
     "disk-multi-attached": "InvalidOperation.MultiAttachDisk",
     "disk-not-in-use": "IncorrectDiskStatus",
     "disk-on-other-instance": "",
+    "image-not-io-optimized": "DependencyViolation.IoOptimize",
     "in-kubernetes": "IncorrectInstanceStatus",
     "in-scaling-group": "IncorrectInstanceStatus",
     "instance-expired": "InstanceExpiredOrInArrears",
@@ -43,6 +44,7 @@ OUTCOMES = {
     "security-not-public-image": "",
     "snapshot-in-progress": "IncorrectInstanceStatus",
     "source-image-deleted": "InvalidImageId.NotFound",
+    "source-image-not-available": "",
     "source-snapshot-deleted": "InvalidSourceSnapshot",
     "source-snapshot-too-old": "InvalidSnapshot.TooOld",
 }

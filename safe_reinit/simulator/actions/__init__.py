@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from safe_reinit.simulator.actions import disks, images, instances, power, snapshots
+from safe_reinit.simulator.actions import disks, images, instances, power, snapshots, tags
 from safe_reinit.simulator.actions.context import Action
 from safe_reinit.simulator.errors import Refusal
 
@@ -23,9 +23,14 @@ ACTIONS: dict[str, tuple[str, Action]] = {
     "StopInstances": (ECS, power.stop_instances),
     "StartInstance": (ECS, power.start_instance),
     "StartInstances": (ECS, power.start_instances),
+    "RebootInstance": (ECS, power.reboot_instance),
     "ReInitDisk": (ECS, disks.reinit_disk),
     "ResetDisk": (ECS, disks.reset_disk),
     "CreateSnapshot": (ECS, snapshots.create_snapshot),
+    "DeleteSnapshot": (ECS, snapshots.delete_snapshot),
+    "TagResources": (ECS, tags.tag_resources),
+    "UntagResources": (ECS, tags.untag_resources),
+    "ListTagResources": (ECS, tags.list_tag_resources),
     "GetCallerIdentity": (STS, images.get_caller_identity),
 }
 """Every operation by name, with the API version that tells its product."""

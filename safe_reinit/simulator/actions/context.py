@@ -11,6 +11,7 @@ from safe_reinit.simulator.state.model import Disk, Instance
 from safe_reinit.simulator.state.rights import AccessKey
 from safe_reinit.simulator.wire.answers import Body
 from safe_reinit.simulator.wire.params import Params
+from safe_reinit.simulator.wire.request import Asked
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,19 @@ class Context:
 
     cloud: Cloud
     key: AccessKey
-    action: str
-    params: Params
+    asked: Asked
     now: float
     request_id: str
+
+    @property
+    def action(self) -> str:
+        """The name of the operation."""
+        return self.asked.action
+
+    @property
+    def params(self) -> Params:
+        """The parameters."""
+        return self.asked.params
 
     # Rights. Things of another account are not there for a caller; a denial is an answer of its own.
 
@@ -57,18 +67,23 @@ class Context:
         return region == self.cloud.settings.region
 
     def disk(self, disk_id: str) -> Disk:
-        """Find a disk of the caller's account."""
-        disk = self.cloud.disks.get(disk_id)
-        if disk is None or not self.at_home:
+        """Find a disk of the caller's account, here."""
+        disk = self.cloud.disks.find(disk_id)
+        if disk is None or not self._here:
             raise Refusal("InvalidDiskId.NotFound")
         return disk
 
     def instance(self, instance_id: str) -> Instance:
-        """Find an instance of the caller's account."""
-        instance = self.cloud.instances.get(instance_id)
-        if instance is None or not self.at_home:
+        """Find an instance of the caller's account, here."""
+        instance = self.cloud.instances.find(instance_id)
+        if instance is None or not self._here:
             raise Refusal("InvalidInstanceId.NotFound")
         return instance
+
+    @property
+    def _here(self) -> bool:
+        """Tell whether things can be found: at home, and not in the name of another region."""
+        return self.at_home and self.params.text("RegionId", self.cloud.settings.region) == self.cloud.settings.region
 
 
 Action = Callable[[Context], Body]

@@ -6,11 +6,11 @@ from safe_reinit.simulator.actions.context import Context
 from safe_reinit.simulator.actions.listing import (
     FOREVER,
     Listing,
+    in_zone,
     lock_reason,
     matches,
     tag_rows,
     tagged,
-    wanted_ids,
 )
 from safe_reinit.simulator.errors import Refusal
 from safe_reinit.simulator.state import wiping
@@ -18,6 +18,11 @@ from safe_reinit.simulator.state.clock import minute_text, second_text
 from safe_reinit.simulator.state.model import Disk
 from safe_reinit.simulator.wire.answers import Body
 
+_CATEGORIES = (
+    *("cloud", "cloud_efficiency", "cloud_ssd", "cloud_essd", "cloud_auto", "cloud_essd_entry"),
+    *("cloud_regional_disk_auto", "elastic_ephemeral_disk_standard", "elastic_ephemeral_disk_premium"),
+    *("local_ssd_pro", "local_hdd_pro", "ephemeral", "ephemeral_ssd"),
+)
 _STATUSES = ("In_use", "Available", "Attaching", "Detaching", "Creating", "ReIniting", "All")
 
 
@@ -25,29 +30,32 @@ def describe_disks(ctx: Context) -> Body:
     """List disks; an unknown id is no error, it is just not in the list."""
     params = ctx.params
     here = ctx.in_region("MissingParamter.RegionId", "InvalidRegion.NotFound")
-    wanted = wanted_ids(params, "DiskIds", "InvalidParameter.DiskIds", "InvalidDiskIds.Malformed")
+    wanted = params.ids("DiskIds", malformed="InvalidParameter.DiskIds", too_many="InvalidDiskIds.Malformed")
     status = params.choice("Status", _STATUSES, "InvalidStatus.ValueNotSupported")
     kind = params.choice("DiskType", ("all", "system", "data"), "InvalidDiskType.ValueNotSupported")
+    category = params.choice("Category", (*_CATEGORIES, "all"), "InvalidCategory.ValueNotSupported")
+    params.choice("DiskChargeType", ("PrePaid", "PostPaid"), "InvalidDiskChargeType.NotFound")
+    params.choice("MultiAttach", ("Disabled", "Enabled", "LegacyShared"), "InvalidParameter.MultiAttach")
+    in_zone(ctx)
     instance_id, reason, tags = params.text("InstanceId"), lock_reason(params), params.tags()
 
     def fits(disk: Disk) -> bool:
         return (
-            wanted(disk.id)
-            and status in ("", "All", disk.status)
+            status in ("", "All", disk.status)
             and kind in ("", "all", disk.type)
+            and category in ("", "all", disk.category)
             and (not instance_id or any(a.instance_id == instance_id for a in disk.attachments))
             and (not reason or reason in disk.locks)
             and tagged(disk.tags, tags)
             and matches(params, _filters(disk))
         )
 
-    shown = ctx.cloud.disks.shown(ctx.now)
-    return _DISKS.answer(ctx, [disk for disk in shown if here and fits(disk)])
+    shown = ctx.cloud.disks.shown(ctx.now, wanted) if here else []
+    return _DISKS.answer(ctx, [disk for disk in shown if fits(disk)])
 
 
 def _filters(disk: Disk) -> dict[str, str]:
     return {
-        "Category": disk.category,
         "SnapshotId": disk.source_snapshot_id,
         "MultiAttach": "Enabled" if disk.multi_attach else "Disabled",
         "KMSKeyId": disk.kms_key_id,
@@ -55,7 +63,15 @@ def _filters(disk: Disk) -> dict[str, str]:
         "ZoneId": disk.zone,
         "DiskChargeType": disk.charge_type,
         "AutoSnapshotPolicyId": disk.auto_snapshot_policy_id,
+        "Encrypted": _word(disk.encrypted),
+        "Portable": _word(disk.type == "data"),
+        "DeleteWithInstance": _word(disk.delete_with_instance),
+        "EnableAutomatedSnapshotPolicy": _word(bool(disk.auto_snapshot_policy_id)),
     }
+
+
+def _word(flag: bool) -> str:
+    return "true" if flag else "false"
 
 
 def _shape(_ctx: Context, disk: Disk) -> Body:
@@ -120,6 +136,8 @@ _DISKS = Listing[Disk](
 def reinit_disk(ctx: Context) -> Body:
     """Wipe a disk; there is neither a dry run nor a client token."""
     disk_id = ctx.params.required("DiskId")
+    if ctx.params.text("RegionId", ctx.cloud.settings.region) not in ctx.cloud.settings.regions:
+        raise Refusal("InvalidRegionId.MalFormed")
     ctx.params.choice("SecurityEnhancementStrategy", ("Active", "Deactive"), "InvalidParameter")
     options = wiping.Options(
         password=ctx.params.text("Password"),
@@ -139,8 +157,8 @@ def reset_disk(ctx: Context) -> Body:
     snapshot_id = ctx.params.required("SnapshotId")
     ctx.require(disk_id)
     disk = ctx.disk(disk_id)
-    snapshot = ctx.cloud.snapshots.get(snapshot_id)
-    if snapshot is None or snapshot.status == "Deleted":
+    snapshot = ctx.cloud.snapshots.find(snapshot_id)
+    if snapshot is None:
         raise Refusal("InvalidSnapshotId.NotFound")
     wiping.may_reset(ctx.cloud, disk, snapshot, ctx.now)
     ctx.end_dry_run()

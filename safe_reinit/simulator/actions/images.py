@@ -26,6 +26,9 @@ def describe_images(ctx: Context) -> Body:
     owner = params.choice("ImageOwnerAlias", _OWNERS, "InvalidImageOwnerAlias.ValueNotSupported")
     community = _community(params, owner)
     ids = [image_id for image_id in params.text("ImageId").split(",") if image_id]
+    usage = params.choice("Usage", ("instance", "none"), "InvalidUsage")
+    params.choice("OSType", ("windows", "linux"), "InvalidOSType")
+    params.choice("Architecture", ("i386", "x86_64", "arm64"), "InvalidArchitecture")
     tags = params.tags()
 
     def fits(image: Image) -> bool:
@@ -35,11 +38,25 @@ def describe_images(ctx: Context) -> Body:
             and owner in ("", image.owner)
             and community == (image.owner == "others" and image.public)
             and tagged(image.tags, tags)
-            and matches(params, {"ImageName": image.name, "OSType": image.os_type})
+            and (not usage or usage == _usage(ctx, image))
+            and matches(params, _filters(image))
         )
 
     found = [image for image in ctx.cloud.images.values() if here and fits(image)]
     return {"RegionId": params.text("RegionId"), **_IMAGES.answer(ctx, found)}
+
+
+def _filters(image: Image) -> dict[str, str]:
+    return {
+        "ImageName": image.name,
+        "OSType": image.os_type,
+        "Architecture": "x86_64",
+        "SnapshotId": image.snapshot_id,
+    }
+
+
+def _usage(ctx: Context, image: Image) -> str:
+    return "instance" if ctx.cloud.disks.linked(image.id) else "none"
 
 
 def _community(params: Params, owner: str) -> bool:
@@ -67,17 +84,19 @@ def _shape(ctx: Context, image: Image) -> Body:
         "IsSubscribed": False,
         "IsSupportCloudinit": True,
         "IsSupportIoOptimized": image.supports_io_optimized,
-        "LoginAsNonRootSupported": False,
+        "LoginAsNonRootSupported": image.login_as_non_root,
         "OSType": image.os_type,
         "OSName": "Windows Server" if image.os_type == "windows" else "Alibaba Cloud Linux",
         "Platform": "Windows Server 2022" if image.os_type == "windows" else "Aliyun",
         "Architecture": "x86_64",
         "Size": image.size,
-        "Usage": "instance" if any(disk.image_id == image.id for disk in ctx.cloud.disks) else "none",
+        "Usage": _usage(ctx, image),
         "ProductCode": "",
         "CreationTime": second_text(image.created),
         "DiskDeviceMappings": {
-            "DiskDeviceMapping": [{"Type": "system", "Device": "/dev/xvda", "Size": str(image.size), "SnapshotId": ""}]
+            "DiskDeviceMapping": [
+                {"Type": "system", "Device": "/dev/xvda", "Size": str(image.size), "SnapshotId": image.snapshot_id}
+            ]
         },
         "Tags": tag_rows(image.tags),
     }
@@ -112,7 +131,7 @@ def _pair(_ctx: Context, pair: KeyPair) -> Body:
         "KeyPairFingerPrint": pair.fingerprint,
         "CreationTime": second_text(pair.created),
         "ResourceGroupId": "",
-        "Tags": {"Tag": []},
+        "Tags": tag_rows(pair.tags),
     }
 
 

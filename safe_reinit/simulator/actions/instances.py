@@ -6,17 +6,19 @@ from safe_reinit.simulator.actions.context import Context
 from safe_reinit.simulator.actions.listing import (
     FOREVER,
     Listing,
+    in_zone,
     lock_reason,
     matches,
     tag_rows,
     tagged,
-    wanted_ids,
 )
 from safe_reinit.simulator.errors import Refusal
 from safe_reinit.simulator.state.clock import minute_text
 from safe_reinit.simulator.state.model import Instance
 from safe_reinit.simulator.wire.answers import Body
 
+_MALFORMED = "InvalidInstanceIds.Malformed"
+_ADDRESSES = {"PrivateIpAddresses": "private_ip", "PublicIpAddresses": "public_ip"}
 _STATUSES = ("Pending", "Starting", "Running", "Stopping", "Stopped")
 
 
@@ -24,21 +26,28 @@ def describe_instances(ctx: Context) -> Body:
     """List instances; an unknown or hidden id is just not in the list."""
     params = ctx.params
     here = ctx.in_region()
-    wanted = wanted_ids(params, "InstanceIds", "InvalidInstanceIds.Malformed", "InvalidInstanceIds.Malformed")
+    wanted = params.ids("InstanceIds", malformed=_MALFORMED, too_many=_MALFORMED)
+    params.choice("InstanceChargeType", ("PrePaid", "PostPaid"), "InvalidInstanceChargeType.NotFound")
+    params.choice("InstanceNetworkType", ("classic", "vpc"), "InvalidNetworkType.NotFound")
+    params.choice(
+        "InternetChargeType", ("PayByBandwidth", "PayByTraffic"), "InvalidInternetChargeType.ValueNotSupported"
+    )
+    addresses = {name: params.ids(name, malformed=_MALFORMED, too_many=_MALFORMED) for name in _ADDRESSES}
+    in_zone(ctx)
     status = params.choice("Status", _STATUSES, "InvalidStatus.NotFound")
     reason, tags = lock_reason(params), params.tags()
 
     def fits(instance: Instance) -> bool:
         return (
-            wanted(instance.id)
-            and status in ("", instance.status)
+            status in ("", instance.status)
             and (not reason or reason in instance.locks)
             and tagged(instance.tags, tags)
             and matches(params, _filters(instance))
+            and all(wish is None or getattr(instance, _ADDRESSES[name]) in wish for name, wish in addresses.items())
         )
 
-    shown = ctx.cloud.instances.shown(ctx.now)
-    return _INSTANCES.answer(ctx, [instance for instance in shown if here and fits(instance)])
+    shown = ctx.cloud.instances.shown(ctx.now, wanted) if here else []
+    return _INSTANCES.answer(ctx, [instance for instance in shown if fits(instance)])
 
 
 def _filters(instance: Instance) -> dict[str, str]:
@@ -50,6 +59,12 @@ def _filters(instance: Instance) -> dict[str, str]:
         "InstanceType": instance.instance_type,
         "InstanceChargeType": instance.charge_type,
         "InstanceNetworkType": "vpc",
+        "InternetChargeType": "PayByTraffic",
+        "VpcId": "vpc-sim",
+        "VSwitchId": "vsw-sim",
+        "SecurityGroupId": "sg-sim",
+        "InstanceTypeFamily": instance.instance_type.rpartition(".")[0],
+        "IoOptimized": "true" if instance.io_optimized else "false",
     }
 
 
@@ -57,18 +72,20 @@ def describe_instance_attribute(ctx: Context) -> Body:
     """Describe one instance: 404 for an unknown id, unlike the lists, and 403 without the right (choice)."""
     instance_id = ctx.params.required("InstanceId")
     ctx.require(instance_id)
-    return _attributes(ctx.instance(instance_id))
+    ctx.instance(instance_id)
+    shown = ctx.cloud.instances.shown(ctx.now, [instance_id])
+    return _attributes(shown[0] if shown else ctx.instance(instance_id))
 
 
 def describe_instance_status(ctx: Context) -> Body:
     """List statuses only; ids come as InstanceId.N."""
     here = ctx.in_region()
+    in_zone(ctx)
     ids = ctx.params.repeated("InstanceId")
     if len(ids) > 100:
         raise Refusal("InvalidParameter.TooManyInstanceIds")
-    shown = ctx.cloud.instances.shown(ctx.now)
-    rows = [row for row in shown if here and (not ids or row.id in ids) and matches(ctx.params, {"ZoneId": row.zone})]
-    return _STATUS_ROWS.answer(ctx, rows)
+    shown = ctx.cloud.instances.shown(ctx.now, ids or None) if here else []
+    return _STATUS_ROWS.answer(ctx, [row for row in shown if matches(ctx.params, {"ZoneId": row.zone})])
 
 
 def _attributes(instance: Instance) -> dict[str, object]:

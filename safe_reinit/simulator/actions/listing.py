@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Generic, TypeVar
 
 from safe_reinit.simulator.actions.context import Context
@@ -116,21 +117,27 @@ def tag_rows(tags: Mapping[str, str]) -> Body:
 
 
 def matches(params: Params, values: Mapping[str, str]) -> bool:
-    """Tell whether each given parameter equals its value."""
-    return all(not params.given(name) or params.text(name) == value for name, value in values.items())
+    """Tell whether each given parameter equals its value; `*` in it stands for anything, and flags have no case."""
+    return all(not params.given(name) or _alike(params.text(name), value) for name, value in values.items())
+
+
+def _alike(wanted: str, value: str) -> bool:
+    if value in ("true", "false"):
+        return wanted.lower() == value
+    return wanted == value or ("*" in wanted and fnmatchcase(value, wanted))
+
+
+def in_zone(ctx: Context) -> None:
+    """Refuse a zone that no region here has."""
+    zone = ctx.params.text("ZoneId")
+    if zone and zone.rpartition("-")[0] not in ctx.cloud.settings.regions:
+        raise Refusal("InvalidZoneId.NotFound")
 
 
 def lock_reason(params: Params) -> str:
     """Read the filter LockReason; its words are compared without case, since the pages spell them differently."""
     reasons = ("financial", "security", "recycling", "dedicatedhostfinancial", "refunded")
     return params.choice("LockReason", reasons, "InvalidLockReason.NotFound")
-
-
-def wanted_ids(params: Params, name: str, malformed: str, too_many: str) -> Callable[[str], bool]:
-    """Return the test of a filter of ids: `[]` matches nothing, an absent filter everything."""
-    ids = params.ids(name, malformed=malformed, too_many=too_many)
-    chosen = None if ids is None else frozenset(ids)
-    return lambda key: chosen is None or key in chosen
 
 
 def one_of(value: str, allowed: Iterable[str], code: str) -> str:

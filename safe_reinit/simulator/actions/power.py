@@ -1,4 +1,4 @@
-"""StopInstance, StartInstance and their forms for many."""
+"""StopInstance and StartInstance with their forms for many, and RebootInstance."""
 
 from __future__ import annotations
 
@@ -24,9 +24,15 @@ class _Change:
 
 def _stopping(ctx: Context) -> _Change:
     mode = ctx.params.choice("StoppedMode", ("KeepCharging", "StopCharging"), "InvalidParameter")
-    force = ctx.params.flag("ForceStop")
+    force, confirmed = ctx.params.flag("ForceStop"), ctx.params.flag("ConfirmStop")
+
+    def check(instance: Instance) -> None:
+        power.may_stop(ctx.cloud, instance, ctx.now, force=force, confirmed=confirmed)
+        if ctx.params.flag("Hibernate") and not instance.hibernation:
+            raise Refusal("HibernationConfigured.NotEnabled")
+
     return _Change(
-        check=lambda instance: power.may_stop(instance, ctx.now, force=force),
+        check=check,
         act=lambda instance: power.stop(ctx.cloud, instance, ctx.now, mode=mode, force=force),
         becomes="Stopping",
     )
@@ -36,6 +42,15 @@ def _starting(ctx: Context) -> _Change:
     return _Change(
         check=lambda instance: power.may_start(ctx.cloud, instance, ctx.now),
         act=lambda instance: power.start(ctx.cloud, instance, ctx.now),
+        becomes="Starting",
+    )
+
+
+def _rebooting(ctx: Context) -> _Change:
+    force = ctx.params.flag("ForceStop")
+    return _Change(
+        check=lambda instance: power.may_reboot(ctx.cloud, instance, ctx.now),
+        act=lambda instance: power.reboot(ctx.cloud, instance, ctx.now, force=force),
         becomes="Starting",
     )
 
@@ -97,6 +112,7 @@ def _changed(change: _Change, instance: Instance) -> Body:
 
 
 stop_instance = partial(_one, _stopping)
+reboot_instance = partial(_one, _rebooting)
 start_instance = partial(_one, _starting)
 stop_instances = partial(_many, _stopping)
 start_instances = partial(_many, _starting)

@@ -1,4 +1,4 @@
-"""DescribeSnapshots, DescribeSnapshotLinks and CreateSnapshot."""
+"""DescribeSnapshots, DescribeSnapshotLinks, CreateSnapshot and DeleteSnapshot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from safe_reinit.simulator.actions.context import Context
-from safe_reinit.simulator.actions.listing import Listing, matches, tag_rows, tagged, wanted_ids
+from safe_reinit.simulator.actions.listing import Listing, matches, tag_rows, tagged
 from safe_reinit.simulator.errors import Refusal, invalid
 from safe_reinit.simulator.state import snapshots as state
 from safe_reinit.simulator.state.clock import second_text
@@ -22,31 +22,45 @@ def describe_snapshots(ctx: Context) -> Body:
     """List snapshots; deleted ones are gone. A denial for the source disk hides its snapshots too."""
     params = ctx.params
     here = ctx.in_region()
-    wanted = wanted_ids(params, "SnapshotIds", _MALFORMED, _MALFORMED)
+    wanted = params.ids("SnapshotIds", malformed=_MALFORMED, too_many=_MALFORMED)
     status = params.choice("Status", ("progressing", "accomplished", "failed", "all"), "InvalidStatus.NotFound")
     kind = params.choice("SnapshotType", ("auto", "user", "all"), "InvalidSnapshotType.NotFound")
     category = params.choice("Category", ("Standard", "Flash", "archive"), "InvalidSnapshotCategory.Malformed").lower()
+    usage = params.choice("Usage", ("image", "disk", "image_disk", "none"), "InvalidUsage")
+    params.choice("SourceDiskType", ("system", "data"), "InvalidSourceDiskType")
     disk_id, instance_id, tags = params.text("DiskId"), params.text("InstanceId"), params.tags()
     on_instance = {disk.id for disk in ctx.cloud.disks_of(instance_id)} if instance_id else set()
 
     def fits(row: Snapshot) -> bool:
         return (
-            row.status != "Deleted"
-            and wanted(row.id)
-            and status in ("", "all", row.status)
+            status in ("", "all", row.status)
             and kind in ("", "all", row.kind)
             and category in ("", row.category.lower())
             and disk_id in ("", row.disk_id)
             and (not instance_id or row.disk_id in on_instance)
+            and (not usage or usage == _usage(ctx, row))
             and tagged(row.tags, tags)
             and matches(params, _filters(row))
         )
 
-    return _SNAPSHOTS.answer(ctx, [row for row in ctx.cloud.snapshots.values() if here and fits(row)])
+    shown = ctx.cloud.snapshots.shown(ctx.now, wanted) if here else []
+    return _SNAPSHOTS.answer(ctx, [row for row in shown if fits(row)])
 
 
 def _filters(row: Snapshot) -> dict[str, str]:
-    return {"SnapshotName": row.name, "SourceDiskType": row.disk_type, "SnapshotLinkId": _link_id(row.disk_id)}
+    return {
+        "SnapshotName": row.name,
+        "SourceDiskType": row.disk_type,
+        "SnapshotLinkId": _link_id(row.disk_id),
+        "Encrypted": "true" if row.encrypted else "false",
+    }
+
+
+def _usage(ctx: Context, row: Snapshot) -> str:
+    """Say what a snapshot has been used for: image, disk, image_disk or none."""
+    images = any(image.snapshot_id == row.id and image.status != "Deleted" for image in ctx.cloud.images.values())
+    uses = [word for word, used in (("image", images), ("disk", bool(ctx.cloud.disks.linked(row.id)))) if used]
+    return "_".join(uses) or "none"
 
 
 def _link_id(disk_id: str) -> str:
@@ -54,15 +68,15 @@ def _link_id(disk_id: str) -> str:
 
 
 def _shape(ctx: Context, row: Snapshot) -> Body:
-    made_disks = any(disk.source_snapshot_id == row.id for disk in ctx.cloud.disks)
+    seen = ctx.now - ctx.cloud.settings.describe_lag
     shape: dict[str, object] = {
         "SnapshotId": row.id,
         "SnapshotName": row.name,
         "Description": row.description,
         "RegionId": ctx.cloud.settings.region,
         "Status": row.status,
-        "Progress": f"{row.progress(ctx.now)}%",
-        "RemainTime": max(0, round(row.ends - ctx.now)) if row.status == "progressing" else 0,
+        "Progress": f"{row.progress(seen)}%",
+        "RemainTime": max(0, round(row.ends - seen)) if row.status == "progressing" else 0,
         "CreationTime": second_text(row.created),
         "LastModifiedTime": second_text(row.created),
         "SourceDiskId": row.disk_id,
@@ -74,7 +88,7 @@ def _shape(ctx: Context, row: Snapshot) -> Body:
         "Category": row.category,
         "InstantAccess": row.instant_access,
         "Available": row.status == "accomplished" or row.instant_access,
-        "Usage": "disk" if made_disks else "none",
+        "Usage": _usage(ctx, row),
         "Encrypted": row.encrypted,
         "KMSKeyId": "",
         "ProductCode": "",
@@ -109,13 +123,13 @@ def describe_snapshot_links(ctx: Context) -> Body:
     """List the chains of disks that have snapshots. There is no dry run; DryRun is not one of its parameters."""
     params = ctx.params
     here = ctx.in_region()
-    wanted_disk = wanted_ids(params, "DiskIds", "InvalidParameter.DiskIds", "InvalidDiskIds.Malformed")
-    wanted_link = wanted_ids(params, "SnapshotLinkIds", "InvalidParameter", "InvalidParameter")
+    disks = params.ids("DiskIds", malformed="InvalidParameter.DiskIds", too_many="InvalidDiskIds.Malformed")
+    chosen = params.ids("SnapshotLinkIds", malformed="InvalidParameter", too_many="InvalidParameter")
     instance_id = params.text("InstanceId")
     on_instance = {disk.id for disk in ctx.cloud.disks_of(instance_id)} if instance_id else set()
     chains: dict[str, list[Snapshot]] = {}
-    for row in ctx.cloud.snapshots.values():
-        if here and row.status != "Deleted" and wanted_disk(row.disk_id) and wanted_link(_link_id(row.disk_id)):
+    for row in ctx.cloud.snapshots.shown(ctx.now) if here else []:
+        if (disks is None or row.disk_id in disks) and (chosen is None or _link_id(row.disk_id) in chosen):
             chains.setdefault(row.disk_id, []).append(row)
     links = [_Link(disk_id, rows) for disk_id, rows in chains.items() if not instance_id or disk_id in on_instance]
     return _LINKS.answer(ctx, links)
@@ -123,7 +137,7 @@ def describe_snapshot_links(ctx: Context) -> Body:
 
 def _link(ctx: Context, link: _Link) -> Body:
     disk = ctx.cloud.disks.get(link.disk_id)
-    instance = ctx.cloud.instances.get(disk.instance_id) if disk else None
+    instance = ctx.cloud.instances.find(disk.instance_id) if disk else None
     local = any(row.category.lower() == "flash" for row in link.rows)
     return {
         "SnapshotLinkId": _link_id(link.disk_id),
@@ -189,3 +203,15 @@ def _wish(params: Params) -> state.Wish:
         retention_days=retention,
         tags=tuple(params.tags()),
     )
+
+
+def delete_snapshot(ctx: Context) -> Body:
+    """Delete a snapshot, or cancel one in progress; one that is not there is no error, as documented."""
+    snapshot_id = ctx.params.required("SnapshotId")
+    force = ctx.params.flag("Force")
+    ctx.require(snapshot_id)
+    snapshot = ctx.cloud.snapshots.find(snapshot_id) if ctx.at_home else None
+    if snapshot is not None:
+        state.may_delete(ctx.cloud, snapshot, force=force)
+        state.delete(ctx.cloud, snapshot, ctx.now)
+    return {}

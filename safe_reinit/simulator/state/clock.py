@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import datetime, timezone
 from email.utils import formatdate
+from functools import lru_cache
 
 
 class SimulatedClock:
@@ -32,12 +34,17 @@ def real_now() -> float:
 
 def second_text(moment: float | None) -> str:
     """Format as `2014-07-23T02:44:07Z`, the form of most times of ECS; empty where there is none."""
-    return "" if moment is None else datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return "" if moment is None else _text(math.floor(moment), "%Y-%m-%dT%H:%M:%SZ")
 
 
 def minute_text(moment: float | None) -> str:
     """Format as `2015-12-27T07:35Z`, the form of an instance's CreationTime, StartTime and ExpiredTime."""
-    return "" if moment is None else datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%MZ")
+    return "" if moment is None else _text(math.floor(moment), "%Y-%m-%dT%H:%MZ")
+
+
+@lru_cache(maxsize=4096)
+def _text(second: int, form: str) -> str:
+    return datetime.fromtimestamp(second, timezone.utc).strftime(form)
 
 
 def millisecond_text(moment: float) -> str:
@@ -47,4 +54,9 @@ def millisecond_text(moment: float) -> str:
 
 def http_date(moment: float) -> str:
     """Format the `Date` header."""
-    return formatdate(moment, usegmt=True)
+    return _date(math.floor(moment))
+
+
+@lru_cache(maxsize=64)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)

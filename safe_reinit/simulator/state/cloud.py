@@ -1,64 +1,27 @@
-"""The simulated cloud: its rows, and the transitions under way that time finishes.
+"""The simulated cloud: its rows, and the changes under way that time finishes.
 
 Nothing happens in the background. Whoever looks first calls `now()`, which finishes, in their order and each at its own
-moment, all transitions that are due; so the same calls at the same times always give the same cloud.
+moment, all changes that are due; so the same calls at the same times always give the same cloud.
 """
 
 from __future__ import annotations
 
-import math
 import random
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field, replace
 
 from safe_reinit.simulator.state.clock import SimulatedClock
 from safe_reinit.simulator.state.model import Disk, Image, Instance, KeyPair, Snapshot
 from safe_reinit.simulator.state.rights import AccessKey
-
-Row = TypeVar("Row")
-
-
-class Table(Generic[Row]):
-    """Rows by id, remembering for `lag` simulated seconds what they were, since that is what Describe shows."""
-
-    def __init__(self, lag: float) -> None:
-        self._lag = lag
-        self._rows: dict[str, Row] = {}
-        self._past: dict[str, deque[tuple[float, Row]]] = {}
-
-    def __iter__(self) -> Iterator[Row]:
-        return iter(self._rows.values())
-
-    def get(self, key: str) -> Row | None:
-        """Return the row as it is now."""
-        return self._rows.get(key)
-
-    def put(self, key: str, row: Row, at: float) -> None:
-        """Make `row` the one of this key from the moment `at` on."""
-        self._rows[key] = row
-        if self._lag > 0:
-            past = self._past.setdefault(key, deque())
-            past.append((at, row))
-            while len(past) > 1 and past[1][0] <= at - self._lag:
-                past.popleft()
-
-    def shown(self, now: float) -> list[Row]:
-        """Return all rows as a Describe call shows them: those of `lag` seconds ago, or the oldest known."""
-        return [self._shown(key, now) for key in self._rows]
-
-    def _shown(self, key: str, now: float) -> Row:
-        past = self._past.get(key)
-        if not past:
-            return self._rows[key]
-        known = [row for at, row in past if at <= now - self._lag]
-        return known[-1] if known else past[0][1]
+from safe_reinit.simulator.state.table import Table
+from safe_reinit.simulator.state.timeline import Timeline
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a world says about its account and region; durations in simulated seconds."""
+    """What a world says about its account and region; durations in simulated seconds.
+
+    `scaling_groups`: after how many seconds each releases a member that is not Running. `rate_limits`: calls a minute.
+    """
 
     region: str
     regions: tuple[str, ...]
@@ -66,15 +29,23 @@ class Settings:
     snapshot_seconds: float
     describe_lag: float
     default_stopped_mode: str
-    rate_limits: dict[str, int]
+    edition: int = 2025
+    arrears: bool = False
+    stock: str = "enough"
+    volume_white_list: bool = True
+    login_as_non_root: bool = True
+    stop_spoils_snapshots: bool = True
+    rate_limits: dict[str, int] = field(default_factory=dict)
+    scaling_groups: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass
-class Transition:
-    """A change under way: `finish(at)` is called once at the moment it is due."""
+@dataclass(frozen=True)
+class Happening:
+    """Something that nobody asked for: what the world did by itself, to what, and when."""
 
-    due: float
-    finish: Callable[[float], None]
+    at: float
+    action: str
+    subjects: tuple[str, ...]
 
 
 class Cloud:
@@ -83,72 +54,53 @@ class Cloud:
     def __init__(self, settings: Settings, clock: SimulatedClock, rng: random.Random) -> None:
         self.settings = settings
         self.clock = clock
-        self.disks: Table[Disk] = Table(settings.describe_lag)
-        self.instances: Table[Instance] = Table(settings.describe_lag)
-        self.snapshots: dict[str, Snapshot] = {}
+        lag = settings.describe_lag
+        self.disks: Table[Disk] = Table(lag, _origins)
+        self.instances: Table[Instance] = Table(lag)
+        self.snapshots: Table[Snapshot] = Table(lag, lambda row: (row.disk_id,))
         self.images: dict[str, Image] = {}
         self.key_pairs: dict[str, KeyPair] = {}
         self.keys: dict[str, AccessKey] = {}
         self.snapshot_tokens: dict[str, tuple[str, str]] = {}
-        self.own_starts: list[tuple[float, str]] = []
+        self.timeline = Timeline()
+        self.happened: list[Happening] = []
         self._rng = rng
-        self._transitions: dict[str, Transition] = {}
-        self._held: set[str] = set()
         self._contents = 0
         self._addresses = 0
-
-    # Time.
 
     def now(self) -> float:
         """Return simulated time, with all that was due until then done."""
         now = self.clock.now()
-        while True:
-            due = [
-                (transition.due, subject)
-                for subject, transition in self._transitions.items()
-                if transition.due <= now and subject not in self._held
-            ]
-            if not due:
-                return now
-            at, subject = min(due)
-            self._transitions.pop(subject).finish(at)
+        while (due := self.timeline.take(now)) is not None:
+            at, finish = due
+            finish(at)
+        return now
 
-    def begin(self, subject: str, due: float, finish: Callable[[float], None]) -> None:
-        """Let a transition of the subject end at `due` (`math.inf`: never by itself)."""
-        self._transitions[subject] = Transition(due, finish)
-
-    def cancel(self, subject: str) -> None:
-        """Forget the subject's transition."""
-        self._transitions.pop(subject, None)
-
-    def hold(self, subject: str) -> None:
-        """Keep transitions of the subject from ending."""
-        self._held.add(subject)
-
-    def release(self, subject: str, now: float) -> None:
-        """Let transitions of the subject end again: one that is overdue ends now."""
-        self._held.discard(subject)
-        transition = self._transitions.get(subject)
-        if transition is not None and math.isfinite(transition.due):
-            transition.due = max(transition.due, now)
+    def tell(self, at: float, action: str, *subjects: str) -> None:
+        """Put on record what the world does by itself."""
+        self.happened.append(Happening(at, action, subjects))
 
     # Rows.
 
     def put_disk(self, disk: Disk, at: float) -> None:
         """Add or replace a disk."""
-        self.disks.put(disk.id, disk, at)
+        self.disks.put(disk, at)
 
     def put_instance(self, instance: Instance, at: float) -> None:
         """Add or replace an instance."""
-        self.instances.put(instance.id, instance, at)
+        self.instances.put(instance, at)
+
+    def put_snapshot(self, snapshot: Snapshot, at: float) -> None:
+        """Add or replace a snapshot."""
+        self.snapshots.put(snapshot, at)
 
     def disks_of(self, instance_id: str) -> list[Disk]:
         """Return the disks attached to an instance, multi-attach ones too."""
-        return [disk for disk in self.disks if any(a.instance_id == instance_id for a in disk.attachments)]
+        return self.disks.linked(instance_id)
 
     def snapshots_of(self, disk_id: str) -> list[Snapshot]:
         """Return the snapshots of a disk that have not been deleted."""
-        return [row for row in self.snapshots.values() if row.disk_id == disk_id and row.status != "Deleted"]
+        return self.snapshots.linked(disk_id)
 
     # Contents, ids and addresses.
 
@@ -170,3 +122,9 @@ class Cloud:
         """Return a public address of the range kept for documentation."""
         self._addresses += 1
         return f"198.51.100.{self._addresses % 254 + 1}"
+
+
+def _origins(disk: Disk) -> tuple[str, ...]:
+    """Return what a disk belongs to: its instances, and the image and snapshot it was made from."""
+    ids = (*(place.instance_id for place in disk.attachments), disk.image_id, disk.source_snapshot_id)
+    return tuple(key for key in ids if key)

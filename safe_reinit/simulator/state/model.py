@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 LOCAL_CATEGORIES = frozenset({"local_ssd_pro", "local_hdd_pro", "ephemeral", "ephemeral_ssd"})
 """Categories of local disks, which ReInitDisk refuses (ECS API reference, "Local disks")."""
 
+FIXED_CATEGORIES = LOCAL_CATEGORIES | {"elastic_ephemeral_disk_standard", "elastic_ephemeral_disk_premium"}
+"""Categories whose disks can be neither wiped nor snapshotted. Elastic ephemeral ones are a choice: nothing is said."""
+
 
 @dataclass(frozen=True)
 class Attachment:
@@ -54,6 +57,8 @@ class Disk:
     kms_key_id: str = ""
     kms_refusal: str = ""
     never_used: bool = False
+    faulty: bool = False
+    replicated: bool = False
     locks: tuple[str, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
     wipe_seconds: float = 60.0
@@ -94,6 +99,10 @@ class Instance:
     wants_public_ip: bool = False
     dedicated_host_id: str = ""
     ignores_stop: bool = False
+    stock: str = ""
+    login_as_non_root: bool = False
+    scaling_group: str = ""
+    lifecycle: str = "InService"
     locks: tuple[str, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
     stop_seconds: float = 30.0
@@ -120,6 +129,7 @@ class Snapshot:
     retention_days: int | None = None
     encrypted: bool = False
     description: str = ""
+    code_when_deleted: str = "InvalidSourceSnapshot"
     tags: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -149,6 +159,9 @@ class Image:
     size: int
     public: bool = False
     supports_io_optimized: bool = True
+    login_as_non_root: bool = False
+    snapshot_id: str = ""
+    code_when_deleted: str = ""
     tags: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -164,3 +177,4 @@ class KeyPair:
     name: str
     created: float
     fingerprint: str
+    tags: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Stopping and starting instances."""
+"""Stopping, starting and restarting instances."""
 
 from __future__ import annotations
 
@@ -6,56 +6,117 @@ import math
 from dataclasses import replace
 
 from safe_reinit.simulator.errors import Refusal
+from safe_reinit.simulator.state import scaling, snapshots
 from safe_reinit.simulator.state.cloud import Cloud
-from safe_reinit.simulator.state.model import Instance
-
-FINANCIAL = frozenset({"financial", "recycling", "refunded", "dedicatedhostfinancial"})
-"""Lock reasons that mean unpaid bills."""
+from safe_reinit.simulator.state.conditions import keys_work, unlocked
+from safe_reinit.simulator.state.model import LOCAL_CATEGORIES, Instance
 
 
-def may_stop(instance: Instance, now: float, *, force: bool) -> None:
-    """Refuse as StopInstance does.
+def may_stop(cloud: Cloud, instance: Instance, now: float, *, force: bool, confirmed: bool = False) -> None:
+    """Refuse as StopInstance does, in this order (choice): locks and money, state, disks, keys, local disks.
 
-    A forced stop is taken while the instance is still Stopping (choice: nothing is documented about it).
+    A forced stop is taken while the instance is still Stopping (choice: nothing is documented about it). An instance
+    with local disks wants ConfirmStop.
     """
-    _unlocked(instance, now, "InstanceExpiredOrInArrears")
+    unlocked(cloud, [instance], now, "InstanceExpiredOrInArrears", "InstanceExpiredOrInArrears")
     if instance.status != "Running" and not (force and instance.status == "Stopping"):
         raise Refusal("IncorrectInstanceStatus")
+    disks = cloud.disks_of(instance.id)
+    if any(disk.faulty for disk in disks):
+        raise Refusal("DiskError", status=400)
+    keys_work(disks)
+    if not confirmed and any(disk.category in LOCAL_CATEGORIES for disk in disks):
+        raise Refusal("InstanceType.ParameterMismatch")
 
 
 def stop(cloud: Cloud, instance: Instance, now: float, *, mode: str, force: bool) -> None:
     """Begin to stop: Stopping now, Stopped when its time is over, or never for a guest that ignores the request."""
-    if instance.charge_type == "PrePaid" or not mode:
-        # The economical mode is dropped without an error where it is not supported.
-        mode = "KeepCharging" if instance.charge_type == "PrePaid" else cloud.settings.default_stopped_mode
+    mode = _mode(cloud, instance, mode)
     cloud.put_instance(replace(instance, status="Stopping"), now)
+    _interrupted(cloud, instance, now)
+    scaling.watch(cloud, instance, now)
     deaf = instance.ignores_stop and not force
     due = math.inf if deaf else now + instance.stop_seconds
-    cloud.begin(instance.id, due, lambda at: stopped(cloud, instance.id, at, mode))
+    cloud.timeline.begin(instance.id, due, lambda at: stopped(cloud, instance.id, at, mode))
+
+
+def _mode(cloud: Cloud, instance: Instance, mode: str) -> str:
+    """Decide how it will be Stopped: the economical mode is dropped without an error where it is not supported."""
+    local = any(disk.category in LOCAL_CATEGORIES for disk in cloud.disks_of(instance.id))
+    if instance.charge_type == "PrePaid" or local:
+        return "KeepCharging"
+    return mode or cloud.settings.default_stopped_mode
 
 
 def stopped(cloud: Cloud, instance_id: str, at: float, mode: str) -> None:
     """Make an instance Stopped; in the economical mode its public address is given back."""
     instance = _row(cloud, instance_id)
     address = "" if mode == "StopCharging" else instance.public_ip
-    cloud.put_instance(replace(instance, status="Stopped", stopped_mode=mode, public_ip=address), at)
+    row = replace(instance, status="Stopped", stopped_mode=mode, public_ip=address)
+    cloud.put_instance(row, at)
+    scaling.watch(cloud, row, at)
 
 
 def may_start(cloud: Cloud, instance: Instance, now: float) -> None:
-    """Refuse as StartInstance does.
+    """Refuse as StartInstance does, in this order (choice): locks and money, state, disks, keys, stock.
 
     While one of its disks is ReIniting the instance cannot be started (choice: the reference names no code for it).
+    Stock is wanted only by what was stopped in the economical mode, and always on a dedicated host or as a spot
+    instance, whose resources others may have taken.
     """
-    _unlocked(instance, now, "InstanceExpired")
-    busy = any(disk.status == "ReIniting" for disk in cloud.disks_of(instance.id))
-    if instance.status != "Stopped" or busy:
+    unlocked(cloud, [instance], now, "InstanceExpired", "InsufficientBalance")
+    disks = cloud.disks_of(instance.id)
+    if instance.status != "Stopped" or any(disk.status == "ReIniting" for disk in disks):
         raise Refusal("IncorrectInstanceStatus")
+    if any("financial" in disk.locks for disk in disks):
+        raise Refusal("DiskInArrears")
+    if any(disk.faulty for disk in disks):
+        raise Refusal("DiskError")
+    keys_work(disks)
+    if (instance.stock or cloud.settings.stock) == "none":
+        _scarce(instance)
+
+
+def _scarce(instance: Instance) -> None:
+    if instance.dedicated_host_id:
+        raise Refusal("InvalidDedicatedHost.NotEnoughResource")
+    if instance.spot_strategy != "NoSpot":
+        raise Refusal("OperationDenied.SpotPriceLowerThanPublicPrice")
+    if instance.stopped_mode == "StopCharging":
+        raise Refusal("OperationDenied.NoStock")
 
 
 def start(cloud: Cloud, instance: Instance, now: float) -> None:
     """Begin to start: Starting now, Running when its time is over."""
-    cloud.put_instance(replace(instance, status="Starting", stopped_mode="Not-applicable"), now)
-    cloud.begin(instance.id, now + instance.start_seconds, lambda at: running(cloud, instance.id, at))
+    _starting(cloud, instance, now, now + instance.start_seconds)
+
+
+def _starting(cloud: Cloud, instance: Instance, now: float, due: float) -> None:
+    row = replace(instance, status="Starting", stopped_mode="Not-applicable")
+    cloud.put_instance(row, now)
+    _interrupted(cloud, instance, now)
+    scaling.watch(cloud, row, now)
+    cloud.timeline.begin(instance.id, due, lambda at: running(cloud, instance.id, at))
+
+
+def may_reboot(cloud: Cloud, instance: Instance, now: float) -> None:
+    """Refuse as RebootInstance does: it wants Running, and otherwise what a stop wants."""
+    unlocked(cloud, [instance], now, "InstanceExpiredOrInArrears", "InstanceExpiredOrInArrears")
+    if instance.status != "Running":
+        raise Refusal("IncorrectInstanceStatus")
+    disks = cloud.disks_of(instance.id)
+    if any(disk.faulty for disk in disks):
+        raise Refusal("DiskError")
+    keys_work(disks)
+
+
+def reboot(cloud: Cloud, instance: Instance, now: float, *, force: bool) -> None:
+    """Begin to restart: Starting at once, as documented, for the time of a stop and a start.
+
+    A guest that ignores a graceful stop goes on Running (choice).
+    """
+    if force or not instance.ignores_stop:
+        _starting(cloud, instance, now, now + instance.stop_seconds + instance.start_seconds)
 
 
 def running(cloud: Cloud, instance_id: str, at: float) -> None:
@@ -73,19 +134,19 @@ def running(cloud: Cloud, instance_id: str, at: float) -> None:
         ),
         at,
     )
+    scaling.healthy(cloud, instance_id)
     cloud.write(instance_id, at)
 
 
-def _unlocked(instance: Instance, now: float, unpaid: str) -> None:
-    if "security" in instance.locks:
-        raise Refusal("InstanceLockedForSecurity")
-    expired = instance.charge_type == "PrePaid" and instance.expires is not None and instance.expires < now
-    if expired or FINANCIAL.intersection(instance.locks):
-        raise Refusal(unpaid)
+def _interrupted(cloud: Cloud, instance: Instance, now: float) -> None:
+    """Spoil what is being copied while the instance is stopped or restarted, where the world says so."""
+    if cloud.settings.stop_spoils_snapshots:
+        for disk in cloud.disks_of(instance.id):
+            snapshots.spoil(cloud, disk, now)
 
 
 def _row(cloud: Cloud, instance_id: str) -> Instance:
-    instance = cloud.instances.get(instance_id)
+    instance = cloud.instances.find(instance_id)
     if instance is None:
         raise Refusal("InvalidInstanceId.NotFound")
     return instance

@@ -1,4 +1,4 @@
-"""Making snapshots."""
+"""Making, spoiling and deleting snapshots."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from dataclasses import dataclass, replace
 
 from safe_reinit.simulator.errors import Refusal
 from safe_reinit.simulator.state.cloud import Cloud
-from safe_reinit.simulator.state.model import LOCAL_CATEGORIES, Disk, Snapshot
+from safe_reinit.simulator.state.conditions import keys_work
+from safe_reinit.simulator.state.model import FIXED_CATEGORIES, Disk, Instance, Snapshot
+
+_MOST = 256
+"""Manual snapshots a disk may have."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,7 @@ class Wish:
     name: str = ""
     description: str = ""
     category: str = "standard"
+    kind: str = "user"
     instant_access: bool = False
     instant_access_days: int | None = None
     retention_days: int | None = None
@@ -23,22 +28,36 @@ class Wish:
 
 
 def may_snapshot(cloud: Cloud, disk: Disk) -> None:
-    """Refuse as CreateSnapshot does."""
-    instance = cloud.instances.get(disk.instance_id)
-    if disk.category in LOCAL_CATEGORIES:
+    """Refuse as CreateSnapshot does; the order is a choice."""
+    instance = cloud.instances.find(disk.instance_id)
+    if disk.category in FIXED_CATEGORIES:
         raise Refusal("DiskCategory.OperationNotSupported")
     if "security" in disk.locks or (instance is not None and "security" in instance.locks):
         raise Refusal("InstanceLockedForSecurity")
+    if cloud.settings.arrears:
+        raise Refusal("InvalidAccountStatus.NotEnoughBalance")
+    _states(disk, instance)
+    rows = cloud.snapshots_of(disk.id)
+    if any(row.status == "progressing" for row in rows):
+        raise Refusal("IncorrectDiskStatus.CreatingSnapshot")
+    if sum(1 for row in rows if row.kind == "user") >= _MOST:
+        raise Refusal("QuotaExceed.Snapshot")
+    keys_work([disk])
+    if disk.faulty:
+        raise Refusal("CreateSnapshot.Failed")
+
+
+def _states(disk: Disk, instance: Instance | None) -> None:
     if disk.status not in ("In_use", "Available"):
         raise Refusal("IncorrectDiskStatus")
     if disk.status == "Available" and disk.detached is None:
         raise Refusal("IncorrectDiskStatus.NeverAttached")
     if disk.never_used:
         raise Refusal("IncorrectDiskStatus.NeverUsed")
+    if instance is not None and instance.hibernation:
+        raise Refusal("HibernationConfigured.InstanceOperationForbidden")
     if instance is not None and instance.status not in ("Running", "Stopped"):
         raise Refusal("IncorrectInstanceStatus", status=400)
-    if any(row.status == "progressing" for row in cloud.snapshots_of(disk.id)):
-        raise Refusal("IncorrectDiskStatus.CreatingSnapshot")
 
 
 def create(cloud: Cloud, disk: Disk, wish: Wish, now: float, seconds: float | None = None) -> Snapshot:
@@ -55,6 +74,7 @@ def create(cloud: Cloud, disk: Disk, wish: Wish, now: float, seconds: float | No
         ends=now + span,
         content=disk.content,
         category=wish.category,
+        kind=wish.kind,
         instant_access=wish.instant_access,
         instant_access_days=wish.instant_access_days,
         retention_days=wish.retention_days,
@@ -62,7 +82,7 @@ def create(cloud: Cloud, disk: Disk, wish: Wish, now: float, seconds: float | No
         description=wish.description,
         tags=dict(wish.tags),
     )
-    cloud.snapshots[snapshot.id] = snapshot
+    cloud.put_snapshot(snapshot, now)
     progress(cloud, snapshot)
     return snapshot
 
@@ -70,9 +90,31 @@ def create(cloud: Cloud, disk: Disk, wish: Wish, now: float, seconds: float | No
 def progress(cloud: Cloud, snapshot: Snapshot) -> None:
     """Let a progressing snapshot end at its time."""
 
-    def finish(_at: float) -> None:
-        row = cloud.snapshots[snapshot.id]
-        if row.status == "progressing":
-            cloud.snapshots[snapshot.id] = replace(row, status="accomplished")
+    def finish(at: float) -> None:
+        row = cloud.snapshots.find(snapshot.id)
+        if row is not None and row.status == "progressing":
+            cloud.put_snapshot(replace(row, status="accomplished"), at)
 
-    cloud.begin(snapshot.id, snapshot.ends, finish)
+    cloud.timeline.begin(snapshot.id, snapshot.ends, finish)
+
+
+def spoil(cloud: Cloud, disk: Disk, now: float) -> None:
+    """Let the snapshots of a disk that are in progress fail."""
+    for row in cloud.snapshots_of(disk.id):
+        if row.status == "progressing":
+            cloud.timeline.cancel(row.id)
+            cloud.put_snapshot(replace(row, status="failed"), now)
+
+
+def may_delete(cloud: Cloud, snapshot: Snapshot, *, force: bool) -> None:
+    """Refuse as DeleteSnapshot does: never one that an image needs, and one that made disks only by Force."""
+    if any(image.snapshot_id == snapshot.id and image.status != "Deleted" for image in cloud.images.values()):
+        raise Refusal("SnapshotCreatedImage")
+    if not force and cloud.disks.linked(snapshot.id):
+        raise Refusal("SnapshotCreatedDisk")
+
+
+def delete(cloud: Cloud, snapshot: Snapshot, now: float) -> None:
+    """Delete a snapshot; one in progress is cancelled by it."""
+    cloud.timeline.cancel(snapshot.id)
+    cloud.put_snapshot(replace(snapshot, status="Deleted"), now)

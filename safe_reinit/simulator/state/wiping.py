@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from safe_reinit.simulator.errors import Refusal
 from safe_reinit.simulator.state import power
 from safe_reinit.simulator.state.cloud import Cloud
-from safe_reinit.simulator.state.model import LOCAL_CATEGORIES, Disk, Instance, Overwrite, Snapshot
+from safe_reinit.simulator.state.conditions import keys_work, unlocked
+from safe_reinit.simulator.state.model import FIXED_CATEGORIES, Disk, Image, Instance, Overwrite, Snapshot
 
 _TOO_OLD = 1373932800.0  # the end of 2013-07-15 UTC: "created on or before July 15, 2013"
+_SNAPSHOT_DELETED = "The snapshot which is used to create the specified disk has been deleted."
 _SPECIALS = r"()`~!@#$%^&*\-_+=|{}\[\]:;'<>,.?/"
 _PASSWORD = re.compile(rf"[A-Za-z0-9{_SPECIALS}]{{8,30}}")
 _KINDS = [re.compile(kind) for kind in ("[a-z]", "[A-Z]", "[0-9]", f"[{_SPECIALS}]")]
@@ -28,32 +30,63 @@ class Options:
 def may_reinit(cloud: Cloud, disk: Disk, options: Options, now: float) -> None:
     """Refuse as ReInitDisk does.
 
-    The order is a choice (none is documented): the options, what the disk is, money and locks, states, snapshots, the
-    source it would be made from again, and its encryption key last.
+    No edition of the reference says which refusal comes first, so all of this order is a choice. Before this come the
+    parameters (MissingParameter, InvalidRegionId.MalFormed, InvalidParameter), the right (Forbidden.RAM) and the disk
+    itself (InvalidDiskId.NotFound). Then:
+
+    1. the options for a system disk: InvalidPassword.Malformed, DependencyViolation.WindowsInstance,
+       InvalidKeyPairName.NotFound
+    2. what the disk is: DiskCategory.OperationNotSupported, UserNotInTheWhiteList or InvalidOperation.MultiAttachDisk
+    3. locks and money: InstanceLockedForSecurity, InstanceExpiredOrInArrears
+    4. states: IncorrectDiskStatus, HibernationConfigured.InstanceOperationForbidden, IncorrectInstanceStatus,
+       IncorrectDiskStatus.NeverUsed (edition 2017 only)
+    5. its snapshots: DiskCreatingSnapshot, DiskHasSnapshotsWithInstantAccessEnabled.OperationNotSupported
+    6. what it would be made from again: the codes of a source that is gone, InvalidSnapshot.TooOld,
+       DependencyViolation.IoOptimize, LoginAsNonRoot.*
+    7. its encryption key: InvalidParameter.KMSKeyId.*
+    8. a storage that does not work: InternalError
     """
-    instance = cloud.instances.get(disk.instance_id)
+    instance = cloud.instances.find(disk.instance_id)
     if disk.type == "system" and instance is not None:
         _options(cloud, instance, options)
-    if disk.category in LOCAL_CATEGORIES:
+    _kind(cloud, disk)
+    unlocked(cloud, _both(disk, instance), now, "InstanceExpiredOrInArrears", "InstanceExpiredOrInArrears")
+    _states(cloud, disk, instance)
+    _snapshots(cloud, disk)
+    _source(cloud, disk, instance)
+    keys_work([disk])
+    if disk.faulty:
+        raise Refusal("InternalError")
+
+
+def _both(disk: Disk, instance: Instance | None) -> list[Disk | Instance]:
+    return [disk] if instance is None else [disk, instance]
+
+
+def _kind(cloud: Cloud, disk: Disk) -> None:
+    if disk.category in FIXED_CATEGORIES:
         raise Refusal("DiskCategory.OperationNotSupported")
     if disk.multi_attach:
-        raise Refusal("InvalidOperation.MultiAttachDisk")
-    _unlocked(disk, instance, now)
-    if disk.status != "In_use" or instance is None:
+        # An account that may not use shared block storage at all is told that first.
+        listed = cloud.settings.volume_white_list
+        raise Refusal("InvalidOperation.MultiAttachDisk" if listed else "UserNotInTheWhiteList")
+
+
+def _states(cloud: Cloud, disk: Disk, instance: Instance | None) -> None:
+    if disk.status != "In_use" or instance is None or disk.replicated:
+        # A disk of a replication pair cannot be wiped; no code is documented for it, so this one is a choice.
         raise Refusal("IncorrectDiskStatus")
     if instance.hibernation:
         raise Refusal("HibernationConfigured.InstanceOperationForbidden")
     if instance.status != "Stopped" or instance.starts == 0:
         raise Refusal("IncorrectInstanceStatus")
-    _snapshots(cloud, disk)
-    _source(cloud, disk, instance)
-    if disk.kms_refusal:
-        raise Refusal(f"InvalidParameter.KMSKeyId.{disk.kms_refusal}")
+    if disk.never_used and cloud.settings.edition < 2018:
+        raise Refusal("IncorrectDiskStatus.NeverUsed")
 
 
 def reinit(cloud: Cloud, disk: Disk, options: Options, now: float, request_id: str) -> None:
     """Begin to wipe: the content is gone at once, the disk is In_use again when its time is over."""
-    instance = cloud.instances.get(disk.instance_id)
+    instance = cloud.instances.find(disk.instance_id)
     done = _overwrite(disk, instance, now, request_id, "initial")
     row = replace(disk, status="ReIniting", content="initial", never_used=False, wipes=(*disk.wipes, done))
     cloud.put_disk(row, now)
@@ -64,16 +97,17 @@ def reinit(cloud: Cloud, disk: Disk, options: Options, now: float, request_id: s
 
 def reiniting(cloud: Cloud, disk: Disk, now: float, *, auto_start: bool) -> None:
     """Let a disk that is ReIniting end at its time."""
-    cloud.begin(disk.id, now + disk.wipe_seconds, lambda at: reinited(cloud, disk.id, at, auto_start=auto_start))
+    due = now + disk.wipe_seconds
+    cloud.timeline.begin(disk.id, due, lambda at: reinited(cloud, disk.id, at, auto_start=auto_start))
 
 
 def reinited(cloud: Cloud, disk_id: str, at: float, *, auto_start: bool) -> None:
     """End a wipe; with AutoStartInstance the instance then starts by itself, if it can."""
-    disk = cloud.disks.get(disk_id)
+    disk = cloud.disks.find(disk_id)
     if disk is None:
         return
     cloud.put_disk(replace(disk, status="In_use"), at)
-    instance = cloud.instances.get(disk.instance_id)
+    instance = cloud.instances.find(disk.instance_id)
     if not auto_start or instance is None:
         return
     try:
@@ -81,21 +115,18 @@ def reinited(cloud: Cloud, disk_id: str, at: float, *, auto_start: bool) -> None
     except Refusal:
         return
     power.start(cloud, instance, at)
-    cloud.own_starts.append((at, instance.id))
+    cloud.tell(at, "StartInstance", instance.id)
 
 
 def may_reset(cloud: Cloud, disk: Disk, snapshot: Snapshot, now: float) -> None:
     """Refuse as ResetDisk does."""
-    instance = cloud.instances.get(disk.instance_id)
+    instance = cloud.instances.find(disk.instance_id)
     if snapshot.disk_id != disk.id:
         raise Refusal("InvalidParameter.InconsistentDisk")
     if snapshot.status != "accomplished":
         raise Refusal("IncorrectSnapshotStatus")
-    if disk.category in LOCAL_CATEGORIES:
-        raise Refusal("DiskCategory.OperationNotSupported")
-    if disk.multi_attach:
-        raise Refusal("InvalidOperation.MultiAttachDisk")
-    _unlocked(disk, instance, now)
+    _kind(cloud, disk)
+    unlocked(cloud, _both(disk, instance), now, "InstanceExpiredOrInArrears", "InstanceExpiredOrInArrears")
     if disk.status != "In_use" or instance is None:
         raise Refusal("IncorrectDiskStatus")
     if instance.status != "Stopped":
@@ -106,7 +137,7 @@ def may_reset(cloud: Cloud, disk: Disk, snapshot: Snapshot, now: float) -> None:
 
 def reset(cloud: Cloud, disk: Disk, snapshot: Snapshot, now: float, request_id: str) -> None:
     """Roll the disk back: the call is synchronous, the disk stays In_use (choice: no other state is documented)."""
-    instance = cloud.instances.get(disk.instance_id)
+    instance = cloud.instances.find(disk.instance_id)
     done = _overwrite(disk, instance, now, request_id, snapshot.content)
     cloud.put_disk(replace(disk, content=snapshot.content, resets=(*disk.resets, done)), now)
 
@@ -131,15 +162,6 @@ def _password_is_valid(password: str, *, windows: bool) -> bool:
     return sum(1 for kind in _KINDS if kind.search(password)) >= 3
 
 
-def _unlocked(disk: Disk, instance: Instance | None, now: float) -> None:
-    locks = set(disk.locks) | set(instance.locks if instance else ())
-    if "security" in locks:
-        raise Refusal("InstanceLockedForSecurity")
-    ends = [row.expires for row in (disk, instance) if row is not None and row.charge_type == "PrePaid"]
-    if locks or any(end is not None and end < now for end in ends):
-        raise Refusal("InstanceExpiredOrInArrears")
-
-
 def _snapshots(cloud: Cloud, disk: Disk) -> None:
     snapshots = cloud.snapshots_of(disk.id)
     if any(snapshot.status == "progressing" for snapshot in snapshots):
@@ -148,23 +170,35 @@ def _snapshots(cloud: Cloud, disk: Disk) -> None:
         raise Refusal("DiskHasSnapshotsWithInstantAccessEnabled.OperationNotSupported")
 
 
-def _source(cloud: Cloud, disk: Disk, instance: Instance) -> None:
-    if disk.image_id:
-        _source_image(cloud, disk, instance)
-    elif disk.source_snapshot_id:
-        source = cloud.snapshots[disk.source_snapshot_id]
-        if source.status == "Deleted":
-            # OperationDenied is documented for the same fact; the newer pages put this code first.
-            raise Refusal("InvalidSourceSnapshot")
-        if source.created < _TOO_OLD and disk.detached is not None:
-            raise Refusal("InvalidSnapshot.TooOld")
+def _source(cloud: Cloud, disk: Disk, instance: Instance | None) -> None:
+    image = cloud.images.get(disk.image_id)
+    snapshot = cloud.snapshots.get(disk.source_snapshot_id)
+    if image is not None:
+        _source_image(cloud, disk, instance, image)
+    if snapshot is None:
+        return
+    if snapshot.status == "Deleted":
+        raise _source_gone(cloud, snapshot)
+    if snapshot.created < _TOO_OLD and disk.detached is not None:
+        raise Refusal("InvalidSnapshot.TooOld")
 
 
-def _source_image(cloud: Cloud, disk: Disk, instance: Instance) -> None:
-    image = cloud.images[disk.image_id]
+def _source_gone(cloud: Cloud, snapshot: Snapshot) -> Refusal:
+    """Say that the snapshot was deleted: two codes are documented for it, and one of them changed its text in 2025."""
+    older = snapshot.code_when_deleted == "InvalidSourceSnapshot" and cloud.settings.edition < 2025
+    return Refusal(snapshot.code_when_deleted, _SNAPSHOT_DELETED if older else None)
+
+
+def _source_image(cloud: Cloud, disk: Disk, instance: Instance | None, image: Image) -> None:
     if image.status == "Deleted":
         # Three codes are documented for a missing image; which belongs to which owner is a choice.
         by_owner = {"self": "InvalidImageId.NotFound", "others": "SharedImageDeleted"}
-        raise Refusal(by_owner.get(image.owner, "InvalidDiskId.OperationNotSupported"))
-    if disk.type == "system" and instance.io_optimized and not image.supports_io_optimized:
+        raise Refusal(image.code_when_deleted or by_owner.get(image.owner, "InvalidDiskId.OperationNotSupported"))
+    if disk.type != "system" or instance is None:
+        return
+    if instance.io_optimized and not image.supports_io_optimized:
         raise Refusal("DependencyViolation.IoOptimize")
+    if instance.login_as_non_root and not cloud.settings.login_as_non_root:
+        raise Refusal("LoginAsNonRoot.RegionNotSupport")
+    if instance.login_as_non_root and not image.login_as_non_root:
+        raise Refusal("LoginAsNonRoot.ImageNotSupport")

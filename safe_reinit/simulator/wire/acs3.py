@@ -12,9 +12,21 @@ import hmac
 from safe_reinit.simulator.errors import Refusal, missing
 from safe_reinit.simulator.state.rights import AccessKey
 from safe_reinit.simulator.wire.params import Params
-from safe_reinit.simulator.wire.request import Asked, Keyring, RawRequest, canonical_query, check_date, check_token
+from safe_reinit.simulator.wire.request import (
+    Asked,
+    Keyring,
+    RawRequest,
+    canonical_query,
+    check_date,
+    check_token,
+    octets,
+)
 
 ALGORITHM = "ACS3-HMAC-SHA256"
+
+_HEADERS = ("x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce")
+_MANDATORY = frozenset({"host", *_HEADERS})
+"""What must be signed (choice: the description says that host and all x-acs-* are; SDKs sign more)."""
 
 
 def speaks(raw: RawRequest) -> bool:
@@ -27,14 +39,14 @@ def read(raw: RawRequest) -> Asked:
     return Asked(
         action=raw.headers.get("x-acs-action", ""),
         version=raw.headers.get("x-acs-version", ""),
-        params=Params(raw.pairs()),
+        params=Params(raw.pairs),
     )
 
 
 def verify(raw: RawRequest, keys: Keyring) -> AccessKey:
     """Return the key that signed the request, or raise the gateway's refusal."""
     parts = _authorization(raw.headers["authorization"])
-    for header in ("x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce"):
+    for header in _HEADERS:
         if not raw.headers.get(header):
             raise missing(header)
     key = keys.key(parts["Credential"])
@@ -47,7 +59,7 @@ def verify(raw: RawRequest, keys: Keyring) -> AccessKey:
 
 def canonical_request(raw: RawRequest, signed: list[str]) -> str:
     """Build the canonical request over the headers the request says it signed."""
-    query = canonical_query(raw.query_pairs(raw.target.partition("?")[2]))
+    query = canonical_query(raw.query_pairs)
     headers = "".join(f"{name}:{raw.headers.get(name, '').strip()}\n" for name in signed)
     payload = hashlib.sha256(raw.body).hexdigest()
     return f"{raw.method}\n{raw.path or '/'}\n{query}\n{headers}\n{';'.join(signed)}\n{payload}"
@@ -55,8 +67,8 @@ def canonical_request(raw: RawRequest, signed: list[str]) -> str:
 
 def sign(canonical: str, secret: str) -> tuple[str, str]:
     """Return the string to sign and its signature."""
-    to_sign = f"{ALGORITHM}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-    return to_sign, hmac.new(secret.encode(), to_sign.encode(), hashlib.sha256).hexdigest()
+    to_sign = f"{ALGORITHM}\n{hashlib.sha256(octets(canonical)).hexdigest()}"
+    return to_sign, hmac.digest(secret.encode(), to_sign.encode(), "sha256").hex()
 
 
 def _authorization(header: str) -> dict[str, str]:
@@ -69,11 +81,13 @@ def _authorization(header: str) -> dict[str, str]:
 
 def _check_signature(raw: RawRequest, parts: dict[str, str], key: AccessKey) -> None:
     signed = parts["SignedHeaders"].lower().split(";")
+    if not _MANDATORY.issubset(signed):
+        raise Refusal("IncompleteSignature")
     canonical = canonical_request(raw, signed)
     to_sign, expected = sign(canonical, key.secret)
     payload = raw.headers.get("x-acs-content-sha256", "")
-    honest = hmac.compare_digest(payload.encode(), canonical.rpartition("\n")[2].encode())
-    if not honest or not hmac.compare_digest(expected.encode(), parts["Signature"].encode()):
+    honest = payload == canonical.rpartition("\n")[2]
+    if not honest or not hmac.compare_digest(expected.encode(), octets(parts["Signature"])):
         # Real gateways echo what they signed, parameters and all; a client must be able to live with that.
         raise Refusal(
             "SignatureDoesNotMatch",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -14,6 +15,11 @@ from safe_reinit.simulator.wire.request import Asked
 JSON_TYPE = "application/json;charset=utf-8"
 XML_TYPE = "text/xml;charset=utf-8"
 Body = Mapping[str, object]
+
+_JSON = json.JSONEncoder(ensure_ascii=False).encode
+
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no XML document may have, in what a client sent and an error repeats."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ def _reply(asked: Asked, status: int, root: str, body: Body) -> Reply:
     if asked.format == "JSON":
         return Reply(status, dump(body))
     text = f'<?xml version="1.0" encoding="UTF-8"?>{_element(root, body)}'
-    return Reply(status, text.encode(), content_type=XML_TYPE)
+    return Reply(status, _NO_XML.sub("?", text).encode(), content_type=XML_TYPE)
 
 
 def _element(name: str, value: object) -> str:
@@ -68,4 +74,4 @@ def _element(name: str, value: object) -> str:
 
 def dump(value: object) -> bytes:
     """Encode as JSON in UTF-8."""
-    return json.dumps(value, ensure_ascii=False).encode()
+    return _JSON(value).encode("utf-8", "replace")

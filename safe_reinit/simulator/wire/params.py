@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 
 from safe_reinit.simulator.errors import Refusal, invalid, missing
 
 _ID_LISTS = ("DiskIds", "InstanceIds", "SnapshotIds", "SnapshotLinkIds")
+_REPEATED_IDS = ("InstanceId", "DiskId", "ResourceId")
 _SINGLE_IDS = ("DiskId", "InstanceId", "SnapshotId", "SnapshotLinkId", "KeyPairName")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+_PLACE = re.compile(r"[0-9]{1,9}")
+_TAG = re.compile(r"Tag\.([0-9]{1,9})\.(?:Key|Value)")
 
 
 class Params:
@@ -44,20 +49,19 @@ class Params:
         value = self._values.get(name)
         if not value:
             return None
-        try:
-            return int(value)
-        except ValueError:
-            raise invalid(name) from None
+        if not _NUMBER.fullmatch(value):
+            raise invalid(name)
+        return int(value)
 
     def choice(self, name: str, allowed: Iterable[str], code: str) -> str:
         """Return one of the allowed words (compared without case, returned as allowed), or empty; else refuse."""
-        value = self.text(name)
+        value = self.text(name).lower()
+        if not value:
+            return ""
         for word in allowed:
-            if word.lower() == value.lower():
+            if word.lower() == value:
                 return word
-        if value:
-            raise Refusal(code)
-        return ""
+        raise Refusal(code)
 
     def ids(self, name: str, *, malformed: str, too_many: str) -> list[str] | None:
         """Return a JSON array of at most 100 ids, or None if it was not given; an empty array is an empty list."""
@@ -78,33 +82,34 @@ class Params:
     def _numbered(self, name: str) -> Iterator[tuple[int, str]]:
         prefix = f"{name}."
         for key, value in self._values.items():
-            number = key[len(prefix) :]
-            if key.startswith(prefix) and number.isdigit():
-                yield int(number), value
+            if key.startswith(prefix) and _PLACE.fullmatch(key, len(prefix)):
+                yield int(key[len(prefix) :]), value
 
-    def tags(self) -> list[tuple[str, str]]:
-        """Return `Tag.N.Key` and `Tag.N.Value`; an empty value stands for any."""
-        found = []
-        for number in range(1, 21):
-            key = self.text(f"Tag.{number}.Key")
-            if key:
-                found.append((key, self.text(f"Tag.{number}.Value")))
-        return found
+    def tags(self, too_many: str = "InvalidTagCount") -> list[tuple[str, str]]:
+        """Return `Tag.N.Key` and `Tag.N.Value`, at most 20; an empty value stands for any."""
+        places = {int(match[1]) for match in map(_TAG.fullmatch, self._values) if match}
+        if len(places) > 20:
+            raise Refusal(too_many)
+        found = [(self.text(f"Tag.{place}.Key"), self.text(f"Tag.{place}.Value")) for place in sorted(places)]
+        if any(value and not key for key, value in found):
+            raise Refusal("InvalidTag.Mismatch")
+        return [(key, value) for key, value in found if key]
 
-    def subjects(self) -> list[str]:
+    def subjects(self) -> tuple[str, ...]:
         """Return the ids the call is about, for the record and for rights; malformed lists count as none."""
         found = [self._values[name] for name in _SINGLE_IDS if self._values.get(name)]
-        found += self.repeated("InstanceId") + self.repeated("DiskId")
+        for name in _REPEATED_IDS:
+            found += self.repeated(name)
         found += [image for image in self.text("ImageId").split(",") if image]
         for name in _ID_LISTS:
             found += _strings(self._values.get(name, ""))
-        return found
+        return tuple(found)
 
 
 def _strings(text: str) -> list[str]:
     """Read a JSON array of strings; anything else is an empty list."""
     try:
-        found = json.loads(text)
-    except ValueError:
+        found = json.loads(text) if text else []
+    except (ValueError, RecursionError):
         return []
     return found if isinstance(found, list) and all(isinstance(item, str) for item in found) else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property, lru_cache
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl, quote
 
@@ -28,26 +29,42 @@ class RawRequest:
     headers: Mapping[str, str]
     body: bytes
 
-    @property
+    @cached_property
     def path(self) -> str:
-        """The target without its query."""
-        return self.target.partition("?")[0]
+        """The target without its query, and without the host that a proxy's client puts before it."""
+        path = self.target.partition("?")[0]
+        return "/" + path.partition("://")[2].partition("/")[2] if "://" in path else path
 
+    def check_method(self) -> None:
+        """Refuse another method than GET and POST."""
+        if self.method not in ("GET", "POST"):
+            raise Refusal("UnsupportedHTTPMethod")
+
+    @property
+    def query(self) -> str:
+        """The target's query."""
+        return self.target.partition("?")[2]
+
+    @cached_property
     def pairs(self) -> list[tuple[str, str]]:
         """All parameters, of the query and of a form body, decoded, empty values kept."""
-        query = self.target.partition("?")[2]
-        return [*self.query_pairs(query), *self.form_pairs()]
+        return [*self.query_pairs, *self.form_pairs()]
 
-    @staticmethod
-    def query_pairs(query: str) -> list[tuple[str, str]]:
-        """Decode a query or a form; `+` is a space."""
-        return parse_qsl(query, keep_blank_values=True)
+    @cached_property
+    def query_pairs(self) -> list[tuple[str, str]]:
+        """The parameters of the query, decoded."""
+        return _decoded(self.query)
 
     def form_pairs(self) -> list[tuple[str, str]]:
         """Decode the body if it is a form."""
         if "x-www-form-urlencoded" not in self.headers.get("content-type", ""):
             return []
-        return self.query_pairs(self.body.decode("utf-8", "replace"))
+        return _decoded(self.body.decode("utf-8", "replace"))
+
+
+def _decoded(query: str) -> list[tuple[str, str]]:
+    """Decode a query or a form; `+` is a space."""
+    return parse_qsl(query, keep_blank_values=True)
 
 
 @dataclass(frozen=True)
@@ -58,6 +75,16 @@ class Asked:
     version: str
     params: Params
     format: Format = "JSON"
+
+    @cached_property
+    def subjects(self) -> tuple[str, ...]:
+        """The ids the call is about."""
+        return self.params.subjects()
+
+    @cached_property
+    def dry_run(self) -> bool:
+        """Whether it asks only whether it would be done."""
+        return self.params.text("DryRun").lower() == "true"
 
 
 class Keyring(Protocol):
@@ -72,9 +99,15 @@ class Keyring(Protocol):
         ...
 
 
+@lru_cache(maxsize=4096)
 def encode(text: str) -> str:
     """Percent-encode by RFC 3986: all but letters, digits, `-`, `_`, `.` and `~`."""
-    return quote(text, safe="~")
+    return quote(text, safe="~", errors="surrogateescape")
+
+
+def octets(text: str) -> bytes:
+    """Turn text back into the bytes that came; what was no UTF-8 came as lone surrogates."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def canonical_query(pairs: list[tuple[str, str]]) -> str:
@@ -85,11 +118,16 @@ def canonical_query(pairs: list[tuple[str, str]]) -> str:
 def check_date(text: str) -> None:
     """Refuse a signature's date that is not within 15 minutes of the real time."""
     try:
-        date = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        moment = _moment(text)
     except ValueError:
         raise Refusal("InvalidTimeStamp.Format") from None
-    if abs(date.timestamp() - real_now()) > _WINDOW:
+    if abs(moment - real_now()) > _WINDOW:
         raise Refusal("InvalidTimeStamp.Expired")
+
+
+@lru_cache(maxsize=1024)
+def _moment(text: str) -> float:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp()
 
 
 def check_token(key: AccessKey, token: str) -> None:

@@ -7,7 +7,6 @@ key, date, signature, token, nonce.
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 
 from safe_reinit.simulator.errors import Refusal, missing
@@ -22,6 +21,7 @@ from safe_reinit.simulator.wire.request import (
     check_date,
     check_token,
     encode,
+    octets,
 )
 
 _MANDATORY = ("Action", "Version", "AccessKeyId", "Signature", "SignatureNonce", "Timestamp")
@@ -29,7 +29,7 @@ _MANDATORY = ("Action", "Version", "AccessKeyId", "Signature", "SignatureNonce",
 
 def read(raw: RawRequest) -> Asked:
     """Read what is asked for, before anything is verified. Without Format the answer is XML, as documented."""
-    params = Params(raw.pairs())
+    params = Params(raw.pairs)
     answer: Format = "JSON" if params.text("Format").upper() == "JSON" else "XML"
     return Asked(
         action=params.text("Action") or raw.headers.get("x-acs-action", ""),
@@ -41,7 +41,7 @@ def read(raw: RawRequest) -> Asked:
 
 def verify(raw: RawRequest, keys: Keyring) -> AccessKey:
     """Return the key that signed the request, or raise the gateway's refusal."""
-    params = Params(raw.pairs())
+    params = Params(raw.pairs)
     for name in _MANDATORY:
         if not params.given(name):
             raise missing(name)
@@ -50,7 +50,7 @@ def verify(raw: RawRequest, keys: Keyring) -> AccessKey:
     key = keys.key(params.text("AccessKeyId"))
     check_date(params.text("Timestamp"))
     to_sign = string_to_sign(raw)
-    if not hmac.compare_digest(sign(to_sign, key.secret).encode(), params.text("Signature").encode()):
+    if not hmac.compare_digest(sign(to_sign, key.secret).encode(), octets(params.text("Signature"))):
         # Old SDKs compare the text after the colon with their own, to tell a wrong secret from a wrong signature.
         message = "Specified signature is not matched with our calculation. server string to sign is:"
         raise Refusal("SignatureDoesNotMatch", message + to_sign)
@@ -61,11 +61,10 @@ def verify(raw: RawRequest, keys: Keyring) -> AccessKey:
 
 def string_to_sign(raw: RawRequest) -> str:
     """Build the string over all parameters but Signature, empty ones too."""
-    pairs = [(name, value) for name, value in raw.pairs() if name != "Signature"]
+    pairs = [(name, value) for name, value in raw.pairs if name != "Signature"]
     return f"{raw.method}&%2F&{encode(canonical_query(pairs))}"
 
 
 def sign(to_sign: str, secret: str) -> str:
     """Return the signature of a string."""
-    digest = hmac.new(f"{secret}&".encode(), to_sign.encode(), hashlib.sha1).digest()
-    return base64.b64encode(digest).decode()
+    return base64.b64encode(hmac.digest(f"{secret}&".encode(), octets(to_sign), "sha1")).decode()

@@ -1,0 +1,167 @@
+"""TagResources, UntagResources and ListTagResources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from safe_reinit.simulator.actions.context import Context
+from safe_reinit.simulator.actions.listing import Page, tagged
+from safe_reinit.simulator.errors import Refusal, invalid
+from safe_reinit.simulator.state.cloud import Cloud
+from safe_reinit.simulator.state.model import Disk, Image, Instance, KeyPair, Snapshot
+from safe_reinit.simulator.wire.answers import Body
+
+_TYPES = (
+    *("instance", "disk", "snapshot", "image", "keypair", "securitygroup", "volume", "eni", "ddh", "ddhcluster"),
+    *("launchtemplate", "reservedinstance", "snapshotpolicy", "elasticityassurance", "capacityreservation"),
+)
+"""All types that the reference names; of those after the first five there is nothing here."""
+
+_MOST = 20
+"""Tags a resource may have, and tags in one call."""
+
+_PAGE = Page(50, by_token=True)
+
+Resource = Instance | Disk | Snapshot | Image | KeyPair
+
+
+def tag_resources(ctx: Context) -> Body:
+    """Give resources tags; a key that is there already gets the new value."""
+    kind, ids = _asked(ctx)
+    tags = dict(_tags(ctx))
+    if not tags:
+        raise Refusal("MissingParameter.Tags")
+    rows = _chosen(ctx, kind, ids)
+    if any(len({**row.tags, **tags}) > _MOST for row in rows):
+        raise Refusal("OperationDenied.QuotaExceed")
+    for row in rows:
+        _keep(ctx.cloud, row, {**row.tags, **tags}, ctx.now)
+    return {}
+
+
+def untag_resources(ctx: Context) -> Body:
+    """Take tags away: those named, or with All and none named every one."""
+    kind, ids = _asked(ctx)
+    keys = ctx.params.repeated("TagKey")
+    every = ctx.params.flag("All") and not keys
+    if len(keys) > _MOST:
+        raise Refusal("NumberExceed.Tags")
+    for row in _chosen(ctx, kind, ids):
+        left = {} if every else {key: value for key, value in row.tags.items() if key not in keys}
+        _keep(ctx.cloud, row, left, ctx.now)
+    return {}
+
+
+def list_tag_resources(ctx: Context) -> Body:
+    """List tags by resource, by exact tags or by patterns (`TagFilter.N`), 50 rows a page."""
+    kind, ids = _asked(ctx, needs_ids=False)
+    tags, patterns = _wanted(ctx), _patterns(ctx)
+    if not (ids or tags or patterns):
+        raise Refusal("MissingParameter.Tags")
+    if tags and patterns:
+        raise invalid("TagFilter")
+    found = [
+        {"ResourceType": kind, "ResourceId": key, "TagKey": name, "TagValue": value}
+        for key, row in _rows(ctx, kind).items()
+        if (not ids or key in ids) and tagged(row.tags, tags) and _like(row.tags, patterns)
+        for name, value in row.tags.items()
+    ]
+    page = replace(_PAGE, after=Page.asked(ctx.params, 50, 50).after)
+    shown, paging = page.cut(sorted(found, key=_place), _place)
+    return {"TagResources": {"TagResource": shown}, "NextToken": paging["NextToken"]}
+
+
+def _place(row: Mapping[str, str]) -> str:
+    return f"{row['ResourceId']} {row['TagKey']}"
+
+
+def _asked(ctx: Context, *, needs_ids: bool = True) -> tuple[str, list[str]]:
+    """Read the region, the type and the ids, which must be there and the caller's to tag."""
+    ctx.in_region("MissingParameter.RegionId")
+    if not ctx.params.given("ResourceType"):
+        raise Refusal("MissingParameter.ResourceType")
+    kind = ctx.params.choice("ResourceType", _TYPES, "InvalidResourceType.NotFound")
+    ids = ctx.params.repeated("ResourceId")
+    if needs_ids and not ids:
+        ctx.params.required("ResourceId.1")
+    if len(ids) > 50:
+        raise Refusal("NumberExceed.ResourceIds")
+    if needs_ids:
+        ctx.require(*ids)
+    return kind, ids
+
+
+def _tags(ctx: Context) -> list[tuple[str, str]]:
+    """Read the tags to give, which have more rules than those to look for."""
+    tags = ctx.params.tags("NumberExceed.Tags")
+    if len({key for key, _ in tags}) < len(tags):
+        raise Refusal("Duplicate.TagKey")
+    for key, value in tags:
+        if len(key) > 128 or key.startswith(("aliyun", "acs:")) or "http://" in key or "https://" in key:
+            raise Refusal("InvalidTagKey.Malformed")
+        if len(value) > 128 or value.startswith("acs:") or "http://" in value or "https://" in value:
+            raise Refusal("InvalidTagValue.Malformed")
+    return tags
+
+
+def _wanted(ctx: Context) -> list[tuple[str, str]]:
+    """Read the tags to look for; a value without a key has a code of its own here."""
+    try:
+        return ctx.params.tags("NumberExceed.Tags")
+    except Refusal as refusal:
+        raise Refusal("InvalidParameter.TagValue") if refusal.code == "InvalidTag.Mismatch" else refusal from None
+
+
+def _patterns(ctx: Context) -> list[tuple[str, list[str]]]:
+    """Read TagFilter.N.TagKey and TagFilter.N.TagValues.M."""
+    names = [(f"TagFilter.{place}.TagKey", f"TagFilter.{place}.TagValues") for place in range(1, 6)]
+    return [(ctx.params.text(key), ctx.params.repeated(values)) for key, values in names if ctx.params.given(key)]
+
+
+def _like(tags: Mapping[str, str], patterns: Iterable[tuple[str, list[str]]]) -> bool:
+    """Tell whether each pattern has a tag: a key like it, or just that key with a value like one of its values."""
+    return all(
+        any(
+            fnmatchcase(key, wanted) and (not values or any(fnmatchcase(value, each) for each in values))
+            for key, value in tags.items()
+        )
+        for wanted, values in patterns
+    )
+
+
+def _rows(ctx: Context, kind: str) -> dict[str, Resource]:
+    """Return the resources of a type that the caller may see, by id."""
+    cloud = ctx.cloud
+    tables: dict[str, Iterable[Resource]] = {
+        "instance": cloud.instances,
+        "disk": cloud.disks,
+        "snapshot": cloud.snapshots,
+        "image": cloud.images.values(),
+        "keypair": cloud.key_pairs.values(),
+    }
+    rows = {row.name if isinstance(row, KeyPair) else row.id: row for row in tables.get(kind, ())}
+    there = {key: row for key, row in rows.items() if isinstance(row, KeyPair) or row.status != "Deleted"}
+    return {key: row for key, row in there.items() if ctx.sees(key)}
+
+
+def _chosen(ctx: Context, kind: str, ids: Iterable[str]) -> list[Resource]:
+    rows = _rows(ctx, kind)
+    if not set(ids) <= set(rows):
+        raise Refusal("InvalidResourceId.NotFound")
+    return [rows[key] for key in dict.fromkeys(ids)]
+
+
+def _keep(cloud: Cloud, row: Resource, tags: dict[str, str], now: float) -> None:
+    """Put a resource back with other tags."""
+    if isinstance(row, Instance):
+        cloud.put_instance(replace(row, tags=tags), now)
+    elif isinstance(row, Disk):
+        cloud.put_disk(replace(row, tags=tags), now)
+    elif isinstance(row, Snapshot):
+        cloud.put_snapshot(replace(row, tags=tags), now)
+    elif isinstance(row, Image):
+        cloud.images[row.id] = replace(row, tags=tags)
+    else:
+        cloud.key_pairs[row.name] = replace(row, tags=tags)

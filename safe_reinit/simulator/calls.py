@@ -1,0 +1,52 @@
+"""The record of everything that was asked, for whoever judges a client."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from safe_reinit.simulator.state.clock import millisecond_text, real_now, second_text
+
+Source = Literal["api", "console", "world"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call, as `GET /_simulator/state` shows it. `http_status` None: there was no answer."""
+
+    at: float
+    action: str
+    subject: tuple[str, ...]
+    http_status: int | None = 200
+    code: str = ""
+    request_id: str = ""
+    dry_run: bool = False
+    fault: str | None = None
+    source: Source = "api"
+
+    def line(self) -> str:
+        """Say it in one line: action, subject, answer."""
+        answer = "no answer" if self.http_status is None else str(self.http_status)
+        words = [self.action or "(no action)", *self.subject, "->", answer, self.code]
+        words += ["(dry run)"] if self.dry_run else []
+        words += [f"(fault: {self.fault})"] if self.fault else []
+        # What a client sent is shown, whatever it is, but never as a line of its own or as a terminal's command.
+        return "".join(char if char.isprintable() else "?" for char in " ".join(word for word in words if word))
+
+
+class Calls:
+    """All calls, oldest first; kept as they come and put into words only when somebody looks."""
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[float, Call]] = []
+
+    def add(self, call: Call) -> None:
+        """Keep one call, as made in this moment of real time."""
+        self._kept.append((real_now(), call))
+
+    def json(self) -> list[dict[str, object]]:
+        """Return all calls as the state shows them."""
+        return [
+            {**asdict(call), "subject": list(call.subject), "at": second_text(call.at), "real_at": millisecond_text(at)}
+            for at, call in self._kept
+        ]

@@ -1,0 +1,39 @@
+"""What several operations refuse for the same reasons: locks, unpaid bills, keys that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from safe_reinit.simulator.errors import Refusal
+from safe_reinit.simulator.state.cloud import Cloud
+from safe_reinit.simulator.state.model import Disk, Instance
+
+FINANCIAL = frozenset({"financial", "recycling", "refunded", "dedicatedhostfinancial"})
+"""Lock reasons that mean unpaid bills."""
+
+
+def unlocked(cloud: Cloud, rows: Iterable[Disk | Instance], now: float, unpaid: str, indebted: str) -> None:
+    """Refuse what is locked for security, then what is expired or locked for money, then an account in arrears.
+
+    `unpaid` and `indebted` are the codes of the latter two. Arrears concern only what is paid by use.
+    """
+    known = list(rows)
+    locks = {reason for row in known for reason in row.locks}
+    if "security" in locks:
+        raise Refusal("InstanceLockedForSecurity")
+    if FINANCIAL & locks or any(expired(row, now) for row in known):
+        raise Refusal(unpaid)
+    if cloud.settings.arrears and any(row.charge_type == "PostPaid" for row in known):
+        raise Refusal(indebted)
+
+
+def expired(row: Disk | Instance, now: float) -> bool:
+    """Tell whether what was paid for in advance has run out."""
+    return row.charge_type == "PrePaid" and row.expires is not None and row.expires < now
+
+
+def keys_work(disks: Iterable[Disk]) -> None:
+    """Refuse if the key of an encrypted disk cannot be used."""
+    for disk in disks:
+        if disk.kms_refusal:
+            raise Refusal(f"InvalidParameter.KMSKeyId.{disk.kms_refusal}")
