@@ -13,18 +13,36 @@ from datetime import datetime, timezone
 from . import aliyun, record, report
 from .aliyun.endpoints import Where
 from .clock import Clock
+from .cloud import Cloud, CloudError
 from .errors import RunRefused, UsageError
+from .failing import refusal_of
 from .interrupt import Interrupt
 from .journal import Journal, JournalError, Lease, LeaseLostError, StoredRun
 from .model import Call, Event, OnUnknown, Outcome, Plan, Record, Report, Secret
 from .model.codec import decode, encode
 from .plan import from_json, to_json
+from .retry import Patient
 from .run import Runner
 
 _STILL_OWED: tuple[Outcome, ...] = ("unknown", "not-restarted", "stranded")
 """The outcomes after which a job stays open, so that it can be resumed and nobody else begins on its instance."""
 _PATIENCE = 35.0
 """Real seconds that a resume waits for the lease of a holder that may be gone."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run to carry to its end."""
+
+    plan: Plan
+    lease: Lease
+    records: Sequence[Record]
+    calls: list[Call]
+    begun: report.Started
+    closed: frozenset[int] = frozenset()
+    """The positions of jobs that came to their end before it was resumed."""
+    closing: bool = False
+    """Whether its jobs end whatever is still owed: a person has said what became of them."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +75,7 @@ class Execution:
         lease = self.journal.begin(run_id, to_json(plan), self.endpoint, self.where.profile, jobs)
         for call in calls:
             lease.tell(_call_event(run_id, call))
-        return self._carry(plan, lease, records, calls, begun, closing=False)
+        return self._carry(_Run(plan, lease, records, calls, begun))
 
     def resume(self, run_id: str, verdict: record.Verdict | None, password: Secret | None) -> Report:
         """Take a run over, carry it on and report; see ``Client.resume``."""
@@ -71,15 +89,13 @@ class Execution:
         except BaseException:
             lease.release()
             raise
-        at = self.clock.time()
-        open_ = [is_open for _, _, is_open in stored.jobs]
-        known = [record.resume(each, at) if is_open else each for each, is_open in zip(known, open_, strict=True)]
-        if verdict is not None:
-            known = [
-                record.judge(each, verdict) if is_open else each for each, is_open in zip(known, open_, strict=True)
-            ]
+        closed = frozenset(position for position, (_, _, is_open) in enumerate(stored.jobs) if not is_open)
+        for position in set(range(len(known))) - closed:
+            gone_on = record.resume(known[position], self.clock.time())
+            known[position] = record.judge(gone_on, verdict) if verdict else gone_on
         begun = report.started(_moment(stored.started_at))
-        return self._carry(plan, lease, known, calls, begun, closing=verdict is not None)
+        run = _Run(plan, lease, known, calls, begun, closed, closing=verdict is not None)
+        return self._carry(run, check=self._same_account)
 
     def close(self, run_id: str) -> None:
         """Let the open jobs of a run go without another call: a person decided to plan anew.
@@ -121,20 +137,11 @@ class Execution:
             waited += 1.0
         return lease
 
-    def _carry(
-        self,
-        plan: Plan,
-        lease: Lease,
-        records: Sequence[Record],
-        calls: list[Call],
-        begun: report.Started,
-        *,
-        closing: bool,
-    ) -> Report:
-        run_id = lease.run_id
+    def _carry(self, run: _Run, check: Callable[[Cloud, _Run], None] = lambda _cloud, _run: None) -> Report:
+        run_id, lease = run.lease.run_id, run.lease
 
         def on_call(call: Call) -> None:
-            calls.append(call)
+            run.calls.append(call)
             lease.tell(_call_event(run_id, call))
             self.on_call(call)
 
@@ -145,7 +152,8 @@ class Execution:
 
         bug: Exception | None = None
         with contextlib.closing(aliyun.connect(self.where, on_call)) as cloud:
-            runner = Runner(cloud, self.clock, plan, run_id, on_event, lease, records)
+            check(cloud, run)
+            runner = Runner(cloud, self.clock, run.plan, run_id, on_event, lease, run.records, run.closed)
             with self.interrupt.ending(runner):
                 try:
                     runner()
@@ -153,12 +161,26 @@ class Execution:
                     bug = RunRefused(f"Another process holds run {run_id} now.", hint=f"See safe-reinit show {run_id}.")
                 except Exception as error:  # noqa: BLE001 - even then the report says what is known
                     bug = error
-        told = report.of_run(begun, self.clock.now(), plan, runner.records, calls, run_id=run_id)
+        told = report.of_run(run.begun, self.clock.now(), run.plan, runner.records, run.calls, run_id=run_id)
         if bug is not None:
             told = report.of_bug(told, bug)
-        owed = [position for position, job in enumerate(told.jobs) if job.outcome in _STILL_OWED and not closing]
-        self._end(lease, told, sorted({*owed, *runner.unfinished}))
+        owed = {n for n, job in enumerate(told.jobs) if job.outcome in _STILL_OWED and not run.closing}
+        self._end(lease, told, sorted((owed | set(runner.unfinished)) - run.closed))
         return told
+
+    def _same_account(self, cloud: Cloud, run: _Run) -> None:
+        """See that the credentials are of the account that the run is in, before anything is believed or called."""
+        try:
+            account = Patient(self.clock)(cloud.caller).shown[0].account
+        except CloudError as error:
+            run.lease.release()
+            raise refusal_of(error) from None
+        if account != run.plan.account:
+            run.lease.release()
+            raise RunRefused(
+                f"Run {run.lease.run_id} is of account {run.plan.account}, and these credentials are of {account}.",
+                hint="Use credentials of that account.",
+            )
 
     def _end(self, lease: Lease, told: Report, still_open: Sequence[int]) -> None:
         try:

@@ -91,6 +91,7 @@ class Runner:
         leave: set by somebody who cannot wait for that: the run is left as it stands.
         lease: the right to act for this run; every changed record is written through it before what follows is done.
         begun: the records to go on from, in the order of the plan.
+        closed: the positions of jobs that came to their end before: nothing is looked at or called for them.
         wake: set to end the wait for the next tick.
 
     """
@@ -102,13 +103,14 @@ class Runner:
     on_event: Callable[[Event], None]
     lease: Lease
     begun: Sequence[Record]
+    closed: frozenset[int] = frozenset()
     stop: threading.Event = field(default_factory=threading.Event)
     leave: threading.Event = field(default_factory=threading.Event)
     wake: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._jobs = [
-            _Job(planned, known, position, self.lease, self.stop)
+            _Job(planned, known, position, self.lease, self.stop, ended=position in self.closed)
             for position, (planned, known) in enumerate(zip(self.plan.jobs, self.begun, strict=True))
         ]
 
