@@ -13,8 +13,6 @@ from __future__ import annotations
 from .model import Action, Finish, Observation, PhaseName, Record, Send, Wait, Wipe
 from .record import is_current
 
-_IN_DOUBT = ("accepted", "lost")
-
 
 def decide(record: Record, seen: Observation) -> Action:
     """Tell the next action of a job; ``learn`` has folded ``seen`` into ``record`` already."""
@@ -22,7 +20,7 @@ def decide(record: Record, seen: Observation) -> Action:
         return Finish()
     if _outstanding(record):
         return _wait(record, "an answer", seen)
-    in_doubt = any(wipe.state in _IN_DOUBT for wipe in record.disks)
+    in_doubt = any(wipe.in_doubt and wipe.state != "unknown" for wipe in record.disks)
     unknown = any(wipe.state == "unknown" for wipe in record.disks)
     if (unknown and not in_doubt) or record.start.state in ("done", "failed"):
         return Finish()

@@ -105,10 +105,10 @@ class Execution:
         """
         stored = self._open_run(run_id)
         lease = self._take(run_id)
-        for position, (_, known, is_open) in enumerate(stored.jobs):
-            if is_open:
-                lease.save(position, known, is_open=False)
-        lease.release()
+        plan = from_json(stored.plan, Secret("") if stored.plan["options"]["password"] else None)
+        known = [decode(Record, each) for _, each, _ in stored.jobs]
+        begun = report.started(_moment(stored.started_at))
+        self._end(lease, report.of_run(begun, self.clock.now(), plan, known, (), run_id=run_id), ())
 
     def _open_run(self, run_id: str) -> StoredRun:
         stored = self.journal.run(run_id)
@@ -161,7 +161,11 @@ class Execution:
                     bug = RunRefused(f"Another process holds run {run_id} now.", hint=f"See safe-reinit show {run_id}.")
                 except Exception as error:  # noqa: BLE001 - even then the report says what is known
                     bug = error
-        told = report.of_run(run.begun, self.clock.now(), run.plan, runner.records, run.calls, run_id=run_id)
+        records = list(runner.records)
+        if isinstance(bug, RunRefused):
+            for position in runner.unfinished:
+                records[position] = record.lose_sight(records[position])
+        told = report.of_run(run.begun, self.clock.now(), run.plan, records, run.calls, run_id=run_id)
         if bug is not None:
             told = report.of_bug(told, bug)
         owed = {n for n, job in enumerate(told.jobs) if job.outcome in _STILL_OWED and not run.closing}

@@ -15,7 +15,8 @@ from ..client import Client, connect
 from ..config import Config, resolve
 from ..errors import Error, OutcomeUnknown, RunRefused, UsageError
 from ..journal import StoredRun, default_path
-from ..model import Plan, Report
+from ..model import Plan, Record, Report
+from ..model.codec import decode
 from ..record import Verdict
 from . import consent, history
 from .output import Output, lines, say
@@ -103,7 +104,7 @@ def _wipe_again(
         "dry_run": None,
     }
     with Progress(config, client.region) as progress:
-        return _plan_and_run(client, config, again, password, output, progress, replacing=stored.run_id)
+        return _plan_and_run(client, config, again, password, output, progress, replacing=stored)
 
 
 def _plan_and_run(  # noqa: PLR0913 - the parts of one command
@@ -114,7 +115,7 @@ def _plan_and_run(  # noqa: PLR0913 - the parts of one command
     output: Output,
     progress: Progress,
     *,
-    replacing: str | None = None,
+    replacing: StoredRun | None = None,
 ) -> int:
     begun = report.started(output.began, client.region, config["reason"])
     plan = client.plan(
@@ -124,6 +125,8 @@ def _plan_and_run(  # noqa: PLR0913 - the parts of one command
         password=password,
         on_call=progress.call,
     )
+    if replacing is not None:
+        plan = _keep_promise(plan, replacing)
     progress.findings(plan)
     if flags.get("dry_run"):
         return _tell_plan(client, plan, begun, output)
@@ -138,7 +141,7 @@ def _plan_and_run(  # noqa: PLR0913 - the parts of one command
             error.report = report.of_plan(begun, output.now(), plan, calls, dry_run=False, error=error)
             raise
         if replacing is not None:
-            client.abandon(replacing)
+            client.abandon(replacing.run_id)
     with signals(progress) as interrupt:
         told = client.run(
             plan,
@@ -150,6 +153,22 @@ def _plan_and_run(  # noqa: PLR0913 - the parts of one command
     progress.close()
     output.report(told)
     return told.exit_code
+
+
+def _keep_promise(plan: Plan, before: StoredRun) -> Plan:
+    """Owe a machine that an earlier run stopped what that run promised: it is started after this one's wipe."""
+    stopped = {
+        known.instance_id
+        for known in (decode(Record, each) for _, each, _ in before.jobs)
+        if known.power_before == "Running" and known.stop.state == "done"
+    }
+    jobs = tuple(
+        replace(job, power_promised="Running", will_start=True)
+        if job.instance_id in stopped and job.power_before == "Stopped" and not plan.options.leave_stopped
+        else job
+        for job in plan.jobs
+    )
+    return replace(plan, jobs=jobs)
 
 
 def _tell_plan(client: Client, plan: Plan, begun: Any, output: Output) -> int:  # noqa: ANN401 - a note of the beginning

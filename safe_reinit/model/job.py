@@ -71,6 +71,8 @@ class Step:
     """Looks since ``at``."""
     lost: bool = False
     """Whether an answer was ever lost, so that what is seen later may be its doing."""
+    start_time: datetime | None = None
+    """The instance's StartTime when it was intended: another one means that somebody started it since."""
 
 
 WipeState = Literal["todo", "asked", "accepted", "lost", "refused", "unknown", "done"]
@@ -107,6 +109,13 @@ class Wipe:
     """Whether the looks since it was asked were ever too far apart to prove that nobody used the machine."""
     used: bool = False
     """Whether a start or another attachment was seen since it was asked: never forgiven."""
+    acknowledged: bool = False
+    """Whether ECS accepted it, or was seen doing it."""
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether nobody can say now what became of the disk: also where a lost answer may yet be asked again."""
+        return self.state in ("asked", "accepted", "lost", "unknown") or (self.state == "todo" and self.losses > 0)
 
 
 @dataclass(frozen=True)
@@ -167,8 +176,8 @@ class Record:
         """The power state owed for the state reached; ``--leave-stopped`` holds only after a wipe."""
         if self.power_before == "Stopped":
             return "Stopped"
-        in_doubt = any(wipe.state not in ("todo", "refused") for wipe in self.disks)
-        return "Stopped" if self.leave_stopped and in_doubt else "Running"
+        wiped = any(wipe.state == "done" or wipe.in_doubt for wipe in self.disks)
+        return "Stopped" if self.leave_stopped and wiped else "Running"
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ an intended start is never taken back.
 from .answered import accepted, intend, lost, refused
 from .resumed import Verdict, judge, resume
 from .seen import learn
-from .state import SETTLING, SETTLING_READS, begin, fail, interrupt, is_current, outcome, stuck
+from .state import SETTLING, SETTLING_READS, begin, fail, interrupt, is_current, lose_sight, outcome, stuck
 
 __all__ = [
     "SETTLING", "SETTLING_READS", "Verdict", "accepted", "begin", "fail", "intend", "interrupt", "is_current", "judge",
-    "learn", "lost", "outcome", "refused", "resume", "stuck",
+    "learn", "lose_sight", "lost", "outcome", "refused", "resume", "stuck",
 ]  # fmt: skip

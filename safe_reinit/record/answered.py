@@ -26,9 +26,15 @@ def intend(record: Record, send: Send, seen: Observation) -> Record:
         return open_phase(record, "reinit", seen.when)
     step = _step(record, send)
     asked = replace(
-        step, state="asked", tries=step.tries + 1, due=None, reads=0, moving=False,
+        step,
+        state="asked",
+        tries=step.tries + 1,
+        due=None,
+        reads=0,
+        moving=False,
         first_at=seen.at if step.first_at is None else step.first_at,
-    )  # fmt: skip
+        start_time=seen.instance.start_time if seen.instance else None,
+    )
     record = replace(_with_step(record, send, asked), instance_status="")  # what was seen before it says no more
     return (
         record if send.force else open_phase(record, "start" if send.action == "StartInstance" else "stop", seen.when)
@@ -38,8 +44,14 @@ def intend(record: Record, send: Send, seen: Observation) -> Record:
 def accepted(record: Record, send: Send, at: float) -> Record:
     """Note that ECS accepted a call."""
     if send.action == "ReInitDisk":
-        return _with_wipe(record, send.subject, lambda wipe: replace(wipe, state="accepted", at=at, reads=0))
+        return _with_wipe(
+            record, send.subject, lambda wipe: replace(wipe, state="accepted", at=at, reads=0, acknowledged=True)
+        )
     return _with_step(record, send, replace(_step(record, send), state="accepted", at=at))
+
+
+def _acknowledged(at: float) -> Callable[[Wipe], Wipe]:
+    return lambda wipe: replace(wipe, state="accepted", at=at, reads=0, acknowledged=True)
 
 
 def lost(record: Record, send: Send, at: float) -> Record:
@@ -72,7 +84,9 @@ def _refused_wipe(record: Record, disk_id: str, failure: Failure, at: float, due
     """Note a proven refusal; the fence it was asked behind stands no more, since nothing was done behind it."""
     wipe = next(wipe for wipe in record.disks if wipe.disk_id == disk_id)
     if wipe.reiniting:  # seen while it was asked: whatever refused this request, the disk is being reinitialised
-        return _with_wipe(record, disk_id, lambda each: replace(each, state="accepted", at=at, reads=0))
+        return _with_wipe(
+            record, disk_id, lambda each: replace(each, state="accepted", at=at, reads=0, acknowledged=True)
+        )
     since = at if wipe.refused_since is None else wipe.refused_since
     window = record.limits.snapshot if failure.code == "DiskCreatingSnapshot" else record.limits.retry
     if due is not None and due - since <= window and not record.turned_back:

@@ -46,16 +46,20 @@ def _wipe(wipe: Wipe, at: float) -> Wipe:
     if wipe.state == "asked":
         return replace(wipe, state="lost", losses=wipe.losses + 1, at=at, reads=0)
     if wipe.state == "unknown" and wipe.tries:
-        return replace(wipe, state="lost", at=at, reads=0)
+        return replace(wipe, state="accepted" if wipe.acknowledged else "lost", at=at, reads=0)
     return replace(wipe, at=at, reads=0) if wipe.state in ("accepted", "lost") else wipe
 
 
 def _step(step: Step, at: float) -> Step:
-    if step.state in ("asked", "accepted", "lost"):
-        return replace(step, state="lost", first_at=at, at=at, reads=0, moving=False)
+    if step.state == "accepted":  # it was answered, so it is not asked again
+        return replace(step, first_at=at, at=at, moving=False)
+    if step.state in ("asked", "lost"):
+        return replace(step, state="lost", first_at=at, at=at, reads=0, moving=False, lost=True)
     return replace(step, first_at=at, due=at) if step.state == "again" else step
 
 
 def _start(step: Step, at: float) -> Step:
     """Ask a start that was given up again: that is what a resume is for."""
-    return replace(step, state="again", first_at=at, due=at) if step.state == "failed" else _step(step, at)
+    if step.state != "failed":
+        return _step(step, at)
+    return replace(step, state="again", first_at=at, due=at, reads=0, moving=False)

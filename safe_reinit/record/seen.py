@@ -23,7 +23,7 @@ def learn(record: Record, seen: Observation) -> Record:
             record = _learn_snapshots(record, seen)
             record = _learn_power(record, seen.instance.status, seen)
         record = _learn_wipes(record, seen)
-    record = _learn_limits(record, seen)
+    record = _close_doubts(_learn_limits(record, seen), seen)
     if record.turned_back_at is None and _only_power_is_left(record):
         record = replace(record, turned_back_at=seen.at)
     return _close_reinit(record, seen.when)
@@ -118,7 +118,8 @@ def _learn_stop(record: Record, status: str, seen: Observation) -> Record:
         return close_phase(replace(record, stop=replace(stop, state="done")), "stop", seen.when, "ok")
     if status == "Stopping":
         return replace(record, stop=replace(stop, state="accepted", moving=True))
-    if status != "Running" or stop.moving:
+    started = seen.instance is not None and stop.start_time != seen.instance.start_time
+    if status != "Running" or stop.moving or started:
         message = f"{record.instance_id} went to {status} instead of Stopped: somebody else is using the instance."
         return close_phase(
             fail(replace(record, stop=replace(stop, state="failed")), Failure(None, message)),
@@ -156,16 +157,7 @@ def _settle_lost(step: Step, at: float) -> Step:
 
 
 def _learn_wipes(record: Record, seen: Observation) -> Record:
-    before = record.disks
-    after = tuple(_learn_wipe(_watch(wipe, seen), seen, record) for wipe in before)
-    if record.turned_back:  # what may not be asked again stays as much in doubt as its lost answer left it
-        after = tuple(
-            replace(each, state="unknown") if each.state == "todo" and each.losses else each for each in after
-        )
-    record = replace(record, disks=after)
-    for old, new in zip(before, record.disks, strict=True):
-        if new.state == "unknown" and old.state != "unknown":
-            record = fail(record, _unknown_wipe(new.disk_id, seen.disks.get(new.disk_id), old))
+    record = _with_wipes(record, seen, tuple(_learn_wipe(_watch(wipe, seen), seen, record) for wipe in record.disks))
     if record.turned_back or record.start.state != "none":
         return record
     for wipe in _todo(record):
@@ -174,6 +166,29 @@ def _learn_wipes(record: Record, seen: Observation) -> Record:
             where = f"{disk.status} on {disk.instance_id or 'no instance'}"
             return fail(record, Failure(None, f"{disk.disk_id}: In_use on {record.instance_id} -> {where}."))
     return record
+
+
+def _with_wipes(record: Record, seen: Observation, wipes: tuple[Wipe, ...]) -> Record:
+    """Change the wipes, and tell of each that cannot be known any more."""
+    before, record = record.disks, replace(record, disks=wipes)
+    for old, new in zip(before, wipes, strict=True):
+        if new.state == "unknown" and old.state != "unknown":
+            record = fail(record, _unknown_wipe(new.disk_id, seen.disks.get(new.disk_id), old))
+    return record
+
+
+def _close_doubts(record: Record, seen: Observation) -> Record:
+    """Find that what may not be asked again stays as much in doubt as its lost answer left it."""
+    while True:
+        closed = tuple(
+            replace(wipe, state="unknown")
+            if wipe.state == "todo" and wipe.losses and not _may_resend(wipe, record)
+            else wipe
+            for wipe in record.disks
+        )
+        if closed == record.disks:
+            return record
+        record = _with_wipes(record, seen, closed)  # which turns the job back, and so may close another
 
 
 def _watch(wipe: Wipe, seen: Observation) -> Wipe:
@@ -214,13 +229,7 @@ def _learn_reiniting(wipe: Wipe, at: float) -> Wipe:
         return replace(wipe, state="unknown")
     if wipe.state in ("asked", "accepted"):
         return replace(wipe, reiniting=True, reads=0)
-    return replace(wipe, state="accepted", reiniting=True, reads=0, at=at)
-
-
-def _close_doubt(wipe: Wipe, record: Record) -> Wipe:
-    """Find that what may not be asked again stays as much in doubt as its lost answer left it."""
-    hopeless = wipe.state == "todo" and wipe.losses and not _may_resend(wipe, record)
-    return replace(wipe, state="unknown") if hopeless else wipe
+    return replace(wipe, state="accepted", reiniting=True, reads=0, at=at, acknowledged=True)
 
 
 def _may_resend(wipe: Wipe, record: Record) -> bool:
@@ -286,9 +295,9 @@ def _credentials_refused(code: str) -> Failure:
 
 def _unknown_wipe(disk_id: str, disk: Disk | None, before: Wipe) -> Failure:
     shown = disk.status if disk is not None else "not shown"
-    if before.state in ("todo", "refused"):
+    if before.state in ("todo", "refused") and not before.losses:
         message = f"{disk_id} is ReIniting, but not by a call of this run: somebody else is wiping it."
-    elif before.state == "lost":
+    elif before.state in ("lost", "todo", "refused"):
         message = f"The answer to ReInitDisk of {disk_id} was lost, and no look since shows whether it was done."
     else:
         message = f"ReInitDisk of {disk_id} was accepted but not seen to end; it was last {shown}."

@@ -16,6 +16,7 @@ from ..model import (
     PhaseResult,
     PlannedJob,
     Record,
+    Step,
     Wipe,
 )
 
@@ -31,9 +32,11 @@ RESENDS = 2
 
 def begin(job: PlannedJob, limits: Limits, *, leave_stopped: bool, on_unknown: OnUnknown = "ask") -> Record:
     """Make the record of a job that nothing has been done for."""
+    owed = job.will_start and not job.will_stop  # a run before this one stopped it, and its promise is kept
     return Record(
+        stop=Step("done") if owed else Step(),
         instance_id=job.instance_id or "",
-        power_before="Running" if job.power_before == "Running" else "Stopped",
+        power_before="Running" if owed or job.power_before == "Running" else "Stopped",
         may_stop=job.will_stop,
         leave_stopped=leave_stopped,
         on_unknown=on_unknown,
@@ -46,9 +49,10 @@ def begin(job: PlannedJob, limits: Limits, *, leave_stopped: bool, on_unknown: O
 def outcome(record: Record) -> Outcome:
     """Tell what a job has come to, by what happened to the data and then by the power."""
     states = {wipe.state for wipe in record.disks}
-    going_down = record.stop.state in ("asked", "accepted", "lost") and not record.given_up
+    under_way = record.stop.state in ("asked", "accepted", "lost")
+    going_down = under_way and (record.blind or not record.given_up)
     as_promised = record.instance_status == record.promised and not going_down
-    if states & {"asked", "accepted", "lost", "unknown"}:
+    if any(wipe.in_doubt for wipe in record.disks):
         return "unknown"
     if states == {"done"}:
         return "done" if as_promised else "not-restarted"
@@ -82,6 +86,12 @@ def close_phase(record: Record, name: PhaseName, when: datetime, result: PhaseRe
         for phase in record.phases
     )
     return replace(record, phases=phases)
+
+
+def lose_sight(record: Record) -> Record:
+    """Note that another process goes on with the job: what this one does not know any more it does not say."""
+    doubtful = tuple(wipe if wipe.state == "done" else replace(wipe, state="unknown") for wipe in record.disks)
+    return replace(record, disks=doubtful, instance_status="")
 
 
 def interrupt(record: Record) -> Record:

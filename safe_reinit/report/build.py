@@ -222,9 +222,9 @@ def _disk(planned: PlannedDisk, wipe: Wipe | None) -> DiskReport:
 
 
 def _data(wipe: Wipe | None) -> DataState:
-    if wipe is None or wipe.state in ("todo", "refused"):
-        return "intact"
-    return "reinitialised" if wipe.state == "done" else "unknown"
+    if wipe is not None and wipe.in_doubt:
+        return "unknown"
+    return "reinitialised" if wipe is not None and wipe.state == "done" else "intact"
 
 
 def _failure(error: Error | None) -> Failure | None:

@@ -92,6 +92,8 @@ def becomes_text(becomes: Becomes) -> str:
 
 
 def _power_text(job: PlannedJob) -> str:
+    if job.will_start and not job.will_stop:
+        return "It was stopped by the run before, and is started after the wipe."
     if job.will_start:
         return "It is stopped for this and started again; it is down from the first call to the last."
     if job.will_stop:
