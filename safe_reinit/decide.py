@@ -22,7 +22,8 @@ def decide(record: Record, seen: Observation) -> Action:
         return _wait(record, "an answer", seen)
     in_doubt = any(wipe.in_doubt and wipe.state != "unknown" for wipe in record.disks)
     unknown = any(wipe.state == "unknown" for wipe in record.disks)
-    if (unknown and not in_doubt) or record.start.state in ("done", "failed"):
+    given_up = record.start.state == "failed" and record.instance_status != ""  # what it is now, is looked at once more
+    if (unknown and not in_doubt) or record.start.state == "done" or given_up:
         return Finish()
     if not seen.seen or seen.instance is None or not is_current(record, seen):
         return _wait(record, "a look", seen)

@@ -1,0 +1,78 @@
+"""Running the command line in the tests of the journal: a real process, a simulator, a journal file."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Command:
+    """Runs ``safe-reinit`` against one simulator; ``journal`` of a call is its ``--journal``."""
+
+    url: str
+    folder: Path
+    scale: str = "60"
+
+    def environment(self, more: dict[str, str] | None = None) -> dict[str, str]:
+        """Give the environment of a command."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SAFE_", "ALIBABA_", "XDG_"))}
+        return {
+            **kept,
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.folder),
+            "ALIBABA_CLOUD_ACCESS_KEY_ID": "testid",
+            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret",
+            "SAFE_REINIT_TIME_SCALE": self.scale,
+            "SAFE_REINIT_REGION": "cn-hangzhou",
+            **(more or {}),
+        }
+
+    def words(self, *words: str, journal: Path | None) -> list[str]:
+        """Give the whole command line."""
+        where: list[str] = []
+        if words[0].startswith("--"):
+            where += ["--endpoint", self.url]
+        if journal is not None:
+            where += ["--journal", str(journal)]
+        return [sys.executable, "-m", "safe_reinit", *words, *where]
+
+    def __call__(
+        self, *words: str, journal: Path | None, environment: dict[str, str] | None = None, text: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            self.words(*words, journal=journal), env=self.environment(environment), input=text,
+            capture_output=True, text=True, check=False, timeout=90, cwd=self.folder,
+        )  # fmt: skip
+
+    def start(self, *words: str, journal: Path | None) -> subprocess.Popen[str]:
+        """Start a command and leave it running."""
+        return subprocess.Popen(
+            self.words(*words, journal=journal), env=self.environment(), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder,
+        )  # fmt: skip
+
+    def state(self) -> dict[str, Any]:
+        """Ask the simulator what is true."""
+        with urllib.request.urlopen(f"{self.url}/_simulator/state") as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Give every call that reached the simulator."""
+        calls: list[dict[str, Any]] = self.state()["calls"]
+        return calls
+
+
+def command(url: str, folder: Path, scale: str = "60") -> Command:
+    """Make commands for a simulator, with a home of their own."""
+    return Command(url, folder, scale)

@@ -1,0 +1,667 @@
+"""The journal: its file, its rules, and every way in which it cannot be used."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import sqlite3
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+import safe_reinit
+from safe_reinit.client import Client
+from safe_reinit.clock import Clock
+from safe_reinit.errors import RunFailed, RunRefused, UsageError
+from safe_reinit.journal import Journal, default_path, file, place
+from safe_reinit.journal.file import SCHEMA
+from safe_reinit.journal.lease import JournalError
+from safe_reinit.simulator import Simulator
+from tests.commands import Command, command
+
+DISK, INSTANCE = "d-sim-web1-data", "i-sim-web1"
+SPEED = 60.0
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    """Start the default world."""
+    with Simulator(speed=SPEED) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def run(sim: Simulator, tmp_path: Path) -> Command:
+    """Run commands against it."""
+    return command(sim.url, tmp_path)
+
+
+def client(sim: Simulator, path: Path) -> Client:
+    """Make a client of the library."""
+    return safe_reinit.connect(
+        region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=str(path), clock=Clock(SPEED)
+    )
+
+
+def changing(sim: Simulator) -> list[str]:
+    """Name the changing calls that reached the simulator."""
+    acts = ("StopInstance", "ReInitDisk", "StartInstance")
+    return [one["action"] for one in sim.state()["calls"] if one["action"] in acts and not one["dry_run"]]
+
+
+def a_plan(plan_id: str = "0123456789abcdef", account: str = "1", region: str = "cn-hangzhou") -> dict[str, Any]:
+    """Make what the journal reads of a plan."""
+    return {"plan_id": plan_id, "account": account, "region": region, "options": {"password": None}, "jobs": []}
+
+
+def begin(journal: Journal, name: str = "0001", instance: str = "i-1", endpoint: str = "", **plan: str) -> Any:
+    """Write a run down."""
+    plan.setdefault("plan_id", name)
+    return journal.begin(f"r-20260101T000000Z-{name}", a_plan(**plan), endpoint, "", [(instance, {})])
+
+
+# ----------------------------------------------------------------------------------------------------------- the file
+
+
+def test_the_file_survives_a_power_cut_and_is_read_by_nobody_else(tmp_path: Path) -> None:
+    """The journal is in WAL mode, waits for the disk with each commit, and is the owner's alone, as is its folder."""
+    path = tmp_path / "new" / "journal.db"
+    old = os.umask(0)
+    try:
+        with Journal(path) as journal:
+            lease = begin(journal)
+            modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+            settings = [journal._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+            lease.release()
+    finally:
+        os.umask(old)
+
+    assert settings == ["wal", 2]
+    assert modes == {"journal.db": 0o600, "journal.db-wal": 0o600, "journal.db-shm": 0o600}
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("uid", "environment", "expected"),
+    [
+        (0, {"HOME": "/root", "XDG_STATE_HOME": "/x"}, "/var/lib/safe-reinit/journal.db"),
+        (1000, {"HOME": "/home/me"}, "/home/me/.local/state/safe-reinit/journal.db"),
+        (1000, {"HOME": "/home/me", "XDG_STATE_HOME": "/x"}, "/x/safe-reinit/journal.db"),
+    ],
+)
+def test_where_the_journal_is(
+    monkeypatch: pytest.MonkeyPatch, uid: int, environment: dict[str, str], expected: str
+) -> None:
+    """Root's journal is the machine's, a user's is in the state directory."""
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+
+    assert default_path(environment) == Path(expected)
+
+
+@pytest.mark.parametrize("by", ["flag", "environment", "file"])
+def test_the_journal_can_be_named(run: Command, tmp_path: Path, by: str) -> None:
+    """--journal, SAFE_REINIT_JOURNAL and the configuration file name the journal, and nothing else is made."""
+    path = tmp_path / "elsewhere" / "runs.db"
+    words = ["--journal", str(path)] if by == "flag" else []
+    environment = {"SAFE_REINIT_JOURNAL": str(path)} if by == "environment" else {}
+    config = tmp_path / "config.yaml"
+    config.write_text(f"journal: {path}\n" if by == "file" else "quiet: true\n")
+
+    done = run("runs", "--config", str(config), *words, journal=None, environment=environment)
+
+    assert (done.returncode, done.stdout) == (0, "There are no runs.\n")
+    assert path.exists()
+
+
+# ------------------------------------------------------------------------------------------------ one open job
+
+
+def test_one_open_job_an_instance(tmp_path: Path) -> None:
+    """A second run on an instance is refused by the name of the first, who has it since when, and what to type."""
+    with Journal(tmp_path / "j.db") as journal:
+        lease = begin(journal, "0001")
+        holder = journal.runs()[0].holder
+        with pytest.raises(RunRefused) as refused:
+            begin(journal, "0002")
+        names = [run.run_id for run in journal.runs()]
+        lease.release()
+
+    assert holder is not None
+    for part in ("r-20260101T000000Z-0001", "i-1", holder.user, holder.host, str(holder.pid), holder.since):
+        assert part in str(refused.value)
+    assert "safe-reinit show r-20260101T000000Z-0001" in refused.value.hint
+    assert names == ["r-20260101T000000Z-0001"]
+
+
+@pytest.mark.parametrize(
+    ("other", "refused"),
+    [
+        ({}, True),
+        ({"instance": "i-2"}, False),
+        ({"account": "2"}, False),
+        ({"region": "cn-beijing"}, False),
+        ({"endpoint": "http://127.0.0.1:2"}, False),
+    ],
+    ids=["the same", "instance", "account", "region", "endpoint"],
+)
+def test_what_makes_two_jobs_the_same(tmp_path: Path, other: dict[str, str], refused: bool) -> None:
+    """An open job stands for its account, region, instance and loopback endpoint, and for no other."""
+    with Journal(tmp_path / "j.db") as journal:
+        leases = [begin(journal, "0001")]
+        with contextlib.suppress(RunRefused):
+            leases.append(begin(journal, "0002", **other))
+        for lease in leases:
+            lease.release()
+
+    assert (len(leases) == 1) is refused
+
+
+def test_the_database_itself_allows_one_open_job(tmp_path: Path) -> None:
+    """The rule holds even where the program's own question is left out."""
+    with Journal(tmp_path / "j.db") as journal:
+        begin(journal, "0001").release()
+        journal._refuse_held = lambda *_: None  # type: ignore[method-assign]
+
+        with pytest.raises(UsageError):
+            begin(journal, "0002")
+
+
+def test_a_plan_is_run_once(sim: Simulator, tmp_path: Path) -> None:
+    """A plan that was run is refused by the name of its run, also in another process, and sends nothing."""
+    ours = client(sim, tmp_path / "j.db")
+    plan = ours.plan([DISK], stop_instance=True)
+    told = ours.run(plan, confirm=plan.confirm_with)
+    before = changing(sim)
+
+    with pytest.raises(RunRefused, match=str(told.run_id)):
+        client(sim, tmp_path / "j.db").run(plan, confirm=plan.confirm_with)
+
+    assert changing(sim) == before
+    assert before == ["StopInstance", "ReInitDisk", "StartInstance"]
+
+
+# --------------------------------------------------------------------------------------------------------- schemas
+
+
+def test_a_newer_schema_is_refused(run: Command, tmp_path: Path) -> None:
+    """A journal of a newer version is refused with exit code 2, unchanged, before anything is sent."""
+    path = tmp_path / "j.db"
+    Journal(path).close()
+    with sqlite3.connect(path) as database:
+        database.execute(f"PRAGMA user_version={SCHEMA + 1}")
+    database.close()
+
+    done = run("--disk", DISK, "--stop-instance", "--confirm", DISK, journal=path)
+
+    assert done.returncode == 2
+    assert "newer" in done.stderr
+    assert changing_of(run) == []
+
+
+def test_a_journal_of_this_schema_is_opened_again(tmp_path: Path) -> None:
+    """What one process wrote, another reads; a file without tables is a fresh journal."""
+    sqlite3.connect(tmp_path / "j.db").close()
+    with Journal(tmp_path / "j.db") as journal:
+        begin(journal, "0001").release()
+    with Journal(tmp_path / "j.db") as journal:
+        names = [run.run_id for run in journal.runs()]
+
+    assert names == ["r-20260101T000000Z-0001"]
+
+
+def test_a_migration_is_done_once_and_keeps_the_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A journal of this schema is carried to a later one, made up here, with its runs, and then opened by it."""
+    path = tmp_path / "j.db"
+    with Journal(path) as journal:
+        begin(journal, "0001").release()
+    later = (*file._MIGRATIONS, "CREATE TABLE notes (note TEXT) STRICT; INSERT INTO notes VALUES ('migrated')")
+    monkeypatch.setattr(file, "_MIGRATIONS", later)
+    monkeypatch.setattr(file, "SCHEMA", SCHEMA + 1)
+    for _ in range(2):
+        with Journal(path) as journal:
+            names = [run.run_id for run in journal.runs()]
+            notes = journal._db.execute("SELECT note FROM notes").fetchall()
+            version = journal._db.execute("PRAGMA user_version").fetchone()[0]
+
+    assert (names, notes, version) == (["r-20260101T000000Z-0001"], [("migrated",)], SCHEMA + 1)
+
+
+def test_a_migration_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A migration that breaks off half-way leaves the journal as it was, for the old version to read."""
+    path = tmp_path / "j.db"
+    with Journal(path) as journal:
+        begin(journal, "0001").release()
+    with monkeypatch.context() as patched:
+        patched.setattr(file, "_MIGRATIONS", (*file._MIGRATIONS, "CREATE TABLE notes (note TEXT); NO SUCH STATEMENT"))
+        patched.setattr(file, "SCHEMA", SCHEMA + 1)
+        with pytest.raises(UsageError):
+            Journal(path)
+    with Journal(path) as journal:
+        names = [run.run_id for run in journal.runs()]
+        tables = {row[0] for row in journal._db.execute("SELECT name FROM sqlite_master").fetchall()}
+
+    assert names == ["r-20260101T000000Z-0001"]
+    assert "notes" not in tables
+
+
+# ------------------------------------------------------------------------------------------- files that cannot be used
+
+
+def changing_of(run: Command) -> list[str]:
+    """Name the changing calls that reached the simulator of these commands."""
+    import urllib.request
+
+    with urllib.request.urlopen(f"{run.url}/_simulator/state") as answer:
+        calls = json.load(answer)["calls"]
+    return [one["action"] for one in calls if not one["action"].startswith(("Describe", "Get")) and not one["dry_run"]]
+
+
+def garbage(path: Path) -> Path:
+    """Write something that is no database."""
+    path.write_bytes(b"this is not a database, and it is longer than a header of one hundred bytes " * 10)
+    return path
+
+
+def half(path: Path) -> Path:
+    """Write a journal, and overwrite most of it."""
+    with Journal(path) as journal:
+        for number in range(30):
+            begin(journal, f"{number:04x}", instance=f"i-{number}").release()
+    whole = bytearray(path.read_bytes())
+    whole[4096:-4096] = b"\xaa" * (len(whole) - 8192)
+    path.write_bytes(whole)
+    return path
+
+
+def truncated(path: Path) -> Path:
+    """Write a journal, and cut its end off."""
+    with Journal(path) as journal:
+        for number in range(30):
+            begin(journal, f"{number:04x}", instance=f"i-{number}").release()
+    with path.open("r+b") as opened:
+        opened.truncate(6000)
+    return path
+
+
+def folder(path: Path) -> Path:
+    """Put a directory in its place."""
+    path.mkdir()
+    return path
+
+
+def below_a_file(path: Path) -> Path:
+    """Put a file where its folder should be."""
+    path.write_text("a file")
+    return path / "journal.db"
+
+
+UNUSABLE: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "garbage": (garbage, "damaged or no journal"),
+    "half overwritten": (half, "damaged or no journal"),
+    "truncated": (truncated, "damaged or no journal"),
+    "a directory": (folder, "cannot be written"),
+    "below a file": (below_a_file, "cannot be written"),
+    "in /proc": (lambda _: Path("/proc/safe-reinit/journal.db"), "cannot be written"),
+    "in /sys": (lambda _: Path("/sys/journal.db"), "cannot be written"),
+    "a device": (lambda _: Path("/dev/full"), "cannot be used"),
+}
+
+
+@pytest.mark.parametrize("what", UNUSABLE)
+def test_a_journal_that_cannot_be_used(run: Command, tmp_path: Path, what: str) -> None:
+    """A file that cannot be a journal ends the command with 2 and one sentence, before anything was sent."""
+    make, why = UNUSABLE[what]
+    path = make(tmp_path / "j.db")
+
+    done = run("--disk", DISK, "--stop-instance", "--confirm", DISK, journal=path)
+
+    assert done.returncode == 2
+    assert why in done.stderr
+    assert str(path) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert run.calls() == []
+
+
+def test_a_file_that_nobody_may_write(run: Command, tmp_path: Path) -> None:
+    """A journal or a folder that cannot be written ends the command with 2, before anything was sent."""
+    path = tmp_path / "closed" / "j.db"
+    Journal(path).close()
+    if subprocess.run(["chattr", "+i", str(path)], capture_output=True, check=False).returncode:
+        pytest.skip("files cannot be made immutable here")
+    try:
+        done = run("--disk", DISK, "--stop-instance", "--confirm", DISK, journal=path)
+    finally:
+        subprocess.run(["chattr", "-i", str(path)], check=True)
+
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert run.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("mounts", "refused"),
+    [
+        ("server:/home /j nfs4 rw 0 0", True),
+        ("//server/home /j cifs rw 0 0", True),
+        ("host /j fuse.sshfs rw 0 0", True),
+        ("server:/home / nfs rw 0 0", True),
+        ("server:/home / nfs rw 0 0\n/dev/sda1 /j ext4 rw 0 0", False),
+        ("/dev/sda1 / ext4 rw 0 0\nserver:/home /jo nfs rw 0 0", False),
+        ("/dev/sda1 / ext4 rw 0 0\nserver:/a\\040b /j nfs rw 0 0", True),
+    ],
+)
+def test_a_network_file_system_is_refused(monkeypatch: pytest.MonkeyPatch, mounts: str, refused: bool) -> None:
+    """A journal on a network file system, where locks cannot be relied on, is refused by the mount it is really on."""
+    monkeypatch.setattr(place.Path, "read_text", lambda *_: f"proc /proc proc rw 0 0\n{mounts}\n")
+    try:
+        place.refuse_network(Path("/j/safe-reinit/journal.db"))
+        found = False
+    except UsageError as error:
+        found = "network file system" in str(error)
+
+    assert found is refused
+
+
+def full(monkeypatch: pytest.MonkeyPatch, when: Callable[[str], bool]) -> list[str]:
+    """Let the disk be full for the statements for which ``when`` says so; gives those that failed."""
+    failed: list[str] = []
+
+    class Full(sqlite3.Connection):
+        def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+            if when(statement):
+                failed.append(statement)
+                raise sqlite3.OperationalError("database or disk is full")
+            return super().execute(statement, *values)
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(file.sqlite3, "connect", lambda *args, **words: connect(*args, **words, factory=Full))
+    return failed
+
+
+def test_a_full_disk_before_the_run(monkeypatch: pytest.MonkeyPatch, sim: Simulator, tmp_path: Path) -> None:
+    """A disk with no room for the records of a run refuses it before the first changing call."""
+    ours = client(sim, tmp_path / "j.db")
+    plan = ours.plan([DISK], stop_instance=True)
+    connect = sqlite3.connect
+
+    def small(*args: Any, **words: Any) -> sqlite3.Connection:
+        database: sqlite3.Connection = connect(*args, **words)
+        database.execute("PRAGMA max_page_count=40")
+        return database
+
+    monkeypatch.setattr(file.sqlite3, "connect", small)
+
+    with pytest.raises(UsageError, match="the disk is full"):
+        ours.run(plan, confirm=plan.confirm_with)
+
+    assert changing(sim) == []
+
+
+@pytest.mark.parametrize("word", ['"state": "asked"', '"state": "accepted"', '"state": "done"'])
+def test_a_disk_that_fills_up_in_the_middle_of_a_run(
+    monkeypatch: pytest.MonkeyPatch, sim: Simulator, tmp_path: Path, word: str
+) -> None:
+    """From the first record that cannot be written no wipe is sent, the machine comes back, and the report is true."""
+    full_now: list[bool] = []
+    words: list[str] = []
+
+    def when(statement: str) -> bool:
+        return bool(full_now) and statement.startswith(("UPDATE jobs", "UPDATE leases", "INSERT INTO events"))
+
+    failed = full(monkeypatch, when)
+    save = file.Lease.save
+
+    def saving(self: Any, position: int, record: Any, **more: Any) -> None:
+        words.append(json.dumps(record["stop"]))
+        if word in words[-1]:
+            full_now.append(True)
+        save(self, position, record, **more)
+
+    monkeypatch.setattr(file.Lease, "save", saving)
+    ours = client(sim, tmp_path / "j.db")
+    plan = ours.plan([DISK], stop_instance=True)
+
+    with pytest.raises(safe_reinit.Error) as caught:
+        ours.run(plan, confirm=plan.confirm_with)
+
+    state = sim.state()
+    assert failed
+    assert state["disks"][DISK]["wipes"] == []
+    assert state["instances"][INSTANCE]["status"] == "Running"
+    assert changing(sim) in ([], ["StopInstance", "StartInstance"])
+    assert caught.value.report is not None
+    assert [disk.data for job in caught.value.report.jobs for disk in job.disks] == ["intact"]
+    assert caught.value.exit_code in (3, 4)
+    assert "full" in str(caught.value)
+
+
+def test_a_run_whose_wipe_cannot_be_recorded_any_more_ends_well(
+    monkeypatch: pytest.MonkeyPatch, sim: Simulator, tmp_path: Path
+) -> None:
+    """A disk that fills up after the wipe was sent loses the rest of the record; the machine starts."""
+    full_now: list[bool] = []
+    full(monkeypatch, lambda statement: bool(full_now) and statement.startswith("UPDATE jobs"))
+    ours = client(sim, tmp_path / "j.db")
+    plan = ours.plan([DISK], stop_instance=True)
+
+    def watch(event: Any) -> None:
+        if event.event == "answer" and event.data["action"] == "ReInitDisk":
+            full_now.append(True)
+
+    told = reported(lambda: ours.run(plan, confirm=plan.confirm_with, on_event=watch))
+    power = sim.state()["instances"][INSTANCE]["status"]
+    full_now.clear()
+    with Journal(tmp_path / "j.db") as journal:
+        (kept,) = journal.runs()
+    again = reported(lambda: ours.resume(kept.run_id))
+
+    state = sim.state()
+    assert len(state["disks"][DISK]["wipes"]) == 1
+    assert power == "Running"
+    assert told.jobs[0].disks[0].data == "reinitialised"
+    assert kept.open
+    assert again.jobs[0].disks[0].data in ("reinitialised", "unknown")
+    assert changing(sim) == ["StopInstance", "ReInitDisk", "StartInstance"]
+
+
+def reported(work: Callable[[], Any]) -> Any:
+    """Run or resume, and give the report however it ends."""
+    try:
+        return work()
+    except safe_reinit.Error as error:
+        return error.report
+
+
+def test_a_full_disk_has_room_for_the_records_of_a_run(tmp_path: Path) -> None:
+    """A run that has begun goes on recording although the disk has filled up since: its room was kept."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(small)]
+    if subprocess.run(mounting, capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        with Journal(small / "j.db") as journal:
+            lease = begin(journal, "0001")
+            assert filled(small / "filler")
+            for number in range(60):
+                lease.tell({"event": "look", "number": number, "padding": "x" * 200})
+                lease.save(0, {"number": number})
+            lease.release()
+            stored = journal.runs()[0].jobs[0][1]
+            events = journal.events("r-20260101T000000Z-0001")
+        with pytest.raises(UsageError, match="the disk is full"), Journal(small / "other.db") as other:
+            begin(other, "0002")
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+    assert stored == {"number": 59}
+    assert len(events) == 60
+
+
+def filled(path: Path) -> bool:
+    """Fill the disk with a file; tells whether it is full."""
+    with path.open("wb", buffering=0) as filler:
+        try:
+            while True:
+                filler.write(b"x" * 4096)
+        except OSError as error:
+            return error.errno == 28
+
+
+def test_an_error_of_the_journal_in_our_words(tmp_path: Path) -> None:
+    """What SQLite says is not repeated, but what is wrong is said."""
+    with Journal(tmp_path / "j.db") as journal:
+        lease = begin(journal, "0001")
+        holding = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
+        journal._db.execute("PRAGMA busy_timeout=10")
+        holding.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(JournalError, match="another process keeps it locked"):
+            lease.save(0, {})
+
+        holding.execute("ROLLBACK")
+        holding.close()
+        lease.release()
+
+
+# ---------------------------------------------------------------------------------------------------------- pruning
+
+
+def end(journal: Journal, lease: Any, ended_at: str, outcome: str, still_open: tuple[int, ...] = ()) -> None:
+    """End a run at a time."""
+    lease.end({"outcome": outcome, "exit_code": 0, "jobs": [{}]}, still_open)
+    journal._db.execute("UPDATE runs SET ended_at=? WHERE run_id=?", (ended_at, lease.run_id))
+
+
+def test_pruning_forgets_what_has_ended_and_nothing_else(tmp_path: Path) -> None:
+    """Old ended runs go with all that belongs to them; young ones, held ones and those that are owed something stay."""
+    with Journal(tmp_path / "j.db") as journal:
+        lease = begin(journal, "000a", instance="i-a")
+        lease.tell({"event": "done"})
+        end(journal, lease, "2020-01-01T00:00:00Z", "done")
+        end(journal, begin(journal, "000b", instance="i-b"), "2999-01-01T00:00:00Z", "done")
+        end(journal, begin(journal, "000c", instance="i-c"), "2020-01-01T00:00:00Z", "unknown", (0,))
+        held = begin(journal, "000d", instance="i-d")
+        gone = journal.prune(3600.0)
+        names = {run.run_id[-4:] for run in journal.runs()}
+        rows = [
+            journal._db.execute(f"SELECT count(*) FROM {table} WHERE run_id LIKE '%000a'").fetchone()[0]
+            for table in ("runs", "jobs", "leases", "events")
+        ]
+        held.release()
+
+    assert gone == 1
+    assert names == {"000b", "000c", "000d"}
+    assert rows == [0, 0, 0, 0]
+
+
+def test_pruning_by_the_command_line(sim: Simulator, run: Command, tmp_path: Path) -> None:
+    """The option --prune takes an age in days or as a duration, and refuses anything else with 2."""
+    path = tmp_path / "j.db"
+    ours = client(sim, path)
+    plan = ours.plan(["d-sim-db1-data"])
+    ours.run(plan, confirm=plan.confirm_with)
+    with Journal(path) as journal:
+        journal._db.execute("UPDATE runs SET ended_at='2020-01-01T00:00:00Z'")
+
+    assert run("runs", "--prune", "soon", journal=path).returncode == 2
+    assert run("runs", "--prune", "99999d", journal=path).stdout.startswith("r-")
+    done = run("runs", "--prune", "30d", journal=path)
+    assert (done.returncode, done.stdout) == (0, "There are no runs.\n")
+    assert "1 run forgotten" in done.stderr
+
+
+# ---------------------------------------------------------------------------------------------------------- secrets
+
+PASSWORD = "Planted/Pa55+w=rd&\\é"[:12] + "x7"
+SECRETS = {
+    "password": PASSWORD,
+    "secret": "planted+Secret/Key=0123456789",
+    "token": "planted/Token+with=signs&0123456789",
+}
+
+
+def spellings(secret: str) -> set[bytes]:
+    """Give a secret plain, URL-encoded, JSON-escaped, and as it stands in the middle of base64."""
+    plain = secret.encode()
+    found = {plain, quote(secret, safe="").encode(), quote_plus(secret).encode(), json.dumps(secret)[1:-1].encode()}
+    for shift in range(3):
+        coded = base64.b64encode(b"\0" * shift + plain)
+        found.add(coded[4 if shift else 0 : -4])
+    return found
+
+
+def test_nothing_secret_is_in_the_journal(tmp_path: Path) -> None:
+    """Password, AccessKey secret and token are in no byte of the journal, its log and its index, in any encoding."""
+    world = {
+        "keys": [{"id": "planted-id", "secret": SECRETS["secret"], "token": SECRETS["token"]}],
+        "images": {"m-1": {}},
+        "instances": {"i-1": {}},
+        "disks": {"d-1": {"instance": "i-1", "type": "system", "image": "m-1"}},
+    }
+    path = tmp_path / "j.db"
+    held = 0
+    with Simulator(world=world, speed=SPEED) as sim:
+        for fault in ({"drop_answer": True}, {"error": {"code": "SignatureDoesNotMatch"}}, {"reset": True}):
+            sim.do({"fault": {"action": "ReInitDisk", **fault}})
+            words = Command(sim.url, tmp_path)
+            with Journal(path) as open_one:  # an open reader keeps the log from being folded in and removed
+                done = words(
+                    "--disk", "d-1", "--stop-instance", "--password-env", "PLANTED", "--confirm", "d-1",
+                    journal=path,
+                    environment={
+                        "PLANTED": PASSWORD,
+                        "ALIBABA_CLOUD_ACCESS_KEY_ID": "planted-id",
+                        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": SECRETS["secret"],
+                        "ALIBABA_CLOUD_SECURITY_TOKEN": SECRETS["token"],
+                    },
+                )  # fmt: skip
+                files = {each.name: each.read_bytes() for each in tmp_path.glob("j.db*")}
+                held += len(open_one.runs())
+            found = [
+                (name, kind)
+                for name, content in files.items()
+                for kind, secret in SECRETS.items()
+                for spelling in spellings(secret)
+                if spelling in content
+            ]
+
+            assert found == []
+            assert set(files) == {"j.db", "j.db-wal", "j.db-shm"}
+            assert any(b"ReInitDisk" in content for content in files.values()), done.stderr
+
+    assert held
+
+
+def test_the_search_for_secrets_finds_one() -> None:
+    """A secret inside base64, a URL or JSON is found by the search."""
+    for secret in SECRETS.values():
+        header = base64.b64encode(f"user:{secret}:end".encode())
+        for hiding in (header, f"https://x/?Password={quote(secret, safe='')}".encode(), json.dumps([secret]).encode()):
+            assert any(spelling in hiding for spelling in spellings(secret))
+
+
+def test_a_refused_run_is_not_written_down(sim: Simulator, tmp_path: Path) -> None:
+    """A run that is refused because another has its instance leaves nothing of itself in the journal."""
+    path = tmp_path / "j.db"
+    ours = client(sim, path)
+    plan = ours.plan([DISK], stop_instance=True)
+    with Journal(path) as journal:
+        lock = {"account": plan.account, "region": plan.region}
+        lease = begin(journal, "0001", instance=INSTANCE, endpoint=sim.url, **lock)
+        with pytest.raises(RunRefused) as refused:
+            ours.run(plan, confirm=plan.confirm_with)
+        count = len(journal.runs())
+        lease.release()
+
+    assert count == 1
+    assert refused.value.exit_code == 3
+    assert changing(sim) == []
+    assert not isinstance(refused.value, RunFailed)

@@ -1,0 +1,431 @@
+"""``decide`` and ``record`` explored over everything that can happen to a small cloud, many actions deep.
+
+The model of the cloud is one instance with one or two disks. In every state that can be reached everything is tried:
+time passes, a look is answered or not, a call is done and answered, done and not answered, not done and not answered,
+refused, or done late; somebody starts, stops, writes, detaches; the process is killed and the run resumed. What is
+forbidden is asserted in each state, and what must end is seen to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from safe_reinit import decide as deciding
+from safe_reinit import record
+from safe_reinit.decide import decide
+from safe_reinit.model import Disk, Failure, Finish, Instance, Limits, Observation, Record, Send, Wipe
+from safe_reinit.record import seen as seeing
+from safe_reinit.record import state as states
+from tests.values import a_disk, an_instance
+
+EPOCH = datetime(2026, 1, 1, tzinfo=timezone.utc)
+TIGHT = Limits(stop=30.0, reinit=30.0, start=30.0, snapshot=30.0, retry=30.0)
+NONE = Limits(stop=1e9, reinit=1e9, start=1e9, snapshot=1e9, retry=1e9)
+LOOK, GAP = 5, 25
+"""Cloud seconds between two looks, and between two in which somebody could have used the machine."""
+_OLD = 35.0
+"""Cloud seconds from which on a moment is as good as any earlier one: longer than every limit."""
+DEPTH = 12
+
+
+@dataclass(frozen=True)
+class World:
+    """What is true, and what the run believes; every member counts for whether two worlds are the same."""
+
+    now: int = 0
+    most: tuple[int, int, int] = (2, 2, 2)
+    """How often at most somebody else acts, the process is killed, an answer is lost."""
+    power: str = "Running"
+    starts: int = 0
+    """What its StartTime shows; a start always shows here, since the one before was long before the consent."""
+    since: int = 0
+    """When somebody else started it: nobody starts and stops a machine between two looks of one watch."""
+    our_starts: int = 0
+    disks: tuple[str, ...] = ("In_use",)
+    attached: tuple[int, ...] = (0,)
+    dirty: bool = False
+    """Whether somebody wrote since the machine was stopped for the wipe."""
+    wipes: tuple[int, ...] = (0,)
+    harm: str = ""
+    late: bool = False
+    """Whether a call was done that had been on its way while the run went on looking."""
+    resumes: int = 0
+    others: int = 0
+    losses: int = 0
+    known: Record | None = None
+    gone: bool = False
+    """Whether the run has ended."""
+
+
+def ids(world: World) -> list[str]:
+    """Name the disks."""
+    return [f"d-{number}" for number in range(len(world.disks))]
+
+
+_INSTANCE: Instance = an_instance(instance_id="i-1")
+_DISK: Disk = a_disk(instance_id="i-1")
+
+
+def begin(
+    disks: int, *, power: str, on_unknown: Any, limits: Limits = NONE, most: tuple[int, int, int] = (2, 2, 2)
+) -> World:
+    """Make the world at the moment of consent."""
+    known = Record(
+        instance_id="i-1", power_before=power, may_stop=True, leave_stopped=False, on_unknown=on_unknown,  # type: ignore[arg-type]
+        limits=limits, disks=tuple(Wipe(f"d-{number}") for number in range(disks)), instance_status=power,
+    )  # fmt: skip
+    return World(
+        power=power, disks=("In_use",) * disks, attached=(0,) * disks, wipes=(0,) * disks, known=known, most=most
+    )  # fmt: skip
+
+
+def observe(world: World) -> Observation:
+    """Look."""
+    instance = replace(_INSTANCE, status=world.power, start_time=EPOCH + timedelta(minutes=world.starts))
+    shown: dict[str, Disk] = {}
+    for name, status, attached in zip(ids(world), world.disks, world.attached, strict=True):
+        where = "" if status == "Available" else "i-1"
+        at = EPOCH + timedelta(minutes=attached)
+        shown[name] = replace(_DISK, disk_id=name, status=status, instance_id=where, attached_time=at)
+    return Observation(at=float(world.now), when=EPOCH, seen=True, instance=instance, disks=shown)
+
+
+def unseen(world: World) -> Observation:
+    """Look, and get no answer."""
+    return Observation(at=float(world.now), when=EPOCH, seen=False)
+
+
+def done(world: World, action: str, subject: str) -> World | None:
+    """Let ECS do a call, or give ``None`` where it refuses."""
+    if action == "StopInstance":
+        return replace(world, power="Stopping") if world.power == "Running" else None
+    if action == "StartInstance":
+        if world.power != "Stopped" or "ReIniting" in world.disks:
+            return None
+        return replace(world, power="Starting", our_starts=world.our_starts + 1)
+    number = ids(world).index(subject)
+    if world.power != "Stopped" or world.disks[number] != "In_use":
+        return None
+    harm = world.harm
+    if world.our_starts:
+        harm = harm or f"{subject} was wiped after a start of ours"
+    if world.dirty and not world.wipes[number]:
+        harm = harm or f"{subject} lost what somebody wrote after a start"
+    if world.dirty and world.wipes[number]:
+        harm = harm or f"{subject} was wiped again, and lost what somebody wrote after a start"
+    return replace(
+        world,
+        disks=tuple("ReIniting" if each == number else status for each, status in enumerate(world.disks)),
+        wipes=tuple(count + (each == number) for each, count in enumerate(world.wipes)),
+        harm=harm,
+    )
+
+
+def drifted(world: World, known: Record) -> bool:
+    """Tell whether the look before a call would end the job: the machine was started, or a disk attached, since."""
+    ahead = [each for wipe, each in zip(known.disks, world.attached, strict=True) if wipe.state == "todo"]
+    return any(ahead) or world.starts > 0
+
+
+def time_passes(world: World, seconds: int) -> World:
+    """Let time pass: what is under way ends."""
+    power = {"Stopping": "Stopped", "Starting": "Running"}.get(world.power, world.power)
+    disks = tuple("In_use" if status == "ReIniting" else status for status in world.disks)
+    starting = world.power == "Starting"
+    return replace(
+        world,
+        now=world.now + seconds,
+        power=power,
+        disks=disks,
+        dirty=world.dirty or starting,
+        starts=world.starts + starting,
+        since=world.now + seconds if starting else world.since,
+    )
+
+
+def step(world: World, seen: Observation, *, drift: bool = True) -> Iterator[World]:
+    """Let the run look and do what it decides, in every way in which that can go."""
+    assert world.known is not None
+    known = record.learn(world.known, seen)
+    action = decide(known, seen)
+    check(world, known, action, seen)
+    world = replace(world, known=known)
+    if isinstance(action, Finish):
+        yield replace(world, gone=True)
+    elif isinstance(action, Send):
+        yield from sent(world, known, action, seen, drift=drift)
+    else:
+        yield world
+
+
+def sent(world: World, known: Record, send: Send, seen: Observation, *, drift: bool) -> Iterator[World]:
+    """Send a call, and let it go each way it can go."""
+    if drift and send.action != "StartInstance" and drifted(world, known):
+        yield replace(world, known=record.fail(known, Failure(None, "What the plan stands on has moved.")))
+        return
+    yield world  # the look before the call had no answer, or the process was killed in it
+    intended = record.intend(known, send, seen)
+    at = float(world.now)
+    yield replace(world, known=intended)  # killed, or hanging: the answer is outstanding
+    reached = done(world, send.action, send.subject)
+    if reached is None:
+        failure = Failure("IncorrectInstanceStatus", "refused")
+        for due in (at + 4, None):
+            yield replace(world, known=record.refused(intended, send, failure, at, EPOCH, due))
+    else:
+        yield replace(reached, known=record.accepted(intended, send, at))
+    if world.losses < world.most[2]:
+        lost = replace(world, known=record.lost(intended, send, at), losses=world.losses + 1)
+        yield lost
+        if reached is not None:
+            yield replace(reached, known=lost.known, losses=lost.losses)
+            yield replace(reached, known=intended, losses=lost.losses)  # killed after it was done
+
+
+def somebody(world: World) -> Iterator[World]:
+    """Let somebody else do something."""
+    if world.others >= world.most[0]:
+        return
+    world = replace(world, others=world.others + 1)
+    if world.power == "Stopped" and "ReIniting" not in world.disks:
+        yield replace(world, power="Running", since=world.now, starts=world.starts + 1, dirty=True)
+        if "Available" not in world.disks:
+            yield replace(world, disks=("Available", *world.disks[1:]))
+    if world.power == "Running" and world.now - world.since >= GAP:
+        yield replace(world, power="Stopped")
+    if "Available" in world.disks:
+        yield replace(world, disks=("In_use", *world.disks[1:]), attached=(1, *world.attached[1:]))
+
+
+def resumed(world: World) -> Iterator[World]:
+    """Kill the process, and let another go on after a short or a long time."""
+    if world.resumes < world.most[1] and world.known is not None:
+        for wait in (LOOK, GAP):
+            later = time_passes(world, wait)
+            again = record.resume(world.known, float(later.now))
+            yield replace(later, known=again, resumes=world.resumes + 1, gone=False)
+
+
+def next_worlds(world: World, *, drift: bool = True) -> Iterator[World]:
+    """Give every world that can come next."""
+    assert world.known is not None
+    if not world.gone:
+        for later in (
+            time_passes(world, LOOK),
+            replace(world, now=world.now + LOOK),  # nothing moves: it takes longer
+            time_passes(world, GAP),
+        ):
+            yield from step(later, observe(later), drift=drift)
+        later = time_passes(world, LOOK)
+        yield from step(later, unseen(later), drift=drift)
+        yield from answered(world)
+    yield from somebody(world)
+    if not world.gone or record.outcome(world.known) in ("unknown", "not-restarted", "stranded"):
+        yield from resumed(world)
+
+
+def answered(world: World) -> Iterator[World]:
+    """Let the answer to an outstanding call come at last, or be given up: it may have been done in the meantime."""
+    known, at = world.known, float(world.now)
+    assert known is not None
+    sends = [Send("ReInitDisk", wipe.disk_id) for wipe in known.disks if wipe.state == "asked"]
+    sends += [Send("StopInstance", "i-1")] if known.stop.state == "asked" else []
+    sends += [Send("StartInstance", "i-1")] if known.start.state == "asked" else []
+    for send in sends:
+        yield replace(world, known=record.lost(known, send, at))
+        late = done(world, send.action, send.subject)
+        if late is not None and not world.late and not world.dirty:  # no request is on its way for that long
+            late = replace(late, late=True)
+            yield late
+            yield replace(late, known=record.lost(known, send, at))
+            yield replace(late, known=record.accepted(known, send, at))
+
+
+def check(world: World, known: Record, action: Any, seen: Observation) -> None:
+    """Assert the rules for one decision."""
+    doubtful = [wipe.disk_id for wipe in known.disks if wipe.state in ("asked", "accepted", "lost", "unknown")]
+    if isinstance(action, Send):
+        steps = (known.stop, known.force, known.start)
+        outstanding = any(each.state == "asked" for each in (*steps, *known.disks))
+        assert not outstanding, "a call was sent while the answer to another is outstanding"
+    if isinstance(action, Send) and action.action == "ReInitDisk":
+        (wipe,) = [wipe for wipe in known.disks if wipe.disk_id == action.subject]
+        assert seen.instance is not None
+        assert known.start.state == "none", "a wipe after a start was intended"
+        assert not known.turned_back, "a wipe after an error or an interruption"
+        assert seen.instance.status == "Stopped"
+        assert seen.disks[action.subject].status == "In_use"
+        assert wipe.state == "todo"
+        assert wipe.losses <= states.RESENDS
+        if wipe.losses:
+            assert not wipe.used, "a wipe again after a start or another attachment was seen"
+            assert not wipe.gap or known.on_unknown == "retry", "a wipe again although nobody looked for a while"
+    if isinstance(action, Send) and action.action == "StartInstance":
+        assert not doubtful, "a start while the data is in doubt"
+        assert known.stop.state == "done", "a start of a machine that others stopped"
+    if isinstance(action, Send) and action.action == "StopInstance":
+        assert not any(wipe.tries for wipe in known.disks), "a stop after a wipe"
+    assert not world.harm, world.harm
+
+
+def truthful(world: World) -> None:
+    """Assert that a run that has ended says the truth, or that it does not know."""
+    assert world.known is not None
+    for wipe, count in zip(world.known.disks, world.wipes, strict=True):
+        if wipe.state == "done":
+            assert count, f"{wipe.disk_id} is said to be reinitialised, and it never was: {world}"
+        if wipe.state in ("todo", "refused"):
+            assert not count, f"{wipe.disk_id} is said to be intact, and it was wiped: {world}"
+    outcome = record.outcome(world.known)
+    if outcome in ("done", "failed"):
+        assert world.known.instance_status == world.known.promised
+    if "unknown" in {wipe.state for wipe in world.known.disks}:
+        assert outcome == "unknown"
+
+
+def explored(first: World, depth: int, *, drift: bool = True, limit: int = 100_000) -> tuple[int, int, set[str]]:
+    """Go through every world that can be reached, level by level; gives how many there are, how deep, which ends."""
+    known = {key(first)}
+    level = [first]
+    ends: set[str] = set()
+    for deep in range(depth):
+        following = []
+        for world in level:
+            for each in next_worlds(world, drift=drift):
+                assert not each.harm, each.harm
+                if each.gone:
+                    truthful(each)
+                    ends.add(record.outcome(each.known))  # type: ignore[arg-type]
+                if (name := key(each)) not in known:
+                    known.add(name)
+                    following.append(each)
+        level = following
+        if not level or len(known) > limit:
+            return len(known), deep + 1, ends
+    return len(known), depth, ends
+
+
+def key(world: World) -> int:
+    """Name a world: two that differ only in what no rule reads are the same."""
+    known, now = world.known, world.now
+    assert known is not None
+
+    tight = known.limits is TIGHT
+
+    def ago(moment: float | None, old: float) -> float | None:
+        return None if moment is None else max(min(now - moment, old), -LOOK)
+
+    def limited(moment: float | None) -> object:
+        return ago(moment, _OLD) if tight else moment is None
+
+    last = _OLD if tight else float(GAP)
+    wipes = tuple(
+        (wipe.state, bool(wipe.tries), ago(wipe.at, last) if wipe.state in ("accepted", "lost") else None,
+         ago(wipe.due, 0.0), limited(wipe.refused_since), wipe.reiniting, min(wipe.reads, 4),
+         ago(wipe.watched_at, GAP) if wipe.state in ("asked", "lost") or wipe.losses else None, wipe.losses, wipe.gap,
+         wipe.used, wipe.fence and (wipe.fence.start_time, wipe.fence.attached_time))
+        for wipe in known.disks
+    )  # fmt: skip
+    steps = tuple(
+        (each.state, limited(each.first_at), ago(each.at, last) if each.state == "lost" else None, ago(each.due, 0.0),
+         each.moving, min(each.reads, 4))
+        for each in (known.stop, known.start)
+    )  # fmt: skip
+    rest = (
+        known.error is not None, limited(known.turned_back_at), known.given_up, known.instance_status,
+        limited(known.unseen_since),
+    )  # fmt: skip
+    truth = (
+        world.power, min(world.starts, 2), ago(world.since, GAP), bool(world.our_starts), world.disks, world.attached,
+        world.dirty, tuple(min(count, 2) for count in world.wipes), world.late, world.resumes, world.others,
+        world.losses, world.gone,
+    )  # fmt: skip
+    return hash((truth, wipes, steps, rest))
+
+
+# ----------------------------------------------------------------------------------------------------------- the tests
+
+
+@pytest.mark.parametrize(
+    ("disks", "power", "on_unknown", "limits", "most"),
+    [
+        (1, "Stopped", "ask", NONE, (2, 0, 1)),
+        (1, "Stopped", "retry", NONE, (2, 1, 0)),
+        (1, "Stopped", "ask", NONE, (0, 1, 1)),
+        (1, "Stopped", "ask", TIGHT, (0, 1, 1)),
+        (1, "Running", "ask", NONE, (1, 1, 0)),
+        (2, "Stopped", "ask", NONE, (0, 0, 1)),
+    ],
+)
+def test_everything_that_can_happen(
+    disks: int, power: str, on_unknown: str, limits: Limits, most: tuple[int, int, int]
+) -> None:
+    """In every world that can be reached no rule is broken, nothing lost that nobody agreed to lose, no lie told."""
+    first = begin(disks, power=power, on_unknown=on_unknown, limits=limits, most=most)
+    count, depth, ends = explored(first, DEPTH, limit=60_000)
+
+    assert depth == DEPTH or disks == 2  # of two disks there are too many worlds to go so deep
+    assert count > 1000
+    assert ends >= {"done"}
+
+
+def at_rest(world: World) -> bool:
+    """Tell whether a run that is looked at every few seconds, everything else at rest, comes to an end."""
+    for _ in range(400):
+        world = time_passes(world, LOOK)
+        ways = list(step(world, observe(world)))
+        if len(ways) > 1:  # a call: its look succeeds, and what is sent is answered
+            ways = [way for way in ways[1:] if not asked(way)]
+        world = ways[0]
+        if world.gone:
+            return True
+    return False
+
+
+def test_every_run_comes_to_an_end() -> None:
+    """From every world in which no call is outstanding, a run that is left in peace ends."""
+    first = begin(1, power="Stopped", on_unknown="ask", limits=TIGHT, most=(0, 1, 1))
+    found = [world for world in reached(first, 7) if not world.gone and not asked(world) and not at_rest(world)]
+
+    assert not found, found[0]
+
+
+def asked(world: World) -> bool:
+    """Tell whether the answer to a call is outstanding."""
+    assert world.known is not None
+    return any(each.state == "asked" for each in (world.known.stop, world.known.start, *world.known.disks))
+
+
+def reached(first: World, depth: int) -> list[World]:
+    """List every world that can be reached."""
+    known, level, found = {key(first)}, [first], [first]
+    for _ in range(depth):
+        following = []
+        for world in level:
+            for each in next_worlds(world):
+                if (name := key(each)) not in known:
+                    known.add(name)
+                    following.append(each)
+        level = following
+        found += following
+    return found
+
+
+def test_a_guard_that_is_off_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the fence off the same search finds a wipe that nobody may send; so it would find one."""
+    monkeypatch.setattr(deciding, "_fence_holds", lambda *_: True)
+    monkeypatch.setattr(seeing, "_may_resend", lambda *_: True)
+
+    with pytest.raises(AssertionError, match="a wipe again"):
+        explored(begin(1, power="Stopped", on_unknown="ask"), DEPTH)
+
+
+def test_the_look_before_the_call_is_found_missing() -> None:
+    """Without the look that holds the facts against the plan, the search finds a wipe of what somebody wrote."""
+    with pytest.raises(AssertionError, match="lost what somebody wrote"):
+        explored(begin(1, power="Stopped", on_unknown="ask"), DEPTH, drift=False)

@@ -1,0 +1,127 @@
+"""Every call with every fault, and a kill at every place: what must never be is not, by the simulator's own record."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from tests import sweep
+from tests.sweep import Case
+
+PAIRS = 60
+"""How many pairs are drawn here; ``bench/sweep.py`` draws them all."""
+
+
+def wrong(results: Sequence[dict[str, Any]]) -> list[str]:
+    """List the cases with something wrong, each with what it is."""
+    return [f"{each['case']['name']}: {'; '.join(each['problems'])}" for each in results if each["problems"]]
+
+
+def test_every_call_with_every_fault() -> None:
+    """After any fault of any call the data is as told or unknown, nothing else is lost, and the run and its job end."""
+    results = sweep.sweep(sweep.single_faults())
+    outcomes = Counter(each["outcome"] for each in results)
+
+    assert wrong(results) == []
+    assert outcomes["done"] > 150
+    assert {"failed", "not-restarted", "partial", "unknown"} <= set(outcomes)
+    assert not any(each["killed"] for each in results)
+
+
+def test_a_kill_at_every_place() -> None:
+    """Killed before or after any commit or call and resumed, whatever others did meanwhile, a run harms nothing."""
+    results = sweep.sweep(sweep.crash_points())
+    outcomes = Counter(each["outcome"] for each in results)
+
+    assert wrong(results) == []
+    assert sum(each["killed"] for each in results) >= len(results) - 20
+    assert {"done", "failed", "unknown", "refused", "stranded"} <= set(outcomes)
+
+
+def test_every_commit_is_a_place() -> None:
+    """A run of one disk of a running instance commits as often as the sweep kills it; else kills are missing."""
+    last = [Case("last", kill=("commit", sweep.COMMITS, "before")), Case("none", kill=("commit", 40, "before"))]
+    results = sweep.sweep(last)
+
+    assert [each["killed"] for each in results] == [True, False]
+    assert wrong(results) == []
+
+
+def test_a_fault_and_then_a_kill() -> None:
+    """A fault and then a kill, drawn by a seed, with somebody else in between, harm nothing either."""
+    drawn = [case for case in sweep.pairs(200)[:PAIRS] if not known_to_hang(case)]
+    results = sweep.sweep(drawn)
+
+    assert wrong(results) == []
+    assert sum(each["killed"] for each in results) > PAIRS // 2
+
+
+def known_to_hang(case: Case) -> bool:
+    """Tell whether a case may meet what the test after the next one shows."""
+    return bool(case.kill and case.kill[0] == "commit" and "ReInitDisk" in case.name and case.kill[1] > 6)
+
+
+def test_a_lost_wipe_that_is_due_again_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed when a lost wipe is due again, and resumed later, a run does not wait for ever with the machine down."""
+    monkeypatch.setenv("SWEEP_DEADLINE", "12")
+    results = sweep.sweep(sweep.due_again())
+
+    assert wrong(results) == []
+
+
+# ---------------------------------------------------------------------------------------------- the guards are needed
+
+
+def off(*guards: str, kinds: Sequence[str] = ("act",)) -> list[dict[str, Any]]:
+    """Do the kills with guards switched off, when nobody and when somebody used the machine."""
+    cases = [
+        dataclasses.replace(case, off=guards, pause=0.4)  # until then ECS has done what it was asked for
+        for case in sweep.crash_points(("nobody", "used"))
+        if case.shape == "running" and case.kill and case.kill[0] in kinds
+    ]
+    return sweep.sweep(cases)
+
+
+def lost(results: Sequence[dict[str, Any]]) -> set[str]:
+    """Name the cases in which data was lost that nobody agreed to lose."""
+    return {
+        each["case"]["name"].partition(": ")[2]
+        for each in results
+        if any("lost" in problem or "after a start" in problem for problem in each["problems"])
+    }
+
+
+def test_without_the_fence_data_is_lost() -> None:
+    """Without the fence and the facts it stands on, a resumed run wipes what somebody wrote after the kill."""
+    results = off("fence", "drift")
+
+    assert "killed after act 2; used" in lost(results)
+    assert "killed before act 2; used" in lost(results)
+
+
+def test_without_the_facts_of_the_plan_data_is_lost() -> None:
+    """Without the look that holds the facts against the plan, a run killed before its wipe wipes a used disk."""
+    results = off("drift")
+
+    assert "killed after act 1; used" in lost(results)
+    assert not any("act 2" in name for name in lost(results)), "there the fence alone is enough"
+
+
+def test_without_the_intention_a_wiped_disk_is_told_as_intact() -> None:
+    """Without the intention on disk before the call, a wiped disk is told as intact, or wiped a second time."""
+    results = {each["case"]["name"].partition(": ")[2]: each for each in off("intention")}
+
+    assert any("said to be intact" in problem for problem in results["killed after act 2; used"]["problems"])
+    assert results["killed after act 2; nobody"]["wipes"] == [2]
+
+
+def test_with_the_guards_on_nothing_of_it_happens() -> None:
+    """The same kills with every guard on lose nothing, and send no wipe twice where somebody used the machine."""
+    results = off()
+
+    assert wrong(results) == []
+    assert all(each["wipes"] in ([0], [1]) for each in results if each["case"]["meanwhile"] == "used")
