@@ -21,7 +21,7 @@ from .execution import Execution
 from .failing import error_of, refusal_of
 from .interrupt import Interrupt
 from .journal import Journal, default_path
-from .look import observe
+from .look import observe, require
 from .model import Call, Event, Facts, Limits, Options, Plan, Report, Secret
 from .plan import make_plan
 
@@ -146,6 +146,7 @@ class Client:
                 begun = report.started(began, self.region, reason or get["reason"])
                 refused.report = report.of_error(begun, self._clock.now(), refused, calls)
                 raise refused from None
+        facts = require(facts, get["require_looks"])
         plan = make_plan(facts, options, self._limits(), reason or get["reason"], secrets.token_hex(8))
         with self._lock:
             self._planned[plan.plan_id] = (calls, facts)

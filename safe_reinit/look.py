@@ -8,7 +8,7 @@ makes the absence a fact, everything else makes it a look that could not be made
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -171,6 +171,23 @@ def observe(cloud: Cloud, clock: Clock, region: str, disk_ids: Sequence[str], op
         )
 
     return Facts(region, caller.shown[0], now, tuple(facts_of(disk_id) for disk_id in disk_ids))
+
+
+_OF_OTHER_PRODUCTS = {
+    "ess": "DescribeScalingInstances",
+    "ebs": "DescribeDiskReplicaPairs",
+    "kms": "DescribeKey",
+    "events": "DescribeInstanceHistoryEvents",
+}
+
+
+def require(facts: Facts, looks: Sequence[str]) -> Facts:
+    """Count looks that the configuration requires and that are not made as looks that could not be made."""
+    missing = tuple(
+        Unseen(_OF_OTHER_PRODUCTS[name], name, f"{name}:{_OF_OTHER_PRODUCTS[name]}", "this version does not ask it")
+        for name in looks
+    )
+    return replace(facts, disks=tuple(replace(each, unseen=(*each.unseen, *missing)) for each in facts.disks))
 
 
 def tick(cloud: Cloud, clock: Clock, records: Sequence[Record], *, snapshots: bool = False) -> list[Observation]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import safe_reinit
 from safe_reinit import report
+from safe_reinit.clock import Clock
 from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.model import Event, Plan
 from safe_reinit.plan import from_json, to_json
@@ -231,3 +234,18 @@ def test_other_disks_of_the_machine_keep_their_data() -> None:
 
     assert set(done.plan.jobs[0].sharing) == {SYSTEM, BYSTANDER}
     assert wipes(state, SYSTEM) == wipes(state, BYSTANDER) == 0
+
+
+def test_a_look_that_is_required_and_not_made_blocks(tmp_path: Path) -> None:
+    """What the configuration requires to be seen, and this version does not look at, refuses the run."""
+    file = tmp_path / "config.yaml"
+    file.write_text("require_looks: [ess, kms]\n", "utf-8")
+    with simulated() as sim:
+        caller = safe_reinit.connect(
+            region="cn-hangzhou", endpoint=sim.url, credentials=sim.access_key, config=str(file), clock=Clock(60)
+        )
+        plan = caller.plan([DATA], stop_instance=True)
+
+    assert not plan.runnable
+    assert [found.subject for found in plan.blockers] == ["DescribeScalingInstances", "DescribeKey"]
+    assert {found.check for found in plan.blockers} == {"could-not-look"}
