@@ -384,7 +384,11 @@ def test_a_look_that_is_older_than_the_stop_is_not_believed(
         return said
 
     where = {"SAFE_REINIT_ENDPOINT": serve(respond).url, "SAFE_REINIT_REGION": "cn-hangzhou"}
-    ended = command_line(*CONFIRMED, "--output", "json", env={**KEY, **where, "SAFE_REINIT_TIME_SCALE": "60"})
+    for _ in range(4):  # on a busy machine a hurried run may find its looks too old to stop anything
+        ticks.clear()
+        ended = command_line(*CONFIRMED, "--output", "json", env={**KEY, **where, "SAFE_REINIT_TIME_SCALE": "60"})
+        if stopped.is_set():
+            break
 
     assert_stranded(simulator, ended.code, ended.out, ended.err)
 

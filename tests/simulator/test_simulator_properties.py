@@ -64,7 +64,7 @@ class StillClock(SimulatedClock):
         return self.start + self.moved
 
 
-def ask(engine: Engine, action: str, **params: str) -> int:
+def ask(engine: Engine, action: str, /, **params: str) -> int:
     """Make one signed call and return its status."""
     values = signed_parameters("GET", "testsecret", {"Action": action, **params})
     reply, _ = engine.handle(RawRequest("GET", f"/?{urlencode(values)}", {}, b""))
