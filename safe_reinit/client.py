@@ -92,6 +92,7 @@ class Client:
         *,
         stop_instance: bool = False,
         leave_stopped: bool | None = None,
+        snapshot: bool | None = None,
         accept: Sequence[str] = (),
         expect_instance: str | None = None,
         key_pair: str | None = None,
@@ -106,6 +107,7 @@ class Client:
             disk_ids: ids of disks in this region.
             stop_instance: whether a running instance may be stopped.
             leave_stopped: whether it stays stopped after a wipe.
+            snapshot: whether a snapshot of each disk is taken after the stop, before the wipe.
             accept: names of risks that are accepted.
             expect_instance: refuse unless the disks are on this instance.
             key_pair: the key pair to log in with, for a system disk.
@@ -123,6 +125,8 @@ class Client:
         options = Options(
             stop_instance=stop_instance,
             leave_stopped=get["leave_stopped"] if leave_stopped is None else leave_stopped,
+            snapshot=get["snapshot"] if snapshot is None else snapshot,
+            lock_tag=get["lock_tag"],
             expect_instance=expect_instance or get["expect_instance"] or "",
             key_pair=key_pair or get["key_pair"] or "",
             password=Secret(password) if password else None,

@@ -147,6 +147,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("timeout_start", duration, 900.0, "how long starting may take"),
     Setting("force_stop_after", duration, None, "cut the power when a graceful stop has had this long"),
     Setting("leave_stopped", flag, False, "leave the instance stopped after the wipe"),
+    Setting("snapshot", flag, False, "take a snapshot after the stop, and wipe only once it is accomplished"),
+    Setting("lock_tag", flag, False, "tag the instance with the run from before the stop to the end", in_env=False),
     Setting("expect_instance", text, None, "refuse unless the disk is on this instance"),
     Setting("reason", text, None, "a change ticket; kept in plan and report"),
     Setting("key_pair", text, None, "the key pair to log in with after a system disk is wiped"),

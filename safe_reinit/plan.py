@@ -69,7 +69,7 @@ def fingerprint(account: str, region: str, jobs: Sequence[PlannedJob], options: 
         "options": {
             "stop_instance": options.stop_instance,
             "leave_stopped": options.leave_stopped,
-            "snapshot": False,
+            "snapshot": options.snapshot,
             "key_pair": options.key_pair or None,
             "password": options.password is not None,
             "security_enhancement": options.security_enhancement or None,

@@ -11,7 +11,7 @@ from ..config import BY_NAME
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SWITCHES = ("leave_stopped", "quiet", "verbose", "simulate")
+_SWITCHES = ("leave_stopped", "snapshot", "quiet", "verbose", "simulate")
 _METAVARS = {
     "region": "ID", "profile": "NAME", "endpoint": "URL", "ca_bundle": "FILE", "expect_instance": "I",
     "reason": "TEXT", "key_pair": "NAME", "password_env": "VAR", "security_enhancement": "Active|Deactive",
@@ -52,7 +52,7 @@ _PASSWORD = (
 _CONFIG = (click.option("--config", metavar="FILE", help="The configuration file."),)
 _OUTPUT_NAMES = ("output", "report", "events", "quiet", "verbose")
 _RUN_NAMES = (
-    "leave_stopped", "expect_instance", "reason", "key_pair", "password_env", "security_enhancement", "region",
+    "leave_stopped", "snapshot", "expect_instance", "reason", "key_pair", "password_env", "security_enhancement", "region",
     "profile", "endpoint", "ca_bundle", "timeout_stop", "timeout_snapshot", "timeout_reinit", "timeout_start",
     "force_stop_after", "on_unknown", "journal", "simulate", "world", "faults",
 )  # fmt: skip

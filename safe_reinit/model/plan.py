@@ -40,6 +40,10 @@ class Options:
     password: Secret | None = None
     security_enhancement: str = ""
     """``Active``, ``Deactive`` or ``""``."""
+    snapshot: bool = False
+    """Whether a snapshot of each disk is taken after the stop and waited for, before the wipe."""
+    lock_tag: bool = False
+    """Whether the instance bears a tag of the run from before the stop to the end."""
     owner: tuple[tuple[str, str | int], ...] = ()
     """The legacy owner parameters of ReInitDisk, by ECS's names; library only."""
     accept: tuple[str, ...] = ()
