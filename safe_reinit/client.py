@@ -8,7 +8,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from . import aliyun, report, where
 from .aliyun.endpoints import Where
@@ -17,13 +17,15 @@ from .clock import Clock
 from .cloud import CloudError
 from .config import Config, resolve
 from .errors import Error, RunRefused, UsageError
-from .execution import Execution
 from .failing import error_of, refusal_of
 from .interrupt import Interrupt
-from .journal import Journal, default_path
 from .look import observe, require
 from .model import Call, Event, Facts, Limits, Options, Plan, Report, Secret
 from .plan import make_plan
+
+if TYPE_CHECKING:
+    from .execution import Execution
+    from .journal import Journal
 
 T = TypeVar("T")
 
@@ -186,9 +188,7 @@ class Client:
             raise refused
         run_id = f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
         with self._journal() as journal:
-            execution = Execution(
-                self._where, self._clock, journal, _safely(on_event), _safely(on_call), stop or Interrupt()
-            )
+            execution = self._execution(journal, on_event, on_call, stop)
             try:
                 told = execution.begin(plan, run_id, calls, self._settings["on_unknown"])
             except RunRefused as error:
@@ -226,9 +226,7 @@ class Client:
             Error: of the class of the outcome unless it is ``done``.
         """
         with self._journal() as journal:
-            execution = Execution(
-                self._where, self._clock, journal, _safely(on_event), _safely(on_call), stop or Interrupt()
-            )
+            execution = self._execution(journal, on_event, on_call, stop)
             told = execution.resume(run_id, verdict, Secret(password) if password else None)
         return _done(told)
 
@@ -240,17 +238,30 @@ class Client:
             RunRefused: it has ended, or somebody holds it.
         """
         with self._journal() as journal:
-            Execution(self._where, self._clock, journal, _safely(None), _safely(None), Interrupt()).close(run_id)
+            self._execution(journal, None, None, None).close(run_id)
 
     def _journal(self) -> Journal:
+        from .journal import Journal  # noqa: PLC0415 - a plan writes nothing down
+
         return Journal(self.journal_path)
+
+    def _execution(
+        self,
+        journal: Journal,
+        on_event: Callable[[Event], None] | None,
+        on_call: Callable[[Call], None] | None,
+        stop: Interrupt | None,
+    ) -> Execution:
+        from .execution import Execution  # noqa: PLC0415 - a plan runs nothing
+
+        return Execution(self._where, self._clock, journal, _safely(on_event), _safely(on_call), stop or Interrupt())
 
     @property
     def journal_path(self) -> Path | None:
         """Where runs are written down; ``None`` in memory."""
         if self._settings["journal"] is None and self._where.access_key is not None and self._where.loopback:
             return None
-        return Path(self._settings["journal"] or default_path(os.environ))
+        return Path(self._settings["journal"] or where.default_journal(os.environ))
 
     def check_journal(self) -> None:
         """See that runs can be written down, before anything else is done.

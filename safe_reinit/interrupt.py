@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from .run import Runner
+if TYPE_CHECKING:
+    from .run import Runner
 
 
 class Interrupt:

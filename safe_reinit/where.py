@@ -1,9 +1,10 @@
-"""Which cloud is meant, from the settings and the environment."""
+"""Which cloud and which journal are meant, from the settings and the environment."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from .aliyun.endpoints import Where, parse
 from .aliyun.profile import region_of
@@ -52,6 +53,14 @@ def time_scale(environment: Mapping[str, str], *, loopback: bool) -> float:
     if not 0.0 < rate <= 1000.0:
         raise UsageError("SAFE_REINIT_TIME_SCALE is not a rate such as 10.", hint="Correct or unset it.")
     return rate
+
+
+def default_journal(environment: Mapping[str, str]) -> Path:
+    """Tell where the journal is: for root the machine's, else the user's state directory."""
+    if os.getuid() == 0:
+        return Path("/var/lib/safe-reinit/journal.db")
+    state = environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "~")).expanduser() / ".local" / "state"
+    return Path(state) / "safe-reinit" / "journal.db"
 
 
 def _region(environment: Mapping[str, str], profile: str | None) -> str:

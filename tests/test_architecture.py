@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "safe_reinit"
 
-VALUES = {"model", "errors", "codes"}
+VALUES = {"model", "errors", "codes", "version"}
 OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal"}
 DECIDING = {"checks", "plan", "record", "decide"}
 DOING = {"look", "act", "run", "report", "execution", "interrupt", "failing", "client"}

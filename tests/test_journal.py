@@ -20,10 +20,11 @@ import safe_reinit
 from safe_reinit.client import Client
 from safe_reinit.clock import Clock
 from safe_reinit.errors import RunFailed, RunRefused, UsageError
-from safe_reinit.journal import Journal, default_path, file, place
+from safe_reinit.journal import Journal, file, place
 from safe_reinit.journal.file import SCHEMA
 from safe_reinit.journal.lease import JournalError
 from safe_reinit.simulator import Simulator
+from safe_reinit.where import default_journal
 from tests.commands import Command, command
 
 DISK, INSTANCE = "d-sim-web1-data", "i-sim-web1"
@@ -102,7 +103,7 @@ def test_where_the_journal_is(
     """Root's journal is the machine's, a user's is in the state directory."""
     monkeypatch.setattr(os, "getuid", lambda: uid)
 
-    assert default_path(environment) == Path(expected)
+    assert default_journal(environment) == Path(expected)
 
 
 @pytest.mark.parametrize("by", ["flag", "environment", "file"])

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ..errors import Error, RunRefused, UsageError
+from ..version import VERSION
 from . import options
 from .output import Output, end
 
@@ -49,7 +50,7 @@ _FROM_COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
     short_help="look, judge, show the plan, ask, run, report",
 )
 @options.everything
-@click.version_option(package_name="safe-reinit", message="safe-reinit %(version)s")
+@click.version_option(VERSION, message="safe-reinit %(version)s")
 @click.pass_context
 def app(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
     """Wipe an Alibaba Cloud ECS disk back to its initial state (ReInitDisk), safely.
@@ -93,9 +94,9 @@ def rehearse(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one
 @click.pass_context
 def resume(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
     """Go on with a run whose process is gone, or that left a machine stopped or an outcome unknown."""
-    from . import wipe  # noqa: PLC0415 - see above
+    from . import resume as going_on  # noqa: PLC0415 - see above
 
-    ctx.exit(wipe.resume(run_id, flags, ctx.obj))
+    ctx.exit(going_on.command(run_id, flags, ctx.obj))
 
 
 @app.command()

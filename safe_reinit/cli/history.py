@@ -14,10 +14,11 @@ import click
 from .. import report
 from ..config import duration, resolve
 from ..errors import UsageError
-from ..journal import Journal, StoredRun, default_path
+from ..journal import Journal, StoredRun
 from ..model import Record, Secret
 from ..model.codec import decode, printable
 from ..plan import from_json
+from ..where import default_journal
 from .output import Output
 
 _RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}")
@@ -30,7 +31,7 @@ def open_journal(flags: Mapping[str, Any]) -> Journal:
         UsageError: it cannot be used.
     """
     config = resolve(flags, os.environ, flags.get("config"))
-    return Journal(Path(config["journal"] or default_path(os.environ)))
+    return Journal(Path(config["journal"] or default_journal(os.environ)))
 
 
 def runs(flags: Mapping[str, Any], prune: str | None, output: Output) -> None:

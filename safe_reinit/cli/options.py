@@ -52,8 +52,9 @@ _PASSWORD = (
 _CONFIG = (click.option("--config", metavar="FILE", help="The configuration file."),)
 _OUTPUT_NAMES = ("output", "report", "events", "quiet", "verbose")
 _RUN_NAMES = (
-    "leave_stopped", "snapshot", "expect_instance", "reason", "key_pair", "password_env", "security_enhancement", "region",
-    "profile", "endpoint", "ca_bundle", "timeout_stop", "timeout_snapshot", "timeout_reinit", "timeout_start",
+    "leave_stopped", "snapshot", "expect_instance", "reason", "key_pair", "password_env",
+    "security_enhancement", "region", "profile", "endpoint", "ca_bundle", "timeout_stop",
+    "timeout_snapshot", "timeout_reinit", "timeout_start",
     "force_stop_after", "on_unknown", "journal", "simulate", "world", "faults",
 )  # fmt: skip
 

@@ -8,20 +8,29 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from .. import report
-from ..client import Client, connect
+from ..client import Client
 from ..config import Config, resolve
-from ..errors import Error, OutcomeUnknown, RunRefused, UsageError
-from ..journal import StoredRun, default_path
-from ..model import Plan, Record, Report
-from ..model.codec import decode
-from ..record import Verdict
-from . import consent, history
+from ..errors import Error, RunRefused, UsageError
+from ..model import Plan, Report
+from ..where import default_journal
+from . import consent
 from .output import Output, lines, say
 from .progress import Progress
 from .session import client_of, endable, password_of, set_output, signals
+
+
+class Replacing(Protocol):
+    """A run whose place another one takes."""
+
+    @property
+    def run_id(self) -> str:
+        """Its name."""
+
+    def keep_promise(self, plan: Plan) -> Plan:
+        """Owe the machines in the new plan what the old run promised."""
 
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
@@ -38,76 +47,14 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
             client.check_journal()
         progress = stack.enter_context(Progress(config, client.region))
         try:
-            return _plan_and_run(client, config, flags, password, output, progress)
+            return plan_and_run(client, config, flags, password, output, progress)
         except Error as error:
             if error.report is not None:
-                error.report = replace(error.report, next=_after(error.report, output.argv, client))
+                error.report = replace(error.report, next=after(error.report, output.argv, client))
             raise
 
 
-def resume(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
-    """Go on with a run and give the exit code."""
-    given = dict(flags)
-    with history.open_journal(flags) as journal:
-        stored = journal.run(run_id)
-    if stored is None:
-        raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
-    for name in ("region", "endpoint", "profile"):  # the run's own, unless the command line names others
-        given[name] = flags.get(name) or getattr(stored, name) or None
-    config = resolve(given, os.environ, flags.get("config"))
-    set_output(output, config)
-    password = password_of(config, {**flags, "confirm": run_id})
-    client = connect(config=config)
-    if flags["verdict"] == "wipe-again":
-        return _wipe_again(client, stored, config, flags, password, output)
-    endable()
-    with Progress(config, client.region) as progress:
-        try:
-            told = _resume(client, run_id, flags["verdict"], password, progress)
-        except OutcomeUnknown as error:
-            verdict = consent.verdict(run_id) if flags["verdict"] is None else None
-            if verdict is None:
-                error.report = error.report and replace(error.report, next=_after(error.report, output.argv, client))
-                raise
-            told = _resume(client, run_id, verdict, password, progress)
-        except Error as error:
-            error.report = error.report and replace(error.report, next=_after(error.report, output.argv, client))
-            raise
-        progress.close()
-    output.report(told)
-    return told.exit_code
-
-
-def _resume(
-    client: Client,
-    run_id: str,
-    verdict: Verdict | None,
-    password: str | None,
-    progress: Progress,
-) -> Report:
-    with signals(progress) as interrupt:
-        return client.resume(
-            run_id, verdict=verdict, password=password, on_event=progress.event, on_call=progress.call, stop=interrupt
-        )
-
-
-def _wipe_again(
-    client: Client, stored: StoredRun, config: Config, flags: Mapping[str, Any], password: str | None, output: Output
-) -> int:
-    """Plan the same disks anew and ask anew; the old run lets its instances go once the new plan is agreed to."""
-    old = stored.plan["options"]
-    again = {
-        **flags,
-        "disk": [disk["disk_id"] for job in stored.plan["jobs"] for disk in job["disks"]],
-        "stop_instance": old["stop_instance"],
-        "accept": old["accept"],
-        "dry_run": None,
-    }
-    with Progress(config, client.region) as progress:
-        return _plan_and_run(client, config, again, password, output, progress, replacing=stored)
-
-
-def _plan_and_run(  # noqa: PLR0913 - the parts of one command
+def plan_and_run(  # noqa: PLR0913 - the parts of one command
     client: Client,
     config: Config,
     flags: Mapping[str, Any],
@@ -115,8 +62,9 @@ def _plan_and_run(  # noqa: PLR0913 - the parts of one command
     output: Output,
     progress: Progress,
     *,
-    replacing: StoredRun | None = None,
+    replacing: Replacing | None = None,
 ) -> int:
+    """Plan, show, ask, run and report; ``replacing`` says of which run this one takes the place."""
     begun = report.started(output.began, client.region, config["reason"])
     plan = client.plan(
         flags["disk"],
@@ -126,7 +74,7 @@ def _plan_and_run(  # noqa: PLR0913 - the parts of one command
         on_call=progress.call,
     )
     if replacing is not None:
-        plan = _keep_promise(plan, replacing)
+        plan = replacing.keep_promise(plan)
     progress.findings(plan)
     if flags.get("dry_run"):
         return _tell_plan(client, plan, begun, output)
@@ -155,22 +103,6 @@ def _plan_and_run(  # noqa: PLR0913 - the parts of one command
     return told.exit_code
 
 
-def _keep_promise(plan: Plan, before: StoredRun) -> Plan:
-    """Owe a machine that an earlier run stopped what that run promised: it is started after this one's wipe."""
-    stopped = {
-        known.instance_id
-        for known in (decode(Record, each) for _, each, _ in before.jobs)
-        if known.power_before == "Running" and known.stop.state == "done"
-    }
-    jobs = tuple(
-        replace(job, power_promised="Running", will_start=True)
-        if job.instance_id in stopped and job.power_before == "Stopped" and not plan.options.leave_stopped
-        else job
-        for job in plan.jobs
-    )
-    return replace(plan, jobs=jobs)
-
-
 def _tell_plan(client: Client, plan: Plan, begun: Any, output: Output) -> int:  # noqa: ANN401 - a note of the beginning
     told = report.of_plan(begun, output.now(), plan, client.calls_of(plan), dry_run=True)
     told = replace(told, next=_next(told.exit_code, output.argv, plan))
@@ -197,13 +129,13 @@ def _next(exit_code: int, argv: Sequence[str], plan: Plan | None) -> tuple[str, 
     return (shlex.join(["safe-reinit", "plan", *kept]),)
 
 
-def _after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
+def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
     """Name the commands to go on with after a run that did not end well: its story, and how to resume it."""
     if told.run_id is None:
         return _next(told.exit_code, argv, None)
     if client.journal_path is None:
         return ()
-    where = ("--journal", str(client.journal_path)) if client.journal_path != default_path(os.environ) else ()
+    where = ("--journal", str(client.journal_path)) if client.journal_path != default_journal(os.environ) else ()
     words = [["show"]]
     if told.outcome in ("unknown", "not-restarted", "stranded"):
         words.append(["resume"])

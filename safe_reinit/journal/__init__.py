@@ -6,6 +6,5 @@ account, region and instance is enforced by the database. Nothing secret is ever
 
 from .file import Journal, StoredRun
 from .lease import Holder, JournalError, Lease, LeaseLostError
-from .place import default_path
 
-__all__ = ["Holder", "Journal", "JournalError", "Lease", "LeaseLostError", "StoredRun", "default_path"]
+__all__ = ["Holder", "Journal", "JournalError", "Lease", "LeaseLostError", "StoredRun"]

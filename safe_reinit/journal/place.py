@@ -1,10 +1,9 @@
-"""Where the journal is, and what may not be one; who this process is."""
+"""What may not be a journal; who this process is."""
 
 from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -13,14 +12,6 @@ from ..errors import UsageError
 _NETWORK_FILE_SYSTEMS = frozenset(
     ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "9p", "ocfs2", "gfs2", "beegfs")
 )
-
-
-def default_path(environment: Mapping[str, str]) -> Path:
-    """Tell where the journal is: for root the machine's, else the user's state directory."""
-    if os.getuid() == 0:
-        return Path("/var/lib/safe-reinit/journal.db")
-    state = environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "~")).expanduser() / ".local" / "state"
-    return Path(state) / "safe-reinit" / "journal.db"
 
 
 def refuse_network(path: Path) -> None:

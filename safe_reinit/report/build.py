@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from importlib.metadata import version
 
-from .. import record
 from ..errors import Error, exit_code
 from ..model import (
     Call,
@@ -29,6 +27,7 @@ from ..model import (
     Report,
     Wipe,
 )
+from ..version import VERSION
 
 SCHEMA = 1
 
@@ -55,7 +54,7 @@ def of_error(begun: Started, now: datetime, error: Error, calls: Sequence[Call] 
     """Report a command that failed before it had a plan."""
     return Report(
         schema=SCHEMA,
-        tool_version=_version(),
+        tool_version=VERSION,
         run_id=None,
         outcome=error.outcome,
         exit_code=error.exit_code,
@@ -106,6 +105,8 @@ def of_run(  # noqa: PLR0913 - what there is to say
     next_: Sequence[str] = (),
 ) -> Report:
     """Report a run that has ended."""
+    from .. import record  # noqa: PLC0415 - a dry run has none
+
     outcomes = [record.outcome(each) for each in records]
     jobs = tuple(map(_job, plan.jobs, records, outcomes))
     report = _of(begun, now, plan, calls, _together(outcomes), jobs, next_)
@@ -145,7 +146,7 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
     looks = [call for call in calls if call.action.startswith(("Describe", "Get"))]
     return Report(
         schema=SCHEMA,
-        tool_version=_version(),
+        tool_version=VERSION,
         run_id=None,
         outcome=outcome,
         exit_code=exit_code(outcome),
@@ -231,11 +232,6 @@ def _failure(error: Error | None) -> Failure | None:
     if error is None:
         return None
     return Failure(error.code, str(error), error.request_id, error.action, error.hint)
-
-
-@cache
-def _version() -> str:
-    return version("safe-reinit")
 
 
 @cache

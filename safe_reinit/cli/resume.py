@@ -1,0 +1,110 @@
+"""Going on with a run: resume, and what a person says of an unknown outcome."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..client import Client, connect
+from ..config import Config, resolve
+from ..errors import Error, OutcomeUnknown, UsageError
+from ..journal import StoredRun
+from ..model import Plan, Record, Report
+from ..model.codec import decode
+from ..record import Verdict
+from . import consent, history
+from .output import Output
+from .progress import Progress
+from .session import endable, password_of, set_output, signals
+from .wipe import after, plan_and_run
+
+
+def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
+    """Go on with a run and give the exit code."""
+    given = dict(flags)
+    with history.open_journal(flags) as journal:
+        stored = journal.run(run_id)
+    if stored is None:
+        raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
+    for name in ("region", "endpoint", "profile"):  # the run's own, unless the command line names others
+        given[name] = flags.get(name) or getattr(stored, name) or None
+    config = resolve(given, os.environ, flags.get("config"))
+    set_output(output, config)
+    password = password_of(config, {**flags, "confirm": run_id})
+    client = connect(config=config)
+    if flags["verdict"] == "wipe-again":
+        return _wipe_again(client, stored, config, flags, password, output)
+    endable()
+    with Progress(config, client.region) as progress:
+        try:
+            told = _resume(client, run_id, flags["verdict"], password, progress)
+        except OutcomeUnknown as error:
+            verdict = consent.verdict(run_id) if flags["verdict"] is None else None
+            if verdict is None:
+                error.report = error.report and replace(error.report, next=after(error.report, output.argv, client))
+                raise
+            told = _resume(client, run_id, verdict, password, progress)
+        except Error as error:
+            error.report = error.report and replace(error.report, next=after(error.report, output.argv, client))
+            raise
+        progress.close()
+    output.report(told)
+    return told.exit_code
+
+
+def _resume(
+    client: Client,
+    run_id: str,
+    verdict: Verdict | None,
+    password: str | None,
+    progress: Progress,
+) -> Report:
+    with signals(progress) as interrupt:
+        return client.resume(
+            run_id, verdict=verdict, password=password, on_event=progress.event, on_call=progress.call, stop=interrupt
+        )
+
+
+def _wipe_again(
+    client: Client, stored: StoredRun, config: Config, flags: Mapping[str, Any], password: str | None, output: Output
+) -> int:
+    """Plan the same disks anew and ask anew; the old run lets its instances go once the new plan is agreed to."""
+    old = stored.plan["options"]
+    again = {
+        **flags,
+        "disk": [disk["disk_id"] for job in stored.plan["jobs"] for disk in job["disks"]],
+        "stop_instance": old["stop_instance"],
+        "accept": old["accept"],
+        "dry_run": None,
+    }
+    with Progress(config, client.region) as progress:
+        return plan_and_run(client, config, again, password, output, progress, replacing=_Replaced(stored))
+
+
+@dataclass(frozen=True)
+class _Replaced:
+    """The run that another one takes the place of."""
+
+    stored: StoredRun
+
+    @property
+    def run_id(self) -> str:
+        """Its name."""
+        return self.stored.run_id
+
+    def keep_promise(self, plan: Plan) -> Plan:
+        """Owe a machine that an earlier run stopped what that run promised: it is started after this one's wipe."""
+        stopped = {
+            known.instance_id
+            for known in (decode(Record, each) for _, each, _ in self.stored.jobs)
+            if known.power_before == "Running" and known.stop.state == "done"
+        }
+        jobs = tuple(
+            replace(job, power_promised="Running", will_start=True)
+            if job.instance_id in stopped and job.power_before == "Stopped" and not plan.options.leave_stopped
+            else job
+            for job in plan.jobs
+        )
+        return replace(plan, jobs=jobs)
