@@ -12,10 +12,10 @@ from typing import Protocol
 from . import codes, record, retry
 from .checks import judge
 from .clock import Clock
-from .cloud import Cloud, CloudError, NotSent, Refused
+from .cloud import Accepted, Cloud, CloudError, NotSent, Refused
 from .decide import decide
-from .look import observe, tick
-from .model import DiskFacts, Failure, Observation, Plan, PlannedJob, Record, Send
+from .look import PROVEN, observe, tick
+from .model import LOCK_TAG, DiskFacts, Failure, Observation, Plan, PlannedJob, Record, Send
 from .plan import expected, moved
 
 _FRESH = 3.0
@@ -59,6 +59,7 @@ class Act:
     cloud: Cloud
     clock: Clock
     plan: Plan
+    run_id: str
     tell: Callable[[str, Send, dict[str, object]], None]
     """Is told ``intend`` and ``answer``."""
 
@@ -79,17 +80,38 @@ class Act:
         def intend(before: Record) -> Record:  # under the keeper's lock: what another thread learned meanwhile counts
             return record.intend(before, send, seen) if decide(before, seen) == send else before
 
-        tries = _tries(known, send)
-        known = keeper.commit(intend)
-        if _tries(known, send) == tries:
+        if send.action == "ResetDisk" and not self._may_reset(keeper, send):
             return False
-        self.tell("intend", send, {"attempt": _tries(known, send)})
+        tries = record.tries_of(known, send)
+        known = keeper.commit(intend)
+        attempt = record.tries_of(known, send)
+        if attempt == tries:
+            return False
+        self.tell("intend", send, {"attempt": attempt})
         keeper.check()
         if self._stale(seen):  # the disk took too long to write the intention down: it was not sent, and may be anew
             self._not_sent(keeper, send, NotSent(send.action, "the look before it had grown old"), 0)
             return False
-        self._call(keeper, send, _tries(known, send))
+        self._call(keeper, send, attempt)
         return True
+
+    def _may_reset(self, keeper: Keeper, send: Send) -> bool:
+        """Ask with DryRun whether ECS would roll the disk back now; what it would refuse ends the job unsent."""
+        code = self.cloud.may_reset(send.subject, self._restored_from(send.subject))
+        if code == PROVEN:
+            return True
+        row = codes.lookup(code)
+        failure = Failure(
+            code,
+            f"ECS would refuse ResetDisk of {send.subject} with {code} (DryRun): {row.meaning if row else 'unknown'}",
+            action="ResetDisk",
+            hint=row.fix if row else "Look the code up in the ECS API reference.",
+        )
+        keeper.keep(lambda before: record.fail(before, failure))
+        return False
+
+    def _restored_from(self, disk_id: str) -> str:
+        return dict(self.plan.options.restore)[disk_id]
 
     def _stale(self, seen: Observation) -> bool:
         """Tell whether a look is too old to act on; hurried time never asks for less than a fifth of a real second."""
@@ -97,11 +119,12 @@ class Act:
 
     def _look_again(self, job: PlannedJob, keeper: Keeper, send: Send) -> Observation | None:
         """Read the facts again; where they moved, the job ends instead."""
-        if send.action == "StartInstance" or send.force:
+        if send.action in ("StartInstance", "UntagResources") or send.force:
             return tick(self.cloud, self.clock, [keeper.record])[0]
         at, when = self.clock.time(), self.clock.now()  # before the looks: what they show is at least as new
         disk_ids = [disk.disk_id for disk in job.disks]
-        facts = observe(self.cloud, self.clock, self.plan.region, disk_ids, self.plan.options)
+        options = replace(self.plan.options, run_id=self.run_id)
+        facts = observe(self.cloud, self.clock, self.plan.region, disk_ids, options)
         ahead = {wipe.disk_id for wipe in keeper.record.disks if wipe.state == "todo"}
         untouched = [each for each in facts.disks if each.disk_id in ahead]
         if facts.caller.account != self.plan.account:
@@ -117,6 +140,7 @@ class Act:
             instance=untouched[0].instance if untouched else None,
             disks={each.disk.disk_id: each.disk for each in facts.disks if each.disk},
             progressing=tuple(shot for each in facts.disks for shot in each.snapshots if shot.status == "progressing"),
+            snapshots={shot.snapshot_id: shot for each in facts.disks for shot in each.snapshots},
         )
         return self._look_once_more(job, keeper, untouched) if self._stale(seen) else seen
 
@@ -139,17 +163,19 @@ class Act:
 
     def _call(self, keeper: Keeper, send: Send, attempt: int) -> None:
         try:
-            answer = self._send(send, attempt)
+            answer = self._send(send, keeper.record, attempt)
         except Refused as refused:
             self._refused(keeper, send, refused, attempt)
         except NotSent as not_sent:
             self._not_sent(keeper, send, not_sent, attempt)
         except CloudError:
-            keeper.keep(lambda before: record.lost(before, send, self.clock.time()))
+            at = self.clock.time()
+            due = retry.due(attempt, at, None)
+            keeper.keep(lambda before: record.lost(before, send, at, due))
             self.tell("answer", send, {"code": "Unanswered"})
         else:
-            keeper.keep(lambda before: record.accepted(before, send, self.clock.time()))
-            self.tell("answer", send, {"code": "OK", "request_id": answer})
+            keeper.keep(lambda before: record.accepted(before, send, self.clock.time(), answer.snapshot_id))
+            self.tell("answer", send, {"code": "OK", "request_id": answer.request_id})
 
     def _not_sent(self, keeper: Keeper, send: Send, not_sent: NotSent, attempt: int) -> None:
         at = self.clock.time()
@@ -158,18 +184,39 @@ class Act:
         keeper.keep(lambda before: record.refused(before, send, failure, at, self.clock.now(), due))
         self.tell("answer", send, {"code": "NotSent"})
 
-    def _send(self, send: Send, attempt: int) -> str:
+    def _send(self, send: Send, known: Record, attempt: int) -> Accepted:
+        cloud, subject = self.cloud, send.subject
         if send.action == "StopInstance":
-            return self.cloud.stop(send.subject, force=send.force, attempt=attempt).request_id
+            return cloud.stop(subject, force=send.force, attempt=attempt)
         if send.action == "StartInstance":
-            return self.cloud.start(send.subject, attempt=attempt).request_id
-        return self.cloud.reinit(send.subject, self.plan.options, attempt=attempt).request_id
+            return cloud.start(subject, attempt=attempt)
+        if send.action == "TagResources":
+            return cloud.tag(subject, (LOCK_TAG, self.run_id), attempt=attempt)
+        if send.action == "UntagResources":
+            return cloud.untag(subject, LOCK_TAG, attempt=attempt)
+        if send.action == "CreateSnapshot":
+            return self._snapshot(subject, known, attempt)
+        if send.action == "ResetDisk":
+            return cloud.reset_disk(subject, self._restored_from(subject), attempt=attempt)
+        return cloud.reinit(subject, self.plan.options, attempt=attempt)
+
+    def _snapshot(self, disk_id: str, known: Record, attempt: int) -> Accepted:
+        return self.cloud.create_snapshot(
+            disk_id,
+            name=f"safe-reinit.{self.run_id}.{disk_id}"[:128],
+            description=f"Taken by safe-reinit before it wiped {disk_id} in run {self.run_id}."[:256],
+            token=next(each.token for each in known.snapshots if each.disk_id == disk_id),
+            retention_days=self.plan.options.snapshot_retention_days,
+            tags=((LOCK_TAG, self.run_id),),
+            attempt=attempt,
+        )
 
     def _refused(self, keeper: Keeper, send: Send, refused: Refused, attempt: int) -> None:
         at = self.clock.time()
         means = codes.verdict(send.action, refused.code, refused.http_status)
         if means == "lost":
-            keeper.keep(lambda before: record.lost(before, send, at))
+            due = retry.due(attempt, at, None)
+            keeper.keep(lambda before: record.lost(before, send, at, due))
         else:
             row = codes.lookup(refused.code)
             failure = Failure(
@@ -179,15 +226,9 @@ class Act:
                 action=send.action,
                 hint=row.fix if row else "Look the code up in the ECS API reference.",
             )
-            due = retry.due(attempt, at, refused.retry_after) if means == "again" else None
-            keeper.keep(lambda before: record.refused(before, send, failure, at, self.clock.now(), due))
+            again = retry.due(attempt, at, refused.retry_after) if means == "again" else None
+            keeper.keep(lambda before: record.refused(before, send, failure, at, self.clock.now(), again))
         self.tell("answer", send, {"code": refused.code, "request_id": refused.request_id})
-
-
-def _tries(known: Record, send: Send) -> int:
-    if send.action == "ReInitDisk":
-        return next(wipe.tries for wipe in known.disks if wipe.disk_id == send.subject)
-    return (known.start if send.action == "StartInstance" else known.force if send.force else known.stop).tries
 
 
 def _drift(job: PlannedJob, disks: Sequence[DiskFacts], known: Record, plan: Plan) -> tuple[str, ...]:

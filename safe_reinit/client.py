@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from . import aliyun, report, where
+from . import aliyun, report, wanted, where
 from .aliyun.endpoints import Where
-from .checks import by_name
 from .clock import Clock
 from .cloud import CloudError
 from .config import Config, resolve
-from .errors import Error, RunRefused, UsageError
+from .errors import RunRefused, UsageError
 from .failing import error_of, refusal_of
 from .interrupt import Interrupt
 from .look import observe, require
@@ -128,14 +127,65 @@ class Client:
             stop_instance=stop_instance,
             leave_stopped=get["leave_stopped"] if leave_stopped is None else leave_stopped,
             snapshot=get["snapshot"] if snapshot is None else snapshot,
+            snapshot_retention_days=get["snapshot_retention"],
             lock_tag=get["lock_tag"],
             expect_instance=expect_instance or get["expect_instance"] or "",
             key_pair=key_pair or get["key_pair"] or "",
             password=Secret(password) if password else None,
             security_enhancement=security_enhancement or get["security_enhancement"] or "",
             owner=self._owner,
-            accept=_accepted(accept),
+            accept=wanted.accepted(accept),
         )
+        return self._plan(wanted.disk_ids(disk_ids), options, reason or get["reason"], on_call)
+
+    def plan_undo(  # noqa: PLR0913 - the options of a run
+        self,
+        run_id: str,
+        *,
+        stop_instance: bool = False,
+        leave_stopped: bool | None = None,
+        snapshot: bool | None = None,
+        accept: Sequence[str] = (),
+        reason: str | None = None,
+        on_call: Callable[[Call], None] | None = None,
+    ) -> Plan:
+        """Plan to roll the disks that a run wiped back to the safety snapshots it took (ResetDisk).
+
+        What was written to them since is lost. The plan is run as any other; its options are those of ``plan``.
+
+        Args:
+            run_id: the run, in this client's journal.
+
+        Raises:
+            UsageError: there is no such run, or it is of another region or endpoint.
+            RunRefused: it is still open, of another account, or took no safety snapshot of a disk that it wiped.
+        """
+        get = self._settings
+        with self._journal() as journal:
+            stored = self._execution(journal, None, None, None).stored(run_id)
+        options = Options(
+            stop_instance=stop_instance,
+            leave_stopped=get["leave_stopped"] if leave_stopped is None else leave_stopped,
+            snapshot=get["snapshot"] if snapshot is None else snapshot,
+            snapshot_retention_days=get["snapshot_retention"],
+            lock_tag=get["lock_tag"],
+            accept=wanted.accepted(accept),
+            undo=run_id,
+            restore=wanted.to_restore(stored),
+        )
+        plan = self._plan([disk_id for disk_id, _ in options.restore], options, reason or get["reason"], on_call)
+        if plan.account != stored.account:
+            raise RunRefused(
+                f"Run {run_id} is of account {stored.account}, and these credentials are of {plan.account}.",
+                hint="Use credentials of that account.",
+            )
+        return plan
+
+    def _plan(
+        self, disk_ids: Sequence[str], options: Options, reason: str | None, on_call: Callable[[Call], None] | None
+    ) -> Plan:
+        """Look at the disks and judge them."""
+        get = self._settings
         began = self._clock.now()
         calls: list[Call] = []
         told = _safely(on_call)
@@ -146,14 +196,14 @@ class Client:
 
         with contextlib.closing(aliyun.connect(self._where, both)) as cloud:
             try:
-                facts = observe(cloud, self._clock, self.region, _disk_ids(disk_ids), options)
+                facts = observe(cloud, self._clock, self.region, disk_ids, options)
             except CloudError as error:
                 refused = refusal_of(error)
-                begun = report.started(began, self.region, reason or get["reason"])
+                begun = report.started(began, self.region, reason)
                 refused.report = report.of_error(begun, self._clock.now(), refused, calls)
                 raise refused from None
         facts = require(facts, get["require_looks"])
-        plan = make_plan(facts, options, self._limits(), reason or get["reason"], secrets.token_hex(8))
+        plan = make_plan(facts, options, self._limits(), reason, secrets.token_hex(8))
         with self._lock:
             self._planned[plan.plan_id] = (calls, facts)
         return plan
@@ -182,7 +232,7 @@ class Client:
         """
         begun = report.started(self._clock.now())
         calls = self.calls_of(plan)
-        refused = _not_runnable(plan, confirm)
+        refused = wanted.not_runnable(plan, confirm)
         if refused is not None:
             refused.report = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=refused)
             raise refused
@@ -291,39 +341,6 @@ class Client:
             start=get["timeout_start"],
             force_stop_after=get["force_stop_after"],
         )
-
-
-def _disk_ids(disk_ids: Sequence[str]) -> list[str]:
-    ids = list(dict.fromkeys(disk_ids))
-    if not ids:
-        raise UsageError("No disk is named.", hint="Name one with --disk d-...")
-    for disk_id in ids:
-        letters = disk_id.removeprefix("d-")
-        if letters == disk_id or not letters or not letters.replace("-", "").isalnum() or not letters.isascii():
-            shown = disk_id if disk_id.isprintable() and len(disk_id) <= 64 else "an id"
-            raise UsageError(f"{shown!r} is not a disk id: those begin with d-.", hint="Correct --disk.")
-    return ids
-
-
-def _accepted(names: Sequence[str]) -> tuple[str, ...]:
-    for name in names:
-        check = by_name(name)
-        if check is None:
-            raise UsageError(f"There is no check named {name!r}.", hint="See safe-reinit checks.")
-        if check.level == "block" and not check.waivable:
-            raise RunRefused(f"{name} is a block: it cannot be accepted.", hint=f"See safe-reinit explain {name}.")
-    return tuple(sorted(set(names)))
-
-
-def _not_runnable(plan: Plan, confirm: str) -> Error | None:
-    if not plan.runnable:
-        return report.refusal(plan)
-    if confirm.casefold() != plan.confirm_with.casefold():
-        return RunRefused(
-            f"{confirm!r} does not confirm this plan; {plan.confirm_with} does.",
-            hint="Read the plan (--dry-run), then confirm what it says.",
-        )
-    return None
 
 
 def _done(told: Report) -> Report:

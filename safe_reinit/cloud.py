@@ -153,6 +153,9 @@ class Cloud(Protocol):
     def may_start(self, instance_id: str) -> str:
         """Ask StartInstance with DryRun: the code of the answer."""
 
+    def may_reset(self, disk_id: str, snapshot_id: str) -> str:
+        """Ask ResetDisk with DryRun: the code of the answer."""
+
     def stop(self, instance_id: str, *, force: bool = False, attempt: int = 1) -> Accepted:
         """Stop an instance, keeping it billed so that it can start again (StopInstance, KeepCharging)."""
 
@@ -175,5 +178,11 @@ class Cloud(Protocol):
     ) -> Accepted:
         """Take a snapshot of a disk, idempotent by ``token`` (CreateSnapshot)."""
 
-    def reset_disk(self, disk_id: str, snapshot_id: str, *, dry_run: bool = False, attempt: int = 1) -> Accepted:
+    def reset_disk(self, disk_id: str, snapshot_id: str, *, attempt: int = 1) -> Accepted:
         """Roll a disk back to one of its snapshots (ResetDisk)."""
+
+    def tag(self, instance_id: str, tag: tuple[str, str], *, attempt: int = 1) -> Accepted:
+        """Put a tag on an instance (TagResources)."""
+
+    def untag(self, instance_id: str, key: str, *, attempt: int = 1) -> Accepted:
+        """Take a tag off an instance (UntagResources)."""

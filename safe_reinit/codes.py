@@ -191,6 +191,19 @@ _PROVES_NOTHING = ("InternalError", "ServiceUnavailable", "LimitedOperation", "U
 _BUSY = ("IncorrectInstanceStatus", "OperationConflict", "InvalidOperation.Conflict")
 _AGAIN: dict[str, frozenset[str]] = {
     "ReInitDisk": frozenset({"DiskCreatingSnapshot", "IncorrectDiskStatus", "IncorrectInstanceStatus"}),
+    "ResetDisk": frozenset({"DiskCreatingSnapshot", "IncorrectDiskStatus", "IncorrectInstanceStatus"}),
+    "CreateSnapshot": frozenset(
+        {
+            *_BUSY,
+            "IncorrectDiskStatus.CreatingSnapshot",
+            "IncorrectDiskStatus.TooManyCreatingSnapshots",
+            "QuotaExceed.ConcurrentSnapshotQuota",
+            "DISK_HAS_CREATING_SNAPSHOT",
+            "IdempotentProcessing",
+        }
+    ),
+    "TagResources": frozenset(("OperationConflict", "InvalidOperation.Conflict")),
+    "UntagResources": frozenset(("OperationConflict", "InvalidOperation.Conflict")),
     "StopInstance": frozenset(_BUSY),
     "StartInstance": frozenset(
         {

@@ -35,6 +35,19 @@ def duration(value: object) -> float:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def days(value: object) -> int:
+    """Read ``30d`` as days; ECS takes 1 to 65536 of them.
+
+    Raises:
+        ValueError: it is no such number of days.
+
+    """
+    match = re.fullmatch(r"(\d{1,5})d", value) if isinstance(value, str) else None
+    if match is None or not 1 <= int(match[1]) <= 65536:
+        raise ValueError("not a number of days such as 30d")
+    return int(match[1])
+
+
 def text(value: object) -> str:
     """Read one line of text."""
     if not isinstance(value, str) or not value or not value.isprintable():
@@ -148,6 +161,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("force_stop_after", duration, None, "cut the power when a graceful stop has had this long"),
     Setting("leave_stopped", flag, False, "leave the instance stopped after the wipe"),
     Setting("snapshot", flag, False, "take a snapshot after the stop, and wipe only once it is accomplished"),
+    Setting("snapshot_retention", days, None, "how long ECS keeps such a snapshot: 30d", in_env=False),
     Setting("lock_tag", flag, False, "tag the instance with the run from before the stop to the end", in_env=False),
     Setting("expect_instance", text, None, "refuse unless the disk is on this instance"),
     Setting("reason", text, None, "a change ticket; kept in plan and report"),

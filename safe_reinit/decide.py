@@ -1,24 +1,30 @@
 """The order of a run and all its guards: what to do next, from what a job remembers and what it sees. Pure.
 
-    wait for snapshots -> StopInstance -> wait -> ReInitDisk -> wait for the proof -> StartInstance -> wait
+    wait for snapshots -> (TagResources) -> StopInstance -> wait -> (CreateSnapshot -> wait)
+    -> ReInitDisk, or ResetDisk in an undo -> wait for the proof -> StartInstance -> wait -> (UntagResources)
 
-What no path leads to: ReInitDisk once a start is intended, on an instance that is not Stopped, on a disk that is not
-In_use on it, after an error or an interruption, or a second time unless the first is proven not done or the fence
-proves that nobody used the machine since. A start while any disk's outcome is in doubt. Anything while the answer to a
-call is outstanding.
+What no path leads to: a wipe once a start is intended, on an instance that is not Stopped, on a disk that is not
+In_use on it, before a safety snapshot that was promised is accomplished, after an error or an interruption, or a second
+time unless the first is proven not done or the fence proves that nobody used the machine since. A start while any
+disk's outcome is in doubt. Anything while the answer to a call is outstanding.
 """
 
 from __future__ import annotations
 
-from .model import Action, Finish, Observation, PhaseName, Record, Send, Wait, Wipe
-from .record import is_current
+from .model import Action, Finish, Observation, PhaseName, Record, Send, Step, Wait, Wipe
+from .record import bears_tag, is_backed_up, is_current, outcome, outstanding
 
 
 def decide(record: Record, seen: Observation) -> Action:
     """Tell the next action of a job; ``learn`` has folded ``seen`` into ``record`` already."""
+    action = _decide(record, seen)
+    return _untag(record, seen) if isinstance(action, Finish) else action
+
+
+def _decide(record: Record, seen: Observation) -> Action:
     if record.blind or record.given_up or (record.turned_back and not record.tried):
         return Finish()
-    if _outstanding(record):
+    if outstanding(record):
         return _wait(record, "an answer", seen)
     in_doubt = any(wipe.in_doubt and wipe.state != "unknown" for wipe in record.disks)
     unknown = any(wipe.state == "unknown" for wipe in record.disks)
@@ -36,9 +42,18 @@ def decide(record: Record, seen: Observation) -> Action:
     return _power_back(record, seen.instance.status, seen)
 
 
-def _outstanding(record: Record) -> bool:
-    steps = (record.stop, record.force, record.start)
-    return any(step.state == "asked" for step in steps) or any(wipe.state == "asked" for wipe in record.disks)
+def _untag(record: Record, seen: Observation) -> Action:
+    """Take the lock tag off at the end; while anything is owed it stays, to be seen by others."""
+    owed = outcome(record) in ("unknown", "not-restarted", "stranded")
+    untag = record.untag
+    if record.tag.tries == 0 or record.blind or owed or untag.state in ("asked", "done", "failed"):
+        return Finish()
+    tried_since = record.unseen_since if untag.first_at is None else untag.first_at
+    if tried_since is not None and seen.at - tried_since > record.limits.retry:
+        return Finish()  # a tag that stays changes no data, and whoever meets it is told what it is
+    if not seen.seen or not _is_due(untag, seen.at):
+        return _wait(record, "a look" if not seen.seen else "the next try", seen)
+    return Send("UntagResources", record.instance_id) if bears_tag(record, seen) else Finish()
 
 
 def _next_wipes(record: Record) -> list[Wipe]:
@@ -50,24 +65,43 @@ def _next_wipes(record: Record) -> list[Wipe]:
 
 
 def _towards_the_wipe(record: Record, status: str, seen: Observation) -> Action:
-    if seen.progressing and not record.tried:
+    if seen.progressing and not record.touched:
         return _wait(record, "the snapshot", seen)
+    if record.tag_value and record.tag.state != "done":
+        due = _is_due(record.tag, seen.at)
+        return Send("TagResources", record.instance_id) if due else _wait(record, "the tag", seen)
     if status == "Running":
         return _stop(record, seen) if record.may_stop else Finish()
     if status == "Stopping" and _force_due(record, seen.at):
         return Send("StopInstance", record.instance_id, force=True)
     if status == "Stopped" and (record.power_before == "Stopped" or record.stop.state == "done"):
-        for wipe in _next_wipes(record):
-            if _may_wipe(record, wipe, seen) and _fence_holds(record, wipe, seen):
-                return Send("ReInitDisk", wipe.disk_id)
-        return _wait(record, "the next try", seen)
+        return _on_the_stopped(record, seen)
     return _wait(record, "Stopped", seen)
+
+
+def _on_the_stopped(record: Record, seen: Observation) -> Action:
+    """Snapshot what is to be snapshot, and then wipe."""
+    for safety in record.snapshots:
+        if _is_due(safety.step, seen.at):
+            return Send("CreateSnapshot", safety.disk_id)
+    if any(safety.step.state != "done" for safety in record.snapshots):
+        return _wait(record, "accomplished", seen)
+    for wipe in _next_wipes(record):
+        if _may_wipe(record, wipe, seen) and _fence_holds(record, wipe, seen):
+            return Send("ResetDisk" if wipe.snapshot_id else "ReInitDisk", wipe.disk_id)
+    return _wait(record, "the next try", seen)
+
+
+def _is_due(step: Step, at: float) -> bool:
+    """Whether a call is to be sent for the first time, or again."""
+    return step.state == "none" or (step.state == "again" and (step.due or 0.0) <= at)
 
 
 def _may_wipe(record: Record, wipe: Wipe, seen: Observation) -> bool:
     disk = seen.disks.get(wipe.disk_id)
     due = wipe.due is None or wipe.due <= seen.at
-    return due and disk is not None and disk.status == "In_use" and disk.instance_id == record.instance_id
+    there = disk is not None and disk.status == "In_use" and disk.instance_id == record.instance_id
+    return due and there and is_backed_up(record, wipe.disk_id, seen)
 
 
 def _fence_holds(record: Record, wipe: Wipe, seen: Observation) -> bool:
@@ -83,7 +117,7 @@ def _fence_holds(record: Record, wipe: Wipe, seen: Observation) -> bool:
 
 def _stop(record: Record, seen: Observation) -> Action:
     stop = record.stop
-    if stop.state == "none" or (stop.state == "again" and (stop.due or 0.0) <= seen.at):
+    if _is_due(stop, seen.at):
         return Send("StopInstance", record.instance_id)
     return _wait(record, "Stopped", seen)
 
@@ -93,8 +127,7 @@ def _force_due(record: Record, at: float) -> bool:
     after, stop, force = record.limits.force_stop_after, record.stop, record.force
     if after is None or stop.state != "accepted" or stop.first_at is None:
         return False
-    again = force.state == "again" and (force.due or 0.0) <= at
-    return at - stop.first_at >= after and (force.state == "none" or again)
+    return at - stop.first_at >= after and _is_due(force, at)
 
 
 def _power_back(record: Record, status: str, seen: Observation) -> Action:
@@ -124,6 +157,9 @@ def _wait(record: Record, what: str, seen: Observation) -> Wait:
     elif any(wipe.tries for wipe in record.disks):
         began = [wipe.at for wipe in record.disks if wipe.at is not None]
         phase, since, limit = "reinit", min(began, default=None), limits.reinit
+    elif any(safety.step.tries for safety in record.snapshots):
+        begun = [safety.step.first_at for safety in record.snapshots if safety.step.first_at is not None]
+        phase, since, limit = "snapshot", min(begun, default=None), limits.snapshot
     elif record.stop.state != "none":
         phase, since, limit = "stop", record.stop.first_at, limits.stop
     elif record.snapshot_wait_since is not None and seen.progressing:

@@ -70,7 +70,12 @@ class Execution:
         """
         begun = report.started(self.clock.now())
         leave = plan.options.leave_stopped
-        records = [record.begin(job, plan.limits, leave_stopped=leave, on_unknown=on_unknown) for job in plan.jobs]
+        records = [
+            record.begin(
+                job, plan.limits, leave_stopped=leave, on_unknown=on_unknown, run_id=run_id, options=plan.options
+            )
+            for job in plan.jobs
+        ]
         jobs = [(known.instance_id, encode(known)) for known in records]
         lease = self.journal.begin(run_id, to_json(plan), self.endpoint, self.where.profile, jobs)
         for call in calls:
@@ -111,11 +116,20 @@ class Execution:
         self._end(lease, report.of_run(begun, self.clock.now(), plan, known, (), run_id=run_id), ())
 
     def _open_run(self, run_id: str) -> StoredRun:
+        stored = self.stored(run_id)
+        if not stored.open:
+            raise RunRefused(f"Run {run_id} has ended: {stored.outcome}.", hint=f"See safe-reinit show {run_id}.")
+        return stored
+
+    def stored(self, run_id: str) -> StoredRun:
+        """Give a run of the journal.
+
+        Raises:
+            UsageError: there is none, or it is of another region or endpoint.
+        """
         stored = self.journal.run(run_id)
         if stored is None:
             raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
-        if not stored.open:
-            raise RunRefused(f"Run {run_id} has ended: {stored.outcome}.", hint=f"See safe-reinit show {run_id}.")
         if stored.region != self.where.region or stored.endpoint != self.endpoint:
             raise UsageError(
                 f"Run {run_id} is of {stored.region} {stored.endpoint}".rstrip() + ", which is not what was asked for.",

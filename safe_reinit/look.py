@@ -111,6 +111,10 @@ class _Looker:
         name = self.options.key_pair
         return self.look("DescribeKeyPairs", (name,), lambda: self.cloud.key_pairs(name)) if name else ()
 
+    def may_reset(self, disk_id: str, snapshot_id: str) -> str:
+        """Ask with DryRun whether the disk could be rolled back now."""
+        return self.ask(lambda: self.cloud.may_reset(disk_id, snapshot_id))
+
     def rights(self, instance: Instance) -> dict[str, str]:
         """Ask with DryRun for the right to stop and to start, where the plan would stop the instance."""
         if not (self.options.stop_instance and instance.status == "Running"):
@@ -137,6 +141,7 @@ def observe(cloud: Cloud, clock: Clock, region: str, disk_ids: Sequence[str], op
     skew = None if cloud.loopback or looker.date is None else (clock.now() - looker.date).total_seconds()
     instances = looker.instances(_distinct(disk.instance_id for disk in disks.values()))
     sources = looker.sources(_distinct(disk.source_snapshot_id for disk in disks.values() if disk.type == "data"))
+    restores = looker.sources([snapshot_id for _, snapshot_id in options.restore])
     images = looker.images(_distinct(disk.image_id for disk in disks.values()))
     key_pairs = looker.key_pairs()
     rights = {each.instance_id: looker.rights(each) for each in instances.values()}
@@ -145,10 +150,13 @@ def observe(cloud: Cloud, clock: Clock, region: str, disk_ids: Sequence[str], op
         for each in instances
     }
 
+    restore = dict(options.restore)
+
     def facts_of(disk_id: str) -> DiskFacts:
         disk = disks.get(disk_id)
         snapshots = looker.snapshots_of(disk_id) if disk else ()
-        named = (disk_id, *((disk.instance_id, disk.source_snapshot_id, disk.image_id) if disk else ()))
+        named = [disk_id, restore.get(disk_id, "")]
+        named += [disk.instance_id, disk.source_snapshot_id, disk.image_id] if disk else []
         unseen = [each for name in dict.fromkeys((*named, options.key_pair)) for each in looker.unseen.get(name, ())]
         instance = instances.get(disk.instance_id) if disk else None
         return DiskFacts(
@@ -160,12 +168,16 @@ def observe(cloud: Cloud, clock: Clock, region: str, disk_ids: Sequence[str], op
             instance=instance,
             snapshots=snapshots,
             source_snapshot=sources.get(disk.source_snapshot_id) if disk else None,
+            restore_snapshot=restores.get(restore.get(disk_id, "")),
             image=images.get(disk.image_id) if disk else None,
             key_pairs=key_pairs,
             neighbours=tuple(other for other in attached.get(instance.instance_id, ()) if other.disk_id not in disk_ids)
             if instance
             else (),
-            rights=rights.get(instance.instance_id, {}) if instance else {},
+            rights={
+                **(rights.get(instance.instance_id, {}) if instance else {}),
+                **({"ResetDisk": looker.may_reset(disk_id, restore[disk_id])} if disk and disk_id in restore else {}),
+            },
             unseen=tuple(unseen),
             clock_skew=skew,
         )
@@ -204,6 +216,8 @@ def tick(cloud: Cloud, clock: Clock, records: Sequence[Record], *, snapshots: bo
     disks = {disk.disk_id: disk for disk in cloud.disks([wipe.disk_id for job in records for wipe in job.disks]).shown}
     found = cloud.instances([job.instance_id for job in records]).shown
     instances = {instance.instance_id: instance for instance in found}
+    ids = _safety_of(records)
+    safety = {shot.snapshot_id: shot for shot in cloud.snapshots(ids).shown} if ids else {}
     return [
         Observation(
             at=at,
@@ -212,9 +226,18 @@ def tick(cloud: Cloud, clock: Clock, records: Sequence[Record], *, snapshots: bo
             instance=instances.get(job.instance_id),
             disks={wipe.disk_id: disks[wipe.disk_id] for wipe in job.disks if wipe.disk_id in disks},
             progressing=_progressing(cloud, job) if snapshots else (),
+            snapshots={
+                each.snapshot_id: safety[each.snapshot_id] for each in job.snapshots if each.snapshot_id in safety
+            },
         )
         for job in records
     ]
+
+
+def _safety_of(records: Sequence[Record]) -> list[str]:
+    """Name the safety snapshots that a wipe is still to come for."""
+    ahead = [job for job in records if not job.turned_back and any(wipe.state == "todo" for wipe in job.disks)]
+    return [each.snapshot_id for job in ahead for each in job.snapshots if each.snapshot_id]
 
 
 def _progressing(cloud: Cloud, job: Record) -> tuple[Snapshot, ...]:

@@ -61,7 +61,7 @@ def fingerprint(account: str, region: str, jobs: Sequence[PlannedJob], options: 
         for job in jobs
         for disk in job.disks
     ]
-    intention = {
+    intention: dict[str, object] = {
         "v": 1,
         "account": account,
         "region": region,
@@ -76,6 +76,8 @@ def fingerprint(account: str, region: str, jobs: Sequence[PlannedJob], options: 
         },
         "accept": sorted(set(options.accept)),
     }
+    if options.undo:
+        intention["undo"] = options.undo
     return hashlib.sha256(canonical(intention)).hexdigest()
 
 
@@ -85,10 +87,16 @@ def canonical(data: object) -> bytes:
 
 
 def becomes(facts: DiskFacts) -> Becomes:
-    """Tell what a disk is after ReInitDisk (ECS API reference, ReInitDisk), if what it comes from was seen to exist."""
+    """Tell what a disk is after ReInitDisk (ECS API reference, ReInitDisk), if what it comes from was seen to exist.
+
+    In an undo: what it is after ResetDisk (ECS API reference, ResetDisk).
+    """
     disk, image, source = facts.disk, facts.image, facts.source_snapshot
     if disk is None:
         return Becomes("unknown")
+    if facts.restore_from:
+        found = facts.restore_snapshot
+        return Becomes("snapshot" if found else "unknown", facts.restore_from, found.creation_time if found else None)
     if disk.type == "data" and source is not None:
         return Becomes("snapshot", source.snapshot_id, source.creation_time)
     if disk.image_id:
@@ -107,6 +115,9 @@ def expected(disks: Sequence[DiskFacts]) -> dict[str, str]:
             facts.update(_instance_facts(each.instance))
         if each.disk is not None:
             facts.update(_disk_facts(each.disk, each.source_snapshot, each.image))
+        if each.restore_from:
+            found = each.restore_snapshot
+            facts[f"{each.disk_id}.RestoreSnapshot"] = f"{each.restore_from} {found.status if found else ''}".rstrip()
     return facts
 
 
@@ -124,18 +135,43 @@ def steps(job: PlannedJob, plan: Plan) -> list[tuple[str, str, str, float]]:
     limits = plan.limits
     calls: list[tuple[str, str, str, float]] = []
     instance = job.instance_id or "no instance"
+    if plan.options.lock_tag:
+        calls.append(("TagResources", instance, "safe-reinit:run", limits.retry))
     if job.will_stop:
         calls.append(("StopInstance", instance, "KeepCharging", limits.stop))
+        if limits.force_stop_after is not None:
+            calls.append(("StopInstance", instance, _power_cut(limits.force_stop_after), limits.stop))
+    if plan.options.snapshot:
+        calls += [("CreateSnapshot", disk.disk_id, "and wait for it", limits.snapshot) for disk in job.disks]
     what = "with key pair" if plan.options.key_pair else "with password" if plan.options.password else ""
-    calls += [("ReInitDisk", disk.disk_id, what, limits.reinit) for disk in job.disks]
+    if plan.options.undo:
+        calls += [("ResetDisk", disk.disk_id, f"to {disk.becomes.id}", limits.reinit) for disk in job.disks]
+    else:
+        calls += [("ReInitDisk", disk.disk_id, what, limits.reinit) for disk in job.disks]
     if job.will_start:
         calls.append(("StartInstance", instance, "", limits.start))
+    if plan.options.lock_tag:
+        calls.append(("UntagResources", instance, "safe-reinit:run", limits.retry))
     return calls
+
+
+def _power_cut(after: float) -> str:
+    return f"ForceStop, a POWER CUT, if it is still Stopping after {after:.0f}s"
+
+
+def downtime(job: PlannedJob, plan: Plan) -> float:
+    """Tell for how many seconds the instance may be down at most, if ECS takes what it is allowed to."""
+    limits = plan.limits
+    snapshot = limits.snapshot if plan.options.snapshot else 0.0
+    return limits.stop + snapshot + limits.reinit + limits.start if job.will_stop else 0.0
 
 
 def unforeseen(plan: Plan) -> list[str]:
     """Say what no look can tell before the run."""
-    said = ["whether these credentials may call ReInitDisk (it has no dry run)"]
+    untold = [] if plan.options.undo else ["ReInitDisk"]
+    untold += ["CreateSnapshot"] if plan.options.snapshot else []
+    untold += ["TagResources and UntagResources"] if plan.options.lock_tag else []
+    said = [f"whether these credentials may call {' and '.join(untold)} (no dry run)"] if untold else []
     if any(job.will_start for job in plan.jobs):
         said.append("whether the zone has what the start needs")
     said.append("what other people and automatic snapshots do meanwhile")

@@ -132,7 +132,7 @@ class Runner:
         """
         jobs = self._jobs
         threads = ThreadPoolExecutor(_ACT_THREADS, thread_name_prefix="safe-reinit-act")
-        act = Act(self.cloud, self.clock, self.plan, self._tell_call)
+        act = Act(self.cloud, self.clock, self.plan, self.run_id, self._tell_call)
         try:
             while (open_jobs := [job for job in jobs if not job.ended]) and not self.leave.is_set():
                 self.lease.check()
@@ -151,7 +151,7 @@ class Runner:
 
     def _look(self, jobs: Sequence[_Job]) -> Sequence[Observation]:
         """Look at all open jobs at once; a look that fails is no look, and the next tick tries again."""
-        snapshots = any(not job.record.tried for job in jobs)
+        snapshots = any(not job.record.touched for job in jobs)
         refused = None
         try:
             return tick(self.cloud, self.clock, [job.record for job in jobs], snapshots=snapshots)
@@ -221,7 +221,7 @@ class Runner:
         self._tell(event, job.planned.instance_id, None, data)
 
     def _tell_call(self, event: str, send: Send, data: dict[str, object]) -> None:
-        disk = send.subject if send.action == "ReInitDisk" else None
+        disk = send.subject if send.of_disk else None
         instance = None if disk else send.subject
         name: EventName = "intend" if event == "intend" else "answer"
         self._tell(name, instance, disk, {"action": send.action, "force": send.force, **data})
@@ -245,12 +245,7 @@ def _interrupt(before: Record) -> Record:
 
 def _lose_asked(before: Record, send: Send, at: float) -> Record:
     """Take the answer of a call that was intended as lost; where none was intended, nothing was sent."""
-    if send.action == "ReInitDisk":
-        asked = any(wipe.disk_id == send.subject and wipe.state == "asked" for wipe in before.disks)
-    else:
-        step = before.start if send.action == "StartInstance" else before.force if send.force else before.stop
-        asked = step.state == "asked"
-    return record.lost(before, send, at) if asked else before
+    return record.lost(before, send, at) if record.is_asked(before, send) else before
 
 
 def _statuses(seen: Observation) -> dict[str, str]:
@@ -265,5 +260,6 @@ def _wait_data(wait: Wait, known: Record, seen: Observation) -> dict[str, object
         "limit": wait.limit,
         "instance": seen.instance.status if seen.instance else known.instance_status,
         "disks": _statuses(seen),
-        "progress": [snapshot.progress for snapshot in seen.progressing],
+        "progress": [snapshot.progress for snapshot in seen.progressing]
+        + [safety.progress for safety in known.snapshots if safety.step.state == "accepted"],
     }

@@ -72,7 +72,7 @@ class World:
 
     def act(self, send: Send) -> Record:
         """Make one guarded call."""
-        act = Act(self.cloud, self.clock, self.plan, lambda *said: self.told.append(said))
+        act = Act(self.cloud, self.clock, self.plan, "r-1", lambda *said: self.told.append(said))
         act(self.plan.jobs[0], self.keeper, send)
         return self.keeper.record
 

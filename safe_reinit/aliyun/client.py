@@ -130,6 +130,11 @@ class Aliyun:
         request = models.StartInstanceRequest(instance_id=instance_id, dry_run=True)
         return self._code("StartInstance", request, (instance_id,))
 
+    def may_reset(self, disk_id: str, snapshot_id: str) -> str:
+        """See ``Cloud``."""
+        request = models.ResetDiskRequest(disk_id=disk_id, snapshot_id=snapshot_id, dry_run=True)
+        return self._code("ResetDisk", request, (disk_id,))
+
     # --------------------------------------------------------------------------------------------------- acts
 
     def stop(self, instance_id: str, *, force: bool = False, attempt: int = 1) -> Accepted:
@@ -173,10 +178,28 @@ class Aliyun:
         )
         return self._act("CreateSnapshot", request, disk_id, attempt)
 
-    def reset_disk(self, disk_id: str, snapshot_id: str, *, dry_run: bool = False, attempt: int = 1) -> Accepted:
+    def reset_disk(self, disk_id: str, snapshot_id: str, *, attempt: int = 1) -> Accepted:
         """See ``Cloud``."""
-        request = models.ResetDiskRequest(disk_id=disk_id, snapshot_id=snapshot_id, dry_run=dry_run or None)
+        request = models.ResetDiskRequest(disk_id=disk_id, snapshot_id=snapshot_id)
         return self._act("ResetDisk", request, disk_id, attempt)
+
+    def tag(self, instance_id: str, tag: tuple[str, str], *, attempt: int = 1) -> Accepted:
+        """See ``Cloud``."""
+        key, value = tag
+        request = models.TagResourcesRequest(
+            region_id=self._where.region,
+            resource_type="instance",
+            resource_id=[instance_id],
+            tag=[models.TagResourcesRequestTag(key=key, value=value)],
+        )
+        return self._act("TagResources", request, instance_id, attempt)
+
+    def untag(self, instance_id: str, key: str, *, attempt: int = 1) -> Accepted:
+        """See ``Cloud``."""
+        request = models.UntagResourcesRequest(
+            region_id=self._where.region, resource_type="instance", resource_id=[instance_id], tag_key=[key]
+        )
+        return self._act("UntagResources", request, instance_id, attempt)
 
     # ------------------------------------------------------------------------------------------------- within
 
@@ -186,10 +209,11 @@ class Aliyun:
         )
 
     def _act(self, action: str, request: Any, subject: str, attempt: int) -> Accepted:  # noqa: ANN401
-        changing = not getattr(request, "dry_run", None)
-        answer = self._exchange.ecs(action, _method(action), request, (subject,), changing=changing, attempt=attempt)
+        answer = self._exchange.ecs(action, _method(action), request, (subject,), changing=True, attempt=attempt)
         with _readable(action):
-            return Accepted(answer.request_id, answer.body.text("SnapshotId"))
+            if action == "CreateSnapshot":
+                return Accepted(answer.request_id, answer.body.required("SnapshotId"))
+            return Accepted(answer.request_id)
 
     def _code(self, action: str, request: Any, ids: Sequence[str]) -> str:  # noqa: ANN401
         try:

@@ -39,12 +39,15 @@ from . import (
     not_allowed_to_stop,
     option_for_system_disk_only,
     password_malformed,
+    reset_refused,
+    safety_snapshot_gone,
     security_not_public_image,
     snapshot_in_progress,
     source_image_deleted,
     source_image_not_available,
     source_snapshot_deleted,
     source_snapshot_too_old,
+    tagged_by_other_run,
 )
 from .check import Check
 
@@ -86,9 +89,13 @@ CHECKS: tuple[Check, ...] = (
     key_pair_and_password.CHECK,
     security_not_public_image.CHECK,
     password_malformed.CHECK,
+    # an undo
+    safety_snapshot_gone.CHECK,
+    reset_refused.CHECK,
     # who else owns the machine, and what these credentials may do
     in_scaling_group.CHECK,
     in_kubernetes.CHECK,
+    tagged_by_other_run.CHECK,
     not_allowed_to_stop.CHECK,
     not_allowed_to_start.CHECK,
 )
@@ -105,7 +112,8 @@ def by_name(name: str) -> Check | None:
 
 def judge(facts: DiskFacts) -> tuple[Finding, ...]:
     """Run every check on one target, in order."""
-    return tuple(finding for check in CHECKS for finding in check.run(facts))
+    undoing = bool(facts.options.undo)
+    return tuple(finding for check in CHECKS if not (undoing and check.of_reinit) for finding in check.run(facts))
 
 
 def judge_all(disks: Iterable[DiskFacts]) -> tuple[Finding, ...]:

@@ -24,6 +24,9 @@ class Check:
     of_options: bool = False
     """Whether it judges an option rather than a state of the cloud, so that no world can show it by itself."""
 
+    of_reinit: bool = False
+    """Whether it is about ReInitDisk alone, so that an undo (ResetDisk) has nothing to do with it."""
+
     milder: tuple[Level, ...] = ()
     """The other levels it can find."""
 

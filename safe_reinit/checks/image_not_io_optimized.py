@@ -41,4 +41,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("image-not-io-optimized", "risk", ("DependencyViolation.IoOptimize",), find)
+CHECK = Check("image-not-io-optimized", "risk", ("DependencyViolation.IoOptimize",), find, of_reinit=True)

@@ -64,4 +64,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
         )
 
 
-CHECK = Check("instant-access-snapshot", "risk", (CODE,), find, milder=("info",))
+CHECK = Check("instant-access-snapshot", "risk", (CODE,), find, milder=("info",), of_reinit=True)

@@ -34,4 +34,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("key-pair-and-password", "block", (), find, of_options=True)
+CHECK = Check("key-pair-and-password", "block", (), find, of_options=True, of_reinit=True)

@@ -38,4 +38,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("key-pair-not-found", "block", ("InvalidKeyPairName.NotFound",), find, of_options=True)
+CHECK = Check("key-pair-not-found", "block", ("InvalidKeyPairName.NotFound",), find, of_options=True, of_reinit=True)

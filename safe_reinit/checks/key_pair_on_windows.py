@@ -36,4 +36,6 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("key-pair-on-windows", "block", ("DependencyViolation.WindowsInstance",), find, of_options=True)
+CHECK = Check(
+    "key-pair-on-windows", "block", ("DependencyViolation.WindowsInstance",), find, of_options=True, of_reinit=True
+)

@@ -40,4 +40,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("local-snapshot", "block", (CODE,), find)
+CHECK = Check("local-snapshot", "block", (CODE,), find, of_reinit=True)

@@ -37,4 +37,6 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("never-started", "risk", ("IncorrectInstanceStatus", "IncorrectDiskStatus.NeverUsed"), find)
+CHECK = Check(
+    "never-started", "risk", ("IncorrectInstanceStatus", "IncorrectDiskStatus.NeverUsed"), find, of_reinit=True
+)

@@ -46,4 +46,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("option-for-system-disk-only", "block", (), find, of_options=True)
+CHECK = Check("option-for-system-disk-only", "block", (), find, of_options=True, of_reinit=True)

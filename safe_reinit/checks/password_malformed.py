@@ -56,4 +56,4 @@ def _broken(password: str, *, windows: bool) -> list[str]:
     return broken
 
 
-CHECK = Check("password-malformed", "block", ("InvalidPassword.Malformed",), find, of_options=True)
+CHECK = Check("password-malformed", "block", ("InvalidPassword.Malformed",), find, of_options=True, of_reinit=True)

@@ -39,4 +39,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("security-not-public-image", "block", (), find, of_options=True)
+CHECK = Check("security-not-public-image", "block", (), find, of_options=True, of_reinit=True)

@@ -66,4 +66,5 @@ CHECK = Check(
     ("InvalidImageId.NotFound", "SharedImageDeleted", "InvalidDiskId.OperationNotSupported"),
     find,
     milder=("risk",),
+    of_reinit=True,
 )

@@ -36,4 +36,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("source-image-not-available", "risk", (), find)
+CHECK = Check("source-image-not-available", "risk", (), find, of_reinit=True)

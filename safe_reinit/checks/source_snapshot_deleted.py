@@ -51,4 +51,11 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("source-snapshot-deleted", "block", ("InvalidSourceSnapshot", "OperationDenied"), find, milder=("risk",))
+CHECK = Check(
+    "source-snapshot-deleted",
+    "block",
+    ("InvalidSourceSnapshot", "OperationDenied"),
+    find,
+    milder=("risk",),
+    of_reinit=True,
+)

@@ -46,4 +46,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("source-snapshot-too-old", "block", ("InvalidSnapshot.TooOld",), find)
+CHECK = Check("source-snapshot-too-old", "block", ("InvalidSnapshot.TooOld",), find, of_reinit=True)

@@ -100,6 +100,17 @@ def resume(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: A
 
 
 @app.command()
+@click.argument("run_id", metavar="RUN")
+@options.undo
+@click.pass_context
+def undo(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """Roll the disks that a run wiped back to the safety snapshots it took: a run like any other."""
+    from . import undo as undoing  # noqa: PLC0415 - see above
+
+    ctx.exit(undoing.command(run_id, flags, ctx.obj))
+
+
+@app.command()
 @click.option("--prune", metavar="AGE", help="Forget the runs that ended longer ago: 720h, 30d; open ones stay.")
 @options.journal
 @click.pass_context

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from .. import report
-from ..config import duration, resolve
+from ..config import Config, duration, resolve
 from ..errors import UsageError
 from ..journal import Journal, StoredRun
 from ..model import Record, Secret
@@ -32,6 +32,22 @@ def open_journal(flags: Mapping[str, Any]) -> Journal:
     """
     config = resolve(flags, os.environ, flags.get("config"))
     return Journal(Path(config["journal"] or default_journal(os.environ)))
+
+
+def run_of(run_id: str, flags: Mapping[str, Any]) -> tuple[StoredRun, Config]:
+    """Find a run, and the settings to go on with it: its own region, endpoint and profile unless others are given.
+
+    Raises:
+        UsageError: the journal has no such run.
+    """
+    with open_journal(flags) as journal:
+        stored = journal.run(run_id)
+    if stored is None:
+        raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
+    given = dict(flags)
+    for name in ("region", "endpoint", "profile"):
+        given[name] = flags.get(name) or getattr(stored, name) or None
+    return stored, resolve(given, os.environ, flags.get("config"))
 
 
 def runs(flags: Mapping[str, Any], prune: str | None, output: Output) -> None:

@@ -106,6 +106,7 @@ _SAMPLES: dict[str, str] = {
     "endpoint": "ecs.cn-hangzhou.aliyuncs.com",
     "endpoints": "{sts: sts.cn-hangzhou.aliyuncs.com}",
     "ca_bundle": "/etc/ssl/certs/ca-certificates.crt",
+    "snapshot_retention": "30d",
     "timeout_stop": "10m",
     "timeout_snapshot": "60m",
     "timeout_reinit": "30m",

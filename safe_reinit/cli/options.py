@@ -78,6 +78,14 @@ rehearse: Callable[[F], F] = _stack(
     *_TARGET, *_CONSENT, *map(_setting, _REHEARSE_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES)
 )
 """The options of a rehearsal: those of a plan, and faults."""
+_UNDO_NAMES = (
+    "leave_stopped", "snapshot", "reason", "region", "profile", "endpoint", "ca_bundle", "timeout_stop",
+    "timeout_snapshot", "timeout_reinit", "timeout_start", "force_stop_after", "on_unknown", "journal",
+)  # fmt: skip
+undo: Callable[[F], F] = _stack(
+    *_CONFIRM, *_CONSENT, *map(_setting, _UNDO_NAMES), *_CONFIG, *map(_setting, _OUTPUT_NAMES)
+)
+"""The options of an undo: those of a run but for what only ReInitDisk takes; the run names the disks."""
 _RESUME_NAMES = ("region", "profile", "endpoint", "ca_bundle", "password_env", "journal")
 resume: Callable[[F], F] = _stack(
     click.option(

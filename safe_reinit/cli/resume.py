@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ..client import Client, connect
-from ..config import Config, resolve
-from ..errors import Error, OutcomeUnknown, UsageError
+from ..config import Config
+from ..errors import Error, OutcomeUnknown
 from ..journal import StoredRun
 from ..model import Plan, Record, Report
 from ..model.codec import decode
@@ -23,14 +22,7 @@ from .wipe import after, plan_and_run
 
 def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
     """Go on with a run and give the exit code."""
-    given = dict(flags)
-    with history.open_journal(flags) as journal:
-        stored = journal.run(run_id)
-    if stored is None:
-        raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
-    for name in ("region", "endpoint", "profile"):  # the run's own, unless the command line names others
-        given[name] = flags.get(name) or getattr(stored, name) or None
-    config = resolve(given, os.environ, flags.get("config"))
+    stored, config = history.run_of(run_id, flags)
     set_output(output, config)
     password = password_of(config, {**flags, "confirm": run_id})
     client = connect(config=config)
@@ -72,39 +64,33 @@ def _wipe_again(
 ) -> int:
     """Plan the same disks anew and ask anew; the old run lets its instances go once the new plan is agreed to."""
     old = stored.plan["options"]
-    again = {
-        **flags,
-        "disk": [disk["disk_id"] for job in stored.plan["jobs"] for disk in job["disks"]],
-        "stop_instance": old["stop_instance"],
-        "accept": old["accept"],
-        "dry_run": None,
-    }
+    disk_ids = [disk["disk_id"] for job in stored.plan["jobs"] for disk in job["disks"]]
     with Progress(config, client.region) as progress:
-        return plan_and_run(client, config, again, password, output, progress, replacing=_Replaced(stored))
+
+        def plan() -> Plan:
+            made = client.plan(
+                disk_ids,
+                stop_instance=old["stop_instance"],
+                accept=old["accept"],
+                password=password,
+                on_call=progress.call,
+            )
+            return _keep_promise(made, stored)
+
+        return plan_and_run(client, config, {**flags, "dry_run": None}, plan, output, progress, replacing=stored.run_id)
 
 
-@dataclass(frozen=True)
-class _Replaced:
-    """The run that another one takes the place of."""
-
-    stored: StoredRun
-
-    @property
-    def run_id(self) -> str:
-        """Its name."""
-        return self.stored.run_id
-
-    def keep_promise(self, plan: Plan) -> Plan:
-        """Owe a machine that an earlier run stopped what that run promised: it is started after this one's wipe."""
-        stopped = {
-            known.instance_id
-            for known in (decode(Record, each) for _, each, _ in self.stored.jobs)
-            if known.power_before == "Running" and known.stop.state == "done"
-        }
-        jobs = tuple(
-            replace(job, power_promised="Running", will_start=True)
-            if job.instance_id in stopped and job.power_before == "Stopped" and not plan.options.leave_stopped
-            else job
-            for job in plan.jobs
-        )
-        return replace(plan, jobs=jobs)
+def _keep_promise(plan: Plan, before: StoredRun) -> Plan:
+    """Owe a machine that an earlier run stopped what that run promised: it is started after this one's wipe."""
+    stopped = {
+        known.instance_id
+        for known in (decode(Record, each) for _, each, _ in before.jobs)
+        if known.power_before == "Running" and known.stop.state == "done"
+    }
+    jobs = tuple(
+        replace(job, power_promised="Running", will_start=True)
+        if job.instance_id in stopped and job.power_before == "Stopped" and not plan.options.leave_stopped
+        else job
+        for job in plan.jobs
+    )
+    return replace(plan, jobs=jobs)

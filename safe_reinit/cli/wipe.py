@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from .. import report
 from ..client import Client
@@ -20,17 +20,6 @@ from . import consent
 from .output import Output, lines, say
 from .progress import Progress
 from .session import client_of, endable, password_of, set_output, signals
-
-
-class Replacing(Protocol):
-    """A run whose place another one takes."""
-
-    @property
-    def run_id(self) -> str:
-        """Its name."""
-
-    def keep_promise(self, plan: Plan) -> Plan:
-        """Owe the machines in the new plan what the old run promised."""
 
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
@@ -47,7 +36,17 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
             client.check_journal()
         progress = stack.enter_context(Progress(config, client.region))
         try:
-            return plan_and_run(client, config, flags, password, output, progress)
+
+            def plan() -> Plan:
+                return client.plan(
+                    flags["disk"],
+                    stop_instance=bool(flags["stop_instance"]),
+                    accept=flags["accept"],
+                    password=password,
+                    on_call=progress.call,
+                )
+
+            return plan_and_run(client, config, flags, plan, output, progress)
         except Error as error:
             if error.report is not None:
                 error.report = replace(error.report, next=after(error.report, output.argv, client))
@@ -58,23 +57,20 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
     client: Client,
     config: Config,
     flags: Mapping[str, Any],
-    password: str | None,
+    make: Callable[[], Plan],
     output: Output,
     progress: Progress,
     *,
-    replacing: Replacing | None = None,
+    replacing: str | None = None,
 ) -> int:
-    """Plan, show, ask, run and report; ``replacing`` says of which run this one takes the place."""
+    """Plan, show, ask, run and report.
+
+    Args:
+        make: looks and makes the plan.
+        replacing: the open run whose place this one takes, once the plan is agreed to.
+    """
     begun = report.started(output.began, client.region, config["reason"])
-    plan = client.plan(
-        flags["disk"],
-        stop_instance=bool(flags["stop_instance"]),
-        accept=flags["accept"],
-        password=password,
-        on_call=progress.call,
-    )
-    if replacing is not None:
-        plan = replacing.keep_promise(plan)
+    plan = make()
     progress.findings(plan)
     if flags.get("dry_run"):
         return _tell_plan(client, plan, begun, output)
@@ -89,7 +85,7 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
             error.report = report.of_plan(begun, output.now(), plan, calls, dry_run=False, error=error)
             raise
         if replacing is not None:
-            client.abandon(replacing.run_id)
+            client.abandon(replacing)
     with signals(progress) as interrupt:
         told = client.run(
             plan,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from .job import (
         Action,
+        ActName,
         Evidence,
         Failure,
         Fence,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         PhaseName,
         PhaseResult,
         Record,
+        SafetySnapshot,
         Send,
         Step,
         StepState,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
         WipeState,
     )
     from .plan import (
+        LOCK_TAG,
         Becomes,
         BecomesKind,
         DiskFacts,
@@ -78,6 +81,7 @@ _HOME = {
     "Snapshot": "cloud",
     "SnapshotLink": "cloud",
     "Unseen": "cloud",
+    "ActName": "job",
     "Action": "job",
     "Evidence": "job",
     "Failure": "job",
@@ -89,9 +93,11 @@ _HOME = {
     "PhaseName": "job",
     "PhaseResult": "job",
     "Record": "job",
+    "SafetySnapshot": "job",
     "Send": "job",
     "Step": "job",
     "StepState": "job",
+    "LOCK_TAG": "plan",
     "Wait": "job",
     "Wipe": "job",
     "WipeState": "job",
@@ -121,6 +127,8 @@ _HOME = {
 }
 
 __all__ = [
+    "LOCK_TAG",
+    "ActName",
     "Action",
     "Attachment",
     "Becomes",
@@ -159,6 +167,7 @@ __all__ = [
     "PlannedJob",
     "Record",
     "Report",
+    "SafetySnapshot",
     "Secret",
     "Send",
     "Snapshot",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import types
 from collections import abc
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime, timezone
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -42,17 +42,20 @@ def printable(text: str) -> str:
 
 
 def decode(kind: type[T], data: object, path: str = "$") -> T:
-    """Read a frozen value back, member by member; a missing or unknown member is an error.
+    """Read a frozen value back, member by member; an unknown member, or a missing one without a default, is an error.
+
+    A member with a default was added later than those without, and its default is what an earlier version meant.
 
     Raises:
         DecodeError: with the path of the first member that does not fit.
 
     """
     hints = get_type_hints(kind)
-    names = [each.name for each in fields(kind)]  # type: ignore[arg-type]
-    if not isinstance(data, dict) or sorted(data) != sorted(names):
+    members = fields(kind)  # type: ignore[arg-type]
+    needed = {each.name for each in members if each.default is MISSING and each.default_factory is MISSING}
+    if not isinstance(data, dict) or not needed <= set(data) <= {each.name for each in members}:
         raise DecodeError(f"At {path}: not the members of {kind.__name__}.")
-    return kind(**{name: _decode(hints[name], data[name], f"{path}.{name}") for name in names})
+    return kind(**{name: _decode(hints[name], member, f"{path}.{name}") for name, member in data.items()})
 
 
 def _decode(hint: Any, data: Any, path: str) -> Any:  # noqa: ANN401 - JSON

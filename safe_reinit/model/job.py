@@ -13,6 +13,9 @@ from .plan import Limits
 Evidence = Literal["transition", "settled", "operator"]
 PhaseName = Literal["wait-snapshot", "stop", "snapshot", "reinit", "start"]
 OnUnknown = Literal["ask", "retry"]
+ActName = Literal[
+    "TagResources", "StopInstance", "CreateSnapshot", "ReInitDisk", "ResetDisk", "StartInstance", "UntagResources"
+]
 PhaseResult = Literal["ok", "refused", "timeout", "unknown"]
 
 
@@ -75,12 +78,30 @@ class Step:
     """The instance's StartTime when it was intended: another one means that somebody started it since."""
 
 
+@dataclass(frozen=True)
+class SafetySnapshot:
+    """CreateSnapshot of one disk between the stop and the wipe.
+
+    Its step is ``done`` once ECS shows the snapshot ``accomplished``. A lost answer may be asked again, since the token
+    makes the call idempotent (ECS API reference, CreateSnapshot: ClientToken).
+    """
+
+    disk_id: str
+    token: str
+    """The ClientToken of every try."""
+    step: Step = Step()
+    snapshot_id: str = ""
+    """As the answer named it."""
+    progress: str = ""
+    """As last shown, ``40%``."""
+
+
 WipeState = Literal["todo", "asked", "accepted", "lost", "refused", "unknown", "done"]
 
 
 @dataclass(frozen=True)
 class Wipe:
-    """ReInitDisk of one disk: the intention, and what came of it. Times are cloud seconds.
+    """ReInitDisk of one disk (in an undo: ResetDisk): the intention, and what came of it. Times are cloud seconds.
 
     ``todo`` not sent, or refused for now and due again; ``asked`` intended, no answer yet; ``accepted`` answered with
     success or seen ``ReIniting``; ``lost`` the answer did not come; ``refused`` proven not done; ``unknown`` cannot be
@@ -111,6 +132,8 @@ class Wipe:
     """Whether a start or another attachment was seen since it was asked: never forgiven."""
     acknowledged: bool = False
     """Whether ECS accepted it, or was seen doing it."""
+    snapshot_id: str = ""
+    """The snapshot that ResetDisk rolls the disk back to; ``""`` for ReInitDisk."""
 
     @property
     def in_doubt(self) -> bool:
@@ -132,6 +155,12 @@ class Record:
     stop: Step = Step()
     force: Step = Step()
     start: Step = Step()
+    snapshots: tuple[SafetySnapshot, ...] = ()
+    """One for each disk that gets a safety snapshot before its wipe."""
+    tag_value: str = ""
+    """The value of the lock tag that the instance bears for this run; ``""`` for none."""
+    tag: Step = Step()
+    untag: Step = Step()
     phases: tuple[Phase, ...] = ()
     error: Failure | None = None
     """The first thing that went wrong; from then on no wipe is sent."""
@@ -169,7 +198,13 @@ class Record:
     @property
     def tried(self) -> bool:
         """Whether a changing call was intended."""
-        return any(wipe.tries for wipe in self.disks) or any(s.tries for s in (self.stop, self.force, self.start))
+        return self.touched or self.tag.tries > 0
+
+    @property
+    def touched(self) -> bool:
+        """Whether a call was intended that changes more than a tag."""
+        steps = (self.stop, self.force, self.start, *(each.step for each in self.snapshots))
+        return any(wipe.tries for wipe in self.disks) or any(step.tries for step in steps)
 
     @property
     def promised(self) -> Literal["Running", "Stopped"]:
@@ -194,6 +229,8 @@ class Observation:
     disks: Mapping[str, Disk] = field(default_factory=dict)
     progressing: tuple[Snapshot, ...] = ()
     """Snapshots of the job's disks that are being created; looked at only before the stop."""
+    snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
+    """The safety snapshots of the job that ECS shows; looked at only before the wipe."""
     credentials_refused: str | None = None
     """The code by which the credentials were refused."""
 
@@ -212,9 +249,19 @@ class Wait:
 class Send:
     """Send one changing call."""
 
-    action: Literal["StopInstance", "ReInitDisk", "StartInstance"]
+    action: ActName
     subject: str
     force: bool = False
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether what is on the disk is lost by it."""
+        return self.action in ("ReInitDisk", "ResetDisk")
+
+    @property
+    def of_disk(self) -> bool:
+        """Whether its subject is a disk; else an instance."""
+        return self.overwrites or self.action == "CreateSnapshot"
 
 
 @dataclass(frozen=True)

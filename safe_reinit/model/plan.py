@@ -13,6 +13,10 @@ Level = Literal["block", "risk", "info"]
 BecomesKind = Literal["empty", "snapshot", "image", "unknown"]
 
 
+LOCK_TAG = "safe-reinit:run"
+"""The key of the tag that an instance bears while a run is at work on it."""
+
+
 class Secret:
     """A text that no output may show: ``repr`` and ``str`` are ``***``, and JSON refuses it."""
 
@@ -42,8 +46,16 @@ class Options:
     """``Active``, ``Deactive`` or ``""``."""
     snapshot: bool = False
     """Whether a snapshot of each disk is taken after the stop and waited for, before the wipe."""
+    snapshot_retention_days: int | None = None
+    """How long ECS keeps those snapshots; ``None`` for ever."""
     lock_tag: bool = False
     """Whether the instance bears a tag of the run from before the stop to the end."""
+    run_id: str = ""
+    """The run that asks, once there is one: its own tag is nobody else's."""
+    undo: str = ""
+    """The run whose wipes are undone; ``""`` for a wipe."""
+    restore: tuple[tuple[str, str], ...] = ()
+    """In an undo: of each disk the snapshot it is rolled back to."""
     owner: tuple[tuple[str, str | int], ...] = ()
     """The legacy owner parameters of ReInitDisk, by ECS's names; library only."""
     accept: tuple[str, ...] = ()
@@ -86,7 +98,9 @@ class DiskFacts:
     neighbours: tuple[Disk, ...] = ()
     """The other disks of the same instance, which share its downtime."""
     rights: Mapping[str, str] = field(default_factory=dict)
-    """What a DryRun of ``StopInstance`` and ``StartInstance`` answered (a code), where it was asked."""
+    """What a DryRun of ``StopInstance``, ``StartInstance`` and ``ResetDisk`` answered (a code), where it was asked."""
+    restore_snapshot: Snapshot | None = None
+    """In an undo: the snapshot the disk is rolled back to, where it was found."""
     unseen: tuple[Unseen, ...] = ()
     """The looks that could not be made for this disk."""
     clock_skew: float | None = None
@@ -96,6 +110,11 @@ class DiskFacts:
     def will_stop(self) -> bool:
         """Whether the plan stops the instance: it runs, and stopping it is allowed."""
         return self.options.stop_instance and self.instance is not None and self.instance.status == "Running"
+
+    @property
+    def restore_from(self) -> str:
+        """In an undo the id of the snapshot the disk is rolled back to, else ``""``."""
+        return dict(self.options.restore).get(self.disk_id, "")
 
     def could_look(self, action: str) -> bool:
         """Tell whether every look by this action was answered for this disk."""

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from ..model import Failure, Fence, Observation, PhaseName, Record, Send, Step, Wipe, WipeState
+from ..model import Failure, Fence, Observation, Record, Send, StepState, Wipe, WipeState
 from .state import close_phase, fail, open_phase
+from .steps import REPEATABLE, limit_of, phase_of, safety_of, step_of, with_safety, with_step
 
 
 def intend(record: Record, send: Send, seen: Observation) -> Record:
     """Note that a call is about to be sent; this is committed before it is."""
     record = replace(record, stuck_since=None)
-    if send.action == "ReInitDisk":
+    if send.overwrites:
         fence = next(each for each in record.disks if each.disk_id == send.subject).fence or _fence(
             record, seen, send.subject
         )
@@ -24,7 +25,7 @@ def intend(record: Record, send: Send, seen: Observation) -> Record:
             )
         )  # fmt: skip
         return open_phase(record, "reinit", seen.when)
-    step = _step(record, send)
+    step = step_of(record, send)
     asked = replace(
         step,
         state="asked",
@@ -35,58 +36,66 @@ def intend(record: Record, send: Send, seen: Observation) -> Record:
         first_at=seen.at if step.first_at is None else step.first_at,
         start_time=seen.instance.start_time if seen.instance else None,
     )
-    record = replace(_with_step(record, send, asked), instance_status="")  # what was seen before it says no more
-    return (
-        record if send.force else open_phase(record, "start" if send.action == "StartInstance" else "stop", seen.when)
-    )
+    record = with_step(record, send, asked)
+    if send.action in ("StopInstance", "StartInstance"):
+        record = replace(record, instance_status="")  # what was seen before it says no more
+    phase = phase_of(send)
+    return record if send.force or phase is None else open_phase(record, phase, seen.when)
 
 
-def accepted(record: Record, send: Send, at: float) -> Record:
-    """Note that ECS accepted a call."""
-    if send.action == "ReInitDisk":
-        return _with_wipe(
-            record, send.subject, lambda wipe: replace(wipe, state="accepted", at=at, reads=0, acknowledged=True)
-        )
-    return _with_step(record, send, replace(_step(record, send), state="accepted", at=at))
+def accepted(record: Record, send: Send, at: float, snapshot_id: str = "") -> Record:
+    """Note that ECS accepted a call; ``snapshot_id`` is what CreateSnapshot answered."""
+    if send.overwrites:
+        return _with_wipe(record, send.subject, _acknowledged(at))
+    if send.action == "CreateSnapshot":
+        record = with_safety(record, replace(safety_of(record, send.subject), snapshot_id=snapshot_id))
+    state: StepState = "done" if send.action == "UntagResources" else "accepted"  # no look is waited for at the end
+    return with_step(record, send, replace(step_of(record, send), state=state, at=at, reads=0))
 
 
 def _acknowledged(at: float) -> Callable[[Wipe], Wipe]:
     return lambda wipe: replace(wipe, state="accepted", at=at, reads=0, acknowledged=True)
 
 
-def lost(record: Record, send: Send, at: float) -> Record:
-    """Note that the answer to a call did not come; a wipe already seen ReIniting was accepted."""
-    if send.action == "ReInitDisk":
+def lost(record: Record, send: Send, at: float, due: float | None = None) -> Record:
+    """Note that the answer to a call did not come; a wipe already seen ReIniting was accepted.
+
+    Args:
+        at: when that was known, in cloud seconds.
+        due: when a call that may be repeated is asked again; at once if not said.
+    """
+    if send.overwrites:
         return _with_wipe(
             record, send.subject,
             lambda wipe: replace(
                 wipe, state="accepted" if wipe.reiniting else "lost", at=at, reads=0, losses=wipe.losses + 1
             ),
         )  # fmt: skip
-    return _with_step(record, send, replace(_step(record, send), state="lost", at=at, reads=0, lost=True))
+    step = replace(step_of(record, send), at=at, reads=0, lost=True)
+    if send.action in REPEATABLE:
+        return with_step(record, send, replace(step, state="again", due=at if due is None else due))
+    return with_step(record, send, replace(step, state="lost"))
 
 
 def refused(record: Record, send: Send, failure: Failure, at: float, when: datetime, due: float | None) -> Record:
     """Note that a call was proven not to be done; ``due`` is when it may be asked again, ``None`` for never."""
-    if send.action == "ReInitDisk":
+    if send.overwrites:
         return _refused_wipe(record, send.subject, failure, at, due)
-    step = _step(record, send)
-    limit = record.limits.start if send.action == "StartInstance" else record.limits.stop
-    if due is not None and due - (step.first_at or at) <= limit:
-        return _with_step(record, send, replace(step, state="again", at=at, due=due))
-    record = _with_step(record, send, replace(step, state="failed", at=at))
-    if send.force:
-        return record  # the graceful stop is still under way, with its own limit
-    return close_phase(fail(record, failure), _phase(send), when, "refused")
+    step = step_of(record, send)
+    if due is not None and due - (step.first_at or at) <= limit_of(record, send):
+        return with_step(record, send, replace(step, state="again", at=at, due=due))
+    record = with_step(record, send, replace(step, state="failed", at=at))
+    if send.force or send.action == "UntagResources":
+        return record  # a graceful stop is still under way with its own limit; a tag that stays changes no data
+    record, phase = fail(record, failure), phase_of(send)
+    return close_phase(record, phase, when, "refused") if phase else record
 
 
 def _refused_wipe(record: Record, disk_id: str, failure: Failure, at: float, due: float | None) -> Record:
     """Note a proven refusal; the fence it was asked behind stands no more, since nothing was done behind it."""
     wipe = next(wipe for wipe in record.disks if wipe.disk_id == disk_id)
     if wipe.reiniting:  # seen while it was asked: whatever refused this request, the disk is being reinitialised
-        return _with_wipe(
-            record, disk_id, lambda each: replace(each, state="accepted", at=at, reads=0, acknowledged=True)
-        )
+        return _with_wipe(record, disk_id, _acknowledged(at))
     since = at if wipe.refused_since is None else wipe.refused_since
     window = record.limits.snapshot if failure.code == "DiskCreatingSnapshot" else record.limits.retry
     if due is not None and due - since <= window and not record.turned_back:
@@ -95,20 +104,6 @@ def _refused_wipe(record: Record, disk_id: str, failure: Failure, at: float, due
     proven: WipeState = "unknown" if wipe.losses else "refused"  # of the one whose answer was lost it proves nothing
     ended = replace(wipe, state=proven, at=at, due=None, refused_since=since)
     return fail(_with_wipe(record, disk_id, lambda _: ended), failure)
-
-
-def _phase(send: Send) -> PhaseName:
-    return "start" if send.action == "StartInstance" else "stop"
-
-
-def _step(record: Record, send: Send) -> Step:
-    return record.start if send.action == "StartInstance" else record.force if send.force else record.stop
-
-
-def _with_step(record: Record, send: Send, step: Step) -> Record:
-    if send.action == "StartInstance":
-        return replace(record, start=step)
-    return replace(record, force=step) if send.force else replace(record, stop=step)
 
 
 def _with_wipe(record: Record, disk_id: str, change: Callable[[Wipe], Wipe]) -> Record:

@@ -19,6 +19,9 @@ def resume(record: Record, at: float) -> Record:
         stop=_step(record.stop, at),
         force=_step(record.force, at),
         start=_start(record.start, at),
+        snapshots=tuple(replace(each, step=_repeatable(each.step, at)) for each in record.snapshots),
+        tag=_repeatable(record.tag, at),
+        untag=_repeatable(record.untag, at),
         turned_back_at=None,
         snapshot_wait_since=None,
         blind=False,
@@ -56,6 +59,13 @@ def _step(step: Step, at: float) -> Step:
     if step.state in ("asked", "lost"):
         return replace(step, state="lost", first_at=at, at=at, reads=0, moving=False, lost=True)
     return replace(step, first_at=at, due=at) if step.state == "again" else step
+
+
+def _repeatable(step: Step, at: float) -> Step:
+    """Ask a call that may be repeated again, unless it was answered."""
+    if step.state in ("asked", "again"):
+        return replace(step, state="again", first_at=at, due=at, at=at, reads=0, lost=True)
+    return replace(step, first_at=at, at=at, reads=0) if step.state in ("accepted", "done") else step
 
 
 def _start(step: Step, at: float) -> Step:

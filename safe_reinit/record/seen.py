@@ -7,6 +7,7 @@ from datetime import datetime
 
 from .. import codes
 from ..model import Disk, Failure, Observation, PhaseResult, Record, Step, Wipe
+from .aside import learn_safety, learn_tag
 from .state import GAP, RESENDS, SETTLING, SETTLING_READS, close_phase, fail, is_current, open_phase
 
 
@@ -22,6 +23,7 @@ def learn(record: Record, seen: Observation) -> Record:
             record = replace(record, instance_status=seen.instance.status)
             record = _learn_snapshots(record, seen)
             record = _learn_power(record, seen.instance.status, seen)
+        record = learn_safety(learn_tag(record, seen), seen)
         record = _learn_wipes(record, seen)
     record = _close_doubts(_learn_limits(record, seen), seen)
     if record.turned_back_at is None and _only_power_is_left(record):
@@ -67,7 +69,7 @@ def _learn_missing(record: Record, seen: Observation) -> Record:
 
 
 def _learn_snapshots(record: Record, seen: Observation) -> Record:
-    if record.tried:
+    if record.touched:
         return record
     if not seen.progressing:
         return close_phase(record, "wait-snapshot", seen.when, "ok")
@@ -251,6 +253,7 @@ def _learn_limits(record: Record, seen: Observation) -> Record:
             hint="Look at the guest in the console (VNC); nothing was wiped.",
         )
         record = close_phase(fail(record, failure), "stop", seen.when, "timeout")
+    record = _learn_snapshot_limit(record, seen)
     for wipe in record.disks:
         if wipe.state in ("accepted", "lost") and wipe.at is not None and at - wipe.at > limits.reinit:
             disks = tuple(_in_doubt(each) if each is wipe else each for each in record.disks)
@@ -268,6 +271,21 @@ def _learn_limits(record: Record, seen: Observation) -> Record:
     ):
         record = replace(record, given_up=True)
     return record
+
+
+def _learn_snapshot_limit(record: Record, seen: Observation) -> Record:
+    """Turn back when a safety snapshot takes too long: the machine is down meanwhile."""
+    late = [each for each in record.snapshots if _overdue(each.step, seen.at, record.limits.snapshot)]
+    if not late or record.turned_back:
+        return record
+    failure = Failure(
+        None,
+        f"The safety snapshot of {late[0].disk_id} was not accomplished ({late[0].progress or 'not shown'}) "
+        "when --timeout-snapshot had passed.",
+        action="CreateSnapshot",
+        hint="Give --timeout-snapshot more time; nothing was wiped.",
+    )
+    return close_phase(fail(record, failure), "snapshot", seen.when, "timeout")
 
 
 def _overdue(step: Step, at: float, limit: float) -> bool:
@@ -299,11 +317,12 @@ def _credentials_refused(code: str) -> Failure:
 
 def _unknown_wipe(disk_id: str, disk: Disk | None, before: Wipe) -> Failure:
     shown = disk.status if disk is not None else "not shown"
+    act = "ResetDisk" if before.snapshot_id else "ReInitDisk"
     if before.state in ("todo", "refused") and not before.losses:
         message = f"{disk_id} is ReIniting, but not by a call of this run: somebody else is wiping it."
     elif before.state in ("lost", "todo", "refused"):
-        message = f"The answer to ReInitDisk of {disk_id} was lost, and no look since shows whether it was done."
+        message = f"The answer to {act} of {disk_id} was lost, and no look since shows whether it was done."
     else:
-        message = f"ReInitDisk of {disk_id} was accepted but not seen to end; it was last {shown}."
-    hint = f"Ask ActionTrail for the event ReInitDisk of {disk_id}; start the instance only when you know."
-    return Failure(None, message, action="ReInitDisk", hint=hint)
+        message = f"{act} of {disk_id} was accepted but not seen to end; it was last {shown}."
+    hint = f"Ask ActionTrail for the event {act} of {disk_id}; start the instance only when you know."
+    return Failure(None, message, action=act, hint=hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,12 +11,14 @@ from ..model import (
     Limits,
     Observation,
     OnUnknown,
+    Options,
     Outcome,
     Phase,
     PhaseName,
     PhaseResult,
     PlannedJob,
     Record,
+    SafetySnapshot,
     Step,
     Wipe,
 )
@@ -30,8 +33,19 @@ RESENDS = 2
 """How often ReInitDisk may be sent again after its answer was lost."""
 
 
-def begin(job: PlannedJob, limits: Limits, *, leave_stopped: bool, on_unknown: OnUnknown = "ask") -> Record:
+def begin(
+    job: PlannedJob,
+    limits: Limits,
+    *,
+    leave_stopped: bool,
+    on_unknown: OnUnknown = "ask",
+    run_id: str = "",
+    options: Options | None = None,
+) -> Record:
     """Make the record of a job that nothing has been done for."""
+    asked = options or Options()
+    restore = dict(asked.restore)
+    safety = tuple(SafetySnapshot(disk.disk_id, _token(run_id, disk.disk_id)) for disk in job.disks)
     owed = job.will_start and not job.will_stop  # a run before this one stopped it, and its promise is kept
     return Record(
         stop=Step("done") if owed else Step(),
@@ -41,9 +55,16 @@ def begin(job: PlannedJob, limits: Limits, *, leave_stopped: bool, on_unknown: O
         leave_stopped=leave_stopped,
         on_unknown=on_unknown,
         limits=limits,
-        disks=tuple(Wipe(disk.disk_id) for disk in job.disks),
+        disks=tuple(Wipe(disk.disk_id, snapshot_id=restore.get(disk.disk_id, "")) for disk in job.disks),
+        snapshots=safety if asked.snapshot else (),
+        tag_value=run_id if asked.lock_tag else "",
         instance_status=job.power_before,
     )
+
+
+def _token(run_id: str, disk_id: str) -> str:
+    """Name the safety snapshot of a disk to ECS, which takes 64 ASCII characters for a ClientToken."""
+    return hashlib.sha256(f"{run_id} {disk_id}".encode()).hexdigest()
 
 
 def outcome(record: Record) -> Outcome:

@@ -193,6 +193,7 @@ def _planned_job(job: PlannedJob, plan: Plan, outcome: Outcome) -> JobReport:
 
 def _job(job: PlannedJob, known: Record, outcome: Outcome) -> JobReport:
     wipes = {wipe.disk_id: wipe for wipe in known.disks}
+    taken = {safety.disk_id: safety.snapshot_id for safety in known.snapshots if safety.snapshot_id}
     return JobReport(
         instance_id=job.instance_id,
         instance_name=job.instance_name,
@@ -202,11 +203,11 @@ def _job(job: PlannedJob, known: Record, outcome: Outcome) -> JobReport:
         outcome=outcome,
         error=known.error if outcome != "done" else None,
         phases=tuple(phase if phase.ended_at else replace(phase, result="unknown") for phase in known.phases),
-        disks=tuple(_disk(disk, wipes[disk.disk_id]) for disk in job.disks),
+        disks=tuple(_disk(disk, wipes[disk.disk_id], taken.get(disk.disk_id)) for disk in job.disks),
     )
 
 
-def _disk(planned: PlannedDisk, wipe: Wipe | None) -> DiskReport:
+def _disk(planned: PlannedDisk, wipe: Wipe | None, safety_snapshot: str | None = None) -> DiskReport:
     return DiskReport(
         disk_id=planned.disk_id,
         disk_name=planned.disk_name,
@@ -217,7 +218,7 @@ def _disk(planned: PlannedDisk, wipe: Wipe | None) -> DiskReport:
         data=_data(wipe),
         evidence=wipe.evidence if wipe else None,
         becomes=planned.becomes,
-        safety_snapshot=None,
+        safety_snapshot=safety_snapshot,
         waivers=planned.waivers,
     )
 

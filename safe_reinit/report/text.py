@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ..model import Becomes, DiskReport, Finding, JobReport, Plan, PlannedDisk, PlannedJob, Report
 from ..model.codec import printable
-from ..plan import steps, unforeseen
+from ..plan import downtime, steps, unforeseen
 
 _STYLE = {"block": "bold red", "risk": "yellow", "info": "dim"}
 _OUTCOME = {"done": "bold green", "planned": "bold green"}
@@ -41,8 +41,12 @@ def plan_lines(plan: Plan) -> Iterator[Line]:
     """Show the plan."""
     count = sum(len(job.disks) for job in plan.jobs)
     where = f"{plan.region}, account {plan.account}"
-    what = "1 disk; what is on it now is lost" if count == 1 else f"{count} disks; what is on them now is lost"
-    yield Line(f"Plan: reinitialise {what}", "bold")
+    disks, them = ("1 disk", "it") if count == 1 else (f"{count} disks", "them")
+    if plan.options.undo:
+        yield Line(f"Plan: undo run {plan.options.undo}: roll {disks} back to the safety snapshot", "bold")
+        yield Line(f"  What was written to {them} since that snapshot is lost.", "bold")
+    else:
+        yield Line(f"Plan: reinitialise {disks}; what is on {them} now is lost", "bold")
     yield Line(f"  {where}", "dim")
     for job in plan.jobs:
         yield Line()
@@ -53,7 +57,8 @@ def plan_lines(plan: Plan) -> Iterator[Line]:
             yield from _finding_lines(found, accepted=found.check in plan.options.accept)
     yield Line()
     yield Line(f"  Nobody can foresee: {'; '.join(unforeseen(plan))}.", "dim")
-    yield Line("  ReInitDisk is no certified erasure, and snapshots of the disk keep the old data.", "dim")
+    if not plan.options.undo:
+        yield Line("  ReInitDisk is no certified erasure, and snapshots of the disk keep the old data.", "dim")
 
 
 def _job_lines(job: PlannedJob, plan: Plan) -> Iterator[Line]:
@@ -62,7 +67,7 @@ def _job_lines(job: PlannedJob, plan: Plan) -> Iterator[Line]:
     for disk in job.disks:
         yield Line(f"    {_disk_text(disk)}")
         yield Line(f"      becomes {becomes_text(disk.becomes)}", "bold")
-    yield Line(f"    {_power_text(job)}")
+    yield Line(f"    {_power_text(job, plan)}")
     if job.sharing and job.will_stop:
         yield Line(f"    Down with it, data untouched: {', '.join(job.sharing)}")
     for number, (action, subject, note, limit) in enumerate(steps(job, plan), 1):
@@ -91,11 +96,13 @@ def becomes_text(becomes: Becomes) -> str:
     return f"{becomes.kind} {becomes.id}{of} (seen to exist)"
 
 
-def _power_text(job: PlannedJob) -> str:
+def _power_text(job: PlannedJob, plan: Plan) -> str:
     if job.will_start and not job.will_stop:
         return "It was stopped by the run before, and is started after the wipe."
     if job.will_start:
-        return "It is stopped for this and started again; it is down from the first call to the last."
+        most, snapshot = duration(downtime(job, plan)), " and the snapshot" if plan.options.snapshot else ""
+        what = "roll-back" if plan.options.undo else "wipe"
+        return f"It is stopped for this and started again: down for the {what}{snapshot}, at most {most}."
     if job.will_stop:
         return "It is stopped for this and left stopped."
     return "It stays Stopped." if job.power_before == "Stopped" else "It is not stopped by this plan."
@@ -111,8 +118,9 @@ def _finding_lines(found: Finding, *, accepted: bool) -> Iterator[Line]:
 
 def report_lines(report: Report) -> Iterator[Line]:
     """Show what a run came to."""
+    verb = "rolled back" if any(call.action == "ResetDisk" for call in report.calls) else "reinitialised"
     for job in report.jobs:
-        yield from _job_report(job)
+        yield from _job_report(job, verb)
     if report.run_id:
         took = duration((report.ended_at - report.started_at).total_seconds())
         yield Line(
@@ -124,20 +132,21 @@ def report_lines(report: Report) -> Iterator[Line]:
         yield Line(f"next: {command}")
 
 
-def _job_report(job: JobReport) -> Iterator[Line]:
+def _job_report(job: JobReport, verb: str) -> Iterator[Line]:
     name = f"{printable(job.instance_name) or 'no name'} ({job.instance_id or 'no instance'})"
     for disk in job.disks:
-        yield Line(f"{disk.disk_id} on {name}: {_data_text(disk)}")
+        yield Line(f"{disk.disk_id} on {name}: {_data_text(disk, verb)}")
     if job.power_after:
         as_promised = job.power_after == job.power_promised or job.outcome in ("refused", "planned")
         owed = "" if as_promised else f", but {job.power_promised} was promised"
         yield Line(f"{name} is {job.power_after}{owed}", "" if as_promised else "bold red")
 
 
-def _data_text(disk: DiskReport) -> str:
+def _data_text(disk: DiskReport, verb: str) -> str:
+    kept = f"; its safety snapshot is {disk.safety_snapshot}" if disk.safety_snapshot else ""
     if disk.data == "reinitialised":
-        return f"reinitialised (evidence: {disk.evidence}), now {becomes_text(disk.becomes)}"
-    return "data intact" if disk.data == "intact" else "whether it was reinitialised is UNKNOWN"
+        return f"{verb} (evidence: {disk.evidence}), now {becomes_text(disk.becomes)}{kept}"
+    return ("data intact" if disk.data == "intact" else f"whether it was {verb} is UNKNOWN") + kept
 
 
 def _outcome_style(report: Report) -> str:

@@ -1,0 +1,41 @@
+"""Another run is at work on the instance, or was and left its tag.
+
+What it does
+    Looks for the tag safe-reinit:run on the instance (DescribeInstances). A run with lock_tag puts it there before the
+    stop and takes it off at its end.
+
+Why it stops you
+    Two runs on one machine, from two hosts whose journals do not see each other, could each undo what the other has
+    done: one starts what the other is about to wipe.
+
+How to fix it
+    Find the run by the value of the tag (safe-reinit show RUN, on the host it runs on) and let it end, or resume it. If
+    it has ended and only its tag is left, take the tag off the instance in the ECS console.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import LOCK_TAG, DiskFacts, Finding
+from ._shared import word
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    instance = facts.instance
+    run = dict(instance.tags).get(LOCK_TAG) if instance is not None else None
+    if instance is None or run is None or run == facts.options.run_id:
+        return
+    yield Finding(
+        CHECK.name,
+        "block",
+        instance.instance_id,
+        f"The instance bears the tag {LOCK_TAG} of run {word(run, 'without a name')}: another run is at work on it.",
+        fix=f"Let that run end, or resume it where it runs; if it has ended, take the tag {LOCK_TAG} off the instance.",
+        fact={"TagKey": LOCK_TAG, "TagValue": run},
+    )
+
+
+CHECK = Check("tagged-by-other-run", "block", (), find)

@@ -1,0 +1,39 @@
+"""Undoing a run: the disks that it wiped are rolled back to the safety snapshots that it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..client import connect
+from ..errors import Error
+from ..model import Plan
+from . import history
+from .output import Output
+from .progress import Progress
+from .session import endable, set_output
+from .wipe import after, plan_and_run
+
+
+def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
+    """Plan the undo, show it, ask, run it and give the exit code."""
+    _, config = history.run_of(run_id, flags)
+    set_output(output, config)
+    client = connect(config=config)
+    endable()
+    with Progress(config, client.region) as progress:
+
+        def plan() -> Plan:
+            return client.plan_undo(
+                run_id,
+                stop_instance=bool(flags["stop_instance"]),
+                accept=flags["accept"],
+                on_call=progress.call,
+            )
+
+        try:
+            return plan_and_run(client, config, flags, plan, output, progress)
+        except Error as error:
+            error.report = error.report and replace(error.report, next=after(error.report, output.argv, client))
+            raise

@@ -1,0 +1,96 @@
+"""What a look changes of the safety snapshots and of the lock tag of a job."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..model import LOCK_TAG, Failure, Observation, Record, SafetySnapshot, Step
+from .state import SETTLING, SETTLING_READS, close_phase, fail
+from .steps import with_safety
+
+
+def learn_tag(record: Record, seen: Observation) -> Record:
+    """See whether the instance bears the tag of this run, and no other's."""
+    if not record.tag_value or seen.instance is None or not _ahead(record):
+        return record
+    shown = dict(seen.instance.tags).get(LOCK_TAG)
+    tag = record.tag
+    if shown not in (None, record.tag_value):
+        message = f"{record.instance_id} bears the tag {LOCK_TAG} of another run, {shown}."
+        hint = f"Look at that run (safe-reinit show {shown}, on the host it runs on); nothing was wiped."
+        return fail(replace(record, tag=replace(tag, state="failed")), Failure(None, message, hint=hint))
+    if shown and tag.state in ("accepted", "again"):
+        return replace(record, tag=replace(tag, state="done"))
+    if shown is None and tag.state == "done":
+        message = f"Somebody took the tag {LOCK_TAG} off {record.instance_id}."
+        return fail(record, Failure(None, message, hint="Find out who, then look again with --dry-run."))
+    if tag.state == "accepted" and seen.at - (tag.at or seen.at) > record.limits.retry:
+        message = f"ECS accepted the tag {LOCK_TAG} for {record.instance_id} and does not show it."
+        return fail(record, Failure(None, message, hint="Look at the tags of the instance in the ECS console."))
+    return record
+
+
+def learn_safety(record: Record, seen: Observation) -> Record:
+    """See how far the safety snapshots are; one that fails, or is gone, ends the job before any wipe."""
+    if not _ahead(record):
+        return record
+    for safety in record.snapshots:
+        if safety.snapshot_id and safety.step.state in ("accepted", "done") and not record.turned_back:
+            record = _learn_one(record, safety, seen)
+    if record.snapshots and all(each.step.state == "done" for each in record.snapshots):
+        return close_phase(record, "snapshot", seen.when, "ok")
+    return record
+
+
+def _learn_one(record: Record, safety: SafetySnapshot, seen: Observation) -> Record:
+    shown = seen.snapshots.get(safety.snapshot_id)
+    step = safety.step
+    if step.at is not None and seen.at < step.at:
+        return record  # this look may be older than the answer
+    if shown is None:
+        step = replace(step, reads=step.reads + 1)
+        gone = step.reads >= SETTLING_READS and seen.at - (step.at or seen.at) >= SETTLING
+        why = "is not shown by ECS"
+    else:
+        progressing = step.state == "accepted" and shown.status == "progressing"
+        state = "done" if shown.status == "accomplished" else step.state
+        step = replace(step, state=state, at=seen.at, reads=0)
+        safety = replace(safety, progress=shown.progress)
+        gone = not progressing and shown.status != "accomplished"
+        why = f"is {shown.status or 'in no status'}"
+    if not gone:
+        return with_safety(record, replace(safety, step=step))
+    message = f"The safety snapshot {safety.snapshot_id} of {safety.disk_id} {why}, so nothing was wiped."
+    failed = replace(safety, step=replace(step, state="failed"))
+    hint = "Look at the snapshot in the ECS console, then look again with --dry-run."
+    return close_phase(
+        fail(with_safety(record, failed), Failure(None, message, hint=hint)), "snapshot", seen.when, "refused"
+    )
+
+
+def _ahead(record: Record) -> bool:
+    """Whether a wipe is still to come, so that what it stands on matters."""
+    return not record.turned_back and any(wipe.state == "todo" for wipe in record.disks)
+
+
+def is_backed_up(record: Record, disk_id: str, seen: Observation) -> bool:
+    """Whether the safety snapshot of a disk, where it gets one, is accomplished and shown to be so now."""
+    return all(
+        each.step.state == "done"
+        and each.snapshot_id in seen.snapshots
+        and seen.snapshots[each.snapshot_id].status == "accomplished"
+        for each in record.snapshots
+        if each.disk_id == disk_id
+    )
+
+
+def bears_tag(record: Record, seen: Observation) -> bool:
+    """Whether a tag of this run may be on the instance and is to be taken off."""
+    if seen.instance is None:
+        return False
+    shown = dict(seen.instance.tags).get(LOCK_TAG)
+    return shown == record.tag_value or (shown is None and _unsure(record.tag))
+
+
+def _unsure(tag: Step) -> bool:
+    return tag.state in ("accepted", "again")
