@@ -1,21 +1,23 @@
-"""One guarded call: look again, decide again, write the intention down, call once, write down the answer.
+"""Guarded calls: look again, decide again, write the intentions down, call once, write down the answers.
 
-A retry is a new guarded call. Nothing here waits, and nothing here repeats a call.
+Several calls of one kind are one batch: they share the look, the commit of their intentions and, where ECS has a call
+for many instances, the call. A retry is a new guarded call. Nothing here waits, and nothing here repeats a call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from datetime import datetime
 
 from . import codes, record, retry
 from .checks import judge
 from .clock import Clock
-from .cloud import Accepted, Cloud, CloudError, NotSent, Refused
+from .cloud import Accepted, Cloud, CloudError, NotSent, Refused, Unanswered
 from .decide import decide
+from .ledger import Entry, Ledger
 from .look import PROVEN, observe, tick
-from .model import LOCK_TAG, DiskFacts, Failure, Observation, Plan, PlannedJob, Record, Send
+from .model import LOCK_TAG, DiskFacts, Failure, Instance, Observation, Plan, PlannedJob, Record, Send
 from .plan import expected, moved
 
 _FRESH = 3.0
@@ -26,131 +28,147 @@ _OURS = ("Status",)
 """What our own stop changes of an instance; ``decide`` judges it instead."""
 
 
-class Keeper(Protocol):
-    """Where a job's record lives: a change is kept before what follows from it is done."""
+@dataclass(frozen=True)
+class Errand:
+    """One call to make for one job."""
 
-    @property
-    def record(self) -> Record:
-        """The record as it stands."""
+    entry: Entry
+    send: Send
 
-    def keep(self, change: Callable[[Record], Record]) -> Record:
-        """Change the record and give it; it is written down if that is possible.
 
-        Raises:
-            LeaseLostError: another process holds the run; the change is not made.
-        """
+@dataclass(frozen=True)
+class Attempt:
+    """A call whose intention is written down."""
 
-    def commit(self, change: Callable[[Record], Record]) -> Record:
-        """Change the record as ``keep`` does, but only if it is written down: what follows is sent because of it.
-
-        Raises:
-            JournalError: it could not be written, for the first time; the change is not made, and the job turns back.
-            LeaseLostError: another process holds the run; the change is not made.
-        """
-
-    def check(self) -> None:
-        """See that this process still holds the run; raises where it does not."""
+    entry: Entry
+    send: Send
+    number: int
+    looked_at: float
+    """When the look that it stands on began, in cloud seconds."""
 
 
 @dataclass(frozen=True)
 class Act:
-    """What one call needs to know of its run."""
+    """What calls need to know of their run."""
 
     cloud: Cloud
     clock: Clock
     plan: Plan
     run_id: str
+    ledger: Ledger
     tell: Callable[[str, Send, dict[str, object]], None]
     """Is told ``intend`` and ``answer``."""
 
-    def __call__(self, job: PlannedJob, keeper: Keeper, send: Send) -> bool:
-        """Make the call, if it is still the one to make, and tell whether it was made.
+    def __call__(self, errands: Sequence[Errand]) -> bool:
+        """Make those of the calls that are still the ones to make, and tell whether any was made.
+
+        Args:
+            errands: of one action each, at most one for a job.
 
         Raises:
-            CloudError: the look before it failed; nothing was sent and nothing was intended.
+            CloudError: the look before them failed; nothing was sent and nothing was intended.
 
         """
-        seen = self._look_again(job, keeper, send)
-        if seen is None:
+        ready = [(errand, seen) for errand, seen in self._look_again(errands) if self._is_still_due(errand, seen)]
+        attempts = self._intend(ready)
+        if not attempts:
             return False
-        known = keeper.keep(lambda before: record.learn(before, seen))
-        if decide(known, seen) != send or self._stale(seen):
-            return False
-
-        def intend(before: Record) -> Record:  # under the keeper's lock: what another thread learned meanwhile counts
-            return record.intend(before, send, seen) if decide(before, seen) == send else before
-
-        if send.action == "ResetDisk" and not self._may_reset(keeper, send):
-            return False
-        tries = record.tries_of(known, send)
-        known = keeper.commit(intend)
-        attempt = record.tries_of(known, send)
-        if attempt == tries:
-            return False
-        self.tell("intend", send, {"attempt": attempt})
-        keeper.check()
-        if self._stale(seen):  # the disk took too long to write the intention down: it was not sent, and may be anew
-            self._not_sent(keeper, send, NotSent(send.action, "the look before it had grown old"), 0)
-            return False
-        self._call(keeper, send, attempt)
+        self.ledger.check()
+        if len(attempts) > 1 and errands[0].send.action in ("StopInstance", "StartInstance"):
+            self._call_many([each for each in attempts if self._is_fresh(each)])
+        else:
+            for each in attempts:
+                if self._is_fresh(each):
+                    self._call(each)
         return True
 
-    def _may_reset(self, keeper: Keeper, send: Send) -> bool:
+    # ---------------------------------------------------------------------------------------------- before the call
+
+    def _is_still_due(self, errand: Errand, seen: Observation) -> bool:
+        entry, send = errand.entry, errand.send
+        self.ledger.keep([(entry, lambda before: record.learn(before, seen))])
+        if decide(entry.record, seen) != send or self._stale(seen.at):
+            return False
+        return send.action != "ResetDisk" or self._may_reset(errand)
+
+    def _intend(self, ready: Sequence[tuple[Errand, Observation]]) -> list[Attempt]:
+        """Write the intentions down, and give those that were still to be intended."""
+        before = [record.tries_of(errand.entry.record, errand.send) for errand, _ in ready]
+        self.ledger.commit([(errand.entry, _intention(errand.send, seen)) for errand, seen in ready])
+        intended = []
+        for (errand, seen), tries in zip(ready, before, strict=True):
+            number = record.tries_of(errand.entry.record, errand.send)
+            if number > tries:
+                self.tell("intend", errand.send, {"attempt": number})
+                intended.append(Attempt(errand.entry, errand.send, number, seen.at))
+        return intended
+
+    def _may_reset(self, errand: Errand) -> bool:
         """Ask with DryRun whether ECS would roll the disk back now; what it would refuse ends the job unsent."""
-        code = self.cloud.may_reset(send.subject, self._restored_from(send.subject))
+        disk_id = errand.send.subject
+        code = self.cloud.may_reset(disk_id, self._restored_from(disk_id))
         if code == PROVEN:
             return True
-        row = codes.lookup(code)
         failure = Failure(
             code,
-            f"ECS would refuse ResetDisk of {send.subject} with {code} (DryRun): {row.meaning if row else 'unknown'}",
+            f"ECS would refuse ResetDisk of {disk_id} with {code} (DryRun): {codes.meaning_of(code)}",
             action="ResetDisk",
-            hint=row.fix if row else "Look the code up in the ECS API reference.",
+            hint=codes.fix_of(code),
         )
-        keeper.keep(lambda before: record.fail(before, failure))
+        self.ledger.keep([(errand.entry, lambda before: record.fail(before, failure))])
         return False
 
     def _restored_from(self, disk_id: str) -> str:
         return dict(self.plan.options.restore)[disk_id]
 
-    def _stale(self, seen: Observation) -> bool:
+    def _stale(self, at: float) -> bool:
         """Tell whether a look is too old to act on; hurried time never asks for less than a fifth of a real second."""
-        return self.clock.time() - seen.at > max(_FRESH, _FRESH_REAL * self.clock.rate)
+        return self.clock.time() - at > max(_FRESH, _FRESH_REAL * self.clock.rate)
 
-    def _look_again(self, job: PlannedJob, keeper: Keeper, send: Send) -> Observation | None:
-        """Read the facts again; where they moved, the job ends instead."""
-        if send.action in ("StartInstance", "UntagResources") or send.force:
-            return tick(self.cloud, self.clock, [keeper.record])[0]
+    def _look_again(self, errands: Sequence[Errand]) -> list[tuple[Errand, Observation]]:
+        """Read the facts again; a job whose facts moved ends instead."""
+        if errands[0].send.action in ("StartInstance", "UntagResources") or errands[0].send.force:
+            return self._glance(errands)
         at, when = self.clock.time(), self.clock.now()  # before the looks: what they show is at least as new
-        disk_ids = [disk.disk_id for disk in job.disks]
+        disk_ids = [disk.disk_id for errand in errands for disk in errand.entry.job.disks]
         options = replace(self.plan.options, run_id=self.run_id)
         facts = observe(self.cloud, self.clock, self.plan.region, disk_ids, options)
-        ahead = {wipe.disk_id for wipe in keeper.record.disks if wipe.state == "todo"}
-        untouched = [each for each in facts.disks if each.disk_id in ahead]
-        if facts.caller.account != self.plan.account:
-            drift: tuple[str, ...] = (f"account: {self.plan.account} -> {facts.caller.account}",)
-        else:
-            drift = _drift(job, untouched, keeper.record, self.plan)
-        if self._ended_by_drift(keeper, drift):
-            return None
-        seen = Observation(
-            at=at,
-            when=when,
-            seen=True,
-            instance=untouched[0].instance if untouched else None,
-            disks={each.disk.disk_id: each.disk for each in facts.disks if each.disk},
-            progressing=tuple(shot for each in facts.disks for shot in each.snapshots if shot.status == "progressing"),
-            snapshots={shot.snapshot_id: shot for each in facts.disks for shot in each.snapshots},
+        by_disk = {each.disk_id: each for each in facts.disks}
+        other_account = (
+            (f"account: {self.plan.account} -> {facts.caller.account}",)
+            if facts.caller.account != self.plan.account
+            else ()
         )
-        return self._look_once_more(job, keeper, untouched) if self._stale(seen) else seen
+        ready = []
+        for errand in errands:
+            own = [by_disk[disk.disk_id] for disk in errand.entry.job.disks]
+            untouched = _untouched(errand.entry.record, own)
+            if not self._ended_by_drift(errand, other_account or self._drift_of(errand, untouched)):
+                instance = untouched[0].instance if untouched else None
+                ready.append((errand, _observation(at, when, instance, own), untouched))
+        if ready and self._stale(at):
+            return self._look_once_more([(errand, untouched) for errand, _, untouched in ready])
+        return [(errand, seen) for errand, seen, _ in ready]
 
-    def _look_once_more(self, job: PlannedJob, keeper: Keeper, untouched: Sequence[DiskFacts]) -> Observation | None:
+    def _glance(self, errands: Sequence[Errand]) -> list[tuple[Errand, Observation]]:
+        """Look at what can change, and at nothing else."""
+        return list(
+            zip(errands, tick(self.cloud, self.clock, [errand.entry.record for errand in errands]), strict=True)
+        )
+
+    def _look_once_more(self, ready: Sequence[tuple[Errand, Sequence[DiskFacts]]]) -> list[tuple[Errand, Observation]]:
         """Look at what can change while reading all the facts took its time; the rest of them stands."""
-        seen = tick(self.cloud, self.clock, [keeper.record])[0]
-        now = [replace(each, instance=seen.instance, disk=seen.disks.get(each.disk_id)) for each in untouched]
-        return None if self._ended_by_drift(keeper, _drift(job, now, keeper.record, self.plan)) else seen
+        still = []
+        for (errand, seen), (_, untouched) in zip(self._glance([errand for errand, _ in ready]), ready, strict=True):
+            now = [replace(each, instance=seen.instance, disk=seen.disks.get(each.disk_id)) for each in untouched]
+            if not self._ended_by_drift(errand, self._drift_of(errand, now)):
+                still.append((errand, seen))
+        return still
 
-    def _ended_by_drift(self, keeper: Keeper, drift: Sequence[str]) -> bool:
+    def _drift_of(self, errand: Errand, disks: Sequence[DiskFacts]) -> Sequence[str]:
+        return _drift(errand.entry.job, disks, errand.entry.record, self.plan)
+
+    def _ended_by_drift(self, errand: Errand, drift: Sequence[str]) -> bool:
         """End the job where its facts moved, and tell whether they did."""
         if drift:
             failure = Failure(
@@ -158,49 +176,75 @@ class Act:
                 f"What the plan stands on has moved: {'; '.join(drift)}.",
                 hint="Look at the new facts with --dry-run, then decide anew.",
             )
-            keeper.keep(lambda before: record.fail(before, failure))
+            self.ledger.keep([(errand.entry, lambda before: record.fail(before, failure))])
         return bool(drift)
 
-    def _call(self, keeper: Keeper, send: Send, attempt: int) -> None:
+    # ---------------------------------------------------------------------------------------- the call, and its answer
+
+    def _is_fresh(self, attempt: Attempt) -> bool:
+        """See that writing the intention down, and the calls before, took no longer than the look may be old."""
+        if self._stale(attempt.looked_at):
+            self._not_sent(attempt, NotSent(attempt.send.action, "the look before it had grown old"), at_once=True)
+            return False
+        return True
+
+    def _call(self, attempt: Attempt) -> None:
         try:
-            answer = self._send(send, keeper.record, attempt)
-        except Refused as refused:
-            self._refused(keeper, send, refused, attempt)
-        except NotSent as not_sent:
-            self._not_sent(keeper, send, not_sent, attempt)
-        except CloudError:
-            at = self.clock.time()
-            due = retry.due(attempt, at, None)
-            keeper.keep(lambda before: record.lost(before, send, at, due))
-            self.tell("answer", send, {"code": "Unanswered"})
+            answer = self._send(attempt)
+        except CloudError as failed:
+            self._failed(attempt, failed)
         else:
-            keeper.keep(lambda before: record.accepted(before, send, self.clock.time(), answer.snapshot_id))
-            self.tell("answer", send, {"code": "OK", "request_id": answer.request_id})
+            self._accepted(attempt, answer)
 
-    def _not_sent(self, keeper: Keeper, send: Send, not_sent: NotSent, attempt: int) -> None:
-        at = self.clock.time()
-        failure = Failure("NotSent", str(not_sent), action=send.action, hint="Check the network of this machine.")
-        due = retry.due(attempt, at, None) if attempt else at
-        keeper.keep(lambda before: record.refused(before, send, failure, at, self.clock.now(), due))
-        self.tell("answer", send, {"code": "NotSent"})
+    def _call_many(self, attempts: Sequence[Attempt]) -> None:
+        """Stop or start many instances by one call; each has an answer of its own, or the call has one for all."""
+        ids = [each.send.subject for each in attempts]
+        try:
+            if not attempts:
+                return
+            if attempts[0].send.action == "StartInstance":
+                answers = self.cloud.start_many(ids)
+            else:
+                answers = self.cloud.stop_many(ids, force=attempts[0].send.force)
+        except CloudError as failed:
+            for each in attempts:
+                self._failed_with_others(each, failed)
+            return
+        for each in attempts:
+            answer = answers.get(each.send.subject, Unanswered(each.send.action))
+            if isinstance(answer, Accepted):
+                self._accepted(each, answer)
+            else:
+                self._failed(each, answer)
 
-    def _send(self, send: Send, known: Record, attempt: int) -> Accepted:
-        cloud, subject = self.cloud, send.subject
+    def _failed_with_others(self, attempt: Attempt, failed: CloudError) -> None:
+        """Take the refusal of a whole batch for one job: any of the others may be the reason, so it is asked alone."""
+        final = isinstance(failed, Refused) and codes.verdict(
+            attempt.send.action, failed.code, failed.http_status
+        ) not in ("again", "lost")
+        if final:
+            attempt.entry.alone = True
+            self._not_sent(attempt, NotSent(attempt.send.action, "ECS refused the batch it was in"), at_once=True)
+        else:
+            self._failed(attempt, failed)
+
+    def _send(self, attempt: Attempt) -> Accepted:
+        cloud, send, subject, number = self.cloud, attempt.send, attempt.send.subject, attempt.number
         if send.action == "StopInstance":
-            return cloud.stop(subject, force=send.force, attempt=attempt)
+            return cloud.stop(subject, force=send.force, attempt=number)
         if send.action == "StartInstance":
-            return cloud.start(subject, attempt=attempt)
+            return cloud.start(subject, attempt=number)
         if send.action == "TagResources":
-            return cloud.tag(subject, (LOCK_TAG, self.run_id), attempt=attempt)
+            return cloud.tag(subject, (LOCK_TAG, self.run_id), attempt=number)
         if send.action == "UntagResources":
-            return cloud.untag(subject, LOCK_TAG, attempt=attempt)
+            return cloud.untag(subject, LOCK_TAG, attempt=number)
         if send.action == "CreateSnapshot":
-            return self._snapshot(subject, known, attempt)
+            return self._snapshot(subject, attempt.entry.record, number)
         if send.action == "ResetDisk":
-            return cloud.reset_disk(subject, self._restored_from(subject), attempt=attempt)
-        return cloud.reinit(subject, self.plan.options, attempt=attempt)
+            return cloud.reset_disk(subject, self._restored_from(subject), attempt=number)
+        return cloud.reinit(subject, self.plan.options, attempt=number)
 
-    def _snapshot(self, disk_id: str, known: Record, attempt: int) -> Accepted:
+    def _snapshot(self, disk_id: str, known: Record, number: int) -> Accepted:
         return self.cloud.create_snapshot(
             disk_id,
             name=f"safe-reinit.{self.run_id}.{disk_id}"[:128],
@@ -208,27 +252,77 @@ class Act:
             token=next(each.token for each in known.snapshots if each.disk_id == disk_id),
             retention_days=self.plan.options.snapshot_retention_days,
             tags=((LOCK_TAG, self.run_id),),
-            attempt=attempt,
+            attempt=number,
         )
 
-    def _refused(self, keeper: Keeper, send: Send, refused: Refused, attempt: int) -> None:
+    def _accepted(self, attempt: Attempt, answer: Accepted) -> None:
+        send, at = attempt.send, self.clock.time()
+        self._keep(attempt, lambda before: record.accepted(before, send, at, answer.snapshot_id))
+        self.tell("answer", send, {"code": "OK", "request_id": answer.request_id})
+
+    def _failed(self, attempt: Attempt, failed: CloudError) -> None:
+        if isinstance(failed, Refused):
+            self._refused(attempt, failed)
+        elif isinstance(failed, NotSent):
+            self._not_sent(attempt, failed)
+        else:
+            self._lost(attempt)
+            self.tell("answer", attempt.send, {"code": "Unanswered"})
+
+    def _lost(self, attempt: Attempt) -> None:
         at = self.clock.time()
+        due = retry.due(attempt.number, at, None)
+        self._keep(attempt, lambda before: record.lost(before, attempt.send, at, due))
+
+    def _not_sent(self, attempt: Attempt, not_sent: NotSent, *, at_once: bool = False) -> None:
+        send, at = attempt.send, self.clock.time()
+        failure = Failure("NotSent", str(not_sent), action=send.action, hint="Check the network of this machine.")
+        due = at if at_once else retry.due(attempt.number, at, None)
+        self._keep(attempt, lambda before: record.refused(before, send, failure, at, self.clock.now(), due))
+        self.tell("answer", send, {"code": "NotSent"})
+
+    def _refused(self, attempt: Attempt, refused: Refused) -> None:
+        send, at = attempt.send, self.clock.time()
         means = codes.verdict(send.action, refused.code, refused.http_status)
         if means == "lost":
-            due = retry.due(attempt, at, None)
-            keeper.keep(lambda before: record.lost(before, send, at, due))
+            self._lost(attempt)
         else:
-            row = codes.lookup(refused.code)
             failure = Failure(
                 refused.code,
                 f"ECS refused {send.action} of {send.subject} with {refused.code}: {refused.message}",
                 request_id=refused.request_id,
                 action=send.action,
-                hint=row.fix if row else "Look the code up in the ECS API reference.",
+                hint=codes.fix_of(refused.code),
             )
-            again = retry.due(attempt, at, refused.retry_after) if means == "again" else None
-            keeper.keep(lambda before: record.refused(before, send, failure, at, self.clock.now(), again))
+            due = retry.due(attempt.number, at, refused.retry_after) if means == "again" else None
+            self._keep(attempt, lambda before: record.refused(before, send, failure, at, self.clock.now(), due))
         self.tell("answer", send, {"code": refused.code, "request_id": refused.request_id})
+
+    def _keep(self, attempt: Attempt, change: Callable[[Record], Record]) -> None:
+        self.ledger.keep([(attempt.entry, change)])
+
+
+def _intention(send: Send, seen: Observation) -> Callable[[Record], Record]:
+    """Intend a call under the ledger's lock, where what another thread learned meanwhile counts."""
+    return lambda before: record.intend(before, send, seen) if decide(before, seen) == send else before
+
+
+def _untouched(known: Record, disks: Sequence[DiskFacts]) -> list[DiskFacts]:
+    ahead = {wipe.disk_id for wipe in known.disks if wipe.state == "todo"}
+    return [each for each in disks if each.disk_id in ahead]
+
+
+def _observation(at: float, when: datetime, instance: Instance | None, disks: Sequence[DiskFacts]) -> Observation:
+    snapshots = [shot for each in disks for shot in each.snapshots]
+    return Observation(
+        at=at,
+        when=when,
+        seen=True,
+        instance=instance,
+        disks={each.disk.disk_id: each.disk for each in disks if each.disk},
+        progressing=tuple(shot for shot in snapshots if shot.status == "progressing"),
+        snapshots={shot.snapshot_id: shot for shot in snapshots},
+    )
 
 
 def _drift(job: PlannedJob, disks: Sequence[DiskFacts], known: Record, plan: Plan) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ DescribeInstances): ``Cloud.may`` asks the same with DryRun, and ``look.py`` doe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -161,6 +161,12 @@ class Cloud(Protocol):
 
     def start(self, instance_id: str, *, attempt: int = 1) -> Accepted:
         """Start an instance (StartInstance; InitLocalDisk is never sent)."""
+
+    def stop_many(self, instance_ids: Sequence[str], *, force: bool = False) -> Mapping[str, Accepted | Refused]:
+        """Stop up to 100 instances as ``stop`` does (StopInstances, SuccessFirst): how each was answered."""
+
+    def start_many(self, instance_ids: Sequence[str]) -> Mapping[str, Accepted | Refused]:
+        """Start up to 100 instances (StartInstances, SuccessFirst): how each was answered."""
 
     def reinit(self, disk_id: str, options: Options, *, attempt: int = 1) -> Accepted:
         """Reinitialise a disk (ReInitDisk; AutoStartInstance is never sent)."""

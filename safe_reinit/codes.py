@@ -228,6 +228,18 @@ def lookup(code: str) -> Code | None:
     return None
 
 
+def meaning_of(code: str) -> str:
+    """Say what a code means, in our words: no text of ECS is ever repeated, since such texts can quote the request."""
+    row = lookup(code)
+    return row.meaning if row else "a code that the documentation does not know."
+
+
+def fix_of(code: str) -> str:
+    """Say what the person does about a code."""
+    row = lookup(code)
+    return row.fix if row else "Look the code up in the ECS API reference."
+
+
 def of_credentials(code: str) -> bool:
     """Tell whether the code says that the credentials, their rights or the clock they are signed by are refused."""
     return code.startswith(_CREDENTIALS)

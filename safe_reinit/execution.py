@@ -20,6 +20,7 @@ from .interrupt import Interrupt
 from .journal import Journal, JournalError, Lease, LeaseLostError, StoredRun
 from .model import Call, Event, OnUnknown, Outcome, Plan, Record, Report, Secret
 from .model.codec import decode, encode
+from .pace import Pace
 from .plan import from_json, to_json
 from .retry import Patient
 from .run import Runner
@@ -154,7 +155,10 @@ class Execution:
     def _carry(self, run: _Run, check: Callable[[Cloud, _Run], None] = lambda _cloud, _run: None) -> Report:
         run_id, lease = run.lease.run_id, run.lease
 
+        pace = Pace(self.clock, run.plan.rollout.quota_share)
+
         def on_call(call: Call) -> None:
+            pace.saw(call)
             run.calls.append(call)
             lease.tell(_call_event(run_id, call))
             self.on_call(call)
@@ -167,7 +171,7 @@ class Execution:
         bug: Exception | None = None
         with contextlib.closing(aliyun.connect(self.where, on_call)) as cloud:
             check(cloud, run)
-            runner = Runner(cloud, self.clock, run.plan, run_id, on_event, lease, run.records, run.closed)
+            runner = Runner(cloud, self.clock, run.plan, run_id, on_event, lease, run.records, run.closed, pace)
             with self.interrupt.ending(runner):
                 try:
                     runner()

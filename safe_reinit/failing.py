@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .cloud import CloudError, NoCredentials, Refused
-from .codes import lookup
+from .codes import fix_of
 from .errors import BY_OUTCOME, Error, RunRefused, UsageError
 from .model import Report
 
@@ -17,8 +17,7 @@ def refusal_of(error: CloudError) -> Error:
         )
     said = RunRefused(f"{error} Nothing was changed.", hint="Check the network, the proxy, --region and --endpoint.")
     if isinstance(error, Refused):
-        row = lookup(error.code)
-        said.hint = row.fix if row else "Look the code up in the ECS API reference."
+        said.hint = fix_of(error.code)
         said.code, said.request_id = error.code, error.request_id
     said.action = error.action
     return said

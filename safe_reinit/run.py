@@ -12,74 +12,23 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from . import codes, record
-from .act import Act
+from .act import Act, Errand
 from .clock import Clock
 from .cloud import Cloud, CloudError, NoCredentials, Refused
 from .decide import decide
+from .gate import Gate, Job
 from .journal import JournalError, Lease, LeaseLostError
+from .ledger import Ledger
 from .look import tick
-from .model import Event, EventName, Failure, Observation, Plan, PlannedJob, Record, Send, Wait
-from .model.codec import encode
+from .model import ActName, Event, EventName, Failure, Observation, Plan, Record, Send, Wait
+from .pace import Pace
 
 TICK = 2.0
 """Cloud seconds between two looks."""
 _ACT_THREADS = 8
-
-
-@dataclass
-class _Job:
-    """One job while it is open, and the keeper of its record."""
-
-    planned: PlannedJob
-    record: Record
-    position: int
-    lease: Lease
-    stop: threading.Event
-    unwritten: bool = False
-    """The journal could not be written: no wipe from here on, but the machine still comes back."""
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    call: Future[None] | None = None
-    called: bool = False
-    """Whether the last call was made, so that it is worth looking at once; a look that failed waits for its tick."""
-    ended: bool = False
-    said: object = None
-
-    def keep(self, change: Callable[[Record], Record]) -> Record:
-        """See ``act.Keeper``."""
-        with self.lock:
-            changed = change(self.record)
-            try:
-                self._write(changed)
-            except JournalError as error:
-                changed = change(self._unwritable(error))
-            self.record = changed
-            return changed
-
-    def commit(self, change: Callable[[Record], Record]) -> Record:
-        """See ``act.Keeper``."""
-        with self.lock:  # whoever asks the run to end before this is written, is heard before the call
-            changed = change(_interrupt(self.record) if self.stop.is_set() else self.record)
-            try:
-                self._write(changed)
-            except JournalError as error:
-                self.record = self._unwritable(error)
-                raise
-            self.record = changed
-            return changed
-
-    def _write(self, changed: Record) -> None:
-        if self.unwritten:
-            self.lease.check()
-        elif changed != self.record:
-            self.lease.save(self.position, encode(changed))
-
-    def _unwritable(self, error: JournalError) -> Record:
-        self.unwritten = True
-        return record.fail(self.record, Failure(None, str(error), hint="The run is not recorded from here on."))
-
-    def check(self) -> None:
-        """See ``act.Keeper``."""
-        self.lease.check()
+_BATCH: Mapping[ActName, int] = {"StopInstance": 50, "StartInstance": 50}
+_FEW = 25
+"""Calls in a batch where ECS takes only one thing a call: so many are made while the look before them is fresh."""
 
 
 @dataclass
@@ -92,6 +41,8 @@ class Runner:
         lease: the right to act for this run; every changed record is written through it before what follows is done.
         begun: the records to go on from, in the order of the plan.
         closed: the positions of jobs that came to their end before: nothing is looked at or called for them.
+        pace: how many calls may be made.
+        ask: asks whether to go on with the next stage of a rollout; told what has ended.
         wake: set to end the wait for the next tick.
 
     """
@@ -104,15 +55,19 @@ class Runner:
     lease: Lease
     begun: Sequence[Record]
     closed: frozenset[int] = frozenset()
+    pace: Pace | None = None
+    ask: Callable[[str], bool] = lambda _: True
     stop: threading.Event = field(default_factory=threading.Event)
     leave: threading.Event = field(default_factory=threading.Event)
     wake: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._jobs = [
-            _Job(planned, known, position, self.lease, self.stop, ended=position in self.closed)
+            Job(position, planned, known, ended=position in self.closed)
             for position, (planned, known) in enumerate(zip(self.plan.jobs, self.begun, strict=True))
         ]
+        self._ledger = Ledger(self.lease, self.stop)
+        self._gate = Gate(self.plan.rollout, self._jobs, self.clock, self.pace or Pace(self.clock), self.ask)
 
     @property
     def unfinished(self) -> list[int]:
@@ -130,27 +85,54 @@ class Runner:
         Raises:
             LeaseLostError: another process holds the run now; nothing more is called or written.
         """
-        jobs = self._jobs
         threads = ThreadPoolExecutor(_ACT_THREADS, thread_name_prefix="safe-reinit-act")
-        act = Act(self.cloud, self.clock, self.plan, self.run_id, self._tell_call)
+        act = Act(self.cloud, self.clock, self.plan, self.run_id, self._ledger, self._tell_call)
         try:
-            while (open_jobs := [job for job in jobs if not job.ended]) and not self.leave.is_set():
+            while any(not job.ended for job in self._jobs) and not self.leave.is_set():
                 self.lease.check()
-                for job, seen in zip(open_jobs, self._look(open_jobs), strict=True):
-                    self._step(job, seen, lambda job, send: threads.submit(self._act, act, job, send))
-                self._rest(jobs)
+                self._begin()
+                self._round(lambda batch: threads.submit(self._act, act, batch))
+                self._rest()
         finally:
             threads.shutdown(wait=not self.leave.is_set(), cancel_futures=True)
 
-    def _rest(self, jobs: Sequence[_Job]) -> None:
+    def _begin(self) -> None:
+        """Let more jobs begin, or end those that never will."""
+        closed = "" if self.stop.is_set() else self._gate.open()
+        if not closed and not self.stop.is_set():
+            return
+        failure = Failure(None, f"Not begun: {closed}.", hint="Plan these disks anew when you want them wiped.")
+        ending = record.interrupt if self.stop.is_set() else lambda before: record.fail(before, failure)
+        never = [job for job in self._jobs if not job.begun and not job.ended]
+        self._ledger.keep([(job, ending) for job in never])
+        for job in never:
+            self._end(job)
+
+    def _round(self, submit: Callable[[Sequence[Errand]], Future[None]]) -> None:
+        """Look at the jobs that are due, learn, and do what is decided."""
+        due = self._gate.due()
+        looks = self._look(due)
+        if self.stop.is_set():
+            self._ledger.keep([(job, record.interrupt) for job in due])
+        self._ledger.keep([(job, _learning(seen)) for job, seen in zip(due, looks, strict=True)])
+        decided = [(job, self._step(job, seen)) for job, seen in zip(due, looks, strict=True)]
+        errands = [Errand(job, send) for job, send in decided if send is not None]
+        for batch in _batches(self._gate.paced(errands)):
+            call = submit(batch)
+            for errand in batch:
+                self._gate.calls(errand, call)
+
+    def _rest(self) -> None:
         """Wait for the next tick, or until a call has ended."""
         self.wake.clear()
-        waiting = any(not job.ended for job in jobs) and not self.leave.is_set()
-        if waiting and not any(job.called for job in jobs):
+        waiting = any(not job.ended for job in self._jobs) and not self.leave.is_set()
+        if waiting and not self._gate.in_a_hurry():
             self.clock.wait(self.wake, TICK)
 
-    def _look(self, jobs: Sequence[_Job]) -> Sequence[Observation]:
-        """Look at all open jobs at once; a look that fails is no look, and the next tick tries again."""
+    def _look(self, jobs: Sequence[Job]) -> Sequence[Observation]:
+        """Look at these jobs at once; a look that fails is no look, and the next tick tries again."""
+        if not jobs:
+            return ()
         snapshots = any(not job.record.touched for job in jobs)
         refused = None
         try:
@@ -163,62 +145,61 @@ class Runner:
             pass
         return [Observation(self.clock.time(), self.clock.now(), seen=False, credentials_refused=refused) for _ in jobs]
 
-    def _step(self, job: _Job, seen: Observation, submit: Callable[[_Job, Send], Future[None]]) -> None:
-        """Learn from a look at one job, and do what is decided."""
-        known = self._learn(job, seen)
+    def _step(self, job: Job, seen: Observation) -> Send | None:
+        """Tell of a look at one job, and give the call that is decided."""
+        known = job.record
         if seen.seen:
-            self._say(
-                job,
-                "state",
-                {"instance": seen.instance.status if seen.instance else "", "disks": _statuses(seen)},
-                once=True,
-            )
-        if job.call is not None and job.call.done():
-            job.call, job.called = None, False
+            status = seen.instance.status if seen.instance else ""
+            self._say(job, "state", {"instance": status, "disks": _statuses(seen)})
         action = decide(known, seen)
+        self._gate.looked(job, seen, action)
         if isinstance(action, Wait):
-            self._tell("wait", job.planned.instance_id, None, _wait_data(action, known, seen))
+            self._tell("wait", job.job.instance_id, None, _wait_data(action, known, seen))
         elif job.call is not None:
-            return  # a call is being prepared on its thread; what it decides on its own look counts
+            return None  # a call is being prepared on its thread; what it decides on its own look counts
         elif isinstance(action, Send):
-            job.call = submit(job, action)
+            return action
         else:
-            job.ended = True
-            self._say(job, "done", {"outcome": record.outcome(known), "power": known.instance_status}, once=True)
+            self._end(job)
+        return None
 
-    def _learn(self, job: _Job, seen: Observation) -> Record:
-        if self.stop.is_set():
-            job.keep(_interrupt)
-        return job.keep(lambda before: record.learn(before, seen))
+    def _end(self, job: Job) -> None:
+        job.ended = True
+        known = job.record
+        self._say(job, "done", {"outcome": record.outcome(known), "power": known.instance_status})
 
-    def _act(self, act: Act, job: _Job, send: Send) -> None:
-        """Make one call on a thread of its own; what goes wrong before it is tried again on the next tick."""
+    def _act(self, act: Act, batch: Sequence[Errand]) -> None:
+        """Make calls on a thread of their own; what goes wrong before them is tried again on the next tick."""
+        called = False
         try:
-            job.called = act(job.planned, job, send)
+            called = act(batch)
         except NoCredentials:
-            self._blind(job, "NoCredentials")
+            self._blind(batch, "NoCredentials")
         except CloudError as failed:  # the look before the call; the next tick decides anew
             if isinstance(failed, Refused) and codes.of_credentials(failed.code):
-                self._blind(job, failed.code)
-            job.keep(lambda before: record.stuck(before, self.clock.time()))
+                self._blind(batch, failed.code)
+            at = self.clock.time()
+            self._ledger.keep([(errand.entry, lambda before: record.stuck(before, at)) for errand in batch])
         except (JournalError, LeaseLostError):
-            pass  # nothing was sent; the job has turned back, or the loop finds the lease lost
-        except Exception as error:  # noqa: BLE001 - whatever it is, the machine must come back
+            pass  # nothing was sent; the jobs have turned back, or the loop finds the lease lost
+        except Exception as error:  # noqa: BLE001 - whatever it is, the machines must come back
             failure = Failure(None, f"An unexpected {type(error).__name__} ended the run.", hint="Please report this.")
-            job.keep(lambda before: record.fail(_lose_asked(before, send, self.clock.time()), failure))
-        if job.called:
+            at = self.clock.time()
+            self._ledger.keep([(errand.entry, _losing(errand.send, at, failure)) for errand in batch])
+        if called:
+            self._gate.called(batch)
             self.wake.set()
 
-    def _blind(self, job: _Job, code: str) -> None:
+    def _blind(self, batch: Sequence[Errand], code: str) -> None:
         seen = Observation(self.clock.time(), self.clock.now(), seen=False, credentials_refused=code)
-        job.keep(lambda before: record.learn(before, seen))
+        self._ledger.keep([(errand.entry, _learning(seen)) for errand in batch])
 
-    def _say(self, job: _Job, event: EventName, data: Mapping[str, object], *, once: bool) -> None:
+    def _say(self, job: Job, event: EventName, data: Mapping[str, object]) -> None:
         """Tell of a state, but not twice in a row."""
-        if once and job.said == (event, data):
+        if job.said == (event, data):
             return
         job.said = (event, data)
-        self._tell(event, job.planned.instance_id, None, data)
+        self._tell(event, job.job.instance_id, None, data)
 
     def _tell_call(self, event: str, send: Send, data: dict[str, object]) -> None:
         disk = send.subject if send.of_disk else None
@@ -232,20 +213,31 @@ class Runner:
             self.on_event(Event(self.clock.now(), self.run_id, event, instance, disk, data))
 
 
-def _interrupt(before: Record) -> Record:
-    """End a job early: what is wiped already goes on to its end; where nothing is left to wipe that is no failure."""
-    if before.interrupted:
-        return before
-    changed = record.interrupt(before)
-    if all(wipe.state != "todo" for wipe in before.disks):
-        return changed
-    hint = "Look at the machine with --dry-run before another try."
-    return record.fail(changed, Failure(None, "The run was interrupted.", hint=hint))
+def _batches(errands: Sequence[Errand]) -> list[list[Errand]]:
+    """Put calls of one kind together, as many as one look before them can serve."""
+    kinds: dict[tuple[object, ...], list[Errand]] = {}
+    for errand in errands:
+        alone = errand.entry.position if errand.entry.alone else None
+        kinds.setdefault((errand.send.action, errand.send.force, alone), []).append(errand)
+    batches = []
+    for kind in kinds.values():
+        size = _BATCH.get(kind[0].send.action, _FEW)
+        batches += [kind[start : start + size] for start in range(0, len(kind), size)]
+    return batches
 
 
-def _lose_asked(before: Record, send: Send, at: float) -> Record:
+def _learning(seen: Observation) -> Callable[[Record], Record]:
+    return lambda before: record.learn(before, seen)
+
+
+def _losing(send: Send, at: float, failure: Failure) -> Callable[[Record], Record]:
     """Take the answer of a call that was intended as lost; where none was intended, nothing was sent."""
-    return record.lost(before, send, at) if record.is_asked(before, send) else before
+
+    def lose(before: Record) -> Record:
+        asked = record.is_asked(before, send)
+        return record.fail(record.lost(before, send, at) if asked else before, failure)
+
+    return lose
 
 
 def _statuses(seen: Observation) -> dict[str, str]:

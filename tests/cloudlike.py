@@ -36,7 +36,6 @@ from safe_reinit.model import (
     Send,
     Snapshot,
 )
-from safe_reinit.run import _interrupt
 from safe_reinit.simulator import Simulator
 from tests import values
 
@@ -462,7 +461,7 @@ class TinyRun:
 
     def interrupt(self) -> None:
         """Do what the loop does when somebody asks the run to end."""
-        self.record = _interrupt(self.record)
+        self.record = record.interrupt(self.record)
 
     def finish(self) -> None:
         """Let time pass undisturbed until the run has ended."""

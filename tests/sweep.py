@@ -440,7 +440,7 @@ def _due_again(known: object) -> bool:
 
 def switch_off(guards: Sequence[str]) -> None:
     """Switch guards off in this process, to see that they are needed."""
-    from safe_reinit import act, decide, run
+    from safe_reinit import act, decide, ledger
     from safe_reinit.journal.file import Journal
     from safe_reinit.journal.lease import LEASE, Lease
     from safe_reinit.record import seen, state
@@ -455,12 +455,12 @@ def switch_off(guards: Sequence[str]) -> None:
             act._drift = lambda *_: ()
         elif guard == "intention":
 
-            def remembered(self: Any, change: Any) -> Any:
-                with self.lock:
-                    self.record = change(self.record)
-                    return self.record
+            def remembered(self: Any, changes: Any) -> None:
+                with self._lock:
+                    for entry, change in changes:
+                        entry.record = change(entry.record)
 
-            run._Job.commit = remembered  # type: ignore[method-assign]
+            ledger.Ledger.commit = remembered  # type: ignore[method-assign]
         elif guard == "lease":
 
             def unfenced(self: Journal, lease: Lease, statements: Any) -> None:

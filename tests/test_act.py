@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from safe_reinit import record
-from safe_reinit.act import Act
+from safe_reinit.act import Act, Errand
 from safe_reinit.cloud import CloudError, NotSent, Refused, Unanswered
 from safe_reinit.journal import Journal
+from safe_reinit.ledger import Changes, Entry
 from safe_reinit.look import observe
-from safe_reinit.model import Failure, Limits, Options, Plan, Record, Send, Step
+from safe_reinit.model import Failure, Limits, Options, Plan, PlannedJob, Record, Send, Step
 from safe_reinit.model.codec import encode
 from safe_reinit.plan import make_plan, to_json
 from safe_reinit.run import Runner
@@ -27,30 +28,31 @@ START = Send("StartInstance", values.INSTANCE_ID)
 OPTIONS = Options(stop_instance=True)
 
 
-class Kept:
-    """A keeper in memory; ``between`` changes the record just before the change of this number, as a thread may."""
+class Kept(Entry):
+    """An entry of a ledger in memory, and that ledger.
 
-    def __init__(self, before: Record) -> None:
-        self.record = before
+    ``between`` changes the record just before the change of this number, as a thread may.
+    """
+
+    def __init__(self, job: PlannedJob, before: Record) -> None:
+        super().__init__(0, job, before)
         self.between: dict[int, Callable[[Record], Record]] = {}
         self.changes = 0
         self.came_between = False
 
-    def keep(self, change: Callable[[Record], Record]) -> Record:
-        """See ``Keeper``."""
+    def keep(self, changes: Changes) -> None:
+        """See ``Ledger``."""
         self.changes += 1
         if self.changes in self.between and not self.record.disks[0].tries:
             self.came_between = True
             self.record = self.between[self.changes](self.record)
-        self.record = change(self.record)
-        return self.record
+        for _, change in changes:
+            self.record = change(self.record)
 
-    def commit(self, change: Callable[[Record], Record]) -> Record:
-        """See ``Keeper``."""
-        return self.keep(change)
+    commit = keep
 
     def check(self) -> None:
-        """See ``Keeper``."""
+        """See ``Ledger``."""
 
 
 class World:
@@ -64,7 +66,7 @@ class World:
         )
         self.cloud.machines[values.INSTANCE_ID] = values.an_instance(status=status)
         begun = record.begin(self.plan.jobs[0], Limits(), leave_stopped=False)
-        self.keeper = Kept(begun)
+        self.keeper = Kept(self.plan.jobs[0], begun)
         if status == "Stopped":
             done = Step("done", tries=1, first_at=900.0, at=900.0)
             self.keeper.record = replace(begun, stop=done, instance_status="Stopped")
@@ -72,8 +74,10 @@ class World:
 
     def act(self, send: Send) -> Record:
         """Make one guarded call."""
-        act = Act(self.cloud, self.clock, self.plan, "r-1", lambda *said: self.told.append(said))
-        act(self.plan.jobs[0], self.keeper, send)
+        ledger: Any = self.keeper
+        self.keeper.job = self.plan.jobs[0]
+        act = Act(self.cloud, self.clock, self.plan, "r-1", ledger, lambda *said: self.told.append(said))
+        act([Errand(self.keeper, send)])
         return self.keeper.record
 
 

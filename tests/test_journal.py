@@ -493,7 +493,7 @@ def test_a_full_disk_has_room_for_the_records_of_a_run(tmp_path: Path) -> None:
             assert filled(small / "filler")
             for number in range(60):
                 lease.tell({"event": "look", "number": number, "padding": "x" * 200})
-                lease.save(0, {"number": number})
+                lease.save((0, {"number": number}))
             lease.release()
             stored = journal.runs()[0].jobs[0][1]
             events = journal.events("r-20260101T000000Z-0001")
@@ -525,7 +525,7 @@ def test_an_error_of_the_journal_in_our_words(tmp_path: Path) -> None:
         holding.execute("BEGIN IMMEDIATE")
 
         with pytest.raises(JournalError, match="another process keeps it locked"):
-            lease.save(0, {})
+            lease.save((0, {}))
 
         holding.execute("ROLLBACK")
         holding.close()

@@ -76,7 +76,7 @@ def test_a_lease_renews_itself(monkeypatch: pytest.MonkeyPatch, path: Path) -> N
         held = begin(journal)
         time.sleep(1.5)
         held.check()
-        held.save(0, {"written": True})
+        held.save((0, {"written": True}))
         taken = other.take(RUN_ID)
         held.release()
 
@@ -95,7 +95,7 @@ def test_a_lease_that_is_not_renewed_is_lost(monkeypatch: pytest.MonkeyPatch, pa
         with pytest.raises(LeaseLostError):
             held.check()
         with pytest.raises(LeaseLostError):
-            held.save(0, {"written": True})
+            held.save((0, {"written": True}))
         assert journal.runs()[0].jobs[0][1] == {}
         held.release()
 
@@ -109,14 +109,14 @@ def test_a_stale_holder_writes_nothing(monkeypatch: pytest.MonkeyPatch, path: Pa
         assert fresh is not None
         stale.tell({"event": "state"})
         for write in (
-            lambda: stale.save(0, {"stale": True}),
+            lambda: stale.save((0, {"stale": True})),
             lambda: stale.end({"outcome": "done", "exit_code": 0, "jobs": [{}]}),
         ):
             with pytest.raises(LeaseLostError):
                 write()
         stale.release()
         (kept,) = other.runs()
-        fresh.save(0, {"fresh": True})
+        fresh.save((0, {"fresh": True}))
         fresh.release()
 
     assert (stale.epoch, fresh.epoch) == (1, 2)

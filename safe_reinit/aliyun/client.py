@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from alibabacloud_ecs20140526 import models
@@ -145,6 +145,24 @@ class Aliyun:
         """See ``Cloud``."""
         return self._act("StartInstance", models.StartInstanceRequest(instance_id=instance_id), instance_id, attempt)
 
+    def stop_many(self, instance_ids: Sequence[str], *, force: bool = False) -> Mapping[str, Accepted | Refused]:
+        """See ``Cloud``: KeepCharging as for one."""
+        request = models.StopInstancesRequest(
+            region_id=self._where.region,
+            instance_id=list(instance_ids),
+            force_stop=force,
+            stopped_mode="KeepCharging",
+            batch_optimization="SuccessFirst",
+        )
+        return self._many("StopInstances", request, instance_ids)
+
+    def start_many(self, instance_ids: Sequence[str]) -> Mapping[str, Accepted | Refused]:
+        """See ``Cloud``."""
+        request = models.StartInstancesRequest(
+            region_id=self._where.region, instance_id=list(instance_ids), batch_optimization="SuccessFirst"
+        )
+        return self._many("StartInstances", request, instance_ids)
+
     def reinit(self, disk_id: str, options: Options, *, attempt: int = 1) -> Accepted:
         """See ``Cloud``."""
         request = models.ReInitDiskRequest(
@@ -214,6 +232,20 @@ class Aliyun:
             if action == "CreateSnapshot":
                 return Accepted(answer.request_id, answer.body.required("SnapshotId"))
             return Accepted(answer.request_id)
+
+    def _many(self, action: str, request: Any, ids: Sequence[str]) -> Mapping[str, Accepted | Refused]:  # noqa: ANN401
+        answer = self._exchange.ecs(action, _method(action), request, ids, changing=True)
+        with _readable(action):
+            rows = answer.body.rows("InstanceResponses", "InstanceResponse")
+            of_each = {row.required("InstanceId"): row.code("Code") for row in rows}
+        if not set(of_each) <= set(ids):
+            raise Unanswered(action)
+        return {
+            instance_id: Accepted(answer.request_id)
+            if code == "200"
+            else Refused(code, 403, codes.meaning_of(code), answer.request_id, action=action)
+            for instance_id, code in of_each.items()
+        }
 
     def _code(self, action: str, request: Any, ids: Sequence[str]) -> str:  # noqa: ANN401
         try:

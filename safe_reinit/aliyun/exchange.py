@@ -221,10 +221,8 @@ def _translate(raised: Exception, action: str) -> CloudError:
             and _REQUEST_ID.fullmatch(request_id)
             and request_id != "None"
         ):
-            row = codes.lookup(code)
-            message = row.meaning if row else "a code that the documentation does not know."
             after = raised.retry_after if isinstance(raised.retry_after, int) and raised.retry_after > 0 else None
-            return Refused(code, status, message, request_id, action=action, retry_after=after)
+            return Refused(code, status, codes.meaning_of(code), request_id, action=action, retry_after=after)
         return Unanswered(action)
     if isinstance(raised, UnretryableException):
         inner = raised.inner_exception

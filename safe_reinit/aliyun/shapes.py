@@ -52,6 +52,13 @@ class Row:
             raise UnreadableError
         return int(value)
 
+    def code(self, name: str) -> str:
+        """Read a code that must be there: a word, or a number such as 200."""
+        value = self._data.get(name)
+        if isinstance(value, bool) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", str(value)):
+            raise UnreadableError
+        return str(value)
+
     def flag(self, name: str) -> bool | None:
         """Read a boolean, ``None`` where it is unset."""
         value = self._data.get(name)

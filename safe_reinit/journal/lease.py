@@ -78,10 +78,10 @@ class Lease:
         if boottime() >= self._until:
             raise LeaseLostError(self.run_id)
 
-    def save(self, position: int, record: Mapping[str, Any], *, is_open: bool = True) -> None:
-        """Write down a changed record; see ``Journal.write``."""
-        self._write([("UPDATE jobs SET record=?, open=? WHERE run_id=? AND position=?",
-                      (json.dumps(record), int(is_open), self.run_id, position))])  # fmt: skip
+    def save(self, *records: tuple[int, Mapping[str, Any]]) -> None:
+        """Write down changed records, each with the position of its job, in one transaction; see ``Journal.write``."""
+        statement = "UPDATE jobs SET record=? WHERE run_id=? AND position=?"
+        self._write([(statement, (json.dumps(record), self.run_id, position)) for position, record in records])
 
     def tell(self, event: Mapping[str, Any]) -> None:
         """Keep an event; it is written with the next thing that is, since looks alone need no commit."""

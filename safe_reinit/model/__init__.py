@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         Plan,
         PlannedDisk,
         PlannedJob,
+        Rollout,
         Secret,
     )
     from .told import (
@@ -112,6 +113,7 @@ _HOME = {
     "Plan": "plan",
     "PlannedDisk": "plan",
     "PlannedJob": "plan",
+    "Rollout": "plan",
     "Secret": "plan",
     "Call": "told",
     "DataState": "told",
@@ -167,6 +169,7 @@ __all__ = [
     "PlannedJob",
     "Record",
     "Report",
+    "Rollout",
     "SafetySnapshot",
     "Secret",
     "Send",

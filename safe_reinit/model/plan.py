@@ -75,6 +75,26 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Rollout:
+    """How a run spreads over many jobs."""
+
+    max_parallel: int = 100
+    """How many instances are down at once at most."""
+    canary: int | None = None
+    """So many jobs go first, and must end done before any other begins; ``None``: 1 of more than ten."""
+    waves: tuple[tuple[int, bool], ...] = ()
+    """The sizes of the waves after it: each a number of jobs, or (``True``) a percentage; the last is repeated."""
+    pause: Literal["none", "canary", "wave"] = "none"
+    """After what somebody is asked whether to go on."""
+    stop_after_failures: int | None = None
+    """No new job begins once so many have ended in another way than done."""
+    deadline: datetime | None = None
+    """No new job begins after it; judged by the local clock."""
+    quota_share: float = 0.8
+    """The part of a documented quota that this run uses."""
+
+
+@dataclass(frozen=True)
 class DiskFacts:
     """Everything one check may look at: one target disk and what surrounds it, as ECS showed it at ``now``."""
 
@@ -210,6 +230,7 @@ class Plan:
     fingerprint: str
     confirm_with: str
     """What ``--confirm`` takes for this plan."""
+    rollout: Rollout = Rollout()
 
     @property
     def blockers(self) -> tuple[Finding, ...]:

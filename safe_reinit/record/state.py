@@ -116,8 +116,17 @@ def lose_sight(record: Record) -> Record:
 
 
 def interrupt(record: Record) -> Record:
-    """Note that somebody asked the run to end: no wipe is sent from here on."""
-    return replace(record, interrupted=True)
+    """Note that somebody asked the run to end: no wipe is sent from here on.
+
+    What is wiped already goes on to its end; where nothing is left to wipe that is no failure.
+    """
+    if record.interrupted:
+        return record
+    changed = replace(record, interrupted=True)
+    if all(wipe.state != "todo" for wipe in record.disks):
+        return changed
+    hint = "Look at the machine with --dry-run before another try."
+    return fail(changed, Failure(None, "The run was interrupted.", hint=hint))
 
 
 def stuck(record: Record, at: float) -> Record:

@@ -1,0 +1,111 @@
+"""Where the records of a run live: a change is written down before what follows from it is done.
+
+Several changes are one transaction, so that the intentions of a batch cost one wait for the disk.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from . import record
+from .journal import JournalError, Lease
+from .model import Failure, PlannedJob, Record
+from .model.codec import encode
+
+Change = Callable[[Record], Record]
+
+
+@dataclass
+class Entry:
+    """One job of a run, and its record as it stands."""
+
+    position: int
+    job: PlannedJob
+    record: Record
+    alone: bool = False
+    """ECS refused a batch that it was in: from then on its calls are made by themselves."""
+
+
+Changes = Sequence[tuple[Entry, Change]]
+
+
+@dataclass
+class Ledger:
+    """The records of one run, in the hands of the process that holds its lease. Safe to use from several threads.
+
+    Attributes:
+        lease: the right to write, and to call.
+        stop: set by whoever wants the run to end.
+
+    """
+
+    lease: Lease
+    stop: threading.Event
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _unwritten: bool = False
+    """The journal could not be written: no wipe from here on, but the machines still come back."""
+
+    def keep(self, changes: Changes) -> None:
+        """Change records; they are written down if that is possible.
+
+        Raises:
+            LeaseLostError: another process holds the run; no change is made.
+        """
+        with self._lock:
+            changed = [(entry, change(entry.record)) for entry, change in changes]
+            try:
+                self._write(changed)
+            except JournalError as error:
+                self._unwritten = True
+                changed = [(entry, change(_unwritable(entry.record, error))) for entry, change in changes]
+            _set(changed)
+
+    def commit(self, changes: Changes) -> None:
+        """Change records as ``keep`` does, but only if they are written down: what follows is sent because of them.
+
+        Whoever asks the run to end before this is written, is heard before the call.
+
+        Raises:
+            JournalError: it could not be written, for the first time; no change is made, and the jobs turn back.
+            LeaseLostError: another process holds the run; no change is made.
+        """
+        with self._lock:
+            stopping = self.stop.is_set()
+            changed = [
+                (entry, change(record.interrupt(entry.record) if stopping else entry.record))
+                for entry, change in changes
+            ]
+            try:
+                self._write(changed)
+            except JournalError as error:
+                self._unwritten = True
+                _set([(entry, _unwritable(entry.record, error)) for entry, _ in changes])
+                raise
+            _set(changed)
+
+    def check(self) -> None:
+        """See that this process still holds the run.
+
+        Raises:
+            LeaseLostError: it does not.
+        """
+        self.lease.check()
+
+    def _write(self, changed: Sequence[tuple[Entry, Record]]) -> None:
+        if self._unwritten:
+            self.lease.check()
+            return
+        new = [(entry.position, encode(after)) for entry, after in changed if after != entry.record]
+        if new:
+            self.lease.save(*new)
+
+
+def _unwritable(before: Record, error: JournalError) -> Record:
+    return record.fail(before, Failure(None, str(error), hint="The run is not recorded from here on."))
+
+
+def _set(changed: Sequence[tuple[Entry, Record]]) -> None:
+    for entry, after in changed:
+        entry.record = after

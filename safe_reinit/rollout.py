@@ -1,0 +1,68 @@
+"""How a run spreads over many machines: a canary, waves, a cap, and when no further job begins. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from .model import Outcome, Rollout
+
+_CANARY_FROM = 11
+"""From so many jobs on there is a canary unless another number is asked for."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """Which jobs may begin now.
+
+    Attributes:
+        upto: the jobs before this position may begin.
+        stage: how many stages have been reached; 0 is the first.
+        closed: why no further job will ever begin; ``""`` while that is open.
+
+    """
+
+    upto: int
+    stage: int
+    closed: str = ""
+
+
+def stages(rollout: Rollout, total: int) -> tuple[int, ...]:
+    """Give the end of each stage: the canary, then the waves, the last of which is repeated until all are in one."""
+    canary = (1 if total >= _CANARY_FROM else 0) if rollout.canary is None else min(rollout.canary, total)
+    ends = [canary] if canary else []
+    sizes = [max(1, round(total * size / 100)) if percent else size for size, percent in rollout.waves]
+    reached, turn = canary, 0
+    while reached < total:
+        size = sizes[min(turn, len(sizes) - 1)] if sizes else total
+        reached, turn = min(total, reached + size), turn + 1
+        ends.append(reached)
+    return tuple(ends)
+
+
+def release(rollout: Rollout, outcomes: Sequence[Outcome | None], now: datetime) -> Release:
+    """Tell which jobs may begin, from the outcomes of those that have ended (``None`` for the others).
+
+    A stage begins when every job of the one before has ended; the stage after a canary only when the canary is done.
+    No new job begins once ``stop_after_failures`` jobs have ended in another way than done, or after the deadline; what
+    has begun goes on to its end.
+    """
+    failed = sum(outcome not in (None, "done") for outcome in outcomes)
+    most = rollout.stop_after_failures
+    if most is not None and failed >= most:
+        return Release(0, 0, f"{failed} jobs before it did not end done (--stop-after-failures {most})")
+    if rollout.deadline is not None and now >= rollout.deadline:
+        return Release(0, 0, f"the deadline {rollout.deadline:%Y-%m-%dT%H:%M:%SZ} had passed")
+    ends = stages(rollout, len(outcomes))
+    for stage, end in enumerate(ends):
+        if stage == 1 and has_canary(rollout, len(outcomes)) and set(outcomes[: ends[0]]) != {"done"}:
+            return Release(0, 0, "the canary did not end done")
+        if None in outcomes[:end]:
+            return Release(end, stage)
+    return Release(len(outcomes), max(0, len(ends) - 1))
+
+
+def has_canary(rollout: Rollout, total: int) -> bool:
+    """Tell whether the first stage is a canary."""
+    return (total >= _CANARY_FROM) if rollout.canary is None else rollout.canary > 0
