@@ -129,6 +129,31 @@ def test_the_least_rows_read() -> None:
     assert shapes.snapshot(Row(SNAPSHOT)).instant_access_retention_days is None
     assert shapes.image(Row(IMAGE)).io_optimized is None
     assert shapes.snapshot_link(Row({"SourceDiskId": "d-1"})).total_count == 0
+    assert shapes.image(Row(IMAGE)).cloud_init is shapes.image(Row(IMAGE)).login_as_non_root is None
+    assert shapes.instance(Row(INSTANCE)).capacity_reservation_id == ""
+    assert not shapes.instance(Row(INSTANCE)).login_as_non_root
+
+
+@pytest.mark.parametrize(
+    ("days", "read"), [(None, None), ("", None), (-1, None), ("-1", None), (0, 0), (30, 30), ("65536", 65536)]
+)
+def test_a_snapshot_that_is_kept_until_it_is_deleted_has_no_days(days: Any, read: int | None) -> None:
+    """-1 is a way of ECS to say that nothing is released by itself, and no reason to disbelieve the list."""
+    assert shapes.snapshot(Row({**SNAPSHOT, "RetentionDays": days})).retention_days == read
+
+
+def test_what_the_start_of_an_instance_and_its_login_depend_on_is_read() -> None:
+    """The reservation and the login of an instance, and what its image supports, are read where ECS shows them."""
+    instance = {
+        "EcsCapacityReservationAttr": {"CapacityReservationId": "crp-1", "CapacityReservationPreference": "target"},
+        "ImageOptions": {"LoginAsNonRoot": True},
+        "LocalStorageAmount": 2,
+    }
+    read = shapes.instance(Row({**INSTANCE, **instance}))
+    image = shapes.image(Row({**IMAGE, "IsSupportCloudinit": False, "LoginAsNonRootSupported": "false"}))
+
+    assert (read.capacity_reservation_id, read.login_as_non_root, read.local_storage_amount) == ("crp-1", True, 2)
+    assert (image.cloud_init, image.login_as_non_root) == (False, False)
 
 
 @pytest.mark.parametrize(
@@ -137,6 +162,8 @@ def test_the_least_rows_read() -> None:
         (shapes.instance, INSTANCE, "Status", None), (shapes.instance, INSTANCE, "IoOptimized", "often"),
         (shapes.instance, INSTANCE, "PublicIpAddress", {"IpAddress": [1]}),
         (shapes.instance, INSTANCE, "EipAddress", "1.2.3.4"), (shapes.instance, INSTANCE, "StartTime", "now"),
+        (shapes.instance, INSTANCE, "ImageOptions", "x"), (shapes.instance, INSTANCE, "EcsCapacityReservationAttr", 1),
+        (shapes.snapshot, SNAPSHOT, "RetentionDays", -2), (shapes.snapshot, SNAPSHOT, "RetentionDays", "for ever"),
         (shapes.snapshot, SNAPSHOT, "Status", ""), (shapes.snapshot, SNAPSHOT, "InstantAccessRetentionDays", "x"),
         (shapes.image, IMAGE, "ImageId", None), (shapes.image, IMAGE, "IsPublic", "so so"),
         (shapes.snapshot_link, {"SourceDiskId": "d-1"}, "SourceDiskId", ""),

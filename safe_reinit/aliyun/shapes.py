@@ -59,6 +59,10 @@ class Row:
             raise UnreadableError
         return str(value)
 
+    def days(self, name: str) -> int | None:
+        """Read a number of days; ``None`` where it is unset or ``-1``, by which ECS means "until it is deleted"."""
+        return None if self._data.get(name) in (-1, "-1") else self.number(name)
+
     def flag(self, name: str) -> bool | None:
         """Read a boolean, ``None`` where it is unset."""
         value = self._data.get(name)
@@ -185,10 +189,12 @@ def instance(row: Row) -> Instance:
         image_id=row.text("ImageId"),
         io_optimized=row.flag("IoOptimized"),
         hibernation_configured=bool(row.row("HibernationOptions").flag("Configured")),
+        login_as_non_root=bool(row.row("ImageOptions").flag("LoginAsNonRoot")),
         local_storage_amount=row.number("LocalStorageAmount") or 0,
         public_ips=row.texts("PublicIpAddress", "IpAddress"),
         eip=row.row("EipAddress").text("IpAddress"),
         dedicated_host_id=row.row("DedicatedHostAttribute").text("DedicatedHostId"),
+        capacity_reservation_id=row.row("EcsCapacityReservationAttr").text("CapacityReservationId"),
         region_id=row.text("RegionId"),
         zone_id=row.text("ZoneId"),
         tags=_tags(row),
@@ -206,6 +212,7 @@ def snapshot(row: Row) -> Snapshot:
         creation_time=row.time("CreationTime"),
         source_disk_id=row.text("SourceDiskId"),
         category=row.text("Category"),
+        retention_days=row.days("RetentionDays"),
         instant_access=bool(row.flag("InstantAccess")),
         instant_access_retention_days=row.number("InstantAccessRetentionDays"),
         type=row.text("SnapshotType"),
@@ -233,5 +240,7 @@ def image(row: Row) -> Image:
         is_public=bool(row.flag("IsPublic")),
         os_type=row.text("OSType"),
         io_optimized=row.flag("IsSupportIoOptimized"),
+        cloud_init=row.flag("IsSupportCloudinit"),
+        login_as_non_root=row.flag("LoginAsNonRootSupported"),
         creation_time=row.time("CreationTime"),
     )

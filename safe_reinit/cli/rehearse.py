@@ -114,6 +114,10 @@ def _instance(instance: Instance) -> dict[str, Any]:
         hibernation=instance.hibernation_configured,
         io_optimized=instance.io_optimized,
         public_ip=next(iter(instance.public_ips), ""),
+        eip=instance.eip,
+        dedicated_host=instance.dedicated_host_id,
+        capacity_reservation=instance.capacity_reservation_id,
+        login_as_non_root=instance.login_as_non_root,
         locks=list(instance.locks),
         tags=dict(instance.tags),
     )
@@ -152,6 +156,7 @@ def _snapshot(shot: Snapshot, disks: Mapping[str, Disk]) -> dict[str, Any]:
         status=shot.status,
         created=shot.creation_time,
         category=shot.category,
+        retention_days=shot.retention_days,
         kind="user" if shot.type == "user" else "auto",
         instant_access=shot.instant_access,
         instant_access_days=shot.instant_access_retention_days,
@@ -169,6 +174,8 @@ def _image(image: Image) -> dict[str, Any]:
         status=image.status,
         created=image.creation_time,
         supports_io_optimized=image.io_optimized,
+        cloud_init=image.cloud_init,
+        login_as_non_root=image.login_as_non_root,
     )
 
 

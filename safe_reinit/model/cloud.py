@@ -76,10 +76,15 @@ class Instance:
     image_id: str
     io_optimized: bool | None
     hibernation_configured: bool
+    login_as_non_root: bool
+    """Whether it was made for logins as ``ecs-user`` (``ImageOptions.LoginAsNonRoot``)."""
     local_storage_amount: int
+    """How many local disks are attached to it."""
     public_ips: tuple[str, ...]
+    """Its own public addresses; an EIP is not among them."""
     eip: str
     dedicated_host_id: str
+    capacity_reservation_id: str
     region_id: str
     zone_id: str
     tags: tuple[tuple[str, str], ...]
@@ -99,6 +104,8 @@ class Snapshot:
     creation_time: datetime | None
     source_disk_id: str
     category: str
+    retention_days: int | None
+    """Days after which ECS releases it; ``None`` where it is kept until somebody deletes it."""
     instant_access: bool
     instant_access_retention_days: int | None
     type: str
@@ -128,6 +135,10 @@ class Image:
     os_type: str
     io_optimized: bool | None
     """Whether the image supports I/O optimised instances."""
+    cloud_init: bool | None
+    """Whether the image supports cloud-init (``IsSupportCloudinit``); ``None`` where ECS does not say."""
+    login_as_non_root: bool | None
+    """Whether the image supports logins as ``ecs-user`` (``LoginAsNonRootSupported``)."""
     creation_time: datetime | None
 
 

@@ -48,8 +48,12 @@ class Options:
     """Whether a snapshot of each disk is taken after the stop and waited for, before the wipe."""
     snapshot_retention_days: int | None = None
     """How long ECS keeps those snapshots; ``None`` for ever."""
+    snapshot_max_age: float = 86400.0
+    """How old, in seconds, the newest snapshot of a disk may be and still count as a way back."""
     lock_tag: bool = False
     """Whether the instance bears a tag of the run from before the stop to the end."""
+    owed_starts: tuple[str, ...] = ()
+    """Ids of instances that an earlier run stopped: where one is Stopped now, it is started after the wipe."""
     run_id: str = ""
     """The run that asks, once there is one: its own tag is nobody else's."""
     undo: str = ""
@@ -135,6 +139,14 @@ class DiskFacts:
     def restore_from(self) -> str:
         """In an undo the id of the snapshot the disk is rolled back to, else ``""``."""
         return dict(self.options.restore).get(self.disk_id, "")
+
+    @property
+    def will_start(self) -> bool:
+        """Whether the plan starts the instance after a wipe: it stops it itself, or an earlier run owes the start."""
+        if self.instance is None or self.options.leave_stopped:
+            return False
+        owed = self.instance.status == "Stopped" and self.instance.instance_id in self.options.owed_starts
+        return self.will_stop or owed
 
     def could_look(self, action: str) -> bool:
         """Tell whether every look by this action was answered for this disk."""

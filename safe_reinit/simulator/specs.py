@@ -126,6 +126,8 @@ class ImageSpec(Spec):
     ] = ""
     """What ReInitDisk then says; empty: by owner, self, others and the rest in this order."""
     supports_io_optimized: bool = True
+    cloud_init: bool = True
+    """IsSupportCloudinit."""
     login_as_non_root: bool = False
     snapshot: str = ""
     """The snapshot it was made from, which can then not be deleted."""
@@ -154,7 +156,10 @@ class InstanceSpec(Spec):
     io_optimized: bool = True
     instance_type: str = "ecs.g7.large"
     public_ip: str = ""
+    eip: str = ""
+    """The address of an EIP that is bound to it, which it keeps whatever its power."""
     dedicated_host: str = ""
+    capacity_reservation: str = ""
     ignores_stop: bool = False
     """A guest that does not answer a graceful stop: Stopping until it is forced."""
     stock: Stock | None = None

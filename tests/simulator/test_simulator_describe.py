@@ -306,3 +306,24 @@ def test_rights_of_writes(sim: Simulator) -> None:
     assert refused(lambda: client.re_init_disk(wipe)) == (403, "Forbidden.RAM")
     sim.do({"allow": {"action": "ecs:ReInitDisk"}})
     assert client.re_init_disk(wipe).status_code == 200
+
+
+def test_what_a_start_and_a_login_depend_on_is_shown(simulate: Simulate) -> None:
+    """An EIP, a reservation, the login that was asked for, local disks, and what an image supports are in the rows."""
+    world = {
+        "images": {"m-1": {"cloud_init": False, "login_as_non_root": True}},
+        "instances": {
+            "i-1": {"eip": "203.0.113.1", "capacity_reservation": "crp-1", "login_as_non_root": True},
+            "i-2": {},
+        },
+        "disks": {"d-1": {"instance": "i-1", "category": "local_ssd_pro"}, "d-2": {"instance": "i-1"}},
+    }
+    sim = simulate(world, speed=1)
+    one, two = look(sim, "DescribeInstances")
+    (image,) = look(sim, "DescribeImages")
+
+    assert (one["EipAddress"]["IpAddress"], two["EipAddress"]["IpAddress"]) == ("203.0.113.1", "")
+    assert one["EcsCapacityReservationAttr"]["CapacityReservationId"] == "crp-1"
+    assert (one["ImageOptions"], two["ImageOptions"]) == ({"LoginAsNonRoot": True}, {"LoginAsNonRoot": False})
+    assert (one["LocalStorageAmount"], two["LocalStorageAmount"]) == (1, 0)
+    assert (image["IsSupportCloudinit"], image["LoginAsNonRootSupported"]) == (False, True)

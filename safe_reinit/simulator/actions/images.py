@@ -82,7 +82,7 @@ def _shape(ctx: Context, image: Image) -> Body:
         "IsSelfShared": "",
         "IsCopied": False,
         "IsSubscribed": False,
-        "IsSupportCloudinit": True,
+        "IsSupportCloudinit": image.cloud_init,
         "IsSupportIoOptimized": image.supports_io_optimized,
         "LoginAsNonRootSupported": image.login_as_non_root,
         "OSType": image.os_type,

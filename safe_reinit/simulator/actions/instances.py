@@ -14,7 +14,7 @@ from safe_reinit.simulator.actions.listing import (
 )
 from safe_reinit.simulator.errors import Refusal
 from safe_reinit.simulator.state.clock import minute_text
-from safe_reinit.simulator.state.model import Instance
+from safe_reinit.simulator.state.model import LOCAL_CATEGORIES, Instance
 from safe_reinit.simulator.wire.answers import Body
 
 _MALFORMED = "InvalidInstanceIds.Malformed"
@@ -116,7 +116,7 @@ def _attributes(instance: Instance) -> dict[str, object]:
         "VlanId": "",
         "PublicIpAddress": {"IpAddress": [instance.public_ip] if instance.public_ip else []},
         "InnerIpAddress": {"IpAddress": []},
-        "EipAddress": {"AllocationId": "", "IpAddress": "", "InternetChargeType": ""},
+        "EipAddress": _eip(instance),
         "VpcAttributes": {
             "VpcId": "vpc-sim",
             "VSwitchId": "vsw-sim",
@@ -129,8 +129,16 @@ def _attributes(instance: Instance) -> dict[str, object]:
     }
 
 
-def _shape(_ctx: Context, instance: Instance) -> Body:
+def _eip(instance: Instance) -> dict[str, object]:
+    if not instance.eip:
+        return {"AllocationId": "", "IpAddress": "", "InternetChargeType": ""}
+    return {"AllocationId": f"eip-{instance.id[2:]}", "IpAddress": instance.eip, "InternetChargeType": "PayByTraffic"}
+
+
+def _shape(ctx: Context, instance: Instance) -> Body:
     spot = instance.spot_strategy != "NoSpot"
+    local = sum(1 for disk in ctx.cloud.disks_of(instance.id) if disk.category in LOCAL_CATEGORIES)
+    reservation = instance.capacity_reservation_id
     return {
         **_attributes(instance),
         "StartTime": minute_text(instance.start_time),
@@ -146,9 +154,14 @@ def _shape(_ctx: Context, instance: Instance) -> Body:
         "HibernationOptions": {"Configured": instance.hibernation},
         "DedicatedInstanceAttribute": {"Tenancy": "default", "Affinity": "default"},
         "DeploymentSetId": "",
+        "EcsCapacityReservationAttr": {
+            "CapacityReservationId": reservation,
+            "CapacityReservationPreference": "target" if reservation else "",
+        },
+        "ImageOptions": {"LoginAsNonRoot": instance.login_as_non_root},
         "DeviceAvailable": True,
         "Recyclable": False,
-        "LocalStorageAmount": 0,
+        "LocalStorageAmount": local,
         "ResourceGroupId": "",
         "NetworkInterfaces": {
             "NetworkInterface": [

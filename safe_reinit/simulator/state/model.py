@@ -97,7 +97,9 @@ class Instance:
     public_ip: str = ""
     private_ip: str = ""
     wants_public_ip: bool = False
+    eip: str = ""
     dedicated_host_id: str = ""
+    capacity_reservation_id: str = ""
     ignores_stop: bool = False
     stock: str = ""
     login_as_non_root: bool = False
@@ -159,6 +161,7 @@ class Image:
     size: int
     public: bool = False
     supports_io_optimized: bool = True
+    cloud_init: bool = True
     login_as_non_root: bool = False
     snapshot_id: str = ""
     code_when_deleted: str = ""
