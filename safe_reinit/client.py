@@ -94,6 +94,7 @@ class Client:
         stop_instance: bool = False,
         leave_stopped: bool | None = None,
         snapshot: bool | None = None,
+        owed_starts: Sequence[str] = (),
         accept: Sequence[str] = (),
         expect_instance: str | None = None,
         key_pair: str | None = None,
@@ -109,6 +110,7 @@ class Client:
             stop_instance: whether a running instance may be stopped.
             leave_stopped: whether it stays stopped after a wipe.
             snapshot: whether a snapshot of each disk is taken after the stop, before the wipe.
+            owed_starts: ids of instances that an earlier run stopped; they are started after the wipe.
             accept: names of risks that are accepted.
             expect_instance: refuse unless the disks are on this instance.
             key_pair: the key pair to log in with, for a system disk.
@@ -128,7 +130,9 @@ class Client:
             leave_stopped=get["leave_stopped"] if leave_stopped is None else leave_stopped,
             snapshot=get["snapshot"] if snapshot is None else snapshot,
             snapshot_retention_days=get["snapshot_retention"],
+            snapshot_max_age=get["snapshot_max_age"],
             lock_tag=get["lock_tag"],
+            owed_starts=tuple(owed_starts),
             expect_instance=expect_instance or get["expect_instance"] or "",
             key_pair=key_pair or get["key_pair"] or "",
             password=Secret(password) if password else None,

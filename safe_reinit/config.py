@@ -162,6 +162,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("leave_stopped", flag, False, "leave the instance stopped after the wipe"),
     Setting("snapshot", flag, False, "take a snapshot after the stop, and wipe only once it is accomplished"),
     Setting("snapshot_retention", days, None, "how long ECS keeps such a snapshot: 30d", in_env=False),
+    Setting(
+        "snapshot_max_age",
+        duration,
+        86400.0,
+        "how old the newest snapshot may be and still be a way back",
+        in_env=False,
+    ),
     Setting("lock_tag", flag, False, "tag the instance with the run from before the stop to the end", in_env=False),
     Setting("expect_instance", text, None, "refuse unless the disk is on this instance"),
     Setting("reason", text, None, "a change ticket; kept in plan and report"),

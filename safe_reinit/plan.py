@@ -225,17 +225,15 @@ def _job(disks: Sequence[DiskFacts], found: Mapping[str, Sequence[Finding]], opt
     instance = first.instance
     attached = first.disk.instance_id if first.disk else ""
     power = instance.status if instance else ""
-    will_stop = first.will_stop
-    promised: Literal["Running", "Stopped"] = (
-        "Running" if power == "Running" and not options.leave_stopped else "Stopped"
-    )
+    comes_back = first.will_start or (power == "Running" and not options.leave_stopped)
+    promised: Literal["Running", "Stopped"] = "Running" if comes_back else "Stopped"
     return PlannedJob(
         instance_id=attached or None,
         instance_name=instance.instance_name if instance else "",
         power_before=power,
         power_promised=promised,
-        will_stop=will_stop,
-        will_start=will_stop and promised == "Running",
+        will_stop=first.will_stop,
+        will_start=first.will_start,
         disks=tuple(_disk(each, found[each.disk_id], options) for each in disks),
         sharing=tuple(disk.disk_id for disk in first.neighbours),
         expected=expected(disks),

@@ -52,6 +52,7 @@ Faults = Iterable[dict[str, Any]]
 def world(*, status: str = "Running", machines: Sequence[str] = (INSTANCE,), **more: Any) -> dict[str, Any]:
     """Give a world with a system disk, a data disk from a snapshot and a bystander on each machine.
 
+    Each disk has a fresh snapshot and each machine a key pair, so that nothing stands against a wipe.
     The disks of the first machine have the names above, those of another one are named after it. ``instance`` and
     ``disk`` in ``more`` are members of each machine and each data disk; the rest are members of the world.
     """
@@ -62,14 +63,15 @@ def world(*, status: str = "Running", machines: Sequence[str] = (INSTANCE,), **m
         disks[f"{SYSTEM}{end}"] = {"instance": machine, "type": "system", "image": IMAGE}
         disks[f"{DATA}{end}"] = {"instance": machine, "snapshot": SOURCE, **disk}
         disks[f"{BYSTANDER}{end}"] = {"instance": machine}
-    return {
+    made = {
         "images": {IMAGE: {}},
-        "instances": {machine: {"status": status, **instance} for machine in machines},
+        "instances": {machine: {"status": status, "key_pair": "ops", **instance} for machine in machines},
         "disks": disks,
         "snapshots": {SOURCE: {"disk": "d-gone", "released": True}},
         "durations": _DURATIONS,
         **more,
     }
+    return values.recoverable(made)
 
 
 @dataclass

@@ -25,6 +25,7 @@ from safe_reinit.checks import CHECKS
 from safe_reinit.cli.app import run
 from safe_reinit.simulator import Simulator
 from tests.conftest import KEY, CommandLine, changing
+from tests.values import recoverable
 
 DISK = ("--disk", "d-sim-web1-data", "--stop-instance")
 CONFIRMED = (*DISK, "--confirm", "d-sim-web1-data")
@@ -394,11 +395,12 @@ def test_a_reader_of_events_that_leaves_ends_nothing(command_line: CommandLine, 
 
 def test_a_name_that_looks_like_markup_ends_nothing(terminal: Open) -> None:
     """An instance whose name holds brackets is shown as it is called, and its run goes to its end."""
-    world = {
-        "instances": {"i-1": {"status": "Running", "name": "web[/red]1"}},
-        "disks": {"d-1-sys": {"instance": "i-1", "type": "system"}, "d-1": {"instance": "i-1"}},
-        "snapshots": {"s-1": {"disk": "d-1"}},
-    }
+    world = recoverable(
+        {
+            "instances": {"i-1": {"status": "Running", "name": "web[/red]1"}},
+            "disks": {"d-1-sys": {"instance": "i-1", "type": "system"}, "d-1": {"instance": "i-1"}},
+        }
+    )
     with Simulator(world=world, speed=60) as simulator:
         person = terminal(simulator, "--disk", "d-1", "--stop-instance", "--confirm", "d-1")
         code = person.end()

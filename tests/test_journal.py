@@ -616,7 +616,7 @@ def test_nothing_secret_is_in_the_journal(tmp_path: Path) -> None:
             with Journal(path) as open_one:  # an open reader keeps the log from being folded in and removed
                 done = words(
                     "--disk", "d-1", "--stop-instance", "--password-env", "PLANTED", "--confirm", "d-1",
-                    journal=path,
+                    "--accept", "no-recent-snapshot", journal=path,
                     environment={
                         "PLANTED": PASSWORD,
                         "ALIBABA_CLOUD_ACCESS_KEY_ID": "planted-id",

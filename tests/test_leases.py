@@ -23,16 +23,19 @@ from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import Journal, file, lease
 from safe_reinit.journal.lease import Holder, Lease, LeaseLostError
 from tests.sweep import ROOT, Cloud
+from tests.values import recoverable
 
 RUN_ID = "r-20260101T000000Z-0001"
-WORLD: dict[str, Any] = {
-    "durations": {"stop": 30, "wipe": 30, "start": 9},
-    "instances": {"i-1": {}},
-    "disks": {
-        "d-1": {"instance": "i-1", "content": "precious"},
-        "d-2": {"instance": "i-1", "content": "precious too"},
-    },
-}
+WORLD: dict[str, Any] = recoverable(
+    {
+        "durations": {"stop": 30, "wipe": 30, "start": 9},
+        "instances": {"i-1": {}},
+        "disks": {
+            "d-1": {"instance": "i-1", "content": "precious"},
+            "d-2": {"instance": "i-1", "content": "precious too"},
+        },
+    }
+)
 SHORT = 1.0
 """Real seconds of a lease here."""
 

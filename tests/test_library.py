@@ -249,3 +249,50 @@ def test_a_look_that_is_required_and_not_made_blocks(tmp_path: Path) -> None:
     assert not plan.runnable
     assert [found.subject for found in plan.blockers] == ["DescribeScalingInstances", "DescribeKey"]
     assert {found.check for found in plan.blockers} == {"could-not-look"}
+
+
+def test_a_second_wipe_needs_a_new_snapshot() -> None:
+    """The snapshot that was fresh for the first run is older than the start which ended it: nothing is called."""
+    with simulated() as sim:
+        first = run(sim)
+        second = run(sim)
+        third = run(sim, accept=["no-recent-snapshot"])
+        state = sim.state()
+
+    assert (first.outcome, second.outcome, third.outcome) == ("done", "refused", "done")
+    assert [found.check for found in second.plan.blockers] == ["no-recent-snapshot"]
+    assert not any(second.sent(name) for name in CHANGING)
+    assert third.report.jobs[0].disks[0].waivers == ("no-recent-snapshot",)
+    assert wipes(state, DATA) == 2
+
+
+@pytest.mark.parametrize(("age", "runnable"), [("2h", True), ("30m", False)])
+def test_how_old_a_snapshot_may_be_is_configured(tmp_path: Path, age: str, runnable: bool) -> None:
+    """snapshot_max_age decides whether the snapshot of an hour ago is a way back; --snapshot makes one."""
+    file = tmp_path / "config.yaml"
+    file.write_text(f"snapshot_max_age: {age}\n", "utf-8")
+    with simulated() as sim:
+        caller = client(sim, config=str(file))
+        plan = caller.plan([DATA], stop_instance=True)
+        taking = caller.plan([DATA], stop_instance=True, snapshot=True)
+
+    assert plan.runnable == runnable
+    assert [found.check for found in plan.blockers] == ([] if runnable else ["no-recent-snapshot"])
+    assert taking.runnable
+
+
+def test_an_undo_is_judged_by_what_an_undo_does(tmp_path: Path) -> None:
+    """Without any snapshot --snapshot makes the way back; going it brings no login, image or fstab into question."""
+    bare = world(instance={"key_pair": ""})
+    bare |= {"disks": {name: {**disk, "snapshot": ""} for name, disk in bare["disks"].items()}, "snapshots": {}}
+    with simulated(bare) as sim:
+        caller = client(sim, journal=str(tmp_path / "j.db"))
+        risks = ["fstab-may-name-disk", "no-login-set"]
+        done = run(sim, [DATA, SYSTEM], using=caller, snapshot=True, accept=risks)
+        undo = caller.plan_undo(str(done.report.run_id), stop_instance=True)
+
+    assert done.outcome == "done"
+    assert {found.check for found in done.plan.findings if found.level == "risk"} == set(risks)
+    assert undo.runnable
+    assert {found.check for found in undo.findings} >= {"kept-snapshots", "downtime-shared"}
+    assert "user-data-runs-again" not in {found.check for found in undo.findings}

@@ -100,6 +100,34 @@ def test_the_fingerprint_names_the_intention_and_not_the_moment() -> None:
     assert a_plan(one, two).fingerprint == a_plan(later, one, reason=None).fingerprint
 
 
+@pytest.mark.parametrize("changes", [{"snapshot_max_age": 60.0}, {"owed_starts": ("i-other",)}])
+def test_what_a_run_is_judged_by_is_not_what_it_is_called_by(changes: dict[str, Any]) -> None:
+    """How old a snapshot may be, and what another run owes, are read back with the plan but change no fingerprint."""
+    plan = a_plan(**changes)
+
+    assert plan.fingerprint == a_plan().fingerprint
+    assert from_json(json.loads(json.dumps(to_json(plan)))) == plan
+
+
+@pytest.mark.parametrize(
+    ("status", "options", "power"),
+    [
+        ("Stopped", {"owed_starts": (values.INSTANCE_ID,)}, (False, True, "Running")),
+        ("Stopped", {"owed_starts": (values.INSTANCE_ID,), "leave_stopped": True}, (False, False, "Stopped")),
+        ("Stopped", {"owed_starts": ("i-other",)}, (False, False, "Stopped")),
+        ("Running", {"owed_starts": (values.INSTANCE_ID,)}, (True, True, "Running")),
+        ("Running", {"owed_starts": (values.INSTANCE_ID,), "stop_instance": False}, (False, False, "Running")),
+    ],
+)
+def test_a_start_that_an_earlier_run_owes_is_planned(
+    status: str, options: dict[str, Any], power: tuple[bool, bool, str]
+) -> None:
+    """A machine that another run stopped is started after the wipe, and no other one is."""
+    (job,) = a_plan(values.disk_facts(instance=values.an_instance(status=status)), **options).jobs
+
+    assert (job.will_stop, job.will_start, job.power_promised) == power
+
+
 def test_accepted_risks_are_sorted_in_the_fingerprint() -> None:
     """The order in which risks were accepted does not matter."""
     assert a_plan(accept=("b", "a")).fingerprint == a_plan(accept=("a", "b")).fingerprint

@@ -68,6 +68,16 @@ def test_what_would_be_refused_is_refused_before_any_twin_is_built(
         ["d-sim-key-pair-on-windows"],
         ["d-sim-category-unknown"],
         ["d-sim-source-image-not-available"],
+        ["d-sim-public-ip"],
+        ["d-sim-dedicated-host"],
+        ["d-sim-capacity-reservation"],
+        ["d-sim-image-cannot-take-login"],
+        ["d-sim-release-or-expiry-soon"],
+        ["d-sim-spot"],
+        ["d-sim-local-disks-on-instance"],
+        ["d-sim-no-recent-snapshot"],
+        ["d-sim-deletion-protection"],
+        ["d-sim-shared-source-image"],
     ],
 )
 def test_a_twin_is_judged_as_its_machine_is(simulator: Simulator, disk_ids: list[str]) -> None:

@@ -24,25 +24,31 @@ from safe_reinit.journal import Journal
 from safe_reinit.model import Step
 from safe_reinit.simulator import Simulator
 from tests.commands import Command, command
+from tests.simulator import support
+from tests.values import recoverable
 
 DISK, INSTANCE = "d-sim-web1-data", "i-sim-web1"
 SPEED = 60.0
 RUN = ("--disk", DISK, "--stop-instance", "--confirm", DISK)
-WORLD: dict[str, Any] = {
-    "durations": {"stop": 9, "wipe": 15, "start": 9},
-    "instances": {INSTANCE: {"name": "web1"}, "i-sim-db1": {"status": "Stopped"}},
-    "disks": {DISK: {"instance": INSTANCE}, "d-sim-db1-data": {"instance": "i-sim-db1"}},
-}
-TWO_KEYS: dict[str, Any] = {
-    "keys": [
-        {"id": "testid", "secret": "testsecret"},
-        {"id": "second", "secret": "secondsecret"},
-        {"id": "other", "secret": "othersecret", "account": "2000000000000002"},
-    ],
-    "durations": {"stop": 6, "wipe": 12, "start": 9},
-    "instances": {"i-1": {}},
-    "disks": {"d-1": {"instance": "i-1"}},
-}
+WORLD: dict[str, Any] = recoverable(
+    {
+        "durations": {"stop": 9, "wipe": 15, "start": 9},
+        "instances": {INSTANCE: {"name": "web1"}, "i-sim-db1": {"status": "Stopped"}},
+        "disks": {DISK: {"instance": INSTANCE}, "d-sim-db1-data": {"instance": "i-sim-db1"}},
+    }
+)
+TWO_KEYS: dict[str, Any] = recoverable(
+    {
+        "keys": [
+            {"id": "testid", "secret": "testsecret"},
+            {"id": "second", "secret": "secondsecret"},
+            {"id": "other", "secret": "othersecret", "account": "2000000000000002"},
+        ],
+        "durations": {"stop": 6, "wipe": 12, "start": 9},
+        "instances": {"i-1": {}},
+        "disks": {"d-1": {"instance": "i-1"}},
+    }
+)
 DROPPED: dict[str, Any] = {"action": "ReInitDisk", "drop_answer": True}
 
 
@@ -389,6 +395,31 @@ def test_wiping_again_keeps_the_promise_about_the_power(sim: Simulator, run: Com
     run("resume", name, "--verdict", "wipe-again", "--confirm", DISK, journal=path)
 
     assert sim.state()["instances"][INSTANCE]["status"] == "Running"
+
+
+def test_wiping_again_may_be_given_the_risks_that_are_new(sim: Simulator, run: Command, path: Path) -> None:
+    """What somebody did to the machine since is a risk of the start that is owed; it is accepted by name, and kept."""
+    name = in_doubt(sim, path)
+    sim.do({"start": INSTANCE})
+    support.call(sim, "StopInstance", {"InstanceId": INSTANCE, "StoppedMode": "StopCharging"})
+    until(lambda: sim.state()["instances"][INSTANCE]["stopped_mode"] == "StopCharging")
+    again = ("resume", name, "--verdict", "wipe-again", "--confirm", DISK, "--output", "json")
+    refused = json.loads(run(*again, journal=path).stdout)
+    risks = [found["check"] for found in refused["findings"] if found["level"] == "risk"]
+    done = run(*again, *(word for risk in risks for word in ("--accept", risk)), journal=path)
+
+    assert (refused["exit_code"], sorted(risks)) == (3, ["economical-mode", "no-recent-snapshot"])
+    assert done.returncode == 0, done.stderr
+    assert sim.state()["instances"][INSTANCE]["status"] == "Running"
+
+
+def test_risks_are_accepted_for_a_new_plan_only(sim: Simulator, run: Command, path: Path) -> None:
+    """A run that goes on had its consent: --accept without wipe-again is told, and not ignored."""
+    name = in_doubt(sim, path)
+    done = run("resume", name, "--accept", "no-recent-snapshot", journal=path)
+
+    assert done.returncode == 2
+    assert "wipe-again" in done.stderr
 
 
 def test_a_disk_that_is_still_being_wiped_needs_no_word(run: Command, path: Path) -> None:

@@ -3,7 +3,7 @@
 Every factory gives a value that ECS could show and that no check objects to; a test changes the fields it is about:
 ``an_instance(status="Running")``. ``disk_facts`` is a blank data disk, In_use on a Stopped instance that was once
 started, with one accomplished snapshot; ``system_facts`` is the system disk of the same instance, made from a public
-image; ``stopping_facts`` is the data disk again, while its instance is Running and may be stopped.
+image; ``stopping_facts`` is a data disk made from a snapshot, while its instance is Running and may be stopped.
 """
 
 from __future__ import annotations
@@ -73,10 +73,12 @@ _INSTANCE = Instance(
     image_id=IMAGE_ID,
     io_optimized=True,
     hibernation_configured=False,
+    login_as_non_root=False,
     local_storage_amount=0,
     public_ips=(),
     eip="",
     dedicated_host_id="",
+    capacity_reservation_id="",
     region_id=REGION,
     zone_id=ZONE,
     tags=(),
@@ -87,9 +89,10 @@ _SNAPSHOT = Snapshot(
     status="accomplished",
     progress="100%",
     remain_time=None,
-    creation_time=YESTERDAY,
+    creation_time=NOW - timedelta(hours=2),
     source_disk_id=DISK_ID,
     category="standard",
+    retention_days=None,
     instant_access=False,
     instant_access_retention_days=None,
     type="user",
@@ -103,6 +106,8 @@ _IMAGE = Image(
     is_public=True,
     os_type="linux",
     io_optimized=True,
+    cloud_init=True,
+    login_as_non_root=True,
     creation_time=LONG_AGO,
 )
 
@@ -175,10 +180,31 @@ def system_facts(**changes: Any) -> DiskFacts:
 
 
 def stopping_facts(**changes: Any) -> DiskFacts:
-    """Give the facts of the healthy data disk on a Running instance that may be stopped, with both rights proven."""
+    """Give the facts of a healthy data disk on a Running instance that may be stopped, with both rights proven.
+
+    It was made from a snapshot: a blank one could keep the instance from starting again.
+    """
+    source = a_snapshot(snapshot_id="s-bp1source", source_disk_id="d-bp1gone", creation_time=LONG_AGO)
     running: dict[str, Any] = {
+        "disk": a_disk(source_snapshot_id=source.snapshot_id),
+        "source_snapshot": source,
         "instance": an_instance(status="Running", stopped_mode="Not-applicable"),
         "options": options(stop_instance=True),
         "rights": {"StopInstance": "DryRunOperation", "StartInstance": "DryRunOperation"},
     }
     return disk_facts(**(running | changes))
+
+
+def recoverable(world: dict[str, Any]) -> dict[str, Any]:
+    """Give a simulator's world again with a way back for each disk, so that a wipe has no risk by default.
+
+    Each disk gets a fresh snapshot, and a data disk that was made from nothing is made from a snapshot: a blank one
+    could keep its instance from starting again.
+    """
+    disks = {disk_id: {**disk} for disk_id, disk in world["disks"].items()}
+    snapshots: dict[str, Any] = {f"s-fresh-{disk_id[2:]}": {"disk": disk_id} for disk_id in disks}
+    for disk in disks.values():
+        if disk.get("type", "data") == "data" and "snapshot" not in disk:
+            disk["snapshot"] = "s-origin"
+            snapshots["s-origin"] = {"disk": "d-origin", "released": True}
+    return {**world, "disks": disks, "snapshots": {**snapshots, **world.get("snapshots", {})}}

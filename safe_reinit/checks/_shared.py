@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timezone
 
-from ..model import Disk, DiskFacts, Finding, Level
+from ..model import Disk, DiskFacts, Finding, Level, Snapshot
+
+DAY = 86400
+"""A day in seconds."""
+_EVER = datetime.min.replace(tzinfo=timezone.utc)
 
 _LOCK_CODES = {"security": "InstanceLockedForSecurity", "financial": "InstanceExpiredOrInArrears"}
 _LOCK_FIXES = {
@@ -33,6 +37,18 @@ def listed(ids: Iterable[str], most: int = 3) -> str:
 def moment(when: datetime) -> str:
     """Write a time as ECS does."""
     return f"{when:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def span(seconds: float) -> str:
+    """Write a duration as a setting has it: ``24h``, ``90m``, ``45s``."""
+    whole = round(seconds)
+    size, unit = next(((size, unit) for size, unit in ((3600, "h"), (60, "m")) if whole % size == 0), (1, "s"))
+    return f"{whole // size}{unit}"
+
+
+def newest_first(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
+    """Sort snapshots by when they were taken, those that do not say it last."""
+    return sorted(snapshots, key=lambda shot: (shot.creation_time or _EVER, shot.snapshot_id), reverse=True)
 
 
 def is_system(disk: Disk) -> bool:

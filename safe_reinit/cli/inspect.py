@@ -112,6 +112,7 @@ _SAMPLES: dict[str, str] = {
     "timeout_reinit": "30m",
     "timeout_start": "15m",
     "force_stop_after": "5m",
+    "snapshot_max_age": "24h",
     "expect_instance": "i-bp1example",
     "reason": '"CHG-1: nightly reset"',
     "key_pair": "ops-key",

@@ -92,7 +92,7 @@ resume: Callable[[F], F] = _stack(
         "--verdict", type=click.Choice(["reinitialised", "intact", "wipe-again"]), default=None,
         help="What became of the disks whose outcome is unknown, where you know it.",
     ),
-    *_CONFIRM[1:], *map(_setting, _RESUME_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES),
+    *_CONFIRM[1:], _CONSENT[0], *map(_setting, _RESUME_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES),
 )  # fmt: skip
 """The options of a run that goes on."""
 journal: Callable[[F], F] = _stack(

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..client import Client, connect
 from ..config import Config
-from ..errors import Error, OutcomeUnknown
+from ..errors import Error, OutcomeUnknown, UsageError
 from ..journal import StoredRun
 from ..model import Plan, Record, Report
 from ..model.codec import decode
@@ -22,6 +22,10 @@ from .wipe import after, plan_and_run
 
 def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
     """Go on with a run and give the exit code."""
+    if flags["accept"] and flags["verdict"] != "wipe-again":
+        raise UsageError(
+            "--accept goes with --verdict wipe-again only.", hint="Leave it out: a resumed run had consent."
+        )
     stored, config = history.run_of(run_id, flags)
     set_output(output, config)
     password = password_of(config, {**flags, "confirm": run_id})
@@ -68,29 +72,19 @@ def _wipe_again(
     with Progress(config, client.region) as progress:
 
         def plan() -> Plan:
-            made = client.plan(
+            return client.plan(
                 disk_ids,
                 stop_instance=old["stop_instance"],
-                accept=old["accept"],
+                owed_starts=_owed_starts(stored),
+                accept=[*old["accept"], *flags["accept"]],
                 password=password,
                 on_call=progress.call,
             )
-            return _keep_promise(made, stored)
 
         return plan_and_run(client, config, {**flags, "dry_run": None}, plan, output, progress, replacing=stored.run_id)
 
 
-def _keep_promise(plan: Plan, before: StoredRun) -> Plan:
-    """Owe a machine that an earlier run stopped what that run promised: it is started after this one's wipe."""
-    stopped = {
-        known.instance_id
-        for known in (decode(Record, each) for _, each, _ in before.jobs)
-        if known.power_before == "Running" and known.stop.state == "done"
-    }
-    jobs = tuple(
-        replace(job, power_promised="Running", will_start=True)
-        if job.instance_id in stopped and job.power_before == "Stopped" and not plan.options.leave_stopped
-        else job
-        for job in plan.jobs
-    )
-    return replace(plan, jobs=jobs)
+def _owed_starts(before: StoredRun) -> list[str]:
+    """Name the machines that an earlier run stopped: what it promised them is owed by the run in its place."""
+    known = [decode(Record, each) for _, each, _ in before.jobs]
+    return [each.instance_id for each in known if each.power_before == "Running" and each.stop.state == "done"]

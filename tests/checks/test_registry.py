@@ -38,7 +38,10 @@ MODULES = [
 ]
 RANK = {"info": 0, "risk": 1, "block": 2}
 OPTIONS = (
+    "--disk",
+    "--snapshot",
     "--stop-instance",
+    "--leave-stopped",
     "--expect-instance",
     "--key-pair",
     "--password-env",
@@ -117,15 +120,29 @@ def test_codes_and_checks_tell_the_same(row: codes.Code) -> None:
     assert row.checks or row.unforeseen
 
 
-@pytest.mark.parametrize("facts", [disk_facts(), system_facts(), stopping_facts()], ids=["data", "system", "stopping"])
-def test_a_healthy_world_is_left_alone(facts: DiskFacts) -> None:
-    """Where nothing is wrong, nothing is said."""
-    assert judge(facts) == ()
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        (disk_facts(), {"kept-snapshots"}),
+        (system_facts(), {"kept-snapshots", "user-data-runs-again"}),
+        (stopping_facts(), {"kept-snapshots"}),
+        (disk_facts(snapshots=(), options=options(snapshot=True)), set()),
+    ],
+    ids=["data", "system", "stopping", "snapshotted"],
+)
+def test_a_healthy_world_is_left_alone(facts: DiskFacts, told: set[str]) -> None:
+    """Where nothing is wrong nothing is said, but for what keeps the old data and what any system disk does."""
+    assert {(found.check, found.level) for found in judge(facts)} == {(name, "info") for name in told}
+
+
+def nothing_kept(**changes: Any) -> DiskFacts:
+    """Give the facts of a disk that has no snapshot yet and gets one, so that nothing is told of snapshots."""
+    return disk_facts(**{"snapshots": (), "options": options(snapshot=True), **changes})
 
 
 def test_findings_come_in_the_order_of_the_checks() -> None:
     """What is said first is what the list has first."""
-    facts = disk_facts(disk=a_disk(status="Available", locks=("security",)), clock_skew=900.0)
+    facts = nothing_kept(disk=a_disk(status="Available", locks=("security",)), clock_skew=900.0)
 
     assert [finding.check for finding in judge(facts)] == ["clock-off", "disk-not-in-use", "disk-locked"]
 
@@ -133,7 +150,7 @@ def test_findings_come_in_the_order_of_the_checks() -> None:
 def test_two_disks_of_one_instance_say_what_is_wrong_with_it_once() -> None:
     """A finding about the instance is told once, one about each disk for each."""
     running = an_instance(status="Running")
-    facts = [disk_facts(disk=a_disk(disk_id=each, status="Available"), instance=running) for each in ("d-1", "d-2")]
+    facts = [nothing_kept(disk=a_disk(disk_id=each, status="Available"), instance=running) for each in ("d-1", "d-2")]
 
     assert [(finding.check, finding.subject) for finding in judge_all(facts)] == [
         ("disk-not-in-use", "d-1"),
@@ -144,7 +161,7 @@ def test_two_disks_of_one_instance_say_what_is_wrong_with_it_once() -> None:
 
 def test_findings_that_differ_only_in_their_facts_are_both_told() -> None:
     """Only an exact duplicate is dropped."""
-    facts = [disk_facts(disk=a_disk(status=each)) for each in ("Available", "Detaching", "Available")]
+    facts = [nothing_kept(disk=a_disk(status=each)) for each in ("Available", "Detaching", "Available")]
 
     assert [finding.fact["Status"] for finding in judge_all(facts)] == ["Available", "Detaching"]
 
@@ -195,6 +212,8 @@ named: dict[str, st.SearchStrategy[Any]] = {
     "locks": locks,
     "tags": tags,
     "multi_attach": words("Enabled", "Disabled", "LegacyShared"),
+    "stopped_mode": words("KeepCharging", "StopCharging"),
+    "spot_strategy": words("NoSpot", "SpotAsPriceGo"),
     "owner_alias": words("system", "self", "others"),
     "attachments": st.lists(st.builds(Attachment, ids, ids, times), max_size=3).map(tuple),
 }
@@ -228,6 +247,9 @@ all_options = st.builds(
     Options,
     stop_instance=st.booleans(),
     leave_stopped=st.booleans(),
+    snapshot=st.booleans(),
+    snapshot_max_age=st.floats(1.0, 1e10),
+    owed_starts=st.lists(ids, max_size=2).map(tuple),
     expect_instance=ids,
     key_pair=words("ops"),
     password=st.none() | st.just(Secret(PASSWORD)),
@@ -245,6 +267,7 @@ all_facts = st.builds(
     source_snapshot=st.none() | snapshots,
     image=st.none() | images,
     key_pairs=st.lists(words("ops"), max_size=2).map(tuple),
+    neighbours=st.lists(disks, max_size=2).map(tuple),
     rights=st.dictionaries(words("StopInstance", "StartInstance"), answers, max_size=2),
     unseen=st.lists(
         st.builds(Unseen, actions, ids, words("ecs:DescribeDisks"), words("Forbidden.RAM")), max_size=3
@@ -311,7 +334,7 @@ def test_no_check_of_absence_speaks_where_nothing_could_be_looked_at() -> None:
 
     for disk in (None, gone, a_disk(source_snapshot_id="s-1")):
         facts = disk_facts(disk=disk, disk_id=DISK_ID, unseen=blind, options=options(key_pair="ops"))
-        found = {each.check for each in judge(facts)} - {"option-for-system-disk-only"}
+        found = {each.check for each in judge(facts)} - {"option-for-system-disk-only", "user-data-runs-again"}
 
         assert found == {"could-not-look"}
 
@@ -319,4 +342,4 @@ def test_no_check_of_absence_speaks_where_nothing_could_be_looked_at() -> None:
 def test_the_clock_may_be_off_by_any_amount() -> None:
     """An absurd clock is told like any other."""
     for skew in (float("inf"), float("-inf"), timedelta.max.total_seconds()):
-        assert [each.level for each in judge(disk_facts(clock_skew=skew))] == ["block"]
+        assert [each.level for each in judge(nothing_kept(clock_skew=skew))] == ["block"]

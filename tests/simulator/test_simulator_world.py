@@ -15,14 +15,21 @@ from tests.simulator.support import Simulate, call, sdk
 
 REGION = "cn-hangzhou"
 OUTCOMES = {
+    "capacity-reservation": "IncorrectInstanceStatus",
     "category-unknown": "",
     "category-unsupported": "DiskCategory.OperationNotSupported",
     "could-not-look": "",
+    "dedicated-host": "IncorrectInstanceStatus",
+    "deletion-protection": "",
     "disk-expired": "InstanceExpiredOrInArrears",
     "disk-locked": "InstanceLockedForSecurity",
     "disk-multi-attached": "InvalidOperation.MultiAttachDisk",
     "disk-not-in-use": "IncorrectDiskStatus",
     "disk-on-other-instance": "",
+    "downtime-shared": "IncorrectInstanceStatus",
+    "economical-mode": "",
+    "fstab-may-name-disk": "IncorrectInstanceStatus",
+    "image-cannot-take-login": "LoginAsNonRoot.ImageNotSupport",
     "image-not-io-optimized": "DependencyViolation.IoOptimize",
     "in-kubernetes": "IncorrectInstanceStatus",
     "in-scaling-group": "IncorrectInstanceStatus",
@@ -33,20 +40,30 @@ OUTCOMES = {
     "instance-not-seen": "",
     "instance-running": "IncorrectInstanceStatus",
     "instant-access-snapshot": "",
+    "kept-snapshots": "",
     "key-pair-not-found": "",
     "key-pair-on-windows": "",
+    "local-disks-on-instance": "IncorrectInstanceStatus",
     "local-snapshot": "DiskHasSnapshotsWithInstantAccessEnabled.OperationNotSupported",
     "never-started": "IncorrectInstanceStatus",
+    "no-login-set": "",
+    "no-recent-snapshot": "",
     "not-allowed-to-start": "IncorrectInstanceStatus",
     "not-allowed-to-stop": "IncorrectInstanceStatus",
     "option-for-system-disk-only": "",
     "password-malformed": "",
+    "public-ip": "IncorrectInstanceStatus",
+    "release-or-expiry-soon": "",
     "security-not-public-image": "",
+    "shared-source-image": "",
     "snapshot-in-progress": "IncorrectInstanceStatus",
     "source-image-deleted": "InvalidImageId.NotFound",
     "source-image-not-available": "",
     "source-snapshot-deleted": "InvalidSourceSnapshot",
     "source-snapshot-too-old": "InvalidSnapshot.TooOld",
+    "spot": "IncorrectInstanceStatus",
+    "tagged-by-other-run": "",
+    "user-data-runs-again": "",
 }
 """What a plain ReInitDisk of each problem's disk answers; empty: it is accepted."""
 
@@ -63,9 +80,10 @@ def test_each_problem_shows(simulate: Simulate, problem: str) -> None:
 
 
 def test_no_problem_is_left_out(sim: Simulator) -> None:
-    """Every disk is a healthy one, one of a problem, or the system disk of a problem's instance."""
+    """Every disk is a healthy one, one of a problem, or the system disk of a problem's instance; one is local."""
     expected = {"d-sim-web1-sys", "d-sim-web1-data", "d-sim-db1-sys", "d-sim-db1-data"}
     expected |= {f"d-sim-{problem}" for problem in OUTCOMES}
+    expected |= {"d-sim-local-disks-on-instance-local"}
     disks = sim.state()["disks"]
     systems = {disk_id for disk_id, row in disks.items() if disk_id not in expected}
     assert expected <= set(disks)
@@ -79,7 +97,7 @@ def test_each_problem_shows_alone(sim: Simulator) -> None:
     disks = client.describe_disks(ecs.DescribeDisksRequest(region_id=REGION, max_results=500)).body.disks.disk
     odd = {
         "status": {"disk-not-in-use"},
-        "category": {"category-unsupported", "category-unknown"},
+        "category": {"category-unsupported", "category-unknown", "local-disks-on-instance-local"},
         "multi_attach": {"disk-multi-attached"},
         "disk_charge_type": {"disk-expired"},
     }
@@ -100,6 +118,13 @@ def test_instances_of_the_default_world(simulate: Simulate) -> None:
     running = {name for name, row in instances.items() if row["status"] == "Running"}
     assert running == {
         "i-sim-web1",
+        "i-sim-capacity-reservation",
+        "i-sim-dedicated-host",
+        "i-sim-downtime-shared",
+        "i-sim-fstab-may-name-disk",
+        "i-sim-local-disks-on-instance",
+        "i-sim-public-ip",
+        "i-sim-spot",
         "i-sim-in-kubernetes",
         "i-sim-in-scaling-group",
         "i-sim-instance-running",
@@ -109,8 +134,9 @@ def test_instances_of_the_default_world(simulate: Simulate) -> None:
     }
     assert [name for name, row in instances.items() if row["status"] == "Pending"] == ["i-sim-instance-in-transition"]
     assert [name for name, row in instances.items() if row["starts"] != 1] == ["i-sim-never-started"]
-    stopped = [row for row in instances.values() if row["status"] == "Stopped"]
-    assert {row["stopped_mode"] for row in stopped} == {"KeepCharging"}
+    stopped = {name: row for name, row in instances.items() if row["status"] == "Stopped"}
+    economical = [name for name, row in stopped.items() if row["stopped_mode"] != "KeepCharging"]
+    assert economical == ["i-sim-economical-mode"]
     assert (instances["i-sim-web1"]["name"], instances["i-sim-disk-locked"]["name"]) == ("web1", "sim-disk-locked")
     rows = call(sim, "DescribeInstances", {"RegionId": REGION, "MaxResults": "100"}).json["Instances"]["Instance"]
     # One is hidden by the denial that is its problem.

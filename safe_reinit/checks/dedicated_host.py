@@ -1,0 +1,41 @@
+"""The instance is on a dedicated host, and the plan stops it.
+
+What it does
+    Reads DedicatedHostAttribute.DedicatedHostId (DescribeInstances) where the plan stops or starts the instance.
+
+Why it stops you
+    It does not stop you. While the instance is down others may take its room on the host; then its start is refused
+    (InvalidDedicatedHost.NotEnoughResource).
+
+How to fix it
+    See that nobody creates or starts instances on this host meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import word
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    instance = facts.instance
+    if facts.disk is None or instance is None or not (facts.will_stop or facts.will_start):
+        return
+    if not instance.dedicated_host_id:
+        return
+    yield Finding(
+        CHECK.name,
+        "info",
+        instance.instance_id,
+        f"The instance is on dedicated host {word(instance.dedicated_host_id)}, "
+        "and its start needs that there is still room on it.",
+        fix="See that nobody creates or starts instances on this host meanwhile.",
+        fact={"DedicatedHostId": instance.dedicated_host_id},
+    )
+
+
+CHECK = Check("dedicated-host", "info", (), find)

@@ -1,0 +1,61 @@
+"""The image of the system disk may not take the login.
+
+What it does
+    Reads two words of the image of a system disk (DescribeImages). LoginAsNonRootSupported is held against an instance
+    that was made for logins as ecs-user (ImageOptions.LoginAsNonRoot, DescribeInstances). IsSupportCloudinit is held
+    against a key pair or a password that is given for Linux. Only a clear "no" of the image counts; a key pair for
+    Windows is refused by key-pair-on-windows.
+
+Why it stops you
+    ECS documents that it refuses an image without logins as non-root with LoginAsNonRoot.ImageNotSupport, and not when
+    it comes to that. Of cloud-init, which sets the login at the first boot, ECS documents no refusal: the wipe may
+    succeed and the login not work. Both are inconclusive, so you can accept them.
+
+How to fix it
+    Give the instance a system disk from another image (ReplaceSystemDisk), or accept it with
+    --accept image-cannot-take-login.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import is_system, on_windows, word
+from .check import Check
+
+_CODE = "LoginAsNonRoot.ImageNotSupport"
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    disk, instance, image, options = facts.disk, facts.instance, facts.image, facts.options
+    if disk is None or instance is None or image is None or not is_system(disk):
+        return
+    name = word(image.image_id)
+    if instance.login_as_non_root and image.login_as_non_root is False:
+        yield Finding(
+            CHECK.name,
+            "risk",
+            disk.disk_id,
+            f"The instance was made for logins as ecs-user, and image {name} does not support them: "
+            "ECS may refuse the wipe, or the login may be another one.",
+            fix="Use another image (ReplaceSystemDisk), or accept it with --accept image-cannot-take-login.",
+            fact={"LoginAsNonRoot": True, "LoginAsNonRootSupported": False, "ImageId": image.image_id},
+            predicts=_CODE,
+        )
+    given = bool(options.key_pair) or options.password is not None
+    if given and image.cloud_init is False and not on_windows(facts):
+        what = "key pair" if options.key_pair else "password"
+        yield Finding(
+            CHECK.name,
+            "risk",
+            disk.disk_id,
+            f"Image {name} does not support cloud-init, which sets the login at the first boot, "
+            f"so the {what} given may have no effect.",
+            fix="Use another image (ReplaceSystemDisk), or accept it with --accept image-cannot-take-login.",
+            fact={"IsSupportCloudinit": False, "ImageId": image.image_id},
+        )
+
+
+CHECK = Check("image-cannot-take-login", "risk", (_CODE,), find, of_reinit=True)

@@ -1,0 +1,50 @@
+"""Snapshots of the disk keep what was on it.
+
+What it does
+    Names the snapshots of the disk that are not failed (DescribeSnapshots), the newest first.
+
+Why it stops you
+    It does not stop you. They are the way back if the wipe was a mistake; and they are the reason why a wipe is no
+    erasure: ReInitDisk leaves them alone, and whoever may read them reads the old data. ECS may release them later
+    (RetentionDays, DeleteAutoSnapshot, a bill that is not paid).
+
+How to fix it
+    Nothing needs doing. To get rid of the old data delete them yourself, once nobody needs them; this tool never does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding, Snapshot
+from ._shared import moment, newest_first, word
+from .check import Check
+
+_NAMED = 10
+"""How many of them a sentence names; the fact has them all."""
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    kept = newest_first(shot for shot in facts.snapshots if shot.status.lower() != "failed")
+    if facts.disk is None or not kept or not facts.could_look("DescribeSnapshots"):
+        return
+    rest = len(kept) - _NAMED
+    names = ", ".join(map(_named, kept[:_NAMED])) + (f" and {rest} more" if rest > 0 else "")
+    yield Finding(
+        CHECK.name,
+        "info",
+        facts.disk.disk_id,
+        f"The snapshots of the disk keep what was on it when each was taken, the newest first: {names}; "
+        "what was written after the newest is in none of them.",
+        fix="Nothing needs doing; to get rid of the old data, delete them yourself once nobody needs them.",
+        fact={"SnapshotIds": ",".join(shot.snapshot_id for shot in kept), "Count": len(kept)},
+    )
+
+
+def _named(shot: Snapshot) -> str:
+    when = f" of {moment(shot.creation_time)}" if shot.creation_time else ""
+    return f"{word(shot.snapshot_id)}{when}{' (being created)' if shot.status.lower() == 'progressing' else ''}"
+
+
+CHECK = Check("kept-snapshots", "info", (), find)

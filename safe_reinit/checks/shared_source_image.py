@@ -1,0 +1,40 @@
+"""The image the disk goes back to belongs to somebody else.
+
+What it does
+    Reads ImageOwnerAlias of the image of the disk (DescribeImages): others means that another account shares it, with
+    you or with everybody.
+
+Why it stops you
+    It does not stop you: the wipe works today. Once its owner deletes the image or stops sharing it, this disk can
+    never be reinitialised again.
+
+How to fix it
+    Copy the image into your own account if you will need this again, and give the next system disk that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import word
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    image = facts.image
+    if facts.disk is None or image is None or image.owner_alias.lower() != "others":
+        return
+    yield Finding(
+        CHECK.name,
+        "info",
+        facts.disk.disk_id,
+        f"The disk goes back to image {word(image.image_id)} of another account, "
+        "and can be reinitialised only as long as that account shares it.",
+        fix="Copy the image into this account if you will need this again.",
+        fact={"ImageId": image.image_id, "ImageOwnerAlias": image.owner_alias, "IsPublic": image.is_public},
+    )
+
+
+CHECK = Check("shared-source-image", "info", (), find, of_reinit=True)

@@ -1,0 +1,42 @@
+"""The instance is a spot instance, and the plan stops it.
+
+What it does
+    Reads SpotStrategy (DescribeInstances) where the plan stops or starts the instance: any word but NoSpot is a spot
+    instance.
+
+Why it stops you
+    Alibaba Cloud may take a spot instance back at any time, also while it is stopped for the wipe, and its start may be
+    refused (OperationDenied.SpotPriceLowerThanPublicPrice). What is released is gone with its disks.
+
+How to fix it
+    Take what you need off the machine first; then accept the risk with --accept spot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import word
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    instance = facts.instance
+    if facts.disk is None or instance is None or not (facts.will_stop or facts.will_start):
+        return
+    if instance.spot_strategy.lower() in ("", "nospot"):
+        return
+    start = ", and its start may be refused" if facts.will_start else ""
+    yield Finding(
+        CHECK.name,
+        "risk",
+        instance.instance_id,
+        f"This is a spot instance ({word(instance.spot_strategy)}), which may be taken back while it is down{start}.",
+        fix="Take what you need off it first, or accept that it may not come back with --accept spot.",
+        fact={"SpotStrategy": instance.spot_strategy},
+    )
+
+
+CHECK = Check("spot", "risk", (), find)

@@ -1,0 +1,39 @@
+"""User data and cloud-init run again at the next start.
+
+What it does
+    Tells it of every system disk: ECS shows whether an instance has user data only to a call that this tool does not
+    make.
+
+Why it stops you
+    It does not stop you. A wiped system disk starts as for the first time: what cloud-init and the user data of the
+    instance did then, they do again. They may register the machine anew, or format data disks.
+
+How to fix it
+    Read the user data of the instance before the wipe, and change it if it must not run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import is_system
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    if facts.disk is None or facts.instance is None or not is_system(facts.disk):
+        return
+    yield Finding(
+        CHECK.name,
+        "info",
+        facts.disk.disk_id,
+        "At its next start the system runs cloud-init and the user data of the instance as at the first one: "
+        "they may register the machine anew or format data disks.",
+        fix="Read the user data of the instance, and change it if it must not run again.",
+        fact={"Type": facts.disk.type},
+    )
+
+
+CHECK = Check("user-data-runs-again", "info", (), find, of_reinit=True)
