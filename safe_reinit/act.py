@@ -11,21 +11,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from . import codes, record, retry
-from .checks import judge
 from .clock import Clock
 from .cloud import Accepted, Cloud, CloudError, NotSent, Refused, Unanswered
 from .decide import decide
+from .drift import drift_of
 from .ledger import Entry, Ledger
 from .look import PROVEN, observe, tick
-from .model import LOCK_TAG, DiskFacts, Failure, Instance, Observation, Plan, PlannedJob, Record, Send
-from .plan import expected, moved
+from .model import LOCK_TAG, DiskFacts, Failure, Instance, Observation, Plan, Record, Send
 
 _FRESH = 3.0
 """Cloud seconds for which a look may be acted on."""
 _FRESH_REAL = 0.2
 """Real seconds that are always allowed for that."""
-_OURS = ("Status",)
-"""What our own stop changes of an instance; ``decide`` judges it instead."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +163,7 @@ class Act:
         return still
 
     def _drift_of(self, errand: Errand, disks: Sequence[DiskFacts]) -> Sequence[str]:
-        return _drift(errand.entry.job, disks, errand.entry.record, self.plan)
+        return drift_of(errand.entry.job, disks, errand.entry.record, self.plan)
 
     def _ended_by_drift(self, errand: Errand, drift: Sequence[str]) -> bool:
         """End the job where its facts moved, and tell whether they did."""
@@ -323,25 +320,3 @@ def _observation(at: float, when: datetime, instance: Instance | None, disks: Se
         progressing=tuple(shot for shot in snapshots if shot.status == "progressing"),
         snapshots={shot.snapshot_id: shot for shot in snapshots},
     )
-
-
-def _drift(job: PlannedJob, disks: Sequence[DiskFacts], known: Record, plan: Plan) -> tuple[str, ...]:
-    """Tell what moved since the plan other than by our own recorded calls, and what would be refused now."""
-    unseen = tuple(f"{gone.action} of {gone.subject}: {gone.why}" for each in disks for gone in each.unseen)
-    missing = tuple(f"{each.disk_id} is not shown any more" for each in disks if each.disk is None)
-    if unseen or missing:
-        return unseen or missing
-    ours = [f"{job.instance_id}.{name}" for name in _OURS] if known.tried else []
-    now = expected(disks)
-    planned = {name: value for name, value in job.expected.items() if name.rpartition(".")[0] in _subjects(job, disks)}
-    return moved(planned, now, ours=ours) or tuple(
-        f"{found.check} ({found.subject}): {found.message.rstrip('.')}"
-        for each in disks
-        for found in judge(each)
-        if found.level == "block"
-        or (found.level == "risk" and not known.tried and found.check not in plan.options.accept)
-    )
-
-
-def _subjects(job: PlannedJob, disks: Sequence[DiskFacts]) -> set[str | None]:
-    return {job.instance_id, *(each.disk_id for each in disks)}

@@ -454,7 +454,7 @@ def switch_off(guards: Sequence[str]) -> None:
                 wipe.losses <= state.RESENDS and not record.turned_back and record.start.state == "none"
             )
         elif guard == "drift":
-            act._drift = lambda *_: ()
+            act.drift_of = lambda *_: ()
         elif guard == "intention":
 
             def remembered(self: Any, changes: Any) -> None:

@@ -25,7 +25,7 @@ from tests.cloudlike import TinyClock, TinyCloud
 WIPE = Send("ReInitDisk", values.DISK_ID)
 STOP = Send("StopInstance", values.INSTANCE_ID)
 START = Send("StartInstance", values.INSTANCE_ID)
-OPTIONS = Options(stop_instance=True)
+OPTIONS = Options(stop_instance=True, accept=("fstab-may-name-disk", "no-recent-snapshot"))
 
 
 class Kept(Entry):
@@ -58,11 +58,11 @@ class Kept(Entry):
 class World:
     """A machine that was running when the plan was made, and is in ``status`` now."""
 
-    def __init__(self, status: str = "Stopped", **more: Any) -> None:
+    def __init__(self, status: str = "Stopped", options: Options = OPTIONS, **more: Any) -> None:
         self.clock = TinyClock()
         self.cloud = TinyCloud([values.a_disk()], [values.an_instance(status="Running")], **more)
         self.plan: Plan = make_plan(
-            observe(self.cloud, self.clock, values.REGION, [values.DISK_ID], OPTIONS), OPTIONS, Limits(), None
+            observe(self.cloud, self.clock, values.REGION, [values.DISK_ID], options), options, Limits(), None
         )
         self.cloud.machines[values.INSTANCE_ID] = values.an_instance(status=status)
         begun = record.begin(self.plan.jobs[0], Limits(), leave_stopped=False)
@@ -228,6 +228,88 @@ def test_a_risk_that_was_not_accepted_ends_the_run_before_the_stop_and_not_after
 
     assert before.cloud.acts == []
     assert after.cloud.acts == ["ReInitDisk"]
+
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+def aging(status: str = "Running") -> World:
+    """Give a machine whose newest snapshot is a minute short of too old when the plan is made."""
+    snapshot = values.a_snapshot(creation_time=values.NOW - DAY + MINUTE)
+    options = replace(OPTIONS, accept=("fstab-may-name-disk",))
+    return World(status, options, snapshots={values.DISK_ID: (snapshot,)})
+
+
+def pass_time(world: World, time: timedelta) -> None:
+    """Let ECS's clock go on."""
+    assert world.cloud.date is not None
+    world.cloud.date += time
+
+
+@pytest.mark.parametrize("later", [2 * MINUTE, HOUR], ids=["two minutes", "an hour"])
+def test_time_alone_brings_no_risk_to_a_plan_that_was_made_just_now(later: timedelta) -> None:
+    """A snapshot that grows too old between the consent and the stop ends no run: whoever agreed knew the time."""
+    world = aging()
+    pass_time(world, later)
+    world.act(STOP)
+
+    assert world.plan.runnable
+    assert world.cloud.acts == ["StopInstance"]
+
+
+def test_a_plan_of_long_ago_is_judged_as_of_now() -> None:
+    """After more than an hour the same ends the run before anything is changed, and says why."""
+    world = aging()
+    pass_time(world, HOUR + timedelta(seconds=1))
+    after = world.act(STOP)
+
+    assert world.cloud.acts == []
+    assert after.error is not None
+    assert "no-recent-snapshot" in after.error.message
+    assert "older than 24h" in after.error.message
+    assert not after.tried
+
+
+def test_a_release_that_comes_near_is_judged_as_of_the_plan_too() -> None:
+    """AutoReleaseTime a day and a second away is no risk, and is none a minute later."""
+    world = World("Running")
+    soon = values.an_instance(status="Running", auto_release_time=values.NOW + DAY)
+    world.cloud.machines[values.INSTANCE_ID] = soon
+    pass_time(world, MINUTE)
+    world.act(STOP)
+
+    assert world.cloud.acts == ["StopInstance"]
+
+
+FADED: dict[str, Callable[[World], object]] = {
+    "the snapshot is deleted": lambda world: world.cloud.snapshots_by_disk.clear(),
+    "a release is set": lambda world: world.cloud.machines.update(
+        {values.INSTANCE_ID: replace(world.cloud.machines[values.INSTANCE_ID], auto_release_time=values.NOW + HOUR)}
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FADED)
+def test_a_risk_by_a_fact_that_changed_ends_the_run_at_once(what: str) -> None:
+    """What somebody did since the plan is no passing of time: nobody agreed to it."""
+    world = aging()
+    FADED[what](world)
+    after = world.act(STOP)
+
+    assert world.cloud.acts == []
+    assert after.error is not None
+    assert ("no-recent-snapshot" if "snapshot" in what else "release-or-expiry-soon") in after.error.message
+
+
+@pytest.mark.parametrize("what", FADED)
+def test_after_our_stop_no_risk_keeps_the_machine_down(what: str) -> None:
+    """Once the machine is down for the wipe only a block ends the run: turning back would not bring anything back."""
+    world = aging("Stopped")
+    FADED[what](world)
+    pass_time(world, DAY)
+    world.act(WIPE)
+
+    assert world.cloud.acts == ["ReInitDisk"]
 
 
 @pytest.mark.parametrize("slow", ["caller", "disks", "instances", "disks_of", "snapshots_of"])

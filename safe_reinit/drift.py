@@ -1,0 +1,58 @@
+"""What moved since a plan was made, and what would be refused now: asked before each call that changes more. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from .checks import judge
+from .model import DiskFacts, Finding, Plan, PlannedJob, Record
+from .plan import expected, moved
+
+_OURS = ("Status",)
+"""What our own stop changes of an instance; ``decide`` judges it instead."""
+_CONSENTED = 3600.0
+"""Cloud seconds for which the passing of time alone brings no risk to a plan: whoever agreed to it knew the time."""
+
+
+def drift_of(job: PlannedJob, disks: Sequence[DiskFacts], known: Record, plan: Plan) -> tuple[str, ...]:
+    """Tell what moved since the plan other than by our own recorded calls, and what would be refused now.
+
+    Args:
+        job: the job as it was planned.
+        disks: what ECS shows now of those of its disks that are still to be wiped.
+        known: what the job remembers.
+        plan: the plan that was agreed to.
+    """
+    unseen = tuple(f"{gone.action} of {gone.subject}: {gone.why}" for each in disks for gone in each.unseen)
+    missing = tuple(f"{each.disk_id} is not shown any more" for each in disks if each.disk is None)
+    if unseen or missing:
+        return unseen or missing
+    ours = [f"{job.instance_id}.{name}" for name in _OURS] if known.tried else []
+    now = expected(disks)
+    planned = {name: value for name, value in job.expected.items() if name.rpartition(".")[0] in _subjects(job, disks)}
+    return moved(planned, now, ours=ours) or tuple(
+        f"{found.check} ({found.subject}): {found.message.rstrip('.')}"
+        for each in disks
+        for found in _refusing(each, known, plan)
+    )
+
+
+def _refusing(facts: DiskFacts, known: Record, plan: Plan) -> Iterator[Finding]:
+    """Judge once more: every block as of now, and until we touch the machine also each risk, as of the plan.
+
+    A risk that was accepted is no reason. What our own stop makes of the machine is no new risk, nor is a snapshot that
+    grew too old, or a release that came within a day, since a plan that was made just now. A risk by a fact that
+    changed is one.
+    """
+    yield from (found for found in judge(facts) if found.level == "block")
+    if known.touched:
+        return
+    since = (facts.now - plan.made_at).total_seconds()
+    agreed = replace(facts, now=plan.made_at) if 0 <= since <= _CONSENTED else facts
+    accepted = plan.options.accept
+    yield from (found for found in judge(agreed) if found.level == "risk" and found.check not in accepted)
+
+
+def _subjects(job: PlannedJob, disks: Sequence[DiskFacts]) -> set[str | None]:
+    return {job.instance_id, *(each.disk_id for each in disks)}
