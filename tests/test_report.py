@@ -316,3 +316,33 @@ def test_times_are_utc_in_seconds() -> None:
     told = report.of_error(report.started(odd), odd, UsageError("No."))
 
     assert report.to_json(told)["started_at"] == "2026-01-02T03:04:05Z"
+
+
+@pytest.mark.parametrize(("state", "told"), [("done", True), ("lost", True), ("refused", False), ("todo", False)])
+def test_what_a_wipe_leaves_of_the_old_data_is_told_where_there_was_one(state: str, told: bool) -> None:
+    """The end of a run that wiped, or may have, names the snapshots that keep the old data and claims no erasure."""
+    plan = a_plan()
+    done = of_run(plan, ended(plan, state=state))
+    texts = [line.text for line in report.report_lines(done)]
+
+    for shown in ("\n".join(texts), report.to_markdown(done).replace("\\", "").partition("## Findings")[0]):
+        assert ("no certified erasure" in shown) == told
+        assert ("s-bp1fresh of 2026-01-02T01:04:05Z" in shown) == told
+
+
+def test_the_snapshot_that_a_run_took_is_told() -> None:
+    """What the run itself kept is named at its end."""
+    done = of_run(a_plan())
+    job = done.jobs[0]
+    disks = tuple(replace(disk, safety_snapshot="s-safety") for disk in job.disks)
+    done = replace(done, jobs=(replace(job, disks=disks),))
+
+    assert any("s-safety" in line.text for line in report.report_lines(done))
+    assert "its safety snapshot is s-safety" in report.to_markdown(done)
+
+
+def test_of_an_undo_no_erasure_is_spoken() -> None:
+    """A disk that is rolled back has its old data again: nobody meant to get rid of it."""
+    done = of_run(a_plan(), calls=(call("ResetDisk"),))
+
+    assert "erasure" not in "".join(line.text for line in report.report_lines(done)) + report.to_markdown(done)

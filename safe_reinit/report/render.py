@@ -8,7 +8,7 @@ from typing import Any
 
 from ..model import JobReport, Phase, Report
 from ..model.codec import encode, printable, timestamp
-from .text import report_lines
+from .text import remains, report_lines
 
 
 def to_json(report: Report) -> dict[str, Any]:
@@ -26,6 +26,8 @@ def to_markdown(report: Report) -> str:
     parts = [f"# safe-reinit: {report.outcome}", "", *_facts(report)]
     for job in report.jobs:
         parts += ["", *_job(job)]
+    if left := [*_safety(report), *remains(report)]:
+        parts += ["", "## What is left of the old data", "", *(f"- {_cell(text)}" for text in left)]
     parts += _table("Findings", ("level", "check", "subject", "what", "fix"), (
         (found.level, found.check, found.subject, found.message, found.fix) for found in report.findings
     ))  # fmt: skip
@@ -36,6 +38,11 @@ def to_markdown(report: Report) -> str:
     if report.next:
         parts += ["", "## Next", "", *(f"    {command}" for command in report.next)]
     return "\n".join(parts) + "\n"
+
+
+def _safety(report: Report) -> Iterable[str]:
+    for disk in (disk for job in report.jobs for disk in job.disks if disk.safety_snapshot):
+        yield f"{disk.disk_id}: its safety snapshot is {disk.safety_snapshot}"
 
 
 def _facts(report: Report) -> Iterable[str]:

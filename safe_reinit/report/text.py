@@ -10,6 +10,7 @@ from ..model import Becomes, DiskReport, Finding, JobReport, Plan, PlannedDisk, 
 from ..model.codec import printable
 from ..plan import downtime, steps, unforeseen
 
+NO_ERASURE = "ReInitDisk is no certified erasure, and snapshots of the disk keep the old data."
 _STYLE = {"block": "bold red", "risk": "yellow", "info": "dim"}
 _OUTCOME = {"done": "bold green", "planned": "bold green"}
 
@@ -58,7 +59,7 @@ def plan_lines(plan: Plan) -> Iterator[Line]:
     yield Line()
     yield Line(f"  Nobody can foresee: {'; '.join(unforeseen(plan))}.", "dim")
     if not plan.options.undo:
-        yield Line("  ReInitDisk is no certified erasure, and snapshots of the disk keep the old data.", "dim")
+        yield Line(f"  {NO_ERASURE}", "dim")
 
 
 def _job_lines(job: PlannedJob, plan: Plan) -> Iterator[Line]:
@@ -112,15 +113,15 @@ def _finding_lines(found: Finding, *, accepted: bool) -> Iterator[Line]:
     level = "risk, accepted" if accepted and found.level == "risk" else found.level
     yield Line(f"  {level}: {found.check}: {found.subject}: {printable(found.message)}", _STYLE[found.level])
     if found.level != "info" and not (accepted and found.level == "risk"):
-        how = f" Or accept the risk by name: --accept {found.check}." if found.level == "risk" else ""
-        yield Line(f"      fix: {printable(found.fix)}{how}")
+        yield Line(f"      fix: {printable(found.fix)}")
 
 
 def report_lines(report: Report) -> Iterator[Line]:
     """Show what a run came to."""
-    verb = "rolled back" if any(call.action == "ResetDisk" for call in report.calls) else "reinitialised"
+    verb = "rolled back" if _is_undo(report) else "reinitialised"
     for job in report.jobs:
         yield from _job_report(job, verb)
+    yield from (Line(f"  {text}") for text in remains(report))
     if report.run_id:
         took = duration((report.ended_at - report.started_at).total_seconds())
         yield Line(
@@ -130,6 +131,21 @@ def report_lines(report: Report) -> Iterator[Line]:
         yield Line(f"{report.outcome} (exit code {report.exit_code})", _outcome_style(report))
     for command in report.next:
         yield Line(f"next: {command}")
+
+
+def remains(report: Report) -> Iterator[str]:
+    """Say of disks that were wiped, or may have been, what a wipe does not take away, and in which snapshots it is."""
+    touched = {disk.disk_id for job in report.jobs for disk in job.disks if disk.data != "intact"}
+    if not touched or _is_undo(report):
+        return
+    for found in report.findings:
+        if found.check == "kept-snapshots" and found.subject in touched:
+            yield f"{found.subject}: {found.message}"
+    yield NO_ERASURE
+
+
+def _is_undo(report: Report) -> bool:
+    return any(call.action == "ResetDisk" for call in report.calls)
 
 
 def _job_report(job: JobReport, verb: str) -> Iterator[Line]:
