@@ -15,6 +15,7 @@ from tests.simulator.support import Simulate, call, sdk
 
 REGION = "cn-hangzhou"
 OUTCOMES = {
+    "auto-snapshot-due": "",
     "category-unknown": "",
     "category-unsupported": "DiskCategory.OperationNotSupported",
     "could-not-look": "",
@@ -23,8 +24,10 @@ OUTCOMES = {
     "disk-multi-attached": "InvalidOperation.MultiAttachDisk",
     "disk-not-in-use": "IncorrectDiskStatus",
     "disk-on-other-instance": "",
+    "encryption-key-unusable": "InvalidParameter.KMSKeyId.CMKNotEnabled",
     "image-not-io-optimized": "DependencyViolation.IoOptimize",
     "in-kubernetes": "IncorrectInstanceStatus",
+    "in-replication-pair": "IncorrectDiskStatus",
     "in-scaling-group": "IncorrectInstanceStatus",
     "instance-expired": "InstanceExpiredOrInArrears",
     "instance-hibernated": "HibernationConfigured.InstanceOperationForbidden",
@@ -39,8 +42,10 @@ OUTCOMES = {
     "never-started": "IncorrectInstanceStatus",
     "not-allowed-to-start": "IncorrectInstanceStatus",
     "not-allowed-to-stop": "IncorrectInstanceStatus",
+    "not-looked-at": "",
     "option-for-system-disk-only": "",
     "password-malformed": "",
+    "scheduled-maintenance": "IncorrectInstanceStatus",
     "security-not-public-image": "",
     "snapshot-in-progress": "IncorrectInstanceStatus",
     "source-image-deleted": "InvalidImageId.NotFound",
@@ -82,9 +87,11 @@ def test_each_problem_shows_alone(sim: Simulator) -> None:
         "category": {"category-unsupported", "category-unknown"},
         "multi_attach": {"disk-multi-attached"},
         "disk_charge_type": {"disk-expired"},
+        "auto_snapshot_policy_id": {"auto-snapshot-due"},
+        "kmskey_id": {"encryption-key-unusable"},
     }
     for field, problems in odd.items():
-        usual = ["In_use", "PostPaid", "Disabled", "cloud_essd"]
+        usual = ["In_use", "PostPaid", "Disabled", "cloud_essd", ""]
         found = {disk.disk_id[6:] for disk in disks if getattr(disk, field) not in usual}
         assert found == problems, field
     locked = [disk.disk_id for disk in disks if disk.operation_locks.operation_lock]
@@ -105,6 +112,7 @@ def test_instances_of_the_default_world(simulate: Simulate) -> None:
         "i-sim-instance-running",
         "i-sim-not-allowed-to-start",
         "i-sim-not-allowed-to-stop",
+        "i-sim-scheduled-maintenance",
         "i-sim-snapshot-in-progress",
     }
     assert [name for name, row in instances.items() if row["status"] == "Pending"] == ["i-sim-instance-in-transition"]
