@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from . import codes, record, retry
+from . import codes, others, record, retry
 from .checks import judge
 from .clock import Clock
 from .cloud import Accepted, Cloud, CloudError, NotSent, Refused
@@ -124,7 +124,8 @@ class Act:
         at, when = self.clock.time(), self.clock.now()  # before the looks: what they show is at least as new
         disk_ids = [disk.disk_id for disk in job.disks]
         options = replace(self.plan.options, run_id=self.run_id)
-        facts = observe(self.cloud, self.clock, self.plan.region, disk_ids, options)
+        also = others.again(self.plan.findings, begun=keeper.record.touched)
+        facts = observe(self.cloud, self.clock, self.plan.region, disk_ids, options, also=also)
         ahead = {wipe.disk_id for wipe in keeper.record.disks if wipe.state == "todo"}
         untouched = [each for each in facts.disks if each.disk_id in ahead]
         if facts.caller.account != self.plan.account:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from ..model import DiskFacts, Finding
 from . import (
+    auto_snapshot_due,
     category_unknown,
     category_unsupported,
     clock_off,
@@ -20,8 +21,10 @@ from . import (
     disk_not_found,
     disk_not_in_use,
     disk_on_other_instance,
+    encryption_key_unusable,
     image_not_io_optimized,
     in_kubernetes,
+    in_replication_pair,
     in_scaling_group,
     instance_expired,
     instance_hibernated,
@@ -37,10 +40,12 @@ from . import (
     never_started,
     not_allowed_to_start,
     not_allowed_to_stop,
+    not_looked_at,
     option_for_system_disk_only,
     password_malformed,
     reset_refused,
     safety_snapshot_gone,
+    scheduled_maintenance,
     security_not_public_image,
     snapshot_in_progress,
     source_image_deleted,
@@ -54,6 +59,7 @@ from .check import Check
 CHECKS: tuple[Check, ...] = (
     # whether the judgement can be relied on at all
     could_not_look.CHECK,
+    not_looked_at.CHECK,
     clock_off.CHECK,
     # the disk
     disk_not_found.CHECK,
@@ -64,6 +70,8 @@ CHECKS: tuple[Check, ...] = (
     category_unknown.CHECK,
     disk_locked.CHECK,
     disk_expired.CHECK,
+    encryption_key_unusable.CHECK,
+    in_replication_pair.CHECK,
     # its instance
     instance_not_seen.CHECK,
     instance_in_transition.CHECK,
@@ -82,6 +90,7 @@ CHECKS: tuple[Check, ...] = (
     snapshot_in_progress.CHECK,
     local_snapshot.CHECK,
     instant_access_snapshot.CHECK,
+    auto_snapshot_due.CHECK,
     # the options
     option_for_system_disk_only.CHECK,
     key_pair_on_windows.CHECK,
@@ -96,6 +105,7 @@ CHECKS: tuple[Check, ...] = (
     in_scaling_group.CHECK,
     in_kubernetes.CHECK,
     tagged_by_other_run.CHECK,
+    scheduled_maintenance.CHECK,
     not_allowed_to_stop.CHECK,
     not_allowed_to_start.CHECK,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from ..model import Disk, DiskFacts, Finding, Level
+from ..model import Disk, DiskFacts, Finding, Level, Unseen
+from ..model.others import REQUIRABLE
 
 _LOCK_CODES = {"security": "InstanceLockedForSecurity", "financial": "InstanceExpiredOrInArrears"}
 _LOCK_FIXES = {
@@ -35,6 +36,11 @@ def moment(when: datetime) -> str:
     return f"{when:%Y-%m-%dT%H:%M:%SZ}"
 
 
+def overwriting(facts: DiskFacts) -> str:
+    """Name the call that the plan is about: an undo rolls the disk back (ResetDisk)."""
+    return "ResetDisk" if facts.options.undo else "ReInitDisk"
+
+
 def is_system(disk: Disk) -> bool:
     """Tell whether it is a system disk; every other word counts as a data disk."""
     return disk.type.lower() == "system"
@@ -44,6 +50,11 @@ def on_windows(facts: DiskFacts) -> bool:
     """Tell whether the instance runs Windows: its own OSType, else that of the image of the disk."""
     shown = facts.instance.os_type if facts.instance else ""
     return (shown or (facts.image.os_type if facts.image else "")).lower() == "windows"
+
+
+def required(facts: DiskFacts, unseen: Unseen) -> bool:
+    """Tell whether the configuration requires this look at another product."""
+    return unseen.action in {REQUIRABLE.get(name) for name in facts.options.require_looks}
 
 
 def locked(check: str, thing: str, subject: str, locks: Iterable[str]) -> Iterator[Finding]:
