@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from . import codes, record, retry
+from . import codes, others, record, retry
 from .clock import Clock
 from .cloud import Accepted, Cloud, CloudError, NotSent, Refused, Unanswered
 from .decide import decide
@@ -129,7 +129,8 @@ class Act:
         at, when = self.clock.time(), self.clock.now()  # before the looks: what they show is at least as new
         disk_ids = [disk.disk_id for errand in errands for disk in errand.entry.job.disks]
         options = replace(self.plan.options, run_id=self.run_id)
-        facts = observe(self.cloud, self.clock, self.plan.region, disk_ids, options)
+        also = others.again(self.plan.findings, begun=any(errand.entry.record.touched for errand in errands))
+        facts = observe(self.cloud, self.clock, self.plan.region, disk_ids, options, also=also)
         by_disk = {each.disk_id: each for each in facts.disks}
         other_account = (
             (f"account: {self.plan.account} -> {facts.caller.account}",)

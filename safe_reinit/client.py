@@ -18,7 +18,7 @@ from .config import Config, resolve
 from .errors import RunRefused, UsageError
 from .failing import error_of, refusal_of
 from .interrupt import Interrupt
-from .look import observe, require
+from .look import observe
 from .model import Call, Event, Facts, Limits, Options, Plan, Report, Secret
 from .plan import make_plan
 
@@ -139,6 +139,7 @@ class Client:
             security_enhancement=security_enhancement or get["security_enhancement"] or "",
             owner=self._owner,
             accept=wanted.accepted(accept),
+            require_looks=tuple(get["require_looks"]),
         )
         return self._plan(wanted.disk_ids(disk_ids), options, reason or get["reason"], on_call)
 
@@ -174,6 +175,7 @@ class Client:
             snapshot_retention_days=get["snapshot_retention"],
             lock_tag=get["lock_tag"],
             accept=wanted.accepted(accept),
+            require_looks=tuple(get["require_looks"]),
             undo=run_id,
             restore=wanted.to_restore(stored),
         )
@@ -189,7 +191,6 @@ class Client:
         self, disk_ids: Sequence[str], options: Options, reason: str | None, on_call: Callable[[Call], None] | None
     ) -> Plan:
         """Look at the disks and judge them."""
-        get = self._settings
         began = self._clock.now()
         calls: list[Call] = []
         told = _safely(on_call)
@@ -206,7 +207,6 @@ class Client:
                 begun = report.started(began, self.region, reason)
                 refused.report = report.of_error(begun, self._clock.now(), refused, calls)
                 raise refused from None
-        facts = require(facts, get["require_looks"])
         plan = make_plan(facts, options, self._limits(), reason, secrets.token_hex(8))
         with self._lock:
             self._planned[plan.plan_id] = (calls, facts)

@@ -17,7 +17,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
-from .model import Call, Caller, Disk, Image, Instance, Options, Snapshot, SnapshotLink
+from .model import (
+    Call,
+    Caller,
+    Disk,
+    Image,
+    Instance,
+    Key,
+    Options,
+    ReplicaPair,
+    ScalingMember,
+    Snapshot,
+    SnapshotLink,
+    SnapshotPolicy,
+    SystemEvent,
+)
 
 Shown = TypeVar("Shown", covariant=True)
 
@@ -143,6 +157,21 @@ class Cloud(Protocol):
 
     def key_pairs(self, name: str) -> Look[str]:
         """Tell which key pairs have this name (DescribeKeyPairs)."""
+
+    def scaling_members(self, instance_ids: Sequence[str]) -> Look[ScalingMember]:
+        """Show which of these instances are in a scaling group (Auto Scaling, DescribeScalingInstances)."""
+
+    def key(self, key_id: str) -> Look[Key]:
+        """Show the state of a key, also that KMS does not know it (KMS, DescribeKey)."""
+
+    def replica_pairs(self) -> Look[ReplicaPair]:
+        """Show all replication pairs of which a disk is in this region (EBS, DescribeDiskReplicaPairs)."""
+
+    def system_events(self, instance_ids: Sequence[str]) -> Look[SystemEvent]:
+        """Show what is planned for, or being done to, these instances (DescribeInstanceHistoryEvents)."""
+
+    def snapshot_policy(self, policy_id: str) -> Look[SnapshotPolicy]:
+        """Show an automatic snapshot policy (DescribeAutoSnapshotPolicyEx)."""
 
     def may(self, action: str, ids: Sequence[str]) -> str:
         """Ask a Describe call with DryRun: the code of the answer, ``DryRunOperation`` where it is allowed."""

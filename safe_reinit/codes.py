@@ -40,7 +40,6 @@ _IMAGE_GONE = (
     "Ask the owner to share the image again, or replace the system disk from another image (ReplaceSystemDisk)."
 )
 _KMS = "Enable the key, or mend the grant, in the KMS console; then look again with --dry-run."
-_KMS_UNSEEN = "the state of a KMS key is shown by another product, which this version does not ask"
 
 REINIT_DISK: tuple[Code, ...] = (
     Code("MissingParameter", 400, "2017", "The request named no disk.",
@@ -79,7 +78,7 @@ REINIT_DISK: tuple[Code, ...] = (
          ("source-snapshot-deleted",)),
     Code("DiskCreatingSnapshot", 403, "all", "A snapshot of the disk is being created.",
          "Wait until the snapshot is accomplished; the tool waits up to --timeout-snapshot.",
-         ("snapshot-in-progress",),
+         ("snapshot-in-progress", "auto-snapshot-due"),
          unforeseen="an automatic snapshot can begin between the last look and the call"),
     Code("DiskCategory.OperationNotSupported", 400, "2018 to 2025", "Disks of this category cannot be reinitialised.",
          "Wipe it from inside the operating system instead.",
@@ -128,13 +127,14 @@ REINIT_DISK: tuple[Code, ...] = (
          ("disk-multi-attached",)),
     Code("InvalidParameter.KMSKeyId.CMKNotEnabled", 403, "2021 to 2025", "The disk's encryption key is not enabled.",
          _KMS,
-         unforeseen=_KMS_UNSEEN),
+         ("encryption-key-unusable",),
+         unforeseen="KMS shows the state of a key only to credentials with kms:DescribeKey"),
     Code("InvalidParameter.KMSKeyId.KMSUnauthorized", 403, "2020 to 2025", "ECS has no right to use the account's KMS.",
          _KMS,
          unforeseen="ECS does not show its own rights to KMS"),
     Code("InvalidParameter.KMSKeyId.CMKUnauthorized", 403, "2025", "The disk's encryption key lacks its ECS tag.",
          _KMS,
-         unforeseen=_KMS_UNSEEN),
+         unforeseen="the tags of a key are not looked at"),
     Code("HibernationConfigured.InstanceOperationForbidden", 403, "2025", "The instance is configured for hibernation.",
          "It cannot be reinitialised in this state; see the ECS documentation on hibernation.",
          ("instance-hibernated",)),

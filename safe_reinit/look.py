@@ -7,12 +7,12 @@ makes the absence a fact, everything else makes it a look that could not be made
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
-from . import codes
+from . import codes, others
 from .clock import Clock
 from .cloud import Cloud, Look, Refused
 from .model import (
@@ -126,8 +126,19 @@ class _Looker:
         }
 
 
-def observe(cloud: Cloud, clock: Clock, region: str, disk_ids: Sequence[str], options: Options) -> Facts:
+def observe(
+    cloud: Cloud,
+    clock: Clock,
+    region: str,
+    disk_ids: Sequence[str],
+    options: Options,
+    *,
+    also: Collection[str] = others.EVERY,
+) -> Facts:
     """Look at everything that a plan for these disks stands on.
+
+    Args:
+        also: the looks at other products that are made, by the words of ``others.EVERY``.
 
     Raises:
         CloudError: a look failed for a reason other than a missing right, also when asked again.
@@ -182,24 +193,8 @@ def observe(cloud: Cloud, clock: Clock, region: str, disk_ids: Sequence[str], op
             clock_skew=skew,
         )
 
-    return Facts(region, caller.shown[0], now, tuple(facts_of(disk_id) for disk_id in disk_ids))
-
-
-_OF_OTHER_PRODUCTS = {
-    "ess": "DescribeScalingInstances",
-    "ebs": "DescribeDiskReplicaPairs",
-    "kms": "DescribeKey",
-    "events": "DescribeInstanceHistoryEvents",
-}
-
-
-def require(facts: Facts, looks: Sequence[str]) -> Facts:
-    """Count looks that the configuration requires and that are not made as looks that could not be made."""
-    missing = tuple(
-        Unseen(_OF_OTHER_PRODUCTS[name], name, f"{name}:{_OF_OTHER_PRODUCTS[name]}", "this version does not ask it")
-        for name in looks
-    )
-    return replace(facts, disks=tuple(replace(each, unseen=(*each.unseen, *missing)) for each in facts.disks))
+    of_ecs = [facts_of(disk_id) for disk_id in disk_ids]
+    return Facts(region, caller.shown[0], now, others.add(cloud, ask, of_ecs, options, also))
 
 
 def tick(cloud: Cloud, clock: Clock, records: Sequence[Record], *, snapshots: bool = False) -> list[Observation]:

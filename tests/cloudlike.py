@@ -26,15 +26,20 @@ from safe_reinit.model import (
     Finish,
     Image,
     Instance,
+    Key,
     Limits,
     Observation,
     Options,
     Plan,
     PlannedDisk,
     PlannedJob,
+    ReplicaPair,
     Report,
+    ScalingMember,
     Send,
     Snapshot,
+    SnapshotPolicy,
+    SystemEvent,
 )
 from safe_reinit.simulator import Simulator
 from tests import values
@@ -501,6 +506,11 @@ class TinyCloud:
         self.machines = {instance.instance_id: instance for instance in instances}
         self.snapshots_by_disk: dict[str, tuple[Snapshot, ...]] = more.get("snapshots", {})
         self.images_by_id: dict[str, Image] = more.get("images", {})
+        self.members: Sequence[ScalingMember] = more.get("members", ())
+        self.keys: dict[str, Key] = {key.key_id: key for key in more.get("keys", ())}
+        self.pairs: Sequence[ReplicaPair] = more.get("pairs", ())
+        self.events: Sequence[SystemEvent] = more.get("events", ())
+        self.policies: dict[str, SnapshotPolicy] = {each.policy_id: each for each in more.get("policies", ())}
         self.failing: dict[str, list[CloudError]] = more.get("failing", {})
         self.probes: dict[str, str] = more.get("probes", {})
         self.asked: list[tuple[str, tuple[str, ...]]] = []
@@ -553,6 +563,29 @@ class TinyCloud:
     def key_pairs(self, name: str) -> Look[str]:
         """See ``Cloud``."""
         return self._look("key_pairs", (name,), (name,))
+
+    def scaling_members(self, instance_ids: Sequence[str]) -> Look[ScalingMember]:
+        """See ``Cloud``."""
+        found = [each for each in self.members if each.instance_id in instance_ids]
+        return self._look("scaling_members", instance_ids, found)
+
+    def key(self, key_id: str) -> Look[Key]:
+        """See ``Cloud``."""
+        return self._look("key", (key_id,), [self.keys.get(key_id, Key(key_id, ""))])
+
+    def replica_pairs(self) -> Look[ReplicaPair]:
+        """See ``Cloud``."""
+        return self._look("replica_pairs", (), self.pairs)
+
+    def system_events(self, instance_ids: Sequence[str]) -> Look[SystemEvent]:
+        """See ``Cloud``."""
+        found = [each for each in self.events if each.instance_id in instance_ids]
+        return self._look("system_events", instance_ids, found)
+
+    def snapshot_policy(self, policy_id: str) -> Look[SnapshotPolicy]:
+        """See ``Cloud``."""
+        found = [self.policies[policy_id]] if policy_id in self.policies else []
+        return self._look("snapshot_policy", (policy_id,), found)
 
     def may(self, action: str, ids: Sequence[str]) -> str:
         """See ``Cloud``."""

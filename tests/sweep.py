@@ -166,6 +166,9 @@ def look_faults() -> list[Case]:
         ("DescribeSnapshots", "D", (1, 3, 5), False),
         ("StopInstance", "I", (1, 2), True),
         ("StartInstance", "I", (1, 2), True),
+        ("DescribeScalingInstances", "I", (1, 2), False),
+        ("DescribeInstanceHistoryEvents", "I", (1, 2), False),
+        ("DescribeDiskReplicaPairs", "", (1, 3, 5), False),
     )
     turn = 0
     for action, subject, counts, dry_run in looks:
@@ -540,7 +543,7 @@ def prepare(case: Case) -> None:
     run.TICK = TICK
     random.seed(case.name)
     if case.timeout is not None:
-        exchange.ACT_TIMEOUT = exchange.LOOK_TIMEOUT = case.timeout
+        exchange.ACT_TIMEOUT = exchange.LOOK_TIMEOUT = exchange.QUICK_TIMEOUT = case.timeout
     switch_off(case.off)
 
 

@@ -12,7 +12,20 @@ PACKAGE = Path(__file__).resolve().parent.parent / "safe_reinit"
 VALUES = {"model", "errors", "codes", "version"}
 OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "pace"}
 DECIDING = {"checks", "plan", "record", "decide", "drift", "rollout"}
-DOING = {"look", "ledger", "act", "gate", "run", "report", "execution", "interrupt", "failing", "wanted", "client"}
+DOING = {
+    "look",
+    "others",
+    "ledger",
+    "act",
+    "gate",
+    "run",
+    "report",
+    "execution",
+    "interrupt",
+    "failing",
+    "wanted",
+    "client",
+}
 DOORS = {"cli", "simulator", "__main__", "__init__"}
 
 MAY_IMPORT = {

@@ -237,10 +237,12 @@ def test_other_disks_of_the_machine_keep_their_data() -> None:
 
 
 def test_a_look_that_is_required_and_not_made_blocks(tmp_path: Path) -> None:
-    """What the configuration requires to be seen, and this version does not look at, refuses the run."""
+    """What the configuration requires to be seen, and cannot be, refuses the run before anything is touched."""
     file = tmp_path / "config.yaml"
     file.write_text("require_looks: [ess, kms]\n", "utf-8")
-    with simulated() as sim:
+    with simulated(world(disk={"encrypted": True, "kms_key": "k-1"})) as sim:
+        for right in ("ess:DescribeScalingInstances", "kms:DescribeKey", "ebs:DescribeDiskReplicaPairs"):
+            sim.do({"deny": {"action": right}})
         caller = safe_reinit.connect(
             region="cn-hangzhou", endpoint=sim.url, credentials=sim.access_key, config=str(file), clock=Clock(60)
         )

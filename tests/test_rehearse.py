@@ -8,7 +8,9 @@ import pytest
 
 import safe_reinit
 from safe_reinit.cli.rehearse import world_of
+from safe_reinit.model import Caller, Facts, Key, ReplicaPair
 from safe_reinit.simulator import Simulator
+from tests import values
 from tests.conftest import KEY, CommandLine, changing
 
 DATA = ("--disk", "d-sim-web1-data", "--stop-instance")
@@ -78,6 +80,11 @@ def test_what_would_be_refused_is_refused_before_any_twin_is_built(
         ["d-sim-no-recent-snapshot"],
         ["d-sim-deletion-protection"],
         ["d-sim-shared-source-image"],
+        ["d-sim-in-scaling-group"],
+        ["d-sim-encryption-key-unusable"],
+        ["d-sim-in-replication-pair"],
+        ["d-sim-scheduled-maintenance"],
+        ["d-sim-auto-snapshot-due"],
     ],
 )
 def test_a_twin_is_judged_as_its_machine_is(simulator: Simulator, disk_ids: list[str]) -> None:
@@ -92,3 +99,65 @@ def test_a_twin_is_judged_as_its_machine_is(simulator: Simulator, disk_ids: list
     assert [(found.check, found.level) for found in planned.findings] == [
         (found.check, found.level) for found in plan.findings
     ]
+
+
+def test_a_twin_has_what_other_products_know() -> None:
+    """Group, key, pair, event and policy are the machine's own, whatever the words they are told in."""
+    world = {
+        "scaling_groups": {"asg-1": {}},
+        "kms_keys": {"k-1": {"state": "PendingDeletion"}},
+        "auto_snapshot_policies": {"sp-1": {"hours": [5], "weekdays": [2], "status": "Expire"}},
+        "instances": {
+            "i-1": {
+                "status": "Stopped",
+                "scaling_group": "asg-1",
+                "lifecycle": "Removing:Wait",
+                "events": {"type": "SystemMaintenance.Redeploy", "not_before": "2030-01-02T03:04:05Z"},
+            }
+        },
+        "disks": {
+            "d-1": {
+                "instance": "i-1", "encrypted": True, "kms_key": "k-1", "auto_snapshot_policy": "sp-1",
+                "replicated": True, "replica_site": "backup",
+            },
+        },
+    }  # fmt: skip
+    with Simulator(world=world, speed=60) as real:
+        known = facts_of(real, ["d-1"])
+    with Simulator(world=world_of(known), speed=60) as twin:
+        copied = facts_of(twin, ["d-1"])
+
+    mine, copy = known.disks[0].others, copied.disks[0].others
+    assert (copy.members, copy.keys, copy.policy) == (mine.members, mine.keys, mine.policy)
+    assert [(pair.source_disk_id, pair.destination_disk_id) for pair in copy.pairs] == [("d-1-replica", "d-1")]
+    assert [(each.type, each.status, each.not_before) for each in copy.events] == [
+        (each.type, each.status, each.not_before) for each in mine.events
+    ]
+
+
+def test_a_twin_is_built_whatever_word_another_product_uses() -> None:
+    """A state that is not known, a key that is gone and a pair that is deleted make a world that is valid."""
+    facts = values.disk_facts(
+        disk=values.a_disk(encrypted=True, kms_key_id="k-1", auto_snapshot_policy_id="sp-1"),
+        snapshots=(),
+        others=values.others(
+            members=(values.a_member(lifecycle_state="Asleep"),),
+            keys=(Key("k-1", ""),),
+            pairs=(ReplicaPair("pair-1", values.DISK_ID, "d-far", "deleted"),),
+            events=(values.an_event(status="Pondering", not_before=None),),
+            policy=values.a_policy(status="Whatever"),
+        ),
+    )
+    caller = Caller("1000000000000001", "arn", "RAMUser")
+    with Simulator(world=world_of(Facts("cn-hangzhou", caller, values.NOW, (facts,))), speed=60) as twin:
+        told = facts_of(twin, [values.DISK_ID]).disks[0].others
+
+    assert [each.lifecycle_state for each in told.members] == ["InService"]
+    assert (told.keys, told.pairs) == ((Key("k-1", ""),), ())
+    assert ([each.status for each in told.events], told.policy) == (["Scheduled"], values.a_policy())
+
+
+def facts_of(simulator: Simulator, disk_ids: list[str]) -> Facts:
+    """Give what is seen of disks in a simulator."""
+    client = safe_reinit.connect(region=simulator.region, endpoint=simulator.url, credentials=simulator.access_key)
+    return client.facts_of(client.plan(disk_ids, stop_instance=True))

@@ -12,7 +12,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from safe_reinit.model import Attachment, Disk, DiskFacts, Image, Instance, Options, Snapshot, Unseen
+from safe_reinit.model import (
+    Attachment,
+    Disk,
+    DiskFacts,
+    Image,
+    Instance,
+    Options,
+    Others,
+    ScalingMember,
+    Snapshot,
+    SnapshotPolicy,
+    SystemEvent,
+    Unseen,
+)
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 LONG_AGO = NOW - timedelta(days=400)
@@ -154,6 +167,26 @@ def options(**changes: Any) -> Options:
 def unseen(action: str, **changes: Any) -> Unseen:
     """Give a look that could not be made for want of a right."""
     return replace(Unseen(action, DISK_ID, f"ecs:{action}", "Forbidden.RAM"), **changes)
+
+
+def others(**changes: Any) -> Others:
+    """Give what other products tell of a healthy disk, which is nothing."""
+    return replace(Others(), **changes)
+
+
+def a_member(**changes: Any) -> ScalingMember:
+    """Give the membership of the instance in a scaling group."""
+    return replace(ScalingMember(INSTANCE_ID, "asg-1", "InService"), **changes)
+
+
+def an_event(**changes: Any) -> SystemEvent:
+    """Give a reboot that ECS plans for the instance."""
+    return replace(SystemEvent("e-1", INSTANCE_ID, "SystemMaintenance.Reboot", "Scheduled", TOMORROW), **changes)
+
+
+def a_policy(**changes: Any) -> SnapshotPolicy:
+    """Give a snapshot policy whose one point in time is not near: 23:00 of Saturdays in UTC+8."""
+    return replace(SnapshotPolicy("sp-1", (23,), (6,), "Normal"), **changes)
 
 
 def disk_facts(**changes: Any) -> DiskFacts:

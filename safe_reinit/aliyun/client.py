@@ -13,8 +13,10 @@ from ..cloud import Accepted, Look, OnCall, Refused, Unanswered
 from ..model import Caller, Disk, Image, Instance, Options, Snapshot, SnapshotLink
 from . import shapes
 from .endpoints import Where
-from .exchange import Answer, Exchange
-from .shapes import Row, UnreadableError
+from .exchange import Answer, Api, Exchange
+from .exchange import readable as _readable
+from .others import OtherLooks
+from .shapes import Row
 
 Shown = TypeVar("Shown")
 
@@ -23,7 +25,7 @@ _ROWS_A_PAGE = 100
 _IMAGE_STATUSES = "Creating,Waiting,Available,UnAvailable,CreateFailed,Deprecated"
 
 
-class Aliyun:
+class Aliyun(OtherLooks):
     """``Cloud`` over the real SDK; see the protocol for what each method means. Safe to use from several threads."""
 
     def __init__(self, where: Where, on_call: OnCall) -> None:
@@ -43,7 +45,7 @@ class Aliyun:
 
     def caller(self) -> Look[Caller]:
         """See ``Cloud``."""
-        answer = self._exchange.other("sts", "2015-04-01", "GetCallerIdentity", "sts.aliyuncs.com", {})
+        answer = self._exchange.other(Api("sts", "2015-04-01", "GetCallerIdentity"), "sts.aliyuncs.com", {})
         with _readable("GetCallerIdentity"):
             row = answer.body
             caller = Caller(row.required("AccountId"), row.required("Arn"), row.text("IdentityType"))
@@ -331,20 +333,6 @@ class Aliyun:
         with _readable(action):
             answer.body.must_have(outer)
             return [shape(row) for row in answer.body.rows(outer, outer.removesuffix("s"))]
-
-
-class _readable:
-    """Within it, a body that is not of the documented shape is a call without an answer."""
-
-    def __init__(self, action: str) -> None:
-        self._action = action
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, UnreadableError):
-            raise Unanswered(self._action) from None
 
 
 def _request(action: str) -> Callable[..., Any]:

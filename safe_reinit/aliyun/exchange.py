@@ -32,6 +32,8 @@ from .shapes import Row, UnreadableError
 _CONNECT_TIMEOUT = 5.0
 LOOK_TIMEOUT = 10.0
 """Real seconds a look may stay unanswered."""
+QUICK_TIMEOUT = 3.0
+"""Real seconds, to connect and to answer, of a look at another product: a plan can do without it."""
 ACT_TIMEOUT = 60.0
 """Real seconds an act may stay unanswered: it is sent once, so it is given time."""
 
@@ -60,6 +62,30 @@ class _Ecs(EcsClient):  # type: ignore[misc] # the SDK has no types
         return {}
 
 
+@dataclass(frozen=True)
+class Api:
+    """An API of a product, told at the endpoint by its version."""
+
+    product: str
+    """As the configuration's ``endpoints`` name it."""
+    version: str
+    action: str
+
+
+class readable:
+    """Within it, a body that is not of the documented shape is a call without an answer."""
+
+    def __init__(self, action: str) -> None:
+        self._action = action
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, UnreadableError):
+            raise Unanswered(self._action) from None
+
+
 class Exchange:
     """Sends requests of all products at one place, and tells of each."""
 
@@ -70,6 +96,13 @@ class Exchange:
         self._credentials = Credentials(profile=where.profile, local_only=where.loopback, fixed=where.access_key)
         self._ecs = _Ecs(self._config(where.of("ecs")))
         self._sessions: dict[str, transport.Session] = {}
+        self._others: dict[str, OpenApiClient] = {}
+
+    @property
+    def ecs_host(self) -> str:
+        """The host that the SDK's own table has for ECS in this region."""
+        host: str = self._ecs._endpoint
+        return host
 
     def ecs(
         self,
@@ -82,7 +115,7 @@ class Exchange:
         attempt: int = 1,
     ) -> Answer:
         """Send an ECS request by the SDK's typed client; see ``_ended`` for what is raised."""
-        endpoint = _endpoint(self._where.of("ecs"), self._ecs._endpoint)
+        endpoint = _endpoint(self._where.of("ecs"), self.ecs_host)
 
         def send() -> dict[str, Any]:
             getattr(self._ecs, f"{method}_with_options")(request, _runtime(changing=changing))
@@ -92,22 +125,29 @@ class Exchange:
         dry_run = bool(getattr(request, "dry_run", None))
         return self._ended(send, endpoint, action, subject, dry_run=dry_run, changing=changing, attempt=attempt)
 
-    def other(self, product: str, version: str, action: str, default: str, query: Mapping[str, str]) -> Answer:
-        """Send a look of another product by the SDK's generic call; see ``_ended`` for what is raised."""
-        endpoint = _endpoint(self._where.of(product), default)
-        client = OpenApiClient(self._config(endpoint))
+    def other(
+        self, api: Api, default: str, query: Mapping[str, str], subject: Sequence[str] = (), *, quick: bool = False
+    ) -> Answer:
+        """Send a look of another product by the SDK's generic call; see ``_ended`` for what is raised.
+
+        Args:
+            default: the host, where the configuration has none for the product.
+            quick: give up early, since the plan can do without the answer.
+
+        """
+        endpoint = _endpoint(self._where.of(api.product), default)
+        client = self._others.setdefault(endpoint.url, OpenApiClient(self._config(endpoint)))
         params = Params(
-            action=action, version=version, protocol=endpoint.scheme.upper(), pathname="/", method="POST",
+            action=api.action, version=api.version, protocol=endpoint.scheme.upper(), pathname="/", method="POST",
             auth_type="AK", style="RPC", req_body_type="formData", body_type="json",
         )  # fmt: skip
 
         def send() -> dict[str, Any]:
-            answer: dict[str, Any] = client.call_api(
-                params, OpenApiRequest(query=dict(query)), _runtime(changing=False)
-            )
+            request = OpenApiRequest(query=dict(query))
+            answer: dict[str, Any] = client.call_api(params, request, _runtime(changing=False, quick=quick))
             return answer
 
-        return self._ended(send, endpoint, action, (), dry_run=False, changing=False, attempt=1)
+        return self._ended(send, endpoint, api.action, subject, dry_run=False, changing=False, attempt=1)
 
     def _config(self, endpoint: Endpoint | None) -> Config:
         return Config(
@@ -185,9 +225,10 @@ def _endpoint(given: Endpoint | None, default: str) -> Endpoint:
     return given or Endpoint("https", default)
 
 
-def _runtime(*, changing: bool) -> RuntimeOptions:
-    read = ACT_TIMEOUT if changing else LOOK_TIMEOUT
-    return RuntimeOptions(connect_timeout=int(_CONNECT_TIMEOUT * 1000), read_timeout=int(read * 1000))
+def _runtime(*, changing: bool, quick: bool = False) -> RuntimeOptions:
+    connect = QUICK_TIMEOUT if quick else _CONNECT_TIMEOUT
+    read = ACT_TIMEOUT if changing else QUICK_TIMEOUT if quick else LOOK_TIMEOUT
+    return RuntimeOptions(connect_timeout=int(connect * 1000), read_timeout=int(read * 1000))
 
 
 def _read(came: Mapping[str, Any]) -> Answer:

@@ -6,11 +6,24 @@ take it for, and then none of it is believed.
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime, timezone
 from typing import Any
 
-from ..model import Attachment, Disk, Image, Instance, Snapshot, SnapshotLink
+from ..model import (
+    Attachment,
+    Disk,
+    Image,
+    Instance,
+    Key,
+    ReplicaPair,
+    ScalingMember,
+    Snapshot,
+    SnapshotLink,
+    SnapshotPolicy,
+    SystemEvent,
+)
 
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):?(\d\d)(?::(\d\d))?Z")
 
@@ -103,6 +116,26 @@ class Row:
     def rows(self, name: str, inner: str) -> tuple[Row, ...]:
         """Read a list of objects."""
         return tuple(Row(item) for item in self.list(name, inner))
+
+    def plain_rows(self, name: str) -> tuple[Row, ...]:
+        """Read a list of objects that is wrapped once and always there, as other products' lists are."""
+        items = self._data.get(name)
+        if not isinstance(items, list):
+            raise UnreadableError
+        return tuple(Row(item) for item in items)
+
+    def numbers(self, name: str, low: int, high: int) -> tuple[int, ...]:
+        """Read a JSON array of whole numbers within these bounds that is sent as a text: ``["0", "12"]``."""
+        try:
+            items = json.loads(self.required(name))
+        except (ValueError, RecursionError):
+            raise UnreadableError from None
+        if not isinstance(items, list) or not items:
+            raise UnreadableError
+        found = tuple(Row({name: item}).number(name) for item in items)
+        if any(number is None or not low <= number <= high for number in found):
+            raise UnreadableError
+        return tuple(number for number in found if number is not None)
 
     def texts(self, name: str, inner: str) -> tuple[str, ...]:
         """Read a list of texts."""
@@ -243,4 +276,52 @@ def image(row: Row) -> Image:
         cloud_init=row.flag("IsSupportCloudinit"),
         login_as_non_root=row.flag("LoginAsNonRootSupported"),
         creation_time=row.time("CreationTime"),
+    )
+
+
+def scaling_member(row: Row) -> ScalingMember:
+    """Read a row of DescribeScalingInstances."""
+    return ScalingMember(
+        instance_id=row.required("InstanceId"),
+        group_id=row.text("ScalingGroupId"),
+        lifecycle_state=row.text("LifecycleState"),
+    )
+
+
+def key(row: Row, key_id: str) -> Key:
+    """Read KeyMetadata of DescribeKey for the key of this id; a disk may name its key by its resource name."""
+    shown = row.required("KeyId")
+    if key_id != shown and not key_id.endswith(f"/{shown}"):
+        raise UnreadableError
+    return Key(key_id, row.required("KeyState"))
+
+
+def replica_pair(row: Row) -> ReplicaPair:
+    """Read a row of DescribeDiskReplicaPairs."""
+    return ReplicaPair(
+        pair_id=row.required("ReplicaPairId"),
+        source_disk_id=row.text("SourceDiskId"),
+        destination_disk_id=row.text("DestinationDiskId"),
+        status=row.text("Status"),
+    )
+
+
+def system_event(row: Row) -> SystemEvent:
+    """Read a row of DescribeInstanceHistoryEvents."""
+    return SystemEvent(
+        event_id=row.text("EventId"),
+        instance_id=row.required("InstanceId"),
+        type=row.row("EventType").required("Name"),
+        status=row.row("EventCycleStatus").required("Name"),
+        not_before=row.time("NotBefore"),
+    )
+
+
+def snapshot_policy(row: Row) -> SnapshotPolicy:
+    """Read a row of DescribeAutoSnapshotPolicyEx."""
+    return SnapshotPolicy(
+        policy_id=row.required("AutoSnapshotPolicyId"),
+        hours=row.numbers("TimePoints", 0, 23),
+        weekdays=row.numbers("RepeatWeekdays", 1, 7),
+        status=row.text("Status"),
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from ..model import DiskFacts, Finding
 from . import (
+    auto_snapshot_due,
     capacity_reservation,
     category_unknown,
     category_unsupported,
@@ -25,10 +26,12 @@ from . import (
     disk_on_other_instance,
     downtime_shared,
     economical_mode,
+    encryption_key_unusable,
     fstab_may_name_disk,
     image_cannot_take_login,
     image_not_io_optimized,
     in_kubernetes,
+    in_replication_pair,
     in_scaling_group,
     instance_expired,
     instance_hibernated,
@@ -48,12 +51,14 @@ from . import (
     no_recent_snapshot,
     not_allowed_to_start,
     not_allowed_to_stop,
+    not_looked_at,
     option_for_system_disk_only,
     password_malformed,
     public_ip,
     release_or_expiry_soon,
     reset_refused,
     safety_snapshot_gone,
+    scheduled_maintenance,
     security_not_public_image,
     shared_source_image,
     snapshot_in_progress,
@@ -70,6 +75,7 @@ from .check import Check
 CHECKS: tuple[Check, ...] = (
     # whether the judgement can be relied on at all
     could_not_look.CHECK,
+    not_looked_at.CHECK,
     clock_off.CHECK,
     # the disk
     disk_not_found.CHECK,
@@ -80,6 +86,8 @@ CHECKS: tuple[Check, ...] = (
     category_unknown.CHECK,
     disk_locked.CHECK,
     disk_expired.CHECK,
+    encryption_key_unusable.CHECK,
+    in_replication_pair.CHECK,
     # its instance
     instance_not_seen.CHECK,
     instance_in_transition.CHECK,
@@ -101,6 +109,7 @@ CHECKS: tuple[Check, ...] = (
     local_snapshot.CHECK,
     instant_access_snapshot.CHECK,
     kept_snapshots.CHECK,
+    auto_snapshot_due.CHECK,
     # the options
     option_for_system_disk_only.CHECK,
     key_pair_on_windows.CHECK,
@@ -130,6 +139,7 @@ CHECKS: tuple[Check, ...] = (
     in_scaling_group.CHECK,
     in_kubernetes.CHECK,
     tagged_by_other_run.CHECK,
+    scheduled_maintenance.CHECK,
     not_allowed_to_stop.CHECK,
     not_allowed_to_start.CHECK,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 
-from ..model import Disk, DiskFacts, Finding, Level, Snapshot
+from ..model import Disk, DiskFacts, Finding, Level, Snapshot, Unseen
+from ..model.others import REQUIRABLE
 
 DAY = 86400
 """A day in seconds."""
@@ -51,6 +52,11 @@ def newest_first(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
     return sorted(snapshots, key=lambda shot: (shot.creation_time or _EVER, shot.snapshot_id), reverse=True)
 
 
+def overwriting(facts: DiskFacts) -> str:
+    """Name the call that the plan is about: an undo rolls the disk back (ResetDisk)."""
+    return "ResetDisk" if facts.options.undo else "ReInitDisk"
+
+
 def is_system(disk: Disk) -> bool:
     """Tell whether it is a system disk; every other word counts as a data disk."""
     return disk.type.lower() == "system"
@@ -60,6 +66,11 @@ def on_windows(facts: DiskFacts) -> bool:
     """Tell whether the instance runs Windows: its own OSType, else that of the image of the disk."""
     shown = facts.instance.os_type if facts.instance else ""
     return (shown or (facts.image.os_type if facts.image else "")).lower() == "windows"
+
+
+def required(facts: DiskFacts, unseen: Unseen) -> bool:
+    """Tell whether the configuration requires this look at another product."""
+    return unseen.action in {REQUIRABLE.get(name) for name in facts.options.require_looks}
 
 
 def locked(check: str, thing: str, subject: str, locks: Iterable[str]) -> Iterator[Finding]:

@@ -2,7 +2,8 @@
 
 What it does
     Tells every Describe call that gave no answer to rely on, and the right that would allow it. DescribeInstances is
-    told by instance-not-seen.
+    told by instance-not-seen. Looks at other products count only where the configuration lists them under
+    require_looks.
 
 Why it stops you
     ECS can answer a Describe call without the right to it with an empty list (ECS API reference, DescribeInstances).
@@ -17,8 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..model import DiskFacts, Finding
-from ._shared import word
+from ..model import DiskFacts, Finding, Unseen
+from ._shared import required, word
 from .check import Check
 
 
@@ -27,16 +28,23 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     for unseen in facts.unseen:
         if unseen.action == "DescribeInstances":
             continue
-        action, subject = word(unseen.action, "A look"), word(unseen.subject, word(facts.disk_id))
-        why = word(unseen.why, "no answer").rstrip(".")
-        yield Finding(
-            CHECK.name,
-            "block",
-            unseen.action,
-            f"{action} showed nothing to rely on for {subject} ({why}), so the wipe cannot be checked.",
-            fix=f"Grant {word(unseen.right, action)} to these credentials, then look again with --dry-run.",
-            fact={"Subject": unseen.subject, "Right": unseen.right, "Why": unseen.why},
-        )
+        yield _finding(facts, unseen, "so the wipe cannot be checked")
+    for unseen in facts.others.unlooked:
+        if required(facts, unseen):
+            yield _finding(facts, unseen, "and the configuration requires it (require_looks)")
+
+
+def _finding(facts: DiskFacts, unseen: Unseen, consequence: str) -> Finding:
+    action, subject = word(unseen.action, "A look"), word(unseen.subject, word(facts.disk_id))
+    why = word(unseen.why, "no answer").rstrip(".")
+    return Finding(
+        CHECK.name,
+        "block",
+        unseen.action,
+        f"{action} showed nothing to rely on for {subject} ({why}), {consequence}.",
+        fix=f"Grant {word(unseen.right, action)} to these credentials, then look again with --dry-run.",
+        fact={"Subject": unseen.subject, "Right": unseen.right, "Why": unseen.why},
+    )
 
 
 CHECK = Check("could-not-look", "block", (), find)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,19 @@ from .. import report
 from ..client import Client, connect
 from ..config import resolve
 from ..errors import Error, RunRefused, UsageError
-from ..model import Disk, Facts, Image, Instance, Plan, Report, Snapshot
+from ..model import (
+    Disk,
+    Facts,
+    Image,
+    Instance,
+    Others,
+    Plan,
+    ReplicaPair,
+    Report,
+    ScalingMember,
+    Snapshot,
+    SystemEvent,
+)
 from ..model.codec import timestamp
 from .output import Output, lines, say
 from .progress import Progress
@@ -81,7 +93,12 @@ def world_of(facts: Facts) -> dict[str, Any]:
         each.source_snapshot.snapshot_id: each.source_snapshot for each in facts.disks if each.source_snapshot
     }
     images = {each.image.image_id: each.image for each in facts.disks if each.image}
+    told = [each.others for each in facts.disks]
+    members = {each.instance_id: each for others in told for each in others.members}
+    events = {each.event_id: each for others in told for each in others.events}.values()
+    pairs = [pair for others in told for pair in others.pairs]
     return {
+        **_others(told),
         "region": facts.region,
         "regions": [facts.region],
         "account": facts.caller.account,
@@ -90,10 +107,61 @@ def world_of(facts: Facts) -> dict[str, Any]:
             | {each.key_pair_name for each in instances.values() if each.key_pair_name}
         ),
         "images": {name: _image(image) for name, image in images.items()},
-        "instances": {name: _instance(instance) for name, instance in instances.items()},
-        "disks": {name: _disk(disk, images, snapshots) for name, disk in disks.items()},
+        "instances": {
+            name: {
+                **_instance(instance),
+                **_member(members.get(name)),
+                "events": [_event(event) for event in events if event.instance_id == name],
+            }
+            for name, instance in instances.items()
+        },
+        "disks": {name: {**_disk(disk, images, snapshots), **_replica(name, pairs)} for name, disk in disks.items()},
         "snapshots": {name: _snapshot(shot, disks) for name, shot in snapshots.items()},
     }
+
+
+_STATES = ("InService", "Pending", "Pending:Wait", "Protected", "Standby", "Stopped", "Removing", "Removing:Wait")
+_PATIENCE = 7 * 86400
+"""Simulated seconds after which the twin's group releases it: how long the real one would take is not known, and a plan
+that runs has its member in Standby, or stopped all along and accepted as that."""
+
+
+def _others(told: Sequence[Others]) -> dict[str, Any]:
+    """Build what other products know, of all disks."""
+    groups = {each.group_id for others in told for each in others.members}
+    keys = {key.key_id: {"state": key.state or "Deleted"} for others in told for key in others.keys}
+    policies = {others.policy.policy_id: others.policy for others in told if others.policy}
+    return {
+        "scaling_groups": {name: {"tags": False, "release_after": _PATIENCE} for name in sorted(groups)},
+        "kms_keys": keys,
+        "auto_snapshot_policies": {
+            name: {
+                "hours": list(policy.hours),
+                "weekdays": list(policy.weekdays),
+                "status": "Expire" if policy.status == "Expire" else "Normal",
+            }
+            for name, policy in policies.items()
+        },
+    }
+
+
+def _member(member: ScalingMember | None) -> dict[str, Any]:
+    if member is None:
+        return {}
+    state = member.lifecycle_state if member.lifecycle_state in _STATES else "InService"
+    return {"scaling_group": member.group_id, "lifecycle": state}
+
+
+def _event(event: SystemEvent) -> dict[str, Any]:
+    status = event.status if event.status in ("Scheduled", "Executing", "Inquiring") else "Scheduled"
+    return _given(type=event.type, status=status, not_before=event.not_before)
+
+
+def _replica(disk_id: str, pairs: Sequence[ReplicaPair]) -> dict[str, Any]:
+    own = [pair for pair in pairs if disk_id in (pair.source_disk_id, pair.destination_disk_id)]
+    if not own or own[0].status == "deleted":
+        return {}
+    return {"replicated": True, "replica_site": "production" if own[0].source_disk_id == disk_id else "backup"}
 
 
 def _instance(instance: Instance) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from .cloud import Caller, Disk, Image, Instance, Snapshot, Unseen
+from .others import Others
 
 Level = Literal["block", "risk", "info"]
 BecomesKind = Literal["empty", "snapshot", "image", "unknown"]
@@ -63,6 +64,8 @@ class Options:
     owner: tuple[tuple[str, str | int], ...] = ()
     """The legacy owner parameters of ReInitDisk, by ECS's names; library only."""
     accept: tuple[str, ...] = ()
+    require_looks: tuple[str, ...] = ()
+    """The looks at other products without which nothing is done: ``ess``, ``ebs``, ``kms``, ``events``."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,8 @@ class DiskFacts:
     """In an undo: the snapshot the disk is rolled back to, where it was found."""
     unseen: tuple[Unseen, ...] = ()
     """The looks that could not be made for this disk."""
+    others: Others = field(default_factory=Others)
+    """What other products, and ECS's plans, tell of it."""
     clock_skew: float | None = None
     """Seconds the local clock is ahead of ECS's; ``None`` where it says nothing (a loopback endpoint)."""
 
@@ -147,6 +152,11 @@ class DiskFacts:
             return False
         owed = self.instance.status == "Stopped" and self.instance.instance_id in self.options.owed_starts
         return self.will_stop or owed
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether the instance is stopped, now or by the plan: what others do to a stopped machine matters then."""
+        return self.will_stop or (self.instance is not None and self.instance.status == "Stopped")
 
     def could_look(self, action: str) -> bool:
         """Tell whether every look by this action was answered for this disk."""

@@ -11,7 +11,7 @@ from safe_reinit.simulator.specs import DiskSpec, InstanceSpec, KeySpec, Moment,
 from safe_reinit.simulator.state import power, scaling, snapshots, wiping
 from safe_reinit.simulator.state.clock import SimulatedClock
 from safe_reinit.simulator.state.cloud import Cloud, Settings
-from safe_reinit.simulator.state.model import Attachment, Disk, Image, Instance, KeyPair, Snapshot
+from safe_reinit.simulator.state.model import Attachment, Disk, Event, Image, Instance, KeyPair, Policy, Snapshot
 from safe_reinit.simulator.state.rights import AccessKey, Denial
 
 _EVER = -math.inf
@@ -27,6 +27,7 @@ def build(world: World, clock: SimulatedClock, rng: random.Random, access_key: t
             key = replace(key, id=access_key[0], secret=access_key[1])
         cloud.keys[key.id] = key
     builder = _Builder(world, cloud, clock.start)
+    builder.keys_and_policies()
     builder.images()
     builder.instances()
     builder.disks()
@@ -69,6 +70,19 @@ class _Builder:
 
     def _at(self, moment: Moment | None) -> float | None:
         return None if moment is None else moment.at(self._start)
+
+    def keys_and_policies(self) -> None:
+        self._cloud.kms_keys.update({key_id: key.state for key_id, key in self._world.kms_keys.items()})
+        for policy_id, spec in self._world.auto_snapshot_policies.items():
+            self._cloud.policies[policy_id] = Policy(
+                id=policy_id,
+                name=spec.name or policy_id,
+                hours=spec.hours,
+                weekdays=spec.weekdays,
+                retention_days=spec.retention_days,
+                status=spec.status,
+                created=self._start - 86400.0,
+            )
 
     def images(self) -> None:
         for name in self._world.key_pairs:
@@ -138,10 +152,24 @@ class _Builder:
             login_as_non_root=spec.login_as_non_root,
             scaling_group=spec.scaling_group,
             lifecycle=spec.lifecycle,
+            events=self._events(instance_id, spec),
             locks=spec.locks,
             tags=self._tags(spec),
             stop_seconds=durations.stop if spec.stop_seconds is None else spec.stop_seconds,
             start_seconds=durations.start if spec.start_seconds is None else spec.start_seconds,
+        )
+
+    def _events(self, instance_id: str, spec: InstanceSpec) -> tuple[Event, ...]:
+        return tuple(
+            Event(
+                id=f"e-{instance_id[2:]}-{number}",
+                instance_id=instance_id,
+                type=event.type,
+                status=event.status,
+                published=self._start - 86400.0,
+                not_before=event.not_before.at(self._start),
+            )
+            for number, event in enumerate(spec.events, start=1)
         )
 
     def _tags(self, spec: InstanceSpec) -> dict[str, str]:
@@ -186,14 +214,18 @@ class _Builder:
             auto_snapshot_policy_id=spec.auto_snapshot_policy,
             encrypted=spec.encrypted,
             kms_key_id=spec.kms_key,
-            kms_refusal=spec.kms,
+            kms_refusal=spec.kms or self._kms_refusal(spec),
             never_used=spec.never_used,
             faulty=spec.faulty,
             replicated=spec.replicated,
+            replica_site=spec.replica_site,
             locks=spec.locks,
             tags=dict(spec.tags),
             wipe_seconds=self._world.durations.wipe if spec.wipe_seconds is None else spec.wipe_seconds,
         )
+
+    def _kms_refusal(self, spec: DiskSpec) -> str:
+        return "" if self._cloud.kms_keys.get(spec.kms_key, "Enabled") == "Enabled" else "CMKNotEnabled"
 
     def _content(self, spec: DiskSpec, attachments: tuple[Attachment, ...]) -> str:
         """Say what a disk holds: data if a guest has run on it, which is so unless its instance never started."""

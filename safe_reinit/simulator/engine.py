@@ -113,7 +113,7 @@ class Engine:
             raise Refusal("Throttling.User")
 
     def _failure(self, asked: Asked, refusal: Refusal, request_id: str) -> Reply:
-        return answers.failure(asked, refusal, request_id, f"ecs.{self.cloud.settings.region}.aliyuncs.com")
+        return answers.failure(asked, refusal, request_id, f"{asked.product}.{self.cloud.settings.region}.aliyuncs.com")
 
     def _done(self, asked: Asked, reply: Reply, code: str, request_id: str, fault: Fault | None) -> tuple[Reply, Call]:
         call = Call(

@@ -46,6 +46,8 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         403,
         "User not authorized to operate on the specified resource, or this API doesn't support RAM.",
     ),
+    "Forbidden.NoPermission": (403, "This operation is forbidden by permission system."),  # KMS
+    "Forbidden.KeyNotFound": (404, "The specified Key is not found."),  # KMS
     "DryRunOperation": (400, "Request validation has been passed with DryRun flag set."),  # status: choice
     "DRYRUN.SUCCESS": (400, "The dry run request succeeded."),  # text: choice
     # Describe calls.

@@ -51,6 +51,10 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _one(value: object) -> object:
+    return [value] if isinstance(value, dict) else value
+
+
 MOMENT_SCHEMA = {"type": "string", "description": "RFC 3339, or relative to the start: -2h, +15m, -30d"}
 _IDS_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
@@ -60,6 +64,9 @@ Ids = Annotated[tuple[str, ...], BeforeValidator(_listed), WithJsonSchema(_IDS_S
 Calls = Annotated[int, Field(ge=1)]
 Mode = Literal["KeepCharging", "StopCharging"]
 Stock = Literal["enough", "none"]
+Lifecycle = Literal[
+    "InService", "Pending", "Pending:Wait", "Protected", "Standby", "Stopped", "Removing", "Removing:Wait"
+]
 
 
 class Spec(BaseModel):
@@ -134,6 +141,34 @@ class ImageSpec(Spec):
     tags: dict[str, str] = {}
 
 
+class EventSpec(Spec):
+    """A system event of an instance."""
+
+    type: str = "SystemMaintenance.Reboot"
+    status: Literal["Scheduled", "Avoided", "Executing", "Executed", "Canceled", "Failed", "Inquiring"] = "Scheduled"
+    not_before: When = Moment(3600.0, relative=True)
+    """When it is planned to happen."""
+
+
+class PolicySpec(Spec):
+    """An automatic snapshot policy. It is shown; snapshots begin by `schedule`."""
+
+    name: str = ""
+    hours: tuple[Annotated[int, Field(ge=0, le=23)], ...] = (3,)
+    """TimePoints: hours of the day in UTC+8."""
+    weekdays: tuple[Annotated[int, Field(ge=1, le=7)], ...] = (1, 2, 3, 4, 5, 6, 7)
+    """RepeatWeekdays: 1 is Monday, in UTC+8."""
+    retention_days: int = -1
+    status: Literal["Normal", "Expire"] = "Normal"
+
+
+class KmsKeySpec(Spec):
+    """A key of KMS."""
+
+    state: str = "Enabled"
+    """KeyState; with another than Enabled its disks answer CMKNotEnabled. `Deleted`: KMS does not know it."""
+
+
 class InstanceSpec(Spec):
     """An instance. It has been started once unless `never_started`; image and system follow its system disk."""
 
@@ -167,8 +202,10 @@ class InstanceSpec(Spec):
     login_as_non_root: bool = False
     """Made to log in as ecs-user, which its image and region must support when the system disk is wiped."""
     scaling_group: str = ""
-    lifecycle: Literal["InService", "Standby", "Protected"] = "InService"
+    lifecycle: Lifecycle = "InService"
     """Its state in the scaling group, which leaves Standby and Protected alone."""
+    events: Annotated[tuple[EventSpec, ...], BeforeValidator(_one)] = ()
+    """System events: they are shown, and happen only if the schedule has them happen."""
     locks: Ids = ()
     tags: dict[str, str] = {}
     stop_seconds: Seconds | None = None
@@ -197,16 +234,22 @@ class DiskSpec(Spec):
     delete_with_instance: bool | None = None
     """Default: true for a system disk, false for a data disk."""
     auto_snapshot_policy: str = ""
+    """The id of one of `auto_snapshot_policies`; ECS shows no policy for another one."""
     encrypted: bool = False
     kms_key: str = ""
     kms: Literal["", "CMKNotEnabled", "KMSUnauthorized", "CMKUnauthorized"] = ""
-    """What is wrong with its key: ReInitDisk, CreateSnapshot, and stop and start of its instance are refused so."""
+    """What is wrong with its key: ReInitDisk, CreateSnapshot, and stop and start of its instance are refused so.
+
+    It follows the state of the key where that is in `kms_keys`.
+    """
     never_used: bool = False
     """CreateSnapshot tells it; so does ReInitDisk in the edition of 2017."""
     faulty: bool = False
     """Its storage does not work: ReInitDisk answers InternalError, stop and start DiskError."""
     replicated: bool = False
     """In an asynchronous replication pair: cannot be wiped."""
+    replica_site: Literal["production", "backup"] = "production"
+    """Of a disk in a pair: whether it is the one that is replicated (production) or its replica."""
     locks: Ids = ()
     tags: dict[str, str] = {}
     content: str | None = None
@@ -281,6 +324,9 @@ class World(AccountSpec):
     keys: Annotated[tuple[KeySpec, ...], Field(min_length=1)] = (KeySpec(id="testid", secret="testsecret"),)  # noqa: S106
     key_pairs: Ids = ()
     scaling_groups: dict[str, Annotated[GroupSpec, BeforeValidator(empty)]] = {}
+    kms_keys: dict[str, Annotated[KmsKeySpec, BeforeValidator(empty)]] = {}
+    """The key of a disk need not be named here: it is Enabled, or Disabled where the disk says CMKNotEnabled."""
+    auto_snapshot_policies: dict[str, Annotated[PolicySpec, BeforeValidator(empty)]] = {}
     images: dict[str, Annotated[ImageSpec, BeforeValidator(empty)]] = {}
     instances: dict[str, Annotated[InstanceSpec, BeforeValidator(empty)]] = {}
     disks: dict[str, Annotated[DiskSpec, BeforeValidator(empty)]] = {}

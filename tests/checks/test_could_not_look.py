@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from safe_reinit.checks.could_not_look import CHECK
 from tests.checks.tools import assert_finds, assert_silent
-from tests.values import DISK_ID, disk_facts, unseen
+from tests.values import DISK_ID, disk_facts, options, others, unseen
 
 
 def test_everything_was_seen() -> None:
@@ -51,3 +53,30 @@ def test_a_reason_that_is_a_sentence_does_not_end_the_message() -> None:
     found = assert_finds(CHECK, facts, "block", "DescribeImages")
 
     assert "(No readable answer came)" in found.message
+
+
+@pytest.mark.parametrize("required", [(), ("ebs", "kms", "events")])
+def test_a_look_at_another_product_that_nobody_requires(required: tuple[str, ...]) -> None:
+    """It is left to not-looked-at."""
+    missing = others(unlooked=(unseen("DescribeScalingInstances"), unseen("DescribeAutoSnapshotPolicyEx")))
+
+    assert_silent(CHECK, disk_facts(others=missing, options=options(require_looks=required)))
+
+
+@pytest.mark.parametrize(
+    ("word", "action"),
+    [
+        ("ess", "DescribeScalingInstances"),
+        ("ebs", "DescribeDiskReplicaPairs"),
+        ("kms", "DescribeKey"),
+        ("events", "DescribeInstanceHistoryEvents"),
+    ],
+)
+def test_a_look_that_the_configuration_requires_stops(word: str, action: str) -> None:
+    """The word of the configuration stands for the call, which is the subject."""
+    missing = others(unlooked=(unseen(action, right=f"x:{action}"),))
+    facts = disk_facts(others=missing, options=options(require_looks=(word,)))
+    found = assert_finds(CHECK, facts, "block", action)
+
+    assert f"x:{action}" in found.fix
+    assert "require_looks" in found.message

@@ -8,7 +8,17 @@ import pytest
 
 from safe_reinit.checks.in_scaling_group import CHECK
 from tests.checks.tools import assert_finds, assert_silent
-from tests.values import INSTANCE_ID, a_disk, an_instance, disk_facts, options, stopping_facts
+from tests.values import (
+    INSTANCE_ID,
+    a_disk,
+    a_member,
+    an_instance,
+    disk_facts,
+    options,
+    others,
+    stopping_facts,
+    unseen,
+)
 
 MEMBER = (("env", "prod"), ("acs:autoscaling:scalingGroupId", "asg-1"))
 
@@ -63,3 +73,61 @@ def test_a_member_that_is_stopped_already_is_a_risk(stop_instance: bool) -> None
 
     assert "once it is stopped" not in found.message
     assert "Standby" in found.fix
+
+
+@pytest.mark.parametrize(
+    "state", ["InService", "Pending", "Pending:Wait", "Stopped", "Removing", "Removing:Wait", "", "standby", "Asleep"]
+)
+def test_a_member_that_auto_scaling_shows_stops(state: str) -> None:
+    """Without a tag, and in every state in which its life is managed or that is not known, a member stops."""
+    facts = stopping_facts(others=others(members=(a_member(lifecycle_state=state),)))
+    found = assert_finds(CHECK, facts, "block", INSTANCE_ID)
+
+    assert "asg-1" in found.message
+    assert "Standby" in found.fix
+    assert "--accept" not in found.fix
+    assert found.fact["LifecycleState"] == state
+
+
+def test_a_member_that_is_shown_stopped_already_is_a_risk() -> None:
+    """Its standstill is not of our making, and it may be accepted by name."""
+    found = assert_finds(CHECK, disk_facts(others=others(members=(a_member(),))), "risk", INSTANCE_ID)
+
+    assert "Stopped in scaling group asg-1" in found.message
+
+
+@pytest.mark.parametrize("state", ["Standby", "Protected"])
+@pytest.mark.parametrize("facts", [disk_facts, stopping_facts])
+@pytest.mark.parametrize("tags", [(), MEMBER])
+def test_a_member_that_auto_scaling_leaves_alone_is_only_told(facts: Any, state: str, tags: Any) -> None:
+    """Where Auto Scaling itself says that it does not manage the instance, the tag does not count."""
+    disk = a_disk(tags=tags)
+    found = assert_finds(
+        CHECK, facts(disk=disk, others=others(members=(a_member(lifecycle_state=state),))), "info", INSTANCE_ID
+    )
+
+    assert state in found.message
+
+
+def test_a_member_and_its_tag_are_one_finding() -> None:
+    """What both say is said once, by the surer of the two."""
+    tagged = a_disk(tags=MEMBER)
+    found = assert_finds(CHECK, stopping_facts(disk=tagged, others=others(members=(a_member(),))), "block", INSTANCE_ID)
+
+    assert "LifecycleState" in found.fact
+
+
+@pytest.mark.parametrize("unlooked", [(), (unseen("DescribeScalingInstances"),)], ids=["omitted", "not asked"])
+def test_the_tag_counts_where_auto_scaling_names_no_group(unlooked: Any) -> None:
+    """An instance that Auto Scaling leaves out or could not be asked about is judged by its tag, as before."""
+    tagged = a_disk(tags=MEMBER)
+    found = assert_finds(CHECK, stopping_facts(disk=tagged, others=others(unlooked=unlooked)), "block", INSTANCE_ID)
+
+    assert "TagKey" in found.fact
+
+
+def test_a_member_that_is_not_stopped() -> None:
+    """Where nothing is stopped nothing is released."""
+    running = an_instance(status="Running")
+
+    assert_silent(CHECK, disk_facts(instance=running, others=others(members=(a_member(),))))

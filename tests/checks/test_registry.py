@@ -18,7 +18,23 @@ from hypothesis import strategies as st
 from safe_reinit import checks, codes
 from safe_reinit.checks import CHECKS, NAMES, by_name, judge, judge_all
 from safe_reinit.checks.check import Check
-from safe_reinit.model import Attachment, Disk, DiskFacts, Image, Instance, Options, Secret, Snapshot, Unseen
+from safe_reinit.model import (
+    Attachment,
+    Disk,
+    DiskFacts,
+    Image,
+    Instance,
+    Key,
+    Options,
+    Others,
+    ReplicaPair,
+    ScalingMember,
+    Secret,
+    Snapshot,
+    SnapshotPolicy,
+    SystemEvent,
+    Unseen,
+)
 from tests.values import (
     DISK_ID,
     INSTANCE_ID,
@@ -218,6 +234,7 @@ named: dict[str, st.SearchStrategy[Any]] = {
     "attachments": st.lists(st.builds(Attachment, ids, ids, times), max_size=3).map(tuple),
 }
 names = dict.fromkeys(("disk_id", "instance_id", "snapshot_id", "image_id", "source_snapshot_id"), ids)
+names |= {"kms_key_id": words("k-1"), "auto_snapshot_policy_id": words("sp-1")}
 
 
 def build(kind: type[Any], status: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
@@ -240,7 +257,28 @@ disks = build(Disk, words("In_use", "Available"))
 instances = build(Instance, words("Running", "Stopped", "Starting"))
 snapshots = build(Snapshot, words("progressing", "accomplished"))
 images = build(Image, words("Available", "Deprecated"))
+members = st.builds(ScalingMember, ids, words("asg-1"), words("InService", "Standby", "Protected"))
+keys = st.builds(Key, words("k-1"), words("Enabled", "Disabled"))
+pairs = st.builds(ReplicaPair, ids, ids, ids, words("normal", "deleted"))
+events = st.builds(
+    SystemEvent,
+    ids,
+    ids,
+    words("SystemMaintenance.Reboot", "InstanceExpiration.Stop"),
+    words("Scheduled", "Executed"),
+    times,
+)
+policies = st.builds(
+    SnapshotPolicy,
+    words("sp-1"),
+    st.lists(st.integers(0, 23), max_size=24).map(tuple),
+    st.lists(st.integers(1, 7), max_size=7).map(tuple),
+    words("Normal", "Expire"),
+)
 actions = words("DescribeDisks", "DescribeInstances", "DescribeSnapshots", "DescribeImages", "DescribeKeyPairs")
+other_actions = words(
+    "DescribeScalingInstances", "DescribeKey", "DescribeDiskReplicaPairs", "DescribeInstanceHistoryEvents"
+)
 answers = words("DryRunOperation", "Forbidden.RAM", "NoPermission", "IncorrectInstanceStatus")
 PASSWORD = "/Geheim\N{SNOWMAN}"
 all_options = st.builds(
@@ -254,6 +292,7 @@ all_options = st.builds(
     key_pair=words("ops"),
     password=st.none() | st.just(Secret(PASSWORD)),
     security_enhancement=words("Active", "Deactive"),
+    require_looks=st.lists(st.sampled_from(("ess", "ebs", "kms", "events")), max_size=4).map(tuple),
 )
 all_facts = st.builds(
     DiskFacts,
@@ -272,6 +311,14 @@ all_facts = st.builds(
     unseen=st.lists(
         st.builds(Unseen, actions, ids, words("ecs:DescribeDisks"), words("Forbidden.RAM")), max_size=3
     ).map(tuple),
+    others=st.builds(
+        Others,
+        *(st.lists(each, max_size=2).map(tuple) for each in (members, keys, pairs, events)),
+        st.none() | policies,
+        st.lists(st.builds(Unseen, other_actions, ids, words("kms:DescribeKey"), words("no answer")), max_size=3).map(
+            tuple
+        ),
+    ),
     clock_skew=st.none() | st.floats(),
 )
 

@@ -39,12 +39,16 @@ WORLD: dict[str, Any] = {
     "instances": {
         "i-1": {"key_pair": "ops", "public_ip": "203.0.113.9", "tags": {"env": "lab"}},
         "i-2": {},
-        "i-3": {"status": "Stopped"},
+        "i-3": {"status": "Stopped", "events": {"type": "SystemMaintenance.Reboot"}},
+        "i-4": {"scaling_group": "asg-1"},
     },
+    "scaling_groups": {"asg-1": {}},
+    "auto_snapshot_policies": {"sp-1": {}},
     "disks": {
         "d-1": {"instance": "i-1", "type": "system", "image": "m-1"},
         "d-2": {"instance": "i-2", "snapshot": "s-0", "locks": "security"},
         "d-3": {"instance": "i-3"},
+        "d-4": {"instance": "i-4", "encrypted": True, "kms_key": "k-1", "replicated": True},
     },
     "snapshots": {"s-0": {"disk": "d-0", "released": True}, "s-3": {"disk": "d-3", "instant_access_days": 1}},
 }
@@ -65,8 +69,8 @@ class Speaker:
         """Make one call; the names of parameters are those of the API, lists are lists."""
         raise NotImplementedError
 
-    def who(self) -> dict[str, Any]:
-        """Ask STS who is calling."""
+    def other(self, product: str, version: str, action: str, **params: str) -> dict[str, Any]:
+        """Make one call of another product, by the client's generic way."""
         raise NotImplementedError
 
 
@@ -85,9 +89,11 @@ class Acs(Speaker):
                     request.add_query_param(member, text)
         return self._send(request)
 
-    def who(self) -> dict[str, Any]:
+    def other(self, product: str, version: str, action: str, **params: str) -> dict[str, Any]:
         """Send a request that the SDK has no class for."""
-        request = CommonRequest(version="2015-04-01", action_name="GetCallerIdentity", product="Sts")
+        request = CommonRequest(version=version, action_name=action, product=product)
+        for name, value in params.items():
+            request.add_query_param(name, value)
         return self._send(request)
 
     def _send(self, request: Any) -> dict[str, Any]:
@@ -127,13 +133,14 @@ class Tea(Speaker):
             raise Refused(error.status_code, error.code) from None
         return found
 
-    def who(self) -> dict[str, Any]:
+    def other(self, product: str, version: str, action: str, **params: str) -> dict[str, Any]:  # noqa: ARG002
         """Make the SDK's generic call."""
-        params = Params(
-            action="GetCallerIdentity", version="2015-04-01", protocol="HTTP", pathname="/", method="POST",
+        how = Params(
+            action=action, version=version, protocol="HTTP", pathname="/", method="POST",
             auth_type="AK", style="RPC", req_body_type="formData", body_type="json",
         )  # fmt: skip
-        body: dict[str, Any] = OpenApiClient(self._config).call_api(params, OpenApiRequest(), RuntimeOptions())["body"]
+        came = OpenApiClient(self._config).call_api(how, OpenApiRequest(query=params), RuntimeOptions())
+        body: dict[str, Any] = came["body"]
         return body
 
 
@@ -176,6 +183,16 @@ WALK: list[tuple[str, dict[str, Any], Callable[[dict[str, Any]], bool]]] = [
     ("DescribeSnapshotLinks", HERE, ids("SnapshotLinks", "SnapshotLink", "SourceDiskId", {"d-0", "d-3"})),
     ("DescribeImages", {**HERE, "ImageOwnerAlias": "self"}, ids("Images", "Image", "ImageId", {"m-1"})),
     ("DescribeKeyPairs", HERE, ids("KeyPairs", "KeyPair", "KeyPairName", {"ops"})),
+    (
+        "DescribeInstanceHistoryEvents",
+        {**HERE, "ResourceId": ["i-3"], "InstanceEventCycleStatus": ["Scheduled", "Executing"]},
+        ids("InstanceSystemEventSet", "InstanceSystemEventType", "InstanceId", {"i-3"}),
+    ),
+    (
+        "DescribeAutoSnapshotPolicyEx",
+        {**HERE, "AutoSnapshotPolicyId": "sp-1"},
+        ids("AutoSnapshotPolicies", "AutoSnapshotPolicy", "TimePoints", {'["3"]'}),
+    ),
     ("TagResources", {**TAG, "Tag": [{"Key": "lock", "Value": "me"}]}, fine),
     ("ListTagResources", TAG, ids("TagResources", "TagResource", "TagKey", {"lock"})),
     ("UntagResources", {**TAG, "TagKey": ["lock"]}, fine),
@@ -196,6 +213,20 @@ WALK: list[tuple[str, dict[str, Any], Callable[[dict[str, Any]], bool]]] = [
         "StartInstances",
         {**HERE, "InstanceId": ["i-1", "i-2"]},
         ids("InstanceResponses", "InstanceResponse", "PreviousStatus", {"Stopped"}),
+    ),
+]
+OTHERS: list[tuple[str, str, str, dict[str, str], Callable[[dict[str, Any]], bool]]] = [
+    ("Sts", "2015-04-01", "GetCallerIdentity", {}, lambda b: b["AccountId"] == "1000000000000001"),
+    (
+        *("Ess", "2014-08-28", "DescribeScalingInstances"),
+        {**HERE, "InstanceId.1": "i-4", "InstanceId.2": "i-1"},
+        ids("ScalingInstances", "ScalingInstance", "InstanceId", {"i-4"}),
+    ),
+    ("Kms", "2016-01-20", "DescribeKey", {"KeyId": "k-1"}, lambda b: b["KeyMetadata"]["KeyState"] == "Enabled"),
+    (
+        *("Ebs", "2021-07-30", "DescribeDiskReplicaPairs"),
+        {**HERE, "MaxResults": "500"},
+        lambda b: [pair["SourceDiskId"] for pair in b["ReplicaPairs"]] == ["d-4"],
     ),
 ]
 ERRORS = [
@@ -233,8 +264,9 @@ def test_every_action(simulate: Simulate, speaker: type[Speaker]) -> None:
     for action, params, check in WALK:
         settle(sim)
         assert check(client.ask(action, **params)), action
-    assert client.who()["AccountId"] == "1000000000000001"
-    assert {action for action, _, _ in WALK} | {"GetCallerIdentity"} == set(ACTIONS)
+    for product, version, action, params, check in OTHERS:
+        assert check(client.other(product, version, action, **params)), action
+    assert {action for action, _, _ in WALK} | {action for _, _, action, _, _ in OTHERS} == set(ACTIONS)
     assert sim.state()["disks"]["d-1"]["wipes"]
     assert {row["code"] for row in sim.state()["calls"]} == {""}
 
@@ -295,7 +327,7 @@ def test_libcloud(libcloud: tuple[Simulator, ECSDriver]) -> None:
     assert (node.name, node.state, node.public_ips) == ("1", NodeState.RUNNING, ["203.0.113.9"])
     volumes = {volume.id: volume for volume in driver.list_volumes()}
     assert {key: (v.size, v.state) for key, v in volumes.items()} == dict.fromkeys(
-        ("d-1", "d-2", "d-3"), (40, StorageVolumeState.INUSE)
+        ("d-1", "d-2", "d-3", "d-4"), (40, StorageVolumeState.INUSE)
     )
     assert driver.ex_stop_node(node, ex_force_stop=False)
     driver.connection.request(driver.path, params={"Action": "ReInitDisk", "DiskId": "d-1"})

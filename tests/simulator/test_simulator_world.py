@@ -16,6 +16,7 @@ from tests.simulator.support import Simulate, call, sdk
 REGION = "cn-hangzhou"
 OUTCOMES = {
     "capacity-reservation": "IncorrectInstanceStatus",
+    "auto-snapshot-due": "",
     "category-unknown": "",
     "category-unsupported": "DiskCategory.OperationNotSupported",
     "could-not-look": "",
@@ -30,8 +31,10 @@ OUTCOMES = {
     "economical-mode": "",
     "fstab-may-name-disk": "IncorrectInstanceStatus",
     "image-cannot-take-login": "LoginAsNonRoot.ImageNotSupport",
+    "encryption-key-unusable": "InvalidParameter.KMSKeyId.CMKNotEnabled",
     "image-not-io-optimized": "DependencyViolation.IoOptimize",
     "in-kubernetes": "IncorrectInstanceStatus",
+    "in-replication-pair": "IncorrectDiskStatus",
     "in-scaling-group": "IncorrectInstanceStatus",
     "instance-expired": "InstanceExpiredOrInArrears",
     "instance-hibernated": "HibernationConfigured.InstanceOperationForbidden",
@@ -50,10 +53,12 @@ OUTCOMES = {
     "no-recent-snapshot": "",
     "not-allowed-to-start": "IncorrectInstanceStatus",
     "not-allowed-to-stop": "IncorrectInstanceStatus",
+    "not-looked-at": "",
     "option-for-system-disk-only": "",
     "password-malformed": "",
     "public-ip": "IncorrectInstanceStatus",
     "release-or-expiry-soon": "",
+    "scheduled-maintenance": "IncorrectInstanceStatus",
     "security-not-public-image": "",
     "shared-source-image": "",
     "snapshot-in-progress": "IncorrectInstanceStatus",
@@ -100,9 +105,11 @@ def test_each_problem_shows_alone(sim: Simulator) -> None:
         "category": {"category-unsupported", "category-unknown", "local-disks-on-instance-local"},
         "multi_attach": {"disk-multi-attached"},
         "disk_charge_type": {"disk-expired"},
+        "auto_snapshot_policy_id": {"auto-snapshot-due"},
+        "kmskey_id": {"encryption-key-unusable"},
     }
     for field, problems in odd.items():
-        usual = ["In_use", "PostPaid", "Disabled", "cloud_essd"]
+        usual = ["In_use", "PostPaid", "Disabled", "cloud_essd", ""]
         found = {disk.disk_id[6:] for disk in disks if getattr(disk, field) not in usual}
         assert found == problems, field
     locked = [disk.disk_id for disk in disks if disk.operation_locks.operation_lock]
@@ -130,6 +137,7 @@ def test_instances_of_the_default_world(simulate: Simulate) -> None:
         "i-sim-instance-running",
         "i-sim-not-allowed-to-start",
         "i-sim-not-allowed-to-stop",
+        "i-sim-scheduled-maintenance",
         "i-sim-snapshot-in-progress",
     }
     assert [name for name, row in instances.items() if row["status"] == "Pending"] == ["i-sim-instance-in-transition"]

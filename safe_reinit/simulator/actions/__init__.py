@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from safe_reinit.simulator.actions import disks, images, instances, power, snapshots, tags
+from safe_reinit.simulator.actions import disks, events, images, instances, others, power, snapshots, tags
 from safe_reinit.simulator.actions.context import Action
 from safe_reinit.simulator.errors import Refusal
+from safe_reinit.simulator.wire.request import PRODUCTS
 
 ECS = "2014-05-26"
 STS = "2015-04-01"
+ESS = "2014-08-28"
+KMS = "2016-01-20"
+EBS = "2021-07-30"
 
 ACTIONS: dict[str, tuple[str, Action]] = {
     "DescribeDisks": (ECS, disks.describe_disks),
@@ -31,14 +35,19 @@ ACTIONS: dict[str, tuple[str, Action]] = {
     "TagResources": (ECS, tags.tag_resources),
     "UntagResources": (ECS, tags.untag_resources),
     "ListTagResources": (ECS, tags.list_tag_resources),
+    "DescribeInstanceHistoryEvents": (ECS, events.describe_instance_history_events),
+    "DescribeAutoSnapshotPolicyEx": (ECS, snapshots.describe_auto_snapshot_policy_ex),
     "GetCallerIdentity": (STS, images.get_caller_identity),
+    "DescribeScalingInstances": (ESS, others.describe_scaling_instances),
+    "DescribeKey": (KMS, others.describe_key),
+    "DescribeDiskReplicaPairs": (EBS, others.describe_disk_replica_pairs),
 }
 """Every operation by name, with the API version that tells its product."""
 
 
 def find(action: str, version: str) -> Action:
     """Return the operation, or raise the gateway's refusal of an unknown one."""
-    if version not in (ECS, STS):
+    if version not in PRODUCTS:
         raise Refusal("InvalidVersion")
     known_version, found = ACTIONS.get(action, ("", None))
     if found is None or known_version != version:

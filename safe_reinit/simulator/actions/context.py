@@ -13,6 +13,9 @@ from safe_reinit.simulator.wire.answers import Body
 from safe_reinit.simulator.wire.params import Params
 from safe_reinit.simulator.wire.request import Asked
 
+_DENIED = {"kms": "Forbidden.NoPermission"}
+"""What a product answers without the right to a call, where it is not what ECS answers."""
+
 
 @dataclass(frozen=True)
 class Context:
@@ -34,6 +37,11 @@ class Context:
         """The parameters."""
         return self.asked.params
 
+    @property
+    def right(self) -> str:
+        """The RAM action it takes: `ecs:StopInstance`."""
+        return f"{self.asked.product}:{self.action}"
+
     # Rights. Things of another account are not there for a caller; a denial is an answer of its own.
 
     @property
@@ -43,12 +51,12 @@ class Context:
 
     def sees(self, *resources: str) -> bool:
         """Tell whether a Describe call shows the caller a row with these ids."""
-        return self.at_home and not self.key.denied(f"ecs:{self.action}", resources)
+        return self.at_home and not self.key.denied(self.right, resources)
 
     def require(self, *resources: str) -> None:
         """Refuse a caller without the right to do this to all the resources."""
-        if self.key.denied(f"ecs:{self.action}", resources):
-            raise Refusal("Forbidden.RAM")
+        if self.key.denied(self.right, resources):
+            raise Refusal(_DENIED.get(self.asked.product, "Forbidden.RAM"))
 
     def end_dry_run(self, code: str = "DryRunOperation") -> None:
         """End a dry run that has found nothing to refuse; its success is an error code."""

@@ -1,7 +1,8 @@
-"""DescribeSnapshots, DescribeSnapshotLinks, CreateSnapshot and DeleteSnapshot."""
+"""DescribeSnapshots, DescribeSnapshotLinks, DescribeAutoSnapshotPolicyEx, CreateSnapshot and DeleteSnapshot."""
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from safe_reinit.simulator.actions.listing import Listing, matches, tag_rows, ta
 from safe_reinit.simulator.errors import Refusal, invalid
 from safe_reinit.simulator.state import snapshots as state
 from safe_reinit.simulator.state.clock import second_text
-from safe_reinit.simulator.state.model import Snapshot
+from safe_reinit.simulator.state.model import Policy, Snapshot
 from safe_reinit.simulator.wire.answers import Body
 from safe_reinit.simulator.wire.params import Params
 
@@ -215,3 +216,41 @@ def delete_snapshot(ctx: Context) -> Body:
         state.may_delete(ctx.cloud, snapshot, force=force)
         state.delete(ctx.cloud, snapshot, ctx.now)
     return {}
+
+
+def describe_auto_snapshot_policy_ex(ctx: Context) -> Body:
+    """List automatic snapshot policies; an unknown id is no error, it is not in the list."""
+    here = ctx.in_region()
+    policy_id, name = ctx.params.text("AutoSnapshotPolicyId"), ctx.params.text("AutoSnapshotPolicyName")
+    ctx.require(policy_id)
+    known = ctx.cloud.policies.values() if here else ()
+    return _POLICIES.answer(ctx, [row for row in known if policy_id in ("", row.id) and name in ("", row.name)])
+
+
+def _policy(ctx: Context, row: Policy) -> Body:
+    uses = [disk for disk in ctx.cloud.disks if disk.auto_snapshot_policy_id == row.id and disk.status != "Deleted"]
+    return {
+        "AutoSnapshotPolicyId": row.id,
+        "AutoSnapshotPolicyName": row.name,
+        "RegionId": ctx.cloud.settings.region,
+        "TimePoints": json.dumps([str(hour) for hour in row.hours]),
+        "RepeatWeekdays": json.dumps([str(day) for day in row.weekdays]),
+        "RetentionDays": row.retention_days,
+        "Status": row.status,
+        "Type": "Custom",
+        "DiskNums": len(uses),
+        "VolumeNums": 0,
+        "CreationTime": second_text(row.created),
+        "Tags": {"Tag": []},
+    }
+
+
+_POLICIES = Listing[Policy](
+    outer="AutoSnapshotPolicies",
+    inner="AutoSnapshotPolicy",
+    key=lambda row: row.id,
+    shape=_policy,
+    resources=lambda row: (row.id,),
+    max_results=None,
+    has_dry_run=False,
+)

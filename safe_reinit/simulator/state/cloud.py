@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass, field, replace
 
 from safe_reinit.simulator.state.clock import SimulatedClock
-from safe_reinit.simulator.state.model import Disk, Image, Instance, KeyPair, Snapshot
+from safe_reinit.simulator.state.model import Disk, Image, Instance, KeyPair, Policy, Snapshot
 from safe_reinit.simulator.state.rights import AccessKey
 from safe_reinit.simulator.state.table import Table
 from safe_reinit.simulator.state.timeline import Timeline
@@ -60,6 +60,8 @@ class Cloud:
         self.snapshots: Table[Snapshot] = Table(lag, lambda row: (row.disk_id,))
         self.images: dict[str, Image] = {}
         self.key_pairs: dict[str, KeyPair] = {}
+        self.kms_keys: dict[str, str] = {}
+        self.policies: dict[str, Policy] = {}
         self.keys: dict[str, AccessKey] = {}
         self.snapshot_tokens: dict[str, tuple[str, str]] = {}
         self.timeline = Timeline()

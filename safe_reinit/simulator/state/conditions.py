@@ -32,6 +32,20 @@ def expired(row: Disk | Instance, now: float) -> bool:
     return row.charge_type == "PrePaid" and row.expires is not None and row.expires < now
 
 
+def key_state(cloud: Cloud, key_id: str) -> str:
+    """Return the KeyState of a KMS key, `Deleted` for one that KMS does not know.
+
+    What the disks of the key say goes first: where ECS refuses them as CMKNotEnabled, the key is not Enabled.
+    """
+    known = cloud.kms_keys.get(key_id, "Enabled")
+    uses = [disk for disk in cloud.disks if disk.kms_key_id == key_id and disk.status != "Deleted"]
+    if any(disk.kms_refusal == "CMKNotEnabled" for disk in uses):
+        return "Disabled" if known == "Enabled" else known
+    if uses:
+        return "Enabled"
+    return known if key_id in cloud.kms_keys else "Deleted"
+
+
 def keys_work(disks: Iterable[Disk]) -> None:
     """Refuse if the key of an encrypted disk cannot be used."""
     for disk in disks:

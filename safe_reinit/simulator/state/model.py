@@ -59,6 +59,7 @@ class Disk:
     never_used: bool = False
     faulty: bool = False
     replicated: bool = False
+    replica_site: str = "production"
     locks: tuple[str, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
     wipe_seconds: float = 60.0
@@ -69,6 +70,18 @@ class Disk:
     def instance_id(self) -> str:
         """The instance it is attached to; the first one for a multi-attach disk, empty for none."""
         return self.attachments[0].instance_id if self.attachments else ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A system event of an instance: what ECS plans to do to it, and when."""
+
+    id: str
+    instance_id: str
+    type: str
+    status: str
+    published: float
+    not_before: float
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,7 @@ class Instance:
     login_as_non_root: bool = False
     scaling_group: str = ""
     lifecycle: str = "InService"
+    events: tuple[Event, ...] = ()
     locks: tuple[str, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
     stop_seconds: float = 30.0
@@ -171,6 +185,19 @@ class Image:
     def shared(self) -> bool:
         """Somebody else's private image that this account may use."""
         return self.owner == "others" and not self.public
+
+
+@dataclass(frozen=True)
+class Policy:
+    """An automatic snapshot policy: hours of the day and days of the week (1 is Monday) in UTC+8."""
+
+    id: str
+    name: str
+    hours: tuple[int, ...]
+    weekdays: tuple[int, ...]
+    retention_days: int
+    status: str
+    created: float
 
 
 @dataclass(frozen=True)

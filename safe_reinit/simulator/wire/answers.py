@@ -47,7 +47,7 @@ def failure(asked: Asked, refusal: Refusal, request_id: str, host: str) -> Reply
     """Render a refusal as ECS does since about 2018."""
     body = {"RequestId": request_id, "HostId": host, "Code": refusal.code, "Message": refusal.message}
     if asked.format == "JSON":
-        query = f"q={refusal.code}&product=Ecs&requestId={request_id}"
+        query = f"q={refusal.code}&product={asked.product.capitalize()}&requestId={request_id}"
         body["Recommend"] = f"https://api.aliyun.com/troubleshoot?{query}"
     return replace(_reply(asked, refusal.status, "Error", body), headers=refusal.headers)
 

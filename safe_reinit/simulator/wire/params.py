@@ -10,7 +10,10 @@ from safe_reinit.simulator.errors import Refusal, invalid, missing
 
 _ID_LISTS = ("DiskIds", "InstanceIds", "SnapshotIds", "SnapshotLinkIds")
 _REPEATED_IDS = ("InstanceId", "DiskId", "ResourceId")
-_SINGLE_IDS = ("DiskId", "InstanceId", "SnapshotId", "SnapshotLinkId", "KeyPairName")
+_SINGLE_IDS = (
+    *("DiskId", "InstanceId", "SnapshotId", "SnapshotLinkId", "KeyPairName"),
+    *("KeyId", "AutoSnapshotPolicyId"),
+)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 _PLACE = re.compile(r"[0-9]{1,9}")
 _TAG = re.compile(r"Tag\.([0-9]{1,9})\.(?:Key|Value)")

@@ -16,6 +16,15 @@ from safe_reinit.simulator.wire.params import Params
 
 Format = Literal["JSON", "XML"]
 
+PRODUCTS = {
+    "2014-05-26": "ecs",
+    "2015-04-01": "sts",
+    "2014-08-28": "ess",
+    "2016-01-20": "kms",
+    "2021-07-30": "ebs",
+}
+"""The products by the version of their API, which is what tells at one endpoint whom a request is for."""
+
 _WINDOW = 15 * 60
 """Seconds by which the date of a signature may differ from the real time."""
 
@@ -75,6 +84,11 @@ class Asked:
     version: str
     params: Params
     format: Format = "JSON"
+
+    @property
+    def product(self) -> str:
+        """The product whose API has this version; ECS for one that none has."""
+        return PRODUCTS.get(self.version, "ecs")
 
     @cached_property
     def subjects(self) -> tuple[str, ...]:

@@ -1,0 +1,146 @@
+"""The looks at other products, and at what ECS plans: each over the SDK's generic call, with less time than the others.
+
+API versions, names and limits are those of the public API references: Auto Scaling 2014-08-28 (20 ids and 50 rows a
+call), KMS 2016-01-20, EBS 2021-07-30 (500 rows a page), ECS 2014-05-26 (100 ids a call).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from ..cloud import Look, Refused, Unanswered
+from ..model import Key, ReplicaPair, ScalingMember, SnapshotPolicy, SystemEvent
+from . import shapes
+from .endpoints import Where
+from .exchange import Answer, Api, Exchange, readable
+from .shapes import Row
+
+Shown = TypeVar("Shown")
+
+_MEMBERS = Api("ess", "2014-08-28", "DescribeScalingInstances")
+_KEY = Api("kms", "2016-01-20", "DescribeKey")
+_PAIRS = Api("ebs", "2021-07-30", "DescribeDiskReplicaPairs")
+_EVENTS = Api("ecs", "2014-05-26", "DescribeInstanceHistoryEvents")
+_POLICY = Api("ecs", "2014-05-26", "DescribeAutoSnapshotPolicyEx")
+
+_UNENDED = ("Scheduled", "Executing", "Inquiring")
+_SITES = ("production", "backup")
+"""A list of replication pairs shows one site; a disk can be at either."""
+
+_ESS_CENTRAL = frozenset(
+    {
+        *("cn-qingdao", "cn-beijing", "cn-hangzhou", "cn-shanghai", "cn-shenzhen", "cn-nanjing", "cn-hongkong"),
+        *("ap-southeast-1", "us-east-1", "us-west-1", "cn-hangzhou-finance", "cn-shanghai-finance-1"),
+        *("cn-shenzhen-finance-1", "cn-north-2-gov-1"),
+    }
+)
+"""The regions whose Auto Scaling has no endpoint of its own (Auto Scaling API reference, endpoints)."""
+
+
+class OtherLooks:
+    """Part of ``Cloud`` over the real SDK; see the protocol for what each method means."""
+
+    _where: Where
+    _exchange: Exchange
+
+    def scaling_members(self, instance_ids: Sequence[str]) -> Look[ScalingMember]:
+        """See ``Cloud``."""
+        shown: list[ScalingMember] = []
+        date = None
+        for asked in _parts(instance_ids, 20):
+            answer = self._ask_other(_MEMBERS, {**_numbered("InstanceId", asked), "PageSize": "50"}, asked)
+            found = _rows(answer, _MEMBERS, "ScalingInstances", "ScalingInstance", shapes.scaling_member)
+            shown += _only(found, asked, _MEMBERS, lambda member: member.instance_id)
+            date = answer.date
+        return Look(tuple(shown), date)
+
+    def key(self, key_id: str) -> Look[Key]:
+        """See ``Cloud``."""
+        try:
+            answer = self._ask_other(_KEY, {"KeyId": key_id}, (key_id,))
+        except Refused as refused:
+            if refused.code == "Forbidden.KeyNotFound":
+                return Look((Key(key_id, ""),), None)
+            raise
+        with readable(_KEY.action):
+            answer.body.must_have("KeyMetadata")
+            return Look((shapes.key(answer.body.row("KeyMetadata"), key_id),), answer.date)
+
+    def replica_pairs(self) -> Look[ReplicaPair]:
+        """See ``Cloud``."""
+        shown: list[ReplicaPair] = []
+        date = None
+        for site in _SITES:
+            for answer in self._other_pages(_PAIRS, {"Site": site, "MaxResults": "500"}, ()):
+                with readable(_PAIRS.action):
+                    shown += [shapes.replica_pair(row) for row in answer.body.plain_rows("ReplicaPairs")]
+                date = answer.date
+        return Look(tuple(shown), date)
+
+    def system_events(self, instance_ids: Sequence[str]) -> Look[SystemEvent]:
+        """See ``Cloud``."""
+        shown: list[SystemEvent] = []
+        date = None
+        for asked in _parts(instance_ids, 100):
+            query = {**_numbered("ResourceId", asked), **_numbered("InstanceEventCycleStatus", _UNENDED)}
+            for answer in self._other_pages(_EVENTS, {**query, "MaxResults": "100"}, asked):
+                outer, inner = "InstanceSystemEventSet", "InstanceSystemEventType"
+                found = _rows(answer, _EVENTS, outer, inner, shapes.system_event)
+                shown += _only(found, asked, _EVENTS, lambda event: event.instance_id)
+                date = answer.date
+        return Look(tuple(shown), date)
+
+    def snapshot_policy(self, policy_id: str) -> Look[SnapshotPolicy]:
+        """See ``Cloud``."""
+        answer = self._ask_other(_POLICY, {"AutoSnapshotPolicyId": policy_id}, (policy_id,))
+        found = _rows(answer, _POLICY, "AutoSnapshotPolicies", "AutoSnapshotPolicy", shapes.snapshot_policy)
+        return Look(tuple(_only(found, (policy_id,), _POLICY, lambda policy: policy.policy_id)), answer.date)
+
+    def _ask_other(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Answer:
+        """Ask once, in this region; KMS alone has no RegionId."""
+        region = {} if api.product == "kms" else {"RegionId": self._where.region}
+        host = _host(api.product, self._where.region) or self._exchange.ecs_host
+        return self._exchange.other(api, host, {**region, **query}, subject, quick=True)
+
+    def _other_pages(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Iterator[Answer]:
+        """Follow NextToken to the end."""
+        tokens = [""]
+        while True:
+            answer = self._ask_other(api, {**query, **({"NextToken": tokens[-1]} if tokens[-1] else {})}, subject)
+            yield answer
+            with readable(api.action):
+                token = answer.body.text("NextToken")
+            if not token:
+                return
+            if token in tokens:
+                raise Unanswered(api.action)
+            tokens.append(token)
+
+
+def _host(product: str, region: str) -> str:
+    """Give the public host of a product in a region; ``""`` leaves ECS's to the SDK's own table."""
+    if product == "ecs":
+        return ""
+    return "ess.aliyuncs.com" if product == "ess" and region in _ESS_CENTRAL else f"{product}.{region}.aliyuncs.com"
+
+
+def _parts(ids: Sequence[str], most: int) -> Iterator[tuple[str, ...]]:
+    return (tuple(ids[start : start + most]) for start in range(0, len(ids), most))
+
+
+def _numbered(name: str, values: Sequence[str]) -> dict[str, str]:
+    return {f"{name}.{number}": value for number, value in enumerate(values, start=1)}
+
+
+def _rows(answer: Answer, api: Api, outer: str, inner: str, shape: Callable[[Row], Shown]) -> list[Shown]:
+    with readable(api.action):
+        answer.body.must_have(outer)
+        return [shape(row) for row in answer.body.rows(outer, inner)]
+
+
+def _only(found: list[Shown], asked: Sequence[str], api: Api, key: Callable[[Shown], str]) -> list[Shown]:
+    """Believe an answer only if it is about nothing but what was asked for."""
+    if not {key(row) for row in found} <= set(asked):
+        raise Unanswered(api.action)
+    return found

@@ -1,0 +1,65 @@
+"""An automatic snapshot of the disk is due.
+
+What it does
+    Reads the automatic snapshot policy of the disk (DescribeAutoSnapshotPolicyEx) and tells the next of its points in
+    time, which are full hours of some weekdays in UTC+8, where it is within two hours: as long as the waits of a run
+    may take together by default. A policy that is expired takes no snapshot.
+
+Why it stops you
+    It does not. ECS refuses ReInitDisk while a snapshot of the disk is being created, and a stop can spoil a snapshot
+    that is under way, so the machine may be down for longer than you expect.
+
+How to fix it
+    Nothing has to be done: a snapshot is waited for before the stop, and ReInitDisk is asked again after it. Run at
+    another time to avoid the wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+from ..model import DiskFacts, Finding, SnapshotPolicy
+from ._shared import moment, overwriting, word
+from .check import Check
+
+WINDOW = 2
+"""Hours from now in which a run is expected to end: by default 10m to stop, 60m for a snapshot, 30m to reinitialise and
+15m to start."""
+_ZONE = timezone(timedelta(hours=8))
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    policy = facts.others.policy
+    if facts.disk is None or policy is None or policy.policy_id != facts.disk.auto_snapshot_policy_id:
+        return
+    due = None if policy.status == "Expire" else _due(policy, facts.now)
+    if due is None:
+        return
+    yield Finding(
+        CHECK.name,
+        "info",
+        facts.disk.disk_id,
+        f"Policy {word(policy.policy_id)} takes an automatic snapshot of the disk at {moment(due)}, "
+        f"and ECS refuses {overwriting(facts)} while it is being created.",
+        fix="Nothing has to be done, since the run waits for it; run at another time to avoid the wait.",
+        fact={"AutoSnapshotPolicyId": policy.policy_id, "Due": moment(due)},
+        predicts="DiskCreatingSnapshot",
+    )
+
+
+def _due(policy: SnapshotPolicy, now: datetime) -> datetime | None:
+    """Find the first point in time of a policy within the window."""
+    try:
+        hour = now.astimezone(_ZONE).replace(minute=0, second=0, microsecond=0)
+        hours = [hour + timedelta(hours=later) for later in range(WINDOW + 1)]
+    except OverflowError:  # at either end of all time nothing is due
+        return None
+    for each in hours:
+        if each.hour in policy.hours and each.isoweekday() in policy.weekdays and now <= each:
+            return each.astimezone(timezone.utc)
+    return None
+
+
+CHECK = Check("auto-snapshot-due", "info", ("DiskCreatingSnapshot",), find)

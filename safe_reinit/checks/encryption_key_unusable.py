@@ -1,0 +1,54 @@
+"""The key of an encrypted disk cannot be used.
+
+What it does
+    Reads the KeyState of the disk's key (KMS, DescribeKey) and, where the instance would be stopped and started for the
+    wipe, of the keys of its other disks. Every state but Enabled stops you, also one that is not known and a key that
+    KMS does not know.
+
+Why it stops you
+    ECS needs the key of an encrypted disk to reinitialise it, and those of all disks to start the instance: it refuses
+    both. The machine would be stopped for a wipe that cannot happen, and might not come back.
+
+How to fix it
+    Enable the key in the KMS console, or cancel its deletion, then look again with --dry-run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import Disk, DiskFacts, Finding, Key
+from ._shared import overwriting, word
+from .check import Check
+
+_CODE = "InvalidParameter.KMSKeyId.CMKNotEnabled"
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    if facts.disk is None:
+        return
+    unusable = {key.key_id: key for key in facts.others.keys if key.state != "Enabled"}
+    for disk in (facts.disk, *(facts.neighbours if facts.will_stop else ())):
+        key = unusable.get(disk.kms_key_id) if disk.encrypted and disk.kms_key_id else None
+        if key is not None:
+            yield _finding(disk, key, overwriting(facts) if disk is facts.disk else "")
+
+
+def _finding(disk: Disk, key: Key, call: str) -> Finding:
+    """Tell of the key of the disk itself, which the call needs, or of that of another disk of the instance."""
+    name = word(key.key_id)
+    state = f"is {word(key.state)}, not Enabled" if key.state else "is not known to KMS"
+    refused = f"ECS refuses {call}" if call else "ECS refuses to start the instance once it is stopped"
+    return Finding(
+        CHECK.name,
+        "block",
+        disk.disk_id,
+        f"The encryption key {name} of disk {word(disk.disk_id)} {state}, and {refused}.",
+        fix="Enable the key in the KMS console, or cancel its deletion, then look again with --dry-run.",
+        fact={"KMSKeyId": key.key_id, "KeyState": key.state},
+        predicts=_CODE if call and key.state else None,
+    )
+
+
+CHECK = Check("encryption-key-unusable", "block", (_CODE,), find)

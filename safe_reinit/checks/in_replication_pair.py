@@ -1,0 +1,44 @@
+"""The disk is in a replication pair.
+
+What it does
+    Looks for the disk among the replication pairs of the region (EBS, DescribeDiskReplicaPairs), as the disk that is
+    replicated or as its replica. Only a pair that is deleted is passed over.
+
+Why it stops you
+    Disks of an asynchronous replication pair, primary and secondary, cannot be reinitialised. Which error ECS answers
+    is not documented, nor what a wipe would do to the replica.
+
+How to fix it
+    Delete the replication pair in the EBS console once you no longer need the replica, then look again with --dry-run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import word
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    if facts.disk is None:
+        return
+    disk_id = facts.disk.disk_id
+    for pair in facts.others.pairs:
+        if pair.status == "deleted" or disk_id not in (pair.source_disk_id, pair.destination_disk_id):
+            continue
+        role = "primary" if disk_id == pair.source_disk_id else "secondary"
+        yield Finding(
+            CHECK.name,
+            "block",
+            disk_id,
+            f"The disk is the {role} disk of replication pair {word(pair.pair_id)} (status {word(pair.status)}), "
+            "and ECS reinitialises no disk of a pair.",
+            fix="Delete the replication pair once its replica is no longer needed, then look again with --dry-run.",
+            fact={"ReplicaPairId": pair.pair_id, "Status": pair.status},
+        )
+
+
+CHECK = Check("in-replication-pair", "block", (), find)

@@ -1,0 +1,56 @@
+"""Something of another product could not be looked at.
+
+What it does
+    Tells every look at Auto Scaling, KMS, EBS, system events and automatic snapshot policies that was not answered,
+    why, and what is not known for want of it. A look that the configuration lists under require_looks is told by
+    could-not-look instead, and stops you.
+
+Why it stops you
+    It does not: a plan can do without these looks. But what they would have shown can destroy the instance (a scaling
+    group), keep it from starting (a key that is switched off) or have the wipe refused.
+
+How to fix it
+    Grant the right that is named to the credentials, or make the endpoint of the product reachable; then look again
+    with --dry-run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import required, word
+from .check import Check
+
+_UNKNOWN = {
+    "DescribeScalingInstances": "only tags tell whether the instance is in a scaling group, "
+    "which releases a member that is stopped",
+    "DescribeDiskReplicaPairs": "it is not known whether the disk is in a replication pair, "
+    "whose disks ECS does not reinitialise",
+    "DescribeKey": "it is not known whether the encryption key works, "
+    "without which ECS refuses both the wipe and the start",
+    "DescribeInstanceHistoryEvents": "it is not known whether ECS plans a maintenance of the instance, "
+    "which may restart it meanwhile",
+    "DescribeAutoSnapshotPolicyEx": "it is not known whether an automatic snapshot of the disk is due, "
+    "during which ECS refuses the wipe",
+}
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    for unseen in facts.others.unlooked if facts.disk is not None else ():
+        if required(facts, unseen):
+            continue
+        action, why = word(unseen.action, "A look"), word(unseen.why, "no answer").rstrip(".")
+        means = _UNKNOWN.get(unseen.action, "what it shows is not known")
+        yield Finding(
+            CHECK.name,
+            "info",
+            unseen.action,
+            f"{action} was not answered ({why}), so {means}.",
+            fix=f"Grant {word(unseen.right, action)} to these credentials, or find it out by yourself.",
+            fact={"Right": unseen.right, "Why": unseen.why},
+        )
+
+
+CHECK = Check("not-looked-at", "info", (), find)

@@ -1,0 +1,56 @@
+"""ECS plans something for the instance.
+
+What it does
+    Reads the system events of the instance that have not ended (DescribeInstanceHistoryEvents: Scheduled, Executing,
+    Inquiring). Where the instance would be stopped for the wipe every such event is a risk. Where it is Stopped already
+    only one that may start it is: any but those that stop or release an instance.
+
+Why it stops you
+    A maintenance of ECS may restart or move the instance between the stop and the wipe: the wipe is then refused, or
+    the machine comes up while nobody expects it. An expired or unpaid instance may not start again.
+
+How to fix it
+    Respond to the event in the ECS console, or wait until it has ended, then look again with --dry-run. To go on in
+    spite of it, run again with --accept scheduled-maintenance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding, SystemEvent
+from ._shared import moment, word
+from .check import Check
+
+_ENDED = ("Avoided", "Executed", "Canceled", "Failed")
+_STARTS_NOTHING = (".Stop", ".Delete")
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    if facts.disk is None or facts.instance is None or not facts.stands_still:
+        return
+    for event in facts.others.events:
+        if event.status in _ENDED or (not facts.will_stop and event.type.endswith(_STARTS_NOTHING)):
+            continue
+        yield Finding(
+            CHECK.name,
+            "risk",
+            facts.instance.instance_id,
+            f"ECS has the event {word(event.type)} for the instance ({_when(event)}), "
+            f"which may {'restart or stop' if facts.will_stop else 'start'} it while the disk is wiped.",
+            fix="Respond to the event or wait until it has ended, or run again with --accept scheduled-maintenance.",
+            fact={
+                "EventType": event.type,
+                "EventCycleStatus": event.status,
+                "NotBefore": moment(event.not_before) if event.not_before else None,
+            },
+        )
+
+
+def _when(event: SystemEvent) -> str:
+    status = word(event.status)
+    return f"{status}, not before {moment(event.not_before)}" if event.not_before else status
+
+
+CHECK = Check("scheduled-maintenance", "risk", (), find)

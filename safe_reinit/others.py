@@ -1,0 +1,144 @@
+"""Looks at other products, and at what ECS plans: what a plan wants to know and can do without.
+
+A look that fails never ends the looking: it is noted, and told by the check ``not-looked-at``, or by ``could-not-look``
+where the configuration requires it. It is one quick attempt, since its endpoint may be out of reach from here; only one
+that is required is worth as much patience as a look at ECS itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
+
+from . import codes
+from .cloud import Cloud, CloudError, Look, NotSent, Refused
+from .model import DiskFacts, Finding, Key, Options, Others, SnapshotPolicy, Unseen
+from .model.others import REQUIRABLE
+from .retry import Patient
+
+T = TypeVar("T")
+
+_ACTIONS = {**REQUIRABLE, "policy": "DescribeAutoSnapshotPolicyEx"}
+EVERY = frozenset(_ACTIONS)
+"""All of them, by the words of ``require_looks``; the look at an automatic snapshot policy cannot be required."""
+
+
+def again(findings: Iterable[Finding], *, begun: bool) -> frozenset[str]:
+    """Tell which of them are repeated before a call, so that their number stays small.
+
+    Before the first changing call all that can refuse the plan: a plan may be confirmed long after it was made, and its
+    instance may have joined a group or its key have been switched off since. After the stop only the replication pairs.
+    A scaling group that releases the instance does so for the standstill, not for the wipe; a key that is not Enabled
+    makes ECS refuse without harm; and a planned event changes nothing that is still ours to decide. But what a wipe of
+    a replicated disk does to its replica, and how it is refused, no page of ECS documents. A look that the plan could
+    not make, and says so, is not made again.
+    """
+    failed = {found.subject for found in findings if found.check == "not-looked-at"}
+    wanted = ("ebs",) if begun else tuple(REQUIRABLE)
+    return frozenset(name for name in wanted if REQUIRABLE[name] not in failed)
+
+
+def add(
+    cloud: Cloud, patient: Patient, disks: Sequence[DiskFacts], options: Options, looks: Collection[str]
+) -> tuple[DiskFacts, ...]:
+    """Add to the facts of disks what these looks show: each question is put once for all of them."""
+    asker = _Asker(cloud, patient, options, looks)
+    seen = [each for each in disks if each.disk is not None]
+    asker.ask_all(seen)
+    return tuple(replace(each, others=asker.of(each)) if each.disk is not None else each for each in disks)
+
+
+@dataclass
+class _Asker:
+    """One round of these looks; what could not be looked at is noted by the id it was about."""
+
+    cloud: Cloud
+    patient: Patient
+    options: Options
+    looks: Collection[str]
+    found: Others = field(default_factory=Others)
+    policies: dict[str, SnapshotPolicy] = field(default_factory=dict)
+    unlooked: dict[str, list[Unseen]] = field(default_factory=dict)
+
+    def ask_all(self, disks: Sequence[DiskFacts]) -> None:
+        """Ask what matters: of instances that stand still, of keys and policies that are used, of pairs once."""
+        still = _distinct(each.instance.instance_id for each in disks if each.instance and each.stands_still)
+        region = disks[0].region if disks else ""
+        self.found = Others(
+            members=self._ask("ess", still, lambda: self.cloud.scaling_members(still)),
+            events=self._ask("events", still, lambda: self.cloud.system_events(still)),
+            pairs=self._ask("ebs", [region] if disks else [], self.cloud.replica_pairs),
+            keys=self._keys(_distinct(key for each in disks for key in _keys_of(each))),
+        )
+        for policy_id in _distinct(each.disk.auto_snapshot_policy_id for each in disks if each.disk):
+            self._policy(policy_id)
+
+    def of(self, facts: DiskFacts) -> Others:
+        """Give what was found of one disk."""
+        disk, instance = facts.disk, facts.instance.instance_id if facts.instance and facts.stands_still else ""
+        if disk is None:
+            return Others()
+        keys = _keys_of(facts)
+        about = _distinct((instance, *keys, facts.region, disk.auto_snapshot_policy_id))
+        return Others(
+            members=tuple(each for each in self.found.members if each.instance_id == instance),
+            keys=tuple(each for each in self.found.keys if each.key_id in keys),
+            pairs=tuple(
+                each for each in self.found.pairs if disk.disk_id in (each.source_disk_id, each.destination_disk_id)
+            ),
+            events=tuple(each for each in self.found.events if each.instance_id == instance),
+            policy=self.policies.get(disk.auto_snapshot_policy_id),
+            unlooked=tuple(each for name in about for each in self.unlooked.get(name, ())),
+        )
+
+    def _keys(self, key_ids: Sequence[str]) -> tuple[Key, ...]:
+        found: list[Key] = []
+        for key_id in key_ids:
+            found += self._ask("kms", [key_id], partial(self.cloud.key, key_id))
+        return tuple(found)
+
+    def _policy(self, policy_id: str) -> None:
+        """Look at a policy; an empty answer, which may mean that the right is missing, is no look at it."""
+        shown = self._ask("policy", [policy_id], partial(self.cloud.snapshot_policy, policy_id))
+        if shown:
+            self.policies[policy_id] = shown[0]
+        elif "policy" in self.looks and policy_id not in self.unlooked:
+            self._note("policy", policy_id, "ECS shows no such policy, or the right to it is missing")
+
+    def _ask(self, name: str, subjects: Sequence[str], question: Callable[[], Look[T]]) -> tuple[T, ...]:
+        if name not in self.looks or not subjects:
+            return ()
+        try:
+            look = self.patient(question) if name in self.options.require_looks else question()
+        except CloudError as error:
+            for subject in subjects:
+                self._note(name, subject, _why(error, _product(name)))
+            return ()
+        return look.shown
+
+    def _note(self, name: str, subject: str, why: str) -> None:
+        right = f"{_product(name)}:{_ACTIONS[name]}"
+        self.unlooked.setdefault(subject, []).append(Unseen(_ACTIONS[name], subject, right, why))
+
+
+def _keys_of(facts: DiskFacts) -> tuple[str, ...]:
+    """List the keys that matter to a disk: its own, and those without which its instance does not start again."""
+    disks = (facts.disk, *(facts.neighbours if facts.will_stop else ()))
+    return tuple(_distinct(each.kms_key_id for each in disks if each is not None and each.encrypted))
+
+
+def _product(name: str) -> str:
+    return name if name in ("ess", "ebs", "kms") else "ecs"
+
+
+def _why(error: CloudError, product: str) -> str:
+    if isinstance(error, Refused):
+        said = f"{product.upper()} answered {error.code}"
+        return f"the right to it is missing: {said}" if codes.of_credentials(error.code) else said
+    return error.why if isinstance(error, NotSent) else "no readable answer came"
+
+
+def _distinct(ids: Iterable[str]) -> list[str]:
+    return [each for each in dict.fromkeys(ids) if each]

@@ -1,0 +1,64 @@
+"""DescribeInstanceHistoryEvents."""
+
+from __future__ import annotations
+
+from safe_reinit.simulator.actions.context import Context
+from safe_reinit.simulator.actions.listing import Listing
+from safe_reinit.simulator.errors import Refusal
+from safe_reinit.simulator.state.clock import second_text
+from safe_reinit.simulator.state.model import Event
+from safe_reinit.simulator.wire.answers import Body
+
+_ENDED = ("Avoided", "Executed", "Canceled", "Failed")
+"""What is listed where no status is asked for."""
+_CYCLE = {"Scheduled": 32, "Executing": 16, "Inquiring": 64, "Executed": 0, "Avoided": 8, "Canceled": 4, "Failed": 2}
+"""The codes of the statuses: those of Executed and Avoided are documented, the others are a choice."""
+
+
+def describe_instance_history_events(ctx: Context) -> Body:
+    """List the system events of instances; those that are still to come only where their status is asked for."""
+    params = ctx.params
+    here = ctx.in_region()
+    wanted = params.repeated("ResourceId") or ([params.text("InstanceId")] if params.given("InstanceId") else [])
+    if len(wanted) > 100:
+        raise Refusal("InvalidParameter", status=403)
+    kind = params.choice("ResourceType", ("instance", "ddh", "managedhost"), "InvalidParameter") or "instance"
+    statuses = _asked(ctx, "InstanceEventCycleStatus", "EventCycleStatus") or list(_ENDED)
+    types = _asked(ctx, "InstanceEventType", "EventType")
+    ctx.require(*wanted)
+    instances = ctx.cloud.instances.shown(ctx.now, wanted or None) if here and kind == "instance" else []
+    events = [event for instance in instances for event in instance.events]
+    return _EVENTS.answer(
+        ctx, [event for event in events if event.status in statuses and (not types or event.type in types)]
+    )
+
+
+def _asked(ctx: Context, several: str, one: str) -> list[str]:
+    """Read a list; the parameter for one value holds only where there is no list."""
+    found = ctx.params.repeated(several)
+    return found or ([ctx.params.text(one)] if ctx.params.given(one) else [])
+
+
+def _shape(_ctx: Context, event: Event) -> Body:
+    return {
+        "EventId": event.id,
+        "InstanceId": event.instance_id,
+        "ResourceType": "instance",
+        "EventType": {"Code": 1, "Name": event.type},
+        "EventCycleStatus": {"Code": _CYCLE[event.status], "Name": event.status},
+        "EventPublishTime": second_text(event.published),
+        "NotBefore": second_text(event.not_before),
+        "EventFinishTime": second_text(event.not_before) if event.status in _ENDED else "",
+        "ImpactLevel": "100",
+        "Reason": "System maintenance.",
+    }
+
+
+_EVENTS = Listing[Event](
+    outer="InstanceSystemEventSet",
+    inner="InstanceSystemEventType",
+    key=lambda event: event.id,
+    shape=_shape,
+    resources=lambda event: (event.instance_id,),
+    has_dry_run=False,
+)
