@@ -38,6 +38,7 @@ from . import (
     not_allowed_to_start,
     not_allowed_to_stop,
     option_for_system_disk_only,
+    password_in_query,
     password_malformed,
     reset_refused,
     safety_snapshot_gone,
@@ -89,6 +90,7 @@ CHECKS: tuple[Check, ...] = (
     key_pair_and_password.CHECK,
     security_not_public_image.CHECK,
     password_malformed.CHECK,
+    password_in_query.CHECK,
     # an undo
     safety_snapshot_gone.CHECK,
     reset_refused.CHECK,

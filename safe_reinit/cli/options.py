@@ -48,6 +48,9 @@ _PASSWORD = (
     click.option(
         "--password-stdin", is_flag=True, default=None, help="Read the password to set from one line of stdin."
     ),
+    click.option(
+        "--password-prompt", is_flag=True, default=None, help="Ask for the password to set, twice, without showing it."
+    ),
 )
 _CONFIG = (click.option("--config", metavar="FILE", help="The configuration file."),)
 _OUTPUT_NAMES = ("output", "report", "events", "quiet", "verbose")
