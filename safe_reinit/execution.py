@@ -15,7 +15,7 @@ from .aliyun.endpoints import Where
 from .clock import Clock
 from .cloud import Cloud, CloudError
 from .errors import RunRefused, UsageError
-from .failing import refusal_of
+from .failing import password_as_planned, refusal_of
 from .interrupt import Interrupt
 from .journal import Journal, JournalError, Lease, LeaseLostError, StoredRun
 from .model import Call, Event, OnUnknown, Outcome, Plan, Record, Report, Secret
@@ -84,7 +84,7 @@ class Execution:
 
     def resume(self, run_id: str, verdict: record.Verdict | None, password: Secret | None) -> Report:
         """Take a run over, carry it on and report; see ``Client.resume``."""
-        self._open_run(run_id)
+        password_as_planned(self._open_run(run_id).plan, password, f"Run {run_id}")
         lease = self._take(run_id)
         try:
             stored = self._open_run(run_id)  # once more: its holder may have gone on until now

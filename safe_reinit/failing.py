@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .cloud import CloudError, NoCredentials, Refused
 from .codes import lookup
 from .errors import BY_OUTCOME, Error, RunRefused, UsageError
-from .model import Report
+from .model import Report, Secret
 
 
 def refusal_of(error: CloudError) -> Error:
@@ -22,6 +25,22 @@ def refusal_of(error: CloudError) -> Error:
         said.code, said.request_id = error.code, error.request_id
     said.action = error.action
     return said
+
+
+def password_as_planned(plan: Mapping[str, Any], password: Secret | None, what: str) -> None:
+    """See that a plan read back gets a password again exactly if it was made with one: it is written down nowhere.
+
+    Raises:
+        UsageError: it is missing, or not wanted.
+    """
+    wanted = bool(plan["options"]["password"])
+    if wanted and password is None:
+        raise UsageError(
+            f"{what} sets a password, which is written down nowhere: it is needed again.",
+            hint="Give it with --password-env, --password-stdin or --password-prompt.",
+        )
+    if password is not None and not wanted:
+        raise UsageError(f"{what} sets no password, and one was given.", hint="Leave it out.")
 
 
 def error_of(told: Report) -> Error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
 from safe_reinit.simulator import Simulator
 from tests.conftest import KEY, CommandLine, changing
-from tests.terminals import Open, where_is
+from tests.terminals import PATIENCE, Open, where_is
 from tests.test_secrets import assert_clean
 
 PASSWORD = "Pl4nted&Secret=Word"
@@ -120,3 +121,45 @@ def test_the_other_ways_set_it_too(command_line: CommandLine, simulator: Simulat
     assert ended.code == 0, ended.err
     assert {found["check"] for found in ended.document["findings"]} >= {"password-in-query"}
     assert_clean(ended.out + ended.err, PASSWORD)
+
+
+def killed_while_stopping(command_line: CommandLine, simulator: Simulator, *more: str) -> str:
+    """Kill a run while its machine stops, and give its name."""
+    env = {**KEY, **where_is(simulator), "NEW_PASSWORD": PASSWORD}
+    with command_line.start(*DISK, "--confirm", "d-sim-web1-sys", *more, env=env) as child:
+        deadline = time.monotonic() + PATIENCE
+        while simulator.state()["instances"]["i-sim-web1"]["status"] == "Running":
+            assert child.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        child.kill()
+        child.communicate()
+    listed = command_line("runs", "--output", "json").document["runs"]
+    assert len(listed) == 1
+    name: str = listed[0]["run_id"]
+    return name
+
+
+def test_a_run_that_sets_a_password_is_resumed_with_it(command_line: CommandLine, simulator: Simulator) -> None:
+    """A killed run is not gone on with unless the password is given again; with it, the machine is wiped and back."""
+    env = {**KEY, **where_is(simulator), "NEW_PASSWORD": PASSWORD}
+    name = killed_while_stopping(command_line, simulator, "--password-env", "NEW_PASSWORD")
+    without = command_line("resume", name, env=env)
+    with_it = command_line("resume", name, "--password-stdin", "--output", "json", env=env, stdin=f"{PASSWORD}\n")
+
+    assert without.code == 2
+    assert "needed again" in without.err
+    assert with_it.code == 0, with_it.err
+    assert simulator.state()["instances"]["i-sim-web1"]["status"] == "Running"
+    assert_clean(without.err + with_it.out + with_it.err + str(command_line("show", name)), PASSWORD)
+
+
+def test_a_run_without_a_password_is_not_resumed_with_one(command_line: CommandLine, simulator: Simulator) -> None:
+    """A password that the run did not have is not slipped in; a setting that gives one to every run stops nothing."""
+    env = {**KEY, **where_is(simulator), "NEW_PASSWORD": PASSWORD}
+    name = killed_while_stopping(command_line, simulator)
+    ended = command_line("resume", name, "--password-env", "NEW_PASSWORD", env=env)
+
+    assert ended.code == 2
+    assert "sets no password" in ended.err
+    assert command_line("resume", name, env={**env, "SAFE_REINIT_PASSWORD_ENV": "NEW_PASSWORD"}).code == 0

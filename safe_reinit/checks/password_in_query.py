@@ -5,8 +5,9 @@ What it does
     into the query of an HTTPS request (ECS API reference, ReInitDisk: "use HTTPS").
 
 Why it stops you
-    It does not: it is told. HTTPS hides the query on the way, but whatever opens the connection in between can write URLs into its log: a proxy
-    with a certificate of its own, a monitoring agent. This program logs none, and shows the password nowhere.
+    It does not: it is told. HTTPS hides the query on the way, but whatever opens the connection in between can write
+    URLs into its log: a proxy with a certificate of its own, a monitoring agent. This program logs none, and shows the
+    password nowhere.
 
 How to fix it
     Use a key pair (--key-pair) on Linux, do not send this call through a proxy that opens HTTPS, or change the password

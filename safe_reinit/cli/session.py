@@ -18,7 +18,9 @@ from ..client import Client, connect
 from ..clock import Clock
 from ..config import Config
 from ..errors import UsageError
+from ..failing import password_as_planned
 from ..interrupt import Interrupt
+from ..model import Secret
 from .consent import somebody_there
 from .output import Output, say
 from .progress import Progress
@@ -68,6 +70,20 @@ def password_of(config: Config, flags: Mapping[str, Any]) -> str | None:
     if not asked:
         return None
     return _from_person() if asked == ["--password-prompt"] else _from_stdin(flags)
+
+
+def password_again(plan: Mapping[str, Any], config: Config, flags: Mapping[str, Any], what: str) -> str | None:
+    """Read the password for a plan that was written down, where it was made with one; a surplus setting means nothing.
+
+    Raises:
+        UsageError: it is missing, or the command line gives one that is not wanted.
+    """
+    given = any(flags.get(name) for name in ("password_env", "password_stdin", "password_prompt"))
+    if not plan["options"]["password"] and not given:
+        return None
+    password = password_of(config, flags)
+    password_as_planned(plan, Secret(password) if password else None, what)
+    return password
 
 
 def _from_stdin(flags: Mapping[str, Any]) -> str:
