@@ -8,7 +8,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from . import aliyun, report, wanted, where
 from .aliyun.endpoints import Where
@@ -16,7 +16,7 @@ from .clock import Clock
 from .cloud import CloudError
 from .config import Config, resolve
 from .errors import RunRefused, UsageError
-from .failing import error_of, refusal_of
+from .failing import done, refusal_of, safely
 from .interrupt import Interrupt
 from .look import observe, require
 from .model import Call, Event, Facts, Limits, Options, Plan, Report, Secret
@@ -25,8 +25,6 @@ from .plan import make_plan
 if TYPE_CHECKING:
     from .execution import Execution
     from .journal import Journal
-
-T = TypeVar("T")
 
 _OWNER = ("owner_account", "owner_id", "resource_owner_account", "resource_owner_id")
 
@@ -86,6 +84,11 @@ class Client:
     def region(self) -> str:
         """The region id."""
         return self._where.region
+
+    @property
+    def endpoint(self) -> str:
+        """The loopback endpoint, normalised; ``""`` for the real cloud."""
+        return self._where.local_url
 
     def plan(  # noqa: PLR0913 - the options of a run
         self,
@@ -184,11 +187,21 @@ class Client:
     def _plan(
         self, disk_ids: Sequence[str], options: Options, reason: str | None, on_call: Callable[[Call], None] | None
     ) -> Plan:
-        """Look at the disks and judge them."""
-        get = self._settings
+        return self.make(disk_ids, options, self._limits(), reason, secrets.token_hex(8), on_call)
+
+    def make(
+        self,
+        disk_ids: Sequence[str],
+        options: Options,
+        limits: Limits,
+        reason: str | None,
+        plan_id: str,
+        on_call: Callable[[Call], None] | None = None,
+    ) -> Plan:
+        """Look and judge as ``plan`` does, with everything given as it is: for a plan that is looked at again."""
         began = self._clock.now()
         calls: list[Call] = []
-        told = _safely(on_call)
+        told = safely(on_call)
 
         def both(call: Call) -> None:
             calls.append(call)
@@ -202,8 +215,8 @@ class Client:
                 begun = report.started(began, self.region, reason)
                 refused.report = report.of_error(begun, self._clock.now(), refused, calls)
                 raise refused from None
-        facts = require(facts, get["require_looks"])
-        plan = make_plan(facts, options, self._limits(), reason, secrets.token_hex(8))
+        facts = require(facts, self._settings["require_looks"])
+        plan = make_plan(facts, options, limits, reason, plan_id)
         with self._lock:
             self._planned[plan.plan_id] = (calls, facts)
         return plan
@@ -244,7 +257,7 @@ class Client:
             except RunRefused as error:
                 error.report = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=error)
                 raise
-        return _done(told)
+        return done(told)
 
     def resume(
         self,
@@ -278,7 +291,7 @@ class Client:
         with self._journal() as journal:
             execution = self._execution(journal, on_event, on_call, stop)
             told = execution.resume(run_id, verdict, Secret(password) if password else None)
-        return _done(told)
+        return done(told)
 
     def abandon(self, run_id: str) -> None:
         """Let an open run's instances go without another call, because you plan anew; its outcome stays as it is.
@@ -304,7 +317,7 @@ class Client:
     ) -> Execution:
         from .execution import Execution  # noqa: PLC0415 - a plan runs nothing
 
-        return Execution(self._where, self._clock, journal, _safely(on_event), _safely(on_call), stop or Interrupt())
+        return Execution(self._where, self._clock, journal, safely(on_event), safely(on_call), stop or Interrupt())
 
     @property
     def journal_path(self) -> Path | None:
@@ -313,13 +326,16 @@ class Client:
             return None
         return Path(self._settings["journal"] or where.default_journal(os.environ))
 
-    def check_journal(self) -> None:
-        """See that runs can be written down, before anything else is done.
+    def check_journal(self, plan: Plan | None = None) -> None:
+        """See that runs can be written down, and that this plan was not run yet, before anything else is done.
 
         Raises:
             UsageError: they cannot.
+            RunRefused: it was.
         """
-        self._journal().close()
+        with self._journal() as journal:
+            if plan is not None:
+                journal.refuse_used(plan.plan_id)
 
     def calls_of(self, plan: Plan) -> list[Call]:
         """Give the calls that making this plan took, once."""
@@ -341,20 +357,3 @@ class Client:
             start=get["timeout_start"],
             force_stop_after=get["force_stop_after"],
         )
-
-
-def _done(told: Report) -> Report:
-    if told.exit_code == 0:
-        return told
-    raise error_of(told)
-
-
-def _safely(listener: Callable[[T], None] | None) -> Callable[[T], None]:
-    """Keep a listener that fails from making an answer look lost or leaving a machine stopped."""
-
-    def tell(value: T) -> None:
-        if listener is not None:
-            with contextlib.suppress(Exception):
-                listener(value)
-
-    return tell

@@ -59,7 +59,7 @@ class Execution:
     @property
     def endpoint(self) -> str:
         """The loopback endpoint as the journal has it; ``""`` for the real cloud."""
-        return self.where.endpoint.url if self.where.endpoint and self.where.loopback else ""
+        return self.where.local_url
 
     def begin(self, plan: Plan, run_id: str, calls: list[Call], on_unknown: OnUnknown) -> Report:
         """Write a confirmed plan down as a run, carry it out and report.

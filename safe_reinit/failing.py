@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from .cloud import CloudError, NoCredentials, Refused
 from .codes import lookup
 from .errors import BY_OUTCOME, Error, RunRefused, UsageError
 from .model import Report, Secret
+
+T = TypeVar("T")
 
 
 def refusal_of(error: CloudError) -> Error:
@@ -58,3 +61,21 @@ def error_of(told: Report) -> Error:
         error.code, error.request_id, error.action = told.error.code, told.error.request_id, told.error.action
     error.report = told
     return error
+
+
+def done(told: Report) -> Report:
+    """Give the report of a run that is done; of any other raise its error."""
+    if told.exit_code == 0:
+        return told
+    raise error_of(told)
+
+
+def safely(listener: Callable[[T], None] | None) -> Callable[[T], None]:
+    """Keep a listener that fails from making an answer look lost or leaving a machine stopped."""
+
+    def tell(value: T) -> None:
+        if listener is not None:
+            with contextlib.suppress(Exception):
+                listener(value)
+
+    return tell
