@@ -74,7 +74,9 @@ def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 _LOOKING = (*_TARGET, *_CONSENT, *map(_setting, _RUN_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES))
 everything: Callable[[F], F] = _stack(*_TARGET, *_CONFIRM, *_LOOKING[1:])
 """The options of a run."""
-plan: Callable[[F], F] = _stack(*_LOOKING)
+plan: Callable[[F], F] = _stack(
+    click.option("--save", metavar="FILE", help="Save the plan to a new file, for safe-reinit apply FILE."), *_LOOKING
+)
 """The options of a plan: those of a run but for the consent to run it."""
 _REHEARSE_NAMES = tuple(name for name in _RUN_NAMES if name not in ("simulate", "world", "journal", "on_unknown"))
 rehearse: Callable[[F], F] = _stack(
@@ -98,6 +100,12 @@ resume: Callable[[F], F] = _stack(
     *_CONFIRM[1:], *map(_setting, _RESUME_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES),
 )  # fmt: skip
 """The options of a run that goes on."""
+_APPLY_NAMES = (*_RESUME_NAMES, "on_unknown", "simulate", "world", "faults")
+apply: Callable[[F], F] = _stack(
+    click.option("--confirm", metavar="DIGEST", help="The first 8 characters of the file's digest; always needed."),
+    *map(_setting, _APPLY_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES),
+)  # fmt: skip
+"""The options of a plan from a file: it has its targets and everything that was agreed to, so they take none of it."""
 journal: Callable[[F], F] = _stack(
     _setting("journal"), *_CONFIG, click.option("--output", metavar="text|json", help="The form of the result.")
 )
