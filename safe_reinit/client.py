@@ -25,6 +25,7 @@ from .plan import make_plan
 if TYPE_CHECKING:
     from .execution import Execution
     from .journal import Journal
+    from .rights import Proof
 
 _OWNER = ("owner_account", "owner_id", "resource_owner_account", "resource_owner_id")
 
@@ -342,6 +343,22 @@ class Client:
         with self._lock:
             calls, _ = self._planned.pop(plan.plan_id, ([], None))
             return calls
+
+    def prove(
+        self, plan: Plan, calls: Sequence[Call], on_call: Callable[[Call], None] | None = None
+    ) -> Sequence[Proof]:
+        """Tell which rights a run of a plan has; see ``rights.prove``.
+
+        Raises:
+            RunRefused: ECS could not be asked.
+        """
+        from .rights import prove  # noqa: PLC0415 - a run does not ask
+
+        with contextlib.closing(aliyun.connect(self._where, safely(on_call))) as cloud:
+            try:
+                return prove(cloud, self._clock, plan, calls)
+            except CloudError as error:
+                raise refusal_of(error) from None
 
     def facts_of(self, plan: Plan) -> Facts:
         """Give the facts that a plan of this client stands on, until its calls are asked for."""

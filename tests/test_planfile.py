@@ -201,7 +201,9 @@ def test_the_saved_plan_is_the_one_that_runs_once(person: Person, sim: Simulator
     """Apply runs the very plan of the file, names its digest, and refuses it the second time by the run that ran it."""
     person.plan("--reason", "CHG-1")
     first = person.apply()
+    asked = len(sim.state()["calls"])
     second = person.apply()
+    asked_again = len(sim.state()["calls"])
     story = person("show", first.document["run_id"], "--output", "json").document
 
     assert first.code == 0, first.err
@@ -211,6 +213,7 @@ def test_the_saved_plan_is_the_one_that_runs_once(person: Person, sim: Simulator
     assert first.document["reason"] == "CHG-1"
     assert [call["action"] for call in first.document["calls"] if call["action"] in ALL and not call["dry_run"]] == ALL
     assert second.code == 3
+    assert asked_again == asked
     assert f"run already, by run {first.document['run_id']}" in second.err
     assert second.document["plan"]["digest"] == person.content["digest"]
     assert len(sim.state()["disks"][DATA]["wipes"]) == 1

@@ -104,6 +104,19 @@ def rehearse(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one
 
 
 @app.command()
+@options.policy
+@click.pass_context
+def policy(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """Print the RAM policy that a run with these options needs and no more, or say which rights are missing.
+
+    Takes the options of a run. Looks at the disks, which needs the rights to look; nothing is changed.
+    """
+    from . import policy as rights  # noqa: PLC0415 - see above
+
+    ctx.exit(rights.command(flags, ctx.obj))
+
+
+@app.command()
 @click.argument("run_id", metavar="RUN")
 @options.resume
 @click.pass_context

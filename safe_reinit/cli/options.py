@@ -91,6 +91,12 @@ undo: Callable[[F], F] = _stack(
     *_CONFIRM, *_CONSENT, *map(_setting, _UNDO_NAMES), *_CONFIG, *map(_setting, _OUTPUT_NAMES)
 )
 """The options of an undo: those of a run but for what only ReInitDisk takes; the run names the disks."""
+policy: Callable[[F], F] = _stack(
+    *_TARGET,
+    click.option("--check", is_flag=True, default=None, help="Say which of these rights are missing; change nothing."),
+    *_CONSENT, *map(_setting, _RUN_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, ("output", "quiet", "verbose")),
+)  # fmt: skip
+"""The options of a policy: those of a run, so that its command line can be taken as it is."""
 _RESUME_NAMES = ("region", "profile", "endpoint", "ca_bundle", "password_env", "journal")
 resume: Callable[[F], F] = _stack(
     click.option(

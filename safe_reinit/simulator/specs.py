@@ -77,6 +77,22 @@ class DenialSpec(Spec):
     resource: str = "*"
 
 
+class StatementSpec(Spec):
+    """A statement of a RAM policy. Of conditions `{"Bool": {KEY: ["true"]}}` is known; `*` stands for anything."""
+
+    Effect: Literal["Allow", "Deny"]
+    Action: Ids
+    Resource: Ids
+    Condition: dict[Literal["Bool"], dict[str, Annotated[tuple[bool], BeforeValidator(_listed)]]] = {}
+
+
+class PolicySpec(Spec):
+    """A RAM policy, as the RAM console takes it."""
+
+    Version: Literal["1"]
+    Statement: tuple[StatementSpec, ...]
+
+
 class KeySpec(Spec):
     """An access key. With a `token` it is a temporary one."""
 
@@ -89,6 +105,8 @@ class KeySpec(Spec):
     account: str | None = None
     """Another account than the world's: such a key sees nothing."""
     deny: tuple[DenialSpec, ...] = ()
+    policy: PolicySpec | None = None
+    """With one, the key may do nothing but what it allows, and of that not what `deny` names."""
 
 
 class Durations(Spec):
