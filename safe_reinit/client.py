@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import threading
@@ -10,17 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from . import aliyun, report, wanted, where
+from . import report, wanted, where
 from .aliyun.endpoints import Where
 from .clock import Clock
-from .cloud import CloudError
 from .config import Config, resolve
 from .errors import RunRefused, UsageError
-from .failing import done, refusal_of, safely
+from .failing import done, safely
 from .interrupt import Interrupt
-from .look import observe, require
-from .model import Call, Event, Facts, Limits, Options, Plan, Report, Secret
-from .plan import make_plan
+from .model import Call, Event, Facts, Options, Plan, Report, Secret
+from .planning import Asked, limits_of, look_and_judge
 
 if TYPE_CHECKING:
     from .execution import Execution
@@ -140,7 +137,7 @@ class Client:
             owner=self._owner,
             accept=wanted.accepted(accept),
         )
-        return self._plan(wanted.disk_ids(disk_ids), options, reason or get["reason"], on_call)
+        return self.make(wanted.disk_ids(disk_ids), options, reason or get["reason"], on_call)
 
     def plan_undo(  # noqa: PLR0913 - the options of a run
         self,
@@ -177,7 +174,7 @@ class Client:
             undo=run_id,
             restore=wanted.to_restore(stored),
         )
-        plan = self._plan([disk_id for disk_id, _ in options.restore], options, reason or get["reason"], on_call)
+        plan = self.make([disk_id for disk_id, _ in options.restore], options, reason or get["reason"], on_call)
         if plan.account != stored.account:
             raise RunRefused(
                 f"Run {run_id} is of account {stored.account}, and these credentials are of {plan.account}.",
@@ -185,39 +182,23 @@ class Client:
             )
         return plan
 
-    def _plan(
-        self, disk_ids: Sequence[str], options: Options, reason: str | None, on_call: Callable[[Call], None] | None
-    ) -> Plan:
-        return self.make(disk_ids, options, self._limits(), reason, secrets.token_hex(8), on_call)
-
     def make(
         self,
         disk_ids: Sequence[str],
         options: Options,
-        limits: Limits,
         reason: str | None,
-        plan_id: str,
         on_call: Callable[[Call], None] | None = None,
+        of: Plan | None = None,
     ) -> Plan:
-        """Look and judge as ``plan`` does, with everything given as it is: for a plan that is looked at again."""
-        began = self._clock.now()
-        calls: list[Call] = []
-        told = safely(on_call)
+        """Look and judge as ``plan`` does, with everything given as it is.
 
-        def both(call: Call) -> None:
-            calls.append(call)
-            told(call)
-
-        with contextlib.closing(aliyun.connect(self._where, both)) as cloud:
-            try:
-                facts = observe(cloud, self._clock, self.region, disk_ids, options)
-            except CloudError as error:
-                refused = refusal_of(error)
-                begun = report.started(began, self.region, reason)
-                refused.report = report.of_error(begun, self._clock.now(), refused, calls)
-                raise refused from None
-        facts = require(facts, self._settings["require_looks"])
-        plan = make_plan(facts, options, limits, reason, plan_id)
+        Args:
+            of: the plan that is looked at again: its name and its limits are kept.
+        """
+        limits, plan_id = (of.limits, of.plan_id) if of else (limits_of(self._settings), secrets.token_hex(8))
+        asked = Asked(disk_ids, options, limits, reason, plan_id)
+        required = self._settings["require_looks"]
+        plan, calls, facts = look_and_judge(self._where, self._clock, asked, required, safely(on_call))
         with self._lock:
             self._planned[plan.plan_id] = (calls, facts)
         return plan
@@ -347,30 +328,12 @@ class Client:
     def prove(
         self, plan: Plan, calls: Sequence[Call], on_call: Callable[[Call], None] | None = None
     ) -> Sequence[Proof]:
-        """Tell which rights a run of a plan has; see ``rights.prove``.
-
-        Raises:
-            RunRefused: ECS could not be asked.
-        """
+        """Tell which rights a run of a plan has; see ``rights.prove``."""
         from .rights import prove  # noqa: PLC0415 - a run does not ask
 
-        with contextlib.closing(aliyun.connect(self._where, safely(on_call))) as cloud:
-            try:
-                return prove(cloud, self._clock, plan, calls)
-            except CloudError as error:
-                raise refusal_of(error) from None
+        return prove(self._where, self._clock, plan, calls, safely(on_call))
 
     def facts_of(self, plan: Plan) -> Facts:
         """Give the facts that a plan of this client stands on, until its calls are asked for."""
         with self._lock:
             return self._planned[plan.plan_id][1]
-
-    def _limits(self) -> Limits:
-        get = self._settings
-        return Limits(
-            stop=get["timeout_stop"],
-            snapshot=get["timeout_snapshot"],
-            reinit=get["timeout_reinit"],
-            start=get["timeout_start"],
-            force_stop_after=get["force_stop_after"],
-        )

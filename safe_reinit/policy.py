@@ -95,15 +95,9 @@ def _looks(calls: Sequence[Call]) -> Iterator[tuple[str, str]]:
 
 def _acts(job: PlannedJob, plan: Plan) -> Iterator[tuple[str, str]]:
     """List the changing calls of a job; what is stopped may have to be started, since a failed wipe brings it back."""
-    for action, subject, _, _ in steps(job, plan):
-        yield action, subject
+    yield from ((action, subject) for action, subject, _, _ in steps(job, plan))
     if job.will_stop and job.instance_id:
         yield "StartInstance", job.instance_id
-    if plan.options.snapshot:
-        yield from (("CreateSnapshot", disk.disk_id) for disk in job.disks)
-    if plan.options.lock_tag and job.instance_id:
-        yield "TagResources", job.instance_id
-        yield "UntagResources", job.instance_id
 
 
 def _right(plan: Plan, action: str, subjects: tuple[str, ...]) -> Right:

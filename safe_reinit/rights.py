@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from . import codes
+from . import aliyun, codes
+from .aliyun.endpoints import Where
 from .clock import Clock
-from .cloud import Cloud
+from .cloud import Cloud, CloudError
+from .failing import refusal_of
 from .look import PROVEN
 from .model import Call, Plan
 from .policy import Right, rights
@@ -25,21 +28,28 @@ class Proof:
     """How it is known, or why it cannot be."""
 
 
-def prove(cloud: Cloud, clock: Clock, plan: Plan, calls: Sequence[Call]) -> tuple[Proof, ...]:
+def prove(
+    where: Where, clock: Clock, plan: Plan, calls: Sequence[Call], on_call: Callable[[Call], None]
+) -> tuple[Proof, ...]:
     """Tell of each right that a run of a plan needs whether these credentials have it. Nothing is changed.
 
     Args:
-        cloud: is asked with DryRun for the looks that have one.
+        where: the cloud that is asked, with DryRun, for the looks that have one.
         clock: what waits run on where ECS asks to come again.
         plan: any plan; of a disk that could not be seen only what is known so far is told.
         calls: the exchanges that making it took: what they were answered counts as it is.
+        on_call: is told every further exchange.
 
     Raises:
-        CloudError: ECS could not be asked.
+        RunRefused: ECS could not be asked.
     """
     ask = Patient(clock)
     answers = _answers(calls)
-    return tuple(_proof(cloud, ask, plan, right, answers) for right in rights(plan, calls))
+    with contextlib.closing(aliyun.connect(where, on_call)) as cloud:
+        try:
+            return tuple(_proof(cloud, ask, plan, right, answers) for right in rights(plan, calls))
+        except CloudError as error:
+            raise refusal_of(error) from None
 
 
 def _answers(calls: Sequence[Call]) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "safe_reinit"
 VALUES = {"model", "errors", "codes", "version"}
 OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal"}
 DECIDING = {"checks", "plan", "saved", "policy", "record", "decide"}
-DOING = {"look", "rights", "act", "run", "report", "execution", "interrupt", "failing", "wanted", "client"}
+DOING = {"look", "planning", "rights", "act", "run", "report", "execution", "interrupt", "failing", "wanted", "client"}
 DOORS = {"cli", "simulator", "__main__", "__init__"}
 
 MAY_IMPORT = {

@@ -110,7 +110,7 @@ def _again(path: str, known: Saved, plan: Plan, client: Client, config: Config, 
         RunRefused: the account is another, or the plan is expired or stale.
     """
     ids = [disk.disk_id for job in plan.jobs for disk in job.disks]
-    now = client.make(ids, plan.options, plan.limits, plan.reason, plan.plan_id, progress.call)
+    now = client.make(ids, plan.options, plan.reason, progress.call, of=plan)
     if now.account != plan.account:
         raise RunRefused(
             f"The plan {path} is of account {plan.account}, and these credentials are of {now.account}.",
