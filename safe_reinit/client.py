@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
-from . import aliyun, report, wanted, where
+from . import report, wanted, where
 from .aliyun.endpoints import Where
 from .clock import Clock
-from .cloud import CloudError
 from .config import Config, resolve
 from .errors import RunRefused, UsageError
-from .failing import error_of, refusal_of
+from .failing import done, safely
 from .interrupt import Interrupt
-from .look import observe
-from .model import Call, Event, Facts, Limits, Options, Plan, Report, Secret
-from .plan import make_plan
+from .model import Call, Event, Facts, Options, Plan, Report, Secret
+from .planning import Asked, limits_of, look_and_judge
 
 if TYPE_CHECKING:
     from .execution import Execution
     from .journal import Journal
-
-T = TypeVar("T")
+    from .rights import Proof
 
 _OWNER = ("owner_account", "owner_id", "resource_owner_account", "resource_owner_id")
 
@@ -87,6 +83,11 @@ class Client:
         """The region id."""
         return self._where.region
 
+    @property
+    def endpoint(self) -> str:
+        """The loopback endpoint, normalised; ``""`` for the real cloud."""
+        return self._where.local_url
+
     def plan(  # noqa: PLR0913 - the options of a run
         self,
         disk_ids: Sequence[str],
@@ -141,7 +142,7 @@ class Client:
             accept=wanted.accepted(accept),
             require_looks=tuple(get["require_looks"]),
         )
-        return self._plan(wanted.disk_ids(disk_ids), options, reason or get["reason"], on_call)
+        return self.make(wanted.disk_ids(disk_ids), options, reason or get["reason"], on_call)
 
     def plan_undo(  # noqa: PLR0913 - the options of a run
         self,
@@ -179,7 +180,7 @@ class Client:
             undo=run_id,
             restore=wanted.to_restore(stored),
         )
-        plan = self._plan([disk_id for disk_id, _ in options.restore], options, reason or get["reason"], on_call)
+        plan = self.make([disk_id for disk_id, _ in options.restore], options, reason or get["reason"], on_call)
         if plan.account != stored.account:
             raise RunRefused(
                 f"Run {run_id} is of account {stored.account}, and these credentials are of {plan.account}.",
@@ -187,27 +188,22 @@ class Client:
             )
         return plan
 
-    def _plan(
-        self, disk_ids: Sequence[str], options: Options, reason: str | None, on_call: Callable[[Call], None] | None
+    def make(
+        self,
+        disk_ids: Sequence[str],
+        options: Options,
+        reason: str | None,
+        on_call: Callable[[Call], None] | None = None,
+        of: Plan | None = None,
     ) -> Plan:
-        """Look at the disks and judge them."""
-        began = self._clock.now()
-        calls: list[Call] = []
-        told = _safely(on_call)
+        """Look and judge as ``plan`` does, with everything given as it is.
 
-        def both(call: Call) -> None:
-            calls.append(call)
-            told(call)
-
-        with contextlib.closing(aliyun.connect(self._where, both)) as cloud:
-            try:
-                facts = observe(cloud, self._clock, self.region, disk_ids, options)
-            except CloudError as error:
-                refused = refusal_of(error)
-                begun = report.started(began, self.region, reason)
-                refused.report = report.of_error(begun, self._clock.now(), refused, calls)
-                raise refused from None
-        plan = make_plan(facts, options, self._limits(), reason, secrets.token_hex(8))
+        Args:
+            of: the plan that is looked at again: its name and its limits are kept.
+        """
+        limits, plan_id = (of.limits, of.plan_id) if of else (limits_of(self._settings), secrets.token_hex(8))
+        asked = Asked(disk_ids, options, limits, reason, plan_id)
+        plan, calls, facts = look_and_judge(self._where, self._clock, asked, safely(on_call))
         with self._lock:
             self._planned[plan.plan_id] = (calls, facts)
         return plan
@@ -248,7 +244,7 @@ class Client:
             except RunRefused as error:
                 error.report = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=error)
                 raise
-        return _done(told)
+        return done(told)
 
     def resume(
         self,
@@ -282,7 +278,7 @@ class Client:
         with self._journal() as journal:
             execution = self._execution(journal, on_event, on_call, stop)
             told = execution.resume(run_id, verdict, Secret(password) if password else None)
-        return _done(told)
+        return done(told)
 
     def abandon(self, run_id: str) -> None:
         """Let an open run's instances go without another call, because you plan anew; its outcome stays as it is.
@@ -308,7 +304,7 @@ class Client:
     ) -> Execution:
         from .execution import Execution  # noqa: PLC0415 - a plan runs nothing
 
-        return Execution(self._where, self._clock, journal, _safely(on_event), _safely(on_call), stop or Interrupt())
+        return Execution(self._where, self._clock, journal, safely(on_event), safely(on_call), stop or Interrupt())
 
     @property
     def journal_path(self) -> Path | None:
@@ -317,13 +313,16 @@ class Client:
             return None
         return Path(self._settings["journal"] or where.default_journal(os.environ))
 
-    def check_journal(self) -> None:
-        """See that runs can be written down, before anything else is done.
+    def check_journal(self, plan: Plan | None = None) -> None:
+        """See that runs can be written down, and that this plan was not run yet, before anything else is done.
 
         Raises:
             UsageError: they cannot.
+            RunRefused: it was.
         """
-        self._journal().close()
+        with self._journal() as journal:
+            if plan is not None:
+                journal.refuse_used(plan.plan_id)
 
     def calls_of(self, plan: Plan) -> list[Call]:
         """Give the calls that making this plan took, once."""
@@ -331,34 +330,15 @@ class Client:
             calls, _ = self._planned.pop(plan.plan_id, ([], None))
             return calls
 
+    def prove(
+        self, plan: Plan, calls: Sequence[Call], on_call: Callable[[Call], None] | None = None
+    ) -> Sequence[Proof]:
+        """Tell which rights a run of a plan has; see ``rights.prove``."""
+        from .rights import prove  # noqa: PLC0415 - a run does not ask
+
+        return prove(self._where, self._clock, plan, calls, safely(on_call))
+
     def facts_of(self, plan: Plan) -> Facts:
         """Give the facts that a plan of this client stands on, until its calls are asked for."""
         with self._lock:
             return self._planned[plan.plan_id][1]
-
-    def _limits(self) -> Limits:
-        get = self._settings
-        return Limits(
-            stop=get["timeout_stop"],
-            snapshot=get["timeout_snapshot"],
-            reinit=get["timeout_reinit"],
-            start=get["timeout_start"],
-            force_stop_after=get["force_stop_after"],
-        )
-
-
-def _done(told: Report) -> Report:
-    if told.exit_code == 0:
-        return told
-    raise error_of(told)
-
-
-def _safely(listener: Callable[[T], None] | None) -> Callable[[T], None]:
-    """Keep a listener that fails from making an answer look lost or leaving a machine stopped."""
-
-    def tell(value: T) -> None:
-        if listener is not None:
-            with contextlib.suppress(Exception):
-                listener(value)
-
-    return tell

@@ -177,6 +177,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("security_enhancement", one_of("Active", "Deactive"), None, "Active or Deactive"),
     Setting("on_unknown", one_of("ask", "retry"), "ask", "what to do when the answer to ReInitDisk was lost unwatched"),
     Setting("journal", text, None, "the journal of runs; else that of root or of the user"),
+    Setting("plan_expires", duration, 86400.0, "how long a saved plan may be applied", in_env=False),
     Setting("output", one_of("text", "json", "markdown"), "text", "the form of the result on stdout"),
     Setting("report", report_file, None, "write the report to this file (.json, .md)"),
     Setting("events", text, None, "write events as JSON lines to this file, or - for stdout"),

@@ -15,7 +15,7 @@ from .aliyun.endpoints import Where
 from .clock import Clock
 from .cloud import Cloud, CloudError
 from .errors import RunRefused, UsageError
-from .failing import refusal_of
+from .failing import password_as_planned, refusal_of
 from .interrupt import Interrupt
 from .journal import Journal, JournalError, Lease, LeaseLostError, StoredRun
 from .model import Call, Event, OnUnknown, Outcome, Plan, Record, Report, Secret
@@ -60,7 +60,7 @@ class Execution:
     @property
     def endpoint(self) -> str:
         """The loopback endpoint as the journal has it; ``""`` for the real cloud."""
-        return self.where.endpoint.url if self.where.endpoint and self.where.loopback else ""
+        return self.where.local_url
 
     def begin(self, plan: Plan, run_id: str, calls: list[Call], on_unknown: OnUnknown) -> Report:
         """Write a confirmed plan down as a run, carry it out and report.
@@ -85,7 +85,7 @@ class Execution:
 
     def resume(self, run_id: str, verdict: record.Verdict | None, password: Secret | None) -> Report:
         """Take a run over, carry it on and report; see ``Client.resume``."""
-        self._open_run(run_id)
+        password_as_planned(self._open_run(run_id).plan, password, f"Run {run_id}")
         lease = self._take(run_id)
         try:
             stored = self._open_run(run_id)  # once more: its holder may have gone on until now

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
 from .cloud import CloudError, NoCredentials, Refused
 from .codes import fix_of
 from .errors import BY_OUTCOME, Error, RunRefused, UsageError
-from .model import Report
+from .model import Report, Secret
+
+T = TypeVar("T")
 
 
 def refusal_of(error: CloudError) -> Error:
@@ -23,6 +29,22 @@ def refusal_of(error: CloudError) -> Error:
     return said
 
 
+def password_as_planned(plan: Mapping[str, Any], password: Secret | None, what: str) -> None:
+    """See that a plan read back gets a password again exactly if it was made with one: it is written down nowhere.
+
+    Raises:
+        UsageError: it is missing, or not wanted.
+    """
+    wanted = bool(plan["options"]["password"])
+    if wanted and password is None:
+        raise UsageError(
+            f"{what} sets a password, which is written down nowhere: it is needed again.",
+            hint="Give it with --password-env, --password-stdin or --password-prompt.",
+        )
+    if password is not None and not wanted:
+        raise UsageError(f"{what} sets no password, and one was given.", hint="Leave it out.")
+
+
 def error_of(told: Report) -> Error:
     """Make the error of a run's outcome; where a machine is down, the hint says first what to do about that."""
     cls = BY_OUTCOME[told.outcome]
@@ -38,3 +60,21 @@ def error_of(told: Report) -> Error:
         error.code, error.request_id, error.action = told.error.code, told.error.request_id, told.error.action
     error.report = told
     return error
+
+
+def done(told: Report) -> Report:
+    """Give the report of a run that is done; of any other raise its error."""
+    if told.exit_code == 0:
+        return told
+    raise error_of(told)
+
+
+def safely(listener: Callable[[T], None] | None) -> Callable[[T], None]:
+    """Keep a listener that fails from making an answer look lost or leaving a machine stopped."""
+
+    def tell(value: T) -> None:
+        if listener is not None:
+            with contextlib.suppress(Exception):
+                listener(value)
+
+    return tell

@@ -184,3 +184,12 @@ def command_line(tmp_path: Path) -> CommandLine:
 
 KEY = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "testid", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret"}
 """The simulator's default key, as the default credential chain finds it."""
+
+
+@pytest.fixture
+def terminal(command_line: CommandLine) -> Iterator[Any]:
+    """Start children on terminals of their own; see ``tests.terminals``."""
+    from tests.terminals import terminals
+
+    with terminals(command_line) as start:
+        yield start

@@ -11,9 +11,11 @@ PACKAGE = Path(__file__).resolve().parent.parent / "safe_reinit"
 
 VALUES = {"model", "errors", "codes", "version"}
 OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "pace"}
-DECIDING = {"checks", "plan", "record", "decide", "drift", "rollout"}
+DECIDING = {"checks", "plan", "saved", "policy", "record", "decide", "drift", "rollout"}
 DOING = {
     "look",
+    "planning",
+    "rights",
     "others",
     "ledger",
     "act",

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
 import re
-import select
 import signal
 import subprocess
 import sys
-import termios
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +19,11 @@ from safe_reinit.checks import CHECKS
 from safe_reinit.cli.app import run
 from safe_reinit.simulator import Simulator
 from tests.conftest import KEY, CommandLine, changing
+from tests.terminals import PATIENCE, Open, where_is
 from tests.values import recoverable
 
 DISK = ("--disk", "d-sim-web1-data", "--stop-instance")
 CONFIRMED = (*DISK, "--confirm", "d-sim-web1-data")
-PATIENCE = 30.0
 HEAVY = ("alibabacloud", "darabonba", "Tea", "requests", "rich", "aiohttp", "pydantic", "yaml")
 
 
@@ -124,91 +118,6 @@ def test_without_arguments_it_says_how_to_begin(capsys: pytest.CaptureFixture[st
 
 
 # ---------------------------------------------------------------------------------------------- consent on a terminal
-
-
-@dataclass
-class Terminal:
-    """A child on a pseudo-terminal of its own, as a person has it."""
-
-    child: subprocess.Popen[bytes]
-    line: int
-    shown: str = ""
-
-    def wait_for(self, text: str, *, after: int = 0) -> int:
-        """Read until this is shown; give the place after it."""
-        deadline = time.monotonic() + PATIENCE
-        while text not in self.shown[after:]:
-            assert time.monotonic() < deadline, f"{text!r} is not in {self.shown!r}"
-            assert self._read() or text in self.shown[after:], f"{text!r} is not in {self.shown!r}"
-        return self.shown.index(text, after) + len(text)
-
-    def type(self, text: str) -> None:
-        """Type something."""
-        os.write(self.line, text.encode())
-
-    def end(self) -> int:
-        """Read on to the end, and give the exit code."""
-        deadline = time.monotonic() + PATIENCE
-        while self._read() and time.monotonic() < deadline:
-            pass
-        return self.child.wait(PATIENCE)
-
-    def hang_up(self) -> int:
-        """Close the terminal under the child, as a lost connection does, and give the exit code."""
-        os.close(self.line)
-        self.line = -1
-        return self.child.wait(PATIENCE)
-
-    def _read(self) -> bool:
-        if not select.select([self.line], [], [], 1.0)[0]:
-            return True
-        try:
-            data = os.read(self.line, 65536)
-        except OSError:
-            return False
-        self.shown += data.decode("utf-8", "replace")
-        return bool(data)
-
-
-Open = Callable[..., Terminal]
-
-
-@pytest.fixture
-def terminal(command_line: CommandLine) -> Iterator[Open]:
-    """Start children on terminals; what is left of them is ended."""
-    opened: list[Terminal] = []
-
-    def start(simulator: Simulator, *argv: str, **env: str) -> Terminal:
-        line, inner = pty.openpty()
-
-        def own() -> None:
-            os.setsid()
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-        where = {**command_line.environment, **KEY, **where_is(simulator), "TERM": "xterm", **env}
-        child = subprocess.Popen(
-            command_line.arguments(argv), env=where, cwd=command_line.home, stdin=inner, stdout=inner, stderr=inner,
-            preexec_fn=own,  # noqa: PLW1509 - a terminal of its own can be had in no other way
-        )  # fmt: skip
-        os.close(inner)
-        opened.append(Terminal(child, line))
-        return opened[-1]
-
-    yield start
-    for each in opened:
-        each.child.kill()
-        each.child.wait()
-        if each.line >= 0:
-            os.close(each.line)
-
-
-def where_is(simulator: Simulator) -> dict[str, str]:
-    """Point a child at a simulator."""
-    return {
-        "SAFE_REINIT_ENDPOINT": simulator.url,
-        "SAFE_REINIT_REGION": "cn-hangzhou",
-        "SAFE_REINIT_TIME_SCALE": "60",
-    }
 
 
 def test_the_name_of_the_instance_is_the_consent(terminal: Open, simulator: Simulator) -> None:

@@ -563,6 +563,35 @@ def test_pruning_forgets_what_has_ended_and_nothing_else(tmp_path: Path) -> None
     assert rows == [0, 0, 0, 0]
 
 
+def test_a_plan_stays_run_when_its_run_is_forgotten(tmp_path: Path) -> None:
+    """A pruned run's plan is still refused, by the name of that run; another plan is not."""
+    with Journal(tmp_path / "j.db") as journal:
+        begin(journal, "000a", plan_id="aa").end({"outcome": "done", "exit_code": 0, "jobs": [{}]})
+        journal._db.execute("UPDATE runs SET ended_at='2020-01-01T00:00:00Z'")
+        before = journal.used_by("aa")
+        assert journal.prune(3600.0) == 1
+        assert journal.runs() == []
+        assert journal.used_by("aa") == before == "r-20260101T000000Z-000a"
+        assert journal.used_by("bb") is None
+        with pytest.raises(RunRefused, match="run already, by run r-20260101T000000Z-000a"):
+            begin(journal, "000b", plan_id="aa")
+        assert journal.runs() == []
+        begin(journal, "000c", plan_id="bb").release()
+
+
+def test_a_journal_of_the_first_schema_is_carried_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A journal from before plans were saved opens with its runs, and their plans are run."""
+    path = tmp_path / "j.db"
+    with monkeypatch.context() as patched:
+        patched.setattr(file, "_MIGRATIONS", file._MIGRATIONS[:1])
+        patched.setattr(file, "SCHEMA", 1)
+        with Journal(path) as journal:
+            journal._db.execute("INSERT INTO runs VALUES ('r-1','t','t','done',0,'r','a','','','{}',NULL,'aa')")
+    with Journal(path) as journal:
+        assert journal.used_by("aa") == "r-1"
+        assert journal._db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA
+
+
 def test_pruning_by_the_command_line(sim: Simulator, run: Command, tmp_path: Path) -> None:
     """The option --prune takes an age in days or as a duration, and refuses anything else with 2."""
     path = tmp_path / "j.db"

@@ -52,6 +52,11 @@ class Where:
         """Whether nothing may leave this machine."""
         return self.endpoint is not None and self.endpoint.loopback
 
+    @property
+    def local_url(self) -> str:
+        """The loopback endpoint, normalised, as journals and plan files have it; ``""`` for the real cloud."""
+        return self.endpoint.url if self.endpoint and self.loopback else ""
+
     def of(self, product: str) -> Endpoint | None:
         """Tell the endpoint of a product; ``None`` leaves it to the SDK's own table."""
         if self.loopback or (product == "ecs" and self.endpoint):

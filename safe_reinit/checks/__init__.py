@@ -53,6 +53,7 @@ from . import (
     not_allowed_to_stop,
     not_looked_at,
     option_for_system_disk_only,
+    password_in_query,
     password_malformed,
     public_ip,
     release_or_expiry_soon,
@@ -117,6 +118,7 @@ CHECKS: tuple[Check, ...] = (
     key_pair_and_password.CHECK,
     security_not_public_image.CHECK,
     password_malformed.CHECK,
+    password_in_query.CHECK,
     # an undo
     safety_snapshot_gone.CHECK,
     reset_refused.CHECK,

@@ -37,7 +37,7 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
         "block",
         facts.disk.disk_id,
         f"The password given for the disk breaks the rule of ECS: {'; '.join(broken)}.",
-        fix="Give a password that follows the rule, with --password-env or --password-stdin.",
+        fix="Give a password that follows the rule, with --password-env, --password-stdin or --password-prompt.",
         predicts="InvalidPassword.Malformed",
     )
 

@@ -79,6 +79,21 @@ def plan(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for
 
 
 @app.command()
+@click.argument("file", metavar="FILE")
+@options.apply
+@click.pass_context
+def apply(ctx: click.Context, /, file: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """Run a plan that plan --save saved, if nothing has moved since.
+
+    The plan is looked at again first: if a fact moved, or something new stands against it, or it is used, expired or
+    edited, or of another account, it is refused. Read it with: safe-reinit show FILE
+    """
+    from . import apply as applying  # noqa: PLC0415 - see above
+
+    ctx.exit(applying.command(file, flags, ctx.obj))
+
+
+@app.command()
 @options.rehearse
 @click.pass_context
 def rehearse(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
@@ -86,6 +101,19 @@ def rehearse(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one
     from . import rehearse as rehearsal  # noqa: PLC0415 - see above
 
     ctx.exit(rehearsal.command(flags, ctx.obj))
+
+
+@app.command()
+@options.policy
+@click.pass_context
+def policy(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """Print the RAM policy that a run with these options needs and no more, or say which rights are missing.
+
+    Takes the options of a run. Looks at the disks, which needs the rights to look; nothing is changed.
+    """
+    from . import policy as rights  # noqa: PLC0415 - see above
+
+    ctx.exit(rights.command(flags, ctx.obj))
 
 
 @app.command()
@@ -122,11 +150,11 @@ def runs(ctx: click.Context, /, prune: str | None, **flags: Any) -> None:  # noq
 
 
 @app.command()
-@click.argument("name", metavar="RUN")
+@click.argument("name", metavar="RUN|FILE")
 @options.journal
 @click.pass_context
 def show(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Tell the story of a run, call by call."""
+    """Tell the story of a run, call by call, or show a plan that plan --save saved, whatever became of it."""
     from . import history  # noqa: PLC0415 - see above
 
     history.show(name, flags, ctx.obj.telling(flags))

@@ -19,6 +19,7 @@ from ..model import Record, Secret
 from ..model.codec import decode, printable
 from ..plan import from_json
 from ..where import default_journal
+from . import planfile
 from .output import Output
 
 _RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}")
@@ -73,13 +74,14 @@ def runs(flags: Mapping[str, Any], prune: str | None, output: Output) -> None:
 
 
 def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
-    """Tell the story of one run.
+    """Tell the story of one run, or show the plan in a file.
 
     Raises:
-        UsageError: it is no run of the journal.
+        UsageError: it is neither a run of the journal nor a plan file.
     """
     if not _RUN.fullmatch(name):
-        raise UsageError(f"{name!r} is not the name of a run.", hint="See safe-reinit runs.")
+        planfile.show(name, flags, output)
+        return
     with open_journal(flags) as journal:
         stored = journal.run(name)
         if stored is None:

@@ -120,6 +120,7 @@ _SAMPLES: dict[str, str] = {
     "security_enhancement": "Active",
     "on_unknown": "retry",
     "journal": "/var/lib/safe-reinit/journal.db",
+    "plan_expires": "24h",
     "output": "text",
     "report": "run.json",
     "events": "events.jsonl",

@@ -48,6 +48,9 @@ _PASSWORD = (
     click.option(
         "--password-stdin", is_flag=True, default=None, help="Read the password to set from one line of stdin."
     ),
+    click.option(
+        "--password-prompt", is_flag=True, default=None, help="Ask for the password to set, twice, without showing it."
+    ),
 )
 _CONFIG = (click.option("--config", metavar="FILE", help="The configuration file."),)
 _OUTPUT_NAMES = ("output", "report", "events", "quiet", "verbose")
@@ -71,7 +74,9 @@ def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 _LOOKING = (*_TARGET, *_CONSENT, *map(_setting, _RUN_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES))
 everything: Callable[[F], F] = _stack(*_TARGET, *_CONFIRM, *_LOOKING[1:])
 """The options of a run."""
-plan: Callable[[F], F] = _stack(*_LOOKING)
+plan: Callable[[F], F] = _stack(
+    click.option("--save", metavar="FILE", help="Save the plan to a new file, for safe-reinit apply FILE."), *_LOOKING
+)
 """The options of a plan: those of a run but for the consent to run it."""
 _REHEARSE_NAMES = tuple(name for name in _RUN_NAMES if name not in ("simulate", "world", "journal", "on_unknown"))
 rehearse: Callable[[F], F] = _stack(
@@ -86,6 +91,12 @@ undo: Callable[[F], F] = _stack(
     *_CONFIRM, *_CONSENT, *map(_setting, _UNDO_NAMES), *_CONFIG, *map(_setting, _OUTPUT_NAMES)
 )
 """The options of an undo: those of a run but for what only ReInitDisk takes; the run names the disks."""
+policy: Callable[[F], F] = _stack(
+    *_TARGET,
+    click.option("--check", is_flag=True, default=None, help="Say which of these rights are missing; change nothing."),
+    *_CONSENT, *map(_setting, _RUN_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, ("output", "quiet", "verbose")),
+)  # fmt: skip
+"""The options of a policy: those of a run, so that its command line can be taken as it is."""
 _RESUME_NAMES = ("region", "profile", "endpoint", "ca_bundle", "password_env", "journal")
 resume: Callable[[F], F] = _stack(
     click.option(
@@ -95,6 +106,12 @@ resume: Callable[[F], F] = _stack(
     *_CONFIRM[1:], _CONSENT[0], *map(_setting, _RESUME_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES),
 )  # fmt: skip
 """The options of a run that goes on."""
+_APPLY_NAMES = (*_RESUME_NAMES, "on_unknown", "simulate", "world", "faults")
+apply: Callable[[F], F] = _stack(
+    click.option("--confirm", metavar="DIGEST", help="The first 8 characters of the file's digest; always needed."),
+    *map(_setting, _APPLY_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES),
+)  # fmt: skip
+"""The options of a plan from a file: it has its targets and everything that was agreed to, so they take none of it."""
 journal: Callable[[F], F] = _stack(
     _setting("journal"), *_CONFIG, click.option("--output", metavar="text|json", help="The form of the result.")
 )

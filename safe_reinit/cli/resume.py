@@ -16,7 +16,7 @@ from ..record import Verdict
 from . import consent, history
 from .output import Output
 from .progress import Progress
-from .session import endable, password_of, set_output, signals
+from .session import endable, password_again, set_output, signals
 from .wipe import after, plan_and_run
 
 
@@ -28,7 +28,7 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
         )
     stored, config = history.run_of(run_id, flags)
     set_output(output, config)
-    password = password_of(config, {**flags, "confirm": run_id})
+    password = password_again(stored.plan, config, {**flags, "confirm": run_id}, f"Run {run_id}")
     client = connect(config=config)
     if flags["verdict"] == "wipe-again":
         return _wipe_again(client, stored, config, flags, password, output)

@@ -12,11 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from ..client import Client, connect
 from ..clock import Clock
 from ..config import Config
 from ..errors import UsageError
+from ..failing import password_as_planned
 from ..interrupt import Interrupt
+from ..model import Secret
+from .consent import somebody_there
 from .output import Output, say
 from .progress import Progress
 
@@ -47,26 +52,57 @@ def set_output(output: Output, config: Config) -> None:
 
 
 def password_of(config: Config, flags: Mapping[str, Any]) -> str | None:
-    """Read the password to set, where one is asked for.
+    """Read the password to set, where one is asked for: from the environment, stdin or a person, never from argv.
 
     Raises:
         UsageError: it is asked for in two ways, or is not there.
     """
     variable = config["password_env"]
-    if variable and flags.get("password_stdin"):
-        raise UsageError("--password-env and --password-stdin are both given.", hint="Give one of them.")
+    switches = [name for name in ("--password-stdin", "--password-prompt") if flags.get(name[2:].replace("-", "_"))]
+    asked = [*(["--password-env"] if variable else []), *switches]
+    if len(asked) > 1:
+        raise UsageError(f"{' and '.join(asked)} are both given.", hint="Give one of them.")
     if variable:
         password = os.environ.get(variable)
         if not password:
             raise UsageError(f"The environment variable {variable} holds no password.", hint="Correct --password-env.")
         return password
-    if not flags.get("password_stdin"):
+    if not asked:
         return None
+    return _from_person() if asked == ["--password-prompt"] else _from_stdin(flags)
+
+
+def password_again(plan: Mapping[str, Any], config: Config, flags: Mapping[str, Any], what: str) -> str | None:
+    """Read the password for a plan that was written down, where it was made with one; a surplus setting means nothing.
+
+    Raises:
+        UsageError: it is missing, or the command line gives one that is not wanted.
+    """
+    given = any(flags.get(name) for name in ("password_env", "password_stdin", "password_prompt"))
+    if not plan["options"]["password"] and not given:
+        return None
+    password = password_of(config, flags)
+    password_as_planned(plan, Secret(password) if password else None, what)
+    return password
+
+
+def _from_stdin(flags: Mapping[str, Any]) -> str:
     if not flags.get("confirm") and not flags.get("dry_run"):
         raise UsageError("--password-stdin needs --confirm, since stdin cannot be asked.", hint="Add --confirm.")
     password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         raise UsageError("There is no password on stdin.", hint="Write one line to stdin.")
+    return password
+
+
+def _from_person() -> str:
+    """Ask twice, showing nothing; it is not shown what differs either."""
+    if not somebody_there():
+        raise UsageError(
+            "--password-prompt needs a terminal to ask on.", hint="Give --password-env or --password-stdin instead."
+        )
+    endable()  # an end by a signal, too, brings back a terminal that shows what is typed
+    password: str = click.prompt("New password", hide_input=True, confirmation_prompt="The same again", err=True)
     return password
 
 

@@ -16,7 +16,7 @@ from ..config import Config, resolve
 from ..errors import Error, RunRefused, UsageError
 from ..model import Plan, Report
 from ..where import default_journal
-from . import consent
+from . import consent, planfile
 from .output import Output, lines, say
 from .progress import Progress
 from .session import client_of, endable, password_of, set_output, signals
@@ -29,6 +29,8 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     password = password_of(config, flags)
     if not flags["disk"]:
         raise UsageError("No disk is named.", hint="Name one with --disk d-...")
+    if flags.get("save") is not None:
+        planfile.refuse_existing(flags["save"])
     endable()
     with ExitStack() as stack:
         client = client_of(config, stack)
@@ -73,7 +75,8 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
     plan = make()
     progress.findings(plan)
     if flags.get("dry_run"):
-        return _tell_plan(client, plan, begun, output)
+        kept = planfile.save(plan, flags["save"], client, config) if flags.get("save") is not None else plan
+        return _tell_plan(client, kept, begun, output, flags.get("save"))
     asked = flags.get("confirm") is None and consent.somebody_there()
     if asked or not config["quiet"]:  # whoever is asked is shown what about
         lines(report.plan_lines(plan), sys.stderr)
@@ -99,9 +102,15 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
     return told.exit_code
 
 
-def _tell_plan(client: Client, plan: Plan, begun: Any, output: Output) -> int:  # noqa: ANN401 - a note of the beginning
+def _tell_plan(
+    client: Client,
+    plan: Plan,
+    begun: Any,  # noqa: ANN401 - a note of the beginning
+    output: Output,
+    saved_to: str | None,
+) -> int:
     told = report.of_plan(begun, output.now(), plan, client.calls_of(plan), dry_run=True)
-    told = replace(told, next=_next(told.exit_code, output.argv, plan))
+    told = replace(told, next=_next(told.exit_code, output.argv, plan, saved_to))
     if output.form == "text":
         lines(report.plan_lines(plan), sys.stderr if output.events_on_stdout else sys.stdout)
     output.report(told)
@@ -111,14 +120,16 @@ def _tell_plan(client: Client, plan: Plan, begun: Any, output: Output) -> int:  
     return told.exit_code
 
 
-def _next(exit_code: int, argv: Sequence[str], plan: Plan | None) -> tuple[str, ...]:
+def _next(exit_code: int, argv: Sequence[str], plan: Plan | None, saved_to: str | None = None) -> tuple[str, ...]:
     """Name the command to go on with: the run of a plan that could run, else another look."""
+    if plan is not None and saved_to and exit_code == 0:
+        return (planfile.apply_command(saved_to, plan, argv),)
     words = iter(argv[1:] if argv[:1] == ["plan"] else argv)
     kept: list[str] = []
     for word in words:
-        if word == "--confirm":
+        if word in ("--confirm", "--save"):
             next(words, None)
-        elif word != "--dry-run" and not word.startswith("--confirm="):
+        elif word != "--dry-run" and not word.startswith(("--confirm=", "--save=")):
             kept.append(word)
     if plan is not None and exit_code == 0:
         return (shlex.join(["safe-reinit", *kept, "--confirm", plan.confirm_with]),)

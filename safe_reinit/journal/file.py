@@ -18,33 +18,11 @@ from ..clock import unix_time
 from ..errors import RunRefused, UsageError
 from .lease import LEASE, Holder, JournalError, Lease, LeaseLostError
 from .place import now, process, refuse_network, user
+from .schema import MIGRATIONS as _MIGRATIONS
+from .schema import SCHEMA
 
-SCHEMA = 1
 _RESERVE = 1 << 20
 """Bytes of room that are kept for the records of a run."""
-
-_MIGRATIONS: tuple[str, ...] = (
-    """
-    CREATE TABLE runs (
-        run_id TEXT PRIMARY KEY, started_at TEXT NOT NULL, ended_at TEXT, outcome TEXT, exit_code INTEGER,
-        region TEXT NOT NULL, account TEXT NOT NULL, endpoint TEXT NOT NULL, profile TEXT NOT NULL,
-        plan TEXT NOT NULL, report TEXT, plan_id TEXT NOT NULL UNIQUE
-    ) STRICT;
-    CREATE TABLE jobs (
-        run_id TEXT NOT NULL REFERENCES runs, position INTEGER NOT NULL, lock TEXT NOT NULL, instance_id TEXT NOT NULL,
-        record TEXT NOT NULL, open INTEGER NOT NULL, PRIMARY KEY (run_id, position)
-    ) STRICT;
-    CREATE UNIQUE INDEX one_open_job ON jobs (lock) WHERE open = 1;
-    CREATE TABLE leases (
-        run_id TEXT PRIMARY KEY REFERENCES runs, epoch INTEGER NOT NULL, user TEXT NOT NULL, host TEXT NOT NULL,
-        pid INTEGER NOT NULL, process TEXT NOT NULL, until REAL NOT NULL, since TEXT NOT NULL
-    ) STRICT;
-    CREATE TABLE events (
-        sequence INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL REFERENCES runs, event TEXT NOT NULL
-    ) STRICT;
-    CREATE INDEX events_of_run ON events (run_id);
-    """,
-)
 
 
 @dataclass(frozen=True)
@@ -183,9 +161,7 @@ class Journal:
         region, account = str(plan["region"]), str(plan["account"])
         try:
             with self._transaction():
-                used = self._db.execute("SELECT run_id FROM runs WHERE plan_id=?", (plan["plan_id"],)).fetchone()
-                if used:
-                    raise RunRefused(f"This plan was run already, by run {used[0]}.", hint="Make a new plan.")
+                self.refuse_used(str(plan["plan_id"]))
                 self._db.execute(
                     "INSERT INTO runs VALUES (?,?,NULL,NULL,NULL,?,?,?,?,?,NULL,?)",
                     (run_id, now(), region, account, endpoint, profile, json.dumps(plan), plan["plan_id"]),
@@ -275,6 +251,28 @@ class Journal:
 
     # -------------------------------------------------------------------------------------------------- reading
 
+    def used_by(self, plan_id: str) -> str | None:
+        """Name the run that ran this plan, also one that is forgotten; ``None`` if none did."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT run_id FROM runs WHERE plan_id=?1 UNION SELECT run_id FROM used_plans WHERE plan_id=?1",
+                (plan_id,),
+            ).fetchone()
+        return str(row[0]) if row else None
+
+    def refuse_used(self, plan_id: str) -> None:
+        """See that a plan was not run yet.
+
+        Raises:
+            RunRefused: it was, by a run that is named.
+        """
+        run_id = self.used_by(plan_id)
+        if run_id is not None:
+            raise RunRefused(
+                f"This plan was run already, by run {run_id}: a plan is run once.",
+                hint=f"See what became of it: safe-reinit show {run_id}. To wipe again make a new plan.",
+            )
+
     def run(self, run_id: str) -> StoredRun | None:
         """Give one run."""
         with self._lock:
@@ -302,6 +300,7 @@ class Journal:
             )
             names = [row[0] for row in self._db.execute(ended, (before,)).fetchall()]
             for name in names:
+                self._db.execute("INSERT INTO used_plans SELECT plan_id, run_id FROM runs WHERE run_id=?", (name,))
                 for table in ("events", "leases", "jobs", "runs"):
                     self._db.execute(f"DELETE FROM {table} WHERE run_id=?", (name,))  # noqa: S608 - our own names
         return len(names)

@@ -69,7 +69,7 @@ def _decode(hint: Any, data: Any, path: str) -> Any:  # noqa: ANN401 - JSON
     if is_dataclass(hint) and isinstance(hint, type):
         return decode(hint, data, path)
     if hint is datetime:
-        return _time(data, path)
+        return to_moment(data, path)
     if hint is float:
         return _number(data, path)
     if data in args if origin is Literal else type(data) is hint:
@@ -104,7 +104,12 @@ def _number(data: object, path: str) -> float:
     return float(data)  # type: ignore[arg-type]
 
 
-def _time(data: object, path: str) -> datetime:
+def to_moment(data: object, path: str) -> datetime:
+    """Read a time as ``timestamp`` writes it.
+
+    Raises:
+        DecodeError: it is none; the text names the path.
+    """
     try:
         return datetime.strptime(str(data), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
     except (ValueError, OverflowError):

@@ -253,6 +253,8 @@ class Plan:
     confirm_with: str
     """What ``--confirm`` takes for this plan."""
     rollout: Rollout = Rollout()
+    digest: str | None = None
+    """The digest of the file the plan was saved in, 64 hex; ``None`` for one that is in no file."""
 
     @property
     def blockers(self) -> tuple[Finding, ...]:

@@ -158,7 +158,7 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
         caller=Identity(plan.caller.arn, plan.caller.type),
         operator=_operator(),
         reason=plan.reason,
-        plan=PlanReference(plan.fingerprint, None, plan.confirm_with),
+        plan=PlanReference(plan.fingerprint, plan.digest, plan.confirm_with),
         jobs=jobs,
         error=None,
         findings=plan.findings,

@@ -7,12 +7,13 @@ import math
 import random
 from dataclasses import replace
 
-from safe_reinit.simulator.specs import DiskSpec, InstanceSpec, KeySpec, Moment, SnapshotSpec, World
+from safe_reinit.simulator.reading import Moment
+from safe_reinit.simulator.specs import DiskSpec, InstanceSpec, KeySpec, SnapshotSpec, StatementSpec, World
 from safe_reinit.simulator.state import power, scaling, snapshots, wiping
 from safe_reinit.simulator.state.clock import SimulatedClock
 from safe_reinit.simulator.state.cloud import Cloud, Settings
 from safe_reinit.simulator.state.model import Attachment, Disk, Event, Image, Instance, KeyPair, Policy, Snapshot
-from safe_reinit.simulator.state.rights import AccessKey, Denial
+from safe_reinit.simulator.state.rights import AccessKey, Denial, RamPolicy, Statement
 
 _EVER = -math.inf
 """The moment from which on the things of a world are there, so that a lag shows them at its beginning."""
@@ -57,7 +58,13 @@ def _key(spec: KeySpec, world: World, start: float) -> AccessKey:
         expires=None if spec.expires_after is None else start + spec.expires_after,
         active=spec.active,
         denials=tuple(Denial(denial.action, denial.resource) for denial in spec.deny),
+        policy=None if spec.policy is None else RamPolicy(tuple(map(_statement, spec.policy.Statement))),
     )
+
+
+def _statement(spec: StatementSpec) -> Statement:
+    wanted = {key: values[0] for key, values in spec.Condition.get("Bool", {}).items()}
+    return Statement(spec.Effect, spec.Action, spec.Resource, wanted)
 
 
 class _Builder:

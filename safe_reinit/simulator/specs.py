@@ -2,71 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date, datetime, time, timezone
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_RELATIVE = re.compile(r"([+-])(\d+(?:\.\d+)?)([smhd])")
-_DAY = 86400.0
-
-
-class Moment(NamedTuple):
-    """A time in a world: seconds since the epoch, or since the start of the simulation."""
-
-    seconds: float
-    relative: bool
-
-    def at(self, start: float) -> float:
-        """Seconds since the epoch."""
-        return start + self.seconds if self.relative else self.seconds
-
-
-def _moment(value: object) -> object:
-    if isinstance(value, str):
-        match = _RELATIVE.fullmatch(value.strip())
-        if match:
-            sign, number, unit = match.groups()
-            return Moment(float(sign + number) * _UNITS[unit], relative=True)
-        try:
-            value = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
-        except ValueError:
-            raise ValueError("must be a time such as 2013-07-01T00:00:00Z, or relative such as -2h") from None
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime.combine(value, time.min)
-    if isinstance(value, datetime):
-        known = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
-        return Moment(known.timestamp(), relative=False)
-    return value
-
-
-def empty(value: object) -> object:
-    """In YAML a key without a value is null; here it means "all defaults"."""
-    return {} if value is None else value
-
-
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _one(value: object) -> object:
-    return [value] if isinstance(value, dict) else value
-
-
-MOMENT_SCHEMA = {"type": "string", "description": "RFC 3339, or relative to the start: -2h, +15m, -30d"}
-_IDS_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-
-When = Annotated[Moment, BeforeValidator(_moment), WithJsonSchema(MOMENT_SCHEMA)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Ids = Annotated[tuple[str, ...], BeforeValidator(_listed), WithJsonSchema(_IDS_SCHEMA)]
-Calls = Annotated[int, Field(ge=1)]
-Mode = Literal["KeepCharging", "StopCharging"]
-Stock = Literal["enough", "none"]
-Lifecycle = Literal[
-    "InService", "Pending", "Pending:Wait", "Protected", "Standby", "Stopped", "Removing", "Removing:Wait"
-]
+from safe_reinit.simulator.reading import (
+    DAY,
+    Calls,
+    Ids,
+    Lifecycle,
+    Mode,
+    Moment,
+    Seconds,
+    Stock,
+    When,
+    empty,
+    listed,
+    one,
+)
 
 
 class Spec(BaseModel):
@@ -84,6 +37,22 @@ class DenialSpec(Spec):
     resource: str = "*"
 
 
+class StatementSpec(Spec):
+    """A statement of a RAM policy. Of conditions `{"Bool": {KEY: ["true"]}}` is known; `*` stands for anything."""
+
+    Effect: Literal["Allow", "Deny"]
+    Action: Ids
+    Resource: Ids
+    Condition: dict[Literal["Bool"], dict[str, Annotated[tuple[bool], BeforeValidator(listed)]]] = {}
+
+
+class RamPolicySpec(Spec):
+    """A RAM policy, as the RAM console takes it."""
+
+    Version: Literal["1"]
+    Statement: tuple[StatementSpec, ...]
+
+
 class KeySpec(Spec):
     """An access key. With a `token` it is a temporary one."""
 
@@ -96,6 +65,8 @@ class KeySpec(Spec):
     account: str | None = None
     """Another account than the world's: such a key sees nothing."""
     deny: tuple[DenialSpec, ...] = ()
+    policy: RamPolicySpec | None = None
+    """With one, the key may do nothing but what it allows, and of that not what `deny` names."""
 
 
 class Durations(Spec):
@@ -124,7 +95,7 @@ class ImageSpec(Spec):
     os: Literal["linux", "windows"] = "linux"
     name: str | None = None
     size: int = 20
-    created: When = Moment(-60 * _DAY, relative=True)
+    created: When = Moment(-60 * DAY, relative=True)
     status: Literal["Creating", "Waiting", "Available", "UnAvailable", "CreateFailed", "Deprecated"] = "Available"
     deleted: bool = False
     """Deleted, or by its owner no longer shared with this account."""
@@ -175,8 +146,8 @@ class InstanceSpec(Spec):
     name: str | None = None
     status: Literal["Pending", "Starting", "Running", "Stopping", "Stopped"] = "Running"
     never_started: bool = False
-    created: When = Moment(-30 * _DAY, relative=True)
-    started: When = Moment(-2 * _DAY, relative=True)
+    created: When = Moment(-30 * DAY, relative=True)
+    started: When = Moment(-2 * DAY, relative=True)
     stopped_mode: Mode = "KeepCharging"
     os: Literal["linux", "windows"] | None = None
     image: str | None = None
@@ -204,7 +175,7 @@ class InstanceSpec(Spec):
     scaling_group: str = ""
     lifecycle: Lifecycle = "InService"
     """Its state in the scaling group, which leaves Standby and Protected alone."""
-    events: Annotated[tuple[EventSpec, ...], BeforeValidator(_one)] = ()
+    events: Annotated[tuple[EventSpec, ...], BeforeValidator(one)] = ()
     """System events: they are shown, and happen only if the schedule has them happen."""
     locks: Ids = ()
     tags: dict[str, str] = {}
@@ -225,8 +196,8 @@ class DiskSpec(Spec):
     size: int = 40
     image: str = ""
     snapshot: str = ""
-    created: When = Moment(-30 * _DAY, relative=True)
-    attached: When = Moment(-29 * _DAY, relative=True)
+    created: When = Moment(-30 * DAY, relative=True)
+    attached: When = Moment(-29 * DAY, relative=True)
     detached: When | None = None
     charge_type: Literal["PostPaid", "PrePaid"] = "PostPaid"
     expires: When | None = None

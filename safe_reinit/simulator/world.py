@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from safe_reinit.simulator.specs import MOMENT_SCHEMA, World
+from safe_reinit.simulator.reading import MOMENT_SCHEMA
+from safe_reinit.simulator.specs import World
 
 DEFAULT_WORLD = Path(__file__).with_name("default_world.yaml")
 

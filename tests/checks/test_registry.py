@@ -62,6 +62,7 @@ OPTIONS = (
     "--key-pair",
     "--password-env",
     "--password-stdin",
+    "--password-prompt",
     "--security-enhancement",
     "--accept",
     "--region",

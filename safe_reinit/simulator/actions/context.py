@@ -16,6 +16,26 @@ from safe_reinit.simulator.wire.request import Asked
 _DENIED = {"kms": "Forbidden.NoPermission"}
 """What a product answers without the right to a call, where it is not what ECS answers."""
 
+_OF_LISTS = {
+    "DescribeDisks": ("disk/*",),
+    "DescribeInstances": ("instance/*",),
+    "DescribeInstanceStatus": ("*",),
+    "DescribeSnapshots": ("snapshot/*",),
+    "DescribeSnapshotLinks": ("*",),
+    "DescribeImages": ("image/*",),
+    "DescribeKeyPairs": ("keypair/*",),
+    "DescribeRegions": ("*",),
+    "DescribeInstanceHistoryEvents": ("*",),
+    "DescribeAutoSnapshotPolicyEx": ("*",),
+    "DescribeScalingInstances": ("*",),
+    "DescribeDiskReplicaPairs": ("*",),
+    "DescribeKey": ("*",),
+}
+"""What a RAM policy must allow for a list: it is one thing, not its rows. Where nothing is documented, everything."""
+
+_KINDS = {"d": "disk", "i": "instance", "s": "snapshot", "m": "image"}
+"""The kinds of things in RAM, by how their ids begin."""
+
 
 @dataclass(frozen=True)
 class Context:
@@ -51,12 +71,31 @@ class Context:
 
     def sees(self, *resources: str) -> bool:
         """Tell whether a Describe call shows the caller a row with these ids."""
-        return self.at_home and not self.key.denied(self.right, resources)
+        return self.at_home and self._may(resources)
 
     def require(self, *resources: str) -> None:
         """Refuse a caller without the right to do this to all the resources."""
-        if self.key.denied(self.right, resources):
+        if not self._may(resources):
             raise Refusal(_DENIED.get(self.asked.product, "Forbidden.RAM"))
+
+    def _may(self, resources: tuple[str, ...]) -> bool:
+        action, policy = self.right, self.key.policy
+        if self.key.denied(action, resources):
+            return False
+        facts = {"ecs:PasswordCustomized": self.params.given("Password")}
+        return policy is None or policy.allows(action, self._arns(resources), facts)
+
+    def _arns(self, resources: tuple[str, ...]) -> list[str]:
+        """Name what RAM is asked about: a list as a whole (`disk/*`), else each thing by its id."""
+        kinds = _OF_LISTS.get(self.action)
+        if kinds is not None:
+            return [self._arn(kind) for kind in kinds]
+        named = [f"{_KINDS.get(each.partition('-')[0], 'keypair')}/{each}" for each in resources]
+        new = ["snapshot/*"] if self.action == "CreateSnapshot" else []
+        return [self._arn(each) for each in (*named, *new)] or ["*"]
+
+    def _arn(self, name: str) -> str:
+        return name if name == "*" else f"acs:ecs:{self.cloud.settings.region}:{self.key.account}:{name}"
 
     def end_dry_run(self, code: str = "DryRunOperation") -> None:
         """End a dry run that has found nothing to refuse; its success is an error code."""

@@ -1,9 +1,13 @@
-"""Access keys and what they may not do: everything is allowed that no denial names."""
+"""Access keys and what they may do: everything that no denial names, and where a key has a policy only what it allows.
+
+A policy is one of RAM: an action needs a statement that allows it on each resource, and none that denies it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,39 @@ class Denial:
 
 
 @dataclass(frozen=True)
+class Statement:
+    """One statement of a RAM policy; `*` in an action or a resource stands for anything."""
+
+    effect: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    condition: Mapping[str, bool]
+    """What must be so of the request for the statement to count, by condition key."""
+
+    def covers(self, action: str, resource: str, facts: Mapping[str, bool]) -> bool:
+        """Whether it speaks of the action on the resource in a request of which these facts are true."""
+        return (
+            any(fnmatchcase(action.lower(), pattern.lower()) for pattern in self.actions)
+            and any(fnmatchcase(resource, pattern) for pattern in self.resources)
+            and all(facts.get(key) == wanted for key, wanted in self.condition.items())
+        )
+
+
+@dataclass(frozen=True)
+class RamPolicy:
+    """A RAM policy."""
+
+    statements: tuple[Statement, ...]
+
+    def allows(self, action: str, resources: Iterable[str], facts: Mapping[str, bool]) -> bool:
+        """Whether every one of the resources is allowed by a statement and denied by none."""
+        return all(self._effects(action, resource, facts) == {"Allow"} for resource in resources)
+
+    def _effects(self, action: str, resource: str, facts: Mapping[str, bool]) -> set[str]:
+        return {each.effect for each in self.statements if each.covers(action, resource, facts)}
+
+
+@dataclass(frozen=True)
 class AccessKey:
     """An access key; with a `token` it is a temporary one of STS, whose token must come with each request."""
 
@@ -31,6 +68,8 @@ class AccessKey:
     expires: float | None = None
     active: bool = True
     denials: tuple[Denial, ...] = ()
+    policy: RamPolicy | None = None
+    """Where there is one, nothing is allowed but what it allows."""
 
     def denied(self, action: str, resources: Iterable[str]) -> bool:
         """Whether the RAM action is forbidden on any of the resources."""

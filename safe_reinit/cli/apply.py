@@ -1,0 +1,172 @@
+"""Running a plan from a file: apply."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from .. import report, saved
+from ..client import Client
+from ..config import Config, resolve
+from ..errors import Error, RunRefused, UsageError
+from ..model import Plan
+from ..model.codec import timestamp
+from ..saved import Saved
+from .output import Output, lines
+from .planfile import endpoint, kept, read
+from .progress import Progress
+from .session import client_of, endable, password_again, set_output, signals
+from .wipe import after
+
+
+def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
+    """Run the plan in a file, once nothing is found to have moved, and give the exit code."""
+    known = read(path, trusted=True)
+    config = _settings(path, known, flags)
+    set_output(output, config)
+    try:
+        _confirm(path, known, flags.get("confirm"))
+    except RunRefused as error:
+        raise _reported(error, path, known, output) from None
+    plain = {"options": {"password": known.plan.options.password is not None}}
+    plan = known.with_password(password_again(plain, config, flags, f"The plan {path}"))
+    endable()
+    with ExitStack() as stack:
+        client = client_of(config, stack)
+        _same_place(path, known, endpoint(client, config))
+        progress = stack.enter_context(Progress(config, client.region))
+        try:
+            if not plan.runnable:
+                raise report.refusal(plan)
+            client.check_journal(plan)
+            plan = _again(path, known, plan, client, config, progress)
+            return _run(plan, client, config, output, progress)
+        except Error as error:
+            raise _reported(error, path, replace(known, plan=plan), output, client) from None
+
+
+def _reported(error: Error, path: str, known: Saved, output: Output, client: Client | None = None) -> Error:
+    """Let an error tell of the plan, whatever it was that ended it, and say how to go on."""
+    told, plan = error.report, known.plan
+    if told is not None and told.run_id is not None and client is not None:
+        error.report = replace(told, next=after(told, output.argv, client))
+        return error
+    calls = told.calls if told else client.calls_of(plan) if client else ()
+    begun = report.started(output.began, plan.region, plan.reason)
+    told = report.of_plan(begun, output.now(), plan, calls, dry_run=False, error=error)
+    local = ["--simulate"] if known.endpoint == saved.SIMULATION else ["--endpoint", known.endpoint]
+    where = kept(output.argv)
+    where += local if known.endpoint and not {"--simulate", "--world", "--endpoint"} & set(where) else []
+    error.report = replace(
+        told, next=(shlex.join(["safe-reinit", "show", path]), shlex.join(_plan_words(plan) + where))
+    )
+    return error
+
+
+def _settings(path: str, known: Saved, flags: Mapping[str, Any]) -> Config:
+    """Resolve the settings: the region is the plan's, and so is its endpoint where that is on this machine."""
+    region = flags.get("region")
+    if region and region != known.plan.region:
+        raise UsageError(
+            f"The plan {path} is of region {known.plan.region}, and --region says {region}.",
+            hint="Leave out --region: the plan has it.",
+        )
+    local = known.endpoint if known.endpoint not in ("", saved.SIMULATION) else None
+    given = {**flags, "region": known.plan.region, "endpoint": flags.get("endpoint") or local}
+    return resolve(given, os.environ, flags.get("config"))
+
+
+def _confirm(path: str, known: Saved, confirm: str | None) -> None:
+    """See that the person names this very file; what its digest is, is said by ``show`` and not here."""
+    if confirm is None:
+        raise RunRefused(
+            "A saved plan is applied only with --confirm DIGEST.", hint=f"Read it: safe-reinit show {path}"
+        )
+    if confirm.casefold() != known.confirm_with.casefold():
+        raise RunRefused(
+            f"--confirm {confirm!r} is not the first 8 characters of the digest of {path}.",
+            hint=f"Nothing was changed; read what is in that file: safe-reinit show {path}",
+        )
+
+
+def _same_place(path: str, known: Saved, here: str) -> None:
+    if here == known.endpoint:
+        return
+    names = {"": "the real cloud", saved.SIMULATION: "an embedded simulator (--simulate)"}
+    there, here = (names.get(each, f"the endpoint {each}") for each in (known.endpoint, here))
+    raise UsageError(f"The plan {path} is of {there}, and what would be asked is {here}.", hint="Make a plan there.")
+
+
+def _again(path: str, known: Saved, plan: Plan, client: Client, config: Config, progress: Progress) -> Plan:
+    """Look again at everything the plan stands on, and give it if nothing has moved; who runs it is who asks now.
+
+    Raises:
+        RunRefused: the account is another, or the plan is expired or stale.
+    """
+    ids = [disk.disk_id for job in plan.jobs for disk in job.disks]
+    now = client.make(ids, plan.options, plan.reason, progress.call, of=plan)
+    if now.account != plan.account:
+        raise RunRefused(
+            f"The plan {path} is of account {plan.account}, and these credentials are of {now.account}.",
+            hint="Use credentials of that account; nothing was changed.",
+        )
+    expires_at = _expires_at(known, config)
+    if now.made_at >= expires_at:
+        raise RunRefused(
+            f"The plan {path} expired at {timestamp(expires_at)}; ECS's clock says {timestamp(now.made_at)}.",
+            hint="Nothing was changed; make a new plan.",
+        )
+    if changed := saved.stale(plan, now):
+        raise RunRefused(
+            f"The plan {path} is stale: {'; '.join(changed)}.",
+            hint="Nothing was changed; look at what is so now, and make a new plan.",
+        )
+    progress.findings(plan)
+    return replace(plan, caller=now.caller)
+
+
+def _expires_at(known: Saved, config: Config) -> datetime:
+    """Tell when a plan expires: as its file says, and no later than a configuration of this machine allows."""
+    if config.of("plan_expires").source == "default":
+        return known.expires_at
+    return min(known.expires_at, known.plan.made_at + timedelta(seconds=config["plan_expires"]))
+
+
+def _run(plan: Plan, client: Client, config: Config, output: Output, progress: Progress) -> int:
+    if not config["quiet"]:
+        lines(report.plan_lines(plan), sys.stderr)
+    with signals(progress) as interrupt:
+        told = client.run(
+            plan, confirm=plan.confirm_with, on_event=progress.event, on_call=progress.call, stop=interrupt
+        )
+    progress.close()
+    output.report(told)
+    return told.exit_code
+
+
+def _plan_words(plan: Plan) -> list[str]:
+    """Write the command line that plans the same anew."""
+    get = plan.options
+    words = ["safe-reinit", "plan", "--region", plan.region]
+    for name, values in {
+        "--disk": [disk.disk_id for job in plan.jobs for disk in job.disks],
+        "--accept": get.accept,
+        "--expect-instance": [get.expect_instance],
+        "--key-pair": [get.key_pair],
+        "--security-enhancement": [get.security_enhancement],
+        "--reason": [plan.reason],
+    }.items():
+        words += [word for value in values if value for word in (name, value)]
+    for name, given in {
+        "--stop-instance": get.stop_instance,
+        "--leave-stopped": get.leave_stopped,
+        "--snapshot": get.snapshot,
+    }.items():
+        words += [name] if given else []
+    return words

@@ -1,0 +1,197 @@
+"""Plans as files: saved by ``plan --save``, read for ``apply``, shown by ``show``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import stat
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import report, saved
+from ..client import Client
+from ..config import Config, resolve
+from ..errors import RunRefused, UsageError
+from ..model import Plan
+from ..model.codec import timestamp
+from ..saved import Saved
+from ..where import default_journal
+from .output import Output, lines, say
+
+# ------------------------------------------------------------------------------------------------------------ saving
+
+
+def refuse_existing(path: str) -> None:
+    """See that a plan can be saved there, before anything is asked of the cloud.
+
+    Raises:
+        UsageError: there is something already, or the folder cannot be written.
+    """
+    if os.path.lexists(path):
+        raise UsageError(
+            f"{path} exists already, and a plan is never saved over anything.",
+            hint="Name another file with --save, or remove that one.",
+        )
+    folder = Path(path).parent
+    if not Path(path).name or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError(f"The plan file {path!r} cannot be written.", hint="Correct --save.")
+
+
+def save(plan: Plan, path: str, client: Client, config: Config) -> Plan:
+    """Save a plan, and give it with its digest.
+
+    Raises:
+        RunRefused: the file cannot be written.
+    """
+    known, text = saved.save(plan, endpoint(client, config), config["plan_expires"])
+    try:
+        _write(path, text)
+    except OSError as error:
+        raise RunRefused(
+            f"The plan could not be saved to {path}: {error.strerror}.", hint="Nothing was changed; correct --save."
+        ) from None
+    until = timestamp(plan.made_at + timedelta(seconds=config["plan_expires"]))
+    say(f"Saved to {path}: digest {known.digest}, may be applied until {until}.")
+    return known
+
+
+def _write(path: str, text: str) -> None:
+    """Write a new file that only its owner reads, whole or not at all."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
+
+
+def endpoint(client: Client, config: Config) -> str:
+    """Name the cloud that a plan is of, as its file does."""
+    return saved.SIMULATION if config["simulate"] or config["world"] else client.endpoint
+
+
+# ----------------------------------------------------------------------------------------------------------- reading
+
+
+def read(path: str, *, trusted: bool) -> Saved:
+    """Read a plan file.
+
+    Args:
+        path: its name.
+        trusted: refuse a file that others may write, as a configuration is.
+
+    Raises:
+        UsageError: it cannot be read, is no plan, or was changed.
+    """
+    try:
+        return saved.read(_content(path, trusted=trusted))
+    except OSError as error:
+        why = (error.strerror or "it cannot be read").lower()
+        raise UsageError(f"The plan file {path} cannot be read: {why}.", hint="Correct its name.") from None
+    except saved.UnreadableError as error:
+        raise UsageError(
+            f"The plan file {path} cannot be used: {error}.",
+            hint="Make a new one: safe-reinit plan ... --save FILE",
+        ) from None
+
+
+def _content(path: str, *, trusted: bool) -> bytes:
+    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise saved.UnreadableError("it is no file")
+        if status.st_size > saved.MOST:
+            raise saved.UnreadableError("it is too large for a plan")
+        if trusted and (status.st_mode & stat.S_IWOTH or status.st_uid not in (0, os.getuid())):
+            raise UsageError(
+                f"Others may write the plan file {path}, so it cannot be trusted.",
+                hint=f"Copy it, read the copy with safe-reinit show, and apply that; or chmod go-w {path}",
+            )
+        return file.read(saved.MOST + 1)
+
+
+# ---------------------------------------------------------------------------------------------------------- showing
+
+
+def show(path: str, flags: Mapping[str, Any], output: Output) -> None:
+    """Show the plan in a file, and what can be told of it without asking the cloud.
+
+    Raises:
+        UsageError: it is no plan file, or was changed.
+    """
+    if not os.path.lexists(path):
+        raise UsageError(f"There is neither a run nor a plan file {path!r}.", hint="See safe-reinit runs.")
+    known = read(path, trusted=False)
+    used_by, unknown = _used_by(known.plan, flags)
+    expired = output.now() >= known.expires_at
+    told = report.of_plan(report.started(known.plan.made_at), known.plan.made_at, known.plan, (), dry_run=True)
+    usable = known.plan.runnable and not expired and used_by is None
+    told = replace(told, next=(apply_command(path, known.plan),) if usable else ())
+    if output.json:
+        file = {
+            "path": path, "digest": known.plan.digest, "confirm_with": known.confirm_with, "endpoint": known.endpoint,
+            "expires_at": timestamp(known.expires_at), "expired": expired, "used_by": used_by,
+        }  # fmt: skip
+        output.document({**report.to_json(told), "events": [], "file": file})
+        return
+    click.echo(f"{path}: a plan of {timestamp(known.plan.made_at)} by {known.plan.caller.arn}")
+    click.echo(f"  digest {known.plan.digest}")
+    click.echo(f"  {_state(known, used_by, unknown, expired=expired)}")
+    lines(report.plan_lines(known.plan), sys.stdout)
+    for command in told.next:
+        click.echo(f"next: {command}")
+
+
+def _state(known: Saved, used_by: str | None, unknown: str, *, expired: bool) -> str:
+    until = timestamp(known.expires_at)
+    states = [f"USED: run {used_by} ran it"] if used_by else []
+    states += [f"EXPIRED at {until}, by this machine's clock"] if expired else []
+    states += ["REFUSED: it cannot be applied, see below"] if not known.plan.runnable else []
+    said = "; ".join(states) or f"may be applied until {until}, if nothing has moved since"
+    return f"{said}{unknown}"
+
+
+def _used_by(plan: Plan, flags: Mapping[str, Any]) -> tuple[str | None, str]:
+    """Ask the journal who ran a plan; one that cannot be asked is no reason not to show the plan."""
+    config = resolve(flags, os.environ, flags.get("config"))
+    path = Path(config["journal"] or default_journal(os.environ))
+    try:
+        if not path.exists():
+            return None, ""
+        from ..journal import Journal  # noqa: PLC0415 - only where there is one
+
+        with Journal(path) as journal:
+            return journal.used_by(plan.plan_id), ""
+    except (OSError, UsageError):
+        return None, f"; whether it was run is not known, since the journal {path} cannot be read"
+
+
+_KEPT = ("--profile", "--endpoint", "--ca-bundle", "--config", "--journal", "--password-env", "--world", "--faults")
+_KEPT_SWITCHES = ("--password-stdin", "--password-prompt", "--simulate")
+
+
+def kept(argv: Sequence[str]) -> list[str]:
+    """Pick from a command line what says where and who, for another command about the same plan."""
+    words: list[str] = []
+    for word, value in zip(argv, [*argv[1:], ""], strict=False):
+        if word in _KEPT:
+            words += [word, value]
+        elif word in _KEPT_SWITCHES or word.startswith(tuple(f"{name}=" for name in _KEPT)):
+            words.append(word)
+    return words
+
+
+def apply_command(path: str, plan: Plan, argv: Sequence[str] = ()) -> str:
+    """Write the command that applies a plan."""
+    return shlex.join(["safe-reinit", "apply", path, "--confirm", str(plan.digest)[:8], *kept(argv)])

@@ -1,0 +1,106 @@
+"""The RAM policy of exactly one run, and which of its rights these credentials have."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import click
+
+from .. import policy, report
+from ..config import Config, resolve
+from ..errors import RunRefused, UsageError
+from ..model import Call, Plan
+from ..report import Line
+from ..rights import Proof
+from .output import Output, lines, say
+from .progress import Progress
+from .session import client_of, endable, password_of
+
+_STYLE = {"allowed": "green", "missing": "bold red", "unproven": "yellow"}
+
+
+def command(flags: Mapping[str, Any], output: Output) -> int:
+    """Print the policy, or with --check what is missing of it, and give the exit code."""
+    config = resolve(flags, os.environ, flags.get("config"))
+    output.telling({"output": config["output"]})
+    password = password_of(config, {**flags, "dry_run": True})
+    if not flags["disk"]:
+        raise UsageError("No disk is named.", hint="Name one with --disk d-...")
+    endable()
+    with ExitStack() as stack:
+        client = client_of(config, stack)
+        progress = stack.enter_context(Progress(config, client.region))
+        plan = client.plan(
+            flags["disk"],
+            stop_instance=bool(flags["stop_instance"]),
+            accept=flags["accept"],
+            password=password,
+            on_call=progress.call,
+        )
+        calls = client.calls_of(plan)
+        if flags["check"]:
+            return _check(plan, client.prove(plan, calls, progress.call), output)
+        if not _seen(plan):
+            raise _refusal(plan)
+        _print(plan, calls, config, output)
+    return 0
+
+
+def _seen(plan: Plan) -> bool:
+    """Tell whether the disks and their instances were seen, without which what a run would do is not known."""
+    return all(job.power_before and all(disk.type for disk in job.disks) for job in plan.jobs)
+
+
+def _refusal(plan: Plan) -> RunRefused:
+    why = report.refusal(plan)
+    return RunRefused(f"What the run needs cannot be told: {why}", hint=why.hint)
+
+
+def _print(plan: Plan, calls: Sequence[Call], config: Config, output: Output) -> None:
+    needed = policy.rights(plan, calls)
+    made = policy.document(needed, password=plan.options.password is not None)
+    if output.json:
+        output.document(made)
+    else:
+        click.echo(json.dumps(made, indent=2))
+    if config["quiet"]:
+        return
+    if not plan.options.password:
+        say("It denies setting a password, since this run sets none.")
+    if not plan.runnable:
+        say(f"Whoever has these rights, the run would be refused as things are: {report.refusal(plan)}")
+
+
+def _check(plan: Plan, proofs: Sequence[Proof], output: Output) -> int:
+    missing = [proof.right.action for proof in proofs if proof.state == "missing"]
+    if output.json:
+        output.document({"schema": 1, "rights": [_told(proof) for proof in proofs], "missing": missing})
+    else:
+        lines((_line(proof) for proof in proofs), sys.stdout)
+    if missing:
+        more = "" if _seen(plan) else " What else a run needs can be told once these are there."
+        say(f"safe-reinit: Missing: {', '.join(missing)}.{more} Print the policy: safe-reinit policy without --check.")
+        return RunRefused.exit_code
+    if not _seen(plan):
+        say(f"safe-reinit: {_refusal(plan)} {_refusal(plan).hint}")
+        return RunRefused.exit_code
+    return 0
+
+
+def _told(proof: Proof) -> dict[str, Any]:
+    return {
+        "action": proof.right.action,
+        "resources": list(proof.right.resources),
+        "state": proof.state,
+        "why": proof.why,
+    }
+
+
+def _line(proof: Proof) -> Line:
+    resources = " ".join(proof.right.resources)
+    return Line(f"{proof.state:<8}  {proof.right.action:<24}  {resources}  ({proof.why})", _STYLE[proof.state])

@@ -1,0 +1,29 @@
+"""The tables of the journal; a new schema is one more migration, and the file is carried to it when it is opened."""
+
+from __future__ import annotations
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE runs (
+        run_id TEXT PRIMARY KEY, started_at TEXT NOT NULL, ended_at TEXT, outcome TEXT, exit_code INTEGER,
+        region TEXT NOT NULL, account TEXT NOT NULL, endpoint TEXT NOT NULL, profile TEXT NOT NULL,
+        plan TEXT NOT NULL, report TEXT, plan_id TEXT NOT NULL UNIQUE
+    ) STRICT;
+    CREATE TABLE jobs (
+        run_id TEXT NOT NULL REFERENCES runs, position INTEGER NOT NULL, lock TEXT NOT NULL, instance_id TEXT NOT NULL,
+        record TEXT NOT NULL, open INTEGER NOT NULL, PRIMARY KEY (run_id, position)
+    ) STRICT;
+    CREATE UNIQUE INDEX one_open_job ON jobs (lock) WHERE open = 1;
+    CREATE TABLE leases (
+        run_id TEXT PRIMARY KEY REFERENCES runs, epoch INTEGER NOT NULL, user TEXT NOT NULL, host TEXT NOT NULL,
+        pid INTEGER NOT NULL, process TEXT NOT NULL, until REAL NOT NULL, since TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE events (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL REFERENCES runs, event TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX events_of_run ON events (run_id);
+    """,
+    # The plans of runs that were forgotten: a plan stays run.
+    "CREATE TABLE used_plans (plan_id TEXT PRIMARY KEY, run_id TEXT NOT NULL) STRICT",
+)
+SCHEMA = len(MIGRATIONS)

@@ -1,0 +1,66 @@
+"""Making a plan: one round of looks at everything it stands on, judged; nothing is changed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from . import aliyun, report
+from .aliyun.endpoints import Where
+from .clock import Clock
+from .cloud import CloudError
+from .config import Config
+from .failing import refusal_of
+from .look import observe
+from .model import Call, Facts, Limits, Options, Plan
+from .plan import make_plan
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a plan is asked for, seen to make sense."""
+
+    disk_ids: Sequence[str]
+    options: Options
+    limits: Limits
+    reason: str | None
+    plan_id: str
+
+
+def limits_of(settings: Config) -> Limits:
+    """Read how long each wait may take."""
+    return Limits(
+        stop=settings["timeout_stop"],
+        snapshot=settings["timeout_snapshot"],
+        reinit=settings["timeout_reinit"],
+        start=settings["timeout_start"],
+        force_stop_after=settings["force_stop_after"],
+    )
+
+
+def look_and_judge(
+    where: Where, clock: Clock, asked: Asked, on_call: Callable[[Call], None]
+) -> tuple[Plan, list[Call], Facts]:
+    """Make the plan, and give it with the exchanges that this took and the facts it stands on.
+
+    Raises:
+        UsageError: there are no credentials.
+        RunRefused: ECS could not be asked; its report has the exchanges.
+    """
+    began = clock.now()
+    calls: list[Call] = []
+
+    def both(call: Call) -> None:
+        calls.append(call)
+        on_call(call)
+
+    with contextlib.closing(aliyun.connect(where, both)) as cloud:
+        try:
+            facts = observe(cloud, clock, where.region, asked.disk_ids, asked.options)
+        except CloudError as error:
+            refused = refusal_of(error)
+            begun = report.started(began, where.region, asked.reason)
+            refused.report = report.of_error(begun, clock.now(), refused, calls)
+            raise refused from None
+    return make_plan(facts, asked.options, asked.limits, asked.reason, asked.plan_id), calls, facts

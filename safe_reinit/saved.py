@@ -1,0 +1,177 @@
+"""Plans as files: the plan itself, where and until when it may be applied, and the digest that names it. Pure.
+
+The file is JSON: the members of the plan, and beside them ``kind``, ``tool_version``, ``endpoint``, ``expires_at`` and
+``digest``, the SHA-256 of all others in canonical form. Whoever quotes the digest has agreed to every one of them; the
+form of the text (spaces, order) does not matter. A password is in no file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from .model import Plan, Secret
+from .model.codec import DecodeError, printable, timestamp, to_moment
+from .plan import canonical, from_json, moved, to_json
+from .version import VERSION
+
+KIND = "safe-reinit plan"
+SIMULATION = "simulation"
+"""The endpoint of a plan for an embedded simulator, which is another one each time."""
+MOST = 16 << 20
+"""Bytes that a plan file can have; more is something else."""
+
+_BESIDE = ("kind", "tool_version", "endpoint", "expires_at")
+_MEMBERS = {"schema", *_BESIDE, *(each.name for each in fields(Plan))}
+
+
+class UnreadableError(ValueError):
+    """The file is no plan, or not one that can be read; the text says why, for people."""
+
+
+class EditedError(UnreadableError):
+    """The file is a plan that was changed after it was saved."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A plan from a file. One that was made with a password has an empty one until the real one is put in."""
+
+    plan: Plan
+    endpoint: str
+    """The loopback endpoint it was made at, ``SIMULATION``, or ``""`` for the real cloud."""
+    expires_at: datetime
+    """By the cloud's clock."""
+
+    @property
+    def confirm_with(self) -> str:
+        """What ``--confirm`` takes for this file."""
+        return str(self.plan.digest)[:8]
+
+    def with_password(self, password: str | None) -> Plan:
+        """Give the plan with its password, or without one."""
+        return replace(self.plan, options=replace(self.plan.options, password=Secret(password) if password else None))
+
+
+def save(plan: Plan, endpoint: str, lifetime: float) -> tuple[Plan, str]:
+    """Write a plan as the text of a file, and give it with the digest that it has there.
+
+    Args:
+        plan: any plan, also one that may not be run.
+        endpoint: the loopback endpoint, ``SIMULATION``, or ``""`` for the real cloud.
+        lifetime: seconds after its look at the cloud for which it may be applied.
+    """
+    content: dict[str, Any] = {
+        **to_json(plan),
+        "kind": KIND,
+        "tool_version": VERSION,
+        "endpoint": endpoint,
+        "expires_at": timestamp(plan.made_at + timedelta(seconds=lifetime)),
+    }
+    content["digest"] = digest_of(content)
+    text = json.dumps({name: content[name] for name in sorted(content)}, indent=2, ensure_ascii=False)
+    return replace(plan, digest=content["digest"]), f"{text}\n"
+
+
+def digest_of(content: Mapping[str, Any]) -> str:
+    """Name a file's content: 64 hex of all its members but ``digest``."""
+    return hashlib.sha256(canonical({name: each for name, each in content.items() if name != "digest"})).hexdigest()
+
+
+def read(raw: bytes) -> Saved:
+    """Read the content of a plan file.
+
+    Raises:
+        EditedError: it was changed after it was saved.
+        UnreadableError: it is not the whole content of a plan file, or of one that this version can read.
+    """
+    content = _content(raw)
+    if content.get("kind") != KIND:
+        raise UnreadableError("it is JSON, but no plan of safe-reinit")
+    digest = content.get("digest")
+    if not isinstance(digest, str) or digest != _digest(content):
+        raise EditedError("it was changed after it was saved: its digest is not that of its content")
+    try:
+        return _decoded(content)
+    except DecodeError as error:
+        made_by = printable(str(content.get("tool_version")))[:32]
+        if made_by != VERSION:
+            raise UnreadableError(f"it was saved by version {made_by}, and this is {VERSION}") from None
+        raise EditedError(f"it is not what safe-reinit saves ({error})") from None
+
+
+def _decoded(content: Mapping[str, Any]) -> Saved:
+    endpoint = content.get("endpoint")
+    if set(content) != _MEMBERS or not isinstance(endpoint, str):
+        raise DecodeError("At $: not the members of a plan file.")
+    options = content["options"]
+    had_password = isinstance(options, dict) and bool(options.get("password"))
+    body = {name: each for name, each in content.items() if name not in _BESIDE}
+    plan = from_json(body, Secret("") if had_password else None)
+    return Saved(plan, endpoint, to_moment(content["expires_at"], "$.expires_at"))
+
+
+def _content(raw: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
+    except (ValueError, RecursionError):  # UnicodeDecodeError is one
+        raise UnreadableError("it is not JSON, or not the whole of it") from None
+    if not isinstance(content, dict):
+        raise UnreadableError("it is JSON, but no plan of safe-reinit")
+    return content
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a name that stands twice: a person would read one of them and the program the other."""
+    if len(dict(members)) < len(members):
+        raise ValueError("a name stands twice")
+    return dict(members)
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    try:
+        return digest_of(content)
+    except ValueError:  # half a letter, which JSON can write and UTF-8 cannot
+        raise UnreadableError("it is not JSON, or not the whole of it") from None
+
+
+def stale(planned: Plan, now: Plan) -> tuple[str, ...]:
+    """Tell what has changed since a plan was made: facts that moved, and what was not found then.
+
+    Args:
+        planned: the plan as it was shown.
+        now: the same intention, from a look just made.
+
+    Returns:
+        ``field: planned -> now`` of each fact, then each new block and risk, accepted or not, since nobody saw it.
+    """
+    known = {(found.check, found.subject, found.level) for found in planned.findings}
+    new = [
+        printable(f"{found.level} {found.check} ({found.subject}): {found.message.rstrip('.')}")
+        for found in now.findings
+        if found.level != "info" and (found.check, found.subject, found.level) not in known
+    ]
+    told = (*moved(_facts(planned), _facts(now)), *new)
+    if not told and now.fingerprint != planned.fingerprint:  # nothing known of it, and still another intention
+        return moved({"fingerprint": planned.fingerprint}, {"fingerprint": now.fingerprint})
+    return told
+
+
+def _facts(plan: Plan) -> dict[str, str]:
+    """List the facts that a plan stands on, flat; what shares the downtime and what a disk becomes are among them."""
+    facts: dict[str, str] = {}
+    for job in plan.jobs:
+        facts.update(job.expected)
+        if job.instance_id:
+            facts[f"{job.instance_id}.OtherDisks"] = ",".join(sorted(job.sharing))
+        for disk in job.disks:
+            facts[f"{disk.disk_id}.becomes"] = f"{disk.becomes.kind} {disk.becomes.id or ''}".rstrip()
+    return facts
