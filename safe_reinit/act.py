@@ -16,7 +16,8 @@ from .cloud import Accepted, Cloud, CloudError, NotSent, Refused, Unanswered
 from .decide import decide
 from .drift import drift_of
 from .ledger import Entry, Ledger
-from .look import PROVEN, observe, tick
+from .look import observe, tick
+from .looker import PROVEN
 from .model import LOCK_TAG, DiskFacts, Failure, Instance, Observation, Plan, Record, Send
 
 _FRESH = 3.0
@@ -45,6 +46,14 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class Made:
+    """What became of a batch: how many calls were made, and how many came too late after the look before them."""
+
+    calls: int
+    late: int
+
+
+@dataclass(frozen=True)
 class Act:
     """What calls need to know of their run."""
 
@@ -56,8 +65,8 @@ class Act:
     tell: Callable[[str, Send, dict[str, object]], None]
     """Is told ``intend`` and ``answer``."""
 
-    def __call__(self, errands: Sequence[Errand]) -> bool:
-        """Make those of the calls that are still the ones to make, and tell whether any was made.
+    def __call__(self, errands: Sequence[Errand]) -> Made:
+        """Make those of the calls that are still the ones to make, and tell how many were made.
 
         Args:
             errands: of one action each, at most one for a job.
@@ -69,15 +78,19 @@ class Act:
         ready = [(errand, seen) for errand, seen in self._look_again(errands) if self._is_still_due(errand, seen)]
         attempts = self._intend(ready)
         if not attempts:
-            return False
+            return Made(0, 0)
         self.ledger.check()
+        made = 0
         if len(attempts) > 1 and errands[0].send.action in ("StopInstance", "StartInstance"):
-            self._call_many([each for each in attempts if self._is_fresh(each)])
+            fresh = [each for each in attempts if self._is_fresh(each)]
+            made = len(fresh)
+            self._call_many(fresh)
         else:
             for each in attempts:
                 if self._is_fresh(each):
+                    made += 1
                     self._call(each)
-        return True
+        return Made(made, len(attempts) - made)
 
     # ---------------------------------------------------------------------------------------------- before the call
 
@@ -130,7 +143,7 @@ class Act:
         disk_ids = [disk.disk_id for errand in errands for disk in errand.entry.job.disks]
         options = replace(self.plan.options, run_id=self.run_id)
         also = others.again(self.plan.findings, begun=any(errand.entry.record.touched for errand in errands))
-        facts = observe(self.cloud, self.clock, self.plan.region, disk_ids, options, also=also)
+        facts = observe(self.cloud, self.clock, self.plan.region, disk_ids, options, again=also)
         by_disk = {each.disk_id: each for each in facts.disks}
         other_account = (
             (f"account: {self.plan.account} -> {facts.caller.account}",)
@@ -181,10 +194,15 @@ class Act:
 
     def _is_fresh(self, attempt: Attempt) -> bool:
         """See that writing the intention down, and the calls before, took no longer than the look may be old."""
-        if self._stale(attempt.looked_at):
-            self._not_sent(attempt, NotSent(attempt.send.action, "the look before it had grown old"), at_once=True)
-            return False
-        return True
+        if not self._stale(attempt.looked_at):
+            return True
+        self._withdraw(attempt)
+        return False
+
+    def _withdraw(self, attempt: Attempt) -> None:
+        send, at = attempt.send, self.clock.time()
+        self._keep(attempt, lambda before: record.withdraw(before, send, at))
+        self.tell("answer", send, {"code": "NotSent"})
 
     def _call(self, attempt: Attempt) -> None:
         try:
@@ -222,7 +240,7 @@ class Act:
         ) not in ("again", "lost")
         if final:
             attempt.entry.alone = True
-            self._not_sent(attempt, NotSent(attempt.send.action, "ECS refused the batch it was in"), at_once=True)
+            self._withdraw(attempt)
         else:
             self._failed(attempt, failed)
 
@@ -272,10 +290,10 @@ class Act:
         due = retry.due(attempt.number, at, None)
         self._keep(attempt, lambda before: record.lost(before, attempt.send, at, due))
 
-    def _not_sent(self, attempt: Attempt, not_sent: NotSent, *, at_once: bool = False) -> None:
+    def _not_sent(self, attempt: Attempt, not_sent: NotSent) -> None:
         send, at = attempt.send, self.clock.time()
         failure = Failure("NotSent", str(not_sent), action=send.action, hint="Check the network of this machine.")
-        due = at if at_once else retry.due(attempt.number, at, None)
+        due = retry.due(attempt.number, at, None)
         self._keep(attempt, lambda before: record.refused(before, send, failure, at, self.clock.now(), due))
         self.tell("answer", send, {"code": "NotSent"})
 

@@ -110,6 +110,8 @@ class Look(Generic[Shown]):
     shown: tuple[Shown, ...]
     date: datetime | None
     """The ``Date`` header of the (last) answer."""
+    complete: bool = True
+    """Whether that is all there is; a listing that was cut short is not."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,12 @@ class Cloud(Protocol):
     def snapshots_of(self, disk_id: str, status: str = "") -> Look[Snapshot]:
         """Show the snapshots of a disk, of one status or of all (DescribeSnapshots)."""
 
+    def list_snapshots(self, pages: int, status: str = "") -> Look[Snapshot]:
+        """Show the snapshots of the region, of one status or of all, at most so many pages (DescribeSnapshots)."""
+
+    def list_disks(self, pages: int) -> Look[Disk]:
+        """Show the disks of the region that are In_use, at most so many pages of 500 (DescribeDisks)."""
+
     def snapshot_links(self, disk_ids: Sequence[str]) -> Look[SnapshotLink]:
         """Count the snapshots of these disks (DescribeSnapshotLinks)."""
 
@@ -181,6 +189,9 @@ class Cloud(Protocol):
 
     def may_start(self, instance_id: str) -> str:
         """Ask StartInstance with DryRun: the code of the answer."""
+
+    def may_many(self, action: str, instance_ids: Sequence[str]) -> str:
+        """Ask StopInstances or StartInstances for up to 100 with DryRun: the code; of success that of one instance."""
 
     def may_reset(self, disk_id: str, snapshot_id: str) -> str:
         """Ask ResetDisk with DryRun: the code of the answer."""

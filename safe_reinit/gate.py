@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from . import record
-from .act import Errand
+from .act import Errand, Made
 from .clock import Clock
 from .ledger import Entry
 from .model import Action, Observation, Rollout, Send, Wait
@@ -24,6 +24,8 @@ _AT_LEAST = 18.0
 """Cloud seconds after which a job is looked at again whatever is expected: less than what breaks the fence."""
 _IN_DOUBT = 6.0
 """The same where an answer is outstanding or was lost."""
+_MOST = 25
+"""Calls in a batch at most: so many are usually made while the look before them is fresh."""
 _SOON = 0.9
 """The part of its usual time after which a wait is worth a look."""
 
@@ -57,6 +59,7 @@ class Gate:
         self._ask = ask
         self._stage = 0
         self._closed = ""
+        self.most = _MOST
         self._usual: dict[str, float] = {}
         """By what is waited for: the shortest time it took in this run."""
 
@@ -171,9 +174,10 @@ class Gate:
         job = self._jobs[errand.entry.position]
         job.call, job.sending = call, errand.send
 
-    def called(self, batch: Sequence[Errand]) -> None:
-        """Note that calls were made: what they did is worth a look."""
-        for errand in batch:
+    def called(self, batch: Sequence[Errand], made: Made) -> None:
+        """Note that calls were made: what they did is worth a look; and learn how many one look can serve."""
+        self.most = max(1, made.calls) if made.late else min(_MOST, self.most + 1)
+        for errand in batch if made.calls else ():
             self._jobs[errand.entry.position].hurried = True
 
     def in_a_hurry(self) -> bool:

@@ -7,123 +7,24 @@ makes the absence a fact, everything else makes it a look that could not be made
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
 
-from . import codes, others
+from . import others
 from .clock import Clock
-from .cloud import Cloud, Look, Refused
+from .cloud import Cloud
+from .looker import FEW, Looker
 from .model import (
-    Disk,
     DiskFacts,
     Facts,
-    Image,
-    Instance,
     Observation,
     Options,
     Record,
     Snapshot,
-    Unseen,
 )
 from .retry import Patient
 
 T = TypeVar("T")
-
-PROVEN = "DryRunOperation"
-"""What a permitted DryRun answers."""
-
-
-@dataclass
-class _Looker:
-    """One round of looks at all targets."""
-
-    cloud: Cloud
-    ask: Patient
-    region: str
-    options: Options
-    unseen: dict[str, list[Unseen]] = field(default_factory=dict)
-    """By the id that could not be seen."""
-    date: datetime | None = None
-
-    def look(self, action: str, subjects: Iterable[str], question: Callable[[], Look[T]]) -> tuple[T, ...]:
-        """Ask, and note a missing right instead of taking it for an absence."""
-        try:
-            answer = self.ask(question)
-        except Refused as refused:
-            if not refused.code.startswith(("Forbidden", "NoPermission")):
-                raise
-            for subject in subjects:
-                self.note(action, subject, refused.code)
-            return ()
-        self.date = answer.date or self.date
-        return answer.shown
-
-    def prove_absent(self, probe: str, absent: Sequence[str]) -> None:
-        """Ask with DryRun whether what was not shown may be seen at all."""
-        if not absent:
-            return
-        code = self.ask(lambda: self.cloud.may(probe, absent))
-        if code != PROVEN:
-            for subject in absent:
-                self.note(probe.removesuffix("OfDisk"), subject, code)
-
-    def note(self, action: str, subject: str, code: str) -> None:
-        why = "the right to it is missing" if codes.of_credentials(code) else f"ECS answered {code}"
-        self.unseen.setdefault(subject, []).append(Unseen(action, subject, f"ecs:{action}", why))
-
-    def disks(self, ids: Sequence[str]) -> dict[str, Disk]:
-        shown = {disk.disk_id: disk for disk in self.look("DescribeDisks", ids, lambda: self.cloud.disks(ids))}
-        self.prove_absent("DescribeDisks", [each for each in ids if each not in shown and each not in self.unseen])
-        return shown
-
-    def instances(self, ids: Sequence[str]) -> dict[str, Instance]:
-        if not ids:
-            return {}
-        found = self.look("DescribeInstances", ids, lambda: self.cloud.instances(ids))
-        shown = {instance.instance_id: instance for instance in found}
-        self.prove_absent("DescribeInstances", [each for each in ids if each not in shown and each not in self.unseen])
-        return shown
-
-    def snapshots_of(self, disk_id: str) -> tuple[Snapshot, ...]:
-        shown = self.look("DescribeSnapshots", (disk_id,), lambda: self.cloud.snapshots_of(disk_id))
-        if not shown and not self.unseen.get(disk_id):
-            self.prove_absent("DescribeSnapshotsOfDisk", (disk_id,))
-        return shown
-
-    def sources(self, ids: Sequence[str]) -> dict[str, Snapshot]:
-        if not ids:
-            return {}
-        found = self.look("DescribeSnapshots", ids, lambda: self.cloud.snapshots(ids))
-        shown = {snapshot.snapshot_id: snapshot for snapshot in found}
-        self.prove_absent("DescribeSnapshots", [each for each in ids if each not in shown and each not in self.unseen])
-        return shown
-
-    def images(self, ids: Sequence[str]) -> dict[str, Image]:
-        if not ids:
-            return {}
-        shown = {image.image_id: image for image in self.look("DescribeImages", ids, lambda: self.cloud.images(ids))}
-        self.prove_absent("DescribeImages", [each for each in ids if each not in shown and each not in self.unseen])
-        return shown
-
-    def key_pairs(self) -> tuple[str, ...]:
-        name = self.options.key_pair
-        return self.look("DescribeKeyPairs", (name,), lambda: self.cloud.key_pairs(name)) if name else ()
-
-    def may_reset(self, disk_id: str, snapshot_id: str) -> str:
-        """Ask with DryRun whether the disk could be rolled back now."""
-        return self.ask(lambda: self.cloud.may_reset(disk_id, snapshot_id))
-
-    def rights(self, instance: Instance) -> dict[str, str]:
-        """Ask with DryRun for the right to stop and to start, where the plan would stop the instance."""
-        if not (self.options.stop_instance and instance.status == "Running"):
-            return {}
-        instance_id = instance.instance_id
-        return {
-            "StopInstance": self.ask(lambda: self.cloud.may_stop(instance_id)),
-            "StartInstance": self.ask(lambda: self.cloud.may_start(instance_id)),
-        }
 
 
 def observe(
@@ -133,12 +34,14 @@ def observe(
     disk_ids: Sequence[str],
     options: Options,
     *,
-    also: Collection[str] = others.EVERY,
+    again: Collection[str] | None = None,
 ) -> Facts:
     """Look at everything that a plan for these disks stands on.
 
     Args:
-        also: the looks at other products that are made, by the words of ``others.EVERY``.
+        again: a plan stands on these facts already, and of the looks at other products these are made once more. Of
+            many disks only what can refuse a call is then looked at: not the rights, nor who shares the downtime, and
+            of snapshots those that are being created. ``None``: everything is looked at.
 
     Raises:
         CloudError: a look failed for a reason other than a missing right, also when asked again.
@@ -146,7 +49,7 @@ def observe(
     """
     ask = Patient(clock)
     caller = ask(cloud.caller)
-    looker = _Looker(cloud, ask, region, options)
+    looker = Looker(cloud, ask, region, options)
     disks = looker.disks(disk_ids)
     now = looker.date or caller.date or clock.now()
     skew = None if cloud.loopback or looker.date is None else (clock.now() - looker.date).total_seconds()
@@ -155,21 +58,19 @@ def observe(
     restores = looker.sources([snapshot_id for _, snapshot_id in options.restore])
     images = looker.images(_distinct(disk.image_id for disk in disks.values()))
     key_pairs = looker.key_pairs()
-    rights = {each.instance_id: looker.rights(each) for each in instances.values()}
-    attached = {
-        each: looker.look("DescribeDisks", (each,), lambda each=each: cloud.disks_of(each))  # type: ignore[misc]
-        for each in instances
-    }
-
+    glance = again is not None and len(disk_ids) > FEW
+    rights = {} if glance else looker.rights(instances.values())
+    attached = {} if glance else looker.attached(list(instances))
+    snapshots = looker.snapshots_under_way(list(disks)) if glance else looker.snapshots(list(disks))
     restore = dict(options.restore)
 
     def facts_of(disk_id: str) -> DiskFacts:
         disk = disks.get(disk_id)
-        snapshots = looker.snapshots_of(disk_id) if disk else ()
         named = [disk_id, restore.get(disk_id, "")]
         named += [disk.instance_id, disk.source_snapshot_id, disk.image_id] if disk else []
         unseen = [each for name in dict.fromkeys((*named, options.key_pair)) for each in looker.unseen.get(name, ())]
         instance = instances.get(disk.instance_id) if disk else None
+        neighbours = attached.get(instance.instance_id, ()) if instance else ()
         return DiskFacts(
             disk_id=disk_id,
             options=options,
@@ -177,14 +78,13 @@ def observe(
             region=region,
             disk=disk,
             instance=instance,
-            snapshots=snapshots,
+            snapshots=snapshots.get(disk_id, ()),
+            all_snapshots=not glance,
             source_snapshot=sources.get(disk.source_snapshot_id) if disk else None,
             restore_snapshot=restores.get(restore.get(disk_id, "")),
             image=images.get(disk.image_id) if disk else None,
             key_pairs=key_pairs,
-            neighbours=tuple(other for other in attached.get(instance.instance_id, ()) if other.disk_id not in disk_ids)
-            if instance
-            else (),
+            neighbours=tuple(other for other in neighbours if other.disk_id not in wanted),
             rights={
                 **(rights.get(instance.instance_id, {}) if instance else {}),
                 **({"ResetDisk": looker.may_reset(disk_id, restore[disk_id])} if disk and disk_id in restore else {}),
@@ -193,8 +93,11 @@ def observe(
             clock_skew=skew,
         )
 
+    wanted = set(disk_ids)
     of_ecs = [facts_of(disk_id) for disk_id in disk_ids]
-    return Facts(region, caller.shown[0], now, others.add(cloud, ask, of_ecs, options, also))
+    return Facts(
+        region, caller.shown[0], now, others.add(cloud, ask, of_ecs, options, others.EVERY if again is None else again)
+    )
 
 
 def tick(cloud: Cloud, clock: Clock, records: Sequence[Record], *, snapshots: bool = False) -> list[Observation]:
@@ -211,6 +114,7 @@ def tick(cloud: Cloud, clock: Clock, records: Sequence[Record], *, snapshots: bo
     disks = {disk.disk_id: disk for disk in cloud.disks([wipe.disk_id for job in records for wipe in job.disks]).shown}
     found = cloud.instances([job.instance_id for job in records]).shown
     instances = {instance.instance_id: instance for instance in found}
+    progressing = _progressing(cloud, records) if snapshots else {}
     ids = _safety_of(records)
     safety = {shot.snapshot_id: shot for shot in cloud.snapshots(ids).shown} if ids else {}
     return [
@@ -220,7 +124,7 @@ def tick(cloud: Cloud, clock: Clock, records: Sequence[Record], *, snapshots: bo
             seen=True,
             instance=instances.get(job.instance_id),
             disks={wipe.disk_id: disks[wipe.disk_id] for wipe in job.disks if wipe.disk_id in disks},
-            progressing=_progressing(cloud, job) if snapshots else (),
+            progressing=tuple(shot for wipe in job.disks for shot in progressing.get(wipe.disk_id, ())),
             snapshots={
                 each.snapshot_id: safety[each.snapshot_id] for each in job.snapshots if each.snapshot_id in safety
             },
@@ -235,8 +139,17 @@ def _safety_of(records: Sequence[Record]) -> list[str]:
     return [each.snapshot_id for job in ahead for each in job.snapshots if each.snapshot_id]
 
 
-def _progressing(cloud: Cloud, job: Record) -> tuple[Snapshot, ...]:
-    return tuple(shot for wipe in job.disks for shot in cloud.snapshots_of(wipe.disk_id, "progressing").shown)
+def _progressing(cloud: Cloud, records: Sequence[Record]) -> dict[str, list[Snapshot]]:
+    """Find the snapshots that are being created of the jobs that have not been touched yet."""
+    disk_ids = [wipe.disk_id for job in records if not job.touched for wipe in job.disks]
+    if len(disk_ids) > FEW:
+        listing = cloud.list_snapshots(len(disk_ids), "progressing")
+        if listing.complete:
+            found: dict[str, list[Snapshot]] = {}
+            for shot in listing.shown:
+                found.setdefault(shot.source_disk_id, []).append(shot)
+            return found
+    return {disk_id: list(cloud.snapshots_of(disk_id, "progressing").shown) for disk_id in disk_ids}
 
 
 def _distinct(ids: Iterable[str]) -> list[str]:

@@ -12,7 +12,7 @@ from .aliyun.endpoints import Where
 from .clock import Clock
 from .cloud import Cloud, CloudError
 from .failing import refusal_of
-from .look import PROVEN
+from .looker import PROVEN
 from .model import Call, Plan
 from .policy import Right, rights
 from .retry import Patient

@@ -27,8 +27,6 @@ TICK = 2.0
 """Cloud seconds between two looks."""
 _ACT_THREADS = 8
 _BATCH: Mapping[ActName, int] = {"StopInstance": 50, "StartInstance": 50}
-_FEW = 25
-"""Calls in a batch where ECS takes only one thing a call: so many are made while the look before them is fresh."""
 
 
 @dataclass
@@ -117,7 +115,7 @@ class Runner:
         self._ledger.keep([(job, _learning(seen)) for job, seen in zip(due, looks, strict=True)])
         decided = [(job, self._step(job, seen)) for job, seen in zip(due, looks, strict=True)]
         errands = [Errand(job, send) for job, send in decided if send is not None]
-        for batch in _batches(self._gate.paced(errands)):
+        for batch in _batches(self._gate.paced(errands), self._gate.most):
             call = submit(batch)
             for errand in batch:
                 self._gate.calls(errand, call)
@@ -170,9 +168,11 @@ class Runner:
 
     def _act(self, act: Act, batch: Sequence[Errand]) -> None:
         """Make calls on a thread of their own; what goes wrong before them is tried again on the next tick."""
-        called = False
         try:
-            called = act(batch)
+            made = act(batch)
+            self._gate.called(batch, made)
+            if made.calls:
+                self.wake.set()
         except NoCredentials:
             self._blind(batch, "NoCredentials")
         except CloudError as failed:  # the look before the call; the next tick decides anew
@@ -186,9 +186,6 @@ class Runner:
             failure = Failure(None, f"An unexpected {type(error).__name__} ended the run.", hint="Please report this.")
             at = self.clock.time()
             self._ledger.keep([(errand.entry, _losing(errand.send, at, failure)) for errand in batch])
-        if called:
-            self._gate.called(batch)
-            self.wake.set()
 
     def _blind(self, batch: Sequence[Errand], code: str) -> None:
         seen = Observation(self.clock.time(), self.clock.now(), seen=False, credentials_refused=code)
@@ -213,15 +210,15 @@ class Runner:
             self.on_event(Event(self.clock.now(), self.run_id, event, instance, disk, data))
 
 
-def _batches(errands: Sequence[Errand]) -> list[list[Errand]]:
-    """Put calls of one kind together, as many as one look before them can serve."""
+def _batches(errands: Sequence[Errand], most: int) -> list[list[Errand]]:
+    """Put calls of one kind together, as many as one look can serve: ``most`` where ECS takes one a call."""
     kinds: dict[tuple[object, ...], list[Errand]] = {}
     for errand in errands:
         alone = errand.entry.position if errand.entry.alone else None
         kinds.setdefault((errand.send.action, errand.send.force, alone), []).append(errand)
     batches = []
     for kind in kinds.values():
-        size = _BATCH.get(kind[0].send.action, _FEW)
+        size = _BATCH.get(kind[0].send.action, most)
         batches += [kind[start : start + size] for start in range(0, len(kind), size)]
     return batches
 

@@ -14,6 +14,7 @@ OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "p
 DECIDING = {"checks", "plan", "saved", "policy", "record", "decide", "drift", "rollout"}
 DOING = {
     "look",
+    "looker",
     "planning",
     "rights",
     "others",

@@ -266,7 +266,7 @@ def test_a_policy_that_is_not_shown_is_not_looked_at() -> None:
 def test_only_the_looks_that_are_wanted_are_made() -> None:
     """Before a call some of them are left out, and what is left out is not told as missing."""
     cloud = a_cloud()
-    told = seen(cloud, STOPPING, also=["ebs"])[0].others
+    told = seen(cloud, STOPPING, again=["ebs"])[0].others
 
     assert asked(cloud) == [("replica_pairs", ())]
     assert (told.pairs, told.members, told.unlooked) == ((PAIR,), (), ())

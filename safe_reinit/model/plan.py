@@ -116,6 +116,8 @@ class DiskFacts:
     """The one instance the disk is attached to, where ECS shows it."""
     snapshots: tuple[Snapshot, ...] = ()
     """The snapshots of this disk."""
+    all_snapshots: bool = True
+    """Whether these are all of them; else only those that are being created, as a look before a call needs."""
     source_snapshot: Snapshot | None = None
     """The snapshot of ``disk.source_snapshot_id``, where it was found."""
     image: Image | None = None

@@ -4,7 +4,7 @@
 an intended start is never taken back.
 """
 
-from .answered import accepted, intend, lost, refused
+from .answered import accepted, intend, lost, refused, withdraw
 from .aside import bears_tag, is_backed_up
 from .resumed import Verdict, judge, resume
 from .seen import learn
@@ -14,5 +14,5 @@ from .steps import is_asked, outstanding, tries_of
 __all__ = [
     "SETTLING", "SETTLING_READS", "Verdict", "accepted", "bears_tag", "begin", "fail", "intend",
     "interrupt", "is_asked", "is_backed_up", "is_current", "judge", "learn", "lose_sight", "lost", "outcome",
-    "outstanding", "refused", "resume", "stuck", "tries_of",
+    "outstanding", "refused", "resume", "stuck", "tries_of", "withdraw",
 ]  # fmt: skip

@@ -7,13 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from ..model import Failure, Fence, Observation, Record, Send, StepState, Wipe, WipeState
-from .state import close_phase, fail, open_phase
+from .state import close_phase, fail, open_phase, stuck
 from .steps import REPEATABLE, limit_of, phase_of, safety_of, step_of, with_safety, with_step
 
 
 def intend(record: Record, send: Send, seen: Observation) -> Record:
     """Note that a call is about to be sent; this is committed before it is."""
-    record = replace(record, stuck_since=None)
     if send.overwrites:
         fence = next(each for each in record.disks if each.disk_id == send.subject).fence or _fence(
             record, seen, send.subject
@@ -45,6 +44,7 @@ def intend(record: Record, send: Send, seen: Observation) -> Record:
 
 def accepted(record: Record, send: Send, at: float, snapshot_id: str = "") -> Record:
     """Note that ECS accepted a call; ``snapshot_id`` is what CreateSnapshot answered."""
+    record = replace(record, stuck_since=None)
     if send.overwrites:
         return _with_wipe(record, send.subject, _acknowledged(at))
     if send.action == "CreateSnapshot":
@@ -64,6 +64,7 @@ def lost(record: Record, send: Send, at: float, due: float | None = None) -> Rec
         at: when that was known, in cloud seconds.
         due: when a call that may be repeated is asked again; at once if not said.
     """
+    record = replace(record, stuck_since=None)
     if send.overwrites:
         return _with_wipe(
             record, send.subject,
@@ -79,6 +80,7 @@ def lost(record: Record, send: Send, at: float, due: float | None = None) -> Rec
 
 def refused(record: Record, send: Send, failure: Failure, at: float, when: datetime, due: float | None) -> Record:
     """Note that a call was proven not to be done; ``due`` is when it may be asked again, ``None`` for never."""
+    record = replace(record, stuck_since=None)
     if send.overwrites:
         return _refused_wipe(record, send.subject, failure, at, due)
     step = step_of(record, send)
@@ -89,6 +91,18 @@ def refused(record: Record, send: Send, failure: Failure, at: float, when: datet
         return record  # a graceful stop is still under way with its own limit; a tag that stays changes no data
     record, phase = fail(record, failure), phase_of(send)
     return close_phase(record, phase, when, "refused") if phase else record
+
+
+def withdraw(record: Record, send: Send, at: float) -> Record:
+    """Take an intention back: the call was not sent, because the look it stood on had grown old meanwhile."""
+    if send.overwrites:
+        record = _with_wipe(
+            record, send.subject, lambda wipe: replace(wipe, state="todo", due=at, fence=_fence_after(wipe))
+        )
+        return stuck(record, at)
+    step = step_of(record, send)
+    first_at = step.first_at if step.tries > 1 else None
+    return stuck(with_step(record, send, replace(step, state="again", due=at, at=at, first_at=first_at)), at)
 
 
 def _refused_wipe(record: Record, disk_id: str, failure: Failure, at: float, due: float | None) -> Record:
