@@ -142,7 +142,8 @@ class Act:
         at, when = self.clock.time(), self.clock.now()  # before the looks: what they show is at least as new
         disk_ids = [disk.disk_id for errand in errands for disk in errand.entry.job.disks]
         options = replace(self.plan.options, run_id=self.run_id)
-        also = others.again(self.plan.findings, begun=any(errand.entry.record.touched for errand in errands))
+        begun = all(errand.entry.record.touched for errand in errands)  # one that has not needs all the looks
+        also = others.again(self.plan.findings, begun=begun)
         facts = observe(self.cloud, self.clock, self.plan.region, disk_ids, options, again=also)
         by_disk = {each.disk_id: each for each in facts.disks}
         other_account = (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from safe_reinit import config, others, record
-from safe_reinit.act import Act
+from safe_reinit.act import Act, Errand
 from safe_reinit.checks import judge
 from safe_reinit.cloud import CloudError, NotSent, Refused, Unanswered
 from safe_reinit.look import observe
@@ -23,6 +24,7 @@ from safe_reinit.model import (
     ScalingMember,
     Send,
     SnapshotPolicy,
+    Step,
     SystemEvent,
     Unseen,
 )
@@ -45,7 +47,7 @@ from tests.cloudlike import (
 )
 from tests.conftest import Connect, Serve
 from tests.servers import Answer, Request, forward, http
-from tests.test_act import Kept
+from tests.test_act import OPTIONS, Kept
 
 STOPPING = Options(stop_instance=True)
 NAMES = {
@@ -211,7 +213,7 @@ def test_all_of_them_may_fail() -> None:
     found = judge(seen(cloud)[0])
 
     assert sorted(each.subject for each in found if each.check == "not-looked-at") == sorted(NAMES.values())
-    assert {each.level for each in found} == {"info"}
+    assert [each for each in found if each.level == "block"] == []
 
 
 def test_rights_are_named_after_their_products() -> None:
@@ -274,9 +276,8 @@ def test_only_the_looks_that_are_wanted_are_made() -> None:
 
 def not_looked_at(action: str) -> Finding:
     """Give the finding of a plan that could not make a look."""
-    (found,) = judge(
-        values.disk_facts(others=type(values.disk_facts().others)(unlooked=(Unseen(action, "x", "r", "w"),)))
-    )
+    facts = values.disk_facts(others=values.others(unlooked=(Unseen(action, "x", "r", "w"),)))
+    (found,) = (each for each in judge(facts) if each.check == "not-looked-at")
     return found
 
 
@@ -441,16 +442,59 @@ def test_a_required_look_that_is_lost_after_the_stop_ends_the_run(tmp_path: Path
     assert "could-not-look" in str(done.error)
 
 
+def planned(cloud: TinyCloud, disk_ids: list[str]) -> tuple[Act, list[Kept]]:
+    """Give the guarded call of a plan for these disks, and the entries of its jobs, of which nothing was done yet."""
+    clock = TinyClock()
+    options = replace(STOPPING, accept=OPTIONS.accept)
+    plan = make_plan(observe(cloud, clock, values.REGION, disk_ids, options), options, Limits(), None)
+    entries = [Kept(job, record.begin(job, Limits(), leave_stopped=False)) for job in plan.jobs]
+    ledger: Any = Together(entries)
+    return Act(cloud, clock, plan, "r-1", ledger, lambda *_said: None), entries
+
+
+class Together:
+    """A ledger in memory of several jobs."""
+
+    def __init__(self, entries: list[Kept]) -> None:
+        self.entries = entries
+
+    def keep(self, changes: Any) -> None:
+        """See ``Ledger``."""
+        for entry, change in changes:
+            entry.record = change(entry.record)
+
+    commit = keep
+
+    def check(self) -> None:
+        """See ``Ledger``."""
+
+
 def test_an_event_that_is_new_since_the_plan_refuses_it() -> None:
     """A plan that waited for its consent is held against what ECS plans now."""
     cloud = a_cloud(values.a_disk(), status="Running", members=[], pairs=[], events=[])
-    clock = TinyClock()
-    plan = make_plan(observe(cloud, clock, values.REGION, [values.DISK_ID], STOPPING), STOPPING, Limits(), None)
+    act, (entry,) = planned(cloud, [values.DISK_ID])
     cloud.events = [EVENT]
-    keeper = Kept(record.begin(plan.jobs[0], Limits(), leave_stopped=False))
-    act = Act(cloud, clock, plan, "r-1", lambda *_said: None)
 
-    assert not act(plan.jobs[0], keeper, Send("StopInstance", values.INSTANCE_ID))
+    assert not act([Errand(entry, Send("StopInstance", values.INSTANCE_ID))])
     assert cloud.acts == []
-    assert keeper.record.error is not None
-    assert "scheduled-maintenance" in keeper.record.error.message
+    assert entry.record.error is not None
+    assert "scheduled-maintenance" in entry.record.error.message
+
+
+def test_a_job_that_has_begun_does_not_spare_another_its_looks() -> None:
+    """Of two wipes at once, one on a machine that this run stopped, the other is looked at as before any first call."""
+    disks = [values.a_disk(disk_id=f"d-{n}", instance_id=f"i-{n}") for n in range(2)]
+    machines = [values.an_instance(instance_id=f"i-{n}", status="Running" if n else "Stopped") for n in range(2)]
+    cloud = TinyCloud(disks, machines)
+    act, entries = planned(cloud, ["d-0", "d-1"])
+    cloud.machines["i-1"] = values.an_instance(instance_id="i-1")
+    stopped = Step("done", tries=1, first_at=900.0, at=900.0)
+    entries[1].record = replace(entries[1].record, stop=stopped, instance_status="Stopped")
+    cloud.members = [ScalingMember("i-0", "asg-1", "InService")]
+    cloud.asked.clear()
+    act([Errand(entry, Send("ReInitDisk", f"d-{n}")) for n, entry in enumerate(entries)])
+
+    assert ("scaling_members", ("i-0", "i-1")) in asked(cloud)
+    assert entries[0].record.error is not None
+    assert "in-scaling-group" in entries[0].record.error.message
+    assert (entries[1].record.error, cloud.acts) == (None, ["ReInitDisk"])
