@@ -12,6 +12,7 @@ from ..plan import downtime, steps, unforeseen
 
 NO_ERASURE = "ReInitDisk is no certified erasure, and snapshots of the disk keep the old data."
 _STYLE = {"block": "bold red", "risk": "yellow", "info": "dim"}
+NO_ERASURE = "ReInitDisk is no certified erasure, and snapshots of the disk keep the old data."
 _OUTCOME = {"done": "bold green", "planned": "bold green"}
 
 
