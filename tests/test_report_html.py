@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safe_reinit.cli.app import run
-from safe_reinit.model import Call, Phase, Report
+from safe_reinit.model import Call, Finding, Phase, Report
 from safe_reinit.model.codec import printable
 from safe_reinit.report import to_json
 from safe_reinit.report.html import to_html
@@ -195,12 +195,29 @@ def test_a_broken_promise_of_power_is_said() -> None:
 
 
 def test_the_page_says_that_this_is_no_erasure() -> None:
-    """A page of a wipe says what ReInitDisk is not; one of an undo speaks of rolling back."""
+    """A page of a wipe, done or planned, says once what ReInitDisk is not; one of an undo speaks of rolling back."""
     undo = a_report(a_job(1), calls=(Call(NOW, "ResetDisk", ("d-1",), False, 200, "R", "OK"),))
 
-    assert NO_ERASURE in text_of(to_html(a_report(a_job(1))))
+    assert text_of(to_html(a_report(a_job(1)))).count(NO_ERASURE) == 1
+    assert text_of(to_html(every_kind()["a dry run"])).count(NO_ERASURE) == 1
     assert NO_ERASURE not in text_of(to_html(undo))
     assert "1 rolled back" in text_of(to_html(undo))
+
+
+@pytest.mark.parametrize("count", [1, MANY])
+def test_the_page_says_which_snapshots_keep_the_old_data(count: int) -> None:
+    """Of each disk that was wiped it is told which snapshots of it are left."""
+    report = a_report(*(a_job(n) for n in range(count)))
+    kept = tuple(
+        Finding("kept-snapshots", "info", job.disks[0].disk_id, f"s-{n} keeps it.", "Delete it.")
+        for n, job in enumerate(report.jobs)
+    )
+    left = next(
+        each for each in tree(to_html(replace(report, findings=kept))).iter("section") if each.get("id") == "left"
+    )
+    items = ["".join(item.itertext()) for item in left.iter("li")]
+
+    assert items == [f"{found.subject}: {found.message}" for found in kept]
 
 
 # The timeline.

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ...model import Report
-from ..text import NO_ERASURE, duration
+from ..text import NO_ERASURE, duration, is_undo, remains
 from .evidence import calls, findings
 from .jobs import cards, counts, headline, in_order, overview
-from .markup import NOTHING, Markup, code, facts, joined, moment, name_of, said, section, tag
+from .markup import NOTHING, Markup, code, facts, folded, joined, moment, name_of, said, section, tag
 from .style import STYLE
 from .timeline import PATTERNS, timeline
-from .words import badge, failure, link, meaning, tone, verb_of
+from .words import badge, failure, link, meaning, plural, tone, verb_of
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The browser itself refuses whatever a page without scripts, pictures and links has no use for."""
+_LEFT_UNFOLDED = 20
+"""Up to so many sentences about snapshots are open from the start."""
 
 
 def to_html(report: Report) -> str:
@@ -63,6 +65,8 @@ def _parts(report: Report) -> Iterator[Markup]:
         yield section("timeline", "Timeline", timeline(jobs, report.ended_at))
     if jobs:
         yield section("instances", "Instances and disks", cards(jobs, verb))
+    if left := tuple(remains(report)):
+        yield section("left", "What is left of the old data", _left(left))
     yield section("findings", "Findings", findings(report))
     yield section("calls", "Calls", calls(report))
 
@@ -85,11 +89,19 @@ def _about(report: Report) -> Markup:
     ))  # fmt: skip
 
 
+def _left(told: Sequence[str]) -> Markup:
+    *snapshots, warning = told
+    items = tag("ul", *(tag("li", said(each)) for each in snapshots)) if snapshots else NOTHING
+    many = plural(len(snapshots), "disk")
+    shown = folded(said(f"Snapshots of {many}"), items) if len(snapshots) > _LEFT_UNFOLDED else items
+    return joined((tag("p", tag("strong", said(warning))), shown))
+
+
 def _footer(report: Report) -> Markup:
-    undo = verb_of(report) != "reinitialised"
+    unsaid = not is_undo(report) and not any(remains(report))
     return tag(
         "footer",
-        NOTHING if undo else tag("p", tag("strong", said(NO_ERASURE))),
+        tag("p", said(NO_ERASURE)) if unsaid else NOTHING,
         tag(
             "p",
             said(f"Written by safe-reinit {report.tool_version}, report schema {report.schema}. All times are UTC."),

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ...errors import BY_OUTCOME
 from ...model import DataState, Failure, JobReport, Outcome, Report
+from ..text import is_undo
 from .markup import NOTHING, Markup, code, facts, name_of, said, tag
 
 Tone = Literal["good", "plain", "care", "bad"]
@@ -43,8 +44,8 @@ def data_badge(data: DataState, verb: str) -> Markup:
 
 
 def verb_of(report: Report) -> str:
-    """Say what was done to the disks: a run that sends ResetDisk is an undo."""
-    return "rolled back" if any(call.action == "ResetDisk" for call in report.calls) else "reinitialised"
+    """Say what was done to the disks."""
+    return "rolled back" if is_undo(report) else "reinitialised"
 
 
 def meaning(report: Report) -> str:
