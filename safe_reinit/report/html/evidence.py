@@ -68,7 +68,8 @@ def _foreseen(found: Finding) -> Markup:
 
 
 def _facts(found: Finding) -> Markup:
-    return joined(tag("div", code(f"{name}: {value}")) for name, value in found.fact.items())
+    told = ((name, "not shown" if value is None else value) for name, value in found.fact.items())
+    return joined(tag("div", code(f"{name}: {value}")) for name, value in told)
 
 
 def calls(report: Report) -> Markup:

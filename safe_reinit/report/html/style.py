@@ -79,7 +79,7 @@ _TABLES = """
 .phases{width:auto}
 .phases th,.phases td{padding-right:1.5rem}
 .findings th:nth-child(1){width:21%}.findings th:nth-child(4){width:23%}
-.calls th:nth-child(1){width:17%}.calls th:nth-child(2){width:19%}.calls th:nth-child(4){width:16%}
+.calls th:nth-child(1){width:16%}.calls th:nth-child(2){width:18%}.calls th:nth-child(4){width:20%}
 .calls th:nth-child(5){width:29%}
 """
 _TIMELINE = """
