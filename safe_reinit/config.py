@@ -118,8 +118,8 @@ def endpoint(value: object) -> str:
 def report_file(value: object) -> str:
     """Read the name of a report file; its ending says the form."""
     name = text(value)
-    if not name.endswith((".json", ".md")):
-        raise ValueError("not a file name that ends in .json or .md")
+    if not name.endswith((".json", ".md", ".html")):
+        raise ValueError("not a file name that ends in .json, .md or .html")
     return name
 
 
@@ -179,7 +179,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("journal", text, None, "the journal of runs; else that of root or of the user"),
     Setting("plan_expires", duration, 86400.0, "how long a saved plan may be applied", in_env=False),
     Setting("output", one_of("text", "json", "markdown"), "text", "the form of the result on stdout"),
-    Setting("report", report_file, None, "write the report to this file (.json, .md)"),
+    Setting("report", report_file, None, "write the report to this file (.json, .md, .html)"),
     Setting("events", text, None, "write events as JSON lines to this file, or - for stdout"),
     Setting("quiet", flag, False, "say only results and errors"),
     Setting("verbose", flag, False, "say every call"),

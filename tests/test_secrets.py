@@ -187,7 +187,7 @@ def test_no_output_of_a_run_holds_a_secret(
         monkeypatch.setenv("NEW_PASSWORD", PASSWORD)
         monkeypatch.setenv("SAFE_REINIT_TIME_SCALE", "60")
         monkeypatch.setenv("HOME", str(tmp_path))
-        files = [tmp_path / "r.json", tmp_path / "e.jsonl"]
+        files = [tmp_path / "r.html", tmp_path / "e.jsonl"]
         code = run(
             ["--disk", "d-sim-web1-sys", "--confirm", "d-sim-web1-sys", "--stop-instance", "--region", "cn-hangzhou",
              "--endpoint", server.url, "--password-env", "NEW_PASSWORD", "--verbose", "--output", "json",
@@ -197,6 +197,7 @@ def test_no_output_of_a_run_holds_a_secret(
     written = "".join(file.read_text("utf-8") for file in files if file.exists())
 
     assert code >= 4
+    assert files[0].read_text("utf-8").startswith("<!DOCTYPE html>")
     sent = server.asked("ReInitDisk")
     assert [request.params["Password"] for request in sent] == [PASSWORD] * len(sent)
     assert sent

@@ -92,15 +92,23 @@ class Output:
             lines(report.report_lines(told), stream)
 
     def _into_file(self, told: Report) -> None:
-        from .. import report  # noqa: PLC0415 - only where it is needed
-
-        as_markdown = self.report_file.endswith(".md")
-        form = report.to_markdown(told) if as_markdown else f"{report.dumps(report.to_json(told))}\n"
         try:
             with open(self.report_file, "w", encoding="utf-8") as file:
-                file.write(form)
+                file.write(_as_file(told, self.report_file))
         except OSError:
             say(f"safe-reinit: The report could not be written to {self.report_file}.")
+
+
+def _as_file(told: Report, name: str) -> str:
+    from .. import report  # noqa: PLC0415 - only where it is needed
+
+    if name.endswith(".md"):
+        return report.to_markdown(told)
+    if name.endswith(".html"):
+        from ..report.html import to_html  # noqa: PLC0415 - only where it is needed
+
+        return to_html(told)
+    return f"{report.dumps(report.to_json(told))}\n"
 
 
 def end(error: Error, output: Output) -> int:

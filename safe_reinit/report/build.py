@@ -143,7 +143,7 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
     next_: Sequence[str],
 ) -> Report:
     many = len(jobs) > _JOBS_WITH_LOOKS
-    looks = [call for call in calls if call.action.startswith(("Describe", "Get"))]
+    looks = sum(map(is_look, calls))
     return Report(
         schema=SCHEMA,
         tool_version=VERSION,
@@ -162,10 +162,15 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
         jobs=jobs,
         error=None,
         findings=plan.findings,
-        calls=tuple(call for call in calls if not many or call not in looks),
-        looks=len(looks) if many else None,
+        calls=tuple(call for call in calls if not many or not is_look(call)),
+        looks=looks if many else None,
         next=tuple(next_),
     )
+
+
+def is_look(call: Call) -> bool:
+    """Tell whether a call can change nothing by its very kind; a dry run of an act is no look."""
+    return call.action.startswith(("Describe", "Get"))
 
 
 def _together(outcomes: Sequence[Outcome]) -> Outcome:

@@ -118,7 +118,7 @@ def _finding_lines(found: Finding, *, accepted: bool) -> Iterator[Line]:
 
 def report_lines(report: Report) -> Iterator[Line]:
     """Show what a run came to."""
-    verb = "rolled back" if _is_undo(report) else "reinitialised"
+    verb = "rolled back" if is_undo(report) else "reinitialised"
     for job in report.jobs:
         yield from _job_report(job, verb)
     yield from (Line(f"  {text}") for text in remains(report))
@@ -136,7 +136,7 @@ def report_lines(report: Report) -> Iterator[Line]:
 def remains(report: Report) -> Iterator[str]:
     """Say of disks that were wiped, or may have been, what a wipe does not take away, and in which snapshots it is."""
     touched = {disk.disk_id for job in report.jobs for disk in job.disks if disk.data != "intact"}
-    if not touched or _is_undo(report):
+    if not touched or is_undo(report):
         return
     for found in report.findings:
         if found.check == "kept-snapshots" and found.subject in touched:
@@ -144,7 +144,8 @@ def remains(report: Report) -> Iterator[str]:
     yield NO_ERASURE
 
 
-def _is_undo(report: Report) -> bool:
+def is_undo(report: Report) -> bool:
+    """Tell whether a run rolled disks back: only such a run sends ResetDisk."""
     return any(call.action == "ResetDisk" for call in report.calls)
 
 

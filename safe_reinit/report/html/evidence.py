@@ -1,0 +1,111 @@
+"""What the checks found, and every call with its RequestId."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ...model import Call, Finding, Level, Report
+from ..build import is_look
+from .markup import NOTHING, Markup, code, folded, joined, moment, said, small, table, tag
+from .words import Tone, badge, plural
+
+_LEVELS: tuple[tuple[Level, str, Tone], ...] = (
+    ("block", "Blocks: nobody can accept them", "bad"),
+    ("risk", "Risks", "care"),
+    ("info", "Information", "plain"),
+)
+_UNFOLDED = 10
+"""Up to so many findings of a check are open from the start."""
+_ACTS_UNFOLDED = 40
+"""Up to so many calls that are no looks are open from the start."""
+_IDS = 4
+"""Up to so many ids of a call are open from the start."""
+
+
+def findings(report: Report) -> Markup:
+    """Give what was found, by level and by check."""
+    if not report.findings:
+        return tag("p", said("The checks found nothing." if report.plan else "Nothing was judged."))
+    accepted = {
+        (check, subject)
+        for job in report.jobs
+        for disk in job.disks
+        for check in disk.waivers
+        for subject in (disk.disk_id, job.instance_id)
+    }
+    parts = []
+    for level, title, how in _LEVELS:
+        found = [each for each in report.findings if each.level == level]
+        if found:
+            parts.append(tag("h3", said(f"{title} ({len(found):,})")))
+        for name in dict.fromkeys(each.check for each in found):
+            alike = [each for each in found if each.check == name]
+            waived = sum((name, each.subject) in accepted for each in alike) if level == "risk" else 0
+            parts.append(_alike(alike, how, waived))
+    return joined(parts)
+
+
+def _alike(found: Sequence[Finding], how: Tone, accepted: int) -> Markup:
+    first = found[0]
+    marks = [badge(first.level, how), code(first.check), small(said(plural(len(found), "subject")))]
+    if accepted:
+        marks.append(badge(f"accepted{'' if accepted == len(found) else f' for {accepted:,}'}", "care"))
+    rows = (
+        (code(each.subject), said(each.message), joined((said(each.fix), _foreseen(each))), _facts(each))
+        for each in found
+    )
+    kind = "" if first.level == "info" else "printed"
+    head = ("Subject", "What is the case", "What can be done", "Facts")
+    return folded(
+        joined(marks, " "), table("stacked findings", head, rows), unfolded=len(found) <= _UNFOLDED, kind=kind
+    )
+
+
+def _foreseen(found: Finding) -> Markup:
+    if not found.predicts:
+        return NOTHING
+    return small(said(" ECS would answer "), code(found.predicts), said("."))
+
+
+def _facts(found: Finding) -> Markup:
+    told = ((name, "not shown" if value is None else value) for name, value in found.fact.items())
+    return joined(tag("div", code(f"{name}: {value}")) for name, value in told)
+
+
+def calls(report: Report) -> Markup:
+    """Give every call that the report lists; the looks apart from what may change something."""
+    if not report.calls and not report.looks:
+        return tag("p", said("No request was sent."))
+    looks = [call for call in report.calls if is_look(call)]
+    acts = [call for call in report.calls if not is_look(call)]
+    parts = [_table("Acts and dry runs of acts", acts, unfolded=len(acts) <= _ACTS_UNFOLDED)] if acts else []
+    if looks:
+        parts.append(_table("Looks", looks, unfolded=False))
+    if report.looks is not None:
+        parts.append(tag("p", said(f"{plural(report.looks, 'look')} besides, counted and not listed.")))
+    return joined(parts)
+
+
+def _table(title: str, listed: Sequence[Call], *, unfolded: bool) -> Markup:
+    head = ("At", "Call", "Subject", "Answer", "RequestId")
+    return folded(
+        said(f"{title} ({len(listed):,})"), table("stacked calls", head, map(_call, listed)), unfolded=unfolded
+    )
+
+
+def _call(call: Call) -> Iterator[Markup]:
+    yield moment(call.at)
+    attempt = f" attempt {call.attempt}" if call.attempt > 1 else ""
+    marked = (tag("em", said("dry run")) if call.dry_run else NOTHING, small(said(attempt)) if attempt else NOTHING)
+    yield joined((code(call.action), *(mark for mark in marked if mark)), " ")
+    yield _ids(call.subject)
+    status = f" (HTTP {call.http_status})" if call.http_status is not None else ""
+    yield joined((code(call.code), small(said(status))))
+    yield code(call.request_id) if call.request_id else said("none")
+
+
+def _ids(ids: Sequence[str]) -> Markup:
+    written = joined(map(code, ids), ", ")
+    if len(ids) <= _IDS:
+        return written
+    return folded(joined((code(ids[0]), said(f" and {len(ids) - 1:,} more"))), written)

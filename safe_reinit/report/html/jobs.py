@@ -1,0 +1,141 @@
+"""What became of each instance and its disks: counts, a table with what needs somebody first, and a card for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ...model import DiskReport, JobReport, Phase
+from ..text import becomes_text, duration
+from .markup import NOTHING, Markup, code, folded, joined, moment, name_of, said, small, table, tag
+from .words import WORST_FIRST, badge, data_badge, failure, label, link, outcome_badge, plural
+
+_UNFOLDED = 20
+"""Up to so many cards are open from the start, and printed whole."""
+_WELL = ("done", "planned")
+
+
+def in_order(jobs: Sequence[JobReport]) -> list[JobReport]:
+    """Sort jobs so that those that need somebody come first, else as they were planned."""
+    return sorted(jobs, key=lambda job: WORST_FIRST.index(job.outcome))
+
+
+def counts(jobs: Sequence[JobReport], verb: str) -> Markup:
+    """Count instances and disks by outcome, the worst first."""
+    rows = []
+    for outcome in WORST_FIRST:
+        alike = [job for job in jobs if job.outcome == outcome]
+        if alike:
+            rows.append((outcome_badge(alike[0]), *_numbers(alike)))
+    if len(rows) > 1:
+        rows.append((said("all"), *_numbers(jobs)))
+    return table("stacked counts", ("Outcome", "Instances", "Disks", verb.capitalize(), "Intact", "Unknown"), rows)
+
+
+def _numbers(jobs: Sequence[JobReport]) -> Iterator[Markup]:
+    disks = [disk for job in jobs for disk in job.disks]
+    yield said(f"{len(jobs):,}")
+    yield said(f"{len(disks):,}")
+    for data in ("reinitialised", "intact", "unknown"):
+        yield said(f"{sum(disk.data == data for disk in disks):,}")
+
+
+def overview(jobs: Sequence[JobReport], verb: str) -> Markup:
+    """Give a row for each job, with links to the cards; of many, those that went well are folded together."""
+    rows = [_line(job, number, verb) for number, job in enumerate(jobs, 1)]
+    troubled = sum(job.outcome not in _WELL for job in jobs)
+    head = ("Instance", "Outcome", "Power", "Disks")
+    if len(jobs) <= _UNFOLDED:
+        return table("stacked overview", head, rows)
+    well = said(f"{plural(len(jobs) - troubled, 'instance')} on which all went well")
+    return joined((
+        table("stacked overview", head, rows[:troubled]) if troubled else NOTHING,
+        folded(well, table("stacked overview", head, rows[troubled:]), kind="printed") if rows[troubled:] else NOTHING,
+    ))  # fmt: skip
+
+
+def _line(job: JobReport, number: int, verb: str) -> tuple[Markup, ...]:
+    known = tag("div", small(code(job.instance_id))) if job.instance_id and job.instance_name else NOTHING
+    disks = joined(tag("div", code(disk.disk_id), said(" "), data_badge(disk.data, verb)) for disk in job.disks)
+    return joined((link(job, number), known)), outcome_badge(job), _power(job), disks
+
+
+def _power(job: JobReport) -> Markup:
+    text = said(f"{job.power_before or 'not seen'} → {job.power_after or 'not seen'}")
+    return text if _kept(job) else joined((text, badge(f"{job.power_promised} was promised", "bad")), " ")
+
+
+def _whole_power(job: JobReport) -> Markup:
+    before, after = job.power_before or "not seen", job.power_after or "not seen"
+    text = said(f"Power: {before} before, {after} after, {job.power_promised} promised")
+    return tag("p", text if _kept(job) else joined((text, badge("not as promised", "bad")), " "))
+
+
+def _kept(job: JobReport) -> bool:
+    """Tell whether the power is as promised; where nothing was done nothing was promised yet."""
+    return job.outcome in ("refused", "planned", "usage") or job.power_after == job.power_promised
+
+
+def cards(jobs: Sequence[JobReport], verb: str) -> Markup:
+    """Tell of each job all there is; many are folded, but for those that did not go well."""
+    few = len(jobs) <= _UNFOLDED
+    return joined(
+        _card(job, number, verb, unfolded=few or (job.outcome not in _WELL and number <= _UNFOLDED))
+        for number, job in enumerate(jobs, 1)
+    )
+
+
+def _card(job: JobReport, number: int, verb: str, *, unfolded: bool) -> Markup:
+    known = small(said(" "), code(job.instance_id)) if job.instance_id else NOTHING
+    title = tag("h3", label(job), known, said(" "), outcome_badge(job))
+    inside = (
+        _whole_power(job),
+        failure(job.error) if job.error else NOTHING,
+        table("stacked disks", ("Disk", "Data", "What it is now", "Accepted risks", "Safety snapshot"),
+              (_disk(disk, job, verb) for disk in job.disks)),
+        table("stacked phases", ("Phase", "From", "To", "Took", "Result"), map(_phase, job.phases))
+        if job.phases else NOTHING,
+    )  # fmt: skip
+    return tag("article", folded(title, *inside, unfolded=unfolded), id=f"j{number}")
+
+
+def _disk(disk: DiskReport, job: JobReport, verb: str) -> Iterator[Markup]:
+    parts = [
+        f"{disk.type} disk" if disk.type else "not seen",
+        f"{disk.size_gib} GiB" if disk.size_gib is not None else "",
+        disk.device,
+        f"serial {disk.serial}" if disk.serial else "",
+    ]
+    called = [name_of(disk.disk_name)] if disk.disk_name else []
+    texts = [name_of(part) for part in parts if part]
+    yield joined((code(disk.disk_id), tag("br"), small(joined((*called, *texts), ", "))))
+    evidence = f"evidence: {disk.evidence}" if disk.evidence else ""
+    yield joined((data_badge(disk.data, verb), tag("br") if evidence else NOTHING, small(said(evidence))))
+    yield said(_became(disk, job))
+    yield joined(map(code, disk.waivers), ", ") if disk.waivers else said("none")
+    yield code(disk.safety_snapshot) if disk.safety_snapshot else said("none")
+
+
+def _became(disk: DiskReport, job: JobReport) -> str:
+    wanted = becomes_text(disk.becomes)
+    if disk.data == "reinitialised":
+        return wanted
+    if disk.data == "unknown":
+        return f"either as it was, or {wanted}"
+    return f"as it was; {'would become' if job.outcome == 'planned' else 'was to become'} {wanted}"
+
+
+def _phase(phase: Phase) -> Iterator[Markup]:
+    yield said(phase.name)
+    yield moment(phase.started_at)
+    yield moment(phase.ended_at) if phase.ended_at else said("not seen")
+    yield said(duration((phase.ended_at - phase.started_at).total_seconds()) if phase.ended_at else "")
+    yield said(phase.result)
+
+
+def headline(jobs: Sequence[JobReport], verb: str) -> str:
+    """Say in one sentence what became of how many disks."""
+    disks = [disk for job in jobs for disk in job.disks]
+    told = {"reinitialised": verb, "intact": "intact", "unknown": "UNKNOWN"}
+    numbers = {word: sum(disk.data == data for disk in disks) for data, word in told.items()}
+    parts = ", ".join(f"{count:,} {word}" for word, count in numbers.items() if count)
+    return f"{plural(len(disks), 'disk')} on {plural(len(jobs), 'instance')}: {parts}."

@@ -1,0 +1,88 @@
+"""Words, marks and tones: what the page says with a colour it also says with a word and a mark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from ...errors import BY_OUTCOME
+from ...model import DataState, Failure, JobReport, Outcome, Report
+from ..text import is_undo
+from .markup import NOTHING, Markup, code, facts, name_of, said, tag
+
+Tone = Literal["good", "plain", "care", "bad"]
+"""``bad``: somebody has to look after a machine or its data now; ``care``: not done, and nothing is owed."""
+
+WORST_FIRST: tuple[Outcome, ...] = (
+    "unknown", "stranded", "not-restarted", "bug", "partial", "failed", "refused", "usage", "planned", "done",
+)  # fmt: skip
+_TONES: dict[Outcome, Tone] = {
+    "unknown": "bad", "stranded": "bad", "not-restarted": "bad", "bug": "bad", "planned": "good", "done": "good",
+}  # fmt: skip
+_DATA: dict[DataState, Tone] = {"reinitialised": "good", "intact": "plain", "unknown": "bad"}
+
+
+def tone(outcome: Outcome, jobs: Sequence[JobReport] = ()) -> Tone:
+    """Tell how urgent an outcome is; a partial one is as urgent as the worst of its jobs."""
+    found = [_TONES.get(each, "care") for each in (outcome, *(job.outcome for job in jobs))]
+    return "bad" if "bad" in found else "care" if "care" in found else "good"
+
+
+def badge(word: str, how: Tone) -> Markup:
+    """Write a word in its colour; the style sets the mark of the tone before it."""
+    return tag("span", said(word), class_=f"badge {how}")
+
+
+def outcome_badge(job: JobReport) -> Markup:
+    """Write the outcome of a job."""
+    return badge(job.outcome, tone(job.outcome))
+
+
+def data_badge(data: DataState, verb: str) -> Markup:
+    """Write what became of the data of a disk."""
+    return badge(verb if data == "reinitialised" else data, _DATA[data])
+
+
+def verb_of(report: Report) -> str:
+    """Say what was done to the disks."""
+    return "rolled back" if is_undo(report) else "reinitialised"
+
+
+def meaning(report: Report) -> str:
+    """Say in one sentence what the outcome means."""
+    if report.outcome == "planned":
+        return "A dry run that could run; nothing was changed."
+    if report.outcome == "done":
+        return "Every disk verified and power as promised."
+    told = BY_OUTCOME[report.outcome].meaning
+    return f"{told[0].upper()}{told[1:]}."
+
+
+def label(job: JobReport) -> Markup:
+    """Write what an instance is called."""
+    return name_of(job.instance_name or job.instance_id or "no instance")
+
+
+def link(job: JobReport, number: int, **attributes: str) -> Markup:
+    """Lead to the card of a job, by its place in the order of the page."""
+    return tag("a", label(job), href=f"#j{number}", **attributes)
+
+
+def failure(error: Failure, whose: Markup = NOTHING) -> Markup:
+    """Write what went wrong and what to do now."""
+    return tag(
+        "div",
+        tag("p", tag("strong", whose, said(error.message))),
+        tag("p", said(error.hint)) if error.hint else NOTHING,
+        facts((
+            ("Code", code(error.code) if error.code else NOTHING),
+            ("Call", code(error.action) if error.action else NOTHING),
+            ("RequestId", code(error.request_id) if error.request_id else NOTHING),
+        )),
+        class_="failure",
+    )  # fmt: skip
+
+
+def plural(count: int, what: str) -> str:
+    """Count things."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

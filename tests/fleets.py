@@ -1,0 +1,126 @@
+"""Reports of many machines, for the tests of what renders them: made up, with a job for each outcome asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from safe_reinit.errors import exit_code
+from safe_reinit.model import (
+    Becomes,
+    Call,
+    DiskReport,
+    Failure,
+    Finding,
+    Identity,
+    JobReport,
+    Operator,
+    Outcome,
+    Phase,
+    PlanReference,
+    Report,
+)
+from tests.values import LONG_AGO, NOW
+
+_PHASES: dict[str, tuple[tuple[str, int, str], ...]] = {
+    "done": (("wait-snapshot", 10, "ok"), ("stop", 30, "ok"), ("snapshot", 60, "ok"), ("reinit", 60, "ok"),
+             ("start", 45, "ok")),
+    "failed": (("stop", 30, "ok"), ("reinit", 20, "refused"), ("start", 45, "ok")),
+    "unknown": (("stop", 30, "ok"), ("reinit", 0, "unknown")),
+    "not-restarted": (("stop", 30, "ok"), ("reinit", 60, "ok"), ("start", 900, "timeout")),
+    "stranded": (("stop", 600, "timeout"),),
+}  # fmt: skip
+"""Of each outcome: the phases, their seconds, how they ended; 0 seconds: nobody saw the end."""
+_DATA: dict[str, Any] = {"done": "reinitialised", "not-restarted": "reinitialised", "unknown": "unknown"}
+_AFTER = {"unknown": "Stopped", "not-restarted": "Starting", "stranded": "Stopping"}
+
+
+def after(seconds: float) -> datetime:
+    """Give a time so long after the run began."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def a_job(number: int, outcome: Outcome = "done", begins: float = 0.0) -> JobReport:
+    """Give the job of instance number so and so, which came to this."""
+    data = _DATA.get(outcome, "intact")
+    failed = Failure(f"Code{number}", f"Message {number}.", f"REQ-E-{number}", f"Act{number}", f"Hint {number}.")
+    return JobReport(
+        instance_id=f"i-bp{number:06}",
+        instance_name=f"lab-{number:04}",
+        power_before="Running",
+        power_after=_AFTER.get(outcome, "Running"),
+        power_promised="Running",
+        outcome=outcome,
+        error=None if outcome == "done" else failed,
+        phases=tuple(_phases(outcome, begins)),
+        disks=(
+            DiskReport(
+                disk_id=f"d-bp{number:06}",
+                disk_name=f"lab-disk-{number}",
+                serial=f"serial{number:06}",
+                type="data",
+                device="/dev/xvdb",
+                size_gib=40,
+                data=data,
+                evidence="transition" if data == "reinitialised" else None,
+                becomes=Becomes("snapshot", f"s-bp{number:06}", LONG_AGO),
+                safety_snapshot=f"s-safe{number:06}",
+                waivers=("no-recent-snapshot",),
+            ),
+        ),
+    )
+
+
+def _phases(outcome: str, begins: float) -> Iterator[Phase]:
+    for name, seconds, result in _PHASES.get(outcome, ()):
+        ends = begins + seconds
+        yield Phase(name, after(begins), after(ends) if seconds else None, result)  # type: ignore[arg-type]
+        begins = ends
+
+
+def a_report(*jobs: JobReport, **changes: Any) -> Report:
+    """Give the report of these jobs: each with a finding of each level, a dry run, an act and a look."""
+    outcomes = {job.outcome for job in jobs}
+    outcome: Outcome = "unknown" if "unknown" in outcomes else outcomes.pop() if len(outcomes) == 1 else "partial"
+    last = max((phase.ended_at or phase.started_at for job in jobs for phase in job.phases), default=NOW)
+    told = Report(
+        schema=1,
+        tool_version="9.8.7",
+        run_id="r-20260102T030405Z-4f2a",
+        outcome=outcome,
+        exit_code=exit_code(outcome),
+        dry_run=False,
+        started_at=NOW,
+        ended_at=last + timedelta(seconds=5),
+        region="cn-hangzhou",
+        account="1234567890123456",
+        caller=Identity("acs:ram::1234567890123456:user/night", "RAMUser"),
+        operator=Operator("ops", "bastion"),
+        reason="CHG-1: the lab",
+        plan=PlanReference("f" * 64, "e" * 64, "ffffffff"),
+        jobs=jobs,
+        error=next((job.error for job in jobs if job.error), None),
+        findings=tuple(found for job in jobs for found in _findings(job)),
+        calls=tuple(call for job in jobs for call in _calls(job)),
+        looks=7 if len(jobs) > 20 else None,
+        next=("safe-reinit resume r-20260102T030405Z-4f2a",),
+    )
+    return replace(told, **changes)
+
+
+def _findings(job: JobReport) -> Iterator[Finding]:
+    disk = job.disks[0].disk_id
+    facts = {"Status": "In_use", "Size": 40}
+    yield Finding("spot", "info", str(job.instance_id), f"{disk} may be released.", "Use another.", facts)
+    yield Finding("no-recent-snapshot", "risk", disk, "It has none.", "Take one.", {}, None)
+    yield Finding("disk-locked", "block", disk, "It is locked.", "Unlock it.", {"Lock": "security"}, "Instance.Locked")
+
+
+def _calls(job: JobReport) -> Iterator[Call]:
+    number, own = str(job.instance_id)[4:], (str(job.instance_id),)
+    yield Call(NOW, "StopInstance", own, True, 400, f"REQ-DRY-{number}", "DryRunOperation")
+    yield Call(after(1), "DescribeInstances", own, False, 200, f"REQ-LOOK-{number}", "OK")
+    yield Call(after(40), "ReInitDisk", (job.disks[0].disk_id,), False, None, None, "Unanswered")
+    yield Call(after(60), "ReInitDisk", (job.disks[0].disk_id,), False, 200, f"REQ-ACT-{number}", "OK", 2)
