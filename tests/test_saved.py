@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safe_reinit import saved
-from safe_reinit.model import Attachment, Becomes, DiskFacts, Plan, Secret
+from safe_reinit.model import Attachment, DiskFacts, Plan, Secret
 from safe_reinit.plan import expected
 from tests import values
 from tests.test_plan import a_plan
@@ -249,7 +249,7 @@ DISKS: dict[str, tuple[dict[str, Any], str]] = {
     "AttachedTime": ({"attached_time": values.YESTERDAY}, "2024-11-28T03:04:05Z -> 2026-01-01T03:04:05Z"),
     "MultiAttach": ({"multi_attach": "Enabled"}, "Disabled -> Enabled"),
     "ImageId": ({"image_id": "m-other"}, "none -> m-other"),
-    "SourceSnapshotId": ({"source_snapshot_id": "s-other"}, "none -> s-other"),
+    "SourceSnapshotId": ({"source_snapshot_id": "s-other"}, "s-bp1source -> s-other"),
     "OperationLocks": ({"locks": ("security",)}, "none -> security"),
 }
 INSTANCES: dict[str, tuple[dict[str, Any], str]] = {
@@ -351,7 +351,7 @@ def test_another_intention_is_never_the_same() -> None:
     odd = replace(before, jobs=(replace(job, expected=job.expected),), fingerprint="0" * 64)
 
     assert saved.stale(before, odd) == (f"fingerprint: {before.fingerprint} -> {'0' * 64}",)
-    assert Becomes("empty") == before.jobs[0].disks[0].becomes
+    assert before.jobs[0].disks[0].becomes.kind == "snapshot"
 
 
 def test_a_name_in_what_moved_moves_no_cursor() -> None:
