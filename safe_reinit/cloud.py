@@ -145,6 +145,9 @@ class Cloud(Protocol):
     def instances(self, instance_ids: Sequence[str]) -> Look[Instance]:
         """Show these instances (DescribeInstances)."""
 
+    def tagged(self, tags: Sequence[tuple[str, str]]) -> Look[Instance]:
+        """Show the instances of the region that have all these tags (DescribeInstances)."""
+
     def snapshots(self, snapshot_ids: Sequence[str]) -> Look[Snapshot]:
         """Show these snapshots (DescribeSnapshots)."""
 

@@ -26,6 +26,7 @@ DOING = {
     "execution",
     "interrupt",
     "failing",
+    "found",
     "wanted",
     "client",
 }

@@ -54,6 +54,14 @@ class Looks:
         """See ``Cloud``."""
         return self._by_ids("DescribeInstances", instance_ids, shapes.instance, lambda found: found.instance_id)
 
+    def tagged(self, tags: Sequence[tuple[str, str]]) -> Look[Instance]:
+        """See ``Cloud``: a row without the tags means that the answer is another's."""
+        asked = [models.DescribeInstancesRequestTag(key=key, value=value) for key, value in tags]
+        look = self._pages("DescribeInstances", {"tag": asked}, shapes.instance, ())
+        if not all(set(tags) <= set(instance.tags) for instance in look.shown):
+            raise Unanswered("DescribeInstances")
+        return look
+
     def snapshots(self, snapshot_ids: Sequence[str]) -> Look[Snapshot]:
         """See ``Cloud``."""
         return self._by_ids("DescribeSnapshots", snapshot_ids, shapes.snapshot, lambda found: found.snapshot_id)

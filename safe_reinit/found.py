@@ -1,0 +1,106 @@
+"""From tags, instances and files to the ids of disks: what a run is about is named before anything is looked at."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .clock import Clock
+from .cloud import Cloud
+from .errors import RunRefused, UsageError
+from .looker import FEW
+from .model import Disk
+from .retry import Patient
+
+_MOST_LINES = 100_000
+
+
+@dataclass(frozen=True)
+class Search:
+    """What to search for disks by.
+
+    Attributes:
+        instances: ids of instances.
+        tags: keys with values that an instance must have, all of them.
+        system: whether the system disk of each is meant.
+        data: whether its data disks are.
+
+    """
+
+    instances: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    system: bool = False
+    data: bool = False
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to search for."""
+        return bool(self.instances or self.tags)
+
+
+def read_ids(name: str) -> list[str]:
+    """Read ids of disks from a file, or from stdin (``-``): one a line; blank lines and ``#`` comments say nothing.
+
+    Raises:
+        UsageError: it cannot be read, or names no disk.
+    """
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"{name} cannot be read as UTF-8 text.", hint="Correct --disks-from.") from None
+    lines = [line.partition("#")[0].strip() for line in text.splitlines()[:_MOST_LINES]]
+    ids = [line for line in lines if line]
+    if not ids:
+        raise UsageError(f"{name} names no disk.", hint="Write one id of a disk a line.")
+    return ids
+
+
+def find(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
+    """Give the ids of the disks that a search means, in the order of their instances.
+
+    Raises:
+        CloudError: ECS could not be asked.
+        RunRefused: an instance was not shown, or nothing was found: an empty answer may mean a missing right.
+    """
+    ask = Patient(clock)
+    ids = list(search.instances)
+    if search.tags:
+        ids += [instance.instance_id for instance in ask(lambda: cloud.tagged(search.tags)).shown]
+    ids = list(dict.fromkeys(ids))
+    if not ids:
+        tags = " ".join(f"{key}={value}" for key, value in search.tags)
+        raise RunRefused(
+            f"No instance with {tags} is shown: there is none, or the right to see it is missing.",
+            hint="Check --tag and --region, and that ecs:DescribeInstances is allowed.",
+        )
+    owned = _disks_of(cloud, ask, ids)
+    without = [each for each in ids if not owned[each]]
+    if without:
+        raise RunRefused(
+            f"No disk of {', '.join(without[:3])}{' ...' if len(without) > 3 else ''} is shown.",
+            hint="Check --instance and --region, and that ecs:DescribeDisks is allowed.",
+        )
+    chosen = [
+        disk.disk_id
+        for each in ids
+        for disk in sorted(owned[each], key=lambda disk: disk.disk_id)
+        if (search.system if disk.type == "system" else search.data)
+    ]
+    if not chosen:
+        raise RunRefused("None of these instances has such a disk.", hint="Check --system-disk and --data-disks.")
+    return list(dict.fromkeys(chosen))
+
+
+def _disks_of(cloud: Cloud, ask: Patient, instance_ids: Sequence[str]) -> dict[str, list[Disk]]:
+    """Give the disks of each instance, multi-attach ones too; of many by listing the region, where that is cheaper."""
+    if len(instance_ids) > FEW:
+        listing = ask(lambda: cloud.list_disks(len(instance_ids)))
+        if listing.complete:
+            owned: dict[str, list[Disk]] = {each: [] for each in instance_ids}
+            for disk in listing.shown:
+                for owner in {disk.instance_id, *(each.instance_id for each in disk.attachments)} & owned.keys():
+                    owned[owner].append(disk)
+            return owned
+    return {each: list(ask(lambda each=each: cloud.disks_of(each)).shown) for each in instance_ids}  # type: ignore[misc]
