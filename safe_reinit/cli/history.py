@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from .. import report
-from ..config import Config, duration, resolve
+from ..config import Config, resolve
+from ..config.readers import duration
 from ..errors import UsageError
 from ..journal import Journal, StoredRun
 from ..model import Record, Secret

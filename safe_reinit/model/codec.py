@@ -1,4 +1,7 @@
-"""Our values as JSON and back: members by their field names, times as RFC 3339 UTC in seconds, secrets as a boolean."""
+"""Our values as JSON and back: members by their field names, times as RFC 3339 UTC in seconds, secrets as a boolean.
+
+A field whose name would be a word of Python ends in an underscore, which its member has not: ``class_``, ``class``.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ class DecodeError(ValueError):
 def encode(value: object) -> Any:  # noqa: ANN401 - JSON
     """Turn a value into what ``json.dumps`` takes; a secret becomes ``True``."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: encode(getattr(value, each.name)) for each in fields(value)}
+        return {each.name.removesuffix("_"): encode(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, abc.Mapping):
         return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
@@ -51,11 +54,12 @@ def decode(kind: type[T], data: object, path: str = "$") -> T:
 
     """
     hints = get_type_hints(kind)
-    members = fields(kind)  # type: ignore[arg-type]
-    needed = {each.name for each in members if each.default is MISSING and each.default_factory is MISSING}
-    if not isinstance(data, dict) or not needed <= set(data) <= {each.name for each in members}:
+    members = {each.name.removesuffix("_"): each for each in fields(kind)}  # type: ignore[arg-type]
+    needed = {name for name, each in members.items() if each.default is MISSING and each.default_factory is MISSING}
+    if not isinstance(data, dict) or not needed <= set(data) <= set(members):
         raise DecodeError(f"At {path}: not the members of {kind.__name__}.")
-    return kind(**{name: _decode(hints[name], member, f"{path}.{name}") for name, member in data.items()})
+    names = {name: members[name].name for name in data}
+    return kind(**{names[name]: _decode(hints[names[name]], each, f"{path}.{name}") for name, each in data.items()})
 
 
 def _decode(hint: Any, data: Any, path: str) -> Any:  # noqa: ANN401 - JSON

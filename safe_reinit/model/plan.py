@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from .cloud import Caller, Disk, Image, Instance, Snapshot, Unseen
+from .guard import ON_BY_DEFAULT, Guard
 from .others import Others
 
 Level = Literal["block", "risk", "info"]
@@ -136,6 +137,10 @@ class DiskFacts:
     """What other products, and ECS's plans, tell of it."""
     clock_skew: float | None = None
     """Seconds the local clock is ahead of ECS's; ``None`` where it says nothing (a loopback endpoint)."""
+    account: str = ""
+    """Of the credentials that saw all this."""
+    guard: Guard = ON_BY_DEFAULT
+    """Which targets the run may have."""
 
     @property
     def will_stop(self) -> bool:
@@ -254,6 +259,8 @@ class Plan:
     fingerprint: str
     confirm_with: str
     """What ``--confirm`` takes for this plan."""
+    guard: Guard = ON_BY_DEFAULT
+    """Which targets it may have, judged again before each act; with the class that allowed some of its options."""
     rollout: Rollout = Rollout()
     digest: str | None = None
     """The digest of the file the plan was saved in, 64 hex; ``None`` for one that is in no file."""

@@ -64,12 +64,24 @@ class Identity:
 
 
 @dataclass(frozen=True)
+class ClassReference:
+    """The class of the configuration that all disks of a run are in, and what it allowed to it."""
+
+    name: str
+    sha256: str
+    """Of what the configuration said of it."""
+    allowed: tuple[str, ...]
+    """What was not asked for by hand and came from it; nothing outside its hours."""
+
+
+@dataclass(frozen=True)
 class PlanReference:
     """How the plan of a run is named."""
 
     fingerprint: str
     digest: str | None
     confirm_with: str
+    class_: ClassReference | None = None
 
 
 @dataclass(frozen=True)

@@ -6,121 +6,31 @@ Every problem of a configuration file is told at once, each with its path. A fil
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from .aliyun.endpoints import parse
-from .errors import UsageError
+from ..errors import UsageError
+from .nested import PROTECTED, allow, classes, protect
+from .problems import Problems
+from .readers import (
+    count,
+    days,
+    duration,
+    endpoint,
+    endpoints,
+    flag,
+    looks,
+    one_of,
+    region,
+    report_file,
+    text,
+    variable,
+)
 
 Source = Literal["flag", "env", "file", "default"]
-
-PRODUCTS = ("ecs", "sts", "ess", "ebs", "kms")
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def duration(value: object) -> float:
-    """Read ``90s``, ``10m`` or ``2h`` as seconds.
-
-    Raises:
-        ValueError: it is none of these; a bare number has no unit.
-
-    """
-    match = re.fullmatch(r"(\d{1,6})([smh])", value) if isinstance(value, str) else None
-    if match is None or not int(match[1]):
-        raise ValueError("not a duration such as 90s, 10m or 2h")
-    return int(match[1]) * _UNITS[match[2]]
-
-
-def days(value: object) -> int:
-    """Read ``30d`` as days; ECS takes 1 to 65536 of them.
-
-    Raises:
-        ValueError: it is no such number of days.
-
-    """
-    match = re.fullmatch(r"(\d{1,5})d", value) if isinstance(value, str) else None
-    if match is None or not 1 <= int(match[1]) <= 65536:
-        raise ValueError("not a number of days such as 30d")
-    return int(match[1])
-
-
-def text(value: object) -> str:
-    """Read one line of text."""
-    if not isinstance(value, str) or not value or not value.isprintable():
-        raise ValueError("not a line of text")
-    return value
-
-
-def flag(value: object) -> bool:
-    """Read a yes or no: a YAML boolean, or ``true`` and ``false``."""
-    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    answer = value if isinstance(value, bool) else words.get(value.lower()) if isinstance(value, str) else None
-    if answer is None:
-        raise ValueError("not true or false")
-    return answer
-
-
-def one_of(*words: str) -> Callable[[object], str]:
-    """Read one of these words."""
-
-    def read(value: object) -> str:
-        if value not in words:
-            raise ValueError(f"not one of {', '.join(words)}")
-        return str(value)
-
-    return read
-
-
-def region(value: object) -> str:
-    """Read a region id such as ``cn-hangzhou``."""
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z]{2,}(-[a-z0-9]+)+", value):
-        raise ValueError("not a region id such as cn-hangzhou")
-    return value
-
-
-def endpoints(value: object) -> dict[str, str]:
-    """Read the endpoint of each product."""
-    if isinstance(value, dict) and set(value) <= set(PRODUCTS):
-        return {str(product): endpoint(host) for product, host in value.items()}
-    raise ValueError(f"not a mapping of {', '.join(PRODUCTS)} to endpoints")
-
-
-def looks(value: object) -> tuple[str, ...]:
-    """Read the names of looks at other products that must succeed."""
-    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-        raise ValueError("not a list of names")
-    known = ("ess", "ebs", "kms", "events")
-    if any(word not in known for word in value):
-        raise ValueError(f"not a list of {', '.join(known)}")
-    return tuple(value)
-
-
-def variable(value: object) -> str:
-    """Read the name of an environment variable; what is none may be a secret in the wrong place: never repeat it."""
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", value):
-        raise ValueError("not the name of an environment variable")
-    return value
-
-
-def endpoint(value: object) -> str:
-    """Read ``[http://|https://]HOST[:PORT]``; http only on this machine."""
-    try:
-        parse(text(value))
-    except UsageError as error:
-        raise ValueError(f"not usable: {error} {error.hint.rstrip('.')}") from None
-    return text(value)
-
-
-def report_file(value: object) -> str:
-    """Read the name of a report file; its ending says the form."""
-    name = text(value)
-    if not name.endswith((".json", ".md", ".html")):
-        raise ValueError("not a file name that ends in .json, .md or .html")
-    return name
 
 
 @dataclass(frozen=True)
@@ -136,6 +46,8 @@ class Setting:
     in_file: bool = True
     also: str = ""
     """An environment variable of others that is read after ours."""
+    nested: bool = False
+    """Whether it is a mapping of its own, written in the file only; left empty there, it is refused and not ignored."""
 
     @property
     def variable(self) -> str:
@@ -170,6 +82,14 @@ SETTINGS: tuple[Setting, ...] = (
         in_env=False,
     ),
     Setting("lock_tag", flag, False, "tag the instance with the run from before the stop to the end", in_env=False),
+    Setting(
+        "allow", allow, {}, "what may be a target at all; a list that is there must match", in_env=False, nested=True
+    ),
+    Setting("protect", protect, PROTECTED, "what must never be a target", in_env=False, nested=True),
+    Setting("max_disks", count, None, "refuse a run of more disks than this"),
+    Setting(
+        "classes", classes, {}, "what needs no flag for some targets; the first match wins", in_env=False, nested=True
+    ),
     Setting("expect_instance", text, None, "refuse unless the disk is on this instance"),
     Setting("reason", text, None, "a change ticket; kept in plan and report"),
     Setting("key_pair", text, None, "the key pair to log in with after a system disk is wiped"),
@@ -242,15 +162,15 @@ def resolve(flags: Mapping[str, object], environment: Mapping[str, str], file: s
     for setting in SETTINGS:
         try:
             values[setting.name] = _resolve(setting, flags, environment, content, str(path))
-        except _ProblemError as problem:
-            problems.append(str(problem))
+        except _ProblemError as wrong:
+            problems += wrong.args
     if problems:
         raise UsageError(f"{'; '.join(problems)}.", hint="See safe-reinit --help and safe-reinit config example.")
     return Config(values)
 
 
 class _ProblemError(Exception):
-    """One value that does not fit."""
+    """A value that does not fit; its arguments are what is wrong with it."""
 
 
 def _in_file(key: object) -> bool:
@@ -269,11 +189,13 @@ def _resolve(
         given.append(("flag", setting.option, flags[setting.name]))
     variables = (setting.variable, setting.also) if setting.in_env else ()
     given += [("env", name, environment[name]) for name in variables if environment.get(name)]
-    if setting.in_file and content.get(setting.name) is not None:
+    if setting.in_file and setting.name in content and (content[setting.name] is not None or setting.nested):
         given.append(("file", f"{path}: {setting.name}", content[setting.name]))
     for source, where, raw in given:
         try:
             return Value(setting.read(raw), source, where)
+        except Problems as wrong:
+            raise _ProblemError(*(f"{path}: At {setting.name}{each}" for each in wrong.args)) from None
         except ValueError as problem:
             place = f"{where}:" if source == "file" else f"The value of {where} is"
             raise _ProblemError(f"{place} {problem}") from None
@@ -323,8 +245,18 @@ def load(path: Path) -> dict[object, object]:
         raise UsageError(f"The configuration file {path} cannot be read.", hint="Make it readable UTF-8.") from None
     import yaml  # noqa: PLC0415 - only where there is a file
 
+    class Loader(yaml.SafeLoader):
+        """Refuses a key that stands twice: the first would be lost without a word, a protection with it."""
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            seen: set[object] = set()
+            for key, _ in node.value:
+                if key.tag != "tag:yaml.org,2002:merge" and isinstance(key, yaml.ScalarNode):
+                    _refuse_twice(path, key.value, key.start_mark.line, seen)
+            return super().construct_mapping(node, deep)
+
     try:
-        content = yaml.safe_load(raw)
+        content = yaml.load(raw, Loader)  # noqa: S506 - it is a safe loader
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -334,6 +266,15 @@ def load(path: Path) -> dict[object, object]:
     if not isinstance(content, dict):
         raise UsageError(f"The configuration file {path} is not a mapping.", hint="See safe-reinit config example.")
     return content
+
+
+def _refuse_twice(path: Path, key: str, line: int, seen: set[object]) -> None:
+    if key in seen:
+        named = key if key.isprintable() else "?"
+        raise UsageError(
+            f"The configuration file {path} says {named} twice, again at line {line + 1}.", hint="Say it once."
+        )
+    seen.add(key)
 
 
 def _refuse_writable(path: Path) -> None:

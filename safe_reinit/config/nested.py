@@ -1,0 +1,190 @@
+"""The settings that say which targets there may be: allow, protect, classes.
+
+A reader gives a setting as the file has it once all of it fits; ``policy`` turns it into values, and only then are they
+imported: a problem of a file is told without them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .problems import Reading
+from .readers import count, duration, flag, one_of, text
+
+if TYPE_CHECKING:
+    from ..model.guard import Allow, Hours, Match, Policy, Protect, TargetClass
+
+PROTECTED: Mapping[str, object] = {"tag": "safe-reinit:protect", "terms": ["prod", "production"]}
+"""What is protected unless the file says otherwise, member by member."""
+
+_MATCH = ("accounts", "regions", "tags")
+_ALLOW = (*_MATCH, "instances", "disks", "names")
+_PROTECT = ("tag", "names", "terms", "instances", "disks", "tags")
+_CLASS = (
+    "match", "stop_instance", "accept", "snapshot", "max_disks", "force_stop_after", "on_unknown", "hours",
+    "unattended",
+)  # fmt: skip
+_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)(?: ([+-])(0\d|1[0-4]):([0-5]\d))?", re.ASCII)
+_CLASS_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}", re.ASCII)
+_SOMETHING_ELSE = re.compile(r"d-.*|[0-9a-f]{8}", re.ASCII | re.IGNORECASE)
+"""What ``--confirm`` takes besides a class: the id of a disk, the beginning of a fingerprint or digest."""
+
+
+def allow(value: object) -> Any:  # noqa: ANN401 - as the file has it
+    """Read what may be a target at all."""
+    reading = Reading()
+    _allow(reading, value)
+    reading.end()
+    return value
+
+
+def protect(value: object) -> Any:  # noqa: ANN401 - as the file has it
+    """Read what must never be a target; a member that is not said keeps its default."""
+    reading = Reading()
+    _protect(reading, value)
+    reading.end()
+    return {**PROTECTED, **value} if isinstance(value, dict) else value
+
+
+def classes(value: object) -> Any:  # noqa: ANN401 - as the file has it
+    """Read the classes, in their order."""
+    reading = Reading()
+    _classes(reading, value)
+    reading.end()
+    return value
+
+
+def policy(settings: Mapping[str, Any]) -> Policy:
+    """Say what the settings say of targets."""
+    from ..model.guard import Policy  # noqa: PLC0415 - see the module
+
+    reading = Reading()
+    made = Policy(
+        allow=_allow(reading, settings["allow"]),
+        protect=_protect(reading, settings["protect"]),
+        classes=_classes(reading, settings["classes"]),
+        max_disks=settings["max_disks"],
+    )
+    reading.end()
+    return made
+
+
+def _allow(reading: Reading, value: object) -> Allow:
+    from ..model.guard import Allow  # noqa: PLC0415 - see the module
+
+    members = reading.members("", value, _ALLOW)
+    instances, disks, names = (reading.many("", members, name, text) for name in ("instances", "disks", "names"))
+    return Allow(*_match_members(reading, "", members), instances, disks, names)
+
+
+def _match(reading: Reading, path: str, value: object) -> Match:
+    from ..model.guard import Match  # noqa: PLC0415 - see the module
+
+    members = reading.members(path, value, _MATCH)
+    if not any(members.get(name) for name in _MATCH):
+        reading.say(path, "names nothing; say what the class is of by accounts, regions or tags")
+    return Match(*_match_members(reading, path, members))
+
+
+def _match_members(reading: Reading, path: str, members: Mapping[str, object]) -> tuple[Any, Any, Any]:
+    return (
+        reading.many(path, members, "accounts", _account),
+        reading.many(path, members, "regions", text),
+        reading.pairs(path, members, "tags", _tag_value),
+    )
+
+
+def _protect(reading: Reading, value: object) -> Protect:
+    from ..model.guard import Protect  # noqa: PLC0415 - see the module
+
+    default = Protect()
+    members = reading.members("", value, _PROTECT)
+    terms = reading.many("", members, "terms", _term)
+    return Protect(
+        tag=reading.one("", members, "tag", _tag, default.tag),
+        names=reading.many("", members, "names", text) or (),
+        terms=default.terms if terms is None else terms,
+        instances=reading.many("", members, "instances", text) or (),
+        disks=reading.many("", members, "disks", text) or (),
+        tags=reading.pairs("", members, "tags", _tag_value) or (),
+    )
+
+
+def _classes(reading: Reading, value: object) -> tuple[TargetClass, ...]:
+    members = reading.members("", value)
+    for name in members:
+        if not _CLASS_NAME.fullmatch(name) or _SOMETHING_ELSE.fullmatch(name):
+            reading.say(f".{name}", "not a name of letters, digits, _ and - that is no disk id and no fingerprint")
+        elif [other.casefold() for other in members].count(name.casefold()) > 1:
+            reading.say(f".{name}", "differs from another class in capitals only")
+    return tuple(_class(reading, name, each) for name, each in members.items())
+
+
+def _class(reading: Reading, name: str, value: object) -> TargetClass:
+    from ..model.guard import TargetClass  # noqa: PLC0415 - see the module
+
+    path = f".{name}"
+    members = reading.members(path, value, _CLASS)
+    return TargetClass(
+        name=name,
+        sha256=_sha256(value),
+        match=_match(reading, f"{path}.match", members.get("match", {})),
+        stop_instance=reading.one(path, members, "stop_instance", flag, default=False),
+        accept=reading.many(path, members, "accept", text) or (),
+        snapshot=reading.one(path, members, "snapshot", flag, None),
+        max_disks=reading.one(path, members, "max_disks", count, None),
+        force_stop_after=reading.one(path, members, "force_stop_after", duration, None),
+        on_unknown=reading.one(path, members, "on_unknown", one_of("ask", "retry"), None),  # type: ignore[arg-type]
+        hours=reading.one(path, members, "hours", _hours, None),
+        unattended=reading.one(path, members, "unattended", flag, default=False),
+    )
+
+
+def _sha256(value: object) -> str:
+    """Hash what the file says of a class in one form; what no JSON can hold is a problem that is told elsewhere."""
+    import hashlib  # noqa: PLC0415 - only where there is a class
+    import json  # noqa: PLC0415 - see above
+
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        text = ""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _account(value: object) -> str:
+    """Read an account id: digits without quotes are a number to YAML."""
+    return text(str(value) if type(value) is int else value)
+
+
+def _tag(value: object) -> str:
+    tag = text(value)
+    if tag.startswith("="):
+        raise ValueError("not KEY or KEY=VALUE")
+    return tag
+
+
+def _tag_value(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError("not a text; put it in quotes")
+    return value
+
+
+def _term(value: object) -> str:
+    term = text(value)
+    if not term.isalpha():
+        raise ValueError("not a word of letters; for a pattern use names")
+    return term
+
+
+def _hours(value: object) -> Hours:
+    from ..model.guard import Hours  # noqa: PLC0415 - see the module
+
+    found = _HOURS.fullmatch(value) if isinstance(value, str) else None
+    begin, end = (int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])) if found else (0, 0)
+    if found is None or begin == end or end > 24 * 60:
+        raise ValueError("not hours such as 01:00-05:00 (UTC) or 01:00-05:00 +08:00")
+    offset = int(found[6]) * 60 + int(found[7]) if found[5] else 0
+    return Hours(begin, end, -offset if found[5] == "-" else offset)

@@ -1,0 +1,87 @@
+"""Reading a setting that has members: every problem is collected with its path, none hides another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+class Problems(ValueError):
+    """What is wrong with a nested setting: each argument is ``.path.in.it: what it is not``."""
+
+
+class Reading:
+    """One reading of a nested setting. A problem is noted and a stand-in is given, so that the reading goes on."""
+
+    def __init__(self) -> None:
+        self._found: list[str] = []
+
+    def say(self, path: str, problem: str) -> None:
+        """Note a problem."""
+        self._found.append(f"{path}: {problem}")
+
+    def end(self) -> None:
+        """Raise what was found.
+
+        Raises:
+            Problems: if anything was.
+
+        """
+        if self._found:
+            raise Problems(*self._found)
+
+    def members(self, path: str, value: object, known: Sequence[str] = ()) -> Mapping[str, object]:
+        """Read a mapping; ``known`` are the keys it may have, any text if there are none."""
+        if not isinstance(value, dict):
+            self.say(path, "not a mapping")
+            return {}
+        for key in value:
+            if known and key not in known:
+                self.say(f"{path}.{_name(key)}", f"not one of {', '.join(known)}")
+            elif not isinstance(key, str) or not key or not key.isprintable():
+                self.say(f"{path}.{_name(key)}", "not a text; put it in quotes")
+        return {key: item for key, item in value.items() if isinstance(key, str)}
+
+    def one(
+        self, path: str, members: Mapping[str, object], name: str, read: Callable[[object], T], default: D
+    ) -> T | D:
+        """Read a member, if it is there."""
+        if name not in members:
+            return default
+        return self._read(f"{path}.{name}", members[name], read, default)
+
+    def many(
+        self, path: str, members: Mapping[str, object], name: str, read: Callable[[object], T]
+    ) -> tuple[T, ...] | None:
+        """Read a list, if it is there."""
+        if name not in members:
+            return None
+        value = members[name]
+        if not isinstance(value, list):
+            self.say(f"{path}.{name}", "not a list")
+            return None
+        read_ones = [self._read(f"{path}.{name}[{at}]", each, read, None) for at, each in enumerate(value)]
+        return tuple(each for each in read_ones if each is not None)
+
+    def pairs(
+        self, path: str, members: Mapping[str, object], name: str, read: Callable[[object], str]
+    ) -> tuple[tuple[str, str], ...] | None:
+        """Read a mapping of texts, if it is there."""
+        if name not in members:
+            return None
+        inner = self.members(f"{path}.{name}", members[name])
+        return tuple((key, self._read(f"{path}.{name}.{key}", item, read, "")) for key, item in inner.items())
+
+    def _read(self, path: str, value: object, read: Callable[[object], T], default: D) -> T | D:
+        try:
+            return read(value)
+        except ValueError as problem:
+            self.say(path, str(problem))
+            return default
+
+
+def _name(key: object) -> str:
+    return key if isinstance(key, str) and key.isprintable() else "?"

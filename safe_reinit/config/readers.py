@@ -1,0 +1,120 @@
+"""How one value is read: each reader gives it in its own type, or raises ``ValueError`` with what it is not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from ..aliyun.endpoints import parse
+from ..errors import UsageError
+
+PRODUCTS = ("ecs", "sts", "ess", "ebs", "kms")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def duration(value: object) -> float:
+    """Read ``90s``, ``10m`` or ``2h`` as seconds.
+
+    Raises:
+        ValueError: it is none of these; a bare number has no unit.
+
+    """
+    match = re.fullmatch(r"(\d{1,6})([smh])", value) if isinstance(value, str) else None
+    if match is None or not int(match[1]):
+        raise ValueError("not a duration such as 90s, 10m or 2h")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def days(value: object) -> int:
+    """Read ``30d`` as days; ECS takes 1 to 65536 of them.
+
+    Raises:
+        ValueError: it is no such number of days.
+
+    """
+    match = re.fullmatch(r"(\d{1,5})d", value) if isinstance(value, str) else None
+    if match is None or not 1 <= int(match[1]) <= 65536:
+        raise ValueError("not a number of days such as 30d")
+    return int(match[1])
+
+
+def text(value: object) -> str:
+    """Read one line of text."""
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError("not a line of text")
+    return value
+
+
+def flag(value: object) -> bool:
+    """Read a yes or no: a YAML boolean, or ``true`` and ``false``."""
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    answer = value if isinstance(value, bool) else words.get(value.lower()) if isinstance(value, str) else None
+    if answer is None:
+        raise ValueError("not true or false")
+    return answer
+
+
+def one_of(*words: str) -> Callable[[object], str]:
+    """Read one of these words."""
+
+    def read(value: object) -> str:
+        if value not in words:
+            raise ValueError(f"not one of {', '.join(words)}")
+        return str(value)
+
+    return read
+
+
+def region(value: object) -> str:
+    """Read a region id such as ``cn-hangzhou``."""
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z]{2,}(-[a-z0-9]+)+", value):
+        raise ValueError("not a region id such as cn-hangzhou")
+    return value
+
+
+def endpoints(value: object) -> dict[str, str]:
+    """Read the endpoint of each product."""
+    if isinstance(value, dict) and set(value) <= set(PRODUCTS):
+        return {str(product): endpoint(host) for product, host in value.items()}
+    raise ValueError(f"not a mapping of {', '.join(PRODUCTS)} to endpoints")
+
+
+def looks(value: object) -> tuple[str, ...]:
+    """Read the names of looks at other products that must succeed."""
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise ValueError("not a list of names")
+    known = ("ess", "ebs", "kms", "events")
+    if any(word not in known for word in value):
+        raise ValueError(f"not a list of {', '.join(known)}")
+    return tuple(value)
+
+
+def variable(value: object) -> str:
+    """Read the name of an environment variable; what is none may be a secret in the wrong place: never repeat it."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", value):
+        raise ValueError("not the name of an environment variable")
+    return value
+
+
+def endpoint(value: object) -> str:
+    """Read ``[http://|https://]HOST[:PORT]``; http only on this machine."""
+    try:
+        parse(text(value))
+    except UsageError as error:
+        raise ValueError(f"not usable: {error} {error.hint.rstrip('.')}") from None
+    return text(value)
+
+
+def report_file(value: object) -> str:
+    """Read the name of a report file; its ending says the form."""
+    name = text(value)
+    if not name.endswith((".json", ".md", ".html")):
+        raise ValueError("not a file name that ends in .json, .md or .html")
+    return name
+
+
+def count(value: object) -> int:
+    """Read a whole number of at least one, as YAML or as digits."""
+    if isinstance(value, bool) or not re.fullmatch(r"[1-9]\d{0,6}", str(value), re.ASCII):
+        raise ValueError("not a whole number of at least 1")
+    return int(str(value))

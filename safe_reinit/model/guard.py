@@ -1,0 +1,147 @@
+"""Which targets a run may have: what is allowed, what is protected, how many, and what the class of the disks allows.
+
+A pattern is that of a shell (``*``, ``?``, ``[...]``) and must match the whole text. What allows is compared letter by
+letter, what protects in any case of letters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from .cloud import Disk, Instance
+
+Patterns = tuple[str, ...]
+Tags = tuple[tuple[str, str], ...]
+"""Keys, each with a pattern of its value."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a target must be like; ``None`` asks nothing, and all that is asked must be so."""
+
+    accounts: Patterns | None = None
+    regions: Patterns | None = None
+    tags: Tags | None = None
+    """The instance must have each; a tag of the same key on the disk must not say another thing."""
+
+
+@dataclass(frozen=True)
+class Allow(Match):
+    """What may be a target at all."""
+
+    instances: Patterns | None = None
+    """Of instance ids."""
+    disks: Patterns | None = None
+    """Of disk ids."""
+    names: Patterns | None = None
+    """Of instance names."""
+
+
+@dataclass(frozen=True)
+class Protect:
+    """What must never be a target: a disk of which, or of whose instance, any of this is true. On by default."""
+
+    tag: str = "safe-reinit:protect"
+    """``KEY`` (whatever its value) or ``KEY=VALUE`` of a tag that protects what has it."""
+    names: Patterns = ()
+    """Of the names of instances and disks."""
+    terms: tuple[str, ...] = ("prod", "production")
+    """Words that such a name must not have in it as a part of its own."""
+    instances: Patterns = ()
+    disks: Patterns = ()
+    tags: Tags = ()
+
+
+@dataclass(frozen=True)
+class Hours:
+    """A window of the day, in minutes since midnight at ``offset``; over midnight where it ends before it begins."""
+
+    begin: int
+    end: int
+    """Exclusive."""
+    offset: int = 0
+    """Minutes ahead of UTC."""
+
+
+@dataclass(frozen=True)
+class TargetClass:
+    """A class of the configuration: what needs no flag for the disks that match it. ``None`` says nothing."""
+
+    name: str
+    sha256: str
+    """Of its text: the canonical JSON (sorted keys, no spaces, UTF-8) of what the configuration says of it."""
+    match: Match
+    stop_instance: bool = False
+    accept: tuple[str, ...] = ()
+    snapshot: bool | None = None
+    max_disks: int | None = None
+    force_stop_after: float | None = None
+    """Cloud seconds."""
+    on_unknown: Literal["ask", "retry"] | None = None
+    hours: Hours | None = None
+    unattended: bool = False
+    """Whether its name is consent."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the configuration says of targets."""
+
+    allow: Allow = Allow()
+    protect: Protect = Protect()
+    classes: tuple[TargetClass, ...] = ()
+    """In the order in which they are tried."""
+    max_disks: int | None = None
+
+
+@dataclass(frozen=True)
+class RunClass:
+    """The class of all disks of a run, and what it allowed to it."""
+
+    name: str
+    sha256: str
+    match: Match
+    hours: Hours | None
+    in_force: bool
+    """Whether its hours hold; if not, it allowed nothing."""
+    unattended: bool
+    allowed: tuple[str, ...] = ()
+    """What was not asked for by hand and came from it, each as people say it: ``stop_instance``, ``accept NAME`` ..."""
+    force_stop_after: float | None = None
+    """Where it came from the class."""
+    on_unknown: Literal["ask", "retry"] | None = None
+    """Where the class says it."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What is judged of every target of one run, at the plan and again before each act."""
+
+    allow: Allow = Allow()
+    protect: Protect = Protect()
+    disks: int = 1
+    """How many disks the run has."""
+    max_disks: int = 10
+    """How many it may have."""
+    class_: RunClass | None = None
+    """The class that all its disks are in."""
+    mixed: tuple[tuple[str, str], ...] = ()
+    """Each disk with the name of its class (``""``: none), where they are not all in one and some are in one."""
+
+
+ON_BY_DEFAULT = Guard()
+"""What is judged where nothing else is said."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One disk of a run and its instance as they were seen, before it is judged."""
+
+    disk_id: str
+    account: str
+    region: str
+    now: datetime
+    disk: Disk | None
+    instance: Instance | None
