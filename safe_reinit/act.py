@@ -14,11 +14,11 @@ from . import codes, others, record, retry
 from .clock import Clock
 from .cloud import Accepted, Cloud, CloudError, NotSent, Refused, Unanswered
 from .decide import decide
-from .drift import drift_of
+from .drift import drift_of, no_target_any_more
 from .ledger import Entry, Ledger
 from .look import observe, tick
 from .looker import PROVEN
-from .model import LOCK_TAG, DiskFacts, Failure, Instance, Observation, Plan, Record, Send
+from .model import LOCK_TAG, DiskFacts, Failure, Guard, Instance, Observation, Options, Plan, Record, Send
 
 _FRESH = 3.0
 """Cloud seconds for which a look may be acted on."""
@@ -131,20 +131,26 @@ class Act:
     def _restored_from(self, disk_id: str) -> str:
         return dict(self.plan.options.restore)[disk_id]
 
+    def _in_force(self, _targets: object = None) -> tuple[Options, Guard]:
+        """Give what the plan was made and shown with; what it says of targets is judged again on what is seen now."""
+        return replace(self.plan.options, run_id=self.run_id), self.plan.guard
+
     def _stale(self, at: float) -> bool:
         """Tell whether a look is too old to act on; hurried time never asks for less than a fifth of a real second."""
         return self.clock.time() - at > max(_FRESH, _FRESH_REAL * self.clock.rate)
 
     def _look_again(self, errands: Sequence[Errand]) -> list[tuple[Errand, Observation]]:
         """Read the facts again; a job whose facts moved ends instead."""
-        if errands[0].send.action in ("StartInstance", "UntagResources") or errands[0].send.force:
+        if errands[0].send.action in ("StartInstance", "UntagResources"):
             return self._glance(errands)
+        if errands[0].send.force:
+            return self._look_before_a_cut(errands)
         at, when = self.clock.time(), self.clock.now()  # before the looks: what they show is at least as new
         disk_ids = [disk.disk_id for errand in errands for disk in errand.entry.job.disks]
-        options = replace(self.plan.options, run_id=self.run_id)
+        options, _ = self._in_force()
         begun = all(errand.entry.record.touched for errand in errands)  # one that has not needs all the looks
         also = others.again(self.plan.findings, begun=begun)
-        facts = observe(self.cloud, self.clock, self.plan.region, disk_ids, options, again=also)
+        facts = observe(self.cloud, self.clock, self.plan.region, disk_ids, options, again=also, settle=self._in_force)
         by_disk = {each.disk_id: each for each in facts.disks}
         other_account = (
             (f"account: {self.plan.account} -> {facts.caller.account}",)
@@ -167,6 +173,14 @@ class Act:
         return list(
             zip(errands, tick(self.cloud, self.clock, [errand.entry.record for errand in errands]), strict=True)
         )
+
+    def _look_before_a_cut(self, errands: Sequence[Errand]) -> list[tuple[Errand, Observation]]:
+        """Look at the state, and whether these are targets still: else the power is not cut for them."""
+        return [
+            (errand, seen)
+            for errand, seen in self._glance(errands)
+            if not self._ended_by_drift(errand, no_target_any_more(errand.entry.job, seen, self.plan))
+        ]
 
     def _look_once_more(self, ready: Sequence[tuple[Errand, Sequence[DiskFacts]]]) -> list[tuple[Errand, Observation]]:
         """Look at what can change while reading all the facts took its time; the rest of them stands."""

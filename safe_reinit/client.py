@@ -6,6 +6,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,18 +14,17 @@ from . import report, wanted, where
 from .aliyun.endpoints import Where
 from .clock import Clock
 from .config import Config, resolve
-from .errors import RunRefused, UsageError
+from .errors import RunRefused
 from .failing import done, safely
 from .interrupt import Interrupt
-from .model import Call, Event, Facts, Options, Plan, Report, Secret
+from .model import Call, Event, Facts, Plan, Policy, Report, Secret
 from .planning import Asked, limits_of, look_and_judge
+from .targets import ByHand, settle
 
 if TYPE_CHECKING:
     from .execution import Execution
     from .journal import Journal
     from .rights import Proof
-
-_OWNER = ("owner_account", "owner_id", "resource_owner_account", "resource_owner_id")
 
 
 def connect(  # noqa: PLR0913 - each says something else of where and who
@@ -58,23 +58,22 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     """
     flags = {"region": region, "profile": profile, "endpoint": endpoint, "journal": journal}
     settings = config if isinstance(config, Config) else resolve(flags, os.environ, config)
-    unknown = sorted(set(owner or {}) - set(_OWNER))
-    if unknown:
-        raise UsageError(f"{unknown[0]} is no owner parameter of ReInitDisk.", hint=f"Use {', '.join(_OWNER)}.")
+    owners = wanted.owner_parameters(owner or {})
     access_key = (credentials[0], Secret(credentials[1])) if credentials else None
     place = where.locate(settings, os.environ, access_key)
     clock = clock or Clock(where.time_scale(os.environ, loopback=place.loopback))
-    return Client(place, settings, clock, dict(owner or {}))
+    return Client(place, settings, clock, owners, wanted.policy_of(settings))
 
 
 class Client:
     """Plans and runs reinitialisations in one region. Safe to use from several threads; made by ``connect``."""
 
-    def __init__(self, place: Where, settings: Config, clock: Clock, owner: Mapping[str, str | int]) -> None:
+    def __init__(self, place: Where, settings: Config, clock: Clock, owner: wanted.Owner, policy: Policy) -> None:
         self._where = place
         self._settings = settings
         self._clock = clock
-        self._owner = tuple(sorted(owner.items()))
+        self._owner = owner
+        self._policy = policy
         self._planned: dict[str, tuple[list[Call], Facts]] = {}
         self._lock = threading.Lock()
 
@@ -97,6 +96,7 @@ class Client:
         snapshot: bool | None = None,
         owed_starts: Sequence[str] = (),
         accept: Sequence[str] = (),
+        max_disks: int | None = None,
         expect_instance: str | None = None,
         key_pair: str | None = None,
         password: str | None = None,
@@ -106,6 +106,9 @@ class Client:
     ) -> Plan:
         """Look at the disks and make the plan; findings do not raise, ``plan.runnable`` tells.
 
+        What the class of the disks allows (configuration, ``classes``) needs no argument; ``plan.options`` has what is
+        in force.
+
         Args:
             disk_ids: ids of disks in this region.
             stop_instance: whether a running instance may be stopped.
@@ -113,6 +116,7 @@ class Client:
             snapshot: whether a snapshot of each disk is taken after the stop, before the wipe.
             owed_starts: ids of instances that an earlier run stopped; they are started after the wipe.
             accept: names of risks that are accepted.
+            max_disks: how many disks the run may have; else 10, or what the configuration says.
             expect_instance: refuse unless the disks are on this instance.
             key_pair: the key pair to log in with, for a system disk.
             password: the password to set, for a system disk; in no plan, report or log.
@@ -126,23 +130,22 @@ class Client:
 
         """
         get = self._settings
-        options = Options(
+        asked = wanted.by_hand(
+            get,
             stop_instance=stop_instance,
-            leave_stopped=get["leave_stopped"] if leave_stopped is None else leave_stopped,
-            snapshot=get["snapshot"] if snapshot is None else snapshot,
-            snapshot_retention_days=get["snapshot_retention"],
+            leave_stopped=leave_stopped,
+            snapshot=snapshot,
+            accept=accept,
+            max_disks=max_disks,
             snapshot_max_age=get["snapshot_max_age"],
-            lock_tag=get["lock_tag"],
             owed_starts=tuple(owed_starts),
             expect_instance=expect_instance or get["expect_instance"] or "",
             key_pair=key_pair or get["key_pair"] or "",
             password=Secret(password) if password else None,
             security_enhancement=security_enhancement or get["security_enhancement"] or "",
             owner=self._owner,
-            accept=wanted.accepted(accept),
-            require_looks=tuple(get["require_looks"]),
         )
-        return self.make(wanted.disk_ids(disk_ids), options, reason or get["reason"], on_call)
+        return self._plan(wanted.disk_ids(disk_ids), asked, reason or get["reason"], on_call)
 
     def plan_undo(  # noqa: PLR0913 - the options of a run
         self,
@@ -152,6 +155,7 @@ class Client:
         leave_stopped: bool | None = None,
         snapshot: bool | None = None,
         accept: Sequence[str] = (),
+        max_disks: int | None = None,
         reason: str | None = None,
         on_call: Callable[[Call], None] | None = None,
     ) -> Plan:
@@ -169,18 +173,17 @@ class Client:
         get = self._settings
         with self._journal() as journal:
             stored = self._execution(journal, None, None, None).stored(run_id)
-        options = Options(
+        asked = wanted.by_hand(
+            get,
             stop_instance=stop_instance,
-            leave_stopped=get["leave_stopped"] if leave_stopped is None else leave_stopped,
-            snapshot=get["snapshot"] if snapshot is None else snapshot,
-            snapshot_retention_days=get["snapshot_retention"],
-            lock_tag=get["lock_tag"],
-            accept=wanted.accepted(accept),
-            require_looks=tuple(get["require_looks"]),
+            leave_stopped=leave_stopped,
+            snapshot=snapshot,
+            accept=accept,
+            max_disks=max_disks,
             undo=run_id,
             restore=wanted.to_restore(stored),
         )
-        plan = self.make([disk_id for disk_id, _ in options.restore], options, reason or get["reason"], on_call)
+        plan = self._plan([disk_id for disk_id, _ in asked.options.restore], asked, reason or get["reason"], on_call)
         if plan.account != stored.account:
             raise RunRefused(
                 f"Run {run_id} is of account {stored.account}, and these credentials are of {plan.account}.",
@@ -188,21 +191,20 @@ class Client:
             )
         return plan
 
-    def make(
-        self,
-        disk_ids: Sequence[str],
-        options: Options,
-        reason: str | None,
-        on_call: Callable[[Call], None] | None = None,
-        of: Plan | None = None,
-    ) -> Plan:
-        """Look and judge as ``plan`` does, with everything given as it is.
+    def plan_again(self, plan: Plan, on_call: Callable[[Call], None] | None = None) -> Plan:
+        """Look and judge once more for a plan: its name, its options in force, its guards and its limits are kept."""
+        ids = [disk.disk_id for job in plan.jobs for disk in job.disks]
+        asked = Asked(ids, plan.options, plan.limits, plan.reason, plan.plan_id, lambda _: (plan.options, plan.guard))
+        return self._make(asked, on_call)
 
-        Args:
-            of: the plan that is looked at again: its name and its limits are kept.
-        """
-        limits, plan_id = (of.limits, of.plan_id) if of else (limits_of(self._settings), secrets.token_hex(8))
-        asked = Asked(disk_ids, options, limits, reason, plan_id)
+    def _plan(
+        self, disk_ids: Sequence[str], asked: ByHand, reason: str | None, on_call: Callable[[Call], None] | None
+    ) -> Plan:
+        chosen = partial(settle, self._policy, asked)
+        limits = limits_of(self._settings)
+        return self._make(Asked(disk_ids, asked.options, limits, reason, secrets.token_hex(8), chosen), on_call)
+
+    def _make(self, asked: Asked, on_call: Callable[[Call], None] | None) -> Plan:
         plan, calls, facts = look_and_judge(self._where, self._clock, asked, safely(on_call))
         with self._lock:
             self._planned[plan.plan_id] = (calls, facts)
@@ -221,7 +223,8 @@ class Client:
 
         Args:
             plan: made by ``plan``.
-            confirm: ``plan.confirm_with``, in any case of letters.
+            confirm: ``plan.confirm_with``, or the name of the class of all its disks where that is unattended; in any
+                case of letters.
             on_event: is told what happens, from the thread that runs it and from threads that call.
             on_call: is told every HTTP exchange.
             stop: lets another thread ask the run to end.
@@ -232,7 +235,7 @@ class Client:
         """
         begun = report.started(self._clock.now())
         calls = self.calls_of(plan)
-        refused = wanted.not_runnable(plan, confirm)
+        refused = wanted.not_runnable(plan, confirm, self._policy)
         if refused is not None:
             refused.report = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=refused)
             raise refused
@@ -240,7 +243,7 @@ class Client:
         with self._journal() as journal:
             execution = self._execution(journal, on_event, on_call, stop)
             try:
-                told = execution.begin(plan, run_id, calls, self._settings["on_unknown"])
+                told = execution.begin(plan, run_id, calls, wanted.on_unknown(self._settings, plan))
             except RunRefused as error:
                 error.report = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=error)
                 raise

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from .checks import judge
-from .model import DiskFacts, Finding, Plan, PlannedJob, Record
+from .checks import judge, judge_target
+from .model import DiskFacts, Finding, Observation, Plan, PlannedJob, Record
 from .plan import expected, moved
 
 _OURS = ("Status",)
 """What our own stop changes of an instance; ``decide`` judges it instead."""
+_OF_BEGINNING = ("outside-hours",)
+"""Checks of when a job may begin: one that has begun is carried to its end, since its machine is down already."""
 _CONSENTED = 3600.0
 """Cloud seconds for which the passing of time alone brings no risk to a plan: whoever agreed to it knew the time."""
 
@@ -32,10 +34,26 @@ def drift_of(job: PlannedJob, disks: Sequence[DiskFacts], known: Record, plan: P
     now = expected(disks)
     planned = {name: value for name, value in job.expected.items() if name.rpartition(".")[0] in _subjects(job, disks)}
     return moved(planned, now, ours=ours) or tuple(
-        f"{found.check} ({found.subject}): {found.message.rstrip('.')}"
-        for each in disks
-        for found in _refusing(each, known, plan)
+        _told(found) for each in disks for found in _refusing(each, known, plan)
     )
+
+
+def no_target_any_more(job: PlannedJob, seen: Observation, plan: Plan) -> tuple[str, ...]:
+    """Tell what says now that the disks of a job may not be wiped, in whatever state they are."""
+    now = [
+        DiskFacts(
+            disk_id=each.disk_id,
+            options=plan.options,
+            now=seen.when,
+            region=plan.region,
+            disk=seen.disks.get(each.disk_id),
+            instance=seen.instance,
+            account=plan.account,
+            guard=plan.guard,
+        )
+        for each in job.disks
+    ]
+    return tuple(_told(found) for each in now for found in judge_target(each))
 
 
 def _refusing(facts: DiskFacts, known: Record, plan: Plan) -> Iterator[Finding]:
@@ -45,13 +63,18 @@ def _refusing(facts: DiskFacts, known: Record, plan: Plan) -> Iterator[Finding]:
     grew too old, or a release that came within a day, since a plan that was made just now. A risk by a fact that
     changed is one.
     """
-    yield from (found for found in judge(facts) if found.level == "block")
+    over = _OF_BEGINNING if known.touched else ()
+    yield from (found for found in judge(facts) if found.level == "block" and found.check not in over)
     if known.touched:
         return
     since = (facts.now - plan.made_at).total_seconds()
     agreed = replace(facts, now=plan.made_at) if 0 <= since <= _CONSENTED else facts
     accepted = plan.options.accept
     yield from (found for found in judge(agreed) if found.level == "risk" and found.check not in accepted)
+
+
+def _told(found: Finding) -> str:
+    return f"{found.check} ({found.subject}): {found.message.rstrip('.')}"
 
 
 def _subjects(job: PlannedJob, disks: Sequence[DiskFacts]) -> set[str | None]:

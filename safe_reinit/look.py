@@ -7,7 +7,7 @@ makes the absence a fact, everything else makes it a look that could not be made
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 
 from . import others
@@ -17,17 +17,22 @@ from .looker import FEW, Looker
 from .model import (
     DiskFacts,
     Facts,
+    Guard,
     Observation,
     Options,
     Record,
     Snapshot,
+    Target,
 )
 from .retry import Patient
 
 T = TypeVar("T")
 
+Settle = Callable[[Sequence[Target]], tuple[Options, Guard]]
+"""Says, once the targets are seen, which options hold for them and what is judged of them."""
 
-def observe(
+
+def observe(  # noqa: PLR0913 - where is looked, at what, and for what
     cloud: Cloud,
     clock: Clock,
     region: str,
@@ -35,6 +40,7 @@ def observe(
     options: Options,
     *,
     again: Collection[str] | None = None,
+    settle: Settle | None = None,
 ) -> Facts:
     """Look at everything that a plan for these disks stands on.
 
@@ -42,6 +48,8 @@ def observe(
         again: a plan stands on these facts already, and of the looks at other products these are made once more. Of
             many disks only what can refuse a call is then looked at: not the rights, nor who shares the downtime, and
             of snapshots those that are being created. ``None``: everything is looked at.
+        settle: turns ``options``, which are asked for, into those in force: a class of the configuration is matched on
+            what ECS shows. Without it they are in force themselves.
 
     Raises:
         CloudError: a look failed for a reason other than a missing right, also when asked again.
@@ -58,6 +66,12 @@ def observe(
     restores = looker.sources([snapshot_id for _, snapshot_id in options.restore])
     images = looker.images(_distinct(disk.image_id for disk in disks.values()))
     key_pairs = looker.key_pairs()
+    account = caller.shown[0].account
+    targets = [
+        Target(name, account, region, now, disk, instances.get(disk.instance_id) if disk else None)
+        for name, disk in ((each, disks.get(each)) for each in disk_ids)
+    ]
+    looker.options, guard = settle(targets) if settle else (options, Guard(disks=len(targets)))
     glance = again is not None and len(disk_ids) > FEW
     rights = {} if glance else looker.rights(instances.values())
     attached = {} if glance else looker.attached(list(instances))
@@ -73,7 +87,7 @@ def observe(
         neighbours = attached.get(instance.instance_id, ()) if instance else ()
         return DiskFacts(
             disk_id=disk_id,
-            options=options,
+            options=looker.options,
             now=now,
             region=region,
             disk=disk,
@@ -91,13 +105,14 @@ def observe(
             },
             unseen=tuple(unseen),
             clock_skew=skew,
+            account=account,
+            guard=guard,
         )
 
     wanted = set(disk_ids)
     of_ecs = [facts_of(disk_id) for disk_id in disk_ids]
-    return Facts(
-        region, caller.shown[0], now, others.add(cloud, ask, of_ecs, options, others.EVERY if again is None else again)
-    )
+    also = others.EVERY if again is None else again
+    return Facts(region, caller.shown[0], now, others.add(cloud, ask, of_ecs, looker.options, also))
 
 
 def tick(cloud: Cloud, clock: Clock, records: Sequence[Record], *, snapshots: bool = False) -> list[Observation]:

@@ -29,6 +29,7 @@ from .model import (
     Snapshot,
 )
 from .model.codec import DecodeError, decode, encode, printable, timestamp
+from .model.guard import ON_BY_DEFAULT
 
 SCHEMA = 1
 
@@ -51,6 +52,7 @@ def make_plan(facts: Facts, options: Options, limits: Limits, reason: str | None
         findings=judge_all(facts.disks),
         fingerprint=print_,
         confirm_with=_confirm_with([each.disk_id for each in facts.disks], print_),
+        guard=facts.disks[0].guard if facts.disks else ON_BY_DEFAULT,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import aliyun, report
 from .aliyun.endpoints import Where
@@ -12,7 +12,7 @@ from .clock import Clock
 from .cloud import CloudError
 from .config import Config
 from .failing import refusal_of
-from .look import observe
+from .look import Settle, observe
 from .model import Call, Facts, Limits, Options, Plan
 from .plan import make_plan
 
@@ -26,6 +26,8 @@ class Asked:
     limits: Limits
     reason: str | None
     plan_id: str
+    settle: Settle
+    """Says which options are in force once it is seen what the disks are; the class of the disks may add some."""
 
 
 def limits_of(settings: Config) -> Limits:
@@ -57,10 +59,14 @@ def look_and_judge(
 
     with contextlib.closing(aliyun.connect(where, both)) as cloud:
         try:
-            facts = observe(cloud, clock, where.region, asked.disk_ids, asked.options)
+            facts = observe(cloud, clock, where.region, asked.disk_ids, asked.options, settle=asked.settle)
         except CloudError as error:
             refused = refusal_of(error)
             begun = report.started(began, where.region, asked.reason)
             refused.report = report.of_error(begun, clock.now(), refused, calls)
             raise refused from None
-    return make_plan(facts, asked.options, asked.limits, asked.reason, asked.plan_id), calls, facts
+    in_force, used = facts.disks[0].options, facts.disks[0].guard.class_
+    limits = asked.limits
+    if used is not None and used.force_stop_after is not None:
+        limits = replace(limits, force_stop_after=used.force_stop_after)
+    return make_plan(facts, in_force, limits, asked.reason, asked.plan_id), calls, facts

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from . import report
 from .checks import by_name
+from .config import Config
+from .config.nested import policy
 from .errors import Error, RunRefused, UsageError
-from .model import Plan
+from .model import OnUnknown, Options, Plan, Policy
+from .targets import ByHand, consents, no_consent
 
 if TYPE_CHECKING:
     from .journal import StoredRun
+
+Owner = tuple[tuple[str, str | int], ...]
+
+_OWNER = ("owner_account", "owner_id", "resource_owner_account", "resource_owner_id")
+
+
+def owner_parameters(given: Mapping[str, str | int]) -> Owner:
+    """Give the legacy owner parameters of ReInitDisk.
+
+    Raises:
+        UsageError: one is none of them.
+    """
+    unknown = sorted(set(given) - set(_OWNER))
+    if unknown:
+        raise UsageError(f"{unknown[0]} is no owner parameter of ReInitDisk.", hint=f"Use {', '.join(_OWNER)}.")
+    return tuple(sorted(given.items()))
 
 
 def disk_ids(given: Sequence[str]) -> list[str]:
@@ -62,21 +80,102 @@ def accepted(names: Sequence[str]) -> tuple[str, ...]:
         RunRefused: one is a block.
     """
     for name in names:
-        check = by_name(name)
-        if check is None:
-            raise UsageError(f"There is no check named {name!r}.", hint="See safe-reinit checks.")
-        if check.level == "block" and not check.waivable:
-            raise RunRefused(f"{name} is a block: it cannot be accepted.", hint=f"See safe-reinit explain {name}.")
+        if wrong := _not_acceptable(name):
+            raise wrong
     return tuple(sorted(set(names)))
 
 
-def not_runnable(plan: Plan, confirm: str) -> Error | None:
-    """Say why a plan may not be run, where it may not: its findings, or the wrong word of consent."""
+def _not_acceptable(name: str) -> Error | None:
+    check = by_name(name)
+    if check is None:
+        return UsageError(f"There is no check named {name!r}.", hint="See safe-reinit checks.")
+    if check.level == "block" and not check.waivable:
+        return RunRefused(f"{name} is a block: it cannot be accepted.", hint=f"See safe-reinit explain {name}.")
+    return None
+
+
+def policy_of(settings: Config) -> Policy:
+    """Say what the settings say of targets.
+
+    Raises:
+        UsageError: a class accepts what is no risk; every such name is told, with its path.
+    """
+    made = policy(settings)
+    file = settings.of("classes").where.rpartition(": ")[0]
+    problems = [
+        f"{file}: At classes.{each.name}.accept[{at}]: {str(wrong).rstrip('.')}"
+        for each in made.classes
+        for at, name in enumerate(each.accept)
+        if (wrong := _not_acceptable(name))
+    ]
+    if problems:
+        raise UsageError(f"{'; '.join(problems)}.", hint="See safe-reinit checks.")
+    return made
+
+
+def by_hand(
+    settings: Config,
+    *,
+    stop_instance: bool,
+    leave_stopped: bool | None,
+    snapshot: bool | None,
+    accept: Sequence[str],
+    max_disks: int | None,
+    **more: Any,  # noqa: ANN401 - each option has its own type
+) -> ByHand:
+    """Put the arguments of a run together with the settings; see ``Client.plan``.
+
+    Args:
+        more: what a wipe or an undo has besides, by the names of ``Options``.
+
+    Raises:
+        UsageError: a name in ``accept`` is no check, or ``max_disks`` is no number of disks.
+        RunRefused: a name in ``accept`` is a block.
+    """
+    if max_disks is not None and max_disks < 1:
+        raise UsageError("max_disks is not a number of disks.", hint="Give a whole number of at least 1.")
+    get, said = settings, said_by_hand(settings) | ({"snapshot"} if snapshot is not None else set())
+    options = Options(
+        stop_instance=stop_instance,
+        leave_stopped=get["leave_stopped"] if leave_stopped is None else leave_stopped,
+        snapshot=get["snapshot"] if snapshot is None else snapshot,
+        snapshot_retention_days=get["snapshot_retention"],
+        lock_tag=get["lock_tag"],
+        require_looks=tuple(get["require_looks"]),
+        accept=accepted(accept),
+        **more,
+    )
+    return ByHand(options, frozenset(said), max_disks or (get["max_disks"] if "max_disks" in said else None))
+
+
+def on_unknown(settings: Config, plan: Plan) -> OnUnknown:
+    """Say what to do about a lost answer to ReInitDisk: what was said for this run, else its class, else the file."""
+    from_class = plan.guard.class_ and plan.guard.class_.on_unknown
+    said: OnUnknown = settings["on_unknown"]
+    return said if "on_unknown" in said_by_hand(settings) else from_class or said
+
+
+def said_by_hand(settings: Config) -> frozenset[str]:
+    """List the settings that were said for this very run, by a flag or in the environment."""
+    return frozenset(name for name in settings if settings.of(name).source in ("flag", "env"))
+
+
+def not_runnable(plan: Plan, confirm: str, policy: Policy) -> Error | None:
+    """Say why a plan may not be run, where it may not: its findings, other guards than these, or the wrong word."""
+    from .report import refusal  # noqa: PLC0415 - a problem of the configuration is told without it
+
     if not plan.runnable:
-        return report.refusal(plan)
-    if confirm.casefold() != plan.confirm_with.casefold():
+        return refusal(plan)
+    if (plan.guard.allow, plan.guard.protect) != (policy.allow, policy.protect):
         return RunRefused(
-            f"{confirm!r} does not confirm this plan; {plan.confirm_with} does.",
-            hint="Read the plan (--dry-run), then confirm what it says.",
+            "The configuration allows or protects other targets than when this plan was made.", hint="Plan anew."
         )
+    used = plan.guard.class_
+    if used is not None and used.in_force and all(each.sha256 != used.sha256 for each in policy.classes):
+        return RunRefused(
+            f"The configuration says another thing of the class {used.name} than when this plan was made.",
+            hint="Plan anew.",
+        )
+    if not consents(plan, confirm):
+        return RunRefused(no_consent(plan, confirm), hint="Read the plan (--dry-run), then confirm what it says.")
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +16,19 @@ from safe_reinit.cloud import CloudError, NotSent, Refused, Unanswered
 from safe_reinit.journal import Journal
 from safe_reinit.ledger import Changes, Entry
 from safe_reinit.look import observe
-from safe_reinit.model import Failure, Limits, Options, Plan, PlannedJob, Record, Send, Step
+from safe_reinit.model import (
+    Allow,
+    Failure,
+    Guard,
+    Limits,
+    Options,
+    Plan,
+    PlannedJob,
+    Protect,
+    Record,
+    Send,
+    Step,
+)
 from safe_reinit.model.codec import encode
 from safe_reinit.plan import make_plan, to_json
 from safe_reinit.run import Runner
@@ -56,15 +69,22 @@ class Kept(Entry):
 
 
 class World:
-    """A machine that was running when the plan was made, and is in ``status`` now."""
+    """A machine that was running when the plan was made, and is in ``status`` now; ``guard`` is judged of it."""
 
-    def __init__(self, status: str = "Stopped", options: Options = OPTIONS, **more: Any) -> None:
+    def __init__(
+        self,
+        status: str = "Stopped",
+        options: Options = OPTIONS,
+        guard: Guard | None = None,
+        tags: tuple[tuple[str, str], ...] = (),
+        **more: Any,
+    ) -> None:
         self.clock = TinyClock()
-        self.cloud = TinyCloud([values.a_disk()], [values.an_instance(status="Running")], **more)
-        self.plan: Plan = make_plan(
-            observe(self.cloud, self.clock, values.REGION, [values.DISK_ID], options), options, Limits(), None
-        )
-        self.cloud.machines[values.INSTANCE_ID] = values.an_instance(status=status)
+        self.cloud = TinyCloud([values.a_disk()], [values.an_instance(status="Running", tags=tags)], **more)
+        in_force = (options, guard or values.guard())
+        look = (self.cloud, self.clock, values.REGION, [values.DISK_ID], options)
+        self.plan: Plan = make_plan(observe(*look, settle=lambda _targets: in_force), options, Limits(), None)
+        self.cloud.machines[values.INSTANCE_ID] = values.an_instance(status=status, tags=tags)
         begun = record.begin(self.plan.jobs[0], Limits(), leave_stopped=False)
         self.keeper = Kept(self.plan.jobs[0], begun)
         if status == "Stopped":
@@ -178,6 +198,12 @@ MOVED: dict[str, Callable[[World], object]] = {
     "a local snapshot": lambda world: world.cloud.snapshots_by_disk.update(
         {values.DISK_ID: (values.a_snapshot(category="flash"),)}
     ),
+    "tagged as protected": lambda world: world.cloud.shown.update(
+        {values.DISK_ID: values.a_disk(tags=(("safe-reinit:protect", ""),))}
+    ),
+    "its instance tagged as protected": lambda world: world.cloud.machines.update(
+        {values.INSTANCE_ID: values.an_instance(tags=(("safe-reinit:protect", "x"),))}
+    ),
     "no right to see snapshots": lambda world: world.cloud.probes.update(DescribeSnapshotsOfDisk="Forbidden.RAM"),
 }
 
@@ -192,6 +218,58 @@ def test_a_plan_whose_facts_moved_is_not_gone_on_with(what: str) -> None:
     assert world.cloud.acts == []
     assert after.disks[0].tries == 0
     assert after.error is not None or after.missing_reads
+
+
+LIVE = (("env", "live"),)
+GUARDS: dict[str, Guard] = {
+    "allowed tags": values.guard(allow=Allow(tags=values.LAB)),
+    "protected tags": values.guard(protect=Protect(tags=LIVE)),
+    "the class": values.guard(class_=values.run_class()),
+}
+
+
+@pytest.mark.parametrize("send", [STOP, WIPE], ids=["stop", "wipe"])
+@pytest.mark.parametrize("what", GUARDS)
+def test_what_the_plan_was_made_under_is_judged_again_before_each_act(what: str, send: Send) -> None:
+    """A tag that changes between the plan and the act ends the job; the same machine with its tag is gone on with."""
+    status = "Running" if send is STOP else "Stopped"
+    same, changed = (World(status, guard=GUARDS[what], tags=values.LAB) for _ in range(2))
+    changed.cloud.machines[values.INSTANCE_ID] = values.an_instance(status=status, tags=LIVE)
+    same.act(send)
+    after = changed.act(send)
+
+    assert same.cloud.acts == [send.action]
+    assert changed.cloud.acts == []
+    assert after.error is not None
+    assert re.search(r"target-not-allowed|target-protected|not-in-class", after.error.message)
+
+
+def test_hours_that_are_over_keep_a_job_from_beginning() -> None:
+    """A plan made in the hours of its class is not begun outside them; a job that has begun is carried to its end."""
+    late = values.guard(class_=values.run_class(hours=values.DAY))
+    before, after = (World(each, guard=late, tags=values.LAB) for each in ("Running", "Stopped"))
+    refused = before.act(STOP)
+    after.act(WIPE)
+
+    assert before.cloud.acts == []
+    assert refused.error is not None
+    assert "outside-hours" in refused.error.message
+    assert after.cloud.acts == ["ReInitDisk"]
+
+
+def test_the_power_is_not_cut_for_a_disk_that_is_protected_by_then() -> None:
+    """Before the power is cut it is judged once more whether it is a target at all."""
+    force = replace(STOP, force=True)
+    for tags, acts in (((), ["StopInstance"]), ((("safe-reinit:protect", ""),), [])):
+        world = World("Stopping")
+        limits = replace(world.keeper.record.limits, force_stop_after=10.0)
+        stopping = Step("accepted", tries=1, first_at=900.0, at=900.0)
+        world.keeper.record = replace(world.keeper.record, limits=limits, stop=stopping)
+        world.cloud.machines[values.INSTANCE_ID] = values.an_instance(status="Stopping", tags=tags)
+        after = world.act(force)
+
+        assert world.cloud.acts == acts
+        assert (after.error is None) == bool(acts)
 
 
 def test_a_plan_without_its_findings_is_judged_anew() -> None:

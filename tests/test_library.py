@@ -13,10 +13,25 @@ import pytest
 import safe_reinit
 from safe_reinit import report
 from safe_reinit.clock import Clock
+from safe_reinit.config import resolve
 from safe_reinit.errors import Error, RunRefused, UsageError
+from safe_reinit.journal import Journal
 from safe_reinit.model import Event, Plan
 from safe_reinit.plan import from_json, to_json
-from tests.cloudlike import BYSTANDER, DATA, INSTANCE, SYSTEM, assert_true, client, run, simulated, wipes, world
+from tests.cloudlike import (
+    BYSTANDER,
+    DATA,
+    INSTANCE,
+    SYSTEM,
+    answered,
+    assert_true,
+    client,
+    once,
+    run,
+    simulated,
+    wipes,
+    world,
+)
 
 CHANGING = ("StopInstance", "ReInitDisk", "StartInstance")
 PASSWORD = "Pl4nted&Secret=Word"
@@ -251,6 +266,135 @@ def test_a_look_that_is_required_and_not_made_blocks(tmp_path: Path) -> None:
     assert not plan.runnable
     assert [found.subject for found in plan.blockers] == ["DescribeScalingInstances", "DescribeKey"]
     assert {found.check for found in plan.blockers} == {"could-not-look"}
+
+
+# ------------------------------------------------------------------------------------------------ guards and classes
+
+CLASS = "classes: {lab: {match: {tags: {env: lab}}, stop_instance: true, on_unknown: retry, force_stop_after: 2m}}\n"
+
+
+def configured(sim: Any, tmp_path: Path, text: str, env: dict[str, str] | None = None) -> safe_reinit.Client:
+    """Connect with a configuration, an environment and a journal of its own."""
+    file = tmp_path / "config.yaml"
+    file.write_text(text, "utf-8")
+    flags = {"region": sim.region, "endpoint": sim.url, "journal": str(tmp_path / "j.db")}
+    return client(sim, config=resolve(flags, env or {}, str(file)))
+
+
+def test_a_class_allows_what_the_call_did_not(tmp_path: Path) -> None:
+    """With a class for it, plan() needs no argument; the plan has the options in force and its limits."""
+    with simulated(world(instance={"tags": {"env": "lab"}})) as sim:
+        plan = configured(sim, tmp_path, CLASS).plan([DATA])
+        without = client(sim).plan([DATA])
+
+    assert plan.runnable
+    assert plan.options.stop_instance
+    assert plan.limits.force_stop_after == 120.0
+    assert plan.guard.class_ is not None
+    assert plan.guard.class_.on_unknown == "retry"
+    assert [found.check for found in without.blockers] == ["instance-running"]
+
+
+@pytest.mark.parametrize(("said", "on_unknown"), [({}, "retry"), ({"SAFE_REINIT_ON_UNKNOWN": "ask"}, "ask")])
+def test_what_a_lost_answer_means_comes_from_the_class_unless_it_is_said(
+    tmp_path: Path, said: dict[str, str], on_unknown: str
+) -> None:
+    """The record of a run by class has what the class says, or what was said for this run."""
+    with simulated(world(status="Stopped", instance={"tags": {"env": "lab"}})) as sim:
+        caller = configured(sim, tmp_path, CLASS, said)
+        told = run(sim, using=caller, stop_instance=False).report
+        with Journal(tmp_path / "j.db") as journal:
+            stored = journal.run(str(told.run_id))
+
+    assert stored is not None
+    assert [record["on_unknown"] for _, record, _ in stored.jobs] == [on_unknown]
+
+
+def test_a_class_costs_no_call(tmp_path: Path) -> None:
+    """Matching classes looks at nothing that was not looked at anyway."""
+    with simulated(world(instance={"tags": {"env": "lab"}})) as sim:
+        configured(sim, tmp_path, CLASS).plan([DATA])
+        by_class = [call["action"] for call in sim.state()["calls"]]
+        client(sim).plan([DATA], stop_instance=True)
+        both = [call["action"] for call in sim.state()["calls"]]
+
+    assert both == by_class * 2
+
+
+@pytest.mark.parametrize(
+    ("target", "tags"), [(DATA, {"safe-reinit:protect": ""}), (INSTANCE, {"safe-reinit:protect": ""}), (INSTANCE, {})]
+)
+def test_what_is_protected_while_the_machine_stops_is_not_wiped(
+    tmp_path: Path, target: str, tags: dict[str, str]
+) -> None:
+    """A protecting tag, or the loss of the tag of the class, between plan and wipe saves the data: power comes back."""
+    with simulated(world(instance={"tags": {"env": "lab"}})) as sim:
+        done = run(
+            sim,
+            using=configured(sim, tmp_path, CLASS),
+            stop_instance=False,
+            on_event=once(answered("StopInstance"), lambda: sim.do({"change": target, "to": {"tags": tags}})),
+        )
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "failed"
+    assert changing(state) == ["StopInstance", "StartInstance"]
+    assert "target-protected" in str(done.error) if tags else "not-in-class" in str(done.error)
+
+
+def test_what_is_protected_before_the_first_call_is_refused() -> None:
+    """A tag set between the plan and the run refuses the run: nothing was changed."""
+    with simulated() as sim:
+        done = run(sim, between=lambda: sim.do({"change": DATA, "to": {"tags": {"safe-reinit:protect": ""}}}))
+        state = sim.state()
+
+    assert done.outcome == "refused"
+    assert changing(state) == []
+
+
+def test_an_undo_is_guarded_and_allowed_as_a_wipe_is(tmp_path: Path) -> None:
+    """The class of the disks allows the stop of an undo too, and what is protected by then is not rolled back."""
+    with simulated(world(instance={"tags": {"env": "lab"}})) as sim:
+        caller = configured(sim, tmp_path, CLASS)
+        told = run(sim, using=caller, stop_instance=False, snapshot=True).report
+        allowed = caller.plan_undo(str(told.run_id))
+        sim.do({"change": DATA, "to": {"tags": {"safe-reinit:protect": ""}}})
+        refused = caller.plan_undo(str(told.run_id))
+
+    assert (allowed.blockers, allowed.options.stop_instance) == ((), True)
+    assert [found.check for found in refused.blockers] == ["target-protected"]
+
+
+def test_a_plan_is_not_run_under_other_guards(tmp_path: Path) -> None:
+    """A plan that was made, or made to look as if, under another configuration of targets is to be made anew."""
+    with simulated(world(status="Stopped")) as sim:
+        ours = client(sim)
+        plan = ours.plan([DATA])
+        hollow = replace(plan, guard=replace(plan.guard, protect=replace(plan.guard.protect, tag="x")))
+        with pytest.raises(RunRefused, match="other targets"):
+            ours.run(hollow, confirm=DATA)
+        with pytest.raises(RunRefused, match="other targets"):
+            configured(sim, tmp_path, "allow: {disks: [d-other]}\n").run(plan, confirm=DATA)
+        state = sim.state()
+
+    assert changing(state) == []
+
+
+@pytest.mark.parametrize("most", [0, -1])
+def test_a_number_of_disks_is_one_at_least(most: int) -> None:
+    """No number below one is a number of disks."""
+    with simulated() as sim, pytest.raises(UsageError, match="max_disks"):
+        client(sim).plan([DATA], max_disks=most)
+
+
+def test_more_disks_than_said_are_refused() -> None:
+    """max_disks of the call is what the run may have."""
+    with simulated(world(status="Stopped")) as sim:
+        caller = client(sim)
+        plans = [caller.plan([DATA, SYSTEM], max_disks=most) for most in (1, 2)]
+
+    assert [[found.check for found in plan.blockers] for plan in plans] == [["too-many-disks"], []]
 
 
 def test_a_second_wipe_needs_a_new_snapshot() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from safe_reinit.model import Caller, DiskFacts, Facts, Limits, Options, Plan, Secret
+from safe_reinit.model import Allow, Caller, DiskFacts, Facts, Limits, Options, Plan, Secret
 from safe_reinit.model.codec import DecodeError
 from safe_reinit.plan import becomes, canonical, expected, from_json, make_plan, moved, steps, to_json, unforeseen
 from tests import values
@@ -151,6 +151,18 @@ def test_a_plan_is_the_same_when_it_is_read_back(options: dict[str, Any]) -> Non
     password = options.get("password")
 
     assert from_json(json.loads(json.dumps(to_json(plan))), password) == plan
+
+
+def test_a_plan_of_a_class_is_the_same_when_it_is_read_back() -> None:
+    """What is judged of targets, and the class that allowed some options, are in the JSON of the plan."""
+    used = values.run_class(hours=values.NIGHT, allowed=("stop_instance",), force_stop_after=300.0, on_unknown="retry")
+    guard = values.guard(allow=Allow(accounts=("1",), tags=values.LAB), class_=used, mixed=(("d-1", ""),))
+    plan = a_plan(values.stopping_facts(guard=guard))
+    data = json.loads(json.dumps(to_json(plan)))
+
+    assert plan.guard == guard
+    assert from_json(data) == plan
+    assert data["guard"]["class"]["name"] == "lab"
 
 
 def test_a_plan_for_a_disk_that_is_not_there_is_the_same_when_it_is_read_back() -> None:

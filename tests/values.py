@@ -16,10 +16,14 @@ from safe_reinit.model import (
     Attachment,
     Disk,
     DiskFacts,
+    Guard,
+    Hours,
     Image,
     Instance,
+    Match,
     Options,
     Others,
+    RunClass,
     ScalingMember,
     Snapshot,
     SnapshotPolicy,
@@ -32,6 +36,7 @@ LONG_AGO = NOW - timedelta(days=400)
 YESTERDAY = NOW - timedelta(days=1)
 TOMORROW = NOW + timedelta(days=1)
 
+ACCOUNT = "1000000000000001"
 REGION = "cn-hangzhou"
 ZONE = "cn-hangzhou-i"
 DISK_ID = "d-bp1data"
@@ -164,6 +169,24 @@ def options(**changes: Any) -> Options:
     return replace(Options(), **changes)
 
 
+LAB = (("env", "lab"),)
+"""A tag, and what a class asks for."""
+NIGHT = Hours(3 * 60, 4 * 60)
+"""A window that NOW, 03:04 UTC, is in."""
+DAY = Hours(9 * 60, 17 * 60)
+
+
+def guard(**changes: Any) -> Guard:
+    """Give what is judged of targets unless a test says otherwise: what is on by default."""
+    return replace(Guard(), **changes)
+
+
+def run_class(**changes: Any) -> RunClass:
+    """Give the class lab in force, matched by the tag env=lab, at any hour."""
+    lab = RunClass("lab", "0" * 64, Match(tags=LAB), hours=None, in_force=True, unattended=True)
+    return replace(lab, **changes)
+
+
 def unseen(action: str, **changes: Any) -> Unseen:
     """Give a look that could not be made for want of a right."""
     return replace(Unseen(action, DISK_ID, f"ecs:{action}", "Forbidden.RAM"), **changes)
@@ -201,6 +224,7 @@ def disk_facts(**changes: Any) -> DiskFacts:
         "instance": _INSTANCE,
         "snapshots": (_SNAPSHOT,),
         "clock_skew": 0.0,
+        "account": ACCOUNT,
     }
     return DiskFacts(**(healthy | changes))
 

@@ -14,6 +14,7 @@ from . import (
     capacity_reservation,
     category_unknown,
     category_unsupported,
+    classes_differ,
     clock_off,
     could_not_look,
     dedicated_host,
@@ -51,8 +52,10 @@ from . import (
     no_recent_snapshot,
     not_allowed_to_start,
     not_allowed_to_stop,
+    not_in_class,
     not_looked_at,
     option_for_system_disk_only,
+    outside_hours,
     password_in_query,
     password_malformed,
     public_ip,
@@ -69,6 +72,9 @@ from . import (
     source_snapshot_too_old,
     spot,
     tagged_by_other_run,
+    target_not_allowed,
+    target_protected,
+    too_many_disks,
     user_data_runs_again,
 )
 from .check import Check
@@ -78,6 +84,13 @@ CHECKS: tuple[Check, ...] = (
     could_not_look.CHECK,
     not_looked_at.CHECK,
     clock_off.CHECK,
+    # whether it may be a target at all
+    target_not_allowed.CHECK,
+    target_protected.CHECK,
+    too_many_disks.CHECK,
+    not_in_class.CHECK,
+    outside_hours.CHECK,
+    classes_differ.CHECK,
     # the disk
     disk_not_found.CHECK,
     disk_not_in_use.CHECK,
@@ -146,6 +159,9 @@ CHECKS: tuple[Check, ...] = (
     not_allowed_to_start.CHECK,
 )
 
+OF_TARGET: tuple[Check, ...] = (target_not_allowed.CHECK, target_protected.CHECK, not_in_class.CHECK)
+"""Those that say whether it may be a target at all, which hold in whatever state it is."""
+
 NAMES: tuple[str, ...] = tuple(check.name for check in CHECKS)
 
 _BY_NAME = {check.name: check for check in CHECKS}
@@ -162,6 +178,11 @@ def judge(facts: DiskFacts) -> tuple[Finding, ...]:
     return tuple(finding for check in CHECKS if not (undoing and check.of_reinit) for finding in check.run(facts))
 
 
+def judge_target(facts: DiskFacts) -> tuple[Finding, ...]:
+    """Run the checks that say whether it may be a target at all."""
+    return tuple(finding for check in OF_TARGET for finding in check.run(facts))
+
+
 def judge_all(disks: Iterable[DiskFacts]) -> tuple[Finding, ...]:
     """Run every check on every target, in order; what two disks of one instance both say is said once."""
     said: dict[tuple[object, ...], Finding] = {}
@@ -176,4 +197,4 @@ def _identity(finding: Finding) -> tuple[object, ...]:
     return (finding.check, finding.level, finding.subject, finding.message, finding.fix, fact, finding.predicts)
 
 
-__all__ = ["CHECKS", "NAMES", "Check", "by_name", "judge", "judge_all"]
+__all__ = ["CHECKS", "NAMES", "Check", "by_name", "judge", "judge_all", "judge_target"]

@@ -12,6 +12,9 @@ DAY = 86400
 """A day in seconds."""
 _EVER = datetime.min.replace(tzinfo=timezone.utc)
 
+RUN = "run"
+"""The subject of what is found about the whole run."""
+
 _LOCK_CODES = {"security": "InstanceLockedForSecurity", "financial": "InstanceExpiredOrInArrears"}
 _LOCK_FIXES = {
     "security": "Have the security lock cleared, then look again with --dry-run.",

@@ -1,0 +1,42 @@
+"""The disks of the run are not all in one class, so no class allows anything in it.
+
+What it does
+    Compares the classes of the configuration that the disks of the run are in.
+
+Why it stops you
+    It does not by itself. Stopping, snapshots and accepted risks are options of a whole run: what the class of one disk
+    allows must not reach a disk of another class or of none.
+
+How to fix it
+    Run the disks of each class by themselves, or give the options by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ._shared import RUN, listed, word
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    mixed = facts.guard.mixed
+    if not mixed:
+        return
+    by_class: dict[str, list[str]] = {}
+    for disk_id, name in mixed:
+        by_class.setdefault(name, []).append(disk_id)
+    where = "; ".join(f"{word(name, 'in no class')}: {listed(ids)}" for name, ids in by_class.items())
+    yield Finding(
+        CHECK.name,
+        "info",
+        RUN,
+        f"The disks are not all in one class, so no class allows anything here ({where}).",
+        fix="Run the disks of each class by themselves, or give the options by hand.",
+        fact={name or "none": len(ids) for name, ids in by_class.items()},
+    )
+
+
+CHECK = Check("classes-differ", "info", (), find, of_options=True)

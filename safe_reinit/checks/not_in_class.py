@@ -1,0 +1,40 @@
+"""The disk is no longer in the class that the plan rests on.
+
+What it does
+    Compares the account, the region and the tags of the instance and the disk with the `match` of the class again,
+    before each act.
+
+Why it stops you
+    Somebody changed a tag since the plan was made: what the class allowed was allowed for another kind of machine.
+
+How to fix it
+    Find out who changed it and why, then look again with --dry-run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from ..targets import matches, target_of
+from ._shared import word
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    used = facts.guard.class_
+    if used is None or not used.in_force or facts.disk is None or facts.instance is None:
+        return
+    if not matches(used.match, target_of(facts)):
+        yield Finding(
+            CHECK.name,
+            "block",
+            facts.disk_id,
+            f"The disk is not in the class {word(used.name)} any more, and the plan rests on what it allows.",
+            fix="Find out who changed its tags and why, then look again with --dry-run.",
+            fact={"Class": used.name},
+        )
+
+
+CHECK = Check("not-in-class", "block", (), find, of_options=True)

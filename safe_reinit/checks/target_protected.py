@@ -1,0 +1,83 @@
+"""The disk or its instance is protected: it must never be wiped.
+
+What it does
+    Looks for the protecting tag (`protect.tag`, by default safe-reinit:protect with whatever value) on the disk and on
+    its instance, for the words of `protect.terms` (by default prod and production) in their names, and for what the
+    configuration protects by names, ids and tags. Capitals do not count here. A word counts where it is a part of the
+    name of its own: prod is one of web-prod-2, prod2, webProd and non-prod, and none of product and reprod.
+
+Why it stops you
+    Somebody marked it, or called it what such things are called here. No option waives that.
+
+How to fix it
+    Make sure that it is the disk you mean. If it may be wiped after all, take the tag away or rename it, which others
+    can see, or change `protect` of the configuration (`terms: []` switches the words off).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding, Protect
+from ..targets import fits_loosely, term_in
+from ._shared import word
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    protect, disk, instance = facts.guard.protect, facts.disk, facts.instance
+    if disk is None:
+        return
+    yield from _of("disk", disk.disk_id, disk.disk_name, disk.tags, protect)
+    if instance is not None:
+        yield from _of("instance", instance.instance_id, instance.instance_name, instance.tags, protect)
+
+
+def _of(thing: str, subject: str, name: str, tags: tuple[tuple[str, str], ...], protect: Protect) -> Iterator[Finding]:
+    if tag := _marked(tags, protect.tag):
+        what = f"has the tag {word(tag[0])}, which says that it must not be wiped"
+        yield _finding(subject, f"The {thing} {what}.", "take the tag away", {"TagKey": tag[0], "TagValue": tag[1]})
+    for key, value in tags:
+        if (
+            fits_loosely([pattern for of, pattern in protect.tags if of.casefold() == key.casefold()], value)
+            is not None
+        ):
+            what = f"has the tag {word(key)} with the value {word(value, 'of none')}"
+            yield _configured(thing, subject, what, "tags", {"TagKey": key, "TagValue": value})
+    fact = {f"{thing.title()}Name": name}
+    if term := term_in(protect.terms, name):
+        yield _configured(
+            thing, subject, f"is called {word(name)}, which has the word {word(term)} in it", "terms", fact
+        )
+    if pattern := fits_loosely(protect.names, name):
+        yield _configured(thing, subject, f"is called {word(name)}, which is like {word(pattern)}", "names", fact)
+    if fits_loosely(protect.disks if thing == "disk" else protect.instances, subject):
+        yield _configured(thing, subject, "is one by its id", f"{thing}s", {f"{thing.title()}Id": subject})
+
+
+def _marked(tags: tuple[tuple[str, str], ...], mark: str) -> tuple[str, str] | None:
+    """Find the protecting tag: by its key, and by its value where the mark has one."""
+    key, has_value, value = mark.casefold().partition("=")
+    return next(
+        (tag for tag in tags if tag[0].casefold() == key and (not has_value or tag[1].casefold() == value)), None
+    )
+
+
+def _configured(thing: str, subject: str, what: str, name: str, fact: dict[str, str]) -> Finding:
+    message = f"The {thing} {what}: the configuration protects such ones (protect.{name})."
+    return _finding(subject, message, f"change it or protect.{name}", fact)
+
+
+def _finding(subject: str, message: str, how: str, fact: dict[str, str]) -> Finding:
+    return Finding(
+        CHECK.name,
+        "block",
+        subject,
+        message,
+        fix=f"Make sure of the target; only if it may be wiped after all, {how}.",
+        fact=dict(fact),
+    )
+
+
+CHECK = Check("target-protected", "block", (), find)
