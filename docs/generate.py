@@ -101,6 +101,7 @@ def schema(kind: type) -> str:
     made["properties"]["schema"] = {"const": 1}
     for part in (made, *made.get("$defs", {}).values()):
         if "properties" in part:  # every member is always there, also those that have a default in the code
+            part["properties"] = {name.removesuffix("_"): each for name, each in part["properties"].items()}
             part.update(required=sorted(part["properties"]), additionalProperties=False)
             for member in part["properties"].values():
                 member.pop("default", None)

@@ -49,7 +49,7 @@ def test_a_dry_run_as_json_has_every_member(capsys: pytest.CaptureFixture[str]) 
     assert (document["reason"], document["account"]) == ("CHG-1", "1000000000000001")
     assert set(document["caller"]) == {"arn", "type"}
     assert set(document["operator"]) == {"user", "host"}
-    assert set(document["plan"]) == {"fingerprint", "digest", "confirm_with"}
+    assert set(document["plan"]) == {"fingerprint", "digest", "confirm_with", "class"}
     assert (job["power_before"], job["power_after"], job["phases"]) == ("Running", "Running", [])
     assert set(job) == {
         "instance_id", "instance_name", "power_before", "power_after", "power_promised", "outcome", "error", "phases",

@@ -36,6 +36,7 @@ DISK = {
     "disk_id": str, "disk_name": str, "serial": str, "type": str, "device": str, "size_gib": (int, None), "data": str,
     "evidence": (str, None), "becomes": dict, "safety_snapshot": (str, None), "waivers": list,
 }  # fmt: skip
+PLAN = {"fingerprint": str, "digest": (str, None), "confirm_with": str, "class": (dict, None)}
 ERROR = {
     "code": (str, None), "message": str, "request_id": (str, None), "action": (str, None), "hint": (str, None),
 }  # fmt: skip
@@ -65,6 +66,13 @@ def conforms(data: object, shape: dict[str, Any]) -> None:
         assert any(fits), f"{name}: {value!r}"
 
 
+def check_plan(plan: dict[str, Any]) -> None:
+    """Assert that the reference to a plan is the one of the contract."""
+    conforms(plan, PLAN)
+    if plan["class"]:
+        conforms(plan["class"], {"name": str, "sha256": str, "allowed": list})
+
+
 def check(document: dict[str, Any]) -> None:
     """Assert that a report is the one of the contract, down to its leaves."""
     conforms(document, REPORT)
@@ -73,7 +81,7 @@ def check(document: dict[str, Any]) -> None:
     if document["caller"]:
         assert set(document["caller"]) == {"arn", "type"}
     if document["plan"]:
-        conforms(document["plan"], {"fingerprint": str, "digest": (str, None), "confirm_with": str})
+        check_plan(document["plan"])
     for error in [document["error"], *(job["error"] for job in document["jobs"])]:
         if error is not None:
             conforms(error, ERROR)

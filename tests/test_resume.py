@@ -679,3 +679,87 @@ def test_abandoning_ends_a_run(sim: Simulator, run: Command, path: Path) -> None
 def test_constants_that_tests_shorten() -> None:
     """The time-outs of calls are those of the design: 10 s for a look, 60 s for an act."""
     assert (exchange.LOOK_TIMEOUT, exchange.ACT_TIMEOUT) == (10.0, 60.0)
+
+
+# --------------------------------------------------------------------------------------------- guards and classes
+
+
+def write(run: Command, text: str) -> None:
+    """Write the configuration of the home that commands run in."""
+    file = run.folder / ".config" / "safe-reinit" / "config.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, "utf-8")
+
+
+def killed_stopping(run: Command, path: Path, *words: str) -> str:
+    """Start a run, kill it while the machine goes down, and give its name."""
+    do(run, {"hold": STOPPING})
+    with run.start(*words, journal=path) as child:
+        until(lambda: is_so(run.state(), STOPPING))
+        child.kill()
+        child.communicate()
+    do(run, {"release": STOPPING})
+    return names(path)[0]
+
+
+@pytest.mark.parametrize("tag", ["safe-reinit:protect", "keep"])
+def test_what_was_protected_when_a_run_began_is_so_when_it_is_resumed(run: Command, path: Path, tag: str) -> None:
+    """The guards go with the run: a configuration without them does not help it to wipe, and power comes back."""
+    write(run, "protect: {tags: {keep: '*'}}\n")
+    name = killed_stopping(run, path, *RUN)
+    do(run, {"change": DISK, "to": {"tags": {tag: ""}}})
+    write(run, "protect: {tag: another, terms: []}\n")
+    done = run("resume", name, "--output", "json", journal=path)
+    report = json.loads(done.stdout)
+
+    assert (done.returncode, report["jobs"][0]["disks"][0]["data"]) == (4, "intact"), done.stderr
+    assert "target-protected" in report["error"]["message"]
+    assert run.state()["instances"][INSTANCE]["status"] == "Running"
+
+
+CLASS = "classes: {lab: {match: {tags: {env: lab}}, stop_instance: true, unattended: true}}\n"
+
+
+def test_a_run_by_class_is_resumed_without_its_class(run: Command, path: Path) -> None:
+    """What a class allowed is in the plan: a run that has begun goes on to its end whatever became of the file."""
+    do(run, {"change": INSTANCE, "to": {"tags": {"env": "lab"}}})
+    write(run, CLASS)
+    name = killed_stopping(run, path, "--disk", DISK, "--confirm", "lab")
+    write(run, "")
+    done = run("resume", name, journal=path)
+
+    assert done.returncode == 0, done.stderr
+    assert len(run.state()["disks"][DISK]["wipes"]) == 1
+
+
+def test_wiping_again_asks_the_class_again(run: Command, path: Path) -> None:
+    """What came from a class is no option of the new plan: without the class the running machine is not stopped."""
+    do(run, {"change": INSTANCE, "to": {"tags": {"env": "lab"}}})
+    write(run, CLASS)
+    name = killed_stopping(run, path, "--disk", DISK, "--confirm", "lab")
+    until(lambda: run.state()["instances"][INSTANCE]["status"] == "Stopped")
+    do(run, {"start": INSTANCE})
+    write(run, "")
+    before = acts_of(run)
+    refused = run("resume", name, "--verdict", "wipe-again", "--confirm", DISK, journal=path)
+    unchanged = acts_of(run)
+    write(run, CLASS)
+    done = run("resume", name, "--verdict", "wipe-again", "--confirm", "lab", journal=path)
+
+    assert (refused.returncode, unchanged) == (3, before)
+    assert "instance-running" in refused.stderr
+    assert done.returncode == 0, done.stderr
+
+
+def test_wiping_again_keeps_the_number_of_disks(run: Command, path: Path) -> None:
+    """A number that was said for the run holds for its second try."""
+    write(run, "max_disks: 1\n")
+    both = ("--disk", DISK, "--disk", "d-sim-db1-data", "--stop-instance", "--max-disks", "2")
+    planned = run("plan", *both, "--output", "json", "--endpoint", run.url, journal=None)
+    word = json.loads(planned.stdout)["plan"]["confirm_with"]
+    name = killed_stopping(run, path, *both, "--confirm", word)
+    done = run("resume", name, "--verdict", "wipe-again", journal=path)
+
+    assert done.returncode == 3
+    assert "no --confirm" in done.stderr
+    assert "too-many-disks" not in done.stderr

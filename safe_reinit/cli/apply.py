@@ -18,6 +18,7 @@ from ..errors import Error, RunRefused, UsageError
 from ..model import Plan
 from ..model.codec import timestamp
 from ..saved import Saved
+from ..targets import class_consents
 from .output import Output, lines
 from .planfile import endpoint, kept, read
 from .progress import Progress
@@ -83,12 +84,12 @@ def _settings(path: str, known: Saved, flags: Mapping[str, Any]) -> Config:
 
 
 def _confirm(path: str, known: Saved, confirm: str | None) -> None:
-    """See that the person names this very file; what its digest is, is said by ``show`` and not here."""
+    """See that the person names this very file, or its unattended class; its digest is said by ``show``, not here."""
     if confirm is None:
         raise RunRefused(
             "A saved plan is applied only with --confirm DIGEST.", hint=f"Read it: safe-reinit show {path}"
         )
-    if confirm.casefold() != known.confirm_with.casefold():
+    if confirm.casefold() != known.confirm_with.casefold() and not class_consents(known.plan, confirm):
         raise RunRefused(
             f"--confirm {confirm!r} is not the first 8 characters of the digest of {path}.",
             hint=f"Nothing was changed; read what is in that file: safe-reinit show {path}",
@@ -109,8 +110,7 @@ def _again(path: str, known: Saved, plan: Plan, client: Client, config: Config, 
     Raises:
         RunRefused: the account is another, or the plan is expired or stale.
     """
-    ids = [disk.disk_id for job in plan.jobs for disk in job.disks]
-    now = client.make(ids, plan.options, plan.reason, progress.call, of=plan)
+    now = client.plan_again(plan, progress.call)
     if now.account != plan.account:
         raise RunRefused(
             f"The plan {path} is of account {plan.account}, and these credentials are of {now.account}.",

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ..errors import RunRefused
 from ..model import Plan
+from ..targets import consents, no_consent
 from .output import say
 
 _TRIES = 3
@@ -20,7 +21,7 @@ def obtain(plan: Plan, confirm: str | None) -> None:
 
     """
     if confirm is not None:
-        if confirm.casefold() != plan.confirm_with.casefold():
+        if not consents(plan, confirm):
             raise_wrong(plan, confirm)
         return
     if not somebody_there():
@@ -70,7 +71,7 @@ def raise_wrong(plan: Plan, confirm: str) -> None:
 
     """
     raise RunRefused(
-        f"--confirm {confirm!r} does not confirm this plan; {plan.confirm_with} does.",
+        f"--confirm: {no_consent(plan, confirm)}",
         hint="Nothing was changed; read the plan with --dry-run first.",
     )
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
 
-from ..config import SETTINGS, Setting, find, resolve
+from ..config import BY_NAME, SETTINGS, Config, Setting, find, resolve
 from ..errors import UsageError
 from .output import Output
+
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
+_WORDS_OF_YAML = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 
 
 def checks(output: Output) -> None:
@@ -66,18 +71,17 @@ def _explain_check(name: str) -> dict[str, Any]:
 
 def config_check(flags: Mapping[str, Any], output: Output) -> None:
     """Say that the configuration can be used; a problem is raised."""
-    config = resolve(flags, os.environ, flags.get("config"))
+    _settings(flags)
     path = find(flags.get("config"), os.environ)
     if output.json:
         output.document({"schema": 1, "file": str(path) if path else None, "problems": []})
     else:
         click.echo(f"{path}: good." if path else "There is no configuration file; the defaults hold.")
-    del config
 
 
 def config_show(flags: Mapping[str, Any], output: Output) -> None:
     """Show every setting with its source."""
-    config = resolve(flags, os.environ, flags.get("config"))
+    config = _settings(flags)
     values = [
         {"path": name, "value": _shown(config[name]), "source": config.of(name).source, "where": config.of(name).where}
         for name in config
@@ -86,8 +90,43 @@ def config_show(flags: Mapping[str, Any], output: Output) -> None:
         output.document({"schema": 1, "values": values})
         return
     for value in values:
-        where = f" ({value['where']})" if value["where"] else ""
-        click.echo(f"{value['path']}: {'' if value['value'] is None else value['value']}  [{value['source']}{where}]")
+        where = f"[{value['source']}{f' ({where})' if (where := value['where']) else ''}]"
+        if BY_NAME[value["path"]].nested and value["value"]:
+            click.echo(f"{value['path']}:  {where}")
+            click.echo("\n".join(_tree(value["value"], "  ")))
+        else:
+            click.echo(f"{value['path']}: {'' if value['value'] is None else value['value']}  {where}")
+
+
+def _settings(flags: Mapping[str, Any]) -> Config:
+    """Resolve the settings, and see that what classes accept can be accepted."""
+    config = resolve(flags, os.environ, flags.get("config"))
+    if config["classes"]:
+        from ..wanted import policy_of  # noqa: PLC0415 - the checks are needed only where there are classes
+
+        policy_of(config)
+    return config
+
+
+def _tree(value: Mapping[str, Any], indent: str) -> Iterator[str]:
+    """Write a nested setting as a file could have it, a member in each line."""
+    for name, item in value.items():
+        if isinstance(item, dict) and any(isinstance(each, (dict, list, bool)) for each in item.values()):
+            yield f"{indent}{name}:"
+            yield from _tree(item, f"{indent}  ")
+        else:
+            yield f"{indent}{name}: {_flow(item)}"
+
+
+def _flow(value: Any) -> str:  # noqa: ANN401 - as a YAML file has it
+    """Write a value as YAML in one line."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_flow(key)}: {_flow(item)}' for key, item in value.items())}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_flow, value))}]"
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS_OF_YAML:
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def example() -> str:
@@ -112,6 +151,20 @@ _SAMPLES: dict[str, str] = {
     "timeout_reinit": "30m",
     "timeout_start": "15m",
     "force_stop_after": "5m",
+    "allow": (
+        '{accounts: ["1000000000000001"], regions: [cn-hangzhou], instances: ["i-*"], disks: ["d-*"], '
+        'names: ["lab-*", "staging-*"], tags: {env: "*"}}'
+    ),
+    "protect": (
+        '{tag: safe-reinit:protect, terms: [prod, production, live], names: ["*-db-*"], '
+        "instances: [i-bp1example], disks: [d-bp1example], tags: {env: prod}}"
+    ),
+    "max_disks": "10",
+    "classes": (
+        '{lab: {match: {accounts: ["1000000000000001"], regions: [cn-hangzhou], tags: {env: lab}}, '
+        "stop_instance: true, accept: [no-recent-snapshot, no-login-set], snapshot: false, max_disks: 60, "
+        'force_stop_after: 5m, on_unknown: retry, hours: "01:00-05:00", unattended: true}}'
+    ),
     "snapshot_max_age": "24h",
     "expect_instance": "i-bp1example",
     "reason": '"CHG-1: nightly reset"',
@@ -130,10 +183,37 @@ _SAMPLES: dict[str, str] = {
 }
 
 
+_NOTES: dict[str, tuple[str, ...]] = {
+    "allow": (
+        "Accounts, regions, ids, instance names and tags by pattern (*, ?, [...]) of the whole text; capitals count.",
+        "The instance must have each tag; a tag of the same key on the disk must match too.",
+    ),
+    "protect": (
+        "A disk that has the tag (KEY or KEY=VALUE) or is like any of the rest, or whose instance is; capitals do not",
+        "count. A term is a part of a name of its own: prod is one of web-prod-2 and of non-prod, not of product.",
+        "A list that is given replaces its default.",
+    ),
+    "classes": (
+        "Each is matched on what ECS shows: accounts, regions and tags, as in allow. All disks of a run must be in the",
+        "same class. Its name is consent (the option --confirm lab) where it is unattended. A run must begin in the",
+        'hours, which are UTC; those of another zone are "01:00-05:00 +08:00".',
+    ),
+}  # fmt: skip
+
+
+_DEFAULTS = {"max_disks": "10 named by hand, 1 found, or what their class says", "allow": "anything", "classes": "none"}
+
+
 def _example(setting: Setting) -> str:
     default = "off" if setting.default in (None, False, {}, ()) else _shown(setting.default)
+    default = _DEFAULTS.get(setting.name) or (_flow(default) if setting.nested else default)
     sample = _SAMPLES.get(setting.name, "false")
-    return f"\n# {setting.help[0].upper()}{setting.help[1:]}. Default: {default}.\n# {setting.name}: {sample}\n"
+    notes = "".join(f"# {note}\n" for note in _NOTES.get(setting.name, ()))
+    return f"\n# {_sentence(setting.help)} Default: {default}.\n{notes}# {setting.name}: {sample}\n"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _shown(value: Any) -> Any:  # noqa: ANN401 - each setting has its own type

@@ -14,8 +14,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _SWITCHES = ("leave_stopped", "snapshot", "quiet", "verbose", "simulate")
 _METAVARS = {
     "region": "ID", "profile": "NAME", "endpoint": "URL", "ca_bundle": "FILE", "expect_instance": "I",
-    "reason": "TEXT", "key_pair": "NAME", "password_env": "VAR", "security_enhancement": "Active|Deactive",
-    "output": "text|json|markdown", "on_unknown": "ask|retry",
+    "max_disks": "N", "reason": "TEXT", "key_pair": "NAME", "password_env": "VAR",
+    "security_enhancement": "Active|Deactive", "output": "text|json|markdown", "on_unknown": "ask|retry",
     "journal": "FILE", "report": "FILE", "events": "FILE|-", "world": "FILE",
     "faults": "FILE",
 }  # fmt: skip
@@ -42,7 +42,11 @@ _CONSENT = (
 )
 _CONFIRM = (
     click.option("--dry-run", is_flag=True, default=None, help="Look, judge, show the plan; change nothing."),
-    click.option("--confirm", metavar="WHAT", help="The disk id (several disks: the 8 characters the plan shows)."),
+    click.option(
+        "--confirm",
+        metavar="WHAT",
+        help="The disk id (several disks: the 8 characters the plan shows), or an unattended class of theirs.",
+    ),
 )
 _PASSWORD = (
     click.option(
@@ -55,7 +59,7 @@ _PASSWORD = (
 _CONFIG = (click.option("--config", metavar="FILE", help="The configuration file."),)
 _OUTPUT_NAMES = ("output", "report", "events", "quiet", "verbose")
 _RUN_NAMES = (
-    "leave_stopped", "snapshot", "expect_instance", "reason", "key_pair", "password_env",
+    "leave_stopped", "snapshot", "max_disks", "expect_instance", "reason", "key_pair", "password_env",
     "security_enhancement", "region", "profile", "endpoint", "ca_bundle", "timeout_stop",
     "timeout_snapshot", "timeout_reinit", "timeout_start",
     "force_stop_after", "on_unknown", "journal", "simulate", "world", "faults",
@@ -84,7 +88,7 @@ rehearse: Callable[[F], F] = _stack(
 )
 """The options of a rehearsal: those of a plan, and faults."""
 _UNDO_NAMES = (
-    "leave_stopped", "snapshot", "reason", "region", "profile", "endpoint", "ca_bundle", "timeout_stop",
+    "leave_stopped", "snapshot", "max_disks", "reason", "region", "profile", "endpoint", "ca_bundle", "timeout_stop",
     "timeout_snapshot", "timeout_reinit", "timeout_start", "force_stop_after", "on_unknown", "journal",
 )  # fmt: skip
 undo: Callable[[F], F] = _stack(

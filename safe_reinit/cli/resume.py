@@ -66,17 +66,24 @@ def _resume(
 def _wipe_again(
     client: Client, stored: StoredRun, config: Config, flags: Mapping[str, Any], password: str | None, output: Output
 ) -> int:
-    """Plan the same disks anew and ask anew; the old run lets its instances go once the new plan is agreed to."""
-    old = stored.plan["options"]
+    """Plan the same disks anew and ask anew; the old run lets its instances go once the new plan is agreed to.
+
+    What was asked for by hand is asked for again; what came from a class has to come from it again.
+    """
+    old, guard = stored.plan["options"], stored.plan.get("guard") or {}
+    from_class = (guard.get("class") or {}).get("allowed", ())
+    by_class = any(each.startswith("max_disks") for each in from_class)
+    accept = [name for name in old["accept"] if f"accept {name}" not in from_class]
     disk_ids = [disk["disk_id"] for job in stored.plan["jobs"] for disk in job["disks"]]
     with Progress(config, client.region) as progress:
 
         def plan() -> Plan:
             return client.plan(
                 disk_ids,
-                stop_instance=old["stop_instance"],
+                stop_instance=old["stop_instance"] and "stop_instance" not in from_class,
                 owed_starts=_owed_starts(stored),
-                accept=[*old["accept"], *flags["accept"]],
+                accept=[*accept, *flags["accept"]],
+                max_disks=None if by_class else guard.get("max_disks"),
                 password=password,
                 on_call=progress.call,
             )

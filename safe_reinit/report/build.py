@@ -12,6 +12,7 @@ from functools import cache
 from ..errors import Error, exit_code
 from ..model import (
     Call,
+    ClassReference,
     DataState,
     DiskReport,
     Failure,
@@ -31,6 +32,8 @@ from ..version import VERSION
 
 SCHEMA = 1
 
+_WITHHELD = ("outside-hours", "classes-differ")
+"""Findings that say why a class did not allow what a refused run would have needed."""
 _JOBS_WITH_LOOKS = 20
 """Up to so many jobs the report lists the looks; over that it counts them."""
 
@@ -128,7 +131,8 @@ def refusal(plan: Plan) -> Error:
 
     first, *more = plan.blockers
     also = f" (and {len(more)} more)" if more else ""
-    error = RunRefused(f"{first.check}: {first.subject}: {first.message}{also}", hint=first.fix)
+    withheld = [found.message for found in plan.findings if found.check in _WITHHELD and found.level == "info"]
+    error = RunRefused(" ".join((f"{first.check}: {first.subject}: {first.message}{also}", *withheld)), hint=first.fix)
     error.code = first.predicts
     return error
 
@@ -158,7 +162,7 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
         caller=Identity(plan.caller.arn, plan.caller.type),
         operator=_operator(),
         reason=plan.reason,
-        plan=PlanReference(plan.fingerprint, plan.digest, plan.confirm_with),
+        plan=PlanReference(plan.fingerprint, plan.digest, plan.confirm_with, _class(plan)),
         jobs=jobs,
         error=None,
         findings=plan.findings,
@@ -171,6 +175,11 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
 def is_look(call: Call) -> bool:
     """Tell whether a call can change nothing by its very kind; a dry run of an act is no look."""
     return call.action.startswith(("Describe", "Get"))
+
+
+def _class(plan: Plan) -> ClassReference | None:
+    used = plan.guard.class_
+    return ClassReference(used.name, used.sha256, used.allowed) if used else None
 
 
 def _together(outcomes: Sequence[Outcome]) -> Outcome:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..model import JobReport, Phase, Report
 from ..model.codec import encode, printable, timestamp
-from .text import remains, report_lines
+from .text import class_text, remains, report_lines
 
 
 def to_json(report: Report) -> dict[str, Any]:
@@ -56,6 +56,8 @@ def _facts(report: Report) -> Iterable[str]:
         yield f"- reason: {_cell(report.reason)}"
     if report.plan:
         yield f"- plan: {report.plan.fingerprint}"
+        if used := report.plan.class_:
+            yield f"- {_cell(class_text(used.name, used.allowed))} (SHA-256 {used.sha256})"
     yield f"- from {timestamp(report.started_at)} to {timestamp(report.ended_at)}"
     if report.error:
         yield f"- error: {_cell(report.error.message)}"

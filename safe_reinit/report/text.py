@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -49,6 +49,8 @@ def plan_lines(plan: Plan) -> Iterator[Line]:
     else:
         yield Line(f"Plan: reinitialise {disks}; what is on {them} now is lost", "bold")
     yield Line(f"  {where}", "dim")
+    if used := plan.guard.class_:
+        yield Line(f"  {class_text(used.name, used.allowed)}", "dim")
     for job in plan.jobs:
         yield Line()
         yield from _job_lines(job, plan)
@@ -85,6 +87,11 @@ def _disk_text(disk: PlannedDisk) -> str:
         f'"{printable(disk.disk_name)}"' if disk.disk_name else "",
     ]
     return f"{disk.disk_id}  {', '.join(part for part in parts if part)}"
+
+
+def class_text(name: str, allowed: Sequence[str]) -> str:
+    """Say what came from the class of the disks."""
+    return f"class {name}: {', '.join(allowed) or 'nothing came from it'}"
 
 
 def becomes_text(becomes: Becomes) -> str:
