@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from . import codes, others, record, retry
 from .clock import Clock
@@ -16,9 +15,9 @@ from .cloud import Accepted, Cloud, CloudError, NotSent, Refused, Unanswered
 from .decide import decide
 from .drift import drift_of, no_target_any_more
 from .ledger import Entry, Ledger
-from .look import observe, tick
+from .look import observe, observed, tick
 from .looker import PROVEN
-from .model import LOCK_TAG, DiskFacts, Failure, Guard, Instance, Observation, Options, Plan, Record, Send
+from .model import LOCK_TAG, DiskFacts, Failure, Guard, Observation, Options, Plan, Record, Send
 
 _FRESH = 3.0
 """Cloud seconds for which a look may be acted on."""
@@ -163,7 +162,7 @@ class Act:
             untouched = _untouched(errand.entry.record, own)
             if not self._ended_by_drift(errand, other_account or self._drift_of(errand, untouched)):
                 instance = untouched[0].instance if untouched else None
-                ready.append((errand, _observation(at, when, instance, own), untouched))
+                ready.append((errand, observed(at, when, instance, own), untouched))
         if ready and self._stale(at):
             return self._look_once_more([(errand, untouched) for errand, _, untouched in ready])
         return [(errand, seen) for errand, seen, _ in ready]
@@ -341,16 +340,3 @@ def _intention(send: Send, seen: Observation) -> Callable[[Record], Record]:
 def _untouched(known: Record, disks: Sequence[DiskFacts]) -> list[DiskFacts]:
     ahead = {wipe.disk_id for wipe in known.disks if wipe.state == "todo"}
     return [each for each in disks if each.disk_id in ahead]
-
-
-def _observation(at: float, when: datetime, instance: Instance | None, disks: Sequence[DiskFacts]) -> Observation:
-    snapshots = [shot for each in disks for shot in each.snapshots]
-    return Observation(
-        at=at,
-        when=when,
-        seen=True,
-        instance=instance,
-        disks={each.disk.disk_id: each.disk for each in disks if each.disk},
-        progressing=tuple(shot for shot in snapshots if shot.status == "progressing"),
-        snapshots={shot.snapshot_id: shot for shot in snapshots},
-    )

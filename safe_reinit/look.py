@@ -8,6 +8,7 @@ makes the absence a fact, everything else makes it a look that could not be made
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from . import others
@@ -18,6 +19,7 @@ from .model import (
     DiskFacts,
     Facts,
     Guard,
+    Instance,
     Observation,
     Options,
     Record,
@@ -113,6 +115,20 @@ def observe(  # noqa: PLR0913 - where is looked, at what, and for what
     of_ecs = [facts_of(disk_id) for disk_id in disk_ids]
     also = others.EVERY if again is None else again
     return Facts(region, caller.shown[0], now, others.add(cloud, ask, of_ecs, looker.options, also))
+
+
+def observed(at: float, when: datetime, instance: Instance | None, disks: Sequence[DiskFacts]) -> Observation:
+    """Give of the facts of a job's disks what a tick would have shown."""
+    snapshots = [shot for each in disks for shot in each.snapshots]
+    return Observation(
+        at=at,
+        when=when,
+        seen=True,
+        instance=instance,
+        disks={each.disk.disk_id: each.disk for each in disks if each.disk},
+        progressing=tuple(shot for shot in snapshots if shot.status == "progressing"),
+        snapshots={shot.snapshot_id: shot for shot in snapshots},
+    )
 
 
 def tick(cloud: Cloud, clock: Clock, records: Sequence[Record], *, snapshots: bool = False) -> list[Observation]:

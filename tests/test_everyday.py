@@ -152,6 +152,8 @@ def test_the_class_its_hash_and_the_caller_are_in_plan_journal_and_report(desk: 
     assert stored is not None
     assert stored.report is not None
     told = (desk.line.home / "r.md").read_text("utf-8")
+    desk("plan", "--disk", "d-lab2", "--report", "r.html")
+    page = (desk.line.home / "r.html").read_text("utf-8")
 
     assert (used["name"], used["allowed"]) == (
         "lab", ["stop_instance", "accept no-login-set", "accept no-recent-snapshot", "max_disks 60"]
@@ -162,6 +164,7 @@ def test_the_class_its_hash_and_the_caller_are_in_plan_journal_and_report(desk: 
     assert stored.plan["caller"]["arn"] == ended.document["caller"]["arn"] != ""
     assert "class lab: stop" in told
     assert used["sha256"] in told
+    assert used["sha256"] in page
 
 
 def test_what_a_class_allows_is_an_option_in_force(desk: Desk) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ...model import Report
-from ..text import NO_ERASURE, duration, is_undo, remains
+from ...model import ClassReference, Report
+from ..text import NO_ERASURE, class_text, duration, is_undo, remains
 from .evidence import calls, findings
 from .jobs import cards, counts, headline, in_order, overview
 from .markup import NOTHING, Markup, code, facts, folded, joined, moment, name_of, said, section, tag
@@ -74,6 +74,7 @@ def _parts(report: Report) -> Iterator[Markup]:
 def _about(report: Report) -> Markup:
     took = duration((report.ended_at - report.started_at).total_seconds())
     plan, caller = report.plan, report.caller
+    used = plan.class_ if plan else None
     return facts((
         ("Run", code(report.run_id) if report.run_id else said("none")),
         ("Reason", name_of(report.reason or "none given")),
@@ -85,8 +86,13 @@ def _about(report: Report) -> Markup:
         ("Region", code(report.region) if report.region else NOTHING),
         ("Plan fingerprint", code(plan.fingerprint) if plan else NOTHING),
         ("Plan digest", code(plan.digest) if plan and plan.digest else NOTHING),
+        ("Class", _class(used) if used else NOTHING),
         ("Consent (--confirm)", code(plan.confirm_with) if plan else NOTHING),
     ))  # fmt: skip
+
+
+def _class(used: ClassReference) -> Markup:
+    return joined((name_of(class_text(used.name, used.allowed).removeprefix("class ")), code(used.sha256)), " ")
 
 
 def _left(told: Sequence[str]) -> Markup:
