@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import os
 import secrets
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from . import report, wanted, where
-from .aliyun.endpoints import Where
 from .clock import Clock
 from .config import Config, resolve
 from .errors import RunRefused
 from .failing import done, safely
 from .interrupt import Interrupt
-from .model import Call, Event, Facts, Plan, Policy, Report, Secret
-from .planning import Asked, limits_of, look_and_judge
-from .targets import ByHand, settle
+from .model import Call, Event, Plan, Report, Secret
+from .planner import Planner
 
 if TYPE_CHECKING:
     from .execution import Execution
-    from .journal import Journal
+    from .journal import Journal, StoredRun
     from .rights import Proof
 
 
@@ -65,150 +61,8 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     return Client(place, settings, clock, owners, wanted.policy_of(settings))
 
 
-class Client:
+class Client(Planner):
     """Plans and runs reinitialisations in one region. Safe to use from several threads; made by ``connect``."""
-
-    def __init__(self, place: Where, settings: Config, clock: Clock, owner: wanted.Owner, policy: Policy) -> None:
-        self._where = place
-        self._settings = settings
-        self._clock = clock
-        self._owner = owner
-        self._policy = policy
-        self._planned: dict[str, tuple[list[Call], Facts]] = {}
-        self._lock = threading.Lock()
-
-    @property
-    def region(self) -> str:
-        """The region id."""
-        return self._where.region
-
-    @property
-    def endpoint(self) -> str:
-        """The loopback endpoint, normalised; ``""`` for the real cloud."""
-        return self._where.local_url
-
-    def plan(  # noqa: PLR0913 - the options of a run
-        self,
-        disk_ids: Sequence[str],
-        *,
-        stop_instance: bool = False,
-        leave_stopped: bool | None = None,
-        snapshot: bool | None = None,
-        owed_starts: Sequence[str] = (),
-        accept: Sequence[str] = (),
-        max_disks: int | None = None,
-        expect_instance: str | None = None,
-        key_pair: str | None = None,
-        password: str | None = None,
-        security_enhancement: str | None = None,
-        reason: str | None = None,
-        on_call: Callable[[Call], None] | None = None,
-    ) -> Plan:
-        """Look at the disks and make the plan; findings do not raise, ``plan.runnable`` tells.
-
-        What the class of the disks allows (configuration, ``classes``) needs no argument; ``plan.options`` has what is
-        in force.
-
-        Args:
-            disk_ids: ids of disks in this region.
-            stop_instance: whether a running instance may be stopped.
-            leave_stopped: whether it stays stopped after a wipe.
-            snapshot: whether a snapshot of each disk is taken after the stop, before the wipe.
-            owed_starts: ids of instances that an earlier run stopped; they are started after the wipe.
-            accept: names of risks that are accepted.
-            max_disks: how many disks the run may have; else 10, or what the configuration says.
-            expect_instance: refuse unless the disks are on this instance.
-            key_pair: the key pair to log in with, for a system disk.
-            password: the password to set, for a system disk; in no plan, report or log.
-            security_enhancement: ``Active`` or ``Deactive``, for a system disk.
-            reason: a change ticket, kept in plan and report.
-            on_call: is told every HTTP exchange.
-
-        Raises:
-            UsageError: no or a malformed disk id, a name in ``accept`` that is no check, no credentials.
-            RunRefused: a name in ``accept`` is a block, or ECS could not be asked.
-
-        """
-        get = self._settings
-        asked = wanted.by_hand(
-            get,
-            stop_instance=stop_instance,
-            leave_stopped=leave_stopped,
-            snapshot=snapshot,
-            accept=accept,
-            max_disks=max_disks,
-            snapshot_max_age=get["snapshot_max_age"],
-            owed_starts=tuple(owed_starts),
-            expect_instance=expect_instance or get["expect_instance"] or "",
-            key_pair=key_pair or get["key_pair"] or "",
-            password=Secret(password) if password else None,
-            security_enhancement=security_enhancement or get["security_enhancement"] or "",
-            owner=self._owner,
-        )
-        return self._plan(wanted.disk_ids(disk_ids), asked, reason or get["reason"], on_call)
-
-    def plan_undo(  # noqa: PLR0913 - the options of a run
-        self,
-        run_id: str,
-        *,
-        stop_instance: bool = False,
-        leave_stopped: bool | None = None,
-        snapshot: bool | None = None,
-        accept: Sequence[str] = (),
-        max_disks: int | None = None,
-        reason: str | None = None,
-        on_call: Callable[[Call], None] | None = None,
-    ) -> Plan:
-        """Plan to roll the disks that a run wiped back to the safety snapshots it took (ResetDisk).
-
-        What was written to them since is lost. The plan is run as any other; its options are those of ``plan``.
-
-        Args:
-            run_id: the run, in this client's journal.
-
-        Raises:
-            UsageError: there is no such run, or it is of another region or endpoint.
-            RunRefused: it is still open, of another account, or took no safety snapshot of a disk that it wiped.
-        """
-        get = self._settings
-        with self._journal() as journal:
-            stored = self._execution(journal, None, None, None).stored(run_id)
-        asked = wanted.by_hand(
-            get,
-            stop_instance=stop_instance,
-            leave_stopped=leave_stopped,
-            snapshot=snapshot,
-            accept=accept,
-            max_disks=max_disks,
-            undo=run_id,
-            restore=wanted.to_restore(stored),
-        )
-        plan = self._plan([disk_id for disk_id, _ in asked.options.restore], asked, reason or get["reason"], on_call)
-        if plan.account != stored.account:
-            raise RunRefused(
-                f"Run {run_id} is of account {stored.account}, and these credentials are of {plan.account}.",
-                hint="Use credentials of that account.",
-            )
-        return plan
-
-    def plan_again(self, plan: Plan, on_call: Callable[[Call], None] | None = None) -> Plan:
-        """Look and judge once more for a plan: its name, its options in force, its guards and its limits are kept."""
-        ids = [disk.disk_id for job in plan.jobs for disk in job.disks]
-        asked = Asked(ids, plan.options, plan.limits, plan.reason, plan.plan_id, lambda _: (plan.options, plan.guard))
-        return self._make(asked, on_call)
-
-    def _plan(
-        self, disk_ids: Sequence[str], asked: ByHand, reason: str | None, on_call: Callable[[Call], None] | None
-    ) -> Plan:
-        chosen = partial(settle, self._policy, asked)
-        limits = limits_of(self._settings)
-        return self._make(Asked(disk_ids, asked.options, limits, reason, secrets.token_hex(8), chosen), on_call)
-
-    def _make(self, asked: Asked, on_call: Callable[[Call], None] | None) -> Plan:
-        plan, calls, facts = look_and_judge(self._where, self._clock, asked, safely(on_call))
-        with self._lock:
-            self._planned[plan.plan_id] = (calls, facts)
-        return plan
 
     def run(
         self,
@@ -218,6 +72,7 @@ class Client:
         on_event: Callable[[Event], None] | None = None,
         on_call: Callable[[Call], None] | None = None,
         stop: Interrupt | None = None,
+        go_on: Callable[[str], bool] | None = None,
     ) -> Report:
         """Run a plan to its end and report.
 
@@ -228,6 +83,7 @@ class Client:
             on_event: is told what happens, from the thread that runs it and from threads that call.
             on_call: is told every HTTP exchange.
             stop: lets another thread ask the run to end.
+            go_on: is asked, with what has ended so far, whether the next stage of a rollout that pauses begins.
 
         Raises:
             Error: of the class of the outcome unless it is ``done``; ``error.report`` is the whole truth.
@@ -241,7 +97,7 @@ class Client:
             raise refused
         run_id = f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
         with self._journal() as journal:
-            execution = self._execution(journal, on_event, on_call, stop)
+            execution = self._execution(journal, on_event, on_call, stop, go_on)
             try:
                 told = execution.begin(plan, run_id, calls, wanted.on_unknown(self._settings, plan))
             except RunRefused as error:
@@ -293,6 +149,10 @@ class Client:
         with self._journal() as journal:
             self._execution(journal, None, None, None).close(run_id)
 
+    def _stored(self, run_id: str) -> StoredRun:
+        with self._journal() as journal:
+            return self._execution(journal, None, None, None).stored(run_id)
+
     def _journal(self) -> Journal:
         from .journal import Journal  # noqa: PLC0415 - a plan writes nothing down
 
@@ -304,10 +164,14 @@ class Client:
         on_event: Callable[[Event], None] | None,
         on_call: Callable[[Call], None] | None,
         stop: Interrupt | None,
+        go_on: Callable[[str], bool] | None = None,
     ) -> Execution:
         from .execution import Execution  # noqa: PLC0415 - a plan runs nothing
 
-        return Execution(self._where, self._clock, journal, safely(on_event), safely(on_call), stop or Interrupt())
+        told, called = safely(on_event), safely(on_call)
+        return Execution(
+            self._where, self._clock, journal, told, called, stop or Interrupt(), go_on or (lambda _: True)
+        )
 
     @property
     def journal_path(self) -> Path | None:
@@ -327,12 +191,6 @@ class Client:
             if plan is not None:
                 journal.refuse_used(plan.plan_id)
 
-    def calls_of(self, plan: Plan) -> list[Call]:
-        """Give the calls that making this plan took, once."""
-        with self._lock:
-            calls, _ = self._planned.pop(plan.plan_id, ([], None))
-            return calls
-
     def prove(
         self, plan: Plan, calls: Sequence[Call], on_call: Callable[[Call], None] | None = None
     ) -> Sequence[Proof]:
@@ -340,8 +198,3 @@ class Client:
         from .rights import prove  # noqa: PLC0415 - a run does not ask
 
         return prove(self._where, self._clock, plan, calls, safely(on_call))
-
-    def facts_of(self, plan: Plan) -> Facts:
-        """Give the facts that a plan of this client stands on, until its calls are asked for."""
-        with self._lock:
-            return self._planned[plan.plan_id][1]

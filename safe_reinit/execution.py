@@ -56,6 +56,8 @@ class Execution:
     on_event: Callable[[Event], None]
     on_call: Callable[[Call], None]
     interrupt: Interrupt
+    go_on: Callable[[str], bool] = lambda _: True
+    """Is asked whether the next stage of a rollout that pauses begins."""
 
     @property
     def endpoint(self) -> str:
@@ -171,7 +173,9 @@ class Execution:
         bug: Exception | None = None
         with contextlib.closing(aliyun.connect(self.where, on_call)) as cloud:
             check(cloud, run)
-            runner = Runner(cloud, self.clock, run.plan, run_id, on_event, lease, run.records, run.closed, pace)
+            runner = Runner(
+                cloud, self.clock, run.plan, run_id, on_event, lease, run.records, run.closed, pace, self.go_on
+            )
             with self.interrupt.ending(runner):
                 try:
                     runner()

@@ -56,6 +56,32 @@ def make_plan(facts: Facts, options: Options, limits: Limits, reason: str | None
     )
 
 
+def without_refused(plan: Plan) -> Plan:
+    """Leave out the jobs that are refused, where any is left then; what is refused of the run itself stays."""
+    refused = {found.subject for found in plan.blockers}
+    out = [job for job in plan.jobs if refused & _subjects(job)]
+    left = [job for job in plan.jobs if job not in out]
+    about = set[str]().union(*(_subjects(job) for job in out)) if out else set()
+    kept = tuple(found for found in plan.findings if found.subject not in about)
+    if not out or not left:
+        return plan
+    print_ = fingerprint(plan.account, plan.region, left, plan.options)
+    disk_ids = [disk.disk_id for job in left for disk in job.disks]
+    return replace(
+        plan,
+        jobs=tuple(left),
+        findings=kept,
+        skipped=tuple(out),
+        skipped_findings=tuple(found for found in plan.findings if found.subject in about),
+        fingerprint=print_,
+        confirm_with=_confirm_with(disk_ids, print_),
+    )
+
+
+def _subjects(job: PlannedJob) -> set[str]:
+    return {job.instance_id or "", *(disk.disk_id for disk in job.disks)} - {""}
+
+
 def fingerprint(account: str, region: str, jobs: Sequence[PlannedJob], options: Options) -> str:
     """Name the intention: the same disks to become the same with the same options give the same 64 hex tomorrow."""
     disks = [

@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from . import aliyun, report
+from . import aliyun, found, report
 from .aliyun.endpoints import Where
 from .clock import Clock
 from .cloud import CloudError
 from .config import Config
+from .errors import RunRefused
 from .failing import refusal_of
+from .found import Search
 from .look import Settle, observe
-from .model import Call, Facts, Limits, Options, Plan
-from .plan import make_plan
+from .model import Call, Facts, Limits, Options, Plan, Rollout
+from .plan import make_plan, without_refused
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,9 @@ class Asked:
     plan_id: str
     settle: Settle
     """Says which options are in force once it is seen what the disks are; the class of the disks may add some."""
+    rollout: Rollout
+    skip_refused: bool = False
+    """Whether jobs that are refused are left out, and the rest is planned without them."""
 
 
 def limits_of(settings: Config) -> Limits:
@@ -39,6 +45,45 @@ def limits_of(settings: Config) -> Limits:
         start=settings["timeout_start"],
         force_stop_after=settings["force_stop_after"],
     )
+
+
+def rollout_of(settings: Config, now: datetime) -> Rollout:
+    """Read how a run spreads over many jobs."""
+    return Rollout(
+        max_parallel=settings["max_parallel"],
+        canary=settings["canary"],
+        waves=settings["waves"],
+        pause=settings["pause"] or "none",
+        stop_after_failures=settings["stop_after_failures"],
+        deadline=_moment(settings["deadline"], now),
+        quota_share=settings["quota_share"],
+    )
+
+
+def _moment(deadline: datetime | timedelta | None, now: datetime) -> datetime | None:
+    return now + deadline if isinstance(deadline, timedelta) else deadline
+
+
+def find(where: Where, clock: Clock, search: Search, on_call: Callable[[Call], None]) -> list[str]:
+    """Give the ids of the disks that a search means; see ``found.find``.
+
+    Raises:
+        UsageError: there are no credentials.
+        RunRefused: nothing was found, or ECS could not be asked; its report has the exchanges.
+    """
+    began, calls = clock.now(), []
+
+    def both(call: Call) -> None:
+        calls.append(call)
+        on_call(call)
+
+    with contextlib.closing(aliyun.connect(where, both)) as cloud:
+        try:
+            return found.find(cloud, clock, search)
+        except (CloudError, RunRefused) as error:
+            refused = error if isinstance(error, RunRefused) else refusal_of(error)
+            refused.report = report.of_error(report.started(began, where.region), clock.now(), refused, calls)
+            raise refused from None
 
 
 def look_and_judge(
@@ -69,4 +114,5 @@ def look_and_judge(
     limits = asked.limits
     if used is not None and used.force_stop_after is not None:
         limits = replace(limits, force_stop_after=used.force_stop_after)
-    return make_plan(facts, in_force, limits, asked.reason, asked.plan_id), calls, facts
+    plan = replace(make_plan(facts, in_force, limits, asked.reason, asked.plan_id), rollout=asked.rollout)
+    return without_refused(plan) if asked.skip_refused else plan, calls, facts

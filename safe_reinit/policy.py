@@ -45,6 +45,8 @@ APIS: dict[str, Api] = {
     "DescribeKey": Api("kms"),
     "StopInstance": Api(resources=_OF_INSTANCE, dry_run=True),
     "StartInstance": Api(resources=_OF_INSTANCE, dry_run=True),
+    "StopInstances": Api(resources=_OF_INSTANCE, dry_run=True),
+    "StartInstances": Api(resources=_OF_INSTANCE, dry_run=True),
     "ReInitDisk": Api(resources=_OF_DISK),
     "ResetDisk": Api(resources=_OF_DISK, dry_run=True),
     "CreateSnapshot": Api(resources=(*_OF_DISK, "snapshot/*")),
@@ -79,7 +81,10 @@ def rights(plan: Plan, calls: Sequence[Call]) -> tuple[Right, ...]:
         calls: the exchanges that making it took (``Client.calls_of``).
     """
     needed: dict[str, list[str]] = {}
-    for action, subject in (*_looks(calls), *(act for job in plan.jobs for act in _acts(job, plan))):
+    together = sum(job.will_stop or job.will_start for job in plan.jobs) > 1  # by one call for many, where there is one
+    acts = [act for job in plan.jobs for act in _acts(job, plan)]
+    acts += [(f"{action}s", subject) for action, subject in acts if together and f"{action}s" in APIS]
+    for action, subject in (*_looks(calls), *acts):
         if action not in FREE:
             needed.setdefault(action, []).extend([subject] if subject else [])
     return tuple(_right(plan, action, tuple(dict.fromkeys(subjects))) for action, subjects in needed.items())

@@ -113,7 +113,7 @@ def policy_of(settings: Config) -> Policy:
     return made
 
 
-def by_hand(
+def by_hand(  # noqa: PLR0913 - what can be said of a run by hand
     settings: Config,
     *,
     stop_instance: bool,
@@ -121,6 +121,7 @@ def by_hand(
     snapshot: bool | None,
     accept: Sequence[str],
     max_disks: int | None,
+    found: bool = False,
     **more: Any,  # noqa: ANN401 - each option has its own type
 ) -> ByHand:
     """Put the arguments of a run together with the settings; see ``Client.plan``.
@@ -145,7 +146,7 @@ def by_hand(
         accept=accepted(accept),
         **more,
     )
-    return ByHand(options, frozenset(said), max_disks or (get["max_disks"] if "max_disks" in said else None))
+    return ByHand(options, frozenset(said), max_disks or (get["max_disks"] if "max_disks" in said else None), found)
 
 
 def on_unknown(settings: Config, plan: Plan) -> OnUnknown:

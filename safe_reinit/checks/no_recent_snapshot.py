@@ -34,6 +34,8 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     disk, instance = facts.disk, facts.instance
     if disk is None or instance is None or facts.options.snapshot or not facts.could_look("DescribeSnapshots"):
         return
+    if not facts.all_snapshots:
+        return
     kept = [shot for shot in facts.snapshots if shot.status.lower() == "accomplished"]
     if any(_lacks(shot, facts) == "" for shot in kept):
         return

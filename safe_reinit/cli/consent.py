@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Literal
 
 from ..errors import RunRefused
@@ -49,6 +50,12 @@ def question(plan: Plan) -> tuple[str, str]:
     if job.instance_name:
         return job.instance_name, "instance's name"
     return job.instance_id or plan.confirm_with, "instance's id"
+
+
+def go_on(said: str, say_line: Callable[[str], None]) -> bool:
+    """Ask whether a rollout goes on after a stage; where nobody can be asked, it does not."""
+    say_line(f"\n{said} Go on? Type go; anything else begins no further job.")
+    return somebody_there() and (_ask() or "").strip().casefold() == "go"
 
 
 def verdict(run_id: str) -> Literal["reinitialised", "intact"] | None:

@@ -166,6 +166,13 @@ _SAMPLES: dict[str, str] = {
         'force_stop_after: 5m, on_unknown: retry, hours: "01:00-05:00", unattended: true}}'
     ),
     "snapshot_max_age": "24h",
+    "canary": "1",
+    "waves": "[5, 25%, 50%]",
+    "pause": "canary",
+    "max_parallel": "100",
+    "stop_after_failures": "3",
+    "deadline": "2h",
+    "quota_share": "0.8",
     "expect_instance": "i-bp1example",
     "reason": '"CHG-1: nightly reset"',
     "key_pair": "ops-key",
@@ -217,7 +224,7 @@ def _sentence(text: str) -> str:
 
 
 def _shown(value: Any) -> Any:  # noqa: ANN401 - each setting has its own type
-    if isinstance(value, float):
+    if isinstance(value, float) and value >= 1.0:
         from ..report.text import duration  # noqa: PLC0415 - only where a duration is shown
 
         return duration(value)

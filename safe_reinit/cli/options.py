@@ -11,10 +11,12 @@ from ..config import BY_NAME
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SWITCHES = ("leave_stopped", "snapshot", "quiet", "verbose", "simulate")
+_SWITCHES = ("leave_stopped", "snapshot", "skip_refused", "quiet", "verbose", "simulate")
 _METAVARS = {
     "region": "ID", "profile": "NAME", "endpoint": "URL", "ca_bundle": "FILE", "expect_instance": "I",
-    "max_disks": "N", "reason": "TEXT", "key_pair": "NAME", "password_env": "VAR",
+    "max_disks": "N", "canary": "N", "waves": "LIST", "pause": "none|canary|wave", "max_parallel": "N",
+    "stop_after_failures": "N", "deadline": "TIME|DURATION", "reason": "TEXT", "key_pair": "NAME",
+    "password_env": "VAR",
     "security_enhancement": "Active|Deactive", "output": "text|json|markdown", "on_unknown": "ask|retry",
     "journal": "FILE", "report": "FILE", "events": "FILE|-", "world": "FILE",
     "faults": "FILE",
@@ -33,7 +35,14 @@ def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-_TARGET = (click.option("--disk", "disk", multiple=True, metavar="D", help="The id of a disk; may be repeated."),)
+_TARGET = (
+    click.option("--disk", "disk", multiple=True, metavar="D", help="The id of a disk; may be repeated."),
+    click.option("--disks-from", metavar="FILE|-", help="A file of ids of disks, one a line."),
+    click.option("--instance", multiple=True, metavar="I", help="An instance whose disks are meant; may be repeated."),
+    click.option("--tag", multiple=True, metavar="K=V", help="Instances with this tag; repeated, with all of them."),
+    click.option("--system-disk", is_flag=True, default=None, help="Of these instances the system disk."),
+    click.option("--data-disks", is_flag=True, default=None, help="Of these instances the data disks."),
+)
 _CONSENT = (
     click.option(
         "--accept", multiple=True, metavar="CHECK", help="Accept a risk by the name of its check; repeatable."
@@ -58,11 +67,14 @@ _PASSWORD = (
 )
 _CONFIG = (click.option("--config", metavar="FILE", help="The configuration file."),)
 _OUTPUT_NAMES = ("output", "report", "events", "quiet", "verbose")
+_FLEET_NAMES = (
+    "canary", "waves", "pause", "max_parallel", "stop_after_failures", "skip_refused", "deadline",
+)  # fmt: skip
 _RUN_NAMES = (
     "leave_stopped", "snapshot", "max_disks", "expect_instance", "reason", "key_pair", "password_env",
     "security_enhancement", "region", "profile", "endpoint", "ca_bundle", "timeout_stop",
     "timeout_snapshot", "timeout_reinit", "timeout_start",
-    "force_stop_after", "on_unknown", "journal", "simulate", "world", "faults",
+    "force_stop_after", "on_unknown", *_FLEET_NAMES, "journal", "simulate", "world", "faults",
 )  # fmt: skip
 
 
@@ -76,7 +88,7 @@ def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 
 _LOOKING = (*_TARGET, *_CONSENT, *map(_setting, _RUN_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES))
-everything: Callable[[F], F] = _stack(*_TARGET, *_CONFIRM, *_LOOKING[1:])
+everything: Callable[[F], F] = _stack(*_TARGET, *_CONFIRM, *_LOOKING[len(_TARGET) :])
 """The options of a run."""
 plan: Callable[[F], F] = _stack(
     click.option("--save", metavar="FILE", help="Save the plan to a new file, for safe-reinit apply FILE."), *_LOOKING

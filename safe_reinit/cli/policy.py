@@ -13,13 +13,14 @@ import click
 
 from .. import policy, report
 from ..config import Config, resolve
-from ..errors import RunRefused, UsageError
+from ..errors import RunRefused
 from ..model import Call, Plan
 from ..report import Line
 from ..rights import Proof
 from .output import Output, lines, say
 from .progress import Progress
 from .session import client_of, endable, password_of
+from .targets import targets_of
 
 _STYLE = {"allowed": "green", "missing": "bold red", "unproven": "yellow"}
 
@@ -29,14 +30,14 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     config = resolve(flags, os.environ, flags.get("config"))
     output.telling({"output": config["output"]})
     password = password_of(config, {**flags, "dry_run": True})
-    if not flags["disk"]:
-        raise UsageError("No disk is named.", hint="Name one with --disk d-...")
+    targets = targets_of(flags)
     endable()
     with ExitStack() as stack:
         client = client_of(config, stack)
         progress = stack.enter_context(Progress(config, client.region))
         plan = client.plan(
-            flags["disk"],
+            targets(client, progress.call),
+            found=targets.found,
             stop_instance=bool(flags["stop_instance"]),
             accept=flags["accept"],
             password=password,

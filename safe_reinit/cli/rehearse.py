@@ -12,7 +12,7 @@ from typing import Any
 from .. import report
 from ..client import Client, connect
 from ..config import resolve
-from ..errors import Error, RunRefused, UsageError
+from ..errors import Error, RunRefused
 from ..model import (
     Disk,
     Facts,
@@ -30,6 +30,7 @@ from ..model.codec import timestamp
 from .output import Output, lines, say
 from .progress import Progress
 from .session import password_of, set_output, signals, simulated
+from .targets import targets_of
 
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
@@ -37,15 +38,16 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     config = resolve(flags, os.environ, flags.get("config"))
     set_output(output, config)
     password = password_of(config, {**flags, "confirm": "rehearsal"})
-    if not flags["disk"]:
-        raise UsageError("No disk is named.", hint="Name one with --disk d-...")
+    targets = targets_of(flags)
     wanted = {
+        "found": targets.found,
         "stop_instance": bool(flags["stop_instance"]),
         "accept": flags["accept"],
         "password": password,
     }
     real = connect(config=config)
-    plan = real.plan(flags["disk"], **wanted)
+    disk_ids = targets(real, lambda _: None)
+    plan = real.plan(disk_ids, **wanted)
     world = world_of(real.facts_of(plan))
     if not config["quiet"]:
         lines(report.plan_lines(plan), sys.stderr)
@@ -58,7 +60,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     with ExitStack() as stack:
         client = simulated(config, stack, world)
         progress = stack.enter_context(Progress(config, client.region))
-        told = _run_twin(client, client.plan(flags["disk"], **wanted, on_call=progress.call), plan, progress)
+        told = _run_twin(client, client.plan(disk_ids, **wanted, on_call=progress.call), plan, progress)
         progress.close()
     output.report(told)
     return told.exit_code

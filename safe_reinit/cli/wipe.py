@@ -13,22 +13,24 @@ from typing import Any
 from .. import report
 from ..client import Client
 from ..config import Config, resolve
-from ..errors import Error, RunRefused, UsageError
+from ..errors import Error, RunRefused
 from ..model import Plan, Report
 from ..where import default_journal
 from . import consent, planfile
 from .output import Output, lines, say
 from .progress import Progress
 from .session import client_of, endable, password_of, set_output, signals
+from .targets import targets_of
 
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
     """Do what the command line says and give the exit code."""
     config = resolve(flags, os.environ, flags.get("config"))
     set_output(output, config)
+    if config["pause"] is None and consent.somebody_there():
+        config = config.having("pause", "canary")
     password = password_of(config, flags)
-    if not flags["disk"]:
-        raise UsageError("No disk is named.", hint="Name one with --disk d-...")
+    targets = targets_of(flags)
     if flags.get("save") is not None:
         planfile.refuse_existing(flags["save"])
     endable()
@@ -41,7 +43,8 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
 
             def plan() -> Plan:
                 return client.plan(
-                    flags["disk"],
+                    targets(client, progress.call),
+                    found=targets.found,
                     stop_instance=bool(flags["stop_instance"]),
                     accept=flags["accept"],
                     password=password,
@@ -96,6 +99,7 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
             on_event=progress.event,
             on_call=progress.call,
             stop=interrupt,
+            go_on=lambda said: consent.go_on(said, progress.say),
         )
     progress.close()
     output.report(told)

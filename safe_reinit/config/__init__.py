@@ -18,6 +18,7 @@ from .problems import Problems
 from .readers import (
     count,
     days,
+    deadline,
     duration,
     endpoint,
     endpoints,
@@ -26,8 +27,11 @@ from .readers import (
     one_of,
     region,
     report_file,
+    share,
     text,
     variable,
+    waves,
+    whole,
 )
 
 Source = Literal["flag", "env", "file", "default"]
@@ -90,6 +94,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "classes", classes, {}, "what needs no flag for some targets; the first match wins", in_env=False, nested=True
     ),
+    Setting("canary", whole, None, "so many jobs go first, and must end done before others begin; else 1 of over ten"),
+    Setting("waves", waves, (), "the sizes of the waves after the canary: 5,25%,50%; the last is repeated"),
+    Setting("pause", one_of("none", "canary", "wave"), None, "when to ask whether to go on; canary on a terminal"),
+    Setting("max_parallel", count, 100, "how many instances may be down at once"),
+    Setting("stop_after_failures", count, None, "begin no new job once so many have ended in another way than done"),
+    Setting("skip_refused", flag, False, "leave out the jobs that are refused, and run the rest"),
+    Setting("deadline", deadline, None, "begin no new job after this time (2026-01-02T05:00:00Z) or so long from now"),
+    Setting("quota_share", share, 0.8, "the part of a documented quota of calls that a run uses", in_env=False),
     Setting("expect_instance", text, None, "refuse unless the disk is on this instance"),
     Setting("reason", text, None, "a change ticket; kept in plan and report"),
     Setting("key_pair", text, None, "the key pair to log in with after a system disk is wiped"),
@@ -132,6 +144,10 @@ class Config(Mapping[str, Any]):
     def of(self, name: str) -> Value:
         """Give a value with its source."""
         return self._values[name]
+
+    def having(self, name: str, value: Any) -> Config:  # noqa: ANN401 - each setting has its own type
+        """Give the same settings with another value of one."""
+        return Config({**self._values, name: Value(value, "default", "")})
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - each setting has its own type
         return self._values[name].value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from ..aliyun.endpoints import parse
 from ..errors import UsageError
@@ -118,3 +119,48 @@ def count(value: object) -> int:
     if isinstance(value, bool) or not re.fullmatch(r"[1-9]\d{0,6}", str(value), re.ASCII):
         raise ValueError("not a whole number of at least 1")
     return int(str(value))
+
+
+def whole(value: object) -> int:
+    """Read a whole number, 0 among them."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)) or not re.fullmatch(r"[0-9]{1,6}", str(value)):
+        raise ValueError("not a whole number")
+    return int(value)
+
+
+def share(value: object) -> float:
+    """Read a part of a whole: more than 0, at most 1."""
+    try:
+        part = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else 0.0
+    except ValueError:
+        part = 0.0
+    if not 0.0 < part <= 1.0:
+        raise ValueError("not a share such as 0.8: more than 0, at most 1")
+    return part
+
+
+def waves(value: object) -> tuple[tuple[int, bool], ...]:
+    """Read sizes of waves, ``5,25%``: numbers of jobs, or percentages (``True``) of all."""
+    given = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [""]
+    sizes = [re.fullmatch(r"([1-9][0-9]{0,5})(%?)", str(each).strip()) for each in given]
+    read = tuple((int(size[1]), bool(size[2])) for size in sizes if size and not (size[2] and int(size[1]) > 100))
+    if len(read) != len(given):
+        raise ValueError("not sizes of waves such as 5,25%,50%")
+    return read
+
+
+def deadline(value: object) -> datetime | timedelta:
+    """Read a time, RFC 3339 with its offset, or a duration from now."""
+    try:
+        return timedelta(seconds=duration(value))
+    except ValueError:
+        pass
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value
+    try:
+        moment = datetime.fromisoformat(value.replace("Z", "+00:00")) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError("not a time such as 2026-01-02T05:00:00Z, nor a duration such as 2h")
+    return moment

@@ -262,16 +262,28 @@ class Plan:
     guard: Guard = ON_BY_DEFAULT
     """Which targets it may have, judged again before each act; with the class that allowed some of its options."""
     rollout: Rollout = Rollout()
+    skipped: tuple[PlannedJob, ...] = ()
+    """The jobs that are refused and left out, where that was asked for."""
+    skipped_findings: tuple[Finding, ...] = ()
+    """What was found of them."""
     digest: str | None = None
     """The digest of the file the plan was saved in, 64 hex; ``None`` for one that is in no file."""
 
     @property
     def blockers(self) -> tuple[Finding, ...]:
         """The findings that refuse the run: every block, and every risk that was not accepted by name."""
+        return self._refusing(self.findings)
+
+    @property
+    def skipped_blockers(self) -> tuple[Finding, ...]:
+        """The findings that refuse what was left out."""
+        return self._refusing(self.skipped_findings)
+
+    def _refusing(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
         return tuple(
-            finding
-            for finding in self.findings
-            if finding.level == "block" or (finding.level == "risk" and finding.check not in self.options.accept)
+            found
+            for found in findings
+            if found.level == "block" or (found.level == "risk" and found.check not in self.options.accept)
         )
 
     @property

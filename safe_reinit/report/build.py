@@ -94,6 +94,7 @@ def of_plan(  # noqa: PLR0913 - what there is to say
         error = refusal(plan)
     outcome: Outcome = error.outcome if error else "planned"
     jobs = tuple(_planned_job(job, plan, "refused" if error else "planned") for job in plan.jobs)
+    jobs += tuple(_planned_job(job, plan, "refused") for job in plan.skipped)
     return replace(_of(begun, now, plan, calls, outcome, jobs, next_), dry_run=dry_run, error=_failure(error))
 
 
@@ -112,7 +113,8 @@ def of_run(  # noqa: PLR0913 - what there is to say
 
     outcomes = [record.outcome(each) for each in records]
     jobs = tuple(map(_job, plan.jobs, records, outcomes))
-    report = _of(begun, now, plan, calls, _together(outcomes), jobs, next_)
+    jobs += tuple(_planned_job(job, plan, "refused") for job in plan.skipped)
+    report = _of(begun, now, plan, calls, _together([job.outcome for job in jobs]), jobs, next_)
     error = next((job.error for job in jobs if job.error), None)
     return replace(report, run_id=run_id, error=error if report.exit_code else None)
 
@@ -165,7 +167,7 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
         plan=PlanReference(plan.fingerprint, plan.digest, plan.confirm_with, _class(plan)),
         jobs=jobs,
         error=None,
-        findings=plan.findings,
+        findings=(*plan.findings, *plan.skipped_findings),
         calls=tuple(call for call in calls if not many or not is_look(call)),
         looks=looks if many else None,
         next=tuple(next_),
@@ -190,7 +192,8 @@ def _together(outcomes: Sequence[Outcome]) -> Outcome:
 
 def _planned_job(job: PlannedJob, plan: Plan, outcome: Outcome) -> JobReport:
     subjects = {job.instance_id, *(disk.disk_id for disk in job.disks)}
-    blocker = next((found for found in plan.blockers if found.subject in subjects), None)
+    refusals = (*plan.blockers, *plan.skipped_blockers)
+    blocker = next((found for found in refusals if found.subject in subjects), None)
     error = Failure(blocker.predicts, blocker.message, hint=blocker.fix) if blocker else None
     return JobReport(
         instance_id=job.instance_id,

@@ -1,0 +1,68 @@
+"""Which disks a command is about: named one by one, in a file, or found on instances and by tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import UsageError
+from ..found import Search, read_ids
+from ..model import Call
+from ..planner import Planner
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What was said of the disks on the command line.
+
+    Attributes:
+        disk_ids: those that were named, or stand in a file.
+        search: what the others are found by.
+        found: whether any was found rather than named; a file counts as found.
+
+    """
+
+    disk_ids: tuple[str, ...]
+    search: Search
+    found: bool
+
+    def __call__(self, client: Planner, on_call: Callable[[Call], None]) -> list[str]:
+        """Give the ids of all disks, each once; what is searched for is looked at now."""
+        found = client.find(self.search, on_call) if self.search.any else ()
+        return list(dict.fromkeys((*self.disk_ids, *found)))
+
+
+def targets_of(flags: Mapping[str, Any]) -> Targets:
+    """Read from the command line which disks are meant.
+
+    Raises:
+        UsageError: none are, or an option is missing its other half.
+    """
+    file, instances, tags = flags.get("disks_from"), flags.get("instance") or (), flags.get("tag") or ()
+    search = Search(
+        tuple(instances), tuple(map(_tag, tags)), bool(flags.get("system_disk")), bool(flags.get("data_disks"))
+    )
+    if search.any and not (search.system or search.data):
+        raise UsageError(
+            "--instance and --tag name instances, not which of their disks.",
+            hint="Add --system-disk, --data-disks or both.",
+        )
+    if (search.system or search.data) and not search.any:
+        raise UsageError(
+            "--system-disk and --data-disks are disks of instances, and none is named.", hint="Add --instance or --tag."
+        )
+    for instance_id in instances:
+        if not instance_id.startswith("i-") or not instance_id.isascii() or not instance_id.isprintable():
+            raise UsageError(f"{instance_id!r} is not an instance id.", hint="Correct --instance: those begin with i-.")
+    disk_ids = (*(flags.get("disk") or ()), *(read_ids(file) if file else ()))
+    if not disk_ids and not search.any:
+        raise UsageError("No disk is named.", hint="Name one with --disk d-...")
+    return Targets(disk_ids, search, search.any or bool(file))
+
+
+def _tag(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise UsageError(f"{text!r} is not a tag such as env=lab.", hint="Correct --tag.")
+    return key, value

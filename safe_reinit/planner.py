@@ -1,0 +1,199 @@
+"""The half of the library that looks and judges: it changes nothing."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from . import wanted
+from .aliyun.endpoints import Where
+from .clock import Clock
+from .config import Config
+from .errors import RunRefused
+from .failing import safely
+from .found import Search
+from .model import Call, Facts, Plan, Policy, Secret
+from .planning import Asked, find, limits_of, look_and_judge, rollout_of
+from .targets import ByHand, settle
+
+if TYPE_CHECKING:
+    from .journal import StoredRun
+
+
+class Planner(ABC):
+    """Makes plans in one region; ``Client`` runs them."""
+
+    def __init__(self, place: Where, settings: Config, clock: Clock, owner: wanted.Owner, policy: Policy) -> None:
+        self._where = place
+        self._settings = settings
+        self._clock = clock
+        self._owner = owner
+        self._policy = policy
+        self._planned: dict[str, tuple[list[Call], Facts]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def region(self) -> str:
+        """The region id."""
+        return self._where.region
+
+    @property
+    def endpoint(self) -> str:
+        """The loopback endpoint, normalised; ``""`` for the real cloud."""
+        return self._where.local_url
+
+    @abstractmethod
+    def _stored(self, run_id: str) -> StoredRun:
+        """Give a run of the journal."""
+
+    def find(self, search: Search, on_call: Callable[[Call], None] | None = None) -> Sequence[str]:
+        """Give the ids of the disks that a search means; see ``found.find``.
+
+        Raises:
+            UsageError: there are no credentials.
+            RunRefused: nothing was found, or ECS could not be asked.
+        """
+        return find(self._where, self._clock, search, safely(on_call))
+
+    def plan(  # noqa: PLR0913 - the options of a run
+        self,
+        disk_ids: Sequence[str],
+        *,
+        stop_instance: bool = False,
+        leave_stopped: bool | None = None,
+        snapshot: bool | None = None,
+        owed_starts: Sequence[str] = (),
+        accept: Sequence[str] = (),
+        max_disks: int | None = None,
+        found: bool = False,
+        expect_instance: str | None = None,
+        key_pair: str | None = None,
+        password: str | None = None,
+        security_enhancement: str | None = None,
+        reason: str | None = None,
+        on_call: Callable[[Call], None] | None = None,
+    ) -> Plan:
+        """Look at the disks and make the plan; findings do not raise, ``plan.runnable`` tells.
+
+        What the class of the disks allows (configuration, ``classes``) needs no argument; ``plan.options`` has what is
+        in force.
+
+        Args:
+            disk_ids: ids of disks in this region.
+            stop_instance: whether a running instance may be stopped.
+            leave_stopped: whether it stays stopped after a wipe.
+            snapshot: whether a snapshot of each disk is taken after the stop, before the wipe.
+            owed_starts: ids of instances that an earlier run stopped; they are started after the wipe.
+            accept: names of risks that are accepted.
+            max_disks: how many disks the run may have; else 10, or what the configuration says.
+            found: whether the disks were found (by ``find``, a file) rather than named: then 1 unless it is said.
+            expect_instance: refuse unless the disks are on this instance.
+            key_pair: the key pair to log in with, for a system disk.
+            password: the password to set, for a system disk; in no plan, report or log.
+            security_enhancement: ``Active`` or ``Deactive``, for a system disk.
+            reason: a change ticket, kept in plan and report.
+            on_call: is told every HTTP exchange.
+
+        Raises:
+            UsageError: no or a malformed disk id, a name in ``accept`` that is no check, no credentials.
+            RunRefused: a name in ``accept`` is a block, or ECS could not be asked.
+
+        """
+        get = self._settings
+        asked = wanted.by_hand(
+            get,
+            stop_instance=stop_instance,
+            leave_stopped=leave_stopped,
+            snapshot=snapshot,
+            accept=accept,
+            max_disks=max_disks,
+            found=found,
+            snapshot_max_age=get["snapshot_max_age"],
+            owed_starts=tuple(owed_starts),
+            expect_instance=expect_instance or get["expect_instance"] or "",
+            key_pair=key_pair or get["key_pair"] or "",
+            password=Secret(password) if password else None,
+            security_enhancement=security_enhancement or get["security_enhancement"] or "",
+            owner=self._owner,
+        )
+        return self._plan(wanted.disk_ids(disk_ids), asked, reason or get["reason"], on_call)
+
+    def plan_undo(  # noqa: PLR0913 - the options of a run
+        self,
+        run_id: str,
+        *,
+        stop_instance: bool = False,
+        leave_stopped: bool | None = None,
+        snapshot: bool | None = None,
+        accept: Sequence[str] = (),
+        max_disks: int | None = None,
+        reason: str | None = None,
+        on_call: Callable[[Call], None] | None = None,
+    ) -> Plan:
+        """Plan to roll the disks that a run wiped back to the safety snapshots it took (ResetDisk).
+
+        What was written to them since is lost. The plan is run as any other; its options are those of ``plan``.
+
+        Args:
+            run_id: the run, in this client's journal.
+
+        Raises:
+            UsageError: there is no such run, or it is of another region or endpoint.
+            RunRefused: it is still open, of another account, or took no safety snapshot of a disk that it wiped.
+        """
+        get = self._settings
+        stored = self._stored(run_id)
+        asked = wanted.by_hand(
+            get,
+            stop_instance=stop_instance,
+            leave_stopped=leave_stopped,
+            snapshot=snapshot,
+            accept=accept,
+            max_disks=max_disks,
+            undo=run_id,
+            restore=wanted.to_restore(stored),
+        )
+        plan = self._plan([disk_id for disk_id, _ in asked.options.restore], asked, reason or get["reason"], on_call)
+        if plan.account != stored.account:
+            raise RunRefused(
+                f"Run {run_id} is of account {stored.account}, and these credentials are of {plan.account}.",
+                hint="Use credentials of that account.",
+            )
+        return plan
+
+    def plan_again(self, plan: Plan, on_call: Callable[[Call], None] | None = None) -> Plan:
+        """Look and judge once more for a plan: its name, its options in force, its guards and its limits are kept."""
+        ids = [disk.disk_id for job in plan.jobs for disk in job.disks]
+        kept = plan.options, plan.guard
+        asked = Asked(ids, plan.options, plan.limits, plan.reason, plan.plan_id, lambda _: kept, plan.rollout)
+        return self._make(asked, on_call)
+
+    def _plan(
+        self, disk_ids: Sequence[str], asked: ByHand, reason: str | None, on_call: Callable[[Call], None] | None
+    ) -> Plan:
+        chosen = partial(settle, self._policy, asked)
+        limits, rollout = limits_of(self._settings), rollout_of(self._settings, self._clock.now())
+        skip = self._settings["skip_refused"]
+        made = Asked(disk_ids, asked.options, limits, reason, secrets.token_hex(8), chosen, rollout, skip)
+        return self._make(made, on_call)
+
+    def _make(self, asked: Asked, on_call: Callable[[Call], None] | None) -> Plan:
+        plan, calls, facts = look_and_judge(self._where, self._clock, asked, safely(on_call))
+        with self._lock:
+            self._planned[plan.plan_id] = (calls, facts)
+        return plan
+
+    def calls_of(self, plan: Plan) -> list[Call]:
+        """Give the calls that making this plan took, once."""
+        with self._lock:
+            calls, _ = self._planned.pop(plan.plan_id, ([], None))
+            return calls
+
+    def facts_of(self, plan: Plan) -> Facts:
+        """Give the facts that a plan of this client stands on, until its calls are asked for."""
+        with self._lock:
+            return self._planned[plan.plan_id][1]
