@@ -119,6 +119,7 @@ class Gate:
         open_jobs = [job for job in self._jobs if job.begun and not job.ended]
         for job in open_jobs:
             if job.call is not None and job.call.done():
+                job.call.result()  # it raises nothing, unless not even that could be written down what went wrong
                 job.call = job.sending = None
         if len(open_jobs) <= _EVERY_TICK:
             return open_jobs

@@ -16,6 +16,7 @@ DOING = {
     "look",
     "looker",
     "planning",
+    "planner",
     "rights",
     "others",
     "ledger",

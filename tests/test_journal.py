@@ -419,11 +419,11 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run(
     failed = full(monkeypatch, when)
     save = file.Lease.save
 
-    def saving(self: Any, position: int, record: Any, **more: Any) -> None:
-        words.append(json.dumps(record["stop"]))
+    def saving(self: Any, *records: tuple[int, Any]) -> None:
+        words.extend(json.dumps(record["stop"]) for _, record in records)
         if word in words[-1]:
             full_now.append(True)
-        save(self, position, record, **more)
+        save(self, *records)
 
     monkeypatch.setattr(file.Lease, "save", saving)
     ours = client(sim, tmp_path / "j.db")

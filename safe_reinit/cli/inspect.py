@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -228,6 +229,14 @@ def _shown(value: Any) -> Any:  # noqa: ANN401 - each setting has its own type
         from ..report.text import duration  # noqa: PLC0415 - only where a duration is shown
 
         return duration(value)
+    if isinstance(value, timedelta):
+        return _shown(value.total_seconds())
+    if isinstance(value, datetime):
+        from ..model.codec import timestamp  # noqa: PLC0415 - only where a time is shown
+
+        return timestamp(value)
+    if isinstance(value, tuple) and value and isinstance(value[0], tuple):  # waves
+        return [f"{size}%" if percent else size for size, percent in value]
     return list(value) if isinstance(value, tuple) else value
 
 
