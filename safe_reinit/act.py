@@ -80,7 +80,7 @@ class Act:
         def intend(before: Record) -> Record:  # under the keeper's lock: what another thread learned meanwhile counts
             return record.intend(before, send, seen) if decide(before, seen) == send else before
 
-        if send.action == "ResetDisk" and not self._may_reset(keeper, send):
+        if send.action == "ResetDisk" and not self._may_reset(keeper, send, seen):
             return False
         tries = record.tries_of(known, send)
         known = keeper.commit(intend)
@@ -95,9 +95,10 @@ class Act:
         self._call(keeper, send, attempt)
         return True
 
-    def _may_reset(self, keeper: Keeper, send: Send) -> bool:
-        """Ask with DryRun whether ECS would roll the disk back now; what it would refuse ends the job unsent."""
-        code = self.cloud.may_reset(send.subject, self._restored_from(send.subject))
+    def _may_reset(self, keeper: Keeper, send: Send, seen: Observation) -> bool:
+        """Ask with DryRun whether ECS would roll the disk back now; what it would refuse is not sent."""
+        known = keeper.record
+        code = self.cloud.may_reset(send.subject, _restored_from(known, send.subject))
         if code == PROVEN:
             return True
         row = codes.lookup(code)
@@ -107,11 +108,16 @@ class Act:
             action="ResetDisk",
             hint=row.fix if row else "Look the code up in the ECS API reference.",
         )
-        keeper.keep(lambda before: record.fail(before, failure))
-        return False
+        at = self.clock.time()
+        passes = codes.verdict(send.action, code, 403) == "again"
+        again = retry.due(record.tries_of(known, send) + 1, at, None) if passes else None
 
-    def _restored_from(self, disk_id: str) -> str:
-        return dict(self.plan.options.restore)[disk_id]
+        def refuse(before: Record) -> Record:  # under the keeper's lock: what another thread learned meanwhile counts
+            still = decide(before, seen) == send
+            return record.refused(before, send, failure, at, self.clock.now(), again) if still else before
+
+        keeper.keep(refuse)
+        return False
 
     def _stale(self, seen: Observation) -> bool:
         """Tell whether a look is too old to act on; hurried time never asks for less than a fifth of a real second."""
@@ -197,7 +203,7 @@ class Act:
         if send.action == "CreateSnapshot":
             return self._snapshot(subject, known, attempt)
         if send.action == "ResetDisk":
-            return cloud.reset_disk(subject, self._restored_from(subject), attempt=attempt)
+            return cloud.reset_disk(subject, _restored_from(known, subject), attempt=attempt)
         return cloud.reinit(subject, self.plan.options, attempt=attempt)
 
     def _snapshot(self, disk_id: str, known: Record, attempt: int) -> Accepted:
@@ -231,13 +237,17 @@ class Act:
         self.tell("answer", send, {"code": refused.code, "request_id": refused.request_id})
 
 
+def _restored_from(known: Record, disk_id: str) -> str:
+    return next(wipe.snapshot_id for wipe in known.disks if wipe.disk_id == disk_id)
+
+
 def _drift(job: PlannedJob, disks: Sequence[DiskFacts], known: Record, plan: Plan) -> tuple[str, ...]:
     """Tell what moved since the plan other than by our own recorded calls, and what would be refused now."""
     unseen = tuple(f"{gone.action} of {gone.subject}: {gone.why}" for each in disks for gone in each.unseen)
     missing = tuple(f"{each.disk_id} is not shown any more" for each in disks if each.disk is None)
     if unseen or missing:
         return unseen or missing
-    ours = [f"{job.instance_id}.{name}" for name in _OURS] if known.tried else []
+    ours = [f"{job.instance_id}.{name}" for name in _OURS] if known.touched else []
     now = expected(disks)
     planned = {name: value for name, value in job.expected.items() if name.rpartition(".")[0] in _subjects(job, disks)}
     return moved(planned, now, ours=ours) or tuple(
@@ -245,7 +255,7 @@ def _drift(job: PlannedJob, disks: Sequence[DiskFacts], known: Record, plan: Pla
         for each in disks
         for found in judge(each)
         if found.level == "block"
-        or (found.level == "risk" and not known.tried and found.check not in plan.options.accept)
+        or (found.level == "risk" and not known.touched and found.check not in plan.options.accept)
     )
 
 

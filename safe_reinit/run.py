@@ -184,7 +184,12 @@ class Runner:
             job.call = submit(job, action)
         else:
             job.ended = True
-            self._say(job, "done", {"outcome": record.outcome(known), "power": known.instance_status}, once=True)
+            data = {
+                "outcome": record.outcome(known),
+                "power": known.instance_status,
+                "tag_left": record.leaves_tag(known, seen),
+            }
+            self._say(job, "done", data, once=True)
 
     def _learn(self, job: _Job, seen: Observation) -> Record:
         if self.stop.is_set():
