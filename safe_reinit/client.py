@@ -7,6 +7,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -181,6 +182,27 @@ class Client:
             )
         return plan
 
+    def plan_again(
+        self, plan: Plan, run_id: str, *, password: str | None = None, on_call: Callable[[Call], None] | None = None
+    ) -> Plan:
+        """Plan what an open run was to do, anew, with the options that it had; its own lock tag blocks nothing.
+
+        Args:
+            plan: the plan of that run.
+            run_id: the run, in this client's journal.
+            password: the password to set, where the run was to set one.
+            on_call: is told every HTTP exchange.
+
+        Raises:
+            UsageError: the run was to set a password, and none is given.
+            RunRefused: ECS could not be asked.
+        """
+        if plan.options.password is not None and not password:
+            raise UsageError(f"Run {run_id} was to set a password.", hint="Give it again, with --password-env.")
+        options = replace(plan.options, run_id=run_id, password=Secret(password) if password else None)
+        disk_ids = [disk.disk_id for job in plan.jobs for disk in job.disks]
+        return self._plan(disk_ids, options, plan.reason, on_call)
+
     def _plan(
         self, disk_ids: Sequence[str], options: Options, reason: str | None, on_call: Callable[[Call], None] | None
     ) -> Plan:
@@ -281,11 +303,12 @@ class Client:
         return _done(told)
 
     def abandon(self, run_id: str) -> None:
-        """Let an open run's instances go without another call, because you plan anew; its outcome stays as it is.
+        """Let an open run's instances go, because you plan anew; its lock tag comes off, its outcome stays as it is.
 
         Raises:
             UsageError: there is no such run.
             RunRefused: it has ended, or somebody holds it.
+            RunFailed: its lock tag could not be taken off.
         """
         with self._journal() as journal:
             self._execution(journal, None, None, None).close(run_id)

@@ -10,8 +10,9 @@ from ..client import Client, connect
 from ..config import Config
 from ..errors import Error, OutcomeUnknown
 from ..journal import StoredRun
-from ..model import Plan, Record, Report
+from ..model import Plan, Record, Report, Secret
 from ..model.codec import decode
+from ..plan import from_json
 from ..record import Verdict
 from . import consent, history
 from .output import Output
@@ -33,7 +34,8 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
         try:
             told = _resume(client, run_id, flags["verdict"], password, progress)
         except OutcomeUnknown as error:
-            verdict = consent.verdict(run_id) if flags["verdict"] is None else None
+            undo = bool(stored.plan["options"].get("undo"))
+            verdict = consent.verdict(run_id, undo=undo) if flags["verdict"] is None else None
             if verdict is None:
                 error.report = error.report and replace(error.report, next=after(error.report, output.argv, client))
                 raise
@@ -62,20 +64,14 @@ def _resume(
 def _wipe_again(
     client: Client, stored: StoredRun, config: Config, flags: Mapping[str, Any], password: str | None, output: Output
 ) -> int:
-    """Plan the same disks anew and ask anew; the old run lets its instances go once the new plan is agreed to."""
-    old = stored.plan["options"]
-    disk_ids = [disk["disk_id"] for job in stored.plan["jobs"] for disk in job["disks"]]
+    """Plan the same anew and ask anew; the old run lets its instances go once the new plan is agreed to."""
+    old = from_json(stored.plan, Secret("") if stored.plan["options"]["password"] else None)
     with Progress(config, client.region) as progress:
 
         def plan() -> Plan:
-            made = client.plan(
-                disk_ids,
-                stop_instance=old["stop_instance"],
-                accept=old["accept"],
-                password=password,
-                on_call=progress.call,
+            return _keep_promise(
+                client.plan_again(old, stored.run_id, password=password, on_call=progress.call), stored
             )
-            return _keep_promise(made, stored)
 
         return plan_and_run(client, config, {**flags, "dry_run": None}, plan, output, progress, replacing=stored.run_id)
 
