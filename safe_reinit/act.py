@@ -98,7 +98,7 @@ class Act:
         self.ledger.keep([(entry, lambda before: record.learn(before, seen))])
         if decide(entry.record, seen) != send or self._stale(seen.at):
             return False
-        return send.action != "ResetDisk" or self._may_reset(errand)
+        return send.action != "ResetDisk" or self._may_reset(errand, seen)
 
     def _intend(self, ready: Sequence[tuple[Errand, Observation]]) -> list[Attempt]:
         """Write the intentions down, and give those that were still to be intended."""
@@ -112,10 +112,10 @@ class Act:
                 intended.append(Attempt(errand.entry, errand.send, number, seen.at))
         return intended
 
-    def _may_reset(self, errand: Errand) -> bool:
-        """Ask with DryRun whether ECS would roll the disk back now; what it would refuse ends the job unsent."""
-        disk_id = errand.send.subject
-        code = self.cloud.may_reset(disk_id, self._restored_from(disk_id))
+    def _may_reset(self, errand: Errand, seen: Observation) -> bool:
+        """Ask with DryRun whether ECS would roll the disk back now; what it would refuse is not sent."""
+        send, known, disk_id = errand.send, errand.entry.record, errand.send.subject
+        code = self.cloud.may_reset(disk_id, _restored_from(known, disk_id))
         if code == PROVEN:
             return True
         failure = Failure(
@@ -124,11 +124,16 @@ class Act:
             action="ResetDisk",
             hint=codes.fix_of(code),
         )
-        self.ledger.keep([(errand.entry, lambda before: record.fail(before, failure))])
-        return False
+        at = self.clock.time()
+        passes = codes.verdict(send.action, code, 403) == "again"
+        again = retry.due(record.tries_of(known, send) + 1, at, None) if passes else None
 
-    def _restored_from(self, disk_id: str) -> str:
-        return dict(self.plan.options.restore)[disk_id]
+        def refuse(before: Record) -> Record:  # under the ledger's lock: what another thread learned meanwhile counts
+            still = decide(before, seen) == send
+            return record.refused(before, send, failure, at, self.clock.now(), again) if still else before
+
+        self.ledger.keep([(errand.entry, refuse)])
+        return False
 
     def _in_force(self, _targets: object = None) -> tuple[Options, Guard]:
         """Give what the plan was made and shown with; what it says of targets is judged again on what is seen now."""
@@ -271,7 +276,7 @@ class Act:
         if send.action == "CreateSnapshot":
             return self._snapshot(subject, attempt.entry.record, number)
         if send.action == "ResetDisk":
-            return cloud.reset_disk(subject, self._restored_from(subject), attempt=number)
+            return cloud.reset_disk(subject, _restored_from(attempt.entry.record, subject), attempt=number)
         return cloud.reinit(subject, self.plan.options, attempt=number)
 
     def _snapshot(self, disk_id: str, known: Record, number: int) -> Accepted:
@@ -330,6 +335,10 @@ class Act:
 
     def _keep(self, attempt: Attempt, change: Callable[[Record], Record]) -> None:
         self.ledger.keep([(attempt.entry, change)])
+
+
+def _restored_from(known: Record, disk_id: str) -> str:
+    return next(wipe.snapshot_id for wipe in known.disks if wipe.disk_id == disk_id)
 
 
 def _intention(send: Send, seen: Observation) -> Callable[[Record], Record]:

@@ -140,11 +140,12 @@ class Client(Planner):
         return done(told)
 
     def abandon(self, run_id: str) -> None:
-        """Let an open run's instances go without another call, because you plan anew; its outcome stays as it is.
+        """Let an open run's instances go, because you plan anew; its lock tag comes off, its outcome stays as it is.
 
         Raises:
             UsageError: there is no such run.
             RunRefused: it has ended, or somebody holds it.
+            RunFailed: its lock tag could not be taken off.
         """
         with self._journal() as journal:
             self._execution(journal, None, None, None).close(run_id)

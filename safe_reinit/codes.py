@@ -146,6 +146,7 @@ REINIT_DISK: tuple[Code, ...] = (
 _CLOCK = "Set the clock of this machine (NTP): ECS accepts signatures of the last 15 minutes only."
 _KEY = "Check the credentials (environment, aliyun CLI profile or RAM role) and try again."
 _RIGHTS = "Grant the right to these credentials (README: the RAM policy), then try again."
+_SNAPSHOT = "Wait until that one is accomplished; the tool waits up to --timeout-snapshot."
 _STOCK = "Wait, or move the instance; the tool asks again until --timeout-start."
 
 COMMON: tuple[Code, ...] = (
@@ -175,6 +176,19 @@ COMMON: tuple[Code, ...] = (
     Code("InstanceNotReady", 403, "StartInstance", "The instance is not ready.", "The tool asks again until --timeout-start."),
     Code("InsufficientBalance", 403, "StartInstance", "The balance of the account is not enough.", "Settle the bill, then start it."),
     Code("InstanceExpired", 403, "StartInstance", "The instance is expired.", "Renew it, then start it."),
+    Code("IncorrectDiskStatus.CreatingSnapshot", 403, "CreateSnapshot", "A snapshot of the disk is being created already.", _SNAPSHOT),
+    Code("IncorrectDiskStatus.TooManyCreatingSnapshots", 403, "CreateSnapshot", "Too many snapshots are being created.", _SNAPSHOT),
+    Code("QuotaExceed.ConcurrentSnapshotQuota", 403, "CreateSnapshot", "Too many snapshots are being created.", _SNAPSHOT),
+    Code("DISK_HAS_CREATING_SNAPSHOT", 403, "CreateSnapshot", "A snapshot of the disk is being created already.", _SNAPSHOT),
+    Code("IdempotentProcessing", 403, "CreateSnapshot", "The same request is being worked at.", _SNAPSHOT),
+    Code("IdempotentParameterMismatch", 403, "CreateSnapshot", "The token was used for another request.", "Please report this: a run asks with one token for one snapshot."),
+    Code("IncorrectDiskStatus.NeverAttached", 403, "CreateSnapshot", "The disk was never attached.", "Nothing needs doing: its content is still the initial one."),
+    Code("QuotaExceed.Snapshot", 403, "CreateSnapshot", "The disk has as many snapshots as it may have.", "Delete snapshots of the disk that nobody needs, then look again with --dry-run."),
+    Code("QuotaExceed.SnapshotQuota", 403, "CreateSnapshot", "The disk has as many snapshots as it may have.", "Delete snapshots of the disk that nobody needs, then look again with --dry-run."),
+    Code("CreateSnapshot.Failed", 400, "CreateSnapshot", "ECS could not create the snapshot.", "Try again; ask Alibaba Cloud support if it persists."),
+    Code("DiskInArrears", 403, "CreateSnapshot, StartInstance", "The disk is expired or its account is in arrears.", "Renew the disk or settle the bill."),
+    Code("InvalidAccountStatus.NotEnoughBalance", 403, "CreateSnapshot", "The balance of the account is not enough.", "Settle the bill."),
+    Code("InvalidAccountStatus.SnapshotServiceUnavailable", 403, "CreateSnapshot", "The snapshot service is not activated.", "Activate it in the ECS console."),
     Code("OperationConflict", 409, "common", "Another operation on the resource is under way.", "Wait until it has ended."),
     Code("InvalidOperation.Conflict", 409, "common", "Another operation on the resource is under way.", "Wait until it has ended."),
     Code("ServiceUnavailable", 503, "common", "ECS was not available.", "Try again in a few minutes."),
@@ -190,19 +204,20 @@ _CREDENTIALS = (
 _PROVES_NOTHING = ("InternalError", "ServiceUnavailable", "LimitedOperation", "UnknownError", "SignatureNonceUsed")
 """What ECS calls its own failure, and the answer to a request that had arrived once before, whatever their status."""
 _BUSY = ("IncorrectInstanceStatus", "OperationConflict", "InvalidOperation.Conflict")
+OF_ANOTHER_SNAPSHOT = frozenset(
+    {
+        "IncorrectDiskStatus.CreatingSnapshot",
+        "IncorrectDiskStatus.TooManyCreatingSnapshots",
+        "QuotaExceed.ConcurrentSnapshotQuota",
+        "DISK_HAS_CREATING_SNAPSHOT",
+        "IdempotentProcessing",
+    }
+)
+"""What CreateSnapshot answers while a snapshot is being created, another one or this very one."""
 _AGAIN: dict[str, frozenset[str]] = {
     "ReInitDisk": frozenset({"DiskCreatingSnapshot", "IncorrectDiskStatus", "IncorrectInstanceStatus"}),
     "ResetDisk": frozenset({"DiskCreatingSnapshot", "IncorrectDiskStatus", "IncorrectInstanceStatus"}),
-    "CreateSnapshot": frozenset(
-        {
-            *_BUSY,
-            "IncorrectDiskStatus.CreatingSnapshot",
-            "IncorrectDiskStatus.TooManyCreatingSnapshots",
-            "QuotaExceed.ConcurrentSnapshotQuota",
-            "DISK_HAS_CREATING_SNAPSHOT",
-            "IdempotentProcessing",
-        }
-    ),
+    "CreateSnapshot": OF_ANOTHER_SNAPSHOT.union(_BUSY),
     "TagResources": frozenset(("OperationConflict", "InvalidOperation.Conflict")),
     "UntagResources": frozenset(("OperationConflict", "InvalidOperation.Conflict")),
     "StopInstance": frozenset(_BUSY),

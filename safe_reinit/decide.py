@@ -44,7 +44,7 @@ def _decide(record: Record, seen: Observation) -> Action:
 
 def _untag(record: Record, seen: Observation) -> Action:
     """Take the lock tag off at the end; while anything is owed it stays, to be seen by others."""
-    owed = outcome(record) in ("unknown", "not-restarted", "stranded")
+    owed = outcome(record) in ("unknown", "not-restarted", "stranded") and not record.judged
     untag = record.untag
     if record.tag.tries == 0 or record.blind or owed or untag.state in ("asked", "done", "failed"):
         return Finish()

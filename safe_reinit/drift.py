@@ -30,7 +30,7 @@ def drift_of(job: PlannedJob, disks: Sequence[DiskFacts], known: Record, plan: P
     missing = tuple(f"{each.disk_id} is not shown any more" for each in disks if each.disk is None)
     if unseen or missing:
         return unseen or missing
-    ours = [f"{job.instance_id}.{name}" for name in _OURS] if known.tried else []
+    ours = [f"{job.instance_id}.{name}" for name in _OURS] if known.touched else []
     now = expected(disks)
     planned = {name: value for name, value in job.expected.items() if name.rpartition(".")[0] in _subjects(job, disks)}
     return moved(planned, now, ours=ours) or tuple(

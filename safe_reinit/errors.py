@@ -80,7 +80,10 @@ class OutcomeUnknown(Error):
     outcome = "unknown"
     data = "unknown"
     meaning = "the wipe may or may not have happened, or was not seen to end; left stopped"
-    hint = "Do not start the instance before you know: ask ActionTrail for the event ReInitDisk of this disk."
+    hint = (
+        "Do not start the instance before you know: ask ActionTrail for the event ReInitDisk of this disk (of an "
+        "undo: ResetDisk)."
+    )
 
 
 class NotRestarted(Error):
@@ -110,7 +113,7 @@ class Stranded(Error):
     outcome = "stranded"
     data = "intact"
     meaning = "power is not as promised (also: still Stopping)"
-    hint = "Start the instance in the ECS console, or with StartInstance; no disk was reinitialised."
+    hint = "Start the instance in the ECS console, or with StartInstance; no disk was changed."
 
 
 BY_OUTCOME: dict[Outcome, type[Error]] = {

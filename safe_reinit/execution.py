@@ -14,19 +14,21 @@ from . import aliyun, record, report
 from .aliyun.endpoints import Where
 from .clock import Clock
 from .cloud import Cloud, CloudError
-from .errors import RunRefused, UsageError
+from .errors import RunFailed, RunRefused, UsageError
 from .failing import password_as_planned, refusal_of
 from .interrupt import Interrupt
 from .journal import Journal, JournalError, Lease, LeaseLostError, StoredRun
-from .model import Call, Event, OnUnknown, Outcome, Plan, Record, Report, Secret
+from .model import LOCK_TAG, Call, Event, OnUnknown, Outcome, Plan, Record, Report, Secret
 from .model.codec import decode, encode
 from .pace import Pace
 from .plan import from_json, to_json
 from .retry import Patient
-from .run import Runner
+from .run import TICK, Runner
 
 _STILL_OWED: tuple[Outcome, ...] = ("unknown", "not-restarted", "stranded")
 """The outcomes after which a job stays open, so that it can be resumed and nobody else begins on its instance."""
+_TAG_LOOKS = 10
+"""Looks for a lock tag that was taken off to be gone."""
 _PATIENCE = 35.0
 """Real seconds that a resume waits for the lease of a holder that may be gone."""
 
@@ -92,7 +94,7 @@ class Execution:
         try:
             stored = self._open_run(run_id)  # once more: its holder may have gone on until now
             plan = from_json(stored.plan, password)
-            calls = [decode(Call, event["data"]) for event in self.journal.events(run_id) if _is_call(event)]
+            calls = self._calls_of(run_id)
             known = [decode(Record, each) for _, each, _ in stored.jobs]
         except BaseException:
             lease.release()
@@ -106,17 +108,54 @@ class Execution:
         return self._carry(run, check=self._same_account)
 
     def close(self, run_id: str) -> None:
-        """Let the open jobs of a run go without another call: a person decided to plan anew.
+        """Let the open jobs of a run go, only their lock tags coming off: a person decided to plan anew.
 
         Raises:
             RunRefused: there is no such open run, or somebody holds it.
+            RunFailed: a lock tag could not be taken off.
         """
-        stored = self._open_run(run_id)
+        self._open_run(run_id)
         lease = self._take(run_id)
-        plan = from_json(stored.plan, Secret("") if stored.plan["options"]["password"] else None)
-        known = [decode(Record, each) for _, each, _ in stored.jobs]
+        try:
+            stored = self._open_run(run_id)
+            plan = from_json(stored.plan, Secret("") if stored.plan["options"]["password"] else None)
+            calls = self._calls_of(run_id)
+            known = [decode(Record, each) for _, each, _ in stored.jobs]
+            self._take_tags_off(
+                run_id, [each for each, (_, _, is_open) in zip(known, stored.jobs, strict=True) if is_open]
+            )
+        except BaseException:
+            lease.release()
+            raise
         begun = report.started(_moment(stored.started_at))
-        self._end(lease, report.of_run(begun, self.clock.now(), plan, known, (), run_id=run_id), ())
+        self._end(lease, report.of_run(begun, self.clock.now(), plan, known, calls, run_id=run_id), ())
+
+    def _take_tags_off(self, run_id: str, records: Sequence[Record]) -> None:
+        """Take the lock tags of a run off, and see that they are gone; a tag of another run stays where it is."""
+        instances = sorted({known.instance_id for known in records if known.tag.tries})
+        if not instances:
+            return
+        with contextlib.closing(aliyun.connect(self.where, self.on_call)) as cloud:
+
+            def tagged() -> list[str]:
+                found = Patient(self.clock)(lambda: cloud.instances(instances)).shown
+                return [each.instance_id for each in found if dict(each.tags).get(LOCK_TAG) == run_id]
+
+            try:
+                for instance_id in tagged():
+                    cloud.untag(instance_id, LOCK_TAG)
+                for _ in range(_TAG_LOOKS):
+                    if not tagged():
+                        break
+                    self.clock.sleep(TICK)
+            except CloudError as error:
+                raise RunFailed(
+                    f"The tag {LOCK_TAG} of run {run_id} could not be taken off: {error}",
+                    hint="Take it off in the ECS console, then try again.",
+                ) from None
+
+    def _calls_of(self, run_id: str) -> list[Call]:
+        return [decode(Call, event["data"]) for event in self.journal.events(run_id) if _is_call(event)]
 
     def _open_run(self, run_id: str) -> StoredRun:
         stored = self.stored(run_id)

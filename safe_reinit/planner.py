@@ -6,6 +6,7 @@ import secrets
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from . import wanted
 from .aliyun.endpoints import Where
 from .clock import Clock
 from .config import Config
-from .errors import RunRefused
+from .errors import RunRefused, UsageError
 from .failing import safely
 from .found import Search
 from .model import Call, Facts, Plan, Policy, Secret
@@ -171,6 +172,49 @@ class Planner(ABC):
         kept = plan.options, plan.guard
         asked = Asked(ids, plan.options, plan.limits, plan.reason, plan.plan_id, lambda _: kept, plan.rollout)
         return self._make(asked, on_call)
+
+    def plan_anew(
+        self,
+        plan: Plan,
+        run_id: str,
+        *,
+        accept: Sequence[str] = (),
+        owed_starts: Sequence[str] = (),
+        password: str | None = None,
+        on_call: Callable[[Call], None] | None = None,
+    ) -> Plan:
+        """Plan what an open run was to do, anew, with the options that it had; its own lock tag blocks nothing.
+
+        What was asked for by hand is asked for again; what came from a class has to come from it again.
+
+        Args:
+            plan: the plan of that run.
+            run_id: the run, in this client's journal.
+            accept: names of further risks that are accepted.
+            owed_starts: ids of the instances that it stopped; they are started after the wipe.
+            password: the password to set, where the run was to set one.
+            on_call: is told every HTTP exchange.
+
+        Raises:
+            UsageError: the run was to set a password, and none is given; a name in ``accept`` is no check.
+            RunRefused: ECS could not be asked, or a name in ``accept`` is a block.
+        """
+        old, used = plan.options, plan.guard.class_
+        if old.password is not None and not password:
+            raise UsageError(f"Run {run_id} was to set a password.", hint="Give it again, with --password-env.")
+        granted = used.allowed if used else ()
+        options = replace(
+            old,
+            run_id=run_id,
+            password=Secret(password) if password else None,
+            stop_instance=old.stop_instance and "stop_instance" not in granted,
+            accept=wanted.accepted((*(name for name in old.accept if f"accept {name}" not in granted), *accept)),
+            owed_starts=tuple(owed_starts),
+        )
+        by_class = any(each.startswith("max_disks") for each in granted)
+        asked = ByHand(options, frozenset({"snapshot"}), None if by_class else plan.guard.max_disks)
+        disk_ids = [disk.disk_id for job in plan.jobs for disk in job.disks]
+        return self._plan(disk_ids, asked, plan.reason, on_call)
 
     def _plan(
         self, disk_ids: Sequence[str], asked: ByHand, reason: str | None, on_call: Callable[[Call], None] | None

@@ -158,13 +158,15 @@ class Runner:
         elif isinstance(action, Send):
             return action
         else:
-            self._end(job)
+            self._end(job, seen)
         return None
 
-    def _end(self, job: Job) -> None:
+    def _end(self, job: Job, seen: Observation | None = None) -> None:
         job.ended = True
         known = job.record
-        self._say(job, "done", {"outcome": record.outcome(known), "power": known.instance_status})
+        left = seen is not None and record.leaves_tag(known, seen)
+        data = {"outcome": record.outcome(known), "power": known.instance_status, "tag_left": left}
+        self._say(job, "done", data)
 
     def _act(self, act: Act, batch: Sequence[Errand]) -> None:
         """Make calls on a thread of their own; what goes wrong before them is tried again on the next tick."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,14 +11,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import pytest
+from alibabacloud_ecs20140526 import models as ecs
+
 import safe_reinit
 from safe_reinit import record
 from safe_reinit.client import Client, Interrupt
 from safe_reinit.clock import Clock
 from safe_reinit.cloud import Accepted, CloudError, Look
+from safe_reinit.config import Config, resolve
 from safe_reinit.decide import decide
 from safe_reinit.errors import Error, exit_code
 from safe_reinit.model import (
+    LOCK_TAG,
     Action,
     Caller,
     Disk,
@@ -41,8 +47,10 @@ from safe_reinit.model import (
     SnapshotPolicy,
     SystemEvent,
 )
+from safe_reinit.run import Runner
 from safe_reinit.simulator import Simulator
 from tests import values
+from tests.simulator.support import sdk
 
 SPEED = 60.0
 """Simulated seconds in a real one: with the durations below a whole run takes about a second."""
@@ -50,6 +58,10 @@ _DURATIONS = {"stop": 8, "wipe": 16, "start": 8, "snapshot": 20}
 
 INSTANCE, DATA, SYSTEM, BYSTANDER = "i-web", "d-data", "d-sys", "d-bystander"
 IMAGE, SOURCE = "m-web", "s-source"
+
+CHANGING = (
+    "TagResources", "StopInstance", "CreateSnapshot", "ReInitDisk", "ResetDisk", "StartInstance", "UntagResources",
+)  # fmt: skip
 
 Faults = Iterable[dict[str, Any]]
 
@@ -109,10 +121,14 @@ def simulated(given: dict[str, Any] | None = None, faults: Faults = (), speed: f
         yield sim
 
 
-def client(sim: Simulator, **more: Any) -> Client:
-    """Connect through the real SDK, on a clock as fast as the simulator's."""
-    settings = {"credentials": sim.access_key, "clock": Clock(SPEED), **more}
-    return safe_reinit.connect(region="cn-hangzhou", endpoint=sim.url, **settings)
+def client(sim: Simulator, having: dict[str, Any] | None = None, **more: Any) -> Client:
+    """Connect through the real SDK, on a clock as fast as the simulator's; ``having`` are settings of a config file."""
+    words = {"credentials": sim.access_key, "clock": Clock(SPEED), **more}
+    if having is None:
+        return safe_reinit.connect(region="cn-hangzhou", endpoint=sim.url, **words)
+    usual = resolve({"region": "cn-hangzhou", "endpoint": sim.url}, os.environ)
+    settings = Config({name: replace(usual.of(name), value=having.get(name, usual[name])) for name in usual})
+    return safe_reinit.connect(config=settings, **words)
 
 
 def run(
@@ -125,11 +141,13 @@ def run(
     on_call: Callable[[Any], None] | None = None,
     stop: Interrupt | None = None,
     using: Client | None = None,
+    undoing: str | None = None,
     **options: Any,
 ) -> Run:
-    """Plan, do ``between``, run, and give the report whatever it says."""
+    """Plan, do ``between``, run, and give the report whatever it says; ``undoing`` a run, where it is given."""
     caller = using or client(sim)
-    plan = caller.plan(list(disks), **{"stop_instance": True, **options})
+    options = {"stop_instance": True, **options}
+    plan = caller.plan_undo(undoing, **options) if undoing else caller.plan(list(disks), **options)
     plan = replace(plan, limits=replace(plan.limits, **(limits or {})))
     if between is not None:
         between()
@@ -151,6 +169,40 @@ def run(
     return Run(report, error, plan, events)
 
 
+def killed(sim: Simulator, moment: Callable[[Event], bool], disks: Sequence[str] = (DATA,), **more: Any) -> str:
+    """Begin a run whose loop ends at a moment as if its process were gone: its record stays; gives its name."""
+    begun: list[str] = []
+    dead = threading.Event()
+    rest = Runner._rest
+
+    def die(self: Runner, jobs: Any) -> None:
+        if dead.is_set():
+            self.leave.set()
+        rest(self, jobs)
+
+    def note(event: Event) -> None:
+        begun.append(str(event.run_id))
+        if moment(event):
+            dead.set()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Runner, "_rest", die)
+        done = run(sim, disks, on_event=note, **more)
+    assert not [event for event in done.events if event.event == "done"], done.report.error
+    return begun[0]
+
+
+def resumed(sim: Simulator, name: str | None, *, using: Client | None = None, **more: Any) -> Report:
+    """Resume a run, and give its report however it ends."""
+    assert name is not None
+    try:
+        return (using or client(sim)).resume(name, **more)
+    except Error as error:
+        if error.report is None:
+            raise
+        return error.report
+
+
 def once(test: Callable[[Event], bool], act: Callable[[], object]) -> Callable[[Event], None]:
     """Make an ``on_event`` that acts at the first event that the test is true of."""
     done = threading.Lock()
@@ -165,6 +217,11 @@ def once(test: Callable[[Event], bool], act: Callable[[], object]) -> Callable[[
 def answered(action: str) -> Callable[[Event], bool]:
     """Tell whether an event is the answer to a changing call."""
     return lambda event: event.event == "answer" and event.data["action"] == action
+
+
+def accepted(action: str) -> Callable[[Event], bool]:
+    """Tell whether an event is the answer of success to a changing call."""
+    return lambda event: answered(action)(event) and event.data["code"] == "OK"
 
 
 def intended(action: str) -> Callable[[Event], bool]:
@@ -184,23 +241,61 @@ def showing(*, instance: str | None = None, disk: str | None = None) -> Callable
     return test
 
 
+def changes(state: dict[str, Any]) -> list[str]:
+    """Name the changing calls that reached the simulator over the API, in their order."""
+    return [
+        one["action"]
+        for one in state["calls"]
+        if one["source"] == "api" and not one["dry_run"] and not one["action"].startswith(("Describe", "Get", "List"))
+    ]
+
+
+def safety_of(done: Run) -> dict[str, str | None]:
+    """Give of each disk of a run the safety snapshot that its report names."""
+    return {disk.disk_id: disk.safety_snapshot for job in done.report.jobs for disk in job.disks}
+
+
+def taken(state: dict[str, Any], *ids: str) -> dict[str, dict[str, Any]]:
+    """Give the snapshots that were taken of these disks during the simulation, by id."""
+    rows = state["snapshots"].items()
+    return {name: row for name, row in rows if name.startswith("s-sim") and (not ids or row["disk_id"] in ids)}
+
+
+def lock_tag(sim: Simulator, instance_id: str = INSTANCE) -> str | None:
+    """Give the value of the lock tag of an instance, as DescribeInstances shows it."""
+    request = ecs.DescribeInstancesRequest(region_id="cn-hangzhou", instance_ids=f'["{instance_id}"]')
+    (row,) = sdk(sim).describe_instances(request).body.instances.instance
+    return next((tag.tag_value for tag in row.tags.tag if tag.tag_key == LOCK_TAG), None)
+
+
+def set_tag(sim: Simulator, value: str | None, instance_id: str = INSTANCE) -> None:
+    """Put the lock tag of another run on an instance, or take any off, as somebody at the console does."""
+    sim.do({"change": instance_id, "to": {"tags": {} if value is None else {LOCK_TAG: value}}})
+
+
 def wipes(state: dict[str, Any], disk_id: str) -> int:
     """Count how often a disk was wiped."""
     return len(state["disks"][disk_id]["wipes"])
 
 
-def assert_true(done: Run, state: dict[str, Any], *, others: bool = False) -> None:
+def assert_true(
+    done: Run, state: dict[str, Any], *, others: bool = False, before: dict[str, Any] | None = None
+) -> None:
     """Assert that a report says nothing but what the cloud shows, and that nothing but its targets was touched.
 
-    ``others`` says that somebody else started the machine too.
+    ``others`` says that somebody else started the machine too; ``before`` is the state before the run, where that was
+    not the beginning of the world.
     """
     report, targets = done.report, {disk.disk_id for job in done.report.jobs for disk in job.disks}
-    for disk_id, disk in state["disks"].items():
-        assert len(disk["wipes"]) <= (disk_id in targets), f"{disk_id} was wiped {len(disk['wipes'])} times"
+    undo = bool(done.plan.options.undo)
+    happened = {name: _overwritten(name, state, before) for name in state["disks"]}
+    for disk_id, (wiped, reset) in happened.items():
+        assert len(wiped) <= (disk_id in targets and not undo), f"{disk_id} was wiped {len(wiped)} times"
+        assert len(reset) <= (disk_id in targets and undo), f"{disk_id} was rolled back {len(reset)} times"
     for job in report.jobs:
         for disk in job.disks:
-            happened = "reinitialised" if wipes(state, disk.disk_id) else "intact"
-            assert disk.data in {happened, "unknown"}, f"{disk.disk_id} is {happened}, not {disk.data}"
+            made = any(happened[disk.disk_id])
+            assert disk.data in {"reinitialised" if made else "intact", "unknown"}, f"{disk.disk_id} is not {disk.data}"
             assert (disk.evidence is None) == (disk.data != "reinitialised")
             if disk.data == "reinitialised":
                 assert state["disks"][disk.disk_id]["status"] == "In_use"
@@ -215,13 +310,40 @@ def assert_true(done: Run, state: dict[str, Any], *, others: bool = False) -> No
             assert shown == job.power_before
         assert (job.error is None) == (job.outcome == "done")
         assert all(phase.ended_at is not None or phase.result == "unknown" for phase in job.phases)
+        starts = before["instances"][job.instance_id]["starts"] if before else 1
         for disk in job.disks:
-            assert all(wipe["starts_before"] == 1 for wipe in state["disks"][disk.disk_id]["wipes"])
-        assert others or state["instances"][job.instance_id]["starts"] <= 2
+            assert all(each["starts_before"] == starts for made in happened[disk.disk_id] for each in made)
+        assert others or state["instances"][job.instance_id]["starts"] <= starts + 1
+    _assert_backed_up(done, state)
     assert report.exit_code == exit_code(report.outcome) == (done.error.exit_code if done.error else 0)
-    assert (report.exit_code >= 4) <= any(done.sent(name) for name in ("StopInstance", "ReInitDisk", "StartInstance"))
+    assert (report.exit_code >= 4) <= any(done.sent(name) for name in CHANGING)
     if report.outcome == "refused":
-        assert not any(done.sent(name) for name in ("StopInstance", "ReInitDisk", "StartInstance"))
+        assert not any(done.sent(name) for name in CHANGING)
+
+
+def _overwritten(
+    disk_id: str, state: dict[str, Any], before: dict[str, Any] | None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Give what was done to a disk in the run: wipes, and roll-backs."""
+    then = before["disks"][disk_id] if before else {"wipes": [], "resets": []}
+    now = state["disks"][disk_id]
+    return now["wipes"][len(then["wipes"]) :], now["resets"][len(then["resets"]) :]
+
+
+def _assert_backed_up(done: Run, state: dict[str, Any]) -> None:
+    """Assert that each disk which a run with safety snapshots overwrote has its own, with what was lost."""
+    if not done.plan.options.snapshot:
+        assert "CreateSnapshot" not in {call.action for call in done.report.calls}
+        return
+    kind = "resets" if done.plan.options.undo else "wipes"
+    for job in done.report.jobs:
+        for disk in job.disks:
+            row = state["snapshots"].get(disk.safety_snapshot)
+            assert disk.safety_snapshot is None or (row is not None and row["disk_id"] == disk.disk_id)
+            if disk.data == "reinitialised":
+                assert row is not None
+                lost = state["disks"][disk.disk_id][kind][-1]["content_before"]
+                assert (row["status"], row["content"]) == ("accomplished", lost)
 
 
 def _fitting(data: set[str], *, as_promised: bool) -> set[str]:

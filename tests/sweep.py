@@ -448,12 +448,12 @@ def switch_off(guards: Sequence[str]) -> None:
     from safe_reinit import act, decide, ledger
     from safe_reinit.journal.file import Journal
     from safe_reinit.journal.lease import LEASE, Lease
-    from safe_reinit.record import seen, state
+    from safe_reinit.record import state, wiping
 
     for guard in guards:
         if guard == "fence":
             decide._fence_holds = lambda *_: True
-            seen._may_resend = lambda wipe, record: (
+            wiping._may_resend = lambda wipe, record: (
                 wipe.losses <= state.RESENDS and not record.turned_back and record.start.state == "none"
             )
         elif guard == "drift":

@@ -506,6 +506,19 @@ def test_a_full_disk_has_room_for_the_records_of_a_run(tmp_path: Path) -> None:
     assert len(events) == 60
 
 
+def test_room_that_another_run_keeps_or_left_behind_stops_no_run(tmp_path: Path) -> None:
+    """A run killed while it grew the file, or growing it at the same time, keeps no later run from beginning."""
+    path = tmp_path / "j.db"
+    with Journal(path) as journal:
+        journal._db.execute("CREATE TABLE reserve (room BLOB)")  # what a kill between its two steps leaves
+        begin(journal, "0001", "i-1").release()
+    with Journal(path) as journal:
+        begin(journal, "0002", "i-2").release()
+        tables = [name for (name,) in journal._db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+
+    assert "reserve" not in tables
+
+
 def filled(path: Path) -> bool:
     """Fill the disk with a file; tells whether it is full."""
     with path.open("wb", buffering=0) as filler:

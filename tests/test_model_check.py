@@ -19,8 +19,8 @@ from safe_reinit import decide as deciding
 from safe_reinit import record
 from safe_reinit.decide import decide
 from safe_reinit.model import Disk, Failure, Finish, Instance, Limits, Observation, Record, Send, Wipe
-from safe_reinit.record import seen as seeing
 from safe_reinit.record import state as states
+from safe_reinit.record import wiping
 from tests.values import a_disk, an_instance
 
 EPOCH = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -419,7 +419,7 @@ def reached(first: World, depth: int) -> list[World]:
 def test_a_guard_that_is_off_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the fence off the same search finds a wipe that nobody may send; so it would find one."""
     monkeypatch.setattr(deciding, "_fence_holds", lambda *_: True)
-    monkeypatch.setattr(seeing, "_may_resend", lambda *_: True)
+    monkeypatch.setattr(wiping, "_may_resend", lambda *_: True)
 
     with pytest.raises(AssertionError, match="a wipe again"):
         explored(begin(1, power="Stopped", on_unknown="ask"), DEPTH)

@@ -11,6 +11,7 @@ import pytest
 from safe_reinit.aliyun import exchange
 from safe_reinit.client import Interrupt
 from safe_reinit.model import Event
+from safe_reinit.report import plan_lines
 from tests.cloudlike import (
     BYSTANDER,
     DATA,
@@ -19,6 +20,7 @@ from tests.cloudlike import (
     SYSTEM,
     answered,
     assert_true,
+    client,
     intended,
     once,
     run,
@@ -352,6 +354,100 @@ def test_a_guest_that_ignores_the_stop_is_cut_off_only_when_asked_for() -> None:
     assert_true(done, state)
     assert done.outcome == "done"
     assert done.sent("StopInstance") == 2
+
+
+DEAF: dict[str, Any] = {"instance": {"ignores_stop": True}}
+FORCED: dict[str, Any] = {"action": "StopInstance", "dry_run": False, "nth": 2}
+"""What befalls the forced stop, which is the second one."""
+
+
+def test_a_power_cut_is_an_intention_of_its_own() -> None:
+    """The plan calls it a POWER CUT; the forced stop is intended and answered by itself, after the graceful one."""
+    with simulated(world(**DEAF)) as sim:
+        caller = client(sim, {"force_stop_after": 10.0})
+        said = "\n".join(line.text for line in plan_lines(caller.plan([DATA], stop_instance=True)))
+        done = run(sim, using=caller)
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "done"
+    assert "2. StopInstance   i-web  ForceStop, a POWER CUT, if it is still Stopping after 10s" in said
+    told = [
+        (event.event, event.data["force"])
+        for event in done.events
+        if event.event in ("intend", "answer") and event.data["action"] == "StopInstance"
+    ]
+    assert told == [("intend", False), ("answer", False), ("intend", True), ("answer", True)]
+    assert [phase.name for phase in done.report.jobs[0].phases] == ["stop", "reinit", "start"]
+
+
+def test_without_the_option_the_plan_names_no_power_cut() -> None:
+    """Nobody is shown, or gets, a forced stop that was not asked for."""
+    with simulated() as sim:
+        said = "\n".join(line.text for line in plan_lines(client(sim).plan([DATA], stop_instance=True)))
+
+    assert "POWER CUT" not in said
+
+
+def test_a_guest_that_stops_in_time_is_not_cut_off() -> None:
+    """The forced stop is for a guest that is still Stopping when its time has passed, and for no other."""
+    with simulated() as sim:
+        done = run(sim, limits={"force_stop_after": 300.0})
+        state = sim.state()
+
+    assert_true(done, state)
+    assert (done.outcome, done.sent("StopInstance")) == ("done", 1)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("what", "outcome"),
+    [
+        ({"drop_answer": True}, "done"),
+        ({"garble": True}, "done"),
+        ({"html_after": 502}, "done"),
+        ({"delay": 4 * HANG}, "done"),
+        ({"throttle": True}, "done"),
+        ({"error": {"code": "IncorrectInstanceStatus", "status": 403}}, "done"),
+        ({"drop_request": True}, "done"),
+        ({"error": {"code": "InternalError", "status": 500}}, "done"),
+        ({"drop_request": True, "times": 99}, "stranded"),
+        ({"error": {"code": "Brand.New", "status": 400}}, "stranded"),
+        ({"error": {"code": "Forbidden.RAM", "status": 403}}, "stranded"),
+    ],
+    ids=str,
+)
+def test_whatever_befalls_the_power_cut_the_report_is_true(what: dict[str, Any], outcome: str) -> None:
+    """A forced stop that was done is seen by what it did; one that was not leaves the machine Stopping, 8, unwiped."""
+    with simulated(world(**DEAF), faults=[{**FORCED, **what}]) as sim:
+        done = run(sim, limits={"force_stop_after": 10.0, "stop": 120.0, "start": 40.0})
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == outcome, done.error
+    assert wipes(state, DATA) == (outcome == "done")
+
+
+def test_an_interruption_never_leads_to_a_power_cut() -> None:
+    """Who asks the run to end gets no forced stop any more: the machine is watched, and told as it is."""
+    interrupt = Interrupt()
+    with simulated(world(**DEAF)) as sim:
+        ask = once(showing(instance="Stopping"), interrupt.ask)
+        done = run(sim, stop=interrupt, on_event=ask, limits={"force_stop_after": 20.0, "start": 40.0})
+        state = sim.state()
+
+    assert_true(done, state)
+    assert (done.outcome, done.sent("StopInstance")) == ("stranded", 1)
+
+
+def test_a_power_cut_and_then_the_safety_snapshot() -> None:
+    """A machine that was cut off is snapshot and wiped like any other."""
+    with simulated(world(**DEAF)) as sim:
+        done = run(sim, snapshot=True, limits={"force_stop_after": 10.0})
+        state = sim.state()
+
+    assert_true(done, state)
+    assert done.outcome == "done"
 
 
 def test_a_guest_that_ignores_the_stop_is_told_as_stranded() -> None:

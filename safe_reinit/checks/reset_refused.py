@@ -1,9 +1,10 @@
 """ECS would refuse to roll the disk back.
 
 What it does
-    In an undo, asks ResetDisk with DryRun=true. An answer other than DryRunOperation stops you, unless the instance is
-    Running and the answer is IncorrectInstanceStatus: ResetDisk works only while it is Stopped, so that answer proves
-    nothing, and the same question is put again after the stop, before the disk is touched.
+    In an undo, asks ResetDisk with DryRun=true. An answer other than DryRunOperation stops you, with two exceptions.
+    IncorrectInstanceStatus of a Running instance: ResetDisk works only while it is Stopped, so that answer proves
+    nothing. DiskCreatingSnapshot: a snapshot of the disk is being created, and is waited for. In both cases the same
+    question is put again after the stop, before the disk is touched.
 
 Why it stops you
     Stopping a machine for an undo that cannot succeed buys downtime for nothing.
@@ -27,16 +28,20 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     if facts.disk is None or code is None or code == "DryRunOperation":
         return
     running = facts.instance is not None and facts.instance.status == "Running"
-    open_question = code == "IncorrectInstanceStatus" and running
-    if open_question and not facts.will_stop:
+    power = code == "IncorrectInstanceStatus" and running
+    if power and not facts.will_stop:
         return  # that it may not be stopped is said by instance-running
+    message = f"ECS would refuse ResetDisk: a DryRun of it answered {word(code)}."
+    if power:
+        message = "Whether ECS would roll the disk back can be asked only of a Stopped instance; it is then."
+    elif code == "DiskCreatingSnapshot":
+        message = "ECS does not roll the disk back while a snapshot of it is being created; it is asked again then."
+    open_question = power or code == "DiskCreatingSnapshot"
     yield Finding(
         CHECK.name,
         "info" if open_question else "block",
         facts.disk_id,
-        "Whether ECS would roll the disk back can be asked only once the instance is Stopped; it is asked again then."
-        if open_question
-        else f"ECS would refuse ResetDisk: a DryRun of it answered {word(code)}.",
+        message,
         fix="Nothing to do." if open_question else f"See safe-reinit explain {word(code)}, then look again.",
         fact={"Code": code},
     )

@@ -32,7 +32,7 @@ def obtain(plan: Plan, confirm: str | None) -> None:
         )
     name, kind = question(plan)
     for left in range(_TRIES, 0, -1):
-        say(f"\nTo reinitialise, type the {kind}: {name}")
+        say(f"\nTo {'roll back' if plan.options.undo else 'reinitialise'}, type the {kind}: {name}")
         answer = _ask()
         if answer is not None and answer.strip().casefold() == name.casefold():
             return
@@ -58,13 +58,12 @@ def go_on(said: str, say_line: Callable[[str], None]) -> bool:
     return somebody_there() and (_ask() or "").strip().casefold() == "go"
 
 
-def verdict(run_id: str) -> Literal["reinitialised", "intact"] | None:
+def verdict(run_id: str, *, undo: bool) -> Literal["reinitialised", "intact"] | None:
     """Ask what became of the disks of a run; ``None`` where nobody can be asked or the answer is neither."""
     if not somebody_there():
         return None
-    say(
-        f"\nWhat ReInitDisk of run {run_id} did cannot be seen. If ActionTrail tells you, type reinitialised or intact;"
-    )
+    act, done = ("ResetDisk", "reinitialised (it was rolled back)") if undo else ("ReInitDisk", "reinitialised")
+    say(f"\nWhat {act} of run {run_id} did cannot be seen. If ActionTrail tells you, type {done} or intact;")
     say("anything else leaves it as it is.")
     answer = (_ask() or "").strip()
     return "reinitialised" if answer == "reinitialised" else "intact" if answer == "intact" else None

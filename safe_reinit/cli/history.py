@@ -58,15 +58,17 @@ def runs(flags: Mapping[str, Any], prune: str | None, output: Output) -> None:
         if prune is not None:
             gone = journal.prune(_age(prune))
             click.echo(f"{gone} run{'' if gone == 1 else 's'} forgotten.", err=True)
-        stored = [_listed(run) for run in journal.runs()]
+        stored = journal.runs()
+    listed = [_listed(run) for run in stored]
     if output.json:
-        output.document({"schema": 1, "runs": stored})
+        output.document({"schema": 1, "runs": listed})
         return
-    if not stored:
+    if not listed:
         click.echo("There are no runs.")
-    for run in stored:
+    for run, undone in zip(listed, map(_undone, stored), strict=True):
         how = run["outcome"] or ("held" if run["holder"] and run["holder"]["alive"] else "nobody holds it")
-        click.echo(f"{run['run_id']}  {run['state']:<5}  {how}  {run['region']}")
+        of = f"  undo of {undone}" if undone else ""
+        click.echo(f"{run['run_id']}  {run['state']:<5}  {how}  {run['region']}{of}")
         for job in run["jobs"]:
             stopped = "  LEFT STOPPED" if job["left_stopped"] else ""
             click.echo(f"  {job['instance_id']}  {job['phase']}  {' '.join(job['disks'])}{stopped}")
@@ -92,17 +94,25 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
     if output.json:
         output.document({**told, "events": events})
         return
-    state = "open" if stored.open else "ended"
-    click.echo(f"{name}  {state}  {stored.outcome or ''}  begun {stored.started_at}".rstrip())
+    state, undone = "open" if stored.open else "ended", _undone(stored)
+    of = f"  undo of {undone}" if undone else ""
+    click.echo(f"{name}  {state}  {stored.outcome or ''}  begun {stored.started_at}{of}".rstrip())
     for event in events:
         click.echo(f"{event['at']}  {_sentence(event)}")
     for job in told["jobs"]:
         for disk in job["disks"]:
-            click.echo(
-                f"{disk['disk_id']} on {printable(job['instance_name'])} ({job['instance_id']}): data {disk['data']}"
-            )
+            where = f"{disk['disk_id']} on {printable(job['instance_name'])} ({job['instance_id']})"
+            rolled_back = undone and disk["data"] == "reinitialised"
+            data = f"rolled back to {disk['becomes']['id']}" if rolled_back else f"data {disk['data']}"
+            kept = f"; its safety snapshot is {disk['safety_snapshot']}" if disk["safety_snapshot"] else ""
+            click.echo(f"{where}: {data}{kept}")
     if stored.open:
         click.echo(f"go on: safe-reinit resume {name}")
+
+
+def _undone(stored: StoredRun) -> str:
+    """Name the run whose wipes a run undoes; ``""`` for a run that wipes."""
+    return str(stored.plan["options"].get("undo") or "")
 
 
 def _sentence(event: Mapping[str, Any]) -> str:

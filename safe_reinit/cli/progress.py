@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from ..config import Config
 from ..errors import UsageError
-from ..model import Call, Event, Plan
+from ..model import LOCK_TAG, Call, Event, Plan
 from ..model.codec import encode, printable
 from ..report.text import duration
 from .output import say
@@ -77,6 +77,8 @@ class Progress:
     def event(self, event: Event) -> None:
         """Tell of one event of a run."""
         self._write(event)
+        if event.event == "done" and event.data.get("tag_left"):
+            self.say(_tag_left(event))
         if self._quiet:
             return
         if event.event == "wait":
@@ -134,6 +136,16 @@ class Progress:
             if self._events is not None:
                 self._events.write(json.dumps({"schema": 1, **encode(event)}, ensure_ascii=False) + "\n")
                 self._events.flush()
+
+
+def _tag_left(event: Event) -> str:
+    owed = event.data["outcome"] in ("unknown", "not-restarted", "stranded")
+    until = (
+        f"until the run is resumed: safe-reinit resume {event.run_id}"
+        if owed
+        else "and no other run begins on it: take it off in the ECS console."
+    )
+    return f"safe-reinit: The tag {LOCK_TAG} of run {event.run_id} stays on {event.instance_id}, {until}"
 
 
 def _open(name: str | None) -> IO[str] | None:

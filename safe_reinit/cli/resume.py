@@ -10,8 +10,9 @@ from ..client import Client, connect
 from ..config import Config
 from ..errors import Error, OutcomeUnknown, UsageError
 from ..journal import StoredRun
-from ..model import Plan, Record, Report
+from ..model import Plan, Record, Report, Secret
 from ..model.codec import decode
+from ..plan import from_json
 from ..record import Verdict
 from . import consent, history
 from .output import Output
@@ -37,7 +38,8 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
         try:
             told = _resume(client, run_id, flags["verdict"], password, progress)
         except OutcomeUnknown as error:
-            verdict = consent.verdict(run_id) if flags["verdict"] is None else None
+            undo = bool(stored.plan["options"].get("undo"))
+            verdict = consent.verdict(run_id, undo=undo) if flags["verdict"] is None else None
             if verdict is None:
                 error.report = error.report and replace(error.report, next=after(error.report, output.argv, client))
                 raise
@@ -66,24 +68,16 @@ def _resume(
 def _wipe_again(
     client: Client, stored: StoredRun, config: Config, flags: Mapping[str, Any], password: str | None, output: Output
 ) -> int:
-    """Plan the same disks anew and ask anew; the old run lets its instances go once the new plan is agreed to.
-
-    What was asked for by hand is asked for again; what came from a class has to come from it again.
-    """
-    old, guard = stored.plan["options"], stored.plan.get("guard") or {}
-    from_class = (guard.get("class") or {}).get("allowed", ())
-    by_class = any(each.startswith("max_disks") for each in from_class)
-    accept = [name for name in old["accept"] if f"accept {name}" not in from_class]
-    disk_ids = [disk["disk_id"] for job in stored.plan["jobs"] for disk in job["disks"]]
+    """Plan the same anew and ask anew; the old run lets its instances go once the new plan is agreed to."""
+    old = from_json(stored.plan, Secret("") if stored.plan["options"]["password"] else None)
     with Progress(config, client.region) as progress:
 
         def plan() -> Plan:
-            return client.plan(
-                disk_ids,
-                stop_instance=old["stop_instance"] and "stop_instance" not in from_class,
+            return client.plan_anew(
+                old,
+                stored.run_id,
+                accept=flags["accept"],
                 owed_starts=_owed_starts(stored),
-                accept=[*accept, *flags["accept"]],
-                max_disks=None if by_class else guard.get("max_disks"),
                 password=password,
                 on_call=progress.call,
             )

@@ -137,6 +137,8 @@ def _next(exit_code: int, argv: Sequence[str], plan: Plan | None, saved_to: str 
             kept.append(word)
     if plan is not None and exit_code == 0:
         return (shlex.join(["safe-reinit", *kept, "--confirm", plan.confirm_with]),)
+    if kept[:1] == ["undo"]:
+        return (shlex.join(["safe-reinit", *kept, "--dry-run"]),)
     return (shlex.join(["safe-reinit", "plan", *kept]),)
 
 

@@ -178,13 +178,16 @@ class Journal:
             raise self._unusable(error) from None
 
     def _reserve(self) -> None:
-        """Grow the file once, so that a disk that fills up while a machine is down does not stop its record."""
+        """Grow the file once, so that a disk that fills up while a machine is down does not stop its record.
+
+        Another run may be doing the same, or have been killed between the two steps.
+        """
         try:
             with self._transaction():
-                self._db.execute("CREATE TABLE reserve (room BLOB)")
+                self._db.execute("CREATE TABLE IF NOT EXISTS reserve (room BLOB)")
                 self._db.execute("INSERT INTO reserve VALUES (zeroblob(?))", (_RESERVE,))
             with self._transaction():
-                self._db.execute("DROP TABLE reserve")
+                self._db.execute("DROP TABLE IF EXISTS reserve")
             self._db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
         except sqlite3.Error as error:
             raise self._unusable(error) from None

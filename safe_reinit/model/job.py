@@ -181,6 +181,8 @@ class Record:
     """Cloud seconds since when the look before a call has failed."""
     missing_reads: int = 0
     missing_since: float | None = None
+    judged: bool = False
+    """A person has said what became of its disks: it ends whatever is still owed."""
     on_unknown: OnUnknown = "ask"
     """What to do about a lost answer to ReInitDisk that was not watched without a gap."""
     version: int = 1

@@ -5,7 +5,7 @@ an intended start is never taken back.
 """
 
 from .answered import accepted, intend, lost, refused, withdraw
-from .aside import bears_tag, is_backed_up
+from .aside import bears_tag, is_backed_up, leaves_tag
 from .resumed import Verdict, judge, resume
 from .seen import learn
 from .state import SETTLING, SETTLING_READS, begin, fail, interrupt, is_current, lose_sight, outcome, stuck
@@ -13,6 +13,6 @@ from .steps import is_asked, outstanding, tries_of
 
 __all__ = [
     "SETTLING", "SETTLING_READS", "Verdict", "accepted", "bears_tag", "begin", "fail", "intend",
-    "interrupt", "is_asked", "is_backed_up", "is_current", "judge", "learn", "lose_sight", "lost", "outcome",
-    "outstanding", "refused", "resume", "stuck", "tries_of", "withdraw",
+    "interrupt", "is_asked", "is_backed_up", "is_current", "judge", "learn", "leaves_tag", "lose_sight", "lost",
+    "outcome", "outstanding", "refused", "resume", "stuck", "tries_of", "withdraw",
 ]  # fmt: skip

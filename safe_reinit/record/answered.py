@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from ..model import Failure, Fence, Observation, Record, Send, StepState, Wipe, WipeState
+from ..model import Failure, Fence, Observation, Record, Send, Step, StepState, Wipe, WipeState
 from .state import close_phase, fail, open_phase, stuck
 from .steps import REPEATABLE, limit_of, phase_of, safety_of, step_of, with_safety, with_step
 
@@ -69,13 +69,21 @@ def lost(record: Record, send: Send, at: float, due: float | None = None) -> Rec
         return _with_wipe(
             record, send.subject,
             lambda wipe: replace(
-                wipe, state="accepted" if wipe.reiniting else "lost", at=at, reads=0, losses=wipe.losses + 1
+                wipe, state="accepted" if wipe.reiniting and not wipe.snapshot_id else "lost", at=at, reads=0,
+                losses=wipe.losses + 1,
             ),
         )  # fmt: skip
     step = replace(step_of(record, send), at=at, reads=0, lost=True)
-    if send.action in REPEATABLE:
-        return with_step(record, send, replace(step, state="again", due=at if due is None else due))
-    return with_step(record, send, replace(step, state="lost"))
+    if send.action not in REPEATABLE:
+        return with_step(record, send, replace(step, state="lost"))
+    due = at if due is None else due
+    if _may_ask_again(record, send, step, due, None):
+        return with_step(record, send, replace(step, state="again", due=due))
+    record = with_step(record, send, replace(step, state="failed"))
+    if send.action == "UntagResources":
+        return record
+    message = f"No answer to {send.action} of {send.subject} came, however often it was asked."
+    return fail(record, Failure(None, message, action=send.action, hint="Check the network, then look with --dry-run."))
 
 
 def refused(record: Record, send: Send, failure: Failure, at: float, when: datetime, due: float | None) -> Record:
@@ -84,7 +92,7 @@ def refused(record: Record, send: Send, failure: Failure, at: float, when: datet
     if send.overwrites:
         return _refused_wipe(record, send.subject, failure, at, due)
     step = step_of(record, send)
-    if due is not None and due - (step.first_at or at) <= limit_of(record, send):
+    if due is not None and _may_ask_again(record, send, step, due, failure.code):
         return with_step(record, send, replace(step, state="again", at=at, due=due))
     record = with_step(record, send, replace(step, state="failed", at=at))
     if send.force or send.action == "UntagResources":
@@ -105,17 +113,23 @@ def withdraw(record: Record, send: Send, at: float) -> Record:
     return stuck(with_step(record, send, replace(step, state="again", due=at, at=at, first_at=first_at)), at)
 
 
+def _may_ask_again(record: Record, send: Send, step: Step, due: float, code: str | None) -> bool:
+    """Whether a call is asked again at ``due``, or has been asked long enough; ``code`` is ``None`` for no answer."""
+    return step.first_at is None or due - step.first_at <= limit_of(record, send, code)
+
+
 def _refused_wipe(record: Record, disk_id: str, failure: Failure, at: float, due: float | None) -> Record:
     """Note a proven refusal; the fence it was asked behind stands no more, since nothing was done behind it."""
     wipe = next(wipe for wipe in record.disks if wipe.disk_id == disk_id)
-    if wipe.reiniting:  # seen while it was asked: whatever refused this request, the disk is being reinitialised
+    if wipe.reiniting and not wipe.snapshot_id:  # whatever refused this request, the disk is being reinitialised
         return _with_wipe(record, disk_id, _acknowledged(at))
     since = at if wipe.refused_since is None else wipe.refused_since
     window = record.limits.snapshot if failure.code == "DiskCreatingSnapshot" else record.limits.retry
-    if due is not None and due - since <= window and not record.turned_back:
+    if due is not None and due - since <= window and not record.turned_back and not wipe.reiniting:
         again = replace(wipe, state="todo", at=at, due=due, refused_since=since, fence=_fence_after(wipe))
         return _with_wipe(record, disk_id, lambda _: again)
-    proven: WipeState = "unknown" if wipe.losses else "refused"  # of the one whose answer was lost it proves nothing
+    # Of the one whose answer was lost it proves nothing; in an undo, who reinitialises the disk is somebody else.
+    proven: WipeState = "unknown" if wipe.losses or wipe.reiniting else "refused"
     ended = replace(wipe, state=proven, at=at, due=None, refused_since=since)
     return fail(_with_wipe(record, disk_id, lambda _: ended), failure)
 

@@ -10,24 +10,36 @@ from .steps import with_safety
 
 
 def learn_tag(record: Record, seen: Observation) -> Record:
-    """See whether the instance bears the tag of this run, and no other's."""
+    """See whether the instance bears the tag of this run, and no other's.
+
+    The tag counts once it has been shown through the settling time: another run that looked just before it was there
+    would put its own in its place within that time, and then only that run goes on.
+    """
     if not record.tag_value or seen.instance is None or not _ahead(record):
         return record
     shown = dict(seen.instance.tags).get(LOCK_TAG)
     tag = record.tag
+    if tag.state == "asked" or (tag.at is not None and seen.at < tag.at):
+        return record  # this look may be older than what our call does
     if shown not in (None, record.tag_value):
         message = f"{record.instance_id} bears the tag {LOCK_TAG} of another run, {shown}."
         hint = f"Look at that run (safe-reinit show {shown}, on the host it runs on); nothing was wiped."
         return fail(replace(record, tag=replace(tag, state="failed")), Failure(None, message, hint=hint))
     if shown and tag.state in ("accepted", "again"):
-        return replace(record, tag=replace(tag, state="done"))
-    if shown is None and tag.state == "done":
+        return replace(record, tag=_settled(replace(tag, reads=tag.reads + 1), seen.at))
+    if shown is None and (tag.state == "done" or tag.reads):
         message = f"Somebody took the tag {LOCK_TAG} off {record.instance_id}."
-        return fail(record, Failure(None, message, hint="Find out who, then look again with --dry-run."))
+        hint = "Find out who, then look again with --dry-run."
+        return fail(replace(record, tag=replace(tag, state="failed")), Failure(None, message, hint=hint))
     if tag.state == "accepted" and seen.at - (tag.at or seen.at) > record.limits.retry:
         message = f"ECS accepted the tag {LOCK_TAG} for {record.instance_id} and does not show it."
         return fail(record, Failure(None, message, hint="Look at the tags of the instance in the ECS console."))
     return record
+
+
+def _settled(tag: Step, at: float) -> Step:
+    settled = tag.reads >= SETTLING_READS and at - (at if tag.at is None else tag.at) >= SETTLING
+    return replace(tag, state="done" if settled else "accepted", due=None)
 
 
 def learn_safety(record: Record, seen: Observation) -> Record:
@@ -56,8 +68,9 @@ def _learn_one(record: Record, safety: SafetySnapshot, seen: Observation) -> Rec
         state = "done" if shown.status == "accomplished" else step.state
         step = replace(step, state=state, at=seen.at, reads=0)
         safety = replace(safety, progress=shown.progress)
-        gone = not progressing and shown.status != "accomplished"
-        why = f"is {shown.status or 'in no status'}"
+        of_it = shown.source_disk_id == safety.disk_id
+        gone = not of_it or (not progressing and shown.status != "accomplished")
+        why = f"is {shown.status or 'in no status'}" if of_it else f"was made from {shown.source_disk_id or 'no disk'}"
     if not gone:
         return with_safety(record, replace(safety, step=step))
     message = f"The safety snapshot {safety.snapshot_id} of {safety.disk_id} {why}, so nothing was wiped."
@@ -79,6 +92,7 @@ def is_backed_up(record: Record, disk_id: str, seen: Observation) -> bool:
         each.step.state == "done"
         and each.snapshot_id in seen.snapshots
         and seen.snapshots[each.snapshot_id].status == "accomplished"
+        and seen.snapshots[each.snapshot_id].source_disk_id == disk_id
         for each in record.snapshots
         if each.disk_id == disk_id
     )
@@ -86,10 +100,17 @@ def is_backed_up(record: Record, disk_id: str, seen: Observation) -> bool:
 
 def bears_tag(record: Record, seen: Observation) -> bool:
     """Whether a tag of this run may be on the instance and is to be taken off."""
-    if seen.instance is None:
+    if seen.instance is None or not record.tag.tries:
         return False
     shown = dict(seen.instance.tags).get(LOCK_TAG)
     return shown == record.tag_value or (shown is None and _unsure(record.tag))
+
+
+def leaves_tag(record: Record, seen: Observation) -> bool:
+    """Whether a job that ends on this look leaves its tag on the instance, as far as can be told."""
+    if record.untag.state == "done":
+        return False
+    return bears_tag(record, seen) if seen.seen else record.tag.tries > 0 and record.tag.state != "failed"
 
 
 def _unsure(tag: Step) -> bool:

@@ -21,7 +21,7 @@ def resume(record: Record, at: float) -> Record:
         start=_start(record.start, at),
         snapshots=tuple(replace(each, step=_repeatable(each.step, at)) for each in record.snapshots),
         tag=_repeatable(record.tag, at),
-        untag=_repeatable(record.untag, at),
+        untag=Step() if record.untag.state == "failed" else _repeatable(record.untag, at),
         turned_back_at=None,
         snapshot_wait_since=None,
         blind=False,
@@ -30,18 +30,19 @@ def resume(record: Record, at: float) -> Record:
         stuck_since=None,
         missing_reads=0,
         missing_since=None,
+        judged=False,
     )
 
 
 def judge(record: Record, verdict: Verdict) -> Record:
     """Take a person's word for what became of the disks whose outcome is in doubt."""
-    doubt = ("asked", "accepted", "lost", "unknown")
+    record = replace(record, judged=True)
     if verdict == "reinitialised":
         proven = tuple(
-            replace(wipe, state="done", evidence="operator") if wipe.state in doubt else wipe for wipe in record.disks
+            replace(wipe, state="done", evidence="operator") if wipe.in_doubt else wipe for wipe in record.disks
         )
         return replace(record, disks=proven)
-    intact = tuple(replace(wipe, state="refused", losses=0) if wipe.state in doubt else wipe for wipe in record.disks)
+    intact = tuple(replace(wipe, state="refused", losses=0) if wipe.in_doubt else wipe for wipe in record.disks)
     return fail(replace(record, disks=intact), Failure(None, "The operator says that the data is intact."))
 
 

@@ -6,16 +6,17 @@ from dataclasses import replace
 from datetime import datetime
 
 from .. import codes
-from ..model import Disk, Failure, Observation, PhaseResult, Record, Step, Wipe
+from ..model import Failure, Observation, PhaseResult, Record, Step
 from .aside import learn_safety, learn_tag
-from .state import GAP, RESENDS, SETTLING, SETTLING_READS, close_phase, fail, is_current, open_phase
+from .state import SETTLING, SETTLING_READS, close_phase, fail, is_current, open_phase
+from .wiping import ahead, close_doubts, in_doubt, learn_wipes, unknown_wipe
 
 
 def learn(record: Record, seen: Observation) -> Record:
     """Fold one look into the record: transitions that were seen, states that settled, limits that passed."""
     if seen.credentials_refused:
         record = fail(record, _credentials_refused(seen.credentials_refused))
-        record = replace(record, blind=True, disks=tuple(_in_doubt(wipe) for wipe in record.disks))
+        record = replace(record, blind=True, disks=tuple(in_doubt(wipe) for wipe in record.disks))
     record = _learn_unseen(record, seen)
     if seen.seen:
         record = _learn_missing(record, seen)
@@ -24,8 +25,8 @@ def learn(record: Record, seen: Observation) -> Record:
             record = _learn_snapshots(record, seen)
             record = _learn_power(record, seen.instance.status, seen)
         record = learn_safety(learn_tag(record, seen), seen)
-        record = _learn_wipes(record, seen)
-    record = _close_doubts(_learn_limits(record, seen), seen)
+        record = learn_wipes(record, seen)
+    record = close_doubts(_learn_limits(record, seen), seen)
     if record.turned_back_at is None and _only_power_is_left(record):
         record = replace(record, turned_back_at=seen.at)
     return _close_reinit(record, seen.when)
@@ -43,7 +44,7 @@ def _learn_unseen(record: Record, seen: Observation) -> Record:
         return replace(record, unseen_since=None)
     if record.unseen_since is None:
         return replace(record, unseen_since=seen.at)
-    if seen.at - record.unseen_since <= record.limits.retry or not _todo(record):
+    if seen.at - record.unseen_since <= record.limits.retry or not ahead(record):
         return record
     message = "ECS could not be looked at for too long."
     return fail(record, Failure(None, message, hint="Check the network, then look with --dry-run."))
@@ -63,7 +64,7 @@ def _learn_missing(record: Record, seen: Observation) -> Record:
     record = fail(record, Failure(None, f"ECS does not show {what} any more.", hint="Look in the ECS console."))
     return replace(
         record,
-        disks=tuple(_in_doubt(wipe) for wipe in record.disks),
+        disks=tuple(in_doubt(wipe) for wipe in record.disks),
         given_up=record.given_up or seen.instance is None,
     )
 
@@ -91,11 +92,11 @@ def _learn_power(record: Record, status: str, seen: Observation) -> Record:
         return _learn_start(record, status, seen)
     if record.stop.state in ("accepted", "lost", "again"):
         return _learn_stop(record, status, seen)
-    if record.turned_back or record.stop.state == "asked" or not _todo(record):
+    if record.turned_back or record.stop.state == "asked" or not ahead(record):
         return record
     expected = "Stopped" if record.stop.state == "done" else record.power_before
     if status == expected:
-        return record
+        return _learn_restart(record, seen)
     return fail(
         record,
         Failure(
@@ -104,6 +105,15 @@ def _learn_power(record: Record, status: str, seen: Observation) -> Record:
             hint="Find out who, then look again with --dry-run.",
         ),
     )
+
+
+def _learn_restart(record: Record, seen: Observation) -> Record:
+    """Find that a machine that is Stopped was started since our stop: what it wrote then is in no snapshot."""
+    ours, shown = record.stop, seen.instance.start_time if seen.instance else None
+    if ours.state != "done" or ours.start_time is None or shown == ours.start_time:
+        return record
+    message = f"{record.instance_id}.StartTime: {ours.start_time} -> {shown}: somebody else is using the instance."
+    return fail(record, Failure(None, message, hint="Find out who, then look again with --dry-run."))
 
 
 def _learn_stop(record: Record, status: str, seen: Observation) -> Record:
@@ -119,7 +129,8 @@ def _learn_stop(record: Record, status: str, seen: Observation) -> Record:
     if status == "Stopped":
         return close_phase(replace(record, stop=replace(stop, state="done")), "stop", seen.when, "ok")
     if status == "Stopping":
-        return replace(record, stop=replace(stop, state="accepted", moving=True))
+        force = _settle_lost(record.force, seen.at)  # a power cut that was not done is asked for again
+        return replace(record, stop=replace(stop, state="accepted", moving=True), force=force)
     started = seen.instance is not None and stop.start_time != seen.instance.start_time
     if status != "Running" or stop.moving or started:
         message = f"{record.instance_id} went to {status} instead of Stopped: somebody else is using the instance."
@@ -158,90 +169,6 @@ def _settle_lost(step: Step, at: float) -> Step:
     return step
 
 
-def _learn_wipes(record: Record, seen: Observation) -> Record:
-    record = _with_wipes(record, seen, tuple(_learn_wipe(_watch(wipe, seen), seen, record) for wipe in record.disks))
-    if record.turned_back or record.start.state != "none":
-        return record
-    for wipe in _todo(record):
-        disk = seen.disks.get(wipe.disk_id)
-        if disk is not None and not (disk.status == "In_use" and disk.instance_id == record.instance_id):
-            where = f"{disk.status} on {disk.instance_id or 'no instance'}"
-            return fail(record, Failure(None, f"{disk.disk_id}: In_use on {record.instance_id} -> {where}."))
-    return record
-
-
-def _with_wipes(record: Record, seen: Observation, wipes: tuple[Wipe, ...]) -> Record:
-    """Change the wipes, and tell of each that cannot be known any more."""
-    before, record = record.disks, replace(record, disks=wipes)
-    for old, new in zip(before, wipes, strict=True):
-        if new.state == "unknown" and old.state != "unknown":
-            record = fail(record, _unknown_wipe(new.disk_id, seen.disks.get(new.disk_id), old))
-    return record
-
-
-def _close_doubts(record: Record, seen: Observation) -> Record:
-    """Find that what may not be asked again stays as much in doubt as its lost answer left it."""
-    while True:
-        closed = tuple(
-            replace(wipe, state="unknown")
-            if wipe.state == "todo" and wipe.losses and not _may_resend(wipe, record)
-            else wipe
-            for wipe in record.disks
-        )
-        if closed == record.disks:
-            return record
-        record = _with_wipes(record, seen, closed)  # which turns the job back, and so may close another
-
-
-def _watch(wipe: Wipe, seen: Observation) -> Wipe:
-    """Note whether this look still shows what the fence holds: nobody has used the machine since it was asked."""
-    fence, instance, disk = wipe.fence, seen.instance, seen.disks.get(wipe.disk_id)
-    if fence is None or instance is None or disk is None or not (wipe.state in ("asked", "lost") or wipe.losses):
-        return wipe
-    moved = instance.status != "Stopped" or instance.start_time != fence.start_time
-    elsewhere = disk.instance_id not in ("", fence.instance_id) or disk.attached_time != fence.attached_time
-    gap = wipe.watched_at is None or seen.at - wipe.watched_at > GAP
-    return replace(wipe, used=wipe.used or moved or elsewhere, gap=wipe.gap or gap, watched_at=seen.at)
-
-
-def _learn_wipe(wipe: Wipe, seen: Observation, record: Record) -> Wipe:
-    disk = seen.disks.get(wipe.disk_id)
-    if disk is None or wipe.state in ("unknown", "done"):
-        return wipe
-    if disk.status == "ReIniting":
-        return _learn_reiniting(wipe, seen.at)
-    if wipe.state in ("todo", "refused", "asked"):
-        return wipe
-    if disk.status != "In_use" or disk.instance_id != record.instance_id:
-        return replace(wipe, state="unknown")
-    if wipe.reiniting:
-        return replace(wipe, state="done", evidence="transition")
-    if wipe.at is None or seen.at < wipe.at:
-        return wipe  # this look may be older than the answer
-    wipe = replace(wipe, reads=wipe.reads + 1)
-    if wipe.reads < SETTLING_READS or seen.at - (wipe.at or 0.0) < SETTLING:
-        return wipe
-    if wipe.state == "accepted":
-        return replace(wipe, state="done", evidence="settled")
-    return replace(wipe, state="todo", due=seen.at) if _may_resend(wipe, record) else _in_doubt(wipe)
-
-
-def _learn_reiniting(wipe: Wipe, at: float) -> Wipe:
-    if wipe.state in ("todo", "refused") and not wipe.losses:  # not ours: nobody can say any more what the data is
-        return replace(wipe, state="unknown")
-    if wipe.state in ("asked", "accepted"):
-        return replace(wipe, reiniting=True, reads=0)
-    return replace(wipe, state="accepted", reiniting=True, reads=0, at=at, acknowledged=True)
-
-
-def _may_resend(wipe: Wipe, record: Record) -> bool:
-    """Tell whether ReInitDisk may be sent again after a lost answer: nobody can have written to the disk since."""
-    fenced = wipe.fence is not None and wipe.watched_at is not None and not wipe.used
-    watched = not wipe.gap or record.on_unknown == "retry"
-    going = not record.turned_back and record.start.state == "none"
-    return fenced and watched and going and wipe.losses <= RESENDS
-
-
 def _learn_limits(record: Record, seen: Observation) -> Record:
     limits, at = record.limits, seen.at
     stop, start = record.stop, record.start
@@ -256,8 +183,8 @@ def _learn_limits(record: Record, seen: Observation) -> Record:
     record = _learn_snapshot_limit(record, seen)
     for wipe in record.disks:
         if wipe.state in ("accepted", "lost") and wipe.at is not None and at - wipe.at > limits.reinit:
-            disks = tuple(_in_doubt(each) if each is wipe else each for each in record.disks)
-            failure = _unknown_wipe(wipe.disk_id, seen.disks.get(wipe.disk_id), wipe)
+            disks = tuple(in_doubt(each) if each is wipe else each for each in record.disks)
+            failure = unknown_wipe(wipe.disk_id, seen.disks.get(wipe.disk_id), wipe)
             record = fail(replace(record, disks=disks), failure)
     if _overdue(start, at, limits.start):
         failure = Failure(None, f"{record.instance_id} was still {shown} when --timeout-start had passed.")
@@ -300,29 +227,8 @@ def _close_reinit(record: Record, when: datetime) -> Record:
     return close_phase(record, "reinit", when, result)
 
 
-def _todo(record: Record) -> list[Wipe]:
-    return [wipe for wipe in record.disks if wipe.state == "todo"]
-
-
-def _in_doubt(wipe: Wipe) -> Wipe:
-    return replace(wipe, state="unknown") if wipe.state in ("asked", "accepted", "lost") else wipe
-
-
 def _credentials_refused(code: str) -> Failure:
     row = codes.lookup(code)
     meaning = row.meaning if row else "The credentials are refused."
     hint = row.fix if row else "Check the credentials."
     return Failure(code, f"Nothing can be looked at any more ({code}): {meaning}", hint=hint)
-
-
-def _unknown_wipe(disk_id: str, disk: Disk | None, before: Wipe) -> Failure:
-    shown = disk.status if disk is not None else "not shown"
-    act = "ResetDisk" if before.snapshot_id else "ReInitDisk"
-    if before.state in ("todo", "refused") and not before.losses:
-        message = f"{disk_id} is ReIniting, but not by a call of this run: somebody else is wiping it."
-    elif before.state in ("lost", "todo", "refused"):
-        message = f"The answer to {act} of {disk_id} was lost, and no look since shows whether it was done."
-    else:
-        message = f"{act} of {disk_id} was accepted but not seen to end; it was last {shown}."
-    hint = f"Ask ActionTrail for the event {act} of {disk_id}; start the instance only when you know."
-    return Failure(None, message, action=act, hint=hint)

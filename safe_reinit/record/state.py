@@ -44,7 +44,7 @@ def begin(
 ) -> Record:
     """Make the record of a job that nothing has been done for."""
     asked = options or Options()
-    restore = dict(asked.restore)
+    restore = dict(asked.restore) if asked.undo else dict.fromkeys((disk.disk_id for disk in job.disks), "")
     safety = tuple(SafetySnapshot(disk.disk_id, _token(run_id, disk.disk_id)) for disk in job.disks)
     owed = job.will_start and not job.will_stop  # a run before this one stopped it, and its promise is kept
     return Record(
@@ -55,7 +55,7 @@ def begin(
         leave_stopped=leave_stopped,
         on_unknown=on_unknown,
         limits=limits,
-        disks=tuple(Wipe(disk.disk_id, snapshot_id=restore.get(disk.disk_id, "")) for disk in job.disks),
+        disks=tuple(Wipe(disk.disk_id, snapshot_id=restore[disk.disk_id]) for disk in job.disks),
         snapshots=safety if asked.snapshot else (),
         tag_value=run_id if asked.lock_tag else "",
         instance_status=job.power_before,
@@ -81,7 +81,12 @@ def outcome(record: Record) -> Outcome:
         return "partial"
     if not record.tried:
         return "refused"
-    return "failed" if as_promised else "stranded"
+    return "failed" if as_promised or not _moved_the_power(record) else "stranded"
+
+
+def _moved_the_power(record: Record) -> bool:
+    """Whether a stop or a start was intended, or is owed: else the power is as others left it, and theirs."""
+    return record.stop.state != "none" or record.force.tries > 0 or record.start.state != "none"
 
 
 def fail(record: Record, failure: Failure) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .. import codes
 from ..model import ActName, PhaseName, Record, SafetySnapshot, Send, Step
 
 REPEATABLE: frozenset[ActName] = frozenset({"CreateSnapshot", "TagResources", "UntagResources"})
@@ -44,15 +45,12 @@ def with_step(record: Record, send: Send, step: Step) -> Record:
     return replace(record, force=step) if send.force else replace(record, stop=step)
 
 
-def limit_of(record: Record, send: Send) -> float:
-    """Tell for how many cloud seconds a call that is refused for now is asked again."""
+def limit_of(record: Record, send: Send, code: str | None) -> float:
+    """Tell for how many cloud seconds a call is asked again that is refused for now by this code, or not answered."""
     limits = record.limits
-    by_action = {
-        "StartInstance": limits.start,
-        "CreateSnapshot": limits.snapshot,
-        "TagResources": limits.retry,
-        "UntagResources": limits.retry,
-    }
+    if send.action == "CreateSnapshot":  # the machine is down meanwhile: only another snapshot is waited for so long
+        return limits.snapshot if code in codes.OF_ANOTHER_SNAPSHOT else limits.retry
+    by_action = {"StartInstance": limits.start, "TagResources": limits.retry, "UntagResources": limits.retry}
     return by_action.get(send.action, limits.stop)
 
 

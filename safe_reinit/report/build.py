@@ -11,6 +11,7 @@ from functools import cache
 
 from ..errors import Error, exit_code
 from ..model import (
+    LOCK_TAG,
     Call,
     ClassReference,
     DataState,
@@ -112,7 +113,9 @@ def of_run(  # noqa: PLR0913 - what there is to say
     from .. import record  # noqa: PLC0415 - a dry run has none
 
     outcomes = [record.outcome(each) for each in records]
-    jobs = tuple(map(_job, plan.jobs, records, outcomes))
+    jobs = tuple(
+        _job(job, known, outcome, run_id) for job, known, outcome in zip(plan.jobs, records, outcomes, strict=True)
+    )
     jobs += tuple(_planned_job(job, plan, "refused") for job in plan.skipped)
     report = _of(begun, now, plan, calls, _together([job.outcome for job in jobs]), jobs, next_)
     error = next((job.error for job in jobs if job.error), None)
@@ -208,7 +211,7 @@ def _planned_job(job: PlannedJob, plan: Plan, outcome: Outcome) -> JobReport:
     )
 
 
-def _job(job: PlannedJob, known: Record, outcome: Outcome) -> JobReport:
+def _job(job: PlannedJob, known: Record, outcome: Outcome, run_id: str) -> JobReport:
     wipes = {wipe.disk_id: wipe for wipe in known.disks}
     taken = {safety.disk_id: safety.snapshot_id for safety in known.snapshots if safety.snapshot_id}
     return JobReport(
@@ -218,10 +221,19 @@ def _job(job: PlannedJob, known: Record, outcome: Outcome) -> JobReport:
         power_after=known.instance_status,
         power_promised=known.promised,
         outcome=outcome,
-        error=known.error if outcome != "done" else None,
+        error=_with_lost_snapshots(known, run_id) if outcome != "done" else None,
         phases=tuple(phase if phase.ended_at else replace(phase, result="unknown") for phase in known.phases),
         disks=tuple(_disk(disk, wipes[disk.disk_id], taken.get(disk.disk_id)) for disk in job.disks),
     )
+
+
+def _with_lost_snapshots(known: Record, run_id: str) -> Failure | None:
+    """Say of the first failure also which safety snapshots may exist although their ids were never answered."""
+    lost = [each.disk_id for each in known.snapshots if not each.snapshot_id and each.step.tries and each.step.lost]
+    if known.error is None or not lost:
+        return known.error
+    also = f"A snapshot of {', '.join(lost)} may exist all the same: look for the tag {LOCK_TAG} {run_id}."
+    return replace(known.error, hint=f"{known.error.hint or ''} {also}".lstrip())
 
 
 def _disk(planned: PlannedDisk, wipe: Wipe | None, safety_snapshot: str | None = None) -> DiskReport:

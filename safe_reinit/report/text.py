@@ -161,7 +161,7 @@ def _job_report(job: JobReport, verb: str) -> Iterator[Line]:
     for disk in job.disks:
         yield Line(f"{disk.disk_id} on {name}: {_data_text(disk, verb)}")
     if job.power_after:
-        as_promised = job.power_after == job.power_promised or job.outcome in ("refused", "planned")
+        as_promised = job.power_after == job.power_promised or job.outcome in ("refused", "planned", "failed")
         owed = "" if as_promised else f", but {job.power_promised} was promised"
         yield Line(f"{name} is {job.power_after}{owed}", "" if as_promised else "bold red")
 

@@ -36,6 +36,7 @@ VERBS: dict[str, Verb] = {
     "unlock": Verb(deeds.unlock),
     "delete_image": Verb(deeds.delete_image),
     "delete_snapshot": Verb(deeds.delete_snapshot),
+    "fail_snapshot": Verb(deeds.fail_snapshot),
     "delete_instance": Verb(deeds.delete_instance),
     "fault": Verb(settle.fault),
     "deny": Verb(settle.deny),

@@ -189,6 +189,15 @@ def delete_snapshot(hand: Hand, subject: object, _rest: Rest) -> None:
     hand.log("DeleteSnapshot", row.id)
 
 
+def fail_snapshot(hand: Hand, subject: object, _rest: Rest) -> None:
+    """Let a snapshot that is being created fail, as it may by itself."""
+    row = hand.cloud.snapshots.find(str(subject))
+    if row is None or row.status != "progressing":
+        raise CannotDo(f"There is no snapshot {subject} in progress.")
+    snapshots.fail(hand.cloud, row, hand.now)
+    hand.log("FailSnapshot", row.id)
+
+
 def delete_instance(hand: Hand, subject: object, _rest: Rest) -> None:
     """Delete an instance, as Auto Scaling does."""
     instance = hand.instance(subject)

@@ -90,7 +90,9 @@ def _held(hand: Hand, spec: object) -> str:
         return hand.instance(spec["instance"]).id
     if isinstance(spec, Mapping) and set(spec) == {"disk"}:
         return hand.disk(spec["disk"]).id
-    raise CannotDo('Say {"instance": ID} or {"disk": ID}.')
+    if isinstance(spec, Mapping) and set(spec) == {"snapshot"} and hand.cloud.snapshots.find(str(spec["snapshot"])):
+        return str(spec["snapshot"])
+    raise CannotDo('Say {"instance": ID}, {"disk": ID} or {"snapshot": ID}, of something that is there.')
 
 
 def set_facts(hand: Hand, facts: object, _rest: Rest) -> None:

@@ -161,6 +161,17 @@ def test_deleting(still: Simulator) -> None:
     assert refused(lambda: client.re_init_disk(wipe)) == (404, "InvalidImageId.NotFound")
 
 
+def test_a_snapshot_that_fails(still: Simulator) -> None:
+    """A snapshot in progress can be kept from ending, and can fail; what has failed is never accomplished."""
+    still.do({"snapshot": "d-off", "seconds": 0.01})
+    (snapshot,) = [name for name, row in still.state()["snapshots"].items() if row["status"] == "progressing"]
+    still.do({"hold": {"snapshot": snapshot}})
+    assert still.state()["snapshots"][snapshot]["status"] == "progressing"
+    still.do({"fail_snapshot": snapshot})
+    still.do({"release": {"snapshot": snapshot}})
+    assert still.state()["snapshots"][snapshot]["status"] == "failed"
+
+
 def test_keys(still: Simulator) -> None:
     """A key that is expired or deactivated is refused from then on, others are not."""
     still.do({"expire_key": "testid"})
@@ -204,6 +215,9 @@ def test_rights_of_another_key(still: Simulator) -> None:
         {"lock": "i-off", "reason": 7},
         {"delete_image": "m-nobody"},
         {"delete_snapshot": "s-nobody"},
+        {"fail_snapshot": "s-nobody"},
+        {"fail_snapshot": "s-1"},
+        {"hold": {"snapshot": "s-nobody"}},
         {"fault": {"action": "ReInitDisk"}},
         {"deny": "ecs:StopInstance"},
         {"deny": {"resource": "*"}},

@@ -102,8 +102,13 @@ def spoil(cloud: Cloud, disk: Disk, now: float) -> None:
     """Let the snapshots of a disk that are in progress fail."""
     for row in cloud.snapshots_of(disk.id):
         if row.status == "progressing":
-            cloud.timeline.cancel(row.id)
-            cloud.put_snapshot(replace(row, status="failed"), now)
+            fail(cloud, row, now)
+
+
+def fail(cloud: Cloud, snapshot: Snapshot, now: float) -> None:
+    """Let a snapshot in progress fail."""
+    cloud.timeline.cancel(snapshot.id)
+    cloud.put_snapshot(replace(snapshot, status="failed"), now)
 
 
 def may_delete(cloud: Cloud, snapshot: Snapshot, *, force: bool) -> None:

@@ -1,0 +1,130 @@
+"""What a look changes of the wipes of a job: whether each was done, was not done, or cannot be told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..model import Disk, Failure, Observation, Record, Wipe
+from .state import GAP, RESENDS, SETTLING, SETTLING_READS, fail
+
+
+def learn_wipes(record: Record, seen: Observation) -> Record:
+    """See what became of each wipe, and that the disks which are still to be wiped are where they were."""
+    record = _with_wipes(record, seen, tuple(_learn_wipe(_watch(wipe, seen), seen, record) for wipe in record.disks))
+    if record.turned_back or record.start.state != "none":
+        return record
+    for wipe in ahead(record):
+        disk = seen.disks.get(wipe.disk_id)
+        if disk is not None and not (disk.status == "In_use" and disk.instance_id == record.instance_id):
+            where = f"{disk.status} on {disk.instance_id or 'no instance'}"
+            return fail(record, Failure(None, f"{disk.disk_id}: In_use on {record.instance_id} -> {where}."))
+    return record
+
+
+def _with_wipes(record: Record, seen: Observation, wipes: tuple[Wipe, ...]) -> Record:
+    """Change the wipes, and tell of each that cannot be known any more."""
+    before, record = record.disks, replace(record, disks=wipes)
+    for old, new in zip(before, wipes, strict=True):
+        if new.state == "unknown" and old.state != "unknown":
+            record = fail(record, unknown_wipe(new.disk_id, seen.disks.get(new.disk_id), old))
+    return record
+
+
+def close_doubts(record: Record, seen: Observation) -> Record:
+    """Find that what may not be asked again stays as much in doubt as its lost answer left it."""
+    while True:
+        closed = tuple(
+            replace(wipe, state="unknown")
+            if wipe.state == "todo" and wipe.losses and not _may_resend(wipe, record)
+            else wipe
+            for wipe in record.disks
+        )
+        if closed == record.disks:
+            return record
+        record = _with_wipes(record, seen, closed)  # which turns the job back, and so may close another
+
+
+def _watch(wipe: Wipe, seen: Observation) -> Wipe:
+    """Note whether this look still shows what the fence holds: nobody has used the machine since it was asked."""
+    fence, instance, disk = wipe.fence, seen.instance, seen.disks.get(wipe.disk_id)
+    if fence is None or instance is None or disk is None or not (wipe.state in ("asked", "lost") or wipe.losses):
+        return wipe
+    moved = instance.status != "Stopped" or instance.start_time != fence.start_time
+    elsewhere = disk.instance_id not in ("", fence.instance_id) or disk.attached_time != fence.attached_time
+    gap = wipe.watched_at is None or seen.at - wipe.watched_at > GAP
+    return replace(wipe, used=wipe.used or moved or elsewhere, gap=wipe.gap or gap, watched_at=seen.at)
+
+
+def _learn_wipe(wipe: Wipe, seen: Observation, record: Record) -> Wipe:
+    disk = seen.disks.get(wipe.disk_id)
+    if disk is None or wipe.state in ("unknown", "done"):
+        return wipe
+    if _overtaken(wipe, disk.status):
+        return replace(wipe, state="unknown")
+    if disk.status == "ReIniting":
+        return _learn_reiniting(wipe, seen.at)
+    if wipe.state in ("todo", "refused", "asked"):
+        return wipe
+    if disk.status != "In_use" or disk.instance_id != record.instance_id:
+        return replace(wipe, state="unknown")
+    if wipe.reiniting:
+        return replace(wipe, state="done", evidence="transition")
+    return _settle_wipe(wipe, seen, record)
+
+
+def _settle_wipe(wipe: Wipe, seen: Observation, record: Record) -> Wipe:
+    """Take In_use for proof once it has lasted: of an accepted call that it was done, of a lost one that it was not."""
+    if wipe.at is None or seen.at < wipe.at:
+        return wipe  # this look may be older than the answer
+    wipe = replace(wipe, reads=wipe.reads + 1)
+    if wipe.reads < SETTLING_READS or seen.at - (wipe.at or 0.0) < SETTLING:
+        return wipe
+    if wipe.state == "accepted":
+        return replace(wipe, state="done", evidence="settled")
+    return replace(wipe, state="todo", due=seen.at) if _may_resend(wipe, record) else in_doubt(wipe)
+
+
+def _overtaken(wipe: Wipe, status: str) -> bool:
+    """Whether a disk is ReIniting though no ResetDisk of ours was accepted: it may be another's wipe that shows so."""
+    shown = status == "ReIniting" or wipe.reiniting
+    return shown and bool(wipe.snapshot_id) and not wipe.acknowledged and wipe.state != "asked"
+
+
+def _learn_reiniting(wipe: Wipe, at: float) -> Wipe:
+    if wipe.state in ("todo", "refused") and not wipe.losses:  # not ours: nobody can say any more what the data is
+        return replace(wipe, state="unknown")
+    if wipe.state in ("asked", "accepted"):
+        return replace(wipe, reiniting=True, reads=0)
+    return replace(wipe, state="accepted", reiniting=True, reads=0, at=at, acknowledged=True)
+
+
+def _may_resend(wipe: Wipe, record: Record) -> bool:
+    """Tell whether ReInitDisk may be sent again after a lost answer: nobody can have written to the disk since."""
+    fenced = wipe.fence is not None and wipe.watched_at is not None and not wipe.used
+    watched = not wipe.gap or record.on_unknown == "retry"
+    going = not record.turned_back and record.start.state == "none"
+    return fenced and watched and going and wipe.losses <= RESENDS
+
+
+def ahead(record: Record) -> list[Wipe]:
+    """List the wipes that are still to come."""
+    return [wipe for wipe in record.disks if wipe.state == "todo"]
+
+
+def in_doubt(wipe: Wipe) -> Wipe:
+    """Give up on a wipe that is under way: what became of it is not seen any more."""
+    return replace(wipe, state="unknown") if wipe.state in ("asked", "accepted", "lost") else wipe
+
+
+def unknown_wipe(disk_id: str, disk: Disk | None, before: Wipe) -> Failure:
+    """Say why nobody can tell what became of a disk; ``before`` is its wipe before that was found."""
+    shown = disk.status if disk is not None else "not shown"
+    act = "ResetDisk" if before.snapshot_id else "ReInitDisk"
+    if before.state in ("todo", "refused") and not before.losses:
+        message = f"{disk_id} is ReIniting, but not by a call of this run: somebody else is wiping it."
+    elif before.state in ("lost", "todo", "refused"):
+        message = f"The answer to {act} of {disk_id} was lost, and no look since shows whether it was done."
+    else:
+        message = f"{act} of {disk_id} was accepted but not seen to end; it was last {shown}."
+    hint = f"Ask ActionTrail for the event {act} of {disk_id}; start the instance only when you know."
+    return Failure(None, message, action=act, hint=hint)
