@@ -21,7 +21,7 @@ from .output import Output, lines, say
 from .progress import Progress
 from .session import client_of, endable, password_of
 
-_STYLE = {"allowed": "green", "missing": "bold red", "unproven": "yellow"}
+_STYLE = {"allowed": "green", "missing": "bold red", "unproven": "yellow", "optional": "yellow"}
 
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
