@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .model import Call, Plan, PlannedJob
+from .model.others import REQUIRABLE
 from .plan import steps
 
 
@@ -24,6 +25,8 @@ class Api:
     """Behind ``acs:ecs:REGION:ACCOUNT:``, with ``{}`` for the id that the call is about; ``*`` alone is everything."""
     dry_run: bool = False
     """Whether it can be asked with DryRun, whose answer tells of the right."""
+    told: bool = False
+    """Whether it is a look that a run can do without, unless the configuration requires it (``not-looked-at``)."""
 
 
 _OF_INSTANCE, _OF_DISK = ("instance/{}",), ("disk/{}",)
@@ -38,11 +41,11 @@ APIS: dict[str, Api] = {
     "DescribeImages": Api(resources=("image/*",), dry_run=True),
     "DescribeKeyPairs": Api(resources=("keypair/*",)),
     "DescribeSnapshotLinks": Api(),
-    "DescribeInstanceHistoryEvents": Api(),
-    "DescribeAutoSnapshotPolicyEx": Api(),
-    "DescribeScalingInstances": Api("ess"),
-    "DescribeDiskReplicaPairs": Api("ebs"),
-    "DescribeKey": Api("kms"),
+    "DescribeInstanceHistoryEvents": Api(told=True),
+    "DescribeAutoSnapshotPolicyEx": Api(told=True),
+    "DescribeScalingInstances": Api("ess", told=True),
+    "DescribeDiskReplicaPairs": Api("ebs", told=True),
+    "DescribeKey": Api("kms", told=True),
     "StopInstance": Api(resources=_OF_INSTANCE, dry_run=True),
     "StartInstance": Api(resources=_OF_INSTANCE, dry_run=True),
     "StopInstances": Api(resources=_OF_INSTANCE, dry_run=True),
@@ -66,6 +69,8 @@ class Right:
     subjects: tuple[str, ...]
     """The ids that a changing call is about; none for a look."""
     dry_run: bool
+    optional: bool
+    """Whether the run does without it and says so."""
 
     @property
     def api(self) -> str:
@@ -113,7 +118,9 @@ def _right(plan: Plan, action: str, subjects: tuple[str, ...]) -> Right:
         for each in api.resources
         for subject in (subjects if "{}" in each else ("",))
     ]
-    return Right(f"{api.product}:{action}", tuple(resources), subjects, api.dry_run)
+    required = {REQUIRABLE.get(name) for name in plan.options.require_looks}
+    optional = api.told and action not in required
+    return Right(f"{api.product}:{action}", tuple(resources), subjects, api.dry_run, optional)
 
 
 def document(needed: Iterable[Right], *, password: bool) -> dict[str, Any]:

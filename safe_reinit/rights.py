@@ -23,7 +23,8 @@ class Proof:
     """What is known of one right."""
 
     right: Right
-    state: Literal["allowed", "missing", "unproven"]
+    state: Literal["allowed", "missing", "unproven", "optional"]
+    """``optional``: it is missing, and the run does without it."""
     why: str
     """How it is known, or why it cannot be."""
 
@@ -63,6 +64,8 @@ def _answers(calls: Sequence[Call]) -> dict[str, list[str]]:
 def _proof(cloud: Cloud, ask: Patient, plan: Plan, right: Right, answers: Mapping[str, Sequence[str]]) -> Proof:
     known = answers.get(right.api, ())
     refused = next((code for code in known if codes.of_credentials(code)), None)
+    if refused is not None and right.optional:
+        return Proof(right, "optional", f"it is missing ({refused}); the run says that it could not look, and goes on")
     if refused is not None:
         return Proof(right, "missing", f"ECS answered {refused}")
     if not right.dry_run:

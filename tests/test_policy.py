@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -282,8 +283,13 @@ def test_every_call_of_planning_and_of_a_run_has_its_line() -> None:
         with simulated(world(status=status, key_pairs=["ops"])) as sim:
             run(sim, disks, using=caller(sim, name), **options)
             sent |= {call["action"] for call in sim.state()["calls"] if call["source"] == "api"}
+    with Simulator() as sim:  # what other products are asked about
+        for disk_id in ("d-sim-encryption-key-unusable", "d-sim-auto-snapshot-due", "d-sim-in-replication-pair"):
+            client(sim).plan([disk_id], stop_instance=True)
+        sent |= {call["action"] for call in sim.state()["calls"] if call["source"] == "api"}
 
     assert sent - set(policy.APIS) - policy.FREE == set()
+    assert {action for action, api in policy.APIS.items() if api.told} <= sent
 
 
 def test_several_machines_are_in_one_policy() -> None:
@@ -482,6 +488,23 @@ def test_a_missing_right_is_named_before_anything_starts(person: Person, action:
     assert states(document)[action] == "missing"
     assert f"Missing: {action}" in err
     assert f"missing   {action}" in text
+
+
+OPTIONAL = ("ess:DescribeScalingInstances", "ebs:DescribeDiskReplicaPairs", "ecs:DescribeInstanceHistoryEvents")
+
+
+@pytest.mark.parametrize("action", OPTIONAL)
+def test_a_look_that_a_run_can_do_without_is_told_and_not_counted(person: Person, action: str, tmp_path: Path) -> None:
+    """A right to look at another product may be left out: exit code 0, unless the configuration requires the look."""
+    config = tmp_path / "config.yaml"
+    config.write_text("require_looks: [ess, ebs, events]\n")
+    with held_to(without(granted("data-disk"), action)) as sim:
+        code, document, _ = checked(person, sim, *RUN_OF_DATA)
+        required, strict, err = checked(person, sim, *RUN_OF_DATA, "--config", str(config))
+
+    assert (code, document["missing"], states(document)[action]) == (0, [], "optional")
+    assert (required, strict["missing"], states(strict)[action]) == (3, [action], "missing")
+    assert f"Missing: {action}" in err
 
 
 def test_a_right_that_cannot_be_proven_is_not_said_to_be_there(person: Person) -> None:

@@ -22,7 +22,7 @@ from .progress import Progress
 from .session import client_of, endable, password_of
 from .targets import targets_of
 
-_STYLE = {"allowed": "green", "missing": "bold red", "unproven": "yellow"}
+_STYLE = {"allowed": "green", "missing": "bold red", "unproven": "yellow", "optional": "yellow"}
 
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
