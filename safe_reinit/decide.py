@@ -46,7 +46,7 @@ def _untag(record: Record, seen: Observation) -> Action:
     """Take the lock tag off at the end; while anything is owed it stays, to be seen by others."""
     owed = outcome(record) in ("unknown", "not-restarted", "stranded") and not record.judged
     untag = record.untag
-    if record.tag.tries == 0 or record.blind or owed or untag.state in ("asked", "done", "failed"):
+    if record.tag.tries == 0 or record.blind or owed or outstanding(record) or untag.state in ("done", "failed"):
         return Finish()
     tried_since = record.unseen_since if untag.first_at is None else untag.first_at
     if tried_since is not None and seen.at - tried_since > record.limits.retry:
@@ -81,8 +81,9 @@ def _towards_the_wipe(record: Record, status: str, seen: Observation) -> Action:
 
 def _on_the_stopped(record: Record, seen: Observation) -> Action:
     """Snapshot what is to be snapshot, and then wipe."""
+    tried = {wipe.disk_id for wipe in record.disks if wipe.tries}  # of these a snapshot would come too late
     for safety in record.snapshots:
-        if _is_due(safety.step, seen.at):
+        if _is_due(safety.step, seen.at) and safety.disk_id not in tried:
             return Send("CreateSnapshot", safety.disk_id)
     if any(safety.step.state != "done" for safety in record.snapshots):
         return _wait(record, "accomplished", seen)

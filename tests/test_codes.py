@@ -46,7 +46,46 @@ SOURCE_GONE = [
     "InvalidSourceSnapshot", "OperationDenied", "SharedImageDeleted", "InvalidImageId.NotFound",
     "InvalidDiskId.OperationNotSupported",
 ]  # fmt: skip
-ACTS = ("StopInstance", "ReInitDisk", "StartInstance")
+ACTS = (
+    "StopInstance", "ReInitDisk", "StartInstance", "CreateSnapshot", "ResetDisk", "TagResources", "UntagResources",
+)  # fmt: skip
+# What ECS documents for CreateSnapshot, with its HTTP status.
+SNAPSHOT = {
+    "IncorrectInstanceStatus": 400,
+    "InvalidSnapshotName.Malformed": 400,
+    "DiskCategory.OperationNotSupported": 400,
+    "CreateSnapshot.Failed": 400,
+    "Throttling": 403,
+    "IncorrectDiskStatus.CreatingSnapshot": 403,
+    "IncorrectDiskStatus.TooManyCreatingSnapshots": 403,
+    "QuotaExceed.ConcurrentSnapshotQuota": 403,
+    "IncorrectDiskStatus.NeverAttached": 403,
+    "IncorrectDiskStatus.NeverUsed": 403,
+    "IncorrectDiskStatus": 403,
+    "IncorrectDiskStatus.Invalid": 403,
+    "IncorrectDiskStatus.Transferring": 403,
+    "QuotaExceed.Snapshot": 403,
+    "QuotaExceed.SnapshotQuota": 403,
+    "DiskInArrears": 403,
+    "DiskId.ValueNotSupported": 403,
+    "InvalidAccountStatus.NotEnoughBalance": 403,
+    "InvalidAccountStatus.SnapshotServiceUnavailable": 403,
+    "IdempotentParameterMismatch": 403,
+    "IdempotentProcessing": 403,
+    "InvalidClientToken.Malformed": 403,
+    "DISK_HAS_CREATING_SNAPSHOT": 403,
+    "HibernationConfigured.InstanceOperationForbidden": 403,
+    "InstanceLockedForSecurity": 403,
+    "InvalidParameter.KMSKeyId.CMKNotEnabled": 403,
+    "InvalidDiskId.NotFound": 404,
+    "InvalidInstanceId.NotFound": 404,
+    "InvalidDescription.Malformed": 404,
+    "InternalError": 500,
+}
+SNAPSHOT_AGAIN = {
+    "IncorrectInstanceStatus", "Throttling", "IncorrectDiskStatus.CreatingSnapshot", "IdempotentProcessing",
+    "IncorrectDiskStatus.TooManyCreatingSnapshots", "QuotaExceed.ConcurrentSnapshotQuota", "DISK_HAS_CREATING_SNAPSHOT",
+}  # fmt: skip
 NO_STOCK = [
     "OperationDenied.NoStock", "LackResource", "InvalidDedicatedHost.NotEnoughResource",
     "Invalid.PrivatePoolOptions.NoStock", "InstanceNotReady",
@@ -68,6 +107,41 @@ def test_each_documented_refusal_of_a_wipe_has_its_verdict(code: str) -> None:
     expected = "lost" if REINIT[code] >= 500 else "again" if code in AGAIN else "refused"
 
     assert codes.verdict("ReInitDisk", code, REINIT[code]) == expected
+
+
+@pytest.mark.parametrize("code", SNAPSHOT)
+def test_each_documented_refusal_of_a_snapshot_has_its_verdict(code: str) -> None:
+    """Only what says that another snapshot, or the moment, is in the way is asked again; a 500 proves nothing."""
+    expected = "lost" if SNAPSHOT[code] >= 500 else "again" if code in SNAPSHOT_AGAIN else "refused"
+
+    assert codes.verdict("CreateSnapshot", code, SNAPSHOT[code]) == expected
+
+
+@pytest.mark.parametrize("code", REINIT)
+def test_a_roll_back_is_asked_again_like_a_wipe(code: str) -> None:
+    """Of ResetDisk no list of codes is at hand: it is asked again by what is asked again of ReInitDisk, no more."""
+    assert codes.verdict("ResetDisk", code, REINIT[code]) == codes.verdict("ReInitDisk", code, REINIT[code])
+
+
+@pytest.mark.parametrize("act", ["TagResources", "UntagResources"])
+@pytest.mark.parametrize("code", [*REINIT, *SNAPSHOT, *NO_STOCK, "InvalidResourceId.NotFound", "OperationConflict"])
+def test_a_tag_is_asked_again_only_for_a_conflict_or_throttling(code: str, act: str) -> None:
+    """No state of a disk or an instance passes for a tag: such a code is a refusal."""
+    status = REINIT.get(code, SNAPSHOT.get(code, 403))
+    expected = "lost" if status >= 500 else "again" if code in ("Throttling", "OperationConflict") else "refused"
+
+    assert codes.verdict(act, code, status) == expected
+
+
+@pytest.mark.parametrize("code", sorted(SNAPSHOT_AGAIN - {"Throttling", "IncorrectInstanceStatus"}))
+def test_what_says_that_a_snapshot_is_under_way_says_it_of_createsnapshot_alone(code: str) -> None:
+    """A wipe is never asked again by a code of CreateSnapshot, and the person is told what it means."""
+    row = codes.lookup(code)
+
+    assert code in codes.OF_ANOTHER_SNAPSHOT
+    assert codes.verdict("ReInitDisk", code, 403) == codes.verdict("ResetDisk", code, 403) == "refused"
+    assert row is not None
+    assert row.code == code
 
 
 @pytest.mark.parametrize("code", REINIT)

@@ -12,7 +12,20 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from safe_reinit import record
 from safe_reinit.decide import decide
-from safe_reinit.model import Failure, Finish, Limits, Observation, Record, Send, Step, Wait, Wipe
+from safe_reinit.model import (
+    LOCK_TAG,
+    Failure,
+    Finish,
+    Limits,
+    Observation,
+    Record,
+    SafetySnapshot,
+    Send,
+    Snapshot,
+    Step,
+    Wait,
+    Wipe,
+)
 from tests import values
 from tests.cloudlike import ANSWERS, DATA, INSTANCE, SYSTEM, TinyEcs, TinyRun
 
@@ -24,9 +37,10 @@ DISK_STATUSES = st.sampled_from(("In_use", "ReIniting", "Available", "Detaching"
 
 INSTANCES = st.sampled_from((INSTANCE, INSTANCE, "", "i-other"))
 
+STEP_STATES = ("none", "asked", "accepted", "lost", "again", "done", "failed")
 steps = st.builds(
     Step,
-    state=st.sampled_from(("none", "asked", "accepted", "lost", "again", "done", "failed")),
+    state=st.sampled_from(STEP_STATES),
     tries=st.integers(0, 3),
     first_at=TIMES,
     at=TIMES,
@@ -35,13 +49,19 @@ steps = st.builds(
     reads=st.integers(0, 9),
 )
 WIPE_STATES = ("todo", "asked", "accepted", "lost", "refused", "unknown", "done")
+RESTORE = "s-restore"
+"""The snapshot that an undo rolls back to."""
+RUN = "r-1"
 
 
 def wipes(disk_id: str) -> st.SearchStrategy[Wipe]:
-    """Give a wipe of this disk in any state."""
+    """Give a wipe, or a roll-back, of this disk in any state."""
     return st.builds(
         Wipe,
         disk_id=st.just(disk_id),
+        snapshot_id=st.sampled_from(("", "", RESTORE)),
+        losses=st.sampled_from((0, 0, 1, 3)),
+        acknowledged=st.booleans(),
         state=st.sampled_from(WIPE_STATES),
         tries=st.integers(0, 3),
         at=TIMES,
@@ -51,6 +71,17 @@ def wipes(disk_id: str) -> st.SearchStrategy[Wipe]:
         reads=st.integers(0, 9),
         evidence=st.none(),
         fence=st.none(),
+    )
+
+
+def safeties(disk_id: str) -> st.SearchStrategy[SafetySnapshot]:
+    """Give the safety snapshot of this disk in any state."""
+    return st.builds(
+        SafetySnapshot,
+        disk_id=st.just(disk_id),
+        token=st.just("token"),
+        step=steps,
+        snapshot_id=st.sampled_from((f"s-{disk_id}", f"s-{disk_id}", "")),
     )
 
 
@@ -68,6 +99,13 @@ any_records = st.builds(
     stop=steps,
     force=steps,
     start=steps,
+    snapshots=st.one_of(
+        st.just(()), st.tuples(safeties(DATA)), st.tuples(safeties(DATA), safeties(SYSTEM)), st.tuples(safeties(SYSTEM))
+    ),
+    tag_value=st.sampled_from(("", RUN)),
+    tag=steps,
+    untag=steps,
+    judged=st.sampled_from((False, False, True)),
     phases=st.just(()),
     error=st.sampled_from((None, None, Failure(None, "It failed."))),
     interrupted=st.sampled_from((False, False, True)),
@@ -87,7 +125,7 @@ any_records = st.builds(
 def neighbours(draw: st.DrawFn) -> Record:
     """Give a record that is one to three members away from one that leads to a call."""
     whole = draw(any_records)
-    near = draw(st.sampled_from((ready(), ready(power_before="Stopped", stop=Step()), wiped(), before_the_stop())))
+    near = draw(st.sampled_from(NEAR))
     names = draw(st.lists(st.sampled_from(MEMBERS), max_size=3, unique=True))
     return replace(near, **{name: getattr(whole, name) for name in names})
 
@@ -96,7 +134,7 @@ def neighbours(draw: st.DrawFn) -> Record:
 def observations(draw: st.DrawFn) -> Observation:
     """Give anything a look could show, the impossible too; half of them are one member away from the usual."""
     if draw(st.booleans()):
-        usual = seeing(draw(st.sampled_from(("Stopped", "Stopped", "Running", "Stopping"))))
+        usual = seeing(draw(st.sampled_from(("Stopped", "Stopped", "Running", "Stopping"))), **draw(TAGS_AND_SNAPSHOTS))
         odd = values.a_disk(disk_id=DATA, status=draw(DISK_STATUSES), instance_id=draw(INSTANCES))
         return replace(usual, disks=draw(st.sampled_from((usual.disks, usual.disks, {DATA: odd}, {}))))
     disks = {}
@@ -104,8 +142,10 @@ def observations(draw: st.DrawFn) -> Observation:
         if draw(st.integers(0, 9)):
             where = draw(INSTANCES)
             disks[disk_id] = values.a_disk(disk_id=disk_id, status=draw(DISK_STATUSES), instance_id=where)
-    instance = values.an_instance(instance_id=INSTANCE, status=draw(STATUSES))
+    also = draw(TAGS_AND_SNAPSHOTS)
+    instance = values.an_instance(instance_id=INSTANCE, status=draw(STATUSES), tags=also["tags"])
     return Observation(
+        snapshots=also["snapshots"],
         at=draw(st.sampled_from((1000.0, 1001.0, 1020.0, 99999.0))),
         when=values.NOW,
         seen=draw(st.sampled_from((True, True, True, False))),
@@ -121,6 +161,25 @@ many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCh
 
 
 MEMBERS = tuple(each.name for each in fields(Record) if each.name not in ("instance_id", "limits", "version"))
+
+
+def shown_snapshots(*rows: tuple[str, str, str]) -> dict[str, Snapshot]:
+    """Give snapshots as a look shows them: of a disk, by an id, in a status."""
+    return {
+        name: values.a_snapshot(snapshot_id=name, source_disk_id=disk, status=status) for disk, name, status in rows
+    }
+
+
+SNAPSHOT_STATUSES = st.sampled_from(("accomplished", "accomplished", "progressing", "failed", "", "Sleeping"))
+TAGS_AND_SNAPSHOTS = st.fixed_dictionaries(
+    {
+        "tags": st.sampled_from(((), ((LOCK_TAG, RUN),), ((LOCK_TAG, RUN),), ((LOCK_TAG, "r-other"),))),
+        "snapshots": st.dictionaries(
+            st.sampled_from((f"s-{DATA}", f"s-{SYSTEM}")),
+            st.tuples(st.sampled_from((DATA, DATA, SYSTEM)), SNAPSHOT_STATUSES),
+        ).map(lambda rows: shown_snapshots(*((disk, name, status) for name, (disk, status) in rows.items()))),
+    }
+)
 
 
 def wiped() -> Record:
@@ -149,10 +208,28 @@ def ready(**changes: Any) -> Record:
     return replace(before, **changes)
 
 
+def backed_up(**changes: Any) -> Record:
+    """Give the record of a stopped machine whose disk has its safety snapshot, and that bears the tag."""
+    safety = SafetySnapshot(DATA, "token", Step("done", tries=1, first_at=902.0, at=990.0), f"s-{DATA}")
+    tag = Step("done", tries=1, first_at=890.0, at=891.0)
+    return ready(**{"snapshots": (safety,), "tag_value": RUN, "tag": tag, **changes})
+
+
+SAFE: dict[str, Any] = {"tags": ((LOCK_TAG, RUN),), "snapshots": shown_snapshots((DATA, f"s-{DATA}", "accomplished"))}
+"""What a look shows of the tag and the safety snapshot where both are as they should be."""
+NEAR = (
+    ready(), ready(power_before="Stopped", stop=Step()), wiped(), before_the_stop(), backed_up(),
+    ready(snapshots=(SafetySnapshot(DATA, "token"),)), backed_up(disks=(Wipe(DATA, snapshot_id=RESTORE),)),
+    backed_up(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running"),
+    ready(stop=Step(), instance_status="Running", tag_value=RUN),
+)  # fmt: skip
+"""Records that lead to a call, each to another one."""
+
+
 def seeing(status: str = "Stopped", disk: str = "In_use", **more: Any) -> Observation:
     """Give a look at the instance in this status and its disk in that one."""
     disks = {DATA: values.a_disk(disk_id=DATA, status=disk, instance_id=INSTANCE)}
-    instance = values.an_instance(instance_id=INSTANCE, status=status)
+    instance = values.an_instance(instance_id=INSTANCE, status=status, tags=more.pop("tags", ()))
     whole: dict[str, Any] = {"at": 1000.0, "when": values.NOW, "seen": True, "instance": instance, "disks": disks}
     return Observation(**(whole | more))
 
@@ -165,10 +242,10 @@ def test_a_stopped_machine_and_a_disk_in_use_are_wiped() -> None:
 @many
 @given(records, observations())
 def test_a_wipe_is_decided_only_where_every_guard_holds(known: Record, seen: Observation) -> None:
-    """ReInitDisk needs a Stopped instance, a disk In_use on it, no error, no interruption and no start intended."""
+    """A wipe needs a Stopped instance, a disk In_use on it, no error, no interruption and no start intended."""
     action = decide(known, seen)
 
-    if isinstance(action, Send) and action.action == "ReInitDisk":
+    if isinstance(action, Send) and action.overwrites:
         wipe = next(wipe for wipe in known.disks if wipe.disk_id == action.subject)
         assert known.start.state == "none"
         assert known.error is None
@@ -261,9 +338,11 @@ def test_each_thing_that_forbids_a_start_forbids_it_alone(changes: dict[str, Any
 
 @many
 @given(records, observations())
+@example(backed_up(disks=(Wipe(DATA, "asked", 1),), given_up=True, judged=True), seeing(**SAFE))
 def test_nothing_is_sent_while_a_call_is_outstanding(known: Record, seen: Observation) -> None:
     """While the answer to any call is awaited, no other call is decided."""
-    asked = [step.state == "asked" for step in (known.stop, known.force, known.start)]
+    safety = [each.step for each in known.snapshots]
+    asked = [step.state == "asked" for step in (known.stop, known.force, known.start, known.tag, known.untag, *safety)]
     asked += [wipe.state == "asked" for wipe in known.disks]
 
     if any(asked):
@@ -287,6 +366,131 @@ def test_a_start_follows_only_a_stop_of_ours_and_never_a_doubt(known: Record, se
 
 @many
 @given(records, observations())
+@example(backed_up(), seeing(**SAFE))
+def test_a_wipe_is_decided_only_behind_each_promised_snapshot(known: Record, seen: Observation) -> None:
+    """No disk is wiped unless every safety snapshot is done, and its own is shown accomplished in that very look."""
+    action = decide(known, seen)
+
+    if isinstance(action, Send) and action.overwrites:
+        assert all(each.step.state == "done" for each in known.snapshots)
+        for each in known.snapshots:
+            if each.disk_id == action.subject:
+                assert seen.snapshots[each.snapshot_id].status == "accomplished"
+                assert seen.snapshots[each.snapshot_id].source_disk_id == action.subject
+
+
+@many
+@given(records, observations())
+@example(NEAR[5], seeing())
+@example(replace(NEAR[5], disks=(Wipe(DATA, tries=1),)), seeing())
+def test_a_snapshot_is_decided_only_of_a_stopped_machine_before_its_wipe(known: Record, seen: Observation) -> None:
+    """CreateSnapshot is decided only on a Stopped machine, before any wipe of that disk and any start."""
+    action = decide(known, seen)
+
+    if isinstance(action, Send) and action.action == "CreateSnapshot":
+        wipe = next((wipe for wipe in known.disks if wipe.disk_id == action.subject), None)
+        safety = next(each for each in known.snapshots if each.disk_id == action.subject)
+        assert seen.instance is not None
+        assert seen.instance.status == "Stopped"
+        assert known.stop.state == "done" or known.power_before == "Stopped"
+        assert known.start.state == "none"
+        assert not known.turned_back
+        assert wipe is None or wipe.tries == 0
+        assert safety.step.state in ("none", "again")
+
+
+@many
+@given(records, observations())
+@example(NEAR[8], seeing("Running"))
+def test_nothing_is_stopped_before_the_tag_is_there(known: Record, seen: Observation) -> None:
+    """Where a tag is wanted, only the tag itself is set before it was seen, and never by a job that has turned back."""
+    action = decide(known, seen)
+
+    if isinstance(action, Send) and known.tag_value and known.start.state == "none":
+        towards = action.action in ("StopInstance", "CreateSnapshot", "ReInitDisk", "ResetDisk")
+        assert not towards or known.tag.state == "done"
+    if isinstance(action, Send) and action.action == "TagResources":
+        assert known.tag_value
+        assert known.tag.state in ("none", "again")
+        assert not known.turned_back
+        assert known.start.state == "none"
+
+
+@many
+@given(records, observations())
+@example(NEAR[7], seeing("Running", tags=SAFE["tags"]))
+def test_the_tag_comes_off_last_and_only_our_own(known: Record, seen: Observation) -> None:
+    """UntagResources is decided only for a tag that we set and may still be there, once nothing is owed any more."""
+    action = decide(known, seen)
+
+    if isinstance(action, Send) and action.action == "UntagResources":
+        assert known.tag.tries
+        assert known.untag.state in ("none", "accepted", "again", "lost")
+        assert record.outcome(known) not in ("unknown", "not-restarted", "stranded") or known.judged
+        untagged = replace(known, tag=replace(known.tag, tries=0))
+        assert isinstance(decide(untagged, seen), Finish), "something else was left to do"
+        assert seen.instance is not None
+        assert dict(seen.instance.tags).get(LOCK_TAG) in (None, known.tag_value)
+
+
+@many
+@given(records, observations())
+def test_an_undo_rolls_back_and_a_wipe_wipes(known: Record, seen: Observation) -> None:
+    """ReInitDisk is never decided for a disk that is to be rolled back, and ResetDisk for no other."""
+    action = decide(known, seen)
+
+    if isinstance(action, Send) and action.overwrites:
+        wipe = next(wipe for wipe in known.disks if wipe.disk_id == action.subject)
+        assert (action.action == "ResetDisk") == bool(wipe.snapshot_id)
+
+
+@many
+@given(records, observations())
+def test_nothing_but_the_tag_is_left_after_the_end(known: Record, seen: Observation) -> None:
+    """Once the machine is started again, or a disk is unknown, nothing is sent but what takes the tag off."""
+    ended = known.start.state == "done" and not any(wipe.in_doubt for wipe in known.disks)
+    action = decide(known, seen)
+
+    if ended and isinstance(action, Send):
+        assert action.action == "UntagResources"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"snapshots": (SafetySnapshot(DATA, "token", Step(state, 1, 902.0, 990.0), f"s-{DATA}"),)}
+          for state in STEP_STATES if state != "done"),
+        {"snapshots": (*backed_up().snapshots, SafetySnapshot(SYSTEM, "token", Step("accepted", 1), f"s-{SYSTEM}"))},
+        *({"tag": Step(state, 1, 890.0, 891.0)} for state in STEP_STATES if state != "done"),
+        {"untag": Step("asked", 1)},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_each_thing_that_is_not_ready_forbids_a_wipe_alone(changes: dict[str, Any]) -> None:
+    """A safety snapshot that is not done, or a tag that is not, is enough to keep the wipe from being sent."""
+    assert decide(backed_up(), seeing(**SAFE)) == Send("ReInitDisk", DATA)
+    action = decide(backed_up(**changes), seeing(**SAFE))
+
+    assert not (isinstance(action, Send) and action.overwrites)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {},
+        *(shown_snapshots((DATA, f"s-{DATA}", status)) for status in ("progressing", "failed", "", "Accomplished")),
+        shown_snapshots((SYSTEM, f"s-{DATA}", "accomplished")),
+        shown_snapshots((DATA, "s-another", "accomplished")),
+    ],
+    ids=lambda rows: ", ".join(f"{row.source_disk_id} {row.status}" for row in rows.values()) or "none",
+)
+def test_what_the_record_says_of_a_snapshot_is_not_enough(shown: dict[str, Snapshot]) -> None:
+    """A snapshot that is done by the record and not shown accomplished, of this disk, now, lets no wipe through."""
+    assert not isinstance(decide(backed_up(), seeing(tags=SAFE["tags"], snapshots=shown)), Send)
+
+
+@many
+@given(records, observations())
 def test_a_stop_is_decided_only_on_a_running_machine_that_is_to_be_wiped(known: Record, seen: Observation) -> None:
     """StopInstance is decided only where a wipe may follow and no start is intended; by force only after our own."""
     action = decide(known, seen)
@@ -305,8 +509,12 @@ def test_a_stop_is_decided_only_on_a_running_machine_that_is_to_be_wiped(known: 
 @given(records, observations())
 def test_nothing_is_sent_on_a_look_that_failed_or_by_refused_credentials(known: Record, seen: Observation) -> None:
     """A call needs a look that was answered and credentials that still serve."""
-    if not seen.seen or seen.instance is None or known.blind or known.given_up:
-        assert not isinstance(decide(known, seen), Send)
+    action = decide(known, seen)
+
+    if not seen.seen or seen.instance is None or known.blind:
+        assert not isinstance(action, Send)
+    if known.given_up:
+        assert not isinstance(action, Send) or action.action == "UntagResources"
 
 
 @many

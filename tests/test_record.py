@@ -9,12 +9,34 @@ from typing import Any
 import pytest
 
 from safe_reinit import record
+from safe_reinit.codes import OF_ANOTHER_SNAPSHOT
 from safe_reinit.decide import decide
-from safe_reinit.model import Failure, Finish, Limits, Observation, PlannedDisk, PlannedJob, Record, Send, Step, Wipe
+from safe_reinit.model import (
+    LOCK_TAG,
+    ActName,
+    Failure,
+    Finish,
+    Limits,
+    Observation,
+    Options,
+    PlannedDisk,
+    PlannedJob,
+    Record,
+    Send,
+    Snapshot,
+    Step,
+    Wait,
+    Wipe,
+)
 from tests import values
 
 INSTANCE, DISK = values.INSTANCE_ID, values.DISK_ID
 STOP, WIPE, START = Send("StopInstance", INSTANCE), Send("ReInitDisk", DISK), Send("StartInstance", INSTANCE)
+SNAPSHOT, RESET = Send("CreateSnapshot", DISK), Send("ResetDisk", DISK)
+TAG, UNTAG, FORCE = (
+    Send("TagResources", INSTANCE), Send("UntagResources", INSTANCE), Send("StopInstance", INSTANCE, force=True),
+)  # fmt: skip
+RUN, SHOT, RESTORE = "r-1", "s-safety", "s-restore"
 T = 1000.0
 """Cloud seconds at which the stories below begin."""
 FAILURE = Failure("Throttling", "ECS refused it.")
@@ -26,12 +48,14 @@ def begin(power: str = "Running", disks: tuple[str, ...] = (DISK,), **more: Any)
     planned = tuple(PlannedDisk(each) for each in disks)
     stops = power == "Running"
     job = PlannedJob(INSTANCE, "web", power, "Running", will_stop=stops, will_start=stops, disks=planned)
-    return record.begin(job, LIMITS, leave_stopped=more.get("leave_stopped", False))
+    leave = more.pop("leave_stopped", False)
+    return record.begin(job, LIMITS, leave_stopped=leave, run_id=RUN, options=Options(**more))
 
 
 def look(at: float, status: str = "Stopped", disk: str | None = "In_use", **more: Any) -> Observation:
     """Give what is seen at a time: the instance in this status (``gone`` for none), the disk in that one."""
-    instance = None if status == "gone" else values.an_instance(status=status)
+    tags = ((LOCK_TAG, more.pop("tag")),) if "tag" in more else ()
+    instance = None if status == "gone" else values.an_instance(status=status, tags=tags)
     where = more.pop("where", INSTANCE)
     disks = {} if disk is None else {DISK: values.a_disk(status=disk, instance_id=where)}
     when = values.NOW + timedelta(seconds=at)
@@ -489,3 +513,425 @@ def test_a_job_does_not_end_on_a_look_that_is_older_than_its_last_answer() -> No
     assert record.outcome(after) == "failed" or not isinstance(decide(after, old), Finish)
     assert record.outcome(learn(after, new)) == "failed"
     assert isinstance(decide(learn(after, new), new), Finish)
+
+
+# Safety snapshots.
+
+
+def snapping(state: str = "accepted") -> Record:
+    """Give the record of a stopped machine whose disk is to be snapshot before its wipe, and was just asked to be."""
+    known = record.intend(begin("Stopped", snapshot=True), SNAPSHOT, look(0.0))
+    return record.accepted(known, SNAPSHOT, T, SHOT) if state == "accepted" else known
+
+
+def shots(status: str, **more: Any) -> dict[str, Snapshot]:
+    """Give the safety snapshot in a status, as a look shows it."""
+    return {SHOT: values.a_snapshot(**{"snapshot_id": SHOT, "status": status, "progress": "40%", **more})}
+
+
+def test_a_snapshot_is_done_when_it_is_shown_accomplished() -> None:
+    """Accepted is not enough, progressing is not enough; accomplished is, and then the wipe is due."""
+    known = learn(snapping(), look(2, snapshots=shots("progressing")))
+
+    assert (known.snapshots[0].step.state, known.snapshots[0].progress) == ("accepted", "40%")
+    assert decide(known, look(2, snapshots=shots("progressing"))) == Wait("snapshot", "accomplished", T, 100.0)
+
+    seen = look(4, snapshots=shots("accomplished"))
+    known = learn(known, seen)
+
+    assert known.snapshots[0].step.state == "done"
+    assert (known.phases[0].name, known.phases[0].result) == ("snapshot", "ok")
+    assert decide(known, seen) == WIPE
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        shots("failed"),
+        shots(""),
+        shots("Sleeping"),
+        shots("accomplished", source_disk_id="d-other"),
+        shots("progressing", source_disk_id="d-other"),
+        shots("accomplished", source_disk_id=""),
+    ],
+    ids=lambda rows: f"{rows[SHOT].status} of {rows[SHOT].source_disk_id}",
+)
+@pytest.mark.parametrize("before", ["progressing", "accomplished"])
+def test_a_snapshot_that_is_not_what_it_should_be_ends_the_job(before: str, shown: dict[str, Snapshot]) -> None:
+    """Failed, in a status that nobody knows, or of another disk: no wipe, and the snapshot is named."""
+    known = learn(snapping(), look(2, snapshots=shots(before)), look(4, snapshots=shown))
+
+    assert known.snapshots[0].step.state == "failed"
+    assert known.error is not None
+    assert SHOT in known.error.message
+    assert not isinstance(decide(known, look(4, snapshots=shown)), Send)
+
+
+def test_a_snapshot_that_is_done_and_progressing_again_is_none() -> None:
+    """No snapshot goes back from accomplished: what shows so is not believed."""
+    known = learn(snapping(), look(2, snapshots=shots("accomplished")), look(4, snapshots=shots("progressing")))
+
+    assert known.error is not None
+
+
+@pytest.mark.parametrize("before", ["progressing", "accomplished"])
+def test_a_snapshot_that_is_not_shown_for_a_moment_is_waited_for(before: str) -> None:
+    """One look without it ends nothing and leads to no wipe; the settling time without it ends the job."""
+    known = learn(snapping(), look(2, snapshots=shots(before)), look(8))
+
+    assert known.error is None
+    assert isinstance(decide(known, look(8)), Wait)
+
+    known = learn(known, look(14), look(20), look(23))
+
+    assert known.error is not None
+    assert "not shown" in known.error.message
+
+
+def test_a_look_from_before_the_answer_says_nothing_of_a_snapshot() -> None:
+    """A look that began before CreateSnapshot was answered cannot show the snapshot, and counts for nothing."""
+    known = record.accepted(snapping("asked"), SNAPSHOT, T + 10.0, SHOT)
+
+    assert learn(known, *(look(at) for at in (2, 4, 6, 8))).snapshots[0].step.reads == 0
+
+
+def test_a_snapshot_that_takes_too_long_turns_the_job_back() -> None:
+    """When --timeout-snapshot has passed since it was asked for, no wipe is sent, and how far it was is said."""
+    known = learn(snapping(), *(look(at, snapshots=shots("progressing")) for at in (50, 99, 101)))
+
+    assert known.error is not None
+    assert "40%" in known.error.message
+    assert (known.phases[0].name, known.phases[0].result) == ("snapshot", "timeout")
+
+
+def test_what_becomes_of_a_snapshot_after_the_wipe_was_sent_is_no_matter() -> None:
+    """Once the wipe is sent a snapshot that is gone ends nothing, and none is asked for again."""
+    known = learn(snapping(), look(2, snapshots=shots("accomplished")))
+    known = record.accepted(record.intend(known, WIPE, look(2)), WIPE, T + 3.0)
+    known = learn(known, *(look(at) for at in (4, 10, 16, 22, 24)))
+
+    assert known.error is None
+    assert known.disks[0].state == "done"
+
+
+def test_every_disk_of_every_run_has_a_token_of_its_own() -> None:
+    """The ClientToken tells run and disk, is the same at every try, and fits what ECS takes."""
+    known = begin(disks=("d-1", "d-2"), snapshot=True)
+    other = record.begin(
+        PlannedJob(INSTANCE, "web", "Running", "Running", will_stop=True, will_start=True, disks=(PlannedDisk("d-1"),)),
+        LIMITS, leave_stopped=False, run_id="r-2", options=Options(snapshot=True),
+    )  # fmt: skip
+    tokens = [each.token for each in (*known.snapshots, *other.snapshots)]
+    again = record.lost(record.intend(known, Send("CreateSnapshot", "d-1"), look(0)), Send("CreateSnapshot", "d-1"), T)
+
+    assert len(set(tokens)) == 3
+    assert all(token.isascii() and 0 < len(token) <= 64 for token in tokens)
+    assert again.snapshots[0].token == tokens[0]
+
+
+# What is asked again, and for how long.
+
+
+@pytest.mark.parametrize(
+    ("send", "code", "limit"),
+    [
+        (SNAPSHOT, "Throttling", LIMITS.retry),
+        (SNAPSHOT, "NotSent", LIMITS.retry),
+        (SNAPSHOT, "IncorrectInstanceStatus", LIMITS.retry),
+        *((SNAPSHOT, code, LIMITS.snapshot) for code in sorted(OF_ANOTHER_SNAPSHOT)),
+        (SNAPSHOT, None, LIMITS.retry),
+        (TAG, "Throttling", LIMITS.retry),
+        (TAG, None, LIMITS.retry),
+        (UNTAG, "Throttling", LIMITS.retry),
+        (UNTAG, None, LIMITS.retry),
+        (STOP, "Throttling", LIMITS.stop),
+        (FORCE, "Throttling", LIMITS.stop),
+        (START, "Throttling", LIMITS.start),
+    ],
+    ids=str,
+)
+def test_a_call_is_asked_again_for_its_time_and_no_longer(send: Send, code: str | None, limit: float) -> None:
+    """Each refusal that passes, and each lost answer of what may be repeated, has a limit from the first try on."""
+
+    def answered(at: float) -> Step:
+        known = record.intend(begin(snapshot=True, lock_tag=True), send, look(0.0))
+        if code is None:
+            known = record.lost(known, send, T + at, T + at)
+        else:
+            known = record.refused(known, send, Failure(code, code), T + at, values.NOW, T + at)
+        steps: dict[ActName, Step] = {
+            "CreateSnapshot": known.snapshots[0].step, "TagResources": known.tag, "UntagResources": known.untag,
+            "StartInstance": known.start,
+        }  # fmt: skip
+        return steps.get(send.action, known.force if send.force else known.stop)
+
+    assert answered(limit).state == "again"
+    assert answered(limit + 1.0).state == "failed"
+
+
+@pytest.mark.parametrize("send", [TAG, SNAPSHOT, STOP, START])
+def test_what_is_refused_for_good_turns_the_job_back(send: Send) -> None:
+    """A refusal that does not pass is the job's error."""
+    known = record.intend(begin(snapshot=True, lock_tag=True), send, look(0.0, "Running"))
+
+    assert record.refused(known, send, FAILURE, T, values.NOW, None).error == FAILURE
+
+
+@pytest.mark.parametrize("send", [UNTAG, FORCE])
+def test_what_changes_no_data_and_no_promise_is_no_error(send: Send) -> None:
+    """A tag that stays, and a power cut that is refused while the graceful stop goes on, are no error of the job."""
+    known = record.intend(begin(lock_tag=True), send, look(0.0))
+
+    assert record.refused(known, send, FAILURE, T, values.NOW, None).error is None
+    assert record.lost(known, send, T + 9999.0, T + 9999.0).error is None
+
+
+def test_a_power_cut_that_was_not_done_is_asked_for_again() -> None:
+    """Still Stopping through the settling time after a lost forced stop: it was not done, and may be repeated."""
+    known = replace(stopping(), limits=replace(LIMITS, force_stop_after=5.0))
+    known = learn(known, look(2, "Stopping"), look(6, "Stopping"))
+    known = record.lost(record.intend(known, FORCE, look(6, "Stopping")), FORCE, T + 7.0)
+    known = learn(known, *(look(at, "Stopping") for at in (9, 15, 21)))
+
+    assert not isinstance(decide(known, look(21, "Stopping")), Send)
+
+    known = learn(known, look(27.5, "Stopping"))
+
+    assert decide(known, look(27.5, "Stopping")) == FORCE
+
+
+# The lock tag.
+
+
+def tagging(state: str = "accepted") -> Record:
+    """Give the record of a running machine that is to be tagged, and was just asked to be."""
+    known = record.intend(begin(lock_tag=True), TAG, look(0.0, "Running"))
+    return record.accepted(known, TAG, T) if state == "accepted" else known
+
+
+def test_a_tag_counts_once_it_was_shown_through_the_settling_time() -> None:
+    """Shown at once, the tag may yet be replaced by another run that looked before it was there."""
+    known = learn(tagging(), *(look(at, "Running", tag=RUN) for at in (2, 8, 14)))
+
+    assert known.tag.state == "accepted"
+    assert isinstance(decide(known, look(14, "Running", tag=RUN)), Wait)
+
+    known = learn(known, look(20.5, "Running", tag=RUN))
+
+    assert known.tag.state == "done"
+    assert decide(known, look(20.5, "Running", tag=RUN)) == STOP
+
+
+def test_a_tag_whose_answer_was_lost_is_not_set_again_where_it_shows() -> None:
+    """A lost answer and our own tag: it was done."""
+    known = record.lost(tagging("asked"), TAG, T, T + 1.0)
+
+    assert decide(learn(known, look(2, "Running")), look(2, "Running")) == TAG
+    assert isinstance(decide(learn(known, look(2, "Running", tag=RUN)), look(2, "Running", tag=RUN)), Wait)
+
+
+@pytest.mark.parametrize("state", ["none", "accepted", "shown", "done"])
+def test_the_tag_of_another_run_ends_the_job(state: str) -> None:
+    """Whenever another run's tag shows before the wipe, this run wipes nothing and leaves that tag alone."""
+    known = begin(lock_tag=True) if state == "none" else tagging()
+    times = {"shown": (2, 8), "done": (2, 8, 14, 20.5)}.get(state, ())
+    known = learn(known, *(look(at, "Running", tag=RUN) for at in times))
+    seen = look(22, "Running", tag="r-other")
+    known = learn(known, seen)
+
+    assert known.error is not None
+    assert "r-other" in known.error.message
+    assert isinstance(decide(known, seen), Finish)
+    assert record.outcome(known) == ("refused" if state == "none" else "failed")
+
+
+def test_a_tag_that_shows_while_ours_is_on_its_way_decides_nothing() -> None:
+    """Of two tags on their way the last one counts, so what shows before our answer is not believed yet."""
+    known = learn(tagging("asked"), look(2, "Running", tag="r-other"))
+
+    assert known.error is None
+
+    known = record.accepted(known, TAG, T + 3.0)
+
+    assert learn(known, look(4, "Running", tag=RUN)).error is None
+    assert learn(known, look(4, "Running", tag="r-other")).error is not None
+
+
+@pytest.mark.parametrize("times", [(2,), (2, 8, 14, 20.5)])
+def test_a_tag_that_was_shown_and_is_gone_ends_the_job(times: tuple[float, ...]) -> None:
+    """Our tag taken off by somebody ends the job, and nothing is taken off any more."""
+    seen = look(22, "Running")
+    known = learn(tagging(), *(look(at, "Running", tag=RUN) for at in times), seen)
+
+    assert known.error is not None
+    assert "took the tag" in known.error.message
+    assert isinstance(decide(known, seen), Finish)
+    assert not record.leaves_tag(known, seen)
+
+
+def test_a_tag_that_is_never_shown_ends_the_job() -> None:
+    """Accepted and not shown for as long as a call may be asked again: the job ends, and the tag is taken off."""
+    known = learn(tagging(), look(2, "Running"), look(49, "Running"), look(51, "Running"))
+
+    assert known.error is not None
+    assert decide(known, look(51, "Running")) == UNTAG
+
+
+@pytest.mark.parametrize("power", ["Running", "Stopped", "Starting", ""])
+def test_a_job_that_moved_no_power_is_not_stranded_by_others(power: str) -> None:
+    """Where only a tag or a snapshot was tried, the power is what others made it: failed, and the tag goes off."""
+    known = record.fail(replace(tagging(), instance_status=power), FAILURE)
+    snapshot = record.fail(replace(snapping(), instance_status=power), FAILURE)
+
+    assert record.outcome(known) == record.outcome(snapshot) == "failed"
+    assert decide(known, look(2, power or "Stopping", tag=RUN)) == UNTAG
+
+
+@pytest.mark.parametrize(
+    ("known", "seen", "left"),
+    [
+        (begin(lock_tag=True), look(2), False),
+        (tagging(), look(2, tag=RUN), True),
+        (tagging(), look(2, tag="r-other"), False),
+        (replace(tagging(), untag=Step("done", 1)), look(2, tag=RUN), False),
+        (replace(tagging(), untag=Step("failed", 1)), look(2, tag=RUN), True),
+        (tagging(), look(2, seen=False, instance=None), True),
+        (replace(tagging(), tag=Step("failed", 1)), look(2, seen=False, instance=None), False),
+    ],
+    ids=["never set", "shown", "another's", "taken off", "not taken off", "not seen", "refused"],
+)
+def test_whether_a_tag_is_left(known: Record, seen: Observation, left: bool) -> None:
+    """A person is told of a tag that stays, as far as can be told, and of no other."""
+    assert record.leaves_tag(known, seen) is left
+
+
+def test_the_tag_is_given_up_when_nobody_can_look() -> None:
+    """At the end a look that fails is waited for only so long: then the job ends, and its tag stays."""
+    known = replace(tagging(), disks=(Wipe(DISK, "done", 1),), stop=Step("done", 1), start=Step("done", 1),
+                    tag=Step("done", 1), instance_status="Running")  # fmt: skip
+    blind = [look(at, seen=False, instance=None, disks={}) for at in (0, 49, 51)]
+
+    assert isinstance(decide(learn(known, *blind[:2]), blind[1]), Wait)
+    assert isinstance(decide(learn(known, *blind), blind[2]), Finish)
+
+
+# An undo.
+
+
+def resetting(state: str = "accepted") -> Record:
+    """Give the record of a stopped machine whose disk was just asked to be rolled back."""
+    known = begin("Stopped", undo="r-0", restore=((DISK, RESTORE),))
+    known = record.intend(known, RESET, look(0.0))
+    if state == "accepted":
+        return record.accepted(known, RESET, T)
+    return record.lost(known, RESET, T) if state == "lost" else known
+
+
+def test_a_disk_to_be_rolled_back_without_a_snapshot_begins_no_job() -> None:
+    """An undo that does not say what a disk is rolled back to is no wipe: it never begins."""
+    with pytest.raises(KeyError):
+        begin("Stopped", undo="r-0", restore=())
+
+
+def test_an_undo_decides_its_own_call() -> None:
+    """The call of an undo is ResetDisk, and of a wipe ReInitDisk, whatever else the options hold."""
+    assert decide(begin("Stopped", undo="r-0", restore=((DISK, RESTORE),)), look(0)) == RESET
+    assert decide(begin("Stopped", restore=((DISK, RESTORE),)), look(0)) == WIPE
+
+
+def test_a_roll_back_is_proven_by_the_time_that_passes() -> None:
+    """ResetDisk shows no state of its own: In_use through the settling time after an accepted call is its proof."""
+    known = learn(resetting(), *(look(at) for at in (2, 8, 14)))
+
+    assert known.disks[0].state == "accepted"
+    assert (learn(known, look(20.5)).disks[0].state, learn(known, look(20.5)).disks[0].evidence) == ("done", "settled")
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_reiniting_proves_no_roll_back_that_was_not_accepted(ended: bool) -> None:
+    """Where the answer to ResetDisk was lost, ReIniting may be another's wipe: unknown, by whatever came first."""
+    during = learn(resetting("asked"), look(2, disk="ReIniting"))
+    seen = look(6, disk="In_use" if ended else "ReIniting")
+
+    assert learn(resetting("lost"), look(2, disk="ReIniting")).disks[0].state == "unknown"
+    assert learn(record.lost(during, RESET, T + 4.0), seen).disks[0].state == "unknown"
+    assert record.refused(during, RESET, FAILURE, T + 4.0, values.NOW, T + 6.0).disks[0].state == "unknown"
+    assert record.accepted(during, RESET, T + 4.0).disks[0].state == "accepted"
+
+
+def test_an_undo_in_doubt_names_its_call() -> None:
+    """What is said of a roll-back that nobody saw names ResetDisk and never ReInitDisk."""
+    spent = replace(resetting("lost"), disks=(replace(resetting("lost").disks[0], losses=3),))
+    known = learn(spent, *(look(at) for at in (2, 8, 14, 20.5)))
+
+    assert known.disks[0].state == "unknown"
+    assert known.error is not None
+    assert known.error.action == "ResetDisk"
+    assert "ReInitDisk" not in f"{known.error.message} {known.error.hint}"
+
+
+# Resumed.
+
+
+@pytest.mark.parametrize(
+    ("state", "after"),
+    [("none", "none"), ("asked", "again"), ("again", "again"), ("accepted", "accepted"), ("done", "done")],
+)
+def test_what_may_be_repeated_is_asked_again_on_resume(state: str, after: str) -> None:
+    """Of a call that may be repeated, no answer means asking again; what was answered is not repeated."""
+    step = Step(state, 1, first_at=T, at=T)  # type: ignore[arg-type]
+    known = replace(snapping(), tag=step, untag=step, tag_value=RUN)
+    known = replace(known, snapshots=(replace(known.snapshots[0], step=step),))
+    again = record.resume(known, T + 500.0)
+
+    for each in (again.tag, again.untag, again.snapshots[0].step):
+        assert each.state == after
+        assert after == "none" or each.first_at == T + 500.0
+
+
+def test_what_was_given_up_at_the_end_is_tried_again_on_resume() -> None:
+    """A tag that could not be taken off is tried again: that is what a resume is for."""
+    assert record.resume(replace(tagging(), untag=Step("failed", 3)), T).untag == Step()
+
+
+@pytest.mark.parametrize(
+    "wipe",
+    [
+        Wipe(DISK, "todo", 1, losses=1), Wipe(DISK, "asked", 1), Wipe(DISK, "lost", 1, losses=1),
+        Wipe(DISK, "accepted", 1), Wipe(DISK, "unknown", 1),
+    ],
+    ids=lambda wipe: wipe.state,
+)  # fmt: skip
+def test_a_persons_word_counts_for_every_doubt(wipe: Wipe) -> None:
+    """A verdict settles each disk whose outcome is in doubt, also one that was due again: no wipe follows it."""
+    known = record.resume(replace(begin("Stopped"), disks=(wipe,), on_unknown="retry"), T)
+    wiped, intact = record.judge(known, "reinitialised"), record.judge(known, "intact")
+
+    assert (wiped.disks[0].state, wiped.disks[0].evidence) == ("done", "operator")
+    assert (intact.disks[0].state, intact.disks[0].in_doubt) == ("refused", False)
+    for judged in (wiped, intact):
+        looked = learn(judged, look(2))
+        assert isinstance(decide(looked, look(2)), Finish)
+        assert record.outcome(looked) in ("done", "failed")
+
+
+def test_a_verdict_ends_what_is_owed_and_a_later_resume_does_not_know_it() -> None:
+    """A job that a person has ended takes its tag off whatever the power; that word holds for that process alone."""
+    owed = replace(tagging(), disks=(Wipe(DISK, "unknown", 1),), stop=Step("done", 1), start=Step("failed", 1),
+                   tag=Step("done", 1), instance_status="Stopped")  # fmt: skip
+    judged = record.judge(owed, "reinitialised")
+
+    assert record.outcome(judged) == "not-restarted"
+    assert decide(judged, look(2, tag=RUN)) == UNTAG
+    assert isinstance(decide(replace(judged, judged=False), look(2, tag=RUN)), Finish)
+    assert not record.resume(judged, T).judged
+
+
+@pytest.mark.parametrize("shown", [values.YESTERDAY, values.NOW])
+def test_a_machine_started_since_the_stop_is_told_at_once(shown: Any) -> None:
+    """Stopped again with another StartTime than at our stop: somebody used it, and no snapshot of it is waited for."""
+    known = learn(stopping(), look(2, "Stopped"))
+    seen = replace(look(4), instance=values.an_instance(status="Stopped", start_time=shown))
+    known = learn(known, seen)
+
+    assert (known.error is None) == (shown == values.YESTERDAY)
