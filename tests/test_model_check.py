@@ -18,10 +18,23 @@ import pytest
 from safe_reinit import decide as deciding
 from safe_reinit import record
 from safe_reinit.decide import decide
-from safe_reinit.model import Disk, Failure, Finish, Instance, Limits, Observation, Record, Send, Wipe
+from safe_reinit.model import (
+    LOCK_TAG,
+    Disk,
+    Failure,
+    Finish,
+    Instance,
+    Limits,
+    Observation,
+    Record,
+    SafetySnapshot,
+    Send,
+    Snapshot,
+    Wipe,
+)
 from safe_reinit.record import state as states
 from safe_reinit.record import wiping
-from tests.values import a_disk, an_instance
+from tests.values import a_disk, a_snapshot, an_instance
 
 EPOCH = datetime(2026, 1, 1, tzinfo=timezone.utc)
 TIGHT = Limits(stop=30.0, reinit=30.0, start=30.0, snapshot=30.0, retry=30.0)
@@ -52,6 +65,10 @@ class World:
     """Whether somebody wrote since the machine was stopped for the wipe."""
     wipes: tuple[int, ...] = (0,)
     harm: str = ""
+    snapshot: str = ""
+    """What became of the safety snapshot of the first disk; ``""`` for not begun."""
+    tag: str = ""
+    """The run whose lock tag the instance bears."""
     late: bool = False
     """Whether a call was done that had been on its way while the run went on looking."""
     resumes: int = 0
@@ -69,15 +86,26 @@ def ids(world: World) -> list[str]:
 
 _INSTANCE: Instance = an_instance(instance_id="i-1")
 _DISK: Disk = a_disk(instance_id="i-1")
+_SNAPSHOT: Snapshot = a_snapshot(snapshot_id="s-1", source_disk_id="d-0")
+RUN = "r-1"
 
 
 def begin(
-    disks: int, *, power: str, on_unknown: Any, limits: Limits = NONE, most: tuple[int, int, int] = (2, 2, 2)
+    disks: int,
+    *,
+    power: str,
+    on_unknown: Any,
+    limits: Limits = NONE,
+    most: tuple[int, int, int] = (2, 2, 2),
+    asked: str = "",
 ) -> World:
-    """Make the world at the moment of consent."""
+    """Make the world at the moment of consent; ``asked`` are the words ``snapshot``, ``tag``, ``undo``."""
+    restore = "s-0" if "undo" in asked else ""
     known = Record(
         instance_id="i-1", power_before=power, may_stop=True, leave_stopped=False, on_unknown=on_unknown,  # type: ignore[arg-type]
-        limits=limits, disks=tuple(Wipe(f"d-{number}") for number in range(disks)), instance_status=power,
+        limits=limits, disks=tuple(Wipe(f"d-{number}", snapshot_id=restore) for number in range(disks)),
+        instance_status=power, snapshots=(SafetySnapshot("d-0", "token"),) if "snapshot" in asked else (),
+        tag_value=RUN if "tag" in asked else "",
     )  # fmt: skip
     return World(
         power=power, disks=("In_use",) * disks, attached=(0,) * disks, wipes=(0,) * disks, known=known, most=most
@@ -86,13 +114,19 @@ def begin(
 
 def observe(world: World) -> Observation:
     """Look."""
-    instance = replace(_INSTANCE, status=world.power, start_time=EPOCH + timedelta(minutes=world.starts))
+    tags = ((LOCK_TAG, world.tag),) if world.tag else ()
+    started = EPOCH + timedelta(minutes=world.starts)
+    instance = replace(_INSTANCE, status=world.power, start_time=started, tags=tags)
+    there = world.snapshot not in ("", "deleted")
+    safety = {"s-1": replace(_SNAPSHOT, status=world.snapshot)} if there else {}
     shown: dict[str, Disk] = {}
     for name, status, attached in zip(ids(world), world.disks, world.attached, strict=True):
         where = "" if status == "Available" else "i-1"
         at = EPOCH + timedelta(minutes=attached)
         shown[name] = replace(_DISK, disk_id=name, status=status, instance_id=where, attached_time=at)
-    return Observation(at=float(world.now), when=EPOCH, seen=True, instance=instance, disks=shown)
+    return Observation(
+        at=float(world.now), when=EPOCH, seen=True, instance=instance, disks=shown, snapshots=safety
+    )  # fmt: skip
 
 
 def unseen(world: World) -> Observation:
@@ -105,10 +139,19 @@ def done(world: World, action: str, subject: str) -> World | None:
     if action == "StopInstance":
         return replace(world, power="Stopping") if world.power == "Running" else None
     if action == "StartInstance":
-        if world.power != "Stopped" or "ReIniting" in world.disks:
-            return None
-        return replace(world, power="Starting", our_starts=world.our_starts + 1)
-    number = ids(world).index(subject)
+        return started(world) if world.power == "Stopped" and "ReIniting" not in world.disks else None
+    if action in ("TagResources", "UntagResources"):
+        return replace(world, tag=RUN if action == "TagResources" else "")
+    if action == "CreateSnapshot":
+        if world.snapshot:
+            return world  # the same token, the same snapshot
+        return replace(world, snapshot="progressing") if world.power in ("Running", "Stopped") else None
+    return overwritten(world, action, ids(world).index(subject))
+
+
+def overwritten(world: World, action: str, number: int) -> World | None:
+    """Let ECS wipe a disk or roll it back, or give ``None`` where it refuses."""
+    subject = ids(world)[number]
     if world.power != "Stopped" or world.disks[number] != "In_use":
         return None
     harm = world.harm
@@ -118,18 +161,27 @@ def done(world: World, action: str, subject: str) -> World | None:
         harm = harm or f"{subject} lost what somebody wrote after a start"
     if world.dirty and world.wipes[number]:
         harm = harm or f"{subject} was wiped again, and lost what somebody wrote after a start"
+    if world.snapshot == "progressing":
+        return None
+    during = "ReIniting" if action == "ReInitDisk" else "In_use"
     return replace(
         world,
-        disks=tuple("ReIniting" if each == number else status for each, status in enumerate(world.disks)),
+        disks=tuple(during if each == number else status for each, status in enumerate(world.disks)),
         wipes=tuple(count + (each == number) for each, count in enumerate(world.wipes)),
         harm=harm,
     )
 
 
+def started(world: World) -> World:
+    """Let ECS begin to start the machine, which spoils a snapshot in progress."""
+    spoilt = "failed" if world.snapshot == "progressing" else world.snapshot
+    return replace(world, power="Starting", our_starts=world.our_starts + 1, snapshot=spoilt)
+
+
 def drifted(world: World, known: Record) -> bool:
     """Tell whether the look before a call would end the job: the machine was started, or a disk attached, since."""
     ahead = [each for wipe, each in zip(known.disks, world.attached, strict=True) if wipe.state == "todo"]
-    return any(ahead) or world.starts > 0
+    return any(ahead) or world.starts > 0 or world.tag not in ("", RUN)
 
 
 def time_passes(world: World, seconds: int) -> World:
@@ -142,6 +194,7 @@ def time_passes(world: World, seconds: int) -> World:
         now=world.now + seconds,
         power=power,
         disks=disks,
+        snapshot="accomplished" if world.snapshot == "progressing" else world.snapshot,
         dirty=world.dirty or starting,
         starts=world.starts + starting,
         since=world.now + seconds if starting else world.since,
@@ -165,7 +218,7 @@ def step(world: World, seen: Observation, *, drift: bool = True) -> Iterator[Wor
 
 def sent(world: World, known: Record, send: Send, seen: Observation, *, drift: bool) -> Iterator[World]:
     """Send a call, and let it go each way it can go."""
-    if drift and send.action != "StartInstance" and drifted(world, known):
+    if drift and send.action not in ("StartInstance", "UntagResources") and drifted(world, known):
         yield replace(world, known=record.fail(known, Failure(None, "What the plan stands on has moved.")))
         return
     yield world  # the look before the call had no answer, or the process was killed in it
@@ -178,7 +231,9 @@ def sent(world: World, known: Record, send: Send, seen: Observation, *, drift: b
         for due in (at + 4, None):
             yield replace(world, known=record.refused(intended, send, failure, at, EPOCH, due))
     else:
-        yield replace(reached, known=record.accepted(intended, send, at))
+        if send.overwrites and known.snapshots and world.snapshot != "accomplished":
+            reached = replace(reached, harm=reached.harm or f"{send.subject} was wiped without its safety snapshot")
+        yield replace(reached, known=record.accepted(intended, send, at, "s-1"))
     if world.losses < world.most[2]:
         lost = replace(world, known=record.lost(intended, send, at), losses=world.losses + 1)
         yield lost
@@ -200,6 +255,14 @@ def somebody(world: World) -> Iterator[World]:
         yield replace(world, power="Stopped")
     if "Available" in world.disks:
         yield replace(world, disks=("In_use", *world.disks[1:]), attached=(1, *world.attached[1:]))
+    if world.snapshot in ("progressing", "accomplished"):
+        yield replace(world, snapshot="deleted")
+    if world.snapshot == "progressing":
+        yield replace(world, snapshot="failed")
+    if world.known is not None and world.known.tag_value:
+        yield replace(world, tag="r-other")
+        if world.tag:
+            yield replace(world, tag="")
 
 
 def resumed(world: World) -> Iterator[World]:
@@ -233,7 +296,14 @@ def answered(world: World) -> Iterator[World]:
     """Let the answer to an outstanding call come at last, or be given up: it may have been done in the meantime."""
     known, at = world.known, float(world.now)
     assert known is not None
-    sends = [Send("ReInitDisk", wipe.disk_id) for wipe in known.disks if wipe.state == "asked"]
+    sends = [
+        Send("ResetDisk" if wipe.snapshot_id else "ReInitDisk", wipe.disk_id)
+        for wipe in known.disks
+        if wipe.state == "asked"
+    ]
+    sends += [Send("TagResources", "i-1")] if known.tag.state == "asked" else []
+    sends += [Send("UntagResources", "i-1")] if known.untag.state == "asked" else []
+    sends += [Send("CreateSnapshot", each.disk_id) for each in known.snapshots if each.step.state == "asked"]
     sends += [Send("StopInstance", "i-1")] if known.stop.state == "asked" else []
     sends += [Send("StartInstance", "i-1")] if known.start.state == "asked" else []
     for send in sends:
@@ -243,17 +313,17 @@ def answered(world: World) -> Iterator[World]:
             late = replace(late, late=True)
             yield late
             yield replace(late, known=record.lost(known, send, at))
-            yield replace(late, known=record.accepted(known, send, at))
+            yield replace(late, known=record.accepted(known, send, at, "s-1"))
 
 
 def check(world: World, known: Record, action: Any, seen: Observation) -> None:
     """Assert the rules for one decision."""
     doubtful = [wipe.disk_id for wipe in known.disks if wipe.state in ("asked", "accepted", "lost", "unknown")]
     if isinstance(action, Send):
-        steps = (known.stop, known.force, known.start)
-        outstanding = any(each.state == "asked" for each in (*steps, *known.disks))
-        assert not outstanding, "a call was sent while the answer to another is outstanding"
-    if isinstance(action, Send) and action.action == "ReInitDisk":
+        assert not asked(world), "a call was sent while the answer to another is outstanding"
+        assert seen.instance is not None
+        check_aside(known, action, seen)
+    if isinstance(action, Send) and action.overwrites:
         (wipe,) = [wipe for wipe in known.disks if wipe.disk_id == action.subject]
         assert seen.instance is not None
         assert known.start.state == "none", "a wipe after a start was intended"
@@ -273,6 +343,27 @@ def check(world: World, known: Record, action: Any, seen: Observation) -> None:
     assert not world.harm, world.harm
 
 
+def check_aside(known: Record, action: Send, seen: Observation) -> None:
+    """Assert the rules about the safety snapshot and the lock tag for one call."""
+    assert seen.instance is not None
+    shown = dict(seen.instance.tags).get(LOCK_TAG)
+    if action.overwrites:
+        assert (action.action == "ResetDisk") == bool(known.disks[0].snapshot_id)
+        assert all(each.step.state == "done" for each in known.snapshots), "a wipe before its snapshot is done"
+        assert not known.snapshots or seen.snapshots["s-1"].status == "accomplished"
+    if action.action == "CreateSnapshot":
+        assert seen.instance.status == "Stopped", "a snapshot of a machine that is not Stopped"
+        assert not any(wipe.tries for wipe in known.disks), "a snapshot after a wipe"
+        assert known.start.state == "none"
+    if action.action in ("StopInstance", "CreateSnapshot", "ReInitDisk", "ResetDisk") and known.tag_value:
+        assert known.tag.state == "done", "a call before the tag was there"
+        assert shown == RUN, "a call behind another run's tag, or none"
+    if action.action == "UntagResources":
+        assert shown in (None, RUN), "another run's tag was taken off"
+        assert known.tag.tries
+        assert record.outcome(known) not in ("unknown", "not-restarted", "stranded")
+
+
 def truthful(world: World) -> None:
     """Assert that a run that has ended says the truth, or that it does not know."""
     assert world.known is not None
@@ -282,8 +373,11 @@ def truthful(world: World) -> None:
         if wipe.state in ("todo", "refused"):
             assert not count, f"{wipe.disk_id} is said to be intact, and it was wiped: {world}"
     outcome = record.outcome(world.known)
-    if outcome in ("done", "failed"):
+    moved = world.known.stop.state != "none" or world.known.start.state != "none"
+    if outcome == "done" or (outcome == "failed" and moved):
         assert world.known.instance_status == world.known.promised
+    if outcome in ("done", "failed") and world.known.tag.tries and not world.late and not world.losses:
+        assert world.tag != RUN or world.known.blind, f"the tag was left: {world}"
     if "unknown" in {wipe.state for wipe in world.known.disks}:
         assert outcome == "unknown"
 
@@ -334,15 +428,16 @@ def key(world: World) -> int:
     steps = tuple(
         (each.state, limited(each.first_at), ago(each.at, last) if each.state == "lost" else None, ago(each.due, 0.0),
          each.moving, min(each.reads, 4))
-        for each in (known.stop, known.start)
+        for each in (known.stop, known.start, known.tag, known.untag, *(each.step for each in known.snapshots))
     )  # fmt: skip
     rest = (
         known.error is not None, limited(known.turned_back_at), known.given_up, known.instance_status,
-        limited(known.unseen_since),
+        limited(known.unseen_since), tuple(each.snapshot_id for each in known.snapshots),
     )  # fmt: skip
     truth = (
         world.power, min(world.starts, 2), ago(world.since, GAP), bool(world.our_starts), world.disks, world.attached,
         world.dirty, tuple(min(count, 2) for count in world.wipes), world.late, world.resumes, world.others,
+        world.tag, world.snapshot,
         world.losses, world.gone,
     )  # fmt: skip
     return hash((truth, wipes, steps, rest))
@@ -374,6 +469,28 @@ def test_everything_that_can_happen(
     assert ends >= {"done"}
 
 
+@pytest.mark.parametrize(
+    ("asked", "power", "most", "depth"),
+    [
+        ("snapshot", "Stopped", (1, 0, 0), 12),
+        ("snapshot", "Stopped", (0, 1, 1), 10),
+        ("snapshot", "Running", (0, 0, 0), 14),
+        ("tag", "Stopped", (1, 0, 0), 12),
+        ("tag", "Stopped", (0, 1, 1), 10),
+        ("snapshot, tag", "Stopped", (0, 0, 0), 16),
+        ("undo", "Stopped", (1, 0, 1), 10),
+        ("undo, snapshot", "Stopped", (1, 0, 0), 10),
+    ],
+)
+def test_everything_that_can_happen_with(asked: str, power: str, most: tuple[int, int, int], depth: int) -> None:
+    """With a safety snapshot, a lock tag or as an undo no rule is broken either, and no tag is left or taken off."""
+    first = begin(1, power=power, on_unknown="ask", most=most, asked=asked)
+    count, _, ends = explored(first, depth, limit=25_000)
+
+    assert count > 500
+    assert ends & {"done", "failed"}
+
+
 def at_rest(world: World) -> bool:
     """Tell whether a run that is looked at every few seconds, everything else at rest, comes to an end."""
     for _ in range(400):
@@ -398,7 +515,9 @@ def test_every_run_comes_to_an_end() -> None:
 def asked(world: World) -> bool:
     """Tell whether the answer to a call is outstanding."""
     assert world.known is not None
-    return any(each.state == "asked" for each in (world.known.stop, world.known.start, *world.known.disks))
+    known = world.known
+    steps = (known.stop, known.start, known.tag, known.untag, *(each.step for each in known.snapshots))
+    return any(each.state == "asked" for each in (*steps, *known.disks))
 
 
 def reached(first: World, depth: int) -> list[World]:

@@ -24,8 +24,8 @@ def learn(record: Record, seen: Observation) -> Record:
             record = replace(record, instance_status=seen.instance.status)
             record = _learn_snapshots(record, seen)
             record = _learn_power(record, seen.instance.status, seen)
-        record = learn_safety(learn_tag(record, seen), seen)
         record = learn_wipes(record, seen)
+        record = learn_safety(learn_tag(record, seen), seen)  # which matter also to a wipe that is due again since now
     record = close_doubts(_learn_limits(record, seen), seen)
     if record.turned_back_at is None and _only_power_is_left(record):
         record = replace(record, turned_back_at=seen.at)
