@@ -84,7 +84,7 @@ def _become(all_of_them: Sequence[Becomes]) -> Iterator[str]:
     """Say what the disks become: by name while that is few things, else by their kinds."""
     whole = Counter(map(text.becomes_text, all_of_them))
     if len(whole) <= _BY_NAME:
-        yield from (f"{_count(count, 'disk')} become {said}" for said, count in whole.items())
+        yield from (f"{_count(count, 'disk')} {_becomes(count)} {said}" for said, count in whole.items())
         return
     for kind, count in Counter(each.kind for each in all_of_them).items():
         ids = {each.id for each in all_of_them if each.kind == kind}
@@ -93,7 +93,11 @@ def _become(all_of_them: Sequence[Becomes]) -> Iterator[str]:
             if kind == "empty"
             else f"{_A[kind]} ({len(ids)} different ones, named below)"
         )
-        yield f"{_count(count, 'disk')} become {said}"
+        yield f"{_count(count, 'disk')} {_becomes(count)} {said}"
+
+
+def _becomes(count: int) -> str:
+    return "becomes" if count == 1 else "become"
 
 
 def _calls(job: PlannedJob, plan: Plan) -> str:
