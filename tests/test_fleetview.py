@@ -462,6 +462,23 @@ def test_ctrl_c_ends_a_drawn_run_in_order(terminal: Open, fleet: Simulator) -> N
     assert {each["status"] for each in fleet.state()["instances"].values()} == {"Running"}
 
 
+def test_nothing_is_drawn_over_a_question(terminal: Open, fleet: Simulator) -> None:
+    """While somebody is asked whether to go on after the canary the table is away; after the answer it is back."""
+    person = terminal(fleet, *command(fleet), "--canary", "1")
+    asked = person.wait_for("Type go")
+    person.wait_for("> ", after=asked)
+    time.sleep(1.0)
+    person.type("g")
+    person.wait_for("g", after=asked)
+    before = person.shown[asked:]
+    person.type("o\n")
+
+    assert person.end() == 7, person.shown
+    assert "waiting to begin" not in before
+    assert "waiting to begin" in person.shown[asked:]
+    assert "lab-5 done in" in plain(person.shown[asked:])
+
+
 def test_a_few_machines_are_told_step_by_step(terminal: Open, fleet: Simulator) -> None:
     """Up to three machines are shown as one is: each step has its line, and there is no table."""
     person = terminal(fleet, *command(fleet, 3))

@@ -223,6 +223,30 @@ def test_a_disk_says_what_stands_against_it() -> None:
     assert lines["d-0"].endswith("-> EMPTY")
 
 
+def skipping(plan: Plan, count: int) -> Plan:
+    """Give a plan again with its last machines left out, whose disks are locked."""
+    out = plan.jobs[-count:]
+    found = tuple(a_finding("disk-locked", "block", job.disks[0].disk_id, f"{job.instance_name} is.") for job in out)
+    told = a_finding("public-ip", "info", str(out[0].instance_id))
+    return replace(plan, jobs=plan.jobs[:-count], skipped=out, skipped_findings=(*found, told))
+
+
+@pytest.mark.parametrize(("jobs", "full"), [(4, False), (MANY, False), (MANY, True)])
+def test_what_is_left_out_is_named_with_the_reason(jobs: int, full: bool) -> None:
+    """Disks that --skip-refused leaves out are all named, with what refuses them, and apart from those that are wiped."""
+    lines = shown(skipping(a_plan(jobs), 2), full=full)
+    first = lines.index("  Left out, since they are refused:")
+    last = jobs - 1
+
+    assert lines[first + 1 : first + 3] == [
+        f"    d-{number} on lab-{number} (i-{number}): disk-locked" for number in (last - 1, last)
+    ]
+    assert not any(f"d-{last}" in line for line in lines[:first])
+    assert any("fix: Do this." in line for line in lines[first:])
+    assert lines[0].startswith(f"Plan: reinitialise {jobs - 2} disks on {jobs - 2} instances")
+    assert jobs < MANY or lines[-1].endswith("; 2 disks left out.")
+
+
 def test_the_length_grows_by_one_line_a_disk() -> None:
     """A person finds the same few lines before and after the disks, however many of them there are."""
     assert len(shown(a_plan(500))) - len(shown(a_plan(100))) == 400

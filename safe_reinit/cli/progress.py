@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from ..clock import Clock
@@ -91,6 +91,19 @@ class Progress:
                 self._names[job.instance_id] = printable(job.instance_name)
         if len(plan.jobs) > _FEW:
             self._fleet = FleetView(plan, ended)
+
+    def asking(self, question: Callable[[], bool]) -> bool:
+        """Ask a person something while nothing is drawn, and go on drawing after the answer."""
+        status, self._status = self._status, None
+        for live in (status, self._screen):
+            if live is not None:
+                with contextlib.suppress(OSError):
+                    live.stop()
+        try:
+            return question()
+        finally:
+            if self._screen is not None:
+                self._screen.start()
 
     def findings(self, plan: Plan) -> None:
         """Tell of the plan's findings, and remember what it is about."""

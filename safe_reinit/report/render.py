@@ -8,7 +8,7 @@ from typing import Any
 
 from ..model import JobReport, Phase, Report
 from ..model.codec import encode, printable, timestamp
-from .many import report_lines
+from .many_report import report_lines
 from .text import class_text, remains
 
 

@@ -48,6 +48,11 @@ def plan_lines(plan: Plan) -> Iterator[Line]:
         yield Line()
         for found in plan.findings:
             yield from finding_lines(found, accepted=found.check in plan.options.accept)
+    if plan.skipped:
+        yield Line()
+        yield from left_out(plan)
+        for found in plan.skipped_blockers:
+            yield from finding_lines(found, accepted=False)
     yield Line()
     yield from foot(plan)
 
@@ -66,6 +71,17 @@ def head(plan: Plan) -> Iterator[Line]:
     yield Line(f"  {where}", "dim")
     if used := plan.guard.class_:
         yield Line(f"  {class_text(used.name, used.allowed)}", "dim")
+
+
+def left_out(plan: Plan) -> Iterator[Line]:
+    """Name the disks that the run leaves out, since their job is refused, with what refuses it."""
+    yield Line("  Left out, since they are refused:", "bold")
+    for job in plan.skipped:
+        subjects = {job.instance_id, *(disk.disk_id for disk in job.disks)}
+        checks = dict.fromkeys(found.check for found in plan.skipped_blockers if found.subject in subjects)
+        name = f"{printable(job.instance_name) or 'no name'} ({job.instance_id or 'no instance'})"
+        for disk in job.disks:
+            yield Line(f"    {disk.disk_id} on {name}: {', '.join(checks)}", STYLE["block"])
 
 
 def foot(plan: Plan) -> Iterator[Line]:
