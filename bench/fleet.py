@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,15 +37,8 @@ STOP, WIPE, START = 30, 60, 45
 QUOTA = 500
 """Wipes in any 60 simulated seconds."""
 REGION = "cn-hangzhou"
+CONFIG = "{{max_disks: {count}, max_parallel: 1000, canary: 0, quota_share: 1.0}}\n"
 KEY = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "testid", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret"}
-
-
-@dataclass(frozen=True)
-class Side:
-    """A way to do the work: a command of which the last line on stdout says when it began and ended."""
-
-    name: str
-    command: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -100,24 +94,25 @@ def state(url: str) -> dict[str, Any]:
         return found
 
 
-def ours(url: str, disks: Path, what: str = "run") -> Side:
+def ours(url: str, folder: Path, what: str = "run") -> list[str]:
     """Give the command of our side."""
-    return Side("safe-reinit", [sys.executable, str(HERE / "our_fleet.py"), url, REGION, str(disks), what])
+    files = [str(folder / "disks"), str(folder / "config.yaml")]
+    return [sys.executable, str(HERE / "our_fleet.py"), url, REGION, *files, what]
 
 
-def script(url: str, disks: Path) -> Side:
+def script(url: str, folder: Path) -> list[str]:
     """Give the command of the script."""
-    return Side("the script", [sys.executable, str(HERE / "raw_fleet.py"), url, REGION, str(disks), str(SPEED)])
+    return [sys.executable, str(HERE / "raw_fleet.py"), url, REGION, str(folder / "disks"), str(SPEED)]
 
 
-def did(side: Side, folder: Path) -> tuple[dict[str, Any], resource.struct_rusage]:
-    """Run a side to its end; give what it said, and what the whole process used."""
+def did(command: Sequence[str], folder: Path) -> tuple[dict[str, Any], resource.struct_rusage]:
+    """Run a side to its end; give what it says on its last line, and what the whole process used."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SAFE_", "ALIBABA_"))}
     environment = {
         **kept, **KEY, "SAFE_REINIT_TIME_SCALE": str(SPEED), "SAFE_REINIT_JOURNAL": str(folder / "journal.db"),
         "HOME": str(folder),
     }  # fmt: skip
-    process = subprocess.Popen(side.command, env=environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     os.sched_setaffinity(process.pid, {max(os.sched_getaffinity(0))})
     assert process.stdout
     with process.stdout:
@@ -129,14 +124,15 @@ def did(side: Side, folder: Path) -> tuple[dict[str, Any], resource.struct_rusag
     return found, used
 
 
-def measured(count: int, side: Side, url: str, folder: Path) -> Measured:
+def measured(count: int, command: Sequence[str], url: str, folder: Path) -> Measured:
     """Let a side do the work, see that it is done, and count what it took."""
-    said, used = did(side, folder)
+    said, used = did(command, folder)
     assert said["outcome"] == "done", said
     found = state(url)
     assert all(len(disk["wipes"]) == 1 for name, disk in found["disks"].items() if name.startswith("d-fleet"))
     assert {each["status"] for each in found["instances"].values()} == {"Running"}
     calls = [call for call in found["calls"] if call["source"] == "api"]
+    print(f"  {dict(Counter(call['action'] for call in calls).most_common())}")
     return Measured(
         calls=len(calls) / count,
         wall=(said["ended"] - said["began"]) * SPEED,
@@ -215,22 +211,23 @@ def main() -> None:
     count: int = given.disks
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        path, disks = folder / "world.json", folder / "disks"
-        built = world(count)
+        path, built = folder / "world.json", world(count)
         path.write_text(json.dumps(built), "utf-8")
-        disks.write_text("\n".join(built["disks"]), "utf-8")
+        (folder / "disks").write_text("\n".join(built["disks"]), "utf-8")
+        (folder / "config.yaml").write_text(CONFIG.format(count=count), "utf-8")
+        (folder / "config.yaml").chmod(0o600)
         with simulator(path) as url:
-            said, _ = did(ours(url, disks, "plan"), folder)
+            said, _ = did(ours(url, folder, "plan"), folder)
             assert said["outcome"] == "planned", said
             dry_calls = len(state(url)["calls"])
             print(f"a dry run: {dry_calls} calls", flush=True)
         with simulator(path) as url:
-            mine = measured(count, ours(url, disks), url, folder)
+            mine = measured(count, ours(url, folder), url, folder)
             print(f"safe-reinit: {mine}", flush=True)
         theirs = None
         if not given.no_script:
             with simulator(path) as url:
-                theirs = measured(count, script(url, disks), url, folder)
+                theirs = measured(count, script(url, folder), url, folder)
                 print(f"the script: {theirs}", flush=True)
     lines = table(count, dry_calls, mine, theirs)
     print("\n".join(lines))

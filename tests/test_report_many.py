@@ -233,7 +233,7 @@ def skipping(plan: Plan, count: int) -> Plan:
 
 @pytest.mark.parametrize(("jobs", "full"), [(4, False), (MANY, False), (MANY, True)])
 def test_what_is_left_out_is_named_with_the_reason(jobs: int, full: bool) -> None:
-    """Disks that --skip-refused leaves out are all named, with what refuses them, and apart from those that are wiped."""
+    """What --skip-refused leaves out is all named, with what refuses it, and apart from what is wiped."""
     lines = shown(skipping(a_plan(jobs), 2), full=full)
     first = lines.index("  Left out, since they are refused:")
     last = jobs - 1
