@@ -47,6 +47,11 @@ class Planner(ABC):
         """The loopback endpoint, normalised; ``""`` for the real cloud."""
         return self._where.local_url
 
+    @property
+    def clock(self) -> Clock:
+        """The clock that runs go by."""
+        return self._clock
+
     @abstractmethod
     def _stored(self, run_id: str) -> StoredRun:
         """Give a run of the journal."""

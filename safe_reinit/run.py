@@ -165,8 +165,9 @@ class Runner:
         job.ended = True
         known = job.record
         left = seen is not None and record.leaves_tag(known, seen)
-        data = {"outcome": record.outcome(known), "power": known.instance_status, "tag_left": left}
-        self._say(job, "done", data)
+        outcome, error = record.outcome(known), known.error
+        why = {"code": error.code, "message": error.message} if error and outcome != "done" else {}
+        self._say(job, "done", {"outcome": outcome, "power": known.instance_status, "tag_left": left, **why})
 
     def _act(self, act: Act, batch: Sequence[Errand]) -> None:
         """Make calls on a thread of their own; what goes wrong before them is tried again on the next tick."""

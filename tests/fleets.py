@@ -1,8 +1,8 @@
-"""Reports of many machines, for the tests of what renders them: made up, with a job for each outcome asked for."""
+"""Plans and reports of many machines, made up for the tests of what renders them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,16 +11,23 @@ from safe_reinit.errors import exit_code
 from safe_reinit.model import (
     Becomes,
     Call,
+    Caller,
     DiskReport,
     Failure,
     Finding,
     Identity,
     JobReport,
+    Limits,
     Operator,
+    Options,
     Outcome,
     Phase,
+    Plan,
+    PlannedDisk,
+    PlannedJob,
     PlanReference,
     Report,
+    Rollout,
 )
 from tests.values import LONG_AGO, NOW
 
@@ -35,6 +42,40 @@ _PHASES: dict[str, tuple[tuple[str, int, str], ...]] = {
 """Of each outcome: the phases, their seconds, how they ended; 0 seconds: nobody saw the end."""
 _DATA: dict[str, Any] = {"done": "reinitialised", "not-restarted": "reinitialised", "unknown": "unknown"}
 _AFTER = {"unknown": "Stopped", "not-restarted": "Starting", "stranded": "Stopping"}
+
+
+NO_CANARY = Rollout(canary=0)
+
+
+def a_plan(count: int = 4, rollout: Rollout = NO_CANARY, *, stopped: Sequence[int] = (), undo: str = "") -> Plan:
+    """Give a plan for so many machines of one disk each, made up; those that are ``stopped`` are stopped before."""
+    jobs = tuple(
+        PlannedJob(
+            instance_id=f"i-{number}",
+            instance_name=f"lab-{number}",
+            power_before="Stopped" if number in stopped else "Running",
+            power_promised="Running",
+            will_stop=number not in stopped,
+            will_start=number not in stopped,
+            disks=(PlannedDisk(f"d-{number}", type="data", becomes=Becomes("empty")),),
+        )
+        for number in range(count)
+    )
+    return Plan(
+        plan_id="p",
+        region="cn-hangzhou",
+        account="1",
+        caller=Caller("1", "acs:ram::1:user/night", "RAMUser"),
+        made_at=NOW,
+        options=Options(stop_instance=True, undo=undo),
+        limits=Limits(),
+        reason=None,
+        jobs=jobs,
+        findings=(),
+        fingerprint="f" * 64,
+        confirm_with="ffffffff",
+        rollout=rollout,
+    )
 
 
 def after(seconds: float) -> datetime:

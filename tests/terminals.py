@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import struct
 import subprocess
 import termios
 import time
@@ -38,6 +39,10 @@ class Terminal:
     def type(self, text: str) -> None:
         """Type something."""
         os.write(self.line, text.encode())
+
+    def resize(self, columns: int, rows: int = 24) -> None:
+        """Give the terminal another size, and tell the child, as a window manager does."""
+        ioctl(self.line, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def end(self) -> int:
         """Read on to the end, and give the exit code."""
@@ -80,8 +85,10 @@ def terminals(command_line: CommandLine) -> Iterator[Open]:
     """Start children on terminals; what is left of them is ended."""
     opened: list[Terminal] = []
 
-    def start(simulator: Simulator, *argv: str, **env: str) -> Terminal:
+    def start(simulator: Simulator, *argv: str, columns: int = 0, **env: str) -> Terminal:
         line, inner = pty.openpty()
+        if columns:
+            ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
         def own() -> None:
             os.setsid()

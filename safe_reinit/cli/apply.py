@@ -41,7 +41,7 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
     with ExitStack() as stack:
         client = client_of(config, stack)
         _same_place(path, known, endpoint(client, config))
-        progress = stack.enter_context(Progress(config, client.region))
+        progress = stack.enter_context(Progress(config, client.clock))
         try:
             if not plan.runnable:
                 raise report.refusal(plan)
@@ -140,7 +140,7 @@ def _expires_at(known: Saved, config: Config) -> datetime:
 
 def _run(plan: Plan, client: Client, config: Config, output: Output, progress: Progress) -> int:
     if not config["quiet"]:
-        lines(report.plan_lines(plan), sys.stderr)
+        lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
     with signals(progress) as interrupt:
         told = client.run(
             plan, confirm=plan.confirm_with, on_event=progress.event, on_call=progress.call, stop=interrupt

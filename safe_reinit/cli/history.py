@@ -16,7 +16,7 @@ from ..config import Config, resolve
 from ..config.readers import duration
 from ..errors import UsageError
 from ..journal import Journal, StoredRun
-from ..model import Record, Secret
+from ..model import Plan, Record, Secret
 from ..model.codec import decode, printable
 from ..plan import from_json
 from ..where import default_journal
@@ -152,10 +152,15 @@ def _job(stored: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def plan_of(stored: StoredRun) -> Plan:
+    """Give the plan of a run, to be shown: without the password that it may have had."""
+    had_password = bool(stored.plan["options"]["password"])
+    return from_json(stored.plan, Secret("") if had_password else None)
+
+
 def _as_it_stands(stored: StoredRun) -> dict[str, Any]:
     """Report a run that has no report yet: its process is at work, or gone."""
-    had_password = bool(stored.plan["options"]["password"])
-    plan = from_json(stored.plan, Secret("") if had_password else None)
+    plan = plan_of(stored)
     records = [decode(Record, each) for _, each, _ in stored.jobs]
     begun = report.started(datetime.strptime(stored.started_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc))
     told = report.of_run(begun, begun.at, plan, records, (), run_id=stored.run_id)

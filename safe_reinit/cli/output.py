@@ -25,6 +25,7 @@ class Output:
     argv: Sequence[str] = ()
     events_on_stdout: bool = False
     report_file: str = ""
+    verbose: bool = False
     began: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
     @classmethod
@@ -89,7 +90,7 @@ class Output:
         elif self.form == "markdown":
             print(report.to_markdown(told), end="", file=stream, flush=True)
         else:
-            lines(report.report_lines(told), stream)
+            lines(report.report_lines(told, full=self.verbose), stream)
 
     def _into_file(self, told: Report) -> None:
         try:

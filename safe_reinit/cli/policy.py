@@ -34,7 +34,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     endable()
     with ExitStack() as stack:
         client = client_of(config, stack)
-        progress = stack.enter_context(Progress(config, client.region))
+        progress = stack.enter_context(Progress(config, client.clock))
         plan = client.plan(
             targets(client, progress.call),
             found=targets.found,

@@ -50,7 +50,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     plan = real.plan(disk_ids, **wanted)
     world = world_of(real.facts_of(plan))
     if not config["quiet"]:
-        lines(report.plan_lines(plan), sys.stderr)
+        lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
     if not plan.runnable:
         begun = report.started(output.began, real.region, config["reason"])
         refused = report.refusal(plan)
@@ -59,7 +59,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     say("REHEARSAL: from here on a simulated twin of these machines answers; the real ones were only looked at.")
     with ExitStack() as stack:
         client = simulated(config, stack, world)
-        progress = stack.enter_context(Progress(config, client.region))
+        progress = stack.enter_context(Progress(config, client.clock))
         told = _run_twin(client, client.plan(disk_ids, **wanted, on_call=progress.call), plan, progress)
         progress.close()
     output.report(told)
@@ -73,6 +73,7 @@ def _run_twin(client: Client, twin: Plan, plan: Plan, progress: Progress) -> Rep
             f"The twin is not like the machine ({found}), so a rehearsal would say nothing.",
             hint="Please report this; the real disks were only looked at.",
         )
+    progress.of(twin)
     with signals(progress) as interrupt:
         try:
             return client.run(

@@ -10,10 +10,9 @@ from ..client import Client, connect
 from ..config import Config
 from ..errors import Error, OutcomeUnknown, UsageError
 from ..journal import StoredRun
-from ..model import Plan, Record, Report, Secret
+from ..model import Plan, Record, Report
 from ..model.codec import decode
-from ..plan import from_json
-from ..record import Verdict
+from ..record import Verdict, outcome
 from . import consent, history
 from .output import Output
 from .progress import Progress
@@ -34,7 +33,9 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
     if flags["verdict"] == "wipe-again":
         return _wipe_again(client, stored, config, flags, password, output)
     endable()
-    with Progress(config, client.region) as progress:
+    with Progress(config, client.clock) as progress:
+        before = [decode(Record, known) for _, known, is_open in stored.jobs if not is_open]
+        progress.of(history.plan_of(stored), {each.instance_id: outcome(each) for each in before})
         try:
             told = _resume(client, run_id, flags["verdict"], password, progress)
         except OutcomeUnknown as error:
@@ -69,8 +70,8 @@ def _wipe_again(
     client: Client, stored: StoredRun, config: Config, flags: Mapping[str, Any], password: str | None, output: Output
 ) -> int:
     """Plan the same anew and ask anew; the old run lets its instances go once the new plan is agreed to."""
-    old = from_json(stored.plan, Secret("") if stored.plan["options"]["password"] else None)
-    with Progress(config, client.region) as progress:
+    old = history.plan_of(stored)
+    with Progress(config, client.clock) as progress:
 
         def plan() -> Plan:
             return client.plan_anew(

@@ -49,6 +49,7 @@ def set_output(output: Output, config: Config) -> None:
             if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(name).is_dir():
                 raise UsageError(f"{name} cannot be written.", hint=f"Correct --{option}.")
     output.form, output.events_on_stdout, output.report_file = config["output"], on_stdout, config["report"] or ""
+    output.verbose = config["verbose"]
 
 
 def password_of(config: Config, flags: Mapping[str, Any]) -> str | None:

@@ -22,7 +22,7 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
     set_output(output, config)
     client = connect(config=config)
     endable()
-    with Progress(config, client.region) as progress:
+    with Progress(config, client.clock) as progress:
 
         def plan() -> Plan:
             return client.plan_undo(

@@ -38,7 +38,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         client = client_of(config, stack)
         if not flags.get("dry_run"):
             client.check_journal()
-        progress = stack.enter_context(Progress(config, client.region))
+        progress = stack.enter_context(Progress(config, client.clock))
         try:
 
             def plan() -> Plan:
@@ -82,7 +82,7 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
         return _tell_plan(client, kept, begun, output, flags.get("save"))
     asked = flags.get("confirm") is None and consent.somebody_there()
     if asked or not config["quiet"]:  # whoever is asked is shown what about
-        lines(report.plan_lines(plan), sys.stderr)
+        lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
     if plan.runnable:
         try:
             consent.obtain(plan, flags.get("confirm"))
@@ -99,7 +99,7 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
             on_event=progress.event,
             on_call=progress.call,
             stop=interrupt,
-            go_on=lambda said: consent.go_on(said, progress.say),
+            go_on=lambda said: progress.asking(lambda: consent.go_on(said, progress.say)),
         )
     progress.close()
     output.report(told)
@@ -116,7 +116,7 @@ def _tell_plan(
     told = report.of_plan(begun, output.now(), plan, client.calls_of(plan), dry_run=True)
     told = replace(told, next=_next(told.exit_code, output.argv, plan, saved_to))
     if output.form == "text":
-        lines(report.plan_lines(plan), sys.stderr if output.events_on_stdout else sys.stdout)
+        lines(report.plan_lines(plan, full=output.verbose), sys.stderr if output.events_on_stdout else sys.stdout)
     output.report(told)
     if told.exit_code:
         refused = report.refusal(plan)

@@ -118,7 +118,8 @@ def of_run(  # noqa: PLR0913 - what there is to say
     )
     jobs += tuple(_planned_job(job, plan, "refused") for job in plan.skipped)
     report = _of(begun, now, plan, calls, _together([job.outcome for job in jobs]), jobs, next_)
-    error = next((job.error for job in jobs if job.error), None)
+    decides = sorted(jobs, key=lambda job: job.outcome != report.outcome)  # of many, the one that the outcome is about
+    error = next((job.error for job in decides if job.error), None)
     return replace(report, run_id=run_id, error=error if report.exit_code else None)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..model import JobReport, Phase, Report
 from ..model.codec import encode, printable, timestamp
-from .text import class_text, remains, report_lines
+from .many_report import report_lines
+from .text import class_text, remains
 
 
 def to_json(report: Report) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from ..model.codec import printable
 from ..plan import downtime, steps, unforeseen
 
 NO_ERASURE = "ReInitDisk is no certified erasure, and snapshots of the disk keep the old data."
-_STYLE = {"block": "bold red", "risk": "yellow", "info": "dim"}
+STYLE = {"block": "bold red", "risk": "yellow", "info": "dim"}
 _OUTCOME = {"done": "bold green", "planned": "bold green"}
 
 
@@ -39,10 +39,30 @@ def duration(seconds: float) -> str:
 
 
 def plan_lines(plan: Plan) -> Iterator[Line]:
-    """Show the plan."""
+    """Show the plan for a few machines, with everything that is known of each."""
+    yield from head(plan)
+    for job in plan.jobs:
+        yield Line()
+        yield from _job_lines(job, plan)
+    if plan.findings:
+        yield Line()
+        for found in plan.findings:
+            yield from finding_lines(found, accepted=found.check in plan.options.accept)
+    if plan.skipped:
+        yield Line()
+        yield from left_out(plan)
+        for found in plan.skipped_blockers:
+            yield from finding_lines(found, accepted=False)
+    yield Line()
+    yield from foot(plan)
+
+
+def head(plan: Plan) -> Iterator[Line]:
+    """Say what would be lost, and where."""
     count = sum(len(job.disks) for job in plan.jobs)
     where = f"{plan.region}, account {plan.account}"
     disks, them = ("1 disk", "it") if count == 1 else (f"{count} disks", "them")
+    disks += f" on {len(plan.jobs)} instances" if len(plan.jobs) > 1 else ""
     if plan.options.undo:
         yield Line(f"Plan: undo run {plan.options.undo}: roll {disks} back to the safety snapshot", "bold")
         yield Line(f"  What was written to {them} since that snapshot is lost.", "bold")
@@ -51,14 +71,21 @@ def plan_lines(plan: Plan) -> Iterator[Line]:
     yield Line(f"  {where}", "dim")
     if used := plan.guard.class_:
         yield Line(f"  {class_text(used.name, used.allowed)}", "dim")
-    for job in plan.jobs:
-        yield Line()
-        yield from _job_lines(job, plan)
-    if plan.findings:
-        yield Line()
-        for found in plan.findings:
-            yield from _finding_lines(found, accepted=found.check in plan.options.accept)
-    yield Line()
+
+
+def left_out(plan: Plan) -> Iterator[Line]:
+    """Name the disks that the run leaves out, since their job is refused, with what refuses it."""
+    yield Line("  Left out, since they are refused:", "bold")
+    for job in plan.skipped:
+        subjects = {job.instance_id, *(disk.disk_id for disk in job.disks)}
+        checks = dict.fromkeys(found.check for found in plan.skipped_blockers if found.subject in subjects)
+        name = f"{printable(job.instance_name) or 'no name'} ({job.instance_id or 'no instance'})"
+        for disk in job.disks:
+            yield Line(f"    {disk.disk_id} on {name}: {', '.join(checks)}", STYLE["block"])
+
+
+def foot(plan: Plan) -> Iterator[Line]:
+    """Say what the plan cannot tell."""
     yield Line(f"  Nobody can foresee: {'; '.join(unforeseen(plan))}.", "dim")
     if not plan.options.undo:
         yield Line(f"  {NO_ERASURE}", "dim")
@@ -70,7 +97,7 @@ def _job_lines(job: PlannedJob, plan: Plan) -> Iterator[Line]:
     for disk in job.disks:
         yield Line(f"    {_disk_text(disk)}")
         yield Line(f"      becomes {becomes_text(disk.becomes)}", "bold")
-    yield Line(f"    {_power_text(job, plan)}")
+    yield Line(f"    {power_text(job, plan)}")
     if job.sharing and job.will_stop:
         yield Line(f"    Down with it, data untouched: {', '.join(job.sharing)}")
     for number, (action, subject, note, limit) in enumerate(steps(job, plan), 1):
@@ -104,7 +131,8 @@ def becomes_text(becomes: Becomes) -> str:
     return f"{becomes.kind} {becomes.id}{of} (seen to exist)"
 
 
-def _power_text(job: PlannedJob, plan: Plan) -> str:
+def power_text(job: PlannedJob, plan: Plan) -> str:
+    """Say what becomes of the power of one instance."""
     if job.will_start and not job.will_stop:
         return "It was stopped by the run before, and is started after the wipe."
     if job.will_start:
@@ -116,28 +144,32 @@ def _power_text(job: PlannedJob, plan: Plan) -> str:
     return "It stays Stopped." if job.power_before == "Stopped" else "It is not stopped by this plan."
 
 
-def _finding_lines(found: Finding, *, accepted: bool) -> Iterator[Line]:
+def finding_lines(found: Finding, *, accepted: bool) -> Iterator[Line]:
+    """Show one finding, with what to do about it where it stands against the run."""
     level = "risk, accepted" if accepted and found.level == "risk" else found.level
-    yield Line(f"  {level}: {found.check}: {found.subject}: {printable(found.message)}", _STYLE[found.level])
+    yield Line(f"  {level}: {found.check}: {found.subject}: {printable(found.message)}", STYLE[found.level])
     if found.level != "info" and not (accepted and found.level == "risk"):
         yield Line(f"      fix: {printable(found.fix)}")
 
 
 def report_lines(report: Report) -> Iterator[Line]:
-    """Show what a run came to."""
-    verb = "rolled back" if is_undo(report) else "reinitialised"
+    """Show what a run on a few machines came to."""
     for job in report.jobs:
-        yield from _job_report(job, verb)
+        yield from _job_report(job, verb_of(report))
     yield from (Line(f"  {text}") for text in remains(report))
-    if report.run_id:
-        took = duration((report.ended_at - report.started_at).total_seconds())
-        yield Line(
-            f"{report.outcome} (exit code {report.exit_code})  run {report.run_id}, {took}", _outcome_style(report)
-        )
-    else:
-        yield Line(f"{report.outcome} (exit code {report.exit_code})", _outcome_style(report))
+    yield outcome_line(report)
     for command in report.next:
         yield Line(f"next: {command}")
+
+
+def outcome_line(report: Report) -> Line:
+    """Say in one line how it ended."""
+    if report.run_id:
+        took = duration((report.ended_at - report.started_at).total_seconds())
+        said = f"{report.outcome} (exit code {report.exit_code})  run {report.run_id}, {took}"
+    else:
+        said = f"{report.outcome} (exit code {report.exit_code})"
+    return Line(said, outcome_style(report.outcome))
 
 
 def remains(report: Report) -> Iterator[str]:
@@ -151,6 +183,11 @@ def remains(report: Report) -> Iterator[str]:
     yield NO_ERASURE
 
 
+def verb_of(report: Report) -> str:
+    """Say what the run did to its disks."""
+    return "rolled back" if is_undo(report) else "reinitialised"
+
+
 def is_undo(report: Report) -> bool:
     """Tell whether a run rolled disks back: only such a run sends ResetDisk."""
     return any(call.action == "ResetDisk" for call in report.calls)
@@ -159,22 +196,24 @@ def is_undo(report: Report) -> bool:
 def _job_report(job: JobReport, verb: str) -> Iterator[Line]:
     name = f"{printable(job.instance_name) or 'no name'} ({job.instance_id or 'no instance'})"
     for disk in job.disks:
-        yield Line(f"{disk.disk_id} on {name}: {_data_text(disk, verb)}")
+        yield Line(f"{disk.disk_id} on {name}: {data_text(disk, verb)}")
     if job.power_after:
         as_promised = job.power_after == job.power_promised or job.outcome in ("refused", "planned", "failed")
         owed = "" if as_promised else f", but {job.power_promised} was promised"
         yield Line(f"{name} is {job.power_after}{owed}", "" if as_promised else "bold red")
 
 
-def _data_text(disk: DiskReport, verb: str) -> str:
+def data_text(disk: DiskReport, verb: str) -> str:
+    """Say what became of one disk."""
     kept = f"; its safety snapshot is {disk.safety_snapshot}" if disk.safety_snapshot else ""
     if disk.data == "reinitialised":
         return f"{verb} (evidence: {disk.evidence}), now {becomes_text(disk.becomes)}{kept}"
     return ("data intact" if disk.data == "intact" else f"whether it was {verb} is UNKNOWN") + kept
 
 
-def _outcome_style(report: Report) -> str:
-    return _OUTCOME.get(report.outcome, "bold red")
+def outcome_style(outcome: str) -> str:
+    """Give the style in which an outcome is shown."""
+    return _OUTCOME.get(outcome, "bold red")
 
 
 def _day(when: datetime) -> str:

@@ -1,0 +1,36 @@
+"""What the plan and the report of many machines have in common: how things are counted, named and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+FEW = 5
+"""Up to so many jobs are shown with everything that is known of each."""
+NAMED = 2
+"""So many ids of those that are alike are named."""
+
+
+def named(ids: Iterable[str]) -> tuple[str, str]:
+    """Count things, and name the first of them."""
+    different = list(dict.fromkeys(ids))
+    things = {"d": "disk", "i": "instance"}
+    kinds = {things.get(each.partition("-")[0], "subject") for each in different}
+    kind = kinds.pop() if len(kinds) == 1 else "subject"
+    rest = len(different) - NAMED
+    return count_of(len(different), kind), ", ".join(different[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def count_of(count: int, thing: str) -> str:
+    """Say how many there are of something."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def groups(things: Iterable[T], key: Callable[[T], object]) -> list[list[T]]:
+    """Put together what has the same key, in the order of first appearance."""
+    found: dict[object, list[T]] = {}
+    for each in things:
+        found.setdefault(key(each), []).append(each)
+    return list(found.values())

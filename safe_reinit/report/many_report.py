@@ -1,0 +1,98 @@
+"""The report of many machines: a count of what went well, and a line for each that did not.
+
+Everything that is summed up here is in the JSON report one by one, and on the terminal with ``full``.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+from ..model import DiskReport, JobReport, Report
+from ..model.codec import printable
+from . import text
+from .many import FEW, count_of, groups, named
+from .text import Line
+
+_WELL = ("done", "planned")
+
+
+def report_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
+    """Show what a run came to: of many machines a count of what went well, and a line for each that did not.
+
+    Args:
+        full: every machine by itself.
+
+    """
+    if full or len(report.jobs) <= FEW:
+        yield from text.report_lines(report)
+        return
+    well_first = sorted(report.jobs, key=lambda job: job.outcome not in _WELL)
+    for jobs in groups(well_first, _told_together):
+        yield from _well(jobs, report) if jobs[0].outcome in _WELL else _not_well(jobs, report)
+    yield from (Line(f"  {said}") for said in _remains(report))
+    yield text.outcome_line(report)
+    for command in report.next:
+        yield Line(f"next: {_shortened(command)}")
+
+
+def _told_together(job: JobReport) -> tuple[object, ...]:
+    """Tell what may share a line: what went well, and what was not touched for one and the same reason."""
+    message = job.error.message if job.error else ""
+    return (job.outcome, *(() if job.outcome in _WELL else (message, "" if _untouched(job) else job.instance_id)))
+
+
+def _untouched(job: JobReport) -> bool:
+    return job.outcome == "refused"
+
+
+def _well(jobs: Sequence[JobReport], report: Report) -> Iterator[Line]:
+    disks = count_of(sum(len(job.disks) for job in jobs), "disk")
+    data = f"{disks} {text.verb_of(report)}" if jobs[0].outcome == "done" else f"data of {disks} intact"
+    yield Line(f"{count_of(len(jobs), 'instance')} {jobs[0].outcome}: {data}", text.outcome_style(jobs[0].outcome))
+
+
+def _not_well(jobs: Sequence[JobReport], report: Report) -> Iterator[Line]:
+    first = jobs[0]
+    why = ""
+    if error := first.error:
+        code = f" ({error.code})" if error.code and error.code not in error.message else ""
+        why = f": {error.message}{code}"
+    if len(jobs) > 1:
+        things, ids = named(str(job.instance_id) for job in jobs)
+        yield Line(f"{things} ({ids}) {first.outcome}, data intact{why}", text.outcome_style(first.outcome))
+        return
+    name = f"{printable(first.instance_name) or 'no name'} ({first.instance_id or 'no instance'})"
+    owed = first.power_after != first.power_promised and not _untouched(first)
+    power = f", {first.power_after}" if first.power_after else ", power not seen" if owed else ""
+    power += f" though {first.power_promised} was promised" if owed else ""
+    disks = ", ".join(f"{disk.disk_id} {_state(disk, report)}" for disk in first.disks)
+    yield Line(f"{name} {first.outcome}: {disks}{power}{why}", text.outcome_style(first.outcome))
+
+
+def _state(disk: DiskReport, report: Report) -> str:
+    return {"intact": "intact", "reinitialised": text.verb_of(report)}.get(disk.data, "UNKNOWN")
+
+
+def _remains(report: Report) -> Iterator[str]:
+    """Count what keeps the old data of the disks that were wiped, or may have been."""
+    told = list(text.remains(report))
+    taken = sum(disk.safety_snapshot is not None for job in report.jobs for disk in job.disks)
+    if taken:
+        yield f"{count_of(taken, 'safety snapshot')} taken by this run; the JSON report, or --verbose, names each."
+    if len(told) > 1:
+        kept = f"{count_of(len(told) - 1, 'disk')} {'has' if len(told) == 2 else 'have'} snapshots that keep old data"
+        yield f"{kept}; the JSON report, or --verbose, names them."
+    yield from told[-1:]
+
+
+def _shortened(command: str) -> str:
+    """Leave out of a command most of many disks: it is there to be read, and in the JSON report to be run."""
+    words = shlex.split(command)
+    disks = [place for place, word in enumerate(words[:-1]) if word == "--disk"]
+    if len(disks) <= FEW:
+        return command
+    gone = {place + step for place in disks[1:] for step in (0, 1)}
+    kept = [shlex.quote(word) for place, word in enumerate(words) if place not in gone]
+    kept.insert(disks[0] + 2, f"[--disk ... {len(disks) - 1} more]")
+    return " ".join(kept)

@@ -1,0 +1,361 @@
+"""The plan and the report of many machines as lines for people: short, and nothing that stands out is lost."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import unicodedata
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from safe_reinit import report
+from safe_reinit.model import Becomes, Failure, Finding, Limits, Options, Plan, PlannedDisk, Rollout
+from safe_reinit.report.text import plan_lines as lines_of_few
+from tests.fleets import NO_CANARY, a_job, a_plan, a_report
+from tests.test_plan import a_plan as a_plan_of_one
+from tests.test_report import ended, of_run
+from tests.values import LONG_AGO
+
+MANY = 30
+
+
+def a_finding(check: str, level: Any, subject: str, message: str = "It is so.", fix: str = "Do this.") -> Finding:
+    """Give something that a check found."""
+    return Finding(check, level, subject, message, fix)
+
+
+def shown(plan: Plan, *, full: bool = False) -> list[str]:
+    """Give the lines of a plan."""
+    return [line.text for line in report.plan_lines(plan, full=full)]
+
+
+def changed(plan: Plan, number: int, **changes: Any) -> Plan:
+    """Give a plan again with one machine changed."""
+    jobs = list(plan.jobs)
+    jobs[number] = replace(jobs[number], **changes)
+    return replace(plan, jobs=tuple(jobs))
+
+
+# ------------------------------------------------------------------------------------------------------------ the plan
+
+
+def test_a_few_machines_are_shown_as_ever() -> None:
+    """Up to five machines each is shown with everything."""
+    plan = a_plan(5)
+
+    assert shown(plan) == [line.text for line in lines_of_few(plan)]
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_every_disk_and_every_instance_is_named(full: bool) -> None:
+    """However many there are, each disk stands on a line of its own, beside the name of its instance."""
+    disks = (PlannedDisk("d-first"), PlannedDisk("d-second"))
+    lines = shown(changed(a_plan(MANY), 7, disks=disks), full=full)
+
+    for number in set(range(MANY)) - {7}:
+        assert [f"lab-{number} " in line for line in lines if f"d-{number} " in line] == [True]
+    assert [line.split()[:2] for line in lines if "d-first" in line or "d-second" in line] == [
+        ["lab-7", "d-first"], ["lab-7", "d-second"]
+    ]  # fmt: skip
+
+
+def test_a_name_that_many_have_comes_with_the_id() -> None:
+    """Where the name does not tell which machine it is, or there is none, the id stands with it."""
+    plan = changed(changed(changed(a_plan(6), 1, instance_name="same"), 2, instance_name="same"), 3, instance_name="")
+    named = [line for line in shown(plan) if " -> " in line]
+
+    assert [line.split()[:2] for line in named[:4]] == [
+        ["lab-0", "d-0"],
+        ["same", "i-1"],
+        ["same", "i-2"],
+        ["i-3", "d-3"],
+    ]
+
+
+def test_the_beginning_says_what_all_have_in_common() -> None:
+    """The first lines say how many disks on how many machines, what they become, and what happens to the machines."""
+    plan = a_plan(MANY, NO_CANARY, stopped=range(10))
+    lines = shown(plan)
+
+    assert lines[0] == "Plan: reinitialise 30 disks on 30 instances; what is on them now is lost"
+    assert lines[2:8] == [
+        "  30 disks become EMPTY (as a blank disk)",
+        "  10 instances, each: It stays Stopped.",
+        "      at most: ReInitDisk 30m",
+        "  20 instances, each: It is stopped for this and started again: down for the wipe, at most 55m.",
+        "      at most: StopInstance KeepCharging 10m, ReInitDisk 30m, StartInstance 15m",
+        "  In order: all 30; at most 100 down at once",
+    ]
+
+
+def test_the_end_says_it_again() -> None:
+    """What would be lost, how many stop and whether it is refused stand at the end too, where the question comes."""
+    plan = a_plan(MANY)
+    refused = replace(plan, findings=(a_finding("disk-locked", "block", "d-1"), a_finding("spot", "risk", "i-1")))
+
+    assert shown(plan)[-2:] == [shown(plan)[0], "  30 of the instances are stopped for it."]
+    assert shown(refused)[-1] == "  30 of the instances are stopped for it; 2 findings refuse it."
+
+
+def test_a_power_cut_is_called_one() -> None:
+    """A forced stop is said of many machines as of one."""
+    plan = replace(a_plan(MANY), limits=Limits(force_stop_after=300.0))
+
+    assert any("POWER CUT" in line for line in shown(plan))
+
+
+def test_snapshots_and_tags_are_among_the_calls() -> None:
+    """Every changing call of a machine is named, those of several disks with how often."""
+    options = Options(stop_instance=True, snapshot=True, lock_tag=True)
+    plan = changed(replace(a_plan(6), options=options), 2, disks=(PlannedDisk("d-a"), PlannedDisk("d-b")))
+    calls = [line for line in shown(plan) if "at most: " in line]
+
+    assert len(calls) == 2
+    assert "CreateSnapshot and wait for it 1h, ReInitDisk 30m" in calls[0]
+    assert "2 times CreateSnapshot and wait for it 1h, 2 times ReInitDisk 30m" in calls[1]
+    assert all("TagResources" in line and "UntagResources" in line for line in calls)
+
+
+def test_an_undo_says_so() -> None:
+    """An undo of many speaks of rolling back and names the snapshot of each disk."""
+    plan = a_plan(6, undo="r-20260102T030405Z-4f2a")
+    jobs = [
+        replace(job, disks=(replace(job.disks[0], becomes=Becomes("snapshot", f"s-safe-{number}", LONG_AGO)),))
+        for number, job in enumerate(plan.jobs)
+    ]
+    lines = shown(replace(plan, jobs=tuple(jobs)))
+
+    assert lines[0].startswith("Plan: undo run r-20260102T030405Z-4f2a: roll 6 disks on 6 instances back")
+    assert "  6 disks become a snapshot (6 different ones, named below)" in lines
+    assert "      at most: StopInstance KeepCharging 10m, ResetDisk 30m, StartInstance 15m" in lines
+    assert [line.rpartition("-> ")[2] for line in lines if " -> " in line] == [
+        f"s-safe-{number}" for number in range(6)
+    ]
+
+
+def test_what_nobody_knows_is_said() -> None:
+    """A disk whose origin was not seen is not counted among those that become something."""
+    plan = changed(a_plan(6), 0, disks=(PlannedDisk("d-0", becomes=Becomes("unknown", "s-gone")),))
+
+    assert "  1 disk becomes unknown: s-gone was not seen" in shown(plan)
+    assert any(line.split()[1:2] == ["d-0"] and line.endswith("-> unknown") for line in shown(plan))
+
+
+def test_disks_that_share_the_downtime_are_counted() -> None:
+    """Other disks of machines that are stopped are down with them, and that is said."""
+    plan = changed(changed(a_plan(6), 0, sharing=("d-x", "d-y")), 1, sharing=("d-z",))
+
+    assert "  Down with them, data untouched: 3 other disks" in shown(plan)
+
+
+@pytest.mark.parametrize(
+    ("rollout", "said"),
+    [
+        (Rollout(), "1 first, as a canary that must end done, then the other 29; at most 100 down at once"),
+        (Rollout(canary=0, max_parallel=5), "all 30; at most 5 down at once"),
+        (
+            Rollout(canary=2, waves=((10, False),)),
+            "2 first, as a canary that must end done, then 3 waves of 10, 10, 8;",
+        ),
+        (Rollout(canary=0, stop_after_failures=3), "none begins once 3 did not end done"),
+        (
+            Rollout(canary=0, deadline=datetime(2026, 1, 2, 5, 0, tzinfo=timezone.utc)),
+            "none begins after 2026-01-02 05:00 UTC",
+        ),
+    ],
+)
+def test_the_order_of_the_run_is_said(rollout: Rollout, said: str) -> None:
+    """Canary, waves, the cap and what ends the run early stand in one line."""
+    line = next(line for line in shown(a_plan(MANY, rollout)) if "In order: " in line)
+
+    assert said in line
+
+
+def findings() -> tuple[Finding, ...]:
+    """Give findings of every level, the harmless first."""
+    return (
+        *(a_finding("public-ip", "info", f"i-{number}", f"Address {number}.") for number in range(20)),
+        *(a_finding("spot", "risk", f"i-{number}") for number in range(9)),
+        *(a_finding("no-recent-snapshot", "risk", f"d-{each}", f"None of {each}.", f"Fix {each}.") for each in (1, 2)),
+        a_finding("disk-locked", "block", "d-8", "d-8 is locked.", "Unlock d-8."),
+    )  # fmt: skip
+
+
+def test_findings_of_one_check_are_one() -> None:
+    """The same check over many is one line with a count and the first ids; what stands against the run comes first."""
+    plan = replace(a_plan(MANY), findings=findings(), options=Options(stop_instance=True, accept=("spot",)))
+    lines = shown(plan)
+    start = lines.index("  block: disk-locked: d-8: d-8 is locked.")
+
+    assert lines[start : start + 9] == [
+        "  block: disk-locked: d-8: d-8 is locked.",
+        "      fix: Unlock d-8.",
+        "  risk: no-recent-snapshot: 2 disks: No recent snapshot of the disk could bring back what is on it.",
+        "      d-1, d-2",
+        "      fix: safe-reinit explain no-recent-snapshot, or the plan with --verbose, says what to do.",
+        "  risk, accepted: spot: 9 instances: It is so.",
+        "      i-0, i-1 and 7 more",
+        "  info: public-ip: 20 instances: The instance has a public address while it is stopped.",
+        "      i-0, i-1 and 18 more",
+    ]
+
+
+def test_every_finding_is_shown_where_that_is_asked_for() -> None:
+    """With --verbose each finding stands by itself with its own message, still the worst first."""
+    lines = shown(replace(a_plan(MANY), findings=findings()), full=True)
+    found = [line for line in lines if line.startswith(("  block: ", "  risk: ", "  info: "))]
+
+    assert len(found) == len(findings())
+    assert [line.split(":")[0].strip() for line in found] == ["block"] + ["risk"] * 11 + ["info"] * 20
+    assert all(any(each.message in line for line in found) for each in findings())
+
+
+def test_a_disk_says_what_stands_against_it() -> None:
+    """Behind each disk stand the blocks and the risks of it and of its instance that refuse the run, and no others."""
+    plan = replace(a_plan(MANY), findings=findings(), options=Options(accept=("spot",)))
+    lines = {line.split()[1]: line for line in shown(plan) if " -> " in line}
+
+    assert lines["d-8"].endswith("  block: disk-locked")
+    assert lines["d-1"].endswith("  risk: no-recent-snapshot")
+    assert lines["d-0"].endswith("-> EMPTY")
+
+
+def skipping(plan: Plan, count: int) -> Plan:
+    """Give a plan again with its last machines left out, whose disks are locked."""
+    out = plan.jobs[-count:]
+    found = tuple(a_finding("disk-locked", "block", job.disks[0].disk_id, f"{job.instance_name} is.") for job in out)
+    told = a_finding("public-ip", "info", str(out[0].instance_id))
+    return replace(plan, jobs=plan.jobs[:-count], skipped=out, skipped_findings=(*found, told))
+
+
+@pytest.mark.parametrize(("jobs", "full"), [(4, False), (MANY, False), (MANY, True)])
+def test_what_is_left_out_is_named_with_the_reason(jobs: int, full: bool) -> None:
+    """What --skip-refused leaves out is all named, with what refuses it, and apart from what is wiped."""
+    lines = shown(skipping(a_plan(jobs), 2), full=full)
+    first = lines.index("  Left out, since they are refused:")
+    last = jobs - 1
+
+    assert lines[first + 1 : first + 3] == [
+        f"    d-{number} on lab-{number} (i-{number}): disk-locked" for number in (last - 1, last)
+    ]
+    assert not any(f"d-{last}" in line for line in lines[:first])
+    assert any("fix: Do this." in line for line in lines[first:])
+    assert lines[0].startswith(f"Plan: reinitialise {jobs - 2} disks on {jobs - 2} instances")
+    assert jobs < MANY or lines[-1].endswith("; 2 disks left out.")
+
+
+def test_the_length_grows_by_one_line_a_disk() -> None:
+    """A person finds the same few lines before and after the disks, however many of them there are."""
+    assert len(shown(a_plan(500))) - len(shown(a_plan(100))) == 400
+
+
+def test_columns_stand_under_each_other_whatever_the_letters() -> None:
+    """Names of wide letters take the columns that a terminal gives them."""
+    lines = [line for line in shown(changed(a_plan(6), 2, instance_name="实验室")) if " -> " in line]
+    places = [
+        sum(2 if unicodedata.east_asian_width(each) == "W" else 1 for each in line.partition("d-")[0]) for line in lines
+    ]
+
+    assert len(set(places)) == 1
+
+
+# ---------------------------------------------------------------------------------------------------------- the report
+
+
+def texts(told: Any, *, full: bool = False) -> list[str]:
+    """Give the lines of a report."""
+    return [line.text for line in report.report_lines(told, full=full)]
+
+
+def test_what_went_well_is_counted() -> None:
+    """Machines that are done share one line; with --verbose each has its own."""
+    told = a_report(*(a_job(number) for number in range(MANY)))
+
+    assert texts(told)[0] == "30 instances done: 30 disks reinitialised"
+    assert not any("lab-0001" in line for line in texts(told))
+    assert any("lab-0001" in line for line in texts(told, full=True))
+
+
+@pytest.mark.parametrize("outcome", ["failed", "unknown", "not-restarted", "stranded"])
+def test_what_went_wrong_has_a_line_of_its_own(outcome: Any) -> None:
+    """Each machine that is not done is named, with its disks, its power, the message and the code."""
+    told = a_report(*(a_job(number) for number in range(10)), a_job(11, outcome), a_job(12, outcome))
+    lines = [line for line in report.report_lines(told) if "lab-001" in line.text]
+    data = {"unknown": "UNKNOWN", "not-restarted": "reinitialised"}.get(outcome, "intact")
+    power = {"failed": "Running", "unknown": "Stopped", "not-restarted": "Starting", "stranded": "Stopping"}[outcome]
+    owed = "" if power == "Running" else " though Running was promised"
+
+    assert texts(told)[0] == "10 instances done: 10 disks reinitialised"
+    assert [line.text for line in lines] == [
+        f"lab-00{each} (i-bp0000{each}) {outcome}: d-bp0000{each} {data}, {power}{owed}: Message {each}. (Code{each})"
+        for each in (11, 12)
+    ]
+    assert {line.style for line in lines} == {"bold red"}
+
+
+def test_what_was_not_touched_for_one_reason_shares_a_line() -> None:
+    """Machines that were never begun are counted, with the reason once."""
+    why = replace(a_job(0, "refused").error, message="Not begun: the canary did not end done.", code=None)  # type: ignore[type-var]
+    never = [replace(a_job(number, "refused"), error=why, phases=()) for number in range(1, MANY)]
+    told = a_report(a_job(0, "failed"), *never)
+
+    line = "29 instances (i-bp000001, i-bp000002 and 27 more) refused, data intact: "
+    assert f"{line}Not begun: the canary did not end done." in texts(told)
+
+
+def test_the_snapshots_that_keep_old_data_are_counted() -> None:
+    """What a wipe does not take away is said once, with how many disks it is about."""
+    kept = [a_finding("kept-snapshots", "info", f"d-bp{number:06}") for number in range(MANY)]
+    told = a_report(*(a_job(number) for number in range(MANY)), findings=tuple(kept))
+
+    assert [line for line in texts(told) if line.startswith("  ")] == [
+        "  30 safety snapshots taken by this run; the JSON report, or --verbose, names each.",
+        "  30 disks have snapshots that keep old data; the JSON report, or --verbose, names them.",
+        f"  {report.text.NO_ERASURE}",
+    ]
+
+
+def test_a_plan_of_many_says_that_nothing_happened() -> None:
+    """The report of a dry run counts the disks whose data is intact."""
+    told = a_report(*(replace(a_job(number), outcome="planned", phases=()) for number in range(MANY)), run_id=None)
+
+    assert texts(told)[0] == "30 instances planned: data of 30 disks intact"
+
+
+def test_the_next_command_can_be_read() -> None:
+    """A command that names many disks is shortened where it is read, and whole where it is run from."""
+    disks = [word for number in range(MANY) for word in ("--disk", f"d-{number}")]
+    command = shlex.join(["safe-reinit", *disks, "--reason", "a b", "--confirm", "ffffffff"])
+    told = a_report(*(a_job(number) for number in range(MANY)), next=(command,))
+
+    assert texts(told)[-1] == "next: safe-reinit --disk d-0 [--disk ... 29 more] --reason 'a b' --confirm ffffffff"
+    assert json.loads(report.dumps(report.to_json(told)))["next"] == [command]
+    assert texts(told, full=True)[-1] == f"next: {command}"
+
+
+def test_the_error_of_many_is_that_of_the_outcome() -> None:
+    """Of several machines with something wrong, the one that the outcome is about gives the report its error."""
+    one = a_plan_of_one()
+    two = replace(one, jobs=(one.jobs[0], replace(one.jobs[0], instance_id="i-2")))
+    records = (
+        *ended(one, state="refused", error=Failure("A", "The first.")),
+        *ended(one, state="unknown", error=Failure("B", "The second.")),
+    )
+    told = of_run(two, records)
+
+    assert told.outcome == "unknown"
+    assert told.error
+    assert told.error.message == "The second."
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", "\u202eevil", "`x`|y"])
+def test_no_name_breaks_a_line(name: str) -> None:
+    """Whatever machines and disks are called, every line is printable and there are as many as for tame names."""
+    plan = changed(a_plan(6), 3, instance_name=name)
+    told = a_report(*(a_job(number) for number in range(6)), replace(a_job(7, "failed"), instance_name=name))
+
+    assert all(line.isprintable() for line in (*shown(plan), *texts(told)))
+    assert len(shown(plan)) == len(shown(a_plan(6)))
