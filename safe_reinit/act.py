@@ -21,6 +21,8 @@ from .model import LOCK_TAG, DiskFacts, Failure, Guard, Observation, Options, Pl
 
 _FRESH = 3.0
 """Cloud seconds for which a look may be acted on."""
+_BRINGS_BACK = ("StartInstance", "UntagResources")
+"""What is called also once somebody asked the run to end."""
 _FRESH_REAL = 0.2
 """Real seconds that are always allowed for that."""
 
@@ -156,11 +158,8 @@ class Act:
         also = others.again(self.plan.findings, begun=begun)
         facts = observe(self.cloud, self.clock, self.plan.region, disk_ids, options, again=also, settle=self._in_force)
         by_disk = {each.disk_id: each for each in facts.disks}
-        other_account = (
-            (f"account: {self.plan.account} -> {facts.caller.account}",)
-            if facts.caller.account != self.plan.account
-            else ()
-        )
+        now = facts.caller.account
+        other_account = () if now == self.plan.account else (f"account: {self.plan.account} -> {now}",)
         ready = []
         for errand in errands:
             own = [by_disk[disk.disk_id] for disk in errand.entry.job.disks]
@@ -212,8 +211,9 @@ class Act:
     # ---------------------------------------------------------------------------------------- the call, and its answer
 
     def _is_fresh(self, attempt: Attempt) -> bool:
-        """See that writing the intention down, and the calls before, took no longer than the look may be old."""
-        if not self._stale(attempt.looked_at):
+        """See that it is not too late: the look before it is not old, and nobody has asked the run to end since."""
+        ending = self.ledger.stop.is_set() and attempt.send.action not in _BRINGS_BACK
+        if not (ending or self._stale(attempt.looked_at)):
             return True
         self._withdraw(attempt)
         return False

@@ -175,10 +175,10 @@ def killed(sim: Simulator, moment: Callable[[Event], bool], disks: Sequence[str]
     dead = threading.Event()
     rest = Runner._rest
 
-    def die(self: Runner, jobs: Any) -> None:
+    def die(self: Runner) -> None:
         if dead.is_set():
             self.leave.set()
-        rest(self, jobs)
+        rest(self)
 
     def note(event: Event) -> None:
         begun.append(str(event.run_id))

@@ -114,7 +114,9 @@ def test_two_machines_bear_a_tag_each() -> None:
 
     assert_true(done, state)
     assert done.outcome == "done"
-    assert sorted(changes(state)) == sorted(ROUND * 2)
+    each = [call["action"].replace("Instances", "Instance") for call in state["calls"] for _ in call["subject"]
+            if call["action"] in (*ROUND, "StopInstances", "StartInstances") and not call["dry_run"]]  # fmt: skip
+    assert sorted(each) == sorted(ROUND * 2)
     assert after == [None, None]
 
 

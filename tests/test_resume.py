@@ -735,7 +735,7 @@ def test_a_run_by_class_is_resumed_without_its_class(run: Command, path: Path) -
 def test_wiping_again_asks_the_class_again(run: Command, path: Path) -> None:
     """What came from a class is no option of the new plan: without the class the running machine is not stopped."""
     do(run, {"change": INSTANCE, "to": {"tags": {"env": "lab"}}})
-    write(run, CLASS)
+    write(run, CLASS.replace("unattended", "accept: [no-recent-snapshot], unattended"))
     name = killed_stopping(run, path, "--disk", DISK, "--confirm", "lab")
     until(lambda: run.state()["instances"][INSTANCE]["status"] == "Stopped")
     do(run, {"start": INSTANCE})
@@ -743,7 +743,7 @@ def test_wiping_again_asks_the_class_again(run: Command, path: Path) -> None:
     before = acts_of(run)
     refused = run("resume", name, "--verdict", "wipe-again", "--confirm", DISK, journal=path)
     unchanged = acts_of(run)
-    write(run, CLASS)
+    write(run, CLASS.replace("unattended", "accept: [no-recent-snapshot], unattended"))
     done = run("resume", name, "--verdict", "wipe-again", "--confirm", "lab", journal=path)
 
     assert (refused.returncode, unchanged) == (3, before)

@@ -629,7 +629,7 @@ def test_an_undo_and_a_wipe_of_one_machine_exclude_each_other(sim: Simulator) ->
 
     def other() -> None:
         try:
-            plan = second.plan([DATA])
+            plan = second.plan([DATA], accept=["no-recent-snapshot"])
             second.run(plan, confirm=plan.confirm_with)
         except Error as error:
             said.append(f"{type(error).__name__}: {error}")

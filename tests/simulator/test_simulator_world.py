@@ -67,6 +67,7 @@ OUTCOMES = {
     "source-snapshot-deleted": "InvalidSourceSnapshot",
     "source-snapshot-too-old": "InvalidSnapshot.TooOld",
     "spot": "IncorrectInstanceStatus",
+    "target-protected": "",
     "tagged-by-other-run": "",
     "user-data-runs-again": "",
 }
