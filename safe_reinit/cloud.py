@@ -205,11 +205,13 @@ class Cloud(Protocol):
     def start(self, instance_id: str, *, attempt: int = 1) -> Accepted:
         """Start an instance (StartInstance; InitLocalDisk is never sent)."""
 
-    def stop_many(self, instance_ids: Sequence[str], *, force: bool = False) -> Mapping[str, Accepted | Refused]:
-        """Stop up to 100 instances as ``stop`` does (StopInstances, SuccessFirst): how each was answered."""
+    def stop_many(
+        self, instance_ids: Sequence[str], *, force: bool = False, attempt: int = 1
+    ) -> Mapping[str, Accepted | Refused]:
+        """Stop up to 100 instances as ``stop`` does (StopInstances, SuccessFirst): how each was answered, if it was."""
 
-    def start_many(self, instance_ids: Sequence[str]) -> Mapping[str, Accepted | Refused]:
-        """Start up to 100 instances (StartInstances, SuccessFirst): how each was answered."""
+    def start_many(self, instance_ids: Sequence[str], *, attempt: int = 1) -> Mapping[str, Accepted | Refused]:
+        """Start up to 100 instances (StartInstances, SuccessFirst): how each was answered, if it was."""
 
     def reinit(self, disk_id: str, options: Options, *, attempt: int = 1) -> Accepted:
         """Reinitialise a disk (ReInitDisk; AutoStartInstance is never sent)."""

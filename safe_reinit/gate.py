@@ -6,26 +6,31 @@ looked at on every tick, and the others only often enough to see what goes wrong
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 from . import record
-from .act import Errand, Made
+from .act import FOR_MANY, Attempt
 from .clock import Clock
 from .ledger import Entry
-from .model import Action, Observation, Rollout, Send, Wait
+from .model import Action, ActName, Observation, Outcome, Rollout, Send, Wait
 from .pace import Pace
-from .rollout import release, stages
+from .rollout import has_canary, release
+from .second_look import Errand
 
+BATCH: Mapping[ActName, int] = dict.fromkeys(FOR_MANY, 50)
+"""Instances in one call, where ECS has a call for many."""
 _EVERY_TICK = 20
 """Up to so many open jobs are all looked at on every tick."""
-_AT_LEAST = 18.0
-"""Cloud seconds after which a job is looked at again whatever is expected: less than what breaks the fence."""
+_AT_LEAST = 16.0
+"""Cloud seconds after which a job is looked at again whatever is expected: with a tick less than breaks the fence."""
 _IN_DOUBT = 6.0
 """The same where an answer is outstanding or was lost."""
 _MOST = 25
 """Calls in a batch at most: so many are usually made while the look before them is fresh."""
+_LEAST = 8
+"""The same where calls come too late: as many are made at once."""
 _SOON = 0.9
 """The part of its usual time after which a wait is worth a look."""
 
@@ -35,7 +40,8 @@ class Job(Entry):
     """One job while it is open."""
 
     begun: bool = False
-    ended: bool = False
+    outcome: Outcome | None = None
+    """What it came to; ``None`` while it is open."""
     call: Future[None] | None = None
     sending: Send | None = None
     hurried: bool = False
@@ -44,6 +50,15 @@ class Job(Entry):
     waiting: tuple[str, float] | None = None
     """For what it waits, and since when (cloud seconds)."""
     looked_at: float | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to do for it in this run."""
+        return self.outcome is not None
+
+    def end(self) -> None:
+        """Take it for ended."""
+        self.outcome = record.outcome(self.record)
 
 
 class Gate:
@@ -59,38 +74,49 @@ class Gate:
         self._ask = ask
         self._stage = 0
         self._closed = ""
+        self._few = True
         self.most = _MOST
         self._usual: dict[str, float] = {}
         """By what is waited for: the shortest time it took in this run."""
+        for job in jobs:
+            job.begun = not job.ended and job.record.tried  # of a run that goes on
 
     # ------------------------------------------------------------------------------------------------- who begins
 
     def open(self) -> str:
         """Let more jobs begin; say why those that have not will never, where that is so."""
-        for job in self._jobs:
-            job.begun = job.begun or job.record.tried  # of a run that goes on
-        if self._closed or all(job.begun or job.ended for job in self._jobs):
+        if self._closed or not self.ahead():
             return self._closed
-        outcomes = [record.outcome(job.record) if job.ended else None for job in self._jobs]
-        let = release(self._rollout, outcomes, self._clock.now())
-        self._closed = let.closed or self._pause(let.stage)
-        if not self._closed:
+        failing = sum(_cannot_end_done(job) for job in self._open())
+        let = release(self._rollout, [job.outcome for job in self._jobs], self._clock.now(), failing)
+        self._closed = let.closed
+        if not self._closed and self._goes_on(let.stage):
             self._let_begin(let.upto)
         return self._closed
 
-    def _pause(self, stage: int) -> str:
-        """Ask whether to go on, where a stage has ended after which somebody is to be asked."""
-        before, self._stage = self._stage, stage
-        after_canary = self._rollout.pause == "canary" and before == 0
-        if stage == before or not (after_canary or self._rollout.pause == "wave"):
-            return ""
-        ends = stages(self._rollout, len(self._jobs))
-        ended = [record.outcome(job.record) for job in self._jobs if job.ended]
-        said = f"{ends[before]} of {len(self._jobs)} jobs have ended, {ended.count('done')} of them done."
-        return "" if self._ask(said) else "somebody decided not to go on"
+    def ahead(self) -> list[Job]:
+        """Give the jobs of which nothing has been touched yet: nobody is harmed if they never are."""
+        return [job for job in self._jobs if not job.ended and not (job.begun and job.record.touched)]
+
+    def _open(self) -> list[Job]:
+        return [job for job in self._jobs if job.begun and not job.ended]
+
+    def _goes_on(self, stage: int) -> bool:
+        """Ask whether to go on, where a stage has ended after which that is wanted; never while a machine is down."""
+        after_canary = self._stage == 0 and has_canary(self._rollout, len(self._jobs))
+        if stage == self._stage:
+            return True
+        if self._rollout.pause == "wave" or (self._rollout.pause == "canary" and after_canary):
+            if self._open():
+                return False
+            ended = [job.outcome for job in self._jobs if job.ended]
+            said = f"{len(ended)} of {len(self._jobs)} jobs have ended, {ended.count('done')} of them done."
+            self._closed = "" if self._ask(said) else "somebody decided not to go on"
+        self._stage = stage
+        return not self._closed
 
     def _let_begin(self, upto: int) -> None:
-        down = sum(job.begun and not job.ended for job in self._jobs)
+        down = len(self._open())
         room = self._room()
         for job in self._jobs[:upto]:
             if job.begun or job.ended:
@@ -106,8 +132,8 @@ class Gate:
         ahead = self._usual.get("stop", 0.0) + self._usual.get("snapshot", 0.0)
         promised = sum(
             wipe.state in ("todo", "asked") and not wipe.snapshot_id
-            for job in self._jobs
-            if job.begun and not job.ended and not job.record.turned_back
+            for job in self._open()
+            if not job.record.turned_back
             for wipe in job.record.disks
         )
         return self._pace.free("ReInitDisk", ahead) - promised
@@ -116,23 +142,26 @@ class Gate:
 
     def due(self) -> list[Job]:
         """Give the jobs to look at on this tick."""
-        open_jobs = [job for job in self._jobs if job.begun and not job.ended]
+        open_jobs = self._open()
         for job in open_jobs:
             if job.call is not None and job.call.done():
                 job.call.result()  # it raises nothing, unless not even that could be written down what went wrong
                 job.call = job.sending = None
-        if len(open_jobs) <= _EVERY_TICK:
+        self._few = len(open_jobs) <= _EVERY_TICK
+        if self._few:
             return open_jobs
         now = self._clock.time()
         scouts: dict[str, int] = {}
         return [job for job in open_jobs if self._is_due(job, now, scouts)]
 
     def _is_due(self, job: Job, now: float, scouts: dict[str, int]) -> bool:
-        if job.looked_at is None or job.hurried or job.waiting is None:
-            return job.call is None or job.hurried
-        what, since = job.waiting
+        if job.looked_at is None or job.hurried:
+            return True
         if now - job.looked_at >= (_IN_DOUBT if _doubtful(job) else _AT_LEAST):
             return True
+        if job.waiting is None:
+            return job.call is None
+        what, since = job.waiting
         usual = self._usual.get(what)
         if usual is not None:
             return now - since >= _SOON * usual
@@ -142,9 +171,12 @@ class Gate:
     def looked(self, job: Job, seen: Observation, action: Action) -> None:
         """Note a look at a job, and learn from a wait that has ended how long such a wait takes."""
         job.hurried = job.hurried and job.call is not None  # its thread has not ended yet: once more, then
+        if not seen.seen:
+            return  # on the next tick again
         job.looked_at = seen.at
         before = job.waiting
-        job.waiting = (action.phase, action.since) if isinstance(action, Wait) else None
+        begun = isinstance(action, Wait) and action.since < seen.at  # else nothing has been asked for yet
+        job.waiting = (action.phase, action.since) if isinstance(action, Wait) and begun else None
         went_on = before is not None and (job.waiting is None or job.waiting[0] != before[0])
         if before is not None and went_on and not job.record.turned_back:
             took = max(0.0, seen.at - before[1])
@@ -152,43 +184,59 @@ class Gate:
 
     # --------------------------------------------------------------------------------------------- how many calls
 
-    def paced(self, errands: Sequence[Errand]) -> list[Errand]:
-        """Give the calls that may be made now; the others are decided anew on the next tick."""
-        flying: dict[str, int] = {}
-        for job in self._jobs:
-            if job.sending is not None:
-                flying[job.sending.action] = flying.get(job.sending.action, 0) + 1
-        free: dict[str, int] = {}
-        let = []
+    def paced(self, errands: Sequence[Errand]) -> tuple[list[Errand], list[Errand]]:
+        """Part what is called now from what has to wait for the quota; that is decided anew on the next tick."""
+        free: dict[ActName, int] = {}
+        let: list[Errand] = []
+        held: list[Errand] = []
         for errand in errands:
             action = errand.send.action
+            together = BATCH.get(action, 1)
             if action not in free:
-                may = min(self._pace.free(each) for each in (action, f"{action}s"))  # also the one for many
-                free[action] = may - flying.get(action, 0)
-            if free[action] > 0:
-                free[action] -= 1
-                let.append(errand)
-        return let
+                free[action] = (self._free(action) - self._flying(action)) * together
+            takes = together if errand.entry.alone else 1
+            (let if free[action] >= takes else held).append(errand)
+            free[action] -= takes if free[action] >= takes else 0
+        return let, held
 
-    def calls(self, errand: Errand, call: Future[None]) -> None:
-        """Note that a call is being made for a job."""
-        job = self._jobs[errand.entry.position]
-        job.call, job.sending = call, errand.send
+    def _free(self, action: ActName) -> int:
+        names = (action, f"{action}s") if action in BATCH else (action,)
+        return min(self._pace.free(name) for name in names)
 
-    def called(self, batch: Sequence[Errand], made: Made) -> None:
-        """Note that calls were made: what they did is worth a look; and learn how many one look can serve."""
-        self.most = max(1, made.calls) if made.late else min(_MOST, self.most + 1)
-        for errand in batch if made.calls else ():
-            self._jobs[errand.entry.position].hurried = True
+    def _flying(self, action: ActName) -> int:
+        """Count the calls that are being made, or prepared."""
+        calls = [job.call for job in self._open() if job.call and job.sending and job.sending.action == action]
+        return len(set(calls)) if action in BATCH else len(calls)
+
+    def calls(self, of: Sequence[Errand] | Sequence[Attempt], call: Future[None]) -> None:
+        """Note that a call is being made, or prepared, for these jobs."""
+        for each in of:
+            job = self._jobs[each.entry.position]
+            job.call, job.sending = call, each.send
+
+    def called(self, attempts: Sequence[Attempt], *, made: bool) -> bool:
+        """Note that a call was made for these, or came too late; tell whether that is worth a look at once.
+
+        What it did is worth a look; but a fleet keeps to its ticks. And it is learnt how many calls one look can serve.
+        """
+        if attempts[0].send.action not in BATCH:
+            self.most = min(_MOST, self.most + 1) if made else max(_LEAST, self.most - 1)
+        for each in attempts if made else ():
+            self._jobs[each.entry.position].hurried = True
+        return made and self._few
 
     def in_a_hurry(self) -> bool:
         """Tell whether to look at once instead of on the next tick; a fleet keeps to its ticks."""
-        few = sum(job.begun and not job.ended for job in self._jobs) <= _EVERY_TICK
-        return few and any(job.hurried for job in self._jobs if not job.ended)
+        return self._few and any(job.hurried for job in self._jobs if not job.ended)
+
+
+def _cannot_end_done(job: Job) -> bool:
+    """Whether an open job has failed, and only goes on until its power is back."""
+    return job.record.turned_back and any(wipe.state in ("todo", "refused", "unknown") for wipe in job.record.disks)
 
 
 def _doubtful(job: Job) -> bool:
     """Whether an answer is outstanding, or was lost and is still looked for."""
     known = job.record
-    lost = [each.state == "lost" for each in (known.stop, known.force, known.start)]
-    return record.outstanding(known) or any(lost) or any(wipe.state == "lost" for wipe in known.disks)
+    lost = any(each.state == "lost" for each in (known.stop, known.force, known.start))
+    return record.outstanding(known) or lost or any(wipe.state != "done" and wipe.losses for wipe in known.disks)

@@ -25,7 +25,7 @@ class Entry:
     job: PlannedJob
     record: Record
     alone: bool = False
-    """ECS refused a batch that it was in: from then on its calls are made by themselves."""
+    """A batch that it was in went wrong as a whole: until a call of its own is accepted, it is asked by itself."""
 
 
 Changes = Sequence[tuple[Entry, Change]]
@@ -44,8 +44,8 @@ class Ledger:
     lease: Lease
     stop: threading.Event
     _lock: threading.RLock = field(default_factory=threading.RLock)
-    _unwritten: bool = False
-    """The journal could not be written: no wipe from here on, but the machines still come back."""
+    _unwritten: Failure | None = None
+    """Why the journal could not be written: no job sends a wipe from here on, but the machines still come back."""
 
     def keep(self, changes: Changes) -> None:
         """Change records; they are written down if that is possible.
@@ -54,12 +54,12 @@ class Ledger:
             LeaseLostError: another process holds the run; no change is made.
         """
         with self._lock:
-            changed = [(entry, change(entry.record)) for entry, change in changes]
+            changed = [(entry, change(self._as_it_stands(entry))) for entry, change in changes]
             try:
                 self._write(changed)
             except JournalError as error:
-                self._unwritten = True
-                changed = [(entry, change(_unwritable(entry.record, error))) for entry, change in changes]
+                self._unwritten = _unwritable(error)
+                changed = [(entry, change(self._as_it_stands(entry))) for entry, change in changes]
             _set(changed)
 
     def commit(self, changes: Changes) -> None:
@@ -73,15 +73,15 @@ class Ledger:
         """
         with self._lock:
             stopping = self.stop.is_set()
+            before = [(entry, self._as_it_stands(entry), change) for entry, change in changes]
             changed = [
-                (entry, change(record.interrupt(entry.record) if stopping else entry.record))
-                for entry, change in changes
+                (entry, change(record.interrupt(known) if stopping else known)) for entry, known, change in before
             ]
             try:
                 self._write(changed)
             except JournalError as error:
-                self._unwritten = True
-                _set([(entry, _unwritable(entry.record, error)) for entry, _ in changes])
+                self._unwritten = _unwritable(error)
+                _set([(entry, self._as_it_stands(entry)) for entry, _ in changes])
                 raise
             _set(changed)
 
@@ -93,8 +93,12 @@ class Ledger:
         """
         self.lease.check()
 
+    def _as_it_stands(self, entry: Entry) -> Record:
+        """Give the record of a job, turned back where nothing can be written down any more: so is every other."""
+        return entry.record if self._unwritten is None else record.fail(entry.record, self._unwritten)
+
     def _write(self, changed: Sequence[tuple[Entry, Record]]) -> None:
-        if self._unwritten:
+        if self._unwritten is not None:
             self.lease.check()
             return
         new = [(entry.position, encode(after)) for entry, after in changed if after != entry.record]
@@ -102,8 +106,8 @@ class Ledger:
             self.lease.save(*new)
 
 
-def _unwritable(before: Record, error: JournalError) -> Record:
-    return record.fail(before, Failure(None, str(error), hint="The run is not recorded from here on."))
+def _unwritable(error: JournalError) -> Failure:
+    return Failure(None, str(error), hint="The run is not recorded from here on.")
 
 
 def _set(changed: Sequence[tuple[Entry, Record]]) -> None:

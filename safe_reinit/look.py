@@ -7,13 +7,13 @@ makes the absence a fact, everything else makes it a look that could not be made
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from . import others
+from . import codes, others
 from .clock import Clock
-from .cloud import Cloud
+from .cloud import Cloud, CloudError, NoCredentials, Refused
 from .looker import FEW, Looker
 from .model import (
     DiskFacts,
@@ -42,14 +42,16 @@ def observe(  # noqa: PLR0913 - where is looked, at what, and for what
     options: Options,
     *,
     again: Collection[str] | None = None,
+    ways_back: Mapping[str, str] | None = None,
     settle: Settle | None = None,
 ) -> Facts:
     """Look at everything that a plan for these disks stands on.
 
     Args:
-        again: a plan stands on these facts already, and of the looks at other products these are made once more. Of
-            many disks only what can refuse a call is then looked at: not the rights, nor who shares the downtime, and
-            of snapshots those that are being created. ``None``: everything is looked at.
+        again: a plan stands on these facts already, and of the looks at other products these are made once more;
+            ``None``: all of them are made.
+        ways_back: only what can refuse a call of a plan for many disks is looked at: not the rights, nor who shares the
+            downtime, and of snapshots those that are being created and, by disk, this one, which the plan counts on.
         settle: turns ``options``, which are asked for, into those in force: a class of the configuration is matched on
             what ECS shows. Without it they are in force themselves.
 
@@ -74,10 +76,13 @@ def observe(  # noqa: PLR0913 - where is looked, at what, and for what
         for name, disk in ((each, disks.get(each)) for each in disk_ids)
     ]
     looker.options, guard = settle(targets) if settle else (options, Guard(disks=len(targets)))
-    glance = again is not None and len(disk_ids) > FEW
+    glance = ways_back is not None
     rights = {} if glance else looker.rights(instances.values())
     attached = {} if glance else looker.attached(list(instances))
-    snapshots = looker.snapshots_under_way(list(disks)) if glance else looker.snapshots(list(disks))
+    if ways_back is None:
+        snapshots = looker.snapshots(list(disks))
+    else:
+        snapshots = looker.snapshots_that_matter(list(disks), ways_back)
     restore = dict(options.restore)
 
     def facts_of(disk_id: str) -> DiskFacts:
@@ -95,7 +100,6 @@ def observe(  # noqa: PLR0913 - where is looked, at what, and for what
             disk=disk,
             instance=instance,
             snapshots=snapshots.get(disk_id, ()),
-            all_snapshots=not glance,
             source_snapshot=sources.get(disk.source_snapshot_id) if disk else None,
             restore_snapshot=restores.get(restore.get(disk_id, "")),
             image=images.get(disk.image_id) if disk else None,
@@ -134,6 +138,8 @@ def observed(at: float, when: datetime, instance: Instance | None, disks: Sequen
 def tick(cloud: Cloud, clock: Clock, records: Sequence[Record], *, snapshots: bool = False) -> list[Observation]:
     """Look at all open jobs at once: one DescribeDisks and one DescribeInstances for up to 100 ids each.
 
+    A look at snapshots that fails takes the look from the jobs that need it, and from no other.
+
     Args:
         snapshots: look also for snapshots that are being created, which only matters before a stop.
 
@@ -145,29 +151,54 @@ def tick(cloud: Cloud, clock: Clock, records: Sequence[Record], *, snapshots: bo
     disks = {disk.disk_id: disk for disk in cloud.disks([wipe.disk_id for job in records for wipe in job.disks]).shown}
     found = cloud.instances([job.instance_id for job in records]).shown
     instances = {instance.instance_id: instance for instance in found}
-    progressing = _progressing(cloud, records) if snapshots else {}
-    ids = _safety_of(records)
-    safety = {shot.snapshot_id: shot for shot in cloud.snapshots(ids).shown} if ids else {}
-    return [
-        Observation(
+    progressing = _answer(lambda: _progressing(cloud, records) if snapshots else {})
+    ids = [name for job in records for name in _safety_of(job)]
+    safety = _answer(lambda: {shot.snapshot_id: shot for shot in cloud.snapshots(ids).shown} if ids else {})
+
+    def of(job: Record) -> Observation:
+        if isinstance(progressing, CloudError) and not job.touched:
+            return unseen(at, when, progressing)
+        if isinstance(safety, CloudError) and _safety_of(job):
+            return unseen(at, when, safety)
+        growing = {} if isinstance(progressing, CloudError) else progressing
+        taken = {} if isinstance(safety, CloudError) else safety
+        return Observation(
             at=at,
             when=when,
             seen=True,
             instance=instances.get(job.instance_id),
             disks={wipe.disk_id: disks[wipe.disk_id] for wipe in job.disks if wipe.disk_id in disks},
-            progressing=tuple(shot for wipe in job.disks for shot in progressing.get(wipe.disk_id, ())),
+            progressing=tuple(shot for wipe in job.disks for shot in growing.get(wipe.disk_id, ())),
             snapshots={
-                each.snapshot_id: safety[each.snapshot_id] for each in job.snapshots if each.snapshot_id in safety
+                each.snapshot_id: taken[each.snapshot_id] for each in job.snapshots if each.snapshot_id in taken
             },
         )
-        for job in records
-    ]
+
+    return [of(job) for job in records]
 
 
-def _safety_of(records: Sequence[Record]) -> list[str]:
+def unseen(at: float, when: datetime, failed: Exception) -> Observation:
+    """Give what a look shows that failed: nothing, or that the credentials are refused."""
+    refused = None
+    if isinstance(failed, NoCredentials):
+        refused = "NoCredentials"
+    elif isinstance(failed, Refused) and codes.of_credentials(failed.code):
+        refused = failed.code
+    return Observation(at, when, seen=False, credentials_refused=refused)
+
+
+def _answer(question: Callable[[], T]) -> T | CloudError:
+    try:
+        return question()
+    except CloudError as failed:
+        return failed
+
+
+def _safety_of(job: Record) -> list[str]:
     """Name the safety snapshots that a wipe is still to come for."""
-    ahead = [job for job in records if not job.turned_back and any(wipe.state == "todo" for wipe in job.disks)]
-    return [each.snapshot_id for job in ahead for each in job.snapshots if each.snapshot_id]
+    if job.turned_back or all(wipe.state != "todo" for wipe in job.disks):
+        return []
+    return [each.snapshot_id for each in job.snapshots if each.snapshot_id]
 
 
 def _progressing(cloud: Cloud, records: Sequence[Record]) -> dict[str, list[Snapshot]]:

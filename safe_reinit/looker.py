@@ -10,7 +10,7 @@ by one would; what the listing leaves open is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -99,12 +99,30 @@ class Looker:
             for each, found in shown.items()
         }
 
-    def snapshots_under_way(self, disk_ids: Sequence[str]) -> dict[str, tuple[Snapshot, ...]]:
-        """Give of each disk the snapshots that are being created: what a stop, or a wipe, has to know of them."""
+    def snapshots_that_matter(
+        self, disk_ids: Sequence[str], ways_back: Mapping[str, str]
+    ) -> dict[str, tuple[Snapshot, ...]]:
+        """Give of each disk the snapshots that are being created, which a stop or a wipe has to know of.
+
+        Args:
+            ways_back: of a disk the snapshot that the plan counts on. It is given too; where it is gone, or is not what
+                it was, all snapshots of the disk are.
+        """
         listing = self._list(lambda: self.cloud.list_snapshots(len(disk_ids), "progressing"))
         if not listing.complete:
             return {each: self._snapshots_of(each) for each in disk_ids}
-        return {each: tuple(shot for shot in listing.shown if shot.source_disk_id == each) for each in disk_ids}
+        under_way = _by(listing.shown, lambda shot: shot.source_disk_id)
+        kept = self.sources([each for each in ways_back.values() if each])
+        return {
+            each: (*under_way.get(each, ()), *self._way_back(each, kept.get(ways_back.get(each, "")), ways_back))
+            for each in disk_ids
+        }
+
+    def _way_back(self, disk_id: str, shown: Snapshot | None, ways_back: Mapping[str, str]) -> tuple[Snapshot, ...]:
+        if not ways_back.get(disk_id):
+            return ()
+        good = shown is not None and shown.status.lower() == "accomplished" and shown.source_disk_id == disk_id
+        return (shown,) if good and shown else self._snapshots_of(disk_id)
 
     def snapshot_counts(self, disk_ids: Sequence[str]) -> dict[str, int]:
         """Count the snapshots of disks by their chains; that an answer came proves the right (it has no DryRun)."""
@@ -121,9 +139,8 @@ class Looker:
         if len(instance_ids) > FEW:
             listing = self._list(lambda: self.cloud.list_disks(len(instance_ids) // 2))
             if listing.complete:
-                return {
-                    each: tuple(disk for disk in listing.shown if disk.instance_id == each) for each in instance_ids
-                }
+                of_each = _by(listing.shown, lambda disk: disk.instance_id)
+                return {each: tuple(of_each.get(each, ())) for each in instance_ids}
         return {each: self._disks_of(each) for each in instance_ids}
 
     def _disks_of(self, instance_id: str) -> tuple[Disk, ...]:
@@ -191,6 +208,13 @@ class Looker:
             else:
                 answers |= dict.fromkeys(ids, code)
         return answers
+
+
+def _by(shown: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
+    groups: dict[str, list[T]] = {}
+    for each in shown:
+        groups.setdefault(key(each), []).append(each)
+    return groups
 
 
 def _halves(ids: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

@@ -14,7 +14,18 @@ from typing import TypeVar
 
 from . import codes
 from .cloud import Cloud, CloudError, Look, NotSent, Refused
-from .model import DiskFacts, Finding, Key, Options, Others, SnapshotPolicy, Unseen
+from .model import (
+    DiskFacts,
+    Finding,
+    Key,
+    Options,
+    Others,
+    ReplicaPair,
+    ScalingMember,
+    SnapshotPolicy,
+    SystemEvent,
+    Unseen,
+)
 from .model.others import REQUIRABLE
 from .retry import Patient
 
@@ -52,13 +63,16 @@ def add(
 
 @dataclass
 class _Asker:
-    """One round of these looks; what could not be looked at is noted by the id it was about."""
+    """One round of these looks; what was found, and what could not be looked at, is noted by the id it is about."""
 
     cloud: Cloud
     patient: Patient
     options: Options
     looks: Collection[str]
-    found: Others = field(default_factory=Others)
+    members: dict[str, list[ScalingMember]] = field(default_factory=dict)
+    events: dict[str, list[SystemEvent]] = field(default_factory=dict)
+    pairs: dict[str, list[ReplicaPair]] = field(default_factory=dict)
+    keys: dict[str, list[Key]] = field(default_factory=dict)
     policies: dict[str, SnapshotPolicy] = field(default_factory=dict)
     unlooked: dict[str, list[Unseen]] = field(default_factory=dict)
 
@@ -66,12 +80,15 @@ class _Asker:
         """Ask what matters: of instances that stand still, of keys and policies that are used, of pairs once."""
         still = _distinct(each.instance.instance_id for each in disks if each.instance and each.stands_still)
         region = disks[0].region if disks else ""
-        self.found = Others(
-            members=self._ask("ess", still, lambda: self.cloud.scaling_members(still)),
-            events=self._ask("events", still, lambda: self.cloud.system_events(still)),
-            pairs=self._ask("ebs", [region] if disks else [], self.cloud.replica_pairs),
-            keys=self._keys(_distinct(key for each in disks for key in _keys_of(each))),
-        )
+        for member in self._ask("ess", still, lambda: self.cloud.scaling_members(still)):
+            self.members.setdefault(member.instance_id, []).append(member)
+        for event in self._ask("events", still, lambda: self.cloud.system_events(still)):
+            self.events.setdefault(event.instance_id, []).append(event)
+        for pair in self._ask("ebs", [region] if disks else [], self.cloud.replica_pairs):
+            for disk_id in {pair.source_disk_id, pair.destination_disk_id}:
+                self.pairs.setdefault(disk_id, []).append(pair)
+        for key in self._keys(_distinct(key for each in disks for key in _keys_of(each))):
+            self.keys.setdefault(key.key_id, []).append(key)
         for policy_id in _distinct(each.disk.auto_snapshot_policy_id for each in disks if each.disk):
             self._policy(policy_id)
 
@@ -83,12 +100,10 @@ class _Asker:
         keys = _keys_of(facts)
         about = _distinct((instance, *keys, facts.region, disk.auto_snapshot_policy_id))
         return Others(
-            members=tuple(each for each in self.found.members if each.instance_id == instance),
-            keys=tuple(each for each in self.found.keys if each.key_id in keys),
-            pairs=tuple(
-                each for each in self.found.pairs if disk.disk_id in (each.source_disk_id, each.destination_disk_id)
-            ),
-            events=tuple(each for each in self.found.events if each.instance_id == instance),
+            members=tuple(self.members.get(instance, ())),
+            keys=tuple(key for key_id in keys for key in self.keys.get(key_id, ())),
+            pairs=tuple(self.pairs.get(disk.disk_id, ())),
+            events=tuple(self.events.get(instance, ())),
             policy=self.policies.get(disk.auto_snapshot_policy_id),
             unlooked=tuple(each for name in about for each in self.unlooked.get(name, ())),
         )

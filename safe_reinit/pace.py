@@ -42,25 +42,51 @@ class Pace:
         """Count a call that has ended; its place is taken from its end, since it may have arrived as late as that."""
         now = self._clock.time()
         with self._lock:
-            self._called[call.action].append(now)
+            self._recent(call.action, now).append(now)
+            closed_until = self._closed_until.get(call.action)
+            asks_on = closed_until is not None and now >= closed_until
             if throttled(call.code):
                 self.throttles += 1
-                self._closed_until[call.action] = (math.floor(now / _WINDOW) + 1) * _WINDOW
-            elif call.action in self._closed_until and now >= self._closed_until[call.action]:
+                if not asks_on:
+                    self._close(call.action, (math.floor(now / _WINDOW) + 1) * _WINDOW)
+            elif asks_on:
                 del self._closed_until[call.action]
+
+    def wait(self, action: str, seconds: float) -> None:
+        """Make no call of an API for so long: ECS itself asked for that (x-acs-retry-after)."""
+        until = self._clock.time() + seconds
+        with self._lock:
+            self._close(action, until)
 
     def most(self, action: str) -> int:
         """Tell how many calls this run makes in a minute at most."""
         return max(1, int(LIMITS[action] * self._share)) if action in LIMITS else 1_000_000
 
+    def closed(self, action: str) -> bool:
+        """Tell whether an API throttled and is not to be called at all for now."""
+        now = self._clock.time()
+        with self._lock:
+            return now < self._closed_until.get(action, now)
+
     def free(self, action: str, ahead: float = 0.0) -> int:
         """Tell how many calls may be made now, or ``ahead`` cloud seconds from now if none is made until then."""
-        then = self._clock.time() + ahead
+        now = self._clock.time()
+        then = now + ahead
         with self._lock:
-            called = self._called[action]
-            while called and called[0] <= then - ahead - _WINDOW:
-                called.popleft()
-            if action in self._closed_until:
-                open_ = then >= self._closed_until[action] and (not called or called[-1] <= then - _PROBE)
-                return 1 if open_ else 0
+            called = self._recent(action, now)
+            closed_until = self._closed_until.get(action)
+            if closed_until is not None and (called or now < closed_until + _WINDOW):
+                may_ask = then >= closed_until and (not called or called[-1] <= then - _PROBE)
+                return 1 if may_ask else 0
+            self._closed_until.pop(action, None)  # nobody asked in the minute after: nothing is known of it any more
             return max(0, self.most(action) - sum(at > then - _WINDOW for at in called))
+
+    def _recent(self, action: str, now: float) -> deque[float]:
+        """Forget the calls that no window holds any more, and give the others."""
+        called = self._called[action]
+        while called and called[0] <= now - _WINDOW:
+            called.popleft()
+        return called
+
+    def _close(self, action: str, until: float) -> None:
+        self._closed_until[action] = max(until, self._closed_until.get(action, until))

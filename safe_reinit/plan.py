@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from .checks import judge, judge_all
+from .checks.no_recent_snapshot import way_back
 from .model import (
     Becomes,
     Disk,
@@ -273,6 +274,7 @@ def _disk(facts: DiskFacts, found: Sequence[Finding], options: Options) -> Plann
     waived = tuple(dict.fromkeys(each.check for each in found if each.level == "risk" and each.check in options.accept))
     if disk is None:
         return PlannedDisk(facts.disk_id, waivers=waived)
+    newest = way_back(facts)
     return PlannedDisk(
         disk_id=disk.disk_id,
         disk_name=disk.disk_name,
@@ -282,6 +284,7 @@ def _disk(facts: DiskFacts, found: Sequence[Finding], options: Options) -> Plann
         size_gib=disk.size_gib,
         becomes=becomes(facts),
         waivers=waived,
+        way_back=newest.snapshot_id if newest else "",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,39 +31,46 @@ class Release:
 
 def stages(rollout: Rollout, total: int) -> tuple[int, ...]:
     """Give the end of each stage: the canary, then the waves, the last of which is repeated until all are in one."""
-    canary = (1 if total >= _CANARY_FROM else 0) if rollout.canary is None else min(rollout.canary, total)
+    canary = _canary(rollout, total)
     ends = [canary] if canary else []
-    sizes = [max(1, round(total * size / 100)) if percent else size for size, percent in rollout.waves]
+    sizes = [max(1, round(total * size / 100) if percent else size) for size, percent in rollout.waves] or [total]
     reached, turn = canary, 0
     while reached < total:
-        size = sizes[min(turn, len(sizes) - 1)] if sizes else total
-        reached, turn = min(total, reached + size), turn + 1
+        reached, turn = min(total, reached + sizes[min(turn, len(sizes) - 1)]), turn + 1
         ends.append(reached)
     return tuple(ends)
 
 
-def release(rollout: Rollout, outcomes: Sequence[Outcome | None], now: datetime) -> Release:
+def release(rollout: Rollout, outcomes: Sequence[Outcome | None], now: datetime, failing: int = 0) -> Release:
     """Tell which jobs may begin, from the outcomes of those that have ended (``None`` for the others).
 
     A stage begins when every job of the one before has ended; the stage after a canary only when the canary is done.
-    No new job begins once ``stop_after_failures`` jobs have ended in another way than done, or after the deadline; what
-    has begun goes on to its end.
+    No new job begins once ``stop_after_failures`` jobs have failed, or after the deadline; what has begun goes on to
+    its end. A job has failed that ended in another way than done, and also one that cannot end done any more.
+
+    Args:
+        failing: how many jobs that have not ended cannot end done any more.
     """
-    failed = sum(outcome not in (None, "done") for outcome in outcomes)
+    failed = failing + sum(outcome not in (None, "done") for outcome in outcomes)
     most = rollout.stop_after_failures
     if most is not None and failed >= most:
-        return Release(0, 0, f"{failed} jobs before it did not end done (--stop-after-failures {most})")
+        return Release(0, 0, f"{failed} of the jobs before it failed (--stop-after-failures {most})")
     if rollout.deadline is not None and now >= rollout.deadline:
         return Release(0, 0, f"the deadline {rollout.deadline:%Y-%m-%dT%H:%M:%SZ} had passed")
-    ends = stages(rollout, len(outcomes))
-    for stage, end in enumerate(ends):
-        if stage == 1 and has_canary(rollout, len(outcomes)) and set(outcomes[: ends[0]]) != {"done"}:
-            return Release(0, 0, "the canary did not end done")
-        if None in outcomes[:end]:
-            return Release(end, stage)
-    return Release(len(outcomes), max(0, len(ends) - 1))
+    total = len(outcomes)
+    ended = next((position for position, outcome in enumerate(outcomes) if outcome is None), total)
+    ends = stages(rollout, total)
+    stage = min(bisect_right(ends, ended), max(0, len(ends) - 1))
+    if stage > 0 and set(outcomes[: _canary(rollout, total)]) - {"done"}:
+        return Release(0, 0, "the canary did not end done")
+    return Release(ends[stage] if ends else 0, stage)
 
 
 def has_canary(rollout: Rollout, total: int) -> bool:
     """Tell whether the first stage is a canary."""
-    return (total >= _CANARY_FROM) if rollout.canary is None else rollout.canary > 0
+    return _canary(rollout, total) > 0
+
+
+def _canary(rollout: Rollout, total: int) -> int:
+    asked = int(total >= _CANARY_FROM) if rollout.canary is None else rollout.canary
+    return max(0, min(asked, total))

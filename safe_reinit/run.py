@@ -8,25 +8,29 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
-from . import codes, record
-from .act import Act, Errand
+from . import record
+from .act import Act, Attempt
 from .clock import Clock
-from .cloud import Cloud, CloudError, NoCredentials, Refused
+from .cloud import Cloud, CloudError
 from .decide import decide
-from .gate import Gate, Job
+from .gate import BATCH, Gate, Job
 from .journal import JournalError, Lease, LeaseLostError
-from .ledger import Ledger
-from .look import tick
-from .model import ActName, Event, EventName, Failure, Observation, Plan, Record, Send, Wait
+from .ledger import Change, Ledger
+from .look import tick, unseen
+from .model import Event, EventName, Failure, Observation, Plan, Record, Send, Wait
 from .pace import Pace
+from .second_look import Errand
 
 TICK = 2.0
 """Cloud seconds between two looks."""
-_ACT_THREADS = 8
-_BATCH: Mapping[ActName, int] = {"StopInstance": 50, "StartInstance": 50}
+_PREPARING = 3
+"""Threads that look before calls; more would only make each other's looks old."""
+_CALLING = 8
+"""Threads that call: one that hangs keeps no other waiting."""
 
 
 @dataclass
@@ -61,11 +65,16 @@ class Runner:
 
     def __post_init__(self) -> None:
         self._jobs = [
-            Job(position, planned, known, ended=position in self.closed)
+            Job(position, planned, known)
             for position, (planned, known) in enumerate(zip(self.plan.jobs, self.begun, strict=True))
         ]
+        for position in self.closed:
+            self._jobs[position].end()
+        pace = self.pace or Pace(self.clock)
         self._ledger = Ledger(self.lease, self.stop)
-        self._gate = Gate(self.plan.rollout, self._jobs, self.clock, self.pace or Pace(self.clock), self.ask)
+        self._gate = Gate(self.plan.rollout, self._jobs, self.clock, pace, self.ask)
+        self._act = Act(self.cloud, self.clock, self.plan, self.run_id, self._ledger, self._tell_call, pace)
+        self._handing_over = threading.Lock()
 
     @property
     def unfinished(self) -> list[int]:
@@ -83,42 +92,46 @@ class Runner:
         Raises:
             LeaseLostError: another process holds the run now; nothing more is called or written.
         """
-        threads = ThreadPoolExecutor(_ACT_THREADS, thread_name_prefix="safe-reinit-act")
-        act = Act(self.cloud, self.clock, self.plan, self.run_id, self._ledger, self._tell_call)
+        preparing = ThreadPoolExecutor(_PREPARING, thread_name_prefix="safe-reinit-look")
+        calling = ThreadPoolExecutor(_CALLING, thread_name_prefix="safe-reinit-act")
         try:
             while any(not job.ended for job in self._jobs) and not self.leave.is_set():
                 self.lease.check()
                 self._begin()
-                self._round(lambda batch: threads.submit(self._act, act, batch))
+                for batch in _batches(self._round(), self._gate.most):
+                    with self._handing_over:
+                        self._gate.calls(batch, preparing.submit(self._prepare, calling, batch))
                 self._rest()
         finally:
-            threads.shutdown(wait=not self.leave.is_set(), cancel_futures=True)
+            for threads in (preparing, calling):
+                threads.shutdown(wait=not self.leave.is_set(), cancel_futures=True)
 
     def _begin(self) -> None:
-        """Let more jobs begin, or end those that never will."""
-        closed = "" if self.stop.is_set() else self._gate.open()
-        if not closed and not self.stop.is_set():
+        """Let more jobs begin, or end those that never will: also what has begun and is untouched, as long as it is."""
+        stopping = self.stop.is_set()
+        closed = "" if stopping else self._gate.open()
+        if not closed and not stopping:
             return
         failure = Failure(None, f"Not begun: {closed}.", hint="Plan these disks anew when you want them wiped.")
-        ending = record.interrupt if self.stop.is_set() else lambda before: record.fail(before, failure)
-        never = [job for job in self._jobs if not job.begun and not job.ended]
-        self._ledger.keep([(job, ending) for job in never])
-        for job in never:
-            self._end(job)
+        ahead = self._gate.ahead()
+        self._ledger.keep([(job, record.interrupt if stopping else _never(failure)) for job in ahead])
+        for job in ahead:
+            if not job.begun:
+                self._end(job)
 
-    def _round(self, submit: Callable[[Sequence[Errand]], Future[None]]) -> None:
-        """Look at the jobs that are due, learn, and do what is decided."""
+    def _round(self) -> Sequence[Errand]:
+        """Look at the jobs that are due, learn, and give the calls that are decided and may be made."""
         due = self._gate.due()
         looks = self._look(due)
         if self.stop.is_set():
             self._ledger.keep([(job, record.interrupt) for job in due])
         self._ledger.keep([(job, _learning(seen)) for job, seen in zip(due, looks, strict=True)])
         decided = [(job, self._step(job, seen)) for job, seen in zip(due, looks, strict=True)]
-        errands = [Errand(job, send) for job, send in decided if send is not None]
-        for batch in _batches(self._gate.paced(errands), self._gate.most):
-            call = submit(batch)
-            for errand in batch:
-                self._gate.calls(errand, call)
+        let, held = self._gate.paced([Errand(job, send) for job, send in decided if send is not None])
+        at = self.clock.time()
+        down = [errand for errand in held if errand.send.action != "StopInstance" and errand.entry.record.touched]
+        self._ledger.keep([(errand.entry, _stuck(at)) for errand in down])
+        return let
 
     def _rest(self) -> None:
         """Wait for the next tick, or until a call has ended."""
@@ -132,16 +145,10 @@ class Runner:
         if not jobs:
             return ()
         snapshots = any(not job.record.touched for job in jobs)
-        refused = None
         try:
             return tick(self.cloud, self.clock, [job.record for job in jobs], snapshots=snapshots)
-        except NoCredentials:
-            refused = "NoCredentials"
-        except Refused as answer:
-            refused = answer.code if codes.of_credentials(answer.code) else None
-        except Exception:  # noqa: BLE001, S110 - also one that nobody foresaw: the machine must come back
-            pass
-        return [Observation(self.clock.time(), self.clock.now(), seen=False, credentials_refused=refused) for _ in jobs]
+        except Exception as failed:  # noqa: BLE001 - also one that nobody foresaw: the machine must come back
+            return [unseen(self.clock.time(), self.clock.now(), failed)] * len(jobs)
 
     def _step(self, job: Job, seen: Observation) -> Send | None:
         """Tell of a look at one job, and give the call that is decided."""
@@ -162,37 +169,61 @@ class Runner:
         return None
 
     def _end(self, job: Job, seen: Observation | None = None) -> None:
-        job.ended = True
+        job.end()
         known = job.record
         left = seen is not None and record.leaves_tag(known, seen)
-        outcome, error = record.outcome(known), known.error
-        why = {"code": error.code, "message": error.message} if error and outcome != "done" else {}
-        self._say(job, "done", {"outcome": outcome, "power": known.instance_status, "tag_left": left, **why})
+        error = known.error if job.outcome != "done" else None
+        why = {"code": error.code, "message": error.message} if error else {}
+        self._say(job, "done", {"outcome": job.outcome, "power": known.instance_status, "tag_left": left, **why})
 
-    def _act(self, act: Act, batch: Sequence[Errand]) -> None:
-        """Make calls on a thread of their own; what goes wrong before them is tried again on the next tick."""
+    def _prepare(self, calling: ThreadPoolExecutor, batch: Sequence[Errand]) -> None:
+        """Prepare calls, and hand each over to a thread that makes it."""
         try:
-            made = act(batch)
-            self._gate.called(batch, made)
-            if made.calls:
-                self.wake.set()
-        except NoCredentials:
-            self._blind(batch, "NoCredentials")
-        except CloudError as failed:  # the look before the call; the next tick decides anew
-            if isinstance(failed, Refused) and codes.of_credentials(failed.code):
-                self._blind(batch, failed.code)
-            at = self.clock.time()
-            self._ledger.keep([(errand.entry, lambda before: record.stuck(before, at)) for errand in batch])
+            calls = self._act.prepare(batch)
+        except CloudError as failed:  # the look before them; the next tick decides anew
+            seen, at = unseen(self.clock.time(), self.clock.now(), failed), self.clock.time()
+            blind = seen.credentials_refused is not None
+            self._ledger.keep([(errand.entry, _learning(seen) if blind else _stuck(at)) for errand in batch])
         except (JournalError, LeaseLostError):
             pass  # nothing was sent; the jobs have turned back, or the loop finds the lease lost
         except Exception as error:  # noqa: BLE001 - whatever it is, the machines must come back
-            failure = Failure(None, f"An unexpected {type(error).__name__} ended the run.", hint="Please report this.")
-            at = self.clock.time()
-            self._ledger.keep([(errand.entry, _losing(errand.send, at, failure)) for errand in batch])
+            self._broke(batch, error)
+        else:
+            self._hand_over(calls, calling)
 
-    def _blind(self, batch: Sequence[Errand], code: str) -> None:
-        seen = Observation(self.clock.time(), self.clock.now(), seen=False, credentials_refused=code)
-        self._ledger.keep([(errand.entry, _learning(seen)) for errand in batch])
+    def _hand_over(self, calls: Sequence[Sequence[Attempt]], calling: ThreadPoolExecutor) -> None:
+        for attempts in calls:
+            try:
+                with self._handing_over:
+                    self._gate.calls(attempts, calling.submit(self._make, attempts))
+            except RuntimeError as error:  # no thread for it
+                if not self.leave.is_set():
+                    self._broke(attempts, error)
+
+    def _make(self, attempts: Sequence[Attempt]) -> None:
+        """Make one call; what goes wrong with it is taken for a lost answer."""
+        try:
+            made = self._act.make(attempts)
+            if self._gate.called(attempts, made=made):
+                self.wake.set()
+        except LeaseLostError:
+            pass  # nothing was sent; the loop finds the lease lost
+        except Exception as error:  # noqa: BLE001 - whatever it is, the machines must come back
+            self._broke(attempts, error)
+
+    def _broke(self, those: Sequence[Errand] | Sequence[Attempt], error: Exception) -> None:
+        """Turn back after an error that nobody foresaw; of several jobs each is asked by itself, to find whose it is.
+
+        What was intended may have been sent.
+        """
+        failure = Failure(None, f"An unexpected {type(error).__name__} ended the run.", hint="Please report this.")
+        at = self.clock.time()
+        for each in those:
+            if len(those) > 1 and not record.is_asked(each.entry.record, each.send):
+                each.entry.alone = True
+                self._ledger.keep([(each.entry, _stuck(at))])
+            else:
+                self._ledger.keep([(each.entry, _losing(each.send, at, failure))])
 
     def _say(self, job: Job, event: EventName, data: Mapping[str, object]) -> None:
         """Tell of a state, but not twice in a row."""
@@ -221,16 +252,25 @@ def _batches(errands: Sequence[Errand], most: int) -> list[list[Errand]]:
         kinds.setdefault((errand.send.action, errand.send.force, alone), []).append(errand)
     batches = []
     for kind in kinds.values():
-        size = _BATCH.get(kind[0].send.action, most)
+        size = BATCH.get(kind[0].send.action, most)
         batches += [kind[start : start + size] for start in range(0, len(kind), size)]
     return batches
 
 
-def _learning(seen: Observation) -> Callable[[Record], Record]:
-    return lambda before: record.learn(before, seen)
+def _learning(seen: Observation) -> Change:
+    return partial(record.learn, seen=seen)
 
 
-def _losing(send: Send, at: float, failure: Failure) -> Callable[[Record], Record]:
+def _stuck(at: float) -> Change:
+    return partial(record.stuck, at=at)
+
+
+def _never(failure: Failure) -> Change:
+    """Turn a job back unless something of it was touched meanwhile."""
+    return lambda before: before if before.touched else record.fail(before, failure)
+
+
+def _losing(send: Send, at: float, failure: Failure) -> Change:
     """Take the answer of a call that was intended as lost; where none was intended, nothing was sent."""
 
     def lose(before: Record) -> Record:

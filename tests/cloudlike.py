@@ -18,7 +18,7 @@ import safe_reinit
 from safe_reinit import record
 from safe_reinit.client import Client, Interrupt
 from safe_reinit.clock import Clock
-from safe_reinit.cloud import Accepted, CloudError, Look
+from safe_reinit.cloud import Accepted, CloudError, Look, Refused
 from safe_reinit.config import Config, resolve
 from safe_reinit.decide import decide
 from safe_reinit.errors import Error, exit_code
@@ -44,6 +44,7 @@ from safe_reinit.model import (
     ScalingMember,
     Send,
     Snapshot,
+    SnapshotLink,
     SnapshotPolicy,
     SystemEvent,
 )
@@ -634,6 +635,9 @@ class TinyCloud:
         self.events: Sequence[SystemEvent] = more.get("events", ())
         self.policies: dict[str, SnapshotPolicy] = {each.policy_id: each for each in more.get("policies", ())}
         self.failing: dict[str, list[CloudError]] = more.get("failing", {})
+        self.listed: int | None = more.get("listed")
+        self.answers: dict[str, Accepted | Refused | None] = more.get("answers", {})
+        """By instance: how it is answered in a call for many; ``None``s are left out."""
         self.probes: dict[str, str] = more.get("probes", {})
         self.asked: list[tuple[str, tuple[str, ...]]] = []
         self.acts: list[str] = []
@@ -674,9 +678,24 @@ class TinyCloud:
         found = [shot for shot in self.snapshots_by_disk.get(disk_id, ()) if status in ("", shot.status)]
         return self._look("snapshots_of", (disk_id,), found)
 
-    def snapshot_links(self, disk_ids: Sequence[str]) -> Look[Any]:
+    def list_snapshots(self, pages: int, status: str = "") -> Look[Snapshot]:
+        """See ``Cloud``; as many as ``listed`` are shown."""
+        every = [shot for shots in self.snapshots_by_disk.values() for shot in shots if status in ("", shot.status)]
+        return self._listed("list_snapshots", every, pages)
+
+    def list_disks(self, pages: int) -> Look[Disk]:
+        """See ``Cloud``; as many as ``listed`` are shown."""
+        return self._listed("list_disks", list(self.shown.values()), pages)
+
+    def _listed(self, name: str, every: Sequence[Any], pages: int) -> Look[Any]:
+        shown = every[: self.listed]
+        return replace(self._look(name, (str(pages),), shown), complete=len(shown) == len(every))
+
+    def snapshot_links(self, disk_ids: Sequence[str]) -> Look[SnapshotLink]:
         """See ``Cloud``."""
-        return self._look("snapshot_links", disk_ids, ())
+        counts = {disk_id: len(self.snapshots_by_disk.get(disk_id, ())) for disk_id in disk_ids}
+        found = [SnapshotLink(each, count, "standard", instant_access=False) for each, count in counts.items() if count]
+        return self._look("snapshot_links", disk_ids, found)
 
     def images(self, image_ids: Sequence[str]) -> Look[Image]:
         """See ``Cloud``."""
@@ -723,6 +742,37 @@ class TinyCloud:
         """See ``Cloud``."""
         self._look("may_start", (instance_id,), ())
         return self.probes.get("StartInstance", "DryRunOperation")
+
+    def may_many(self, action: str, instance_ids: Sequence[str]) -> str:
+        """See ``Cloud``: one of them without the right spoils the whole."""
+        self._look(f"may {action}", instance_ids, ())
+        codes = [self.probes[each] for each in (*instance_ids, action) if each in self.probes]
+        return codes[0] if codes else "DryRunOperation"
+
+    def stop_many(
+        self,
+        instance_ids: Sequence[str],
+        *,
+        force: bool = False,  # noqa: ARG002
+        attempt: int = 1,  # noqa: ARG002
+    ) -> dict[str, Accepted | Refused]:
+        """See ``Cloud``."""
+        return self._act_many("StopInstances", instance_ids)
+
+    def start_many(
+        self,
+        instance_ids: Sequence[str],
+        *,
+        attempt: int = 1,  # noqa: ARG002
+    ) -> dict[str, Accepted | Refused]:
+        """See ``Cloud``."""
+        return self._act_many("StartInstances", instance_ids)
+
+    def _act_many(self, name: str, ids: Sequence[str]) -> dict[str, Accepted | Refused]:
+        self.acts.append(name)
+        self._look(name, ids, ())
+        answers = {each: self.answers.get(each, Accepted("REQUEST")) for each in ids}
+        return {each: answer for each, answer in answers.items() if answer is not None}
 
     def _act(self, name: str, subject: str) -> Accepted:
         self.acts.append(name)

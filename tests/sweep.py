@@ -445,7 +445,7 @@ def _due_again(known: object) -> bool:
 
 def switch_off(guards: Sequence[str]) -> None:
     """Switch guards off in this process, to see that they are needed."""
-    from safe_reinit import act, decide, ledger
+    from safe_reinit import decide, ledger, second_look
     from safe_reinit.journal.file import Journal
     from safe_reinit.journal.lease import LEASE, Lease
     from safe_reinit.record import state, wiping
@@ -457,7 +457,7 @@ def switch_off(guards: Sequence[str]) -> None:
                 wipe.losses <= state.RESENDS and not record.turned_back and record.start.state == "none"
             )
         elif guard == "drift":
-            act.drift_of = lambda *_: ()
+            second_look.drift_of = lambda *_: ()
         elif guard == "intention":
 
             def remembered(self: Any, changes: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from safe_reinit import record
-from safe_reinit.act import Act, Errand
+from safe_reinit.act import Act
 from safe_reinit.cloud import CloudError, NotSent, Refused, Unanswered
 from safe_reinit.journal import Journal
 from safe_reinit.ledger import Changes, Entry
@@ -32,6 +33,7 @@ from safe_reinit.model import (
 from safe_reinit.model.codec import encode
 from safe_reinit.plan import make_plan, to_json
 from safe_reinit.run import Runner
+from safe_reinit.second_look import Errand
 from tests import values
 from tests.cloudlike import TinyClock, TinyCloud
 
@@ -52,6 +54,7 @@ class Kept(Entry):
         self.between: dict[int, Callable[[Record], Record]] = {}
         self.changes = 0
         self.came_between = False
+        self.stop = threading.Event()
 
     def keep(self, changes: Changes) -> None:
         """See ``Ledger``."""
@@ -97,7 +100,8 @@ class World:
         ledger: Any = self.keeper
         self.keeper.job = self.plan.jobs[0]
         act = Act(self.cloud, self.clock, self.plan, "r-1", ledger, lambda *said: self.told.append(said))
-        act([Errand(self.keeper, send)])
+        for attempts in act.prepare([Errand(self.keeper, send)]):
+            act.make(attempts)
         return self.keeper.record
 
 

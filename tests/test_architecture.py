@@ -20,6 +20,7 @@ DOING = {
     "rights",
     "others",
     "ledger",
+    "second_look",
     "act",
     "gate",
     "run",

@@ -530,11 +530,11 @@ def test_looks_that_lag_behind_lead_to_no_second_call(lag: float) -> None:
 
 PHASES: dict[str, tuple[Callable[[Event], bool], str]] = {
     "at once": (lambda _event: True, "refused"),
-    "stop intended": (intended("StopInstance"), "failed"),
+    "stop intended": (intended("StopInstance"), "refused"),
     "stop answered": (answered("StopInstance"), "failed"),
     "Stopping": (showing(instance="Stopping"), "failed"),
     "Stopped": (showing(instance="Stopped"), "failed"),
-    "wipe intended": (intended("ReInitDisk"), "done"),
+    "wipe intended": (intended("ReInitDisk"), "failed"),
     "wipe answered": (answered("ReInitDisk"), "done"),
     "ReIniting": (showing(disk="ReIniting"), "done"),
     "start intended": (intended("StartInstance"), "done"),
@@ -560,7 +560,7 @@ def test_an_interruption_during_the_first_wipe_spares_the_second_disk() -> None:
     """A disk that was not asked for when the run was interrupted is not wiped, and the report tells both apart."""
     interrupt = Interrupt()
     with simulated() as sim:
-        done = run(sim, (DATA, SYSTEM), stop=interrupt, on_event=once(intended("ReInitDisk"), interrupt.ask))
+        done = run(sim, (DATA, SYSTEM), stop=interrupt, on_event=once(answered("ReInitDisk"), interrupt.ask))
         state = sim.state()
 
     assert_true(done, state)

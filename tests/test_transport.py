@@ -8,8 +8,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from requests.adapters import HTTPAdapter
 
 from safe_reinit.aliyun import exchange
 from safe_reinit.cloud import NotSent, Refused, Unanswered
@@ -443,3 +445,23 @@ def test_a_kind_of_proxy_that_is_not_supported_is_not_sent(
         reinit(to)
 
     assert proxy.connections == 0
+
+
+def test_who_finds_the_connections_closed_by_another_thread_has_sent_nothing(
+    gateway: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each change is sent on connections of its own; one that was about to take the old ones is NotSent, not lost."""
+    server = serve(answer(200, {"RequestId": "REQ-1"}))
+    to = gateway(server.url)
+    find = HTTPAdapter.get_connection_with_tls_context
+
+    def closed_meanwhile(*args: Any, **words: Any) -> Any:
+        found = find(*args, **words)
+        found.close()
+        return found
+
+    monkeypatch.setattr(HTTPAdapter, "get_connection_with_tls_context", closed_meanwhile)
+    with pytest.raises(NotSent, match="made anew"):
+        reinit(to)
+
+    assert server.requests == []

@@ -21,6 +21,7 @@ from safe_reinit.model import (
     Image,
     Instance,
     Match,
+    Observation,
     Options,
     Others,
     RunClass,
@@ -162,6 +163,11 @@ def a_snapshot(**changes: Any) -> Snapshot:
 def an_image(**changes: Any) -> Image:
     """Give the Available public image that the system disk was made from."""
     return replace(_IMAGE, **changes)
+
+
+def an_observation(at: float = 0.0, **instance: Any) -> Observation:
+    """Give a look at an instance without its disks."""
+    return Observation(at=at, when=NOW, seen=True, instance=an_instance(**instance))
 
 
 def options(**changes: Any) -> Options:

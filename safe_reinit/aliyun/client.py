@@ -68,9 +68,7 @@ class Aliyun(Looks, OtherLooks):
         if action == "StopInstances":
             request = self._stop_many(instance_ids, dry_run=True)
         else:
-            request = models.StartInstancesRequest(
-                region_id=self._where.region, instance_id=list(instance_ids), dry_run=True
-            )
+            request = self._start_many(instance_ids, dry_run=True)
         code = self._code(action, request, instance_ids)
         return "DryRunOperation" if code == "DRYRUN.SUCCESS" else code
 
@@ -89,16 +87,15 @@ class Aliyun(Looks, OtherLooks):
         """See ``Cloud``."""
         return self._act("StartInstance", models.StartInstanceRequest(instance_id=instance_id), instance_id, attempt)
 
-    def stop_many(self, instance_ids: Sequence[str], *, force: bool = False) -> Mapping[str, Accepted | Refused]:
+    def stop_many(
+        self, instance_ids: Sequence[str], *, force: bool = False, attempt: int = 1
+    ) -> Mapping[str, Accepted | Refused]:
         """See ``Cloud``: KeepCharging as for one."""
-        return self._many("StopInstances", self._stop_many(instance_ids, force=force), instance_ids)
+        return self._many("StopInstances", self._stop_many(instance_ids, force=force), instance_ids, attempt)
 
-    def start_many(self, instance_ids: Sequence[str]) -> Mapping[str, Accepted | Refused]:
+    def start_many(self, instance_ids: Sequence[str], *, attempt: int = 1) -> Mapping[str, Accepted | Refused]:
         """See ``Cloud``."""
-        request = models.StartInstancesRequest(
-            region_id=self._where.region, instance_id=list(instance_ids), batch_optimization="SuccessFirst"
-        )
-        return self._many("StartInstances", request, instance_ids)
+        return self._many("StartInstances", self._start_many(instance_ids), instance_ids, attempt)
 
     def reinit(self, disk_id: str, options: Options, *, attempt: int = 1) -> Accepted:
         """See ``Cloud``."""
@@ -173,6 +170,14 @@ class Aliyun(Looks, OtherLooks):
             dry_run=dry_run or None,
         )
 
+    def _start_many(self, ids: Sequence[str], *, dry_run: bool = False) -> Any:  # noqa: ANN401
+        return models.StartInstancesRequest(
+            region_id=self._where.region,
+            instance_id=list(ids),
+            batch_optimization="SuccessFirst",
+            dry_run=dry_run or None,
+        )
+
     def _act(self, action: str, request: Any, subject: str, attempt: int) -> Accepted:  # noqa: ANN401
         answer = self._exchange.ecs(action, method_of(action), request, (subject,), changing=True, attempt=attempt)
         with readable(action):
@@ -180,18 +185,31 @@ class Aliyun(Looks, OtherLooks):
                 return Accepted(answer.request_id, answer.body.required("SnapshotId"))
             return Accepted(answer.request_id)
 
-    def _many(self, action: str, request: Any, ids: Sequence[str]) -> Mapping[str, Accepted | Refused]:  # noqa: ANN401
-        answer = self._exchange.ecs(action, method_of(action), request, ids, changing=True)
+    def _many(
+        self,
+        action: str,
+        request: Any,  # noqa: ANN401
+        ids: Sequence[str],
+        attempt: int,
+    ) -> Mapping[str, Accepted | Refused]:
+        """Give how each was answered; one that is not told of, or in two ways, or by a number that is no code, is not.
+
+        200 is the code of success (ECS API reference, StopInstances). No other number is documented.
+        """
+        answer = self._exchange.ecs(action, method_of(action), request, ids, changing=True, attempt=attempt)
+        said: dict[str, set[str]] = {}
         with readable(action):
-            rows = answer.body.rows("InstanceResponses", "InstanceResponse")
-            of_each = {row.required("InstanceId"): row.code("Code") for row in rows}
-        if not set(of_each) <= set(ids):
+            for row in answer.body.rows("InstanceResponses", "InstanceResponse"):
+                said.setdefault(row.required("InstanceId"), set()).add(row.code("Code"))
+        if not set(said) <= set(ids):
             raise Unanswered(action)
+        of_each = {instance_id: min(found) for instance_id, found in said.items() if len(found) == 1}
         return {
             instance_id: Accepted(answer.request_id)
             if code == "200"
             else Refused(code, 403, codes.meaning_of(code), answer.request_id, action=action)
             for instance_id, code in of_each.items()
+            if code == "200" or not code.isdigit()
         }
 
     def _code(self, action: str, request: Any, ids: Sequence[str]) -> str:  # noqa: ANN401

@@ -68,7 +68,8 @@ class Row:
     def code(self, name: str) -> str:
         """Read a code that must be there: a word, or a number such as 200."""
         value = self._data.get(name)
-        if isinstance(value, bool) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", str(value)):
+        known = isinstance(value, (int, str)) and not isinstance(value, bool)
+        if not known or not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", str(value)):
             raise UnreadableError
         return str(value)
 

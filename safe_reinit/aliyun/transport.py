@@ -17,7 +17,7 @@ from darabonba.core import DEFAULT_POOL_MAXSIZE, DaraCore
 from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 from requests.utils import get_environ_proxies
-from urllib3.exceptions import NameResolutionError, ProxyError
+from urllib3.exceptions import ClosedPoolError, NameResolutionError, ProxyError
 
 from .endpoints import Endpoint
 
@@ -96,6 +96,8 @@ def why_not_sent(error: BaseException | None) -> str | None:
     if isinstance(failed, (InvalidURL, InvalidSchema, MissingSchema)):
         return "the address of the endpoint or of the proxy cannot be used"
     chain = _parts(failed)
+    if any(isinstance(part, ClosedPoolError) for part in chain):  # another thread closed them before this one got any
+        return "the connections were being made anew"
     if not any(_while_connecting(part.__traceback__) for part in chain):
         return None
     if any(isinstance(part, NameResolutionError) for part in chain):

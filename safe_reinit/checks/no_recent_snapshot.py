@@ -34,12 +34,10 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     disk, instance = facts.disk, facts.instance
     if disk is None or instance is None or facts.options.snapshot or not facts.could_look("DescribeSnapshots"):
         return
-    if not facts.all_snapshots:
+    kept = _accomplished(facts)
+    if way_back(facts) is not None:
         return
-    kept = [shot for shot in facts.snapshots if shot.status.lower() == "accomplished"]
-    if any(_lacks(shot, facts) == "" for shot in kept):
-        return
-    newest = newest_first(kept)[0] if kept else None
+    newest = kept[0] if kept else None
     told = _told(newest, facts) if newest else "The disk has no accomplished snapshot, so a wipe cannot be undone"
     writing = (
         "; what the Running instance writes until it is stopped is in none" if instance.status == "Running" else ""
@@ -58,6 +56,15 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
             "StartTime": _time(instance.start_time),
         },
     )
+
+
+def way_back(facts: DiskFacts) -> Snapshot | None:
+    """Give the newest snapshot that brings back what is on the disk; ``None`` where there is none."""
+    return next((shot for shot in _accomplished(facts) if _lacks(shot, facts) == ""), None)
+
+
+def _accomplished(facts: DiskFacts) -> list[Snapshot]:
+    return newest_first(shot for shot in facts.snapshots if shot.status.lower() == "accomplished")
 
 
 def _told(newest: Snapshot, facts: DiskFacts) -> str:

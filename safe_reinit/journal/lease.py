@@ -91,11 +91,11 @@ class Lease:
     def end(self, report: Mapping[str, Any], still_open: Sequence[int] = ()) -> None:
         """Write down how the run ended, and let it go; the jobs at these positions stay open to be resumed."""
         close = "UPDATE jobs SET open=0 WHERE run_id=? AND position=?"
-        count = len(report["jobs"])
+        count, kept = len(report["jobs"]), frozenset(still_open)
         statements: list[tuple[str, Sequence[object]]] = [
             ("UPDATE runs SET ended_at=?, outcome=?, exit_code=?, report=? WHERE run_id=?",
              (now(), report["outcome"], report["exit_code"], json.dumps(report), self.run_id)),
-            *((close, (self.run_id, position)) for position in range(count) if position not in still_open),
+            *((close, (self.run_id, position)) for position in range(count) if position not in kept),
         ]  # fmt: skip
         self._write(statements)
         self.release()

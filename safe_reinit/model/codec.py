@@ -59,7 +59,11 @@ def decode(kind: type[T], data: object, path: str = "$") -> T:
     if not isinstance(data, dict) or not needed <= set(data) <= set(members):
         raise DecodeError(f"At {path}: not the members of {kind.__name__}.")
     names = {name: members[name].name for name in data}
-    return kind(**{names[name]: _decode(hints[names[name]], each, f"{path}.{name}") for name, each in data.items()})
+    given = {names[name]: _decode(hints[names[name]], each, f"{path}.{name}") for name, each in data.items()}
+    try:
+        return kind(**given)
+    except ValueError as error:
+        raise DecodeError(f"At {path}: {error}") from None
 
 
 def _decode(hint: Any, data: Any, path: str) -> Any:  # noqa: ANN401 - JSON

@@ -178,7 +178,7 @@ class Record:
     unseen_since: float | None = None
     """Cloud seconds since when no look was answered."""
     stuck_since: float | None = None
-    """Cloud seconds since when the look before a call has failed."""
+    """Cloud seconds since when a call that is due could not be made."""
     missing_reads: int = 0
     missing_since: float | None = None
     judged: bool = False

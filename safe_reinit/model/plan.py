@@ -95,11 +95,23 @@ class Rollout:
     pause: Literal["none", "canary", "wave"] = "none"
     """After what somebody is asked whether to go on."""
     stop_after_failures: int | None = None
-    """No new job begins once so many have ended in another way than done."""
+    """No new job begins once so many have failed: ended in another way than done, or cannot end done any more."""
     deadline: datetime | None = None
     """No new job begins after it; judged by the local clock."""
     quota_share: float = 0.8
     """The part of a documented quota that this run uses."""
+
+    def __post_init__(self) -> None:
+        """See that a run made by it can come to its end, and keeps to the quota."""
+        wrong = {
+            "max_parallel": self.max_parallel < 1,
+            "canary": self.canary is not None and self.canary < 0,
+            "waves": any(size < 1 for size, _ in self.waves),
+            "stop_after_failures": self.stop_after_failures is not None and self.stop_after_failures < 1,
+            "quota_share": not 0.0 < self.quota_share <= 1.0,
+        }
+        if any(wrong.values()):
+            raise ValueError(f"No rollout is possible by this {' and '.join(name for name in wrong if wrong[name])}.")
 
 
 @dataclass(frozen=True)
@@ -116,9 +128,7 @@ class DiskFacts:
     instance: Instance | None
     """The one instance the disk is attached to, where ECS shows it."""
     snapshots: tuple[Snapshot, ...] = ()
-    """The snapshots of this disk."""
-    all_snapshots: bool = True
-    """Whether these are all of them; else only those that are being created, as a look before a call needs."""
+    """The snapshots of this disk; in a look before a call those that matter to it."""
     source_snapshot: Snapshot | None = None
     """The snapshot of ``disk.source_snapshot_id``, where it was found."""
     image: Image | None = None
@@ -220,6 +230,8 @@ class PlannedDisk:
     becomes: Becomes = Becomes("unknown")
     waivers: tuple[str, ...] = ()
     """Names of the risks of this disk that the person accepted."""
+    way_back: str = ""
+    """Id of the newest snapshot that brings its data back; ``""`` where none was seen."""
 
 
 @dataclass(frozen=True)

@@ -102,15 +102,30 @@ def refused(record: Record, send: Send, failure: Failure, at: float, when: datet
 
 
 def withdraw(record: Record, send: Send, at: float) -> Record:
-    """Take an intention back: the call was not sent, because the look it stood on had grown old meanwhile."""
+    """Take an intention back that was not sent: its look had grown old, or nobody wants it any more. It is no try.
+
+    Of what brings a machine back the try stands: an intended start is never taken back.
+    """
     if send.overwrites:
         record = _with_wipe(
-            record, send.subject, lambda wipe: replace(wipe, state="todo", due=at, fence=_fence_after(wipe))
-        )
-        return stuck(record, at)
+            record, send.subject,
+            lambda wipe: replace(wipe, state="todo", tries=wipe.tries - 1, due=at, fence=_fence_after(wipe)),
+        )  # fmt: skip
+        return stuck(_drop_empty_phase(record, send), at)
     step = step_of(record, send)
-    first_at = step.first_at if step.tries > 1 else None
-    return stuck(with_step(record, send, replace(step, state="again", due=at, at=at, first_at=first_at)), at)
+    if send.action in ("StartInstance", "UntagResources"):
+        first_at = step.first_at if step.tries > 1 else None
+        return stuck(with_step(record, send, replace(step, state="again", due=at, at=at, first_at=first_at)), at)
+    left = replace(step, state="again", tries=step.tries - 1, due=at, at=at) if step.tries > 1 else Step()
+    return stuck(_drop_empty_phase(with_step(record, send, left), send), at)
+
+
+def _drop_empty_phase(record: Record, send: Send) -> Record:
+    """Forget the phase that a call would have begun, where no such call is left."""
+    tries = [each.step.tries for each in record.snapshots] if send.action == "CreateSnapshot" else [record.stop.tries]
+    if any([wipe.tries for wipe in record.disks] if send.overwrites else tries):
+        return record
+    return replace(record, phases=tuple(each for each in record.phases if each.name != phase_of(send)))
 
 
 def _may_ask_again(record: Record, send: Send, step: Step, due: float, code: str | None) -> bool:

@@ -135,13 +135,13 @@ def interrupt(record: Record) -> Record:
 
 
 def stuck(record: Record, at: float) -> Record:
-    """Note that the look before a call failed; for long enough, the job turns back instead of waiting down for ever."""
+    """Note that a call could not be made; for long enough, the job turns back instead of waiting down for ever."""
     if record.stuck_since is None:
         return replace(record, stuck_since=at)
     if at - record.stuck_since <= record.limits.retry or record.turned_back:
         return record
-    message = "The facts could not be looked at again before the next call for too long."
-    return fail(record, Failure(None, message, hint="Check the network and the rights, then look with --dry-run."))
+    message = "The next call could not be made for too long: the looks before it failed or took long, or ECS throttled."
+    return fail(record, Failure(None, message, hint="Check the network, rights and quota, then look with --dry-run."))
 
 
 def is_current(record: Record, seen: Observation) -> bool:

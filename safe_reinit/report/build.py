@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -17,6 +17,7 @@ from ..model import (
     DataState,
     DiskReport,
     Failure,
+    Finding,
     Identity,
     JobReport,
     Operator,
@@ -94,8 +95,9 @@ def of_plan(  # noqa: PLR0913 - what there is to say
     if error is None and not plan.runnable:
         error = refusal(plan)
     outcome: Outcome = error.outcome if error else "planned"
-    jobs = tuple(_planned_job(job, plan, "refused" if error else "planned") for job in plan.jobs)
-    jobs += tuple(_planned_job(job, plan, "refused") for job in plan.skipped)
+    refusals = _refusals(plan)
+    jobs = tuple(_planned_job(job, refusals, "refused" if error else "planned") for job in plan.jobs)
+    jobs += tuple(_planned_job(job, refusals, "refused") for job in plan.skipped)
     return replace(_of(begun, now, plan, calls, outcome, jobs, next_), dry_run=dry_run, error=_failure(error))
 
 
@@ -116,7 +118,8 @@ def of_run(  # noqa: PLR0913 - what there is to say
     jobs = tuple(
         _job(job, known, outcome, run_id) for job, known, outcome in zip(plan.jobs, records, outcomes, strict=True)
     )
-    jobs += tuple(_planned_job(job, plan, "refused") for job in plan.skipped)
+    refusals = _refusals(plan)
+    jobs += tuple(_planned_job(job, refusals, "refused") for job in plan.skipped)
     report = _of(begun, now, plan, calls, _together([job.outcome for job in jobs]), jobs, next_)
     decides = sorted(jobs, key=lambda job: job.outcome != report.outcome)  # of many, the one that the outcome is about
     error = next((job.error for job in decides if job.error), None)
@@ -194,10 +197,18 @@ def _together(outcomes: Sequence[Outcome]) -> Outcome:
     return outcomes[0] if len(set(outcomes)) == 1 else "partial"
 
 
-def _planned_job(job: PlannedJob, plan: Plan, outcome: Outcome) -> JobReport:
-    subjects = {job.instance_id, *(disk.disk_id for disk in job.disks)}
-    refusals = (*plan.blockers, *plan.skipped_blockers)
-    blocker = next((found for found in refusals if found.subject in subjects), None)
+def _refusals(plan: Plan) -> Mapping[str, tuple[int, Finding]]:
+    """Find of each subject the first finding that refuses it, and which of all it is."""
+    first: dict[str, tuple[int, Finding]] = {}
+    for place, found in enumerate((*plan.blockers, *plan.skipped_blockers)):
+        first.setdefault(found.subject, (place, found))
+    return first
+
+
+def _planned_job(job: PlannedJob, refusals: Mapping[str, tuple[int, Finding]], outcome: Outcome) -> JobReport:
+    subjects = {job.instance_id or "", *(disk.disk_id for disk in job.disks)}
+    own = [refusals[each] for each in subjects if each in refusals]
+    blocker = min(own, key=lambda each: each[0])[1] if own else None
     error = Failure(blocker.predicts, blocker.message, hint=blocker.fix) if blocker else None
     return JobReport(
         instance_id=job.instance_id,

@@ -1,0 +1,141 @@
+"""The look before a call: what the plan stands on is read again, and a job whose facts moved ends instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from . import others, record
+from .clock import Clock
+from .cloud import Cloud
+from .drift import drift_of, no_target_any_more
+from .ledger import Entry, Ledger
+from .look import observe, observed, tick
+from .looker import FEW
+from .model import ActName, DiskFacts, Failure, Guard, Observation, Options, Plan, Record, Send
+
+BRINGS_BACK: tuple[ActName, ...] = ("StartInstance", "UntagResources")
+"""What is owed whatever happens: no second judgement and no interruption keeps it from being sent."""
+_FRESH = 3.0
+"""Cloud seconds for which a look may be acted on."""
+_FRESH_REAL = 0.2
+"""Real seconds that are always allowed for that."""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One call to make for one job."""
+
+    entry: Entry
+    send: Send
+
+
+def is_stale(clock: Clock, at: float) -> bool:
+    """Tell whether a look is too old to act on; hurried time never asks for less than a fifth of a real second."""
+    return clock.time() - at > max(_FRESH, _FRESH_REAL * clock.rate)
+
+
+@dataclass(frozen=True)
+class SecondLook:
+    """Looks again at what calls are about to be made for."""
+
+    cloud: Cloud
+    clock: Clock
+    plan: Plan
+    run_id: str
+    ledger: Ledger
+
+    def _in_force(self, _targets: object = None) -> tuple[Options, Guard]:
+        """Give what the plan was made and shown with; what it says of targets is judged again on what is seen now."""
+        return replace(self.plan.options, run_id=self.run_id), self.plan.guard
+
+    def __call__(self, errands: Sequence[Errand]) -> list[tuple[Errand, Observation]]:
+        """Read the facts again; a job whose facts moved ends instead, and is not among those that are given back.
+
+        Args:
+            errands: of one action each, at most one for a job.
+
+        Raises:
+            CloudError: the look failed.
+        """
+        if errands[0].send.action in BRINGS_BACK:
+            return self._glance(errands)
+        if errands[0].send.force:
+            return self._look_before_a_cut(errands)
+        at, when = self.clock.time(), self.clock.now()  # before the looks: what they show is at least as new
+        disk_ids = [disk.disk_id for errand in errands for disk in errand.entry.job.disks]
+        options, _ = self._in_force()
+        begun = all(errand.entry.record.touched for errand in errands)  # one that has not needs all the looks
+        also = others.again(self.plan.findings, begun=begun)
+        facts = observe(
+            self.cloud, self.clock, self.plan.region, disk_ids, options,
+            again=also, ways_back=self._ways_back(errands), settle=self._in_force,
+        )  # fmt: skip
+        by_disk = {each.disk_id: each for each in facts.disks}
+        other_account = (
+            (f"account: {self.plan.account} -> {facts.caller.account}",)
+            if facts.caller.account != self.plan.account
+            else ()
+        )
+        ready = []
+        for errand in errands:
+            own = [by_disk[disk.disk_id] for disk in errand.entry.job.disks]
+            untouched = _untouched(errand.entry.record, own)
+            if not self._ended_by_drift(errand, other_account or self._drift_of(errand, untouched)):
+                instance = untouched[0].instance if untouched else None
+                ready.append((errand, observed(at, when, instance, own), untouched))
+        if ready and is_stale(self.clock, at):
+            return self._look_once_more(ready)
+        return [(errand, seen) for errand, seen, _ in ready]
+
+    def _ways_back(self, errands: Sequence[Errand]) -> dict[str, str] | None:
+        """Name what a plan for many counts on to bring the data back, where nothing has been touched yet."""
+        if sum(len(job.disks) for job in self.plan.jobs) <= FEW:
+            return None
+        fresh = [errand.entry for errand in errands if not errand.entry.record.touched]
+        return {disk.disk_id: disk.way_back for entry in fresh for disk in entry.job.disks}
+
+    def _glance(self, errands: Sequence[Errand]) -> list[tuple[Errand, Observation]]:
+        """Look at what can change, and at nothing else."""
+        return list(
+            zip(errands, tick(self.cloud, self.clock, [errand.entry.record for errand in errands]), strict=True)
+        )
+
+    def _look_before_a_cut(self, errands: Sequence[Errand]) -> list[tuple[Errand, Observation]]:
+        """Look at the state, and whether these are targets still: else the power is not cut for them."""
+        return [
+            (errand, seen)
+            for errand, seen in self._glance(errands)
+            if seen.seen and not self._ended_by_drift(errand, no_target_any_more(errand.entry.job, seen, self.plan))
+        ]
+
+    def _look_once_more(
+        self, ready: Sequence[tuple[Errand, Observation, Sequence[DiskFacts]]]
+    ) -> list[tuple[Errand, Observation]]:
+        """Look at what can change while reading all the facts took its time; the rest of them stands."""
+        still = []
+        glances = self._glance([errand for errand, _, _ in ready])
+        for (errand, seen), (_, first, untouched) in zip(glances, ready, strict=True):
+            now = [replace(each, instance=seen.instance, disk=seen.disks.get(each.disk_id)) for each in untouched]
+            if seen.seen and not self._ended_by_drift(errand, self._drift_of(errand, now)):
+                still.append((errand, replace(seen, progressing=first.progressing)))
+        return still
+
+    def _drift_of(self, errand: Errand, disks: Sequence[DiskFacts]) -> Sequence[str]:
+        return drift_of(errand.entry.job, disks, errand.entry.record, self.plan)
+
+    def _ended_by_drift(self, errand: Errand, drift: Sequence[str]) -> bool:
+        """End the job where its facts moved, and tell whether they did."""
+        if drift:
+            failure = Failure(
+                None,
+                f"What the plan stands on has moved: {'; '.join(drift)}.",
+                hint="Look at the new facts with --dry-run, then decide anew.",
+            )
+            self.ledger.keep([(errand.entry, lambda before: record.fail(before, failure))])
+        return bool(drift)
+
+
+def _untouched(known: Record, disks: Sequence[DiskFacts]) -> list[DiskFacts]:
+    ahead = {wipe.disk_id for wipe in known.disks if wipe.state == "todo"}
+    return [each for each in disks if each.disk_id in ahead]

@@ -1,0 +1,256 @@
+"""Pace: the sliding window, the share of it, the minute after a throttled answer, and many threads at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from safe_reinit import pace
+from safe_reinit.clock import Clock
+from safe_reinit.model import Call
+from safe_reinit.pace import Pace
+from tests import values
+from tests.cloudlike import TinyClock
+
+WIPE, LOOK = "ReInitDisk", "DescribeDisks"
+MINUTE = 1020.0
+"""The beginning of a minute on the clock of these tests."""
+
+
+class Account:
+    """A pace on a clock that stands still, at the beginning of a minute."""
+
+    def __init__(self, share: float = 1.0) -> None:
+        self.clock = TinyClock()
+        self.clock.at = MINUTE
+        self.pace = Pace(self.clock, share)
+
+    def call(self, action: str = WIPE, code: str = "OK", times: int = 1) -> None:
+        """Let calls end now."""
+        for _ in range(times):
+            self.pace.saw(Call(values.NOW, action, ("d-1",), False, 200, "R", code))
+
+    def after(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.at += seconds
+
+    def free(self, action: str = WIPE, ahead: float = 0.0) -> int:
+        """Tell how many calls may be made."""
+        return self.pace.free(action, ahead)
+
+
+@pytest.fixture
+def five(monkeypatch: pytest.MonkeyPatch) -> Account:
+    """Give a pace whose limit is five wipes in 60 seconds."""
+    monkeypatch.setitem(pace.LIMITS, WIPE, 5)
+    return Account()
+
+
+# -------------------------------------------------------------------------------------------------- the window
+
+
+def test_the_documented_limit_is_kept_from_the_start() -> None:
+    """Before anything was called all of the documented limit is free, and of what has none any number."""
+    tested = Account()
+
+    assert (tested.free(), tested.pace.most(WIPE)) == (500, 500)
+    assert tested.free(LOOK) > 100_000
+
+
+def test_a_call_gives_its_place_back_sixty_seconds_after_its_answer(five: Account) -> None:
+    """The window slides with the clock: each answer holds its place for sixty seconds and no shorter."""
+    five.call(times=3)
+    five.after(30.0)
+    five.call(times=2)
+    assert five.free() == 0
+
+    five.after(29.9)
+    assert five.free() == 0
+
+    five.after(0.2)
+    assert five.free() == 3
+
+    five.after(29.8)
+    assert five.free() == 3
+
+    five.after(0.2)
+    assert five.free() == 5
+
+
+def test_what_is_free_later_is_told_ahead(five: Account) -> None:
+    """A machine that is stopped now needs its slot when it is Stopped: until then calls leave the window."""
+    five.call(times=5)
+    five.after(40.0)
+
+    assert five.free() == 0
+    assert five.free(ahead=19.9) == 0
+    assert five.free(ahead=20.1) == 5
+    assert five.free() == 0, "nobody may call earlier because somebody asked ahead"
+
+
+@pytest.mark.parametrize(("share", "most"), [(1.0, 500), (0.8, 400), (0.5, 250), (0.001, 1)])
+def test_a_share_of_the_limit_is_left_to_others(share: float, most: int) -> None:
+    """A run uses its share of the quota, and one call at least, or it would never end."""
+    tested = Account(share)
+
+    assert (tested.free(), tested.pace.most(WIPE)) == (most, most)
+
+
+def test_a_call_that_was_refused_or_lost_takes_a_place_too(five: Account) -> None:
+    """ECS counts what arrives, whatever it answers; what nobody answered may have arrived."""
+    for code in ("IncorrectDiskStatus", "Unanswered", "NotSent", "InternalError"):
+        five.call(code=code)
+
+    assert five.free() == 1
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(0.0, 40.0), st.integers(0, 9)), max_size=60))
+def test_no_sixty_seconds_ever_hold_more_than_the_limit(steps: list[tuple[float, int]]) -> None:
+    """Who never calls more than is free never has more than the limit in any sixty seconds."""
+    tested = Account(share=7 / 500)
+    made: list[float] = []
+    for seconds, wanted in steps:
+        tested.after(seconds)
+        count = min(wanted, tested.free())
+        tested.call(times=count)
+        made += [tested.clock.at] * count
+
+    assert all(sum(start <= at < start + 60.0 for at in made) <= 7 for start in made)
+
+
+# -------------------------------------------------------------------------------------------------- throttled
+
+
+def test_who_is_throttled_asks_nothing_more_in_that_minute(five: Account) -> None:
+    """After Throttling nothing is free, and nothing is to be called, until the next minute begins."""
+    five.after(20.0)
+    five.call(code="Throttling.User")
+
+    assert (five.free(), five.pace.closed(WIPE), five.pace.throttles) == (0, True, 1)
+    assert (five.free(LOOK) > 0, five.pace.closed(LOOK)) == (True, False), "each API has a quota of its own"
+
+    five.after(39.9)
+    assert (five.free(), five.pace.closed(WIPE)) == (0, True)
+
+    five.after(0.2)
+    assert (five.free(), five.pace.closed(WIPE)) == (1, False)
+
+
+@pytest.mark.parametrize("code", ["Throttling", "Throttling.User", "Throttling.Api"])
+def test_throttling_is_told_by_its_code(five: Account, code: str) -> None:
+    """Every code that begins with Throttling closes the API, and another one does not."""
+    five.call(code="IncorrectDiskStatus")
+    assert not five.pace.closed(WIPE)
+
+    five.call(code=code)
+    assert five.pace.closed(WIPE)
+
+
+def test_after_that_minute_it_is_asked_once_a_second_until_an_answer_comes(five: Account) -> None:
+    """One probe a second, also after a probe that was throttled itself; an answer opens the quota again."""
+    five.after(50.0)
+    five.call(code="Throttling")
+    five.after(10.0)
+    for _ in range(4):  # the clocks of ECS and of this machine are some seconds apart
+        assert five.free() == 1
+        five.call(code="Throttling")
+        assert five.free() == 0
+        five.after(0.9)
+        assert five.free() == 0
+        five.after(0.2)
+
+    five.call()
+    assert five.free() == 0, "that took the last place of the minute"
+
+    five.after(61.0)
+    assert five.free() == 5
+
+
+def test_an_answer_that_came_in_the_throttled_minute_opens_nothing(five: Account) -> None:
+    """A call that was on its way when another was throttled says nothing about the quota."""
+    five.call(code="Throttling")
+    five.call()
+
+    assert (five.free(), five.pace.closed(WIPE)) == (0, True)
+
+
+def test_a_closed_quota_is_forgotten_when_nobody_asks(five: Account) -> None:
+    """Where nobody probes for a minute, the quota is taken for free: else a job of two disks could never begin."""
+    five.call(code="Throttling")
+    five.after(60.0)
+    assert five.free() == 1
+
+    five.after(60.0)
+    assert five.free() == 5
+
+
+def test_what_is_free_ahead_while_throttled_is_one_probe_at_most(five: Account) -> None:
+    """Whoever looks ahead past the closed minute is promised one call, and not the whole quota."""
+    five.after(30.0)
+    five.call(code="Throttling")
+
+    assert five.free(ahead=29.0) == 0
+    assert five.free(ahead=31.0) == 1
+
+
+def test_ecs_may_ask_for_more_time(five: Account) -> None:
+    """x-acs-retry-after closes an API for so long, and never for less than the minute."""
+    five.after(50.0)
+    five.call(code="Throttling")
+    five.pace.wait(WIPE, 30.0)
+    five.after(29.9)
+    assert five.free() == 0
+    five.after(0.2)
+    assert five.free() == 1
+
+    five.call(code="Throttling")
+    five.pace.wait(WIPE, 2.0)
+    five.after(1.9)
+    assert five.free() == 0
+
+
+def test_an_api_without_a_limit_is_closed_all_the_same() -> None:
+    """What throttled is not called for a minute, documented limit or not, and is free again after an answer."""
+    tested = Account()
+    tested.call("StopInstances", "Throttling")
+    assert tested.free("StopInstances") == 0
+
+    tested.after(60.0)
+    assert tested.free("StopInstances") == 1
+
+    tested.call("StopInstances")
+    assert tested.free("StopInstances") > 100_000
+
+
+# ------------------------------------------------------------------------------------------------ threads and memory
+
+
+def test_many_threads_count_every_call() -> None:
+    """Calls that end on many threads at once are all counted, and none twice."""
+    counted = Pace(Clock(), 1.0)
+    call = Call(values.NOW, WIPE, ("d-1",), False, 200, "R", "OK")
+
+    def end(_: int) -> int:
+        counted.saw(call)
+        return counted.free(WIPE)
+
+    with ThreadPoolExecutor(8) as threads:
+        seen = list(threads.map(end, range(400)))
+
+    assert counted.free(WIPE) == 100
+    assert len(set(seen)) > 1
+    assert min(seen) == 100
+
+
+def test_old_calls_are_forgotten_whoever_asks() -> None:
+    """A run of hours keeps the calls of the last minute, also of APIs that nobody asks about."""
+    tested = Account()
+    for _ in range(50):
+        tested.call(LOOK, times=10)
+        tested.after(10.0)
+
+    assert len(tested.pace._called[LOOK]) <= 70
