@@ -186,7 +186,7 @@ def test_a_fact_that_moves_takes_the_tag_off(deed: str) -> None:
 
 
 INTERRUPTED: dict[str, tuple[Callable[[Event], bool], str]] = {
-    "tag intended": (intended("TagResources"), "failed"),
+    "tag intended": (intended("TagResources"), "refused"),
     "tag answered": (accepted("TagResources"), "failed"),
     "stop answered": (accepted("StopInstance"), "failed"),
     "Stopped": (showing(instance="Stopped"), "failed"),

@@ -334,7 +334,7 @@ def test_a_snapshot_that_does_not_end_ends_the_run_with_nothing_changed() -> Non
 def test_a_snapshot_that_begins_while_the_machine_is_down_is_waited_for() -> None:
     """DiskCreatingSnapshot is asked again until the snapshot is accomplished, each time as a new attempt."""
     with simulated() as sim:
-        begin = once(intended("ReInitDisk"), lambda: sim.do({"snapshot": DATA, "seconds": 12}))
+        begin = once(intended("ReInitDisk"), lambda: sim.do({"snapshot": DATA, "seconds": 90}))
         done = run(sim, on_event=begin)
         state = sim.state()
 
