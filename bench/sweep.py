@@ -78,6 +78,16 @@ def models() -> list[str]:
         count, depth, _ = test_model_check.explored(first, 14, limit=1_000_000)
         lines.append(f"| {disks}, {power}, {on_unknown} | {count} | {depth} |")
         print(lines[-1], flush=True)
+    for asked, power, most, deep in (
+        ("snapshot", "Stopped", (2, 1, 0), 13),
+        ("tag", "Stopped", (2, 1, 0), 13),
+        ("snapshot, tag", "Running", (1, 0, 0), 20),
+        ("undo, snapshot", "Stopped", (1, 0, 1), 13),
+    ):
+        first = test_model_check.begin(1, power=power, on_unknown="ask", most=most, asked=asked)
+        count, depth, _ = test_model_check.explored(first, deep, limit=300_000)
+        lines.append(f"| 1, {power}, ask; {asked} | {count} | {depth} |")
+        print(lines[-1], flush=True)
     return lines
 
 
@@ -87,6 +97,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--most", type=int, help="draw so many cases of each sweep, and leave the page as it is")
     given = parser.parse_args()
     lines = [
         f"Seed {given.seed}. Made by `python bench/sweep.py`.",
@@ -99,8 +110,13 @@ def main() -> None:
         ("one kill, then resumed", sweep.crash_points()),
         ("a fault, then a kill, then resumed", sweep.pairs(given.pairs, given.seed)),
         ("killed when a lost wipe is due again", [*sweep.due_again(), *sweep.due_again("retry")]),
+        ("snapshot, tag, undo, power cut: one fault", sweep.aside_faults()),
+        ("snapshot, tag, undo, power cut: one kill, then resumed", sweep.aside_kills()),
     ):
-        lines.append(row(what, *did(cases, given.workers)))
+        chosen = sweep.thinned(cases, given.most or len(cases), given.seed)
+        lines.append(row(what, *did(chosen, given.workers)))
+    if given.most:
+        return
     lines += guards(given.workers)
     lines += models()
     text = SAFETY.read_text("utf-8")

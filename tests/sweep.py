@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.simulator.support import call
+
 ROOT = Path(__file__).resolve().parent.parent
 SPEED = 60.0
 TICK = 4.0
@@ -40,6 +42,10 @@ ACCEPTED = ("fstab-may-name-disk", "no-recent-snapshot")
 """Risks of every disk here: half of them are blank, and there is no way back; what is lost is counted instead."""
 SHAPES = ("running", "two", "stopped", "snapshot")
 MEANWHILE = ("nobody", "used", "detached", "snapshot", "locked")
+SAFE, UNDO, FORCED = "safe", "undo", "forced"
+"""The shapes with a safety snapshot and a lock tag, of an undo, and with a guest that never stops."""
+SAFE_MEANWHILE = ("nobody", "used", "deleted", "untagged", "tagged")
+UNDO_MEANWHILE = ("nobody", "used", "deleted", "detached", "locked")
 _NOT_DONE = ("drop_request", "reset", "html")
 """Faults of the simulator after which a call was not done although it has no error code."""
 _OPEN = ("unknown", "not-restarted", "stranded")
@@ -51,7 +57,8 @@ class Case:
 
     Attributes:
         name: what it is called in a table.
-        shape: what there is: a running instance, two disks on one, a stopped instance, a snapshot in progress.
+        shape: what there is: a running instance, two disks on one, a stopped instance, a snapshot in progress; a
+            run with safety snapshot and lock tag, one that is to be undone, a guest that never stops.
         faults: faults of the simulator; ``I``, ``D`` and ``E`` as subject stand for the instance and its disks.
         kill: where the process is killed: ``begin``, ``commit``, ``act``, ``look`` or ``due again``; which of them;
             ``before`` or ``after`` it.
@@ -103,12 +110,39 @@ _STATUS = {
 }  # fmt: skip
 
 
+_SNAPSHOT_CODES = {
+    "IncorrectInstanceStatus": 400, "InvalidSnapshotName.Malformed": 400, "DiskCategory.OperationNotSupported": 400,
+    "CreateSnapshot.Failed": 400, "IncorrectDiskStatus.CreatingSnapshot": 403,
+    "IncorrectDiskStatus.TooManyCreatingSnapshots": 403, "QuotaExceed.ConcurrentSnapshotQuota": 403,
+    "IncorrectDiskStatus.NeverAttached": 403, "IncorrectDiskStatus.NeverUsed": 403, "IncorrectDiskStatus": 403,
+    "IncorrectDiskStatus.Invalid": 403, "IncorrectDiskStatus.Transferring": 403, "QuotaExceed.Snapshot": 403,
+    "QuotaExceed.SnapshotQuota": 403, "DiskInArrears": 403, "DiskId.ValueNotSupported": 403,
+    "InvalidAccountStatus.NotEnoughBalance": 403, "InvalidAccountStatus.SnapshotServiceUnavailable": 403,
+    "IdempotentParameterMismatch": 403, "IdempotentProcessing": 403, "InvalidClientToken.Malformed": 403,
+    "DISK_HAS_CREATING_SNAPSHOT": 403, "HibernationConfigured.InstanceOperationForbidden": 403,
+    "InstanceLockedForSecurity": 403, "InvalidParameter.KMSKeyId.CMKNotEnabled": 403, "InvalidDiskId.NotFound": 404,
+    "InvalidInstanceId.NotFound": 404, "InvalidDescription.Malformed": 404,
+}  # fmt: skip
+_TAG_CODES = ("Forbidden.RAM", "InvalidResourceId.NotFound", "OperationDenied.QuotaExceed", "OperationConflict")
+_RESET_CODES = (
+    "DiskCreatingSnapshot", "IncorrectDiskStatus", "IncorrectInstanceStatus", "InstanceLockedForSecurity",
+    "InstanceExpiredOrInArrears", "DiskCategory.OperationNotSupported", "InvalidDiskId.NotFound", "OperationDenied",
+    "Forbidden.RAM", "InvalidSecurityToken.Expired",
+)  # fmt: skip
+
+
 def codes_of(action: str) -> dict[str, dict[str, Any]]:
     """Give a fault for each documented refusal of an act, by its code; by its code."""
     from safe_reinit.codes import REINIT_DISK
 
     if action == "ReInitDisk":
         return {row.code: {"error": {"code": row.code, "status": row.status}} for row in REINIT_DISK}
+    if action == "CreateSnapshot":
+        return {code: {"error": {"code": code, "status": status}} for code, status in _SNAPSHOT_CODES.items()}
+    if action in ("TagResources", "UntagResources"):
+        return {code: {"error": {"code": code, "status": 403}} for code in _TAG_CODES}
+    if action == "ResetDisk":
+        return {code: {"error": {"code": code, "status": 403}} for code in _RESET_CODES}
     names = (*_POWER_CODES, *(_START_CODES if action == "StartInstance" else ()))
     return {name: {"error": {"code": name, **({"status": _STATUS[name]} if name in _STATUS else {})}} for name in names}
 
@@ -199,6 +233,64 @@ def _without_empty(fault: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in fault.items() if not (key == "subject" and value == "")}
 
 
+def aside_faults() -> list[Case]:
+    """Give each call of safety snapshot, lock tag, undo and power cut with every fault and every documented code."""
+    cases = []
+    for shape, action, subject, nth in (
+        (SAFE, "TagResources", "I", 1), (SAFE, "CreateSnapshot", "D", 1), (SAFE, "UntagResources", "I", 1),
+        (UNDO, "ResetDisk", "D", 1), (FORCED, "StopInstance", "I", 2),
+    ):  # fmt: skip
+        for kind, what in {**_FAULTS, **codes_of(action)}.items():
+            late = 0.4 if kind == "past the time-out" else None
+            name = f"{shape}: {action} {subject}: {kind}"
+            cases.append(Case(name, shape, (_fault(action, subject, what, nth),), timeout=late))
+    for kind in ("throttled", "503", "dropped before", "dropped after the act"):
+        for action, subject in (("TagResources", "I"), ("CreateSnapshot", "D"), ("UntagResources", "I")):
+            fault = _fault(action, subject, _FAULTS[kind], "every")
+            cases.append(Case(f"{SAFE}: {action} {subject}: {kind}, for ever", SAFE, (fault,)))
+        fault = {**_fault("ResetDisk", "D", _FAULTS[kind], 1), "times": 9}
+        cases.append(Case(f"{UNDO}: ResetDisk D: {kind}, 9 times", UNDO, (fault,)))
+    for nth in (1, 2, 3):
+        for kind in ("throttled", "503", "HTML 502, not done", "garbled"):
+            fault = _fault("ResetDisk", "D", _FAULTS[kind], nth, dry_run=True)
+            cases.append(Case(f"{UNDO}: look ResetDisk (dry run) {nth}: {kind}", UNDO, (fault,)))
+    for code in _RESET_CODES:
+        fault = _fault("ResetDisk", "D", {"error": {"code": code, "status": 403}}, 3, dry_run=True)
+        cases.append(Case(f"{UNDO}: look ResetDisk (dry run) 3: {code}", UNDO, (fault,)))
+    for nth in (2, 6, 10, 14):
+        fault = _fault("DescribeSnapshots", "D", {**_FAULTS["503"], "times": 3}, nth)
+        cases.append(Case(f"{SAFE}: look DescribeSnapshots {nth}: 503, 3 times", SAFE, (fault,)))
+    return cases
+
+
+_ACTS_OF = {SAFE: 6, UNDO: 3, FORCED: 4}
+"""How many changing calls a run of each shape makes."""
+COMMITS_OF = {SAFE: 29, UNDO: 16, FORCED: 16}
+"""How often a run of each shape writes its record down on a machine that is idle: on a busy one some looks are left out,
+and with them their commits."""
+
+
+def aside_kills() -> list[Case]:
+    """Kill runs of these shapes before and after each changing call and each commit, whatever others do meanwhile."""
+    cases = []
+    for shape, worlds in ((SAFE, SAFE_MEANWHILE), (UNDO, UNDO_MEANWHILE), (FORCED, ("nobody", "used"))):
+        points = [("act", n, side, world) for n in range(1, _ACTS_OF[shape] + 1) for side in ("before", "after")
+                  for world in worlds if not (shape == FORCED and n < 3 and world == "used")]  # fmt: skip
+        points += [("commit", n, side, "nobody") for n in range(1, COMMITS_OF[shape] + 1)
+                   for side in ("before", "after")]  # fmt: skip
+        cases += [
+            Case(f"{shape}: killed {side} {kind} {n}; {world}", shape, kill=(kind, n, side), meanwhile=world)
+            for kind, n, side, world in points
+        ]
+    return cases
+
+
+def thinned(cases: Sequence[Case], count: int, seed: int = 0) -> list[Case]:
+    """Draw some of the cases by a seed, in their order."""
+    chosen = sorted(random.Random(seed).sample(range(len(cases)), min(count, len(cases))))
+    return [cases[number] for number in chosen]
+
+
 COMMITS = 13
 """How often a run of one disk of a running instance writes its record down, its end included."""
 
@@ -272,7 +364,11 @@ def world(cases: Sequence[Case]) -> dict[str, Any]:
     snapshots: dict[str, Any] = {}
     for number, case in enumerate(cases):
         instance = f"i-{number}"
-        instances[instance] = {"name": f"n{number}", "status": "Stopped" if case.shape == "stopped" else "Running"}
+        instances[instance] = {
+            "name": f"n{number}",
+            "status": "Stopped" if case.shape == "stopped" else "Running",
+            "ignores_stop": case.shape == FORCED,
+        }
         for letter in "def":
             disks[f"d-{number}{letter}"] = {"instance": instance, "content": f"precious {letter}"}
         if number % 2:
@@ -323,6 +419,19 @@ class Cloud:
         with urllib.request.urlopen(urllib.request.Request(f"{self.url}/_simulator/do", data=body)):
             pass
 
+    def tag(self, instance: str) -> str:
+        """Tell which run's lock tag an instance bears, as DescribeInstances shows it; ``""`` for none."""
+        look = {"RegionId": "cn-hangzhou", "InstanceIds": json.dumps([instance])}
+        (row,) = call(self, "DescribeInstances", look).json["Instances"]["Instance"]  # type: ignore[arg-type]
+        return str({tag["TagKey"]: tag["TagValue"] for tag in row["Tags"]["Tag"]}.get("safe-reinit:run", ""))
+
+    @property
+    def endpoint(self) -> str:
+        """The address as the simulator's own tests want it."""
+        return self.url.removeprefix("http://")
+
+    access_key = ("testid", "testsecret")
+
     def still(self, instance: str, disks: Sequence[str]) -> dict[str, Any]:
         """Wait until nothing is under way on an instance, and give the state."""
         while True:
@@ -359,22 +468,30 @@ def in_child(work: Callable[[], dict[str, Any]], deadline: float = DEADLINE) -> 
     return json.loads(text) if text else {"end": "killed" if os.WIFSIGNALED(status) else "died"}
 
 
-def client(url: str, journal: str, rate: float = SPEED) -> Any:
-    """Make a client of the library for a simulator."""
+def client(url: str, journal: str, rate: float = SPEED, *, tagged: bool = False) -> Any:
+    """Make a client of the library for a simulator; ``tagged`` as with ``lock_tag: true`` in a configuration file."""
     import safe_reinit
     from safe_reinit.clock import Clock
+    from safe_reinit.config import Config, resolve
 
-    return safe_reinit.connect(
-        region="cn-hangzhou", endpoint=url, credentials=("testid", "testsecret"), journal=journal, clock=Clock(rate)
-    )
+    usual = resolve({"region": "cn-hangzhou", "endpoint": url, "journal": journal}, os.environ)
+    settings = {name: usual.of(name) for name in usual}
+    settings["lock_tag"] = dataclasses.replace(settings["lock_tag"], value=tagged)
+    return safe_reinit.connect(config=Config(settings), credentials=("testid", "testsecret"), clock=Clock(rate))
 
 
-def told(call: Callable[[], Any]) -> dict[str, Any]:
-    """Run or resume, and tell of the end what a case is judged by."""
+def told(work: Callable[..., Any]) -> dict[str, Any]:
+    """Run or resume, and tell of the end what a case is judged by; ``work`` takes what is told events."""
     from safe_reinit.errors import Error
 
+    left: list[bool] = []
+
+    def on_event(event: Any) -> None:
+        if event.event == "done":
+            left.append(bool(event.data["tag_left"]))
+
     try:
-        report, error = call(), None
+        report, error = work(on_event), None
     except Error as raised:
         report, error = raised.report, raised
     if report is None:
@@ -385,6 +502,8 @@ def told(call: Callable[[], Any]) -> dict[str, Any]:
         "outcome": report.outcome,
         "error": str(error) if error else "",
         "data": {disk.disk_id: disk.data for job in report.jobs for disk in job.disks},
+        "safety": {disk.disk_id: disk.safety_snapshot for job in report.jobs for disk in job.disks},
+        "tag_left": any(left),
         "power": {job.instance_id: job.power_after for job in report.jobs},
         "promised": {job.instance_id: job.power_promised for job in report.jobs},
     }
@@ -443,12 +562,12 @@ def _due_again(known: object) -> bool:
     return any(wipe["state"] == "todo" and wipe["losses"] for wipe in json.loads(str(known)).get("disks", ()))
 
 
-def switch_off(guards: Sequence[str]) -> None:
+def switch_off(guards: Sequence[str]) -> None:  # noqa: C901 - each of the guards
     """Switch guards off in this process, to see that they are needed."""
     from safe_reinit import decide, ledger, second_look
     from safe_reinit.journal.file import Journal
     from safe_reinit.journal.lease import LEASE, Lease
-    from safe_reinit.record import state, wiping
+    from safe_reinit.record import seen, state, wiping
 
     for guard in guards:
         if guard == "fence":
@@ -466,6 +585,19 @@ def switch_off(guards: Sequence[str]) -> None:
                         entry.record = change(entry.record)
 
             ledger.Ledger.commit = remembered  # type: ignore[method-assign]
+        elif guard == "snapshot":
+
+            def believed(known: Any, _seen: Any) -> Any:
+                done = [
+                    dataclasses.replace(each, step=dataclasses.replace(each.step, state="done"))
+                    if each.snapshot_id
+                    else each
+                    for each in known.snapshots
+                ]
+                return dataclasses.replace(known, snapshots=tuple(done))
+
+            seen.learn_safety = believed
+            decide.is_backed_up = lambda *_: True
         elif guard == "lease":
 
             def unfenced(self: Journal, lease: Lease, statements: Any) -> None:
@@ -490,6 +622,9 @@ def do_case(cloud: Cloud, number: int, case: Case, folder: Path) -> dict[str, An
     disks = [f"d-{number}d", f"d-{number}e"][: 2 if case.shape == "two" else 1]
     journal = str(folder / f"{number}.db")
     names = {"I": instance, "D": disks[0], "E": disks[-1]}
+    if case.shape == UNDO:
+        in_child(lambda: first_of_two(cloud.url, journal, disks))
+        time.sleep(60.0 / SPEED)  # StartTime tells minutes only, and a machine is not started twice in one
     before = cloud.state()
     for fault in case.faults:
         subject = {"subject": names[fault["subject"]]} if "subject" in fault else {}
@@ -501,11 +636,12 @@ def do_case(cloud: Cloud, number: int, case: Case, folder: Path) -> dict[str, An
         prepare(case)
         if case.kill:
             kill_at(*case.kill)
-        return told(lambda: begin(cloud.url, journal, disks, case))
+        return told(lambda on_event: begin(cloud.url, journal, disks, case, on_event))
 
     def again(verdict: str | None = None) -> dict[str, Any]:
         prepare(case)
-        return told(lambda: client(cloud.url, journal).resume(runs_of(journal)[0].run_id, verdict=verdict))
+        name = next(run.run_id for run in runs_of(journal) if run.open)
+        return told(lambda on_event: client(cloud.url, journal).resume(name, verdict=verdict, on_event=on_event))
 
     ends = [in_child(first)]
     killed = ends[0]["end"] == "killed"
@@ -514,12 +650,7 @@ def do_case(cloud: Cloud, number: int, case: Case, folder: Path) -> dict[str, An
         somebody(cloud, case.meanwhile, instance, disks)
         if is_open(journal):
             ends.append(in_child(again))
-    problems = [] if ends[-1]["end"] in ("reported", "refused", "killed") else [f"the process {ends[-1]['end']}"]
-    after = cloud.state()
-    problems += judge(case, before, after, ends[-1], instance, disks)
-    owed = ends[-1].get("outcome") in _OPEN
-    if ends[-1]["end"] == "reported" and is_open(journal) != owed:
-        problems.append("the job is open" if not owed else "the job is closed")
+    problems = ended(cloud, before, case, instance, disks, journal, ends[-1])
     if is_open(journal) and not problems:
         problems += way_out(cloud, before, case, instance, disks, journal, again)
     state = cloud.state()
@@ -528,11 +659,31 @@ def do_case(cloud: Cloud, number: int, case: Case, folder: Path) -> dict[str, An
         "killed": killed,
         "outcome": ends[-1].get("outcome", ends[-1].get("class", ends[-1]["end"])),
         "data": sorted(set(ends[-1].get("data", {}).values())),
-        "wipes": [len(state["disks"][disk]["wipes"]) for disk in disks],
+        "wipes": [len(overwrites(case.shape, before, state, disk)) for disk in disks],
         "problems": problems,
         "error": ends[-1].get("error", ""),
         "seconds": round(time.monotonic() - began, 2),
     }
+
+
+def ended(  # noqa: PLR0917 - the parts of one case
+    cloud: Cloud,
+    before: dict[str, Any],
+    case: Case,
+    instance: str,
+    disks: Sequence[str],
+    journal: str,
+    end: dict[str, Any],
+) -> list[str]:
+    """List what is wrong at the end of a run or of its resume."""
+    problems = [] if end["end"] in ("reported", "refused", "killed") else [f"the process {end['end']}"]
+    problems += judge(case, before, cloud.state(), end, instance, disks)
+    owed = end.get("outcome") in _OPEN
+    if end["end"] == "reported" and is_open(journal) != owed:
+        problems.append("the job is open" if not owed else "the job is closed")
+    if not is_open(journal):
+        problems += tag_problems(cloud, case, instance, end, owed=owed)
+    return problems
 
 
 def prepare(case: Case) -> None:
@@ -547,13 +698,25 @@ def prepare(case: Case) -> None:
     switch_off(case.off)
 
 
-def begin(url: str, journal: str, disks: Sequence[str], case: Case) -> Any:
+def begin(url: str, journal: str, disks: Sequence[str], case: Case, on_event: Callable[[Any], None]) -> Any:
     """Plan and run."""
     os.environ["SAFE_REINIT_ON_UNKNOWN"] = case.on_unknown
+    ours = client(url, journal, tagged=case.shape == SAFE)
+    if case.shape == UNDO:
+        plan = ours.plan_undo(runs_of(journal)[0].run_id, stop_instance=True, accept=ACCEPTED)
+    else:
+        plan = ours.plan(disks, stop_instance=case.shape != "stopped", snapshot=case.shape == SAFE, accept=ACCEPTED)
+    force = 8.0 if case.shape == FORCED else None
+    plan = dataclasses.replace(plan, limits=dataclasses.replace(plan.limits, retry=_RETRY, force_stop_after=force))
+    return ours.run(plan, confirm=plan.confirm_with, on_event=on_event)
+
+
+def first_of_two(url: str, journal: str, disks: Sequence[str]) -> dict[str, Any]:
+    """Make the run that is undone."""
+    prepare(Case("the run that is undone"))
     ours = client(url, journal)
-    plan = ours.plan(disks, stop_instance=case.shape != "stopped", accept=ACCEPTED)
-    plan = dataclasses.replace(plan, limits=dataclasses.replace(plan.limits, retry=_RETRY))
-    return ours.run(plan, confirm=plan.confirm_with)
+    plan = ours.plan(disks, stop_instance=True, snapshot=True, accept=ACCEPTED)
+    return told(lambda _on_event: ours.run(plan, confirm=plan.confirm_with))
 
 
 def runs_of(journal: str) -> Any:
@@ -582,6 +745,12 @@ def somebody(cloud: Cloud, what: str, instance: str, disks: Sequence[str]) -> No
         cloud.do(stop=instance)
     elif what == "detached":
         cloud.do(detach=disks[0])
+    elif what == "deleted":
+        for name, row in cloud.state()["snapshots"].items():
+            if row["disk_id"] in disks and row["status"] != "Deleted":
+                cloud.do(delete_snapshot=name)
+    elif what in ("tagged", "untagged"):
+        cloud.do(change=instance, to={"tags": {"safe-reinit:run": "r-other"} if what == "tagged" else {}})
     elif what == "snapshot":
         cloud.do(snapshot=disks[0], seconds=15)
     else:
@@ -592,9 +761,9 @@ def judge(  # noqa: C901 - each of the rules
     case: Case, before: dict[str, Any], after: dict[str, Any], end: dict[str, Any], instance: str, disks: Sequence[str]
 ) -> list[str]:
     """List what must never be, by the simulator's own record."""
-    problems = harm(before, after, instance, disks)
+    problems = harm(case, before, after, instance, disks)
     for disk, said in end.get("data", {}).items():
-        wiped = bool(after["disks"][disk]["wipes"])
+        wiped = bool(overwrites(case.shape, before, after, disk))
         if said not in ("unknown", "reinitialised" if wiped else "intact"):
             problems.append(f"{disk} is said to be {said}, and it has {'' if wiped else 'not '}been wiped")
     if end["end"] == "reported":
@@ -602,50 +771,99 @@ def judge(  # noqa: C901 - each of the rules
         further = {"Stopping": "Stopped", "Starting": "Running"}
         if truth not in (power, further.get(power)):
             problems.append(f"the power is said to be {power!r}, and it is {truth}")
-        if end["outcome"] in ("done", "failed") and truth != end["promised"][instance]:
+        moved = end["outcome"] == "done" or any(
+            "Instance" in one["action"] for one in acts(before, after, instance, disks)
+        )
+        if end["outcome"] in ("done", "failed") and truth != end["promised"][instance] and moved:
             problems.append(f"the power is {truth}, and {end['promised'][instance]} was promised")
         if end["outcome"] == "bug":
             problems.append(f"a bug: {end['error']}")
-        if end["outcome"] == "refused" and [one for one in acts(after, instance, disks) if not one["fault"]]:
+        if end["outcome"] == "refused" and [one for one in acts(before, after, instance, disks) if not one["fault"]]:
             problems.append("refused is said, and a changing call was sent")
-    elif any(one["code"] == "" for one in acts(after, instance, disks)) and end["end"] == "refused":
+    elif any(one["code"] == "" for one in acts(before, after, instance, disks)) and end["end"] == "refused":
         problems.append("no report, and a changing call was done")
     if not case.off:
         for action in ("StopInstance", "StartInstance"):
             done = [
                 one
-                for one in acts(after, instance, disks)
+                for one in acts(before, after, instance, disks)
                 if one["action"] == action and one["code"] == "" and one["fault"] not in _NOT_DONE
             ]
-            if len(done) > 1 and case.meanwhile != "used":
+            allowed = 2 if case.shape == FORCED and action == "StopInstance" else 1
+            if len(done) > allowed and case.meanwhile != "used":
                 problems.append(f"{action} was done twice")
     return problems
 
 
-def harm(before: dict[str, Any], after: dict[str, Any], instance: str, disks: Sequence[str]) -> list[str]:
-    """List the harm that was done: data lost that nobody agreed to lose."""
+def harm(case: Case, before: dict[str, Any], after: dict[str, Any], instance: str, disks: Sequence[str]) -> list[str]:
+    """List the harm that was done: data lost that nobody agreed to lose, or lost without its safety snapshot."""
     problems = []
     number = disks[0].removeprefix("d-").rstrip("def")
-    for disk in (*disks, f"d-{number}f", f"d-{number}e"):
-        was, now = before["disks"][disk], after["disks"][disk]
-        if disk not in disks and now["wipes"]:
-            problems.append(f"{disk} was wiped, and nobody asked for it")
-        for wipe in now["wipes"]:
-            if wipe["starts_before"] != before["instances"][instance]["starts"]:
+    for disk in dict.fromkeys((*disks, f"d-{number}f", f"d-{number}e")):
+        was = before["disks"][disk]
+        made = overwrites(case.shape, before, after, disk)
+        other = overwrites("wipe" if case.shape == UNDO else UNDO, before, after, disk)
+        if other or (disk not in disks and made):
+            problems.append(f"{disk} was overwritten, and nobody asked for it")
+        for each in made:
+            if each["starts_before"] != before["instances"][instance]["starts"]:
                 problems.append(f"{disk} was wiped after a start")
-            if wipe["content_before"] not in (was["content"], "initial"):
-                problems.append(f"{disk} lost {wipe['content_before']}, which was written after the consent")
+            if each["content_before"] not in (was["content"], made[0]["content_after"]):
+                problems.append(f"{disk} lost {each['content_before']}, which was written after the consent")
+            if case.shape == UNDO and each["content_after"] != was["wipes"][-1]["content_before"]:
+                problems.append(f"{disk} was rolled back to {each['content_after']}")
+        if case.shape == SAFE:
+            problems += unsafe(before, after, disk, made)
     return problems
 
 
-def acts(state: dict[str, Any], instance: str, disks: Sequence[str]) -> list[dict[str, Any]]:
+def overwrites(shape: str, before: dict[str, Any], after: dict[str, Any], disk: str) -> list[dict[str, Any]]:
+    """Give what a run of this shape did to a disk: its wipes, in an undo its roll-backs."""
+    kind = "resets" if shape == UNDO else "wipes"
+    rows: list[dict[str, Any]] = after["disks"][disk][kind][len(before["disks"][disk][kind]) :]
+    return rows
+
+
+def unsafe(before: dict[str, Any], after: dict[str, Any], disk: str, made: Sequence[dict[str, Any]]) -> list[str]:
+    """List what is wrong with the safety snapshots of a disk: each wipe has one, and no more than one was taken."""
+    calls = after["calls"]
+    fresh = {
+        name: row
+        for name, row in after["snapshots"].items()
+        if name not in before["snapshots"] and row["disk_id"] == disk
+    }
+    gone = {one["subject"][0]: turn for turn, one in enumerate(calls) if one["action"] == "DeleteSnapshot"}
+    problems = []
+    for each in made:
+        turn = next(turn for turn, one in enumerate(calls) if one["request_id"] == each["request_id"])
+        kept = {
+            row["content"] for name, row in fresh.items() if row["status"] == "accomplished" or gone.get(name, 0) > turn
+        }
+        if each["content_before"] not in (*kept, "initial"):
+            problems.append(f"{disk} lost {each['content_before']} without a safety snapshot")
+    if len(fresh) > 1:
+        problems.append(f"{len(fresh)} snapshots were taken of {disk}")
+    return problems
+
+
+def tag_problems(cloud: Cloud, case: Case, instance: str, end: dict[str, Any], *, owed: bool) -> list[str]:
+    """List what is wrong with the lock tag at the end: it stays while something is owed, else it is off, or told of."""
+    tag = cloud.tag(instance)
+    if case.meanwhile == "tagged":
+        return [] if tag == "r-other" else [f"the tag of another run became {tag!r}"]
+    if owed or not tag:
+        return []
+    return [] if end.get("tag_left") else [f"the tag of {tag} stays, and nobody is told"]
+
+
+def acts(before: dict[str, Any], after: dict[str, Any], instance: str, disks: Sequence[str]) -> list[dict[str, Any]]:
     """List the changing calls of a run."""
-    changing = ("StopInstance", "StartInstance", "ReInitDisk")
+    looking = ("Describe", "Get", "List")
     return [
         one
-        for one in state["calls"]
-        if one["action"] in changing and not one["dry_run"] and {instance, *disks} & set(one["subject"])
-        and one["source"] == "api"
+        for one in after["calls"][len(before["calls"]) :]
+        if one["source"] == "api" and not one["dry_run"] and not one["action"].startswith(looking)
+        and {instance, *disks} & set(one["subject"])
     ]  # fmt: skip
 
 
@@ -665,11 +883,13 @@ def way_out(  # noqa: PLR0917 - the parts of one case
     state = cloud.state()
     problems = judge(case, before, state, end, instance, disks)
     if is_open(journal):
-        wiped = all(state["disks"][disk]["wipes"] for disk in disks)
+        wiped = all(overwrites(case.shape, before, state, disk) for disk in disks)
         end = in_child(lambda: again("reinitialised" if wiped else "intact"))
-        problems += harm(before, cloud.state(), instance, disks)
+        problems += harm(case, before, cloud.state(), instance, disks)
     if is_open(journal):
         problems.append(f"the job stays locked for ever: {end}")
+    else:
+        problems += tag_problems(cloud, case, instance, end, owed=False)
     return [f"on the way out: {problem}" for problem in problems]
 
 

@@ -14,6 +14,8 @@ from tests.sweep import Case
 
 PAIRS = 200
 """How many pairs are drawn here; ``bench/sweep.py`` runs them all."""
+ASIDE_FAULTS, ASIDE_KILLS = 70, 80
+"""How many cases with safety snapshot, lock tag, undo and power cut are drawn here."""
 
 
 def wrong(results: Sequence[dict[str, Any]]) -> list[str]:
@@ -46,6 +48,36 @@ def test_every_commit_is_a_place() -> None:
     """A run of one disk of a running instance commits as often as the sweep kills it; else kills are missing."""
     last = [Case("last", kill=("commit", sweep.COMMITS, "before")), Case("none", kill=("commit", 40, "before"))]
     results = sweep.sweep(last)
+
+    assert [each["killed"] for each in results] == [True, False]
+    assert wrong(results) == []
+
+
+def test_every_call_of_snapshot_tag_undo_and_power_cut_with_every_fault() -> None:
+    """What holds for a wipe holds with a safety snapshot and a lock tag, for an undo, and for a power cut."""
+    results = sweep.sweep(sweep.thinned(sweep.aside_faults(), ASIDE_FAULTS))
+    outcomes = Counter(each["outcome"] for each in results)
+
+    assert wrong(results) == []
+    assert {"done", "failed", "stranded"} <= set(outcomes)
+    assert not any(each["killed"] for each in results)
+
+
+def test_a_kill_at_every_place_of_snapshot_tag_undo_and_power_cut() -> None:
+    """Killed anywhere and resumed, also when snapshot or tag are gone since, such a run harms nothing either."""
+    results = sweep.sweep(sweep.thinned(sweep.aside_kills(), ASIDE_KILLS))
+    outcomes = Counter(each["outcome"] for each in results)
+
+    assert wrong(results) == []
+    assert sum(each["killed"] for each in results) > len(results) * 3 // 4
+    assert {"done", "failed", "unknown"} <= set(outcomes)
+
+
+@pytest.mark.parametrize("shape", [sweep.SAFE, sweep.UNDO, sweep.FORCED])
+def test_every_commit_of_such_a_run_is_a_place(shape: str) -> None:
+    """These runs too commit about as often as the sweep kills them, and not more often."""
+    commits = sweep.COMMITS_OF[shape]
+    results = sweep.sweep([Case("late", shape, kill=("commit", n, "before")) for n in (commits * 2 // 3, commits + 9)])
 
     assert [each["killed"] for each in results] == [True, False]
     assert wrong(results) == []
@@ -111,6 +143,21 @@ def test_without_the_intention_a_wiped_disk_is_told_as_intact() -> None:
 
     assert any("said to be intact" in problem for problem in results["killed after act 2; used"]["problems"])
     assert results["killed after act 2; nobody"]["wipes"] == [2]
+
+
+def test_without_the_safety_snapshots_guard_data_is_lost() -> None:
+    """Where the snapshot is believed to be there and is not looked for, a disk is wiped with nothing kept of it."""
+    deleted = [
+        dataclasses.replace(case, off=guards)
+        for case in sweep.aside_kills()
+        for guards in ((), ("snapshot",))
+        if case.shape == sweep.SAFE and case.kill == ("act", 3, "after") and case.meanwhile == "deleted"
+    ]
+    on, off_ = sweep.sweep(deleted)
+
+    assert on["problems"] == []
+    assert on["wipes"] == [0]
+    assert any("without a safety snapshot" in problem for problem in off_["problems"])
 
 
 def test_with_the_guards_on_nothing_of_it_happens() -> None:
