@@ -266,8 +266,7 @@ def aside_faults() -> list[Case]:
 _ACTS_OF = {SAFE: 6, UNDO: 3, FORCED: 4}
 """How many changing calls a run of each shape makes."""
 COMMITS_OF = {SAFE: 29, UNDO: 16, FORCED: 16}
-"""How often a run of each shape writes its record down on a machine that is idle: on a busy one some looks are left out,
-and with them their commits."""
+"""How often a run of each shape writes its record down on an idle machine: a busy one leaves some looks out."""
 
 
 def aside_kills() -> list[Case]:

@@ -22,7 +22,7 @@ from safe_reinit.clock import Clock
 from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import Journal, file, lease
 from safe_reinit.journal.lease import Holder, Lease, LeaseLostError
-from tests.sweep import ROOT, Cloud
+from tests.sweep import ACCEPTED, ROOT, Cloud
 from tests.values import recoverable
 
 RUN_ID = "r-20260101T000000Z-0001"
@@ -222,7 +222,7 @@ import safe_reinit
 from safe_reinit import execution, run
 from safe_reinit.clock import Clock
 from safe_reinit.journal import file, lease
-from tests.sweep import switch_off, told
+from tests.sweep import ACCEPTED, switch_off, told
 
 job = json.loads(sys.argv[1])
 file.LEASE = lease.LEASE = job["lease"]
@@ -230,10 +230,10 @@ lease.RENEWAL = job["lease"] / 4
 switch_off(job["off"])
 client = safe_reinit.connect(region="cn-hangzhou", endpoint=job["url"], credentials=("testid", "testsecret"),
                              journal=job["journal"], clock=Clock(60))
-def work():
+def work(on_event):
     if "resume" in job:
         return client.resume(job["resume"])
-    plan = client.plan(job["disks"], stop_instance=True)
+    plan = client.plan(job["disks"], stop_instance=True, accept=ACCEPTED)
     print("planned", flush=True)
     sys.stdin.readline()
     return client.run(plan, confirm=plan.confirm_with)
@@ -402,7 +402,7 @@ def test_a_holder_that_lost_its_lease_before_its_first_call_ends(
         region="cn-hangzhou", endpoint=cloud.url, credentials=("testid", "testsecret"), journal=str(path),
         clock=Clock(60),
     )  # fmt: skip
-    plan = ours.plan(["d-1"], stop_instance=True)
+    plan = ours.plan(["d-1"], stop_instance=True, accept=ACCEPTED)
     stop = Interrupt()
     looks: list[str] = []
 
