@@ -774,6 +774,11 @@ class TinyCloud:
         answers = {each: self.answers.get(each, Accepted("REQUEST")) for each in ids}
         return {each: answer for each, answer in answers.items() if answer is not None}
 
+    def may_reset(self, disk_id: str, snapshot_id: str) -> str:
+        """See ``Cloud``."""
+        self._look("may_reset", (disk_id, snapshot_id), ())
+        return self.probes.get("ResetDisk", "DryRunOperation")
+
     def _act(self, name: str, subject: str) -> Accepted:
         self.acts.append(name)
         self._look(name, (subject,), ())
@@ -795,9 +800,18 @@ class TinyCloud:
         """See ``Cloud``."""
         return self._act("CreateSnapshot", disk_id)
 
-    def reset_disk(self, disk_id: str, snapshot_id: str, **_more: Any) -> Accepted:  # noqa: ARG002
+    def reset_disk(self, disk_id: str, snapshot_id: str, **_more: Any) -> Accepted:
         """See ``Cloud``."""
+        self.asked.append(("reset_disk to", (disk_id, snapshot_id)))
         return self._act("ResetDisk", disk_id)
+
+    def tag(self, instance_id: str, tag: tuple[str, str], *, attempt: int = 1) -> Accepted:  # noqa: ARG002
+        """See ``Cloud``."""
+        return self._act("TagResources", instance_id)
+
+    def untag(self, instance_id: str, key: str, *, attempt: int = 1) -> Accepted:  # noqa: ARG002
+        """See ``Cloud``."""
+        return self._act("UntagResources", instance_id)
 
 
 class TinyClock(Clock):

@@ -547,3 +547,155 @@ def test_a_last_look_that_is_slow_itself_is_not_gone_by(slow: str) -> None:
 
     assert world.cloud.acts == []
     assert world.keeper.record.disks[0].tries == 0
+
+
+# An undo, and a lock tag.
+
+RESET, TAG = Send("ResetDisk", values.DISK_ID), Send("TagResources", values.INSTANCE_ID)
+RESTORE = "s-bp1fresh"
+UNDO = replace(OPTIONS, undo="r-0", restore=((values.DISK_ID, RESTORE),))
+
+
+def undoing(**more: Any) -> World:
+    """Give a machine that was stopped for an undo."""
+    world = World(**more)
+    world.cloud.snapshots_by_disk = {values.DISK_ID: (values.a_snapshot(snapshot_id=RESTORE),)}
+    world.cloud.machines[values.INSTANCE_ID] = values.an_instance(status="Running")
+    facts = observe(world.cloud, world.clock, values.REGION, [values.DISK_ID], UNDO)
+    world.plan = make_plan(facts, UNDO, Limits(), None)
+    world.cloud.machines[values.INSTANCE_ID] = values.an_instance(status="Stopped")
+    begun = record.begin(world.plan.jobs[0], Limits(), leave_stopped=False, options=UNDO)
+    world.keeper.record = replace(begun, stop=world.keeper.record.stop, instance_status="Stopped")
+    world.cloud.asked.clear()
+    return world
+
+
+def test_a_roll_back_is_asked_with_dry_run_just_before_it_is_sent() -> None:
+    """The DryRun comes after every look and before the intention, for the snapshot that the record names."""
+    world = undoing()
+    at_probe: list[str] = []
+    world.cloud.meanwhile = lambda name: (
+        at_probe.append(world.keeper.record.disks[0].state) if name == "may_reset" else None
+    )
+    after = world.act(RESET)
+
+    assert world.cloud.acts == ["ResetDisk"]
+    assert at_probe[-1] == "todo"
+    assert ("reset_disk to", (values.DISK_ID, RESTORE)) in world.cloud.asked
+    assert after.disks[0].state == "accepted"
+
+
+@pytest.mark.parametrize("code", ["IncorrectSnapshotStatus", "Brand.New", "Forbidden.RAM", "InvalidDiskId.NotFound"])
+def test_what_the_dry_run_refuses_is_not_sent(code: str) -> None:
+    """A refusal that does not pass ends the job with nothing intended and the disk told intact."""
+    world = undoing()
+    probes: list[str] = []
+
+    def meanwhile(name: str) -> None:
+        if name == "may_reset":
+            probes.append(name)
+            if len(probes) == 2:  # the first belongs to the look at the facts
+                world.cloud.probes["ResetDisk"] = code
+
+    world.cloud.meanwhile = meanwhile
+    after = world.act(RESET)
+
+    assert world.cloud.acts == []
+    assert (after.disks[0].state, after.disks[0].tries) == ("refused", 0)
+    assert after.error is not None
+    assert (after.error.code, after.error.action) == (code, "ResetDisk")
+
+
+def test_what_the_dry_run_refuses_for_now_is_due_again() -> None:
+    """A snapshot that is being created is waited for: nothing is intended, and the call is due later."""
+    world = undoing()
+    world.cloud.probes["ResetDisk"] = "DiskCreatingSnapshot"
+    after = world.act(RESET)
+
+    assert world.cloud.acts == []
+    assert (after.disks[0].state, after.disks[0].tries) == ("todo", 0)
+    assert after.error is None
+    assert (after.disks[0].due or 0.0) > world.clock.at
+
+
+def test_a_dry_run_refusal_does_not_undo_what_was_learned_meanwhile() -> None:
+    """Where the disk turned out to be in somebody else's hands during the DryRun, it is not told intact after it."""
+    world = undoing()
+    world.cloud.probes["ResetDisk"] = "DiskCreatingSnapshot"
+
+    def meanwhile(name: str) -> None:
+        if name == "may_reset":
+            unknown = replace(world.keeper.record.disks[0], state="unknown")
+            world.keeper.record = replace(world.keeper.record, disks=(unknown,))
+
+    world.cloud.meanwhile = meanwhile
+    after = world.act(RESET)
+
+    assert world.cloud.acts == []
+    assert after.disks[0].state == "unknown"
+
+
+def test_a_dry_run_without_an_answer_leaves_nothing_intended() -> None:
+    """A DryRun that cannot be answered is a look that failed: nothing is sent, and the loop tries again."""
+    world = undoing()
+    before = world.keeper.record
+    world.cloud.failing = {"may_reset": [Unanswered("ResetDisk") for _ in range(9)]}
+
+    with pytest.raises(Unanswered):
+        world.act(RESET)
+
+    assert world.cloud.acts == []
+    assert world.keeper.record == before
+
+
+def test_a_snapshot_that_was_promised_and_is_gone_ends_an_undo() -> None:
+    """The snapshot that the plan names belongs to what it stands on: gone, the job ends before the call."""
+    world = undoing()
+    world.cloud.snapshots_by_disk = {values.DISK_ID: (values.a_snapshot(snapshot_id="s-other"),)}
+    after = world.act(RESET)
+
+    assert world.cloud.acts == []
+    assert after.error is not None
+    assert "RestoreSnapshot" in after.error.message
+
+
+def test_a_tag_is_no_reason_to_bear_a_new_risk() -> None:
+    """Behind the tag and before the stop a risk that nobody accepted still ends the run: a tag touches nothing."""
+    world = World("Running")
+    tagged = Step("done", tries=1, first_at=900.0, at=900.0)
+    world.keeper.record = replace(world.keeper.record, tag=tagged, tag_value="r-1")
+    world.cloud.machines[values.INSTANCE_ID] = values.an_instance(status="Running", tags=(("safe-reinit:run", "r-1"),))
+    world.cloud.shown[values.DISK_ID] = values.a_disk(category="cloud_brand_new")
+    world.plan = replace(world.plan, jobs=tuple(
+        replace(job, expected={**job.expected, f"{values.DISK_ID}.Category": "cloud_brand_new"})
+        for job in world.plan.jobs
+    ))  # fmt: skip
+    after = world.act(STOP)
+
+    assert world.cloud.acts == []
+    assert after.error is not None
+    assert "category-unknown" in after.error.message
+
+
+def test_the_own_tag_is_nobody_elses() -> None:
+    """A run behind its own tag goes on, and behind another's it does not, whatever the record says."""
+    for value, acts in (("r-1", ["StopInstance"]), ("r-2", [])):
+        world = World("Running")
+        tagged = Step("done", tries=1, first_at=900.0, at=900.0)
+        world.keeper.record = replace(world.keeper.record, tag=tagged, tag_value="r-1")
+        shown = values.an_instance(status="Running", tags=(("safe-reinit:run", value),))
+        world.cloud.machines[values.INSTANCE_ID] = shown
+        world.act(STOP)
+
+        assert world.cloud.acts == acts
+
+
+def test_each_repeatable_call_is_due_again_when_its_answer_is_lost() -> None:
+    """TagResources without an answer is due again later, and no error of the job."""
+    world = World("Running", failing={"TagResources": [Unanswered("TagResources")]})
+    world.keeper.record = replace(world.keeper.record, tag_value="r-1")
+    after = world.act(TAG)
+
+    assert world.cloud.acts == ["TagResources"]
+    assert (after.tag.state, after.error) == ("again", None)
+    assert (after.tag.due or 0.0) > world.clock.at

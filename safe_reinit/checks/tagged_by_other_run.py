@@ -26,7 +26,7 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     instance = facts.instance
     run = dict(instance.tags).get(LOCK_TAG) if instance is not None else None
-    if instance is None or run is None or run == facts.options.run_id:
+    if instance is None or run is None or (run and run == facts.options.run_id):
         return
     yield Finding(
         CHECK.name,
