@@ -175,14 +175,15 @@ class Act:
 
     def _failed_together(self, attempts: Sequence[Attempt], failed: CloudError) -> None:
         """Take the refusal of a whole call for no job's own: another may be the reason, so each is asked by itself."""
-        if not isinstance(failed, Refused) or codes.verdict(
-            attempts[0].send.action, failed.code, failed.http_status
-        ) in ("again", "lost"):
+        means = None
+        if isinstance(failed, Refused) and not codes.throttled(failed.code):
+            means = codes.verdict(attempts[0].send.action, failed.code, failed.http_status)
+            for each in attempts if means != "lost" else ():
+                each.entry.alone = True
+        if isinstance(failed, Refused) and means in ("refused", "credentials"):
+            self._withdraw(attempts, {"code": failed.code, "request_id": failed.request_id})
+        else:
             self._note([(each, failed) for each in attempts])
-            return
-        for each in attempts:
-            each.entry.alone = True
-        self._withdraw(attempts, {"code": failed.code, "request_id": failed.request_id})
 
     def _send(self, attempt: Attempt) -> Accepted:
         cloud, send, subject, number = self.cloud, attempt.send, attempt.send.subject, attempt.number

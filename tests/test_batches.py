@@ -305,13 +305,15 @@ def test_a_call_refused_as_a_whole_is_asked_for_each_alone(code: str) -> None:
     ids=lambda each: getattr(each, "code", type(each).__name__) if isinstance(each, CloudError) else each,
 )
 def test_what_befalls_the_whole_call_befalls_each(failed: CloudError, state: str) -> None:
-    """A lost or passing answer to the whole call is that for each of them, and nobody is asked alone for it."""
+    """A lost or passing answer to the whole call is that for each; what is busy may be one, so each is asked alone."""
     batch = Batch()
     batch.cloud.failing["StopInstances"] = [failed]
     batch.do("StopInstance")
 
     assert [entry.record.stop.state for entry in batch.entries] == [state] * MANY
-    assert not any(entry.alone or entry.record.turned_back for entry in batch.entries)
+    assert not any(entry.record.turned_back for entry in batch.entries)
+    busy = isinstance(failed, Refused) and failed.code == "InvalidOperation.Conflict"
+    assert {entry.alone for entry in batch.entries} == {busy}
 
 
 MOVED: dict[str, Callable[[Batch], object]] = {
