@@ -81,7 +81,7 @@ class Act:
         self.ledger.check()
         judged = [(each, self._is_wanted(each, len(attempts))) for each in attempts]
         wanted = [each for each, is_wanted in judged if is_wanted]
-        self._withdraw([each for each, is_wanted in judged if not is_wanted], {"code": "NotSent"})
+        self._withdraw([each for each, is_wanted in judged if not is_wanted])
         if len(wanted) > 1:
             self._call_many(wanted)
         elif wanted:
@@ -144,11 +144,11 @@ class Act:
         throttled = self.pace is not None and self.pace.closed(f"{action}s" if together > 1 else action)
         return not (ending or throttled or is_stale(self.clock, attempt.looked_at))
 
-    def _withdraw(self, attempts: Sequence[Attempt], told: dict[str, object]) -> None:
+    def _withdraw(self, attempts: Sequence[Attempt]) -> None:
         at = self.clock.time()
         self.ledger.keep([(each.entry, _withdrawing(each.send, at)) for each in attempts])
         for each in attempts:
-            self.tell("answer", each.send, told)
+            self.tell("answer", each.send, {"code": "NotSent"})
 
     def _call(self, attempt: Attempt) -> None:
         answer: Accepted | CloudError
@@ -168,22 +168,10 @@ class Act:
             else:
                 answers = self.cloud.stop_many(ids, force=attempts[0].send.force, attempt=number)
         except CloudError as failed:
-            self._failed_together(attempts, failed)
+            self._note([(each, failed) for each in attempts], together=True)
         else:
             unanswered = Unanswered(f"{attempts[0].send.action}s")
             self._note([(each, answers.get(each.send.subject, unanswered)) for each in attempts])
-
-    def _failed_together(self, attempts: Sequence[Attempt], failed: CloudError) -> None:
-        """Take the refusal of a whole call for no job's own: another may be the reason, so each is asked by itself."""
-        means = None
-        if isinstance(failed, Refused) and not codes.throttled(failed.code):
-            means = codes.verdict(attempts[0].send.action, failed.code, failed.http_status)
-            for each in attempts if means != "lost" else ():
-                each.entry.alone = True
-        if isinstance(failed, Refused) and means in ("refused", "credentials"):
-            self._withdraw(attempts, {"code": failed.code, "request_id": failed.request_id})
-        else:
-            self._note([(each, failed) for each in attempts])
 
     def _send(self, attempt: Attempt) -> Accepted:
         cloud, send, subject, number = self.cloud, attempt.send, attempt.send.subject, attempt.number
@@ -214,14 +202,20 @@ class Act:
 
     # ------------------------------------------------------------------------------------------- what was answered
 
-    def _note(self, answers: Sequence[tuple[Attempt, Accepted | CloudError]]) -> None:
-        """Write down how these were answered, in one transaction, and tell of each."""
-        noted = [(attempt, *self._meaning(attempt, answer)) for attempt, answer in answers]
+    def _note(self, answers: Sequence[tuple[Attempt, Accepted | CloudError]], *, together: bool = False) -> None:
+        """Write down how these were answered, in one transaction, and tell of each.
+
+        Args:
+            together: it is the answer to a call for all of them: any may be the reason, so each is asked by itself.
+        """
+        noted = [(attempt, *self._meaning(attempt, answer, together=together)) for attempt, answer in answers]
         self.ledger.keep([(attempt.entry, change) for attempt, change, _ in noted])
         for attempt, _, told in noted:
             self.tell("answer", attempt.send, told)
 
-    def _meaning(self, attempt: Attempt, answer: Accepted | CloudError) -> tuple[Change, dict[str, object]]:
+    def _meaning(
+        self, attempt: Attempt, answer: Accepted | CloudError, *, together: bool
+    ) -> tuple[Change, dict[str, object]]:
         """Give what an answer changes of the record, and what is told of it."""
         send, at = attempt.send, self.clock.time()
         if isinstance(answer, Accepted):
@@ -231,7 +225,9 @@ class Act:
         if isinstance(answer, Refused):
             told = {"code": answer.code, "request_id": answer.request_id}
             means = codes.verdict(send.action, answer.code, answer.http_status)
-            return (self._lost(attempt, at) if means == "lost" else self._refused(attempt, answer, at)), told
+            if means == "lost":
+                return self._lost(attempt, at), told
+            return self._refused(attempt, answer, at, together=together), told
         if isinstance(answer, NotSent):
             failure = Failure("NotSent", str(answer), action=send.action, hint="Check the network of this machine.")
             return self._not_done(attempt, failure, at, retry.due(attempt.number, at, None)), {"code": "NotSent"}
@@ -241,10 +237,12 @@ class Act:
         due = retry.due(attempt.number, at, None)
         return lambda before: record.lost(before, attempt.send, at, due)
 
-    def _refused(self, attempt: Attempt, refused: Refused, at: float) -> Change:
+    def _refused(self, attempt: Attempt, refused: Refused, at: float, *, together: bool) -> Change:
         send = attempt.send
-        if self.pace is not None and codes.throttled(refused.code) and refused.retry_after:
+        throttled = codes.throttled(refused.code)
+        if self.pace is not None and throttled and refused.retry_after:
             self.pace.wait(refused.action or send.action, refused.retry_after)
+        attempt.entry.alone = attempt.entry.alone or (together and not throttled)
         failure = Failure(
             refused.code,
             f"ECS refused {send.action} of {send.subject} with {refused.code}: {refused.message}",
@@ -252,10 +250,10 @@ class Act:
             action=send.action,
             hint=codes.fix_of(refused.code),
         )
-        again = codes.verdict(send.action, refused.code, refused.http_status) == "again"
-        return self._not_done(
-            attempt, failure, at, retry.due(attempt.number, at, refused.retry_after) if again else None
-        )
+        due = at if together else None
+        if codes.verdict(send.action, refused.code, refused.http_status) == "again":
+            due = retry.due(attempt.number, at, refused.retry_after)
+        return self._not_done(attempt, failure, at, due)
 
     def _not_done(self, attempt: Attempt, failure: Failure, at: float, due: float | None) -> Change:
         when = self.clock.now()

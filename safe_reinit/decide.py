@@ -29,7 +29,8 @@ def _decide(record: Record, seen: Observation) -> Action:
     in_doubt = any(wipe.in_doubt and wipe.state != "unknown" for wipe in record.disks)
     unknown = any(wipe.state == "unknown" for wipe in record.disks)
     given_up = record.start.state == "failed" and record.instance_status != ""  # what it is now, is looked at once more
-    if (unknown and not in_doubt) or record.start.state == "done" or given_up:
+    back = record.start.state == "done" and record.instance_status != ""
+    if (unknown and not in_doubt) or back or given_up:
         return Finish()
     if not seen.seen or seen.instance is None or not is_current(record, seen):
         return _wait(record, "a look", seen)

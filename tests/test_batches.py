@@ -280,7 +280,8 @@ def test_a_call_refused_as_a_whole_is_asked_for_each_alone(code: str) -> None:
     batch.do("StopInstance")
 
     assert all(entry.alone for entry in batch.entries)
-    assert not any(entry.record.turned_back or entry.record.tried for entry in batch.entries)
+    assert not any(entry.record.turned_back for entry in batch.entries)
+    assert [(entry.record.stop.state, entry.record.stop.tries) for entry in batch.entries] == [("again", 1)] * MANY
     assert batch.answers() == [code] * MANY
 
     batch.clock.at += 2.0

@@ -191,9 +191,10 @@ def _learn_limits(record: Record, seen: Observation) -> Record:
         record = fail(replace(record, start=replace(start, state="failed")), failure)
         record = close_phase(record, "start", seen.when, "timeout")
     waited = record.turned_back_at is not None and at - record.turned_back_at > limits.start
+    unseen = start.state == "done" and not record.instance_status  # since the run was resumed
     if (
         waited
-        and start.state in ("none", "failed")
+        and (start.state in ("none", "failed") or unseen)
         and not any(wipe.state in ("accepted", "lost") for wipe in record.disks)
     ):
         record = replace(record, given_up=True)
