@@ -29,8 +29,8 @@ DEADLINE = 120.0
 _ACTS = ("StopInstances", "StopInstance", "ReInitDisk", "ReInitDisk", "StartInstances", "StartInstance")
 _LOOKS = ("DescribeDisks", "DescribeInstances", "DescribeSnapshots", "GetCallerIdentity")
 _OF_ACTS: tuple[dict[str, Any], ...] = (
-    {"drop_answer": True}, {"drop_request": True}, {"reset": True}, {"garble": True}, {"html": 502}, {"html_after": 502},
-    {"throttle": True}, {"error": {"code": "InternalError", "status": 500}},
+    {"drop_answer": True}, {"drop_request": True}, {"reset": True}, {"garble": True}, {"throttle": True},
+    {"html": 502}, {"html_after": 502}, {"error": {"code": "InternalError", "status": 500}},
 )  # fmt: skip
 _OF_LOOKS: tuple[dict[str, Any], ...] = ({"drop_answer": True}, {"reset": True}, {"html": 502}, {"throttle": True})
 _REFUSED = {
@@ -63,12 +63,10 @@ class FleetCase:
 def drawn(seed: int, count: int = COUNT) -> FleetCase:
     """Draw a fleet by a seed: its machines, its faults, where it is killed, and who meddles then."""
     rng = random.Random(f"fleet {seed}")
-    faults = [{"action": rng.choice(_ACTS), "dry_run": False, "chance": rng.uniform(0.03, 0.15), **rng.choice(_OF_ACTS)}
-              for _ in range(5)]  # fmt: skip
-    faults += [{"action": action, "dry_run": False, "chance": rng.uniform(0.03, 0.1), "error": {"code": rng.choice(codes)}}
+    faults = [_fault(rng.choice(_ACTS), rng.uniform(0.03, 0.15), rng.choice(_OF_ACTS)) for _ in range(5)]
+    faults += [_fault(action, rng.uniform(0.03, 0.1), {"error": {"code": rng.choice(codes)}})
                for action, codes in _REFUSED.items() if rng.random() < 0.6]  # fmt: skip
-    faults += [{"action": rng.choice(_LOOKS), "chance": rng.uniform(0.01, 0.04), **rng.choice(_OF_LOOKS)}
-               for _ in range(3)]  # fmt: skip
+    faults += [_fault(rng.choice(_LOOKS), rng.uniform(0.01, 0.04), rng.choice(_OF_LOOKS)) for _ in range(3)]
     points = (("commit", 40), ("act", 2 * count), ("look", 3 * count), ("due again", 2))
     kills = []
     for _ in range(rng.choice((0, 1, 1, 2))):
@@ -88,6 +86,10 @@ def drawn(seed: int, count: int = COUNT) -> FleetCase:
     return FleetCase(seed, members, tuple(faults), tuple(kills), rollout)
 
 
+def _fault(action: str, chance: float, what: dict[str, Any]) -> dict[str, Any]:
+    return {"action": action, "dry_run": False, "chance": round(chance, 3), **what}
+
+
 def disks_of(number: int, case: Case) -> list[str]:
     """Name the disks that a member's job is for."""
     return [f"d-{number}d", f"d-{number}e"][: 2 if case.shape == "two" else 1]
@@ -100,16 +102,15 @@ def do_fleet(fleet: FleetCase, folder: Path) -> list[dict[str, Any]]:
     with Cloud(sweep.world(fleet.members)) as cloud:
         before = cloud.state()
         kills = list(fleet.kills)
-        work: Callable[[], dict[str, Any]] = lambda: told(lambda: begin(cloud, journal, fleet))  # noqa: E731
-        ends = [_in_child(work, fleet, kills.pop(0) if kills else None, cloud)]
+        ends = [_in_child(lambda: told(lambda: begin(cloud, journal, fleet)), fleet, kills.pop(0) if kills else None)]
         killed = ends[0]["end"] == "killed"
         while ends[-1]["end"] == "killed":
             if len(ends) == 1:
                 _meddle(cloud, fleet)
             if not sweep.is_open(journal):
                 break
-            ends.append(_in_child(lambda: again(cloud, journal), fleet, kills.pop(0) if kills else None, cloud))
-        after = cloud.state()
+            ends.append(_in_child(lambda: again(cloud, journal), fleet, kills.pop(0) if kills else None))
+        after = _in_single_calls(cloud.state())
     results = []
     for number, case in enumerate(fleet.members):
         end = _of_one(ends[-1], number)
@@ -128,8 +129,17 @@ def do_fleet(fleet: FleetCase, folder: Path) -> list[dict[str, Any]]:
     return results
 
 
+def _in_single_calls(state: dict[str, Any]) -> dict[str, Any]:
+    """Name a call for many instances as the one for each of them, which is what a job is judged by."""
+    names = {f"{name}s": name for name in ("StopInstance", "StartInstance")}
+    return {
+        **state,
+        "calls": [{**call, "action": names.get(call["action"], call["action"])} for call in state["calls"]],
+    }
+
+
 def _in_child(
-    work: Callable[[], dict[str, Any]], fleet: FleetCase, kill: tuple[str, int, str] | None, cloud: Cloud
+    work: Callable[[], dict[str, Any]], fleet: FleetCase, kill: tuple[str, int, str] | None
 ) -> dict[str, Any]:
     def doing() -> dict[str, Any]:
         sweep.prepare(fleet.members[0])
@@ -137,7 +147,6 @@ def _in_child(
             sweep.kill_at(*kill)
         return work()
 
-    del cloud
     return sweep.in_child(doing, DEADLINE)
 
 
@@ -165,7 +174,7 @@ def told(call: Callable[[], Any]) -> dict[str, Any]:
     """Run or resume, and tell of the end what each job is judged by."""
     reports: list[Any] = []
 
-    def kept() -> Any:
+    def kept(_on_event: Any) -> Any:
         from safe_reinit.errors import Error
 
         try:
