@@ -707,7 +707,7 @@ class TinyCloud:
 
     def scaling_members(self, instance_ids: Sequence[str]) -> Look[ScalingMember]:
         """See ``Cloud``."""
-        found = [each for each in self.members if each.instance_id in instance_ids]
+        found = [each for each in self.members if each.instance_id in set(instance_ids)]
         return self._look("scaling_members", instance_ids, found)
 
     def key(self, key_id: str) -> Look[Key]:

@@ -24,6 +24,8 @@ from tests import sweep
 from tests.sweep import ACCEPTED, ROOT, Case, Cloud
 
 COUNT = 50
+SPEED = 40.0
+"""Simulated seconds in a real one: two looks must not be further apart than the fence allows, on a busy machine too."""
 DEADLINE = 120.0
 """Real seconds after which a process is taken for one that never ends."""
 _ACTS = ("StopInstances", "StopInstance", "ReInitDisk", "ReInitDisk", "StartInstances", "StartInstance")
@@ -99,7 +101,7 @@ def do_fleet(fleet: FleetCase, folder: Path) -> list[dict[str, Any]]:
     """Carry a fleet out from its plan to its last resume, and judge each job."""
     began = time.monotonic()
     journal = str(folder / "fleet.db")
-    with Cloud(sweep.world(fleet.members)) as cloud:
+    with Cloud(sweep.world(fleet.members), SPEED) as cloud:
         before = cloud.state()
         kills = list(fleet.kills)
         ends = [_in_child(lambda: told(lambda: begin(cloud, journal, fleet)), fleet, kills.pop(0) if kills else None)]
@@ -154,7 +156,7 @@ def begin(cloud: Cloud, journal: str, fleet: FleetCase) -> Any:
     """Plan, let the faults begin, and run."""
     from safe_reinit.model import Rollout
 
-    ours = sweep.client(cloud.url, journal)
+    ours = sweep.client(cloud.url, journal, SPEED)
     ids = [each for number, case in enumerate(fleet.members) for each in disks_of(number, case)]
     plan = ours.plan(ids, stop_instance=True, accept=ACCEPTED, max_disks=len(ids))
     waves = tuple((size, percent) for size, percent in fleet.rollout["waves"])
@@ -167,7 +169,7 @@ def begin(cloud: Cloud, journal: str, fleet: FleetCase) -> Any:
 
 def again(cloud: Cloud, journal: str) -> dict[str, Any]:
     """Resume the run."""
-    return told(lambda: sweep.client(cloud.url, journal).resume(sweep.runs_of(journal)[0].run_id))
+    return told(lambda: sweep.client(cloud.url, journal, SPEED).resume(sweep.runs_of(journal)[0].run_id))
 
 
 def told(call: Callable[[], Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,16 @@ import pytest
 from safe_reinit import record
 from safe_reinit.cloud import CloudError, NoCredentials, Refused, Unanswered
 from safe_reinit.look import observe, tick
-from safe_reinit.model import DiskFacts, Limits, Options, PlannedDisk, PlannedJob
+from safe_reinit.model import (
+    DiskFacts,
+    Limits,
+    Options,
+    PlannedDisk,
+    PlannedJob,
+    SafetySnapshot,
+    ScalingMember,
+    Send,
+)
 from tests import values
 from tests.cloudlike import TinyClock, TinyCloud
 
@@ -166,3 +176,158 @@ def test_a_tick_looks_for_snapshots_only_when_asked() -> None:
 
     assert tick(cloud, TinyClock(), [job])[0].progressing == ()
     assert tick(cloud, TinyClock(), [job], snapshots=True)[0].progressing == (growing,)
+
+
+# ------------------------------------------------------------------------------------------------ looks at many
+
+
+def two(*, touched: int) -> list[Any]:
+    """Give the records of two jobs, of which one has been touched."""
+    jobs = [begun([f"d-{n}"], f"i-{n}") for n in range(2)]
+    jobs[touched] = record.intend(jobs[touched], Send("StopInstance", f"i-{touched}"), values.an_observation(1.0))
+    return jobs
+
+
+def pair(**more: Any) -> TinyCloud:
+    """Give a cloud with two machines of a disk each."""
+    disks = [values.a_disk(disk_id=f"d-{n}", instance_id=f"i-{n}") for n in range(2)]
+    return TinyCloud(disks, [values.an_instance(instance_id=f"i-{n}") for n in range(2)], **more)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Unanswered("DescribeSnapshots"), None),
+        (Refused("ServiceUnavailable", 503, "", "r"), None),
+        (Refused("Forbidden.RAM", 403, "", "r"), "Forbidden.RAM"),
+    ],
+    ids=["lost", "unavailable", "forbidden"],
+)
+def test_a_look_at_snapshots_that_fails_blinds_only_who_needs_it(error: CloudError, code: str | None) -> None:
+    """A job that waits to be stopped needs it; one that is down already is seen as before, whatever the answer was."""
+    cloud = pair(failing={"snapshots_of": [error]})
+    waiting, down = tick(cloud, TinyClock(), two(touched=1), snapshots=True)
+
+    assert (waiting.seen, waiting.credentials_refused) == (False, code)
+    assert (down.seen, down.credentials_refused) == (True, None)
+    assert down.instance is not None
+
+
+def test_a_look_at_safety_snapshots_that_fails_blinds_only_who_has_one() -> None:
+    """A job between its safety snapshot and its wipe is not seen; the other is."""
+    cloud = pair(failing={"snapshots": [Unanswered("DescribeSnapshots")]})
+    safe, plain = two(touched=0)
+    safe = replace(safe, snapshots=(SafetySnapshot("d-0", "token", snapshot_id="s-safe"),))
+    first, second = tick(cloud, TinyClock(), [safe, plain])
+
+    assert (first.seen, second.seen) == (False, True)
+
+
+MANY = 12
+
+
+def fleet(count: int = MANY, **more: Any) -> tuple[TinyCloud, list[str]]:
+    """Give a cloud with many machines of a disk each, each with a snapshot, and the ids of the disks."""
+    numbers = range(count)
+    disks = [values.a_disk(disk_id=f"d-{n}", instance_id=f"i-{n}") for n in numbers]
+    shots = {f"d-{n}": (values.a_snapshot(snapshot_id=f"s-{n}", source_disk_id=f"d-{n}"),) for n in numbers}
+    machines = [values.an_instance(instance_id=f"i-{n}", status="Running") for n in numbers]
+    return TinyCloud(disks, machines, **{"snapshots": shots, **more}), [disk.disk_id for disk in disks]
+
+
+def seen_of(cloud: TinyCloud, ids: list[str], **options: Any) -> dict[str, DiskFacts]:
+    """Look at all of these disks for a plan."""
+    facts = observe(cloud, TinyClock(), values.REGION, ids, Options(stop_instance=True, **options))
+    return {each.disk_id: each for each in facts.disks}
+
+
+def test_a_plan_for_many_lists_the_region() -> None:
+    """Snapshots and neighbours come from listings, the rights from a dry run for many: no disk is asked by itself."""
+    cloud, ids = fleet()
+    cloud.shown["d-near"] = values.a_disk(disk_id="d-near", instance_id="i-3")
+    seen = seen_of(cloud, ids)
+
+    assert not {"snapshots_of", "disks_of", "may_stop", "may_start"} & set(named(cloud))
+    assert [name for name in named(cloud) if name.startswith("may ")] == ["may StopInstances", "may StartInstances"]
+    assert [each.snapshots[0].snapshot_id for each in seen.values()] == [f"s-{n}" for n in range(MANY)]
+    assert {each.disk_id: len(each.neighbours) for each in seen.values()} == {**dict.fromkeys(ids, 0), "d-3": 1}
+    assert all(each.rights["StopInstance"] == "DryRunOperation" for each in seen.values())
+
+
+def test_a_region_with_more_than_was_listed_is_asked_for_what_is_open() -> None:
+    """A listing that was cut short is completed where the counts of the chains say that something is missing."""
+    cloud, ids = fleet(listed=8)
+    seen = seen_of(cloud, ids)
+
+    assert [each.snapshots[0].snapshot_id for each in seen.values()] == [f"s-{n}" for n in range(MANY)]
+    assert [ids_ for name, ids_ in cloud.asked if name == "snapshots_of"] == [(f"d-{n}",) for n in range(8, MANY)]
+    assert len([name for name in named(cloud) if name == "disks_of"]) == MANY
+
+
+def test_a_disk_without_snapshots_is_counted_before_that_is_believed() -> None:
+    """That a complete listing shows none of a disk is held against the count of its chain."""
+    cloud, ids = fleet()
+    cloud.snapshots_by_disk["d-4"] = ()
+    seen = seen_of(cloud, ids)
+
+    assert seen["d-4"].snapshots == ()
+    assert [ids_ for name, ids_ in cloud.asked if name == "snapshot_links"] == [("d-4",)]
+    assert "snapshots_of" not in named(cloud)
+
+
+def test_without_the_right_to_list_each_is_asked() -> None:
+    """A listing that is forbidden proves nothing about a disk: each is asked, and what is missing is named there."""
+    denied = Refused("Forbidden.RAM", 403, "", "r")
+    cloud, ids = fleet(failing={"list_snapshots": [denied], "list_disks": [denied]})
+    seen = seen_of(cloud, ids)
+
+    assert all(each.snapshots and not each.unseen for each in seen.values())
+    assert len([name for name in named(cloud) if name == "disks_of"]) == MANY
+
+
+@pytest.mark.parametrize("denied", ["i-0", "i-5", "i-11"])
+def test_a_right_that_is_missing_for_one_of_many_is_that_ones(denied: str) -> None:
+    """The dry run of a whole batch is forbidden because of one: the batch is halved until it is found."""
+    cloud, ids = fleet(probes={denied: "Forbidden.RAM"})
+    by_one = {"may_stop": cloud.may_stop, "may_start": cloud.may_start}
+    for name, ask in by_one.items():
+        setattr(cloud, name, lambda each, ask=ask: "Forbidden.RAM" if each == denied else ask(each))
+    seen = seen_of(cloud, ids)
+    codes = {str(each.instance and each.instance.instance_id): each.rights["StopInstance"] for each in seen.values()}
+
+    assert codes == {f"i-{n}": "Forbidden.RAM" if f"i-{n}" == denied else "DryRunOperation" for n in range(MANY)}
+
+
+class Counted(str):
+    """A name that counts how often any of its kind is compared."""
+
+    __slots__ = ()
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.compared += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def compared(count: int) -> int:
+    """Count the comparisons that looking at so many takes."""
+    cloud, ids = fleet(count)
+    cloud.shown = {name: replace(disk, instance_id=Counted(disk.instance_id)) for name, disk in cloud.shown.items()}
+    cloud.snapshots_by_disk = {
+        name: tuple(replace(shot, source_disk_id=Counted(shot.source_disk_id)) for shot in shots)
+        for name, shots in cloud.snapshots_by_disk.items()
+    }
+    cloud.members = [ScalingMember(Counted(f"i-{n}"), "asg", "Protected") for n in range(count)]
+    Counted.compared = 0
+    seen_of(cloud, ids)
+    return Counted.compared
+
+
+def test_what_is_listed_is_not_searched_for_each_of_many() -> None:
+    """Eight times the machines take about eight times the comparisons, and not sixty-four times."""
+    few, many = compared(MANY), compared(8 * MANY)
+
+    assert few > 0
+    assert many < 12 * few
