@@ -18,7 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests import sweep, test_model_check  # noqa: E402 - it is run as a script
+from tests import fleetsweep, sweep, test_model_check  # noqa: E402 - it is run as a script
 
 SAFETY = ROOT / "docs" / "safety.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
@@ -29,11 +29,22 @@ NAMES = {"fence": "the fence", "drift": "the facts of the plan", "intention": "t
 def did(cases: Sequence[sweep.Case], workers: int) -> tuple[list[dict[str, Any]], float]:
     """Do cases, and tell of what went wrong."""
     began = time.monotonic()
-    results = sweep.sweep(cases, workers)
+    return told(sweep.sweep(cases, workers)), time.monotonic() - began
+
+
+def fleets(count: int, seed: int, workers: int) -> tuple[list[dict[str, Any]], float]:
+    """Do so many fleets, drawn by a seed, and tell of what went wrong; each of their jobs is a run in the table."""
+    began = time.monotonic()
+    seeds = range(1000 * seed, 1000 * seed + count)
+    return told(fleetsweep.fleets(seeds, max(1, workers // 4))), time.monotonic() - began
+
+
+def told(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Print each case with something wrong."""
     for each in results:
         if each["problems"] and not each["case"]["off"]:
             print(f"  WRONG {each['case']['name']}: {'; '.join(each['problems'])}")
-    return results, time.monotonic() - began
+    return results
 
 
 def row(what: str, results: Sequence[dict[str, Any]], took: float) -> str:
@@ -97,6 +108,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--fleets", type=int, default=20, help="draw so many fleets of 50 machines")
     parser.add_argument("--most", type=int, help="draw so many cases of each sweep, and leave the page as it is")
     given = parser.parse_args()
     lines = [
@@ -115,6 +127,8 @@ def main() -> None:
     ):
         chosen = sweep.thinned(cases, given.most or len(cases), given.seed)
         lines.append(row(what, *did(chosen, given.workers)))
+    what = f"{given.fleets} fleets of {fleetsweep.COUNT}: faults at random, killed up to twice, then resumed"
+    lines.append(row(what, *fleets(given.fleets, given.seed, given.workers)))
     if given.most:
         return
     lines += guards(given.workers)

@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
-from tests import sweep
+from tests import fleetsweep, sweep
 from tests.sweep import Case
 
 PAIRS = 200
 """How many pairs are drawn here; ``bench/sweep.py`` runs them all."""
 ASIDE_FAULTS, ASIDE_KILLS = 70, 80
 """How many cases with safety snapshot, lock tag, undo and power cut are drawn here."""
+
+FLEETS = (0, 11)
+"""The fleets that are drawn here, by their seeds: one is killed twice, one never."""
 
 
 def wrong(results: Sequence[dict[str, Any]]) -> list[str]:
@@ -97,6 +100,17 @@ def test_a_lost_wipe_that_is_due_again_comes_to_an_end(monkeypatch: pytest.Monke
     results = sweep.sweep(sweep.due_again())
 
     assert wrong(results) == []
+
+
+def test_fleets_with_faults_and_kills() -> None:
+    """Fifty machines in one run, faults at random and two kills: each job by itself is as told, and nothing is lost."""
+    results = fleetsweep.fleets(FLEETS)
+    outcomes = Counter(each["outcome"] for each in results)
+
+    assert wrong(results) == []
+    assert len(results) == len(FLEETS) * fleetsweep.COUNT
+    assert outcomes["done"] > len(results) / 2
+    assert {each["killed"] for each in results} == {True, False}
 
 
 # ---------------------------------------------------------------------------------------------- the guards are needed
