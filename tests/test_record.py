@@ -935,3 +935,98 @@ def test_a_machine_started_since_the_stop_is_told_at_once(shown: Any) -> None:
     known = learn(known, seen)
 
     assert (known.error is None) == (shown == values.YESTERDAY)
+
+
+# What is taken back, and what cannot be made.
+
+
+def test_a_first_call_that_is_taken_back_leaves_nothing_behind() -> None:
+    """A job whose only call was not sent is as it was: nothing was tried, no phase began, all is judged again."""
+    for before, send in ((begin(), STOP), (begin("Stopped"), WIPE), (begin(lock_tag=True), TAG)):
+        known = record.withdraw(record.intend(before, send, look(0.0, "Running")), send, T + 1.0)
+
+        assert not known.tried
+        assert known.phases == ()
+        assert replace(known, stuck_since=None, instance_status=before.instance_status, disks=before.disks) == before
+        assert (known.disks[0].tries, known.disks[0].state, known.disks[0].fence) == (0, "todo", None)
+        assert record.outcome(replace(known, interrupted=True)) == "refused"
+
+
+def test_a_later_call_that_is_taken_back_leaves_the_earlier_ones() -> None:
+    """A second try that was not sent is no try: the first one, and what is known of it, stands."""
+    again = record.refused(stopping_again(), STOP, FAILURE, T + 5.0, values.NOW, T + 8.0)
+    known = record.withdraw(record.intend(again, STOP, look(8.0, "Running")), STOP, T + 9.0)
+    lost = replace(wiping("lost"), disks=(replace(wiping("lost").disks[0], state="todo", due=T),))
+    resent = record.withdraw(record.intend(lost, WIPE, look(30.0)), WIPE, T + 31.0)
+
+    assert (known.stop.state, known.stop.tries, known.stop.first_at) == ("again", 1, again.stop.first_at)
+    assert [phase.name for phase in known.phases] == ["stop"]
+    assert (resent.disks[0].tries, resent.disks[0].losses, resent.disks[0].state) == (1, 1, "todo")
+    assert resent.disks[0].fence == lost.disks[0].fence, "the lost one may still have been done"
+
+
+def stopping_again() -> Record:
+    """Give the record of a running machine whose stop was just asked for."""
+    return record.intend(begin(), STOP, look(0.0, "Running"))
+
+
+@pytest.mark.parametrize("send", [START, UNTAG], ids=["start", "untag"])
+def test_what_brings_a_machine_back_stays_intended(send: Send) -> None:
+    """A start that was not sent stays intended, so that no wipe is reachable; its limit runs from the second try."""
+    known = replace(begin(), stop=Step("done", 1), disks=(Wipe(DISK, "done", 1),), tag=Step("done", 1))
+    for at in (10.0, 14.0):
+        known = record.withdraw(record.intend(known, send, look(at)), send, T + at + 3.5)
+    step = known.start if send == START else known.untag
+
+    assert (step.state, step.tries, step.first_at) == ("again", 2, T + 14.0)
+
+
+@pytest.mark.parametrize("send", [STOP, WIPE], ids=["stop", "wipe"])
+def test_a_call_that_can_never_be_made_turns_the_job_back(send: Send) -> None:
+    """Taken back again and again, a job turns back after the time for retries; an answer in between begins it anew."""
+    known = begin("Running" if send == STOP else "Stopped")
+    status = "Running" if send == STOP else "Stopped"
+    ats = [float(at) for at in range(0, 60, 4)]
+    for at in ats:
+        if not known.turned_back:
+            known = record.withdraw(record.intend(known, send, look(at, status)), send, T + at + 1.0)
+
+    assert known.turned_back
+    assert known.error is not None
+    assert "could not be made for too long" in known.error.message
+    assert record.outcome(learn(known, look(70, status))) == "refused"
+
+    fresh = record.stuck(begin(), T)
+    fresh = record.refused(
+        record.intend(fresh, STOP, look(40, "Running")), STOP, FAILURE, T + 41.0, values.NOW, T + 44.0
+    )
+    assert not record.stuck(fresh, T + 60.0).turned_back
+
+
+def test_a_machine_that_had_come_back_is_looked_at_once_more_on_resume() -> None:
+    """What it was before the kill is not told as what it is: somebody may have stopped it since."""
+    back = learn(started(), look(12, "Starting"), look(14, "Running"))
+    again = record.resume(back, T + 500.0)
+    blind = Observation(T + 501.0, values.NOW, seen=False)
+
+    assert isinstance(decide(back, look(15, "Running")), Finish)
+    assert isinstance(decide(learn(again, blind), blind), Wait)
+    for status, outcome in (("Running", "done"), ("Stopped", "not-restarted")):
+        known = learn(again, look(502, status))
+        assert isinstance(decide(known, look(502, status)), Finish)
+        assert (record.outcome(known), known.instance_status) == (outcome, status)
+
+
+def test_a_machine_that_had_come_back_and_is_never_seen_again_is_given_up() -> None:
+    """Where no look is answered after a resume the job ends all the same, and says that it does not know the power."""
+    again = record.resume(learn(started(), look(12, "Starting"), look(14, "Running")), T + 500.0)
+    for at in range(501, 620, 2):
+        again = record.learn(again, Observation(T + at, values.NOW, seen=False))
+
+    assert isinstance(decide(again, Observation(T + 620.0, values.NOW, seen=False)), Finish)
+    assert (record.outcome(again), again.instance_status) == ("not-restarted", "")
+
+
+def test_a_job_of_which_nothing_was_tried_keeps_what_was_seen_of_it_on_resume() -> None:
+    """A job that never begins is told with the power that it had when the plan was made."""
+    assert record.resume(begin(), T).instance_status == "Running"

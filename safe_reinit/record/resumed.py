@@ -26,7 +26,7 @@ def resume(record: Record, at: float) -> Record:
         snapshot_wait_since=None,
         blind=False,
         given_up=False,
-        instance_status="",  # as it was then; what it is now is looked at
+        instance_status="" if record.tried else record.instance_status,  # what it is now is looked at
         unseen_since=None,
         stuck_since=None,
         missing_reads=0,
