@@ -160,7 +160,7 @@ def test_disks_that_share_the_downtime_are_counted() -> None:
             Rollout(canary=2, waves=((10, False),)),
             "2 first, as a canary that must end done, then 3 waves of 10, 10, 8;",
         ),
-        (Rollout(canary=0, stop_after_failures=3), "none begins once 3 did not end done"),
+        (Rollout(canary=0, stop_after_failures=3), "none begins once 3 have failed"),
         (
             Rollout(canary=0, deadline=datetime(2026, 1, 2, 5, 0, tzinfo=timezone.utc)),
             "none begins after 2026-01-02 05:00 UTC",

@@ -98,7 +98,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("waves", waves, (), "the sizes of the waves after the canary: 5,25%,50%; the last is repeated"),
     Setting("pause", one_of("none", "canary", "wave"), None, "when to ask whether to go on; canary on a terminal"),
     Setting("max_parallel", count, 100, "how many instances may be down at once"),
-    Setting("stop_after_failures", count, None, "begin no new job once so many have ended in another way than done"),
+    Setting("stop_after_failures", count, None, "begin no new job once so many have failed, or can no longer end done"),
     Setting("skip_refused", flag, False, "leave out the jobs that are refused, and run the rest"),
     Setting("deadline", deadline, None, "begin no new job after this time (2026-01-02T05:00:00Z) or so long from now"),
     Setting("quota_share", share, 0.8, "the part of a documented quota of calls that a run uses", in_env=False),

@@ -122,7 +122,7 @@ def _order(plan: Plan) -> str:
         parts.append(f"the other {sizes[0]}" if parts else f"all {sizes[0]}")
     said = f"In order: {', then '.join(parts)}; at most {rollout.max_parallel} down at once"
     if rollout.stop_after_failures is not None:
-        said += f"; none begins once {rollout.stop_after_failures} did not end done"
+        said += f"; none begins once {rollout.stop_after_failures} have failed"
     if rollout.deadline is not None:
         said += f"; none begins after {rollout.deadline:%Y-%m-%d %H:%M UTC}"
     return said
