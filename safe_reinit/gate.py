@@ -40,6 +40,7 @@ class Job(Entry):
     """One job while it is open."""
 
     begun: bool = False
+    ended: bool = False
     outcome: Outcome | None = None
     """What it came to; ``None`` while it is open."""
     call: Future[None] | None = None
@@ -51,14 +52,9 @@ class Job(Entry):
     """For what it waits, and since when (cloud seconds)."""
     looked_at: float | None = None
 
-    @property
-    def ended(self) -> bool:
-        """Whether nothing is left to do for it in this run."""
-        return self.outcome is not None
-
     def end(self) -> None:
-        """Take it for ended."""
-        self.outcome = record.outcome(self.record)
+        """Take it for ended: nothing is left to do for it in this run."""
+        self.ended, self.outcome = True, record.outcome(self.record)
 
 
 class Gate:
