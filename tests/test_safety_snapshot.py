@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,7 +38,8 @@ from tests.cloudlike import (
     wipes,
     world,
 )
-from tests.simulator.support import sdk
+from tests.commands import command
+from tests.simulator.support import sdk, until
 
 HANG = 0.25
 """Real seconds after which an act counts as unanswered in these tests."""
@@ -491,4 +494,23 @@ def test_a_snapshot_deleted_while_nobody_was_there_leads_to_no_wipe() -> None:
 
     assert told.outcome == "failed"
     assert wipes(state, DATA) == 0
+    assert state["instances"][INSTANCE]["status"] == "Running"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_snapshot_is_made_brings_the_machine_back(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C or SIGTERM while the command waits for the snapshot: no wipe, the machine up, 4, the snapshot named."""
+    with simulated(world(durations=SLOW)) as sim:
+        say = command(sim.url, tmp_path)
+        words = ("--disk", DATA, "--stop-instance", "--snapshot", "--accept", "no-recent-snapshot")
+        child = say.start(*words, "--confirm", DATA, "--output", "json", journal=tmp_path / "j.db")
+        until(lambda: bool(taken(sim.state(), DATA)) or child.poll() is not None, 40.0)
+        child.send_signal(number)
+        out, err = child.communicate(timeout=60)
+        state = sim.state()
+
+    told = json.loads(out)
+    assert child.returncode == 4, err
+    assert told["jobs"][0]["disks"][0]["safety_snapshot"] == the_one_of(state)
+    assert "ReInitDisk" not in changes(state)
     assert state["instances"][INSTANCE]["status"] == "Running"

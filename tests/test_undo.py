@@ -35,6 +35,7 @@ from tests.cloudlike import (
     world,
 )
 from tests.commands import Command, command
+from tests.terminals import Open
 
 HANG = 0.25
 """Real seconds after which an act counts as unanswered in these tests."""
@@ -639,3 +640,32 @@ def test_an_undo_and_a_wipe_of_one_machine_exclude_each_other(sim: Simulator) ->
     assert done.outcome == "done"
     assert said
     assert said[0].startswith(f"RunRefused: Run {done.report.run_id} has {INSTANCE} already")
+
+
+# ----------------------------------------------------------------------------------------------------- on a terminal
+
+
+def test_a_person_is_asked_for_what_an_undo_is(sim: Simulator, path: Path, terminal: Open) -> None:
+    """On a terminal the plan of an undo says what is lost, and the question is whether to roll back."""
+    name = wiped(sim)
+    person = terminal(sim, "undo", name, "--stop-instance", "--journal", str(path))
+    person.wait_for("is lost.")
+    person.wait_for("To roll back, type the instance's name: web1")
+    person.type("web1\n")
+
+    assert person.end() == 0, person.shown
+    assert "rolled back" in person.shown
+    assert sim.state()["disks"][DATA]["resets"]
+
+
+def test_a_person_is_asked_what_became_of_an_undo(sim: Simulator, path: Path, terminal: Open) -> None:
+    """Of an undo in doubt a person is asked what ResetDisk did, and what the words mean."""
+    doubtful = in_doubt(sim, wiped(sim))
+    person = terminal(sim, "resume", str(doubtful.report.run_id), "--journal", str(path))
+    person.wait_for("What ResetDisk of run")
+    person.wait_for("type reinitialised (it was rolled back) or intact")
+    person.type("reinitialised\n")
+
+    assert person.end() == 0, person.shown
+    assert "To reinitialise" not in person.shown
+    assert sim.state()["instances"][INSTANCE]["status"] == "Running"
