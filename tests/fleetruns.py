@@ -137,9 +137,15 @@ def everything(count: int, letters: tuple[str, ...] = ("",)) -> list[str]:
     return [disk(number, letter) for number in range(count) for letter in letters]
 
 
-def planned(using: Client, disks: list[str], limits: dict[str, float] | None = None, **rollout: Any) -> Plan:
+def planned(
+    using: Client,
+    disks: list[str],
+    limits: dict[str, float] | None = None,
+    options: dict[str, Any] | None = None,
+    **rollout: Any,
+) -> Plan:
     """Plan a run over these disks; no canary unless it is asked for."""
-    plan = using.plan(disks, stop_instance=True, max_disks=len(disks), accept=["spot"])
+    plan = using.plan(disks, **{"stop_instance": True, "max_disks": len(disks), **(options or {})})
     patient = {"retry": 3_000.0, **(limits or {})}  # hurried looks of a busy machine are late now and then
     return replace(
         plan,
@@ -154,6 +160,7 @@ def run(
     *,
     using: Client | None = None,
     limits: dict[str, float] | None = None,
+    options: dict[str, Any] | None = None,
     between: Callable[[], object] = lambda: None,
     on_event: Callable[[Event], None] = lambda _: None,
     **more: Any,
@@ -161,7 +168,7 @@ def run(
     """Plan, do ``between``, run to the end whatever comes, and see that what is told is true."""
     caller = using or client(sim)
     asked = {name: more.pop(name) for name in ("stop", "on_call", "go_on") if name in more}
-    plan = planned(caller, disks, limits, **more)
+    plan = planned(caller, disks, limits, options, **more)
     between()
     events: list[Event] = []
 

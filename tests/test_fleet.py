@@ -28,6 +28,16 @@ MANY = 12
 """More than what is looked at one by one, and more than ten: a fleet, with a canary unless it is asked for none."""
 
 
+def fault(action: str, subject: str, **what: Any) -> dict[str, Any]:
+    """Make a fault of a changing call."""
+    return {"action": action, "subject": subject, "dry_run": False, **what}
+
+
+TROUBLED = 5
+OTHERS = [number for number in range(MANY) if number != TROUBLED]
+T_DISK, T_INSTANCE = disk(TROUBLED), instance(TROUBLED)
+
+
 def ended(event: Event) -> bool:
     """Tell whether an event is the end of a job."""
     return event.event == "done"
@@ -61,6 +71,27 @@ def test_two_disks_of_each_machine_share_one_stop_and_one_start() -> None:
         assert done.calls(number) == ["StopInstance", "ReInitDisk", "ReInitDisk", "StartInstance"]
 
 
+@pytest.mark.parametrize("fails", [False, True], ids=["all well", "one fails"])
+def test_each_disk_of_a_fleet_has_its_safety_snapshot(fails: bool) -> None:
+    """With snapshot and lock tag each disk is copied once before its wipe; one whose copy fails is not wiped."""
+    faults = [fault("CreateSnapshot", T_DISK, error={"code": "QuotaExceed.Snapshot", "status": 403})] if fails else []
+    with simulated(fleet(MANY), *faults) as sim:
+        using = fleetruns.client(sim, having={"lock_tag": True})
+        done = run(sim, everything(MANY), using=using, options={"snapshot": True})
+
+    assert done.outcomes == ({"done": OTHERS, "failed": [TROUBLED]} if fails else {"done": list(range(MANY))})
+    for n in done.outcomes["done"]:
+        made = [call for call in done.sent("CreateSnapshot") if call["subject"] == [disk(n)] and not call["code"]]
+        assert len(made) == 1
+        assert done.jobs[n].disks[0].safety_snapshot in done.state["snapshots"]
+    tags = Counter(
+        call["action"]
+        for call in done.state["calls"]
+        if call["action"].endswith("tagResources") or call["action"] == "TagResources"
+    )
+    assert tags == {"TagResources": MANY, "UntagResources": MANY}
+
+
 def test_the_looks_of_a_fleet_are_shared() -> None:
     """Ten times the machines take nowhere near ten times the looks."""
     counts = {}
@@ -74,15 +105,6 @@ def test_the_looks_of_a_fleet_are_shared() -> None:
 
 
 # ---------------------------------------------------------------------------- one in trouble, and nobody else's harm
-
-TROUBLED = 5
-OTHERS = [number for number in range(MANY) if number != TROUBLED]
-T_DISK, T_INSTANCE = disk(TROUBLED), instance(TROUBLED)
-
-
-def fault(action: str, subject: str, **what: Any) -> dict[str, Any]:
-    """Make a fault of a changing call."""
-    return {"action": action, "subject": subject, "dry_run": False, **what}
 
 
 def after(action: str, **request: Any) -> Callable[[Simulator], Callable[[Event], None]]:
