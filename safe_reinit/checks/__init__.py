@@ -7,180 +7,132 @@ raises. Each is named after the problem it states, and the docstring of its modu
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
-from ..model import DiskFacts, Finding
-from . import (
-    auto_snapshot_due,
-    capacity_reservation,
-    category_unknown,
-    category_unsupported,
-    classes_differ,
-    clock_off,
-    could_not_look,
-    dedicated_host,
-    deletion_protection,
-    disk_expired,
-    disk_locked,
-    disk_multi_attached,
-    disk_not_found,
-    disk_not_in_use,
-    disk_on_other_instance,
-    downtime_shared,
-    economical_mode,
-    encryption_key_unusable,
-    fstab_may_name_disk,
-    image_cannot_take_login,
-    image_not_io_optimized,
-    in_kubernetes,
-    in_replication_pair,
-    in_scaling_group,
-    instance_expired,
-    instance_hibernated,
-    instance_in_transition,
-    instance_locked,
-    instance_not_seen,
-    instance_running,
-    instant_access_snapshot,
-    kept_snapshots,
-    key_pair_and_password,
-    key_pair_not_found,
-    key_pair_on_windows,
-    local_disks_on_instance,
-    local_snapshot,
-    never_started,
-    no_login_set,
-    no_recent_snapshot,
-    not_allowed_to_start,
-    not_allowed_to_stop,
-    not_in_class,
-    not_looked_at,
-    option_for_system_disk_only,
-    outside_hours,
-    password_in_query,
-    password_malformed,
-    public_ip,
-    release_or_expiry_soon,
-    reset_refused,
-    safety_snapshot_gone,
-    scheduled_maintenance,
-    security_not_public_image,
-    shared_source_image,
-    snapshot_in_progress,
-    source_image_deleted,
-    source_image_not_available,
-    source_snapshot_deleted,
-    source_snapshot_too_old,
-    spot,
-    tagged_by_other_run,
-    target_not_allowed,
-    target_protected,
-    too_many_disks,
-    user_data_runs_again,
-)
 from .check import Check
 
-CHECKS: tuple[Check, ...] = (
+if TYPE_CHECKING:
+    from ..model import DiskFacts, Finding
+
+    CHECKS: tuple[Check, ...]
+    """Every check, in order."""
+
+NAMES: tuple[str, ...] = (
     # whether the judgement can be relied on at all
-    could_not_look.CHECK,
-    not_looked_at.CHECK,
-    clock_off.CHECK,
+    "could-not-look",
+    "not-looked-at",
+    "clock-off",
     # whether it may be a target at all
-    target_not_allowed.CHECK,
-    target_protected.CHECK,
-    too_many_disks.CHECK,
-    not_in_class.CHECK,
-    outside_hours.CHECK,
-    classes_differ.CHECK,
+    "target-not-allowed",
+    "target-protected",
+    "too-many-disks",
+    "not-in-class",
+    "outside-hours",
+    "classes-differ",
     # the disk
-    disk_not_found.CHECK,
-    disk_not_in_use.CHECK,
-    disk_on_other_instance.CHECK,
-    disk_multi_attached.CHECK,
-    category_unsupported.CHECK,
-    category_unknown.CHECK,
-    disk_locked.CHECK,
-    disk_expired.CHECK,
-    encryption_key_unusable.CHECK,
-    in_replication_pair.CHECK,
+    "disk-not-found",
+    "disk-not-in-use",
+    "disk-on-other-instance",
+    "disk-multi-attached",
+    "category-unsupported",
+    "category-unknown",
+    "disk-locked",
+    "disk-expired",
+    "encryption-key-unusable",
+    "in-replication-pair",
     # its instance
-    instance_not_seen.CHECK,
-    instance_in_transition.CHECK,
-    instance_running.CHECK,
-    never_started.CHECK,
-    instance_locked.CHECK,
-    instance_expired.CHECK,
-    instance_hibernated.CHECK,
+    "instance-not-seen",
+    "instance-in-transition",
+    "instance-running",
+    "never-started",
+    "instance-locked",
+    "instance-expired",
+    "instance-hibernated",
     # what it would go back to
-    source_snapshot_deleted.CHECK,
-    source_snapshot_too_old.CHECK,
-    source_image_deleted.CHECK,
-    source_image_not_available.CHECK,
-    image_not_io_optimized.CHECK,
-    shared_source_image.CHECK,
+    "source-snapshot-deleted",
+    "source-snapshot-too-old",
+    "source-image-deleted",
+    "source-image-not-available",
+    "image-not-io-optimized",
+    "shared-source-image",
     # its snapshots
-    no_recent_snapshot.CHECK,
-    snapshot_in_progress.CHECK,
-    local_snapshot.CHECK,
-    instant_access_snapshot.CHECK,
-    kept_snapshots.CHECK,
-    auto_snapshot_due.CHECK,
+    "no-recent-snapshot",
+    "snapshot-in-progress",
+    "local-snapshot",
+    "instant-access-snapshot",
+    "kept-snapshots",
+    "auto-snapshot-due",
     # the options
-    option_for_system_disk_only.CHECK,
-    key_pair_on_windows.CHECK,
-    key_pair_not_found.CHECK,
-    key_pair_and_password.CHECK,
-    security_not_public_image.CHECK,
-    password_malformed.CHECK,
-    password_in_query.CHECK,
+    "option-for-system-disk-only",
+    "key-pair-on-windows",
+    "key-pair-not-found",
+    "key-pair-and-password",
+    "security-not-public-image",
+    "password-malformed",
+    "password-in-query",
     # an undo
-    safety_snapshot_gone.CHECK,
-    reset_refused.CHECK,
+    "safety-snapshot-gone",
+    "reset-refused",
     # whether the machine comes back, and whether one can log in
-    no_login_set.CHECK,
-    image_cannot_take_login.CHECK,
-    fstab_may_name_disk.CHECK,
-    economical_mode.CHECK,
-    spot.CHECK,
-    release_or_expiry_soon.CHECK,
-    local_disks_on_instance.CHECK,
-    dedicated_host.CHECK,
-    capacity_reservation.CHECK,
+    "no-login-set",
+    "image-cannot-take-login",
+    "fstab-may-name-disk",
+    "economical-mode",
+    "spot",
+    "release-or-expiry-soon",
+    "local-disks-on-instance",
+    "dedicated-host",
+    "capacity-reservation",
     # what else the stop and the wipe mean
-    user_data_runs_again.CHECK,
-    downtime_shared.CHECK,
-    public_ip.CHECK,
-    deletion_protection.CHECK,
+    "user-data-runs-again",
+    "downtime-shared",
+    "public-ip",
+    "deletion-protection",
     # who else owns the machine, and what these credentials may do
-    in_scaling_group.CHECK,
-    in_kubernetes.CHECK,
-    tagged_by_other_run.CHECK,
-    scheduled_maintenance.CHECK,
-    not_allowed_to_stop.CHECK,
-    not_allowed_to_start.CHECK,
+    "in-scaling-group",
+    "in-kubernetes",
+    "tagged-by-other-run",
+    "scheduled-maintenance",
+    "not-allowed-to-stop",
+    "not-allowed-to-start",
 )
 
-OF_TARGET: tuple[Check, ...] = (target_not_allowed.CHECK, target_protected.CHECK, not_in_class.CHECK)
+OF_TARGET: tuple[str, ...] = ("target-not-allowed", "target-protected", "not-in-class")
 """Those that say whether it may be a target at all, which hold in whatever state it is."""
 
-NAMES: tuple[str, ...] = tuple(check.name for check in CHECKS)
 
-_BY_NAME = {check.name: check for check in CHECKS}
+def __getattr__(name: str) -> tuple[Check, ...]:
+    if name != "CHECKS":  # they are imported once they judge: to explain one takes that one
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _all()
+
+
+@cache
+def _all() -> tuple[Check, ...]:
+    return tuple(_load(name) for name in NAMES)
+
+
+@cache
+def _load(name: str) -> Check:
+    return cast("Check", import_module(f"{__name__}.{name.replace('-', '_')}").CHECK)
 
 
 def by_name(name: str) -> Check | None:
     """Give the check of this name, where there is one."""
-    return _BY_NAME.get(name)
+    return _load(name) if name in NAMES else None
 
 
 def judge(facts: DiskFacts) -> tuple[Finding, ...]:
     """Run every check on one target, in order."""
     undoing = bool(facts.options.undo)
-    return tuple(finding for check in CHECKS if not (undoing and check.of_reinit) for finding in check.run(facts))
+    return tuple(finding for check in _all() if not (undoing and check.of_reinit) for finding in check.run(facts))
 
 
 def judge_target(facts: DiskFacts) -> tuple[Finding, ...]:
     """Run the checks that say whether it may be a target at all."""
-    return tuple(finding for check in OF_TARGET for finding in check.run(facts))
+    return tuple(finding for name in OF_TARGET for finding in _load(name).run(facts))
 
 
 def judge_all(disks: Iterable[DiskFacts]) -> tuple[Finding, ...]:

@@ -6,8 +6,10 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ..model import DiskFacts, Finding, Level
+if TYPE_CHECKING:
+    from ..model import DiskFacts, Finding, Level
 
 
 @dataclass(frozen=True)

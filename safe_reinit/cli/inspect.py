@@ -38,36 +38,39 @@ def explain(name: str, output: Output) -> None:
         UsageError: it is neither.
 
     """
-    from ..codes import lookup  # noqa: PLC0415 - see checks
-
-    code = lookup(name)
-    if code is not None:
-        text = "\n".join(
-            [
-                f"{code.code} (HTTP {code.status}; documented: {code.versions})",
-                "",
-                code.meaning,
-                f"What to do: {code.fix}",
-                f"Foreseen by: {', '.join(code.checks)}." if code.checks else "Foreseen by no check.",
-                *([f"Not surely: {code.unforeseen}."] if code.unforeseen else []),
-            ]
-        )
-        document = {"name": code.code, "level": "error", "predicts": [code.code], "summary": code.meaning, "text": text}
-    else:
-        document = _explain_check(name)
+    document = _explain_check(name) or _explain_code(name)
+    if document is None:
+        raise UsageError(f"{name!r} is neither a check nor a documented error code.", hint="See safe-reinit checks.")
     if output.json:
         output.document({"schema": 1, **document})
     else:
         click.echo(document["text"])
 
 
-def _explain_check(name: str) -> dict[str, Any]:
+def _explain_check(name: str) -> dict[str, Any] | None:
     from ..checks import by_name  # noqa: PLC0415 - see checks
 
     check = by_name(name)
-    if check is None:
-        raise UsageError(f"{name!r} is neither a check nor a documented error code.", hint="See safe-reinit checks.")
-    return {**_check(check), "text": check.text}
+    return None if check is None else {**_check(check), "text": check.text}
+
+
+def _explain_code(name: str) -> dict[str, Any] | None:
+    from ..codes import lookup  # noqa: PLC0415 - see checks
+
+    code = lookup(name)
+    if code is None:
+        return None
+    text = "\n".join(
+        [
+            f"{code.code} (HTTP {code.status}; documented: {code.versions})",
+            "",
+            code.meaning,
+            f"What to do: {code.fix}",
+            f"Foreseen by: {', '.join(code.checks)}." if code.checks else "Foreseen by no check.",
+            *([f"Not surely: {code.unforeseen}."] if code.unforeseen else []),
+        ]
+    )
+    return {"name": code.code, "level": "error", "predicts": [code.code], "summary": code.meaning, "text": text}
 
 
 def config_check(flags: Mapping[str, Any], output: Output) -> None:

@@ -16,10 +16,10 @@ from ..errors import UsageError
 from ..model import LOCK_TAG, Call, Event, Plan
 from ..model.codec import encode, printable
 from ..report.text import duration
-from .fleetview import Ended, FleetView
 from .output import say
 
 if TYPE_CHECKING:
+    from .fleetview import Ended, FleetView
     from .live import Screen
 
 _QUIET_FOR = 60.0
@@ -90,6 +90,8 @@ class Progress:
             if job.instance_id and job.instance_name:
                 self._names[job.instance_id] = printable(job.instance_name)
         if len(plan.jobs) > _FEW:
+            from .fleetview import FleetView  # noqa: PLC0415 - only for a fleet
+
             self._fleet = FleetView(plan, ended)
 
     def asking(self, question: Callable[[], bool]) -> bool:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from ..aliyun.endpoints import parse
 from ..errors import UsageError
 
 PRODUCTS = ("ecs", "sts", "ess", "ebs", "kms")
@@ -100,6 +99,8 @@ def variable(value: object) -> str:
 def endpoint(value: object) -> str:
     """Read ``[http://|https://]HOST[:PORT]``; http only on this machine."""
     try:
+        from ..aliyun.endpoints import parse  # noqa: PLC0415 - most commands read no endpoint
+
         parse(text(value))
     except UsageError as error:
         raise ValueError(f"not usable: {error} {error.hint.rstrip('.')}") from None
