@@ -27,7 +27,7 @@ _AT_LEAST = 16.0
 """Cloud seconds after which a job is looked at again whatever is expected: with a tick less than breaks the fence."""
 _IN_DOUBT = 6.0
 """The same where an answer is outstanding or was lost."""
-_MOST = 25
+_MOST = 100
 """Calls in a batch at most: so many are usually made while the look before them is fresh."""
 _LEAST = 8
 """The same where calls come too late: as many are made at once."""

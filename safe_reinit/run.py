@@ -27,7 +27,7 @@ from .second_look import Errand
 
 TICK = 2.0
 """Cloud seconds between two looks."""
-_PREPARING = 3
+_PREPARING = 1
 """Threads that look before calls; more would only make each other's looks old."""
 _CALLING = 8
 """Threads that call: one that hangs keeps no other waiting."""

@@ -19,7 +19,7 @@ from safe_reinit.cloud import Look, NotSent, Refused, Unanswered
 from safe_reinit.model import Key, ReplicaPair, ScalingMember, Secret, SnapshotPolicy, SystemEvent
 from safe_reinit.simulator import Simulator
 from tests.conftest import Connect, Serve
-from tests.servers import Answer, Request, answer, error, http, refused_port
+from tests.servers import Answer, Request, Server, answer, error, http, refused_port
 from tests.test_aliyun import GARBLED
 
 Ask = Callable[[Aliyun], Look[Any]]
@@ -173,39 +173,89 @@ def test_an_endpoint_of_the_configuration_wins(product: str) -> None:
 # --------------------------------------------------------------------------------------------------- what is sent
 
 
-def test_many_instances_are_asked_for_twenty_at_a_time(gateway: Connect, serve: Serve) -> None:
-    """Auto Scaling takes 20 ids a call, and a page of 50 rows holds them."""
+def asked_for(server: Server, name: str) -> list[int]:
+    """Count the ids of each request."""
+    return [sum(each.startswith(f"{name}.") for each in request.params) for request in server.requests]
+
+
+@pytest.mark.parametrize("total", [101, None], ids=["too many members", "no total"])
+def test_many_instances_are_asked_for_twenty_at_a_time(gateway: Connect, serve: Serve, total: int | None) -> None:
+    """Auto Scaling takes 20 ids a call; they are asked for where the list of the region would take more calls."""
 
     def respond(request: Request) -> Answer:
         ids = [value for name, value in request.params.items() if name.startswith("InstanceId.")]
-        return answer(200, body(request.action, *({**MEMBER, "InstanceId": each} for each in ids)))
+        more = {} if ids or total is None else {"TotalCount": total}
+        return answer(200, body(request.action, *({**MEMBER, "InstanceId": each} for each in ids), **more))
 
     server = serve(respond)
-    ids = [f"i-{n}" for n in range(45)]
+    ids = [f"i-{n}" for n in range(35)]
     shown = gateway(server.url).cloud.scaling_members(ids).shown
 
     assert [member.instance_id for member in shown] == ids
-    assert [sum(name.startswith("InstanceId.") for name in request.params) for request in server.requests] == [
-        20,
-        20,
-        5,
-    ]
+    assert asked_for(server, "InstanceId") == [0, 20, 15]
     assert {(request.params["RegionId"], request.params["PageSize"]) for request in server.requests} == {
         ("cn-hangzhou", "50")
     }
 
 
-def test_many_instances_are_asked_for_events_a_hundred_at_a_time(gateway: Connect, serve: Serve) -> None:
-    """ECS takes 100 ids a call, and only events that have not ended are asked for."""
-    server = serve(answer(200, body("DescribeInstanceHistoryEvents")))
-    gateway(server.url).cloud.system_events([f"i-{n}" for n in range(101)])
+def test_the_members_of_a_region_are_listed_where_that_takes_fewer_calls(gateway: Connect, serve: Serve) -> None:
+    """All pages of the list are read, and those that were not asked for are left out."""
 
-    assert [sum(name.startswith("ResourceId.") for name in request.params) for request in server.requests] == [100, 1]
+    def respond(request: Request) -> Answer:
+        first = 50 * (int(request.params["PageNumber"]) - 1)
+        rows = ({**MEMBER, "InstanceId": f"i-{n}"} for n in range(first, min(first + 50, 60)))
+        return answer(200, body(request.action, *rows, TotalCount=60))
+
+    server = serve(respond)
+    shown = gateway(server.url).cloud.scaling_members([f"i-{n}" for n in range(30, 75)]).shown
+
+    assert [member.instance_id for member in shown] == [f"i-{n}" for n in range(30, 60)]
+    assert asked_for(server, "InstanceId") == [0, 0]
+
+
+def test_a_list_of_members_that_ends_too_soon_is_not_believed(gateway: Connect, serve: Serve) -> None:
+    """Where fewer are listed than ECS counts, each is asked for."""
+
+    def respond(request: Request) -> Answer:
+        ids = [value for name, value in request.params.items() if name.startswith("InstanceId.")]
+        return answer(200, body(request.action, *({**MEMBER, "InstanceId": each} for each in ids), TotalCount=3))
+
+    server = serve(respond)
+    ids = [f"i-{n}" for n in range(30)]
+
+    assert [member.instance_id for member in gateway(server.url).cloud.scaling_members(ids).shown] == ids
+
+
+def test_many_instances_are_asked_for_events_a_hundred_at_a_time(gateway: Connect, serve: Serve) -> None:
+    """ECS takes 100 ids a call; they are asked for where the list of the region would take more calls."""
+    listed = iter(["1", "2"])
+
+    def respond(request: Request) -> Answer:
+        asked = [value for name, value in request.params.items() if name.startswith("ResourceId.")]
+        rows = [{**EVENT, "InstanceId": asked[0]}] if asked else []
+        return answer(200, body(request.action, *rows, NextToken="" if asked else next(listed)))
+
+    server = serve(respond)
+    shown = gateway(server.url).cloud.system_events([f"i-{n}" for n in range(101)]).shown
+
+    assert [event.instance_id for event in shown] == ["i-0", "i-100"]
+    assert asked_for(server, "ResourceId") == [0, 0, 100, 1]
     first = server.requests[0].params
     assert {value for name, value in first.items() if name.startswith("InstanceEventCycleStatus.")} == {
         "Scheduled", "Executing", "Inquiring"
     }  # fmt: skip
     assert first["MaxResults"] == "100"
+
+
+def test_the_events_of_a_region_are_listed_where_that_takes_fewer_calls(gateway: Connect, serve: Serve) -> None:
+    """One page may hold all that is planned; what is planned for others is left out."""
+    server = serve(
+        lambda request: answer(200, body(request.action, *({**EVENT, "InstanceId": f"i-{n}"} for n in (7, 999))))
+    )
+    shown = gateway(server.url).cloud.system_events([f"i-{n}" for n in range(101)]).shown
+
+    assert [event.instance_id for event in shown] == ["i-7"]
+    assert asked_for(server, "ResourceId") == [0]
 
 
 def test_both_sites_of_replication_are_asked_for_page_by_page(gateway: Connect, serve: Serve) -> None:

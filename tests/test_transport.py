@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from requests.adapters import HTTPAdapter
 
-from safe_reinit.aliyun import exchange
+from safe_reinit.aliyun import exchange, transport
 from safe_reinit.cloud import NotSent, Refused, Unanswered
 from safe_reinit.model import Options
 from safe_reinit.simulator import Simulator
@@ -353,17 +353,21 @@ def test_a_redirect_is_not_followed(gateway: Connect, serve: Serve, status: int)
 # --------------------------------------------------------------------------------------------- connections, proxies
 
 
-def test_looks_share_a_connection_and_a_changing_call_has_its_own(gateway: Connect, serve: Serve) -> None:
-    """Looks reuse a connection; a changing call never rides on one that the server may have closed already."""
+def test_calls_share_a_connection_but_none_rides_on_one_that_lay_idle(
+    gateway: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls reuse a connection that was used a moment ago; one that lay idle may be closed already, and is left."""
     server = serve(lambda request: answer(200, NO_DISKS if request.action == "DescribeDisks" else {"RequestId": "R"}))
     to = gateway(server.url)
 
     to.cloud.disks(["d-1"])
-    to.cloud.disks(["d-1"])
     to.cloud.stop("i-1")
+    now = transport.boottime()
+    monkeypatch.setattr(transport, "boottime", lambda: now + 3.1)
     to.cloud.reinit("d-1", Options())
+    to.cloud.disks(["d-1"])
 
-    assert [request.connection for request in server.requests] == [0, 0, 1, 2]
+    assert [request.connection for request in server.requests] == [0, 0, 1, 1]
 
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1", "http://localhost", "127.0.0.1"])
@@ -450,7 +454,7 @@ def test_a_kind_of_proxy_that_is_not_supported_is_not_sent(
 def test_who_finds_the_connections_closed_by_another_thread_has_sent_nothing(
     gateway: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each change is sent on connections of its own; one that was about to take the old ones is NotSent, not lost."""
+    """When a run lets its connections go, a call that was about to take one of them is NotSent, not lost."""
     server = serve(answer(200, {"RequestId": "REQ-1"}))
     to = gateway(server.url)
     find = HTTPAdapter.get_connection_with_tls_context

@@ -56,14 +56,10 @@ class Credentials:
             key, secret = self._fixed
             return CredentialModel(access_key_id=key, access_key_secret=secret.reveal(), type="access_key")
         with self._lock:
+            if self._kept is _environment:  # which keeps nobody waiting
+                return _model(self._ask())
             answer = _within(_SLOW_PATIENCE if auth_util.enable_oidc_credential or self._kept else _PATIENCE, self._ask)
-        return CredentialModel(
-            access_key_id=answer.get_access_key_id(),
-            access_key_secret=answer.get_access_key_secret(),
-            security_token=answer.get_security_token(),
-            provider_name=f"default/{answer.get_provider_name()}",
-            type="default",
-        )
+        return _model(answer)
 
     def _ask(self) -> Any:  # noqa: ANN401 - the vendor's type is untyped
         if self._provider is not None:
@@ -78,6 +74,16 @@ class Credentials:
                 self._kept, self._provider = source, provider
                 return answer
         raise NothingFoundError
+
+
+def _model(answer: Any) -> CredentialModel:  # noqa: ANN401 - the vendor's type is untyped
+    return CredentialModel(
+        access_key_id=answer.get_access_key_id(),
+        access_key_secret=answer.get_access_key_secret(),
+        security_token=answer.get_security_token(),
+        provider_name=f"default/{answer.get_provider_name()}",
+        type="default",
+    )
 
 
 def _sources(profile: str, *, local_only: bool) -> list[Callable[[], Any]]:

@@ -177,7 +177,9 @@ class Exchange:
             NotSent: no byte of the request left.
 
         """
-        session = self._session(endpoint, fresh=changing)
+        session = self._sessions[endpoint.url] = transport.install(endpoint, self._where.ca_bundle)
+        if changing:
+            self._credentials.renew()
         at = datetime.now(timezone.utc)
         error: CloudError | None = None
         answer: Answer | None = None
@@ -206,14 +208,6 @@ class Exchange:
             raise error from None
         assert answer is not None  # noqa: S101 - either an answer or an error
         return answer
-
-    def _session(self, endpoint: Endpoint, *, fresh: bool) -> transport.Session:
-        """Give the session to send through; a changing call never rides on a connection that may be closed already."""
-        session = self._sessions[endpoint.url] = transport.install(endpoint, self._where.ca_bundle)
-        if fresh:
-            self._credentials.renew()
-            session.close()
-        return session
 
     def close(self) -> None:
         """Close the connections."""

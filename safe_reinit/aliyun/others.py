@@ -45,15 +45,33 @@ class OtherLooks:
     _exchange: Exchange
 
     def scaling_members(self, instance_ids: Sequence[str]) -> Look[ScalingMember]:
-        """See ``Cloud``."""
+        """See ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
+        parts = list(_parts(instance_ids, 20))
+        listed = self._all_members(len(parts)) if len(parts) > 1 else None
+        if listed is not None:
+            asked = frozenset(instance_ids)
+            return Look(tuple(member for member in listed.shown if member.instance_id in asked), listed.date)
         shown: list[ScalingMember] = []
         date = None
-        for asked in _parts(instance_ids, 20):
-            answer = self._ask_other(_MEMBERS, {**_numbered("InstanceId", asked), "PageSize": "50"}, asked)
-            found = _rows(answer, _MEMBERS, "ScalingInstances", "ScalingInstance", shapes.scaling_member)
-            shown += _only(found, asked, _MEMBERS, lambda member: member.instance_id)
+        for part in parts:
+            answer = self._ask_other(_MEMBERS, {**_numbered("InstanceId", part), "PageSize": "50"}, part)
+            shown += _only(_members(answer), part, _MEMBERS, lambda member: member.instance_id)
             date = answer.date
         return Look(tuple(shown), date)
+
+    def _all_members(self, most: int) -> Look[ScalingMember] | None:
+        """List the members of all scaling groups of the region, unless that takes more pages."""
+        shown: list[ScalingMember] = []
+        for page in range(1, most + 1):
+            answer = self._ask_other(_MEMBERS, {"PageSize": "50", "PageNumber": str(page)}, ())
+            shown += _members(answer)
+            with readable(_MEMBERS.action):
+                total = answer.body.number("TotalCount")
+            if total is None or total > most * 50:
+                return None
+            if len(shown) >= total:
+                return Look(tuple(shown), answer.date)
+        return None
 
     def key(self, key_id: str) -> Look[Key]:
         """See ``Cloud``."""
@@ -79,16 +97,31 @@ class OtherLooks:
         return Look(tuple(shown), date)
 
     def system_events(self, instance_ids: Sequence[str]) -> Look[SystemEvent]:
-        """See ``Cloud``."""
+        """See ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
+        parts = list(_parts(instance_ids, 100))
+        if len(parts) > 1:
+            listed = self._events((), len(parts))
+            if listed.complete:
+                asked = frozenset(instance_ids)
+                return Look(tuple(event for event in listed.shown if event.instance_id in asked), listed.date)
         shown: list[SystemEvent] = []
         date = None
-        for asked in _parts(instance_ids, 100):
-            query = {**_numbered("ResourceId", asked), **_numbered("InstanceEventCycleStatus", _UNENDED)}
-            for answer in self._other_pages(_EVENTS, {**query, "MaxResults": "100"}, asked):
-                outer, inner = "InstanceSystemEventSet", "InstanceSystemEventType"
-                found = _rows(answer, _EVENTS, outer, inner, shapes.system_event)
-                shown += _only(found, asked, _EVENTS, lambda event: event.instance_id)
-                date = answer.date
+        for part in parts:
+            look = self._events(part)
+            shown += _only(list(look.shown), part, _EVENTS, lambda event: event.instance_id)
+            date = look.date
+        return Look(tuple(shown), date)
+
+    def _events(self, instance_ids: Sequence[str], most: int | None = None) -> Look[SystemEvent]:
+        """List the events that have not ended, of these instances or of all in the region, for so many pages."""
+        query = {**_numbered("ResourceId", instance_ids), **_numbered("InstanceEventCycleStatus", _UNENDED)}
+        shown: list[SystemEvent] = []
+        date = None
+        for page, answer in enumerate(self._other_pages(_EVENTS, {**query, "MaxResults": "100"}, instance_ids), 1):
+            shown += _rows(answer, _EVENTS, "InstanceSystemEventSet", "InstanceSystemEventType", shapes.system_event)
+            date = answer.date
+            if page == most and answer.body.text("NextToken"):
+                return Look(tuple(shown), date, complete=False)
         return Look(tuple(shown), date)
 
     def snapshot_policy(self, policy_id: str) -> Look[SnapshotPolicy]:
@@ -116,6 +149,10 @@ class OtherLooks:
             if token in tokens:
                 raise Unanswered(api.action)
             tokens.append(token)
+
+
+def _members(answer: Answer) -> list[ScalingMember]:
+    return _rows(answer, _MEMBERS, "ScalingInstances", "ScalingInstance", shapes.scaling_member)
 
 
 def _host(product: str, region: str) -> str:

@@ -17,11 +17,16 @@ from darabonba.core import DEFAULT_POOL_MAXSIZE, DaraCore
 from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 from requests.utils import get_environ_proxies
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ClosedPoolError, NameResolutionError, ProxyError
 
+from ..clock import boottime
 from .endpoints import Endpoint
 
 _installing = threading.Lock()
+
+_IDLE = 3.0
+"""Real seconds that a connection may lie idle and still be used. How long ECS keeps one open is not documented."""
 
 _LEAKY_LOGGERS = (
     "urllib3",
@@ -35,6 +40,39 @@ _LEAKY_LOGGERS = (
 )
 
 
+class _Recent(HTTPConnectionPool):
+    """Connections that were used a moment ago: one that lay idle may be closed on its way here, and lose an answer."""
+
+    def _put_conn(self, conn: Any) -> None:  # noqa: ANN401 - theirs
+        if conn is not None:
+            conn.last_used = boottime()
+        super()._put_conn(conn)
+
+    def _get_conn(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - theirs
+        conn = super()._get_conn(timeout)
+        if boottime() - getattr(conn, "last_used", 0.0) > _IDLE:
+            conn.close()  # it connects anew when it is used
+        return conn
+
+
+class _RecentTls(_Recent, HTTPSConnectionPool):
+    """The same over TLS."""
+
+
+_RECENT = {"http": _Recent, "https": _RecentTls}
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - theirs
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _RECENT
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - theirs
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = _RECENT
+        return manager
+
+
 class Session(requests.Session):
     """A session that decides for itself where a request may go."""
 
@@ -46,7 +84,7 @@ class Session(requests.Session):
         """Whether the SDK sent anything through this session: if not, our rules did not hold."""
         self.came = threading.local()
         """``status`` of the last answer on this thread, also of one that the SDK cannot read."""
-        adapter = HTTPAdapter(pool_maxsize=DEFAULT_POOL_MAXSIZE)
+        adapter = _Adapter(pool_maxsize=DEFAULT_POOL_MAXSIZE)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 
@@ -96,7 +134,7 @@ def why_not_sent(error: BaseException | None) -> str | None:
     if isinstance(failed, (InvalidURL, InvalidSchema, MissingSchema)):
         return "the address of the endpoint or of the proxy cannot be used"
     chain = _parts(failed)
-    if any(isinstance(part, ClosedPoolError) for part in chain):  # another thread closed them before this one got any
+    if any(isinstance(part, ClosedPoolError) for part in chain):  # the run let them go before this call got any
         return "the connections were being made anew"
     if not any(_while_connecting(part.__traceback__) for part in chain):
         return None

@@ -10,11 +10,14 @@ import types
 from collections import abc
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime, timezone
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .plan import Secret
 
 T = TypeVar("T")
+
+_PLAIN = (str, int, float, bool)
 
 
 class DecodeError(ValueError):
@@ -23,8 +26,10 @@ class DecodeError(ValueError):
 
 def encode(value: object) -> Any:  # noqa: ANN401 - JSON
     """Turn a value into what ``json.dumps`` takes; a secret becomes ``True``."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {each.name.removesuffix("_"): encode(getattr(value, each.name)) for each in fields(value)}
+    if value is None or type(value) in _PLAIN:
+        return value
+    if members := _members(type(value)):  # type: ignore[arg-type]
+        return {member: encode(getattr(value, name)) for member, name in members}
     if isinstance(value, abc.Mapping):
         return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
@@ -32,6 +37,12 @@ def encode(value: object) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, datetime):
         return timestamp(value)
     return True if isinstance(value, Secret) else value
+
+
+@cache  # every record and event is written by them
+def _members(kind: type) -> tuple[tuple[str, str], ...]:
+    """Give the members of a frozen value, each with the name of its field; none of what is no such value."""
+    return tuple((each.name.removesuffix("_"), each.name) for each in fields(kind)) if is_dataclass(kind) else ()
 
 
 def timestamp(when: datetime) -> str:
