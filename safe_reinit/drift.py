@@ -63,14 +63,17 @@ def _refusing(facts: DiskFacts, known: Record, plan: Plan) -> Iterator[Finding]:
     grew too old, or a release that came within a day, since a plan that was made just now. A risk by a fact that
     changed is one.
     """
-    over = _OF_BEGINNING if known.touched else ()
-    yield from (found for found in judge(facts) if found.level == "block" and found.check not in over)
     if known.touched:
+        yield from (found for found in judge(facts, least="block") if found.check not in _OF_BEGINNING)
         return
+    now = judge(facts, least="risk")
+    yield from (found for found in now if found.level == "block")
+    risks = [found for found in now if found.level == "risk" and found.check not in plan.options.accept]
     since = (facts.now - plan.made_at).total_seconds()
-    agreed = replace(facts, now=plan.made_at) if 0 <= since <= _CONSENTED else facts
-    accepted = plan.options.accept
-    yield from (found for found in judge(agreed) if found.level == "risk" and found.check not in accepted)
+    if risks and 0 <= since <= _CONSENTED:
+        agreed = {(found.check, found.subject) for found in judge(replace(facts, now=plan.made_at), least="risk")}
+        risks = [found for found in risks if (found.check, found.subject) in agreed]
+    yield from risks
 
 
 def _told(found: Finding) -> str:

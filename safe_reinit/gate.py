@@ -14,24 +14,26 @@ from . import record
 from .act import FOR_MANY, Attempt
 from .clock import Clock
 from .ledger import Entry
-from .model import Action, ActName, Observation, Outcome, Rollout, Send, Wait
+from .model import Action, ActName, Observation, Outcome, Record, Rollout, Send, Wait
 from .pace import Pace
 from .rollout import has_canary, release
 from .second_look import Errand
 
-BATCH: Mapping[ActName, int] = dict.fromkeys(FOR_MANY, 50)
+BATCH: Mapping[ActName, int] = dict.fromkeys(FOR_MANY, 100)
 """Instances in one call, where ECS has a call for many."""
 _EVERY_TICK = 20
 """Up to so many open jobs are all looked at on every tick."""
 _AT_LEAST = 16.0
 """Cloud seconds after which a job is looked at again whatever is expected: with a tick less than breaks the fence."""
+_UNDER_WAY = 45.0
+"""The same where ECS is at work on what it accepted, which no fence guards."""
 _IN_DOUBT = 6.0
-"""The same where an answer is outstanding or was lost."""
+"""The same where an answer is outstanding or was lost: a third of what breaks the fence."""
 _MOST = 100
 """Calls in a batch at most: so many are usually made while the look before them is fresh."""
 _LEAST = 8
 """The same where calls come too late: as many are made at once."""
-_SOON = 0.9
+_SOON = 1.0
 """The part of its usual time after which a wait is worth a look."""
 
 
@@ -51,6 +53,14 @@ class Job(Entry):
     waiting: tuple[str, float] | None = None
     """For what it waits, and since when (cloud seconds)."""
     looked_at: float | None = None
+    _judged: tuple[Record, float] | None = None
+
+    @property
+    def patience(self) -> float:
+        """For how many cloud seconds it may go without a look; a record that has not changed is not judged anew."""
+        if self._judged is None or self._judged[0] is not self.record:
+            self._judged = self.record, _patience(self.record)
+        return self._judged[1]
 
     def end(self) -> None:
         """Take it for ended: nothing is left to do for it in this run."""
@@ -153,7 +163,7 @@ class Gate:
     def _is_due(self, job: Job, now: float, scouts: dict[str, int]) -> bool:
         if job.looked_at is None or job.hurried:
             return True
-        if now - job.looked_at >= (_IN_DOUBT if _doubtful(job) else _AT_LEAST):
+        if now - job.looked_at >= job.patience:
             return True
         if job.waiting is None:
             return job.call is None
@@ -171,6 +181,8 @@ class Gate:
             return  # on the next tick again
         job.looked_at = seen.at
         before = job.waiting
+        if before is not None and seen.at < before[1]:
+            return  # it began before what is waited for
         begun = isinstance(action, Wait) and action.since < seen.at  # else nothing has been asked for yet
         job.waiting = (action.phase, action.since) if isinstance(action, Wait) and begun else None
         went_on = before is not None and (job.waiting is None or job.waiting[0] != before[0])
@@ -213,12 +225,14 @@ class Gate:
     def called(self, attempts: Sequence[Attempt], *, made: bool) -> bool:
         """Note that a call was made for these, or came too late; tell whether that is worth a look at once.
 
-        What it did is worth a look; but a fleet keeps to its ticks. And it is learnt how many calls one look can serve.
+        What it did is worth a look; but a fleet keeps to its ticks, and looks at what was accepted when its time has
+        come. And it is learnt how many calls one look can serve.
         """
         if attempts[0].send.action not in BATCH:
             self.most = min(_MOST, self.most + 1) if made else max(_LEAST, self.most - 1)
         for each in attempts if made else ():
-            self._jobs[each.entry.position].hurried = True
+            job = self._jobs[each.entry.position]
+            job.hurried, job.waiting = self._few, _waits_for(job.record)
         return made and self._few
 
     def in_a_hurry(self) -> bool:
@@ -231,8 +245,22 @@ def _cannot_end_done(job: Job) -> bool:
     return job.record.turned_back and any(wipe.state in ("todo", "refused", "unknown") for wipe in job.record.disks)
 
 
-def _doubtful(job: Job) -> bool:
+def _waits_for(known: Record) -> tuple[str, float] | None:
+    """Tell for what a job waits that ECS has accepted, and since when; ``None`` where a look must say what is next."""
+    for phase, step in (("start", known.start), ("stop", known.stop)):
+        if step.state not in ("none", "done"):
+            return (phase, step.at) if step.state == "accepted" and step.at is not None else None
+    at = [wipe.at for wipe in known.disks if wipe.state == "accepted" and wipe.at is not None]
+    return ("reinit", max(at)) if at and all(wipe.state in ("accepted", "done") for wipe in known.disks) else None
+
+
+def _patience(known: Record) -> float:
+    if _doubtful(known):
+        return _IN_DOUBT
+    return _UNDER_WAY if _waits_for(known) else _AT_LEAST
+
+
+def _doubtful(known: Record) -> bool:
     """Whether an answer is outstanding, or was lost and is still looked for."""
-    known = job.record
     lost = any(each.state == "lost" for each in (known.stop, known.force, known.start))
     return record.outstanding(known) or lost or any(wipe.state != "done" and wipe.losses for wipe in known.disks)

@@ -1,11 +1,13 @@
 """Where the records of a run live: a change is written down before what follows from it is done.
 
-Several changes are one transaction, so that the intentions of a batch cost one wait for the disk.
+Several changes are one transaction, so that the intentions of a batch cost one wait for the disk, and so do the answers
+that come while another is being written.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -31,6 +33,15 @@ class Entry:
 Changes = Sequence[tuple[Entry, Change]]
 
 
+@dataclass(eq=False)
+class _Waiting:
+    """Changes that one thread wants kept; whichever thread writes next, writes them."""
+
+    changes: Changes
+    kept: bool = False
+    failed: BaseException | None = None
+
+
 @dataclass
 class Ledger:
     """The records of one run, in the hands of the process that holds its lease. Safe to use from several threads.
@@ -44,6 +55,7 @@ class Ledger:
     lease: Lease
     stop: threading.Event
     _lock: threading.RLock = field(default_factory=threading.RLock)
+    _waiting: deque[_Waiting] = field(default_factory=deque)
     _unwritten: Failure | None = None
     """Why the journal could not be written: no job sends a wipe from here on, but the machines still come back."""
 
@@ -53,14 +65,44 @@ class Ledger:
         Raises:
             LeaseLostError: another process holds the run; no change is made.
         """
+        own = _Waiting(changes)
+        self._waiting.append(own)
         with self._lock:
-            changed = [(entry, change(self._as_it_stands(entry))) for entry, change in changes]
+            if not own.kept:
+                self._keep_those_that_wait()
+        if own.failed is not None:
+            raise own.failed
+
+    def _keep_those_that_wait(self) -> None:
+        those = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        try:
+            changed = self._changed(those)
             try:
                 self._write(changed)
             except JournalError as error:
                 self._unwritten = _unwritable(error)
-                changed = [(entry, change(self._as_it_stands(entry))) for entry, change in changes]
+                changed = self._changed(those)
             _set(changed)
+        except Exception as error:  # noqa: BLE001 - the lease is lost, or what nobody foresaw: none of them is kept
+            for each in those:
+                each.failed = error
+        for each in those:
+            each.kept = True
+
+    def _changed(self, those: Sequence[_Waiting]) -> list[tuple[Entry, Record]]:
+        """Make their changes one after the other; one that fails is the failure of the thread that wants it."""
+        changed: dict[int, tuple[Entry, Record]] = {}
+        for each in those:
+            each.failed, mine = None, dict[int, tuple[Entry, Record]]()
+            try:
+                for entry, change in each.changes:
+                    _, before = mine.get(entry.position) or changed.get(entry.position) or (entry, None)
+                    mine[entry.position] = (entry, change(before or self._as_it_stands(entry)))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where it belongs
+                each.failed = error
+            else:
+                changed |= mine
+        return list(changed.values())
 
     def commit(self, changes: Changes) -> None:
         """Change records as ``keep`` does, but only if they are written down: what follows is sent because of them.
@@ -101,7 +143,7 @@ class Ledger:
         if self._unwritten is not None:
             self.lease.check()
             return
-        new = [(entry.position, encode(after)) for entry, after in changed if after != entry.record]
+        new = [(entry.position, encode(after, sparse=True)) for entry, after in changed if after != entry.record]
         if new:
             self.lease.save(*new)
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 
 from . import record
-from .act import Act, Attempt
+from .act import FOR_MANY, Act, Attempt
 from .clock import Clock
 from .cloud import Cloud, CloudError
 from .decide import decide
@@ -29,6 +29,8 @@ TICK = 2.0
 """Cloud seconds between two looks."""
 _PREPARING = 1
 """Threads that look before calls; more would only make each other's looks old."""
+_PATIENCE = 1.0
+"""Cloud seconds for which calls that are being made keep the look before the next ones waiting."""
 _CALLING = 8
 """Threads that call: one that hangs keeps no other waiting."""
 
@@ -75,6 +77,7 @@ class Runner:
         self._gate = Gate(self.plan.rollout, self._jobs, self.clock, pace, self.ask)
         self._act = Act(self.cloud, self.clock, self.plan, self.run_id, self._ledger, self._tell_call, pace)
         self._handing_over = threading.Lock()
+        self._in_hand: list[Future[None]] = []
 
     @property
     def unfinished(self) -> list[int]:
@@ -97,11 +100,12 @@ class Runner:
         try:
             while any(not job.ended for job in self._jobs) and not self.leave.is_set():
                 self.lease.check()
+                began = self.clock.time()
                 self._begin()
                 for batch in _batches(self._round(), self._gate.most):
                     with self._handing_over:
                         self._gate.calls(batch, preparing.submit(self._prepare, calling, batch))
-                self._rest()
+                self._rest(began + TICK)
         finally:
             for threads in (preparing, calling):
                 threads.shutdown(wait=not self.leave.is_set(), cancel_futures=True)
@@ -133,12 +137,12 @@ class Runner:
         self._ledger.keep([(errand.entry, _stuck(at)) for errand in down])
         return let
 
-    def _rest(self) -> None:
-        """Wait for the next tick, or until a call has ended."""
+    def _rest(self, until: float) -> None:
+        """Wait for the next tick, or until a call has ended; a part of each tick is left to the threads that call."""
         self.wake.clear()
         waiting = any(not job.ended for job in self._jobs) and not self.leave.is_set()
         if waiting and not self._gate.in_a_hurry():
-            self.clock.wait(self.wake, TICK)
+            self.clock.wait(self.wake, max(TICK / 4, until - self.clock.time()))
 
     def _look(self, jobs: Sequence[Job]) -> Sequence[Observation]:
         """Look at these jobs at once; a look that fails is no look, and the next tick tries again."""
@@ -178,6 +182,8 @@ class Runner:
 
     def _prepare(self, calling: ThreadPoolExecutor, batch: Sequence[Errand]) -> None:
         """Prepare calls, and hand each over to a thread that makes it."""
+        if batch[0].send.action not in FOR_MANY:  # the calls before these first, so that their look is fresh
+            wait(self._in_hand, timeout=_PATIENCE / self.clock.rate)
         try:
             calls = self._act.prepare(batch)
         except CloudError as failed:  # the look before them; the next tick decides anew
@@ -195,7 +201,9 @@ class Runner:
         for attempts in calls:
             try:
                 with self._handing_over:
-                    self._gate.calls(attempts, calling.submit(self._make, attempts))
+                    call = calling.submit(self._make, attempts)
+                    self._gate.calls(attempts, call)
+                    self._in_hand = [*(each for each in self._in_hand if not each.done()), call]
             except RuntimeError as error:  # no thread for it
                 if not self.leave.is_set():
                     self._broke(attempts, error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any
 
 from ..model import (
@@ -30,6 +31,17 @@ _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):?(\d\d)(?::(\d\d))?Z")
 
 class UnreadableError(ValueError):
     """A body, or a field in it, is not of the documented shape."""
+
+
+@lru_cache(maxsize=20_000)  # most times of a look were in the one before it
+def _moment(text: str) -> datetime:
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise UnreadableError
+    try:
+        return datetime(*(int(part or 0) for part in match.groups()), tzinfo=timezone.utc)  # type: ignore[misc,arg-type]
+    except ValueError:
+        raise UnreadableError from None
 
 
 class Row:
@@ -91,15 +103,7 @@ class Row:
     def time(self, name: str) -> datetime | None:
         """Read a time in any of the forms that ECS documents; ``None`` where it is unset."""
         value = self.text(name)
-        if not value:
-            return None
-        match = _TIME.fullmatch(value)
-        if match is None:
-            raise UnreadableError
-        try:
-            return datetime(*(int(part or 0) for part in match.groups()), tzinfo=timezone.utc)  # type: ignore[misc,arg-type]
-        except ValueError:
-            raise UnreadableError from None
+        return _moment(value) if value else None
 
     def row(self, name: str) -> Row:
         """Read an object; an empty one where it is unset."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from .check import Check
 
 if TYPE_CHECKING:
-    from ..model import DiskFacts, Finding
+    from ..model import DiskFacts, Finding, Level
 
     CHECKS: tuple[Check, ...]
     """Every check, in order."""
@@ -99,6 +99,8 @@ NAMES: tuple[str, ...] = (
     "not-allowed-to-start",
 )
 
+_LEVELS: tuple[Level, ...] = ("block", "risk", "info")
+
 OF_TARGET: tuple[str, ...] = ("target-not-allowed", "target-protected", "not-in-class")
 """Those that say whether it may be a target at all, which hold in whatever state it is."""
 
@@ -124,10 +126,15 @@ def by_name(name: str) -> Check | None:
     return _load(name) if name in NAMES else None
 
 
-def judge(facts: DiskFacts) -> tuple[Finding, ...]:
-    """Run every check on one target, in order."""
+def judge(facts: DiskFacts, *, least: Level = "info") -> tuple[Finding, ...]:
+    """Run every check on one target, in order; only those that can find something of this level or a worse one."""
     undoing = bool(facts.options.undo)
-    return tuple(finding for check in _all() if not (undoing and check.of_reinit) for finding in check.run(facts))
+    return tuple(
+        finding
+        for check in _all()
+        if _LEVELS.index(check.level) <= _LEVELS.index(least) and not (undoing and check.of_reinit)
+        for finding in check.run(facts)
+    )
 
 
 def judge_target(facts: DiskFacts) -> tuple[Finding, ...]:

@@ -24,30 +24,37 @@ class DecodeError(ValueError):
     """The JSON is not of the shape; the text says where."""
 
 
-def encode(value: object) -> Any:  # noqa: ANN401 - JSON
-    """Turn a value into what ``json.dumps`` takes; a secret becomes ``True``."""
+def encode(value: object, *, sparse: bool = False) -> Any:  # noqa: ANN401 - JSON
+    """Turn a value into what ``json.dumps`` takes; a secret becomes ``True``.
+
+    Args:
+        sparse: leave out the members that are as they would be read without them.
+    """
     if value is None or type(value) in _PLAIN:
         return value
     if members := _members(type(value)):  # type: ignore[arg-type]
-        return {member: encode(getattr(value, name)) for member, name in members}
+        items = [(member, getattr(value, name), default) for member, name, default in members]
+        return {member: encode(item, sparse=sparse) for member, item, default in items if not sparse or item != default}
     if isinstance(value, abc.Mapping):
-        return {str(key): encode(item) for key, item in value.items()}
+        return {str(key): encode(item, sparse=sparse) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
-        return [encode(item) for item in value]
+        return [encode(item, sparse=sparse) for item in value]
     if isinstance(value, datetime):
         return timestamp(value)
     return True if isinstance(value, Secret) else value
 
 
 @cache  # every record and event is written by them
-def _members(kind: type) -> tuple[tuple[str, str], ...]:
-    """Give the members of a frozen value, each with the name of its field; none of what is no such value."""
-    return tuple((each.name.removesuffix("_"), each.name) for each in fields(kind)) if is_dataclass(kind) else ()
+def _members(kind: type) -> tuple[tuple[str, str, object], ...]:
+    """Give the members of a frozen value, each with its field's name and default; none of what is no such value."""
+    if not is_dataclass(kind):
+        return ()
+    return tuple((each.name.removesuffix("_"), each.name, each.default) for each in fields(kind))
 
 
 def timestamp(when: datetime) -> str:
     """Write a time as ``2026-01-02T03:04:05Z``."""
-    return when.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return when.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def printable(text: str) -> str:

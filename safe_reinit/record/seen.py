@@ -8,7 +8,7 @@ from datetime import datetime
 from .. import codes
 from ..model import Failure, Observation, PhaseResult, Record, Step
 from .aside import learn_safety, learn_tag
-from .state import SETTLING, SETTLING_READS, close_phase, fail, is_current, open_phase
+from .state import SETTLING, SETTLING_READS, changed, close_phase, fail, is_current, open_phase
 from .wiping import ahead, close_doubts, in_doubt, learn_wipes, unknown_wipe
 
 
@@ -21,7 +21,7 @@ def learn(record: Record, seen: Observation) -> Record:
     if seen.seen:
         record = _learn_missing(record, seen)
         if seen.instance is not None and is_current(record, seen):
-            record = replace(record, instance_status=seen.instance.status)
+            record = changed(record, instance_status=seen.instance.status)
             record = _learn_snapshots(record, seen)
             record = _learn_power(record, seen.instance.status, seen)
         record = learn_wipes(record, seen)
@@ -41,7 +41,7 @@ def _only_power_is_left(record: Record) -> bool:
 def _learn_unseen(record: Record, seen: Observation) -> Record:
     """Turn back when nothing can be looked at for so long that a machine would wait down for nothing."""
     if seen.seen:
-        return replace(record, unseen_since=None)
+        return changed(record, unseen_since=None)
     if record.unseen_since is None:
         return replace(record, unseen_since=seen.at)
     if seen.at - record.unseen_since <= record.limits.retry or not ahead(record):
@@ -53,7 +53,7 @@ def _learn_unseen(record: Record, seen: Observation) -> Record:
 def _learn_missing(record: Record, seen: Observation) -> Record:
     """Take a thing for gone only when it stays unlisted, since a Describe may lag behind."""
     if seen.instance is not None and all(wipe.disk_id in seen.disks for wipe in record.disks):
-        return replace(record, missing_reads=0, missing_since=None)
+        return changed(record, missing_reads=0, missing_since=None)
     since = seen.at if record.missing_since is None else record.missing_since
     record = replace(record, missing_reads=record.missing_reads + 1, missing_since=since)
     if record.missing_reads < SETTLING_READS or seen.at - since < SETTLING:
@@ -130,7 +130,7 @@ def _learn_stop(record: Record, status: str, seen: Observation) -> Record:
         return close_phase(replace(record, stop=replace(stop, state="done")), "stop", seen.when, "ok")
     if status == "Stopping":
         force = _settle_lost(record.force, seen.at)  # a power cut that was not done is asked for again
-        return replace(record, stop=replace(stop, state="accepted", moving=True), force=force)
+        return changed(record, stop=changed(stop, state="accepted", moving=True), force=force)
     started = seen.instance is not None and stop.start_time != seen.instance.start_time
     if status != "Running" or stop.moving or started:
         message = f"{record.instance_id} went to {status} instead of Stopped: somebody else is using the instance."
@@ -138,7 +138,7 @@ def _learn_stop(record: Record, status: str, seen: Observation) -> Record:
             fail(replace(record, stop=replace(stop, state="failed")), Failure(None, message)),
             "stop", seen.when, "refused",
         )  # fmt: skip
-    return replace(record, stop=_settle_lost(stop, seen.at))
+    return changed(record, stop=_settle_lost(stop, seen.at))
 
 
 def _learn_start(record: Record, status: str, seen: Observation) -> Record:
@@ -148,9 +148,9 @@ def _learn_start(record: Record, status: str, seen: Observation) -> Record:
     if status == "Running":
         return close_phase(replace(record, start=replace(start, state="done")), "start", seen.when, "ok")
     if status == "Starting":
-        return replace(record, start=replace(start, state="accepted", moving=True))
+        return changed(record, start=changed(start, state="accepted", moving=True))
     if status == "Stopped" and not start.moving:
-        return replace(record, start=_settle_lost(start, seen.at))
+        return changed(record, start=_settle_lost(start, seen.at))
     if start.state == "done" or not start.moving:
         return record
     failure = Failure(None, f"{record.instance_id} went to {status} instead of Running.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
 from ..model import (
     Failure,
@@ -22,6 +23,8 @@ from ..model import (
     Step,
     Wipe,
 )
+
+T = TypeVar("T", Record, Step, Wipe)
 
 SETTLING = 20.0
 """Cloud seconds that a state must hold before it proves anything."""
@@ -89,6 +92,13 @@ def _moved_the_power(record: Record) -> bool:
     return record.stop.state != "none" or record.force.tries > 0 or record.start.state != "none"
 
 
+def changed(value: T, **to: object) -> T:
+    """Give a value with these fields: itself where they are so already, since most looks show nothing new."""
+    if all(getattr(value, name) == new for name, new in to.items()):
+        return value
+    return replace(value, **to)  # type: ignore[arg-type]
+
+
 def fail(record: Record, failure: Failure) -> Record:
     """Note what went wrong; the first stays in front, what follows is told behind it."""
     if record.error is None:
@@ -107,6 +117,8 @@ def open_phase(record: Record, name: PhaseName, when: datetime) -> Record:
 
 def close_phase(record: Record, name: PhaseName, when: datetime, result: PhaseResult) -> Record:
     """End a phase if it is open."""
+    if all(phase.name != name or phase.ended_at is not None for phase in record.phases):
+        return record
     phases = tuple(
         replace(phase, ended_at=when, result=result) if phase.name == name and phase.ended_at is None else phase
         for phase in record.phases

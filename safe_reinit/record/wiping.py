@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..model import Disk, Failure, Observation, Record, Wipe
-from .state import GAP, RESENDS, SETTLING, SETTLING_READS, fail
+from .state import GAP, RESENDS, SETTLING, SETTLING_READS, changed, fail
 
 
 def learn_wipes(record: Record, seen: Observation) -> Record:
@@ -23,7 +23,7 @@ def learn_wipes(record: Record, seen: Observation) -> Record:
 
 def _with_wipes(record: Record, seen: Observation, wipes: tuple[Wipe, ...]) -> Record:
     """Change the wipes, and tell of each that cannot be known any more."""
-    before, record = record.disks, replace(record, disks=wipes)
+    before, record = record.disks, changed(record, disks=wipes)
     for old, new in zip(before, wipes, strict=True):
         if new.state == "unknown" and old.state != "unknown":
             record = fail(record, unknown_wipe(new.disk_id, seen.disks.get(new.disk_id), old))
@@ -94,7 +94,7 @@ def _learn_reiniting(wipe: Wipe, at: float) -> Wipe:
     if wipe.state in ("todo", "refused") and not wipe.losses:  # not ours: nobody can say any more what the data is
         return replace(wipe, state="unknown")
     if wipe.state in ("asked", "accepted"):
-        return replace(wipe, reiniting=True, reads=0)
+        return changed(wipe, reiniting=True, reads=0)
     return replace(wipe, state="accepted", reiniting=True, reads=0, at=at, acknowledged=True)
 
 
