@@ -181,8 +181,8 @@ class Gate:
             return  # on the next tick again
         job.looked_at = seen.at
         before = job.waiting
-        if before is not None and seen.at < before[1]:
-            return  # it began before what is waited for
+        if before is not None and seen.at <= before[1]:
+            return  # it may have begun before what is waited for
         begun = isinstance(action, Wait) and action.since < seen.at  # else nothing has been asked for yet
         job.waiting = (action.phase, action.since) if isinstance(action, Wait) and begun else None
         went_on = before is not None and (job.waiting is None or job.waiting[0] != before[0])
