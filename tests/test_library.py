@@ -307,7 +307,7 @@ def test_what_a_lost_answer_means_comes_from_the_class_unless_it_is_said(
             stored = journal.run(str(told.run_id))
 
     assert stored is not None
-    assert [record["on_unknown"] for _, record, _ in stored.jobs] == [on_unknown]
+    assert [record.get("on_unknown", "ask") for _, record, _ in stored.jobs] == [on_unknown]
 
 
 def test_a_class_costs_no_call(tmp_path: Path) -> None:

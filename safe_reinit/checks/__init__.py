@@ -127,7 +127,7 @@ def by_name(name: str) -> Check | None:
 
 
 def judge(facts: DiskFacts, *, least: Level = "info") -> tuple[Finding, ...]:
-    """Run every check on one target, in order; only those that can find something of this level or a worse one."""
+    """Run the checks on one target, in order: those whose worst is of this level or a worse one."""
     undoing = bool(facts.options.undo)
     return tuple(
         finding
