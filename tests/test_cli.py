@@ -185,7 +185,6 @@ def test_a_signal_at_the_question_is_a_refusal(terminal: Open, simulator: Simula
     """Ctrl-C, SIGTERM and a hang-up at the question end 3 with nothing changed."""
     person = terminal(simulator, *DISK)
     person.wait_for("> ")
-    time.sleep(0.3)  # a signal in the very moment before the read begins would wait for the next key
     person.child.send_signal(number)
     code = person.end()
 

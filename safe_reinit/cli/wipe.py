@@ -99,7 +99,7 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
             on_event=progress.event,
             on_call=progress.call,
             stop=interrupt,
-            go_on=lambda said: progress.asking(lambda: consent.go_on(said, progress.say)),
+            go_on=lambda said: consent.go_on(said, progress, interrupt),
         )
     progress.close()
     output.report(told)
