@@ -57,7 +57,7 @@ ONLY_IN = {
     "click": {"cli"},
     "rich": {"cli"},
     "aiohttp": {"simulator"},
-    "pydantic": {"simulator"},
+    "pydantic": {"cli", "simulator"},
     "yaml": {"config", "simulator"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -98,7 +98,7 @@ def test_every_command_shows_examples(
 def test_an_example_is_understood(line: str) -> None:
     """The command line takes every example: its commands and options are there."""
     words = shlex.split(line.removeprefix('eval "$(').replace(')"', ""), comments=True)
-    words = words[1 : words.index(">") if ">" in words else None]
+    words = words[1 : next((place for place, word in enumerate(words) if word in (">", "|")), None)]
     command: click.Command = app
     name = "safe-reinit"
     while isinstance(command, click.Group) and words and words[0] in command.commands:

@@ -223,6 +223,20 @@ def completion(shell: str) -> None:
     click.echo(script(app, shell), nl=False)
 
 
+@app.command("schema", short_help="Print the machine-readable contract as JSON.")
+@click.pass_context
+def schema(ctx: click.Context) -> None:
+    """Print the machine-readable contract as one JSON document, for whoever calls this from a program.
+
+    It has every command with its options and arguments (type, default, environment variable), what the command does to
+    the data, how to see that without doing it, and what consent it takes; the exit codes and what each means for the
+    data; and the JSON Schemas of the report, of events, and of what checks, explain and runs print.
+    """
+    from .contract import contract  # noqa: PLC0415 - see above
+
+    ctx.obj.document(contract(app))
+
+
 def run(argv: Sequence[str]) -> int:
     """Run one command line and give its exit code; nothing is raised, and no traceback is shown."""
     if asked := os.environ.get(complete.VARIABLE):

@@ -84,6 +84,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         """eval "$(safe-reinit completion zsh)"    # in ~/.zshrc, below compinit""",
         "safe-reinit completion fish > ~/.config/fish/completions/safe-reinit.fish",
     ),
+    "schema": ("safe-reinit schema", "safe-reinit schema | python -m json.tool"),
     "config example": ("safe-reinit config example > ~/.config/safe-reinit/config.yaml",),
 }
 """By command, with the name of its group: lines that can be typed as they stand, but for the ids."""

@@ -7,13 +7,17 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..config import BY_NAME, SETTINGS, Config, Setting, find, resolve
 from ..errors import UsageError
+from .documents import Checks, Explained, ListedCheck
 from .output import Output
+
+if TYPE_CHECKING:
+    from ..checks.check import Check
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
 _WORDS_OF_YAML = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
@@ -24,7 +28,7 @@ def checks(output: Output) -> None:
     from ..checks import CHECKS  # noqa: PLC0415 - the config commands need none
 
     if output.json:
-        output.document({"schema": 1, "checks": [_check(check) for check in CHECKS]})
+        output.document(_document(Checks(tuple(map(_check, CHECKS)))))
         return
     width = max(len(check.name) for check in CHECKS)
     for check in CHECKS:
@@ -42,19 +46,27 @@ def explain(name: str, output: Output) -> None:
     if document is None:
         raise UsageError(f"{name!r} is neither a check nor a documented error code.", hint="See safe-reinit checks.")
     if output.json:
-        output.document({"schema": 1, **document})
+        output.document(_document(document))
     else:
-        click.echo(document["text"])
+        click.echo(document.text)
 
 
-def _explain_check(name: str) -> dict[str, Any] | None:
+def _document(told: Checks | Explained) -> dict[str, Any]:
+    from ..model.codec import encode  # noqa: PLC0415 - only for JSON
+
+    return {"schema": 1, **encode(told)}
+
+
+def _explain_check(name: str) -> Explained | None:
     from ..checks import by_name  # noqa: PLC0415 - see checks
 
     check = by_name(name)
-    return None if check is None else {**_check(check), "text": check.text}
+    if check is None:
+        return None
+    return Explained(check.name, check.level, check.predicts, check.summary, check.text)
 
 
-def _explain_code(name: str) -> dict[str, Any] | None:
+def _explain_code(name: str) -> Explained | None:
     from ..codes import lookup  # noqa: PLC0415 - see checks
 
     code = lookup(name)
@@ -70,7 +82,7 @@ def _explain_code(name: str) -> dict[str, Any] | None:
             *([f"Not surely: {code.unforeseen}."] if code.unforeseen else []),
         ]
     )
-    return {"name": code.code, "level": "error", "predicts": [code.code], "summary": code.meaning, "text": text}
+    return Explained(code.code, "error", (code.code,), code.meaning, text)
 
 
 def config_check(flags: Mapping[str, Any], output: Output) -> None:
@@ -243,10 +255,5 @@ def _shown(value: Any) -> Any:  # noqa: ANN401 - each setting has its own type
     return list(value) if isinstance(value, tuple) else value
 
 
-def _check(check: Any) -> dict[str, Any]:  # noqa: ANN401 - see checks
-    return {
-        "name": check.name,
-        "level": check.level,
-        "predicts": list(check.predicts),
-        "summary": check.summary,
-    }
+def _check(check: Check) -> ListedCheck:
+    return ListedCheck(check.name, check.level, check.predicts, check.summary)

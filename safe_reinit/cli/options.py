@@ -36,10 +36,14 @@ _OFFERS = {
 
 def _option(name: str, *names: str, metavar: str, **more: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's own
     """Make an option with a value, and what a shell offers for it: names, the words of its metavar, or files."""
-    those = metavar.split("|")
-    spoken = those if len(those) > 1 and not {"FILE", "DURATION"} & set(those) else ()
-    offers = complete.offering(_OFFERS.get(name, complete.words(*spoken)), files="FILE" in those)
+    offers = complete.offering(_OFFERS.get(name, complete.words(*words_of(metavar))), files="FILE" in metavar)
     return click.option(name, *names, metavar=metavar, shell_complete=offers, **more)
+
+
+def words_of(metavar: str) -> tuple[str, ...]:
+    """Read the words out of a metavar such as ``ask|retry``; capitals stand for something else."""
+    those = metavar.split("|")
+    return tuple(those) if len(those) > 1 and not any(word.isupper() or word == "-" for word in those) else ()
 
 
 def _setting(name: str) -> Callable[[F], F]:
@@ -54,11 +58,14 @@ def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _default(setting: Setting) -> str:
-    """Say what holds where nothing is said."""
+def default_of(setting: Setting) -> Any:  # noqa: ANN401 - each setting has its own type
+    """Give what holds where nothing is said, as one would write it on the command line; ``None`` if that is nothing."""
     value = setting.default
-    if isinstance(value, float):
-        value = f"{value / 60:g}m"
+    return f"{value / 60:g}m" if isinstance(value, float) else value if value != () else None
+
+
+def _default(setting: Setting) -> str:
+    value = default_of(setting)
     return f" [{value}]" if value else ""
 
 
