@@ -21,7 +21,7 @@ from alibabacloud_tea_openapi.utils_models import Config, OpenApiRequest, Params
 from darabonba.exceptions import UnretryableException
 from darabonba.runtime import RuntimeOptions
 
-from .. import codes
+from .. import codes, logs
 from ..cloud import CloudError, NoCredentials, NotSent, OnCall, Refused, Unanswered
 from ..model import Call
 from . import transport
@@ -192,18 +192,18 @@ class Exchange:
             error = _translate(raised, action)
         if answer is not None and not session.used:
             raise RuntimeError("The SDK no longer sends through our session; this version of it is not supported.")
-        self._on_call(
-            Call(
-                at=at,
-                action=action,
-                subject=tuple(subject),
-                dry_run=dry_run,
-                http_status=session.came.status,
-                request_id=answer.request_id if answer else getattr(error, "request_id", None),
-                code="OK" if answer else _code(error),
-                attempt=attempt,
-            )
+        told = Call(
+            at=at,
+            action=action,
+            subject=tuple(subject),
+            dry_run=dry_run,
+            http_status=session.came.status,
+            request_id=answer.request_id if answer else getattr(error, "request_id", None),
+            code="OK" if answer else _code(error),
+            attempt=attempt,
         )
+        logs.call(told)
+        self._on_call(told)
         if error is not None:
             raise error from None
         assert answer is not None  # noqa: S101 - either an answer or an error
