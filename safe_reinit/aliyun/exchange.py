@@ -189,7 +189,7 @@ class Exchange:
         except UnreadableError:
             error = Unanswered(action)
         except Exception as raised:  # noqa: BLE001 - whatever the SDK raises, nothing of it may get out
-            error = _translate(raised, action)
+            error = _translate(raised, action, self._where.profile)
         if answer is not None and not session.used:
             raise RuntimeError("The SDK no longer sends through our session; this version of it is not supported.")
         told = Call(
@@ -243,7 +243,7 @@ def _date(headers: object) -> datetime | None:
         return None
 
 
-def _translate(raised: Exception, action: str) -> CloudError:
+def _translate(raised: Exception, action: str, profile: str) -> CloudError:
     """Turn what the SDK raised into one of our three, by types and codes alone."""
     if isinstance(raised, AlibabaCloudException):
         code, request_id, status = raised.code, raised.request_id, raised.status_code
@@ -262,7 +262,7 @@ def _translate(raised: Exception, action: str) -> CloudError:
     if isinstance(raised, UnretryableException):
         inner = raised.inner_exception
         if isinstance(inner, NothingFoundError):
-            return NoCredentials(action)
+            return NoCredentials(action, profile)
         why = transport.why_not_sent(inner)
         return NotSent(action, why) if why else Unanswered(action)
     return Unanswered(action)

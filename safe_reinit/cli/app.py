@@ -13,7 +13,7 @@ import click
 from ..errors import Error, RunRefused, UsageError
 from ..version import VERSION
 from . import complete, options
-from .help import Group, given_options, short
+from .help import Group, given_options, misuse, short
 from .output import Output, end, say
 
 _EXIT_CODES = """\b
@@ -253,8 +253,7 @@ def run(argv: Sequence[str]) -> int:
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.ClickException as wrong:
-        message = wrong.format_message()
-        error: Error = UsageError(message if message.endswith((".", "?")) else f"{message}.")
+        error: Error = misuse(wrong)
     except (KeyboardInterrupt, click.Abort):
         error = RunRefused("Interrupted before anything was changed.", hint="Nothing was changed.")
     except BrokenPipeError:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import TRY_IT, UsageError
+from .output import say
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -43,7 +46,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
 
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "safe-reinit": (
-        "safe-reinit --simulate --disk d-sim-web1-data --stop-instance",
+        TRY_IT,
         "safe-reinit --disk d-bp1example --stop-instance --dry-run",
         "safe-reinit --disk d-bp1example --stop-instance --snapshot",
         "safe-reinit --tag env=lab --system-disk --confirm lab --report run.html",
@@ -149,11 +152,11 @@ def given_options(ctx: click.Context) -> list[str]:
 
 def short() -> str:
     """Say what this is, the two commands to begin with, and where the rest is."""
-    return """\
+    return f"""\
 safe-reinit wipes an Alibaba Cloud ECS disk back to its initial state, safely.
 
   Try it, no cloud and no account needed:
-    safe-reinit --simulate --disk d-sim-web1-data --stop-instance
+    {TRY_IT}
   Look at a disk of yours, changing nothing:
     safe-reinit plan --region cn-hangzhou --disk d-...
   Everything else:
@@ -161,11 +164,39 @@ safe-reinit wipes an Alibaba Cloud ECS disk back to its initial state, safely.
 """
 
 
+def misuse(wrong: click.ClickException) -> UsageError:
+    """Say what is wrong with a command line, and where the right one is found."""
+    ctx = getattr(wrong, "ctx", None)
+    see = f"See {_path(ctx)} --help." if ctx is not None else "See safe-reinit --help."
+    if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
+        say(wrong.ctx.get_help())
+        return UsageError(f"{_path(wrong.ctx)} is followed by one of its commands, so nothing was done.", hint="")
+    if isinstance(wrong, click.NoSuchOption) and wrong.option_name in _NO_CONSENT:
+        return UsageError(
+            f"There is no {wrong.option_name}, on purpose: nothing is wiped on a bare yes.",
+            hint="Read the plan with --dry-run; --confirm takes what it says.",
+        )
+    message = wrong.format_message().replace(". (Did", ". Did").replace("?)", "?")
+    listed = _LISTED.get(str(wrong.param.name), "") if isinstance(wrong, click.MissingParameter) and wrong.param else ""
+    return UsageError(message if message.endswith((".", "?")) else f"{message}.", hint=f"{listed}{see}")
+
+
+_NO_CONSENT = ("--yes", "-y", "--force", "-f", "--assume-yes", "--auto-approve", "--no-confirm")
+"""What other tools have, and this one has not."""
+_LISTED = {"run_id": "safe-reinit runs lists them. ", "file": "plan --save makes one. "}
+"""Where the values of an argument are found."""
+
+
+def _path(ctx: click.Context) -> str:
+    return " ".join(["safe-reinit", *ctx.command_path.split()[_words_of_program(ctx) :]])
+
+
 def _write_commands(group: click.Group, ctx: click.Context, formatter: click.HelpFormatter) -> None:
     commands = {name: group.commands[name] for name in group.list_commands(ctx)}
     known = [name for names in COMMANDS.values() for name in names]
     rest = [name for name in commands if name not in known]
-    for title, names in {**COMMANDS, "Commands": rest}.items():
+    titles = COMMANDS if ctx.parent is None else {}
+    for title, names in {**titles, "Commands": rest if titles else list(commands)}.items():
         rows = [(name, commands[name].get_short_help_str(limit=200)) for name in names if name in commands]
         _section(title, rows, formatter, width=max(map(len, commands)))
 

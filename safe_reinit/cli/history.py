@@ -46,11 +46,18 @@ def run_of(run_id: str, flags: Mapping[str, Any]) -> tuple[StoredRun, Config]:
     with open_journal(flags) as journal:
         stored = journal.run(run_id)
     if stored is None:
-        raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
+        raise _unknown(run_id, journal)
     given = dict(flags)
     for name in ("region", "endpoint", "profile"):
         given[name] = flags.get(name) or getattr(stored, name) or None
     return stored, resolve(given, os.environ, flags.get("config"))
+
+
+def _unknown(run_id: str, journal: Journal) -> UsageError:
+    return UsageError(
+        f"The journal {journal.path} has no run {run_id}.",
+        hint="safe-reinit runs lists those it has; root, each user and --journal FILE have a journal each.",
+    )
 
 
 def runs(flags: Mapping[str, Any], prune: str | None, output: Output) -> None:
@@ -89,7 +96,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
     with open_journal(flags) as journal:
         stored = journal.run(name)
         if stored is None:
-            raise UsageError(f"The journal has no run {name}.", hint="See safe-reinit runs.")
+            raise _unknown(name, journal)
         events = journal.events(name)
     told = stored.report or _as_it_stands(stored)
     if output.json:

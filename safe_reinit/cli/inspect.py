@@ -44,11 +44,22 @@ def explain(name: str, output: Output) -> None:
     """
     document = _explain_check(name) or _explain_code(name)
     if document is None:
-        raise UsageError(f"{name!r} is neither a check nor a documented error code.", hint="See safe-reinit checks.")
+        raise _neither(name)
     if output.json:
         output.document(_document(document))
     else:
         click.echo(document.text)
+
+
+def _neither(name: str) -> UsageError:
+    from ..checks import NAMES, like  # noqa: PLC0415 - see checks
+    from ..codes import COMMON, REINIT_DISK  # noqa: PLC0415 - see checks
+
+    near = like(name, (*NAMES, *(code.code for code in (*REINIT_DISK, *COMMON))))
+    return UsageError(
+        f"{name!r} is neither a check nor an error code that ReInitDisk documents.",
+        hint=f"{near}safe-reinit checks lists the checks.",
+    )
 
 
 def _document(told: Checks | Explained) -> dict[str, Any]:
