@@ -13,11 +13,10 @@ import click
 
 from ..config import BY_NAME, SETTINGS, Config, Setting, find, resolve
 from ..errors import UsageError
-from .documents import Checks, Explained, ListedCheck
 from .output import Output
 
 if TYPE_CHECKING:
-    from ..checks.check import Check
+    from .documents import Checks, Explained
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
 _WORDS_OF_YAML = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
@@ -28,7 +27,10 @@ def checks(output: Output) -> None:
     from ..checks import CHECKS  # noqa: PLC0415 - the config commands need none
 
     if output.json:
-        output.document(_document(Checks(tuple(map(_check, CHECKS)))))
+        from .documents import Checks, ListedCheck  # noqa: PLC0415 - only for JSON
+
+        listed = (ListedCheck(check.name, check.level, check.predicts, check.summary) for check in CHECKS)
+        _print(Checks(tuple(listed)), output)
         return
     width = max(len(check.name) for check in CHECKS)
     for check in CHECKS:
@@ -42,13 +44,15 @@ def explain(name: str, output: Output) -> None:
         UsageError: it is neither.
 
     """
-    document = _explain_check(name) or _explain_code(name)
-    if document is None:
+    told = _explain_check(name) or _explain_code(name)
+    if told is None:
         raise _neither(name)
     if output.json:
-        output.document(_document(document))
+        from .documents import Explained  # noqa: PLC0415 - only for JSON
+
+        _print(Explained(**told), output)
     else:
-        click.echo(document.text)
+        click.echo(told["text"])
 
 
 def _neither(name: str) -> UsageError:
@@ -62,22 +66,28 @@ def _neither(name: str) -> UsageError:
     )
 
 
-def _document(told: Checks | Explained) -> dict[str, Any]:
+def _print(told: Checks | Explained, output: Output) -> None:
     from ..model.codec import encode  # noqa: PLC0415 - only for JSON
 
-    return {"schema": 1, **encode(told)}
+    output.document({"schema": 1, **encode(told)})
 
 
-def _explain_check(name: str) -> Explained | None:
+def _explain_check(name: str) -> dict[str, Any] | None:
     from ..checks import by_name  # noqa: PLC0415 - see checks
 
     check = by_name(name)
     if check is None:
         return None
-    return Explained(check.name, check.level, check.predicts, check.summary, check.text)
+    return {
+        "name": check.name,
+        "level": check.level,
+        "predicts": check.predicts,
+        "summary": check.summary,
+        "text": check.text,
+    }
 
 
-def _explain_code(name: str) -> Explained | None:
+def _explain_code(name: str) -> dict[str, Any] | None:
     from ..codes import lookup  # noqa: PLC0415 - see checks
 
     code = lookup(name)
@@ -93,7 +103,7 @@ def _explain_code(name: str) -> Explained | None:
             *([f"Not surely: {code.unforeseen}."] if code.unforeseen else []),
         ]
     )
-    return Explained(code.code, "error", (code.code,), code.meaning, text)
+    return {"name": code.code, "level": "error", "predicts": (code.code,), "summary": code.meaning, "text": text}
 
 
 def config_check(flags: Mapping[str, Any], output: Output) -> None:
@@ -264,7 +274,3 @@ def _shown(value: Any) -> Any:  # noqa: ANN401 - each setting has its own type
     if isinstance(value, tuple) and value and isinstance(value[0], tuple):  # waves
         return [f"{size}%" if percent else size for size, percent in value]
     return list(value) if isinstance(value, tuple) else value
-
-
-def _check(check: Check) -> ListedCheck:
-    return ListedCheck(check.name, check.level, check.predicts, check.summary)
