@@ -20,6 +20,7 @@ from safe_reinit.checks import CHECKS, by_name
 from safe_reinit.cli.app import app, run
 from safe_reinit.cli.shells import SHELLS, script
 from safe_reinit.codes import COMMON, REINIT_DISK
+from safe_reinit.journal import Journal
 from safe_reinit.simulator import Simulator
 from tests.commands import ROOT, Command, command
 from tests.conftest import Serve
@@ -90,6 +91,23 @@ def test_the_words_of_an_option_are_offered(offered: Offered) -> None:
     assert offered("safe-reinit resume r-1 --verdict w") == ["wipe-again"]
     assert offered("safe-reinit --output=j") == ["json"]
     assert offered("safe-reinit completion ") == list(SHELLS)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["apply pl", "show pl", "--config pl", "--disks-from pl", "--report pl", "plan --save pl", "runs --journal pl"],
+)
+def test_files_are_left_to_the_shell(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], line: str
+) -> None:
+    """Where a file is meant the shell is told so, and completes it itself."""
+    words = ["safe-reinit", *line.split()]
+    monkeypatch.setenv("_SAFE_REINIT_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "\n".join(words))
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+
+    assert run([]) == 0
+    assert capfd.readouterr().out.splitlines() == ["file,pl"]
 
 
 def test_regions_are_those_of_the_configuration(
@@ -261,6 +279,10 @@ def test_looking_at_the_journal_writes_nothing(offered: Offered, journal: tuple[
     assert len(offered(f"safe-reinit show --journal {path} ")) == 3
     assert sorted(each.name for each in path.parent.iterdir()) == alone == [path.name]
     assert files() == before
+    with Journal(path):
+        before = files()
+        assert len(offered(f"safe-reinit show --journal {path} ")) == 3
+        assert files() == before
     nowhere = path.parent / "none" / "journal.db"
     assert offered(f"safe-reinit show --journal {nowhere} ") == []
     assert not nowhere.parent.exists()

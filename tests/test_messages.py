@@ -108,3 +108,4 @@ def test_a_plan_is_laid_out_on_a_terminal(
     assert len(following) == 1
     assert following[0].endswith("a long reason '")
     assert bool(re.search(r"\x1b\[(\d+;)*3\d", person.shown)) == (not colour)
+    assert not re.search(r"\x1b\[(\d+;)*4\d", person.shown), "the ground is the person's own"
