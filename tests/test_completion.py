@@ -188,7 +188,13 @@ def test_no_other_address_is_ever_asked(offered: Offered, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(socket.socket, "connect", watched)
     monkeypatch.setattr(socket, "getaddrinfo", looked_up)
-    for endpoint in ("ecs.cn-hangzhou.aliyuncs.com", "https://198.51.100.7", "https://127.0.0.1:1", away.url):
+    for endpoint in (
+        "ecs.cn-hangzhou.aliyuncs.com",
+        "https://198.51.100.7",
+        "https://127.0.0.1:1",
+        "localhost:1",
+        away.url,
+    ):
         assert offered(f"safe-reinit --endpoint {endpoint} --disk d-") == []
         assert offered(f"safe-reinit rehearse --endpoint {endpoint} --instance i-") == []
 

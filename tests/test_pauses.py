@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from collections.abc import Iterator
@@ -34,7 +35,8 @@ def fleet() -> Iterator[Simulator]:
 
 
 TARGETS = ("--disk", "d-0", "--disk", "d-1", "--disk", "d-2", "--stop-instance")
-PAUSING = (*TARGETS, "--canary", "1", "--pause", "canary")
+CANARY = (*TARGETS, "--canary", "1")
+PAUSING = (*CANARY, "--pause", "canary")
 
 
 def pausing(simulator: Simulator) -> list[str]:
@@ -145,6 +147,7 @@ def test_a_run_that_goes_on_where_nobody_can_be_asked_begins_nothing_new(
     ended = command_line("resume", run_id, env={**KEY, **where_is(fleet)})
 
     assert ended.code == 7, ended.err
+    assert "nobody can be asked here" in ended.err
     assert wiped(fleet) == ["d-0"]
 
 
@@ -158,6 +161,35 @@ def test_a_saved_plan_that_pauses_asks_too(terminal: Open, command_line: Command
 
     assert person.end() == 7, person.shown
     assert wiped(fleet) == ["d-0"]
+
+
+def saved_on_a_terminal(terminal: Open, command_line: CommandLine, fleet: Simulator) -> list[str]:
+    """Save a plan that says nothing of pauses, and give the words that apply it."""
+    assert terminal(fleet, "plan", *CANARY, "--save", "plan.json").end() == 0
+    digest = json.loads((command_line.home / "plan.json").read_text("utf-8"))["digest"]
+    return ["apply", "plan.json", "--confirm", digest[:8]]
+
+
+def test_a_saved_plan_that_says_nothing_of_pauses_asks_on_a_terminal(
+    terminal: Open, command_line: CommandLine, fleet: Simulator
+) -> None:
+    """As a run does."""
+    person = terminal(fleet, *saved_on_a_terminal(terminal, command_line, fleet))
+    at_the_question(person)
+    person.type("\n")
+
+    assert person.end() == 7, person.shown
+    assert wiped(fleet) == ["d-0"]
+
+
+def test_a_saved_plan_that_says_nothing_of_pauses_goes_on_where_nobody_is(
+    terminal: Open, command_line: CommandLine, fleet: Simulator
+) -> None:
+    """Though it was saved on a terminal: a timer applies it to its end."""
+    ended = command_line(*saved_on_a_terminal(terminal, command_line, fleet), env={**KEY, **where_is(fleet)})
+
+    assert ended.code == 0, ended.err
+    assert wiped(fleet) == ["d-0", "d-1", "d-2"]
 
 
 def test_a_signal_in_the_moment_before_the_question_ends_it(terminal: Open, fleet: Simulator) -> None:

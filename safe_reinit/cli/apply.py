@@ -144,7 +144,7 @@ def _run(plan: Plan, client: Client, config: Config, output: Output, progress: P
         lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
     with signals(progress) as interrupt:
         told = client.run(
-            plan,
+            consent.pausing(plan),
             confirm=plan.confirm_with,
             on_event=progress.event,
             on_call=progress.call,

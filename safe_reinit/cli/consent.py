@@ -6,6 +6,7 @@ import os
 import select
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 from ..errors import RunRefused
@@ -58,12 +59,22 @@ def question(plan: Plan) -> tuple[str, str]:
     return job.instance_id or plan.confirm_with, "instance's id"
 
 
+def pausing(plan: Plan) -> Plan:
+    """Let a plan that says nothing of pauses ask after its canary, where there is somebody to ask."""
+    if plan.rollout.pause is not None or not somebody_there():
+        return plan
+    return replace(plan, rollout=replace(plan.rollout, pause="canary"))
+
+
 def go_on(said: str, progress: Progress, interrupt: Interrupt) -> bool:
     """Ask whether a rollout goes on after a stage; where nobody can be asked, or the run is to end, it does not."""
 
     def answer() -> bool:
+        if not somebody_there():
+            progress.say(f"{said} A pause was asked for, and nobody can be asked here: no further job begins.")
+            return False
         progress.say(f"\n{said} Go on? Type go; anything else begins no further job.")
-        return somebody_there() and (_ask(lambda: interrupt.asked) or "").strip().casefold() == "go"
+        return (_ask(lambda: interrupt.asked) or "").strip().casefold() == "go"
 
     return progress.asking(answer)
 
