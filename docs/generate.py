@@ -1,6 +1,6 @@
 """Makes the pages that are made from the code: run ``python docs/generate.py`` after a change; a test compares.
 
-docs/errors.md, docs/checks.md, docs/report.schema.json, docs/event.schema.json, config.example.yaml
+docs/errors.md, docs/checks.md, the JSON Schemas of what is printed and read, config.example.yaml
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from safe_reinit.checks import CHECKS
+from safe_reinit.cli.documents import schema_of
 from safe_reinit.cli.inspect import example
 from safe_reinit.codes import COMMON, REINIT_DISK, Code, verdict
 
@@ -95,21 +96,13 @@ def _sections(text: str) -> list[str]:
 
 def schema(kind: type) -> str:
     """Write the JSON Schema of a document that is a value of ours."""
-    from pydantic import TypeAdapter
-
-    made = TypeAdapter(kind).json_schema(mode="serialization")
-    made["properties"]["schema"] = {"const": 1}
-    for part in (made, *made.get("$defs", {}).values()):
-        if "properties" in part:  # every member is always there, also those that have a default in the code
-            part["properties"] = {name.removesuffix("_"): each for name, each in part["properties"].items()}
-            part.update(required=sorted(part["properties"]), additionalProperties=False)
-            for member in part["properties"].values():
-                member.pop("default", None)
-    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **made}, indent=2) + "\n"
+    return json.dumps(schema_of(kind), indent=2) + "\n"
 
 
 def pages() -> dict[str, str]:
     """Give every made page by its path."""
+    from safe_reinit.cli.contract import Contract
+    from safe_reinit.cli.documents import Checks, Explained, Runs
     from safe_reinit.model import Event, Report
     from safe_reinit.simulator import faults, world
 
@@ -118,6 +111,10 @@ def pages() -> dict[str, str]:
         "docs/checks.md": checks(),
         "docs/report.schema.json": schema(Report),
         "docs/event.schema.json": schema(Event),
+        "docs/checks.schema.json": schema(Checks),
+        "docs/explain.schema.json": schema(Explained),
+        "docs/runs.schema.json": schema(Runs),
+        "docs/schema.schema.json": schema(Contract),
         "docs/world.schema.json": json.dumps(world.schema(), indent=2) + "\n",
         "docs/faults.schema.json": json.dumps(faults.schema(), indent=2) + "\n",
         "config.example.yaml": example(),

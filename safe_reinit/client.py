@@ -105,7 +105,7 @@ class Client(Planner):
                 raise
         return done(told)
 
-    def resume(
+    def resume(  # noqa: PLR0913 - who listens, and who is asked
         self,
         run_id: str,
         *,
@@ -114,6 +114,7 @@ class Client(Planner):
         on_event: Callable[[Event], None] | None = None,
         on_call: Callable[[Call], None] | None = None,
         stop: Interrupt | None = None,
+        go_on: Callable[[str], bool] | None = None,
     ) -> Report:
         """Go on with a run whose process is gone, or that left something owed, and report.
 
@@ -128,6 +129,7 @@ class Client(Planner):
             on_event: is told what happens.
             on_call: is told every HTTP exchange.
             stop: lets another thread ask the run to end.
+            go_on: is asked as in ``run``, also about a stage that somebody agreed to before.
 
         Raises:
             UsageError: there is no such run in the journal, or it is of another region or endpoint.
@@ -135,7 +137,7 @@ class Client(Planner):
             Error: of the class of the outcome unless it is ``done``.
         """
         with self._journal() as journal:
-            execution = self._execution(journal, on_event, on_call, stop)
+            execution = self._execution(journal, on_event, on_call, stop, go_on)
             told = execution.resume(run_id, verdict, Secret(password) if password else None)
         return done(told)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import wanted
+from . import logs, wanted
 from .aliyun.endpoints import Where
 from .clock import Clock
 from .config import Config
@@ -232,6 +232,7 @@ class Planner(ABC):
 
     def _make(self, asked: Asked, on_call: Callable[[Call], None] | None) -> Plan:
         plan, calls, facts = look_and_judge(self._where, self._clock, asked, safely(on_call))
+        logs.plan(plan)
         with self._lock:
             self._planned[plan.plan_id] = (calls, facts)
         return plan

@@ -53,7 +53,7 @@ def rollout_of(settings: Config, now: datetime) -> Rollout:
         max_parallel=settings["max_parallel"],
         canary=settings["canary"],
         waves=settings["waves"],
-        pause=settings["pause"] or "none",
+        pause=settings["pause"],
         stop_after_failures=settings["stop_after_failures"],
         deadline=_moment(settings["deadline"], now),
         quota_share=settings["quota_share"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .checks import by_name
+from .checks import by_name, like
 from .config import Config
 from .config.nested import policy
 from .errors import Error, RunRefused, UsageError
@@ -88,7 +88,7 @@ def accepted(names: Sequence[str]) -> tuple[str, ...]:
 def _not_acceptable(name: str) -> Error | None:
     check = by_name(name)
     if check is None:
-        return UsageError(f"There is no check named {name!r}.", hint="See safe-reinit checks.")
+        return UsageError(f"There is no check named {name!r}.", hint=f"{like(name)}safe-reinit checks lists them.")
     if check.level == "block" and not check.waivable:
         return RunRefused(f"{name} is a block: it cannot be accepted.", hint=f"See safe-reinit explain {name}.")
     return None

@@ -62,7 +62,13 @@ def _resume(
 ) -> Report:
     with signals(progress) as interrupt:
         return client.resume(
-            run_id, verdict=verdict, password=password, on_event=progress.event, on_call=progress.call, stop=interrupt
+            run_id,
+            verdict=verdict,
+            password=password,
+            on_event=progress.event,
+            on_call=progress.call,
+            stop=interrupt,
+            go_on=lambda said: consent.go_on(said, progress, interrupt),
         )
 
 

@@ -41,13 +41,18 @@ def set_output(output: Output, config: Config) -> None:
     """
     on_stdout = config["events"] == "-"
     if on_stdout and config["output"] != "text":
-        raise UsageError("--events - and --output json or markdown both want stdout.", hint="Write one to a file.")
+        raise UsageError(
+            "--events - and --output json or markdown both want stdout.", hint="Write the events to a file."
+        )
     for option in ("report", "events"):
         name = config[option]
         if name and name != "-":
             folder = Path(name).parent
             if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(name).is_dir():
-                raise UsageError(f"{name} cannot be written.", hint=f"Correct --{option}.")
+                raise UsageError(
+                    f"{name} cannot be written: its folder is not there, or not yours to write in.",
+                    hint=f"Correct --{option}.",
+                )
     output.form, output.events_on_stdout, output.report_file = config["output"], on_stdout, config["report"] or ""
     output.verbose = config["verbose"]
 

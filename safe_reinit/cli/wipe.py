@@ -27,8 +27,6 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     """Do what the command line says and give the exit code."""
     config = resolve(flags, os.environ, flags.get("config"))
     set_output(output, config)
-    if config["pause"] is None and consent.somebody_there():
-        config = config.having("pause", "canary")
     password = password_of(config, flags)
     targets = targets_of(flags)
     if flags.get("save") is not None:
@@ -94,12 +92,12 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
             client.abandon(replacing)
     with signals(progress) as interrupt:
         told = client.run(
-            plan,
+            consent.pausing(plan),
             confirm=flags.get("confirm") or plan.confirm_with,
             on_event=progress.event,
             on_call=progress.call,
             stop=interrupt,
-            go_on=lambda said: progress.asking(lambda: consent.go_on(said, progress.say)),
+            go_on=lambda said: consent.go_on(said, progress, interrupt),
         )
     progress.close()
     output.report(told)
