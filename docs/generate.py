@@ -1,11 +1,12 @@
 """Makes the pages that are made from the code: run ``python docs/generate.py`` after a change; a test compares.
 
-docs/errors.md, docs/checks.md, docs/report.schema.json, docs/event.schema.json, config.example.yaml
+docs/errors.md, docs/checks.md, docs/reference/, the JSON Schemas in docs/, config.example.yaml
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 from safe_reinit.checks import CHECKS
@@ -13,6 +14,9 @@ from safe_reinit.cli.inspect import example
 from safe_reinit.codes import COMMON, REINIT_DISK, Code, verdict
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "docs"))
+
+import reference_pages  # noqa: E402 - it stands beside this file, and is no part of the package
 
 _DOES = {
     "again": "asks again with growing waits, at most 5 minutes while the machine is down, then brings it back up",
@@ -113,11 +117,13 @@ def pages() -> dict[str, str]:
     from safe_reinit.model import Event, Report
     from safe_reinit.simulator import faults, world
 
+    report, event = schema(Report), schema(Event)
     return {
+        **reference_pages.pages(json.loads(report), json.loads(event)),
         "docs/errors.md": errors(),
         "docs/checks.md": checks(),
-        "docs/report.schema.json": schema(Report),
-        "docs/event.schema.json": schema(Event),
+        "docs/report.schema.json": report,
+        "docs/event.schema.json": event,
         "docs/world.schema.json": json.dumps(world.schema(), indent=2) + "\n",
         "docs/faults.schema.json": json.dumps(faults.schema(), indent=2) + "\n",
         "config.example.yaml": example(),
