@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import inspect
 import itertools
 import re
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -21,8 +22,8 @@ def _cell(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """Write code that may stand in a cell of a table."""
-    return f"`{text}`".replace("|", r"\|")
+    """Write code that may stand in a cell of a table, whoever reads the Markdown."""
+    return f"<code>{html.escape(text)}</code>".replace("|", "&#124;") if "|" in text else f"`{text}`"
 
 
 # --------------------------------------------------------------------------------------------------------- commands
@@ -66,7 +67,7 @@ def _all(command: click.Command, name: str) -> Iterator[tuple[str, click.Command
 
 
 def _options(command: click.Command) -> list[click.Option]:
-    return [each for each in command.params if isinstance(each, click.Option) and not each.hidden]
+    return [each for each in command.params if isinstance(each, click.Option) and not each.hidden and each.name != "version"]
 
 
 def _anchor(text: str) -> str:
@@ -93,8 +94,22 @@ def _command(name: str, command: click.Command, usual: Mapping[str, click.Option
         ]
     shared = [each.opts[0] for each in _options(command) if each not in own]
     if shared:
-        lines += [f"Options: {', '.join(f'[`{each}`](#{_target(each)})' for each in shared)}.", ""]
+        lines += [f"Options: {_shared(name, shared)}.", ""]
     return lines[:-1]
+
+
+def _shared(name: str, having: Sequence[str]) -> str:
+    """Name the options that a command takes: those of a run but for some, where that is shorter."""
+    from safe_reinit.cli.app import app
+
+    def links(options: Iterable[str]) -> str:
+        return ", ".join(f"[`{each}`](#{_target(each)})" for each in options)
+
+    of_run = [each.opts[0] for each in _options(app)]
+    more, less = [each for each in having if each not in of_run], [each for each in of_run if each not in having]
+    if name == "safe-reinit" or len(more) + len(less) >= len(having):
+        return links(having)
+    return f"{links(more)}{' and ' if more else ''}those of [`safe-reinit`](#safe-reinit) but for {links(less)}"
 
 
 def _target(option: str) -> str:
@@ -103,7 +118,7 @@ def _target(option: str) -> str:
 
 def _signature(option: click.Option) -> str:
     value = "" if option.is_flag else f" {option.make_metavar(click.Context(click.Command('')))}"
-    return f"{_code(option.opts[0] + value)}{{: .option }}"
+    return f'<span class="option">{_code(option.opts[0] + value)}</span>'
 
 
 def _option(option: click.Option, listed: Mapping[str, click.Command]) -> str:
@@ -160,7 +175,7 @@ def configuration() -> str:
             telling._DEFAULTS.get(setting.name)
             or telling._example(setting).partition("Default: ")[2].partition(".\n")[0]
         )
-        lines += ["| | |", "|---|---|", f"| default | {_cell(default)} |", *_places(setting)]
+        lines += [f"- default: {default}", *_places(setting)]
         if setting.in_file:
             sample = telling._example(setting).rstrip().splitlines()[-1].removeprefix("# ")
             lines += ["", "<!-- test: as=config -->", "```yaml", sample, "```"]
@@ -173,10 +188,10 @@ def _places(setting: Any) -> list[str]:
     known = {option for command in (app, *app.commands.values()) for each in command.params for option in each.opts}
     rows = []
     if setting.option in known:
-        rows.append(f"| option | [`{setting.option}`](commands.md#{_target(setting.option)}) |")
+        rows.append(f"- option: [`{setting.option}`](commands.md#{_target(setting.option)})")
     if setting.in_env:
         names = [setting.variable, *([setting.also] if setting.also else [])]
-        rows.append(f"| environment | {', '.join(f'`{name}`' for name in names)} |")
+        rows.append(f"- environment: {', '.join(f'`{name}`' for name in names)}")
     return rows
 
 
@@ -361,7 +376,7 @@ _TITLES = {"Args": "argument", "Raises": "raises", "Returns": "returns", "Attrib
 
 
 def _marked(text: str) -> str:
-    return re.sub(r"\s+", " ", text.replace("``", "`")).strip()
+    return re.sub(r"\s+", " ", re.sub(r"``(.+?)``", lambda code: _code(code[1]), text)).strip()
 
 
 def _fields(thing: Any) -> Iterator[str]:
