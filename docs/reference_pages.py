@@ -67,7 +67,9 @@ def _all(command: click.Command, name: str) -> Iterator[tuple[str, click.Command
 
 
 def _options(command: click.Command) -> list[click.Option]:
-    return [each for each in command.params if isinstance(each, click.Option) and not each.hidden and each.name != "version"]
+    return [
+        each for each in command.params if isinstance(each, click.Option) and not each.hidden and each.name != "version"
+    ]
 
 
 def _anchor(text: str) -> str:
@@ -240,24 +242,26 @@ _KINDS = {
 def document(title: str, intro: list[str], schema: Mapping[str, Any], file: str) -> str:
     """Write the page of a JSON document from its schema."""
     lines = [f"# {title}", "", f"{_MADE} The JSON Schema is [{file}](../{file}).", *intro, ""]
-    lines += _members(schema)
+    lines += _members(schema["title"], schema)
     for name, part in schema.get("$defs", {}).items():
+        lines += ["", f"## {name}", "", *([_cell(_marked(part["description"])), ""] if "description" in part else [])]
         if "properties" in part:
-            lines += [
-                "",
-                f"## {name}",
-                "",
-                *([_cell(part["description"]), ""] if "description" in part else []),
-                *_members(part),
-            ]
+            lines += _members(name, part)
         elif "enum" in part:
-            lines += ["", f"## {name}", "", f"One of {', '.join(f'`{each}`' for each in part['enum'])}."]
+            lines += [f"One of {', '.join(f'`{each}`' for each in part['enum'])}."]
     return "\n".join(lines) + "\n"
 
 
-def _members(part: Mapping[str, Any]) -> list[str]:
-    rows = [f"| `{name}` | {_kind(each)} |" for name, each in part["properties"].items()]
-    return ["| member | value |", "|---|---|", *rows]
+def _members(name: str, part: Mapping[str, Any]) -> list[str]:
+    """List the members of an object, with what the code says of them."""
+    from safe_reinit import model
+
+    said = _said(getattr(model, name)) if hasattr(model, name) else {}
+    rows = [
+        f"| `{member}` | {_kind(each)} | {_cell(_marked(said.get(member, said.get(f'{member}_', ''))))} |"
+        for member, each in part["properties"].items()
+    ]
+    return ["| member | value | |", "|---|---|---|", *rows]
 
 
 def _kind(each: Mapping[str, Any]) -> str:
