@@ -23,12 +23,14 @@ from typing import Any
 
 import pytest
 import yaml
-from click import NoSuchOption
+from click import Command, Group, NoSuchOption
 
 from safe_reinit import config
+from safe_reinit.cli.app import app
 from safe_reinit.errors import UsageError
 from safe_reinit.journal import Journal
 from safe_reinit.simulator import Simulator
+from safe_reinit.simulator.__main__ import _parser
 from tests import blocks
 from tests.blocks import ROOT, Block
 from tests.conftest import KEY
@@ -550,3 +552,30 @@ def test_a_line_that_safe_reinit_does_not_understand_is_found(language: str, tex
     """A crontab and a unit with an option that does not exist are found."""
     with pytest.raises(NoSuchOption):
         KINDS[language](desk, block(text, language))
+
+
+@pytest.mark.parametrize("path", [*PAGES, CHINESE], ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_command_in_a_sentence_is_understood(path: Path) -> None:
+    """Each command that stands in a sentence or a table parses, and each option that is named exists."""
+    prose = re.sub(r"^ *```.*?^ *```", "", path.read_text("utf-8"), flags=re.M | re.S)
+    commands = re.findall(r"`safe-reinit ([^`]+)`", prose)
+    for line in commands:
+        if not re.search(r"COMMAND|\[options\]|^simulator", line) and line not in app.commands:
+            blocks.parse(shlex.split(line))
+
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", prose))
+    assert named <= _options() | _OF_OTHERS, named - _options() - _OF_OTHERS
+
+
+_OF_OTHERS = {"--yes", "--force", "--help", "--version"}
+"""Options of no command that are spoken of: there is no ``--yes`` and no ``--force``."""
+
+
+def _options() -> set[str]:
+    """Collect the options of every command and of the simulator."""
+
+    def of(command: Command) -> set[str]:
+        inner = command.commands.values() if isinstance(command, Group) else ()
+        return {name for each in command.params for name in each.opts}.union(*map(of, inner))
+
+    return of(app) | {name for action in _parser()._actions for name in action.option_strings}
