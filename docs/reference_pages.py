@@ -350,29 +350,33 @@ def _is_public(name: str, value: Any) -> bool:
 
 
 def _function(name: str, function: Any) -> Iterator[str]:
-    parameters = inspect.signature(function).parameters.values()
+    signature = inspect.signature(function)
     shown, star = [], False
-    for each in parameters:
+    for each in signature.parameters.values():
         if each.name == "self":
             continue
         if each.kind is each.KEYWORD_ONLY and not star:
             shown.append("*")
             star = True
         shown.append(f"{each.name}={each.default!r}" if each.default is not each.empty else each.name)
-    yield from (f"`{name}({', '.join(shown)})`", "", *_prose(inspect.getdoc(function) or ""))
+    gives = f" -> {signature.return_annotation}" if signature.return_annotation not in (None, "None") else ""
+    kinds = {each.name: str(each.annotation) for each in signature.parameters.values()}
+    yield from (f"`{name}({', '.join(shown)}){gives}`", "", *_prose(inspect.getdoc(function) or "", kinds))
 
 
-def _prose(text: str) -> Iterator[str]:
-    """Turn a docstring into Markdown: its sections become tables and lists."""
+def _prose(text: str, kinds: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Turn a docstring into Markdown: its sections become tables, with the types of arguments where those are given."""
     heading = re.compile(r"^(Args|Raises|Returns|Attributes):$", re.M)
     body, *sections = heading.split(text)
     for paragraph in body.strip().split("\n\n"):
         yield from (_marked(paragraph), "")
     for title, section in zip(sections[::2], sections[1::2], strict=True):
         entries = re.findall(r"^    (\w+): ((?:.*)(?:\n {5,}.*)*)", section, re.M)
-        yield from (f"| {_TITLES[title]} | |", "|---|---|")
+        typed = bool(kinds) and title == "Args"
+        yield from (f"| {_TITLES[title]} |{' type |' if typed else ''} |", f"|---|---|{'---|' if typed else ''}")
         for name, said in entries:
-            yield f"| `{name}` | {_cell(_marked(said))} |"
+            kind = f" {_code((kinds or {})[name])} |" if typed else ""
+            yield f"| `{name}` |{kind} {_cell(_marked(said))} |"
         yield ""
 
 
