@@ -7,7 +7,7 @@ A comment above a block says what a test needs to know of it: ``<!-- test: exit=
   command, where a block shows several ways;
 - ``answer=TEXT``: the commands run on a terminal, and this is typed when they ask;
 - ``faults=YAML``: what goes wrong meanwhile, as the simulator's faults; ``do=YAML``: what somebody does before;
-- ``before=COMMAND``: what ran before and is not shown; it may end as it likes;
+- ``before=COMMAND``: what ran before and is not shown, and ``ended=N`` how it ended, if not with 0;
 - ``background``: the command goes on until the end of the page; its output is waited for;
 - ``set-up``: it installs; such a block must be one that the checks before a change run themselves (``.ci/run``);
 - ``as=KIND``: what a YAML block is: config, world, faults, ansible, github; ``save=FILE``: where the reader saves it;
@@ -32,7 +32,7 @@ _FENCE = re.compile(
     r"^(?P<indent> *)(?P<ticks>```+)(?P<info>[^\n]*)\n(?P<body>.*?)^(?P=indent)(?P=ticks) *$", re.M | re.S
 )
 _MARKER = re.compile(r"<!-- test: ?((?:(?!-->).)*)-->\s*\Z", re.S)
-_WORDS = ("exit", "answer", "faults", "do", "before", "as", "save")
+_WORDS = ("exit", "answer", "faults", "do", "before", "ended", "as", "save")
 _SWITCHES = ("keep", "each", "background", "set-up")
 
 

@@ -179,7 +179,9 @@ def run_console(desk: Desk, block: Block) -> None:
     """Run each command of a block as its marker says, and compare what it says with what is shown."""
     desk.begin(block)
     if "before" in block.words:
-        _ran(desk, desk.meant(block.words["before"], block), replace(block, words={}))
+        before = desk.meant(block.words["before"], block)
+        ended, said = _ran(desk, before, replace(block, words={}))
+        assert ended == int(block.words.get("ended", "0")), f"{block.place}: $ {before}\n{said}\nended with {ended}"
     commands = block.commands
     for (written, shown), code in zip(commands, block.exits(len(commands)), strict=True):
         if "each" in block.switches:
