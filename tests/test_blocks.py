@@ -446,13 +446,57 @@ KINDS: dict[str, Callable[[Desk, Block], None]] = {
 }
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_block_of_a_page_is_true(path: Path, desk: Desk) -> None:
-    """Each block of a page runs as it stands, or is what it says it is; one of an unknown kind is not let through."""
+RUN = ("console", "python", "cron", "ini")
+
+
+def scenes() -> list[list[Block]]:
+    """Cut the pages into what can be tried by itself: a block and those that keep its simulator, after saved files."""
+    found: list[list[Block]] = []
+    for path in PAGES:
+        saved: list[Block] = []
+        since: list[Block] = []
+        for block in _blocks(path):
+            if "keep" in block.switches and found and found[-1][-1].page == block.page:
+                found[-1] += [*since, block]
+                since = []
+            elif block.language in RUN:
+                found.append([*saved, block])
+                since = []
+            else:
+                found.insert(max(0, len(found) - 1), [block])
+            if "save" in block.words:
+                saved.append(block)
+                since.append(block)
+    return found
+
+
+def _blocks(path: Path) -> list[Block]:
+    """List the blocks of a page; what is wrong with one that cannot be read is told by a test of its own."""
+    try:
+        return blocks.blocks(path)
+    except AssertionError:
+        return []
+
+
+@pytest.mark.parametrize("path", [*PAGES, CHINESE], ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_block_of_a_page_is_of_a_kind_that_is_tried(path: Path) -> None:
+    """A page has no code outside of fences, and no block of a kind that nothing checks."""
     for block in blocks.blocks(path):
         assert block.language in KINDS, f"{block.place}: nothing checks a block of {block.language!r}"
 
+
+@pytest.mark.parametrize("scene", scenes(), ids=lambda scene: scene[-1].place)
+def test_a_block_is_true(scene: list[Block], desk: Desk) -> None:
+    """A block runs as it stands, or is what it says it is, after those that it goes on from."""
+    for block in scene:
         KINDS[block.language](desk, block)
+
+
+def test_every_block_is_tried() -> None:
+    """No block of a page is left out of the scenes."""
+    tried = {(block.place, block.text) for scene in scenes() for block in scene}
+
+    assert tried == {(block.place, block.text) for path in PAGES for block in blocks.blocks(path)}
 
 
 # ---------------------------------------------------------------------------------------- the Chinese README, the tools
