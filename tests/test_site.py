@@ -88,3 +88,16 @@ def test_a_page_fits_on_a_desk_and_on_a_phone(address: str, tmp_path: Path) -> N
                 assert wide <= width, f"{page} is {wide} wide in a window of {width}"
                 assert all(asked.startswith((address, "data:", "blob:")) for asked in browser.requests), page
                 assert not browser.complaints, page
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_what_is_copied_is_the_command(address: str, tmp_path: Path) -> None:
+    """The button beside a console block copies its commands, without the prompt and what they said."""
+    copied = (
+        "(() => { const code = [...document.querySelectorAll('.language-console code')][1];"
+        "code.setAttribute('data-md-copying', ''); return code.innerText.trim(); })()"
+    )
+    with Browser(tmp_path) as browser:
+        browser.open(f"{address}/tutorial/")
+
+        assert browser.evaluate(copied) == "safe-reinit --simulate --disk d-sim-web1-data --stop-instance --dry-run"
