@@ -114,16 +114,15 @@ def pages() -> dict[str, str]:
     from safe_reinit.model import Event, Report
     from safe_reinit.simulator import faults, world
 
-    report, event = schema(Report), schema(Event)
     return {
-        **reference_pages.pages(json.loads(report), json.loads(event)),
         "docs/errors.md": errors(),
         "docs/checks.md": checks(),
-        "docs/report.schema.json": report,
-        "docs/event.schema.json": event,
+        "docs/report.schema.json": schema(Report),
+        "docs/event.schema.json": schema(Event),
         "docs/world.schema.json": json.dumps(world.schema(), indent=2) + "\n",
         "docs/faults.schema.json": json.dumps(faults.schema(), indent=2) + "\n",
         "config.example.yaml": example(),
+        **reference_pages.pages(json.loads(schema(Report)), json.loads(schema(Event))),
     }
 
 
