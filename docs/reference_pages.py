@@ -222,7 +222,7 @@ def exit_codes() -> str:
         "  tried, even if it was refused.",
         "- Of several disks: any unknown makes it 5; all alike that code; else 7.",
         "- Ctrl-C or SIGTERM: 3 before anything was changed, later the code of the state that was reached.",
-        "- Of an undo, “wiped” and “reinitialised” mean rolled back.",
+        "- Of an undo, wiped and reinitialised mean rolled back.",
     ]
     return "\n".join(lines) + "\n"
 
