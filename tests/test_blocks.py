@@ -25,7 +25,7 @@ import pytest
 import yaml
 from click import Command, Group, NoSuchOption
 
-from safe_reinit import config
+from safe_reinit import config, simulator
 from safe_reinit.cli.app import app
 from safe_reinit.errors import UsageError
 from safe_reinit.journal import Journal
@@ -41,7 +41,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ORIGINAL, CHINESE = ROOT / "README.md", ROOT / "README-CN.md"
 _RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}")
 _PATIENCE = 60.0
-_DEFAULT_WORLD = ROOT / "safe_reinit" / "simulator" / "default_world.yaml"
+_DEFAULT_WORLD = Path(simulator.__file__).with_name("default_world.yaml")
 
 
 def world() -> dict[str, Any]:
