@@ -98,7 +98,8 @@ class Desk:
     def environment(self, command: str) -> dict[str, str]:
         """Give the environment of a command; one that simulates has no other ECS."""
         assert self.simulator is not None
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SAFE_", "ALIBABA_", "XDG_"))}
+        strange = ("SAFE_", "ALIBABA_", "XDG_", "PYTHONDEVMODE", "PYTHONWARNINGS")  # a reader has a plain Python
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
         where = {
             "SAFE_REINIT_ENDPOINT": self.simulator.url, "SAFE_REINIT_REGION": "cn-hangzhou",
             "SAFE_REINIT_TIME_SCALE": str(SPEED),
