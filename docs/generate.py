@@ -1,11 +1,12 @@
 """Makes the pages that are made from the code: run ``python docs/generate.py`` after a change; a test compares.
 
-docs/errors.md, docs/checks.md, the JSON Schemas of what is printed and read, config.example.yaml
+docs/errors.md, docs/checks.md, docs/reference/, the JSON Schemas in docs/, config.example.yaml
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 from safe_reinit.checks import CHECKS
@@ -14,6 +15,9 @@ from safe_reinit.cli.inspect import example
 from safe_reinit.codes import COMMON, REINIT_DISK, Code, verdict
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "docs"))
+
+import reference_pages  # noqa: E402 - it stands beside this file, and is no part of the package
 
 _DOES = {
     "again": "asks again with growing waits, at most 5 minutes while the machine is down, then brings it back up",
@@ -34,31 +38,28 @@ def errors() -> str:
         "A 4xx with a code that is not listed is taken as a refusal, is never asked again, and its text is not repeated.",
         "",
         "## Of ReInitDisk",
-        "",
-        "| code | HTTP | documented | means | foreseen by | the tool | you |",
-        "|---|---|---|---|---|---|---|",
-        *(_row(code) for code in REINIT_DISK),
+        *(line for code in REINIT_DISK for line in _told(code, ("- foreseen by: " + _foreseen(code),))),
         "",
         "## Of the gateway and of the other calls",
         "",
-        "A listed code stands for all that extend it: `Throttling` for `Throttling.User`.",
-        "",
-        "| code | HTTP | documented | means | to ReInitDisk, the tool | you |",
-        "|---|---|---|---|---|---|",
-        *(_common(code) for code in COMMON),
+        "A listed code stands for all that extend it: `Throttling` for `Throttling.User`. What the tool does is what it does when",
+        "ReInitDisk is answered so.",
+        *(line for code in COMMON for line in _told(code)),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _row(code: Code) -> str:
+def _told(code: Code, more: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Write the section of one code."""
+    head = f"{code.meaning} HTTP {code.status}; documented: {code.versions}."
+    return "", f"### {code.code}", "", head, "", *more, f"- the tool {_does(code)}", f"- you: {code.fix}"
+
+
+def _foreseen(code: Code) -> str:
     foreseen = ", ".join(f"[{name}](checks.md#{name})" for name in code.checks)
     if code.unforeseen:
-        foreseen = f"{foreseen}; not surely: {code.unforeseen}" if foreseen else f"nothing: {code.unforeseen}"
-    return f"| `{code.code}` | {code.status} | {code.versions} | {code.meaning} | {foreseen} | {_does(code)} | {code.fix} |"
-
-
-def _common(code: Code) -> str:
-    return f"| `{code.code}` | {code.status} | {code.versions} | {code.meaning} | {_does(code)} | {code.fix} |"
+        return f"{foreseen}; not surely: {code.unforeseen}" if foreseen else f"nothing: {code.unforeseen}"
+    return foreseen
 
 
 def _does(code: Code) -> str:
@@ -118,6 +119,7 @@ def pages() -> dict[str, str]:
         "docs/world.schema.json": json.dumps(world.schema(), indent=2) + "\n",
         "docs/faults.schema.json": json.dumps(faults.schema(), indent=2) + "\n",
         "config.example.yaml": example(),
+        **reference_pages.pages(json.loads(schema(Report)), json.loads(schema(Event))),
     }
 
 
