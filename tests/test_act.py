@@ -27,6 +27,7 @@ from safe_reinit.model import (
     PlannedJob,
     Protect,
     Record,
+    SafetySnapshot,
     Send,
     Step,
 )
@@ -552,6 +553,7 @@ def test_a_last_look_that_is_slow_itself_is_not_gone_by(slow: str) -> None:
 # An undo, and a lock tag.
 
 RESET, TAG = Send("ResetDisk", values.DISK_ID), Send("TagResources", values.INSTANCE_ID)
+SNAPSHOT, UNTAG = Send("CreateSnapshot", values.DISK_ID), Send("UntagResources", values.INSTANCE_ID)
 RESTORE = "s-bp1fresh"
 UNDO = replace(OPTIONS, undo="r-0", restore=((values.DISK_ID, RESTORE),))
 
@@ -699,3 +701,46 @@ def test_each_repeatable_call_is_due_again_when_its_answer_is_lost() -> None:
     assert world.cloud.acts == ["TagResources"]
     assert (after.tag.state, after.error) == ("again", None)
     assert (after.tag.due or 0.0) > world.clock.at
+
+
+@pytest.mark.parametrize(
+    ("send", "call"),
+    [
+        (TAG, ("tag", (values.INSTANCE_ID, ("safe-reinit:run", "r-1")), {"attempt": 1})),
+        (UNTAG, ("untag", (values.INSTANCE_ID, "safe-reinit:run"), {"attempt": 1})),
+        (STOP, ("stop", (values.INSTANCE_ID,), {"force": False, "attempt": 1})),
+        (START, ("start", (values.INSTANCE_ID,), {"attempt": 1})),
+        (WIPE, ("reinit", (values.DISK_ID, OPTIONS), {"attempt": 1})),
+        (SNAPSHOT, ("create_snapshot", (values.DISK_ID,), {
+            "name": f"safe-reinit.r-1.{values.DISK_ID}",
+            "description": f"Taken by safe-reinit before it wiped {values.DISK_ID} in run r-1.",
+            "token": "token", "retention_days": None, "tags": (("safe-reinit:run", "r-1"),), "attempt": 1,
+        })),
+    ],
+    ids=lambda each: each.action if isinstance(each, Send) else "",
+)  # fmt: skip
+def test_each_action_is_one_call_with_what_belongs_to_it(send: Send, call: tuple[Any, ...]) -> None:
+    """What is sent is the call of the action, of its subject, under the name of this run, and the first try says so."""
+    world = World("Running" if send in (STOP, TAG) else "Stopped")
+    done = Step("done", tries=1, first_at=900.0, at=900.0)
+    promised = (SafetySnapshot(values.DISK_ID, "token"),)
+    changes: dict[str, Any] = {TAG: {"tag_value": "r-1"}, SNAPSHOT: {"snapshots": promised}}.get(send, {})
+    if send in (START, UNTAG):
+        changes = {"disks": tuple(replace(each, state="done") for each in world.keeper.record.disks)}
+    if send == UNTAG:
+        changes |= {"tag_value": "r-1", "tag": done, "start": done, "instance_status": "Running"}
+        tags = (("safe-reinit:run", "r-1"),)
+        world.cloud.machines[values.INSTANCE_ID] = values.an_instance(status="Running", tags=tags)
+    world.keeper.record = replace(world.keeper.record, **changes)
+    made: list[tuple[Any, ...]] = []
+    real = getattr(world.cloud, call[0])
+
+    def note(*argv: Any, **more: Any) -> Any:
+        made.append((call[0], argv, more))
+        return real(*argv, **more)
+
+    setattr(world.cloud, call[0], note)
+    world.act(send)
+
+    assert made == [call]
+    assert world.cloud.acts == [send.action]
