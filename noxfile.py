@@ -119,5 +119,5 @@ def package(session: nox.Session, form: str) -> None:
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """What is installed, asked of the list of known vulnerabilities; it needs the network."""
-    _python(session, "-m", "pip_audit", "--skip-editable", *session.posargs)
+    """Known vulnerabilities of what a user's installation brings; it needs PyPI, and fails where that cannot tell."""
+    _python(session, "-m", "pip_audit", "--strict", *session.posargs, ".")

@@ -1102,3 +1102,12 @@ def test_each_disk_has_its_own_safety_snapshot() -> None:
 
     assert [each.step.state for each in known.snapshots] == ["done", "none"]
     assert known.phases[-1].ended_at is None
+
+
+@pytest.mark.parametrize(("status", "outcome"), [("Running", "done"), ("Stopped", "not-restarted")])
+def test_a_start_that_was_given_up_stays_so_and_the_power_is_told_as_seen(status: str, outcome: str) -> None:
+    """Nothing that is seen later makes a failed start a done one; what the machine is now is told all the same."""
+    known = learn(replace(started(), start=Step("failed", 3, first_at=T, at=T)), look(400, status))
+
+    assert (known.start.state, known.instance_status) == ("failed", status)
+    assert record.outcome(known) == outcome
