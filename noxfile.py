@@ -30,10 +30,10 @@ GUARDS_TESTS = tuple(
     f"tests/test_{name}.py"
     for name in ("decide", "act", "record", "gate", "ledger", "batches", "codes", "retry", "targets")
 )
-INSTALLED = tuple(
-    f"tests/test_{name}.py"
-    for name in ("architecture", "decide", "act", "codes", "retry", "cli", "docs", "default_world", "library", "report")
-)
+INSTALLED = {
+    "whl": "architecture act cli codes default_world docs journal library record report retry",
+    "tar.gz": "architecture library",
+}
 """What is tested of an installed package: what is in it, what it reads from its own files, and a whole run."""
 
 
@@ -110,11 +110,24 @@ def package(session: nox.Session, form: str) -> None:
     away = Path(session.create_tmp()) / "away"
     shutil.rmtree(away, ignore_errors=True)
     away.mkdir()
-    for name in ("tests", "examples", "docs", "README.md", "config.example.yaml", "pyproject.toml"):
+    for name in ("tests", "examples", "docs", "README.md", "CONTRIBUTING.md", "config.example.yaml", "pyproject.toml"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, away / name)
     session.chdir(away)
-    session.run("python", "-m", "pytest", "-q", "-n", "2", *(session.posargs or INSTALLED), env=STRICT)
+    session.run("safe-reinit", "--version")
+    session.run("python", "-m", "safe_reinit", "explain", "spot", silent=True)
+    tests = session.posargs or [f"tests/test_{name}.py" for name in INSTALLED[form].split()]
+    session.run("python", "-m", "pytest", "-q", "-n", "2", *tests, env=STRICT)
+
+
+@nox.session(requires=["build"])
+def once(session: nox.Session) -> None:
+    """The wheel as ``uvx`` and ``pipx run`` take it: the main job on the simulator, with nothing installed."""
+    (wheel,) = (ROOT / "dist").glob("*.whl")
+    job = ("--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data")
+    session.chdir(session.create_tmp())
+    _python(session, "-m", "uv", "tool", "run", "--from", str(wheel), "safe-reinit", *job)
+    _python(session, "-m", "pipx", "run", "--spec", str(wheel), "safe-reinit", *job)
 
 
 @nox.session
