@@ -91,7 +91,8 @@ def _measure(session: nox.Session, *argv: str) -> None:
 @nox.session
 def mutants(session: nox.Session) -> None:
     """The guards changed in small ways: each change must fail a test, or be explained (an hour)."""
-    _python(session, "-m", "mutmut", "run", *session.posargs)
+    _python(session, "-m", "mutmut", "run", *(session.posargs or ("--max-children", "2")))
+    _python(session, "tests/mutants.py")
 
 
 @nox.session
