@@ -25,13 +25,14 @@ GUARDS = (
     "safe_reinit/decide.py", "safe_reinit/act.py", "safe_reinit/second_look.py", "safe_reinit/gate.py",
     "safe_reinit/record/*", "safe_reinit/model/guard.py", "safe_reinit/codes.py", "safe_reinit/retry.py",
 )  # fmt: skip
-"""What stands between a person and lost data: all of it is covered, and changed by ``mutants``."""
+"""What stands between a person and lost data: every line and branch of it is taken."""
 GUARDS_TESTS = tuple(
     f"tests/test_{name}.py"
     for name in ("decide", "act", "record", "gate", "ledger", "batches", "codes", "retry", "targets")
 )
+MAIN_JOB = ("--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data")
 INSTALLED = {
-    "whl": "architecture act cli codes default_world docs journal library record report retry",
+    "whl": "architecture act codes default_world docs journal library record report retry",
     "tar.gz": "architecture library",
 }
 """What is tested of an installed package: what is in it, what it reads from its own files, and a whole run."""
@@ -116,7 +117,9 @@ def package(session: nox.Session, form: str) -> None:
         copy(ROOT / name, away / name)
     session.chdir(away)
     session.run("safe-reinit", "--version")
+    session.run("safe-reinit", "--help", silent=True)
     session.run("python", "-m", "safe_reinit", "explain", "spot", silent=True)
+    session.run("safe-reinit", *MAIN_JOB)
     tests = session.posargs or [f"tests/test_{name}.py" for name in INSTALLED[form].split()]
     # The tests hurry the clock: as in .ci/run, what failed beside others is done again alone.
     session.run("python", "-m", "pytest", "-q", "-n", "2", *tests, env=STRICT, success_codes=[0, 1])
@@ -128,10 +131,9 @@ def package(session: nox.Session, form: str) -> None:
 def once(session: nox.Session) -> None:
     """The wheel as ``uvx`` and ``pipx run`` take it: the main job on the simulator, with nothing installed."""
     (wheel,) = (ROOT / "dist").glob("*.whl")
-    job = ("--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data")
     session.chdir(session.create_tmp())
-    _python(session, "-m", "uv", "tool", "run", "--from", str(wheel), "safe-reinit", *job)
-    _python(session, "-m", "pipx", "run", "--spec", str(wheel), "safe-reinit", *job)
+    _python(session, "-m", "uv", "tool", "run", "--from", str(wheel), "safe-reinit", *MAIN_JOB)
+    _python(session, "-m", "pipx", "run", "--spec", str(wheel), "safe-reinit", *MAIN_JOB)
 
 
 @nox.session
