@@ -469,3 +469,13 @@ def test_power_cuts_for_many_are_power_cuts() -> None:
 
     assert made == [{"force": True, "attempt": 1}]
     assert [entry.record.force.state for entry in batch.entries] == ["accepted"] * 3
+
+
+def test_the_wait_that_ecs_asks_for_is_of_the_api_that_asked() -> None:
+    """ECS throttles by API: StopInstances that is told to wait closes itself, and not the call for one."""
+    throttled = Refused("Throttling", 400, "", "r", action="StopInstances", retry_after=30)
+    batch = Batch(3, failing={"StopInstances": [throttled]})
+    batch.do("StopInstance")
+
+    assert batch.pace.closed("StopInstances")
+    assert not batch.pace.closed("StopInstance")

@@ -279,6 +279,35 @@ def test_each_call_is_decided_where_it_is_due() -> None:
     assert decide(ended, seeing("Running", **SAFE)) == Send("UntagResources", INSTANCE)
 
 
+@pytest.mark.parametrize(
+    ("stop", "force", "cut"),
+    [
+        (Step("accepted", 1, 940.0, 940.0), Step(), True),  # exactly the time that was given to the guest
+        (Step("accepted", 1, 940.5, 940.5), Step(), False),
+        (Step("lost", 1, 900.0, 900.0), Step(), False),
+        (Step("accepted", 1, None, 900.0), Step(), False),
+        (Step("accepted", 1, 900.0, 900.0), Step("accepted", 1, 990.0, 990.0), False),
+        (Step("accepted", 1, 900.0, 900.0), Step("again", 1, 990.0, 990.0, due=1000.5), False),
+        (Step("accepted", 1, 900.0, 900.0), Step("again", 1, 990.0, 990.0, due=1000.0), True),
+    ],
+    ids=str,
+)
+def test_the_power_is_cut_only_after_the_time_that_was_given(stop: Step, force: Step, cut: bool) -> None:
+    """The graceful stop must have been accepted, its time must be over, and a cut is asked for once."""
+    known = ready(stop=stop, force=force, limits=Limits(force_stop_after=60.0))
+
+    assert (decide(known, seeing("Stopping")) == Send("StopInstance", INSTANCE, force=True)) is cut
+    assert not isinstance(decide(replace(known, limits=Limits()), seeing("Stopping")), Send)
+
+
+def test_what_is_due_without_a_time_is_due_at_once() -> None:
+    """Also at the beginning of time."""
+    start = ready(disks=(Wipe(DATA, "done", 1),), stop=Step("done", 1), start=Step("again", 1))
+
+    assert decide(start, seeing(at=0.0)) == Send("StartInstance", INSTANCE)
+    assert decide(ready(stop=Step("again", 1)), seeing("Running", at=0.0)) == Send("StopInstance", INSTANCE)
+
+
 FENCE = Fence(values.YESTERDAY, "Stopped", values.LONG_AGO, INSTANCE)
 """What is seen before a wipe of the usual machine."""
 
