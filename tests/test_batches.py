@@ -479,3 +479,16 @@ def test_the_wait_that_ecs_asks_for_is_of_the_api_that_asked() -> None:
 
     assert batch.pace.closed("StopInstances")
     assert not batch.pace.closed("StopInstance")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("closed", ["StopInstance", "StopInstances"])
+def test_a_call_is_held_back_by_the_throttling_of_its_own_api(count: int, closed: str) -> None:
+    """One that is throttled between its look and its sending is withdrawn, and only where it is that API's."""
+    batch = Batch(count)
+    (attempts,) = batch.prepare("StopInstance")
+    batch.pace.wait(closed, 30.0)
+    made = batch.act.make(attempts)
+
+    assert made is (closed != ("StopInstance" if count == 1 else "StopInstances"))
+    assert bool(batch.cloud.acts) is made

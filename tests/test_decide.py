@@ -341,6 +341,7 @@ def test_a_lost_wipe_is_sent_again_only_behind_its_fence(
         (ready(stop=Step("lost", 1, 990.0, 990.0), interrupted=True), "Running", ("stop", "Stopped", 990.0, 600.0)),
         (ready(stop=Step("accepted", 1, 990.0, 990.0), interrupted=True), "Stopping",
          ("stop", "Stopped", 990.0, 600.0)),
+        (ready(stop=Step("accepted", 1)), "Running", ("stop", "Stopped", 1000.0, 600.0)),
         (ready(stop=Step("asked", 1, 990.0)), "Running", ("stop", "an answer", 990.0, 600.0)),
         (ready(stop=Step("accepted", 1, 990.0, 990.0)), "Stopping", ("stop", "Stopped", 990.0, 600.0)),
         (ready(stop=Step(), power_before="Stopped"), "Starting", ("reinit", "Stopped", 1000.0, 600.0)),
