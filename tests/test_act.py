@@ -548,7 +548,9 @@ def test_a_last_look_that_is_slow_itself_is_not_gone_by(slow: str) -> None:
     world.act(WIPE)
 
     assert world.cloud.acts == []
+    assert world.told == [], "it was not even intended"
     assert world.keeper.record.disks[0].tries == 0
+    assert world.keeper.record.stuck_since == world.clock.at
 
 
 # An undo, and a lock tag.
