@@ -406,6 +406,8 @@ def test_a_machine_that_is_not_stopped_is_not_wiped(power: str, status: str) -> 
         {"disks": (Wipe(DATA), Wipe(SYSTEM, "unknown", 1))},
         {"disks": (Wipe(DATA), Wipe(SYSTEM, "refused", 1))},
         {"disks": (Wipe(DATA), Wipe(SYSTEM, "asked", 1))},
+        {"disks": (Wipe(DATA), Wipe(SYSTEM, "unknown", 1), Wipe("d-third", "accepted", 1, at=999.0))},
+        {"disks": (Wipe(DATA), Wipe(SYSTEM, "refused", 1), Wipe("d-third", "accepted", 1, at=999.0))},
     ],
     ids=str,
 )
