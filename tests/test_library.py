@@ -23,7 +23,7 @@ from tests.cloudlike import (
     DATA,
     INSTANCE,
     SYSTEM,
-    answered,
+    accepted,
     assert_true,
     client,
     once,
@@ -333,7 +333,7 @@ def test_what_is_protected_while_the_machine_stops_is_not_wiped(
             sim,
             using=configured(sim, tmp_path, CLASS),
             stop_instance=False,
-            on_event=once(answered("StopInstance"), lambda: sim.do({"change": target, "to": {"tags": tags}})),
+            on_event=once(accepted("StopInstance"), lambda: sim.do({"change": target, "to": {"tags": tags}})),
         )
         state = sim.state()
 

@@ -258,8 +258,8 @@ class Journal:
         """Name the run that ran this plan, also one that is forgotten; ``None`` if none did."""
         with self._lock:
             row = self._db.execute(
-                "SELECT run_id FROM runs WHERE plan_id=?1 UNION SELECT run_id FROM used_plans WHERE plan_id=?1",
-                (plan_id,),
+                "SELECT run_id FROM runs WHERE plan_id=? UNION SELECT run_id FROM used_plans WHERE plan_id=?",
+                (plan_id, plan_id),
             ).fetchone()
         return str(row[0]) if row else None
 
