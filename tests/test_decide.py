@@ -300,6 +300,45 @@ def test_the_power_is_cut_only_after_the_time_that_was_given(stop: Step, force: 
     assert not isinstance(decide(replace(known, limits=Limits()), seeing("Stopping")), Send)
 
 
+SHORT = Limits(retry=100.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "off"),
+    [
+        ({}, "Running", True),
+        ({"disks": (Wipe(DATA, "unknown", 1),)}, "Stopped", False),
+        ({"start": Step("failed", 1), "instance_status": "Stopped"}, "Stopped", False),
+        (
+            {"disks": (Wipe(DATA, "refused", 1),), "start": Step("failed", 1), "instance_status": "Stopped"},
+            "Stopped",
+            False,
+        ),
+        ({"untag": Step("done", 1)}, "Running", False),
+        ({"untag": Step("failed", 1)}, "Running", False),
+        ({"blind": True}, "Running", False),
+        ({"tag": Step()}, "Running", False),
+        ({"limits": SHORT, "untag": Step("again", 1, first_at=900.0)}, "Running", True),
+        ({"limits": SHORT, "untag": Step("again", 1, first_at=899.0)}, "Running", False),
+        ({"limits": SHORT, "unseen_since": 899.0}, "Running", False),
+    ],
+    ids=str,
+)
+def test_the_tag_comes_off_where_nothing_is_owed(changes: dict[str, Any], status: str, off: bool) -> None:
+    """In doubt, stranded or not restarted it stays to be seen; it is tried for its time, and taken off once."""
+    ended = backed_up(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running")
+    action = decide(replace(ended, **changes), seeing(status, **SAFE))
+
+    assert action == (Send("UntagResources", INSTANCE) if off else Finish())
+
+
+def test_without_a_tag_the_end_needs_no_look() -> None:
+    """Nothing is waited for where there is nothing to take off."""
+    ended = ready(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running")
+
+    assert decide(ended, seeing(seen=False, instance=None, disks={})) == Finish()
+
+
 def test_what_is_due_without_a_time_is_due_at_once() -> None:
     """Also at the beginning of time."""
     start = ready(disks=(Wipe(DATA, "done", 1),), stop=Step("done", 1), start=Step("again", 1))
