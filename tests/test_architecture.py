@@ -69,8 +69,8 @@ ONLY_IN = {
 PURE = VALUES | DECIDING
 """What takes values and gives values: no network, no clock, no files, so that it needs no stand-in to be tested."""
 PURE_NEEDS = {
-    "__future__", "bisect", "collections", "dataclasses", "datetime", "enum", "fnmatch", "functools", "hashlib",
-    "importlib", "inspect", "itertools", "json", "math", "re", "string", "sys", "types", "typing",
+    "__future__", "bisect", "collections", "dataclasses", "datetime", "difflib", "enum", "fnmatch", "functools",
+    "hashlib", "importlib", "inspect", "itertools", "json", "math", "re", "string", "sys", "types", "typing",
 }  # fmt: skip
 READS_THE_CLOCK = ("now", "utcnow", "today")
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -411,6 +411,7 @@ def test_a_wait_for_somebody_elses_snapshot_has_its_own_limit() -> None:
     waiting = replace(before_the_stop(), snapshot_wait_since=940.0)
 
     assert decide(waiting, seeing("Running", progressing=shot)) == Wait("wait-snapshot", "the snapshot", 940.0, 3600.0)
+    assert decide(before_the_stop(), seeing("Running", progressing=shot)) == Wait("stop", "the snapshot", 1000.0, 600.0)
     assert decide(waiting, seeing("Running")) == Send("StopInstance", INSTANCE)
 
 
