@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -36,8 +36,6 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     configs = [resolve({**flags, "region": each}, os.environ, flags.get("config")) for each in named]
     config = configs[0]
     set_output(output, config)
-    if config["pause"] is None and consent.somebody_there():
-        config, *_ = configs = [each.having("pause", "canary") for each in configs]
     if flags.get("save") is not None:
         raise UsageError("--save takes the plan of one region.", hint="Save one plan for each: give --region once.")
     password = password_of(config, flags)
@@ -157,8 +155,8 @@ class _Together:
         kept = iter(regions.shared([plan for plan, refused in zip(self.plans, out, strict=True) if not refused]))
         self.plans = [plan if refused else next(kept) for plan, refused in zip(self.plans, out, strict=True)]
         self._to_run = [plan for plan, refused in zip(self.plans, out, strict=True) if not refused]
-        self._rollout = replace(self._to_run[0].rollout, canary=self.config["canary"])
         self._whole = regions.as_one(self._to_run)
+        self._rollout = replace(consent.pausing(self._whole).rollout, canary=self.config["canary"])
         self._total = len(self._whole.jobs)
         self._outcomes: list[Outcome] = []  # of the jobs of the regions that had their turn
         self._why = ""  # no further region begins, once that is so
@@ -178,7 +176,8 @@ class _Together:
                 raise why
             consent.obtain(self._whole, self.flags.get("confirm"))
             for client, plan in self._each():
-                client.check_free(plan)
+                if plan not in self._left_out:
+                    client.check_free(plan)
         except Error as error:
             error.report = self._of_plans(error, dry_run=False)
             raise
@@ -245,14 +244,15 @@ class _Together:
         if not self._why and ended and regions.pauses(self._rollout, self._total, ended):
             done = self._outcomes.count("done")
             said = f"{ended} of {self._total} jobs have ended, {done} of them done. The next region is {client.region}."
-            if not self.progress.asking(lambda: consent.go_on(said, self.progress.say)):
-                self._why = "somebody decided not to go on"
+            if not consent.go_on(said, self.progress, interrupt):
+                self._why = "the command was ended before" if interrupt.asked else "somebody decided not to go on"
         return self._why
 
     def _begin(self, interrupt: Interrupt, client: Client, plan: Plan) -> Report:
         if not self.config["quiet"]:
             self.progress.say(f"{plan.region}:")
-        left = replace(plan, rollout=regions.left_of(plan.rollout, self._outcomes))
+        asking = consent.pausing(plan)
+        left = replace(asking, rollout=regions.left_of(asking.rollout, self._outcomes))
         try:
             told = client.run(
                 left,
@@ -260,16 +260,13 @@ class _Together:
                 on_event=self.progress.event,
                 on_call=self.progress.call,
                 stop=interrupt,
-                go_on=self._asks(client),
+                go_on=lambda said: consent.go_on(f"{client.region}: {said}", self.progress, interrupt),
             )
         except Error as error:
             told = error.report or self._of_plan(client, plan, error)
         except Exception as bug:  # noqa: BLE001 - what the regions before it came to must be told
             told = report.of_bug(self._of_plan(client, plan, None), bug)
         return replace(told, next=after(told, self._argv(plan), client) if told.exit_code else ())
-
-    def _asks(self, client: Client) -> Callable[[str], bool]:
-        return lambda said: self.progress.asking(lambda: consent.go_on(f"{client.region}: {said}", self.progress.say))
 
     def _argv(self, plan: Plan) -> Sequence[str]:
         return in_region(self.output.argv, plan)
