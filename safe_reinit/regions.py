@@ -59,14 +59,15 @@ def can_be_left_out(plan: Plan) -> bool:
 
 
 def shared(plans: Sequence[Plan]) -> list[Plan]:
-    """Give each region its part of the canary, which is one of all jobs in their order."""
+    """Give each region its part of the canary, which is one of all jobs in their order, and the same deadline."""
     total = sum(len(plan.jobs) for plan in plans)
     left = canary_of(plans[0].rollout, total)
     made = []
     for plan in plans:
         part = min(left, len(plan.jobs))
         left -= part
-        made.append(replace(plan, rollout=replace(plan.rollout, canary=part)))
+        deadline = plans[0].rollout.deadline  # one that is relative was counted from each plan's making
+        made.append(replace(plan, rollout=replace(plan.rollout, canary=part, deadline=deadline)))
     return made
 
 

@@ -82,6 +82,12 @@ def test_the_canary_is_one_of_all_jobs(canary: int | None, counts: Sequence[int]
     assert [plan.rollout.canary for plan in regions.shared(plans)] == parts
 
 
+def test_the_deadline_is_one_for_all_regions() -> None:
+    """A deadline so long from now is counted once, though the plans are made one after the other."""
+    plans = [of("a", rollout=Rollout(deadline=NOW)), of("b", rollout=Rollout(deadline=NOW + timedelta(seconds=9)))]
+    assert [plan.rollout.deadline for plan in regions.shared(plans)] == [NOW, NOW]
+
+
 @pytest.mark.parametrize(
     ("rollout", "outcomes", "why"),
     [

@@ -243,7 +243,7 @@ class _Together:
             self._why = regions.closed(self._rollout, self._total, self._outcomes, client.clock.now())
         if not self._why and ended and regions.pauses(self._rollout, self._total, ended):
             done = self._outcomes.count("done")
-            said = f"{ended} of {self._total} jobs have ended, {done} of them done. The next region is {client.region}."
+            said = f"{ended} of {self._total} jobs have ended, {done} of them done. Next: {client.region}."
             if not consent.go_on(said, self.progress, interrupt):
                 self._why = "the command was ended before" if interrupt.asked else "somebody decided not to go on"
         return self._why
