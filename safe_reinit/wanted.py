@@ -122,6 +122,7 @@ def by_hand(  # noqa: PLR0913 - what can be said of a run by hand
     accept: Sequence[str],
     max_disks: int | None,
     found: bool = False,
+    elsewhere: int = 0,
     **more: Any,  # noqa: ANN401 - each option has its own type
 ) -> ByHand:
     """Put the arguments of a run together with the settings; see ``Client.plan``.
@@ -146,7 +147,8 @@ def by_hand(  # noqa: PLR0913 - what can be said of a run by hand
         accept=accepted(accept),
         **more,
     )
-    return ByHand(options, frozenset(said), max_disks or (get["max_disks"] if "max_disks" in said else None), found)
+    most = max_disks or (get["max_disks"] if "max_disks" in said else None)
+    return ByHand(options, frozenset(said), most, found, elsewhere)
 
 
 def on_unknown(settings: Config, plan: Plan) -> OnUnknown:

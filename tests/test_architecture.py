@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 VALUES = {"model", "errors", "codes", "version"}
 OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "pace", "logs"}
-DECIDING = {"targets", "checks", "plan", "saved", "policy", "record", "decide", "drift", "rollout"}
+DECIDING = {"targets", "checks", "plan", "saved", "policy", "record", "decide", "drift", "rollout", "regions"}
 DOING = {
     "look",
     "looker",

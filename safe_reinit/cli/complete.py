@@ -100,6 +100,8 @@ def _settings(ctx: click.Context) -> Mapping[str, Any]:
     from ..config import resolve  # noqa: PLC0415 - only when it is asked for
 
     given = {name: ctx.params.get(name) for name in _SETTINGS}
+    if isinstance(given["region"], tuple):  # several, which no setting is
+        given["region"] = None
     return resolve(given, os.environ, ctx.params.get("config"))
 
 

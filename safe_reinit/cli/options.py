@@ -51,7 +51,16 @@ def _setting(name: str) -> Callable[[F], F]:
     if name in _SWITCHES:
         return click.option(setting.option, name, is_flag=True, default=None, help=_sentence(setting.help))
     metavar, help_ = _METAVARS.get(name, "DURATION"), _sentence(setting.help) + _default(setting)
+    if name == "region":
+        help_ = f"{help_[:-1]}; a run and a plan take several."
+        return _option(setting.option, name, metavar=metavar, multiple=True, callback=_regions, help=help_)
     return _option(setting.option, name, metavar=metavar, default=None, help=help_)
+
+
+def _regions(_ctx: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> str | tuple[str, ...] | None:
+    """Give one region as the text that it is, several as they are, each once."""
+    different = tuple(dict.fromkeys(given))
+    return different if len(different) > 1 else next(iter(different), None)
 
 
 def _sentence(text: str) -> str:

@@ -167,7 +167,7 @@ class Journal:
                     (run_id, now(), region, account, endpoint, profile, json.dumps(plan), plan["plan_id"]),
                 )
                 for position, (instance_id, record) in enumerate(jobs):
-                    lock = "|".join((endpoint, account, region, instance_id))
+                    lock = _lock(endpoint, account, region, instance_id)
                     self._refuse_held(lock, instance_id)
                     self._db.execute(
                         "INSERT INTO jobs VALUES (?,?,?,?,?,1)",
@@ -210,6 +210,16 @@ class Journal:
             (run_id, epoch, user(), socket.gethostname(), os.getpid(), process(os.getpid()), until, now()),
         )
         return Lease(self, run_id, epoch)
+
+    def refuse_open(self, endpoint: str, account: str, region: str, instance_ids: Sequence[str]) -> None:
+        """See that no open job has one of these instances, before a run of them is begun; ``begin`` sees it again.
+
+        Raises:
+            RunRefused: one has.
+        """
+        with self._lock:
+            for instance_id in instance_ids:
+                self._refuse_held(_lock(endpoint, account, region, instance_id), instance_id)
 
     def _refuse_held(self, lock: str, instance_id: str) -> None:
         row = self._db.execute("SELECT run_id FROM jobs WHERE lock=? AND open=1", (lock,)).fetchone()
@@ -327,3 +337,8 @@ class Journal:
             jobs=tuple((instance_id, json.loads(record), bool(is_open)) for instance_id, record, is_open in jobs),
             holder=self._holder(row[0]),
         )
+
+
+def _lock(endpoint: str, account: str, region: str, instance_id: str) -> str:
+    """Name what one open job may have."""
+    return "|".join((endpoint, account, region, instance_id))

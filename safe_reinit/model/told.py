@@ -154,7 +154,7 @@ class Report:
     """1."""
     tool_version: str
     run_id: str | None
-    """``r-20260102T030405Z-4f2a``; ``None`` where nothing was run."""
+    """``r-20260102T030405Z-4f2a``; of several regions all runs, with commas; ``None`` where nothing was run."""
     outcome: Outcome
     """Of all jobs together."""
     exit_code: int
@@ -163,6 +163,7 @@ class Report:
     started_at: datetime
     ended_at: datetime
     region: str
+    """The region id; several with commas, in their order."""
     account: str
     """The id of the Alibaba Cloud account."""
     caller: Identity | None
