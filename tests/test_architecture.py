@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "safe_reinit"
 
 VALUES = {"model", "errors", "codes", "version"}
 OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "pace"}
-DECIDING = {"targets", "checks", "plan", "saved", "policy", "record", "decide", "drift", "rollout"}
+DECIDING = {"targets", "checks", "plan", "saved", "policy", "record", "decide", "changes", "drift", "rollout"}
 DOING = {
     "look",
     "looker",
