@@ -82,7 +82,7 @@ class Act:
         self.ledger.check()
         judged = [(each, self._is_wanted(each, len(attempts))) for each in attempts]
         wanted = [each for each, is_wanted in judged if is_wanted]
-        self._withdraw([each for each, is_wanted in judged if not is_wanted])
+        self.withdraw([each for each, is_wanted in judged if not is_wanted])
         if len(wanted) > 1:
             self._call_many(wanted)
         elif wanted:
@@ -140,7 +140,8 @@ class Act:
         throttled = self.pace is not None and self.pace.closed(f"{action}s" if together > 1 else action)
         return not (ending or throttled or is_stale(self.clock, attempt.looked_at))
 
-    def _withdraw(self, attempts: Sequence[Attempt]) -> None:
+    def withdraw(self, attempts: Sequence[Attempt]) -> None:
+        """Take intentions back that were not sent."""
         at = self.clock.time()
         self.ledger.keep([(each.entry, Withdraw(each.send, at)) for each in attempts])
         for each in attempts:

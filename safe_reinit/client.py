@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .execution import Execution
     from .journal import Journal, StoredRun
     from .rights import Proof
+    from .temporal.execution import TemporalExecution
 
 
 def connect(  # noqa: PLR0913 - each says something else of where and who
@@ -98,14 +99,15 @@ class Client(Planner):
         run_id = f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
         with self._journal() as journal:
             execution = self._execution(journal, on_event, on_call, stop, go_on)
+            runner = execution if self._settings["runner"] == "local" else self._elsewhere(execution)
             try:
-                told = execution.begin(plan, run_id, calls, wanted.on_unknown(self._settings, plan))
+                told = runner.begin(plan, run_id, calls, wanted.on_unknown(self._settings, plan))
             except RunRefused as error:
                 error.report = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=error)
                 raise
         return done(told)
 
-    def resume(
+    def resume(  # noqa: PLR0913 - what a caller may want to hear, and to say
         self,
         run_id: str,
         *,
@@ -114,6 +116,7 @@ class Client(Planner):
         on_event: Callable[[Event], None] | None = None,
         on_call: Callable[[Call], None] | None = None,
         stop: Interrupt | None = None,
+        go_on: Callable[[str], bool] | None = None,
     ) -> Report:
         """Go on with a run whose process is gone, or that left something owed, and report.
 
@@ -128,6 +131,7 @@ class Client(Planner):
             on_event: is told what happens.
             on_call: is told every HTTP exchange.
             stop: lets another thread ask the run to end.
+            go_on: is asked whether the next stage begins, where the run goes on at a Temporal server and pauses.
 
         Raises:
             UsageError: there is no such run in the journal, or it is of another region or endpoint.
@@ -135,8 +139,13 @@ class Client(Planner):
             Error: of the class of the outcome unless it is ``done``.
         """
         with self._journal() as journal:
-            execution = self._execution(journal, on_event, on_call, stop)
-            told = execution.resume(run_id, verdict, Secret(password) if password else None)
+            execution = self._execution(journal, on_event, on_call, stop, go_on)
+            stored = execution.stored(run_id)
+            if stored.runner:
+                runner, lease = self._elsewhere(execution, stored.runner), execution.take(run_id)
+                told = runner.resume(stored, lease, execution.calls_of(run_id), verdict)
+            else:
+                told = execution.resume(run_id, verdict, Secret(password) if password else None)
         return done(told)
 
     def abandon(self, run_id: str) -> None:
@@ -173,6 +182,18 @@ class Client(Planner):
         return Execution(
             self._where, self._clock, journal, told, called, stop or Interrupt(), go_on or (lambda _: True)
         )
+
+    def _elsewhere(self, execution: Execution, runner: str = "") -> TemporalExecution:
+        """Give what carries out runs at the Temporal server that a run is at, or the settings name."""
+        from .temporal import needed  # noqa: PLC0415 - an extra
+
+        needed()
+        from .temporal.execution import TemporalExecution  # noqa: PLC0415 - an extra
+        from .temporal.server import server_of  # noqa: PLC0415 - an extra
+
+        get = execution
+        server = server_of(self._settings, runner)
+        return TemporalExecution(get.where, get.clock, get.journal, server, get.on_event, get.interrupt, get.go_on)
 
     @property
     def journal_path(self) -> Path | None:

@@ -74,27 +74,21 @@ class Execution:
             UsageError: the journal cannot be written.
         """
         begun = report.started(self.clock.now())
-        leave = plan.options.leave_stopped
-        records = [
-            record.begin(
-                job, plan.limits, leave_stopped=leave, on_unknown=on_unknown, run_id=run_id, options=plan.options
-            )
-            for job in plan.jobs
-        ]
+        records = first_records(plan, run_id, on_unknown)
         jobs = [(known.instance_id, encode(known)) for known in records]
         lease = self.journal.begin(run_id, to_json(plan), self.endpoint, self.where.profile, jobs)
         for call in calls:
-            lease.tell(_call_event(run_id, call))
+            lease.tell(call_event(run_id, call))
         return self._carry(_Run(plan, lease, records, calls, begun))
 
     def resume(self, run_id: str, verdict: record.Verdict | None, password: Secret | None) -> Report:
         """Take a run over, carry it on and report; see ``Client.resume``."""
         password_as_planned(self._open_run(run_id).plan, password, f"Run {run_id}")
-        lease = self._take(run_id)
+        lease = self.take(run_id)
         try:
             stored = self._open_run(run_id)  # once more: its holder may have gone on until now
             plan = from_json(stored.plan, password)
-            calls = self._calls_of(run_id)
+            calls = self.calls_of(run_id)
             known = [decode(Record, each) for _, each, _ in stored.jobs]
         except BaseException:
             lease.release()
@@ -103,7 +97,7 @@ class Execution:
         for position in set(range(len(known))) - closed:
             gone_on = record.resume(known[position], self.clock.time())
             known[position] = record.judge(gone_on, verdict) if verdict else gone_on
-        begun = report.started(_moment(stored.started_at))
+        begun = report.started(moment(stored.started_at))
         run = _Run(plan, lease, known, calls, begun, closed, closing=verdict is not None)
         return self._carry(run, check=self._same_account)
 
@@ -115,11 +109,11 @@ class Execution:
             RunFailed: a lock tag could not be taken off.
         """
         self._open_run(run_id)
-        lease = self._take(run_id)
+        lease = self.take(run_id)
         try:
             stored = self._open_run(run_id)
             plan = from_json(stored.plan, Secret("") if stored.plan["options"]["password"] else None)
-            calls = self._calls_of(run_id)
+            calls = self.calls_of(run_id)
             known = [decode(Record, each) for _, each, _ in stored.jobs]
             self._take_tags_off(
                 run_id, [each for each, (_, _, is_open) in zip(known, stored.jobs, strict=True) if is_open]
@@ -127,7 +121,7 @@ class Execution:
         except BaseException:
             lease.release()
             raise
-        begun = report.started(_moment(stored.started_at))
+        begun = report.started(moment(stored.started_at))
         self._end(lease, report.of_run(begun, self.clock.now(), plan, known, calls, run_id=run_id), ())
 
     def _take_tags_off(self, run_id: str, records: Sequence[Record]) -> None:
@@ -154,7 +148,8 @@ class Execution:
                     hint="Take it off in the ECS console, then try again.",
                 ) from None
 
-    def _calls_of(self, run_id: str) -> list[Call]:
+    def calls_of(self, run_id: str) -> list[Call]:
+        """Give the calls of a run that the journal has."""
         return [decode(Call, event["data"]) for event in self.journal.events(run_id) if _is_call(event)]
 
     def _open_run(self, run_id: str) -> StoredRun:
@@ -179,8 +174,12 @@ class Execution:
             )
         return stored
 
-    def _take(self, run_id: str) -> Lease:
-        """Take the lease: at once from a process of this host that is gone, else when it has expired."""
+    def take(self, run_id: str) -> Lease:
+        """Take the lease: at once from a process of this host that is gone, else when it has expired.
+
+        Raises:
+            RunRefused: somebody holds the run.
+        """
         waited = 0.0
         while (lease := self.journal.take(run_id)) is None:
             holder = self._open_run(run_id).holder
@@ -201,7 +200,7 @@ class Execution:
         def on_call(call: Call) -> None:
             pace.saw(call)
             run.calls.append(call)
-            lease.tell(_call_event(run_id, call))
+            lease.tell(call_event(run_id, call))
             self.on_call(call)
 
         def on_event(event: Event) -> None:
@@ -256,7 +255,17 @@ class Execution:
                 lease.release()
 
 
-def _call_event(run_id: str, call: Call) -> dict[str, object]:
+def first_records(plan: Plan, run_id: str, on_unknown: OnUnknown) -> list[Record]:
+    """Give the records of a run of which nothing has been done."""
+    leave, asked = plan.options.leave_stopped, plan.options
+    return [
+        record.begin(job, plan.limits, leave_stopped=leave, on_unknown=on_unknown, run_id=run_id, options=asked)
+        for job in plan.jobs
+    ]
+
+
+def call_event(run_id: str, call: Call) -> dict[str, object]:
+    """Give what the journal has of a call."""
     looking = call.action.startswith(("Describe", "Get"))
     event = Event(call.at, run_id, "look" if looking else "call", data=encode(call))
     return {"schema": 1, **encode(event)}
@@ -266,5 +275,6 @@ def _is_call(event: dict[str, object]) -> bool:
     return event["event"] in ("look", "call")
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """Read a time as the journal has it."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)

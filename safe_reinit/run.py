@@ -163,7 +163,7 @@ class Runner:
         action = decide(known, seen)
         self._gate.looked(job, seen, action)
         if isinstance(action, Wait):
-            self._tell("wait", job.job.instance_id, None, _wait_data(action, known, seen))
+            self._tell("wait", job.job.instance_id, None, wait_data(action, known, seen))
         elif job.call is not None:
             return None  # a call is being prepared on its thread; what it decides on its own look counts
         elif isinstance(action, Send):
@@ -284,7 +284,8 @@ def _statuses(seen: Observation) -> dict[str, str]:
     return {disk_id: disk.status for disk_id, disk in seen.disks.items()}
 
 
-def _wait_data(wait: Wait, known: Record, seen: Observation) -> dict[str, object]:
+def wait_data(wait: Wait, known: Record, seen: Observation) -> dict[str, object]:
+    """Give what is told of a wait."""
     return {
         "phase": wait.phase,
         "for": wait.what,
