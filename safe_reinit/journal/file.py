@@ -261,10 +261,9 @@ class Journal:
 
     def withdraw(self, lease: Lease) -> None:
         """Forget a run of which nothing was begun, because somebody else has refused it."""
-        self.write(lease, [(f"DELETE FROM {table} WHERE run_id=?", (lease.run_id,)) for table in _OF_A_RUN[:2]])  # noqa: S608 - our own names
         lease.release()
         with self._transaction():
-            for table in _OF_A_RUN[2:]:
+            for table in _OF_A_RUN:
                 self._db.execute(f"DELETE FROM {table} WHERE run_id=?", (lease.run_id,))  # noqa: S608 - our own names
 
     # -------------------------------------------------------------------------------------------------- reading

@@ -26,7 +26,7 @@ from ..model import Call, Event, EventName, Failure, Plan, Record, Send
 from ..pace import Pace
 from ..second_look import Errand
 from . import payloads
-from .names import BEGIN_WITHIN, VERSION
+from .names import VERSION
 from .watch import Sink
 
 _GATHER = 0.1
@@ -64,9 +64,9 @@ class Notebook:
     The intention is in the history before: a workflow that hands a call over takes it for asked until it is answered.
     """
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
+    def __init__(self, tasks: Sequence[Task], begin_within: float) -> None:
         self.stop = threading.Event()
-        self._until = min(task.began for task in tasks) + BEGIN_WITHIN
+        self._until = min(task.began for task in tasks) + begin_within
         self._lock = threading.RLock()
 
     def keep(self, changes: Changes) -> None:
@@ -101,7 +101,9 @@ class Notebook:
 class Actor:
     """Makes the calls of one worker."""
 
-    def __init__(self, cloud: Cloud, clock: Clock, pace: Pace, sink: Sink) -> None:
+    def __init__(self, cloud: Cloud, clock: Clock, pace: Pace, sink: Sink, begin_within: float) -> None:
+        """Make one; ``begin_within`` is for how many real seconds after it was asked a call may begin."""
+        self._begin_within = begin_within
         self._cloud = cloud
         self._clock = clock
         self._pace = pace
@@ -145,7 +147,7 @@ class Actor:
     # ------------------------------------------------------------------------------------------- on a thread of its own
 
     def _perform(self, run_id: str, tasks: Sequence[Task]) -> None:
-        book = Notebook(tasks)
+        book = Notebook(tasks, self._begin_within)
         plan = replace(tasks[0].plan, jobs=tuple(task.job for task in tasks))
         owners = {each: task for task in tasks for each in task.ids}
 

@@ -23,7 +23,7 @@ _A_SECOND = 20.0
 """Questions to jobs a second at most."""
 _PATIENCE = 5.0
 """Real seconds for which an answer is waited for before it is looked whether anybody is there to give it."""
-_LEAST = 0.2
+_LEAST = 0.5
 
 
 @dataclass

@@ -155,7 +155,7 @@ class JobWorkflow:
             result_type=dict,
             task_queue=self._given["queue"],
             start_to_close_timeout=names.LOOK_WITHIN,
-            heartbeat_timeout=names.HEARTBEAT,
+            heartbeat_timeout=timedelta(seconds=self._given["heartbeat"]),
             retry_policy=_AGAIN,
         )
         self._record, self._shown, self._notes = answer["record"], answer["shown"], []
@@ -193,7 +193,7 @@ class JobWorkflow:
             result_type=dict,
             task_queue=self._given[queue],
             start_to_close_timeout=names.ACT_WITHIN,
-            heartbeat_timeout=names.HEARTBEAT,
+            heartbeat_timeout=timedelta(seconds=self._given["heartbeat"]),
             retry_policy=_ONCE,
         )
         assume: Json = {"kind": "Assume", "send": send, "seen": seen}

@@ -256,7 +256,7 @@ class LaneWorkflow:
             word,
             task_queue=self._place["queue"],
             start_to_close_timeout=timedelta(minutes=10),
-            heartbeat_timeout=names.HEARTBEAT,
+            heartbeat_timeout=timedelta(seconds=names.USUAL.heartbeat),
             retry_policy=_AGAIN,
         )
         if not any(out in ("unknown", "not-restarted", "stranded") for out in run["outcomes"]):

@@ -12,19 +12,30 @@ JOB = "safe-reinit.job"
 LANE = "safe-reinit.lane"
 """The types of the workflows."""
 
-BEGIN_WITHIN = 10.0
-"""Real seconds after its start in which ``act`` may begin its call: later it may have been taken for lost."""
-HEARTBEAT = timedelta(seconds=15)
-"""After so long without a sign of life an activity is taken for lost: longer than ``BEGIN_WITHIN``."""
 ACT_WITHIN = timedelta(seconds=120)
 """Enough for the look, the call and its read time-out of 60 s (``aliyun``)."""
-HORIZON = 75.0
-"""Real seconds after which a call of a lost ``act`` cannot reach ECS any more: connecting, and the read time-out."""
-HORIZON_LOCAL = 3.0
-"""The same for a loopback endpoint, where nothing is on its way for long."""
 LOOK_WITHIN = timedelta(seconds=60)
 STICKY = timedelta(seconds=2)
 """After so long another worker goes on with the workflows of one that is gone."""
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """How soon a worker that is gone is noticed; all in real seconds."""
+
+    begin: float
+    """After its start ``act`` may begin its call for so long: later it may have been taken for lost."""
+    heartbeat: float
+    """Without a sign of life an activity is taken for lost after so long: longer than ``begin``."""
+    horizon: float
+    """So long after that its call cannot reach ECS any more: connecting, and the read time-out."""
+
+
+USUAL = Pulse(begin=10.0, heartbeat=15.0, horizon=75.0)
+LOCAL = Pulse(begin=4.0, heartbeat=5.0, horizon=2.0)
+"""For a loopback endpoint, where nothing is on its way for long."""
+BEAT = 1.0
+"""Real seconds between two signs of life."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,11 @@ class Place:
         """What all names of this place have in them."""
         host = urlsplit(self.endpoint).netloc
         return f"{self.account}.{self.region}" + (f"@{host}" if host else "")
+
+    @property
+    def pulse(self) -> Pulse:
+        """How soon a worker of it that is gone is noticed."""
+        return LOCAL if self.endpoint else USUAL
 
     @property
     def queue(self) -> str:

@@ -22,6 +22,8 @@ from .names import Place
 from .server import Server, pollers
 
 _AT_ONCE = 20
+_TRIES, _PAUSE = 4, 0.5
+"""A worker that has just begun is not known to the server at once."""
 _LOOKS_TOLD = 20
 """Up to so many jobs the report lists the looks."""
 
@@ -61,8 +63,11 @@ class Submission:
         Raises:
             RunRefused: nobody does.
         """
-        if await pollers(self.client, self.place.queue) == 0:
-            raise RunRefused(idle(self.server, self.place), hint="Nothing was begun; start one: safe-reinit worker.")
+        for _ in range(_TRIES):
+            if await pollers(self.client, self.place.queue):
+                return
+            await asyncio.sleep(_PAUSE)
+        raise RunRefused(idle(self.server, self.place), hint="Nothing was begun; start one: safe-reinit worker.")
 
     async def lane(self, update: str, *args: object) -> Any:  # noqa: ANN401 - what an update answers
         """Ask the lane for something; one that is not there is begun."""
@@ -110,7 +115,8 @@ class Submission:
             "power_queue": place.power_queue,
             "wipe_queue": place.wipe_queue,
             "rate": self.clock.rate,
-            "horizon": names.HORIZON_LOCAL if place.endpoint else names.HORIZON,
+            "heartbeat": place.pulse.heartbeat,
+            "horizon": place.pulse.horizon,
             "plan": payloads.head(self.plan, self.plan.jobs[position]),
             "record": payloads.write(known),
             "looks": len(self.records) <= _LOOKS_TOLD,

@@ -37,8 +37,6 @@ from .watch import Sink, Watch
 
 T = TypeVar("T")
 
-_BEAT = 3.0
-"""Real seconds between two signs of life of an activity that waits."""
 _POWER = 20.0
 """Calls other than wipes a second at most, by all workers together; no limit of theirs is documented."""
 _SKEW = 2.0
@@ -91,7 +89,7 @@ class Hands:
         if (plan["account"], plan["region"]) != (self.place.account, self.place.region):
             raise ApplicationError("This plan is of another account or region.", type="newer")
         started = activity.info().started_time.timestamp()
-        if not -_SKEW < unix_time() - started < names.BEGIN_WITHIN:
+        if not -_SKEW < unix_time() - started < self.place.pulse.begin:
             raise ApplicationError("The clock of this host is not the server's: set it.", type="newer")
 
 
@@ -99,7 +97,7 @@ async def _beating(work: Awaitable[T]) -> T:
     """Give a sign of life while something goes on; of what fails nothing but its kind is told to the server."""
     task = asyncio.ensure_future(work)
     while not task.done():
-        await asyncio.wait([task], timeout=_BEAT)
+        await asyncio.wait([task], timeout=names.BEAT)
         activity.heartbeat()
     if task.exception() is not None:
         raise ApplicationError(f"An unexpected {type(task.exception()).__name__}: please report this.") from None
@@ -146,7 +144,7 @@ async def serve(  # noqa: PLR0913, PLR0917 - what a worker is made of
         cloud = stack.enter_context(closing(aliyun.connect(where, on_call)))
         threads = stack.enter_context(ThreadPoolExecutor(4, thread_name_prefix="safe-reinit-look"))
         looker = Looker(Watch(cloud, clock, threads, sink), clock)
-        hands = Hands(where, clock, place, pace, looker, Actor(cloud, clock, pace, sink), keeping)
+        hands = Hands(where, clock, place, pace, looker, Actor(cloud, clock, pace, sink, place.pulse.begin), keeping)
         for worker in workers(client, hands, quota_share):
             await stack.enter_async_context(worker)
         ready(place)
@@ -156,7 +154,7 @@ async def serve(  # noqa: PLR0913, PLR0917 - what a worker is made of
 def workers(client: Client, hands: Hands, quota_share: float) -> list[Worker]:
     """Make the workers of the queues of a place."""
     place, identity = hands.place, f"{socket.gethostname()}/{uuid.uuid4().hex[:8]}"
-    beat = timedelta(seconds=_BEAT)
+    beat = timedelta(seconds=names.BEAT)
     common: dict[str, Any] = {
         "identity": identity,
         "max_heartbeat_throttle_interval": beat,
