@@ -200,13 +200,17 @@ class Worker:
         return self
 
     @property
+    def state(self) -> str:
+        """The kernel's letter for its state; ``""`` if it is gone."""
+        try:
+            return Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]
+        except OSError:
+            return ""
+
+    @property
     def lives(self) -> bool:
         """Whether it is there still."""
-        try:
-            state = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]
-        except OSError:
-            return False
-        return state != "Z"
+        return self.state not in ("", "Z")
 
     def __enter__(self) -> Worker:
         return self

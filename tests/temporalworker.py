@@ -28,6 +28,22 @@ def disturb(disturbed: dict[str, Any]) -> None:
     sweep.switch_off(disturbed.get("off", ()))
     if "kill" in disturbed:
         sweep.kill_at(*disturbed["kill"])
+    if "stop" in disturbed:
+        _stop_before(disturbed["stop"])
+
+
+def _stop_before(action: str) -> None:
+    """Let this process be stopped, as by SIGSTOP, when everything is ready for a call but its last checks."""
+    from safe_reinit.act import Act
+
+    make = Act.make
+
+    def stopping(self: Act, attempts: Any) -> bool:
+        if attempts[0].send.action == action:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return make(self, attempts)
+
+    Act.make = stopping  # type: ignore[method-assign]
 
 
 def _child(asked: dict[str, Any]) -> None:
