@@ -157,7 +157,36 @@ class Client(Planner):
             RunFailed: its lock tag could not be taken off.
         """
         with self._journal() as journal:
-            self._execution(journal, None, None, None).close(run_id)
+            execution = self._execution(journal, None, None, None)
+            stored = execution.open_run(run_id)
+            if stored.runner:
+                self._elsewhere(execution, stored.runner).let_go(stored)
+            execution.close(run_id)
+
+    def cancel(self, run_id: str) -> None:
+        """Ask a run to end in order, wherever it goes on: calls in flight end, the power comes back, no wipe is sent.
+
+        It is not waited for: ``resume`` or ``runs`` tell how it ends.
+
+        Raises:
+            UsageError: there is no such run.
+            RunRefused: it has ended, nobody holds it, or its process is on another host.
+        """
+        with self._journal() as journal:
+            execution = self._execution(journal, None, None, None)
+            stored = execution.open_run(run_id)
+            if stored.runner:
+                self._elsewhere(execution, stored.runner).cancel(stored)
+            else:
+                execution.cancel(stored)
+
+    def stored(self, run_id: str) -> StoredRun:
+        """Give a run of the journal.
+
+        Raises:
+            UsageError: there is none, or it is of another region or endpoint.
+        """
+        return self._stored(run_id)
 
     def _stored(self, run_id: str) -> StoredRun:
         with self._journal() as journal:

@@ -6,6 +6,9 @@ A run that is resumed goes through the same loop as one that is begun; only wher
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -83,10 +86,10 @@ class Execution:
 
     def resume(self, run_id: str, verdict: record.Verdict | None, password: Secret | None) -> Report:
         """Take a run over, carry it on and report; see ``Client.resume``."""
-        password_as_planned(self._open_run(run_id).plan, password, f"Run {run_id}")
+        password_as_planned(self.open_run(run_id).plan, password, f"Run {run_id}")
         lease = self.take(run_id)
         try:
-            stored = self._open_run(run_id)  # once more: its holder may have gone on until now
+            stored = self.open_run(run_id)  # once more: its holder may have gone on until now
             plan = from_json(stored.plan, password)
             calls = self.calls_of(run_id)
             known = [decode(Record, each) for _, each, _ in stored.jobs]
@@ -108,10 +111,10 @@ class Execution:
             RunRefused: there is no such open run, or somebody holds it.
             RunFailed: a lock tag could not be taken off.
         """
-        self._open_run(run_id)
+        self.open_run(run_id)
         lease = self.take(run_id)
         try:
-            stored = self._open_run(run_id)
+            stored = self.open_run(run_id)
             plan = from_json(stored.plan, Secret("") if stored.plan["options"]["password"] else None)
             calls = self.calls_of(run_id)
             known = [decode(Record, each) for _, each, _ in stored.jobs]
@@ -123,6 +126,28 @@ class Execution:
             raise
         begun = report.started(moment(stored.started_at))
         self._end(lease, report.of_run(begun, self.clock.now(), plan, known, calls, run_id=run_id), ())
+
+    def cancel(self, stored: StoredRun) -> None:
+        """Ask the process that holds a run to end it in order.
+
+        Raises:
+            RunRefused: nobody holds it, or a process of another host or user.
+        """
+        holder = stored.holder
+        if holder is None or not holder.alive:
+            raise RunRefused(
+                f"Nobody is at work on run {stored.run_id}: no call is sent for it.",
+                hint=f"See what it left: safe-reinit show {stored.run_id}; go on with it: safe-reinit resume.",
+            )
+        who = f"process {holder.pid} of {holder.user}@{holder.host}"
+        try:
+            if holder.host != socket.gethostname():
+                raise PermissionError
+            os.kill(holder.pid, signal.SIGTERM)
+        except OSError:
+            raise RunRefused(
+                f"Run {stored.run_id} is held by {who}, which cannot be asked from here.", hint="Ask there: Ctrl-C."
+            ) from None
 
     def _take_tags_off(self, run_id: str, records: Sequence[Record]) -> None:
         """Take the lock tags of a run off, and see that they are gone; a tag of another run stays where it is."""
@@ -152,7 +177,13 @@ class Execution:
         """Give the calls of a run that the journal has."""
         return [decode(Call, event["data"]) for event in self.journal.events(run_id) if _is_call(event)]
 
-    def _open_run(self, run_id: str) -> StoredRun:
+    def open_run(self, run_id: str) -> StoredRun:
+        """Give a run of which a job is open.
+
+        Raises:
+            UsageError: there is no such run, or it is of another region or endpoint.
+            RunRefused: it has ended.
+        """
         stored = self.stored(run_id)
         if not stored.open:
             raise RunRefused(f"Run {run_id} has ended: {stored.outcome}.", hint=f"See safe-reinit show {run_id}.")
@@ -182,7 +213,7 @@ class Execution:
         """
         waited = 0.0
         while (lease := self.journal.take(run_id)) is None:
-            holder = self._open_run(run_id).holder
+            holder = self.open_run(run_id).holder
             who = f"{holder.user}@{holder.host}, process {holder.pid}, since {holder.since}" if holder else "nobody"
             if waited >= _PATIENCE:
                 raise RunRefused(f"Run {run_id} is held by {who}.", hint=f"Look with: safe-reinit show {run_id}.")

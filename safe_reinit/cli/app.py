@@ -129,6 +129,19 @@ def resume(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: A
 
 @app.command()
 @click.argument("run_id", metavar="RUN")
+@options.cancel
+def cancel(run_id: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """Ask a run to end in order: no further job begins, no wipe is sent any more, and the machines come back.
+
+    It is not waited for; what is being wiped is carried to its end.
+    """
+    from . import history  # noqa: PLC0415 - see above
+
+    history.cancel(run_id, flags)
+
+
+@app.command()
+@click.argument("run_id", metavar="RUN")
 @options.undo
 @click.pass_context
 def undo(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option

@@ -137,11 +137,18 @@ apply: Callable[[F], F] = _stack(
     *map(_setting, _APPLY_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES),
 )  # fmt: skip
 """The options of a plan from a file: it has its targets and everything that was agreed to, so they take none of it."""
+cancel: Callable[[F], F] = _stack(
+    *map(_setting, ("journal", "region", "endpoint", "profile", *_TEMPORAL_NAMES)), *_CONFIG
+)
+"""The options of a command that asks a run to end."""
 _WORKER_NAMES = (*_TEMPORAL_NAMES, "region", "profile", "endpoint", "ca_bundle", "journal")
 worker: Callable[[F], F] = _stack(*map(_setting, _WORKER_NAMES), *_CONFIG)
 """The options of a worker."""
 journal: Callable[[F], F] = _stack(
-    _setting("journal"), *_CONFIG, click.option("--output", metavar="text|json", help="The form of the result.")
+    _setting("journal"),
+    *map(_setting, _TEMPORAL_NAMES),
+    *_CONFIG,
+    click.option("--output", metavar="text|json", help="The form of the result."),
 )
 """The options of a command that reads the journal."""
 output: Callable[[F], F] = _stack(

@@ -92,7 +92,7 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
             raise
         if replacing is not None:
             client.abandon(replacing)
-    with signals(progress) as interrupt:
+    with signals(progress, elsewhere=config["runner"] == "temporal") as interrupt:
         told = client.run(
             plan,
             confirm=flags.get("confirm") or plan.confirm_with,
@@ -144,6 +144,8 @@ def _next(exit_code: int, argv: Sequence[str], plan: Plan | None, saved_to: str 
 
 def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
     """Name the commands to go on with after a run that did not end well: its story, and how to resume it."""
+    if told.next:  # it goes on elsewhere
+        return told.next
     if told.run_id is None:
         return _next(told.exit_code, argv, None)
     if client.journal_path is None:

@@ -18,7 +18,8 @@ from ..interrupt import Interrupt
 from ..journal import Journal, Lease, StoredRun
 from ..model import Call, Event, OnUnknown, Plan, Record, Report
 from ..model.codec import decode, encode
-from ..plan import from_json, to_json
+from ..plan import from_json as plan_of
+from ..plan import to_json
 from .following import Following
 from .gathering import Story, calls_of, find, stories
 from .names import Place
@@ -78,7 +79,7 @@ class TemporalExecution:
         Raises:
             OutcomeUnknown: whoever follows has left; the run goes on.
         """
-        plan = from_json(stored.plan, None)
+        plan = plan_of(stored.plan)
         records = [decode(Record, known) for _, known, _ in stored.jobs]
         begun = report.started(moment(stored.started_at))
         return _in_a_loop(self._resume(_Run(plan, lease, records, calls, begun), verdict))
@@ -103,13 +104,34 @@ class TemporalExecution:
 
     async def _cancel(self, stored: StoredRun) -> None:
         client = await self.server.connect()
-        place = self._place(from_json(stored.plan, None))
+        place = self._place(plan_of(stored.plan))
         if await lane(client, place, self.clock.rate, "cancel", stored.run_id):
             return
         for instance_id, _, _ in stored.jobs:
             found = await find(client, stored.run_id, place.job(instance_id))
             if found is not None and found[1].name == "RUNNING":
                 await found[0].signal("interrupt")
+
+    def let_go(self, stored: StoredRun) -> None:
+        """End what waits for somebody to say what became of it: its instance is free for another run.
+
+        Raises:
+            RunRefused: a job of the run is at work still.
+        """
+        _in_a_loop(self._let_go(stored))
+
+    async def _let_go(self, stored: StoredRun) -> None:
+        client = await self.server.connect()
+        place = self._place(plan_of(stored.plan))
+        for instance_id, _, _ in stored.jobs:
+            found = await find(client, stored.run_id, place.job(instance_id))
+            if found is None or found[1].name != "RUNNING":
+                continue
+            if not await found[0].execute_update("let_go"):
+                raise RunRefused(
+                    f"Run {stored.run_id} is at work on {instance_id} still.",
+                    hint=f"End it first: safe-reinit cancel {stored.run_id}.",
+                )
 
     # -------------------------------------------------------------------------------------------------- following
 
@@ -139,7 +161,8 @@ class TemporalExecution:
             f"Run {run_id} goes on at the Temporal server {self.server.text}; what it comes to is not known here.",
             hint=f"Follow it again: safe-reinit resume {run_id}; end it: safe-reinit cancel {run_id}.",
         )
-        told = report.of_run(run.begun, self.clock.now(), run.plan, lost, run.calls, run_id=run_id)
+        words = [f"safe-reinit {word} {run_id}" for word in ("show", "resume", "cancel")]
+        told = report.of_run(run.begun, self.clock.now(), run.plan, lost, run.calls, run_id=run_id, next_=words)
         error.report = report.of_bug(told, error)
         return error
 

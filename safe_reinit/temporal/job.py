@@ -46,6 +46,7 @@ class JobWorkflow:
         self._failing = False
         self._ended: Json | None = None
         self._going_on: list[Json] = []
+        self._over = False
         self._events: list[Json] = []
         self._waiting: Json | None = None
         self._calls: list[Json] = []
@@ -95,6 +96,14 @@ class JobWorkflow:
         self._going_on = [{"said": "resumed"}, *([{"said": verdict}] if verdict else [])]
         return True
 
+    @workflow.update
+    async def let_go(self) -> bool:
+        """End a job that still owes something, as it is; tell whether it was at its end."""
+        if self._ended is None:
+            return False
+        self._over = True
+        return True
+
     @workflow.query
     def story(self) -> Json:
         """Tell everything there is to tell: what was asked for, what the record is, and what happened."""
@@ -141,7 +150,9 @@ class JobWorkflow:
         await self._say("ended", answer["outcome"])
         if not answer["owed"]:
             return False
-        await workflow.wait_condition(lambda: bool(self._going_on))
+        await workflow.wait_condition(lambda: bool(self._going_on) or self._over)
+        if self._over:
+            return False
         self._notes, self._going_on = self._going_on, []
         self._ended, self._interrupted, self._failing = None, False, False
         return True

@@ -144,7 +144,8 @@ def test_who_follows_may_be_killed(stage: Stage, nursery: Nursery, temporal: Tem
     """The command that follows a run is killed: the run goes on, and resume tells how it ended."""
     journal = stage.folder / "journal.db"
     argv = ["--disk", DATA, "--stop-instance", "--confirm", DATA, "--endpoint", stage.sim.url,
-            "--region", "cn-hangzhou", "--journal", str(journal), "--runner", "temporal", "--temporal", temporal.address]  # fmt: skip
+            "--region", "cn-hangzhou", "--journal", str(journal), "--runner", "temporal",
+            "--temporal", temporal.address]  # fmt: skip
     environment = {"HOME": str(stage.folder), "SAFE_REINIT_TIME_SCALE": str(temporals.RATE)}
     with stage.worker():
         following = Worker(nursery.start(argv, stage.folder / "follow.log", environment), stage.folder / "follow.log")
