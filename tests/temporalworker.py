@@ -22,6 +22,10 @@ def disturb(disturbed: dict[str, Any]) -> None:
 
     if "timeout" in disturbed:
         exchange.ACT_TIMEOUT = disturbed["timeout"]
+    if "limit" in disturbed:
+        from safe_reinit import pace
+
+        pace.LIMITS["ReInitDisk"] = disturbed["limit"]
     if "version" in disturbed:
         names.VERSION = disturbed["version"]
         worker.Hands.version = disturbed["version"]

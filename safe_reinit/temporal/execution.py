@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -204,4 +205,10 @@ class _Run:
 
 
 def _in_a_loop(work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(work)
+    """Do something in an event loop of its own, also where the caller is in one: a listener may cancel its run."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()

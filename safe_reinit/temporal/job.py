@@ -75,7 +75,7 @@ class JobWorkflow:
 
     @workflow.signal
     def never(self, why: str) -> None:
-        """Let it never begin; a job that has begun is not touched by that."""
+        """Let it never begin; a job of which something was touched already goes on to its end."""
         self._never = self._never or why
 
     @workflow.signal
@@ -182,6 +182,7 @@ class JobWorkflow:
             "v": given["v"],
             "run_id": given["run_id"],
             "interrupted": self._interrupted,
+            "never": self._never,
             "calls": given["looks"],
         }
 

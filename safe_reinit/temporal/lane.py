@@ -170,15 +170,17 @@ class LaneWorkflow:
             run["state"], run["closed"] = "open", "whoever submitted it did not come back"
         if run["state"] != "open":
             return
-        if run["cancelled"] and not run.get("told"):
-            run["told"] = True
+        if run["cancelled"] and not run.get("asked"):
+            run["asked"] = True
             await self._tell(run, [n for n, out in enumerate(run["outcomes"]) if out is None], "interrupt")
         if not run["closed"] and not run["cancelled"]:
             await self._begin(run)
         if run["closed"] or run["cancelled"]:
             why = run["closed"] or "the run was cancelled"
             ahead = _ahead(run)
-            await self._tell(run, ahead, "never", why)
+            begun = [n for n, out in enumerate(run["outcomes"]) if out is None and run["begun"][n]]
+            await self._tell(run, ahead if run.get("told") else [*ahead, *begun], "never", why)
+            run["told"] = True
             for position in ahead:
                 run["outcomes"][position] = "refused"
         if all(run["outcomes"]):

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from .. import record
-from ..changes import Interrupt, Learn, Lose, Withdraw
+from ..changes import Fail, Interrupt, Learn, Lose, Withdraw
 from ..clock import Clock
 from ..decide import decide
 from ..model import Action, Call, Event, EventName, Failure, Observation, Record, Send, Wait
@@ -75,8 +75,7 @@ class Looker:
             alive()
             story.calls += calls
             story.looks += counted
-            if asked.get("interrupted"):
-                known = Interrupt()(known)
+            known = turned_back(known, asked)
             known = Learn(seen)(known)
             action = decide(known, seen)
             now_shown = _shown(seen)
@@ -141,6 +140,16 @@ class Looker:
         answer["calls"] = [payloads.write(each) for each in story.calls] if asked.get("calls") else []
         answer["looks"] = 0 if asked.get("calls") else story.looks
         return answer
+
+
+def turned_back(known: Record, asked: Mapping[str, Any]) -> Record:
+    """Turn a job back that is to end, or that was let begin and is not to begin any more."""
+    if asked.get("interrupted"):
+        return Interrupt()(known)
+    if asked.get("never") and not known.touched:
+        hint = "Plan these disks anew when you want them wiped."
+        return Fail(Failure(None, f"Not begun: {asked['never']}.", hint=hint))(known)
+    return known
 
 
 def _shown(seen: Observation) -> list[Any]:
