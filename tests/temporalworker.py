@@ -18,7 +18,7 @@ from tests import sweep
 def disturb(disturbed: dict[str, Any]) -> None:
     """Let something go wrong in this process."""
     from safe_reinit.aliyun import exchange
-    from safe_reinit.temporal import names, worker
+    from safe_reinit.temporal import names
 
     if "timeout" in disturbed:
         exchange.ACT_TIMEOUT = disturbed["timeout"]
@@ -28,7 +28,6 @@ def disturb(disturbed: dict[str, Any]) -> None:
         pace.LIMITS["ReInitDisk"] = disturbed["limit"]
     if "version" in disturbed:
         names.VERSION = disturbed["version"]
-        worker.Hands.version = disturbed["version"]
     sweep.switch_off(disturbed.get("off", ()))
     if "kill" in disturbed:
         sweep.kill_at(*disturbed["kill"])

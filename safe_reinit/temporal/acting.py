@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from .. import record, report
@@ -25,8 +26,7 @@ from ..look import unseen
 from ..model import Call, Event, EventName, Failure, Plan, Record, Send
 from ..pace import Pace
 from ..second_look import Errand
-from . import payloads
-from .names import VERSION
+from . import names, payloads
 from .watch import Sink
 
 _GATHER = 0.1
@@ -142,7 +142,7 @@ class Actor:
             for place, task in enumerate(batch):
                 task.position = place
             done = loop.run_in_executor(self._preparing, self._perform, run_id, batch)
-            done.add_done_callback(lambda _, batch=batch: _answered(batch))  # type: ignore[misc]
+            done.add_done_callback(partial(_answered, batch))
 
     # ------------------------------------------------------------------------------------------- on a thread of its own
 
@@ -206,7 +206,7 @@ class Actor:
         notes = [payloads.write_change(note) for note in task.notes]
         place = len(notes) if task.intended is None else task.intended
         return {
-            "v": VERSION,
+            "v": names.VERSION,
             "intended": task.intended is not None,
             "before": notes[:place],
             "after": notes[place:],
@@ -217,7 +217,13 @@ class Actor:
         }
 
 
-def _answered(tasks: Sequence[Task]) -> None:
+def _answered(tasks: Sequence[Task], done: asyncio.Future[None]) -> None:
+    """Let the activities go on; after an error that nobody foresaw they fail, and the calls count as lost."""
+    failed = done.exception()
     for task in tasks:
-        if task.answer is not None and not task.answer.done():
+        if task.answer is None or task.answer.done():
+            continue
+        if failed is not None:
+            task.answer.set_exception(RuntimeError(type(failed).__name__))
+        else:
             task.answer.set_result(None)

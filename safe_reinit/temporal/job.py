@@ -39,6 +39,8 @@ class JobWorkflow:
         self._notes: list[Json] = []
         """What the next look is to fold in first."""
         self._shown: Any = None
+        self._version = int(given["v"])
+        """Of the newest that had this job in its hands: an older one may not understand what it wrote."""
         self._begun = bool(given.get("begun"))
         self._never = ""
         self._interrupted = False
@@ -170,6 +172,7 @@ class JobWorkflow:
             retry_policy=_AGAIN,
         )
         self._record, self._shown, self._notes = answer["record"], answer["shown"], []
+        self._version = max(self._version, answer["v"])
         self._tell(answer)
         if answer["failing"] and not self._failing:
             self._failing = True
@@ -179,7 +182,7 @@ class JobWorkflow:
     def _common(self) -> Json:
         given = self._given
         return {
-            "v": given["v"],
+            "v": self._version,
             "run_id": given["run_id"],
             "interrupted": self._interrupted,
             "never": self._never,
@@ -225,7 +228,7 @@ class JobWorkflow:
                 return
             await self._given_up(send, [] if watched else [assume])
             return
-        self._alone = answer["alone"]
+        self._alone, self._version = answer["alone"], max(self._version, answer["v"])
         self._tell(answer)
         self._notes = _noted(answer, send, watched=watched)
         if not answer["intended"] or any(note["kind"] in ("Withdraw", "Refuse") for note in answer["after"]):

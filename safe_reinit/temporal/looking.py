@@ -17,8 +17,7 @@ from ..decide import decide
 from ..model import Action, Call, Event, EventName, Failure, Observation, Record, Send, Wait
 from ..model.codec import DecodeError
 from ..run import wait_data
-from . import payloads
-from .names import VERSION
+from . import names, payloads
 from .watch import Watch
 
 _PATIENCE = 12.0
@@ -119,7 +118,7 @@ class Looker:
     ) -> dict[str, Any]:
         outcome = record.outcome(known)
         answer: dict[str, Any] = {
-            "v": VERSION,
+            "v": names.VERSION,
             "record": payloads.write(known),
             "action": payloads.write_action(action),
             "shown": shown,

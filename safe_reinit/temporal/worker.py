@@ -54,7 +54,6 @@ class Hands:
     looker: Looker
     actor: Actor
     keeping: Keeping
-    version: int = names.VERSION
 
     @activity.defn(name="look")
     async def look(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -81,7 +80,7 @@ class Hands:
 
     def _refuse_newer(self, asked: Mapping[str, Any]) -> None:
         """Leave what a newer version wrote to a newer version: it may mean more than this one knows."""
-        if asked["v"] > self.version:
+        if asked["v"] > names.VERSION:
             raise ApplicationError("This was written by a newer safe-reinit; a worker of it goes on.", type="newer")
 
     def _refuse_another_place(self, plan: Mapping[str, Any]) -> None:
