@@ -61,15 +61,18 @@ def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
     click.echo(f"Run {run_id} was asked to end. See how it ends: safe-reinit show {run_id}", err=True)
 
 
-def _idle(stored: Sequence[StoredRun], flags: Mapping[str, Any]) -> None:
-    """Say of the open runs that go on at a Temporal server when nobody works there."""
+def _live(stored: Sequence[StoredRun], flags: Mapping[str, Any]) -> list[StoredRun]:
+    """Give these runs as they stand: of one at a Temporal server it is asked, and who works there."""
+    told = []
     for run in stored:
+        told.append(run)
         if run.open and run.runner:
-            from ..temporal.status import idle_text  # noqa: PLC0415 - only of such runs
+            from ..temporal.status import as_it_stands  # noqa: PLC0415 - only of such runs
 
-            config = resolve(flags, os.environ, flags.get("config"))
-            if said := idle_text(config, run):
+            told[-1], said = as_it_stands(resolve(flags, os.environ, flags.get("config")), run)
+            if said:
                 click.echo(f"safe-reinit: Run {run.run_id}: {said}", err=True)
+    return told
 
 
 def runs(flags: Mapping[str, Any], prune: str | None, output: Output) -> None:
@@ -79,7 +82,7 @@ def runs(flags: Mapping[str, Any], prune: str | None, output: Output) -> None:
             gone = journal.prune(_age(prune))
             click.echo(f"{gone} run{'' if gone == 1 else 's'} forgotten.", err=True)
         stored = journal.runs()
-    _idle(stored, flags)
+    stored = _live(stored, flags)
     listed = [_listed(run) for run in stored]
     if output.json:
         output.document({"schema": 1, "runs": listed})
@@ -113,7 +116,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
         if stored is None:
             raise UsageError(f"The journal has no run {name}.", hint="See safe-reinit runs.")
         events = journal.events(name)
-    _idle([stored], flags)
+    (stored,) = _live([stored], flags)
     told = stored.report or _as_it_stands(stored)
     if output.json:
         output.document({**told, "events": events})

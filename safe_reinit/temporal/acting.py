@@ -25,12 +25,13 @@ from ..ledger import Changes, Entry
 from ..look import unseen
 from ..model import Call, Event, EventName, Failure, Plan, Record, Send
 from ..pace import Pace
+from ..run import TICK
 from ..second_look import Errand
 from . import names, payloads
 from .watch import Sink
 
-_GATHER = 0.1
-"""Real seconds for which a call waits for others of its kind."""
+_GATHER, _GATHER_MANY = 0.05, 0.5
+"""Real seconds for which a call waits for others of its kind: of a run over few jobs, and over many."""
 _WIPES = 25
 """Calls in a batch at most where ECS takes one a call, as in the local runner."""
 _CALLING = 8
@@ -124,7 +125,9 @@ class Actor:
         key = (run_id, send.action, send.force, known.touched, send.subject if task.alone else None)
         self._waiting.setdefault(key, []).append(task)
         if len(self._waiting[key]) == 1:
-            asyncio.get_running_loop().call_later(_GATHER / self._clock.rate**0.5, self._flush, run_id, key)
+            few = bool(asked.get("calls")) or task.alone
+            wait = _GATHER if few else max(_GATHER_MANY, TICK / 2 / self._clock.rate)
+            asyncio.get_running_loop().call_later(wait, self._flush, run_id, key)
         await task.answer
         return self._told(asked, task)
 

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from ..clock import Clock
 from ..model import Event, Record
 from ..run import TICK
 from . import payloads
+from .gathering import find
 from .names import Place
 from .server import Server, pollers
 from .submitting import idle, lane
@@ -54,6 +55,9 @@ class Following:
     def __post_init__(self) -> None:
         self._told = [0] * len(self.records)
         self._idle = False
+        self._forgotten = False
+        """Whether the lane does not know the run: a job that is not there either is over, or never was."""
+        self._jobs: dict[int, WorkflowHandle[Any, Any]] = {}
 
     async def __call__(self) -> bool:
         """Follow; tell whether it is over."""
@@ -71,6 +75,7 @@ class Following:
     async def _ask(self) -> bool:
         """Ask how far everything is; tell whether it is over."""
         run = await self.client.get_workflow_handle(self.place.lane).query("status", self.run_id)
+        self._forgotten = run is None
         for position in self._at_work(run):
             await self._ask_job(position)
         if run is None:  # the lane has forgotten it: all jobs have ended
@@ -88,7 +93,9 @@ class Following:
         return [n for n in range(len(self.records)) if begun[n] and n not in self.ended]
 
     async def _ask_job(self, position: int) -> None:
-        job = self.client.get_workflow_handle(self.place.job(self.records[position].instance_id))
+        job = self._jobs.get(position) or await self._find(position)
+        if job is None:
+            return
         news = await job.query("news", self._told[position])
         for event in news["events"]:
             self._tell(event)
@@ -97,6 +104,16 @@ class Following:
             self.ended.add(position)
         elif news["waiting"] is not None:
             self._tell(news["waiting"])
+
+    async def _find(self, position: int) -> WorkflowHandle[Any, Any] | None:
+        """Find the job itself: its instance may have another one by now."""
+        found = await find(self.client, self.run_id, self.place.job(self.records[position].instance_id))
+        if found is None:
+            if self._forgotten:
+                self.ended.add(position)
+            return None
+        self._jobs[position] = found[0]
+        return found[0]
 
     def _tell(self, event: Mapping[str, Any]) -> None:
         self.tell(payloads.read_event(event))

@@ -89,7 +89,7 @@ def _read(told: Mapping[str, Any], *, is_open: bool) -> Story:
     if told["never"] and not told["begun"]:
         hint = "Plan these disks anew when you want them wiped."
         known = record.fail(known, Failure(None, f"Not begun: {told['never']}.", hint=hint))
-    elif not ended:
+    elif not ended and told["begun"]:
         known = record.lose_sight(known)
     return Story(
         plan=payloads.read_head(told["given"]["plan"]),

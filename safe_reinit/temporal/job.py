@@ -39,6 +39,8 @@ class JobWorkflow:
         self._notes: list[Json] = []
         """What the next look is to fold in first."""
         self._shown: Any = None
+        self._expected: Any = None
+        """What ECS is at work on, and since when."""
         self._version = int(given["v"])
         """Of the newest that had this job in its hands: an older one may not understand what it wrote."""
         self._begun = bool(given.get("begun"))
@@ -161,7 +163,14 @@ class JobWorkflow:
 
     async def _look(self, **more: object) -> Json:
         """Have the cloud looked at until there is something to do or to tell, and take over what is known then."""
-        asked: Json = {"record": self._record, "notes": self._notes, "shown": self._shown, **self._common(), **more}
+        asked: Json = {
+            "record": self._record,
+            "notes": self._notes,
+            "shown": self._shown,
+            "waiting": self._expected,
+            **self._common(),
+            **more,
+        }
         answer: Json = await workflow.execute_activity(
             "look",
             asked,
@@ -172,6 +181,7 @@ class JobWorkflow:
             retry_policy=_AGAIN,
         )
         self._record, self._shown, self._notes = answer["record"], answer["shown"], []
+        self._expected = answer["waiting"]
         self._version = max(self._version, answer["v"])
         self._tell(answer)
         if answer["failing"] and not self._failing:

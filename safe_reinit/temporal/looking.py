@@ -5,7 +5,7 @@ A wait is watched for some seconds, so that what changes is acted on within a ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -14,9 +14,10 @@ from .. import record
 from ..changes import Fail, Interrupt, Learn, Lose, Withdraw
 from ..clock import Clock
 from ..decide import decide
+from ..gate import waits_for
 from ..model import Action, Call, Event, EventName, Failure, Observation, Record, Send, Wait
 from ..model.codec import DecodeError
-from ..run import wait_data
+from ..run import TICK, wait_data
 from . import names, payloads
 from .watch import Watch
 
@@ -31,6 +32,8 @@ _PAUSE = 10.0
 _MAKES: Mapping[str, tuple[str, str]] = {
     "StopInstance": ("Stopping", "Stopped"), "StartInstance": ("Starting", "Running"),
 }  # fmt: skip
+_UNDER_WAY = 45.0
+"""Cloud seconds without a look at most while ECS is at work on what it accepted."""
 _OWED = ("unknown", "not-restarted", "stranded")
 
 
@@ -58,6 +61,8 @@ class Looker:
     def __init__(self, watch: Watch, clock: Clock) -> None:
         self._watch = watch
         self._clock = clock
+        self._usual: dict[str, float] = {}
+        """By what is waited for: the shortest time it took, as far as this worker knows."""
 
     async def __call__(self, asked: Mapping[str, Any], alive: Callable[[], None]) -> dict[str, Any]:
         """Look until there is something to do or to tell.
@@ -68,7 +73,7 @@ class Looker:
         """
         known = self._folded(asked)
         story = Story(asked["run_id"], known.instance_id, self._clock)
-        began, shown = self._clock.time(), asked.get("shown")
+        began, shown, waiting = self._clock.time(), asked.get("shown"), asked.get("waiting")
         while True:
             seen, calls, counted = await self._watch.see(known)
             alive()
@@ -76,6 +81,7 @@ class Looker:
             story.looks += counted
             known = turned_back(known, asked)
             known = Learn(seen)(known)
+            waiting = self._waited(waiting, known, seen)
             action = decide(known, seen)
             now_shown = _shown(seen)
             if seen.seen and now_shown != shown:
@@ -85,8 +91,24 @@ class Looker:
             over = self._clock.time() - began >= (_IN_DOUBT if _doubtful(known) else _PATIENCE)
             moved = seen.seen and shown is not None and now_shown != shown
             shown = now_shown if seen.seen else shown
-            if not isinstance(action, Wait) or over or moved or asked.get("once"):
-                return self._told(asked, known, seen, action, shown, story)
+            if not isinstance(action, Wait) or over or moved or asked.get("once") or self._left(waiting, seen):
+                answer = self._told(asked, known, seen, action, shown, story)
+                return {**answer, "waiting": waiting}
+
+    def _waited(self, before: Sequence[Any] | None, known: Record, seen: Observation) -> Sequence[Any] | None:
+        """Tell for what ECS makes a job wait now, and learn from a wait that has ended how long such a wait takes."""
+        now = waits_for(known)
+        if before is not None and seen.seen and (now is None or now[0] != before[0]) and not known.turned_back:
+            took = seen.at - before[1]
+            self._usual[before[0]] = min(took, self._usual.get(before[0], took))
+        return list(now) if now else None
+
+    def _left(self, waiting: Sequence[Any] | None, seen: Observation) -> float:
+        """Tell for how many cloud seconds nothing is to be seen of what ECS is at work on, which no fence guards."""
+        if waiting is None or not seen.seen or waiting[0] not in self._usual:
+            return 0.0
+        left = float(waiting[1]) + self._usual[waiting[0]] - seen.at
+        return min(left, _UNDER_WAY) if left > TICK else 0.0
 
     def _folded(self, asked: Mapping[str, Any]) -> Record:
         """Fold in what happened since the record was written; what a workflow says has no time yet: that is now."""
@@ -128,7 +150,7 @@ class Looker:
             answer["seen"] = payloads.write(seen)
         elif isinstance(action, Wait):
             long = seen.at - action.since > _LONG and not _doubtful(known)
-            answer["pause"] = _PAUSE if long else 0.0 if seen.seen else 1.0
+            answer["pause"] = _PAUSE if long else self._left(waits_for(known), seen) if seen.seen else 1.0
         else:
             answer["outcome"] = outcome
             answer["owed"] = outcome in _OWED and not known.judged

@@ -39,6 +39,8 @@ T = TypeVar("T")
 
 _POWER = 20.0
 """Calls other than wipes a second at most, by all workers together; no limit of theirs is documented."""
+_TO_THE_END = timedelta(seconds=75)
+"""A worker that is told to end lets the calls that it is at come to their end."""
 _SKEW = 2.0
 """Real seconds by which the clock of a worker may differ from the server's: times of a record come from both."""
 
@@ -177,6 +179,7 @@ def workers(client: Client, hands: Hands, quota_share: float) -> list[Worker]:
             client,
             task_queue=place.power_queue,
             activities=[hands.act],
+            graceful_shutdown_timeout=_TO_THE_END,
             max_task_queue_activities_per_second=_POWER * hands.clock.rate,
             **common,
         ),
@@ -184,6 +187,7 @@ def workers(client: Client, hands: Hands, quota_share: float) -> list[Worker]:
             client,
             task_queue=place.wipe_queue,
             activities=[hands.act],
+            graceful_shutdown_timeout=_TO_THE_END,
             max_task_queue_activities_per_second=wipes,
             **common,
         ),
