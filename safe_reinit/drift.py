@@ -64,7 +64,8 @@ def _refusing(facts: DiskFacts, known: Record, plan: Plan) -> Iterator[Finding]:
     changed is one.
     """
     if known.touched:
-        yield from (found for found in judge(facts, least="block") if found.check not in _OF_BEGINNING)
+        now = judge(facts, least="block")  # what these checks only tell of is no refusal
+        yield from (found for found in now if found.level == "block" and found.check not in _OF_BEGINNING)
         return
     now = judge(facts, least="risk")
     yield from (found for found in now if found.level == "block")

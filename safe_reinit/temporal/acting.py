@@ -16,7 +16,7 @@ from typing import Any
 
 from .. import record, report
 from ..act import Act, Attempt
-from ..changes import Fail, Intend, Interrupt, Learn, Lose, Noted, Stuck
+from ..changes import Fail, Intend, Learn, Lose, Noted, Stuck
 from ..clock import Clock, boottime
 from ..cloud import Cloud, CloudError
 from ..gate import BATCH
@@ -119,8 +119,8 @@ class Actor:
         plan = payloads.read_head(asked["plan"])
         task = Task(0, plan.jobs[0], known, bool(asked.get("alone")), send=send, plan=plan, began=boottime())
         task.answer = asyncio.get_running_loop().create_future()
-        if asked.get("interrupted"):
-            self._note(task, Interrupt())
+        if turning := payloads.turning(known, asked):
+            self._note(task, turning)
         run_id = str(asked["run_id"])
         key = (run_id, send.action, send.force, known.touched, send.subject if task.alone else None)
         self._waiting.setdefault(key, []).append(task)

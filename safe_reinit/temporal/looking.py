@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from .. import record
-from ..changes import Fail, Interrupt, Learn, Lose, Withdraw
+from ..changes import Learn, Lose, Withdraw
 from ..clock import Clock
 from ..decide import decide
 from ..gate import waits_for
@@ -79,7 +79,8 @@ class Looker:
             alive()
             story.calls += calls
             story.looks += counted
-            known = turned_back(known, asked)
+            turning = payloads.turning(known, asked)
+            known = turning(known) if turning else known
             known = Learn(seen)(known)
             waiting = self._waited(waiting, known, seen)
             action = decide(known, seen)
@@ -161,16 +162,6 @@ class Looker:
         answer["calls"] = [payloads.write(each) for each in story.calls] if asked.get("calls") else []
         answer["looks"] = 0 if asked.get("calls") else story.looks
         return answer
-
-
-def turned_back(known: Record, asked: Mapping[str, Any]) -> Record:
-    """Turn a job back that is to end, or that was let begin and is not to begin any more."""
-    if asked.get("interrupted"):
-        return Interrupt()(known)
-    if asked.get("never") and not known.touched:
-        hint = "Plan these disks anew when you want them wiped."
-        return Fail(Failure(None, f"Not begun: {asked['never']}.", hint=hint))(known)
-    return known
 
 
 def _shown(seen: Observation) -> list[Any]:

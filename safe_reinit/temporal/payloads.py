@@ -12,7 +12,20 @@ from typing import Any, TypeVar
 
 from .. import changes
 from ..changes import Noted
-from ..model import LOCK_TAG, Action, Disk, Event, Instance, Observation, Plan, PlannedJob, Send, Snapshot
+from ..model import (
+    LOCK_TAG,
+    Action,
+    Disk,
+    Event,
+    Failure,
+    Instance,
+    Observation,
+    Plan,
+    PlannedJob,
+    Record,
+    Send,
+    Snapshot,
+)
 from ..model.codec import DecodeError, decode, encode, timestamp, to_moment
 
 T = TypeVar("T")
@@ -180,6 +193,16 @@ def read_event(data: Mapping[str, Any]) -> Event:
     """Read an event back; what it tells is JSON already."""
     named = {name: data.get(name) for name in ("run_id", "instance_id", "disk_id")}
     return Event(to_moment(data["at"], "$.at"), event=data["event"], data=data.get("data", {}), **named)
+
+
+def turning(known: Record, asked: Mapping[str, Any]) -> Noted | None:
+    """Give what turns a job back that is to end, or that was let begin and is not to begin any more."""
+    if asked.get("interrupted"):
+        return changes.Interrupt()
+    if asked.get("never") and not known.touched:
+        hint = "Plan these disks anew when you want them wiped."
+        return changes.Fail(Failure(None, f"Not begun: {asked['never']}.", hint=hint))
+    return None
 
 
 # ------------------------------------------------------------------------------------------------------------- plans
