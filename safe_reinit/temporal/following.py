@@ -102,6 +102,8 @@ class Following:
         self._told[position] += len(news["events"])
         if news["ended"] is not None:
             self.ended.add(position)
+        elif news["never"]:
+            self._never(position, news["never"])
         elif news["waiting"] is not None:
             self._tell(news["waiting"])
 

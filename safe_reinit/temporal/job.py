@@ -128,7 +128,8 @@ class JobWorkflow:
         """Tell what happened since so many events."""
         ended = self._ended["outcome"] if self._ended else None
         told = self._events[since:]
-        return {"events": told, "waiting": self._waiting, "ended": ended, "begun": self._begun}
+        never = "" if self._begun else self._never
+        return {"events": told, "waiting": self._waiting, "ended": ended, "never": never}
 
     # ------------------------------------------------------------------------------------------------------- the loop
 

@@ -189,6 +189,18 @@ def test_a_lane_goes_on_in_a_new_history(work: Work, monkeypatch: pytest.MonkeyP
     assert [each[1] for each in used] == [done.report.run_id]
 
 
+def test_a_run_that_the_lane_has_forgotten_is_followed_to_its_end(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who follows too slowly to see how a run ended in the lane finds out by its jobs, those that never began too."""
+    from safe_reinit.temporal import following
+
+    with simulated(fleet(3), *denied(0)) as sim:
+        using = work(sim)
+        monkeypatch.setattr(following, "_LEAST", 15.0)
+        done = run(sim, everything(3), using=using, stop_after_failures=1, max_parallel=1)
+
+    assert done.outcomes == {"failed": [0], "refused": [1, 2]}
+
+
 def test_whoever_leaves_a_fleet_finds_it_again(work: Work) -> None:
     """Leaving a run over many and following it again tells the whole story in the end."""
     interrupt = Interrupt()
