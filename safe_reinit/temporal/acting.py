@@ -126,10 +126,15 @@ class Actor:
         self._waiting.setdefault(key, []).append(task)
         if len(self._waiting[key]) == 1:
             few = bool(asked.get("calls")) or task.alone
-            wait = _GATHER if few else max(_GATHER_MANY, TICK / 2 / self._clock.rate)
-            asyncio.get_running_loop().call_later(wait, self._flush, run_id, key)
+            asyncio.get_running_loop().call_later(self._gather(send, few=few), self._flush, run_id, key)
         await task.answer
         return self._told(asked, task)
+
+    def _gather(self, send: Send, *, few: bool) -> float:
+        """Tell for how many real seconds a call waits for others; before a stop nobody waits down for that."""
+        if few:
+            return _GATHER
+        return max(_GATHER_MANY, TICK / 2 / self._clock.rate) * (3.0 if send.action == "StopInstance" else 1.0)
 
     @staticmethod
     def _note(task: Task, change: Noted) -> None:

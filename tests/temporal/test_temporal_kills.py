@@ -7,51 +7,18 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from safe_reinit.simulator import Simulator
 from tests import cloudlike, temporals
 from tests.cloudlike import DATA, INSTANCE, changes
+from tests.temporal.stage import Stage, problems
 from tests.temporals import Nursery, Temporal, Worker, simulated
 
-POINTS = [("act", 1, "before"), ("act", 1, "after"), ("act", 2, "before"), ("act", 2, "after"),
-          ("act", 3, "before"), ("act", 3, "after"), ("look", 12, "after"), ("look", 30, "before")]  # fmt: skip
-"""Where a worker is killed: around each changing call, and around looks before and between them."""
 QUICK = [("act", 2, "before"), ("act", 2, "after"), ("act", 3, "after")]
-
-
-class Stage:
-    """A simulator, workers that are disturbed, and one run."""
-
-    def __init__(self, temporal: Temporal, nursery: Nursery, folder: Path, sim: Simulator) -> None:
-        self.temporal, self.nursery, self.folder, self.sim = temporal, nursery, folder, sim
-        self.client = temporals.client(temporal, sim, folder / "journal.db")
-        self._threads = ThreadPoolExecutor(1)
-
-    def worker(self, name: str = "worker", **disturbed: Any) -> Worker:
-        """Start a worker, and wait until it polls."""
-        started = temporals.worker(self.nursery, self.temporal, self.sim.url, self.folder, name=name, **disturbed)
-        return started.ready()
-
-    def run(self) -> Future[cloudlike.Run]:
-        """Begin a run; it is followed to its end."""
-        return self._threads.submit(lambda: cloudlike.run(self.sim, using=self.client))
-
-    def wipes(self) -> list[int]:
-        """Give of each wipe of the disk how often its machine had been started."""
-        return [wipe["starts_before"] for wipe in self.sim.state()["disks"][DATA]["wipes"]]
-
-    def until(self, test: Callable[[], object]) -> None:
-        """Wait until something is so."""
-        end = time.monotonic() + 40.0
-        while not test():
-            assert time.monotonic() < end
-            time.sleep(0.02)
+"""Of all places; bench/temporalsweep.py does the rest."""
 
 
 @pytest.fixture
@@ -64,50 +31,29 @@ def stage(temporal: Temporal, nursery: Nursery, tmp_path: Path) -> Any:
 @pytest.mark.parametrize("point", QUICK, ids=str)
 def test_another_worker_goes_on_with_what_a_killed_one_was_at(stage: Stage, point: tuple[str, int, str]) -> None:
     """A worker that is killed at any place is replaced by another: the run ends, each call is done once."""
-    with stage.worker("first", kill=point) as first:
-        done = stage.run()
-        first.gone()
-        with stage.worker("second"):
-            ended = done.result(60)
+    ended = stage.killed_and_replaced(point)
 
     assert set(stage.wipes()) <= {1}
-    state = stage.sim.state()
+    assert problems(stage, ended, "nobody") == []
     assert ended.outcome in ("done", "unknown"), ended.error
-    if ended.outcome == "done":
-        assert len(stage.wipes()) == 1
-        assert state["instances"][INSTANCE]["status"] == "Running"
-        accepted = [call["action"] for call in state["calls"] if call["code"] == "" and call["source"] == "api"]
-        assert accepted.count("StopInstance") == 1
-        assert accepted.count("StartInstance") == 1
-    else:
-        assert state["instances"][INSTANCE]["status"] == "Stopped"
-
-
-def _used_in_between(stage: Stage, *off: str) -> tuple[str, list[int]]:
-    """Kill a worker after the wipe was done and before that was told; somebody uses the machine; another goes on."""
-    with stage.worker("first", kill=("act", 2, "after"), off=off) as first:
-        done = stage.run()
-        first.gone()
-        stage.until(lambda: stage.sim.state()["disks"][DATA]["status"] == "In_use")
-        for deed in ({"start": INSTANCE}, {"write": DATA}, {"stop": INSTANCE}):
-            stage.sim.do(deed)
-        with stage.worker("second", off=off):
-            ended = done.result(60)
-    return ended.outcome, stage.wipes()
+    power = stage.sim.state()["instances"][INSTANCE]["status"]
+    assert power == ("Running" if ended.outcome == "done" else "Stopped")
 
 
 def test_a_machine_that_somebody_used_in_between_is_not_wiped_again(stage: Stage) -> None:
     """After a start by somebody else a wipe whose answer was lost is not sent again: what became of it is unknown."""
-    outcome, wiped = _used_in_between(stage)
+    ended = stage.killed_and_replaced(("act", 2, "after"), "used")
 
-    assert (outcome, wiped) == ("unknown", [1])
+    assert (ended.outcome, stage.wipes()) == ("unknown", [1])
+    assert problems(stage, ended, "used") == []
 
 
 def test_without_the_guards_such_a_machine_is_wiped_again(stage: Stage) -> None:
     """With the fence and the facts of the plan switched off, the same story loses data: these tests would see it."""
-    _, wiped = _used_in_between(stage, "fence", "drift")
+    ended = stage.killed_and_replaced(("act", 2, "after"), "used", ("fence", "drift"))
 
-    assert 2 in wiped
+    assert 2 in stage.wipes()
+    assert "wiped after a start" in problems(stage, ended, "used")
 
 
 def test_a_worker_that_wakes_up_late_calls_nothing(stage: Stage) -> None:
