@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 from tests import sweep
@@ -44,6 +45,7 @@ def _stop_before(action: str) -> None:
     def stopping(self: Act, attempts: Any) -> bool:
         if attempts[0].send.action == action:
             os.kill(os.getpid(), signal.SIGSTOP)
+            time.sleep(0.5)  # it stops the whole process, but not at once this thread
         return make(self, attempts)
 
     Act.make = stopping  # type: ignore[method-assign]

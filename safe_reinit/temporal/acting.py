@@ -125,7 +125,7 @@ class Actor:
         key = (run_id, send.action, send.force, known.touched, send.subject if task.alone else None)
         self._waiting.setdefault(key, []).append(task)
         if len(self._waiting[key]) == 1:
-            few = bool(asked.get("calls")) or task.alone
+            few = bool(asked.get("few")) or task.alone
             asyncio.get_running_loop().call_later(self._gather(send, few=few), self._flush, run_id, key)
         await task.answer
         return self._told(asked, task)

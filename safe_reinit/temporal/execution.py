@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.service import RPCError
 
 from .. import record, report
 from ..aliyun.endpoints import Where
@@ -96,7 +98,8 @@ class TemporalExecution:
         for known in run.records:
             found = await find(client, run.lease.run_id, place.job(known.instance_id))
             if found is not None and found[1].name == "RUNNING":
-                await found[0].execute_update("go_on", verdict or "")
+                with contextlib.suppress(RPCError, WorkflowUpdateFailedError):  # it ends just now: then it owes nothing
+                    await found[0].execute_update("go_on", verdict or "")
         return await self._follow(client, run)
 
     def cancel(self, stored: StoredRun) -> None:

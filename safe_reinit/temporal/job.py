@@ -198,6 +198,7 @@ class JobWorkflow:
             "interrupted": self._interrupted,
             "never": self._never,
             "calls": given["looks"],
+            "few": given["alone"],
         }
 
     def _tell(self, answer: Json) -> None:

@@ -24,6 +24,8 @@ from .server import Server, pollers
 _AT_ONCE = 20
 _TRIES, _PAUSE = 4, 0.5
 """A worker that has just begun is not known to the server at once."""
+_FEW = 3
+"""Of so few jobs no call waits for others of its kind."""
 _LOOKS_TOLD = 20
 """Up to so many jobs the report lists the looks."""
 
@@ -120,6 +122,7 @@ class Submission:
             "plan": payloads.head(self.plan, self.plan.jobs[position]),
             "record": payloads.write(known),
             "looks": len(self.records) <= _LOOKS_TOLD,
+            "alone": len(self.records) <= _FEW,
         }
         try:
             await self.client.start_workflow(
