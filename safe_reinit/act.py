@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from . import codes, record, retry
+from .changes import Accept, Foresee, Intend, Learn, Lose, Refuse, Stuck, Withdraw
 from .clock import Clock
 from .cloud import Accepted, Cloud, CloudError, NotSent, Refused, Unanswered
 from .decide import decide
-from .ledger import Change, Entry, Ledger
+from .ledger import Change, Entry, Keeper
 from .looker import PROVEN
 from .model import LOCK_TAG, ActName, Failure, Observation, Plan, Record, Send
 from .pace import Pace
@@ -42,7 +43,7 @@ class Act:
     clock: Clock
     plan: Plan
     run_id: str
-    ledger: Ledger
+    ledger: Keeper
     tell: Callable[[str, Send, dict[str, object]], None]
     """Is told ``intend`` and ``answer``."""
     pace: Pace | None = None
@@ -63,7 +64,7 @@ class Act:
 
         """
         looked = SecondLook(self.cloud, self.clock, self.plan, self.run_id, self.ledger)(errands)
-        self.ledger.keep([(errand.entry, _learning(seen)) for errand, seen in looked])
+        self.ledger.keep([(errand.entry, Learn(seen)) for errand, seen in looked])
         attempts = self._intend([(errand, seen) for errand, seen in looked if self._is_still_due(errand, seen)])
         if attempts and attempts[0].send.action in FOR_MANY:
             return [attempts]
@@ -81,7 +82,7 @@ class Act:
         self.ledger.check()
         judged = [(each, self._is_wanted(each, len(attempts))) for each in attempts]
         wanted = [each for each, is_wanted in judged if is_wanted]
-        self._withdraw([each for each, is_wanted in judged if not is_wanted])
+        self.withdraw([each for each, is_wanted in judged if not is_wanted])
         if len(wanted) > 1:
             self._call_many(wanted)
         elif wanted:
@@ -95,15 +96,14 @@ class Act:
         if decide(entry.record, seen) != send:
             return False
         if is_stale(self.clock, seen.at):
-            at = self.clock.time()
-            self.ledger.keep([(entry, lambda before: record.stuck(before, at))])
+            self.ledger.keep([(entry, Stuck(self.clock.time()))])
             return False
         return send.action != "ResetDisk" or self._may_reset(errand, seen)
 
     def _intend(self, ready: Sequence[tuple[Errand, Observation]]) -> list[Attempt]:
         """Write the intentions down, and give those that were still to be intended."""
         before = [record.tries_of(errand.entry.record, errand.send) for errand, _ in ready]
-        self.ledger.commit([(errand.entry, _intention(errand.send, seen)) for errand, seen in ready])
+        self.ledger.commit([(errand.entry, Intend(errand.send, seen)) for errand, seen in ready])
         intended = []
         for (errand, seen), tries in zip(ready, before, strict=True):
             number = record.tries_of(errand.entry.record, errand.send)
@@ -127,12 +127,8 @@ class Act:
         at = self.clock.time()
         passes = codes.verdict(send.action, code, 403) == "again"
         again = retry.due(record.tries_of(known, send) + 1, at, None) if passes else None
-
-        def refuse(before: Record) -> Record:  # under the ledger's lock: what another thread learned meanwhile counts
-            still = decide(before, seen) == send
-            return record.refused(before, send, failure, at, self.clock.now(), again) if still else before
-
-        self.ledger.keep([(errand.entry, refuse)])
+        refuse = Refuse(send, failure, at, self.clock.now(), again)
+        self.ledger.keep([(errand.entry, Foresee(refuse, seen))])  # what another thread learned meanwhile counts
         return False
 
     # ---------------------------------------------------------------------------------------- the call, and its answer
@@ -144,9 +140,10 @@ class Act:
         throttled = self.pace is not None and self.pace.closed(f"{action}s" if together > 1 else action)
         return not (ending or throttled or is_stale(self.clock, attempt.looked_at))
 
-    def _withdraw(self, attempts: Sequence[Attempt]) -> None:
+    def withdraw(self, attempts: Sequence[Attempt]) -> None:
+        """Take intentions back that were not sent."""
         at = self.clock.time()
-        self.ledger.keep([(each.entry, _withdrawing(each.send, at)) for each in attempts])
+        self.ledger.keep([(each.entry, Withdraw(each.send, at)) for each in attempts])
         for each in attempts:
             self.tell("answer", each.send, {"code": "NotSent"})
 
@@ -221,7 +218,7 @@ class Act:
         if isinstance(answer, Accepted):
             attempt.entry.alone = False
             told: dict[str, object] = {"code": "OK", "request_id": answer.request_id}
-            return lambda before: record.accepted(before, send, at, answer.snapshot_id), told
+            return Accept(send, at, answer.snapshot_id), told
         if isinstance(answer, Refused):
             told = {"code": answer.code, "request_id": answer.request_id}
             means = codes.verdict(send.action, answer.code, answer.http_status)
@@ -234,8 +231,7 @@ class Act:
         return self._lost(attempt, at), {"code": "Unanswered"}
 
     def _lost(self, attempt: Attempt, at: float) -> Change:
-        due = retry.due(attempt.number, at, None)
-        return lambda before: record.lost(before, attempt.send, at, due)
+        return Lose(attempt.send, at, retry.due(attempt.number, at, None))
 
     def _refused(self, attempt: Attempt, refused: Refused, at: float, *, together: bool) -> Change:
         send = attempt.send
@@ -256,22 +252,8 @@ class Act:
         return self._not_done(attempt, failure, at, due)
 
     def _not_done(self, attempt: Attempt, failure: Failure, at: float, due: float | None) -> Change:
-        when = self.clock.now()
-        return lambda before: record.refused(before, attempt.send, failure, at, when, due)
+        return Refuse(attempt.send, failure, at, self.clock.now(), due)
 
 
 def _restored_from(known: Record, disk_id: str) -> str:
     return next(wipe.snapshot_id for wipe in known.disks if wipe.disk_id == disk_id)
-
-
-def _learning(seen: Observation) -> Change:
-    return lambda before: record.learn(before, seen)
-
-
-def _intention(send: Send, seen: Observation) -> Change:
-    """Intend a call under the ledger's lock, where what another thread learned meanwhile counts."""
-    return lambda before: record.intend(before, send, seen) if decide(before, seen) == send else before
-
-
-def _withdrawing(send: Send, at: float) -> Change:
-    return lambda before: record.withdraw(before, send, at)

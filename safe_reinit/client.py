@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .execution import Execution
     from .journal import Journal, StoredRun
     from .rights import Proof
+    from .temporal.execution import TemporalExecution
 
 
 def connect(  # noqa: PLR0913 - each says something else of where and who
@@ -101,8 +102,9 @@ class Client(Planner):
         run_id = f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
         with self._journal() as journal:
             execution = self._execution(journal, on_event, on_call, stop, go_on)
+            runner = execution if self._settings["runner"] == "local" else self._elsewhere(execution)
             try:
-                told = execution.begin(plan, run_id, calls, wanted.on_unknown(self._settings, plan))
+                told = runner.begin(plan, run_id, calls, wanted.on_unknown(self._settings, plan))
             except RunRefused as error:
                 error.report = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=error)
                 raise
@@ -141,7 +143,12 @@ class Client(Planner):
         """
         with self._journal() as journal:
             execution = self._execution(journal, on_event, on_call, stop, go_on)
-            told = execution.resume(run_id, verdict, Secret(password) if password else None)
+            stored = execution.stored(run_id)
+            if stored.runner:
+                runner, lease = self._elsewhere(execution, stored.runner), execution.take(run_id)
+                told = runner.resume(stored, lease, execution.calls_of(run_id), verdict)
+            else:
+                told = execution.resume(run_id, verdict, Secret(password) if password else None)
         return done(told)
 
     def abandon(self, run_id: str) -> None:
@@ -153,7 +160,36 @@ class Client(Planner):
             RunFailed: its lock tag could not be taken off.
         """
         with self._journal() as journal:
-            self._execution(journal, None, None, None).close(run_id)
+            execution = self._execution(journal, None, None, None)
+            stored = execution.open_run(run_id)
+            if stored.runner:
+                self._elsewhere(execution, stored.runner).let_go(stored)
+            execution.close(run_id)
+
+    def cancel(self, run_id: str) -> None:
+        """Ask a run to end in order, wherever it goes on: calls in flight end, the power comes back, no wipe is sent.
+
+        It is not waited for: ``resume`` or ``runs`` tell how it ends.
+
+        Raises:
+            UsageError: there is no such run.
+            RunRefused: it has ended, nobody holds it, or its process is on another host.
+        """
+        with self._journal() as journal:
+            execution = self._execution(journal, None, None, None)
+            stored = execution.open_run(run_id)
+            if stored.runner:
+                self._elsewhere(execution, stored.runner).cancel(stored)
+            else:
+                execution.cancel(stored)
+
+    def stored(self, run_id: str) -> StoredRun:
+        """Give a run of the journal.
+
+        Raises:
+            UsageError: there is none, or it is of another region or endpoint.
+        """
+        return self._stored(run_id)
 
     def _stored(self, run_id: str) -> StoredRun:
         with self._journal() as journal:
@@ -178,6 +214,18 @@ class Client(Planner):
         return Execution(
             self._where, self._clock, journal, told, called, stop or Interrupt(), go_on or (lambda _: True)
         )
+
+    def _elsewhere(self, execution: Execution, runner: str = "") -> TemporalExecution:
+        """Give what carries out runs at the Temporal server that a run is at, or the settings name."""
+        from .temporal import needed  # noqa: PLC0415 - an extra
+
+        needed()
+        from .temporal.execution import TemporalExecution  # noqa: PLC0415 - an extra
+        from .temporal.server import server_of  # noqa: PLC0415 - an extra
+
+        get = execution
+        server = server_of(self._settings, runner)
+        return TemporalExecution(get.where, get.clock, get.journal, server, get.on_event, get.interrupt, get.go_on)
 
     @property
     def journal_path(self) -> Path | None:

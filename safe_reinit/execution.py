@@ -6,6 +6,9 @@ A run that is resumed goes through the same loop as one that is begun; only wher
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -74,27 +77,21 @@ class Execution:
             UsageError: the journal cannot be written.
         """
         begun = report.started(self.clock.now())
-        leave = plan.options.leave_stopped
-        records = [
-            record.begin(
-                job, plan.limits, leave_stopped=leave, on_unknown=on_unknown, run_id=run_id, options=plan.options
-            )
-            for job in plan.jobs
-        ]
+        records = first_records(plan, run_id, on_unknown)
         jobs = [(known.instance_id, encode(known)) for known in records]
         lease = self.journal.begin(run_id, to_json(plan), self.endpoint, self.where.profile, jobs)
         for call in calls:
-            lease.tell(_call_event(run_id, call))
+            lease.tell(call_event(run_id, call))
         return self._carry(_Run(plan, lease, records, calls, begun))
 
     def resume(self, run_id: str, verdict: record.Verdict | None, password: Secret | None) -> Report:
         """Take a run over, carry it on and report; see ``Client.resume``."""
-        password_as_planned(self._open_run(run_id).plan, password, f"Run {run_id}")
-        lease = self._take(run_id)
+        password_as_planned(self.open_run(run_id).plan, password, f"Run {run_id}")
+        lease = self.take(run_id)
         try:
-            stored = self._open_run(run_id)  # once more: its holder may have gone on until now
+            stored = self.open_run(run_id)  # once more: its holder may have gone on until now
             plan = from_json(stored.plan, password)
-            calls = self._calls_of(run_id)
+            calls = self.calls_of(run_id)
             known = [decode(Record, each) for _, each, _ in stored.jobs]
         except BaseException:
             lease.release()
@@ -103,7 +100,7 @@ class Execution:
         for position in set(range(len(known))) - closed:
             gone_on = record.resume(known[position], self.clock.time())
             known[position] = record.judge(gone_on, verdict) if verdict else gone_on
-        begun = report.started(_moment(stored.started_at))
+        begun = report.started(moment(stored.started_at))
         run = _Run(plan, lease, known, calls, begun, closed, closing=verdict is not None)
         return self._carry(run, check=self._same_account)
 
@@ -114,12 +111,12 @@ class Execution:
             RunRefused: there is no such open run, or somebody holds it.
             RunFailed: a lock tag could not be taken off.
         """
-        self._open_run(run_id)
-        lease = self._take(run_id)
+        self.open_run(run_id)
+        lease = self.take(run_id)
         try:
-            stored = self._open_run(run_id)
+            stored = self.open_run(run_id)
             plan = from_json(stored.plan, Secret("") if stored.plan["options"]["password"] else None)
-            calls = self._calls_of(run_id)
+            calls = self.calls_of(run_id)
             known = [decode(Record, each) for _, each, _ in stored.jobs]
             self._take_tags_off(
                 run_id, [each for each, (_, _, is_open) in zip(known, stored.jobs, strict=True) if is_open]
@@ -127,8 +124,30 @@ class Execution:
         except BaseException:
             lease.release()
             raise
-        begun = report.started(_moment(stored.started_at))
+        begun = report.started(moment(stored.started_at))
         self._end(lease, report.of_run(begun, self.clock.now(), plan, known, calls, run_id=run_id), ())
+
+    def cancel(self, stored: StoredRun) -> None:
+        """Ask the process that holds a run to end it in order.
+
+        Raises:
+            RunRefused: nobody holds it, or a process of another host or user.
+        """
+        holder = stored.holder
+        if holder is None or not holder.alive:
+            raise RunRefused(
+                f"Nobody is at work on run {stored.run_id}: no call is sent for it.",
+                hint=f"See what it left: safe-reinit show {stored.run_id}; go on with it: safe-reinit resume.",
+            )
+        who = f"process {holder.pid} of {holder.user}@{holder.host}"
+        try:
+            if holder.host != socket.gethostname():
+                raise PermissionError
+            os.kill(holder.pid, signal.SIGTERM)
+        except OSError:
+            raise RunRefused(
+                f"Run {stored.run_id} is held by {who}, which cannot be asked from here.", hint="Ask there: Ctrl-C."
+            ) from None
 
     def _take_tags_off(self, run_id: str, records: Sequence[Record]) -> None:
         """Take the lock tags of a run off, and see that they are gone; a tag of another run stays where it is."""
@@ -154,10 +173,17 @@ class Execution:
                     hint="Take it off in the ECS console, then try again.",
                 ) from None
 
-    def _calls_of(self, run_id: str) -> list[Call]:
+    def calls_of(self, run_id: str) -> list[Call]:
+        """Give the calls of a run that the journal has."""
         return [decode(Call, event["data"]) for event in self.journal.events(run_id) if _is_call(event)]
 
-    def _open_run(self, run_id: str) -> StoredRun:
+    def open_run(self, run_id: str) -> StoredRun:
+        """Give a run of which a job is open.
+
+        Raises:
+            UsageError: there is no such run, or it is of another region or endpoint.
+            RunRefused: it has ended.
+        """
         stored = self.stored(run_id)
         if not stored.open:
             raise RunRefused(f"Run {run_id} has ended: {stored.outcome}.", hint=f"See safe-reinit show {run_id}.")
@@ -179,11 +205,15 @@ class Execution:
             )
         return stored
 
-    def _take(self, run_id: str) -> Lease:
-        """Take the lease: at once from a process of this host that is gone, else when it has expired."""
+    def take(self, run_id: str) -> Lease:
+        """Take the lease: at once from a process of this host that is gone, else when it has expired.
+
+        Raises:
+            RunRefused: somebody holds the run.
+        """
         waited = 0.0
         while (lease := self.journal.take(run_id)) is None:
-            holder = self._open_run(run_id).holder
+            holder = self.open_run(run_id).holder
             who = f"{holder.user}@{holder.host}, process {holder.pid}, since {holder.since}" if holder else "nobody"
             if waited >= _PATIENCE:
                 raise RunRefused(f"Run {run_id} is held by {who}.", hint=f"Look with: safe-reinit show {run_id}.")
@@ -201,7 +231,7 @@ class Execution:
         def on_call(call: Call) -> None:
             pace.saw(call)
             run.calls.append(call)
-            lease.tell(_call_event(run_id, call))
+            lease.tell(call_event(run_id, call))
             self.on_call(call)
 
         def on_event(event: Event) -> None:
@@ -257,7 +287,17 @@ class Execution:
                 lease.release()
 
 
-def _call_event(run_id: str, call: Call) -> dict[str, object]:
+def first_records(plan: Plan, run_id: str, on_unknown: OnUnknown) -> list[Record]:
+    """Give the records of a run of which nothing has been done."""
+    leave, asked = plan.options.leave_stopped, plan.options
+    return [
+        record.begin(job, plan.limits, leave_stopped=leave, on_unknown=on_unknown, run_id=run_id, options=asked)
+        for job in plan.jobs
+    ]
+
+
+def call_event(run_id: str, call: Call) -> dict[str, object]:
+    """Give what the journal has of a call."""
     looking = call.action.startswith(("Describe", "Get"))
     event = Event(call.at, run_id, "look" if looking else "call", data=encode(call))
     return {"schema": 1, **encode(event)}
@@ -267,5 +307,6 @@ def _is_call(event: dict[str, object]) -> bool:
     return event["event"] in ("look", "call")
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """Read a time as the journal has it."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)

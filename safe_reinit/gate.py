@@ -232,7 +232,7 @@ class Gate:
             self.most = min(_MOST, self.most + 1) if made else max(_LEAST, self.most - 1)
         for each in attempts if made else ():
             job = self._jobs[each.entry.position]
-            job.hurried, job.waiting = self._few, _waits_for(job.record)
+            job.hurried, job.waiting = self._few, waits_for(job.record)
         return made and self._few
 
     def in_a_hurry(self) -> bool:
@@ -245,7 +245,7 @@ def _cannot_end_done(job: Job) -> bool:
     return job.record.turned_back and any(wipe.state in ("todo", "refused", "unknown") for wipe in job.record.disks)
 
 
-def _waits_for(known: Record) -> tuple[str, float] | None:
+def waits_for(known: Record) -> tuple[str, float] | None:
     """Tell for what a job waits that ECS has accepted, and since when; ``None`` where a look must say what is next."""
     for phase, step in (("start", known.start), ("stop", known.stop)):
         if step.state not in ("none", "done"):
@@ -257,7 +257,7 @@ def _waits_for(known: Record) -> tuple[str, float] | None:
 def _patience(known: Record) -> float:
     if _doubtful(known):
         return _IN_DOUBT
-    return _UNDER_WAY if _waits_for(known) else _AT_LEAST
+    return _UNDER_WAY if waits_for(known) else _AT_LEAST
 
 
 def _doubtful(known: Record) -> bool:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from .run import Runner
+
+class Endable(Protocol):
+    """A run that can be asked to end, and to be left."""
+
+    stop: threading.Event
+    leave: threading.Event
+    wake: threading.Event
 
 
 class Interrupt:
@@ -21,11 +26,11 @@ class Interrupt:
         self.say = say
         self.asked = False
         self.left = False
-        self._runner: Runner | None = None
+        self._runner: Endable | None = None
         self._event = threading.Event()
 
     @contextmanager
-    def ending(self, runner: Runner) -> Iterator[None]:
+    def ending(self, runner: Endable) -> Iterator[None]:
         """Let it end this run while the block lasts."""
         self._runner = runner
         self._pass_on()

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from . import record
 from .journal import JournalError, Lease
@@ -40,6 +41,21 @@ class _Waiting:
     changes: Changes
     kept: bool = False
     failed: BaseException | None = None
+
+
+class Keeper(Protocol):
+    """Who keeps the records while calls are made; ``Ledger`` does so in the journal."""
+
+    stop: threading.Event
+
+    def keep(self, changes: Changes) -> None:
+        """Change records; see ``Ledger.keep``."""
+
+    def commit(self, changes: Changes) -> None:
+        """Change records before what follows from it is sent; see ``Ledger.commit``."""
+
+    def check(self) -> None:
+        """See that a call may be made; see ``Ledger.check``."""
 
 
 @dataclass

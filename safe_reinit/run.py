@@ -10,10 +10,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from functools import partial
 
 from . import record
 from .act import FOR_MANY, Act, Attempt
+from .changes import Interrupt, Learn, Stuck
 from .clock import Clock
 from .cloud import Cloud, CloudError
 from .decide import decide
@@ -119,7 +119,7 @@ class Runner:
             return
         failure = Failure(None, f"Not begun: {closed}.", hint="Plan these disks anew when you want them wiped.")
         ahead = self._gate.ahead()
-        self._ledger.keep([(job, record.interrupt if stopping else _never(failure)) for job in ahead])
+        self._ledger.keep([(job, Interrupt() if stopping else _never(failure)) for job in ahead])
         for job in ahead:
             if not job.begun:
                 self._end(job)
@@ -129,13 +129,13 @@ class Runner:
         due = self._gate.due()
         looks = self._look(due)
         if self.stop.is_set():
-            self._ledger.keep([(job, record.interrupt) for job in due])
-        self._ledger.keep([(job, _learning(seen)) for job, seen in zip(due, looks, strict=True)])
+            self._ledger.keep([(job, Interrupt()) for job in due])
+        self._ledger.keep([(job, Learn(seen)) for job, seen in zip(due, looks, strict=True)])
         decided = [(job, self._step(job, seen)) for job, seen in zip(due, looks, strict=True)]
         let, held = self._gate.paced([Errand(job, send) for job, send in decided if send is not None])
         at = self.clock.time()
         down = [errand for errand in held if errand.send.action != "StopInstance" and errand.entry.record.touched]
-        self._ledger.keep([(errand.entry, _stuck(at)) for errand in down])
+        self._ledger.keep([(errand.entry, Stuck(at)) for errand in down])
         return let
 
     def _rest(self, until: float) -> None:
@@ -164,7 +164,7 @@ class Runner:
         action = decide(known, seen)
         self._gate.looked(job, seen, action)
         if isinstance(action, Wait):
-            self._tell("wait", job.job.instance_id, None, _wait_data(action, known, seen))
+            self._tell("wait", job.job.instance_id, None, wait_data(action, known, seen))
         elif job.call is not None:
             return None  # a call is being prepared on its thread; what it decides on its own look counts
         elif isinstance(action, Send):
@@ -190,7 +190,7 @@ class Runner:
         except CloudError as failed:  # the look before them; the next tick decides anew
             seen, at = unseen(self.clock.time(), self.clock.now(), failed), self.clock.time()
             blind = seen.credentials_refused is not None
-            self._ledger.keep([(errand.entry, _learning(seen) if blind else _stuck(at)) for errand in batch])
+            self._ledger.keep([(errand.entry, Learn(seen) if blind else Stuck(at)) for errand in batch])
         except (JournalError, LeaseLostError):
             pass  # nothing was sent; the jobs have turned back, or the loop finds the lease lost
         except Exception as error:  # noqa: BLE001 - whatever it is, the machines must come back
@@ -230,7 +230,7 @@ class Runner:
         for each in those:
             if len(those) > 1 and not record.is_asked(each.entry.record, each.send):
                 each.entry.alone = True
-                self._ledger.keep([(each.entry, _stuck(at))])
+                self._ledger.keep([(each.entry, Stuck(at))])
             else:
                 self._ledger.keep([(each.entry, _losing(each.send, at, failure))])
 
@@ -266,14 +266,6 @@ def _batches(errands: Sequence[Errand], most: int) -> list[list[Errand]]:
     return batches
 
 
-def _learning(seen: Observation) -> Change:
-    return partial(record.learn, seen=seen)
-
-
-def _stuck(at: float) -> Change:
-    return partial(record.stuck, at=at)
-
-
 def _never(failure: Failure) -> Change:
     """Turn a job back unless something of it was touched meanwhile."""
     return lambda before: before if before.touched else record.fail(before, failure)
@@ -293,7 +285,8 @@ def _statuses(seen: Observation) -> dict[str, str]:
     return {disk_id: disk.status for disk_id, disk in seen.disks.items()}
 
 
-def _wait_data(wait: Wait, known: Record, seen: Observation) -> dict[str, object]:
+def wait_data(wait: Wait, known: Record, seen: Observation) -> dict[str, object]:
+    """Give what is told of a wait."""
     return {
         "phase": wait.phase,
         "for": wait.what,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from . import others, record
+from . import others
+from .changes import Fail
 from .clock import Clock
 from .cloud import Cloud
 from .drift import drift_of, no_target_any_more
-from .ledger import Entry, Ledger
+from .ledger import Entry, Keeper
 from .look import observe, observed, tick
 from .looker import FEW
 from .model import ActName, DiskFacts, Failure, Guard, Observation, Options, Plan, Record, Send
@@ -43,7 +44,7 @@ class SecondLook:
     clock: Clock
     plan: Plan
     run_id: str
-    ledger: Ledger
+    ledger: Keeper
 
     def _in_force(self, _targets: object = None) -> tuple[Options, Guard]:
         """Give what the plan was made and shown with; what it says of targets is judged again on what is seen now."""
@@ -90,7 +91,7 @@ class SecondLook:
 
     def _ways_back(self, errands: Sequence[Errand]) -> dict[str, str] | None:
         """Name what a plan for many counts on to bring the data back, where nothing has been touched yet."""
-        if sum(len(job.disks) for job in self.plan.jobs) <= FEW:
+        if self.plan.guard.disks <= FEW:
             return None
         fresh = [errand.entry for errand in errands if not errand.entry.record.touched]
         return {disk.disk_id: disk.way_back for entry in fresh for disk in entry.job.disks}
@@ -132,7 +133,7 @@ class SecondLook:
                 f"What the plan stands on has moved: {'; '.join(drift)}.",
                 hint="Look at the new facts with --dry-run, then decide anew.",
             )
-            self.ledger.keep([(errand.entry, lambda before: record.fail(before, failure))])
+            self.ledger.keep([(errand.entry, Fail(failure))])
         return bool(drift)
 
 

@@ -107,6 +107,19 @@ def resume(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: A
     ctx.exit(going_on.command(run_id, flags, ctx.obj))
 
 
+@app.command(short_help="Ask a run to end in order.")
+@options.argument("run_id", "RUN", complete.runs)
+@options.cancel
+def cancel(run_id: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """Ask a run to end in order: no further job begins, no wipe is sent any more, and the machines come back.
+
+    It is not waited for; what is being wiped is carried to its end.
+    """
+    from . import history  # noqa: PLC0415 - see above
+
+    history.cancel(run_id, flags)
+
+
 @app.command(short_help="Roll back to the snapshots that a run took.")
 @options.argument("run_id", "RUN", complete.runs)
 @options.undo
@@ -116,6 +129,20 @@ def undo(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN
     from . import undo as undoing  # noqa: PLC0415 - see above
 
     ctx.exit(undoing.command(run_id, flags, ctx.obj))
+
+
+@app.command(short_help="Work for a Temporal server.")
+@options.worker
+@click.pass_context
+def worker(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """Work for a Temporal server until it is told to end: look at machines and make the calls of its runs.
+
+    Needs the extra temporal. Serves the account of its credentials in one region; run as many as you like, on as many
+    hosts. See docs/scale.md.
+    """
+    from . import worker as working  # noqa: PLC0415 - see above
+
+    ctx.exit(working.command(flags))
 
 
 @app.command(short_help="List the runs, and the machines they left stopped.")

@@ -142,7 +142,7 @@ def _expires_at(known: Saved, config: Config) -> datetime:
 def _run(plan: Plan, client: Client, config: Config, output: Output, progress: Progress) -> int:
     if not config["quiet"]:
         lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
-    with signals(progress) as interrupt:
+    with signals(progress, elsewhere=config["runner"] == "temporal") as interrupt:
         told = client.run(
             consent.pausing(plan),
             confirm=plan.confirm_with,

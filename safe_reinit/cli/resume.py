@@ -37,14 +37,16 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
         before = [decode(Record, known) for _, known, is_open in stored.jobs if not is_open]
         progress.of(history.plan_of(stored), {each.instance_id: outcome(each) for each in before})
         try:
-            told = _resume(client, run_id, flags["verdict"], password, progress)
+            told = _resume(client, stored, flags["verdict"], password, progress)
         except OutcomeUnknown as error:
+            if stored.runner and not _has_ended(client, run_id):  # somebody left, and it goes on
+                raise
             undo = bool(stored.plan["options"].get("undo"))
             verdict = consent.verdict(run_id, undo=undo) if flags["verdict"] is None else None
             if verdict is None:
                 error.report = error.report and replace(error.report, next=after(error.report, output.argv, client))
                 raise
-            told = _resume(client, run_id, verdict, password, progress)
+            told = _resume(client, stored, verdict, password, progress)
         except Error as error:
             error.report = error.report and replace(error.report, next=after(error.report, output.argv, client))
             raise
@@ -55,14 +57,14 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
 
 def _resume(
     client: Client,
-    run_id: str,
+    stored: StoredRun,
     verdict: Verdict | None,
     password: str | None,
     progress: Progress,
 ) -> Report:
-    with signals(progress) as interrupt:
+    with signals(progress, elsewhere=bool(stored.runner)) as interrupt:
         return client.resume(
-            run_id,
+            stored.run_id,
             verdict=verdict,
             password=password,
             on_event=progress.event,
@@ -70,6 +72,11 @@ def _resume(
             stop=interrupt,
             go_on=lambda said: consent.go_on(said, progress, interrupt),
         )
+
+
+def _has_ended(client: Client, run_id: str) -> bool:
+    """Whether all jobs of a run have come to an end, as its report says."""
+    return client.stored(run_id).report is not None
 
 
 def _wipe_again(

@@ -94,7 +94,7 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
             raise
         if replacing is not None:
             client.abandon(replacing)
-    with signals(progress) as interrupt:
+    with signals(progress, elsewhere=config["runner"] == "temporal") as interrupt:
         told = client.run(
             consent.pausing(plan),
             confirm=flags.get("confirm") or plan.confirm_with,
@@ -148,6 +148,8 @@ def next_command(
 
 def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
     """Name the commands to go on with after a run that did not end well: its story, and how to resume it."""
+    if told.next:  # it goes on elsewhere
+        return told.next
     if told.run_id is None:
         return next_command(told.exit_code, argv, None)
     if client.journal_path is None:

@@ -21,6 +21,8 @@ from .place import now, process, refuse_network, user
 from .schema import MIGRATIONS as _MIGRATIONS
 from .schema import SCHEMA
 
+_OF_A_RUN = ("events", "jobs", "leases", "runs")
+"""The tables that know of a run, in the order in which they forget it."""
 _RESERVE = 1 << 20
 """Bytes of room that are kept for the records of a run."""
 
@@ -43,6 +45,8 @@ class StoredRun:
     jobs: tuple[tuple[str, dict[str, Any], bool], ...]
     """Of each job: the instance, the record, whether it is open."""
     holder: Holder | None
+    runner: str = ""
+    """The Temporal server that it goes on at, ``NAMESPACE@HOST:PORT``; ``""`` for a run of this host's own."""
 
     @property
     def open(self) -> bool:
@@ -143,6 +147,8 @@ class Journal:
         endpoint: str,
         profile: str,
         jobs: Sequence[tuple[str, Mapping[str, Any]]],
+        *,
+        runner: str = "",
     ) -> Lease:
         """Write down a run before its first call, and hold it.
 
@@ -152,6 +158,7 @@ class Journal:
             endpoint: the loopback endpoint, or ``""`` for the real cloud.
             profile: the aliyun CLI profile, or ``""``.
             jobs: of each job the instance and the record as JSON.
+            runner: the Temporal server that it goes on at, or ``""``.
 
         Raises:
             RunRefused: an open job of another run has one of the instances, or the plan was run already.
@@ -163,8 +170,8 @@ class Journal:
             with self._transaction():
                 self.refuse_used(str(plan["plan_id"]))
                 self._db.execute(
-                    "INSERT INTO runs VALUES (?,?,NULL,NULL,NULL,?,?,?,?,?,NULL,?)",
-                    (run_id, now(), region, account, endpoint, profile, json.dumps(plan), plan["plan_id"]),
+                    "INSERT INTO runs VALUES (?,?,NULL,NULL,NULL,?,?,?,?,?,NULL,?,?)",
+                    (run_id, now(), region, account, endpoint, profile, json.dumps(plan), plan["plan_id"], runner),
                 )
                 for position, (instance_id, record) in enumerate(jobs):
                     lock = _lock(endpoint, account, region, instance_id)
@@ -262,6 +269,13 @@ class Journal:
         with self._transaction():
             self._db.execute("UPDATE leases SET until=0 WHERE run_id=? AND epoch=?", (lease.run_id, lease.epoch))
 
+    def withdraw(self, lease: Lease) -> None:
+        """Forget a run of which nothing was begun, because somebody else has refused it."""
+        lease.release()
+        with self._transaction():
+            for table in _OF_A_RUN:
+                self._db.execute(f"DELETE FROM {table} WHERE run_id=?", (lease.run_id,))  # noqa: S608 - our own names
+
     # -------------------------------------------------------------------------------------------------- reading
 
     def used_by(self, plan_id: str) -> str | None:
@@ -314,7 +328,7 @@ class Journal:
             names = [row[0] for row in self._db.execute(ended, (before,)).fetchall()]
             for name in names:
                 self._db.execute("INSERT INTO used_plans SELECT plan_id, run_id FROM runs WHERE run_id=?", (name,))
-                for table in ("events", "leases", "jobs", "runs"):
+                for table in _OF_A_RUN:
                     self._db.execute(f"DELETE FROM {table} WHERE run_id=?", (name,))  # noqa: S608 - our own names
         return len(names)
 
@@ -336,6 +350,7 @@ class Journal:
             report=json.loads(row[10]) if row[10] else None,
             jobs=tuple((instance_id, json.loads(record), bool(is_open)) for instance_id, record, is_open in jobs),
             holder=self._holder(row[0]),
+            runner=row[12],
         )
 
 

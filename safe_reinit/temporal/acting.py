@@ -1,0 +1,237 @@
+"""The activity ``act``: one guarded call by ``act.Act``, the same code that the local runner calls through.
+
+Calls of one kind for one run that a worker is to make at the same time are one batch. What they change of the records
+is written down as changes, and the workflows fold them in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from .. import record, report
+from ..act import Act, Attempt
+from ..changes import Fail, Intend, Learn, Lose, Noted, Stuck
+from ..clock import Clock, boottime
+from ..cloud import Cloud, CloudError
+from ..gate import BATCH
+from ..journal import LeaseLostError
+from ..ledger import Changes, Entry
+from ..look import unseen
+from ..model import Call, Event, EventName, Failure, Plan, Record, Send
+from ..pace import Pace
+from ..run import TICK
+from ..second_look import Errand
+from . import names, payloads
+from .watch import Sink
+
+_GATHER, _GATHER_MANY = 0.05, 0.5
+"""Real seconds for which a call waits for others of its kind: of a run over few jobs, and over many."""
+_WIPES = 25
+"""Calls in a batch at most where ECS takes one a call, as in the local runner."""
+_CALLING = 8
+
+
+@dataclass
+class Task(Entry):
+    """One call to make, and what came of it."""
+
+    _: KW_ONLY
+    send: Send
+    plan: Plan
+    began: float
+    """Real seconds since boot, when this worker was given it."""
+    notes: list[Noted] = field(default_factory=list)
+    intended: int | None = None
+    """After how many of them it was intended; ``None`` if it was not."""
+    events: list[Event] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    answer: asyncio.Future[None] | None = None
+
+    @property
+    def ids(self) -> set[str]:
+        """The instance and its disks."""
+        return {self.record.instance_id, *(wipe.disk_id for wipe in self.record.disks)}
+
+
+class Notebook:
+    """Keeps the records of one batch by writing down what happens to them.
+
+    The intention is in the history before: a workflow that hands a call over takes it for asked until it is answered.
+    """
+
+    def __init__(self, tasks: Sequence[Task], begin_within: float) -> None:
+        self.stop = threading.Event()
+        self._until = min(task.began for task in tasks) + begin_within
+        self._lock = threading.RLock()
+
+    def keep(self, changes: Changes) -> None:
+        """Change records, and note how."""
+        with self._lock:
+            for entry, change in changes:
+                assert isinstance(entry, Task)  # noqa: S101 - for the type
+                entry.record = change(entry.record)
+                entry.notes.append(change)  # type: ignore[arg-type]
+                if isinstance(change, Intend) and record.is_asked(entry.record, entry.send):
+                    entry.intended = len(entry.notes)
+
+    def commit(self, changes: Changes) -> None:
+        """Change records before a call.
+
+        Raises:
+            LeaseLostError: it is too late for it.
+        """
+        self.check()
+        self.keep(changes)
+
+    def check(self) -> None:
+        """See that the server cannot have given this activity up yet, so that nobody else acts for the job.
+
+        Raises:
+            LeaseLostError: it can have; nothing is sent.
+        """
+        if boottime() > self._until:
+            raise LeaseLostError("this activity")
+
+
+class Actor:
+    """Makes the calls of one worker."""
+
+    def __init__(self, cloud: Cloud, clock: Clock, pace: Pace, sink: Sink, begin_within: float) -> None:
+        """Make one; ``begin_within`` is for how many real seconds after it was asked a call may begin."""
+        self._begin_within = begin_within
+        self._cloud = cloud
+        self._clock = clock
+        self._pace = pace
+        self._sink = sink
+        self._waiting: dict[tuple[object, ...], list[Task]] = {}
+        self._preparing = ThreadPoolExecutor(4, thread_name_prefix="safe-reinit-prepare")
+        self._calling = ThreadPoolExecutor(_CALLING, thread_name_prefix="safe-reinit-act")
+
+    async def __call__(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Make one call if it is still the one to make, and tell what came of it."""
+        known, send = payloads.read(Record, asked["record"]), payloads.read_send(asked["send"])
+        plan = payloads.read_head(asked["plan"])
+        task = Task(0, plan.jobs[0], known, bool(asked.get("alone")), send=send, plan=plan, began=boottime())
+        task.answer = asyncio.get_running_loop().create_future()
+        if turning := payloads.turning(known, asked):
+            self._note(task, turning)
+        run_id = str(asked["run_id"])
+        key = (run_id, send.action, send.force, known.touched, send.subject if task.alone else None)
+        self._waiting.setdefault(key, []).append(task)
+        if len(self._waiting[key]) == 1:
+            few = bool(asked.get("few")) or task.alone
+            asyncio.get_running_loop().call_later(self._gather(send, few=few), self._flush, run_id, key)
+        await task.answer
+        return self._told(asked, task)
+
+    def _gather(self, send: Send, *, few: bool) -> float:
+        """Tell for how many real seconds a call waits for others; before a stop nobody waits down for that."""
+        if few:
+            return _GATHER
+        return max(_GATHER_MANY, TICK / 2 / self._clock.rate) * (3.0 if send.action == "StopInstance" else 1.0)
+
+    @staticmethod
+    def _note(task: Task, change: Noted) -> None:
+        task.record = change(task.record)
+        task.notes.append(change)
+
+    def _flush(self, run_id: str, key: tuple[object, ...]) -> None:
+        tasks = self._waiting.pop(key, [])
+        most = BATCH.get(tasks[0].send.action, _WIPES) if tasks else 1
+        loop = asyncio.get_running_loop()
+        for start in range(0, len(tasks), most):
+            batch = tasks[start : start + most]
+            for place, task in enumerate(batch):
+                task.position = place
+            done = loop.run_in_executor(self._preparing, self._perform, run_id, batch)
+            done.add_done_callback(partial(_answered, batch))
+
+    # ------------------------------------------------------------------------------------------- on a thread of its own
+
+    def _perform(self, run_id: str, tasks: Sequence[Task]) -> None:
+        book = Notebook(tasks, self._begin_within)
+        plan = replace(tasks[0].plan, jobs=tuple(task.job for task in tasks))
+        owners = {each: task for task in tasks for each in task.ids}
+
+        def tell(event: str, send: Send, data: dict[str, object]) -> None:
+            disk = send.subject if send.of_disk else None
+            name: EventName = "intend" if event == "intend" else "answer"
+            told = {"action": send.action, "force": send.force, **data}
+            instance = None if disk else send.subject
+            owners[send.subject].events.append(Event(self._clock.now(), run_id, name, instance, disk, told))
+
+        act = Act(self._cloud, self._clock, plan, run_id, book, tell, self._pace)
+        calls: list[Call] = []
+        try:
+            with self._sink.into(calls):
+                attempts = act.prepare([Errand(task, task.send) for task in tasks])
+        except CloudError as failed:  # the look before them
+            seen = unseen(self._clock.time(), self._clock.now(), failed)
+            change: Noted = Learn(seen) if seen.credentials_refused is not None else Stuck(self._clock.time())
+            book.keep([(task, change) for task in tasks])
+        except LeaseLostError:
+            book.keep([(task, Stuck(self._clock.time())) for task in tasks])
+        except Exception as error:  # noqa: BLE001 - whatever it is, the machines must come back
+            self._broke(book, tasks, error)
+        else:
+            list(self._calling.map(lambda each: self._make(act, book, each, calls), attempts))
+        for task in tasks:
+            task.calls += [call for call in calls if not call.subject or task.ids & set(call.subject)]
+
+    def _make(self, act: Act, book: Notebook, attempts: Sequence[Attempt], calls: list[Call]) -> None:
+        """Make one call; what goes wrong with it is taken for a lost answer."""
+        tasks = [each.entry for each in attempts]
+        made: list[Call] = []
+        try:
+            with self._sink.into(made):
+                act.make(attempts)
+        except LeaseLostError:  # nothing was sent
+            act.withdraw(attempts)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the machines must come back
+            self._broke(book, tasks, error)
+        calls += made
+
+    def _broke(self, book: Notebook, tasks: Sequence[Entry], error: Exception) -> None:
+        """Turn back after an error that nobody foresaw; what was intended may have been sent."""
+        failure = Failure(None, f"An unexpected {type(error).__name__} ended the run.", hint="Please report this.")
+        at = self._clock.time()
+        for task in tasks:
+            assert isinstance(task, Task)  # noqa: S101 - for the type
+            if len(tasks) > 1 and not record.is_asked(task.record, task.send):
+                task.alone = True
+                book.keep([(task, Stuck(at))])
+            else:
+                book.keep([(task, Lose(task.send, at)), (task, Fail(failure))])
+
+    def _told(self, asked: Mapping[str, Any], task: Task) -> dict[str, Any]:
+        """Part what happened at the intention: who watched meanwhile has intended it already."""
+        notes = [payloads.write_change(note) for note in task.notes]
+        place = len(notes) if task.intended is None else task.intended
+        return {
+            "v": names.VERSION,
+            "intended": task.intended is not None,
+            "before": notes[:place],
+            "after": notes[place:],
+            "alone": task.alone,
+            "events": [payloads.write(each) for each in task.events],
+            "calls": [payloads.write(each) for each in task.calls if asked.get("calls") or not report.is_look(each)],
+            "looks": 0 if asked.get("calls") or task.position else sum(map(report.is_look, task.calls)),
+        }
+
+
+def _answered(tasks: Sequence[Task], done: asyncio.Future[None]) -> None:
+    """Let the activities go on; after an error that nobody foresaw they fail, and the calls count as lost."""
+    failed = done.exception()
+    for task in tasks:
+        if task.answer is None or task.answer.done():
+            continue
+        if failed is not None:
+            task.answer.set_exception(RuntimeError(type(failed).__name__))
+        else:
+            task.answer.set_result(None)

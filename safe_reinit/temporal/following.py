@@ -1,0 +1,148 @@
+"""Following a run that goes on at the server: what happens is told as the local runner tells it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
+from temporalio.service import RPCError
+
+from ..clock import Clock
+from ..model import Event, Record
+from ..run import TICK
+from . import payloads
+from .gathering import find
+from .names import Place
+from .server import Server, pollers
+from .submitting import idle, lane
+
+_A_SECOND = 20.0
+"""Questions to jobs a second at most."""
+_PATIENCE = 5.0
+"""Real seconds for which an answer is waited for before it is looked whether anybody is there to give it."""
+_LEAST = 0.5
+
+
+@dataclass
+class Following:
+    """Follows one run until all its jobs have ended, or until somebody wants to leave.
+
+    Attributes:
+        stop: set by somebody who wants to leave; the run goes on.
+        leave: the same.
+        wake: set to end the wait between two questions.
+
+    """
+
+    client: Client
+    server: Server
+    place: Place
+    clock: Clock
+    run_id: str
+    records: Sequence[Record]
+    tell: Callable[[Event], None]
+    say: Callable[[str], None]
+    go_on: Callable[[str], bool]
+    ended: set[int] = field(default_factory=set)
+    stop: threading.Event = field(default_factory=threading.Event)
+    leave: threading.Event = field(default_factory=threading.Event)
+    wake: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._told = [0] * len(self.records)
+        self._idle = False
+        self._forgotten = False
+        """Whether the lane does not know the run: a job that is not there either is over, or never was."""
+        self._jobs: dict[int, WorkflowHandle[Any, Any]] = {}
+
+    async def __call__(self) -> bool:
+        """Follow; tell whether it is over."""
+        while not self.stop.is_set():
+            try:
+                if await asyncio.wait_for(self._ask(), _PATIENCE + len(self.records) / _A_SECOND):
+                    return True
+            except (asyncio.TimeoutError, WorkflowQueryFailedError, RPCError):
+                await self._look_for_workers()
+            else:
+                self._idle = False
+            await self._rest()
+        return False
+
+    async def _ask(self) -> bool:
+        """Ask how far everything is; tell whether it is over."""
+        run = await self.client.get_workflow_handle(self.place.lane).query("status", self.run_id)
+        self._forgotten = run is None
+        for position in self._at_work(run):
+            await self._ask_job(position)
+        if run is None:  # the lane has forgotten it: all jobs have ended
+            return len(self.ended) == len(self.records)
+        for position, outcome in enumerate(run["outcomes"]):
+            if outcome is not None and not run["begun"][position]:
+                self._never(position, run["closed"] or "the run was cancelled")
+        if run["asking"]:
+            go = await asyncio.to_thread(self.go_on, run["asking"])
+            await lane(self.client, self.place, self.clock.rate, "answer", self.run_id, run["stage"], go)
+        return run["state"] == "ended" and len(self.ended) == len(self.records)
+
+    def _at_work(self, run: Mapping[str, Any] | None) -> list[int]:
+        begun = run["begun"] if run else [True] * len(self.records)
+        return [n for n in range(len(self.records)) if begun[n] and n not in self.ended]
+
+    async def _ask_job(self, position: int) -> None:
+        job = self._jobs.get(position) or await self._find(position)
+        if job is None:
+            return
+        news = await job.query("news", self._told[position])
+        for event in news["events"]:
+            self._tell(event)
+        self._told[position] += len(news["events"])
+        if news["ended"] is not None:
+            self.ended.add(position)
+        elif news["never"]:
+            self._never(position, news["never"])
+        elif news["waiting"] is not None:
+            self._tell(news["waiting"])
+
+    async def _find(self, position: int) -> WorkflowHandle[Any, Any] | None:
+        """Find the job itself: its instance may have another one by now."""
+        found = await find(self.client, self.run_id, self.place.job(self.records[position].instance_id))
+        if found is None:
+            if self._forgotten:
+                self.ended.add(position)
+            return None
+        self._jobs[position] = found[0]
+        return found[0]
+
+    def _tell(self, event: Mapping[str, Any]) -> None:
+        self.tell(payloads.read_event(event))
+
+    def _never(self, position: int, why: str) -> None:
+        """Tell of a job that never began."""
+        if position in self.ended:
+            return
+        self.ended.add(position)
+        known = self.records[position]
+        data = {"outcome": "refused", "power": known.instance_status, "tag_left": False, "code": None}
+        why = f"Not begun: {why}."
+        self.tell(Event(self.clock.now(), self.run_id, "done", known.instance_id, None, {**data, "message": why}))
+
+    async def _look_for_workers(self) -> None:
+        try:
+            count = await asyncio.wait_for(pollers(self.client, self.place.queue), _PATIENCE)
+        except (asyncio.TimeoutError, RPCError):
+            text = f"The Temporal server {self.server.text} does not answer."
+        else:
+            text = idle(self.server, self.place) if count == 0 else ""
+        if text and not self._idle:
+            self._idle = True
+            self.say(f"{text} The run waits; nothing is lost.")
+
+    async def _rest(self) -> None:
+        open_jobs = len(self.records) - len(self.ended)
+        seconds = max(_LEAST, TICK / self.clock.rate, open_jobs / _A_SECOND)
+        self.wake.clear()
+        await asyncio.to_thread(self.wake.wait, seconds)

@@ -1,0 +1,191 @@
+"""The activity ``look``: see what the cloud shows of one job, fold it into its record, and decide.
+
+A wait is watched for some seconds, so that what changes is acted on within a tick; a long one sleeps in the workflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from .. import record
+from ..changes import Learn, Lose, Withdraw
+from ..clock import Clock
+from ..decide import decide
+from ..gate import waits_for
+from ..model import Action, Call, Event, EventName, Failure, Observation, Record, Send, Wait
+from ..model.codec import DecodeError
+from ..run import TICK, wait_data
+from . import names, payloads
+from .watch import Watch
+
+_PATIENCE = 12.0
+"""Cloud seconds for which a wait is watched; with what lies between two looks it stays below what breaks the fence."""
+_IN_DOUBT = 4.0
+"""The same where an answer is outstanding or was lost: who watches may be gone, and another must go on in time."""
+_LONG = 180.0
+"""Cloud seconds after which a wait is a long one."""
+_PAUSE = 10.0
+"""Cloud seconds that a workflow sleeps between two looks of a long wait."""
+_MAKES: Mapping[str, tuple[str, str]] = {
+    "StopInstance": ("Stopping", "Stopped"), "StartInstance": ("Starting", "Running"),
+}  # fmt: skip
+_UNDER_WAY = 45.0
+"""Cloud seconds without a look at most while ECS is at work on what it accepted."""
+_OWED = ("unknown", "not-restarted", "stranded")
+
+
+@dataclass
+class Story:
+    """What one look tells: events and calls."""
+
+    run_id: str
+    instance_id: str
+    clock: Clock
+    events: list[Event] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    looks: int = 0
+
+    def tell(self, event: EventName, data: Mapping[str, object]) -> None:
+        """Tell of the job; of waits only the last one is kept."""
+        if event == "wait":
+            self.events = [each for each in self.events if each.event != "wait"]
+        self.events.append(Event(self.clock.now(), self.run_id, event, self.instance_id, None, data))
+
+
+class Looker:
+    """Looks for one worker."""
+
+    def __init__(self, watch: Watch, clock: Clock) -> None:
+        self._watch = watch
+        self._clock = clock
+        self._usual: dict[str, float] = {}
+        """By what is waited for: the shortest time it took, as far as this worker knows."""
+
+    async def __call__(self, asked: Mapping[str, Any], alive: Callable[[], None]) -> dict[str, Any]:
+        """Look until there is something to do or to tell.
+
+        Args:
+            asked: the record, the changes to fold in first, what was shown last, and whether the job is to end.
+            alive: is told after each look that this goes on.
+        """
+        known = self._folded(asked)
+        story = Story(asked["run_id"], known.instance_id, self._clock)
+        began, shown, waiting = self._clock.time(), asked.get("shown"), asked.get("waiting")
+        while True:
+            seen, calls, counted = await self._watch.see(known)
+            alive()
+            story.calls += calls
+            story.looks += counted
+            turning = payloads.turning(known, asked)
+            known = turning(known) if turning else known
+            known = Learn(seen)(known)
+            waiting = self._waited(waiting, known, seen)
+            action = decide(known, seen)
+            now_shown = _shown(seen)
+            if seen.seen and now_shown != shown:
+                story.tell("state", {"instance": now_shown[0], "disks": now_shown[1]})
+            if isinstance(action, Wait):
+                story.tell("wait", wait_data(action, known, seen))
+            over = self._clock.time() - began >= (_IN_DOUBT if _doubtful(known) else _PATIENCE)
+            moved = seen.seen and shown is not None and now_shown != shown
+            shown = now_shown if seen.seen else shown
+            if not isinstance(action, Wait) or over or moved or asked.get("once") or self._left(waiting, seen):
+                answer = self._told(asked, known, seen, action, shown, story)
+                return {**answer, "waiting": waiting}
+
+    def _waited(self, before: Sequence[Any] | None, known: Record, seen: Observation) -> Sequence[Any] | None:
+        """Tell for what ECS makes a job wait now, and learn from a wait that has ended how long such a wait takes."""
+        now = waits_for(known)
+        if before is not None and seen.seen and (now is None or now[0] != before[0]) and not known.turned_back:
+            took = seen.at - before[1]
+            self._usual[before[0]] = min(took, self._usual.get(before[0], took))
+        return list(now) if now else None
+
+    def _left(self, waiting: Sequence[Any] | None, seen: Observation) -> float:
+        """Tell for how many cloud seconds nothing is to be seen of what ECS is at work on, which no fence guards."""
+        if waiting is None or not seen.seen or waiting[0] not in self._usual:
+            return 0.0
+        left = float(waiting[1]) + self._usual[waiting[0]] - seen.at
+        return min(left, _UNDER_WAY) if left > TICK else 0.0
+
+    def _folded(self, asked: Mapping[str, Any]) -> Record:
+        """Fold in what happened since the record was written; what a workflow says has no time yet: that is now."""
+        known, at = payloads.read(Record, asked["record"]), self._clock.time()
+        for note in asked.get("notes", ()):
+            known = self._said(note, at)(known) if "said" in note else payloads.read_change(note)(known)
+        return known
+
+    def _said(self, note: Mapping[str, Any], at: float) -> Callable[[Record], Record]:
+        word = note["said"]
+        if word == "lost":
+            return Lose(payloads.read_send(note["send"]), at)
+        if word == "withdrawn":
+            return Withdraw(payloads.read_send(note["send"]), at)
+        if word == "resumed":
+            return partial(record.resume, at=at)
+        if word in ("reinitialised", "intact"):
+            return partial(record.judge, verdict=word)
+        raise DecodeError(f"At $.said: {word} is not known.")
+
+    def _told(
+        self,
+        asked: Mapping[str, Any],
+        known: Record,
+        seen: Observation,
+        action: Action,
+        shown: Any,  # noqa: ANN401 - JSON
+        story: Story,
+    ) -> dict[str, Any]:
+        outcome = record.outcome(known)
+        answer: dict[str, Any] = {
+            "v": names.VERSION,
+            "record": payloads.write(known),
+            "action": payloads.write_action(action),
+            "shown": shown,
+            "failing": known.turned_back and any(wipe.state in ("todo", "refused", "unknown") for wipe in known.disks),
+        }
+        if isinstance(action, Send):
+            answer["seen"] = payloads.write(seen)
+        elif isinstance(action, Wait):
+            long = seen.at - action.since > _LONG and not _doubtful(known)
+            answer["pause"] = _PAUSE if long else self._left(waits_for(known), seen) if seen.seen else 1.0
+        else:
+            answer["outcome"] = outcome
+            answer["owed"] = outcome in _OWED and not known.judged
+            story.tell("done", _done(known, seen, outcome))
+        if "of" in asked:
+            answer["shows"] = _shows(known, payloads.read_send(asked["of"]), seen)
+        answer["events"] = [payloads.write(each) for each in story.events]
+        answer["calls"] = [payloads.write(each) for each in story.calls] if asked.get("calls") else []
+        answer["looks"] = 0 if asked.get("calls") else story.looks
+        return answer
+
+
+def _shown(seen: Observation) -> list[Any]:
+    status = seen.instance.status if seen.instance else ""
+    return [status, {name: each.status for name, each in seen.disks.items()}]
+
+
+def _doubtful(known: Record) -> bool:
+    """Whether an answer is outstanding, or was lost and is still looked for."""
+    lost = any(each.state == "lost" for each in (known.stop, known.force, known.start))
+    return record.outstanding(known) or lost or any(wipe.state != "done" and wipe.losses for wipe in known.disks)
+
+
+def _shows(known: Record, send: Send, seen: Observation) -> bool:
+    """Whether what is seen proves that a call was done whose answer is outstanding."""
+    if send.overwrites:
+        return any(wipe.disk_id == send.subject and wipe.reiniting for wipe in known.disks)
+    if send.action in _MAKES:
+        return seen.instance is not None and seen.instance.status in _MAKES[send.action]
+    return send.action in ("TagResources", "UntagResources", "CreateSnapshot")  # asked again, whatever became of it
+
+
+def _done(known: Record, seen: Observation, outcome: str) -> dict[str, object]:
+    error: Failure | None = known.error if outcome != "done" else None
+    why = {"code": error.code, "message": error.message} if error else {}
+    left = record.leaves_tag(known, seen)
+    return {"outcome": outcome, "power": known.instance_status, "tag_left": left, **why}

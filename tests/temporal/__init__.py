@@ -1,0 +1,1 @@
+"""The runner on Temporal, on a real server."""
