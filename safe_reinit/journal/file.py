@@ -9,7 +9,6 @@ import socket
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -20,38 +19,12 @@ from .lease import LEASE, Holder, JournalError, Lease, LeaseLostError
 from .place import now, process, refuse_network, user
 from .schema import MIGRATIONS as _MIGRATIONS
 from .schema import SCHEMA
+from .stored import StoredRun
 
 _OF_A_RUN = ("events", "jobs", "leases", "runs")
 """The tables that know of a run, in the order in which they forget it."""
 _RESERVE = 1 << 20
 """Bytes of room that are kept for the records of a run."""
-
-
-@dataclass(frozen=True)
-class StoredRun:
-    """A run as the journal has it; ``plan``, the records and ``report`` are JSON."""
-
-    run_id: str
-    started_at: str
-    ended_at: str | None
-    outcome: str | None
-    exit_code: int | None
-    region: str
-    account: str
-    endpoint: str
-    profile: str
-    plan: dict[str, Any]
-    report: dict[str, Any] | None
-    jobs: tuple[tuple[str, dict[str, Any], bool], ...]
-    """Of each job: the instance, the record, whether it is open."""
-    holder: Holder | None
-    runner: str = ""
-    """The Temporal server that it goes on at, ``NAMESPACE@HOST:PORT``; ``""`` for a run of this host's own."""
-
-    @property
-    def open(self) -> bool:
-        """Whether a job of it is still open."""
-        return any(is_open for _, _, is_open in self.jobs)
 
 
 class Journal:
