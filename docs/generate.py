@@ -1,18 +1,23 @@
 """Makes the pages that are made from the code: run ``python docs/generate.py`` after a change; a test compares.
 
-docs/errors.md, docs/checks.md, docs/report.schema.json, docs/event.schema.json, config.example.yaml
+docs/errors.md, docs/checks.md, docs/reference/, the JSON Schemas in docs/, config.example.yaml
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 from safe_reinit.checks import CHECKS
+from safe_reinit.cli.documents import schema_of
 from safe_reinit.cli.inspect import example
 from safe_reinit.codes import COMMON, REINIT_DISK, Code, verdict
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "docs"))
+
+import reference_pages  # noqa: E402 - it stands beside this file, and is no part of the package
 
 _DOES = {
     "again": "asks again with growing waits, at most 5 minutes while the machine is down, then brings it back up",
@@ -33,31 +38,28 @@ def errors() -> str:
         "A 4xx with a code that is not listed is taken as a refusal, is never asked again, and its text is not repeated.",
         "",
         "## Of ReInitDisk",
-        "",
-        "| code | HTTP | documented | means | foreseen by | the tool | you |",
-        "|---|---|---|---|---|---|---|",
-        *(_row(code) for code in REINIT_DISK),
+        *(line for code in REINIT_DISK for line in _told(code, ("- foreseen by: " + _foreseen(code),))),
         "",
         "## Of the gateway and of the other calls",
         "",
-        "A listed code stands for all that extend it: `Throttling` for `Throttling.User`.",
-        "",
-        "| code | HTTP | documented | means | to ReInitDisk, the tool | you |",
-        "|---|---|---|---|---|---|",
-        *(_common(code) for code in COMMON),
+        "A listed code stands for all that extend it: `Throttling` for `Throttling.User`. What the tool does is what it does when",
+        "ReInitDisk is answered so.",
+        *(line for code in COMMON for line in _told(code)),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _row(code: Code) -> str:
+def _told(code: Code, more: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Write the section of one code."""
+    head = f"{code.meaning} HTTP {code.status}; documented: {code.versions}."
+    return "", f"### {code.code}", "", head, "", *more, f"- the tool {_does(code)}", f"- you: {code.fix}"
+
+
+def _foreseen(code: Code) -> str:
     foreseen = ", ".join(f"[{name}](checks.md#{name})" for name in code.checks)
     if code.unforeseen:
-        foreseen = f"{foreseen}; not surely: {code.unforeseen}" if foreseen else f"nothing: {code.unforeseen}"
-    return f"| `{code.code}` | {code.status} | {code.versions} | {code.meaning} | {foreseen} | {_does(code)} | {code.fix} |"
-
-
-def _common(code: Code) -> str:
-    return f"| `{code.code}` | {code.status} | {code.versions} | {code.meaning} | {_does(code)} | {code.fix} |"
+        return f"{foreseen}; not surely: {code.unforeseen}" if foreseen else f"nothing: {code.unforeseen}"
+    return foreseen
 
 
 def _does(code: Code) -> str:
@@ -95,21 +97,13 @@ def _sections(text: str) -> list[str]:
 
 def schema(kind: type) -> str:
     """Write the JSON Schema of a document that is a value of ours."""
-    from pydantic import TypeAdapter
-
-    made = TypeAdapter(kind).json_schema(mode="serialization")
-    made["properties"]["schema"] = {"const": 1}
-    for part in (made, *made.get("$defs", {}).values()):
-        if "properties" in part:  # every member is always there, also those that have a default in the code
-            part["properties"] = {name.removesuffix("_"): each for name, each in part["properties"].items()}
-            part.update(required=sorted(part["properties"]), additionalProperties=False)
-            for member in part["properties"].values():
-                member.pop("default", None)
-    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **made}, indent=2) + "\n"
+    return json.dumps(schema_of(kind), indent=2) + "\n"
 
 
 def pages() -> dict[str, str]:
     """Give every made page by its path."""
+    from safe_reinit.cli.contract import Contract
+    from safe_reinit.cli.documents import Checks, Explained, Runs
     from safe_reinit.model import Event, Report
     from safe_reinit.simulator import faults, world
 
@@ -118,9 +112,14 @@ def pages() -> dict[str, str]:
         "docs/checks.md": checks(),
         "docs/report.schema.json": schema(Report),
         "docs/event.schema.json": schema(Event),
+        "docs/checks.schema.json": schema(Checks),
+        "docs/explain.schema.json": schema(Explained),
+        "docs/runs.schema.json": schema(Runs),
+        "docs/schema.schema.json": schema(Contract),
         "docs/world.schema.json": json.dumps(world.schema(), indent=2) + "\n",
         "docs/faults.schema.json": json.dumps(faults.schema(), indent=2) + "\n",
         "config.example.yaml": example(),
+        **reference_pages.pages(json.loads(schema(Report)), json.loads(schema(Event))),
     }
 
 

@@ -37,6 +37,9 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
 ) -> Client:
     """Make a client for one region. Nothing is sent yet.
 
+    Of several regions each has its own client, its own plans and its own runs: make all plans (to ``plan`` say with
+    ``elsewhere`` how many disks those of the others have), and run none before every one is runnable.
+
     Args:
         region: the region id, ``cn-hangzhou``; else from the environment, the configuration or the aliyun CLI profile.
         profile: the aliyun CLI profile whose credentials are used; else Alibaba's default credential chain.
@@ -107,7 +110,7 @@ class Client(Planner):
                 raise
         return done(told)
 
-    def resume(  # noqa: PLR0913 - what a caller may want to hear, and to say
+    def resume(  # noqa: PLR0913 - who listens, and who is asked
         self,
         run_id: str,
         *,
@@ -131,7 +134,7 @@ class Client(Planner):
             on_event: is told what happens.
             on_call: is told every HTTP exchange.
             stop: lets another thread ask the run to end.
-            go_on: is asked whether the next stage begins, where the run goes on at a Temporal server and pauses.
+            go_on: is asked as in ``run``, also about a stage that somebody agreed to before.
 
         Raises:
             UsageError: there is no such run in the journal, or it is of another region or endpoint.
@@ -241,6 +244,16 @@ class Client(Planner):
         with self._journal() as journal:
             if plan is not None:
                 journal.refuse_used(plan.plan_id)
+
+    def check_free(self, plan: Plan) -> None:
+        """See that no open run has an instance of this plan; ``run`` sees it again.
+
+        Raises:
+            RunRefused: one has.
+        """
+        with self._journal() as journal:
+            ids = [job.instance_id for job in plan.jobs if job.instance_id]
+            journal.refuse_open(self.endpoint, plan.account, plan.region, ids)
 
     def prove(
         self, plan: Plan, calls: Sequence[Call], on_call: Callable[[Call], None] | None = None

@@ -97,10 +97,16 @@ class NotSent(CloudError):
 
 
 class NoCredentials(NotSent):
-    """The default credential chain has nothing to sign with."""
+    """Neither the default credential chain nor the profile that was named has anything to sign with.
 
-    def __init__(self, action: str) -> None:
+    Attributes:
+        profile: the aliyun CLI profile that was named; ``""`` for the default chain.
+
+    """
+
+    def __init__(self, action: str, profile: str = "") -> None:
         super().__init__(action, "no credentials were found")
+        self.profile = profile
 
 
 @dataclass(frozen=True)

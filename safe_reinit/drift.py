@@ -63,12 +63,11 @@ def _refusing(facts: DiskFacts, known: Record, plan: Plan) -> Iterator[Finding]:
     grew too old, or a release that came within a day, since a plan that was made just now. A risk by a fact that
     changed is one.
     """
+    now = judge(facts, least="block" if known.touched else "risk")
+    over = _OF_BEGINNING if known.touched else ()
+    yield from (found for found in now if found.level == "block" and found.check not in over)
     if known.touched:
-        now = judge(facts, least="block")  # what these checks only tell of is no refusal
-        yield from (found for found in now if found.level == "block" and found.check not in _OF_BEGINNING)
         return
-    now = judge(facts, least="risk")
-    yield from (found for found in now if found.level == "block")
     risks = [found for found in now if found.level == "risk" and found.check not in plan.options.accept]
     since = (facts.now - plan.made_at).total_seconds()
     if risks and 0 <= since <= _CONSENTED:

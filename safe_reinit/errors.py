@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from .model import Outcome, Report
 
 
+TRY_IT = "safe-reinit --simulate --disk d-sim-web1-data --stop-instance"
+"""The command that needs nothing set up."""
+
+
 class Error(Exception):
     """The base: its text is one sentence for people; ``hint`` says what to do now."""
 

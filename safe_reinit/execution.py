@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from . import aliyun, record, report
+from . import aliyun, logs, record, report
 from .aliyun.endpoints import Where
 from .clock import Clock
 from .cloud import Cloud, CloudError
@@ -235,6 +235,7 @@ class Execution:
             self.on_call(call)
 
         def on_event(event: Event) -> None:
+            logs.event(event)
             if event.event != "wait":
                 lease.tell({"schema": 1, **encode(event)})
             self.on_event(event)

@@ -8,18 +8,24 @@ from typing import Any, TypeVar
 
 from .cloud import CloudError, NoCredentials, Refused
 from .codes import fix_of
-from .errors import BY_OUTCOME, Error, RunRefused, UsageError
+from .errors import BY_OUTCOME, TRY_IT, Error, RunRefused, UsageError
 from .model import Report, Secret
 
 T = TypeVar("T")
+
+_CHAIN = "Alibaba's default chain (environment, aliyun CLI profile, RAM role)"
+_GIVE = "aliyun configure, or set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET"
 
 
 def refusal_of(error: CloudError) -> Error:
     """Say for people why ECS could not be asked; nothing has been changed."""
     if isinstance(error, NoCredentials):
+        name = error.profile
+        where = f"the aliyun CLI profile {name}" if name else _CHAIN
+        give = f"aliyun configure --profile {name}, or name another with --profile" if name else _GIVE
         return UsageError(
-            "No credentials were found in Alibaba's default chain (environment, aliyun CLI profile, RAM role).",
-            hint="Set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or run: aliyun configure",
+            f"No credentials were found in {where}, so nothing was asked.",
+            hint=f"Run {give}. To try it without an account: {TRY_IT}",
         )
     said = RunRefused(f"{error} Nothing was changed.", hint="Check the network, the proxy, --region and --endpoint.")
     if isinstance(error, Refused):

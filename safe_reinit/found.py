@@ -57,12 +57,31 @@ def read_ids(name: str) -> list[str]:
     return ids
 
 
+class Nothing(RunRefused):
+    """There is nothing here of what is searched for, or the right to see it is missing."""
+
+
+def shown(
+    cloud: Cloud, clock: Clock, disk_ids: Sequence[str], instance_ids: Sequence[str]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Give those of the disks and of the instances that ECS shows in this region.
+
+    Raises:
+        CloudError: ECS could not be asked.
+    """
+    ask = Patient(clock)
+    disks = ask(lambda: cloud.disks(disk_ids)).shown if disk_ids else ()
+    instances = ask(lambda: cloud.instances(instance_ids)).shown if instance_ids else ()
+    return frozenset(each.disk_id for each in disks), frozenset(each.instance_id for each in instances)
+
+
 def find(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
     """Give the ids of the disks that a search means, in the order of their instances.
 
     Raises:
         CloudError: ECS could not be asked.
-        RunRefused: an instance was not shown, or nothing was found: an empty answer may mean a missing right.
+        Nothing: nothing was found: an empty answer may mean a missing right.
+        RunRefused: a disk of an instance was not shown.
     """
     ask = Patient(clock)
     ids = list(search.instances)
@@ -71,7 +90,7 @@ def find(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
     ids = list(dict.fromkeys(ids))
     if not ids:
         tags = " ".join(f"{key}={value}" for key, value in search.tags)
-        raise RunRefused(
+        raise Nothing(
             f"No instance with {tags} is shown: there is none, or the right to see it is missing.",
             hint="Check --tag and --region, and that ecs:DescribeInstances is allowed.",
         )
@@ -89,7 +108,7 @@ def find(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
         if (search.system if disk.type == "system" else search.data)
     ]
     if not chosen:
-        raise RunRefused("None of these instances has such a disk.", hint="Check --system-disk and --data-disks.")
+        raise Nothing("None of these instances has such a disk.", hint="Check --system-disk and --data-disks.")
     return list(dict.fromkeys(chosen))
 
 

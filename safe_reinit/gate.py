@@ -117,7 +117,7 @@ class Gate:
                 return False
             ended = [job.outcome for job in self._jobs if job.ended]
             said = f"{len(ended)} of {len(self._jobs)} jobs have ended, {ended.count('done')} of them done."
-            self._closed = "" if self._ask(said) else "somebody decided not to go on"
+            self._closed = "" if self._ask(said) else "nobody agreed to go on"
         self._stage = stage
         return not self._closed
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import wanted
+from . import logs, wanted
 from .aliyun.endpoints import Where
 from .clock import Clock
 from .config import Config
@@ -18,7 +18,7 @@ from .errors import RunRefused, UsageError
 from .failing import safely
 from .found import Search
 from .model import Call, Facts, Plan, Policy, Secret
-from .planning import Asked, find, limits_of, look_and_judge, rollout_of
+from .planning import Asked, find, limits_of, look_and_judge, rollout_of, shown
 from .targets import ByHand, settle
 
 if TYPE_CHECKING:
@@ -65,6 +65,18 @@ class Planner(ABC):
         """
         return find(self._where, self._clock, search, safely(on_call))
 
+    def shown(
+        self, disk_ids: Sequence[str], instance_ids: Sequence[str], on_call: Callable[[Call], None] | None = None
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """Give those of the disks and of the instances that ECS shows in this region.
+
+        Raises:
+            UsageError: there are no credentials, or an id is malformed.
+            RunRefused: ECS could not be asked.
+        """
+        ids = wanted.disk_ids(disk_ids) if disk_ids else []
+        return shown(self._where, self._clock, ids, instance_ids, safely(on_call))
+
     def plan(  # noqa: PLR0913 - the options of a run
         self,
         disk_ids: Sequence[str],
@@ -76,6 +88,7 @@ class Planner(ABC):
         accept: Sequence[str] = (),
         max_disks: int | None = None,
         found: bool = False,
+        elsewhere: int = 0,
         expect_instance: str | None = None,
         key_pair: str | None = None,
         password: str | None = None,
@@ -97,6 +110,7 @@ class Planner(ABC):
             accept: names of risks that are accepted.
             max_disks: how many disks the run may have; else 10, or what the configuration says.
             found: whether the disks were found (by ``find``, a file) rather than named: then 1 unless it is said.
+            elsewhere: how many disks are planned in other regions for the same purpose: they count for ``max_disks``.
             expect_instance: refuse unless the disks are on this instance.
             key_pair: the key pair to log in with, for a system disk.
             password: the password to set, for a system disk; in no plan, report or log.
@@ -118,6 +132,7 @@ class Planner(ABC):
             accept=accept,
             max_disks=max_disks,
             found=found,
+            elsewhere=elsewhere,
             snapshot_max_age=get["snapshot_max_age"],
             owed_starts=tuple(owed_starts),
             expect_instance=expect_instance or get["expect_instance"] or "",
@@ -232,6 +247,7 @@ class Planner(ABC):
 
     def _make(self, asked: Asked, on_call: Callable[[Call], None] | None) -> Plan:
         plan, calls, facts = look_and_judge(self._where, self._clock, asked, safely(on_call))
+        logs.plan(plan)
         with self._lock:
             self._planned[plan.plan_id] = (calls, facts)
         return plan

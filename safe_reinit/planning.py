@@ -6,11 +6,12 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from . import aliyun, found, report
 from .aliyun.endpoints import Where
 from .clock import Clock
-from .cloud import CloudError
+from .cloud import Cloud, CloudError
 from .config import Config
 from .errors import RunRefused
 from .failing import refusal_of
@@ -18,6 +19,8 @@ from .found import Search
 from .look import Settle, observe
 from .model import Call, Facts, Limits, Options, Plan, Rollout
 from .plan import make_plan, without_refused
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def rollout_of(settings: Config, now: datetime) -> Rollout:
         max_parallel=settings["max_parallel"],
         canary=settings["canary"],
         waves=settings["waves"],
-        pause=settings["pause"] or "none",
+        pause=settings["pause"],
         stop_after_failures=settings["stop_after_failures"],
         deadline=_moment(settings["deadline"], now),
         quota_share=settings["quota_share"],
@@ -71,6 +74,22 @@ def find(where: Where, clock: Clock, search: Search, on_call: Callable[[Call], N
         UsageError: there are no credentials.
         RunRefused: nothing was found, or ECS could not be asked; its report has the exchanges.
     """
+    return _asking(where, clock, on_call, lambda cloud: found.find(cloud, clock, search))
+
+
+def shown(
+    where: Where, clock: Clock, disk_ids: Sequence[str], instance_ids: Sequence[str], on_call: Callable[[Call], None]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Give those of the disks and of the instances that ECS shows here; see ``found.shown``.
+
+    Raises:
+        UsageError: there are no credentials.
+        RunRefused: ECS could not be asked; its report has the exchanges.
+    """
+    return _asking(where, clock, on_call, lambda cloud: found.shown(cloud, clock, disk_ids, instance_ids))
+
+
+def _asking(where: Where, clock: Clock, on_call: Callable[[Call], None], look: Callable[[Cloud], T]) -> T:
     began, calls = clock.now(), []
 
     def both(call: Call) -> None:
@@ -79,7 +98,7 @@ def find(where: Where, clock: Clock, search: Search, on_call: Callable[[Call], N
 
     with contextlib.closing(aliyun.connect(where, both)) as cloud:
         try:
-            return found.find(cloud, clock, search)
+            return look(cloud)
         except (CloudError, RunRefused) as error:
             refused = error if isinstance(error, RunRefused) else refusal_of(error)
             refused.report = report.of_error(report.started(began, where.region), clock.now(), refused, calls)

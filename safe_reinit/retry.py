@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential_jitter
 
-from . import codes
+from . import codes, logs
 from .clock import Clock
 from .cloud import CloudError, NoCredentials, Refused
 
@@ -51,6 +51,7 @@ class Patient:
             wait=lambda state: (_throttled_wait if _throttled(state) else _look_wait)(state),
             stop=enough,
             sleep=self._clock.sleep,
+            before_sleep=_tell,
             reraise=True,
         )(look)
 
@@ -73,6 +74,12 @@ def _passes(error: BaseException) -> bool:
     if isinstance(error, Refused):
         return codes.throttled(error.code) or error.http_status >= 500
     return isinstance(error, CloudError) and not isinstance(error, NoCredentials)
+
+
+def _tell(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, CloudError) and state.next_action is not None:
+        logs.again(error.action, state.next_action.sleep)
 
 
 def _throttled(state: RetryCallState) -> bool:

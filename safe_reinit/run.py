@@ -23,12 +23,10 @@ from .ledger import Change, Ledger
 from .look import tick, unseen
 from .model import Event, EventName, Failure, Observation, Plan, Record, Send, Wait
 from .pace import Pace
-from .second_look import Errand
+from .second_look import BRINGS_BACK, Errand
 
 TICK = 2.0
 """Cloud seconds between two looks."""
-_PREPARING = 1
-"""Threads that look before calls; more would only make each other's looks old."""
 _PATIENCE = 1.0
 """Cloud seconds for which calls that are being made keep the look before the next ones waiting."""
 _CALLING = 8
@@ -95,7 +93,9 @@ class Runner:
         Raises:
             LeaseLostError: another process holds the run now; nothing more is called or written.
         """
-        preparing = ThreadPoolExecutor(_PREPARING, thread_name_prefix="safe-reinit-look")
+        # One thread looks before calls, since more would only make each other's looks old, and one before what brings
+        # machines back, which waits for nothing else.
+        preparing = [ThreadPoolExecutor(1, thread_name_prefix="safe-reinit-look") for _ in range(2)]
         calling = ThreadPoolExecutor(_CALLING, thread_name_prefix="safe-reinit-act")
         try:
             while any(not job.ended for job in self._jobs) and not self.leave.is_set():
@@ -104,10 +104,11 @@ class Runner:
                 self._begin()
                 for batch in _batches(self._round(), self._gate.most):
                     with self._handing_over:
-                        self._gate.calls(batch, preparing.submit(self._prepare, calling, batch))
+                        look = preparing[batch[0].send.action in BRINGS_BACK]
+                        self._gate.calls(batch, look.submit(self._prepare, calling, batch))
                 self._rest(began + TICK)
         finally:
-            for threads in (preparing, calling):
+            for threads in (*preparing, calling):
                 threads.shutdown(wait=not self.leave.is_set(), cancel_futures=True)
 
     def _begin(self) -> None:

@@ -47,11 +47,13 @@ class ByHand:
     """The number of disks said so."""
     found: bool = False
     """Whether the disks were found rather than named."""
+    elsewhere: int = 0
+    """How many disks the runs of other regions have that are agreed to together with this one."""
 
 
 def settle(policy: Policy, by_hand: ByHand, targets: Sequence[Target]) -> tuple[Options, Guard]:
     """Give the options in force, once the class of the disks is known, and what is judged of each of them."""
-    guard = Guard(policy.allow, policy.protect, disks=len(targets))
+    guard = Guard(policy.allow, policy.protect, disks=len(targets) + by_hand.elsewhere)
     classes = {each.disk_id: class_of(policy.classes, each) for each in targets}
     common = next(iter(classes.values()), None)
     if common is None or any(each != common for each in classes.values()):

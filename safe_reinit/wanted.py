@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .checks import by_name
+from .checks import by_name, like
 from .config import Config
 from .config.nested import policy
 from .errors import Error, RunRefused, UsageError
@@ -88,7 +88,7 @@ def accepted(names: Sequence[str]) -> tuple[str, ...]:
 def _not_acceptable(name: str) -> Error | None:
     check = by_name(name)
     if check is None:
-        return UsageError(f"There is no check named {name!r}.", hint="See safe-reinit checks.")
+        return UsageError(f"There is no check named {name!r}.", hint=f"{like(name)}safe-reinit checks lists them.")
     if check.level == "block" and not check.waivable:
         return RunRefused(f"{name} is a block: it cannot be accepted.", hint=f"See safe-reinit explain {name}.")
     return None
@@ -122,6 +122,7 @@ def by_hand(  # noqa: PLR0913 - what can be said of a run by hand
     accept: Sequence[str],
     max_disks: int | None,
     found: bool = False,
+    elsewhere: int = 0,
     **more: Any,  # noqa: ANN401 - each option has its own type
 ) -> ByHand:
     """Put the arguments of a run together with the settings; see ``Client.plan``.
@@ -146,7 +147,8 @@ def by_hand(  # noqa: PLR0913 - what can be said of a run by hand
         accept=accepted(accept),
         **more,
     )
-    return ByHand(options, frozenset(said), max_disks or (get["max_disks"] if "max_disks" in said else None), found)
+    most = max_disks or (get["max_disks"] if "max_disks" in said else None)
+    return ByHand(options, frozenset(said), most, found, elsewhere)
 
 
 def on_unknown(settings: Config, plan: Plan) -> OnUnknown:

@@ -9,7 +9,7 @@ from pathlib import Path
 from .aliyun.endpoints import Where, parse
 from .aliyun.profile import region_of
 from .config import Config
-from .errors import UsageError
+from .errors import TRY_IT, UsageError
 from .model import Secret
 
 
@@ -67,7 +67,9 @@ def _region(environment: Mapping[str, str], profile: str | None) -> str:
     found = region_of(profile, environment)
     if not found:
         raise UsageError(
-            "No region is known.", hint="Give --region, for example --region cn-hangzhou, or set region in the config."
+            "No region is known: --region, the environment, the configuration and the aliyun CLI profile name none.",
+            hint="Give --region cn-hangzhou, for example, or run aliyun configure, which keeps one with your key. "
+            f"To try it without an account: {TRY_IT}",
         )
     return found
 

@@ -171,6 +171,7 @@ class CommandLine:
                 out, err = child.communicate(stdin, timeout=60)
             finally:
                 child.kill()
+            assert "ResourceWarning" not in (err or ""), err  # which a child can only tell, and not raise
             return Ended(child.returncode, out or "", err or "")
 
 

@@ -558,7 +558,9 @@ def kill_at(  # noqa: C901 - each of the places
 
 def _due_again(known: object) -> bool:
     """Tell whether a disk of a record is to be wiped again because the answer to the first call was lost."""
-    return any(wipe["state"] == "todo" and wipe["losses"] for wipe in json.loads(str(known)).get("disks", ()))
+    return any(
+        wipe.get("state", "todo") == "todo" and wipe.get("losses") for wipe in json.loads(str(known)).get("disks", ())
+    )
 
 
 def switch_off(guards: Sequence[str]) -> None:  # noqa: C901 - each of the guards

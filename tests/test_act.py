@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from safe_reinit import record
+from safe_reinit import codes, record, retry
 from safe_reinit.act import Act
-from safe_reinit.cloud import CloudError, NotSent, Refused, Unanswered
+from safe_reinit.cloud import Accepted, CloudError, NotSent, Refused, Unanswered
 from safe_reinit.journal import Journal
 from safe_reinit.ledger import Changes, Entry
 from safe_reinit.look import observe
@@ -27,6 +27,7 @@ from safe_reinit.model import (
     PlannedJob,
     Protect,
     Record,
+    SafetySnapshot,
     Send,
     Step,
 )
@@ -94,12 +95,13 @@ class World:
             done = Step("done", tries=1, first_at=900.0, at=900.0)
             self.keeper.record = replace(begun, stop=done, instance_status="Stopped")
         self.told: list[tuple[str, Send, dict[str, object]]] = []
+        self.run_id = "r-1"
 
     def act(self, send: Send) -> Record:
         """Make one guarded call."""
         ledger: Any = self.keeper
         self.keeper.job = self.plan.jobs[0]
-        act = Act(self.cloud, self.clock, self.plan, "r-1", ledger, lambda *said: self.told.append(said))
+        act = Act(self.cloud, self.clock, self.plan, self.run_id, ledger, lambda *said: self.told.append(said))
         for attempts in act.prepare([Errand(self.keeper, send)]):
             act.make(attempts)
         return self.keeper.record
@@ -546,12 +548,15 @@ def test_a_last_look_that_is_slow_itself_is_not_gone_by(slow: str) -> None:
     world.act(WIPE)
 
     assert world.cloud.acts == []
+    assert world.told == [], "it was not even intended"
     assert world.keeper.record.disks[0].tries == 0
+    assert world.keeper.record.stuck_since == world.clock.at
 
 
 # An undo, and a lock tag.
 
 RESET, TAG = Send("ResetDisk", values.DISK_ID), Send("TagResources", values.INSTANCE_ID)
+SNAPSHOT, UNTAG = Send("CreateSnapshot", values.DISK_ID), Send("UntagResources", values.INSTANCE_ID)
 RESTORE = "s-bp1fresh"
 UNDO = replace(OPTIONS, undo="r-0", restore=((values.DISK_ID, RESTORE),))
 
@@ -582,6 +587,7 @@ def test_a_roll_back_is_asked_with_dry_run_just_before_it_is_sent() -> None:
     assert world.cloud.acts == ["ResetDisk"]
     assert at_probe[-1] == "todo"
     assert ("reset_disk to", (values.DISK_ID, RESTORE)) in world.cloud.asked
+    assert [ids for name, ids in world.cloud.asked if name == "may_reset"][-1] == (values.DISK_ID, RESTORE)
     assert after.disks[0].state == "accepted"
 
 
@@ -624,13 +630,16 @@ def test_a_dry_run_refusal_does_not_undo_what_was_learned_meanwhile() -> None:
     world.cloud.probes["ResetDisk"] = "DiskCreatingSnapshot"
 
     def meanwhile(name: str) -> None:
-        if name == "may_reset":
+        probes.append(name == "may_reset")
+        if sum(probes) == 2 and probes[-1]:  # the first belongs to the look at the facts
             unknown = replace(world.keeper.record.disks[0], state="unknown")
             world.keeper.record = replace(world.keeper.record, disks=(unknown,))
 
+    probes: list[bool] = []
     world.cloud.meanwhile = meanwhile
     after = world.act(RESET)
 
+    assert sum(probes) == 2
     assert world.cloud.acts == []
     assert after.disks[0].state == "unknown"
 
@@ -699,3 +708,169 @@ def test_each_repeatable_call_is_due_again_when_its_answer_is_lost() -> None:
     assert world.cloud.acts == ["TagResources"]
     assert (after.tag.state, after.error) == ("again", None)
     assert (after.tag.due or 0.0) > world.clock.at
+
+
+@pytest.mark.parametrize(
+    ("send", "call"),
+    [
+        (TAG, ("tag", (values.INSTANCE_ID, ("safe-reinit:run", "r-1")), {"attempt": 1})),
+        (UNTAG, ("untag", (values.INSTANCE_ID, "safe-reinit:run"), {"attempt": 1})),
+        (STOP, ("stop", (values.INSTANCE_ID,), {"force": False, "attempt": 1})),
+        (START, ("start", (values.INSTANCE_ID,), {"attempt": 1})),
+        (WIPE, ("reinit", (values.DISK_ID, OPTIONS), {"attempt": 1})),
+        (SNAPSHOT, ("create_snapshot", (values.DISK_ID,), {
+            "name": f"safe-reinit.r-1.{values.DISK_ID}",
+            "description": f"Taken by safe-reinit before it wiped {values.DISK_ID} in run r-1.",
+            "token": "token", "retention_days": None, "tags": (("safe-reinit:run", "r-1"),), "attempt": 1,
+        })),
+    ],
+    ids=lambda each: each.action if isinstance(each, Send) else "",
+)  # fmt: skip
+def test_each_action_is_one_call_with_what_belongs_to_it(send: Send, call: tuple[Any, ...]) -> None:
+    """What is sent is the call of the action, of its subject, under the name of this run, and the first try says so."""
+    world = World("Running" if send in (STOP, TAG) else "Stopped")
+    done = Step("done", tries=1, first_at=900.0, at=900.0)
+    promised = (SafetySnapshot(values.DISK_ID, "token"),)
+    changes: dict[str, Any] = {TAG: {"tag_value": "r-1"}, SNAPSHOT: {"snapshots": promised}}.get(send, {})
+    if send in (START, UNTAG):
+        changes = {"disks": tuple(replace(each, state="done") for each in world.keeper.record.disks)}
+    if send == UNTAG:
+        changes |= {"tag_value": "r-1", "tag": done, "start": done, "instance_status": "Running"}
+        tags = (("safe-reinit:run", "r-1"),)
+        world.cloud.machines[values.INSTANCE_ID] = values.an_instance(status="Running", tags=tags)
+    world.keeper.record = replace(world.keeper.record, **changes)
+    made: list[tuple[Any, ...]] = []
+    real = getattr(world.cloud, call[0])
+
+    def note(*argv: Any, **more: Any) -> Any:
+        made.append((call[0], argv, more))
+        return real(*argv, **more)
+
+    setattr(world.cloud, call[0], note)
+    world.act(send)
+
+    assert made == [call]
+    assert world.cloud.acts == [send.action]
+
+
+def test_a_roll_back_says_which_try_it_is() -> None:
+    """The number of the try goes with ResetDisk as with every call, so that what is told of it is true."""
+    world = undoing()
+    tried: list[object] = []
+    real = world.cloud.reset_disk
+    world.cloud.reset_disk = lambda *argv, **more: (tried.append(more), real(*argv, **more))[1]  # type: ignore[method-assign]
+    world.act(RESET)
+
+    assert tried == [{"attempt": 1}]
+
+
+def test_what_a_refused_dry_run_says_is_for_the_person() -> None:
+    """What ECS would refuse is told with its code, its meaning and what to do, in our words."""
+    world = undoing()
+    probes: list[str] = []
+
+    def meanwhile(name: str) -> None:
+        probes.append(name)
+        if probes.count("may_reset") == 2:
+            world.cloud.probes["ResetDisk"] = "OperationDenied"
+
+    world.cloud.meanwhile = meanwhile
+
+    assert world.act(RESET).error == Failure(
+        "OperationDenied",
+        f"ECS would refuse ResetDisk of {values.DISK_ID} with OperationDenied (DryRun): "
+        f"{codes.meaning_of('OperationDenied')}",
+        action="ResetDisk",
+        hint=codes.fix_of("OperationDenied"),
+    )
+
+
+def waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what is due again say why: a hundred seconds for each try, and what ECS asked for."""
+    monkeypatch.setattr(retry, "due", lambda attempt, at, after: at + 100.0 * attempt + (after or 0))
+
+
+def test_what_a_dry_run_refuses_for_now_counts_as_the_try_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait grows with each try, and the one that was not sent is the one that it waits for."""
+    waits(monkeypatch)
+    world = undoing()
+    world.cloud.probes["ResetDisk"] = "DiskCreatingSnapshot"
+    after = world.act(RESET)
+
+    assert after.disks[0].due == world.clock.at + 100.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "told", "state", "due"),
+    [
+        (None, {"code": "OK", "request_id": "REQUEST"}, "accepted", None),
+        (Unanswered("StopInstance"), {"code": "Unanswered"}, "lost", None),
+        (NotSent("StopInstance", "no name"), {"code": "NotSent"}, "again", 100.0),
+        (Refused("InternalError", 500, "", "r"), {"code": "InternalError", "request_id": "r"}, "lost", None),
+        (
+            Refused("Throttling", 400, "", "r", retry_after=7),
+            {"code": "Throttling", "request_id": "r"},
+            "again",
+            107.0,
+        ),
+        (Refused("Forbidden.RAM", 403, "", "r"), {"code": "Forbidden.RAM", "request_id": "r"}, "failed", None),
+    ],
+    ids=lambda each: getattr(each, "code", type(each).__name__) if isinstance(each, CloudError) else "",
+)
+def test_what_is_told_of_an_answer_is_what_was_answered(
+    monkeypatch: pytest.MonkeyPatch, answer: CloudError | None, told: dict[str, object], state: str, due: float | None
+) -> None:
+    """Events tell the number of the try, and then code and RequestId; the record has the state and its moment."""
+    waits(monkeypatch)
+    world = World("Running", failing={"StopInstance": [answer] if answer else []})
+    stop = world.act(STOP).stop
+
+    assert world.told == [("intend", STOP, {"attempt": 1}), ("answer", STOP, told)]
+    assert (stop.state, stop.at) == (state, world.clock.at)
+    assert stop.due == (None if due is None else world.clock.at + due)
+
+
+def test_a_refusal_says_everything_that_the_person_needs() -> None:
+    """The error of a job has the code, what was refused, the RequestId for a ticket, and what to do."""
+    world = World(failing={"ReInitDisk": [Refused("OperationDenied", 403, "The source is gone.", "r")]})
+
+    assert world.act(WIPE).error == Failure(
+        "OperationDenied",
+        f"ECS refused ReInitDisk of {values.DISK_ID} with OperationDenied: The source is gone.",
+        request_id="r",
+        action="ReInitDisk",
+        hint=codes.fix_of("OperationDenied"),
+    )
+
+
+def test_a_call_that_could_never_be_sent_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop that found no connection until its time was over names the call, the reason and the network."""
+    monkeypatch.setattr(retry, "due", lambda _attempt, at, _after: at + 10**6)
+    world = World("Running", failing={"StopInstance": [NotSent("StopInstance", "no connection could be made")]})
+    after = world.act(STOP)
+
+    assert after.error == Failure(
+        "NotSent", str(NotSent("StopInstance", "no connection could be made")), action="StopInstance",
+        hint="Check the network of this machine.",
+    )  # fmt: skip
+    assert [(phase.name, phase.result) for phase in after.phases] == [("stop", "refused")]
+    assert after.phases[0].ended_at is not None
+
+
+def test_a_snapshot_is_remembered_as_it_was_answered_and_named_within_the_limits_of_ecs() -> None:
+    """The id that ECS gave is what is waited for; a long run name is cut, and the retention is that of the options."""
+    world = World(options=replace(OPTIONS, snapshot=True, snapshot_retention_days=30))
+    world.keeper.record = replace(world.keeper.record, snapshots=(SafetySnapshot(values.DISK_ID, "token"),))
+    asked: list[dict[str, Any]] = []
+
+    def create(_disk_id: str, **more: Any) -> Accepted:
+        asked.append(more)
+        return Accepted("REQUEST", snapshot_id="s-new")
+
+    world.cloud.create_snapshot = create  # type: ignore[method-assign]
+    world.run_id = f"r-{'9' * 300}"
+    after = world.act(SNAPSHOT)
+
+    assert after.snapshots[0].snapshot_id == "s-new"
+    assert (len(asked[0]["name"]), len(asked[0]["description"])) == (128, 256)
+    assert asked[0]["retention_days"] == 30

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import ast
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parent.parent / "safe_reinit"
+import safe_reinit
+
+PACKAGE = Path(safe_reinit.__file__).parent
+ROOT = Path(__file__).resolve().parent.parent
 
 VALUES = {"model", "errors", "codes", "version"}
-OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "pace"}
-DECIDING = {"targets", "checks", "plan", "saved", "policy", "record", "decide", "changes", "drift", "rollout"}
+OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "pace", "logs"}
+DECIDING = {
+    "targets",
+    "checks",
+    "plan",
+    "saved",
+    "policy",
+    "record",
+    "decide",
+    "changes",
+    "drift",
+    "rollout",
+    "regions",
+}
 DOING = {
     "look",
     "looker",
@@ -61,10 +79,17 @@ ONLY_IN = {
     "click": {"cli"},
     "rich": {"cli"},
     "aiohttp": {"simulator"},
-    "pydantic": {"simulator"},
+    "pydantic": {"cli", "simulator"},
     "yaml": {"config", "simulator"},
     "temporalio": {"temporal"},
 }
+PURE = VALUES | DECIDING
+"""What takes values and gives values: no network, no clock, no files, so that it needs no stand-in to be tested."""
+PURE_NEEDS = {
+    "__future__", "bisect", "collections", "dataclasses", "datetime", "difflib", "enum", "fnmatch", "functools",
+    "hashlib", "importlib", "inspect", "itertools", "json", "math", "re", "string", "sys", "types", "typing",
+}  # fmt: skip
+READS_THE_CLOCK = ("now", "utcnow", "today")
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -102,6 +127,34 @@ def test_imports_point_one_way(path: Path) -> None:
             assert part in ONLY_IN.get(name, {part}), f"{path} imports {name}"
 
 
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if part_of(path) in PURE], ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_what_judges_and_decides_is_pure(path: Path) -> None:
+    """Values, judging and deciding reach no network, clock or file, print nothing, and their values are frozen."""
+    for kind, name in imports_of(path):
+        assert kind == "ours" or name in PURE_NEEDS, f"{path} imports {name}"
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+
+            assert called not in ("open", "print", "input", "exec", "eval"), f"{path}:{node.lineno}"
+            assert not called.endswith(tuple(f"datetime.{name}" for name in READS_THE_CLOCK)), f"{path}:{node.lineno}"
+        if isinstance(node, ast.ClassDef):
+            values = [ast.unparse(each) for each in node.decorator_list if "dataclass" in ast.unparse(each)]
+
+            assert all("frozen=True" in each for each in values), f"{path}:{node.lineno} {node.name}"
+
+
+def test_importing_the_package_imports_nothing_else() -> None:
+    """``import safe_reinit`` brings no other part of it; those come when a name is asked for."""
+    program = "import sys, safe_reinit; print(sorted(name for name in sys.modules if name.startswith('safe_reinit.')))"
+
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    assert told.strip() == "[]"
+
+
 def test_every_part_has_its_place() -> None:
     """No file stands outside the house."""
     assert {part_of(path) for path in FILES} == VALUES | OUTSIDE | DECIDING | DOING | ELSEWHERE | DOORS
@@ -111,3 +164,17 @@ def test_every_part_has_its_place() -> None:
 def test_a_file_fits_on_a_few_screens(path: Path) -> None:
     """No file has outgrown 350 lines."""
     assert len(path.read_text("utf-8").splitlines()) <= 350
+
+
+@pytest.mark.parametrize(
+    ("title", "parts"),
+    [("Values", VALUES), ("Outside", OUTSIDE), ("Deciding", DECIDING), ("Doing", DOING), ("Doors", DOORS),
+     ("Elsewhere", ELSEWHERE)],
+)
+def test_the_map_of_the_house_is_true(title: str, parts: set[str]) -> None:
+    """CONTRIBUTING.md's map names the parts of each storey, and no other."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    storey = re.search(rf"^### {title}\b.*?(?=^##)", text, re.MULTILINE | re.DOTALL)
+
+    assert storey, f"CONTRIBUTING.md has no storey {title}"
+    assert set(re.findall(r"^\| `([a-z_]+)/?` \|", storey.group(), re.MULTILINE)) == parts

@@ -432,3 +432,63 @@ def test_the_freshness_of_a_look_is_the_one_of_the_design() -> None:
     clock.rate = 60.0
     assert not second_look.is_stale(clock, clock.at - 11.9)
     assert second_look.is_stale(clock, clock.at - 12.1)
+
+
+@pytest.mark.parametrize(("action", "status"), [("StopInstance", "Running"), ("StartInstance", "Stopped")])
+def test_a_call_for_many_says_what_kind_and_which_try_it_is(action: Any, status: str) -> None:
+    """A call for many is forced only where that is what is sent, and is the try of the job that has tried most."""
+    batch = Batch(3, status)
+    for entry in batch.entries:
+        disks = tuple(replace(each, state="done") for each in entry.record.disks)
+        entry.record = replace(entry.record, disks=disks) if action == "StartInstance" else entry.record
+    step = "start" if action == "StartInstance" else "stop"
+    tried = Step("again", tries=4, first_at=999.0, at=999.0, due=1000.0, start_time=values.YESTERDAY)
+    batch.entries[1].record = replace(batch.entries[1].record, **{step: tried})
+    made: list[dict[str, Any]] = []
+    name = "start_many" if action == "StartInstance" else "stop_many"
+    real = getattr(batch.cloud, name)
+    setattr(batch.cloud, name, lambda ids, **more: (made.append(more), real(ids, **more))[1])
+
+    assert batch.do(action) == 1
+    assert made == [{"attempt": 5} if action == "StartInstance" else {"force": False, "attempt": 5}]
+
+
+def test_power_cuts_for_many_are_power_cuts() -> None:
+    """Where a forced stop is decided for several, the one call for them is forced."""
+    batch = Batch(3, "Stopping")
+    for entry in batch.entries:
+        limits = replace(entry.record.limits, force_stop_after=60.0)
+        accepted = Step("accepted", tries=1, first_at=900.0, at=900.0)
+        entry.record = replace(entry.record, stop=accepted, limits=limits)
+    made: list[dict[str, Any]] = []
+    real = batch.cloud.stop_many
+    batch.cloud.stop_many = lambda ids, **more: (made.append(more), real(ids, **more))[1]  # type: ignore[method-assign]
+    cuts = [Errand(entry, Send("StopInstance", f"i-{entry.position}", force=True)) for entry in batch.entries]
+    for attempts in batch.act.prepare(cuts):
+        batch.act.make(attempts)
+
+    assert made == [{"force": True, "attempt": 1}]
+    assert [entry.record.force.state for entry in batch.entries] == ["accepted"] * 3
+
+
+def test_the_wait_that_ecs_asks_for_is_of_the_api_that_asked() -> None:
+    """ECS throttles by API: StopInstances that is told to wait closes itself, and not the call for one."""
+    throttled = Refused("Throttling", 400, "", "r", action="StopInstances", retry_after=30)
+    batch = Batch(3, failing={"StopInstances": [throttled]})
+    batch.do("StopInstance")
+
+    assert batch.pace.closed("StopInstances")
+    assert not batch.pace.closed("StopInstance")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("closed", ["StopInstance", "StopInstances"])
+def test_a_call_is_held_back_by_the_throttling_of_its_own_api(count: int, closed: str) -> None:
+    """One that is throttled between its look and its sending is withdrawn, and only where it is that API's."""
+    batch = Batch(count)
+    (attempts,) = batch.prepare("StopInstance")
+    batch.pace.wait(closed, 30.0)
+    made = batch.act.make(attempts)
+
+    assert made is (closed != ("StopInstance" if count == 1 else "StopInstances"))
+    assert bool(batch.cloud.acts) is made

@@ -42,7 +42,7 @@ def _home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     [
         (), ("--help",), ("-h",), ("--version",), ("plan", "--help"), ("checks",), ("checks", "--output", "json"),
         ("explain", "disk-locked"), ("explain", "IncorrectInstanceStatus", "--output", "json"), ("config", "show"),
-        ("config", "check"), ("config", "example"), ("--yes",), ("explain", "nothing"),
+        ("config", "check"), ("config", "example"), ("completion", "bash"), ("--yes",), ("explain", "nothing"),
         ("--disk", "d-1", "--timeout-stop", "5"), ("--disk", "d-1", "--config", "no.yaml", "--output", "json"),
     ],
     ids=" ".join,
@@ -106,15 +106,6 @@ def test_what_only_tells_has_two_forms(capsys: pytest.CaptureFixture[str], argv:
 
     assert (code, "--output" in err) == (2, True)
     assert "Traceback" not in out + err
-
-
-def test_without_arguments_it_says_how_to_begin(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without any argument a short text says how to try it, with exit code 0 and nothing on stderr."""
-    code = run([])
-    out, err = capsys.readouterr()
-
-    assert (code, err) == (0, "")
-    assert "safe-reinit --simulate" in out
 
 
 # ---------------------------------------------------------------------------------------------- consent on a terminal
@@ -185,7 +176,6 @@ def test_a_signal_at_the_question_is_a_refusal(terminal: Open, simulator: Simula
     """Ctrl-C, SIGTERM and a hang-up at the question end 3 with nothing changed."""
     person = terminal(simulator, *DISK)
     person.wait_for("> ")
-    time.sleep(0.3)  # a signal in the very moment before the read begins would wait for the next key
     person.child.send_signal(number)
     code = person.end()
 

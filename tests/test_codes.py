@@ -253,3 +253,25 @@ def test_a_code_is_looked_up_by_the_longest_name_that_is_documented(code: str, f
     row = codes.lookup(code)
 
     assert (row.code if row else None) == found
+
+
+@pytest.mark.parametrize(
+    ("code", "row"),
+    [
+        ("Throttling.User", "Throttling"),
+        ("OperationDenied", "OperationDenied"),
+        ("OperationDenied.X", "OperationDenied"),
+    ],
+)
+def test_what_is_said_of_a_code_is_what_its_row_says(code: str, row: str) -> None:
+    """Meaning and fix come from the row of the code, or of the one that it extends."""
+    known = codes.lookup(row)
+
+    assert known is not None
+    assert (codes.meaning_of(code), codes.fix_of(code)) == (known.meaning, known.fix)
+
+
+def test_of_a_code_that_nobody_documents_it_is_said_that_nobody_does() -> None:
+    """A person is told where to look it up, and nothing is made up."""
+    assert codes.meaning_of("Brand.New") == "a code that the documentation does not know."
+    assert codes.fix_of("Brand.New") == "Look the code up in the ECS API reference."

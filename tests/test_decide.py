@@ -15,6 +15,7 @@ from safe_reinit.decide import decide
 from safe_reinit.model import (
     LOCK_TAG,
     Failure,
+    Fence,
     Finish,
     Limits,
     Observation,
@@ -259,6 +260,161 @@ def test_a_wipe_is_decided_only_where_every_guard_holds(known: Record, seen: Obs
         assert wipe.due is None or wipe.due <= seen.at
 
 
+def test_each_call_is_decided_where_it_is_due() -> None:
+    """One record and one look for each call of a run, in the order of a run."""
+    tagged = ready(stop=Step(), instance_status="Running", tag_value=RUN)
+    cut = ready(stop=Step("accepted", 1, 900.0, 900.0), limits=Limits(force_stop_after=60.0))
+    promised = ready(snapshots=(SafetySnapshot(DATA, "token"),))
+    restored = ready(disks=(Wipe(DATA, snapshot_id=RESTORE),))
+    again = ready(disks=(Wipe(DATA, "done", 1),), start=Step("again", 1, 990.0, 990.0, due=1000.0))
+    ended = backed_up(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running")
+
+    assert decide(tagged, seeing("Running")) == Send("TagResources", INSTANCE)
+    assert decide(before_the_stop(), seeing("Running")) == Send("StopInstance", INSTANCE)
+    assert decide(cut, seeing("Stopping")) == Send("StopInstance", INSTANCE, force=True)
+    assert decide(promised, seeing()) == Send("CreateSnapshot", DATA)
+    assert decide(restored, seeing()) == Send("ResetDisk", DATA)
+    assert decide(wiped(), seeing()) == Send("StartInstance", INSTANCE)
+    assert decide(again, seeing()) == Send("StartInstance", INSTANCE)
+    assert decide(ended, seeing("Running", **SAFE)) == Send("UntagResources", INSTANCE)
+
+
+@pytest.mark.parametrize(
+    ("stop", "force", "cut"),
+    [
+        (Step("accepted", 1, 940.0, 940.0), Step(), True),  # exactly the time that was given to the guest
+        (Step("accepted", 1, 940.5, 940.5), Step(), False),
+        (Step("lost", 1, 900.0, 900.0), Step(), False),
+        (Step("accepted", 1, None, 900.0), Step(), False),
+        (Step("accepted", 1, 900.0, 900.0), Step("accepted", 1, 990.0, 990.0), False),
+        (Step("accepted", 1, 900.0, 900.0), Step("again", 1, 990.0, 990.0, due=1000.5), False),
+        (Step("accepted", 1, 900.0, 900.0), Step("again", 1, 990.0, 990.0, due=1000.0), True),
+    ],
+    ids=str,
+)
+def test_the_power_is_cut_only_after_the_time_that_was_given(stop: Step, force: Step, cut: bool) -> None:
+    """The graceful stop must have been accepted, its time must be over, and a cut is asked for once."""
+    known = ready(stop=stop, force=force, limits=Limits(force_stop_after=60.0))
+
+    assert (decide(known, seeing("Stopping")) == Send("StopInstance", INSTANCE, force=True)) is cut
+    assert not isinstance(decide(replace(known, limits=Limits()), seeing("Stopping")), Send)
+
+
+SHORT = Limits(retry=100.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "off"),
+    [
+        ({}, "Running", True),
+        ({"disks": (Wipe(DATA, "unknown", 1),)}, "Stopped", False),
+        ({"start": Step("failed", 1), "instance_status": "Stopped"}, "Stopped", False),
+        (
+            {"disks": (Wipe(DATA, "refused", 1),), "start": Step("failed", 1), "instance_status": "Stopped"},
+            "Stopped",
+            False,
+        ),
+        ({"untag": Step("done", 1)}, "Running", False),
+        ({"untag": Step("failed", 1)}, "Running", False),
+        ({"blind": True}, "Running", False),
+        ({"tag": Step()}, "Running", False),
+        ({"limits": SHORT, "untag": Step("again", 1, first_at=900.0)}, "Running", True),
+        ({"limits": SHORT, "untag": Step("again", 1, first_at=899.0)}, "Running", False),
+        ({"limits": SHORT, "unseen_since": 899.0}, "Running", False),
+    ],
+    ids=str,
+)
+def test_the_tag_comes_off_where_nothing_is_owed(changes: dict[str, Any], status: str, off: bool) -> None:
+    """In doubt, stranded or not restarted it stays to be seen; it is tried for its time, and taken off once."""
+    ended = backed_up(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running")
+    action = decide(replace(ended, **changes), seeing(status, **SAFE))
+
+    assert action == (Send("UntagResources", INSTANCE) if off else Finish())
+
+
+def test_without_a_tag_the_end_needs_no_look() -> None:
+    """Nothing is waited for where there is nothing to take off."""
+    ended = ready(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running")
+
+    assert decide(ended, seeing(seen=False, instance=None, disks={})) == Finish()
+
+
+def test_what_is_due_without_a_time_is_due_at_once() -> None:
+    """Also at the beginning of time."""
+    start = ready(disks=(Wipe(DATA, "done", 1),), stop=Step("done", 1), start=Step("again", 1))
+
+    assert decide(start, seeing(at=0.0)) == Send("StartInstance", INSTANCE)
+    assert decide(ready(stop=Step("again", 1)), seeing("Running", at=0.0)) == Send("StopInstance", INSTANCE)
+
+
+FENCE = Fence(values.YESTERDAY, "Stopped", values.LONG_AGO, INSTANCE)
+"""What is seen before a wipe of the usual machine."""
+
+
+@pytest.mark.parametrize(
+    ("wipe", "record_says", "held"),
+    [
+        ({}, {}, True),
+        ({"gap": True}, {}, False),
+        ({"gap": True}, {"on_unknown": "retry"}, True),
+        ({"used": True}, {"on_unknown": "retry"}, False),
+        ({"fence": None}, {"on_unknown": "retry"}, False),
+        ({"fence": replace(FENCE, start_time=values.NOW)}, {"on_unknown": "retry"}, False),
+        ({"fence": replace(FENCE, attached_time=values.NOW)}, {"on_unknown": "retry"}, False),
+    ],
+    ids=str,
+)
+def test_a_lost_wipe_is_sent_again_only_behind_its_fence(
+    wipe: dict[str, Any], record_says: dict[str, Any], held: bool
+) -> None:
+    """Each thing that the fence holds is needed; a gap alone is forgiven, and only where the person said so."""
+    lost = replace(Wipe(DATA, "todo", 1, losses=1, fence=FENCE, watched_at=999.0), **wipe)
+
+    assert (decide(ready(disks=(lost,), **record_says), seeing()) == Send("ReInitDisk", DATA)) is held
+
+
+@pytest.mark.parametrize(
+    ("known", "status", "expected"),
+    [
+        (ready(stop=Step("again", 1, 990.0, 990.0, due=1000.5)), "Running", ("stop", "Stopped", 990.0, 600.0)),
+        (ready(stop=Step("lost", 1, 990.0, 990.0), interrupted=True), "Running", ("stop", "Stopped", 990.0, 600.0)),
+        (ready(stop=Step("accepted", 1, 990.0, 990.0), interrupted=True), "Stopping",
+         ("stop", "Stopped", 990.0, 600.0)),
+        (ready(stop=Step("accepted", 1)), "Running", ("stop", "Stopped", 1000.0, 600.0)),
+        (ready(stop=Step("asked", 1, 990.0)), "Running", ("stop", "an answer", 990.0, 600.0)),
+        (ready(stop=Step("accepted", 1, 990.0, 990.0)), "Stopping", ("stop", "Stopped", 990.0, 600.0)),
+        (ready(stop=Step(), power_before="Stopped"), "Starting", ("reinit", "Stopped", 1000.0, 600.0)),
+        (ready(stop=Step()), "Starting", ("stop", "Stopped", 1000.0, 600.0)),
+        (ready(disks=(Wipe(DATA, "accepted", 1, at=980.0),)), "Stopped", ("reinit", "In_use", 980.0, 1800.0)),
+        (ready(disks=(Wipe(DATA, "todo", 1, at=980.0, due=1001.0),)), "Stopped",
+         ("reinit", "the next try", 980.0, 1800.0)),
+        (ready(snapshots=(SafetySnapshot(DATA, "token", Step("accepted", 1, 970.0, 970.0), "s-1"),)), "Stopped",
+         ("snapshot", "accomplished", 970.0, 3600.0)),
+        (ready(start=Step("accepted", 1, 960.0, 960.0), disks=(Wipe(DATA, "done", 1),)), "Starting",
+         ("start", "Running", 960.0, 900.0)),
+        (ready(stop=Step(), tag_value=RUN, tag=Step("accepted", 1, 950.0, 950.0)), "Running",
+         ("stop", "the tag", 1000.0, 600.0)),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_wait_says_for_what_since_when_and_how_long(known: Record, status: str, expected: tuple[Any, ...]) -> None:
+    """A person who watches is told the phase, what is waited for, since when, and the limit of it."""
+    action = decide(known, seeing(status))
+
+    assert isinstance(action, Wait)
+    assert (action.phase, action.what, action.since, action.limit) == expected
+
+
+def test_a_wait_for_somebody_elses_snapshot_has_its_own_limit() -> None:
+    """Before anything was touched a snapshot that is being created is waited for, as long as snapshots may take."""
+    shot = (values.a_snapshot(status="progressing"),)
+    waiting = replace(before_the_stop(), snapshot_wait_since=940.0)
+
+    assert decide(waiting, seeing("Running", progressing=shot)) == Wait("wait-snapshot", "the snapshot", 940.0, 3600.0)
+    assert decide(before_the_stop(), seeing("Running", progressing=shot)) == Wait("stop", "the snapshot", 1000.0, 600.0)
+    assert decide(waiting, seeing("Running")) == Send("StopInstance", INSTANCE)
+
+
 @pytest.mark.parametrize("status", ["Running", "Stopping", "Starting", "Pending", "", "Migrating"])
 @pytest.mark.parametrize("power", ["Running", "Stopped"])
 def test_a_machine_that_is_not_stopped_is_not_wiped(power: str, status: str) -> None:
@@ -290,6 +446,8 @@ def test_a_machine_that_is_not_stopped_is_not_wiped(power: str, status: str) -> 
         {"disks": (Wipe(DATA), Wipe(SYSTEM, "unknown", 1))},
         {"disks": (Wipe(DATA), Wipe(SYSTEM, "refused", 1))},
         {"disks": (Wipe(DATA), Wipe(SYSTEM, "asked", 1))},
+        {"disks": (Wipe(DATA), Wipe(SYSTEM, "unknown", 1), Wipe("d-third", "accepted", 1, at=999.0))},
+        {"disks": (Wipe(DATA), Wipe(SYSTEM, "refused", 1), Wipe("d-third", "accepted", 1, at=999.0))},
     ],
     ids=str,
 )

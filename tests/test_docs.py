@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import click
 import pytest
 
 import safe_reinit
 from safe_reinit import codes, config
-from safe_reinit.checks import by_name
+from safe_reinit.checks import CHECKS, by_name
 from safe_reinit.cli.app import app
 from safe_reinit.errors import BY_OUTCOME, exit_code
 from safe_reinit.policy import rights
@@ -160,3 +161,37 @@ def test_the_policy_that_is_printed_has_every_look() -> None:
 
     assert asked <= {action.partition(":")[2] for action in granted}
     assert {action.partition(":")[0] for action in granted} == {"ecs", "ess", "ebs", "kms"}
+
+
+def headings(path: str, level: int = 3) -> list[str]:
+    """List the headings of a page of one level."""
+    return re.findall(rf"^{'#' * level} (.+)$", (ROOT / path).read_text("utf-8"), re.M)
+
+
+def test_the_reference_has_everything() -> None:
+    """The reference has each setting, public name, exit code, error code and check, in the order of the code."""
+    assert headings("docs/reference/configuration.md") == [each.name for each in config.SETTINGS]
+    assert sorted(headings("docs/reference/library.md", 2)) == sorted(safe_reinit.__all__)
+    assert headings("docs/errors.md") == [row.code for row in (*codes.REINIT_DISK, *codes.COMMON)]
+    assert headings("docs/checks.md", 2) == [check.name for check in CHECKS]
+    rows = re.findall(r"^\| (\d) \| ([a-z-]+)", (ROOT / "docs/reference/exit-codes.md").read_text("utf-8"), re.M)
+    assert {(int(code), outcome) for code, outcome in rows[1:]} == {
+        (cls.exit_code, name) for name, cls in BY_OUTCOME.items()
+    }
+
+
+def test_the_reference_says_truly_which_options_a_command_takes() -> None:
+    """For each command the options that its section names, or those of a run but for some, are those that it has."""
+    page = (ROOT / "docs/reference/commands.md").read_text("utf-8")
+    run = {option for each in app.params for option in each.opts} - {"--version"}
+
+    for name, command in app.commands.items():
+        if isinstance(command, click.Group) or name == "simulator":
+            continue
+        section = page.partition(f"\n### safe-reinit {name}\n")[2].partition("\n#")[0]
+        own = set(re.findall(r"^\| .*?(--[a-z-]+)", section, re.M))
+        more, those, less = section.partition("Options: ")[2].partition("those of [`safe-reinit`]")
+        told = own | set(re.findall(r"`(--[a-z-]+)`", more))
+        told |= run - set(re.findall(r"`(--[a-z-]+)`", less)) if those else set()
+
+        assert told == {each.opts[0] for each in command.params if isinstance(each, click.Option)}, name

@@ -259,9 +259,9 @@ def test_who_says_no_ends_it(pause: Any) -> None:
     fleet.end(0)
     fleet.answer = False
 
-    assert "somebody decided" in fleet.gate.open()
+    assert "nobody agreed" in fleet.gate.open()
     fleet.answer = True
-    assert "somebody decided" in fleet.gate.open()
+    assert "nobody agreed" in fleet.gate.open()
     assert fleet.begun == [0]
 
 

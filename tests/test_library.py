@@ -23,7 +23,7 @@ from tests.cloudlike import (
     DATA,
     INSTANCE,
     SYSTEM,
-    answered,
+    accepted,
     assert_true,
     client,
     once,
@@ -307,7 +307,7 @@ def test_what_a_lost_answer_means_comes_from_the_class_unless_it_is_said(
             stored = journal.run(str(told.run_id))
 
     assert stored is not None
-    assert [record["on_unknown"] for _, record, _ in stored.jobs] == [on_unknown]
+    assert [record.get("on_unknown", "ask") for _, record, _ in stored.jobs] == [on_unknown]
 
 
 def test_a_class_costs_no_call(tmp_path: Path) -> None:
@@ -333,7 +333,7 @@ def test_what_is_protected_while_the_machine_stops_is_not_wiped(
             sim,
             using=configured(sim, tmp_path, CLASS),
             stop_instance=False,
-            on_event=once(answered("StopInstance"), lambda: sim.do({"change": target, "to": {"tags": tags}})),
+            on_event=once(accepted("StopInstance"), lambda: sim.do({"change": target, "to": {"tags": tags}})),
         )
         state = sim.state()
 

@@ -1030,3 +1030,84 @@ def test_a_machine_that_had_come_back_and_is_never_seen_again_is_given_up() -> N
 def test_a_job_of_which_nothing_was_tried_keeps_what_was_seen_of_it_on_resume() -> None:
     """A job that never begins is told with the power that it had when the plan was made."""
     assert record.resume(begin(), T).instance_status == "Running"
+
+
+# What is rare, and must hold all the same.
+
+
+def test_a_disk_seen_reiniting_is_being_wiped_whatever_refused_the_request() -> None:
+    """A refusal that comes after ReIniting was seen proves nothing: the wipe is under way, and its end is its proof."""
+    during = learn(wiping("asked"), look(2, disk="ReIniting"))
+    known = record.refused(during, WIPE, FAILURE, T + 4.0, values.NOW, T + 6.0)
+
+    assert (known.disks[0].state, known.disks[0].acknowledged, known.error) == ("accepted", True, None)
+    assert learn(known, look(6)).disks[0].evidence == "transition"
+
+
+def test_a_job_that_nobody_can_look_at_turns_back_while_a_wipe_is_ahead() -> None:
+    """Unanswered looks for longer than the time for retries end what is ahead, not before; an answer begins it anew."""
+    blind = [look(at, seen=False, instance=None, disks={}) for at in (0, 25, 50, 51)]
+    known = learn(begin("Stopped"), *blind[:3])
+    done = replace(begin("Stopped"), disks=(Wipe(DISK, "done", 1, evidence="transition"),))
+
+    assert known.error is None
+    assert "could not be looked at for too long" in (learn(known, blind[3]).error or FAILURE).message
+    assert learn(known, look(50.5), blind[3]).error is None
+    assert learn(done, *blind).error is None
+
+
+def test_a_stop_that_is_on_its_way_or_answered_is_not_asked_again_on_resume() -> None:
+    """An answered stop is waited for anew; one without an answer is taken for lost, so that nothing is sent at once."""
+    accepted = record.resume(stopping(), T + 500.0).stop
+    asked = record.resume(stopping_again(), T + 500.0).stop
+
+    assert (accepted.state, accepted.first_at, accepted.at, accepted.lost) == ("accepted", T + 500.0, T + 500.0, False)
+    assert (asked.state, asked.first_at, asked.at, asked.lost) == ("lost", T + 500.0, T + 500.0, True)
+
+
+def test_what_another_process_goes_on_with_is_not_known_here() -> None:
+    """A holder that lost its lease tells only what was proven: every other disk is in doubt, and so is the power."""
+    known = replace(begin("Stopped", disks=(DISK, "d-2")), disks=(Wipe(DISK, "done", 1), Wipe("d-2")))
+    gone = record.lose_sight(known)
+
+    assert [wipe.state for wipe in gone.disks] == ["done", "unknown"]
+    assert gone.instance_status == ""
+    assert record.outcome(gone) == "unknown"
+
+
+def test_what_may_not_be_asked_again_is_closed_with_what_made_it_so() -> None:
+    """A job that turns back closes the wipe of a lost answer that was due again: nobody can tell what became of it."""
+    again = learn(wiping("lost"), *(look(at) for at in (2, 8, 14, 20.5)))
+    known = learn(record.interrupt(again), look(22))
+
+    assert again.disks[0].state == "todo"
+    assert known.disks[0].state == "unknown"
+    assert record.outcome(known) == "unknown"
+    assert "was lost" in (known.error or FAILURE).message
+
+
+def test_in_use_from_before_the_answer_settles_nothing() -> None:
+    """A look that began before the answer came may be older than what the call does: it is no read."""
+    known = learn(record.accepted(wiping("asked"), WIPE, T + 10.0), look(9.9))
+
+    assert (known.disks[0].state, known.disks[0].reads) == ("accepted", 0)
+
+
+def test_each_disk_has_its_own_safety_snapshot() -> None:
+    """One that was not asked for yet is neither learned of nor taken for done when another one is."""
+    known = record.intend(begin("Stopped", disks=(DISK, "d-2"), snapshot=True), SNAPSHOT, look(0.0))
+    known = record.accepted(known, SNAPSHOT, T, SHOT)
+    seen = look(2, snapshots=shots("accomplished"))
+    known = learn(known, replace(seen, disks={**seen.disks, "d-2": values.a_disk(disk_id="d-2", instance_id=INSTANCE)}))
+
+    assert [each.step.state for each in known.snapshots] == ["done", "none"]
+    assert known.phases[-1].ended_at is None
+
+
+@pytest.mark.parametrize(("status", "outcome"), [("Running", "done"), ("Stopped", "not-restarted")])
+def test_a_start_that_was_given_up_stays_so_and_the_power_is_told_as_seen(status: str, outcome: str) -> None:
+    """Nothing that is seen later makes a failed start a done one; what the machine is now is told all the same."""
+    known = learn(replace(started(), start=Step("failed", 3, first_at=T, at=T)), look(400, status))
+
+    assert (known.start.state, known.instance_status) == ("failed", status)
+    assert record.outcome(known) == outcome

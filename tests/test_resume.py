@@ -620,7 +620,7 @@ def do(run: Command, request: dict[str, Any]) -> None:
 def interrupted(path: Path) -> bool:
     """Tell whether the record of a run says that it was asked to end."""
     with Journal(path) as journal:
-        return any(known["interrupted"] for run in journal.runs() for _, known, _ in run.jobs)
+        return any(known.get("interrupted") for run in journal.runs() for _, known, _ in run.jobs)
 
 
 def test_the_second_signal_does_not_wait_for_a_call(sim: Simulator, run: Command, path: Path) -> None:

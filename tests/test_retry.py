@@ -43,11 +43,11 @@ PASSING: dict[str, Callable[[], CloudError]] = {
 
 @pytest.mark.parametrize("kind", PASSING)
 def test_a_look_that_fails_in_passing_is_asked_a_few_times(kind: str) -> None:
-    """A look that keeps failing in a way that passes is asked some times and then given up, with what it failed by."""
+    """A look that keeps failing in a way that passes is asked three times in seconds, and told by what it failed."""
     count, took, error = asked(PASSING[kind])
 
-    assert 3 <= count <= 5
-    assert took <= 30.0
+    assert count == 3
+    assert 1.5 <= took <= 2.5
     assert type(error) is type(PASSING[kind]())
 
 
@@ -68,7 +68,25 @@ def test_a_throttled_look_waits_into_the_next_minute(code: str, status: int) -> 
 
     assert isinstance(error, Refused)
     assert 60.0 < took < 140.0
-    assert count < 20
+    assert count < 10, "the waits of a throttled look are longer than those of another"
+
+
+@pytest.mark.parametrize(("after", "count"), [(90.0, 3), (90.5, 2)])
+def test_the_patience_with_throttling_has_an_end(after: float, count: int) -> None:
+    """Ninety seconds are patience still; the first answer after them ends it."""
+    clock = TinyClock()
+    times = iter((1000.0, 1000.0 + after, 5000.0, 9000.0))
+    asked_at = []
+
+    def look() -> None:
+        clock.at = next(times)
+        asked_at.append(clock.at)
+        raise Refused("Throttling", 400, "", "r")
+
+    with pytest.raises(Refused):
+        Patient(clock)(look)
+
+    assert len(asked_at) == count
 
 
 @pytest.mark.parametrize("code", ["Forbidden.RAM", "InvalidDiskId.NotFound", "InvalidSecurityToken.Expired", "X"])

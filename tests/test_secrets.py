@@ -28,7 +28,16 @@ KEY_SECRET = "kEy+Secret/0=&%'\"<planted>"
 STS_TOKEN = "CAIS+sts/token=planted&%<>"
 PASSWORD = "Pa55+&=%/?<word>'#;~"
 PROXY_PASSWORD = "pr0xy+&%planted"
-LOGGERS = ("", "urllib3", "urllib3.connectionpool", "urllib3.util.retry", "requests", "darabonba-core", "credentials")
+LOGGERS = (
+    "",
+    "safe_reinit",
+    "urllib3",
+    "urllib3.connectionpool",
+    "urllib3.util.retry",
+    "requests",
+    "darabonba-core",
+    "credentials",
+)
 
 
 def forms(secret: str) -> set[str]:
@@ -62,6 +71,11 @@ class Heard:
     def text(self) -> str:
         """All of it."""
         return self.stream.getvalue()
+
+    @property
+    def loggers(self) -> set[str]:
+        """Who wrote it."""
+        return {line.partition(" ")[0] for line in self.text.splitlines()}
 
 
 @pytest.fixture
@@ -197,6 +211,7 @@ def test_no_output_of_a_run_holds_a_secret(
     written = "".join(file.read_text("utf-8") for file in files if file.exists())
 
     assert code >= 4
+    assert {"safe_reinit.calls", "safe_reinit.run", "safe_reinit.plan"} <= heard.loggers
     assert files[0].read_text("utf-8").startswith("<!DOCTYPE html>")
     sent = server.asked("ReInitDisk")
     assert [request.params["Password"] for request in sent] == [PASSWORD] * len(sent)
@@ -264,7 +279,8 @@ def test_the_loggers_are_silent_though_they_would_speak(gateway: Connect, serve:
     logging.getLogger("somebody.else").warning("still heard")
 
     assert "still heard" in heard.text
-    assert "ReInitDisk" not in heard.text
+    ours = [line for line in heard.text.splitlines() if line.startswith("safe_reinit.")]
+    assert [line for line in heard.text.splitlines() if "ReInitDisk" in line] == ours
     assert_clean(heard.text, PASSWORD)
 
 

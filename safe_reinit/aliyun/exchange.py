@@ -21,7 +21,7 @@ from alibabacloud_tea_openapi.utils_models import Config, OpenApiRequest, Params
 from darabonba.exceptions import UnretryableException
 from darabonba.runtime import RuntimeOptions
 
-from .. import codes
+from .. import codes, logs
 from ..cloud import CloudError, NoCredentials, NotSent, OnCall, Refused, Unanswered
 from ..model import Call
 from . import transport
@@ -189,21 +189,21 @@ class Exchange:
         except UnreadableError:
             error = Unanswered(action)
         except Exception as raised:  # noqa: BLE001 - whatever the SDK raises, nothing of it may get out
-            error = _translate(raised, action)
+            error = _translate(raised, action, self._where.profile)
         if answer is not None and not session.used:
             raise RuntimeError("The SDK no longer sends through our session; this version of it is not supported.")
-        self._on_call(
-            Call(
-                at=at,
-                action=action,
-                subject=tuple(subject),
-                dry_run=dry_run,
-                http_status=session.came.status,
-                request_id=answer.request_id if answer else getattr(error, "request_id", None),
-                code="OK" if answer else _code(error),
-                attempt=attempt,
-            )
+        told = Call(
+            at=at,
+            action=action,
+            subject=tuple(subject),
+            dry_run=dry_run,
+            http_status=session.came.status,
+            request_id=answer.request_id if answer else getattr(error, "request_id", None),
+            code="OK" if answer else _code(error),
+            attempt=attempt,
         )
+        logs.call(told)
+        self._on_call(told)
         if error is not None:
             raise error from None
         assert answer is not None  # noqa: S101 - either an answer or an error
@@ -243,7 +243,7 @@ def _date(headers: object) -> datetime | None:
         return None
 
 
-def _translate(raised: Exception, action: str) -> CloudError:
+def _translate(raised: Exception, action: str, profile: str) -> CloudError:
     """Turn what the SDK raised into one of our three, by types and codes alone."""
     if isinstance(raised, AlibabaCloudException):
         code, request_id, status = raised.code, raised.request_id, raised.status_code
@@ -262,7 +262,7 @@ def _translate(raised: Exception, action: str) -> CloudError:
     if isinstance(raised, UnretryableException):
         inner = raised.inner_exception
         if isinstance(inner, NothingFoundError):
-            return NoCredentials(action)
+            return NoCredentials(action, profile)
         why = transport.why_not_sent(inner)
         return NotSent(action, why) if why else Unanswered(action)
     return Unanswered(action)

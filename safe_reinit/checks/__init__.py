@@ -126,8 +126,17 @@ def by_name(name: str) -> Check | None:
     return _load(name) if name in NAMES else None
 
 
+def like(name: str, names: Iterable[str] = NAMES) -> str:
+    """Ask whether the nearest of these names was meant; ``""`` where none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only where somebody mistyped
+
+    by_letters = {each.casefold(): each for each in names}
+    near = get_close_matches(name.casefold(), by_letters, 1)
+    return f"Did you mean {by_letters[near[0]]}? " if near else ""
+
+
 def judge(facts: DiskFacts, *, least: Level = "info") -> tuple[Finding, ...]:
-    """Run every check on one target, in order; only those that can find something of this level or a worse one."""
+    """Run the checks on one target, in order: those whose worst is of this level or a worse one."""
     undoing = bool(facts.options.undo)
     return tuple(
         finding

@@ -1,9 +1,9 @@
 """The run has more disks than it may have.
 
 What it does
-    Counts the disks of the whole run. Named by hand there may be 10, found by a tag or on an instance 1, in a class as
-    many as its `max_disks` says; `--max-disks` or `max_disks` of the configuration says another number, and for a class
-    that has its own only a smaller one on the command line counts.
+    Counts the disks of the whole run, over all regions where a command names several. Named by hand there may be 10,
+    found by a tag or on an instance 1, in a class as many as its `max_disks` says; `--max-disks` or `max_disks` of the
+    configuration says another number, and for a class that has its own only a smaller one on the command line counts.
 
 Why it stops you
     A pattern that matches too much, or a list with a line too many, wipes what nobody meant. The whole run is refused

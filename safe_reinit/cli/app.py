@@ -12,42 +12,22 @@ import click
 
 from ..errors import Error, RunRefused, UsageError
 from ..version import VERSION
-from . import options
-from .output import Output, end
+from . import complete, options
+from .help import Group, given_options, misuse, short
+from .output import Output, end, say
 
-_EPILOG = """\b
-Examples:
-  safe-reinit --simulate --disk d-sim-web1-data --stop-instance --confirm d-sim-web1-data
-  safe-reinit --disk d-bp1... --stop-instance --dry-run
-  safe-reinit --disk d-bp1... --stop-instance --confirm d-bp1...
-  safe-reinit explain IncorrectInstanceStatus
-
+_EXIT_CODES = """\b
 Exit codes: 0 done or planned, 1 bug, 2 usage, 3 refused, 4 failed, 5 unknown,
-  6 not-restarted, 7 partial, 8 stranded (README: what each means for the data)."""
-
-
-class _Group(click.Group):
-    """The main command with its sub-commands; an option before a sub-command is refused, never ignored."""
-
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
-        if ctx._protected_args:
-            given = [name for name in ctx.params if ctx.get_parameter_source(name) is _FROM_COMMAND_LINE]
-            if given:
-                option = f"--{given[0].replace('_', '-')}"
-                command = ctx._protected_args[0]
-                raise click.UsageError(f"{option} stands before the command {command}: options go after it.")
-        return super().invoke(ctx)
-
-
-_FROM_COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
+6 not-restarted, 7 partial, 8 stranded (README: what each means for the data)."""
 
 
 @click.group(
-    cls=_Group,
+    cls=Group,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=_EPILOG,
-    short_help="look, judge, show the plan, ask, run, report",
+    options_metavar="--disk D [OPTIONS]",
+    subcommand_metavar="| COMMAND [OPTIONS]",
+    epilog=_EXIT_CODES,
 )
 @options.everything
 @click.version_option(VERSION, message="safe-reinit %(version)s")
@@ -60,15 +40,15 @@ def app(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for 
     """
     if ctx.invoked_subcommand is not None:
         return
-    if not any(ctx.get_parameter_source(name) is _FROM_COMMAND_LINE for name in ctx.params):
-        click.echo(_short_usage())
-        return
+    if not given_options(ctx):
+        say(short())
+        raise UsageError("Neither a disk nor a command is named, so nothing was done.", hint="")
     from . import wipe  # noqa: PLC0415 - help and usage errors stay cheap
 
     ctx.exit(wipe.command(flags, ctx.obj))
 
 
-@app.command()
+@app.command(short_help="Look, judge and show the plan; change nothing.")
 @options.plan
 @click.pass_context
 def plan(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
@@ -78,8 +58,8 @@ def plan(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for
     ctx.exit(wipe.command({**flags, "dry_run": True}, ctx.obj))
 
 
-@app.command()
-@click.argument("file", metavar="FILE")
+@app.command(short_help="Run a plan that plan --save saved, if nothing moved.")
+@options.argument("file", "FILE", complete.words(), files=True)
 @options.apply
 @click.pass_context
 def apply(ctx: click.Context, /, file: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
@@ -93,7 +73,7 @@ def apply(ctx: click.Context, /, file: str, **flags: Any) -> None:  # noqa: ANN4
     ctx.exit(applying.command(file, flags, ctx.obj))
 
 
-@app.command()
+@app.command(short_help="Run the same plan on a simulated twin of the machine.")
 @options.rehearse
 @click.pass_context
 def rehearse(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
@@ -103,7 +83,7 @@ def rehearse(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one
     ctx.exit(rehearsal.command(flags, ctx.obj))
 
 
-@app.command()
+@app.command(short_help="Print the RAM policy of exactly this run, or check it.")
 @options.policy
 @click.pass_context
 def policy(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
@@ -116,8 +96,8 @@ def policy(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one f
     ctx.exit(rights.command(flags, ctx.obj))
 
 
-@app.command()
-@click.argument("run_id", metavar="RUN")
+@app.command(short_help="Go on with a run that left something open.")
+@options.argument("run_id", "RUN", complete.runs)
 @options.resume
 @click.pass_context
 def resume(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
@@ -127,8 +107,8 @@ def resume(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: A
     ctx.exit(going_on.command(run_id, flags, ctx.obj))
 
 
-@app.command()
-@click.argument("run_id", metavar="RUN")
+@app.command(short_help="Ask a run to end in order.")
+@options.argument("run_id", "RUN", complete.runs)
 @options.cancel
 def cancel(run_id: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
     """Ask a run to end in order: no further job begins, no wipe is sent any more, and the machines come back.
@@ -140,8 +120,8 @@ def cancel(run_id: str, **flags: Any) -> None:  # noqa: ANN401 - one for each op
     history.cancel(run_id, flags)
 
 
-@app.command()
-@click.argument("run_id", metavar="RUN")
+@app.command(short_help="Roll back to the snapshots that a run took.")
+@options.argument("run_id", "RUN", complete.runs)
 @options.undo
 @click.pass_context
 def undo(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
@@ -151,7 +131,7 @@ def undo(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN
     ctx.exit(undoing.command(run_id, flags, ctx.obj))
 
 
-@app.command()
+@app.command(short_help="Work for a Temporal server.")
 @options.worker
 @click.pass_context
 def worker(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
@@ -165,7 +145,7 @@ def worker(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one f
     ctx.exit(working.command(flags))
 
 
-@app.command()
+@app.command(short_help="List the runs, and the machines they left stopped.")
 @click.option("--prune", metavar="AGE", help="Forget the runs that ended longer ago: 720h, 30d; open ones stay.")
 @options.journal
 @click.pass_context
@@ -176,8 +156,8 @@ def runs(ctx: click.Context, /, prune: str | None, **flags: Any) -> None:  # noq
     history.runs(flags, prune, ctx.obj.telling(flags))
 
 
-@app.command()
-@click.argument("name", metavar="RUN|FILE")
+@app.command(short_help="Tell the story of a run, or show a saved plan.")
+@options.argument("name", "RUN|FILE", complete.runs, files=True)
 @options.journal
 @click.pass_context
 def show(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
@@ -187,7 +167,7 @@ def show(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN40
     history.show(name, flags, ctx.obj.telling(flags))
 
 
-@app.command()
+@app.command(short_help="List what is checked before anything is touched.")
 @options.output
 @click.pass_context
 def checks(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
@@ -197,8 +177,8 @@ def checks(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one f
     inspect.checks(ctx.obj.telling(flags))
 
 
-@app.command()
-@click.argument("name")
+@app.command(short_help="Explain a check, or an ECS error code.")
+@options.argument("name", "NAME|CODE", complete.explainable)
 @options.output
 @click.pass_context
 def explain(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
@@ -208,7 +188,7 @@ def explain(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: AN
     inspect.explain(name, ctx.obj.telling(flags))
 
 
-@app.group()
+@app.group(short_help="Check, show or print an example of the configuration.")
 def config() -> None:
     """Check, show or print an example of the configuration."""
 
@@ -243,7 +223,11 @@ def config_example() -> None:
     click.echo(inspect.example(), nl=False)
 
 
-@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
+@app.command(
+    short_help="Start an ECS simulator on this machine.",
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def simulator(ctx: click.Context, arguments: Sequence[str]) -> None:
@@ -253,19 +237,39 @@ def simulator(ctx: click.Context, arguments: Sequence[str]) -> None:
     ctx.exit(simulate(list(arguments)))
 
 
-def _short_usage() -> str:
-    commands = ", ".join(sorted(app.commands))
-    return (
-        "safe-reinit wipes an Alibaba Cloud ECS disk back to its initial state, safely.\n\n"
-        "  try it, no cloud needed   safe-reinit --simulate --disk d-sim-web1-data --stop-instance --dry-run\n"
-        "  look at a real disk       safe-reinit --disk d-... --region cn-hangzhou --dry-run\n"
-        "  everything else           safe-reinit --help\n\n"
-        f"Commands: {commands}."
-    )
+@app.command("completion", short_help="Print what makes a shell complete at Tab.")
+@click.argument("shell", type=click.Choice(complete.SHELLS))
+def completion(shell: str) -> None:
+    """Print the script that makes a shell complete commands, options, names, runs and simulated disks at Tab.
+
+    Completing sends nothing but to a simulator on this machine. What --confirm takes is not completed: it is consent,
+    and to be typed.
+    """
+    from .shells import script  # noqa: PLC0415 - see above
+
+    click.echo(script(app, shell), nl=False)
+
+
+@app.command("schema", short_help="Print the machine-readable contract as JSON.")
+@click.pass_context
+def schema(ctx: click.Context) -> None:
+    """Print the machine-readable contract as one JSON document, for whoever calls this from a program.
+
+    It has every command with its options and arguments (type, default, environment variable), what the command does to
+    the data, how to see that without doing it, and what consent it takes; the exit codes and what each means for the
+    data; and the JSON Schemas of the report, of events, and of what checks, explain and runs print.
+    """
+    from .contract import contract  # noqa: PLC0415 - see above
+
+    ctx.obj.document(contract(app))
 
 
 def run(argv: Sequence[str]) -> int:
     """Run one command line and give its exit code; nothing is raised, and no traceback is shown."""
+    if asked := os.environ.get(complete.VARIABLE):
+        from .shells import answer  # noqa: PLC0415 - see above
+
+        return answer(app, asked)
     output = Output.from_argv(argv, os.environ)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a letter that cannot be written is no reason to lose the rest
@@ -276,8 +280,7 @@ def run(argv: Sequence[str]) -> int:
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.ClickException as wrong:
-        message = wrong.format_message()
-        error: Error = UsageError(message if message.endswith((".", "?")) else f"{message}.")
+        error: Error = misuse(wrong)
     except (KeyboardInterrupt, click.Abort):
         error = RunRefused("Interrupted before anything was changed.", hint="Nothing was changed.")
     except BrokenPipeError:

@@ -19,6 +19,7 @@ from ..model import Plan
 from ..model.codec import timestamp
 from ..saved import Saved
 from ..targets import class_consents
+from . import consent
 from .output import Output, lines
 from .planfile import endpoint, kept, read
 from .progress import Progress
@@ -143,7 +144,12 @@ def _run(plan: Plan, client: Client, config: Config, output: Output, progress: P
         lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
     with signals(progress, elsewhere=config["runner"] == "temporal") as interrupt:
         told = client.run(
-            plan, confirm=plan.confirm_with, on_event=progress.event, on_call=progress.call, stop=interrupt
+            consent.pausing(plan),
+            confirm=plan.confirm_with,
+            on_event=progress.event,
+            on_call=progress.call,
+            stop=interrupt,
+            go_on=lambda said: consent.go_on(said, progress, interrupt),
         )
     progress.close()
     output.report(told)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 from ..errors import RunRefused
+from ..interrupt import Interrupt
 from ..model import Plan
 from ..targets import consents, no_consent
 from .output import say
+from .progress import Progress
 
 _TRIES = 3
+_LISTENS = 0.1
+"""Real seconds after which a question looks whether the run was asked to end: a signal does not end a read."""
 
 
 def obtain(plan: Plan, confirm: str | None) -> None:
@@ -52,10 +59,24 @@ def question(plan: Plan) -> tuple[str, str]:
     return job.instance_id or plan.confirm_with, "instance's id"
 
 
-def go_on(said: str, say_line: Callable[[str], None]) -> bool:
-    """Ask whether a rollout goes on after a stage; where nobody can be asked, it does not."""
-    say_line(f"\n{said} Go on? Type go; anything else begins no further job.")
-    return somebody_there() and (_ask() or "").strip().casefold() == "go"
+def pausing(plan: Plan) -> Plan:
+    """Let a plan that says nothing of pauses ask after its canary, where there is somebody to ask."""
+    if plan.rollout.pause is not None or not somebody_there():
+        return plan
+    return replace(plan, rollout=replace(plan.rollout, pause="canary"))
+
+
+def go_on(said: str, progress: Progress, interrupt: Interrupt) -> bool:
+    """Ask whether a rollout goes on after a stage; where nobody can be asked, or the run is to end, it does not."""
+
+    def answer() -> bool:
+        if not somebody_there():
+            progress.say(f"{said} A pause was asked for, and nobody can be asked here: no further job begins.")
+            return False
+        progress.say(f"\n{said} Go on? Type go; anything else begins no further job.")
+        return (_ask(lambda: interrupt.asked) or "").strip().casefold() == "go"
+
+    return progress.asking(answer)
 
 
 def verdict(run_id: str, *, undo: bool) -> Literal["reinitialised", "intact"] | None:
@@ -87,11 +108,14 @@ def somebody_there() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty()
 
 
-def _ask() -> str | None:
+def _ask(ended: Callable[[], bool] = lambda: False) -> str | None:
+    """Read what is typed, up to the end of the line; ``None`` where there is no more input, or it has ended."""
     try:
         sys.stderr.write("> ")
         sys.stderr.flush()
-        answer = sys.stdin.readline()
+        while not ended():
+            if select.select([sys.stdin], [], [], _LISTENS)[0]:
+                return os.read(sys.stdin.fileno(), 4096).decode("utf-8", "replace") or None
     except OSError:
-        return None
-    return answer or None
+        pass
+    return None

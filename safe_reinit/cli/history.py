@@ -17,10 +17,11 @@ from ..config.readers import duration
 from ..errors import UsageError
 from ..journal import Journal, StoredRun
 from ..model import Plan, Record, Secret
-from ..model.codec import decode, printable
+from ..model.codec import decode, encode, printable
 from ..plan import from_json
 from ..where import default_journal
 from . import planfile
+from .documents import ListedHolder, ListedJob, ListedRun, Runs
 from .output import Output
 
 _RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}")
@@ -45,11 +46,18 @@ def run_of(run_id: str, flags: Mapping[str, Any]) -> tuple[StoredRun, Config]:
     with open_journal(flags) as journal:
         stored = journal.run(run_id)
     if stored is None:
-        raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
+        raise _unknown(run_id, journal)
     given = dict(flags)
     for name in ("region", "endpoint", "profile"):
         given[name] = flags.get(name) or getattr(stored, name) or None
     return stored, resolve(given, os.environ, flags.get("config"))
+
+
+def _unknown(run_id: str, journal: Journal) -> UsageError:
+    return UsageError(
+        f"The journal {journal.path} has no run {run_id}.",
+        hint="safe-reinit runs lists those it has; root, each user and --journal FILE have a journal each.",
+    )
 
 
 def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
@@ -85,21 +93,21 @@ def runs(flags: Mapping[str, Any], prune: str | None, output: Output) -> None:
     stored = _live(stored, flags)
     listed = [_listed(run) for run in stored]
     if output.json:
-        output.document({"schema": 1, "runs": listed})
+        output.document({"schema": 1, **encode(Runs(tuple(listed)))})
         return
     if not listed:
         click.echo("There are no runs.")
     for run, each in zip(listed, stored, strict=True):
         undone = _undone(each)
-        how = run["outcome"] or ("held" if run["holder"] and run["holder"]["alive"] else "nobody holds it")
+        how = run.outcome or ("held" if run.holder and run.holder.alive else "nobody holds it")
         of = f"  undo of {undone}" if undone else ""
         of += f"  on Temporal, {each.runner}" if each.runner else ""
-        click.echo(f"{run['run_id']}  {run['state']:<5}  {how}  {run['region']}{of}")
-        for job in run["jobs"]:
-            stopped = "  LEFT STOPPED" if job["left_stopped"] else ""
-            click.echo(f"  {job['instance_id']}  {job['phase']}  {' '.join(job['disks'])}{stopped}")
-        if run["state"] == "open":
-            click.echo(f"  go on: safe-reinit resume {run['run_id']}")
+        click.echo(f"{run.run_id}  {run.state:<5}  {how}  {run.region}{of}")
+        for job in run.jobs:
+            stopped = "  LEFT STOPPED" if job.left_stopped else ""
+            click.echo(f"  {job.instance_id}  {job.phase}  {' '.join(job.disks)}{stopped}")
+        if run.state == "open":
+            click.echo(f"  go on: safe-reinit resume {run.run_id}")
 
 
 def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
@@ -114,7 +122,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
     with open_journal(flags) as journal:
         stored = journal.run(name)
         if stored is None:
-            raise UsageError(f"The journal has no run {name}.", hint="See safe-reinit runs.")
+            raise _unknown(name, journal)
         events = journal.events(name)
     (stored,) = _live([stored], flags)
     told = stored.report or _as_it_stands(stored)
@@ -152,32 +160,32 @@ def _sentence(event: Mapping[str, Any]) -> str:
     return f"{event['event']}: {event['disk_id'] or event['instance_id'] or ''} {inside}"
 
 
-def _listed(run: StoredRun) -> dict[str, Any]:
+def _listed(run: StoredRun) -> ListedRun:
     holder = run.holder if run.open and run.holder and run.holder.until else None
-    return {
-        "run_id": run.run_id,
-        "state": "open" if run.open else "ended",
-        "outcome": run.outcome,
-        "exit_code": run.exit_code,
-        "started_at": run.started_at,
-        "ended_at": run.ended_at,
-        "holder": holder and {"user": holder.user, "host": holder.host, "pid": holder.pid, "alive": holder.alive},
-        "region": run.region,
-        "account": run.account,
-        "jobs": [_job(record) for _, record, _ in run.jobs],
-    }
+    return ListedRun(
+        run_id=run.run_id,
+        state="open" if run.open else "ended",
+        outcome=run.outcome,
+        exit_code=run.exit_code,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        holder=ListedHolder(holder.user, holder.host, holder.pid, holder.alive) if holder else None,
+        region=run.region,
+        account=run.account,
+        jobs=tuple(_job(record) for _, record, _ in run.jobs),
+    )
 
 
-def _job(stored: Mapping[str, Any]) -> dict[str, Any]:
+def _job(stored: Mapping[str, Any]) -> ListedJob:
     known = decode(Record, stored)
     phases = [phase.name for phase in known.phases]
     stopped = known.power_before == "Running" and known.promised == "Running" and known.instance_status != "Running"
-    return {
-        "instance_id": known.instance_id,
-        "disks": [wipe.disk_id for wipe in known.disks],
-        "phase": phases[-1] if phases else "",
-        "left_stopped": stopped and known.tried,
-    }
+    return ListedJob(
+        instance_id=known.instance_id,
+        disks=tuple(wipe.disk_id for wipe in known.disks),
+        phase=phases[-1] if phases else "",
+        left_stopped=stopped and known.tried,
+    )
 
 
 def plan_of(stored: StoredRun) -> Plan:

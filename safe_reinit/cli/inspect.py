@@ -7,13 +7,16 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..config import BY_NAME, SETTINGS, Config, Setting, find, resolve
 from ..errors import UsageError
 from .output import Output
+
+if TYPE_CHECKING:
+    from .documents import Checks, Explained
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
 _WORDS_OF_YAML = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
@@ -24,7 +27,10 @@ def checks(output: Output) -> None:
     from ..checks import CHECKS  # noqa: PLC0415 - the config commands need none
 
     if output.json:
-        output.document({"schema": 1, "checks": [_check(check) for check in CHECKS]})
+        from .documents import Checks, ListedCheck  # noqa: PLC0415 - only for JSON
+
+        listed = (ListedCheck(check.name, check.level, check.predicts, check.summary) for check in CHECKS)
+        _print(Checks(tuple(listed)), output)
         return
     width = max(len(check.name) for check in CHECKS)
     for check in CHECKS:
@@ -38,20 +44,47 @@ def explain(name: str, output: Output) -> None:
         UsageError: it is neither.
 
     """
-    document = _explain_check(name) or _explain_code(name)
-    if document is None:
-        raise UsageError(f"{name!r} is neither a check nor a documented error code.", hint="See safe-reinit checks.")
+    told = _explain_check(name) or _explain_code(name)
+    if told is None:
+        raise _neither(name)
     if output.json:
-        output.document({"schema": 1, **document})
+        from .documents import Explained  # noqa: PLC0415 - only for JSON
+
+        _print(Explained(**told), output)
     else:
-        click.echo(document["text"])
+        click.echo(told["text"])
+
+
+def _neither(name: str) -> UsageError:
+    from ..checks import NAMES, like  # noqa: PLC0415 - see checks
+    from ..codes import COMMON, REINIT_DISK  # noqa: PLC0415 - see checks
+
+    near = like(name, (*NAMES, *(code.code for code in (*REINIT_DISK, *COMMON))))
+    return UsageError(
+        f"{name!r} is neither a check nor an error code that ReInitDisk documents.",
+        hint=f"{near}safe-reinit checks lists the checks.",
+    )
+
+
+def _print(told: Checks | Explained, output: Output) -> None:
+    from ..model.codec import encode  # noqa: PLC0415 - only for JSON
+
+    output.document({"schema": 1, **encode(told)})
 
 
 def _explain_check(name: str) -> dict[str, Any] | None:
     from ..checks import by_name  # noqa: PLC0415 - see checks
 
     check = by_name(name)
-    return None if check is None else {**_check(check), "text": check.text}
+    if check is None:
+        return None
+    return {
+        "name": check.name,
+        "level": check.level,
+        "predicts": check.predicts,
+        "summary": check.summary,
+        "text": check.text,
+    }
 
 
 def _explain_code(name: str) -> dict[str, Any] | None:
@@ -70,7 +103,7 @@ def _explain_code(name: str) -> dict[str, Any] | None:
             *([f"Not surely: {code.unforeseen}."] if code.unforeseen else []),
         ]
     )
-    return {"name": code.code, "level": "error", "predicts": [code.code], "summary": code.meaning, "text": text}
+    return {"name": code.code, "level": "error", "predicts": (code.code,), "summary": code.meaning, "text": text}
 
 
 def config_check(flags: Mapping[str, Any], output: Output) -> None:
@@ -248,12 +281,3 @@ def _shown(value: Any) -> Any:  # noqa: ANN401 - each setting has its own type
     if isinstance(value, tuple) and value and isinstance(value[0], tuple):  # waves
         return [f"{size}%" if percent else size for size, percent in value]
     return list(value) if isinstance(value, tuple) else value
-
-
-def _check(check: Any) -> dict[str, Any]:  # noqa: ANN401 - see checks
-    return {
-        "name": check.name,
-        "level": check.level,
-        "predicts": list(check.predicts),
-        "summary": check.summary,
-    }

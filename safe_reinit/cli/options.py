@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
 
-from ..config import BY_NAME
+from ..config import BY_NAME, Setting
+from . import complete
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,30 +26,77 @@ _METAVARS = {
 }  # fmt: skip
 
 
+_OFFERS = {
+    "--disk": complete.disks,
+    "--instance": complete.instances,
+    "--expect-instance": complete.instances,
+    "--accept": complete.risks,
+    "--region": complete.regions,
+}
+"""What a shell offers as the value of an option."""
+
+
+def _option(name: str, *names: str, metavar: str, **more: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's own
+    """Make an option with a value, and what a shell offers for it: names, the words of its metavar, or files."""
+    offers = complete.offering(_OFFERS.get(name, complete.words(*words_of(metavar))), files="FILE" in metavar)
+    return click.option(name, *names, metavar=metavar, shell_complete=offers, **more)
+
+
+def words_of(metavar: str) -> tuple[str, ...]:
+    """Read the words out of a metavar such as ``ask|retry``; capitals stand for something else."""
+    those = metavar.split("|")
+    return tuple(those) if len(those) > 1 and not any(word.isupper() or word == "-" for word in those) else ()
+
+
 def _setting(name: str) -> Callable[[F], F]:
     setting = BY_NAME[name]
     if name in _SWITCHES:
         return click.option(setting.option, name, is_flag=True, default=None, help=_sentence(setting.help))
-    metavar = _METAVARS.get(name, "DURATION")
-    return click.option(setting.option, name, metavar=metavar, default=None, help=_sentence(setting.help))
+    metavar, help_ = _METAVARS.get(name, "DURATION"), _sentence(setting.help) + _default(setting)
+    if name == "region":
+        help_ = f"{help_[:-1]}; a run and a plan take several."
+        return _option(setting.option, name, metavar=metavar, multiple=True, callback=_regions, help=help_)
+    return _option(setting.option, name, metavar=metavar, default=None, help=help_)
+
+
+def _regions(_ctx: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> str | tuple[str, ...] | None:
+    """Give one region as the text that it is, several as they are, each once."""
+    different = tuple(dict.fromkeys(given))
+    return different if len(different) > 1 else next(iter(different), None)
 
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
+def default_of(setting: Setting) -> Any:  # noqa: ANN401 - each setting has its own type
+    """Give what holds where nothing is said, as one would write it on the command line; ``None`` if that is nothing."""
+    value = setting.default
+    return f"{value / 60:g}m" if isinstance(value, float) else value if value != () else None
+
+
+def _default(setting: Setting) -> str:
+    value = default_of(setting)
+    return f" [{value}]" if value else ""
+
+
+def argument(
+    name: str, metavar: str, offers: Callable[[click.Context], Iterable[complete.Offer]], *, files: bool = False
+) -> Callable[[F], F]:
+    """Make an argument, and what a shell offers for it."""
+    return click.argument(name, metavar=metavar, shell_complete=complete.offering(offers, files=files))
+
+
 _TARGET = (
-    click.option("--disk", "disk", multiple=True, metavar="D", help="The id of a disk; may be repeated."),
-    click.option("--disks-from", metavar="FILE|-", help="A file of ids of disks, one a line."),
-    click.option("--instance", multiple=True, metavar="I", help="An instance whose disks are meant; may be repeated."),
-    click.option("--tag", multiple=True, metavar="K=V", help="Instances with this tag; repeated, with all of them."),
+    _option("--disk", "disk", multiple=True, metavar="D", help="The id of a disk; may be repeated."),
+    _option("--disks-from", metavar="FILE|-", help="A file of ids of disks, one a line."),
+    _option("--instance", multiple=True, metavar="I", help="An instance whose disks are meant; may be repeated."),
+    _option("--tag", multiple=True, metavar="K=V", help="Instances with this tag; repeated, with all of them."),
     click.option("--system-disk", is_flag=True, default=None, help="Of these instances the system disk."),
     click.option("--data-disks", is_flag=True, default=None, help="Of these instances the data disks."),
 )
 _CONSENT = (
-    click.option(
-        "--accept", multiple=True, metavar="CHECK", help="Accept a risk by the name of its check; repeatable."
-    ),
+    _option("--accept", multiple=True, metavar="CHECK", help="Accept a risk by the name of its check; repeatable."),
     click.option("--stop-instance", is_flag=True, default=None, help="Allow stopping a running instance."),
 )
 _CONFIRM = (
@@ -67,7 +115,7 @@ _PASSWORD = (
         "--password-prompt", is_flag=True, default=None, help="Ask for the password to set, twice, without showing it."
     ),
 )
-_CONFIG = (click.option("--config", metavar="FILE", help="The configuration file."),)
+_CONFIG = (_option("--config", metavar="FILE", help="The configuration file."),)
 _OUTPUT_NAMES = ("output", "report", "events", "quiet", "verbose")
 _FLEET_NAMES = (
     "canary", "waves", "pause", "max_parallel", "stop_after_failures", "skip_refused", "deadline",
@@ -98,7 +146,7 @@ _LOOKING = (*_TARGET, *_CONSENT, *map(_setting, _RUN_NAMES), *_PASSWORD, *_CONFI
 everything: Callable[[F], F] = _stack(*_TARGET, *_CONFIRM, *_LOOKING[len(_TARGET) :])
 """The options of a run."""
 plan: Callable[[F], F] = _stack(
-    click.option("--save", metavar="FILE", help="Save the plan to a new file, for safe-reinit apply FILE."), *_LOOKING
+    _option("--save", metavar="FILE", help="Save the plan to a new file, for safe-reinit apply FILE."), *_LOOKING
 )
 """The options of a plan: those of a run but for the consent to run it."""
 _NOT_REHEARSED = ("simulate", "world", "journal", "on_unknown", "runner", *_TEMPORAL_NAMES)
@@ -148,10 +196,10 @@ journal: Callable[[F], F] = _stack(
     _setting("journal"),
     *map(_setting, _TEMPORAL_NAMES),
     *_CONFIG,
-    click.option("--output", metavar="text|json", help="The form of the result."),
+    _option("--output", metavar="text|json", help="The form of the result."),
 )
 """The options of a command that reads the journal."""
 output: Callable[[F], F] = _stack(
-    click.option("--output", metavar="text|json", default=None, help="The form of the result.")
+    _option("--output", metavar="text|json", default=None, help="The form of the result.")
 )
 """The options of a command that only tells something."""

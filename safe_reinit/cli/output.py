@@ -139,8 +139,14 @@ def lines(shown: Iterable[Line], stream: Any) -> None:  # noqa: ANN401 - a text 
         stream.flush()
         return
     from rich.console import Console  # noqa: PLC0415 - only on a terminal
+    from rich.padding import Padding  # noqa: PLC0415 - see above
     from rich.text import Text  # noqa: PLC0415 - see above
 
     console = Console(file=stream, highlight=False)
     for line in shown:
-        console.print(Text(line.text, style=line.style))
+        text = line.text.lstrip(" ")
+        if text.startswith("next: "):  # broken into lines it could not be copied as one command
+            console.print(Text(line.text, style=line.style), soft_wrap=True)
+            continue
+        indent = len(line.text) - len(text)
+        console.print(Padding(Text(text, style=line.style), (0, 0, 0, indent), expand=False))

@@ -22,7 +22,7 @@ from .progress import Progress
 from .session import client_of, endable, password_of
 from .targets import targets_of
 
-_STYLE = {"allowed": "green", "missing": "bold red", "unproven": "yellow", "optional": "yellow"}
+_STYLE = {"allowed": "green", "missing": "bold red", "unproven": "dark_orange3", "optional": "dark_orange3"}
 
 
 def command(flags: Mapping[str, Any], output: Output) -> int:

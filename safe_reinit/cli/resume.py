@@ -70,7 +70,7 @@ def _resume(
             on_event=progress.event,
             on_call=progress.call,
             stop=interrupt,
-            go_on=lambda said: progress.asking(lambda: consent.go_on(said, progress.say)),
+            go_on=lambda said: consent.go_on(said, progress, interrupt),
         )
 
 

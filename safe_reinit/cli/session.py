@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -42,13 +42,18 @@ def set_output(output: Output, config: Config) -> None:
     """
     on_stdout = config["events"] == "-"
     if on_stdout and config["output"] != "text":
-        raise UsageError("--events - and --output json or markdown both want stdout.", hint="Write one to a file.")
+        raise UsageError(
+            "--events - and --output json or markdown both want stdout.", hint="Write the events to a file."
+        )
     for option in ("report", "events"):
         name = config[option]
         if name and name != "-":
             folder = Path(name).parent
             if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(name).is_dir():
-                raise UsageError(f"{name} cannot be written.", hint=f"Correct --{option}.")
+                raise UsageError(
+                    f"{name} cannot be written: its folder is not there, or not yours to write in.",
+                    hint=f"Correct --{option}.",
+                )
     output.form, output.events_on_stdout, output.report_file = config["output"], on_stdout, config["report"] or ""
     output.verbose = config["verbose"]
 
@@ -119,26 +124,40 @@ def client_of(config: Config, stack: ExitStack) -> Client:
 
 def simulated(config: Config, stack: ExitStack, world: dict[str, Any] | None = None) -> Client:
     """Make a client of an embedded simulator, which lasts as long as the stack."""
-    simulator = _simulator(config, stack, world)
+    return _client_of(_simulator(config, stack, world), config, Clock(_SIMULATION_SPEED))
+
+
+def clients_of(configs: Sequence[Config], stack: ExitStack) -> list[Client]:
+    """Make a client for each region of one cloud, or of one embedded simulator; they share a clock."""
+    first, *others = configs
+    if first["simulate"] or first["world"]:
+        simulator, clock = _simulator(first, stack, None), Clock(_SIMULATION_SPEED)
+        return [_client_of(simulator, config, clock) for config in configs]
+    client = client_of(first, stack)
+    return [client, *(connect(config=config, clock=client.clock) for config in others)]
+
+
+def _client_of(simulator: Simulator, config: Config, clock: Clock) -> Client:
     settings = {name: config.of(name) for name in config}
     region = settings["region"]
     if region.where not in ("--region", "SAFE_REINIT_REGION"):  # one that is meant for the real cloud is not meant here
         settings["region"] = replace(region, value=simulator.region)
     settings["endpoint"] = replace(settings["endpoint"], value=simulator.url)
     settings["profile"] = replace(settings["profile"], value=None)
-    say("SIMULATION: an embedded simulator answers; no cloud is touched.")
-    return connect(config=Config(settings), credentials=simulator.access_key, clock=Clock(_SIMULATION_SPEED))
+    return connect(config=Config(settings), credentials=simulator.access_key, clock=clock)
 
 
 def _simulator(config: Config, stack: ExitStack, world: dict[str, Any] | None) -> Simulator:
     from ..simulator import Simulator  # noqa: PLC0415 - only where it is asked for
 
     try:
-        return stack.enter_context(
+        simulator = stack.enter_context(
             Simulator(world=world or config["world"], faults=config["faults"], speed=_SIMULATION_SPEED)
         )
     except (ValueError, OSError) as error:
         raise UsageError(f"The simulator cannot begin: {error}", hint="Correct --world or --faults.") from None
+    say("SIMULATION: an embedded simulator answers; no cloud is touched.")
+    return simulator
 
 
 def endable() -> None:

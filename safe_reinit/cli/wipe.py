@@ -25,10 +25,12 @@ from .targets import targets_of
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
     """Do what the command line says and give the exit code."""
+    if isinstance(flags.get("region"), tuple):
+        from . import regions  # noqa: PLC0415 - most commands are about one
+
+        return regions.command(flags, output)
     config = resolve(flags, os.environ, flags.get("config"))
     set_output(output, config)
-    if config["pause"] is None and consent.somebody_there():
-        config = config.having("pause", "canary")
     password = password_of(config, flags)
     targets = targets_of(flags)
     if flags.get("save") is not None:
@@ -94,12 +96,12 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
             client.abandon(replacing)
     with signals(progress, elsewhere=config["runner"] == "temporal") as interrupt:
         told = client.run(
-            plan,
+            consent.pausing(plan),
             confirm=flags.get("confirm") or plan.confirm_with,
             on_event=progress.event,
             on_call=progress.call,
             stop=interrupt,
-            go_on=lambda said: progress.asking(lambda: consent.go_on(said, progress.say)),
+            go_on=lambda said: consent.go_on(said, progress, interrupt),
         )
     progress.close()
     output.report(told)
@@ -114,7 +116,7 @@ def _tell_plan(
     saved_to: str | None,
 ) -> int:
     told = report.of_plan(begun, output.now(), plan, client.calls_of(plan), dry_run=True)
-    told = replace(told, next=_next(told.exit_code, output.argv, plan, saved_to))
+    told = replace(told, next=next_command(told.exit_code, output.argv, plan, saved_to))
     if output.form == "text":
         lines(report.plan_lines(plan, full=output.verbose), sys.stderr if output.events_on_stdout else sys.stdout)
     output.report(told)
@@ -124,7 +126,9 @@ def _tell_plan(
     return told.exit_code
 
 
-def _next(exit_code: int, argv: Sequence[str], plan: Plan | None, saved_to: str | None = None) -> tuple[str, ...]:
+def next_command(
+    exit_code: int, argv: Sequence[str], plan: Plan | None, saved_to: str | None = None
+) -> tuple[str, ...]:
     """Name the command to go on with: the run of a plan that could run, else another look."""
     if plan is not None and saved_to and exit_code == 0:
         return (planfile.apply_command(saved_to, plan, argv),)
@@ -147,7 +151,7 @@ def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
     if told.next:  # it goes on elsewhere
         return told.next
     if told.run_id is None:
-        return _next(told.exit_code, argv, None)
+        return next_command(told.exit_code, argv, None)
     if client.journal_path is None:
         return ()
     where = ("--journal", str(client.journal_path)) if client.journal_path != default_journal(os.environ) else ()

@@ -66,7 +66,9 @@ def one_of(*words: str) -> Callable[[object], str]:
 
 
 def region(value: object) -> str:
-    """Read a region id such as ``cn-hangzhou``."""
+    """Read a region id such as ``cn-hangzhou``; several come as a tuple, to a command that takes one."""
+    if isinstance(value, tuple):
+        raise ValueError("not one region, and this command takes one at a time")  # noqa: TRY004 - as all readers do
     if not isinstance(value, str) or not re.fullmatch(r"[a-z]{2,}(-[a-z0-9]+)+", value):
         raise ValueError("not a region id such as cn-hangzhou")
     return value

@@ -4,7 +4,8 @@ An intention is committed before its call is sent, by the one process that holds
 account, region and instance is enforced by the database. Nothing secret is ever written.
 """
 
-from .file import Journal, StoredRun
+from .file import Journal
 from .lease import Holder, JournalError, Lease, LeaseLostError
+from .stored import StoredRun
 
 __all__ = ["Holder", "Journal", "JournalError", "Lease", "LeaseLostError", "StoredRun"]

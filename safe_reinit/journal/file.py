@@ -9,7 +9,6 @@ import socket
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -20,38 +19,12 @@ from .lease import LEASE, Holder, JournalError, Lease, LeaseLostError
 from .place import now, process, refuse_network, user
 from .schema import MIGRATIONS as _MIGRATIONS
 from .schema import SCHEMA
+from .stored import StoredRun
 
 _OF_A_RUN = ("events", "jobs", "leases", "runs")
 """The tables that know of a run, in the order in which they forget it."""
 _RESERVE = 1 << 20
 """Bytes of room that are kept for the records of a run."""
-
-
-@dataclass(frozen=True)
-class StoredRun:
-    """A run as the journal has it; ``plan``, the records and ``report`` are JSON."""
-
-    run_id: str
-    started_at: str
-    ended_at: str | None
-    outcome: str | None
-    exit_code: int | None
-    region: str
-    account: str
-    endpoint: str
-    profile: str
-    plan: dict[str, Any]
-    report: dict[str, Any] | None
-    jobs: tuple[tuple[str, dict[str, Any], bool], ...]
-    """Of each job: the instance, the record, whether it is open."""
-    holder: Holder | None
-    runner: str = ""
-    """The Temporal server that it goes on at, ``NAMESPACE@HOST:PORT``; ``""`` for a run of this host's own."""
-
-    @property
-    def open(self) -> bool:
-        """Whether a job of it is still open."""
-        return any(is_open for _, _, is_open in self.jobs)
 
 
 class Journal:
@@ -174,7 +147,7 @@ class Journal:
                     (run_id, now(), region, account, endpoint, profile, json.dumps(plan), plan["plan_id"], runner),
                 )
                 for position, (instance_id, record) in enumerate(jobs):
-                    lock = "|".join((endpoint, account, region, instance_id))
+                    lock = _lock(endpoint, account, region, instance_id)
                     self._refuse_held(lock, instance_id)
                     self._db.execute(
                         "INSERT INTO jobs VALUES (?,?,?,?,?,1)",
@@ -217,6 +190,16 @@ class Journal:
             (run_id, epoch, user(), socket.gethostname(), os.getpid(), process(os.getpid()), until, now()),
         )
         return Lease(self, run_id, epoch)
+
+    def refuse_open(self, endpoint: str, account: str, region: str, instance_ids: Sequence[str]) -> None:
+        """See that no open job has one of these instances, before a run of them is begun; ``begin`` sees it again.
+
+        Raises:
+            RunRefused: one has.
+        """
+        with self._lock:
+            for instance_id in instance_ids:
+                self._refuse_held(_lock(endpoint, account, region, instance_id), instance_id)
 
     def _refuse_held(self, lock: str, instance_id: str) -> None:
         row = self._db.execute("SELECT run_id FROM jobs WHERE lock=? AND open=1", (lock,)).fetchone()
@@ -272,8 +255,8 @@ class Journal:
         """Name the run that ran this plan, also one that is forgotten; ``None`` if none did."""
         with self._lock:
             row = self._db.execute(
-                "SELECT run_id FROM runs WHERE plan_id=?1 UNION SELECT run_id FROM used_plans WHERE plan_id=?1",
-                (plan_id,),
+                "SELECT run_id FROM runs WHERE plan_id=? UNION SELECT run_id FROM used_plans WHERE plan_id=?",
+                (plan_id, plan_id),
             ).fetchone()
         return str(row[0]) if row else None
 
@@ -342,3 +325,8 @@ class Journal:
             holder=self._holder(row[0]),
             runner=row[12],
         )
+
+
+def _lock(endpoint: str, account: str, region: str, instance_id: str) -> str:
+    """Name what one open job may have."""
+    return "|".join((endpoint, account, region, instance_id))

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .. import logs
 from ..clock import boottime, unix_time
 from .place import now, process
 
@@ -122,6 +123,7 @@ class Lease:
                 self._write([])
             except LeaseLostError:
                 self._until = 0.0
+                logs.lease(self.run_id, "another process holds the run now")
                 return
-            except JournalError:
-                continue  # it holds until it runs out
+            except JournalError as error:
+                logs.lease(self.run_id, f"the lease could not be renewed: {error}")  # it holds until it runs out

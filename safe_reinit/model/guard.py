@@ -122,7 +122,7 @@ class Guard:
     allow: Allow = Allow()
     protect: Protect = Protect()
     disks: int = 1
-    """How many disks the run has."""
+    """How many disks the run has, and those of other regions that are agreed to together with it."""
     max_disks: int = 10
     """How many it may have."""
     class_: RunClass | None = None

@@ -92,8 +92,8 @@ class Rollout:
     """So many jobs go first, and must end done before any other begins; ``None``: 1 of more than ten."""
     waves: tuple[tuple[int, bool], ...] = ()
     """The sizes of the waves after it: each a number of jobs, or (``True``) a percentage; the last is repeated."""
-    pause: Literal["none", "canary", "wave"] = "none"
-    """After what somebody is asked whether to go on."""
+    pause: Literal["none", "canary", "wave"] | None = None
+    """After what somebody is asked whether to go on; ``None``: after the canary where it is run on a terminal."""
     stop_after_failures: int | None = None
     """No new job begins once so many have failed: ended in another way than done, or cannot end done any more."""
     deadline: datetime | None = None

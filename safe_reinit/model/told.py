@@ -16,14 +16,21 @@ class Call:
     """One HTTP exchange with the cloud."""
 
     at: datetime
+    """When the answer came, or was given up."""
     action: str
+    """The API, ``ReInitDisk``."""
     subject: tuple[str, ...]
+    """The ids that it was about."""
     dry_run: bool
+    """Whether it was a DryRun, which changes nothing."""
     http_status: int | None
+    """``None`` without an answer."""
     request_id: str | None
+    """What Alibaba Cloud's support asks for."""
     code: str
     """``OK``, an ECS error code, ``Unanswered`` or ``NotSent``."""
     attempt: int = 1
+    """2 for the second time that the same was asked."""
 
 
 EventName = Literal["look", "finding", "intend", "call", "answer", "wait", "state", "done"]
@@ -34,11 +41,15 @@ class Event:
     """One thing that happened in a run; every output renders these."""
 
     at: datetime
+    """When, by the clock of the run."""
     run_id: str | None
+    """``None`` before there is a run."""
     event: EventName
+    """What kind of thing: a look or call was made, a finding, an intention, its answer, a wait, a state, the end."""
     instance_id: str | None = None
     disk_id: str | None = None
     data: Mapping[str, object] = field(default_factory=dict)
+    """What belongs to it, by kind."""
 
 
 Outcome = Literal[
@@ -79,9 +90,13 @@ class PlanReference:
     """How the plan of a run is named."""
 
     fingerprint: str
+    """SHA-256 of what is to be done, without times and states; 64 hex characters."""
     digest: str | None
+    """SHA-256 of the plan's file; ``None`` without one."""
     confirm_with: str
+    """What ``--confirm`` takes."""
     class_: ClassReference | None = None
+    """``None`` where the disks are in no class."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +106,23 @@ class DiskReport:
     disk_id: str
     disk_name: str
     serial: str
+    """The serial number that ECS shows."""
     type: str
+    """``system`` or ``data``."""
     device: str
+    """The device name that ECS shows; it can move."""
     size_gib: int | None
+    """GiB; ``None`` if not seen."""
     data: DataState
+    """What became of what was on it."""
     evidence: Evidence | None
+    """How it was seen: ``transition`` (ReIniting, then In_use), ``settled``, or a person said so (``operator``)."""
     becomes: Becomes
+    """What the wipe makes, or would make, of it."""
     safety_snapshot: str | None
+    """The id of the snapshot that the run took."""
     waivers: tuple[str, ...]
+    """The risks that were accepted for it."""
 
 
 @dataclass(frozen=True)
@@ -106,13 +130,19 @@ class JobReport:
     """What became of one instance and its disks."""
 
     instance_id: str | None
+    """``None`` for a disk that was not found."""
     instance_name: str
     power_before: str
+    """ECS's status of the instance before the run; ``""`` if not seen."""
     power_after: str
+    """The same after it."""
     power_promised: Literal["Running", "Stopped"]
+    """What it had to be for the state that was reached."""
     outcome: Outcome
+    """Of this instance alone."""
     error: Failure | None
     phases: tuple[Phase, ...]
+    """What was waited for, in order."""
     disks: tuple[DiskReport, ...]
 
 
@@ -121,22 +151,37 @@ class Report:
     """The whole truth about a run or a dry run; its members are those of the JSON report, schema 1."""
 
     schema: int
+    """1."""
     tool_version: str
     run_id: str | None
+    """``r-20260102T030405Z-4f2a``; of several regions all runs, with commas; ``None`` where nothing was run."""
     outcome: Outcome
+    """Of all jobs together."""
     exit_code: int
+    """That of the command."""
     dry_run: bool
     started_at: datetime
     ended_at: datetime
     region: str
+    """The region id; several with commas, in their order."""
     account: str
+    """The id of the Alibaba Cloud account."""
     caller: Identity | None
+    """``None`` where that was not looked at."""
     operator: Operator
+    """Who ran the command."""
     reason: str | None
+    """The change ticket that was given."""
     plan: PlanReference | None
     jobs: tuple[JobReport, ...]
+    """One for each instance."""
     error: Failure | None
+    """What stands for the whole; each job has its own."""
     findings: tuple[Finding, ...]
+    """What the checks found."""
     calls: tuple[Call, ...]
+    """Every HTTP exchange in order; over 20 jobs without the looks."""
     looks: int | None
+    """How many looks were left out of ``calls``; ``None`` where none were."""
     next: tuple[str, ...]
+    """Commands that can be typed now."""

@@ -46,7 +46,7 @@ def _learn_unseen(record: Record, seen: Observation) -> Record:
         return replace(record, unseen_since=seen.at)
     if seen.at - record.unseen_since <= record.limits.retry or not ahead(record):
         return record
-    message = "ECS could not be looked at for too long."
+    message = "For too long no look at ECS was answered, so no further wipe is sent."
     return fail(record, Failure(None, message, hint="Check the network, then look with --dry-run."))
 
 

@@ -36,7 +36,7 @@ SCHEMA = 1
 
 _WITHHELD = ("outside-hours", "classes-differ")
 """Findings that say why a class did not allow what a refused run would have needed."""
-_JOBS_WITH_LOOKS = 20
+JOBS_WITH_LOOKS = 20
 """Up to so many jobs the report lists the looks; over that it counts them."""
 
 
@@ -120,7 +120,7 @@ def of_run(  # noqa: PLR0913 - what there is to say
     )
     refusals = _refusals(plan)
     jobs += tuple(_planned_job(job, refusals, "refused") for job in plan.skipped)
-    report = _of(begun, now, plan, calls, _together([job.outcome for job in jobs]), jobs, next_)
+    report = _of(begun, now, plan, calls, together([job.outcome for job in jobs]), jobs, next_)
     decides = sorted(jobs, key=lambda job: job.outcome != report.outcome)  # of many, the one that the outcome is about
     error = next((job.error for job in decides if job.error), None)
     return replace(report, run_id=run_id, error=error if report.exit_code else None)
@@ -155,7 +155,7 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
     jobs: tuple[JobReport, ...],
     next_: Sequence[str],
 ) -> Report:
-    many = len(jobs) > _JOBS_WITH_LOOKS
+    many = len(jobs) > JOBS_WITH_LOOKS
     looks = sum(map(is_look, calls))
     return Report(
         schema=SCHEMA,
@@ -171,7 +171,7 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
         caller=Identity(plan.caller.arn, plan.caller.type),
         operator=_operator(),
         reason=plan.reason,
-        plan=PlanReference(plan.fingerprint, plan.digest, plan.confirm_with, _class(plan)),
+        plan=reference(plan),
         jobs=jobs,
         error=None,
         findings=(*plan.findings, *plan.skipped_findings),
@@ -186,12 +186,18 @@ def is_look(call: Call) -> bool:
     return call.action.startswith(("Describe", "Get"))
 
 
+def reference(plan: Plan) -> PlanReference:
+    """Name a plan."""
+    return PlanReference(plan.fingerprint, plan.digest, plan.confirm_with, _class(plan))
+
+
 def _class(plan: Plan) -> ClassReference | None:
     used = plan.guard.class_
     return ClassReference(used.name, used.sha256, used.allowed) if used else None
 
 
-def _together(outcomes: Sequence[Outcome]) -> Outcome:
+def together(outcomes: Sequence[Outcome]) -> Outcome:
+    """Give the outcome of several: any unknown is that, all alike are so, else partial."""
     if "unknown" in outcomes:
         return "unknown"
     return outcomes[0] if len(set(outcomes)) == 1 else "partial"

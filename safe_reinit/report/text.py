@@ -11,7 +11,8 @@ from ..model.codec import printable
 from ..plan import downtime, steps, unforeseen
 
 NO_ERASURE = "ReInitDisk is no certified erasure, and snapshots of the disk keep the old data."
-STYLE = {"block": "bold red", "risk": "yellow", "info": "dim"}
+STYLE = {"block": "bold red", "risk": "dark_orange3", "info": "dim"}
+"""Tones that can be read on a light and on a dark ground; a terminal of 16 colours shows the second as its yellow."""
 _OUTCOME = {"done": "bold green", "planned": "bold green"}
 
 

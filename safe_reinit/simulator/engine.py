@@ -93,7 +93,7 @@ class Engine:
             if refusal is not None:
                 raise refusal
             action = actions.find(ctx.action, ctx.asked.version)
-            self.meter(ctx.key.account, ctx.params.text("RegionId"), ctx.action, ctx.now)
+            self.meter(ctx.key.account, ctx.region, ctx.action, ctx.now)
             return answers.success(ctx.asked, action(ctx), ctx.request_id), ""
         except Refusal as refusal:
             return self._failure(ctx.asked, refusal, ctx.request_id), refusal.code

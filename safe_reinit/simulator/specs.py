@@ -91,6 +91,8 @@ class ImageSpec(Spec):
     """An image. `public` with owner `others` is a community image."""
 
     owner: Literal["self", "system", "others", "marketplace"] = "self"
+    region: str = ""
+    """Where it is; empty: in the region of the world."""
     public: bool = False
     os: Literal["linux", "windows"] = "linux"
     name: str | None = None
@@ -144,6 +146,8 @@ class InstanceSpec(Spec):
     """An instance. It has been started once unless `never_started`; image and system follow its system disk."""
 
     name: str | None = None
+    region: str = ""
+    """Where it is; empty: in the region of the world."""
     status: Literal["Pending", "Starting", "Running", "Stopping", "Stopped"] = "Running"
     never_started: bool = False
     created: When = Moment(-30 * DAY, relative=True)
@@ -191,6 +195,8 @@ class DiskSpec(Spec):
     instance: Ids = ()
     type: Literal["system", "data"] = "data"
     name: str | None = None
+    region: str = ""
+    """Where it is; empty: in the region of its instance, else of the world."""
     status: Literal["In_use", "Available", "Attaching", "Detaching", "Creating", "ReIniting"] | None = None
     category: str = "cloud_essd"
     size: int = 40
@@ -234,6 +240,8 @@ class SnapshotSpec(Spec):
     disk: str
     released: bool = False
     """Its disk is no longer there."""
+    region: str = ""
+    """Where it is; empty: in the region of its disk, else of the world."""
     name: str = ""
     status: Literal["progressing", "accomplished", "failed"] = "accomplished"
     created: When = Moment(-3600.0, relative=True)
@@ -304,6 +312,17 @@ class World(AccountSpec):
     snapshots: dict[str, SnapshotSpec] = {}
     schedule: tuple[ScheduleSpec, ...] = ()
     """What happens by itself, such as an automatic snapshot."""
+
+    def region_of(self, thing: ImageSpec | InstanceSpec | DiskSpec | SnapshotSpec | None) -> str:
+        """Return the region of a thing: its own, else that of what it belongs to, else the world's."""
+        if thing is None:
+            return self.region
+        owner: InstanceSpec | DiskSpec | None = None
+        if isinstance(thing, DiskSpec) and thing.instance:
+            owner = self.instances.get(thing.instance[0])
+        elif isinstance(thing, SnapshotSpec):
+            owner = self.disks.get(thing.disk)
+        return thing.region or self.region_of(owner)
 
     def account_facts(self) -> dict[str, Any]:
         """Return what is true of the whole account."""

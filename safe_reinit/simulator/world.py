@@ -7,6 +7,7 @@ numbers of simulated seconds. An unknown key is an error. `specs` has the member
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -120,4 +121,23 @@ def _dangling(world: World) -> list[str]:
         need(group in ("", *world.scaling_groups), f"instances.{key}.scaling_group", f"there is no group {group}")
         fresh = not machine.never_started or machine.status in ("Stopped", "Pending")
         need(fresh, f"instances.{key}.never_started", f"does not go with {machine.status}")
+    _misplaced(world, need)
     return mistakes
+
+
+def _misplaced(world: World, need: Callable[[bool, str, str], None]) -> None:
+    """Demand regions that the world has, and that what belongs together is in one of them."""
+    known = {world.region, *world.regions}
+    for name in ("images", "instances", "disks", "snapshots"):
+        for key, thing in getattr(world, name).items():
+            need(world.region_of(thing) in known, f"{name}.{key}.region", f"there is no region {thing.region}")
+    for key, disk in world.disks.items():
+        origins = (world.images.get(disk.image), world.snapshots.get(disk.snapshot))
+        belongs = (*(world.instances.get(each) for each in disk.instance), *origins)
+        there = {world.region_of(each) for each in belongs if each is not None}
+        here = world.region_of(disk)
+        need(there <= {here}, f"disks.{key}", f"it is in {here}, and what it belongs to is in another region")
+    for key, shot in world.snapshots.items():
+        source = world.disks.get(shot.disk)
+        fits = source is None or world.region_of(source) == world.region_of(shot)
+        need(fits, f"snapshots.{key}.region", "its disk is in another region")

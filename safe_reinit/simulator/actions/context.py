@@ -58,6 +58,11 @@ class Context:
         return self.asked.params
 
     @property
+    def region(self) -> str:
+        """The region the call is about: RegionId, else that of the first thing it names, else the world's."""
+        return self.params.text("RegionId") or self.cloud.region_of(self.asked.subjects)
+
+    @property
     def right(self) -> str:
         """The RAM action it takes: `ecs:StopInstance`."""
         return f"{self.asked.product}:{self.action}"
@@ -89,13 +94,14 @@ class Context:
         """Name what RAM is asked about: a list as a whole (`disk/*`), else each thing by its id."""
         kinds = _OF_LISTS.get(self.action)
         if kinds is not None:
-            return [self._arn(kind) for kind in kinds]
+            return [self._arn(kind, self.region) for kind in kinds]
+        region = self.region
         named = [f"{_KINDS.get(each.partition('-')[0], 'keypair')}/{each}" for each in resources]
         new = ["snapshot/*"] if self.action == "CreateSnapshot" else []
-        return [self._arn(each) for each in (*named, *new)] or ["*"]
+        return [self._arn(each, region) for each in (*named, *new)] or ["*"]
 
-    def _arn(self, name: str) -> str:
-        return name if name == "*" else f"acs:ecs:{self.cloud.settings.region}:{self.key.account}:{name}"
+    def _arn(self, name: str, region: str) -> str:
+        return name if name == "*" else f"acs:ecs:{region}:{self.key.account}:{name}"
 
     def end_dry_run(self, code: str = "DryRunOperation") -> None:
         """End a dry run that has found nothing to refuse; its success is an error code."""
@@ -104,33 +110,32 @@ class Context:
 
     # Looking things up.
 
-    def in_region(self, missing_code: str = "", unknown_code: str = "InvalidRegionId.NotFound") -> bool:
-        """Check RegionId; false for another known region, where there is nothing."""
+    def in_region(self, missing_code: str = "", unknown_code: str = "InvalidRegionId.NotFound") -> str:
+        """Check RegionId and return it: a known region, of which there need not be anything."""
         region = self.params.text("RegionId")
         if not region:
             raise Refusal(missing_code) if missing_code else missing("RegionId")
         if region not in self.cloud.settings.regions:
             raise Refusal(unknown_code)
-        return region == self.cloud.settings.region
+        return region
 
     def disk(self, disk_id: str) -> Disk:
         """Find a disk of the caller's account, here."""
         disk = self.cloud.disks.find(disk_id)
-        if disk is None or not self._here:
+        if disk is None or not self._is_here(disk):
             raise Refusal("InvalidDiskId.NotFound")
         return disk
 
     def instance(self, instance_id: str) -> Instance:
         """Find an instance of the caller's account, here."""
         instance = self.cloud.instances.find(instance_id)
-        if instance is None or not self._here:
+        if instance is None or not self._is_here(instance):
             raise Refusal("InvalidInstanceId.NotFound")
         return instance
 
-    @property
-    def _here(self) -> bool:
-        """Tell whether things can be found: at home, and not in the name of another region."""
-        return self.at_home and self.params.text("RegionId", self.cloud.settings.region) == self.cloud.settings.region
+    def _is_here(self, thing: Disk | Instance) -> bool:
+        """Tell whether a thing can be found: by its owner, and not in the name of another region than its own."""
+        return self.at_home and self.params.text("RegionId", thing.region) == thing.region
 
 
 Action = Callable[[Context], Body]

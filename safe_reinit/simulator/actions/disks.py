@@ -9,6 +9,7 @@ from safe_reinit.simulator.actions.listing import (
     in_zone,
     lock_reason,
     matches,
+    of_region,
     tag_rows,
     tagged,
 )
@@ -29,7 +30,7 @@ _STATUSES = ("In_use", "Available", "Attaching", "Detaching", "Creating", "ReIni
 def describe_disks(ctx: Context) -> Body:
     """List disks; an unknown id is no error, it is just not in the list."""
     params = ctx.params
-    here = ctx.in_region("MissingParamter.RegionId", "InvalidRegion.NotFound")
+    region = ctx.in_region("MissingParamter.RegionId", "InvalidRegion.NotFound")
     wanted = params.ids("DiskIds", malformed="InvalidParameter.DiskIds", too_many="InvalidDiskIds.Malformed")
     status = params.choice("Status", _STATUSES, "InvalidStatus.ValueNotSupported")
     kind = params.choice("DiskType", ("all", "system", "data"), "InvalidDiskType.ValueNotSupported")
@@ -50,7 +51,7 @@ def describe_disks(ctx: Context) -> Body:
             and matches(params, _filters(disk))
         )
 
-    shown = ctx.cloud.disks.shown(ctx.now, wanted) if here else []
+    shown = of_region(region, ctx.cloud.disks.shown(ctx.now, wanted))
     return _DISKS.answer(ctx, [disk for disk in shown if fits(disk)])
 
 
@@ -86,7 +87,7 @@ def _shape(_ctx: Context, disk: Disk) -> Body:
         "DiskName": disk.name,
         "Description": "",
         "SerialNumber": disk.id[2:],
-        "RegionId": disk.zone.rpartition("-")[0],
+        "RegionId": disk.region,
         "ZoneId": disk.zone,
         "Status": disk.status,
         "Type": disk.type,

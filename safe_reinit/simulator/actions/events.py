@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from safe_reinit.simulator.actions.context import Context
-from safe_reinit.simulator.actions.listing import Listing
+from safe_reinit.simulator.actions.listing import Listing, of_region
 from safe_reinit.simulator.errors import Refusal
 from safe_reinit.simulator.state.clock import second_text
 from safe_reinit.simulator.state.model import Event
@@ -18,7 +18,7 @@ _CYCLE = {"Scheduled": 32, "Executing": 16, "Inquiring": 64, "Executed": 0, "Avo
 def describe_instance_history_events(ctx: Context) -> Body:
     """List the system events of instances; those that are still to come only where their status is asked for."""
     params = ctx.params
-    here = ctx.in_region()
+    region = ctx.in_region()
     wanted = params.repeated("ResourceId") or ([params.text("InstanceId")] if params.given("InstanceId") else [])
     if len(wanted) > 100:
         raise Refusal("InvalidParameter", status=403)
@@ -26,7 +26,8 @@ def describe_instance_history_events(ctx: Context) -> Body:
     statuses = _asked(ctx, "InstanceEventCycleStatus", "EventCycleStatus") or list(_ENDED)
     types = _asked(ctx, "InstanceEventType", "EventType")
     ctx.require(*wanted)
-    instances = ctx.cloud.instances.shown(ctx.now, wanted or None) if here and kind == "instance" else []
+    shown = ctx.cloud.instances.shown(ctx.now, wanted or None) if kind == "instance" else []
+    instances = of_region(region, shown)
     events = [event for instance in instances for event in instance.events]
     return _EVENTS.answer(
         ctx, [event for event in events if event.status in statuses and (not types or event.type in types)]

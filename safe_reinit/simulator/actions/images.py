@@ -5,7 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from safe_reinit.simulator.actions.context import Context
-from safe_reinit.simulator.actions.listing import Listing, matches, one_of, tag_rows, tagged
+from safe_reinit.simulator.actions.listing import Listing, matches, of_region, one_of, tag_rows, tagged
 from safe_reinit.simulator.errors import Refusal
 from safe_reinit.simulator.state.clock import second_text
 from safe_reinit.simulator.state.model import Image, KeyPair
@@ -19,7 +19,7 @@ _OWNERS = ("system", "self", "others", "marketplace")
 def describe_images(ctx: Context) -> Body:
     """List images; only Available ones unless other statuses are asked for, and community ones only on request."""
     params = ctx.params
-    here = ctx.in_region()
+    region = ctx.in_region()
     statuses = [word.strip() for word in params.text("Status", "Available").split(",")]
     for status in statuses:
         one_of(status, _STATUSES, "InvalidStatus.NotFound")
@@ -42,7 +42,7 @@ def describe_images(ctx: Context) -> Body:
             and matches(params, _filters(image))
         )
 
-    found = [image for image in ctx.cloud.images.values() if here and fits(image)]
+    found = [image for image in of_region(region, ctx.cloud.images.values()) if fits(image)]
     return {"RegionId": params.text("RegionId"), **_IMAGES.answer(ctx, found)}
 
 
@@ -119,7 +119,7 @@ _IMAGES = Listing[Image](
 
 def describe_key_pairs(ctx: Context) -> Body:
     """List key pairs by name; `*` in KeyPairName stands for anything. There is no dry run."""
-    here = ctx.in_region()
+    here = ctx.in_region() == ctx.cloud.settings.region
     pattern = ctx.params.text("KeyPairName", "*")
     pairs = ctx.cloud.key_pairs.values()
     return _KEY_PAIRS.answer(ctx, [pair for pair in pairs if here and fnmatchcase(pair.name, pattern)])

@@ -9,6 +9,7 @@ from safe_reinit.simulator.actions.listing import (
     in_zone,
     lock_reason,
     matches,
+    of_region,
     tag_rows,
     tagged,
 )
@@ -25,7 +26,7 @@ _STATUSES = ("Pending", "Starting", "Running", "Stopping", "Stopped")
 def describe_instances(ctx: Context) -> Body:
     """List instances; an unknown or hidden id is just not in the list."""
     params = ctx.params
-    here = ctx.in_region()
+    region = ctx.in_region()
     wanted = params.ids("InstanceIds", malformed=_MALFORMED, too_many=_MALFORMED)
     params.choice("InstanceChargeType", ("PrePaid", "PostPaid"), "InvalidInstanceChargeType.NotFound")
     params.choice("InstanceNetworkType", ("classic", "vpc"), "InvalidNetworkType.NotFound")
@@ -46,7 +47,7 @@ def describe_instances(ctx: Context) -> Body:
             and all(wish is None or getattr(instance, _ADDRESSES[name]) in wish for name, wish in addresses.items())
         )
 
-    shown = ctx.cloud.instances.shown(ctx.now, wanted) if here else []
+    shown = of_region(region, ctx.cloud.instances.shown(ctx.now, wanted))
     return _INSTANCES.answer(ctx, [instance for instance in shown if fits(instance)])
 
 
@@ -96,7 +97,7 @@ def _attributes(instance: Instance) -> dict[str, object]:
         "HostName": instance.name,
         "Description": "",
         "SerialNumber": instance.id[2:],
-        "RegionId": instance.zone.rpartition("-")[0],
+        "RegionId": instance.region,
         "ZoneId": instance.zone,
         "ClusterId": "",
         "Status": instance.status,

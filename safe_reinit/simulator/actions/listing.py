@@ -11,10 +11,12 @@ from typing import Generic, TypeVar
 
 from safe_reinit.simulator.actions.context import Context
 from safe_reinit.simulator.errors import Refusal, invalid
+from safe_reinit.simulator.state.model import Disk, Image, Instance, Snapshot
 from safe_reinit.simulator.wire.answers import Body
 from safe_reinit.simulator.wire.params import Params
 
 Row = TypeVar("Row")
+Placed = TypeVar("Placed", Disk, Instance, Snapshot, Image)
 
 FOREVER = "2999-09-08T16:00Z"
 """ExpiredTime of what is paid by use."""
@@ -125,6 +127,11 @@ def _alike(wanted: str, value: str) -> bool:
     if value in ("true", "false"):
         return wanted.lower() == value
     return wanted == value or ("*" in wanted and fnmatchcase(value, wanted))
+
+
+def of_region(region: str, rows: Iterable[Placed]) -> list[Placed]:
+    """Return those of the rows that are of a region."""
+    return [row for row in rows if row.region == region]
 
 
 def in_zone(ctx: Context) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from safe_reinit.simulator.actions.context import Context
-from safe_reinit.simulator.actions.listing import Listing, Page
+from safe_reinit.simulator.actions.listing import Listing, Page, of_region
 from safe_reinit.simulator.errors import Refusal
 from safe_reinit.simulator.state.clock import minute_text, second_text
 from safe_reinit.simulator.state.conditions import key_state
@@ -16,7 +16,7 @@ _MEMBERS_A_CALL = 20
 def describe_scaling_instances(ctx: Context) -> Body:
     """List members of scaling groups; the id of an instance that is in none is no error, it is left out."""
     params = ctx.params
-    here = ctx.in_region()
+    region = ctx.in_region()
     wanted = params.repeated("InstanceId")
     if len(wanted) > _MEMBERS_A_CALL:
         raise Refusal("InvalidParameter")
@@ -26,7 +26,7 @@ def describe_scaling_instances(ctx: Context) -> Body:
         "HealthStatus": _health,
     }
     ctx.require(*wanted)
-    rows = ctx.cloud.instances.shown(ctx.now, wanted or None) if here else []
+    rows = of_region(region, ctx.cloud.instances.shown(ctx.now, wanted or None))
     members = [
         row
         for row in rows
@@ -97,21 +97,21 @@ def describe_key(ctx: Context) -> Body:
 
 def describe_disk_replica_pairs(ctx: Context) -> Body:
     """List the replication pairs of one site of this region; without `Site` those that are replicated from here."""
-    here = ctx.in_region()
+    region = ctx.in_region()
     site = ctx.params.choice("Site", ("production", "backup"), "InvalidParameter") or "production"
     page = Page.asked(ctx.params, 500, 100)
     ctx.require()
-    disks = ctx.cloud.disks.shown(ctx.now) if here else []
+    disks = of_region(region, ctx.cloud.disks.shown(ctx.now))
     rows = [disk for disk in disks if disk.replicated and disk.replica_site == site and ctx.sees(disk.id)]
     shown, paging = page.cut(sorted(rows, key=lambda disk: disk.id), lambda disk: disk.id)
-    return {"ReplicaPairs": [_pair(ctx, disk) for disk in shown], **paging}
+    return {"ReplicaPairs": [_pair(disk) for disk in shown], **paging}
 
 
-def _pair(ctx: Context, disk: Disk) -> Body:
+def _pair(disk: Disk) -> Body:
     """Shape a pair; the other disk of it is of another region, which is not simulated."""
     own, other = (disk.id, f"{disk.id}-replica")
     source, destination = (own, other) if disk.replica_site == "production" else (other, own)
-    here, there = ctx.cloud.settings.region, "cn-beijing"
+    here, there = disk.region, "cn-beijing"
     from_region, to_region = (here, there) if disk.replica_site == "production" else (there, here)
     return {
         "ReplicaPairId": f"pair-{disk.id[2:]}",

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from safe_reinit.simulator.actions.context import Context
-from safe_reinit.simulator.actions.listing import Listing, matches, tag_rows, tagged
+from safe_reinit.simulator.actions.listing import Listing, matches, of_region, tag_rows, tagged
 from safe_reinit.simulator.errors import Refusal, invalid
 from safe_reinit.simulator.state import snapshots as state
 from safe_reinit.simulator.state.clock import second_text
@@ -22,7 +22,7 @@ _NAME = re.compile(r"(?!auto|https?://)[^\W\d_].{1,127}", re.DOTALL)
 def describe_snapshots(ctx: Context) -> Body:
     """List snapshots; deleted ones are gone. A denial for the source disk hides its snapshots too."""
     params = ctx.params
-    here = ctx.in_region()
+    region = ctx.in_region()
     wanted = params.ids("SnapshotIds", malformed=_MALFORMED, too_many=_MALFORMED)
     status = params.choice("Status", ("progressing", "accomplished", "failed", "all"), "InvalidStatus.NotFound")
     kind = params.choice("SnapshotType", ("auto", "user", "all"), "InvalidSnapshotType.NotFound")
@@ -44,7 +44,7 @@ def describe_snapshots(ctx: Context) -> Body:
             and matches(params, _filters(row))
         )
 
-    shown = ctx.cloud.snapshots.shown(ctx.now, wanted) if here else []
+    shown = of_region(region, ctx.cloud.snapshots.shown(ctx.now, wanted))
     return _SNAPSHOTS.answer(ctx, [row for row in shown if fits(row)])
 
 
@@ -74,7 +74,7 @@ def _shape(ctx: Context, row: Snapshot) -> Body:
         "SnapshotId": row.id,
         "SnapshotName": row.name,
         "Description": row.description,
-        "RegionId": ctx.cloud.settings.region,
+        "RegionId": row.region,
         "Status": row.status,
         "Progress": f"{row.progress(seen)}%",
         "RemainTime": max(0, round(row.ends - seen)) if row.status == "progressing" else 0,
@@ -123,13 +123,13 @@ class _Link:
 def describe_snapshot_links(ctx: Context) -> Body:
     """List the chains of disks that have snapshots. There is no dry run; DryRun is not one of its parameters."""
     params = ctx.params
-    here = ctx.in_region()
+    region = ctx.in_region()
     disks = params.ids("DiskIds", malformed="InvalidParameter.DiskIds", too_many="InvalidDiskIds.Malformed")
     chosen = params.ids("SnapshotLinkIds", malformed="InvalidParameter", too_many="InvalidParameter")
     instance_id = params.text("InstanceId")
     on_instance = {disk.id for disk in ctx.cloud.disks_of(instance_id)} if instance_id else set()
     chains: dict[str, list[Snapshot]] = {}
-    for row in ctx.cloud.snapshots.shown(ctx.now) if here else []:
+    for row in of_region(region, ctx.cloud.snapshots.shown(ctx.now)):
         if (disks is None or row.disk_id in disks) and (chosen is None or _link_id(row.disk_id) in chosen):
             chains.setdefault(row.disk_id, []).append(row)
     links = [_Link(disk_id, rows) for disk_id, rows in chains.items() if not instance_id or disk_id in on_instance]
@@ -142,7 +142,7 @@ def _link(ctx: Context, link: _Link) -> Body:
     local = any(row.category.lower() == "flash" for row in link.rows)
     return {
         "SnapshotLinkId": _link_id(link.disk_id),
-        "RegionId": ctx.cloud.settings.region,
+        "RegionId": link.rows[0].region,
         "SourceDiskId": link.disk_id,
         "SourceDiskName": disk.name if disk else "",
         "SourceDiskSize": link.rows[0].disk_size,
@@ -220,7 +220,7 @@ def delete_snapshot(ctx: Context) -> Body:
 
 def describe_auto_snapshot_policy_ex(ctx: Context) -> Body:
     """List automatic snapshot policies; an unknown id is no error, it is not in the list."""
-    here = ctx.in_region()
+    here = ctx.in_region() == ctx.cloud.settings.region
     policy_id, name = ctx.params.text("AutoSnapshotPolicyId"), ctx.params.text("AutoSnapshotPolicyName")
     ctx.require(policy_id)
     known = ctx.cloud.policies.values() if here else ()

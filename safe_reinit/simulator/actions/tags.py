@@ -142,8 +142,17 @@ def _rows(ctx: Context, kind: str) -> dict[str, Resource]:
         "keypair": cloud.key_pairs.values(),
     }
     rows = {row.name if isinstance(row, KeyPair) else row.id: row for row in tables.get(kind, ())}
-    there = {key: row for key, row in rows.items() if isinstance(row, KeyPair) or row.status != "Deleted"}
+    region = ctx.region
+    there = {
+        key: row
+        for key, row in rows.items()
+        if (region == cloud.settings.region if isinstance(row, KeyPair) else _is_there(row, region))
+    }
     return {key: row for key, row in there.items() if ctx.sees(key)}
+
+
+def _is_there(row: Instance | Disk | Snapshot | Image, region: str) -> bool:
+    return row.status != "Deleted" and row.region == region
 
 
 def _chosen(ctx: Context, kind: str, ids: Iterable[str]) -> list[Resource]:

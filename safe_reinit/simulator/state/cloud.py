@@ -7,6 +7,7 @@ moment, all changes that are due; so the same calls at the same times always giv
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from safe_reinit.simulator.state.clock import SimulatedClock
@@ -103,6 +104,14 @@ class Cloud:
     def snapshots_of(self, disk_id: str) -> list[Snapshot]:
         """Return the snapshots of a disk that have not been deleted."""
         return self.snapshots.linked(disk_id)
+
+    def region_of(self, ids: Iterable[str]) -> str:
+        """Return the region of the first of these things that there is; the world's if there is none."""
+        for key in ids:
+            row = self.disks.get(key) or self.instances.get(key) or self.snapshots.get(key) or self.images.get(key)
+            if row is not None:
+                return row.region
+        return self.settings.region
 
     # Contents, ids and addresses.
 

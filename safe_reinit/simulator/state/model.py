@@ -67,6 +67,11 @@ class Disk:
     resets: tuple[Overwrite, ...] = ()
 
     @property
+    def region(self) -> str:
+        """The region that its zone is in."""
+        return self.zone.rpartition("-")[0]
+
+    @property
     def instance_id(self) -> str:
         """The instance it is attached to; the first one for a multi-attach disk, empty for none."""
         return self.attachments[0].instance_id if self.attachments else ""
@@ -124,6 +129,11 @@ class Instance:
     stop_seconds: float = 30.0
     start_seconds: float = 45.0
 
+    @property
+    def region(self) -> str:
+        """The region that its zone is in."""
+        return self.zone.rpartition("-")[0]
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -135,6 +145,7 @@ class Snapshot:
     disk_id: str
     disk_type: str
     disk_size: int
+    region: str
     created: float
     ends: float
     content: str
@@ -171,6 +182,7 @@ class Image:
     owner: str
     owner_account: str
     os_type: str
+    region: str
     created: float
     size: int
     public: bool = False

@@ -70,6 +70,7 @@ def create(cloud: Cloud, disk: Disk, wish: Wish, now: float, seconds: float | No
         disk_id=disk.id,
         disk_type=disk.type,
         disk_size=disk.size,
+        region=disk.region,
         created=now,
         ends=now + span,
         content=disk.content,

@@ -1,0 +1,439 @@
+"""The pages of docs/reference/, made from the code: commands, settings, exit codes, documents, library."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import inspect
+import itertools
+import re
+import typing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import click
+
+_NUMBER = "N"
+_MADE = "Made from the code by `docs/generate.py`."
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"\s+", " ", text).replace("|", r"\|").strip()
+
+
+def _code(text: str) -> str:
+    """Write code that may stand in a cell of a table, whoever reads the Markdown."""
+    return f"<code>{html.escape(text)}</code>".replace("|", "&#124;") if "|" in text else f"`{text}`"
+
+
+# --------------------------------------------------------------------------------------------------------- commands
+
+
+def commands() -> str:
+    """Write docs/reference/commands.md."""
+    from safe_reinit.cli.app import app
+
+    listed = dict(_all(app, "safe-reinit"))
+    usual: dict[str, click.Option] = {}
+    for command in listed.values():
+        for option in _options(command):
+            usual.setdefault(option.opts[0], option)
+    lines = [
+        "# Commands and options",
+        "",
+        f"{_MADE} `safe-reinit COMMAND --help` prints the same. Options stand after the command. A duration is `90s`,",
+        "`10m` or `2h`. Where an option has a setting, its value comes from the option, the environment, the configuration",
+        "file or the default, in that order ([Configuration](configuration.md)).",
+        "",
+        "## Commands",
+        "",
+        "| command | |",
+        "|---|---|",
+        *(f"| [`{name}`](#{_anchor(name)}) | {_cell(_first(command))} |" for name, command in listed.items()),
+    ]
+    for name, command in listed.items():
+        lines += ["", f"### {name}", "", *_command(name, command, usual)]
+    lines += ["", "## Options", "", "| option | what for | setting | of |", "|---|---|---|---|"]
+    lines += [_option(option, listed) for _, option in sorted(usual.items())]
+    return "\n".join([*lines, "", *_simulator()]) + "\n"
+
+
+def _all(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+    """Walk the commands: those that only gather others have no section of their own."""
+    if not isinstance(command, click.Group) or command.invoke_without_command:
+        yield name, command
+    for inner in sorted(command.commands) if isinstance(command, click.Group) else ():
+        yield from _all(command.commands[inner], f"{name} {inner}")  # type: ignore[union-attr]
+
+
+def _options(command: click.Command) -> list[click.Option]:
+    return [
+        each for each in command.params if isinstance(each, click.Option) and not each.hidden and each.name != "version"
+    ]
+
+
+def _anchor(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _first(command: click.Command) -> str:
+    return inspect.cleandoc(command.help or "").partition("\n\n")[0]
+
+
+def _command(name: str, command: click.Command, usual: Mapping[str, click.Option]) -> list[str]:
+    arguments = [
+        each.make_metavar(click.Context(command)) for each in command.params if isinstance(each, click.Argument)
+    ]
+    text = [re.sub(r"\s+", " ", part) for part in inspect.cleandoc(command.help or "").split("\n\n")]
+    lines = [f"`{' '.join([name, *arguments, '[options]'])}`", "", *[line for part in text for line in (part, "")]]
+    own = [each for each in _options(command) if each.help != usual[each.opts[0]].help]
+    if own:
+        lines += [
+            "| option | here |",
+            "|---|---|",
+            *(f"| {_signature(each)} | {_cell(each.help or '')} |" for each in own),
+            "",
+        ]
+    shared = [each.opts[0] for each in _options(command) if each not in own]
+    if shared:
+        lines += [f"Options: {_shared(name, shared)}.", ""]
+    return lines[:-1]
+
+
+def _shared(name: str, having: Sequence[str]) -> str:
+    """Name the options that a command takes: those of a run but for some, where that is shorter."""
+    from safe_reinit.cli.app import app
+
+    def links(options: Iterable[str]) -> str:
+        return ", ".join(f"[`{each}`](#{_target(each)})" for each in options)
+
+    of_run = [each.opts[0] for each in _options(app)]
+    more, less = [each for each in having if each not in of_run], [each for each in of_run if each not in having]
+    if name == "safe-reinit" or len(more) + len(less) >= len(having):
+        return links(having)
+    return f"{links(more)}{' and ' if more else ''}those of [`safe-reinit`](#safe-reinit) but for {links(less)}"
+
+
+def _target(option: str) -> str:
+    return f"option{option.replace('--', '-')}"
+
+
+def _signature(option: click.Option) -> str:
+    value = "" if option.is_flag else f" {option.make_metavar(click.Context(click.Command('')))}"
+    return f'<span class="option">{_code(option.opts[0] + value)}</span>'
+
+
+def _option(option: click.Option, listed: Mapping[str, click.Command]) -> str:
+    from safe_reinit.config import BY_NAME
+
+    name = option.opts[0]
+    setting = BY_NAME.get(name.removeprefix("--").replace("-", "_"))
+    where = f"[`{setting.name}`](configuration.md#{setting.name})" if setting else ""
+    asked = {each: command for each, command in listed.items() if " config " not in each}  # those take all, for show
+    having = [each for each, command in asked.items() if name in {one.opts[0] for one in _options(command)}]
+    of = ", ".join("a run" if each == "safe-reinit" else each.partition(" ")[2] for each in having)
+    anchor = f'<span id="{_target(name)}"></span>'
+    return f"| {anchor}{_signature(option)} | {_cell(option.help or '')} | {where} | {of} |"
+
+
+def _simulator() -> list[str]:
+    from safe_reinit.simulator.__main__ import _parser
+
+    rows = [
+        f"| {_code(f'{action.option_strings[-1]} {action.metavar or _NUMBER}')} | {_cell((action.help or '') % {'default': action.default})} |"
+        for action in _parser()._actions
+        if "--help" not in action.option_strings
+    ]
+    head = ["## Options of safe-reinit simulator", "", "[The simulator](../simulator.md) tells what it does.", ""]
+    return [*head, "| option | what for |", "|---|---|", *rows]
+
+
+# --------------------------------------------------------------------------------------------------------- settings
+
+
+def configuration() -> str:
+    """Write docs/reference/configuration.md."""
+    from safe_reinit.cli import inspect as telling
+    from safe_reinit.config import SETTINGS
+
+    lines = [
+        "# Configuration",
+        "",
+        f"{_MADE} A value comes from the option, the environment, the file or the default, in that order;",
+        "`safe-reinit config show` says for each where it comes from, `safe-reinit config check` tells every mistake at once,",
+        "and `safe-reinit config example` prints a file with all of it.",
+        "",
+        "The file is the one that `--config` or `SAFE_REINIT_CONFIG` names, else `$XDG_CONFIG_HOME/safe-reinit/config.yaml`",
+        "(`~/.config`), else `/etc/safe-reinit/config.yaml`; never one of the current folder. One that others may write is",
+        "refused. What is being wiped, the consent to it and accepted risks cannot be set at all, but in a class.",
+        "",
+        "## Settings",
+    ]
+    for setting in SETTINGS:
+        lines += ["", f"### {setting.name}", "", telling._sentence(setting.help), ""]
+        lines += [f"{note}  " for note in telling._NOTES.get(setting.name, ())]
+        lines += [""] if setting.name in telling._NOTES else []
+        default = (
+            telling._DEFAULTS.get(setting.name)
+            or telling._example(setting).partition("Default: ")[2].partition(".\n")[0]
+        )
+        lines += [f"- default: {default}", *_places(setting)]
+        if setting.in_file:
+            sample = telling._example(setting).rstrip().splitlines()[-1].removeprefix("# ")
+            lines += ["", "<!-- test: as=config -->", "```yaml", sample, "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _places(setting: Any) -> list[str]:
+    from safe_reinit.cli.app import app
+
+    known = {option for command in (app, *app.commands.values()) for each in command.params for option in each.opts}
+    rows = []
+    if setting.option in known:
+        rows.append(f"- option: [`{setting.option}`](commands.md#{_target(setting.option)})")
+    if setting.in_env:
+        names = [setting.variable, *([setting.also] if setting.also else [])]
+        rows.append(f"- environment: {', '.join(f'`{name}`' for name in names)}")
+    return rows
+
+
+# ------------------------------------------------------------------------------------------------------- exit codes
+
+
+def exit_codes() -> str:
+    """Write docs/reference/exit-codes.md."""
+    from safe_reinit.errors import BY_OUTCOME
+
+    classes = sorted(BY_OUTCOME.values(), key=lambda cls: cls.exit_code)
+    lines = [
+        "# Exit codes",
+        "",
+        f"{_MADE} Other codes are reserved. [When it did not end well](../howto/runbook.md) says what to do about each.",
+        "",
+        "| code | outcome | data | meaning | in Python |",
+        "|---|---|---|---|---|",
+        "| 0 | done / planned | reinitialised / intact | every disk verified and power as promised / a dry run that could run | |",
+        *(
+            f"| {cls.exit_code} | {cls.outcome} | {cls.data} | {cls.meaning} | [`{cls.__name__}`](library.md#{cls.__name__.lower()}) |"
+            for cls in classes
+        ),
+        "",
+        "- 2 is found before any request is sent. 3: requests were sent, none of them changing. 4 and up: a changing call was",
+        "  tried, even if it was refused.",
+        "- Of several disks: any unknown makes it 5; all alike that code; else 7.",
+        "- Ctrl-C or SIGTERM: 3 before anything was changed, later the code of the state that was reached.",
+        "- Of an undo, wiped and reinitialised mean rolled back.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+# -------------------------------------------------------------------------------------------------------- documents
+
+_KINDS = {
+    "string": "text",
+    "integer": "number",
+    "number": "number",
+    "boolean": "true or false",
+    "null": "null",
+    "object": "object",
+}
+
+
+def document(title: str, intro: list[str], schema: Mapping[str, Any], file: str) -> str:
+    """Write the page of a JSON document from its schema."""
+    lines = [f"# {title}", "", f"{_MADE} The JSON Schema is [{file}](../{file}).", *intro, ""]
+    lines += _members(schema["title"], schema)
+    for name, part in schema.get("$defs", {}).items():
+        lines += ["", f"## {name}", "", *([_cell(_marked(part["description"])), ""] if "description" in part else [])]
+        if "properties" in part:
+            lines += _members(name, part)
+        elif "enum" in part:
+            lines += [f"One of {', '.join(f'`{each}`' for each in part['enum'])}."]
+    return "\n".join(lines) + "\n"
+
+
+def _members(name: str, part: Mapping[str, Any]) -> list[str]:
+    """List the members of an object, with what the code says of them."""
+    from safe_reinit import model
+
+    said = _said(getattr(model, name)) if hasattr(model, name) else {}
+    rows = [
+        f"| `{member}` | {_kind(each)} | {_cell(_marked(said.get(member, said.get(f'{member}_', ''))))} |"
+        for member, each in part["properties"].items()
+    ]
+    return ["| member | value | |", "|---|---|---|", *rows]
+
+
+def _kind(each: Mapping[str, Any]) -> str:
+    """Say in words what a member may be."""
+    if "const" in each:
+        return f"`{each['const']}`"
+    if "$ref" in each:
+        name = each["$ref"].rpartition("/")[2]
+        return f"[{name}](#{_anchor(name)})"
+    if "enum" in each:
+        return ", ".join(f"`{one}`" for one in each["enum"])
+    if "anyOf" in each:
+        return " or ".join(_kind(one) for one in each["anyOf"])
+    if each.get("type") == "array":
+        return f"list of {_kind(each['items'])}" if each.get("items") else "list"
+    if each.get("format") == "date-time":
+        return "time (RFC 3339, UTC)"
+    return _KINDS.get(each.get("type", ""), "anything")
+
+
+# ---------------------------------------------------------------------------------------------------------- library
+
+
+def library() -> str:
+    """Write docs/reference/library.md: every public name, with its docstring."""
+    import safe_reinit
+
+    lines = [
+        "# The library",
+        "",
+        f"{_MADE} These are the public names of `safe_reinit`; whatever is not here may change without notice. Typed; safe to use",
+        "from several threads. [Wipe from Python](../howto/python.md) begins with examples.",
+        "",
+        "| name | |",
+        "|---|---|",
+    ]
+    named = {name: getattr(safe_reinit, name) for name in safe_reinit.__all__}
+    order = sorted(named, key=lambda name: (_rank(named[name]), name))
+    lines += [f"| [`{name}`](#{name.lower()}) | {_cell(_summary(named[name]))} |" for name in order]
+    for name in order:
+        lines += ["", f"## {name}", "", *_documented(name, named[name])]
+    return "\n".join(lines) + "\n"
+
+
+def _rank(thing: Any) -> int:
+    if inspect.isfunction(thing):
+        return 0
+    return 3 if issubclass(thing, Exception) else 1 + dataclasses.is_dataclass(thing)
+
+
+def _summary(thing: Any) -> str:
+    return inspect.getdoc(thing).partition("\n")[0]  # type: ignore[union-attr]
+
+
+def _documented(name: str, thing: Any) -> Iterator[str]:
+    if inspect.isfunction(thing):
+        yield from _function(name, thing)
+        return
+    yield from _prose(inspect.getdoc(thing) or "")
+    if issubclass(thing, Exception):
+        yield f"Exit code {thing.exit_code}, outcome `{thing.outcome}`, data: {thing.data}."
+        if thing.__mro__[1] is Exception:
+            yield from ("", "| attribute | |", "|---|---|", *_attributes(thing))
+    elif dataclasses.is_dataclass(thing):
+        yield from ("| attribute | type | |", "|---|---|---|", *_fields(thing))
+    for member in _methods(thing):
+        yield from ("", f"### {name}.{member}", "")
+        found = inspect.getattr_static(thing, member)
+        if isinstance(found, property):
+            yield from _prose(inspect.getdoc(found) or "")
+        else:
+            yield from _function(member, found)
+
+
+def _methods(thing: type) -> list[str]:
+    """List the public methods and properties of a class, its own before those that it has from others of ours."""
+    if issubclass(thing, Exception):
+        return []
+    homes = [each for each in thing.__mro__ if each.__module__.startswith("safe_reinit")]
+    names = [name for home in homes for name, value in vars(home).items() if _is_public(name, value)]
+    return list(dict.fromkeys(names))
+
+
+def _is_public(name: str, value: Any) -> bool:
+    return not name.startswith("_") and (inspect.isfunction(value) or isinstance(value, property))
+
+
+def _function(name: str, function: Any) -> Iterator[str]:
+    signature = inspect.signature(function)
+    shown, star = [], False
+    for each in signature.parameters.values():
+        if each.name == "self":
+            continue
+        if each.kind is each.KEYWORD_ONLY and not star:
+            shown.append("*")
+            star = True
+        shown.append(f"{each.name}={each.default!r}" if each.default is not each.empty else each.name)
+    gives = f" -> {signature.return_annotation}" if signature.return_annotation not in (None, "None") else ""
+    kinds = {each.name: str(each.annotation) for each in signature.parameters.values()}
+    yield from (f"`{name}({', '.join(shown)}){gives}`", "", *_prose(inspect.getdoc(function) or "", kinds))
+
+
+def _prose(text: str, kinds: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Turn a docstring into Markdown: its sections become tables, with the types of arguments where those are given."""
+    heading = re.compile(r"^(Args|Raises|Returns|Attributes):$", re.M)
+    body, *sections = heading.split(text)
+    for paragraph in body.strip().split("\n\n"):
+        yield from (_marked(paragraph), "")
+    for title, section in zip(sections[::2], sections[1::2], strict=True):
+        entries = re.findall(r"^    (\w+): ((?:.*)(?:\n {5,}.*)*)", section, re.M)
+        typed = bool(kinds) and title == "Args"
+        yield from (f"| {_TITLES[title]} |{' type |' if typed else ''} |", f"|---|---|{'---|' if typed else ''}")
+        for name, said in entries:
+            kind = f" {_code((kinds or {})[name])} |" if typed else ""
+            yield f"| `{name}` |{kind} {_cell(_marked(said))} |"
+        yield ""
+
+
+_TITLES = {"Args": "argument", "Raises": "raises", "Returns": "returns", "Attributes": "attribute"}
+
+
+def _marked(text: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"``(.+?)``", lambda code: _code(code[1]), text)).strip()
+
+
+def _fields(thing: Any) -> Iterator[str]:
+    said = _said(thing)
+    for each in dataclasses.fields(thing):
+        kind = each.type if isinstance(each.type, str) else getattr(each.type, "__name__", str(each.type))
+        yield f"| `{each.name}` | {_code(kind)} | {_cell(_marked(said.get(each.name, '')))} |"
+
+
+def _attributes(thing: type) -> Iterator[str]:
+    said = _said(thing)
+    for name in typing.get_type_hints(thing, vars(inspect.getmodule(thing)) | _lazy()):
+        if not name.startswith("_"):
+            yield f"| `{name}` | {_cell(_marked(said.get(name, '')))} |"
+
+
+def _lazy() -> dict[str, Any]:
+    """Give the names that the errors know only while they are type-checked."""
+    from safe_reinit import model
+
+    return {"Outcome": model.Outcome, "Report": model.Report}
+
+
+def _said(thing: type) -> dict[str, str]:
+    """Find the strings that stand under the attributes of a class."""
+    import ast
+    import textwrap
+
+    body = typing.cast("ast.ClassDef", ast.parse(textwrap.dedent(inspect.getsource(thing))).body[0]).body
+    return {
+        before.target.id: after.value.value
+        for before, after in itertools.pairwise(body)
+        if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name)
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str)
+    }
+
+
+def pages(report: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, str]:
+    """Give the pages by their paths, from the schemas of the two documents and from the code."""
+    of_report = [
+        "It is what `--output json` prints and `--report FILE.json` writes, for every exit code. Every member is always",
+        'there. A text that is not known is `""`; a time, a number or an object is null where that is marked.',
+    ]
+    of_event = ["It is one line of `--events FILE`, and what `on_event` of the library is told."]
+    return {
+        "docs/reference/commands.md": commands(),
+        "docs/reference/configuration.md": configuration(),
+        "docs/reference/exit-codes.md": exit_codes(),
+        "docs/reference/report.md": document("The report", of_report, report, "report.schema.json"),
+        "docs/reference/events.md": document("Events", of_event, event, "event.schema.json"),
+        "docs/reference/library.md": library(),
+    }

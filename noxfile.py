@@ -1,0 +1,142 @@
+"""What a developer runs, each by one name: ``.venv/bin/nox -s NAME`` (``nox -l`` lists them).
+
+Sessions use the environment that nox is in (CONTRIBUTING.md says how to make it), so that they begin at once and need
+no network; only ``package`` makes environments of its own, one for each Python that is there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "guards", "tests"]
+
+ROOT = Path(__file__).resolve().parent
+SUPPORTED = nox.project.python_versions(nox.project.load_toml(ROOT / "pyproject.toml"))
+STRICT = {"PYTHONDEVMODE": "1"}
+GUARDS = (
+    "safe_reinit/decide.py", "safe_reinit/act.py", "safe_reinit/second_look.py", "safe_reinit/gate.py",
+    "safe_reinit/record/*", "safe_reinit/model/guard.py", "safe_reinit/codes.py", "safe_reinit/retry.py",
+)  # fmt: skip
+"""What stands between a person and lost data: every line and branch of it is taken."""
+GUARDS_TESTS = tuple(
+    f"tests/test_{name}.py"
+    for name in ("decide", "act", "record", "gate", "ledger", "batches", "codes", "retry", "targets")
+)
+MAIN_JOB = ("--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data")
+INSTALLED = {
+    "whl": "architecture act codes default_world docs journal library record report retry",
+    "tar.gz": "architecture library",
+}
+"""What is tested of an installed package: what is in it, what it reads from its own files, and a whole run."""
+
+
+def _show_pythons_of_pyenv() -> None:
+    """Let pyenv's shims stand for every supported Python that it has, and not only for the one that is chosen."""
+    if shutil.which("pyenv") and "PYENV_VERSION" not in os.environ:
+        listed = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True, check=False).stdout
+        have = [each for each in listed.split() if each.rpartition(".")[0] in SUPPORTED]
+        if have:
+            os.environ["PYENV_VERSION"] = ":".join(reversed(have))
+
+
+_show_pythons_of_pyenv()
+
+
+def _python(session: nox.Session, *argv: str, **more: object) -> None:
+    session.run(sys.executable, *argv, external=True, **more)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff and mypy."""
+    _python(session, "-m", "ruff", "check", ".")
+    _python(session, "-m", "ruff", "format", "--check", ".")
+    _python(session, "-m", "mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests, in development mode and random order; arguments after -- go to pytest."""
+    _python(session, "-m", "pytest", "-q", "-n", "4", *session.posargs, env=STRICT)
+
+
+@nox.session
+def guards(session: nox.Session) -> None:
+    """The guards' own tests: every line and branch of what decides, acts and judges is taken (two minutes)."""
+    _measure(session, *GUARDS_TESTS)
+    _python(session, "-m", "coverage", "report", f"--include={','.join(GUARDS)}", "--fail-under=100")
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """All tests, measured: at least 95% of all lines and branches, 100% of the guards' (half an hour)."""
+    _measure(session, *session.posargs)
+    _python(session, "-m", "coverage", "report", f"--include={','.join(GUARDS)}", "--fail-under=100")
+    _python(session, "-m", "coverage", "report")
+
+
+def _measure(session: nox.Session, *argv: str) -> None:
+    _python(session, "-m", "coverage", "erase")
+    _python(session, "-m", "coverage", "run", "-m", "pytest", "-q", "-n", "2", *argv, env=STRICT)
+    _python(session, "-m", "coverage", "combine", "-q")
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """The guards changed in small ways: each change must fail a test, or be explained (an hour)."""
+    _python(session, "-m", "mutmut", "run", *(session.posargs or ("--max-children", "2")))
+    _python(session, "tests/mutants.py")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """The wheel and the sdist, into dist/."""
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    _python(session, "-m", "build", "--outdir", "dist")
+
+
+@nox.session(python=SUPPORTED, venv_backend="uv|virtualenv", requires=["build"])
+@nox.parametrize("form", ["whl", "tar.gz"])
+def package(session: nox.Session, form: str) -> None:
+    """What was built, installed and tested on each Python, with no sources beside it."""
+    (built,) = (ROOT / "dist").glob(f"*.{form}")
+    session.install(f"safe-reinit[test] @ {built.as_uri()}")
+    away = Path(session.create_tmp()) / "away"
+    shutil.rmtree(away, ignore_errors=True)
+    away.mkdir()
+    for name in ("tests", "examples", "docs", "README.md", "CONTRIBUTING.md", "config.example.yaml", "pyproject.toml"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, away / name)
+    session.chdir(away)
+    session.run("safe-reinit", "--version")
+    session.run("safe-reinit", "--help", silent=True)
+    session.run("python", "-m", "safe_reinit", "explain", "spot", silent=True)
+    session.run("safe-reinit", *MAIN_JOB)
+    tests = session.posargs or [f"tests/test_{name}.py" for name in INSTALLED[form].split()]
+    # The tests hurry the clock: as in .ci/run, what failed beside others is done again alone.
+    session.run("python", "-m", "pytest", "-q", "-n", "2", *tests, env=STRICT, success_codes=[0, 1])
+    alone = ("-p", "no:randomly", "--last-failed", "--last-failed-no-failures", "none")
+    session.run("python", "-m", "pytest", "-q", *alone, *tests, env=STRICT, success_codes=[0, 5])
+
+
+@nox.session(requires=["build"])
+def once(session: nox.Session) -> None:
+    """The wheel as ``uvx`` and ``pipx run`` take it: the main job on the simulator, with nothing installed."""
+    (wheel,) = (ROOT / "dist").glob("*.whl")
+    session.chdir(session.create_tmp())
+    _python(session, "-m", "uv", "tool", "run", "--from", str(wheel), "safe-reinit", *MAIN_JOB)
+    _python(session, "-m", "pipx", "run", "--spec", str(wheel), "safe-reinit", *MAIN_JOB)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Known vulnerabilities of what a user's installation brings; it needs PyPI, and fails where that cannot tell."""
+    _python(session, "-m", "pip_audit", "--strict", *session.posargs, ".")

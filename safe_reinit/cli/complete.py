@@ -1,0 +1,132 @@
+"""What a shell offers at Tab. Nothing is sent but to a simulator on this machine, nothing written, no error shown.
+
+Consent is never offered: what ``--confirm`` takes is to be typed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+VARIABLE = "_SAFE_REINIT_COMPLETE"
+"""The environment variable by which the script in the shell asks."""
+SHELLS = ("bash", "zsh", "fish")
+_PATIENCE = 1.0
+"""Real seconds in which a simulator answers, or nothing is offered."""
+_SETTINGS = ("region", "endpoint", "journal", "simulate", "world")
+
+Offer = tuple[str, str]
+"""A word, and what the shell shows beside it."""
+
+
+def offering(
+    offers: Callable[[click.Context], Iterable[Offer]], *, files: bool = False
+) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem[str]]]:
+    """Make click's callback: what fails offers nothing."""
+
+    def complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only when it is asked for
+
+        items = [CompletionItem(incomplete, type="file")] if files else []
+        with contextlib.suppress(Exception):
+            items += [CompletionItem(word, help=said) for word, said in offers(ctx) if word.startswith(incomplete)]
+        return items
+
+    return complete
+
+
+def words(*those: str) -> Callable[[click.Context], list[Offer]]:
+    """Offer these."""
+    return lambda _ctx: [(word, "") for word in those]
+
+
+def risks(_ctx: click.Context) -> list[Offer]:
+    """Offer the checks that can be accepted."""
+    from ..checks import CHECKS  # noqa: PLC0415 - only when it is asked for
+
+    return [(check.name, check.summary) for check in CHECKS if check.level == "risk" or check.waivable]
+
+
+def explainable(_ctx: click.Context) -> list[Offer]:
+    """Offer the checks and the error codes."""
+    from ..checks import CHECKS  # noqa: PLC0415 - only when it is asked for
+    from ..codes import COMMON, REINIT_DISK  # noqa: PLC0415 - see above
+
+    checks = [(check.name, check.summary) for check in CHECKS]
+    return checks + [(code.code, code.meaning) for code in (*REINIT_DISK, *COMMON)]
+
+
+def runs(ctx: click.Context) -> list[Offer]:
+    """Offer the runs that this command can be about: open ones to resume, ones with snapshots to undo."""
+    from ..journal.peek import glance  # noqa: PLC0415 - only when it is asked for
+    from ..where import default_journal  # noqa: PLC0415 - see above
+
+    seen = glance(Path(_settings(ctx)["journal"] or default_journal(os.environ)))
+    if ctx.info_name == "resume":
+        seen = [run for run in seen if run.open]
+    if ctx.info_name == "undo":
+        seen = [run for run in seen if run.undoable and not run.open]
+    return [(run.run_id, "open" if run.open else run.outcome or "") for run in seen]
+
+
+def disks(ctx: click.Context) -> list[Offer]:
+    """Offer the disks of the simulator that is meant; of the real cloud none."""
+    return [(name, "") for name in _simulated("disks", ctx)]
+
+
+def instances(ctx: click.Context) -> list[Offer]:
+    """Offer the instances of the simulator that is meant; of the real cloud none."""
+    return [(name, "") for name in _simulated("instances", ctx)]
+
+
+def regions(ctx: click.Context) -> list[Offer]:
+    """Offer the regions that the configuration and the environment name."""
+    settings = _settings(ctx)
+    allowed = settings["allow"].get("regions", [])
+    of_classes = [name for each in settings["classes"].values() for name in each.get("match", {}).get("regions", [])]
+    named = [settings["region"], *allowed, *of_classes]
+    return [(name, "") for name in dict.fromkeys(named) if name and not set(name) & set("*?[")]
+
+
+def _settings(ctx: click.Context) -> Mapping[str, Any]:
+    from ..config import resolve  # noqa: PLC0415 - only when it is asked for
+
+    given = {name: ctx.params.get(name) for name in _SETTINGS}
+    if isinstance(given["region"], tuple):  # several, which no setting is
+        given["region"] = None
+    return resolve(given, os.environ, ctx.params.get("config"))
+
+
+def _simulated(kind: str, ctx: click.Context) -> list[str]:
+    settings = _settings(ctx)
+    known = {param.name for param in ctx.command.params}
+    if "simulate" in known and (settings["simulate"] or settings["world"]):
+        from ..simulator.names import names  # noqa: PLC0415 - only when it is asked for
+
+        return names(kind, settings["world"])
+    return _asked(settings["endpoint"], kind) if settings["endpoint"] else []
+
+
+def _asked(address: str, kind: str) -> list[str]:
+    """Ask a simulator on this machine what there is; no other address is asked, and no redirection followed."""
+    import http.client  # noqa: PLC0415 - only when it is asked for
+    import json  # noqa: PLC0415 - see above
+
+    from ..aliyun.endpoints import parse  # noqa: PLC0415 - see above
+
+    endpoint = parse(address)
+    if not endpoint.loopback or endpoint.scheme != "http":
+        return []
+    host = endpoint.host.replace("localhost", "127.0.0.1")  # whatever a resolver may say of that name
+    with contextlib.closing(http.client.HTTPConnection(host, timeout=_PATIENCE)) as line:
+        line.request("GET", "/_simulator/state")
+        shown: dict[str, Any] = json.loads(line.getresponse().read())[kind]
+    return [name for name, thing in shown.items() if thing["status"] != "Deleted"]

@@ -1,0 +1,219 @@
+"""The machine-readable contract that ``safe-reinit schema`` prints, made from the commands themselves.
+
+Only what a command does to the data, which no option says, is written down here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import click
+
+from ..config import BY_NAME
+from ..errors import BY_OUTCOME
+from ..model import Event, Report
+from ..model.codec import encode
+from ..version import VERSION
+from .documents import Checks, Explained, Runs, schema_of
+from .help import EXAMPLES
+from .options import default_of, words_of
+
+Kind = Literal["switch", "text", "word", "number", "duration", "file"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One option or argument of a command."""
+
+    name: str
+    """As it is written; of an argument its metavar."""
+    type: Kind
+    choices: tuple[str, ...]
+    """The words that it takes, where it takes only these."""
+    metavar: str
+    required: bool
+    repeated: bool
+    """Whether it may be given several times."""
+    env: str | None
+    """The environment variable that it is read from; ``None``: never from the environment."""
+    config: str | None
+    """The key of the configuration file that it is read from; ``None``: never from a file."""
+    default: str | int | float | bool | None
+    """What holds where nothing is said; of what may be repeated and of what has none ``None``."""
+    help: str
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What a command does, and what one has to know before it is called."""
+
+    asks_cloud: bool
+    """Whether it sends requests to the cloud (with ``--simulate`` to the simulator)."""
+    changes: bool
+    """Whether it can change anything in the cloud."""
+    risk: Literal["critical", "none"]
+    """``critical``: data is destroyed."""
+    reversible: Literal["only with a snapshot"] | None
+    """Whether what it destroys comes back; ``None`` where it destroys nothing."""
+    dry_run: str | None
+    """How to see what it would do, changing nothing; ``None`` where it changes nothing."""
+    consent: str | None
+    """What it does not begin without; ``None`` where it needs none."""
+    exit_codes: tuple[int, ...]
+    """With which it can end."""
+
+
+@dataclass(frozen=True)
+class CommandTold(Deed):
+    """One command."""
+
+    name: str
+    """The words after ``safe-reinit``; ``""`` for the main command."""
+    summary: str
+    arguments: tuple[Parameter, ...]
+    options: tuple[Parameter, ...]
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """One outcome, its exit code and what it means for the data."""
+
+    outcome: str
+    exit_code: int
+    data: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What ``safe-reinit schema`` prints."""
+
+    tool_version: str
+    program: str
+    commands: tuple[CommandTold, ...]
+    exit_codes: tuple[Ending, ...]
+    """All there are; any other code is reserved."""
+    documents: Mapping[str, Mapping[str, Any]]
+    """The JSON Schema of each document that is printed or written, by its name."""
+
+
+_ALL = tuple(range(9))
+_TELLS = Deed(
+    asks_cloud=False, changes=False, risk="none", reversible=None, dry_run=None, consent=None, exit_codes=(0, 1, 2)
+)
+_LOOKS = replace(_TELLS, asks_cloud=True, exit_codes=(0, 1, 2, 3))
+_WIPES = Deed(
+    asks_cloud=True,
+    changes=True,
+    risk="critical",
+    reversible="only with a snapshot",
+    dry_run="add --dry-run",
+    consent="--confirm with the disk's id (several disks: the 8 characters that the plan shows; or an unattended class "
+    "of theirs); on a terminal without --confirm the instance's name is asked for",
+    exit_codes=_ALL,
+)
+DEEDS: Mapping[str, Deed] = {
+    "": _WIPES,
+    "plan": _LOOKS,
+    "apply": replace(
+        _WIPES,
+        dry_run="safe-reinit show FILE tells what is in it; safe-reinit plan looks anew",
+        consent="--confirm with the first 8 characters of the file's digest, or an unattended class of its disks",
+    ),
+    "rehearse": replace(_LOOKS, exit_codes=_ALL),
+    "policy": _LOOKS,
+    "resume": replace(
+        _WIPES,
+        dry_run="safe-reinit show RUN tells how it stands",
+        consent="none, since the run had it; with --verdict wipe-again as for a new run",
+    ),
+    "undo": _WIPES,
+    "cancel": replace(_LOOKS, changes=True, exit_codes=_ALL, dry_run="safe-reinit show RUN tells how it stands"),
+    "worker": replace(
+        _WIPES, dry_run="none: it carries out runs that others began", consent="none, since the runs had it"
+    ),
+    **dict.fromkeys(
+        (
+            "runs", "show", "checks", "explain", "config", "config check", "config show", "config example", "simulator",
+            "completion", "schema",
+        ),
+        _TELLS,
+    ),
+}  # fmt: skip
+"""By command. One that an installation does not have is not told of; one that is not here is taken to wipe."""
+
+
+def contract(app: click.Group) -> dict[str, Any]:
+    """Make the document."""
+    told = Contract(
+        tool_version=VERSION,
+        program="safe-reinit",
+        commands=tuple(_commands(app, ())),
+        exit_codes=tuple(_endings()),
+        documents={
+            name: schema_of(kind)
+            for name, kind in {
+                "report": Report, "event": Event, "checks": Checks, "explain": Explained, "runs": Runs
+            }.items()
+        },
+    )  # fmt: skip
+    return {"schema": 1, **encode(told)}
+
+
+def _commands(command: click.Command, path: tuple[str, ...]) -> Iterator[CommandTold]:
+    name = " ".join(path)
+    yield CommandTold(
+        **vars(DEEDS.get(name, _WIPES)),
+        name=name,
+        summary=command.get_short_help_str(limit=200),
+        arguments=tuple(_parameter(each) for each in command.params if isinstance(each, click.Argument)),
+        options=tuple(_parameter(each) for each in command.params if isinstance(each, click.Option)),
+        examples=EXAMPLES.get(name or "safe-reinit", ()),
+    )
+    if isinstance(command, click.Group):
+        for word, each in command.commands.items():
+            yield from _commands(each, (*path, word))
+
+
+def _parameter(param: click.Parameter) -> Parameter:
+    metavar = param.metavar or ""
+    choices = tuple(param.type.choices) if isinstance(param.type, click.Choice) else words_of(metavar)
+    setting = BY_NAME.get(str(param.name)) if isinstance(param, click.Option) else None
+    env = setting.variable if setting and setting.in_env else None
+    return Parameter(
+        name=max(param.opts, key=len) if isinstance(param, click.Option) else metavar or str(param.name).upper(),
+        type=_kind(param, metavar, choices),
+        choices=choices,
+        metavar=metavar,
+        required=param.required,
+        repeated=bool(param.multiple) or param.nargs == -1,
+        env="SAFE_REINIT_CONFIG" if param.name == "config" else env,
+        config=setting.name if setting and setting.in_file else None,
+        default=default_of(setting) if setting else None,
+        help=getattr(param, "help", None) or "",
+    )
+
+
+def _kind(param: click.Parameter, metavar: str, choices: tuple[str, ...]) -> Kind:
+    if isinstance(param, click.Option) and param.is_flag:
+        return "switch"
+    if choices:
+        return "word"
+    kinds: dict[str, Kind] = {
+        "N": "number",
+        "DURATION": "duration",
+        "AGE": "duration",
+        "FILE": "file",
+        "FILE|-": "file",
+    }
+    return kinds.get(metavar, "text")
+
+
+def _endings() -> Iterator[Ending]:
+    yield Ending("done", 0, "reinitialised", "every disk verified and power as promised")
+    yield Ending("planned", 0, "intact", "a dry run that could run")
+    for outcome, cls in BY_OUTCOME.items():
+        yield Ending(outcome, cls.exit_code, cls.data, cls.meaning)

@@ -1,0 +1,95 @@
+"""The documents that commands print as JSON, where they are not the report or an event; and the schema of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class ListedCheck:
+    """One check, as ``checks`` lists it."""
+
+    name: str
+    level: Literal["block", "risk", "info"]
+    predicts: tuple[str, ...]
+    """The ReInitDisk error codes that it foresees."""
+    summary: str
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What ``checks --output json`` prints."""
+
+    checks: tuple[ListedCheck, ...]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What ``explain --output json`` prints: of a check, or of an error code (level ``error``)."""
+
+    name: str
+    level: Literal["block", "risk", "info", "error"]
+    predicts: tuple[str, ...]
+    summary: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ListedHolder:
+    """Who holds an open run."""
+
+    user: str
+    host: str
+    pid: int
+    alive: bool
+
+
+@dataclass(frozen=True)
+class ListedJob:
+    """One instance of a run."""
+
+    instance_id: str
+    disks: tuple[str, ...]
+    phase: str
+    """The last phase that it began; ``""`` before the first."""
+    left_stopped: bool
+    """Whether the run owes it a start."""
+
+
+@dataclass(frozen=True)
+class ListedRun:
+    """One run, as ``runs`` lists it."""
+
+    run_id: str
+    state: Literal["open", "ended"]
+    outcome: str | None
+    exit_code: int | None
+    started_at: str
+    ended_at: str | None
+    holder: ListedHolder | None
+    region: str
+    account: str
+    jobs: tuple[ListedJob, ...]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What ``runs --output json`` prints, newest first."""
+
+    runs: tuple[ListedRun, ...]
+
+
+def schema_of(kind: type) -> dict[str, Any]:
+    """Make the JSON Schema of a document that is a value of ours: every member is always there, and no other."""
+    from pydantic import TypeAdapter  # noqa: PLC0415 - a quarter of a second, for this alone
+
+    made: dict[str, Any] = TypeAdapter(kind).json_schema(mode="serialization")
+    made["properties"]["schema"] = {"const": 1}
+    for part in (made, *made.get("$defs", {}).values()):
+        if "properties" in part:
+            part["properties"] = {name.removesuffix("_"): each for name, each in part["properties"].items()}
+            part.update(required=sorted(part["properties"]), additionalProperties=False)
+            for member in part["properties"].values():
+                member.pop("default", None)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}

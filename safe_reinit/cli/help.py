@@ -1,0 +1,230 @@
+"""How the help is laid out: commands and options stand under what people do with them, and examples come last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import TRY_IT, UsageError
+from .output import say
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "Wipe (without a command: look, show the plan, ask, run, report)": ("plan", "apply"),
+    "Look": ("policy", "checks", "explain", "config"),
+    "After a run": ("runs", "show", "resume", "cancel", "undo"),
+    "Learn and rehearse": ("rehearse",),
+    "Serve": ("simulator", "worker"),
+    "Shells and scripts": ("completion", "schema"),
+}
+"""The commands by what people do; one that an installation does not have is not shown."""
+
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "Targets": ("disk", "disks_from", "instance", "tag", "system_disk", "data_disks"),
+    "Consent": (
+        "dry_run", "save", "verdict", "check", "confirm", "accept", "stop_instance", "leave_stopped", "snapshot",
+        "max_disks", "expect_instance", "reason",
+    ),
+    "Logging in after a system disk is wiped": (
+        "key_pair", "password_env", "password_stdin", "password_prompt", "security_enhancement",
+    ),
+    "Waiting": (
+        "timeout_stop", "timeout_snapshot", "timeout_reinit", "timeout_start", "force_stop_after", "on_unknown",
+    ),
+    "Many machines": (
+        "canary", "waves", "pause", "max_parallel", "stop_after_failures", "skip_refused", "deadline",
+    ),
+    "Where": ("region", "profile", "endpoint", "ca_bundle", "config", "journal", "runner"),
+    "Simulation": ("simulate", "world", "faults"),
+    "Output": ("output", "report", "events", "quiet", "verbose", "prune", "version", "help"),
+}  # fmt: skip
+"""The options by what they are about."""
+
+EXAMPLES: Mapping[str, tuple[str, ...]] = {
+    "safe-reinit": (
+        TRY_IT,
+        "safe-reinit --disk d-bp1example --stop-instance --dry-run",
+        "safe-reinit --disk d-bp1example --stop-instance --snapshot",
+        "safe-reinit --tag env=lab --system-disk --confirm lab --report run.html",
+    ),
+    "plan": (
+        "safe-reinit plan --disk d-bp1example --stop-instance",
+        "safe-reinit plan --disk d-bp1example --stop-instance --save plan.json",
+    ),
+    "apply": (
+        "safe-reinit show plan.json",
+        "safe-reinit apply plan.json --confirm 6d6845f3",
+    ),
+    "rehearse": (
+        "safe-reinit rehearse --disk d-bp1example --stop-instance",
+        "safe-reinit rehearse --disk d-bp1example --stop-instance --faults faults.yaml",
+    ),
+    "policy": (
+        "safe-reinit policy --disk d-bp1example --stop-instance > policy.json",
+        "safe-reinit policy --disk d-bp1example --stop-instance --check",
+    ),
+    "resume": (
+        "safe-reinit resume r-20260102T030405Z-4f2a",
+        "safe-reinit resume r-20260102T030405Z-4f2a --verdict intact",
+    ),
+    "undo": (
+        "safe-reinit undo r-20260102T030405Z-4f2a --stop-instance --dry-run",
+        "safe-reinit undo r-20260102T030405Z-4f2a --stop-instance",
+    ),
+    "runs": ("safe-reinit runs", "safe-reinit runs --output json", "safe-reinit runs --prune 90d"),
+    "show": ("safe-reinit show r-20260102T030405Z-4f2a", "safe-reinit show plan.json"),
+    "checks": ("safe-reinit checks", "safe-reinit checks --output json"),
+    "explain": ("safe-reinit explain no-recent-snapshot", "safe-reinit explain IncorrectInstanceStatus"),
+    "config": ("safe-reinit config example > config.yaml", "safe-reinit config check --config config.yaml"),
+    "config check": ("safe-reinit config check", "safe-reinit config check --config config.yaml"),
+    "config show": ("safe-reinit config show", "safe-reinit config show --region cn-hangzhou --output json"),
+    "completion": (
+        """eval "$(safe-reinit completion bash)"   # in ~/.bashrc""",
+        """eval "$(safe-reinit completion zsh)"    # in ~/.zshrc, below compinit""",
+        "safe-reinit completion fish > ~/.config/fish/completions/safe-reinit.fish",
+    ),
+    "schema": ("safe-reinit schema", "safe-reinit schema | python -m json.tool"),
+    "config example": ("safe-reinit config example > ~/.config/safe-reinit/config.yaml",),
+}
+"""By command, with the name of its group: lines that can be typed as they stand, but for the ids."""
+
+_FEW = 4
+"""Up to so many options need no headings."""
+
+
+class Command(click.Command):
+    """A command whose help has its options in sections, and examples."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, each under its heading."""
+        _write_options(self.get_params(ctx), ctx, formatter)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, then the epilog."""
+        _write_examples(ctx, formatter)
+        super().format_epilog(ctx, formatter)
+
+
+class Group(click.Group):
+    """Commands in sections; an option before a sub-command is refused, never ignored."""
+
+    command_class = Command
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, then the options, each under its heading."""
+        _write_commands(self, ctx, formatter)
+        _write_options(self.get_params(ctx), ctx, formatter)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, then the epilog."""
+        _write_examples(ctx, formatter)
+        super().format_epilog(ctx, formatter)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        """Run a sub-command, unless an option stands before it."""
+        if ctx._protected_args and (given := given_options(ctx)):
+            command = ctx._protected_args[0]
+            raise click.UsageError(f"{given[0]} stands before the command {command}: options go after it.")
+        return super().invoke(ctx)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Offer the commands, unless an option or another word stands there already, and the options."""
+        if ctx._protected_args or given_options(ctx):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        return super().shell_complete(ctx, incomplete)
+
+
+Group.group_class = Group
+
+
+def given_options(ctx: click.Context) -> list[str]:
+    """List the options that stand on the command line, of this command alone."""
+    return [
+        f"--{name.replace('_', '-')}"
+        for name in ctx.params
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+
+
+def short() -> str:
+    """Say what this is, the two commands to begin with, and where the rest is."""
+    return f"""\
+safe-reinit wipes an Alibaba Cloud ECS disk back to its initial state, safely.
+
+  Try it, no cloud and no account needed:
+    {TRY_IT}
+  Look at a disk of yours, changing nothing:
+    safe-reinit plan --region cn-hangzhou --disk d-...
+  Everything else:
+    safe-reinit --help
+"""
+
+
+def misuse(wrong: click.ClickException) -> UsageError:
+    """Say what is wrong with a command line, and where the right one is found."""
+    ctx = getattr(wrong, "ctx", None)
+    see = f"See {_path(ctx)} --help." if ctx is not None else "See safe-reinit --help."
+    if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
+        say(wrong.ctx.get_help())
+        return UsageError(f"{_path(wrong.ctx)} is followed by one of its commands, so nothing was done.", hint="")
+    if isinstance(wrong, click.NoSuchOption) and wrong.option_name in _NO_CONSENT:
+        return UsageError(
+            f"There is no {wrong.option_name}, on purpose: nothing is wiped on a bare yes.",
+            hint="Read the plan with --dry-run; --confirm takes what it says.",
+        )
+    message = wrong.format_message().replace(". (Did", ". Did").replace("?)", "?")
+    listed = _LISTED.get(str(wrong.param.name), "") if isinstance(wrong, click.MissingParameter) and wrong.param else ""
+    return UsageError(message if message.endswith((".", "?")) else f"{message}.", hint=f"{listed}{see}")
+
+
+_NO_CONSENT = ("--yes", "-y", "--force", "-f", "--assume-yes", "--auto-approve", "--no-confirm")
+"""What other tools have, and this one has not."""
+_LISTED = {"run_id": "safe-reinit runs lists them. ", "file": "plan --save makes one. "}
+"""Where the values of an argument are found."""
+
+
+def _path(ctx: click.Context) -> str:
+    return " ".join(["safe-reinit", *ctx.command_path.split()[_words_of_program(ctx) :]])
+
+
+def _write_commands(group: click.Group, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    commands = {name: group.commands[name] for name in group.list_commands(ctx)}
+    known = [name for names in COMMANDS.values() for name in names]
+    rest = [name for name in commands if name not in known]
+    titles = COMMANDS if ctx.parent is None else {}
+    for title, names in {**titles, "Commands": rest if titles else list(commands)}.items():
+        rows = [(name, commands[name].get_short_help_str(limit=200)) for name in names if name in commands]
+        _section(title, rows, formatter, width=max(map(len, commands)))
+
+
+def _write_options(params: Sequence[click.Parameter], ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    named = {str(each.name).removeprefix("_click_default_"): each for each in params if isinstance(each, click.Option)}
+    records = {name: record for name, param in named.items() if (record := param.get_help_record(ctx)) is not None}
+    known = [name for names in OPTIONS.values() for name in names]
+    titles = OPTIONS if len(records) > _FEW else {}
+    rest = [name for name in records if not titles or name not in known]
+    for title, names in {**titles, "Options": rest}.items():
+        _section(title, [record for name, record in records.items() if name in names], formatter, width=0)
+
+
+def _section(title: str, rows: Sequence[tuple[str, str]], formatter: click.HelpFormatter, width: int) -> None:
+    """Write one section, if it has anything; its first column is at least so wide, so that the sections agree."""
+    if rows:
+        with formatter.section(title):
+            formatter.write_dl([(first.ljust(width), text) for first, text in rows])
+
+
+def _write_examples(ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    name = " ".join(ctx.command_path.split()[_words_of_program(ctx) :]) or "safe-reinit"
+    if lines := EXAMPLES.get(name):
+        with formatter.section("Examples"):
+            for line in lines:
+                formatter.write(f"{' ' * formatter.current_indent}{line}\n")
+
+
+def _words_of_program(ctx: click.Context) -> int:
+    return len(str(ctx.find_root().info_name).split())

@@ -1,0 +1,283 @@
+"""One command over several regions: all are looked at and judged first, agreed to once, and run one after the other.
+
+Each region has its own plan, run, journal entry and client. What is refused in one refuses all, before anything is
+touched; once a canary did not end done, too many failed or somebody ended the command, no later region begins.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .. import regions, report
+from ..client import Client
+from ..config import Config, resolve
+from ..errors import Error, RunRefused, UsageError
+from ..failing import error_of
+from ..found import Nothing
+from ..interrupt import Interrupt
+from ..model import Event, Outcome, Plan, Report
+from . import consent
+from .again import in_region
+from .output import Output, lines, say
+from .progress import Progress
+from .session import clients_of, endable, password_of, set_output, signals
+from .targets import Targets, targets_of
+from .wipe import after, next_command, plan_and_run
+
+
+def command(flags: Mapping[str, Any], output: Output) -> int:
+    """Do what the command line says in all its regions and give the exit code."""
+    named: tuple[str, ...] = flags["region"]
+    configs = [resolve({**flags, "region": each}, os.environ, flags.get("config")) for each in named]
+    config = configs[0]
+    set_output(output, config)
+    if flags.get("save") is not None:
+        raise UsageError("--save takes the plan of one region.", hint="Save one plan for each: give --region once.")
+    password = password_of(config, flags)
+    targets = targets_of(flags)
+    endable()
+    with ExitStack() as stack:
+        clients = clients_of(configs, stack)
+        _refuse_fixed_endpoint(config, clients[0])
+        if not flags.get("dry_run"):
+            clients[0].check_journal()
+        progress = stack.enter_context(Progress(config, clients[0].clock))
+        try:
+            found = _find(clients, targets, progress)
+            total = sum(map(len, found.values()))
+
+            def plan(client: Client) -> Plan:
+                return client.plan(
+                    found[client.region],
+                    found=targets.found,
+                    elsewhere=total - len(found[client.region]),
+                    stop_instance=bool(flags["stop_instance"]),
+                    accept=flags["accept"],
+                    password=password,
+                    on_call=progress.call,
+                )
+
+            clients = [client for client in clients if client.region in found]
+            if len(clients) == 1:
+                return plan_and_run(clients[0], config, flags, lambda: plan(clients[0]), output, progress)
+            return _Together(clients, [plan(client) for client in clients], config, flags, output, progress)()
+        except Error as error:
+            if error.report is not None and not error.report.next:
+                error.report = replace(error.report, next=after(error.report, output.argv, clients[0]))
+            raise
+
+
+def _refuse_fixed_endpoint(config: Config, client: Client) -> None:
+    """Refuse an endpoint of ECS that is one region's: what has no RegionId would be asked of the wrong one."""
+    if not client.endpoint and (config["endpoint"] or config["endpoints"].get("ecs")):
+        raise UsageError(
+            "An endpoint of ECS is that of one region, and --region names several.",
+            hint="Leave out --endpoint and endpoints.ecs, so that each region's own is used; or give --region once.",
+        )
+
+
+# ------------------------------------------------------------------------------------------- where everything is
+
+
+def _find(clients: Sequence[Client], targets: Targets, progress: Progress) -> dict[str, list[str]]:
+    """Give the ids of the disks that are meant in each region where there are any.
+
+    Raises:
+        RunRefused: ECS could not be asked in one, what must be in exactly one is not, or there is nothing in any.
+    """
+    search, named = targets.search, dict.fromkeys(targets.disk_ids)
+    shown = {each.region: each.shown(list(named), search.instances, progress.call) for each in clients}
+    _refuse_ambiguous(
+        [*named, *search.instances], {region: disks | owners for region, (disks, owners) in shown.items()}
+    )
+    nowhere = set(search.instances).difference(*(owners for _, owners in shown.values()))
+    if nowhere:
+        raise RunRefused(
+            f"No instance {', '.join(sorted(nowhere))} is shown in {', '.join(shown)}.",
+            hint="Check --instance and --region, and that ecs:DescribeInstances is allowed.",
+        )
+    unseen = set(named).difference(*(disks for disks, _ in shown.values()))
+    if unseen and len(unseen) < 10:
+        say(f"In none of these regions is shown: {', '.join(sorted(unseen))}")
+    found: dict[str, list[str]] = {}
+    nothing: Nothing | None = None
+    for place, client in enumerate(clients):
+        disks, owners = shown[client.region]
+        own = [each for each in named if each in disks or (each in unseen and not place)]  # judged: disk-not-found
+        here = replace(search, instances=tuple(each for each in search.instances if each in owners))
+        try:
+            own += client.find(here, progress.call) if here.any else ()
+        except Nothing as error:
+            nothing = nothing or error
+        if own:
+            found[client.region] = list(dict.fromkeys(own))
+        else:
+            say(f"{client.region} is left out: nothing is shown there, or the right to see it is missing.")
+    if not found:
+        raise nothing or RunRefused("Nothing was found.", hint="Check --region.")
+    return found
+
+
+def _refuse_ambiguous(names: Sequence[str], shown: Mapping[str, frozenset[str]]) -> None:
+    for name in names:
+        where = [region for region, ids in shown.items() if name in ids]
+        if len(where) > 1:
+            raise RunRefused(
+                f"{name} is shown in {' and '.join(where)}, and an id is of one region.",
+                hint="Nothing was changed; give --region once.",
+            )
+
+
+# ------------------------------------------------------------------------------------------------ all of them as one
+
+
+@dataclass
+class _Together:
+    """Several regions, each with its plan, as one command."""
+
+    clients: Sequence[Client]
+    plans: Sequence[Plan]
+    config: Config
+    flags: Mapping[str, Any]
+    output: Output
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        self._begun = report.started(self.output.began)
+        skip = self.config["skip_refused"] and any(plan.runnable for plan in self.plans)
+        out = [skip and not plan.runnable and regions.can_be_left_out(plan) for plan in self.plans]
+        self._left_out = [plan for plan, refused in zip(self.plans, out, strict=True) if refused]
+        kept = iter(regions.shared([plan for plan, refused in zip(self.plans, out, strict=True) if not refused]))
+        self.plans = [plan if refused else next(kept) for plan, refused in zip(self.plans, out, strict=True)]
+        self._to_run = [plan for plan, refused in zip(self.plans, out, strict=True) if not refused]
+        self._whole = regions.as_one(self._to_run)
+        self._rollout = replace(consent.pausing(self._whole).rollout, canary=self.config["canary"])
+        self._total = len(self._whole.jobs)
+        self._outcomes: list[Outcome] = []  # of the jobs of the regions that had their turn
+        self._why = ""  # no further region begins, once that is so
+
+    def __call__(self) -> int:
+        self.progress.findings(regions.as_one(self.plans))
+        self.progress.of(self._whole)
+        refused = next((plan for plan in self._to_run if not plan.runnable), None)
+        why = report.refusal(refused) if refused else None
+        if self.flags.get("dry_run"):
+            return self._tell_plans(why)
+        asked = self.flags.get("confirm") is None and consent.somebody_there()
+        if asked or not self.config["quiet"]:  # whoever is asked is shown what about
+            self._show(sys.stderr)
+        try:
+            if why is not None:
+                raise why
+            consent.obtain(self._whole, self.flags.get("confirm"))
+            for client, plan in self._each():
+                if plan not in self._left_out:
+                    client.check_free(plan)
+        except Error as error:
+            error.report = self._of_plans(error, dry_run=False)
+            raise
+        with signals(self.progress) as interrupt:
+            told = report.of_regions([self._run(interrupt, client, plan) for client, plan in self._each()], self._whole)
+        self.progress.close()
+        if told.exit_code:
+            raise error_of(told)
+        self.output.report(told)
+        return 0
+
+    def _each(self) -> list[tuple[Client, Plan]]:
+        return list(zip(self.clients, self.plans, strict=True))
+
+    # ------------------------------------------------------------------------------------------------- the plans
+
+    def _show(self, stream: Any) -> None:  # noqa: ANN401 - a text stream
+        for plan in self.plans:
+            lines([*report.plan_lines(plan, full=self.output.verbose), report.Line()], stream)
+        disks = sum(len(job.disks) for job in self._whole.jobs)
+        order = ", then ".join(plan.region for plan in self._to_run)
+        out = "".join(f"; left out, since all is refused there: {plan.region}" for plan in self._left_out)
+        said = f"In all: {disks} disks on {self._total} instances, one region after the other: {order}{out}"
+        lines([report.Line(said, "bold")], stream)
+
+    def _of_plans(self, why: Error | None, *, dry_run: bool) -> Report:
+        told = [self._of_plan(client, plan, why, dry_run=dry_run) for client, plan in self._each()]
+        return report.of_regions(told, self._whole)
+
+    def _of_plan(self, client: Client, plan: Plan, why: Error | None, *, dry_run: bool = False) -> Report:
+        error = report.refusal(plan) if plan in self._left_out else why
+        calls = client.calls_of(plan)
+        return report.of_plan(self._begun, self.output.now(), plan, calls, dry_run=dry_run, error=error)
+
+    def _tell_plans(self, why: Error | None) -> int:
+        told = self._of_plans(why, dry_run=True)
+        told = replace(told, next=next_command(told.exit_code, self.output.argv, self._whole))
+        if self.output.form == "text":
+            self._show(sys.stderr if self.output.events_on_stdout else sys.stdout)
+        self.output.report(told)
+        if why is not None:
+            say(f"safe-reinit: {why} {why.hint}")
+        return told.exit_code
+
+    # -------------------------------------------------------------------------------------------------- the runs
+
+    def _run(self, interrupt: Interrupt, client: Client, plan: Plan) -> Report:
+        """Run one region, unless something keeps it from beginning, and give its report."""
+        if plan in self._left_out:
+            return self._of_plan(client, plan, None)
+        why = self._closed(interrupt, client)
+        told = self._not_begun(client, plan, why) if why else self._begin(interrupt, client, plan)
+        self._outcomes += [job.outcome for job in told.jobs[: len(plan.jobs)]]
+        if not why and (told.run_id is None or told.outcome == "bug"):
+            self._why = f"the run in {plan.region} could not go on"
+        return told
+
+    def _closed(self, interrupt: Interrupt, client: Client) -> str:
+        ended = len(self._outcomes)
+        if not self._why and interrupt.asked:
+            self._why = "the command was ended before"
+        if not self._why and ended:
+            self._why = regions.closed(self._rollout, self._total, self._outcomes, client.clock.now())
+        if not self._why and ended and regions.pauses(self._rollout, self._total, ended):
+            done = self._outcomes.count("done")
+            said = f"{ended} of {self._total} jobs have ended, {done} of them done. Next: {client.region}."
+            if not consent.go_on(said, self.progress, interrupt):
+                self._why = "the command was ended before" if interrupt.asked else "somebody decided not to go on"
+        return self._why
+
+    def _begin(self, interrupt: Interrupt, client: Client, plan: Plan) -> Report:
+        if not self.config["quiet"]:
+            self.progress.say(f"{plan.region}:")
+        asking = consent.pausing(plan)
+        left = replace(asking, rollout=regions.left_of(asking.rollout, self._outcomes))
+        try:
+            told = client.run(
+                left,
+                confirm=plan.confirm_with,
+                on_event=self.progress.event,
+                on_call=self.progress.call,
+                stop=interrupt,
+                go_on=lambda said: consent.go_on(f"{client.region}: {said}", self.progress, interrupt),
+            )
+        except Error as error:
+            told = error.report or self._of_plan(client, plan, error)
+        except Exception as bug:  # noqa: BLE001 - what the regions before it came to must be told
+            told = report.of_bug(self._of_plan(client, plan, None), bug)
+        return replace(told, next=after(told, self._argv(plan), client) if told.exit_code else ())
+
+    def _argv(self, plan: Plan) -> Sequence[str]:
+        return in_region(self.output.argv, plan)
+
+    def _not_begun(self, client: Client, plan: Plan, why: str) -> Report:
+        """Report a region of which nothing was begun, and tell of its jobs as of those of a run that never begin."""
+        error = RunRefused(f"Not begun: {why}.", hint="Plan these disks anew when you want them wiped.")
+        told = self._of_plan(client, plan, error)
+        jobs = tuple(replace(job, error=job.error or told.error) for job in told.jobs)
+        for job in told.jobs[: len(plan.jobs)]:
+            data = {"outcome": "refused", "power": job.power_before, "tag_left": False, "code": None}
+            event = Event(client.clock.now(), None, "done", job.instance_id, None, {**data, "message": str(error)})
+            self.progress.event(event)
+        return replace(told, jobs=jobs, next=after(told, self._argv(plan), client))

@@ -1,0 +1,53 @@
+"""Speaking with the shells: the script that each reads once, and the answers that it asks for at Tab."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+import click
+from click.shell_completion import BashComplete, ShellComplete, add_completion_class, get_completion_class
+
+from .complete import SHELLS, VARIABLE
+
+
+class _Bash(BashComplete):
+    """Puts the words together again that bash parts at ``:`` and ``=``."""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        words, incomplete = super().get_completion_args()
+        whole: list[str] = []
+        joined = False
+        for word in words:
+            if whole and (joined or word in (":", "=")):
+                whole[-1] += word
+            else:
+                whole.append(word)
+            joined = word in (":", "=")
+        if whole and joined and whole[-1].startswith("--") and whole[-1].endswith("="):
+            whole[-1] = whole[-1][:-1]  # its value is what is being typed
+        return whole, incomplete
+
+
+def script(app: click.Command, shell: str) -> str:
+    """Write the script that a shell reads once."""
+    return _shell(app, shell).source()
+
+
+def answer(app: click.Command, asked: str) -> int:
+    """Answer the script in the shell; where that fails it is told nothing, and so is the person."""
+    shell, _, what = asked.partition("_")
+    with contextlib.suppress(Exception), open(os.devnull, "w", encoding="utf-8") as nowhere:
+        with contextlib.redirect_stderr(nowhere):
+            told = _shell(app, shell).complete() if what == "complete" else ""
+        click.echo(told)
+        return 0
+    return 1
+
+
+def _shell(app: click.Command, shell: str) -> ShellComplete:
+    add_completion_class(_Bash)
+    found = get_completion_class(shell)
+    if found is None or shell not in SHELLS:
+        raise ValueError(shell)
+    return found(app, {}, "safe-reinit", VARIABLE)

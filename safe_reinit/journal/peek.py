@@ -1,0 +1,52 @@
+"""A glance at the runs of a journal that writes nothing, beside it neither: for a shell that completes a name."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+_MOST = 50
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """As much of a run as tells it from others."""
+
+    run_id: str
+    started_at: str
+    outcome: str | None
+    open: bool
+    undoable: bool
+    """Whether it took a safety snapshot of a disk."""
+
+
+def glance(path: Path) -> list[Glimpse]:
+    """Give the newest runs of a journal, newest first.
+
+    Raises:
+        OSError: there is no such file.
+        sqlite3.Error: it cannot be read, or is no journal.
+    """
+    path = path.resolve(strict=True)
+    # A journal that nobody has open has no log beside it, and SQLite would make one even to read: it is told not to.
+    alone = not Path(f"{path}-shm").exists()
+    address = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if alone else ''}"
+    with contextlib.closing(sqlite3.connect(address, uri=True, timeout=0.2)) as db:
+        rows = db.execute(
+            "SELECT run_id, started_at, outcome, report,"
+            " EXISTS (SELECT 1 FROM jobs WHERE jobs.run_id = runs.run_id AND open = 1)"
+            " FROM runs ORDER BY started_at DESC, run_id DESC LIMIT ?",
+            (_MOST,),
+        ).fetchall()
+    return [
+        Glimpse(name, began, outcome, bool(is_open), _undoable(told)) for name, began, outcome, told, is_open in rows
+    ]
+
+
+def _undoable(report: str | None) -> bool:
+    jobs = json.loads(report)["jobs"] if report else []
+    return any(disk["safety_snapshot"] for job in jobs for disk in job["disks"])

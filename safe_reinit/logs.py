@@ -1,0 +1,74 @@
+"""What goes to Python's standard logging, for programs that use the library: one logger for each part.
+
+    safe_reinit.plan      a plan that was made, and its findings
+    safe_reinit.run       what a run intends, is answered, sees and comes to
+    safe_reinit.calls     every HTTP exchange
+    safe_reinit.retry     a look that failed and is made again
+    safe_reinit.journal   a lease that could not be renewed, or was lost
+
+No handler is installed. A line has ids, codes and RequestIds, and no text of ECS, of the SDK or of a person.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+
+from .model import Call, Event, Plan
+
+_all = logging.getLogger("safe_reinit")
+_all.addHandler(logging.NullHandler())  # else what is wrong would be printed where nobody asked for it
+_plan = _all.getChild("plan")
+_run = _all.getChild("run")
+_calls = _all.getChild("calls")
+_retry = _all.getChild("retry")
+_journal = _all.getChild("journal")
+
+
+def _say(logger: logging.Logger, level: int, text: str, *values: object) -> None:
+    """Write one line; a handler or filter of the program that fails makes no answer look lost."""
+    with contextlib.suppress(Exception):
+        logger.log(level, text, *values)
+
+
+def plan(made: Plan) -> None:
+    """INFO: a plan was made. A block or a risk is INFO too, anything else that was found DEBUG."""
+    disks = sum(len(job.disks) for job in made.jobs)
+    can = "can run" if made.runnable else "cannot run"
+    _say(
+        _plan, logging.INFO, "plan %s of %d disks on %d instances %s", made.fingerprint[:8], disks, len(made.jobs), can
+    )
+    for found in made.findings:
+        level = logging.DEBUG if found.level == "info" else logging.INFO
+        _say(_plan, level, "%s %s: %s", found.level, found.check, found.subject)
+
+
+def call(told: Call) -> None:
+    """DEBUG: a look, or a call with DryRun. INFO: a changing call that was accepted. WARNING: one that was not."""
+    looking = told.dry_run or told.action.startswith(("Describe", "Get"))
+    level = logging.DEBUG if looking else logging.INFO if told.code == "OK" else logging.WARNING
+    name = f"{told.action} (DryRun)" if told.dry_run else told.action
+    _say(
+        _calls, level, "%s %s: %s, HTTP %s, attempt %d, RequestId %s", name, " ".join(told.subject), told.code,
+        told.http_status, told.attempt, told.request_id,
+    )  # fmt: skip
+
+
+def again(action: str, seconds: float) -> None:
+    """INFO: a look failed in a way that passes, and is made again after a wait."""
+    _say(_retry, logging.INFO, "%s is asked again in %.1f s", action or "a look", seconds)
+
+
+def event(told: Event) -> None:
+    """INFO: an intention, an answer, a new state, an end that is done. WARNING: another end. DEBUG: a wait."""
+    outcome = told.data.get("outcome") if told.event == "done" else None
+    levels = {"wait": logging.DEBUG, "done": logging.INFO if outcome == "done" else logging.WARNING}
+    what = outcome or told.data.get("action") or told.data.get("phase") or told.data.get("instance") or ""
+    code = f" {told.data['code']}" if told.event == "answer" else ""
+    subject = told.disk_id or told.instance_id or ""
+    _say(_run, levels.get(told.event, logging.INFO), "%s %s %s: %s%s", told.run_id, told.event, subject, what, code)
+
+
+def lease(run_id: str, said: str) -> None:
+    """WARNING: the lease of a run could not be renewed, or is lost."""
+    _say(_journal, logging.WARNING, "%s: %s", run_id, said)

@@ -1,0 +1,628 @@
+"""Every code block of README and docs is run against the simulator, or checked: no kind of block is passed over."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import re
+import select
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from fcntl import ioctl
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click import Command, Group, NoSuchOption
+
+from safe_reinit import config, simulator
+from safe_reinit.cli.app import app
+from safe_reinit.errors import UsageError
+from safe_reinit.journal import Journal
+from safe_reinit.simulator import Simulator
+from safe_reinit.simulator.__main__ import _parser
+from tests import blocks
+from tests.blocks import ROOT, Block
+from tests.conftest import KEY
+from tests.servers import refused_port
+
+SPEED = 60
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+ORIGINAL, CHINESE = ROOT / "README.md", ROOT / "README-CN.md"
+_RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}")
+_PATIENCE = 60.0
+_DEFAULT_WORLD = Path(simulator.__file__).with_name("default_world.yaml")
+
+
+def world() -> dict[str, Any]:
+    """Give the default world, quicker, with a lab: machines i-sim-lab1 and i-sim-lab2, tagged env=lab."""
+    made: dict[str, Any] = yaml.safe_load(_DEFAULT_WORLD.read_text("utf-8"))
+    made["durations"] = {"stop": 12, "wipe": 20, "start": 12, "snapshot": 12}
+    for name in ("lab1", "lab2"):
+        made["instances"][f"i-sim-{name}"] = {"name": name, "status": "Running", "tags": {"env": "lab"}}
+        made["disks"][f"d-sim-{name}"] = {
+            "instance": f"i-sim-{name}", "type": "system", "image": "m-sim-web",
+        }  # fmt: skip
+    return made
+
+
+@dataclass
+class Desk:
+    """Where a reader sits: a folder, a shell, and an ECS to talk to."""
+
+    folder: Path
+    stack: ExitStack
+    simulator: Simulator | None = None
+    exports: list[str] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    """What the examples of the page stand for: runs, ports."""
+    count: int = 0
+    server: subprocess.Popen[bytes] | None = None
+    """What goes on in the reader's first terminal."""
+
+    def end_server(self) -> None:
+        """Type Ctrl-C in the first terminal."""
+        if self.server is not None:
+            self.server.send_signal(signal.SIGINT)
+            self.server.communicate(timeout=_PATIENCE)
+
+    def begin(self, block: Block) -> None:
+        """Start a new simulator and a new journal, unless those of the block before go on."""
+        if "keep" not in block.switches or self.simulator is None:
+            if self.simulator is not None:
+                self.simulator.stop()
+            self.simulator = self.stack.enter_context(Simulator(world=world(), speed=SPEED))
+            self.names = {name: value for name, value in self.names.items() if not _RUN.fullmatch(name)}
+            self.count += 1
+        for fault in _listed(block, "faults"):
+            self.simulator.do({"fault": fault})
+        for request in _listed(block, "do"):
+            self.simulator.do(request)
+
+    @property
+    def journal(self) -> Path:
+        """The journal of the runs of this simulator: the reader's own, where there is one."""
+        own = self.folder / "journal.db"
+        return own if own.exists() else self.folder / f"journal-{self.count}.db"
+
+    def environment(self, command: str) -> dict[str, str]:
+        """Give the environment of a command; one that simulates has no other ECS."""
+        assert self.simulator is not None
+        strange = ("SAFE_", "ALIBABA_", "XDG_", "PYTHONDEVMODE", "PYTHONWARNINGS")  # a reader has a plain Python
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
+        where = {
+            "SAFE_REINIT_ENDPOINT": self.simulator.url, "SAFE_REINIT_REGION": "cn-hangzhou",
+            "SAFE_REINIT_TIME_SCALE": str(SPEED),
+        }  # fmt: skip
+        return {
+            **kept,
+            **KEY,
+            **({} if re.search(r"--simulate|--world", command) else where),
+            "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.folder / "home"),
+            "SAFE_REINIT_JOURNAL": str(self.journal),
+            "NEW_PASSWORD": "Example-Pass-1",
+        }
+
+    def meant(self, text: str, block: Block) -> str:
+        """Put what is there in the place of examples: disks, runs, digests, ports."""
+        for example, thing in block.examples.items():
+            text = text.replace(example, thing)
+        text = text.replace("d-...", "d-sim-web1-data").replace("d-bp1example", "d-sim-web1-data")
+        for run_id in _RUN.findall(text):
+            if run_id not in self.names and self.journal.exists():
+                with Journal(self.journal) as journal:
+                    self.names[run_id] = journal.runs()[0].run_id
+        plan = self.folder / "plan.json"
+        if "apply plan.json" in text and plan.exists():
+            text = re.sub(r"(?<=--confirm )[0-9a-f]{8}\b", json.loads(plan.read_text())["digest"][:8], text)
+        if "18090" in text:
+            self.names.setdefault("18090", str(refused_port()))
+        for example, thing in self.names.items():
+            text = text.replace(example, thing)
+        return text
+
+    def shell(self, command: str, **more: Any) -> subprocess.Popen[bytes]:
+        """Start a command in a shell that knows what was exported before."""
+        script = "\n".join([*self.exports, command])
+        usual = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.STDOUT,
+            "start_new_session": True,
+        }
+        return subprocess.Popen(
+            ["bash", "-o", "pipefail", "-c", script],
+            cwd=self.folder,
+            env=self.environment(command),
+            **{**usual, **more},
+        )
+
+
+def _listed(block: Block, word: str) -> list[Any]:
+    made = yaml.safe_load(block.words.get(word, "[]"))
+    return made if isinstance(made, list) else [made]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """Give an empty folder in which safe-reinit is installed."""
+    for name, line in (("safe-reinit", "-m safe_reinit "), ("python", ""), ("python3", "")):
+        for folder in ("bin", ".venv/bin"):
+            file = tmp_path / folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f'#!/bin/sh\nexec "{sys.executable}" {line}"$@"\n')
+            file.chmod(0o755)
+    (tmp_path / ".venv/bin/activate").write_text("")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    with ExitStack() as stack:
+        seat = Desk(tmp_path, stack)
+        stack.callback(seat.end_server)
+        yield seat
+
+
+# --------------------------------------------------------------------------------------------------------- commands
+
+
+def run_console(desk: Desk, block: Block) -> None:
+    """Run each command of a block as its marker says, and compare what it says with what is shown."""
+    desk.begin(block)
+    if "before" in block.words:
+        before = desk.meant(block.words["before"], block)
+        ended, said = _ran(desk, before, replace(block, words={}))
+        assert ended == int(block.words.get("ended", "0")), f"{block.place}: $ {before}\n{said}\nended with {ended}"
+    commands = block.commands
+    for (written, shown), code in zip(commands, block.exits(len(commands)), strict=True):
+        if "each" in block.switches:
+            desk.begin(block)
+        command = desk.meant(written, block)
+        if command.startswith("export ") or re.fullmatch(r"\. \S+/activate", command):
+            desk.exports.append(command)
+            continue
+        if "background" in block.switches:
+            _serve(desk, command, desk.meant(shown, block), block)
+            continue
+        ended, said = _ran(desk, command, block)
+        assert ended == code, f"{block.place}: $ {command}\n{said}\nended with {ended} instead of {code}"
+        _compare(desk.meant(shown, block), said, block, command)
+
+
+def _ran(desk: Desk, command: str, block: Block) -> tuple[int, str]:
+    if "answer" in block.words:
+        return _on_a_terminal(desk, command, block.words["answer"])
+    child = desk.shell(command)
+    try:
+        said, _ = child.communicate(timeout=_PATIENCE)
+    finally:
+        _end(child)
+    code = child.returncode  # a shell says 128 and the signal
+    return code if code >= 0 else 128 - code, said.decode()
+
+
+def _on_a_terminal(desk: Desk, command: str, answer: str) -> tuple[int, str]:
+    """Run a command on a terminal, and type the answer when it asks."""
+    line, inner = os.openpty()
+
+    def own() -> None:
+        os.setsid()
+        ioctl(0, termios.TIOCSCTTY, 0)
+
+    child = desk.shell(command, stdin=inner, stdout=inner, stderr=inner, start_new_session=False, preexec_fn=own)
+    os.close(inner)
+    said, typed, deadline = "", False, time.monotonic() + _PATIENCE
+    try:
+        while time.monotonic() < deadline:
+            if not select.select([line], [], [], 1.0)[0]:
+                continue
+            try:
+                data = os.read(line, 65536)
+            except OSError:
+                break
+            said += data.decode("utf-8", "replace")
+            if not typed and _bare(said).endswith("\n> "):
+                os.write(line, f"{answer}\n".encode())
+                typed = True
+        return child.wait(_PATIENCE), said.replace("\r\n", "\n")
+    finally:
+        _end(child)
+        os.close(line)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End a shell and all that it started, where that has not ended by itself."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _bare(text: str) -> str:
+    """Leave out what only a terminal understands."""
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
+
+
+def _serve(desk: Desk, command: str, shown: str, block: Block) -> None:
+    """Start what goes on until the page has ended, and wait for the first line that is shown."""
+    desk.end_server()
+    child = desk.server = desk.shell(f"exec {command}")
+    assert child.stdout
+    first = child.stdout.readline().decode()
+    assert first == shown.splitlines(keepends=True)[0], f"{block.place}: {first}"
+
+
+def _compare(shown: str, said: str, block: Block, command: str) -> None:
+    """Hold what is shown against what was said, line by line.
+
+    ``...`` alone is any number of lines, in a line any text.
+    """
+    lines = "".join(f"{line.rstrip()}\n" for line in _bare(said).strip().splitlines())
+    pattern = "".join(
+        r"(?:.*\n)*?" if line == "..." else ".*?".join(map(re.escape, line.rstrip().split("..."))) + r"\n"
+        for line in shown.strip().splitlines()
+    )
+    fits = not shown.strip() or re.fullmatch(pattern, lines)
+    assert fits, f"{block.place}: $ {command}\nsays\n{said}\nand not\n{shown}"
+
+
+def check_sh(desk: Desk, block: Block) -> None:
+    """See that a block that installs is one that is run where a change is checked, or a part of it."""
+    del desk
+    assert "set-up" in block.switches or block.page == "README.md", f"{block.place}: sh is for set-up; else console"
+    checks = (ROOT / ".ci" / "run").read_text("utf-8")
+    if block.page == "README.md":
+        nth = [each.text for each in blocks.blocks(ORIGINAL) if each.language == "sh"].index(block.text) + 1
+        assert f"run_readme {nth}" in checks, block.place
+    for line in block.text.splitlines():
+        for command in line.split(" && "):
+            assert re.fullmatch(
+                r"python3 -m venv \.venv|\. \.venv/bin/activate|(\.venv/bin/)?pip install (-q )?(-e )?\S+"
+                r"|\.venv/bin/python -m (safe_reinit|pytest) .*", command,
+            ), f"{block.place}: {command}"  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------------------ files
+
+
+def check_yaml(desk: Desk, block: Block) -> None:
+    """Load a file as what reads it does: the tool, the simulator, Ansible or a workflow."""
+    kind = block.words.get("as")
+    assert kind in _FILES, f"{block.place}: a YAML block needs as=, one of {', '.join(_FILES)}"
+    text = desk.meant(block.text, block)
+    _FILES[kind](desk, text, block)
+    if "save" in block.words:
+        file = desk.folder / block.words["save"].replace("~", "home", 1)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+
+
+def _config(desk: Desk, text: str, block: Block) -> None:
+    del block
+    file = desk.folder / "checked.yaml"
+    file.write_text(text, "utf-8")
+    config.resolve({}, {}, str(file))
+
+
+def _world(desk: Desk, text: str, block: Block) -> None:
+    del desk, block
+    with Simulator(world=yaml.safe_load(text)) as simulator:
+        assert simulator.state()["instances"]
+
+
+def _faults(desk: Desk, text: str, block: Block) -> None:
+    del desk, block
+    with Simulator(faults=yaml.safe_load(text)):
+        pass
+
+
+def _ansible(desk: Desk, text: str, block: Block) -> None:
+    """Run each command of a playbook, and see that its exit codes are looked at."""
+    desk.begin(block)
+    found = 0
+    for play in yaml.safe_load(text):
+        values = {**play.get("vars", {}), "item": "d-1"}
+        for task in play["tasks"]:
+            argv = (task.get("ansible.builtin.command") or {}).get("argv")
+            if argv is None:
+                assert set(task) & {"ansible.builtin.debug", "ansible.builtin.fail", "ansible.builtin.copy"}, (
+                    block.place
+                )
+                continue
+            _everyday(desk, shlex.join(_filled(word, values) for word in argv), block)
+            assert {"register", "changed_when", "failed_when"} <= set(task), f"{block.place}: {task['name']}"
+            found += 1
+    assert found, block.place
+
+
+def _everyday(desk: Desk, line: str, block: Block) -> None:
+    """Run what others than people run: a line of a crontab, a unit or a playbook."""
+    assert blocks.parsed(line) == 1, f"{block.place}: {line}"
+    line = line.replace("/usr/local/bin/safe-reinit", "safe-reinit")
+    ended, said = _ran(desk, line, block)
+    assert ended == 0, f"{block.place}: $ {line}\n{said}"
+
+
+def _filled(word: str, values: Mapping[str, Any]) -> str:
+    """Put the values of variables in their places, as Ansible does."""
+    return re.sub(r"\{\{ *(\w+).*?\}\}", lambda name: str(values[name[1]]), word)
+
+
+def _workflow(desk: Desk, text: str, block: Block) -> None:
+    """See that each safe-reinit command of a workflow is understood."""
+    del desk
+    steps = [step for job in yaml.safe_load(text)["jobs"].values() for step in job["steps"]]
+    lines = [line for step in steps for line in step.get("run", "").splitlines()]
+    assert sum(map(blocks.parsed, lines)), f"{block.place}: no command of safe-reinit"
+
+
+_FILES: dict[str, Callable[[Desk, str, Block], None]] = {
+    "config": _config,
+    "world": _world,
+    "faults": _faults,
+    "ansible": _ansible,
+    "github": _workflow,
+}
+
+
+def check_json(desk: Desk, block: Block) -> None:
+    """Load it."""
+    del desk
+    json.loads(block.text)
+
+
+def run_python(desk: Desk, block: Block) -> None:
+    """Run a program as it stands; only where ECS is, and which examples are meant, comes from the test."""
+    desk.begin(block)
+    file = desk.folder / "program.py"
+    file.write_text(desk.meant(block.text, block), "utf-8")
+    ended, said = _ran(desk, "python -W error program.py", block)
+    assert ended == block.exits(1)[0], f"{block.place}:\n{said}"
+
+
+_FIELD = r"(?:\*|\d+)(?:[-/,]\d+)*"
+
+
+def check_cron(desk: Desk, block: Block) -> None:
+    """See that each line of a crontab is a setting, or a time and a command, and run that."""
+    desk.begin(block)
+    found = 0
+    for line in desk.meant(block.text, block).splitlines():
+        if not line or re.match(r"#|[A-Z_]+=", line):
+            continue
+        assert re.match(rf"{_FIELD} {_FIELD} {_FIELD} {_FIELD} {_FIELD} ", line), f"{block.place}: {line}"
+        assert "%" not in line, f"{block.place}: cron takes % for the end of the line"
+        _everyday(desk, line.split(" ", 5)[5], block)
+        found += 1
+    assert found, block.place
+
+
+_UNIT = {
+    "Unit": {"Description", "Wants", "After", "OnFailure"},
+    "Service": {
+        "Type",
+        "User",
+        "ExecStart",
+        "SuccessExitStatus",
+        "TimeoutStopSec",
+        "EnvironmentFile",
+        "StateDirectory",
+    },
+    "Timer": {"OnCalendar", "Persistent", "RandomizedDelaySec", "AccuracySec"},
+    "Install": {"WantedBy"},
+}
+
+
+def check_units(desk: Desk, block: Block) -> None:
+    """See that a unit has only known settings and a time that systemd understands, and run its command."""
+    desk.begin(block)
+    parser = configparser.ConfigParser(strict=True, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read_string(block.text)
+    for section in parser.sections():
+        assert set(parser[section]) <= _UNIT[section], f"{block.place}: {set(parser[section]) - _UNIT[section]}"
+    if "Service" in parser:
+        _everyday(desk, desk.meant(parser["Service"]["ExecStart"], block), block)
+    if "Timer" in parser and shutil.which("systemd-analyze"):
+        subprocess.run(["systemd-analyze", "calendar", parser["Timer"]["OnCalendar"]], check=True, capture_output=True)
+
+
+KINDS: dict[str, Callable[[Desk, Block], None]] = {
+    "console": run_console,
+    "sh": check_sh,
+    "yaml": check_yaml,
+    "json": check_json,
+    "python": run_python,
+    "cron": check_cron,
+    "ini": check_units,
+}
+
+
+RUN = ("console", "python", "cron", "ini")
+
+
+def scenes() -> list[list[Block]]:
+    """Cut the pages into what can be tried by itself: a block and those that keep its simulator, after saved files."""
+    found: list[list[Block]] = []
+    for path in PAGES:
+        saved: list[Block] = []
+        since: list[Block] = []
+        for block in _blocks(path):
+            if "keep" in block.switches and found and found[-1][-1].page == block.page:
+                found[-1] += [*since, block]
+                since = []
+            elif block.language in RUN:
+                found.append([*saved, block])
+                since = []
+            else:
+                found.insert(max(0, len(found) - 1), [block])
+            if "save" in block.words:
+                saved.append(block)
+                since.append(block)
+    return found
+
+
+def _blocks(path: Path) -> list[Block]:
+    """List the blocks of a page; what is wrong with one that cannot be read is told by a test of its own."""
+    try:
+        return blocks.blocks(path)
+    except AssertionError:
+        return []
+
+
+@pytest.mark.parametrize("path", [*PAGES, CHINESE], ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_block_of_a_page_is_of_a_kind_that_is_tried(path: Path) -> None:
+    """A page has no code outside of fences, and no block of a kind that nothing checks."""
+    for block in blocks.blocks(path):
+        assert block.language in KINDS, f"{block.place}: nothing checks a block of {block.language!r}"
+
+
+@pytest.mark.parametrize("scene", scenes(), ids=lambda scene: scene[-1].place)
+def test_a_block_is_true(scene: list[Block], desk: Desk) -> None:
+    """A block runs as it stands, or is what it says it is, after those that it goes on from."""
+    for block in scene:
+        KINDS[block.language](desk, block)
+
+
+def test_every_block_is_tried() -> None:
+    """No block of a page is left out of the scenes."""
+    tried = {(block.place, block.text) for scene in scenes() for block in scene}
+
+    assert tried == {(block.place, block.text) for path in PAGES for block in blocks.blocks(path)}
+
+
+# ---------------------------------------------------------------------------------------- the Chinese README, the tools
+
+
+def without_comments(block: Block) -> str:
+    """Leave out the comments of a block, which are for people and in their language."""
+    return re.sub(r" *# .*$|(?<= )#.*$", "", block.text, flags=re.M)
+
+
+def test_the_chinese_readme_has_the_same_blocks() -> None:
+    """README-CN.md shows the same commands, settings and programs as README.md, in the same order."""
+    original = [(block.language, without_comments(block)) for block in blocks.blocks(ORIGINAL)]
+    chinese = [(block.language, without_comments(block)) for block in blocks.blocks(CHINESE)]
+
+    assert chinese == original
+
+
+def test_the_chinese_readme_has_the_same_exit_codes() -> None:
+    """Both tables of exit codes have the same codes and outcomes; no option is named in Chinese only."""
+
+    def rows(path: Path) -> list[str]:
+        return re.findall(r"^(\| \d \| [^|]+\|)", path.read_text("utf-8"), re.M)
+
+    def named(path: Path) -> set[str]:
+        return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", path.read_text("utf-8")))
+
+    assert rows(CHINESE) == rows(ORIGINAL)
+    assert named(CHINESE) <= named(ORIGINAL)
+    assert "(README-CN.md)" in ORIGINAL.read_text("utf-8")
+    assert "(README.md)" in CHINESE.read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", [ORIGINAL, CHINESE], ids=lambda path: path.name)
+def test_the_links_of_a_readme_lead_somewhere(path: Path) -> None:
+    """Each link of a README to a file of the repository leads to one."""
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text("utf-8"))
+
+    assert len(links) > 5
+    assert all((ROOT / link).exists() for link in links), links
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("```console\n$ true\n", "does not end"),
+        ("Text.\n\n    $ safe-reinit\n", "without a fence"),
+        ("<!-- test: exit=3 sometimes -->\n```console\n$ true\n```\n", "means nothing"),
+        ("<!-- test: exit=3 -->\n\nText.\n\n```console\n$ true\n```\n", "stray marker"),
+    ],
+)
+def test_a_block_that_could_be_passed_over_is_refused(
+    text: str, why: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An open fence, code without a fence, a word without meaning and a marker of no block are mistakes of a page."""
+    (tmp_path / "page.md").write_text(text)
+    monkeypatch.setattr(blocks, "ROOT", tmp_path)
+
+    with pytest.raises(AssertionError, match=why):
+        blocks.blocks(tmp_path / "page.md")
+
+
+def block(text: str, language: str = "console", **words: str) -> Block:
+    """Make a block as a page could have it."""
+    return Block("page.md", 1, language, text, words)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        block("$ echo one\ntwo\n"),
+        block("$ echo one; echo two\none\n"),
+        block("$ false\n"),
+        block("$ true\n", exit="3"),
+        block("wrong: {}\n", "yaml", **{"as": "config"}),
+        block("instances: {i-1: {colour: red}}\n", "yaml", **{"as": "world"}),
+        block("- {action: ReInitDisk, dance: 1}\n", "yaml", **{"as": "faults"}),
+        block("a: 1\n", "yaml"),
+        block("raise SystemExit(2)\n", "python"),
+        block("{", "json"),
+        block("pip uninstall everything\n", "sh"),
+    ],
+    ids=lambda block: f"{block.language}: {block.text.strip()[:30]}",
+)
+def test_a_wrong_block_is_found(wrong: Block, desk: Desk) -> None:
+    """Output that is another, an exit code that is another and a file that its reader refuses are found."""
+    with pytest.raises((AssertionError, ValueError, UsageError)):
+        KINDS[wrong.language](desk, wrong)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("cron", "0 2 * * * safe-reinit --tag env=lab --systemdisk\n"),
+        ("ini", "[Service]\nExecStart=safe-reinit --everything\n"),
+    ],
+)
+def test_a_line_that_safe_reinit_does_not_understand_is_found(language: str, text: str, desk: Desk) -> None:
+    """A crontab and a unit with an option that does not exist are found."""
+    with pytest.raises(NoSuchOption):
+        KINDS[language](desk, block(text, language))
+
+
+@pytest.mark.parametrize("path", [*PAGES, CHINESE], ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_command_in_a_sentence_is_understood(path: Path) -> None:
+    """Each command that stands in a sentence or a table parses, and each option that is named exists."""
+    prose = re.sub(r"^ *```.*?^ *```", "", path.read_text("utf-8"), flags=re.M | re.S)
+    commands = re.findall(r"`safe-reinit ([^`]+)`", prose)
+    for line in commands:
+        if not re.search(r"COMMAND|\[options\]|^simulator", line) and line not in app.commands:
+            blocks.parse(shlex.split(re.sub(r"([\w-]+)(?:\|[\w-]+)+", r"\1", line)))  # of a|b the first
+
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", prose))
+    assert named <= _options() | _OF_OTHERS, named - _options() - _OF_OTHERS
+
+
+_OF_OTHERS = {"--yes", "--force", "--help", "--version"}
+"""Options of no command that are spoken of: there is no ``--yes`` and no ``--force``."""
+
+
+def _options() -> set[str]:
+    """Collect the options of every command and of the simulator."""
+
+    def of(command: Command) -> set[str]:
+        inner = command.commands.values() if isinstance(command, Group) else ()
+        return {name for each in command.params for name in each.opts}.union(*map(of, inner))
+
+    return of(app) | {name for action in _parser()._actions for name in action.option_strings}

@@ -1,0 +1,161 @@
+"""The help: short where nothing was asked, laid out by what people do, with examples that can be typed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from safe_reinit.cli import help as layout
+from safe_reinit.cli.app import app, run
+from safe_reinit.config import SETTINGS
+
+
+def commands() -> dict[str, click.Command]:
+    """Give every command by its words; the main one is ``safe-reinit``."""
+    found: dict[str, click.Command] = {"safe-reinit": app}
+    for name, each in app.commands.items():
+        found[name] = each
+        if isinstance(each, click.Group):
+            found |= {f"{name} {inner}": command for inner, command in each.commands.items()}
+    return found
+
+
+COMMANDS = commands()
+ASKING = [name for name, each in COMMANDS.items() if each.add_help_option]
+
+
+def helped(name: str, columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Give the help of a command on a terminal of this width."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert run([*name.replace("safe-reinit", "").split(), "--help"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("name", ASKING)
+def test_the_help_fits_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, columns: int
+) -> None:
+    """No line of any help is wider than the terminal, not that of an example either."""
+    lines = helped(name, columns, capsys, monkeypatch).splitlines()
+
+    assert [line for line in lines if len(line) > columns] == []
+
+
+def test_every_command_has_its_place() -> None:
+    """Each command stands in one group of the main help, so that none is at the end among the others."""
+    placed = [name for names in layout.COMMANDS.values() for name in names]
+
+    assert len(placed) == len(set(placed))
+    assert set(app.commands) <= set(placed)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_its_place(name: str) -> None:
+    """Each option stands in one section."""
+    placed = [option for options in layout.OPTIONS.values() for option in options]
+    own = {str(param.name) for param in COMMANDS[name].params if isinstance(param, click.Option)}
+
+    assert len(placed) == len(set(placed))
+    assert own <= set(placed)
+
+
+def test_the_main_help_is_laid_out_by_what_people_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands come first, then the options under their headings, then examples; each command on one line at 80."""
+    text = helped("safe-reinit", 80, capsys, monkeypatch)
+    headings = [line[:-1] for line in text.splitlines() if re.match(r"[A-Z].*:$", line)]
+
+    assert headings == [*layout.COMMANDS, *layout.OPTIONS, "Examples"]
+    for name in app.commands:
+        assert re.search(rf"^  {name} +[A-Z].*\.$", text, re.M), name
+    assert text.index("\n  apply ") < text.index("\n  --disk D ") < text.index("--report FILE")
+    assert "Options:" not in text
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_every_command_shows_examples(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Each help ends with lines that can be typed."""
+    text = helped(name, 80, capsys, monkeypatch)
+
+    assert "Examples:\n" in text
+    assert text.index("--help") < text.index("Examples:")
+    for line in layout.EXAMPLES[name]:
+        assert f"\n  {line}\n" in text
+
+
+@pytest.mark.parametrize("line", [line for lines in layout.EXAMPLES.values() for line in lines])
+def test_an_example_is_understood(line: str) -> None:
+    """The command line takes every example: its commands and options are there."""
+    words = shlex.split(line.removeprefix('eval "$(').replace(')"', ""), comments=True)
+    words = words[1 : next((place for place, word in enumerate(words) if word in (">", "|")), None)]
+    command: click.Command = app
+    name = "safe-reinit"
+    while isinstance(command, click.Group) and words and words[0] in command.commands:
+        name = words.pop(0)
+        command = command.commands[name]
+
+    command.make_context(name, words)
+
+
+def test_the_examples_are_of_commands_that_are_there() -> None:
+    """No example is left over from a command that is gone, nor of another one."""
+    assert set(layout.EXAMPLES) == set(ASKING)
+    for name, lines in layout.EXAMPLES.items():
+        assert any(name in line for line in lines), name
+
+
+def test_a_default_is_said_where_there_is_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The help says what holds where an option is left out, in the way one would write it."""
+    text = " ".join(helped("safe-reinit", 120, capsys, monkeypatch).split())
+
+    for said in ("stopping may take. [10m]", "waited for. [60m]", "reinitialising may take. [30m]", "[100]", "[ask]"):
+        assert said in text
+    assert {each.name for each in SETTINGS if each.default == 900.0} == {"timeout_start"}
+
+
+# ------------------------------------------------------------------------------------------------- nothing was asked
+
+
+def test_without_arguments_it_says_how_to_begin(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without any argument the short help says the two next commands; as nothing was done it is 2, and not 0 (done)."""
+    code = run([])
+    out, err = capsys.readouterr()
+
+    assert (code, out) == (2, "")
+    assert "safe-reinit --simulate --disk d-sim-web1-data --stop-instance" in err
+    assert "safe-reinit plan --region cn-hangzhou --disk d-" in err
+    assert "safe-reinit --help" in err
+    assert len(err.splitlines()) <= 10
+    assert max(map(len, err.splitlines())) <= 80
+
+
+def test_without_arguments_a_script_gets_its_document(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where JSON is the form by the environment, the misuse is told in it too."""
+    monkeypatch.setenv("SAFE_REINIT_OUTPUT", "json")
+    code = run([])
+
+    assert code == json.loads(capsys.readouterr().out)["exit_code"] == 2
+
+
+def test_the_commands_of_the_short_help_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the short help says to try first works with nothing set up."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = re.search(r"safe-reinit (--simulate .*)", layout.short())
+    assert found
+
+    assert run([*found[1].split(), "--dry-run"]) == 0

@@ -1,0 +1,111 @@
+"""What is said to somebody new: what is wrong, why, and what to do now; and how it looks on a terminal."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from safe_reinit.cli.app import run
+from safe_reinit.errors import TRY_IT
+from safe_reinit.simulator import Simulator
+from tests.conftest import CommandLine
+from tests.terminals import Open
+
+
+@pytest.fixture(autouse=True)
+def _home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the caller's own configuration and credentials out."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+
+
+# --------------------------------------------------------------------------------------------------------- a first run
+
+
+@pytest.mark.parametrize("where", [(), ("--region", "cn-hangzhou")], ids=["no-region", "no-credentials"])
+def test_a_first_run_says_the_two_next_commands(command_line: CommandLine, where: tuple[str, ...]) -> None:
+    """With no configuration, region or credentials it is 2, and one line says how to give them and how to try it."""
+    ended = command_line("--disk", "d-bp1example", *where)
+
+    assert ended.code == 2
+    assert len(ended.sentences) == 1
+    assert "aliyun configure" in ended.sentences[0]
+    assert ended.sentences[0].endswith(TRY_IT)
+
+
+def test_a_profile_without_credentials_is_named(command_line: CommandLine) -> None:
+    """Who named a profile is told of that profile, and not of a chain that was not asked."""
+    ended = command_line("--disk", "d-bp1example", "--region", "cn-hangzhou", "--profile", "ops")
+
+    assert ended.code == 2
+    assert "in the aliyun CLI profile ops" in ended.sentences[0]
+    assert "aliyun configure --profile ops" in ended.sentences[0]
+    assert "default chain" not in ended.sentences[0]
+
+
+# ------------------------------------------------------------------------------------------------- a wrong command line
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("config", "safe-reinit config is followed by one of its commands"),
+        ("config nothing", "See safe-reinit config --help."),
+        ("resume", "safe-reinit runs lists them. See safe-reinit resume --help."),
+        ("apply", "plan --save makes one."),
+        ("--dsk d-1", "Did you mean one of: '--disk', '--max-disks'? See"),
+        ("--disk d-1 --yes", "There is no --yes, on purpose"),
+        ("undo r-1 --force", "There is no --force, on purpose"),
+        ("explain no-recent-snapshots", "Did you mean no-recent-snapshot?"),
+        ("explain incorrectdiskstatus", "Did you mean IncorrectDiskStatus?"),
+        ("explain zzz", "safe-reinit checks lists the checks."),
+        ("--disk d-1 --region cn-x --accept never-startd", "Did you mean never-started?"),
+        ("resume r-20260102T030405Z-4f2a", "journal.db has no run r-20260102T030405Z-4f2a"),
+        ("show r-20260102T030405Z-4f2a", "safe-reinit runs lists those it has; root, each user"),
+        ("--disk d-1 --report none/x.json --region cn-x", "its folder is not there, or not yours to write in"),
+    ],
+)
+def test_a_misuse_says_what_to_do_now(capsys: pytest.CaptureFixture[str], line: str, says: str) -> None:
+    """Each is 2, with one sentence that has the next step, and without a bracket or a dot too many."""
+    code = run(line.split())
+    err = capsys.readouterr().err
+    sentence = next(each for each in err.splitlines() if each.startswith("safe-reinit: "))
+
+    assert code == 2
+    assert says in sentence
+    assert not re.search(r"\.\.(?!\.)|\?\)|\?\.|\s\.", sentence), sentence
+
+
+def test_a_group_without_a_command_shows_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its commands are listed, under one heading."""
+    run(["config"])
+    err = capsys.readouterr().err
+
+    assert re.search(r"Commands:\n  check .*\n  example .*\n  show ", err)
+
+
+# --------------------------------------------------------------------------------------------------------- the terminal
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("colour", [{}, {"NO_COLOR": "1"}], ids=["colours", "no-color"])
+def test_a_plan_is_laid_out_on_a_terminal(
+    terminal: Open, simulator: Simulator, columns: int, colour: dict[str, str]
+) -> None:
+    """What is broken into lines stays under its beginning; a command to copy is not broken; NO_COLOR is kept to."""
+    argv = ("--disk", "d-sim-no-recent-snapshot", "--stop-instance", "--dry-run", "--reason", "a long reason " * 6)
+    person = terminal(simulator, *argv, columns=columns, **colour)
+    assert person.end() == 3
+    lines = [line.rstrip() for line in re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", person.shown).splitlines()]
+    plan = lines[lines.index(next(line for line in lines if line.startswith("Plan:"))) + 1 :]
+    plan = plan[: next(place for place, line in enumerate(plan) if line.startswith("d-sim-no-recent-snapshot on"))]
+
+    assert all(line.startswith("  ") for line in plan if line)
+    assert max(map(len, plan)) <= columns
+    following = [line for line in lines if line.startswith("next: ")]
+    assert len(following) == 1
+    assert following[0].endswith("a long reason '")
+    assert bool(re.search(r"\x1b\[(\d+;)*3\d", person.shown)) == (not colour)
+    assert not re.search(r"\x1b\[(\d+;)*4\d", person.shown), "the ground is the person's own"

@@ -1,0 +1,157 @@
+"""What people install: the wheel and the sdist have all that is needed and nothing else, and work by themselves."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safe_reinit.version import VERSION
+
+ROOT = Path(__file__).resolve().parent.parent
+PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
+
+pytestmark = [
+    pytest.mark.skipif(not (ROOT / "safe_reinit").is_dir(), reason="the sources are away: this is built from them"),
+    pytest.mark.xdist_group("package"),
+]
+
+
+def python(*argv: str, **more: Any) -> str:
+    """Run a Python and give what it printed."""
+    done = subprocess.run(
+        [sys.executable, *argv], capture_output=True, text=True, timeout=300, check=False, stdin=subprocess.DEVNULL,
+        **more,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the sdist, and the wheel from it."""
+    where = tmp_path_factory.mktemp("dist")
+    python("-m", "build", "--no-isolation", "--outdir", str(where), str(ROOT))
+    return where
+
+
+@pytest.fixture(scope="module")
+def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Install the wheel in a place of its own, and give how to run a Python that finds it, and no source, first."""
+    where = tmp_path_factory.mktemp("site")
+    (wheel,) = built.glob("*.whl")
+    python("-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(where), str(wheel))
+    return {"cwd": where.parent, "env": {**os.environ, "PYTHONPATH": str(where)}}
+
+
+def wheel_of(built: Path) -> zipfile.ZipFile:
+    """Open the wheel."""
+    (path,) = built.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_the_wheel_has_the_package_and_nothing_else(built: Path) -> None:
+    """Each file of the package is in the wheel, the typing mark and the simulator's world too, and no test or bench."""
+    package = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "safe_reinit").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+    with wheel_of(built) as wheel:
+        names = set(wheel.namelist())
+
+    information = {name for name in names if name.startswith(f"safe_reinit-{VERSION}.dist-info/")}
+    assert names - information == package
+    assert {"safe_reinit/py.typed", "safe_reinit/simulator/default_world.yaml"} <= names
+
+
+def test_the_sdist_has_what_its_tests_need(built: Path) -> None:
+    """Who packages it for a distribution finds tests, docs, examples and the papers in the sdist, and no litter."""
+    (path,) = built.glob("*.tar.gz")
+    with tarfile.open(path) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+
+    wanted = {
+        "PKG-INFO", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "config.example.yaml",
+        "pyproject.toml", "noxfile.py", "safe_reinit/decide.py", "tests/test_decide.py", "docs/checks.md",
+        "examples/worlds/system-disk.yaml",
+    }  # fmt: skip
+    assert wanted <= names
+    assert not [name for name in names if re.search(r"__pycache__|\.pyc$|^\.venv|^\.git/|^dist/|^bench/", name)]
+
+
+def test_the_wheel_says_what_it_needs(built: Path) -> None:
+    """The metadata has the version, the Pythons, every dependency bounded below, and the command of its own name."""
+    with wheel_of(built) as wheel:
+        information = f"safe_reinit-{VERSION}.dist-info"
+        metadata = message_from_bytes(wheel.read(f"{information}/METADATA"))
+        commands = wheel.read(f"{information}/entry_points.txt").decode()
+
+    needs = [each for each in metadata.get_all("Requires-Dist", []) if "extra ==" not in each]
+    assert metadata["Version"] == VERSION
+    assert metadata["Requires-Python"] == ">=3.10"
+    assert "Typing :: Typed" in metadata.get_all("Classifier", [])
+    assert needs
+    assert all(">=" in each for each in needs)
+    assert "safe-reinit = safe_reinit.cli:main" in commands  # the command that `uvx safe-reinit` looks for
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [(("--version",), VERSION), (("--help",), "--disk"), (("explain", "spot"), "spot"), (("checks",), "disk-locked")],
+    ids=" ".join,
+)
+def test_what_only_tells_works_as_installed(installed: dict[str, Any], argv: tuple[str, ...], told: str) -> None:
+    """Version, help and explanations need no file that is not in the wheel."""
+    assert told in python("-W", "error", "-m", "safe_reinit", *argv, **installed)
+
+
+def test_the_main_job_works_as_installed(installed: dict[str, Any]) -> None:
+    """README's first run, on the simulator, is done by the wheel alone."""
+    where = python("-c", "import safe_reinit; print(safe_reinit.__file__)", **installed)
+    told = python(
+        "-m", "safe_reinit", "--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--confirm",
+        "d-sim-web1-data", **installed,
+    )  # fmt: skip
+
+    assert where.startswith(installed["env"]["PYTHONPATH"])
+    assert "d-sim-web1-data" in told
+
+
+def test_the_pythons_of_the_classifiers_are_those_of_the_workflow() -> None:
+    """Each Python that is said to be supported is one that the workflow tests, and the other way round."""
+    said = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', PYPROJECT)
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+
+    assert re.findall(r'"(3\.\d+)"', workflow.split("python: [")[1].split("]")[0]) == said
+    assert all(re.search(rf"^ +{version}$", workflow, re.MULTILINE) for version in said)
+
+
+def test_the_workflow_is_careful() -> None:
+    """Every action is pinned by its commit, nothing has a right that it does not need, and ``.ci/run`` is what runs."""
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+    used = re.findall(r"uses: (\S+)", workflow)
+
+    assert used
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", each) for each in used)
+    assert "\npermissions: {}\n" in workflow
+    assert "- run: .ci/run\n" in workflow
+
+
+def test_the_sessions_that_are_told_of_exist() -> None:
+    """CONTRIBUTING.md names every session of noxfile.py, and no other."""
+    sessions = set(
+        re.findall(r"^@nox\.session.*\n(?:@.*\n)*def (\w+)", (ROOT / "noxfile.py").read_text("utf-8"), re.MULTILINE)
+    )
+    told = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+
+    assert set(re.findall(r"nox -s (\w+)`", told)) == sessions - {"build"}

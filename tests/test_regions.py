@@ -1,0 +1,543 @@
+"""One command over several regions: whole runs by real processes, and what is true in the simulator after them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safe_reinit.simulator import Simulator
+from tests.commands import Command, command
+from tests.values import recoverable
+
+SPEED = 60.0
+HERE, THERE, NOWHERE = "cn-hangzhou", "cn-beijing", "cn-shanghai"
+REGIONS = ("--region", HERE, "--region", THERE)
+LAB = (*REGIONS, "--tag", "env=lab", "--data-disks", "--stop-instance", "--max-disks", "10")
+ACTS = ("StopInstance", "StopInstances", "ReInitDisk", "StartInstance", "StartInstances")
+
+
+def world(here: int = 1, there: int = 1, **more: Any) -> dict[str, Any]:
+    """Give a world of running machines in two regions, one data disk each."""
+    of_instances, of_disks = more.pop("instances", {}), more.pop("disks", {})
+    places = [*((f"a{n}", HERE) for n in range(here)), *((f"b{n}", THERE) for n in range(there))]
+    made: dict[str, Any] = {
+        "durations": {"stop": 9, "wipe": 15, "start": 9},
+        "instances": {
+            f"i-{name}": {
+                "region": region,
+                "tags": {"env": "lab"},
+                "key_pair": "ops",
+                **of_instances.get(f"i-{name}", {}),
+            }
+            for name, region in places
+        },
+        "disks": {
+            f"d-{name}": {"instance": f"i-{name}", "snapshot": f"s-origin-{name[0]}", **of_disks.get(f"d-{name}", {})}
+            for name, region in places
+        },
+        "snapshots": {
+            f"s-origin-{letter}": {"disk": "d-gone", "released": True, "region": region}
+            for letter, region in (("a", HERE), ("b", THERE))
+        },
+        **more,
+    }
+    return recoverable(made)
+
+
+@contextmanager
+def simulated(made: dict[str, Any] | None = None, *faults: dict[str, Any]) -> Iterator[Simulator]:
+    """Start a simulator for one test."""
+    with Simulator(world=made or world(), faults=list(faults), speed=SPEED) as sim:
+        yield sim
+
+
+def wipes(sim: Simulator) -> dict[str, int]:
+    """Count the wipes of each disk."""
+    return {disk_id: len(disk["wipes"]) for disk_id, disk in sim.state()["disks"].items()}
+
+
+def acts(sim: Simulator) -> list[tuple[str, ...]]:
+    """List the changing calls that reached the simulator."""
+    return [
+        (call["action"], *call["subject"])
+        for call in sim.state()["calls"]
+        if call["action"] in ACTS and not call["dry_run"] and call["source"] == "api"
+    ]
+
+
+def power(sim: Simulator) -> set[str]:
+    """Give the states of the machines."""
+    return {instance["status"] for instance in sim.state()["instances"].values()}
+
+
+def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """Read the one JSON document on stdout."""
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["exit_code"] == done.returncode
+    return found
+
+
+def confirmed(run: Command, *words: str, journal: Path) -> tuple[str, ...]:
+    """Give the words of a command with the consent that its plan asks for."""
+    told = document(run(*words, "--dry-run", "--output", "json", journal=journal))
+    assert told["outcome"] == "planned", told["error"]
+    return (*words, "--confirm", told["plan"]["confirm_with"])
+
+
+def until(test: Callable[[], object], seconds: float = 40.0) -> None:
+    """Look again and again until it is so."""
+    end = time.monotonic() + seconds
+    while not test():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Name a journal."""
+    return tmp_path / "j.db"
+
+
+# ------------------------------------------------------------------------------------------------------- all goes well
+
+
+def test_a_tag_finds_machines_in_two_regions_and_all_are_wiped(tmp_path: Path, path: Path) -> None:
+    """Each disk is wiped once and each machine is back; the report is one document of both runs."""
+    with simulated(world(2, 1)) as sim:
+        run = command(sim.url, tmp_path)
+        words = confirmed(run, *LAB, journal=path)
+        done = run(*words, "--output", "json", "--events", str(tmp_path / "e.jsonl"), journal=path)
+
+        told = document(done)
+        assert (told["outcome"], told["region"]) == ("done", f"{HERE},{THERE}"), done.stderr
+        assert wipes(sim) == {"d-a0": 1, "d-a1": 1, "d-b0": 1}
+        assert power(sim) == {"Running"}
+    assert [job["instance_id"] for job in told["jobs"]] == ["i-a0", "i-a1", "i-b0"]
+    assert words[-1] == told["plan"]["confirm_with"] == told["plan"]["fingerprint"][:8]
+    runs = told["run_id"].split(",")
+    listed = json.loads(run("runs", "--output", "json", journal=path).stdout)["runs"]
+    assert {each["run_id"]: each["region"] for each in listed} == dict(zip(runs, (HERE, THERE), strict=True))
+    events = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text("utf-8").splitlines()]
+    of_run = {event["instance_id"]: event["run_id"] for event in events if event["event"] == "done"}
+    assert of_run == {"i-a0": runs[0], "i-a1": runs[0], "i-b0": runs[1]}
+    assert told["next"] == []
+
+
+def test_a_region_begins_when_the_one_before_has_ended(tmp_path: Path, path: Path) -> None:
+    """No machine of the second region is stopped before the first region's are back."""
+    with simulated() as sim:
+        run = command(sim.url, tmp_path)
+        assert run(*confirmed(run, *LAB, journal=path), journal=path).returncode == 0
+        assert [each[1] for each in acts(sim)] == ["i-a0", "d-a0", "i-a0", "i-b0", "d-b0", "i-b0"]
+
+
+def test_everything_is_shown_before_consent(tmp_path: Path, path: Path) -> None:
+    """The plans of both regions are in one output, with the order; without consent nothing is touched."""
+    with simulated() as sim:
+        done = command(sim.url, tmp_path)(*LAB, journal=path)
+
+        assert done.returncode == 3
+        assert acts(sim) == []
+    for text in ("d-a0", "d-b0", "In all: 2 disks on 2 instances", f"{HERE}, then {THERE}", "no --confirm"):
+        assert text in done.stderr
+
+
+def test_the_command_that_the_dry_run_names_runs_it(tmp_path: Path, path: Path) -> None:
+    """``next`` of a dry run is the command with the consent to all regions."""
+    with simulated() as sim:
+        run = command(sim.url, tmp_path)
+        (following,) = document(run("plan", *LAB, "--endpoint", sim.url, "--output", "json", journal=path))["next"]
+        done = subprocess.run(
+            [*run.words("--version", journal=None)[:3], *following.split()[1:]],
+            env=run.environment(), capture_output=True, text=True, check=False, timeout=90, cwd=tmp_path,
+        )  # fmt: skip
+        assert document(done)["outcome"] == "done"
+        assert wipes(sim) == {"d-a0": 1, "d-b0": 1}
+
+
+@pytest.mark.parametrize("form", ["md", "html", "json"])
+def test_a_report_file_has_both_runs(tmp_path: Path, path: Path, form: str) -> None:
+    """Markdown, HTML and JSON name both regions, both runs and every machine."""
+    with simulated() as sim:
+        run = command(sim.url, tmp_path)
+        file = tmp_path / f"r.{form}"
+        done = run(*confirmed(run, *LAB, journal=path), "--report", str(file), journal=path)
+        assert done.returncode == 0, done.stderr
+    told = file.read_text("utf-8")
+    for text in ("i-a0", "i-b0", "d-a0", "d-b0"):
+        assert text in told
+    for run_id in done.stdout.rpartition("run ")[2].rpartition(",")[0].split(","):
+        assert run_id in told.replace("\\", "")
+
+
+# -------------------------------------------------------------------------------------------------- where things are
+
+
+@pytest.mark.parametrize(
+    "words", [("--disk", "d-b0"), ("--instance", "i-b0", "--data-disks")], ids=["disk", "instance"]
+)
+def test_what_is_named_is_found_in_the_region_where_it_is(tmp_path: Path, path: Path, words: tuple[str, ...]) -> None:
+    """One disk in all is confirmed with its id, and runs as in a command of its region alone."""
+    with simulated() as sim:
+        run = command(sim.url, tmp_path)
+        asked = (*REGIONS, *words, "--stop-instance", "--confirm", "d-b0", "--output", "json")
+        done = run(*asked, journal=path)
+
+        told = document(done)
+        assert (told["outcome"], told["region"]) == ("done", THERE)
+        assert wipes(sim) == {"d-a0": 0, "d-b0": 1}
+    assert f"{HERE} is left out" in done.stderr
+
+
+def test_disks_of_two_regions_stand_in_one_file(tmp_path: Path, path: Path) -> None:
+    """A file of ids is looked up in every region, from stdin too, which is read once."""
+    with simulated() as sim:
+        run = command(sim.url, tmp_path)
+        words = (*REGIONS, "--disks-from", "-", "--stop-instance", "--max-disks", "2", "--output", "json")
+        told = document(run(*words, "--dry-run", journal=path, text="d-b0\nd-a0\n"))
+        assert [job["disks"][0]["disk_id"] for job in told["jobs"]] == ["d-a0", "d-b0"]
+        done = run(*words, "--confirm", told["plan"]["confirm_with"], journal=path, text="d-b0\nd-a0\n")
+        assert document(done)["outcome"] == "done"
+
+
+def test_a_disk_that_is_in_no_region_blocks_all(tmp_path: Path, path: Path) -> None:
+    """It is the usual disk-not-found, and nothing is touched in any region."""
+    with simulated() as sim:
+        run = command(sim.url, tmp_path)
+        words = (*REGIONS, "--disk", "d-b0", "--disk", "d-x", "--stop-instance", "--confirm", "d-b0")
+        told = document(run(*words, "--output", "json", journal=path))
+
+        assert told["outcome"] == "refused"
+        assert [found["subject"] for found in told["findings"] if found["check"] == "disk-not-found"] == ["d-x"]
+        assert {job["outcome"] for job in told["jobs"]} == {"refused"}
+        assert acts(sim) == []
+    assert told["run_id"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--instance", "i-x", "--data-disks"), f"No instance i-x is shown in {HERE}, {THERE}."),
+        (("--tag", "env=none", "--data-disks"), "No instance with env=none is shown"),
+        (("--tag", "env=lab", "--system-disk"), "None of these instances has such a disk."),
+    ],
+)
+def test_nothing_in_any_region_is_refused(tmp_path: Path, path: Path, words: tuple[str, ...], text: str) -> None:
+    """What is searched for and is nowhere ends 3, as with one region."""
+    with simulated() as sim:
+        told = document(command(sim.url, tmp_path)(*REGIONS, *words, "--output", "json", journal=path))
+
+        assert (told["exit_code"], told["jobs"]) == (3, [])
+        assert text in told["error"]["message"]
+        assert acts(sim) == []
+
+
+def test_a_region_without_anything_is_said_and_left_out(tmp_path: Path, path: Path) -> None:
+    """The others run without it."""
+    with simulated() as sim:
+        run = command(sim.url, tmp_path)
+        done = run(*confirmed(run, "--region", NOWHERE, *LAB, journal=path), "--output", "json", journal=path)
+
+        assert document(done)["region"] == f"{HERE},{THERE}"
+        assert wipes(sim) == {"d-a0": 1, "d-b0": 1}
+    assert f"{NOWHERE} is left out" in done.stderr
+
+
+def test_a_region_that_cannot_be_asked_refuses_all(tmp_path: Path, path: Path) -> None:
+    """A region that ECS does not know is not taken for one without anything."""
+    with simulated() as sim:
+        words = (*LAB, "--region", "cn-mars", "--confirm", "x", "--output", "json")
+        told = document(command(sim.url, tmp_path)(*words, journal=path))
+        assert (told["outcome"], told["error"]["code"]) == ("refused", "InvalidRegionId.NotFound")
+        assert acts(sim) == []
+
+
+# -------------------------------------------------------------------------------------------- refusals before the run
+
+
+def test_what_is_refused_in_one_region_refuses_all(tmp_path: Path, path: Path) -> None:
+    """A locked disk in the second region keeps the first one untouched, whatever is confirmed."""
+    with simulated(world(disks={"d-b0": {"locks": ["security"]}})) as sim:
+        told = document(command(sim.url, tmp_path)(*LAB, "--confirm", "d-a0", "--output", "json", journal=path))
+
+        assert told["outcome"] == "refused"
+        assert told["error"]["message"].startswith("disk-locked: d-b0")
+        assert acts(sim) == []
+
+
+@pytest.mark.parametrize(("there", "wiped"), [(1, {"d-a0": 1, "d-b0": 0}), (2, {"d-a0": 1, "d-b0": 0, "d-b1": 1})])
+def test_refused_jobs_are_left_out_where_that_is_asked_for(
+    tmp_path: Path, path: Path, there: int, wiped: dict[str, int]
+) -> None:
+    """With --skip-refused the rest runs, also where all of a region is refused."""
+    with simulated(world(1, there, disks={"d-b0": {"locks": ["security"]}})) as sim:
+        run = command(sim.url, tmp_path)
+        words = confirmed(run, *LAB, "--skip-refused", journal=path)
+        told = document(run(*words, "--output", "json", journal=path))
+
+        assert told["outcome"] == "partial"
+        assert wipes(sim) == wiped
+        assert power(sim) == {"Running"}
+    assert {job["disks"][0]["disk_id"]: job["outcome"] for job in told["jobs"]} == {
+        disk_id: "done" if count else "refused" for disk_id, count in wiped.items()
+    }
+
+
+def test_the_disks_of_all_regions_count(tmp_path: Path, path: Path) -> None:
+    """Two in each are four: more than --max-disks allows, though in no region they are."""
+    with simulated(world(2, 2)) as sim:
+        run = command(sim.url, tmp_path)
+        told = document(run(*LAB[:-1], "3", "--confirm", "lab", "--output", "json", journal=path))
+
+        assert {found["check"] for found in told["findings"] if found["level"] == "block"} == {"too-many-disks"}
+        assert "has 4 disks, and it may have 3" in told["error"]["message"]
+        assert acts(sim) == []
+
+
+def classes(run: Command, **more: Any) -> None:
+    """Configure a class."""
+    lab = {"match": {"tags": {"env": "lab"}}, "stop_instance": True, "unattended": True, "max_disks": 9, **more}
+    folder = run.folder / ".config" / "safe-reinit"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(json.dumps({"classes": {"lab": lab}}), "utf-8")
+
+
+TAGGED = (*REGIONS, "--tag", "team=a", "--data-disks", "--confirm", "lab", "--output", "json")
+IN_BOTH = {name: {"tags": {"env": "lab", "team": "a"}} for name in ("i-a0", "i-a1", "i-b0", "i-b1")}
+
+
+def test_an_unattended_class_consents_to_all_regions(tmp_path: Path, path: Path) -> None:
+    """Where every disk of every region is in it, its name is enough."""
+    with simulated(world(instances=IN_BOTH)) as sim:
+        run = command(sim.url, tmp_path)
+        classes(run)
+        told = document(run(*TAGGED, journal=path))
+
+        assert told["outcome"] == "done"
+        assert told["plan"]["class"]["name"] == "lab"
+        assert wipes(sim) == {"d-a0": 1, "d-b0": 1}
+
+
+def test_a_class_that_does_not_hold_in_one_region_consents_to_none(tmp_path: Path, path: Path) -> None:
+    """A machine without the tag in the second region keeps the first one untouched."""
+    other = {**IN_BOTH, "i-b0": {"status": "Stopped", "tags": {"team": "a"}}}
+    with simulated(world(instances=other)) as sim:
+        run = command(sim.url, tmp_path)
+        classes(run)
+        done = run(*TAGGED, "--max-disks", "2", journal=path)
+
+        assert document(done)["outcome"] == "refused"
+        assert "Not every disk of this run is in the class lab" in done.stderr
+        assert acts(sim) == []
+
+
+def test_the_number_of_a_class_counts_over_all_regions(tmp_path: Path, path: Path) -> None:
+    """Three disks where the class allows two are refused in all regions."""
+    with simulated(world(2, 1, instances=IN_BOTH)) as sim:
+        run = command(sim.url, tmp_path)
+        classes(run, max_disks=2)
+        told = document(run(*TAGGED, journal=path))
+
+        assert "has 3 disks, and it may have 2" in told["error"]["message"]
+        assert acts(sim) == []
+
+
+@pytest.mark.parametrize("word", ["d-a0", "d-b0", "lab", "00000000"])
+def test_no_other_word_is_consent(tmp_path: Path, path: Path, word: str) -> None:
+    """Neither the id of one of the disks nor the name of no class confirms all regions."""
+    with simulated() as sim:
+        told = document(command(sim.url, tmp_path)(*LAB, "--confirm", word, "--output", "json", journal=path))
+        assert told["outcome"] == "refused"
+        assert "does not confirm this plan" in told["error"]["message"]
+        assert acts(sim) == []
+
+
+def test_a_machine_that_another_run_holds_keeps_all_regions_untouched(tmp_path: Path, path: Path) -> None:
+    """An open run on a machine of the second region is found before the first one is touched."""
+    with simulated() as sim:
+        run = command(sim.url, tmp_path)
+        first = run.start("--region", THERE, "--disk", "d-b0", "--stop-instance", "--confirm", "d-b0", journal=path)
+        until(lambda: acts(sim))
+        first.kill()
+        first.communicate()
+        until(lambda: sim.state()["instances"]["i-b0"]["status"] == "Stopped")
+        words = (*REGIONS, "--disk", "d-a0", "--disk", "d-b0", "--stop-instance")
+        told = document(run(*words, "--dry-run", "--output", "json", journal=path))
+        done = run(*words, "--confirm", told["plan"]["confirm_with"], "--output", "json", journal=path)
+
+        assert document(done)["outcome"] == "refused"
+        assert "has i-b0 already" in done.stderr
+        assert not any("a0" in each[1] for each in acts(sim))
+
+
+# ------------------------------------------------------------------------------------------------- when it goes wrong
+
+
+REFUSED: dict[str, Any] = {
+    "action": "ReInitDisk", "subject": "d-a0", "nth": "every", "error": {"code": "OperationDenied", "status": 403},
+}  # fmt: skip
+
+
+def test_a_failure_in_one_region_is_told_beside_the_others(tmp_path: Path, path: Path) -> None:
+    """One refused and one wiped are partial (7), and what the report says of each disk is so."""
+    with simulated(world(), REFUSED) as sim:
+        run = command(sim.url, tmp_path)
+        told = document(run(*confirmed(run, *LAB, journal=path), "--output", "json", journal=path))
+
+        assert (told["outcome"], told["exit_code"]) == ("partial", 7)
+        truth = {disk_id: "reinitialised" if count else "intact" for disk_id, count in wipes(sim).items()}
+        assert {disk["disk_id"]: disk["data"] for job in told["jobs"] for disk in job["disks"]} == truth
+        assert truth == {"d-a0": "intact", "d-b0": "reinitialised"}
+        assert power(sim) == {"Running"}
+    assert told["error"]["message"] == told["jobs"][0]["error"]["message"]
+    first, _ = told["run_id"].split(",")
+    assert told["next"] == [f"safe-reinit show {first} --journal {path}"]
+
+
+@pytest.mark.parametrize("stop", [("--stop-after-failures", "1"), ("--canary", "1")], ids=["failures", "canary"])
+def test_no_later_region_begins_after_too_many_failures(tmp_path: Path, path: Path, stop: tuple[str, ...]) -> None:
+    """Once the limit is reached, or the canary failed, the other region stays untouched, and ``next`` plans it."""
+    with simulated(world(), REFUSED) as sim:
+        run = command(sim.url, tmp_path)
+        done = run(*confirmed(run, *LAB, *stop, journal=path), "--output", "json", journal=path)
+
+        told = document(done)
+        assert told["outcome"] == "partial"
+        assert [job["outcome"] for job in told["jobs"]] == ["failed", "refused"]
+        assert "Not begun" in told["jobs"][1]["error"]["message"]
+        assert {each[1] for each in acts(sim)} == {"i-a0", "d-a0"}
+        assert power(sim) == {"Running"}
+        assert "," not in told["run_id"]
+        assert told["region"] == f"{HERE},{THERE}"
+        words = told["next"][-1].split()[2:]
+        assert words[-2:] == ["--region", THERE]
+        assert "--confirm" not in words
+        again = document(run("plan", *words, "--endpoint", sim.url, journal=path))
+        assert [job["instance_id"] for job in again["jobs"]] == ["i-b0"]
+
+
+def test_an_unknown_wipe_is_unknown_of_all(tmp_path: Path, path: Path) -> None:
+    """One wipe that nobody saw end makes the command 5, with a command to go on with for that run."""
+    hold = {"action": "ReInitDisk", "subject": "d-b0", "drop_answer": True}
+    with simulated(world(), hold) as sim:
+        sim.do({"hold": {"disk": "d-b0"}})
+        run = command(sim.url, tmp_path)
+        words = confirmed(run, *LAB, "--timeout-reinit", "60s", journal=path)
+        told = document(run(*words, "--output", "json", journal=path))
+
+        assert (told["outcome"], told["exit_code"]) == ("unknown", 5)
+        assert [job["outcome"] for job in told["jobs"]] == ["done", "unknown"]
+        _, second = told["run_id"].split(",")
+        assert any(f"resume {second}" in each for each in told["next"])
+        assert sim.state()["instances"]["i-a0"]["status"] == "Running"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
+def test_the_first_signal_brings_everything_back(tmp_path: Path, path: Path, number: int) -> None:
+    """During the first region's stop: its machine comes back, the second region is never touched."""
+    with simulated() as sim:
+        run = command(sim.url, tmp_path)
+        child = run.start(*confirmed(run, *LAB, journal=path), "--output", "json", journal=path)
+        until(lambda: acts(sim))
+        child.send_signal(number)
+        out, _ = child.communicate(timeout=60)
+        told = json.loads(out)
+
+        assert told["exit_code"] == child.returncode
+        assert [job["outcome"] for job in told["jobs"]] == ["failed", "refused"]
+        assert wipes(sim) == {"d-a0": 0, "d-b0": 0}
+        assert power(sim) == {"Running"}
+        assert {each[1] for each in acts(sim)} == {"i-a0"}
+
+
+def test_the_first_signal_in_the_second_region_brings_it_back_too(tmp_path: Path, path: Path) -> None:
+    """The first region is done, the second comes back with its data."""
+    with simulated() as sim:
+        run = command(sim.url, tmp_path)
+        child = run.start(*confirmed(run, *LAB, journal=path), "--output", "json", journal=path)
+        until(lambda: any("i-b0" in each for each in acts(sim)))
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate(timeout=60)
+
+        assert [job["outcome"] for job in json.loads(out)["jobs"]] == ["done", "failed"]
+        assert wipes(sim) == {"d-a0": 1, "d-b0": 0}
+        assert power(sim) == {"Running"}
+
+
+@pytest.mark.parametrize(("at", "open_run"), [("i-a0", HERE), ("i-b0", THERE)])
+def test_a_killed_command_is_resumed_run_by_run(tmp_path: Path, path: Path, at: str, open_run: str) -> None:
+    """The region that was under way is finished by resume; what was done stays done, what was not begun is not."""
+    with simulated() as sim:
+        run = command(sim.url, tmp_path)
+        child = run.start(*confirmed(run, *LAB, journal=path), journal=path)
+        until(lambda: any(at in each for each in acts(sim)))
+        child.kill()
+        child.communicate()
+        listed = json.loads(run("runs", "--output", "json", journal=path).stdout)["runs"]
+        (left,) = [each for each in listed if each["state"] == "open"]
+        assert left["region"] == open_run
+
+        assert run("resume", left["run_id"], journal=path).returncode == 0
+        assert wipes(sim) == {"d-a0": 1, "d-b0": int(open_run == THERE)}
+        assert power(sim) == {"Running"}
+
+
+# ------------------------------------------------------------------------------------------------------- the command
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("plan", *LAB, "--save", "x.json"), "--save takes the plan of one region"),
+        (("policy", *LAB), "not one region"),
+        (("rehearse", *LAB), "not one region"),
+        (("undo", "r-20260102T030405Z-4f2a", *REGIONS), "not one region"),
+        ((*LAB, "--region", "Mars"), "not a region id"),
+    ],
+    ids=["save", "policy", "rehearse", "undo", "malformed"],
+)
+def test_what_takes_one_region_says_so(tmp_path: Path, words: tuple[str, ...], text: str) -> None:
+    """A command that is about one region refuses several as a usage error, before anything is asked."""
+    done = command("http://127.0.0.1:1", tmp_path)(*words, journal=None)
+    assert done.returncode == 2
+    assert text in done.stderr
+
+
+def test_an_endpoint_of_one_region_is_not_used_for_several(tmp_path: Path, path: Path) -> None:
+    """Calls without a RegionId would be asked of the wrong region, so it is a usage error."""
+    run = command("ecs.cn-hangzhou.aliyuncs.com", tmp_path)
+    done = run(*LAB, journal=path, environment={"SAFE_REINIT_TIME_SCALE": ""})
+    assert done.returncode == 2
+    assert "An endpoint of ECS is that of one region" in done.stderr
+
+
+def test_the_same_region_twice_is_one(tmp_path: Path, path: Path) -> None:
+    """It is the command of that region, byte for byte but for times."""
+    with simulated() as sim:
+        run = command(sim.url, tmp_path)
+        words = ("--tag", "env=lab", "--data-disks", "--stop-instance", "--dry-run")
+        once = run("--region", HERE, *words, journal=path)
+        twice = run("--region", HERE, "--region", HERE, *words, journal=path)
+    assert once.stdout.partition("next:")[0] == twice.stdout.partition("next:")[0]
+    assert once.stderr == twice.stderr
+
+
+def test_a_simulation_has_its_regions_too(tmp_path: Path) -> None:
+    """The embedded simulator is one for all regions of the command."""
+    file = tmp_path / "w.yaml"
+    file.write_text(json.dumps(world()), "utf-8")
+    run = command("", tmp_path)
+    done = subprocess.run(
+        [*run.words("x", journal=None)[:3], *LAB, "--world", str(file), "--dry-run", "--output", "json"],
+        env=run.environment(), capture_output=True, text=True, check=False, timeout=90, cwd=tmp_path,
+    )  # fmt: skip
+    assert document(done)["outcome"] == "planned"
+    assert done.stderr.count("SIMULATION") == 1

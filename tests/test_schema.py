@@ -1,0 +1,235 @@
+"""The machine-readable contract is what the program is: held against help, settings, documents and calls."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from safe_reinit import config
+from safe_reinit.cli.app import app, run
+from safe_reinit.cli.contract import DEEDS
+from safe_reinit.errors import BY_OUTCOME
+from safe_reinit.simulator import Simulator
+from tests.commands import command
+from tests.conftest import KEY, CommandLine, changing
+from tests.terminals import where_is
+
+ROOT = Path(__file__).resolve().parent.parent
+DISK = ("--disk", "d-sim-web1-data", "--stop-instance")
+
+
+def the_contract() -> dict[str, Any]:
+    """Make the document as the command does."""
+    from safe_reinit.cli.contract import contract
+
+    return contract(app)
+
+
+CONTRACT = the_contract()
+COMMANDS: dict[str, dict[str, Any]] = {each["name"]: each for each in CONTRACT["commands"]}
+
+
+def problems(schema: dict[str, Any], value: Any, top: dict[str, Any] | None = None, path: str = "$") -> Iterator[str]:
+    """Hold a value against a JSON Schema, as far as ours go, and tell what does not fit."""
+    top = top or schema
+    if "$ref" in schema:
+        schema = top["$defs"][schema["$ref"].rpartition("/")[2]]
+    kinds = {
+        "object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float),
+        "null": type(None),
+    }  # fmt: skip
+    known = {
+        "$schema", "$defs", "title", "description", "format", "type", "properties", "required", "additionalProperties",
+        "items", "anyOf", "enum", "const", "propertyNames", "maxItems", "minItems", "prefixItems", "$ref", "default",
+    }  # fmt: skip
+    assert set(schema) <= known, f"{path}: this reader does not know {set(schema) - known}"
+    if "anyOf" in schema and all(list(problems(one, value, top, path)) for one in schema["anyOf"]):
+        yield f"{path}: {value!r} fits none"
+    if "type" in schema and (
+        not isinstance(value, kinds[schema["type"]]) or (isinstance(value, bool) and schema["type"] != "boolean")
+    ):
+        yield f"{path}: {value!r} is no {schema['type']}"
+        return
+    if value not in schema.get("enum", [value]) or value != schema.get("const", value):
+        yield f"{path}: {value!r} is another word"
+    if isinstance(value, dict) and "type" in schema:
+        yield from _members(schema, value, top, path)
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from problems(schema.get("items", {}), item, top, f"{path}[{number}]")
+
+
+def _members(schema: dict[str, Any], value: dict[str, Any], top: dict[str, Any], path: str) -> Iterator[str]:
+    yield from (f"{path}.{name} is missing" for name in schema.get("required", []) if name not in value)
+    for name, item in value.items():
+        inner = schema.get("properties", {}).get(name, schema.get("additionalProperties", True))
+        if inner is False:
+            yield f"{path}.{name} is not known"
+        elif isinstance(inner, dict):
+            yield from problems(inner, item, top, f"{path}.{name}")
+
+
+def test_it_is_one_document_that_its_schema_describes(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command prints this one document on stdout, of schema 1, as docs/schema.schema.json says."""
+    code = run(["schema"])
+    out, err = capsys.readouterr()
+    schema = json.loads((ROOT / "docs" / "schema.schema.json").read_text("utf-8"))
+
+    assert (code, err) == (0, "")
+    assert json.loads(out) == CONTRACT == json.loads(json.dumps(CONTRACT))
+    assert list(problems(schema, CONTRACT)) == []
+    assert CONTRACT["schema"] == 1
+
+
+def test_it_tells_of_every_command() -> None:
+    """Each command is there, and what it does is written down for each: none is left to be guessed."""
+    tree = {""}
+    for name, each in app.commands.items():
+        tree.add(name)
+        if isinstance(each, click.Group):
+            tree |= {f"{name} {inner}" for inner in each.commands}
+
+    assert set(COMMANDS) == tree
+    assert tree <= set(DEEDS)
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"simulator"}))
+def test_its_options_are_those_of_the_help(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A command has exactly the options and arguments that its help shows, with the same metavars and words."""
+    monkeypatch.setenv("COLUMNS", "200")
+    run([*name.split(), "--help"])
+    text = capsys.readouterr().out
+    shown = dict(re.findall(r"^  (?:-h, )?(--[a-z-]+)(?: (\S+))?(?:  |$)", text, re.M))
+    shown = {option: metavar for option, metavar in shown.items() if option != "--help"}
+
+    told = {each["name"]: each for each in COMMANDS[name]["options"]}
+
+    assert set(told) == set(shown)
+    for option, metavar in shown.items():
+        words = f"[{'|'.join(told[option]['choices'])}]"
+        assert metavar in (told[option]["metavar"], words), option
+        assert (told[option]["type"] == "switch") == (metavar == "")
+    usage = text.splitlines()[0]
+    for argument in COMMANDS[name]["arguments"]:
+        assert argument["name"] in usage or "|".join(argument["choices"]) in usage
+
+
+def test_the_environment_is_read_where_it_says_and_nowhere_else() -> None:
+    """A variable that is told is read as that setting; an option without one is read from no variable."""
+    samples = {"number": "1", "duration": "5m", "switch": "true", "file": "x.json", "text": "x"}
+    special = {"--region": "cn-beijing", "--endpoint": "127.0.0.1:1", "--waves": "5", "--deadline": "2h"}
+    special |= {"--password-env": "NEW_PASSWORD"}
+    for option in (each for one in COMMANDS.values() for each in one["options"]):
+        name = option["name"].removeprefix("--").replace("-", "_")
+        value = special.get(option["name"]) or (option["choices"] or [samples.get(option["type"])])[0]
+        if option["name"] == "--config":
+            continue
+        found = config.resolve({}, {f"SAFE_REINIT_{name.upper()}": str(value)})
+
+        changed = {each for each in found if found.of(each).source == "env"}
+
+        assert changed == ({name} if option["env"] else set()), option
+        assert option["env"] in (None, f"SAFE_REINIT_{name.upper()}")
+
+
+def test_consent_is_never_read_from_the_environment() -> None:
+    """Whatever names targets or agrees to something has neither a variable nor a key in the file."""
+    never = {"--disk", "--instance", "--tag", "--confirm", "--accept", "--stop-instance", "--verdict", "--dry-run"}
+
+    for each in (option for one in COMMANDS.values() for option in one["options"]):
+        assert each["name"] not in never or (each["env"], each["config"]) == (None, None)
+
+
+def test_its_exit_codes_are_those_of_the_classes_and_of_the_readme() -> None:
+    """Outcomes, codes, data and meanings are word for word those of the error classes and of README's table."""
+    told = {each["outcome"]: each for each in CONTRACT["exit_codes"]}
+    rows = re.findall(r"^\| (\d) \| (.*?) \| (.*?) \| (.*?) \|$", (ROOT / "README.md").read_text("utf-8"), re.M)
+
+    assert set(told) == {"done", "planned", *BY_OUTCOME}
+    for outcome, cls in BY_OUTCOME.items():
+        assert (told[outcome]["exit_code"], told[outcome]["data"], told[outcome]["meaning"]) == (
+            cls.exit_code, cls.data, cls.meaning
+        )  # fmt: skip
+    joined = {
+        (str(each["exit_code"]), each["outcome"], each["data"], each["meaning"])
+        for each in told.values()
+        if each["exit_code"]
+    }
+    zero = ("0", *(f"{told['done'][part]} / {told['planned'][part]}" for part in ("outcome", "data", "meaning")))
+    assert {*joined, zero} == set(rows)
+
+
+def test_the_main_command_is_told_for_what_it_is() -> None:
+    """What wipes is critical, comes back only with a snapshot, names its dry run and consent; looking is neither."""
+    for name in ("", "undo", "apply", "resume"):
+        told = COMMANDS[name]
+        assert (told["changes"], told["risk"], told["reversible"]) == (True, "critical", "only with a snapshot")
+        assert told["dry_run"]
+        assert told["consent"]
+        assert told["exit_codes"] == list(range(9))
+    for name in ("", "undo"):
+        assert {"--dry-run", "--confirm", "--snapshot"} <= {each["name"] for each in COMMANDS[name]["options"]}
+    for name, told in COMMANDS.items():
+        assert told["changes"] == (name in ("", "undo", "apply", "resume", "cancel", "worker")), name
+        assert (told["risk"] == "none") == (told["reversible"] is None)
+
+
+# ------------------------------------------------------------------------------------------------- what is true of it
+
+
+@pytest.mark.parametrize("name", sorted(name for name in COMMANDS if name != "simulator" and not DEEDS[name].changes))
+def test_what_it_says_changes_nothing_changes_nothing(
+    command_line: CommandLine, simulator: Simulator, tmp_path: Path, name: str
+) -> None:
+    """Such a command, pointed at a cloud and run to its end, sends no changing call; what asks nothing sends none."""
+    words = {
+        "plan": DISK, "policy": DISK, "rehearse": DISK, "show": (str(tmp_path / "none.json"),),
+        "explain": ("disk-locked",), "completion": ("bash",),
+    }  # fmt: skip
+    told = COMMANDS[name]
+    ended = command_line(*name.split(), *words.get(name, ()), env={**KEY, **where_is(simulator)})
+
+    assert ended.code in told["exit_codes"], ended.err
+    assert changing(simulator) == []
+    assert bool(simulator.state()["calls"]) == told["asks_cloud"]
+
+
+def test_the_documents_are_as_their_schemas_say(tmp_path: Path, simulator: Simulator) -> None:
+    """What a run, its events, runs, checks and explain print fits the schema that is told, which docs/ has too."""
+    here = command(simulator.url, tmp_path)
+    journal = tmp_path / "journal.db"
+    done = here(*DISK, "--confirm", "d-sim-web1-data", "--output", "json", "--events", "events.jsonl", journal=journal)
+    refused = here("--disk", "d-sim-disk-locked", "--dry-run", "--output", "json", journal=journal)
+    printed = {
+        "report": [done.stdout, refused.stdout],
+        "event": (tmp_path / "events.jsonl").read_text("utf-8").splitlines(),
+        "runs": [here("runs", "--output", "json", journal=journal).stdout],
+        "checks": [here("checks", "--output", "json", journal=None).stdout],
+        "explain": [
+            here("explain", name, "--output", "json", journal=None).stdout for name in ("disk-locked", "Throttling")
+        ],
+    }
+
+    assert done.returncode == 0, done.stderr
+    assert set(printed) == set(CONTRACT["documents"])
+    for name, texts in printed.items():
+        schema = CONTRACT["documents"][name]
+        assert json.loads((ROOT / "docs" / f"{name}.schema.json").read_text("utf-8")) == schema
+        for text in texts:
+            assert list(problems(schema, json.loads(text))) == [], name
+
+
+def test_a_document_that_does_not_fit_is_told() -> None:
+    """The reader of schemas in this file is no yes-man."""
+    schema = CONTRACT["documents"]["runs"]
+
+    assert list(problems(schema, {"schema": 2, "runs": [{}], "more": 1}))
+    assert list(problems(schema, {"schema": 1})) == ["$.runs is missing"]

@@ -1,0 +1,103 @@
+"""The documentation as it is built: without a warning, and with pages that ask nobody else for anything."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.browser import CHROMIUM, Browser
+
+ROOT = Path(__file__).resolve().parent.parent
+_ASKS = re.compile(
+    r"""<(?:script|img|iframe|source|video|audio|embed)\b[^>]*?\bsrc=["']?(?:https?:)?//[^"' >]+"""
+    r"""|<link\b(?![^>]*rel=["']?canonical)[^>]*?\bhref=["']?(?:https?:)?//[^"' >]+"""
+    r"""|url\(["']?(?:https?:)?//[^)]+|@import""",
+    re.I,
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the documentation once, as strictly as a change is checked."""
+    folder = tmp_path_factory.mktemp("site")
+    subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)], cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=True, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    return folder
+
+
+def test_every_page_is_in_the_navigation(site: Path) -> None:
+    """Each page of docs/ is in the navigation, is built, and no program or template is published with it."""
+    text = re.sub(r"!\S+", "", (ROOT / "mkdocs.yml").read_text("utf-8"))
+    listed = set(re.findall(r"[\w/-]+\.md", str(yaml.safe_load(text)["nav"])))
+    written = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+
+    assert written == listed
+    assert len(list(site.rglob("index.html"))) >= len(written)
+    assert not list(site.rglob("*.py"))
+    assert (site / "report.schema.json").exists()
+
+
+def test_a_built_page_asks_nobody_else_for_anything(site: Path) -> None:
+    """No page and no style sheet has a script, a style, a font or a picture from another host."""
+    files = [path for path in site.rglob("*") if path.suffix in (".html", ".css")]
+    asked = {found for path in files for found in _ASKS.findall(path.read_text("utf-8"))}
+
+    assert len(files) > 20
+    assert asked == set()
+    assert _ASKS.search('<link rel="stylesheet" href="https://fonts.example/css">')
+    assert _ASKS.search('<script src="//cdn.example/x.js">')
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    """Serve the built pages on loopback."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_a_page_fits_on_a_desk_and_on_a_phone(address: str, tmp_path: Path) -> None:
+    """In a browser a page asks only its own host, and nothing is wider than the window but what scrolls by itself."""
+    with Browser(tmp_path) as browser:
+        for page in ("", "tutorial/", "howto/runbook/", "reference/commands/", "checks/", "safety/"):
+            for width in (1200, 390):
+                browser.open(f"{address}/{page}", width=width)
+                wide = browser.evaluate("document.documentElement.scrollWidth")
+
+                assert wide <= width, f"{page} is {wide} wide in a window of {width}"
+                assert all(asked.startswith((address, "data:", "blob:")) for asked in browser.requests), page
+                assert not browser.complaints, page
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_what_is_copied_is_the_command(address: str, tmp_path: Path) -> None:
+    """The button beside a console block copies its commands, without the prompt and what they said."""
+    copied = (
+        "(() => { const code = [...document.querySelectorAll('.language-console code')][1];"
+        "code.setAttribute('data-md-copying', ''); return code.innerText.trim(); })()"
+    )
+    with Browser(tmp_path) as browser:
+        browser.open(f"{address}/tutorial/")
+
+        assert browser.evaluate(copied) == "safe-reinit --simulate --disk d-sim-web1-data --stop-instance --dry-run"
