@@ -1,4 +1,4 @@
-"""A run as it stands in the journal."""
+"""A run as the journal gives it back."""
 
 from __future__ import annotations
 

@@ -9,6 +9,5 @@ from .together import of_regions
 
 __all__ = [
     "Line", "Started", "dumps", "is_look", "of_bug", "of_error", "of_plan", "of_regions", "of_run", "plan_lines",
-    "refusal",
-    "report_lines", "started", "to_json", "to_markdown", "to_text",
+    "refusal", "report_lines", "started", "to_json", "to_markdown", "to_text",
 ]  # fmt: skip
