@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from safe_reinit.cli import app, regions
+from safe_reinit.client import Client
+from safe_reinit.errors import RunRefused, UsageError
 from safe_reinit.simulator import Simulator
 from tests.commands import Command, command
 from tests.values import recoverable
@@ -541,3 +544,68 @@ def test_a_simulation_has_its_regions_too(tmp_path: Path) -> None:
     )  # fmt: skip
     assert document(done)["outcome"] == "planned"
     assert done.stderr.count("SIMULATION") == 1
+
+
+# ------------------------------------------------------------------------------------------------ what nobody foresaw
+
+
+@pytest.fixture
+def _handlers() -> Iterator[None]:
+    """Put back what a command in this process does with signals."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_handlers")
+@pytest.mark.parametrize(
+    ("error", "outcome", "jobs"),
+    [
+        (RuntimeError("boom"), "bug", ["i-b0"]),
+        (RunRefused("Another has it.", hint=""), "refused", ["i-a0", "i-b0"]),
+        (UsageError("No."), "partial", ["i-a0", "i-b0"]),
+    ],
+)
+def test_a_run_that_cannot_begin_keeps_the_next_region_from_beginning(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    outcome: str,
+    jobs: list[str],
+) -> None:
+    """No later region is touched; of disks of which nobody knows anything the report claims nothing."""
+    begun: list[str] = []
+
+    def run(self: Client, *_: Any, **__: Any) -> Any:
+        begun.append(self.region)
+        raise error
+
+    monkeypatch.setattr(Client, "run", run)
+    with simulated() as sim:
+        for name, value in command(sim.url, tmp_path).environment().items():
+            if name.startswith(("SAFE_", "ALIBABA_", "HOME")):
+                monkeypatch.setenv(name, value)
+        words = [*LAB, "--endpoint", sim.url, "--journal", str(tmp_path / "j.db"), "--output", "json"]
+        assert app.run([*words, "--dry-run"]) == 0
+        confirm = json.loads(capsys.readouterr().out)["plan"]["confirm_with"]
+        code = app.run([*words, "--confirm", confirm])
+
+        told = json.loads(capsys.readouterr().out)
+        assert (told["exit_code"], told["outcome"]) == (code, outcome)
+        assert [(job["instance_id"], job["outcome"]) for job in told["jobs"]] == [(each, "refused") for each in jobs]
+        assert "could not go on" in told["jobs"][-1]["error"]["message"]
+        assert (told["region"], told["account"]) == (f"{HERE},{THERE}", "1000000000000001")
+        assert begun == [HERE]
+        assert (told["next"][0] == f"safe-reinit runs --journal {tmp_path / 'j.db'}") == (outcome == "bug")
+        assert acts(sim) == []
+
+
+def test_an_id_that_two_regions_show_is_refused() -> None:
+    """It is of one region; which one is meant, or whose answer is wrong, nobody can tell."""
+    shown = {HERE: frozenset({"d-1", "d-2"}), THERE: frozenset({"d-2"})}
+    regions._refuse_ambiguous(["d-1"], shown)
+    with pytest.raises(RunRefused, match=f"d-2 is shown in {HERE} and {THERE}"):
+        regions._refuse_ambiguous(["d-1", "d-2"], shown)

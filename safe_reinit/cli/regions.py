@@ -7,6 +7,7 @@ touched; once a canary did not end done, too many failed or somebody ended the c
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -17,7 +18,7 @@ from .. import regions, report
 from ..client import Client
 from ..config import Config, resolve
 from ..errors import Error, RunRefused, UsageError
-from ..failing import error_of
+from ..failing import error_of, safely
 from ..found import Nothing
 from ..interrupt import Interrupt
 from ..model import Event, Outcome, Plan, Report
@@ -162,8 +163,7 @@ class _Together:
         self._why = ""  # no further region begins, once that is so
 
     def __call__(self) -> int:
-        self.progress.findings(regions.as_one(self.plans))
-        self.progress.of(self._whole)
+        self.progress.findings(replace(self._whole, findings=regions.as_one(self.plans).findings))
         refused = next((plan for plan in self._to_run if not plan.runnable), None)
         why = report.refusal(refused) if refused else None
         if self.flags.get("dry_run"):
@@ -265,8 +265,19 @@ class _Together:
         except Error as error:
             told = error.report or self._of_plan(client, plan, error)
         except Exception as bug:  # noqa: BLE001 - what the regions before it came to must be told
-            told = report.of_bug(self._of_plan(client, plan, None), bug)
-        return replace(told, next=after(told, self._argv(plan), client) if told.exit_code else ())
+            told = self._broken(client, plan, bug)
+        return replace(told, next=told.next or after(told, self._argv(plan), client) if told.exit_code else ())
+
+    def _broken(self, client: Client, plan: Plan, bug: Exception) -> Report:
+        """Report a run of which nobody knows how far it came: nothing is claimed of its disks."""
+        error = Error(
+            f"An unexpected {type(bug).__name__} ended the run in {plan.region}; the journal knows how far it came.",
+            hint="See safe-reinit runs, go on with safe-reinit resume RUN, and report this.",
+        )
+        begun = replace(self._begun, region=plan.region, reason=plan.reason)
+        told = report.of_error(begun, self.output.now(), error, client.calls_of(plan))
+        where = ["--journal", str(client.journal_path)] if client.journal_path else []
+        return replace(told, next=(shlex.join(["safe-reinit", "runs", *where]),))
 
     def _argv(self, plan: Plan) -> Sequence[str]:
         return in_region(self.output.argv, plan)
@@ -279,5 +290,5 @@ class _Together:
         for job in told.jobs[: len(plan.jobs)]:
             data = {"outcome": "refused", "power": job.power_before, "tag_left": False, "code": None}
             event = Event(client.clock.now(), None, "done", job.instance_id, None, {**data, "message": str(error)})
-            self.progress.event(event)
+            safely(self.progress.event)(event)  # what the regions before it came to must be told whatever listens
         return replace(told, jobs=jobs, next=after(told, self._argv(plan), client))

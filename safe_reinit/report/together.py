@@ -31,6 +31,8 @@ def of_regions(reports: Sequence[Report], whole: Plan) -> Report:
         exit_code=exit_code(outcome),
         started_at=min(told.started_at for told in reports),
         ended_at=max(told.ended_at for told in reports),
+        account=whole.account,
+        caller=next((told.caller for told in reports if told.caller), None),
         region=",".join(told.region for told in reports),
         plan=reference(whole),
         jobs=jobs,
