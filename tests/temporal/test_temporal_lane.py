@@ -217,3 +217,25 @@ def test_whoever_leaves_a_fleet_finds_it_again(work: Work) -> None:
 
     assert report.outcome == "done"
     assert all(len(state["disks"][each]["wipes"]) == 1 for each in everything(4))
+
+
+def test_a_job_that_is_cancelled_at_the_server_brings_its_machine_back(work: Work, temporal: Temporal) -> None:
+    """Cancel of the workflow itself, from Temporal's own tools: no wipe is sent, and the machine comes back."""
+    throttled = {"action": "ReInitDisk", "dry_run": False, "nth": "every", "throttle": True}
+    with simulated(fleet(1), throttled) as sim:
+        using = work(sim)
+        job = f"ecs/{temporals.ACCOUNT}.{temporals.REGION}@{sim.url.removeprefix('http://')}/{instance(0)}"
+
+        async def cancel(client: Any) -> None:
+            await client.get_workflow_handle(job).cancel()
+
+        with ThreadPoolExecutor(1) as threads:
+            done = threads.submit(lambda: run(sim, everything(1), using=using))
+            while sim.state()["instances"][instance(0)]["status"] != "Stopped":
+                time.sleep(0.05)
+            temporal.ask(cancel)
+            ended = done.result(60)
+
+    assert ended.outcomes == {"failed": [0]}
+    assert ended.state["disks"][disk(0)]["wipes"] == []
+    assert ended.state["instances"][instance(0)]["status"] == "Running"
