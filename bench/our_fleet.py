@@ -6,17 +6,20 @@ run spreads over them.
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
 from pathlib import Path
 
 import safe_reinit
+from safe_reinit.cli import MADE_BEFORE_COLLECTING
 from safe_reinit.errors import Error
 
 
 def main() -> None:
     """Plan, and run where that is asked for."""
+    gc.set_threshold(MADE_BEFORE_COLLECTING)  # as the command line does
     endpoint, region, file, config, what = sys.argv[1:]
     client = safe_reinit.connect(region=region, endpoint=endpoint, config=config)
     plan = client.plan(Path(file).read_text("utf-8").split(), stop_instance=True)

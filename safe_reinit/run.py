@@ -29,7 +29,7 @@ TICK = 2.0
 """Cloud seconds between two looks."""
 _PATIENCE = 1.0
 """Cloud seconds for which calls that are being made keep the look before the next ones waiting."""
-_CALLING = 8
+_CALLING = 16
 """Threads that call: one that hangs keeps no other waiting."""
 
 

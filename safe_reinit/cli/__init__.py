@@ -10,13 +10,14 @@ import threading
 
 _CALLING = "safe-reinit-act"
 """How the threads that make calls are named."""
-_MADE_BEFORE_COLLECTING = 200_000
-"""Imports make some hundred thousand objects that stay; to look through them each time is a fifth of a dry run."""
+MADE_BEFORE_COLLECTING = 200_000
+"""Imports make some hundred thousand objects that stay; to look through them each time is a fifth of a dry run, and of
+a run over many machines."""
 
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
-    gc.set_threshold(_MADE_BEFORE_COLLECTING)
+    gc.set_threshold(MADE_BEFORE_COLLECTING)
     from .app import run  # noqa: PLC0415 - importing the package stays cheap
 
     code = run(sys.argv[1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 
 from .cloud import Disk, Instance, Snapshot
@@ -202,7 +203,7 @@ class Record:
         """Whether a changing call was intended."""
         return self.touched or self.tag.tries > 0
 
-    @property
+    @cached_property  # asked of every job on every tick
     def touched(self) -> bool:
         """Whether a call was intended that changes more than a tag."""
         steps = (self.stop, self.force, self.start, *(each.step for each in self.snapshots))
