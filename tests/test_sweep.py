@@ -14,7 +14,7 @@ from tests.sweep import Case
 
 PAIRS = 200
 """How many pairs are drawn here; ``bench/sweep.py`` runs them all."""
-ASIDE_FAULTS, ASIDE_KILLS = 70, 80
+ASIDE_FAULTS, ASIDE_KILLS = 30, 40
 """How many cases with safety snapshot, lock tag, undo and power cut are drawn here."""
 
 FLEETS = (0, 11)
