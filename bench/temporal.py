@@ -199,7 +199,7 @@ def table(count: int, cap: int, here: Side, there: Side, told: dict[str, float],
     rate = count / (there.wall / fleet.SPEED)
     return [
         f"{count} jobs, at most {cap} machines down at once, {fleet.SPEED} simulated seconds in a real one. Made by "
-        f"`python bench/temporal.py --jobs {count} --parallel {cap} --speed {fleet.SPEED}`.",
+        f"`bench/temporal.py` (jobs {count}, parallel {cap}, speed {fleet.SPEED}).",
         "",
         "| | local runner | Temporal, two workers |",
         "|---|---|---|",

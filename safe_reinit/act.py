@@ -64,7 +64,7 @@ class Act:
 
         """
         looked = SecondLook(self.cloud, self.clock, self.plan, self.run_id, self.ledger)(errands)
-        self.ledger.keep([(errand.entry, Learn(seen)) for errand, seen in looked if seen is not errand.seen])
+        self.ledger.keep([(errand.entry, Learn(seen)) for errand, seen in looked])
         attempts = self._intend([(errand, seen) for errand, seen in looked if self._is_still_due(errand, seen)])
         if attempts and attempts[0].send.action in FOR_MANY:
             return [attempts]

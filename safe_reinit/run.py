@@ -131,8 +131,8 @@ class Runner:
         if self.stop.is_set():
             self._ledger.keep([(job, Interrupt()) for job in due])
         self._ledger.keep([(job, Learn(seen)) for job, seen in zip(due, looks, strict=True)])
-        decided = [(job, self._step(job, seen), seen) for job, seen in zip(due, looks, strict=True)]
-        let, held = self._gate.paced([Errand(job, send, seen) for job, send, seen in decided if send is not None])
+        decided = [(job, self._step(job, seen)) for job, seen in zip(due, looks, strict=True)]
+        let, held = self._gate.paced([Errand(job, send) for job, send in decided if send is not None])
         at = self.clock.time()
         down = [errand for errand in held if errand.send.action != "StopInstance" and errand.entry.record.touched]
         self._ledger.keep([(errand.entry, Stuck(at)) for errand in down])

@@ -29,8 +29,6 @@ class Errand:
 
     entry: Entry
     send: Send
-    seen: Observation | None = None
-    """The look that it was decided on, which the record knows already."""
 
 
 def is_stale(clock: Clock, at: float) -> bool:
@@ -62,7 +60,7 @@ class SecondLook:
             CloudError: the look failed.
         """
         if errands[0].send.action in BRINGS_BACK:
-            return self._just_seen(errands) or self._glance(errands)
+            return self._glance(errands)
         if errands[0].send.force:
             return self._look_before_a_cut(errands)
         at, when = self.clock.time(), self.clock.now()  # before the looks: what they show is at least as new
@@ -97,12 +95,6 @@ class SecondLook:
             return None
         fresh = [errand.entry for errand in errands if not errand.entry.record.touched]
         return {disk.disk_id: disk.way_back for entry in fresh for disk in entry.job.disks}
-
-    def _just_seen(self, errands: Sequence[Errand]) -> list[tuple[Errand, Observation]]:
-        """Take the looks that the calls were decided on for the looks before them, while time is left to call."""
-        looks = [(each, each.seen) for each in errands if each.seen is not None]
-        late = any(self.clock.time() - seen.at > _FRESH / 2 for _, seen in looks)
-        return [] if late or len(looks) < len(errands) else looks
 
     def _glance(self, errands: Sequence[Errand]) -> list[tuple[Errand, Observation]]:
         """Look at what can change, and at nothing else."""

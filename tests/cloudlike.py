@@ -176,10 +176,10 @@ def killed(sim: Simulator, moment: Callable[[Event], bool], disks: Sequence[str]
     dead = threading.Event()
     rest = Runner._rest
 
-    def die(self: Runner) -> None:
+    def die(self: Runner, until: float) -> None:
         if dead.is_set():
             self.leave.set()
-        rest(self)
+        rest(self, until)
 
     def note(event: Event) -> None:
         begun.append(str(event.run_id))

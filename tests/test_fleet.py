@@ -550,10 +550,10 @@ def kill_and_resume(sim: Simulator, path: Path, moment_: Callable[[Event], bool]
     rest = Runner._rest
     names: list[str] = []
 
-    def die(self: Runner) -> None:
+    def die(self: Runner, until: float) -> None:
         if dead.is_set():
             self.leave.set()
-        rest(self)
+        rest(self, until)
 
     def note(event: Event) -> None:
         names.append(str(event.run_id))

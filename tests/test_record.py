@@ -1051,7 +1051,7 @@ def test_a_job_that_nobody_can_look_at_turns_back_while_a_wipe_is_ahead() -> Non
     done = replace(begin("Stopped"), disks=(Wipe(DISK, "done", 1, evidence="transition"),))
 
     assert known.error is None
-    assert "could not be looked at for too long" in (learn(known, blind[3]).error or FAILURE).message
+    assert "For too long no look at ECS was answered" in (learn(known, blind[3]).error or FAILURE).message
     assert learn(known, look(50.5), blind[3]).error is None
     assert learn(done, *blind).error is None
 
