@@ -78,7 +78,7 @@ def _passes(error: BaseException) -> bool:
 
 def _tell(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, CloudError) and state.next_action is not None:
+    if isinstance(error, CloudError) and state.next_action is not None:  # pragma: no branch - for the types only
         logs.again(error.action, state.next_action.sleep)
 
 
