@@ -37,8 +37,8 @@ _PATIENCE = 35.0
 
 
 @dataclass(frozen=True)
-class _Run:
-    """One run to carry to its end."""
+class HeldRun:
+    """One run that this process holds, to be carried to its end."""
 
     plan: Plan
     lease: Lease
@@ -82,7 +82,7 @@ class Execution:
         lease = self.journal.begin(run_id, to_json(plan), self.endpoint, self.where.profile, jobs)
         for call in calls:
             lease.tell(call_event(run_id, call))
-        return self._carry(_Run(plan, lease, records, calls, begun))
+        return self._carry(HeldRun(plan, lease, records, calls, begun))
 
     def resume(self, run_id: str, verdict: record.Verdict | None, password: Secret | None) -> Report:
         """Take a run over, carry it on and report; see ``Client.resume``."""
@@ -101,7 +101,7 @@ class Execution:
             gone_on = record.resume(known[position], self.clock.time())
             known[position] = record.judge(gone_on, verdict) if verdict else gone_on
         begun = report.started(moment(stored.started_at))
-        run = _Run(plan, lease, known, calls, begun, closed, closing=verdict is not None)
+        run = HeldRun(plan, lease, known, calls, begun, closed, closing=verdict is not None)
         return self._carry(run, check=self._same_account)
 
     def close(self, run_id: str) -> None:
@@ -223,7 +223,7 @@ class Execution:
             waited += 1.0
         return lease
 
-    def _carry(self, run: _Run, check: Callable[[Cloud, _Run], None] = lambda _cloud, _run: None) -> Report:
+    def _carry(self, run: HeldRun, check: Callable[[Cloud, HeldRun], None] = lambda _cloud, _run: None) -> Report:
         run_id, lease = run.lease.run_id, run.lease
 
         pace = Pace(self.clock, run.plan.rollout.quota_share)
@@ -264,7 +264,7 @@ class Execution:
         self._end(lease, told, sorted((owed | set(runner.unfinished)) - run.closed))
         return told
 
-    def _same_account(self, cloud: Cloud, run: _Run) -> None:
+    def _same_account(self, cloud: Cloud, run: HeldRun) -> None:
         """See that the credentials are of the account that the run is in, before anything is believed or called."""
         try:
             account = Patient(self.clock)(cloud.caller).shown[0].account

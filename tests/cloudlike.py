@@ -170,9 +170,9 @@ def run(
     return Run(report, error, plan, events)
 
 
-def killed(sim: Simulator, moment: Callable[[Event], bool], disks: Sequence[str] = (DATA,), **more: Any) -> str:
-    """Begin a run whose loop ends at a moment as if its process were gone: its record stays; gives its name."""
-    begun: list[str] = []
+@contextmanager
+def dying(moment: Callable[[Event], bool]) -> Iterator[Callable[[Event], None]]:
+    """Let the loops of runs end at a moment as if their process were gone; gives who must hear of their events."""
     dead = threading.Event()
     rest = Runner._rest
 
@@ -182,15 +182,20 @@ def killed(sim: Simulator, moment: Callable[[Event], bool], disks: Sequence[str]
         rest(self, until)
 
     def note(event: Event) -> None:
-        begun.append(str(event.run_id))
         if moment(event):
             dead.set()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Runner, "_rest", die)
+        yield note
+
+
+def killed(sim: Simulator, moment: Callable[[Event], bool], disks: Sequence[str] = (DATA,), **more: Any) -> str:
+    """Begin a run whose loop ends at a moment as if its process were gone: its record stays; gives its name."""
+    with dying(moment) as note:
         done = run(sim, disks, on_event=note, **more)
     assert not [event for event in done.events if event.event == "done"], done.report.error
-    return begun[0]
+    return str(done.events[0].run_id)
 
 
 def resumed(sim: Simulator, name: str | None, *, using: Client | None = None, **more: Any) -> Report:

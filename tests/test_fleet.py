@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from safe_reinit.journal.file import Journal
 from safe_reinit.model import Event
 from safe_reinit.simulator import Simulator
 from tests import fleetruns
-from tests.cloudlike import Run, accepted, answered, intended, once
+from tests.cloudlike import Run, accepted, answered, dying, intended, once
 from tests.fleetruns import SPEED, Fleet, disk, everything, fleet, instance, run, simulated
 
 MANY = 12
@@ -544,36 +545,16 @@ def test_without_a_journal_no_further_machine_is_wiped(monkeypatch: pytest.Monke
 
 def kill_and_resume(sim: Simulator, path: Path, moment_: Callable[[Event], bool], **rollout: Any) -> tuple[Fleet, Any]:
     """Leave a run as if its process were gone, and resume it; gives what the second came to."""
-    from safe_reinit.run import Runner
-
-    dead = threading.Event()
-    rest = Runner._rest
-    names: list[str] = []
-
-    def die(self: Runner, until: float) -> None:
-        if dead.is_set():
-            self.leave.set()
-        rest(self, until)
-
-    def note(event: Event) -> None:
-        names.append(str(event.run_id))
-        if moment_(event):
-            dead.set()
-
     journal = str(path / "j.db")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Runner, "_rest", die)
-        using = fleetruns.client(sim, journal=journal)
-        plan = fleetruns.planned(using, everything(MANY), **rollout)
-        events: list[Event] = []
-        try:
-            using.run(plan, confirm=plan.confirm_with, on_event=lambda event: (note(event), events.append(event)))
-        except Error as left:  # as it does to whoever leaves it
-            names.append(f"left: {left}")
+    using = fleetruns.client(sim, journal=journal)
+    plan = fleetruns.planned(using, everything(MANY), **rollout)
+    events: list[Event] = []
+    with dying(moment_) as note, contextlib.suppress(Error):  # it fails for whoever leaves it
+        using.run(plan, confirm=plan.confirm_with, on_event=lambda event: (note(event), events.append(event)))
     before = sim.state()
     second: list[Event] = []
     try:
-        report = fleetruns.client(sim, journal=journal).resume(names[0], on_event=second.append)
+        report = fleetruns.client(sim, journal=journal).resume(str(events[0].run_id), on_event=second.append)
     except Error as raised:
         report = raised.report  # type: ignore[assignment]
     done = Fleet(Run(report, None, plan, second), sim.state())

@@ -16,7 +16,7 @@ from .. import record, report
 from ..aliyun.endpoints import Where
 from ..clock import Clock
 from ..errors import OutcomeUnknown, RunRefused, UsageError
-from ..execution import call_event, first_records, moment
+from ..execution import HeldRun, call_event, first_records, moment
 from ..interrupt import Interrupt
 from ..journal import Journal, Lease, StoredRun
 from ..model import Call, Event, OnUnknown, Plan, Record, Report
@@ -65,9 +65,9 @@ class TemporalExecution:
         )
         for call in calls:
             lease.tell(call_event(run_id, call))
-        return _in_a_loop(self._begin(_Run(plan, lease, records, calls, begun)))
+        return _in_a_loop(self._begin(HeldRun(plan, lease, records, calls, begun)))
 
-    async def _begin(self, run: _Run) -> Report:
+    async def _begin(self, run: HeldRun) -> Report:
         try:
             client = await self.server.connect()
             await self._submission(client, run)()
@@ -85,9 +85,9 @@ class TemporalExecution:
         plan = plan_of(stored.plan)
         records = [decode(Record, known) for _, known, _ in stored.jobs]
         begun = report.started(moment(stored.started_at))
-        return _in_a_loop(self._resume(_Run(plan, lease, records, calls, begun), verdict))
+        return _in_a_loop(self._resume(HeldRun(plan, lease, records, calls, begun), verdict))
 
-    async def _resume(self, run: _Run, verdict: record.Verdict | None) -> Report:
+    async def _resume(self, run: HeldRun, verdict: record.Verdict | None) -> Report:
         client = await self.server.connect()
         place = self._place(run.plan)
         submission = self._submission(client, run)
@@ -139,7 +139,7 @@ class TemporalExecution:
 
     # -------------------------------------------------------------------------------------------------- following
 
-    async def _follow(self, client: Client, run: _Run) -> Report:
+    async def _follow(self, client: Client, run: HeldRun) -> Report:
         run_id, place = run.lease.run_id, self._place(run.plan)
 
         def tell(event: Event) -> None:
@@ -158,7 +158,7 @@ class TemporalExecution:
         told = await stories(client, run_id, [place.job(known.instance_id) for known in run.records])
         return self._report(run, told)
 
-    def _left(self, run: _Run) -> OutcomeUnknown:
+    def _left(self, run: HeldRun) -> OutcomeUnknown:
         run_id = run.lease.run_id
         lost = [record.lose_sight(known) for known in run.records]
         error = OutcomeUnknown(
@@ -170,7 +170,7 @@ class TemporalExecution:
         error.report = report.of_bug(told, error)
         return error
 
-    def _report(self, run: _Run, told: Sequence[Story | None]) -> Report:
+    def _report(self, run: HeldRun, told: Sequence[Story | None]) -> Report:
         records = [
             each.record if each is not None else record.lose_sight(known)
             for each, known in zip(told, run.records, strict=True)
@@ -187,24 +187,13 @@ class TemporalExecution:
         run.lease.end(encode(made), [n for n, each in enumerate(told) if each is not None and each.open])
         return made
 
-    def _submission(self, client: Client, run: _Run) -> Submission:
+    def _submission(self, client: Client, run: HeldRun) -> Submission:
         return Submission(
             client, self.server, self._place(run.plan), self.clock, run.lease.run_id, run.plan, run.records
         )
 
     def _place(self, plan: Plan) -> Place:
         return Place(plan.account, plan.region, self.where.local_url)
-
-
-@dataclass(frozen=True)
-class _Run:
-    """One run as this process knows it."""
-
-    plan: Plan
-    lease: Lease
-    records: Sequence[Record]
-    calls: list[Call]
-    begun: report.Started
 
 
 def _in_a_loop(work: Coroutine[Any, Any, T]) -> T:
