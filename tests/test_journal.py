@@ -217,6 +217,17 @@ def test_a_journal_of_this_schema_is_opened_again(tmp_path: Path) -> None:
     assert names == ["r-20260101T000000Z-0001"]
 
 
+def test_a_journal_that_a_stopped_process_keeps_locked_can_be_read(tmp_path: Path) -> None:
+    """Its runs are told at once: only who wants to write has to wait."""
+    path = tmp_path / "j.db"
+    with Journal(path) as journal:
+        journal.begin("run", a_plan(), "", "", [(INSTANCE, {})])
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as stopped:
+        stopped.execute("BEGIN IMMEDIATE")
+        with Journal(path) as journal:
+            assert [stored.run_id for stored in journal.runs()] == ["run"]
+
+
 def test_a_migration_is_done_once_and_keeps_the_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A journal of this schema is carried to a later one, made up here, with its runs, and then opened by it."""
     path = tmp_path / "j.db"

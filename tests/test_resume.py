@@ -136,6 +136,10 @@ def while_it(run: Command, path: Path, held: dict[str, str], *more: str) -> Iter
     try:
         until(lambda: is_so(run.state(), held))
         yield child
+    except BaseException:
+        child.kill()
+        child.communicate()
+        raise
     finally:
         do(run, {"release": held})
 

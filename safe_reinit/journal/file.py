@@ -73,6 +73,8 @@ class Journal:
         sound = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if sound != "ok":
             raise sqlite3.DatabaseError("malformed")
+        if self._db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA:
+            return  # nothing to write: it can be read while a stopped process keeps it locked
         with self._transaction():
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA:

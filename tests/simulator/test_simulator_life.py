@@ -307,7 +307,7 @@ def test_a_disk_has_at_most_256_snapshots(simulate: Simulate) -> None:
 
 def early(sim: Simulator) -> None:
     """Wait for the first third of a simulated minute."""
-    until(lambda: int(sim.state()["now"][17:19]) < 20)
+    until(lambda: int(sim.state()["now"][17:19]) < 20, 30.0)
 
 
 def test_limits_are_by_account_region_and_action(simulate: Simulate) -> None:
