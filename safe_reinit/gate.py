@@ -33,6 +33,8 @@ _MOST = 100
 """Calls in a batch at most: so many are usually made while the look before them is fresh."""
 _LEAST = 8
 """The same where calls come too late: as many are made at once."""
+_UNTIL_THE_WIPE = 6.0
+"""Cloud seconds from Stopped to the wipe: three ticks, for seeing it, for the look before the call, and for the call."""
 _SOON = 1.0
 """The part of its usual time after which a wait is worth a look."""
 
@@ -53,6 +55,8 @@ class Job(Entry):
     waiting: tuple[str, float] | None = None
     """For what it waits, and since when (cloud seconds)."""
     looked_at: float | None = None
+    held: Send | None = None
+    """The call that was decided for it on the last look, and has to wait for the quota."""
     _judged: tuple[Record, float] | None = None
 
     @property
@@ -84,6 +88,8 @@ class Gate:
         self.most = _MOST
         self._usual: dict[str, float] = {}
         """By what is waited for: the shortest time it took in this run."""
+        self._learnt = False
+        """A first usual time was learnt on this tick: by it, others may be due at once."""
         for job in jobs:
             job.begun = not job.ended and job.record.tried  # of a run that goes on
 
@@ -135,7 +141,7 @@ class Gate:
 
     def _room(self) -> int:
         """Count the wipes that will find a slot once a machine that is stopped now is Stopped."""
-        ahead = self._usual.get("stop", 0.0) + self._usual.get("snapshot", 0.0)
+        ahead = self._usual.get("stop", 0.0) + self._usual.get("snapshot", 0.0) + _UNTIL_THE_WIPE
         promised = sum(
             wipe.state in ("todo", "asked") and not wipe.snapshot_id
             for job in self._open()
@@ -146,9 +152,10 @@ class Gate:
 
     # ----------------------------------------------------------------------------------------- who is looked at now
 
-    def due(self) -> list[Job]:
-        """Give the jobs to look at on this tick."""
+    def due(self, *, ending: bool = False) -> list[Job]:
+        """Give the jobs to look at on this tick; of a run that is ``ending`` also those whose call was held back."""
         open_jobs = self._open()
+        self._learnt = False
         for job in open_jobs:
             if job.call is not None and job.call.done():
                 job.call.result()  # it raises nothing, unless not even that could be written down what went wrong
@@ -158,7 +165,7 @@ class Gate:
             return open_jobs
         now = self._clock.time()
         scouts: dict[str, int] = {}
-        return [job for job in open_jobs if self._is_due(job, now, scouts)]
+        return [job for job in open_jobs if self._is_due(job, now, scouts) or (ending and job.held is not None)]
 
     def _is_due(self, job: Job, now: float, scouts: dict[str, int]) -> bool:
         if job.looked_at is None or job.hurried:
@@ -166,7 +173,7 @@ class Gate:
         if now - job.looked_at >= job.patience:
             return True
         if job.waiting is None:
-            return job.call is None
+            return job.call is None and job.held is None
         what, since = job.waiting
         usual = self._usual.get(what)
         if usual is not None:
@@ -179,7 +186,7 @@ class Gate:
         job.hurried = job.hurried and job.call is not None  # its thread has not ended yet: once more, then
         if not seen.seen:
             return  # on the next tick again
-        job.looked_at = seen.at
+        job.looked_at, job.held = seen.at, None
         before = job.waiting
         if before is not None and seen.at <= before[1]:
             return  # it may have begun before what is waited for
@@ -188,24 +195,37 @@ class Gate:
         went_on = before is not None and (job.waiting is None or job.waiting[0] != before[0])
         if before is not None and went_on and not job.record.turned_back:
             took = max(0.0, seen.at - before[1])
+            self._learnt = self._learnt or before[0] not in self._usual
             self._usual[before[0]] = min(took, self._usual.get(before[0], took))
 
     # --------------------------------------------------------------------------------------------- how many calls
 
     def paced(self, errands: Sequence[Errand]) -> tuple[list[Errand], list[Errand]]:
-        """Part what is called now from what has to wait for the quota; that is decided anew on the next tick."""
+        """Part what is called now from what has to wait for the quota.
+
+        What waited before comes first; it is not looked at for this, since there is a look before each call.
+        """
         free: dict[ActName, int] = {}
         let: list[Errand] = []
         held: list[Errand] = []
-        for errand in errands:
-            action = errand.send.action
-            together = BATCH.get(action, 1)
+        waiting = [Errand(job, job.held) for job in self._open() if job.held is not None and job.call is None]
+        for errand in (*waiting, *errands):
+            action, job = errand.send.action, self._jobs[errand.entry.position]
             if action not in free:
-                free[action] = (self._free(action) - self._flying(action)) * together
-            takes = together if errand.entry.alone else 1
-            (let if free[action] >= takes else held).append(errand)
-            free[action] -= takes if free[action] >= takes else 0
+                free[action] = self._slots(action)
+            takes = BATCH.get(action, 1) if errand.entry.alone else 1
+            if free[action] >= takes:
+                free[action] -= takes
+                job.held = None
+                let.append(errand)
+            else:
+                job.held = errand.send
+                held.append(errand)
         return let, held
+
+    def _slots(self, action: ActName) -> int:
+        """Count the machines or disks that this call may be made for now."""
+        return (self._free(action) - self._flying(action)) * BATCH.get(action, 1)
 
     def _free(self, action: ActName) -> int:
         names = (action, f"{action}s") if action in BATCH else (action,)
@@ -236,8 +256,8 @@ class Gate:
         return made and self._few
 
     def in_a_hurry(self) -> bool:
-        """Tell whether to look at once instead of on the next tick; a fleet keeps to its ticks."""
-        return self._few and any(job.hurried for job in self._jobs if not job.ended)
+        """Tell whether to look at once instead of on the next tick; a fleet keeps to its ticks but for what it learns."""
+        return self._learnt or (self._few and any(job.hurried for job in self._jobs if not job.ended))
 
 
 def _cannot_end_done(job: Job) -> bool:

@@ -126,7 +126,7 @@ class Runner:
 
     def _round(self) -> Sequence[Errand]:
         """Look at the jobs that are due, learn, and give the calls that are decided and may be made."""
-        due = self._gate.due()
+        due = self._gate.due(ending=self.stop.is_set())
         looks = self._look(due)
         if self.stop.is_set():
             self._ledger.keep([(job, Interrupt()) for job in due])

@@ -517,6 +517,44 @@ def test_a_throttled_stop_waits_and_then_goes_on_in_batches(throttled: str) -> N
     assert parted(fleet, "StopInstance") == (0, 110), "one probe at a time"
 
 
+def test_who_waits_for_the_quota_is_not_looked_at_but_called_when_there_is_a_slot() -> None:
+    """A wipe that was held back is let through first, without a look but for the fence's sake and at the run's end."""
+    fleet = many(30)
+    fleet.stop(*range(30))
+    for job in fleet.jobs:
+        job.waiting = None
+    assert parted(fleet, "ReInitDisk") == (QUOTA, 25)
+    for job in fleet.jobs[:QUOTA]:  # on their way
+        fleet.gate.calls([Errand(job, Send("ReInitDisk", "d"))], Future())
+    fleet.clock.at += TICK
+    assert fleet.gate.due() == []
+    assert [job.position for job in fleet.gate.due(ending=True)] == list(range(5, 30))
+
+    for job in fleet.jobs[:2]:  # withdrawn: nobody called
+        job.call = None
+        job.end()
+    let, held = fleet.gate.paced([])
+    assert [errand.entry.position for errand in let] == [5, 6]
+    assert len(held) == 23
+    fleet.clock.at += 14.0
+    assert [job.position for job in fleet.gate.due()] == list(range(2, 30))
+
+
+def test_what_was_held_back_and_is_looked_at_is_decided_anew() -> None:
+    """A look that finds something else to do takes the held call away, and one that decides it again adds no second."""
+    fleet = many(30)
+    fleet.stop(*range(30))
+    throttle(fleet, "ReInitDisk")
+    assert parted(fleet, "ReInitDisk") == (0, 30)
+    seen = Observation(fleet.clock.at, values.NOW, seen=True)
+    fleet.gate.looked(fleet.jobs[0], seen, Wait("reinit", "the next try", fleet.clock.at, 600))
+    fleet.gate.looked(fleet.jobs[1], seen, Send("ReInitDisk", "d-1"))
+
+    _, held = fleet.gate.paced([Errand(fleet.jobs[1], Send("ReInitDisk", "d-1"))])
+
+    assert sorted(errand.entry.position for errand in held) == list(range(1, 30))
+
+
 def test_a_job_that_is_asked_alone_takes_a_call_of_its_own() -> None:
     """A probe is one call: of jobs that share no call only one goes."""
     fleet = many(10)

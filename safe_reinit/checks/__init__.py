@@ -137,13 +137,13 @@ def like(name: str, names: Iterable[str] = NAMES) -> str:
 
 def judge(facts: DiskFacts, *, least: Level = "info") -> tuple[Finding, ...]:
     """Run the checks on one target, in order: those whose worst is of this level or a worse one."""
-    undoing = bool(facts.options.undo)
-    return tuple(
-        finding
-        for check in _all()
-        if _LEVELS.index(check.level) <= _LEVELS.index(least) and not (undoing and check.of_reinit)
-        for finding in check.run(facts)
-    )
+    return tuple(finding for check in _as_bad_as(least, undoing=bool(facts.options.undo)) for finding in check.run(facts))
+
+
+@cache
+def _as_bad_as(least: Level, *, undoing: bool) -> tuple[Check, ...]:
+    levels = _LEVELS[: _LEVELS.index(least) + 1]
+    return tuple(check for check in _all() if check.level in levels and not (undoing and check.of_reinit))
 
 
 def judge_target(facts: DiskFacts) -> tuple[Finding, ...]:

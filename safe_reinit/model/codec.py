@@ -8,16 +8,18 @@ from __future__ import annotations
 import math
 import types
 from collections import abc
+from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime, timezone
 from functools import cache
+from operator import attrgetter
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .plan import Secret
 
 T = TypeVar("T")
 
-_PLAIN = (str, int, float, bool)
+_PLAIN = frozenset((type(None), str, int, float, bool))
 
 
 class DecodeError(ValueError):
@@ -30,11 +32,15 @@ def encode(value: object, *, sparse: bool = False) -> Any:  # noqa: ANN401 - JSO
     Args:
         sparse: leave out the members that are as they would be read without them.
     """
-    if value is None or type(value) in _PLAIN:
+    if type(value) in _PLAIN:
         return value
-    if members := _members(type(value)):  # type: ignore[arg-type]
-        items = [(member, getattr(value, name), default) for member, name, default in members]
-        return {member: encode(item, sparse=sparse) for member, item, default in items if not sparse or item != default}
+    if shape := _shape(type(value)):  # type: ignore[arg-type]
+        members, values, defaults = shape
+        return {
+            member: item if type(item) in _PLAIN else encode(item, sparse=sparse)
+            for member, item, default in zip(members, values(value), defaults, strict=True)
+            if not sparse or (item is not default and item != default)
+        }
     if isinstance(value, abc.Mapping):
         return {str(key): encode(item, sparse=sparse) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
@@ -45,16 +51,21 @@ def encode(value: object, *, sparse: bool = False) -> Any:  # noqa: ANN401 - JSO
 
 
 @cache  # every record and event is written by them
-def _members(kind: type) -> tuple[tuple[str, str, object], ...]:
-    """Give the members of a frozen value, each with its field's name and default; none of what is no such value."""
+def _shape(kind: type) -> tuple[list[str], Callable[[object], tuple[Any, ...]], list[object]] | None:
+    """Give of a frozen value its members, what gets them all, and their defaults; ``None`` of what is no such value."""
     if not is_dataclass(kind):
-        return ()
-    return tuple((each.name.removesuffix("_"), each.name, each.default) for each in fields(kind))
+        return None
+    every = fields(kind)
+    values = attrgetter(*(each.name for each in every), "__class__")  # of one name alone it would give no tuple
+    members = [each.name.removesuffix("_") for each in every]
+    return members, lambda value: values(value)[:-1], [each.default for each in every]
 
 
 def timestamp(when: datetime) -> str:
     """Write a time as ``2026-01-02T03:04:05Z``."""
-    return when.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+    if when.tzinfo is not timezone.utc:
+        when = when.astimezone(timezone.utc)
+    return when.isoformat(timespec="seconds")[:19] + "Z"
 
 
 def printable(text: str) -> str:
