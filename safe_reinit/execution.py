@@ -22,9 +22,9 @@ from .failing import password_as_planned, refusal_of
 from .interrupt import Interrupt
 from .journal import Journal, JournalError, Lease, LeaseLostError, StoredRun
 from .model import LOCK_TAG, Call, Event, OnUnknown, Outcome, Plan, Record, Report, Secret
-from .model.codec import decode, encode
+from .model.codec import decode, members
 from .pace import Pace
-from .plan import from_json, to_json
+from .plan import as_members, from_json
 from .retry import Patient
 from .run import TICK, Runner
 
@@ -78,8 +78,8 @@ class Execution:
         """
         begun = report.started(self.clock.now())
         records = first_records(plan, run_id, on_unknown)
-        jobs = [(known.instance_id, encode(known)) for known in records]
-        lease = self.journal.begin(run_id, to_json(plan), self.endpoint, self.where.profile, jobs)
+        jobs = [(known.instance_id, known) for known in records]
+        lease = self.journal.begin(run_id, as_members(plan), self.endpoint, self.where.profile, jobs)
         for call in calls:
             lease.tell(call_event(run_id, call))
         return self._carry(HeldRun(plan, lease, records, calls, begun))
@@ -237,7 +237,7 @@ class Execution:
         def on_event(event: Event) -> None:
             logs.event(event)
             if event.event != "wait":
-                lease.tell({"schema": 1, **encode(event)})
+                lease.tell({"schema": 1, **members(event)})
             self.on_event(event)
 
         bug: Exception | None = None
@@ -280,7 +280,7 @@ class Execution:
 
     def _end(self, lease: Lease, told: Report, still_open: Sequence[int]) -> None:
         try:
-            lease.end(encode(told), still_open)
+            lease.end(members(told), still_open)
         except (JournalError, LeaseLostError) as error:
             self.interrupt.say(f"How the run ended could not be written to the journal: {error}")
             with contextlib.suppress(JournalError, LeaseLostError):
@@ -299,8 +299,8 @@ def first_records(plan: Plan, run_id: str, on_unknown: OnUnknown) -> list[Record
 def call_event(run_id: str, call: Call) -> dict[str, object]:
     """Give what the journal has of a call."""
     looking = call.action.startswith(("Describe", "Get"))
-    event = Event(call.at, run_id, "look" if looking else "call", data=encode(call))
-    return {"schema": 1, **encode(event)}
+    event = Event(call.at, run_id, "look" if looking else "call", data=members(call))
+    return {"schema": 1, **members(event)}
 
 
 def _is_call(event: dict[str, object]) -> bool:

@@ -6,6 +6,7 @@ looked at on every tick, and the others only often enough to see what goes wrong
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ _MOST = 100
 _LEAST = 8
 """The same where calls come too late: as many are made at once."""
 _UNTIL_THE_WIPE = 6.0
-"""Cloud seconds from Stopped to the wipe: three ticks, for seeing it, for the look before the call, and for the call."""
+"""Cloud seconds from Stopped to the wipe: three ticks, to see it, to look again before the call, and to call."""
 _SOON = 1.0
 """The part of its usual time after which a wait is worth a look."""
 
@@ -92,12 +93,14 @@ class Gate:
         """A first usual time was learnt on this tick: by it, others may be due at once."""
         for job in jobs:
             job.begun = not job.ended and job.record.tried  # of a run that goes on
+        self._live = [job for job in jobs if job.begun]
+        self._to_begin = deque(job for job in jobs if not job.begun and not job.ended)
 
     # ------------------------------------------------------------------------------------------------- who begins
 
     def open(self) -> str:
         """Let more jobs begin; say why those that have not will never, where that is so."""
-        if self._closed or not self.ahead():
+        if self._closed or not (self._to_begin or self.ahead()):
             return self._closed
         failing = sum(_cannot_end_done(job) for job in self._open())
         let = release(self._rollout, [job.outcome for job in self._jobs], self._clock.now(), failing)
@@ -108,10 +111,16 @@ class Gate:
 
     def ahead(self) -> list[Job]:
         """Give the jobs of which nothing has been touched yet: nobody is harmed if they never are."""
-        return [job for job in self._jobs if not job.ended and not (job.begun and job.record.touched)]
+        begun = [job for job in self._open() if not job.record.touched]
+        return begun + [job for job in self._to_begin if not job.ended]
+
+    def is_over(self) -> bool:
+        """Tell whether every job has come to its end."""
+        return not self._open() and all(job.ended for job in self._to_begin)
 
     def _open(self) -> list[Job]:
-        return [job for job in self._jobs if job.begun and not job.ended]
+        self._live = [job for job in self._live if not job.ended]
+        return self._live
 
     def _goes_on(self, stage: int) -> bool:
         """Ask whether to go on, where a stage has ended after which that is wanted; never while a machine is down."""
@@ -130,14 +139,17 @@ class Gate:
     def _let_begin(self, upto: int) -> None:
         down = len(self._open())
         room = self._room()
-        for job in self._jobs[:upto]:
-            if job.begun or job.ended:
+        while self._to_begin and self._to_begin[0].position < upto:
+            job = self._to_begin[0]
+            if job.ended:
+                self._to_begin.popleft()
                 continue
             needs = sum(not wipe.snapshot_id for wipe in job.record.disks)
             fits = needs <= room or (needs > self._pace.most("ReInitDisk") and not down)  # one that never will, alone
             if down >= self._rollout.max_parallel or not fits:
                 return
             job.begun, down, room = True, down + 1, room - needs
+            self._live.append(self._to_begin.popleft())
 
     def _room(self) -> int:
         """Count the wipes that will find a slot once a machine that is stopped now is Stopped."""
@@ -256,8 +268,8 @@ class Gate:
         return made and self._few
 
     def in_a_hurry(self) -> bool:
-        """Tell whether to look at once instead of on the next tick; a fleet keeps to its ticks but for what it learns."""
-        return self._learnt or (self._few and any(job.hurried for job in self._jobs if not job.ended))
+        """Tell whether to look at once; a fleet keeps to its ticks but for what it has just learnt."""
+        return self._learnt or (self._few and any(job.hurried for job in self._open()))
 
 
 def _cannot_end_done(job: Job) -> bool:

@@ -15,7 +15,6 @@ from typing import Protocol
 from . import record
 from .journal import JournalError, Lease
 from .model import Failure, PlannedJob, Record
-from .model.codec import encode
 
 Change = Callable[[Record], Record]
 
@@ -159,7 +158,7 @@ class Ledger:
         if self._unwritten is not None:
             self.lease.check()
             return
-        new = [(entry.position, encode(after, sparse=True)) for entry, after in changed if after != entry.record]
+        new = [(entry.position, after) for entry, after in changed if after != entry.record]
         if new:
             self.lease.save(*new)
 

@@ -29,7 +29,7 @@ from .model import (
     Secret,
     Snapshot,
 )
-from .model.codec import DecodeError, decode, encode, printable, timestamp
+from .model.codec import DecodeError, decode, encode, members, printable, timestamp
 from .model.guard import ON_BY_DEFAULT
 
 SCHEMA = 1
@@ -209,7 +209,12 @@ def unforeseen(plan: Plan) -> list[str]:
 
 def to_json(plan: Plan) -> dict[str, Any]:
     """Write the plan as JSON; a password is written as ``true``, never itself."""
-    return {"schema": SCHEMA, **encode(plan)}
+    return dict(encode(as_members(plan)))
+
+
+def as_members(plan: Plan) -> dict[str, Any]:
+    """Give the members that ``to_json`` writes, as they are: what has thousands of jobs is not held twice."""
+    return {"schema": SCHEMA, **members(plan)}
 
 
 def from_json(data: Mapping[str, Any], password: Secret | None = None) -> Plan:

@@ -98,7 +98,7 @@ class Runner:
         preparing = [ThreadPoolExecutor(1, thread_name_prefix="safe-reinit-look") for _ in range(2)]
         calling = ThreadPoolExecutor(_CALLING, thread_name_prefix="safe-reinit-act")
         try:
-            while any(not job.ended for job in self._jobs) and not self.leave.is_set():
+            while not self._gate.is_over() and not self.leave.is_set():
                 self.lease.check()
                 began = self.clock.time()
                 self._begin()
@@ -141,7 +141,7 @@ class Runner:
     def _rest(self, until: float) -> None:
         """Wait for the next tick, or until a call has ended; a part of each tick is left to the threads that call."""
         self.wake.clear()
-        waiting = any(not job.ended for job in self._jobs) and not self.leave.is_set()
+        waiting = not self._gate.is_over() and not self.leave.is_set()
         if waiting and not self._gate.in_a_hurry():
             self.clock.wait(self.wake, max(TICK / 4, until - self.clock.time()))
 

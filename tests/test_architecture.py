@@ -87,7 +87,8 @@ PURE = VALUES | DECIDING
 """What takes values and gives values: no network, no clock, no files, so that it needs no stand-in to be tested."""
 PURE_NEEDS = {
     "__future__", "bisect", "collections", "dataclasses", "datetime", "difflib", "enum", "fnmatch", "functools",
-    "hashlib", "importlib", "inspect", "itertools", "json", "math", "re", "string", "sys", "types", "typing",
+    "hashlib", "importlib", "inspect", "itertools", "json", "math", "operator", "re", "string", "sys", "types",
+    "typing",
 }  # fmt: skip
 READS_THE_CLOCK = ("now", "utcnow", "today")
 FILES = sorted(PACKAGE.rglob("*.py"))

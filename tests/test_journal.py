@@ -23,6 +23,7 @@ from safe_reinit.errors import RunFailed, RunRefused, UsageError
 from safe_reinit.journal import Journal, file, place
 from safe_reinit.journal.file import SCHEMA
 from safe_reinit.journal.lease import JournalError
+from safe_reinit.model.codec import dumps
 from safe_reinit.simulator import Simulator
 from safe_reinit.where import default_journal
 from tests.commands import Command, command
@@ -431,7 +432,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run(
     save = file.Lease.save
 
     def saving(self: Any, *records: tuple[int, Any]) -> None:
-        words.extend(json.dumps(record["stop"]) for _, record in records)
+        words.extend(dumps(record.stop) for _, record in records)
         if word in words[-1]:
             full_now.append(True)
         save(self, *records)

@@ -137,7 +137,8 @@ def like(name: str, names: Iterable[str] = NAMES) -> str:
 
 def judge(facts: DiskFacts, *, least: Level = "info") -> tuple[Finding, ...]:
     """Run the checks on one target, in order: those whose worst is of this level or a worse one."""
-    return tuple(finding for check in _as_bad_as(least, undoing=bool(facts.options.undo)) for finding in check.run(facts))
+    checks = _as_bad_as(least, undoing=bool(facts.options.undo))
+    return tuple(finding for check in checks for finding in check.run(facts))
 
 
 @cache

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..clock import unix_time
 from ..errors import RunRefused, UsageError
+from ..model.codec import dumps
 from .lease import LEASE, Holder, JournalError, Lease, LeaseLostError
 from .place import now, process, refuse_network, user
 from .schema import MIGRATIONS as _MIGRATIONS
@@ -121,7 +122,7 @@ class Journal:
         plan: Mapping[str, Any],
         endpoint: str,
         profile: str,
-        jobs: Sequence[tuple[str, Mapping[str, Any]]],
+        jobs: Sequence[tuple[str, object]],
         *,
         runner: str = "",
     ) -> Lease:
@@ -129,10 +130,10 @@ class Journal:
 
         Args:
             run_id: its name.
-            plan: its plan as JSON.
+            plan: the members of its plan, which are ours or JSON.
             endpoint: the loopback endpoint, or ``""`` for the real cloud.
             profile: the aliyun CLI profile, or ``""``.
-            jobs: of each job the instance and the record as JSON.
+            jobs: of each job the instance and the record.
             runner: the Temporal server that it goes on at, or ``""``.
 
         Raises:
@@ -146,14 +147,14 @@ class Journal:
                 self.refuse_used(str(plan["plan_id"]))
                 self._db.execute(
                     "INSERT INTO runs VALUES (?,?,NULL,NULL,NULL,?,?,?,?,?,NULL,?,?)",
-                    (run_id, now(), region, account, endpoint, profile, json.dumps(plan), plan["plan_id"], runner),
+                    (run_id, now(), region, account, endpoint, profile, dumps(plan), plan["plan_id"], runner),
                 )
                 for position, (instance_id, record) in enumerate(jobs):
                     lock = _lock(endpoint, account, region, instance_id)
                     self._refuse_held(lock, instance_id)
                     self._db.execute(
                         "INSERT INTO jobs VALUES (?,?,?,?,?,1)",
-                        (run_id, position, lock, instance_id, json.dumps(record)),
+                        (run_id, position, lock, instance_id, dumps(record, sparse=True)),
                     )
                 return self._hold(run_id, 1)
         except sqlite3.Error as error:

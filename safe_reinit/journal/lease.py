@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import socket
 import threading
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import logs
 from ..clock import boottime, unix_time
+from ..model.codec import dumps
 from .place import now, process
 
 if TYPE_CHECKING:
@@ -79,15 +79,15 @@ class Lease:
         if boottime() >= self._until:
             raise LeaseLostError(self.run_id)
 
-    def save(self, *records: tuple[int, Mapping[str, Any]]) -> None:
+    def save(self, *records: tuple[int, object]) -> None:
         """Write down changed records, each with the position of its job, in one transaction; see ``Journal.write``."""
         statement = "UPDATE jobs SET record=? WHERE run_id=? AND position=?"
-        self._write([(statement, (json.dumps(record), self.run_id, position)) for position, record in records])
+        self._write([(statement, (dumps(record, sparse=True), self.run_id, position)) for position, record in records])
 
     def tell(self, event: Mapping[str, Any]) -> None:
         """Keep an event; it is written with the next thing that is, since looks alone need no commit."""
         with self._lock:
-            self._told.append(json.dumps(event))
+            self._told.append(dumps(event))
 
     def end(self, report: Mapping[str, Any], still_open: Sequence[int] = ()) -> None:
         """Write down how the run ended, and let it go; the jobs at these positions stay open to be resumed."""
@@ -95,7 +95,7 @@ class Lease:
         count, kept = len(report["jobs"]), frozenset(still_open)
         statements: list[tuple[str, Sequence[object]]] = [
             ("UPDATE runs SET ended_at=?, outcome=?, exit_code=?, report=? WHERE run_id=?",
-             (now(), report["outcome"], report["exit_code"], json.dumps(report), self.run_id)),
+             (now(), report["outcome"], report["exit_code"], dumps(report), self.run_id)),
             *((close, (self.run_id, position)) for position in range(count) if position not in kept),
         ]  # fmt: skip
         self._write(statements)

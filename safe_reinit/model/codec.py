@@ -5,6 +5,7 @@ A field whose name would be a word of Python ends in an underscore, which its me
 
 from __future__ import annotations
 
+import json
 import math
 import types
 from collections import abc
@@ -26,28 +27,43 @@ class DecodeError(ValueError):
     """The JSON is not of the shape; the text says where."""
 
 
-def encode(value: object, *, sparse: bool = False) -> Any:  # noqa: ANN401 - JSON
-    """Turn a value into what ``json.dumps`` takes; a secret becomes ``True``.
+def encode(value: object) -> Any:  # noqa: ANN401 - JSON
+    """Turn a value into what ``json.dumps`` takes; a secret becomes ``True``."""
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, (tuple, list)):
+        return [encode(item) for item in value]
+    flat = members(value)
+    return {str(key): encode(item) for key, item in flat.items()} if isinstance(flat, dict) else flat
+
+
+def dumps(value: object, *, sparse: bool = False) -> str:
+    """Write a value as JSON text; of a large one nothing is held twice.
 
     Args:
         sparse: leave out the members that are as they would be read without them.
     """
-    if type(value) in _PLAIN:
-        return value
+    return json.dumps(value, default=_sparse if sparse else members)
+
+
+def members(value: object) -> Any:  # noqa: ANN401 - JSON, but for what is in the members
+    """Turn a frozen value, or a mapping, into a dict of its members as they are; a time or a secret into JSON."""
     if shape := _shape(type(value)):  # type: ignore[arg-type]
-        members, values, defaults = shape
-        return {
-            member: item if type(item) in _PLAIN else encode(item, sparse=sparse)
-            for member, item, default in zip(members, values(value), defaults, strict=True)
-            if not sparse or (item is not default and item != default)
-        }
+        names, values, _ = shape
+        return dict(zip(names, values(value), strict=True))
     if isinstance(value, abc.Mapping):
-        return {str(key): encode(item, sparse=sparse) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [encode(item, sparse=sparse) for item in value]
+        return dict(value)
     if isinstance(value, datetime):
         return timestamp(value)
     return True if isinstance(value, Secret) else value
+
+
+def _sparse(value: object) -> Any:  # noqa: ANN401 - as members
+    if shape := _shape(type(value)):  # type: ignore[arg-type]
+        names, values, defaults = shape
+        each = zip(names, values(value), defaults, strict=True)
+        return {name: item for name, item, default in each if item is not default and item != default}
+    return members(value)
 
 
 @cache  # every record and event is written by them

@@ -20,9 +20,9 @@ from ..execution import HeldRun, call_event, first_records, moment
 from ..interrupt import Interrupt
 from ..journal import Journal, Lease, StoredRun
 from ..model import Call, Event, OnUnknown, Plan, Record, Report
-from ..model.codec import decode, encode
+from ..model.codec import decode, members
+from ..plan import as_members
 from ..plan import from_json as plan_of
-from ..plan import to_json
 from .following import Following
 from .gathering import Story, calls_of, find, stories
 from .names import Place
@@ -59,9 +59,9 @@ class TemporalExecution:
             )
         begun = report.started(self.clock.now())
         records = first_records(plan, run_id, on_unknown)
-        jobs = [(known.instance_id, encode(known)) for known in records]
+        jobs = [(known.instance_id, known) for known in records]
         lease = self.journal.begin(
-            run_id, to_json(plan), self.where.local_url, self.where.profile, jobs, runner=self.server.text
+            run_id, as_members(plan), self.where.local_url, self.where.profile, jobs, runner=self.server.text
         )
         for call in calls:
             lease.tell(call_event(run_id, call))
@@ -144,7 +144,7 @@ class TemporalExecution:
 
         def tell(event: Event) -> None:
             if event.event != "wait":
-                run.lease.tell({"schema": 1, **encode(event)})
+                run.lease.tell({"schema": 1, **members(event)})
             self.on_event(event)
 
         following = Following(
@@ -183,8 +183,8 @@ class TemporalExecution:
             made = replace(made, looks=made.looks + sum(each.looks for each in known))
         for call in calls_of(known):
             run.lease.tell(call_event(run_id, call))
-        run.lease.save(*((place, encode(each)) for place, each in enumerate(records)))
-        run.lease.end(encode(made), [n for n, each in enumerate(told) if each is not None and each.open])
+        run.lease.save(*((place, each) for place, each in enumerate(records)))
+        run.lease.end(members(made), [n for n, each in enumerate(told) if each is not None and each.open])
         return made
 
     def _submission(self, client: Client, run: HeldRun) -> Submission:

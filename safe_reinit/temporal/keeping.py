@@ -16,8 +16,8 @@ from ..aliyun.endpoints import Where
 from ..errors import RunRefused
 from ..journal import Journal, Lease
 from ..model import Plan, Record
-from ..model.codec import encode
-from ..plan import to_json
+from ..model.codec import members
+from ..plan import as_members
 from .gathering import Story, calls_of, stories
 
 
@@ -49,18 +49,18 @@ class Keeping:
             lease = journal.take(run_id) if stored is not None else self._begin(journal, run_id, plan, records)
             if lease is None:
                 return
-            lease.save(*((place, encode(known)) for place, known in enumerate(records)))
+            lease.save(*((place, known) for place, known in enumerate(records)))
             for each in told if stored is None else ():
                 for event in each.events:
-                    lease.tell({"schema": 1, **encode(event)})
+                    lease.tell({"schema": 1, **members(event)})
             owed = [n for n, each in enumerate(told) if each.open] if stored is not None else []
-            lease.end(encode(ended), owed)
+            lease.end(members(ended), owed)
 
     def _begin(self, journal: Journal, run_id: str, plan: Plan, records: Sequence[Record]) -> Lease | None:
-        jobs = [(known.instance_id, encode(known)) for known in records]
+        jobs = [(known.instance_id, known) for known in records]
         place = self._where.local_url, self._where.profile
         try:
-            return journal.begin(run_id, to_json(plan), *place, jobs, runner=self._runner)
+            return journal.begin(run_id, as_members(plan), *place, jobs, runner=self._runner)
         except RunRefused:  # an open run of this host's own has one of these instances: its story is told there
             return None
 
