@@ -10,6 +10,7 @@ import json
 import re
 from datetime import datetime, timezone
 from functools import lru_cache
+from sys import intern
 from typing import Any
 
 from ..model import (
@@ -59,7 +60,7 @@ class Row:
             return ""
         if not isinstance(value, str):
             raise UnreadableError
-        return value
+        return intern(value)  # thousands of rows have few words; ids come again in every row that names them
 
     def required(self, name: str) -> str:
         """Read a text that must be there."""

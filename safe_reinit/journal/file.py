@@ -8,7 +8,7 @@ import os
 import socket
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -153,7 +153,7 @@ class Journal:
                     lock = _lock(endpoint, account, region, instance_id)
                     self._refuse_held(lock, instance_id)
                     self._db.execute(
-                        "INSERT INTO jobs VALUES (?,?,?,?,?,1)",
+                        "INSERT INTO jobs VALUES (?,?,?,?,?,1,NULL)",
                         (run_id, position, lock, instance_id, dumps(record, sparse=True)),
                     )
                 return self._hold(run_id, 1)
@@ -221,7 +221,7 @@ class Journal:
         ).fetchone()
         return Holder(*row) if row else None
 
-    def write(self, lease: Lease, statements: Sequence[tuple[str, Sequence[object]]]) -> None:
+    def write(self, lease: Lease, statements: Iterable[tuple[str, Sequence[object]]]) -> None:
         """Write as the holder of a run, and renew the lease with it.
 
         Raises:
@@ -310,8 +310,11 @@ class Journal:
 
     def _stored(self, row: Sequence[Any]) -> StoredRun:
         jobs = self._db.execute(
-            "SELECT instance_id, record, open FROM jobs WHERE run_id=? ORDER BY position", (row[0],)
+            "SELECT instance_id, record, open, report FROM jobs WHERE run_id=? ORDER BY position", (row[0],)
         ).fetchall()
+        report = json.loads(row[10]) if row[10] else None
+        if report is not None:
+            report["jobs"] = [json.loads(told) for *_, told in jobs if told]
         return StoredRun(
             run_id=row[0],
             started_at=row[1],
@@ -323,8 +326,8 @@ class Journal:
             endpoint=row[7],
             profile=row[8],
             plan=json.loads(row[9]),
-            report=json.loads(row[10]) if row[10] else None,
-            jobs=tuple((instance_id, json.loads(record), bool(is_open)) for instance_id, record, is_open in jobs),
+            report=report,
+            jobs=tuple((instance_id, json.loads(record), bool(is_open)) for instance_id, record, is_open, _ in jobs),
             holder=self._holder(row[0]),
             runner=row[12],
         )

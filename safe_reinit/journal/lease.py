@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from .. import logs
@@ -91,15 +92,15 @@ class Lease:
 
     def end(self, report: Mapping[str, Any], still_open: Sequence[int] = ()) -> None:
         """Write down how the run ended, and let it go; the jobs at these positions stay open to be resumed."""
-        close = "UPDATE jobs SET open=0 WHERE run_id=? AND position=?"
-        count, kept = len(report["jobs"]), frozenset(still_open)
-        statements: list[tuple[str, Sequence[object]]] = [
-            ("UPDATE runs SET ended_at=?, outcome=?, exit_code=?, report=? WHERE run_id=?",
-             (now(), report["outcome"], report["exit_code"], dumps(report), self.run_id)),
-            *((close, (self.run_id, position)) for position in range(count) if position not in kept),
-        ]  # fmt: skip
-        self._write(statements)
+        self._write(self._ending(report, frozenset(still_open)))
         self.release()
+
+    def _ending(self, report: Mapping[str, Any], still_open: frozenset[int]) -> Iterator[tuple[str, Sequence[object]]]:
+        ended = (now(), report["outcome"], report["exit_code"], dumps({**report, "jobs": []}), self.run_id)
+        yield "UPDATE runs SET ended_at=?, outcome=?, exit_code=?, report=? WHERE run_id=?", ended
+        for position, job in enumerate(report["jobs"]):
+            told = (dumps(job), position in still_open, self.run_id, position)
+            yield "UPDATE jobs SET report=?, open=open AND ? WHERE run_id=? AND position=?", told
 
     def release(self) -> None:
         """Let the run go, so that it can be resumed at once."""
@@ -109,11 +110,11 @@ class Lease:
             self._write([])
             self._journal.release(self)
 
-    def _write(self, statements: Sequence[tuple[str, Sequence[object]]]) -> None:
+    def _write(self, statements: Iterable[tuple[str, Sequence[object]]]) -> None:
         with self._lock:
             told = [("INSERT INTO events (run_id, event) VALUES (?,?)", (self.run_id, event)) for event in self._told]
             began = boottime()
-            self._journal.write(self, [*statements, *told])
+            self._journal.write(self, chain(statements, told))
             self._told.clear()
             self._until = began + LEASE
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,16 +36,12 @@ def glance(path: Path) -> list[Glimpse]:
     address = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if alone else ''}"
     with contextlib.closing(sqlite3.connect(address, uri=True, timeout=0.2)) as db:
         rows = db.execute(
-            "SELECT run_id, started_at, outcome, report,"
-            " EXISTS (SELECT 1 FROM jobs WHERE jobs.run_id = runs.run_id AND open = 1)"
+            "SELECT run_id, started_at, outcome,"
+            " EXISTS (SELECT 1 FROM jobs WHERE jobs.run_id = runs.run_id AND open = 1),"
+            """ EXISTS (SELECT 1 FROM jobs WHERE jobs.run_id = runs.run_id AND report LIKE '%"safety_snapshot": "%')"""
             " FROM runs ORDER BY started_at DESC, run_id DESC LIMIT ?",
             (_MOST,),
         ).fetchall()
     return [
-        Glimpse(name, began, outcome, bool(is_open), _undoable(told)) for name, began, outcome, told, is_open in rows
+        Glimpse(name, began, outcome, bool(is_open), bool(undoable)) for name, began, outcome, is_open, undoable in rows
     ]
-
-
-def _undoable(report: str | None) -> bool:
-    jobs = json.loads(report)["jobs"] if report else []
-    return any(disk["safety_snapshot"] for job in jobs for disk in job["disks"])
