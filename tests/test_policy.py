@@ -517,6 +517,19 @@ def test_a_right_that_cannot_be_proven_is_not_said_to_be_there(person: Person) -
     assert states(document)["ecs:CreateSnapshot"] == "unproven"
 
 
+@pytest.mark.parametrize("odd", ["i-1", "i-2"])
+def test_a_right_on_one_machine_does_not_prove_it_on_another(person: Person, odd: str) -> None:
+    """A right is said to be there only where every machine it was asked for answered so, in whatever order."""
+    fault = {
+        "action": "StopInstance", "subject": odd, "dry_run": True, "error": {"code": "IncorrectInstanceStatus"},
+    }  # fmt: skip
+    with simulated(world(machines=("i-1", "i-2")), faults=[fault]) as sim:
+        code, document, _ = checked(person, sim, *RUN_OF_DATA, "--disk", f"{DATA}-2", "--accept", "no-recent-snapshot")
+
+    assert code == 0
+    assert states(document)["ecs:StopInstance"] == "unproven"
+
+
 def test_without_any_right_it_is_said_that_more_may_be_needed(person: Person) -> None:
     """Where not even the disk can be seen, the rights to look are named, and that the rest is not known yet."""
     with held_to({"Version": "1", "Statement": []}) as sim:
