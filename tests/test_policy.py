@@ -289,7 +289,7 @@ def test_every_call_of_planning_and_of_a_run_has_its_line() -> None:
         sent |= {call["action"] for call in sim.state()["calls"] if call["source"] == "api"}
 
     assert sent - set(policy.APIS) - policy.FREE == set()
-    assert {action for action, api in policy.APIS.items() if api.told} <= sent
+    assert {action for action, api in policy.APIS.items() if api.optional} <= sent
 
 
 def test_several_machines_are_in_one_policy() -> None:
