@@ -185,6 +185,20 @@ def test_when_a_run_is_taken_over(path: Path, change: dict[str, Any], taken: boo
     assert (found is not None) is taken
 
 
+def test_a_run_is_seen_to_be_held_while_its_holder_writes(path: Path) -> None:
+    """A holder that is stopped in the middle of writing is waited for as any other, and not told as a locked file."""
+    with Journal(path) as journal:
+        held = begin(journal)
+        writing = sqlite3.connect(path, isolation_level=None)
+        journal._db.execute("PRAGMA busy_timeout=10")
+        writing.execute("BEGIN IMMEDIATE")
+
+        assert journal.take(RUN_ID) is None
+        writing.execute("ROLLBACK")
+        writing.close()
+        held.release()
+
+
 def test_a_lease_that_was_let_go_lets_no_call_through(path: Path) -> None:
     """A thread that is late, of a run that was left or has ended, does not call: somebody else may hold it by then."""
     with Journal(path) as journal:

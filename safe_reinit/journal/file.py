@@ -46,10 +46,8 @@ class Journal:
         except (OSError, sqlite3.Error) as error:
             raise unusable(self.path, error) from None
         try:
-            self._prepare()
-        except sqlite3.Error as error:
-            self._db.close()
-            raise unusable(self.path, error) from None
+            with self._using():
+                self._prepare()
         except UsageError:
             self._db.close()
             raise
@@ -88,11 +86,7 @@ class Journal:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Commit all or nothing, alone.
-
-        Raises:
-            UsageError: the file cannot be written.
-        """
+        """Commit all or nothing, alone."""
         with self._using():
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -174,6 +168,10 @@ class Journal:
         Raises:
             UsageError: the journal cannot be written.
         """
+        with self._using():  # to see that it is held needs no turn at writing, which a stopped holder may keep
+            holder = self._holder(run_id)
+        if holder is not None and holder.alive:
+            return None
         with self._transaction():
             holder = self._holder(run_id)
             if holder is not None and holder.alive:
