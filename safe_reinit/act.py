@@ -15,7 +15,6 @@ from .clock import Clock
 from .cloud import Accepted, Cloud, CloudError, NotSent, Refused, Unanswered
 from .decide import decide
 from .ledger import Change, Entry, Keeper
-from .looker import PROVEN
 from .model import LOCK_TAG, ActName, Failure, Observation, Plan, Record, Send
 from .pace import Pace
 from .second_look import BRINGS_BACK, Errand, SecondLook, is_stale
@@ -116,7 +115,7 @@ class Act:
         """Ask with DryRun whether ECS would roll the disk back now; what it would refuse is not sent."""
         send, known, disk_id = errand.send, errand.entry.record, errand.send.subject
         code = self.cloud.may_reset(disk_id, _restored_from(known, disk_id))
-        if code == PROVEN:
+        if code == codes.PROVEN:
             return True
         failure = Failure(
             code,
@@ -256,4 +255,4 @@ class Act:
 
 
 def _restored_from(known: Record, disk_id: str) -> str:
-    return next(wipe.snapshot_id for wipe in known.disks if wipe.disk_id == disk_id)
+    return record.wipe_of(known, disk_id).snapshot_id

@@ -12,7 +12,7 @@ from . import report, wanted, where
 from .clock import Clock
 from .config import Config, resolve
 from .errors import RunRefused
-from .failing import done, safely
+from .failing import done, password_as_planned, safely
 from .interrupt import Interrupt
 from .model import Call, Event, Plan, Report, Secret
 from .planner import Planner
@@ -48,9 +48,9 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
         credentials: an AccessKey id and its secret, for a simulator.
         journal: the journal file; else that of the configuration, of root or of the user. On loopback with fixed
             ``credentials`` it is kept in memory unless it is named.
-        clock: the clock that waits run on.
-        owner: the legacy owner parameters of ReInitDisk: ``owner_account``, ``owner_id``, ``resource_owner_account``,
-            ``resource_owner_id``.
+        clock: the clock that waits run on; else one at the speed of real time.
+        owner: the legacy owner parameters of ReInitDisk (ECS API reference): ``owner_account``, ``owner_id``,
+            ``resource_owner_account``, ``resource_owner_id``.
 
     Raises:
         UsageError: a setting is not usable, or no region is known.
@@ -80,17 +80,26 @@ class Client(Planner):
     ) -> Report:
         """Run a plan to its end and report.
 
+        Each call is made at most once for each look that shows it to be due, and what is intended is in the journal
+        before it is sent. ECS is called as its API reference has it: StopInstance (StoppedMode KeepCharging),
+        CreateSnapshot, ReInitDisk or ResetDisk, StartInstance, TagResources and UntagResources.
+
         Args:
-            plan: made by ``plan``.
+            plan: made by ``plan`` or ``plan_undo`` of this client; it can be run once.
             confirm: ``plan.confirm_with``, or the name of the class of all its disks where that is unattended; in any
                 case of letters.
-            on_event: is told what happens, from the thread that runs it and from threads that call.
-            on_call: is told every HTTP exchange.
+            on_event: is told what happens, from the thread that runs it and from threads that call; what it raises is
+                ignored.
+            on_call: is told every HTTP exchange, likewise.
             stop: lets another thread ask the run to end.
             go_on: is asked, with what has ended so far, whether the next stage of a rollout that pauses begins.
 
+        Returns:
+            the report of a run that is ``done``: every disk proven reinitialised, and the power as promised.
+
         Raises:
             Error: of the class of the outcome unless it is ``done``; ``error.report`` is the whole truth.
+            UsageError: the journal cannot be used; nothing was sent.
 
         """
         begun = report.started(self._clock.now())
@@ -139,12 +148,13 @@ class Client(Planner):
         Raises:
             UsageError: there is no such run in the journal, or it is of another region or endpoint.
             RunRefused: it has ended, or somebody holds it.
-            Error: of the class of the outcome unless it is ``done``.
+            Error: of the class of the outcome unless it is ``done``; ``error.report`` is the whole truth.
         """
         with self._journal() as journal:
             execution = self._execution(journal, on_event, on_call, stop, go_on)
             stored = execution.stored(run_id)
             if stored.runner:
+                password_as_planned(stored.plan, Secret(password) if password else None, f"Run {run_id}")
                 runner, lease = self._elsewhere(execution, stored.runner), execution.take(run_id)
                 told = runner.resume(stored, lease, execution.calls_of(run_id), verdict)
             else:
@@ -189,9 +199,6 @@ class Client(Planner):
         Raises:
             UsageError: there is none, or it is of another region or endpoint.
         """
-        return self._stored(run_id)
-
-    def _stored(self, run_id: str) -> StoredRun:
         with self._journal() as journal:
             return self._execution(journal, None, None, None).stored(run_id)
 
@@ -229,7 +236,7 @@ class Client(Planner):
 
     @property
     def journal_path(self) -> Path | None:
-        """Where runs are written down; ``None`` in memory."""
+        """The file in which runs are written down; ``None`` where they are kept in memory and gone with the process."""
         if self._settings["journal"] is None and self._where.access_key is not None and self._where.loopback:
             return None
         return Path(self._settings["journal"] or where.default_journal(os.environ))
@@ -258,7 +265,11 @@ class Client(Planner):
     def prove(
         self, plan: Plan, calls: Sequence[Call], on_call: Callable[[Call], None] | None = None
     ) -> Sequence[Proof]:
-        """Tell which rights a run of a plan has; see ``rights.prove``."""
+        """Tell which RAM rights a run of a plan has, asked with DryRun where an API has one; see ``rights.prove``.
+
+        Raises:
+            RunRefused: ECS could not be asked.
+        """
         from .rights import prove  # noqa: PLC0415 - a run does not ask
 
         return prove(self._where, self._clock, plan, calls, safely(on_call))

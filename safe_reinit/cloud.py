@@ -7,7 +7,7 @@
 
 Looks take many ids and give what ECS showed of them; a thing that is not shown is left out. An empty answer is no proof
 of absence by itself, since ECS answers a Describe call without the right to it with an empty list (ECS API reference,
-DescribeInstances): ``Cloud.may`` asks the same with DryRun, and ``look.py`` does so wherever it matters.
+DescribeInstances): ``Cloud.may`` asks the same with DryRun, and ``looker.py`` does so wherever it matters.
 """
 
 from __future__ import annotations

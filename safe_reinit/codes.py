@@ -197,13 +197,17 @@ COMMON: tuple[Code, ...] = (
 
 _BY_CODE = {row.code: row for row in (*COMMON, *REINIT_DISK)}
 
+PROVEN = "DryRunOperation"
+"""What a permitted DryRun answers (ECS API reference: DryRun)."""
+_NO_RIGHT = ("Forbidden", "NoPermission")
 _CREDENTIALS = (
-    "InvalidSecurityToken", "InvalidAccessKeyId", "InvalidAccessKeySecret", "Forbidden", "NoPermission",
+    *_NO_RIGHT, "InvalidSecurityToken", "InvalidAccessKeyId", "InvalidAccessKeySecret",
     "SignatureDoesNotMatch", "IncompleteSignature", "InvalidTimeStamp", "IllegalTimestamp",
 )  # fmt: skip
 _PROVES_NOTHING = ("InternalError", "ServiceUnavailable", "LimitedOperation", "UnknownError", "SignatureNonceUsed")
 """What ECS calls its own failure, and the answer to a request that had arrived once before, whatever their status."""
-_BUSY = ("IncorrectInstanceStatus", "OperationConflict", "InvalidOperation.Conflict")
+_CONFLICT = ("OperationConflict", "InvalidOperation.Conflict")
+_BUSY = ("IncorrectInstanceStatus", *_CONFLICT)
 OF_ANOTHER_SNAPSHOT = frozenset(
     {
         "IncorrectDiskStatus.CreatingSnapshot",
@@ -214,12 +218,13 @@ OF_ANOTHER_SNAPSHOT = frozenset(
     }
 )
 """What CreateSnapshot answers while a snapshot is being created, another one or this very one."""
+_OVERWRITING = frozenset({"DiskCreatingSnapshot", "IncorrectDiskStatus", "IncorrectInstanceStatus"})
 _AGAIN: dict[str, frozenset[str]] = {
-    "ReInitDisk": frozenset({"DiskCreatingSnapshot", "IncorrectDiskStatus", "IncorrectInstanceStatus"}),
-    "ResetDisk": frozenset({"DiskCreatingSnapshot", "IncorrectDiskStatus", "IncorrectInstanceStatus"}),
+    "ReInitDisk": _OVERWRITING,
+    "ResetDisk": _OVERWRITING,
     "CreateSnapshot": OF_ANOTHER_SNAPSHOT.union(_BUSY),
-    "TagResources": frozenset(("OperationConflict", "InvalidOperation.Conflict")),
-    "UntagResources": frozenset(("OperationConflict", "InvalidOperation.Conflict")),
+    "TagResources": frozenset(_CONFLICT),
+    "UntagResources": frozenset(_CONFLICT),
     "StopInstance": frozenset(_BUSY),
     "StartInstance": frozenset(
         {
@@ -259,6 +264,11 @@ def fix_of(code: str) -> str:
 def of_credentials(code: str) -> bool:
     """Tell whether the code says that the credentials, their rights or the clock they are signed by are refused."""
     return code.startswith(_CREDENTIALS)
+
+
+def lacks_right(code: str) -> bool:
+    """Tell whether the code says that the credentials have no right to this call; others they may have."""
+    return code.startswith(_NO_RIGHT)
 
 
 def throttled(code: str) -> bool:

@@ -12,7 +12,7 @@ disk's outcome is in doubt. Anything while the answer to a call is outstanding.
 from __future__ import annotations
 
 from .model import Action, Finish, Observation, PhaseName, Record, Send, Step, Wait, Wipe
-from .record import bears_tag, is_backed_up, is_current, outcome, outstanding
+from .record import bears_tag, is_backed_up, is_current, is_owed, outstanding
 
 
 def decide(record: Record, seen: Observation) -> Action:
@@ -45,8 +45,7 @@ def _decide(record: Record, seen: Observation) -> Action:
 
 def _untag(record: Record, seen: Observation) -> Action:
     """Take the lock tag off at the end; while anything is owed it stays, to be seen by others."""
-    owed = outcome(record) in ("unknown", "not-restarted", "stranded") and not record.judged
-    untag = record.untag
+    untag, owed = record.untag, is_owed(record)
     if record.tag.tries == 0 or record.blind or owed or outstanding(record) or untag.state in ("done", "failed"):
         return Finish()
     tried_since = record.unseen_since if untag.first_at is None else untag.first_at
@@ -142,9 +141,8 @@ def _power_back(record: Record, status: str, seen: Observation) -> Action:
 
 
 def _starting(record: Record, status: str, seen: Observation) -> Action:
-    start = record.start
     ours = record.stop.state == "done" and record.promised == "Running"
-    if start.state == "again" and status == "Stopped" and (start.due or 0.0) <= seen.at and ours:
+    if status == "Stopped" and _is_due(record.start, seen.at) and ours:
         return Send("StartInstance", record.instance_id)
     return _wait(record, "Running", seen)
 

@@ -71,8 +71,8 @@ def _refusing(facts: DiskFacts, known: Record, plan: Plan) -> Iterator[Finding]:
     risks = [found for found in now if found.level == "risk" and found.check not in plan.options.accept]
     since = (facts.now - plan.made_at).total_seconds()
     if risks and 0 <= since <= _CONSENTED:
-        agreed = {(found.check, found.subject) for found in judge(replace(facts, now=plan.made_at), least="risk")}
-        risks = [found for found in risks if (found.check, found.subject) in agreed]
+        then = {(found.check, found.subject) for found in judge(replace(facts, now=plan.made_at), least="risk")}
+        risks = [found for found in risks if (found.check, found.subject) in then]  # the others are by time alone
     yield from risks
 
 

@@ -11,7 +11,8 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
+from functools import partial
 
 from . import aliyun, logs, record, report
 from .aliyun.endpoints import Where
@@ -21,15 +22,13 @@ from .errors import RunFailed, RunRefused, UsageError
 from .failing import password_as_planned, refusal_of
 from .interrupt import Interrupt
 from .journal import Journal, JournalError, Lease, LeaseLostError, StoredRun
-from .model import LOCK_TAG, Call, Event, OnUnknown, Outcome, Plan, Record, Report, Secret
-from .model.codec import decode, members
+from .model import LOCK_TAG, Call, Event, OnUnknown, Plan, Record, Report, Secret
+from .model.codec import decode, members, to_moment
 from .pace import Pace
 from .plan import as_members, from_json
 from .retry import Patient
 from .run import TICK, Runner
 
-_STILL_OWED: tuple[Outcome, ...] = ("unknown", "not-restarted", "stranded")
-"""The outcomes after which a job stays open, so that it can be resumed and nobody else begins on its instance."""
 _TAG_LOOKS = 10
 """Looks for a lock tag that was taken off to be gone."""
 _PATIENCE = 35.0
@@ -47,8 +46,6 @@ class HeldRun:
     begun: report.Started
     closed: frozenset[int] = frozenset()
     """The positions of jobs that came to their end before it was resumed."""
-    closing: bool = False
-    """Whether its jobs end whatever is still owed: a person has said what became of them."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,12 @@ class Execution:
         return self._carry(HeldRun(plan, lease, records, calls, begun))
 
     def resume(self, run_id: str, verdict: record.Verdict | None, password: Secret | None) -> Report:
-        """Take a run over, carry it on and report; see ``Client.resume``."""
+        """Take a run over, carry it on and report; see ``Client.resume``.
+
+        Raises:
+            UsageError: there is no such run, it is of another region or endpoint, or its password is missing.
+            RunRefused: it has ended, somebody holds it, or the credentials are of another account.
+        """
         password_as_planned(self.open_run(run_id).plan, password, f"Run {run_id}")
         lease = self.take(run_id)
         try:
@@ -101,7 +103,7 @@ class Execution:
             gone_on = record.resume(known[position], self.clock.time())
             known[position] = record.judge(gone_on, verdict) if verdict else gone_on
         begun = report.started(moment(stored.started_at))
-        run = HeldRun(plan, lease, known, calls, begun, closed, closing=verdict is not None)
+        run = HeldRun(plan, lease, known, calls, begun, closed)
         return self._carry(run, check=self._same_account)
 
     def close(self, run_id: str) -> None:
@@ -137,7 +139,8 @@ class Execution:
         if holder is None or not holder.alive:
             raise RunRefused(
                 f"Nobody is at work on run {stored.run_id}: no call is sent for it.",
-                hint=f"See what it left: safe-reinit show {stored.run_id}; go on with it: safe-reinit resume.",
+                hint=f"See what it left: safe-reinit show {stored.run_id}; "
+                f"go on with it: safe-reinit resume {stored.run_id}.",
             )
         who = f"process {holder.pid} of {holder.user}@{holder.host}"
         try:
@@ -146,7 +149,8 @@ class Execution:
             os.kill(holder.pid, signal.SIGTERM)
         except OSError:
             raise RunRefused(
-                f"Run {stored.run_id} is held by {who}, which cannot be asked from here.", hint="Ask there: Ctrl-C."
+                f"Run {stored.run_id} is held by {who}, which cannot be asked from here.",
+                hint="Press Ctrl-C where it runs.",
             ) from None
 
     def _take_tags_off(self, run_id: str, records: Sequence[Record]) -> None:
@@ -182,7 +186,7 @@ class Execution:
 
         Raises:
             UsageError: there is no such run, or it is of another region or endpoint.
-            RunRefused: it has ended.
+            RunRefused: it has ended: none of its jobs is open.
         """
         stored = self.stored(run_id)
         if not stored.open:
@@ -224,55 +228,63 @@ class Execution:
         return lease
 
     def _carry(self, run: HeldRun, check: Callable[[Cloud, HeldRun], None] = lambda _cloud, _run: None) -> Report:
-        run_id, lease = run.lease.run_id, run.lease
+        try:
+            runner, bug = self._run_all(run, check)
+        except BaseException:
+            run.lease.release()  # nothing goes on here any more
+            raise
+        records = list(runner.records)
+        if isinstance(bug, RunRefused):
+            for position in runner.unfinished:
+                records[position] = record.lose_sight(records[position])
+        told = report.of_run(run.begun, self.clock.now(), run.plan, records, run.calls, run_id=run.lease.run_id)
+        if bug is not None:
+            told = report.of_bug(told, bug)
+        # What is owed stays open: it can be resumed, and nobody else begins on its instance.
+        owed = {position for position, known in enumerate(records) if record.is_owed(known)}
+        self._end(run.lease, told, sorted((owed | set(runner.unfinished)) - run.closed))
+        return told
 
+    def _run_all(self, run: HeldRun, check: Callable[[Cloud, HeldRun], None]) -> tuple[Runner, Exception | None]:
+        """Run the jobs to their end; give what has become of them, and what ended the loop otherwise, if anything."""
         pace = Pace(self.clock, run.plan.rollout.quota_share)
-
-        def on_call(call: Call) -> None:
-            pace.saw(call)
-            run.calls.append(call)
-            lease.tell(call_event(run_id, call))
-            self.on_call(call)
-
-        def on_event(event: Event) -> None:
-            logs.event(event)
-            if event.event != "wait":
-                lease.tell({"schema": 1, **members(event)})
-            self.on_event(event)
-
-        bug: Exception | None = None
-        with contextlib.closing(aliyun.connect(self.where, on_call)) as cloud:
+        run_id, tell = run.lease.run_id, partial(self._saw_event, run)
+        with contextlib.closing(aliyun.connect(self.where, partial(self._saw_call, run, pace))) as cloud:
             check(cloud, run)
             runner = Runner(
-                cloud, self.clock, run.plan, run_id, on_event, lease, run.records, run.closed, pace, self.go_on
+                cloud, self.clock, run.plan, run_id, tell, run.lease, run.records, run.closed, pace, self.go_on
             )
             with self.interrupt.ending(runner):
                 try:
                     runner()
                 except LeaseLostError:
-                    bug = RunRefused(f"Another process holds run {run_id} now.", hint=f"See safe-reinit show {run_id}.")
+                    hint = f"See safe-reinit show {run_id}."
+                    return runner, RunRefused(f"Another process holds run {run_id} now.", hint=hint)
                 except Exception as error:  # noqa: BLE001 - even then the report says what is known
-                    bug = error
-        records = list(runner.records)
-        if isinstance(bug, RunRefused):
-            for position in runner.unfinished:
-                records[position] = record.lose_sight(records[position])
-        told = report.of_run(run.begun, self.clock.now(), run.plan, records, run.calls, run_id=run_id)
-        if bug is not None:
-            told = report.of_bug(told, bug)
-        owed = {n for n, job in enumerate(told.jobs) if job.outcome in _STILL_OWED and not run.closing}
-        self._end(lease, told, sorted((owed | set(runner.unfinished)) - run.closed))
-        return told
+                    return runner, error
+        return runner, None
+
+    def _saw_call(self, run: HeldRun, pace: Pace, call: Call) -> None:
+        """Count an exchange, keep it for report and journal, and tell of it."""
+        pace.saw(call)
+        run.calls.append(call)
+        run.lease.tell(call_event(run.lease.run_id, call))
+        self.on_call(call)
+
+    def _saw_event(self, run: HeldRun, event: Event) -> None:
+        """Log an event, keep it for the journal, and tell of it."""
+        logs.event(event)
+        if event.event != "wait":
+            run.lease.tell({"schema": 1, **members(event)})
+        self.on_event(event)
 
     def _same_account(self, cloud: Cloud, run: HeldRun) -> None:
         """See that the credentials are of the account that the run is in, before anything is believed or called."""
         try:
             account = Patient(self.clock)(cloud.caller).shown[0].account
         except CloudError as error:
-            run.lease.release()
             raise refusal_of(error) from None
         if account != run.plan.account:
-            run.lease.release()
             raise RunRefused(
                 f"Run {run.lease.run_id} is of account {run.plan.account}, and these credentials are of {account}.",
                 hint="Use credentials of that account.",
@@ -298,8 +310,7 @@ def first_records(plan: Plan, run_id: str, on_unknown: OnUnknown) -> list[Record
 
 def call_event(run_id: str, call: Call) -> dict[str, object]:
     """Give what the journal has of a call."""
-    looking = call.action.startswith(("Describe", "Get"))
-    event = Event(call.at, run_id, "look" if looking else "call", data=members(call))
+    event = Event(call.at, run_id, "look" if call.is_look else "call", data=members(call))
     return {"schema": 1, **members(event)}
 
 
@@ -309,4 +320,4 @@ def _is_call(event: dict[str, object]) -> bool:
 
 def moment(text: str) -> datetime:
     """Read a time as the journal has it."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    return to_moment(text, "$.started_at")

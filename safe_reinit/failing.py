@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from .cloud import CloudError, NoCredentials, Refused
 from .codes import fix_of
 from .errors import BY_OUTCOME, TRY_IT, Error, RunRefused, UsageError
-from .model import Report, Secret
+from .model import STILL_OWED, Report, Secret
 
 T = TypeVar("T")
 
@@ -57,11 +57,7 @@ def error_of(told: Report) -> Error:
     error = cls(told.error.message if told.error else cls.meaning)
     if told.error:
         error.hint = told.error.hint or cls.hint
-        if told.outcome in (
-            "unknown",
-            "not-restarted",
-            "stranded",
-        ):
+        if told.outcome in STILL_OWED:
             error.hint = " ".join(dict.fromkeys([cls.hint, error.hint]))
         error.code, error.request_id, error.action = told.error.code, told.error.request_id, told.error.action
     error.report = told

@@ -50,8 +50,12 @@ def read_ids(name: str) -> list[str]:
         text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"{name} cannot be read as UTF-8 text.", hint="Correct --disks-from.") from None
-    lines = [line.partition("#")[0].strip() for line in text.splitlines()[:_MOST_LINES]]
-    ids = [line for line in lines if line]
+    lines = text.splitlines()
+    if len(lines) > _MOST_LINES:
+        raise UsageError(
+            f"{name} has more than {_MOST_LINES:,} lines, so it is no list of disks.", hint="Correct --disks-from."
+        )
+    ids = [each for line in lines if (each := line.partition("#")[0].strip())]
     if not ids:
         raise UsageError(f"{name} names no disk.", hint="Write one id of a disk a line.")
     return ids

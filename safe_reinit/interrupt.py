@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Endable(Protocol):
-    """A run that can be asked to end, and to be left."""
+    """A run that can be asked to end (``stop``) and to be left as it stands (``leave``), and woken to hear it."""
 
     stop: threading.Event
     leave: threading.Event
@@ -19,7 +19,16 @@ class Endable(Protocol):
 class Interrupt:
     """Asks a run to end: calls in flight end, the power comes back, no wipe is sent any more.
 
-    Asked a second time, the run is left at once as it stands, and ``left`` says so.
+    Asked a second time, the run is left at once as it stands, and ``left`` says so. Safe to use from several threads,
+    and for one run after the other; runs that go on at the same time have each their own.
+
+    Args:
+        say: is told, for people, what is waited for.
+
+    Attributes:
+        asked: whether it was asked to end.
+        left: whether it was asked twice.
+
     """
 
     def __init__(self, say: Callable[[str], None] = lambda _: None) -> None:

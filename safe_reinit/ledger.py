@@ -164,7 +164,8 @@ class Ledger:
 
 
 def _unwritable(error: JournalError) -> Failure:
-    return Failure(None, str(error), hint="The run is not recorded from here on.")
+    hint = "The run wipes nothing more and is not recorded from here on; mend the journal before the next run."
+    return Failure(None, str(error), hint=hint)
 
 
 def _set(changed: Sequence[tuple[Entry, Record]]) -> None:

@@ -1,9 +1,4 @@
-"""Looking: from target ids to the facts that checks judge, and from a job to what it sees on a tick.
-
-An empty answer to a Describe call may mean "nothing there" or "no right to see it" (ECS API reference,
-DescribeInstances). Wherever absence would matter the same question is put again with DryRun: only ``DryRunOperation``
-makes the absence a fact, everything else makes it a look that could not be made.
-"""
+"""Looking: from target ids to the facts that checks judge, and from a job to what it sees on a tick."""
 
 from __future__ import annotations
 

@@ -22,8 +22,6 @@ from .retry import Patient
 
 T = TypeVar("T")
 
-PROVEN = "DryRunOperation"
-"""What a permitted DryRun answers."""
 FEW = 10
 """Up to so many things are asked for one by one where ECS has no call for several."""
 _IDS_A_CALL = 100
@@ -46,7 +44,7 @@ class Looker:
         try:
             answer = self.ask(question)
         except Refused as refused:
-            if not refused.code.startswith(("Forbidden", "NoPermission")):
+            if not codes.lacks_right(refused.code):
                 raise
             for subject in subjects:
                 self.note(action, subject, refused.code)
@@ -59,7 +57,7 @@ class Looker:
         if not absent:
             return
         code = self.ask(lambda: self.cloud.may(probe, absent))
-        if code != PROVEN:
+        if code != codes.PROVEN:
             for subject in absent:
                 self.note(probe.removesuffix("OfDisk"), subject, code)
 
@@ -157,7 +155,7 @@ class Looker:
         try:
             return self.ask(question)
         except Refused as refused:
-            if not refused.code.startswith(("Forbidden", "NoPermission")):
+            if not codes.lacks_right(refused.code):
                 raise
             return Look((), None, complete=False)
 
@@ -189,9 +187,9 @@ class Looker:
 
     def rights(self, instances: Iterable[Instance]) -> dict[str, dict[str, str]]:
         """Ask with DryRun for the right to stop and to start, where the plan would stop an instance."""
-        running = [each.instance_id for each in instances if each.status == "Running"]
         if not self.options.stop_instance:
             return {}
+        running = [each.instance_id for each in instances if each.status == "Running"]
         stop, start = self._may(running, "StopInstance"), self._may(running, "StartInstance")
         return {each: {"StopInstance": stop[each], "StartInstance": start[each]} for each in running}
 
@@ -203,7 +201,7 @@ class Looker:
         for start in range(0, len(instance_ids), _IDS_A_CALL):
             ids = instance_ids[start : start + _IDS_A_CALL]
             code = self.ask(lambda ids=ids: self.cloud.may_many(f"{action}s", ids))  # type: ignore[misc]
-            if code.startswith(("Forbidden", "NoPermission")):  # of one of them, or of all
+            if codes.lacks_right(code):  # of one of them, or of all
                 answers |= {each: code for half in _halves(ids) for each, code in self._may(half, action).items()}
             else:
                 answers |= dict.fromkeys(ids, code)

@@ -36,7 +36,6 @@ class Pace:
         self._called: defaultdict[str, deque[float]] = defaultdict(deque)
         self._closed_until: dict[str, float] = {}
         """By API that throttled: until when it is not called; then, until an answer comes, once a second."""
-        self.throttles = 0
 
     def saw(self, call: Call) -> None:
         """Count a call that has ended; its place is taken from its end, since it may have arrived as late as that."""
@@ -46,7 +45,6 @@ class Pace:
             closed_until = self._closed_until.get(call.action)
             asks_on = closed_until is not None and now >= closed_until
             if throttled(call.code):
-                self.throttles += 1
                 if not asks_on:
                     self._close(call.action, (math.floor(now / _WINDOW) + 1) * _WINDOW)
             elif asks_on:

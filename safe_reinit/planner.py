@@ -53,8 +53,12 @@ class Planner(ABC):
         return self._clock
 
     @abstractmethod
-    def _stored(self, run_id: str) -> StoredRun:
-        """Give a run of the journal."""
+    def stored(self, run_id: str) -> StoredRun:
+        """Give a run of the journal.
+
+        Raises:
+            UsageError: there is none, or it is of another region or endpoint.
+        """
 
     def find(self, search: Search, on_call: Callable[[Call], None] | None = None) -> Sequence[str]:
         """Give the ids of the disks that a search means; see ``found.find``.
@@ -102,21 +106,26 @@ class Planner(ABC):
         in force.
 
         Args:
-            disk_ids: ids of disks in this region.
-            stop_instance: whether a running instance may be stopped.
-            leave_stopped: whether it stays stopped after a wipe.
-            snapshot: whether a snapshot of each disk is taken after the stop, before the wipe.
+            disk_ids: ids of disks in this region, ``d-...``; one that is named twice counts once.
+            stop_instance: whether a Running instance may be stopped.
+            leave_stopped: whether it stays Stopped after a wipe; else what the configuration says.
+            snapshot: whether a snapshot of each disk is taken after the stop, before the wipe; else what the
+                configuration, or the class of the disks, says.
             owed_starts: ids of instances that an earlier run stopped; they are started after the wipe.
-            accept: names of risks that are accepted.
+            accept: names of checks whose risks are accepted.
             max_disks: how many disks the run may have; else 10, or what the configuration says.
             found: whether the disks were found (by ``find``, a file) rather than named: then 1 unless it is said.
             elsewhere: how many disks are planned in other regions for the same purpose: they count for ``max_disks``.
             expect_instance: refuse unless the disks are on this instance.
-            key_pair: the key pair to log in with, for a system disk.
-            password: the password to set, for a system disk; in no plan, report or log.
-            security_enhancement: ``Active`` or ``Deactive``, for a system disk.
-            reason: a change ticket, kept in plan and report.
-            on_call: is told every HTTP exchange.
+            key_pair: the key pair to log in with, for a system disk of Linux (ECS API reference, ReInitDisk:
+                KeyPairName).
+            password: the password to set, for a system disk (Password); in no plan, report or log.
+            security_enhancement: ``Active`` or ``Deactive``, for a system disk (SecurityEnhancementStrategy).
+            reason: a change ticket, kept in plan, journal and report.
+            on_call: is told every HTTP exchange; what it raises is ignored.
+
+        Returns:
+            the plan, also one that may not be run: ``plan.blockers`` say why.
 
         Raises:
             UsageError: no or a malformed disk id, a name in ``accept`` that is no check, no credentials.
@@ -164,10 +173,11 @@ class Planner(ABC):
 
         Raises:
             UsageError: there is no such run, or it is of another region or endpoint.
-            RunRefused: it is still open, of another account, or took no safety snapshot of a disk that it wiped.
+            RunRefused: it is still open, of another account, wiped nothing, took no safety snapshot of a disk that it
+                wiped, or ECS could not be asked.
         """
         get = self._settings
-        stored = self._stored(run_id)
+        stored = self.stored(run_id)
         asked = wanted.by_hand(
             get,
             stop_instance=stop_instance,
@@ -187,7 +197,11 @@ class Planner(ABC):
         return plan
 
     def plan_again(self, plan: Plan, on_call: Callable[[Call], None] | None = None) -> Plan:
-        """Look and judge once more for a plan: its name, its options in force, its guards and its limits are kept."""
+        """Look and judge once more for a plan: its name, its options in force, its guards and its limits are kept.
+
+        Raises:
+            RunRefused: ECS could not be asked.
+        """
         ids = [disk.disk_id for job in plan.jobs for disk in job.disks]
         kept = plan.options, plan.guard
         asked = Asked(ids, plan.options, plan.limits, plan.reason, plan.plan_id, lambda _: kept, plan.rollout)
@@ -259,6 +273,10 @@ class Planner(ABC):
             return calls
 
     def facts_of(self, plan: Plan) -> Facts:
-        """Give the facts that a plan of this client stands on, until its calls are asked for."""
+        """Give the facts that a plan of this client stands on, until its calls are asked for.
+
+        Raises:
+            KeyError: it is no plan of this client, or its calls were asked for.
+        """
         with self._lock:
             return self._planned[plan.plan_id][1]

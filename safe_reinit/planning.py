@@ -74,7 +74,7 @@ def find(where: Where, clock: Clock, search: Search, on_call: Callable[[Call], N
         UsageError: there are no credentials.
         RunRefused: nothing was found, or ECS could not be asked; its report has the exchanges.
     """
-    return _asking(where, clock, on_call, lambda cloud: found.find(cloud, clock, search))
+    return _asking(where, clock, on_call, lambda cloud: found.find(cloud, clock, search))[0]
 
 
 def shown(
@@ -86,11 +86,19 @@ def shown(
         UsageError: there are no credentials.
         RunRefused: ECS could not be asked; its report has the exchanges.
     """
-    return _asking(where, clock, on_call, lambda cloud: found.shown(cloud, clock, disk_ids, instance_ids))
+    return _asking(where, clock, on_call, lambda cloud: found.shown(cloud, clock, disk_ids, instance_ids))[0]
 
 
-def _asking(where: Where, clock: Clock, on_call: Callable[[Call], None], look: Callable[[Cloud], T]) -> T:
-    began, calls = clock.now(), []
+def _asking(
+    where: Where,
+    clock: Clock,
+    on_call: Callable[[Call], None],
+    look: Callable[[Cloud], T],
+    reason: str | None = None,
+) -> tuple[T, list[Call]]:
+    """Look, and give what was seen with the exchanges that took; where ECS could not be asked, the error has them."""
+    began = clock.now()
+    calls: list[Call] = []
 
     def both(call: Call) -> None:
         calls.append(call)
@@ -98,10 +106,11 @@ def _asking(where: Where, clock: Clock, on_call: Callable[[Call], None], look: C
 
     with contextlib.closing(aliyun.connect(where, both)) as cloud:
         try:
-            return look(cloud)
+            return look(cloud), calls
         except (CloudError, RunRefused) as error:
             refused = error if isinstance(error, RunRefused) else refusal_of(error)
-            refused.report = report.of_error(report.started(began, where.region), clock.now(), refused, calls)
+            begun = report.started(began, where.region, reason)
+            refused.report = report.of_error(begun, clock.now(), refused, calls)
             raise refused from None
 
 
@@ -114,21 +123,13 @@ def look_and_judge(
         UsageError: there are no credentials.
         RunRefused: ECS could not be asked; its report has the exchanges.
     """
-    began = clock.now()
-    calls: list[Call] = []
-
-    def both(call: Call) -> None:
-        calls.append(call)
-        on_call(call)
-
-    with contextlib.closing(aliyun.connect(where, both)) as cloud:
-        try:
-            facts = observe(cloud, clock, where.region, asked.disk_ids, asked.options, settle=asked.settle)
-        except CloudError as error:
-            refused = refusal_of(error)
-            begun = report.started(began, where.region, asked.reason)
-            refused.report = report.of_error(begun, clock.now(), refused, calls)
-            raise refused from None
+    facts, calls = _asking(
+        where,
+        clock,
+        on_call,
+        lambda cloud: observe(cloud, clock, where.region, asked.disk_ids, asked.options, settle=asked.settle),
+        asked.reason,
+    )
     in_force, used = facts.disks[0].options, facts.disks[0].guard.class_
     limits = asked.limits
     if used is not None and used.force_stop_after is not None:

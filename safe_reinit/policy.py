@@ -25,7 +25,7 @@ class Api:
     """Behind ``acs:ecs:REGION:ACCOUNT:``, with ``{}`` for the id that the call is about; ``*`` alone is everything."""
     dry_run: bool = False
     """Whether it can be asked with DryRun, whose answer tells of the right."""
-    told: bool = False
+    optional: bool = False
     """Whether it is a look that a run can do without, unless the configuration requires it (``not-looked-at``)."""
 
 
@@ -41,11 +41,11 @@ APIS: dict[str, Api] = {
     "DescribeImages": Api(resources=("image/*",), dry_run=True),
     "DescribeKeyPairs": Api(resources=("keypair/*",)),
     "DescribeSnapshotLinks": Api(),
-    "DescribeInstanceHistoryEvents": Api(told=True),
-    "DescribeAutoSnapshotPolicyEx": Api(told=True),
-    "DescribeScalingInstances": Api("ess", told=True),
-    "DescribeDiskReplicaPairs": Api("ebs", told=True),
-    "DescribeKey": Api("kms", told=True),
+    "DescribeInstanceHistoryEvents": Api(optional=True),
+    "DescribeAutoSnapshotPolicyEx": Api(optional=True),
+    "DescribeScalingInstances": Api("ess", optional=True),
+    "DescribeDiskReplicaPairs": Api("ebs", optional=True),
+    "DescribeKey": Api("kms", optional=True),
     "StopInstance": Api(resources=_OF_INSTANCE, dry_run=True),
     "StartInstance": Api(resources=_OF_INSTANCE, dry_run=True),
     "StopInstances": Api(resources=_OF_INSTANCE, dry_run=True),
@@ -119,7 +119,7 @@ def _right(plan: Plan, action: str, subjects: tuple[str, ...]) -> Right:
         for subject in (subjects if "{}" in each else ("",))
     ]
     required = {REQUIRABLE.get(name) for name in plan.options.require_looks}
-    optional = api.told and action not in required
+    optional = api.optional and action not in required
     return Right(f"{api.product}:{action}", tuple(resources), subjects, api.dry_run, optional)
 
 

@@ -42,7 +42,8 @@ def _guard(plans: Sequence[Plan]) -> Guard:
     if len({(each.name, each.sha256) for each in used if each}) == 1 and all(used):
         weakest = min((each for each in used if each), key=lambda each: each.in_force)
         return replace(first, class_=weakest, mixed=())
-    return replace(first, class_=None, mixed=tuple(row for plan in plans for row in _classes(plan)))
+    rows = tuple(row for plan in plans for row in _classes(plan))
+    return replace(first, class_=None, mixed=rows if any(name for _, name in rows) else ())
 
 
 def _classes(plan: Plan) -> Sequence[tuple[str, str]]:

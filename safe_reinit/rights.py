@@ -12,7 +12,6 @@ from .aliyun.endpoints import Where
 from .clock import Clock
 from .cloud import Cloud, CloudError
 from .failing import refusal_of
-from .looker import PROVEN
 from .model import Call, Plan
 from .policy import Right, rights
 from .retry import Patient
@@ -73,14 +72,15 @@ def _proof(cloud: Cloud, ask: Patient, plan: Plan, right: Right, answers: Mappin
             return Proof(right, "allowed", "it has no dry run; it was answered")
         return Proof(right, "unproven", "it has no dry run")
     if right.subjects:  # a changing call, asked with DryRun when the plan was made
-        return _judged(right, known[-1] if known else "")
+        unproven = [code for code in known if code != codes.PROVEN]  # each id was asked by itself, or with others
+        return _judged(right, (unproven or known or [""])[0])
     probe, ids = _probe(right.api, plan)
     return _judged(right, ask(lambda: cloud.may(probe, ids)) if ids else "")
 
 
 def _judged(right: Right, code: str) -> Proof:
     """Judge the answer to a dry run."""
-    if code == PROVEN:
+    if code == codes.PROVEN:
         return Proof(right, "allowed", f"a dry run answered {code}")
     if codes.of_credentials(code):
         return Proof(right, "missing", f"a dry run answered {code}")

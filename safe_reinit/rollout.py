@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .model import Outcome, Rollout
+from .model.codec import timestamp
 
 _CANARY_FROM = 11
 """From so many jobs on there is a canary unless another number is asked for."""
@@ -56,7 +57,7 @@ def release(rollout: Rollout, outcomes: Sequence[Outcome | None], now: datetime,
     if most is not None and failed >= most:
         return Release(0, 0, f"{failed} of the jobs before it failed (--stop-after-failures {most})")
     if rollout.deadline is not None and now >= rollout.deadline:
-        return Release(0, 0, f"the deadline {rollout.deadline:%Y-%m-%dT%H:%M:%SZ} had passed")
+        return Release(0, 0, f"the deadline {timestamp(rollout.deadline)} had passed")
     total = len(outcomes)
     ended = next((position for position, outcome in enumerate(outcomes) if outcome is None), total)
     ends = stages(rollout, total)

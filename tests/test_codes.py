@@ -191,6 +191,13 @@ def test_refused_credentials_are_never_asked_again(act: str, code: str) -> None:
     assert codes.of_credentials(code)
 
 
+def test_a_missing_right_is_told_from_other_refused_credentials() -> None:
+    """Only Forbidden and NoPermission say that this call, and not every call, is closed to these credentials."""
+    lacking = {code for code in CREDENTIALS if codes.lacks_right(code)}
+
+    assert lacking == {code for code in CREDENTIALS if code.startswith(("Forbidden", "NoPermission"))} != set()
+
+
 @pytest.mark.parametrize("code", NO_STOCK)
 def test_a_start_without_stock_is_asked_again_and_nothing_else_is(code: str) -> None:
     """Stock comes back, so StartInstance asks again; the same code to another call is no reason to repeat it."""

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +283,36 @@ def test_a_file_that_is_named_must_be_there(tmp_path: Path, name: str) -> None:
         resolve({}, {}, str(tmp_path / name))
     with pytest.raises(UsageError, match="There is no configuration file"):
         resolve({}, {"SAFE_REINIT_CONFIG": str(tmp_path / name)})
+
+
+@pytest.mark.parametrize("to", ["config.yaml", "nowhere.yaml"], ids=["a circle", "nothing"])
+def test_a_link_that_leads_to_no_file_is_refused(home: Path, to: str) -> None:
+    """A configuration that is linked and not there, as on a share that is not mounted, is not taken for none at all."""
+    (home / "config.yaml").symlink_to(home / to)
+
+    with pytest.raises(UsageError, match="cannot be read"):
+        resolve({}, {})
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("2026-01-02T05:00:00Z", "2026-01-02T05:00:00+00:00"),
+        ("2026-01-02T05:00:00+08:00", "2026-01-01T21:00:00+00:00"),
+        (datetime(2026, 1, 2, 5, tzinfo=timezone(timedelta(hours=-5))), "2026-01-02T10:00:00+00:00"),
+        ("9999-12-31T23:00:00-08:00", None),
+        ("2026-01-02T05:00:00", None),
+        (datetime(2026, 1, 2, 5), None),  # noqa: DTZ001 - that is what is refused
+        (5, None),
+    ],
+)
+def test_a_deadline_is_read_in_utc(given: object, read: str | None) -> None:
+    """Whatever zone a deadline is written in, it is one moment, and everything that shows it shows it in UTC."""
+    if read is None:
+        with pytest.raises(ValueError, match="not a time such as"):
+            BY_NAME["deadline"].read(given)
+    else:
+        assert BY_NAME["deadline"].read(given).isoformat() == read
 
 
 def test_config_check_says_what_is_wrong_and_what_is_right(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

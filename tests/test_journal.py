@@ -234,8 +234,8 @@ def test_a_migration_is_done_once_and_keeps_the_runs(monkeypatch: pytest.MonkeyP
     path = tmp_path / "j.db"
     with Journal(path) as journal:
         begin(journal, "0001").release()
-    later = (*file._MIGRATIONS, "CREATE TABLE notes (note TEXT) STRICT; INSERT INTO notes VALUES ('migrated')")
-    monkeypatch.setattr(file, "_MIGRATIONS", later)
+    later = (*file.MIGRATIONS, "CREATE TABLE notes (note TEXT) STRICT; INSERT INTO notes VALUES ('migrated')")
+    monkeypatch.setattr(file, "MIGRATIONS", later)
     monkeypatch.setattr(file, "SCHEMA", SCHEMA + 1)
     for _ in range(2):
         with Journal(path) as journal:
@@ -252,7 +252,7 @@ def test_a_migration_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch,
     with Journal(path) as journal:
         begin(journal, "0001").release()
     with monkeypatch.context() as patched:
-        patched.setattr(file, "_MIGRATIONS", (*file._MIGRATIONS, "CREATE TABLE notes (note TEXT); NO SUCH STATEMENT"))
+        patched.setattr(file, "MIGRATIONS", (*file.MIGRATIONS, "CREATE TABLE notes (note TEXT); NO SUCH STATEMENT"))
         patched.setattr(file, "SCHEMA", SCHEMA + 1)
         with pytest.raises(UsageError):
             Journal(path)
@@ -380,6 +380,20 @@ def test_a_network_file_system_is_refused(monkeypatch: pytest.MonkeyPatch, mount
         found = "network file system" in str(error)
 
     assert found is refused
+
+
+def test_a_link_to_a_network_file_system_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder of the journal that is a link is judged by where it leads: that is where the locks are kept."""
+    share = tmp_path / "share"
+    share.mkdir()
+    (tmp_path / "state").symlink_to(share)
+    monkeypatch.setattr(place.Path, "read_text", lambda *_: f"/dev/sda1 / ext4 rw 0 0\nhost:/ {share} nfs4 rw 0 0\n")
+
+    with pytest.raises(UsageError, match="network file system"):
+        place.refuse_network(tmp_path / "state" / "safe-reinit" / "journal.db")
+    with pytest.raises(UsageError, match="network file system"):
+        place.refuse_network(tmp_path / "elsewhere" / ".." / "share" / "journal.db")
+    place.refuse_network(tmp_path / "journal.db")
 
 
 def full(monkeypatch: pytest.MonkeyPatch, when: Callable[[str], bool]) -> list[str]:
@@ -557,6 +571,27 @@ def test_an_error_of_the_journal_in_our_words(tmp_path: Path) -> None:
         lease.release()
 
 
+def test_what_is_done_outside_a_run_fails_in_our_words_too(tmp_path: Path) -> None:
+    """A journal that is locked, or is damaged while it is open, is no bug of the program: what to do is said."""
+    with Journal(tmp_path / "j.db") as journal:
+        lease = begin(journal, "0001")
+        holding = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
+        journal._db.execute("PRAGMA busy_timeout=10")
+        holding.execute("BEGIN IMMEDIATE")
+
+        for write in (lambda: journal.prune(1.0), lambda: journal.withdraw(lease), lambda: journal.take("0001")):
+            with pytest.raises(UsageError, match="another process keeps it locked"):
+                write()
+        holding.execute("ROLLBACK")
+        holding.close()
+        lease.release()
+        journal._db.execute("ALTER TABLE runs RENAME TO gone")
+        journal._db.execute("DROP TABLE events")
+        for read in (journal.runs, lambda: journal.run("0001"), lambda: journal.events("0001")):
+            with pytest.raises(UsageError, match="cannot be used"):
+                read()
+
+
 # ---------------------------------------------------------------------------------------------------------- pruning
 
 
@@ -608,7 +643,7 @@ def test_a_journal_of_the_first_schema_is_carried_on(monkeypatch: pytest.MonkeyP
     """A journal from before plans were saved opens with its runs, and their plans are run."""
     path = tmp_path / "j.db"
     with monkeypatch.context() as patched:
-        patched.setattr(file, "_MIGRATIONS", file._MIGRATIONS[:1])
+        patched.setattr(file, "MIGRATIONS", file.MIGRATIONS[:1])
         patched.setattr(file, "SCHEMA", 1)
         with Journal(path) as journal:
             journal._db.execute("INSERT INTO runs VALUES ('r-1','t','t','done',0,'r','a','','','{}',NULL,'aa')")

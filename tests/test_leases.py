@@ -185,6 +185,47 @@ def test_when_a_run_is_taken_over(path: Path, change: dict[str, Any], taken: boo
     assert (found is not None) is taken
 
 
+def test_a_run_is_seen_to_be_held_while_its_holder_writes(path: Path) -> None:
+    """A holder that is stopped in the middle of writing is waited for as any other, and not told as a locked file."""
+    with Journal(path) as journal:
+        held = begin(journal)
+        writing = sqlite3.connect(path, isolation_level=None)
+        journal._db.execute("PRAGMA busy_timeout=10")
+        writing.execute("BEGIN IMMEDIATE")
+
+        assert journal.take(RUN_ID) is None
+        writing.execute("ROLLBACK")
+        writing.close()
+        held.release()
+
+
+def test_a_lease_that_was_let_go_lets_no_call_through(path: Path) -> None:
+    """A thread that is late, of a run that was left or has ended, does not call: somebody else may hold it by then."""
+    with Journal(path) as journal:
+        held = begin(journal)
+        held.check()
+        held.release()
+
+        with pytest.raises(LeaseLostError):
+            held.check()
+
+
+def test_a_process_of_another_container_is_not_taken_for_gone(path: Path) -> None:
+    """A container that bears its host's name does not see its host's processes: their lease holds until it expires."""
+    with Journal(path) as journal:
+        held = begin(journal)
+        boot, _, began = holder(journal).process.split()
+        journal._db.execute("UPDATE leases SET process=?, pid=?", (f"{boot} pid:[1] {began}", 2**22 + 1))
+        while_it_holds = journal.take(RUN_ID)
+        journal._db.execute("UPDATE leases SET until=1.0")
+        once_expired = journal.take(RUN_ID)
+        assert once_expired is not None
+        once_expired.release()
+        held.release()
+
+    assert while_it_holds is None
+
+
 def test_a_process_is_told_from_the_next_with_its_number(path: Path) -> None:
     """The journal keeps when the holder began, so that a number used again is not taken for it."""
     with Journal(path) as journal:

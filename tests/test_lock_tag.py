@@ -20,6 +20,7 @@ from safe_reinit.simulator import Simulator
 from tests.cloudlike import (
     DATA,
     INSTANCE,
+    SYSTEM,
     Run,
     accepted,
     assert_true,
@@ -252,6 +253,24 @@ def test_while_something_is_owed_the_tag_stays_until_the_run_is_resumed(what: st
     assert between[2] != "UntagResources"
     assert told.outcome == ("failed" if what == "stranded" else "done"), told.error
     assert changes(state)[-1] == "UntagResources"
+    assert after is None
+
+
+def test_a_machine_that_a_partial_run_left_down_is_owed_its_start() -> None:
+    """One disk wiped, one refused, and no start: the run stays open behind its tag, and a resume starts the machine."""
+    refused = {"action": "ReInitDisk", "subject": SYSTEM, "error": {"code": "Brand.New", "status": 400}}
+    with simulated(faults=[refused, *OWED["not-restarted"][0]]) as sim:
+        caller = client(sim, TAGGED)
+        done = tagged(sim, disks=(DATA, SYSTEM), using=caller)
+        between = (lock_tag(sim), left(done), sim.state()["instances"][INSTANCE]["status"])
+        told = resumed(sim, done.report.run_id, using=caller)
+        state = sim.state()
+        after = lock_tag(sim)
+
+    assert (done.outcome, between) == ("partial", (done.report.run_id, True, "Stopped"))
+    assert [job.owed for job in done.report.jobs] == [True]
+    assert (told.outcome, [job.owed for job in told.jobs]) == ("partial", [False])
+    assert (state["instances"][INSTANCE]["status"], wipes(state, DATA), wipes(state, SYSTEM)) == ("Running", 1, 0)
     assert after is None
 
 

@@ -289,7 +289,7 @@ def test_every_call_of_planning_and_of_a_run_has_its_line() -> None:
         sent |= {call["action"] for call in sim.state()["calls"] if call["source"] == "api"}
 
     assert sent - set(policy.APIS) - policy.FREE == set()
-    assert {action for action, api in policy.APIS.items() if api.told} <= sent
+    assert {action for action, api in policy.APIS.items() if api.optional} <= sent
 
 
 def test_several_machines_are_in_one_policy() -> None:
@@ -515,6 +515,19 @@ def test_a_right_that_cannot_be_proven_is_not_said_to_be_there(person: Person) -
     assert code == 0
     assert states(document)["ecs:ReInitDisk"] == "unproven"
     assert states(document)["ecs:CreateSnapshot"] == "unproven"
+
+
+@pytest.mark.parametrize("odd", ["i-1", "i-2"])
+def test_a_right_on_one_machine_does_not_prove_it_on_another(person: Person, odd: str) -> None:
+    """A right is said to be there only where every machine it was asked for answered so, in whatever order."""
+    fault = {
+        "action": "StopInstance", "subject": odd, "dry_run": True, "error": {"code": "IncorrectInstanceStatus"},
+    }  # fmt: skip
+    with simulated(world(machines=("i-1", "i-2")), faults=[fault]) as sim:
+        code, document, _ = checked(person, sim, *RUN_OF_DATA, "--disk", f"{DATA}-2", "--accept", "no-recent-snapshot")
+
+    assert code == 0
+    assert states(document)["ecs:StopInstance"] == "unproven"
 
 
 def test_without_any_right_it_is_said_that_more_may_be_needed(person: Person) -> None:

@@ -433,6 +433,29 @@ def test_an_outcome_follows_the_table(states: tuple[str, ...], tried: bool, powe
 
 
 @pytest.mark.parametrize(
+    ("states", "power", "judged", "owed"),
+    [
+        (("done",), "Running", False, False),
+        (("done",), "Stopped", False, True),
+        (("refused",), "Running", False, False),
+        (("refused",), "Stopped", False, True),
+        (("done", "refused"), "Running", False, False),
+        (("done", "refused"), "Stopped", False, True),
+        (("done", "refused"), "", False, True),
+        (("done", "unknown"), "Stopped", False, True),
+        (("done", "refused"), "Stopped", True, False),
+        (("unknown",), "Stopped", True, False),
+    ],
+)
+def test_what_is_owed_to_a_machine(states: tuple[str, ...], power: str, judged: bool, owed: bool) -> None:
+    """A doubt, or a power that is not as promised, whatever the outcome is called; nothing once a person has judged."""
+    disks = tuple(Wipe(f"d-{n}", state) for n, state in enumerate(states))  # type: ignore[arg-type]
+    known = replace(begin(), disks=disks, stop=Step("done", tries=1), instance_status=power, judged=judged)
+
+    assert record.is_owed(known) is owed
+
+
+@pytest.mark.parametrize(
     ("power", "leave", "state", "promised"),
     [
         ("Running", False, "done", "Running"),

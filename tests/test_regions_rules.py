@@ -57,6 +57,14 @@ def test_a_class_is_that_of_all_only_where_it_is_that_of_each(other: RunClass | 
     assert (used.name if used else None) == name
 
 
+def test_disks_are_mixed_only_where_one_is_in_a_class() -> None:
+    """Where no disk of any region is in a class nothing is mixed; where one is, each disk is told with its class."""
+    plain, in_class = of("b"), of("a", guard=Guard(class_=CLASS))
+
+    assert regions.as_one([of("a"), plain]).guard.mixed == ()
+    assert {name for _, name in regions.as_one([in_class, plain]).guard.mixed} == {"lab", ""}
+
+
 def test_a_class_whose_hours_are_over_in_one_region_is_not_in_force() -> None:
     """Its name is then no consent."""
     plans = [of("a", guard=Guard(class_=CLASS)), of("b", guard=Guard(class_=replace(CLASS, in_force=False)))]

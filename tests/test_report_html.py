@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from safe_reinit.cli.app import run
 from safe_reinit.model import Call, Finding, Phase, Report
 from safe_reinit.model.codec import printable
-from safe_reinit.report import to_json
+from safe_reinit.report import report_lines, to_json
 from safe_reinit.report.html import to_html
 from safe_reinit.report.html.timeline import Axis
 from safe_reinit.report.text import NO_ERASURE
@@ -192,6 +192,29 @@ def test_a_broken_promise_of_power_is_said() -> None:
     """Where the power is not as promised the card says so, and only there."""
     assert "not as promised" in text_of(to_html(a_report(a_job(1, "stranded"))))
     assert "not as promised" not in text_of(to_html(a_report(a_job(1))))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "power", "broken"),
+    [
+        ("done", "Running", False),
+        ("refused", "Stopped", False),
+        ("failed", "Stopped", False),
+        ("stranded", "Stopped", True),
+        ("not-restarted", "", True),
+        ("partial", "Running", False),
+        ("partial", "Stopped", True),
+        ("unknown", "Stopped", True),
+    ],
+)
+def test_every_form_of_the_report_says_the_same_of_the_power(outcome: str, power: str, broken: bool) -> None:
+    """Few machines, many and the page agree on whether a promise was broken; what a run left alone it broke none of."""
+    job = replace(a_job(1, outcome), power_after=power)  # type: ignore[arg-type]
+    few, many = a_report(job), a_report(job, *(a_job(number) for number in range(2, 9)))
+
+    assert any("was promised" in line.text for line in report_lines(few)) is broken
+    assert any("was promised" in line.text for line in report_lines(many)) is broken
+    assert (">not as promised<" in to_html(few)) is broken
 
 
 def test_the_page_says_that_this_is_no_erasure() -> None:

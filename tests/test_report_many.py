@@ -6,7 +6,7 @@ import json
 import shlex
 import unicodedata
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -164,6 +164,10 @@ def test_disks_that_share_the_downtime_are_counted() -> None:
         (
             Rollout(canary=0, deadline=datetime(2026, 1, 2, 5, 0, tzinfo=timezone.utc)),
             "none begins after 2026-01-02 05:00 UTC",
+        ),
+        (
+            Rollout(canary=0, deadline=datetime(2026, 1, 2, 5, 0, tzinfo=timezone(timedelta(hours=8)))),
+            "none begins after 2026-01-01 21:00 UTC",
         ),
     ],
 )

@@ -19,9 +19,11 @@ from safe_reinit import execution, record
 from safe_reinit.aliyun import exchange
 from safe_reinit.client import Client
 from safe_reinit.clock import Clock
+from safe_reinit.errors import UsageError
 from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import Journal
 from safe_reinit.model import Step
+from safe_reinit.plan import to_json
 from safe_reinit.simulator import Simulator
 from tests.commands import Command, command
 from tests.simulator import support
@@ -527,6 +529,40 @@ def test_credentials_of_another_account_are_refused(path: Path) -> None:
 
 
 # ---------------------------------------------------------------------------------------- held by somebody who is alive
+
+
+def test_a_resume_that_cannot_begin_lets_the_run_go(
+    monkeypatch: pytest.MonkeyPatch, sim: Simulator, path: Path
+) -> None:
+    """Where not even a connection can be made, the run is not held for as long as the program lives."""
+    name = in_doubt(sim, path)
+
+    def refused(*_: Any) -> Any:
+        raise UsageError("No connection can be made.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(execution.aliyun, "connect", refused)
+        with pytest.raises(UsageError, match="No connection"):
+            client(sim, path).resume(name)
+    with Journal(path) as journal:
+        stored = journal.run(name)
+
+    assert stored is not None
+    assert stored.open
+    assert stored.holder is not None
+    assert not stored.holder.alive
+
+
+def test_a_password_that_a_run_elsewhere_does_not_set_is_refused(sim: Simulator, path: Path) -> None:
+    """Of a run at a Temporal server, too, a password that nobody asked for is refused, and not left out unsaid."""
+    ours = client(sim, path)
+    plan = ours.plan([DISK], stop_instance=True)
+    with Journal(path) as journal:
+        held = journal.begin("r-1", to_json(plan), ours.endpoint, "", [(INSTANCE, {})], runner="default@127.0.0.1:1")
+        held.release()
+
+    with pytest.raises(UsageError, match="sets no password, and one was given"):
+        ours.resume("r-1", password="Secret-1")
 
 
 def test_waiting_for_a_holder_that_is_alive(monkeypatch: pytest.MonkeyPatch, run: Command, path: Path) -> None:

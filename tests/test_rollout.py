@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
@@ -116,6 +116,15 @@ def test_no_new_job_begins_at_the_deadline_or_later() -> None:
         upto, closed = released(rest, deadline=passed)
         assert upto == 0
         assert passed.strftime("%Y-%m-%dT%H:%M:%SZ") in closed
+
+
+def test_a_deadline_is_told_in_utc() -> None:
+    """A deadline of another zone is not told with the hour of that zone and the letter of UTC."""
+    passed = values.NOW.astimezone(timezone(timedelta(hours=8)))
+
+    _, closed = released(["done", OPEN], deadline=passed)
+
+    assert values.NOW.strftime("%Y-%m-%dT%H:%M:%SZ") in closed
 
 
 @pytest.mark.parametrize(

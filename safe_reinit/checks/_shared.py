@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 
-from ..model import Disk, DiskFacts, Finding, Level, Snapshot, Unseen
+from .. import codes
+from ..model import Disk, DiskFacts, Finding, Instance, Level, Snapshot, Unseen
+from ..model.codec import printable
 from ..model.others import REQUIRABLE
 
 DAY = 86400
@@ -28,7 +30,7 @@ _UNKNOWN_LOCK_FIX = "Ask Alibaba Cloud support what this lock means and how to l
 
 def word(text: str, blank: str = "not shown") -> str:
     """Give a text of ECS or of the command line as one line that a sentence can hold."""
-    return "".join(char if char.isprintable() else "?" for char in text).strip() or blank
+    return printable(text).strip() or blank
 
 
 def listed(ids: Iterable[str], most: int = 3) -> str:
@@ -76,20 +78,39 @@ def required(facts: DiskFacts, unseen: Unseen) -> bool:
     return unseen.action in {REQUIRABLE.get(name) for name in facts.options.require_looks}
 
 
-def locked(check: str, thing: str, subject: str, locks: Iterable[str]) -> Iterator[Finding]:
+def locked(check: str, thing: Disk | Instance, facts: DiskFacts) -> Iterator[Finding]:
     """Find each lock of a disk or an instance: every lock refuses, whether or not its word is known."""
-    for lock in dict.fromkeys(locks):
+    what, subject = ("disk", thing.disk_id) if isinstance(thing, Disk) else ("instance", thing.instance_id)
+    call = overwriting(facts)
+    for lock in dict.fromkeys(thing.locks):
         code = _LOCK_CODES.get(lock.lower())
-        meaning = "ECS refuses ReInitDisk under it" if code else "what ReInitDisk does under it is not documented"
+        meaning = f"ECS refuses {call} under it" if code else f"what {call} does under it is not documented"
         yield Finding(
             check,
             "block",
             subject,
-            f"The {thing} has the lock {word(lock, 'without a reason')}, and {meaning}.",
+            f"The {what} has the lock {word(lock, 'without a reason')}, and {meaning}.",
             fix=_LOCK_FIXES.get(lock.lower(), _UNKNOWN_LOCK_FIX),
             fact={"LockReason": lock},
             predicts=code,
         )
+
+
+def expired(check: str, thing: Disk | Instance, facts: DiskFacts) -> Iterator[Finding]:
+    """Find that the subscription of a disk or an instance has ended; one that is paid by use has none."""
+    kind, subject = ("Disk", thing.disk_id) if isinstance(thing, Disk) else ("Instance", thing.instance_id)
+    if thing.charge_type.lower() != "prepaid" or thing.expired_time is None or thing.expired_time >= facts.now:
+        return
+    since, what = moment(thing.expired_time), kind.lower()
+    yield Finding(
+        check,
+        "block",
+        subject,
+        f"The subscription of the {what} expired at {since}, and ECS refuses {overwriting(facts)} until it is renewed.",
+        fix=f"Renew the subscription of the {what}, then look again with --dry-run.",
+        fact={f"{kind}ChargeType": thing.charge_type, "ExpiredTime": since},
+        predicts="InstanceExpiredOrInArrears",
+    )
 
 
 def level_of_standstill(facts: DiskFacts) -> Level | None:
@@ -101,13 +122,14 @@ def level_of_standstill(facts: DiskFacts) -> Level | None:
 
 def not_allowed(check: str, action: str, consequence: str, facts: DiskFacts) -> Iterator[Finding]:
     """Judge what a DryRun of StopInstance or StartInstance answered, where the plan will make that call."""
-    code = facts.rights.get(action)
-    instance = facts.instance
-    if facts.disk is None or instance is None or not facts.will_stop or code is None or code == "DryRunOperation":
+    code, instance = facts.rights.get(action), facts.instance
+    if facts.disk is None or instance is None or not facts.will_stop:
+        return
+    if code is None or code == codes.PROVEN:
         return
     act = action.removesuffix("Instance").lower()
     resource = f"acs:ecs:{word(facts.region, '*')}:*:instance/{word(instance.instance_id, '*')}"
-    if code.startswith(("Forbidden", "NoPermission")):
+    if codes.lacks_right(code):
         yield Finding(
             check,
             "block",

@@ -23,7 +23,7 @@ from .check import Check
 def find(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     if facts.disk is not None:
-        yield from locked(CHECK.name, "disk", facts.disk.disk_id, facts.disk.locks)
+        yield from locked(CHECK.name, facts.disk, facts)
 
 
 CHECK = Check("disk-locked", "block", ("InstanceLockedForSecurity", "InstanceExpiredOrInArrears"), find)

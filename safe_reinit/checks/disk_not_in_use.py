@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model import DiskFacts, Finding
-from ._shared import word
+from ._shared import overwriting, word
 from .check import Check
 
 
@@ -30,7 +30,8 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "block",
         disk.disk_id,
-        f"The disk is {word(disk.status, 'in no status')}, and ReInitDisk works only on a disk that is In_use.",
+        f"The disk is {word(disk.status, 'in no status')}, "
+        f"and {overwriting(facts)} works only on a disk that is In_use.",
         fix="Attach it to its instance or wait until it is In_use, then look again with --dry-run.",
         fact={"Status": disk.status},
         predicts="IncorrectDiskStatus",

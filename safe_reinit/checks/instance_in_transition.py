@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model import DiskFacts, Finding
-from ._shared import word
+from ._shared import overwriting, word
 from .check import Check
 
 
@@ -27,7 +27,10 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     if facts.disk is None or instance is None or instance.status in ("Running", "Stopped"):
         return
     if instance.status in ("Pending", "Starting", "Stopping"):
-        message = f"The instance is {instance.status}, so its power state is changing, and ReInitDisk needs it Stopped."
+        message = (
+            f"The instance is {instance.status}, so its power state is changing, "
+            f"and {overwriting(facts)} needs it Stopped."
+        )
         fix = "Wait until it is Running or Stopped, then look again with --dry-run."
     else:
         message = (

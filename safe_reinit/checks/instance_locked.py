@@ -25,7 +25,7 @@ from .check import Check
 def find(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     if facts.disk is not None and facts.instance is not None:
-        yield from locked(CHECK.name, "instance", facts.instance.instance_id, facts.instance.locks)
+        yield from locked(CHECK.name, facts.instance, facts)
 
 
 CHECK = Check("instance-locked", "block", ("InstanceLockedForSecurity", "InstanceExpiredOrInArrears"), find)

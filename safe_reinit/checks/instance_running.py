@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model import DiskFacts, Finding
+from ._shared import overwriting
 from .check import Check
 
 
@@ -28,7 +29,7 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "block",
         instance.instance_id,
-        "The instance is Running, and ReInitDisk works only while it is Stopped.",
+        f"The instance is Running, and {overwriting(facts)} works only while it is Stopped.",
         fix="Give --stop-instance if the machine may be down for the time of the wipe.",
         fact={"Status": instance.status},
         predicts="IncorrectInstanceStatus",

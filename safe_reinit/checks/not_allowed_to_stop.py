@@ -17,13 +17,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model import DiskFacts, Finding
-from ._shared import not_allowed
+from ._shared import not_allowed, overwriting
 from .check import Check
 
 
 def find(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
-    yield from not_allowed(CHECK.name, "StopInstance", "and ReInitDisk works only while it is Stopped", facts)
+    consequence = f"and {overwriting(facts)} works only while it is Stopped"
+    yield from not_allowed(CHECK.name, "StopInstance", consequence, facts)
 
 
 CHECK = Check("not-allowed-to-stop", "block", (), find, milder=("info",))

@@ -19,12 +19,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model import DiskFacts, Finding
+from ._shared import is_system
 from .check import Check
 
 
 def find(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
-    if facts.disk is None or facts.disk.type != "system" or facts.options.password is None:
+    if facts.disk is None or not is_system(facts.disk) or facts.options.password is None:
         return
     yield Finding(
         CHECK.name,

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..codes import PROVEN
 from ..model import DiskFacts, Finding
 from ._shared import word
 from .check import Check
@@ -25,7 +26,7 @@ from .check import Check
 def find(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     code = facts.rights.get("ResetDisk")
-    if facts.disk is None or code is None or code == "DryRunOperation":
+    if facts.disk is None or code is None or code == PROVEN:
         return
     running = facts.instance is not None and facts.instance.status == "Running"
     power = code == "IncorrectInstanceStatus" and running

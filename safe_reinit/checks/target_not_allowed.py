@@ -55,7 +55,7 @@ def _finding(subject: str, what: str, name: str, fact: dict[str, str]) -> Findin
         subject,
         f"{what} among those that the configuration allows (allow.{name}).",
         fix=f"Make sure of the target and of the credentials; if both are right, add it to allow.{name}.",
-        fact=dict(fact),
+        fact=fact,
     )
 
 

@@ -76,7 +76,7 @@ def _finding(subject: str, message: str, how: str, fact: dict[str, str]) -> Find
         subject,
         message,
         fix=f"Make sure of the target; only if it may be wiped after all, {how}.",
-        fact=dict(fact),
+        fact=fact,
     )
 
 

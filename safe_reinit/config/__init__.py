@@ -155,10 +155,6 @@ class Config(Mapping[str, Any]):
         """Give a value with its source."""
         return self._values[name]
 
-    def having(self, name: str, value: Any) -> Config:  # noqa: ANN401 - each setting has its own type
-        """Give the same settings with another value of one."""
-        return Config({**self._values, name: Value(value, "default", "")})
-
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - each setting has its own type
         return self._values[name].value
 
@@ -232,29 +228,32 @@ def find(file: str | None, environment: Mapping[str, str]) -> Path | None:
     """Find the configuration file: ``--config``, ``SAFE_REINIT_CONFIG``, the user's, the machine's; never the folder's.
 
     Raises:
-        UsageError: one was named and is not there.
+        UsageError: one was named and is not there, or whether there is one cannot be told.
 
     """
     named = file or environment.get("SAFE_REINIT_CONFIG")
     if named:
         path = Path(named)
-        if not _is_file(path):
+        if not _is_there(path) or os.path.isdir(path):
             raise UsageError(f"There is no configuration file {named}.", hint="Correct --config or SAFE_REINIT_CONFIG.")
         return path
     from platformdirs.unix import Unix  # noqa: PLC0415 - only where no file is named
 
     for folder in (Unix("safe-reinit").user_config_path, Path("/etc/safe-reinit")):
-        if _is_file(folder / "config.yaml"):
+        if _is_there(folder / "config.yaml"):
             return folder / "config.yaml"
     return None
 
 
-def _is_file(path: Path) -> bool:
-    """Tell whether there is a file; one that may not be looked at might say the opposite of what is assumed."""
+def _is_there(path: Path) -> bool:
+    """Tell whether there is anything of this name; a link to nowhere is, since what the file protects is not seen."""
     try:
-        return path.is_file()
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
     except OSError:
         raise UsageError(f"The configuration file {path} cannot be read.", hint="Make its folder readable.") from None
+    return True
 
 
 def load(path: Path) -> dict[object, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from ..errors import UsageError
 
@@ -46,7 +46,7 @@ def text(value: object) -> str:
 
 
 def flag(value: object) -> bool:
-    """Read a yes or no: a YAML boolean, or ``true`` and ``false``."""
+    """Read a yes or no: a YAML boolean, or one of the words ``true``, ``yes``, ``1``, ``false``, ``no`` and ``0``."""
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     answer = value if isinstance(value, bool) else words.get(value.lower()) if isinstance(value, str) else None
     if answer is None:
@@ -153,17 +153,15 @@ def waves(value: object) -> tuple[tuple[int, bool], ...]:
 
 
 def deadline(value: object) -> datetime | timedelta:
-    """Read a time, RFC 3339 with its offset, or a duration from now."""
+    """Read a time, RFC 3339 with its offset, and give it in UTC; or read a duration from now."""
     try:
         return timedelta(seconds=duration(value))
     except ValueError:
         pass
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value
     try:
-        moment = datetime.fromisoformat(value.replace("Z", "+00:00")) if isinstance(value, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ValueError("not a time such as 2026-01-02T05:00:00Z, nor a duration such as 2h")
-    return moment
+        moment = datetime.fromisoformat(value.replace("Z", "+00:00")) if isinstance(value, str) else value
+        if isinstance(moment, datetime) and moment.tzinfo is not None:
+            return moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("not a time such as 2026-01-02T05:00:00Z, nor a duration such as 2h")

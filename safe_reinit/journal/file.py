@@ -9,7 +9,6 @@ import socket
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,8 @@ from ..clock import unix_time
 from ..errors import RunRefused, UsageError
 from ..model.codec import dumps
 from .lease import LEASE, Holder, JournalError, Lease, LeaseLostError
-from .place import now, process, refuse_network, user
-from .schema import MIGRATIONS as _MIGRATIONS
-from .schema import SCHEMA
+from .place import now, process, refuse_network, unusable, user
+from .schema import MIGRATIONS, SCHEMA
 from .stored import StoredRun
 
 _OF_A_RUN = ("events", "jobs", "leases", "runs")
@@ -46,12 +44,10 @@ class Journal:
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._db = sqlite3.connect(path or ":memory:", timeout=10.0, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
-            raise self._unusable(error) from None
+            raise unusable(self.path, error) from None
         try:
-            self._prepare()
-        except sqlite3.Error as error:
-            self._db.close()
-            raise self._unusable(error) from None
+            with self._using():
+                self._prepare()
         except UsageError:
             self._db.close()
             raise
@@ -83,28 +79,15 @@ class Journal:
                     f"The journal {self.path} was written by a newer safe-reinit (schema {version}).",
                     hint="Use that version, or another --journal.",
                 )
-            for migration in _MIGRATIONS[version:]:
+            for migration in MIGRATIONS[version:]:
                 for statement in migration.split(";"):
                     self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version={SCHEMA}")
 
-    def _unusable(self, error: Exception) -> UsageError:
-        reason = str(error).lower()
-        if "disk is full" in reason or getattr(error, "errno", None) == 28:
-            why, hint = "the disk is full", "Make room, or name another file with --journal."
-        elif "malformed" in reason or "not a database" in reason:
-            why = "it is damaged or no journal"
-            hint = "Keep it, name another file with --journal, and look at the machines it may hold in the ECS console."
-        elif "locked" in reason:
-            why, hint = "another process keeps it locked", "Try again."
-        else:
-            why, hint = "it cannot be written", "Make its folder yours, or name another file with --journal."
-        return UsageError(f"The journal {self.path} cannot be used: {why}.", hint=hint)
-
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         """Commit all or nothing, alone."""
-        with self._lock:
+        with self._using():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -113,6 +96,15 @@ class Journal:
                 with contextlib.suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
                 raise
+
+    @contextlib.contextmanager
+    def _using(self) -> Iterator[None]:
+        """Let nobody else of this process use the file meanwhile; what SQLite says is raised in our words."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise unusable(self.path, error) from None
 
     # -------------------------------------------------------------------------------------------------- writing
 
@@ -142,49 +134,49 @@ class Journal:
         """
         self._reserve()
         region, account = str(plan["region"]), str(plan["account"])
-        try:
-            with self._transaction():
-                self.refuse_used(str(plan["plan_id"]))
+        with self._transaction():
+            self.refuse_used(str(plan["plan_id"]))
+            self._db.execute(
+                "INSERT INTO runs VALUES (?,?,NULL,NULL,NULL,?,?,?,?,?,NULL,?,?)",
+                (run_id, now(), region, account, endpoint, profile, dumps(plan), plan["plan_id"], runner),
+            )
+            for position, (instance_id, record) in enumerate(jobs):
+                lock = _lock_of(endpoint, account, region, instance_id)
+                self._refuse_held(lock, instance_id)
                 self._db.execute(
-                    "INSERT INTO runs VALUES (?,?,NULL,NULL,NULL,?,?,?,?,?,NULL,?,?)",
-                    (run_id, now(), region, account, endpoint, profile, dumps(plan), plan["plan_id"], runner),
+                    "INSERT INTO jobs VALUES (?,?,?,?,?,1,NULL)",
+                    (run_id, position, lock, instance_id, dumps(record, sparse=True)),
                 )
-                for position, (instance_id, record) in enumerate(jobs):
-                    lock = _lock(endpoint, account, region, instance_id)
-                    self._refuse_held(lock, instance_id)
-                    self._db.execute(
-                        "INSERT INTO jobs VALUES (?,?,?,?,?,1,NULL)",
-                        (run_id, position, lock, instance_id, dumps(record, sparse=True)),
-                    )
-                return self._hold(run_id, 1)
-        except sqlite3.Error as error:
-            raise self._unusable(error) from None
+            return self._hold(run_id, 1)
 
     def _reserve(self) -> None:
         """Grow the file once, so that a disk that fills up while a machine is down does not stop its record.
 
         Another run may be doing the same, or have been killed between the two steps.
         """
-        try:
-            with self._transaction():
-                self._db.execute("CREATE TABLE IF NOT EXISTS reserve (room BLOB)")
-                self._db.execute("INSERT INTO reserve VALUES (zeroblob(?))", (_RESERVE,))
-            with self._transaction():
-                self._db.execute("DROP TABLE IF EXISTS reserve")
+        with self._transaction():
+            self._db.execute("CREATE TABLE IF NOT EXISTS reserve (room BLOB)")
+            self._db.execute("INSERT INTO reserve VALUES (zeroblob(?))", (_RESERVE,))
+        with self._transaction():
+            self._db.execute("DROP TABLE IF EXISTS reserve")
+        with self._using():
             self._db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
-        except sqlite3.Error as error:
-            raise self._unusable(error) from None
 
     def take(self, run_id: str) -> Lease | None:
-        """Take over a run whose holder is gone or has let its lease expire; ``None`` while somebody holds it."""
-        try:
-            with self._transaction():
-                holder = self._holder(run_id)
-                if holder is not None and holder.alive:
-                    return None
-                return self._hold(run_id, holder.epoch + 1 if holder else 1)
-        except sqlite3.Error as error:
-            raise self._unusable(error) from None
+        """Take over a run whose holder is gone or has let its lease expire; ``None`` while somebody holds it.
+
+        Raises:
+            UsageError: the journal cannot be written.
+        """
+        with self._using():  # to see that it is held needs no turn at writing, which a stopped holder may keep
+            holder = self._holder(run_id)
+        if holder is not None and holder.alive:
+            return None
+        with self._transaction():
+            holder = self._holder(run_id)
+            if holder is not None and holder.alive:
+                return None
+            return self._hold(run_id, holder.epoch + 1 if holder else 1)
 
     def _hold(self, run_id: str, epoch: int) -> Lease:
         until = unix_time() + LEASE
@@ -200,9 +192,9 @@ class Journal:
         Raises:
             RunRefused: one has.
         """
-        with self._lock:
+        with self._using():
             for instance_id in instance_ids:
-                self._refuse_held(_lock(endpoint, account, region, instance_id), instance_id)
+                self._refuse_held(_lock_of(endpoint, account, region, instance_id), instance_id)
 
     def _refuse_held(self, lock: str, instance_id: str) -> None:
         row = self._db.execute("SELECT run_id FROM jobs WHERE lock=? AND open=1", (lock,)).fetchone()
@@ -237,11 +229,15 @@ class Journal:
                     self._db.execute(statement, values)
                 until = unix_time() + LEASE
                 self._db.execute("UPDATE leases SET until=? WHERE run_id=?", (until, lease.run_id))
-        except sqlite3.Error as error:
-            raise JournalError(str(self._unusable(error))) from None
+        except UsageError as error:
+            raise JournalError(str(error)) from None
 
     def release(self, lease: Lease) -> None:
-        """Let a run go; a lease that is held by another already stays as it is."""
+        """Let a run go; a lease that is held by another already stays as it is.
+
+        Raises:
+            UsageError: the journal cannot be written.
+        """
         with self._transaction():
             self._db.execute("UPDATE leases SET until=0 WHERE run_id=? AND epoch=?", (lease.run_id, lease.epoch))
 
@@ -256,7 +252,7 @@ class Journal:
 
     def used_by(self, plan_id: str) -> str | None:
         """Name the run that ran this plan, also one that is forgotten; ``None`` if none did."""
-        with self._lock:
+        with self._using():
             row = self._db.execute(
                 "SELECT run_id FROM runs WHERE plan_id=? UNION SELECT run_id FROM used_plans WHERE plan_id=?",
                 (plan_id, plan_id),
@@ -277,26 +273,42 @@ class Journal:
             )
 
     def run(self, run_id: str) -> StoredRun | None:
-        """Give one run."""
-        with self._lock:
+        """Give one run; ``None`` where the journal has none of this name.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        with self._using():
             row = self._db.execute("SELECT * FROM runs WHERE run_id=?", (run_id,)).fetchone()
             return self._stored(row) if row else None
 
     def runs(self) -> list[StoredRun]:
-        """Give all runs, newest first."""
-        with self._lock:
+        """Give all runs, newest first.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        with self._using():
             rows = self._db.execute("SELECT * FROM runs ORDER BY started_at DESC, run_id DESC").fetchall()
             return [self._stored(row) for row in rows]
 
     def events(self, run_id: str) -> list[dict[str, Any]]:
-        """Give the events of a run, in order."""
-        with self._lock:
+        """Give the events of a run, in order, as JSON (schema 1).
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        with self._using():
             rows = self._db.execute("SELECT event FROM events WHERE run_id=? ORDER BY sequence", (run_id,)).fetchall()
             return [json.loads(row[0]) for row in rows]
 
     def prune(self, older_than: float) -> int:
-        """Forget the runs that ended more than so many seconds ago; an open run is never forgotten."""
-        before = (datetime.now(timezone.utc) - timedelta(seconds=older_than)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        """Forget the runs that ended more than so many seconds ago, and tell how many; an open one is never forgotten.
+
+        Raises:
+            UsageError: the journal cannot be written.
+        """
+        before = now(ago=older_than)
         with self._transaction():
             ended = (
                 "SELECT run_id FROM runs WHERE ended_at < ? AND run_id NOT IN (SELECT run_id FROM jobs WHERE open=1)"
@@ -333,6 +345,6 @@ class Journal:
         )
 
 
-def _lock(endpoint: str, account: str, region: str, instance_id: str) -> str:
+def _lock_of(endpoint: str, account: str, region: str, instance_id: str) -> str:
     """Name what one open job may have."""
     return "|".join((endpoint, account, region, instance_id))

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from .. import logs
 from ..clock import boottime, unix_time
+from ..errors import UsageError
 from ..model.codec import dumps
-from .place import now, process
+from .place import in_sight, now, process
 
 if TYPE_CHECKING:
     from .file import Journal
@@ -40,16 +41,19 @@ class Holder:
     host: str
     pid: int
     process: str
-    """When the process began, by the kernel: a process id is used again."""
+    """When and where the process began, as ``place.process`` tells it: a process id is used again."""
     until: float
     """Unix seconds."""
     since: str
+    """When it took the run, RFC 3339 UTC."""
     epoch: int
+    """How often the run has been taken: a holder of an earlier epoch writes nothing any more."""
 
     @property
     def gone(self) -> bool:
-        """Whether it was a process of this host that is there no more."""
-        return self.host == socket.gethostname() and process(self.pid) != self.process
+        """Whether it was a process of this host that is seen to be there no more."""
+        here = self.host == socket.gethostname() and in_sight(self.process)
+        return here and process(self.pid) != self.process
 
     @property
     def alive(self) -> bool:
@@ -75,7 +79,7 @@ class Lease:
         """See that this process may still call.
 
         Raises:
-            LeaseLostError: the lease ran out while it was not renewed, or another process has it.
+            LeaseLostError: the lease ran out while it was not renewed, was let go, or another process has it.
         """
         if boottime() >= self._until:
             raise LeaseLostError(self.run_id)
@@ -103,12 +107,13 @@ class Lease:
             yield "UPDATE jobs SET report=?, open=open AND ? WHERE run_id=? AND position=?", told
 
     def release(self) -> None:
-        """Let the run go, so that it can be resumed at once."""
+        """Let the run go, so that it can be resumed at once: nothing is written or called by this lease any more."""
         self._ended.set()
         self._thread.join()
-        with contextlib.suppress(JournalError, LeaseLostError):
+        with contextlib.suppress(JournalError, LeaseLostError, UsageError):
             self._write([])
             self._journal.release(self)
+        self._until = 0.0
 
     def _write(self, statements: Iterable[tuple[str, Sequence[object]]]) -> None:
         with self._lock:

@@ -1,10 +1,11 @@
-"""What may not be a journal; who this process is."""
+"""Where a journal may be, and which process of which host writes it."""
 
 from __future__ import annotations
 
+import errno
 import getpass
 import os
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from ..errors import UsageError
@@ -15,13 +16,17 @@ _NETWORK_FILE_SYSTEMS = frozenset(
 
 
 def refuse_network(path: Path) -> None:
-    """Refuse a file system on which SQLite's locks cannot be relied on."""
+    """Refuse a file system on which SQLite's locks cannot be relied on.
+
+    Raises:
+        UsageError: it is one.
+    """
     kind, longest = "", -1
     try:
         mounts = Path("/proc/self/mounts").read_text("utf-8").splitlines()
     except OSError:
         return
-    target = str(path.absolute())
+    target = os.path.realpath(path)  # a link leads to the file system that it is really on
     for line in mounts:
         fields = line.split(" ")
         point = fields[1].replace("\\040", " ").rstrip("/")
@@ -34,13 +39,48 @@ def refuse_network(path: Path) -> None:
         )
 
 
+def unusable(path: Path | None, error: Exception) -> UsageError:
+    """Say in our words why a journal cannot be used."""
+    reason = str(error).lower()
+    if "disk is full" in reason or getattr(error, "errno", None) == errno.ENOSPC:
+        why, hint = "the disk is full", "Make room, or name another file with --journal."
+    elif "malformed" in reason or "not a database" in reason:
+        why = "it is damaged or no journal"
+        hint = "Keep it, name another file with --journal, and look at the machines it may hold in the ECS console."
+    elif "locked" in reason:
+        why, hint = "another process keeps it locked", "Try again."
+    else:
+        why, hint = "it cannot be written", "Make its folder yours, or name another file with --journal."
+    return UsageError(f"The journal {path} cannot be used: {why}.", hint=hint)
+
+
 def process(pid: int) -> str:
-    """Tell when a process began, in the kernel's own ticks since boot; ``""`` where there is none."""
+    """Tell which process this is: the boot, the PID namespace and when it began, in the kernel's ticks since that boot.
+
+    ``""`` where there is none, or where the kernel does not tell.
+    """
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        return f"{boot} {Path(f'/proc/{pid}/stat').read_text('ascii').rpartition(')')[2].split()[19]}"
+        began = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[19]
+        return f"{_boot()} {os.readlink('/proc/self/ns/pid')} {began}"
     except (OSError, IndexError):
         return ""
+
+
+def in_sight(process: str) -> bool:
+    """Tell whether a process of this host, as ``process`` told it, would be seen from here if it were there still.
+
+    One in another PID namespace, such as a container that bears the name of its host, would not; after another boot
+    there is none of them.
+    """
+    boot, _, rest = process.partition(" ")
+    try:
+        return boot != _boot() or rest.partition(" ")[0] == os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return False
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 
 
 def user() -> str:
@@ -51,6 +91,6 @@ def user() -> str:
         return str(os.getuid())
 
 
-def now() -> str:
-    """Tell the real time, as the journal writes it."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+def now(*, ago: float = 0.0) -> str:
+    """Tell the real time, or what it was so many seconds ago, as the journal writes it."""
+    return (datetime.now(timezone.utc) - timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%SZ")

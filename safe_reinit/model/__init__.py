@@ -79,6 +79,7 @@ if TYPE_CHECKING:
         Secret,
     )
     from .told import (
+        STILL_OWED,
         Call,
         ClassReference,
         DataState,
@@ -127,7 +128,6 @@ _HOME = {
     "Send": "job",
     "Step": "job",
     "StepState": "job",
-    "LOCK_TAG": "plan",
     "Wait": "job",
     "Wipe": "job",
     "WipeState": "job",
@@ -137,6 +137,7 @@ _HOME = {
     "ScalingMember": "others",
     "SnapshotPolicy": "others",
     "SystemEvent": "others",
+    "LOCK_TAG": "plan",
     "Becomes": "plan",
     "BecomesKind": "plan",
     "DiskFacts": "plan",
@@ -150,6 +151,7 @@ _HOME = {
     "PlannedJob": "plan",
     "Rollout": "plan",
     "Secret": "plan",
+    "STILL_OWED": "told",
     "Call": "told",
     "ClassReference": "told",
     "DataState": "told",
@@ -166,6 +168,7 @@ _HOME = {
 
 __all__ = [
     "LOCK_TAG",
+    "STILL_OWED",
     "ActName",
     "Action",
     "Allow",

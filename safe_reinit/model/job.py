@@ -25,10 +25,15 @@ class Failure:
     """What went wrong in a job, for the report."""
 
     code: str | None
+    """The ECS error code, ``NotSent``, or ``None`` where it was no answer to a call."""
     message: str
+    """What happened to which thing, in sentences for people."""
     request_id: str | None = None
+    """The ``RequestId`` of that answer."""
     action: str | None = None
+    """The API that was called."""
     hint: str | None = None
+    """What to do now."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,13 @@ class Phase:
     """One stretch of a job that a person would name."""
 
     name: PhaseName
+    """``wait-snapshot``, ``stop``, ``snapshot``, ``reinit`` or ``start``."""
     started_at: datetime
+    """By the local clock."""
     ended_at: datetime | None = None
+    """``None`` where its end was not seen."""
     result: PhaseResult = "ok"
+    """``refused``: ECS, or what was seen, ended it; ``timeout``: its time passed; ``unknown``: its end was not seen."""
 
 
 @dataclass(frozen=True)

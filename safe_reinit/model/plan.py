@@ -40,16 +40,21 @@ class Options:
     """What the person asked for; the effective values, whatever their source."""
 
     stop_instance: bool = False
+    """Whether a Running instance may be stopped for the wipe."""
     leave_stopped: bool = False
+    """Whether an instance that the run stopped stays so after a wipe; after a wipe that failed it is started."""
     expect_instance: str = ""
+    """The id of the instance that every disk must be on; ``""``: any."""
     key_pair: str = ""
+    """``KeyPairName`` of ReInitDisk: system disks of Linux only; ``""`` for none."""
     password: Secret | None = None
+    """``Password`` of ReInitDisk: system disks only."""
     security_enhancement: str = ""
-    """``Active``, ``Deactive`` or ``""``."""
+    """``SecurityEnhancementStrategy`` of ReInitDisk: ``Active``, ``Deactive`` or ``""`` for none."""
     snapshot: bool = False
     """Whether a snapshot of each disk is taken after the stop and waited for, before the wipe."""
     snapshot_retention_days: int | None = None
-    """How long ECS keeps those snapshots; ``None`` for ever."""
+    """``RetentionDays`` of CreateSnapshot: how long ECS keeps those snapshots, in days; ``None`` for ever."""
     snapshot_max_age: float = 86400.0
     """How old, in seconds, the newest snapshot of a disk may be and still count as a way back."""
     lock_tag: bool = False
@@ -65,6 +70,7 @@ class Options:
     owner: tuple[tuple[str, str | int], ...] = ()
     """The legacy owner parameters of ReInitDisk, by ECS's names; library only."""
     accept: tuple[str, ...] = ()
+    """Names of the checks whose risks are accepted."""
     require_looks: tuple[str, ...] = ()
     """The looks at other products without which nothing is done: ``ess``, ``ebs``, ``kms``, ``events``."""
 
@@ -195,26 +201,31 @@ class Finding:
     """One thing that a check found."""
 
     check: str
+    """Its name, as ``safe-reinit explain`` takes it."""
     level: Level
+    """``block`` refuses the run; ``risk`` refuses it unless it is accepted by name; ``info`` is told."""
     subject: str
-    """The id the finding is about."""
+    """What it is about: the id of a disk or an instance, an API, a class of the configuration, or ``run``."""
     message: str
     """What is the case and why it matters, one sentence."""
     fix: str
     """What the person can do now, one sentence."""
     fact: Mapping[str, str | int | bool | None] = field(default_factory=dict)
-    """The live facts behind it, by ECS's field names."""
+    """The live facts behind it, by ECS's field names; ``None`` for one that ECS did not show."""
     predicts: str | None = None
-    """The ReInitDisk error code that would come, where one is documented."""
+    """The error code with which ECS would answer ReInitDisk, where its API reference documents one."""
 
 
 @dataclass(frozen=True)
 class Becomes:
-    """What a disk is after ReInitDisk."""
+    """What a disk is after ReInitDisk, or after ResetDisk in an undo (ECS API reference, ReInitDisk and ResetDisk)."""
 
     kind: BecomesKind
+    """``empty``, ``snapshot`` or ``image``; ``unknown`` where what it would go back to was not seen."""
     id: str | None = None
+    """Of the snapshot or the image, also of one that was not seen."""
     created_at: datetime | None = None
+    """When that was created (ECS's CreationTime); ``None`` where ECS does not show it."""
 
 
 @dataclass(frozen=True)
@@ -262,13 +273,20 @@ class Plan:
     region: str
     account: str
     caller: Caller
+    """Who the credentials belong to that made it."""
     made_at: datetime
+    """The time of ECS's answer, not of the local clock."""
     options: Options
+    """The options in force: what was asked for, and what the class of the disks allows."""
     limits: Limits
     reason: str | None
+    """The change ticket that was given."""
     jobs: tuple[PlannedJob, ...]
+    """One for each instance, in the order in which their disks were named."""
     findings: tuple[Finding, ...]
+    """What the checks found, in their order; ``blockers`` are those that refuse the run."""
     fingerprint: str
+    """SHA-256 of what is to be done, without names, times and states: 64 hex characters, the same again tomorrow."""
     confirm_with: str
     """What ``--confirm`` takes for this plan."""
     guard: Guard = ON_BY_DEFAULT

@@ -1,4 +1,4 @@
-"""What is told of a run while it goes on."""
+"""What is told of a run: its calls and events while it goes on, and its report at the end."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ class Call:
     attempt: int = 1
     """2 for the second time that the same was asked."""
 
+    @property
+    def is_look(self) -> bool:
+        """Whether a call of this API changes nothing, whatever it is asked; a dry run of an act is no look."""
+        return self.action.startswith(("Describe", "Get"))
+
 
 EventName = Literal["look", "finding", "intend", "call", "answer", "wait", "state", "done"]
 
@@ -49,12 +54,17 @@ class Event:
     instance_id: str | None = None
     disk_id: str | None = None
     data: Mapping[str, object] = field(default_factory=dict)
-    """What belongs to it, by kind."""
+    """What belongs to it, in words of JSON: of ``look`` and ``call`` the members of a ``Call``; of ``intend`` action,
+    force and attempt; of ``answer`` action, force, code and, where ECS answered, request_id; of ``wait`` phase, for,
+    elapsed and limit (cloud seconds), instance, disks and progress; of ``state`` the statuses of instance and disks; of
+    ``done`` outcome, power, tag_left and, where it went wrong, code and message."""
 
 
 Outcome = Literal[
     "done", "planned", "bug", "usage", "refused", "failed", "unknown", "not-restarted", "partial", "stranded"
 ]
+STILL_OWED: tuple[Outcome, ...] = ("unknown", "not-restarted", "stranded")
+"""The outcomes after which something is owed to a machine: what its data is has to be found out, or its power set."""
 DataState = Literal["intact", "reinitialised", "unknown"]
 
 
@@ -144,6 +154,12 @@ class JobReport:
     phases: tuple[Phase, ...]
     """What was waited for, in order."""
     disks: tuple[DiskReport, ...]
+
+    @property
+    def owed(self) -> bool:
+        """Whether something is owed to the machine still, so that its job stays open and can be resumed."""
+        down = self.outcome == "partial" and self.power_after != self.power_promised
+        return down or self.outcome in STILL_OWED
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,22 @@ from .answered import accepted, intend, lost, refused, withdraw
 from .aside import bears_tag, is_backed_up, leaves_tag
 from .resumed import Verdict, judge, resume
 from .seen import learn
-from .state import SETTLING, SETTLING_READS, begin, fail, interrupt, is_current, lose_sight, outcome, stuck
-from .steps import is_asked, outstanding, tries_of
+from .state import (
+    SETTLING,
+    SETTLING_READS,
+    begin,
+    fail,
+    interrupt,
+    is_current,
+    is_owed,
+    lose_sight,
+    outcome,
+    stuck,
+)
+from .steps import is_asked, outstanding, tries_of, wipe_of
 
 __all__ = [
     "SETTLING", "SETTLING_READS", "Verdict", "accepted", "bears_tag", "begin", "fail", "intend",
-    "interrupt", "is_asked", "is_backed_up", "is_current", "judge", "learn", "leaves_tag", "lose_sight", "lost",
-    "outcome", "outstanding", "refused", "resume", "stuck", "tries_of", "withdraw",
+    "interrupt", "is_asked", "is_backed_up", "is_current", "is_owed", "judge", "learn", "leaves_tag", "lose_sight",
+    "lost", "outcome", "outstanding", "refused", "resume", "stuck", "tries_of", "wipe_of", "withdraw",
 ]  # fmt: skip

@@ -8,16 +8,24 @@ from datetime import datetime
 
 from ..model import Failure, Fence, Observation, Record, Send, Step, StepState, Wipe, WipeState
 from .state import close_phase, fail, open_phase, stuck
-from .steps import REPEATABLE, limit_of, phase_of, safety_of, step_of, with_safety, with_step
+from .steps import (
+    REPEATABLE,
+    limit_of,
+    phase_of,
+    safety_of,
+    step_of,
+    wipe_of,
+    with_safety,
+    with_step,
+    with_wipe,
+)
 
 
 def intend(record: Record, send: Send, seen: Observation) -> Record:
     """Note that a call is about to be sent; this is committed before it is."""
     if send.overwrites:
-        fence = next(each for each in record.disks if each.disk_id == send.subject).fence or _fence(
-            record, seen, send.subject
-        )
-        record = _with_wipe(
+        fence = wipe_of(record, send.subject).fence or _fence(record, seen, send.subject)
+        record = with_wipe(
             record, send.subject, lambda wipe: replace(
                 wipe, state="asked", tries=wipe.tries + 1, reiniting=False, reads=0, due=None,
                 fence=fence, watched_at=seen.at,
@@ -46,7 +54,7 @@ def accepted(record: Record, send: Send, at: float, snapshot_id: str = "") -> Re
     """Note that ECS accepted a call; ``snapshot_id`` is what CreateSnapshot answered."""
     record = replace(record, stuck_since=None)
     if send.overwrites:
-        return _with_wipe(record, send.subject, _acknowledged(at))
+        return with_wipe(record, send.subject, _acknowledged(at))
     if send.action == "CreateSnapshot":
         record = with_safety(record, replace(safety_of(record, send.subject), snapshot_id=snapshot_id))
     state: StepState = "done" if send.action == "UntagResources" else "accepted"  # no look is waited for at the end
@@ -66,7 +74,7 @@ def lost(record: Record, send: Send, at: float, due: float | None = None) -> Rec
     """
     record = replace(record, stuck_since=None)
     if send.overwrites:
-        return _with_wipe(
+        return with_wipe(
             record, send.subject,
             lambda wipe: replace(
                 wipe, state="accepted" if wipe.reiniting and not wipe.snapshot_id else "lost", at=at, reads=0,
@@ -107,7 +115,7 @@ def withdraw(record: Record, send: Send, at: float) -> Record:
     Of what brings a machine back the try stands: an intended start is never taken back.
     """
     if send.overwrites:
-        record = _with_wipe(
+        record = with_wipe(
             record, send.subject,
             lambda wipe: replace(wipe, state="todo", tries=wipe.tries - 1, due=at, fence=_fence_after(wipe)),
         )  # fmt: skip
@@ -135,22 +143,18 @@ def _may_ask_again(record: Record, send: Send, step: Step, due: float, code: str
 
 def _refused_wipe(record: Record, disk_id: str, failure: Failure, at: float, due: float | None) -> Record:
     """Note a proven refusal; the fence it was asked behind stands no more, since nothing was done behind it."""
-    wipe = next(wipe for wipe in record.disks if wipe.disk_id == disk_id)
+    wipe = wipe_of(record, disk_id)
     if wipe.reiniting and not wipe.snapshot_id:  # whatever refused this request, the disk is being reinitialised
-        return _with_wipe(record, disk_id, _acknowledged(at))
+        return with_wipe(record, disk_id, _acknowledged(at))
     since = at if wipe.refused_since is None else wipe.refused_since
     window = record.limits.snapshot if failure.code == "DiskCreatingSnapshot" else record.limits.retry
     if due is not None and due - since <= window and not record.turned_back and not wipe.reiniting:
         again = replace(wipe, state="todo", at=at, due=due, refused_since=since, fence=_fence_after(wipe))
-        return _with_wipe(record, disk_id, lambda _: again)
+        return with_wipe(record, disk_id, lambda _: again)
     # Of the one whose answer was lost it proves nothing; in an undo, who reinitialises the disk is somebody else.
     proven: WipeState = "unknown" if wipe.losses or wipe.reiniting else "refused"
     ended = replace(wipe, state=proven, at=at, due=None, refused_since=since)
-    return fail(_with_wipe(record, disk_id, lambda _: ended), failure)
-
-
-def _with_wipe(record: Record, disk_id: str, change: Callable[[Wipe], Wipe]) -> Record:
-    return replace(record, disks=tuple(change(wipe) if wipe.disk_id == disk_id else wipe for wipe in record.disks))
+    return fail(with_wipe(record, disk_id, lambda _: ended), failure)
 
 
 def _fence_after(wipe: Wipe) -> Fence | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from ..model import (
+    STILL_OWED,
     Failure,
     Limits,
     Observation,
@@ -73,9 +74,7 @@ def _token(run_id: str, disk_id: str) -> str:
 def outcome(record: Record) -> Outcome:
     """Tell what a job has come to, by what happened to the data and then by the power."""
     states = {wipe.state for wipe in record.disks}
-    under_way = record.stop.state in ("asked", "accepted", "lost")
-    going_down = under_way and (record.blind or not record.given_up)
-    as_promised = record.instance_status == record.promised and not going_down
+    as_promised = _is_as_promised(record)
     if any(wipe.in_doubt for wipe in record.disks):
         return "unknown"
     if states == {"done"}:
@@ -85,6 +84,19 @@ def outcome(record: Record) -> Outcome:
     if not record.tried:
         return "refused"
     return "failed" if as_promised or not _moved_the_power(record) else "stranded"
+
+
+def is_owed(record: Record) -> bool:
+    """Tell whether something is owed to the machine still; not once a person has said what became of its disks."""
+    came_to = outcome(record)
+    down = came_to == "partial" and not _is_as_promised(record)
+    return not record.judged and (down or came_to in STILL_OWED)
+
+
+def _is_as_promised(record: Record) -> bool:
+    under_way = record.stop.state in ("asked", "accepted", "lost")
+    going_down = under_way and (record.blind or not record.given_up)
+    return record.instance_status == record.promised and not going_down
 
 
 def _moved_the_power(record: Record) -> bool:
@@ -139,11 +151,11 @@ def interrupt(record: Record) -> Record:
     """
     if record.interrupted:
         return record
-    changed = replace(record, interrupted=True)
+    asked = replace(record, interrupted=True)
     if all(wipe.state != "todo" for wipe in record.disks):
-        return changed
+        return asked
     hint = "Look at the machine with --dry-run before another try."
-    return fail(changed, Failure(None, "The run was interrupted.", hint=hint))
+    return fail(asked, Failure(None, "The run was interrupted.", hint=hint))
 
 
 def stuck(record: Record, at: float) -> Record:

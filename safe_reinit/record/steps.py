@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from .. import codes
-from ..model import ActName, PhaseName, Record, SafetySnapshot, Send, Step
+from ..model import ActName, PhaseName, Record, SafetySnapshot, Send, Step, Wipe
 
 REPEATABLE: frozenset[ActName] = frozenset({"CreateSnapshot", "TagResources", "UntagResources"})
 """What may be asked again when its answer is lost: by its ClientToken, or since done twice it is as done once."""
@@ -33,7 +34,7 @@ def step_of(record: Record, send: Send) -> Step:
 
 
 def with_step(record: Record, send: Send, step: Step) -> Record:
-    """Remember something else of a call other than a wipe."""
+    """Replace what is remembered of a call other than a wipe."""
     if send.action == "CreateSnapshot":
         return with_safety(record, replace(safety_of(record, send.subject), step=step))
     if send.action == "StartInstance":
@@ -54,13 +55,23 @@ def limit_of(record: Record, send: Send, code: str | None) -> float:
     return by_action.get(send.action, limits.stop)
 
 
+def wipe_of(record: Record, disk_id: str) -> Wipe:
+    """Give what is remembered of the wipe of a disk of the job."""
+    return next(wipe for wipe in record.disks if wipe.disk_id == disk_id)
+
+
+def with_wipe(record: Record, disk_id: str, change: Callable[[Wipe], Wipe]) -> Record:
+    """Change what is remembered of the wipe of a disk."""
+    return replace(record, disks=tuple(change(wipe) if wipe.disk_id == disk_id else wipe for wipe in record.disks))
+
+
 def safety_of(record: Record, disk_id: str) -> SafetySnapshot:
     """Give the safety snapshot of a disk that gets one."""
     return next(each for each in record.snapshots if each.disk_id == disk_id)
 
 
 def with_safety(record: Record, changed: SafetySnapshot) -> Record:
-    """Remember something else of a safety snapshot."""
+    """Replace what is remembered of a safety snapshot."""
     kept = tuple(changed if each.disk_id == changed.disk_id else each for each in record.snapshots)
     return replace(record, snapshots=kept)
 
@@ -68,7 +79,7 @@ def with_safety(record: Record, changed: SafetySnapshot) -> Record:
 def tries_of(record: Record, send: Send) -> int:
     """Tell how often a call was intended."""
     if send.overwrites:
-        return next(wipe.tries for wipe in record.disks if wipe.disk_id == send.subject)
+        return wipe_of(record, send.subject).tries
     return step_of(record, send).tries
 
 

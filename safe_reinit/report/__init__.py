@@ -1,6 +1,6 @@
-"""What a run came to: one value, rendered as text, JSON or Markdown."""
+"""What a run came to: one value, rendered as text, JSON, Markdown and HTML."""
 
-from .build import Started, is_look, of_bug, of_error, of_plan, of_run, refusal, started
+from .build import Started, of_bug, of_error, of_plan, of_run, refusal, started
 from .many_plan import plan_lines
 from .many_report import report_lines
 from .render import dumps, to_json, to_markdown, to_text
@@ -8,6 +8,6 @@ from .text import Line
 from .together import of_regions
 
 __all__ = [
-    "Line", "Started", "dumps", "is_look", "of_bug", "of_error", "of_plan", "of_regions", "of_run", "plan_lines",
+    "Line", "Started", "dumps", "of_bug", "of_error", "of_plan", "of_regions", "of_run", "plan_lines",
     "refusal", "report_lines", "started", "to_json", "to_markdown", "to_text",
 ]  # fmt: skip

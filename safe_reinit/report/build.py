@@ -120,7 +120,7 @@ def of_run(  # noqa: PLR0913 - what there is to say
     )
     refusals = _refusals(plan)
     jobs += tuple(_planned_job(job, refusals, "refused") for job in plan.skipped)
-    report = _of(begun, now, plan, calls, together([job.outcome for job in jobs]), jobs, next_)
+    report = _of(begun, now, plan, calls, common_outcome([job.outcome for job in jobs]), jobs, next_)
     decides = sorted(jobs, key=lambda job: job.outcome != report.outcome)  # of many, the one that the outcome is about
     error = next((job.error for job in decides if job.error), None)
     return replace(report, run_id=run_id, error=error if report.exit_code else None)
@@ -156,7 +156,7 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
     next_: Sequence[str],
 ) -> Report:
     many = len(jobs) > JOBS_WITH_LOOKS
-    looks = sum(map(is_look, calls))
+    looks = sum(call.is_look for call in calls)
     return Report(
         schema=SCHEMA,
         tool_version=VERSION,
@@ -175,15 +175,10 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
         jobs=jobs,
         error=None,
         findings=(*plan.findings, *plan.skipped_findings),
-        calls=tuple(call for call in calls if not many or not is_look(call)),
+        calls=tuple(call for call in calls if not many or not call.is_look),
         looks=looks if many else None,
         next=tuple(next_),
     )
-
-
-def is_look(call: Call) -> bool:
-    """Tell whether a call can change nothing by its very kind; a dry run of an act is no look."""
-    return call.action.startswith(("Describe", "Get"))
 
 
 def reference(plan: Plan) -> PlanReference:
@@ -196,8 +191,8 @@ def _class(plan: Plan) -> ClassReference | None:
     return ClassReference(used.name, used.sha256, used.allowed) if used else None
 
 
-def together(outcomes: Sequence[Outcome]) -> Outcome:
-    """Give the outcome of several: any unknown is that, all alike are so, else partial."""
+def common_outcome(outcomes: Sequence[Outcome]) -> Outcome:
+    """Give the outcome of several jobs: any unknown makes it unknown, all alike are that, else it is partial."""
     if "unknown" in outcomes:
         return "unknown"
     return outcomes[0] if len(set(outcomes)) == 1 else "partial"

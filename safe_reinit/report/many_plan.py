@@ -124,7 +124,7 @@ def _order(plan: Plan) -> str:
     if rollout.stop_after_failures is not None:
         said += f"; none begins once {rollout.stop_after_failures} have failed"
     if rollout.deadline is not None:
-        said += f"; none begins after {rollout.deadline:%Y-%m-%d %H:%M UTC}"
+        said += f"; none begins after {text.minute(rollout.deadline)}"
     return said
 
 

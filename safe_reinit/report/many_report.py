@@ -9,12 +9,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from ..model import DiskReport, JobReport, Report
-from ..model.codec import printable
 from . import text
 from .many import FEW, count_of, groups, named
-from .text import Line
-
-_WELL = ("done", "planned")
+from .text import WELL, Line
 
 
 def report_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
@@ -27,9 +24,9 @@ def report_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
     if full or len(report.jobs) <= FEW:
         yield from text.report_lines(report)
         return
-    well_first = sorted(report.jobs, key=lambda job: job.outcome not in _WELL)
+    well_first = sorted(report.jobs, key=lambda job: job.outcome not in WELL)
     for jobs in groups(well_first, _told_together):
-        yield from _well(jobs, report) if jobs[0].outcome in _WELL else _not_well(jobs, report)
+        yield from _well(jobs, report) if jobs[0].outcome in WELL else _not_well(jobs, report)
     yield from (Line(f"  {said}") for said in _remains(report))
     yield text.outcome_line(report)
     for command in report.next:
@@ -39,7 +36,7 @@ def report_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
 def _told_together(job: JobReport) -> tuple[object, ...]:
     """Tell what may share a line: what went well, and what was not touched for one and the same reason."""
     message = job.error.message if job.error else ""
-    return (job.outcome, *(() if job.outcome in _WELL else (message, "" if _untouched(job) else job.instance_id)))
+    return (job.outcome, *(() if job.outcome in WELL else (message, "" if _untouched(job) else job.instance_id)))
 
 
 def _untouched(job: JobReport) -> bool:
@@ -62,12 +59,11 @@ def _not_well(jobs: Sequence[JobReport], report: Report) -> Iterator[Line]:
         things, ids = named(str(job.instance_id) for job in jobs)
         yield Line(f"{things} ({ids}) {first.outcome}, data intact{why}", text.outcome_style(first.outcome))
         return
-    name = f"{printable(first.instance_name) or 'no name'} ({first.instance_id or 'no instance'})"
-    owed = first.power_after != first.power_promised and not _untouched(first)
+    owed = text.breaks_promise(first)
     power = f", {first.power_after}" if first.power_after else ", power not seen" if owed else ""
     power += f" though {first.power_promised} was promised" if owed else ""
     disks = ", ".join(f"{disk.disk_id} {_state(disk, report)}" for disk in first.disks)
-    yield Line(f"{name} {first.outcome}: {disks}{power}{why}", text.outcome_style(first.outcome))
+    yield Line(f"{text.name_of(first)} {first.outcome}: {disks}{power}{why}", text.outcome_style(first.outcome))
 
 
 def _state(disk: DiskReport, report: Report) -> str:

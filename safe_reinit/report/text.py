@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 
 from ..model import Becomes, DiskReport, Finding, JobReport, Plan, PlannedDisk, PlannedJob, Report
 from ..model.codec import printable
@@ -13,7 +13,8 @@ from ..plan import downtime, steps, unforeseen
 NO_ERASURE = "ReInitDisk is no certified erasure, and snapshots of the disk keep the old data."
 STYLE = {"block": "bold red", "risk": "dark_orange3", "info": "dim"}
 """Tones that can be read on a light and on a dark ground; a terminal of 16 colours shows the second as its yellow."""
-_OUTCOME = {"done": "bold green", "planned": "bold green"}
+WELL = ("done", "planned")
+"""The outcomes that need nobody."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,8 @@ def left_out(plan: Plan) -> Iterator[Line]:
     for job in plan.skipped:
         subjects = {job.instance_id, *(disk.disk_id for disk in job.disks)}
         checks = dict.fromkeys(found.check for found in plan.skipped_blockers if found.subject in subjects)
-        name = f"{printable(job.instance_name) or 'no name'} ({job.instance_id or 'no instance'})"
         for disk in job.disks:
-            yield Line(f"    {disk.disk_id} on {name}: {', '.join(checks)}", STYLE["block"])
+            yield Line(f"    {disk.disk_id} on {name_of(job)}: {', '.join(checks)}", STYLE["block"])
 
 
 def foot(plan: Plan) -> Iterator[Line]:
@@ -93,8 +93,7 @@ def foot(plan: Plan) -> Iterator[Line]:
 
 
 def _job_lines(job: PlannedJob, plan: Plan) -> Iterator[Line]:
-    name = printable(job.instance_name) or "no name"
-    yield Line(f"  {name} ({job.instance_id or 'no instance'})  {job.power_before or 'not seen'}", "bold")
+    yield Line(f"  {name_of(job)}  {job.power_before or 'not seen'}", "bold")
     for disk in job.disks:
         yield Line(f"    {_disk_text(disk)}")
         yield Line(f"      becomes {becomes_text(disk.becomes)}", "bold")
@@ -104,6 +103,11 @@ def _job_lines(job: PlannedJob, plan: Plan) -> Iterator[Line]:
     for number, (action, subject, note, limit) in enumerate(steps(job, plan), 1):
         extra = f"  {note}" if note else ""
         yield Line(f"    {number}. {action:<14} {subject}{extra}  (at most {duration(limit)})")
+
+
+def name_of(job: PlannedJob | JobReport) -> str:
+    """Name an instance as people do, with its id."""
+    return f"{printable(job.instance_name) or 'no name'} ({job.instance_id or 'no instance'})"
 
 
 def _disk_text(disk: PlannedDisk) -> str:
@@ -124,7 +128,7 @@ def class_text(name: str, allowed: Sequence[str]) -> str:
 
 def becomes_text(becomes: Becomes) -> str:
     """Say what a disk becomes, and that it was seen to exist."""
-    of = f" of {_day(becomes.created_at)}" if becomes.created_at else ""
+    of = f" of {minute(becomes.created_at)}" if becomes.created_at else ""
     if becomes.kind == "empty":
         return "EMPTY (as a blank disk)"
     if becomes.kind == "unknown":
@@ -195,13 +199,18 @@ def is_undo(report: Report) -> bool:
 
 
 def _job_report(job: JobReport, verb: str) -> Iterator[Line]:
-    name = f"{printable(job.instance_name) or 'no name'} ({job.instance_id or 'no instance'})"
     for disk in job.disks:
-        yield Line(f"{disk.disk_id} on {name}: {data_text(disk, verb)}")
-    if job.power_after:
-        as_promised = job.power_after == job.power_promised or job.outcome in ("refused", "planned", "failed")
-        owed = "" if as_promised else f", but {job.power_promised} was promised"
-        yield Line(f"{name} is {job.power_after}{owed}", "" if as_promised else "bold red")
+        yield Line(f"{disk.disk_id} on {name_of(job)}: {data_text(disk, verb)}")
+    if breaks_promise(job):
+        shown = f"is {job.power_after}" if job.power_after else "was not seen"
+        yield Line(f"{name_of(job)} {shown}, but {job.power_promised} was promised", "bold red")
+    elif job.power_after:
+        yield Line(f"{name_of(job)} is {job.power_after}")
+
+
+def breaks_promise(job: JobReport) -> bool:
+    """Tell whether the power is not as it was promised; where the run left it alone, nothing was."""
+    return job.outcome not in ("refused", "planned", "failed") and job.power_after != job.power_promised
 
 
 def data_text(disk: DiskReport, verb: str) -> str:
@@ -214,8 +223,9 @@ def data_text(disk: DiskReport, verb: str) -> str:
 
 def outcome_style(outcome: str) -> str:
     """Give the style in which an outcome is shown."""
-    return _OUTCOME.get(outcome, "bold red")
+    return "bold green" if outcome in WELL else "bold red"
 
 
-def _day(when: datetime) -> str:
-    return when.strftime("%Y-%m-%d %H:%M UTC")
+def minute(when: datetime) -> str:
+    """Write a time to the minute, in UTC."""
+    return when.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..errors import exit_code
 from ..model import Outcome, Plan, Report
-from .build import JOBS_WITH_LOOKS, is_look, reference, together
+from .build import JOBS_WITH_LOOKS, common_outcome, reference
 
 
 def of_regions(reports: Sequence[Report], whole: Plan) -> Report:
@@ -20,7 +20,7 @@ def of_regions(reports: Sequence[Report], whole: Plan) -> Report:
     jobs = tuple(job for told in reports for job in told.jobs)
     calls = tuple(call for told in reports for call in told.calls)
     many = len(jobs) > JOBS_WITH_LOOKS
-    looks = sum(told.looks or 0 for told in reports) + sum(map(is_look, calls))
+    looks = sum(told.looks or 0 for told in reports) + sum(call.is_look for call in calls)
     outcome = _outcome(reports)
     decides = sorted(reports, key=lambda told: told.outcome != outcome)  # the one that the outcome is about
     runs = [told.run_id for told in reports if told.run_id]
@@ -38,7 +38,7 @@ def of_regions(reports: Sequence[Report], whole: Plan) -> Report:
         jobs=jobs,
         error=next((told.error for told in decides if told.error), None) if exit_code(outcome) else None,
         findings=tuple(found for told in reports for found in told.findings),
-        calls=tuple(call for call in calls if not many or not is_look(call)),
+        calls=tuple(call for call in calls if not many or not call.is_look),
         looks=looks if many else None,
         next=tuple(dict.fromkeys(command for told in reports for command in told.next)),
     )
@@ -51,4 +51,4 @@ def _outcome(reports: Sequence[Report]) -> Outcome:
     outcomes = [told.outcome for told in reports] + [job.outcome for told in reports for job in told.jobs]
     if "bug" in outcomes and "unknown" not in outcomes:
         return "bug"
-    return together(outcomes)
+    return common_outcome(outcomes)

@@ -14,7 +14,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from .. import record, report
+from .. import record
 from ..act import Act, Attempt
 from ..changes import Fail, Intend, Learn, Lose, Noted, Stuck
 from ..clock import Clock, boottime
@@ -220,8 +220,8 @@ class Actor:
             "after": notes[place:],
             "alone": task.alone,
             "events": [payloads.write(each) for each in task.events],
-            "calls": [payloads.write(each) for each in task.calls if asked.get("calls") or not report.is_look(each)],
-            "looks": 0 if asked.get("calls") or task.position else sum(map(report.is_look, task.calls)),
+            "calls": [payloads.write(each) for each in task.calls if asked.get("calls") or not each.is_look],
+            "looks": 0 if asked.get("calls") or task.position else sum(each.is_look for each in task.calls),
         }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...model import Call, Finding, Level, Report
-from ..build import is_look
 from .markup import NOTHING, Markup, code, folded, joined, moment, said, small, table, tag
 from .words import Tone, badge, plural
 
@@ -76,8 +75,8 @@ def calls(report: Report) -> Markup:
     """Give every call that the report lists; the looks apart from what may change something."""
     if not report.calls and not report.looks:
         return tag("p", said("No request was sent."))
-    looks = [call for call in report.calls if is_look(call)]
-    acts = [call for call in report.calls if not is_look(call)]
+    looks = [call for call in report.calls if call.is_look]
+    acts = [call for call in report.calls if not call.is_look]
     parts = [_table("Acts and dry runs of acts", acts, unfolded=len(acts) <= _ACTS_UNFOLDED)] if acts else []
     if looks:
         parts.append(_table("Looks", looks, unfolded=False))

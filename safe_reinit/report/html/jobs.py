@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...model import DiskReport, JobReport, Phase
-from ..text import becomes_text, duration
+from ..text import WELL, becomes_text, breaks_promise, duration
 from .markup import NOTHING, Markup, code, folded, joined, moment, name_of, said, small, table, tag
 from .words import WORST_FIRST, badge, data_badge, failure, label, link, outcome_badge, plural
 
 _UNFOLDED = 20
 """Up to so many cards are open from the start, and printed whole."""
-_WELL = ("done", "planned")
 
 
 def in_order(jobs: Sequence[JobReport]) -> list[JobReport]:
@@ -42,7 +41,7 @@ def _numbers(jobs: Sequence[JobReport]) -> Iterator[Markup]:
 def overview(jobs: Sequence[JobReport], verb: str) -> Markup:
     """Give a row for each job, with links to the cards; of many, those that went well are folded together."""
     rows = [_line(job, number, verb) for number, job in enumerate(jobs, 1)]
-    troubled = sum(job.outcome not in _WELL for job in jobs)
+    troubled = sum(job.outcome not in WELL for job in jobs)
     head = ("Instance", "Outcome", "Power", "Disks")
     if len(jobs) <= _UNFOLDED:
         return table("stacked overview", head, rows)
@@ -61,25 +60,20 @@ def _line(job: JobReport, number: int, verb: str) -> tuple[Markup, ...]:
 
 def _power(job: JobReport) -> Markup:
     text = said(f"{job.power_before or 'not seen'} → {job.power_after or 'not seen'}")
-    return text if _kept(job) else joined((text, badge(f"{job.power_promised} was promised", "bad")), " ")
+    return joined((text, badge(f"{job.power_promised} was promised", "bad")), " ") if breaks_promise(job) else text
 
 
 def _whole_power(job: JobReport) -> Markup:
     before, after = job.power_before or "not seen", job.power_after or "not seen"
     text = said(f"Power: {before} before, {after} after, {job.power_promised} promised")
-    return tag("p", text if _kept(job) else joined((text, badge("not as promised", "bad")), " "))
-
-
-def _kept(job: JobReport) -> bool:
-    """Tell whether the power is as promised; where nothing was done nothing was promised yet."""
-    return job.outcome in ("refused", "planned", "usage") or job.power_after == job.power_promised
+    return tag("p", joined((text, badge("not as promised", "bad")), " ") if breaks_promise(job) else text)
 
 
 def cards(jobs: Sequence[JobReport], verb: str) -> Markup:
     """Tell of each job all there is; many are folded, but for those that did not go well."""
     few = len(jobs) <= _UNFOLDED
     return joined(
-        _card(job, number, verb, unfolded=few or (job.outcome not in _WELL and number <= _UNFOLDED))
+        _card(job, number, verb, unfolded=few or (job.outcome not in WELL and number <= _UNFOLDED))
         for number, job in enumerate(jobs, 1)
     )
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...model import ClassReference, Report
-from ..text import NO_ERASURE, class_text, duration, is_undo, remains
+from ..text import NO_ERASURE, class_text, duration, is_undo, remains, verb_of
 from .evidence import calls, findings
 from .jobs import cards, counts, headline, in_order, overview
 from .markup import NOTHING, Markup, code, facts, folded, joined, moment, name_of, said, section, tag
 from .style import STYLE
 from .timeline import PATTERNS, timeline
-from .words import badge, failure, link, meaning, plural, tone, verb_of
+from .words import badge, failure, link, meaning, plural, tone
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The browser itself refuses whatever a page without scripts, pictures and links has no use for."""

@@ -7,7 +7,6 @@ from typing import Literal
 
 from ...errors import BY_OUTCOME
 from ...model import DataState, Failure, JobReport, Outcome, Report
-from ..text import is_undo
 from .markup import NOTHING, Markup, code, facts, name_of, said, tag
 
 Tone = Literal["good", "plain", "care", "bad"]
@@ -41,11 +40,6 @@ def outcome_badge(job: JobReport) -> Markup:
 def data_badge(data: DataState, verb: str) -> Markup:
     """Write what became of the data of a disk."""
     return badge(verb if data == "reinitialised" else data, _DATA[data])
-
-
-def verb_of(report: Report) -> str:
-    """Say what was done to the disks."""
-    return "rolled back" if is_undo(report) else "reinitialised"
 
 
 def meaning(report: Report) -> str:
