@@ -86,20 +86,20 @@ def parse(text: str) -> Endpoint:
 
 
 def _parts(text: str) -> tuple[str, str, int | None]:
-    """Take an endpoint apart: scheme (or ``""``), host and port; what has anything else is none."""
+    """Take an endpoint apart: scheme (or ``""``), host and port; one with anything else in it is none."""
     try:
         split = urlsplit(text if "://" in text else f"//{text}")
-        host, port = split.hostname or "", split.port
+        port = split.port
     except ValueError:
-        host, port = "", None
-    else:
-        if split.username or split.password or split.query or split.fragment or split.path not in ("", "/"):
-            host = ""
-    if not host or port == 0:
-        raise UsageError(
-            "The endpoint is not of the form [http://|https://]HOST[:PORT].", hint="Correct --endpoint."
-        )
-    return split.scheme, host, port
+        raise _malformed() from None
+    more = split.username or split.password or split.query or split.fragment or split.path not in ("", "/")
+    if more or not split.hostname or port == 0:
+        raise _malformed()
+    return split.scheme, split.hostname, port
+
+
+def _malformed() -> UsageError:
+    return UsageError("The endpoint is not of the form [http://|https://]HOST[:PORT].", hint="Correct --endpoint.")
 
 
 def _hostname(host: str) -> str:
