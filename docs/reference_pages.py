@@ -153,7 +153,8 @@ def _simulator() -> list[str]:
 
 def configuration() -> str:
     """Write docs/reference/configuration.md."""
-    from safe_reinit.cli import inspect as telling
+    from safe_reinit.cli.example import NOTES, default, sample
+    from safe_reinit.cli.options import sentence
     from safe_reinit.config import SETTINGS
 
     lines = [
@@ -170,17 +171,12 @@ def configuration() -> str:
         "## Settings",
     ]
     for setting in SETTINGS:
-        lines += ["", f"### {setting.name}", "", telling._sentence(setting.help), ""]
-        lines += [f"{note}  " for note in telling._NOTES.get(setting.name, ())]
-        lines += [""] if setting.name in telling._NOTES else []
-        default = (
-            telling._DEFAULTS.get(setting.name)
-            or telling._example(setting).partition("Default: ")[2].partition(".\n")[0]
-        )
-        lines += [f"- default: {default}", *_places(setting)]
+        lines += ["", f"### {setting.name}", "", sentence(setting.help), ""]
+        lines += [f"{note}  " for note in NOTES.get(setting.name, ())]
+        lines += [""] if setting.name in NOTES else []
+        lines += [f"- default: {default(setting)}", *_places(setting)]
         if setting.in_file:
-            sample = telling._example(setting).rstrip().splitlines()[-1].removeprefix("# ")
-            lines += ["", "<!-- test: as=config -->", "```yaml", sample, "```"]
+            lines += ["", "<!-- test: as=config -->", "```yaml", sample(setting), "```"]
     return "\n".join(lines) + "\n"
 
 
