@@ -111,7 +111,8 @@ def _shared(name: str, having: Sequence[str]) -> str:
     more, less = [each for each in having if each not in of_run], [each for each in of_run if each not in having]
     if name == "safe-reinit" or len(more) + len(less) >= len(having):
         return links(having)
-    return f"{links(more)}{' and ' if more else ''}those of [`safe-reinit`](#safe-reinit) but for {links(less)}"
+    but = f" but for {links(less)}" if less else ""
+    return f"{links(more)}{' and ' if more else ''}those of [`safe-reinit`](#safe-reinit){but}"
 
 
 def _target(option: str) -> str:
@@ -245,6 +246,43 @@ def document(title: str, intro: list[str], schema: Mapping[str, Any], file: str)
             lines += _members(name, part)
         elif "enum" in part:
             lines += [f"One of {', '.join(f'`{each}`' for each in part['enum'])}."]
+    return "\n".join(lines) + "\n"
+
+
+EVENT_DATA: Mapping[str, tuple[str, ...]] = {
+    "intend": ("action", "force", "attempt"),
+    "answer": ("action", "force", "code", "request_id"),
+    "state": ("instance", "disks"),
+    "wait": ("phase", "for", "elapsed", "limit", "instance", "disks", "progress"),
+    "done": ("outcome", "power", "tag_left", "code", "message"),
+}
+"""The members of ``data`` by the kind of event; a test holds them against the events of runs."""
+_OF_DATA = {
+    "intend": "A changing call is about to be sent. `force`: it is a power cut. `attempt`: 2 for the second time.",
+    "answer": "It was answered, or not: `code` is that of a call; `request_id` is there if it was answered.",
+    "state": "What ECS shows has changed: the status of the instance, and of each disk by its id.",
+    "wait": "What is waited for: seconds of the cloud, and in `progress` how far snapshots are.",
+    "done": "The job has ended. `power`: the status of the instance. `tag_left`: the lock tag stays on it. `code` and "
+    "`message` are there if it did not end done.",
+}
+
+
+def event_data() -> str:
+    """Write which members ``data`` has."""
+    rows = [
+        f"| `{event}` | {', '.join(f'`{name}`' for name in names)} | {_OF_DATA[event]} |"
+        for event, names in EVENT_DATA.items()
+    ]
+    lines = [
+        "",
+        "## What data has",
+        "",
+        "| event | members | |",
+        "|---|---|---|",
+        "| `finding` | those of [Finding](report.md#finding) | What a check found. |",
+        "| `look`, `call` | those of [Call](report.md#call) | One HTTP exchange: a look, or anything else. |",
+        *rows,
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -430,6 +468,6 @@ def pages(report: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, str]
         "docs/reference/configuration.md": configuration(),
         "docs/reference/exit-codes.md": exit_codes(),
         "docs/reference/report.md": document("The report", of_report, report, "report.schema.json"),
-        "docs/reference/events.md": document("Events", of_event, event, "event.schema.json"),
+        "docs/reference/events.md": document("Events", of_event, event, "event.schema.json") + event_data(),
         "docs/reference/library.md": library(),
     }

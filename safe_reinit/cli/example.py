@@ -84,8 +84,22 @@ NOTES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """What there is to know besides, of a setting that has members of its own."""
 
-_DEFAULTS = {"max_disks": "10 named by hand, 1 found, or what their class says", "allow": "anything", "classes": "none"}
-"""The defaults that are no value."""
+_DEFAULTS = {
+    "region": "that of the aliyun CLI profile in use",
+    "profile": "Alibaba's default chain",
+    "endpoint": "that of the region",
+    "endpoints": "those of the region",
+    "ca_bundle": "those that come with Python's certifi",
+    "force_stop_after": "never",
+    "snapshot_retention": "until it is deleted",
+    "allow": "anything",
+    "max_disks": "10 named by hand, 1 found, or what their class says",
+    "canary": "1 of more than ten jobs, else none",
+    "pause": "canary on a terminal, else none",
+    "security_enhancement": "what ECS does, which is Deactive",
+    "journal": "/var/lib/safe-reinit/journal.db for root, else ~/.local/state/safe-reinit/journal.db",
+}
+"""What holds without a value of one's own, where a value does not say it."""
 
 
 def example() -> str:
@@ -107,8 +121,10 @@ def default(setting: Setting) -> str:
     """Say what holds where a setting is not given."""
     if setting.name in _DEFAULTS:
         return _DEFAULTS[setting.name]
-    if setting.default in (None, False, {}, ()):
+    if setting.default is False:
         return "off"
+    if setting.default in (None, {}, ()):
+        return "none"
     value = shown(setting.default)
     return flow(value) if setting.nested else str(value)
 
