@@ -249,14 +249,14 @@ def document(title: str, intro: list[str], schema: Mapping[str, Any], file: str)
     return "\n".join(lines) + "\n"
 
 
-EVENT_DATA: Mapping[str, tuple[str, ...]] = {
+_DATA: Mapping[str, tuple[str, ...]] = {
     "intend": ("action", "force", "attempt"),
     "answer": ("action", "force", "code", "request_id"),
     "state": ("instance", "disks"),
     "wait": ("phase", "for", "elapsed", "limit", "instance", "disks", "progress"),
     "done": ("outcome", "power", "tag_left", "code", "message"),
 }
-"""The members of ``data`` by the kind of event; a test holds them against the events of runs."""
+"""The members of ``data`` by the kind of event; a test holds the page against the events of a run."""
 _OF_DATA = {
     "intend": "A changing call is about to be sent. `force`: it is a power cut. `attempt`: 2 for the second time.",
     "answer": "It was answered, or not: `code` is that of a call; `request_id` is there if it was answered.",
@@ -267,11 +267,11 @@ _OF_DATA = {
 }
 
 
-def event_data() -> str:
-    """Write which members ``data`` has."""
+def _data() -> str:
+    """Write which members the data of each event has."""
     rows = [
         f"| `{event}` | {', '.join(f'`{name}`' for name in names)} | {_OF_DATA[event]} |"
-        for event, names in EVENT_DATA.items()
+        for event, names in _DATA.items()
     ]
     lines = [
         "",
@@ -468,6 +468,6 @@ def pages(report: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, str]
         "docs/reference/configuration.md": configuration(),
         "docs/reference/exit-codes.md": exit_codes(),
         "docs/reference/report.md": document("The report", of_report, report, "report.schema.json"),
-        "docs/reference/events.md": document("Events", of_event, event, "event.schema.json") + event_data(),
+        "docs/reference/events.md": document("Events", of_event, event, "event.schema.json") + _data(),
         "docs/reference/library.md": library(),
     }
