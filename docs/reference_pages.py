@@ -267,7 +267,7 @@ _OF_DATA = {
 }
 
 
-def _data() -> str:
+def _members_of_data() -> str:
     """Write which members the data of each event has."""
     rows = [
         f"| `{event}` | {', '.join(f'`{name}`' for name in names)} | {_OF_DATA[event]} |"
@@ -468,6 +468,6 @@ def pages(report: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, str]
         "docs/reference/configuration.md": configuration(),
         "docs/reference/exit-codes.md": exit_codes(),
         "docs/reference/report.md": document("The report", of_report, report, "report.schema.json"),
-        "docs/reference/events.md": document("Events", of_event, event, "event.schema.json") + _data(),
+        "docs/reference/events.md": document("Events", of_event, event, "event.schema.json") + _members_of_data(),
         "docs/reference/library.md": library(),
     }
