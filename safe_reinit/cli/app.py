@@ -282,7 +282,7 @@ def run(argv: Sequence[str]) -> int:
     except click.ClickException as wrong:
         error: Error = misuse(wrong)
     except (KeyboardInterrupt, click.Abort):
-        error = RunRefused("Interrupted before anything was changed.", hint="Nothing was changed.")
+        error = RunRefused("Interrupted before anything was changed.", hint="")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -55,7 +55,7 @@ def obtain(plan: Plan, confirm: str | None) -> None:
 def _question(plan: Plan) -> tuple[str, str]:
     """Tell what is to be typed, and what it is."""
     if len(plan.jobs) > 1:
-        return plan.confirm_with, "characters"
+        return plan.confirm_with, "8 characters of this plan"
     job = plan.jobs[0]
     if job.instance_name:
         return job.instance_name, "instance's name"

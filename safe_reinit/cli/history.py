@@ -98,7 +98,7 @@ def runs(flags: Mapping[str, Any], prune: str | None, output: Output) -> None:
         click.echo("There are no runs.")
     for run, each in zip(listed, stored, strict=True):
         undone = _undone(each)
-        how = run.outcome or ("held" if run.holder and run.holder.alive else "nobody holds it")
+        how = run.outcome or ("at work" if run.holder and run.holder.alive else "nobody is at work on it")
         of = f"  undo of {undone}" if undone else ""
         of += f"  on Temporal, {each.runner}" if each.runner else ""
         click.echo(f"{run.run_id}  {run.state:<5}  {how}  {run.region}{of}")
