@@ -72,6 +72,8 @@ def after_plan(exit_code: int, argv: Sequence[str], plan: Plan | None, saved_to:
         return (shlex.join(["safe-reinit", *kept, "--confirm", plan.confirm_with]),)
     if kept[:1] == ["undo"]:
         return (shlex.join(["safe-reinit", *kept, "--dry-run"]),)
+    if kept[:1] == ["resume"]:
+        return (shlex.join(["safe-reinit", *kept]),)
     return (shlex.join(["safe-reinit", "plan", *kept]),)
 
 

@@ -104,7 +104,9 @@ def _wipe_again(
                 on_call=progress.call,
             )
 
-        return plan_and_run(client, config, {**flags, "dry_run": None}, plan, output, progress, replacing=stored.run_id)
+        anew = {**flags, "dry_run": None}
+        with naming_next(output, client):
+            return plan_and_run(client, config, anew, plan, output, progress, replacing=stored.run_id)
 
 
 def _owed_starts(before: StoredRun) -> list[str]:
