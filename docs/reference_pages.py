@@ -291,10 +291,10 @@ def _members(name: str, part: Mapping[str, Any]) -> list[str]:
     from safe_reinit import model
 
     said = _said(getattr(model, name)) if hasattr(model, name) else {}
-    rows = [
-        f"| `{member}` | {_kind(each)} | {_cell(_marked(said.get(member, said.get(f'{member}_', ''))))} |"
-        for member, each in part["properties"].items()
-    ]
+    rows = []
+    for member, each in part["properties"].items():
+        text = said.get(member, said.get(f"{member}_", "")).replace("``None``", "``null``")  # it is a page about JSON
+        rows.append(f"| `{member}` | {_kind(each)} | {_cell(_marked(text))} |")
     return ["| member | value | |", "|---|---|---|", *rows]
 
 
