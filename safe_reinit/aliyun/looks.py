@@ -140,11 +140,11 @@ class Looks:
 
         shown: list[Shown] = []
         date = None
-        last = False
+        complete = False
         for answer, last in islice(pages(action, ask), most):
             shown += self._rows(action, answer, shape)
-            date = answer.date
-        return Look(tuple(shown), date, complete=last)
+            date, complete = answer.date, last
+        return Look(tuple(shown), date, complete=complete)
 
     def _numbered_pages(
         self, action: str, field: str, ids: Sequence[str], shape: Callable[[Row], Shown]

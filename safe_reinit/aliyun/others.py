@@ -119,11 +119,11 @@ class OtherLooks:
         query = {**_numbered("ResourceId", instance_ids), **_numbered("InstanceEventCycleStatus", _UNENDED)}
         shown: list[SystemEvent] = []
         date = None
-        last = False
+        complete = False
         for answer, last in islice(self._other_pages(_EVENTS, {**query, "MaxResults": "100"}, instance_ids), most):
             shown += _rows(answer, _EVENTS, "InstanceSystemEventSet", "InstanceSystemEventType", shapes.system_event)
-            date = answer.date
-        return Look(tuple(shown), date, complete=last)
+            date, complete = answer.date, last
+        return Look(tuple(shown), date, complete=complete)
 
     def snapshot_policy(self, policy_id: str) -> Look[SnapshotPolicy]:
         """See ``Cloud``."""
@@ -137,9 +137,7 @@ class OtherLooks:
         host = _host(api.product, self._where.region) or self._exchange.ecs_host
         return self._exchange.other(api, host, {**region, **query}, subject, quick=True)
 
-    def _other_pages(
-        self, api: Api, query: Mapping[str, str], subject: Sequence[str]
-    ) -> Iterator[tuple[Answer, bool]]:
+    def _other_pages(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Iterator[tuple[Answer, bool]]:
         return pages(
             api.action,
             lambda token: self._ask_other(api, {**query, **({"NextToken": token} if token else {})}, subject),

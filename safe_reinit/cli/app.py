@@ -35,8 +35,8 @@ Exit codes: 0 done or planned, 1 bug, 2 usage, 3 refused, 4 failed, 5 unknown,
 def app(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
     """Wipe an Alibaba Cloud ECS disk back to its initial state (ReInitDisk), safely.
 
-    Looks first, says what would happen and everything that would be refused, asks you to type the instance's name, stops
-    the instance only when the wipe can succeed, wipes, proves it, and puts the instance back as it was.
+    Looks first, says what would happen and everything that would be refused, asks you to type the name of the instance,
+    stops it only when the wipe can succeed, wipes, proves it, and puts the instance back as it was.
     """
     if ctx.invoked_subcommand is not None:
         return

@@ -46,7 +46,9 @@ def explain(name: str, output: Output) -> None:
 
 def _check(name: str) -> Explained | None:
     check = by_name(name)
-    return check and Explained(check.name, check.level, check.predicts, check.summary, check.text)
+    if check is None:
+        return None
+    return Explained(check.name, check.level, check.predicts, check.summary, check.text)
 
 
 def _code(name: str) -> Explained | None:

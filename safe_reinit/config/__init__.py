@@ -96,18 +96,35 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("canary", whole, None, "how many jobs go first, and must end done before others begin; 1 of more than ten"),
     Setting("waves", waves, (), "the sizes of the waves after the canary: 5,25%,50%; the last is repeated"),
-    Setting("pause", one_of("none", "canary", "wave"), None, "after what to ask whether to go on; on a terminal canary by default"),
+    Setting(
+        "pause",
+        one_of("none", "canary", "wave"),
+        None,
+        "after what to ask whether to go on; on a terminal canary by default",
+    ),
     Setting("max_parallel", count, 100, "how many instances may be down at once"),
-    Setting("stop_after_failures", count, None, "begin no new job once this many have failed, or can no longer end done"),
+    Setting(
+        "stop_after_failures", count, None, "begin no new job once this many have failed, or can no longer end done"
+    ),
     Setting("skip_refused", flag, False, "leave out the jobs that are refused, and run the rest"),
-    Setting("deadline", deadline, None, "begin no new job after this time (2026-01-02T05:00:00Z), or this long (3h) from now"),
+    Setting(
+        "deadline",
+        deadline,
+        None,
+        "begin no new job after this time (2026-01-02T05:00:00Z), or this long (3h) from now",
+    ),
     Setting("quota_share", share, 0.8, "the part of a documented quota of calls that a run uses", in_env=False),
     Setting("expect_instance", text, None, "refuse unless the disk is on this instance"),
     Setting("reason", text, None, "a change ticket; kept in plan and report"),
     Setting("key_pair", text, None, "the key pair to log in with after a system disk is wiped"),
     Setting("password_env", variable, None, "the environment variable that holds the password to set"),
     Setting("security_enhancement", one_of("Active", "Deactive"), None, "whether ECS adds its security components"),
-    Setting("on_unknown", one_of("ask", "retry"), "ask", "when the answer to ReInitDisk is lost and the looks had a gap: ask a person, or wipe again"),
+    Setting(
+        "on_unknown",
+        one_of("ask", "retry"),
+        "ask",
+        "when the answer to ReInitDisk is lost and the looks had a gap: ask a person, or wipe again",
+    ),
     Setting("journal", text, None, "the journal of runs; root and each user have one of their own"),
     Setting(
         "runner", one_of("local", "temporal"), "local", "where runs go on: in this process, or on Temporal workers"
