@@ -100,7 +100,7 @@ SETTINGS: tuple[Setting, ...] = (
         "pause",
         one_of("none", "canary", "wave"),
         None,
-        "after what to ask whether to go on; on a terminal canary by default",
+        "ask whether to go on: after the canary (the default on a terminal), after each wave, or never",
     ),
     Setting("max_parallel", count, 100, "how many instances may be down at once"),
     Setting(
