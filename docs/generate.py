@@ -11,7 +11,7 @@ from pathlib import Path
 
 from safe_reinit.checks import CHECKS
 from safe_reinit.cli.documents import schema_of
-from safe_reinit.cli.inspect import example
+from safe_reinit.cli.example import example
 from safe_reinit.codes import COMMON, REINIT_DISK, Code, verdict
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -111,7 +111,8 @@ def _shared(name: str, having: Sequence[str]) -> str:
     more, less = [each for each in having if each not in of_run], [each for each in of_run if each not in having]
     if name == "safe-reinit" or len(more) + len(less) >= len(having):
         return links(having)
-    return f"{links(more)}{' and ' if more else ''}those of [`safe-reinit`](#safe-reinit) but for {links(less)}"
+    but = f" but for {links(less)}" if less else ""
+    return f"{links(more)}{' and ' if more else ''}those of [`safe-reinit`](#safe-reinit){but}"
 
 
 def _target(option: str) -> str:
@@ -153,7 +154,8 @@ def _simulator() -> list[str]:
 
 def configuration() -> str:
     """Write docs/reference/configuration.md."""
-    from safe_reinit.cli import inspect as telling
+    from safe_reinit.cli.example import NOTES, default, sample
+    from safe_reinit.cli.options import sentence
     from safe_reinit.config import SETTINGS
 
     lines = [
@@ -170,17 +172,12 @@ def configuration() -> str:
         "## Settings",
     ]
     for setting in SETTINGS:
-        lines += ["", f"### {setting.name}", "", telling._sentence(setting.help), ""]
-        lines += [f"{note}  " for note in telling._NOTES.get(setting.name, ())]
-        lines += [""] if setting.name in telling._NOTES else []
-        default = (
-            telling._DEFAULTS.get(setting.name)
-            or telling._example(setting).partition("Default: ")[2].partition(".\n")[0]
-        )
-        lines += [f"- default: {default}", *_places(setting)]
+        lines += ["", f"### {setting.name}", "", sentence(setting.help), ""]
+        lines += [f"{note}  " for note in NOTES.get(setting.name, ())]
+        lines += [""] if setting.name in NOTES else []
+        lines += [f"- default: {default(setting)}", *_places(setting)]
         if setting.in_file:
-            sample = telling._example(setting).rstrip().splitlines()[-1].removeprefix("# ")
-            lines += ["", "<!-- test: as=config -->", "```yaml", sample, "```"]
+            lines += ["", "<!-- test: as=config -->", "```yaml", sample(setting), "```"]
     return "\n".join(lines) + "\n"
 
 
@@ -252,15 +249,52 @@ def document(title: str, intro: list[str], schema: Mapping[str, Any], file: str)
     return "\n".join(lines) + "\n"
 
 
+_DATA: Mapping[str, tuple[str, ...]] = {
+    "intend": ("action", "force", "attempt"),
+    "answer": ("action", "force", "code", "request_id"),
+    "state": ("instance", "disks"),
+    "wait": ("phase", "for", "elapsed", "limit", "instance", "disks", "progress"),
+    "done": ("outcome", "power", "tag_left", "code", "message"),
+}
+"""The members of ``data`` by the kind of event; a test holds the page against the events of a run."""
+_OF_DATA = {
+    "intend": "A changing call is about to be sent. `force`: it is a power cut. `attempt`: 2 for the second time.",
+    "answer": "It was answered, or not: `code` is that of a call; `request_id` is there if it was answered.",
+    "state": "What ECS shows has changed: the status of the instance, and of each disk by its id.",
+    "wait": "What is waited for: seconds of the cloud, and in `progress` how far snapshots are.",
+    "done": "The job has ended. `power`: the status of the instance. `tag_left`: the lock tag stays on it. `code` and "
+    "`message` are there if it did not end done.",
+}
+
+
+def _members_of_data() -> str:
+    """Write which members the data of each event has."""
+    rows = [
+        f"| `{event}` | {', '.join(f'`{name}`' for name in names)} | {_OF_DATA[event]} |"
+        for event, names in _DATA.items()
+    ]
+    lines = [
+        "",
+        "## What data has",
+        "",
+        "| event | members | |",
+        "|---|---|---|",
+        "| `finding` | those of [Finding](report.md#finding) | What a check found. |",
+        "| `look`, `call` | those of [Call](report.md#call) | One HTTP exchange: a look, or anything else. |",
+        *rows,
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def _members(name: str, part: Mapping[str, Any]) -> list[str]:
     """List the members of an object, with what the code says of them."""
     from safe_reinit import model
 
     said = _said(getattr(model, name)) if hasattr(model, name) else {}
-    rows = [
-        f"| `{member}` | {_kind(each)} | {_cell(_marked(said.get(member, said.get(f'{member}_', ''))))} |"
-        for member, each in part["properties"].items()
-    ]
+    rows = []
+    for member, each in part["properties"].items():
+        text = said.get(member, said.get(f"{member}_", "")).replace("``None``", "``null``")  # it is a page about JSON
+        rows.append(f"| `{member}` | {_kind(each)} | {_cell(_marked(text))} |")
     return ["| member | value | |", "|---|---|---|", *rows]
 
 
@@ -434,6 +468,6 @@ def pages(report: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, str]
         "docs/reference/configuration.md": configuration(),
         "docs/reference/exit-codes.md": exit_codes(),
         "docs/reference/report.md": document("The report", of_report, report, "report.schema.json"),
-        "docs/reference/events.md": document("Events", of_event, event, "event.schema.json"),
+        "docs/reference/events.md": document("Events", of_event, event, "event.schema.json") + _members_of_data(),
         "docs/reference/library.md": library(),
     }

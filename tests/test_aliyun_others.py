@@ -273,6 +273,19 @@ def test_both_sites_of_replication_are_asked_for_page_by_page(gateway: Connect, 
     assert {request.params["MaxResults"] for request in server.requests} == {"500"}
 
 
+def test_a_list_whose_last_page_does_not_say_whether_it_ends_is_no_answer(gateway: Connect, serve: Serve) -> None:
+    """Of the last page that a list may take, too, a NextToken that is no text means that the answer cannot be read."""
+
+    def respond(request: Request) -> Answer:
+        token = 7 if "NextToken" in request.params else "more"
+        return answer(200, body("DescribeInstanceHistoryEvents", NextToken=token))
+
+    cloud = gateway(serve(respond).url).cloud
+
+    with pytest.raises(Unanswered):
+        cloud.system_events([f"i-{number}" for number in range(150)])
+
+
 @pytest.mark.parametrize("action", ["DescribeDiskReplicaPairs", "DescribeInstanceHistoryEvents"])
 def test_pages_that_go_in_circles_are_no_answer(gateway: Connect, serve: Serve, action: str) -> None:
     """A token that comes again would be followed for ever."""

@@ -17,7 +17,7 @@ from rich.console import Console
 
 import safe_reinit
 from safe_reinit.cli.fleetview import PHASES, FleetView
-from safe_reinit.cli.live import Patient, table
+from safe_reinit.cli.live import Forgiving, table
 from safe_reinit.cli.progress import Progress
 from safe_reinit.clock import Clock
 from safe_reinit.config import resolve
@@ -345,12 +345,12 @@ def test_a_terminal_without_letters_of_its_own_gets_plain_ones() -> None:
 def test_a_terminal_that_is_gone_is_written_to_in_vain() -> None:
     """Writing to a terminal that was closed does nothing, and raises nothing."""
     stream = io.StringIO()
-    patient = Patient(stream)
-    patient.write("before ")
+    forgiving = Forgiving(stream)
+    forgiving.write("before ")
     stream.close()
 
-    patient.write("after")
-    patient.flush()
+    forgiving.write("after")
+    forgiving.flush()
 
 
 # ----------------------------------------------------------------------------------- the whole command on a terminal

@@ -81,9 +81,9 @@ def test_the_sdist_has_what_its_tests_need(built: Path) -> None:
         names = {name.partition("/")[2] for name in sdist.getnames()}
 
     wanted = {
-        "PKG-INFO", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "config.example.yaml",
-        "pyproject.toml", "noxfile.py", "safe_reinit/decide.py", "tests/test_decide.py", "docs/checks.md",
-        "examples/worlds/system-disk.yaml",
+        "PKG-INFO", "README.md", "README-CN.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
+        "config.example.yaml", "pyproject.toml", "noxfile.py", "mkdocs.yml", "safe_reinit/decide.py",
+        "tests/test_decide.py", "docs/checks.md", "examples/worlds/system-disk.yaml",
     }  # fmt: skip
     assert wanted <= names
     assert not [name for name in names if re.search(r"__pycache__|\.pyc$|^\.venv|^\.git/|^dist/|^bench/", name)]

@@ -17,7 +17,7 @@ CANARY = (*LAB, "--canary", "1")
 
 def asked_for(shown: str) -> str:
     """Read the characters that the question asks for."""
-    found = re.search(r"type the characters: ([0-9a-f]{8})", shown)
+    found = re.search(r"type the 8 characters of this plan: ([0-9a-f]{8})", shown)
     assert found, shown
     return found[1]
 
@@ -31,7 +31,7 @@ def test_the_characters_that_are_asked_for_are_consent_to_all(terminal: Open) ->
     """One question for both regions; its answer runs both."""
     with simulated() as sim:
         person = terminal(sim, *LAB)
-        person.wait_for("> ", after=person.wait_for("type the characters: "))
+        person.wait_for("> ", after=person.wait_for("type the 8 characters of this plan: "))
         person.type(f"{asked_for(person.shown)}\n")
 
         assert person.end() == 0, person.shown
@@ -50,7 +50,7 @@ def test_a_canary_that_is_a_whole_region_is_asked_about(
     """The next region begins when somebody types go, and on nothing else."""
     with simulated() as sim:
         person = terminal(sim, *CANARY)
-        person.wait_for("> ", after=person.wait_for("type the characters: "))
+        person.wait_for("> ", after=person.wait_for("type the 8 characters of this plan: "))
         person.type(f"{asked_for(person.shown)}\n")
         person.wait_for("> ", after=person.wait_for(QUESTION))
         assert wiped(sim) == ["d-a0"]
@@ -69,7 +69,7 @@ def test_the_table_counts_the_machines_of_all_regions(terminal: Open) -> None:
     """Two machines in each of two regions are a table of four jobs, from the first to the last."""
     with simulated(world(2, 2)) as sim:
         person = terminal(sim, *LAB)
-        person.wait_for("> ", after=person.wait_for("type the characters: "))
+        person.wait_for("> ", after=person.wait_for("type the 8 characters of this plan: "))
         person.type(f"{asked_for(person.shown)}\n")
 
         assert person.end() == 0, person.shown
@@ -82,7 +82,7 @@ def test_a_region_that_never_begins_is_told_above_the_table(terminal: Open) -> N
     """Where somebody says no, the jobs of the other region end in the table too, as refused, with why."""
     with simulated(world(2, 2)) as sim:
         person = terminal(sim, *LAB, "--canary", "2")
-        person.wait_for("> ", after=person.wait_for("type the characters: "))
+        person.wait_for("> ", after=person.wait_for("type the 8 characters of this plan: "))
         person.type(f"{asked_for(person.shown)}\n")
         person.wait_for("> ", after=person.wait_for(QUESTION))
         person.type("no\n")

@@ -375,11 +375,25 @@ def test_wiping_again_needs_consent(sim: Simulator, run: Command, path: Path) ->
     """wipe-again asks anew: without a terminal and without --confirm it is refused, and the old run stays open."""
     name = in_doubt(sim, path)
     before = acts(sim)
-    done = run("resume", name, "--verdict", "wipe-again", journal=path)
+    again = ("resume", name, "--verdict", "wipe-again", "--output", "json")
+    done = run(*again, journal=path)
 
     assert done.returncode == 3
     assert acts(sim) == before
     assert is_open(path)
+    assert json.loads(done.stdout)["next"] == [f"safe-reinit {' '.join(again)} --journal {path}"]
+
+
+def test_wiping_again_that_ends_badly_says_how_to_go_on(sim: Simulator, run: Command, path: Path) -> None:
+    """The new run names the commands that tell its story and go on with it, as every run that did not end well."""
+    name = in_doubt(sim, path)
+    sim.do({"fault": {"action": "ReInitDisk", "error": {"code": "OperationDenied"}}})
+    sim.do({"fault": {"action": "StartInstance", "dry_run": False, "error": {"code": "InstanceExpired"}}})
+    done = run("resume", name, "--verdict", "wipe-again", "--confirm", DISK, "--output", "json", journal=path)
+    told = json.loads(done.stdout)
+
+    assert (done.returncode, told["outcome"]) == (8, "stranded")
+    assert told["next"] == [f"safe-reinit {word} {told['run_id']} --journal {path}" for word in ("show", "resume")]
 
 
 def test_wiping_again_is_a_new_run(sim: Simulator, run: Command, path: Path) -> None:

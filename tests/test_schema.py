@@ -202,8 +202,15 @@ def test_what_it_says_changes_nothing_changes_nothing(
     assert bool(simulator.state()["calls"]) == told["asks_cloud"]
 
 
+def members_of_data() -> dict[str, set[str]]:
+    """Read from the page about events which members the data of each kind may have."""
+    page = (ROOT / "docs" / "reference" / "events.md").read_text("utf-8").partition("## What data has")[2]
+    rows = re.findall(r"^\| `(\w+)` \| (`[^|]+) \|", page, re.M)
+    return {event: set(re.findall(r"`(\w+)`", members)) for event, members in rows}
+
+
 def test_the_documents_are_as_their_schemas_say(tmp_path: Path, simulator: Simulator) -> None:
-    """What a run, its events, runs, checks and explain print fits the schema that is told, which docs/ has too."""
+    """What a run, its events, runs, checks and explain print is as the schemas and the pages in docs/ tell."""
     here = command(simulator.url, tmp_path)
     journal = tmp_path / "journal.db"
     done = here(*DISK, "--confirm", "d-sim-web1-data", "--output", "json", "--events", "events.jsonl", journal=journal)
@@ -225,6 +232,11 @@ def test_the_documents_are_as_their_schemas_say(tmp_path: Path, simulator: Simul
         assert json.loads((ROOT / "docs" / f"{name}.schema.json").read_text("utf-8")) == schema
         for text in texts:
             assert list(problems(schema, json.loads(text))) == [], name
+    told = members_of_data()
+    events = [json.loads(text) for text in printed["event"]]
+    assert {event["event"] for event in events} == {*told, "look", "call", "finding"}
+    for event in events:
+        assert set(event["data"]) <= told.get(event["event"], set(event["data"])), event
 
 
 def test_a_document_that_does_not_fit_is_told() -> None:

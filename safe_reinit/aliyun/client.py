@@ -13,7 +13,7 @@ from ..cloud import Accepted, OnCall, Refused, Unanswered
 from ..model import Options
 from .endpoints import Where
 from .exchange import Exchange, readable
-from .looks import IDS_A_CALL, Looks, method_of, request_of
+from .looks import IDS_A_CALL, Looks, method_of, parts, request_of
 from .others import OtherLooks
 
 
@@ -39,8 +39,7 @@ class Aliyun(Looks, OtherLooks):
         """See ``Cloud``: of several calls the first answer that is not of a permitted one."""
         name = action.removesuffix("OfDisk")
         code = ""
-        for start in range(0, len(ids), IDS_A_CALL):
-            asked = list(ids[start : start + IDS_A_CALL])
+        for asked in parts(ids, IDS_A_CALL):
             fields: dict[str, Any] = {
                 "DescribeDisks": {"disk_ids": json.dumps(asked)},
                 "DescribeInstances": {"instance_ids": json.dumps(asked)},

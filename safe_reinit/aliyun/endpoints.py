@@ -71,24 +71,9 @@ def parse(text: str) -> Endpoint:
         UsageError: it is no endpoint, or it is http and not on this machine.
 
     """
-    malformed = "The endpoint is not of the form [http://|https://]HOST[:PORT]."
-    try:
-        split = urlsplit(text if "://" in text else f"//{text}")
-        host, port = split.hostname or "", split.port
-    except ValueError:
-        raise UsageError(malformed, hint="Correct --endpoint.") from None
-    if (
-        split.username
-        or split.password
-        or split.query
-        or split.fragment
-        or split.path not in ("", "/")
-        or not host
-        or port == 0
-    ):
-        raise UsageError(malformed, hint="Correct --endpoint.")
+    scheme, host, port = _parts(text)
     loopback = _is_loopback(host)
-    scheme = split.scheme or ("http" if loopback else "https")
+    scheme = scheme or ("http" if loopback else "https")
     if scheme not in ("http", "https"):
         raise UsageError(f"The endpoint has the scheme {scheme}.", hint="Use https://, or http:// on loopback.")
     if scheme == "http" and not loopback:
@@ -98,6 +83,23 @@ def parse(text: str) -> Endpoint:
         )
     name = f"[{host}]" if ":" in host else host
     return Endpoint(scheme, f"{name}:{port}" if port else name)
+
+
+def _parts(text: str) -> tuple[str, str, int | None]:
+    """Take an endpoint apart: scheme (or ``""``), host and port; one with anything else in it is none."""
+    try:
+        split = urlsplit(text if "://" in text else f"//{text}")
+        port = split.port
+    except ValueError:
+        raise _malformed() from None
+    more = split.username or split.password or split.query or split.fragment or split.path not in ("", "/")
+    if more or not split.hostname or port == 0:
+        raise _malformed()
+    return split.scheme, split.hostname, port
+
+
+def _malformed() -> UsageError:
+    return UsageError("The endpoint is not of the form [http://|https://]HOST[:PORT].", hint="Correct --endpoint.")
 
 
 def _hostname(host: str) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -72,18 +73,40 @@ class Api:
     action: str
 
 
-class readable:
-    """Within it, a body that is not of the documented shape is a call without an answer."""
+@contextmanager
+def readable(action: str) -> Iterator[None]:
+    """Take a body that is not of the documented shape for no answer.
 
-    def __init__(self, action: str) -> None:
-        self._action = action
+    Raises:
+        Unanswered: what was read within is not as documented.
+    """
+    try:
+        yield
+    except UnreadableError:
+        raise Unanswered(action) from None
 
-    def __enter__(self) -> None:
-        return None
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, UnreadableError):
-            raise Unanswered(self._action) from None
+def pages(action: str, ask: Callable[[str], Answer]) -> Iterator[tuple[Answer, bool]]:
+    """Follow NextToken: give each page, and whether it is the last.
+
+    Args:
+        action: the API that is asked.
+        ask: asks for the page of a token; ``""`` for the first.
+
+    Raises:
+        Unanswered: a token cannot be read, or comes again and would be followed for ever.
+    """
+    tokens = [""]
+    while True:
+        answer = ask(tokens[-1])
+        with readable(action):
+            token = answer.body.text("NextToken")
+        yield answer, not token
+        if not token:
+            return
+        if token in tokens:
+            raise Unanswered(action)
+        tokens.append(token)
 
 
 class Exchange:
@@ -181,16 +204,9 @@ class Exchange:
         if changing:
             self._credentials.renew()
         at = datetime.now(timezone.utc)
-        error: CloudError | None = None
-        answer: Answer | None = None
         session.came.status = None
-        try:
-            answer = _read(send())
-        except UnreadableError:
-            error = Unanswered(action)
-        except Exception as raised:  # noqa: BLE001 - whatever the SDK raises, nothing of it may get out
-            error = _translate(raised, action, self._where.profile)
-        if answer is not None and not session.used:
+        ended = self._sent(send, action)
+        if isinstance(ended, Answer) and not session.used:
             raise RuntimeError("The SDK no longer sends through our session; this version of it is not supported.")
         told = Call(
             at=at,
@@ -198,16 +214,24 @@ class Exchange:
             subject=tuple(subject),
             dry_run=dry_run,
             http_status=session.came.status,
-            request_id=answer.request_id if answer else getattr(error, "request_id", None),
-            code="OK" if answer else _code(error),
+            request_id=getattr(ended, "request_id", None),
+            code=_code(ended),
             attempt=attempt,
         )
         logs.call(told)
         self._on_call(told)
-        if error is not None:
-            raise error from None
-        assert answer is not None  # noqa: S101 - either an answer or an error
-        return answer
+        if isinstance(ended, Answer):
+            return ended
+        raise ended from None
+
+    def _sent(self, send: Callable[[], dict[str, Any]], action: str) -> Answer | CloudError:
+        """Send once, and give how that ended: nothing of what the SDK raises may get out."""
+        try:
+            return _read(send())
+        except UnreadableError:
+            return Unanswered(action)
+        except Exception as raised:  # noqa: BLE001 - see above
+            return _translate(raised, action, self._where.profile)
 
     def close(self) -> None:
         """Close the connections."""
@@ -268,7 +292,10 @@ def _translate(raised: Exception, action: str, profile: str) -> CloudError:
     return Unanswered(action)
 
 
-def _code(error: CloudError | None) -> str:
-    if isinstance(error, Refused):
-        return error.code
-    return "NotSent" if isinstance(error, NotSent) else "Unanswered"
+def _code(ended: Answer | CloudError) -> str:
+    """Give the code by which a call is on record: ECS's own, or a word for what came instead."""
+    if isinstance(ended, Answer):
+        return "OK"
+    if isinstance(ended, Refused):
+        return ended.code
+    return "NotSent" if isinstance(ended, NotSent) else "Unanswered"

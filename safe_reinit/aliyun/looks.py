@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 from alibabacloud_ecs20140526 import models
@@ -12,7 +13,7 @@ from ..cloud import Look, Unanswered
 from ..model import Caller, Disk, Image, Instance, Snapshot, SnapshotLink
 from . import shapes
 from .endpoints import Where
-from .exchange import Answer, Api, Exchange, readable
+from .exchange import Answer, Api, Exchange, pages, readable
 from .shapes import Row
 
 Shown = TypeVar("Shown")
@@ -114,8 +115,7 @@ class Looks:
         field = {"DescribeDisks": "disk_ids", "DescribeInstances": "instance_ids"}.get(action, "snapshot_ids")
         shown: list[Shown] = []
         date = None
-        for start in range(0, len(ids), IDS_A_CALL):
-            asked = list(ids[start : start + IDS_A_CALL])
+        for asked in parts(ids, IDS_A_CALL):
             look = self._pages(action, {field: json.dumps(asked)}, shape, asked)
             if not {key(item) for item in look.shown} <= set(asked):
                 raise Unanswered(action)
@@ -132,20 +132,19 @@ class Looks:
         most: int | None = None,
     ) -> Look[Shown]:
         """Follow NextToken to the end, or for so many pages."""
+        fields = {"max_results": _ROWS_A_PAGE, **query}
+
+        def ask(token: str) -> Answer:
+            request = request_of(action)(region_id=self._where.region, next_token=token or None, **fields)
+            return self._exchange.ecs(action, method_of(action), request, subject)
+
         shown: list[Shown] = []
-        tokens = [""]
-        while True:
-            fields = {"max_results": _ROWS_A_PAGE, **query}
-            request = request_of(action)(region_id=self._where.region, next_token=tokens[-1] or None, **fields)
-            answer = self._exchange.ecs(action, method_of(action), request, subject)
+        date = None
+        complete = False
+        for answer, last in islice(pages(action, ask), most):
             shown += self._rows(action, answer, shape)
-            with readable(action):
-                token = answer.body.text("NextToken")
-            if not token or len(tokens) == most:
-                return Look(tuple(shown), answer.date, complete=not token)
-            if token in tokens:
-                raise Unanswered(action)
-            tokens.append(token)
+            date, complete = answer.date, last
+        return Look(tuple(shown), date, complete=complete)
 
     def _numbered_pages(
         self, action: str, field: str, ids: Sequence[str], shape: Callable[[Row], Shown]
@@ -153,8 +152,7 @@ class Looks:
         """Ask for pages by number: 100 ids a call fit on one."""
         shown: list[Shown] = []
         date = None
-        for start in range(0, len(ids), IDS_A_CALL):
-            asked = list(ids[start : start + IDS_A_CALL])
+        for asked in parts(ids, IDS_A_CALL):
             request = request_of(action)(
                 region_id=self._where.region, page_size=_ROWS_A_PAGE, page_number=1, **{field: json.dumps(asked)}
             )
@@ -166,8 +164,7 @@ class Looks:
     def _images(self, image_ids: Sequence[str], **query: Any) -> Look[Image]:  # noqa: ANN401
         shown: list[Image] = []
         date = None
-        for start in range(0, len(image_ids), IDS_A_CALL):
-            asked = list(image_ids[start : start + IDS_A_CALL])
+        for asked in parts(image_ids, IDS_A_CALL):
             request = models.DescribeImagesRequest(
                 region_id=self._where.region,
                 image_id=",".join(asked),
@@ -186,6 +183,11 @@ class Looks:
         with readable(action):
             answer.body.must_have(outer)
             return [shape(row) for row in answer.body.rows(outer, outer.removesuffix("s"))]
+
+
+def parts(ids: Sequence[str], most: int) -> Iterator[list[str]]:
+    """Cut ids into lists of at most so many, which is what one call takes."""
+    return (list(ids[start : start + most]) for start in range(0, len(ids), most))
 
 
 def request_of(action: str) -> Callable[..., Any]:

@@ -7,13 +7,15 @@ call), KMS 2016-01-20, EBS 2021-07-30 (500 rows a page), ECS 2014-05-26 (100 ids
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TypeVar
 
 from ..cloud import Look, Refused, Unanswered
 from ..model import Key, ReplicaPair, ScalingMember, SnapshotPolicy, SystemEvent
 from . import shapes
 from .endpoints import Where
-from .exchange import Answer, Api, Exchange, readable
+from .exchange import Answer, Api, Exchange, pages, readable
+from .looks import parts
 from .shapes import Row
 
 Shown = TypeVar("Shown")
@@ -46,16 +48,16 @@ class OtherLooks:
 
     def scaling_members(self, instance_ids: Sequence[str]) -> Look[ScalingMember]:
         """See ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
-        parts = list(_parts(instance_ids, 20))
-        listed = self._all_members(len(parts)) if len(parts) > 1 else None
+        calls = list(parts(instance_ids, 20))
+        listed = self._all_members(len(calls)) if len(calls) > 1 else None
         if listed is not None:
-            asked = frozenset(instance_ids)
-            return Look(tuple(member for member in listed.shown if member.instance_id in asked), listed.date)
+            wanted = frozenset(instance_ids)
+            return Look(tuple(member for member in listed.shown if member.instance_id in wanted), listed.date)
         shown: list[ScalingMember] = []
         date = None
-        for part in parts:
-            answer = self._ask_other(_MEMBERS, {**_numbered("InstanceId", part), "PageSize": "50"}, part)
-            shown += _only(_members(answer), part, _MEMBERS, lambda member: member.instance_id)
+        for asked in calls:
+            answer = self._ask_other(_MEMBERS, {**_numbered("InstanceId", asked), "PageSize": "50"}, asked)
+            shown += _only(_members(answer), asked, _MEMBERS, lambda member: member.instance_id)
             date = answer.date
         return Look(tuple(shown), date)
 
@@ -90,7 +92,7 @@ class OtherLooks:
         shown: list[ReplicaPair] = []
         date = None
         for site in _SITES:
-            for answer in self._other_pages(_PAIRS, {"Site": site, "MaxResults": "500"}, ()):
+            for answer, _ in self._other_pages(_PAIRS, {"Site": site, "MaxResults": "500"}, ()):
                 with readable(_PAIRS.action):
                     shown += [shapes.replica_pair(row) for row in answer.body.plain_rows("ReplicaPairs")]
                 date = answer.date
@@ -98,17 +100,17 @@ class OtherLooks:
 
     def system_events(self, instance_ids: Sequence[str]) -> Look[SystemEvent]:
         """See ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
-        parts = list(_parts(instance_ids, 100))
-        if len(parts) > 1:
-            listed = self._events((), len(parts))
+        calls = list(parts(instance_ids, 100))
+        if len(calls) > 1:
+            listed = self._events((), len(calls))
             if listed.complete:
-                asked = frozenset(instance_ids)
-                return Look(tuple(event for event in listed.shown if event.instance_id in asked), listed.date)
+                wanted = frozenset(instance_ids)
+                return Look(tuple(event for event in listed.shown if event.instance_id in wanted), listed.date)
         shown: list[SystemEvent] = []
         date = None
-        for part in parts:
-            look = self._events(part)
-            shown += _only(list(look.shown), part, _EVENTS, lambda event: event.instance_id)
+        for asked in calls:
+            look = self._events(asked)
+            shown += _only(list(look.shown), asked, _EVENTS, lambda event: event.instance_id)
             date = look.date
         return Look(tuple(shown), date)
 
@@ -117,12 +119,11 @@ class OtherLooks:
         query = {**_numbered("ResourceId", instance_ids), **_numbered("InstanceEventCycleStatus", _UNENDED)}
         shown: list[SystemEvent] = []
         date = None
-        for page, answer in enumerate(self._other_pages(_EVENTS, {**query, "MaxResults": "100"}, instance_ids), 1):
+        complete = False
+        for answer, last in islice(self._other_pages(_EVENTS, {**query, "MaxResults": "100"}, instance_ids), most):
             shown += _rows(answer, _EVENTS, "InstanceSystemEventSet", "InstanceSystemEventType", shapes.system_event)
-            date = answer.date
-            if page == most and answer.body.text("NextToken"):
-                return Look(tuple(shown), date, complete=False)
-        return Look(tuple(shown), date)
+            date, complete = answer.date, last
+        return Look(tuple(shown), date, complete=complete)
 
     def snapshot_policy(self, policy_id: str) -> Look[SnapshotPolicy]:
         """See ``Cloud``."""
@@ -136,19 +137,11 @@ class OtherLooks:
         host = _host(api.product, self._where.region) or self._exchange.ecs_host
         return self._exchange.other(api, host, {**region, **query}, subject, quick=True)
 
-    def _other_pages(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Iterator[Answer]:
-        """Follow NextToken to the end."""
-        tokens = [""]
-        while True:
-            answer = self._ask_other(api, {**query, **({"NextToken": tokens[-1]} if tokens[-1] else {})}, subject)
-            yield answer
-            with readable(api.action):
-                token = answer.body.text("NextToken")
-            if not token:
-                return
-            if token in tokens:
-                raise Unanswered(api.action)
-            tokens.append(token)
+    def _other_pages(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Iterator[tuple[Answer, bool]]:
+        return pages(
+            api.action,
+            lambda token: self._ask_other(api, {**query, **({"NextToken": token} if token else {})}, subject),
+        )
 
 
 def _members(answer: Answer) -> list[ScalingMember]:
@@ -160,10 +153,6 @@ def _host(product: str, region: str) -> str:
     if product == "ecs":
         return ""
     return "ess.aliyuncs.com" if product == "ess" and region in _ESS_CENTRAL else f"{product}.{region}.aliyuncs.com"
-
-
-def _parts(ids: Sequence[str], most: int) -> Iterator[tuple[str, ...]]:
-    return (tuple(ids[start : start + most]) for start in range(0, len(ids), most))
 
 
 def _numbered(name: str, values: Sequence[str]) -> dict[str, str]:

@@ -35,8 +35,8 @@ Exit codes: 0 done or planned, 1 bug, 2 usage, 3 refused, 4 failed, 5 unknown,
 def app(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
     """Wipe an Alibaba Cloud ECS disk back to its initial state (ReInitDisk), safely.
 
-    Looks first, says what would happen and everything that would be refused, asks for the name of the thing, stops the
-    instance only when the wipe can succeed, wipes, proves it, and puts the machine back as it was.
+    Looks first, says what would happen and everything that would be refused, asks you to type the name of the instance,
+    stops it only when the wipe can succeed, wipes, proves it, and puts the instance back as it was.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -172,9 +172,9 @@ def show(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN40
 @click.pass_context
 def checks(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
     """List the checks that judge a disk before anything is touched."""
-    from . import inspect  # noqa: PLC0415 - see above
+    from . import explain as explaining  # noqa: PLC0415 - see above
 
-    inspect.checks(ctx.obj.telling(flags))
+    explaining.checks(ctx.obj.telling(flags))
 
 
 @app.command(short_help="Explain a check, or an ECS error code.")
@@ -183,9 +183,9 @@ def checks(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one f
 @click.pass_context
 def explain(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
     """Explain a check, or an ECS error code."""
-    from . import inspect  # noqa: PLC0415 - see above
+    from . import explain as explaining  # noqa: PLC0415 - see above
 
-    inspect.explain(name, ctx.obj.telling(flags))
+    explaining.explain(name, ctx.obj.telling(flags))
 
 
 @app.group(short_help="Check, show or print an example of the configuration.")
@@ -203,24 +203,24 @@ def _config(name: str, text: str) -> Callable[[Callable[..., None]], click.Comma
 
 @_config("check", "Read the configuration and say every problem at once.")
 def config_check(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401, D103 - one for each option
-    from . import inspect  # noqa: PLC0415 - see above
+    from . import settings  # noqa: PLC0415 - see above
 
-    inspect.config_check(flags, ctx.obj.telling(flags))
+    settings.config_check(flags, ctx.obj.telling(flags))
 
 
 @_config("show", "Show every setting with where its value comes from.")
 def config_show(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401, D103 - one for each option
-    from . import inspect  # noqa: PLC0415 - see above
+    from . import settings  # noqa: PLC0415 - see above
 
-    inspect.config_show(flags, ctx.obj.telling(flags))
+    settings.config_show(flags, ctx.obj.telling(flags))
 
 
 @config.command("example")
 def config_example() -> None:
     """Print a complete configuration file, commented."""
-    from . import inspect  # noqa: PLC0415 - see above
+    from .example import example  # noqa: PLC0415 - see above
 
-    click.echo(inspect.example(), nl=False)
+    click.echo(example(), nl=False)
 
 
 @app.command(
@@ -282,7 +282,7 @@ def run(argv: Sequence[str]) -> int:
     except click.ClickException as wrong:
         error: Error = misuse(wrong)
     except (KeyboardInterrupt, click.Abort):
-        error = RunRefused("Interrupted before anything was changed.", hint="Nothing was changed.")
+        error = RunRefused("Interrupted before anything was changed.", hint="")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -19,12 +18,12 @@ from ..model import Plan
 from ..model.codec import timestamp
 from ..saved import Saved
 from ..targets import class_consents
-from . import consent
+from .next import after, after_file
 from .output import Output, lines
-from .planfile import endpoint, kept, read
+from .planfile import endpoint, read
 from .progress import Progress
-from .session import client_of, endable, password_again, set_output, signals
-from .wipe import after
+from .session import client_of, endable, password_again, set_output
+from .wipe import run
 
 
 def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
@@ -48,7 +47,9 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
                 raise report.refusal(plan)
             client.check_journal(plan)
             plan = _again(path, known, plan, client, config, progress)
-            return _run(plan, client, config, output, progress)
+            if not config["quiet"]:
+                lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
+            return run(client, plan, plan.confirm_with, config, output, progress)
         except Error as error:
             raise _reported(error, path, replace(known, plan=plan), output, client) from None
 
@@ -62,12 +63,7 @@ def _reported(error: Error, path: str, known: Saved, output: Output, client: Cli
     calls = told.calls if told else client.calls_of(plan) if client else ()
     begun = report.started(output.began, plan.region, plan.reason)
     told = report.of_plan(begun, output.now(), plan, calls, dry_run=False, error=error)
-    local = ["--simulate"] if known.endpoint == saved.SIMULATION else ["--endpoint", known.endpoint]
-    where = kept(output.argv)
-    where += local if known.endpoint and not {"--simulate", "--world", "--endpoint"} & set(where) else []
-    error.report = replace(
-        told, next=(shlex.join(["safe-reinit", "show", path]), shlex.join(_plan_words(plan) + where))
-    )
+    error.report = replace(told, next=after_file(path, known, output.argv))
     return error
 
 
@@ -137,42 +133,3 @@ def _expires_at(known: Saved, config: Config) -> datetime:
     if config.of("plan_expires").source == "default":
         return known.expires_at
     return min(known.expires_at, known.plan.made_at + timedelta(seconds=config["plan_expires"]))
-
-
-def _run(plan: Plan, client: Client, config: Config, output: Output, progress: Progress) -> int:
-    if not config["quiet"]:
-        lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
-    with signals(progress, elsewhere=config["runner"] == "temporal") as interrupt:
-        told = client.run(
-            consent.pausing(plan),
-            confirm=plan.confirm_with,
-            on_event=progress.event,
-            on_call=progress.call,
-            stop=interrupt,
-            go_on=lambda said: consent.go_on(said, progress, interrupt),
-        )
-    progress.close()
-    output.report(told)
-    return told.exit_code
-
-
-def _plan_words(plan: Plan) -> list[str]:
-    """Write the command line that plans the same anew."""
-    get = plan.options
-    words = ["safe-reinit", "plan", "--region", plan.region]
-    for name, values in {
-        "--disk": [disk.disk_id for job in plan.jobs for disk in job.disks],
-        "--accept": get.accept,
-        "--expect-instance": [get.expect_instance],
-        "--key-pair": [get.key_pair],
-        "--security-enhancement": [get.security_enhancement],
-        "--reason": [plan.reason],
-    }.items():
-        words += [word for value in values if value for word in (name, value)]
-    for name, given in {
-        "--stop-instance": get.stop_instance,
-        "--leave-stopped": get.leave_stopped,
-        "--snapshot": get.snapshot,
-    }.items():
-        words += [name] if given else []
-    return words

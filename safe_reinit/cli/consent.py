@@ -30,14 +30,17 @@ def obtain(plan: Plan, confirm: str | None) -> None:
     """
     if confirm is not None:
         if not consents(plan, confirm):
-            raise_wrong(plan, confirm)
+            raise RunRefused(
+                f"--confirm: {no_consent(plan, confirm)}",
+                hint="Nothing was changed; read the plan with --dry-run first.",
+            )
         return
     if not somebody_there():
         raise RunRefused(
             "There is no terminal to ask on and no --confirm.",
             hint=f"Nothing was changed; read the plan with --dry-run, then add --confirm {plan.confirm_with}.",
         )
-    name, kind = question(plan)
+    name, kind = _question(plan)
     for left in range(_TRIES, 0, -1):
         say(f"\nTo {'roll back' if plan.options.undo else 'reinitialise'}, type the {kind}: {name}")
         answer = _ask()
@@ -49,10 +52,10 @@ def obtain(plan: Plan, confirm: str | None) -> None:
     raise RunRefused("The plan was not confirmed.", hint="Nothing was changed.")
 
 
-def question(plan: Plan) -> tuple[str, str]:
+def _question(plan: Plan) -> tuple[str, str]:
     """Tell what is to be typed, and what it is."""
     if len(plan.jobs) > 1:
-        return plan.confirm_with, "characters"
+        return plan.confirm_with, "8 characters of this plan"
     job = plan.jobs[0]
     if job.instance_name:
         return job.instance_name, "instance's name"
@@ -88,19 +91,6 @@ def verdict(run_id: str, *, undo: bool) -> Literal["reinitialised", "intact"] | 
     say("anything else leaves it as it is.")
     answer = (_ask() or "").strip()
     return "reinitialised" if answer == "reinitialised" else "intact" if answer == "intact" else None
-
-
-def raise_wrong(plan: Plan, confirm: str) -> None:
-    """Refuse a word that confirms something else.
-
-    Raises:
-        RunRefused: always.
-
-    """
-    raise RunRefused(
-        f"--confirm: {no_consent(plan, confirm)}",
-        hint="Nothing was changed; read the plan with --dry-run first.",
-    )
 
 
 def somebody_there() -> bool:

@@ -133,7 +133,7 @@ DEEDS: Mapping[str, Deed] = {
     "undo": _WIPES,
     "cancel": replace(_LOOKS, changes=True, exit_codes=_ALL, dry_run="safe-reinit show RUN tells how it stands"),
     "worker": replace(
-        _WIPES, dry_run="none: it carries out runs that others began", consent="none, since the runs had it"
+        _WIPES, dry_run="there is none: it carries out runs that others began", consent="none, since the runs had it"
     ),
     **dict.fromkeys(
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -185,9 +186,21 @@ def misuse(wrong: click.ClickException) -> UsageError:
             f"There is no {wrong.option_name}, on purpose: nothing is wiped on a bare yes.",
             hint="Read the plan with --dry-run; --confirm takes what it says.",
         )
+    if isinstance(wrong, click.NoSuchOption) and wrong.option_name == "--dry-run" and ctx is not None:
+        return UsageError(f"{_path(ctx)} has no --dry-run.", hint=f"{_without_dry_run(_path(ctx))} {see}")
     message = wrong.format_message().replace(". (Did", ". Did").replace("?)", "?")
+    if (word := re.fullmatch(r"No such command '(d-[a-z0-9-]+)'\.", message)) is not None:
+        return UsageError(f"{word[1]} is no command; a disk is named by an option.", hint=f"Say --disk {word[1]}.")
     listed = _LISTED.get(str(wrong.param.name), "") if isinstance(wrong, click.MissingParameter) and wrong.param else ""
     return UsageError(message if message.endswith((".", "?")) else f"{message}.", hint=f"{listed}{see}")
+
+
+def _without_dry_run(path: str) -> str:
+    """Say how to see what a command would do that has no dry run of its own."""
+    from .contract import DEEDS  # noqa: PLC0415 - only where it was asked for
+
+    deed = DEEDS[path.removeprefix("safe-reinit").strip()]
+    return f"Instead: {deed.dry_run}." if deed.changes else "Leave it out: this command changes nothing."
 
 
 _NO_CONSENT = ("--yes", "-y", "--force", "-f", "--assume-yes", "--auto-approve", "--no-confirm")

@@ -1,11 +1,10 @@
-"""The commands that read the journal: runs, show."""
+"""The commands about the runs in the journal: runs, show, cancel."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from ..config.readers import duration
 from ..errors import UsageError
 from ..journal import Journal, StoredRun
 from ..model import Plan, Record, Secret
-from ..model.codec import decode, encode, printable
+from ..model.codec import decode, encode, printable, to_moment
 from ..plan import from_json
 from ..where import default_journal
 from . import planfile
@@ -99,7 +98,7 @@ def runs(flags: Mapping[str, Any], prune: str | None, output: Output) -> None:
         click.echo("There are no runs.")
     for run, each in zip(listed, stored, strict=True):
         undone = _undone(each)
-        how = run.outcome or ("held" if run.holder and run.holder.alive else "nobody holds it")
+        how = run.outcome or ("at work" if run.holder and run.holder.alive else "nobody is at work on it")
         of = f"  undo of {undone}" if undone else ""
         of += f"  on Temporal, {each.runner}" if each.runner else ""
         click.echo(f"{run.run_id}  {run.state:<5}  {how}  {run.region}{of}")
@@ -137,13 +136,17 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
         click.echo(f"{event['at']}  {_sentence(event)}")
     for job in told["jobs"]:
         for disk in job["disks"]:
-            where = f"{disk['disk_id']} on {printable(job['instance_name'])} ({job['instance_id']})"
-            rolled_back = undone and disk["data"] == "reinitialised"
-            data = f"rolled back to {disk['becomes']['id']}" if rolled_back else f"data {disk['data']}"
-            kept = f"; its safety snapshot is {disk['safety_snapshot']}" if disk["safety_snapshot"] else ""
-            click.echo(f"{where}: {data}{kept}")
+            click.echo(_of_disk(job, disk, undone=bool(undone)))
     if stored.open:
         click.echo(f"go on: safe-reinit resume {name}")
+
+
+def _of_disk(job: Mapping[str, Any], disk: Mapping[str, Any], *, undone: bool) -> str:
+    """Say what became of one disk."""
+    rolled_back = undone and disk["data"] == "reinitialised"
+    data = f"rolled back to {disk['becomes']['id']}" if rolled_back else f"data {disk['data']}"
+    kept = f"; its safety snapshot is {disk['safety_snapshot']}" if disk["safety_snapshot"] else ""
+    return f"{disk['disk_id']} on {printable(job['instance_name'])} ({job['instance_id']}): {data}{kept}"
 
 
 def _undone(stored: StoredRun) -> str:
@@ -198,7 +201,7 @@ def _as_it_stands(stored: StoredRun) -> dict[str, Any]:
     """Report a run that has no report yet: its process is at work, or gone."""
     plan = plan_of(stored)
     records = [decode(Record, each) for _, each, _ in stored.jobs]
-    begun = report.started(datetime.strptime(stored.started_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc))
+    begun = report.started(to_moment(stored.started_at, "started_at"))
     told = report.of_run(begun, begun.at, plan, records, (), run_id=stored.run_id)
     return report.to_json(told)
 

@@ -16,12 +16,14 @@ from rich.text import Text
 
 from .fleetview import OUTCOMES, WAITING, FleetView
 
-_A_SECOND = 2
+_DRAWN_A_SECOND = 2
 _DIGITS = 5
+"""The width of a count."""
 _WIDTH = 39
+"""The width of the table, in a terminal of 40 characters or more."""
 
 
-class Patient:
+class Forgiving:
     """A terminal that may be gone: writing to it then does nothing, since the run goes on."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -46,11 +48,11 @@ class Screen:
     """Draws the table a few times a second, and prints lines above it."""
 
     def __init__(self, view: FleetView, now: Callable[[], float], stream: TextIO) -> None:
-        self._console = Console(file=Patient(stream), highlight=False)  # type: ignore[arg-type]
+        self._console = Console(file=Forgiving(stream), highlight=False)  # type: ignore[arg-type]
         self._live = Live(
             get_renderable=lambda: table(view, now(), self._console.width, bar=self._bar()),
             console=self._console,
-            refresh_per_second=_A_SECOND,
+            refresh_per_second=_DRAWN_A_SECOND,
             transient=True,
             redirect_stdout=False,
         )

@@ -51,8 +51,8 @@ def words_of(metavar: str) -> tuple[str, ...]:
 def _setting(name: str) -> Callable[[F], F]:
     setting = BY_NAME[name]
     if name in _SWITCHES:
-        return click.option(setting.option, name, is_flag=True, default=None, help=_sentence(setting.help))
-    metavar, help_ = _METAVARS.get(name, "DURATION"), _sentence(setting.help) + _default(setting)
+        return click.option(setting.option, name, is_flag=True, default=None, help=sentence(setting.help))
+    metavar, help_ = _METAVARS.get(name, "DURATION"), sentence(setting.help) + _default(setting)
     if name == "region":
         help_ = f"{help_[:-1]}; a run and a plan take several."
         return _option(setting.option, name, metavar=metavar, multiple=True, callback=_regions, help=help_)
@@ -65,7 +65,8 @@ def _regions(_ctx: click.Context, _option: click.Parameter, given: tuple[str, ..
     return different if len(different) > 1 else next(iter(different), None)
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Write the help of a setting as a sentence."""
     return f"{text[0].upper()}{text[1:]}."
 
 

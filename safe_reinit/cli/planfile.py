@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +22,7 @@ from ..model import Plan
 from ..model.codec import timestamp
 from ..saved import Saved
 from ..where import default_journal
+from .next import apply_command
 from .output import Output, lines, say
 
 # ------------------------------------------------------------------------------------------------------------ saving
@@ -175,23 +175,3 @@ def _used_by(plan: Plan, flags: Mapping[str, Any]) -> tuple[str | None, str]:
             return journal.used_by(plan.plan_id), ""
     except (OSError, UsageError):
         return None, f"; whether it was run is not known, since the journal {path} cannot be read"
-
-
-_KEPT = ("--profile", "--endpoint", "--ca-bundle", "--config", "--journal", "--password-env", "--world", "--faults")
-_KEPT_SWITCHES = ("--password-stdin", "--password-prompt", "--simulate")
-
-
-def kept(argv: Sequence[str]) -> list[str]:
-    """Pick from a command line what says where and who, for another command about the same plan."""
-    words: list[str] = []
-    for word, value in zip(argv, [*argv[1:], ""], strict=False):
-        if word in _KEPT:
-            words += [word, value]
-        elif word in _KEPT_SWITCHES or word.startswith(tuple(f"{name}=" for name in _KEPT)):
-            words.append(word)
-    return words
-
-
-def apply_command(path: str, plan: Plan, argv: Sequence[str] = ()) -> str:
-    """Write the command that applies a plan."""
-    return shlex.join(["safe-reinit", "apply", path, "--confirm", str(plan.digest)[:8], *kept(argv)])

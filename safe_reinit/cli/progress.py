@@ -15,6 +15,7 @@ from ..config import Config
 from ..errors import UsageError
 from ..model import LOCK_TAG, Call, Event, Plan
 from ..model.codec import encode, printable
+from ..report import is_look
 from ..report.text import duration
 from .output import say
 
@@ -67,11 +68,8 @@ class Progress:
                 if events is not None and events is not sys.stdout:
                     events.close()
 
-    def say(self, text: str) -> None:
-        """Say a line that is not lost under the live one."""
-        self._say(text)
-
-    def _say(self, text: str, style: str = "") -> None:
+    def say(self, text: str, style: str = "") -> None:
+        """Say a line that is not lost under the live one; the style is for above a table."""
         if self._screen is not None:
             self._screen.print(text, style)
         elif self._console is not None and self._status is not None:
@@ -115,8 +113,7 @@ class Progress:
 
     def call(self, call: Call) -> None:
         """Tell of one HTTP exchange."""
-        looking = call.action.startswith(("Describe", "Get"))
-        self._write(Event(call.at, None, "look" if looking else "call", data=encode(call)))
+        self._write(Event(call.at, None, "look" if is_look(call) else "call", data=encode(call)))
         if self._fleet is not None:
             with self._lock:
                 self._fleet.call(call)
@@ -174,7 +171,7 @@ class Progress:
                 return
             self._not_begun.add(ended.why)
             said = f"{ended.name} and others {ended.outcome.upper()}: {ended.why}"
-        self._say(printable(f"{event.at:%H:%M:%S} {said}"), "" if ended.well else "red")
+        self.say(printable(f"{event.at:%H:%M:%S} {said}"), "" if ended.well else "red")
 
     # ------------------------------------------------------------------------------------------------- few machines
 

@@ -23,12 +23,12 @@ from ..found import Nothing
 from ..interrupt import Interrupt
 from ..model import Event, Outcome, Plan, Report
 from . import consent
-from .again import in_region
+from .next import after, after_plan, in_region, naming_next
 from .output import Output, lines, say
 from .progress import Progress
 from .session import clients_of, endable, password_of, set_output, signals
 from .targets import Targets, targets_of
-from .wipe import after, next_command, plan_and_run
+from .wipe import plan_and_run
 
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
@@ -50,7 +50,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         if not flags.get("dry_run"):
             clients[0].check_journal()
         progress = stack.enter_context(Progress(config, clients[0].clock))
-        try:
+        with naming_next(output, clients[0]):
             found = _find(clients, targets, progress)
             total = sum(map(len, found.values()))
 
@@ -69,10 +69,6 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
             if len(clients) == 1:
                 return plan_and_run(clients[0], config, flags, lambda: plan(clients[0]), output, progress)
             return _Together(clients, [plan(client) for client in clients], config, flags, output, progress)()
-        except Error as error:
-            if error.report is not None and not error.report.next:
-                error.report = replace(error.report, next=after(error.report, output.argv, clients[0]))
-            raise
 
 
 def _refuse_fixed_endpoint(config: Config, client: Client) -> None:
@@ -216,7 +212,7 @@ class _Together:
 
     def _tell_plans(self, why: Error | None) -> int:
         told = self._of_plans(why, dry_run=True)
-        told = replace(told, next=next_command(told.exit_code, self.output.argv, self._whole))
+        told = replace(told, next=after_plan(told.exit_code, self.output.argv, self._whole))
         if self.output.form == "text":
             self._show(sys.stderr if self.output.events_on_stdout else sys.stdout)
         self.output.report(told)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from .. import report
 from ..client import Client, connect
@@ -27,6 +27,7 @@ from ..model import (
     SystemEvent,
 )
 from ..model.codec import timestamp
+from ..simulator.reading import Lifecycle
 from .output import Output, lines, say
 from .progress import Progress
 from .session import password_of, set_output, signals, simulated
@@ -123,7 +124,6 @@ def world_of(facts: Facts) -> dict[str, Any]:
     }
 
 
-_STATES = ("InService", "Pending", "Pending:Wait", "Protected", "Standby", "Stopped", "Removing", "Removing:Wait")
 _PATIENCE = 7 * 86400
 """Simulated seconds after which the twin's group releases it: how long the real one would take is not known, and a plan
 that runs has its member in Standby, or stopped all along and accepted as that."""
@@ -151,7 +151,7 @@ def _others(told: Sequence[Others]) -> dict[str, Any]:
 def _member(member: ScalingMember | None) -> dict[str, Any]:
     if member is None:
         return {}
-    state = member.lifecycle_state if member.lifecycle_state in _STATES else "InService"
+    state = member.lifecycle_state if member.lifecycle_state in get_args(Lifecycle) else "InService"
     return {"scaling_group": member.group_id, "lifecycle": state}
 
 

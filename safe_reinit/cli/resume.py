@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ..client import Client, connect
 from ..config import Config
-from ..errors import Error, OutcomeUnknown, UsageError
+from ..errors import OutcomeUnknown, UsageError
 from ..journal import StoredRun
 from ..model import Plan, Record, Report
 from ..model.codec import decode
 from ..record import Verdict, outcome
 from . import consent, history
+from .next import naming_next
 from .output import Output
 from .progress import Progress
 from .session import endable, password_again, set_output, signals
-from .wipe import after, plan_and_run
+from .wipe import plan_and_run
 
 
 def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
@@ -36,23 +36,31 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
     with Progress(config, client.clock) as progress:
         before = [decode(Record, known) for _, known, is_open in stored.jobs if not is_open]
         progress.of(history.plan_of(stored), {each.instance_id: outcome(each) for each in before})
-        try:
-            told = _resume(client, stored, flags["verdict"], password, progress)
-        except OutcomeUnknown as error:
-            if stored.runner and not _has_ended(client, run_id):  # somebody left, and it goes on
-                raise
-            undo = bool(stored.plan["options"].get("undo"))
-            verdict = consent.verdict(run_id, undo=undo) if flags["verdict"] is None else None
-            if verdict is None:
-                error.report = error.report and replace(error.report, next=after(error.report, output.argv, client))
-                raise
-            told = _resume(client, stored, verdict, password, progress)
-        except Error as error:
-            error.report = error.report and replace(error.report, next=after(error.report, output.argv, client))
-            raise
+        with naming_next(output, client):
+            told = _resume_asking(client, stored, flags["verdict"], password, progress)
         progress.close()
     output.report(told)
     return told.exit_code
+
+
+def _resume_asking(
+    client: Client,
+    stored: StoredRun,
+    verdict: Verdict | None,
+    password: str | None,
+    progress: Progress,
+) -> Report:
+    """Resume a run, and where that cannot tell what happened, ask whoever is there and resume it with the answer."""
+    try:
+        return _resume(client, stored, verdict, password, progress)
+    except OutcomeUnknown:
+        if stored.runner and not _has_ended(client, stored.run_id):  # somebody left, and it goes on
+            raise
+        undo = bool(stored.plan["options"].get("undo"))
+        verdict = consent.verdict(stored.run_id, undo=undo) if verdict is None else None
+        if verdict is None:
+            raise
+    return _resume(client, stored, verdict, password, progress)
 
 
 def _resume(
@@ -96,7 +104,9 @@ def _wipe_again(
                 on_call=progress.call,
             )
 
-        return plan_and_run(client, config, {**flags, "dry_run": None}, plan, output, progress, replacing=stored.run_id)
+        anew = {**flags, "dry_run": None}
+        with naming_next(output, client):
+            return plan_and_run(client, config, anew, plan, output, progress, replacing=stored.run_id)
 
 
 def _owed_starts(before: StoredRun) -> list[str]:

@@ -124,7 +124,7 @@ def client_of(config: Config, stack: ExitStack) -> Client:
 
 def simulated(config: Config, stack: ExitStack, world: dict[str, Any] | None = None) -> Client:
     """Make a client of an embedded simulator, which lasts as long as the stack."""
-    return _client_of(_simulator(config, stack, world), config, Clock(_SIMULATION_SPEED))
+    return _client_at(_simulator(config, stack, world), config, Clock(_SIMULATION_SPEED))
 
 
 def clients_of(configs: Sequence[Config], stack: ExitStack) -> list[Client]:
@@ -132,12 +132,12 @@ def clients_of(configs: Sequence[Config], stack: ExitStack) -> list[Client]:
     first, *others = configs
     if first["simulate"] or first["world"]:
         simulator, clock = _simulator(first, stack, None), Clock(_SIMULATION_SPEED)
-        return [_client_of(simulator, config, clock) for config in configs]
+        return [_client_at(simulator, config, clock) for config in configs]
     client = client_of(first, stack)
     return [client, *(connect(config=config, clock=client.clock) for config in others)]
 
 
-def _client_of(simulator: Simulator, config: Config, clock: Clock) -> Client:
+def _client_at(simulator: Simulator, config: Config, clock: Clock) -> Client:
     settings = {name: config.of(name) for name in config}
     region = settings["region"]
     if region.where not in ("--region", "SAFE_REINIT_REGION"):  # one that is meant for the real cloud is not meant here

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ..client import connect
-from ..errors import Error
 from ..model import Plan
 from . import history
+from .next import naming_next
 from .output import Output
 from .progress import Progress
 from .session import endable, set_output
-from .wipe import after, plan_and_run
+from .wipe import plan_and_run
 
 
 def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
@@ -32,8 +31,5 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
                 on_call=progress.call,
             )
 
-        try:
+        with naming_next(output, client):
             return plan_and_run(client, config, flags, plan, output, progress)
-        except Error as error:
-            error.report = error.report and replace(error.report, next=after(error.report, output.argv, client))
-            raise

@@ -94,21 +94,38 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "classes", classes, {}, "what needs no flag for some targets; the first match wins", in_env=False, nested=True
     ),
-    Setting("canary", whole, None, "so many jobs go first, and must end done before others begin; else 1 of over ten"),
+    Setting("canary", whole, None, "how many jobs go first, and must end done before others begin; 1 of more than ten"),
     Setting("waves", waves, (), "the sizes of the waves after the canary: 5,25%,50%; the last is repeated"),
-    Setting("pause", one_of("none", "canary", "wave"), None, "when to ask whether to go on; canary on a terminal"),
+    Setting(
+        "pause",
+        one_of("none", "canary", "wave"),
+        None,
+        "ask whether to go on: after the canary (the default on a terminal), after each wave, or never",
+    ),
     Setting("max_parallel", count, 100, "how many instances may be down at once"),
-    Setting("stop_after_failures", count, None, "begin no new job once so many have failed, or can no longer end done"),
+    Setting(
+        "stop_after_failures", count, None, "begin no new job once this many have failed, or can no longer end done"
+    ),
     Setting("skip_refused", flag, False, "leave out the jobs that are refused, and run the rest"),
-    Setting("deadline", deadline, None, "begin no new job after this time (2026-01-02T05:00:00Z) or so long from now"),
+    Setting(
+        "deadline",
+        deadline,
+        None,
+        "begin no new job after this time (2026-01-02T05:00:00Z), or this long (3h) from now",
+    ),
     Setting("quota_share", share, 0.8, "the part of a documented quota of calls that a run uses", in_env=False),
     Setting("expect_instance", text, None, "refuse unless the disk is on this instance"),
     Setting("reason", text, None, "a change ticket; kept in plan and report"),
     Setting("key_pair", text, None, "the key pair to log in with after a system disk is wiped"),
     Setting("password_env", variable, None, "the environment variable that holds the password to set"),
-    Setting("security_enhancement", one_of("Active", "Deactive"), None, "Active or Deactive"),
-    Setting("on_unknown", one_of("ask", "retry"), "ask", "what to do when the answer to ReInitDisk was lost unwatched"),
-    Setting("journal", text, None, "the journal of runs; else that of root or of the user"),
+    Setting("security_enhancement", one_of("Active", "Deactive"), None, "whether ECS adds its security components"),
+    Setting(
+        "on_unknown",
+        one_of("ask", "retry"),
+        "ask",
+        "when the answer to ReInitDisk is lost and the looks had a gap: ask a person, or wipe again",
+    ),
+    Setting("journal", text, None, "the journal of runs; root and each user have one of their own"),
     Setting(
         "runner", one_of("local", "temporal"), "local", "where runs go on: in this process, or on Temporal workers"
     ),

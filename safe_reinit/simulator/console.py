@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from safe_reinit.simulator import deeds, settle
+from safe_reinit.simulator import deeds, terms
 from safe_reinit.simulator.calls import Source
 from safe_reinit.simulator.deeds import CannotDo, Hand, Rest
 
@@ -38,16 +38,16 @@ VERBS: dict[str, Verb] = {
     "delete_snapshot": Verb(deeds.delete_snapshot),
     "fail_snapshot": Verb(deeds.fail_snapshot),
     "delete_instance": Verb(deeds.delete_instance),
-    "fault": Verb(settle.fault),
-    "deny": Verb(settle.deny),
-    "allow": Verb(settle.allow),
-    "expire_key": Verb(settle.expire_key),
-    "deactivate_key": Verb(settle.deactivate_key),
-    "hold": Verb(settle.hold),
-    "release": Verb(settle.release),
-    "set": Verb(settle.set_facts),
-    "change": Verb(settle.change, ("to",)),
-    "spend": Verb(settle.spend, ("calls",)),
+    "fault": Verb(terms.fault),
+    "deny": Verb(terms.deny),
+    "allow": Verb(terms.allow),
+    "expire_key": Verb(terms.expire_key),
+    "deactivate_key": Verb(terms.deactivate_key),
+    "hold": Verb(terms.hold),
+    "release": Verb(terms.release),
+    "set": Verb(terms.set_facts),
+    "change": Verb(terms.change, ("to",)),
+    "spend": Verb(terms.spend, ("calls",)),
 }
 """All that can be done, by name."""
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import yaml
 
-_DEFAULT_WORLD = Path(__file__).with_name("default_world.yaml")
+DEFAULT_WORLD = Path(__file__).with_name("default_world.yaml")
+"""The packaged world."""
 
 
 def names(kind: str, world: str | None) -> list[str]:
@@ -20,6 +21,6 @@ def names(kind: str, world: str | None) -> list[str]:
         OSError, ValueError, yaml.YAMLError: it cannot be read.
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    document = yaml.load(Path(world or _DEFAULT_WORLD).read_text("utf-8"), Loader=loader)  # noqa: S506 - both are safe
+    document = yaml.load(Path(world or DEFAULT_WORLD).read_text("utf-8"), Loader=loader)  # noqa: S506 - both are safe
     things = document.get(kind) if isinstance(document, dict) else None
     return [str(name) for name in things] if isinstance(things, dict) else []

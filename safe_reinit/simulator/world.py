@@ -15,10 +15,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from safe_reinit.simulator.names import DEFAULT_WORLD
 from safe_reinit.simulator.reading import MOMENT_SCHEMA
 from safe_reinit.simulator.specs import World
-
-DEFAULT_WORLD = Path(__file__).with_name("default_world.yaml")
 
 
 class WorldError(ValueError):
@@ -45,7 +44,7 @@ def parse_world(data: object) -> World:
         world = World.model_validate({} if data is None else data)
     except ValidationError as error:
         raise WorldError(f"The world is not valid: {sentences(error)}.") from None
-    mistakes = _dangling(world)
+    mistakes = _contradictions(world)
     if mistakes:
         raise WorldError(f"The world is not valid: {'; '.join(mistakes)}.")
     return world
@@ -88,7 +87,11 @@ def schema(model: type[BaseModel] = World) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 
 
-def _dangling(world: World) -> list[str]:
+Need = Callable[[bool, str, str], None]
+"""Demands that something is so, and otherwise notes a path and what is wrong there."""
+
+
+def _contradictions(world: World) -> list[str]:
     """List references to things that are not there, and states that contradict each other."""
     mistakes: list[str] = []
 
@@ -99,6 +102,20 @@ def _dangling(world: World) -> list[str]:
     for prefix, table in (("i-", world.instances), ("d-", world.disks), ("s-", world.snapshots)):
         for key in table:
             need(key.startswith(prefix), key, f"this id must begin with {prefix}")
+    _disks(world, need)
+    for key, snapshot in world.snapshots.items():
+        known = snapshot.released or snapshot.disk in world.disks
+        need(known, f"snapshots.{key}.disk", f"there is no disk {snapshot.disk} (released: true says it is gone)")
+    for key, picture in world.images.items():
+        made_from = picture.snapshot
+        need(made_from in ("", *world.snapshots), f"images.{key}.snapshot", f"there is no snapshot {made_from}")
+    _instances(world, need)
+    _misplaced(world, need)
+    return mistakes
+
+
+def _disks(world: World, need: Need) -> None:
+    """Demand that what a disk is on and was made from is there, and that its status goes with it."""
     for key, disk in world.disks.items():
         for instance in disk.instance:
             need(instance in world.instances, f"disks.{key}.instance", f"there is no instance {instance}")
@@ -109,23 +126,19 @@ def _dangling(world: World) -> list[str]:
         fits = disk.status is None or disk.status == "Attaching" or attached == bool(disk.instance)
         need(fits, f"disks.{key}.status", f"{disk.status} does not go with the instance given")
         need(len(disk.instance) < 2 or disk.multi_attach, f"disks.{key}.instance", "several need multi_attach: true")
-    for key, snapshot in world.snapshots.items():
-        known = snapshot.released or snapshot.disk in world.disks
-        need(known, f"snapshots.{key}.disk", f"there is no disk {snapshot.disk} (released: true says it is gone)")
-    for key, picture in world.images.items():
-        made_from = picture.snapshot
-        need(made_from in ("", *world.snapshots), f"images.{key}.snapshot", f"there is no snapshot {made_from}")
+
+
+def _instances(world: World, need: Need) -> None:
+    """Demand that the image and the group of an instance are there, and that its status goes with its starts."""
     for key, machine in world.instances.items():
         image, group = machine.image, machine.scaling_group
         need(image is None or image in world.images, f"instances.{key}.image", f"there is no image {image}")
         need(group in ("", *world.scaling_groups), f"instances.{key}.scaling_group", f"there is no group {group}")
         fresh = not machine.never_started or machine.status in ("Stopped", "Pending")
         need(fresh, f"instances.{key}.never_started", f"does not go with {machine.status}")
-    _misplaced(world, need)
-    return mistakes
 
 
-def _misplaced(world: World, need: Callable[[bool, str, str], None]) -> None:
+def _misplaced(world: World, need: Need) -> None:
     """Demand regions that the world has, and that what belongs together is in one of them."""
     known = {world.region, *world.regions}
     for name in ("images", "instances", "disks", "snapshots"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from safe_reinit.simulator.actions import disks, events, images, instances, others, power, snapshots, tags
+from safe_reinit.simulator.actions import account, disks, events, images, instances, others, power, snapshots, tags
 from safe_reinit.simulator.actions.context import Action
 from safe_reinit.simulator.errors import Refusal
 from safe_reinit.simulator.wire.request import PRODUCTS
@@ -21,8 +21,8 @@ ACTIONS: dict[str, tuple[str, Action]] = {
     "DescribeSnapshots": (ECS, snapshots.describe_snapshots),
     "DescribeSnapshotLinks": (ECS, snapshots.describe_snapshot_links),
     "DescribeImages": (ECS, images.describe_images),
-    "DescribeKeyPairs": (ECS, images.describe_key_pairs),
-    "DescribeRegions": (ECS, images.describe_regions),
+    "DescribeKeyPairs": (ECS, account.describe_key_pairs),
+    "DescribeRegions": (ECS, account.describe_regions),
     "StopInstance": (ECS, power.stop_instance),
     "StopInstances": (ECS, power.stop_instances),
     "StartInstance": (ECS, power.start_instance),
@@ -37,7 +37,7 @@ ACTIONS: dict[str, tuple[str, Action]] = {
     "ListTagResources": (ECS, tags.list_tag_resources),
     "DescribeInstanceHistoryEvents": (ECS, events.describe_instance_history_events),
     "DescribeAutoSnapshotPolicyEx": (ECS, snapshots.describe_auto_snapshot_policy_ex),
-    "GetCallerIdentity": (STS, images.get_caller_identity),
+    "GetCallerIdentity": (STS, account.get_caller_identity),
     "DescribeScalingInstances": (ESS, others.describe_scaling_instances),
     "DescribeKey": (KMS, others.describe_key),
     "DescribeDiskReplicaPairs": (EBS, others.describe_disk_replica_pairs),

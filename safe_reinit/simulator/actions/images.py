@@ -1,14 +1,12 @@
-"""DescribeImages, DescribeKeyPairs, DescribeRegions and STS's GetCallerIdentity."""
+"""DescribeImages."""
 
 from __future__ import annotations
-
-from fnmatch import fnmatchcase
 
 from safe_reinit.simulator.actions.context import Context
 from safe_reinit.simulator.actions.listing import Listing, matches, of_region, one_of, tag_rows, tagged
 from safe_reinit.simulator.errors import Refusal
 from safe_reinit.simulator.state.clock import second_text
-from safe_reinit.simulator.state.model import Image, KeyPair
+from safe_reinit.simulator.state.model import Image
 from safe_reinit.simulator.wire.answers import Body
 from safe_reinit.simulator.wire.params import Params
 
@@ -115,54 +113,3 @@ _IMAGES = Listing[Image](
     resources=_resources,
     max_results=None,
 )
-
-
-def describe_key_pairs(ctx: Context) -> Body:
-    """List key pairs by name; `*` in KeyPairName stands for anything. There is no dry run."""
-    here = ctx.in_region() == ctx.cloud.settings.region
-    pattern = ctx.params.text("KeyPairName", "*")
-    pairs = ctx.cloud.key_pairs.values()
-    return _KEY_PAIRS.answer(ctx, [pair for pair in pairs if here and fnmatchcase(pair.name, pattern)])
-
-
-def _pair(_ctx: Context, pair: KeyPair) -> Body:
-    return {
-        "KeyPairName": pair.name,
-        "KeyPairFingerPrint": pair.fingerprint,
-        "CreationTime": second_text(pair.created),
-        "ResourceGroupId": "",
-        "Tags": tag_rows(pair.tags),
-    }
-
-
-_KEY_PAIRS = Listing[KeyPair](
-    outer="KeyPairs",
-    inner="KeyPair",
-    key=lambda pair: pair.name,
-    shape=_pair,
-    resources=lambda pair: (pair.name,),
-    max_results=None,
-    max_page=50,
-    has_dry_run=False,
-)
-
-
-def describe_regions(ctx: Context) -> Body:
-    """List the regions the world knows."""
-    ctx.require()
-    rows = [
-        {"RegionId": region, "LocalName": region, "RegionEndpoint": f"ecs.{region}.aliyuncs.com", "Status": "available"}
-        for region in ctx.cloud.settings.regions
-    ]
-    return {"Regions": {"Region": rows}}
-
-
-def get_caller_identity(ctx: Context) -> Body:
-    """Say who signed the request; this needs no right."""
-    return {
-        "AccountId": ctx.key.account,
-        "Arn": ctx.key.arn,
-        "IdentityType": "AssumedRoleUser" if ctx.key.token else "RAMUser",
-        "PrincipalId": f"2{ctx.key.account[1:]}",
-        "UserId": f"2{ctx.key.account[1:]}",
-    }

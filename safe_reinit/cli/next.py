@@ -1,0 +1,141 @@
+"""Which commands to go on with: the ``next`` of a report, written from the command line that led to it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from .. import saved
+from ..client import Client
+from ..errors import Error
+from ..model import Plan, Report
+from ..saved import Saved
+from ..where import default_journal
+from .output import Output
+
+_OF_ONE_REGION = ("--disk", "--disks-from", "--instance")
+"""What names things that are of one region."""
+_TARGETS = (*_OF_ONE_REGION, "--tag")
+_KEPT = ("--profile", "--endpoint", "--ca-bundle", "--config", "--journal", "--password-env", "--world", "--faults")
+"""What says where and who, and so goes with another command about the same plan."""
+_KEPT_SWITCHES = ("--password-stdin", "--password-prompt", "--simulate")
+
+# ------------------------------------------------------------------------------------------------------- after a run
+
+
+@contextmanager
+def naming_next(output: Output, client: Client) -> Iterator[None]:
+    """Let the report of an error that ends a command name the commands to go on with."""
+    try:
+        yield
+    except Error as error:
+        if error.report is not None:
+            error.report = replace(error.report, next=after(error.report, output.argv, client))
+        raise
+
+
+def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
+    """Name the commands to go on with after a run that did not end well: its story, and how to resume it."""
+    if told.next:  # it goes on elsewhere
+        return told.next
+    if told.run_id is None:
+        return after_plan(told.exit_code, argv, None)
+    if client.journal_path is None:
+        return ()
+    where = ("--journal", str(client.journal_path)) if client.journal_path != default_journal(os.environ) else ()
+    words = [["show"]]
+    if told.outcome in ("unknown", "not-restarted", "stranded"):
+        words.append(["resume"])
+    if told.outcome == "unknown":
+        words += [["resume", "--verdict", verdict] for verdict in ("reinitialised", "intact", "wipe-again")]
+    return tuple(shlex.join(["safe-reinit", word[0], told.run_id, *word[1:], *where]) for word in words)
+
+
+# ------------------------------------------------------------------------------------------------------ after a plan
+
+
+def after_plan(exit_code: int, argv: Sequence[str], plan: Plan | None, saved_to: str | None = None) -> tuple[str, ...]:
+    """Name the command to go on with after a look: the run of a plan that could run, else another look."""
+    if plan is not None and saved_to and exit_code == 0:
+        return (apply_command(saved_to, plan, argv),)
+    words = iter(argv[1:] if argv[:1] == ["plan"] else argv)
+    kept: list[str] = []
+    for word in words:
+        if word in ("--confirm", "--save"):
+            next(words, None)
+        elif word != "--dry-run" and not word.startswith(("--confirm=", "--save=")):
+            kept.append(word)
+    if plan is not None and exit_code == 0:
+        return (shlex.join(["safe-reinit", *kept, "--confirm", plan.confirm_with]),)
+    if kept[:1] == ["undo"]:
+        return (shlex.join(["safe-reinit", *kept, "--dry-run"]),)
+    if kept[:1] == ["resume"]:
+        return (shlex.join(["safe-reinit", *kept]),)
+    return (shlex.join(["safe-reinit", "plan", *kept]),)
+
+
+def apply_command(path: str, plan: Plan, argv: Sequence[str] = ()) -> str:
+    """Write the command that applies the plan in a file."""
+    return shlex.join(["safe-reinit", "apply", path, "--confirm", str(plan.digest)[:8], *_kept(argv)])
+
+
+def after_file(path: str, known: Saved, argv: Sequence[str]) -> tuple[str, ...]:
+    """Name the commands to go on with after a plan file that was not applied: to read it, and to plan the same anew."""
+    where = _kept(argv)
+    if known.endpoint and not {"--simulate", "--world", "--endpoint"} & set(where):
+        where += ["--simulate"] if known.endpoint == saved.SIMULATION else ["--endpoint", known.endpoint]
+    return shlex.join(["safe-reinit", "show", path]), shlex.join([*_plan_words(known.plan), *where])
+
+
+def _kept(argv: Sequence[str]) -> list[str]:
+    """Pick from a command line what says where and who."""
+    words: list[str] = []
+    for word, value in zip(argv, [*argv[1:], ""], strict=False):
+        if word in _KEPT:
+            words += [word, value]
+        elif word in _KEPT_SWITCHES or word.startswith(tuple(f"{name}=" for name in _KEPT)):
+            words.append(word)
+    return words
+
+
+def _plan_words(plan: Plan) -> list[str]:
+    """Write the command line that plans the same anew."""
+    get = plan.options
+    words = ["safe-reinit", "plan", "--region", plan.region]
+    for name, values in {
+        "--disk": [disk.disk_id for job in plan.jobs for disk in job.disks],
+        "--accept": get.accept,
+        "--expect-instance": [get.expect_instance],
+        "--key-pair": [get.key_pair],
+        "--security-enhancement": [get.security_enhancement],
+        "--reason": [plan.reason],
+    }.items():
+        words += [word for value in values if value for word in (name, value)]
+    for name, given in {
+        "--stop-instance": get.stop_instance,
+        "--leave-stopped": get.leave_stopped,
+        "--snapshot": get.snapshot,
+    }.items():
+        words += [name] if given else []
+    return words
+
+
+# -------------------------------------------------------------------------------------------------- of several regions
+
+
+def in_region(argv: Sequence[str], plan: Plan) -> list[str]:
+    """Give the command line for the region of a plan alone: a search by tags as it was, else the disks one by one."""
+    by_tags = not any(word.partition("=")[0] in _OF_ONE_REGION for word in argv)
+    gone = ("--region",) if by_tags else ("--region", *_TARGETS)
+    switches = () if by_tags else ("--system-disk", "--data-disks")
+    words, kept = iter(argv), list[str]()
+    for word in words:
+        if word in gone:
+            next(words, None)
+        elif word.partition("=")[0] not in gone and word not in switches:
+            kept.append(word)
+    disks = [] if by_tags else [disk.disk_id for job in plan.jobs for disk in job.disks]
+    return [*kept, "--region", plan.region, *(word for each in disks for word in ("--disk", each))]

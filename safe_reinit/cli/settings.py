@@ -1,0 +1,95 @@
+"""The commands config check and config show. They never import the SDK and never send anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from ..config import BY_NAME, Config, find, resolve
+from .output import Output
+
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
+_WORDS_OF_YAML = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
+
+
+def config_check(flags: Mapping[str, Any], output: Output) -> None:
+    """Say that the configuration can be used; a problem is raised."""
+    _settings(flags)
+    path = find(flags.get("config"), os.environ)
+    if output.json:
+        output.document({"schema": 1, "file": str(path) if path else None, "problems": []})
+    else:
+        click.echo(f"{path}: good." if path else "There is no configuration file; the defaults hold.")
+
+
+def config_show(flags: Mapping[str, Any], output: Output) -> None:
+    """Show every setting with its source."""
+    config = _settings(flags)
+    values = [
+        {"path": name, "value": shown(config[name]), "source": config.of(name).source, "where": config.of(name).where}
+        for name in config
+    ]
+    if output.json:
+        output.document({"schema": 1, "values": values})
+        return
+    for value in values:
+        where = f"[{value['source']}{f' ({where})' if (where := value['where']) else ''}]"
+        if BY_NAME[value["path"]].nested and value["value"]:
+            click.echo(f"{value['path']}:  {where}")
+            click.echo("\n".join(_tree(value["value"], "  ")))
+        else:
+            click.echo(f"{value['path']}: {'' if value['value'] is None else value['value']}  {where}")
+
+
+def _settings(flags: Mapping[str, Any]) -> Config:
+    """Resolve the settings, and see that what classes accept can be accepted."""
+    config = resolve(flags, os.environ, flags.get("config"))
+    if config["classes"]:
+        from ..wanted import policy_of  # noqa: PLC0415 - the checks are needed only where there are classes
+
+        policy_of(config)
+    return config
+
+
+def _tree(value: Mapping[str, Any], indent: str) -> Iterator[str]:
+    """Write a nested setting as a file could have it, a member in each line."""
+    for name, item in value.items():
+        if isinstance(item, dict) and any(isinstance(each, (dict, list, bool)) for each in item.values()):
+            yield f"{indent}{name}:"
+            yield from _tree(item, f"{indent}  ")
+        else:
+            yield f"{indent}{name}: {flow(item)}"
+
+
+def flow(value: Any) -> str:  # noqa: ANN401 - as a YAML file has it
+    """Write a value as YAML in one line."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{flow(key)}: {flow(item)}' for key, item in value.items())}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(flow, value))}]"
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS_OF_YAML:
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def shown(value: Any) -> Any:  # noqa: ANN401 - each setting has its own type
+    """Give the value of a setting as people write it: a duration as ``10m``, a time by RFC 3339."""
+    if isinstance(value, float) and value >= 1.0:
+        from ..report.text import duration  # noqa: PLC0415 - only where a duration is shown
+
+        return duration(value)
+    if isinstance(value, timedelta):
+        return shown(value.total_seconds())
+    if isinstance(value, datetime):
+        from ..model.codec import timestamp  # noqa: PLC0415 - only where a time is shown
+
+        return timestamp(value)
+    if isinstance(value, tuple) and value and isinstance(value[0], tuple):  # waves
+        return [f"{size}%" if percent else size for size, percent in value]
+    return list(value) if isinstance(value, tuple) else value
