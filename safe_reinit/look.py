@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
 from . import codes, others
 from .clock import Clock
 from .cloud import Cloud, CloudError, NoCredentials, Refused
-from .looker import FEW, Looker
+from .looker import FEW, Looker, distinct
 from .model import (
     DiskFacts,
     Facts,
@@ -60,10 +60,10 @@ def observe(  # noqa: PLR0913 - where is looked, at what, and for what
     disks = looker.disks(disk_ids)
     now = looker.date or caller.date or clock.now()
     skew = None if cloud.loopback or looker.date is None else (clock.now() - looker.date).total_seconds()
-    instances = looker.instances(_distinct(disk.instance_id for disk in disks.values()))
-    sources = looker.sources(_distinct(disk.source_snapshot_id for disk in disks.values() if disk.type == "data"))
+    instances = looker.instances(distinct(disk.instance_id for disk in disks.values()))
+    sources = looker.sources(distinct(disk.source_snapshot_id for disk in disks.values() if disk.type == "data"))
     restores = looker.sources([snapshot_id for _, snapshot_id in options.restore])
-    images = looker.images(_distinct(disk.image_id for disk in disks.values()))
+    images = looker.images(distinct(disk.image_id for disk in disks.values()))
     key_pairs = looker.key_pairs()
     account = caller.shown[0].account
     targets = [
@@ -207,7 +207,3 @@ def _progressing(cloud: Cloud, records: Sequence[Record]) -> dict[str, list[Snap
                 found.setdefault(shot.source_disk_id, []).append(shot)
             return found
     return {disk_id: list(cloud.snapshots_of(disk_id, "progressing").shown) for disk_id in disk_ids}
-
-
-def _distinct(ids: Iterable[str]) -> list[str]:
-    return [each for each in dict.fromkeys(ids) if each]

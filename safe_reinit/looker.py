@@ -208,6 +208,11 @@ class Looker:
         return answers
 
 
+def distinct(ids: Iterable[str]) -> list[str]:
+    """Give each id once, without those that are empty."""
+    return [each for each in dict.fromkeys(ids) if each]
+
+
 def _by(shown: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
     groups: dict[str, list[T]] = {}
     for each in shown:

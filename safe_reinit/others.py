@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from . import codes
 from .cloud import Cloud, CloudError, Look, NotSent, Refused
+from .looker import distinct
 from .model import (
     DiskFacts,
     Finding,
@@ -78,7 +79,7 @@ class _Asker:
 
     def ask_all(self, disks: Sequence[DiskFacts]) -> None:
         """Ask what matters: of instances that stand still, of keys and policies that are used, of pairs once."""
-        still = _distinct(each.instance.instance_id for each in disks if each.instance and each.stands_still)
+        still = distinct(each.instance.instance_id for each in disks if each.instance and each.stands_still)
         region = disks[0].region if disks else ""
         for member in self._ask("ess", still, lambda: self.cloud.scaling_members(still)):
             self.members.setdefault(member.instance_id, []).append(member)
@@ -87,9 +88,9 @@ class _Asker:
         for pair in self._ask("ebs", [region] if disks else [], self.cloud.replica_pairs):
             for disk_id in {pair.source_disk_id, pair.destination_disk_id}:
                 self.pairs.setdefault(disk_id, []).append(pair)
-        for key in self._keys(_distinct(key for each in disks for key in _keys_of(each))):
+        for key in self._keys(distinct(key for each in disks for key in _keys_of(each))):
             self.keys.setdefault(key.key_id, []).append(key)
-        for policy_id in _distinct(each.disk.auto_snapshot_policy_id for each in disks if each.disk):
+        for policy_id in distinct(each.disk.auto_snapshot_policy_id for each in disks if each.disk):
             self._policy(policy_id)
 
     def of(self, facts: DiskFacts) -> Others:
@@ -98,7 +99,7 @@ class _Asker:
         if disk is None:
             return Others()
         keys = _keys_of(facts)
-        about = _distinct((instance, *keys, facts.region, disk.auto_snapshot_policy_id))
+        about = distinct((instance, *keys, facts.region, disk.auto_snapshot_policy_id))
         return Others(
             members=tuple(self.members.get(instance, ())),
             keys=tuple(key for key_id in keys for key in self.keys.get(key_id, ())),
@@ -141,7 +142,7 @@ class _Asker:
 def _keys_of(facts: DiskFacts) -> tuple[str, ...]:
     """List the keys that matter to a disk: its own, and those without which its instance does not start again."""
     disks = (facts.disk, *(facts.neighbours if facts.will_stop else ()))
-    return tuple(_distinct(each.kms_key_id for each in disks if each is not None and each.encrypted))
+    return tuple(distinct(each.kms_key_id for each in disks if each is not None and each.encrypted))
 
 
 def _product(name: str) -> str:
@@ -153,7 +154,3 @@ def _why(error: CloudError, product: str) -> str:
         said = f"{product.upper()} answered {error.code}"
         return f"the right to it is missing: {said}" if codes.of_credentials(error.code) else said
     return error.why if isinstance(error, NotSent) else "no readable answer came"
-
-
-def _distinct(ids: Iterable[str]) -> list[str]:
-    return [each for each in dict.fromkeys(ids) if each]

@@ -175,11 +175,7 @@ class Runner:
 
     def _end(self, job: Job, seen: Observation | None = None) -> None:
         job.end()
-        known = job.record
-        left = seen is not None and record.leaves_tag(known, seen)
-        error = known.error if job.outcome != "done" else None
-        why = {"code": error.code, "message": error.message} if error else {}
-        self._say(job, "done", {"outcome": job.outcome, "power": known.instance_status, "tag_left": left, **why})
+        self._say(job, "done", done_data(job.record, seen))
 
     def _prepare(self, calling: ThreadPoolExecutor, batch: Sequence[Errand]) -> None:
         """Prepare calls, and hand each over to a thread that makes it."""
@@ -283,6 +279,19 @@ def _losing(send: Send, at: float, failure: Failure) -> Change:
 
 def _statuses(seen: Observation) -> dict[str, str]:
     return {disk_id: disk.status for disk_id, disk in seen.disks.items()}
+
+
+def done_data(known: Record, seen: Observation | None) -> dict[str, object]:
+    """Give what is told of a job that has come to its end."""
+    outcome = record.outcome(known)
+    error = known.error if outcome != "done" else None
+    return {
+        "outcome": outcome,
+        "power": known.instance_status,
+        "owed": record.is_owed(known),
+        "tag_left": seen is not None and record.leaves_tag(known, seen),
+        **({"code": error.code, "message": error.message} if error else {}),
+    }
 
 
 def wait_data(wait: Wait, known: Record, seen: Observation) -> dict[str, object]:

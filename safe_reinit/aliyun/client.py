@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alibabacloud_ecs20140526 import models
-
 from .. import codes
 from ..cloud import Accepted, OnCall, Refused, Unanswered
 from ..model import Options
@@ -15,6 +13,7 @@ from .endpoints import Where
 from .exchange import Exchange, readable
 from .looks import IDS_A_CALL, Looks, method_of, parts, request_of
 from .others import OtherLooks
+from .sdk import models
 
 
 class Aliyun(Looks, OtherLooks):

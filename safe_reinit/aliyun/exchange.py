@@ -15,7 +15,6 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from alibabacloud_ecs20140526.client import Client as EcsClient
 from alibabacloud_tea_openapi.client import Client as OpenApiClient
 from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
 from alibabacloud_tea_openapi.utils_models import Config, OpenApiRequest, Params
@@ -28,6 +27,7 @@ from ..model import Call
 from . import transport
 from .credentials import Credentials, NothingFoundError
 from .endpoints import Endpoint, Where
+from .sdk import EcsClient
 from .shapes import Row, UnreadableError
 
 _CONNECT_TIMEOUT = 5.0

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from alibabacloud_ecs20140526 import models
-
 from ..cloud import Look, Unanswered
 from ..model import Caller, Disk, Image, Instance, Snapshot, SnapshotLink
 from . import shapes
 from .endpoints import Where
 from .exchange import Answer, Api, Exchange, pages, readable
+from .sdk import models
 from .shapes import Row
 
 Shown = TypeVar("Shown")

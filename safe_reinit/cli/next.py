@@ -47,7 +47,7 @@ def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
         return ()
     where = ("--journal", str(client.journal_path)) if client.journal_path != default_journal(os.environ) else ()
     words = [["show"]]
-    if told.outcome in ("unknown", "not-restarted", "stranded"):
+    if any(job.owed for job in told.jobs):
         words.append(["resume"])
     if told.outcome == "unknown":
         words += [["resume", "--verdict", verdict] for verdict in ("reinitialised", "intact", "wipe-again")]

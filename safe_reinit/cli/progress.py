@@ -15,7 +15,6 @@ from ..config import Config
 from ..errors import UsageError
 from ..model import LOCK_TAG, Call, Event, Plan
 from ..model.codec import encode, printable
-from ..report import is_look
 from ..report.text import duration
 from .output import say
 
@@ -113,7 +112,7 @@ class Progress:
 
     def call(self, call: Call) -> None:
         """Tell of one HTTP exchange."""
-        self._write(Event(call.at, None, "look" if is_look(call) else "call", data=encode(call)))
+        self._write(Event(call.at, None, "look" if call.is_look else "call", data=encode(call)))
         if self._fleet is not None:
             with self._lock:
                 self._fleet.call(call)
@@ -228,10 +227,9 @@ class Progress:
 
 
 def _tag_left(event: Event) -> str:
-    owed = event.data["outcome"] in ("unknown", "not-restarted", "stranded")
     until = (
         f"until the run is resumed: safe-reinit resume {event.run_id}"
-        if owed
+        if event.data["owed"]
         else "and no other run begins on it: take it off in the ECS console."
     )
     return f"safe-reinit: The tag {LOCK_TAG} of run {event.run_id} stays on {event.instance_id}, {until}"

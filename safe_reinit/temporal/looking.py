@@ -15,9 +15,9 @@ from ..changes import Learn, Lose, Withdraw
 from ..clock import Clock
 from ..decide import decide
 from ..gate import waits_for
-from ..model import Action, Call, Event, EventName, Failure, Observation, Record, Send, Wait
+from ..model import Action, Call, Event, EventName, Observation, Record, Send, Wait
 from ..model.codec import DecodeError
-from ..run import TICK, wait_data
+from ..run import TICK, done_data, wait_data
 from . import names, payloads
 from .watch import Watch
 
@@ -34,7 +34,6 @@ _MAKES: Mapping[str, tuple[str, str]] = {
 }  # fmt: skip
 _UNDER_WAY = 45.0
 """Cloud seconds without a look at most while ECS is at work on what it accepted."""
-_OWED = ("unknown", "not-restarted", "stranded")
 
 
 @dataclass
@@ -154,8 +153,8 @@ class Looker:
             answer["pause"] = _PAUSE if long else self._left(waits_for(known), seen) if seen.seen else 1.0
         else:
             answer["outcome"] = outcome
-            answer["owed"] = outcome in _OWED and not known.judged
-            story.tell("done", _done(known, seen, outcome))
+            answer["owed"] = record.is_owed(known)
+            story.tell("done", done_data(known, seen))
         if "of" in asked:
             answer["shows"] = _shows(known, payloads.read_send(asked["of"]), seen)
         answer["events"] = [payloads.write(each) for each in story.events]
@@ -182,10 +181,3 @@ def _shows(known: Record, send: Send, seen: Observation) -> bool:
     if send.action in _MAKES:
         return seen.instance is not None and seen.instance.status in _MAKES[send.action]
     return send.action in ("TagResources", "UntagResources", "CreateSnapshot")  # asked again, whatever became of it
-
-
-def _done(known: Record, seen: Observation, outcome: str) -> dict[str, object]:
-    error: Failure | None = known.error if outcome != "done" else None
-    why = {"code": error.code, "message": error.message} if error else {}
-    left = record.leaves_tag(known, seen)
-    return {"outcome": outcome, "power": known.instance_status, "tag_left": left, **why}
