@@ -8,6 +8,9 @@ N running instances with one disk each (``--jobs``, 500), in a simulator in a pr
 Both sides are held against the simulator's own record: each disk wiped once, each machine running again. Besides:
 workflows a second, the size of a job's history, what 10,000 jobs would take. ``--write`` puts the figures into
 docs/scale.md. The development server is a test server on SQLite: a cluster is quicker, and costs more processors.
+
+How far it is, is said every so often; with 500 jobs each side takes about four minutes, and a side that takes more than
+``--minutes`` is ended.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -35,6 +39,7 @@ PAGE = HERE.parent / "docs" / "scale.md"
 ACCOUNT = "1000000000000001"
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SAMPLE = 20
+_SAID_EVERY = 15.0
 
 
 @dataclass(frozen=True)
@@ -109,19 +114,35 @@ def cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def follow(url: str, folder: Path, config: str) -> tuple[dict[str, Any], float]:
-    """Run it through the library; give what is said at the end, and the processor seconds."""
+def follow(url: str, folder: Path, config: str, minutes: float) -> tuple[dict[str, Any], float]:
+    """Run it through the library, telling how far it is; give what is said at the end, and the processor seconds."""
     words = [sys.executable, str(HERE / "our_fleet.py"), url, fleet.REGION, str(folder / "disks"), config, "run"]
     more = {"SAFE_REINIT_JOURNAL": str(folder / f"{Path(config).stem}.db")}
     process = subprocess.Popen(words, env={**environment(folder), **more}, stdout=subprocess.PIPE, text=True)
     assert process.stdout
+    over = threading.Event()
+    threading.Thread(target=progress, args=(url, process, over, minutes), daemon=True).start()
     with process.stdout:
         lines = process.stdout.read().splitlines()
+    over.set()
+    assert lines, f"ended after {minutes} minutes"
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     said: dict[str, Any] = json.loads(lines[-1])
     assert said["outcome"] == "done", said
     return said, used.ru_utime + used.ru_stime
+
+
+def progress(url: str, process: subprocess.Popen[str], over: threading.Event, minutes: float) -> None:
+    """Say every so often how far it is, by the simulator's record, and end what takes too long."""
+    began = time.monotonic()
+    while not over.wait(_SAID_EVERY):
+        found, took = fleet.state(url), time.monotonic() - began
+        wiped = sum(bool(disk["wipes"]) for disk in found["disks"].values())
+        back = sum(each["status"] == "Running" and each["starts"] > 1 for each in found["instances"].values())
+        print(f"  {took:4.0f} s: {wiped} wiped, {back} running again, {len(found['calls'])} calls", flush=True)
+        if took > minutes * 60:
+            process.kill()
 
 
 def counted(count: int, url: str, said: dict[str, Any], used: dict[str, float]) -> Side:
@@ -160,14 +181,14 @@ async def histories(address: str, url: str, count: int) -> dict[str, float]:
     return {"events": events / sampled, "bytes": size / sampled, "actions": actions / sampled}
 
 
-def local(count: int, path: Path, folder: Path) -> Side:
+def local(count: int, path: Path, folder: Path, minutes: float) -> Side:
     """Measure the local runner."""
     with fleet.simulator(path) as url:
-        said, used = follow(url, folder, str(folder / "local.yaml"))
+        said, used = follow(url, folder, str(folder / "local.yaml"), minutes)
         return counted(count, url, said, {"runner": used})
 
 
-def elsewhere(count: int, path: Path, folder: Path) -> tuple[Side, dict[str, float], float]:
+def elsewhere(count: int, path: Path, folder: Path, minutes: float) -> tuple[Side, dict[str, float], float]:
     """Measure Temporal; give also what its histories are like, and the size of its file."""
     with ExitStack() as stack:
         url = stack.enter_context(fleet.simulator(path))
@@ -177,7 +198,7 @@ def elsewhere(count: int, path: Path, folder: Path) -> tuple[Side, dict[str, flo
         pids = {name: stack.enter_context(worker(address, url, folder, name)) for name in ("worker 1", "worker 2")}
         pids["server"] = server_pid
         before = {name: cpu(pid) for name, pid in pids.items()}
-        said, used = follow(url, folder, str(folder / "config.yaml"))
+        said, used = follow(url, folder, str(folder / "config.yaml"), minutes)
         spent = {name: cpu(pid) - before[name] for name, pid in pids.items()}
         side = counted(count, url, said, {"runner": used, **spent})
         told = asyncio.run(histories(address, url, count))
@@ -233,8 +254,9 @@ def main() -> None:
     """Measure both, print it, and write it down where that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=500)
-    parser.add_argument("--parallel", type=int, default=100)
+    parser.add_argument("--parallel", type=int, default=170)
     parser.add_argument("--speed", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=5.5, help="real minutes for a side at most")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     fleet.SPEED = given.speed
@@ -245,9 +267,9 @@ def main() -> None:
         path.write_text(json.dumps(built), "utf-8")
         (folder / "disks").write_text("\n".join(built["disks"]), "utf-8")
         _write(folder / "local.yaml", f"max_disks: {count}\nmax_parallel: {cap}\ncanary: 0\nquota_share: 1.0\n")
-        here = local(count, path, folder)
+        here = local(count, path, folder, given.minutes)
         print(f"local: {here}", flush=True)
-        there, told, stored = elsewhere(count, path, folder)
+        there, told, stored = elsewhere(count, path, folder, given.minutes)
         print(f"Temporal: {there} {told}", flush=True)
     lines = table(count, cap, here, there, told, stored)
     print("\n".join(lines))

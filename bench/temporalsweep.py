@@ -1,6 +1,7 @@
-"""Kills a Temporal worker at every place, whatever others do meanwhile: ``python bench/temporalsweep.py [--every N]``.
+"""Kills a Temporal worker at every place, whatever others do meanwhile: ``python bench/temporalsweep.py [--part 1/12]``.
 
-The tests of the runner draw a few of these cases; here are all of them. Of each: a worker is killed before or after
+The tests of the runner draw a few of these cases; here are all of them, or a part of so many (12 take a minute or two
+each). Of each: a worker is killed before or after
 its nth changing call, or its nth look; somebody uses the machine, or nobody does; another worker goes on. What must
 never be is held against the simulator's record: a wipe after the machine was started again, a power call done twice, a
 report that says what is not so. ``--off fence,drift`` switches guards off, to see that harm is found then.
@@ -11,25 +12,28 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.temporal.stage import MEANWHILE, PLACES, Stage, problems
+from tests.temporal.stage import MEANWHILE, PLACES, OnTemporal, problems
 from tests.temporals import Nursery, Temporal, simulated
 
 
 def main() -> None:
     """Do the cases, print what came of them, and end with 1 if anything was wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--every", type=int, default=1, help="only every so manieth case")
+    parser.add_argument("--part", default="1/1", help="which part of how many: 1/12 is the first of twelve")
     parser.add_argument("--off", default="", help="guards that are switched off: fence,drift")
     given = parser.parse_args()
     off = tuple(each for each in given.off.split(",") if each)
-    cases = [(place, world) for place in PLACES for world in MEANWHILE][:: given.every]
+    part, parts = (int(each) for each in given.part.split("/"))
+    cases = [(place, world) for place in PLACES for world in MEANWHILE][part - 1 :: parts]
     found: list[str] = []
     outcomes: Counter[str] = Counter()
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as name, Nursery() as nursery:
         temporal = Temporal(Path(name))
         temporal.start()
@@ -38,12 +42,14 @@ def main() -> None:
                 folder = Path(name, str(number))
                 folder.mkdir()
                 with simulated() as sim:
-                    stage = Stage(temporal, nursery, folder, sim)
+                    stage = OnTemporal(temporal, nursery, folder, sim)
                     done = stage.killed_and_replaced(place, world, off)
                     wrong = problems(stage, done, world)
                 outcomes[done.outcome] += 1
                 found += [f"{place} {world}: {each}" for each in wrong]
-                print(f"{number + 1}/{len(cases)} {place} {world}: {done.outcome} {'; '.join(wrong)}", flush=True)
+                took = time.monotonic() - began
+                print(f"{took:4.0f} s  {number + 1}/{len(cases)} {place} {world}: {done.outcome} {'; '.join(wrong)}",
+                      flush=True)  # fmt: skip
         finally:
             temporal.stop()
     print(dict(outcomes), f"{len(found)} problems")

@@ -132,6 +132,12 @@ class Fleet:
             assert not any(done.values()), f"{number} is refused, and {done} was called for it"
 
 
+def denied(*numbers: int) -> list[dict[str, Any]]:
+    """Refuse the wipes of these for good."""
+    what = {"action": "ReInitDisk", "dry_run": False, "error": {"code": "OperationDenied"}}
+    return [{**what, "subject": disk(number)} for number in numbers]
+
+
 def everything(count: int, letters: tuple[str, ...] = ("",)) -> list[str]:
     """Name all disks that a run over a fleet is for."""
     return [disk(number, letter) for number in range(count) for letter in letters]

@@ -25,6 +25,7 @@ from safe_reinit.simulator import Simulator
 from tests import cloudlike
 
 T = TypeVar("T")
+P = TypeVar("P", bound="Process")
 ROOT = Path(__file__).resolve().parent.parent
 ACCOUNT, REGION = "1000000000000001", "cn-hangzhou"
 _PATIENCE = 30.0
@@ -184,20 +185,11 @@ class Nursery:
 
 
 @dataclass
-class Worker:
-    """``safe-reinit worker`` in a process of its own."""
+class Process:
+    """A ``safe-reinit`` command in a process of its own."""
 
     pid: int
     log: Path
-
-    def ready(self) -> Worker:
-        """Wait until it polls."""
-        until = time.monotonic() + _PATIENCE
-        while "Working for" not in self.said:
-            assert time.monotonic() < until, self.said
-            assert self.lives, self.said
-            time.sleep(0.02)
-        return self
 
     @property
     def state(self) -> str:
@@ -212,7 +204,7 @@ class Worker:
         """Whether it is there still."""
         return self.state not in ("", "Z")
 
-    def __enter__(self) -> Worker:
+    def __enter__(self: P) -> P:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -236,6 +228,19 @@ class Worker:
         return self.log.read_text("utf-8") if self.log.exists() else ""
 
 
+class Worker(Process):
+    """``safe-reinit worker``."""
+
+    def ready(self) -> Worker:
+        """Wait until it polls."""
+        until = time.monotonic() + _PATIENCE
+        while "Working for" not in self.said:
+            assert time.monotonic() < until, self.said
+            assert self.lives, self.said
+            time.sleep(0.02)
+        return self
+
+
 def worker(
     nursery: Nursery, temporal: Temporal, url: str, folder: Path, *, rate: float = RATE, name: str = "worker",
     **disturbed: Any,
@@ -246,6 +251,16 @@ def worker(
     log = folder / f"{name}.log"
     environment = {"HOME": str(folder), "SAFE_REINIT_TIME_SCALE": str(rate)}
     return Worker(nursery.start(argv, log, environment, **disturbed), log)
+
+
+def key_of(sim: Any) -> str:
+    """Name the account and region that a simulator stands for, as the names on the server have it."""
+    return f"{ACCOUNT}.{REGION}@{sim.url.removeprefix('http://')}"
+
+
+def job_of(sim: Any, instance: str = cloudlike.INSTANCE) -> str:
+    """Name the workflow of a job."""
+    return f"ecs/{key_of(sim)}/{instance}"
 
 
 def client(temporal: Temporal, sim: Any, journal: Path, *, rate: float = RATE, **settings: Any) -> Client:

@@ -29,6 +29,11 @@ def disturb(disturbed: dict[str, Any]) -> None:
         pace.LIMITS["ReInitDisk"] = disturbed["limit"]
     if "version" in disturbed:
         names.VERSION = disturbed["version"]
+    if "lease" in disturbed:
+        from safe_reinit.journal import file, lease
+
+        file.LEASE = lease.LEASE = disturbed["lease"]
+        lease.RENEWAL = disturbed["lease"] / 4
     sweep.switch_off(disturbed.get("off", ()))
     if "kill" in disturbed:
         sweep.kill_at(*disturbed["kill"])

@@ -1,7 +1,7 @@
 """The activity ``act``: one guarded call by ``act.Act``, the same code that the local runner calls through.
 
-Calls of one kind for one run that a worker is to make at the same time are one batch. What they change of the records
-is written down as changes, and the workflows fold them in.
+Calls of one kind for one run that a worker is to make at about the same time are one batch: they share the look before
+them. What they change of the records is written down as changes, and the workflows fold them in.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..act import Act, Attempt
 from ..changes import Fail, Intend, Learn, Lose, Noted, Stuck
 from ..clock import Clock, boottime
 from ..cloud import Cloud, CloudError
-from ..gate import BATCH
+from ..gate import BATCH, waits_for
 from ..journal import LeaseLostError
 from ..ledger import Changes, Entry
 from ..look import unseen
@@ -28,13 +28,16 @@ from ..pace import Pace
 from ..run import TICK
 from ..second_look import Errand
 from . import names, payloads
+from .waits import Usual
 from .watch import Sink
 
-_GATHER, _GATHER_MANY = 0.05, 0.5
-"""Real seconds for which a call waits for others of its kind: of a run over few jobs, and over many."""
-_WIPES = 25
-"""Calls in a batch at most where ECS takes one a call, as in the local runner."""
-_CALLING = 8
+_GATHER = 0.05
+"""Real seconds for which a call of a run over few jobs waits for others of its kind."""
+_NEXT, _GATHER_MANY = 0.3, 0.5
+"""Of a run over many: for the next one, and for all of them at the least; a tick, where that is longer."""
+_WIPES = 50
+"""Calls in a batch at most where ECS takes one a call: so many are made while the look before them is fresh."""
+_CALLING = 16
 
 
 @dataclass
@@ -99,17 +102,30 @@ class Notebook:
             raise LeaseLostError("this activity")
 
 
+@dataclass
+class Gathering:
+    """Calls of one kind that are to be one batch."""
+
+    until: float
+    """When the first of them has waited for long enough, by the clock of the event loop."""
+    tasks: list[Task] = field(default_factory=list)
+    timer: asyncio.TimerHandle | None = None
+
+
 class Actor:
     """Makes the calls of one worker."""
 
-    def __init__(self, cloud: Cloud, clock: Clock, pace: Pace, sink: Sink, begin_within: float) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what a worker is made of
+        self, cloud: Cloud, clock: Clock, pace: Pace, sink: Sink, usual: Usual, begin_within: float
+    ) -> None:
         """Make one; ``begin_within`` is for how many real seconds after it was asked a call may begin."""
         self._begin_within = begin_within
+        self._usual = usual
         self._cloud = cloud
         self._clock = clock
         self._pace = pace
         self._sink = sink
-        self._waiting: dict[tuple[object, ...], list[Task]] = {}
+        self._gathering: dict[tuple[object, ...], Gathering] = {}
         self._preparing = ThreadPoolExecutor(4, thread_name_prefix="safe-reinit-prepare")
         self._calling = ThreadPoolExecutor(_CALLING, thread_name_prefix="safe-reinit-act")
 
@@ -123,18 +139,22 @@ class Actor:
             self._note(task, turning)
         run_id = str(asked["run_id"])
         key = (run_id, send.action, send.force, known.touched, send.subject if task.alone else None)
-        self._waiting.setdefault(key, []).append(task)
-        if len(self._waiting[key]) == 1:
-            few = bool(asked.get("few")) or task.alone
-            asyncio.get_running_loop().call_later(self._gather(send, few=few), self._flush, run_id, key)
+        self._gather(run_id, key, task, few=bool(asked.get("few")) or task.alone)
         await task.answer
         return self._told(asked, task)
 
-    def _gather(self, send: Send, *, few: bool) -> float:
-        """Tell for how many real seconds a call waits for others; before a stop nobody waits down for that."""
-        if few:
-            return _GATHER
-        return max(_GATHER_MANY, TICK / 2 / self._clock.rate) * (3.0 if send.action == "StopInstance" else 1.0)
+    def _gather(self, run_id: str, key: tuple[object, ...], task: Task, *, few: bool) -> None:
+        """Wait for others of its kind, as long as some come; twice as long before a stop, for which nobody is down."""
+        loop = asyncio.get_running_loop()
+        times = 2.0 if task.send.action == "StopInstance" else 1.0
+        longest = _GATHER if few else max(_GATHER_MANY, TICK / self._clock.rate) * times
+        batch = self._gathering.setdefault(key, Gathering(loop.time() + longest))
+        batch.tasks.append(task)
+        if batch.timer is not None:
+            batch.timer.cancel()
+        full = len(batch.tasks) >= BATCH.get(task.send.action, _WIPES)
+        due = loop.time() if full else min(batch.until, loop.time() + _NEXT * times)
+        batch.timer = loop.call_at(due, self._flush, run_id, key)
 
     @staticmethod
     def _note(task: Task, change: Noted) -> None:
@@ -142,8 +162,8 @@ class Actor:
         task.notes.append(change)
 
     def _flush(self, run_id: str, key: tuple[object, ...]) -> None:
-        tasks = self._waiting.pop(key, [])
-        most = BATCH.get(tasks[0].send.action, _WIPES) if tasks else 1
+        tasks = self._gathering.pop(key).tasks
+        most = BATCH.get(tasks[0].send.action, _WIPES)
         loop = asyncio.get_running_loop()
         for start in range(0, len(tasks), most):
             batch = tasks[start : start + most]
@@ -213,12 +233,15 @@ class Actor:
         """Part what happened at the intention: who watched meanwhile has intended it already."""
         notes = [payloads.write_change(note) for note in task.notes]
         place = len(notes) if task.intended is None else task.intended
+        waiting = None if asked.get("few") else waits_for(task.record)
         return {
             "v": names.VERSION,
             "intended": task.intended is not None,
             "before": notes[:place],
             "after": notes[place:],
             "alone": task.alone,
+            "waiting": waiting,
+            "pause": self._usual.left(waiting, self._clock.time()),
             "events": [payloads.write(each) for each in task.events],
             "calls": [payloads.write(each) for each in task.calls if asked.get("calls") or not each.is_look],
             "looks": 0 if asked.get("calls") or task.position else sum(each.is_look for each in task.calls),

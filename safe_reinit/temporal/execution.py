@@ -26,6 +26,7 @@ from ..plan import from_json as plan_of
 from .following import Following
 from .gathering import Story, calls_of, find, stories
 from .names import Place
+from .restarting import begin_again, was_ended
 from .server import Server
 from .submitting import Submission, lane
 
@@ -85,7 +86,11 @@ class TemporalExecution:
         plan = plan_of(stored.plan)
         records = [decode(Record, known) for _, known, _ in stored.jobs]
         begun = report.started(moment(stored.started_at))
-        return _in_a_loop(self._resume(HeldRun(plan, lease, records, calls, begun), verdict))
+        try:
+            return _in_a_loop(self._resume(HeldRun(plan, lease, records, calls, begun), verdict))
+        except BaseException:
+            lease.release()
+            raise
 
     async def _resume(self, run: HeldRun, verdict: record.Verdict | None) -> Report:
         client = await self.server.connect()
@@ -100,6 +105,9 @@ class TemporalExecution:
             if found is not None and found[1].name == "RUNNING":
                 with contextlib.suppress(RPCError, WorkflowUpdateFailedError):  # it ends just now: then it owes nothing
                     await found[0].execute_update("go_on", verdict or "")
+            elif found is not None and was_ended(found[1]):
+                if why := await begin_again(client, run.lease.run_id, found[0], verdict):
+                    self.interrupt.say(why)
         return await self._follow(client, run)
 
     def cancel(self, stored: StoredRun) -> None:
@@ -184,7 +192,7 @@ class TemporalExecution:
         for call in calls_of(known):
             run.lease.tell(call_event(run_id, call))
         run.lease.save(*((place, each) for place, each in enumerate(records)))
-        run.lease.end(members(made), [n for n, each in enumerate(told) if each is not None and each.open])
+        run.lease.end(members(made), [n for n, each in enumerate(told) if each is not None and each.owed])
         return made
 
     def _submission(self, client: Client, run: HeldRun) -> Submission:

@@ -11,12 +11,13 @@ from typing import Any
 from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
-from ..clock import Clock
+from ..clock import Clock, boottime
 from ..model import Event, Record
 from ..run import TICK
 from . import payloads
 from .gathering import find
 from .names import Place
+from .restarting import was_ended
 from .server import Server, pollers
 from .submitting import idle, lane
 
@@ -25,6 +26,8 @@ _A_SECOND = 20.0
 _PATIENCE = 5.0
 """Real seconds for which an answer is waited for before it is looked whether anybody is there to give it."""
 _LEAST = 0.5
+_QUIET = 30.0
+"""Real seconds without news of a job after which it is looked whether its workflow is still there."""
 
 
 @dataclass
@@ -58,6 +61,9 @@ class Following:
         self._forgotten = False
         """Whether the lane does not know the run: a job that is not there either is over, or never was."""
         self._jobs: dict[int, WorkflowHandle[Any, Any]] = {}
+        self._heard: dict[int, float] = {}
+        self._cut_off = False
+        """Whether somebody ended a workflow at the server: the lane does not hear of its end."""
 
     async def __call__(self) -> bool:
         """Follow; tell whether it is over."""
@@ -86,7 +92,7 @@ class Following:
         if run["asking"]:
             go = await asyncio.to_thread(self.go_on, run["asking"])
             await lane(self.client, self.place, self.clock.rate, "answer", self.run_id, run["stage"], go)
-        return run["state"] == "ended" and len(self.ended) == len(self.records)
+        return (run["state"] == "ended" or self._cut_off) and len(self.ended) == len(self.records)
 
     def _at_work(self, run: Mapping[str, Any] | None) -> list[int]:
         begun = run["begun"] if run else [True] * len(self.records)
@@ -104,8 +110,27 @@ class Following:
             self.ended.add(position)
         elif news["never"]:
             self._never(position, news["never"])
-        elif news["waiting"] is not None:
-            self._tell(news["waiting"])
+        else:
+            if news["waiting"] is not None:
+                self._tell(news["waiting"])
+            await self._see_whether_it_is_there(position, job, news=bool(news["events"]))
+
+    async def _see_whether_it_is_there(self, position: int, job: WorkflowHandle[Any, Any], *, news: bool) -> None:
+        """Find, after a while without news, that somebody ended the workflow of a job: of it none will come."""
+        now = boottime()
+        if news or now - self._heard.setdefault(position, now) < _QUIET:
+            self._heard[position] = now if news else self._heard[position]
+            return
+        self._heard[position] = now
+        if not was_ended((await job.describe()).status):
+            return
+        self._cut_off = True
+        if (await job.query("story"))["begun"]:
+            self.ended.add(position)
+            why = f"its workflow was ended at the Temporal server. Go on: safe-reinit resume {self.run_id}."
+            self._tell_of_the_end(position, "unknown", f"What becomes of it is not known: {why}")
+        else:
+            self._never(position, "its workflow was ended at the Temporal server")
 
     async def _find(self, position: int) -> WorkflowHandle[Any, Any] | None:
         """Find the job itself: its instance may have another one by now."""
@@ -125,10 +150,13 @@ class Following:
         if position in self.ended:
             return
         self.ended.add(position)
+        self._tell_of_the_end(position, "refused", f"Not begun: {why}.")
+
+    def _tell_of_the_end(self, position: int, outcome: str, why: str) -> None:
         known = self.records[position]
-        data = {"outcome": "refused", "power": known.instance_status, "tag_left": False, "code": None}
-        why = f"Not begun: {why}."
-        self.tell(Event(self.clock.now(), self.run_id, "done", known.instance_id, None, {**data, "message": why}))
+        power = known.instance_status if outcome == "refused" else ""
+        data = {"outcome": outcome, "power": power, "tag_left": False, "code": None, "message": why}
+        self.tell(Event(self.clock.now(), self.run_id, "done", known.instance_id, None, data))
 
     async def _look_for_workers(self) -> None:
         try:

@@ -27,12 +27,10 @@ class Story:
     plan: Plan
     """With this job only."""
     record: Record
-    open: bool
-    """Whether its workflow goes on: it is at work, or owes something."""
-    ended: bool
-    """Whether it came to an end, for now at least."""
-    lost: bool
-    """Whether somebody ended it from outside, or the server has forgotten it."""
+    owed: bool
+    """Whether it is at work or owes something, so that its run can be resumed."""
+    ended_by: str
+    """Where somebody ended its workflow from outside, how; else ``""``."""
     events: Sequence[Event]
     calls: Sequence[Call]
     looks: int
@@ -60,7 +58,7 @@ async def story(client: Client, run_id: str, job: str) -> Story | None:
         told = await handle.result()
     else:
         told = await handle.query("story")
-    return _read(told, is_open=status is WorkflowExecutionStatus.RUNNING)
+    return _read(told, status)
 
 
 async def find(
@@ -82,21 +80,24 @@ async def find(
     return None
 
 
-def _read(told: Mapping[str, Any], *, is_open: bool) -> Story:
+def _read(told: Mapping[str, Any], status: WorkflowExecutionStatus) -> Story:
     known = payloads.read(Record, told["record"])
-    ended = told["ended"] is not None or bool(told["never"])
-    lost = not is_open and not ended
-    if told["never"] and not told["begun"]:
+    by = "" if status in (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED) else status.name.lower()
+    ended = told["ended"]
+    owed = status is WorkflowExecutionStatus.RUNNING
+    if by:
+        owed = bool(told["begun"]) and (ended is None or bool(ended["owed"]))
+    why = told["never"] or ("its workflow was ended at the Temporal server" if by else "")
+    if why and not told["begun"]:
         hint = "Plan these disks anew when you want them wiped."
-        known = record.fail(known, Failure(None, f"Not begun: {told['never']}.", hint=hint))
-    elif not ended and told["begun"]:
+        known = record.fail(known, Failure(None, f"Not begun: {why}.", hint=hint))
+    elif ended is None and told["begun"]:
         known = record.lose_sight(known)
     return Story(
         plan=payloads.read_head(told["given"]["plan"]),
         record=known,
-        open=is_open,
-        ended=ended,
-        lost=lost,
+        owed=owed,
+        ended_by=by,
         events=[payloads.read_event(each) for each in told["events"]],
         calls=[payloads.read(Call, each) for each in told["calls"]],
         looks=int(told["looks"]),

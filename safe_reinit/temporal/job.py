@@ -22,8 +22,8 @@ with workflow.unsafe.imports_passed_through():
 _AGAIN = RetryPolicy(initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=5))
 """A look may be made again as often as it takes."""
 _ONCE = RetryPolicy(maximum_attempts=1)
-_WATCHED_AFTER = 6.0
-"""Cloud seconds for which the answer to a call is waited for before the looks go on beside it."""
+_WATCHED_AFTER = 8.0
+"""Cloud seconds for which the answer to a call is waited for before the looks go on beside it: half the fence's gap."""
 
 Json = dict[str, Any]
 
@@ -36,8 +36,14 @@ class JobWorkflow:
     def __init__(self, given: Json) -> None:
         self._given = given
         self._record: Json = given["record"]
-        self._notes: list[Json] = []
+        past: Json = given.get("past", {})
+        """Of a job whose workflow was ended from outside, what it had to tell."""
+        self._notes: list[Json] = list(past.get("notes", ()))
         """What the next look is to fold in first."""
+        self._calling: Json | None = None
+        """The call that was handed over and is not answered, where the looks know nothing of it yet."""
+        self._handed = False
+        """Whether a call was handed over that is not answered, or may still arrive."""
         self._shown: Any = None
         self._expected: Any = None
         """What ECS is at work on, and since when."""
@@ -51,10 +57,10 @@ class JobWorkflow:
         self._ended: Json | None = None
         self._going_on: list[Json] = []
         self._over = False
-        self._events: list[Json] = []
+        self._events: list[Json] = list(past.get("events", ()))
         self._waiting: Json | None = None
-        self._calls: list[Json] = []
-        self._looks = 0
+        self._calls: list[Json] = list(past.get("calls", ()))
+        self._looks = int(past.get("looks", 0))
 
     @workflow.run
     async def run(self, given: Json) -> Json:
@@ -112,9 +118,11 @@ class JobWorkflow:
     def story(self) -> Json:
         """Tell everything there is to tell: what was asked for, what the record is, and what happened."""
         return {
+            "v": self._version,
             "given": self._given,
             "record": self._record,
-            "notes": self._notes,
+            "notes": [*self._notes, *([self._calling] if self._calling else [])],
+            "handed": self._handed,
             "begun": self._begun,
             "never": "" if self._begun else self._never,
             "ended": self._ended,
@@ -138,6 +146,8 @@ class JobWorkflow:
         if not self._begun:
             await self._say("ended", "refused")
             return
+        if "not_before" in self._given:
+            await asyncio.sleep(max(0.0, self._given["not_before"] - workflow.time()))
         while True:
             answer = await self._look()
             action = answer["action"]
@@ -224,27 +234,32 @@ class JobWorkflow:
             retry_policy=_ONCE,
         )
         assume: Json = {"kind": "Assume", "send": send, "seen": seen}
+        self._calling, self._handed = assume, True
         watched = False
         while not call.done():
             if await self._within(_WATCHED_AFTER, call):
                 break
-            self._notes = self._notes if watched else [assume]
+            self._notes, self._calling = self._notes if watched else [assume], None
             watched = True
             await self._look(once=True)
         try:
             answer: Json = await call
         except ActivityError as failed:
+            self._calling = None
             if isinstance(failed.cause, ApplicationError) and failed.cause.type == "newer":
-                self._notes = [{"said": "withdrawn", "send": send}] if watched else []
+                self._notes, self._handed = [{"said": "withdrawn", "send": send}] if watched else [], False
                 await self._sleep(1.0)
                 return
             await self._given_up(send, [] if watched else [assume])
             return
         self._alone, self._version = answer["alone"], max(self._version, answer["v"])
         self._tell(answer)
-        self._notes = _noted(answer, send, watched=watched)
+        self._notes, self._calling, self._handed = _noted(answer, send, watched=watched), None, False
         if not answer["intended"] or any(note["kind"] in ("Withdraw", "Refuse") for note in answer["after"]):
             await self._sleep(1.0)  # not made: once more on another look
+        elif answer.get("pause") and not watched and workflow.patched(names.PAUSED):
+            self._expected = answer["waiting"]
+            await self._sleep(answer["pause"])  # its time has not come
 
     async def _given_up(self, send: Json, notes: list[Json]) -> None:
         """Take a call for lost whose worker is gone: once it cannot arrive any more, or is seen to have arrived."""
@@ -254,7 +269,7 @@ class JobWorkflow:
             answer = await self._look(of=send)
             if answer["shows"]:
                 break
-        self._notes = [*self._notes, {"said": "lost", "send": send}]
+        self._notes, self._handed = [*self._notes, {"said": "lost", "send": send}], False
 
     async def _within(self, seconds: float, call: workflow.ActivityHandle[Json]) -> bool:
         """Wait so many cloud seconds for an answer, and tell whether it came."""

@@ -53,7 +53,7 @@ class Keeping:
             for each in told if stored is None else ():
                 for event in each.events:
                     lease.tell({"schema": 1, **members(event)})
-            owed = [n for n, each in enumerate(told) if each.open] if stored is not None else []
+            owed = [n for n, each in enumerate(told) if each.owed] if stored is not None else []
             lease.end(members(ended), owed)
 
     def _begin(self, journal: Journal, run_id: str, plan: Plan, records: Sequence[Record]) -> Lease | None:

@@ -5,7 +5,7 @@ A wait is watched for some seconds, so that what changes is acted on within a ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,14 +17,17 @@ from ..decide import decide
 from ..gate import waits_for
 from ..model import Action, Call, Event, EventName, Observation, Record, Send, Wait
 from ..model.codec import DecodeError
-from ..run import TICK, done_data, wait_data
+from ..run import done_data, wait_data
 from . import names, payloads
+from .waits import Usual
 from .watch import Watch
 
 _PATIENCE = 12.0
 """Cloud seconds for which a wait is watched; with what lies between two looks it stays below what breaks the fence."""
 _IN_DOUBT = 4.0
 """The same where an answer is outstanding or was lost: who watches may be gone, and another must go on in time."""
+_ACCEPTED = 30.0
+"""The same of many jobs where ECS is at work on what it accepted: nobody watches each of them on a screen."""
 _LONG = 180.0
 """Cloud seconds after which a wait is a long one."""
 _PAUSE = 10.0
@@ -32,8 +35,6 @@ _PAUSE = 10.0
 _MAKES: Mapping[str, tuple[str, str]] = {
     "StopInstance": ("Stopping", "Stopped"), "StartInstance": ("Starting", "Running"),
 }  # fmt: skip
-_UNDER_WAY = 45.0
-"""Cloud seconds without a look at most while ECS is at work on what it accepted."""
 
 
 @dataclass
@@ -57,11 +58,10 @@ class Story:
 class Looker:
     """Looks for one worker."""
 
-    def __init__(self, watch: Watch, clock: Clock) -> None:
+    def __init__(self, watch: Watch, clock: Clock, usual: Usual) -> None:
         self._watch = watch
         self._clock = clock
-        self._usual: dict[str, float] = {}
-        """By what is waited for: the shortest time it took, as far as this worker knows."""
+        self._usual = usual
 
     async def __call__(self, asked: Mapping[str, Any], alive: Callable[[], None]) -> dict[str, Any]:
         """Look until there is something to do or to tell.
@@ -73,42 +73,29 @@ class Looker:
         known = self._folded(asked)
         story = Story(asked["run_id"], known.instance_id, self._clock)
         began, shown, waiting = self._clock.time(), asked.get("shown"), asked.get("waiting")
+        few = bool(asked.get("few"))
         while True:
-            seen, calls, counted = await self._watch.see(known)
+            seen, calls, counted = await self._watch.see(known, few=few)
             alive()
             story.calls += calls
             story.looks += counted
             turning = payloads.turning(known, asked)
             known = turning(known) if turning else known
             known = Learn(seen)(known)
-            waiting = self._waited(waiting, known, seen)
+            waiting = self._usual.learn(waiting, known, seen)
             action = decide(known, seen)
             now_shown = _shown(seen)
             if seen.seen and now_shown != shown:
                 story.tell("state", {"instance": now_shown[0], "disks": now_shown[1]})
             if isinstance(action, Wait):
                 story.tell("wait", wait_data(action, known, seen))
-            over = self._clock.time() - began >= (_IN_DOUBT if _doubtful(known) else _PATIENCE)
+            over = self._clock.time() - began >= _patience(known, few=few)
             moved = seen.seen and shown is not None and now_shown != shown
             shown = now_shown if seen.seen else shown
-            if not isinstance(action, Wait) or over or moved or asked.get("once") or self._left(waiting, seen):
+            left = self._usual.left(waiting, seen.at) if seen.seen else 0.0
+            if not isinstance(action, Wait) or over or moved or asked.get("once") or left:
                 answer = self._told(asked, known, seen, action, shown, story)
                 return {**answer, "waiting": waiting}
-
-    def _waited(self, before: Sequence[Any] | None, known: Record, seen: Observation) -> Sequence[Any] | None:
-        """Tell for what ECS makes a job wait now, and learn from a wait that has ended how long such a wait takes."""
-        now = waits_for(known)
-        if before is not None and seen.seen and (now is None or now[0] != before[0]) and not known.turned_back:
-            took = seen.at - before[1]
-            self._usual[before[0]] = min(took, self._usual.get(before[0], took))
-        return list(now) if now else None
-
-    def _left(self, waiting: Sequence[Any] | None, seen: Observation) -> float:
-        """Tell for how many cloud seconds nothing is to be seen of what ECS is at work on, which no fence guards."""
-        if waiting is None or not seen.seen or waiting[0] not in self._usual:
-            return 0.0
-        left = float(waiting[1]) + self._usual[waiting[0]] - seen.at
-        return min(left, _UNDER_WAY) if left > TICK else 0.0
 
     def _folded(self, asked: Mapping[str, Any]) -> Record:
         """Fold in what happened since the record was written; what a workflow says has no time yet: that is now."""
@@ -150,7 +137,7 @@ class Looker:
             answer["seen"] = payloads.write(seen)
         elif isinstance(action, Wait):
             long = seen.at - action.since > _LONG and not _doubtful(known)
-            answer["pause"] = _PAUSE if long else self._left(waits_for(known), seen) if seen.seen else 1.0
+            answer["pause"] = _PAUSE if long else self._usual.left(waits_for(known), seen.at) if seen.seen else 1.0
         else:
             answer["outcome"] = outcome
             answer["owed"] = record.is_owed(known)
@@ -166,6 +153,13 @@ class Looker:
 def _shown(seen: Observation) -> list[Any]:
     status = seen.instance.status if seen.instance else ""
     return [status, {name: each.status for name, each in seen.disks.items()}]
+
+
+def _patience(known: Record, *, few: bool) -> float:
+    """Tell for how many cloud seconds a wait is watched."""
+    if _doubtful(known):
+        return _IN_DOUBT
+    return _PATIENCE if few or waits_for(known) is None else _ACCEPTED
 
 
 def _doubtful(known: Record) -> bool:

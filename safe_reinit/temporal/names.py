@@ -11,6 +11,8 @@ VERSION = 1
 JOB = "safe-reinit.job"
 LANE = "safe-reinit.lane"
 """The types of the workflows."""
+PAUSED = "pause after a call"
+"""Changes of the workflows since they were first released, by which a history tells whether it has them."""
 
 ACT_WITHIN = timedelta(seconds=120)
 """Enough for the look, the call and its read time-out of 60 s (``aliyun``)."""

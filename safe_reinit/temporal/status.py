@@ -55,4 +55,8 @@ async def _ask(config: Config, run: StoredRun) -> tuple[Sequence[Story | None], 
         )
     from .gathering import stories  # noqa: PLC0415 - an extra
 
-    return await stories(client, run.run_id, [place.job(name) for name, _, _ in run.jobs[:_MOST]]), ""
+    told = await stories(client, run.run_id, [place.job(name) for name, _, _ in run.jobs[:_MOST]])
+    gone = [each.record.instance_id for each in told if each is not None and each.ended_by and each.owed]
+    if not gone:
+        return told, ""
+    return told, f"Somebody ended the workflow of {', '.join(gone)} at the Temporal server; resume begins a new one."

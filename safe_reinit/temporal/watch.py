@@ -18,8 +18,8 @@ from ..model import Call, Observation, Record
 from ..run import TICK
 
 _IDS_A_CALL = 100
-_GATHER = 0.05
-"""Real seconds for which the first that asks waits for others."""
+_GATHER, _GATHER_MANY = 0.05, 0.3
+"""Real seconds for which the first that asks waits for others: of a run over few jobs, and over many."""
 
 Seen = tuple[Observation, Sequence[Call], int]
 """What was seen, by which calls, and how many of them are counted for this job: they may have served others too."""
@@ -57,13 +57,16 @@ class Watch:
         self._threads = threads
         self._sink = sink
         self._asked: list[tuple[Record, asyncio.Future[Seen]]] = []
+        self._hurried = False
+        """Whether one of those that ask is of a run over few."""
         self._next = 0.0
         self._ticking: asyncio.Task[None] | None = None
 
-    async def see(self, record: Record) -> Seen:
-        """Give the next look at a job; it begins after it was asked for."""
+    async def see(self, record: Record, *, few: bool) -> Seen:
+        """Give the next look at a job, one of ``few`` or of many of its run; it begins after it was asked for."""
         answer: asyncio.Future[Seen] = asyncio.get_running_loop().create_future()
         self._asked.append((record, answer))
+        self._hurried = self._hurried or few
         if self._ticking is None or self._ticking.done():
             self._ticking = asyncio.create_task(self._tick())
         return await answer
@@ -71,8 +74,9 @@ class Watch:
     async def _tick(self) -> None:
         while self._asked:
             left = (self._next - self._clock.time()) / self._clock.rate
-            await asyncio.sleep(max(left, min(_GATHER, TICK / self._clock.rate)))
-            asked, self._asked = self._asked, []
+            gather = _GATHER if self._hurried else _GATHER_MANY
+            await asyncio.sleep(max(left, min(gather, TICK / self._clock.rate)))
+            asked, self._asked, self._hurried = self._asked, [], False
             self._next = self._clock.time() + TICK
             await asyncio.gather(*(self._answer(group) for group in _groups(asked)))
 

@@ -33,6 +33,7 @@ from .keeping import Keeping
 from .lane import LaneWorkflow
 from .looking import Looker
 from .names import Place
+from .waits import Usual
 from .watch import Sink, Watch
 
 T = TypeVar("T")
@@ -144,8 +145,10 @@ async def serve(  # noqa: PLR0913, PLR0917 - what a worker is made of
     async with AsyncExitStack() as stack:
         cloud = stack.enter_context(closing(aliyun.connect(where, on_call)))
         threads = stack.enter_context(ThreadPoolExecutor(4, thread_name_prefix="safe-reinit-look"))
-        looker = Looker(Watch(cloud, clock, threads, sink), clock)
-        hands = Hands(where, clock, place, pace, looker, Actor(cloud, clock, pace, sink, place.pulse.begin), keeping)
+        usual = Usual()
+        looker = Looker(Watch(cloud, clock, threads, sink), clock, usual)
+        actor = Actor(cloud, clock, pace, sink, usual, place.pulse.begin)
+        hands = Hands(where, clock, place, pace, looker, actor, keeping)
         for worker in workers(client, hands, quota_share):
             await stack.enter_async_context(worker)
         ready(place)

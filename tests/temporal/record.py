@@ -13,7 +13,7 @@ from typing import Any
 
 from safe_reinit.version import VERSION
 from tests import cloudlike, fleetruns, temporals
-from tests.cloudlike import DATA, INSTANCE
+from tests.cloudlike import DATA
 
 FOLDER = Path(__file__).parent / "histories"
 _LOST = {"action": "ReInitDisk", "dry_run": False, "drop_request": True}
@@ -25,9 +25,11 @@ def _keep(temporal: temporals.Temporal, workflow: str, name: str) -> None:
         history = await client.get_workflow_handle(workflow).fetch_history()
         return str(history.to_json())
 
-    text = json.dumps(json.loads(temporal.ask(fetch)), separators=(",", ":"))
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{VERSION}-{name}.json"
+    if path.exists():
+        return
+    text = json.dumps(json.loads(temporal.ask(fetch)), separators=(",", ":"))
     path.write_text(text + "\n", "utf-8")
     sys.stdout.write(f"{path} {len(text)}\n")
 
@@ -45,17 +47,14 @@ def main() -> None:
                     done = cloudlike.run(sim, (DATA,), using=client)
                     if name == "owed":
                         cloudlike.resumed(sim, done.report.run_id, using=client)
-                    _keep(temporal, f"ecs/{_key(sim)}/{INSTANCE}", name)
+                    _keep(temporal, temporals.job_of(sim), name)
             with temporals.simulated(fleetruns.fleet(4)) as sim, temporals.working(temporal, sim, place / "lane.w"):
                 client = temporals.client(temporal, sim, place / "lane.db")
                 fleetruns.run(sim, fleetruns.everything(4), using=client, max_parallel=2, canary=1)
-                _keep(temporal, f"lane/{_key(sim)}", "lane")
+                _keep(temporal, f"lane/{temporals.key_of(sim)}", "lane")
+                _keep(temporal, temporals.job_of(sim, fleetruns.instance(3)), "paused")
         finally:
             temporal.stop()
-
-
-def _key(sim: Any) -> str:
-    return f"{temporals.ACCOUNT}.{temporals.REGION}@{sim.url.removeprefix('http://')}"
 
 
 if __name__ == "__main__":

@@ -1,77 +1,34 @@
-"""Workers killed and stopped at the worst moments, the server killed, and somebody using the machine in between.
+"""What only a run on Temporal can meet: the server killed, who follows killed, a workflow ended by hand.
 
-Whatever happens, no disk is wiped after its machine was started again, and what can be brought to its end is.
+Whatever happens, no disk is wiped after its machine was started again, and what can be brought to its end is. Workers
+killed and stopped: test_both_runners.py.
 """
 
 from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import cloudlike, temporals
+from safe_reinit.temporal import following
+from tests import cloudlike, fleetruns, temporals
 from tests.cloudlike import DATA, INSTANCE, changes
-from tests.temporal.stage import Stage, problems
-from tests.temporals import Nursery, Temporal, Worker, simulated
-
-QUICK = [("act", 2, "before"), ("act", 2, "after"), ("act", 3, "after")]
-"""Of all places; bench/temporalsweep.py does the rest."""
-
+from tests.commands import command
+from tests.temporal.stage import OnTemporal, ended, problems
+from tests.temporals import Nursery, Process, Temporal, simulated
 
 @pytest.fixture
 def stage(temporal: Temporal, nursery: Nursery, tmp_path: Path) -> Any:
     """Set the stage."""
     with simulated() as sim:
-        yield Stage(temporal, nursery, tmp_path, sim)
+        yield OnTemporal(temporal, nursery, tmp_path, sim)
 
 
-@pytest.mark.parametrize("point", QUICK, ids=str)
-def test_another_worker_goes_on_with_what_a_killed_one_was_at(stage: Stage, point: tuple[str, int, str]) -> None:
-    """A worker that is killed at any place is replaced by another: the run ends, each call is done once."""
-    ended = stage.killed_and_replaced(point)
-
-    assert set(stage.wipes()) <= {1}
-    assert problems(stage, ended, "nobody") == []
-    assert ended.outcome in ("done", "unknown"), ended.error
-    power = stage.sim.state()["instances"][INSTANCE]["status"]
-    assert power == ("Running" if ended.outcome == "done" else "Stopped")
-
-
-def test_a_machine_that_somebody_used_in_between_is_not_wiped_again(stage: Stage) -> None:
-    """After a start by somebody else a wipe whose answer was lost is not sent again: what became of it is unknown."""
-    ended = stage.killed_and_replaced(("act", 2, "after"), "used")
-
-    assert (ended.outcome, stage.wipes()) == ("unknown", [1])
-    assert problems(stage, ended, "used") == []
-
-
-def test_without_the_guards_such_a_machine_is_wiped_again(stage: Stage) -> None:
-    """With the fence and the facts of the plan switched off, the same story loses data: these tests would see it."""
-    ended = stage.killed_and_replaced(("act", 2, "after"), "used", ("fence", "drift"))
-
-    assert 2 in stage.wipes()
-    assert "wiped after a start" in problems(stage, ended, "used")
-
-
-def test_a_worker_that_wakes_up_late_calls_nothing(stage: Stage) -> None:
-    """A worker that was stopped past its heartbeat, with a wipe in its hands, does not send it when it goes on."""
-    with stage.worker("first", stop="ReInitDisk") as first:
-        done = stage.run()
-        stage.until(lambda: first.state == "T")
-        with stage.worker("second"):
-            ended = done.result(60)
-            first.send(signal.SIGCONT)
-            time.sleep(1.0)
-
-    assert ended.outcome in ("done", "unknown"), ended.error
-    sent = [call for call in stage.sim.state()["calls"] if call["action"] == "ReInitDisk"]
-    assert len(stage.wipes()) == len(sent) == (1 if ended.outcome == "done" else 0), (ended.error, sent)
-
-
-def test_a_killed_server_goes_on_from_its_file(temporal: Temporal, stage: Stage) -> None:
+def test_a_killed_server_goes_on_from_its_file(temporal: Temporal, stage: OnTemporal) -> None:
     """The server killed in the middle of a run and started again on its file: the run ends well, with one wipe."""
     with stage.worker():
         done = stage.run()
@@ -86,7 +43,7 @@ def test_a_killed_server_goes_on_from_its_file(temporal: Temporal, stage: Stage)
     assert changes(stage.sim.state()).count("ReInitDisk") == 1
 
 
-def test_who_follows_may_be_killed(stage: Stage, nursery: Nursery, temporal: Temporal) -> None:
+def test_who_follows_may_be_killed(stage: OnTemporal, nursery: Nursery, temporal: Temporal) -> None:
     """The command that follows a run is killed: the run goes on, and resume tells how it ended."""
     journal = stage.folder / "journal.db"
     argv = ["--disk", DATA, "--stop-instance", "--confirm", DATA, "--endpoint", stage.sim.url,
@@ -94,9 +51,10 @@ def test_who_follows_may_be_killed(stage: Stage, nursery: Nursery, temporal: Tem
             "--temporal", temporal.address]  # fmt: skip
     environment = {"HOME": str(stage.folder), "SAFE_REINIT_TIME_SCALE": str(temporals.RATE)}
     with stage.worker():
-        following = Worker(nursery.start(argv, stage.folder / "follow.log", environment), stage.folder / "follow.log")
+        log = stage.folder / "follow.log"
+        follower = Process(nursery.start(argv, log, environment), log)
         stage.until(lambda: changes(stage.sim.state()))
-        following.send(signal.SIGKILL)
+        follower.send(signal.SIGKILL)
         stage.until(lambda: stage.sim.state()["instances"][INSTANCE]["starts"] == 2)
         from safe_reinit.journal import Journal
 
@@ -107,3 +65,118 @@ def test_who_follows_may_be_killed(stage: Stage, nursery: Nursery, temporal: Tem
 
     assert report.outcome == "done"
     assert stage.wipes() == [1]
+
+
+# --------------------------------------------------------------------------------- workflows that somebody ended by hand
+
+_ONCE_THROTTLED = {"action": "ReInitDisk", "dry_run": False, "nth": 1, "throttle": True}
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let who follows look soon whether a workflow is still there."""
+    monkeypatch.setattr(following, "_QUIET", 1.0)
+
+
+def terminate(temporal: Temporal, sim: Any, instance: str = INSTANCE) -> None:
+    """End the workflow of a job with Temporal's own tools."""
+
+    async def end(client: Any) -> None:
+        await client.get_workflow_handle(temporals.job_of(sim, instance)).terminate()
+
+    temporal.ask(end)
+
+
+def throttled(stage: OnTemporal) -> bool:
+    """Tell whether a wipe was throttled: the machine is down, and the job waits for its next try."""
+    return any(call["code"].startswith("Throttling") for call in stage.sim.state()["calls"])
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_job_whose_workflow_was_ended_is_gone_on_with(stage: OnTemporal, temporal: Temporal) -> None:
+    """Ended while the machine is down: who follows is told, the run stays open, and resume wipes once and starts."""
+    stage.sim.do({"fault": _ONCE_THROTTLED})
+    with stage.worker():
+        done = stage.run()
+        stage.until(lambda: throttled(stage))
+        terminate(temporal, stage.sim)
+        left = done.result(60)
+        report = cloudlike.resumed(stage.sim, left.report.run_id, using=stage.client)
+
+    assert left.outcome == "unknown"
+    assert f"safe-reinit resume {left.report.run_id}" in str(left.events[-1].data["message"])
+    assert report.outcome == "done", report.jobs[0].error
+    assert stage.wipes() == [1]
+    assert [call.action for call in report.calls if call.action in cloudlike.CHANGING and not call.dry_run] == [
+        "StopInstance", "ReInitDisk", "ReInitDisk", "StartInstance",
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_workflow_that_was_ended_with_a_wipe_in_a_workers_hands(stage: OnTemporal, temporal: Temporal) -> None:
+    """The wipe counts as asked: resume sends none, tells that it is unknown, and a person's word ends the job."""
+    with stage.worker("first", stop="ReInitDisk") as first:
+        done = stage.run()
+        stage.until(lambda: first.state == "T")
+        terminate(temporal, stage.sim)
+        with stage.worker("second"):
+            run_id = done.result(60).report.run_id
+            report = cloudlike.resumed(stage.sim, run_id, using=stage.client)
+            first.send(signal.SIGCONT)
+            time.sleep(1.0)
+            assert (report.outcome, stage.wipes()) == ("unknown", [])
+            settled = cloudlike.resumed(stage.sim, run_id, using=stage.client, verdict="intact")
+
+    assert changes(stage.sim.state()).count("ReInitDisk") == 0
+    assert settled.outcome == "failed"
+    assert stage.sim.state()["instances"][INSTANCE]["status"] == "Running"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_workflow_that_was_ended_and_a_machine_that_somebody_used(stage: OnTemporal, temporal: Temporal) -> None:
+    """A wipe was done unanswered, the workflow ended, the machine used: resume sends no second wipe."""
+    with stage.worker("first", kill=("act", 2, "after")) as first:
+        done = stage.run()
+        first.gone()
+        terminate(temporal, stage.sim)
+        stage.somebody("used")
+        with stage.worker("second"):
+            left = done.result(60)
+            report = cloudlike.resumed(stage.sim, left.report.run_id, using=stage.client)
+
+    assert (report.outcome, stage.wipes()) == ("unknown", [1])
+    assert problems(stage, ended(left), "used") == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_where_another_run_had_the_instance_since_resume_says_so(
+    stage: OnTemporal, temporal: Temporal, tmp_path: Path
+) -> None:
+    """A run of somebody else came after the workflow was ended: resume begins nothing, and says what to do: 5."""
+    stage.sim.do({"fault": _ONCE_THROTTLED})
+    with stage.worker():
+        done = stage.run()
+        stage.until(lambda: throttled(stage))
+        terminate(temporal, stage.sim)
+        run_id = str(done.result(60).report.run_id)
+        other = cloudlike.run(stage.sim, using=stage.operator("other"))
+        sent = changes(stage.sim.state())
+        door = command(stage.sim.url, tmp_path, str(temporals.RATE))
+        resumed = door("resume", run_id, journal=stage.folder / "journal.db")
+
+    assert other.outcome == "done", other.error
+    assert resumed.returncode == 5, resumed.stderr
+    assert f"run {other.report.run_id} had the instance since" in " ".join(resumed.stderr.split())
+    assert "wipe-again" in resumed.stderr
+    assert changes(stage.sim.state()) == sent
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_job_that_was_ended_before_its_turn_is_not_begun(work: Callable[..., Any], temporal: Temporal) -> None:
+    """Of a job that waited for its turn nothing was touched: it is told as refused, and the others are done."""
+    with fleetruns.simulated(fleetruns.fleet(2), speed=temporals.RATE) as sim:
+        stop = cloudlike.accepted("StopInstance")
+        end = cloudlike.once(stop, lambda: terminate(temporal, sim, fleetruns.instance(1)))
+        done = fleetruns.run(sim, fleetruns.everything(2), using=work(sim), max_parallel=1, on_event=end)
+
+    assert done.outcomes == {"done": [0], "refused": [1]}

@@ -28,12 +28,6 @@ def simulated(world: dict[str, Any], *faults: dict[str, Any]) -> Any:
     return fleetruns.simulated(world, *faults, speed=RATE)
 
 
-def denied(*numbers: int) -> list[dict[str, Any]]:
-    """Refuse the wipes of these for good."""
-    what = {"action": "ReInitDisk", "dry_run": False, "error": {"code": "OperationDenied"}}
-    return [{**what, "subject": disk(number)} for number in numbers]
-
-
 @pytest.fixture
 def down() -> Iterator[Callable[[Simulator], list[int]]]:
     """Count, by the simulator's own account, how many machines are down, all the time."""
@@ -54,29 +48,6 @@ def down() -> Iterator[Callable[[Simulator], list[int]]]:
 
         yield watch
         ended.append(True)
-
-
-def test_a_canary_that_fails_is_the_only_one_touched(work: Work) -> None:
-    """Of more than ten one goes first; where it fails nothing is called for any other, and the counts add up."""
-    with simulated(fleet(MANY), *denied(0)) as sim:
-        done = run(sim, everything(MANY), using=work(sim), canary=None)
-
-    assert done.outcomes == {"failed": [0], "refused": list(range(1, MANY))}
-    assert (done.report.outcome, done.report.exit_code) == ("partial", 7)
-    assert all("Not begun: the canary" in str(done.jobs[number].error) for number in range(1, MANY))
-    assert next(event.instance_id for event in done.run.events if event.event == "done") == instance(0)
-
-
-def test_no_new_job_starts_once_so_many_have_failed(work: Work) -> None:
-    """Once two have failed nothing new is begun; with a cap of 3 at most two more were at work, and counts add up."""
-    with simulated(fleet(MANY), *denied(1, 2)) as sim:
-        done = run(sim, everything(MANY), using=work(sim), stop_after_failures=2, max_parallel=3)
-
-    begun = [number for number in range(MANY) if done.calls(number)]
-    assert done.outcomes["failed"] == [1, 2]
-    assert len(begun) <= 4 + 2
-    assert done.outcomes.get("done", []) == [n for n in begun if n not in (1, 2)]
-    assert done.outcomes["refused"] == [n for n in range(MANY) if n not in begun]
 
 
 def test_two_operators_share_the_cap_and_the_quota_of_two_workers(
@@ -107,6 +78,37 @@ def test_two_operators_share_the_cap_and_the_quota_of_two_workers(
         assert [wipe["starts_before"] for wipe in state["disks"][each]["wipes"]] == [1]
 
 
+def test_two_keys_do_not_slow_each_other(
+    temporal: Temporal, tmp_path: Path, down: Callable[[Simulator], list[int]]
+) -> None:
+    """While one account and region is at its cap, its wipes throttled and its queue full, another has its own pace."""
+    count, cap = 6, 2
+    throttled = {"action": "ReInitDisk", "dry_run": False, "nth": "every", "throttle": True}
+    with (
+        simulated(fleet(count), throttled) as held, simulated(fleet(count)) as free,
+        temporals.working(temporal, held, tmp_path / "held.w"), temporals.working(temporal, free, tmp_path / "free.w"),
+        ThreadPoolExecutor(1) as threads,
+    ):  # fmt: skip
+        clients = [temporals.client(temporal, sim, tmp_path / f"{n}.db") for n, sim in enumerate((held, free))]
+        names: list[str] = []
+        waiting = threads.submit(lambda: run(held, everything(count), using=clients[0], max_parallel=cap,
+                                             on_event=lambda event: names.append(str(event.run_id))))  # fmt: skip
+        while not any(call["code"].startswith("Throttling") for call in held.state()["calls"]):
+            time.sleep(0.05)
+        counts = down(free)
+        done = run(free, everything(count), using=clients[1], max_parallel=cap)
+        between = held.state()
+        clients[0].cancel(names[0])
+        cancelled = waiting.result(60)
+
+    assert done.outcomes == {"done": list(range(count))}
+    assert max(counts) == cap, "it uses the whole of its own cap"
+    assert {call["code"] for call in done.state["calls"] if not call["dry_run"]} == {""}
+    assert [one["status"] for one in between["instances"].values()].count("Running") == count - cap
+    assert not any(one["wipes"] for one in between["disks"].values())
+    assert cancelled.outcomes == {"failed": [0, 1], "refused": list(range(cap, count))}
+
+
 def test_looks_of_many_jobs_are_shared(work: Work) -> None:
     """Jobs that wait on one worker are looked at by one call for all of them: far fewer looks than jobs and ticks."""
     with simulated(fleet(MANY)) as sim:
@@ -118,25 +120,6 @@ def test_looks_of_many_jobs_are_shared(work: Work) -> None:
     assert len(looks) < 10 * MANY
     stops = [call for call in done.sent("StopInstances") if len(call["subject"]) > 1]
     assert stops, "what is due together is one call, as in the local runner"
-
-
-@pytest.mark.parametrize("goes_on", [True, False])
-def test_after_the_canary_somebody_decides(work: Work, goes_on: bool) -> None:
-    """Who follows is asked once, with every machine up; a no leaves all the others untouched."""
-    asked: list[str] = []
-    count = 4
-    with simulated(fleet(count)) as sim:
-
-        def go_on(said: str) -> bool:
-            asked.append(said)
-            assert {one["status"] for one in sim.state()["instances"].values()} == {"Running"}
-            return goes_on
-
-        done = run(sim, everything(count), using=work(sim), canary=1, pause="canary", go_on=go_on)
-
-    assert asked == [f"1 of {count} jobs have ended, 1 of them done."]
-    others = {"done": list(range(count))} if goes_on else {"done": [0], "refused": list(range(1, count))}
-    assert done.outcomes == others
 
 
 def test_cancel_lets_nothing_new_begin_and_no_machine_stay_down(work: Work) -> None:
@@ -193,7 +176,7 @@ def test_a_run_that_the_lane_has_forgotten_is_followed_to_its_end(work: Work, mo
     """Who follows too slowly to see how a run ended in the lane finds out by its jobs, those that never began too."""
     from safe_reinit.temporal import following
 
-    with simulated(fleet(3), *denied(0)) as sim:
+    with simulated(fleet(3), *fleetruns.denied(0)) as sim:
         using = work(sim)
         monkeypatch.setattr(following, "_LEAST", 15.0)
         done = run(sim, everything(3), using=using, stop_after_failures=1, max_parallel=1)
@@ -224,7 +207,7 @@ def test_a_job_that_is_cancelled_at_the_server_brings_its_machine_back(work: Wor
     throttled = {"action": "ReInitDisk", "dry_run": False, "nth": "every", "throttle": True}
     with simulated(fleet(1), throttled) as sim:
         using = work(sim)
-        job = f"ecs/{temporals.ACCOUNT}.{temporals.REGION}@{sim.url.removeprefix('http://')}/{instance(0)}"
+        job = temporals.job_of(sim, instance(0))
 
         async def cancel(client: Any) -> None:
             await client.get_workflow_handle(job).cancel()
