@@ -1,4 +1,4 @@
-"""Kills a Temporal worker at every place, whatever others do meanwhile: ``python bench/temporalsweep.py [--part 1/12]``.
+"""Kills a Temporal worker at every place, whatever others do meanwhile: ``python bench/temporalsweep.py --part 1/12``.
 
 The tests of the runner draw a few of these cases; here are all of them, or a part of so many (12 take a minute or two
 each). Of each: a worker is killed before or after

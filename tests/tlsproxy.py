@@ -149,9 +149,7 @@ def proxied(port: int, shown: Certificate, demanded: Authority | None = None) ->
         loop.close()
 
 
-async def _serve(
-    proxy: Proxy, port: int, context: ssl.SSLContext, ready: threading.Event, end: asyncio.Event
-) -> None:
+async def _serve(proxy: Proxy, port: int, context: ssl.SSLContext, ready: threading.Event, end: asyncio.Event) -> None:
     at_work: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

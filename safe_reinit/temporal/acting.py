@@ -115,9 +115,7 @@ class Gathering:
 class Actor:
     """Makes the calls of one worker."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a worker is made of
-        self, cloud: Cloud, clock: Clock, pace: Pace, sink: Sink, usual: Usual, begin_within: float
-    ) -> None:
+    def __init__(self, cloud: Cloud, clock: Clock, pace: Pace, sink: Sink, usual: Usual, begin_within: float) -> None:
         """Make one; ``begin_within`` is for how many real seconds after it was asked a call may begin."""
         self._begin_within = begin_within
         self._usual = usual

@@ -106,9 +106,12 @@ class TemporalExecution:
                 with contextlib.suppress(RPCError, WorkflowUpdateFailedError):  # it ends just now: then it owes nothing
                     await found[0].execute_update("go_on", verdict or "")
             elif found is not None and was_ended(found[1]):
-                if why := await begin_again(client, run.lease.run_id, found[0], verdict):
-                    self.interrupt.say(why)
+                self._say(await begin_again(client, run.lease.run_id, found[0], verdict))
         return await self._follow(client, run)
+
+    def _say(self, text: str) -> None:
+        if text:
+            self.interrupt.say(text)
 
     def cancel(self, stored: StoredRun) -> None:
         """Let no further job of a run begin, and ask those at work to end in order."""

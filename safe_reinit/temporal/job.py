@@ -22,8 +22,9 @@ with workflow.unsafe.imports_passed_through():
 _AGAIN = RetryPolicy(initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=5))
 """A look may be made again as often as it takes."""
 _ONCE = RetryPolicy(maximum_attempts=1)
-_WATCHED_AFTER = 8.0
-"""Cloud seconds for which the answer to a call is waited for before the looks go on beside it: half the fence's gap."""
+_WATCHED_AFTER = 20.0
+_WIPE_WATCHED_AFTER = 8.0
+"""Cloud seconds for which an answer is waited for before the looks go on beside it; half of what breaks the fence."""
 
 Json = dict[str, Any]
 
@@ -234,10 +235,11 @@ class JobWorkflow:
             retry_policy=_ONCE,
         )
         assume: Json = {"kind": "Assume", "send": send, "seen": seen}
+        patience = _WIPE_WATCHED_AFTER if send["action"] in ("ReInitDisk", "ResetDisk") else _WATCHED_AFTER
         self._calling, self._handed = assume, True
         watched = False
         while not call.done():
-            if await self._within(_WATCHED_AFTER, call):
+            if await self._within(patience, call):
                 break
             self._notes, self._calling = self._notes if watched else [assume], None
             watched = True

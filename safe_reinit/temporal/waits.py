@@ -28,7 +28,7 @@ class Usual:
         return list(now) if now else None
 
     def left(self, waiting: Sequence[Any] | None, at: float) -> float:
-        """Tell for how many cloud seconds from ``at`` nothing is to be seen; 0 where nobody knows, or soon something is.
+        """Tell for how many cloud seconds from ``at`` nothing is to be seen; 0 where that is not known, or too little.
 
         Args:
             waiting: for what a job waits, and since when.

@@ -86,7 +86,7 @@ def test_who_wakes_up_late_calls_nothing(stage: Stage) -> None:
 # ------------------------------------------------------------------------------------------------- two people at once
 
 
-def _at_once(stage: Stage, plans: list[Any], clients: list[Client]) -> list[Any]:
+def _at_once(plans: list[Any], clients: list[Client]) -> list[Any]:
     """Run these at once; give of each its report, or its error."""
 
     def one(number: int) -> Any:
@@ -100,13 +100,15 @@ def _at_once(stage: Stage, plans: list[Any], clients: list[Client]) -> list[Any]
 
 
 @pytest.mark.parametrize("targets", [(DATA, DATA), (DATA, SYSTEM)], ids=["two plans of a disk", "two disks"])
-def test_two_people_at_once_on_one_instance(stage: Stage, work: Callable[..., Client], targets: tuple[str, str]) -> None:
-    """Two plans on one instance, run at once: one is carried out, the other is refused and names the run that has it."""
+def test_two_people_at_once_on_one_instance(
+    stage: Stage, work: Callable[..., Client], targets: tuple[str, str]
+) -> None:
+    """Two plans on one instance, run at once: one is carried out, and the other refused by the name of its run."""
     clients = [stage.operator(name) for name in "ab"]
     plans = [each.plan([target], stop_instance=True) for each, target in zip(clients, targets, strict=True)]
     if isinstance(stage, OnTemporal):
         work(stage.sim)
-    answers = _at_once(stage, plans, clients)
+    answers = _at_once(plans, clients)
 
     (refused,) = [each for each in answers if isinstance(each, Error)]
     (done,) = [each for each in answers if not isinstance(each, Error)]
@@ -131,7 +133,7 @@ def test_a_plan_is_run_once(stage: Stage, work: Callable[..., Client]) -> None:
     assert stage.wipes() == [1]
 
 
-# ----------------------------------------------------------------------------------------------------- canary, threshold
+# ---------------------------------------------------------------------------------------------------- canary, threshold
 
 
 def _simulated(count: int, *faults: dict[str, Any]) -> Any:
@@ -184,7 +186,7 @@ def test_after_the_canary_somebody_decides(using: Callable[[Any], Client], goes_
 
 
 def test_cancel_brings_the_machine_back_unwiped(stage: Stage, work: Callable[..., Client]) -> None:
-    """``cancel`` before the wipe: the machine comes back, nothing is wiped, who waits ends with 4; once more it is 3."""
+    """``cancel`` before the wipe: the machine comes back, nothing is wiped, who waits ends with 4; once more: 3."""
     stage.sim.do({"fault": {"action": "ReInitDisk", "dry_run": False, "nth": "every", "throttle": True}})
     path = stage.folder / "journal.db"
     door = command(stage.sim.url, stage.folder, str(temporals.RATE))

@@ -6,7 +6,6 @@ import json
 import signal
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ import pytest
 
 from safe_reinit.journal import Journal
 from safe_reinit.simulator import Simulator
-from tests import cloudlike, temporals
-from tests.cloudlike import DATA, INSTANCE, SYSTEM, changes, wipes
+from tests import temporals
+from tests.cloudlike import DATA, SYSTEM, changes, wipes
 from tests.commands import Command, command
 from tests.temporals import Temporal, simulated
 

@@ -21,6 +21,7 @@ from tests.commands import command
 from tests.temporal.stage import OnTemporal, ended, problems
 from tests.temporals import Nursery, Process, Temporal, simulated
 
+
 @pytest.fixture
 def stage(temporal: Temporal, nursery: Nursery, tmp_path: Path) -> Any:
     """Set the stage."""
@@ -67,7 +68,7 @@ def test_who_follows_may_be_killed(stage: OnTemporal, nursery: Nursery, temporal
     assert stage.wipes() == [1]
 
 
-# --------------------------------------------------------------------------------- workflows that somebody ended by hand
+# -------------------------------------------------------------------------------- workflows that somebody ended by hand
 
 _ONCE_THROTTLED = {"action": "ReInitDisk", "dry_run": False, "nth": 1, "throttle": True}
 

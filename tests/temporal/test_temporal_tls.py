@@ -88,14 +88,15 @@ def test_a_run_through_mtls(
 
 
 WRONG = {
-    "no certificate": lambda ca, other, proxy: told(proxy, ca, None),
-    "a certificate of another CA": lambda ca, other, proxy: told(proxy, ca, other.issue("operator")),
-    "another CA than the server's": lambda ca, other, proxy: told(proxy, other, ca.issue("operator")),
-    "the CAs of the system": lambda ca, other, proxy: told(proxy, None, ca.issue("operator")),
-    "another name": lambda ca, other, proxy: told(proxy, ca, ca.issue("operator"), "another.example.net"),
-    "no name": lambda ca, other, proxy: told(proxy, ca, ca.issue("operator"), ""),
-    "no TLS": lambda ca, other, proxy: ["--temporal", proxy.address],
-}  # fmt: skip
+    "no certificate": ("ours", "", NAME),
+    "a certificate of another CA": ("ours", "another", NAME),
+    "another CA than the server's": ("another", "ours", NAME),
+    "the CAs of the system": ("", "ours", NAME),
+    "another name": ("ours", "ours", "another.example.net"),
+    "no name": ("ours", "ours", ""),
+    "no TLS": ("", "", ""),
+}
+"""Whose CA is trusted, who issued our certificate, and which name is expected."""
 
 
 @pytest.mark.parametrize("what", WRONG)
@@ -103,7 +104,10 @@ def test_who_is_not_let_in_begins_nothing(
     sim: Simulator, door: Command, demanding: Proxy, ca: Authority, tmp_path: Path, what: str
 ) -> None:
     """Run and worker end with 3 and one sentence; nothing is asked of the server or of ECS but looks."""
-    options = WRONG[what](ca, Authority(tmp_path, "another"), demanding)
+    trusted, issuer, name = WRONG[what]
+    by = {"ours": ca, "another": Authority(tmp_path, "another")}
+    mine = by[issuer].issue("operator") if issuer else None
+    options = told(demanding, by.get(trusted), mine, name)
     path = tmp_path / "j.db"
     run = door(*RUN, *options, journal=path)
     worker = door("worker", *options, "--endpoint", sim.url, journal=tmp_path / "w.db")
@@ -132,7 +136,7 @@ def test_a_file_that_is_not_there_or_half_a_certificate_is_said(door: Command, t
 def test_an_api_key_arrives_and_is_nowhere_else(
     temporal: Temporal, sim: Simulator, door: Command, ca: Authority, serving: Callable[..., Worker], tmp_path: Path
 ) -> None:
-    """The key of the environment is sent with each request, by TLS, and is in no journal, output, history or argument."""
+    """The key of the environment is sent with each request, by TLS, and is in no journal, output or history."""
     having = {"SAFE_REINIT_TEMPORAL_API_KEY": API_KEY}
     with tlsproxy.proxied(temporal.port, ca.issue(NAME)) as proxy:
         worker = serving(told(proxy, ca, None), **having).ready()
