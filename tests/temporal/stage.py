@@ -133,7 +133,7 @@ class OnTemporal(Stage):
             done = self.run()
             self.until(lambda: first.state == "T")
             with self.worker("second"):
-                told = ended(done.result(60))
+                told = ended(done.result(120))  # tasks that the server gave to the first are given anew one by one
                 first.send(signal.SIGCONT)
                 time.sleep(1.0)
         return told
