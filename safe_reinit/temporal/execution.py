@@ -24,7 +24,7 @@ from ..model.codec import decode, members
 from ..plan import as_members
 from ..plan import from_json as plan_of
 from .following import Following
-from .gathering import Story, calls_of, find, stories
+from .gathering import Story, calls_of, find, key_of, stories
 from .names import Place
 from .restarting import begin_again, was_ended
 from .server import Server
@@ -187,12 +187,14 @@ class TemporalExecution:
             for each, known in zip(told, run.records, strict=True)
         ]
         known = [each for each in told if each is not None]
-        calls = [*run.calls, *calls_of(known)]
+        told_before = {key_of(call) for call in run.calls}  # of a run that is followed again
+        new = [call for call in calls_of(known) if key_of(call) not in told_before]
+        calls = [*run.calls, *new]
         run_id = run.lease.run_id
         made = report.of_run(run.begun, self.clock.now(), run.plan, records, calls, run_id=run_id)
         if made.looks is not None:
             made = replace(made, looks=made.looks + sum(each.looks for each in known))
-        for call in calls_of(known):
+        for call in new:
             run.lease.tell(call_event(run_id, call))
         run.lease.save(*((place, each) for place, each in enumerate(records)))
         run.lease.end(members(made), [n for n, each in enumerate(told) if each is not None and each.owed])

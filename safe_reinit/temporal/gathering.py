@@ -106,5 +106,10 @@ def _read(told: Mapping[str, Any], status: WorkflowExecutionStatus) -> Story:
 
 def calls_of(told: Sequence[Story]) -> list[Call]:
     """Give the calls of jobs in their order, each once: one call may serve many of them."""
-    every = {(call.request_id or call, call.action): call for each in told for call in each.calls}
+    every = {key_of(call): call for each in told for call in each.calls}
     return sorted(every.values(), key=lambda call: call.at)
+
+
+def key_of(call: Call) -> object:
+    """Tell by what a call is known that is told more than once."""
+    return call.request_id or call, call.action

@@ -17,6 +17,7 @@ from typing import Any
 from safe_reinit.client import Client
 from safe_reinit.clock import Clock
 from safe_reinit.journal import Journal
+from safe_reinit.model import Event
 from safe_reinit.simulator import Simulator
 from tests import cloudlike, temporals
 from tests.cloudlike import DATA, INSTANCE
@@ -113,9 +114,9 @@ class OnTemporal(Stage):
         started = temporals.worker(self.nursery, self.temporal, self.sim.url, self.folder, name=name, **disturbed)
         return started.ready()
 
-    def run(self) -> Future[cloudlike.Run]:
+    def run(self, on_event: Callable[[Event], None] | None = None) -> Future[cloudlike.Run]:
         """Begin a run; it is followed to its end."""
-        return self._threads.submit(lambda: cloudlike.run(self.sim, using=self.client))
+        return self._threads.submit(lambda: cloudlike.run(self.sim, using=self.client, on_event=on_event))
 
     def killed_and_replaced(self, place: Place, world: str = "nobody", off: Sequence[str] = ()) -> Ended:
         """Kill a worker; see ``Stage``."""

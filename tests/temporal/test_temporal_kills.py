@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -80,28 +81,27 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def terminate(temporal: Temporal, sim: Any, instance: str = INSTANCE) -> None:
-    """End the workflow of a job with Temporal's own tools."""
+    """End the workflow of a job with Temporal's own tools; also where an event loop goes on."""
 
     async def end(client: Any) -> None:
         await client.get_workflow_handle(temporals.job_of(sim, instance)).terminate()
 
-    temporal.ask(end)
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(temporal.ask, end).result(30)
 
 
-def throttled(stage: OnTemporal) -> bool:
-    """Tell whether a wipe was throttled: the machine is down, and the job waits for its next try."""
-    return any(call["code"].startswith("Throttling") for call in stage.sim.state()["calls"])
+def ended_while_it_waits(stage: OnTemporal, temporal: Temporal) -> cloudlike.Run:
+    """End the workflow while the machine is down and the job waits for its next try: the first was throttled."""
+    stage.sim.do({"fault": _ONCE_THROTTLED})
+    end = cloudlike.once(cloudlike.answered("ReInitDisk"), lambda: terminate(temporal, stage.sim))
+    return stage.run(on_event=end).result(90)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_job_whose_workflow_was_ended_is_gone_on_with(stage: OnTemporal, temporal: Temporal) -> None:
     """Ended while the machine is down: who follows is told, the run stays open, and resume wipes once and starts."""
-    stage.sim.do({"fault": _ONCE_THROTTLED})
     with stage.worker():
-        done = stage.run()
-        stage.until(lambda: throttled(stage))
-        terminate(temporal, stage.sim)
-        left = done.result(60)
+        left = ended_while_it_waits(stage, temporal)
         report = cloudlike.resumed(stage.sim, left.report.run_id, using=stage.client)
 
     assert left.outcome == "unknown"
@@ -154,12 +154,8 @@ def test_where_another_run_had_the_instance_since_resume_says_so(
     stage: OnTemporal, temporal: Temporal, tmp_path: Path
 ) -> None:
     """A run of somebody else came after the workflow was ended: resume begins nothing, and says what to do: 5."""
-    stage.sim.do({"fault": _ONCE_THROTTLED})
     with stage.worker():
-        done = stage.run()
-        stage.until(lambda: throttled(stage))
-        terminate(temporal, stage.sim)
-        run_id = str(done.result(60).report.run_id)
+        run_id = str(ended_while_it_waits(stage, temporal).report.run_id)
         other = cloudlike.run(stage.sim, using=stage.operator("other"))
         sent = changes(stage.sim.state())
         door = command(stage.sim.url, tmp_path, str(temporals.RATE))
