@@ -125,7 +125,7 @@ def follow(url: str, folder: Path, config: str, minutes: float) -> tuple[dict[st
     with process.stdout:
         lines = process.stdout.read().splitlines()
     over.set()
-    assert lines, f"ended after {minutes} minutes"
+    assert lines, f"it ended without a word, or after {minutes} minutes"
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     said: dict[str, Any] = json.loads(lines[-1])

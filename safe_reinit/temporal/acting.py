@@ -1,7 +1,8 @@
 """The activity ``act``: one guarded call by ``act.Act``, the same code that the local runner calls through.
 
 Calls of one kind for one run that a worker is to make at about the same time are one batch: they share the look before
-them. What they change of the records is written down as changes, and the workflows fold them in.
+them. While one batch is looked at, the next ones gather, so that they are the larger the slower everything is. What
+they change of the records is written down as changes, and the workflows fold them in.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, field, replace
-from functools import partial
 from typing import Any
 
 from .. import record
@@ -25,16 +25,17 @@ from ..ledger import Changes, Entry
 from ..look import unseen
 from ..model import Call, Event, EventName, Failure, Plan, Record, Send
 from ..pace import Pace
-from ..run import TICK
-from ..second_look import Errand
+from ..second_look import BRINGS_BACK, Errand
 from . import names, payloads
 from .waits import Usual
 from .watch import Sink
 
 _GATHER = 0.05
 """Real seconds for which a call of a run over few jobs waits for others of its kind."""
-_NEXT, _GATHER_MANY = 0.3, 0.5
-"""Of a run over many: for the next one, and for all of them at the least; a tick, where that is longer."""
+_NEXT = 0.4
+"""Of a run over many: for the next one, as long as some come; twice as long before a stop, for which nobody is down."""
+_AT_MOST = 0.4
+"""The part of the time in which a call must begin for which it waits for others at most."""
 _WIPES = 50
 """Calls in a batch at most where ECS takes one a call: so many are made while the look before them is fresh."""
 _CALLING = 16
@@ -110,6 +111,16 @@ class Gathering:
     """When the first of them has waited for long enough, by the clock of the event loop."""
     tasks: list[Task] = field(default_factory=list)
     timer: asyncio.TimerHandle | None = None
+    due: bool = False
+    """Whether it begins as soon as the look before it can be made."""
+
+
+@dataclass(frozen=True)
+class Making:
+    """What the calls of a batch are made with."""
+
+    act: Act
+    book: Notebook
 
 
 class Actor:
@@ -124,7 +135,10 @@ class Actor:
         self._pace = pace
         self._sink = sink
         self._gathering: dict[tuple[object, ...], Gathering] = {}
-        self._preparing = ThreadPoolExecutor(4, thread_name_prefix="safe-reinit-prepare")
+        self._lock = threading.Lock()
+        # As in the local runner: more threads would only make each other's looks old, and what brings machines back
+        # waits for nothing else.
+        self._preparing = [ThreadPoolExecutor(1, thread_name_prefix="safe-reinit-prepare") for _ in range(2)]
         self._calling = ThreadPoolExecutor(_CALLING, thread_name_prefix="safe-reinit-act")
 
     async def __call__(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,37 +156,52 @@ class Actor:
         return self._told(asked, task)
 
     def _gather(self, run_id: str, key: tuple[object, ...], task: Task, *, few: bool) -> None:
-        """Wait for others of its kind, as long as some come; twice as long before a stop, for which nobody is down."""
+        """Let a call wait for others of its kind."""
         loop = asyncio.get_running_loop()
-        times = 2.0 if task.send.action == "StopInstance" else 1.0
-        longest = _GATHER if few else max(_GATHER_MANY, TICK / self._clock.rate) * times
-        batch = self._gathering.setdefault(key, Gathering(loop.time() + longest))
-        batch.tasks.append(task)
-        if batch.timer is not None:
-            batch.timer.cancel()
-        full = len(batch.tasks) >= BATCH.get(task.send.action, _WIPES)
-        due = loop.time() if full else min(batch.until, loop.time() + _NEXT * times)
-        batch.timer = loop.call_at(due, self._flush, run_id, key)
+        longest = _GATHER if few else self._begin_within * _AT_MOST
+        with self._lock:
+            batch = self._gathering.setdefault(key, Gathering(loop.time() + longest))
+            batch.tasks.append(task)
+            if batch.due:
+                return
+            if batch.timer is not None:
+                batch.timer.cancel()
+            pause = _NEXT * 2 if task.send.action == "StopInstance" else _NEXT
+            full = len(batch.tasks) >= BATCH.get(task.send.action, _WIPES)
+            due = loop.time() if full else min(batch.until, loop.time() + pause)
+            batch.timer = loop.call_at(due, self._flush, run_id, key, task.send.action in BRINGS_BACK)
 
     @staticmethod
     def _note(task: Task, change: Noted) -> None:
         task.record = change(task.record)
         task.notes.append(change)
 
-    def _flush(self, run_id: str, key: tuple[object, ...]) -> None:
-        tasks = self._gathering.pop(key).tasks
+    def _flush(self, run_id: str, key: tuple[object, ...], back: bool) -> None:
+        self._gathering[key].due = True
+        self._preparing[back].submit(self._perform, asyncio.get_running_loop(), run_id, key)
+
+    # ----------------------------------------------------------------------------------------- on threads of their own
+
+    def _perform(self, loop: asyncio.AbstractEventLoop, run_id: str, key: tuple[object, ...]) -> None:
+        with self._lock:
+            tasks = self._gathering.pop(key).tasks
         most = BATCH.get(tasks[0].send.action, _WIPES)
-        loop = asyncio.get_running_loop()
         for start in range(0, len(tasks), most):
             batch = tasks[start : start + most]
             for place, task in enumerate(batch):
                 task.position = place
-            done = loop.run_in_executor(self._preparing, self._perform, run_id, batch)
-            done.add_done_callback(partial(_answered, batch))
+            try:
+                attempts, made = self._prepare(run_id, batch)
+            except Exception as failed:  # noqa: BLE001 - nobody foresaw it: the calls count as lost
+                _answer(loop, batch, failed)
+                continue
+            handed = {each.entry.position for group in attempts for each in group}
+            _answer(loop, [task for task in batch if task.position not in handed])
+            for group in attempts:
+                self._calling.submit(self._make, loop, made, group)
 
-    # ------------------------------------------------------------------------------------------- on a thread of its own
-
-    def _perform(self, run_id: str, tasks: Sequence[Task]) -> None:
+    def _prepare(self, run_id: str, tasks: Sequence[Task]) -> tuple[Sequence[Sequence[Attempt]], Making]:
+        """Look before these calls, and give those that are to be made."""
         book = Notebook(tasks, self._begin_within)
         plan = replace(tasks[0].plan, jobs=tuple(task.job for task in tasks))
         owners = {each: task for task in tasks for each in task.ids}
@@ -186,6 +215,7 @@ class Actor:
 
         act = Act(self._cloud, self._clock, plan, run_id, book, tell, self._pace)
         calls: list[Call] = []
+        attempts: Sequence[Sequence[Attempt]] = ()
         try:
             with self._sink.into(calls):
                 attempts = act.prepare([Errand(task, task.send) for task in tasks])
@@ -197,23 +227,22 @@ class Actor:
             book.keep([(task, Stuck(self._clock.time())) for task in tasks])
         except Exception as error:  # noqa: BLE001 - whatever it is, the machines must come back
             self._broke(book, tasks, error)
-        else:
-            list(self._calling.map(lambda each: self._make(act, book, each, calls), attempts))
-        for task in tasks:
-            task.calls += [call for call in calls if not call.subject or task.ids & set(call.subject)]
+        _share(calls, tasks)
+        return attempts, Making(act, book)
 
-    def _make(self, act: Act, book: Notebook, attempts: Sequence[Attempt], calls: list[Call]) -> None:
+    def _make(self, loop: asyncio.AbstractEventLoop, making: Making, attempts: Sequence[Attempt]) -> None:
         """Make one call; what goes wrong with it is taken for a lost answer."""
-        tasks = [each.entry for each in attempts]
+        tasks = [each.entry for each in attempts if isinstance(each.entry, Task)]
         made: list[Call] = []
         try:
             with self._sink.into(made):
-                act.make(attempts)
+                making.act.make(attempts)
         except LeaseLostError:  # nothing was sent
-            act.withdraw(attempts)
+            making.act.withdraw(attempts)
         except Exception as error:  # noqa: BLE001 - whatever it is, the machines must come back
-            self._broke(book, tasks, error)
-        calls += made
+            self._broke(making.book, tasks, error)
+        _share(made, tasks)
+        _answer(loop, tasks)
 
     def _broke(self, book: Notebook, tasks: Sequence[Entry], error: Exception) -> None:
         """Turn back after an error that nobody foresaw; what was intended may have been sent."""
@@ -246,13 +275,22 @@ class Actor:
         }
 
 
-def _answered(tasks: Sequence[Task], done: asyncio.Future[None]) -> None:
-    """Let the activities go on; after an error that nobody foresaw they fail, and the calls count as lost."""
-    failed = done.exception()
+def _share(calls: Sequence[Call], tasks: Sequence[Task]) -> None:
+    """Note of each the calls that were about it."""
     for task in tasks:
-        if task.answer is None or task.answer.done():
-            continue
-        if failed is not None:
-            task.answer.set_exception(RuntimeError(type(failed).__name__))
-        else:
-            task.answer.set_result(None)
+        task.calls += [call for call in calls if not call.subject or task.ids & set(call.subject)]
+
+
+def _answer(loop: asyncio.AbstractEventLoop, tasks: Sequence[Task], failed: BaseException | None = None) -> None:
+    """Let the activities go on; after an error that nobody foresaw they fail, and the calls count as lost."""
+
+    def answer() -> None:
+        for task in tasks:
+            if task.answer is None or task.answer.done():
+                continue
+            if failed is not None:
+                task.answer.set_exception(RuntimeError(type(failed).__name__))
+            else:
+                task.answer.set_result(None)
+
+    loop.call_soon_threadsafe(answer)

@@ -132,15 +132,15 @@ def test_no_secret_is_in_the_servers_file_or_in_a_journal(
     temporal: Temporal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither the key of the credentials nor what an error says is in the server's file, in a journal, or in a log."""
-    perform, broken = Actor._perform, []
+    prepare, broken = Actor._prepare, []
 
-    def breaking(self: Actor, run_id: str, tasks: Any) -> None:
+    def breaking(self: Actor, run_id: str, tasks: Any) -> Any:
         if not broken:
             broken.append(run_id)
             raise RuntimeError(f"the key is {KEY_SECRET}")
-        perform(self, run_id, tasks)
+        return prepare(self, run_id, tasks)
 
-    monkeypatch.setattr(Actor, "_perform", breaking)
+    monkeypatch.setattr(Actor, "_prepare", breaking)
     faults = [{"action": "StopInstance", "dry_run": False, "nth": 1, "html": 502}]
     key = f"planted-id:{KEY_SECRET}"
     with (

@@ -68,15 +68,15 @@ def test_what_moves_between_stop_and_wipe_ends_the_run_without_a_wipe(
 ) -> None:
     """A fact that moves while the machine is down ends the run on Temporal too, and nothing is wiped."""
     deeds, outcome, power = AFTER[what]
-    perform, done_already = Actor._perform, []
+    prepare, done_already = Actor._prepare, []
     with simulated() as sim:
 
-        def disturbed(self: Actor, run_id: str, tasks: Any) -> None:
+        def disturbed(self: Actor, run_id: str, tasks: Any) -> Any:
             if tasks[0].send.overwrites and not done_already:
                 done_already.extend(sim.do(deed) for deed in deeds)
-            perform(self, run_id, tasks)
+            return prepare(self, run_id, tasks)
 
-        monkeypatch.setattr(Actor, "_perform", disturbed)
+        monkeypatch.setattr(Actor, "_prepare", disturbed)
         done = run(sim, using=work(sim))
         state = sim.state()
 
