@@ -219,8 +219,8 @@ def table(count: int, cap: int, here: Side, there: Side, told: dict[str, float],
     whole = sum(there.cpu.values())
     rate = count / (there.wall / fleet.SPEED)
     return [
-        f"{count} jobs, at most {cap} machines down at once, {fleet.SPEED} simulated seconds in a real one. Made by "
-        f"`bench/temporal.py` (jobs {count}, parallel {cap}, speed {fleet.SPEED}).",
+        f"{count} jobs, at most {cap} machines down at once, {fleet.SPEED:g} simulated seconds in a real one. Made by "
+        f"`bench/temporal.py` (jobs {count}, parallel {cap}, speed {fleet.SPEED:g}).",
         "",
         "| | local runner | Temporal, two workers |",
         "|---|---|---|",
@@ -255,7 +255,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=500)
     parser.add_argument("--parallel", type=int, default=170)
-    parser.add_argument("--speed", type=int, default=2)
+    parser.add_argument("--speed", type=float, default=1.75)
     parser.add_argument("--minutes", type=float, default=5.5, help="real minutes for a side at most")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()

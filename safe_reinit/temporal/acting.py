@@ -32,7 +32,7 @@ from .watch import Sink
 
 _GATHER = 0.05
 """Real seconds for which a call of a run over few jobs waits for others of its kind."""
-_NEXT = 0.4
+_NEXT = 0.6
 """Of a run over many: for the next one, as long as some come; twice as long before a stop, for which nobody is down."""
 _AT_MOST = 0.4
 """The part of the time in which a call must begin for which it waits for others at most."""

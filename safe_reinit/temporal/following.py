@@ -21,8 +21,8 @@ from .restarting import was_ended
 from .server import Server, pollers
 from .submitting import idle, lane
 
-_A_SECOND = 20.0
-"""Questions to jobs a second at most."""
+_A_SECOND = 10.0
+"""Questions to jobs a second: each is a task of the server and of a worker."""
 _PATIENCE = 5.0
 """Real seconds for which an answer is waited for before it is looked whether anybody is there to give it."""
 _LEAST = 0.5
@@ -57,6 +57,8 @@ class Following:
 
     def __post_init__(self) -> None:
         self._told = [0] * len(self.records)
+        self._asked = 0
+        """Jobs that were at work when they were asked last."""
         self._idle = False
         self._forgotten = False
         """Whether the lane does not know the run: a job that is not there either is over, or never was."""
@@ -82,7 +84,9 @@ class Following:
         """Ask how far everything is; tell whether it is over."""
         run = await self.client.get_workflow_handle(self.place.lane).query("status", self.run_id)
         self._forgotten = run is None
-        for position in self._at_work(run):
+        at_work = self._at_work(run)
+        self._asked = len(at_work)
+        for position in at_work:
             await self._ask_job(position)
         if run is None:  # the lane has forgotten it: all jobs have ended
             return len(self.ended) == len(self.records)
@@ -170,7 +174,6 @@ class Following:
             self.say(f"{text} The run waits; nothing is lost.")
 
     async def _rest(self) -> None:
-        open_jobs = len(self.records) - len(self.ended)
-        seconds = max(_LEAST, TICK / self.clock.rate, open_jobs / _A_SECOND)
+        seconds = max(_LEAST, TICK / self.clock.rate, self._asked / _A_SECOND)
         self.wake.clear()
         await asyncio.to_thread(self.wake.wait, seconds)

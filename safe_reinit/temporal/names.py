@@ -32,12 +32,15 @@ class Pulse:
     horizon: float
     """So long after that its call cannot reach ECS any more: connecting, and the read time-out."""
 
+    @property
+    def beat(self) -> float:
+        """Between two signs of life: each is a call to the server, and two may be lost."""
+        return self.heartbeat / 3
+
 
 USUAL = Pulse(begin=10.0, heartbeat=15.0, horizon=75.0)
 LOCAL = Pulse(begin=4.0, heartbeat=5.0, horizon=2.0)
 """For a loopback endpoint, where nothing is on its way for long."""
-BEAT = 1.0
-"""Real seconds between two signs of life."""
 
 
 @dataclass(frozen=True)

@@ -62,19 +62,19 @@ class Hands:
     async def look(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Look at one job, and decide; see ``looking``."""
         self._refuse_newer(asked)
-        return await _beating(self.looker(asked, activity.heartbeat))
+        return await self._beating(self.looker(asked, activity.heartbeat))
 
     @activity.defn(name="act")
     async def act(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Make one guarded call; see ``acting``."""
         self._refuse_newer(asked)
         self._refuse_another_place(asked["plan"])
-        return await _beating(self.actor(asked))
+        return await self._beating(self.actor(asked))
 
     @activity.defn(name="keep")
     async def keep(self, asked: dict[str, Any]) -> None:
         """Write a run that is over into the journal of this worker; see ``keeping``."""
-        await _beating(self.keeping.keep(asked, activity.heartbeat))
+        await self._beating(self.keeping.keep(asked, activity.heartbeat))
 
     @activity.defn(name="gone")
     async def gone(self, jobs: list[str]) -> list[int]:
@@ -94,16 +94,15 @@ class Hands:
         if not -_SKEW < unix_time() - started < self.place.pulse.begin:
             raise ApplicationError("The clock of this host is not the server's: set it.", type="newer")
 
-
-async def _beating(work: Awaitable[T]) -> T:
-    """Give a sign of life while something goes on; of what fails nothing but its kind is told to the server."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        await asyncio.wait([task], timeout=names.BEAT)
-        activity.heartbeat()
-    if task.exception() is not None:
-        raise ApplicationError(f"An unexpected {type(task.exception()).__name__}: please report this.") from None
-    return task.result()
+    async def _beating(self, work: Awaitable[T]) -> T:
+        """Give a sign of life while something goes on; of what fails nothing but its kind is told to the server."""
+        task = asyncio.ensure_future(work)
+        while not task.done():
+            await asyncio.wait([task], timeout=self.place.pulse.beat)
+            activity.heartbeat()
+        if task.exception() is not None:
+            raise ApplicationError(f"An unexpected {type(task.exception()).__name__}: please report this.") from None
+        return task.result()
 
 
 def place_of(where: Where, clock: Clock) -> Place:
@@ -158,7 +157,7 @@ async def serve(  # noqa: PLR0913, PLR0917 - what a worker is made of
 def workers(client: Client, hands: Hands, quota_share: float) -> list[Worker]:
     """Make the workers of the queues of a place."""
     place, identity = hands.place, f"{socket.gethostname()}/{uuid.uuid4().hex[:8]}"
-    beat = timedelta(seconds=names.BEAT)
+    beat = timedelta(seconds=place.pulse.beat)
     common: dict[str, Any] = {
         "identity": identity,
         "max_heartbeat_throttle_interval": beat,
