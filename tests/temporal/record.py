@@ -20,13 +20,16 @@ _LOST = {"action": "ReInitDisk", "dry_run": False, "drop_request": True}
 _REFUSED = {"action": "StartInstance", "dry_run": False, "nth": 1, "error": {"code": "Forbidden.RAM", "status": 403}}
 
 
+def _path(name: str) -> Path:
+    return FOLDER / f"{VERSION}-{name}.json"
+
+
 def _keep(temporal: temporals.Temporal, workflow: str, name: str) -> None:
     async def fetch(client: Any) -> str:
         history = await client.get_workflow_handle(workflow).fetch_history()
         return str(history.to_json())
 
-    FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / f"{VERSION}-{name}.json"
+    path = _path(name)
     if path.exists():
         return
     text = json.dumps(json.loads(temporal.ask(fetch)), separators=(",", ":"))
@@ -42,6 +45,8 @@ def main() -> None:
         temporal.start()
         try:
             for name, faults in (("done", []), ("lost", [_LOST]), ("owed", [_REFUSED])):
+                if _path(name).exists():
+                    continue
                 with temporals.simulated(None, faults) as sim, temporals.working(temporal, sim, place / f"{name}.w"):
                     client = temporals.client(temporal, sim, place / f"{name}.db", on_unknown="retry")
                     done = cloudlike.run(sim, (DATA,), using=client)
