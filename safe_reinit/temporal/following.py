@@ -64,6 +64,8 @@ class Following:
         """Whether the lane does not know the run: a job that is not there either is over, or never was."""
         self._jobs: dict[int, WorkflowHandle[Any, Any]] = {}
         self._heard: dict[int, float] = {}
+        self._closed: set[int] = set()
+        """Jobs whose workflow had been ended already when it was found."""
         self._cut_off = False
         """Whether somebody ended a workflow at the server: the lane does not hear of its end."""
 
@@ -122,8 +124,9 @@ class Following:
     async def _see_whether_it_is_there(self, position: int, job: WorkflowHandle[Any, Any], *, news: bool) -> None:
         """Find, after a while without news, that somebody ended the workflow of a job: of it none will come."""
         now = boottime()
-        if news or now - self._heard.setdefault(position, now) < _QUIET:
-            self._heard[position] = now if news else self._heard[position]
+        since = now if news else self._heard.setdefault(position, now)
+        if now - since < _QUIET and position not in self._closed:
+            self._heard[position] = since
             return
         self._heard[position] = now
         if not was_ended((await job.describe()).status):
@@ -144,6 +147,8 @@ class Following:
                 self.ended.add(position)
             return None
         self._jobs[position] = found[0]
+        if was_ended(found[1]):
+            self._closed.add(position)
         return found[0]
 
     def _tell(self, event: Mapping[str, Any]) -> None:

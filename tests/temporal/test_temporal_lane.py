@@ -82,7 +82,7 @@ def test_two_keys_do_not_slow_each_other(
     temporal: Temporal, tmp_path: Path, down: Callable[[Simulator], list[int]]
 ) -> None:
     """While one account and region is at its cap, its wipes throttled and its queue full, another has its own pace."""
-    count, cap = 6, 2
+    count, cap = 4, 2
     throttled = {"action": "ReInitDisk", "dry_run": False, "nth": "every", "throttle": True}
     with (
         simulated(fleet(count), throttled) as held, simulated(fleet(count)) as free,
