@@ -21,8 +21,9 @@ def main() -> None:
     from .app import run  # noqa: PLC0415 - importing the package stays cheap
 
     code = run(sys.argv[1:])
-    if any(thread.name.startswith(_CALLING) for thread in threading.enumerate()):
-        # A call still hangs and the person asked twice to leave: the interpreter would wait for it.
+    if "temporalio" in sys.modules or any(thread.name.startswith(_CALLING) for thread in threading.enumerate()):
+        # A call still hangs and the person asked twice to leave: the interpreter would wait for it. And threads of
+        # Temporal's SDK may still be in an interpreter that is torn down, which then aborts.
         with contextlib.suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,9 +27,7 @@ def command(flags: Mapping[str, Any]) -> int:
     from ..temporal.server import server_of  # noqa: PLC0415 - an extra
 
     asyncio.run(_work(config, server_of(config)))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)  # the interpreter is not torn down: the SDK's threads may still be in it, and would abort
+    return 0
 
 
 async def _work(config: Config, server: Server) -> None:
