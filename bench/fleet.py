@@ -37,7 +37,7 @@ STOP, WIPE, START = 30, 60, 45
 QUOTA = 500
 """Wipes in any 60 simulated seconds."""
 REGION = "cn-hangzhou"
-CONFIG = "{{max_disks: {count}, max_parallel: 1000, canary: 0, quota_share: 1.0}}\n"
+CONFIG = "{{max_disks: {count}, max_parallel: {count}, canary: 0, quota_share: 1.0}}\n"
 KEY = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "testid", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret"}
 
 
