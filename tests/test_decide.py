@@ -405,6 +405,46 @@ def test_a_wait_says_for_what_since_when_and_how_long(known: Record, status: str
     assert (action.phase, action.what, action.since, action.limit) == expected
 
 
+UNSEEN: dict[str, Any] = {"seen": False, "instance": None, "disks": {}}
+"""What a look that failed shows."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "over"),
+    [
+        ({"blind": True}, True),
+        ({"given_up": True}, True),
+        ({"interrupted": True, "stop": Step()}, True),
+        ({"interrupted": True}, False),  # its machine is down
+        ({"stop": Step()}, False),
+        ({"disks": (Wipe(DATA, "unknown", 1),)}, True),
+        ({"disks": (Wipe(DATA, "unknown", 1), Wipe(SYSTEM, "accepted", 1))}, False),
+        *(
+            ({"disks": (Wipe(DATA, "done", 1),), "start": Step(state, 1), "instance_status": status}, bool(status))
+            for state in ("done", "failed")
+            for status in ("Stopped", "Running", "")
+        ),
+    ],
+    ids=str,
+)
+def test_a_job_that_has_come_to_its_end_is_not_looked_at_any_more(changes: dict[str, Any], over: bool) -> None:
+    """One that was given up, never began or is told with its power is over; any other waits for a look."""
+    assert isinstance(decide(ready(**changes), seeing(**UNSEEN)), Finish) is over
+
+
+@pytest.mark.parametrize("shown", [{"seen": False}, {"instance": None}, {"at": 900.5}], ids=str)
+def test_each_thing_that_makes_a_look_none_keeps_a_call_from_being_sent(shown: dict[str, Any]) -> None:
+    """A look that failed, shows no instance, or began before the last answer about the power is waited out."""
+    assert decide(ready(), seeing(**shown)) == Wait("stop", "a look", 900.0, 600.0)
+
+
+def test_a_wait_that_nobody_dated_begins_now() -> None:
+    """Where the record has no time to count from, the limit runs from the look that is there."""
+    assert decide(before_the_stop(), seeing(**UNSEEN)) == Wait("stop", "a look", 1000.0, 600.0)
+    assert decide(ready(stop=Step("asked", 1)), seeing("Running")) == Wait("stop", "an answer", 1000.0, 600.0)
+    assert decide(ready(disks=(Wipe(DATA, "accepted", 1),)), seeing()) == Wait("reinit", "In_use", 1000.0, 1800.0)
+
+
 def test_a_wait_for_somebody_elses_snapshot_has_its_own_limit() -> None:
     """Before anything was touched a snapshot that is being created is waited for, as long as snapshots may take."""
     shot = (values.a_snapshot(status="progressing"),)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.aliyun import exchange
 from safe_reinit.client import Interrupt
 from safe_reinit.model import Event
 from safe_reinit.report import plan_lines
@@ -29,10 +28,9 @@ from tests.cloudlike import (
     wipes,
     world,
 )
+from tests.conftest import HANG
 
 ACTS = ("StopInstance", "ReInitDisk", "StartInstance")
-HANG = 0.25
-"""Real seconds after which an act counts as unanswered in these tests."""
 
 # What goes wrong with one call, and the outcome by the act that it befalls: stop, wipe, start.
 FAULTS: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
@@ -55,12 +53,6 @@ FAULTS: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "a page after it": ({"html_after": 502}, ("done", "done", "done")),
     "a page of 404 after it": ({"html_after": 404}, ("done", "done", "done")),
 }
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let an act count as unanswered soon."""
-    monkeypatch.setattr(exchange, "ACT_TIMEOUT", HANG)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -581,6 +573,12 @@ def test_an_interruption_early_in_a_long_wipe_brings_the_machine_back() -> None:
     assert done.outcome == "done"
 
 
+def ask_twice(interrupt: Interrupt) -> None:
+    """Do as a person who will not wait."""
+    interrupt.ask()
+    interrupt.ask()
+
+
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(("act", "outcome"), [("StopInstance", "stranded"), ("ReInitDisk", "unknown")])
 def test_who_asks_twice_gets_the_truth_as_far_as_it_is_known(act: str, outcome: str) -> None:
@@ -588,12 +586,8 @@ def test_who_asks_twice_gets_the_truth_as_far_as_it_is_known(act: str, outcome: 
     interrupt = Interrupt()
     faults = [{"action": act, "dry_run": False, "delay": 2 * HANG, "drop_answer": True}]
     with simulated(faults=faults) as sim:
-
-        def twice() -> None:
-            interrupt.ask()
-            interrupt.ask()
-
-        done = run(sim, stop=interrupt, on_event=once(intended(act), lambda: threading.Timer(0.1, twice).start()))
+        asked = threading.Timer(0.1, ask_twice, [interrupt])
+        done = run(sim, stop=interrupt, on_event=once(intended(act), asked.start))
 
     assert interrupt.left
     assert done.outcome == outcome
@@ -603,12 +597,8 @@ def test_who_leaves_while_a_stop_does_not_show_yet_is_promised_no_power() -> Non
     """A machine whose stop was accepted is about to go down, also where the looks still show it Running."""
     interrupt = Interrupt()
     with simulated(world(describe_lag=30)) as sim:
-
-        def twice() -> None:
-            interrupt.ask()
-            interrupt.ask()
-
-        done = run(sim, stop=interrupt, on_event=once(answered("StopInstance"), threading.Timer(0.2, twice).start))
+        asked = threading.Timer(0.2, ask_twice, [interrupt])
+        done = run(sim, stop=interrupt, on_event=once(answered("StopInstance"), asked.start))
         state = sim.state()
 
     assert state["instances"][INSTANCE]["status"] != "Running"
