@@ -534,6 +534,28 @@ def test_each_thing_that_forbids_a_start_forbids_it_alone(changes: dict[str, Any
     assert not isinstance(decide(replace(wiped(), **changes), seeing()), Send)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stop": Step()},
+        {"stop": Step("accepted", 1, 900.0, 900.0)},
+        {"leave_stopped": True},
+        {"power_before": "Stopped"},
+        {"start": Step("again", 1, 990.0, 990.0, due=1000.5)},
+        {"start": Step("accepted", 1, 990.0, 990.0)},
+        {"instance_status": "Starting"},
+    ],
+    ids=str,
+)
+def test_each_thing_that_forbids_a_second_start_forbids_it_alone(changes: dict[str, Any]) -> None:
+    """A start that is due again is sent to a Stopped machine that we stopped and that is owed it, and to no other."""
+    again = replace(wiped(), start=Step("again", 1, 990.0, 990.0, due=1000.0))
+    seen = seeing(changes.get("instance_status", "Stopped"))
+
+    assert decide(again, seeing()) == Send("StartInstance", INSTANCE)
+    assert not isinstance(decide(replace(again, **changes), seen), Send)
+
+
 @many
 @given(records, observations())
 @example(backed_up(disks=(Wipe(DATA, "asked", 1),), given_up=True, judged=True), seeing(**SAFE))
