@@ -443,6 +443,17 @@ def test_a_wait_that_nobody_dated_begins_now() -> None:
     assert decide(before_the_stop(), seeing(**UNSEEN)) == Wait("stop", "a look", 1000.0, 600.0)
     assert decide(ready(stop=Step("asked", 1)), seeing("Running")) == Wait("stop", "an answer", 1000.0, 600.0)
     assert decide(ready(disks=(Wipe(DATA, "accepted", 1),)), seeing()) == Wait("reinit", "In_use", 1000.0, 1800.0)
+    waiting = SafetySnapshot(DATA, "token", Step("accepted", 1), "s-1")
+    assert decide(ready(snapshots=(waiting,)), seeing()) == Wait("snapshot", "accomplished", 1000.0, 3600.0)
+
+
+def test_the_end_says_what_it_still_waits_for() -> None:
+    """While the tag is to come off, it is told whether a look or the next try is waited for."""
+    ended = backed_up(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running")
+    again = replace(ended, untag=Step("again", 1, 990.0, 990.0, due=1000.5))
+
+    assert decide(ended, seeing(**UNSEEN)) == Wait("start", "a look", 1000.0, 900.0)
+    assert decide(again, seeing("Running", **SAFE)) == Wait("start", "the next try", 1000.0, 900.0)
 
 
 def test_a_wait_for_somebody_elses_snapshot_has_its_own_limit() -> None:
