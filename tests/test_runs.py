@@ -17,6 +17,7 @@ from tests.cloudlike import (
     INSTANCE,
     SOURCE,
     SYSTEM,
+    accepted,
     answered,
     assert_true,
     client,
@@ -523,11 +524,11 @@ def test_looks_that_lag_behind_lead_to_no_second_call(lag: float) -> None:
 PHASES: dict[str, tuple[Callable[[Event], bool], str]] = {
     "at once": (lambda _event: True, "refused"),
     "stop intended": (intended("StopInstance"), "refused"),
-    "stop answered": (answered("StopInstance"), "failed"),
+    "stop answered": (accepted("StopInstance"), "failed"),
     "Stopping": (showing(instance="Stopping"), "failed"),
     "Stopped": (showing(instance="Stopped"), "failed"),
     "wipe intended": (intended("ReInitDisk"), "failed"),
-    "wipe answered": (answered("ReInitDisk"), "done"),
+    "wipe answered": (accepted("ReInitDisk"), "done"),
     "ReIniting": (showing(disk="ReIniting"), "done"),
     "start intended": (intended("StartInstance"), "done"),
     "Starting": (showing(instance="Starting"), "done"),
@@ -552,7 +553,7 @@ def test_an_interruption_during_the_first_wipe_spares_the_second_disk() -> None:
     """A disk that was not asked for when the run was interrupted is not wiped, and the report tells both apart."""
     interrupt = Interrupt()
     with simulated() as sim:
-        done = run(sim, (DATA, SYSTEM), stop=interrupt, on_event=once(answered("ReInitDisk"), interrupt.ask))
+        done = run(sim, (DATA, SYSTEM), stop=interrupt, on_event=once(accepted("ReInitDisk"), interrupt.ask))
         state = sim.state()
 
     assert_true(done, state)
@@ -598,7 +599,7 @@ def test_who_leaves_while_a_stop_does_not_show_yet_is_promised_no_power() -> Non
     interrupt = Interrupt()
     with simulated(world(describe_lag=30)) as sim:
         asked = threading.Timer(0.2, ask_twice, [interrupt])
-        done = run(sim, stop=interrupt, on_event=once(answered("StopInstance"), asked.start))
+        done = run(sim, stop=interrupt, on_event=once(accepted("StopInstance"), asked.start))
         state = sim.state()
 
     assert state["instances"][INSTANCE]["status"] != "Running"
