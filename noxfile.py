@@ -92,7 +92,7 @@ def _measure(session: nox.Session, *argv: str) -> None:
 
 @nox.session
 def mutants(session: nox.Session) -> None:
-    """The guards changed in small ways: each change must fail a test, or be explained (an hour)."""
+    """The guards changed in small ways: each change must fail a test, or be explained (20 minutes)."""
     _python(session, "-m", "mutmut", "run", *(session.posargs or ("--max-children", "2")))
     _python(session, "tests/mutants.py")
 

@@ -300,6 +300,11 @@ def test_the_power_is_cut_only_after_the_time_that_was_given(stop: Step, force: 
     assert not isinstance(decide(replace(known, limits=Limits()), seeing("Stopping")), Send)
 
 
+def test_a_machine_that_may_not_be_stopped_is_not() -> None:
+    """Where the plan stops nothing, a machine that runs by now is left running, and the job is over."""
+    assert decide(replace(before_the_stop(), may_stop=False), seeing("Running")) == Finish()
+
+
 SHORT = Limits(retry=100.0)
 
 
@@ -438,7 +443,7 @@ def test_each_thing_that_makes_a_look_none_keeps_a_call_from_being_sent(shown: d
     assert decide(ready(), seeing(**shown)) == Wait("stop", "a look", 900.0, 600.0)
 
 
-def test_a_wait_that_nobody_dated_begins_now() -> None:
+def test_a_wait_without_a_beginning_begins_now() -> None:
     """Where the record has no time to count from, the limit runs from the look that is there."""
     assert decide(before_the_stop(), seeing(**UNSEEN)) == Wait("stop", "a look", 1000.0, 600.0)
     assert decide(ready(stop=Step("asked", 1)), seeing("Running")) == Wait("stop", "an answer", 1000.0, 600.0)
