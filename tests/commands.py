@@ -6,12 +6,29 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def until(test: Callable[[], object], seconds: float = 40.0) -> None:
+    """Look again and again until it is so."""
+    end = time.monotonic() + seconds
+    while not test():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def state(url: str) -> dict[str, Any]:
+    """Ask a simulator in another process what is true."""
+    with urllib.request.urlopen(f"{url}/_simulator/state") as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found
 
 
 @dataclass(frozen=True)
@@ -63,9 +80,7 @@ class Command:
 
     def state(self) -> dict[str, Any]:
         """Ask the simulator what is true."""
-        with urllib.request.urlopen(f"{self.url}/_simulator/state") as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
+        return state(self.url)
 
     def calls(self) -> list[dict[str, Any]]:
         """Give every call that reached the simulator."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from safe_reinit import aliyun
-from safe_reinit.aliyun import endpoints
+from safe_reinit.aliyun import endpoints, exchange
 from safe_reinit.aliyun.client import Aliyun
 from safe_reinit.model import Call, Secret
 from safe_reinit.simulator import Simulator
@@ -45,6 +45,24 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if _strange(name):
             monkeypatch.delenv(name)
     monkeypatch.setenv("SAFE_REINIT_JOURNAL", str(tmp_path / "journal.db"))
+
+
+@pytest.fixture
+def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Keep the caller's own configuration and credentials out; give the empty home instead."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    return tmp_path
+
+
+HANG = 0.25
+"""Real seconds after which an act counts as unanswered where a test is impatient."""
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an act count as unanswered soon."""
+    monkeypatch.setattr(exchange, "ACT_TIMEOUT", HANG)
 
 
 @dataclass
@@ -185,6 +203,23 @@ def command_line(tmp_path: Path) -> CommandLine:
 
 KEY = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "testid", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret"}
 """The simulator's default key, as the default credential chain finds it."""
+
+
+def where_is(simulator: Simulator) -> dict[str, str]:
+    """Point a child at a simulator."""
+    return {
+        "SAFE_REINIT_ENDPOINT": simulator.url,
+        "SAFE_REINIT_REGION": "cn-hangzhou",
+        "SAFE_REINIT_TIME_SCALE": "60",
+    }
+
+
+@pytest.fixture
+def here(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, own_home: Path) -> Path:
+    """Point the command line, run in this process, at a simulator; give a folder to write to."""
+    for name, value in {**KEY, **where_is(simulator)}.items():
+        monkeypatch.setenv(name, value)
+    return own_home
 
 
 @pytest.fixture

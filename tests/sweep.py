@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import commands
 from tests.simulator.support import call
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -408,9 +409,7 @@ class Cloud:
 
     def state(self) -> dict[str, Any]:
         """Ask what is true."""
-        with urllib.request.urlopen(f"{self.url}/_simulator/state") as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
+        return commands.state(self.url)
 
     def do(self, **request: object) -> None:
         """Do what another person does at the console."""

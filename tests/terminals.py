@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fcntl import ioctl
 
 from safe_reinit.simulator import Simulator
-from tests.conftest import KEY, CommandLine
+from tests.conftest import KEY, CommandLine, where_is
 
 PATIENCE = 30.0
 
@@ -71,13 +71,10 @@ class Terminal:
 Open = Callable[..., Terminal]
 
 
-def where_is(simulator: Simulator) -> dict[str, str]:
-    """Point a child at a simulator."""
-    return {
-        "SAFE_REINIT_ENDPOINT": simulator.url,
-        "SAFE_REINIT_REGION": "cn-hangzhou",
-        "SAFE_REINIT_TIME_SCALE": "60",
-    }
+def own() -> None:
+    """Make standard input the terminal of a child, in a session of its own; called in the child, before its program."""
+    os.setsid()
+    ioctl(0, termios.TIOCSCTTY, 0)
 
 
 @contextmanager
@@ -89,11 +86,6 @@ def terminals(command_line: CommandLine) -> Iterator[Open]:
         line, inner = pty.openpty()
         if columns:
             ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-
-        def own() -> None:
-            os.setsid()
-            ioctl(0, termios.TIOCSCTTY, 0)
-
         where = {**command_line.environment, **KEY, **where_is(simulator), "TERM": "xterm", **env}
         child = subprocess.Popen(
             command_line.arguments(argv), env=where, cwd=command_line.home, stdin=inner, stdout=inner, stderr=inner,

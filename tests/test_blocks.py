@@ -12,12 +12,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from fcntl import ioctl
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +33,7 @@ from tests import blocks
 from tests.blocks import ROOT, Block
 from tests.conftest import KEY
 from tests.servers import refused_port
+from tests.terminals import own
 
 SPEED = 60
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -214,11 +213,6 @@ def _ran(desk: Desk, command: str, block: Block) -> tuple[int, str]:
 def _on_a_terminal(desk: Desk, command: str, answer: str) -> tuple[int, str]:
     """Run a command on a terminal, and type the answer when it asks."""
     line, inner = os.openpty()
-
-    def own() -> None:
-        os.setsid()
-        ioctl(0, termios.TIOCSCTTY, 0)
-
     child = desk.shell(command, stdin=inner, stdout=inner, stderr=inner, start_new_session=False, preexec_fn=own)
     os.close(inner)
     said, typed, deadline = "", False, time.monotonic() + _PATIENCE

@@ -236,6 +236,12 @@ def test_a_status_that_is_no_refusal_proves_none(status: int) -> None:
     assert codes.verdict("ReInitDisk", "Brand.New", status) == "lost"
 
 
+@pytest.mark.parametrize("code", ["Brand.New", "IncorrectInstanceStatus", "DiskCreatingSnapshot"])
+def test_of_a_call_that_the_table_does_not_know_nothing_is_asked_again(code: str) -> None:
+    """What passes for one call says nothing of another."""
+    assert codes.verdict("RebootInstance", code, 403) == "refused"
+
+
 @given(st.sampled_from(ACTS), st.text(max_size=40), st.integers(100, 599))
 def test_no_unknown_code_is_ever_asked_again(act: str, code: str, status: int) -> None:
     """Whatever ECS may answer one day, only what the table names or calls Throttling is repeated."""

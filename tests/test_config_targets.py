@@ -285,11 +285,9 @@ def test_no_guard_is_read_from_the_environment() -> None:
 
 
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def file(own_home: Path) -> Path:
     """Give the place of a file in an empty home."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    return tmp_path / "c.yaml"
+    return own_home / "c.yaml"
 
 
 def shown(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

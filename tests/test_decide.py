@@ -300,6 +300,11 @@ def test_the_power_is_cut_only_after_the_time_that_was_given(stop: Step, force: 
     assert not isinstance(decide(replace(known, limits=Limits()), seeing("Stopping")), Send)
 
 
+def test_a_machine_that_may_not_be_stopped_is_not() -> None:
+    """Where the plan stops nothing, a machine that runs by now is left running, and the job is over."""
+    assert decide(replace(before_the_stop(), may_stop=False), seeing("Running")) == Finish()
+
+
 SHORT = Limits(retry=100.0)
 
 
@@ -405,6 +410,57 @@ def test_a_wait_says_for_what_since_when_and_how_long(known: Record, status: str
     assert (action.phase, action.what, action.since, action.limit) == expected
 
 
+UNSEEN: dict[str, Any] = {"seen": False, "instance": None, "disks": {}}
+"""What a look that failed shows."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "over"),
+    [
+        ({"blind": True}, True),
+        ({"given_up": True}, True),
+        ({"interrupted": True, "stop": Step()}, True),
+        ({"interrupted": True}, False),  # its machine is down
+        ({"stop": Step()}, False),
+        ({"disks": (Wipe(DATA, "unknown", 1),)}, True),
+        ({"disks": (Wipe(DATA, "unknown", 1), Wipe(SYSTEM, "accepted", 1))}, False),
+        *(
+            ({"disks": (Wipe(DATA, "done", 1),), "start": Step(state, 1), "instance_status": status}, bool(status))
+            for state in ("done", "failed")
+            for status in ("Stopped", "Running", "")
+        ),
+    ],
+    ids=str,
+)
+def test_a_job_that_has_come_to_its_end_is_not_looked_at_any_more(changes: dict[str, Any], over: bool) -> None:
+    """One that was given up, never began or is told with its power is over; any other waits for a look."""
+    assert isinstance(decide(ready(**changes), seeing(**UNSEEN)), Finish) is over
+
+
+@pytest.mark.parametrize("shown", [{"seen": False}, {"instance": None}, {"at": 900.5}], ids=str)
+def test_each_thing_that_makes_a_look_none_keeps_a_call_from_being_sent(shown: dict[str, Any]) -> None:
+    """A look that failed, shows no instance, or began before the last answer about the power is waited out."""
+    assert decide(ready(), seeing(**shown)) == Wait("stop", "a look", 900.0, 600.0)
+
+
+def test_a_wait_without_a_beginning_begins_now() -> None:
+    """Where the record has no time to count from, the limit runs from the look that is there."""
+    assert decide(before_the_stop(), seeing(**UNSEEN)) == Wait("stop", "a look", 1000.0, 600.0)
+    assert decide(ready(stop=Step("asked", 1)), seeing("Running")) == Wait("stop", "an answer", 1000.0, 600.0)
+    assert decide(ready(disks=(Wipe(DATA, "accepted", 1),)), seeing()) == Wait("reinit", "In_use", 1000.0, 1800.0)
+    waiting = SafetySnapshot(DATA, "token", Step("accepted", 1), "s-1")
+    assert decide(ready(snapshots=(waiting,)), seeing()) == Wait("snapshot", "accomplished", 1000.0, 3600.0)
+
+
+def test_the_end_says_what_it_still_waits_for() -> None:
+    """While the tag is to come off, it is told whether a look or the next try is waited for."""
+    ended = backed_up(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running")
+    again = replace(ended, untag=Step("again", 1, 990.0, 990.0, due=1000.5))
+
+    assert decide(ended, seeing(**UNSEEN)) == Wait("start", "a look", 1000.0, 900.0)
+    assert decide(again, seeing("Running", **SAFE)) == Wait("start", "the next try", 1000.0, 900.0)
+
+
 def test_a_wait_for_somebody_elses_snapshot_has_its_own_limit() -> None:
     """Before anything was touched a snapshot that is being created is waited for, as long as snapshots may take."""
     shot = (values.a_snapshot(status="progressing"),)
@@ -492,6 +548,28 @@ def test_each_thing_that_forbids_a_start_forbids_it_alone(changes: dict[str, Any
     """One member of the record that speaks against a start is enough, all others speaking for it."""
     assert decide(wiped(), seeing()) == Send("StartInstance", INSTANCE)
     assert not isinstance(decide(replace(wiped(), **changes), seeing()), Send)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stop": Step()},
+        {"stop": Step("accepted", 1, 900.0, 900.0)},
+        {"leave_stopped": True},
+        {"power_before": "Stopped"},
+        {"start": Step("again", 1, 990.0, 990.0, due=1000.5)},
+        {"start": Step("accepted", 1, 990.0, 990.0)},
+        {"instance_status": "Starting"},
+    ],
+    ids=str,
+)
+def test_each_thing_that_forbids_a_second_start_forbids_it_alone(changes: dict[str, Any]) -> None:
+    """A start that is due again is sent to a Stopped machine that we stopped and that is owed it, and to no other."""
+    again = replace(wiped(), start=Step("again", 1, 990.0, 990.0, due=1000.0))
+    seen = seeing(changes.get("instance_status", "Stopped"))
+
+    assert decide(again, seeing()) == Send("StartInstance", INSTANCE)
+    assert not isinstance(decide(replace(again, **changes), seen), Send)
 
 
 @many

@@ -614,7 +614,6 @@ class Machine:
     due: float = math.inf
     wiping: dict[str, float] = field(default_factory=dict)
     wiped: list[str] = field(default_factory=list)
-    stopped_at: float | None = None
     held_for: float = 0.0
 
     def pass_time(self, now: float) -> None:

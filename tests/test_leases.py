@@ -22,6 +22,7 @@ from safe_reinit.clock import Clock
 from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import Journal, file, lease
 from safe_reinit.journal.lease import Holder, Lease, LeaseLostError
+from tests.commands import until
 from tests.sweep import ACCEPTED, ROOT, Cloud
 from tests.values import recoverable
 
@@ -57,14 +58,6 @@ def begin(journal: Journal, name: str = RUN_ID) -> Lease:
     """Write a run down."""
     plan = {"plan_id": name, "account": "1", "region": "cn-hangzhou", "options": {"password": None}, "jobs": []}
     return journal.begin(name, plan, "", "", [("i-1", {})])
-
-
-def until(test: Callable[[], object], seconds: float = 30.0) -> None:
-    """Look again and again until it is so."""
-    end = time.monotonic() + seconds
-    while not test():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 # ------------------------------------------------------------------------------------------------ in the journal

@@ -39,7 +39,7 @@ from tests.cloudlike import (
     INSTANCE,
     TinyClock,
     TinyCloud,
-    answered,
+    accepted,
     assert_true,
     client,
     once,
@@ -421,7 +421,7 @@ def test_a_member_in_standby_is_wiped_and_keeps_its_machine() -> None:
 def test_a_disk_that_is_replicated_since_the_stop_is_not_wiped() -> None:
     """The pairs are looked at once more before the wipe, and the machine comes back."""
     with simulated() as sim:
-        begin = once(answered("StopInstance"), lambda: sim.do({"change": DATA, "to": {"replicated": True}}))
+        begin = once(accepted("StopInstance"), lambda: sim.do({"change": DATA, "to": {"replicated": True}}))
         done = run(sim, on_event=begin)
         assert_true(done, sim.state())
 
@@ -435,7 +435,7 @@ def test_a_required_look_that_is_lost_after_the_stop_ends_the_run(tmp_path: Path
     file = tmp_path / "config.yaml"
     file.write_text("require_looks: [ebs]\n", "utf-8")
     with simulated() as sim:
-        begin = once(answered("StopInstance"), lambda: sim.do({"deny": {"action": "ebs:DescribeDiskReplicaPairs"}}))
+        begin = once(accepted("StopInstance"), lambda: sim.do({"deny": {"action": "ebs:DescribeDiskReplicaPairs"}}))
         done = run(sim, on_event=begin, using=client(sim, config=str(file)))
         assert_true(done, sim.state())
 

@@ -18,19 +18,6 @@ CALL = {"at", "action", "subject", "dry_run", "http_status", "request_id", "code
 EVENT = {"schema", "at", "run_id", "instance_id", "disk_id", "event", "data"}
 
 
-@pytest.fixture
-def here(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Point the command line, run in this process, at a simulator; give a folder to write to."""
-    for name, value in KEY.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    monkeypatch.setenv("SAFE_REINIT_ENDPOINT", simulator.url)
-    monkeypatch.setenv("SAFE_REINIT_REGION", "cn-hangzhou")
-    monkeypatch.setenv("SAFE_REINIT_TIME_SCALE", "60")
-    return tmp_path
-
-
 def events_of(text: str) -> list[dict[str, Any]]:
     """Read JSON lines."""
     return [json.loads(line) for line in text.splitlines()]

@@ -17,26 +17,11 @@ import pytest
 from safe_reinit.cli.app import run
 from safe_reinit.simulator import Simulator
 from tests.cloudlike import BYSTANDER, DATA, INSTANCE, SOURCE, SYSTEM, simulated, world
-from tests.conftest import changing
+from tests.conftest import Ended, changing
 from tests.test_secrets import assert_clean
 
 PASSWORD = "Pl4nted&Secret=Word"
 ALL = ["StopInstance", "ReInitDisk", "StartInstance"]
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command came to."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The one JSON document on stdout."""
-        told: dict[str, Any] = json.loads(self.out)
-        return told
 
 
 @dataclass
@@ -47,12 +32,12 @@ class Person:
     folder: Path
     sim: Simulator | None = None
 
-    def __call__(self, *argv: str) -> Said:
+    def __call__(self, *argv: str) -> Ended:
         """Run a command in this process."""
         self.capture.readouterr()
         code = run([str(word) for word in argv])
         out, err = self.capture.readouterr()
-        return Said(code, out, err)
+        return Ended(code, out, err)
 
     @property
     def file(self) -> Path:
@@ -65,22 +50,20 @@ class Person:
         content: dict[str, Any] = json.loads(self.file.read_text("utf-8"))
         return content
 
-    def plan(self, *more: str, disk: str = DATA) -> Said:
+    def plan(self, *more: str, disk: str = DATA) -> Ended:
         """Save a plan."""
         return self("plan", "--disk", disk, "--stop-instance", "--save", str(self.file), *more)
 
-    def apply(self, *more: str, confirm: str | None = None) -> Said:
+    def apply(self, *more: str, confirm: str | None = None) -> Ended:
         """Apply it with its own digest."""
         word = self.content["digest"][:8] if confirm is None else confirm
         return self("apply", str(self.file), "--confirm", word, "--output", "json", *more)
 
 
 @pytest.fixture
-def person(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Person:
+def person(capsys: pytest.CaptureFixture[str], own_home: Path) -> Person:
     """Give somebody with a home of their own."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    return Person(capsys, tmp_path)
+    return Person(capsys, own_home)
 
 
 def at(monkeypatch: pytest.MonkeyPatch, sim: Simulator, key: str = "testid", secret: str = "testsecret") -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from safe_reinit.cli import app, regions
 from safe_reinit.client import Client
 from safe_reinit.errors import RunRefused, UsageError
 from safe_reinit.simulator import Simulator
-from tests.commands import Command, command
+from tests.commands import Command, command, until
 from tests.values import recoverable
 
 SPEED = 60.0
@@ -93,14 +92,6 @@ def confirmed(run: Command, *words: str, journal: Path) -> tuple[str, ...]:
     told = document(run(*words, "--dry-run", "--output", "json", journal=journal))
     assert told["outcome"] == "planned", told["error"]
     return (*words, "--confirm", told["plan"]["confirm_with"])
-
-
-def until(test: Callable[[], object], seconds: float = 40.0) -> None:
-    """Look again and again until it is so."""
-    end = time.monotonic() + seconds
-    while not test():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -23,8 +23,6 @@ from safe_reinit.report import report_lines, to_json
 from safe_reinit.report.html import to_html
 from safe_reinit.report.html.timeline import Axis
 from safe_reinit.report.text import NO_ERASURE
-from safe_reinit.simulator import Simulator
-from tests.conftest import KEY
 from tests.fleets import a_job, a_report, after
 from tests.test_report import HOSTILE, every_kind, hostile
 from tests.values import NOW
@@ -395,18 +393,6 @@ def test_a_page_asks_for_nothing(kind: str) -> None:
 
 
 # Through the command line.
-
-
-@pytest.fixture
-def here(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Point the command line, run in this process, at a simulator; give a folder to write to."""
-    for name, value in KEY.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("SAFE_REINIT_ENDPOINT", simulator.url)
-    monkeypatch.setenv("SAFE_REINIT_REGION", "cn-hangzhou")
-    monkeypatch.setenv("SAFE_REINIT_TIME_SCALE", "60")
-    return tmp_path
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from safe_reinit.journal import Journal
 from safe_reinit.model import Step
 from safe_reinit.plan import to_json
 from safe_reinit.simulator import Simulator
-from tests.commands import Command, command
+from tests.commands import Command, command, until
 from tests.simulator import support
 from tests.values import recoverable
 
@@ -85,14 +85,6 @@ def acts(sim: Simulator) -> list[str]:
     names = ("StopInstance", "ReInitDisk", "StartInstance")
     calls = sim.state()["calls"]
     return [one["action"] for one in calls if one["action"] in names and not one["dry_run"] and one["source"] == "api"]
-
-
-def until(test: Callable[[], object], seconds: float = 30.0) -> None:
-    """Look again and again until it is so."""
-    end = time.monotonic() + seconds
-    while not test():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 def ended(work: Callable[[], Any]) -> Any:

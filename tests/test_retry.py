@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable
 
 import pytest
@@ -56,6 +58,16 @@ def test_a_look_that_fails_in_passing_is_asked_a_few_times(kind: str) -> None:
 def test_a_look_that_recovers_is_answered(kind: str, fails: int) -> None:
     """A look that fails once or twice gives its answer in the end."""
     assert asked(PASSING[kind], fails)[0::2] == (fails + 1, None)
+
+
+def test_each_time_that_a_look_is_asked_again_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """The log names the look and the time that is waited, so that a program that seems to hang is seen to wait."""
+    caplog.set_level(logging.INFO, "safe_reinit.retry")
+    _, took, _ = asked(PASSING["no answer"], fails=2)
+    told = [re.fullmatch(r"DescribeDisks is asked again in (\d+\.\d) s", each) for each in caplog.messages]
+
+    assert len(told) == 2
+    assert sum(float(each[1]) for each in told if each) == pytest.approx(took, abs=0.11)
 
 
 @pytest.mark.parametrize("status", [400, 403, 429, 503])

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.aliyun import exchange
 from safe_reinit.client import Interrupt
 from safe_reinit.model import Event
 from safe_reinit.report import plan_lines
@@ -18,6 +17,7 @@ from tests.cloudlike import (
     INSTANCE,
     SOURCE,
     SYSTEM,
+    accepted,
     answered,
     assert_true,
     client,
@@ -29,10 +29,9 @@ from tests.cloudlike import (
     wipes,
     world,
 )
+from tests.conftest import HANG
 
 ACTS = ("StopInstance", "ReInitDisk", "StartInstance")
-HANG = 0.25
-"""Real seconds after which an act counts as unanswered in these tests."""
 
 # What goes wrong with one call, and the outcome by the act that it befalls: stop, wipe, start.
 FAULTS: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
@@ -55,12 +54,6 @@ FAULTS: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "a page after it": ({"html_after": 502}, ("done", "done", "done")),
     "a page of 404 after it": ({"html_after": 404}, ("done", "done", "done")),
 }
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let an act count as unanswered soon."""
-    monkeypatch.setattr(exchange, "ACT_TIMEOUT", HANG)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -531,11 +524,11 @@ def test_looks_that_lag_behind_lead_to_no_second_call(lag: float) -> None:
 PHASES: dict[str, tuple[Callable[[Event], bool], str]] = {
     "at once": (lambda _event: True, "refused"),
     "stop intended": (intended("StopInstance"), "refused"),
-    "stop answered": (answered("StopInstance"), "failed"),
+    "stop answered": (accepted("StopInstance"), "failed"),
     "Stopping": (showing(instance="Stopping"), "failed"),
     "Stopped": (showing(instance="Stopped"), "failed"),
     "wipe intended": (intended("ReInitDisk"), "failed"),
-    "wipe answered": (answered("ReInitDisk"), "done"),
+    "wipe answered": (accepted("ReInitDisk"), "done"),
     "ReIniting": (showing(disk="ReIniting"), "done"),
     "start intended": (intended("StartInstance"), "done"),
     "Starting": (showing(instance="Starting"), "done"),
@@ -560,7 +553,7 @@ def test_an_interruption_during_the_first_wipe_spares_the_second_disk() -> None:
     """A disk that was not asked for when the run was interrupted is not wiped, and the report tells both apart."""
     interrupt = Interrupt()
     with simulated() as sim:
-        done = run(sim, (DATA, SYSTEM), stop=interrupt, on_event=once(answered("ReInitDisk"), interrupt.ask))
+        done = run(sim, (DATA, SYSTEM), stop=interrupt, on_event=once(accepted("ReInitDisk"), interrupt.ask))
         state = sim.state()
 
     assert_true(done, state)
@@ -581,6 +574,12 @@ def test_an_interruption_early_in_a_long_wipe_brings_the_machine_back() -> None:
     assert done.outcome == "done"
 
 
+def ask_twice(interrupt: Interrupt) -> None:
+    """Do as a person who will not wait."""
+    interrupt.ask()
+    interrupt.ask()
+
+
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(("act", "outcome"), [("StopInstance", "stranded"), ("ReInitDisk", "unknown")])
 def test_who_asks_twice_gets_the_truth_as_far_as_it_is_known(act: str, outcome: str) -> None:
@@ -588,12 +587,8 @@ def test_who_asks_twice_gets_the_truth_as_far_as_it_is_known(act: str, outcome: 
     interrupt = Interrupt()
     faults = [{"action": act, "dry_run": False, "delay": 2 * HANG, "drop_answer": True}]
     with simulated(faults=faults) as sim:
-
-        def twice() -> None:
-            interrupt.ask()
-            interrupt.ask()
-
-        done = run(sim, stop=interrupt, on_event=once(intended(act), lambda: threading.Timer(0.1, twice).start()))
+        asked = threading.Timer(0.1, ask_twice, [interrupt])
+        done = run(sim, stop=interrupt, on_event=once(intended(act), asked.start))
 
     assert interrupt.left
     assert done.outcome == outcome
@@ -603,12 +598,8 @@ def test_who_leaves_while_a_stop_does_not_show_yet_is_promised_no_power() -> Non
     """A machine whose stop was accepted is about to go down, also where the looks still show it Running."""
     interrupt = Interrupt()
     with simulated(world(describe_lag=30)) as sim:
-
-        def twice() -> None:
-            interrupt.ask()
-            interrupt.ask()
-
-        done = run(sim, stop=interrupt, on_event=once(answered("StopInstance"), threading.Timer(0.2, twice).start))
+        asked = threading.Timer(0.2, ask_twice, [interrupt])
+        done = run(sim, stop=interrupt, on_event=once(accepted("StopInstance"), asked.start))
         state = sim.state()
 
     assert state["instances"][INSTANCE]["status"] != "Running"
