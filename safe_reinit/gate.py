@@ -34,8 +34,11 @@ _MOST = 100
 """Calls in a batch at most: so many are usually made while the look before them is fresh."""
 _LEAST = 8
 """The same where calls come too late: as many are made at once."""
-_UNTIL_THE_WIPE = 6.0
-"""Cloud seconds from Stopped to the wipe: three ticks, to see it, to look again before the call, and to call."""
+_UNTIL_THE_WIPE = 9.0
+"""Cloud seconds from Stopped to the wipe: three ticks, to see it, to look again before the call, and to call; and what
+machines wait for each other that are stopped together."""
+_TOGETHER = 5.0
+"""Cloud seconds in which a fleet's machines gather to be stopped together: one look before their stop serves them all."""
 _SOON = 1.0
 """The part of its usual time after which a wait is worth a look."""
 
@@ -93,6 +96,7 @@ class Gate:
         """A first usual time was learnt on this tick: by it, others may be due at once."""
         for job in jobs:
             job.begun = not job.ended and job.record.tried  # of a run that goes on
+        self._let_at = 0.0
         self._live = [job for job in jobs if job.begun]
         self._to_begin = deque(job for job in jobs if not job.begun and not job.ended)
 
@@ -138,17 +142,19 @@ class Gate:
 
     def _let_begin(self, upto: int) -> None:
         down = len(self._open())
-        room = self._room()
+        now, room, most = self._clock.time(), self._room(), self._pace.most("ReInitDisk")
+        if down > _EVERY_TICK and room < len(self._to_begin) and now - self._let_at < _TOGETHER:
+            return
         while self._to_begin and self._to_begin[0].position < upto:
             job = self._to_begin[0]
             if job.ended:
                 self._to_begin.popleft()
                 continue
             needs = sum(not wipe.snapshot_id for wipe in job.record.disks)
-            fits = needs <= room or (needs > self._pace.most("ReInitDisk") and not down)  # one that never will, alone
+            fits = needs <= room or (needs > most and not down)  # one that never will, alone
             if down >= self._rollout.max_parallel or not fits:
                 return
-            job.begun, down, room = True, down + 1, room - needs
+            job.begun, down, room, self._let_at = True, down + 1, room - needs, now
             self._live.append(self._to_begin.popleft())
 
     def _room(self) -> int:
