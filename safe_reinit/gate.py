@@ -38,7 +38,7 @@ _UNTIL_THE_WIPE = 9.0
 """Cloud seconds from Stopped to the wipe: three ticks, to see it, to look again before the call, and to call; and what
 machines wait for each other that are stopped together."""
 _TOGETHER = 5.0
-"""Cloud seconds in which a fleet's machines gather to be stopped together: one look before their stop serves them all."""
+"""Cloud seconds in which a fleet's machines gather to be stopped together: one look before it serves them all."""
 _SOON = 1.0
 """The part of its usual time after which a wait is worth a look."""
 
