@@ -254,7 +254,7 @@ _DATA: Mapping[str, tuple[str, ...]] = {
     "answer": ("action", "force", "code", "request_id"),
     "state": ("instance", "disks"),
     "wait": ("phase", "for", "elapsed", "limit", "instance", "disks", "progress"),
-    "done": ("outcome", "power", "tag_left", "code", "message"),
+    "done": ("outcome", "power", "owed", "tag_left", "code", "message"),
 }
 """The members of ``data`` by the kind of event; a test holds the page against the events of a run."""
 _OF_DATA = {
@@ -262,8 +262,8 @@ _OF_DATA = {
     "answer": "It was answered, or not: `code` is that of a call; `request_id` is there if it was answered.",
     "state": "What ECS shows has changed: the status of the instance, and of each disk by its id.",
     "wait": "What is waited for: seconds of the cloud, and in `progress` how far snapshots are.",
-    "done": "The job has ended. `power`: the status of the instance. `tag_left`: the lock tag stays on it. `code` and "
-    "`message` are there if it did not end done.",
+    "done": "The job has ended. `power`: the status of the instance. `owed`: something is owed to it still, and the job stays "
+    "open to be resumed. `tag_left`: the lock tag stays on it. `code` and `message` are there if it did not end done.",
 }
 
 

@@ -152,12 +152,12 @@ def in_doubt(sim: Simulator, path: Path, fault: dict[str, Any] | None = None) ->
     ours = client(sim, path)
     plan = ours.plan([DISK], stop_instance=True)
 
-    def blind(call: Any) -> None:
-        if call.action == "ReInitDisk":
+    def blind(event: Any) -> None:
+        if event.event == "intend" and event.data["action"] == "ReInitDisk":
             for action in ("DescribeDisks", "DescribeInstances"):
                 sim.do({"fault": {"action": action, "nth": "every", "times": 14, "html": 502}})
 
-    told = ended(lambda: ours.run(plan, confirm=plan.confirm_with, on_call=blind))
+    told = ended(lambda: ours.run(plan, confirm=plan.confirm_with, on_event=blind))
     assert (told.outcome, told.jobs[0].disks[0].data) == ("unknown", "unknown")
     assert sim.state()["instances"][INSTANCE]["status"] == "Stopped"
     return str(told.run_id)
@@ -184,7 +184,8 @@ def test_a_killed_run_is_listed_shown_and_resumed(run: Command, path: Path) -> N
     assert job == {"instance_id": INSTANCE, "disks": [DISK], "phase": "stop", "left_stopped": True}
     assert "LEFT STOPPED" in listed
     assert f"safe-reinit resume {name}" in listed
-    assert f"call: StopInstance {INSTANCE}" in shown or "intend" in shown
+    assert f"{DISK} on web1 ({INSTANCE}): data intact" in shown
+    assert f"go on: safe-reinit resume {name}" in shown
     assert story["jobs"][0]["disks"][0]["data"] == "intact"
     assert {event["run_id"] for event in story["events"]} == {name}
     assert (resumed.returncode, report["outcome"], report["run_id"]) == (0, "done", name)

@@ -286,7 +286,8 @@ class _Together:
         told = self._of_plan(client, plan, error)
         jobs = tuple(replace(job, error=job.error or told.error) for job in told.jobs)
         for job in told.jobs[: len(plan.jobs)]:
-            data = {"outcome": "refused", "power": job.power_before, "tag_left": False, "code": None}
-            event = Event(client.clock.now(), None, "done", job.instance_id, None, {**data, "message": str(error)})
+            data = {"outcome": "refused", "power": job.power_before, "owed": False, "tag_left": False}
+            data |= {"code": None, "message": str(error)}
+            event = Event(client.clock.now(), None, "done", job.instance_id, None, data)
             safely(self.progress.event)(event)  # what the regions before it came to must be told whatever listens
         return replace(told, jobs=jobs, next=after(told, self._argv(plan), client))

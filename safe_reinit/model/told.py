@@ -57,7 +57,7 @@ class Event:
     """What belongs to it, in words of JSON: of ``look`` and ``call`` the members of a ``Call``; of ``intend`` action,
     force and attempt; of ``answer`` action, force, code and, where ECS answered, request_id; of ``wait`` phase, for,
     elapsed and limit (cloud seconds), instance, disks and progress; of ``state`` the statuses of instance and disks; of
-    ``done`` outcome, power, tag_left and, where it went wrong, code and message."""
+    ``done`` outcome, power, owed, tag_left and, where it went wrong, code and message."""
 
 
 Outcome = Literal[

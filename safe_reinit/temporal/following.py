@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from ..clock import Clock, boottime
-from ..model import Event, Record
+from ..model import STILL_OWED, Event, Record
 from ..run import TICK
 from . import payloads
 from .gathering import find
@@ -164,7 +164,8 @@ class Following:
     def _tell_of_the_end(self, position: int, outcome: str, why: str) -> None:
         known = self.records[position]
         power = known.instance_status if outcome == "refused" else ""
-        data = {"outcome": outcome, "power": power, "tag_left": False, "code": None, "message": why}
+        owed = outcome in STILL_OWED
+        data = {"outcome": outcome, "power": power, "owed": owed, "tag_left": False, "code": None, "message": why}
         self.tell(Event(self.clock.now(), self.run_id, "done", known.instance_id, None, data))
 
     async def _look_for_workers(self) -> None:
