@@ -119,7 +119,7 @@ def test_fleets_with_faults_and_kills() -> None:
 def off(*guards: str, kinds: Sequence[str] = ("act",)) -> list[dict[str, Any]]:
     """Do the kills with guards switched off, when nobody and when somebody used the machine."""
     cases = [
-        dataclasses.replace(case, off=guards, pause=0.4)  # until then ECS has done what it was asked for
+        dataclasses.replace(case, off=guards, pause=1.2)  # until then ECS has done what it was asked for
         for case in sweep.crash_points(("nobody", "used"))
         if case.shape == "running" and case.kill and case.kill[0] in kinds
     ]
