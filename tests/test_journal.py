@@ -23,6 +23,7 @@ from safe_reinit.errors import RunFailed, RunRefused, UsageError
 from safe_reinit.journal import Journal, file, place
 from safe_reinit.journal.file import SCHEMA
 from safe_reinit.journal.lease import JournalError
+from safe_reinit.journal.peek import glance
 from safe_reinit.model.codec import dumps
 from safe_reinit.simulator import Simulator
 from safe_reinit.where import default_journal
@@ -67,6 +68,14 @@ def begin(journal: Journal, name: str = "0001", instance: str = "i-1", endpoint:
     """Write a run down."""
     plan.setdefault("plan_id", name)
     return journal.begin(f"r-20260101T000000Z-{name}", a_plan(**plan), endpoint, "", [(instance, {})])
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let another process hold the lock of the file to write."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
 
 
 # ----------------------------------------------------------------------------------------------------------- the file
@@ -223,10 +232,8 @@ def test_a_journal_that_a_stopped_process_keeps_locked_can_be_read(tmp_path: Pat
     path = tmp_path / "j.db"
     with Journal(path) as journal:
         journal.begin("run", a_plan(), "", "", [(INSTANCE, {})])
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as stopped:
-        stopped.execute("BEGIN IMMEDIATE")
-        with Journal(path) as journal:
-            assert [stored.run_id for stored in journal.runs()] == ["run"]
+    with locked(path), Journal(path) as journal:
+        assert [stored.run_id for stored in journal.runs()] == ["run"]
 
 
 def test_a_migration_is_done_once_and_keeps_the_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -559,15 +566,9 @@ def test_an_error_of_the_journal_in_our_words(tmp_path: Path) -> None:
     """What SQLite says is not repeated, but what is wrong is said."""
     with Journal(tmp_path / "j.db") as journal:
         lease = begin(journal, "0001")
-        holding = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
         journal._db.execute("PRAGMA busy_timeout=10")
-        holding.execute("BEGIN IMMEDIATE")
-
-        with pytest.raises(JournalError, match="another process keeps it locked"):
+        with locked(tmp_path / "j.db"), pytest.raises(JournalError, match="another process keeps it locked"):
             lease.save((0, {}))
-
-        holding.execute("ROLLBACK")
-        holding.close()
         lease.release()
 
 
@@ -575,15 +576,11 @@ def test_what_is_done_outside_a_run_fails_in_our_words_too(tmp_path: Path) -> No
     """A journal that is locked, or is damaged while it is open, is no bug of the program: what to do is said."""
     with Journal(tmp_path / "j.db") as journal:
         lease = begin(journal, "0001")
-        holding = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
         journal._db.execute("PRAGMA busy_timeout=10")
-        holding.execute("BEGIN IMMEDIATE")
-
-        for write in (lambda: journal.prune(1.0), lambda: journal.withdraw(lease), lambda: journal.take("0001")):
-            with pytest.raises(UsageError, match="another process keeps it locked"):
-                write()
-        holding.execute("ROLLBACK")
-        holding.close()
+        with locked(tmp_path / "j.db"):
+            for write in (lambda: journal.prune(1.0), lambda: journal.withdraw(lease), lambda: journal.take("0001")):
+                with pytest.raises(UsageError, match="another process keeps it locked"):
+                    write()
         lease.release()
         journal._db.execute("ALTER TABLE runs RENAME TO gone")
         journal._db.execute("DROP TABLE events")
@@ -650,6 +647,22 @@ def test_a_journal_of_the_first_schema_is_carried_on(monkeypatch: pytest.MonkeyP
     with Journal(path) as journal:
         assert journal.used_by("aa") == "r-1"
         assert journal._db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA
+
+
+def test_what_a_run_of_an_earlier_version_came_to_is_kept(tmp_path: Path) -> None:
+    """A report that was written whole is read whole: its jobs, and that it can be undone."""
+    path = tmp_path / "j.db"
+    job = {"disks": [{"safety_snapshot": "s-1"}]}
+    with Journal(path) as journal:
+        lease = begin(journal, "0001")
+        lease.end({"outcome": "done", "exit_code": 0, "jobs": [job]})
+        journal._db.execute("UPDATE jobs SET report = NULL")
+        journal._db.execute("UPDATE runs SET report = ?", (json.dumps({"outcome": "done", "jobs": [job]}),))
+
+    with Journal(path) as journal:
+        (stored,) = journal.runs()
+    assert stored.report == {"outcome": "done", "jobs": [job]}
+    assert [run.undoable for run in glance(path)] == [True]
 
 
 def test_pruning_by_the_command_line(sim: Simulator, run: Command, tmp_path: Path) -> None:

@@ -326,7 +326,7 @@ class Journal:
         ).fetchall()
         report = json.loads(row[10]) if row[10] else None
         if report is not None:
-            report["jobs"] = [json.loads(told) for *_, told in jobs if told]
+            report["jobs"] = [json.loads(told) for *_, told in jobs if told] or report["jobs"]  # an older run has them
         return StoredRun(
             run_id=row[0],
             started_at=row[1],
