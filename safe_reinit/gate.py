@@ -26,7 +26,7 @@ _EVERY_TICK = 20
 """Up to so many open jobs are all looked at on every tick."""
 _AT_LEAST = 16.0
 """Cloud seconds after which a job is looked at again whatever is expected: with a tick less than breaks the fence."""
-_UNDER_WAY = 45.0
+UNDER_WAY = 45.0
 """The same where ECS is at work on what it accepted, which no fence guards."""
 _IN_DOUBT = 6.0
 """The same where an answer is outstanding or was lost: a third of what breaks the fence."""
@@ -293,12 +293,12 @@ def waits_for(known: Record) -> tuple[str, float] | None:
 
 
 def _patience(known: Record) -> float:
-    if _doubtful(known):
+    if doubtful(known):
         return _IN_DOUBT
-    return _UNDER_WAY if waits_for(known) else _AT_LEAST
+    return UNDER_WAY if waits_for(known) else _AT_LEAST
 
 
-def _doubtful(known: Record) -> bool:
+def doubtful(known: Record) -> bool:
     """Whether an answer is outstanding, or was lost and is still looked for."""
     lost = any(each.state == "lost" for each in (known.stop, known.force, known.start))
     return record.outstanding(known) or lost or any(wipe.state != "done" and wipe.losses for wipe in known.disks)

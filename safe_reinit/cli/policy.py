@@ -35,14 +35,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     with ExitStack() as stack:
         client = client_of(config, stack)
         progress = stack.enter_context(Progress(config, client.clock))
-        plan = client.plan(
-            targets(client, progress.call),
-            found=targets.found,
-            stop_instance=bool(flags["stop_instance"]),
-            accept=flags["accept"],
-            password=password,
-            on_call=progress.call,
-        )
+        plan = targets.plan(client, flags, password, progress.call)
         calls = client.calls_of(plan)
         if flags["check"]:
             return _check(plan, client.prove(plan, calls, progress.call), output)

@@ -51,8 +51,21 @@ def _resume_asking(
     progress: Progress,
 ) -> Report:
     """Resume a run, and where that cannot tell what happened, ask whoever is there and resume it with the answer."""
+
+    def resumed(verdict: Verdict | None) -> Report:
+        with signals(progress, elsewhere=bool(stored.runner)) as interrupt:
+            return client.resume(
+                stored.run_id,
+                verdict=verdict,
+                password=password,
+                on_event=progress.event,
+                on_call=progress.call,
+                stop=interrupt,
+                go_on=lambda said: consent.go_on(said, progress, interrupt),
+            )
+
     try:
-        return _resume(client, stored, verdict, password, progress)
+        return resumed(verdict)
     except OutcomeUnknown:
         if stored.runner and not _has_ended(client, stored.run_id):  # somebody left, and it goes on
             raise
@@ -60,26 +73,7 @@ def _resume_asking(
         verdict = consent.verdict(stored.run_id, undo=undo) if verdict is None else None
         if verdict is None:
             raise
-    return _resume(client, stored, verdict, password, progress)
-
-
-def _resume(
-    client: Client,
-    stored: StoredRun,
-    verdict: Verdict | None,
-    password: str | None,
-    progress: Progress,
-) -> Report:
-    with signals(progress, elsewhere=bool(stored.runner)) as interrupt:
-        return client.resume(
-            stored.run_id,
-            verdict=verdict,
-            password=password,
-            on_event=progress.event,
-            on_call=progress.call,
-            stop=interrupt,
-            go_on=lambda said: consent.go_on(said, progress, interrupt),
-        )
+    return resumed(verdict)
 
 
 def _has_ended(client: Client, run_id: str) -> bool:

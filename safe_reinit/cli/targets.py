@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..found import Search, read_ids
-from ..model import Call
+from ..model import Call, Plan
 from ..planner import Planner
 
 
@@ -31,6 +31,19 @@ class Targets:
         """Give the ids of all disks, each once; what is searched for is looked at now."""
         found = client.find(self.search, on_call) if self.search.any else ()
         return list(dict.fromkeys((*self.disk_ids, *found)))
+
+    def plan(
+        self, client: Planner, flags: Mapping[str, Any], password: str | None, on_call: Callable[[Call], None]
+    ) -> Plan:
+        """Plan what the command line says of them."""
+        return client.plan(
+            self(client, on_call),
+            found=self.found,
+            stop_instance=bool(flags["stop_instance"]),
+            accept=flags["accept"],
+            password=password,
+            on_call=on_call,
+        )
 
 
 def targets_of(flags: Mapping[str, Any]) -> Targets:

@@ -42,14 +42,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         progress = stack.enter_context(Progress(config, client.clock))
 
         def plan() -> Plan:
-            return client.plan(
-                targets(client, progress.call),
-                found=targets.found,
-                stop_instance=bool(flags["stop_instance"]),
-                accept=flags["accept"],
-                password=password,
-                on_call=progress.call,
-            )
+            return targets.plan(client, flags, password, progress.call)
 
         with naming_next(output, client):
             return plan_and_run(client, config, flags, plan, output, progress)

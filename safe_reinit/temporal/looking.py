@@ -14,7 +14,7 @@ from .. import record
 from ..changes import Learn, Lose, Withdraw
 from ..clock import Clock
 from ..decide import decide
-from ..gate import waits_for
+from ..gate import doubtful, waits_for
 from ..model import Action, Call, Event, EventName, Observation, Record, Send, Wait
 from ..model.codec import DecodeError
 from ..run import done_data, wait_data
@@ -136,7 +136,7 @@ class Looker:
         if isinstance(action, Send):
             answer["seen"] = payloads.write(seen)
         elif isinstance(action, Wait):
-            long = seen.at - action.since > _LONG and not _doubtful(known)
+            long = seen.at - action.since > _LONG and not doubtful(known)
             answer["pause"] = _PAUSE if long else self._usual.left(waits_for(known), seen.at) if seen.seen else 1.0
         else:
             answer["outcome"] = outcome
@@ -157,15 +157,9 @@ def _shown(seen: Observation) -> list[Any]:
 
 def _patience(known: Record, *, few: bool) -> float:
     """Tell for how many cloud seconds a wait is watched."""
-    if _doubtful(known):
+    if doubtful(known):
         return _IN_DOUBT
     return _PATIENCE if few or waits_for(known) is None else _ACCEPTED
-
-
-def _doubtful(known: Record) -> bool:
-    """Whether an answer is outstanding, or was lost and is still looked for."""
-    lost = any(each.state == "lost" for each in (known.stop, known.force, known.start))
-    return record.outstanding(known) or lost or any(wipe.state != "done" and wipe.losses for wipe in known.disks)
 
 
 def _shows(known: Record, send: Send, seen: Observation) -> bool:

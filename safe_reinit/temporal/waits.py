@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..gate import waits_for
+from ..gate import UNDER_WAY, waits_for
 from ..model import Observation, Record
 from ..run import TICK
-
-UNDER_WAY = 45.0
-"""Cloud seconds without a look at most while ECS is at work on what it accepted, which no fence guards."""
 
 
 class Usual:
