@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from . import record
 from .act import FOR_MANY, Act, Attempt
-from .changes import Interrupt, Learn, Stuck
+from .changes import Fail, Interrupt, Learn, Lose, Stuck
 from .clock import Clock
 from .cloud import Cloud, CloudError
 from .decide import decide
@@ -228,7 +228,7 @@ class Runner:
                 each.entry.alone = True
                 self._ledger.keep([(each.entry, Stuck(at))])
             else:
-                self._ledger.keep([(each.entry, _losing(each.send, at, failure))])
+                self._ledger.keep([(each.entry, Lose(each.send, at)), (each.entry, Fail(failure))])
 
     def _say(self, job: Job, event: EventName, data: Mapping[str, object]) -> None:
         """Tell of a state, but not twice in a row."""
@@ -265,16 +265,6 @@ def _batches(errands: Sequence[Errand], most: int) -> list[list[Errand]]:
 def _never(failure: Failure) -> Change:
     """Turn a job back unless something of it was touched meanwhile."""
     return lambda before: before if before.touched else record.fail(before, failure)
-
-
-def _losing(send: Send, at: float, failure: Failure) -> Change:
-    """Take the answer of a call that was intended as lost; where none was intended, nothing was sent."""
-
-    def lose(before: Record) -> Record:
-        asked = record.is_asked(before, send)
-        return record.fail(record.lost(before, send, at) if asked else before, failure)
-
-    return lose
 
 
 def _statuses(seen: Observation) -> dict[str, str]:
