@@ -816,7 +816,7 @@ def test_a_fleet_comes_to_its_end_and_keeps_every_rule(
 )
 @given(st.lists(st.sampled_from((1, 1, 2, 3)), min_size=1, max_size=40), st.sampled_from((10.0, 12.0, 30.0)))
 def test_no_machine_waits_down_for_the_quota(disks: list[int], stops: float) -> None:
-    """Where nobody else uses the quota, a machine is held for no longer than it was stopped ahead, and a tick a call."""
+    """Where nobody else uses the quota, a machine is held no longer than it was stopped ahead, and a tick a call."""
     fleet = SimulatedFleet([Machine(count, stops=stops) for count in disks], random.Random(0), canary=0)
     fleet.run()
 

@@ -147,6 +147,7 @@ class TemporalExecution:
                     f"Run {stored.run_id} is at work on {instance_id} still.",
                     hint=f"End it first: safe-reinit cancel {stored.run_id}.",
                 )
+        await lane(client, place, self.clock.rate, "forget", stored.run_id)
 
     # -------------------------------------------------------------------------------------------------- following
 

@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 from ..clock import Clock, boottime
 from ..model import STILL_OWED, Event, Record
 from ..run import TICK
-from . import payloads
+from . import names, payloads
 from .gathering import find
 from .names import Place
 from .restarting import was_ended
@@ -170,7 +170,7 @@ class Following:
 
     async def _look_for_workers(self) -> None:
         try:
-            count = await asyncio.wait_for(pollers(self.client, self.place.queue), _PATIENCE)
+            count = await asyncio.wait_for(pollers(self.client, self.place.queue, names.VERSION), _PATIENCE)
         except (asyncio.TimeoutError, RPCError):
             text = f"The Temporal server {self.server.text} does not answer."
         else:

@@ -187,7 +187,7 @@ class JobWorkflow:
             "look",
             asked,
             result_type=dict,
-            task_queue=self._given["queue"],
+            task_queue=names.of_version(self._given["queue"], self._version),
             start_to_close_timeout=names.LOOK_WITHIN,
             heartbeat_timeout=timedelta(seconds=self._given["heartbeat"]),
             retry_policy=_AGAIN,
@@ -229,7 +229,7 @@ class JobWorkflow:
             "act",
             {**asked, **self._common()},
             result_type=dict,
-            task_queue=self._given[queue],
+            task_queue=names.of_version(self._given[queue], self._version),
             start_to_close_timeout=names.ACT_WITHIN,
             heartbeat_timeout=timedelta(seconds=self._given["heartbeat"]),
             retry_policy=_ONCE,
@@ -292,6 +292,7 @@ class JobWorkflow:
         """Tell the lane; one that is gone keeps no job from its end."""
         lane = workflow.get_external_workflow_handle(self._given["lane"])
         word = {"run_id": self._given["run_id"], "position": self._given["position"], "outcome": outcome}
+        word["owed"] = bool(self._ended and self._ended["owed"])
         try:
             await lane.signal(what, word)
         except FailureError:

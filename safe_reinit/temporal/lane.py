@@ -16,7 +16,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from ..model import Rollout
+    from ..model import STILL_OWED, Rollout
     from ..pace import LIMITS
     from ..rollout import has_canary, release
     from . import names
@@ -78,7 +78,7 @@ class LaneWorkflow:
         if run["run_id"] not in self._runs:
             count = len(run["instances"])
             more: Json = {"state": "announced", "outcomes": [None] * count, "begun": [False] * count, "failing": []}
-            more |= {"closed": "", "stage": 0, "asking": "", "cancelled": False, "at": workflow.time()}
+            more |= {"owed": [], "closed": "", "stage": 0, "asking": "", "cancelled": False, "at": workflow.time()}
             self._runs[run["run_id"]] = {**run, **more}
             self._used.append([run["plan_id"], run["run_id"], run["made_at"]])
             self._forget()
@@ -103,6 +103,12 @@ class LaneWorkflow:
         del self._runs[run_id]
         self._used = [each for each in self._used if each[1] != run_id]
         return True
+
+    @workflow.update
+    async def forget(self, run_id: str) -> None:
+        """Forget a run that is over, whatever it still owes: somebody has let its instances go."""
+        if self._runs.get(run_id, {}).get("state") == "ended":
+            del self._runs[run_id]
 
     @workflow.update
     async def known(self, run_id: str) -> str:
@@ -137,6 +143,7 @@ class LaneWorkflow:
         if run is not None:
             run["outcomes"][word["position"]], self._news = word["outcome"], True
             run["failing"] = [each for each in run["failing"] if each != word["position"]]
+            self._owe(run, word["position"], word.get("owed", word["outcome"] in STILL_OWED))
             run["state"] = "open"  # also of one that was over: a job of it went on, and its record is to be kept anew
 
     @workflow.signal
@@ -261,8 +268,14 @@ class LaneWorkflow:
             heartbeat_timeout=timedelta(seconds=names.USUAL.heartbeat),
             retry_policy=_AGAIN,
         )
-        if not any(out in ("unknown", "not-restarted", "stranded") for out in run["outcomes"]):
+        if not run.get("owed"):
             self._runs.pop(run["run_id"], None)
+
+    @staticmethod
+    def _owe(run: Json, position: int, owed: bool) -> None:
+        """Note whether something is owed to a machine still: a run is remembered until nothing is."""
+        others = [each for each in run.get("owed", ()) if each != position]
+        run["owed"] = [*others, position] if owed else others
 
     async def _patrol(self) -> None:
         """Find jobs that somebody ended from outside, so that they keep no slot."""
@@ -280,6 +293,7 @@ class LaneWorkflow:
             )  # fmt: skip
             for place in gone:
                 run["outcomes"][at_work[place]], self._news = "unknown", True
+                self._owe(run, at_work[place], True)
 
     # --------------------------------------------------------------------------------------------------- its own life
 

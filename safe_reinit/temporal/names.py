@@ -21,6 +21,11 @@ STICKY = timedelta(seconds=2)
 """After so long another worker goes on with the workflows of one that is gone."""
 
 
+def of_version(queue: str, version: int) -> str:
+    """Give the task queue of what a version wrote: polled by it and by newer ones, so that no older one is asked."""
+    return queue if version == 1 else f"{queue}/v{version}"
+
+
 @dataclass(frozen=True)
 class Pulse:
     """How soon a worker that is gone is noticed; all in real seconds."""

@@ -12,6 +12,7 @@ from ..config import Config
 from ..errors import RunRefused, UsageError
 from ..model import Secret
 from . import needed
+from .names import of_version
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -108,17 +109,21 @@ def server_of(config: Config, runner: str = "") -> Server:
     )
 
 
-async def pollers(client: Client, queue: str) -> int:
-    """Count the workers that have polled a queue within the last minute, for workflows and for activities alike."""
+async def pollers(client: Client, queue: str, version: int) -> int:
+    """Count the workers that have polled within the last minute, for workflows and for what this version writes."""
     from temporalio.api.enums.v1 import TaskQueueType  # noqa: PLC0415 - an extra
     from temporalio.api.taskqueue.v1 import TaskQueue  # noqa: PLC0415 - an extra
     from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest  # noqa: PLC0415 - an extra
 
     counts = []
     now = datetime.now(timezone.utc)
-    for kind in (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
+    kinds = {
+        TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW: queue,
+        TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY: of_version(queue, version),
+    }
+    for kind, name in kinds.items():
         request = DescribeTaskQueueRequest(
-            namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
+            namespace=client.namespace, task_queue=TaskQueue(name=name), task_queue_type=kind
         )
         answer = await client.workflow_service.describe_task_queue(request)
         last = [each.last_access_time.ToDatetime(tzinfo=timezone.utc) for each in answer.pollers]

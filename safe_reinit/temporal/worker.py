@@ -82,7 +82,10 @@ class Hands:
         return await self.keeping.gone(jobs)
 
     def _refuse_newer(self, asked: Mapping[str, Any]) -> None:
-        """Leave what a newer version wrote to a newer version: it may mean more than this one knows."""
+        """Leave what a newer version wrote to a newer version: it may mean more than this one knows.
+
+        It is not handed to an older one (``names.of_version``); this is for what was handed over by mistake.
+        """
         if asked["v"] > names.VERSION:
             raise ApplicationError("This was written by a newer safe-reinit; a worker of it goes on.", type="newer")
 
@@ -155,7 +158,7 @@ async def serve(  # noqa: PLR0913, PLR0917 - what a worker is made of
 
 
 def workers(client: Client, hands: Hands, quota_share: float) -> list[Worker]:
-    """Make the workers of the queues of a place."""
+    """Make the workers of the queues of a place: of what this version wrote, and of what each older one did."""
     place, identity = hands.place, f"{socket.gethostname()}/{uuid.uuid4().hex[:8]}"
     beat = timedelta(seconds=place.pulse.beat)
     common: dict[str, Any] = {
@@ -166,31 +169,19 @@ def workers(client: Client, hands: Hands, quota_share: float) -> list[Worker]:
     }
     wipes = LIMITS["ReInitDisk"] / 60.0 * quota_share * hands.clock.rate
     passed = SandboxRestrictions.default.with_passthrough_modules("safe_reinit")
-    return [
-        Worker(
-            client,
-            task_queue=place.queue,
-            workflows=[JobWorkflow, LaneWorkflow],
-            activities=[hands.look, hands.keep, hands.gone],
-            workflow_runner=SandboxedWorkflowRunner(passed),
-            max_concurrent_activities=1000,
-            sticky_queue_schedule_to_start_timeout=names.STICKY,
-            **common,
-        ),
-        Worker(
-            client,
-            task_queue=place.power_queue,
-            activities=[hands.act],
-            graceful_shutdown_timeout=_TO_THE_END,
-            max_task_queue_activities_per_second=_POWER * hands.clock.rate,
-            **common,
-        ),
-        Worker(
-            client,
-            task_queue=place.wipe_queue,
-            activities=[hands.act],
-            graceful_shutdown_timeout=_TO_THE_END,
-            max_task_queue_activities_per_second=wipes,
-            **common,
-        ),
-    ]
+    flows: dict[str, Any] = {
+        "workflows": [JobWorkflow, LaneWorkflow],
+        "workflow_runner": SandboxedWorkflowRunner(passed),
+        "sticky_queue_schedule_to_start_timeout": names.STICKY,
+    }
+    looks: dict[str, Any] = {"activities": [hands.look, hands.keep, hands.gone], "max_concurrent_activities": 1000}
+    acts: dict[str, Any] = {"activities": [hands.act], "graceful_shutdown_timeout": _TO_THE_END}
+    made = []
+    for version in range(1, names.VERSION + 1):
+        for queue, more in (
+            (place.queue, looks | (flows if version == 1 else {})),
+            (place.power_queue, acts | {"max_task_queue_activities_per_second": _POWER * hands.clock.rate}),
+            (place.wipe_queue, acts | {"max_task_queue_activities_per_second": wipes}),
+        ):
+            made.append(Worker(client, task_queue=names.of_version(queue, version), **more, **common))
+    return made

@@ -200,8 +200,8 @@ def problems(stage: Stage, done: Ended, world: str) -> list[str]:
         found.append(f"{done.data} is said, and there were {len(stage.wipes())} wipes")
     accepted = [call["action"] for call in state["calls"] if call["code"] == "" and call["source"] == "api"
                 and not call["dry_run"]]  # fmt: skip
-    if accepted.count("StartInstance") > 1 or (world == "nobody" and accepted.count("StopInstance") > 1):
-        found.append("a power call was done twice")
+    if world == "nobody" and max(accepted.count("StartInstance"), accepted.count("StopInstance")) > 1:
+        found.append("a power call was done twice")  # where others stop the machine, it is rightly started once more
     if done.outcome in ("done", "failed") and world == "nobody":
         power = state["instances"][INSTANCE]["status"]
         found += [f"{done.outcome}, and it is {power}"] if power != "Running" else []

@@ -116,7 +116,9 @@ def test_an_older_worker_alone_does_not_touch_what_a_newer_one_wrote(
                 with temporals.worker(nursery, temporal, sim.url, tmp_path, name="again", version=2) as again:
                     again.ready()
                     ended = done.result(60)
+                said = old.said
 
+    assert "written by a newer" not in said, "it is not even handed to an older one"
     assert ended.outcome in ("done", "unknown"), ended.error
     assert all(wipe["starts_before"] == 1 for wipe in sim.state()["disks"][DATA]["wipes"])
 

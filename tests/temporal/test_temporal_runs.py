@@ -5,16 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from safe_reinit.aliyun import exchange
 from safe_reinit.client import Client
+from safe_reinit.errors import RunRefused
+from safe_reinit.journal import Journal
 from safe_reinit.temporal.acting import Actor
-from tests import cloudlike
-from tests.cloudlike import DATA, INSTANCE, assert_true, run, world
-from tests.temporals import simulated
+from tests import cloudlike, temporals
+from tests.cloudlike import DATA, INSTANCE, SYSTEM, assert_true, resumed, run, world
+from tests.temporals import Temporal, simulated
 from tests.test_runs import ACTS, AFTER, FAULTS, HANG
 
 Work = Callable[..., Client]
@@ -106,3 +109,43 @@ def test_the_report_is_that_of_the_local_runner(work: Work) -> None:
     assert there.events[-1].event == "done"
     shown: Any = [event.data for event in there.events if event.event == "state"]
     assert shown[0]["instance"] == "Running"
+
+
+def test_a_run_whose_machine_is_owed_its_start_is_known_until_it_has_it(work: Work, tmp_path: Path) -> None:
+    """One disk wiped, one refused, and no start: the run stays with the lane, and its end is kept anew by a worker."""
+    refused = {"action": "ReInitDisk", "subject": SYSTEM, "error": {"code": "Brand.New", "status": 400}}
+    poor = {"action": "StartInstance", "dry_run": False, "error": {"code": "InsufficientBalance"}}
+    with simulated(world(), [refused, poor]) as sim:
+        using = work(sim)
+        done = run(sim, (DATA, SYSTEM), using=using)
+        told = resumed(sim, done.report.run_id, using=using)
+        power = sim.state()["instances"][INSTANCE]["status"]
+
+    assert (done.outcome, [job.owed for job in done.report.jobs]) == ("partial", [True])
+    assert (told.outcome, [job.owed for job in told.jobs], power) == ("partial", [False], "Running")
+    with Journal(tmp_path / "worker.db") as journal:
+        (kept,) = journal.runs()
+        assert kept.report is not None
+        assert (kept.report["jobs"][0]["power_after"], kept.open) == ("Running", False)
+
+
+def test_an_instance_that_is_let_go_is_free_for_another_run(work: Work, temporal: Temporal, tmp_path: Path) -> None:
+    """A run that owes a start keeps its instance until it is let go; then another has it, and the lane forgets it."""
+
+    async def ask(client: Any) -> Any:
+        return await client.get_workflow_handle(f"lane/{temporals.key_of(sim)}").query("runs")
+
+    poor = {"action": "StartInstance", "dry_run": False, "error": {"code": "InsufficientBalance"}}
+    with simulated(world(), [poor]) as sim:
+        using, other = work(sim), temporals.client(temporal, sim, tmp_path / "other.db")
+        done = run(sim, using=using)
+        known = [each["run_id"] for each in temporal.ask(ask)]
+        sim.do({"start": INSTANCE})
+        refused = run(sim, using=other, accept=["no-recent-snapshot"])
+        using.abandon(str(done.report.run_id))
+        again = run(sim, using=other, accept=["no-recent-snapshot"])
+        left = temporal.ask(ask)
+
+    assert str(done.report.run_id) in str(refused.error)
+    assert (done.outcome, known) == ("not-restarted", [done.report.run_id])
+    assert (again.outcome, left) == ("done", [])
