@@ -12,7 +12,6 @@ import pytest
 
 from safe_reinit.aliyun import exchange
 from safe_reinit.client import Client
-from safe_reinit.errors import RunRefused
 from safe_reinit.journal import Journal
 from safe_reinit.temporal.acting import Actor
 from tests import cloudlike, temporals
