@@ -92,9 +92,7 @@ class Act:
 
     def _is_still_due(self, errand: Errand, seen: Observation) -> bool:
         entry, send = errand.entry, errand.send
-        if decide(entry.record, seen) != send:
-            return False
-        if is_stale(self.clock, seen.at):
+        if decide(entry.record, seen) != send or is_stale(self.clock, seen.at):
             self.ledger.keep([(entry, Stuck(self.clock.time()))])
             return False
         return send.action != "ResetDisk" or self._may_reset(errand, seen)

@@ -90,11 +90,19 @@ class SecondLook:
         return [(errand, seen) for errand, seen, _ in ready]
 
     def _ways_back(self, errands: Sequence[Errand]) -> dict[str, str] | None:
-        """Name what a plan for many counts on to bring the data back, where nothing has been touched yet."""
+        """Name by disk what a plan for many counts on to bring the data back.
+
+        Once a machine is stopped that is the safety snapshot of the disk, where it gets one: no wipe goes without it.
+        """
         if self.plan.guard.disks <= FEW:
             return None
-        fresh = [errand.entry for errand in errands if not errand.entry.record.touched]
-        return {disk.disk_id: disk.way_back for entry in fresh for disk in entry.job.disks}
+        ways: dict[str, str] = {}
+        for entry in (errand.entry for errand in errands):
+            if entry.record.touched:
+                ways |= {each.disk_id: each.snapshot_id for each in entry.record.snapshots}
+            else:
+                ways |= {disk.disk_id: disk.way_back for disk in entry.job.disks}
+        return ways
 
     def _glance(self, errands: Sequence[Errand]) -> list[tuple[Errand, Observation]]:
         """Look at what can change, and at nothing else."""

@@ -16,7 +16,7 @@ from safe_reinit.cloud import Accepted, CloudError, NotSent, Refused, Unanswered
 from safe_reinit.journal import JournalError, LeaseLostError
 from safe_reinit.ledger import Entry, Ledger
 from safe_reinit.look import observe
-from safe_reinit.model import Call, Limits, Options, Plan, Send, Step
+from safe_reinit.model import Call, Limits, Options, Plan, SafetySnapshot, Send, Step
 from safe_reinit.pace import Pace
 from safe_reinit.plan import make_plan
 from safe_reinit.second_look import Errand
@@ -215,6 +215,34 @@ def test_calls_that_come_too_late_are_withdrawn_and_count_as_no_try() -> None:
     wipe = batch.entries[0].record.disks[0]
     assert (wipe.state, wipe.tries, wipe.fence) == ("todo", 0, None)
     assert batch.entries[0].record.stuck_since is not None
+    assert batch.cloud.acts == []
+
+
+def test_the_look_before_the_wipes_of_many_shows_their_safety_snapshots() -> None:
+    """No wipe goes without its safety snapshot: it is looked for by name, and one that is gone holds its wipe alone."""
+    batch = Batch(status="Stopped")
+    for n, entry in enumerate(batch.entries):
+        made = SafetySnapshot(f"d-{n}", "token", Step("done", tries=1, at=900.0), f"s-safe-{n}", "100%")
+        entry.record = replace(entry.record, snapshots=(made,))
+        shot = values.a_snapshot(snapshot_id=f"s-safe-{n}", source_disk_id=f"d-{n}")
+        if n:
+            batch.cloud.snapshots_by_disk[f"d-{n}"] = (shot,)
+
+    assert [each[0].entry.position for each in batch.prepare("ReInitDisk")] == list(range(1, MANY))
+
+
+def test_looks_that_keep_disagreeing_end_a_job() -> None:
+    """Where the look before a call decides otherwise than the one on the tick, for too long, the machine comes back."""
+    batch = Batch(1, status="Stopped")
+    entry = batch.entries[0]
+    made = SafetySnapshot("d-0", "token", Step("done", tries=1, at=900.0), "s-gone", "100%")
+    entry.record = replace(entry.record, snapshots=(made,))
+    assert batch.prepare("ReInitDisk") == []
+    assert entry.record.error is None
+
+    batch.clock.at += Limits().retry + 1.0
+    assert batch.prepare("ReInitDisk") == []
+    assert entry.record.turned_back
     assert batch.cloud.acts == []
 
 
