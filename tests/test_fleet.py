@@ -36,7 +36,7 @@ def fault(action: str, subject: str, **what: Any) -> dict[str, Any]:
 
 TROUBLED = 5
 SLOW = 8.0
-"""Hurried so little that no look is old before its call: where one is, another takes its place, and it may show more."""
+"""Hurried so little that no look is old before its call: another one takes the place of such a look, and shows more."""
 OTHERS = [number for number in range(MANY) if number != TROUBLED]
 T_DISK, T_INSTANCE = disk(TROUBLED), instance(TROUBLED)
 
