@@ -263,7 +263,7 @@ def hostile(name: str) -> tuple[Plan, Report]:
     """Give a plan and a report in which everything that others may name has this name."""
     facts = values.stopping_facts(
         disk=values.a_disk(disk_name=name, serial=name, device=name, tags=((name, name),), locks=(name,)),
-        instance=values.an_instance(status="Running", instance_name=name, os_name=name),
+        instance=values.an_instance(status="Running", instance_name=name),
         snapshots=(values.a_snapshot(name=name, status="progressing", progress=name),),
     )
     options = Options(stop_instance=True)

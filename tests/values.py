@@ -39,7 +39,6 @@ TOMORROW = NOW + timedelta(days=1)
 
 ACCOUNT = "1000000000000001"
 REGION = "cn-hangzhou"
-ZONE = "cn-hangzhou-i"
 DISK_ID = "d-bp1data"
 SYSTEM_DISK_ID = "d-bp1system"
 INSTANCE_ID = "i-bp1web"
@@ -53,8 +52,6 @@ _DISK = Disk(
     category="cloud_essd",
     size_gib=40,
     status="In_use",
-    region_id=REGION,
-    zone_id=ZONE,
     instance_id=INSTANCE_ID,
     device="/dev/xvdb",
     attachments=(Attachment(INSTANCE_ID, "/dev/xvdb", LONG_AGO),),
@@ -87,7 +84,6 @@ _INSTANCE = Instance(
     spot_strategy="NoSpot",
     deletion_protection=False,
     os_type="linux",
-    os_name="Alibaba Cloud Linux 3",
     key_pair_name="ops",
     image_id=IMAGE_ID,
     io_optimized=True,
@@ -98,8 +94,6 @@ _INSTANCE = Instance(
     eip="",
     dedicated_host_id="",
     capacity_reservation_id="",
-    region_id=REGION,
-    zone_id=ZONE,
     tags=(),
 )
 _SNAPSHOT = Snapshot(

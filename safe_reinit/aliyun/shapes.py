@@ -185,8 +185,6 @@ def disk(row: Row) -> Disk:
         category=row.text("Category"),
         size_gib=size,
         status=row.required("Status"),
-        region_id=row.text("RegionId"),
-        zone_id=row.text("ZoneId"),
         instance_id=row.text("InstanceId"),
         device=row.text("Device"),
         attachments=attachments,
@@ -223,7 +221,6 @@ def instance(row: Row) -> Instance:
         spot_strategy=row.text("SpotStrategy"),
         deletion_protection=bool(row.flag("DeletionProtection")),
         os_type=row.text("OSType"),
-        os_name=row.text("OSNameEn") or row.text("OSName"),
         key_pair_name=row.text("KeyPairName"),
         image_id=row.text("ImageId"),
         io_optimized=row.flag("IoOptimized"),
@@ -234,8 +231,6 @@ def instance(row: Row) -> Instance:
         eip=row.row("EipAddress").text("IpAddress"),
         dedicated_host_id=row.row("DedicatedHostAttribute").text("DedicatedHostId"),
         capacity_reservation_id=row.row("EcsCapacityReservationAttr").text("CapacityReservationId"),
-        region_id=row.text("RegionId"),
-        zone_id=row.text("ZoneId"),
         tags=_tags(row),
     )
 

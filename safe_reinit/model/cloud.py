@@ -28,8 +28,6 @@ class Disk:
     size_gib: int
     status: str
     """``In_use``, ``Available``, ``Attaching``, ``Detaching``, ``Creating``, ``ReIniting``; other words are unknown."""
-    region_id: str
-    zone_id: str
     instance_id: str
     """Empty unless In_use or Detaching, and always empty for a multi-attach disk."""
     device: str
@@ -71,7 +69,6 @@ class Instance:
     spot_strategy: str
     deletion_protection: bool
     os_type: str
-    os_name: str
     key_pair_name: str
     image_id: str
     io_optimized: bool | None
@@ -85,8 +82,6 @@ class Instance:
     eip: str
     dedicated_host_id: str
     capacity_reservation_id: str
-    region_id: str
-    zone_id: str
     tags: tuple[tuple[str, str], ...]
 
 
