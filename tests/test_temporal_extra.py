@@ -56,6 +56,11 @@ def test_without_the_extra_a_run_works(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def trimmed(seen: Observation) -> Observation:
+    """Give a look as it is after it was written and read."""
+    return payloads.read_look(payloads.write(seen))
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_of_a_look_nothing_is_left_out_that_decides(seed: int) -> None:
     """A look that was written down and read leads to the same record as the look itself, whatever happens."""
@@ -65,7 +70,7 @@ def test_of_a_look_nothing_is_left_out_that_decides(seed: int) -> None:
         ecs = TinyEcs()
         look = ecs.look
         if written:
-            ecs.look = lambda look=look: payloads.trimmed(look())  # type: ignore[misc]
+            ecs.look = lambda look=look: trimmed(look())  # type: ignore[misc]
         run, records = TinyRun(ecs), []
         for _ in range(40):
             run.answer = rng.choice(ANSWERS) if rng.random() < 0.3 else "ok"
@@ -104,9 +109,9 @@ _REFUSE = changes.Refuse(_SEND, _FAILURE, 1001.5, values.NOW, 1003.0)
 @pytest.mark.parametrize(
     "change",
     [
-        changes.Learn(payloads.trimmed(a_look())), changes.Intend(_SEND, payloads.trimmed(a_look())),
-        changes.Assume(_SEND, payloads.trimmed(a_look())), changes.Withdraw(_SEND, 1.5), changes.Stuck(2.5),
-        changes.Accept(_SEND, 3.5, "s-1"), _REFUSE, changes.Foresee(_REFUSE, payloads.trimmed(a_look())),
+        changes.Learn(trimmed(a_look())), changes.Intend(_SEND, trimmed(a_look())),
+        changes.Assume(_SEND, trimmed(a_look())), changes.Withdraw(_SEND, 1.5), changes.Stuck(2.5),
+        changes.Accept(_SEND, 3.5, "s-1"), _REFUSE, changes.Foresee(_REFUSE, trimmed(a_look())),
         changes.Lose(_SEND, 4.5, 5.5), changes.Fail(_FAILURE), changes.Interrupt(),
     ],
     ids=lambda change: type(change).__name__,

@@ -103,11 +103,6 @@ def read_look(data: Mapping[str, Any]) -> Observation:
     )
 
 
-def trimmed(seen: Observation) -> Observation:
-    """Give a look as it is after it was written and read."""
-    return read_look(_write_look(seen))
-
-
 def _moment(when: datetime | None) -> str | None:
     return timestamp(when) if when else None
 
