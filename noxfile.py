@@ -86,8 +86,15 @@ def coverage(session: nox.Session) -> None:
 
 def _measure(session: nox.Session, *argv: str) -> None:
     _python(session, "-m", "coverage", "erase")
-    _python(session, "-m", "coverage", "run", "-m", "pytest", "-q", "-n", "2", *argv, env=STRICT)
+    _test(session, sys.executable, "-m", "coverage", "run", "-m", "pytest", "-n", "2", *argv)
     _python(session, "-m", "coverage", "combine", "-q")
+
+
+def _test(session: nox.Session, *pytest: str) -> None:
+    """Run tests that hurry the clock: as in .ci/run, what failed beside others is done again alone."""
+    alone = ("-n", "0", "-p", "no:randomly", "--last-failed", "--last-failed-no-failures", "none")
+    session.run(*pytest, "-q", env=STRICT, external=True, success_codes=[0, 1])
+    session.run(*pytest, "-q", *alone, env=STRICT, external=True, success_codes=[0, 5])
 
 
 @nox.session
@@ -122,10 +129,7 @@ def package(session: nox.Session, form: str) -> None:
     session.run("python", "-m", "safe_reinit", "explain", "spot", silent=True)
     session.run("safe-reinit", *MAIN_JOB)
     tests = session.posargs or [f"tests/test_{name}.py" for name in INSTALLED[form].split()]
-    # The tests hurry the clock: as in .ci/run, what failed beside others is done again alone.
-    session.run("python", "-m", "pytest", "-q", "-n", "2", *tests, env=STRICT, success_codes=[0, 1])
-    alone = ("-p", "no:randomly", "--last-failed", "--last-failed-no-failures", "none")
-    session.run("python", "-m", "pytest", "-q", *alone, *tests, env=STRICT, success_codes=[0, 5])
+    _test(session, "python", "-m", "pytest", "-n", "2", *tests)
 
 
 @nox.session(requires=["build"])

@@ -159,6 +159,7 @@ async def _serve(proxy: Proxy, port: int, context: ssl.SSLContext, ready: thread
         try:
             await _between(proxy, port, reader, writer)
         finally:
+            writer.close()  # also where the end came before there was anything to carry
             at_work.discard(task)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
