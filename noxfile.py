@@ -99,7 +99,7 @@ def _test(session: nox.Session, *pytest: str) -> None:
 
 @nox.session
 def mutants(session: nox.Session) -> None:
-    """The guards changed in small ways: each change must fail a test, or be explained (20 minutes)."""
+    """The guards changed in small ways: each change must fail a test, or be explained (some minutes)."""
     _python(session, "-m", "mutmut", "run", *(session.posargs or ("--max-children", "2")))
     _python(session, "tests/mutants.py")
 
