@@ -99,7 +99,8 @@ class SecondLook:
         ways: dict[str, str] = {}
         for entry in (errand.entry for errand in errands):
             if entry.record.touched:
-                ways |= {each.disk_id: each.snapshot_id for each in entry.record.snapshots}
+                done = [each for each in entry.record.snapshots if each.step.state == "done"]
+                ways |= {each.disk_id: each.snapshot_id for each in done}
             else:
                 ways |= {disk.disk_id: disk.way_back for disk in entry.job.disks}
         return ways

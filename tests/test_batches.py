@@ -246,6 +246,31 @@ def test_looks_that_keep_disagreeing_end_a_job() -> None:
     assert batch.cloud.acts == []
 
 
+def test_safety_snapshots_that_are_being_made_cost_no_look_a_disk() -> None:
+    """While the snapshot of a disk is under way the region is listed, and no disk is asked for by itself."""
+    batch = Batch(status="Stopped")
+    for n, entry in enumerate(batch.entries):
+        under_way = Step("accepted", tries=1, at=900.0)
+        entry.record = replace(entry.record, snapshots=(SafetySnapshot(f"d-{n}", "token", under_way, f"s-safe-{n}"),))
+        shot = values.a_snapshot(snapshot_id=f"s-safe-{n}", source_disk_id=f"d-{n}", status="progressing")
+        batch.cloud.snapshots_by_disk[f"d-{n}"] = (shot,)
+
+    assert batch.prepare("ReInitDisk") == []
+    assert batch.asked("snapshots_of") == []
+
+
+def test_a_wait_that_begins_with_a_disagreement_ends_no_job() -> None:
+    """A machine that still runs is waited for: a snapshot that begins between two looks takes as long as it takes."""
+    batch = Batch(1)
+    shot = values.a_snapshot(snapshot_id="s-auto", source_disk_id="d-0", status="progressing")
+    batch.cloud.snapshots_by_disk["d-0"] += (shot,)
+    for _ in range(2):
+        assert batch.prepare("StopInstance") == []
+        batch.clock.at += Limits().retry + 1.0
+
+    assert batch.entries[0].record.error is None
+
+
 def test_a_start_that_was_withdrawn_stays_intended() -> None:
     """Once a start is intended no wipe is reachable, also where that start was not sent."""
     batch = Batch(1, status="Stopped")

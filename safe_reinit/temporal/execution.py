@@ -32,6 +32,9 @@ from .submitting import Submission, lane
 
 T = TypeVar("T")
 
+_PATIENCE = 10.0
+"""Real seconds for which the lane is asked to forget what was let go already."""
+
 
 @dataclass(frozen=True)
 class TemporalExecution:
@@ -147,7 +150,8 @@ class TemporalExecution:
                     f"Run {stored.run_id} is at work on {instance_id} still.",
                     hint=f"End it first: safe-reinit cancel {stored.run_id}.",
                 )
-        await lane(client, place, self.clock.rate, "forget", stored.run_id)
+        with contextlib.suppress(RunRefused, RPCError, asyncio.TimeoutError):  # else it stays known there
+            await asyncio.wait_for(lane(client, place, self.clock.rate, "forget", stored.run_id), _PATIENCE)
 
     # -------------------------------------------------------------------------------------------------- following
 

@@ -268,7 +268,7 @@ class LaneWorkflow:
             heartbeat_timeout=timedelta(seconds=names.USUAL.heartbeat),
             retry_policy=_AGAIN,
         )
-        if not run.get("owed"):
+        if run["state"] == "ended" and not run.get("owed"):  # else a job of it has ended anew meanwhile
             self._runs.pop(run["run_id"], None)
 
     @staticmethod
