@@ -93,7 +93,7 @@ def _measure(session: nox.Session, *argv: str) -> None:
 def _test(session: nox.Session, *pytest: str) -> None:
     """Run tests that hurry the clock: as in .ci/run, what failed beside others is done again alone."""
     alone = ("-n", "0", "-p", "no:randomly", "--last-failed", "--last-failed-no-failures", "none")
-    session.run(*pytest, "-q", env=STRICT, external=True, success_codes=[0, 1])
+    session.run(*pytest, "-q", "--cache-clear", env=STRICT, external=True, success_codes=[0, 1])
     session.run(*pytest, "-q", *alone, env=STRICT, external=True, success_codes=[0, 5])
 
 

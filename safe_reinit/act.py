@@ -92,10 +92,10 @@ class Act:
 
     def _is_still_due(self, errand: Errand, seen: Observation) -> bool:
         entry, send = errand.entry, errand.send
-        disagrees, stale = decide(entry.record, seen) != send, is_stale(self.clock, seen.at)
-        if stale or (disagrees and entry.record.touched):  # of a machine that is left as it was, nobody is in a hurry
-            self.ledger.keep([(entry, Stuck(self.clock.time()))])
-        if disagrees or stale:
+        disagrees = decide(entry.record, seen) != send
+        if disagrees or is_stale(self.clock, seen.at):
+            if entry.record.touched or not disagrees:  # a machine that is left as it was may wait for what it waits for
+                self.ledger.keep([(entry, Stuck(self.clock.time()))])
             return False
         return send.action != "ResetDisk" or self._may_reset(errand, seen)
 

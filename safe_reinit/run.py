@@ -22,6 +22,7 @@ from .journal import JournalError, Lease, LeaseLostError
 from .ledger import Change, Ledger
 from .look import tick, unseen
 from .model import Event, EventName, Failure, Observation, Plan, Record, Send, Wait
+from .model.told import ending
 from .pace import Pace
 from .second_look import BRINGS_BACK, Errand
 
@@ -274,14 +275,9 @@ def _statuses(seen: Observation) -> dict[str, str]:
 def done_data(known: Record, seen: Observation | None) -> dict[str, object]:
     """Give what is told of a job that has come to its end."""
     outcome = record.outcome(known)
-    error = known.error if outcome != "done" else None
-    return {
-        "outcome": outcome,
-        "power": known.instance_status,
-        "owed": record.is_owed(known),
-        "tag_left": seen is not None and record.leaves_tag(known, seen),
-        **({"code": error.code, "message": error.message} if error else {}),
-    }
+    failure = known.error if outcome != "done" else None
+    tag_left = seen is not None and record.leaves_tag(known, seen)
+    return ending(outcome, known.instance_status, failure, owed=record.is_owed(known), tag_left=tag_left)
 
 
 def wait_data(wait: Wait, known: Record, seen: Observation) -> dict[str, object]:

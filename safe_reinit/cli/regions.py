@@ -21,7 +21,8 @@ from ..errors import Error, RunRefused, UsageError
 from ..failing import error_of, safely
 from ..found import Nothing
 from ..interrupt import Interrupt
-from ..model import Event, Outcome, Plan, Report
+from ..model import Event, Failure, Outcome, Plan, Report
+from ..model.told import ending
 from . import consent
 from .next import after, after_plan, in_region, naming_next
 from .output import Output, lines, say
@@ -286,8 +287,7 @@ class _Together:
         told = self._of_plan(client, plan, error)
         jobs = tuple(replace(job, error=job.error or told.error) for job in told.jobs)
         for job in told.jobs[: len(plan.jobs)]:
-            data = {"outcome": "refused", "power": job.power_before, "owed": False, "tag_left": False}
-            data |= {"code": None, "message": str(error)}
+            data = ending("refused", job.power_before, Failure(None, str(error)))
             event = Event(client.clock.now(), None, "done", job.instance_id, None, data)
             safely(self.progress.event)(event)  # what the regions before it came to must be told whatever listens
         return replace(told, jobs=jobs, next=after(told, self._argv(plan), client))

@@ -60,6 +60,14 @@ class Event:
     ``done`` outcome, power, owed, tag_left and, where it went wrong, code and message."""
 
 
+def ending(
+    outcome: str, power: str, failure: Failure | None, *, owed: bool = False, tag_left: bool = False
+) -> dict[str, object]:
+    """Give the ``data`` of the event ``done``."""
+    wrong = {"code": failure.code, "message": failure.message} if failure else {}
+    return {"outcome": outcome, "power": power, "owed": owed, "tag_left": tag_left, **wrong}
+
+
 Outcome = Literal[
     "done", "planned", "bug", "usage", "refused", "failed", "unknown", "not-restarted", "partial", "stranded"
 ]

@@ -12,9 +12,10 @@ from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from ..clock import Clock, boottime
-from ..model import STILL_OWED, Event, Record
+from ..model import STILL_OWED, Event, Failure, Record
+from ..model.told import ending
 from ..run import TICK
-from . import names, payloads
+from . import payloads
 from .gathering import find
 from .names import Place
 from .restarting import was_ended
@@ -164,13 +165,12 @@ class Following:
     def _tell_of_the_end(self, position: int, outcome: str, why: str) -> None:
         known = self.records[position]
         power = known.instance_status if outcome == "refused" else ""
-        owed = outcome in STILL_OWED
-        data = {"outcome": outcome, "power": power, "owed": owed, "tag_left": False, "code": None, "message": why}
+        data = ending(outcome, power, Failure(None, why), owed=outcome in STILL_OWED)
         self.tell(Event(self.clock.now(), self.run_id, "done", known.instance_id, None, data))
 
     async def _look_for_workers(self) -> None:
         try:
-            count = await asyncio.wait_for(pollers(self.client, self.place.queue, names.VERSION), _PATIENCE)
+            count = await asyncio.wait_for(pollers(self.client, self.place.queue), _PATIENCE)
         except (asyncio.TimeoutError, RPCError):
             text = f"The Temporal server {self.server.text} does not answer."
         else:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import Config
 from ..errors import RunRefused, UsageError
 from ..model import Secret
-from . import needed
-from .names import of_version
+from . import names, needed
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -109,7 +108,7 @@ def server_of(config: Config, runner: str = "") -> Server:
     )
 
 
-async def pollers(client: Client, queue: str, version: int) -> int:
+async def pollers(client: Client, queue: str) -> int:
     """Count the workers that have polled within the last minute, for workflows and for what this version writes."""
     from temporalio.api.enums.v1 import TaskQueueType  # noqa: PLC0415 - an extra
     from temporalio.api.taskqueue.v1 import TaskQueue  # noqa: PLC0415 - an extra
@@ -119,7 +118,7 @@ async def pollers(client: Client, queue: str, version: int) -> int:
     now = datetime.now(timezone.utc)
     kinds = {
         TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW: queue,
-        TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY: of_version(queue, version),
+        TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY: names.of_version(queue, names.VERSION),
     }
     for kind, name in kinds.items():
         request = DescribeTaskQueueRequest(

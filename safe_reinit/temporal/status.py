@@ -13,7 +13,7 @@ from ..errors import Error
 from ..journal import StoredRun
 from ..model import Record
 from ..model.codec import decode, encode
-from .names import VERSION, Place
+from .names import Place
 from .server import pollers, server_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def _ask(config: Config, run: StoredRun) -> tuple[Sequence[Story | None], 
     server = server_of(config, run.runner)
     place = Place(run.account, run.region, run.endpoint)
     client = await server.connect()
-    if await pollers(client, place.queue, VERSION) == 0:
+    if await pollers(client, place.queue) == 0:
         return (), (
             f"No worker polls the Temporal server {server.text} for account {place.account} in {place.region}: "
             "it waits. Start one: safe-reinit worker."

@@ -66,7 +66,7 @@ class Submission:
             RunRefused: nobody does.
         """
         for _ in range(_TRIES):
-            if await pollers(self.client, self.place.queue, names.VERSION):
+            if await pollers(self.client, self.place.queue):
                 return
             await asyncio.sleep(_PAUSE)
         raise RunRefused(idle(self.server, self.place), hint="Nothing was begun; start one: safe-reinit worker.")
