@@ -37,18 +37,6 @@ class Intend:
 
 
 @dataclass(frozen=True)
-class Assume:
-    """A call was handed to somebody who makes it if that is still due: until he answers it counts as asked."""
-
-    send: Send
-    seen: Observation
-
-    def __call__(self, before: Record) -> Record:
-        """Intend it."""
-        return record.intend(before, self.send, self.seen)
-
-
-@dataclass(frozen=True)
 class Withdraw:
     """A call that was intended was not made."""
 
@@ -144,7 +132,3 @@ class Interrupt:
     def __call__(self, before: Record) -> Record:
         """Note it."""
         return record.interrupt(before)
-
-
-Noted = Learn | Intend | Assume | Withdraw | Stuck | Accept | Refuse | Foresee | Lose | Fail | Interrupt
-"""Every change that can be written down."""

@@ -12,7 +12,7 @@ from . import report, wanted, where
 from .clock import Clock
 from .config import Config, resolve
 from .errors import RunRefused
-from .failing import done, password_as_planned, safely
+from .failing import done, safely
 from .interrupt import Interrupt
 from .model import Call, Event, Plan, Report, Secret
 from .planner import Planner
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from .execution import Execution
     from .journal import Journal, StoredRun
     from .rights import Proof
-    from .temporal.execution import TemporalExecution
 
 
 def connect(  # noqa: PLR0913 - each says something else of where and who
@@ -111,9 +110,8 @@ class Client(Planner):
         run_id = f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
         with self._journal() as journal:
             execution = self._execution(journal, on_event, on_call, stop, go_on)
-            runner = execution if self._settings["runner"] == "local" else self._elsewhere(execution)
             try:
-                told = runner.begin(plan, run_id, calls, wanted.on_unknown(self._settings, plan))
+                told = execution.begin(plan, run_id, calls, wanted.on_unknown(self._settings, plan))
             except RunRefused as error:
                 error.report = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=error)
                 raise
@@ -152,13 +150,7 @@ class Client(Planner):
         """
         with self._journal() as journal:
             execution = self._execution(journal, on_event, on_call, stop, go_on)
-            stored = execution.stored(run_id)
-            if stored.runner:
-                password_as_planned(stored.plan, Secret(password) if password else None, f"Run {run_id}")
-                runner, lease = self._elsewhere(execution, stored.runner), execution.take(run_id)
-                told = runner.resume(stored, lease, execution.calls_of(run_id), verdict)
-            else:
-                told = execution.resume(run_id, verdict, Secret(password) if password else None)
+            told = execution.resume(run_id, verdict, Secret(password) if password else None)
         return done(told)
 
     def abandon(self, run_id: str) -> None:
@@ -171,9 +163,6 @@ class Client(Planner):
         """
         with self._journal() as journal:
             execution = self._execution(journal, None, None, None)
-            stored = execution.open_run(run_id)
-            if stored.runner:
-                self._elsewhere(execution, stored.runner).let_go(stored)
             execution.close(run_id)
 
     def cancel(self, run_id: str) -> None:
@@ -187,11 +176,7 @@ class Client(Planner):
         """
         with self._journal() as journal:
             execution = self._execution(journal, None, None, None)
-            stored = execution.open_run(run_id)
-            if stored.runner:
-                self._elsewhere(execution, stored.runner).cancel(stored)
-            else:
-                execution.cancel(stored)
+            execution.cancel(execution.open_run(run_id))
 
     def stored(self, run_id: str) -> StoredRun:
         """Give a run of the journal.
@@ -221,18 +206,6 @@ class Client(Planner):
         return Execution(
             self._where, self._clock, journal, told, called, stop or Interrupt(), go_on or (lambda _: True)
         )
-
-    def _elsewhere(self, execution: Execution, runner: str = "") -> TemporalExecution:
-        """Give what carries out runs at the Temporal server that a run is at, or the settings name."""
-        from .temporal import needed  # noqa: PLC0415 - an extra
-
-        needed()
-        from .temporal.execution import TemporalExecution  # noqa: PLC0415 - an extra
-        from .temporal.server import server_of  # noqa: PLC0415 - an extra
-
-        get = execution
-        server = server_of(self._settings, runner)
-        return TemporalExecution(get.where, get.clock, get.journal, server, get.on_event, get.interrupt, get.go_on)
 
     @property
     def journal_path(self) -> Path | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 
 def unix_time() -> float:
@@ -32,7 +32,7 @@ class Clock:
 
     def now(self) -> datetime:
         """Tell the local time, aware, in UTC: for reports and journals only, never for judging."""
-        return datetime.now(timezone.utc)
+        return datetime.now(UTC)
 
     def time(self) -> float:
         """Tell the cloud seconds, for intervals."""

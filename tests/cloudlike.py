@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -407,7 +407,7 @@ class TinyEcs:
     disk_ids: tuple[str, ...] = (DATA,)
     lag: float = 0.0
     now: float = 1000.0
-    started_at: datetime = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    started_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     our_starts: int = 0
     deaf: bool = False
 
@@ -418,7 +418,7 @@ class TinyEcs:
     @property
     def when(self) -> datetime:
         """The time as reports have it."""
-        return datetime(2026, 1, 2, tzinfo=timezone.utc) + timedelta(seconds=self.now)
+        return datetime(2026, 1, 2, tzinfo=UTC) + timedelta(seconds=self.now)
 
     def advance(self) -> None:
         """Let a tick pass."""

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -65,7 +65,7 @@ def http(
 ) -> bytes:
     """Write an HTTP answer; ``length`` lies about the length of the body."""
     content = body.encode() if isinstance(body, str) else body
-    date = format_datetime(datetime.now(timezone.utc), usegmt=True)
+    date = format_datetime(datetime.now(UTC), usegmt=True)
     fields = {
         "Content-Type": kind,
         "Date": date,
@@ -308,7 +308,7 @@ def authority(folder: Path, *names: str) -> Authority:
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID
 
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
 
     def builder(common: str, issuer: x509.Name | None, key: Any) -> x509.CertificateBuilder:
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])

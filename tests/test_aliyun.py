@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from datetime import timezone
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -274,7 +274,7 @@ def test_every_exchange_is_told_with_all_its_members(accepting: tuple[list[Reque
         ("StopInstance", ("i-1",), False, 200, "REQ-1", "OK", 2),
         ("ReInitDisk", ("d-1",), False, 200, "REQ-1", "OK", 3),
     ]
-    assert {call.at.tzinfo for call in to.calls} == {timezone.utc}
+    assert {call.at.tzinfo for call in to.calls} == {UTC}
 
 
 def test_dry_runs_give_the_code_of_the_answer(gateway: Connect, serve: Serve) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -56,7 +56,7 @@ EXPECTED = {
     "DescribeKey": Key("k-1", "Enabled"),
     "DescribeDiskReplicaPairs": ReplicaPair("pair-1", "d-1", "d-2", "normal"),
     "DescribeInstanceHistoryEvents": SystemEvent(
-        "e-1", "i-1", "SystemMaintenance.Reboot", "Scheduled", datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+        "e-1", "i-1", "SystemMaintenance.Reboot", "Scheduled", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     ),
     "DescribeAutoSnapshotPolicyEx": SnapshotPolicy("sp-1", (0, 23), (1, 7), "Normal"),
 }

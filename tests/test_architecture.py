@@ -50,8 +50,6 @@ DOING = {
     "wanted",
     "client",
 }
-ELSEWHERE = {"temporal"}
-"""The same loop on a workflow engine: an extra, which nothing needs."""
 DOORS = {"cli", "simulator", "__main__", "__init__"}
 
 MAY_IMPORT = {
@@ -59,9 +57,8 @@ MAY_IMPORT = {
     **dict.fromkeys(OUTSIDE, OUTSIDE | VALUES),
     **dict.fromkeys(DECIDING, DECIDING | VALUES),
     **dict.fromkeys(DOING, DOING | DECIDING | OUTSIDE | VALUES),
-    "client": DOING | DECIDING | OUTSIDE | VALUES | ELSEWHERE,
-    "temporal": DOING | DECIDING | OUTSIDE | VALUES | ELSEWHERE,
-    "cli": DOING | DECIDING | OUTSIDE | VALUES | ELSEWHERE | {"cli", "simulator"},
+    "client": DOING | DECIDING | OUTSIDE | VALUES,
+    "cli": DOING | DECIDING | OUTSIDE | VALUES | {"cli", "simulator"},
     "simulator": {"simulator"},
     "__main__": {"cli"},
     "__init__": DOING | VALUES,
@@ -81,7 +78,6 @@ ONLY_IN = {
     "aiohttp": {"simulator"},
     "pydantic": {"cli", "simulator"},
     "yaml": {"config", "simulator"},
-    "temporalio": {"temporal"},
 }
 PURE = VALUES | DECIDING
 """What takes values and gives values: no network, no clock, no files, so that it needs no stand-in to be tested."""
@@ -158,7 +154,7 @@ def test_importing_the_package_imports_nothing_else() -> None:
 
 def test_every_part_has_its_place() -> None:
     """No file stands outside the house."""
-    assert {part_of(path) for path in FILES} == VALUES | OUTSIDE | DECIDING | DOING | ELSEWHERE | DOORS
+    assert {part_of(path) for path in FILES} == VALUES | OUTSIDE | DECIDING | DOING | DOORS
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -175,7 +171,6 @@ def test_a_file_fits_on_a_few_screens(path: Path) -> None:
         ("Deciding", DECIDING),
         ("Doing", DOING),
         ("Doors", DOORS),
-        ("Elsewhere", ELSEWHERE),
     ],
 )
 def test_the_map_of_the_house_is_true(title: str, parts: set[str]) -> None:

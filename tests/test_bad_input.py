@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import takewhile
 from pathlib import Path
@@ -248,7 +248,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory, test_authority: Authority) ->
         forbids = stack.enter_context(Proxy(greeting=http(403, "<html>No</html>", kind="text/html")))
         hangs = stack.enter_context(Proxy(greeting=b""))
         world = stack.enter_context(Simulator(speed=60))
-        ahead = format_datetime(datetime.now(timezone.utc) + timedelta(minutes=20), usegmt=True).encode()
+        ahead = format_datetime(datetime.now(UTC) + timedelta(minutes=20), usegmt=True).encode()
         wrong_time = stack.enter_context(
             Proxy(
                 world.endpoint,

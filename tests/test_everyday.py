@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ def desk(command_line: CommandLine, sim: Simulator) -> Desk:
 
 def hours(*, now: bool) -> str:
     """Give a window that the present is in, or is far from."""
-    begin = datetime.now(timezone.utc) + timedelta(hours=-2 if now else 6)
+    begin = datetime.now(UTC) + timedelta(hours=-2 if now else 6)
     return f"{begin:%H:00}-{begin + timedelta(hours=5):%H:00}"
 
 

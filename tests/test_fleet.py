@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -336,7 +336,7 @@ def test_the_quota_is_kept_and_no_machine_waits_down_for_it(monkeypatch: pytest.
 
 def moment(text: str) -> datetime:
     """Read a time of the simulator's record."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
 # -------------------------------------------------------------------------------------------- canary, cap, threshold
@@ -444,7 +444,7 @@ def test_no_new_stop_begins_after_the_deadline() -> None:
             using=fleetruns.client(sim, clock=clock),
             between=lambda: sim.do({"snapshot": disk(2), "seconds": 60}),
             on_event=once(accepted("ReInitDisk"), jump),
-            deadline=datetime.now(timezone.utc) + timedelta(hours=2),
+            deadline=datetime.now(UTC) + timedelta(hours=2),
             max_parallel=4,
         )
 
@@ -455,7 +455,7 @@ def test_no_new_stop_begins_after_the_deadline() -> None:
 def test_a_deadline_that_has_passed_lets_nothing_begin() -> None:
     """Nothing was changed, and that is 3."""
     with simulated(fleet(MANY)) as sim:
-        done = run(sim, everything(MANY), deadline=datetime.now(timezone.utc) - timedelta(seconds=1))
+        done = run(sim, everything(MANY), deadline=datetime.now(UTC) - timedelta(seconds=1))
 
     assert done.outcomes == {"refused": list(range(MANY))}
     assert done.report.exit_code == 3

@@ -7,7 +7,7 @@ import random
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -340,12 +340,12 @@ def test_a_failure_counts_before_its_machine_is_back() -> None:
 
 def test_a_deadline_is_heard_while_begun_jobs_wait() -> None:
     """No new stop begins after the deadline: also a job that has begun, and waits for its snapshot, is not stopped."""
-    fleet = Fleet(1, 1, deadline=datetime.now(timezone.utc) + timedelta(hours=1))
+    fleet = Fleet(1, 1, deadline=datetime.now(UTC) + timedelta(hours=1))
     assert fleet.gate.open() == ""
     assert fleet.begun == [0, 1]
 
     fleet.stop(0)
-    fleet.gate._rollout = replace(fleet.gate._rollout, deadline=datetime.now(timezone.utc))
+    fleet.gate._rollout = replace(fleet.gate._rollout, deadline=datetime.now(UTC))
     assert "deadline" in fleet.gate.open()
     assert [job.position for job in fleet.gate.ahead()] == [1]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -36,7 +36,7 @@ from safe_reinit.record import state as states
 from safe_reinit.record import wiping
 from tests.values import a_disk, a_snapshot, an_instance
 
-EPOCH = datetime(2026, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 TIGHT = Limits(stop=30.0, reinit=30.0, start=30.0, snapshot=30.0, retry=30.0)
 NONE = Limits(stop=1e9, reinit=1e9, start=1e9, snapshot=1e9, retry=1e9)
 LOOK, GAP = 5, 25

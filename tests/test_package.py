@@ -98,7 +98,7 @@ def test_the_wheel_says_what_it_needs(built: Path) -> None:
 
     needs = [each for each in metadata.get_all("Requires-Dist", []) if "extra ==" not in each]
     assert metadata["Version"] == VERSION
-    assert metadata["Requires-Python"] == ">=3.10"
+    assert metadata["Requires-Python"] == ">=3.11"
     assert "Typing :: Typed" in metadata.get_all("Classifier", [])
     assert needs
     assert all(">=" in each for each in needs)

@@ -491,13 +491,12 @@ def test_a_killed_command_is_resumed_run_by_run(tmp_path: Path, path: Path, at: 
     ("words", "text"),
     [
         (("plan", *LAB, "--save", "x.json"), "--save takes the plan of one region"),
-        ((*LAB, "--runner", "temporal"), "--runner temporal takes the run of one region"),
         (("policy", *LAB), "not one region"),
         (("rehearse", *LAB), "not one region"),
         (("undo", "r-20260102T030405Z-4f2a", *REGIONS), "not one region"),
         ((*LAB, "--region", "Mars"), "not a region id"),
     ],
-    ids=["save", "temporal", "policy", "rehearse", "undo", "malformed"],
+    ids=["save", "policy", "rehearse", "undo", "malformed"],
 )
 def test_what_takes_one_region_says_so(tmp_path: Path, words: tuple[str, ...], text: str) -> None:
     """A command that is about one region refuses several as a usage error, before anything is asked."""

@@ -6,7 +6,7 @@ import json
 import shlex
 import unicodedata
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -162,7 +162,7 @@ def test_disks_that_share_the_downtime_are_counted() -> None:
         ),
         (Rollout(canary=0, stop_after_failures=3), "none begins once 3 have failed"),
         (
-            Rollout(canary=0, deadline=datetime(2026, 1, 2, 5, 0, tzinfo=timezone.utc)),
+            Rollout(canary=0, deadline=datetime(2026, 1, 2, 5, 0, tzinfo=UTC)),
             "none begins after 2026-01-02 05:00 UTC",
         ),
         (

@@ -23,7 +23,6 @@ from safe_reinit.errors import UsageError
 from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import Journal
 from safe_reinit.model import Step
-from safe_reinit.plan import to_json
 from safe_reinit.simulator import Simulator
 from tests.commands import Command, command, until
 from tests.simulator import support
@@ -558,18 +557,6 @@ def test_a_resume_that_cannot_begin_lets_the_run_go(
     assert stored.open
     assert stored.holder is not None
     assert not stored.holder.alive
-
-
-def test_a_password_that_a_run_elsewhere_does_not_set_is_refused(sim: Simulator, path: Path) -> None:
-    """Of a run at a Temporal server, too, a password that nobody asked for is refused, and not left out unsaid."""
-    ours = client(sim, path)
-    plan = ours.plan([DISK], stop_instance=True)
-    with Journal(path) as journal:
-        held = journal.begin("r-1", to_json(plan), ours.endpoint, "", [(INSTANCE, {})], runner="default@127.0.0.1:1")
-        held.release()
-
-    with pytest.raises(UsageError, match="sets no password, and one was given"):
-        ours.resume("r-1", password="Secret-1")
 
 
 def test_waiting_for_a_holder_that_is_alive(monkeypatch: pytest.MonkeyPatch, run: Command, path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -261,7 +261,7 @@ def test_a_run_of_more_disks_than_it_may_have_is_refused_whole(count: int, most:
 
 def at(hour: int, minute: int = 0) -> datetime:
     """Give a time of day in UTC."""
-    return datetime(2026, 5, 6, hour, minute, tzinfo=timezone.utc)
+    return datetime(2026, 5, 6, hour, minute, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_a_window_and_the_rest_of_the_day_share_no_minute(begin: int, end: int, 
     """Each minute is either in a window or in the window that has its ends exchanged."""
     if begin == end % 1440:
         return
-    now = datetime(2026, 5, 6, tzinfo=timezone.utc) + timedelta(minutes=minute)
+    now = datetime(2026, 5, 6, tzinfo=UTC) + timedelta(minutes=minute)
 
     assert within(Hours(begin, end, offset), now) != within(Hours(end % 1440, begin, offset), now)
 

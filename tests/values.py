@@ -9,7 +9,7 @@ image; ``stopping_facts`` is a data disk made from a snapshot, while its instanc
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from safe_reinit.model import (
@@ -32,7 +32,7 @@ from safe_reinit.model import (
     Unseen,
 )
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=400)
 YESTERDAY = NOW - timedelta(days=1)
 TOMORROW = NOW + timedelta(days=1)

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -203,7 +203,7 @@ class Exchange:
         session = self._sessions[endpoint.url] = transport.install(endpoint, self._where.ca_bundle)
         if changing:
             self._credentials.renew()
-        at = datetime.now(timezone.utc)
+        at = datetime.now(UTC)
         session.came.status = None
         ended = self._sent(send, action)
         if isinstance(ended, Answer) and not session.used:
@@ -262,7 +262,7 @@ def _read(came: Mapping[str, Any]) -> Answer:
 
 def _date(headers: object) -> datetime | None:
     try:
-        return parsedate_to_datetime(headers["date"]).astimezone(timezone.utc)  # type: ignore[index]
+        return parsedate_to_datetime(headers["date"]).astimezone(UTC)  # type: ignore[index]
     except (KeyError, TypeError, ValueError):
         return None
 

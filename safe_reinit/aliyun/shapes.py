@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import lru_cache
 from sys import intern
 from typing import Any
@@ -40,7 +40,7 @@ def _moment(text: str) -> datetime:
     if match is None:
         raise UnreadableError
     try:
-        return datetime(*(int(part or 0) for part in match.groups()), tzinfo=timezone.utc)  # type: ignore[misc,arg-type]
+        return datetime(*(int(part or 0) for part in match.groups()), tzinfo=UTC)  # type: ignore[misc,arg-type]
     except ValueError:
         raise UnreadableError from None
 

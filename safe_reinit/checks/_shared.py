@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from .. import codes
 from ..model import Disk, DiskFacts, Finding, Instance, Level, Snapshot, Unseen
@@ -12,7 +12,7 @@ from ..model.others import REQUIRABLE
 
 DAY = 86400
 """A day in seconds."""
-_EVER = datetime.min.replace(tzinfo=timezone.utc)
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 RUN = "run"
 """The subject of what is found about the whole run."""

@@ -17,7 +17,7 @@ How to fix it
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 from ..model import DiskFacts, Finding, SnapshotPolicy
 from ._shared import moment, overwriting, word
@@ -58,7 +58,7 @@ def _due(policy: SnapshotPolicy, now: datetime) -> datetime | None:
         return None
     for each in hours:
         if each.hour in policy.hours and each.isoweekday() in policy.weekdays and now <= each:
-            return each.astimezone(timezone.utc)
+            return each.astimezone(UTC)
     return None
 
 

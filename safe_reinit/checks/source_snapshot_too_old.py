@@ -14,13 +14,13 @@ How to fix it
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from ..model import DiskFacts, Finding
 from ._shared import moment, word
 from .check import Check
 
-_AFTER_THE_LAST_DAY = datetime(2013, 7, 16, tzinfo=timezone.utc)
+_AFTER_THE_LAST_DAY = datetime(2013, 7, 16, tzinfo=UTC)
 
 
 def find(facts: DiskFacts) -> Iterator[Finding]:

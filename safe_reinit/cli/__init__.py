@@ -21,9 +21,8 @@ def main() -> None:
     from .app import run  # noqa: PLC0415 - importing the package stays cheap
 
     code = run(sys.argv[1:])
-    if "temporalio" in sys.modules or any(thread.name.startswith(_CALLING) for thread in threading.enumerate()):
-        # A call still hangs and the person asked twice to leave: the interpreter would wait for it. And threads of
-        # Temporal's SDK may still be in an interpreter that is torn down, which then aborts.
+    if any(thread.name.startswith(_CALLING) for thread in threading.enumerate()):
+        # A call still hangs and the person asked twice to leave: the interpreter would wait for it.
         with contextlib.suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()

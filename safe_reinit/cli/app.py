@@ -131,20 +131,6 @@ def undo(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN
     ctx.exit(undoing.command(run_id, flags, ctx.obj))
 
 
-@app.command(short_help="Work for a Temporal server.")
-@options.worker
-@click.pass_context
-def worker(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Work for a Temporal server until it is told to end: look at machines and make the calls of its runs.
-
-    Needs the extra temporal. Serves the account of its credentials in one region; run as many as you like, on as many
-    hosts. See docs/scale.md.
-    """
-    from . import worker as working  # noqa: PLC0415 - see above
-
-    ctx.exit(working.command(flags))
-
-
 @app.command(short_help="List the runs, and the machines they left stopped.")
 @click.option("--prune", metavar="AGE", help="Forget the runs that ended longer ago: 720h, 30d; open ones stay.")
 @options.journal

@@ -49,7 +49,7 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
             plan = _again(path, known, plan, client, config, progress)
             if not config["quiet"]:
                 lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
-            return run(client, plan, plan.confirm_with, config, output, progress)
+            return run(client, plan, plan.confirm_with, output, progress)
         except Error as error:
             raise _reported(error, path, replace(known, plan=plan), output, client) from None
 

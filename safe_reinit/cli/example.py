@@ -10,13 +10,6 @@ from .settings import flow, shown
 
 _SAMPLES: Mapping[str, str] = {
     "region": "cn-hangzhou",
-    "runner": "temporal",
-    "temporal": "temporal.example.net:7233",
-    "namespace": "wipes.a1b2c",
-    "temporal_tls_ca": "/etc/safe-reinit/temporal-ca.pem",
-    "temporal_tls_cert": "/etc/safe-reinit/temporal.pem",
-    "temporal_tls_key": "/etc/safe-reinit/temporal.key",
-    "temporal_tls_name": "temporal.example.net",
     "profile": "ops",
     "endpoint": "ecs.cn-hangzhou.aliyuncs.com",
     "endpoints": "{sts: sts.cn-hangzhou.aliyuncs.com}",

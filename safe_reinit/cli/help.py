@@ -40,10 +40,6 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
         "canary", "waves", "pause", "max_parallel", "stop_after_failures", "skip_refused", "deadline",
     ),
     "Where": ("region", "profile", "endpoint", "ca_bundle", "config", "journal"),
-    "Several hosts (docs/scale.md)": (
-        "runner", "temporal", "namespace", "temporal_tls", "temporal_tls_ca", "temporal_tls_cert", "temporal_tls_key",
-        "temporal_tls_name",
-    ),
     "Simulation": ("simulate", "world", "faults"),
     "Output": ("output", "report", "events", "quiet", "verbose", "prune", "version", "help"),
 }  # fmt: skip
@@ -77,10 +73,6 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "safe-reinit resume r-20260102T030405Z-4f2a --verdict intact",
     ),
     "cancel": ("safe-reinit cancel r-20260102T030405Z-4f2a",),
-    "worker": (
-        "safe-reinit worker --temporal 127.0.0.1:7233",
-        "safe-reinit worker --temporal temporal.lab:7233 --temporal-tls",
-    ),
     "undo": (
         "safe-reinit undo r-20260102T030405Z-4f2a --stop-instance --dry-run",
         "safe-reinit undo r-20260102T030405Z-4f2a --stop-instance",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,20 +68,6 @@ def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
     click.echo(f"Run {run_id} was asked to end. See how it ends: safe-reinit show {run_id}", err=True)
 
 
-def _live(stored: Sequence[StoredRun], flags: Mapping[str, Any]) -> list[StoredRun]:
-    """Give these runs as they stand: of one at a Temporal server it is asked, and who works there."""
-    told = []
-    for run in stored:
-        told.append(run)
-        if run.open and run.runner:
-            from ..temporal.status import as_it_stands  # noqa: PLC0415 - only of such runs
-
-            told[-1], said = as_it_stands(resolve(flags, os.environ, flags.get("config")), run)
-            if said:
-                click.echo(f"safe-reinit: Run {run.run_id}: {said}", err=True)
-    return told
-
-
 def runs(flags: Mapping[str, Any], prune: str | None, output: Output) -> None:
     """List the runs, newest first."""
     with open_journal(flags) as journal:
@@ -89,7 +75,6 @@ def runs(flags: Mapping[str, Any], prune: str | None, output: Output) -> None:
             gone = journal.prune(_age(prune))
             click.echo(f"{gone} run{'' if gone == 1 else 's'} forgotten.", err=True)
         stored = journal.runs()
-    stored = _live(stored, flags)
     listed = [_listed(run) for run in stored]
     if output.json:
         output.document({"schema": 1, **encode(Runs(tuple(listed)))})
@@ -100,7 +85,6 @@ def runs(flags: Mapping[str, Any], prune: str | None, output: Output) -> None:
         undone = _undone(each)
         how = run.outcome or ("at work" if run.holder and run.holder.alive else "nobody is at work on it")
         of = f"  undo of {undone}" if undone else ""
-        of += f"  on Temporal, {each.runner}" if each.runner else ""
         click.echo(f"{run.run_id}  {run.state:<5}  {how}  {run.region}{of}")
         for job in run.jobs:
             stopped = "  LEFT STOPPED" if job.left_stopped else ""
@@ -123,14 +107,12 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
         if stored is None:
             raise _unknown(name, journal)
         events = journal.events(name)
-    (stored,) = _live([stored], flags)
     told = stored.report or _as_it_stands(stored)
     if output.json:
         output.document({**told, "events": events})
         return
     state, undone = "open" if stored.open else "ended", _undone(stored)
     of = f"  undo of {undone}" if undone else ""
-    of += f"  on Temporal, {stored.runner}" if stored.runner else ""
     click.echo(f"{name}  {state}  {stored.outcome or ''}  begun {stored.started_at}{of}".rstrip())
     for event in events:
         click.echo(f"{event['at']}  {_sentence(event)}")

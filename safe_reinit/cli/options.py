@@ -12,15 +12,13 @@ from . import complete
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SWITCHES = ("leave_stopped", "snapshot", "skip_refused", "quiet", "verbose", "simulate", "temporal_tls")
+_SWITCHES = ("leave_stopped", "snapshot", "skip_refused", "quiet", "verbose", "simulate")
 _METAVARS = {
     "region": "ID", "profile": "NAME", "endpoint": "URL", "ca_bundle": "FILE", "expect_instance": "I",
     "max_disks": "N", "canary": "N", "waves": "LIST", "pause": "none|canary|wave", "max_parallel": "N",
     "stop_after_failures": "N", "deadline": "TIME|DURATION", "reason": "TEXT", "key_pair": "NAME",
     "password_env": "VAR",
     "security_enhancement": "Active|Deactive", "output": "text|json|markdown", "on_unknown": "ask|retry",
-    "runner": "local|temporal", "temporal": "HOST:PORT", "namespace": "NAME", "temporal_tls_ca": "FILE",
-    "temporal_tls_cert": "FILE", "temporal_tls_key": "FILE", "temporal_tls_name": "NAME",
     "journal": "FILE", "report": "FILE", "events": "FILE|-", "world": "FILE",
     "faults": "FILE",
 }  # fmt: skip
@@ -121,15 +119,11 @@ _OUTPUT_NAMES = ("output", "report", "events", "quiet", "verbose")
 _FLEET_NAMES = (
     "canary", "waves", "pause", "max_parallel", "stop_after_failures", "skip_refused", "deadline",
 )  # fmt: skip
-_TEMPORAL_NAMES = (
-    "temporal", "namespace", "temporal_tls", "temporal_tls_ca", "temporal_tls_cert", "temporal_tls_key",
-    "temporal_tls_name",
-)  # fmt: skip
 _RUN_NAMES = (
     "leave_stopped", "snapshot", "max_disks", "expect_instance", "reason", "key_pair", "password_env",
     "security_enhancement", "region", "profile", "endpoint", "ca_bundle", "timeout_stop",
     "timeout_snapshot", "timeout_reinit", "timeout_start",
-    "force_stop_after", "on_unknown", *_FLEET_NAMES, "journal", "runner", *_TEMPORAL_NAMES, "simulate", "world",
+    "force_stop_after", "on_unknown", *_FLEET_NAMES, "journal", "simulate", "world",
     "faults",
 )  # fmt: skip
 
@@ -150,7 +144,7 @@ plan: Callable[[F], F] = _stack(
     _option("--save", metavar="FILE", help="Save the plan to a new file, for safe-reinit apply FILE."), *_LOOKING
 )
 """The options of a plan: those of a run but for the consent to run it."""
-_NOT_REHEARSED = ("simulate", "world", "journal", "on_unknown", "runner", *_TEMPORAL_NAMES)
+_NOT_REHEARSED = ("simulate", "world", "journal", "on_unknown")
 _REHEARSE_NAMES = tuple(name for name in _RUN_NAMES if name not in _NOT_REHEARSED)
 rehearse: Callable[[F], F] = _stack(
     *_TARGET, *_CONSENT, *map(_setting, _REHEARSE_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES)
@@ -158,8 +152,7 @@ rehearse: Callable[[F], F] = _stack(
 """The options of a rehearsal: those of a plan, and faults."""
 _UNDO_NAMES = (
     "leave_stopped", "snapshot", "max_disks", "reason", "region", "profile", "endpoint", "ca_bundle", "timeout_stop",
-    "timeout_snapshot", "timeout_reinit", "timeout_start", "force_stop_after", "on_unknown", "journal", "runner",
-    *_TEMPORAL_NAMES,
+    "timeout_snapshot", "timeout_reinit", "timeout_start", "force_stop_after", "on_unknown", "journal",
 )  # fmt: skip
 undo: Callable[[F], F] = _stack(
     *_CONFIRM, *_CONSENT, *map(_setting, _UNDO_NAMES), *_CONFIG, *map(_setting, _OUTPUT_NAMES)
@@ -171,7 +164,7 @@ policy: Callable[[F], F] = _stack(
     *_CONSENT, *map(_setting, _RUN_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, ("output", "quiet", "verbose")),
 )  # fmt: skip
 """The options of a policy: those of a run, so that its command line can be taken as it is."""
-_RESUME_NAMES = ("region", "profile", "endpoint", "ca_bundle", "password_env", "journal", *_TEMPORAL_NAMES)
+_RESUME_NAMES = ("region", "profile", "endpoint", "ca_bundle", "password_env", "journal")
 resume: Callable[[F], F] = _stack(
     click.option(
         "--verdict", type=click.Choice(["reinitialised", "intact", "wipe-again"]), default=None,
@@ -180,22 +173,16 @@ resume: Callable[[F], F] = _stack(
     *_CONFIRM[1:], _CONSENT[0], *map(_setting, _RESUME_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES),
 )  # fmt: skip
 """The options of a run that goes on."""
-_APPLY_NAMES = (*_RESUME_NAMES, "runner", "on_unknown", "simulate", "world", "faults")
+_APPLY_NAMES = (*_RESUME_NAMES, "on_unknown", "simulate", "world", "faults")
 apply: Callable[[F], F] = _stack(
     click.option("--confirm", metavar="DIGEST", help="The first 8 characters of the file's digest; always needed."),
     *map(_setting, _APPLY_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES),
 )  # fmt: skip
 """The options of a plan from a file: it has its targets and everything that was agreed to, so they take none of it."""
-cancel: Callable[[F], F] = _stack(
-    *map(_setting, ("journal", "region", "endpoint", "profile", *_TEMPORAL_NAMES)), *_CONFIG
-)
+cancel: Callable[[F], F] = _stack(*map(_setting, ("journal", "region", "endpoint", "profile")), *_CONFIG)
 """The options of a command that asks a run to end."""
-_WORKER_NAMES = (*_TEMPORAL_NAMES, "region", "profile", "endpoint", "ca_bundle", "journal")
-worker: Callable[[F], F] = _stack(*map(_setting, _WORKER_NAMES), *_CONFIG)
-"""The options of a worker."""
 journal: Callable[[F], F] = _stack(
     _setting("journal"),
-    *map(_setting, _TEMPORAL_NAMES),
     *_CONFIG,
     _option("--output", metavar="text|json", help="The form of the result."),
 )

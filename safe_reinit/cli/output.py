@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Error, UsageError
@@ -26,7 +26,7 @@ class Output:
     events_on_stdout: bool = False
     report_file: str = ""
     verbose: bool = False
-    began: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
     def from_argv(cls, argv: Sequence[str], environment: Mapping[str, str]) -> Output:
@@ -54,7 +54,7 @@ class Output:
     @staticmethod
     def now() -> datetime:
         """Tell the present, for a report."""
-        return datetime.now(timezone.utc)
+        return datetime.now(UTC)
 
     @property
     def json(self) -> bool:
@@ -121,7 +121,7 @@ def end(error: Error, output: Output) -> int:
         from .. import report  # noqa: PLC0415 - only where it is needed
 
         begun = report.started(output.began)
-        output.report(report.of_error(begun, datetime.now(timezone.utc), error))
+        output.report(report.of_error(begun, datetime.now(UTC), error))
     return error.exit_code
 
 

@@ -40,8 +40,6 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     set_output(output, config)
     if flags.get("save") is not None:
         raise UsageError("--save takes the plan of one region.", hint="Save one plan for each: give --region once.")
-    if config["runner"] == "temporal":
-        raise UsageError("--runner temporal takes the run of one region.", hint="Give --region once for each run.")
     password = password_of(config, flags)
     targets = targets_of(flags)
     endable()

@@ -53,7 +53,7 @@ def _resume_asking(
     """Resume a run, and where that cannot tell what happened, ask whoever is there and resume it with the answer."""
 
     def resumed(verdict: Verdict | None) -> Report:
-        with signals(progress, elsewhere=bool(stored.runner)) as interrupt:
+        with signals(progress) as interrupt:
             return client.resume(
                 stored.run_id,
                 verdict=verdict,
@@ -67,18 +67,11 @@ def _resume_asking(
     try:
         return resumed(verdict)
     except OutcomeUnknown:
-        if stored.runner and not _has_ended(client, stored.run_id):  # somebody left, and it goes on
-            raise
         undo = bool(stored.plan["options"].get("undo"))
         verdict = consent.verdict(stored.run_id, undo=undo) if verdict is None else None
         if verdict is None:
             raise
     return resumed(verdict)
-
-
-def _has_ended(client: Client, run_id: str) -> bool:
-    """Whether all jobs of a run have come to an end, as its report says."""
-    return client.stored(run_id).report is not None
 
 
 def _wipe_again(

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _SIMULATION_SPEED = 15.0
 _ENDING = "ending the run; the call in flight ends and the power comes back. Once more leaves at once."
-_GOING = "leaving; the run goes on at the Temporal server."
 _LEAVING = "Leaving at once: the run is left as it stands."
 
 
@@ -171,19 +170,14 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 
 @contextmanager
-def signals(progress: Progress, *, elsewhere: bool = False) -> Iterator[Interrupt]:
-    """Let Ctrl-C, SIGTERM and a closed terminal end the run in order; a second one leaves at once.
-
-    Args:
-        elsewhere: the run goes on at a Temporal server, and only whoever follows it leaves.
-    """
+def signals(progress: Progress) -> Iterator[Interrupt]:
+    """Let Ctrl-C, SIGTERM and a closed terminal end the run in order; a second one leaves at once."""
     interrupt = Interrupt(progress.say)
 
     def ask(number: int, _frame: object) -> None:
         interrupt.ask()
         with contextlib.suppress(Exception):  # the terminal may be what is gone
-            said = f"{signal.Signals(number).name}: {_GOING if elsewhere else _ENDING}"
-            progress.say(_LEAVING if interrupt.left and not elsewhere else said)
+            progress.say(_LEAVING if interrupt.left else f"{signal.Signals(number).name}: {_ENDING}")
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, ask) for number in numbers}

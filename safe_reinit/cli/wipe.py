@@ -82,17 +82,17 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
             raise
         if replacing is not None:
             client.abandon(replacing)
-    return run(client, plan, flags.get("confirm") or plan.confirm_with, config, output, progress)
+    return run(client, plan, flags.get("confirm") or plan.confirm_with, output, progress)
 
 
-def run(client: Client, plan: Plan, confirm: str, config: Config, output: Output, progress: Progress) -> int:
+def run(client: Client, plan: Plan, confirm: str, output: Output, progress: Progress) -> int:
     """Run a plan that was agreed to, report it and give the exit code.
 
     Raises:
         RunRefused: it is not runnable, or ``confirm`` does not confirm it.
         Error: of the exit code, with the report, where the run did not end well.
     """
-    with signals(progress, elsewhere=config["runner"] == "temporal") as interrupt:
+    with signals(progress) as interrupt:
         told = client.run(
             consent.pausing(plan),
             confirm=confirm,

@@ -126,16 +126,6 @@ SETTINGS: tuple[Setting, ...] = (
         "when the answer to ReInitDisk is lost and the looks had a gap: ask a person, or wipe again",
     ),
     Setting("journal", text, None, "the journal of runs; root and each user have one of their own"),
-    Setting(
-        "runner", one_of("local", "temporal"), "local", "where runs go on: in this process, or on Temporal workers"
-    ),
-    Setting("temporal", text, None, "HOST:PORT of the Temporal server"),
-    Setting("namespace", text, "default", "the namespace on the Temporal server"),
-    Setting("temporal_tls", flag, False, "speak TLS to the Temporal server"),
-    Setting("temporal_tls_ca", text, None, "a file of CA certificates to trust for it"),
-    Setting("temporal_tls_cert", text, None, "the file of our certificate for it (mTLS)"),
-    Setting("temporal_tls_key", text, None, "the file of the key of that certificate"),
-    Setting("temporal_tls_name", text, None, "the name in its certificate, where it is not its host"),
     Setting("plan_expires", duration, 86400.0, "how long a saved plan may be applied", in_env=False),
     Setting("output", one_of("text", "json", "markdown"), "text", "the form of the result on stdout"),
     Setting("report", report_file, None, "write the report to this file (.json, .md, .html)"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from ..errors import UsageError
 
@@ -161,7 +161,7 @@ def deadline(value: object) -> datetime | timedelta:
     try:
         moment = datetime.fromisoformat(value.replace("Z", "+00:00")) if isinstance(value, str) else value
         if isinstance(moment, datetime) and moment.tzinfo is not None:
-            return moment.astimezone(timezone.utc)
+            return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
     raise ValueError("not a time such as 2026-01-02T05:00:00Z, nor a duration such as 2h")

@@ -115,8 +115,6 @@ class Journal:
         endpoint: str,
         profile: str,
         jobs: Sequence[tuple[str, object]],
-        *,
-        runner: str = "",
     ) -> Lease:
         """Write down a run before its first call, and hold it.
 
@@ -126,7 +124,6 @@ class Journal:
             endpoint: the loopback endpoint, or ``""`` for the real cloud.
             profile: the aliyun CLI profile, or ``""``.
             jobs: of each job the instance and the record.
-            runner: the Temporal server that it goes on at, or ``""``.
 
         Raises:
             RunRefused: an open job of another run has one of the instances, or the plan was run already.
@@ -137,8 +134,8 @@ class Journal:
         with self._transaction():
             self.refuse_used(str(plan["plan_id"]))
             self._db.execute(
-                "INSERT INTO runs VALUES (?,?,NULL,NULL,NULL,?,?,?,?,?,NULL,?,?)",
-                (run_id, now(), region, account, endpoint, profile, dumps(plan), plan["plan_id"], runner),
+                "INSERT INTO runs VALUES (?,?,NULL,NULL,NULL,?,?,?,?,?,NULL,?)",
+                (run_id, now(), region, account, endpoint, profile, dumps(plan), plan["plan_id"]),
             )
             for position, (instance_id, record) in enumerate(jobs):
                 lock = _lock_of(endpoint, account, region, instance_id)
@@ -341,7 +338,6 @@ class Journal:
             report=report,
             jobs=tuple((instance_id, json.loads(record), bool(is_open)) for instance_id, record, is_open, _ in jobs),
             holder=self._holder(row[0]),
-            runner=row[12],
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import getpass
 import os
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ..errors import UsageError
@@ -93,4 +93,4 @@ def user() -> str:
 
 def now(*, ago: float = 0.0) -> str:
     """Tell the real time, or what it was so many seconds ago, as the journal writes it."""
-    return (datetime.now(timezone.utc) - timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (datetime.now(UTC) - timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%SZ")

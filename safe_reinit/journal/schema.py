@@ -25,8 +25,6 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     # The plans of runs that were forgotten: a plan stays run.
     "CREATE TABLE used_plans (plan_id TEXT PRIMARY KEY, run_id TEXT NOT NULL) STRICT",
-    # Where a run goes on that is not this host's: NAMESPACE@HOST:PORT of a Temporal server.
-    "ALTER TABLE runs ADD COLUMN runner TEXT NOT NULL DEFAULT ''",
     # What the report says of a job, which the run's report leaves out: that of thousands is never one text.
     "ALTER TABLE jobs ADD COLUMN report TEXT",
 )

@@ -26,8 +26,6 @@ class StoredRun:
     jobs: tuple[tuple[str, dict[str, Any], bool], ...]
     """Of each job: the instance, the record, whether it is open."""
     holder: Holder | None
-    runner: str = ""
-    """The Temporal server that it goes on at, ``NAMESPACE@HOST:PORT``; ``""`` for a run of this host's own."""
 
     @property
     def open(self) -> bool:

@@ -11,7 +11,7 @@ import types
 from collections import abc
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cache
 from operator import attrgetter
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -79,8 +79,8 @@ def _shape(kind: type) -> tuple[list[str], Callable[[object], tuple[Any, ...]], 
 
 def timestamp(when: datetime) -> str:
     """Write a time as ``2026-01-02T03:04:05Z``."""
-    if when.tzinfo is not timezone.utc:
-        when = when.astimezone(timezone.utc)
+    if when.tzinfo is not UTC:
+        when = when.astimezone(UTC)
     return when.isoformat(timespec="seconds")[:19] + "Z"
 
 
@@ -164,6 +164,6 @@ def to_moment(data: object, path: str) -> datetime:
         DecodeError: it is none; the text names the path.
     """
     try:
-        return datetime.strptime(str(data), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        return datetime.strptime(str(data), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise DecodeError(f"At {path}: not a time.") from None

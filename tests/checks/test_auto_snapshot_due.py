@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -84,9 +84,9 @@ def test_every_status_but_expired_takes_snapshots(status: str) -> None:
 @pytest.mark.parametrize(
     ("now", "weekday"),
     [
-        (datetime(2026, 1, 2, 15, 30, tzinfo=timezone.utc), 6),
-        (datetime(2026, 1, 2, 16, 0, tzinfo=timezone.utc), 6),
-        (datetime(2026, 1, 4, 15, 30, tzinfo=timezone.utc), 1),
+        (datetime(2026, 1, 2, 15, 30, tzinfo=UTC), 6),
+        (datetime(2026, 1, 2, 16, 0, tzinfo=UTC), 6),
+        (datetime(2026, 1, 4, 15, 30, tzinfo=UTC), 1),
     ],
     ids=["before midnight", "at midnight", "into Monday"],
 )
@@ -97,7 +97,7 @@ def test_midnight_is_that_of_utc_plus_8(now: datetime, weekday: int) -> None:
     assert_finds(CHECK, facts_of(policy, now=now), "info", DISK_ID, "DiskCreatingSnapshot")
 
 
-@pytest.mark.parametrize("now", [datetime.max.replace(tzinfo=timezone.utc), datetime.min.replace(tzinfo=timezone.utc)])
+@pytest.mark.parametrize("now", [datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)])
 def test_the_ends_of_time(now: datetime) -> None:
     """A clock beyond reason breaks nothing."""
     list(CHECK.run(facts_of(a_policy(hours=EVERY_HOUR, weekdays=EVERY_DAY), now=now)))

@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -221,7 +221,7 @@ def words(*known: str) -> st.SearchStrategy[str]:
 
 
 ids = words("d-1", "i-1", "s-1", "m-1", "aliyun_3.vhd")
-times = st.none() | st.datetimes(timezones=st.just(timezone.utc)) | st.just(datetime(2013, 7, 15, tzinfo=timezone.utc))
+times = st.none() | st.datetimes(timezones=st.just(UTC)) | st.just(datetime(2013, 7, 15, tzinfo=UTC))
 locks = st.lists(words("security", "financial", "recycling", "Refunded"), max_size=3).map(tuple)
 tags = st.lists(
     st.tuples(words("acs:autoscaling:scalingGroupId", "ack.aliyun.com", "createdby"), words("alibabacloud-csi-plugin")),
@@ -330,7 +330,7 @@ all_facts = st.builds(
     DiskFacts,
     disk_id=ids,
     options=all_options,
-    now=st.datetimes(timezones=st.just(timezone.utc)),
+    now=st.datetimes(timezones=st.just(UTC)),
     region=words("cn-hangzhou"),
     disk=st.none() | disks,
     instance=st.none() | instances,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,7 +11,7 @@ from safe_reinit.model import DiskFacts
 from tests.checks.tools import assert_finds, assert_silent
 from tests.values import DISK_ID, YESTERDAY, a_disk, a_snapshot, disk_facts
 
-LAST_MOMENT = datetime(2013, 7, 15, 23, 59, 59, tzinfo=timezone.utc)
+LAST_MOMENT = datetime(2013, 7, 15, 23, 59, 59, tzinfo=UTC)
 
 
 def facts_of(created: datetime | None, detached: datetime | None) -> DiskFacts:

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -109,7 +109,7 @@ def signed(
         "host": sim.endpoint,
         "x-acs-action": action,
         "x-acs-version": "2014-05-26",
-        "x-acs-date": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "x-acs-date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "x-acs-signature-nonce": uuid.uuid4().hex,
         "x-acs-content-sha256": EMPTY,
         **{name.replace("_", "-"): value for name, value in changes.items()},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import socket
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import pytest
@@ -62,18 +62,18 @@ def test_the_gateway_refuses(sim: Simulator, status: int, code: str, changes: di
 def test_a_date_is_judged_by_the_real_clock(simulate: Simulate) -> None:
     """However fast simulated time runs, a signature dated with the real time is good, and 14 minutes off still is."""
     sim = simulate(speed=1_000_000)
-    until(lambda: sim.state()["now"] > (datetime.now(timezone.utc) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    until(lambda: sim.state()["now"] > (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ"))
     for minutes, status in ((0, 200), (14, 200), (-14, 200), (16, 400), (-16, 400)):
-        date = (datetime.now(timezone.utc) + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        date = (datetime.now(UTC) + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
         assert call(sim, "DescribeDisks", REGION, x_acs_date=date).status == status
 
 
 def test_the_date_header_is_simulated(simulate: Simulate) -> None:
     """The Date header runs with simulated time, which is ahead of the real one."""
     sim = simulate(speed=1_000_000)
-    until(lambda: sim.state()["now"] > (datetime.now(timezone.utc) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    until(lambda: sim.state()["now"] > (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ"))
     answer = call(sim, "DescribeDisks", REGION)
-    assert parsedate_to_datetime(answer.headers["date"]) > datetime.now(timezone.utc) + timedelta(hours=1)
+    assert parsedate_to_datetime(answer.headers["date"]) > datetime.now(UTC) + timedelta(hours=1)
 
 
 def test_a_nonce_is_good_once(sim: Simulator) -> None:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import uuid
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
 
@@ -28,7 +28,7 @@ def signed_parameters(method: str, secret: str, parameters: dict[str, str]) -> d
         "SignatureVersion": "1.0",
         "SignatureType": "",
         "SignatureNonce": str(uuid.uuid4()),
-        "Timestamp": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "Timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         **parameters,
     }
     everything = {name: value for name, value in everything.items() if value != "-"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from ...model import JobReport, Phase, PhaseName, PhaseResult
 from ...model.codec import timestamp
@@ -66,7 +66,7 @@ class Axis:
         """Give the times that are written: round ones, as a clock shows them."""
         first = -(-self.begin.timestamp() // self.step) * self.step
         end = self.begin + timedelta(seconds=self.seconds)
-        when = datetime.fromtimestamp(first, timezone.utc)
+        when = datetime.fromtimestamp(first, UTC)
         while when <= end:
             yield when
             when += timedelta(seconds=self.step)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import formatdate
 from functools import lru_cache
 
@@ -44,12 +44,12 @@ def minute_text(moment: float | None) -> str:
 
 @lru_cache(maxsize=4096)
 def _text(second: int, form: str) -> str:
-    return datetime.fromtimestamp(second, timezone.utc).strftime(form)
+    return datetime.fromtimestamp(second, UTC).strftime(form)
 
 
 def millisecond_text(moment: float) -> str:
     """Format by RFC 3339 with milliseconds, for real times, where a second is too coarse to see an order."""
-    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def http_date(moment: float) -> str:

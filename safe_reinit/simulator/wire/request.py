@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl, quote
@@ -141,7 +141,7 @@ def check_date(text: str) -> None:
 
 @lru_cache(maxsize=1024)
 def _moment(text: str) -> float:
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp()
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
 
 
 def check_token(key: AccessKey, token: str) -> None:

@@ -1,1 +1,0 @@
-"""The runner on Temporal, on a real server."""
