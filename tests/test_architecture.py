@@ -16,7 +16,7 @@ PACKAGE = Path(safe_reinit.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 
 VALUES = {"model", "errors", "codes", "version"}
-OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "pace", "logs"}
+OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "pace", "logs", "trust"}
 DECIDING = {
     "targets",
     "checks",

@@ -16,7 +16,7 @@ from ..clock import unix_time
 from ..errors import RunRefused, UsageError
 from ..model.codec import dumps
 from .lease import LEASE, Holder, JournalError, Lease, LeaseLostError
-from .place import now, process, refuse_network, unusable, user
+from .place import make_folder, now, process, refuse_foreign, refuse_network, unusable, user
 from .schema import MIGRATIONS, SCHEMA
 from .stored import StoredRun
 
@@ -38,9 +38,10 @@ class Journal:
         self._lock = threading.RLock()
         if path is not None:
             refuse_network(path)
+            refuse_foreign(path)
         try:
             if path is not None:
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_folder(path.parent)
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._db = sqlite3.connect(path or ":memory:", timeout=10.0, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
@@ -48,6 +49,8 @@ class Journal:
         try:
             with self._using():
                 self._prepare()
+            if path is not None:
+                refuse_foreign(path)  # also a log that somebody put there since, and that SQLite has read
         except UsageError:
             self._db.close()
             raise

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from .place import refuse_foreign
+
 _MOST = 50
 
 
@@ -28,8 +30,10 @@ def glance(path: Path) -> list[Glimpse]:
 
     Raises:
         OSError: there is no such file.
+        UsageError: others could have written it.
         sqlite3.Error: it cannot be read, or is no journal.
     """
+    refuse_foreign(path)
     path = path.resolve(strict=True)
     # A journal that nobody has open has no log beside it, and SQLite would make one even to read: it is told not to.
     alone = not Path(f"{path}-shm").exists()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ..errors import UsageError
+from ..trust import refuse_untrusted
 
 _NETWORK_FILE_SYSTEMS = frozenset(
     ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "9p", "ocfs2", "gfs2", "beegfs")
@@ -37,6 +38,36 @@ def refuse_network(path: Path) -> None:
             f"The journal {path} is on a network file system ({kind}), where locks cannot be relied on.",
             hint="Name a file on a local disk with --journal.",
         )
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """Return every file that SQLite reads as part of a journal: they lie next to the real file, wherever a link is."""
+    real = os.path.realpath(path)
+    return (path, *(Path(f"{real}{ending}") for ending in ("-wal", "-shm", "-journal")))
+
+
+def refuse_foreign(path: Path) -> None:
+    """Refuse a journal that others own, could have written, or could replace.
+
+    Raises:
+        UsageError: it is one.
+    """
+    for file in files_of(path):
+        refuse_untrusted(file, "the journal", hint="else name another with --journal")
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder of a journal, and those above it that are missing, for the caller alone whatever the umask.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    missing = []
+    while not path.exists():
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def unusable(path: Path | None, error: Exception) -> UsageError:
