@@ -31,6 +31,7 @@ from .model import (
     SnapshotLink,
     SnapshotPolicy,
     SystemEvent,
+    UnreadableRow,
 )
 
 Shown = TypeVar("Shown", covariant=True)
@@ -75,11 +76,17 @@ class Refused(CloudError):
 
 
 class Unanswered(CloudError):
-    """No answer that can be read came: the call may or may not have been done."""
+    """No answer that can be read came: the call may or may not have been done.
 
-    def __init__(self, action: str) -> None:
-        super().__init__(f"No readable answer to {action} came.")
+    Attributes:
+        why: what of the answer cannot be read, in our words; ``""`` where none came.
+
+    """
+
+    def __init__(self, action: str, why: str = "") -> None:
+        super().__init__(f"No readable answer to {action} came{': ' if why else ''}{why}.")
         self.action = action
+        self.why = why
 
 
 class NotSent(CloudError):
@@ -118,6 +125,8 @@ class Look(Generic[Shown]):
     """The ``Date`` header of the (last) answer."""
     complete: bool = True
     """Whether that is all there is; a listing that was cut short is not."""
+    unreadable: tuple[UnreadableRow, ...] = ()
+    """The rows that cannot be read: what they describe is not seen, whatever else is shown of it."""
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .clock import Clock
-from .cloud import Cloud
+from .cloud import Cloud, Look
 from .errors import RunRefused, UsageError
 from .looker import FEW
-from .model import Disk
+from .model import Instance, UnreadableRow
 from .retry import Patient
 
 _MOST_LINES = 100_000
@@ -90,7 +90,7 @@ def find(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
     ask = Patient(clock)
     ids = list(search.instances)
     if search.tags:
-        ids += [instance.instance_id for instance in ask(lambda: cloud.tagged(search.tags)).shown]
+        ids += _seen_or_not(ask(lambda: cloud.tagged(search.tags)))
     ids = list(dict.fromkeys(ids))
     if not ids:
         tags = " ".join(f"{key}={value}" for key, value in search.tags)
@@ -106,24 +106,61 @@ def find(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
             hint="Check --instance and --region, and that ecs:DescribeDisks is allowed.",
         )
     chosen = [
-        disk.disk_id
+        disk_id
         for each in ids
-        for disk in sorted(owned[each], key=lambda disk: disk.disk_id)
-        if (search.system if disk.type == "system" else search.data)
+        for disk_id, type_ in sorted(owned[each])
+        if (search.system if type_ == "system" else search.data)
     ]
     if not chosen:
         raise Nothing("None of these instances has such a disk.", hint="Check --system-disk and --data-disks.")
     return list(dict.fromkeys(chosen))
 
 
-def _disks_of(cloud: Cloud, ask: Patient, instance_ids: Sequence[str]) -> dict[str, list[Disk]]:
-    """Give the disks of each instance, multi-attach ones too; of many by listing the region, where that is cheaper."""
+def _seen_or_not(look: Look[Instance]) -> list[str]:
+    """Give the ids of instances that ECS selected, also of one whose row cannot be read: its plan says so.
+
+    Raises:
+        RunRefused: a row does not even say which instance it is of.
+    """
+    return [instance.instance_id for instance in look.shown] + [_named(row) for row in look.unreadable]
+
+
+def _named(row: UnreadableRow) -> str:
+    if row.subject:
+        return row.subject
+    raise RunRefused(
+        f"In the answer to {row.action} {row.why}, so it is not known what belongs to this selection. "
+        "Nothing was changed.",
+        hint="Name the disks with --disk.",
+    )
+
+
+def _disks_of(cloud: Cloud, ask: Patient, instance_ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """Give id and type of the disks of each instance, multi-attach ones too.
+
+    Of many the region is listed, where that is cheaper. A disk whose row cannot be read is one of them, if its type can
+    be read: its plan says what cannot.
+
+    Raises:
+        RunRefused: which disks an instance has, or of which type one is, cannot be read.
+    """
     if len(instance_ids) > FEW:
         listing = ask(lambda: cloud.list_disks(len(instance_ids)))
-        if listing.complete:
-            owned: dict[str, list[Disk]] = {each: [] for each in instance_ids}
+        if listing.complete and not any("" in row.owners for row in listing.unreadable):
+            owned: dict[str, list[tuple[str, str]]] = {each: [] for each in instance_ids}
             for disk in listing.shown:
                 for owner in {disk.instance_id, *(each.instance_id for each in disk.attachments)} & owned.keys():
-                    owned[owner].append(disk)
+                    owned[owner].append((disk.disk_id, disk.type))
+            for row in listing.unreadable:
+                for owner in set(row.owners) & owned.keys():
+                    owned[owner].append(_typed(row))
             return owned
-    return {each: list(ask(lambda each=each: cloud.disks_of(each)).shown) for each in instance_ids}  # type: ignore[misc]
+    answers = {each: ask(lambda each=each: cloud.disks_of(each)) for each in instance_ids}  # type: ignore[misc]
+    return {
+        each: [(disk.disk_id, disk.type) for disk in answer.shown] + [_typed(row) for row in answer.unreadable]
+        for each, answer in answers.items()
+    }
+
+
+def _typed(row: UnreadableRow) -> tuple[str, str]:
+    return _named(row if row.type else replace(row, names=())), row.type

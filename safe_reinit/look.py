@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ from .model import (
     Record,
     Snapshot,
     Target,
+    Unseen,
 )
 from .retry import Patient
 
@@ -56,7 +58,7 @@ def observe(  # noqa: PLR0913 - where is looked, at what, and for what
     """
     ask = Patient(clock)
     caller = ask(cloud.caller)
-    looker = Looker(cloud, ask, region, options)
+    looker = Looker(cloud, ask, region, options, wanted=frozenset(disk_ids))
     disks = looker.disks(disk_ids)
     now = looker.date or caller.date or clock.now()
     skew = None if cloud.loopback or looker.date is None else (clock.now() - looker.date).total_seconds()
@@ -113,7 +115,23 @@ def observe(  # noqa: PLR0913 - where is looked, at what, and for what
     wanted = set(disk_ids)
     of_ecs = [facts_of(disk_id) for disk_id in disk_ids]
     also = others.EVERY if again is None else again
-    return Facts(region, caller.shown[0], now, others.add(cloud, ask, of_ecs, looker.options, also))
+    found = others.add(cloud, ask, of_ecs, looker.options, also)
+    return Facts(region, caller.shown[0], now, _with_unread(found, looker))
+
+
+def _with_unread(found: Sequence[DiskFacts], looker: Looker) -> tuple[DiskFacts, ...]:
+    """Add, once, which rows could not be read though nothing here depends on them."""
+    told: list[Unseen] = []
+
+    def of(facts: DiskFacts) -> DiskFacts:
+        if facts.disk is None:
+            return facts
+        new = [each for each in (*looker.besides.get(facts.disk.instance_id, ()), *looker.strange) if each not in told]
+        new = [each for each in new if each.subject not in looker.wanted]
+        told.extend(new)
+        return replace(facts, others=replace(facts.others, unlooked=(*facts.others.unlooked, *new))) if new else facts
+
+    return tuple(of(facts) for facts in found)
 
 
 def observed(at: float, when: datetime, instance: Instance | None, disks: Sequence[DiskFacts]) -> Observation:

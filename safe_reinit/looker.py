@@ -11,13 +11,13 @@ by one would; what the listing leaves open is asked.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
 from . import codes
 from .cloud import Cloud, Look, Refused
-from .model import Disk, Image, Instance, Options, Snapshot, Unseen
+from .model import Disk, Image, Instance, Options, Snapshot, UnreadableRow, Unseen
 from .retry import Patient
 
 T = TypeVar("T")
@@ -37,9 +37,15 @@ class Looker:
     options: Options
     unseen: dict[str, list[Unseen]] = field(default_factory=dict)
     """By the id that could not be seen."""
+    besides: dict[str, list[Unseen]] = field(default_factory=dict)
+    """By instance: disks of it that are not to be wiped, and cannot be read."""
+    strange: list[Unseen] = field(default_factory=list)
+    """What is listed with the targets, belongs to none of them, and cannot be read."""
+    wanted: frozenset[str] = frozenset()
+    """The ids of the targets."""
     date: datetime | None = None
 
-    def look(self, action: str, subjects: Iterable[str], question: Callable[[], Look[T]]) -> tuple[T, ...]:
+    def look(self, action: str, subjects: Iterable[str], question: Callable[[], Look[T]]) -> Look[T]:
         """Ask, and note a missing right instead of taking it for an absence."""
         try:
             answer = self.ask(question)
@@ -48,8 +54,30 @@ class Looker:
                 raise
             for subject in subjects:
                 self.note(action, subject, refused.code)
-            return ()
+            return Look((), None)
         self.date = answer.date or self.date
+        return answer
+
+    def by_id(
+        self, action: str, ids: Sequence[str], question: Callable[[], Look[T]], key: Callable[[T], str]
+    ) -> dict[str, T]:
+        """Give what is shown of these, by id; what is not shown is proven absent, or noted as not seen."""
+        if not ids:
+            return {}
+        answer = self.look(action, ids, question)
+        shown = {key(each): each for each in answer.shown}
+        absent = [each for each in ids if each not in shown and each not in self.unseen]
+        for row in answer.unreadable:  # one that names nothing may be any of those that are not shown
+            for subject in (row.subject,) if row.subject else absent:
+                self.note_row(subject, row)
+        self.prove_absent(action, [each for each in absent if each not in self.unseen])
+        return shown
+
+    def of_one(self, action: str, subject: str, question: Callable[[], Look[T]]) -> tuple[T, ...]:
+        """Give what belongs to one thing; a row that cannot be read means that not all of it is seen."""
+        answer = self.look(action, (subject,), question)
+        for row in answer.unreadable:
+            self.note_row(subject, row)
         return answer.shown
 
     def prove_absent(self, probe: str, absent: Sequence[str]) -> None:
@@ -66,20 +94,17 @@ class Looker:
         why = "the right to it is missing" if codes.of_credentials(code) else f"ECS answered {code}"
         self.unseen.setdefault(subject, []).append(Unseen(action, subject, f"ecs:{action}", why))
 
+    def note_row(self, subject: str, row: UnreadableRow) -> None:
+        """Note that something counts as not seen, since a row about it cannot be read."""
+        self.unseen.setdefault(subject, []).append(replace(_unread(row), subject=subject))
+
     def disks(self, ids: Sequence[str]) -> dict[str, Disk]:
         """Give the disks that are shown, by id."""
-        shown = {disk.disk_id: disk for disk in self.look("DescribeDisks", ids, lambda: self.cloud.disks(ids))}
-        self.prove_absent("DescribeDisks", [each for each in ids if each not in shown and each not in self.unseen])
-        return shown
+        return self.by_id("DescribeDisks", ids, lambda: self.cloud.disks(ids), lambda disk: disk.disk_id)
 
     def instances(self, ids: Sequence[str]) -> dict[str, Instance]:
         """Give the instances that are shown, by id."""
-        if not ids:
-            return {}
-        found = self.look("DescribeInstances", ids, lambda: self.cloud.instances(ids))
-        shown = {instance.instance_id: instance for instance in found}
-        self.prove_absent("DescribeInstances", [each for each in ids if each not in shown and each not in self.unseen])
-        return shown
+        return self.by_id("DescribeInstances", ids, lambda: self.cloud.instances(ids), lambda found: found.instance_id)
 
     def snapshots(self, disk_ids: Sequence[str]) -> dict[str, tuple[Snapshot, ...]]:
         """Give the snapshots of each disk."""
@@ -90,10 +115,13 @@ class Looker:
         for snapshot in listing.shown:
             if snapshot.source_disk_id in shown:
                 shown[snapshot.source_disk_id].append(snapshot)
-        open_ = [each for each in disk_ids if not (listing.complete and shown[each])]
+        unread = _names(listing)
+        open_ = [each for each in disk_ids if not (listing.complete and shown[each]) or each in unread]
         counted = self.snapshot_counts(open_)
         return {
-            each: self._snapshots_of(each) if each in open_ and counted.get(each, 0) != len(found) else tuple(found)
+            each: self._snapshots_of(each)
+            if each in unread or (each in open_ and counted.get(each, 0) != len(found))
+            else tuple(found)
             for each, found in shown.items()
         }
 
@@ -109,10 +137,13 @@ class Looker:
         listing = self._list(lambda: self.cloud.list_snapshots(len(disk_ids), "progressing"))
         if not listing.complete:
             return {each: self._snapshots_of(each) for each in disk_ids}
+        unread = _names(listing)
         under_way = _by(listing.shown, lambda shot: shot.source_disk_id)
         kept = self.sources([each for each in ways_back.values() if each])
         return {
-            each: (*under_way.get(each, ()), *self._way_back(each, kept.get(ways_back.get(each, "")), ways_back))
+            each: self._snapshots_of(each)
+            if each in unread
+            else (*under_way.get(each, ()), *self._way_back(each, kept.get(ways_back.get(each, "")), ways_back))
             for each in disk_ids
         }
 
@@ -127,8 +158,8 @@ class Looker:
         if not disk_ids:
             return {}
         links = self.look("DescribeSnapshotLinks", disk_ids, lambda: self.cloud.snapshot_links(disk_ids))
-        counts: dict[str, int] = {}
-        for link in links:
+        counts: dict[str, int] = {row.subject: -1 for row in links.unreadable}  # no such count: each is asked for
+        for link in links.shown:
             counts[link.source_disk_id] = counts.get(link.source_disk_id, 0) + link.total_count
         return counts
 
@@ -142,44 +173,41 @@ class Looker:
         return {each: self._disks_of(each) for each in instance_ids}
 
     def _disks_of(self, instance_id: str) -> tuple[Disk, ...]:
-        return self.look("DescribeDisks", (instance_id,), lambda: self.cloud.disks_of(instance_id))
+        answer = self.look("DescribeDisks", (instance_id,), lambda: self.cloud.disks_of(instance_id))
+        self.besides[instance_id] = [_unread(row) for row in answer.unreadable]
+        return answer.shown
 
     def _snapshots_of(self, disk_id: str) -> tuple[Snapshot, ...]:
-        shown = self.look("DescribeSnapshots", (disk_id,), lambda: self.cloud.snapshots_of(disk_id))
+        shown = self.of_one("DescribeSnapshots", disk_id, lambda: self.cloud.snapshots_of(disk_id))
         if not shown and not self.unseen.get(disk_id):
             self.prove_absent("DescribeSnapshotsOfDisk", (disk_id,))
         return shown
 
     def _list(self, question: Callable[[], Look[T]]) -> Look[T]:
-        """List the region; without the right to it nothing is known to be complete."""
+        """List the region; without the right to it, or with a row that names nothing, it is not complete."""
         try:
-            return self.ask(question)
+            answer = self.ask(question)
         except Refused as refused:
             if not codes.lacks_right(refused.code):
                 raise
             return Look((), None, complete=False)
+        for row in answer.unreadable:
+            if not set(row.names) & self.wanted and _unread(row) not in self.strange:
+                self.strange.append(_unread(row))
+        return replace(answer, complete=answer.complete and "" not in _names(answer))
 
     def sources(self, ids: Sequence[str]) -> dict[str, Snapshot]:
         """Give the snapshots that are shown, by id."""
-        if not ids:
-            return {}
-        found = self.look("DescribeSnapshots", ids, lambda: self.cloud.snapshots(ids))
-        shown = {snapshot.snapshot_id: snapshot for snapshot in found}
-        self.prove_absent("DescribeSnapshots", [each for each in ids if each not in shown and each not in self.unseen])
-        return shown
+        return self.by_id("DescribeSnapshots", ids, lambda: self.cloud.snapshots(ids), lambda found: found.snapshot_id)
 
     def images(self, ids: Sequence[str]) -> dict[str, Image]:
         """Give the images that are shown, by id."""
-        if not ids:
-            return {}
-        shown = {image.image_id: image for image in self.look("DescribeImages", ids, lambda: self.cloud.images(ids))}
-        self.prove_absent("DescribeImages", [each for each in ids if each not in shown and each not in self.unseen])
-        return shown
+        return self.by_id("DescribeImages", ids, lambda: self.cloud.images(ids), lambda image: image.image_id)
 
     def key_pairs(self) -> tuple[str, ...]:
         """Give the key pair that is asked for, if it exists."""
         name = self.options.key_pair
-        return self.look("DescribeKeyPairs", (name,), lambda: self.cloud.key_pairs(name)) if name else ()
+        return self.look("DescribeKeyPairs", (name,), lambda: self.cloud.key_pairs(name)).shown if name else ()
 
     def may_reset(self, disk_id: str, snapshot_id: str) -> str:
         """Ask with DryRun whether the disk could be rolled back now."""
@@ -211,6 +239,15 @@ class Looker:
 def distinct(ids: Iterable[str]) -> list[str]:
     """Give each id once, without those that are empty."""
     return [each for each in dict.fromkeys(ids) if each]
+
+
+def _unread(row: UnreadableRow) -> Unseen:
+    return Unseen(row.action, row.subject, "", row.why, row)
+
+
+def _names(listing: Look[T]) -> set[str]:
+    """Give whose the rows of a listing are that cannot be read; ``""`` where one does not say."""
+    return {owner for row in listing.unreadable for owner in row.owners}
 
 
 def _by(shown: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from . import codes
-from .cloud import Cloud, CloudError, Look, NotSent, Refused
+from .cloud import Cloud, CloudError, Look, Refused
 from .looker import distinct
 from .model import (
     DiskFacts,
@@ -25,6 +25,7 @@ from .model import (
     ScalingMember,
     SnapshotPolicy,
     SystemEvent,
+    UnreadableRow,
     Unseen,
 )
 from .model.others import REQUIRABLE
@@ -85,7 +86,8 @@ class _Asker:
             self.members.setdefault(member.instance_id, []).append(member)
         for event in self._ask("events", still, lambda: self.cloud.system_events(still)):
             self.events.setdefault(event.instance_id, []).append(event)
-        for pair in self._ask("ebs", [region] if disks else [], self.cloud.replica_pairs):
+        ids = [each.disk_id for each in disks]
+        for pair in self._ask("ebs", [region] if disks else [], self.cloud.replica_pairs, about=ids):
             for disk_id in {pair.source_disk_id, pair.destination_disk_id}:
                 self.pairs.setdefault(disk_id, []).append(pair)
         for key in self._keys(distinct(key for each in disks for key in _keys_of(each))):
@@ -99,7 +101,7 @@ class _Asker:
         if disk is None:
             return Others()
         keys = _keys_of(facts)
-        about = distinct((instance, *keys, facts.region, disk.auto_snapshot_policy_id))
+        about = distinct((instance, *keys, facts.region, disk.disk_id, disk.auto_snapshot_policy_id))
         return Others(
             members=tuple(self.members.get(instance, ())),
             keys=tuple(key for key_id in keys for key in self.keys.get(key_id, ())),
@@ -123,7 +125,17 @@ class _Asker:
         elif "policy" in self.looks and policy_id not in self.unlooked:
             self._note("policy", policy_id, "ECS shows no such policy, or the right to it is missing")
 
-    def _ask(self, name: str, subjects: Sequence[str], question: Callable[[], Look[T]]) -> tuple[T, ...]:
+    def _ask(
+        self, name: str, subjects: Sequence[str], question: Callable[[], Look[T]], about: Sequence[str] = ()
+    ) -> tuple[T, ...]:
+        """Ask, and note for what the answer cannot be had; a row that cannot be read concerns its own thing only.
+
+        Args:
+            name: the look, as ``require_looks`` has it.
+            subjects: what it is noted for that no answer came.
+            question: asks.
+            about: the ids by which rows name what they are about, where that is not ``subjects``.
+        """
         if name not in self.looks or not subjects:
             return ()
         try:
@@ -132,11 +144,15 @@ class _Asker:
             for subject in subjects:
                 self._note(name, subject, _why(error, _product(name)))
             return ()
+        for row in look.unreadable:
+            own = set(row.names) & set(about or subjects)
+            for subject in own or (subjects if "" in row.owners else ()):
+                self._note(name, subject, row.why, row)
         return look.shown
 
-    def _note(self, name: str, subject: str, why: str) -> None:
-        right = f"{_product(name)}:{_ACTIONS[name]}"
-        self.unlooked.setdefault(subject, []).append(Unseen(_ACTIONS[name], subject, right, why))
+    def _note(self, name: str, subject: str, why: str, row: UnreadableRow | None = None) -> None:
+        right = "" if row else f"{_product(name)}:{_ACTIONS[name]}"
+        self.unlooked.setdefault(subject, []).append(Unseen(_ACTIONS[name], subject, right, why, row))
 
 
 def _keys_of(facts: DiskFacts) -> tuple[str, ...]:
@@ -153,4 +169,4 @@ def _why(error: CloudError, product: str) -> str:
     if isinstance(error, Refused):
         said = f"{product.upper()} answered {error.code}"
         return f"the right to it is missing: {said}" if codes.of_credentials(error.code) else said
-    return error.why if isinstance(error, NotSent) else "no readable answer came"
+    return getattr(error, "why", "") or "no readable answer came"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from contextlib import suppress
 from datetime import UTC
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import responses
 
+from safe_reinit.aliyun import exchange
 from safe_reinit.cloud import Accepted, Refused, Unanswered
 from safe_reinit.model import Options, Secret
 from safe_reinit.simulator import Simulator
@@ -347,18 +349,24 @@ def test_dry_runs_of_looks_are_asked_a_hundred_ids_at_a_time(gateway: Connect, s
     assert [len(json.loads(request.params["DiskIds"])) for request in server.requests] == [100, 50]
 
 
+def snapshots_page(*ids: str, **more: Any) -> dict[str, Any]:
+    """Give a page of snapshots of d-1."""
+    rows = [{"SnapshotId": each, "Status": "accomplished", "SourceDiskId": "d-1"} for each in ids]
+    return {"RequestId": "REQ-1", "Snapshots": {"Snapshot": rows}, **more}
+
+
 def test_pages_are_followed_to_the_end(gateway: Connect, serve: Serve) -> None:
     """NextToken is followed until there is none, and the rows of all pages are shown."""
-    pages = {"": ("d-1", "two"), "two": ("d-2", "three"), "three": ("d-3", "")}
+    pages = {"": ("s-1", "two"), "two": ("s-2", "three"), "three": ("s-3", "")}
 
     def respond(request: Request) -> Answer:
-        disk_id, token = pages[request.params.get("NextToken", "")]
-        return answer(200, a_page(a_disk(disk_id), NextToken=token))
+        snapshot_id, token = pages[request.params.get("NextToken", "")]
+        return answer(200, snapshots_page(snapshot_id, NextToken=token))
 
     server = serve(respond)
     to = gateway(server.url)
 
-    assert [disk.disk_id for disk in to.cloud.disks(["d-1", "d-2", "d-3"]).shown] == ["d-1", "d-2", "d-3"]
+    assert [shot.snapshot_id for shot in to.cloud.snapshots_of("d-1").shown] == ["s-1", "s-2", "s-3"]
     assert len(server.requests) == 3
 
 
@@ -366,22 +374,59 @@ def test_pages_are_followed_to_the_end(gateway: Connect, serve: Serve) -> None:
 def test_a_token_that_comes_again_is_unanswered(gateway: Connect, serve: Serve, tokens: list[str]) -> None:
     """Pages that go round in a circle end the look instead of running for ever."""
     given = iter(tokens)
-    server = serve(lambda _request: answer(200, a_page(a_disk("d-1"), NextToken=next(given))))
+    server = serve(lambda _request: answer(200, snapshots_page("s-1", NextToken=next(given))))
     to = gateway(server.url)
 
-    with pytest.raises(Unanswered):
-        to.cloud.disks(["d-1"])
+    with pytest.raises(Unanswered, match="does not end"):
+        to.cloud.snapshots_of("d-1")
 
     assert len(server.requests) == len(tokens)
 
 
 def test_a_broken_page_spoils_the_look(gateway: Connect, serve: Serve) -> None:
     """Where a later page cannot be read, the pages before it are not taken for the whole."""
-    bodies = iter([a_page(a_disk("d-1"), NextToken="two"), {"RequestId": "REQ-1"}])
+    bodies = iter([snapshots_page("s-1", NextToken="two"), {"RequestId": "REQ-1"}])
     to = gateway(serve(lambda _request: answer(200, next(bodies))).url)
 
     with pytest.raises(Unanswered):
-        to.cloud.disks(["d-1", "d-2"])
+        to.cloud.snapshots_of("d-1")
+
+
+ENDLESS = {
+    "snapshots of a disk": lambda cloud: cloud.snapshots_of("d-1"),
+    "disks of an instance": lambda cloud: cloud.disks_of("i-1"),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_a_list_that_never_ends_is_given_up(gateway: Connect, serve: Serve, what: str) -> None:
+    """A new NextToken on every page ends the look after more pages than any real list has."""
+    count = itertools.count()
+    rows = {"Snapshots": {"Snapshot": []}, "Disks": {"Disk": []}}
+    server = serve(lambda _request: answer(200, {"RequestId": "REQ-1", "NextToken": f"t{next(count)}", **rows}))
+
+    with pytest.raises(Unanswered, match="does not end"):
+        ENDLESS[what](gateway(server.url).cloud)
+    assert len(server.requests) <= 20
+
+
+def test_pages_that_take_too_long_are_given_up(gateway: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All pages of a list together have a time limit."""
+    count = itertools.count()
+    monkeypatch.setattr(exchange, "PAGES_TIMEOUT", -1.0)
+    server = serve(lambda _request: answer(200, snapshots_page("s-1", NextToken=f"t{next(count)}")))
+
+    with pytest.raises(Unanswered, match="did not end within"):
+        gateway(server.url).cloud.snapshots_of("d-1")
+    assert len(server.requests) == 1
+
+
+def test_by_id_one_page_suffices(gateway: Connect, serve: Serve) -> None:
+    """What is asked for by id is on one page, so a NextToken is not followed."""
+    server = serve(answer(200, a_page(a_disk("d-1"), NextToken="more")))
+
+    assert [disk.disk_id for disk in gateway(server.url).cloud.disks(["d-1"]).shown] == ["d-1"]
+    assert len(server.requests) == 1
 
 
 def test_rows_that_were_not_asked_for_are_not_believed(gateway: Connect, serve: Serve) -> None:

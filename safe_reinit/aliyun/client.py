@@ -9,6 +9,7 @@ from typing import Any
 from .. import codes
 from ..cloud import Accepted, OnCall, Refused, Unanswered
 from ..model import Options
+from . import shapes
 from .endpoints import Where
 from .exchange import Exchange, readable
 from .looks import IDS_A_CALL, Looks, method_of, parts, request_of
@@ -197,11 +198,18 @@ class Aliyun(Looks, OtherLooks):
         answer = self._exchange.ecs(action, method_of(action), request, ids, changing=True, attempt=attempt)
         said: dict[str, set[str]] = {}
         with readable(action):
-            for row in answer.body.rows("InstanceResponses", "InstanceResponse"):
-                said.setdefault(row.required("InstanceId"), set()).add(row.code("Code"))
-        if not set(said) <= set(ids):
-            raise Unanswered(action)
-        of_each = {instance_id: min(found) for instance_id, found in said.items() if len(found) == 1}
+            items = answer.body.list("InstanceResponses", "InstanceResponse")
+        told, unreadable = shapes.rows(action, items, shapes.instance_response)
+        for instance_id, code in told:
+            said.setdefault(instance_id, set()).add(code)
+        doubtful = {row.subject for row in unreadable}
+        if not set(said) | doubtful <= {*ids, ""}:
+            raise Unanswered(action, "a row is of something that was not asked for")
+        of_each = {
+            instance_id: min(found)
+            for instance_id, found in said.items()
+            if len(found) == 1 and instance_id not in doubtful
+        }
         return {
             instance_id: Accepted(answer.request_id)
             if code == "200"

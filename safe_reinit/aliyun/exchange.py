@@ -22,13 +22,14 @@ from darabonba.exceptions import UnretryableException
 from darabonba.runtime import RuntimeOptions
 
 from .. import codes, logs
+from ..clock import boottime
 from ..cloud import CloudError, NoCredentials, NotSent, OnCall, Refused, Unanswered
 from ..model import Call
 from . import transport
 from .credentials import Credentials, NothingFoundError
 from .endpoints import Endpoint, Where
+from .row import Row, UnreadableError
 from .sdk import EcsClient
-from .shapes import Row, UnreadableError
 
 _CONNECT_TIMEOUT = 5.0
 LOOK_TIMEOUT = 10.0
@@ -37,6 +38,10 @@ QUICK_TIMEOUT = 3.0
 """Real seconds, to connect and to answer, of a look at another product: a plan can do without it."""
 ACT_TIMEOUT = 60.0
 """Real seconds an act may stay unanswered: it is sent once, so it is given time."""
+PAGES_TIMEOUT = 60.0
+"""Real seconds that the pages of one list may take together."""
+MOST_PAGES = 1000
+"""Pages of one list at most, where nothing else limits them."""
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -82,31 +87,36 @@ def readable(action: str) -> Iterator[None]:
     """
     try:
         yield
-    except UnreadableError:
-        raise Unanswered(action) from None
+    except UnreadableError as error:
+        raise Unanswered(action, str(error)) from None
 
 
-def pages(action: str, ask: Callable[[str], Answer]) -> Iterator[tuple[Answer, bool]]:
+def pages(action: str, ask: Callable[[str], Answer], most: int = MOST_PAGES) -> Iterator[tuple[Answer, bool]]:
     """Follow NextToken: give each page, and whether it is the last.
 
     Args:
         action: the API that is asked.
         ask: asks for the page of a token; ``""`` for the first.
+        most: the pages after which the list cannot be a real one.
 
     Raises:
-        Unanswered: a token cannot be read, or comes again and would be followed for ever.
+        Unanswered: a token cannot be read, or the list does not end.
     """
-    tokens = [""]
+    tokens = {""}
+    token = ""
+    began = boottime()
     while True:
-        answer = ask(tokens[-1])
+        answer = ask(token)
         with readable(action):
             token = answer.body.text("NextToken")
         yield answer, not token
         if not token:
             return
-        if token in tokens:
-            raise Unanswered(action)
-        tokens.append(token)
+        if token in tokens or len(tokens) >= most:
+            raise Unanswered(action, f"its list does not end (NextToken, {len(tokens)} pages)")
+        if boottime() - began > PAGES_TIMEOUT:
+            raise Unanswered(action, f"its list did not end within {PAGES_TIMEOUT:.0f} s ({len(tokens)} pages)")
+        tokens.add(token)
 
 
 class Exchange:

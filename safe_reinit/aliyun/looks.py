@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -11,15 +13,19 @@ from ..cloud import Look, Unanswered
 from ..model import Caller, Disk, Image, Instance, Snapshot, SnapshotLink
 from . import shapes
 from .endpoints import Where
-from .exchange import Answer, Api, Exchange, pages, readable
+from .exchange import MOST_PAGES, Answer, Api, Exchange, pages, readable
+from .row import Row
 from .sdk import models
-from .shapes import Row
 
 Shown = TypeVar("Shown")
 
 IDS_A_CALL = 100
 _ROWS_A_PAGE = 100
 _DISKS_A_PAGE = 500
+_SNAPSHOT_PAGES = 20
+"""Pages that the snapshots of one disk can have at most: ECS keeps far fewer of one disk."""
+_DISK_PAGES = 5
+"""Pages that the disks of one instance can have at most: no instance takes as many."""
 _IMAGE_STATUSES = "Creating,Waiting,Available,UnAvailable,CreateFailed,Deprecated"
 
 
@@ -43,7 +49,8 @@ class Looks:
 
     def disks_of(self, instance_id: str) -> Look[Disk]:
         """See ``Cloud``."""
-        look = self._pages("DescribeDisks", {"instance_id": instance_id}, shapes.disk, (instance_id,))
+        query = {"instance_id": instance_id}
+        look = self._pages("DescribeDisks", query, shapes.disk, (instance_id,), ending=_DISK_PAGES)
         for disk in look.shown:
             owners = {disk.instance_id, *(each.instance_id for each in disk.attachments)} - {""}
             if owners and instance_id not in owners:
@@ -69,7 +76,7 @@ class Looks:
     def snapshots_of(self, disk_id: str, status: str = "") -> Look[Snapshot]:
         """See ``Cloud``."""
         query = {"disk_id": disk_id, "status": status or None}
-        look = self._pages("DescribeSnapshots", query, shapes.snapshot, (disk_id,))
+        look = self._pages("DescribeSnapshots", query, shapes.snapshot, (disk_id,), ending=_SNAPSHOT_PAGES)
         if any(snapshot.source_disk_id not in ("", disk_id) for snapshot in look.shown):
             raise Unanswered("DescribeSnapshots")
         return look
@@ -94,7 +101,9 @@ class Looks:
         if not absent:
             return look
         community = self._images(sorted(absent), is_public=True, image_owner_alias="others")
-        return Look((*look.shown, *community.shown), community.date)
+        return Look(
+            (*look.shown, *community.shown), community.date, unreadable=(*look.unreadable, *community.unreadable)
+        )
 
     def key_pairs(self, name: str) -> Look[str]:
         """See ``Cloud``: the name may be a pattern to ECS, so only the very same one counts."""
@@ -110,17 +119,25 @@ class Looks:
     def _by_ids(
         self, action: str, ids: Sequence[str], shape: Callable[[Row], Shown], key: Callable[[Shown], str]
     ) -> Look[Shown]:
-        """Ask for things by id, 100 ids a call; a row that was not asked for means that the answer is another's."""
+        """Ask for things by id, 100 ids a call, which are one page; a row of another id means another's answer.
+
+        What is shown in two ways, and in one of them cannot be read, is not seen.
+        """
         field = {"DescribeDisks": "disk_ids", "DescribeInstances": "instance_ids"}.get(action, "snapshot_ids")
-        shown: list[Shown] = []
-        date = None
+        looks = []
         for asked in parts(ids, IDS_A_CALL):
-            look = self._pages(action, {field: json.dumps(asked)}, shape, asked)
-            if not {key(item) for item in look.shown} <= set(asked):
-                raise Unanswered(action)
-            shown += look.shown
-            date = look.date
-        return Look(tuple(shown), date)
+            look = self._page(action, {field: json.dumps(asked)}, shape, asked)
+            unread = {row.subject for row in look.unreadable}
+            if not {key(item) for item in look.shown} | unread <= {*asked, ""}:
+                raise Unanswered(action, "a row is of something that was not asked for")
+            looks.append(replace(look, shown=tuple(item for item in look.shown if key(item) not in unread)))
+        return joined(looks)
+
+    def _page(
+        self, action: str, query: dict[str, Any], shape: Callable[[Row], Shown], subject: Sequence[str]
+    ) -> Look[Shown]:
+        """Ask for the first page, and follow no NextToken."""
+        return self._read(action, self._ask(action, query, subject, ""), shape)
 
     def _pages(
         self,
@@ -129,40 +146,40 @@ class Looks:
         shape: Callable[[Row], Shown],
         subject: Sequence[str],
         most: int | None = None,
+        ending: int = MOST_PAGES,
     ) -> Look[Shown]:
-        """Follow NextToken to the end, or for so many pages."""
-        fields = {"max_results": _ROWS_A_PAGE, **query}
+        """Follow NextToken to the end, or for so many pages.
 
-        def ask(token: str) -> Answer:
-            request = request_of(action)(region_id=self._where.region, next_token=token or None, **fields)
-            return self._exchange.ecs(action, method_of(action), request, subject)
-
-        shown: list[Shown] = []
-        date = None
+        Args:
+            most: the pages after which a listing is cut short.
+            ending: the pages after which a list that goes on is no answer at all.
+        """
         complete = False
-        for answer, last in islice(pages(action, ask), most):
-            shown += self._rows(action, answer, shape)
-            date, complete = answer.date, last
-        return Look(tuple(shown), date, complete=complete)
+        looks = []
+        for answer, last in islice(pages(action, partial(self._ask, action, query, subject), ending), most):
+            looks.append(self._read(action, answer, shape))
+            complete = last
+        return replace(joined(looks), complete=complete)
+
+    def _ask(self, action: str, query: dict[str, Any], subject: Sequence[str], token: str) -> Answer:
+        fields = {"max_results": _ROWS_A_PAGE, **query}
+        request = request_of(action)(region_id=self._where.region, next_token=token or None, **fields)
+        return self._exchange.ecs(action, method_of(action), request, subject)
 
     def _numbered_pages(
         self, action: str, field: str, ids: Sequence[str], shape: Callable[[Row], Shown]
     ) -> Look[Shown]:
         """Ask for pages by number: 100 ids a call fit on one."""
-        shown: list[Shown] = []
-        date = None
+        looks = []
         for asked in parts(ids, IDS_A_CALL):
             request = request_of(action)(
                 region_id=self._where.region, page_size=_ROWS_A_PAGE, page_number=1, **{field: json.dumps(asked)}
             )
-            answer = self._exchange.ecs(action, method_of(action), request, asked)
-            shown += self._rows(action, answer, shape)
-            date = answer.date
-        return Look(tuple(shown), date)
+            looks.append(self._read(action, self._exchange.ecs(action, method_of(action), request, asked), shape))
+        return joined(looks)
 
     def _images(self, image_ids: Sequence[str], **query: Any) -> Look[Image]:  # noqa: ANN401
-        shown: list[Image] = []
-        date = None
+        looks = []
         for asked in parts(image_ids, IDS_A_CALL):
             request = models.DescribeImagesRequest(
                 region_id=self._where.region,
@@ -173,15 +190,34 @@ class Looks:
                 **query,
             )
             answer = self._exchange.ecs("DescribeImages", "describe_images", request, asked)
-            shown += [image for image in self._rows("DescribeImages", answer, shapes.image) if image.image_id in asked]
-            date = answer.date
-        return Look(tuple(shown), date)
+            look = self._read("DescribeImages", answer, shapes.image)
+            looks.append(replace(look, shown=tuple(image for image in look.shown if image.image_id in asked)))
+        return joined(looks)
 
-    def _rows(self, action: str, answer: Answer, shape: Callable[[Row], Shown]) -> list[Shown]:
+    def _read(self, action: str, answer: Answer, shape: Callable[[Row], Shown]) -> Look[Shown]:
         outer = action.removeprefix("Describe")
-        with readable(action):
-            answer.body.must_have(outer)
-            return [shape(row) for row in answer.body.rows(outer, outer.removesuffix("s"))]
+        return read(action, answer, outer, outer.removesuffix("s"), shape)
+
+
+def read(action: str, answer: Answer, outer: str, inner: str, shape: Callable[[Row], Shown]) -> Look[Shown]:
+    """Read the list in an answer, each row for itself.
+
+    Raises:
+        Unanswered: there is no such list in it.
+    """
+    with readable(action):
+        answer.body.must_have(outer)
+        shown, unreadable = shapes.rows(action, answer.body.list(outer, inner), shape)
+    return Look(tuple(shown), answer.date, unreadable=tuple(unreadable))
+
+
+def joined(looks: Sequence[Look[Shown]]) -> Look[Shown]:
+    """Put the answers to several calls together; the date is that of the last."""
+    return Look(
+        tuple(item for look in looks for item in look.shown),
+        looks[-1].date if looks else None,
+        unreadable=tuple(row for look in looks for row in look.unreadable),
+    )
 
 
 def parts(ids: Sequence[str], most: int) -> Iterator[list[str]]:

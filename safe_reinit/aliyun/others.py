@@ -7,6 +7,7 @@ call), KMS 2016-01-20, EBS 2021-07-30 (500 rows a page), ECS 2014-05-26 (100 ids
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
@@ -15,8 +16,7 @@ from ..model import Key, ReplicaPair, ScalingMember, SnapshotPolicy, SystemEvent
 from . import shapes
 from .endpoints import Where
 from .exchange import Answer, Api, Exchange, pages, readable
-from .looks import parts
-from .shapes import Row
+from .looks import joined, parts, read
 
 Shown = TypeVar("Shown")
 
@@ -51,28 +51,25 @@ class OtherLooks:
         calls = list(parts(instance_ids, 20))
         listed = self._all_members(len(calls)) if len(calls) > 1 else None
         if listed is not None:
-            wanted = frozenset(instance_ids)
-            return Look(tuple(member for member in listed.shown if member.instance_id in wanted), listed.date)
-        shown: list[ScalingMember] = []
-        date = None
+            return _of(instance_ids, listed, lambda member: member.instance_id)
+        looks = []
         for asked in calls:
             answer = self._ask_other(_MEMBERS, {**_numbered("InstanceId", asked), "PageSize": "50"}, asked)
-            shown += _only(_members(answer), asked, _MEMBERS, lambda member: member.instance_id)
-            date = answer.date
-        return Look(tuple(shown), date)
+            looks.append(_only(_members(answer), asked, _MEMBERS, lambda member: member.instance_id))
+        return joined(looks)
 
     def _all_members(self, most: int) -> Look[ScalingMember] | None:
         """List the members of all scaling groups of the region, unless that takes more pages."""
-        shown: list[ScalingMember] = []
+        looks: list[Look[ScalingMember]] = []
         for page in range(1, most + 1):
             answer = self._ask_other(_MEMBERS, {"PageSize": "50", "PageNumber": str(page)}, ())
-            shown += _members(answer)
+            looks.append(_members(answer))
             with readable(_MEMBERS.action):
                 total = answer.body.number("TotalCount")
             if total is None or total > most * 50:
                 return None
-            if len(shown) >= total:
-                return Look(tuple(shown), answer.date)
+            if sum(len(each.shown) + len(each.unreadable) for each in looks) >= total:
+                return joined(looks)
         return None
 
     def key(self, key_id: str) -> Look[Key]:
@@ -89,14 +86,14 @@ class OtherLooks:
 
     def replica_pairs(self) -> Look[ReplicaPair]:
         """See ``Cloud``."""
-        shown: list[ReplicaPair] = []
-        date = None
+        looks = []
         for site in _SITES:
             for answer, _ in self._other_pages(_PAIRS, {"Site": site, "MaxResults": "500"}, ()):
                 with readable(_PAIRS.action):
-                    shown += [shapes.replica_pair(row) for row in answer.body.plain_rows("ReplicaPairs")]
-                date = answer.date
-        return Look(tuple(shown), date)
+                    items = answer.body.plain_list("ReplicaPairs")
+                shown, unreadable = shapes.rows(_PAIRS.action, items, shapes.replica_pair)
+                looks.append(Look(tuple(shown), answer.date, unreadable=tuple(unreadable)))
+        return joined(looks)
 
     def system_events(self, instance_ids: Sequence[str]) -> Look[SystemEvent]:
         """See ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
@@ -104,32 +101,25 @@ class OtherLooks:
         if len(calls) > 1:
             listed = self._events((), len(calls))
             if listed.complete:
-                wanted = frozenset(instance_ids)
-                return Look(tuple(event for event in listed.shown if event.instance_id in wanted), listed.date)
-        shown: list[SystemEvent] = []
-        date = None
-        for asked in calls:
-            look = self._events(asked)
-            shown += _only(list(look.shown), asked, _EVENTS, lambda event: event.instance_id)
-            date = look.date
-        return Look(tuple(shown), date)
+                return _of(instance_ids, listed, lambda event: event.instance_id)
+        return joined([_only(self._events(asked), asked, _EVENTS, lambda event: event.instance_id) for asked in calls])
 
     def _events(self, instance_ids: Sequence[str], most: int | None = None) -> Look[SystemEvent]:
         """List the events that have not ended, of these instances or of all in the region, for so many pages."""
         query = {**_numbered("ResourceId", instance_ids), **_numbered("InstanceEventCycleStatus", _UNENDED)}
-        shown: list[SystemEvent] = []
-        date = None
+        looks = []
         complete = False
         for answer, last in islice(self._other_pages(_EVENTS, {**query, "MaxResults": "100"}, instance_ids), most):
-            shown += _rows(answer, _EVENTS, "InstanceSystemEventSet", "InstanceSystemEventType", shapes.system_event)
-            date, complete = answer.date, last
-        return Look(tuple(shown), date, complete=complete)
+            outer, inner = "InstanceSystemEventSet", "InstanceSystemEventType"
+            looks.append(read(_EVENTS.action, answer, outer, inner, shapes.system_event))
+            complete = last
+        return replace(joined(looks), complete=complete)
 
     def snapshot_policy(self, policy_id: str) -> Look[SnapshotPolicy]:
         """See ``Cloud``."""
         answer = self._ask_other(_POLICY, {"AutoSnapshotPolicyId": policy_id}, (policy_id,))
-        found = _rows(answer, _POLICY, "AutoSnapshotPolicies", "AutoSnapshotPolicy", shapes.snapshot_policy)
-        return Look(tuple(_only(found, (policy_id,), _POLICY, lambda policy: policy.policy_id)), answer.date)
+        found = read(_POLICY.action, answer, "AutoSnapshotPolicies", "AutoSnapshotPolicy", shapes.snapshot_policy)
+        return _only(found, (policy_id,), _POLICY, lambda policy: policy.policy_id)
 
     def _ask_other(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Answer:
         """Ask once, in this region; KMS alone has no RegionId."""
@@ -144,8 +134,18 @@ class OtherLooks:
         )
 
 
-def _members(answer: Answer) -> list[ScalingMember]:
-    return _rows(answer, _MEMBERS, "ScalingInstances", "ScalingInstance", shapes.scaling_member)
+def _members(answer: Answer) -> Look[ScalingMember]:
+    return read(_MEMBERS.action, answer, "ScalingInstances", "ScalingInstance", shapes.scaling_member)
+
+
+def _of(ids: Sequence[str], listed: Look[Shown], key: Callable[[Shown], str]) -> Look[Shown]:
+    """Give of a listing what is about these; a row that cannot be read and names nobody may be about any of them."""
+    wanted = {*ids, ""}
+    return replace(
+        listed,
+        shown=tuple(item for item in listed.shown if key(item) in wanted),
+        unreadable=tuple(row for row in listed.unreadable if wanted & set(row.names)),
+    )
 
 
 def _host(product: str, region: str) -> str:
@@ -159,14 +159,8 @@ def _numbered(name: str, values: Sequence[str]) -> dict[str, str]:
     return {f"{name}.{number}": value for number, value in enumerate(values, start=1)}
 
 
-def _rows(answer: Answer, api: Api, outer: str, inner: str, shape: Callable[[Row], Shown]) -> list[Shown]:
-    with readable(api.action):
-        answer.body.must_have(outer)
-        return [shape(row) for row in answer.body.rows(outer, inner)]
-
-
-def _only(found: list[Shown], asked: Sequence[str], api: Api, key: Callable[[Shown], str]) -> list[Shown]:
+def _only(found: Look[Shown], asked: Sequence[str], api: Api, key: Callable[[Shown], str]) -> Look[Shown]:
     """Believe an answer only if it is about nothing but what was asked for."""
-    if not {key(row) for row in found} <= set(asked):
-        raise Unanswered(api.action)
+    if not {key(row) for row in found.shown} <= set(asked):
+        raise Unanswered(api.action, "a row is of something that was not asked for")
     return found

@@ -1,17 +1,14 @@
 """From ECS's bodies to our values, every field checked: the SDK's own models check nothing.
 
-Unset fields may be absent, ``""`` or null. A field of another type than documented means that the body is not what we
-take it for, and then none of it is believed.
+Unset fields may be absent, ``""`` or null. A row with a field of another type than documented is not believed at all:
+it counts as not seen, and is reported with the field and what was in it. The other rows of its list are read as usual.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from datetime import UTC, datetime
-from functools import lru_cache
-from sys import intern
-from typing import Any
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from ..model import (
     Attachment,
@@ -25,135 +22,11 @@ from ..model import (
     SnapshotLink,
     SnapshotPolicy,
     SystemEvent,
+    UnreadableRow,
 )
+from .row import Row, UnreadableError
 
-_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):?(\d\d)(?::(\d\d))?Z")
-
-
-class UnreadableError(ValueError):
-    """A body, or a field in it, is not of the documented shape."""
-
-
-@lru_cache(maxsize=20_000)  # most times of a look were in the one before it
-def _moment(text: str) -> datetime:
-    match = _TIME.fullmatch(text)
-    if match is None:
-        raise UnreadableError
-    try:
-        return datetime(*(int(part or 0) for part in match.groups()), tzinfo=UTC)  # type: ignore[misc,arg-type]
-    except ValueError:
-        raise UnreadableError from None
-
-
-class Row:
-    """One JSON object of a body, read field by field."""
-
-    def __init__(self, data: object) -> None:
-        if not isinstance(data, dict):
-            raise UnreadableError
-        self._data: dict[str, Any] = data
-
-    def text(self, name: str) -> str:
-        """Read a text; ``""`` where it is unset."""
-        value = self._data.get(name)
-        if value is None:
-            return ""
-        if not isinstance(value, str):
-            raise UnreadableError
-        return intern(value)  # thousands of rows have few words; ids come again in every row that names them
-
-    def required(self, name: str) -> str:
-        """Read a text that must be there."""
-        value = self.text(name)
-        if not value:
-            raise UnreadableError
-        return value
-
-    def number(self, name: str) -> int | None:
-        """Read a whole number, which ECS sometimes sends as a text."""
-        value = self._data.get(name)
-        if value is None or value == "":
-            return None
-        if isinstance(value, bool) or not isinstance(value, (int, str)) or not re.fullmatch(r"[0-9]{1,15}", str(value)):
-            raise UnreadableError
-        return int(value)
-
-    def code(self, name: str) -> str:
-        """Read a code that must be there: a word, or a number such as 200."""
-        value = self._data.get(name)
-        known = isinstance(value, (int, str)) and not isinstance(value, bool)
-        if not known or not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", str(value)):
-            raise UnreadableError
-        return str(value)
-
-    def days(self, name: str) -> int | None:
-        """Read a number of days; ``None`` where it is unset or ``-1``, by which ECS means "until it is deleted"."""
-        return None if self._data.get(name) in (-1, "-1") else self.number(name)
-
-    def flag(self, name: str) -> bool | None:
-        """Read a boolean, ``None`` where it is unset."""
-        value = self._data.get(name)
-        if value is None or value == "":
-            return None
-        if value in (True, False) and isinstance(value, bool):
-            return value
-        if isinstance(value, str) and value.lower() in ("true", "false"):
-            return value.lower() == "true"
-        raise UnreadableError
-
-    def time(self, name: str) -> datetime | None:
-        """Read a time in any of the forms that ECS documents; ``None`` where it is unset."""
-        value = self.text(name)
-        return _moment(value) if value else None
-
-    def row(self, name: str) -> Row:
-        """Read an object; an empty one where it is unset."""
-        return Row(self._data.get(name) or {})
-
-    def list(self, name: str, inner: str) -> list[Any]:
-        """Read a list that is wrapped twice, as ECS's JSON lists are."""
-        rows = self.row(name)._data.get(inner)
-        if rows is None:
-            return []
-        if not isinstance(rows, list):
-            raise UnreadableError
-        return rows
-
-    def rows(self, name: str, inner: str) -> tuple[Row, ...]:
-        """Read a list of objects."""
-        return tuple(Row(item) for item in self.list(name, inner))
-
-    def plain_rows(self, name: str) -> tuple[Row, ...]:
-        """Read a list of objects that is wrapped once and always there, as other products' lists are."""
-        items = self._data.get(name)
-        if not isinstance(items, list):
-            raise UnreadableError
-        return tuple(Row(item) for item in items)
-
-    def numbers(self, name: str, low: int, high: int) -> tuple[int, ...]:
-        """Read a JSON array of whole numbers within these bounds that is sent as a text: ``["0", "12"]``."""
-        try:
-            items = json.loads(self.required(name))
-        except (ValueError, RecursionError):
-            raise UnreadableError from None
-        if not isinstance(items, list) or not items:
-            raise UnreadableError
-        found = tuple(Row({name: item}).number(name) for item in items)
-        if any(number is None or not low <= number <= high for number in found):
-            raise UnreadableError
-        return tuple(number for number in found if number is not None)
-
-    def texts(self, name: str, inner: str) -> tuple[str, ...]:
-        """Read a list of texts."""
-        items = self.list(name, inner)
-        if not all(isinstance(item, str) for item in items):
-            raise UnreadableError
-        return tuple(items)
-
-    def must_have(self, name: str) -> None:
-        """Refuse a body that lacks a member it always has, so that another body is not taken for an empty list."""
-        if not isinstance(self._data.get(name), dict):
-            raise UnreadableError
+T = TypeVar("T")
 
 
 def _tags(row: Row) -> tuple[tuple[str, str], ...]:
@@ -176,7 +49,7 @@ def disk(row: Row) -> Disk:
     )
     size = row.number("Size")
     if size is None:
-        raise UnreadableError
+        raise UnreadableError("Size")
     return Disk(
         disk_id=row.required("DiskId"),
         disk_name=row.text("DiskName"),
@@ -293,7 +166,7 @@ def key(row: Row, key_id: str) -> Key:
     """Read KeyMetadata of DescribeKey for the key of this id; a disk may name its key by its resource name."""
     shown = row.required("KeyId")
     if key_id != shown and not key_id.endswith(f"/{shown}"):
-        raise UnreadableError
+        raise UnreadableError("KeyId", shown)
     return Key(key_id, row.required("KeyState"))
 
 
@@ -326,3 +199,54 @@ def snapshot_policy(row: Row) -> SnapshotPolicy:
         weekdays=row.numbers("RepeatWeekdays", 1, 7),
         status=row.text("Status"),
     )
+
+
+def instance_response(row: Row) -> tuple[str, str]:
+    """Read a row of StopInstances or StartInstances: an instance, and the code of its answer."""
+    return row.required("InstanceId"), row.code("Code")
+
+
+_NAMED_BY: dict[Callable[[Row], Any], tuple[str, ...]] = {
+    disk: ("DiskId", "InstanceId"),
+    instance: ("InstanceId",),
+    snapshot: ("SnapshotId", "SourceDiskId"),
+    snapshot_link: ("SourceDiskId",),
+    image: ("ImageId",),
+    scaling_member: ("InstanceId",),
+    replica_pair: ("ReplicaPairId", "SourceDiskId", "DestinationDiskId"),
+    system_event: ("EventId", "InstanceId"),
+    snapshot_policy: ("AutoSnapshotPolicyId",),
+    instance_response: ("InstanceId",),
+}
+"""By the shape of a row: the fields that name what it describes, and then what that belongs to."""
+
+
+def rows(action: str, items: Iterable[object], shape: Callable[[Row], T]) -> tuple[list[T], list[UnreadableRow]]:
+    """Read the rows of a list, each for itself: one that cannot be read takes no other with it.
+
+    Args:
+        action: the API that was asked.
+        items: the rows as they came.
+        shape: reads one of them.
+
+    """
+    shown: list[T] = []
+    unreadable: list[UnreadableRow] = []
+    for item in items:
+        try:
+            shown.append(shape(Row(item)))
+        except UnreadableError as error:
+            *names, kind = _texts(item, (*_NAMED_BY[shape], "Type"))
+            unreadable.append(UnreadableRow(action, tuple(names), error.field, error.value, kind))
+    return shown, unreadable
+
+
+def _texts(item: object, fields: Iterable[str]) -> list[str]:
+    """Read these texts of a row that cannot be read as a whole; ``""`` where one cannot be read either."""
+    texts = []
+    for field in fields:
+        text = ""
+        with suppress(UnreadableError):
+            text = Row(item).text(field)
+        texts.append(text)
+    return texts

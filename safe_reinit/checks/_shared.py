@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from .. import codes
-from ..model import Disk, DiskFacts, Finding, Instance, Level, Snapshot, Unseen
+from ..model import Disk, DiskFacts, Finding, Instance, Level, Snapshot, UnreadableRow, Unseen
 from ..model.codec import printable
 from ..model.others import REQUIRABLE
 
@@ -71,6 +71,14 @@ def on_windows(facts: DiskFacts) -> bool:
     """Tell whether the instance runs Windows: its own OSType, else that of the image of the disk."""
     shown = facts.instance.os_type if facts.instance else ""
     return (shown or (facts.image.os_type if facts.image else "")).lower() == "windows"
+
+
+def repair_of(row: UnreadableRow) -> str:
+    """Say what to do about a row that cannot be read."""
+    return (
+        f"Look at {word(row.subject, 'the resource')} in the console. If it is correct there, ask Alibaba Cloud "
+        f"support about this answer to {word(row.action)}. Other disks are not affected."
+    )
 
 
 def required(facts: DiskFacts, unseen: Unseen) -> bool:

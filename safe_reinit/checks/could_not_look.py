@@ -10,8 +10,12 @@ Why it stops you
     "No snapshot in progress" and "no right to see snapshots" then look alike, and the machine would be stopped for a
     wipe that nobody could check.
 
+    A row that cannot be read (a size that is no number, a time that is none) counts as not seen, for its own resource
+    only: the finding names the id, the field and what was in it.
+
 How to fix it
-    Grant the right that is named to the credentials, then look again with --dry-run.
+    Grant the right that is named to the credentials, then look again with --dry-run. If a row cannot be read, compare
+    it with the console, and ask Alibaba Cloud support.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model import DiskFacts, Finding, Unseen
-from ._shared import required, word
+from ._shared import repair_of, required, word
 from .check import Check
 
 
@@ -37,6 +41,15 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
 def _finding(facts: DiskFacts, unseen: Unseen, consequence: str) -> Finding:
     action, subject = word(unseen.action, "A look"), word(unseen.subject, word(facts.disk_id))
     why = word(unseen.why, "no answer").rstrip(".")
+    if unseen.row is not None:
+        return Finding(
+            CHECK.name,
+            "block",
+            unseen.action,
+            f"In the answer to {action} {why}, {consequence}.",
+            fix=repair_of(unseen.row),
+            fact={"Subject": unseen.subject, "Field": unseen.row.field, "Value": unseen.row.value},
+        )
     return Finding(
         CHECK.name,
         "block",

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model import DiskFacts, Finding
-from ._shared import word
+from ._shared import repair_of, word
 from .check import Check
 from .disk_multi_attached import how_shared
 
@@ -32,7 +32,16 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
         return
     unseen = next((each for each in facts.unseen if each.action == "DescribeInstances"), None)
     fact = {"InstanceId": disk.instance_id}
-    if disk.instance_id and unseen is not None:
+    if disk.instance_id and unseen is not None and unseen.row is not None:
+        yield Finding(
+            CHECK.name,
+            "block",
+            disk.instance_id,
+            f"In the answer to DescribeInstances {_why(unseen.why)}, so the wipe cannot be checked.",
+            fix=repair_of(unseen.row),
+            fact={**fact, "Field": unseen.row.field, "Value": unseen.row.value},
+        )
+    elif disk.instance_id and unseen is not None:
         yield Finding(
             CHECK.name,
             "block",

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model import DiskFacts, Finding
-from ._shared import required, word
+from ._shared import repair_of, required, word
 from .check import Check
 
 _UNKNOWN = {
@@ -43,6 +43,17 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
             continue
         action, why = word(unseen.action, "A look"), word(unseen.why, "no answer").rstrip(".")
         means = _UNKNOWN.get(unseen.action, "what it shows is not known")
+        if unseen.row is not None:
+            means = _UNKNOWN.get(unseen.action, "it counts as not seen; no disk of this plan depends on it")
+            yield Finding(
+                CHECK.name,
+                "info",
+                unseen.action,
+                f"In the answer to {action} {why}, so {means}.",
+                fix=repair_of(unseen.row),
+                fact={"Subject": unseen.subject, "Field": unseen.row.field, "Value": unseen.row.value},
+            )
+            continue
         yield Finding(
             CHECK.name,
             "info",

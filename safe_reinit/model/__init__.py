@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Instance,
         Snapshot,
         SnapshotLink,
+        UnreadableRow,
         Unseen,
     )
     from .guard import (
@@ -102,6 +103,7 @@ _HOME = {
     "Instance": "cloud",
     "Snapshot": "cloud",
     "SnapshotLink": "cloud",
+    "UnreadableRow": "cloud",
     "Unseen": "cloud",
     "Allow": "guard",
     "Guard": "guard",
@@ -232,6 +234,7 @@ __all__ = [
     "SystemEvent",
     "Target",
     "TargetClass",
+    "UnreadableRow",
     "Unseen",
     "Wait",
     "Wipe",

@@ -147,10 +147,45 @@ class Caller:
 
 
 @dataclass(frozen=True)
+class UnreadableRow:
+    """A row of a list that cannot be read as documented, so that what it describes counts as not seen."""
+
+    action: str
+    """The API that was asked."""
+    names: tuple[str, ...]
+    """The id of what it describes, then the ids of what that belongs to; ``""`` where an id cannot be read either."""
+    field: str
+    """The field that cannot be read; ``""`` for the whole row."""
+    value: str
+    """What was in it, shortened, as JSON writes it."""
+    type: str = ""
+    """Its ``Type``, where it has one that can be read."""
+
+    @property
+    def subject(self) -> str:
+        """The id of what it describes; ``""`` where that cannot be read."""
+        return self.names[0] if self.names else ""
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The ids of what it belongs to, of which its own is one where it belongs to nothing else."""
+        return self.names[1:] or self.names
+
+    @property
+    def why(self) -> str:
+        """Say what cannot be read, without a full stop."""
+        what = f"{self.field} is {self.value}" if self.field else f"the row is {self.value}"
+        return f"the row of {self.subject or 'something unnamed'} cannot be read: {what}"
+
+
+@dataclass(frozen=True)
 class Unseen:
     """A look that could not be made, and the right that would allow it."""
 
     action: str
     subject: str
     right: str
+    """``""`` where no right would help."""
     why: str
+    row: UnreadableRow | None = None
+    """The row that could not be read, where that is why."""
