@@ -218,7 +218,9 @@ def exit_codes() -> str:
         "- 2 is found before any request is sent. 3: requests were sent, none of them changing. 4 and up: a changing call was",
         "  tried, even if it was refused.",
         "- Of several disks: any unknown makes it 5; all alike that code; else 7.",
-        "- Ctrl-C or SIGTERM: 3 before anything was changed, later the code of the state that was reached.",
+        "- SIGTERM or SIGHUP: 3 before anything was changed, later the code of the state that was reached.",
+        "- After Ctrl-C the process ends by SIGINT (a shell shows 130); the report and the journal have the code.",
+        "- Once a run has begun, output that cannot be written changes no exit code.",
         "- Of an undo, wiped and reinitialised mean rolled back.",
     ]
     return "\n".join(lines) + "\n"
@@ -254,6 +256,7 @@ _DATA: Mapping[str, tuple[str, ...]] = {
     "answer": ("action", "force", "code", "request_id"),
     "state": ("instance", "disks"),
     "wait": ("phase", "for", "elapsed", "limit", "instance", "disks", "progress"),
+    "dropped": ("count",),
     "done": ("outcome", "power", "owed", "tag_left", "code", "message"),
 }
 """The members of ``data`` by the kind of event; a test holds the page against the events of a run."""
@@ -262,6 +265,7 @@ _OF_DATA = {
     "answer": "It was answered, or not: `code` is that of a call; `request_id` is there if it was answered.",
     "state": "What ECS shows has changed: the status of the instance, and of each disk by its id.",
     "wait": "What is waited for: seconds of the cloud, and in `progress` how far snapshots are.",
+    "dropped": "So many events are missing here: they were not read in time. Only `--events` has it.",
     "done": "The job has ended. `power`: the status of the instance. `owed`: something is owed to it still, and the job stays "
     "open to be resumed. `tag_left`: the lock tag stays on it. `code` and `message` are there if it did not end done.",
 }

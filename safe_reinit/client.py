@@ -87,8 +87,7 @@ class Client(Planner):
             plan: made by ``plan`` or ``plan_undo`` of this client; it can be run once.
             confirm: ``plan.confirm_with``, or the name of the class of all its disks where that is unattended; in any
                 case of letters.
-            on_event: is told what happens, from the thread that runs it and from threads that call; what it raises is
-                ignored.
+            on_event: is told what happens, from threads of the run; what it raises is ignored.
             on_call: is told every HTTP exchange, likewise.
             stop: lets another thread ask the run to end.
             go_on: is asked, with what has ended so far, whether the next stage of a rollout that pauses begins.
@@ -99,6 +98,8 @@ class Client(Planner):
         Raises:
             Error: of the class of the outcome unless it is ``done``; ``error.report`` is the whole truth.
             UsageError: the journal cannot be used; nothing was sent.
+            BaseException: what was raised from outside while the run went on (``KeyboardInterrupt``): the run was ended
+                in order first. It has the attributes ``run_id`` and ``report``, and a note that says how to resume.
 
         """
         begun = report.started(self._clock.now())
@@ -108,14 +109,19 @@ class Client(Planner):
             refused.report = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=refused)
             raise refused
         run_id = f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
-        with self._journal() as journal:
-            execution = self._execution(journal, on_event, on_call, stop, go_on)
-            try:
-                told = execution.begin(plan, run_id, calls, wanted.on_unknown(self._settings, plan))
-            except RunRefused as error:
-                error.report = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=error)
-                raise
-        return done(told)
+        interrupt = stop or Interrupt()
+
+        def carried() -> Report:
+            with self._journal() as journal:
+                execution = self._execution(journal, on_event, on_call, interrupt, go_on)
+                try:
+                    return done(execution.begin(plan, run_id, calls, wanted.on_unknown(self._settings, plan)))
+                except RunRefused as error:
+                    if error.report is None:
+                        error.report = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=error)
+                    raise
+
+        return done(interrupt.carry(carried))
 
     def resume(  # noqa: PLR0913 - who listens, and who is asked
         self,
@@ -148,10 +154,14 @@ class Client(Planner):
             RunRefused: it has ended, or somebody holds it.
             Error: of the class of the outcome unless it is ``done``; ``error.report`` is the whole truth.
         """
-        with self._journal() as journal:
-            execution = self._execution(journal, on_event, on_call, stop, go_on)
-            told = execution.resume(run_id, verdict, Secret(password) if password else None)
-        return done(told)
+        interrupt = stop or Interrupt()
+
+        def carried() -> Report:
+            with self._journal() as journal:
+                execution = self._execution(journal, on_event, on_call, interrupt, go_on)
+                return done(execution.resume(run_id, verdict, Secret(password) if password else None))
+
+        return done(interrupt.carry(carried))
 
     def abandon(self, run_id: str) -> None:
         """Let an open run's instances go, because you plan anew; its lock tag comes off, its outcome stays as it is.

@@ -233,6 +233,10 @@ class Execution:
         except BaseException:
             run.lease.release()  # nothing goes on here any more
             raise
+        return self._finish(run, runner, bug)
+
+    def _finish(self, run: HeldRun, runner: Runner, bug: Exception | None = None) -> Report:
+        """Report a run as it stands, write that down and let the run go."""
         records = list(runner.records)
         if isinstance(bug, RunRefused):
             for position in runner.unfinished:
@@ -254,7 +258,7 @@ class Execution:
             runner = Runner(
                 cloud, self.clock, run.plan, run_id, tell, run.lease, run.records, run.closed, pace, self.go_on
             )
-            with self.interrupt.ending(runner):
+            with self.interrupt.ending(runner, partial(self._finish, run, runner)):
                 try:
                     runner()
                 except LeaseLostError:

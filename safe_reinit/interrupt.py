@@ -1,11 +1,27 @@
-"""Asking a run to end from outside it."""
+"""Ending a run from outside it: in order, or at once."""
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .clock import boottime
+from .errors import Error, OutcomeUnknown, RunRefused
+
+if TYPE_CHECKING:
+    from .model import Report
+
+AGAIN = 1.0
+"""Real seconds between two Ctrl-C that are two wishes: a key that is held down repeats sooner."""
+_LOOKS_EVERY = 0.1
+"""Real seconds after which whoever waits for a run sees that it is to be left."""
+_LEAVES_IN = 1.0
+"""Real seconds that a run has to end by itself once it is to be left."""
+_CLOSES_IN = 0.5
+"""Real seconds for closing it from outside after that."""
 
 
 class Endable(Protocol):
@@ -19,15 +35,16 @@ class Endable(Protocol):
 class Interrupt:
     """Asks a run to end: calls in flight end, the power comes back, no wipe is sent any more.
 
-    Asked a second time, the run is left at once as it stands, and ``left`` says so. Safe to use from several threads,
-    and for one run after the other; runs that go on at the same time have each their own.
+    Any number of requests are one. To leave the run at once as it stands is another wish: ``leave``. Safe to use from
+    several threads and signal handlers, and for one run after the other; runs that go on at the same time have each
+    their own.
 
     Args:
         say: is told, for people, what is waited for.
 
     Attributes:
         asked: whether it was asked to end.
-        left: whether it was asked twice.
+        left: whether it is to be left at once.
 
     """
 
@@ -36,24 +53,33 @@ class Interrupt:
         self.asked = False
         self.left = False
         self._runner: Endable | None = None
+        self._close: Callable[[], Report] | None = None
         self._event = threading.Event()
 
     @contextmanager
-    def ending(self, runner: Endable) -> Iterator[None]:
-        """Let it end this run while the block lasts."""
-        self._runner = runner
+    def ending(self, runner: Endable, close: Callable[[], Report]) -> Iterator[None]:
+        """Let it end this run while the block lasts.
+
+        Args:
+            close: lets the run go and reports it as it stands, where its own thread hangs.
+        """
+        self._runner, self._close = runner, close
         self._pass_on()
         try:
             yield
         finally:
-            self._runner = None
+            self._runner = self._close = None
 
     def ask(self) -> None:
-        """Ask the run to end; before it has begun, it ends as it begins."""
-        self.left = self.asked
+        """Ask the run to end in order; before it has begun, it ends as it begins."""
         self.asked = True
         self._event.set()
         self._pass_on()
+
+    def leave(self) -> None:
+        """Leave the run at once, as it stands; it can be resumed."""
+        self.left = True
+        self.ask()
 
     def pause(self, seconds: float) -> None:
         """Wait so many real seconds; asked to end, stop waiting.
@@ -65,8 +91,102 @@ class Interrupt:
             raise KeyboardInterrupt
 
     def _pass_on(self) -> None:
-        if self._runner is not None and self.asked:
-            self._runner.stop.set()
+        runner = self._runner
+        if runner is not None and self.asked:
+            runner.stop.set()
             if self.left:
-                self._runner.leave.set()
-            self._runner.wake.set()
+                runner.leave.set()
+            runner.wake.set()
+
+    # ------------------------------------------------------------------------------------------- in its own thread
+
+    def carry(self, work: Callable[[], Report]) -> Report:
+        """Do the work of a run in a thread of its own, so that what is raised in this one never stops it halfway.
+
+        An exception from outside (Ctrl-C, the time limit of a worker) asks the run to end in order, and is raised again
+        when it has ended; a second one leaves the run at once. It has then the attributes ``run_id`` and ``report``,
+        and says how to resume the run.
+        """
+        running = _Running(work)
+        outside: BaseException | None = None
+        at = waited = 0.0
+        while True:
+            try:
+                running.start()
+                while not running.ended.wait(_LOOKS_EVERY):
+                    waited += _LOOKS_EVERY if self.left else 0.0
+                    if waited >= _LEAVES_IN:
+                        break
+                break
+            except BaseException as error:  # noqa: BLE001 - whatever it is, the machines come back first
+                outside, again = outside or error, outside is not None and boottime() - at >= AGAIN
+                at = boottime()
+                (self.leave if again else self.ask)()
+        if outside is None:
+            return running.result() if running.ended.is_set() else self._closed()
+        try:
+            told = running.result() if running.ended.is_set() else self._closed()
+        except Error as error:
+            raise _with_run(outside, error.report) from None
+        except BaseException:  # noqa: BLE001 - what came from outside is what the caller knows how to handle
+            raise outside from None
+        raise _with_run(outside, told) from None
+
+    def _closed(self) -> Report:
+        """Let a run go whose thread hangs, and report it as it stands."""
+        close = self._close
+        if close is None:
+            raise RunRefused("Left at once, before this run made any call.", hint="See safe-reinit runs.")
+        closing = _Running(close)
+        closing.start()
+        if closing.ended.wait(_CLOSES_IN):
+            return closing.result()
+        raise OutcomeUnknown(
+            "Left at once while the journal could not be written; the run is left as it stands.",
+            hint="Find it with safe-reinit runs, and continue with safe-reinit resume RUN.",
+        )
+
+
+class _Running:
+    """Work in a daemon thread, and its result."""
+
+    def __init__(self, work: Callable[[], Report]) -> None:
+        self.ended = threading.Event()
+        self._work = work
+        self._result: Report | None = None
+        self._error: BaseException | None = None
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=(self._run,), name="safe-reinit-run", daemon=True)
+        self._started = False
+
+    def start(self) -> None:
+        """Begin, once."""
+        if not self._started:
+            self._started = True
+            self._thread.start()
+
+    def result(self) -> Report:
+        """Return what the work returned, or raise what it raised."""
+        if self._error is not None:
+            raise self._error
+        assert self._result is not None  # noqa: S101 - it has ended, and not by an error
+        return self._result
+
+    def _run(self) -> None:
+        try:
+            self._result = self._work()
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+            self._error = error
+        finally:
+            self.ended.set()
+
+
+def _with_run(error: Any, told: Report | None) -> BaseException:  # noqa: ANN401 - any exception takes attributes
+    """Attach to an exception from outside what became of the run that it ended."""
+    if told is not None:
+        error.report, error.run_id = told, told.run_id
+        if told.run_id is not None:
+            error.add_note(f"Run {told.run_id} ended {told.outcome} (exit code {told.exit_code}).")
+            if any(job.owed for job in told.jobs):
+                error.add_note(f"Continue with: safe-reinit resume {told.run_id}")
+    return error  # type: ignore[no-any-return]

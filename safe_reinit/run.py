@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 
 from . import record
@@ -25,6 +25,7 @@ from .model import Event, EventName, Failure, Observation, Plan, Record, Send, W
 from .model.told import ending
 from .pace import Pace
 from .second_look import BRINGS_BACK, Errand
+from .threads import DaemonExecutor
 
 TICK = 2.0
 """Cloud seconds between two looks."""
@@ -96,14 +97,17 @@ class Runner:
         """
         # One thread looks before calls, since more would only make each other's looks old, and one before what brings
         # machines back, which waits for nothing else.
-        preparing = [ThreadPoolExecutor(1, thread_name_prefix="safe-reinit-look") for _ in range(2)]
-        calling = ThreadPoolExecutor(_CALLING, thread_name_prefix="safe-reinit-act")
+        preparing = [DaemonExecutor(1, "safe-reinit-look") for _ in range(2)]
+        calling = DaemonExecutor(_CALLING, "safe-reinit-act")
         try:
             while not self._gate.is_over() and not self.leave.is_set():
                 self.lease.check()
                 began = self.clock.time()
                 self._begin()
-                for batch in _batches(self._round(), self._gate.most):
+                decided = self._round()
+                if self.leave.is_set():
+                    break  # what was decided meanwhile is left to whoever resumes the run
+                for batch in _batches(decided, self._gate.most):
                     with self._handing_over:
                         look = preparing[batch[0].send.action in BRINGS_BACK]
                         self._gate.calls(batch, look.submit(self._prepare, calling, batch))
@@ -178,7 +182,7 @@ class Runner:
         job.end()
         self._say(job, "done", done_data(job.record, seen))
 
-    def _prepare(self, calling: ThreadPoolExecutor, batch: Sequence[Errand]) -> None:
+    def _prepare(self, calling: DaemonExecutor, batch: Sequence[Errand]) -> None:
         """Prepare calls, and hand each over to a thread that makes it."""
         if batch[0].send.action not in FOR_MANY:  # the calls before these first, so that their look is fresh
             wait(self._in_hand, timeout=_PATIENCE / self.clock.rate)
@@ -195,7 +199,7 @@ class Runner:
         else:
             self._hand_over(calls, calling)
 
-    def _hand_over(self, calls: Sequence[Sequence[Attempt]], calling: ThreadPoolExecutor) -> None:
+    def _hand_over(self, calls: Sequence[Sequence[Attempt]], calling: DaemonExecutor) -> None:
         for attempts in calls:
             try:
                 with self._handing_over:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +30,28 @@ def state(url: str) -> dict[str, Any]:
     with urllib.request.urlopen(f"{url}/_simulator/state") as answer:
         found: dict[str, Any] = json.load(answer)
         return found
+
+
+SAID = "Press Ctrl-C again to quit now"
+"""What a run says once it is asked to end."""
+
+
+def read_until(stream: Any, text: str) -> str:
+    """Read lines until one has this text; give all of them."""
+    seen = ""
+    while text not in seen:
+        line = stream.readline()
+        assert line, f"{text!r} is not in {seen!r}"
+        seen += line
+    return seen
+
+
+def quit_now(child: subprocess.Popen[str]) -> None:
+    """Press Ctrl-C, and again once the command has said that this quits."""
+    child.send_signal(signal.SIGINT)
+    read_until(child.stderr, SAID)
+    time.sleep(1.1)  # what comes sooner is the same wish
+    child.send_signal(signal.SIGINT)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,9 @@ from safe_reinit.aliyun.client import Aliyun
 from safe_reinit.model import Call, Secret
 from safe_reinit.simulator import Simulator
 from tests.servers import Authority, Server, authority
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script, and children would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _OURS = ("SAFE_REINIT_", "ALIBABA_CLOUD_", "ALICLOUD_")
 _THEIRS = (
@@ -115,6 +119,11 @@ def simulator() -> Iterator[Simulator]:
     """Start the default world, a minute of it in each real second."""
     with Simulator(speed=60) as started:
         yield started
+
+
+def ended_by(number: int, code: int) -> int:
+    """Give what a process ends with after this signal, where its run ended with this code: Ctrl-C ends it by SIGINT."""
+    return -signal.SIGINT if number == signal.SIGINT else code
 
 
 def changing(simulator: Simulator) -> list[str]:

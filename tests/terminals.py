@@ -9,7 +9,7 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import ioctl
@@ -82,13 +82,16 @@ def terminals(command_line: CommandLine) -> Iterator[Open]:
     """Start children on terminals; what is left of them is ended."""
     opened: list[Terminal] = []
 
-    def start(simulator: Simulator, *argv: str, columns: int = 0, **env: str) -> Terminal:
+    def start(
+        simulator: Simulator, *argv: str, columns: int = 0, program: Sequence[str] | None = None, **env: str
+    ) -> Terminal:
         line, inner = pty.openpty()
         if columns:
             ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         where = {**command_line.environment, **KEY, **where_is(simulator), "TERM": "xterm", **env}
         child = subprocess.Popen(
-            command_line.arguments(argv), env=where, cwd=command_line.home, stdin=inner, stdout=inner, stderr=inner,
+            program or command_line.arguments(argv), env=where, cwd=command_line.home,
+            stdin=inner, stdout=inner, stderr=inner,
             preexec_fn=own,  # noqa: PLW1509 - a terminal of its own can be had in no other way
         )  # fmt: skip
         os.close(inner)

@@ -45,6 +45,7 @@ DOING = {
     "report",
     "execution",
     "interrupt",
+    "threads",
     "failing",
     "found",
     "wanted",

@@ -17,7 +17,7 @@ import pytest
 from safe_reinit.checks import CHECKS
 from safe_reinit.cli.app import run
 from safe_reinit.simulator import Simulator
-from tests.conftest import KEY, CommandLine, changing
+from tests.conftest import KEY, CommandLine, changing, ended_by
 from tests.terminals import PATIENCE, Open, where_is
 from tests.values import recoverable
 
@@ -167,13 +167,13 @@ def test_a_question_comes_with_its_plan(terminal: Open, simulator: Simulator) ->
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_at_the_question_is_a_refusal(terminal: Open, simulator: Simulator, number: signal.Signals) -> None:
-    """Ctrl-C, SIGTERM and a hang-up at the question end 3 with nothing changed."""
+    """SIGTERM and a hang-up at the question end 3 with nothing changed; Ctrl-C ends the process by SIGINT."""
     person = terminal(simulator, *DISK)
     person.wait_for("> ")
     person.child.send_signal(number)
     code = person.end()
 
-    assert (code, changing(simulator)) == (3, [])
+    assert (code, changing(simulator)) == (ended_by(number, 3), [])
     assert "Traceback" not in person.shown
 
 
@@ -209,7 +209,7 @@ def test_a_signal_while_stopping_brings_the_machine_back(
         out, err = child.communicate(timeout=PATIENCE)
     job = json.loads(out)["jobs"][0]
 
-    assert child.returncode == 4, err
+    assert child.returncode == ended_by(number, 4), err
     assert (power(simulator), changing(simulator)) == ("Running", ["StopInstance", "StartInstance"])
     assert (job["outcome"], job["power_after"], job["disks"][0]["data"]) == ("failed", "Running", "intact")
     assert "Traceback" not in err
@@ -227,32 +227,9 @@ def test_a_signal_while_wiping_goes_on_to_the_end(
         out, err = child.communicate(timeout=PATIENCE)
     job = json.loads(out)["jobs"][0]
 
-    assert child.returncode == 0, err
+    assert child.returncode == ended_by(number, 0), err
     assert (power(simulator), job["disks"][0]["data"]) == ("Running", "reinitialised")
     assert len(simulator.state()["disks"]["d-sim-web1-data"]["wipes"]) == 1
-
-
-def test_a_second_signal_leaves_at_once(command_line: CommandLine) -> None:
-    """A second Ctrl-C leaves the run as it stands, without waiting for a call that hangs."""
-    faults = [{"action": "StopInstance", "dry_run": False, "delay": 25.0}]
-    with Simulator(speed=60, faults=faults) as simulator:
-        env = {**KEY, **where_is(simulator)}
-        with command_line.start(*CONFIRMED, env=env) as child:
-            try:
-                until(simulator, "Stopping", child)
-                child.send_signal(signal.SIGINT)
-                until(simulator, "Stopped", child)
-                child.send_signal(signal.SIGINT)
-                ended_at_once = True
-                try:
-                    child.wait(5)
-                except subprocess.TimeoutExpired:
-                    ended_at_once = False
-            finally:
-                child.kill()
-                child.communicate()
-
-    assert ended_at_once
 
 
 def test_a_lost_terminal_brings_the_machine_back(terminal: Open, simulator: Simulator) -> None:

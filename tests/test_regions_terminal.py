@@ -11,7 +11,7 @@ from safe_reinit.simulator import Simulator
 from tests.terminals import Open
 from tests.test_regions import LAB, power, simulated, wipes, world
 
-QUESTION = "Go on?"
+QUESTION = "Continue?"
 CANARY = (*LAB, "--canary", "1")
 
 
@@ -41,7 +41,7 @@ def test_the_characters_that_are_asked_for_are_consent_to_all(terminal: Open) ->
 
 @pytest.mark.parametrize(
     ("answer", "code", "done"),
-    [("go\n", 0, ["d-a0", "d-b0"]), ("no\n", 7, ["d-a0"]), (signal.SIGINT, 7, ["d-a0"])],
+    [("go\n", 0, ["d-a0", "d-b0"]), ("no\n", 7, ["d-a0"]), (signal.SIGINT, -signal.SIGINT, ["d-a0"])],
     ids=["go", "no", "Ctrl-C"],
 )
 def test_a_canary_that_is_a_whole_region_is_asked_about(

@@ -577,7 +577,7 @@ def test_an_interruption_early_in_a_long_wipe_brings_the_machine_back() -> None:
 def ask_twice(interrupt: Interrupt) -> None:
     """Do as a person who will not wait."""
     interrupt.ask()
-    interrupt.ask()
+    interrupt.leave()
 
 
 @pytest.mark.usefixtures("impatient")

@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import os
+import signal
 import sys
 import threading
 
-_CALLING = "safe-reinit-act"
-"""How the threads that make calls are named."""
 MADE_BEFORE_COLLECTING = 200_000
 """Imports make some hundred thousand objects that stay; to look through them each time is a fifth of a dry run, and of
 a run over many machines."""
+_FLUSHES = 1.0
+"""Real seconds for what is still to be written when the process ends."""
 
 
 def main() -> None:
-    """Run the command line and end the process with its exit code."""
+    """Run the command line and end the process with its exit code, or by SIGINT if it got one."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is something to end in order, with no traceback
     gc.set_threshold(MADE_BEFORE_COLLECTING)
     from .app import run  # noqa: PLC0415 - importing the package stays cheap
+    from .signals import Signals, end_by_sigint  # noqa: PLC0415 - see above
 
-    code = run(sys.argv[1:])
-    if any(thread.name.startswith(_CALLING) for thread in threading.enumerate()):
-        # A call still hangs and the person asked twice to leave: the interpreter would wait for it.
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
+    signals = Signals()
+    code = run(sys.argv[1:], signals)
+    if signals.interrupted:
+        _finish()
+        end_by_sigint()
+    if threading.active_count() > 1:
+        # A call hangs, or nobody reads the output: the interpreter would wait for it.
+        _finish()
         os._exit(code)
     gc.freeze()  # the process ends: its memory need not be looked through once more
     sys.exit(code)
+
+
+def _finish() -> None:
+    """Do what is done at the end of a process, but wait for nobody."""
+
+    def finish() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        atexit._run_exitfuncs()
+
+    thread = threading.Thread(target=finish, name="safe-reinit-finish", daemon=True)
+    thread.start()
+    thread.join(_FLUSHES)

@@ -15,6 +15,7 @@ from ..version import VERSION
 from . import complete, options
 from .help import Group, given_options, misuse, short
 from .output import Output, end, say
+from .signals import Signals, Stopped
 
 _EXIT_CODES = """\b
 Exit codes: 0 done or planned, 1 bug, 2 usage, 3 refused, 4 failed, 5 unknown,
@@ -144,7 +145,7 @@ def runs(ctx: click.Context, /, prune: str | None, **flags: Any) -> None:  # noq
 
 @app.command(short_help="Tell the story of a run, or show a saved plan.")
 @options.argument("name", "RUN|FILE", complete.runs, files=True)
-@options.journal
+@options.show
 @click.pass_context
 def show(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
     """Tell the story of a run, call by call, or show a plan that plan --save saved, whatever became of it."""
@@ -250,33 +251,44 @@ def schema(ctx: click.Context) -> None:
     ctx.obj.document(contract(app))
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], signals: Signals | None = None) -> int:
     """Run one command line and give its exit code; nothing is raised, and no traceback is shown."""
     if asked := os.environ.get(complete.VARIABLE):
         from .shells import answer  # noqa: PLC0415 - see above
 
         return answer(app, asked)
-    output = Output.from_argv(argv, os.environ)
+    output = Output.from_argv(argv, os.environ, signals or Signals())
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a letter that cannot be written is no reason to lose the rest
             stream.reconfigure(errors="backslashreplace")
+    with output.signals:
+        try:
+            try:
+                ended = _command(argv, output)
+            finally:
+                output.signals.over()
+        except (Stopped, KeyboardInterrupt):
+            ended = RunRefused("Interrupted before anything was changed.", hint="")
+        return ended if isinstance(ended, int) else end(ended, output)
+
+
+def _command(argv: Sequence[str], output: Output) -> int | Error:
+    """Run a command, and give its exit code or what it ended with."""
     try:
         code = app.main(list(argv), prog_name=_program(), standalone_mode=False, obj=output)
         return int(code or 0)
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.ClickException as wrong:
-        error: Error = misuse(wrong)
-    except (KeyboardInterrupt, click.Abort):
-        error = RunRefused("Interrupted before anything was changed.", hint="")
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return misuse(wrong)
+    except click.Abort:
+        return RunRefused("Interrupted before anything was changed.", hint="")
+    except SystemExit:  # so click ends where nobody reads the help
+        return UsageError("stdout could not be written: nobody reads it any more.", hint="")
     except Error as raised:
-        error = raised
+        return raised
     except Exception as unexpected:  # noqa: BLE001 - a traceback could show a secret
-        error = Error(f"An unexpected {type(unexpected).__name__} at {_place(unexpected)}.")
-    return end(error, output)
+        return Error(f"An unexpected {type(unexpected).__name__} at {_place(unexpected)}.")
 
 
 def _program() -> str:

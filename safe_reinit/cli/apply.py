@@ -22,7 +22,7 @@ from .next import after, after_file
 from .output import Output, lines
 from .planfile import endpoint, read
 from .progress import Progress
-from .session import client_of, endable, password_again, set_output
+from .session import client_of, password_again, set_output
 from .wipe import run
 
 
@@ -37,17 +37,17 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
         raise _reported(error, path, known, output) from None
     plain = {"options": {"password": known.plan.options.password is not None}}
     plan = known.with_password(password_again(plain, config, flags, f"The plan {path}"))
-    endable()
     with ExitStack() as stack:
         client = client_of(config, stack)
         _same_place(path, known, endpoint(client, config))
-        progress = stack.enter_context(Progress(config, client.clock))
+        progress = stack.enter_context(Progress(config, client.clock, output.last))
         try:
             if not plan.runnable:
                 raise report.refusal(plan)
             client.check_journal(plan)
             plan = _again(path, known, plan, client, config, progress)
             if not config["quiet"]:
+                progress.settle()
                 lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
             return run(client, plan, plan.confirm_with, output, progress)
         except Error as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
+import termios
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
@@ -13,7 +15,7 @@ from ..errors import RunRefused
 from ..interrupt import Interrupt
 from ..model import Plan
 from ..targets import consents, no_consent
-from .output import say
+from .output import say, write
 from .progress import Progress
 
 _TRIES = 3
@@ -42,8 +44,8 @@ def obtain(plan: Plan, confirm: str | None) -> None:
         )
     name, kind = _question(plan)
     for left in range(_TRIES, 0, -1):
-        say(f"\nTo {'roll back' if plan.options.undo else 'reinitialise'}, type the {kind}: {name}")
-        answer = _ask()
+        _prompt(f"\nTo {'roll back' if plan.options.undo else 'reinitialise'}, type the {kind}: {name}")
+        answer = _read()
         if answer is not None and answer.strip().casefold() == name.casefold():
             return
         if answer is None:
@@ -71,38 +73,56 @@ def pausing(plan: Plan) -> Plan:
 
 def go_on(said: str, progress: Progress, interrupt: Interrupt) -> bool:
     """Ask whether a rollout goes on after a stage; where nobody can be asked, or the run is to end, it does not."""
+    if not somebody_there():
+        progress.say(f"{said} A pause was asked for, and nobody can be asked here: no further job begins.")
+        return False
 
-    def answer() -> bool:
-        if not somebody_there():
-            progress.say(f"{said} A pause was asked for, and nobody can be asked here: no further job begins.")
-            return False
-        progress.say(f"\n{said} Go on? Type go; anything else begins no further job.")
-        return (_ask(lambda: interrupt.asked) or "").strip().casefold() == "go"
+    def ended() -> bool:
+        return interrupt.asked
 
-    return progress.asking(answer)
+    question = f'\n{said} Continue? Type "go" to continue; anything else stops here.'
+    return (progress.asking(lambda: _prompt(question), lambda: _read(ended), ended) or "").strip().casefold() == "go"
 
 
-def verdict(run_id: str, *, undo: bool) -> Literal["reinitialised", "intact"] | None:
+def verdict(
+    run_id: str, progress: Progress, *, undo: bool, ended: Callable[[], bool]
+) -> Literal["reinitialised", "intact"] | None:
     """Ask what became of the disks of a run; ``None`` where nobody can be asked or the answer is neither."""
     if not somebody_there():
         return None
     act, done = ("ResetDisk", "reinitialised (it was rolled back)") if undo else ("ReInitDisk", "reinitialised")
-    say(f"\nWhat {act} of run {run_id} did cannot be seen. If ActionTrail tells you, type {done} or intact;")
-    say("anything else leaves it as it is.")
-    answer = (_ask() or "").strip()
+    question = (
+        f"\nWhat {act} of run {run_id} did cannot be seen. If ActionTrail tells you, type {done} or intact;\n"
+        "anything else leaves it as it is."
+    )
+    answer = (progress.asking(lambda: _prompt(question), lambda: _read(ended), ended) or "").strip()
     return "reinitialised" if answer == "reinitialised" else "intact" if answer == "intact" else None
 
 
 def somebody_there() -> bool:
-    """Whether there is a terminal to ask on; a process can be started without any stdin at all."""
-    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty()
+    """Tell whether there is a terminal to ask on; a process in the background of one must not read from it."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:  # it is the terminal of another session
+        return False
 
 
-def _ask(ended: Callable[[], bool] = lambda: False) -> str | None:
+def _prompt(question: str) -> None:
+    """Write a question, all of it; what was typed before it is no answer to it.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    with contextlib.suppress(termios.error):
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+    write(sys.stderr, f"{question}\n> ")
+
+
+def _read(ended: Callable[[], bool] = lambda: False) -> str | None:
     """Read what is typed, up to the end of the line; ``None`` where there is no more input, or it has ended."""
     try:
-        sys.stderr.write("> ")
-        sys.stderr.flush()
         while not ended():
             if select.select([sys.stdin], [], [], _LISTENS)[0]:
                 return os.read(sys.stdin.fileno(), 4096).decode("utf-8", "replace") or None

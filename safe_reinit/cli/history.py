@@ -15,13 +15,13 @@ from ..config import Config, resolve
 from ..config.readers import duration
 from ..errors import UsageError
 from ..journal import Journal, StoredRun
-from ..model import Plan, Record, Secret
+from ..model import Plan, Record, Report, Secret
 from ..model.codec import decode, encode, printable, to_moment
 from ..plan import from_json
 from ..where import default_journal
 from . import planfile
 from .documents import ListedHolder, ListedJob, ListedRun, Runs
-from .output import Output
+from .output import Output, write_report
 
 _RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}")
 
@@ -99,7 +99,10 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
     Raises:
         UsageError: it is neither a run of the journal nor a plan file.
     """
+    file = resolve(flags, os.environ, flags.get("config"))["report"] if flags.get("report") else None
     if not _RUN.fullmatch(name):
+        if file is not None:
+            raise UsageError("--report is for a run, and this is a plan file.", hint="Leave --report out.")
         planfile.show(name, flags, output)
         return
     with open_journal(flags) as journal:
@@ -108,6 +111,8 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
             raise _unknown(name, journal)
         events = journal.events(name)
     told = stored.report or _as_it_stands(stored)
+    if file is not None:
+        write_report(decode(Report, told), file)
     if output.json:
         output.document({**told, "events": events})
         return

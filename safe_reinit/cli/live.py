@@ -9,12 +9,14 @@ import contextlib
 from collections.abc import Callable
 from typing import TextIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
 from .fleetview import OUTCOMES, WAITING, FleetView
+from .output import console_of, tidy
 
 _DRAWN_A_SECOND = 2
 _DIGITS = 5
@@ -45,32 +47,61 @@ class Forgiving:
 
 
 class Screen:
-    """Draws the table a few times a second, and prints lines above it."""
+    """What stays at the bottom of a terminal, and the lines that are printed above it.
 
-    def __init__(self, view: FleetView, now: Callable[[], float], stream: TextIO) -> None:
-        self._console = Console(file=Forgiving(stream), highlight=False)  # type: ignore[arg-type]
-        self._live = Live(
-            get_renderable=lambda: table(view, now(), self._console.width, bar=self._bar()),
-            console=self._console,
+    Args:
+        draw: makes what stays there.
+
+    """
+
+    def __init__(self, stream: TextIO, draw: Callable[[Screen], Live | Status]) -> None:
+        self.console = console_of(Forgiving(stream))
+        self._draw = draw
+        self._live: Live | Status | None = None
+
+    def start(self) -> None:
+        """Begin to draw below what is on the terminal now."""
+        if self._live is None:
+            self._live = self._draw(self)  # a new one each time: an old one knows where it once was, and erases that
+            self._live.start()
+
+    def stop(self) -> None:
+        """Take what was drawn away; the lines stay."""
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+
+    def print(self, text: str, style: str = "") -> None:
+        """Print a line above what stays."""
+        self.console.print(Text(tidy(text), style=style), soft_wrap=True)
+
+    def update(self, text: str) -> None:
+        """Show another text in the line that stays."""
+        if isinstance(self._live, Status):
+            self._live.update(Text(tidy(text)))
+
+
+def fleet_screen(view: FleetView, now: Callable[[], float], stream: TextIO) -> Screen:
+    """Make the screen of a run over many machines: a table that is drawn a few times a second."""
+
+    def draw(screen: Screen) -> Live:
+        console = screen.console
+        bar = "#" if console.options.ascii_only else "█"
+        return Live(
+            get_renderable=lambda: table(view, now(), console.width, bar=bar),
+            console=console,
             refresh_per_second=_DRAWN_A_SECOND,
             transient=True,
             redirect_stdout=False,
+            redirect_stderr=False,
         )
 
-    def start(self) -> None:
-        """Begin to draw."""
-        self._live.start(refresh=True)
+    return Screen(stream, draw)
 
-    def stop(self) -> None:
-        """Take the table away; the lines stay."""
-        self._live.stop()
 
-    def print(self, text: str, style: str = "") -> None:
-        """Print a line above the table."""
-        self._console.print(Text(text, style=style))
-
-    def _bar(self) -> str:
-        return "#" if self._console.options.ascii_only else "█"
+def line_screen(stream: TextIO) -> Screen:
+    """Make the screen of a run over few machines: a line that says what is waited for."""
+    return Screen(stream, lambda screen: screen.console.status(""))
 
 
 def table(view: FleetView, now: float, width: int = _WIDTH, *, bar: str = "█") -> RenderableType:

@@ -187,6 +187,11 @@ journal: Callable[[F], F] = _stack(
     _option("--output", metavar="text|json", help="The form of the result."),
 )
 """The options of a command that reads the journal."""
+show: Callable[[F], F] = _stack(
+    _option("--report", metavar="FILE", help="Write the report of a run to this file, too (.json, .md, .html)."),
+    journal,
+)
+"""The options of a command that shows a run."""
 output: Callable[[F], F] = _stack(
     _option("--output", metavar="text|json", default=None, help="The form of the result.")
 )

@@ -1,25 +1,46 @@
-"""Where things are said: results on stdout, everything else on stderr, one JSON document where JSON was asked for."""
+"""Where things are said: results on stdout, everything else on stderr, one JSON document where JSON was asked for.
+
+Everything that reaches a terminal is written here or in ``live``, and no letter of it controls the terminal but ours.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
+import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
+from ..clock import boottime
 from ..errors import Error, UsageError
+from .signals import Signals
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..config import Config
     from ..model import Report
     from ..report import Line
+
+LAST = 30.0
+"""Real seconds that the last output of a run has, all together, once its machines are safe."""
+_ENOUGH = 2.0
+"""The same once a signal came after the run."""
+_SENTENCE = 2.0
+"""Real seconds after which the report no longer waits for the sentence before it."""
+_USUAL_WIDTH = 80
+_NARROWEST = 20
+"""Columns that a terminal must claim to have for its width to be believed."""
 
 
 @dataclass
 class Output:
-    """The form of the result of one command."""
+    """The form of the result of one command, and how its output is written."""
 
     form: str = "text"
     argv: Sequence[str] = ()
@@ -27,9 +48,15 @@ class Output:
     report_file: str = ""
     verbose: bool = False
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    signals: Signals = field(default_factory=Signals)
+    journal: str | None = None
+    """How ``show`` finds the run: the options for that; ``None`` where it is kept nowhere."""
+
+    def __post_init__(self) -> None:
+        self.last = LastWords(self.signals.enough)
 
     @classmethod
-    def from_argv(cls, argv: Sequence[str], environment: Mapping[str, str]) -> Output:
+    def from_argv(cls, argv: Sequence[str], environment: Mapping[str, str], signals: Signals | None = None) -> Output:
         """Guess the form before the command line is understood, so that a misuse of it is told in that form too."""
         form = environment.get("SAFE_REINIT_OUTPUT", "text")
         for this, after in zip(argv, [*argv[1:], ""], strict=False):
@@ -37,7 +64,7 @@ class Output:
                 form = after
             elif this.startswith("--output="):
                 form = this.partition("=")[2]
-        return cls(form if form in ("json", "markdown") else "text", argv)
+        return cls(form if form in ("json", "markdown") else "text", argv, signals=signals or Signals())
 
     def telling(self, flags: Mapping[str, Any]) -> Output:
         """Take the form that a command has which only tells something.
@@ -51,6 +78,14 @@ class Output:
         self.form = form
         return self
 
+    def settle(self, config: Config) -> None:
+        """Take the settings of a command that runs or plans."""
+        self.form, self.events_on_stdout = config["output"], config["events"] == "-"
+        self.report_file, self.verbose = config["report"] or "", config["verbose"]
+        in_memory = (config["simulate"] or config["world"]) and not config["journal"]
+        named = config.of("journal").source == "flag"
+        self.journal = None if in_memory else shlex.join(["", "--journal", config["journal"]])[2:] if named else ""
+
     @staticmethod
     def now() -> datetime:
         """Tell the present, for a report."""
@@ -62,24 +97,39 @@ class Output:
         return self.form == "json"
 
     def document(self, document: object) -> None:
-        """Write the one JSON document."""
+        """Write the one JSON document.
+
+        Raises:
+            UsageError: stdout cannot be written.
+        """
         from ..report import dumps  # noqa: PLC0415 - only where it is needed
 
         any_letter = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-        print(dumps(document, ascii_only=not any_letter), flush=True)  # noqa: T201 - this is where results go
+        write(sys.stdout, f"{dumps(document, ascii_only=not any_letter)}\n")
 
-    def report(self, told: Report) -> None:
-        """Write the report where it belongs, and into the file that was asked for.
+    # ------------------------------------------------------------------------------------------------ the last words
 
-        That it cannot be written changes nothing of what happened, so it changes no exit code.
+    def report(self, told: Report, sentence: str = "") -> None:
+        """Write the report into the file that was asked for and where it belongs, after a sentence for people.
+
+        Of a run, that it cannot be written changes nothing of what happened, so it changes no exit code.
+
+        Raises:
+            UsageError: it is of a plan, and stdout cannot be written.
         """
-        try:
+        if told.run_id is None and not told.exit_code:
+            if self.report_file:
+                write_report(told, self.report_file)
             self._report(told)
-        except OSError:
-            say("safe-reinit: The report could not be written to stdout.")
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        if self.report_file:
-            self._into_file(told)
+            return
+        failed = [self.last(lambda: write_report(told, self.report_file))] if self.report_file else []
+        if sentence:
+            self.last(lambda: write(sys.stderr, f"{sentence}\n"), most=_SENTENCE)
+        failed.append(self.last(lambda: self._report(told)))
+        for why in filter(None, failed):
+            again = f" Print it with: safe-reinit show {told.run_id}{self.journal} --report FILE"
+            said = f"safe-reinit: {why}{again if told.run_id and self.journal is not None else ''}\n"
+            self.last(lambda said=said: write(sys.stderr, said), most=_SENTENCE, extra=1.0)  # type: ignore[misc]
 
     def _report(self, told: Report) -> None:
         from .. import report  # noqa: PLC0415 - only where it is needed
@@ -88,16 +138,86 @@ class Output:
         if self.form == "json":
             self.document(report.to_json(told))
         elif self.form == "markdown":
-            print(report.to_markdown(told), end="", file=stream, flush=True)
+            write(stream, report.to_markdown(told))
         else:
             lines(report.report_lines(told, full=self.verbose), stream)
 
-    def _into_file(self, told: Report) -> None:
-        try:
-            with open(self.report_file, "w", encoding="utf-8") as file:
-                file.write(_as_file(told, self.report_file))
-        except OSError:
-            say(f"safe-reinit: The report could not be written to {self.report_file}.")
+
+class LastWords:
+    """Writes what is said once the machines are safe, and waits for it no longer than is good for anybody.
+
+    Args:
+        enough: set by a signal: a person wants the command to end.
+
+    """
+
+    def __init__(self, enough: threading.Event) -> None:
+        self._enough = enough
+        self._until: float | None = None
+
+    def left(self) -> float:
+        """Tell how many real seconds are left, counted from the first time that this was asked."""
+        now = boottime()
+        self._until = now + LAST if self._until is None else self._until
+        if self._enough.is_set():
+            self._until = min(self._until, now + _ENOUGH)
+        return self._until - now
+
+    def wait(self, done: threading.Event, most: float = LAST, extra: float = 0.0) -> bool:
+        """Wait for output until the time for it is over; tell whether it is out."""
+        end = boottime() + min(most, max(self.left(), extra))
+        while not done.wait(0.05):
+            if boottime() >= min(end, boottime() + max(self.left(), extra)):
+                return done.is_set()
+        return True
+
+    def __call__(self, work: Callable[[], None], *, most: float = LAST, extra: float = 0.0) -> str:
+        """Write something; say why it was not written, where that is so."""
+        done = threading.Event()
+        failed: list[str] = []
+
+        def do() -> None:
+            try:
+                work()
+            except (Error, OSError) as error:
+                failed.append(str(error))
+            done.set()
+
+        threading.Thread(target=do, name="safe-reinit-last-words", daemon=True).start()
+        if not self.wait(done, most, extra):
+            return "The report could not be written in time: nobody reads it."
+        return failed[0] if failed else ""
+
+
+def write_report(told: Report, name: str) -> None:
+    """Write a report to a file, whole or not at all.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        if not os.path.lexists(name) or os.path.isfile(name):
+            _replace(os.path.realpath(name), _as_file(told, name))
+        else:  # a pipe, or a device
+            with open(name, "w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(_as_file(told, name))
+    except OSError as error:
+        raise _unwritten(name, error) from None
+
+
+def _replace(name: str, text: str) -> None:
+    """Write a file beside the one that it then takes the place of."""
+    beside = f"{name}.{secrets.token_hex(4)}.tmp"
+    try:
+        with open(beside, "x", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, name)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise
 
 
 def _as_file(told: Report, name: str) -> str:
@@ -114,39 +234,91 @@ def _as_file(told: Report, name: str) -> str:
 
 def end(error: Error, output: Output) -> int:
     """Say an error in one sentence, as a document where one is owed, and give its exit code."""
-    say(f"safe-reinit: {error} {error.hint}".rstrip())
-    if error.report is not None:
-        output.report(error.report)
-    elif output.form != "text":
+    sentence = f"safe-reinit: {error} {error.hint}".rstrip()
+    told = error.report
+    if told is None and output.form != "text":
         from .. import report  # noqa: PLC0415 - only where it is needed
 
-        begun = report.started(output.began)
-        output.report(report.of_error(begun, datetime.now(UTC), error))
+        told = report.of_error(report.started(output.began), datetime.now(UTC), error)
+    if told is not None:
+        output.report(told, sentence)
+    else:
+        output.last(lambda: write(sys.stderr, f"{sentence}\n"))
     return error.exit_code
+
+
+# ------------------------------------------------------------------------------------------------- what writes at all
+
+
+def tidy(text: str) -> str:
+    """Keep a text that others chose from controlling a terminal: no escape, no letter that turns others around."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Write text, all of it.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        stream.write(tidy(text))
+        stream.flush()
+    except OSError as error:
+        raise _unwritten("stdout" if stream is sys.stdout else "stderr", error) from None
+
+
+def _unwritten(name: str, error: OSError) -> UsageError:
+    why = "nobody reads it any more" if isinstance(error, BrokenPipeError) else error.strerror or "an error"
+    return UsageError(f"{name} could not be written: {why}.", hint="")
+
+
+def tell(text: str) -> None:
+    """Write a line of a result to stdout.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    write(sys.stdout, f"{text}\n")
 
 
 def say(text: str) -> None:
     """Say something to the person; a closed terminal is no reason to end."""
-    with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is where people are told
+    with contextlib.suppress(UsageError):
+        write(sys.stderr, f"{text}\n")
 
 
-def lines(shown: Iterable[Line], stream: Any) -> None:  # noqa: ANN401 - a text stream
-    """Write lines, with styles on a terminal only."""
+def lines(shown: Iterable[Line], stream: TextIO) -> None:
+    """Write lines, with styles on a terminal only.
+
+    Raises:
+        UsageError: they cannot be written.
+    """
     if not stream.isatty():
-        for line in shown:
-            print(line.text, file=stream)
-        stream.flush()
+        write(stream, "".join(f"{line.text}\n" for line in shown))
         return
-    from rich.console import Console  # noqa: PLC0415 - only on a terminal
-    from rich.padding import Padding  # noqa: PLC0415 - see above
+    from rich.padding import Padding  # noqa: PLC0415 - only on a terminal
     from rich.text import Text  # noqa: PLC0415 - see above
 
-    console = Console(file=stream, highlight=False)
-    for line in shown:
-        text = line.text.lstrip(" ")
-        if text.startswith("next: "):  # broken into lines it could not be copied as one command
-            console.print(Text(line.text, style=line.style), soft_wrap=True)
-            continue
-        indent = len(line.text) - len(text)
-        console.print(Padding(Text(text, style=line.style), (0, 0, 0, indent), expand=False))
+    console = console_of(stream)
+    try:
+        for line in shown:
+            text = tidy(line.text).lstrip(" ")
+            if text.startswith("next: "):  # broken into lines it could not be copied as one command
+                console.print(Text(tidy(line.text), style=line.style), soft_wrap=True)
+                continue
+            indent = len(line.text) - len(text)
+            console.print(Padding(Text(text, style=line.style), (0, 0, 0, indent), expand=False))
+        stream.flush()
+    except OSError as error:
+        raise _unwritten("stdout" if stream is sys.stdout else "stderr", error) from None
+
+
+def console_of(stream: Any) -> Console:  # noqa: ANN401 - a text stream, or what stands for one
+    """Make a console of a terminal that shows every letter as it is, and everything whatever width it claims."""
+    from rich.console import Console  # noqa: PLC0415 - only on a terminal
+
+    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    if console.width < _NARROWEST:
+        console.width = _USUAL_WIDTH
+    return console

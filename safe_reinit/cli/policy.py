@@ -19,7 +19,7 @@ from ..report import Line
 from ..rights import Proof
 from .output import Output, lines, say
 from .progress import Progress
-from .session import client_of, endable, password_of
+from .session import client_of, password_of
 from .targets import targets_of
 
 _STYLE = {"allowed": "green", "missing": "bold red", "unproven": "dark_orange3", "optional": "dark_orange3"}
@@ -31,10 +31,9 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     output.telling({"output": config["output"]})
     password = password_of(config, {**flags, "dry_run": True})
     targets = targets_of(flags)
-    endable()
     with ExitStack() as stack:
         client = client_of(config, stack)
-        progress = stack.enter_context(Progress(config, client.clock))
+        progress = stack.enter_context(Progress(config, client.clock, output.last))
         plan = targets.plan(client, flags, password, progress.call)
         calls = client.calls_of(plan)
         if flags["check"]:

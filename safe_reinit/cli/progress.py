@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import sys
 import threading
@@ -15,8 +13,10 @@ from ..config import Config
 from ..errors import UsageError
 from ..model import LOCK_TAG, Call, Event, Plan
 from ..model.codec import encode, printable
+from ..report import one_line
 from ..report.text import duration
-from .output import say
+from .output import LastWords, say
+from .writer import Writer
 
 if TYPE_CHECKING:
     from .fleetview import Ended, FleetView
@@ -26,27 +26,38 @@ _QUIET_FOR = 60.0
 """Cloud seconds after which a wait is told again where nobody sees a live line."""
 _SUMMARY_EVERY = 30.0
 """Cloud seconds between two summaries of a run over many machines where nobody sees the table."""
+_SETTLES = 2.0
+"""Real seconds that events have to be written before a run begins; whoever does not read them does not stop it."""
+_UNREAD = "they were not read in time."
 _FEW = 3
 """Up to so many jobs are each told of step by step."""
 
 
 class Progress:
-    """Shows events; every output of it is a rendering of the same values."""
+    """Shows events; every output of it is a rendering of the same values.
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    What it writes goes through two queues to threads of their own, one for the terminal and one for the events, so that
+    nobody who stops reading holds up a run. It is written in order; where too much waits, some of it is dropped.
+    """
+
+    def __init__(self, config: Config, clock: Clock, last: LastWords | None = None) -> None:
         self._quiet: bool = config["quiet"]
         self._verbose: bool = config["verbose"]
         self._events = _open(config["events"])
         self._clock = clock
         self._lock = threading.Lock()
-        self._status: Any = None
-        self._console: Any = None
-        self._fleet: FleetView | None = None
         self._screen: Screen | None = None
+        """Only used in the thread that writes to the terminal, as is what follows."""
+        self._paused = False
+        self._fleet: FleetView | None = None
         self._told_at: float | None = None
         self._not_begun: set[str] = set()
         self._waits: dict[str | None, tuple[object, float]] = {}
         self._names: dict[str, str] = {}
+        self._lines = Writer("safe-reinit-progress", lambda lost: say(f"{lost} lines are not shown: {_UNREAD}"))
+        self._log = Writer("safe-reinit-events", self._dropped)
+        self._closed: list[threading.Event] = []
+        self._last = last or LastWords(threading.Event())
 
     def __enter__(self) -> Progress:
         return self
@@ -55,25 +66,43 @@ class Progress:
         self.close()
 
     def close(self) -> None:
-        """End the live line and the file of events."""
-        with self._lock:
-            status, self._status = self._status, None
-            screen, self._screen = self._screen, None
-            events, self._events = self._events, None
-            with contextlib.suppress(OSError):  # a terminal that is gone is no reason to forget how the run ended
-                for live in (status, screen):
-                    if live is not None:
-                        live.stop()
-                if events is not None and events is not sys.stdout:
-                    events.close()
+        """Take what is drawn away, and wait for what is still to be written as long as there is time for it."""
+        if not self._closed:
+            self._lines.must(self._stop)
+            if self._events is not None and self._events is not sys.stdout:
+                self._log.must(self._events.close)
+            self._closed = [self._lines.close(), self._log.close()]
+        for written in self._closed:
+            self._last.wait(written)
+
+    def settle(self) -> None:
+        """Wait until everything so far is written; nothing has been changed yet.
+
+        Raises:
+            UsageError: the events cannot be written.
+        """
+        self._lines.flushed().wait()
+        self._log.flushed().wait(_SETTLES)
+        if self._log.failed is not None:
+            why = self._log.failed.strerror or "an error"
+            raise UsageError(f"The events could not be written: {why}.", hint="Nothing was changed; correct --events.")
 
     def say(self, text: str, style: str = "") -> None:
-        """Say a line that is not lost under the live one; the style is for above a table."""
+        """Say a line that is not lost under what is drawn; the style is for above a table."""
+        self._lines.put(lambda: self._print(text, style))
+
+    def must_say(self, text: str, then: Callable[[], None]) -> None:
+        """Say a line however much waits, and then do something; a signal handler may call this."""
+
+        def do() -> None:
+            self._print(text)
+            then()
+
+        self._lines.must(do)
+
+    def _print(self, text: str, style: str = "") -> None:
         if self._screen is not None:
             self._screen.print(text, style)
-        elif self._console is not None and self._status is not None:
-            with contextlib.suppress(OSError):
-                self._console.print(text, highlight=False, markup=False)
         else:
             say(text)
 
@@ -91,18 +120,37 @@ class Progress:
 
             self._fleet = FleetView(plan, ended)
 
-    def asking(self, question: Callable[[], bool]) -> bool:
-        """Ask a person something while nothing is drawn, and go on drawing after the answer."""
-        status, self._status = self._status, None
-        for live in (status, self._screen):
-            if live is not None:
-                with contextlib.suppress(OSError):
-                    live.stop()
-        try:
-            return question()
-        finally:
+    def asking(
+        self, prompt: Callable[[], None], read: Callable[[], str | None], ended: Callable[[], bool]
+    ) -> str | None:
+        """Ask a person something while nothing is drawn, and go on drawing after the answer.
+
+        Args:
+            prompt: writes the question.
+            read: waits for what is typed.
+            ended: whether there is nothing to ask any more.
+        """
+
+        def ask() -> None:
+            self._paused = True
+            if self._screen is not None:
+                self._screen.stop()
+            prompt()
+
+        def go_on() -> None:
+            self._paused = False
             if self._screen is not None:
                 self._screen.start()
+
+        self._lines.must(ask)
+        asked = self._lines.flushed()
+        while not asked.wait(0.1):
+            if ended():
+                return None
+        try:
+            return read()
+        finally:
+            self._lines.must(go_on)
 
     def findings(self, plan: Plan) -> None:
         """Tell of the plan's findings, and remember what it is about."""
@@ -130,7 +178,7 @@ class Progress:
         if self._fleet is not None:
             self._of_many(self._fleet, event)
         elif event.event == "wait":
-            self._wait(event)
+            self._lines.put(lambda: self._wait(event))
         elif event.event in ("intend", "answer", "state"):
             self.say(f"{event.at:%H:%M:%S} {self._sentence(event)}")
 
@@ -141,10 +189,12 @@ class Progress:
         with self._lock:
             now = self._clock.time()
             ended = fleet.event(event, now)
-            if self._screen is None and not self._draws(fleet):
+            if not _draws():
                 self._told_at = now if self._told_at is None else self._told_at
                 if now - self._told_at >= _SUMMARY_EVERY:
                     self._told_at, summary = now, fleet.summary(now)
+        if self._screen is None and _draws():
+            self._lines.put(lambda: self._draw(fleet))
         if self._verbose and event.event in ("intend", "answer", "state"):
             self.say(f"{event.at:%H:%M:%S} {self._sentence(event)}")
         if ended is not None:
@@ -152,15 +202,18 @@ class Progress:
         if summary:
             self.say(f"{event.at:%H:%M:%S} {summary}")
 
-    def _draws(self, fleet: FleetView) -> bool:
-        """Begin to draw the table where somebody sees it, and tell whether that is so."""
-        if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM", "") in ("", "dumb", "unknown"):
-            return False
-        from .live import Screen  # noqa: PLC0415 - only on a terminal
+    def _draw(self, fleet: FleetView) -> None:
+        """Begin to draw the table; in the thread that writes to the terminal."""
+        if self._screen is None and not self._paused:
+            from .live import fleet_screen  # noqa: PLC0415 - only on a terminal
 
-        self._screen = Screen(fleet, self._clock.time, sys.stderr)
-        self._screen.start()
-        return True
+            self._screen = fleet_screen(fleet, self._clock.time, sys.stderr)
+            self._screen.start()
+
+    def _stop(self) -> None:
+        screen, self._screen = self._screen, None
+        if screen is not None:
+            screen.stop()
 
     def _ended(self, event: Event, ended: Ended) -> None:
         """Tell of one job that has ended; of those that were never begun only why, once."""
@@ -208,22 +261,33 @@ class Progress:
             self.say(f"{event.at:%H:%M:%S} {shown}")
 
     def _live(self, shown: str) -> None:
-        from rich.markup import escape  # noqa: PLC0415 - only on a terminal
+        if self._paused:
+            return
+        if self._screen is None:
+            from .live import line_screen  # noqa: PLC0415 - only on a terminal
 
-        with self._lock:
-            if self._status is None:
-                from rich.console import Console  # noqa: PLC0415 - see above
-
-                self._console = Console(stderr=True)
-                self._status = self._console.status("")
-                self._status.start()
-            self._status.update(escape(shown))
+            self._screen = line_screen(sys.stderr)
+            self._screen.start()
+        self._screen.update(shown)
 
     def _write(self, event: Event) -> None:
-        with self._lock:
-            if self._events is not None:
-                self._events.write(json.dumps({"schema": 1, **encode(event)}, ensure_ascii=False) + "\n")
-                self._events.flush()
+        stream = self._events
+        if stream is not None:
+            self._log.put(lambda: _write(event, stream))
+
+    def _dropped(self, count: int) -> None:
+        if self._events is not None:
+            _write(Event(self._clock.now(), None, "dropped", data={"count": count}), self._events)
+
+
+def _write(event: Event, stream: IO[str]) -> None:
+    stream.write(one_line({"schema": 1, **encode(event)}) + "\n")
+    stream.flush()
+
+
+def _draws() -> bool:
+    """Tell whether a table can be drawn, and somebody sees it."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
 def _tag_left(event: Event) -> str:
@@ -241,6 +305,6 @@ def _open(name: str | None) -> IO[str] | None:
     if name == "-":
         return sys.stdout
     try:
-        return open(name, "w", encoding="utf-8")
+        return open(name, "a", encoding="utf-8")
     except OSError:
         raise UsageError(f"{name} cannot be written.", hint="Correct --events.") from None

@@ -27,7 +27,7 @@ from . import consent
 from .next import after, after_plan, in_region, naming_next
 from .output import Output, lines, say
 from .progress import Progress
-from .session import clients_of, endable, password_of, set_output, signals
+from .session import clients_of, password_of, set_output
 from .targets import Targets, targets_of
 from .wipe import plan_and_run
 
@@ -42,13 +42,12 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         raise UsageError("--save takes the plan of one region.", hint="Save one plan for each: give --region once.")
     password = password_of(config, flags)
     targets = targets_of(flags)
-    endable()
     with ExitStack() as stack:
         clients = clients_of(configs, stack)
         _refuse_fixed_endpoint(config, clients[0])
         if not flags.get("dry_run"):
             clients[0].check_journal()
-        progress = stack.enter_context(Progress(config, clients[0].clock))
+        progress = stack.enter_context(Progress(config, clients[0].clock, output.last))
         with naming_next(output, clients[0]):
             found = _find(clients, targets, progress)
             total = sum(map(len, found.values()))
@@ -167,6 +166,7 @@ class _Together:
             return self._tell_plans(why)
         asked = self.flags.get("confirm") is None and consent.somebody_there()
         if asked or not self.config["quiet"]:  # whoever is asked is shown what about
+            self.progress.settle()
             self._show(sys.stderr)
         try:
             if why is not None:
@@ -178,7 +178,8 @@ class _Together:
         except Error as error:
             error.report = self._of_plans(error, dry_run=False)
             raise
-        with signals(self.progress) as interrupt:
+        self.progress.settle()
+        with self.output.signals.run(self.progress.must_say) as interrupt:
             told = report.of_regions([self._run(interrupt, client, plan) for client, plan in self._each()], self._whole)
         self.progress.close()
         if told.exit_code:

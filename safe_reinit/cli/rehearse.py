@@ -30,7 +30,7 @@ from ..model.codec import timestamp
 from ..simulator.reading import Lifecycle
 from .output import Output, lines, say
 from .progress import Progress
-from .session import password_of, set_output, signals, simulated
+from .session import password_of, set_output, simulated
 from .targets import targets_of
 
 
@@ -60,14 +60,14 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     say("REHEARSAL: from here on a simulated twin of these machines answers; the real ones were only looked at.")
     with ExitStack() as stack:
         client = simulated(config, stack, world)
-        progress = stack.enter_context(Progress(config, client.clock))
-        told = _run_twin(client, client.plan(disk_ids, **wanted, on_call=progress.call), plan, progress)
+        progress = stack.enter_context(Progress(config, client.clock, output.last))
+        told = _run_twin(client, client.plan(disk_ids, **wanted, on_call=progress.call), plan, progress, output)
         progress.close()
     output.report(told)
     return told.exit_code
 
 
-def _run_twin(client: Client, twin: Plan, plan: Plan, progress: Progress) -> Report:
+def _run_twin(client: Client, twin: Plan, plan: Plan, progress: Progress, output: Output) -> Report:
     if twin.fingerprint != plan.fingerprint:
         found = ", ".join(finding.check for finding in twin.blockers) or "other facts"
         raise RunRefused(
@@ -75,7 +75,8 @@ def _run_twin(client: Client, twin: Plan, plan: Plan, progress: Progress) -> Rep
             hint="Please report this; the real disks were only looked at.",
         )
     progress.of(twin)
-    with signals(progress) as interrupt:
+    progress.settle()
+    with output.signals.run(progress.must_say) as interrupt:
         try:
             return client.run(
                 twin, confirm=twin.confirm_with, on_event=progress.event, on_call=progress.call, stop=interrupt

@@ -8,6 +8,7 @@ from typing import Any
 from ..client import Client, connect
 from ..config import Config
 from ..errors import OutcomeUnknown, UsageError
+from ..interrupt import Interrupt
 from ..journal import StoredRun
 from ..model import Plan, Record, Report
 from ..model.codec import decode
@@ -16,7 +17,7 @@ from . import consent, history
 from .next import naming_next
 from .output import Output
 from .progress import Progress
-from .session import endable, password_again, set_output, signals
+from .session import password_again, set_output
 from .wipe import plan_and_run
 
 
@@ -32,12 +33,11 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
     client = connect(config=config)
     if flags["verdict"] == "wipe-again":
         return _wipe_again(client, stored, config, flags, password, output)
-    endable()
-    with Progress(config, client.clock) as progress:
+    with Progress(config, client.clock, output.last) as progress:
         before = [decode(Record, known) for _, known, is_open in stored.jobs if not is_open]
         progress.of(history.plan_of(stored), {each.instance_id: outcome(each) for each in before})
         with naming_next(output, client):
-            told = _resume_asking(client, stored, flags["verdict"], password, progress)
+            told = _resume_asking(client, stored, flags["verdict"], password, progress, output)
         progress.close()
     output.report(told)
     return told.exit_code
@@ -49,11 +49,16 @@ def _resume_asking(
     verdict: Verdict | None,
     password: str | None,
     progress: Progress,
+    output: Output,
 ) -> Report:
     """Resume a run, and where that cannot tell what happened, ask whoever is there and resume it with the answer."""
+    asked: Interrupt | None = None
 
     def resumed(verdict: Verdict | None) -> Report:
-        with signals(progress) as interrupt:
+        progress.settle()
+        nonlocal asked
+        with output.signals.run(progress.must_say) as interrupt:
+            asked = interrupt
             return client.resume(
                 stored.run_id,
                 verdict=verdict,
@@ -67,8 +72,10 @@ def _resume_asking(
     try:
         return resumed(verdict)
     except OutcomeUnknown:
+        if verdict is not None or (asked is not None and asked.asked):
+            raise
         undo = bool(stored.plan["options"].get("undo"))
-        verdict = consent.verdict(stored.run_id, undo=undo) if verdict is None else None
+        verdict = consent.verdict(stored.run_id, progress, undo=undo, ended=output.signals.enough.is_set)
         if verdict is None:
             raise
     return resumed(verdict)
@@ -79,7 +86,7 @@ def _wipe_again(
 ) -> int:
     """Plan the same anew and ask anew; the old run lets its instances go once the new plan is agreed to."""
     old = history.plan_of(stored)
-    with Progress(config, client.clock) as progress:
+    with Progress(config, client.clock, output.last) as progress:
 
         def plan() -> Plan:
             return client.plan_anew(

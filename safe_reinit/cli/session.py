@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,18 +17,14 @@ from ..clock import Clock
 from ..config import Config
 from ..errors import UsageError
 from ..failing import password_as_planned
-from ..interrupt import Interrupt
 from ..model import Secret
 from .consent import somebody_there
 from .output import Output, say
-from .progress import Progress
 
 if TYPE_CHECKING:
     from ..simulator import Simulator
 
 _SIMULATION_SPEED = 15.0
-_ENDING = "ending the run; the call in flight ends and the power comes back. Once more leaves at once."
-_LEAVING = "Leaving at once: the run is left as it stands."
 
 
 def set_output(output: Output, config: Config) -> None:
@@ -53,8 +47,7 @@ def set_output(output: Output, config: Config) -> None:
                     f"{name} cannot be written: its folder is not there, or not yours to write in.",
                     hint=f"Correct --{option}.",
                 )
-    output.form, output.events_on_stdout, output.report_file = config["output"], on_stdout, config["report"] or ""
-    output.verbose = config["verbose"]
+    output.settle(config)
 
 
 def password_of(config: Config, flags: Mapping[str, Any]) -> str | None:
@@ -107,7 +100,6 @@ def _from_person() -> str:
         raise UsageError(
             "--password-prompt needs a terminal to ask on.", hint="Give --password-env or --password-stdin instead."
         )
-    endable()  # an end by a signal, too, brings back a terminal that shows what is typed
     password: str = click.prompt("New password", hide_input=True, confirmation_prompt="The same again", err=True)
     return password
 
@@ -157,32 +149,3 @@ def _simulator(config: Config, stack: ExitStack, world: dict[str, Any] | None) -
         raise UsageError(f"The simulator cannot begin: {error}", hint="Correct --world or --faults.") from None
     say("SIMULATION: an embedded simulator answers; no cloud is touched.")
     return simulator
-
-
-def endable() -> None:
-    """Let SIGTERM and a closed terminal end the command as Ctrl-C does, while nothing has been changed yet."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
-@contextmanager
-def signals(progress: Progress) -> Iterator[Interrupt]:
-    """Let Ctrl-C, SIGTERM and a closed terminal end the run in order; a second one leaves at once."""
-    interrupt = Interrupt(progress.say)
-
-    def ask(number: int, _frame: object) -> None:
-        interrupt.ask()
-        with contextlib.suppress(Exception):  # the terminal may be what is gone
-            progress.say(_LEAVING if interrupt.left else f"{signal.Signals(number).name}: {_ENDING}")
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, ask) for number in numbers}
-    try:
-        yield interrupt
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

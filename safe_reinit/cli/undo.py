@@ -11,7 +11,7 @@ from . import history
 from .next import naming_next
 from .output import Output
 from .progress import Progress
-from .session import endable, set_output
+from .session import set_output
 from .wipe import plan_and_run
 
 
@@ -20,8 +20,7 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
     _, config = history.run_of(run_id, flags)
     set_output(output, config)
     client = connect(config=config)
-    endable()
-    with Progress(config, client.clock) as progress:
+    with Progress(config, client.clock, output.last) as progress:
 
         def plan() -> Plan:
             return client.plan_undo(

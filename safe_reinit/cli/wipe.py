@@ -18,7 +18,7 @@ from . import consent, planfile
 from .next import after_plan, naming_next
 from .output import Output, lines, say
 from .progress import Progress
-from .session import client_of, endable, password_of, set_output, signals
+from .session import client_of, password_of, set_output
 from .targets import targets_of
 
 
@@ -34,12 +34,11 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     targets = targets_of(flags)
     if flags.get("save") is not None:
         planfile.refuse_existing(flags["save"])
-    endable()
     with ExitStack() as stack:
         client = client_of(config, stack)
         if not flags.get("dry_run"):
             client.check_journal()
-        progress = stack.enter_context(Progress(config, client.clock))
+        progress = stack.enter_context(Progress(config, client.clock, output.last))
 
         def plan() -> Plan:
             return targets.plan(client, flags, password, progress.call)
@@ -72,6 +71,7 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
         return _tell_plan(client, kept, begun, output, flags.get("save"))
     asked = flags.get("confirm") is None and consent.somebody_there()
     if asked or not config["quiet"]:  # whoever is asked is shown what about
+        progress.settle()
         lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
     if plan.runnable:
         try:
@@ -80,19 +80,25 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
             calls = client.calls_of(plan)
             error.report = report.of_plan(begun, output.now(), plan, calls, dry_run=False, error=error)
             raise
-        if replacing is not None:
-            client.abandon(replacing)
-    return run(client, plan, flags.get("confirm") or plan.confirm_with, output, progress)
+    return run(client, plan, flags.get("confirm") or plan.confirm_with, output, progress, replacing=replacing)
 
 
-def run(client: Client, plan: Plan, confirm: str, output: Output, progress: Progress) -> int:
+def run(
+    client: Client, plan: Plan, confirm: str, output: Output, progress: Progress, *, replacing: str | None = None
+) -> int:
     """Run a plan that was agreed to, report it and give the exit code.
+
+    Args:
+        replacing: the open run whose place this one takes.
 
     Raises:
         RunRefused: it is not runnable, or ``confirm`` does not confirm it.
         Error: of the exit code, with the report, where the run did not end well.
     """
-    with signals(progress) as interrupt:
+    progress.settle()
+    with output.signals.run(progress.must_say) as interrupt:
+        if replacing is not None and plan.runnable:
+            client.abandon(replacing)
         told = client.run(
             consent.pausing(plan),
             confirm=confirm,

@@ -38,7 +38,7 @@ class Call:
         return self.action.startswith(("Describe", "Get"))
 
 
-EventName = Literal["look", "finding", "intend", "call", "answer", "wait", "state", "done"]
+EventName = Literal["look", "finding", "intend", "call", "answer", "wait", "state", "done", "dropped"]
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,15 @@ class Event:
     run_id: str | None
     """``None`` before there is a run."""
     event: EventName
-    """What kind of thing: a look or call was made, a finding, an intention, its answer, a wait, a state, the end."""
+    """What kind of thing: a look or call was made, a finding, an intention, its answer, a wait, a state, the end; or
+    that events were dropped, because they were not read in time."""
     instance_id: str | None = None
     disk_id: str | None = None
     data: Mapping[str, object] = field(default_factory=dict)
     """What belongs to it, in words of JSON: of ``look`` and ``call`` the members of a ``Call``; of ``intend`` action,
     force and attempt; of ``answer`` action, force, code and, where ECS answered, request_id; of ``wait`` phase, for,
     elapsed and limit (cloud seconds), instance, disks and progress; of ``state`` the statuses of instance and disks; of
-    ``done`` outcome, power, owed, tag_left and, where it went wrong, code and message."""
+    ``done`` outcome, power, owed, tag_left and, where it went wrong, code and message; of ``dropped`` count."""
 
 
 def ending(

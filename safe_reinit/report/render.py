@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,8 @@ from ..model import JobReport, Phase, Report
 from ..model.codec import encode, printable, timestamp
 from .many_report import report_lines
 from .text import class_text, remains
+
+_UNPRINTABLE = re.compile(r"[^ -~\n]")
 
 
 def to_json(report: Report) -> dict[str, Any]:
@@ -98,5 +101,19 @@ def _cell(text: str) -> str:
 
 
 def dumps(document: object, *, ascii_only: bool = False) -> str:
-    """Write a JSON document for people and programs."""
-    return json.dumps(document, indent=2, ensure_ascii=ascii_only)
+    """Write a JSON document for people and programs; what could control a terminal is escaped."""
+    return _escaped(json.dumps(document, indent=2, ensure_ascii=ascii_only))
+
+
+def one_line(document: object) -> str:
+    """Write a JSON document in one line."""
+    return _escaped(json.dumps(document, ensure_ascii=False))
+
+
+def _escaped(text: str) -> str:
+    return text if text.replace("\n", "").isprintable() else _UNPRINTABLE.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    letter = found[0]
+    return letter if letter.isprintable() else json.dumps(letter)[1:-1].replace("\x7f", "\\u007f")

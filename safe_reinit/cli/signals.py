@@ -1,0 +1,128 @@
+"""What the signals of this process ask for, from its first line to its last.
+
+SIGINT, SIGTERM and SIGHUP, any number of them, are one request: before a run to stop, in a run to end it in order,
+after a run to wait no longer for who reads the output. One that was ignored when the process began (nohup; a job in the
+background of a script) stays ignored. A process that got a SIGINT ends by SIGINT, so that shells and loops end, too.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
+
+from ..clock import boottime
+from ..interrupt import AGAIN, Interrupt
+
+_NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_QUITS_IN = 1.9
+"""Real seconds after which a process that is to quit at once has ended, whatever hangs in it."""
+_ENDING = (
+    "Stopping: finishing the current call, then restoring the power; no further wipe is sent. "
+    "Press Ctrl-C again to quit now."
+)
+_LEAVING = "Quitting now: the run is left as it stands."
+
+
+class Stopped(BaseException):
+    """A signal asked the command to stop before it changed anything."""
+
+
+class Signals:
+    """The signals of one command.
+
+    Attributes:
+        interrupted: whether a SIGINT came.
+        enough: set once a signal came after the run: no output is waited for any more.
+
+    """
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self.enough = threading.Event()
+        self._came = False
+        self._at: float | None = None
+        self._said = threading.Event()
+        self._interrupt: Interrupt | None = None
+        self._tell: Callable[[str, Callable[[], None]], None] = lambda _text, _then: None
+        self._ran = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Signals:
+        if threading.current_thread() is threading.main_thread():  # only there they can be handled
+            for number in _NUMBERS:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._got)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @contextmanager
+    def run(self, tell: Callable[[str, Callable[[], None]], None]) -> Iterator[Interrupt]:
+        """Let signals end a run in order while the block lasts; after it they end the waiting for its output.
+
+        Args:
+            tell: says a line to the person, and then does something, once the line is out.
+        """
+        self._tell = tell
+        interrupt = Interrupt(lambda said: tell(said, lambda: None))
+        if self.enough.is_set():  # between two runs of one command
+            interrupt.ask()
+        self._ran, self._interrupt = True, interrupt
+        try:
+            yield interrupt
+        except KeyboardInterrupt:  # it was asked to end before it made any call
+            raise Stopped from None
+        finally:
+            self._interrupt = None
+
+    def over(self) -> None:
+        """Stop nothing any more: what is left is to say how it ended."""
+        self._ran = True
+
+    def _got(self, number: int, _frame: FrameType | None) -> None:
+        """Handle a signal: in the main thread, between any two steps of it."""
+        now = boottime()
+        again = self._at is not None and now - self._at >= AGAIN
+        self._at = now
+        self.interrupted = self.interrupted or number == signal.SIGINT
+        wants_out = again and number == signal.SIGINT
+        if self._interrupt is not None:
+            self._in_run(self._interrupt, signal.Signals(number), quits=wants_out and self._said.is_set())
+        elif self._ran:
+            self.enough.set()
+            if wants_out:
+                end_by_sigint()
+        elif not self._came:
+            self._came = True
+            raise Stopped
+        elif wants_out:  # what the first one began to end, hangs; nothing was changed
+            end_by_sigint()
+
+    def _in_run(self, interrupt: Interrupt, number: signal.Signals, *, quits: bool) -> None:
+        if quits:
+            # From here on the next one ends the process by itself, and so can any thread.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            quitting = threading.Timer(_QUITS_IN, os.kill, (os.getpid(), signal.SIGINT))
+            quitting.daemon = True
+            quitting.start()
+            interrupt.leave()
+            self.enough.set()
+            self._tell(_LEAVING, lambda: None)
+        elif not interrupt.asked:
+            interrupt.ask()
+            self._tell(f"{number.name}: {_ENDING}", self._said.set)
+
+
+def end_by_sigint() -> NoReturn:
+    """End this process by SIGINT, as one that never handled it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    os.kill(os.getpid(), signal.SIGINT)
+    os._exit(130)  # it was blocked or taken away meanwhile

@@ -1,0 +1,74 @@
+"""Writing what may be lost from threads of its own, so that whoever stops reading holds up nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+MOST = 10_000
+"""What waits to be written, at most."""
+
+
+class Writer:
+    """Writes in order, in a daemon thread, through a bounded queue. Safe to use from several threads.
+
+    Args:
+        name: of the thread.
+        dropped: writes that so many were dropped; called in the thread, in their place.
+        most: how much may wait.
+
+    Attributes:
+        failed: the first error of the system while writing.
+
+    """
+
+    def __init__(self, name: str, dropped: Callable[[int], None], most: int = MOST) -> None:
+        self.failed: OSError | None = None
+        self._dropped = dropped
+        self._most = most
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._lost = 0
+        self._lock = threading.Lock()
+        threading.Thread(target=self._serve, name=name, daemon=True).start()
+
+    def put(self, work: Callable[[], None]) -> None:
+        """Write this when its turn has come, unless too much waits."""
+        with self._lock:
+            if self._work.qsize() >= self._most:
+                self._lost += 1
+                return
+            self._tell_lost()
+            self._work.put(work)
+
+    def must(self, work: Callable[[], None]) -> None:
+        """Write this when its turn has come, however much waits; a signal handler may ask for it, too."""
+        self._work.put(work)
+
+    def flushed(self) -> threading.Event:
+        """Give what is set once everything that waits now has been written."""
+        with self._lock:
+            self._tell_lost()
+        done = threading.Event()
+        self.must(done.set)
+        return done
+
+    def close(self) -> threading.Event:
+        """Write no more than what waits now; give what is set once that is done."""
+        done = self.flushed()
+        self._work.put(None)
+        return done
+
+    def _tell_lost(self) -> None:
+        lost, self._lost = self._lost, 0
+        if lost:
+            self._work.put(lambda: self._dropped(lost))
+
+    def _serve(self) -> None:
+        while (work := self._work.get()) is not None:
+            try:
+                work()
+            except OSError as error:
+                self.failed = self.failed or error
+            except Exception:  # noqa: BLE001, S110 - what cannot be shown ends nothing
+                pass

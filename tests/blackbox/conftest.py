@@ -1,0 +1,31 @@
+"""What the black-box tests share: a small world, and commands against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from safe_reinit.simulator import Simulator
+from tests.blackbox.worlds import WORLD
+from tests.commands import Command, command
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    """Start a world of two machines, a minute of it in each real second."""
+    with Simulator(world=WORLD, speed=60) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def run(sim: Simulator, tmp_path: Path) -> Command:
+    """Run commands against it."""
+    return command(sim.url, tmp_path)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Name a journal."""
+    return tmp_path / "j.db"

@@ -1,0 +1,339 @@
+"""Signals: one wish is one request, Ctrl-C stops the shell around it too, and what was ignored stays ignored."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import safe_reinit
+from safe_reinit.clock import Clock
+from safe_reinit.simulator import Simulator
+from tests.blackbox.worlds import (
+    DISK,
+    PATIENCE,
+    RUN,
+    SECOND,
+    STOPPING,
+    TARGET,
+    WIPING,
+    comes_to,
+    held,
+    listed,
+    power,
+    wipes,
+)
+from tests.commands import SAID, Command, quit_now, read_until, until
+from tests.terminals import Open
+
+BY_SIGINT = -signal.SIGINT
+
+
+def kill(child: subprocess.Popen[Any], *numbers: int) -> None:
+    """Send signals, one right after the other."""
+    for number in numbers:
+        child.send_signal(number)
+
+
+def document(out: str) -> dict[str, Any]:
+    """Read the one JSON document."""
+    told: dict[str, Any] = json.loads(out)
+    return told
+
+
+# ------------------------------------------------------------------------------- line 7: the command dies of SIGINT
+
+
+def test_ctrl_c_stops_the_loop_of_a_shell(sim: Simulator, run: Command, path: Path, terminal: Open) -> None:
+    """Ctrl-C in a loop over disks ends the run in order and the loop with it: the next machine is never touched."""
+    words = shlex.join(run.words("--stop-instance", journal=path))
+    script = f'for disk in {DISK} {SECOND}; do {words} --disk "$disk" --confirm "$disk"; done; echo the loop went on'
+    person = terminal(sim, program=["bash", "-c", script])
+    with held(sim, STOPPING):
+        comes_to(sim, "Stopping")
+        person.type("\x03")
+        person.wait_for(SAID)
+    person.end()
+
+    assert "the loop went on" not in person.shown
+    assert person.child.returncode == BY_SIGINT, person.shown
+    assert (power(sim), wipes(sim)) == ("Running", 0)
+    assert sim.state()["instances"]["i-second"]["starts"] == 1
+    assert not [call for call in sim.state()["calls"] if "i-second" in call["subject"] or SECOND in call["subject"]]
+    assert [each["exit_code"] for each in listed(run, path)] == [4]
+
+
+@pytest.mark.parametrize(("hold", "code"), [(STOPPING, 4), (WIPING, 0)], ids=["stopping", "wiping"])
+def test_a_run_that_got_a_sigint_ends_by_it(
+    sim: Simulator, run: Command, path: Path, hold: dict[str, str], code: int
+) -> None:
+    """After the orderly end the process ends by SIGINT; the code of the table is in the report and in the journal."""
+    with held(sim, hold):
+        child = run.start(*RUN, "--output", "json", journal=path)
+        until(lambda: wipes(sim) == 1 if hold == WIPING else power(sim) == "Stopping", PATIENCE)
+        kill(child, signal.SIGINT)
+        said = read_until(child.stderr, SAID)
+    out, err = child.communicate(timeout=PATIENCE)
+
+    assert child.returncode == BY_SIGINT, said + err
+    assert (document(out)["exit_code"], listed(run, path)[0]["exit_code"]) == (code, code)
+    assert power(sim) == "Running"
+
+
+def hang_looks(sim: Simulator, times: int = 1000) -> None:
+    """Let looks at disks hang for longer than any test."""
+    sim.do({"fault": {"action": "DescribeDisks", "times": times, "delay": 600.0}})
+
+
+def asked(sim: Simulator, action: str) -> bool:
+    """Tell whether the simulator got this call: one that hangs in it, too."""
+    return any(call["action"] == action for call in sim.state()["calls"])
+
+
+@pytest.mark.parametrize("words", [RUN, ("plan", *TARGET), ("policy", "--disk", DISK)], ids=["run", "plan", "policy"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_run_ends_a_look_that_hangs(
+    sim: Simulator, run: Command, words: tuple[str, ...], number: signal.Signals
+) -> None:
+    """While the command still looks, a signal ends it at once: 3, nothing changed; SIGINT ends it by SIGINT."""
+    hang_looks(sim)
+    child = run.start(*words, "--endpoint", sim.url, "--output", "json", journal=None)
+    until(lambda: asked(sim, "GetCallerIdentity"), PATIENCE)
+    kill(child, number)
+    out, err = child.communicate(timeout=PATIENCE)
+
+    assert child.returncode == (BY_SIGINT if number == signal.SIGINT else 3), err
+    assert document(out)["exit_code"] == 3
+    assert "Traceback" not in err
+    assert power(sim) == "Running"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_at_the_question_changes_nothing(sim: Simulator, terminal: Open, number: signal.Signals) -> None:
+    """At the question a signal is a no: nothing is changed, and Ctrl-C ends the process by SIGINT."""
+    person = terminal(sim, *TARGET)
+    person.wait_for("> ")
+    kill(person.child, number)
+
+    assert person.end() == (BY_SIGINT if number == signal.SIGINT else 3), person.shown
+    assert "Traceback" not in person.shown
+    assert (power(sim), wipes(sim)) == ("Running", 0)
+
+
+def killed(sim: Simulator, run: Command, path: Path) -> str:
+    """Kill a run while its machine stops, and give its name."""
+    with held(sim, STOPPING):
+        child = run.start(*RUN, journal=path)
+        comes_to(sim, "Stopping")
+        child.kill()
+        child.communicate()
+    run_id: str = listed(run, path)[0]["run_id"]
+    return run_id
+
+
+def done_with_snapshot(run: Command, path: Path) -> str:
+    """Wipe with a safety snapshot, and give the name of the run."""
+    done = run(*RUN, "--snapshot", "--output", "json", journal=path)
+    assert done.returncode == 0, done.stderr
+    run_id: str = document(done.stdout)["run_id"]
+    return run_id
+
+
+def saved(run: Command, sim: Simulator, folder: Path) -> list[str]:
+    """Save a plan, and give the words that apply it."""
+    file = folder / "plan.json"
+    planned = run("plan", *TARGET, "--endpoint", sim.url, "--save", str(file), "--output", "json", journal=None)
+    (command,) = document(planned.stdout)["next"]
+    return shlex.split(command)[1:]
+
+
+@pytest.mark.parametrize("name", ["resume", "undo", "apply", "rehearse", "regions"])
+def test_every_command_that_runs_ends_by_sigint(
+    sim: Simulator, run: Command, path: Path, tmp_path: Path, name: str
+) -> None:
+    """resume, undo, apply, rehearse and a run over regions end by SIGINT, too, with the machine running."""
+    starts = {
+        "resume": lambda: ["resume", killed(sim, run, path)],
+        "undo": lambda: ["undo", done_with_snapshot(run, path), "--stop-instance", "--confirm", DISK],
+        "apply": lambda: saved(run, sim, tmp_path),
+        "rehearse": lambda: ["rehearse", *TARGET, "--endpoint", sim.url],
+        "regions": lambda: [*RUN, "--region", "cn-hangzhou", "--region", "cn-beijing"],
+    }
+    words = starts[name]()
+    with held(sim, STOPPING):
+        child = run.start(*words, journal=None if name == "rehearse" else path)
+        read_until(child.stderr, f"web1 is Stopp{'ed' if name in ('resume', 'rehearse') else 'ing'}")
+        kill(child, signal.SIGINT)
+        said = read_until(child.stderr, SAID)
+    _, err = child.communicate(timeout=PATIENCE)
+
+    assert child.returncode == BY_SIGINT, said + err
+    assert power(sim) == "Running"
+
+
+def test_the_library_raises_ctrl_c_again(sim: Simulator, path: Path) -> None:
+    """In a program that uses the library, Ctrl-C ends the run in order and is raised again, with the run and report."""
+    client = safe_reinit.connect(
+        region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=str(path), clock=Clock(60)
+    )
+    plan = client.plan([DISK], stop_instance=True)
+
+    def press(event: safe_reinit.Event) -> None:
+        if event.event == "intend":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        client.run(plan, confirm=plan.confirm_with, on_event=press)
+
+    told = caught.value.report  # type: ignore[attr-defined]
+    assert (told.outcome, told.exit_code) == ("failed", 4)
+    assert caught.value.run_id == told.run_id  # type: ignore[attr-defined]
+    assert told.run_id in "".join(caught.value.__notes__)
+    assert (power(sim), wipes(sim)) == ("Running", 0)
+
+
+# ----------------------------------------------------------------------------- line 10: two signals for one wish
+
+
+MIXES = {
+    "HUP twice, from the kernel and from the shell": (signal.SIGHUP, signal.SIGHUP),
+    "TERM then HUP": (signal.SIGTERM, signal.SIGHUP),
+    "many": (signal.SIGTERM, signal.SIGHUP) * 10,
+}
+
+
+@pytest.mark.parametrize("numbers", MIXES.values(), ids=MIXES)
+def test_any_number_of_signals_is_one_request(
+    sim: Simulator, run: Command, path: Path, numbers: tuple[signal.Signals, ...]
+) -> None:
+    """SIGTERM and SIGHUP, however many, also after the line that they were heard, leave no machine down."""
+    with held(sim, STOPPING):
+        child = run.start(*RUN, "--output", "json", journal=path)
+        comes_to(sim, "Stopping")
+        kill(child, *numbers)
+        said = read_until(child.stderr, SAID)
+        time.sleep(1.1)  # the time after which a Ctrl-C would be another wish
+        kill(child, *numbers)
+    out, err = child.communicate(timeout=PATIENCE)
+
+    assert child.returncode == 4, said + err
+    assert document(out)["jobs"][0]["power_after"] == "Running"
+    assert (power(sim), wipes(sim)) == ("Running", 0)
+
+
+def test_cancel_twice_is_one_request(sim: Simulator, run: Command, path: Path) -> None:
+    """Who types cancel twice gets the machine back, as who types it once."""
+    with held(sim, STOPPING):
+        child = run.start(*RUN, journal=path)
+        comes_to(sim, "Stopping")
+        (open_run,) = listed(run, path)
+        for _ in range(2):
+            assert run("cancel", open_run["run_id"], journal=path).returncode == 0
+        kill(child, signal.SIGTERM)
+    _, err = child.communicate(timeout=PATIENCE)
+
+    assert child.returncode == 4, err
+    assert (power(sim), wipes(sim)) == ("Running", 0)
+
+
+def test_a_key_that_is_held_down_is_one_request(sim: Simulator, run: Command, path: Path) -> None:
+    """Ctrl-C that repeats, also after the line that it was heard, does not quit: the machine comes back."""
+    with held(sim, STOPPING):
+        child = run.start(*RUN, "--output", "json", journal=path)
+        comes_to(sim, "Stopping")
+        kill(child, *[signal.SIGINT] * 20)
+        said = read_until(child.stderr, SAID)
+        kill(child, *[signal.SIGINT] * 20)
+    out, err = child.communicate(timeout=PATIENCE)
+
+    assert child.returncode == BY_SIGINT, said + err
+    assert document(out)["exit_code"] == 4
+    assert (power(sim), wipes(sim)) == ("Running", 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_was_ignored_at_start_stays_ignored(
+    sim: Simulator, run: Command, path: Path, number: signal.Signals
+) -> None:
+    """Nohup protects from SIGHUP, and a script's background from SIGINT: the run goes on to its end."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with held(sim, STOPPING):
+            child = run.start(*RUN, journal=path)
+            comes_to(sim, "Stopping")
+            kill(child, number)
+    finally:
+        signal.signal(number, before)
+    _, err = child.communicate(timeout=PATIENCE)
+
+    assert child.returncode == 0, err
+    assert (power(sim), wipes(sim)) == ("Running", 1)
+
+
+# --------------------------------------------------------------------------------- line 42: a second Ctrl-C quits
+
+
+def test_the_second_ctrl_c_quits_inside_a_look_that_hangs(sim: Simulator, run: Command, path: Path) -> None:
+    """While every look hangs, a second Ctrl-C ends the process; the run is whole in the journal, and is resumed."""
+    child = quit_at_a_hung_look(sim, run, path)
+    out, err = child.communicate(timeout=PATIENCE)
+
+    assert child.returncode == BY_SIGINT, err
+    told = document(out)
+    run_id = told["run_id"]
+    assert told["outcome"] in ("stranded", "unknown")
+    assert f"resume {run_id}" in " ".join(told["next"])
+    resumed = run("resume", run_id, journal=path)
+    assert resumed.returncode == 4, resumed.stderr
+    assert "waiting at most" not in resumed.stderr
+    assert (power(sim), wipes(sim)) == ("Running", 0)
+
+
+def quit_at_a_hung_look(sim: Simulator, run: Command, path: Path) -> subprocess.Popen[str]:
+    """Start a run, let its looks hang once the machine stops, and press Ctrl-C twice."""
+    with held(sim, STOPPING):
+        child = run.start(*RUN, "--output", "json", journal=path)
+        comes_to(sim, "Stopping")
+        hang_looks(sim, 2)
+        looks = len(sim.state()["calls"])
+        until(lambda: len(sim.state()["calls"]) > looks, PATIENCE)
+        quit_now(child)
+        child.wait(PATIENCE)
+    return child
+
+
+PROGRAM = """
+import signal, sys
+import safe_reinit
+from safe_reinit.clock import Clock
+client = safe_reinit.connect(region={region!r}, endpoint={url!r}, credentials={key!r}, journal={journal!r},
+                             clock=Clock(60))
+plan = client.plan([{disk!r}], stop_instance=True)
+client.run(plan, confirm=plan.confirm_with, on_event=lambda event: print(event.event, flush=True))
+"""
+
+
+def test_a_program_ends_while_a_call_of_the_library_hangs(sim: Simulator, path: Path) -> None:
+    """A second Ctrl-C ends a program that uses the library, though a call of it still hangs."""
+    sim.do({"fault": {"action": "StopInstance", "dry_run": False, "delay": 600.0}})
+    text = PROGRAM.format(region=sim.region, url=sim.url, key=sim.access_key, journal=str(path), disk=DISK)
+    words = [sys.executable, "-c", text]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        read_until(child.stdout, "intend")
+        comes_to(sim, "Stopping")
+        kill(child, signal.SIGINT)
+        time.sleep(1.1)  # what comes sooner is the same wish
+        kill(child, signal.SIGINT)
+        _, err = child.communicate(timeout=PATIENCE)
+
+    assert child.returncode == BY_SIGINT, err
+    assert "KeyboardInterrupt" in err
+    assert "safe-reinit resume r-" in err
