@@ -135,7 +135,7 @@ def test_ctrl_c_at_the_question_of_a_run_that_goes_on(terminal: Open, fleet: Sim
     at_the_question(person)
     person.type("\x03")
 
-    assert person.end() == 7, person.shown
+    assert person.end() == -signal.SIGINT, person.shown
     assert wiped(fleet) == ["d-0"]
 
 
@@ -159,7 +159,7 @@ def test_a_saved_plan_that_pauses_asks_too(terminal: Open, command_line: Command
     at_the_question(person)
     person.type("\x03")
 
-    assert person.end() == 7, person.shown
+    assert person.end() == -signal.SIGINT, person.shown
     assert wiped(fleet) == ["d-0"]
 
 
