@@ -271,6 +271,11 @@ def lacks_right(code: str) -> bool:
     return code.startswith(_NO_RIGHT)
 
 
+def renews(code: str) -> bool:
+    """Tell whether newer credentials, or the clock a moment later, may be accepted where these were refused."""
+    return code == "Forbidden.AccessKeyDisabled" or (of_credentials(code) and not lacks_right(code))
+
+
 def throttled(code: str) -> bool:
     """Tell whether the code says that the account called too often; by code, since the status is 400, 403 or other."""
     return code.startswith("Throttling")

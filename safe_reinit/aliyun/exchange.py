@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 
 from alibabacloud_tea_openapi.client import Client as OpenApiClient
@@ -202,7 +203,31 @@ class Exchange:
         changing: bool,
         attempt: int,
     ) -> Answer:
-        """Send, tell of it, and give the answer.
+        """Send, tell of it, and give the answer; see ``_once`` for what is raised.
+
+        A look that is refused for its credentials or its clock is asked once more with what their source has now.
+        """
+        once = partial(self._once, send, endpoint, action, subject, dry_run=dry_run, changing=changing, attempt=attempt)
+        try:
+            return once()
+        except Refused as refused:
+            if changing or not codes.renews(refused.code):
+                raise
+        self._credentials.renew()
+        return once()
+
+    def _once(  # noqa: PLR0913 - as above
+        self,
+        send: Callable[[], dict[str, Any]],
+        endpoint: Endpoint,
+        action: str,
+        subject: Sequence[str],
+        *,
+        dry_run: bool,
+        changing: bool,
+        attempt: int,
+    ) -> Answer:
+        """Send once, tell of it, and give the answer.
 
         Raises:
             Refused: ECS answered with an error code.
