@@ -12,7 +12,7 @@ disk's outcome is in doubt. Anything while the answer to a call is outstanding.
 from __future__ import annotations
 
 from .model import Action, Finish, Observation, PhaseName, Record, Send, Step, Wait, Wipe
-from .record import bears_tag, is_backed_up, is_current, is_owed, outstanding
+from .record import UNSETTLED_LIMIT, bears_tag, is_backed_up, is_current, is_owed, is_settled, outstanding
 
 
 def decide(record: Record, seen: Observation) -> Action:
@@ -67,6 +67,8 @@ def _next_wipes(record: Record) -> list[Wipe]:
 def _towards_the_wipe(record: Record, status: str, seen: Observation) -> Action:
     if seen.progressing and not record.touched:
         return _wait(record, "the snapshot", seen)
+    if status in ("Running", "Stopped") and not is_settled(seen):
+        return _wait_for_the_minute(seen)
     if record.tag_value and record.tag.state != "done":
         due = _is_due(record.tag, seen.at)
         return Send("TagResources", record.instance_id) if due else _wait(record, "the tag", seen)
@@ -91,6 +93,13 @@ def _on_the_stopped(record: Record, seen: Observation) -> Action:
         if _may_wipe(record, wipe, seen) and _fence_holds(record, wipe, seen):
             return Send("ResetDisk" if wipe.snapshot_id else "ReInitDisk", wipe.disk_id)
     return _wait(record, "the next try", seen)
+
+
+def _wait_for_the_minute(seen: Observation) -> Wait:
+    """Wait until each further start would show: StartTime has minutes only."""
+    over, date = seen.instance.start_settled_at if seen.instance else None, seen.date
+    left = UNSETTLED_LIMIT if over is None or date is None else (over - date).total_seconds()
+    return Wait("wait-start", "30s after the minute of the last start", seen.at, min(left, UNSETTLED_LIMIT))
 
 
 def _is_due(step: Step, at: float) -> bool:

@@ -136,6 +136,7 @@ def _with_unread(found: Sequence[DiskFacts], looker: Looker) -> tuple[DiskFacts,
 
 def observed(at: float, when: datetime, instance: Instance | None, disks: Sequence[DiskFacts]) -> Observation:
     """Give of the facts of a job's disks what a tick would have shown."""
+    dates = [each.now for each in disks]
     snapshots = [shot for each in disks for shot in each.snapshots]
     return Observation(
         at=at,
@@ -145,6 +146,7 @@ def observed(at: float, when: datetime, instance: Instance | None, disks: Sequen
         disks={each.disk.disk_id: each.disk for each in disks if each.disk},
         progressing=tuple(shot for shot in snapshots if shot.status == "progressing"),
         snapshots={shot.snapshot_id: shot for shot in snapshots},
+        date=min(dates, default=None),
     )
 
 
@@ -162,8 +164,8 @@ def tick(cloud: Cloud, clock: Clock, records: Sequence[Record], *, snapshots: bo
     """
     at, when = clock.time(), clock.now()  # before the looks: what they show is at least as new
     disks = {disk.disk_id: disk for disk in cloud.disks([wipe.disk_id for job in records for wipe in job.disks]).shown}
-    found = cloud.instances([job.instance_id for job in records]).shown
-    instances = {instance.instance_id: instance for instance in found}
+    found = cloud.instances([job.instance_id for job in records])
+    instances = {instance.instance_id: instance for instance in found.shown}
     progressing = _answer(lambda: _progressing(cloud, records) if snapshots else {})
     ids = [name for job in records for name in _safety_of(job)]
     safety = _answer(lambda: {shot.snapshot_id: shot for shot in cloud.snapshots(ids).shown} if ids else {})
@@ -185,6 +187,7 @@ def tick(cloud: Cloud, clock: Clock, records: Sequence[Record], *, snapshots: bo
             snapshots={
                 each.snapshot_id: taken[each.snapshot_id] for each in job.snapshots if each.snapshot_id in taken
             },
+            date=found.date,
         )
 
     return [of(job) for job in records]

@@ -436,6 +436,7 @@ class TinyEcs:
             at=self.now,
             when=self.when,
             seen=True,
+            date=values.TOMORROW,
             instance=values.an_instance(instance_id=INSTANCE, status=status, start_time=self.started_at),
             disks={disk_id: self._disk(disk_id, thing, since) for disk_id, thing in self.disks.items()},
         )

@@ -149,6 +149,7 @@ def observations(draw: st.DrawFn) -> Observation:
         snapshots=also["snapshots"],
         at=draw(st.sampled_from((1000.0, 1001.0, 1020.0, 99999.0))),
         when=values.NOW,
+        date=draw(st.sampled_from((values.NOW, values.NOW, values.NOW, values.LONG_AGO, None))),
         seen=draw(st.sampled_from((True, True, True, False))),
         instance=draw(st.sampled_from((instance, instance, instance, None))),
         disks=disks,
@@ -232,6 +233,7 @@ def seeing(status: str = "Stopped", disk: str = "In_use", **more: Any) -> Observ
     disks = {DATA: values.a_disk(disk_id=DATA, status=disk, instance_id=INSTANCE)}
     instance = values.an_instance(instance_id=INSTANCE, status=status, tags=more.pop("tags", ()))
     whole: dict[str, Any] = {"at": 1000.0, "when": values.NOW, "seen": True, "instance": instance, "disks": disks}
+    whole["date"] = values.NOW
     return Observation(**(whole | more))
 
 

@@ -687,7 +687,7 @@ class SimulatedFleet:
         growing = (values.a_snapshot(status="progressing"),) if machine.snapshot_until > now else ()
         instance_id = job.record.instance_id
         return Observation(
-            at=now, when=values.NOW, seen=True, progressing=growing if not job.record.touched else (),
+            at=now, when=values.NOW, date=values.NOW, seen=True, progressing=growing if not job.record.touched else (),
             instance=values.an_instance(instance_id=instance_id, status=machine.status),
             disks={
                 name: values.a_disk(

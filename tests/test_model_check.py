@@ -125,7 +125,8 @@ def observe(world: World) -> Observation:
         at = EPOCH + timedelta(minutes=attached)
         shown[name] = replace(_DISK, disk_id=name, status=status, instance_id=where, attached_time=at)
     return Observation(
-        at=float(world.now), when=EPOCH, seen=True, instance=instance, disks=shown, snapshots=safety
+        at=float(world.now), when=EPOCH, seen=True, instance=instance, disks=shown, snapshots=safety,
+        date=started + timedelta(hours=1),
     )  # fmt: skip
 
 

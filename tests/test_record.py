@@ -59,7 +59,9 @@ def look(at: float, status: str = "Stopped", disk: str | None = "In_use", **more
     where = more.pop("where", INSTANCE)
     disks = {} if disk is None else {DISK: values.a_disk(status=disk, instance_id=where)}
     when = values.NOW + timedelta(seconds=at)
-    return Observation(**{"at": T + at, "when": when, "seen": True, "instance": instance, "disks": disks, **more})
+    return Observation(
+        **{"at": T + at, "when": when, "seen": True, "instance": instance, "disks": disks, "date": when, **more}
+    )
 
 
 def wiping(state: str = "accepted", **more: Any) -> Record:

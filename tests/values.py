@@ -161,7 +161,7 @@ def an_image(**changes: Any) -> Image:
 
 def an_observation(at: float = 0.0, **instance: Any) -> Observation:
     """Give a look at an instance without its disks."""
-    return Observation(at=at, when=NOW, seen=True, instance=an_instance(**instance))
+    return Observation(at=at, when=NOW, date=NOW, seen=True, instance=an_instance(**instance))
 
 
 def options(**changes: Any) -> Options:

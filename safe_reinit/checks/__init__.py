@@ -47,6 +47,8 @@ NAMES: tuple[str, ...] = (
     "instance-in-transition",
     "instance-running",
     "never-started",
+    "start-time-not-shown",
+    "just-started",
     "instance-locked",
     "instance-expired",
     "instance-hibernated",

@@ -21,7 +21,7 @@ from ..report.text import duration
 from ..rollout import has_canary, stages
 
 WAITING = "waiting to begin"
-PHASES = (WAITING, "wait-snapshot", "stop", "snapshot", "reinit", "start")
+PHASES = (WAITING, "wait-snapshot", "wait-start", "stop", "snapshot", "reinit", "start")
 """Where a job can be while it is open, in the order in which it goes through them."""
 OUTCOMES = ("done", "failed", "partial", "not-restarted", "stranded", "unknown", "refused")
 """What a job can have come to."""

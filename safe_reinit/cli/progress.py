@@ -243,6 +243,9 @@ class Progress:
 
     def _wait(self, event: Event) -> None:
         data: Any = event.data
+        if data["phase"] == "wait-start":
+            self._wait_start(event)
+            return
         shown = f"{self._name(event.instance_id)}: {data['phase']}: {data['instance']}"
         for disk, status in data["disks"].items():
             shown += f", {disk} {status}"
@@ -258,6 +261,17 @@ class Progress:
             self._waits[event.instance_id] = (state, data["elapsed"])
         elif data["elapsed"] - told_at >= _QUIET_FOR:
             self._waits[event.instance_id] = (state, data["elapsed"])
+            self.say(f"{event.at:%H:%M:%S} {shown}")
+
+    def _wait_start(self, event: Event) -> None:
+        """Tell of the wait for the minute of the last start; where nobody sees a live line, once."""
+        data: Any = event.data
+        shown = f"{self._name(event.instance_id)} is {data['instance']} and was started a moment ago: "
+        shown += f"nothing is changed for {duration(data['limit'])} more, so that another start would show"
+        if sys.stderr.isatty():
+            self._live(shown)
+        elif self._waits.get(event.instance_id, ("", 0.0))[0] != "wait-start":
+            self._waits[event.instance_id] = ("wait-start", 0.0)
             self.say(f"{event.at:%H:%M:%S} {shown}")
 
     def _live(self, shown: str) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+_MINUTE_OVER = timedelta(seconds=60 + 30)
+"""From the beginning of the minute that StartTime shows until 30 s after its end: the two clocks may differ by that."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,14 @@ class Instance:
     dedicated_host_id: str
     capacity_reservation_id: str
     tags: tuple[tuple[str, str], ...]
+
+    @property
+    def start_settled_at(self) -> datetime | None:
+        """When each further start shows as another StartTime: 30 s after the minute of the last one, by ECS's clock.
+
+        StartTime has minutes only, so a second start within the same minute does not show. ``None`` without StartTime.
+        """
+        return None if self.start_time is None else self.start_time.replace(second=0, microsecond=0) + _MINUTE_OVER
 
 
 @dataclass(frozen=True)

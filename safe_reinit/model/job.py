@@ -13,6 +13,8 @@ from .plan import Limits
 
 Evidence = Literal["transition", "settled", "operator"]
 PhaseName = Literal["wait-snapshot", "stop", "snapshot", "reinit", "start"]
+WaitName = PhaseName | Literal["wait-start"]
+"""``wait-start``: nothing is changed before the minute in which the instance was started is over."""
 OnUnknown = Literal["ask", "retry"]
 ActName = Literal[
     "TagResources", "StopInstance", "CreateSnapshot", "ReInitDisk", "ResetDisk", "StartInstance", "UntagResources"
@@ -179,6 +181,8 @@ class Record:
     turned_back_at: float | None = None
     """Cloud seconds since when the job only brings the power back."""
     snapshot_wait_since: float | None = None
+    unsettled_since: float | None = None
+    """Cloud seconds since when a further start of the instance would not show in its StartTime."""
     blind: bool = False
     """The credentials are refused: nothing can be looked at any more."""
     given_up: bool = False
@@ -243,6 +247,8 @@ class Observation:
     """Snapshots of the job's disks that are being created; looked at only before the stop."""
     snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
     """The safety snapshots of the job that ECS shows; looked at only before the wipe."""
+    date: datetime | None = None
+    """The ``Date`` of ECS's answer about the instance, or of an earlier one; ``None`` where it had none."""
     credentials_refused: str | None = None
     """The code by which the credentials were refused."""
 
@@ -251,7 +257,7 @@ class Observation:
 class Wait:
     """Look again on the next tick; ``what`` says for what, ``limit`` the cloud seconds it may take in all."""
 
-    phase: PhaseName
+    phase: WaitName
     what: str
     since: float
     limit: float

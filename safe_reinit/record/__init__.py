@@ -11,11 +11,13 @@ from .seen import learn
 from .state import (
     SETTLING,
     SETTLING_READS,
+    UNSETTLED_LIMIT,
     begin,
     fail,
     interrupt,
     is_current,
     is_owed,
+    is_settled,
     lose_sight,
     outcome,
     stuck,
@@ -23,7 +25,7 @@ from .state import (
 from .steps import is_asked, outstanding, tries_of, wipe_of
 
 __all__ = [
-    "SETTLING", "SETTLING_READS", "Verdict", "accepted", "bears_tag", "begin", "fail", "intend",
-    "interrupt", "is_asked", "is_backed_up", "is_current", "is_owed", "judge", "learn", "leaves_tag", "lose_sight",
-    "lost", "outcome", "outstanding", "refused", "resume", "stuck", "tries_of", "wipe_of", "withdraw",
+    "SETTLING", "SETTLING_READS", "UNSETTLED_LIMIT", "Verdict", "accepted", "bears_tag", "begin", "fail", "intend",
+    "interrupt", "is_asked", "is_backed_up", "is_current", "is_owed", "is_settled", "judge", "learn", "leaves_tag",
+    "lose_sight", "lost", "outcome", "outstanding", "refused", "resume", "stuck", "tries_of", "wipe_of", "withdraw",
 ]  # fmt: skip

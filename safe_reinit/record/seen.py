@@ -7,8 +7,19 @@ from datetime import datetime
 
 from .. import codes
 from ..model import Failure, Observation, PhaseResult, Record, Step
+from ..model.codec import timestamp
 from .aside import learn_safety, learn_tag
-from .state import SETTLING, SETTLING_READS, changed, close_phase, fail, is_current, open_phase
+from .state import (
+    SETTLING,
+    SETTLING_READS,
+    UNSETTLED_LIMIT,
+    changed,
+    close_phase,
+    fail,
+    is_current,
+    is_settled,
+    open_phase,
+)
 from .wiping import ahead, close_doubts, in_doubt, learn_wipes, unknown_wipe
 
 
@@ -24,6 +35,7 @@ def learn(record: Record, seen: Observation) -> Record:
             record = changed(record, instance_status=seen.instance.status)
             record = _learn_snapshots(record, seen)
             record = _learn_power(record, seen.instance.status, seen)
+            record = _learn_settling(record, seen)
         record = learn_wipes(record, seen)
         record = learn_safety(learn_tag(record, seen), seen)  # which matter also to a wipe that is due again since now
     record = close_doubts(_learn_limits(record, seen), seen)
@@ -85,6 +97,27 @@ def _learn_snapshots(record: Record, seen: Observation) -> Record:
         )
         return close_phase(fail(record, failure), "wait-snapshot", seen.when, "timeout")
     return record
+
+
+def _learn_settling(record: Record, seen: Observation) -> Record:
+    """Turn back when the minute of the last start does not get over: what happens meanwhile would not show."""
+    instance = seen.instance
+    if instance is None or is_settled(seen) or not ahead(record):
+        return changed(record, unsettled_since=None)
+    if record.unsettled_since is None:
+        return replace(record, unsettled_since=seen.at)
+    if seen.at - record.unsettled_since <= UNSETTLED_LIMIT:
+        return record
+    at = instance.start_settled_at
+    if at is None:
+        message = f"{record.instance_id} is Running and shows no StartTime: a start after our stop would not show."
+    else:
+        clock = f"ECS's clock shows {timestamp(seen.date)}" if seen.date else "ECS does not say what time it is"
+        message = (
+            f"A start of {record.instance_id} by somebody else shows only after {timestamp(at)}, since StartTime has "
+            f"minutes only, and {clock}."
+        )
+    return fail(record, Failure(None, message, hint="Look at the instance in the ECS console; nothing was wiped."))
 
 
 def _learn_power(record: Record, status: str, seen: Observation) -> Record:

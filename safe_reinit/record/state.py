@@ -33,6 +33,8 @@ SETTLING_READS = 4
 """Looks that must have shown it in that time."""
 GAP = 20.0
 """Cloud seconds between two looks in which somebody could have used the machine unseen."""
+UNSETTLED_LIMIT = 150.0
+"""Cloud seconds for which the minute of the last start is waited for: 90 s are enough where the clocks are right."""
 RESENDS = 2
 """How often ReInitDisk may be sent again after its answer was lost."""
 
@@ -166,6 +168,20 @@ def stuck(record: Record, at: float) -> Record:
         return record
     message = "The next call could not be made for too long: the looks before it failed or took long, or ECS throttled."
     return fail(record, Failure(None, message, hint="Check the network, rights and quota, then look with --dry-run."))
+
+
+def is_settled(seen: Observation) -> bool:
+    """Whether somebody's start of the instance after this look would show as another StartTime.
+
+    StartTime has minutes: until its minute is over by ECS's clock, a machine can be started, written to and stopped
+    again without a trace. One that is Running and shows no StartTime leaves no trace at any time.
+    """
+    instance = seen.instance
+    if instance is None:
+        return False
+    if instance.start_settled_at is None:
+        return instance.status != "Running"
+    return seen.date is not None and seen.date >= instance.start_settled_at
 
 
 def is_current(record: Record, seen: Observation) -> bool:

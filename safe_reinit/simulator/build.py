@@ -139,6 +139,7 @@ class _Builder:
             created=spec.created.at(self._start),
             starts=0 if spec.never_started else 1,
             start_time=None if spec.never_started else spec.started.at(self._start),
+            shows_start_time=spec.shows_start_time,
             stopped_mode=spec.stopped_mode if spec.status == "Stopped" else "Not-applicable",
             key_pair=spec.key_pair,
             charge_type=spec.charge_type,

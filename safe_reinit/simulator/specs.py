@@ -152,6 +152,9 @@ class InstanceSpec(Spec):
     never_started: bool = False
     created: When = Moment(-30 * DAY, relative=True)
     started: When = Moment(-2 * DAY, relative=True)
+    """When it was last started; DescribeInstances shows the minute of it."""
+    shows_start_time: bool = True
+    """Whether DescribeInstances shows its StartTime at all."""
     stopped_mode: Mode = "KeepCharging"
     os: Literal["linux", "windows"] | None = None
     image: str | None = None

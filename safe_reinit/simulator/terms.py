@@ -18,7 +18,17 @@ from safe_reinit.simulator.state.rights import AccessKey, Denial
 from safe_reinit.simulator.world import sentences
 
 _OF_INSTANCES = {
-    name: name for name in ("name", "ignores_stop", "stock", "lifecycle", "deletion_protection", "hibernation", "tags")
+    name: name
+    for name in (
+        "name",
+        "ignores_stop",
+        "stock",
+        "lifecycle",
+        "deletion_protection",
+        "hibernation",
+        "shows_start_time",
+        "tags",
+    )
 }
 _OF_DISKS = {"name": "name", "kms": "kms_refusal", "never_used": "never_used", "faulty": "faulty", "tags": "tags"}
 _OF_DISKS |= {"replicated": "replicated", "delete_with_instance": "delete_with_instance"}

@@ -142,7 +142,7 @@ def _shape(ctx: Context, instance: Instance) -> Body:
     reservation = instance.capacity_reservation_id
     return {
         **_attributes(instance),
-        "StartTime": minute_text(instance.start_time),
+        "StartTime": minute_text(instance.start_time if instance.shows_start_time else None),
         "AutoReleaseTime": minute_text(instance.auto_release),
         "OSType": instance.os_type,
         "OSName": "Windows Server" if instance.os_type == "windows" else "Alibaba Cloud Linux",

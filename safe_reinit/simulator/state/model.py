@@ -102,6 +102,7 @@ class Instance:
     created: float
     starts: int
     start_time: float | None = None
+    shows_start_time: bool = True
     stopped_mode: str = "Not-applicable"
     key_pair: str = ""
     charge_type: str = "PostPaid"

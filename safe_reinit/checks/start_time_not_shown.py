@@ -1,0 +1,39 @@
+"""The instance is running and ECS shows no StartTime for it.
+
+What it does
+    Looks for the StartTime of a Running instance that would be stopped (DescribeInstances).
+
+Why it stops you
+    Between the stop and the wipe somebody else could start the machine, write to the disk and stop the machine again.
+    The run notices such a start by StartTime only. Without it the data that they wrote would be lost without notice, so
+    the machine is not stopped.
+
+How to fix it
+    Stop the instance yourself, make sure that nobody else uses it, and run again. If ECS never shows a StartTime for
+    it, ask Alibaba Cloud's support.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import DiskFacts, Finding
+from .check import Check
+
+
+def find(facts: DiskFacts) -> Iterator[Finding]:
+    """See the module."""
+    instance = facts.instance
+    if instance is None or not facts.will_stop or instance.start_time is not None:
+        return
+    yield Finding(
+        CHECK.name,
+        "block",
+        instance.instance_id,
+        "The instance is Running and shows no StartTime, so a start by somebody else after the stop would not show.",
+        fix="Stop the instance yourself, make sure that nobody else uses it, and run again.",
+        fact={"Status": instance.status, "StartTime": None},
+    )
+
+
+CHECK = Check("start-time-not-shown", "block", (), find)
