@@ -79,14 +79,17 @@ class Unanswered(CloudError):
     """No answer that can be read came: the call may or may not have been done.
 
     Attributes:
-        why: what of the answer cannot be read, in our words; ``""`` where none came.
+        why: what of the answer is missing or cannot be read, in our words; ``""`` where that is not known.
+        host: who was asked, ``HOST[:PORT]``; ``""`` where that is not known.
 
     """
 
-    def __init__(self, action: str, why: str = "") -> None:
-        super().__init__(f"No readable answer to {action} came{': ' if why else ''}{why}.")
+    def __init__(self, action: str, why: str = "", host: str = "") -> None:
+        origin = f" from {host}" if host else ""
+        super().__init__(f"No readable answer to {action} came{origin}{': ' if why else ''}{why}.")
         self.action = action
         self.why = why
+        self.host = host
 
 
 class NotSent(CloudError):
@@ -94,13 +97,15 @@ class NotSent(CloudError):
 
     Attributes:
         why: the step that failed, in our words: ``the name of the endpoint cannot be resolved``.
+        host: whom it was for, ``HOST[:PORT]``; ``""`` where that is not known.
 
     """
 
-    def __init__(self, action: str, why: str) -> None:
-        super().__init__(f"{action} was not sent: {why}.")
+    def __init__(self, action: str, why: str, host: str = "") -> None:
+        super().__init__(f"{action} was not sent{' to ' if host else ''}{host}: {why}.")
         self.action = action
         self.why = why
+        self.host = host
 
 
 class NoCredentials(NotSent):
@@ -139,6 +144,8 @@ class Accepted:
 
 
 OnCall = Callable[[Call], None]
+MaySend = Callable[[], str]
+"""Asked immediately before the first byte of a changing call: ``""``, or why it must not be sent (any more)."""
 
 
 class Cloud(Protocol):

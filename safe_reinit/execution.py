@@ -253,7 +253,8 @@ class Execution:
         """Run the jobs to their end; give what has become of them, and what ended the loop otherwise, if anything."""
         pace = Pace(self.clock, run.plan.rollout.quota_share)
         run_id, tell = run.lease.run_id, partial(self._saw_event, run)
-        with contextlib.closing(aliyun.connect(self.where, partial(self._saw_call, run, pace))) as cloud:
+        connect = partial(aliyun.connect, self.where, partial(self._saw_call, run, pace))
+        with contextlib.closing(connect(partial(_may_send, run.lease))) as cloud:
             check(cloud, run)
             runner = Runner(
                 cloud, self.clock, run.plan, run_id, tell, run.lease, run.records, run.closed, pace, self.go_on
@@ -301,6 +302,15 @@ class Execution:
             self.interrupt.say(f"How the run ended could not be written to the journal: {error}")
             with contextlib.suppress(JournalError, LeaseLostError):
                 lease.release()
+
+
+def _may_send(lease: Lease) -> str:
+    """Say why no changing call may be sent (any more), immediately before its first byte."""
+    try:
+        lease.check()
+    except LeaseLostError:
+        return f"this process no longer holds run {lease.run_id}"
+    return ""
 
 
 def first_records(plan: Plan, run_id: str, on_unknown: OnUnknown) -> list[Record]:

@@ -53,6 +53,8 @@ class Answer:
 
     data: bytes
     ending: Literal["keep", "close", "reset", "hang"] = "keep"
+    drip: float = 0.0
+    """Seconds between one byte and the next."""
 
 
 def http(
@@ -203,14 +205,23 @@ class Server:
     def _say(self, connection: socket.socket, request: Request, said: Answer) -> bool:
         """Write an answer; tell whether the connection goes on."""
         del request
-        if said.data:
-            connection.sendall(said.data)
+        self._write(connection, said)
         if said.ending == "hang":
             self._ended.wait(_PATIENCE)
         if said.ending == "reset":
             # Lingering for no time makes the kernel send RST instead of FIN.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         return said.ending == "keep"
+
+    def _write(self, connection: socket.socket, said: Answer) -> None:
+        """Write the bytes of an answer, at once or one by one; over TLS each is a record of its own."""
+        if not said.drip:
+            connection.sendall(said.data)
+            return
+        for byte in said.data:
+            connection.sendall(bytes([byte]))
+            if self._ended.wait(said.drip):
+                return
 
 
 def _read(stream: Any, number: int) -> Request | None:
@@ -243,7 +254,8 @@ class Proxy(Server):
     """An HTTP proxy: says ``greeting`` to each CONNECT; without one it pipes to ``upstream``, whoever was asked for.
 
     With ``inner_tls`` it plays the endpoint itself: it speaks TLS to the client and plain HTTP to ``upstream``, so that
-    a test reaches any host name there is without leaving this machine. ``alter`` changes the bytes of the answers.
+    a test reaches any host name there is without leaving this machine. ``alter`` changes the bytes of the answers, and
+    ``drip`` is the seconds between two bytes of the greeting.
     """
 
     def __init__(
@@ -253,34 +265,42 @@ class Proxy(Server):
         greeting: bytes | None = None,
         inner_tls: ssl.SSLContext | None = None,
         alter: Callable[[bytes], bytes] = bytes,
+        drip: float = 0.0,
     ) -> None:
         super().__init__(Answer(b""))
         self._upstream = upstream
         self._greeting = greeting
+        self._drip = drip
         self._inner_tls = inner_tls
         self._alter = alter
 
     def _say(self, connection: socket.socket, request: Request, said: Answer) -> bool:
         del said
         if self._greeting is not None or request.method != "CONNECT":
-            connection.sendall(self._greeting or http(405, "CONNECT only", kind="text/plain"))
+            said = self._greeting or http(405, "CONNECT only", kind="text/plain")
+            self._write(connection, Answer(said, drip=self._drip))
             return False
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        host, _, port = self._upstream.rpartition(":")
         inner = self._inner_tls.wrap_socket(connection, server_side=True) if self._inner_tls else connection
+        with self._lock:
+            self._open.add(inner)
         try:
-            with socket.create_connection((host, int(port)), _PATIENCE) as upstream:
-                with self._lock:
-                    self._open |= {inner, upstream}
-                back = threading.Thread(target=_pipe, args=(upstream, inner, self._alter), daemon=True)
-                back.start()
-                _pipe(inner, upstream, bytes)
-                back.join(_PATIENCE)
-                with self._lock:
-                    self._open -= {inner, upstream}
+            pass_on(inner, self._upstream, self._alter)
         finally:
+            with self._lock:
+                self._open.discard(inner)
             inner.close()
         return False
+
+
+def pass_on(connection: socket.socket, upstream: str, alter: Callable[[bytes], bytes] = bytes) -> None:
+    """Hand the bytes of a connection on to another server, and its own back, until either side ends."""
+    host, _, port = upstream.rpartition(":")
+    with socket.create_connection((host, int(port)), _PATIENCE) as onward:
+        back = threading.Thread(target=_pipe, args=(onward, connection, alter), daemon=True)
+        back.start()
+        _pipe(connection, onward, bytes)
+        back.join(_PATIENCE)
 
 
 def _pipe(source: socket.socket, sink: socket.socket, alter: Callable[[bytes], bytes]) -> None:

@@ -44,7 +44,7 @@ def sent(request: Request) -> dict[str, str]:
 
 
 def test_stops_of_many_keep_charging_and_let_each_succeed(gateway: Connect, serve: Serve) -> None:
-    """StopInstances always says KeepCharging and SuccessFirst, forced or not, tried or in earnest."""
+    """StopInstances says KeepCharging, and SuccessFirst; tried it says AllTogether, or it would prove nothing."""
     server = serve(answer(200, responses_of(*map(a_response, IDS))))
     to = gateway(server.url)
     to.cloud.stop_many(IDS)
@@ -53,16 +53,17 @@ def test_stops_of_many_keep_charging_and_let_each_succeed(gateway: Connect, serv
     asked = [sent(request) for request in server.requests]
 
     for request in asked:
-        assert (request["StoppedMode"], request["BatchOptimization"]) == ("KeepCharging", "SuccessFirst")
+        assert request["StoppedMode"] == "KeepCharging"
         assert [request[f"InstanceId.{n}"] for n in (1, 2, 3)] == IDS
         assert request["RegionId"] == "cn-hangzhou"
         assert not {"Hibernate", "ConfirmStop", "InitLocalDisk", "AutoStartInstance"} & set(request)
+    assert [request["BatchOptimization"] for request in asked] == ["SuccessFirst", "SuccessFirst", "AllTogether"]
     assert [request.get("ForceStop", "false").lower() for request in asked] == ["false", "true", "false"]
     assert [request.get("DryRun", "false").lower() for request in asked] == ["false", "false", "true"]
 
 
 def test_starts_of_many_let_each_succeed(gateway: Connect, serve: Serve) -> None:
-    """StartInstances says SuccessFirst, tried or in earnest, and nothing else."""
+    """StartInstances says SuccessFirst, or AllTogether where it is tried, and nothing else."""
     server = serve(answer(200, responses_of(*map(a_response, IDS))))
     to = gateway(server.url)
     to.cloud.start_many(IDS)
@@ -71,8 +72,8 @@ def test_starts_of_many_let_each_succeed(gateway: Connect, serve: Serve) -> None
     ids = {f"InstanceId.{n}": f"i-{n}" for n in (1, 2, 3)}
 
     assert first == {"RegionId": "cn-hangzhou", "BatchOptimization": "SuccessFirst", **ids}
-    assert {name: value for name, value in second.items() if name != "DryRun"} == first
-    assert second["DryRun"].lower() == "true"
+    assert second.pop("DryRun").lower() == "true"
+    assert second == {**first, "BatchOptimization": "AllTogether"}
 
 
 @BOTH
@@ -238,14 +239,15 @@ def test_a_dry_run_that_was_not_answered_is_no_answer(
 
 
 def test_many_through_the_simulator(gateway: Connect) -> None:
-    """Against a simulated ECS: dry runs change nothing, a batch stops whom it can, the others say why not."""
+    """Against a simulated ECS: a dry run is for all or none, a batch stops whom it can, the others say why not."""
     world = {
         "instances": {"i-1": {}, "i-2": {"status": "Stopped"}, "i-3": {}},
         "disks": {"d-1": {"instance": "i-1"}},
     }
     with Simulator(world=world, speed=60) as sim:
         to = gateway(sim.url)
-        assert to.cloud.may_many("StopInstances", IDS) == "DryRunOperation"
+        assert to.cloud.may_many("StopInstances", ["i-1", "i-3"]) == "DryRunOperation"
+        assert to.cloud.may_many("StopInstances", IDS) == "IncorrectInstanceStatus"
         assert {each["status"] for each in sim.state()["instances"].values()} == {"Running", "Stopped"}
 
         answers = to.cloud.stop_many(IDS)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import requests
-import responses
 
-from safe_reinit.aliyun import endpoints
+from safe_reinit.aliyun import endpoints, exchange
+from safe_reinit.aliyun.attempt import Attempt, Reply
 from safe_reinit.aliyun.client import Aliyun
-from safe_reinit.aliyun.exchange import QUICK_TIMEOUT
+from safe_reinit.aliyun.transport import Connections
 from safe_reinit.cloud import Look, NotSent, Refused, Unanswered
 from safe_reinit.model import Key, ReplicaPair, ScalingMember, Secret, SnapshotPolicy, SystemEvent
 from safe_reinit.simulator import Simulator
@@ -128,6 +127,20 @@ def test_a_loopback_endpoint_serves_every_product(gateway: Connect, serve: Serve
     assert {request.headers["host"] for request in server.requests} == {server.endpoint}
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Give the hosts that are asked, each of which answers; no byte leaves."""
+    hosts: list[str] = []
+
+    def send(_: object, __: object, ___: str, url: str, headers: Mapping[str, str]) -> Reply:
+        hosts.append(str(urlsplit(url).hostname))
+        action = headers["x-acs-action"]
+        return Reply(200, {}, json.dumps(body(action, ROWS[action])).encode())
+
+    monkeypatch.setattr(Connections, "send", send)
+    return hosts
+
+
 @pytest.mark.parametrize(
     ("action", "region", "host"),
     [
@@ -140,34 +153,27 @@ def test_a_loopback_endpoint_serves_every_product(gateway: Connect, serve: Serve
         ("DescribeAutoSnapshotPolicyEx", "cn-chengdu", "ecs.cn-chengdu.aliyuncs.com"),
     ],
 )
-@responses.activate
-def test_each_product_has_its_own_endpoint(action: str, region: str, host: str) -> None:
+def test_each_product_has_its_own_endpoint(asked: list[str], action: str, region: str, host: str) -> None:
     """Without an endpoint of ours a product is asked at its public one, which for Auto Scaling can be central."""
-    responses.post(f"https://{host}/", json=body(action, ROWS[action]))
     cloud = Aliyun(endpoints.Where(region=region, access_key=("k", Secret("s"))), lambda _call: None)
     LOOKS[action](cloud)
 
-    assert {urlsplit(str(call.request.url)).hostname for call in responses.calls} == {host}
+    assert set(asked) == {host}
 
 
 @pytest.mark.parametrize("product", ["ess", "ebs", "kms"])
-@responses.activate
-def test_an_endpoint_of_the_configuration_wins(product: str) -> None:
+def test_an_endpoint_of_the_configuration_wins(asked: list[str], product: str) -> None:
     """Each product goes to the endpoint that the configuration has for it, and no other product does."""
     own = endpoints.parse(f"https://{product}.test.invalid")
     where = endpoints.Where(region="cn-chengdu", access_key=("k", Secret("s")), endpoints={product: own})
     cloud = Aliyun(where, lambda _call: None)
     for action, ask in LOOKS.items():
-        for host in (own.host, *(f"{each}.cn-chengdu.aliyuncs.com" for each in ("ess", "kms", "ebs", "ecs"))):
-            responses.post(f"https://{host}/", json=body(action, ROWS[action]))
+        asked.clear()
         ask(cloud)
-        asked = {urlsplit(str(call.request.url)).hostname for call in responses.calls}
         wanted = {"DescribeScalingInstances": "ess", "DescribeKey": "kms", "DescribeDiskReplicaPairs": "ebs"}.get(
             action
         )
         assert (own.host in asked) is (wanted == product)
-        responses.reset()
-        responses.calls.reset()
 
 
 # --------------------------------------------------------------------------------------------------- what is sent
@@ -310,18 +316,17 @@ def test_a_look_at_another_product_gives_up_early(
     gateway: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
     """Connecting and answering may take three seconds each, not the ten of a look at ECS."""
-    given: list[Any] = []
-    send = requests.Session.send
+    given: list[tuple[float, ...]] = []
 
-    def note(self: requests.Session, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        given.append(kwargs["timeout"])
-        return send(self, request, **kwargs)
+    class Noted(Attempt):
+        def __init__(self, *limits: float) -> None:
+            super().__init__(*limits)
+            given.append(limits)
 
-    to = gateway(serve(answer(200, body(action, ROWS[action]))).url)
-    monkeypatch.setattr(requests.Session, "send", note)
-    LOOKS[action](to.cloud)
+    monkeypatch.setattr(exchange, "Attempt", Noted)
+    LOOKS[action](gateway(serve(answer(200, body(action, ROWS[action]))).url).cloud)
 
-    assert set(given) == {(QUICK_TIMEOUT, QUICK_TIMEOUT)}
+    assert set(given) == {(exchange.QUICK_TIMEOUT, exchange.QUICK_TIMEOUT)}
 
 
 # ------------------------------------------------------------------------------------------- what is not believed

@@ -65,12 +65,13 @@ MAY_IMPORT = {
     "__init__": DOING | VALUES,
 }
 ONLY_IN = {
-    "alibabacloud_ecs20140526": {"aliyun"},
+    "alibabacloud_ecs20140526": set(),
     "alibabacloud_tea_openapi": {"aliyun"},
     "alibabacloud_credentials": {"aliyun"},
     "darabonba": {"aliyun"},
     "requests": {"aliyun"},
     "urllib3": {"aliyun"},
+    "certifi": {"aliyun"},
     "tenacity": {"retry"},
     "sqlite3": {"journal"},
     "time": {"clock", "simulator"},

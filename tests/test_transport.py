@@ -8,12 +8,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
-from requests.adapters import HTTPAdapter
 
-from safe_reinit.aliyun import exchange, transport
+from safe_reinit.aliyun import attempt, exchange, transport, wire
 from safe_reinit.cloud import NotSent, Refused, Unanswered
 from safe_reinit.model import Options
 from safe_reinit.simulator import Simulator
@@ -68,7 +66,7 @@ def test_a_connection_that_never_comes_is_not_sent(
     gateway: Connect, silent_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A time-out while connecting is NotSent, unlike one while waiting for the answer."""
-    monkeypatch.setattr(exchange, "_CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr(attempt, "CONNECT_TIMEOUT", 0.2)
     to = gateway(f"http://127.0.0.1:{silent_port}")
 
     with pytest.raises(NotSent):
@@ -148,7 +146,7 @@ def test_a_hang_up_in_the_handshake_is_not_sent(gateway: Connect) -> None:
 
 def test_a_time_out_in_the_handshake_is_not_sent(gateway: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that never answers the TLS handshake has seen no byte of the request: NotSent."""
-    monkeypatch.setattr(exchange, "_CONNECT_TIMEOUT", 0.3)
+    monkeypatch.setattr(attempt, "CONNECT_TIMEOUT", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         to = gateway(f"https://127.0.0.1:{listener.getsockname()[1]}")
 
@@ -451,21 +449,21 @@ def test_a_kind_of_proxy_that_is_not_supported_is_not_sent(
     assert proxy.connections == 0
 
 
-def test_who_finds_the_connections_closed_by_another_thread_has_sent_nothing(
+def test_what_has_not_left_when_the_connections_are_let_go_never_does(
     gateway: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When a run lets its connections go, a call that was about to take one of them is NotSent, not lost."""
+    """When a run lets its connections go, a call that was about to be sent is NotSent, and so is each later one."""
     server = serve(answer(200, {"RequestId": "REQ-1"}))
     to = gateway(server.url)
-    find = HTTPAdapter.get_connection_with_tls_context
+    connect = wire.HTTPConnection.connect
 
-    def closed_meanwhile(*args: Any, **words: Any) -> Any:
-        found = find(*args, **words)
-        found.close()
-        return found
+    def closed_meanwhile(connection: wire.HTTPConnection) -> None:
+        connect(connection)
+        to.cloud.close()
 
-    monkeypatch.setattr(HTTPAdapter, "get_connection_with_tls_context", closed_meanwhile)
-    with pytest.raises(NotSent, match="made anew"):
-        reinit(to)
+    monkeypatch.setattr(wire.HTTPConnection, "connect", closed_meanwhile)
+    for _ in range(2):
+        with pytest.raises(NotSent, match="let its connections go"):
+            reinit(to)
 
     assert server.requests == []

@@ -5,15 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..cloud import OnCall
+    from ..cloud import MaySend, OnCall
     from .client import Aliyun
     from .endpoints import Where
 
 __all__ = ["connect"]
 
 
-def connect(where: Where, on_call: OnCall) -> Aliyun:
-    """Make a gateway to the cloud at this place; every HTTP exchange is told to ``on_call``. Nothing is sent yet."""
+def connect(where: Where, on_call: OnCall, may_send: MaySend = lambda: "") -> Aliyun:
+    """Make a gateway to the cloud at this place. Nothing is sent yet.
+
+    Args:
+        where: the cloud, and whose credentials are used.
+        on_call: is told every HTTP exchange.
+        may_send: is asked immediately before the first byte of a changing call; see ``MaySend``.
+
+    """
     from .client import Aliyun  # noqa: PLC0415 - the SDK takes half a second to import
 
-    return Aliyun(where, on_call)
+    return Aliyun(where, on_call, may_send)

@@ -7,22 +7,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import codes
-from ..cloud import Accepted, OnCall, Refused, Unanswered
+from ..cloud import Accepted, MaySend, OnCall, Refused, Unanswered
 from ..model import Options
 from . import shapes
 from .endpoints import Where
 from .exchange import Exchange, readable
-from .looks import IDS_A_CALL, Looks, method_of, parts, request_of
+from .looks import IDS_A_CALL, Looks, parts
 from .others import OtherLooks
-from .sdk import models
+
+_OWNER = {
+    "owner_account": "OwnerAccount",
+    "owner_id": "OwnerId",
+    "resource_owner_account": "ResourceOwnerAccount",
+    "resource_owner_id": "ResourceOwnerId",
+}
 
 
 class Aliyun(Looks, OtherLooks):
     """``Cloud`` over the real SDK; see the protocol for what each method means. Safe to use from several threads."""
 
-    def __init__(self, where: Where, on_call: OnCall) -> None:
+    def __init__(self, where: Where, on_call: OnCall, may_send: MaySend = lambda: "") -> None:
         self._where = where
-        self._exchange = Exchange(where, on_call)
+        self._exchange = Exchange(where, on_call, may_send)
 
     @property
     def loopback(self) -> bool:
@@ -40,72 +46,70 @@ class Aliyun(Looks, OtherLooks):
         name = action.removesuffix("OfDisk")
         code = ""
         for asked in parts(ids, IDS_A_CALL):
-            fields: dict[str, Any] = {
-                "DescribeDisks": {"disk_ids": json.dumps(asked)},
-                "DescribeInstances": {"instance_ids": json.dumps(asked)},
-                "DescribeSnapshots": {"snapshot_ids": json.dumps(asked)},
-                "DescribeSnapshotsOfDisk": {"disk_id": asked[0]},
-                "DescribeImages": {"image_id": ",".join(asked)},
+            query: dict[str, Any] = {
+                "DescribeDisks": {"DiskIds": json.dumps(asked)},
+                "DescribeInstances": {"InstanceIds": json.dumps(asked)},
+                "DescribeSnapshots": {"SnapshotIds": json.dumps(asked)},
+                "DescribeSnapshotsOfDisk": {"DiskId": asked[0]},
+                "DescribeImages": {"ImageId": ",".join(asked)},
             }[action]
-            request = request_of(name)(region_id=self._where.region, dry_run=True, **fields)
-            code = self._code(name, request, asked)
+            code = self._code(name, {"RegionId": self._where.region, **query}, asked)
             if code != "DryRunOperation":
                 break
         return code
 
     def may_stop(self, instance_id: str) -> str:
         """See ``Cloud``."""
-        return self._code("StopInstance", self._stop(instance_id, dry_run=True), (instance_id,))
+        return self._code("StopInstance", {"InstanceId": instance_id, **_stop()}, (instance_id,))
 
     def may_start(self, instance_id: str) -> str:
         """See ``Cloud``."""
-        request = models.StartInstanceRequest(instance_id=instance_id, dry_run=True)
-        return self._code("StartInstance", request, (instance_id,))
+        return self._code("StartInstance", {"InstanceId": instance_id}, (instance_id,))
 
     def may_many(self, action: str, instance_ids: Sequence[str]) -> str:
-        """See ``Cloud``: for many the success of a DryRun is DRYRUN.SUCCESS (ECS API reference, StopInstances)."""
-        if action == "StopInstances":
-            request = self._stop_many(instance_ids, dry_run=True)
-        else:
-            request = self._start_many(instance_ids, dry_run=True)
-        code = self._code(action, request, instance_ids)
+        """See ``Cloud``: for many the success of a DryRun is DRYRUN.SUCCESS (ECS API reference, StopInstances).
+
+        Asked AllTogether: with SuccessFirst that is the answer whether or not the request passes.
+        """
+        query = self._of_many(instance_ids, "AllTogether") | (_stop() if action == "StopInstances" else {})
+        code = self._code(action, query, instance_ids)
         return "DryRunOperation" if code == "DRYRUN.SUCCESS" else code
 
     def may_reset(self, disk_id: str, snapshot_id: str) -> str:
         """See ``Cloud``."""
-        request = models.ResetDiskRequest(disk_id=disk_id, snapshot_id=snapshot_id, dry_run=True)
-        return self._code("ResetDisk", request, (disk_id,))
+        return self._code("ResetDisk", {"DiskId": disk_id, "SnapshotId": snapshot_id}, (disk_id,))
 
     # --------------------------------------------------------------------------------------------------- acts
 
     def stop(self, instance_id: str, *, force: bool = False, attempt: int = 1) -> Accepted:
         """See ``Cloud``: KeepCharging always, or the start could find no stock (ECS API reference, StopInstances)."""
-        return self._act("StopInstance", self._stop(instance_id, force=force), instance_id, attempt)
+        return self._act("StopInstance", {"InstanceId": instance_id, **_stop(force=force)}, instance_id, attempt)
 
     def start(self, instance_id: str, *, attempt: int = 1) -> Accepted:
         """See ``Cloud``."""
-        return self._act("StartInstance", models.StartInstanceRequest(instance_id=instance_id), instance_id, attempt)
+        return self._act("StartInstance", {"InstanceId": instance_id}, instance_id, attempt)
 
     def stop_many(
         self, instance_ids: Sequence[str], *, force: bool = False, attempt: int = 1
     ) -> Mapping[str, Accepted | Refused]:
         """See ``Cloud``: KeepCharging as for one."""
-        return self._many("StopInstances", self._stop_many(instance_ids, force=force), instance_ids, attempt)
+        query = {**self._of_many(instance_ids, "SuccessFirst"), **_stop(force=force)}
+        return self._many("StopInstances", query, instance_ids, attempt)
 
     def start_many(self, instance_ids: Sequence[str], *, attempt: int = 1) -> Mapping[str, Accepted | Refused]:
         """See ``Cloud``."""
-        return self._many("StartInstances", self._start_many(instance_ids), instance_ids, attempt)
+        return self._many("StartInstances", self._of_many(instance_ids, "SuccessFirst"), instance_ids, attempt)
 
     def reinit(self, disk_id: str, options: Options, *, attempt: int = 1) -> Accepted:
         """See ``Cloud``."""
-        request = models.ReInitDiskRequest(
-            disk_id=disk_id,
-            key_pair_name=options.key_pair or None,
-            password=options.password.reveal() if options.password else None,
-            security_enhancement_strategy=options.security_enhancement or None,
-            **dict(options.owner),
-        )
-        return self._act("ReInitDisk", request, disk_id, attempt)
+        query = {
+            "DiskId": disk_id,
+            "KeyPairName": options.key_pair or None,
+            "Password": options.password.reveal() if options.password else None,
+            "SecurityEnhancementStrategy": options.security_enhancement or None,
+            **{_OWNER[name]: value for name, value in options.owner},
+        }
+        return self._act("ReInitDisk", query, disk_id, attempt)
 
     def create_snapshot(  # noqa: PLR0913 - the parameters of CreateSnapshot
         self,
@@ -119,66 +123,39 @@ class Aliyun(Looks, OtherLooks):
         attempt: int = 1,
     ) -> Accepted:
         """See ``Cloud``: instant access is never asked for, since it can make ReInitDisk refuse."""
-        request = models.CreateSnapshotRequest(
-            disk_id=disk_id,
-            snapshot_name=name,
-            description=description,
-            client_token=token,
-            retention_days=retention_days,
-            tag=[models.CreateSnapshotRequestTag(key=key, value=value) for key, value in tags],
-        )
-        return self._act("CreateSnapshot", request, disk_id, attempt)
+        query = {
+            "DiskId": disk_id,
+            "SnapshotName": name,
+            "Description": description,
+            "ClientToken": token,
+            "RetentionDays": retention_days,
+            "Tag": [{"Key": key, "Value": value} for key, value in tags],
+        }
+        return self._act("CreateSnapshot", query, disk_id, attempt)
 
     def reset_disk(self, disk_id: str, snapshot_id: str, *, attempt: int = 1) -> Accepted:
         """See ``Cloud``."""
-        request = models.ResetDiskRequest(disk_id=disk_id, snapshot_id=snapshot_id)
-        return self._act("ResetDisk", request, disk_id, attempt)
+        return self._act("ResetDisk", {"DiskId": disk_id, "SnapshotId": snapshot_id}, disk_id, attempt)
 
     def tag(self, instance_id: str, tag: tuple[str, str], *, attempt: int = 1) -> Accepted:
         """See ``Cloud``."""
-        key, value = tag
-        request = models.TagResourcesRequest(
-            region_id=self._where.region,
-            resource_type="instance",
-            resource_id=[instance_id],
-            tag=[models.TagResourcesRequestTag(key=key, value=value)],
-        )
-        return self._act("TagResources", request, instance_id, attempt)
+        query = {**self._of_resource(instance_id), "Tag": [{"Key": tag[0], "Value": tag[1]}]}
+        return self._act("TagResources", query, instance_id, attempt)
 
     def untag(self, instance_id: str, key: str, *, attempt: int = 1) -> Accepted:
         """See ``Cloud``."""
-        request = models.UntagResourcesRequest(
-            region_id=self._where.region, resource_type="instance", resource_id=[instance_id], tag_key=[key]
-        )
-        return self._act("UntagResources", request, instance_id, attempt)
+        return self._act("UntagResources", {**self._of_resource(instance_id), "TagKey": [key]}, instance_id, attempt)
 
     # ------------------------------------------------------------------------------------------------- within
 
-    def _stop(self, instance_id: str, *, force: bool = False, dry_run: bool = False) -> Any:  # noqa: ANN401
-        return models.StopInstanceRequest(
-            instance_id=instance_id, force_stop=force, stopped_mode="KeepCharging", dry_run=dry_run or None
-        )
+    def _of_many(self, instance_ids: Sequence[str], batch: str) -> dict[str, Any]:
+        return {"RegionId": self._where.region, "InstanceId": list(instance_ids), "BatchOptimization": batch}
 
-    def _stop_many(self, ids: Sequence[str], *, force: bool = False, dry_run: bool = False) -> Any:  # noqa: ANN401
-        return models.StopInstancesRequest(
-            region_id=self._where.region,
-            instance_id=list(ids),
-            force_stop=force,
-            stopped_mode="KeepCharging",
-            batch_optimization="SuccessFirst",
-            dry_run=dry_run or None,
-        )
+    def _of_resource(self, instance_id: str) -> dict[str, Any]:
+        return {"RegionId": self._where.region, "ResourceType": "instance", "ResourceId": [instance_id]}
 
-    def _start_many(self, ids: Sequence[str], *, dry_run: bool = False) -> Any:  # noqa: ANN401
-        return models.StartInstancesRequest(
-            region_id=self._where.region,
-            instance_id=list(ids),
-            batch_optimization="SuccessFirst",
-            dry_run=dry_run or None,
-        )
-
-    def _act(self, action: str, request: Any, subject: str, attempt: int) -> Accepted:  # noqa: ANN401
-        answer = self._exchange.ecs(action, method_of(action), request, (subject,), changing=True, attempt=attempt)
+    def _act(self, action: str, query: Mapping[str, Any], subject: str, attempt: int) -> Accepted:
+        answer = self._exchange.ecs(action, query, (subject,), changing=True, attempt=attempt)
         with readable(action):
             if action == "CreateSnapshot":
                 return Accepted(answer.request_id, answer.body.required("SnapshotId"))
@@ -187,7 +164,7 @@ class Aliyun(Looks, OtherLooks):
     def _many(
         self,
         action: str,
-        request: Any,  # noqa: ANN401
+        query: Mapping[str, Any],
         ids: Sequence[str],
         attempt: int,
     ) -> Mapping[str, Accepted | Refused]:
@@ -195,7 +172,7 @@ class Aliyun(Looks, OtherLooks):
 
         200 is the code of success (ECS API reference, StopInstances). No other number is documented.
         """
-        answer = self._exchange.ecs(action, method_of(action), request, ids, changing=True, attempt=attempt)
+        answer = self._exchange.ecs(action, query, ids, changing=True, attempt=attempt)
         said: dict[str, set[str]] = {}
         with readable(action):
             items = answer.body.list("InstanceResponses", "InstanceResponse")
@@ -218,11 +195,16 @@ class Aliyun(Looks, OtherLooks):
             if code == "200" or not code.isdigit()
         }
 
-    def _code(self, action: str, request: Any, ids: Sequence[str]) -> str:  # noqa: ANN401
+    def _code(self, action: str, query: Mapping[str, Any], ids: Sequence[str]) -> str:
+        """Ask with DryRun, and return the code of the answer."""
         try:
-            self._exchange.ecs(action, method_of(action), request, ids)
+            self._exchange.ecs(action, {**query, "DryRun": True}, ids)
         except Refused as refused:
             if codes.throttled(refused.code) or refused.http_status >= 500:
                 raise  # no answer to the question; it may be asked again
             return refused.code
         return "OK"
+
+
+def _stop(*, force: bool = False) -> dict[str, Any]:
+    return {"ForceStop": force, "StoppedMode": "KeepCharging"}

@@ -6,39 +6,36 @@ signature error every parameter, on a connection error the whole URL.
 
 from __future__ import annotations
 
+import json
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import partial
 from typing import Any
 
-from alibabacloud_tea_openapi.client import Client as OpenApiClient
-from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
+from alibabacloud_tea_openapi.utils import Utils
 from alibabacloud_tea_openapi.utils_models import Config, OpenApiRequest, Params
-from darabonba.exceptions import UnretryableException
-from darabonba.runtime import RuntimeOptions
+from darabonba.utils.xml import XML
 
 from .. import codes, logs
 from ..clock import boottime
-from ..cloud import CloudError, NoCredentials, NotSent, OnCall, Refused, Unanswered
+from ..cloud import CloudError, MaySend, NoCredentials, NotSent, OnCall, Refused, Unanswered
 from ..model import Call
-from . import transport
+from .attempt import Attempt, LostError, NotLeftError, Reply
 from .credentials import Credentials, NothingFoundError
-from .endpoints import Endpoint, Where
+from .endpoints import Endpoint, Where, ecs_host
 from .row import Row, UnreadableError
-from .sdk import EcsClient
+from .sdk import Client
+from .transport import Connections
 
-_CONNECT_TIMEOUT = 5.0
 LOOK_TIMEOUT = 10.0
-"""Real seconds a look may stay unanswered."""
+"""Real seconds from the first byte of a look to the last one of its answer."""
 QUICK_TIMEOUT = 3.0
-"""Real seconds, to connect and to answer, of a look at another product: a plan can do without it."""
+"""The same for a look at another product, and the seconds to connect to it: a plan can do without it."""
 ACT_TIMEOUT = 60.0
-"""Real seconds an act may stay unanswered: it is sent once, so it is given time."""
+"""The same for an act: it is sent once, so it is given time."""
 PAGES_TIMEOUT = 60.0
 """Real seconds that the pages of one list may take together."""
 MOST_PAGES = 1000
@@ -46,6 +43,8 @@ MOST_PAGES = 1000
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_XML = "text/xml;charset=utf-8"
+"""The type by which the SDK, too, tells an error that is not JSON."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +54,6 @@ class Answer:
     body: Row
     request_id: str
     date: datetime | None
-
-
-class _Ecs(EcsClient):  # type: ignore[misc] # the SDK has no types
-    """The SDK's client, giving the body as it came: its models would turn a wrong body into an empty one."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
-        self.came = threading.local()
-
-    def call_api(self, params: Params, request: OpenApiRequest, runtime: RuntimeOptions) -> dict[str, Any]:
-        self.came.answer = super().call_api(params, request, runtime)
-        return {}
 
 
 @dataclass(frozen=True)
@@ -121,113 +108,62 @@ def pages(action: str, ask: Callable[[str], Answer], most: int = MOST_PAGES) -> 
 
 
 class Exchange:
-    """Sends requests of all products at one place, and tells of each."""
+    """Sends requests of all products at one place, and tells of each.
 
-    def __init__(self, where: Where, on_call: OnCall) -> None:
-        transport.silence()
+    Args:
+        where: the cloud, and whose credentials are used.
+        on_call: is told every exchange.
+        may_send: is asked immediately before the first byte of a changing call.
+
+    """
+
+    def __init__(self, where: Where, on_call: OnCall, may_send: MaySend = lambda: "") -> None:
         self._where = where
         self._on_call = on_call
+        self._may_send = may_send
         self._credentials = Credentials(profile=where.profile, local_only=where.loopback, fixed=where.access_key)
-        self._ecs = _Ecs(self._config(where.of("ecs")))
-        self._sessions: dict[str, transport.Session] = {}
-        self._others: dict[str, OpenApiClient] = {}
-
-    @property
-    def ecs_host(self) -> str:
-        """The host that the SDK's own table has for ECS in this region."""
-        host: str = self._ecs._endpoint
-        return host
+        self._connections = Connections(ca_bundle=where.ca_bundle, direct=where.loopback)
+        self._clients: dict[str, Client] = {}
 
     def ecs(
-        self,
-        action: str,
-        method: str,
-        request: Any,  # noqa: ANN401 - the SDK has no types
-        subject: Sequence[str],
-        *,
-        changing: bool = False,
-        attempt: int = 1,
+        self, action: str, query: Mapping[str, Any], subject: Sequence[str], *, changing: bool = False, attempt: int = 1
     ) -> Answer:
-        """Send an ECS request by the SDK's typed client; see ``_ended`` for what is raised."""
-        endpoint = _endpoint(self._where.of("ecs"), self.ecs_host)
-
-        def send() -> dict[str, Any]:
-            getattr(self._ecs, f"{method}_with_options")(request, _runtime(changing=changing))
-            answer: dict[str, Any] = self._ecs.came.answer
-            return answer
-
-        dry_run = bool(getattr(request, "dry_run", None))
-        return self._ended(send, endpoint, action, subject, dry_run=dry_run, changing=changing, attempt=attempt)
+        """Send an ECS request in this region; see ``_ended`` for what is raised."""
+        endpoint = self._where.of("ecs") or Endpoint("https", ecs_host(self._where.region))
+        api = Api("ecs", "2014-05-26", action)
+        called = Called(tuple(subject), attempt)
+        if not changing:
+            return self._look(lambda: self._ended(endpoint, api, query, Attempt(LOOK_TIMEOUT), called))
+        self._credentials.renew()
+        return self._ended(endpoint, api, query, Attempt(ACT_TIMEOUT, forbidden=self._may_send), called)
 
     def other(
         self, api: Api, default: str, query: Mapping[str, str], subject: Sequence[str] = (), *, quick: bool = False
     ) -> Answer:
-        """Send a look of another product by the SDK's generic call; see ``_ended`` for what is raised.
+        """Send a look of another product; see ``_ended`` for what is raised.
 
         Args:
             default: the host, where the configuration has none for the product.
             quick: give up early, since the plan can do without the answer.
 
         """
-        endpoint = _endpoint(self._where.of(api.product), default)
-        client = self._others.setdefault(endpoint.url, OpenApiClient(self._config(endpoint)))
-        params = Params(
-            action=api.action, version=api.version, protocol=endpoint.scheme.upper(), pathname="/", method="POST",
-            auth_type="AK", style="RPC", req_body_type="formData", body_type="json",
-        )  # fmt: skip
+        endpoint = self._where.of(api.product) or Endpoint("https", default)
+        called = Called(tuple(subject))
+        limits = (QUICK_TIMEOUT, QUICK_TIMEOUT) if quick else (LOOK_TIMEOUT,)
+        return self._look(lambda: self._ended(endpoint, api, query, Attempt(*limits), called))
 
-        def send() -> dict[str, Any]:
-            request = OpenApiRequest(query=dict(query))
-            answer: dict[str, Any] = client.call_api(params, request, _runtime(changing=False, quick=quick))
-            return answer
-
-        return self._ended(send, endpoint, api.action, subject, dry_run=False, changing=False, attempt=1)
-
-    def _config(self, endpoint: Endpoint | None) -> Config:
-        return Config(
-            credential=self._credentials,
-            region_id=self._where.region,
-            endpoint=endpoint.host if endpoint else None,
-            protocol=endpoint.scheme if endpoint else "https",
-            user_agent="safe-reinit",
-        )
-
-    def _ended(  # noqa: PLR0913 - what there is to say of one request
-        self,
-        send: Callable[[], dict[str, Any]],
-        endpoint: Endpoint,
-        action: str,
-        subject: Sequence[str],
-        *,
-        dry_run: bool,
-        changing: bool,
-        attempt: int,
-    ) -> Answer:
-        """Send, tell of it, and give the answer; see ``_once`` for what is raised.
-
-        A look that is refused for its credentials or its clock is asked once more with what their source has now.
-        """
-        once = partial(self._once, send, endpoint, action, subject, dry_run=dry_run, changing=changing, attempt=attempt)
+    def _look(self, send: Callable[[], Answer]) -> Answer:
+        """Ask once more, with what the source of the credentials has now, where they or the clock were refused."""
         try:
-            return once()
+            return send()
         except Refused as refused:
-            if changing or not codes.renews(refused.code):
+            if not codes.renews(refused.code):
                 raise
         self._credentials.renew()
-        return once()
+        return send()
 
-    def _once(  # noqa: PLR0913 - as above
-        self,
-        send: Callable[[], dict[str, Any]],
-        endpoint: Endpoint,
-        action: str,
-        subject: Sequence[str],
-        *,
-        dry_run: bool,
-        changing: bool,
-        attempt: int,
-    ) -> Answer:
-        """Send once, tell of it, and give the answer.
+    def _ended(self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt, called: Called) -> Answer:
+        """Send, tell of it, and give the answer.
 
         Raises:
             Refused: ECS answered with an error code.
@@ -235,23 +171,17 @@ class Exchange:
             NotSent: no byte of the request left.
 
         """
-        session = self._sessions[endpoint.url] = transport.install(endpoint, self._where.ca_bundle)
-        if changing:
-            self._credentials.renew()
         at = datetime.now(UTC)
-        session.came.status = None
-        ended = self._sent(send, action)
-        if isinstance(ended, Answer) and not session.used:
-            raise RuntimeError("The SDK no longer sends through our session; this version of it is not supported.")
+        ended = self._sent(endpoint, api, query, limit)
         told = Call(
             at=at,
-            action=action,
-            subject=tuple(subject),
-            dry_run=dry_run,
-            http_status=session.came.status,
+            action=api.action,
+            subject=called.subject,
+            dry_run=bool(query.get("DryRun")),
+            http_status=limit.status,
             request_id=getattr(ended, "request_id", None),
             code=_code(ended),
-            attempt=attempt,
+            attempt=called.attempt,
         )
         logs.call(told)
         self._on_call(told)
@@ -259,72 +189,90 @@ class Exchange:
             return ended
         raise ended from None
 
-    def _sent(self, send: Callable[[], dict[str, Any]], action: str) -> Answer | CloudError:
+    def _sent(self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt) -> Answer | CloudError:
         """Send once, and give how that ended: nothing of what the SDK raises may get out."""
+        action, host = api.action, endpoint.host
         try:
-            return _read(send())
-        except UnreadableError:
-            return Unanswered(action)
-        except Exception as raised:  # noqa: BLE001 - see above
-            return _translate(raised, action, self._where.profile)
+            reply = self._reply(endpoint, api, query, limit)
+        except NothingFoundError:
+            return NoCredentials(action, self._where.profile)
+        except NotLeftError as error:
+            return NotSent(action, str(error), host)
+        except LostError as error:
+            return Unanswered(action, str(error), host)
+        except Exception as error:  # noqa: BLE001 - see above
+            if limit.left:
+                return Unanswered(action, "its answer could not be read", host)
+            return NotSent(action, f"the request could not be made and signed ({type(error).__name__})", host)
+        try:
+            return _read(reply) if reply.status == 200 else _refusal(reply, action)
+        except (UnreadableError, ValueError, RecursionError):
+            return Unanswered(action, f"what came (HTTP {reply.status}) is not an answer of this API", host)
+
+    def _reply(self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt) -> Reply:
+        """Send by the SDK's generic call; requests of ECS have nothing that another product's have not."""
+        client = self._clients.setdefault(endpoint.url, Client(self._config(endpoint), self._connections))
+        params = Params(
+            action=api.action, version=api.version, protocol=endpoint.scheme.upper(), pathname="/", method="POST",
+            auth_type="AK", style="RPC", req_body_type="formData", body_type="json",
+        )  # fmt: skip
+        return client.send(params, OpenApiRequest(query=Utils.query(dict(query))), limit)
+
+    def _config(self, endpoint: Endpoint) -> Config:
+        return Config(
+            credential=self._credentials,
+            region_id=self._where.region,
+            endpoint=endpoint.host,
+            protocol=endpoint.scheme,
+            user_agent="safe-reinit",
+        )
 
     def close(self) -> None:
-        """Close the connections."""
-        for session in self._sessions.values():
-            session.close()
+        """Close the connections; what has not left by now never will."""
+        self._connections.close()
 
 
-def _endpoint(given: Endpoint | None, default: str) -> Endpoint:
-    return given or Endpoint("https", default)
+@dataclass(frozen=True)
+class Called:
+    """What is told of a call, besides what is sent."""
+
+    subject: tuple[str, ...]
+    attempt: int = 1
 
 
-def _runtime(*, changing: bool, quick: bool = False) -> RuntimeOptions:
-    connect = QUICK_TIMEOUT if quick else _CONNECT_TIMEOUT
-    read = ACT_TIMEOUT if changing else QUICK_TIMEOUT if quick else LOOK_TIMEOUT
-    return RuntimeOptions(connect_timeout=int(connect * 1000), read_timeout=int(read * 1000))
-
-
-def _read(came: Mapping[str, Any]) -> Answer:
-    """Believe an answer of success only if it is one: 200, a JSON object, with the RequestId that ECS always gives."""
-    if came.get("statusCode") != 200:
-        raise UnreadableError
-    body = Row(came.get("body"))
+def _read(reply: Reply) -> Answer:
+    """Believe an answer of success only if it is one: a JSON object, with the RequestId that ECS always gives."""
+    body = Row(json.loads(reply.body))
     request_id = body.required("RequestId")
     if not _REQUEST_ID.fullmatch(request_id):
         raise UnreadableError
-    return Answer(body, request_id, _date(came.get("headers")))
+    return Answer(body, request_id, _date(reply.headers))
 
 
-def _date(headers: object) -> datetime | None:
+def _refusal(reply: Reply, action: str) -> Refused:
+    """Read an error as ECS writes it."""
+    if not 400 <= reply.status < 600:
+        raise UnreadableError
+    if reply.headers.get("content-type") == _XML:
+        said: Any = XML.parse_xml(reply.body.decode(), None).get("Error")
+    else:
+        said = json.loads(reply.body)
+    if not isinstance(said, dict):
+        raise UnreadableError
+    code, request_id = said.get("Code") or said.get("code"), said.get("RequestId") or said.get("requestId")
+    if not (isinstance(code, str) and _CODE.fullmatch(code)):
+        raise UnreadableError
+    if not (isinstance(request_id, str) and _REQUEST_ID.fullmatch(request_id)):
+        raise UnreadableError
+    after = Utils.get_throttling_time_left(reply.headers)
+    return Refused(code, reply.status, codes.meaning_of(code), request_id, action=action, retry_after=after)
+
+
+def _date(headers: Mapping[str, str]) -> datetime | None:
     try:
-        return parsedate_to_datetime(headers["date"]).astimezone(UTC)  # type: ignore[index]
+        return parsedate_to_datetime(headers["date"]).astimezone(UTC)
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _translate(raised: Exception, action: str, profile: str) -> CloudError:
-    """Turn what the SDK raised into one of our three, by types and codes alone."""
-    if isinstance(raised, AlibabaCloudException):
-        code, request_id, status = raised.code, raised.request_id, raised.status_code
-        if (
-            isinstance(status, int)
-            and isinstance(code, str)
-            and _CODE.fullmatch(code)
-            and code != "None"
-            and isinstance(request_id, str)
-            and _REQUEST_ID.fullmatch(request_id)
-            and request_id != "None"
-        ):
-            after = raised.retry_after if isinstance(raised.retry_after, int) and raised.retry_after > 0 else None
-            return Refused(code, status, codes.meaning_of(code), request_id, action=action, retry_after=after)
-        return Unanswered(action)
-    if isinstance(raised, UnretryableException):
-        inner = raised.inner_exception
-        if isinstance(inner, NothingFoundError):
-            return NoCredentials(action, profile)
-        why = transport.why_not_sent(inner)
-        return NotSent(action, why) if why else Unanswered(action)
-    return Unanswered(action)
 
 
 def _code(ended: Answer | CloudError) -> str:

@@ -15,7 +15,6 @@ from . import shapes
 from .endpoints import Where
 from .exchange import MOST_PAGES, Answer, Api, Exchange, pages, readable
 from .row import Row
-from .sdk import models
 
 Shown = TypeVar("Shown")
 
@@ -49,7 +48,7 @@ class Looks:
 
     def disks_of(self, instance_id: str) -> Look[Disk]:
         """See ``Cloud``."""
-        query = {"instance_id": instance_id}
+        query = {"InstanceId": instance_id}
         look = self._pages("DescribeDisks", query, shapes.disk, (instance_id,), ending=_DISK_PAGES)
         for disk in look.shown:
             owners = {disk.instance_id, *(each.instance_id for each in disk.attachments)} - {""}
@@ -63,8 +62,8 @@ class Looks:
 
     def tagged(self, tags: Sequence[tuple[str, str]]) -> Look[Instance]:
         """See ``Cloud``: a row without the tags means that the answer is another's."""
-        asked = [models.DescribeInstancesRequestTag(key=key, value=value) for key, value in tags]
-        look = self._pages("DescribeInstances", {"tag": asked}, shapes.instance, ())
+        asked = [{"Key": key, "Value": value} for key, value in tags]
+        look = self._pages("DescribeInstances", {"Tag": asked}, shapes.instance, ())
         if not all(set(tags) <= set(instance.tags) for instance in look.shown):
             raise Unanswered("DescribeInstances")
         return look
@@ -75,7 +74,7 @@ class Looks:
 
     def snapshots_of(self, disk_id: str, status: str = "") -> Look[Snapshot]:
         """See ``Cloud``."""
-        query = {"disk_id": disk_id, "status": status or None}
+        query = {"DiskId": disk_id, "Status": status or None}
         look = self._pages("DescribeSnapshots", query, shapes.snapshot, (disk_id,), ending=_SNAPSHOT_PAGES)
         if any(snapshot.source_disk_id not in ("", disk_id) for snapshot in look.shown):
             raise Unanswered("DescribeSnapshots")
@@ -83,16 +82,16 @@ class Looks:
 
     def list_snapshots(self, pages: int, status: str = "") -> Look[Snapshot]:
         """See ``Cloud``."""
-        return self._pages("DescribeSnapshots", {"status": status or None}, shapes.snapshot, (), most=pages)
+        return self._pages("DescribeSnapshots", {"Status": status or None}, shapes.snapshot, (), most=pages)
 
     def list_disks(self, pages: int) -> Look[Disk]:
         """See ``Cloud``."""
-        query = {"status": "In_use", "max_results": _DISKS_A_PAGE}
+        query = {"Status": "In_use", "MaxResults": _DISKS_A_PAGE}
         return self._pages("DescribeDisks", query, shapes.disk, (), most=pages)
 
     def snapshot_links(self, disk_ids: Sequence[str]) -> Look[SnapshotLink]:
         """See ``Cloud``."""
-        return self._numbered_pages("DescribeSnapshotLinks", "disk_ids", disk_ids, shapes.snapshot_link)
+        return self._numbered_pages("DescribeSnapshotLinks", "DiskIds", disk_ids, shapes.snapshot_link)
 
     def images(self, image_ids: Sequence[str]) -> Look[Image]:
         """See ``Cloud``: community images are shown only where they are asked for as such."""
@@ -100,15 +99,15 @@ class Looks:
         absent = set(image_ids) - {image.image_id for image in look.shown}
         if not absent:
             return look
-        community = self._images(sorted(absent), is_public=True, image_owner_alias="others")
+        community = self._images(sorted(absent), IsPublic=True, ImageOwnerAlias="others")
         return Look(
             (*look.shown, *community.shown), community.date, unreadable=(*look.unreadable, *community.unreadable)
         )
 
     def key_pairs(self, name: str) -> Look[str]:
         """See ``Cloud``: the name may be a pattern to ECS, so only the very same one counts."""
-        request = models.DescribeKeyPairsRequest(region_id=self._where.region, key_pair_name=name)
-        answer = self._exchange.ecs("DescribeKeyPairs", "describe_key_pairs", request, (name,))
+        query = {"RegionId": self._where.region, "KeyPairName": name}
+        answer = self._exchange.ecs("DescribeKeyPairs", query, (name,))
         with readable("DescribeKeyPairs"):
             answer.body.must_have("KeyPairs")
             names = [row.required("KeyPairName") for row in answer.body.rows("KeyPairs", "KeyPair")]
@@ -123,7 +122,7 @@ class Looks:
 
         What is shown in two ways, and in one of them cannot be read, is not seen.
         """
-        field = {"DescribeDisks": "disk_ids", "DescribeInstances": "instance_ids"}.get(action, "snapshot_ids")
+        field = {"DescribeDisks": "DiskIds", "DescribeInstances": "InstanceIds"}.get(action, "SnapshotIds")
         looks = []
         for asked in parts(ids, IDS_A_CALL):
             look = self._page(action, {field: json.dumps(asked)}, shape, asked)
@@ -162,9 +161,8 @@ class Looks:
         return replace(joined(looks), complete=complete)
 
     def _ask(self, action: str, query: dict[str, Any], subject: Sequence[str], token: str) -> Answer:
-        fields = {"max_results": _ROWS_A_PAGE, **query}
-        request = request_of(action)(region_id=self._where.region, next_token=token or None, **fields)
-        return self._exchange.ecs(action, method_of(action), request, subject)
+        fields = {"RegionId": self._where.region, "MaxResults": _ROWS_A_PAGE, **query}
+        return self._exchange.ecs(action, {**fields, "NextToken": token or None}, subject)
 
     def _numbered_pages(
         self, action: str, field: str, ids: Sequence[str], shape: Callable[[Row], Shown]
@@ -172,27 +170,21 @@ class Looks:
         """Ask for pages by number: 100 ids a call fit on one."""
         looks = []
         for asked in parts(ids, IDS_A_CALL):
-            request = request_of(action)(
-                region_id=self._where.region, page_size=_ROWS_A_PAGE, page_number=1, **{field: json.dumps(asked)}
-            )
-            looks.append(self._read(action, self._exchange.ecs(action, method_of(action), request, asked), shape))
+            answer = self._exchange.ecs(action, {**self._first_page(), field: json.dumps(asked)}, asked)
+            looks.append(self._read(action, answer, shape))
         return joined(looks)
 
     def _images(self, image_ids: Sequence[str], **query: Any) -> Look[Image]:  # noqa: ANN401
         looks = []
         for asked in parts(image_ids, IDS_A_CALL):
-            request = models.DescribeImagesRequest(
-                region_id=self._where.region,
-                image_id=",".join(asked),
-                status=_IMAGE_STATUSES,
-                page_size=_ROWS_A_PAGE,
-                page_number=1,
-                **query,
-            )
-            answer = self._exchange.ecs("DescribeImages", "describe_images", request, asked)
+            wanted = {"ImageId": ",".join(asked), "Status": _IMAGE_STATUSES, **query}
+            answer = self._exchange.ecs("DescribeImages", {**self._first_page(), **wanted}, asked)
             look = self._read("DescribeImages", answer, shapes.image)
             looks.append(replace(look, shown=tuple(image for image in look.shown if image.image_id in asked)))
         return joined(looks)
+
+    def _first_page(self) -> dict[str, Any]:
+        return {"RegionId": self._where.region, "PageSize": _ROWS_A_PAGE, "PageNumber": 1}
 
     def _read(self, action: str, answer: Answer, shape: Callable[[Row], Shown]) -> Look[Shown]:
         outer = action.removeprefix("Describe")
@@ -223,14 +215,3 @@ def joined(looks: Sequence[Look[Shown]]) -> Look[Shown]:
 def parts(ids: Sequence[str], most: int) -> Iterator[list[str]]:
     """Cut ids into lists of at most so many, which is what one call takes."""
     return (list(ids[start : start + most]) for start in range(0, len(ids), most))
-
-
-def request_of(action: str) -> Callable[..., Any]:
-    """Give the SDK's request of an action."""
-    request: Callable[..., Any] = getattr(models, f"{action}Request")
-    return request
-
-
-def method_of(action: str) -> str:
-    """``DescribeDisks`` -> ``describe_disks``, the SDK's name of the method."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in action).lstrip("_")

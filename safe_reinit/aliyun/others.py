@@ -14,7 +14,7 @@ from typing import TypeVar
 from ..cloud import Look, Refused, Unanswered
 from ..model import Key, ReplicaPair, ScalingMember, SnapshotPolicy, SystemEvent
 from . import shapes
-from .endpoints import Where
+from .endpoints import Where, ecs_host
 from .exchange import Answer, Api, Exchange, pages, readable
 from .looks import joined, parts, read
 
@@ -124,8 +124,9 @@ class OtherLooks:
     def _ask_other(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Answer:
         """Ask once, in this region; KMS alone has no RegionId."""
         region = {} if api.product == "kms" else {"RegionId": self._where.region}
-        host = _host(api.product, self._where.region) or self._exchange.ecs_host
-        return self._exchange.other(api, host, {**region, **query}, subject, quick=True)
+        return self._exchange.other(
+            api, _host(api.product, self._where.region), {**region, **query}, subject, quick=True
+        )
 
     def _other_pages(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Iterator[tuple[Answer, bool]]:
         return pages(
@@ -149,9 +150,9 @@ def _of(ids: Sequence[str], listed: Look[Shown], key: Callable[[Shown], str]) ->
 
 
 def _host(product: str, region: str) -> str:
-    """Give the public host of a product in a region; ``""`` leaves ECS's to the SDK's own table."""
+    """Return the public host of a product in a region."""
     if product == "ecs":
-        return ""
+        return ecs_host(region)
     return "ess.aliyuncs.com" if product == "ess" and region in _ESS_CENTRAL else f"{product}.{region}.aliyuncs.com"
 
 

@@ -1,170 +1,237 @@
-"""How requests leave: which proxy, which certificates, no redirect, no log line; and whether one left at all.
+"""HTTP as this program needs it: one request, sent once, within its time, with a limit on what is read.
 
-The SDK ignores NO_PROXY, would send loopback calls through HTTP_PROXY, follows redirects (which could repeat a call)
-and lets urllib3 log whole URLs. It keeps its ``requests`` sessions in a table, and that table is where ours go in.
+The SDK's own transport ignores NO_PROXY, sends loopback calls through HTTP_PROXY, follows redirects, keeps its sessions
+in a table of the whole process, prints headers where ``DEBUG=sdk`` is set, and reads an answer of any size for any
+time. Here each gateway has connections of its own, nothing is logged, and nothing outside is changed.
 """
 
 from __future__ import annotations
 
-import logging
+import base64
+import http.client
+import os
 import ssl
 import threading
-from types import TracebackType
-from typing import Any
+import weakref
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import SplitResult, unquote, urlsplit
 
-import requests
-from darabonba.core import DEFAULT_POOL_MAXSIZE, DaraCore
-from requests.adapters import HTTPAdapter
-from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
-from requests.utils import get_environ_proxies
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ClosedPoolError, NameResolutionError, ProxyError
+import certifi
+from requests.utils import get_environ_proxies, select_proxy
+from urllib3.connection import ProxyConfig
+from urllib3.util import Url, parse_url
 
 from ..clock import boottime
-from .endpoints import Endpoint
-
-_installing = threading.Lock()
+from .attempt import CANNOT_MAKE, MOST, Attempt, ForbiddenError, LostError, NotLeftError, Reply, TooLargeError
+from .wire import PlainConnection, TlsConnection
 
 _IDLE = 3.0
 """Real seconds that a connection may lie idle and still be used. How long ECS keeps one open is not documented."""
-
-_LEAKY_LOGGERS = (
-    "urllib3",
-    "urllib3.connection",
-    "urllib3.connectionpool",
-    "urllib3.poolmanager",
-    "urllib3.util.retry",
-    "darabonba-core",
-    "credentials",
-    "alibabacloud_credentials",
-)
+_PIECE = 64 * 1024
+_CANNOT_USE = "the address of the endpoint or of the proxy cannot be used"
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
-class _Recent(HTTPConnectionPool):
-    """Connections that were used a moment ago: one that lay idle may be closed on its way here, and lose an answer."""
+class Connections:
+    """The connections of one gateway. Safe to use from several threads; a forked child has none of its parent's.
 
-    def _put_conn(self, conn: Any) -> None:  # noqa: ANN401 - theirs
-        if conn is not None:
-            conn.last_used = boottime()
-        super()._put_conn(conn)
+    Args:
+        ca_bundle: the certificates to trust; else those that the environment names, else certifi's.
+        direct: whether no proxy is used, whatever the environment says.
 
-    def _get_conn(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - theirs
-        conn = super()._get_conn(timeout)
-        if boottime() - getattr(conn, "last_used", 0.0) > _IDLE:
-            conn.close()  # it connects anew when it is used
-        return conn
-
-
-class _RecentTls(_Recent, HTTPSConnectionPool):
-    """The same over TLS."""
-
-
-_RECENT = {"http": _Recent, "https": _RecentTls}
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - theirs
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _RECENT
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - theirs
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = _RECENT
-        return manager
-
-
-class Session(requests.Session):
-    """A session that decides for itself where a request may go."""
-
-    def __init__(self, endpoint: Endpoint, ca_bundle: str) -> None:
-        super().__init__()
-        self._direct = endpoint.loopback
-        self.ca_bundle = ca_bundle
-        self.used = False
-        """Whether the SDK sent anything through this session: if not, our rules did not hold."""
-        self.came = threading.local()
-        """``status`` of the last answer on this thread, also of one that the SDK cannot read."""
-        adapter = _Adapter(pool_maxsize=DEFAULT_POOL_MAXSIZE)
-        self.mount("https://", adapter)
-        self.mount("http://", adapter)
-
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - theirs
-        """Send one request once, by our rules whatever the SDK asks for."""
-        self.used = True
-        kwargs["proxies"] = {} if self._direct else get_environ_proxies(request.url or "")
-        kwargs["verify"] = self.ca_bundle or True
-        kwargs["allow_redirects"] = False
-        self.came.status = None
-        response = super().send(request, **kwargs)
-        self.came.status = response.status_code
-        return response
-
-
-def install(endpoint: Endpoint, ca_bundle: str) -> Session:
-    """Put a session of ours where the SDK will look for the one of this endpoint, and give it."""
-    key = f"{endpoint.scheme}://{endpoint.host}:80:pool={DEFAULT_POOL_MAXSIZE}"
-    with _installing:
-        session = DaraCore._sessions.get(key)
-        if not isinstance(session, Session) or session.ca_bundle != ca_bundle:
-            session = DaraCore._sessions[key] = Session(endpoint, ca_bundle)
-        return session
-
-
-def silence() -> None:
-    """Keep the loggers that write URLs, headers or credentials quiet, whatever their level is set to later."""
-    for name in _LEAKY_LOGGERS:
-        logger = logging.getLogger(name)
-        if _drop not in logger.filters:
-            logger.addFilter(_drop)
-
-
-def _drop(_record: logging.LogRecord) -> bool:
-    return False
-
-
-def why_not_sent(error: BaseException | None) -> str | None:
-    """Tell why no byte of a request left, from the exception the SDK gave up on; ``None`` where one may have left.
-
-    The SDK turns every ``OSError`` of the transport into a message and keeps the original as ``__context__``. Whatever
-    was raised while the connection was still being made, came before the request was written.
     """
-    failed = error.__context__ if error is not None else None
-    if not isinstance(failed, requests.RequestException):
-        return None
-    if isinstance(failed, (InvalidURL, InvalidSchema, MissingSchema)):
-        return "the address of the endpoint or of the proxy cannot be used"
-    chain = _parts(failed)
-    if any(isinstance(part, ClosedPoolError) for part in chain):  # the run let them go before this call got any
-        return "the connections were being made anew"
-    if not any(_while_connecting(part.__traceback__) for part in chain):
-        return None
-    if any(isinstance(part, NameResolutionError) for part in chain):
-        return "the name of the endpoint cannot be resolved"
-    if any(isinstance(part, ProxyError) or _passed(part.__traceback__, "_tunnel") for part in chain):
-        return "the proxy did not let it through"
-    if any(isinstance(part, ssl.SSLError) for part in chain):
-        return "no trusted TLS connection could be made"
-    return "no connection could be made"
+
+    def __init__(self, *, ca_bundle: str = "", direct: bool = False) -> None:
+        self._ca_bundle = ca_bundle
+        self._direct = direct
+        self._closed = False
+        self._going: set[Attempt] = set()
+        _all.add(self)
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop all connections without a word to the other side: in a forked child they are the parent's."""
+        self._lock = threading.Lock()
+        self._idle: dict[tuple[str, str], list[PlainConnection]] = {}
+        self._tls: ssl.SSLContext | None = None
+        self._pid = os.getpid()
+
+    def send(self, attempt: Attempt, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Reply:
+        """Send one request once; a redirect is an answer like any other.
+
+        Raises:
+            NotLeftError: no byte of it left this machine.
+            LostError: it may have arrived, and no whole answer came in time.
+        """
+        attempt.begin()
+        try:
+            with self._under_way(attempt):
+                return self._send(attempt, urlsplit(url), method, headers, body)
+        except Exception as error:  # noqa: BLE001 - its text may hold the whole URL
+            why, left = _why(error), attempt.left
+        if left:
+            raise LostError(why)
+        raise NotLeftError(attempt.step)
+
+    def close(self) -> None:
+        """Close the connections; what has not left yet never will."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, {}
+            for attempt in self._going:
+                attempt.abandon("the run let its connections go")
+        for connections in idle.values():
+            for connection in connections:
+                connection.close()
+
+    @contextmanager
+    def _under_way(self, attempt: Attempt) -> Iterator[None]:
+        if self._pid != os.getpid():
+            self.forget()
+        with self._lock:
+            if self._closed:
+                attempt.abandon("the run let its connections go")
+            self._going.add(attempt)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._going.discard(attempt)
+
+    def _send(self, attempt: Attempt, url: SplitResult, method: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        proxy = self._proxy(attempt, url)
+        target = f"{url.path or '/'}{'?' if url.query else ''}{url.query}"
+        more: Mapping[str, str] = {}
+        if proxy is not None and url.scheme == "http":
+            target, more = url.geturl(), _authorization(proxy)
+        key = (f"{url.scheme}://{url.netloc}", str(proxy))
+        connection = self._take(key)
+        if connection is None:
+            connection = self._make(attempt, url, proxy)
+        attempt.step = CANNOT_MAKE
+        connection.attempt = attempt
+        try:
+            connection.request(method, target, body=body or None, headers={**headers, **more})
+            response = connection.reply()
+            attempt.status = response.status
+            content = _body(response)
+            stays = not response.will_close
+            response.close()
+        except BaseException:
+            connection.close()
+            raise
+        if stays:
+            self._keep(key, connection)
+        else:
+            connection.close()
+        return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
+
+    def _proxy(self, attempt: Attempt, url: SplitResult) -> Url | None:
+        """Return the proxy that the environment wants for this URL."""
+        if self._direct:
+            return None
+        attempt.step = _CANNOT_USE
+        address = f"{url.scheme}://{url.netloc}"  # without the parameters: nobody needs them to choose
+        found = select_proxy(address, get_environ_proxies(address))
+        if not found:
+            return None
+        proxy = parse_url(found if "://" in found else f"http://{found}")
+        if proxy.scheme not in ("http", "https") or not proxy.host:
+            attempt.step = "the proxy is of a kind that is not supported: only http:// and https:// are"
+            raise ForbiddenError
+        return proxy
+
+    def _make(self, attempt: Attempt, url: SplitResult, proxy: Url | None) -> PlainConnection:
+        attempt.step = _CANNOT_USE
+        host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+        ask = host if proxy is None else str(proxy.host).strip("[]")
+        at = port if proxy is None else proxy.port or (443 if proxy.scheme == "https" else 80)
+        if url.scheme != "https":
+            if proxy is not None and proxy.scheme == "https":
+                raise ForbiddenError
+            return PlainConnection(ask, at, proxy=proxy)
+        attempt.step = "the certificates to trust cannot be read"
+        tls = self._trust()
+        attempt.step = _CANNOT_USE
+        config = ProxyConfig(tls, use_forwarding_for_https=False, assert_hostname=None, assert_fingerprint=None)
+        made = TlsConnection(ask, at, proxy=proxy, proxy_config=config if proxy else None, ssl_context=tls)
+        if proxy is not None:
+            made.set_tunnel(host, port, _authorization(proxy), scheme=str(proxy.scheme))
+        return made
+
+    def _trust(self) -> ssl.SSLContext:
+        """Return what says whom to trust: read once, since reading it takes longer than a request."""
+        if self._tls is None:
+            named = self._ca_bundle or next(filter(None, map(os.environ.get, _CA_VARIABLES)), "")
+            where = named or certifi.where()
+            folder = os.path.isdir(where)
+            self._tls = ssl.create_default_context(cafile=None if folder else where, capath=where if folder else None)
+        return self._tls
+
+    def _take(self, key: tuple[str, str]) -> PlainConnection | None:
+        """Return a connection that was used a moment ago: one that lay idle may be closed on its way here."""
+        while True:
+            with self._lock:
+                idle = self._idle.get(key)
+                if not idle:
+                    return None
+                connection = idle.pop()
+            if boottime() - connection.last_used <= _IDLE and connection.is_connected:
+                return connection
+            connection.close()
+
+    def _keep(self, key: tuple[str, str], connection: PlainConnection) -> None:
+        connection.last_used = boottime()
+        with self._lock:
+            if not self._closed:
+                self._idle.setdefault(key, []).append(connection)
+                return
+        connection.close()
 
 
-def _parts(error: BaseException) -> list[BaseException]:
-    """Collect what the transport wrapped, from the outside in; never what happened to be handled around the call."""
-    parts, queue = [], [error]
-    while queue:
-        part = queue.pop()
+_all: weakref.WeakSet[Connections] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for each in _all:
+        each.forget()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
+def _authorization(proxy: Url) -> dict[str, str]:
+    if not proxy.auth:
+        return {}
+    word = unquote(proxy.auth).encode()
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(word).decode('ascii')}"}
+
+
+def _body(response: http.client.HTTPResponse) -> bytes:
+    """Read a body to its end, unpacked, and no more of it than is read of any."""
+    packed = (response.getheader("content-encoding") or "identity").strip().lower()
+    if packed not in ("identity", "gzip", "x-gzip", "deflate"):
+        raise TooLargeError  # packed in a way that nobody asked for: it cannot be read
+    unpack = None if packed == "identity" else zlib.decompressobj(wbits=47)  # zlib or gzip, whichever it is
+    parts: list[bytes] = []
+    size = 0
+    while piece := response.read(_PIECE):
+        part = unpack.decompress(piece, MOST + 1 - size) if unpack else piece
         parts.append(part)
-        inner = [*part.args, getattr(part, "reason", None), getattr(part, "original_error", None), part.__cause__]
-        queue += [item for item in inner if isinstance(item, BaseException) and item not in parts]
-    return parts
+        size += len(part)
+        if size > MOST or (unpack is not None and unpack.unconsumed_tail):
+            raise TooLargeError
+    if response.length or (unpack is not None and parts and not unpack.eof):
+        raise http.client.IncompleteRead(b"")
+    return b"".join(parts)
 
 
-def _while_connecting(traceback: TracebackType | None) -> bool:
-    return _passed(traceback, "connect") or _passed(traceback, "do_handshake")
-
-
-def _passed(traceback: TracebackType | None, function: str) -> bool:
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_name == function:
-            return True
-        traceback = traceback.tb_next
-    return False
+def _why(error: Exception) -> str:
+    """Say in our words why an answer did not come."""
+    if isinstance(error, TimeoutError):
+        return "the answer did not come, or not to its end, in time"
+    if isinstance(error, TooLargeError):
+        return f"the answer is larger than {MOST // 2**20} MiB, or cannot be unpacked"
+    return "the connection broke before the answer had come to its end"
