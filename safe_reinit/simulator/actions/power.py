@@ -68,7 +68,10 @@ def _one(change_of: Callable[[Context], _Change], ctx: Context) -> Body:
 
 
 def _many(change_of: Callable[[Context], _Change], ctx: Context) -> Body:
-    """Change many: AllTogether (default) all or none, SuccessFirst each by itself with its own code in the answer."""
+    """Change many: AllTogether (default) all or none, SuccessFirst each by itself with its own code in the answer.
+
+    A dry run with SuccessFirst is answered with success whether or not the request passes, as ECS documents it.
+    """
     ctx.in_region()
     ids = ctx.params.repeated("InstanceId")
     if not ids:
@@ -77,9 +80,9 @@ def _many(change_of: Callable[[Context], _Change], ctx: Context) -> Body:
         raise Refusal("InvalidParameter.TooManyInstanceIds")
     batch = ctx.params.choice("BatchOptimization", ("AllTogether", "SuccessFirst"), "InvalidParameter")
     change = change_of(ctx)
-    ctx.require(*ids)
     if batch == "SuccessFirst":
         ctx.end_dry_run("DRYRUN.SUCCESS")
+    ctx.require(*ids)
     instances = _found(ctx, ids)
     if batch != "SuccessFirst":
         for instance in instances:
