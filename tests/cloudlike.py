@@ -50,7 +50,7 @@ from safe_reinit.model import (
 )
 from safe_reinit.run import Runner
 from safe_reinit.simulator import Simulator
-from tests import values
+from tests import values, virtual
 from tests.simulator.support import sdk
 
 SPEED = 60.0
@@ -118,7 +118,8 @@ class Run:
 @contextmanager
 def simulated(given: dict[str, Any] | None = None, faults: Faults = (), speed: float = SPEED) -> Iterator[Simulator]:
     """Start a simulator for one test."""
-    with Simulator(world=given or world(), faults=list(faults), speed=speed) as sim:
+    kind: Any = virtual.Simulator if virtual.is_on() else Simulator
+    with kind(world=given or world(), faults=list(faults), speed=speed) as sim:
         yield sim
 
 

@@ -20,10 +20,33 @@ from safe_reinit.aliyun import endpoints, exchange
 from safe_reinit.aliyun.client import Aliyun
 from safe_reinit.model import Call, Secret
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.servers import Authority, Server, authority
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script, and children would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+@pytest.fixture(autouse=True)
+def _virtual_time(request: pytest.FixtureRequest) -> Iterator[virtual.VirtualTime | None]:
+    """Put virtual time under a test that is marked so."""
+    marked = request.node.get_closest_marker
+    if marked("virtual_time") is None or marked("real_time") is not None:
+        yield None
+        return
+    with virtual.virtual_time(request.module) as time:
+        yield time
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test on virtual time as a task of its scheduler."""
+    time = pyfuncitem.funcargs.get("_virtual_time")
+    if time is None:
+        return None
+    wanted = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    time.run(lambda: pyfuncitem.obj(**wanted))
+    return True
+
 
 _OURS = ("SAFE_REINIT_", "ALIBABA_CLOUD_", "ALICLOUD_")
 _THEIRS = (

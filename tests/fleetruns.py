@@ -14,7 +14,7 @@ from safe_reinit.clock import Clock
 from safe_reinit.errors import Error, exit_code
 from safe_reinit.model import Event, JobReport, Plan, Report, Rollout
 from safe_reinit.simulator import Simulator
-from tests import cloudlike, values
+from tests import cloudlike, values, virtual
 
 SPEED = 30.0
 """Simulated seconds in a real one: a look may then be acted on for a fifth of a real second, which a batch needs."""
@@ -52,7 +52,8 @@ def fleet(count: int, *, letters: tuple[str, ...] = ("",), **more: Any) -> dict[
 @contextmanager
 def simulated(world: dict[str, Any], *faults: dict[str, Any], speed: float = SPEED) -> Iterator[Simulator]:
     """Start a simulator for one test."""
-    with Simulator(world=world, faults=list(faults), speed=speed) as sim:
+    kind: Any = virtual.Simulator if virtual.is_on() else Simulator
+    with kind(world=world, faults=list(faults), speed=speed) as sim:
         yield sim
 
 

@@ -25,6 +25,8 @@ from tests import fleetruns
 from tests.cloudlike import Run, accepted, answered, dying, intended, once
 from tests.fleetruns import SPEED, Fleet, disk, everything, fleet, instance, run, simulated
 
+pytestmark = pytest.mark.virtual_time
+
 MANY = 12
 """More than what is looked at one by one, and more than ten: a fleet, with a canary unless it is asked for none."""
 

@@ -41,6 +41,8 @@ from tests.commands import command
 from tests.conftest import HANG, ended_by
 from tests.simulator.support import sdk, until
 
+pytestmark = pytest.mark.virtual_time
+
 SLOW = {"stop": 8, "wipe": 16, "start": 8, "snapshot": 99999}
 """The durations of a world in which no snapshot is ever accomplished."""
 
@@ -489,6 +491,7 @@ def test_a_snapshot_deleted_while_nobody_was_there_leads_to_no_wipe() -> None:
     assert state["instances"][INSTANCE]["status"] == "Running"
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_the_snapshot_is_made_brings_the_machine_back(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C or SIGTERM while the command waits for the snapshot: no wipe, the machine up, 4, the snapshot named."""

@@ -37,6 +37,8 @@ from tests.commands import Command, command
 from tests.conftest import HANG
 from tests.terminals import Open
 
+pytestmark = pytest.mark.virtual_time
+
 
 def precious(**more: Any) -> dict[str, Any]:
     """Give the usual world with a content on the data disk that tells itself."""
@@ -509,6 +511,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "journal.db"
 
 
+@pytest.mark.real_time
 def test_a_dry_run_changes_nothing_and_names_the_command(sim: Simulator, say: Command, path: Path) -> None:
     """``undo --dry-run`` shows the plan, sends nothing that changes, and the command it names runs it."""
     name = wiped(sim)
@@ -529,6 +532,7 @@ def test_a_dry_run_changes_nothing_and_names_the_command(sim: Simulator, say: Co
     assert sim.state()["disks"][DATA]["resets"]
 
 
+@pytest.mark.real_time
 def test_the_command_that_a_refused_undo_names_can_be_run(sim: Simulator, say: Command, path: Path) -> None:
     """What stands under next after a refusal is a command that exists: the dry run of the same undo."""
     name = wiped(sim)
@@ -555,6 +559,7 @@ def test_an_undo_needs_consent(sim: Simulator, say: Command, path: Path, confirm
     assert changes(sim.state()) == before
 
 
+@pytest.mark.real_time
 def test_runs_and_show_tell_an_undo(sim: Simulator, say: Command, path: Path) -> None:
     """``runs`` and ``show`` say that a run is an undo, of which run, and what its disks were rolled back to."""
     name = wiped(sim)
@@ -576,6 +581,7 @@ def test_runs_and_show_tell_an_undo(sim: Simulator, say: Command, path: Path) ->
     assert told["outcome"] == "done"
 
 
+@pytest.mark.real_time
 def test_an_undo_in_doubt_can_be_tried_again(sim: Simulator, say: Command, path: Path) -> None:
     """``--verdict wipe-again`` of an undo plans the undo anew: it rolls back, and wipes nothing."""
     name = wiped(sim)
@@ -597,6 +603,7 @@ def test_an_undo_in_doubt_can_be_tried_again(sim: Simulator, say: Command, path:
     assert state["instances"][INSTANCE]["status"] == "Running"
 
 
+@pytest.mark.real_time
 def test_wiping_again_keeps_the_safety_snapshot(sim: Simulator, say: Command, path: Path) -> None:
     """A run with safety snapshots that is planned anew takes them again: no option of it is forgotten."""
     first = run(sim, snapshot=True, limits=None, on_event=None)
@@ -636,6 +643,7 @@ def test_an_undo_and_a_wipe_of_one_machine_exclude_each_other(sim: Simulator) ->
 # ----------------------------------------------------------------------------------------------------- on a terminal
 
 
+@pytest.mark.real_time
 def test_a_person_is_asked_for_what_an_undo_is(sim: Simulator, path: Path, terminal: Open) -> None:
     """On a terminal the plan of an undo says what is lost, and the question is whether to roll back."""
     name = wiped(sim)
@@ -649,6 +657,7 @@ def test_a_person_is_asked_for_what_an_undo_is(sim: Simulator, path: Path, termi
     assert sim.state()["disks"][DATA]["resets"]
 
 
+@pytest.mark.real_time
 def test_a_person_is_asked_what_became_of_an_undo(sim: Simulator, path: Path, terminal: Open) -> None:
     """Of an undo in doubt a person is asked what ResetDisk did, and what the words mean."""
     doubtful = in_doubt(sim, wiped(sim))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -43,6 +44,15 @@ class Calls:
     def add(self, call: Call) -> None:
         """Keep one call, as made in this moment of real time."""
         self._kept.append((real_now(), call))
+
+    @property
+    def last(self) -> Call:
+        """The newest call."""
+        return self._kept[-1][1]
+
+    def __iter__(self) -> Iterator[Call]:
+        """Give all calls, oldest first, with their exact times."""
+        return (call for _, call in self._kept)
 
     def json(self) -> list[dict[str, object]]:
         """Return all calls as the state shows them."""

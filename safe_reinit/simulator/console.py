@@ -25,8 +25,8 @@ class Verb:
 
 
 VERBS: dict[str, Verb] = {
-    "start": Verb(deeds.start),
-    "stop": Verb(deeds.stop),
+    "start": Verb(deeds.start, ("seconds",)),
+    "stop": Verb(deeds.stop, ("seconds",)),
     "write": Verb(deeds.write),
     "snapshot": Verb(deeds.snapshot, ("seconds",)),
     "auto_snapshot": Verb(deeds.auto_snapshot, ("seconds",)),

@@ -58,24 +58,39 @@ class Hand:
         return disk
 
 
-def start(hand: Hand, subject: object, _rest: Rest) -> None:
-    """Make an instance Running."""
+def start(hand: Hand, subject: object, rest: Rest) -> None:
+    """Make an instance Running: at once, or Starting now and Running after so many seconds."""
     instance = hand.instance(subject)
     if instance.status == "Running":
         return
     _still(hand.cloud, instance)
-    power.running(hand.cloud, instance.id, hand.now)
+    seconds = _seconds(rest)
+    if seconds is None:
+        power.running(hand.cloud, instance.id, hand.now)
+    else:
+        power.start(hand.cloud, instance, hand.now)
+        _ends_in(hand, instance, seconds, lambda at: power.running(hand.cloud, instance.id, at))
     hand.log("StartInstance", instance.id)
 
 
-def stop(hand: Hand, subject: object, _rest: Rest) -> None:
-    """Make an instance Stopped."""
+def stop(hand: Hand, subject: object, rest: Rest) -> None:
+    """Make an instance Stopped: at once, or Stopping now and Stopped after so many seconds."""
     instance = hand.instance(subject)
     if instance.status == "Stopped":
         return
     _still(hand.cloud, instance)
-    power.stopped(hand.cloud, instance.id, hand.now, "KeepCharging")
+    seconds = _seconds(rest)
+    if seconds is None:
+        power.stopped(hand.cloud, instance.id, hand.now, "KeepCharging")
+    else:
+        power.stop(hand.cloud, instance, hand.now, mode="KeepCharging", force=False)
+        _ends_in(hand, instance, seconds, lambda at: power.stopped(hand.cloud, instance.id, at, "KeepCharging"))
     hand.log("StopInstance", instance.id)
+
+
+def _ends_in(hand: Hand, instance: Instance, seconds: float, finish: Callable[[float], None]) -> None:
+    """Let what has just begun take so long, whatever it usually takes."""
+    hand.cloud.timeline.begin(instance.id, hand.now + seconds, finish)
 
 
 def _still(cloud: Cloud, instance: Instance) -> None:

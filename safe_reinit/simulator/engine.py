@@ -40,6 +40,8 @@ class Options:
     speed: float = 1.0
     seed: int = 0
     access_key: tuple[str, str] | None = None
+    clock: SimulatedClock | None = None
+    """The clock to live by, for a program that shares it; by default one that runs at `speed` from the present."""
 
 
 class Engine:
@@ -50,7 +52,7 @@ class Engine:
         self._rng = random.Random(options.seed)  # noqa: S311 - repeatable on purpose
         self.faults = Faults(load_faults(options.faults, actions.ACTIONS), options.seed)
         world = load_world(options.world)
-        clock = SimulatedClock(options.speed)
+        clock = options.clock or SimulatedClock(options.speed)
         self.cloud: Cloud = build(world, clock, self._rng, options.access_key)
         self.default_key = next(iter(self.cloud.keys.values()))
         self.calls = Calls()

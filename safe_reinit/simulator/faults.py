@@ -172,6 +172,10 @@ class Faults:
         dice = Random(f"{self._seed} {len(self._counted)}")  # noqa: S311 - repeatable on purpose
         self._counted.append(_Counted(fault, dice))
 
+    def clear(self) -> None:
+        """Take all of them away."""
+        self._counted.clear()
+
     def take(self, action: str, subjects: Collection[str], *, dry_run: bool) -> Fault | None:
         """Count a call and return the fault that happens to it, if any."""
         struck = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import socket
 import struct
@@ -12,11 +11,10 @@ from functools import partial
 
 from aiohttp import web
 
-from safe_reinit.simulator import console, witness
+from safe_reinit.simulator import gateway
 from safe_reinit.simulator.engine import Engine
 from safe_reinit.simulator.faults import page
-from safe_reinit.simulator.state.clock import http_date
-from safe_reinit.simulator.wire.answers import JSON_TYPE, Reply, dump
+from safe_reinit.simulator.wire.answers import Reply
 from safe_reinit.simulator.wire.request import RawRequest
 
 HOST = "127.0.0.1"
@@ -91,13 +89,8 @@ class Server:
             headers={name.lower(): value for name, value in request.headers.items()},
             body=await request.read(),
         )
-        if raw.path.startswith("/_simulator/"):
-            return self._response(self._private(raw))
-        try:
-            reply, call = self._engine.handle(raw)
-        except Exception:  # noqa: BLE001 - whatever it is, the next request is to be answered
-            reply, call = self._engine.crash(raw)
-        if self._log is not None:
+        reply, call = gateway.respond(self._engine, raw)
+        if self._log is not None and call is not None:
             self._log(call.line())
         if reply.delay:
             await asyncio.sleep(reply.delay)
@@ -106,27 +99,8 @@ class Server:
             _cut(request, reset=reply.ending == "reset")
         return self._response(reply)
 
-    def _private(self, raw: RawRequest) -> Reply:
-        """Answer what is not ECS: the state, and what another person does."""
-        route = (raw.method, raw.path)
-        if route == ("GET", "/_simulator/state"):
-            return Reply(200, dump(witness.state(self._engine)))
-        if route != ("POST", "/_simulator/do"):
-            return Reply(404, dump({"error": "There are GET /_simulator/state and POST /_simulator/do."}))
-        try:
-            asked = json.loads(raw.body)
-        except (ValueError, RecursionError):
-            return Reply(400, dump({"error": "The body is not JSON."}))
-        try:
-            console.do(self._engine, asked)
-        except ValueError as error:
-            return Reply(400, dump({"error": str(error)}))
-        return Reply(200, dump({"ok": True}))
-
     def _response(self, reply: Reply) -> web.Response:
-        date = http_date(self._engine.cloud.clock.now())
-        headers = {"Content-Type": reply.content_type or JSON_TYPE, "Date": date, **reply.headers}
-        return web.Response(status=reply.status, body=reply.body, headers=headers)
+        return web.Response(status=reply.status, body=reply.body, headers=gateway.headers_of(self._engine, reply))
 
 
 def _cut(request: web.BaseRequest, *, reset: bool) -> None:

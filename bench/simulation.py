@@ -1,0 +1,170 @@
+"""Explore the program by simulation: seeds a second, what was covered, and each failing seed made small.
+
+    python bench/simulation.py --seeds 1000 --jobs 2            seeds 0 to 999
+    python bench/simulation.py --first 5000 --seconds 600       as many as fit into ten minutes
+    python bench/simulation.py --replay 57                      one seed, with its options and a readable trace
+    python bench/simulation.py --replay FILE.json               a kept scenario
+    python bench/simulation.py --without lease-renewal          with a guard turned off: seeds until it is missed
+    python bench/simulation.py --save DIR                       keep each failing seed, shrunk, as a scenario file
+
+The exit code is 1 if anything failed, and with --without if nothing did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.simulation.guards import GUARDS, turned_off
+from tests.simulation.harness import simulate
+from tests.simulation.judge import Violation
+from tests.simulation.options import Scenario, expand
+from tests.simulation.shrink import shrink
+
+
+def _one(scenario: Scenario, guard: str | None) -> tuple[list[Violation], Any]:
+    """Run a scenario; what breaks the simulation itself counts as a failure, too."""
+    try:
+        with turned_off(guard) if guard else contextlib.nullcontext():
+            result = simulate(scenario)
+    except Exception as error:
+        return [Violation("harness", f"{error!r}: {traceback.format_exc(limit=-2)}")], None
+    return result.violations, result
+
+
+def _work(task: tuple[int, str | None]) -> dict[str, Any]:
+    seed, guard = task
+    began = time.process_time()
+    violations, result = _one(expand(seed), guard)
+    told: dict[str, Any] = {"seed": seed, "violations": violations, "cpu": time.process_time() - began}
+    if result is not None:
+        told |= {
+            "outcomes": result.outcomes, "covered": result.covered, "simulated": result.simulated,
+            "calls": result.calls,
+        }  # fmt: skip
+    return told
+
+
+def _results(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    tasks = ((seed, options.without) for seed in range(options.first, options.first + options.seeds))
+    ends = time.monotonic() + options.seconds if options.seconds else None
+    with multiprocessing.get_context("fork").Pool(options.jobs, maxtasksperchild=200) as pool:
+        for told in pool.imap_unordered(_work, tasks):
+            yield told
+            if ends is not None and time.monotonic() > ends:
+                pool.terminate()
+                return
+
+
+@dataclass
+class _Sum:
+    """What all seeds came to."""
+
+    count: int = 0
+    failed: int = 0
+    simulated: float = 0.0
+    calls: int = 0
+    cpu: float = 0.0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    covered: Counter[tuple[str, str]] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+
+    def add(self, told: dict[str, Any]) -> None:
+        """Count one seed."""
+        self.count, self.cpu = self.count + 1, self.cpu + told["cpu"]
+        if "outcomes" in told:
+            self.outcomes[" then ".join(told["outcomes"]) or "no report"] += 1
+            self.covered.update(told["covered"])
+            self.simulated, self.calls = self.simulated + told["simulated"], self.calls + told["calls"]
+        self.failed += bool(told["violations"])
+        self.kinds.update({each.kind for each in told["violations"]})
+
+    def tell(self, took: float, jobs: int) -> None:
+        """Print it."""
+        print(
+            f"\n{self.count} seeds in {took:.0f} s with {jobs} jobs: {self.count / took:.2f} a second, "
+            f"{self.count / self.cpu:.2f} a second of one core; {self.simulated / 3600:.1f} hours simulated, "
+            f"{self.calls} calls."
+        )
+        print(f"Failed: {self.failed}. " + ", ".join(f"{kind} {number}" for kind, number in self.kinds.most_common()))
+        print("\nOutcomes of the processes of a run:")
+        for name, number in self.outcomes.most_common(25):
+            print(f"{number:7}  {name}")
+        faults: Counter[str] = Counter()
+        for (_, fault), number in self.covered.items():
+            faults[fault] += number
+        print(f"\nCovered: {len(self.covered)} pairs of state and fault, of {len(faults)} faults:")
+        for name, number in faults.most_common():
+            states = sum(1 for _, fault in self.covered if fault == name)
+            print(f"{number:7}  {name} in {states} states")
+
+
+def _explore(options: argparse.Namespace) -> int:
+    began = time.monotonic()
+    total = _Sum()
+    for told in _results(options):
+        total.add(told)
+        for each in told["violations"]:
+            print(f"seed {told['seed']}: {each.kind}: {each.text}", flush=True)
+        if told["violations"] and options.save:
+            _save(told["seed"], told["violations"][0].kind, options)
+        if told["violations"] and options.without and not options.seeds_all:
+            print(f"Without {options.without}: missed after {total.count} seeds.")
+            return 0
+    total.tell(time.monotonic() - began, options.jobs)
+    if options.without:
+        print(f"Without {options.without}: not missed in {total.count} seeds.")
+    return 1 if total.failed or options.without else 0
+
+
+def _save(seed: int, kind: str, options: argparse.Namespace) -> None:
+    def fails(candidate: Scenario) -> bool:
+        return any(each.kind == kind for each in _one(candidate, options.without)[0])
+
+    small = shrink(expand(seed), fails)
+    file = Path(options.save) / f"{kind}-{seed}.json"
+    file.write_text(json.dumps({"finds": kind, "without": options.without, "scenario": small}, indent=1) + "\n")
+    print(f"  kept as {file}", flush=True)
+
+
+def _replay(name: str, guard: str | None) -> int:
+    kept = {"scenario": expand(int(name))} if name.isdigit() else json.loads(Path(name).read_text("utf-8"))
+    scenario = kept["scenario"]
+    print(json.dumps(scenario, indent=1))
+    with turned_off(guard) if guard else contextlib.nullcontext():
+        result = simulate(scenario)
+    print("\n".join(result.trace))
+    for each in result.violations:
+        print(f"BROKEN: {each.kind}: {each.text}")
+    return 1 if result.violations else 0
+
+
+def main() -> int:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=1000)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--replay", metavar="SEED|FILE")
+    parser.add_argument("--without", choices=sorted(GUARDS))
+    parser.add_argument("--seeds-all", action="store_true", help="with --without: go on after the first that fails")
+    parser.add_argument("--save", metavar="DIR")
+    options = parser.parse_args()
+    return _replay(options.replay, options.without) if options.replay else _explore(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

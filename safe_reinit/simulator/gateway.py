@@ -1,0 +1,46 @@
+"""One request in, one reply out, as at the address: ECS's own calls and the private routes. No sockets here."""
+
+from __future__ import annotations
+
+import json
+
+from safe_reinit.simulator import console, witness
+from safe_reinit.simulator.calls import Call
+from safe_reinit.simulator.engine import Engine
+from safe_reinit.simulator.state.clock import http_date
+from safe_reinit.simulator.wire.answers import JSON_TYPE, Reply, dump
+from safe_reinit.simulator.wire.request import RawRequest
+
+
+def respond(engine: Engine, raw: RawRequest) -> tuple[Reply, Call | None]:
+    """Answer a request, and return the record of the call unless it was for a private route."""
+    if raw.path.startswith("/_simulator/"):
+        return _private(engine, raw), None
+    try:
+        return engine.handle(raw)
+    except Exception:  # noqa: BLE001 - whatever it is, the next request is to be answered
+        return engine.crash(raw)
+
+
+def headers_of(engine: Engine, reply: Reply) -> dict[str, str]:
+    """Return all headers with which a reply leaves now."""
+    date = http_date(engine.cloud.clock.now())
+    return {"Content-Type": reply.content_type or JSON_TYPE, "Date": date, **reply.headers}
+
+
+def _private(engine: Engine, raw: RawRequest) -> Reply:
+    """Answer what is not ECS: the state, and what another person does."""
+    route = (raw.method, raw.path)
+    if route == ("GET", "/_simulator/state"):
+        return Reply(200, dump(witness.state(engine)))
+    if route != ("POST", "/_simulator/do"):
+        return Reply(404, dump({"error": "There are GET /_simulator/state and POST /_simulator/do."}))
+    try:
+        asked = json.loads(raw.body)
+    except (ValueError, RecursionError):
+        return Reply(400, dump({"error": "The body is not JSON."}))
+    try:
+        console.do(engine, asked)
+    except ValueError as error:
+        return Reply(400, dump({"error": str(error)}))
+    return Reply(200, dump({"ok": True}))

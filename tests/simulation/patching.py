@@ -1,0 +1,164 @@
+"""Put virtual time and cooperative threads under the program, and take them away again."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import importlib
+import pkgutil
+import queue
+import sys
+import threading
+import time
+import types
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import safe_reinit
+from tests.simulation.scheduler import Scheduler
+from tests.simulation.threads import Threads
+
+_NOT_OURS = ("safe_reinit.simulator", "safe_reinit.__main__")
+"""The simulator is the other side: it has the clock that it is given, and no threads here."""
+
+
+@cache
+def _modules() -> tuple[types.ModuleType, ...]:
+    """Import all of the program, also what it would import late, so that nothing of it escapes."""
+    for found in pkgutil.walk_packages(safe_reinit.__path__, "safe_reinit."):
+        if not found.name.startswith(_NOT_OURS):
+            importlib.import_module(found.name)
+    names = sorted(name for name in sys.modules if name.partition(".")[0] == "safe_reinit")
+    return tuple(sys.modules[name] for name in names if not name.startswith(_NOT_OURS))
+
+
+def _module(real: types.ModuleType, **fakes: Any) -> types.ModuleType:
+    """Make a module that is the real one but for these names."""
+    fake = types.ModuleType(real.__name__)
+    fake.__dict__.update({name: value for name, value in vars(real).items() if not name.startswith("__")}, **fakes)
+    return fake
+
+
+def _fakes(scheduler: Scheduler) -> list[tuple[Any, Any]]:
+    threads = Threads(scheduler)
+
+    def process_offset() -> float:
+        return scheduler.current.process.wall_offset if scheduler.current else 0.0
+
+    fake_threading = _module(
+        threading, Lock=threads.Lock, RLock=threads.RLock, Condition=threads.Condition, Event=threads.Event,
+        Thread=threads.Thread, local=threads.local, current_thread=threads.current_thread,
+    )  # fmt: skip
+    fake_time = _module(
+        time,
+        time=lambda: scheduler.now + process_offset(),
+        monotonic=lambda: scheduler.now,
+        perf_counter=lambda: scheduler.now,
+        clock_gettime=lambda _clock: scheduler.now,
+        sleep=scheduler.sleep,
+    )
+    fake_futures = _module(
+        concurrent.futures, Future=threads.Future, ThreadPoolExecutor=threads.ThreadPoolExecutor, wait=threads.wait,
+        as_completed=threads.as_completed,
+    )  # fmt: skip
+    fake_queue = types.ModuleType("queue")
+    source = dict(vars(queue))
+    for name in ("Queue", "LifoQueue", "PriorityQueue", "SimpleQueue"):
+        source[name] = _queue(source.get(name, queue.Queue), fake_threading, scheduler)
+    fake_queue.__dict__.update({name: value for name, value in source.items() if not name.startswith("__")})
+    return [
+        (threading, fake_threading),
+        (time, fake_time),
+        (concurrent.futures, fake_futures),
+        (queue, fake_queue),
+        (threading.Thread, threads.Thread),
+        (threading.Event, threads.Event),
+        (threading.Lock, threads.Lock),
+        (threading.RLock, threads.RLock),
+        (threading.Condition, threads.Condition),
+        (threading.local, threads.local),
+        (concurrent.futures.Future, threads.Future),
+        (concurrent.futures.ThreadPoolExecutor, threads.ThreadPoolExecutor),
+        (concurrent.futures.wait, threads.wait),
+        (concurrent.futures.as_completed, threads.as_completed),
+        (queue.Queue, fake_queue.Queue),
+        (queue.SimpleQueue, fake_queue.SimpleQueue),
+    ]
+
+
+def _queue(kind: type, fake_threading: types.ModuleType, scheduler: Scheduler) -> type:
+    """Make a queue that waits on virtual time."""
+    base = kind if kind is not queue.SimpleQueue else queue.Queue
+
+    class Cooperative(base):  # type: ignore[misc,valid-type]
+        def __init__(self, maxsize: int = 0) -> None:
+            super().__init__(maxsize)
+            self.mutex = fake_threading.RLock()
+            for name in ("not_empty", "not_full", "all_tasks_done"):
+                setattr(self, name, fake_threading.Condition(self.mutex))
+
+        def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+            with self.not_full:
+                if self.maxsize > 0 and not self._room(block, timeout):
+                    raise queue.Full
+                self._put(item)
+                self.unfinished_tasks += 1
+                self.not_empty.notify()
+
+        def _room(self, block: bool, timeout: float | None) -> bool:
+            if not block:
+                return self._qsize() < self.maxsize
+            return bool(self.not_full.wait_for(lambda: self._qsize() < self.maxsize, timeout))
+
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:
+            with self.not_empty:
+                there = self.not_empty.wait_for(self._qsize, timeout) if block else self._qsize()
+                if not there:
+                    raise queue.Empty
+                item = self._get()
+                self.not_full.notify()
+                return item
+
+    del scheduler
+    return Cooperative
+
+
+@contextmanager
+def cooperative(scheduler: Scheduler, also: Sequence[types.ModuleType] = ()) -> Iterator[None]:
+    """Let the whole program, and the modules in ``also``, run on this scheduler while the block lasts."""
+    fakes = _fakes(scheduler)
+    undo: list[tuple[Any, str, Any]] = []
+    cells: list[tuple[Any, Any]] = []
+    try:
+        for module in (*_modules(), *also):
+            for name, value in list(vars(module).items()):
+                for real, fake in fakes:
+                    if value is real:
+                        undo.append((module, name, value))
+                        setattr(module, name, fake)
+                for cell, real, fake in _defaults(module, value, fakes):
+                    cells.append((cell, real))
+                    cell.cell_contents = fake
+        yield
+    finally:
+        for module, name, value in undo:
+            setattr(module, name, value)
+        for cell, real in cells:
+            cell.cell_contents = real
+
+
+def _defaults(module: types.ModuleType, value: object, fakes: list[tuple[Any, Any]]) -> list[tuple[Any, Any, Any]]:
+    """Find default factories such as threading.Event: the __init__ made for a dataclass holds them in its own cells."""
+    if not (isinstance(value, type) and dataclasses.is_dataclass(value) and value.__module__ == module.__name__):
+        return []
+    cells = value.__init__.__closure__ or ()  # type: ignore[misc]
+    return [(cell, real, fake) for cell in cells for real, fake in fakes if _holds(cell, real)]
+
+
+def _holds(cell: Any, real: Any) -> bool:
+    try:
+        return cell.cell_contents is real
+    except ValueError:  # still empty
+        return False
