@@ -26,6 +26,7 @@ from tests.servers import Authority, Server, authority
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script, and children would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
 @pytest.fixture(autouse=True)
 def _virtual_time(request: pytest.FixtureRequest) -> Iterator[virtual.VirtualTime | None]:
     """Put virtual time under a test that is marked so."""

@@ -13,10 +13,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, cast
-from urllib.parse import urlsplit
-
-import requests
-from requests.adapters import BaseAdapter
 
 from safe_reinit.simulator import console, witness
 from safe_reinit.simulator.engine import Engine, Options
@@ -36,7 +32,7 @@ class VirtualTime:
 
     def __init__(self, seed: int = 0) -> None:
         self.scheduler = Scheduler(seed, _BEGIN + random.Random(seed).random())
-        self.connections: dict[str, BaseAdapter] = {}
+        self.connections: dict[str, inprocess.Connection] = {}
 
     def run(self, test: Any) -> None:
         """Run a test as a task, to its end."""
@@ -120,17 +116,11 @@ def virtual_time(module: Any, seed: int = 0) -> Iterator[VirtualTime]:
     """Put virtual time under the program, the tests' own helpers and a test module."""
     virtual = VirtualTime(seed)
     helpers = [sys.modules[name] for name in ("tests.cloudlike", "tests.fleetruns") if name in sys.modules]
-    real = requests.Session.get_adapter
-
-    def get_adapter(self: requests.Session, url: str) -> BaseAdapter:
-        return virtual.connections.get(urlsplit(url).netloc) or real(self, url)
-
     with ExitStack() as stack:
         stack.enter_context(cooperative(virtual.scheduler, [module, *helpers]))
-        requests.Session.get_adapter = get_adapter  # type: ignore[method-assign]
+        stack.enter_context(inprocess.connected(virtual.connections))
         _current.append(virtual)
         try:
             yield virtual
         finally:
             _current.remove(virtual)
-            requests.Session.get_adapter = real  # type: ignore[method-assign]

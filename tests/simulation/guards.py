@@ -1,4 +1,4 @@
-"""The guards that the simulation can do without: each is turned off by a patch here, never by a switch in the program."""
+"""The guards of the program, each with the patch that turns it off: never a switch in the program itself."""
 
 from __future__ import annotations
 

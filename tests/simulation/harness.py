@@ -371,7 +371,7 @@ def simulate(scenario: Scenario) -> Result:
         simulation = Simulation(scenario, folder)
         scheduler = simulation.scheduler
         began = scheduler.now
-        with cooperative(scheduler), inprocess.connected(simulation.network):
+        with cooperative(scheduler), inprocess.connected({inprocess.HOST: simulation.network}):
             outside = Process("harness")
             task = scheduler.spawn("harness", outside, lambda: None)
             scheduler.run(task, scheduler.now + 1)

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any
 
-import requests
-from requests.adapters import BaseAdapter
-
+from safe_reinit.aliyun.attempt import Attempt, LostError, NotLeftError, Reply
 from safe_reinit.simulator import gateway
 from safe_reinit.simulator.engine import Engine
-from safe_reinit.simulator.wire.answers import Reply
+from safe_reinit.simulator.wire import answers
+from safe_reinit.simulator.wire.request import RawRequest
 from tests import inprocess
 from tests.simulation.options import Scenario
 from tests.simulation.scheduler import Process, Scheduler
 
-CONNECTING = 5.0
-"""Seconds after which a host that cannot be reached is given up, where the program sets no limit."""
 Point = Callable[[str, str, Process, bool], None]
 """Is told ``sent``, ``arrived`` or ``answered``, the action, who asked, and whether it is a dry run."""
 
 
-class Network(BaseAdapter):
+class Network:
     """Carries requests on virtual time, also when the process that sent them is gone meanwhile."""
 
     def __init__(self, scheduler: Scheduler, engine: Engine, scenario: Scenario, point: Point) -> None:
-        super().__init__()
         self._scheduler, self._engine, self._point = scheduler, engine, point
         self._network = scenario["network"]
         self._random = random.Random(f"network {scenario['seed']}")
@@ -37,42 +32,37 @@ class Network(BaseAdapter):
         """Let nothing go wrong from here on."""
         self._late, self.cut_off_until = {}, 0.0
 
-    def send(self, request: requests.PreparedRequest, timeout: Any = None, **_: Any) -> requests.Response:  # type: ignore[override]
-        """Send one request, and wait for its answer as long as ``timeout`` says."""
+    def send(self, attempt: Attempt, raw: RawRequest) -> Reply:
+        """Send one request once, and wait for its answer as long as the attempt may."""
         scheduler, process = self._scheduler, self._scheduler.this().process
-        connect, patience = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-        raw = inprocess.raw_request(request)
         action = raw.headers.get("x-acs-action", raw.path)
         dry_run = ("DryRun", "true") in raw.pairs
-        self._point("sent", action, process, dry_run)
         if scheduler.now < self.cut_off_until:
-            scheduler.sleep(connect or CONNECTING)
-            raise requests.ConnectTimeout(request=request)
-        answers: list[Reply] = []
+            scheduler.sleep(attempt.remaining())
+            raise NotLeftError("no connection could be made to the endpoint")
+        inprocess.leave(attempt)
+        self._point("sent", action, process, dry_run)
+        replies: list[answers.Reply] = []
+        headers: dict[str, str] = {}
         task, ticket = scheduler.this(), scheduler.ticket()
 
         def arrive() -> None:
             reply, _call = gateway.respond(self._engine, raw)
-            back = self._travel("back")
-            headers = gateway.headers_of(self._engine, reply)
+            headers.update(gateway.headers_of(self._engine, reply))
             self._point("arrived", action, process, dry_run)
-            scheduler.at(scheduler.now + back + reply.delay, lambda: come_back(reply, headers))
+            scheduler.at(scheduler.now + self._travel("back") + reply.delay, lambda: come_back(reply))
 
-        def come_back(reply: Reply, headers: dict[str, str]) -> None:
+        def come_back(reply: answers.Reply) -> None:
             if scheduler.now >= self.cut_off_until:
-                answers.append(reply)
-                came.update(headers)
+                replies.append(reply)
                 scheduler.wake(task, ticket)
 
-        came: dict[str, str] = {}
         scheduler.at(scheduler.now + self._travel("there") + self._extra(action, dry_run=dry_run), arrive)
-        scheduler.park(patience)
-        if not answers:
-            raise inprocess.too_late(request)
+        scheduler.park(attempt.remaining())
+        if not replies:
+            raise LostError("the answer did not come, or not to its end, in time")
         self._point("answered", action, process, dry_run)
-        if answers[0].ending != "answer":
-            raise inprocess.cut(request)
-        return inprocess.response(request, answers[0], came)
+        return inprocess.came(attempt, replies[0], headers)
 
     def _travel(self, way: str) -> float:
         least, most = self._network[way]
@@ -84,6 +74,3 @@ class Network(BaseAdapter):
             return 0.0
         self._late["nth"] -= 1
         return float(self._late["seconds"]) if self._late["nth"] == 0 else 0.0
-
-    def close(self) -> None:
-        """Do nothing: there is no connection."""
