@@ -78,8 +78,8 @@ class Act:
             LeaseLostError: another process holds the run; nothing was sent.
 
         """
-        self.ledger.check()
-        judged = [(each, self._is_wanted(each, len(attempts))) for each in attempts]
+        may_send = self.ledger.check(brings_back=attempts[0].send.action in BRINGS_BACK)
+        judged = [(each, may_send and self._is_wanted(each, len(attempts))) for each in attempts]
         wanted = [each for each, is_wanted in judged if is_wanted]
         self.withdraw([each for each, is_wanted in judged if not is_wanted])
         if len(wanted) > 1:

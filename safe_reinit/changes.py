@@ -132,3 +132,14 @@ class Interrupt:
     def __call__(self, before: Record) -> Record:
         """Note it."""
         return record.interrupt(before)
+
+
+@dataclass(frozen=True)
+class AfterPause:
+    """The process did not run for a while, as after Ctrl-Z or with its machine asleep."""
+
+    at: float
+
+    def __call__(self, before: Record) -> Record:
+        """Let limits count from now."""
+        return record.after_pause(before, self.at)

@@ -12,11 +12,6 @@ import time
 from datetime import UTC, datetime
 
 
-def unix_time() -> float:
-    """Tell the real seconds since the epoch, for leases that processes share."""
-    return time.time()
-
-
 def boottime() -> float:
     """Tell the real seconds since boot, counted through suspension, for a lease that must not outlive a sleep."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
@@ -27,8 +22,9 @@ class Clock:
 
     def __init__(self, rate: float = 1.0) -> None:
         self.rate = rate
-        # Anchored to the wall so that two processes agree, counted monotonically so that no clock step moves a limit.
-        self._anchor = time.time() * rate - time.monotonic() * rate
+        # Anchored to the wall so that two processes agree, then counted since boot: no step of the wall clock moves a
+        # limit, and what was observed before the machine slept is as old as it is.
+        self._anchor = (time.time() - boottime()) * rate
 
     def now(self) -> datetime:
         """Tell the local time, aware, in UTC: for reports and journals only, never for judging."""
@@ -36,7 +32,7 @@ class Clock:
 
     def time(self) -> float:
         """Tell the cloud seconds, for intervals."""
-        return self._anchor + time.monotonic() * self.rate
+        return self._anchor + boottime() * self.rate
 
     def sleep(self, seconds: float) -> None:
         """Wait for so many cloud seconds."""

@@ -19,7 +19,7 @@ from .aliyun.endpoints import Where
 from .clock import Clock
 from .cloud import Cloud, CloudError
 from .errors import RunFailed, RunRefused, UsageError
-from .failing import password_as_planned, refusal_of
+from .failing import password_as_planned, refusal_of, taken
 from .interrupt import Interrupt
 from .journal import Journal, JournalError, Lease, LeaseLostError, StoredRun
 from .model import LOCK_TAG, Call, Event, OnUnknown, Plan, Record, Report, Secret
@@ -218,7 +218,7 @@ class Execution:
         waited = 0.0
         while (lease := self.journal.take(run_id)) is None:
             holder = self.open_run(run_id).holder
-            who = f"{holder.user}@{holder.host}, process {holder.pid}, since {holder.since}" if holder else "nobody"
+            who = str(holder) if holder else "nobody"
             if waited >= _PATIENCE:
                 raise RunRefused(f"Run {run_id} is held by {who}.", hint=f"Look with: safe-reinit show {run_id}.")
             if not waited:
@@ -257,14 +257,14 @@ class Execution:
         with contextlib.closing(connect(partial(_may_send, run.lease))) as cloud:
             check(cloud, run)
             runner = Runner(
-                cloud, self.clock, run.plan, run_id, tell, run.lease, run.records, run.closed, pace, self.go_on
-            )
+                cloud, self.clock, run.plan, run_id, tell, run.lease, run.records, run.closed, pace, self.go_on,
+                self.interrupt.say,
+            )  # fmt: skip
             with self.interrupt.ending(runner, partial(self._finish, run, runner)):
                 try:
                     runner()
                 except LeaseLostError:
-                    hint = f"See safe-reinit show {run_id}."
-                    return runner, RunRefused(f"Another process holds run {run_id} now.", hint=hint)
+                    return runner, taken(run_id, self.journal)
                 except Exception as error:  # noqa: BLE001 - even then the report says what is known
                     return runner, error
         return runner, None
@@ -298,10 +298,11 @@ class Execution:
     def _end(self, lease: Lease, told: Report, still_open: Sequence[int]) -> None:
         try:
             lease.end(members(told), still_open)
-        except (JournalError, LeaseLostError) as error:
+        except JournalError as error:
             self.interrupt.say(f"How the run ended could not be written to the journal: {error}")
-            with contextlib.suppress(JournalError, LeaseLostError):
-                lease.release()
+            lease.release()
+        except LeaseLostError:
+            lease.release()  # whoever has the run now writes down how it ends
 
 
 def _may_send(lease: Lease) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .cloud import CloudError, NoCredentials, Refused
 from .codes import fix_of
 from .errors import BY_OUTCOME, TRY_IT, Error, RunRefused, UsageError
 from .model import STILL_OWED, Report, Secret
+
+if TYPE_CHECKING:
+    from .journal import Journal
 
 T = TypeVar("T")
 
@@ -33,6 +36,23 @@ def refusal_of(error: CloudError) -> Error:
         said.code, said.request_id = error.code, error.request_id
     said.action = error.action
     return said
+
+
+def taken(run_id: str, journal: Journal) -> RunRefused:
+    """Say who has taken the run that this process held, and what has become of it, as the journal has it."""
+    stored = None
+    with contextlib.suppress(UsageError):
+        stored = journal.run(run_id)
+    holder = stored.holder if stored else None
+    if stored is None or holder is None:
+        said = f"Another process has taken run {run_id}."
+    elif not stored.open:
+        said = f"Another process has taken run {run_id} and ended it: {stored.outcome}."
+    elif holder.alive:
+        said = f"Another process holds run {run_id} now ({holder})."
+    else:
+        said = f"Another process took run {run_id} ({holder}) and has let it go."
+    return RunRefused(said, hint=f"This process sends nothing more. See safe-reinit show {run_id}.")
 
 
 def password_as_planned(plan: Mapping[str, Any], password: Secret | None, what: str) -> None:

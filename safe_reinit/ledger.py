@@ -6,6 +6,7 @@ that come while another is being written.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -53,8 +54,8 @@ class Keeper(Protocol):
     def commit(self, changes: Changes) -> None:
         """Change records before what follows from it is sent; see ``Ledger.commit``."""
 
-    def check(self) -> None:
-        """See that a call may be made; see ``Ledger.check``."""
+    def check(self, *, brings_back: bool) -> bool:
+        """Tell whether a call may be sent; see ``Ledger.check``."""
 
 
 @dataclass
@@ -64,15 +65,19 @@ class Ledger:
     Attributes:
         lease: the right to write, and to call.
         stop: set by whoever wants the run to end.
+        say: is told once, for people, that the journal can no longer be written.
 
     """
 
     lease: Lease
     stop: threading.Event
+    say: Callable[[Failure], None] = lambda _: None
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _waiting: deque[_Waiting] = field(default_factory=deque)
     _unwritten: Failure | None = None
     """Why the journal could not be written: no job sends a wipe from here on, but the machines still come back."""
+    _behind: dict[int, Record] = field(default_factory=dict)
+    """By position the records that the journal does not have yet as they stand."""
 
     def keep(self, changes: Changes) -> None:
         """Change records; they are written down if that is possible.
@@ -95,8 +100,9 @@ class Ledger:
             try:
                 self._write(changed)
             except JournalError as error:
-                self._unwritten = _unwritable(error)
+                self._lose(error)
                 changed = self._changed(those)
+                self._write(changed)
             _set(changed)
         except Exception as error:  # noqa: BLE001 - the lease is lost, or what nobody foresaw: none of them is kept
             for each in those:
@@ -137,34 +143,58 @@ class Ledger:
             try:
                 self._write(changed)
             except JournalError as error:
-                self._unwritten = _unwritable(error)
-                _set([(entry, self._as_it_stands(entry)) for entry, _ in changes])
+                self._lose(error)
+                turned_back = [(entry, self._as_it_stands(entry)) for entry, _ in changes]
+                self._write(turned_back)
+                _set(turned_back)
                 raise
             _set(changed)
 
-    def check(self) -> None:
-        """See that this process still holds the run.
+    def check(self, *, brings_back: bool) -> bool:
+        """Tell whether a call may be sent now on what was observed before.
+
+        A lease that has run out is renewed first, and then nothing is sent on an observation from before. Where the
+        journal is away, only what brings machines back is sent: nobody may stay down because nothing can be written.
+
+        Args:
+            brings_back: it is a call that brings a machine back.
 
         Raises:
-            LeaseLostError: it does not.
+            LeaseLostError: another process holds the run.
         """
-        self.lease.check()
+        try:
+            held = self.lease.check()
+        except JournalError as error:
+            with self._lock:
+                self._lose(error)
+            return brings_back
+        return held and (brings_back or self._unwritten is None)
+
+    def _lose(self, error: JournalError) -> None:
+        """Note, for good, that the journal cannot be written."""
+        if self._unwritten is None:
+            self._unwritten = _unwritable(error)
+            self.say(self._unwritten)
 
     def _as_it_stands(self, entry: Entry) -> Record:
         """Give the record of a job, turned back where nothing can be written down any more: so is every other."""
         return entry.record if self._unwritten is None else record.fail(entry.record, self._unwritten)
 
     def _write(self, changed: Sequence[tuple[Entry, Record]]) -> None:
-        if self._unwritten is not None:
-            self.lease.check()
+        """Write changed records down; once that has failed it is tried again each time, and nobody waits for it."""
+        new = {entry.position: after for entry, after in changed if after != entry.record}
+        if self._unwritten is None:
+            if new:
+                self.lease.save(*new.items())
             return
-        new = [(entry.position, after) for entry, after in changed if after != entry.record]
-        if new:
-            self.lease.save(*new)
+        self._behind |= new
+        with contextlib.suppress(JournalError):
+            self.lease.save(*self._behind.items(), wait=False)
+            self._behind.clear()
 
 
 def _unwritable(error: JournalError) -> Failure:
-    hint = "The run wipes nothing more and is not recorded from here on; mend the journal before the next run."
+    hint = "This run stops and wipes nothing more, and may not be recorded from here on. Repair the journal first."
     return Failure(None, str(error), hint=hint)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from . import record
 from .act import FOR_MANY, Act, Attempt
-from .changes import Fail, Interrupt, Learn, Lose, Stuck
+from .changes import AfterPause, Fail, Interrupt, Learn, Lose, Stuck
 from .clock import Clock
 from .cloud import Cloud, CloudError
 from .decide import decide
@@ -47,6 +47,7 @@ class Runner:
         closed: the positions of jobs that came to their end before: nothing is looked at or called for them.
         pace: how many calls may be made.
         ask: asks whether to go on with the next stage of a rollout; told what has ended.
+        say: is told, for people, what they must know although it is no event.
         wake: set to end the wait for the next tick.
 
     """
@@ -61,6 +62,7 @@ class Runner:
     closed: frozenset[int] = frozenset()
     pace: Pace | None = None
     ask: Callable[[str], bool] = lambda _: True
+    say: Callable[[str], None] = lambda _: None
     stop: threading.Event = field(default_factory=threading.Event)
     leave: threading.Event = field(default_factory=threading.Event)
     wake: threading.Event = field(default_factory=threading.Event)
@@ -73,7 +75,8 @@ class Runner:
         for position in self.closed:
             self._jobs[position].end()
         pace = self.pace or Pace(self.clock)
-        self._ledger = Ledger(self.lease, self.stop)
+        self._ledger = Ledger(self.lease, self.stop, self._say_unrecorded)
+        self._lapses = self.lease.lapses
         self._gate = Gate(self.plan.rollout, self._jobs, self.clock, pace, self.ask)
         self._act = Act(self.cloud, self.clock, self.plan, self.run_id, self._ledger, self._tell_call, pace)
         self._handing_over = threading.Lock()
@@ -101,7 +104,7 @@ class Runner:
         calling = DaemonExecutor(_CALLING, "safe-reinit-act")
         try:
             while not self._gate.is_over() and not self.leave.is_set():
-                self.lease.check()
+                self._hold()
                 began = self.clock.time()
                 self._begin()
                 decided = self._round()
@@ -115,6 +118,29 @@ class Runner:
         finally:
             for threads in (*preparing, calling):
                 threads.shutdown(wait=not self.leave.is_set(), cancel_futures=True)
+
+    def _hold(self) -> None:
+        """See that this process still holds the run; after a pause in which it did not run, limits count from now.
+
+        Raises:
+            LeaseLostError: another process holds it.
+        """
+        self._ledger.check(brings_back=True)
+        if self.lease.lapses != self._lapses:
+            self._lapses = self.lease.lapses
+            paused = AfterPause(self.clock.time())
+            self._ledger.keep([(job, paused) for job in self._jobs if job.begun and not job.ended])
+
+    def _say_unrecorded(self, failure: Failure) -> None:
+        """Say that this output is the only record from here on, and of which machines."""
+        touched = [job.record.instance_id for job in self._jobs if job.record.touched and not job.ended]
+        machines = f"Machines that are not back yet: {', '.join(touched)}. " if touched else ""
+        with contextlib.suppress(Exception):
+            self.say(
+                f"{failure.message} Run {self.run_id} stops and wipes nothing more, and starts the machines that it "
+                f"stopped unless the outcome of a wipe is in doubt. {machines}"
+                "What happens from here on may be recorded nowhere else: keep this output."
+            )
 
     def _begin(self) -> None:
         """Let more jobs begin, or end those that never will: also what has begun and is untouched, as long as it is."""

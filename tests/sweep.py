@@ -601,14 +601,14 @@ def switch_off(guards: Sequence[str]) -> None:  # noqa: C901 - each of the guard
             decide.is_backed_up = lambda *_: True
         elif guard == "lease":
 
-            def unfenced(self: Journal, lease: Lease, statements: Any) -> None:
+            def unfenced(self: Journal, lease: Lease, statements: Any, **_: Any) -> None:
                 with self._transaction():
                     for statement, values in statements:
                         self._db.execute(statement, values)
                     self._db.execute("UPDATE leases SET until=until+? WHERE run_id=?", (LEASE, lease.run_id))
 
             Journal.write = unfenced  # type: ignore[method-assign]
-            Lease.check = lambda _: None  # type: ignore[method-assign]
+            Lease.check = lambda _: True  # type: ignore[method-assign]
         else:
             raise ValueError(guard)
 

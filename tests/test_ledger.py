@@ -21,18 +21,21 @@ class Book:
 
     def __init__(self) -> None:
         self.saved: list[tuple[int, ...]] = []
+        self.waited: list[bool] = []
         self.failing: list[Exception] = []
         self.lost = False
         self.meanwhile: Callable[[], object] = lambda: None
 
-    def check(self) -> None:
+    def check(self) -> bool:
         """See ``Lease``."""
         if self.lost:
             raise LeaseLostError("r-1")
+        return True
 
-    def save(self, *records: tuple[int, Any]) -> None:
+    def save(self, *records: tuple[int, Any], wait: bool = True) -> None:
         """See ``Lease``."""
         self.meanwhile()
+        self.waited.append(wait)
         if self.failing:
             raise self.failing.pop(0)
         self.check()
@@ -123,7 +126,7 @@ def test_no_other_job_intends_a_wipe_either_once_the_journal_cannot_be_written()
 
 
 def test_a_machine_still_comes_back_when_the_journal_cannot_be_written() -> None:
-    """A start is sent although it is written down nowhere; a second failure stops nobody."""
+    """A start is sent although it is written down nowhere; what is tried again fails at once and stops nobody."""
     ledger, book, (entry,) = a_ledger(1)
     book.failing = [JournalError("The disk is full.")] * 9
     with pytest.raises(JournalError):
@@ -133,7 +136,22 @@ def test_a_machine_still_comes_back_when_the_journal_cannot_be_written() -> None
     ledger.commit([(entry, lambda before: record.intend(before, starting, seen))])
 
     assert entry.record.start.state == "asked"
-    assert len(book.failing) == 8, "it is not tried again"
+    assert book.waited == [True, False, False]
+    assert ledger.check(brings_back=True)
+    assert not ledger.check(brings_back=False)
+
+
+def test_a_journal_that_can_be_written_again_gets_all_that_it_missed() -> None:
+    """Once it can be written, the record of every job that changed meanwhile is written; still no wipe is sent."""
+    ledger, book, entries = a_ledger()
+    book.failing = [JournalError("The disk is full.")] * 2
+    ledger.keep([(entries[0], failing("It failed."))])
+    assert book.saved == []
+    ledger.keep([(entries[1], failing("It failed, too."))])
+
+    assert book.saved == [(0, 1)]
+    assert entries[0].record.turned_back
+    assert not ledger.check(brings_back=False)
 
 
 def test_what_is_kept_counts_though_it_cannot_be_written() -> None:
@@ -160,7 +178,7 @@ def test_who_lost_the_run_changes_nothing(how: str, written: bool) -> None:
     with pytest.raises(LeaseLostError):
         getattr(ledger, how)(many(entries[:2]))
     with pytest.raises(LeaseLostError):
-        ledger.check()
+        ledger.check(brings_back=True)
 
     assert [entry.record.stop.state for entry in entries[:2]] == ["none", "none"]
     assert not entries[0].record.turned_back

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import secrets
 import socket
 import sqlite3
 import threading
@@ -12,21 +12,32 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..clock import unix_time
-from ..errors import RunRefused, UsageError
+from ..errors import UsageError
 from ..model.codec import dumps
-from .lease import LEASE, Holder, JournalError, Lease, LeaseLostError
-from .place import make_folder, now, process, refuse_foreign, refuse_network, unusable, user
+from .lease import JournalError, Lease, LeaseLostError, expiry
+from .place import (
+    boot_id,
+    files_of,
+    make_folder,
+    now,
+    pid_namespace,
+    refuse_foreign,
+    refuse_network,
+    unusable,
+    user,
+)
+from .reading import Reader, lock_of
 from .schema import MIGRATIONS, SCHEMA
-from .stored import StoredRun
 
 _OF_A_RUN = ("events", "jobs", "leases", "runs")
 """The tables that know of a run, in the order in which they forget it."""
 _RESERVE = 1 << 20
 """Bytes of room that are kept for the records of a run."""
+_BUSY = 10.0
+"""Real seconds for which another process that is writing is waited for."""
 
 
-class Journal:
+class Journal(Reader):
     """One journal file, open; without a path, one in memory for rehearsals. Safe to use from several threads.
 
     Raises:
@@ -36,14 +47,18 @@ class Journal:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._files: dict[Path, tuple[int, int]] = {}
+        """The files of the journal while a run is held, and which they are: device and inode."""
         if path is not None:
             refuse_network(path)
             refuse_foreign(path)
+        if path is not None and path.exists() and not path.is_file():
+            raise unusable(path, OSError("not a file"))
         try:
             if path is not None:
                 make_folder(path.parent)
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = sqlite3.connect(path or ":memory:", timeout=10.0, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(path or ":memory:", timeout=_BUSY, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise unusable(self.path, error) from None
         try:
@@ -88,10 +103,16 @@ class Journal:
             self._db.execute(f"PRAGMA user_version={SCHEMA}")
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, *, wait: bool = True) -> Iterator[None]:
         """Commit all or nothing, alone."""
         with self._using():
-            self._db.execute("BEGIN IMMEDIATE")
+            if not wait:
+                self._db.execute("PRAGMA busy_timeout=0")
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+            finally:
+                if not wait:
+                    self._db.execute(f"PRAGMA busy_timeout={_BUSY * 1000:.0f}")
             try:
                 yield
                 self._db.execute("COMMIT")
@@ -99,15 +120,6 @@ class Journal:
                 with contextlib.suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
                 raise
-
-    @contextlib.contextmanager
-    def _using(self) -> Iterator[None]:
-        """Let nobody else of this process use the file meanwhile; what SQLite says is raised in our words."""
-        with self._lock:
-            try:
-                yield
-            except sqlite3.Error as error:
-                raise unusable(self.path, error) from None
 
     # -------------------------------------------------------------------------------------------------- writing
 
@@ -141,7 +153,7 @@ class Journal:
                 (run_id, now(), region, account, endpoint, profile, dumps(plan), plan["plan_id"]),
             )
             for position, (instance_id, record) in enumerate(jobs):
-                lock = _lock_of(endpoint, account, region, instance_id)
+                lock = lock_of(endpoint, account, region, instance_id)
                 self._refuse_held(lock, instance_id)
                 self._db.execute(
                     "INSERT INTO jobs VALUES (?,?,?,?,?,1,NULL)",
@@ -179,56 +191,52 @@ class Journal:
             return self._hold(run_id, holder.epoch + 1 if holder else 1)
 
     def _hold(self, run_id: str, epoch: int) -> Lease:
-        until = unix_time() + LEASE
+        session = secrets.token_hex(16)
         self._db.execute(
-            "INSERT OR REPLACE INTO leases VALUES (?,?,?,?,?,?,?,?)",
-            (run_id, epoch, user(), socket.gethostname(), os.getpid(), process(os.getpid()), until, now()),
-        )
-        return Lease(self, run_id, epoch)
+            "INSERT OR REPLACE INTO leases VALUES (?,?,?,?,?,?,?,?,?,?)",
+            (
+                run_id, epoch, session, user(), socket.gethostname(), os.getpid(), boot_id(), pid_namespace(), expiry(),
+                now(),
+            ),
+        )  # fmt: skip
+        self._files = _identities(self.path)
+        return Lease(self, run_id, epoch, session)
 
-    def refuse_open(self, endpoint: str, account: str, region: str, instance_ids: Sequence[str]) -> None:
-        """See that no open job has one of these instances, before a run of them is begun; ``begin`` sees it again.
-
-        Raises:
-            RunRefused: one has.
-        """
-        with self._using():
-            for instance_id in instance_ids:
-                self._refuse_held(_lock_of(endpoint, account, region, instance_id), instance_id)
-
-    def _refuse_held(self, lock: str, instance_id: str) -> None:
-        row = self._db.execute("SELECT run_id FROM jobs WHERE lock=? AND open=1", (lock,)).fetchone()
-        if row is None:
-            return
-        holder = self._holder(row[0])
-        who = f"{holder.user}@{holder.host}, process {holder.pid}, since {holder.since}" if holder else "nobody now"
-        raise RunRefused(
-            f"Run {row[0]} has {instance_id} already (held by {who}).",
-            hint=f"Look with: safe-reinit show {row[0]}; go on with it: safe-reinit resume {row[0]}.",
-        )
-
-    def _holder(self, run_id: str) -> Holder | None:
-        row = self._db.execute(
-            "SELECT user, host, pid, process, until, since, epoch FROM leases WHERE run_id=?", (run_id,)
-        ).fetchone()
-        return Holder(*row) if row else None
-
-    def write(self, lease: Lease, statements: Iterable[tuple[str, Sequence[object]]]) -> None:
-        """Write as the holder of a run, and renew the lease with it.
+    def refuse_replaced(self) -> None:
+        """See that the files which are open still are those that the next process will find by their names.
 
         Raises:
-            LeaseLostError: another process holds the run.
-            JournalError: the file could not be written.
+            JournalError: one was removed or replaced: what is written from now on nobody will find.
         """
+        for file, identity in self._files.items():
+            now_there = _identity(file)
+            if now_there != identity:
+                how = "removed" if now_there is None else "replaced"
+                raise JournalError(f"The journal {self.path} was {how} during the run ({file.name}).")
+
+    def write(self, lease: Lease, statements: Iterable[tuple[str, Sequence[object]]], *, wait: bool = True) -> None:
+        """Write as the holder of a run, and renew the lease with it, also one that has run out.
+
+        Args:
+            lease: of the run.
+            statements: what to write, in one transaction.
+            wait: for another process that is writing.
+
+        Raises:
+            LeaseLostError: another session has taken the run.
+            JournalError: the file could not be written, or is not that of the run any more.
+        """
+        self.refuse_replaced()
         try:
-            with self._transaction():
+            with self._transaction(wait=wait):
                 holder = self._holder(lease.run_id)
-                if holder is None or holder.epoch != lease.epoch or holder.until < unix_time():
+                if holder is None:
+                    raise JournalError(f"The journal {self.path} does not know run {lease.run_id} any more.")
+                if (holder.epoch, holder.session) != (lease.epoch, lease.session):
                     raise LeaseLostError(lease.run_id)
                 for statement, values in statements:
                     self._db.execute(statement, values)
-                until = unix_time() + LEASE
-                self._db.execute("UPDATE leases SET until=? WHERE run_id=?", (until, lease.run_id))
+                self._db.execute("UPDATE leases SET until=? WHERE run_id=?", (expiry(), lease.run_id))
         except UsageError as error:
             raise JournalError(str(error)) from None
 
@@ -239,7 +247,7 @@ class Journal:
             UsageError: the journal cannot be written.
         """
         with self._transaction():
-            self._db.execute("UPDATE leases SET until=0 WHERE run_id=? AND epoch=?", (lease.run_id, lease.epoch))
+            self._db.execute("UPDATE leases SET until=0 WHERE run_id=? AND session=?", (lease.run_id, lease.session))
 
     def withdraw(self, lease: Lease) -> None:
         """Forget a run of which nothing was begun, because somebody else has refused it."""
@@ -247,60 +255,6 @@ class Journal:
         with self._transaction():
             for table in _OF_A_RUN:
                 self._db.execute(f"DELETE FROM {table} WHERE run_id=?", (lease.run_id,))  # noqa: S608 - our own names
-
-    # -------------------------------------------------------------------------------------------------- reading
-
-    def used_by(self, plan_id: str) -> str | None:
-        """Name the run that ran this plan, also one that is forgotten; ``None`` if none did."""
-        with self._using():
-            row = self._db.execute(
-                "SELECT run_id FROM runs WHERE plan_id=? UNION SELECT run_id FROM used_plans WHERE plan_id=?",
-                (plan_id, plan_id),
-            ).fetchone()
-        return str(row[0]) if row else None
-
-    def refuse_used(self, plan_id: str) -> None:
-        """See that a plan was not run yet.
-
-        Raises:
-            RunRefused: it was, by a run that is named.
-        """
-        run_id = self.used_by(plan_id)
-        if run_id is not None:
-            raise RunRefused(
-                f"This plan was run already, by run {run_id}: a plan is run once.",
-                hint=f"See what became of it: safe-reinit show {run_id}. To wipe again make a new plan.",
-            )
-
-    def run(self, run_id: str) -> StoredRun | None:
-        """Give one run; ``None`` where the journal has none of this name.
-
-        Raises:
-            UsageError: the journal cannot be read.
-        """
-        with self._using():
-            row = self._db.execute("SELECT * FROM runs WHERE run_id=?", (run_id,)).fetchone()
-            return self._stored(row) if row else None
-
-    def runs(self) -> list[StoredRun]:
-        """Give all runs, newest first.
-
-        Raises:
-            UsageError: the journal cannot be read.
-        """
-        with self._using():
-            rows = self._db.execute("SELECT * FROM runs ORDER BY started_at DESC, run_id DESC").fetchall()
-            return [self._stored(row) for row in rows]
-
-    def events(self, run_id: str) -> list[dict[str, Any]]:
-        """Give the events of a run, in order, as JSON (schema 1).
-
-        Raises:
-            UsageError: the journal cannot be read.
-        """
-        with self._using():
-            rows = self._db.execute("SELECT event FROM events WHERE run_id=? ORDER BY sequence", (run_id,)).fetchall()
-            return [json.loads(row[0]) for row in rows]
 
     def prune(self, older_than: float) -> int:
         """Forget the runs that ended more than so many seconds ago, and tell how many; an open one is never forgotten.
@@ -320,30 +274,16 @@ class Journal:
                     self._db.execute(f"DELETE FROM {table} WHERE run_id=?", (name,))  # noqa: S608 - our own names
         return len(names)
 
-    def _stored(self, row: Sequence[Any]) -> StoredRun:
-        jobs = self._db.execute(
-            "SELECT instance_id, record, open, report FROM jobs WHERE run_id=? ORDER BY position", (row[0],)
-        ).fetchall()
-        report = json.loads(row[10]) if row[10] else None
-        if report is not None:
-            report["jobs"] = [json.loads(told) for *_, told in jobs if told] or report["jobs"]  # an older run has them
-        return StoredRun(
-            run_id=row[0],
-            started_at=row[1],
-            ended_at=row[2],
-            outcome=row[3],
-            exit_code=row[4],
-            region=row[5],
-            account=row[6],
-            endpoint=row[7],
-            profile=row[8],
-            plan=json.loads(row[9]),
-            report=report,
-            jobs=tuple((instance_id, json.loads(record), bool(is_open)) for instance_id, record, is_open, _ in jobs),
-            holder=self._holder(row[0]),
-        )
+
+def _identities(path: Path | None) -> dict[Path, tuple[int, int]]:
+    """Return which files a journal, its log and its index are now; a rollback log comes and goes."""
+    files = [file for file in files_of(path) if not file.name.endswith("-journal")] if path is not None else []
+    return {file: identity for file in files if (identity := _identity(file)) is not None}
 
 
-def _lock_of(endpoint: str, account: str, region: str, instance_id: str) -> str:
-    """Name what one open job may have."""
-    return "|".join((endpoint, account, region, instance_id))
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -1,4 +1,4 @@
-"""Leases: the one process that holds a run, for as long as it renews."""
+"""Leases: the one session that holds a run. The epoch and the session's id decide; clocks only say when to ask."""
 
 from __future__ import annotations
 
@@ -11,26 +11,31 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from .. import logs
-from ..clock import boottime, unix_time
+from ..clock import boottime
 from ..errors import UsageError
 from ..model.codec import dumps
-from .place import in_sight, now, process
+from .place import boot_id, is_dead, now, pid_namespace
 
 if TYPE_CHECKING:
     from .file import Journal
 
 LEASE = 30.0
-"""Real seconds a lease holds unless it is renewed."""
+"""Real seconds for which nobody else may take a run unless the lease is renewed, counted through suspension."""
 RENEWAL = 10.0
 """Real seconds between two renewals."""
 
 
 class LeaseLostError(Exception):
-    """Another process holds the run now: this one writes nothing and calls nothing any more."""
+    """Another session has taken the run: this one writes nothing and calls nothing any more."""
 
 
 class JournalError(Exception):
     """The journal could not be written; the text says why, in our words."""
+
+
+def expiry() -> float:
+    """Return when a lease that is renewed now runs out, in seconds since boot."""
+    return boottime() + LEASE
 
 
 @dataclass(frozen=True)
@@ -40,54 +45,87 @@ class Holder:
     user: str
     host: str
     pid: int
-    process: str
-    """When and where the process began, as ``place.process`` tells it: a process id is used again."""
+    boot: str
+    """The boot of the machine that it runs on."""
+    pid_namespace: str
     until: float
-    """Unix seconds."""
+    """Seconds since that boot; 0 once it has let the run go."""
     since: str
     """When it took the run, RFC 3339 UTC."""
     epoch: int
     """How often the run has been taken: a holder of an earlier epoch writes nothing any more."""
+    session: str
+    """128 random bits: the same epoch under another id is another holder."""
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host}, process {self.pid}, since {self.since}"
 
     @property
     def gone(self) -> bool:
-        """Whether it was a process of this host that is seen to be there no more."""
-        here = self.host == socket.gethostname() and in_sight(self.process)
-        return here and process(self.pid) != self.process
+        """Whether it was a process of this boot and this PID namespace, and the kernel says that there is none such."""
+        same_boot = self.host == socket.gethostname() and self.boot == boot_id() != ""
+        return same_boot and self.pid_namespace == pid_namespace() != "" and is_dead(self.pid)
+
+    @property
+    def expired(self) -> bool:
+        """Whether its lease has run out or was let go: no other boot's lease lasts, and none longer than a lease."""
+        here = boot_id()
+        if self.boot and here and self.boot != here:
+            return True
+        return not boottime() < self.until <= boottime() + LEASE
 
     @property
     def alive(self) -> bool:
-        """Whether it may still act."""
-        return not self.gone and self.until > unix_time()
+        """Whether nobody else may take the run yet."""
+        return not self.gone and not self.expired
 
 
 class Lease:
-    """The right to act for a run: renewed by a thread of its own, checked before every call and with every write."""
+    """The right to act for a run: renewed by a thread of its own, checked before every call and with every write.
 
-    def __init__(self, journal: Journal, run_id: str, epoch: int) -> None:
+    Attributes:
+        lapses: how often it had run out before it was renewed, as after a pause of the process: until then somebody
+            else could have taken the run, and what was observed before is old.
+
+    """
+
+    def __init__(self, journal: Journal, run_id: str, epoch: int, session: str) -> None:
         self.run_id = run_id
         self.epoch = epoch
+        self.session = session
+        self.lapses = 0
         self._journal = journal
-        self._until = boottime() + LEASE
+        self._until = expiry()
+        self._lost = False
         self._lock = threading.Lock()
         self._told: list[str] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="safe-reinit-lease", daemon=True)
         self._thread.start()
 
-    def check(self) -> None:
-        """See that this process may still call.
+    def check(self) -> bool:
+        """Tell whether this session may call on what it has observed; a lease that has run out is renewed first.
+
+        Returns:
+            ``False`` where it had run out: the run is still this session's, but what it saw before is too old.
 
         Raises:
-            LeaseLostError: the lease ran out while it was not renewed, was let go, or another process has it.
+            LeaseLostError: another session has the run, or it was let go.
+            JournalError: the journal was removed or replaced, or the lease has run out and cannot be renewed.
         """
-        if boottime() >= self._until:
+        if self._lost:
             raise LeaseLostError(self.run_id)
+        self._journal.refuse_replaced()
+        if boottime() < self._until:
+            return True
+        self._write([])
+        return False
 
-    def save(self, *records: tuple[int, object]) -> None:
+    def save(self, *records: tuple[int, object], wait: bool = True) -> None:
         """Write down changed records, each with the position of its job, in one transaction; see ``Journal.write``."""
         statement = "UPDATE jobs SET record=? WHERE run_id=? AND position=?"
-        self._write([(statement, (dumps(record, sparse=True), self.run_id, position)) for position, record in records])
+        changed = [(statement, (dumps(record, sparse=True), self.run_id, position)) for position, record in records]
+        self._write(changed, wait=wait)
 
     def tell(self, event: Mapping[str, Any]) -> None:
         """Keep an event; it is written with the next thing that is, since looks alone need no commit."""
@@ -113,14 +151,19 @@ class Lease:
         with contextlib.suppress(JournalError, LeaseLostError, UsageError):
             self._write([])
             self._journal.release(self)
-        self._until = 0.0
+        self._lost = True
 
-    def _write(self, statements: Iterable[tuple[str, Sequence[object]]]) -> None:
+    def _write(self, statements: Iterable[tuple[str, Sequence[object]]], *, wait: bool = True) -> None:
         with self._lock:
             told = [("INSERT INTO events (run_id, event) VALUES (?,?)", (self.run_id, event)) for event in self._told]
             began = boottime()
-            self._journal.write(self, chain(statements, told))
+            try:
+                self._journal.write(self, chain(statements, told), wait=wait)
+            except LeaseLostError:
+                self._lost = True
+                raise
             self._told.clear()
+            self.lapses += began >= self._until
             self._until = began + LEASE
 
     def _renew(self) -> None:
@@ -128,8 +171,7 @@ class Lease:
             try:
                 self._write([])
             except LeaseLostError:
-                self._until = 0.0
-                logs.lease(self.run_id, "another process holds the run now")
+                logs.lease(self.run_id, "another session has taken the run")
                 return
             except JournalError as error:
-                logs.lease(self.run_id, f"the lease could not be renewed: {error}")  # it holds until it runs out
+                logs.lease(self.run_id, f"the lease could not be renewed: {error}")  # nothing is sent once it runs out

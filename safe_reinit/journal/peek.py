@@ -42,7 +42,6 @@ def glance(path: Path) -> list[Glimpse]:
         rows = db.execute(
             "SELECT run_id, started_at, outcome,"
             " EXISTS (SELECT 1 FROM jobs WHERE jobs.run_id = runs.run_id AND open = 1),"
-            " runs.report LIKE :taken OR"  # of an older run
             " EXISTS (SELECT 1 FROM jobs WHERE jobs.run_id = runs.run_id AND jobs.report LIKE :taken)"
             " FROM runs ORDER BY started_at DESC, run_id DESC LIMIT :most",
             {"taken": '%"safety_snapshot": "%', "most": _MOST},

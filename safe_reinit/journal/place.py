@@ -85,33 +85,35 @@ def unusable(path: Path | None, error: Exception) -> UsageError:
     return UsageError(f"The journal {path} cannot be used: {why}.", hint=hint)
 
 
-def process(pid: int) -> str:
-    """Tell which process this is: the boot, the PID namespace and when it began, in the kernel's ticks since that boot.
-
-    ``""`` where there is none, or where the kernel does not tell.
-    """
+def boot_id() -> str:
+    """Return the id of this boot of the machine; ``""`` where the kernel does not tell."""
     try:
-        began = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[19]
-        return f"{_boot()} {os.readlink('/proc/self/ns/pid')} {began}"
-    except (OSError, IndexError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
         return ""
 
 
-def in_sight(process: str) -> bool:
-    """Tell whether a process of this host, as ``process`` told it, would be seen from here if it were there still.
-
-    One in another PID namespace, such as a container that bears the name of its host, would not; after another boot
-    there is none of them.
-    """
-    boot, _, rest = process.partition(" ")
+def pid_namespace() -> str:
+    """Return the PID namespace of this process, in which its process ids mean something; ``""`` if not known."""
     try:
-        return boot != _boot() or rest.partition(" ")[0] == os.readlink("/proc/self/ns/pid")
+        return os.readlink("/proc/self/ns/pid")
     except OSError:
+        return ""
+
+
+def is_dead(pid: int) -> bool:
+    """Tell whether no process of this PID namespace has this id.
+
+    Only the kernel's answer "no such process" counts. A process that may not be signalled is alive, and one that
+    ``/proc`` hides (``hidepid``) proves nothing.
+    """
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
         return False
-
-
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return False
 
 
 def user() -> str:

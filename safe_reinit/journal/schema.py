@@ -11,21 +11,21 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE TABLE jobs (
         run_id TEXT NOT NULL REFERENCES runs, position INTEGER NOT NULL, lock TEXT NOT NULL, instance_id TEXT NOT NULL,
-        record TEXT NOT NULL, open INTEGER NOT NULL, PRIMARY KEY (run_id, position)
+        record TEXT NOT NULL, open INTEGER NOT NULL, report TEXT, PRIMARY KEY (run_id, position)
     ) STRICT;
     CREATE UNIQUE INDEX one_open_job ON jobs (lock) WHERE open = 1;
     CREATE TABLE leases (
-        run_id TEXT PRIMARY KEY REFERENCES runs, epoch INTEGER NOT NULL, user TEXT NOT NULL, host TEXT NOT NULL,
-        pid INTEGER NOT NULL, process TEXT NOT NULL, until REAL NOT NULL, since TEXT NOT NULL
+        run_id TEXT PRIMARY KEY REFERENCES runs, epoch INTEGER NOT NULL, session TEXT NOT NULL, user TEXT NOT NULL,
+        host TEXT NOT NULL, pid INTEGER NOT NULL, boot TEXT NOT NULL, pid_namespace TEXT NOT NULL, until REAL NOT NULL,
+        since TEXT NOT NULL
     ) STRICT;
     CREATE TABLE events (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL REFERENCES runs, event TEXT NOT NULL
     ) STRICT;
     CREATE INDEX events_of_run ON events (run_id);
+    CREATE TABLE used_plans (plan_id TEXT PRIMARY KEY, run_id TEXT NOT NULL) STRICT
     """,
-    # The plans of runs that were forgotten: a plan stays run.
-    "CREATE TABLE used_plans (plan_id TEXT PRIMARY KEY, run_id TEXT NOT NULL) STRICT",
-    # What the report says of a job, which the run's report leaves out: that of thousands is never one text.
-    "ALTER TABLE jobs ADD COLUMN report TEXT",
 )
+"""The report of a job lies with the job, so that no text holds thousands. ``used_plans`` keeps the plans
+of forgotten runs, since a plan runs once."""
 SCHEMA = len(MIGRATIONS)

@@ -6,7 +6,7 @@ an intended start is never taken back.
 
 from .answered import accepted, intend, lost, refused, withdraw
 from .aside import bears_tag, is_backed_up, leaves_tag
-from .resumed import Verdict, judge, resume
+from .resumed import Verdict, after_pause, judge, resume
 from .seen import learn
 from .state import (
     SETTLING,
@@ -25,7 +25,8 @@ from .state import (
 from .steps import is_asked, outstanding, tries_of, wipe_of
 
 __all__ = [
-    "SETTLING", "SETTLING_READS", "UNSETTLED_LIMIT", "Verdict", "accepted", "bears_tag", "begin", "fail", "intend",
-    "interrupt", "is_asked", "is_backed_up", "is_current", "is_owed", "is_settled", "judge", "learn", "leaves_tag",
-    "lose_sight", "lost", "outcome", "outstanding", "refused", "resume", "stuck", "tries_of", "wipe_of", "withdraw",
+    "SETTLING", "SETTLING_READS", "UNSETTLED_LIMIT", "Verdict", "accepted", "after_pause", "bears_tag", "begin",
+    "fail", "intend", "interrupt", "is_asked", "is_backed_up", "is_current", "is_owed", "is_settled", "judge",
+    "learn", "leaves_tag", "lose_sight", "lost", "outcome", "outstanding", "refused", "resume", "stuck", "tries_of",
+    "wipe_of", "withdraw",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from ..model import Failure, Record, Step, Wipe
 from .state import fail
 
 Verdict = Literal["reinitialised", "intact"]
+_UNDER_WAY = ("accepted", "lost", "again")
 
 
 def resume(record: Record, at: float) -> Record:
@@ -33,6 +34,34 @@ def resume(record: Record, at: float) -> Record:
         missing_since=None,
         judged=False,
     )
+
+
+def after_pause(record: Record, at: float) -> Record:
+    """Let what is under way settle, and its limits count, from ``at`` on: before that this process did not run.
+
+    What was seen stays, and so does the fence: it finds the gap in what was observed.
+    """
+    return replace(
+        record,
+        disks=tuple(replace(wipe, at=at, reads=0) if wipe.state in _UNDER_WAY else wipe for wipe in record.disks),
+        stop=_from_now(record.stop, at),
+        force=_from_now(record.force, at),
+        start=_from_now(record.start, at),
+        snapshots=tuple(replace(each, step=_from_now(each.step, at)) for each in record.snapshots),
+        tag=_from_now(record.tag, at),
+        untag=_from_now(record.untag, at),
+        turned_back_at=None if record.turned_back_at is None else at,
+        snapshot_wait_since=None if record.snapshot_wait_since is None else at,
+        unsettled_since=None,
+        unseen_since=None,
+        stuck_since=None,
+        missing_reads=0,
+        missing_since=None,
+    )
+
+
+def _from_now(step: Step, at: float) -> Step:
+    return replace(step, first_at=at, at=at, reads=0) if step.state in _UNDER_WAY else step
 
 
 def judge(record: Record, verdict: Verdict) -> Record:

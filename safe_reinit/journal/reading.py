@@ -1,0 +1,141 @@
+"""Reading a journal: runs, their jobs and events, and who holds them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import RunRefused
+from .lease import Holder
+from .place import unusable
+from .stored import StoredRun
+
+
+class Reader:
+    """An open journal, to be read. Safe to use from several threads."""
+
+    path: Path | None
+    _db: sqlite3.Connection
+    _lock: threading.RLock
+
+    @contextlib.contextmanager
+    def _using(self) -> Iterator[None]:
+        """Let nobody else of this process use the file meanwhile; what SQLite says is raised in our words."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise unusable(self.path, error) from None
+
+    def used_by(self, plan_id: str) -> str | None:
+        """Name the run that ran this plan, also one that is forgotten; ``None`` if none did."""
+        with self._using():
+            row = self._db.execute(
+                "SELECT run_id FROM runs WHERE plan_id=? UNION SELECT run_id FROM used_plans WHERE plan_id=?",
+                (plan_id, plan_id),
+            ).fetchone()
+        return str(row[0]) if row else None
+
+    def refuse_used(self, plan_id: str) -> None:
+        """See that a plan was not run yet.
+
+        Raises:
+            RunRefused: it was, by a run that is named.
+        """
+        run_id = self.used_by(plan_id)
+        if run_id is not None:
+            raise RunRefused(
+                f"This plan was run already, by run {run_id}: a plan is run once.",
+                hint=f"See what became of it: safe-reinit show {run_id}. To wipe again make a new plan.",
+            )
+
+    def run(self, run_id: str) -> StoredRun | None:
+        """Give one run; ``None`` where the journal has none of this name.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        with self._using():
+            row = self._db.execute("SELECT * FROM runs WHERE run_id=?", (run_id,)).fetchone()
+            return self._stored(row) if row else None
+
+    def runs(self) -> list[StoredRun]:
+        """Give all runs, newest first.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        with self._using():
+            rows = self._db.execute("SELECT * FROM runs ORDER BY started_at DESC, run_id DESC").fetchall()
+            return [self._stored(row) for row in rows]
+
+    def events(self, run_id: str) -> list[dict[str, Any]]:
+        """Give the events of a run, in order, as JSON (schema 1).
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        with self._using():
+            rows = self._db.execute("SELECT event FROM events WHERE run_id=? ORDER BY sequence", (run_id,)).fetchall()
+            return [json.loads(row[0]) for row in rows]
+
+    def refuse_open(self, endpoint: str, account: str, region: str, instance_ids: Sequence[str]) -> None:
+        """See that no open job has one of these instances, before a run of them is begun; ``begin`` sees it again.
+
+        Raises:
+            RunRefused: one has.
+        """
+        with self._using():
+            for instance_id in instance_ids:
+                self._refuse_held(lock_of(endpoint, account, region, instance_id), instance_id)
+
+    def _refuse_held(self, lock: str, instance_id: str) -> None:
+        row = self._db.execute("SELECT run_id FROM jobs WHERE lock=? AND open=1", (lock,)).fetchone()
+        if row is None:
+            return
+        holder = self._holder(row[0])
+        who = str(holder) if holder and holder.alive else "nobody now"
+        raise RunRefused(
+            f"Run {row[0]} has {instance_id} already (held by {who}).",
+            hint=f"Look with: safe-reinit show {row[0]}; go on with it: safe-reinit resume {row[0]}.",
+        )
+
+    def _holder(self, run_id: str) -> Holder | None:
+        row = self._db.execute(
+            "SELECT user, host, pid, boot, pid_namespace, until, since, epoch, session FROM leases WHERE run_id=?",
+            (run_id,),
+        ).fetchone()
+        return Holder(*row) if row else None
+
+    def _stored(self, row: Sequence[Any]) -> StoredRun:
+        jobs = self._db.execute(
+            "SELECT instance_id, record, open, report FROM jobs WHERE run_id=? ORDER BY position", (row[0],)
+        ).fetchall()
+        report = json.loads(row[10]) if row[10] else None
+        if report is not None:
+            report["jobs"] = [json.loads(told) for *_, told in jobs if told]
+        return StoredRun(
+            run_id=row[0],
+            started_at=row[1],
+            ended_at=row[2],
+            outcome=row[3],
+            exit_code=row[4],
+            region=row[5],
+            account=row[6],
+            endpoint=row[7],
+            profile=row[8],
+            plan=json.loads(row[9]),
+            report=report,
+            jobs=tuple((instance_id, json.loads(record), bool(is_open)) for instance_id, record, is_open, _ in jobs),
+            holder=self._holder(row[0]),
+        )
+
+
+def lock_of(endpoint: str, account: str, region: str, instance_id: str) -> str:
+    """Name what one open job may have."""
+    return "|".join((endpoint, account, region, instance_id))

@@ -1,0 +1,163 @@
+"""A process that did not run for a while, or whose clock was stepped: it costs a look, and not the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import safe_reinit
+from safe_reinit import clock as real_clock
+from safe_reinit.clock import Clock
+from safe_reinit.journal import lease
+from safe_reinit.simulator import Simulator
+from tests.commands import ROOT, state, until
+
+DISK, INSTANCE = "d-sim-web1-data", "i-sim-web1"
+SPEED = 10.0
+LEASE = 1.5
+"""Real seconds of a lease in the process that is paused."""
+
+CHILD = """
+import json, sys
+import safe_reinit
+from safe_reinit.clock import Clock
+from safe_reinit.journal import lease
+
+url, journal, speed, seconds = sys.argv[1:]
+lease.LEASE, lease.RENEWAL = float(seconds), float(seconds) / 3
+client = safe_reinit.connect(region="cn-hangzhou", endpoint=url, credentials=("testid", "testsecret"),
+                             journal=journal, clock=Clock(float(speed)))
+plan = client.plan(["d-sim-web1-data"], stop_instance=True)
+try:
+    told = client.run(plan, confirm=plan.confirm_with)
+    print(json.dumps({"outcome": told.outcome, "said": ""}))
+except safe_reinit.Error as error:
+    print(json.dumps({"outcome": error.outcome, "said": str(error)}))
+"""
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """Start the default world, at a speed at which a short pause stays short for the cloud."""
+    with Simulator(speed=SPEED) as started:
+        yield started
+
+
+def start(simulator: Simulator, journal: Path) -> subprocess.Popen[str]:
+    """Start a process that wipes one disk, with short leases."""
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(CHILD), simulator.url, str(journal), str(SPEED),
+         str(LEASE)],
+        text=True, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def acts(simulator: Simulator) -> list[str]:
+    """Return the changing calls that were accepted."""
+    names = ("StopInstance", "ReInitDisk", "StartInstance")
+    return [
+        one["action"]
+        for one in simulator.state()["calls"]
+        if one["action"] in names and not one["dry_run"] and not one["code"]
+    ]
+
+
+def status(simulator: Simulator, kind: str, name: str, wanted: str) -> Callable[[], bool]:
+    """Return a question: whether the simulator shows this status."""
+    return lambda: bool(state(simulator.url)[kind][name]["status"] == wanted)
+
+
+@pytest.mark.parametrize(
+    ("held", "kind", "name", "wanted"),
+    [
+        ({"instance": INSTANCE}, "instances", INSTANCE, "Stopping"),
+        ({"disk": DISK}, "disks", DISK, "ReIniting"),
+    ],
+    ids=["while it stops", "while it is wiped"],
+)
+def test_a_process_that_was_stopped_past_its_lease_ends_its_run(
+    simulator: Simulator, tmp_path: Path, held: dict[str, str], kind: str, name: str, wanted: str
+) -> None:
+    """Ctrl-Z and fg after the lease has run out: nobody has taken the run, so it goes on to its end."""
+    simulator.do({"hold": held})
+    child = start(simulator, tmp_path / "j.db")
+    try:
+        until(status(simulator, kind, name, wanted))
+        child.send_signal(signal.SIGSTOP)
+        simulator.do({"release": held})
+        time.sleep(LEASE + 1)  # the lease runs out; longer is no less a pause
+    finally:
+        child.send_signal(signal.SIGCONT)
+    out, err = child.communicate(timeout=120)
+
+    assert json.loads(out) == {"outcome": "done", "said": ""}, err
+    assert acts(simulator) == ["StopInstance", "ReInitDisk", "StartInstance"]
+    assert simulator.state()["instances"][INSTANCE]["status"] == "Running"
+
+
+Step = Callable[[pytest.MonkeyPatch], None]
+
+
+def wall(seconds: float) -> Step:
+    """Step the wall clock."""
+
+    def step(patch: pytest.MonkeyPatch) -> None:
+        now = time.time
+        patch.setattr(time, "time", lambda: now() + seconds)
+
+    return step
+
+
+def asleep(seconds: float) -> Step:
+    """Let the machine have slept: time since boot has gone on, and no thread has run."""
+
+    def step(patch: pytest.MonkeyPatch) -> None:
+        now = real_clock.boottime
+        for module in (real_clock, lease):
+            patch.setattr(module, "boottime", lambda: now() + seconds)
+
+    return step
+
+
+@pytest.mark.parametrize(
+    ("step", "when"),
+    [
+        (wall(22.0), "Stopping"), (wall(600.0), "Stopping"), (wall(-600.0), "Stopping"), (wall(600.0), "ReIniting"),
+        (asleep(45.0), "Stopping"), (asleep(45.0), "ReIniting"), (asleep(7200.0), "ReIniting"),
+        (asleep(7200.0), "Starting"),
+    ],
+    ids=["NTP", "forward", "back", "forward in the wipe", "a nap", "a nap in the wipe", "a night", "a night, starting"],
+)  # fmt: skip
+def test_a_clock_that_is_stepped_ends_no_run(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: Step, when: str
+) -> None:
+    """A step of the wall clock and a machine that slept cost a look: the run is ended as planned."""
+    client = safe_reinit.connect(
+        region=simulator.region, endpoint=simulator.url, credentials=simulator.access_key,
+        journal=str(tmp_path / "j.db"), clock=Clock(SPEED),
+    )  # fmt: skip
+    plan = client.plan([DISK], stop_instance=True)
+    stepped: list[str] = []
+
+    def watch(event: Any) -> None:
+        shown = [event.data.get("instance"), *dict(event.data.get("disks") or {}).values()]
+        if event.event == "state" and when in shown and not stepped:
+            stepped.append(when)
+            step(monkeypatch)
+
+    told = client.run(plan, confirm=plan.confirm_with, on_event=watch)
+
+    assert stepped == [when]
+    assert told.outcome == "done"
+    assert acts(simulator) == ["StopInstance", "ReInitDisk", "StartInstance"]
