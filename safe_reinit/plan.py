@@ -243,7 +243,7 @@ def from_json(data: Mapping[str, Any], password: Secret | None = None) -> Plan:
 
 
 def _confirm_with(disk_ids: Sequence[str], print_: str) -> str:
-    return disk_ids[0] if len(disk_ids) == 1 else print_[:8]
+    return disk_ids[0] if len(disk_ids) == 1 else print_
 
 
 def _by_instance(disks: Sequence[DiskFacts]) -> list[list[DiskFacts]]:

@@ -31,7 +31,7 @@ def as_one(plans: Sequence[Plan]) -> Plan:
         skipped=tuple(job for plan in plans for job in plan.skipped),
         skipped_findings=tuple(found for plan in plans for found in plan.skipped_findings),
         fingerprint=print_,
-        confirm_with=print_[:8],
+        confirm_with=print_,
         guard=_guard(plans),
     )
 

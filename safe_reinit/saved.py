@@ -49,8 +49,8 @@ class Saved:
 
     @property
     def confirm_with(self) -> str:
-        """What ``--confirm`` takes for this file."""
-        return str(self.plan.digest)[:8]
+        """What ``--confirm`` takes for this file: its digest, or at least the first 32 characters of that."""
+        return str(self.plan.digest)
 
     def with_password(self, password: str | None) -> Plan:
         """Give the plan with its password, or without one."""

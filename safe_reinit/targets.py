@@ -6,12 +6,12 @@ is judged again before each act: a disk that has left its class by then is not w
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+from .letters import borders, plain
 from .model import (
     Disk,
     DiskFacts,
@@ -29,11 +29,12 @@ from .model import (
 
 BY_HAND = 10
 """How many disks a run may have that were named by hand, unless it is said."""
+QUOTED = 32
+"""How many characters of a fingerprint or digest are consent at least, where nobody was shown the plan just before."""
+ANSWERED = 8
+"""How many are typed on a terminal, where the plan was shown just before."""
 FOUND = 1
 """How many disks a run may have that were found (by a tag or on an instance), unless it is said."""
-
-_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_LETTERS = re.compile(r"[A-Za-z]+")
 
 
 @dataclass(frozen=True)
@@ -103,20 +104,48 @@ def tags_amiss(match: Match, disk: Disk, instance: Instance) -> Iterator[tuple[s
 
 
 def fits_loosely(patterns: Iterable[str], text: str) -> str | None:
-    """Give the first of the patterns that a text is of in any case of letters."""
-    return next((each for each in patterns if fnmatchcase(text.casefold(), each.casefold())), None)
+    """Return the first of the patterns that a text is like, in any case of letters and however they are encoded.
+
+    This is for what protects. What allows is compared letter by letter (``fits``), so it never becomes wider by this.
+    """
+    return next(
+        (
+            each
+            for each in patterns
+            if fnmatchcase(text.casefold(), each.casefold()) or fnmatchcase(plain(text), plain(each))
+        ),
+        None,
+    )
+
+
+def same_loosely(one: str, other: str) -> bool:
+    """Return whether two texts are the same in any case of letters and however they are encoded."""
+    return one.casefold() == other.casefold() or plain(one) == plain(other)
 
 
 def term_in(terms: Iterable[str], name: str) -> str | None:
-    """Give the first of the terms that a name has in it as a part of its own.
+    """Return the first of the terms that a name contains as a separate word.
 
-    The parts of a name are its runs of Latin letters, and what capitals begin within those: ``prod`` is one of
-    ``web-prod-2``, ``prod2``, ``webProd`` and ``PROD``, and none of ``product`` and ``reprod``. A term that has other
-    letters is looked for anywhere, since such names have no gaps.
+    A word begins and ends where something else than a Latin letter stands, and where capitals begin or end one:
+    ``prod`` is a word of ``web-prod-2``, ``prod2``, ``webProd``, ``PROD``, ``PRODdb`` and ``PRODWeb``, but not of
+    ``product`` and ``reprod``. Full-width and accented letters count as the plain ones, and what shows nothing (a soft
+    hyphen, a zero-width space) hides no word and separates two. A term that has other letters is searched anywhere,
+    since such names have no gaps. Letters of other alphabets that only look alike are not recognised.
     """
-    parts = {part.casefold() for part in (*_LETTERS.findall(name), *_PARTS.findall(name))}
-    folded = name.casefold()
-    return next((each for each in terms if each.casefold() in (parts if each.isascii() else folded)), None)
+    return next((each for each in terms if _has_term(each, name)), None)
+
+
+def _has_term(term: str, name: str) -> bool:
+    word = plain(term)
+    if not term.isascii() and (term.casefold() in name.casefold() or (not word.isascii() and word in plain(name))):
+        return True
+    letters, at = borders(name)
+    found = letters.find(word)
+    while found >= 0:
+        if found in at and found + len(word) in at:
+            return True
+        found = letters.find(word, found + 1)
+    return False
 
 
 def within(hours: Hours, now: datetime) -> bool:
@@ -135,8 +164,19 @@ def window(hours: Hours) -> str:
 
 
 def consents(plan: Plan, word: str) -> bool:
-    """Tell whether this word is consent to a plan: what it is confirmed with, or the name of its unattended class."""
-    return word.casefold() == plan.confirm_with.casefold() or class_consents(plan, word)
+    """Return whether this word is consent to a plan: its disk's id, its fingerprint, or its unattended class."""
+    disks = [disk.disk_id for job in plan.jobs for disk in job.disks]
+    named = disks[0].casefold() == word.casefold() if len(disks) == 1 else quotes(word, plan.fingerprint)
+    return named or class_consents(plan, word)
+
+
+def quotes(word: str, digest: str) -> bool:
+    """Return whether a word is a digest, or at least its first 32 characters, in any case of letters.
+
+    32 of them are 128 bits: another plan whose digest begins with the same 8 characters is found in minutes, one with
+    the same 32 is not found at all.
+    """
+    return len(word) >= QUOTED and word.isascii() and digest.casefold().startswith(word.casefold())
 
 
 def class_consents(plan: Plan, word: str) -> bool:

@@ -15,7 +15,7 @@ import safe_reinit
 PACKAGE = Path(safe_reinit.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 
-VALUES = {"model", "errors", "codes", "version"}
+VALUES = {"model", "errors", "codes", "letters", "version"}
 OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "pace", "logs", "trust"}
 DECIDING = {
     "targets",
@@ -86,7 +86,7 @@ PURE = VALUES | DECIDING
 PURE_NEEDS = {
     "__future__", "bisect", "collections", "dataclasses", "datetime", "difflib", "enum", "fnmatch", "functools",
     "hashlib", "importlib", "inspect", "itertools", "json", "math", "operator", "re", "string", "sys", "types",
-    "typing",
+    "typing", "unicodedata",
 }  # fmt: skip
 READS_THE_CLOCK = ("now", "utcnow", "today")
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -125,7 +125,7 @@ class Desk:
                     self.names[run_id] = journal.runs()[0].run_id
         plan = self.folder / "plan.json"
         if "apply plan.json" in text and plan.exists():
-            text = re.sub(r"(?<=--confirm )[0-9a-f]{8}\b", json.loads(plan.read_text())["digest"][:8], text)
+            text = re.sub(r"(?<=--confirm )[0-9a-f]{32}\b", json.loads(plan.read_text())["digest"][:32], text)
         if "18090" in text:
             self.names.setdefault("18090", str(refused_port()))
         for example, thing in self.names.items():

@@ -298,7 +298,7 @@ def test_a_saved_plan_is_applied_under_what_it_was_made_under(
     desk.write(now)
     if do:
         desk.sim.do(do)
-    refused = desk("apply", "p.json", "--confirm", saved.document["plan"]["digest"][:8])
+    refused = desk("apply", "p.json", "--confirm", saved.document["plan"]["digest"])
 
     assert (refused.code, changing(desk.sim)) == (3, [])
     assert said in refused.sentences[-1]

@@ -154,7 +154,7 @@ def test_a_run_that_goes_on_where_nobody_can_be_asked_begins_nothing_new(
 def test_a_saved_plan_that_pauses_asks_too(terminal: Open, command_line: CommandLine, fleet: Simulator) -> None:
     """Apply keeps to the pause that the plan was saved with."""
     saved = command_line("plan", *PAUSING, "--save", "plan.json", "--output", "json", env={**KEY, **where_is(fleet)})
-    digest = saved.document["plan"]["digest"][:8]
+    digest = saved.document["plan"]["digest"]
     person = terminal(fleet, "apply", "plan.json", "--confirm", digest)
     at_the_question(person)
     person.type("\x03")
@@ -167,7 +167,7 @@ def saved_on_a_terminal(terminal: Open, command_line: CommandLine, fleet: Simula
     """Save a plan that says nothing of pauses, and give the words that apply it."""
     assert terminal(fleet, "plan", *CANARY, "--save", "plan.json").end() == 0
     digest = json.loads((command_line.home / "plan.json").read_text("utf-8"))["digest"]
-    return ["apply", "plan.json", "--confirm", digest[:8]]
+    return ["apply", "plan.json", "--confirm", digest]
 
 
 def test_a_saved_plan_that_says_nothing_of_pauses_asks_on_a_terminal(

@@ -134,11 +134,11 @@ def test_accepted_risks_are_sorted_in_the_fingerprint() -> None:
 
 
 def test_one_disk_is_confirmed_by_its_id_and_several_by_the_fingerprint() -> None:
-    """What to type is the disk's id for one, and the first 8 hex of the fingerprint for several."""
+    """What to type is the disk's id for one, and the fingerprint for several."""
     several = a_plan(values.system_facts(), values.disk_facts())
 
     assert a_plan().confirm_with == values.DISK_ID
-    assert several.confirm_with == several.fingerprint[:8]
+    assert several.confirm_with == several.fingerprint
 
 
 # JSON both ways.

@@ -56,7 +56,7 @@ class Person:
 
     def apply(self, *more: str, confirm: str | None = None) -> Ended:
         """Apply it with its own digest."""
-        word = self.content["digest"][:8] if confirm is None else confirm
+        word = self.content["digest"] if confirm is None else confirm
         return self("apply", str(self.file), "--confirm", word, "--output", "json", *more)
 
 
@@ -97,7 +97,7 @@ def test_a_plan_is_saved_for_its_owner_alone(person: Person, sim: Simulator) -> 
     assert said.code == 0
     assert stat.S_IMODE(person.file.stat().st_mode) == 0o600
     assert said.document["plan"]["digest"] == person.content["digest"]
-    assert said.document["next"] == [f"safe-reinit apply {person.file} --confirm {person.content['digest'][:8]}"]
+    assert said.document["next"] == [f"safe-reinit apply {person.file} --confirm {person.content['digest']}"]
     assert person.content["digest"] in said.err
     assert changing(sim) == []
 
@@ -209,7 +209,7 @@ def test_a_copy_of_a_plan_is_the_same_plan(person: Person, sim: Simulator) -> No
     copy.write_text(json.dumps(person.content))
     copy.chmod(0o600)
     assert person.apply().code == 0
-    said = person("apply", str(copy), "--confirm", person.content["digest"][:8])
+    said = person("apply", str(copy), "--confirm", person.content["digest"])
 
     assert said.code == 3
     assert "run already" in said.err
@@ -235,33 +235,33 @@ def test_a_forgotten_run_does_not_free_its_plan(person: Person) -> None:
 
 
 def test_the_digest_is_compared_whole_and_without_regard_to_case(person: Person, sim: Simulator) -> None:
-    """The 8 characters in capitals are the same consent."""
+    """The digest in capitals is the same consent."""
     person.plan()
 
-    assert person.apply(confirm=person.content["digest"][:8].upper()).code == 0
+    assert person.apply(confirm=person.content["digest"].upper()).code == 0
     assert changing(sim) == ALL
 
 
-@pytest.mark.parametrize("word", ["", DATA, "0" * 8, "first-7", "first-9", "whole", "fingerprint", "with-space"])
+@pytest.mark.parametrize("word", ["", DATA, "0" * 64, "first-8", "first-31", "longer", "fingerprint", "with-space"])
 def test_another_word_applies_nothing(person: Person, sim: Simulator, word: str) -> None:
-    """Only the first 8 characters will do: the disk's id, a part, more of them or the fingerprint are refused."""
+    """Only the digest or at least its first 32 characters will do; nothing is asked of the cloud for another word."""
     person.plan()
     digest, asked = person.content["digest"], len(sim.state()["calls"])
     words = {
-        "first-7": digest[:7], "first-9": digest[:9], "whole": digest, "with-space": f"{digest[:8]} ",
-        "fingerprint": person.content["fingerprint"][:8],
+        "first-8": digest[:8], "first-31": digest[:31], "longer": f"{digest}0", "with-space": f"{digest} ",
+        "fingerprint": person.content["fingerprint"],
     }  # fmt: skip
     said = person.apply(confirm=words.get(word, word))
 
     assert said.code == 3
-    assert "is not the first 8 characters of the digest" in said.err
-    assert f"'{digest[:8]}'" not in said.err
+    assert "is neither the digest of" in said.err
+    assert word in {"longer", "with-space"} or digest not in said.err
     assert said.document["outcome"] == "refused"
     assert len(sim.state()["calls"]) == asked
 
 
 def test_without_a_word_nothing_is_applied(person: Person, sim: Simulator) -> None:
-    """There is no question on a terminal instead: the digest is always needed."""
+    """Where nobody can be asked the digest is needed."""
     person.plan()
     said = person("apply", str(person.file))
 
@@ -543,7 +543,7 @@ def test_a_simulated_plan_is_applied_where_the_world_is_the_same(person: Person)
 def test_an_edited_plan_is_not_applied(person: Person, sim: Simulator) -> None:
     """A changed member ends 2 before anything is asked, in show as in apply, with either digest."""
     person.plan()
-    digest = person.content["digest"][:8]
+    digest = person.content["digest"]
     asked = len(sim.state()["calls"])
     person.file.write_text(person.file.read_text().replace(DATA, BYSTANDER))
     said = person("apply", str(person.file), "--confirm", digest)
@@ -574,7 +574,7 @@ WRONG: dict[str, tuple[int, str]] = {
 def test_a_file_that_is_not_right_is_said_in_words(person: Person, sim: Simulator, name: str) -> None:
     """What cannot be a trusted plan file ends 2 with a sentence, before anything is asked; a link to one is one."""
     person.plan()
-    digest, asked = person.content["digest"][:8], len(sim.state()["calls"])
+    digest, asked = person.content["digest"], len(sim.state()["calls"])
     other = person.folder / "other.json"
     if name == "folder":
         other.mkdir()
@@ -635,9 +635,9 @@ def test_a_plan_is_shown_without_asking_the_cloud(person: Person, sim: Simulator
     document = person("show", str(person.file), "--output", "json").document
 
     assert person.content["digest"] in text.out
-    assert f"next: safe-reinit apply {person.file} --confirm {person.content['digest'][:8]}" in text.out
+    assert f"next: safe-reinit apply {person.file} --confirm {person.content['digest']}" in text.out
     assert document["file"] == {
-        "path": str(person.file), "digest": person.content["digest"], "confirm_with": person.content["digest"][:8],
+        "path": str(person.file), "digest": person.content["digest"], "confirm_with": person.content["digest"],
         "endpoint": sim.url, "expires_at": person.content["expires_at"], "expired": False, "used_by": None,
     }  # fmt: skip
     assert document["plan"]["digest"] == person.content["digest"]

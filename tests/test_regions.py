@@ -116,7 +116,7 @@ def test_a_tag_finds_machines_in_two_regions_and_all_are_wiped(tmp_path: Path, p
         assert wipes(sim) == {"d-a0": 1, "d-a1": 1, "d-b0": 1}
         assert power(sim) == {"Running"}
     assert [job["instance_id"] for job in told["jobs"]] == ["i-a0", "i-a1", "i-b0"]
-    assert words[-1] == told["plan"]["confirm_with"] == told["plan"]["fingerprint"][:8]
+    assert words[-1] == told["plan"]["confirm_with"] == told["plan"]["fingerprint"]
     runs = told["run_id"].split(",")
     listed = json.loads(run("runs", "--output", "json", journal=path).stdout)["runs"]
     assert {each["run_id"]: each["region"] for each in listed} == dict(zip(runs, (HERE, THERE), strict=True))

@@ -79,7 +79,7 @@ def test_a_plan_comes_back_as_it_was() -> None:
     assert known.plan == kept == replace(plan, digest=kept.digest)
     assert known.endpoint == "http://127.0.0.1:1"
     assert known.expires_at == plan.made_at + timedelta(hours=1)
-    assert known.confirm_with == str(kept.digest)[:8]
+    assert known.confirm_with == str(kept.digest)
 
 
 def test_the_digest_is_the_one_of_the_contract() -> None:

@@ -3,8 +3,10 @@
 What it does
     Looks for the protecting tag (`protect.tag`, by default safe-reinit:protect with whatever value) on the disk and on
     its instance, for the words of `protect.terms` (by default prod and production) in their names, and for what the
-    configuration protects by names, ids and tags. Capitals do not count here. A word counts where it is a part of the
-    name of its own: prod is one of web-prod-2, prod2, webProd and non-prod, and none of product and reprod.
+    configuration protects by names, ids and tags. Capitals, accents, full-width forms and characters that show nothing
+    make no difference here. A word counts where it stands by itself in the name: prod does in web-prod-2, prod2,
+    webProd, PRODdb and non-prod, and does not in product and reprod. Letters of another alphabet that only look like
+    Latin ones are not recognised: protect such a disk by its id or a tag.
 
 Why it stops you
     Somebody marked it, or called it what such things are called here. No option waives that.
@@ -19,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model import DiskFacts, Finding, Protect
-from ..targets import fits_loosely, term_in
+from ..targets import fits_loosely, same_loosely, term_in
 from ._shared import word
 from .check import Check
 
@@ -39,10 +41,7 @@ def _of(thing: str, subject: str, name: str, tags: tuple[tuple[str, str], ...], 
         what = f"has the tag {word(tag[0])}, which says that it must not be wiped"
         yield _finding(subject, f"The {thing} {what}.", "take the tag away", {"TagKey": tag[0], "TagValue": tag[1]})
     for key, value in tags:
-        if (
-            fits_loosely([pattern for of, pattern in protect.tags if of.casefold() == key.casefold()], value)
-            is not None
-        ):
+        if fits_loosely([pattern for of, pattern in protect.tags if same_loosely(of, key)], value) is not None:
             what = f"has the tag {word(key)} with the value {word(value, 'of none')}"
             yield _configured(thing, subject, what, "tags", {"TagKey": key, "TagValue": value})
     fact = {f"{thing.title()}Name": name}
@@ -58,9 +57,9 @@ def _of(thing: str, subject: str, name: str, tags: tuple[tuple[str, str], ...], 
 
 def _marked(tags: tuple[tuple[str, str], ...], mark: str) -> tuple[str, str] | None:
     """Find the protecting tag: by its key, and by its value where the mark has one."""
-    key, has_value, value = mark.casefold().partition("=")
+    key, has_value, value = mark.partition("=")
     return next(
-        (tag for tag in tags if tag[0].casefold() == key and (not has_value or tag[1].casefold() == value)), None
+        (tag for tag in tags if same_loosely(tag[0], key) and (not has_value or same_loosely(tag[1], value))), None
     )
 
 

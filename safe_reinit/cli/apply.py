@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -17,7 +18,8 @@ from ..errors import Error, RunRefused, UsageError
 from ..model import Plan
 from ..model.codec import timestamp
 from ..saved import Saved
-from ..targets import class_consents
+from ..targets import QUOTED, class_consents, quotes
+from . import consent
 from .next import after, after_file
 from .output import Output, lines
 from .planfile import endpoint, read
@@ -41,14 +43,17 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
         client = client_of(config, stack)
         _same_place(path, known, endpoint(client, config))
         progress = stack.enter_context(Progress(config, client.clock, output.last))
+        asked = flags.get("confirm") is None
         try:
             if not plan.runnable:
                 raise report.refusal(plan)
             client.check_journal(plan)
             plan = _again(path, known, plan, client, config, progress)
-            if not config["quiet"]:
+            if asked or not config["quiet"]:  # whoever is asked is shown what about
                 progress.settle()
                 lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
+            if asked:
+                consent.obtain(plan, None, str(plan.digest))
             return run(client, plan, plan.confirm_with, output, progress)
         except Error as error:
             raise _reported(error, path, replace(known, plan=plan), output, client) from None
@@ -81,15 +86,15 @@ def _settings(path: str, known: Saved, flags: Mapping[str, Any]) -> Config:
 
 
 def _confirm(path: str, known: Saved, confirm: str | None) -> None:
-    """See that the person names this very file, or its unattended class; its digest is said by ``show``, not here."""
+    """See that the person names this very file, or its unattended class, or can be asked; ``show`` says its digest."""
+    read_it = f"Nothing was changed; read what is in that file: {shlex.join(['safe-reinit', 'show', path])}"
     if confirm is None:
+        if not consent.somebody_there():
+            raise RunRefused("A saved plan is applied only with --confirm DIGEST.", hint=read_it)
+    elif not quotes(confirm, str(known.plan.digest)) and not class_consents(known.plan, confirm):
         raise RunRefused(
-            "A saved plan is applied only with --confirm DIGEST.", hint=f"Read it: safe-reinit show {path}"
-        )
-    if confirm.casefold() != known.confirm_with.casefold() and not class_consents(known.plan, confirm):
-        raise RunRefused(
-            f"--confirm {confirm!r} is not the first 8 characters of the digest of {path}.",
-            hint=f"Nothing was changed; read what is in that file: safe-reinit show {path}",
+            f"--confirm {confirm!r} is neither the digest of {path} nor at least its first {QUOTED} characters.",
+            hint=read_it,
         )
 
 

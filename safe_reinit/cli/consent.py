@@ -14,7 +14,7 @@ from typing import Literal
 from ..errors import RunRefused
 from ..interrupt import Interrupt
 from ..model import Plan
-from ..targets import consents, no_consent
+from ..targets import ANSWERED, consents, no_consent
 from .output import say, write
 from .progress import Progress
 
@@ -23,8 +23,13 @@ _LISTENS = 0.1
 """Real seconds after which a question looks whether the run was asked to end: a signal does not end a read."""
 
 
-def obtain(plan: Plan, confirm: str | None) -> None:
+def obtain(plan: Plan, confirm: str | None, digest: str = "") -> None:
     """See that the person agrees to this plan.
+
+    Args:
+        plan: what was shown just before.
+        confirm: the word of the command line; without one the person is asked.
+        digest: of the file that the plan is from: its beginning is what is typed.
 
     Raises:
         RunRefused: ``--confirm`` is another word, nobody can be asked, or three answers were wrong.
@@ -42,7 +47,7 @@ def obtain(plan: Plan, confirm: str | None) -> None:
             "There is no terminal to ask on and no --confirm.",
             hint=f"Nothing was changed; read the plan with --dry-run, then add --confirm {plan.confirm_with}.",
         )
-    name, kind = _question(plan)
+    name, kind = (digest[:ANSWERED], "first 8 characters of the file's digest") if digest else _question(plan)
     for left in range(_TRIES, 0, -1):
         _prompt(f"\nTo {'roll back' if plan.options.undo else 'reinitialise'}, type the {kind}: {name}")
         answer = _read()
@@ -57,7 +62,7 @@ def obtain(plan: Plan, confirm: str | None) -> None:
 def _question(plan: Plan) -> tuple[str, str]:
     """Tell what is to be typed, and what it is."""
     if len(plan.jobs) > 1:
-        return plan.confirm_with, "8 characters of this plan"
+        return plan.fingerprint[:ANSWERED], "8 characters of this plan"
     job = plan.jobs[0]
     if job.instance_name:
         return job.instance_name, "instance's name"

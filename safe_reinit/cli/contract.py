@@ -111,8 +111,8 @@ _WIPES = Deed(
     risk="critical",
     reversible="only with a snapshot",
     dry_run="add --dry-run",
-    consent="--confirm with the disk's id (several disks: the 8 characters that the plan shows; or an unattended class "
-    "of theirs); on a terminal without --confirm the instance's name is asked for",
+    consent="--confirm with the disk's id (several disks: the plan's fingerprint or at least its first 32 characters; "
+    "or an unattended class of theirs); on a terminal without --confirm the instance's name is asked for",
     exit_codes=_ALL,
 )
 DEEDS: Mapping[str, Deed] = {
@@ -121,7 +121,8 @@ DEEDS: Mapping[str, Deed] = {
     "apply": replace(
         _WIPES,
         dry_run="safe-reinit show FILE tells what is in it; safe-reinit plan looks anew",
-        consent="--confirm with the first 8 characters of the file's digest, or an unattended class of its disks",
+        consent="--confirm with the file's digest or at least its first 32 characters, or an unattended class of its "
+        "disks; on a terminal without --confirm the first 8 are asked for",
     ),
     "rehearse": replace(_LOOKS, exit_codes=_ALL),
     "policy": _LOOKS,

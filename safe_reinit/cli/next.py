@@ -79,7 +79,7 @@ def after_plan(exit_code: int, argv: Sequence[str], plan: Plan | None, saved_to:
 
 def apply_command(path: str, plan: Plan, argv: Sequence[str] = ()) -> str:
     """Write the command that applies the plan in a file."""
-    return shlex.join(["safe-reinit", "apply", path, "--confirm", str(plan.digest)[:8], *_kept(argv)])
+    return shlex.join(["safe-reinit", "apply", path, "--confirm", str(plan.digest), *_kept(argv)])
 
 
 def after_file(path: str, known: Saved, argv: Sequence[str]) -> tuple[str, ...]:

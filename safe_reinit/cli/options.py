@@ -103,7 +103,8 @@ _CONFIRM = (
     click.option(
         "--confirm",
         metavar="WHAT",
-        help="The disk id (several disks: the 8 characters the plan shows), or an unattended class of theirs.",
+        help="The disk id (several disks: the plan's fingerprint or at least its first 32 characters), or an "
+        "unattended class of theirs.",
     ),
 )
 _PASSWORD = (
@@ -175,7 +176,11 @@ resume: Callable[[F], F] = _stack(
 """The options of a run that goes on."""
 _APPLY_NAMES = (*_RESUME_NAMES, "on_unknown", "simulate", "world", "faults")
 apply: Callable[[F], F] = _stack(
-    click.option("--confirm", metavar="DIGEST", help="The first 8 characters of the file's digest; always needed."),
+    click.option(
+        "--confirm",
+        metavar="DIGEST",
+        help="The file's digest or at least its first 32 characters; asked for on a terminal.",
+    ),
     *map(_setting, _APPLY_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES),
 )  # fmt: skip
 """The options of a plan from a file: it has its targets and everything that was agreed to, so they take none of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from ..errors import RunRefused, UsageError
 from ..model import Plan
 from ..model.codec import timestamp
 from ..saved import Saved
+from ..trust import refuse_untrusted
 from ..where import default_journal
 from .next import apply_command
 from .output import Output, lines, say
@@ -89,7 +91,7 @@ def read(path: str, *, trusted: bool) -> Saved:
 
     Args:
         path: its name.
-        trusted: refuse a file that others may write, as a configuration is.
+        trusted: refuse a file that others may write, or could put another in the place of.
 
     Raises:
         UsageError: it cannot be read, is no plan, or was changed.
@@ -107,17 +109,14 @@ def read(path: str, *, trusted: bool) -> Saved:
 
 
 def _content(path: str, *, trusted: bool) -> bytes:
+    if trusted:
+        refuse_untrusted(path, "the plan file", hint=f"else read it with {shlex.join(['safe-reinit', 'show', path])}")
     with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise saved.UnreadableError("it is no file")
         if status.st_size > saved.MOST:
             raise saved.UnreadableError("it is too large for a plan")
-        if trusted and (status.st_mode & stat.S_IWOTH or status.st_uid not in (0, os.getuid())):
-            raise UsageError(
-                f"Others may write the plan file {path}, so it cannot be trusted.",
-                hint=f"Copy it, read the copy with safe-reinit show, and apply that; or chmod go-w {path}",
-            )
         return file.read(saved.MOST + 1)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ..config import BY_NAME, Config, find, resolve
+from ..config.nested import warnings
 from .output import Output
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
@@ -20,12 +21,16 @@ _WORDS_OF_YAML = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 
 def config_check(flags: Mapping[str, Any], output: Output) -> None:
     """Say that the configuration can be used; a problem is raised."""
-    _settings(flags)
+    config = _settings(flags)
     path = find(flags.get("config"), os.environ)
+    found = warnings(config)
     if output.json:
-        output.document({"schema": 1, "file": str(path) if path else None, "problems": []})
-    else:
-        click.echo(f"{path}: good." if path else "There is no configuration file; the defaults hold.")
+        output.document({"schema": 1, "file": str(path) if path else None, "problems": [], "warnings": found})
+        return
+    for each in found:
+        click.echo(f"{path}: warning: {each}")
+    good = "can be used; see the warnings above" if found else "good"
+    click.echo(f"{path}: {good}." if path else "There is no configuration file; the defaults hold.")
 
 
 def config_show(flags: Mapping[str, Any], output: Output) -> None:

@@ -6,7 +6,6 @@ Every problem of a configuration file is told at once, each with its path. A fil
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,7 +184,11 @@ def resolve(flags: Mapping[str, object], environment: Mapping[str, str], file: s
 
     """
     path = find(file, environment)
-    content = load(path) if path else {}
+    content: Mapping[object, object] = {}
+    if path:
+        from .file import load  # noqa: PLC0415 - only where there is a file
+
+        content = load(path)
     problems = [f"{path}: {key} is not a setting" for key in content if not _in_file(key)]
     values: dict[str, Value] = {}
     for setting in SETTINGS:
@@ -261,61 +264,3 @@ def _is_there(path: Path) -> bool:
     except OSError:
         raise UsageError(f"The configuration file {path} cannot be read.", hint="Make its folder readable.") from None
     return True
-
-
-def load(path: Path) -> dict[object, object]:
-    """Read a configuration file.
-
-    Raises:
-        UsageError: others may write it, it cannot be read, or it is not a YAML mapping.
-
-    """
-    _refuse_writable(path)
-    try:
-        raw = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise UsageError(f"The configuration file {path} cannot be read.", hint="Make it readable UTF-8.") from None
-    import yaml  # noqa: PLC0415 - only where there is a file
-
-    class Loader(yaml.SafeLoader):
-        """Refuses a key that stands twice: the first would be lost without a word, a protection with it."""
-
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            seen: set[object] = set()
-            for key, _ in node.value:
-                if key.tag != "tag:yaml.org,2002:merge" and isinstance(key, yaml.ScalarNode):
-                    _refuse_twice(path, key.value, key.start_mark.line, seen)
-            return super().construct_mapping(node, deep)
-
-    try:
-        content = yaml.load(raw, Loader)  # noqa: S506 - it is a safe loader
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise UsageError(f"The configuration file {path} is not YAML{where}.", hint="Correct it there.") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise UsageError(f"The configuration file {path} is not a mapping.", hint="See safe-reinit config example.")
-    return content
-
-
-def _refuse_twice(path: Path, key: str, line: int, seen: set[object]) -> None:
-    if key in seen:
-        named = key if key.isprintable() else "?"
-        raise UsageError(
-            f"The configuration file {path} says {named} twice, again at line {line + 1}.", hint="Say it once."
-        )
-    seen.add(key)
-
-
-def _refuse_writable(path: Path) -> None:
-    try:
-        status = path.stat()
-    except OSError:
-        raise UsageError(f"The configuration file {path} cannot be read.", hint="Make it readable.") from None
-    if status.st_mode & stat.S_IWOTH or status.st_uid not in (0, os.getuid()):
-        raise UsageError(
-            f"Others may write the configuration file {path}, so it cannot be trusted.",
-            hint=f"Make it yours and run: chmod go-w {path}",
-        )

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from ..letters import plain
 from .problems import Reading
 from .readers import count, duration, flag, one_of, text
 
@@ -27,8 +29,9 @@ _CLASS = (
     "unattended",
 )  # fmt: skip
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)(?: ([+-])(0\d|1[0-4]):([0-5]\d))?", re.ASCII)
+_ONE_LETTER = re.compile(r"\[[^!]\]", re.ASCII)
 _CLASS_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}", re.ASCII)
-_SOMETHING_ELSE = re.compile(r"d-.*|[0-9a-f]{8}", re.ASCII | re.IGNORECASE)
+_SOMETHING_ELSE = re.compile(r"d-.*|[0-9a-f]{8,}", re.ASCII | re.IGNORECASE)
 """What ``--confirm`` takes besides a class: the id of a disk, the beginning of a fingerprint or digest."""
 
 
@@ -54,6 +57,32 @@ def classes(value: object) -> Any:  # noqa: ANN401 - as the file has it
     _classes(reading, value)
     reading.end()
     return value
+
+
+def warnings(settings: Mapping[str, Any]) -> list[str]:
+    """Return what is no error in the target rules but is probably not meant: patterns that do not match themselves."""
+    made = policy(settings)
+    rules: list[tuple[str, Match | Allow | Protect, tuple[str, ...]]] = [
+        ("allow", made.allow, _ALLOW),
+        ("protect", made.protect, ("names", "instances", "disks", "tags")),
+        *((f"classes.{each.name}.match", each.match, _MATCH) for each in made.classes),
+    ]
+    said = []
+    for path, rule, members in rules:
+        for name in members:
+            for at, each in enumerate(getattr(rule, name) or ()):
+                key, pattern = (f".{each[0]}", each[1]) if name == "tags" else (f"[{at}]", each)
+                bare = _ONE_LETTER.sub("-", pattern)  # a class of one letter is how that letter is written
+                if not fnmatchcase(bare, bare):
+                    said.append(
+                        f"At {path}.{name}{key}: the pattern {pattern} does not match the text {pattern} itself, since "
+                        f"[...] stands for one character; to match that text write {_literally(pattern)}"
+                    )
+    return said
+
+
+def _literally(pattern: str) -> str:
+    return re.sub(r"([\[*?])", r"[\1]", pattern)
 
 
 def policy(settings: Mapping[str, Any]) -> Policy:
@@ -174,7 +203,7 @@ def _tag_value(value: object) -> str:
 
 def _term(value: object) -> str:
     term = text(value)
-    if not term.isalpha():
+    if not plain(term).isalpha():
         raise ValueError("not a word of letters; for a pattern use names")
     return term
 

@@ -40,7 +40,9 @@ def days(value: object) -> int:
 
 def text(value: object) -> str:
     """Read one line of text."""
-    if not isinstance(value, str) or not value or not value.isprintable():
+    if not isinstance(value, str):
+        raise ValueError("not a text; put it in quotes")  # noqa: TRY004 - as all readers do
+    if not value or not value.isprintable():
         raise ValueError("not a line of text")
     return value
 

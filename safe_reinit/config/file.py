@@ -1,0 +1,157 @@
+"""Reading a configuration file: YAML that means what it says, of a size that a person could have written."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import UsageError
+from ..trust import refuse_untrusted
+
+LARGEST = 256 << 10
+"""Bytes that a configuration file may have."""
+_MOST_VALUES = 100_000
+"""Values that it may have, those counted again that aliases repeat."""
+_NUMBER = re.compile(
+    r"[-+]?(\.[0-9][0-9_]*|[0-9][0-9_]*(\.[0-9_]*)?)(e[-+]?[0-9]+)?"
+    r"|[-+]?0[box][0-9a-f_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?",
+    re.ASCII | re.IGNORECASE,
+)
+"""What is a number to some version of YAML, or to JSON."""
+_AS_WRITTEN = re.compile(r"0|-?[1-9][0-9]{0,15}|-?(0|[1-9][0-9]{0,8})\.[0-9]{1,6}", re.ASCII)
+_QUOTED = ("'", '"', "|", ">")
+_TAG = "tag:yaml.org,2002:"
+
+
+def load(path: Path) -> dict[object, object]:
+    """Read a configuration file.
+
+    Raises:
+        UsageError: others may write it, it cannot be read, it is not a YAML mapping, or it does not read back as it is
+            written.
+
+    """
+    refuse_untrusted(path, "the configuration file")
+    raw = _text(path)
+    loader = _loader(path)(raw)
+    try:
+        node = loader.get_single_node()
+        _refuse_bomb(path, node)
+        content = loader.construct_document(node) if node is not None else None
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise UsageError(f"The configuration file {path} is not YAML{where}.", hint="Correct it there.") from None
+    finally:
+        loader.dispose()
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UsageError(f"The configuration file {path} is not a mapping.", hint="See safe-reinit config example.")
+    return content
+
+
+def _text(path: Path) -> str:
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            raw = file.read(LARGEST + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+        text = raw.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"The configuration file {path} cannot be read.", hint="Make it readable UTF-8.") from None
+    if len(raw) > LARGEST:
+        raise UsageError(
+            f"The configuration file {path} is larger than {LARGEST >> 10} KiB, so it was not read.",
+            hint="Correct --config or SAFE_REINIT_CONFIG, or shorten the file.",
+        )
+    return text
+
+
+def _loader(path: Path) -> type[yaml.SafeLoader]:
+    """Return the loader of a file: the one in C where there is one, which takes a fifth of the time."""
+    fastest: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Loader(fastest):  # type: ignore[misc, valid-type]
+        """Refuses a key that stands twice, of which one would be lost, and a value that is not what is written."""
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            seen: set[object] = set()
+            for key, _ in node.value:
+                if key.tag != f"{_TAG}merge" and isinstance(key, yaml.ScalarNode):
+                    _refuse_other_key(path, key)
+                    _refuse_twice(path, key, seen)
+            made: dict[Any, Any] = super().construct_mapping(node, deep)
+            return made
+
+        def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401 - of each type
+            if isinstance(node, yaml.ScalarNode):
+                _refuse_other_number(path, node)
+            return super().construct_object(node, deep)
+
+    return Loader
+
+
+def _refuse_bomb(path: Path, root: yaml.Node | None) -> None:
+    """Refuse a file whose aliases repeat so much that nobody can have meant it, or that contains itself."""
+    sizes: dict[int, int | None] = {}
+
+    def size(node: yaml.Node | None) -> int:
+        if not isinstance(node, yaml.CollectionNode):
+            return 1
+        known = sizes.get(id(node), 0)
+        if known is None or (known or 0) > _MOST_VALUES:
+            raise UsageError(
+                f"The configuration file {path} repeats itself by aliases without end, or {_MOST_VALUES} times"
+                f" (line {node.start_mark.line + 1}).",
+                hint="Write out what the aliases (*name) stand for.",
+            )
+        if not known:
+            sizes[id(node)] = None
+            parts = (part for each in node.value for part in (each if isinstance(each, tuple) else (each,)))
+            known = sizes[id(node)] = 1 + sum(map(size, parts))
+        return known
+
+    if size(root) > _MOST_VALUES:
+        raise UsageError(
+            f"The configuration file {path} has more than {_MOST_VALUES} values, so it was not read.",
+            hint="Shorten it; a pattern (*, ?, [...]) stands for many names.",
+        )
+
+
+def _refuse_other_number(path: Path, node: yaml.ScalarNode) -> None:
+    """Refuse a number that is another to YAML than a person reads: 010 is 8, 1:30 is 90, 1_000 is 1000."""
+    text = node.value
+    is_number = node.tag in (f"{_TAG}int", f"{_TAG}float") or (node.style not in _QUOTED and _NUMBER.fullmatch(text))
+    if not is_number or _AS_WRITTEN.fullmatch(text):
+        return
+    raise UsageError(
+        f"The configuration file {path} has {text[:40]} at line {node.start_mark.line + 1}, and versions of YAML differ"
+        " in which number that is.",
+        hint=f"Put it in quotes if it is a text ('{text[:40]}'), or write the number in plain digits.",
+    )
+
+
+def _refuse_other_key(path: Path, key: yaml.ScalarNode) -> None:
+    if key.tag != f"{_TAG}str":
+        raise UsageError(
+            f"The configuration file {path} has the name {_named(key.value)} at line {key.start_mark.line + 1}, which"
+            f" is no text to YAML but {key.tag.removeprefix(_TAG)}.",
+            hint=f"Put it in quotes: '{_named(key.value)}'.",
+        )
+
+
+def _refuse_twice(path: Path, key: yaml.ScalarNode, seen: set[object]) -> None:
+    if key.value in seen:
+        raise UsageError(
+            f"The configuration file {path} says {_named(key.value)} twice, again at line {key.start_mark.line + 1}.",
+            hint="Say it once.",
+        )
+    seen.add(key.value)
+
+
+def _named(text: str) -> str:
+    return text[:64] if text.isprintable() else "?"

@@ -1,0 +1,57 @@
+"""Comparing names that people chose for what they say, not for how they are encoded.
+
+Names arrive from many keyboards and copy buffers: full-width letters, accents as characters of their own, soft hyphens,
+zero-width spaces. ``plain`` removes these differences, and ``borders`` says where a word can begin or end. Both are for
+what protects only: they make more names equal, never fewer.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+_FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""What shows nothing although it is a letter or a symbol by its category."""
+_ACCENTS = re.compile(r"(?<=[A-Za-z])[\u0300-\u036f]+")
+_BORDER = re.compile(r"(?=-)|(?<=-)|(?<=a)(?=A)|(?<=AA)(?=a)|(?<=A)(?=Aa)")
+_DOTLESS = str.maketrans("\u0131\u0130", "iI")
+"""The i of Turkish, which a Turkish program makes of the I of ``PRODUCTION`` and the other way round."""
+
+
+@lru_cache(4096)
+def plain(text: str) -> str:
+    """Return a text without case, compatibility forms, accents on Latin letters and characters that show nothing."""
+    shown = "".join(letter for letter in text.translate(_DOTLESS) if not _is_hidden(letter))
+    bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", shown))
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", bare).casefold())
+
+
+@lru_cache(4096)
+def borders(name: str) -> tuple[str, frozenset[int]]:
+    """Return the plain letters of a name, and the places among them where a word can begin or end.
+
+    A place is a border if it has something else than a Latin letter on one side, a small letter before a capital, or a
+    run of capitals that ends: before its last letter (``PRODWeb``) as well as after it (``PRODdb``). Where plain and
+    full-width letters meet there is one, too.
+    """
+    letters, shape = "", ""  # in the shape A is a capital, a a small letter, - anything else
+    found = {0}
+    was_ascii = True
+    for letter in unicodedata.normalize("NFC", name):
+        if _is_hidden(letter) or "\u0300" <= letter <= "\u036f":
+            found.add(len(letters))
+            continue
+        if letter.isascii() != was_ascii:
+            found.add(len(letters))
+        was_ascii = letter.isascii()
+        folded = plain(letter)
+        letters += folded
+        is_latin = len(folded) == 1 and folded.isascii() and folded.isalpha()
+        shape += ("A" if letter.isupper() else "a") if is_latin else "-" * len(folded)
+    found.update(border.start() for border in _BORDER.finditer(shape))
+    return letters, frozenset({*found, len(letters)})
+
+
+def _is_hidden(letter: str) -> bool:
+    return letter in _FILLERS or unicodedata.category(letter) in ("Cf", "Cc") or "\ufe00" <= letter <= "\ufe0f"

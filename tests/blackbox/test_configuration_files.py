@@ -1,0 +1,202 @@
+"""Configuration files that others could have written, or that do not mean what they say: they are not used."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from safe_reinit.cli.app import run
+from tests.conftest import Ended
+
+STRANGER = 12345
+ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+WIPE = ("--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data")
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str], own_home: Path) -> Callable[..., Ended]:
+    """Return what runs a command with a configuration of this text."""
+
+    def command(text: str | bytes, *words: str, change: Callable[[Path], None] = lambda _: None) -> Ended:
+        file = own_home / "own" / "c.yaml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        change(file)
+        capsys.readouterr()
+        code = run([*words, "--config", str(file)])
+        return Ended(code, *capsys.readouterr())
+
+    return command
+
+
+WAYS: dict[str, Callable[[Path], None]] = {
+    "everybody may write it": lambda file: file.chmod(0o646),
+    "everybody may write its folder": lambda file: file.parent.chmod(0o777),
+    "another group may write it": lambda file: (os.chown(file, -1, STRANGER), file.chmod(0o660))[1],
+    "another owns it": lambda file: os.chown(file, STRANGER, -1),
+    "another owns its folder": lambda file: os.chown(file.parent, STRANGER, -1),
+}
+
+
+@pytest.mark.parametrize(
+    "way", [pytest.param(name, marks=[ROOT_ONLY] if name.startswith("another") else []) for name in WAYS]
+)
+@pytest.mark.parametrize("words", [("config", "check"), ("config", "show"), WIPE], ids=lambda words: words[0])
+def test_a_file_that_others_could_have_written_is_not_used(
+    say: Callable[..., Ended], words: tuple[str, ...], way: str
+) -> None:
+    """It ends 2, whatever the command, and names the chmod or chown that ends it."""
+    said = say("protect: {terms: []}\n", *words, change=WAYS[way])
+
+    assert said.code == 2, said.err
+    assert "Others may write the configuration file" in said.err
+    assert "chmod" in said.err or "chown" in said.err
+
+
+def test_a_group_of_one_is_the_owner(say: Callable[..., Ended]) -> None:
+    """A file that the caller's own group may write is used where nobody else is in that group."""
+    import grp
+    import pwd
+
+    caller = pwd.getpwuid(os.getuid())
+    group = grp.getgrgid(caller.pw_gid)
+    others = [each for each in pwd.getpwall() if each.pw_gid == caller.pw_gid and each.pw_uid != caller.pw_uid]
+    if group.gr_name != caller.pw_name or set(group.gr_mem) - {caller.pw_name} or others:
+        pytest.skip("the caller's group here is not a group of one")
+
+    def lend(file: Path) -> None:
+        os.chown(file, -1, caller.pw_gid)
+        file.chmod(0o660)
+
+    assert say("quiet: true\n", "config", "check", change=lend).code == 0
+
+
+OTHER_NUMBERS = [
+    "0100000000000001", "010", "08", "1:30", "190:20:30", "1_000", "0x10", "0o17", "0b11", "1e3", "1.5e3", ".5", "1.",
+    "+5", ".inf", ".nan", "-0", "12345678901234567", "1.0e+3", "0_1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", OTHER_NUMBERS)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "allow: {{accounts: [{}]}}",
+        "protect: {{names: [{}]}}",
+        "max_disks: {}",
+        "classes: {{a: {{match: {{tags: {{t: {}}}}}}}}}",
+    ],
+    ids=["account", "name", "number", "tag"],
+)
+def test_a_number_that_does_not_read_back_is_refused(say: Callable[..., Ended], line: str, number: str) -> None:
+    """What YAML makes another number of ends 2 with its line and the word quotes, for the check and for a run."""
+    text = f"# a comment\n{line.format(number)}\n"
+    checked = say(text, "config", "check", "--output", "json")
+    ran = say(text, *WIPE)
+
+    assert (checked.code, ran.code) == (2, 2)
+    if number not in (".inf", ".nan"):
+        assert f"{number} at line 2" in checked.err
+    assert "quotes" in checked.err
+    assert json.loads(checked.out)["exit_code"] == 2
+
+
+@pytest.mark.parametrize("number", OTHER_NUMBERS)
+def test_the_same_in_quotes_is_the_text(say: Callable[..., Ended], number: str) -> None:
+    """In quotes it is the account that is written."""
+    said = say(f"allow: {{accounts: ['{number}']}}\n", "config", "show", "--output", "json")
+
+    assert said.code == 0, said.err
+    values = {each["path"]: each["value"] for each in said.document["values"]}
+    assert values["allow"] == {"accounts": [number]}
+
+
+@pytest.mark.parametrize("key", ["yes", "no", "on", "off", "true", "null", "~", "1", "010", "1.5", "2026-01-02"])
+def test_a_name_that_is_no_text_to_yaml_is_refused(say: Callable[..., Ended], key: str) -> None:
+    """A tag called no would be looked for as False: it ends 2 and says to put it in quotes."""
+    said = say(f"protect: {{tags: {{{key}: '*'}}}}\n", "config", "check")
+
+    assert said.code == 2
+    assert f"'{key}'" in said.err
+    assert "quotes" in said.err
+
+
+@pytest.mark.parametrize("value", ["yes", "no", "~", "null", "1", "2026-01-02", "1.5"])
+@pytest.mark.parametrize("member", ["names", "terms", "disks", "instances"])
+def test_a_text_that_is_none_to_yaml_is_refused(say: Callable[..., Ended], member: str, value: str) -> None:
+    """A disk called no would be another value: it ends 2 and says to put it in quotes."""
+    said = say(f"protect: {{{member}: [{value}]}}\n", "config", "check")
+
+    assert said.code == 2
+    assert f"protect.{member}[0]" in said.err
+    assert "quotes" in said.err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "protect: {names: ['ops[eu]']}\n",
+        "allow: {names: ['ops[eu]']}\n",
+        "allow: {tags: {team: 'ops[eu]'}}\n",
+        "classes: {lab: {match: {tags: {team: 'ops[eu]'}}}}\n",
+    ],
+)
+def test_a_pattern_that_does_not_match_itself_is_warned_of(say: Callable[..., Ended], text: str) -> None:
+    """The check is passed and says how that text is matched; with that pattern it warns of nothing."""
+    said = say(text, "config", "check")
+    document = say(text, "config", "check", "--output", "json").document
+    right = say(text.replace("ops[eu]", "ops[[]eu]"), "config", "check", "--output", "json").document
+
+    assert said.code == 0
+    assert "ops[[]eu]" in said.out
+    assert len(document["warnings"]) == 1
+    assert right["warnings"] == []
+
+
+def test_a_file_of_any_size_is_not_read(say: Callable[..., Ended]) -> None:
+    """200 MB of settings end 2 at once: no more than the limit is read."""
+
+    def grow(file: Path) -> None:
+        with file.open("ab") as stream:
+            stream.truncate(200 << 20)
+
+    for words in (("config", "check"), WIPE):
+        said = say("quiet: true\n#", *words, change=grow)
+
+        assert said.code == 2
+        assert "larger than" in said.err
+
+
+def bomb(levels: int, *, merges: bool = False) -> str:
+    """Return YAML that is ten times as large with every level."""
+    lines = ["a0: &a0 {x: y}"] if merges else ["a0: &a0 [x]"]
+    for level in range(1, levels):
+        repeated = ", ".join([f"*a{level - 1}"] * 10)
+        lines.append(f"a{level}: &a{level} {{<<: [{repeated}]}}" if merges else f"a{level}: &a{level} [{repeated}]")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        bomb(12),
+        bomb(12, merges=True),
+        f"protect: {{names: &n [{', '.join(['x'] * 400)}]}}\nallow: {{names: *n}}\nclasses:\n"
+        + "".join(f"  c{at}: {{match: {{regions: *n, accounts: *n}}, accept: *n}}\n" for at in range(200)),
+        "protect: &p {names: [*p]}\n",
+        "allow: &a {names: &n [*a, *n]}\n",
+    ],
+    ids=["lists", "merges", "wide", "itself", "each other"],
+)
+@pytest.mark.parametrize("words", [("config", "check"), ("config", "show"), WIPE], ids=lambda words: words[0])
+def test_an_alias_bomb_is_refused(say: Callable[..., Ended], words: tuple[str, ...], text: str) -> None:
+    """What repeats itself without measure ends 2 and says that it is the aliases."""
+    said = say(text, *words)
+
+    assert said.code == 2
+    assert "aliases" in said.err or "values" in said.err
+    assert len(said.err) < 2000
