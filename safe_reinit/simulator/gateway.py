@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+from urllib.parse import urlsplit
 
 from safe_reinit.simulator import console, witness
 from safe_reinit.simulator.calls import Call
@@ -30,6 +32,8 @@ def headers_of(engine: Engine, reply: Reply) -> dict[str, str]:
 
 def _private(engine: Engine, raw: RawRequest) -> Reply:
     """Answer what is not ECS: the state, and what another person does."""
+    if _from_a_web_page(raw):
+        return Reply(403, dump({"error": "Web pages may not ask the simulator: use curl or a program."}))
     route = (raw.method, raw.path)
     if route == ("GET", "/_simulator/state"):
         return Reply(200, dump(witness.state(engine)))
@@ -44,3 +48,18 @@ def _private(engine: Engine, raw: RawRequest) -> Reply:
     except ValueError as error:
         return Reply(400, dump({"error": str(error)}))
     return Reply(200, dump({"ok": True}))
+
+
+def _from_a_web_page(raw: RawRequest) -> bool:
+    """Tell whether a browser sends this for a page: there is none of ours, so it is any page that somebody reads.
+
+    Browsers say so by Origin and Sec-Fetch-Site; a page whose own name is made to resolve to this machine is known by
+    Host.
+    """
+    if "origin" in raw.headers or raw.headers.get("sec-fetch-site", "none") != "none":
+        return True
+    try:
+        name = urlsplit(f"//{raw.headers.get('host', 'localhost')}").hostname or ""
+        return name != "localhost" and not ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return True

@@ -242,6 +242,50 @@ def test_what_cannot_be_done(still: Simulator, request_body: Any) -> None:
     assert {**still.state(), "now": before["now"]} == before
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://somebody.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:8000", "Content-Type": "application/json"},
+        {"Sec-Fetch-Site": "cross-site", "Content-Type": "text/plain"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Host": "somebody.example"},
+        {"Host": "somebody.example:80"},
+        {"Host": "192.0.2.1"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("method", "path"), [("POST", "/_simulator/do"), ("GET", "/_simulator/state")])
+def test_a_web_page_changes_and_reads_nothing(
+    still: Simulator, method: str, path: str, headers: dict[str, str]
+) -> None:
+    """What a browser sends for a page, also one whose own name leads to this machine, is 403 and does nothing."""
+    before = still.state()
+    answer = send(still, method, path, headers=headers, body=b'{"write": "d-run"}')
+
+    assert answer.status == 403
+    assert set(answer.json) == {"error"}
+    assert "access-control-allow-origin" not in answer.headers
+    assert {**still.state(), "now": before["now"]} == before
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Sec-Fetch-Site": "none"},
+        {"Host": "localhost:1"},
+        {"Host": "[::1]:1"},
+        {"Host": "127.1.2.3"},
+    ],
+    ids=str,
+)
+def test_a_program_is_obeyed(still: Simulator, headers: dict[str, str]) -> None:
+    """curl, a script and an address that somebody typed are no web page."""
+    assert send(still, "POST", "/_simulator/do", headers=headers, body=b'{"write": "d-run"}').json == {"ok": True}
+
+
 def test_over_http(still: Simulator) -> None:
     """A success is {"ok": true}; what is not JSON is refused; other paths are 404."""
     answer = send(still, "POST", "/_simulator/do", body=b'{"write": "d-run"}')
