@@ -225,7 +225,7 @@ class Act:
                 return self._lost(attempt, at), told
             return self._refused(attempt, answer, at, together=together), told
         if isinstance(answer, NotSent):
-            failure = Failure("NotSent", str(answer), action=send.action, hint="Check the network of this machine.")
+            failure = Failure("NotSent", str(answer), action=send.action, hint=answer.hint)
             return self._not_done(attempt, failure, at, retry.due(attempt.number, at, None)), {"code": "NotSent"}
         return self._lost(attempt, at), {"code": "Unanswered"}
 

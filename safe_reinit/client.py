@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from . import report, wanted, where
+from . import checks, model, report, wanted, where
 from .clock import Clock
 from .config import Config, resolve
 from .errors import RunRefused
@@ -61,7 +62,20 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     access_key = (credentials[0], Secret(credentials[1])) if credentials else None
     place = where.locate(settings, os.environ, access_key)
     clock = clock or Clock(where.time_scale(os.environ, loopback=place.loopback))
+    _load()
     return Client(place, settings, clock, owners, wanted.policy_of(settings))
+
+
+def _load() -> None:
+    """Import all that plans and runs need, on this thread and before anything goes on.
+
+    A process that is forked while another thread imports waits for ever for the lock of that import.
+    """
+    for name in (".aliyun.client", ".execution", ".journal", ".rights"):
+        import_module(name, __package__)
+    for lazy in (model, checks):  # whose members are imported when they are asked for
+        for name in lazy.__all__:
+            getattr(lazy, name)
 
 
 class Client(Planner):

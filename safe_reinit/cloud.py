@@ -42,6 +42,8 @@ class CloudError(Exception):
 
     action: str
     """The API that was called."""
+    hint = "Check the network, the proxy, --region and --endpoint."
+    """What a person can do about it."""
 
 
 class Refused(CloudError):
@@ -101,11 +103,12 @@ class NotSent(CloudError):
 
     """
 
-    def __init__(self, action: str, why: str, host: str = "") -> None:
+    def __init__(self, action: str, why: str, host: str = "", hint: str = "") -> None:
         super().__init__(f"{action} was not sent{' to ' if host else ''}{host}: {why}.")
         self.action = action
         self.why = why
         self.host = host
+        self.hint = hint or self.hint
 
 
 class NoCredentials(NotSent):

@@ -30,7 +30,7 @@ def refusal_of(error: CloudError) -> Error:
             f"No credentials were found in {where}, so nothing was asked.",
             hint=f"Run {give}. To try it without an account: {TRY_IT}",
         )
-    said = RunRefused(f"{error} Nothing was changed.", hint="Check the network, the proxy, --region and --endpoint.")
+    said = RunRefused(f"{error} Nothing was changed.", hint=error.hint)
     if isinstance(error, Refused):
         said.hint = fix_of(error.code)
         said.code, said.request_id = error.code, error.request_id

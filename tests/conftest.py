@@ -51,6 +51,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 _OURS = ("SAFE_REINIT_", "ALIBABA_CLOUD_", "ALICLOUD_")
 _THEIRS = (
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "ALL_PROXY",

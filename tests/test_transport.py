@@ -114,6 +114,28 @@ def test_a_ca_bundle_is_trusted(gateway: Connect, serve: Serve, test_authority: 
     assert to.cloud.disks(["d-1"]).shown == ()
 
 
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_ca_bundle_of_the_environment_is_trusted(
+    gateway: Connect, serve: Serve, test_authority: Authority, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """Where no CA bundle is given, that of the environment is trusted, for ECS and for STS; a given one wins."""
+    identity = {"RequestId": "R", "AccountId": "1", "Arn": "acs:ram::1:user/u", "IdentityType": "RAMUser"}
+    server = serve(
+        lambda request: answer(200, identity if request.action == "GetCallerIdentity" else NO_DISKS),
+        tls=test_authority.server,
+    )
+    monkeypatch.setenv(variable, str(test_authority.bundle))
+    to = gateway(server.url)
+
+    assert to.cloud.disks(["d-1"]).shown == ()
+    assert to.cloud.caller().shown[0].account == "1"
+
+    monkeypatch.setenv(variable, "/nowhere")
+    assert gateway(server.url, ca_bundle=str(test_authority.bundle)).cloud.disks(["d-1"]).shown == ()
+    with pytest.raises(NotSent, match="certificates to trust cannot be read"):
+        reinit(gateway(server.url))
+
+
 def test_a_ca_bundle_that_is_none_is_not_sent(gateway: Connect, serve: Serve, tmp_path: Path) -> None:
     """A CA bundle without a certificate in it trusts nobody, and the call is NotSent."""
     bundle = tmp_path / "none.pem"

@@ -19,10 +19,29 @@ MOST = 16 * 2**20
 _MOST_RAW = MOST + 2**20
 """Bytes read from a connection for one answer: head, sizes of pieces and what a proxy says included."""
 CANNOT_MAKE = "the request could not be made"
+NO_CERTIFICATES = "the certificates to trust cannot be read"
+NO_TLS = "no trusted TLS connection could be made"
+_HINTS = {
+    CANNOT_MAKE: "Nothing was sent, and the network is not the matter. Look for characters in the key id, a name or a "
+    "parameter that HTTP cannot carry, such as a line end; if there is none, please report it.",
+    NO_CERTIFICATES: "Correct --ca-bundle, else REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE, whichever is set.",
+    NO_TLS: "Name the authority that signed the certificate with --ca-bundle, or check --endpoint and the proxy.",
+}
 
 
 class NotLeftError(Exception):
-    """No byte of the request left this machine; its text says at which step it failed, in our words."""
+    """No byte of the request left this machine; its text says at which step it failed, in our words.
+
+    Attributes:
+        unmade: whether the request itself could not be made, whatever the network is like.
+        hint: what to do, where it is not the network; ``""`` where it is.
+
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.unmade = why == CANNOT_MAKE
+        self.hint = _HINTS.get(why, "")
 
 
 class LostError(Exception):
@@ -129,3 +148,10 @@ class Attempt:
         self._received += received
         if self._received > _MOST_RAW:
             raise TooLargeError
+
+
+def cannot_make(error: Exception) -> NotLeftError:
+    """Say that a request failed before it was on its way, by the kind of the error: its text may hold anything."""
+    failed = NotLeftError(CANNOT_MAKE)
+    failed.args = (f"{CANNOT_MAKE} ({type(error).__name__})",)
+    return failed

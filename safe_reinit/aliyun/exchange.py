@@ -23,7 +23,7 @@ from .. import codes, logs
 from ..clock import boottime
 from ..cloud import CloudError, MaySend, NoCredentials, NotSent, OnCall, Refused, Unanswered
 from ..model import Call
-from .attempt import Attempt, LostError, NotLeftError, Reply
+from .attempt import Attempt, LostError, NotLeftError, Reply, cannot_make
 from .credentials import Credentials, NothingFoundError
 from .endpoints import Endpoint, Where, ecs_host
 from .row import Row, UnreadableError
@@ -197,17 +197,22 @@ class Exchange:
         except NothingFoundError:
             return NoCredentials(action, self._where.profile)
         except NotLeftError as error:
-            return NotSent(action, str(error), host)
+            return self._not_sent(action, host, error)
         except LostError as error:
             return Unanswered(action, str(error), host)
         except Exception as error:  # noqa: BLE001 - see above
             if limit.left:
                 return Unanswered(action, "its answer could not be read", host)
-            return NotSent(action, f"the request could not be made and signed ({type(error).__name__})", host)
+            return self._not_sent(action, host, cannot_make(error))
         try:
             return _read(reply) if reply.status == 200 else _refusal(reply, action)
         except (UnreadableError, ValueError, RecursionError):
             return Unanswered(action, f"what came (HTTP {reply.status}) is not an answer of this API", host)
+
+    def _not_sent(self, action: str, host: str, why: NotLeftError) -> NotSent:
+        if why.unmade:  # the key may be the reason: its source is asked again for the next request
+            self._credentials.renew()
+        return NotSent(action, str(why), host, why.hint)
 
     def _reply(self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt) -> Reply:
         """Send by the SDK's generic call; requests of ECS have nothing that another product's have not."""

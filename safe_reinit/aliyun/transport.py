@@ -24,7 +24,18 @@ from urllib3.connection import ProxyConfig
 from urllib3.util import Url, parse_url
 
 from ..clock import boottime
-from .attempt import CANNOT_MAKE, MOST, Attempt, ForbiddenError, LostError, NotLeftError, Reply, TooLargeError
+from .attempt import (
+    CANNOT_MAKE,
+    MOST,
+    NO_CERTIFICATES,
+    Attempt,
+    ForbiddenError,
+    LostError,
+    NotLeftError,
+    Reply,
+    TooLargeError,
+    cannot_make,
+)  # fmt: skip
 from .wire import PlainConnection, TlsConnection
 
 _IDLE = 3.0
@@ -48,13 +59,17 @@ class Connections:
         self._direct = direct
         self._closed = False
         self._going: set[Attempt] = set()
-        _all.add(self)
+        self._idle: dict[tuple[str, str], list[PlainConnection]] = {}
         self.forget()
+        _all.add(self)
 
     def forget(self) -> None:
-        """Drop all connections without a word to the other side: in a forked child they are the parent's."""
+        """Drop all connections: in a forked child they are its parent's, who keeps them and hears nothing of it."""
         self._lock = threading.Lock()
-        self._idle: dict[tuple[str, str], list[PlainConnection]] = {}
+        idle, self._idle = self._idle, {}
+        for connections in idle.values():
+            for connection in connections:
+                connection.close()
         self._tls: ssl.SSLContext | None = None
         self._pid = os.getpid()
 
@@ -70,10 +85,8 @@ class Connections:
             with self._under_way(attempt):
                 return self._send(attempt, urlsplit(url), method, headers, body)
         except Exception as error:  # noqa: BLE001 - its text may hold the whole URL
-            why, left = _why(error), attempt.left
-        if left:
-            raise LostError(why)
-        raise NotLeftError(attempt.step)
+            failed = _failed(attempt, error)
+        raise failed
 
     def close(self) -> None:
         """Close the connections; what has not left yet never will."""
@@ -152,7 +165,7 @@ class Connections:
             if proxy is not None and proxy.scheme == "https":
                 raise ForbiddenError
             return PlainConnection(ask, at, proxy=proxy)
-        attempt.step = "the certificates to trust cannot be read"
+        attempt.step = NO_CERTIFICATES
         tls = self._trust()
         attempt.step = _CANNOT_USE
         config = ProxyConfig(tls, use_forwarding_for_https=False, assert_hostname=None, assert_fingerprint=None)
@@ -228,10 +241,12 @@ def _body(response: http.client.HTTPResponse) -> bytes:
     return b"".join(parts)
 
 
-def _why(error: Exception) -> str:
-    """Say in our words why an answer did not come."""
+def _failed(attempt: Attempt, error: Exception) -> NotLeftError | LostError:
+    """Say in our words what went wrong."""
+    if not attempt.left:
+        return cannot_make(error) if attempt.step == CANNOT_MAKE else NotLeftError(attempt.step)
     if isinstance(error, TimeoutError):
-        return "the answer did not come, or not to its end, in time"
+        return LostError("the answer did not come, or not to its end, in time")
     if isinstance(error, TooLargeError):
-        return f"the answer is larger than {MOST // 2**20} MiB, or cannot be unpacked"
-    return "the connection broke before the answer had come to its end"
+        return LostError(f"the answer is larger than {MOST // 2**20} MiB, or cannot be unpacked")
+    return LostError("the connection broke before the answer had come to its end")

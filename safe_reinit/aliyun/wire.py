@@ -13,12 +13,11 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from .attempt import Attempt
+from .attempt import NO_TLS, Attempt
 
 ADDRESS_TIMEOUT = 5.0
 """Real seconds for one address of a name; the next one is tried after that."""
 _PIECE = 64 * 1024
-_NO_TLS = "no trusted TLS connection could be made"
 
 
 class _Stream(io.RawIOBase):
@@ -119,7 +118,7 @@ class PlainConnection(HTTPConnection):
             super()._tunnel()  # http.client's, which urllib3 calls as well
         finally:
             self._in_tunnel = False
-        self.attempt.step = _NO_TLS
+        self.attempt.step = NO_TLS
         self.attempt.limit(self.sock)
 
     def send(self, data: Any) -> None:  # noqa: ANN401 - as http.client has it
@@ -146,7 +145,7 @@ class TlsConnection(PlainConnection, HTTPSConnection):
 
     def _new_conn(self) -> socket.socket:
         sock = super()._new_conn()
-        self.attempt.step = _NO_TLS
+        self.attempt.step = NO_TLS
         return sock
 
     def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:  # noqa: ANN401 - see _Limited
