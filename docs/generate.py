@@ -103,7 +103,7 @@ def schema(kind: type) -> str:
 def pages() -> dict[str, str]:
     """Give every made page by its path."""
     from safe_reinit.cli.contract import Contract
-    from safe_reinit.cli.documents import Checks, Explained, Runs
+    from safe_reinit.cli.documents import Checks, Explained, Runs, Shown
     from safe_reinit.model import Event, Report
     from safe_reinit.simulator import faults, world
 
@@ -115,6 +115,7 @@ def pages() -> dict[str, str]:
         "docs/checks.schema.json": schema(Checks),
         "docs/explain.schema.json": schema(Explained),
         "docs/runs.schema.json": schema(Runs),
+        "docs/show.schema.json": schema(Shown),
         "docs/schema.schema.json": schema(Contract),
         "docs/world.schema.json": json.dumps(world.schema(), indent=2) + "\n",
         "docs/faults.schema.json": json.dumps(faults.schema(), indent=2) + "\n",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -126,7 +127,7 @@ class Client(Planner):
         interrupt = stop or Interrupt()
 
         def carried() -> Report:
-            with self._journal() as journal:
+            with self._journal() as journal, self._cancellable(run_id, interrupt):
                 execution = self._execution(journal, on_event, on_call, interrupt, go_on)
                 try:
                     return done(execution.begin(plan, run_id, calls, wanted.on_unknown(self._settings, plan)))
@@ -171,7 +172,7 @@ class Client(Planner):
         interrupt = stop or Interrupt()
 
         def carried() -> Report:
-            with self._journal() as journal:
+            with self._journal() as journal, self._cancellable(run_id, interrupt):
                 execution = self._execution(journal, on_event, on_call, interrupt, go_on)
                 return done(execution.resume(run_id, verdict, Secret(password) if password else None))
 
@@ -190,17 +191,22 @@ class Client(Planner):
             execution.close(run_id)
 
     def cancel(self, run_id: str) -> None:
-        """Ask a run to end in order, wherever it goes on: calls in flight end, the power comes back, no wipe is sent.
+        """Ask a run to end in order: calls in flight end, the power comes back, no wipe is sent.
 
-        It is not waited for: ``resume`` or ``runs`` tell how it ends.
+        A run of this client is asked directly. Any other is asked through the journal, whichever process, user or host
+        carries it out: it hears that within a second or so. No process is signalled, and asking twice is asking once.
+        The end is not waited for: ``resume`` or ``runs`` tell how it ends.
 
         Raises:
-            UsageError: there is no such run.
-            RunRefused: it has ended, nobody holds it, or its process is on another host.
+            UsageError: there is no such run, or the journal cannot be written.
+            RunRefused: it has ended, or nobody is at work on it.
         """
+        own = self._running.get((os.getpid(), run_id))
+        if own is not None:
+            own.ask()
+            return
         with self._journal() as journal:
-            execution = self._execution(journal, None, None, None)
-            execution.cancel(execution.open_run(run_id))
+            journal.cancel(run_id)
 
     def stored(self, run_id: str) -> StoredRun:
         """Give a run of the journal.
@@ -210,6 +216,16 @@ class Client(Planner):
         """
         with self._journal() as journal:
             return self._execution(journal, None, None, None).stored(run_id)
+
+    @contextmanager
+    def _cancellable(self, run_id: str, interrupt: Interrupt) -> Iterator[None]:
+        """Let ``cancel`` of this client, in this process, reach a run directly."""
+        name = (os.getpid(), run_id)
+        self._running[name] = interrupt
+        try:
+            yield
+        finally:
+            self._running.pop(name, None)
 
     def _journal(self) -> Journal:
         from .journal import Journal  # noqa: PLC0415 - a plan writes nothing down

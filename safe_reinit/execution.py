@@ -6,9 +6,6 @@ A run that is resumed goes through the same loop as one that is begun; only wher
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -129,30 +126,6 @@ class Execution:
         begun = report.started(moment(stored.started_at))
         self._end(lease, report.of_run(begun, self.clock.now(), plan, known, calls, run_id=run_id), ())
 
-    def cancel(self, stored: StoredRun) -> None:
-        """Ask the process that holds a run to end it in order.
-
-        Raises:
-            RunRefused: nobody holds it, or a process of another host or user.
-        """
-        holder = stored.holder
-        if holder is None or not holder.alive:
-            raise RunRefused(
-                f"Nobody is at work on run {stored.run_id}: no call is sent for it.",
-                hint=f"See what it left: safe-reinit show {stored.run_id}; "
-                f"go on with it: safe-reinit resume {stored.run_id}.",
-            )
-        who = f"process {holder.pid} of {holder.user}@{holder.host}"
-        try:
-            if holder.host != socket.gethostname():
-                raise PermissionError
-            os.kill(holder.pid, signal.SIGTERM)
-        except OSError:
-            raise RunRefused(
-                f"Run {stored.run_id} is held by {who}, which cannot be asked from here.",
-                hint="Press Ctrl-C where it runs.",
-            ) from None
-
     def _take_tags_off(self, run_id: str, records: Sequence[Record]) -> None:
         """Take the lock tags of a run off, and see that they are gone; a tag of another run stays where it is."""
         instances = sorted({known.instance_id for known in records if known.tag.tries})
@@ -228,12 +201,18 @@ class Execution:
         return lease
 
     def _carry(self, run: HeldRun, check: Callable[[Cloud, HeldRun], None] = lambda _cloud, _run: None) -> Report:
+        run.lease.on_cancel = self._cancelled
         try:
             runner, bug = self._run_all(run, check)
         except BaseException:
             run.lease.release()  # nothing goes on here any more
             raise
         return self._finish(run, runner, bug)
+
+    def _cancelled(self, by: str) -> None:
+        """End the run in order, because somebody asked for that through the journal."""
+        self.interrupt.ask()
+        self.interrupt.say(f"{by} asked this run to end: finishing the current call, then restarting the machine.")
 
     def _finish(self, run: HeldRun, runner: Runner, bug: Exception | None = None) -> Report:
         """Report a run as it stands, write that down and let the run go."""

@@ -22,6 +22,7 @@ from .planning import Asked, find, limits_of, look_and_judge, rollout_of, shown
 from .targets import ByHand, settle
 
 if TYPE_CHECKING:
+    from .interrupt import Interrupt
     from .journal import StoredRun
 
 
@@ -36,6 +37,8 @@ class Planner(ABC):
         self._policy = policy
         self._planned: dict[str, tuple[list[Call], Facts]] = {}
         self._lock = threading.Lock()
+        self._running: dict[tuple[int, str], Interrupt] = {}
+        """By process and run the runs that go on now."""
 
     @property
     def region(self) -> str:

@@ -215,10 +215,15 @@ def test_the_documents_are_as_their_schemas_say(tmp_path: Path, simulator: Simul
     journal = tmp_path / "journal.db"
     done = here(*DISK, "--confirm", "d-sim-web1-data", "--output", "json", "--events", "events.jsonl", journal=journal)
     refused = here("--disk", "d-sim-disk-locked", "--dry-run", "--output", "json", journal=journal)
+    here("plan", "--endpoint", simulator.url, *DISK, "--save", "plan.json", journal=None)
     printed = {
         "report": [done.stdout, refused.stdout],
         "event": (tmp_path / "events.jsonl").read_text("utf-8").splitlines(),
         "runs": [here("runs", "--output", "json", journal=journal).stdout],
+        "show": [
+            here("show", json.loads(done.stdout)["run_id"], "--output", "json", journal=journal).stdout,
+            here("show", "plan.json", "--output", "json", journal=journal).stdout,
+        ],
         "checks": [here("checks", "--output", "json", journal=None).stdout],
         "explain": [
             here("explain", name, "--output", "json", journal=None).stdout for name in ("disk-locked", "Throttling")

@@ -134,13 +134,16 @@ def undo(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN
 
 @app.command(short_help="List the runs, and the machines they left stopped.")
 @click.option("--prune", metavar="AGE", help="Forget the runs that ended longer ago: 720h, 30d; open ones stay.")
+@click.option("--all", "every", is_flag=True, help="List every run, not only the open ones and the newest 20.")
 @options.journal
 @click.pass_context
-def runs(ctx: click.Context, /, prune: str | None, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """List the runs of the journal, and the machines that they left stopped."""
+def runs(
+    ctx: click.Context, /, prune: str | None, *, every: bool, **flags: Any,  # noqa: ANN401 - one for each option
+) -> None:  # fmt: skip
+    """List the runs of the journal, and the machines that they left stopped: every open one, and the newest 20."""
     from . import history  # noqa: PLC0415 - see above
 
-    history.runs(flags, prune, ctx.obj.telling(flags))
+    history.runs(flags, prune, None if every else history.NEWEST, ctx.obj.telling(flags))
 
 
 @app.command(short_help="Tell the story of a run, or show a saved plan.")

@@ -16,7 +16,7 @@ from ..errors import BY_OUTCOME
 from ..model import Event, Report
 from ..model.codec import encode
 from ..version import VERSION
-from .documents import Checks, Explained, Runs, schema_of
+from .documents import Checks, Explained, Runs, Shown, schema_of
 from .help import EXAMPLES
 from .options import default_of, words_of
 
@@ -132,7 +132,9 @@ DEEDS: Mapping[str, Deed] = {
         consent="none, since the run had it; with --verdict wipe-again as for a new run",
     ),
     "undo": _WIPES,
-    "cancel": replace(_LOOKS, changes=True, exit_codes=_ALL, dry_run="safe-reinit show RUN tells how it stands"),
+    "cancel": replace(
+        _TELLS, changes=True, exit_codes=(0, 1, 2, 3), dry_run="safe-reinit show RUN tells how it stands"
+    ),
     "worker": replace(
         _WIPES, dry_run="there is none: it carries out runs that others began", consent="none, since the runs had it"
     ),
@@ -157,7 +159,8 @@ def contract(app: click.Group) -> dict[str, Any]:
         documents={
             name: schema_of(kind)
             for name, kind in {
-                "report": Report, "event": Event, "checks": Checks, "explain": Explained, "runs": Runs
+                "report": Report, "event": Event, "checks": Checks, "explain": Explained, "runs": Runs,
+                "show": Shown,
             }.items()
         },
     )  # fmt: skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..model import Event, Report
+
 
 @dataclass(frozen=True)
 class ListedCheck:
@@ -80,12 +82,40 @@ class Runs:
     runs: tuple[ListedRun, ...]
 
 
+@dataclass(frozen=True)
+class PlanFile:
+    """The plan file that ``show`` shows."""
+
+    path: str
+    digest: str
+    confirm_with: str
+    """What ``--confirm`` takes."""
+    endpoint: str
+    """The loopback endpoint that it is for, ``simulation``, or ``""`` for the real cloud."""
+    expires_at: str
+    expired: bool
+    used_by: str | None
+    """The run that ran it; ``None`` if none is known."""
+
+
+@dataclass(frozen=True)
+class Shown(Report):
+    """What ``show --output json`` prints: the report as it stands, and what belongs to it."""
+
+    events: tuple[Event, ...]
+    """What happened in the run, in order; of a plan file nothing did."""
+    file: PlanFile | None
+    """``None`` of a run."""
+
+
 def schema_of(kind: type) -> dict[str, Any]:
     """Make the JSON Schema of a document that is a value of ours: every member is always there, and no other."""
     from pydantic import TypeAdapter  # noqa: PLC0415 - a quarter of a second, for this alone
 
     made: dict[str, Any] = TypeAdapter(kind).json_schema(mode="serialization")
-    made["properties"]["schema"] = {"const": 1}
+    for part in (made, made.get("$defs", {}).get("Event")):  # an event says its schema wherever it stands
+        if part is not None:
+            part["properties"]["schema"] = {"const": 1}
     for part in (made, *made.get("$defs", {}).values()):
         if "properties" in part:
             part["properties"] = {name.removesuffix("_"): each for name, each in part["properties"].items()}

@@ -41,7 +41,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "Where": ("region", "profile", "endpoint", "ca_bundle", "config", "journal"),
     "Simulation": ("simulate", "world", "faults"),
-    "Output": ("output", "report", "events", "quiet", "verbose", "prune", "version", "help"),
+    "Output": ("output", "report", "events", "quiet", "verbose", "prune", "every", "version", "help"),
 }  # fmt: skip
 """The options by what they are about."""
 
@@ -77,7 +77,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "safe-reinit undo r-20260102T030405Z-4f2a --stop-instance --dry-run",
         "safe-reinit undo r-20260102T030405Z-4f2a --stop-instance",
     ),
-    "runs": ("safe-reinit runs", "safe-reinit runs --output json", "safe-reinit runs --prune 90d"),
+    "runs": ("safe-reinit runs", "safe-reinit runs --all --output json", "safe-reinit runs --prune 90d"),
     "show": ("safe-reinit show r-20260102T030405Z-4f2a", "safe-reinit show plan.json"),
     "checks": ("safe-reinit checks", "safe-reinit checks --output json"),
     "explain": ("safe-reinit explain no-recent-snapshot", "safe-reinit explain IncorrectInstanceStatus"),

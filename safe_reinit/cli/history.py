@@ -14,7 +14,7 @@ from .. import report
 from ..config import Config, resolve
 from ..config.readers import duration
 from ..errors import UsageError
-from ..journal import Journal, StoredRun
+from ..journal import Journal, Reader, ReadOnly, StoredRun
 from ..model import Plan, Record, Report, Secret
 from ..model.codec import decode, encode, printable, to_moment
 from ..plan import from_json
@@ -23,6 +23,8 @@ from . import planfile
 from .documents import ListedHolder, ListedJob, ListedRun, Runs
 from .output import Output, write_report
 
+NEWEST = 20
+"""Runs that are listed unless all are asked for, besides those that are open."""
 _RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}")
 
 
@@ -36,13 +38,26 @@ def open_journal(flags: Mapping[str, Any]) -> Journal:
     return Journal(Path(config["journal"] or default_journal(os.environ)))
 
 
+def read_journal(flags: Mapping[str, Any]) -> Reader:
+    """Open the journal that the settings name to read it, also where it may only be read.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    config = resolve(flags, os.environ, flags.get("config"))
+    path = Path(config["journal"] or default_journal(os.environ))
+    readable = path.is_file() and os.access(path, os.R_OK)
+    writable = os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK)
+    return ReadOnly(path) if readable and not writable else Journal(path)
+
+
 def run_of(run_id: str, flags: Mapping[str, Any]) -> tuple[StoredRun, Config]:
     """Find a run, and the settings to go on with it: its own region, endpoint and profile unless others are given.
 
     Raises:
         UsageError: the journal has no such run.
     """
-    with open_journal(flags) as journal:
+    with read_journal(flags) as journal:
         stored = journal.run(run_id)
     if stored is None:
         raise _unknown(run_id, journal)
@@ -52,7 +67,7 @@ def run_of(run_id: str, flags: Mapping[str, Any]) -> tuple[StoredRun, Config]:
     return stored, resolve(given, os.environ, flags.get("config"))
 
 
-def _unknown(run_id: str, journal: Journal) -> UsageError:
+def _unknown(run_id: str, journal: Reader) -> UsageError:
     return UsageError(
         f"The journal {journal.path} has no run {run_id}.",
         hint="safe-reinit runs lists those it has; root, each user and --journal FILE have a journal each.",
@@ -60,22 +75,28 @@ def _unknown(run_id: str, journal: Journal) -> UsageError:
 
 
 def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
-    """Ask a run to end in order."""
-    from ..client import connect  # noqa: PLC0415 - what only reads the journal needs no cloud
-
-    _, config = run_of(run_id, flags)
-    connect(config=config).cancel(run_id)
-    click.echo(f"Run {run_id} was asked to end. See how it ends: safe-reinit show {run_id}", err=True)
-
-
-def runs(flags: Mapping[str, Any], prune: str | None, output: Output) -> None:
-    """List the runs, newest first."""
+    """Ask a run to end in order, through the journal."""
     with open_journal(flags) as journal:
-        if prune is not None:
+        journal.cancel(run_id)
+    click.echo(
+        f"Run {run_id} was asked to end in order, and hears that within a second or so. "
+        f"See how it ends: safe-reinit show {run_id}",
+        err=True,
+    )
+
+
+def runs(flags: Mapping[str, Any], prune: str | None, newest: int | None, output: Output) -> None:
+    """List the runs, newest first: so many of them and every open one, or all."""
+    if prune is not None:
+        with open_journal(flags) as journal:
             gone = journal.prune(_age(prune))
-            click.echo(f"{gone} run{'' if gone == 1 else 's'} forgotten.", err=True)
-        stored = journal.runs()
+        click.echo(f"{gone} run{'' if gone == 1 else 's'} forgotten.", err=True)
+    with read_journal(flags) as journal:
+        stored = journal.runs(newest)
+        left_out = journal.count() - len(stored)
     listed = [_listed(run) for run in stored]
+    if left_out:
+        click.echo(f"{left_out} older runs that have ended are not listed; --all lists them, too.", err=True)
     if output.json:
         output.document({"schema": 1, **encode(Runs(tuple(listed)))})
         return
@@ -105,7 +126,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
             raise UsageError("--report is for a run, and this is a plan file.", hint="Leave --report out.")
         planfile.show(name, flags, output)
         return
-    with open_journal(flags) as journal:
+    with read_journal(flags) as journal:
         stored = journal.run(name)
         if stored is None:
             raise _unknown(name, journal)
@@ -114,7 +135,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
     if file is not None:
         write_report(decode(Report, told), file)
     if output.json:
-        output.document({**told, "events": events})
+        output.document({**told, "events": events, "file": None})
         return
     state, undone = "open" if stored.open else "ended", _undone(stored)
     of = f"  undo of {undone}" if undone else ""

@@ -184,7 +184,7 @@ apply: Callable[[F], F] = _stack(
     *map(_setting, _APPLY_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES),
 )  # fmt: skip
 """The options of a plan from a file: it has its targets and everything that was agreed to, so they take none of it."""
-cancel: Callable[[F], F] = _stack(*map(_setting, ("journal", "region", "endpoint", "profile")), *_CONFIG)
+cancel: Callable[[F], F] = _stack(_setting("journal"), *_CONFIG)
 """The options of a command that asks a run to end."""
 journal: Callable[[F], F] = _stack(
     _setting("journal"),

@@ -168,9 +168,9 @@ def _used_by(plan: Plan, flags: Mapping[str, Any]) -> tuple[str | None, str]:
     try:
         if not path.exists():
             return None, ""
-        from ..journal import Journal  # noqa: PLC0415 - only where there is one
+        from .history import read_journal  # noqa: PLC0415 - only where there is one
 
-        with Journal(path) as journal:
+        with read_journal(flags) as journal:
             return journal.used_by(plan.plan_id), ""
     except (OSError, UsageError):
         return None, f"; whether it was run is not known, since the journal {path} cannot be read"

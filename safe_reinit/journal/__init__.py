@@ -6,6 +6,7 @@ account, region and instance is enforced by the database. Nothing secret is ever
 
 from .file import Journal
 from .lease import Holder, JournalError, Lease, LeaseLostError
+from .reading import Reader, ReadOnly
 from .stored import StoredRun
 
-__all__ = ["Holder", "Journal", "JournalError", "Lease", "LeaseLostError", "StoredRun"]
+__all__ = ["Holder", "Journal", "JournalError", "Lease", "LeaseLostError", "ReadOnly", "Reader", "StoredRun"]

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import RunRefused, UsageError
 from ..model.codec import dumps
-from .lease import JournalError, Lease, LeaseLostError, expiry
+from .lease import Holder, JournalError, Lease, LeaseLostError, expiry
 from .place import (
     boot_id,
     files_of,
@@ -26,7 +26,7 @@ from .place import (
     unusable,
     user,
 )
-from .reading import Reader, lock_of
+from .reading import Reader, lock_of, other_schema
 from .schema import MIGRATIONS, SCHEMA
 
 _OF_A_RUN = ("events", "jobs", "leases", "runs")
@@ -70,17 +70,6 @@ class Journal(Reader):
             self._db.close()
             raise
 
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
-
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
@@ -93,10 +82,7 @@ class Journal(Reader):
         with self._transaction():
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA:
-                raise UsageError(
-                    f"The journal {self.path} was written by a newer safe-reinit (schema {version}).",
-                    hint="Use that version, or another --journal.",
-                )
+                raise other_schema(self.path, version)
             for migration in MIGRATIONS[version:]:
                 for statement in migration.split(";"):
                     self._db.execute(statement)
@@ -159,7 +145,10 @@ class Journal(Reader):
                     "INSERT INTO jobs VALUES (?,?,?,?,?,1,NULL)",
                     (run_id, position, lock, instance_id, dumps(record, sparse=True)),
                 )
-            return self._hold(run_id, 1)
+            lease = self._hold(run_id, 1)
+        with contextlib.suppress(UsageError), self._using():  # a copy of this file alone knows at least of the run
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        return lease
 
     def _reserve(self) -> None:
         """Grow the file once, so that a disk that fills up while a machine is down does not stop its record.
@@ -193,7 +182,7 @@ class Journal(Reader):
     def _hold(self, run_id: str, epoch: int) -> Lease:
         session = secrets.token_hex(16)
         self._db.execute(
-            "INSERT OR REPLACE INTO leases VALUES (?,?,?,?,?,?,?,?,?,?)",
+            "INSERT OR REPLACE INTO leases VALUES (?,?,?,?,?,?,?,?,?,?,NULL)",
             (
                 run_id, epoch, session, user(), socket.gethostname(), os.getpid(), boot_id(), pid_namespace(), expiry(),
                 now(),
@@ -214,13 +203,16 @@ class Journal(Reader):
                 how = "removed" if now_there is None else "replaced"
                 raise JournalError(f"The journal {self.path} was {how} during the run ({file.name}).")
 
-    def write(self, lease: Lease, statements: Iterable[tuple[str, Sequence[object]]], *, wait: bool = True) -> None:
+    def write(self, lease: Lease, statements: Iterable[tuple[str, Sequence[object]]], *, wait: bool = True) -> Holder:
         """Write as the holder of a run, and renew the lease with it, also one that has run out.
 
         Args:
             lease: of the run.
             statements: what to write, in one transaction.
             wait: for another process that is writing.
+
+        Returns:
+            the holder, who says whether somebody asked for the end of the run before this was written.
 
         Raises:
             LeaseLostError: another session has taken the run.
@@ -239,6 +231,35 @@ class Journal(Reader):
                 self._db.execute("UPDATE leases SET until=? WHERE run_id=?", (expiry(), lease.run_id))
         except UsageError as error:
             raise JournalError(str(error)) from None
+        return holder
+
+    def cancel(self, run_id: str) -> None:
+        """Ask the session that holds a run to end it in order; it hears that within a second or so.
+
+        Whoever can write the journal may ask, as often as they like: it is one request. No process is signalled.
+
+        Raises:
+            UsageError: there is no such run, or the journal cannot be written.
+            RunRefused: it has ended, or nobody is at work on it.
+        """
+        with self._transaction():
+            row = self._db.execute(
+                "SELECT outcome, EXISTS (SELECT 1 FROM jobs WHERE run_id=:run AND open=1) FROM runs WHERE run_id=:run",
+                {"run": run_id},
+            ).fetchone()
+            if row is None:
+                raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
+            outcome, is_open = row
+            if not is_open:
+                raise RunRefused(f"Run {run_id} has ended: {outcome}.", hint=f"See safe-reinit show {run_id}.")
+            holder = self._holder(run_id)
+            if holder is None or holder.released or holder.gone or (holder.expired and holder.boot != boot_id()):
+                raise RunRefused(
+                    f"Nobody is at work on run {run_id}: no call is sent for it.",
+                    hint=f"See what it left: safe-reinit show {run_id}; go on with it: safe-reinit resume {run_id}.",
+                )
+            who = f"{user()}@{socket.gethostname()}"
+            self._db.execute("UPDATE leases SET cancelled=COALESCE(cancelled, ?) WHERE run_id=?", (who, run_id))
 
     def release(self, lease: Lease) -> None:
         """Let a run go; a lease that is held by another already stays as it is.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ LEASE = 30.0
 """Real seconds for which nobody else may take a run unless the lease is renewed, counted through suspension."""
 RENEWAL = 10.0
 """Real seconds between two renewals."""
+LISTENS = 1.0
+"""Real seconds after which the holder sees that somebody asked it to end the run, or has taken it."""
 
 
 class LeaseLostError(Exception):
@@ -56,9 +58,16 @@ class Holder:
     """How often the run has been taken: a holder of an earlier epoch writes nothing any more."""
     session: str
     """128 random bits: the same epoch under another id is another holder."""
+    cancelled: str | None = None
+    """Who asked it to end the run."""
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host}, process {self.pid}, since {self.since}"
+
+    @property
+    def released(self) -> bool:
+        """Whether it has let the run go."""
+        return self.until <= 0
 
     @property
     def gone(self) -> bool:
@@ -84,6 +93,7 @@ class Lease:
     """The right to act for a run: renewed by a thread of its own, checked before every call and with every write.
 
     Attributes:
+        on_cancel: is told, once, who asked this session through the journal to end the run.
         lapses: how often it had run out before it was renewed, as after a pause of the process: until then somebody
             else could have taken the run, and what was observed before is old.
 
@@ -94,6 +104,7 @@ class Lease:
         self.epoch = epoch
         self.session = session
         self.lapses = 0
+        self.on_cancel: Callable[[str], None] | None = None
         self._journal = journal
         self._until = expiry()
         self._lost = False
@@ -158,20 +169,44 @@ class Lease:
             told = [("INSERT INTO events (run_id, event) VALUES (?,?)", (self.run_id, event)) for event in self._told]
             began = boottime()
             try:
-                self._journal.write(self, chain(statements, told), wait=wait)
+                holder = self._journal.write(self, chain(statements, told), wait=wait)
             except LeaseLostError:
                 self._lost = True
                 raise
             self._told.clear()
             self.lapses += began >= self._until
             self._until = began + LEASE
+        self._hear(holder)
 
     def _renew(self) -> None:
-        while not self._ended.wait(RENEWAL):
+        while not self._ended.wait(min(LISTENS, RENEWAL)):
             try:
-                self._write([])
+                self._listen()
+                if self._until - boottime() <= LEASE - RENEWAL:
+                    self._write([])
             except LeaseLostError:
+                self._lost = True
                 logs.lease(self.run_id, "another session has taken the run")
                 return
-            except JournalError as error:
+            except (JournalError, UsageError) as error:
                 logs.lease(self.run_id, f"the lease could not be renewed: {error}")  # nothing is sent once it runs out
+
+    def _listen(self) -> None:
+        """Hear who asked for the end of the run.
+
+        Raises:
+            LeaseLostError: another session has the run.
+            UsageError: the journal cannot be read.
+        """
+        holder = self._journal.holder(self.run_id)
+        if holder is None:
+            return  # the journal is not the one of the run; whoever writes next is told
+        if holder.session != self.session:
+            raise LeaseLostError(self.run_id)
+        self._hear(holder)
+
+    def _hear(self, holder: Holder) -> None:
+        tell = self.on_cancel
+        if holder.cancelled and tell is not None:
+            self.on_cancel = None
+            tell(holder.cancelled)

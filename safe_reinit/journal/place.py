@@ -70,8 +70,8 @@ def make_folder(path: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def unusable(path: Path | None, error: Exception) -> UsageError:
-    """Say in our words why a journal cannot be used."""
+def unusable(path: Path | None, error: Exception, what: str = "written") -> UsageError:
+    """Say in our words why a journal cannot be used, that is ``written`` or ``read``."""
     reason = str(error).lower()
     if "disk is full" in reason or getattr(error, "errno", None) == errno.ENOSPC:
         why, hint = "the disk is full", "Make room, or name another file with --journal."
@@ -81,7 +81,7 @@ def unusable(path: Path | None, error: Exception) -> UsageError:
     elif "locked" in reason:
         why, hint = "another process keeps it locked", "Try again."
     else:
-        why, hint = "it cannot be written", "Make its folder yours, or name another file with --journal."
+        why, hint = f"it cannot be {what}", "Make its folder yours, or name another file with --journal."
     return UsageError(f"The journal {path} cannot be used: {why}.", hint=hint)
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from urllib.parse import quote
 
-from ..errors import RunRefused
+from ..errors import RunRefused, UsageError
 from .lease import Holder
-from .place import unusable
+from .place import refuse_foreign, unusable
+from .schema import SCHEMA
 from .stored import StoredRun
 
 
@@ -22,6 +27,17 @@ class Reader:
     path: Path | None
     _db: sqlite3.Connection
     _lock: threading.RLock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
 
     @contextlib.contextmanager
     def _using(self) -> Iterator[None]:
@@ -64,15 +80,56 @@ class Reader:
             row = self._db.execute("SELECT * FROM runs WHERE run_id=?", (run_id,)).fetchone()
             return self._stored(row) if row else None
 
-    def runs(self) -> list[StoredRun]:
-        """Give all runs, newest first.
+    def runs(self, newest: int | None = None) -> list[StoredRun]:
+        """Return the runs, newest first.
+
+        Args:
+            newest: so many, and every open one however old it is; ``None`` for all.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        most = -1 if newest is None else newest
+        with self._using():
+            rows = self._db.execute(
+                "SELECT * FROM runs WHERE run_id IN (SELECT run_id FROM jobs WHERE open=1) OR run_id IN"
+                " (SELECT run_id FROM runs ORDER BY started_at DESC, run_id DESC LIMIT ?)"
+                " ORDER BY started_at DESC, run_id DESC",
+                (most,),
+            ).fetchall()
+            return [self._stored(row) for row in rows]
+
+    def count(self) -> int:
+        """Return how many runs the journal has.
 
         Raises:
             UsageError: the journal cannot be read.
         """
         with self._using():
-            rows = self._db.execute("SELECT * FROM runs ORDER BY started_at DESC, run_id DESC").fetchall()
-            return [self._stored(row) for row in rows]
+            return int(self._db.execute("SELECT count(*) FROM runs").fetchone()[0])
+
+    def newest_of(self, disk_id: str) -> StoredRun | None:
+        """Return the newest run, open or ended, that has a disk; ``None`` where the journal knows of none.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        with self._using():
+            row = self._db.execute(
+                "SELECT runs.* FROM runs JOIN jobs USING (run_id), json_each(jobs.record, '$.disks') AS disk"
+                " WHERE json_extract(disk.value, '$.disk_id') = ? ORDER BY runs.started_at DESC, run_id DESC LIMIT 1",
+                (disk_id,),
+            ).fetchone()
+            return self._stored(row) if row else None
+
+    def holder(self, run_id: str) -> Holder | None:
+        """Return who holds a run, or held it last; ``None`` where nobody ever did.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        with self._using():
+            return self._holder(run_id)
 
     def events(self, run_id: str) -> list[dict[str, Any]]:
         """Give the events of a run, in order, as JSON (schema 1).
@@ -107,7 +164,8 @@ class Reader:
 
     def _holder(self, run_id: str) -> Holder | None:
         row = self._db.execute(
-            "SELECT user, host, pid, boot, pid_namespace, until, since, epoch, session FROM leases WHERE run_id=?",
+            "SELECT user, host, pid, boot, pid_namespace, until, since, epoch, session, cancelled FROM leases"
+            " WHERE run_id=?",
             (run_id,),
         ).fetchone()
         return Holder(*row) if row else None
@@ -134,6 +192,69 @@ class Reader:
             jobs=tuple((instance_id, json.loads(record), bool(is_open)) for instance_id, record, is_open, _ in jobs),
             holder=self._holder(row[0]),
         )
+
+
+class ReadOnly(Reader):
+    """A journal that may only be read: a read-only file, folder or mount, or a copy. Nothing is written next to it.
+
+    Raises:
+        UsageError: (on construction) it cannot be read, or others could have written it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        refuse_foreign(path)
+        self.path = path
+        self._lock = threading.RLock()
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        real = os.path.realpath(path)
+        # Without a log next to it nobody has it open, and SQLite would make one even to read: it is told not to.
+        alone = not os.path.exists(f"{real}-wal")
+        try:
+            self._db = self._opened(f"file:{quote(real)}?mode=ro{'&immutable=1' if alone else ''}")
+        except sqlite3.Error as error:
+            if alone:
+                raise unusable(path, error, "read") from None
+            self._db = self._opened_copy(real)
+
+    def _opened(self, address: str) -> sqlite3.Connection:
+        opened = sqlite3.connect(address, uri=True, timeout=10.0, isolation_level=None, check_same_thread=False)
+        try:
+            sound = opened.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+            version = opened.execute("PRAGMA user_version").fetchone()[0]
+        except BaseException:
+            opened.close()
+            raise
+        if sound and version == SCHEMA:
+            return opened
+        opened.close()
+        raise other_schema(self.path, version) if sound else sqlite3.DatabaseError("malformed")
+
+    def _opened_copy(self, real: str) -> sqlite3.Connection:
+        """Read a copy: a log lies next to the journal, and SQLite would have to write its index there."""
+        self._copy = tempfile.TemporaryDirectory(prefix="safe-reinit-")
+        try:
+            for ending in ("", "-wal"):
+                shutil.copyfile(f"{real}{ending}", os.path.join(self._copy.name, f"journal.db{ending}"))
+            return self._opened(f"file:{quote(os.path.join(self._copy.name, 'journal.db'))}")
+        except (OSError, sqlite3.Error) as error:
+            self._copy.cleanup()
+            raise unusable(self.path, error, "read") from None
+
+    def close(self) -> None:
+        """Close the file."""
+        super().close()
+        if self._copy is not None:
+            self._copy.cleanup()
+
+
+def other_schema(path: Path | None, version: int) -> UsageError:
+    """Return the error for a journal of a schema that this program does not know."""
+    if version > SCHEMA:
+        return UsageError(
+            f"The journal {path} was written by a newer safe-reinit (schema {version}).",
+            hint="Use that version, or another --journal.",
+        )
+    return UsageError(f"The file {path} is not a journal of safe-reinit.", hint="Correct --journal.")
 
 
 def lock_of(endpoint: str, account: str, region: str, instance_id: str) -> str:

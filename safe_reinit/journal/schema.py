@@ -17,7 +17,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE leases (
         run_id TEXT PRIMARY KEY REFERENCES runs, epoch INTEGER NOT NULL, session TEXT NOT NULL, user TEXT NOT NULL,
         host TEXT NOT NULL, pid INTEGER NOT NULL, boot TEXT NOT NULL, pid_namespace TEXT NOT NULL, until REAL NOT NULL,
-        since TEXT NOT NULL
+        since TEXT NOT NULL, cancelled TEXT
     ) STRICT;
     CREATE TABLE events (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL REFERENCES runs, event TEXT NOT NULL
@@ -26,6 +26,6 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE used_plans (plan_id TEXT PRIMARY KEY, run_id TEXT NOT NULL) STRICT
     """,
 )
-"""The report of a job lies with the job, so that no text holds thousands. ``used_plans`` keeps the plans
-of forgotten runs, since a plan runs once."""
+"""``cancelled`` says who asked the holder to end the run. The report of a job lies with the job, so that no text holds
+thousands. ``used_plans`` keeps the plans of forgotten runs, since a plan runs once."""
 SCHEMA = len(MIGRATIONS)

@@ -1,0 +1,131 @@
+"""Cancel goes through the journal: no process is signalled, whoever carries the run out hears it and ends in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+import safe_reinit
+from safe_reinit.clock import Clock
+from safe_reinit.simulator import Simulator
+from tests.blackbox.worlds import DISK, PATIENCE, RUN, STOPPING, comes_to, held, listed, power, wipes
+from tests.commands import ROOT, Command, until
+
+HOST = """
+import signal, sys
+import safe_reinit
+from safe_reinit.clock import Clock
+
+url, journal, disk = sys.argv[1:]
+client = safe_reinit.connect(region="cn-hangzhou", endpoint=url, credentials=("testid", "testsecret"),
+                             journal=journal, clock=Clock(60))
+plan = client.plan([disk], stop_instance=True)
+try:
+    client.run(plan, confirm=plan.confirm_with)
+except safe_reinit.Error as error:
+    print("ended", error.exit_code, flush=True)
+print("still at work", sys.stdin.readline(), flush=True)
+"""
+"""Another person's program, which has other work besides the run, and no handler for any signal."""
+
+
+def test_a_program_that_carries_a_run_out_is_not_ended_with_it(sim: Simulator, run: Command, path: Path) -> None:
+    """The command line asks the run of a library's host program to end: the machine is back, the program goes on."""
+    with held(sim, STOPPING):
+        host = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", textwrap.dedent(HOST), sim.url, str(path), DISK], text=True,
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        comes_to(sim, "Stopping")
+        (open_run,) = listed(run, path)
+        asked = run("cancel", open_run["run_id"], journal=path)
+    out, _ = host.communicate("more\n", timeout=PATIENCE)
+
+    assert asked.returncode == 0, asked.stderr
+    assert out == "ended 4\nstill at work more\n\n"
+    assert host.returncode == 0
+    assert (power(sim), wipes(sim)) == ("Running", 0)
+
+
+@pytest.mark.parametrize("kept", ["in a file", "in memory"])
+def test_another_thread_may_cancel(sim: Simulator, path: Path, monkeypatch: pytest.MonkeyPatch, kept: str) -> None:
+    """From a thread of the same process, also where the journal is in memory, the run ends and nothing else does."""
+    monkeypatch.delenv("SAFE_REINIT_JOURNAL")
+    client = safe_reinit.connect(
+        region=sim.region, endpoint=sim.url, credentials=sim.access_key, clock=Clock(60),
+        journal=str(path) if kept == "in a file" else None,
+    )  # fmt: skip
+    plan = client.plan([DISK], stop_instance=True)
+    names: list[str] = []
+    ended: list[safe_reinit.Error] = []
+
+    def work() -> None:
+        try:
+            client.run(plan, confirm=plan.confirm_with, on_event=lambda event: names.append(str(event.run_id)))
+        except safe_reinit.Error as error:
+            ended.append(error)
+
+    with held(sim, STOPPING):
+        thread = threading.Thread(target=work)
+        thread.start()
+        comes_to(sim, "Stopping")
+        client.cancel(names[-1])
+        client.cancel(names[-1])
+    thread.join(PATIENCE)
+
+    assert [error.exit_code for error in ended] == [4]
+    assert (power(sim), wipes(sim)) == ("Running", 0)
+
+
+def test_a_cancel_that_was_written_before_a_wipe_is_heard_before_it(sim: Simulator, run: Command, path: Path) -> None:
+    """However soon after it the machine is Stopped, no wipe is sent: who writes the intention reads the request."""
+    with held(sim, STOPPING):
+        child = run.start(*RUN, journal=path)
+        comes_to(sim, "Stopping")
+        assert run("cancel", listed(run, path)[0]["run_id"], journal=path).returncode == 0
+    _, err = child.communicate(timeout=PATIENCE)
+
+    assert (power(sim), wipes(sim)) == ("Running", 0)
+    assert child.returncode == 4, err
+    assert "asked this run to end" in err
+
+
+def test_what_nobody_is_at_work_on_cannot_be_cancelled(sim: Simulator, run: Command, path: Path) -> None:
+    """A run whose process is gone is not ended by a word: the answer says how to continue it."""
+    with held(sim, STOPPING):
+        child = run.start(*RUN, journal=path)
+        comes_to(sim, "Stopping")
+        child.kill()
+        child.communicate()
+        name = listed(run, path)[0]["run_id"]
+        asked = run("cancel", name, journal=path)
+
+    assert asked.returncode == 3
+    assert f"safe-reinit resume {name}" in asked.stderr
+
+
+def test_a_request_to_end_is_not_for_who_resumes(sim: Simulator, run: Command, path: Path) -> None:
+    """A run that was asked to end, was killed before it could, and is resumed later goes on as resumed."""
+    with held(sim, STOPPING):
+        child = run.start(*RUN, journal=path)
+        comes_to(sim, "Stopping")
+        name = listed(run, path)[0]["run_id"]
+        child.send_signal(signal.SIGSTOP)  # it does not hear
+        try:
+            assert run("cancel", name, journal=path).returncode == 0
+        finally:
+            child.kill()
+            child.communicate()
+    until(lambda: power(sim) == "Stopped")
+    resumed = run("resume", name, journal=path)
+
+    assert "interrupted" not in resumed.stderr
+    assert "asked this run to end" not in resumed.stderr
+    assert power(sim) == "Running"

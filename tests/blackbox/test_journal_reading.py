@@ -1,0 +1,148 @@
+"""Reading a journal: one that may only be read, a copy, one of thousands of runs; and what show prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safe_reinit.simulator import Simulator
+from tests.blackbox.worlds import DISK, INSTANCE, PATIENCE, RUN, STOPPING, comes_to, held
+from tests.commands import Command
+from tests.test_schema import CONTRACT, problems
+
+
+@pytest.fixture
+def open_run(sim: Simulator, run: Command, path: Path) -> Iterator[str]:
+    """Kill a run while its machine stops, and name it."""
+    with held(sim, STOPPING):
+        child = run.start(*RUN, journal=path)
+        comes_to(sim, "Stopping")
+        child.kill()
+        child.communicate()
+        yield str(sqlite3.connect(f"file:{path}?mode=ro", uri=True).execute("SELECT run_id FROM runs").fetchone()[0])
+
+
+def read_only(run: Command, folder: Path, *words: str, journal: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command where a folder is mounted read-only."""
+    name = shlex.quote(str(folder))
+    script = f"mount --bind {name} {name} && mount -o remount,bind,ro {name} && exec "
+    program = ["unshare", "--mount", "sh", "-c", script + shlex.join(run.words(*words, journal=journal))]
+    return subprocess.run(
+        program, env=run.environment(), capture_output=True, text=True, check=False, timeout=PATIENCE, cwd=run.folder
+    )
+
+
+def can_mount(folder: Path) -> bool:
+    """Tell whether a folder can be mounted read-only here."""
+    name = shlex.quote(str(folder))
+    words = ["unshare", "--mount", "sh", "-c", f"mount --bind {name} {name} && mount -o remount,bind,ro {name}"]
+    return os.getuid() == 0 and subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("left", ["closed", "with its log", "with log and index"])
+def test_a_journal_that_may_only_be_read_is_read(
+    run: Command, path: Path, tmp_path: Path, open_run: str, left: str
+) -> None:
+    """On a read-only mount runs and show tell what is in it, wherever it was when it was last written."""
+    folder = tmp_path / "saved"
+    folder.mkdir(mode=0o700)
+    if left == "closed":
+        assert run("runs", journal=path).returncode == 0  # which closes it
+    for file in path.parent.glob("j.db*"):
+        if left == "with log and index" or not file.name.endswith("-shm"):
+            shutil.copy(file, folder)
+    if not can_mount(folder):
+        pytest.skip("nothing can be mounted here")
+    before = sorted(file.name for file in folder.iterdir())
+
+    listed = read_only(run, folder, "runs", journal=folder / "j.db")
+    shown = read_only(run, folder, "show", open_run, journal=folder / "j.db")
+    refused = read_only(run, folder, "resume", open_run, journal=folder / "j.db")
+
+    assert (listed.returncode, shown.returncode) == (0, 0), listed.stderr + shown.stderr
+    assert open_run in listed.stdout
+    assert INSTANCE in shown.stdout
+    assert refused.returncode == 2
+    assert "cannot be" in refused.stderr
+    assert sorted(file.name for file in folder.iterdir()) == before
+
+
+def test_a_copy_without_its_log_knows_of_the_run(run: Command, path: Path, tmp_path: Path, open_run: str) -> None:
+    """The file alone, copied while a run goes on, does not say that there are no runs: it shows the run as open."""
+    copy = tmp_path / "copy.db"
+    shutil.copy(path, copy)
+    copy.chmod(0o600)
+
+    listed = run("runs", journal=copy)
+
+    assert listed.returncode == 0, listed.stderr
+    assert open_run in listed.stdout
+    assert "no runs" not in listed.stdout
+
+
+@pytest.fixture
+def many(run: Command, path: Path) -> Path:
+    """Write thousands of runs, the oldest of them open."""
+    done = run("--disk", "d-second", "--stop-instance", "--confirm", "d-second", journal=path)
+    assert done.returncode == 0, done.stderr
+    with sqlite3.connect(path) as database:
+        columns = [row[1] for row in database.execute("PRAGMA table_info(runs)")]
+        row = dict(zip(columns, database.execute("SELECT * FROM runs").fetchone(), strict=True))
+        job = database.execute("SELECT * FROM jobs").fetchone()
+        for number in range(3000):
+            name = f"r-20250101T{number // 3600:02}{number // 60 % 60:02}{number % 60:02}Z-{number:04x}"
+            at = f"2025-01-01T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}Z"
+            plan = row["plan"] if number >= 2900 else "{not json"  # what is not printed is not read
+            copy = {**row, "run_id": name, "started_at": at, "plan_id": name, "plan": plan if number else row["plan"]}
+            database.execute(f"INSERT INTO runs VALUES ({','.join('?' * len(copy))})", tuple(copy.values()))
+            is_open = int(number == 0)
+            values: list[Any] = [name, *job[1:2], f"lock{number}", *job[3:]]
+            values[5] = is_open
+            database.execute(f"INSERT INTO jobs VALUES ({','.join('?' * len(values))})", values)
+    database.close()
+    return path
+
+
+def test_of_thousands_of_runs_the_open_ones_and_the_newest_are_listed(run: Command, many: Path) -> None:
+    """The newest 20 and every open one, however old, are listed; what is not printed is not read."""
+    told = json.loads(run("runs", "--output", "json", journal=many).stdout)["runs"]
+    text = run("runs", journal=many)
+
+    assert len(told) == 21
+    assert [each["state"] for each in told[-2:]] == ["ended", "open"]
+    assert told[-1]["run_id"] == "r-20250101T000000Z-0000"
+    assert told == sorted(told, key=lambda each: each["started_at"], reverse=True)
+    assert "2980 older runs" in text.stderr
+    assert "--all" in text.stderr
+
+
+def test_all_runs_are_listed_when_asked_for(run: Command, path: Path) -> None:
+    """With --all nothing is left out."""
+    done = run("--disk", DISK, "--stop-instance", "--confirm", DISK, journal=path)
+    told = run("runs", "--all", journal=path)
+
+    assert done.returncode == 0
+    assert told.stdout.count("r-") == 1
+    assert "older runs" not in told.stderr
+
+
+def test_show_prints_what_its_schema_says(run: Command, path: Path) -> None:
+    """Of a run that is done, of one that is at work, and of a plan file, show --output json is as published."""
+    run("--disk", DISK, "--stop-instance", "--confirm", DISK, journal=path)
+    run("plan", "--endpoint", run.url, "--disk", "d-second", "--stop-instance", "--save", "plan.json", journal=None)
+    name = json.loads(run("runs", "--output", "json", journal=path).stdout)["runs"][0]["run_id"]
+    for what in (name, "plan.json"):
+        shown = json.loads(run("show", what, "--output", "json", journal=path).stdout)
+
+        assert list(problems(CONTRACT["documents"]["show"], shown)) == []
+        assert (shown["file"] is None) is (what == name)
+        assert bool(shown["events"]) is (what == name)
