@@ -112,16 +112,27 @@ class NotSent(CloudError):
 
 
 class NoCredentials(NotSent):
-    """Neither the default credential chain nor the profile that was named has anything to sign with.
+    """The source of the credentials has nothing to sign with.
 
     Attributes:
-        profile: the aliyun CLI profile that was named; ``""`` for the default chain.
+        said: which source it is, and why it gives none.
+        hint: what to do about it; ``""`` if that is not known.
+        asked: whether somebody was asked for them.
 
     """
 
-    def __init__(self, action: str, profile: str = "") -> None:
-        super().__init__(action, "no credentials were found")
-        self.profile = profile
+    def __init__(self, action: str, said: str, hint: str = "", *, asked: bool = False) -> None:
+        super().__init__(action, said[:1].lower() + said[1:].rstrip("."))
+        self.said = said
+        self.hint = hint
+        self.asked = asked
+
+
+class OtherCaller(NoCredentials):
+    """The credentials belong to somebody else than they did before."""
+
+    def __init__(self, action: str, said: str, hint: str = "") -> None:
+        super().__init__(action, said, hint, asked=True)
 
 
 @dataclass(frozen=True)

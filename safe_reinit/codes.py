@@ -276,6 +276,11 @@ def renews(code: str) -> bool:
     return code == "Forbidden.AccessKeyDisabled" or (of_credentials(code) and not lacks_right(code))
 
 
+def of_clock(code: str) -> bool:
+    """Tell whether the code says that the clock is refused by which the request was signed."""
+    return code.startswith(("InvalidTimeStamp", "IllegalTimestamp"))
+
+
 def throttled(code: str) -> bool:
     """Tell whether the code says that the account called too often; by code, since the status is 400, 403 or other."""
     return code.startswith("Throttling")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .cloud import CloudError, NoCredentials, Refused
 from .codes import fix_of
-from .errors import BY_OUTCOME, TRY_IT, Error, RunRefused, UsageError
+from .errors import BY_OUTCOME, Error, RunRefused, UsageError
 from .model import STILL_OWED, Report, Secret
 
 if TYPE_CHECKING:
@@ -16,20 +16,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_CHAIN = "Alibaba's default chain (environment, aliyun CLI profile, RAM role)"
-_GIVE = "aliyun configure, or set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET"
-
 
 def refusal_of(error: CloudError) -> Error:
     """Say for people why ECS could not be asked; nothing has been changed."""
     if isinstance(error, NoCredentials):
-        name = error.profile
-        where = f"the aliyun CLI profile {name}" if name else _CHAIN
-        give = f"aliyun configure --profile {name}, or name another with --profile" if name else _GIVE
-        return UsageError(
-            f"No credentials were found in {where}, so nothing was asked.",
-            hint=f"Run {give}. To try it without an account: {TRY_IT}",
-        )
+        refused = RunRefused if error.asked else UsageError
+        return refused(f"{error.said} Nothing was changed.", hint=error.hint or "Correct it, or use another source.")
     said = RunRefused(f"{error} Nothing was changed.", hint=error.hint)
     if isinstance(error, Refused):
         said.hint = fix_of(error.code)

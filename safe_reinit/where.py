@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from .aliyun.credentials import Credentials, CredentialsError
 from .aliyun.endpoints import Where, parse
-from .aliyun.profile import region_of
+from .aliyun.sources import region_of
 from .config import Config
 from .errors import TRY_IT, UsageError
 from .model import Secret
@@ -21,7 +23,7 @@ def locate(settings: Config, environment: Mapping[str, str], access_key: tuple[s
 
     """
     endpoint = parse(settings["endpoint"]) if settings["endpoint"] else None
-    return Where(
+    place = Where(
         region=settings["region"] or _region(environment, settings["profile"]),
         endpoint=endpoint,
         endpoints={product: parse(host) for product, host in settings["endpoints"].items()},
@@ -29,6 +31,7 @@ def locate(settings: Config, environment: Mapping[str, str], access_key: tuple[s
         access_key=access_key,
         ca_bundle=_readable(settings["ca_bundle"]),
     )
+    return replace(place, credentials=Credentials(place, environment))
 
 
 def time_scale(environment: Mapping[str, str], *, loopback: bool) -> float:
@@ -64,7 +67,10 @@ def default_journal(environment: Mapping[str, str]) -> Path:
 
 
 def _region(environment: Mapping[str, str], profile: str | None) -> str:
-    found = region_of(profile, environment)
+    try:
+        found = region_of(profile, environment)
+    except CredentialsError as error:
+        raise UsageError(f"No region is known, and none can be read. {error}", hint=error.hint) from None
     if not found:
         raise UsageError(
             "No region is known: --region, the environment, the configuration and the aliyun CLI profile name none.",

@@ -67,7 +67,6 @@ MAY_IMPORT = {
 ONLY_IN = {
     "alibabacloud_ecs20140526": set(),
     "alibabacloud_tea_openapi": {"aliyun"},
-    "alibabacloud_credentials": {"aliyun"},
     "darabonba": {"aliyun"},
     "requests": {"aliyun"},
     "urllib3": {"aliyun"},

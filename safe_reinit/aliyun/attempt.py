@@ -33,14 +33,12 @@ class NotLeftError(Exception):
     """No byte of the request left this machine; its text says at which step it failed, in our words.
 
     Attributes:
-        unmade: whether the request itself could not be made, whatever the network is like.
         hint: what to do, where it is not the network; ``""`` where it is.
 
     """
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
-        self.unmade = why == CANNOT_MAKE
         self.hint = _HINTS.get(why, "")
 
 

@@ -1,137 +1,250 @@
-"""Credentials: Alibaba's default chain, asked for every request, with a limit on how long having none may take."""
+"""Whose key signs: one source, chosen at the start, read again before each request, and always the same caller.
+
+A source that is configured is never left for another one. What it has anew is used as soon as ECS says that it belongs
+to the same caller as before; a key of somebody else signs no observation and no stop, snapshot, tag or wipe.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from math import inf
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from alibabacloud_credentials import provider as vendor
-from alibabacloud_credentials.models import CredentialModel
-from alibabacloud_credentials.provider.profile import ProfileCredentialsProvider
-from alibabacloud_credentials.utils import auth_util
+from ..clock import boottime
+from ..errors import TRY_IT
+from ..model import Caller
+from .answers import Key, Web
+from .endpoints import is_loopback
+from .keys import key_of
+from .profile import CredentialsError, NothingFoundError, Profile
+from .sources import Source, chosen, read
 
-from ..model import Secret
-from .profile import mode_of
+if TYPE_CHECKING:
+    from .attempt import Reply
+    from .endpoints import Where
 
-_PATIENCE = 2.5
-"""Real seconds that finding no credentials may take."""
-_SLOW_PATIENCE = 20.0
-"""The same where a source that must ask another service (a role, OIDC) is configured."""
+__all__ = ["Credentials", "CredentialsError", "Key", "NothingFoundError", "OtherCallerError"]
+
+_EARLY = 300.0
+"""Seconds before its end at which a key is asked for again; of a short one in its last third."""
+_AGAIN = 10.0
+"""Seconds after which a source that failed, or whose key was refused, is asked again."""
+
+_NONE = (
+    "No credentials were found in Alibaba's default chain: environment, aliyun CLI profile, credentials.ini, "
+    "RAM role of this machine"
+)
+_GIVE = (
+    "Run aliyun configure, or set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET. "
+    f"To try it without an account: {TRY_IT}"
+)
+
+Who = Callable[[Key], Caller]
+"""Asks STS who a key belongs to."""
 
 
-class NothingFoundError(Exception):
-    """No source of the chain has credentials."""
+class OtherCallerError(CredentialsError):
+    """The source has the key of somebody else now."""
 
 
 class Credentials:
-    """What the SDK asks for a key at each request.
+    """The key to sign with, from one source. Safe to use from several threads, and shared by all gateways of a client.
 
-    The source that answered first is kept for good: a run must not go on as somebody else. ``renew`` makes it read its
-    file or ask its service anew, so that a changing call is never signed with credentials that went stale in memory.
+    Args:
+        where: the cloud, and the profile that was asked for by name.
+        environment: the variables that configure sources.
+        web: asks others for keys; else over connections of its own.
+
     """
 
-    def __init__(self, *, profile: str = "", local_only: bool = False, fixed: tuple[str, Secret] | None = None) -> None:
-        self._fixed = fixed
-        self._sources = _sources(profile, local_only=local_only)
-        self._kept: Callable[[], Any] | None = None
-        self._provider: Any = None
-        self._lock = threading.Lock()
+    def __init__(self, where: Where, environment: Mapping[str, str] = os.environ, web: Web | None = None) -> None:
+        self._where = where
+        self._environment = environment
+        self._web = web or _Connected(where, environment)
+        self._locks = (os.getpid(), threading.Lock())
+        self._sources: list[Source] = []
+        self._profile: Profile | None = None
+        self._held: Key | None = None
+        self._obtained_at = -inf
+        self._again_at = inf
+        self._refused = False
+        self._caller: Caller | None = None
 
-    def renew(self) -> None:
-        """Ask the source again at the next request."""
-        with self._lock:
-            self._provider = None
+    @property
+    def _asking(self) -> threading.Lock:
+        """Held by the thread that asks the source; a forked child has its own."""
+        pid, lock = self._locks
+        if pid != os.getpid():
+            self._locks = (os.getpid(), lock := threading.Lock())
+        return lock
 
-    def get_credential(self) -> CredentialModel:
-        """Give the key to sign with; the SDK calls this.
+    @property
+    def source(self) -> str:
+        """What the key comes from, for people; ``""`` as long as there is none, and where the program gave it."""
+        if self._where.access_key is not None:
+            return ""
+        return self._profile.source if self._profile else ""
+
+    def key(self, who: Who, *, strict: bool = False, unchecked: bool = False) -> Key:
+        """Return the key to sign with.
+
+        Args:
+            who: asks whom a key that is new belongs to.
+            strict: for a call that changes something, and before: the source has to have it now. Else the key from
+                before is good while it lasts.
+            unchecked: for a call that brings a machine back: whatever there is, whoever's it is.
 
         Raises:
-            NothingFoundError: no source has any.
+            CredentialsError: there is none.
+            OtherCallerError: it is somebody else's.
+            CloudError: whose it is could not be asked.
 
         """
-        if self._fixed is not None:
-            key, secret = self._fixed
-            return CredentialModel(access_key_id=key, access_key_secret=secret.reveal(), type="access_key")
-        with self._lock:
-            if self._kept is _environment:  # which keeps nobody waiting
-                return _model(self._ask())
-            answer = _within(_SLOW_PATIENCE if auth_util.enable_oidc_credential or self._kept else _PATIENCE, self._ask)
-        return _model(answer)
-
-    def _ask(self) -> Any:  # noqa: ANN401 - the vendor's type is untyped
-        if self._provider is not None:
-            return self._provider.get_credentials()
-        for source in [self._kept] if self._kept is not None else self._sources:
+        if self._where.access_key is not None:
+            return _given(self._where)
+        usable = self._usable()
+        if usable is not None and (unchecked or (not strict and self._asking.locked())):
+            return usable
+        with self._asking:
             try:
-                provider = source()
-                answer = provider.get_credentials()
-            except Exception:  # noqa: BLE001, S112 - each source fails in its own way, and its text may be secret
+                return self._renewed(who, unchecked=unchecked)
+            except Exception:
+                usable = self._held if unchecked else self._usable()
+                if usable is None or strict:
+                    raise
+                self._again_at = _now() + _AGAIN
+                return usable
+
+    def refused(self, key: Key) -> None:
+        """Take note that ECS refused a key: its source has to be asked again."""
+        if key == self._held:
+            self._refused = True
+
+    def belongs_to(self, caller: Caller) -> None:
+        """Take note whose key it is: from now on it has to be the same caller.
+
+        Raises:
+            OtherCallerError: it was somebody else's.
+        """
+        if self._caller is None:
+            self._caller = caller
+        elif _identity(caller) != _identity(self._caller):
+            raise _other(self.source, self._caller, caller)
+
+    def _usable(self) -> Key | None:
+        held = self._held
+        expired = held is not None and held.expires is not None and held.expires <= _now()
+        return None if expired or self._refused else held
+
+    def _renewed(self, who: Who, *, unchecked: bool) -> Key:
+        """Read the source, and return the key that it has now, or the one from before where that is still its."""
+        now = _now()
+        profile, key = self._obtained(now)
+        if key is None and self._held is not None:
+            return self._held
+        assert key is not None  # noqa: S101 - for the types
+        if self._caller is not None and key != self._held:
+            if unchecked:
+                return key
+            caller = who(key)
+            if _identity(caller) != _identity(self._caller):
+                raise _other(profile.source, self._caller, caller)
+        self._profile, self._held, self._refused = profile, key, False
+        self._again_at = inf
+        if key.expires is not None:
+            left = key.expires - now
+            self._again_at = now + max(_AGAIN, left - min(_EARLY, left / 3))
+        return key
+
+    def _obtained(self, now: float) -> tuple[Profile, Key | None]:
+        """Get a key from the source, if there is reason to; the first time from the first one that is not absent."""
+        if not self._sources:
+            named = self._where.profile
+            self._sources = chosen(self._environment, named, local_only=self._where.loopback)
+        absent = ""
+        for source in list(self._sources):
+            profile = read(source, self._environment)
+            if self._held is not None:
+                profile = replace(profile, discovered=False)  # it was there
+                again = now >= self._again_at or (self._refused and now - self._obtained_at >= _AGAIN)
+                if profile == self._profile and not again:
+                    return profile, None
+            try:
+                key = key_of(profile, self._web, self._environment, now)
+            except NothingFoundError as error:
+                absent = str(error)
                 continue
-            if answer is not None and answer.get_access_key_id():
-                self._kept, self._provider = source, provider
-                return answer
-        raise NothingFoundError
+            self._sources, self._obtained_at = [source], now
+            return replace(profile, discovered=False), key
+        self._sources = []
+        why = f" ({absent.rstrip('.')})" if absent else ""
+        raise NothingFoundError(f"{_NONE}{why}.", _GIVE)
 
 
-def _model(answer: Any) -> CredentialModel:  # noqa: ANN401 - the vendor's type is untyped
-    return CredentialModel(
-        access_key_id=answer.get_access_key_id(),
-        access_key_secret=answer.get_access_key_secret(),
-        security_token=answer.get_security_token(),
-        provider_name=f"default/{answer.get_provider_name()}",
-        type="default",
+def _given(where: Where) -> Key:
+    """Return the key that the program was given."""
+    assert where.access_key is not None  # noqa: S101 - for the types
+    key_id, secret = where.access_key
+    profile = Profile("AK", {"access_key_id": key_id, "access_key_secret": secret.reveal()}, "The key that was given")
+    return key_of(profile, _Connected(where, {}), {}, _now())
+
+
+def _now() -> float:
+    return datetime.now(UTC).timestamp()
+
+
+def _identity(caller: Caller) -> tuple[str, str, str]:
+    """Return who a caller is: of a role that was assumed the role, whatever its session is called."""
+    role, slash, _ = caller.arn.rpartition("/")
+    arn = role if slash and ":assumed-role/" in caller.arn else caller.arn
+    return caller.account, caller.type, arn
+
+
+def _other(source: str, was: Caller, now: Caller) -> OtherCallerError:
+    return OtherCallerError(
+        f"The credentials belong to another caller than before: {was.arn} -> {now.arn} ({source}).",
+        "Find out who changed them. To go on, give credentials of the first one.",
     )
 
 
-def _sources(profile: str, *, local_only: bool) -> list[Callable[[], Any]]:
-    """Name the sources in the order of Alibaba's default chain; a profile asked for by name stands alone."""
-    if profile:
-        return [lambda: _cli_profile(profile, local_only=local_only)]
-    sources: list[Callable[[], Any]] = [_environment]
-    if auth_util.enable_oidc_credential and not local_only:
-        sources.append(vendor.OIDCRoleArnCredentialsProvider)
-    sources.append(lambda: _cli_profile("", local_only=local_only))
-    if not local_only:
-        sources.append(ProfileCredentialsProvider)
-        sources.append(lambda: vendor.EcsRamRoleCredentialsProvider(async_update_enabled=False))
-        if auth_util.environment_credentials_uri:
-            sources.append(vendor.URLCredentialsProvider)
-    return sources
+class _Connected:
+    """Asks others for keys over connections of its own; they are made when somebody has to be asked."""
 
+    def __init__(self, where: Where, environment: Mapping[str, str]) -> None:
+        self._where = where
+        self._environment = environment
+        self.local_only = where.loopback
 
-def _cli_profile(profile: str, *, local_only: bool) -> Any:  # noqa: ANN401 - the vendor's type is untyped
-    """Use a profile of the aliyun CLI; for a simulator only one that asks no other service for its key."""
-    if local_only and mode_of(profile, os.environ) not in ("AK", "StsToken"):
-        raise NothingFoundError
-    return vendor.CLIProfileCredentialsProvider(profile_name=profile or None)
+    def sts(self, profile: Profile) -> str:
+        """See ``Web``."""
+        endpoint = self._where.of("sts")
+        if endpoint is not None:
+            return endpoint.url
+        vpc = profile.members.get("enable_vpc")
+        if vpc is None:
+            vpc = self._environment.get("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "").lower() == "true"
+        region = profile.text("sts_region") or self._environment.get("ALIBABA_CLOUD_STS_REGION", "")
+        return f"https://{'sts-vpc' if vpc and region else 'sts'}.{region + '.' if region else ''}aliyuncs.com"
 
+    def now(self) -> float:
+        """See ``Web``."""
+        return boottime()
 
-def _environment() -> Any:  # noqa: ANN401 - the vendor's type is untyped
-    """Read the environment now: the vendor's own source keeps what it held when the SDK was imported."""
-    key = os.environ.get("ALIBABA_CLOUD_ACCESS_KEY_ID", "")
-    secret = os.environ.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "")
-    token = os.environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", "")
-    if not (key and secret):
-        raise NothingFoundError
-    if token:
-        return vendor.StaticSTSCredentialsProvider(access_key_id=key, access_key_secret=secret, security_token=token)
-    return vendor.StaticAKCredentialsProvider(access_key_id=key, access_key_secret=secret)
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, until: float, connect: float
+    ) -> Reply:
+        """See ``Web``; on loopback no proxy is used."""
+        from .attempt import Attempt  # noqa: PLC0415 - most sources ask nobody
+        from .transport import Connections  # noqa: PLC0415 - as above
 
-
-def _within(seconds: float, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - the vendor's type is untyped
-    """Ask on a thread of its own, and take no answer in time as none."""
-    answers: list[Any] = []
-
-    def run() -> None:
-        with contextlib.suppress(Exception):  # its text may be secret, and having no answer says enough
-            answers.append(ask())
-
-    thread = threading.Thread(target=run, name="safe-reinit-credentials", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not answers:
-        raise NothingFoundError
-    return answers[0]
+        left = max(0.0, until - boottime())
+        connections = Connections(ca_bundle=self._where.ca_bundle, direct=is_loopback(urlsplit(url).hostname or ""))
+        try:
+            return connections.send(Attempt(left, min(connect, left)), method, url, headers, body)
+        finally:
+            connections.close()

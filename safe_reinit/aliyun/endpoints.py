@@ -12,6 +12,7 @@ from ..errors import UsageError
 
 if TYPE_CHECKING:
     from ..model import Secret
+    from .credentials import Credentials
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Endpoint:
     @property
     def loopback(self) -> bool:
         """Whether it is on this machine."""
-        return _is_loopback(_hostname(self.host))
+        return is_loopback(_hostname(self.host))
 
     @property
     def url(self) -> str:
@@ -46,6 +47,8 @@ class Where:
     access_key: tuple[str, Secret] | None = None
     """Fixed credentials, for a simulator; the default chain is then never asked."""
     ca_bundle: str = ""
+    credentials: Credentials | None = None
+    """Whose key signs, shared by all gateways to this place; else each has its own."""
 
     @property
     def loopback(self) -> bool:
@@ -72,7 +75,7 @@ def parse(text: str) -> Endpoint:
 
     """
     scheme, host, port = _parts(text)
-    loopback = _is_loopback(host)
+    loopback = is_loopback(host)
     scheme = scheme or ("http" if loopback else "https")
     if scheme not in ("http", "https"):
         raise UsageError(f"The endpoint has the scheme {scheme}.", hint="Use https://, or http:// on loopback.")
@@ -106,7 +109,8 @@ def _hostname(host: str) -> str:
     return urlsplit(f"//{host}").hostname or ""
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine."""
     if host == "localhost":
         return True
     try:

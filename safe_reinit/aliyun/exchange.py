@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -21,10 +21,11 @@ from darabonba.utils.xml import XML
 
 from .. import codes, logs
 from ..clock import boottime
-from ..cloud import CloudError, MaySend, NoCredentials, NotSent, OnCall, Refused, Unanswered
-from ..model import Call
+from ..cloud import CloudError, MaySend, NoCredentials, NotSent, OnCall, OtherCaller, Refused, Unanswered
+from ..model import Call, Caller
+from .answers import Key
 from .attempt import Attempt, LostError, NotLeftError, Reply, cannot_make
-from .credentials import Credentials, NothingFoundError
+from .credentials import Credentials, CredentialsError, OtherCallerError
 from .endpoints import Endpoint, Where, ecs_host
 from .row import Row, UnreadableError
 from .sdk import Client
@@ -41,6 +42,8 @@ PAGES_TIMEOUT = 60.0
 MOST_PAGES = 1000
 """Pages of one list at most, where nothing else limits them."""
 
+_BRINGS_BACK = ("StartInstance", "StartInstances", "UntagResources")
+"""What whoever has a key may do: it is owed to the machine."""
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _XML = "text/xml;charset=utf-8"
@@ -121,7 +124,7 @@ class Exchange:
         self._where = where
         self._on_call = on_call
         self._may_send = may_send
-        self._credentials = Credentials(profile=where.profile, local_only=where.loopback, fixed=where.access_key)
+        self._credentials = where.credentials or Credentials(where)
         self._connections = Connections(ca_bundle=where.ca_bundle, direct=where.loopback)
         self._clients: dict[str, Client] = {}
 
@@ -131,11 +134,14 @@ class Exchange:
         """Send an ECS request in this region; see ``_ended`` for what is raised."""
         endpoint = self._where.of("ecs") or Endpoint("https", ecs_host(self._where.region))
         api = Api("ecs", "2014-05-26", action)
-        called = Called(tuple(subject), attempt)
-        if not changing:
-            return self._look(lambda: self._ended(endpoint, api, query, Attempt(LOOK_TIMEOUT), called))
-        self._credentials.renew()
-        return self._ended(endpoint, api, query, Attempt(ACT_TIMEOUT, forbidden=self._may_send), called)
+        back = action in _BRINGS_BACK
+        called = Called(tuple(subject), attempt, strict=changing and not back, unchecked=changing and back)
+
+        def send() -> Answer:
+            limit = Attempt(ACT_TIMEOUT, forbidden=self._may_send) if changing else Attempt(LOOK_TIMEOUT)
+            return self._ended(endpoint, api, query, limit, called)
+
+        return self._signed(send, called, again=not changing)
 
     def other(
         self, api: Api, default: str, query: Mapping[str, str], subject: Sequence[str] = (), *, quick: bool = False
@@ -148,19 +154,47 @@ class Exchange:
 
         """
         endpoint = self._where.of(api.product) or Endpoint("https", default)
-        called = Called(tuple(subject))
         limits = (QUICK_TIMEOUT, QUICK_TIMEOUT) if quick else (LOOK_TIMEOUT,)
-        return self._look(lambda: self._ended(endpoint, api, query, Attempt(*limits), called))
+        called = Called(tuple(subject))
+        return self._signed(lambda: self._ended(endpoint, api, query, Attempt(*limits), called), called, again=True)
 
-    def _look(self, send: Callable[[], Answer]) -> Answer:
-        """Ask once more, with what the source of the credentials has now, where they or the clock were refused."""
+    def caller(self) -> tuple[Caller, datetime | None]:
+        """Ask STS who the credentials belong to, with what their source has now; see ``_ended`` for what is raised.
+
+        Raises:
+            OtherCaller: somebody else than the first time.
+        """
+        caller, date = self._caller(Called(strict=True))
+        try:
+            self._credentials.belongs_to(caller)
+        except OtherCallerError as error:
+            raise OtherCaller("GetCallerIdentity", str(error), error.hint) from None
+        return replace(caller, source=self._credentials.source), date
+
+    def _caller(self, called: Called) -> tuple[Caller, datetime | None]:
+        endpoint = self._where.of("sts") or Endpoint("https", "sts.aliyuncs.com")
+        api = Api("sts", "2015-04-01", "GetCallerIdentity")
+        given = called.key is not None
+        answer = self._signed(
+            lambda: self._ended(endpoint, api, {}, Attempt(LOOK_TIMEOUT), called), called, again=not given
+        )
+        with readable(api.action):
+            row = answer.body
+            return Caller(row.required("AccountId"), row.required("Arn"), row.text("IdentityType")), answer.date
+
+    def _signed(self, send: Callable[[], Answer], called: Called, *, again: bool) -> Answer:
+        """Send; an observation is made again where its key or the clock was refused, with what the source has now."""
         try:
             return send()
         except Refused as refused:
             if not codes.renews(refused.code):
                 raise
-        self._credentials.renew()
-        return send()
+            if called.key is not None and not codes.of_clock(refused.code):
+                self._credentials.refused(called.key)
+            if not again:
+                raise
+        called.key = None
+        return self._signed(send, called, again=False)
 
     def _ended(self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt, called: Called) -> Answer:
         """Send, tell of it, and give the answer.
@@ -172,7 +206,7 @@ class Exchange:
 
         """
         at = datetime.now(UTC)
-        ended = self._sent(endpoint, api, query, limit)
+        ended = self._sent(endpoint, api, query, limit, called)
         told = Call(
             at=at,
             action=api.action,
@@ -189,43 +223,51 @@ class Exchange:
             return ended
         raise ended from None
 
-    def _sent(self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt) -> Answer | CloudError:
+    def _key(self, called: Called) -> Key:
+        return self._credentials.key(
+            lambda key: self._caller(Called(key=key))[0], strict=called.strict, unchecked=called.unchecked
+        )
+
+    def _sent(
+        self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt, called: Called
+    ) -> Answer | CloudError:
         """Send once, and give how that ended: nothing of what the SDK raises may get out."""
         action, host = api.action, endpoint.host
         try:
-            reply = self._reply(endpoint, api, query, limit)
-        except NothingFoundError:
-            return NoCredentials(action, self._where.profile)
+            if called.key is None:
+                called.key = self._key(called)
+            reply = self._reply(endpoint, api, query, limit, called.key)
+        except OtherCallerError as error:
+            return OtherCaller(action, str(error), error.hint)
+        except CredentialsError as error:
+            return NoCredentials(action, str(error), error.hint, asked=error.asked)
+        except CloudError as error:
+            return NotSent(action, f"whose the renewed credentials are could not be asked ({str(error).rstrip('.')})")
         except NotLeftError as error:
-            return self._not_sent(action, host, error)
+            return NotSent(action, str(error), host, error.hint)
         except LostError as error:
             return Unanswered(action, str(error), host)
         except Exception as error:  # noqa: BLE001 - see above
             if limit.left:
                 return Unanswered(action, "its answer could not be read", host)
-            return self._not_sent(action, host, cannot_make(error))
+            why = cannot_make(error)
+            return NotSent(action, str(why), host, why.hint)
         try:
             return _read(reply) if reply.status == 200 else _refusal(reply, action)
         except (UnreadableError, ValueError, RecursionError):
             return Unanswered(action, f"what came (HTTP {reply.status}) is not an answer of this API", host)
 
-    def _not_sent(self, action: str, host: str, why: NotLeftError) -> NotSent:
-        if why.unmade:  # the key may be the reason: its source is asked again for the next request
-            self._credentials.renew()
-        return NotSent(action, str(why), host, why.hint)
-
-    def _reply(self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt) -> Reply:
+    def _reply(self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt, key: Key) -> Reply:
         """Send by the SDK's generic call; requests of ECS have nothing that another product's have not."""
         client = self._clients.setdefault(endpoint.url, Client(self._config(endpoint), self._connections))
         params = Params(
             action=api.action, version=api.version, protocol=endpoint.scheme.upper(), pathname="/", method="POST",
             auth_type="AK", style="RPC", req_body_type="formData", body_type="json",
         )  # fmt: skip
-        return client.send(params, OpenApiRequest(query=Utils.query(dict(query))), limit)
+        return client.send(params, OpenApiRequest(query=Utils.query(dict(query))), limit, key)
 
     def _config(self, endpoint: Endpoint) -> Config:
         return Config(
-            credential=self._credentials,
             region_id=self._where.region,
             endpoint=endpoint.host,
             protocol=endpoint.scheme,
@@ -237,12 +279,18 @@ class Exchange:
         self._connections.close()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Called:
-    """What is told of a call, besides what is sent."""
+    """What is told of a call besides what is sent, and what signs it."""
 
-    subject: tuple[str, ...]
+    subject: tuple[str, ...] = ()
     attempt: int = 1
+    strict: bool = False
+    """Whether the source has to have the key now."""
+    unchecked: bool = False
+    """Whether any key is good enough, since the call brings a machine back."""
+    key: Key | None = None
+    """What signs it, once that is known."""
 
 
 def _read(reply: Reply) -> Answer:

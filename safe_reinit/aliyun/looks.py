@@ -13,7 +13,7 @@ from ..cloud import Look, Unanswered
 from ..model import Caller, Disk, Image, Instance, Snapshot, SnapshotLink
 from . import shapes
 from .endpoints import Where
-from .exchange import MOST_PAGES, Answer, Api, Exchange, pages, readable
+from .exchange import MOST_PAGES, Answer, Exchange, pages, readable
 from .row import Row
 
 Shown = TypeVar("Shown")
@@ -36,11 +36,8 @@ class Looks:
 
     def caller(self) -> Look[Caller]:
         """See ``Cloud``."""
-        answer = self._exchange.other(Api("sts", "2015-04-01", "GetCallerIdentity"), "sts.aliyuncs.com", {})
-        with readable("GetCallerIdentity"):
-            row = answer.body
-            caller = Caller(row.required("AccountId"), row.required("Arn"), row.text("IdentityType"))
-        return Look((caller,), answer.date)
+        caller, date = self._exchange.caller()
+        return Look((caller,), date)
 
     def disks(self, disk_ids: Sequence[str]) -> Look[Disk]:
         """See ``Cloud``."""

@@ -1,28 +1,71 @@
-"""The aliyun CLI's own configuration: the region and the mode of the profile in use; its secrets are not read."""
+"""What a source says of its key, in the words of an aliyun CLI profile, and the errors that name the source."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import Any
+
+MODES = (
+    "AK", "StsToken", "RamRoleArn", "EcsRamRole", "RamRoleArnWithRoleName", "ChainableRamRoleArn", "External",
+    "CredentialsURI", "OIDC", "CloudSSO", "OAuth",
+)  # fmt: skip
+"""The modes of aliyun CLI profiles that can be used here."""
 
 
-def region_of(profile: str | None, environment: Mapping[str, str]) -> str:
-    """Tell the ``region_id`` of the profile in use; ``""`` where there is none."""
-    return _member(profile, "region_id", environment)
+class CredentialsError(Exception):
+    """A source that is configured gives no credentials; its text says which one and why, and holds no secret.
+
+    Attributes:
+        hint: what to do about it.
+        asked: whether somebody was asked for them, or all of it was found on this machine.
+
+    """
+
+    def __init__(self, text: str, hint: str = "", *, asked: bool = False) -> None:
+        super().__init__(text)
+        self.hint = hint
+        self.asked = asked
 
 
-def mode_of(profile: str | None, environment: Mapping[str, str]) -> str:
-    """Tell how the profile in use comes to its key: ``AK``, ``StsToken``, ...; ``""`` where there is none."""
-    return _member(profile, "mode", environment)
+class NothingFoundError(CredentialsError):
+    """No source is configured."""
 
 
-def _member(profile: str | None, name: str, environment: Mapping[str, str]) -> str:
-    path = Path(environment.get("HOME", "~")).expanduser() / ".aliyun" / "config.json"
-    try:
-        content = json.loads(path.read_text("utf-8"))
-        wanted = profile or environment.get("ALIBABA_CLOUD_PROFILE") or content["current"]
-        found = next(each for each in content["profiles"] if each["name"] == wanted)
-        return str(found.get(name) or "")
-    except (OSError, ValueError, KeyError, TypeError, StopIteration, AttributeError):
-        return ""
+@dataclass(frozen=True)
+class Profile:
+    """How one source comes to its key, in the words of an aliyun CLI profile; equal while nothing of it changes."""
+
+    mode: str
+    members: Mapping[str, Any] = field(repr=False)
+    source: str
+    """What it is and where it is configured, for people."""
+    base: Profile | None = None
+    """Whose key assumes the role (ChainableRamRoleArn)."""
+    discovered: bool = False
+    """Whether nobody configured it: it is only tried, and may be absent."""
+
+    def text(self, name: str) -> str:
+        """Return a member that is a text; ``""`` if it has none."""
+        value = self.members.get(name)
+        return value if isinstance(value, str) else ""
+
+    def needed(self, name: str) -> str:
+        """Return a member that this mode needs.
+
+        Raises:
+            CredentialsError: it is empty or missing.
+        """
+        value = self.text(name)
+        if not value.strip():
+            raise self.failed(f"{name} is empty or missing")
+        return value
+
+    def number(self, name: str) -> float:
+        """Return a member that is a number; 0 if it has none."""
+        value = self.members.get(name)
+        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+
+    def failed(self, why: str, hint: str = "", *, asked: bool = False) -> CredentialsError:
+        """Make the error that says why this source gives no credentials."""
+        return CredentialsError(f"{self.source} gives no credentials: {why}.", hint, asked=asked)

@@ -13,6 +13,7 @@ from alibabacloud_tea_openapi.utils import Utils
 from alibabacloud_tea_openapi.utils_models import Config, OpenApiRequest, Params
 from darabonba.request import DaraRequest
 
+from .answers import Key
 from .attempt import Attempt, Reply
 from .transport import Connections
 
@@ -26,19 +27,19 @@ class Client(OpenApiClient):  # type: ignore[misc] # the SDK has no types
         super().__init__(config)
         self._connections = connections
 
-    def send(self, params: Params, request: OpenApiRequest, attempt: Attempt) -> Reply:
+    def send(self, params: Params, request: OpenApiRequest, attempt: Attempt, key: Key) -> Reply:
         """Send an RPC request that has all its parameters in the query, as the SDK's own generic call does.
 
         Raises:
             NotLeftError: no byte of it left this machine.
             LostError: it may have arrived, and no whole answer came in time.
         """
-        signed = self._signed(params, request)
+        signed = self._signed(params, request, key)
         query = urlencode(signed.query, quote_via=quote, safe="~")
         url = f"{self._protocol}://{self._endpoint}/{'?' if query else ''}{query}"
         return self._connections.send(attempt, signed.method, url, signed.headers)
 
-    def _signed(self, params: Params, request: OpenApiRequest) -> DaraRequest:
+    def _signed(self, params: Params, request: OpenApiRequest, key: Key) -> DaraRequest:
         signed = DaraRequest()
         signed.method, signed.pathname, signed.query = params.method, params.pathname, request.query
         payload = Utils.hash(b"", _ALGORITHM).hex()
@@ -52,11 +53,8 @@ class Client(OpenApiClient):  # type: ignore[misc] # the SDK has no types
             "accept": "application/json",
             "x-acs-content-sha256": payload,
         }
-        credential = self._credential.get_credential()
-        key, secret, token = credential.access_key_id, credential.access_key_secret, credential.security_token
-        if credential.provider_name is not None:
-            signed.headers["x-acs-credentials-provider"] = credential.provider_name
-        if token:
-            signed.headers |= {"x-acs-accesskey-id": key, "x-acs-security-token": token}
-        signed.headers["Authorization"] = Utils.get_authorization(signed, _ALGORITHM, payload, key, secret)
+        if key.token is not None:
+            signed.headers |= {"x-acs-accesskey-id": key.key_id, "x-acs-security-token": key.token.reveal()}
+        secret = key.secret.reveal()
+        signed.headers["Authorization"] = Utils.get_authorization(signed, _ALGORITHM, payload, key.key_id, secret)
         return signed

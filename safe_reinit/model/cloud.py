@@ -155,6 +155,8 @@ class Caller:
     account: str
     arn: str
     type: str
+    source: str = ""
+    """Where the credentials come from, for people; ``""`` if that is not known."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,8 @@ def plan_lines(plan: Plan) -> Iterator[Line]:
 def head(plan: Plan) -> Iterator[Line]:
     """Say what would be lost, and where."""
     count = sum(len(job.disks) for job in plan.jobs)
-    where = f"{plan.region}, account {plan.account}"
+    caller = plan.caller
+    where = f"{plan.region}, account {plan.account}{f', caller {caller.arn}' if caller.arn else ''}"
     disks, them = ("1 disk", "it") if count == 1 else (f"{count} disks", "them")
     disks += f" on {len(plan.jobs)} instances" if len(plan.jobs) > 1 else ""
     if plan.options.undo:
@@ -71,6 +72,8 @@ def head(plan: Plan) -> Iterator[Line]:
     else:
         yield Line(f"Plan: reinitialise {disks}; what is on {them} now is lost", "bold")
     yield Line(f"  {where}", "dim")
+    if caller.source:
+        yield Line(f"  credentials: {caller.source[:1].lower()}{caller.source[1:]}", "dim")
     if used := plan.guard.class_:
         yield Line(f"  {class_text(used.name, used.allowed)}", "dim")
 

@@ -1,0 +1,120 @@
+"""The configuration file of the aliyun CLI; it is only ever read."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from typing import Any
+
+from .profile import MODES, CredentialsError, Profile
+
+_LARGEST = 1 << 20
+"""Bytes of a configuration file that are read: none is near that."""
+
+
+def profile_of(content: Mapping[str, Any], name: str, file: str, above: tuple[str, ...]) -> Profile:
+    """Read a profile, and the one whose key assumes its role."""
+    row = row_of(content, name, file)
+    given = row.get("mode")
+    said = given if isinstance(given, str) else ""
+    mode = next((each for each in MODES if each.lower() == said.lower()), said)
+    where = f"The aliyun CLI profile {name!r} (mode {mode or 'missing'}) in {file}"
+    profile = Profile(mode, row, where)
+    if mode not in MODES:
+        cause = f"the mode {mode!r} is not known here" if mode else "it has no mode"
+        raise profile.failed(cause, f"Known are {', '.join(MODES)}. {_configure(name)}")
+    if mode != "ChainableRamRoleArn":
+        return profile
+    base = profile.needed("source_profile")
+    chain = (*above, name)
+    if base in chain:
+        raise profile.failed(
+            f"its source_profile leads back to itself ({' -> '.join((*chain, base))})", _configure(name)
+        )
+    try:
+        return Profile(mode, row, where, base=profile_of(content, base, file, chain))
+    except CredentialsError as error:
+        raise profile.failed(f"of its source_profile: {str(error)[:1].lower()}{str(error)[1:-1]}", error.hint) from None
+
+
+def row_of(content: Mapping[str, Any], name: str, file: str) -> Mapping[str, Any]:
+    """Return what the configuration has of a profile.
+
+    Raises:
+        CredentialsError: it has none or several of that name.
+    """
+    profiles = content.get("profiles")
+    rows = [each for each in profiles if isinstance(each, Mapping)] if isinstance(profiles, list) else []
+    found = [each for each in rows if each.get("name") == name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise CredentialsError(f"{file} has {len(found)} profiles called {name!r}.", "Leave one of them.")
+    names = ", ".join(repr(str(each.get("name"))) for each in rows) or "none"
+    raise CredentialsError(
+        f"The aliyun CLI profile {name!r} gives no credentials: {file} has no such profile (it has {names}).",
+        f"Run aliyun configure --profile {name}, or name another with --profile.",
+    )
+
+
+def current_of(content: Mapping[str, Any], file: str) -> str:
+    """Return the name of the current profile.
+
+    Raises:
+        CredentialsError: the configuration names none.
+    """
+    current = content.get("current")
+    if isinstance(current, str) and current:
+        return current
+    raise CredentialsError(
+        f"{file} names no current profile, so it gives no credentials.",
+        "Run aliyun configure switch, or name a profile with --profile.",
+    )
+
+
+def config_of(file: str) -> Mapping[str, Any] | None:
+    """Read the aliyun CLI's configuration; ``None`` if there is none, or an empty one."""
+    text = content_of(file)
+    if text is None:
+        return None
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, Mapping):
+        raise CredentialsError(
+            f"The aliyun CLI configuration {file} gives no credentials: it is not readable as JSON (cut short?).",
+            "Restore the file, or run aliyun configure again.",
+        )
+    return content
+
+
+def _configure(name: str) -> str:
+    return f"Correct it with aliyun configure --profile {name}, or name another profile with --profile."
+
+
+def content_of(file: str) -> str | None:
+    """Read a file; ``None`` if there is none, or an empty one.
+
+    Raises:
+        CredentialsError: it is there and cannot be read.
+    """
+    try:
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+            if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+                raise CredentialsError(f"{file} is not a regular file, so it gives no credentials.", "Replace it.")
+            raw = opened.read(_LARGEST + 1)
+        text = raw.decode("utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise CredentialsError(
+            f"{file} cannot be read ({error.strerror}), so it gives no credentials.", "Let this user read it."
+        ) from None
+    except UnicodeDecodeError:
+        raise CredentialsError(f"{file} is not UTF-8, so it gives no credentials.", "Write it again.") from None
+    if len(raw) > _LARGEST:
+        raise CredentialsError(f"{file} is larger than {_LARGEST} bytes, so it is not read.", "Replace it.")
+    return text if text.strip() else None
