@@ -65,7 +65,7 @@ MAY_IMPORT = {
     "__init__": DOING | VALUES,
 }
 ONLY_IN = {
-    "alibabacloud_ecs20140526": set(),
+    "alibabacloud_ecs20140526": {"aliyun"},
     "alibabacloud_tea_openapi": {"aliyun"},
     "darabonba": {"aliyun"},
     "requests": {"aliyun"},

@@ -1,18 +1,18 @@
-"""What is sent by the SDK's generic call is what its typed client for ECS would send, which is not loaded."""
+"""Calls of ECS go through the SDK's typed client, which stays as it came in other people's programs."""
 
 from __future__ import annotations
 
-import inspect
 import json
-import re
 import subprocess
 import sys
 
-from alibabacloud_ecs20140526 import models
-from alibabacloud_ecs20140526.client import Client as Typed
+import pytest
 from alibabacloud_tea_openapi.utils_models import Config
 
-from safe_reinit.aliyun.endpoints import ECS_HOSTS, ecs_host
+from safe_reinit.aliyun.answers import Key
+from safe_reinit.aliyun.attempt import Attempt
+from safe_reinit.aliyun.sdk import EcsClient
+from safe_reinit.aliyun.transport import Connections
 from safe_reinit.cloud import CloudError
 from safe_reinit.model import Options, Secret
 from tests.conftest import Connect, Gateway, Serve
@@ -64,52 +64,51 @@ def everything(to: Gateway) -> None:
             continue
 
 
-def parameters_of(action: str) -> set[str]:
-    """Return the parameters that the typed client has for an action, without numbers: ``Tag.Key``."""
-    source = inspect.getsource(getattr(models, f"{action}Request").to_map)
-    names = set(re.findall(r"result\['(\w+)'\]", source))
-    nested = {name: getattr(models, f"{action}Request{name}", None) for name in names}
-    within = {
-        f"{name}.{each}"
-        for name, kind in nested.items()
-        if kind is not None
-        for each in re.findall(r"result\['(\w+)'\]", inspect.getsource(kind.to_map))
-    }
-    return names | within
-
-
-def test_every_parameter_is_one_of_the_typed_client(gateway: Connect, serve: Serve) -> None:
-    """Each call of ECS has an action that the typed client knows too, and no parameter that it does not."""
+def test_every_call_of_ecs_goes_through_the_typed_client(gateway: Connect, serve: Serve) -> None:
+    """Each call of ECS that a run makes is made by the SDK's typed client, with every parameter that was given."""
     server = serve(error(400, "Any.Code"))
-    everything(gateway(server.url))
-    actions = {request.action for request in server.requests} - OTHER_PRODUCTS
+    made: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        ask = EcsClient.ask
+        patch.setattr(EcsClient, "ask", lambda self, action, *more: made.append(action) or ask(self, action, *more))
+        everything(gateway(server.url))
+    sent = [request.action for request in server.requests]
 
-    assert len(actions) > 16
-    for request in server.requests:
-        if request.action not in OTHER_PRODUCTS:
-            names = {re.sub(r"\.\d+", "", name) for name in request.params}
-            assert names <= parameters_of(request.action), request.action
-
-
-def test_the_hosts_of_ecs_are_those_of_the_typed_client() -> None:
-    """Every region is asked where the typed client asks it."""
-    typed = Typed(Config(region_id="cn-chengdu", access_key_id="k", access_key_secret="s"))
-
-    assert typed._endpoint_map == ECS_HOSTS
-    assert typed._endpoint == ecs_host("cn-chengdu")
+    assert set(sent) - set(made) == {*OTHER_PRODUCTS, "DescribeInstanceHistoryEvents", "DescribeAutoSnapshotPolicyEx"}
+    assert len(set(made)) > 14
 
 
-def test_no_more_of_the_sdk_is_loaded_than_is_used() -> None:
-    """A gateway does not load the typed client of ECS, whose thousand classes take longer than all the rest."""
-    code = (
-        "import json, sys\n"
-        "from safe_reinit import connect\n"
-        "from safe_reinit.simulator import Simulator\n"
-        "with Simulator() as sim:\n"
-        "    connect(region=sim.region, endpoint=sim.url, credentials=sim.access_key).plan(['d-sim-web1-data'])\n"
-        "print(json.dumps(sorted(sys.modules)))"
-    )
-    loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+def test_a_parameter_that_the_sdk_does_not_know_is_never_dropped() -> None:
+    """A parameter that the typed client would leave out ends the call before anything is sent."""
+    client = EcsClient(Config(region_id="cn-hangzhou"), Connections())
 
-    assert "alibabacloud_tea_openapi.client" in loaded
-    assert [name for name in loaded if name.startswith("alibabacloud_ecs20140526")] == []
+    with pytest.raises(ValueError, match="no Forse in StopInstance"):
+        client.ask("StopInstance", {"InstanceId": "i-1", "Forse": True}, Attempt(1.0), Key("k", Secret("s")))
+
+
+def test_a_region_is_asked_where_the_sdk_has_it() -> None:
+    """Without an endpoint ECS is where the SDK's own table says."""
+    assert EcsClient(Config(region_id="cn-wuhan"), Connections()).host == "ecs.aliyuncs.com"
+    assert EcsClient(Config(region_id="cn-chengdu"), Connections()).host == "ecs.cn-chengdu.aliyuncs.com"
+
+
+PLAN = (
+    "from safe_reinit.simulator import Simulator\n"
+    "from safe_reinit import connect\n"
+    "with Simulator() as sim:\n"
+    "    connect(region=sim.region, endpoint=sim.url, credentials=sim.access_key).plan(['d-sim-web1-data'])\n"
+    "import json, sys\n"
+    "print(json.dumps([type(sys.modules['alibabacloud_ecs20140526.models'].__loader__).__name__,"
+    " len([name for name in sys.modules if name.startswith('alibabacloud_ecs20140526.models.')])]))\n"
+)
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["the command line's process", "another program's"])
+def test_the_models_are_loaded_by_name_in_our_own_process_only(*, ours: bool) -> None:
+    """The command line loads the models that it uses; a program that uses the library has the SDK as it came."""
+    first = "from safe_reinit.cli.sdk_models import load_by_name\nload_by_name()\n" if ours else ""
+    done = subprocess.run([sys.executable, "-c", first + PLAN], capture_output=True, text=True, check=True)
+    loader, count = json.loads(done.stdout)
+
+    assert (loader == "SourceFileLoader") is not ours
+    assert (count < 100) is ours

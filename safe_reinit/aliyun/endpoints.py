@@ -117,36 +117,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-_HANGZHOU, _CENTRAL = "ecs-cn-hangzhou.aliyuncs.com", "ecs.aliyuncs.com"
-_NEBULA = "ecs.cn-qingdao-nebula.aliyuncs.com"
-ECS_HOSTS: Mapping[str, str] = {
-    **dict.fromkeys(
-        (
-            *("cn-hangzhou", "cn-shanghai-finance-1", "cn-shenzhen-finance-1", "cn-beijing-nu16-b01", "cn-fujian"),
-            *("cn-haidian-cm12-c01", "cn-hangzhou-bj-b01", "cn-hangzhou-internal-prod-1", "cn-hangzhou-test-306"),
-            *("cn-hangzhou-internal-test-1", "cn-hangzhou-internal-test-2", "cn-hangzhou-internal-test-3"),
-            *("cn-shanghai-et15-b01", "cn-shanghai-et2-b01", "cn-shanghai-internal-test-1", "cn-shenzhen-st4-d01"),
-            *("cn-shenzhen-su18-b01", "cn-zhangbei-na61-b01"),
-        ),
-        _HANGZHOU,
-    ),
-    **dict.fromkeys(
-        (
-            *("cn-north-2-gov-1", "ap-northeast-2-pop", "cn-beijing-finance-pop", "cn-beijing-gov-1", "cn-wuhan"),
-            *("cn-hangzhou-finance", "cn-hongkong-finance-pop", "cn-shanghai-inner", "cn-shenzhen-inner"),
-            *("cn-yushanfang", "cn-zhangbei", "rus-west-1-pop"),
-        ),
-        _CENTRAL,
-    ),
-    **dict.fromkeys(("cn-edge-1", "cn-huhehaote-nebula-1", "cn-zhengzhou-nebula-1"), _NEBULA),
-    "cn-zhangjiakou-na62-a01": "ecs.cn-zhangjiakou.aliyuncs.com",
-    "eu-west-1-oxs": "ecs.cn-shenzhen-cloudstone.aliyuncs.com",
-}
-"""The hosts of ECS that do not follow the rule, as the SDK's typed client (alibabacloud_ecs20140526) has them."""
-
-
-def ecs_host(region: str) -> str:
-    """Return the public host of ECS in a region."""
-    return ECS_HOSTS.get(region, f"ecs.{region}.aliyuncs.com")

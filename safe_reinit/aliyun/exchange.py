@@ -26,9 +26,9 @@ from ..model import Call, Caller
 from .answers import Key
 from .attempt import Attempt, LostError, NotLeftError, Reply, cannot_make
 from .credentials import Credentials, CredentialsError, OtherCallerError
-from .endpoints import Endpoint, Where, ecs_host
+from .endpoints import Endpoint, Where
 from .row import Row, UnreadableError
-from .sdk import Client
+from .sdk import Api, Client, EcsClient
 from .transport import Connections
 
 LOOK_TIMEOUT = 10.0
@@ -57,16 +57,6 @@ class Answer:
     body: Row
     request_id: str
     date: datetime | None
-
-
-@dataclass(frozen=True)
-class Api:
-    """An API of a product, told at the endpoint by its version."""
-
-    product: str
-    """As the configuration's ``endpoints`` name it."""
-    version: str
-    action: str
 
 
 @contextmanager
@@ -127,13 +117,15 @@ class Exchange:
         self._credentials = where.credentials or Credentials(where)
         self._connections = Connections(ca_bundle=where.ca_bundle, direct=where.loopback)
         self._clients: dict[str, Client] = {}
+        self._typed: dict[str, EcsClient] = {}
+        self._ecs: Endpoint | None = None
 
     def ecs(
         self, action: str, query: Mapping[str, Any], subject: Sequence[str], *, changing: bool = False, attempt: int = 1
     ) -> Answer:
         """Send an ECS request in this region; see ``_ended`` for what is raised."""
-        endpoint = self._where.of("ecs") or Endpoint("https", ecs_host(self._where.region))
-        api = Api("ecs", "2014-05-26", action)
+        endpoint = self.ecs_endpoint
+        api = Api("ecs", "2014-05-26", action, typed=True)
         back = action in _BRINGS_BACK
         called = Called(tuple(subject), attempt, strict=changing and not back, unchecked=changing and back)
 
@@ -258,7 +250,9 @@ class Exchange:
             return Unanswered(action, f"what came (HTTP {reply.status}) is not an answer of this API", host)
 
     def _reply(self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt, key: Key) -> Reply:
-        """Send by the SDK's generic call; requests of ECS have nothing that another product's have not."""
+        """Send ECS's own API by the SDK's typed client, and another product's by its generic call."""
+        if api.typed:
+            return self._ecs_client(endpoint).ask(api.action, query, limit, key)
         client = self._clients.setdefault(endpoint.url, Client(self._config(endpoint), self._connections))
         params = Params(
             action=api.action, version=api.version, protocol=endpoint.scheme.upper(), pathname="/", method="POST",
@@ -266,11 +260,22 @@ class Exchange:
         )  # fmt: skip
         return client.send(params, OpenApiRequest(query=Utils.query(dict(query))), limit, key)
 
-    def _config(self, endpoint: Endpoint) -> Config:
+    def _ecs_client(self, endpoint: Endpoint) -> EcsClient:
+        return self._typed.setdefault(endpoint.url, EcsClient(self._config(endpoint), self._connections))
+
+    @property
+    def ecs_endpoint(self) -> Endpoint:
+        """Where ECS is: as the configuration says, else where the SDK's own table has it for the region."""
+        if self._ecs is None:
+            given = self._where.of("ecs")
+            self._ecs = given or Endpoint("https", EcsClient(self._config(None), self._connections).host)
+        return self._ecs
+
+    def _config(self, endpoint: Endpoint | None) -> Config:
         return Config(
             region_id=self._where.region,
-            endpoint=endpoint.host,
-            protocol=endpoint.scheme,
+            endpoint=endpoint.host if endpoint else None,
+            protocol=endpoint.scheme if endpoint else "https",
             user_agent="safe-reinit",
         )
 

@@ -14,9 +14,10 @@ from typing import TypeVar
 from ..cloud import Look, Refused, Unanswered
 from ..model import Key, ReplicaPair, ScalingMember, SnapshotPolicy, SystemEvent
 from . import shapes
-from .endpoints import Where, ecs_host
-from .exchange import Answer, Api, Exchange, pages, readable
+from .endpoints import Where
+from .exchange import Answer, Exchange, pages, readable
 from .looks import joined, parts, read
+from .sdk import Api
 
 Shown = TypeVar("Shown")
 
@@ -121,12 +122,17 @@ class OtherLooks:
         found = read(_POLICY.action, answer, "AutoSnapshotPolicies", "AutoSnapshotPolicy", shapes.snapshot_policy)
         return _only(found, (policy_id,), _POLICY, lambda policy: policy.policy_id)
 
+    def _host(self, product: str) -> str:
+        """Return the public host of a product in this region."""
+        if product == "ecs":
+            return self._exchange.ecs_endpoint.host
+        region = self._where.region
+        return "ess.aliyuncs.com" if product == "ess" and region in _ESS_CENTRAL else f"{product}.{region}.aliyuncs.com"
+
     def _ask_other(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Answer:
         """Ask once, in this region; KMS alone has no RegionId."""
         region = {} if api.product == "kms" else {"RegionId": self._where.region}
-        return self._exchange.other(
-            api, _host(api.product, self._where.region), {**region, **query}, subject, quick=True
-        )
+        return self._exchange.other(api, self._host(api.product), {**region, **query}, subject, quick=True)
 
     def _other_pages(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Iterator[tuple[Answer, bool]]:
         return pages(
@@ -147,13 +153,6 @@ def _of(ids: Sequence[str], listed: Look[Shown], key: Callable[[Shown], str]) ->
         shown=tuple(item for item in listed.shown if key(item) in wanted),
         unreadable=tuple(row for row in listed.unreadable if wanted & set(row.names)),
     )
-
-
-def _host(product: str, region: str) -> str:
-    """Return the public host of a product in a region."""
-    if product == "ecs":
-        return ecs_host(region)
-    return "ess.aliyuncs.com" if product == "ess" and region in _ESS_CENTRAL else f"{product}.{region}.aliyuncs.com"
 
 
 def _numbered(name: str, values: Sequence[str]) -> dict[str, str]:

@@ -23,8 +23,10 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is something to end in order, with no traceback
     gc.set_threshold(MADE_BEFORE_COLLECTING)
     from .app import run  # noqa: PLC0415 - importing the package stays cheap
+    from .sdk_models import load_by_name  # noqa: PLC0415 - see above
     from .signals import Signals, end_by_sigint  # noqa: PLC0415 - see above
 
+    load_by_name()
     signals = Signals()
     code = run(sys.argv[1:], signals)
     if signals.interrupted:

@@ -1,0 +1,66 @@
+"""Load of the SDK's thousand models only those that are used: for the command line, whose process is its own.
+
+The package of the models imports one module a class, of which some twenty are of use here: that takes longer than all
+the rest of a dry run's start. A program that uses the library gets the SDK as its vendor made it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+
+MODELS = "alibabacloud_ecs20140526.models"
+
+
+class _ByName(Loader):
+    """Makes the package with nothing imported yet: each class is loaded from its own module when it is asked for."""
+
+    def __init__(self, modules: dict[str, str]) -> None:
+        self._modules = modules
+
+    def exec_module(self, module: ModuleType) -> None:
+        """See ``importlib.abc.Loader``."""
+
+        def find(name: str) -> object:
+            if name not in self._modules:
+                raise AttributeError(f"module {MODELS!r} has no attribute {name!r}")
+            found = getattr(import_module(f".{self._modules[name]}", MODELS), name)
+            setattr(module, name, found)
+            return found
+
+        module.__dict__.update(__getattr__=find, __all__=list(self._modules))
+
+
+class _Finder(MetaPathFinder):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """See ``importlib.abc.MetaPathFinder``; everything but this package is left to others."""
+        spec = PathFinder.find_spec(fullname, path, target) if fullname == MODELS else None
+        modules = _modules_of(Path(spec.origin)) if spec is not None and spec.origin is not None else {}
+        if spec is not None and modules:
+            spec.loader = _ByName(modules)
+            return spec
+        return None
+
+
+def _modules_of(init: Path) -> dict[str, str]:
+    """Return the module of each class, if the package does nothing but import them; else nothing."""
+    text = re.sub(r"^#.*\n", "", init.read_text("utf-8"), flags=re.MULTILINE)
+    imports, _, names = text.partition("__all__")
+    rest = re.sub(r"^from (\.\w+ import \w+|__future__ import annotations)$", "", imports, flags=re.MULTILINE)
+    if rest.strip() or re.search(r"[^\s\w\[\]=',\"]", names):
+        return {}
+    return {name: module for module, name in re.findall(r"^from \.(\w+) import (\w+)$", imports, re.MULTILINE)}
+
+
+def load_by_name() -> None:
+    """Let the models be loaded one by one from now on, in this process."""
+    if MODELS not in sys.modules:
+        sys.meta_path.insert(0, _Finder())
