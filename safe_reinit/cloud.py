@@ -184,6 +184,9 @@ class Cloud(Protocol):
     def tagged(self, tags: Sequence[tuple[str, str]]) -> Look[Instance]:
         """Show the instances of the region that have all these tags (DescribeInstances)."""
 
+    def list_instances(self, pages: int) -> Look[Instance]:
+        """Show the instances of the region, at most so many pages of 100 (DescribeInstances)."""
+
     def snapshots(self, snapshot_ids: Sequence[str]) -> Look[Snapshot]:
         """Show these snapshots (DescribeSnapshots)."""
 

@@ -47,7 +47,7 @@ def read_ids(name: str) -> list[str]:
         UsageError: it cannot be read, or names no disk.
     """
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
+        text = _stdin() if name == "-" else Path(name).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"{name} cannot be read as UTF-8 text.", hint="Correct --disks-from.") from None
     lines = text.splitlines()
@@ -59,6 +59,16 @@ def read_ids(name: str) -> list[str]:
     if not ids:
         raise UsageError(f"{name} names no disk.", hint="Write one id of a disk a line.")
     return ids
+
+
+def _stdin() -> str:
+    """Read stdin as a file is read; a process can be started without any."""
+    stream = getattr(sys.stdin, "buffer", None)
+    return stream.read().decode("utf-8-sig") if stream is not None else sys.stdin.read() if sys.stdin else ""
+
+
+_NAME_PAGES = 5
+"""Pages of 100 instances that are read to see whether a name is unique; where there are more, an id is asked for."""
 
 
 class Nothing(RunRefused):
@@ -77,6 +87,18 @@ def shown(
     disks = ask(lambda: cloud.disks(disk_ids)).shown if disk_ids else ()
     instances = ask(lambda: cloud.instances(instance_ids)).shown if instance_ids else ()
     return frozenset(each.disk_id for each in disks), frozenset(each.instance_id for each in instances)
+
+
+def only_one_named(cloud: Cloud, clock: Clock, instance_id: str) -> bool:
+    """Tell whether this instance is seen to be the only one of its name in the region.
+
+    Raises:
+        CloudError: ECS could not be asked.
+    """
+    look = Patient(clock)(lambda: cloud.list_instances(_NAME_PAGES))
+    names = [each.instance_name for each in look.shown if each.instance_id == instance_id]
+    same = [each for each in look.shown if each.instance_name in names]
+    return look.complete and not look.unreadable and len(names) == len(same) == 1
 
 
 def find(cloud: Cloud, clock: Clock, search: Search) -> list[str]:

@@ -18,7 +18,7 @@ from .errors import RunRefused, UsageError
 from .failing import safely
 from .found import Search
 from .model import Call, Facts, Plan, Policy, Secret
-from .planning import Asked, find, limits_of, look_and_judge, rollout_of, shown
+from .planning import Asked, find, limits_of, look_and_judge, only_one_named, rollout_of, shown
 from .targets import ByHand, settle
 
 if TYPE_CHECKING:
@@ -268,6 +268,14 @@ class Planner(ABC):
         with self._lock:
             self._planned[plan.plan_id] = (calls, facts)
         return plan
+
+    def only_one_named(self, plan: Plan, instance_id: str, on_call: Callable[[Call], None] | None = None) -> bool:
+        """Tell whether an instance of a plan is seen to be the only one of its name in the region."""
+        sure, calls = only_one_named(self._where, self._clock, instance_id, safely(on_call))
+        with self._lock:
+            if plan.plan_id in self._planned:
+                self._planned[plan.plan_id][0].extend(calls)
+        return sure
 
     def calls_of(self, plan: Plan) -> list[Call]:
         """Give the calls that making this plan took, once."""

@@ -13,7 +13,7 @@ from .aliyun.endpoints import Where
 from .clock import Clock
 from .cloud import Cloud, CloudError
 from .config import Config
-from .errors import RunRefused
+from .errors import RunRefused, UsageError
 from .failing import refusal_of
 from .found import Search
 from .look import Settle, observe
@@ -87,6 +87,16 @@ def shown(
         RunRefused: ECS could not be asked; its report has the exchanges.
     """
     return _asking(where, clock, on_call, lambda cloud: found.shown(cloud, clock, disk_ids, instance_ids))[0]
+
+
+def only_one_named(
+    where: Where, clock: Clock, instance_id: str, on_call: Callable[[Call], None]
+) -> tuple[bool, list[Call]]:
+    """Tell whether an instance is seen to be the only one of its name, and what exchanges that took."""
+    try:
+        return _asking(where, clock, on_call, lambda cloud: found.only_one_named(cloud, clock, instance_id))
+    except (RunRefused, UsageError) as error:
+        return False, list(error.report.calls) if error.report else []
 
 
 def _asking(

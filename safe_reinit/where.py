@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .aliyun.credentials import Credentials, CredentialsError
 from .aliyun.endpoints import Where, parse
-from .aliyun.sources import region_of
+from .aliyun.sources import home_of, region_of
 from .config import Config
 from .errors import TRY_IT, UsageError
 from .model import Secret
@@ -59,11 +59,23 @@ def time_scale(environment: Mapping[str, str], *, loopback: bool) -> float:
 
 
 def default_journal(environment: Mapping[str, str]) -> Path:
-    """Tell where the journal is: for root the machine's, else the user's state directory."""
+    """Tell where the journal is: for root the machine's, else the user's state directory.
+
+    Raises:
+        UsageError: the user has no home folder.
+    """
     if os.getuid() == 0:
         return Path("/var/lib/safe-reinit/journal.db")
-    state = environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "~")).expanduser() / ".local" / "state"
-    return Path(state) / "safe-reinit" / "journal.db"
+    named = Path(environment.get("XDG_STATE_HOME", ""))
+    if named.is_absolute():
+        return named / "safe-reinit" / "journal.db"
+    own = home_of(environment)
+    if not own.is_absolute() or own == Path(os.devnull):
+        raise UsageError(
+            "This user has no home folder, so there is no place for the journal of runs.",
+            hint="Set HOME, or name a file with --journal.",
+        )
+    return own / ".local" / "state" / "safe-reinit" / "journal.db"
 
 
 def _region(environment: Mapping[str, str], profile: str | None) -> str:

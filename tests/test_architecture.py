@@ -83,7 +83,7 @@ ONLY_IN = {
 PURE = VALUES | DECIDING
 """What takes values and gives values: no network, no clock, no files, so that it needs no stand-in to be tested."""
 PURE_NEEDS = {
-    "__future__", "bisect", "collections", "dataclasses", "datetime", "difflib", "enum", "fnmatch", "functools",
+    "__future__", "ast", "bisect", "collections", "dataclasses", "datetime", "difflib", "enum", "fnmatch", "functools",
     "hashlib", "importlib", "inspect", "itertools", "json", "math", "operator", "re", "string", "sys", "types",
     "typing", "unicodedata",
 }  # fmt: skip

@@ -65,6 +65,10 @@ class Looks:
             raise Unanswered("DescribeInstances")
         return look
 
+    def list_instances(self, pages: int) -> Look[Instance]:
+        """See ``Cloud``."""
+        return self._pages("DescribeInstances", {}, shapes.instance, (), most=pages)
+
     def snapshots(self, snapshot_ids: Sequence[str]) -> Look[Snapshot]:
         """See ``Cloud``."""
         return self._by_ids("DescribeSnapshots", snapshot_ids, shapes.snapshot, lambda found: found.snapshot_id)

@@ -13,6 +13,8 @@ from functools import lru_cache
 from sys import intern
 from typing import Any
 
+from ..model.codec import whole
+
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):?(\d\d)(?::(\d\d))?Z")
 
 
@@ -80,7 +82,7 @@ class Row:
             return ""
         if not isinstance(value, str):
             raise self._unreadable(name)
-        return intern(value)  # thousands of rows have few words; ids come again in every row that names them
+        return intern(whole(value))  # thousands of rows have few words; ids come again in every row that names them
 
     def required(self, name: str) -> str:
         """Read a text that must be there."""
@@ -173,7 +175,7 @@ class Row:
         for item in items:
             if not isinstance(item, str):
                 raise UnreadableError(f"{self._at(name)}.{inner}", item)
-        return tuple(items)
+        return tuple(whole(item) for item in items)
 
     def must_have(self, name: str) -> None:
         """Refuse a body that lacks a member it always has, so that another body is not taken for an empty list."""

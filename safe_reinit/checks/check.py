@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..model import DiskFacts, Finding, Level
+
+
+def _in_source(module: ModuleType) -> str:
+    """Read the docstring in the source: Python leaves it out where it optimises (``-OO``, ``PYTHONOPTIMIZE=2``)."""
+    loader = module.__spec__.loader if module.__spec__ else None
+    source = getattr(loader, "get_source", lambda _name: None)(module.__name__)
+    return ast.get_docstring(ast.parse(source)) or "" if source else ""
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,8 @@ class Check:
     @property
     def text(self) -> str:
         """The documentation: what it does, why it stops you, how to fix it."""
-        return inspect.cleandoc(sys.modules[self.run.__module__].__doc__ or "")
+        module = sys.modules[self.run.__module__]
+        return inspect.cleandoc(module.__doc__ or _in_source(module))
 
     @property
     def summary(self) -> str:

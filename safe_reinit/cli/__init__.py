@@ -21,6 +21,7 @@ def main() -> None:
     """Run the command line and end the process with its exit code, or by SIGINT if it got one."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is something to end in order, with no traceback
+    _open_missing()
     gc.set_threshold(MADE_BEFORE_COLLECTING)
     from .app import run  # noqa: PLC0415 - importing the package stays cheap
     from .sdk_models import load_by_name  # noqa: PLC0415 - see above
@@ -32,12 +33,33 @@ def main() -> None:
     if signals.interrupted:
         _finish()
         end_by_sigint()
-    if threading.active_count() > 1:
-        # A call hangs, or nobody reads the output: the interpreter would wait for it.
+    if threading.active_count() > 1 or not _flushed():
+        # A call hangs, or the output cannot be written: the interpreter would wait for it, or change the exit code.
         _finish()
         os._exit(code)
     gc.freeze()  # the process ends: its memory need not be looked through once more
     sys.exit(code)
+
+
+def _open_missing() -> None:
+    """Put /dev/null in the place of standard streams that the process was started without."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it takes the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - as long as the process lasts
+
+
+def _flushed() -> bool:
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _finish() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib.abc import InspectLoader
 from typing import Any
 
 import click
@@ -14,7 +16,7 @@ from ..errors import Error, RunRefused, UsageError
 from ..version import VERSION
 from . import complete, options
 from .help import Group, given_options, misuse, short
-from .output import Output, end, say
+from .output import Output, end, say, tell
 from .signals import Signals, Stopped
 
 _EXIT_CODES = """\b
@@ -210,7 +212,7 @@ def config_example() -> None:
     """Print a complete configuration file, commented."""
     from .example import example  # noqa: PLC0415 - see above
 
-    click.echo(example(), nl=False)
+    tell(example().rstrip("\n"))
 
 
 @app.command(
@@ -237,7 +239,7 @@ def completion(shell: str) -> None:
     """
     from .shells import script  # noqa: PLC0415 - see above
 
-    click.echo(script(app, shell), nl=False)
+    tell(script(app, shell).rstrip("\n"))
 
 
 @app.command("schema", short_help="Print the machine-readable contract as JSON.")
@@ -252,6 +254,19 @@ def schema(ctx: click.Context) -> None:
     from .contract import contract  # noqa: PLC0415 - see above
 
     ctx.obj.document(contract(app))
+
+
+def _restore_help() -> None:
+    """Read the help of the commands in the source: Python leaves docstrings out where it optimises (``-OO``)."""
+    source = __spec__.loader.get_source(__name__) if __spec__ and isinstance(__spec__.loader, InspectLoader) else None
+    for node in ast.parse(source or "").body:
+        command = globals().get(node.name) if isinstance(node, ast.FunctionDef) else None
+        if isinstance(node, ast.FunctionDef) and isinstance(command, click.Command) and not command.help:
+            command.help = ast.get_docstring(node)
+
+
+if sys.flags.optimize > 1:
+    _restore_help()
 
 
 def run(argv: Sequence[str], signals: Signals | None = None) -> int:

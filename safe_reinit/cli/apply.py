@@ -32,7 +32,7 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
     """Run the plan in a file, once nothing is found to have moved, and give the exit code."""
     known = read(path, trusted=True)
     config = _settings(path, known, flags)
-    set_output(output, config)
+    set_output(output, config, flags, path)
     try:
         _confirm(path, known, flags.get("confirm"))
     except RunRefused as error:

@@ -7,6 +7,7 @@ import os
 import select
 import sys
 import termios
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
@@ -14,25 +15,32 @@ from typing import Literal
 from ..errors import RunRefused
 from ..interrupt import Interrupt
 from ..model import Plan
+from ..report import text as report_text
 from ..targets import ANSWERED, consents, no_consent
 from .output import say, write
 from .progress import Progress
 
 _TRIES = 3
+_NAMED = 3
+"""Disks that the question names."""
+_LOOKS_EMPTY = frozenset("\u115f\u1160\u2800\ufffd")
+"""Letters and symbols that show nothing, or stand for something else."""
 _LISTENS = 0.1
 """Real seconds after which a question looks whether the run was asked to end: a signal does not end a read."""
 
 
-def obtain(plan: Plan, confirm: str | None, digest: str = "") -> None:
-    """See that the person agrees to this plan.
+def obtain(plan: Plan, confirm: str | None, is_only_one: Callable[[str], bool], digest: str = "") -> None:
+    """See that the person agrees to this plan, all of which is on the screen.
 
     Args:
         plan: what was shown just before.
         confirm: the word of the command line; without one the person is asked.
+        is_only_one: tells whether an instance is the only one of its name.
         digest: of the file that the plan is from: its beginning is what is typed.
 
     Raises:
         RunRefused: ``--confirm`` is another word, nobody can be asked, or three answers were wrong.
+        UsageError: the question cannot be written.
 
     """
     if confirm is not None:
@@ -47,11 +55,16 @@ def obtain(plan: Plan, confirm: str | None, digest: str = "") -> None:
             "There is no terminal to ask on and no --confirm.",
             hint=f"Nothing was changed; read the plan with --dry-run, then add --confirm {plan.confirm_with}.",
         )
-    name, kind = (digest[:ANSWERED], "first 8 characters of the file's digest") if digest else _question(plan)
+    if digest:
+        word, kind, others = digest[:ANSWERED], "first 8 characters of the file's digest", tuple[str, ...]()
+    else:
+        word, kind, others = _question(plan, is_only_one)
+    answers = {each.casefold() for each in (word, *others)}
+    act = "roll back" if plan.options.undo else "reinitialise"
     for left in range(_TRIES, 0, -1):
-        _prompt(f"\nTo {'roll back' if plan.options.undo else 'reinitialise'}, type the {kind}: {name}")
+        _prompt(f"\n{_loss(plan)}\nTo {act}, type the {kind}: {word}")
         answer = _read()
-        if answer is not None and answer.strip().casefold() == name.casefold():
+        if answer is not None and unicodedata.normalize("NFC", answer.strip()).casefold() in answers:
             return
         if answer is None:
             break
@@ -59,14 +72,41 @@ def obtain(plan: Plan, confirm: str | None, digest: str = "") -> None:
     raise RunRefused("The plan was not confirmed.", hint="Nothing was changed.")
 
 
-def _question(plan: Plan) -> tuple[str, str]:
-    """Tell what is to be typed, and what it is."""
+def _question(plan: Plan, is_only_one: Callable[[str], bool]) -> tuple[str, str, tuple[str, ...]]:
+    """Tell what is to be typed, what it is, and what will do, too.
+
+    A name is asked for only where it names one machine and everybody can read and type it; the id always will do.
+    """
     if len(plan.jobs) > 1:
-        return plan.fingerprint[:ANSWERED], "8 characters of this plan"
+        return plan.fingerprint[:ANSWERED], "8 characters of this plan", ()
     job = plan.jobs[0]
-    if job.instance_name:
-        return job.instance_name, "instance's name"
-    return job.instance_id or plan.confirm_with, "instance's id"
+    if not job.instance_id:
+        return plan.confirm_with, "id of the disk", ()
+    if _is_plain(job.instance_name) and is_only_one(job.instance_id):
+        return job.instance_name, "instance's name", (job.instance_id,)
+    return job.instance_id, "instance's id", ()
+
+
+def _is_plain(name: str) -> bool:
+    """Tell whether a name looks like what it is: single blanks inside at most, no marks, nothing that is not seen."""
+    return (
+        name != ""
+        and name == unicodedata.normalize("NFKC", name)
+        and name == " ".join(name.split())
+        and all(letter == " " or unicodedata.category(letter)[0] in "LNPS" for letter in name)
+        and not set(name) & _LOOKS_EMPTY
+    )
+
+
+def _loss(plan: Plan) -> str:
+    """Say which disks of which machine would lose what."""
+    disks = [disk.disk_id for job in plan.jobs for disk in job.disks]
+    named = ", ".join(disks[:_NAMED]) + (f" and {len(disks) - _NAMED} more disks" if len(disks) > _NAMED else "")
+    first = plan.jobs[0]
+    where = f"{len(plan.jobs)} instances" if len(plan.jobs) > 1 else report_text.name_of(first)
+    them = "it" if len(disks) == 1 else "them"
+    lost = f"what was written to {them} since the snapshot" if plan.options.undo else f"everything on {them} now"
+    return f"{named} on {where}: {lost} is lost."
 
 
 def pausing(plan: Plan) -> Plan:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import click
-
 from ..checks import NAMES, by_name, like
 from ..codes import COMMON, REINIT_DISK, lookup
 from ..errors import UsageError
 from ..model.codec import encode
 from .documents import Checks, Explained, ListedCheck
-from .output import Output
+from .output import Output, tell
 
 
 def checks(output: Output) -> None:
@@ -22,7 +20,7 @@ def checks(output: Output) -> None:
         return
     width = max(len(check.name) for check in CHECKS)
     for check in CHECKS:
-        click.echo(f"{check.level:<5}  {check.name:<{width}}  {check.summary}")
+        tell(f"{check.level:<5}  {check.name:<{width}}  {check.summary}")
 
 
 def explain(name: str, output: Output) -> None:
@@ -41,7 +39,7 @@ def explain(name: str, output: Output) -> None:
     if output.json:
         output.document({"schema": 1, **encode(told)})
     else:
-        click.echo(told.text)
+        tell(told.text)
 
 
 def _check(name: str) -> Explained | None:

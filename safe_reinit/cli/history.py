@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import click
-
 from .. import report
 from ..config import Config, resolve
 from ..config.readers import duration
@@ -21,7 +19,8 @@ from ..plan import from_json
 from ..where import default_journal
 from . import planfile
 from .documents import ListedHolder, ListedJob, ListedRun, Runs
-from .output import Output, write_report
+from .files import refuse_clashes
+from .output import Output, say, tell, write_report
 
 NEWEST = 20
 """Runs that are listed unless all are asked for, besides those that are open."""
@@ -78,10 +77,9 @@ def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
     """Ask a run to end in order, through the journal."""
     with open_journal(flags) as journal:
         journal.cancel(run_id)
-    click.echo(
+    say(
         f"Run {run_id} was asked to end in order, and hears that within a second or so. "
-        f"See how it ends: safe-reinit show {run_id}",
-        err=True,
+        f"See how it ends: safe-reinit show {run_id}"
     )
 
 
@@ -90,28 +88,28 @@ def runs(flags: Mapping[str, Any], prune: str | None, newest: int | None, output
     if prune is not None:
         with open_journal(flags) as journal:
             gone = journal.prune(_age(prune))
-        click.echo(f"{gone} run{'' if gone == 1 else 's'} forgotten.", err=True)
+        say(f"{gone} run{'' if gone == 1 else 's'} forgotten.")
     with read_journal(flags) as journal:
         stored = journal.runs(newest)
         left_out = journal.count() - len(stored)
     listed = [_listed(run) for run in stored]
     if left_out:
-        click.echo(f"{left_out} older runs that have ended are not listed; --all lists them, too.", err=True)
+        say(f"{left_out} older runs that have ended are not listed; --all lists them, too.")
     if output.json:
         output.document({"schema": 1, **encode(Runs(tuple(listed)))})
         return
     if not listed:
-        click.echo("There are no runs.")
+        tell("There are no runs.")
     for run, each in zip(listed, stored, strict=True):
         undone = _undone(each)
         how = run.outcome or ("at work" if run.holder and run.holder.alive else "nobody is at work on it")
         of = f"  undo of {undone}" if undone else ""
-        click.echo(f"{run.run_id}  {run.state:<5}  {how}  {run.region}{of}")
+        tell(f"{run.run_id}  {run.state:<5}  {how}  {run.region}{of}")
         for job in run.jobs:
             stopped = "  LEFT STOPPED" if job.left_stopped else ""
-            click.echo(f"  {job.instance_id}  {job.phase}  {' '.join(job.disks)}{stopped}")
+            tell(f"  {job.instance_id}  {job.phase}  {' '.join(job.disks)}{stopped}")
         if run.state == "open":
-            click.echo(f"  go on: safe-reinit resume {run.run_id}")
+            tell(f"  go on: safe-reinit resume {run.run_id}")
 
 
 def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
@@ -133,20 +131,21 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
         events = journal.events(name)
     told = stored.report or _as_it_stands(stored)
     if file is not None:
+        refuse_clashes(resolve(flags, os.environ, flags.get("config")), flags)
         write_report(decode(Report, told), file)
     if output.json:
         output.document({**told, "events": events, "file": None})
         return
     state, undone = "open" if stored.open else "ended", _undone(stored)
     of = f"  undo of {undone}" if undone else ""
-    click.echo(f"{name}  {state}  {stored.outcome or ''}  begun {stored.started_at}{of}".rstrip())
+    tell(f"{name}  {state}  {stored.outcome or ''}  begun {stored.started_at}{of}".rstrip())
     for event in events:
-        click.echo(f"{event['at']}  {_sentence(event)}")
+        tell(f"{event['at']}  {_sentence(event)}")
     for job in told["jobs"]:
         for disk in job["disks"]:
-            click.echo(_of_disk(job, disk, undone=bool(undone)))
+            tell(_of_disk(job, disk, undone=bool(undone)))
     if stored.open:
-        click.echo(f"go on: safe-reinit resume {name}")
+        tell(f"go on: safe-reinit resume {name}")
 
 
 def _of_disk(job: Mapping[str, Any], disk: Mapping[str, Any], *, undone: bool) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from .. import saved
 from ..client import Client
-from ..errors import Error
+from ..errors import Error, UsageError
 from ..model import Plan, Report
 from ..saved import Saved
 from ..where import default_journal
@@ -33,7 +35,8 @@ def naming_next(output: Output, client: Client) -> Iterator[None]:
         yield
     except Error as error:
         if error.report is not None:
-            error.report = replace(error.report, next=after(error.report, output.argv, client))
+            with contextlib.suppress(Exception):  # without these commands the report is as true
+                error.report = replace(error.report, next=after(error.report, output.argv, client))
         raise
 
 
@@ -45,13 +48,19 @@ def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
         return after_plan(told.exit_code, argv, None)
     if client.journal_path is None:
         return ()
-    where = ("--journal", str(client.journal_path)) if client.journal_path != default_journal(os.environ) else ()
+    where = ("--journal", str(client.journal_path)) if client.journal_path != _default_journal() else ()
     words = [["show"]]
     if any(job.owed for job in told.jobs):
         words.append(["resume"])
     if told.outcome == "unknown":
         words += [["resume", "--verdict", verdict] for verdict in ("reinitialised", "intact", "wipe-again")]
     return tuple(shlex.join(["safe-reinit", word[0], told.run_id, *word[1:], *where]) for word in words)
+
+
+def _default_journal() -> Path | None:
+    with contextlib.suppress(UsageError):
+        return default_journal(os.environ)
+    return None
 
 
 # ------------------------------------------------------------------------------------------------------ after a plan

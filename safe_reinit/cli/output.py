@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shlex
 import sys
 import threading
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ..clock import boottime
 from ..errors import Error, UsageError
+from .files import refuse_other_report, replace
 from .signals import Signals
 
 if TYPE_CHECKING:
@@ -179,9 +179,12 @@ class LastWords:
         def do() -> None:
             try:
                 work()
-            except (Error, OSError) as error:
+            except Error as error:
                 failed.append(str(error))
-            done.set()
+            except Exception as error:  # noqa: BLE001 - what happened to the machines is told, whatever this is
+                failed.append(f"The report could not be written: an unexpected {type(error).__name__}.")
+            finally:
+                done.set()
 
         threading.Thread(target=do, name="safe-reinit-last-words", daemon=True).start()
         if not self.wait(done, most, extra):
@@ -190,34 +193,20 @@ class LastWords:
 
 
 def write_report(told: Report, name: str) -> None:
-    """Write a report to a file, whole or not at all.
+    """Write a report to a file, whole or not at all, and never over that of another run.
 
     Raises:
-        UsageError: it cannot be written.
+        UsageError: it cannot be written, or is another report.
     """
     try:
         if not os.path.lexists(name) or os.path.isfile(name):
-            _replace(os.path.realpath(name), _as_file(told, name))
+            refuse_other_report(name, told.run_id)
+            replace(name, _as_file(told, name))
         else:  # a pipe, or a device
             with open(name, "w", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(_as_file(told, name))
     except OSError as error:
         raise _unwritten(name, error) from None
-
-
-def _replace(name: str, text: str) -> None:
-    """Write a file beside the one that it then takes the place of."""
-    beside = f"{name}.{secrets.token_hex(4)}.tmp"
-    try:
-        with open(beside, "x", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, name)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
-        raise
 
 
 def _as_file(told: Report, name: str) -> str:

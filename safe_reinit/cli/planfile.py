@@ -13,8 +13,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import click
-
 from .. import report, saved
 from ..client import Client
 from ..config import Config, resolve
@@ -25,7 +23,7 @@ from ..saved import Saved
 from ..trust import refuse_untrusted
 from ..where import default_journal
 from .next import apply_command
-from .output import Output, lines, say
+from .output import Output, lines, say, tell
 
 # ------------------------------------------------------------------------------------------------------------ saving
 
@@ -144,12 +142,12 @@ def show(path: str, flags: Mapping[str, Any], output: Output) -> None:
         }  # fmt: skip
         output.document({**report.to_json(told), "events": [], "file": file})
         return
-    click.echo(f"{path}: a plan of {timestamp(known.plan.made_at)} by {known.plan.caller.arn}")
-    click.echo(f"  digest {known.plan.digest}")
-    click.echo(f"  {_state(known, used_by, unknown, expired=expired)}")
+    tell(f"{path}: a plan of {timestamp(known.plan.made_at)} by {known.plan.caller.arn}")
+    tell(f"  digest {known.plan.digest}")
+    tell(f"  {_state(known, used_by, unknown, expired=expired)}")
     lines(report.plan_lines(known.plan), sys.stdout)
     for command in told.next:
-        click.echo(f"next: {command}")
+        tell(f"next: {command}")
 
 
 def _state(known: Saved, used_by: str | None, unknown: str, *, expired: bool) -> str:

@@ -9,15 +9,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-import click
-
 from .. import policy, report
 from ..config import Config, resolve
 from ..errors import RunRefused
 from ..model import Call, Plan
 from ..report import Line
 from ..rights import Proof
-from .output import Output, lines, say
+from .output import Output, lines, say, tell
 from .progress import Progress
 from .session import client_of, password_of
 from .targets import targets_of
@@ -60,7 +58,7 @@ def _print(plan: Plan, calls: Sequence[Call], config: Config, output: Output) ->
     if output.json:
         output.document(made)
     else:
-        click.echo(json.dumps(made, indent=2))
+        tell(json.dumps(made, indent=2))
     if config["quiet"]:
         return
     if not plan.options.password:

@@ -319,6 +319,7 @@ def _open(name: str | None) -> IO[str] | None:
     if name == "-":
         return sys.stdout
     try:
-        return open(name, "a", encoding="utf-8")
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        return open(descriptor, "a", encoding="utf-8", errors="backslashreplace")
     except OSError:
         raise UsageError(f"{name} cannot be written.", hint="Correct --events.") from None

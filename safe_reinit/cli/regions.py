@@ -37,7 +37,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     named: tuple[str, ...] = flags["region"]
     configs = [resolve({**flags, "region": each}, os.environ, flags.get("config")) for each in named]
     config = configs[0]
-    set_output(output, config)
+    set_output(output, config, flags)
     if flags.get("save") is not None:
         raise UsageError("--save takes the plan of one region.", hint="Save one plan for each: give --region once.")
     password = password_of(config, flags)
@@ -171,7 +171,7 @@ class _Together:
         try:
             if why is not None:
                 raise why
-            consent.obtain(self._whole, self.flags.get("confirm"))
+            consent.obtain(self._whole, self.flags.get("confirm"), lambda _: False)
             for client, plan in self._each():
                 if plan not in self._left_out:
                     client.check_free(plan)

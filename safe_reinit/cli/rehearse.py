@@ -37,7 +37,7 @@ from .targets import targets_of
 def command(flags: Mapping[str, Any], output: Output) -> int:
     """Look at the real disks, build their twins, run the plan on those, and give the exit code."""
     config = resolve(flags, os.environ, flags.get("config"))
-    set_output(output, config)
+    set_output(output, config, flags)
     password = password_of(config, {**flags, "confirm": "rehearsal"})
     targets = targets_of(flags)
     wanted = {

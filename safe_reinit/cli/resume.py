@@ -28,7 +28,7 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
             "--accept goes with --verdict wipe-again only.", hint="Leave it out: a resumed run had consent."
         )
     stored, config = history.run_of(run_id, flags)
-    set_output(output, config)
+    set_output(output, config, flags, run_id=run_id)
     password = password_again(stored.plan, config, {**flags, "confirm": run_id}, f"Run {run_id}")
     client = connect(config=config)
     if flags["verdict"] == "wipe-again":

@@ -19,6 +19,7 @@ from ..errors import UsageError
 from ..failing import password_as_planned
 from ..model import Secret
 from .consent import somebody_there
+from .files import refuse_clashes, refuse_other_report
 from .output import Output, say
 
 if TYPE_CHECKING:
@@ -27,11 +28,20 @@ if TYPE_CHECKING:
 _SIMULATION_SPEED = 15.0
 
 
-def set_output(output: Output, config: Config) -> None:
+def set_output(
+    output: Output, config: Config, flags: Mapping[str, Any], *inputs: str, run_id: str | None = None
+) -> None:
     """Say in which form and where the result goes, of success and of failure.
 
+    Args:
+        output: takes it.
+        config: the settings.
+        flags: the options.
+        inputs: files that the command reads besides those of its options.
+        run_id: the run that goes on, whose report may be written anew.
+
     Raises:
-        UsageError: two outputs want stdout, or a file cannot be written.
+        UsageError: two outputs want stdout, a file cannot be written, or it is something else's.
     """
     on_stdout = config["events"] == "-"
     if on_stdout and config["output"] != "text":
@@ -47,6 +57,9 @@ def set_output(output: Output, config: Config) -> None:
                     f"{name} cannot be written: its folder is not there, or not yours to write in.",
                     hint=f"Correct --{option}.",
                 )
+    refuse_clashes(config, flags, *inputs)
+    if config["report"]:
+        refuse_other_report(config["report"], run_id)
     output.settle(config)
 
 

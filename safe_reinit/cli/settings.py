@@ -9,11 +9,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import click
-
 from ..config import BY_NAME, Config, find, resolve
 from ..config.nested import warnings
-from .output import Output
+from .output import Output, tell
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
 _WORDS_OF_YAML = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
@@ -28,9 +26,9 @@ def config_check(flags: Mapping[str, Any], output: Output) -> None:
         output.document({"schema": 1, "file": str(path) if path else None, "problems": [], "warnings": found})
         return
     for each in found:
-        click.echo(f"{path}: warning: {each}")
+        tell(f"{path}: warning: {each}")
     good = "can be used; see the warnings above" if found else "good"
-    click.echo(f"{path}: {good}." if path else "There is no configuration file; the defaults hold.")
+    tell(f"{path}: {good}." if path else "There is no configuration file; the defaults hold.")
 
 
 def config_show(flags: Mapping[str, Any], output: Output) -> None:
@@ -46,10 +44,10 @@ def config_show(flags: Mapping[str, Any], output: Output) -> None:
     for value in values:
         where = f"[{value['source']}{f' ({where})' if (where := value['where']) else ''}]"
         if BY_NAME[value["path"]].nested and value["value"]:
-            click.echo(f"{value['path']}:  {where}")
-            click.echo("\n".join(_tree(value["value"], "  ")))
+            tell(f"{value['path']}:  {where}")
+            tell("\n".join(_tree(value["value"], "  ")))
         else:
-            click.echo(f"{value['path']}: {'' if value['value'] is None else value['value']}  {where}")
+            tell(f"{value['path']}: {'' if value['value'] is None else value['value']}  {where}")
 
 
 def _settings(flags: Mapping[str, Any]) -> Config:

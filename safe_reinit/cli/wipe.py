@@ -29,7 +29,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
 
         return regions.command(flags, output)
     config = resolve(flags, os.environ, flags.get("config"))
-    set_output(output, config)
+    set_output(output, config, flags)
     password = password_of(config, flags)
     targets = targets_of(flags)
     if flags.get("save") is not None:
@@ -75,7 +75,9 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
         lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
     if plan.runnable:
         try:
-            consent.obtain(plan, flags.get("confirm"))
+            consent.obtain(
+                plan, flags.get("confirm"), lambda instance_id: client.only_one_named(plan, instance_id, progress.call)
+            )
         except RunRefused as error:
             calls = client.calls_of(plan)
             error.report = report.of_plan(begun, output.now(), plan, calls, dry_run=False, error=error)

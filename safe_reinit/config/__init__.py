@@ -127,8 +127,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("journal", text, None, "the journal of runs; root and each user have one of their own"),
     Setting("plan_expires", duration, 86400.0, "how long a saved plan may be applied", in_env=False),
     Setting("output", one_of("text", "json", "markdown"), "text", "the form of the result on stdout"),
-    Setting("report", report_file, None, "write the report to this file (.json, .md, .html)"),
-    Setting("events", text, None, "write events as JSON lines to this file, or - for stdout"),
+    Setting("report", report_file, None, "write the report to this file (.json, .md, .html); that of another run is never replaced"),
+    Setting("events", text, None, "append events as JSON lines to this file, or - for stdout"),
     Setting("quiet", flag, False, "say only results and errors"),
     Setting("verbose", flag, False, "say every call"),
     Setting("simulate", flag, False, "run against an embedded simulator; no cloud, no credentials"),
@@ -250,7 +250,7 @@ def find(file: str | None, environment: Mapping[str, str]) -> Path | None:
     from platformdirs.unix import Unix  # noqa: PLC0415 - only where no file is named
 
     for folder in (Unix("safe-reinit").user_config_path, Path("/etc/safe-reinit")):
-        if _is_there(folder / "config.yaml"):
+        if folder.is_absolute() and _is_there(folder / "config.yaml"):  # where there is no home it is not
             return folder / "config.yaml"
     return None
 

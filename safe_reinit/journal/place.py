@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ..errors import UsageError
+from ..model.codec import whole
 from ..trust import refuse_untrusted
 
 _NETWORK_FILE_SYSTEMS = frozenset(
@@ -119,7 +120,7 @@ def is_dead(pid: int) -> bool:
 def user() -> str:
     """Tell who runs this process."""
     try:
-        return getpass.getuser()
+        return whole(getpass.getuser())
     except (KeyError, OSError):
         return str(os.getuid())
 

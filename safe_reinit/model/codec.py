@@ -89,6 +89,13 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
+def whole(text: str) -> str:
+    """Replace what is no letter of its own: half of a surrogate pair, which nothing can write."""
+    if text.isascii():
+        return text
+    return "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in text)
+
+
 def decode(kind: type[T], data: object, path: str = "$") -> T:
     """Read a frozen value back, member by member; an unknown member, or a missing one without a default, is an error.
 

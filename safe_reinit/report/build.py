@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ from ..model import (
     Report,
     Wipe,
 )
+from ..model.codec import whole
 from ..version import VERSION
 
 SCHEMA = 1
@@ -280,7 +282,7 @@ def _failure(error: Error | None) -> Failure | None:
 @cache
 def _operator() -> Operator:
     try:
-        user = getpass.getuser()
+        user = whole(getpass.getuser())
     except (KeyError, OSError):
-        user = ""
-    return Operator(user, socket.gethostname())
+        user = str(os.getuid())  # one that the system has no name for
+    return Operator(user, whole(socket.gethostname()))

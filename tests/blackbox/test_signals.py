@@ -337,3 +337,28 @@ def test_a_program_ends_while_a_call_of_the_library_hangs(sim: Simulator, path: 
     assert child.returncode == BY_SIGINT, err
     assert "KeyboardInterrupt" in err
     assert "safe-reinit resume r-" in err
+
+
+EARLY = """
+import os, signal, sys
+class Presses:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Presses())
+from safe_reinit.cli import main
+sys.argv[1:] = ["--disk", {disk!r}]
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["click", "safe_reinit.cli.app", "safe_reinit.config"])
+def test_ctrl_c_while_the_program_starts_shows_no_traceback(tmp_path: Path, module: str) -> None:
+    """Pressed before the command has begun, Ctrl-C ends the process by SIGINT, and says nothing of Python."""
+    ended = subprocess.run(
+        [sys.executable, "-c", EARLY.format(module=module, disk=DISK)], env={**os.environ, "HOME": str(tmp_path)},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=PATIENCE, cwd=tmp_path,
+    )  # fmt: skip
+
+    assert ended.returncode == BY_SIGINT, ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,150 @@
+"""Which files a command may write: never one that it reads, that it writes otherwise, or that tells of another run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config import find
+from ..errors import UsageError
+from ..where import default_journal
+
+if TYPE_CHECKING:
+    from ..config import Config
+
+_RUN = r"r-\d{8}T\d{6}Z-[0-9a-f]{4}(?:,r-\d{8}T\d{6}Z-[0-9a-f]{4})*"
+_IN_MARKDOWN = re.compile(rf"^- run: (?:({_RUN})|dry run|none)$", re.MULTILINE)
+_IN_HTML = re.compile(rf"<title>safe-reinit: [a-z-]+(?:, ({_RUN}))?</title>")
+_MOST = 256 << 20
+"""Bytes of a file that can be a report."""
+
+
+def refuse_clashes(config: Config, flags: Mapping[str, Any], *inputs: str) -> None:
+    """Refuse an output that is an input, the journal, the configuration or another output, whatever its name.
+
+    Args:
+        inputs: other files that the command reads.
+
+    Raises:
+        UsageError: one is.
+    """
+    outputs = {f"--{name}": flags.get(name) or config[name] for name in ("report", "events")}
+    outputs["--save"] = flags.get("save")
+    taken = list(_taken(config, flags, inputs))
+    for option, name in outputs.items():
+        if not name or name == "-":
+            continue
+        for what, path in taken:
+            if _same(name, path):
+                raise UsageError(
+                    f"{option} names {name}, which is {what}.",
+                    hint=f"Nothing was done; correct {option}.",
+                )
+        taken.append((f"what {option} writes", name))
+
+
+def _taken(config: Config, flags: Mapping[str, Any], inputs: tuple[str, ...]) -> Iterator[tuple[str, str | int]]:
+    for option in ("disks_from", "world", "faults", "ca_bundle"):
+        name = flags.get(option) or config.get(option)
+        if name and name != "-":
+            yield f"read by --{option.replace('_', '-')}", str(name)
+    yield from (("the plan file", each) for each in inputs)
+    if settings := find(flags.get("config"), os.environ):
+        yield "the configuration", str(settings)
+    with contextlib.suppress(UsageError):
+        journal = str(config["journal"] or default_journal(os.environ))
+        yield from (("the journal", f"{journal}{ending}") for ending in ("", "-wal", "-shm", "-journal"))
+    yield from (("read from stdin", 0), ("stdout", 1), ("stderr", 2))
+
+
+def _same(name: str, other: str | int) -> bool:
+    """Whether both are one regular file; devices may be shared."""
+    if isinstance(other, str) and os.path.realpath(name) == os.path.realpath(other):
+        return not _is_device(name)
+    try:
+        first, second = os.stat(name), os.stat(other)
+    except OSError:
+        return False
+    return stat.S_ISREG(first.st_mode) and os.path.samestat(first, second)
+
+
+def _is_device(name: str) -> bool:
+    try:
+        return stat.S_ISCHR(os.stat(name).st_mode)
+    except OSError:
+        return False
+
+
+def refuse_other_report(name: str, run_id: str | None) -> None:
+    """Refuse to write a report over that of another run, or over anything else that is no report.
+
+    Args:
+        name: the file.
+        run_id: the run that is reported; ``None`` where it has no name yet.
+
+    Raises:
+        UsageError: the file is there, and is not a report of this run or of a plan.
+    """
+    try:
+        status = os.stat(name)
+    except OSError:
+        return
+    if not stat.S_ISREG(status.st_mode) or not status.st_size:
+        return
+    found = _run_in(name, status.st_size)
+    if found in (None, run_id):
+        return
+    what = f"the report of run {found}" if found else "no report"
+    raise UsageError(
+        f"{name} exists already and is {what}; it is kept as it is.", hint="Name another file with --report."
+    )
+
+
+def _run_in(name: str, size: int) -> str | None:
+    """Name the run that a file reports: ``None`` where it reports a plan, ``""`` where it is no report."""
+    if size > _MOST:
+        return ""
+    try:
+        text = Path(name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    if name.endswith(".json"):
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError):
+            return ""
+        ours = isinstance(document, dict) and {"tool_version", "run_id", "outcome"} <= set(document)
+        return document["run_id"] if ours else ""
+    match = (_IN_HTML if name.endswith(".html") else _IN_MARKDOWN).search(text)
+    return match[1] if match else ""
+
+
+def replace(name: str, text: str) -> None:
+    """Write a file whole or not at all: beside the one that it then takes the place of.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    name = os.path.realpath(name)
+    mode = 0o644
+    with contextlib.suppress(OSError):
+        mode = stat.S_IMODE(os.stat(name).st_mode)
+    beside = f"{name}.{secrets.token_hex(4)}.tmp"
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, name)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise

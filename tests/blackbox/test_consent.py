@@ -1,0 +1,223 @@
+"""Consent is given to what is on the screen: names, input typed ahead, and questions on a real terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyte
+import pytest
+
+from safe_reinit.simulator import Simulator
+from tests.blackbox.worlds import PATIENCE, wipes
+from tests.commands import command, until
+from tests.terminals import Open, Terminal
+from tests.values import recoverable
+
+PLAIN = {"plain": "web1", "wide-letters": "数据库-主", "picture": "web🚀-01", "quotes": "web\"1'$(id)"}
+"""Names that can be read and typed as they are."""
+ODD = {
+    "end-blank": "web1 ",
+    "two-blanks": "web  1",
+    "escape": "lab\x1b[2K\x1b[1Gdb-main",
+    "line": "lab\nweb2",
+    "turned": "lab\u202egnp.exe",
+    "zero-width": "we\u200bb1",
+    "filler": "web\u3164",
+    "soft-hyphen": "web\u00ad1",
+    "decomposed": "cafe\u0301-1",
+    "full-width": "\uff57\uff45\uff421",
+    "c1": "web\x9b2J",
+    "replaced": "web\ufffd",
+    "markup": "lab:x:[red]web[/red]",
+    "empty": "",
+}
+"""Names that do not show what they are, or have none."""
+NAMES = {**PLAIN, **ODD, "twin-a": "asg-first", "twin-b": "asg-first"}
+TYPED = {"markup"}
+"""Odd names that can be typed nevertheless."""
+WORLD: dict[str, Any] = recoverable(
+    {
+        "durations": {"stop": 3, "wipe": 3, "start": 3},
+        "instances": {f"i-{each}": {"name": name} for each, name in NAMES.items()},
+        "disks": {f"d-{each}": {"instance": f"i-{each}"} for each in NAMES},
+    }
+)
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+"""What no terminal gets from us, but for the escape sequences of colours and of the cursor."""
+OURS = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    """Start a world of strange names."""
+    with Simulator(world=WORLD, speed=60) as simulator:
+        yield simulator
+
+
+def asks(person: Terminal) -> str:
+    """Wait for the question, and give what it asks for: ``name`` or ``id``, and the word."""
+    person.wait_for("> ", after=person.wait_for("type the instance's "))
+    return person.shown.replace("\r", "").partition("type the instance's ")[2].partition("\n")[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_machine_can_be_confirmed_by_its_id(sim: Simulator, terminal: Open, name: str) -> None:
+    """Whatever a machine is called, its id confirms it, and no letter of its name controls the terminal."""
+    person = terminal(sim, "--disk", f"d-{name}", "--stop-instance", columns=200)
+    asks(person)
+    person.type(f"i-{name}\n")
+
+    assert person.end() == 0, person.shown
+    assert wipes(sim, f"d-{name}") == 1
+    assert not CONTROL.search(OURS.sub("", person.shown)), person.shown
+    assert "\x1b[2K\x1b[1G" not in person.shown
+
+
+@pytest.mark.parametrize("name", [*PLAIN, *TYPED])
+def test_a_plain_name_is_asked_for(sim: Simulator, terminal: Open, name: str) -> None:
+    """A name that shows what it is, is what is asked for, as ECS has it."""
+    person = terminal(sim, "--disk", f"d-{name}", "--stop-instance", columns=200)
+
+    assert asks(person) == f"name: {NAMES[name]}"
+    person.type(f"{NAMES[name]}\n")
+    assert person.end() == 0, person.shown
+
+
+@pytest.mark.parametrize("name", [*sorted(set(ODD) - TYPED), "twin-a", "twin-b"])
+def test_a_name_that_is_odd_or_not_alone_is_no_answer(sim: Simulator, terminal: Open, name: str) -> None:
+    """Of a name that two machines have, or that does not show what it is, the id is asked for; nothing else will do."""
+    person = terminal(sim, "--disk", f"d-{name}", "--stop-instance", columns=200)
+
+    assert asks(person) == f"id: i-{name}"
+    answers = [NAMES[name].encode("utf-8", "replace").decode().partition("\n")[0].strip(), "web1", "asg-first"]
+    for answer in answers:
+        person.type(f"{answer}\n")
+        person.wait_for("That is not it", after=len(person.shown))
+    assert person.end() == 3, person.shown
+    assert wipes(sim, f"d-{name}") == 0
+
+
+def test_where_names_cannot_be_listed_the_id_is_asked_for(terminal: Open) -> None:
+    """Whether a name is unique is not known where instances cannot be listed, so the id is asked for."""
+    faults = [{"action": "DescribeInstances", "nth": 2, "times": 9, "error": {"code": "Forbidden.RAM", "status": 403}}]
+    with Simulator(world=WORLD, speed=60, faults=faults) as sim:
+        person = terminal(sim, "--disk", "d-plain", "--stop-instance", columns=200)
+
+        assert asks(person) == "id: i-plain"
+
+
+def test_the_last_line_before_the_question_names_disk_machine_and_loss(sim: Simulator, terminal: Open) -> None:
+    """Right above the question stand the disk, the machine and that everything on it is lost."""
+    person = terminal(sim, "--disk", "d-plain", "--stop-instance", columns=200)
+    asks(person)
+    lines = OURS.sub("", person.shown).replace("\r", "").splitlines()
+    (place,) = [number for number, line in enumerate(lines) if "type the instance's" in line]
+
+    assert lines[place - 1] == "d-plain on web1 (i-plain): everything on it now is lost."
+
+
+def test_what_is_typed_ahead_answers_nothing(sim: Simulator, terminal: Open) -> None:
+    """What was typed before the question is no answer to it, be it the right one."""
+    sim.do({"fault": {"action": "DescribeDisks", "delay": 2.0}})  # so that there is time to type
+    person = terminal(sim, "--disk", "d-plain", "--stop-instance")
+    until(lambda: any(call["action"] == "GetCallerIdentity" for call in sim.state()["calls"]), PATIENCE)
+    person.type("i-plain\nweb1\n")
+    asks(person)
+    person.type("no\n")
+    person.wait_for("That is not it; 2 more tries.")
+    person.child.send_signal(signal.SIGTERM)
+
+    assert person.end() == 3, person.shown
+    assert wipes(sim, "d-plain") == 0
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "-1", "999999999999", "x"])
+def test_the_plan_is_shown_whatever_the_terminal_says_of_its_width(
+    sim: Simulator, terminal: Open, columns: str
+) -> None:
+    """COLUMNS=0 and the like: the whole plan is on the screen before the question."""
+    person = terminal(sim, "--disk", "d-plain", "--stop-instance", COLUMNS=columns, LINES="0")
+    place = person.wait_for("type the instance's ")
+    shown = " ".join(OURS.sub("", person.shown[:place]).split())
+
+    for part in ("Plan: reinitialise 1 disk", "StopInstance i-plain", "ReInitDisk d-plain", "Nobody can foresee"):
+        assert part in shown
+
+
+def test_a_process_in_the_background_asks_nothing(sim: Simulator, terminal: Open, tmp_path: Path) -> None:
+    """Where reading would stop the process for good (timeout in a script), it ends 3 and says what to give."""
+    words = [*command(sim.url, tmp_path).words("--disk", "d-plain", "--stop-instance", journal=tmp_path / "j.db")]
+    script = "import os, subprocess, sys\nsys.exit(subprocess.call(sys.argv[1:], preexec_fn=os.setpgrp))"
+    person = terminal(sim, program=[words[0], "-c", script, *words])
+
+    assert person.end() == 3, person.shown
+    assert "--confirm d-plain" in person.shown
+    assert wipes(sim, "d-plain") == 0
+
+
+def test_the_names_of_others_control_no_terminal_in_any_command(sim: Simulator, terminal: Open, tmp_path: Path) -> None:
+    """runs, show and a saved plan of somebody whose name has an escape sequence write none to a terminal."""
+    run = command(sim.url, tmp_path)
+    file = tmp_path / "plan.json"
+    odd = ("--disk", "d-escape", "--stop-instance")
+    done = run(*odd, "--confirm", "d-escape", "--output", "json", journal=tmp_path / "home" / "journal.db")
+    assert done.returncode == 0, done.stderr
+    planned = run("plan", "--disk", "d-c1", "--stop-instance", "--endpoint", sim.url, "--save", str(file), journal=None)
+    assert planned.returncode == 0, planned.stderr
+    run_id = json.loads(done.stdout)["run_id"]
+    for words in (["runs"], ["show", run_id], ["show", str(file)], ["show", "--output", "json", str(file)]):
+        person = terminal(sim, *words, columns=200)
+        assert person.end() == 0, person.shown
+        assert not CONTROL.search(OURS.sub("", person.shown)), person.shown
+        assert "\x1b[2K" not in person.shown
+
+
+# ------------------------------------------------------------------------ line 37: questions and the live view
+
+
+FLEET: dict[str, Any] = recoverable(
+    {
+        "durations": {"stop": 6, "wipe": 9, "start": 6},
+        "instances": {f"i-{n}": {"name": f"lab-{n}"} for n in range(5)},
+        "disks": {f"d-{n}": {"instance": f"i-{n}"} for n in range(5)},
+    }
+)
+TEXT = [f"kept line {number}" for number in range(12)]
+"""What was on the terminal before."""
+
+
+def screen_of(shown: str) -> list[str]:
+    """Draw what a terminal of 24 lines and 100 columns shows, with what has scrolled away above it."""
+    screen = pyte.HistoryScreen(100, 24, history=10_000, ratio=1)
+    pyte.Stream(screen).feed(shown)
+    above = ["".join(line[column].data for column in range(100)).rstrip() for line in screen.history.top]
+    return [*above, *(line.rstrip() for line in screen.display)]
+
+
+def test_the_question_after_the_canary_erases_nothing(terminal: Open, tmp_path: Path) -> None:
+    """On a real terminal, the lines before the table, the plan and the question itself stay where they were."""
+    with Simulator(world=FLEET, speed=60) as sim:
+        disks = [word for number in range(5) for word in ("--disk", f"d-{number}")]
+        words = command(sim.url, tmp_path).words(*disks, "--stop-instance", "--canary", "1", journal=tmp_path / "j.db")
+        echo = " ; ".join(f"echo '{line}'" for line in TEXT)
+        script = f'{echo}; exec "$@"'
+        person = terminal(sim, program=["bash", "-c", script, "bash", *words], columns=100)
+        person.wait_for("> ", after=person.wait_for("8 characters of this plan: "))
+        person.type(f"{person.shown.partition('8 characters of this plan: ')[2][:8]}\n")
+        person.wait_for("> ", after=person.wait_for("Continue? Type"))
+        person.type("go\n")
+        assert person.end() == 0, person.shown
+    lines = screen_of(person.shown)
+
+    for kept in (*TEXT, "Plan: reinitialise 5 disks on 5 instances; what is on them now is lost"):
+        assert kept in lines
+    assert [line for line in lines if "1 of 5 jobs have ended, 1 of them done. Continue?" in line]
+    assert "> go" in lines
+    for number in range(5):
+        assert [line for line in lines if f"lab-{number} done in" in line]
+    assert not [line for line in lines if "waiting to begin" in line]

@@ -1,0 +1,385 @@
+"""Outputs: evidence is not overwritten, and no odd or closed output changes how a run ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safe_reinit.simulator import Simulator
+from tests.blackbox.worlds import DISK, PATIENCE, RUN, SECOND, STOPPING, TARGET, comes_to, held, power, wipes
+from tests.commands import Command, command
+from tests.conftest import Serve
+from tests.servers import Answer, Request, forward
+
+OTHER = ("--disk", SECOND, "--stop-instance", "--confirm", SECOND)
+
+
+def document(out: str) -> dict[str, Any]:
+    """Read the one JSON document."""
+    told: dict[str, Any] = json.loads(out)
+    return told
+
+
+def touched(sim: Simulator) -> bool:
+    """Tell whether anything was changed."""
+    return any(call["action"] == "StopInstance" and not call["dry_run"] for call in sim.state()["calls"])
+
+
+# ------------------------------------------------------------------------- line 21: a retry destroys no evidence
+
+
+@pytest.mark.parametrize("ending", ["json", "md", "html"])
+def test_a_report_never_replaces_that_of_another_run(
+    sim: Simulator, run: Command, path: Path, tmp_path: Path, ending: str
+) -> None:
+    """A second run with the same --report is refused before anything is asked, and the first report stays."""
+    file = tmp_path / f"run.{ending}"
+    first = run(*RUN, "--report", str(file), "--output", "json", journal=path)
+    assert first.returncode == 0, first.stderr
+    before = file.read_bytes()
+    calls = len(sim.state()["calls"])
+    second = run(*OTHER, "--report", str(file), journal=path)
+
+    assert second.returncode == 2, second.stderr
+    assert document(first.stdout)["run_id"] in second.stderr
+    assert (file.read_bytes(), len(sim.state()["calls"])) == (before, calls)
+
+
+def test_a_second_apply_keeps_the_report_of_the_wipe(sim: Simulator, run: Command, path: Path, tmp_path: Path) -> None:
+    """Applying a plan twice with one --report: the report of the wipe is what stays."""
+    plan, file = tmp_path / "plan.json", tmp_path / "run.json"
+    planned = run("plan", *TARGET, "--endpoint", sim.url, "--save", str(plan), "--output", "json", journal=None)
+    words = [*shlex.split(document(planned.stdout)["next"][0])[1:], "--report", str(file)]
+    codes = [run(*words, journal=path).returncode for _ in range(2)]
+
+    assert codes == [0, 2]
+    assert document(file.read_text("utf-8"))["outcome"] == "done"
+
+
+def test_the_report_of_a_plan_and_of_the_same_run_may_be_replaced(
+    sim: Simulator, run: Command, path: Path, tmp_path: Path
+) -> None:
+    """A plan's report gives way to that of the run, and a run that is resumed writes its own anew."""
+    file = tmp_path / "run.json"
+    for _ in range(2):
+        planned = run("plan", *TARGET, "--endpoint", sim.url, "--report", str(file), journal=None)
+        assert planned.returncode == 0, planned.stderr
+    with held(sim, STOPPING):
+        child = run.start(*RUN, "--report", str(file), journal=path)
+        comes_to(sim, "Stopping")
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+    (open_run,) = document(run("runs", "--output", "json", journal=path).stdout)["runs"]
+    for command_words in (["show"], ["resume"], ["show"]):
+        ended = run(command_words[0], open_run["run_id"], "--report", str(file), journal=path)
+        assert ended.returncode == 0, ended.stderr
+        assert document(file.read_text("utf-8"))["run_id"] == open_run["run_id"]
+    assert power(sim) == "Running"
+
+
+def test_a_report_replaces_nothing_that_is_no_report(run: Command, path: Path, tmp_path: Path) -> None:
+    """A file that tells of no run is kept, whatever its name."""
+    for name in ("notes.md", "package.json", "page.html"):
+        (tmp_path / name).write_text('{"mine": true}', "utf-8")
+        ended = run(*RUN, "--report", str(tmp_path / name), journal=path)
+
+        assert ended.returncode == 2, ended.stderr
+        assert (tmp_path / name).read_text("utf-8") == '{"mine": true}'
+
+
+def test_events_are_appended(run: Command, path: Path, tmp_path: Path) -> None:
+    """The events of a second run follow those of the first."""
+    file = tmp_path / "events.jsonl"
+    for words in (RUN, OTHER):
+        ended = run(*words, "--events", str(file), journal=path)
+        assert ended.returncode == 0, ended.stderr
+    runs = [json.loads(line)["run_id"] for line in file.read_text("utf-8").splitlines()]
+
+    assert len({each for each in runs if each}) == 2
+
+
+def clash(name: str, tmp_path: Path, path: Path) -> list[str]:
+    """Give options of which two name one file."""
+    config, ids, link = tmp_path / "config.yaml", tmp_path / "ids.json", tmp_path / "link.json"
+    config.write_text("reason: CHG-1\n", "utf-8")
+    os.chmod(config, 0o600)
+    ids.write_text(f"{DISK}\n", "utf-8")
+    if not link.is_symlink():
+        link.symlink_to(tmp_path / "same.json")
+    hard = tmp_path / "hard.json"
+    if not hard.exists():
+        os.link(ids, hard)
+    return {
+        "events and the journal": ["--events", str(path)],
+        "events and the journal's log": ["--events", f"{path}-wal"],
+        "events and the configuration": ["--config", str(config), "--events", str(config)],
+        "events and report": ["--events", str(tmp_path / "same.json"), "--report", str(tmp_path / "same.json")],
+        "events and report by a link": ["--events", str(tmp_path / "same.json"), "--report", str(link)],
+        "save and report": ["--save", str(tmp_path / "new.json"), "--report", str(tmp_path / "new.json")],
+        "save and events": ["--save", str(tmp_path / "new.json"), "--events", f"{tmp_path}/./new.json"],
+        "report and ids": ["--disks-from", str(ids), "--report", str(ids)],
+        "events and ids by a hard link": ["--disks-from", str(ids), "--events", str(hard)],
+    }[name]
+
+
+CLASHES = [
+    "events and the journal", "events and the journal's log", "events and the configuration", "events and report",
+    "events and report by a link", "save and report", "save and events", "report and ids",
+    "events and ids by a hard link",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLASHES)
+def test_no_output_is_an_input_or_another_output(
+    sim: Simulator, run: Command, path: Path, tmp_path: Path, name: str
+) -> None:
+    """Two names of one file, by its path, a link or its inode: 2 before anything is asked, and the file is whole."""
+    assert run(*OTHER, journal=path).returncode == 0
+    words = clash(name, tmp_path, path)
+    calls = len(sim.state()["calls"])
+    before = {each: each.read_bytes() for each in tmp_path.iterdir() if each.is_file() and each.suffix != ".db-shm"}
+    ended = run("plan", *TARGET, "--endpoint", sim.url, "--journal", str(path), *words, journal=None)
+
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    assert len(sim.state()["calls"]) == calls
+    assert {each: each.read_bytes() for each in before} == before
+
+
+def test_apply_does_not_write_over_its_plan(sim: Simulator, run: Command, path: Path, tmp_path: Path) -> None:
+    """--report or --events that names the plan file is refused, and the plan is whole."""
+    plan = tmp_path / "plan.json"
+    planned = run("plan", *TARGET, "--endpoint", sim.url, "--save", str(plan), "--output", "json", journal=None)
+    words = shlex.split(document(planned.stdout)["next"][0])[1:]
+    before = plan.read_bytes()
+    for option in ("--report", "--events"):
+        assert run(*words, option, str(plan), journal=path).returncode == 2
+    assert (plan.read_bytes(), touched(sim)) == (before, False)
+
+
+# -------------------------------------------------------------------------- line 22: closed and odd outputs
+
+
+def closed(number: int) -> Callable[[], None]:
+    """Close a standard stream in the child, before its program."""
+    return lambda: os.close(number)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_stream_that_is_missing_changes_nothing(sim: Simulator, run: Command, path: Path, number: int) -> None:
+    """Started without stdin, stdout or stderr, the command runs, wipes, and ends 0."""
+    child = subprocess.Popen(
+        run.words(*RUN, journal=path), env=run.environment(), cwd=run.folder, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+        preexec_fn=closed(number),  # noqa: PLW1509 - there is no other way
+    )  # fmt: skip
+    _, err = child.communicate(timeout=PATIENCE)
+
+    assert child.returncode == 0, err
+    assert (power(sim), wipes(sim)) == ("Running", 1)
+    assert "report this" not in err
+
+
+@pytest.mark.parametrize("form", ["text", "json", "markdown"])
+@pytest.mark.parametrize("kind", ["a full disk", "a broken pipe"])
+def test_a_result_that_cannot_be_written_changes_no_exit_code(
+    sim: Simulator, run: Command, path: Path, tmp_path: Path, kind: str, form: str
+) -> None:
+    """Stdout on a full disk or a broken pipe: wiped is 0, the file has the report, a sentence says how to see it."""
+    file = tmp_path / "run.json"
+    out, into = os.pipe()
+    os.close(out)
+    stream = os.open("/dev/full", os.O_WRONLY) if kind == "a full disk" else into
+    child = subprocess.Popen(
+        run.words(*RUN, "--output", form, "--report", str(file), journal=path), env=run.environment(), cwd=run.folder,
+        stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for each in {into, stream}:
+        os.close(each)
+    _, err = child.communicate(timeout=PATIENCE)
+
+    assert child.returncode == 0, err
+    told = document(file.read_text("utf-8"))
+    assert (told["outcome"], wipes(sim)) == ("done", 1)
+    assert f"safe-reinit show {told['run_id']}" in err
+    assert "report this" not in err
+
+
+TELLS = [("plan", *TARGET), ("runs",), ("checks",), ("--help",), ("explain", "spot"), ("schema",)]
+
+
+@pytest.mark.parametrize("words", TELLS, ids=lambda words: words[0])
+@pytest.mark.parametrize("kind", ["a full disk", "a broken pipe"])
+def test_a_command_that_only_tells_ends_2_where_it_cannot(
+    sim: Simulator, run: Command, path: Path, kind: str, words: tuple[str, ...]
+) -> None:
+    """What is only told and cannot be written is exit 2 and one sentence, and no bug."""
+    more = ("--endpoint", sim.url) if words[0] == "plan" else ()
+    out, into = os.pipe()
+    os.close(out)
+    stream = os.open("/dev/full", os.O_WRONLY) if kind == "a full disk" else into
+    child = subprocess.Popen(
+        run.words(*words, *more, journal=path if words[0] == "runs" else None), env=run.environment(), cwd=run.folder,
+        stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for each in {into, stream}:
+        os.close(each)
+    _, err = child.communicate(timeout=PATIENCE)
+
+    assert child.returncode == 2, err
+    assert "stdout could not be written" in err
+    assert "Traceback" not in err
+    assert "report this" not in err
+
+
+def test_a_report_file_on_a_full_disk_changes_no_exit_code(
+    sim: Simulator, run: Command, path: Path, tmp_path: Path
+) -> None:
+    """The report cannot be written to its file: the run is 0, stdout has it, and a sentence names the file."""
+    (tmp_path / "full.json").symlink_to("/dev/full")
+    ended = run(*RUN, "--output", "json", "--report", str(tmp_path / "full.json"), journal=path)
+
+    assert ended.returncode == 0, ended.stderr
+    assert (document(ended.stdout)["outcome"], wipes(sim)) == ("done", 1)
+    assert "full.json could not be written" in ended.stderr
+
+
+# ---------------------------------------------------------------------- line 44: what is no letter of its own
+
+
+@pytest.mark.parametrize("form", ["text", "json", "markdown"])
+def test_half_a_letter_in_a_name_changes_nothing(
+    sim: Simulator, tmp_path: Path, path: Path, serve: Serve, form: str
+) -> None:
+    """A name with half of a surrogate pair: wiped, 0, and every report can be read."""
+
+    def respond(request: Request) -> Answer:
+        answered = forward(request, sim.url.removeprefix("http://"))
+        return Answer(halved(answered.data), "close")
+
+    def halved(data: bytes) -> bytes:
+        head, gap, body = data.partition(b"\r\n\r\n")
+        changed = body.replace(b'"web1"', b'"we\\ud83d"')
+        length = f"Content-Length: {len(body)}".encode()
+        return head.replace(length, f"Content-Length: {len(changed)}".encode()) + gap + changed
+
+    server = serve(respond)
+    for number, ending in enumerate(("json", "md", "html")):
+        run = command(server.url, tmp_path)
+        file = tmp_path / f"{form}{number}.{ending}"
+        ended = run(*RUN, "--output", form, "--report", str(file), journal=path)
+
+        assert ended.returncode == 0, ended.stderr
+        assert "we\ufffd" in file.read_text("utf-8")
+        assert wipes(sim) == number + 1
+    assert run("runs", journal=path).returncode == 0
+
+
+def test_a_user_whose_name_is_no_text_changes_nothing(sim: Simulator, run: Command, path: Path) -> None:
+    """A user name that is not UTF-8 is replaced where it is no text, in report and journal."""
+    odd = os.fsdecode(b"m\xfcller")
+    more = dict.fromkeys(("LOGNAME", "USER", "LNAME", "USERNAME"), odd)
+    ended = run(*RUN, "--output", "json", journal=path, environment=more)
+
+    assert ended.returncode == 0, ended.stderr
+    assert (document(ended.stdout)["operator"]["user"], wipes(sim)) == ("m\ufffdller", 1)
+
+
+# ------------------------------------------------------------------------------ section 5: safe, but no help
+
+
+@pytest.mark.parametrize("way", ["file", "stdin"])
+def test_a_list_of_disks_may_begin_with_a_byte_order_mark(
+    sim: Simulator, run: Command, tmp_path: Path, way: str
+) -> None:
+    """What an editor puts before the first id is no part of it."""
+    (tmp_path / "ids.txt").write_bytes(b"\xef\xbb\xbf" + DISK.encode() + b"\r\n")
+    with open(tmp_path / "ids.txt", "rb") as file:
+        name = "-" if way == "stdin" else "ids.txt"
+        words = ("plan", "--disks-from", name, "--stop-instance", "--endpoint", sim.url)
+        ended = subprocess.run(
+            run.words(*words, journal=None), env=run.environment(), cwd=tmp_path, stdin=file, capture_output=True,
+            text=True, check=False, timeout=PATIENCE,
+        )  # fmt: skip
+
+    assert ended.returncode == 0, ended.stderr
+    assert f"ReInitDisk     {DISK}" in ended.stdout
+
+
+def test_a_list_of_disks_from_a_closed_stdin_names_none(sim: Simulator, run: Command) -> None:
+    """Without any stdin, --disks-from - names no disk, and that is said."""
+    child = subprocess.Popen(
+        run.words("plan", "--disks-from", "-", "--endpoint", sim.url, journal=None), env=run.environment(),
+        cwd=run.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=closed(0),  # noqa: PLW1509 - there is no other way
+    )  # fmt: skip
+    _, err = child.communicate(timeout=PATIENCE)
+
+    assert child.returncode == 2, err
+    assert "names no disk" in err
+
+
+NOBODY = """
+import os, pwd, sys
+import safe_reinit.cli.app, safe_reinit.cli.wipe, safe_reinit.client, safe_reinit.where
+def unknown(_uid):
+    raise KeyError("no such user")
+pwd.getpwuid = unknown
+os.getuid = lambda: 4711
+from safe_reinit.cli import main
+sys.argv[0] = "safe-reinit"
+main()
+"""
+"""The command line of a user whom the system does not know; what others own is not the subject here."""
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_a_user_whom_nobody_knows_gets_a_sentence(sim: Simulator, run: Command, tmp_path: Path, journal: bool) -> None:
+    """Without HOME and with a uid that has no name: it plans, or says what to set; it is no bug."""
+    env = run.environment()
+    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        env.pop(name, None)
+    words = ["plan", *TARGET, "--endpoint", sim.url] if journal else ["runs"]
+    ended = subprocess.run(
+        [sys.executable, "-c", NOBODY, *words], env=env, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, check=False, timeout=PATIENCE,
+    )  # fmt: skip
+
+    assert ended.returncode == (0 if journal else 2), ended.stderr
+    assert journal or "Set HOME, or name a file with --journal." in ended.stderr
+    assert "report this" not in ended.stderr
+    assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize("words", [("explain", "spot"), ("checks",), ("apply", "--help")])
+def test_an_optimised_python_explains_as_much(run: Command, words: tuple[str, ...]) -> None:
+    """PYTHONOPTIMIZE=2 takes away docstrings, and no word of what is explained."""
+    plain = run(*words, journal=None)
+    optimised = run(*words, journal=None, environment={"PYTHONOPTIMIZE": "2"})
+
+    assert plain.returncode == 0, plain.stderr
+    assert optimised.stdout == plain.stdout
+
+
+def test_no_folder_of_the_journal_can_be_written_by_others(run: Command, tmp_path: Path) -> None:
+    """With umask 0 the folders above the journal are the user's own, too."""
+    journal = tmp_path / "a" / "b" / "c" / "journal.db"
+    before = os.umask(0)
+    try:
+        ended = run(*RUN, "--report", str(tmp_path / "r.json"), "--events", str(tmp_path / "e.jsonl"), journal=journal)
+    finally:
+        os.umask(before)
+
+    assert ended.returncode == 0, ended.stderr
+    for each in (tmp_path / "a", tmp_path / "a" / "b", journal.parent, journal):
+        assert each.stat().st_mode & 0o077 == 0, each
+    for name in ("r.json", "e.jsonl"):
+        assert (tmp_path / name).stat().st_mode & 0o022 == 0
