@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import sys
@@ -53,7 +54,7 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
                 progress.settle()
                 lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
             if asked:
-                consent.obtain(plan, None, str(plan.digest))
+                consent.obtain(plan, None, lambda _: False, str(plan.digest))
             return run(client, plan, plan.confirm_with, output, progress)
         except Error as error:
             raise _reported(error, path, replace(known, plan=plan), output, client) from None
@@ -63,7 +64,8 @@ def _reported(error: Error, path: str, known: Saved, output: Output, client: Cli
     """Let an error tell of the plan, whatever it was that ended it, and say how to go on."""
     told, plan = error.report, known.plan
     if told is not None and told.run_id is not None and client is not None:
-        error.report = replace(told, next=after(told, output.argv, client))
+        with contextlib.suppress(Exception):  # without these commands the report is as true
+            error.report = replace(told, next=after(told, output.argv, client))
         return error
     calls = told.calls if told else client.calls_of(plan) if client else ()
     begun = report.started(output.began, plan.region, plan.reason)

@@ -127,7 +127,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("journal", text, None, "the journal of runs; root and each user have one of their own"),
     Setting("plan_expires", duration, 86400.0, "how long a saved plan may be applied", in_env=False),
     Setting("output", one_of("text", "json", "markdown"), "text", "the form of the result on stdout"),
-    Setting("report", report_file, None, "write the report to this file (.json, .md, .html); that of another run is never replaced"),
+    Setting(
+        "report",
+        report_file,
+        None,
+        "write the report to this file (.json, .md, .html); that of another run is never replaced",
+    ),
     Setting("events", text, None, "append events as JSON lines to this file, or - for stdout"),
     Setting("quiet", flag, False, "say only results and errors"),
     Setting("verbose", flag, False, "say every call"),
