@@ -16,7 +16,7 @@ from ..errors import Error, RunRefused, UsageError
 from ..version import VERSION
 from . import complete, options
 from .help import Group, given_options, misuse, short
-from .output import Output, end, say, tell
+from .output import Output, end, say, tell, unwritten
 from .signals import Signals, Stopped
 
 _EXIT_CODES = """\b
@@ -306,6 +306,8 @@ def _command(argv: Sequence[str], output: Output) -> int | Error:
     except Error as raised:
         return raised
     except Exception as unexpected:  # noqa: BLE001 - a traceback could show a secret
+        if isinstance(unexpected, OSError) and (why := unwritten(sys.stdout)) is not None:
+            return why  # the help, which click writes
         return Error(f"An unexpected {type(unexpected).__name__} at {_place(unexpected)}.")
 
 

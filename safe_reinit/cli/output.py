@@ -257,6 +257,15 @@ def write(stream: TextIO, text: str) -> None:
         raise _unwritten("stdout" if stream is sys.stdout else "stderr", error) from None
 
 
+def unwritten(stream: TextIO) -> UsageError | None:
+    """Say why what was written to a stream does not get out of it; ``None`` where it does."""
+    try:
+        stream.flush()
+    except OSError as error:
+        return _unwritten("stdout" if stream is sys.stdout else "stderr", error)
+    return None
+
+
 def _unwritten(name: str, error: OSError) -> UsageError:
     why = "nobody reads it any more" if isinstance(error, BrokenPipeError) else error.strerror or "an error"
     return UsageError(f"{name} could not be written: {why}.", hint="")

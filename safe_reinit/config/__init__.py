@@ -5,6 +5,7 @@ Every problem of a configuration file is told at once, each with its path. A fil
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -254,7 +255,10 @@ def find(file: str | None, environment: Mapping[str, str]) -> Path | None:
         return path
     from platformdirs.unix import Unix  # noqa: PLC0415 - only where no file is named
 
-    for folder in (Unix("safe-reinit").user_config_path, Path("/etc/safe-reinit")):
+    folders = [Path("/etc/safe-reinit")]
+    with contextlib.suppress(RuntimeError):  # a user without a home folder has none of their own
+        folders.insert(0, Unix("safe-reinit").user_config_path)
+    for folder in folders:
         if folder.is_absolute() and _is_there(folder / "config.yaml"):  # where there is no home it is not
             return folder / "config.yaml"
     return None
