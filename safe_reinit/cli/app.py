@@ -302,12 +302,12 @@ def _command(argv: Sequence[str], output: Output) -> int | Error:
     except click.Abort:
         return RunRefused("Interrupted before anything was changed.", hint="")
     except SystemExit:  # so click ends where nobody reads the help
-        return UsageError("stdout could not be written: nobody reads it any more.", hint="")
+        return unwritten("stdout", BrokenPipeError())
     except Error as raised:
         return raised
     except Exception as unexpected:  # noqa: BLE001 - a traceback could show a secret
-        if isinstance(unexpected, OSError) and (why := unwritten(sys.stdout)) is not None:
-            return why  # the help, which click writes
+        if isinstance(unexpected, OSError) and "click.utils" in _modules(unexpected):
+            return unwritten("stdout", unexpected)  # the help, which click writes
         return Error(f"An unexpected {type(unexpected).__name__} at {_place(unexpected)}.")
 
 
@@ -315,11 +315,15 @@ def _program() -> str:
     return "python -m safe_reinit" if sys.argv[0].endswith("__main__.py") else "safe-reinit"
 
 
-def _place(error: BaseException) -> str:
-    trace, place = error.__traceback__, "an unknown place"
+def _modules(error: BaseException) -> dict[str, int]:
+    """Name the modules that an error came through, each with the last line of it."""
+    trace, found = error.__traceback__, dict[str, int]()
     while trace is not None:
-        name = trace.tb_frame.f_globals.get("__name__", "")
-        if name.startswith("safe_reinit"):
-            place = f"{name}:{trace.tb_lineno}"
+        found[trace.tb_frame.f_globals.get("__name__", "")] = trace.tb_lineno
         trace = trace.tb_next
-    return place
+    return found
+
+
+def _place(error: BaseException) -> str:
+    ours = [f"{name}:{line}" for name, line in _modules(error).items() if name.startswith("safe_reinit")]
+    return ours[-1] if ours else "an unknown place"

@@ -206,7 +206,7 @@ def write_report(told: Report, name: str) -> None:
             with open(name, "w", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(_as_file(told, name))
     except OSError as error:
-        raise _unwritten(name, error) from None
+        raise unwritten(name, error) from None
 
 
 def _as_file(told: Report, name: str) -> str:
@@ -254,19 +254,11 @@ def write(stream: TextIO, text: str) -> None:
         stream.write(tidy(text))
         stream.flush()
     except OSError as error:
-        raise _unwritten("stdout" if stream is sys.stdout else "stderr", error) from None
+        raise unwritten("stdout" if stream is sys.stdout else "stderr", error) from None
 
 
-def unwritten(stream: TextIO) -> UsageError | None:
-    """Say why what was written to a stream does not get out of it; ``None`` where it does."""
-    try:
-        stream.flush()
-    except OSError as error:
-        return _unwritten("stdout" if stream is sys.stdout else "stderr", error)
-    return None
-
-
-def _unwritten(name: str, error: OSError) -> UsageError:
+def unwritten(name: str, error: OSError) -> UsageError:
+    """Say that an output could not be written, and why."""
     why = "nobody reads it any more" if isinstance(error, BrokenPipeError) else error.strerror or "an error"
     return UsageError(f"{name} could not be written: {why}.", hint="")
 
@@ -309,7 +301,7 @@ def lines(shown: Iterable[Line], stream: TextIO) -> None:
             console.print(Padding(Text(text, style=line.style), (0, 0, 0, indent), expand=False))
         stream.flush()
     except OSError as error:
-        raise _unwritten("stdout" if stream is sys.stdout else "stderr", error) from None
+        raise unwritten("stdout" if stream is sys.stdout else "stderr", error) from None
 
 
 def console_of(stream: Any) -> Console:  # noqa: ANN401 - a text stream, or what stands for one
