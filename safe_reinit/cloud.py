@@ -158,7 +158,7 @@ class Accepted:
 
 
 OnCall = Callable[[Call], None]
-MaySend = Callable[[], str]
+MaySend = Callable[[str], str]
 """Asked immediately before the first byte of a changing call: ``""``, or why it must not be sent (any more)."""
 
 

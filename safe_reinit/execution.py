@@ -25,9 +25,11 @@ from .pace import Pace
 from .plan import as_members, from_json
 from .retry import Patient
 from .run import TICK, Runner
+from .second_look import BRINGS_BACK
 
 _TAG_LOOKS = 10
 """Looks for a lock tag that was taken off to be gone."""
+_BRING_BACK = (*BRINGS_BACK, "StartInstances")
 _PATIENCE = 35.0
 """Real seconds that a resume waits for the lease of a holder that may be gone."""
 
@@ -284,13 +286,20 @@ class Execution:
             lease.release()  # whoever has the run now writes down how it ends
 
 
-def _may_send(lease: Lease) -> str:
-    """Say why no changing call may be sent (any more), immediately before its first byte."""
+def _may_send(lease: Lease, action: str) -> str:
+    """Say why a changing call may not be sent (any more), immediately before its first byte.
+
+    What brings a machine back is sent as long as nobody else has the run, also while the journal is away.
+    """
     try:
-        lease.check()
+        held = lease.check()
     except LeaseLostError:
         return f"this process no longer holds run {lease.run_id}"
-    return ""
+    except JournalError as error:
+        held, why = False, str(error)
+    else:
+        why = f"the lease of run {lease.run_id} had run out, and what was observed before is too old"
+    return "" if held or action in _BRING_BACK else why
 
 
 def first_records(plan: Plan, run_id: str, on_unknown: OnUnknown) -> list[Record]:

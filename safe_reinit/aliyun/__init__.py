@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["connect"]
 
 
-def connect(where: Where, on_call: OnCall, may_send: MaySend = lambda: "") -> Aliyun:
+def connect(where: Where, on_call: OnCall, may_send: MaySend = lambda _action: "") -> Aliyun:
     """Make a gateway to the cloud at this place. Nothing is sent yet.
 
     Args:

@@ -26,7 +26,7 @@ _OWNER = {
 class Aliyun(Looks, OtherLooks):
     """``Cloud`` over the real SDK; see the protocol for what each method means. Safe to use from several threads."""
 
-    def __init__(self, where: Where, on_call: OnCall, may_send: MaySend = lambda: "") -> None:
+    def __init__(self, where: Where, on_call: OnCall, may_send: MaySend = lambda _action: "") -> None:
         self._where = where
         self._exchange = Exchange(where, on_call, may_send)
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 
 from alibabacloud_tea_openapi.utils import Utils
@@ -110,7 +111,7 @@ class Exchange:
 
     """
 
-    def __init__(self, where: Where, on_call: OnCall, may_send: MaySend = lambda: "") -> None:
+    def __init__(self, where: Where, on_call: OnCall, may_send: MaySend = lambda _action: "") -> None:
         self._where = where
         self._on_call = on_call
         self._may_send = may_send
@@ -130,7 +131,8 @@ class Exchange:
         called = Called(tuple(subject), attempt, strict=changing and not back, unchecked=changing and back)
 
         def send() -> Answer:
-            limit = Attempt(ACT_TIMEOUT, forbidden=self._may_send) if changing else Attempt(LOOK_TIMEOUT)
+            forbidden = partial(self._may_send, action)
+            limit = Attempt(ACT_TIMEOUT, forbidden=forbidden) if changing else Attempt(LOOK_TIMEOUT)
             return self._ended(endpoint, api, query, limit, called)
 
         return self._signed(send, called, again=not changing)

@@ -129,7 +129,7 @@ def test_a_changing_call_can_be_forbidden_until_its_first_byte(serve: Serve) -> 
     server = serve(answer(200, {"RequestId": "R", "Disks": {"Disk": []}}))
     asked: list[int] = []
 
-    def may_send() -> str:
+    def may_send(_action: str) -> str:
         asked.append(server.connections)
         return "the run was given up"
 
