@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from . import codes, record, retry
-from .changes import Accept, Foresee, Intend, Learn, Lose, Refuse, Stuck, Withdraw
+from .changes import Accept, Fail, Foresee, Intend, Learn, Lose, Refuse, Stuck, Withdraw
 from .clock import Clock
 from .cloud import Accepted, Cloud, CloudError, NotSent, Refused, Unanswered
 from .decide import decide
 from .ledger import Change, Entry, Keeper
 from .model import LOCK_TAG, ActName, Failure, Observation, Plan, Record, Send
 from .pace import Pace
-from .second_look import BRINGS_BACK, Errand, SecondLook, is_stale
+from .second_look import BRINGS_BACK, OLDEST, Errand, SecondLook, is_slow, is_stale, is_too_slow, slowly
 
 FOR_MANY: tuple[ActName, ...] = ("StopInstance", "StartInstance")
 """What ECS has a call for many instances for (StopInstances, StartInstances)."""
@@ -30,8 +30,8 @@ class Attempt:
     entry: Entry
     send: Send
     number: int
-    looked_at: float
-    """When the look that it stands on began, in cloud seconds."""
+    seen: Observation
+    """The look that it stands on."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,17 @@ class Act:
             what is to be made at once: each list by one call.
 
         Raises:
-            CloudError: the look before them failed; nothing was sent and nothing was intended.
+            CloudError: the look before them failed; nothing was sent and nothing was intended. What brings power back
+                has none.
             JournalError: they could not be written down, and the jobs turn back.
             LeaseLostError: another process holds the run.
 
         """
-        looked = SecondLook(self.cloud, self.clock, self.plan, self.run_id, self.ledger)(errands)
-        self.ledger.keep([(errand.entry, Learn(seen)) for errand, seen in looked])
+        if errands[0].send.action in BRINGS_BACK:  # the look that it was decided on serves: nothing is waited for
+            looked = [(errand, errand.seen) for errand in errands]
+        else:
+            looked = SecondLook(self.cloud, self.clock, self.plan, self.run_id, self.ledger)(errands)
+            self.ledger.keep([(errand.entry, Learn(seen)) for errand, seen in looked])
         attempts = self._intend([(errand, seen) for errand, seen in looked if self._is_still_due(errand, seen)])
         if attempts and attempts[0].send.action in FOR_MANY:
             return [attempts]
@@ -93,9 +97,14 @@ class Act:
     def _is_still_due(self, errand: Errand, seen: Observation) -> bool:
         entry, send = errand.entry, errand.send
         disagrees = decide(entry.record, seen) != send
-        if disagrees or is_stale(self.clock, seen.at):
+        stale = send.action not in BRINGS_BACK and is_stale(self.clock, seen)
+        if stale and is_too_slow(self.clock, seen) and entry.record.stuck_since is not None:
+            self.ledger.keep([(entry, Fail(_too_slow(send, seen)))])
+            return False
+        if disagrees or stale:
             if entry.record.touched or not disagrees:  # a machine that is left as it was may wait for what it waits for
-                self.ledger.keep([(entry, Stuck(self.clock.time()))])
+                why = seen.why or (slowly(seen) if stale and is_slow(self.clock, seen) else "")
+                self.ledger.keep([(entry, Stuck(self.clock.time(), why))])
             return False
         return send.action != "ResetDisk" or self._may_reset(errand, seen)
 
@@ -108,7 +117,7 @@ class Act:
             number = record.tries_of(errand.entry.record, errand.send)
             if number > tries:
                 self.tell("intend", errand.send, {"attempt": number})
-                intended.append(Attempt(errand.entry, errand.send, number, seen.at))
+                intended.append(Attempt(errand.entry, errand.send, number, seen))
         return intended
 
     def _may_reset(self, errand: Errand, seen: Observation) -> bool:
@@ -137,7 +146,8 @@ class Act:
         action = attempt.send.action
         ending = self.ledger.stop.is_set() and action not in BRINGS_BACK
         throttled = self.pace is not None and self.pace.closed(f"{action}s" if together > 1 else action)
-        return not (ending or throttled or is_stale(self.clock, attempt.looked_at))
+        stale = action not in BRINGS_BACK and is_stale(self.clock, attempt.seen)
+        return not (ending or throttled or stale)
 
     def withdraw(self, attempts: Sequence[Attempt]) -> None:
         """Take intentions back that were not sent."""
@@ -252,6 +262,17 @@ class Act:
 
     def _not_done(self, attempt: Attempt, failure: Failure, at: float, due: float | None) -> Change:
         return Refuse(attempt.send, failure, at, self.clock.now(), due)
+
+
+def _too_slow(send: Send, seen: Observation) -> Failure:
+    """Say that the machine comes back, or is not stopped at all, since no look before a wipe can be fresh enough."""
+    return Failure(
+        None,
+        f"{slowly(seen)}. {send.action} of {send.subject} was not sent, since what is seen before it may be at most "
+        f"{OLDEST:.0f} s old.",
+        action=send.action,
+        hint="Wait until ECS answers faster, then check again with --dry-run.",
+    )
 
 
 def _restored_from(known: Record, disk_id: str) -> str:

@@ -53,10 +53,11 @@ class Stuck:
     """A call that is due could not be made."""
 
     at: float
+    why: str = ""
 
     def __call__(self, before: Record) -> Record:
         """Note it; for long enough, the job turns back."""
-        return record.stuck(before, self.at)
+        return record.stuck(before, self.at, self.why)
 
 
 @dataclass(frozen=True)

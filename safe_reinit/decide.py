@@ -12,7 +12,16 @@ disk's outcome is in doubt. Anything while the answer to a call is outstanding.
 from __future__ import annotations
 
 from .model import Action, Finish, Observation, PhaseName, Record, Send, Step, Wait, Wipe
-from .record import UNSETTLED_LIMIT, bears_tag, is_backed_up, is_current, is_owed, is_settled, outstanding
+from .record import (
+    SETTLING,
+    UNSETTLED_LIMIT,
+    bears_tag,
+    is_backed_up,
+    is_current,
+    is_owed,
+    is_settled,
+    outstanding,
+)
 
 
 def decide(record: Record, seen: Observation) -> Action:
@@ -22,7 +31,7 @@ def decide(record: Record, seen: Observation) -> Action:
 
 
 def _decide(record: Record, seen: Observation) -> Action:
-    if record.blind or record.given_up or (record.turned_back and not record.tried):
+    if record.given_up or (record.turned_back and not record.tried):
         return Finish()
     if outstanding(record):
         return _wait(record, "an answer", seen)
@@ -33,7 +42,8 @@ def _decide(record: Record, seen: Observation) -> Action:
     if (unknown and not in_doubt) or back or given_up:
         return Finish()
     if not seen.seen or seen.instance is None or not is_current(record, seen):
-        return _wait(record, "a look", seen)
+        unseen = not seen.seen and _may_start_unseen(record, seen.at)
+        return Send("StartInstance", record.instance_id) if unseen else _wait(record, "a look", seen)
     if in_doubt and not _next_wipes(record):
         return _wait(record, "In_use", seen)
     if record.start.state != "none":
@@ -43,10 +53,18 @@ def _decide(record: Record, seen: Observation) -> Action:
     return _power_back(record, seen.instance.status, seen)
 
 
+def _may_start_unseen(record: Record, at: float) -> bool:
+    """Whether the start that is owed is sent though ECS does not show the instance: it was seen Stopped by our stop."""
+    owed = record.stop.state == "done" and record.promised == "Running" and not _next_wipes(record)
+    known = record.instance_status == "Stopped" and not any(wipe.in_doubt for wipe in record.disks)
+    long_unseen = record.unseen_since is not None and at - record.unseen_since >= SETTLING
+    return owed and known and long_unseen and _is_due(record.start, at)
+
+
 def _untag(record: Record, seen: Observation) -> Action:
     """Take the lock tag off at the end; while anything is owed it stays, to be seen by others."""
     untag, owed = record.untag, is_owed(record)
-    if record.tag.tries == 0 or record.blind or owed or outstanding(record) or untag.state in ("done", "failed"):
+    if record.tag.tries == 0 or owed or outstanding(record) or untag.state in ("done", "failed"):
         return Finish()
     tried_since = record.unseen_since if untag.first_at is None else untag.first_at
     if tried_since is not None and seen.at - tried_since > record.limits.retry:
@@ -65,6 +83,8 @@ def _next_wipes(record: Record) -> list[Wipe]:
 
 
 def _towards_the_wipe(record: Record, status: str, seen: Observation) -> Action:
+    if not seen.disks_seen:
+        return _wait(record, "a look", seen)
     if seen.progressing and not record.touched:
         return _wait(record, "the snapshot", seen)
     if status in ("Running", "Stopped") and not is_settled(seen):
@@ -154,6 +174,11 @@ def _starting(record: Record, status: str, seen: Observation) -> Action:
     if status == "Stopped" and _is_due(record.start, seen.at) and ours:
         return Send("StartInstance", record.instance_id)
     return _wait(record, "Running", seen)
+
+
+def waiting(record: Record, seen: Observation) -> Wait:
+    """Name the wait of a job whose next call is decided and cannot be made yet."""
+    return _wait(record, "the next try", seen)
 
 
 def _wait(record: Record, what: str, seen: Observation) -> Wait:

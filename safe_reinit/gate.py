@@ -59,7 +59,11 @@ class Job(Entry):
     waiting: tuple[str, float] | None = None
     """For what it waits, and since when (cloud seconds)."""
     looked_at: float | None = None
-    held: Send | None = None
+    troubled: str = ""
+    """Why the call that is due could not be made, for people."""
+    said_wait: Mapping[str, object] | None = None
+    """What was last told of its wait."""
+    held: Errand | None = None
     """The call that was decided for it on the last look, and has to wait for the quota."""
     _judged: tuple[Record, float] | None = None
 
@@ -226,7 +230,7 @@ class Gate:
         free: dict[ActName, int] = {}
         let: list[Errand] = []
         held: list[Errand] = []
-        waiting = [Errand(job, job.held) for job in self._open() if job.held is not None and job.call is None]
+        waiting = [job.held for job in self._open() if job.held is not None and job.call is None]
         for errand in (*waiting, *errands):
             action, job = errand.send.action, self._jobs[errand.entry.position]
             if action not in free:
@@ -237,7 +241,7 @@ class Gate:
                 job.held = None
                 let.append(errand)
             else:
-                job.held = errand.send
+                job.held = errand
                 held.append(errand)
         return let, held
 

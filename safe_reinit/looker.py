@@ -13,18 +13,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from . import codes
 from .cloud import Cloud, Look, Refused
 from .model import Disk, Image, Instance, Options, Snapshot, UnreadableRow, Unseen
+from .parallel import at_once
 from .retry import Patient
 
 T = TypeVar("T")
 
 FEW = 10
 """Up to so many things are asked for one by one where ECS has no call for several."""
-_IDS_A_CALL = 100
+PATIENT_LIMIT = 300.0
+"""Real seconds after which looks that are made again and again count as not answered."""
+IDS_A_CALL = 100
+"""Ids in one call, where ECS takes several."""
 
 
 @dataclass
@@ -109,7 +114,7 @@ class Looker:
     def snapshots(self, disk_ids: Sequence[str]) -> dict[str, tuple[Snapshot, ...]]:
         """Give the snapshots of each disk."""
         if len(disk_ids) <= FEW:
-            return {each: self._snapshots_of(each) for each in disk_ids}
+            return self._of_each(disk_ids, self._snapshots_of)
         listing = self._list(lambda: self.cloud.list_snapshots(len(disk_ids) // 2))
         shown: dict[str, list[Snapshot]] = {each: [] for each in disk_ids}
         for snapshot in listing.shown:
@@ -136,7 +141,7 @@ class Looker:
         """
         listing = self._list(lambda: self.cloud.list_snapshots(len(disk_ids), "progressing"))
         if not listing.complete:
-            return {each: self._snapshots_of(each) for each in disk_ids}
+            return self._of_each(disk_ids, self._snapshots_of)
         unread = _names(listing)
         under_way = _by(listing.shown, lambda shot: shot.source_disk_id)
         kept = self.sources([each for each in ways_back.values() if each])
@@ -170,7 +175,15 @@ class Looker:
             if listing.complete:
                 of_each = _by(listing.shown, lambda disk: disk.instance_id)
                 return {each: tuple(of_each.get(each, ())) for each in instance_ids}
-        return {each: self._disks_of(each) for each in instance_ids}
+        return self._of_each(instance_ids, self._disks_of)
+
+    def _of_each(self, ids: Sequence[str], ask: Callable[[str], T]) -> dict[str, T]:
+        """Ask for each by itself, a few at once."""
+        found: dict[str, T] = {}
+        for start in range(0, len(ids), FEW):
+            some = ids[start : start + FEW]
+            found |= zip(some, at_once([partial(ask, each) for each in some], PATIENT_LIMIT), strict=True)
+        return found
 
     def _disks_of(self, instance_id: str) -> tuple[Disk, ...]:
         answer = self.look("DescribeDisks", (instance_id,), lambda: self.cloud.disks_of(instance_id))
@@ -209,25 +222,28 @@ class Looker:
         name = self.options.key_pair
         return self.look("DescribeKeyPairs", (name,), lambda: self.cloud.key_pairs(name)).shown if name else ()
 
-    def may_reset(self, disk_id: str, snapshot_id: str) -> str:
-        """Ask with DryRun whether the disk could be rolled back now."""
-        return self.ask(lambda: self.cloud.may_reset(disk_id, snapshot_id))
+    def resets(self, snapshot_ids: Mapping[str, str]) -> dict[str, str]:
+        """Ask with DryRun whether each disk could be rolled back to its snapshot now."""
+        return self._of_each(
+            list(snapshot_ids), lambda each: self.ask(lambda: self.cloud.may_reset(each, snapshot_ids[each]))
+        )
 
     def rights(self, instances: Iterable[Instance]) -> dict[str, dict[str, str]]:
         """Ask with DryRun for the right to stop and to start, where the plan would stop an instance."""
         if not self.options.stop_instance:
             return {}
         running = [each.instance_id for each in instances if each.status == "Running"]
-        stop, start = self._may(running, "StopInstance"), self._may(running, "StartInstance")
+        asked = [partial(self._may, running, action) for action in ("StopInstance", "StartInstance")]
+        stop, start = at_once(asked, PATIENT_LIMIT)
         return {each: {"StopInstance": stop[each], "StartInstance": start[each]} for each in running}
 
     def _may(self, instance_ids: Sequence[str], action: str) -> dict[str, str]:
         if len(instance_ids) <= FEW:
             ask = self.cloud.may_stop if action == "StopInstance" else self.cloud.may_start
-            return {each: self.ask(lambda each=each: ask(each)) for each in instance_ids}  # type: ignore[misc]
+            return self._of_each(instance_ids, lambda each: self.ask(lambda: ask(each)))
         answers: dict[str, str] = {}
-        for start in range(0, len(instance_ids), _IDS_A_CALL):
-            ids = instance_ids[start : start + _IDS_A_CALL]
+        for start in range(0, len(instance_ids), IDS_A_CALL):
+            ids = instance_ids[start : start + IDS_A_CALL]
             code = self.ask(lambda ids=ids: self.cloud.may_many(f"{action}s", ids))  # type: ignore[misc]
             if codes.lacks_right(code):  # of one of them, or of all
                 answers |= {each: code for half in _halves(ids) for each, code in self._may(half, action).items()}

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any
 
 from . import codes
 from .cloud import Cloud, CloudError, Look, Refused
-from .looker import distinct
+from .looker import FEW, PATIENT_LIMIT, distinct
 from .model import (
     DiskFacts,
     Finding,
@@ -29,9 +29,8 @@ from .model import (
     Unseen,
 )
 from .model.others import REQUIRABLE
+from .parallel import answers
 from .retry import Patient
-
-T = TypeVar("T")
 
 _ACTIONS = {**REQUIRABLE, "policy": "DescribeAutoSnapshotPolicyEx"}
 EVERY = frozenset(_ACTIONS)
@@ -63,6 +62,21 @@ def add(
     return tuple(replace(each, others=asker.of(each)) if each.disk is not None else each for each in disks)
 
 
+@dataclass(frozen=True)
+class _Question:
+    """One question to another product."""
+
+    name: str
+    """As ``require_looks`` has it."""
+    subjects: Sequence[str]
+    """What it is noted for that no answer came."""
+    ask: Callable[[], Look[Any]]
+    take: Callable[[Any], None]
+    """Takes note of one thing that is shown."""
+    about: Sequence[str] = ()
+    """The ids by which rows name what they are about, where that is not ``subjects``."""
+
+
 @dataclass
 class _Asker:
     """One round of these looks; what was found, and what could not be looked at, is noted by the id it is about."""
@@ -81,19 +95,44 @@ class _Asker:
     def ask_all(self, disks: Sequence[DiskFacts]) -> None:
         """Ask what matters: of instances that stand still, of keys and policies that are used, of pairs once."""
         still = distinct(each.instance.instance_id for each in disks if each.instance and each.stands_still)
-        region = disks[0].region if disks else ""
-        for member in self._ask("ess", still, lambda: self.cloud.scaling_members(still)):
-            self.members.setdefault(member.instance_id, []).append(member)
-        for event in self._ask("events", still, lambda: self.cloud.system_events(still)):
-            self.events.setdefault(event.instance_id, []).append(event)
-        ids = [each.disk_id for each in disks]
-        for pair in self._ask("ebs", [region] if disks else [], self.cloud.replica_pairs, about=ids):
-            for disk_id in {pair.source_disk_id, pair.destination_disk_id}:
-                self.pairs.setdefault(disk_id, []).append(pair)
-        for key in self._keys(distinct(key for each in disks for key in _keys_of(each))):
-            self.keys.setdefault(key.key_id, []).append(key)
-        for policy_id in distinct(each.disk.auto_snapshot_policy_id for each in disks if each.disk):
-            self._policy(policy_id)
+        region = [disks[0].region] if disks else []
+        key_ids = distinct(key for each in disks for key in _keys_of(each))
+        policy_ids = distinct(each.disk.auto_snapshot_policy_id for each in disks if each.disk)
+        questions = [
+            _Question("ess", still, partial(self.cloud.scaling_members, still), self._take_member),
+            _Question("events", still, partial(self.cloud.system_events, still), self._take_event),
+            _Question("ebs", region, self.cloud.replica_pairs, self._take_pair, tuple(each.disk_id for each in disks)),
+            *(_Question("kms", [each], partial(self.cloud.key, each), self._take_key) for each in key_ids),
+            *(
+                _Question("policy", [each], partial(self.cloud.snapshot_policy, each), self._take_policy)
+                for each in policy_ids
+            ),
+        ]
+        wanted = [each for each in questions if each.name in self.looks and each.subjects]
+        for start in range(0, len(wanted), FEW):
+            some = wanted[start : start + FEW]
+            found = answers([partial(self._ask, each) for each in some], PATIENT_LIMIT)
+            for question, answer in zip(some, found, strict=True):
+                self._take(question, answer)
+        for policy_id in policy_ids if "policy" in self.looks else ():
+            if policy_id not in self.policies and policy_id not in self.unlooked:
+                self._note("policy", policy_id, "ECS shows no such policy, or the right to it is missing")
+
+    def _take_member(self, member: ScalingMember) -> None:
+        self.members.setdefault(member.instance_id, []).append(member)
+
+    def _take_event(self, event: SystemEvent) -> None:
+        self.events.setdefault(event.instance_id, []).append(event)
+
+    def _take_pair(self, pair: ReplicaPair) -> None:
+        for disk_id in {pair.source_disk_id, pair.destination_disk_id}:
+            self.pairs.setdefault(disk_id, []).append(pair)
+
+    def _take_key(self, key: Key) -> None:
+        self.keys.setdefault(key.key_id, []).append(key)
+
+    def _take_policy(self, policy: SnapshotPolicy) -> None:
+        self.policies[policy.policy_id] = policy
 
     def of(self, facts: DiskFacts) -> Others:
         """Give what was found of one disk."""
@@ -111,44 +150,23 @@ class _Asker:
             unlooked=tuple(each for name in about for each in self.unlooked.get(name, ())),
         )
 
-    def _keys(self, key_ids: Sequence[str]) -> tuple[Key, ...]:
-        found: list[Key] = []
-        for key_id in key_ids:
-            found += self._ask("kms", [key_id], partial(self.cloud.key, key_id))
-        return tuple(found)
+    def _ask(self, question: _Question) -> Look[Any]:
+        required = question.name in self.options.require_looks
+        return self.patient(question.ask) if required else question.ask()
 
-    def _policy(self, policy_id: str) -> None:
-        """Look at a policy; an empty answer, which may mean that the right is missing, is no look at it."""
-        shown = self._ask("policy", [policy_id], partial(self.cloud.snapshot_policy, policy_id))
-        if shown:
-            self.policies[policy_id] = shown[0]
-        elif "policy" in self.looks and policy_id not in self.unlooked:
-            self._note("policy", policy_id, "ECS shows no such policy, or the right to it is missing")
-
-    def _ask(
-        self, name: str, subjects: Sequence[str], question: Callable[[], Look[T]], about: Sequence[str] = ()
-    ) -> tuple[T, ...]:
-        """Ask, and note for what the answer cannot be had; a row that cannot be read concerns its own thing only.
-
-        Args:
-            name: the look, as ``require_looks`` has it.
-            subjects: what it is noted for that no answer came.
-            question: asks.
-            about: the ids by which rows name what they are about, where that is not ``subjects``.
-        """
-        if name not in self.looks or not subjects:
-            return ()
-        try:
-            look = self.patient(question) if name in self.options.require_looks else question()
-        except CloudError as error:
+    def _take(self, question: _Question, answer: Look[Any] | CloudError) -> None:
+        """Take note of an answer; a row that cannot be read concerns what it is about, and nothing else."""
+        name, subjects = question.name, question.subjects
+        if isinstance(answer, CloudError):
             for subject in subjects:
-                self._note(name, subject, _why(error, _product(name)))
-            return ()
-        for row in look.unreadable:
-            own = set(row.names) & set(about or subjects)
+                self._note(name, subject, _why(answer, _product(name)))
+            return
+        for row in answer.unreadable:
+            own = set(row.names) & set(question.about or subjects)
             for subject in own or (subjects if "" in row.owners else ()):
                 self._note(name, subject, row.why, row)
-        return look.shown
+        for each in answer.shown:
+            question.take(each)
 
     def _note(self, name: str, subject: str, why: str, row: UnreadableRow | None = None) -> None:
         right = "" if row else f"{_product(name)}:{_ACTIONS[name]}"

@@ -16,15 +16,15 @@ from .act import FOR_MANY, Act, Attempt
 from .changes import AfterPause, Fail, Interrupt, Learn, Lose, Stuck
 from .clock import Clock
 from .cloud import Cloud, CloudError
-from .decide import decide
+from .decide import decide, waiting
+from .events import done_data, statuses, wait_data
 from .gate import BATCH, Gate, Job
 from .journal import JournalError, Lease, LeaseLostError
 from .ledger import Change, Ledger
-from .look import tick, unseen
+from .look import tick, trouble, unseen
 from .model import Event, EventName, Failure, Observation, Plan, Record, Send, Wait
-from .model.told import ending
 from .pace import Pace
-from .second_look import BRINGS_BACK, Errand
+from .second_look import BRINGS_BACK, Errand, is_slow, slowly
 from .threads import DaemonExecutor
 
 TICK = 2.0
@@ -98,10 +98,10 @@ class Runner:
         Raises:
             LeaseLostError: another process holds the run now; nothing more is called or written.
         """
-        # One thread looks before calls, since more would only make each other's looks old, and one before what brings
-        # machines back, which waits for nothing else.
+        # One thread looks before calls, since more would only make each other's looks old. What brings machines back
+        # has threads of its own, to prepare it and to call: it waits for nothing else, also where other calls hang.
         preparing = [DaemonExecutor(1, "safe-reinit-look") for _ in range(2)]
-        calling = DaemonExecutor(_CALLING, "safe-reinit-act")
+        calling = [DaemonExecutor(_CALLING, "safe-reinit-act") for _ in range(2)]
         try:
             while not self._gate.is_over() and not self.leave.is_set():
                 self._hold()
@@ -112,11 +112,11 @@ class Runner:
                     break  # what was decided meanwhile is left to whoever resumes the run
                 for batch in _batches(decided, self._gate.most):
                     with self._handing_over:
-                        look = preparing[batch[0].send.action in BRINGS_BACK]
-                        self._gate.calls(batch, look.submit(self._prepare, calling, batch))
+                        back = batch[0].send.action in BRINGS_BACK
+                        self._gate.calls(batch, preparing[back].submit(self._prepare, calling[back], batch))
                 self._rest(began + TICK)
         finally:
-            for threads in (*preparing, calling):
+            for threads in (*preparing, *calling):
                 threads.shutdown(wait=not self.leave.is_set(), cancel_futures=True)
 
     def _hold(self) -> None:
@@ -163,10 +163,17 @@ class Runner:
             self._ledger.keep([(job, Interrupt()) for job in due])
         self._ledger.keep([(job, Learn(seen)) for job, seen in zip(due, looks, strict=True)])
         decided = [(job, self._step(job, seen)) for job, seen in zip(due, looks, strict=True)]
-        let, held = self._gate.paced([Errand(job, send) for job, send in decided if send is not None])
+        let, held = self._gate.paced(
+            [Errand(job, send, seen) for (job, send), seen in zip(decided, looks, strict=True) if send is not None]
+        )
         at = self.clock.time()
         down = [errand for errand in held if errand.send.action != "StopInstance" and errand.entry.record.touched]
-        self._ledger.keep([(errand.entry, Stuck(at)) for errand in down])
+        why = "ECS throttles, or its quota is used up"
+        self._ledger.keep([(errand.entry, Stuck(at, why)) for errand in down])
+        for errand in held:
+            self._tell_wait(
+                self._jobs[errand.entry.position], waiting(errand.entry.record, errand.seen), errand.seen, why
+            )
         return let
 
     def _rest(self, until: float) -> None:
@@ -182,27 +189,43 @@ class Runner:
             return ()
         snapshots = any(not job.record.touched for job in jobs)
         try:
-            return tick(self.cloud, self.clock, [job.record for job in jobs], snapshots=snapshots)
+            return tick(
+                self.cloud, self.clock, [job.record for job in jobs], snapshots=snapshots, late=lambda: self._late(jobs)
+            )
         except Exception as failed:  # noqa: BLE001 - also one that nobody foresaw: the machine must come back
             return [unseen(self.clock.time(), self.clock.now(), failed)] * len(jobs)
+
+    def _late(self, jobs: Sequence[Job]) -> None:
+        """Say of each wait that ECS has not answered yet, so that nobody takes what was told last for what is now."""
+        for job in jobs:
+            if job.said_wait is not None:
+                self._tell("wait", job.job.instance_id, None, {**job.said_wait, "why": "ECS has not answered yet"})
 
     def _step(self, job: Job, seen: Observation) -> Send | None:
         """Tell of a look at one job, and give the call that is decided."""
         known = job.record
         if seen.seen:
             status = seen.instance.status if seen.instance else ""
-            self._say(job, "state", {"instance": status, "disks": _statuses(seen)})
+            self._say(job, "state", {"instance": status, "disks": statuses(seen)})
         action = decide(known, seen)
         self._gate.looked(job, seen, action)
         if isinstance(action, Wait):
-            self._tell("wait", job.job.instance_id, None, wait_data(action, known, seen))
-        elif job.call is not None:
-            return None  # a call is being prepared on its thread; what it decides on its own look counts
+            self._tell_wait(job, action, seen)
         elif isinstance(action, Send):
-            return action
+            if known.stuck_since is not None or seen.why or is_slow(self.clock, seen):
+                self._tell_wait(job, waiting(known, seen), seen, job.troubled)
+            # While a call is being prepared on its thread, what it decides on its own look counts.
+            return action if job.call is None else None
+        elif job.call is not None:
+            return None
         else:
             self._end(job, seen)
         return None
+
+    def _tell_wait(self, job: Job, wait: Wait, seen: Observation, why: str = "") -> None:
+        why = seen.why or why or (slowly(seen) if is_slow(self.clock, seen) else "")
+        job.said_wait = wait_data(wait, job.record, seen, why)
+        self._tell("wait", job.job.instance_id, None, job.said_wait)
 
     def _end(self, job: Job, seen: Observation | None = None) -> None:
         job.end()
@@ -210,20 +233,27 @@ class Runner:
 
     def _prepare(self, calling: DaemonExecutor, batch: Sequence[Errand]) -> None:
         """Prepare calls, and hand each over to a thread that makes it."""
-        if batch[0].send.action not in FOR_MANY:  # the calls before these first, so that their look is fresh
+        action = batch[0].send.action
+        if action not in (*FOR_MANY, *BRINGS_BACK):  # the calls before these first, so that their look is fresh
             wait(self._in_hand, timeout=_PATIENCE / self.clock.rate)
         try:
             calls = self._act.prepare(batch)
         except CloudError as failed:  # the look before them; the next tick decides anew
-            seen, at = unseen(self.clock.time(), self.clock.now(), failed), self.clock.time()
-            blind = seen.credentials_refused is not None
-            self._ledger.keep([(errand.entry, Learn(seen) if blind else Stuck(at)) for errand in batch])
+            why = trouble(failed)
+            self._trouble(batch, why)
+            at = self.clock.time()
+            self._ledger.keep([(errand.entry, Stuck(at, why)) for errand in batch])
         except (JournalError, LeaseLostError):
             pass  # nothing was sent; the jobs have turned back, or the loop finds the lease lost
         except Exception as error:  # noqa: BLE001 - whatever it is, the machines must come back
             self._broke(batch, error)
         else:
+            self._trouble(batch, "")
             self._hand_over(calls, calling)
+
+    def _trouble(self, batch: Sequence[Errand], why: str) -> None:
+        for errand in batch:
+            self._jobs[errand.entry.position].troubled = why
 
     def _hand_over(self, calls: Sequence[Sequence[Attempt]], calling: DaemonExecutor) -> None:
         for attempts in calls:
@@ -296,29 +326,3 @@ def _batches(errands: Sequence[Errand], most: int) -> list[list[Errand]]:
 def _never(failure: Failure) -> Change:
     """Turn a job back unless something of it was touched meanwhile."""
     return lambda before: before if before.touched else record.fail(before, failure)
-
-
-def _statuses(seen: Observation) -> dict[str, str]:
-    return {disk_id: disk.status for disk_id, disk in seen.disks.items()}
-
-
-def done_data(known: Record, seen: Observation | None) -> dict[str, object]:
-    """Give what is told of a job that has come to its end."""
-    outcome = record.outcome(known)
-    failure = known.error if outcome != "done" else None
-    tag_left = seen is not None and record.leaves_tag(known, seen)
-    return ending(outcome, known.instance_status, failure, owed=record.is_owed(known), tag_left=tag_left)
-
-
-def wait_data(wait: Wait, known: Record, seen: Observation) -> dict[str, object]:
-    """Give what is told of a wait."""
-    return {
-        "phase": wait.phase,
-        "for": wait.what,
-        "elapsed": round(seen.at - wait.since, 1),
-        "limit": wait.limit,
-        "instance": seen.instance.status if seen.instance else known.instance_status,
-        "disks": _statuses(seen),
-        "progress": [snapshot.progress for snapshot in seen.progressing]
-        + [safety.progress for safety in known.snapshots if safety.step.state == "accepted"],
-    }

@@ -16,24 +16,50 @@ from .looker import FEW
 from .model import ActName, DiskFacts, Failure, Guard, Observation, Options, Plan, Record, Send
 
 BRINGS_BACK: tuple[ActName, ...] = ("StartInstance", "UntagResources")
-"""What is owed whatever happens: no second judgement and no interruption keeps it from being sent."""
+"""What is owed whatever happens: no second look and no interruption keeps it from being sent."""
 _FRESH = 3.0
-"""Cloud seconds for which a look may be acted on."""
+"""Cloud seconds after its answer for which a look may be acted on; as long again as it took itself are added."""
 _FRESH_REAL = 0.2
 """Real seconds that are always allowed for that."""
+_SLOW = 1.5
+"""Cloud seconds for an answer that are worth a word."""
+OLDEST = 15.0
+"""Cloud seconds from the question of a look to the call that it allows: 20 s, less the 5 s that ECS may lag behind."""
 
 
 @dataclass(frozen=True)
 class Errand:
-    """One call to make for one job."""
+    """One call to make for one job, as it was decided on what was seen."""
 
     entry: Entry
     send: Send
+    seen: Observation
 
 
-def is_stale(clock: Clock, at: float) -> bool:
-    """Tell whether a look is too old to act on; hurried time never asks for less than a fifth of a real second."""
-    return clock.time() - at > max(_FRESH, _FRESH_REAL * clock.rate)
+def is_stale(clock: Clock, seen: Observation) -> bool:
+    """Tell whether a look is too old to act on.
+
+    Its age counts from its answer, and how old it may be follows how long ECS takes to answer; but nothing is done on
+    what may have been so more than ``OLDEST`` ago. Hurried time never asks for less than a fifth of a real second.
+    """
+    now, least = clock.time(), _FRESH_REAL * clock.rate
+    answered = seen.at + seen.took
+    return now - answered > max(_FRESH, least) + seen.took or now - seen.at > max(OLDEST, least)
+
+
+def slowly(seen: Observation) -> str:
+    """Say how slowly ECS answers."""
+    return f"ECS answers slowly: {seen.took:.1f} s a call"
+
+
+def is_slow(clock: Clock, seen: Observation) -> bool:
+    """Tell whether ECS answers so slowly that a person should know why all takes its time."""
+    return seen.took > max(_SLOW, _FRESH_REAL * clock.rate)
+
+
+def is_too_slow(clock: Clock, seen: Observation) -> bool:
+    """Tell whether ECS answers so slowly that no look is ever fresh enough."""
+    return seen.took > max(OLDEST, _FRESH_REAL * clock.rate)
 
 
 @dataclass(frozen=True)
@@ -54,13 +80,11 @@ class SecondLook:
         """Read the facts again; a job whose facts moved ends instead, and is not among those that are given back.
 
         Args:
-            errands: of one action each, at most one for a job.
+            errands: of one action each, none that brings power back; at most one for a job.
 
         Raises:
             CloudError: the look failed.
         """
-        if errands[0].send.action in BRINGS_BACK:
-            return self._glance(errands)
         if errands[0].send.force:
             return self._look_before_a_cut(errands)
         at, when = self.clock.time(), self.clock.now()  # before the looks: what they show is at least as new
@@ -72,6 +96,7 @@ class SecondLook:
             self.cloud, self.clock, self.plan.region, disk_ids, options,
             again=also, ways_back=self._ways_back(errands), settle=self._in_force,
         )  # fmt: skip
+        answered_at = self.clock.time()
         by_disk = {each.disk_id: each for each in facts.disks}
         other_account = (
             (f"account: {self.plan.account} -> {facts.caller.account}",)
@@ -84,8 +109,8 @@ class SecondLook:
             untouched = _untouched(errand.entry.record, own)
             if not self._ended_by_drift(errand, other_account or self._drift_of(errand, untouched)):
                 instance = untouched[0].instance if untouched else None
-                ready.append((errand, observed(at, when, instance, own), untouched))
-        if ready and is_stale(self.clock, at):
+                ready.append((errand, observed(at, when, answered_at, instance, own), untouched))
+        if ready and answered_at - at > max(_FRESH, _FRESH_REAL * self.clock.rate):
             return self._look_once_more(ready)
         return [(errand, seen) for errand, seen, _ in ready]
 
@@ -116,7 +141,9 @@ class SecondLook:
         return [
             (errand, seen)
             for errand, seen in self._glance(errands)
-            if seen.seen and not self._ended_by_drift(errand, no_target_any_more(errand.entry.job, seen, self.plan))
+            if seen.seen
+            and seen.disks_seen
+            and not self._ended_by_drift(errand, no_target_any_more(errand.entry.job, seen, self.plan))
         ]
 
     def _look_once_more(
@@ -127,7 +154,9 @@ class SecondLook:
         glances = self._glance([errand for errand, _, _ in ready])
         for (errand, seen), (_, first, untouched) in zip(glances, ready, strict=True):
             now = [replace(each, instance=seen.instance, disk=seen.disks.get(each.disk_id)) for each in untouched]
-            if seen.seen and not self._ended_by_drift(errand, self._drift_of(errand, now)):
+            if not _is_whole(seen):  # which no call is decided on
+                still.append((errand, seen))
+            elif not self._ended_by_drift(errand, self._drift_of(errand, now)):
                 still.append((errand, replace(seen, progressing=first.progressing)))
         return still
 
@@ -149,3 +178,7 @@ class SecondLook:
 def _untouched(known: Record, disks: Sequence[DiskFacts]) -> list[DiskFacts]:
     ahead = {wipe.disk_id for wipe in known.disks if wipe.state == "todo"}
     return [each for each in disks if each.disk_id in ahead]
+
+
+def _is_whole(seen: Observation) -> bool:
+    return seen.seen and seen.disks_seen

@@ -22,6 +22,8 @@ from safe_reinit.cloud import Accepted, CloudError, Look, Refused
 from safe_reinit.config import Config, resolve
 from safe_reinit.decide import decide
 from safe_reinit.errors import Error, exit_code
+from safe_reinit.ledger import Entry
+from safe_reinit.look import tick
 from safe_reinit.model import (
     LOCK_TAG,
     Action,
@@ -49,6 +51,7 @@ from safe_reinit.model import (
     SystemEvent,
 )
 from safe_reinit.run import Runner
+from safe_reinit.second_look import BRINGS_BACK, Errand
 from safe_reinit.simulator import Simulator
 from tests import values, virtual
 from tests.simulator.support import sdk
@@ -840,3 +843,9 @@ class TinyClock(Clock):
         """See ``Clock``."""
         self.at += seconds
         return event.wait(0.001)
+
+
+def errand(cloud: Any, clock: Any, entry: Entry, send: Send) -> Errand:
+    """Give a call as the loop decides it: what brings power back stands on the look of the loop, and on no other."""
+    back = send.action in BRINGS_BACK
+    return Errand(entry, send, tick(cloud, clock, [entry.record])[0] if back else values.an_observation(clock.at))

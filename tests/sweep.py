@@ -93,7 +93,7 @@ _FAULTS: dict[str, dict[str, Any]] = {
     "reset before": {"reset": True},
     "dropped before": {"drop_request": True},
     "dropped after the act": {"drop_answer": True},
-    "past the time-out": {"delay": 1.2},
+    "past the time-out": {"delay": 1.2 * SPEED},
     "garbled": {"garble": True},
 }
 _POWER_CODES = (

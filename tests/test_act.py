@@ -34,9 +34,8 @@ from safe_reinit.model import (
 from safe_reinit.model.codec import encode
 from safe_reinit.plan import make_plan, to_json
 from safe_reinit.run import Runner
-from safe_reinit.second_look import Errand
 from tests import values
-from tests.cloudlike import TinyClock, TinyCloud
+from tests.cloudlike import TinyClock, TinyCloud, errand
 
 WIPE = Send("ReInitDisk", values.DISK_ID)
 STOP = Send("StopInstance", values.INSTANCE_ID)
@@ -104,7 +103,7 @@ class World:
         ledger: Any = self.keeper
         self.keeper.job = self.plan.jobs[0]
         act = Act(self.cloud, self.clock, self.plan, self.run_id, ledger, lambda *said: self.told.append(said))
-        for attempts in act.prepare([Errand(self.keeper, send)]):
+        for attempts in act.prepare([errand(self.cloud, self.clock, self.keeper, send)]):
             act.make(attempts)
         return self.keeper.record
 
@@ -542,12 +541,15 @@ def test_a_bug_in_a_call_is_told_as_a_doubt_and_repeats_nothing(act: str) -> Non
 
 @pytest.mark.parametrize("slow", ["disks", "instances"])
 def test_a_last_look_that_is_slow_itself_is_not_gone_by(slow: str) -> None:
-    """Where even the last look before a wipe takes longer than 3 seconds, nothing is sent until one does not."""
+    """Where even the last look before a wipe takes longer than 15 seconds, nothing is sent, and the machine comes back.
+
+    Once may be chance; after the second time the reason is told.
+    """
     world = World()
 
     def meanwhile(name: str) -> None:
         if name == slow:
-            world.clock.at += 15.0
+            world.clock.at += 15.1
 
     world.cloud.meanwhile = meanwhile
     world.act(WIPE)
@@ -556,6 +558,27 @@ def test_a_last_look_that_is_slow_itself_is_not_gone_by(slow: str) -> None:
     assert world.told == [], "it was not even intended"
     assert world.keeper.record.disks[0].tries == 0
     assert world.keeper.record.stuck_since == world.clock.at
+    assert not world.keeper.record.turned_back
+
+    world.act(WIPE)
+    assert world.cloud.acts == []
+    assert world.keeper.record.error is not None
+    assert world.keeper.record.error.message.startswith("ECS answers slowly: 15.1 s a call.")
+
+
+@pytest.mark.parametrize("slow", ["disks", "instances"])
+def test_a_wipe_waits_for_no_faster_answer_than_ecs_gives(slow: str) -> None:
+    """Where each answer takes three seconds, the look before a wipe may be as old as that."""
+    world = World()
+
+    def meanwhile(name: str) -> None:
+        if name == slow:
+            world.clock.at += 3.1
+
+    world.cloud.meanwhile = meanwhile
+    world.act(WIPE)
+
+    assert world.cloud.acts == ["ReInitDisk"]
 
 
 # An undo, and a lock tag.

@@ -46,6 +46,8 @@ DOING = {
     "execution",
     "interrupt",
     "threads",
+    "parallel",
+    "events",
     "failing",
     "found",
     "wanted",

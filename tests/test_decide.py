@@ -112,7 +112,6 @@ any_records = st.builds(
     interrupted=st.sampled_from((False, False, True)),
     turned_back_at=TIMES,
     snapshot_wait_since=TIMES,
-    blind=st.sampled_from((False, False, True)),
     given_up=st.sampled_from((False, False, True)),
     instance_status=STATUSES,
     unseen_since=TIMES,
@@ -323,7 +322,6 @@ SHORT = Limits(retry=100.0)
         ),
         ({"untag": Step("done", 1)}, "Running", False),
         ({"untag": Step("failed", 1)}, "Running", False),
-        ({"blind": True}, "Running", False),
         ({"tag": Step()}, "Running", False),
         ({"limits": SHORT, "untag": Step("again", 1, first_at=900.0)}, "Running", True),
         ({"limits": SHORT, "untag": Step("again", 1, first_at=899.0)}, "Running", False),
@@ -419,7 +417,6 @@ UNSEEN: dict[str, Any] = {"seen": False, "instance": None, "disks": {}}
 @pytest.mark.parametrize(
     ("changes", "over"),
     [
-        ({"blind": True}, True),
         ({"given_up": True}, True),
         ({"interrupted": True, "stop": Step()}, True),
         ({"interrupted": True}, False),  # its machine is down
@@ -491,7 +488,6 @@ def test_a_machine_that_is_not_stopped_is_not_wiped(power: str, status: str) -> 
         {"start": Step("failed", 1)},
         {"error": Failure(None, "It failed.")},
         {"interrupted": True},
-        {"blind": True},
         {"given_up": True},
         {"stop": Step()},
         {"stop": Step("asked", 1)},
@@ -539,7 +535,6 @@ def test_a_disk_that_is_not_in_use_on_the_machine_is_not_wiped(status: str, wher
         {"start": Step("failed", 1)},
         {"start": Step("done", 1)},
         {"start": Step("again", 1, due=1000.5)},
-        {"blind": True},
         {"given_up": True},
         *({"disks": (Wipe(DATA, state, 1, at=999.0),)} for state in ("asked", "accepted", "lost", "unknown")),
         *({"disks": (Wipe(DATA, "done", 1), Wipe(SYSTEM, state, 1, at=999.0))} for state in ("accepted", "unknown")),
@@ -745,12 +740,17 @@ def test_a_stop_is_decided_only_on_a_running_machine_that_is_to_be_wiped(known: 
 
 @many
 @given(records, observations())
-def test_nothing_is_sent_on_a_look_that_failed_or_by_refused_credentials(known: Record, seen: Observation) -> None:
-    """A call needs a look that was answered and credentials that still serve."""
+def test_nothing_is_sent_on_a_look_that_failed_but_the_start_that_is_due(known: Record, seen: Observation) -> None:
+    """A call needs a look that was answered; only the start of a machine that our stop left Stopped does not."""
     action = decide(known, seen)
 
-    if not seen.seen or seen.instance is None or known.blind:
+    if seen.seen and seen.instance is None:
         assert not isinstance(action, Send)
+    if not seen.seen and isinstance(action, Send):
+        assert action.action == "StartInstance"
+        assert (known.stop.state, known.instance_status, known.promised) == ("done", "Stopped", "Running")
+        assert not any(wipe.in_doubt for wipe in known.disks)
+        assert known.turned_back or all(wipe.state in ("done", "refused") for wipe in known.disks)
     if known.given_up:
         assert not isinstance(action, Send) or action.action == "UntagResources"
 
@@ -774,7 +774,6 @@ def test_learning_only_makes_a_record_more_careful(known: Record, seen: Observat
     assert (known.error is None) or (learned.error is not None)
     assert learned.interrupted == known.interrupted
     assert (known.start.state == "none") == (learned.start.state == "none")
-    assert known.blind <= learned.blind
     assert known.given_up <= learned.given_up
     for before, after in zip(known.disks, learned.disks, strict=True):
         assert after.tries == before.tries

@@ -212,7 +212,7 @@ def test_one_machine_in_trouble_takes_nothing_from_the_others(what: str) -> None
 def test_a_call_that_hangs_keeps_no_other_from_being_made() -> None:
     """While the wipe of one disk hangs unanswered, every other one is sent, answered and seen to its end."""
     world = fleet(MANY)
-    with simulated(world, fault("ReInitDisk", T_DISK, delay=2.5)) as sim:
+    with simulated(world, fault("ReInitDisk", T_DISK, delay=2.5 * SPEED)) as sim:
         done = run(sim, everything(MANY))
 
     assert done.outcomes == {"done": list(range(MANY))}
@@ -228,7 +228,7 @@ def test_a_wipe_that_hangs_and_is_lost_is_watched_all_the_time(monkeypatch: pyte
     """In a fleet too large to be looked at on every tick a hanging call is, so that the fence holds around it."""
     monkeypatch.setattr(exchange, "ACT_TIMEOUT", 1.0)  # thirty cloud seconds: longer than two looks may be apart
     count = 26
-    hangs = {"delay": 1.5, "drop_answer": True}
+    hangs = {"delay": 1.5 * SPEED, "drop_answer": True}
     with simulated(fleet(count), fault("ReInitDisk", T_DISK, **hangs), speed=SPEED) as sim:
         done = run(sim, everything(count), max_parallel=count)
 

@@ -511,7 +511,7 @@ def test_a_fleet_keeps_to_its_ticks(count: int, hurry: bool) -> None:
 
 def errands(fleet: Fleet, action: Any) -> list[Errand]:
     """Give a call for each job."""
-    return [Errand(job, Send(action, f"x-{job.position}")) for job in fleet.jobs]
+    return [Errand(job, Send(action, f"x-{job.position}"), values.an_observation()) for job in fleet.jobs]
 
 
 def parted(fleet: Fleet, action: Any) -> tuple[int, int]:
@@ -533,7 +533,7 @@ def test_no_more_wipes_are_sent_than_the_quota_has() -> None:
     assert parted(fleet, "ReInitDisk") == (5, 3)
 
     for position in range(3):
-        fleet.gate.calls([Errand(fleet.jobs[position], Send("ReInitDisk", "d"))], Future())
+        fleet.gate.calls([Errand(fleet.jobs[position], Send("ReInitDisk", "d"), values.an_observation())], Future())
     assert parted(fleet, "ReInitDisk") == (2, 6)
 
 
@@ -559,7 +559,7 @@ def test_who_waits_for_the_quota_is_not_looked_at_but_called_when_there_is_a_slo
         job.waiting = None
     assert parted(fleet, "ReInitDisk") == (QUOTA, 25)
     for job in fleet.jobs[:QUOTA]:  # on their way
-        fleet.gate.calls([Errand(job, Send("ReInitDisk", "d"))], Future())
+        fleet.gate.calls([Errand(job, Send("ReInitDisk", "d"), values.an_observation())], Future())
     fleet.clock.at += TICK
     assert fleet.gate.due() == []
     assert [job.position for job in fleet.gate.due(ending=True)] == list(range(5, 30))
@@ -584,7 +584,7 @@ def test_what_was_held_back_and_is_looked_at_is_decided_anew() -> None:
     fleet.gate.looked(fleet.jobs[0], seen, Wait("reinit", "the next try", fleet.clock.at, 600))
     fleet.gate.looked(fleet.jobs[1], seen, Send("ReInitDisk", "d-1"))
 
-    _, held = fleet.gate.paced([Errand(fleet.jobs[1], Send("ReInitDisk", "d-1"))])
+    _, held = fleet.gate.paced([Errand(fleet.jobs[1], Send("ReInitDisk", "d-1"), seen)])
 
     assert sorted(errand.entry.position for errand in held) == list(range(1, 30))
 
@@ -719,7 +719,7 @@ class SimulatedFleet:
             action = decide(job.record, seen)
             self.gate.looked(job, seen, action)
             if isinstance(action, Send) and job.call is None:
-                wanted.append(Errand(job, action))
+                wanted.append(Errand(job, action, seen))
             elif not isinstance(action, (Send, Wait)) and job.call is None:
                 job.end()
         let, held = self.gate.paced(wanted)

@@ -98,7 +98,11 @@ def test_a_look_that_is_forbidden_is_told_as_unseen(look: str) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [Refused("InvalidSecurityToken.Expired", 403, "", "r"), NoCredentials("DescribeDisks"), Refused("X", 400, "", "r")],
+    [
+        Refused("InvalidSecurityToken.Expired", 403, "", "r"),
+        NoCredentials("DescribeDisks", "there are none"),
+        Refused("X", 400, "", "r"),
+    ],
     ids=lambda error: type(error).__name__,
 )
 def test_a_look_that_fails_for_another_reason_ends_the_looking(error: CloudError) -> None:

@@ -483,7 +483,7 @@ def test_an_event_that_is_new_since_the_plan_refuses_it() -> None:
     act, (entry,) = planned(cloud, [values.DISK_ID])
     cloud.events = [EVENT]
 
-    assert made(act, [Errand(entry, Send("StopInstance", values.INSTANCE_ID))]) == 0
+    assert made(act, [Errand(entry, Send("StopInstance", values.INSTANCE_ID), values.an_observation())]) == 0
     assert cloud.acts == []
     assert entry.record.error is not None
     assert "scheduled-maintenance" in entry.record.error.message
@@ -500,7 +500,7 @@ def test_a_job_that_has_begun_does_not_spare_another_its_looks() -> None:
     entries[1].record = replace(entries[1].record, stop=stopped, instance_status="Stopped")
     cloud.members = [ScalingMember("i-0", "asg-1", "InService")]
     cloud.asked.clear()
-    made(act, [Errand(entry, Send("ReInitDisk", f"d-{n}")) for n, entry in enumerate(entries)])
+    made(act, [Errand(entry, Send("ReInitDisk", f"d-{n}"), values.an_observation()) for n, entry in enumerate(entries)])
 
     assert ("scaling_members", ("i-0", "i-1")) in asked(cloud)
     assert entries[0].record.error is not None

@@ -510,11 +510,48 @@ def test_a_refusal_after_an_interruption_is_final_and_told() -> None:
 
 def test_a_stop_that_was_accepted_and_not_seen_to_end_promises_no_power() -> None:
     """Running, seen right after an accepted stop, is no power as promised: the machine is about to go down."""
-    blind = look(4, seen=False, instance=None, disks={}, credentials_refused="InvalidSecurityToken.Expired")
-    known = learn(stopping(), look(2, "Running"), blind)
+    known = learn(stopping(), look(2, "Running"))
 
-    assert isinstance(decide(known, blind), Finish)
+    assert isinstance(decide(known, look(2, "Running")), Wait)
     assert record.outcome(known) == "stranded"
+
+
+REFUSED = "InvalidSecurityToken.Expired"
+
+
+def refused_look(at: float) -> Observation:
+    """Give a look that was refused for its credentials."""
+    return look(at, seen=False, instance=None, disks={}, credentials_refused=REFUSED)
+
+
+def test_refused_credentials_may_come_good_again() -> None:
+    """A look that is refused for its credentials ends nothing: with renewed ones the job goes on as if nothing was."""
+    known = learn(stopping(), look(2, "Stopping"), refused_look(4), refused_look(50))
+
+    assert isinstance(decide(known, refused_look(50)), Wait)
+    assert known.error is None
+    assert decide(learn(known, look(52, "Stopped")), look(52, "Stopped")) == WIPE
+
+
+def test_credentials_that_stay_refused_end_a_job_that_is_untouched_soon() -> None:
+    """Where nothing was changed yet, renewed credentials are waited for half a minute."""
+    known = learn(begin(), refused_look(0), refused_look(30))
+    after = learn(known, refused_look(31))
+
+    assert isinstance(decide(known, refused_look(30)), Wait)
+    assert isinstance(decide(after, refused_look(31)), Finish)
+    assert record.outcome(after) == "refused"
+    assert after.error is not None
+    assert after.error.code == REFUSED
+
+
+def test_a_start_that_is_due_is_sent_though_nothing_is_shown() -> None:
+    """A machine that was seen Stopped by our stop is started once nothing was shown for the settling time."""
+    done = record.interrupt(learn(stopping(), look(2, "Stopped")))
+    unseen = [look(at, seen=False, instance=None, disks={}) for at in (6, 25, 26)]
+
+    assert isinstance(decide(learn(done, *unseen[:2]), unseen[1]), Wait)
+    assert decide(learn(done, *unseen), unseen[2]) == START
 
 
 @pytest.mark.parametrize(("status", "where"), [("Available", ""), ("Detaching", INSTANCE), ("In_use", "i-other")])

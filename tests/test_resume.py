@@ -658,7 +658,7 @@ def interrupted(path: Path) -> bool:
 
 def test_the_second_signal_does_not_wait_for_a_call(sim: Simulator, run: Command, path: Path) -> None:
     """Two signals while a call hangs: the process does not wait for its answer, which may take a minute."""
-    sim.do({"fault": {"action": "ReInitDisk", "delay": 25}})
+    sim.do({"fault": {"action": "ReInitDisk", "delay": 25 * SPEED}})
     child = run.start(*RUN, journal=path)
     until(lambda: is_so(run.state(), WIPING))
     quit_now(child)

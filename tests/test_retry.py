@@ -109,7 +109,7 @@ def test_a_look_that_is_refused_is_not_asked_again(code: str) -> None:
 
 def test_a_look_without_credentials_is_not_asked_again() -> None:
     """Having nothing to sign with does not change by waiting."""
-    assert asked(lambda: NoCredentials("DescribeDisks"))[0] == 1
+    assert asked(lambda: NoCredentials("DescribeDisks", "there are none"))[0] == 1
 
 
 def test_an_error_that_is_none_of_the_cloud_comes_through() -> None:

@@ -252,13 +252,18 @@ class Progress:
         if any(data["progress"]):
             shown += f", snapshot {' '.join(data['progress'])}"
         shown += f"  {duration(data['elapsed'])} of at most {duration(data['limit'])}"
+        if data["why"]:
+            shown += f"; {data['why']}"
         if sys.stderr.isatty():
             self._live(shown)
             return
-        state = (data["phase"], data["instance"], tuple(data["disks"].items()))
+        trouble = data["why"].partition(":")[0]  # how slowly ECS answers changes with each look
+        state = (data["phase"], data["instance"], tuple(data["disks"].items()), trouble)
         before, told_at = self._waits.get(event.instance_id, (None, 0.0))
         if before != state:
             self._waits[event.instance_id] = (state, data["elapsed"])
+            if trouble:
+                self.say(f"{event.at:%H:%M:%S} {shown}")
         elif data["elapsed"] - told_at >= _QUIET_FOR:
             self._waits[event.instance_id] = (state, data["elapsed"])
             self.say(f"{event.at:%H:%M:%S} {shown}")

@@ -183,8 +183,6 @@ class Record:
     snapshot_wait_since: float | None = None
     unsettled_since: float | None = None
     """Cloud seconds since when a further start of the instance would not show in its StartTime."""
-    blind: bool = False
-    """The credentials are refused: nothing can be looked at any more."""
     given_up: bool = False
     """A time limit passed with nothing left to do."""
     instance_status: str = ""
@@ -240,7 +238,7 @@ class Observation:
     when: datetime
     """Local time, for reports."""
     seen: bool
-    """Whether the look was answered; if not, everything below is empty."""
+    """Whether the look at the instance was answered; if not, nothing is known."""
     instance: Instance | None = None
     disks: Mapping[str, Disk] = field(default_factory=dict)
     progressing: tuple[Snapshot, ...] = ()
@@ -251,6 +249,17 @@ class Observation:
     """The ``Date`` of ECS's answer about the instance, or of an earlier one; ``None`` where it had none."""
     credentials_refused: str | None = None
     """The code by which the credentials were refused."""
+    answered_at: float | None = None
+    """Cloud seconds when the last answer of it came; ``None`` where that is not known, and counts as ``at``."""
+    disks_seen: bool = True
+    """Whether the look at the disks was answered; power can be brought back without."""
+    why: str = ""
+    """What went wrong with the look, for people: ``ECS does not answer (DescribeDisks)``."""
+
+    @property
+    def took(self) -> float:
+        """Cloud seconds from the question to the last answer."""
+        return 0.0 if self.answered_at is None else self.answered_at - self.at
 
 
 @dataclass(frozen=True)

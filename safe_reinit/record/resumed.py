@@ -25,7 +25,6 @@ def resume(record: Record, at: float) -> Record:
         untag=Step() if record.untag.state == "failed" else _repeatable(record.untag, at),
         turned_back_at=None,
         snapshot_wait_since=None,
-        blind=False,
         given_up=False,
         instance_status="" if record.tried else record.instance_status,  # what it is now is looked at
         unseen_since=None,

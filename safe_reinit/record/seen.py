@@ -22,13 +22,13 @@ from .state import (
 )
 from .wiping import ahead, close_doubts, in_doubt, learn_wipes, unknown_wipe
 
+REFUSED_LIMIT = 30.0
+"""Cloud seconds for which other credentials are waited for where nothing was touched yet."""
+
 
 def learn(record: Record, seen: Observation) -> Record:
     """Fold one look into the record: transitions that were seen, states that settled, limits that passed."""
-    if seen.credentials_refused:
-        record = fail(record, _credentials_refused(seen.credentials_refused))
-        record = replace(record, blind=True, disks=tuple(in_doubt(wipe) for wipe in record.disks))
-    record = _learn_unseen(record, seen)
+    record = before = _learn_unseen(record, seen)
     if seen.seen:
         record = _learn_missing(record, seen)
         if seen.instance is not None and is_current(record, seen):
@@ -41,7 +41,17 @@ def learn(record: Record, seen: Observation) -> Record:
     record = close_doubts(_learn_limits(record, seen), seen)
     if record.turned_back_at is None and _only_power_is_left(record):
         record = replace(record, turned_back_at=seen.at)
-    return _close_reinit(record, seen.when)
+    return _close_reinit(_with_reason(record, before, seen), seen.when)
+
+
+def _with_reason(record: Record, before: Record, seen: Observation) -> Record:
+    """Put in front of what a passed limit says why nothing was seen meanwhile."""
+    if seen.seen or before.error is not None or record.error is None or before.unseen_since is None:
+        return record
+    reason = _not_seen(seen)
+    if seen.at - before.unseen_since < SETTLING or record.error == reason:
+        return record
+    return fail(replace(record, error=reason), record.error)
 
 
 def _only_power_is_left(record: Record) -> bool:
@@ -51,20 +61,31 @@ def _only_power_is_left(record: Record) -> bool:
 
 
 def _learn_unseen(record: Record, seen: Observation) -> Record:
-    """Turn back when nothing can be looked at for so long that a machine would wait down for nothing."""
-    if seen.seen:
+    """Turn back when nothing can be looked at for so long that a machine would wait down for nothing.
+
+    Credentials that are refused may be renewed meanwhile; where nothing was touched yet, that is waited for less long.
+    """
+    if seen.seen and (seen.disks_seen or not ahead(record)):
         return changed(record, unseen_since=None)
     if record.unseen_since is None:
         return replace(record, unseen_since=seen.at)
-    if seen.at - record.unseen_since <= record.limits.retry or not ahead(record):
+    limit = REFUSED_LIMIT if seen.credentials_refused and not record.tried else record.limits.retry
+    if seen.at - record.unseen_since <= limit or not ahead(record):
         return record
-    message = "For too long no look at ECS was answered, so no further wipe is sent."
-    return fail(record, Failure(None, message, hint="Check the network, then look with --dry-run."))
+    return fail(record, _not_seen(seen, ", so no further wipe is sent"))
+
+
+def _not_seen(seen: Observation, consequence: str = "") -> Failure:
+    if seen.credentials_refused:
+        return _credentials_refused(seen.credentials_refused, seen.why)
+    why = f" ({seen.why})" if seen.why else ""
+    message = f"For too long no look at ECS was answered{why}{consequence}."
+    return Failure(None, message, hint="Check the network, then look with --dry-run.")
 
 
 def _learn_missing(record: Record, seen: Observation) -> Record:
     """Take a thing for gone only when it stays unlisted, since a Describe may lag behind."""
-    if seen.instance is not None and all(wipe.disk_id in seen.disks for wipe in record.disks):
+    if seen.instance is not None and (not seen.disks_seen or all(wipe.disk_id in seen.disks for wipe in record.disks)):
         return changed(record, missing_reads=0, missing_since=None)
     since = seen.at if record.missing_since is None else record.missing_since
     record = replace(record, missing_reads=record.missing_reads + 1, missing_since=since)
@@ -230,7 +251,7 @@ def _learn_limits(record: Record, seen: Observation) -> Record:
         and (start.state in ("none", "failed") or unseen)
         and not any(wipe.state in ("accepted", "lost") for wipe in record.disks)
     ):
-        record = replace(record, given_up=True)
+        record = replace(record if seen.seen else fail(record, _not_seen(seen)), given_up=True)
     return record
 
 
@@ -261,8 +282,9 @@ def _close_reinit(record: Record, when: datetime) -> Record:
     return close_phase(record, "reinit", when, result)
 
 
-def _credentials_refused(code: str) -> Failure:
+def _credentials_refused(code: str, why: str) -> Failure:
     row = codes.lookup(code)
-    meaning = row.meaning if row else "The credentials are refused."
+    meaning = row.meaning if row else f"{why or 'the credentials are refused'}."
     hint = row.fix if row else "Check the credentials."
+    hint = f"{hint} Then resume the run with working credentials, if the machine is not as promised."
     return Failure(code, f"Nothing can be looked at any more ({code}): {meaning}", hint=hint)

@@ -97,7 +97,7 @@ def is_owed(record: Record) -> bool:
 
 def _is_as_promised(record: Record) -> bool:
     under_way = record.stop.state in ("asked", "accepted", "lost")
-    going_down = under_way and (record.blind or not record.given_up)
+    going_down = under_way and not record.given_up
     return record.instance_status == record.promised and not going_down
 
 
@@ -160,13 +160,14 @@ def interrupt(record: Record) -> Record:
     return fail(asked, Failure(None, "The run was interrupted.", hint=hint))
 
 
-def stuck(record: Record, at: float) -> Record:
-    """Note that a call could not be made; for long enough, the job turns back instead of waiting down for ever."""
+def stuck(record: Record, at: float, why: str = "") -> Record:
+    """Note that a call could not be made, and why; for long enough, the job turns back instead of waiting for ever."""
     if record.stuck_since is None:
         return replace(record, stuck_since=at)
     if at - record.stuck_since <= record.limits.retry or record.turned_back:
         return record
-    message = "The next call could not be made for too long: the looks before it failed or took long, or ECS throttled."
+    why = why or "the looks before it failed or took long, or ECS throttled"
+    message = f"The next call could not be made for too long: {why}."
     return fail(record, Failure(None, message, hint="Check the network, rights and quota, then look with --dry-run."))
 
 

@@ -12,7 +12,7 @@ happens to it:
 | `drop_request: true` | the connection is closed without an answer | no |
 | `reset: true` | the connection is reset (TCP RST) | no |
 | `html: 502` | a page of some proxy with this status | no |
-| `delay: SECONDS` (real ones) | the answer comes late; may go with `drop_answer` | yes |
+| `delay: SECONDS` (simulated ones) | the answer comes late; may go with `drop_answer` | yes |
 | `drop_answer: true` | the connection is closed without an answer | yes |
 | `garble: true` | status 200 and a body that cannot be read | yes |
 | `html_after: 502` | a page of some proxy with this status | yes |

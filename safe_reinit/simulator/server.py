@@ -93,7 +93,7 @@ class Server:
         if self._log is not None and call is not None:
             self._log(call.line())
         if reply.delay:
-            await asyncio.sleep(reply.delay)
+            await asyncio.sleep(reply.delay / self._engine.cloud.clock.speed)
         if reply.ending != "answer":
             # What is returned after this reaches nobody: the connection is gone.
             _cut(request, reset=reply.ending == "reset")

@@ -90,7 +90,7 @@ def test_a_run_that_got_a_sigint_ends_by_it(
 
 def hang_looks(sim: Simulator, times: int = 1000) -> None:
     """Let looks at disks hang for longer than any test."""
-    sim.do({"fault": {"action": "DescribeDisks", "times": times, "delay": 600.0}})
+    sim.do({"fault": {"action": "DescribeDisks", "times": times, "delay": 36_000.0}})
 
 
 def asked(sim: Simulator, action: str) -> bool:
@@ -326,7 +326,7 @@ client.run(plan, confirm=plan.confirm_with, on_event=lambda event: print(event.e
 
 def test_a_program_ends_while_a_call_of_the_library_hangs(sim: Simulator, path: Path) -> None:
     """A second Ctrl-C ends a program that uses the library, though a call of it still hangs."""
-    sim.do({"fault": {"action": "StopInstance", "dry_run": False, "delay": 600.0}})
+    sim.do({"fault": {"action": "StopInstance", "dry_run": False, "delay": 36_000.0}})
     text = PROGRAM.format(region=sim.region, url=sim.url, key=sim.access_key, journal=str(path), disk=DISK)
     words = [sys.executable, "-c", text]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:

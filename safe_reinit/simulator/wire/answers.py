@@ -26,8 +26,8 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 class Reply:
     """What goes back over the connection, and how it ends.
 
-    `delay` is in real seconds. `ending`: answered; dropped (closed without an answer); reset (a TCP reset). What is
-    dropped or reset has a status that nobody sees.
+    `delay` is in simulated seconds. `ending`: answered; dropped (closed without an answer); reset (a TCP reset). What
+    is dropped or reset has a status that nobody sees.
     """
 
     status: int

@@ -1,0 +1,181 @@
+"""An ECS that is only slow costs time, or the wipe, but never a machine; and the screen says so."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safe_reinit.simulator import Simulator
+from tests.commands import Command, command, until
+
+SPEED = 10.0
+"""Simulated seconds in a real one: a fifth of a real second is less than what any rule here allows."""
+PATIENCE = 120.0
+"""Real seconds for a run to end on a busy machine."""
+DURATIONS = {"stop": 6, "wipe": 8, "start": 6, "snapshot": 8}
+
+
+def world(count: int = 1) -> dict[str, Any]:
+    """Give machines with one disk each, and a fresh snapshot of it."""
+    numbers = range(count)
+    return {
+        "durations": DURATIONS,
+        "instances": {f"i-{n}": {"status": "Running", "key_pair": "ops"} for n in numbers},
+        "disks": {f"d-{n}": {"instance": f"i-{n}", "type": "data"} for n in numbers},
+        "snapshots": {f"s-{n}": {"disk": f"d-{n}"} for n in numbers},
+    }
+
+
+@contextmanager
+def slow(count: int = 1, *faults: dict[str, Any]) -> Iterator[Simulator]:
+    """Start a cloud whose answers come late."""
+    with Simulator(world(count), faults=list(faults), speed=SPEED) as sim:
+        yield sim
+
+
+def every(seconds: float, action: str = "*") -> dict[str, Any]:
+    """Delay the answer to every such call by so many simulated seconds."""
+    return {"action": action, "nth": "every", "delay": seconds}
+
+
+Make = Callable[[Simulator], Command]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Make:
+    """Give the command line against a simulator."""
+    return lambda sim: command(sim.url, tmp_path, str(int(SPEED)))
+
+
+def wipe(*more: str) -> tuple[str, ...]:
+    """Give the words that wipe the first disk."""
+    return ("--disk", "d-0", "--stop-instance", "--confirm", "d-0", "--accept", "fstab-may-name-disk", *more)
+
+
+def truth(sim: Simulator, number: int = 0) -> tuple[str, int]:
+    """Tell whether a machine runs, and how often its disk was wiped."""
+    state = sim.state()
+    return state["instances"][f"i-{number}"]["status"], len(state["disks"][f"d-{number}"]["wipes"])
+
+
+@pytest.mark.parametrize(
+    ("faults", "words"),
+    [
+        ([every(2.0)], wipe()),
+        ([every(3.1, "DescribeInstances")], wipe()),
+        ([every(3.1, "DescribeDisks")], wipe()),
+        ([every(1.0)], wipe("--snapshot")),
+        ([every(5.0)], wipe()),
+    ],
+    ids=["2 s each", "3.1 s an instance", "3.1 s a disk", "1 s each, with a snapshot", "5 s each"],
+)
+def test_a_slow_ecs_costs_time_only(run: Make, tmp_path: Path, faults: list[dict[str, Any]], words: Any) -> None:
+    """Where every call succeeds and is only slow, the disk is wiped once and the machine runs again."""
+    with slow(1, *faults) as sim:
+        done = run(sim)(*words, journal=tmp_path / "journal.db")
+
+        assert done.returncode == 0, done.stderr
+        assert truth(sim) == ("Running", 1)
+
+
+def test_a_slow_ecs_leaves_no_machine_of_a_fleet_down(run: Make, tmp_path: Path) -> None:
+    """Twelve machines are wiped and run again where each answer takes two seconds."""
+    ids = [word for n in range(12) for word in ("--disk", f"d-{n}")]
+    words = (*ids, "--stop-instance", "--accept", "fstab-may-name-disk", "--max-disks", "12", "--output", "json")
+    with slow(12, every(2.0)) as sim:
+        planned = run(sim)(*words, "--dry-run", journal=tmp_path / "journal.db")
+        agreed = json.loads(planned.stdout)["plan"]["confirm_with"]
+        done = run(sim)(*words, "--confirm", agreed, journal=tmp_path / "journal.db")
+
+        assert done.returncode == 0, done.stderr
+        assert [truth(sim, n) for n in range(12)] == [("Running", 1)] * 12
+
+
+def test_a_killed_run_is_resumed_against_a_slow_ecs(run: Make, tmp_path: Path) -> None:
+    """A run that was killed while its machine was down brings it back, though each answer takes two seconds."""
+    journal = tmp_path / "journal.db"
+    with slow() as sim:
+        child = run(sim).start(*wipe(), journal=journal)
+        until(lambda: truth(sim)[0] == "Stopping")
+        child.kill()
+        child.communicate()
+        sim.do({"fault": every(2.0)})
+        until(lambda: truth(sim)[0] == "Stopped")
+        (known,) = json.loads(run(sim)("runs", "--output", "json", journal=journal).stdout)["runs"]
+        done = run(sim)("resume", known["run_id"], journal=journal)
+
+        assert done.returncode == 0, done.stderr
+        assert truth(sim) == ("Running", 1)
+
+
+def test_ctrl_c_brings_the_machine_back_from_a_slow_ecs(run: Make, tmp_path: Path) -> None:
+    """Asked to end while the machine goes down, the run brings it back, though each answer takes two seconds."""
+    with slow(1, every(2.0)) as sim:
+        child = run(sim).start(*wipe(), journal=tmp_path / "journal.db")
+        until(lambda: truth(sim)[0] == "Stopping")
+        child.send_signal(signal.SIGTERM)
+        _, said = child.communicate(timeout=PATIENCE)
+
+        assert child.returncode == 4, said
+        assert truth(sim) == ("Running", 0)
+
+
+def test_a_machine_comes_back_at_once_where_ecs_is_too_slow_for_a_wipe(run: Make, tmp_path: Path) -> None:
+    """Where an answer takes longer than a look before a wipe may be old, the machine comes back, and that is why."""
+    with slow() as sim:
+        child = run(sim).start(*wipe(), journal=tmp_path / "journal.db")
+        until(lambda: truth(sim)[0] == "Stopping")
+        sim.do({"fault": every(18.0)})
+        _, said = child.communicate(timeout=PATIENCE)
+
+        assert child.returncode == 4, said
+        assert truth(sim) == ("Running", 0)
+        assert "ECS answers slowly: 18." in said
+
+
+def test_a_slow_ecs_is_said(run: Make, tmp_path: Path) -> None:
+    """Who watches is told that ECS answers slowly, and how slowly, long before any limit passes."""
+    with slow(1, every(2.0)) as sim:
+        done = run(sim)(*wipe("--events", str(tmp_path / "events.jsonl")), journal=tmp_path / "journal.db")
+        assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text("utf-8").splitlines()]
+    said = [event["data"]["why"] for event in events if event["event"] == "wait"]
+
+    assert re.search(r"ECS answers slowly: [2-9]\.\d s a call", done.stderr)
+    assert said
+    assert said[0].startswith("ECS answers slowly: ")
+
+
+def test_a_disk_list_that_hangs_keeps_no_machine_down(run: Make, tmp_path: Path) -> None:
+    """Bringing the power back needs DescribeInstances only: a DescribeDisks that fails for good holds nothing up."""
+    with slow() as sim:
+        child = run(sim).start(*wipe(), journal=tmp_path / "journal.db")
+        until(lambda: truth(sim)[0] == "Stopping")
+        sim.do({"fault": {"action": "DescribeDisks", "nth": "every", "drop_request": True}})
+        child.send_signal(signal.SIGTERM)
+        _, said = child.communicate(timeout=PATIENCE)
+
+        assert child.returncode == 4, said
+        assert truth(sim) == ("Running", 0)
+
+
+def test_a_machine_comes_back_though_nothing_is_shown_any_more(run: Make, tmp_path: Path) -> None:
+    """Where no look is answered any more after the stop, the start that is owed is sent all the same."""
+    events = tmp_path / "events.jsonl"
+    with slow(1, {"action": "ReInitDisk", "nth": "every", "throttle": True}) as sim:
+        words = wipe("--timeout-start", "5m", "--events", str(events))
+        child = run(sim).start(*words, journal=tmp_path / "journal.db")
+        until(lambda: '"instance": "Stopped"' in (events.read_text("utf-8") if events.exists() else ""))
+        sim.do({"fault": {"action": "DescribeInstances", "nth": "every", "drop_request": True}})
+        child.send_signal(signal.SIGTERM)
+        _, said = child.communicate(timeout=PATIENCE)
+
+        assert child.returncode == 8, said
+        assert truth(sim) == ("Running", 0)
