@@ -95,32 +95,22 @@ def _sections(text: str) -> list[str]:
     return lines
 
 
-def schema(kind: type) -> str:
-    """Write the JSON Schema of a document that is a value of ours."""
-    return json.dumps(schema_of(kind), indent=2) + "\n"
-
-
 def pages() -> dict[str, str]:
     """Give every made page by its path."""
     from safe_reinit.cli.contract import Contract
-    from safe_reinit.cli.documents import Checks, Explained, Runs, Shown
-    from safe_reinit.model import Event, Report
+    from safe_reinit.cli.documents import schemas
     from safe_reinit.simulator import faults, world
 
+    documents = schemas()
     return {
         "docs/errors.md": errors(),
         "docs/checks.md": checks(),
-        "docs/report.schema.json": schema(Report),
-        "docs/event.schema.json": schema(Event),
-        "docs/checks.schema.json": schema(Checks),
-        "docs/explain.schema.json": schema(Explained),
-        "docs/runs.schema.json": schema(Runs),
-        "docs/show.schema.json": schema(Shown),
-        "docs/schema.schema.json": schema(Contract),
+        **{f"docs/{name}.schema.json": json.dumps(each, indent=2) + "\n" for name, each in documents.items()},
+        "docs/schema.schema.json": json.dumps(schema_of(Contract), indent=2) + "\n",
         "docs/world.schema.json": json.dumps(world.schema(), indent=2) + "\n",
         "docs/faults.schema.json": json.dumps(faults.schema(), indent=2) + "\n",
         "config.example.yaml": example(),
-        **reference_pages.pages(json.loads(schema(Report)), json.loads(schema(Event))),
+        **reference_pages.pages(documents["report"], documents["event"]),
     }
 
 

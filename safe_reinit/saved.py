@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from . import forms
 from .model import Plan, Secret
-from .model.codec import DecodeError, printable, timestamp, to_moment
-from .plan import canonical, from_json, moved, to_json
+from .model.codec import LARGEST, DecodeError, printable, timestamp, to_moment
+from .plan import SCHEMA, canonical, from_json, moved, to_json
 from .version import VERSION
 
 KIND = "safe-reinit plan"
@@ -26,7 +28,9 @@ MOST = 16 << 20
 """Bytes that a plan file can have; more is something else."""
 
 _BESIDE = ("kind", "tool_version", "endpoint", "expires_at")
-_MEMBERS = {"schema", *_BESIDE, *(each.name for each in fields(Plan))}
+_ENDPOINT = re.compile(r"(simulation|https?://(127(\.[0-9]{1,3}){3}|localhost|\[::1\])(:[0-9]{1,5})?)?", re.ASCII)
+_LONGEST = timedelta(hours=999_999)
+"""The longest lifetime that can be configured."""
 
 
 class UnreadableError(ValueError):
@@ -95,29 +99,37 @@ def read(raw: bytes) -> Saved:
     digest = content.get("digest")
     if not isinstance(digest, str) or digest != _digest(content):
         raise EditedError("it was changed after it was saved: its digest is not that of its content")
+    if content.get("tool_version") != VERSION:
+        made_by = printable(str(content.get("tool_version")))[:32]
+        raise UnreadableError(f"it was saved by version {made_by}, and this is {VERSION}")
     try:
         return _decoded(content)
-    except DecodeError as error:
-        made_by = printable(str(content.get("tool_version")))[:32]
-        if made_by != VERSION:
-            raise UnreadableError(f"it was saved by version {made_by}, and this is {VERSION}") from None
-        raise EditedError(f"it is not what safe-reinit saves ({error})") from None
+    except (DecodeError, forms.FormError) as error:
+        raise EditedError(f"it is not what safe-reinit saves ({printable(str(error))[:400]})") from None
 
 
 def _decoded(content: Mapping[str, Any]) -> Saved:
-    endpoint = content.get("endpoint")
-    if set(content) != _MEMBERS or not isinstance(endpoint, str):
-        raise DecodeError("At $: not the members of a plan file.")
-    options = content["options"]
-    had_password = isinstance(options, dict) and bool(options.get("password"))
     body = {name: each for name, each in content.items() if name not in _BESIDE}
+    options = body.get("options")
+    had_password = isinstance(options, dict) and bool(options.get("password"))
     plan = from_json(body, Secret("") if had_password else None)
-    return Saved(plan, endpoint, to_moment(content["expires_at"], "$.expires_at"))
+    if canonical(to_json(plan)) != canonical(body):
+        raise DecodeError("At $: a member is missing, or is not as it is written.")
+    forms.check(plan, body)
+    endpoint, expires_at = content.get("endpoint"), to_moment(content.get("expires_at"), "$.expires_at")
+    if not isinstance(endpoint, str) or not _ENDPOINT.fullmatch(endpoint):
+        raise DecodeError("At $.endpoint: not an endpoint on this machine.")
+    in_time = plan.made_at < expires_at <= plan.made_at + _LONGEST
+    if not in_time or timestamp(expires_at) != content["expires_at"]:
+        raise DecodeError("At $.expires_at: not after the plan was made.")
+    return Saved(plan, endpoint, expires_at)
 
 
 def _content(raw: bytes) -> dict[str, Any]:
     try:
-        content = json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
+        content = json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_once, parse_float=_whole, parse_constant=_no_number
+        )
     except (ValueError, RecursionError):  # UnicodeDecodeError is one
         raise UnreadableError("it is not JSON, or not the whole of it") from None
     if not isinstance(content, dict):
@@ -132,6 +144,14 @@ def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(members)
 
 
+def _whole(number: str) -> int:
+    """Read a whole number that a tool has written in another way: 600.0 or 6e2."""
+    value = float(number)
+    if not value.is_integer() or abs(value) > LARGEST:
+        raise ValueError(f"{number[:32]} is no whole number")
+    return int(value)
+
+
 def _no_number(word: str) -> None:
     raise ValueError(f"{word} is no JSON")
 
@@ -141,6 +161,28 @@ def _digest(content: Mapping[str, Any]) -> str:
         return digest_of(content)
     except ValueError:  # half a letter, which JSON can write and UTF-8 cannot
         raise UnreadableError("it is not JSON, or not the whole of it") from None
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a plan file."""
+    made = forms.schema()
+    beside = {
+        "schema": {"const": SCHEMA},
+        "kind": {"const": KIND},
+        "tool_version": {"type": "string"},
+        "endpoint": {"type": "string", "pattern": f"^(?:{_ENDPOINT.pattern})$"},
+        "expires_at": made["properties"]["made_at"],
+        "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    }
+    members = {**made["properties"], **beside}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "PlanFile",
+        "description": "What ``plan --save FILE`` writes and ``apply FILE`` takes. It has no fractions.",
+        **made,
+        "properties": members,
+        "required": sorted(members),
+    }
 
 
 def stale(planned: Plan, now: Plan) -> tuple[str, ...]:

@@ -185,6 +185,16 @@ def class_consents(plan: Plan, word: str) -> bool:
     return used is not None and used.in_force and used.unattended and word.casefold() == used.name.casefold()
 
 
+def same_class(used: RunClass, of: TargetClass) -> bool:
+    """Return whether the class that a plan rests on is this one of the configuration, in all that it says of it."""
+    return (
+        (used.name, used.sha256, used.match, used.hours, used.unattended)
+        == (of.name, of.sha256, of.match, of.hours, of.unattended)
+        and used.force_stop_after in (None, of.force_stop_after)
+        and used.on_unknown in (None, of.on_unknown)
+    )
+
+
 def no_consent(plan: Plan, word: str) -> str:
     """Say why a word is no consent to a plan."""
     used = plan.guard.class_

@@ -10,7 +10,7 @@ from .config import Config
 from .config.nested import policy
 from .errors import Error, RunRefused, UsageError
 from .model import OnUnknown, Options, Plan, Policy
-from .targets import ByHand, consents, no_consent
+from .targets import ByHand, consents, no_consent, same_class
 
 if TYPE_CHECKING:
     from .journal import StoredRun
@@ -174,7 +174,7 @@ def not_runnable(plan: Plan, confirm: str, policy: Policy) -> Error | None:
             "The configuration allows or protects other targets than when this plan was made.", hint="Plan anew."
         )
     used = plan.guard.class_
-    if used is not None and used.in_force and all(each.sha256 != used.sha256 for each in policy.classes):
+    if used is not None and used.in_force and not any(same_class(used, each) for each in policy.classes):
         return RunRefused(
             f"The configuration says another thing of the class {used.name} than when this plan was made.",
             hint="Plan anew.",

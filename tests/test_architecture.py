@@ -22,6 +22,7 @@ DECIDING = {
     "checks",
     "plan",
     "saved",
+    "forms",
     "policy",
     "record",
     "decide",

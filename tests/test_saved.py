@@ -159,13 +159,6 @@ def test_a_file_of_another_version_says_so() -> None:
     assert not isinstance(caught.value, saved.EditedError)
 
 
-def test_a_file_of_another_version_that_can_be_read_is_read() -> None:
-    """The version alone is no reason to refuse: what stands against the plan is found by looking again."""
-    content = {**copy.deepcopy(FILE), "tool_version": "9.9.9"}
-
-    assert saved.read(signed(content)).plan.fingerprint == FILE["fingerprint"]
-
-
 GARBAGE: dict[str, bytes] = {
     "empty": b"",
     "half": json.dumps(FILE).encode()[:-20],

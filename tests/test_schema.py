@@ -47,6 +47,7 @@ def problems(schema: dict[str, Any], value: Any, top: dict[str, Any] | None = No
     known = {
         "$schema", "$defs", "title", "description", "format", "type", "properties", "required", "additionalProperties",
         "items", "anyOf", "enum", "const", "propertyNames", "maxItems", "minItems", "prefixItems", "$ref", "default",
+        "pattern", "minimum", "maximum",
     }  # fmt: skip
     assert set(schema) <= known, f"{path}: this reader does not know {set(schema) - known}"
     if "anyOf" in schema and all(list(problems(one, value, top, path)) for one in schema["anyOf"]):
@@ -58,16 +59,29 @@ def problems(schema: dict[str, Any], value: Any, top: dict[str, Any] | None = No
         return
     if value not in schema.get("enum", [value]) or value != schema.get("const", value):
         yield f"{path}: {value!r} is another word"
+    if not _is_within(schema, value):
+        yield f"{path}: {value!r} is of another form, or out of range"
     if isinstance(value, dict) and "type" in schema:
         yield from _members(schema, value, top, path)
     if isinstance(value, list):
+        first = schema.get("prefixItems", [])
         for number, item in enumerate(value):
-            yield from problems(schema.get("items", {}), item, top, f"{path}[{number}]")
+            one = first[number] if number < len(first) else schema.get("items", {})
+            yield from problems(one, item, top, f"{path}[{number}]")
+
+
+def _is_within(schema: dict[str, Any], value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(re.search(schema.get("pattern", ""), value))
+    if isinstance(value, list):
+        return bool(schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)))
+    return not isinstance(value, int) or bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
 
 
 def _members(schema: dict[str, Any], value: dict[str, Any], top: dict[str, Any], path: str) -> Iterator[str]:
     yield from (f"{path}.{name} is missing" for name in schema.get("required", []) if name not in value)
     for name, item in value.items():
+        yield from problems(schema.get("propertyNames", {}), name, top, f"{path}.{name}")
         inner = schema.get("properties", {}).get(name, schema.get("additionalProperties", True))
         if inner is False:
             yield f"{path}.{name} is not known"
@@ -213,9 +227,11 @@ def test_the_documents_are_as_their_schemas_say(tmp_path: Path, simulator: Simul
     """What a run, its events, runs, checks and explain print is as the schemas and the pages in docs/ tell."""
     here = command(simulator.url, tmp_path)
     journal = tmp_path / "journal.db"
+    there = {"SAFE_REINIT_ENDPOINT": simulator.url}
+    file = tmp_path / "plan.json"
+    assert here("plan", *DISK, "--save", str(file), journal=None, environment=there).returncode == 0
     done = here(*DISK, "--confirm", "d-sim-web1-data", "--output", "json", "--events", "events.jsonl", journal=journal)
     refused = here("--disk", "d-sim-disk-locked", "--dry-run", "--output", "json", journal=journal)
-    here("plan", "--endpoint", simulator.url, *DISK, "--save", "plan.json", journal=None)
     printed = {
         "report": [done.stdout, refused.stdout],
         "event": (tmp_path / "events.jsonl").read_text("utf-8").splitlines(),
@@ -228,6 +244,11 @@ def test_the_documents_are_as_their_schemas_say(tmp_path: Path, simulator: Simul
         "explain": [
             here("explain", name, "--output", "json", journal=None).stdout for name in ("disk-locked", "Throttling")
         ],
+        "config-show": [here("config", "show", "--output", "json", journal=None).stdout],
+        "config-check": [here("config", "check", "--output", "json", journal=None).stdout],
+        "policy": [here("policy", *DISK, "--output", "json", journal=None, environment=there).stdout],
+        "policy-check": [here("policy", *DISK, "--check", "--output", "json", journal=None, environment=there).stdout],
+        "plan": [file.read_text("utf-8")],
     }
 
     assert done.returncode == 0, done.stderr

@@ -13,10 +13,9 @@ import click
 
 from ..config import BY_NAME
 from ..errors import BY_OUTCOME
-from ..model import Event, Report
 from ..model.codec import encode
 from ..version import VERSION
-from .documents import Checks, Explained, Runs, Shown, schema_of
+from .documents import schemas
 from .help import EXAMPLES
 from .options import default_of, words_of
 
@@ -156,14 +155,8 @@ def contract(app: click.Group) -> dict[str, Any]:
         program="safe-reinit",
         commands=tuple(_commands(app, ())),
         exit_codes=tuple(_endings()),
-        documents={
-            name: schema_of(kind)
-            for name, kind in {
-                "report": Report, "event": Event, "checks": Checks, "explain": Explained, "runs": Runs,
-                "show": Shown,
-            }.items()
-        },
-    )  # fmt: skip
+        documents=schemas(),
+    )
     return {"schema": 1, **encode(told)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -106,6 +107,97 @@ class Shown(Report):
     """What happened in the run, in order; of a plan file nothing did."""
     file: PlanFile | None
     """``None`` of a run."""
+
+
+@dataclass(frozen=True)
+class ShownSetting:
+    """One setting, as ``config show`` lists it."""
+
+    path: str
+    value: Any
+    """As people write it; of each setting another type."""
+    source: Literal["flag", "env", "file", "default"]
+    where: str
+    """The option, the variable, or the file and the key; ``""`` for a default."""
+
+
+@dataclass(frozen=True)
+class ConfigShown:
+    """What ``config show --output json`` prints."""
+
+    values: tuple[ShownSetting, ...]
+
+
+@dataclass(frozen=True)
+class ConfigChecked:
+    """What ``config check --output json`` prints of a configuration that can be used."""
+
+    file: str | None
+    problems: tuple[str, ...]
+    """Empty: a configuration that cannot be used ends 2, with the report."""
+    warnings: tuple[str, ...]
+    """What can be used but is probably not meant."""
+
+
+@dataclass(frozen=True)
+class CheckedRight:
+    """One RAM permission that the run needs."""
+
+    action: str
+    resources: tuple[str, ...]
+    state: Literal["allowed", "missing", "unproven", "optional"]
+    why: str
+
+
+@dataclass(frozen=True)
+class PolicyChecked:
+    """What ``policy --check --output json`` prints."""
+
+    rights: tuple[CheckedRight, ...]
+    missing: tuple[str, ...]
+    """The actions of those that are missing."""
+
+
+RAM_POLICY: Mapping[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "RamPolicy",
+    "description": "What ``policy --output json`` prints: a policy as RAM takes it, so it has no member schema.",
+    "type": "object",
+    "properties": {
+        "Version": {"const": "1"},
+        "Statement": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "Effect": {"enum": ["Allow", "Deny"]},
+                    "Action": {"type": "array", "items": {"type": "string"}},
+                    "Resource": {"type": "array", "items": {"type": "string"}},
+                    "Condition": {"type": "object"},
+                },
+                "required": ["Action", "Effect", "Resource"],
+                "additionalProperties": False,
+            },
+        },
+    },
+    "required": ["Statement", "Version"],
+    "additionalProperties": False,
+}
+
+
+def schemas() -> dict[str, Mapping[str, Any]]:
+    """Return the JSON Schema of every document that a command prints or writes, by its name."""
+    from .. import saved  # noqa: PLC0415 - needed for this alone
+
+    kinds = {
+        "report": Report, "event": Event, "checks": Checks, "explain": Explained, "runs": Runs, "show": Shown,
+        "config-show": ConfigShown, "config-check": ConfigChecked, "policy-check": PolicyChecked,
+    }  # fmt: skip
+    return {
+        **{name: schema_of(kind) for name, kind in kinds.items()},
+        "policy": RAM_POLICY,
+        "plan": saved.schema(),
+    }
 
 
 def schema_of(kind: type) -> dict[str, Any]:

@@ -10,16 +10,19 @@ import math
 import types
 from collections import abc
 from collections.abc import Callable
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache
 from operator import attrgetter
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .plan import Secret
+from .written import SCALE, SUFFIX, UNWRITTEN
 
 T = TypeVar("T")
 
+LARGEST = 2**53 - 1
+"""The largest whole number that every reader of JSON reads as it is written."""
 _PLAIN = frozenset((type(None), str, int, float, bool))
 
 
@@ -71,10 +74,30 @@ def _shape(kind: type) -> tuple[list[str], Callable[[object], tuple[Any, ...]], 
     """Give of a frozen value its members, what gets them all, and their defaults; ``None`` of what is no such value."""
     if not is_dataclass(kind):
         return None
-    every = fields(kind)
+    every = _written(kind)
     values = attrgetter(*(each.name for each in every), "__class__")  # of one name alone it would give no tuple
-    members = [each.name.removesuffix("_") for each in every]
-    return members, lambda value: values(value)[:-1], [each.default for each in every]
+    scales = [each.metadata.get(SCALE) for each in every]
+    defaults = [_scaled(each.default, scale) for each, scale in zip(every, scales, strict=True)]
+    if not any(scales):
+        return list(map(_member, every)), lambda value: values(value)[:-1], defaults
+
+    def scaled(value: object) -> tuple[Any, ...]:
+        return tuple(map(_scaled, values(value), scales))
+
+    return list(map(_member, every)), scaled, defaults
+
+
+def _written(kind: type) -> list[Field[Any]]:
+    return [each for each in fields(kind) if UNWRITTEN not in each.metadata]
+
+
+def _member(each: Field[Any]) -> str:
+    suffix: str = each.metadata.get(SUFFIX, "")
+    return each.name.removesuffix("_") + suffix
+
+
+def _scaled(value: Any, scale: int | None) -> Any:  # noqa: ANN401 - of each type
+    return round(value * scale) if scale and isinstance(value, (int, float)) else value
 
 
 def timestamp(when: datetime) -> str:
@@ -106,12 +129,15 @@ def decode(kind: type[T], data: object, path: str = "$") -> T:
 
     """
     hints = get_type_hints(kind)
-    members = {each.name.removesuffix("_"): each for each in fields(kind)}  # type: ignore[arg-type]
+    members = {_member(each): each for each in _written(kind)}
     needed = {name for name, each in members.items() if each.default is MISSING and each.default_factory is MISSING}
     if not isinstance(data, dict) or not needed <= set(data) <= set(members):
         raise DecodeError(f"At {path}: not the members of {kind.__name__}.")
-    names = {name: members[name].name for name in data}
-    given = {names[name]: _decode(hints[names[name]], each, f"{path}.{name}") for name, each in data.items()}
+    given = {}
+    for name, each in data.items():
+        field, scale = members[name], members[name].metadata.get(SCALE)
+        whole = _whole(each, f"{path}.{name}") / scale if scale and each is not None else each
+        given[field.name] = _decode(hints[field.name], whole, f"{path}.{name}")
     try:
         return kind(**given)
     except ValueError as error:
@@ -156,6 +182,12 @@ def _decode_union(kinds: tuple[Any, ...], data: Any, path: str) -> Any:  # noqa:
             except DecodeError:
                 continue
     raise DecodeError(f"At {path}: {type(data).__name__} does not fit.")
+
+
+def _whole(data: object, path: str) -> int:
+    if type(data) is not int or not 0 <= data <= LARGEST:
+        raise DecodeError(f"At {path}: not a whole number.")
+    return data
 
 
 def _number(data: object, path: str) -> float:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from .cloud import Disk, Instance
+from .written import milliseconds
 
 Patterns = tuple[str, ...]
 Tags = tuple[tuple[str, str], ...]
@@ -109,7 +110,7 @@ class RunClass:
     unattended: bool
     allowed: tuple[str, ...] = ()
     """What was not asked for by hand and came from it, each as people say it: ``stop_instance``, ``accept NAME`` ..."""
-    force_stop_after: float | None = None
+    force_stop_after: float | None = milliseconds()
     """Where it came from the class."""
     on_unknown: Literal["ask", "retry"] | None = None
     """Where the class says it."""

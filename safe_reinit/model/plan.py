@@ -10,6 +10,7 @@ from typing import Literal
 from .cloud import Caller, Disk, Image, Instance, Snapshot, Unseen
 from .guard import ON_BY_DEFAULT, Guard
 from .others import Others
+from .written import milliseconds, permille
 
 Level = Literal["block", "risk", "info"]
 BecomesKind = Literal["empty", "snapshot", "image", "unknown"]
@@ -55,7 +56,7 @@ class Options:
     """Whether a snapshot of each disk is taken after the stop and waited for, before the wipe."""
     snapshot_retention_days: int | None = None
     """``RetentionDays`` of CreateSnapshot: how long ECS keeps those snapshots, in days; ``None`` for ever."""
-    snapshot_max_age: float = 86400.0
+    snapshot_max_age: float = milliseconds(86400.0)
     """How old, in seconds, the newest snapshot of a disk may be and still count as a way back."""
     lock_tag: bool = False
     """Whether the instance bears a tag of the run from before the stop to the end."""
@@ -79,12 +80,12 @@ class Options:
 class Limits:
     """How long each wait may take, in cloud seconds."""
 
-    stop: float = 600.0
-    snapshot: float = 3600.0
-    reinit: float = 1800.0
-    start: float = 900.0
-    force_stop_after: float | None = None
-    retry: float = 300.0
+    stop: float = milliseconds(600.0)
+    snapshot: float = milliseconds(3600.0)
+    reinit: float = milliseconds(1800.0)
+    start: float = milliseconds(900.0)
+    force_stop_after: float | None = milliseconds()
+    retry: float = milliseconds(300.0)
     """How long a retryable refusal of ReInitDisk may be retried while the machine is down."""
 
 
@@ -104,7 +105,7 @@ class Rollout:
     """No new job begins once so many have failed: ended in another way than done, or cannot end done any more."""
     deadline: datetime | None = None
     """No new job begins after it; judged by the local clock."""
-    quota_share: float = 0.8
+    quota_share: float = permille(0.8)
     """The part of a documented quota that this run uses."""
 
     def __post_init__(self) -> None:
