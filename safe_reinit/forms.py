@@ -81,6 +81,7 @@ FORMS: Mapping[tuple[type, str], Form] = {
     (Caller, "account"): Form("[0-9]{1,32}"),
     (Caller, "arn"): text(1024),
     (Caller, "type"): Form("[A-Za-z]{0,32}"),
+    (Caller, "source"): LINE,
     (Options, "expect_instance"): NAME,
     (Options, "key_pair"): NAME,
     (Options, "security_enhancement"): Form("|Active|Deactive"),

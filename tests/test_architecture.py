@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import safe_reinit
+from safe_reinit import forms
 
 PACKAGE = Path(safe_reinit.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
@@ -184,3 +185,19 @@ def test_the_map_of_the_house_is_true(title: str, parts: set[str]) -> None:
 
     assert storey, f"CONTRIBUTING.md has no storey {title}"
     assert set(re.findall(r"^\| `([a-z_]+)/?` \|", storey.group(), re.MULTILINE)) == parts
+
+
+def test_every_member_of_a_plan_has_a_form() -> None:
+    """Whoever adds a text or a number to a plan says in safe_reinit/forms.py what it can be; else no plan is read."""
+    schema = forms.schema()
+    texts = {"type": "string", "pattern": "^(?:)$"}
+    numbers = {"type": "integer", "minimum": 0, "maximum": 0}
+    missing = [
+        name
+        for part in (schema, *schema["$defs"].values())
+        for name, each in part["properties"].items()
+        if texts in [each, each.get("items"), *each.get("anyOf", [])]
+        or numbers in [each, each.get("items"), *each.get("anyOf", [])]
+    ]
+
+    assert missing == []
