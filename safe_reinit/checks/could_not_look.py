@@ -45,7 +45,7 @@ def _finding(facts: DiskFacts, unseen: Unseen, consequence: str) -> Finding:
         return Finding(
             CHECK.name,
             "block",
-            unseen.action,
+            facts.disk_id,
             f"In the answer to {action} {why}, {consequence}.",
             fix=repair_of(unseen.row),
             fact={"Subject": unseen.subject, "Field": unseen.row.field, "Value": unseen.row.value},

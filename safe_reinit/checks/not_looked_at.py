@@ -48,7 +48,7 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
             yield Finding(
                 CHECK.name,
                 "info",
-                unseen.action,
+                unseen.subject or unseen.action,
                 f"In the answer to {action} {why}, so {means}.",
                 fix=repair_of(unseen.row),
                 fact={"Subject": unseen.subject, "Field": unseen.row.field, "Value": unseen.row.value},

@@ -1,0 +1,211 @@
+"""One row that cannot be read, or a list that never ends, is one resource's trouble: no machine stays down for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safe_reinit.simulator import Simulator
+from tests.commands import Command, command, until
+from tests.servers import Answer, Request, Server, forward, http
+
+SPEED = 30.0
+PATIENCE = 150.0
+"""Real seconds for a run to end on a busy machine."""
+COUNT = 12
+BAD = [None, float("nan"), 1e999, -1, 40.0, "forty", {"GiB": 40}]
+
+Alter = Callable[[Request, dict[str, Any]], None]
+
+
+class Altered:
+    """An endpoint that hands everything to a simulator, and changes the answers once ``on`` is set."""
+
+    def __init__(self, sim: Simulator, alter: Alter, *, on: bool = True) -> None:
+        self._sim = sim
+        self._alter = alter
+        self.on = on
+
+    def __call__(self, request: Request) -> Answer:
+        """Hand a request on, and its answer back."""
+        came = forward(request, self._sim.endpoint)
+        if self.on and request.params.get("NextToken"):  # one that the simulator did not give
+            came = Answer(http(200, json.dumps({"RequestId": "REQ-1"})))
+        head, _, content = came.data.partition(b"\r\n\r\n")
+        if not self.on or not request.action or not head.startswith(b"HTTP/1.1 200"):
+            return came
+        body = json.loads(content)
+        self._alter(request, body)
+        lines = [line.partition(b": ") for line in head.split(b"\r\n")[1:]]
+        kept = {
+            name.decode(): value.decode()
+            for name, _, value in lines
+            if name.lower() not in (b"content-length", b"connection")
+        }
+        return Answer(http(200, json.dumps(body), headers={**kept, "Connection": "close"}), "close")
+
+
+def world() -> dict[str, Any]:
+    """Give machines with one data disk each, a snapshot of each, and a stranger's disk with one."""
+    numbers = range(COUNT)
+    return {
+        "durations": {"stop": 6, "wipe": 8, "start": 6, "snapshot": 8},
+        "instances": {f"i-{n}": {"status": "Running", "key_pair": "ops"} for n in numbers},
+        "disks": {**{f"d-{n}": {"instance": f"i-{n}", "type": "data"} for n in numbers}, "d-stranger": {}},
+        "snapshots": {**{f"s-{n}": {"disk": f"d-{n}"} for n in numbers}, "s-stranger": {"disk": "d-stranger"}},
+    }
+
+
+@contextmanager
+def altered(folder: Path, alter: Alter, *, on: bool = True) -> Iterator[tuple[Simulator, Altered, Command]]:
+    """Start a cloud some of whose answers are changed on their way."""
+    with Simulator(world(), speed=SPEED) as sim:
+        respond = Altered(sim, alter, on=on)
+        with Server(respond) as server:
+            yield sim, respond, command(server.url, folder, str(int(SPEED)))
+
+
+def rows(body: dict[str, Any], outer: str) -> list[dict[str, Any]]:
+    """Give the rows of a list in an answer; none where it is another's."""
+    found: list[dict[str, Any]] = body.get(outer, {}).get(outer.removesuffix("s"), [])
+    return found
+
+
+def bad(outer: str, name: str, key: str, field: str, value: object) -> Alter:
+    """Put something into a field of the row of one thing."""
+
+    def alter(_request: Request, body: dict[str, Any]) -> None:
+        for row in rows(body, outer):
+            if row[key] == name:
+                row[field] = value
+
+    return alter
+
+
+FLEET = (*(word for n in range(COUNT) for word in ("--disk", f"d-{n}")), "--max-disks", str(COUNT))
+ACCEPT = ("--stop-instance", "--accept", "fstab-may-name-disk")
+
+
+@pytest.mark.parametrize("value", BAD, ids=str)
+def test_a_plan_names_the_row_that_cannot_be_read(tmp_path: Path, value: object) -> None:
+    """A plan for a disk whose row cannot be read is refused, naming the disk, the field and what was in it."""
+    with altered(tmp_path, bad("Disks", "d-3", "DiskId", "Size", value)) as (_, _, run):
+        done = run("--disk", "d-3", *ACCEPT, "--dry-run", "--output", "json", journal=tmp_path / "journal.db")
+    (found,) = [each for each in json.loads(done.stdout)["findings"] if each["level"] == "block"]
+
+    assert done.returncode == 3
+    assert found["check"] == "could-not-look"
+    assert "the row of d-3 cannot be read: Size is " in found["message"]
+    assert found["fact"]["Field"] == "Size"
+    assert "network" not in done.stderr
+
+
+def test_a_plan_names_the_instance_that_cannot_be_read(tmp_path: Path) -> None:
+    """The row of an instance is told in the same way."""
+    with altered(tmp_path, bad("Instances", "i-3", "InstanceId", "StartTime", "noon")) as (_, _, run):
+        done = run("--disk", "d-3", *ACCEPT, "--dry-run", "--output", "json", journal=tmp_path / "journal.db")
+    (found,) = [each for each in json.loads(done.stdout)["findings"] if each["level"] == "block"]
+
+    assert found["check"] == "instance-not-seen"
+    assert 'the row of i-3 cannot be read: StartTime is "noon"' in found["message"]
+
+
+def test_another_disk_is_planned_all_the_same(tmp_path: Path) -> None:
+    """Of twelve disks one cannot be read: the other eleven can be wiped without it."""
+    with altered(tmp_path, bad("Disks", "d-3", "DiskId", "Size", None)) as (_, _, run):
+        words = (*FLEET, *ACCEPT, "--skip-refused", "--dry-run", "--output", "json")
+        done = run(*words, journal=tmp_path / "journal.db")
+    told = json.loads(done.stdout)
+
+    assert done.returncode == 0, done.stderr
+    planned = [job for job in told["jobs"] if job["outcome"] == "planned"]
+    assert {disk["disk_id"] for job in planned for disk in job["disks"]} == {f"d-{n}" for n in range(COUNT) if n != 3}
+
+
+def test_a_strangers_row_refuses_no_plan(tmp_path: Path) -> None:
+    """A snapshot of somebody else that cannot be read is named, and refuses nothing."""
+    with altered(tmp_path, bad("Snapshots", "s-stranger", "SnapshotId", "CreationTime", 5)) as (_, _, run):
+        done = run(*FLEET, *ACCEPT, "--dry-run", "--output", "json", journal=tmp_path / "journal.db")
+    found = [each for each in json.loads(done.stdout)["findings"] if "s-stranger" in each["message"]]
+
+    assert done.returncode == 0, done.stderr
+    assert [each["level"] for each in found] == ["info"]
+    assert "the row of s-stranger cannot be read: CreationTime is 5" in found[0]["message"]
+
+
+def test_one_row_strands_no_fleet(tmp_path: Path) -> None:
+    """Where one disk cannot be read any more after the stops, its machine comes back and the others are wiped."""
+    with altered(tmp_path, bad("Disks", "d-3", "DiskId", "Size", None), on=False) as (sim, answers, run):
+        words = (*FLEET, *ACCEPT, "--output", "json", "--canary", "0")
+        agreed = json.loads(run(*words, "--dry-run", journal=tmp_path / "journal.db").stdout)["plan"]["confirm_with"]
+        child = run.start(*words, "--confirm", agreed, journal=tmp_path / "journal.db")
+        until(lambda: sim.state()["instances"]["i-3"]["status"] in ("Stopping", "Stopped"))
+        answers.on = True
+        out, err = child.communicate(timeout=PATIENCE)
+        state = sim.state()
+    told = {job["instance_id"]: job for job in json.loads(out)["jobs"]}
+
+    assert {each["status"] for each in state["instances"].values()} == {"Running"}, err
+    assert child.returncode == 7
+    assert [len(state["disks"][f"d-{n}"]["wipes"]) for n in range(COUNT)] == [n != 3 for n in range(COUNT)]
+    assert told["i-3"]["outcome"] == "failed"
+    assert "the row of d-3 cannot be read: Size is null" in told["i-3"]["error"]["message"]
+
+
+def test_a_list_by_id_that_never_ends_ends_a_run_well(tmp_path: Path) -> None:
+    """By id one page suffices, so a NextToken that never ends changes nothing."""
+
+    def endless(request: Request, body: dict[str, Any]) -> None:
+        if any(name in request.params for name in ("DiskIds", "InstanceIds", "SnapshotIds")):
+            body["NextToken"] = f"more-{len(body['RequestId'])}-{request.params.get('NextToken', '')}"
+
+    with altered(tmp_path, endless) as (sim, _, run):
+        done = run("--disk", "d-0", *ACCEPT, "--confirm", "d-0", journal=tmp_path / "journal.db")
+        state = sim.state()
+
+    assert done.returncode == 0, done.stderr
+    assert state["instances"]["i-0"]["status"] == "Running"
+    assert len(state["disks"]["d-0"]["wipes"]) == 1
+
+
+def test_a_list_that_never_ends_keeps_no_machine_down(tmp_path: Path) -> None:
+    """Where the snapshots of a disk never end after its stop, the run ends and the machine runs."""
+
+    def endless(request: Request, body: dict[str, Any]) -> None:
+        if request.action == "DescribeSnapshots":
+            body["NextToken"] = f"{request.params.get('NextToken', '')}x"
+            body.setdefault("Snapshots", {"Snapshot": []})
+
+    with altered(tmp_path, endless, on=False) as (sim, answers, run):
+        child = run.start("--disk", "d-0", *ACCEPT, "--confirm", "d-0", journal=tmp_path / "journal.db")
+        until(lambda: sim.state()["instances"]["i-0"]["status"] in ("Stopping", "Stopped"))
+        answers.on = True
+        _, err = child.communicate(timeout=PATIENCE)
+        state = sim.state()
+
+    assert child.returncode == 4, err
+    assert state["instances"]["i-0"]["status"] == "Running"
+    assert state["disks"]["d-0"]["wipes"] == []
+    assert "its list does not end" in err
+
+
+@pytest.mark.parametrize("code", ["InvalidSecurityToken.Expired", "SignatureDoesNotMatch", "IllegalTimestamp"])
+def test_refused_looks_do_not_end_a_run(tmp_path: Path, code: str) -> None:
+    """Looks that are refused for credentials or the clock for a while are made again, and the run goes on."""
+    with Simulator(world(), speed=SPEED) as sim:
+        child = command(sim.url, tmp_path, str(int(SPEED))).start(
+            "--disk", "d-0", *ACCEPT, "--confirm", "d-0", journal=tmp_path / "journal.db"
+        )
+        until(lambda: sim.state()["instances"]["i-0"]["status"] in ("Stopping", "Stopped"))
+        sim.do({"fault": {"action": "DescribeInstances", "times": 12, "error": {"code": code, "status": 403}}})
+        _, err = child.communicate(timeout=PATIENCE)
+        state = sim.state()
+
+    assert child.returncode == 0, err
+    assert state["instances"]["i-0"]["status"] == "Running"
+    assert len(state["disks"]["d-0"]["wipes"]) == 1
