@@ -23,7 +23,7 @@ SUPPORTED = nox.project.python_versions(nox.project.load_toml(ROOT / "pyproject.
 STRICT = {"PYTHONDEVMODE": "1"}
 GUARDS = (
     "safe_reinit/decide.py", "safe_reinit/act.py", "safe_reinit/changes.py", "safe_reinit/second_look.py",
-    "safe_reinit/gate.py", "safe_reinit/record/*", "safe_reinit/model/guard.py", "safe_reinit/codes.py",
+    "safe_reinit/gate.py", "safe_reinit/record/*", "safe_reinit/model/guard.py", "safe_reinit/codes/*",
     "safe_reinit/retry.py",
 )  # fmt: skip
 """What stands between a person and lost data: every line and branch of it is taken."""

@@ -12,7 +12,17 @@ from pathlib import Path
 from safe_reinit.checks import CHECKS
 from safe_reinit.cli.documents import schema_of
 from safe_reinit.cli.example import example
-from safe_reinit.codes import COMMON, REINIT_DISK, Code, verdict
+from safe_reinit.codes import (
+    COMMON,
+    CREATE_SNAPSHOT,
+    REINIT_DISK,
+    RESET_DISK,
+    START_INSTANCE,
+    STOP_INSTANCE,
+    TAGS,
+    Code,
+    lacks_right,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "docs"))
@@ -20,12 +30,21 @@ sys.path.append(str(ROOT / "docs"))
 import reference_pages  # noqa: E402 - it stands beside this file, and is no part of the package
 
 _DOES = {
-    "again": "asks again with growing waits, at most 5 minutes while the machine is down, then brings it back up",
-    "refused": "takes the disk as intact, sends no further wipe and brings the machine back up",
-    "credentials": "takes the disk as intact and brings the machine back up if these credentials still can",
-    "lost": "takes the outcome as open and looks for ReIniting; if it shows none, exit code 5 with the machine stopped",
+    "again": "sends the call again with growing waits, within the limit of its phase",
+    "refused": "takes the call as refused and does not send it again",
+    "credentials": "renews the credentials and sends the call again, within the limit of its phase",
+    "lost": "takes the outcome as open and observes what happened",
 }
-_WAITS_FOR_SNAPSHOT = "asks again with growing waits, at most --timeout-snapshot, then brings the machine back up"
+_NO_RIGHT = "sends StartInstance and UntagResources again until the limit of the phase, and no other call"
+_SECTIONS = (
+    ("ReInitDisk", REINIT_DISK),
+    ("ResetDisk", RESET_DISK),
+    ("StopInstance and StopInstances", STOP_INSTANCE),
+    ("StartInstance and StartInstances", START_INSTANCE),
+    ("CreateSnapshot", CREATE_SNAPSHOT),
+    ("TagResources and UntagResources", TAGS),
+    ("every call", COMMON),
+)
 
 
 def errors() -> str:
@@ -33,26 +52,44 @@ def errors() -> str:
     lines = [
         "# Error codes",
         "",
-        "Made from the code by `docs/generate.py`. Sources: the editions of the ECS API reference from 2017 to 2025, ReInitDisk and",
-        "the common error codes. A code is judged by itself, never by its message, and every 5xx proves nothing whatever its code.",
-        "A 4xx with a code that is not listed is taken as a refusal, is never asked again, and its text is not repeated.",
+        "Made from the table in the code by `docs/generate.py`. A code is explained and judged by the call that it answers: what",
+        "is documented for the call first, then what holds for every call. It is never judged by its message.",
         "",
-        "## Of ReInitDisk",
-        *(line for code in REINIT_DISK for line in _told(code, ("- foreseen by: " + _foreseen(code),))),
+        "A code stands only for itself. Families are rows of their own, written with a star: `Throttling*` for every code that",
+        "begins so, `*.Initializing` for every code that ends so. Every answer with a status of 500 or more proves nothing,",
+        "whatever its code: the tool takes the outcome as open and observes what happened.",
         "",
-        "## Of the gateway and of the other calls",
+        "After a refusal the data on the disk is as it was, and the tool restores the power state. How long a call is sent again:",
+        "ReInitDisk and ResetDisk 5 minutes, or `--timeout-snapshot` while a snapshot of the disk is being created;",
+        "CreateSnapshot likewise; StopInstance until `--timeout-stop`; StartInstance until `--timeout-start`; tags 5 minutes.",
         "",
-        "A listed code stands for all that extend it: `Throttling` for `Throttling.User`. What the tool does is what it does when",
-        "ReInitDisk is answered so.",
-        *(line for code in COMMON for line in _told(code)),
+        "## Codes that are not listed",
+        "",
+        "An unlisted code with a status of the 400s is unknown, and the tool says so:",
+        "",
+        "- ReInitDisk and ResetDisk are never sent again. The tool observes the disk for 20 seconds without a gap. If it shows no",
+        "  ReIniting (ResetDisk: if no roll-back is in progress), the call counts as refused (exit code 4, the machine is started",
+        "  again). Otherwise the outcome is unknown (exit code 5) until the end of the work is seen.",
+        "- StartInstance and UntagResources are sent again until their limit, since the machine is down or still bears the tag.",
+        "- Every other call counts as refused.",
     ]
+    for name, rows in _SECTIONS:
+        lines += ["", f"## As the answer to {name}"]
+        lines += [line for row in rows for line in _told(row)]
     return "\n".join(lines) + "\n"
 
 
-def _told(code: Code, more: tuple[str, ...] = ()) -> tuple[str, ...]:
+def _told(row: Code) -> tuple[str, ...]:
     """Write the section of one code."""
-    head = f"{code.meaning} HTTP {code.status}; documented: {code.versions}."
-    return "", f"### {code.code}", "", head, "", *more, f"- the tool {_does(code)}", f"- you: {code.fix}"
+    calls = (
+        f" Only for {', '.join(row.actions)}." if row in (*TAGS, *COMMON) and row.actions not in (("*",), _BOTH) else ""
+    )
+    head = f"{row.meaning}{calls} HTTP {row.status}; documented: {row.source}."
+    more = ("- foreseen by: " + _foreseen(row),) if "ReInitDisk" in row.actions and row in REINIT_DISK else ()
+    return "", f"### {row.code}", "", head, "", *more, f"- the tool {_does(row)}", f"- you: {row.fix}"
+
+
+_BOTH = ("TagResources", "UntagResources")
 
 
 def _foreseen(code: Code) -> str:
@@ -62,10 +99,8 @@ def _foreseen(code: Code) -> str:
     return foreseen
 
 
-def _does(code: Code) -> str:
-    if code.code == "DiskCreatingSnapshot":
-        return _WAITS_FOR_SNAPSHOT
-    return _DOES[verdict("ReInitDisk", code.code, code.status)]
+def _does(row: Code) -> str:
+    return _NO_RIGHT if row.verdict == "credentials" and lacks_right(row.code) else _DOES[row.verdict]
 
 
 def checks() -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from . import codes, record, retry
-from .changes import Accept, Fail, Foresee, Intend, Learn, Lose, Refuse, Stuck, Withdraw
+from .changes import Accept, Doubt, Fail, Foresee, Intend, Learn, Lose, Refuse, Stuck, Withdraw
 from .clock import Clock
 from .cloud import Accepted, Cloud, CloudError, NotSent, Refused, Unanswered
 from .decide import decide
@@ -128,12 +128,12 @@ class Act:
             return True
         failure = Failure(
             code,
-            f"ECS would refuse ResetDisk of {disk_id} with {code} (DryRun): {codes.meaning_of(code)}",
-            action="ResetDisk",
-            hint=codes.fix_of(code),
+            f"ECS would refuse ResetDisk of {disk_id} with {code} (DryRun): {codes.meaning_of(send.action, code)}",
+            action=send.action,
+            hint=codes.fix_of(send.action, code),
         )
         at = self.clock.time()
-        passes = codes.verdict(send.action, code, 403) == "again"
+        passes = codes.is_asked_again(send.action, code, 403)
         again = retry.due(record.tries_of(known, send) + 1, at, None) if passes else None
         refuse = Refuse(send, failure, at, self.clock.now(), again)
         self.ledger.keep([(errand.entry, Foresee(refuse, seen))])  # what another thread learned meanwhile counts
@@ -232,15 +232,17 @@ class Act:
             told = {"code": answer.code, "request_id": answer.request_id}
             means = codes.verdict(send.action, answer.code, answer.http_status)
             if means == "lost":
-                return self._lost(attempt, at), told
+                return self._lost(attempt, at, answer.code), told
+            if means == "unknown" and send.overwrites:
+                return Doubt(send, _unknown(send, answer), at), told
             return self._refused(attempt, answer, at, together=together), told
         if isinstance(answer, NotSent):
             failure = Failure("NotSent", str(answer), action=send.action, hint=answer.hint)
             return self._not_done(attempt, failure, at, retry.due(attempt.number, at, None)), {"code": "NotSent"}
         return self._lost(attempt, at), {"code": "Unanswered"}
 
-    def _lost(self, attempt: Attempt, at: float) -> Change:
-        return Lose(attempt.send, at, retry.due(attempt.number, at, None))
+    def _lost(self, attempt: Attempt, at: float, code: str = "") -> Change:
+        return Lose(attempt.send, at, retry.due(attempt.number, at, None), code)
 
     def _refused(self, attempt: Attempt, refused: Refused, at: float, *, together: bool) -> Change:
         send = attempt.send
@@ -253,10 +255,10 @@ class Act:
             f"ECS refused {send.action} of {send.subject} with {refused.code}: {refused.message}",
             request_id=refused.request_id,
             action=send.action,
-            hint=codes.fix_of(refused.code),
+            hint=codes.fix_of(send.action, refused.code),
         )
         due = at if together else None
-        if codes.verdict(send.action, refused.code, refused.http_status) == "again":
+        if codes.is_asked_again(send.action, refused.code, refused.http_status):
             due = retry.due(attempt.number, at, refused.retry_after)
         return self._not_done(attempt, failure, at, due)
 
@@ -277,3 +279,15 @@ def _too_slow(send: Send, seen: Observation) -> Failure:
 
 def _restored_from(known: Record, disk_id: str) -> str:
     return record.wipe_of(known, disk_id).snapshot_id
+
+
+def _unknown(send: Send, refused: Refused) -> Failure:
+    """Say that a call that loses data was answered with a code that proves nothing, since nobody knows it."""
+    return Failure(
+        refused.code,
+        f"ECS answered {send.action} of {send.subject} with {refused.code}, a code that this program does not know, "
+        "so the call is not sent again.",
+        request_id=refused.request_id,
+        action=send.action,
+        hint=codes.fix_of(send.action, refused.code),
+    )

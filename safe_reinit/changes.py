@@ -102,17 +102,34 @@ class Foresee:
 
 @dataclass(frozen=True)
 class Lose:
-    """The answer to a call that was intended did not come; where none was intended, nothing was sent."""
+    """No answer to a call came, or one that does not say whether it was done; not intended, it was not sent."""
 
     send: Send
     at: float
     due: float | None = None
+    code: str = ""
+    """The code of that answer; ``""`` where none came."""
 
     def __call__(self, before: Record) -> Record:
         """Note it."""
         if not record.is_asked(before, self.send):
             return before
-        return record.lost(before, self.send, self.at, self.due)
+        return record.lost(before, self.send, self.at, self.due, self.code)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A wipe was answered with a code that nobody knows: whether it was refused is settled by observation."""
+
+    send: Send
+    failure: Failure
+    at: float
+
+    def __call__(self, before: Record) -> Record:
+        """Note it."""
+        return (
+            record.doubted(before, self.send, self.failure, self.at) if record.is_asked(before, self.send) else before
+        )
 
 
 @dataclass(frozen=True)

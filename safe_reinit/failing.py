@@ -24,7 +24,7 @@ def refusal_of(error: CloudError) -> Error:
         return refused(f"{error.said} Nothing was changed.", hint=error.hint or "Correct it, or use another source.")
     said = RunRefused(f"{error} Nothing was changed.", hint=error.hint)
     if isinstance(error, Refused):
-        said.hint = fix_of(error.code)
+        said.hint = fix_of(error.action, error.code)
         said.code, said.request_id = error.code, error.request_id
     said.action = error.action
     return said

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -25,6 +25,7 @@ from .model import (
     Unseen,
 )
 from .parallel import answers, at_once
+from .record import open_resets
 from .retry import Patient
 
 T = TypeVar("T")
@@ -175,6 +176,7 @@ def tick(
     records: Sequence[Record],
     *,
     snapshots: bool = False,
+    resets: bool = False,
     late: Callable[[], None] | None = None,
 ) -> list[Observation]:
     """Look at all open jobs at once: DescribeDisks and DescribeInstances for up to 100 ids each, all in parallel.
@@ -184,6 +186,7 @@ def tick(
 
     Args:
         snapshots: look also for snapshots that are being created, which only matters before a stop.
+        resets: ask also whether roll-backs that were sent are still in progress.
         late: called once if answers are still missing after a few seconds.
 
     """
@@ -202,9 +205,13 @@ def tick(
     )
     progressing = _Progressing(cloud, growing if snapshots else [])
     parts = (disks, machines, safety, progressing)
-    found = iter(answers([question for part in parts for question in part.questions], LIMIT, late=late))
+    sent = open_resets(records)[:FEW] if resets else []  # those whose end is proven leave the list
+    questions: list[Callable[[], Any]] = [question for part in parts for question in part.questions]
+    questions += [partial(cloud.may_reset, wipe.disk_id, wipe.snapshot_id) for wipe in sent]
+    found: Iterator[Any] = iter(answers(questions, LIMIT, late=late))
     for part in parts:
         part.take([next(found) for _ in part.questions])
+    reset_of = {wipe.disk_id: code for wipe, code in zip(sent, found, strict=True) if isinstance(code, str)}
     answered_at = clock.time()
     disk_of = {disk.disk_id: disk for disk in disks.shown}
     machine_of = {machine.instance_id: machine for machine in machines.shown}
@@ -229,6 +236,7 @@ def tick(
             answered_at=answered_at,
             disks_seen=without_disks is None,
             why="" if without_disks is None else trouble(without_disks),
+            resets={each: reset_of[each] for each in ids if each in reset_of},
         )
 
     return [of(job) for job in records]

@@ -27,7 +27,7 @@ _act_wait = wait_exponential_jitter(multiplier=2.0, max=30.0, jitter=2.0)
 
 
 class Patient:
-    """Asks a look again while it fails in a way that passes: no answer, not sent, throttled, a 5xx."""
+    """Asks a look again while it fails in a way that passes: no answer, not sent, throttled, busy, a 5xx."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -72,7 +72,7 @@ def due(attempt: int, now: float, retry_after: int | None) -> float:
 
 def _passes(error: BaseException) -> bool:
     if isinstance(error, Refused):
-        return codes.throttled(error.code) or error.http_status >= 500
+        return codes.passes(error.action, error.code, error.http_status)
     return isinstance(error, CloudError) and not isinstance(error, NoCredentials)
 
 

@@ -190,7 +190,12 @@ class Runner:
         snapshots = any(not job.record.touched for job in jobs)
         try:
             return tick(
-                self.cloud, self.clock, [job.record for job in jobs], snapshots=snapshots, late=lambda: self._late(jobs)
+                self.cloud,
+                self.clock,
+                [job.record for job in jobs],
+                snapshots=snapshots,
+                resets=True,
+                late=lambda: self._late(jobs),
             )
         except Exception as failed:  # noqa: BLE001 - also one that nobody foresaw: the machine must come back
             return [unseen(self.clock.time(), self.clock.now(), failed)] * len(jobs)

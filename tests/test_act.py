@@ -619,7 +619,7 @@ def test_a_roll_back_is_asked_with_dry_run_just_before_it_is_sent() -> None:
     assert after.disks[0].state == "accepted"
 
 
-@pytest.mark.parametrize("code", ["IncorrectSnapshotStatus", "Brand.New", "Forbidden.RAM", "InvalidDiskId.NotFound"])
+@pytest.mark.parametrize("code", ["InvalidSnapshotId.NotReady", "Brand.New", "Forbidden.RAM", "InvalidDiskId.NotFound"])
 def test_what_the_dry_run_refuses_is_not_sent(code: str) -> None:
     """A refusal that does not pass ends the job with nothing intended and the disk told intact."""
     world = undoing()
@@ -803,9 +803,9 @@ def test_what_a_refused_dry_run_says_is_for_the_person() -> None:
     assert world.act(RESET).error == Failure(
         "OperationDenied",
         f"ECS would refuse ResetDisk of {values.DISK_ID} with OperationDenied (DryRun): "
-        f"{codes.meaning_of('OperationDenied')}",
+        f"{codes.meaning_of('ResetDisk', 'OperationDenied')}",
         action="ResetDisk",
-        hint=codes.fix_of("OperationDenied"),
+        hint=codes.fix_of("ResetDisk", "OperationDenied"),
     )
 
 
@@ -863,7 +863,7 @@ def test_a_refusal_says_everything_that_the_person_needs() -> None:
         f"ECS refused ReInitDisk of {values.DISK_ID} with OperationDenied: The source is gone.",
         request_id="r",
         action="ReInitDisk",
-        hint=codes.fix_of("OperationDenied"),
+        hint=codes.fix_of("ReInitDisk", "OperationDenied"),
     )
 
 

@@ -80,10 +80,12 @@ SNAPSHOT = {
     "InvalidDiskId.NotFound": 404,
     "InvalidInstanceId.NotFound": 404,
     "InvalidDescription.Malformed": 404,
+    "LastTokenProcessing": 403,
     "InternalError": 500,
 }
 SNAPSHOT_AGAIN = {
     "IncorrectInstanceStatus", "Throttling", "IncorrectDiskStatus.CreatingSnapshot", "IdempotentProcessing",
+    "LastTokenProcessing",
     "IncorrectDiskStatus.TooManyCreatingSnapshots", "QuotaExceed.ConcurrentSnapshotQuota", "DISK_HAS_CREATING_SNAPSHOT",
 }  # fmt: skip
 NO_STOCK = [
@@ -117,41 +119,73 @@ def test_each_documented_refusal_of_a_snapshot_has_its_verdict(code: str) -> Non
     assert codes.verdict("CreateSnapshot", code, SNAPSHOT[code]) == expected
 
 
-@pytest.mark.parametrize("code", REINIT)
-def test_a_roll_back_is_asked_again_like_a_wipe(code: str) -> None:
-    """Of ResetDisk no list of codes is at hand: it is asked again by what is asked again of ReInitDisk, no more."""
-    assert codes.verdict("ResetDisk", code, REINIT[code]) == codes.verdict("ReInitDisk", code, REINIT[code])
+RESET = {
+    "InvalidOperation.DiskResetInProgress": "again", "Operation.Conflict": "again", "DiskCreatingSnapshot": "again",
+    "IncorrectDiskStatus": "again", "IncorrectInstanceStatus": "again", "InvalidParameter.Mismatch": "refused",
+    "InvalidSnapshotId.NotReady": "refused", "InvalidSnapshotId.NotFound": "refused", "Disk.NotFound": "refused",
+    "OperationDenied": "refused", "InvalidSourceSnapshot": "unknown", "LackResource": "unknown",
+}  # fmt: skip
+TRANSIENT = [
+    "IncorrectInstanceStatus.Initializing", "IncorrectDiskStatus.Initializing", "TaskConflict", "SystemBusy",
+    "OperationConflict", "Operation.Conflict", "InvalidOperation.Conflict", "Rejected.Throttling",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", RESET)
+def test_a_roll_back_is_judged_by_codes_of_its_own(code: str) -> None:
+    """What ReInitDisk or StartInstance document says nothing of ResetDisk."""
+    assert codes.verdict("ResetDisk", code, 403) == RESET[code]
+
+
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("code", TRANSIENT)
+def test_what_passes_for_every_call_is_sent_again(code: str, act: str) -> None:
+    """Conflicts, initialising and throttling prove that nothing was done, and pass by themselves."""
+    assert codes.verdict(act, code, 403) == "again"
+    assert codes.is_asked_again(act, code, 403)
 
 
 @pytest.mark.parametrize("act", ["TagResources", "UntagResources"])
-@pytest.mark.parametrize("code", [*REINIT, *SNAPSHOT, *NO_STOCK, "InvalidResourceId.NotFound", "OperationConflict"])
-def test_a_tag_is_asked_again_only_for_a_conflict_or_throttling(code: str, act: str) -> None:
-    """No state of a disk or an instance passes for a tag: such a code is a refusal."""
-    status = REINIT.get(code, SNAPSHOT.get(code, 403))
-    expected = "lost" if status >= 500 else "again" if code in ("Throttling", "OperationConflict") else "refused"
-
-    assert codes.verdict(act, code, status) == expected
+@pytest.mark.parametrize("code", ["DiskCreatingSnapshot", "IncorrectInstanceStatus", *NO_STOCK])
+def test_no_state_of_a_disk_or_an_instance_says_anything_of_a_tag(code: str, act: str) -> None:
+    """Such a code is an unknown one there."""
+    assert codes.verdict(act, code, 403) == "unknown"
 
 
 @pytest.mark.parametrize("code", sorted(SNAPSHOT_AGAIN - {"Throttling", "IncorrectInstanceStatus"}))
-def test_what_says_that_a_snapshot_is_under_way_says_it_of_createsnapshot_alone(code: str) -> None:
-    """A wipe is never asked again by a code of CreateSnapshot, and the person is told what it means."""
-    row = codes.lookup(code)
+def test_what_says_that_a_snapshot_is_in_progress_says_it_of_createsnapshot_alone(code: str) -> None:
+    """A wipe is never sent again by a code of CreateSnapshot, and the person is told what it means."""
+    row = codes.lookup("CreateSnapshot", code)
 
-    assert code in codes.OF_ANOTHER_SNAPSHOT
-    assert codes.verdict("ReInitDisk", code, 403) == codes.verdict("ResetDisk", code, 403) == "refused"
+    assert codes.waits_for_snapshot("CreateSnapshot", code)
+    assert codes.verdict("ReInitDisk", code, 403) == codes.verdict("ResetDisk", code, 403) == "unknown"
     assert row is not None
     assert row.code == code
 
 
+@pytest.mark.parametrize("row", codes.TABLE, ids=lambda row: f"{row.actions[0]}-{row.code}")
+def test_each_row_tells_the_person_something(row: codes.Code) -> None:
+    """Every row says what the code means and what to do, in whole sentences."""
+    assert row.meaning[0].isupper()
+    assert row.meaning.endswith(".")
+    assert row.fix.endswith(".")
+    assert row.status >= 400
+    assert row.verdict != "unknown"
+
+
+def test_no_call_has_two_rows_for_one_code() -> None:
+    """What a code means for a call stands in one place."""
+    named = [(action, row.code) for row in codes.TABLE for action in row.actions]
+
+    assert sorted(named) == sorted(set(named))
+
+
 @pytest.mark.parametrize("code", REINIT)
-def test_each_documented_code_tells_the_person_something(code: str) -> None:
-    """Every row says what the code means, what to do, and what foresees it or why nothing can."""
-    row = codes.lookup(code)
+def test_each_documented_code_of_a_wipe_says_what_foresees_it(code: str) -> None:
+    """Every row of ReInitDisk names the checks that foresee the code, or says why none can."""
+    row = codes.lookup("ReInitDisk", code)
 
     assert row is not None
-    assert row.meaning.endswith(".")
-    assert row.fix
     assert row.checks or row.unforeseen
 
 
@@ -159,36 +193,40 @@ def test_each_documented_code_tells_the_person_something(code: str) -> None:
 @pytest.mark.parametrize("code", ["Throttling", "DiskCreatingSnapshot", "Forbidden.RAM", "Brand.New", "InternalError"])
 @pytest.mark.parametrize("act", ACTS)
 def test_a_5xx_proves_nothing_whatever_its_code(act: str, code: str, status: int) -> None:
-    """An answer of the 500s is a lost answer, also where its code could be asked again elsewhere."""
+    """An answer of the 500s is a lost answer, also where its code could be sent again elsewhere."""
     assert codes.verdict(act, code, status) == "lost"
 
 
 @pytest.mark.parametrize("status", [302, 400, 403, 409, 429])
-@pytest.mark.parametrize("code", ["Throttling", "Throttling.User", "Throttling.Api"])
+@pytest.mark.parametrize("code", ["Throttling", "Throttling.User", "Throttling.Api", "Rejected.Throttling"])
 @pytest.mark.parametrize("act", ACTS)
 def test_throttling_is_told_by_its_code_and_not_by_its_status(act: str, code: str, status: int) -> None:
     """ECS documents Throttling under several statuses, and each of them was not done."""
     assert codes.verdict(act, code, status) == "again"
+    assert codes.throttled(code)
 
 
 @pytest.mark.parametrize("act", ACTS)
 def test_a_429_without_the_code_is_not_taken_for_throttling(act: str) -> None:
-    """A status alone says nothing: a code outside the table is never asked again."""
-    assert codes.verdict(act, "Brand.New", 429) != "again"
+    """A status alone says nothing."""
+    assert codes.verdict(act, "Brand.New", 429) == "unknown"
 
 
 @pytest.mark.parametrize("code", SOURCE_GONE)
 def test_a_source_that_is_gone_is_gone_under_all_its_codes(code: str) -> None:
-    """The five codes over two statuses that say the source is gone are never asked again."""
+    """The five codes over two statuses that say the source is gone are never sent again."""
     assert codes.verdict("ReInitDisk", code, REINIT[code]) == "refused"
 
 
 @pytest.mark.parametrize("code", CREDENTIALS)
 @pytest.mark.parametrize("act", ACTS)
-def test_refused_credentials_are_never_asked_again(act: str, code: str) -> None:
-    """A missing right, a dead key, an expired token and a wrong clock do not mend themselves during a run."""
+def test_refused_credentials_are_renewed_and_a_missing_right_is_not(act: str, code: str) -> None:
+    """Keys, tokens and the clock are renewed before the call is sent again; only what brings back asks in any case."""
+    expected = codes.renews(code) or act in ("StartInstance", "UntagResources")
+
     assert codes.verdict(act, code, 403) == "credentials"
     assert codes.of_credentials(code)
+    assert codes.is_asked_again(act, code, 403) == expected
 
 
 def test_a_missing_right_is_told_from_other_refused_credentials() -> None:
@@ -198,24 +236,36 @@ def test_a_missing_right_is_told_from_other_refused_credentials() -> None:
     assert lacking == {code for code in CREDENTIALS if code.startswith(("Forbidden", "NoPermission"))} != set()
 
 
-@pytest.mark.parametrize("code", NO_STOCK)
-def test_a_start_without_stock_is_asked_again_and_nothing_else_is(code: str) -> None:
-    """Stock comes back, so StartInstance asks again; the same code to another call is no reason to repeat it."""
+@pytest.mark.parametrize("code", [*NO_STOCK, "OperationDenied.HostRepairing"])
+def test_a_start_without_a_place_to_run_is_sent_again(code: str) -> None:
+    """Stock comes back and repairs end, so StartInstance is sent again; of a wipe the same code says nothing."""
     assert codes.verdict("StartInstance", code, 403) == "again"
-    assert codes.verdict("ReInitDisk", code, 403) == "refused"
-    assert codes.verdict("StopInstance", code, 403) == "refused"
+    assert codes.verdict("ReInitDisk", code, 403) == "unknown"
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_an_unknown_code_holds_back_only_what_brings_nothing_back(act: str) -> None:
+    """While a machine is down its start is sent until the limit, whatever unknown code refuses it."""
+    assert codes.verdict(act, "Brand.New", 403) == "unknown"
+    assert codes.is_asked_again(act, "Brand.New", 403) == (act in ("StartInstance", "UntagResources"))
 
 
 @pytest.mark.parametrize("code", ["IncorrectInstanceStatus", "OperationConflict", "InvalidOperation.Conflict"])
 def test_a_busy_instance_is_asked_again_to_stop_and_to_start(code: str) -> None:
-    """Another operation under way passes by itself."""
-    assert codes.verdict("StopInstance", code, 409) == codes.verdict("StartInstance", code, 409) == "again"
+    """Another operation in progress passes by itself; the calls for many are judged like those for one."""
+    for act in ("StopInstance", "StopInstances", "StartInstance", "StartInstances"):
+        assert codes.verdict(act, code, 409) == "again"
 
 
-@pytest.mark.parametrize("code", ["IncorrectDiskStatus.NeverUsed", "DiskCreatingSnapshot.Other", "OperationConflict"])
-def test_a_code_that_merely_resembles_a_retryable_one_is_not_asked_again(code: str) -> None:
-    """The table is held to exactly: a longer code is another code."""
-    assert codes.verdict("ReInitDisk", code, 403) == "refused"
+@pytest.mark.parametrize(
+    "code", ["DiskCreatingSnapshot.Other", "OperationDenied.NotSupported", "IncorrectDiskStatus.Other", "Operation"]
+)
+def test_a_code_that_merely_resembles_a_documented_one_is_unknown(code: str) -> None:
+    """The table is held to exactly, by judgement and explanation alike: a longer code is another code."""
+    assert codes.verdict("ReInitDisk", code, 403) == "unknown"
+    assert codes.lookup("ReInitDisk", code) is None
+    assert "does not know" in codes.meaning_of("ReInitDisk", code)
+    assert code in codes.fix_of("ReInitDisk", code)
 
 
 @pytest.mark.parametrize("act", ACTS)
@@ -225,9 +275,10 @@ def test_a_repeated_nonce_is_no_refusal(act: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["InternalError", "ServiceUnavailable", "LimitedOperation.ServiceUnavailable"])
-def test_a_failure_inside_ecs_proves_nothing_under_any_status(code: str) -> None:
+@pytest.mark.parametrize("act", ACTS)
+def test_a_failure_inside_ecs_proves_nothing_under_any_status(act: str, code: str) -> None:
     """Codes are judged before statuses: what ECS calls its own failure is not a refusal because of a 400."""
-    assert codes.verdict("ReInitDisk", code, 400) == "lost"
+    assert codes.verdict(act, code, 400) == "lost"
 
 
 @pytest.mark.parametrize("status", [200, 302, 408])
@@ -236,55 +287,46 @@ def test_a_status_that_is_no_refusal_proves_none(status: int) -> None:
     assert codes.verdict("ReInitDisk", "Brand.New", status) == "lost"
 
 
-@pytest.mark.parametrize("code", ["Brand.New", "IncorrectInstanceStatus", "DiskCreatingSnapshot"])
-def test_of_a_call_that_the_table_does_not_know_nothing_is_asked_again(code: str) -> None:
-    """What passes for one call says nothing of another."""
-    assert codes.verdict("RebootInstance", code, 403) == "refused"
-
-
 @given(st.sampled_from(ACTS), st.text(max_size=40), st.integers(100, 599))
-def test_no_unknown_code_is_ever_asked_again(act: str, code: str, status: int) -> None:
-    """Whatever ECS may answer one day, only what the table names or calls Throttling is repeated."""
-    known = code.startswith("Throttling") or codes.lookup(code) is not None
+def test_no_unknown_code_proves_anything(act: str, code: str, status: int) -> None:
+    """Whatever ECS may answer one day, only what has a row is judged."""
+    known = codes.lookup(act, code) is not None
 
-    assert known or codes.verdict(act, code, status) != "again"
-
-
-@pytest.mark.parametrize(
-    ("code", "found"),
-    [
-        ("Throttling.User", "Throttling"),
-        ("InvalidSecurityToken.Expired", "InvalidSecurityToken"),
-        ("Forbidden.Unauthorized", "Forbidden"),
-        ("IncorrectDiskStatus.Other", "IncorrectDiskStatus"),
-        ("Brand.New", None),
-        ("", None),
-    ],
-)
-def test_a_code_is_looked_up_by_the_longest_name_that_is_documented(code: str, found: str | None) -> None:
-    """A code with more parts than the documented one gets that one's row, and an unknown one gets none."""
-    row = codes.lookup(code)
-
-    assert (row.code if row else None) == found
+    assert known or codes.verdict(act, code, status) in ("lost", "unknown")
 
 
 @pytest.mark.parametrize(
-    ("code", "row"),
+    ("act", "code", "found"),
     [
-        ("Throttling.User", "Throttling"),
-        ("OperationDenied", "OperationDenied"),
-        ("OperationDenied.X", "OperationDenied"),
+        ("ReInitDisk", "Throttling.User", "Throttling*"),
+        ("", "InvalidSecurityToken.Expired", "InvalidSecurityToken*"),
+        ("DescribeDisks", "Forbidden.Unauthorized", "Forbidden*"),
+        ("StopInstance", "Forbidden.RiskControl", "Forbidden.RiskControl"),
+        ("ReInitDisk", "InvalidAccessKeyId.NotFound", "InvalidAccessKeyId.NotFound"),
+        ("StartInstances", "IncorrectInstanceStatus.Initializing", "*.Initializing"),
+        ("ResetDisk", "IncorrectDiskStatus.HasUnfinishedSnapshot", "IncorrectDiskStatus.HasUnfinishedSnapshot"),
     ],
 )
-def test_what_is_said_of_a_code_is_what_its_row_says(code: str, row: str) -> None:
-    """Meaning and fix come from the row of the code, or of the one that it extends."""
-    known = codes.lookup(row)
+def test_a_family_is_a_row_of_its_own(act: str, code: str, found: str) -> None:
+    """What is named exactly wins over a family, and only a row with a star stands for several codes."""
+    row = codes.lookup(act, code)
 
-    assert known is not None
-    assert (codes.meaning_of(code), codes.fix_of(code)) == (known.meaning, known.fix)
+    assert row is not None
+    assert row.code == found
 
 
-def test_of_a_code_that_nobody_documents_it_is_said_that_nobody_does() -> None:
-    """A person is told where to look it up, and nothing is made up."""
-    assert codes.meaning_of("Brand.New") == "a code that the documentation does not know."
-    assert codes.fix_of("Brand.New") == "Look the code up in the ECS API reference."
+@pytest.mark.parametrize(
+    ("code", "act", "word", "other"),
+    [
+        ("OperationDenied", "ResetDisk", "rolled back", "made from"),
+        ("IncorrectInstanceStatus", "StartInstance", "not Stopped", "--stop-instance"),
+        ("InvalidParameter.KMSKeyId.NotFound", "StartInstance", "key", "does not know"),
+        ("InternalError", "StopInstance", "stops the instance", "reinitialised"),
+    ],
+)
+def test_one_code_says_different_things_of_different_calls(code: str, act: str, word: str, other: str) -> None:
+    """What is said of a code is said of the call that it answers."""
+    said = f"{codes.meaning_of(act, code)} {codes.fix_of(act, code)}"
+
+    assert word in said
+    assert other not in said

@@ -17,6 +17,7 @@ import pytest
 
 from safe_reinit import decide as deciding
 from safe_reinit import record
+from safe_reinit.codes import PROVEN
 from safe_reinit.decide import decide
 from safe_reinit.model import (
     LOCK_TAG,
@@ -127,6 +128,7 @@ def observe(world: World) -> Observation:
     return Observation(
         at=float(world.now), when=EPOCH, seen=True, instance=instance, disks=shown, snapshots=safety,
         date=started + timedelta(hours=1),
+        resets=dict.fromkeys(shown, PROVEN),
     )  # fmt: skip
 
 

@@ -93,9 +93,9 @@ def test_it_brings_back_what_was_wiped(status: str, disks: tuple[str, ...]) -> N
         *(["StopInstance"] if status == "Running" else []), *["ResetDisk"] * len(disks),
         *(["StartInstance"] if status == "Running" else []),
     ]  # fmt: skip
-    assert {disk.evidence for disk in done.report.jobs[0].disks} == {"settled"}
+    assert {disk.evidence for disk in done.report.jobs[0].disks} == {"transition"}
     assert all(disk.becomes.kind == "snapshot" for disk in done.report.jobs[0].disks)
-    assert "rolled back (evidence: settled)" in to_text(done.report)
+    assert "rolled back (evidence: transition)" in to_text(done.report)
     assert "reinitialised" not in to_text(done.report)
 
 
@@ -314,7 +314,7 @@ def test_what_moves_after_the_stop_ends_an_undo_untouched(what: str) -> None:
     assert "ResetDisk" not in changes(state)
 
 
-@pytest.mark.parametrize("code", ["InvalidParameter.InconsistentDisk", "OperationDenied", "Forbidden.RAM", "Brand.New"])
+@pytest.mark.parametrize("code", ["InvalidParameter.Mismatch", "OperationDenied", "Forbidden.RAM", "Brand.New"])
 def test_a_dry_run_after_the_stop_that_refuses_leads_to_no_call(code: str) -> None:
     """What ECS would refuse is not sent: the DryRun just before the call ends the undo with 4 and the machine up."""
     with simulated() as sim:
@@ -394,7 +394,7 @@ def test_whatever_befalls_the_call_the_report_is_true(kind: str) -> None:
 
 def in_doubt(sim: Simulator, name: str, **more: Any) -> Run:
     """Undo a run so that what became of its ResetDisk cannot be told."""
-    sim.do({"fault": {"action": "ResetDisk", "dry_run": False, "drop_answer": True, "times": 9}})
+    sim.do({"fault": {"action": "ResetDisk", "dry_run": False, "drop_request": True, "times": 9}})
     done = undo(sim, name, **more)
     assert (done.outcome, done.report.exit_code) == ("unknown", 5)
     return done

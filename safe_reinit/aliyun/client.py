@@ -190,7 +190,7 @@ class Aliyun(Looks, OtherLooks):
         return {
             instance_id: Accepted(answer.request_id)
             if code == "200"
-            else Refused(code, 403, codes.meaning_of(code), answer.request_id, action=action)
+            else Refused(code, 403, codes.meaning_of(action, code), answer.request_id, action=action)
             for instance_id, code in of_each.items()
             if code == "200" or not code.isdigit()
         }

@@ -325,7 +325,7 @@ def _refusal(reply: Reply, action: str) -> Refused:
     if not (isinstance(request_id, str) and _REQUEST_ID.fullmatch(request_id)):
         raise UnreadableError
     after = Utils.get_throttling_time_left(reply.headers)
-    return Refused(code, reply.status, codes.meaning_of(code), request_id, action=action, retry_after=after)
+    return Refused(code, reply.status, codes.meaning_of(action, code), request_id, action=action, retry_after=after)
 
 
 def _date(headers: Mapping[str, str]) -> datetime | None:

@@ -3,8 +3,9 @@
 What it does
     In an undo, asks ResetDisk with DryRun=true. An answer other than DryRunOperation stops you, with two exceptions.
     IncorrectInstanceStatus of a Running instance: ResetDisk works only while it is Stopped, so that answer proves
-    nothing. DiskCreatingSnapshot: a snapshot of the disk is being created, and is waited for. In both cases the same
-    question is put again after the stop, before the disk is touched.
+    nothing. A code that passes by itself: a snapshot of the disk is being created (DiskCreatingSnapshot), a roll-back
+    or another operation is in progress (InvalidOperation.DiskResetInProgress, Operation.Conflict). In both cases the
+    same question is put again after the stop, before the disk is touched.
 
 Why it stops you
     Stopping a machine for an undo that cannot succeed buys downtime for nothing.
@@ -17,16 +18,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..codes import PROVEN
+from .. import codes
 from ..model import DiskFacts, Finding
 from ._shared import word
 from .check import Check
+
+_STATES = ("IncorrectDiskStatus", "IncorrectInstanceStatus")
+"""What is refused for a state that the plan knows of and does not change."""
 
 
 def find(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     code = facts.rights.get("ResetDisk")
-    if facts.disk is None or code is None or code == PROVEN:
+    if facts.disk is None or code is None or code == codes.PROVEN:
         return
     running = facts.instance is not None and facts.instance.status == "Running"
     power = code == "IncorrectInstanceStatus" and running
@@ -35,9 +39,11 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     message = f"ECS would refuse ResetDisk: a DryRun of it answered {word(code)}."
     if power:
         message = "Whether ECS would roll the disk back can be asked only of a Stopped instance; it is then."
-    elif code == "DiskCreatingSnapshot":
-        message = "ECS does not roll the disk back while a snapshot of it is being created; it is asked again then."
-    open_question = power or code == "DiskCreatingSnapshot"
+    passes = not power and code not in _STATES and codes.verdict("ResetDisk", code, 403) == "again"
+    if passes:
+        reason = codes.meaning_of("ResetDisk", code)
+        message = f"ECS does not roll the disk back now ({word(code)}): {reason} It is asked again after the stop."
+    open_question = power or passes
     yield Finding(
         CHECK.name,
         "info" if open_question else "block",

@@ -58,10 +58,10 @@ def risks(_ctx: click.Context) -> list[Offer]:
 def explainable(_ctx: click.Context) -> list[Offer]:
     """Offer the checks and the error codes."""
     from ..checks import CHECKS  # noqa: PLC0415 - only when it is asked for
-    from ..codes import COMMON, REINIT_DISK  # noqa: PLC0415 - see above
+    from ..codes import SUMMARIES  # noqa: PLC0415 - see above
 
     checks = [(check.name, check.summary) for check in CHECKS]
-    return checks + [(code.code, code.meaning) for code in (*REINIT_DISK, *COMMON)]
+    return checks + list(SUMMARIES.items())
 
 
 def runs(ctx: click.Context) -> list[Offer]:

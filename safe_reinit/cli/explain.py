@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..checks import NAMES, by_name, like
-from ..codes import COMMON, REINIT_DISK, lookup
+from ..codes import EVERY, SUMMARIES, Code, rows_of
 from ..errors import UsageError
 from ..model.codec import encode
 from .documents import Checks, Explained, ListedCheck
@@ -31,9 +31,9 @@ def explain(name: str, output: Output) -> None:
     """
     told = _check(name) or _code(name)
     if told is None:
-        near = like(name, (*NAMES, *(code.code for code in (*REINIT_DISK, *COMMON))))
+        near = like(name, (*NAMES, *SUMMARIES))
         raise UsageError(
-            f"{name!r} is neither a check nor an error code that ReInitDisk documents.",
+            f"{name!r} is neither a check nor an error code that this program knows.",
             hint=f"{near}safe-reinit checks lists the checks.",
         )
     if output.json:
@@ -50,15 +50,24 @@ def _check(name: str) -> Explained | None:
 
 
 def _code(name: str) -> Explained | None:
-    code = lookup(name)
-    if code is None:
+    """Explain a code: for each group of calls that it can answer, what it means there."""
+    rows = rows_of(name)
+    if not rows:
         return None
+    text = "\n\n".join((name, *(_row(row) for row in rows)))
+    return Explained(name, "error", (name,), rows[0].meaning, text)
+
+
+def _row(row: Code) -> str:
+    calls = "any call" if EVERY in row.actions else ", ".join(row.actions)
+    family = f", as every {row.code}" if row.is_family else ""
     lines = [
-        f"{code.code} (HTTP {code.status}; documented: {code.versions})",
-        "",
-        code.meaning,
-        f"What to do: {code.fix}",
-        f"Foreseen by: {', '.join(code.checks)}." if code.checks else "Foreseen by no check.",
-        *([f"Not surely: {code.unforeseen}."] if code.unforeseen else []),
+        f"As the answer to {calls} (HTTP {row.status}; documented: {row.source}{family}):",
+        row.meaning,
+        f"What to do: {row.fix}",
     ]
-    return Explained(code.code, "error", (code.code,), code.meaning, "\n".join(lines))
+    if "ReInitDisk" in row.actions:
+        lines.append(f"Foreseen by: {', '.join(row.checks)}." if row.checks else "Foreseen by no check.")
+    if row.unforeseen:
+        lines.append(f"Not surely: {row.unforeseen}.")
+    return "\n".join(lines)

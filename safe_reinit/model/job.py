@@ -146,6 +146,12 @@ class Wipe:
     """Whether ECS accepted it, or was seen doing it."""
     snapshot_id: str = ""
     """The snapshot that ResetDisk rolls the disk back to; ``""`` for ReInitDisk."""
+    resetting: bool = False
+    """Whether a roll-back of the disk was seen in progress since ResetDisk was sent."""
+    answer: str = ""
+    """The code of the last answer, where that does not prove what was done; ``""`` where no answer came."""
+    unknown_code: bool = False
+    """Whether that code is an unknown one: the wipe is never sent again, and observation settles it."""
 
     @property
     def in_doubt(self) -> bool:
@@ -247,6 +253,8 @@ class Observation:
     """The safety snapshots of the job that ECS shows; looked at only before the wipe."""
     date: datetime | None = None
     """The ``Date`` of ECS's answer about the instance, or of an earlier one; ``None`` where it had none."""
+    resets: Mapping[str, str] = field(default_factory=dict)
+    """By disk what ResetDisk with DryRun answered; asked only where a roll-back was sent and its end is not proven."""
     credentials_refused: str | None = None
     """The code by which the credentials were refused."""
     answered_at: float | None = None

@@ -4,7 +4,7 @@
 an intended start is never taken back.
 """
 
-from .answered import accepted, intend, lost, refused, withdraw
+from .answered import accepted, doubted, intend, lost, refused, withdraw
 from .aside import bears_tag, is_backed_up, leaves_tag
 from .resumed import Verdict, after_pause, judge, resume
 from .seen import learn
@@ -23,10 +23,11 @@ from .state import (
     stuck,
 )
 from .steps import is_asked, outstanding, tries_of, wipe_of
+from .wiping import open_resets
 
 __all__ = [
     "SETTLING", "SETTLING_READS", "UNSETTLED_LIMIT", "Verdict", "accepted", "after_pause", "bears_tag", "begin",
-    "fail", "intend", "interrupt", "is_asked", "is_backed_up", "is_current", "is_owed", "is_settled", "judge",
-    "learn", "leaves_tag", "lose_sight", "lost", "outcome", "outstanding", "refused", "resume", "stuck", "tries_of",
-    "wipe_of", "withdraw",
+    "doubted", "fail", "intend", "interrupt", "is_asked", "is_backed_up", "is_current", "is_owed", "is_settled",
+    "judge", "learn", "leaves_tag", "lose_sight", "lost", "open_resets", "outcome", "outstanding", "refused", "resume",
+    "stuck", "tries_of", "wipe_of", "withdraw",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+from ..codes import fix_of, waits_for_snapshot
 from ..model import Failure, Fence, Observation, Record, Send, Step, StepState, Wipe, WipeState
 from .state import close_phase, fail, open_phase, stuck
 from .steps import (
@@ -27,7 +28,7 @@ def intend(record: Record, send: Send, seen: Observation) -> Record:
         fence = wipe_of(record, send.subject).fence or _fence(record, seen, send.subject)
         record = with_wipe(
             record, send.subject, lambda wipe: replace(
-                wipe, state="asked", tries=wipe.tries + 1, reiniting=False, reads=0, due=None,
+                wipe, state="asked", tries=wipe.tries + 1, reiniting=False, resetting=False, reads=0, due=None,
                 fence=fence, watched_at=seen.at,
             )
         )  # fmt: skip
@@ -65,21 +66,19 @@ def _acknowledged(at: float) -> Callable[[Wipe], Wipe]:
     return lambda wipe: replace(wipe, state="accepted", at=at, reads=0, acknowledged=True)
 
 
-def lost(record: Record, send: Send, at: float, due: float | None = None) -> Record:
-    """Note that the answer to a call did not come; a wipe already seen ReIniting was accepted.
+def lost(record: Record, send: Send, at: float, due: float | None = None, code: str = "") -> Record:
+    """Note that it is not known whether a call was done; a wipe already seen ReIniting was accepted.
 
     Args:
         at: when that was known, in cloud seconds.
         due: when a call that may be repeated is asked again; at once if not said.
+        code: the code of an answer that does not say it; ``""`` where no answer came.
     """
     record = replace(record, stuck_since=None)
     if send.overwrites:
         return with_wipe(
             record, send.subject,
-            lambda wipe: replace(
-                wipe, state="accepted" if wipe.reiniting and not wipe.snapshot_id else "lost", at=at, reads=0,
-                losses=wipe.losses + 1,
-            ),
+            lambda wipe: replace(_unproven(wipe, at, code), losses=wipe.losses + 1),
         )  # fmt: skip
     step = replace(step_of(record, send), at=at, reads=0, lost=True)
     if send.action not in REPEATABLE:
@@ -90,8 +89,29 @@ def lost(record: Record, send: Send, at: float, due: float | None = None) -> Rec
     record = with_step(record, send, replace(step, state="failed"))
     if send.action == "UntagResources":
         return record
-    message = f"No answer to {send.action} of {send.subject} came, however often it was asked."
-    return fail(record, Failure(None, message, action=send.action, hint="Check the network, then look with --dry-run."))
+    message = f"No answer to {send.action} of {send.subject} came, however often it was sent."
+    if code:
+        message = (
+            f"ECS answered {send.action} of {send.subject} with {code}, however often it was sent, "
+            "which does not say whether it was done."
+        )
+    hint = "Check the network, then check again with --dry-run."
+    if code:
+        hint = fix_of(send.action, code)
+    return fail(record, Failure(code or None, message, action=send.action, hint=hint))
+
+
+def doubted(record: Record, send: Send, failure: Failure, at: float) -> Record:
+    """Note that a wipe was answered with an unknown code: it is never sent again, and what is seen settles it."""
+    record = replace(record, stuck_since=None)
+    code = failure.code or ""
+    record = with_wipe(record, send.subject, lambda wipe: replace(_unproven(wipe, at, code), unknown_code=True))
+    return fail(record, failure)
+
+
+def _unproven(wipe: Wipe, at: float, code: str) -> Wipe:
+    state: WipeState = "accepted" if wipe.reiniting and not wipe.snapshot_id else "lost"
+    return replace(wipe, state=state, at=at, reads=0, answer=code)
 
 
 def refused(record: Record, send: Send, failure: Failure, at: float, when: datetime, due: float | None) -> Record:
@@ -147,7 +167,8 @@ def _refused_wipe(record: Record, disk_id: str, failure: Failure, at: float, due
     if wipe.reiniting and not wipe.snapshot_id:  # whatever refused this request, the disk is being reinitialised
         return with_wipe(record, disk_id, _acknowledged(at))
     since = at if wipe.refused_since is None else wipe.refused_since
-    window = record.limits.snapshot if failure.code == "DiskCreatingSnapshot" else record.limits.retry
+    act = "ResetDisk" if wipe.snapshot_id else "ReInitDisk"
+    window = record.limits.snapshot if waits_for_snapshot(act, failure.code or "") else record.limits.retry
     if due is not None and due - since <= window and not record.turned_back and not wipe.reiniting:
         again = replace(wipe, state="todo", at=at, due=due, refused_since=since, fence=_fence_after(wipe))
         return with_wipe(record, disk_id, lambda _: again)

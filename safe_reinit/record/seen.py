@@ -283,7 +283,7 @@ def _close_reinit(record: Record, when: datetime) -> Record:
 
 
 def _credentials_refused(code: str, why: str) -> Failure:
-    row = codes.lookup(code)
+    row = codes.lookup(codes.EVERY, code)
     meaning = row.meaning if row else f"{why or 'the credentials are refused'}."
     hint = row.fix if row else "Check the credentials."
     hint = f"{hint} Then resume the run with working credentials, if the machine is not as promised."

@@ -50,7 +50,7 @@ def limit_of(record: Record, send: Send, code: str | None) -> float:
     """Tell for how many cloud seconds a call is asked again that is refused for now by this code, or not answered."""
     limits = record.limits
     if send.action == "CreateSnapshot":  # the machine is down meanwhile: only another snapshot is waited for so long
-        return limits.snapshot if code in codes.OF_ANOTHER_SNAPSHOT else limits.retry
+        return limits.snapshot if codes.waits_for_snapshot(send.action, code or "") else limits.retry
     by_action = {"StartInstance": limits.start, "TagResources": limits.retry, "UntagResources": limits.retry}
     return by_action.get(send.action, limits.stop)
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from .. import codes
 from ..model import Disk, Failure, Observation, Record, Wipe
 from .state import GAP, RESENDS, SETTLING, SETTLING_READS, changed, fail
+
+RESETTING = "InvalidOperation.DiskResetInProgress"
+"""What ResetDisk answers, also with DryRun, while a roll-back of the disk goes on (ECS API reference, ResetDisk)."""
 
 
 def learn_wipes(record: Record, seen: Observation) -> Record:
@@ -76,11 +81,21 @@ def _settle_wipe(wipe: Wipe, seen: Observation, record: Record) -> Wipe:
     """Take In_use for proof once it has lasted: of an accepted call that it was done, of a lost one that it was not."""
     if wipe.at is None or seen.at < wipe.at:
         return wipe  # this look may be older than the answer
+    if wipe.snapshot_id:
+        code = seen.resets.get(wipe.disk_id)
+        if code == RESETTING:
+            return replace(wipe, resetting=True, reads=0)
+        if code != codes.PROVEN:
+            return wipe  # In_use alone says nothing of a roll-back: a disk is In_use while it is rolled back, too
+        if wipe.resetting:
+            return replace(wipe, state="done", evidence="transition")
     wipe = replace(wipe, reads=wipe.reads + 1)
     if wipe.reads < SETTLING_READS or seen.at - (wipe.at or 0.0) < SETTLING:
         return wipe
     if wipe.state == "accepted":
         return replace(wipe, state="done", evidence="settled")
+    if wipe.unknown_code and wipe.fence is not None and not (wipe.losses or wipe.gap or wipe.used):
+        return replace(wipe, state="refused")
     return replace(wipe, state="todo", due=seen.at) if _may_resend(wipe, record) else in_doubt(wipe)
 
 
@@ -111,6 +126,11 @@ def ahead(record: Record) -> list[Wipe]:
     return [wipe for wipe in record.disks if wipe.state == "todo"]
 
 
+def open_resets(records: Sequence[Record]) -> list[Wipe]:
+    """List the roll-backs that were sent and are not proven to have ended, which no Describe call shows."""
+    return [wipe for job in records for wipe in job.disks if wipe.snapshot_id and wipe.state in ("accepted", "lost")]
+
+
 def in_doubt(wipe: Wipe) -> Wipe:
     """Give up on a wipe that is under way: what became of it is not seen any more."""
     return replace(wipe, state="unknown") if wipe.state in ("asked", "accepted", "lost") else wipe
@@ -122,8 +142,13 @@ def unknown_wipe(disk_id: str, disk: Disk | None, before: Wipe) -> Failure:
     act = "ResetDisk" if before.snapshot_id else "ReInitDisk"
     if before.state in ("todo", "refused") and not before.losses:
         message = f"{disk_id} is ReIniting, but not by a call of this run: somebody else is wiping it."
+    elif before.state in ("lost", "todo", "refused") and before.answer:
+        what = "a code that this program does not know" if before.unknown_code else "which does not say what was done"
+        message = f"ECS answered {act} of {disk_id} with {before.answer}, {what}, and nothing seen since shows it."
     elif before.state in ("lost", "todo", "refused"):
-        message = f"The answer to {act} of {disk_id} was lost, and no look since shows whether it was done."
+        message = f"No answer to {act} of {disk_id} came, and nothing seen since shows whether it was done."
+    elif before.resetting:
+        message = f"{act} of {disk_id} was accepted, and the roll-back was still in progress when last seen."
     else:
         message = f"{act} of {disk_id} was accepted but not seen to end; it was last {shown}."
     hint = f"Ask ActionTrail for the event {act} of {disk_id}; start the instance only when you know."

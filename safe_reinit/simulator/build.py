@@ -231,6 +231,7 @@ class _Builder:
             locks=spec.locks,
             tags=dict(spec.tags),
             wipe_seconds=self._world.durations.wipe if spec.wipe_seconds is None else spec.wipe_seconds,
+            reset_seconds=self._world.durations.reset,
         )
 
     def _kms_refusal(self, spec: DiskSpec) -> str:

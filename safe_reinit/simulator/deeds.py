@@ -96,9 +96,9 @@ def _ends_in(hand: Hand, instance: Instance, seconds: float, finish: Callable[[f
 def _still(cloud: Cloud, instance: Instance) -> None:
     if instance.status in _MOVING:
         raise CannotDo(f"{instance.id} is {instance.status}.")
-    busy = [disk.id for disk in cloud.disks_of(instance.id) if disk.status == "ReIniting"]
-    if busy:
-        raise CannotDo(f"{busy[0]} of {instance.id} is ReIniting.")
+    for disk in cloud.disks_of(instance.id):
+        if disk.status == "ReIniting" or disk.resetting:
+            raise CannotDo(f"{disk.id} of {instance.id} is {'being rolled back' if disk.resetting else disk.status}.")
 
 
 def write(hand: Hand, subject: object, _rest: Rest) -> None:

@@ -171,8 +171,10 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "InvalidAccountStatus.NotEnoughBalance": (403, "Your account does not have enough balance."),
     "SnapshotCreatedImage": (403, "The snapshot has been used to create user defined image(s)."),
     "SnapshotCreatedDisk": (403, "The snapshot has been used to create disk(s)."),
-    "IncorrectSnapshotStatus": (403, "The snapshot is not accomplished."),  # choice: ResetDisk
-    "InvalidParameter.InconsistentDisk": (403, "The snapshot was not made from the specified disk."),  # choice
+    # ResetDisk.
+    "InvalidOperation.DiskResetInProgress": (403, "A reset of the disk is in progress."),  # status, text: choice
+    "InvalidParameter.Mismatch": (403, "The snapshot was not made from the specified disk."),  # status, text: choice
+    "InvalidSnapshotId.NotReady": (403, "The snapshot is not accomplished."),  # status, text: choice
 }
 
 

@@ -76,6 +76,7 @@ class Durations(Spec):
     wipe: Seconds = 60
     start: Seconds = 45
     snapshot: Seconds = 60
+    reset: Seconds = 30
 
 
 class GroupSpec(Spec):

@@ -218,8 +218,8 @@ def test_reset_disk(simulate: Simulate) -> None:
 @pytest.mark.parametrize(
     ("code", "setting", "snapshot"),
     [
-        ("InvalidParameter.InconsistentDisk", world(snapshots={"s-1": {"disk": "d-0", "released": True}}), "s-1"),
-        ("IncorrectSnapshotStatus", world(snapshots={"s-1": {"disk": "d-1", "status": "failed"}}), "s-1"),
+        ("InvalidParameter.Mismatch", world(snapshots={"s-1": {"disk": "d-0", "released": True}}), "s-1"),
+        ("InvalidSnapshotId.NotReady", world(snapshots={"s-1": {"disk": "d-1", "status": "failed"}}), "s-1"),
         ("IncorrectInstanceStatus", world(instance={"status": "Running"}, snapshots={"s-1": {"disk": "d-1"}}), "s-1"),
         ("IncorrectDiskStatus", world({"instance": []}, snapshots={"s-1": {"disk": "d-1"}}), "s-1"),
         ("InvalidOperation.MultiAttachDisk", world({"multi_attach": True}, snapshots={"s-1": {"disk": "d-1"}}), "s-1"),

@@ -63,6 +63,8 @@ class Disk:
     locks: tuple[str, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
     wipe_seconds: float = 60.0
+    reset_seconds: float = 30.0
+    resetting: bool = False
     wipes: tuple[Overwrite, ...] = ()
     resets: tuple[Overwrite, ...] = ()
 

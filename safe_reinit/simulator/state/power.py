@@ -60,13 +60,13 @@ def stopped(cloud: Cloud, instance_id: str, at: float, mode: str) -> None:
 def may_start(cloud: Cloud, instance: Instance, now: float) -> None:
     """Refuse as StartInstance does, in this order (choice): locks and money, state, disks, keys, stock.
 
-    While one of its disks is ReIniting the instance cannot be started (choice: the reference names no code for it).
+    While one of its disks is ReIniting or rolled back the instance cannot be started (choice: no code is documented).
     Stock is wanted only by what was stopped in the economical mode, and always on a dedicated host or as a spot
     instance, whose resources others may have taken.
     """
     unlocked(cloud, [instance], now, "InstanceExpired", "InsufficientBalance")
     disks = cloud.disks_of(instance.id)
-    if instance.status != "Stopped" or any(disk.status == "ReIniting" for disk in disks):
+    if instance.status != "Stopped" or any(disk.status == "ReIniting" or disk.resetting for disk in disks):
         raise Refusal("IncorrectInstanceStatus")
     if any("financial" in disk.locks for disk in disks):
         raise Refusal("DiskInArrears")

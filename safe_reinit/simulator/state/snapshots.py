@@ -48,7 +48,7 @@ def may_snapshot(cloud: Cloud, disk: Disk) -> None:
 
 
 def _states(disk: Disk, instance: Instance | None) -> None:
-    if disk.status not in ("In_use", "Available"):
+    if disk.status not in ("In_use", "Available") or disk.resetting:
         raise Refusal("IncorrectDiskStatus")
     if disk.status == "Available" and disk.detached is None:
         raise Refusal("IncorrectDiskStatus.NeverAttached")

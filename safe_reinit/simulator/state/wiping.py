@@ -73,7 +73,7 @@ def _kind(cloud: Cloud, disk: Disk) -> None:
 
 
 def _states(cloud: Cloud, disk: Disk, instance: Instance | None) -> None:
-    if disk.status != "In_use" or instance is None or disk.replicated:
+    if disk.status != "In_use" or disk.resetting or instance is None or disk.replicated:
         # A disk of a replication pair cannot be wiped; no code is documented for it, so this one is a choice.
         raise Refusal("IncorrectDiskStatus")
     if instance.hibernation:
@@ -122,11 +122,13 @@ def may_reset(cloud: Cloud, disk: Disk, snapshot: Snapshot, now: float) -> None:
     """Refuse as ResetDisk does."""
     instance = cloud.instances.find(disk.instance_id)
     if snapshot.disk_id != disk.id:
-        raise Refusal("InvalidParameter.InconsistentDisk")
+        raise Refusal("InvalidParameter.Mismatch")
     if snapshot.status != "accomplished":
-        raise Refusal("IncorrectSnapshotStatus")
+        raise Refusal("InvalidSnapshotId.NotReady")
     _kind(cloud, disk)
     unlocked(cloud, _both(disk, instance), now, "InstanceExpiredOrInArrears", "InstanceExpiredOrInArrears")
+    if disk.resetting:
+        raise Refusal("InvalidOperation.DiskResetInProgress")
     if disk.status != "In_use" or instance is None:
         raise Refusal("IncorrectDiskStatus")
     if instance.status != "Stopped":
@@ -136,10 +138,22 @@ def may_reset(cloud: Cloud, disk: Disk, snapshot: Snapshot, now: float) -> None:
 
 
 def reset(cloud: Cloud, disk: Disk, snapshot: Snapshot, now: float, request_id: str) -> None:
-    """Roll the disk back: the call is synchronous, the disk stays In_use (choice: no other state is documented)."""
+    """Begin to roll the disk back: a task that takes time, while which the disk stays In_use.
+
+    The content is the snapshot's at once (choice). DescribeDisks documents no state for it; that a dry run of ResetDisk
+    answers InvalidOperation.DiskResetInProgress meanwhile, as ResetDisk does, is a choice.
+    """
     instance = cloud.instances.find(disk.instance_id)
     done = _overwrite(disk, instance, now, request_id, snapshot.content)
-    cloud.put_disk(replace(disk, content=snapshot.content, resets=(*disk.resets, done)), now)
+    cloud.put_disk(replace(disk, content=snapshot.content, resets=(*disk.resets, done), resetting=True), now)
+    cloud.timeline.begin(disk.id, now + disk.reset_seconds, lambda at: _rolled_back(cloud, disk.id, at))
+
+
+def _rolled_back(cloud: Cloud, disk_id: str, at: float) -> None:
+    """End a roll-back."""
+    disk = cloud.disks.find(disk_id)
+    if disk is not None:
+        cloud.put_disk(replace(disk, resetting=False), at)
 
 
 def _overwrite(disk: Disk, instance: Instance | None, now: float, request_id: str, content: str) -> Overwrite:

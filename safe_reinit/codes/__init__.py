@@ -1,0 +1,172 @@
+"""What each ECS error code means for each call: the verdict and the sentence, in one table by (action, code).
+
+A code belongs to the call that it answers: ``OperationDenied`` says one thing of ReInitDisk and another of ResetDisk.
+``verdict`` judges an answer and ``meaning_of`` and ``fix_of`` explain it, all by the same row. A row names its code
+exactly; only a row that ends or begins with ``*`` stands for a family (``Throttling*``, ``*.Initializing``). A code
+without a row is unknown: it is explained as unknown, and it proves nothing.
+
+A code is never judged by its message, since ECS has changed messages, and never by its status alone, since five codes
+over two statuses say "the source is gone". ``docs/errors.md`` is made from the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from .common import COMMON
+from .disks import REINIT_DISK, RESET_DISK
+from .others import CREATE_SNAPSHOT, TAGS
+from .power import START_INSTANCE, STOP_INSTANCE
+from .row import EVERY, Code, Verdict
+
+__all__ = [
+    "ACTS",
+    "COMMON",
+    "CREATE_SNAPSHOT",
+    "EVERY",
+    "PROVEN",
+    "REINIT_DISK",
+    "RESET_DISK",
+    "START_INSTANCE",
+    "STOP_INSTANCE",
+    "SUMMARIES",
+    "TABLE",
+    "TAGS",
+    "Code",
+    "Verdict",
+    "fix_of",
+    "is_asked_again",
+    "lacks_right",
+    "lookup",
+    "meaning_of",
+    "of_credentials",
+    "passes",
+    "renews",
+    "rows_of",
+    "throttled",
+    "verdict",
+    "waits_for_snapshot",
+]  # fmt: skip
+
+TABLE: tuple[Code, ...] = (
+    *REINIT_DISK, *RESET_DISK, *STOP_INSTANCE, *START_INSTANCE, *CREATE_SNAPSHOT, *TAGS, *COMMON,
+)  # fmt: skip
+"""Every row."""
+
+SUMMARIES: dict[str, str] = {row.code: row.meaning for row in (*COMMON, *reversed(TABLE))}
+"""Each code and family, and what it means for one of the calls that can answer it."""
+
+ACTS = ("StopInstance", "CreateSnapshot", "ReInitDisk", "ResetDisk", "StartInstance", "TagResources", "UntagResources")
+"""The changing calls of a run."""
+
+PROVEN = "DryRunOperation"
+"""What a permitted DryRun answers (ECS API reference: DryRun)."""
+
+_NO_RIGHT = ("Forbidden*", "NoPermission*")
+_THROTTLING = ("Throttling*", "Rejected.Throttling")
+_BRINGS_BACK = ("StartInstance", "UntagResources")
+_FOR_MANY = {"StopInstances": "StopInstance", "StartInstances": "StartInstance"}
+
+
+def rows_of(code: str) -> tuple[Code, ...]:
+    """Return what a code means, a row for each group of calls: the rows that ``lookup`` finds for some call."""
+    found = (lookup(action, code) for action in (*ACTS, EVERY))
+    return tuple(dict.fromkeys(row for row in found if row is not None))
+
+
+@lru_cache(maxsize=4096)
+def lookup(action: str, code: str) -> Code | None:
+    """Return the row of a code as the answer to a call, or ``None`` for an unknown one.
+
+    What is documented for the call wins over what is documented for every call, a code over a family, and a longer
+    family over a shorter one.
+    """
+    name = _FOR_MANY.get(action, action)
+    for group in (name, EVERY):
+        covering = [row for row in _of(group) if row.covers(code)]
+        if covering:
+            return max(covering, key=lambda row: (not row.is_family, len(row.code)))
+    return None
+
+
+def _of(action: str) -> Iterator[Code]:
+    return (row for row in TABLE if action in row.actions)
+
+
+def meaning_of(action: str, code: str) -> str:
+    """Say what a code means, in our words: no text of ECS is ever repeated, since such texts can quote the request."""
+    row = lookup(action, code)
+    return row.meaning if row else "This program does not know the code."
+
+
+def fix_of(action: str, code: str) -> str:
+    """Say what the person does about a code."""
+    row = lookup(action, code)
+    return row.fix if row else f"Look {code} up in the ECS API reference{f' of {action}' if action else ''}."
+
+
+def of_credentials(code: str) -> bool:
+    """Tell whether the code says that the credentials, their rights or the clock they are signed by are refused."""
+    row = lookup(EVERY, code)
+    return row is not None and row.verdict == "credentials"
+
+
+def lacks_right(code: str) -> bool:
+    """Tell whether the code says that the credentials have no right to this call; others they may have."""
+    return any(row.covers(code) for row in COMMON if row.code in _NO_RIGHT)
+
+
+def renews(code: str) -> bool:
+    """Tell whether newer credentials, or the clock a moment later, may be accepted where these were refused."""
+    return code == "Forbidden.AccessKeyDisabled" or (of_credentials(code) and not lacks_right(code))
+
+
+def of_clock(code: str) -> bool:
+    """Tell whether the code says that the clock is refused by which the request was signed."""
+    return code.startswith(("InvalidTimeStamp", "IllegalTimestamp"))
+
+
+def throttled(code: str) -> bool:
+    """Tell whether the code says that the account called too often; by code, since the status is 400, 403 or other."""
+    row = lookup(EVERY, code)
+    return row is not None and row.code in _THROTTLING
+
+
+def waits_for_snapshot(action: str, code: str) -> bool:
+    """Tell whether the call is refused only until a snapshot that is being created is finished."""
+    row = lookup(action, code)
+    return row is not None and row.of_snapshot
+
+
+def verdict(action: str, code: str, http_status: int) -> Verdict:
+    """Tell what an error answer to a call means for it.
+
+    Only an answer of the 400s can prove that nothing was done, and not every one of those; throttling is told by its
+    code, since its status is 400, 403 or another.
+    """
+    row = lookup(action, code)
+    if http_status >= 500 or (row is not None and row.verdict == "lost"):
+        return "lost"
+    if not throttled(code) and (http_status < 400 or http_status == 408):
+        return "lost"
+    return "unknown" if row is None else row.verdict
+
+
+def is_asked_again(action: str, code: str, http_status: int) -> bool:
+    """Tell whether a call that was refused so is sent again, until the limit of its phase.
+
+    What brings a machine back is sent again after every refusal that is not known to be final. Credentials and the
+    clock are renewed before each call; a missing right does not come back by itself.
+    """
+    means = verdict(action, code, http_status)
+    if means == "again":
+        return True
+    if _FOR_MANY.get(action, action) in _BRINGS_BACK:
+        return means in ("credentials", "unknown")
+    return means == "credentials" and renews(code)
+
+
+def passes(action: str, code: str, http_status: int) -> bool:
+    """Tell whether a call that only reads may be answered if it is made again."""
+    return verdict(action, code, http_status) in ("again", "lost")

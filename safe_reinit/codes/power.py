@@ -1,0 +1,88 @@
+"""What StopInstance and StartInstance answer, and their forms for many."""
+
+from __future__ import annotations
+
+from .row import ACCOUNT, CHECK_AGAIN, KMS, KMS_GONE, KMS_POWER, MONEY, REPORT, START, STOP, Code
+
+_STOCK = "Wait, or move the instance; the tool asks again until --timeout-start."
+_START_IT = "then start the instance in the ECS console"
+
+STOP_INSTANCE: tuple[Code, ...] = (
+    Code(STOP, "IncorrectInstanceStatus", 403, "2025", "again", "The instance was not Running at that moment.",
+         "Wait until the instance is Running; the tool asks again until --timeout-stop."),
+    Code(STOP, "InstanceLockedForSecurity", 403, "2025", "refused", "The instance is locked for security and cannot be stopped.",
+         f"Clear the lock in the Security Center, {CHECK_AGAIN}"),
+    Code(STOP, "InstanceExpiredOrInArrears", 403, "2025", "refused", "The instance is expired or its account is in arrears, so it cannot be stopped.",
+         f"{MONEY}, {CHECK_AGAIN}"),
+    Code(STOP, "InstanceType.ParameterMismatch", 403, "2025", "refused", "The instance has local disks, and ECS stops such an instance only with an extra confirmation.",
+         "Stop the instance in the ECS console, knowing that its local disks may lose their data, then run this again."),
+    Code(STOP, "InvalidInstanceId.NotSupport", 403, "2025", "refused", "ECS does not stop this instance in the way that was asked for.",
+         f"Stop the instance in the ECS console, {CHECK_AGAIN}"),
+    Code(STOP, "HibernationConfigured.InstanceOperationForbidden", 403, "2025", "refused", "The instance is configured for hibernation, and ECS refuses the stop.",
+         f"Stop the instance in the ECS console, {CHECK_AGAIN}"),
+    Code(STOP, "HibernationConfigured.NotEnabled", 403, "2025", "refused", "The instance is not configured for hibernation.", REPORT),
+    Code(STOP, "InvalidOperation.KMSKeyIdNotFound", 403, "2025", "refused", "The key of an encrypted disk of the instance does not exist, so ECS refuses the stop.",
+         KMS_GONE),
+    Code(STOP, "InvalidOperation.KMSServiceNotOpen", 403, "2025", "refused", "The account has no KMS, which an encrypted disk of the instance needs, so ECS refuses the stop.",
+         f"Activate KMS in its console, {CHECK_AGAIN}"),
+    Code(STOP, "InvalidParameter.Encrypted.KmsNotEnable", 400, "2025", "refused", "KMS is not enabled, which an encrypted disk of the instance needs, so ECS refuses the stop.",
+         f"Activate KMS in its console, {CHECK_AGAIN}"),
+    Code(STOP, "InvalidParameter.KMSKeyId.CMKNotEnabled", 403, "2025", "refused", "The key of an encrypted disk of the instance is not enabled, so ECS refuses the stop.", KMS),
+    Code(STOP, "InvalidParameter.KMSKeyId.KMSUnauthorized", 403, "2025", "refused", "ECS has no right to use the account's KMS, which an encrypted disk of the instance needs.", KMS),
+    Code(STOP, "InvalidParameter.KMSKeyId.CMKUnauthorized", 403, "2025", "refused", "The key of an encrypted disk of the instance lacks its ECS tag, so ECS refuses the stop.", KMS),
+    Code(STOP, "KMSKeyId.*", 403, "2025", "refused", "The key of an encrypted disk of the instance cannot be used, so ECS refuses the stop.", KMS),
+    Code(STOP, "OperationDenied.SystemInstanceNotSupport", 403, "2025", "refused", "A cloud service manages this instance, and ECS does not let it be stopped here.",
+         "Use the console of the service that manages the instance; this tool cannot wipe its disks."),
+    Code(STOP, "DiskError", 400, "2025", "refused", "A disk of the instance is faulty, so ECS refuses the stop.",
+         f"Look at the disks of the instance in the ECS console, {CHECK_AGAIN}"),
+    Code(STOP, "InsufficientBalance", 403, "2025", "refused", "The balance of the account is not enough.", f"{ACCOUNT}, {CHECK_AGAIN}"),
+    Code(STOP, "InstanceNotReady", 403, "2025", "again", "The instance is not ready to be stopped.",
+         "Wait; the tool asks again until --timeout-stop."),
+    Code(STOP, "InvalidInstanceId.NotFound", 404, "2025", "refused", "ECS knows no such instance in this region.", "Check the id and --region."),
+    Code(STOP, "InvalidInstanceIds.NotFound", 404, "2025", "refused", "ECS does not know one of the instances in this region.", "Check the ids and --region."),
+    Code(STOP, "InternalError", 500, "2025", "lost", "ECS failed inside and did not say whether it stops the instance.",
+         "The tool watches the instance; look at its status in the ECS console."),
+    Code(STOP, "LimitedOperation.ServiceUnavailable", 503, "2025", "lost", "ECS was not available and did not say whether it stops the instance.",
+         "The tool watches the instance; try again in a few minutes."),
+)  # fmt: skip
+"""What is documented for StopInstance and StopInstances (2025-12-03)."""
+
+START_INSTANCE: tuple[Code, ...] = (
+    Code(START, "IncorrectInstanceStatus", 403, "2025", "again", "The instance was not Stopped at that moment, or work on one of its disks is still in progress.",
+         "Wait; the tool asks again until --timeout-start."),
+    Code(START, "OperationDenied.NoStock", 403, "2025", "again", "The zone has no stock for the instance type.", _STOCK),
+    Code(START, "LackResource", 400, "2025", "again", "There is no capacity for the instance.", _STOCK),
+    Code(START, "InvalidDedicatedHost.NotEnoughResource", 400, "2025", "again", "The dedicated host has no room.", _STOCK),
+    Code(START, "Invalid.PrivatePoolOptions.NoStock", 400, "2025", "again", "The capacity reservation is used up.", _STOCK),
+    Code(START, "QuotaExceed.ElasticQuota", 400, "2025", "refused", "The account's quota of pay-as-you-go capacity is used up.",
+         f"Raise the quota in the Quota Center or release another instance, {_START_IT}."),
+    Code(START, "OperationDenied.HostRepairing", 403, "2025", "again", "The host that the instance runs on is being repaired.",
+         "Wait until the repair is over; the tool asks again until --timeout-start."),
+    Code(START, "OperationDenied.SpotPriceLowerThanPublicPrice", 403, "2025", "refused", "The spot price limit of the instance is below the current market price.",
+         "Wait until the price falls and start the instance in the ECS console, or replace it with an instance that has a higher limit."),
+    Code(START, "InstanceNotReady", 403, "2025", "again", "The instance is not ready to be started.", "Wait; the tool asks again until --timeout-start."),
+    Code(START, "InsufficientBalance", 403, "2025", "refused", "The balance of the account is not enough to start the instance.", f"{ACCOUNT}, {_START_IT}."),
+    Code(START, "InstanceExpired", 403, "2025", "refused", "The instance is expired.", f"Renew it, {_START_IT}."),
+    Code(START, "InstanceExpiredOrInArrears", 403, "2025", "refused", "The instance is expired or its account is in arrears, so it cannot be started.", f"{MONEY}, {_START_IT}."),
+    Code(START, "DiskInArrears", 403, "2025", "refused", "A disk of the instance is expired or its account is in arrears.", f"Renew the disk or settle the bill, {_START_IT}."),
+    Code(START, "InstanceLockedForSecurity", 403, "2025", "refused", "The instance is locked for security and cannot be started.",
+         f"Clear the lock in the Security Center, {_START_IT}."),
+    Code(START, "DiskError", 403, "2025", "refused", "A disk of the instance is faulty, so ECS refuses the start.",
+         f"Look at the disks of the instance in the ECS console, {_START_IT}."),
+    Code(START, "InvalidInstance.NotFoundSystemDisk", 400, "2025", "refused", "The instance has no system disk to start from.",
+         f"Attach its system disk again or create one (ReplaceSystemDisk), {_START_IT}."),
+    Code(START, "InvalidCapacityReservationId.NotFound", 404, "2025", "refused", "The capacity reservation of the instance does not exist.",
+         f"Choose another reservation for the instance in the ECS console, {_START_IT}."),
+    Code(START, "InvalidParameter.KMSKeyId.NotFound", 403, "2025", "refused", "The key of an encrypted disk of the instance does not exist, so ECS refuses the start.", KMS_GONE),
+    Code(START, "InvalidParameter.KMSKeyId.CMKNotEnabled", 403, "2025", "refused", "The key of an encrypted disk of the instance is not enabled, so ECS refuses the start.", KMS_POWER),
+    Code(START, "InvalidParameter.KMSKeyId.KMSUnauthorized", 403, "2025", "refused", "ECS has no right to use the account's KMS, which an encrypted disk of the instance needs.", KMS_POWER),
+    Code(START, "InvalidParameter.KMSKeyId.CMKUnauthorized", 403, "2025", "refused", "The key of an encrypted disk of the instance lacks its ECS tag, so ECS refuses the start.", KMS_POWER),
+    Code(START, "KMSKeyId.*", 403, "2025", "refused", "The key of an encrypted disk of the instance cannot be used, so ECS refuses the start.", KMS_POWER),
+    Code(START, "InvalidInstanceId.NotFound", 404, "2025", "refused", "ECS knows no such instance in this region.", "Look in the ECS console whether the instance was released."),
+    Code(START, "InvalidInstanceIds.NotFound", 404, "2025", "refused", "ECS does not know one of the instances in this region.", "Look in the ECS console whether an instance was released."),
+    Code(START, "InternalError", 500, "2025", "lost", "ECS failed inside and did not say whether it starts the instance.",
+         "The tool asks again until --timeout-start; look at the instance in the ECS console."),
+    Code(START, "ServiceUnavailable", 503, "2025", "lost", "ECS was not available and did not say whether it starts the instance.",
+         "The tool asks again until --timeout-start."),
+)  # fmt: skip
+"""What is documented for StartInstance and StartInstances (2025-12-03)."""
