@@ -15,7 +15,7 @@ from .clock import Clock
 from .cloud import Accepted, Cloud, CloudError, NotSent, Refused, Unanswered
 from .decide import decide
 from .ledger import Change, Entry, Keeper
-from .model import LOCK_TAG, ActName, Failure, Observation, Plan, Record, Send
+from .model import LOCK_TAG, ActName, Failure, Observation, Plan, Policy, Record, Send
 from .pace import Pace
 from .second_look import BRINGS_BACK, OLDEST, Errand, SecondLook, is_slow, is_stale, is_too_slow, slowly
 
@@ -46,6 +46,8 @@ class Act:
     tell: Callable[[str, Send, dict[str, object]], None]
     """Is told ``intend`` and ``answer``."""
     pace: Pace | None = None
+    policy: Policy | None = None
+    """What the configuration of now says of targets; see ``Runner``."""
 
     def prepare(self, errands: Sequence[Errand]) -> list[list[Attempt]]:
         """Write down the intention of those calls that are still the ones to make.
@@ -66,7 +68,7 @@ class Act:
         if errands[0].send.action in BRINGS_BACK:  # the look that it was decided on serves: nothing is waited for
             looked = [(errand, errand.seen) for errand in errands]
         else:
-            looked = SecondLook(self.cloud, self.clock, self.plan, self.run_id, self.ledger)(errands)
+            looked = SecondLook(self.cloud, self.clock, self.plan, self.run_id, self.ledger, self.policy)(errands)
             self.ledger.keep([(errand.entry, Learn(seen)) for errand, seen in looked])
         attempts = self._intend([(errand, seen) for errand, seen in looked if self._is_still_due(errand, seen)])
         if attempts and attempts[0].send.action in FOR_MANY:

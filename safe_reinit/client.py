@@ -156,8 +156,8 @@ class Client(Planner):
 
         Args:
             run_id: its name, as ``runs`` and the report have it.
-            verdict: what became of the disks whose outcome is unknown, where you know it (from ActionTrail): the job
-                then ends whatever the power.
+            verdict: what became of the disks whose outcome is unknown, where you know it (from ActionTrail). It sends
+                no wipe: other disks of the run that were not wiped yet stay as they are.
             password: the password to set, where the plan had one.
             on_event: is told what happens.
             on_call: is told every HTTP exchange.
@@ -166,7 +166,7 @@ class Client(Planner):
 
         Raises:
             UsageError: there is no such run in the journal, or it is of another region or endpoint.
-            RunRefused: it has ended, or somebody holds it.
+            RunRefused: it has ended, somebody holds it, or the verdict is about nothing or against what ECS shows.
             Error: of the class of the outcome unless it is ``done``; ``error.report`` is the whole truth.
         """
         interrupt = stop or Interrupt()
@@ -244,7 +244,15 @@ class Client(Planner):
 
         told, called = safely(on_event), safely(on_call)
         return Execution(
-            self._where, self._clock, journal, told, called, stop or Interrupt(), go_on or (lambda _: True)
+            self._where,
+            self._clock,
+            journal,
+            told,
+            called,
+            stop or Interrupt(),
+            go_on or (lambda _: True),
+            self._policy,
+            self._settings["plan_expires"],
         )
 
     @property

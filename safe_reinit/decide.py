@@ -31,7 +31,7 @@ def decide(record: Record, seen: Observation) -> Action:
 
 
 def _decide(record: Record, seen: Observation) -> Action:
-    if record.given_up or (record.turned_back and not record.tried):
+    if record.given_up or record.gone or (record.turned_back and not record.tried):
         return Finish()
     if outstanding(record):
         return _wait(record, "an answer", seen)
@@ -41,6 +41,8 @@ def _decide(record: Record, seen: Observation) -> Action:
     back = record.start.state == "done" and record.instance_status != ""
     if (unknown and not in_doubt) or back or given_up:
         return Finish()
+    if seen.seen and seen.instance is None and _may_start_unlisted(record, seen):
+        return Send("StartInstance", record.instance_id)
     if not seen.seen or seen.instance is None or not is_current(record, seen):
         unseen = not seen.seen and _may_start_unseen(record, seen.at)
         return Send("StartInstance", record.instance_id) if unseen else _wait(record, "a look", seen)
@@ -59,6 +61,14 @@ def _may_start_unseen(record: Record, at: float) -> bool:
     known = record.instance_status == "Stopped" and not any(wipe.in_doubt for wipe in record.disks)
     long_unseen = record.unseen_since is not None and at - record.unseen_since >= SETTLING
     return owed and known and long_unseen and _is_due(record.start, at)
+
+
+def _may_start_unlisted(record: Record, seen: Observation) -> bool:
+    """Whether the start that is due is sent though ECS does not list the machine: only NotFound proves it is gone."""
+    owed = record.stop.state in ("accepted", "done") and record.promised == "Running" and not _next_wipes(record)
+    unlisted = record.missing_since is not None and seen.at - record.missing_since >= SETTLING
+    in_doubt = any(wipe.in_doubt for wipe in record.disks)
+    return owed and unlisted and not in_doubt and is_current(record, seen) and _is_due(record.start, seen.at)
 
 
 def _untag(record: Record, seen: Observation) -> Action:

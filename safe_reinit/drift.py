@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from .checks import judge, judge_target
-from .model import DiskFacts, Finding, Observation, Plan, PlannedJob, Record
+from .model import DiskFacts, Finding, Observation, Plan, PlannedJob, Policy, Record
 from .plan import expected, moved
 
 _OURS = ("Status",)
@@ -17,7 +17,9 @@ _CONSENTED = 3600.0
 """Cloud seconds for which the passing of time alone brings no risk to a plan: whoever agreed to it knew the time."""
 
 
-def drift_of(job: PlannedJob, disks: Sequence[DiskFacts], known: Record, plan: Plan) -> tuple[str, ...]:
+def drift_of(
+    job: PlannedJob, disks: Sequence[DiskFacts], known: Record, plan: Plan, policy: Policy | None = None
+) -> tuple[str, ...]:
     """Tell what moved since the plan other than by our own recorded calls, and what would be refused now.
 
     Args:
@@ -25,6 +27,7 @@ def drift_of(job: PlannedJob, disks: Sequence[DiskFacts], known: Record, plan: P
         disks: what ECS shows now of those of its disks that are still to be wiped.
         known: what the job remembers.
         plan: the plan that was agreed to.
+        policy: what the configuration of now says of targets, which may be more than it said then.
     """
     unseen = tuple(f"{gone.action} of {gone.subject}: {gone.why}" for each in disks for gone in each.unseen)
     missing = tuple(f"{each.disk_id} is not shown any more" for each in disks if each.disk is None)
@@ -33,12 +36,12 @@ def drift_of(job: PlannedJob, disks: Sequence[DiskFacts], known: Record, plan: P
     ours = [f"{job.instance_id}.{name}" for name in _OURS] if known.touched else []
     now = expected(disks)
     planned = {name: value for name, value in job.expected.items() if name.rpartition(".")[0] in _subjects(job, disks)}
-    return moved(planned, now, ours=ours) or tuple(
-        _told(found) for each in disks for found in _refusing(each, known, plan)
-    )
+    refused = [_told(found) for each in disks for found in _refusing(each, known, plan)]
+    today = [said for each in disks for said in _refused_today(each, policy)]
+    return moved(planned, now, ours=ours) or tuple(dict.fromkeys((*refused, *today)))
 
 
-def no_target_any_more(job: PlannedJob, seen: Observation, plan: Plan) -> tuple[str, ...]:
+def no_target_any_more(job: PlannedJob, seen: Observation, plan: Plan, policy: Policy | None = None) -> tuple[str, ...]:
     """Tell what says now that the disks of a job may not be wiped, in whatever state they are."""
     now = [
         DiskFacts(
@@ -53,7 +56,18 @@ def no_target_any_more(job: PlannedJob, seen: Observation, plan: Plan) -> tuple[
         )
         for each in job.disks
     ]
-    return tuple(_told(found) for each in now for found in judge_target(each))
+    refused = [_told(found) for each in now for found in judge_target(each)]
+    today = [said for each in now for said in _refused_today(each, policy)]
+    return tuple(dict.fromkeys((*refused, *today)))
+
+
+def _refused_today(facts: DiskFacts, policy: Policy | None) -> list[str]:
+    """Tell by what the configuration of now refuses a target, where that is not what the plan was made with."""
+    guard = facts.guard
+    if policy is None or (policy.allow, policy.protect) == (guard.allow, guard.protect):
+        return []
+    today = replace(guard, allow=policy.allow, protect=policy.protect, class_=None)
+    return [f"by the configuration of now, {_told(found)}" for found in judge_target(replace(facts, guard=today))]
 
 
 def _refusing(facts: DiskFacts, known: Record, plan: Plan) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ A run that is resumed goes through the same loop as one that is begun; only wher
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ from .errors import RunFailed, RunRefused, UsageError
 from .failing import password_as_planned, refusal_of, taken
 from .interrupt import Interrupt
 from .journal import Journal, JournalError, Lease, LeaseLostError, StoredRun
-from .model import LOCK_TAG, Call, Event, OnUnknown, Plan, Record, Report, Secret
+from .model import LOCK_TAG, Call, Event, OnUnknown, Plan, Policy, Record, Report, Secret
 from .model.codec import decode, members, to_moment
 from .pace import Pace
 from .plan import as_members, from_json
@@ -59,6 +60,10 @@ class Execution:
     interrupt: Interrupt
     go_on: Callable[[str], bool] = lambda _: True
     """Is asked whether the next stage of a rollout that pauses begins."""
+    policy: Policy | None = None
+    """What the configuration of now says of targets; ``None``: nothing."""
+    plan_expires: float = math.inf
+    """Seconds after which a run that is resumed wipes nothing more."""
 
     @property
     def endpoint(self) -> str:
@@ -85,9 +90,13 @@ class Execution:
 
         Raises:
             UsageError: there is no such run, it is of another region or endpoint, or its password is missing.
-            RunRefused: it has ended, somebody holds it, or the credentials are of another account.
+            RunRefused: it has ended, somebody holds it, the credentials are of another account, or the verdict is
+                about nothing, or against what ECS shows.
         """
-        password_as_planned(self.open_run(run_id).plan, password, f"Run {run_id}")
+        stored = self.open_run(run_id)
+        password_as_planned(stored.plan, password, f"Run {run_id}")
+        if verdict:
+            _refuse_verdict(run_id, verdict, _open_records(stored))
         lease = self.take(run_id)
         try:
             stored = self.open_run(run_id)  # once more: its holder may have gone on until now
@@ -98,12 +107,33 @@ class Execution:
             lease.release()
             raise
         closed = frozenset(position for position, (_, _, is_open) in enumerate(stored.jobs) if not is_open)
+        at, age = self.clock.time(), (self.clock.now() - plan.made_at).total_seconds()
         for position in set(range(len(known))) - closed:
-            gone_on = record.resume(known[position], self.clock.time())
+            unwatched = not plan.jobs[position].expected.get(f"{known[position].instance_id}.StartTime")
+            gone_on = record.resume(known[position], at)
+            gone_on = record.expire(gone_on, at, age, self.plan_expires, unwatched=unwatched)
             known[position] = record.judge(gone_on, verdict) if verdict else gone_on
         begun = report.started(moment(stored.started_at))
         run = HeldRun(plan, lease, known, calls, begun, closed)
+        if verdict:
+            return self._carry(run, check=partial(self._agrees, verdict, _open_records(stored)))
         return self._carry(run, check=self._same_account)
+
+    def _agrees(self, verdict: record.Verdict, before: Sequence[Record], cloud: Cloud, run: HeldRun) -> None:
+        """See that a verdict is not against what is known and what ECS shows, before anything is changed."""
+        self._same_account(cloud, run)
+        _refuse_verdict(run.lease.run_id, verdict, before)
+        ids = [wipe.disk_id for known in before for wipe in known.disks if wipe.in_doubt]
+        try:
+            shown = Patient(self.clock)(lambda: cloud.disks(ids)).shown
+        except CloudError as error:
+            raise refusal_of(error) from None
+        wiping = sorted(disk.disk_id for disk in shown if disk.status == "ReIniting")
+        if wiping:
+            raise RunRefused(
+                f"ECS shows {', '.join(wiping)} as ReIniting, so the verdict {verdict} cannot be given yet.",
+                hint=f"Nothing was changed; see how it ends with: safe-reinit resume {run.lease.run_id}.",
+            )
 
     def close(self, run_id: str) -> None:
         """Let the open jobs of a run go, only their lock tags coming off: a person decided to plan anew.
@@ -239,7 +269,7 @@ class Execution:
             check(cloud, run)
             runner = Runner(
                 cloud, self.clock, run.plan, run_id, tell, run.lease, run.records, run.closed, pace, self.go_on,
-                self.interrupt.say,
+                self.interrupt.say, policy=self.policy,
             )  # fmt: skip
             with self.interrupt.ending(runner, partial(self._finish, run, runner)):
                 try:
@@ -300,6 +330,31 @@ def _may_send(lease: Lease, action: str) -> str:
     else:
         why = f"the lease of run {lease.run_id} had run out, and what was observed before is too old"
     return "" if held or action in _BRING_BACK else why
+
+
+def _open_records(stored: StoredRun) -> list[Record]:
+    """Give the records of the open jobs of a run."""
+    return [decode(Record, known) for _, known, is_open in stored.jobs if is_open]
+
+
+def _refuse_verdict(run_id: str, verdict: record.Verdict, known: Sequence[Record]) -> None:
+    """Refuse what a person says of disks that nobody asks about, or against what the run itself has seen.
+
+    Raises:
+        RunRefused: no disk is in doubt, or ECS accepted the wipe that is said not to have happened.
+    """
+    doubtful = [wipe for each in known for wipe in each.disks if wipe.in_doubt]
+    if not doubtful:
+        raise RunRefused(
+            f"No disk of run {run_id} is in doubt, so there is nothing to judge with --verdict {verdict}.",
+            hint=f"Nothing was changed; go on with: safe-reinit resume {run_id}.",
+        )
+    begun = [wipe.disk_id for wipe in doubtful if wipe.acknowledged or wipe.reiniting]
+    if verdict == "intact" and begun:
+        raise RunRefused(
+            f"ECS accepted the wipe of {', '.join(begun)}, or was seen at it, so the data cannot be intact.",
+            hint=f"Nothing was changed; see how it ends with: safe-reinit resume {run_id}.",
+        )
 
 
 def first_records(plan: Plan, run_id: str, on_unknown: OnUnknown) -> list[Record]:

@@ -22,7 +22,7 @@ from .gate import BATCH, Gate, Job
 from .journal import JournalError, Lease, LeaseLostError
 from .ledger import Change, Ledger
 from .look import tick, trouble, unseen
-from .model import Event, EventName, Failure, Observation, Plan, Record, Send, Wait
+from .model import Event, EventName, Failure, Observation, Plan, Policy, Record, Send, Wait
 from .pace import Pace
 from .second_look import BRINGS_BACK, Errand, is_slow, slowly
 from .threads import DaemonExecutor
@@ -49,6 +49,7 @@ class Runner:
         ask: asks whether to go on with the next stage of a rollout; told what has ended.
         say: is told, for people, what they must know although it is no event.
         wake: set to end the wait for the next tick.
+        policy: which targets may be and which must not by the configuration of now: judged as well as the plan's.
 
     """
 
@@ -66,6 +67,7 @@ class Runner:
     stop: threading.Event = field(default_factory=threading.Event)
     leave: threading.Event = field(default_factory=threading.Event)
     wake: threading.Event = field(default_factory=threading.Event)
+    policy: Policy | None = None
 
     def __post_init__(self) -> None:
         self._jobs = [
@@ -78,7 +80,9 @@ class Runner:
         self._ledger = Ledger(self.lease, self.stop, self._say_unrecorded)
         self._lapses = self.lease.lapses
         self._gate = Gate(self.plan.rollout, self._jobs, self.clock, pace, self.ask)
-        self._act = Act(self.cloud, self.clock, self.plan, self.run_id, self._ledger, self._tell_call, pace)
+        self._act = Act(
+            self.cloud, self.clock, self.plan, self.run_id, self._ledger, self._tell_call, pace, self.policy
+        )
         self._handing_over = threading.Lock()
         self._in_hand: list[Future[None]] = []
 

@@ -13,7 +13,7 @@ from .drift import drift_of, no_target_any_more
 from .ledger import Entry, Keeper
 from .look import observe, observed, tick
 from .looker import FEW
-from .model import ActName, DiskFacts, Failure, Guard, Observation, Options, Plan, Record, Send
+from .model import ActName, DiskFacts, Failure, Guard, Observation, Options, Plan, Policy, Record, Send
 
 BRINGS_BACK: tuple[ActName, ...] = ("StartInstance", "UntagResources")
 """What is owed whatever happens: no second look and no interruption keeps it from being sent."""
@@ -71,6 +71,8 @@ class SecondLook:
     plan: Plan
     run_id: str
     ledger: Keeper
+    policy: Policy | None = None
+    """What the configuration of now says of targets."""
 
     def _in_force(self, _targets: object = None) -> tuple[Options, Guard]:
         """Give what the plan was made and shown with; what it says of targets is judged again on what is seen now."""
@@ -143,7 +145,7 @@ class SecondLook:
             for errand, seen in self._glance(errands)
             if seen.seen
             and seen.disks_seen
-            and not self._ended_by_drift(errand, no_target_any_more(errand.entry.job, seen, self.plan))
+            and not self._ended_by_drift(errand, no_target_any_more(errand.entry.job, seen, self.plan, self.policy))
         ]
 
     def _look_once_more(
@@ -161,7 +163,7 @@ class SecondLook:
         return still
 
     def _drift_of(self, errand: Errand, disks: Sequence[DiskFacts]) -> Sequence[str]:
-        return drift_of(errand.entry.job, disks, errand.entry.record, self.plan)
+        return drift_of(errand.entry.job, disks, errand.entry.record, self.plan, self.policy)
 
     def _ended_by_drift(self, errand: Errand, drift: Sequence[str]) -> bool:
         """End the job where its facts moved, and tell whether they did."""

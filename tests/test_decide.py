@@ -106,7 +106,7 @@ any_records = st.builds(
     tag_value=st.sampled_from(("", RUN)),
     tag=steps,
     untag=steps,
-    judged=st.sampled_from((False, False, True)),
+    gone=st.sampled_from((False, False, True)),
     phases=st.just(()),
     error=st.sampled_from((None, None, Failure(None, "It failed."))),
     interrupted=st.sampled_from((False, False, True)),
@@ -418,6 +418,7 @@ UNSEEN: dict[str, Any] = {"seen": False, "instance": None, "disks": {}}
     ("changes", "over"),
     [
         ({"given_up": True}, True),
+        ({"gone": True}, True),
         ({"interrupted": True, "stop": Step()}, True),
         ({"interrupted": True}, False),  # its machine is down
         ({"stop": Step()}, False),
@@ -571,7 +572,7 @@ def test_each_thing_that_forbids_a_second_start_forbids_it_alone(changes: dict[s
 
 @many
 @given(records, observations())
-@example(backed_up(disks=(Wipe(DATA, "asked", 1),), given_up=True, judged=True), seeing(**SAFE))
+@example(backed_up(disks=(Wipe(DATA, "asked", 1),), given_up=True, gone=True), seeing(**SAFE))
 def test_nothing_is_sent_while_a_call_is_outstanding(known: Record, seen: Observation) -> None:
     """While the answer to any call is awaited, no other call is decided."""
     safety = [each.step for each in known.snapshots]
@@ -659,7 +660,7 @@ def test_the_tag_comes_off_last_and_only_our_own(known: Record, seen: Observatio
     if isinstance(action, Send) and action.action == "UntagResources":
         assert known.tag.tries
         assert known.untag.state in ("none", "accepted", "again", "lost")
-        assert record.outcome(known) not in ("unknown", "not-restarted", "stranded") or known.judged
+        assert record.outcome(known) not in ("unknown", "not-restarted", "stranded") or known.gone
         untagged = replace(known, tag=replace(known.tag, tries=0))
         assert isinstance(decide(untagged, seen), Finish), "something else was left to do"
         assert seen.instance is not None

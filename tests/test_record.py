@@ -351,16 +351,30 @@ def test_what_is_not_shown_for_a_moment_is_not_gone(status: str, disk: str | Non
 
 
 @pytest.mark.parametrize(("status", "disk"), [("gone", "In_use"), ("Stopped", None)])
-def test_what_stays_unlisted_is_gone(status: str, disk: str | None) -> None:
-    """What no look shows through the settling time ends the job, and a wipe under way is unknown."""
+def test_what_stays_unlisted_is_not_wiped_and_looked_for_on(status: str, disk: str | None) -> None:
+    """What no look shows through the settling time ends the job; a wipe under way is looked for until its limit."""
     looks = [look(at, status, disk) for at in (2, 8, 14, 20, 23)]
 
+    assert isinstance(decide(learn(begin("Stopped"), *looks), looks[-1]), Finish)
     for known in (learn(begin("Stopped"), *looks), learn(wiping(), *looks)):
         assert known.error is not None
         assert "any more" in known.error.message
-        assert isinstance(decide(known, looks[-1]), Finish)
     if disk is None:
-        assert record.outcome(learn(wiping(), *looks)) == "unknown"
+        assert record.outcome(learn(wiping(), *looks, look(LIMITS.reinit + 30, status, disk))) == "unknown"
+
+
+def test_the_start_that_is_due_is_sent_to_a_machine_that_is_not_listed() -> None:
+    """Absence is no proof: StartInstance is sent, and only NotFound ends what is owed to the machine."""
+    stopped = replace(stopping(), stop=replace(stopping().stop, state="done"))
+    looks = [look(at, "gone") for at in (2, 8, 14, 20, 23)]
+    known = learn(stopped, *looks)
+
+    assert decide(known, looks[-1]) == START
+    asked = record.intend(known, START, looks[-1])
+    other = record.refused(asked, START, Failure("DiskError", "No."), T + 24, values.NOW, None)
+    gone = record.refused(asked, START, Failure("InvalidInstanceId.NotFound", "No."), T + 24, values.NOW, None)
+    assert (record.is_owed(other), record.is_owed(gone)) == (True, False)
+    assert isinstance(decide(gone, look(26, "gone")), Finish)
 
 
 def test_a_machine_that_is_not_shown_any_more_has_no_power_to_tell() -> None:
@@ -435,7 +449,7 @@ def test_an_outcome_follows_the_table(states: tuple[str, ...], tried: bool, powe
 
 
 @pytest.mark.parametrize(
-    ("states", "power", "judged", "owed"),
+    ("states", "power", "gone", "owed"),
     [
         (("done",), "Running", False, False),
         (("done",), "Stopped", False, True),
@@ -449,10 +463,10 @@ def test_an_outcome_follows_the_table(states: tuple[str, ...], tried: bool, powe
         (("unknown",), "Stopped", True, False),
     ],
 )
-def test_what_is_owed_to_a_machine(states: tuple[str, ...], power: str, judged: bool, owed: bool) -> None:
-    """A doubt, or a power that is not as promised, whatever the outcome is called; nothing once a person has judged."""
+def test_what_is_owed_to_a_machine(states: tuple[str, ...], power: str, gone: bool, owed: bool) -> None:
+    """A doubt, or a power that is not as promised, whatever the outcome is called; nothing to one that is gone."""
     disks = tuple(Wipe(f"d-{n}", state) for n, state in enumerate(states))  # type: ignore[arg-type]
-    known = replace(begin(), disks=disks, stop=Step("done", tries=1), instance_status=power, judged=judged)
+    known = replace(begin(), disks=disks, stop=Step("done", tries=1), instance_status=power, gone=gone)
 
     assert record.is_owed(known) is owed
 
@@ -977,16 +991,15 @@ def test_a_persons_word_counts_for_every_doubt(wipe: Wipe) -> None:
         assert record.outcome(looked) in ("done", "failed")
 
 
-def test_a_verdict_ends_what_is_owed_and_a_later_resume_does_not_know_it() -> None:
-    """A job that a person has ended takes its tag off whatever the power; that word holds for that process alone."""
+def test_after_a_verdict_the_power_is_owed_still() -> None:
+    """A person's word says what became of the data; a machine that is not as promised keeps its job open."""
     owed = replace(tagging(), disks=(Wipe(DISK, "unknown", 1),), stop=Step("done", 1), start=Step("failed", 1),
                    tag=Step("done", 1), instance_status="Stopped")  # fmt: skip
     judged = record.judge(owed, "reinitialised")
 
     assert record.outcome(judged) == "not-restarted"
-    assert decide(judged, look(2, tag=RUN)) == UNTAG
-    assert isinstance(decide(replace(judged, judged=False), look(2, tag=RUN)), Finish)
-    assert not record.resume(judged, T).judged
+    assert record.is_owed(judged)
+    assert isinstance(decide(judged, look(2, tag=RUN)), Finish)
 
 
 @pytest.mark.parametrize("shown", [values.YESTERDAY, values.NOW])

@@ -13,7 +13,8 @@ from pathlib import Path
 from .. import saved
 from ..client import Client
 from ..errors import Error, UsageError
-from ..model import Plan, Report
+from ..model import Plan, Record, Report
+from ..model.codec import decode
 from ..saved import Saved
 from ..where import default_journal
 from .output import Output
@@ -50,10 +51,10 @@ def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
         return ()
     where = ("--journal", str(client.journal_path)) if client.journal_path != _default_journal() else ()
     words = [["show"]]
-    if any(job.owed for job in told.jobs):
+    if client.stored(told.run_id).open:
         words.append(["resume"])
     if told.outcome == "unknown":
-        words += [["resume", "--verdict", verdict] for verdict in ("reinitialised", "intact", "wipe-again")]
+        words += [["resume", "--verdict", verdict] for verdict in _verdicts(told.run_id, client)]
     return tuple(shlex.join(["safe-reinit", word[0], told.run_id, *word[1:], *where]) for word in words)
 
 
@@ -61,6 +62,15 @@ def _default_journal() -> Path | None:
     with contextlib.suppress(UsageError):
         return default_journal(os.environ)
     return None
+
+
+def _verdicts(run_id: str, client: Client) -> tuple[str, ...]:
+    """Name the verdicts that can be given by what the run has seen: none while a wipe goes on."""
+    jobs = [decode(Record, known) for _, known, is_open in client.stored(run_id).jobs if is_open]
+    doubtful = [wipe for known in jobs for wipe in known.disks if wipe.in_doubt]
+    if any(wipe.shown == "ReIniting" for wipe in doubtful):
+        return ()
+    return ("reinitialised", *(() if any(wipe.acknowledged for wipe in doubtful) else ("intact",)), "wipe-again")
 
 
 # ------------------------------------------------------------------------------------------------------ after a plan
@@ -82,8 +92,20 @@ def after_plan(exit_code: int, argv: Sequence[str], plan: Plan | None, saved_to:
     if kept[:1] == ["undo"]:
         return (shlex.join(["safe-reinit", *kept, "--dry-run"]),)
     if kept[:1] == ["resume"]:
-        return (shlex.join(["safe-reinit", *kept]),)
+        return (shlex.join(["safe-reinit", *_without_verdict(kept)]),)
     return (shlex.join(["safe-reinit", "plan", *kept]),)
+
+
+def _without_verdict(words: Sequence[str]) -> list[str]:
+    """Leave out a verdict that was just refused; to plan anew lacked only consent."""
+    left = iter(zip(words, (*words[1:], ""), strict=True))
+    kept = list[str]()
+    for word, value in left:
+        if word == "--verdict" and value != "wipe-again":
+            next(left, None)
+        elif word not in ("--verdict=reinitialised", "--verdict=intact"):
+            kept.append(word)
+    return kept
 
 
 def apply_command(path: str, plan: Plan, argv: Sequence[str] = ()) -> str:

@@ -144,6 +144,8 @@ class Wipe:
     """Whether a start or another attachment was seen since it was asked: never forgiven."""
     acknowledged: bool = False
     """Whether ECS accepted it, or was seen doing it."""
+    shown: str = ""
+    """The status of the disk in the last look; ``""`` where that did not show it."""
     snapshot_id: str = ""
     """The snapshot that ResetDisk rolls the disk back to; ``""`` for ReInitDisk."""
     resetting: bool = False
@@ -189,6 +191,8 @@ class Record:
     snapshot_wait_since: float | None = None
     unsettled_since: float | None = None
     """Cloud seconds since when a further start of the instance would not show in its StartTime."""
+    gone: bool = False
+    """ECS says that the instance does not exist: nothing is owed to it any more."""
     given_up: bool = False
     """A time limit passed with nothing left to do."""
     instance_status: str = ""
@@ -199,8 +203,10 @@ class Record:
     """Cloud seconds since when a call that is due could not be made."""
     missing_reads: int = 0
     missing_since: float | None = None
-    judged: bool = False
-    """A person has said what became of its disks: it ends whatever is still owed."""
+    stop_asked_at: float | None = None
+    """Cloud seconds at which StopInstance was first intended, whoever has resumed the run since."""
+    watched_at: float | None = None
+    """The last look at an instance that shows no StartTime, in cloud seconds: nobody may use it between two."""
     on_unknown: OnUnknown = "ask"
     """What to do about a lost answer to ReInitDisk that was not watched without a gap."""
     version: int = 1

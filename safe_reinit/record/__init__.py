@@ -6,7 +6,7 @@ an intended start is never taken back.
 
 from .answered import accepted, doubted, intend, lost, refused, withdraw
 from .aside import bears_tag, is_backed_up, leaves_tag
-from .resumed import Verdict, after_pause, judge, resume
+from .resumed import Verdict, after_pause, expire, judge, resume
 from .seen import learn
 from .state import (
     SETTLING,
@@ -27,7 +27,7 @@ from .wiping import open_resets
 
 __all__ = [
     "SETTLING", "SETTLING_READS", "UNSETTLED_LIMIT", "Verdict", "accepted", "after_pause", "bears_tag", "begin",
-    "doubted", "fail", "intend", "interrupt", "is_asked", "is_backed_up", "is_current", "is_owed", "is_settled",
-    "judge", "learn", "leaves_tag", "lose_sight", "lost", "open_resets", "outcome", "outstanding", "refused", "resume",
-    "stuck", "tries_of", "wipe_of", "withdraw",
+    "doubted", "expire", "fail", "intend", "interrupt", "is_asked", "is_backed_up", "is_current", "is_owed",
+    "is_settled", "judge", "learn", "leaves_tag", "lose_sight", "lost", "open_resets", "outcome", "outstanding",
+    "refused", "resume", "stuck", "tries_of", "wipe_of", "withdraw",
 ]  # fmt: skip

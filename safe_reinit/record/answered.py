@@ -21,6 +21,9 @@ from .steps import (
     with_wipe,
 )
 
+NOT_FOUND = ("InvalidInstanceId.NotFound", "InvalidInstanceIds.NotFound")
+"""The codes of ECS for an instance that does not exist."""
+
 
 def intend(record: Record, send: Send, seen: Observation) -> Record:
     """Note that a call is about to be sent; this is committed before it is."""
@@ -47,6 +50,8 @@ def intend(record: Record, send: Send, seen: Observation) -> Record:
     record = with_step(record, send, asked)
     if send.action in ("StopInstance", "StartInstance"):
         record = replace(record, instance_status="")  # what was seen before it says no more
+    if send.action == "StopInstance" and record.stop_asked_at is None:
+        record = replace(record, stop_asked_at=seen.at)
     phase = phase_of(send)
     return record if send.force or phase is None else open_phase(record, phase, seen.when)
 
@@ -123,10 +128,20 @@ def refused(record: Record, send: Send, failure: Failure, at: float, when: datet
     if due is not None and _may_ask_again(record, send, step, due, failure.code):
         return with_step(record, send, replace(step, state="again", at=at, due=due))
     record = with_step(record, send, replace(step, state="failed", at=at))
+    if send.action == "StartInstance" and failure.code in NOT_FOUND:
+        record, failure = replace(record, gone=True), _gone(send, failure)
     if send.force or send.action == "UntagResources":
         return record  # a graceful stop is still under way with its own limit; a tag that stays changes no data
     record, phase = fail(record, failure), phase_of(send)
     return close_phase(record, phase, when, "refused") if phase else record
+
+
+def _gone(send: Send, failure: Failure) -> Failure:
+    message = (
+        f"ECS knows no instance {send.subject} any more ({failure.code}), so it cannot be started: it was released."
+    )
+    hint = "Ask ActionTrail who released it (DeleteInstance); its disks may have been released with it."
+    return replace(failure, message=message, hint=hint)
 
 
 def withdraw(record: Record, send: Send, at: float) -> Record:
@@ -145,6 +160,8 @@ def withdraw(record: Record, send: Send, at: float) -> Record:
         first_at = step.first_at if step.tries > 1 else None
         return stuck(with_step(record, send, replace(step, state="again", due=at, at=at, first_at=first_at)), at)
     left = replace(step, state="again", tries=step.tries - 1, due=at, at=at) if step.tries > 1 else Step()
+    if send.action == "StopInstance" and not send.force and step.tries <= 1:
+        record = replace(record, stop_asked_at=None)
     return stuck(_drop_empty_phase(with_step(record, send, left), send), at)
 
 

@@ -31,7 +31,8 @@ def resume(record: Record, at: float) -> Record:
         stuck_since=None,
         missing_reads=0,
         missing_since=None,
-        judged=False,
+        unsettled_since=None,
+        watched_at=None,
     )
 
 
@@ -63,15 +64,49 @@ def _from_now(step: Step, at: float) -> Step:
     return replace(step, first_at=at, at=at, reads=0) if step.state in _UNDER_WAY else step
 
 
+def expire(record: Record, at: float, age: float, expires: float, *, unwatched: bool) -> Record:
+    """Turn a job that is resumed back where its wipes stand on too old a look, or on a start that would not show.
+
+    Args:
+        record: as ``resume`` gave it.
+        at: the present, in cloud seconds.
+        age: that of the plan, in seconds; it counts where the run did not stop the machine.
+        expires: for how many seconds a plan holds, and a stop.
+        unwatched: the plan saw no StartTime, so a start since the last look would not show.
+    """
+    if record.turned_back or not any(wipe.state in ("todo", "lost") for wipe in record.disks):
+        return record
+    stopped_at = record.stop_asked_at
+    old = age if stopped_at is None else at - stopped_at
+    if old > expires:
+        what = "plan" if stopped_at is None else "stop"
+        message = f"The {what} of {record.instance_id} is older than plan_expires allows, so nothing more is wiped."
+    elif unwatched:
+        message = f"{record.instance_id} showed no StartTime, so whether somebody used it meanwhile cannot be told."
+    else:
+        return record
+    return fail(record, Failure(None, message, hint="Look again with --dry-run, and make a new plan."))
+
+
 def judge(record: Record, verdict: Verdict) -> Record:
-    """Take a person's word for what became of the disks whose outcome is in doubt."""
-    record = replace(record, judged=True)
+    """Take a person's word for what became of the disks whose outcome is in doubt; no other disk is wiped then."""
+    left = [wipe.disk_id for wipe in record.disks if wipe.state == "todo" and not wipe.in_doubt]
+    record = _judge(record, verdict)
+    if not left:
+        return record
+    message = f"A verdict sends no wipe, so {', '.join(left)} was left as it is."
+    return fail(record, Failure(None, message, hint="Make a new plan for it where you still want it wiped."))
+
+
+def _judge(record: Record, verdict: Verdict) -> Record:
+    if not any(wipe.in_doubt for wipe in record.disks):
+        return record
     if verdict == "reinitialised":
         proven = tuple(
             replace(wipe, state="done", evidence="operator") if wipe.in_doubt else wipe for wipe in record.disks
         )
         return replace(record, disks=proven)
-    intact = tuple(replace(wipe, state="refused", losses=0) if wipe.in_doubt else wipe for wipe in record.disks)
+    intact = tuple(replace(wipe, state="refused") if wipe.in_doubt else wipe for wipe in record.disks)
     return fail(replace(record, disks=intact), Failure(None, "The operator says that the data is intact."))
 
 

@@ -10,6 +10,7 @@ from ..model import Failure, Observation, PhaseResult, Record, Step
 from ..model.codec import timestamp
 from .aside import learn_safety, learn_tag
 from .state import (
+    GAP,
     SETTLING,
     SETTLING_READS,
     UNSETTLED_LIMIT,
@@ -35,7 +36,7 @@ def learn(record: Record, seen: Observation) -> Record:
             record = changed(record, instance_status=seen.instance.status)
             record = _learn_snapshots(record, seen)
             record = _learn_power(record, seen.instance.status, seen)
-            record = _learn_settling(record, seen)
+            record = _learn_settling(_learn_unwatched(record, seen), seen)
         record = learn_wipes(record, seen)
         record = learn_safety(learn_tag(record, seen), seen)  # which matter also to a wipe that is due again since now
     record = close_doubts(_learn_limits(record, seen), seen)
@@ -84,7 +85,7 @@ def _not_seen(seen: Observation, consequence: str = "") -> Failure:
 
 
 def _learn_missing(record: Record, seen: Observation) -> Record:
-    """Take a thing for gone only when it stays unlisted, since a Describe may lag behind."""
+    """Turn back when a thing stays unlisted; that it is gone is not proven by it, so it is looked for on."""
     if seen.instance is not None and (not seen.disks_seen or all(wipe.disk_id in seen.disks for wipe in record.disks)):
         return changed(record, missing_reads=0, missing_since=None)
     since = seen.at if record.missing_since is None else record.missing_since
@@ -94,12 +95,7 @@ def _learn_missing(record: Record, seen: Observation) -> Record:
     if seen.instance is None:
         record = replace(record, instance_status="")
     what = record.instance_id if seen.instance is None else "a disk of the job"
-    record = fail(record, Failure(None, f"ECS does not show {what} any more.", hint="Look in the ECS console."))
-    return replace(
-        record,
-        disks=tuple(in_doubt(wipe) for wipe in record.disks),
-        given_up=record.given_up or seen.instance is None,
-    )
+    return fail(record, Failure(None, f"ECS does not list {what} any more.", hint="Look in the ECS console."))
 
 
 def _learn_snapshots(record: Record, seen: Observation) -> Record:
@@ -118,6 +114,18 @@ def _learn_snapshots(record: Record, seen: Observation) -> Record:
         )
         return close_phase(fail(record, failure), "wait-snapshot", seen.when, "timeout")
     return record
+
+
+def _learn_unwatched(record: Record, seen: Observation) -> Record:
+    """Turn back when a machine without StartTime was not looked at for so long that somebody may have used it."""
+    if seen.instance is None or seen.instance.start_time is not None or not ahead(record):
+        return changed(record, watched_at=None)
+    before, record = record.watched_at, changed(record, watched_at=seen.at)
+    if before is None or seen.at - before <= GAP:
+        return record
+    message = f"{record.instance_id} shows no StartTime and was not seen for {seen.at - before:.0f}s: "
+    message += "whether somebody used it meanwhile cannot be told."
+    return fail(record, Failure(None, message, hint="Make sure that nobody uses it, then look with --dry-run."))
 
 
 def _learn_settling(record: Record, seen: Observation) -> Record:

@@ -89,10 +89,13 @@ def outcome(record: Record) -> Outcome:
 
 
 def is_owed(record: Record) -> bool:
-    """Tell whether something is owed to the machine still; not once a person has said what became of its disks."""
+    """Tell whether something is owed to the machine still: its power, or what became of its disks.
+
+    Nothing is owed to one that does not exist any more.
+    """
     came_to = outcome(record)
     down = came_to == "partial" and not _is_as_promised(record)
-    return not record.judged and (down or came_to in STILL_OWED)
+    return not record.gone and (down or came_to in STILL_OWED)
 
 
 def _is_as_promised(record: Record) -> bool:

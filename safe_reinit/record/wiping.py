@@ -15,7 +15,8 @@ RESETTING = "InvalidOperation.DiskResetInProgress"
 
 def learn_wipes(record: Record, seen: Observation) -> Record:
     """See what became of each wipe, and that the disks which are still to be wiped are where they were."""
-    record = _with_wipes(record, seen, tuple(_learn_wipe(_watch(wipe, seen), seen, record) for wipe in record.disks))
+    wipes = (_learn_wipe(_watch(wipe, seen), seen, record) for wipe in record.disks)
+    record = _with_wipes(record, seen, tuple(changed(wipe, shown=_status(wipe, seen)) for wipe in wipes))
     if record.turned_back or record.start.state != "none":
         return record
     for wipe in ahead(record):
@@ -24,6 +25,12 @@ def learn_wipes(record: Record, seen: Observation) -> Record:
             where = f"{disk.status} on {disk.instance_id or 'no instance'}"
             return fail(record, Failure(None, f"{disk.disk_id}: In_use on {record.instance_id} -> {where}."))
     return record
+
+
+def _status(wipe: Wipe, seen: Observation) -> str:
+    if not seen.disks_seen:
+        return wipe.shown
+    return seen.disks[wipe.disk_id].status if wipe.disk_id in seen.disks else ""
 
 
 def _with_wipes(record: Record, seen: Observation, wipes: tuple[Wipe, ...]) -> Record:
@@ -107,7 +114,7 @@ def _overtaken(wipe: Wipe, status: str) -> bool:
 
 def _learn_reiniting(wipe: Wipe, at: float) -> Wipe:
     if wipe.state in ("todo", "refused") and not wipe.losses:  # not ours: nobody can say any more what the data is
-        return replace(wipe, state="unknown")
+        return replace(wipe, state="unknown", acknowledged=True)
     if wipe.state in ("asked", "accepted"):
         return changed(wipe, reiniting=True, reads=0)
     return replace(wipe, state="accepted", reiniting=True, reads=0, at=at, acknowledged=True)
