@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -44,9 +45,13 @@ class Signals:
     def __init__(self) -> None:
         self.interrupted = False
         self.enough = threading.Event()
+        self._numbers: deque[int] = deque()
+        self._handling = False
         self._came = False
         self._at: float | None = None
+        self._told = False
         self._said = threading.Event()
+        self._changed = threading.Event()
         self._interrupt: Interrupt | None = None
         self._tell: Callable[[str, Callable[[], None]], None] = lambda _text, _then: None
         self._ran = False
@@ -74,20 +79,38 @@ class Signals:
         interrupt = Interrupt(lambda said: tell(said, lambda: None))
         if self.enough.is_set():  # between two runs of one command
             interrupt.ask()
+        self._told = False
+        self._said.clear()
         self._ran, self._interrupt = True, interrupt
+        watch = threading.Thread(target=self._watch, args=(interrupt,), name="safe-reinit-quit", daemon=True)
+        watch.start()
         try:
             yield interrupt
         except KeyboardInterrupt:  # it was asked to end before it made any call
             raise Stopped from None
         finally:
             self._interrupt = None
+            self._changed.set()
+            if not interrupt.left:
+                watch.join()
+                self._changed.clear()
 
     def over(self) -> None:
         """Stop nothing any more: what is left is to say how it ended."""
         self._ran = True
 
     def _got(self, number: int, _frame: FrameType | None) -> None:
-        """Handle a signal: in the main thread, between any two steps of it."""
+        """Handle a signal: in the main thread, between any two steps of it, also of this; so one after the other."""
+        self._numbers.append(number)
+        while self._numbers and not self._handling:
+            self._handling = True
+            try:
+                while self._numbers:
+                    self._handle(self._numbers.popleft())
+            finally:
+                self._handling = False
+
+    def _handle(self, number: int) -> None:
         now = boottime()
         again = self._at is not None and now - self._at >= AGAIN
         self._at = now
@@ -107,17 +130,24 @@ class Signals:
 
     def _in_run(self, interrupt: Interrupt, number: signal.Signals, *, quits: bool) -> None:
         if quits:
-            # From here on the next one ends the process by itself, and so can any thread.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            quitting = threading.Timer(_QUITS_IN, os.kill, (os.getpid(), signal.SIGINT))
-            quitting.daemon = True
-            quitting.start()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on the next one ends the process, whoever sends it
             interrupt.leave()
+            self._changed.set()
             self.enough.set()
             self._tell(_LEAVING, lambda: None)
-        elif not interrupt.asked:
-            interrupt.ask()
+            return
+        interrupt.ask()
+        if not self._told:  # it may have been asked by others, who did not say this
+            self._told = True
             self._tell(f"{number.name}: {_ENDING}", self._said.set)
+
+    def _watch(self, interrupt: Interrupt) -> None:
+        """Wait for the end of a run; if it is to be left at once, end the process soon, whatever hangs in it."""
+        self._changed.wait()
+        if not interrupt.left:
+            return
+        threading.Event().wait(_QUITS_IN)
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def end_by_sigint() -> NoReturn:

@@ -247,6 +247,20 @@ def test_cancel_twice_is_one_request(sim: Simulator, run: Command, path: Path) -
     assert (power(sim), wipes(sim)) == ("Running", 0)
 
 
+def test_ctrl_c_after_a_cancel_says_how_to_quit(sim: Simulator, run: Command, path: Path) -> None:
+    """Somebody else's cancel takes nothing from the person at the terminal: Ctrl-C is heard, and says what quits."""
+    with held(sim, STOPPING):
+        child = run.start(*RUN, journal=path)
+        comes_to(sim, "Stopping")
+        assert run("cancel", listed(run, path)[0]["run_id"], journal=path).returncode == 0
+        read_until(child.stderr, "asked this run to end")
+        quit_now(child)
+        _, err = child.communicate(timeout=PATIENCE)
+
+    assert child.returncode == BY_SIGINT, err
+    assert power(sim) == "Stopping"
+
+
 def test_a_key_that_is_held_down_is_one_request(sim: Simulator, run: Command, path: Path) -> None:
     """Ctrl-C that repeats, also after the line that it was heard, does not quit: the machine comes back."""
     with held(sim, STOPPING):
