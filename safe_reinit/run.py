@@ -15,7 +15,7 @@ from . import record
 from .act import FOR_MANY, Act, Attempt
 from .changes import AfterPause, Fail, Interrupt, Learn, Lose, Stuck
 from .clock import Clock
-from .cloud import Cloud, CloudError
+from .cloud import Cloud, CloudError, OtherCaller
 from .decide import decide, waiting
 from .events import done_data, statuses, wait_data
 from .gate import BATCH, Gate, Job
@@ -247,6 +247,9 @@ class Runner:
             wait(self._in_hand, timeout=_PATIENCE / self.clock.rate)
         try:
             calls = self._act.prepare(batch)
+        except OtherCaller as other:  # of what this one may see and do nothing is known
+            failure = Failure(None, other.said, hint=other.hint)
+            self._ledger.keep([(errand.entry, Fail(failure)) for errand in batch])
         except CloudError as failed:  # the look before them; the next tick decides anew
             why = trouble(failed)
             self._trouble(batch, why)

@@ -70,7 +70,7 @@ class Credentials:
         self._sources: list[Source] = []
         self._profile: Profile | None = None
         self._held: Key | None = None
-        self._obtained_at = -inf
+        self._asked_again_at = -inf
         self._again_at = inf
         self._refused = False
         self._caller: Caller | None = None
@@ -171,15 +171,16 @@ class Credentials:
             profile = read(source, self._environment)
             if self._held is not None:
                 profile = replace(profile, discovered=False)  # it was there
-                again = now >= self._again_at or (self._refused and now - self._obtained_at >= _AGAIN)
-                if profile == self._profile and not again:
+                refused = self._refused and now - self._asked_again_at >= _AGAIN
+                if profile == self._profile and not refused and now < self._again_at:
                     return profile, None
+                self._asked_again_at = now
             try:
                 key = key_of(profile, self._web, self._environment, now)
             except NothingFoundError as error:
                 absent = str(error)
                 continue
-            self._sources, self._obtained_at = [source], now
+            self._sources = [source]
             return replace(profile, discovered=False), key
         self._sources = []
         why = f" ({absent.rstrip('.')})" if absent else ""

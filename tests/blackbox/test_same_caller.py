@@ -1,0 +1,181 @@
+"""Who a run is: chosen at its start, renewed while it goes on, and never somebody else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import safe_reinit
+from safe_reinit.clock import Clock
+from safe_reinit.errors import Error
+from safe_reinit.model import Event, Report
+from tests.commands import until
+from tests.issuers import FIRST, HOSTS, NEXT, ROLE, Surroundings, ak, surroundings
+from tests.servers import Authority, authority
+
+ACTS = ("StopInstance", "StopInstances", "CreateSnapshot", "TagResources", "ReInitDisk", "ResetDisk")
+RISKS = ("no-recent-snapshot", "fstab-may-name-disk")
+SPEED = 4.0
+
+
+@pytest.fixture(scope="module")
+def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Make one certificate authority for all names that are played."""
+    return authority(tmp_path_factory.mktemp("authority"), *HOSTS)
+
+
+@pytest.fixture
+def around(tmp_path: Path, trusted: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Surroundings]:
+    """Play everything outside; the home is empty."""
+    with surroundings(tmp_path, trusted, speed=SPEED) as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        yield made
+
+
+def wipe(meanwhile: Callable[[], None], after: str = "StopInstance") -> Report:
+    """Wipe a disk; after the first answer to a call something happens."""
+    client = safe_reinit.connect(region="cn-hangzhou", clock=Clock(SPEED))
+    plan = client.plan(["d-1"], stop_instance=True, accept=RISKS)
+    done: list[bool] = []
+
+    def tell(event: Event) -> None:
+        if event.event == "answer" and event.data["action"] == after and not done:
+            done.append(True)
+            meanwhile()
+
+    try:
+        return client.run(plan, confirm=plan.confirm_with, on_event=tell)
+    except Error as error:
+        if error.report is None:
+            raise
+        return error.report
+
+
+def wipes(around: Surroundings) -> int:
+    """Count the wipes of the disk."""
+    return len(around.simulator.state()["disks"]["d-1"]["wipes"])
+
+
+def status(around: Surroundings) -> str:
+    """Return the status of the machine."""
+    return str(around.simulator.state()["instances"]["i-1"]["status"])
+
+
+def test_another_current_profile_changes_nothing(around: Surroundings) -> None:
+    """Somebody switches the aliyun CLI's profile in another terminal: the run goes on as who it was."""
+    both = (ak("lab"), ak("prod", "other"))
+    around.profile(*both, current="lab")
+
+    report = wipe(lambda: (around.profile(*both, current="prod"), None)[1])
+
+    assert report.outcome == "done"
+    assert {signer for _, signer in around.issuers.signers} == {"LTAIfakemain"}
+
+
+def test_a_key_of_somebody_else_in_the_profile_wipes_nothing(around: Surroundings) -> None:
+    """The profile gets the key of another account after the stop: no wipe is sent, and the machine is started."""
+    around.profile(ak())
+
+    report = wipe(lambda: (around.profile(ak("default", "other")), None)[1])
+
+    assert wipes(around) == 0
+    assert "LTAIfakeother" not in around.issuers.by(*ACTS)
+    assert status(around) == "Running"
+    assert report.outcome == "failed"
+    assert report.error is not None
+    assert "another caller" in report.error.message
+
+
+def test_a_key_of_somebody_else_before_the_stop_stops_nothing(around: Surroundings) -> None:
+    """The profile gets the key of another account between plan and run: nothing is stopped."""
+    around.profile(ak())
+    client = safe_reinit.connect(region="cn-hangzhou", clock=Clock(SPEED))
+    plan = client.plan(["d-1"], stop_instance=True, accept=RISKS)
+    around.profile(ak("default", "other"))
+
+    with pytest.raises(Error) as raised:
+        client.run(plan, confirm=plan.confirm_with)
+
+    assert "LTAIfakeother" not in around.issuers.by(*ACTS)
+    assert status(around) == "Running"
+    assert raised.value.exit_code == 3
+    assert "another caller" in str(raised.value)
+
+
+@pytest.mark.parametrize("after", ["StopInstance", "ReInitDisk"])
+def test_a_role_gets_a_new_key_when_its_key_is_refused(around: Surroundings, after: str) -> None:
+    """The key of a role ends early: the next one of the same role is asked for, and the run is done."""
+    around.profile({**ak(), "mode": "RamRoleArn", "ram_role_arn": ROLE, "ram_session_name": "ops"})
+
+    def end() -> None:
+        around.issuers.key = NEXT
+        around.simulator.do({"expire_key": FIRST[0]})
+
+    report = wipe(end, after)
+
+    assert report.outcome == "done"
+    assert wipes(around) == 1
+    assert around.issuers.asked_for == ["assume", "assume"]
+
+
+@pytest.mark.parametrize("old", ["ends", "lasts"])
+def test_a_start_is_not_held_back(around: Surroundings, old: str) -> None:
+    """The profile gets the key of another user after the stop: the machine is started with a key that is accepted."""
+    around.profile(ak())
+
+    def change() -> None:
+        around.profile({"name": "default", "mode": "StsToken", "access_key_id": NEXT[0],
+                        "access_key_secret": NEXT[1], "sts_token": NEXT[2]})  # fmt: skip
+        if old == "ends":
+            around.simulator.do({"deactivate_key": "LTAIfakemain"})
+
+    wipe(change)
+
+    assert wipes(around) == 0
+    assert around.issuers.by(*ACTS) == {"LTAIfakemain"}
+    until(lambda: status(around) == "Running")
+
+
+def test_an_external_command_runs_once_for_each_key(around: Surroundings) -> None:
+    """A plan and a whole run need one key, so the command that gives it is run once."""
+    told = json.dumps({"mode": "AK", "access_key_id": "LTAIfakemain", "access_key_secret": "fakemainsecret"})
+    script, ran = around.home / "command.py", around.home / "ran"
+    script.write_text(f"open({str(ran)!r}, 'a').write('x'); print({told!r})", "utf-8")
+    file = around.profile({"name": "default", "mode": "External", "process_command": f"{sys.executable} {script}"})
+    before = file.read_bytes()
+
+    report = wipe(lambda: None)
+
+    assert report.outcome == "done"
+    assert ran.read_text("utf-8") == "x"
+    assert file.read_bytes() == before
+
+
+def test_a_file_that_is_being_written_does_not_end_a_run(around: Surroundings) -> None:
+    """The configuration is cut short for a moment while somebody writes it: the run waits, and is done."""
+    file = around.profile(ak())
+    whole = file.read_bytes()
+    calls: list[int] = []
+
+    def cut() -> None:
+        file.write_bytes(whole[:40])
+        calls.append(len(around.issuers.signers))
+
+    client = safe_reinit.connect(region="cn-hangzhou", clock=Clock(SPEED))
+    plan = client.plan(["d-1"], stop_instance=True, accept=RISKS)
+
+    def tell(event: Event) -> None:
+        if event.event == "answer" and event.data["action"] == "StopInstance":
+            cut()
+        elif calls and event.event in ("state", "wait") and len(around.issuers.signers) > calls[0] + 6:
+            file.write_bytes(whole)
+
+    report = client.run(plan, confirm=plan.confirm_with, on_event=tell)
+
+    assert report.outcome == "done"
+    assert wipes(around) == 1
