@@ -20,7 +20,7 @@ from .errors import RunFailed, RunRefused, UsageError
 from .failing import password_as_planned, refusal_of, taken
 from .interrupt import Interrupt
 from .journal import Journal, JournalError, Lease, LeaseLostError, StoredRun
-from .model import LOCK_TAG, Call, Event, OnUnknown, Plan, Policy, Record, Report, Secret
+from .model import LOCK_TAG, Call, Event, EventName, OnUnknown, Plan, Policy, Record, Report, Secret
 from .model.codec import decode, members, to_moment
 from .pace import Pace
 from .plan import as_members, from_json
@@ -82,7 +82,7 @@ class Execution:
         jobs = [(known.instance_id, known) for known in records]
         lease = self.journal.begin(run_id, as_members(plan), self.endpoint, self.where.profile, jobs)
         for call in calls:
-            lease.tell(call_event(run_id, call))
+            lease.tell(call_event(run_id, call, plan))
         return self._carry(HeldRun(plan, lease, records, calls, begun))
 
     def resume(self, run_id: str, verdict: record.Verdict | None, password: Secret | None) -> Report:
@@ -265,7 +265,7 @@ class Execution:
         pace = Pace(self.clock, run.plan.rollout.quota_share)
         run_id, tell = run.lease.run_id, partial(self._saw_event, run)
         connect = partial(aliyun.connect, self.where, partial(self._saw_call, run, pace))
-        with contextlib.closing(connect(partial(_may_send, run.lease))) as cloud:
+        with contextlib.closing(connect(partial(self._may_send, run))) as cloud:
             check(cloud, run)
             runner = Runner(
                 cloud, self.clock, run.plan, run_id, tell, run.lease, run.records, run.closed, pace, self.go_on,
@@ -280,11 +280,17 @@ class Execution:
                     return runner, error
         return runner, None
 
+    def _may_send(self, run: HeldRun, action: str) -> str:
+        """Say why a changing call may not be sent (any more), immediately before its first byte."""
+        if run.plan.simulated and not self.where.origin.simulated:
+            return "the plan is of a simulator, and something else answers at its endpoint now"
+        return _may_send(run.lease, action)
+
     def _saw_call(self, run: HeldRun, pace: Pace, call: Call) -> None:
         """Count an exchange, keep it for report and journal, and tell of it."""
         pace.saw(call)
         run.calls.append(call)
-        run.lease.tell(call_event(run.lease.run_id, call))
+        run.lease.tell(call_event(run.lease.run_id, call, run.plan))
         self.on_call(call)
 
     def _saw_event(self, run: HeldRun, event: Event) -> None:
@@ -366,9 +372,10 @@ def first_records(plan: Plan, run_id: str, on_unknown: OnUnknown) -> list[Record
     ]
 
 
-def call_event(run_id: str, call: Call) -> dict[str, object]:
+def call_event(run_id: str, call: Call, plan: Plan) -> dict[str, object]:
     """Give what the journal has of a call."""
-    event = Event(call.at, run_id, "look" if call.is_look else "call", data=members(call))
+    name: EventName = "look" if call.is_look else "call"
+    event = Event(call.at, run_id, name, data=members(call), simulated=plan.simulated)
     return {"schema": 1, **members(event)}
 
 

@@ -50,6 +50,10 @@ class Planner(ABC):
         """The loopback endpoint, normalised; ``""`` for the real cloud."""
         return self._where.local_url
 
+    def is_simulated(self) -> bool:
+        """Tell whether every answer so far came from our simulator; ``False`` before the first."""
+        return self._where.origin.simulated
+
     @property
     def clock(self) -> Clock:
         """The clock that runs go by."""

@@ -119,7 +119,7 @@ def _asking(
             return look(cloud), calls
         except (CloudError, RunRefused) as error:
             refused = error if isinstance(error, RunRefused) else refusal_of(error)
-            begun = report.started(began, where.region, reason)
+            begun = report.started(began, where.region, reason, simulated=where.origin.simulated)
             refused.report = report.of_error(begun, clock.now(), refused, calls)
             raise refused from None
 
@@ -144,5 +144,6 @@ def look_and_judge(
     limits = asked.limits
     if used is not None and used.force_stop_after is not None:
         limits = replace(limits, force_stop_after=used.force_stop_after)
-    plan = replace(make_plan(facts, in_force, limits, asked.reason, asked.plan_id), rollout=asked.rollout)
+    made = make_plan(facts, in_force, limits, asked.reason, asked.plan_id)
+    plan = replace(made, rollout=asked.rollout, simulated=where.origin.simulated)
     return without_refused(plan) if asked.skip_refused else plan, calls, facts

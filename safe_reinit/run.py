@@ -319,7 +319,8 @@ class Runner:
     def _tell(self, event: EventName, instance: str | None, disk: str | None, data: Mapping[str, object]) -> None:
         """Tell whoever listens; a listener that fails is no reason to leave a machine stopped."""
         with contextlib.suppress(Exception):
-            self.on_event(Event(self.clock.now(), self.run_id, event, instance, disk, data))
+            simulated = self.plan.simulated
+            self.on_event(Event(self.clock.now(), self.run_id, event, instance, disk, data, simulated=simulated))
 
 
 def _batches(errands: Sequence[Errand], most: int) -> list[list[Errand]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..errors import UsageError
+from .simulated import Origin
 
 if TYPE_CHECKING:
     from ..model import Secret
@@ -49,6 +50,8 @@ class Where:
     ca_bundle: str = ""
     credentials: Credentials | None = None
     """Whose key signs, shared by all gateways to this place; else each has its own."""
+    origin: Origin = field(default_factory=Origin, compare=False)
+    """Who answers there, shared likewise."""
 
     @property
     def loopback(self) -> bool:

@@ -231,6 +231,7 @@ class Exchange:
             if called.key is None:
                 called.key = self._key(called)
             reply = self._reply(endpoint, api, query, limit, called.key)
+            self._where.origin.answered(endpoint, reply.headers)
         except OtherCallerError as error:
             return OtherCaller(action, str(error), error.hint)
         except CredentialsError as error:

@@ -43,7 +43,7 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
     with ExitStack() as stack:
         client = client_of(config, stack)
         _same_place(path, known, endpoint(client, config))
-        progress = stack.enter_context(Progress(config, client.clock, output.last))
+        progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
         asked = flags.get("confirm") is None
         try:
             if not plan.runnable:

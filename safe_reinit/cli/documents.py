@@ -73,6 +73,8 @@ class ListedRun:
     holder: ListedHolder | None
     region: str
     account: str
+    simulated: bool
+    """Whether a simulator answered, so that no real machine is involved."""
     jobs: tuple[ListedJob, ...]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,8 @@ def runs(flags: Mapping[str, Any], prune: str | None, newest: int | None, output
         undone = _undone(each)
         how = run.outcome or ("at work" if run.holder and run.holder.alive else "nobody is at work on it")
         of = f"  undo of {undone}" if undone else ""
-        tell(f"{run.run_id}  {run.state:<5}  {how}  {run.region}{of}")
+        simulated = "SIMULATED  " if run.simulated else ""
+        tell(f"{simulated}{run.run_id}  {run.state:<5}  {how}  {run.region}{of}")
         for job in run.jobs:
             stopped = "  LEFT STOPPED" if job.left_stopped else ""
             tell(f"  {job.instance_id}  {job.phase}  {' '.join(job.disks)}{stopped}")
@@ -136,8 +137,16 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
     if output.json:
         output.document({**told, "events": events, "file": None})
         return
+    _tell_story(stored, told, events)
+
+
+def _tell_story(stored: StoredRun, told: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> None:
+    """Tell what happened in a run, and what became of each disk."""
+    name = stored.run_id
     state, undone = "open" if stored.open else "ended", _undone(stored)
     of = f"  undo of {undone}" if undone else ""
+    if told["simulated"]:
+        tell(report.SIMULATED)
     tell(f"{name}  {state}  {stored.outcome or ''}  begun {stored.started_at}{of}".rstrip())
     for event in events:
         tell(f"{event['at']}  {_sentence(event)}")
@@ -182,6 +191,7 @@ def _listed(run: StoredRun) -> ListedRun:
         holder=ListedHolder(holder.user, holder.host, holder.pid, holder.alive) if holder else None,
         region=run.region,
         account=run.account,
+        simulated=bool(run.plan.get("simulated")),
         jobs=tuple(_job(record) for _, record, _ in run.jobs),
     )
 

@@ -31,7 +31,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     targets = targets_of(flags)
     with ExitStack() as stack:
         client = client_of(config, stack)
-        progress = stack.enter_context(Progress(config, client.clock, output.last))
+        progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
         plan = targets.plan(client, flags, password, progress.call)
         calls = client.calls_of(plan)
         if flags["check"]:

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any
 
 from ..clock import Clock
@@ -40,7 +41,10 @@ class Progress:
     nobody who stops reading holds up a run. It is written in order; where too much waits, some of it is dropped.
     """
 
-    def __init__(self, config: Config, clock: Clock, last: LastWords | None = None) -> None:
+    def __init__(
+        self, config: Config, clock: Clock, last: LastWords | None = None, simulated: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._simulated = simulated
         self._quiet: bool = config["quiet"]
         self._verbose: bool = config["verbose"]
         self._events = _open(config["events"])
@@ -292,7 +296,8 @@ class Progress:
     def _write(self, event: Event) -> None:
         stream = self._events
         if stream is not None:
-            self._log.put(lambda: _write(event, stream))
+            marked = replace(event, simulated=event.simulated or self._simulated())
+            self._log.put(lambda: _write(marked, stream))
 
     def _dropped(self, count: int) -> None:
         if self._events is not None:

@@ -47,7 +47,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         _refuse_fixed_endpoint(config, clients[0])
         if not flags.get("dry_run"):
             clients[0].check_journal()
-        progress = stack.enter_context(Progress(config, clients[0].clock, output.last))
+        progress = stack.enter_context(Progress(config, clients[0].clock, output.last, clients[0].is_simulated))
         with naming_next(output, clients[0]):
             found = _find(clients, targets, progress)
             total = sum(map(len, found.values()))

@@ -60,7 +60,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     say("REHEARSAL: from here on a simulated twin of these machines answers; the real ones were only looked at.")
     with ExitStack() as stack:
         client = simulated(config, stack, world)
-        progress = stack.enter_context(Progress(config, client.clock, output.last))
+        progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
         told = _run_twin(client, client.plan(disk_ids, **wanted, on_call=progress.call), plan, progress, output)
         progress.close()
     output.report(told)

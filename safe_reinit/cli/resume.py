@@ -33,7 +33,7 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
     client = connect(config=config)
     if flags["verdict"] == "wipe-again":
         return _wipe_again(client, stored, config, flags, password, output)
-    with Progress(config, client.clock, output.last) as progress:
+    with Progress(config, client.clock, output.last, client.is_simulated) as progress:
         before = [decode(Record, known) for _, known, is_open in stored.jobs if not is_open]
         progress.of(history.plan_of(stored), {each.instance_id: outcome(each) for each in before})
         with naming_next(output, client):
@@ -86,7 +86,7 @@ def _wipe_again(
 ) -> int:
     """Plan the same anew and ask anew; the old run lets its instances go once the new plan is agreed to."""
     old = history.plan_of(stored)
-    with Progress(config, client.clock, output.last) as progress:
+    with Progress(config, client.clock, output.last, client.is_simulated) as progress:
 
         def plan() -> Plan:
             return client.plan_anew(

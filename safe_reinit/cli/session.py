@@ -148,6 +148,8 @@ def _client_at(simulator: Simulator, config: Config, clock: Clock) -> Client:
         settings["region"] = replace(region, value=simulator.region)
     settings["endpoint"] = replace(settings["endpoint"], value=simulator.url)
     settings["profile"] = replace(settings["profile"], value=None)
+    if settings["journal"].where != "--journal":  # that of real runs is no place for what ends with this simulator
+        settings["journal"] = replace(settings["journal"], value=None)
     return connect(config=Config(settings), credentials=simulator.access_key, clock=clock)
 
 

@@ -38,7 +38,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         client = client_of(config, stack)
         if not flags.get("dry_run"):
             client.check_journal()
-        progress = stack.enter_context(Progress(config, client.clock, output.last))
+        progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
 
         def plan() -> Plan:
             return targets.plan(client, flags, password, progress.call)

@@ -299,6 +299,8 @@ class Plan:
     """What was found of them."""
     digest: str | None = None
     """The digest of the file the plan was saved in, 64 hex; ``None`` for one that is in no file."""
+    simulated: bool = False
+    """Whether a simulator showed what it stands on, so that no real machine is involved."""
 
     @property
     def blockers(self) -> tuple[Finding, ...]:

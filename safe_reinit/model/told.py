@@ -61,6 +61,8 @@ class Event:
     slowly or throttles; ``""`` where nothing does), instance, disks and progress; of ``state`` the statuses of instance
     and disks; of ``done`` outcome, power, owed, tag_left and, where it went wrong, code and message; of ``dropped``
     count."""
+    simulated: bool = False
+    """Whether a simulator answers, so that no real machine is involved."""
 
 
 def ending(
@@ -187,6 +189,8 @@ class Report:
     exit_code: int
     """That of the command."""
     dry_run: bool
+    simulated: bool
+    """Whether a simulator answered, so that no real machine is involved."""
     started_at: datetime
     ended_at: datetime
     region: str

@@ -4,10 +4,10 @@ from .build import Started, of_bug, of_error, of_plan, of_run, refusal, started
 from .many_plan import plan_lines
 from .many_report import report_lines
 from .render import dumps, one_line, to_json, to_markdown, to_text
-from .text import Line
+from .text import SIMULATED, Line
 from .together import of_regions
 
 __all__ = [
-    "Line", "Started", "dumps", "of_bug", "of_error", "of_plan", "of_regions", "of_run", "one_line",
+    "SIMULATED", "Line", "Started", "dumps", "of_bug", "of_error", "of_plan", "of_regions", "of_run", "one_line",
     "plan_lines", "refusal", "report_lines", "started", "to_json", "to_markdown", "to_text",
 ]  # fmt: skip

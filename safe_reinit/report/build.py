@@ -50,11 +50,12 @@ class Started:
     region: str = ""
     account: str = ""
     reason: str | None = None
+    simulated: bool = False
 
 
-def started(at: datetime, region: str = "", reason: str | None = None) -> Started:
+def started(at: datetime, region: str = "", reason: str | None = None, *, simulated: bool = False) -> Started:
     """Note the beginning of a command."""
-    return Started(at, region, "", reason)
+    return Started(at, region, "", reason, simulated)
 
 
 def of_error(begun: Started, now: datetime, error: Error, calls: Sequence[Call] = ()) -> Report:
@@ -66,6 +67,7 @@ def of_error(begun: Started, now: datetime, error: Error, calls: Sequence[Call] 
         outcome=error.outcome,
         exit_code=error.exit_code,
         dry_run=False,
+        simulated=begun.simulated,
         started_at=begun.at,
         ended_at=now,
         region=begun.region,
@@ -166,6 +168,7 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
         outcome=outcome,
         exit_code=exit_code(outcome),
         dry_run=False,
+        simulated=plan.simulated,
         started_at=begun.at,
         ended_at=now,
         region=plan.region,

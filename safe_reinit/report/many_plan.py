@@ -50,7 +50,7 @@ def plan_lines(plan: Plan, *, full: bool = False) -> Iterator[Line]:
         yield from _findings(plan.skipped_blockers, plan, full=full)
     yield Line()
     yield from text.foot(plan)
-    yield opening[0]  # once more: the beginning has scrolled away
+    yield from opening[: 1 + plan.simulated]  # once more: the beginning has scrolled away
     yield Line(f"  {_verdict(plan)}", "bold red" if plan.blockers else "bold")
 
 

@@ -24,6 +24,8 @@ def report_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
     if full or len(report.jobs) <= FEW:
         yield from text.report_lines(report)
         return
+    if report.simulated:
+        yield Line(text.SIMULATED, "bold")
     well_first = sorted(report.jobs, key=lambda job: job.outcome not in WELL)
     for jobs in groups(well_first, _told_together):
         yield from _well(jobs, report) if jobs[0].outcome in WELL else _not_well(jobs, report)

@@ -10,7 +10,7 @@ from typing import Any
 from ..model import JobReport, Phase, Report
 from ..model.codec import encode, printable, timestamp
 from .many_report import report_lines
-from .text import class_text, remains
+from .text import SIMULATED, class_text, remains
 
 _UNPRINTABLE = re.compile(r"[^ -~\n]")
 
@@ -27,7 +27,8 @@ def to_text(report: Report) -> str:
 
 def to_markdown(report: Report) -> str:
     """Give the report as Markdown, for a change ticket."""
-    parts = [f"# safe-reinit: {report.outcome}", "", *_facts(report)]
+    title = f"# {'SIMULATED ' if report.simulated else ''}safe-reinit: {report.outcome}"
+    parts = [title, "", *([f"**{SIMULATED}**", ""] if report.simulated else []), *_facts(report)]
     for job in report.jobs:
         parts += ["", *_job(job)]
     if left := [*_safety(report), *remains(report)]:

@@ -28,6 +28,10 @@ class Line:
         object.__setattr__(self, "text", printable(self.text))  # names in it are other people's words
 
 
+SIMULATED = "SIMULATED: a simulator answers, not Alibaba Cloud. No real machine or disk is involved, whatever the ids."
+"""The first thing that is shown of a plan or a run that is not real."""
+
+
 def duration(seconds: float) -> str:
     """Write seconds as people say them: ``45s``, ``10m``, ``1h30m``."""
     whole = round(seconds)
@@ -61,6 +65,8 @@ def plan_lines(plan: Plan) -> Iterator[Line]:
 
 def head(plan: Plan) -> Iterator[Line]:
     """Say what would be lost, and where."""
+    if plan.simulated:
+        yield Line(SIMULATED, "bold")
     count = sum(len(job.disks) for job in plan.jobs)
     caller = plan.caller
     where = f"{plan.region}, account {plan.account}{f', caller {caller.arn}' if caller.arn else ''}"
@@ -162,6 +168,8 @@ def finding_lines(found: Finding, *, accepted: bool) -> Iterator[Line]:
 
 def report_lines(report: Report) -> Iterator[Line]:
     """Show what a run on a few machines came to."""
+    if report.simulated:
+        yield Line(SIMULATED, "bold")
     for job in report.jobs:
         yield from _job_report(job, verb_of(report))
     yield from (Line(f"  {text}") for text in remains(report))

@@ -27,6 +27,7 @@ def of_regions(reports: Sequence[Report], whole: Plan) -> Report:
     return replace(
         reports[0],
         run_id=",".join(runs) or None,
+        simulated=any(told.simulated for told in reports),
         outcome=outcome,
         exit_code=exit_code(outcome),
         started_at=min(told.started_at for told in reports),

@@ -24,10 +24,14 @@ def respond(engine: Engine, raw: RawRequest) -> tuple[Reply, Call | None]:
         return engine.crash(raw)
 
 
+MARK = "X-Safe-Reinit-Simulator"
+"""The header that marks every answer: whoever gets one without it does not talk to a simulator."""
+
+
 def headers_of(engine: Engine, reply: Reply) -> dict[str, str]:
     """Return all headers with which a reply leaves now."""
     date = http_date(engine.cloud.clock.now())
-    return {"Content-Type": reply.content_type or JSON_TYPE, "Date": date, **reply.headers}
+    return {"Content-Type": reply.content_type or JSON_TYPE, "Date": date, MARK: "1", **reply.headers}
 
 
 def _private(engine: Engine, raw: RawRequest) -> Reply:

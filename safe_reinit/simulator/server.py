@@ -53,7 +53,8 @@ class _Connection(web.RequestHandler):
         if self._log is not None:
             self._log(f"(no request) -> {status}")
         reply = page(status)
-        answer = web.Response(status=status, body=reply.body, headers={"Content-Type": reply.content_type})
+        headers = {"Content-Type": reply.content_type, gateway.MARK: "1"}
+        answer = web.Response(status=status, body=reply.body, headers=headers)
         answer.force_close()
         return answer
 

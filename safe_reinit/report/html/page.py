@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...model import ClassReference, Report
-from ..text import NO_ERASURE, class_text, duration, is_undo, remains, verb_of
+from ..text import NO_ERASURE, SIMULATED, class_text, duration, is_undo, remains, verb_of
 from .evidence import calls, findings
 from .jobs import cards, counts, headline, in_order, overview
 from .markup import NOTHING, Markup, code, facts, folded, joined, moment, name_of, said, section, tag
@@ -21,7 +21,8 @@ _LEFT_UNFOLDED = 20
 
 def to_html(report: Report) -> str:
     """Give the report as one HTML page that needs nothing else: no script, no font, no picture, no request."""
-    title = f"safe-reinit: {report.outcome}{f', {report.run_id}' if report.run_id else ''}"
+    simulated = "SIMULATED " if report.simulated else ""
+    title = f"{simulated}safe-reinit: {report.outcome}{f', {report.run_id}' if report.run_id else ''}"
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -36,6 +37,8 @@ def to_html(report: Report) -> str:
 
 
 def _header(report: Report) -> Iterator[Markup]:
+    if report.simulated:
+        yield tag("p", tag("strong", said(SIMULATED)), class_="kind")
     how = tone(report.outcome, report.jobs)
     kind = "Dry run" if report.dry_run else "Run" if report.run_id else "No run"
     yield tag("p", said(f"safe-reinit · {kind}"), class_="kind")

@@ -1,0 +1,153 @@
+"""What is only simulated is never taken for real: in the plan, events, every report, the journal and its list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import safe_reinit
+from safe_reinit.clock import Clock
+from safe_reinit.simulator import Simulator
+from tests.blackbox.worlds import DISK, RUN, TARGET
+from tests.commands import Command
+from tests.conftest import Serve
+from tests.servers import Answer, Request, Server, forward, http
+
+FIRST = "SIMULATED: "
+"""How the first line of every text begins."""
+
+
+@pytest.fixture
+def unmarked(sim: Simulator, serve: Serve) -> Server:
+    """Start something on loopback that answers as the real cloud behind a tunnel would: without the mark."""
+
+    def respond(request: Request) -> Answer:
+        if request.target.startswith("/_simulator"):
+            return Answer(http(404, "nothing here"))
+        told = forward(request, sim.url.removeprefix("http://"))
+        head, _, body = told.data.partition(b"\r\n\r\n")
+        kept = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"x-safe-reinit-simulator")]
+        return Answer(b"\r\n".join(kept) + b"\r\n\r\n" + body, "close")
+
+    return serve(respond)
+
+
+def forms(run: Command, path: Path) -> dict[str, Any]:
+    """Run once and give every form in which it is told."""
+    done = run(*RUN, "--events", "e.jsonl", "--report", "r.html", "--output", "markdown", journal=path)
+    assert done.returncode == 0, done.stderr
+    name = json.loads(run("runs", "--output", "json", journal=path).stdout)["runs"][0]["run_id"]
+    return {
+        "plan": done.stderr,
+        "markdown": done.stdout,
+        "html": (run.folder / "r.html").read_text("utf-8"),
+        "events": [json.loads(line) for line in (run.folder / "e.jsonl").read_text("utf-8").splitlines()],
+        "runs": run("runs", journal=path).stdout,
+        "runs.json": json.loads(run("runs", "--output", "json", journal=path).stdout)["runs"][0],
+        "show": run("show", name, journal=path).stdout,
+        "show.json": json.loads(run("show", name, "--output", "json", journal=path).stdout),
+    }
+
+
+def test_a_run_against_a_simulator_says_so_everywhere_and_first(run: Command, path: Path) -> None:
+    """Plan, events, Markdown, HTML, text, JSON, runs and show of a run at a separate simulator are marked."""
+    told = forms(run, path)
+
+    assert FIRST in told["plan"].splitlines()[0]
+    assert told["markdown"].startswith("# SIMULATED")
+    assert FIRST in told["html"].partition("<body>")[2].partition("<h1")[0]
+    assert {event["simulated"] for event in told["events"]} == {True}
+    assert told["runs"].startswith("SIMULATED")
+    assert told["runs.json"]["simulated"] is True
+    assert told["show"].startswith(FIRST)
+    assert told["show.json"]["simulated"] is True
+    assert {event["simulated"] for event in told["show.json"]["events"]} == {True}
+
+
+def test_a_tunnel_on_this_machine_is_not_taken_for_a_simulator(unmarked: Server, run: Command, path: Path) -> None:
+    """Where answers bear no mark, nothing is called simulated, although the endpoint is on loopback."""
+    real = Command(unmarked.url, run.folder, run.scale)
+    told = forms(real, path)
+
+    for name in ("plan", "markdown", "html", "runs", "show"):
+        assert "SIMULATED" not in told[name], name
+    assert {event["simulated"] for event in told["events"]} == {False}
+    assert (told["runs.json"]["simulated"], told["show.json"]["simulated"]) == (False, False)
+
+
+@pytest.mark.parametrize("words", [(*TARGET, "--dry-run"), ("plan", *TARGET), RUN], ids=["dry run", "plan", "run"])
+def test_an_embedded_simulation_says_so_first(run: Command, words: tuple[str, ...]) -> None:
+    """With --simulate the plan and the report say it before anything else, in text and in JSON."""
+    told = {
+        form: run(*("d-sim-web1-data" if w == DISK else w for w in words), "--output", form, *("--simulate",),
+                  journal=None).stdout
+        for form in ("text", "json")
+    }  # fmt: skip
+
+    assert told["text"].startswith(FIRST)
+    assert json.loads(told["json"])["simulated"] is True
+
+
+def test_a_simulation_is_not_written_to_the_journal_of_real_runs(run: Command, path: Path) -> None:
+    """What environment or configuration name as the journal has no run of an embedded simulator, also after a fault."""
+    faults = run.folder / "faults.yaml"
+    faults.write_text("- {action: StartInstance, dry_run: false, error: {code: InstanceExpired}}\n")
+    words = ("--simulate", "--disk", "d-sim-web1-data", "--confirm", "d-sim-web1-data", "--stop-instance")
+    done = run(*words, "--faults", str(faults), journal=None, environment={"SAFE_REINIT_JOURNAL": str(path)})
+
+    assert done.returncode == 6, done.stderr
+    assert run("runs", journal=path).stdout == "There are no runs.\n"
+
+
+def test_a_rehearsed_fault_leaves_no_open_run_of_a_real_machine(run: Command, path: Path) -> None:
+    """A rehearsal that ends with the twin stopped writes nothing to the journal, and the machine can be wiped."""
+    faults = run.folder / "faults.yaml"
+    faults.write_text("- {action: StartInstance, dry_run: false, error: {code: InstanceExpired}}\n")
+    words = ("rehearse", *TARGET, "--endpoint", run.url, "--faults", str(faults), "--output", "json")
+    rehearsed = run(*words, journal=None, environment={"SAFE_REINIT_JOURNAL": str(path)})
+    listed = run("runs", journal=path).stdout
+    wiped = run(*RUN, journal=path)
+
+    assert rehearsed.returncode == 6, rehearsed.stderr
+    assert json.loads(rehearsed.stdout)["simulated"] is True
+    assert listed == "There are no runs.\n"
+    assert wiped.returncode == 0, wiped.stderr
+
+
+@pytest.fixture
+def switching(sim: Simulator, serve: Serve) -> Iterator[tuple[Server, list[str]]]:
+    """Start something that answers as the simulator until it is told to answer as something else."""
+    real: list[str] = []
+
+    def respond(request: Request) -> Answer:
+        told = forward(request, sim.url.removeprefix("http://"))
+        if not real:
+            return told
+        head, _, body = told.data.partition(b"\r\n\r\n")
+        kept = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"x-safe-reinit-simulator")]
+        return Answer(b"\r\n".join(kept) + b"\r\n\r\n" + body, "close")
+
+    return serve(respond), real
+
+
+def test_a_plan_of_a_simulator_is_not_run_at_anything_else(
+    sim: Simulator, switching: tuple[Server, list[str]], path: Path
+) -> None:
+    """Something without the mark that answers at the simulator's endpoint later gets no changing call."""
+    server, real = switching
+    client = safe_reinit.connect(
+        region=sim.region, endpoint=server.url, credentials=sim.access_key, journal=str(path), clock=Clock(60)
+    )
+    plan = client.plan([DISK], stop_instance=True)
+    assert plan.simulated
+    real.append("now")
+
+    with pytest.raises(safe_reinit.Error):
+        client.run(plan, confirm=plan.confirm_with)
+
+    acts = [c for c in sim.state()["calls"] if not c["action"].startswith(("Describe", "Get")) and not c["dry_run"]]
+    assert acts == []
