@@ -164,8 +164,8 @@ def test_every_part_has_its_place() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_file_fits_on_a_few_screens(path: Path) -> None:
-    """No file has outgrown 350 lines."""
-    assert len(path.read_text("utf-8").splitlines()) <= 350
+    """No file becomes a drawer; a file that has one reason to change is not cut in two for its length alone."""
+    assert len(path.read_text("utf-8").splitlines()) <= 450
 
 
 @pytest.mark.parametrize(
