@@ -10,8 +10,8 @@ Why it stops you
     say which kind it is; the retention days are the best hint there is.
 
 How to fix it
-    Turn instant access off for the snapshot (ModifySnapshotAttribute with DisableInstantAccess), or accept the risk
-    with --accept instant-access-snapshot.
+    Delete the snapshot if nobody needs it, or accept the risk with --accept instant-access-snapshot: if ECS refuses the
+    wipe, the disk stays as it is and the machine is started again.
 """
 
 from __future__ import annotations
@@ -36,8 +36,7 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
             "risk",
             facts.disk.disk_id,
             f"Instant access, which seems to be of the legacy kind, is on for {ids}, so ECS may refuse the wipe.",
-            fix="Turn it off (ModifySnapshotAttribute with DisableInstantAccess), "
-            "or accept a refusal with --accept instant-access-snapshot.",
+            fix="Delete the snapshot if nobody needs it, or accept a refusal with --accept instant-access-snapshot.",
             fact={
                 "SnapshotId": legacy[0].snapshot_id,
                 "InstantAccess": True,
@@ -53,7 +52,7 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
             "info",
             facts.disk.disk_id,
             f"Instant access, which seems to be of the new kind, is on for {ids}, and ECS allows a wipe with that.",
-            fix="Nothing needs doing; if ECS refuses, turn it off (ModifySnapshotAttribute with DisableInstantAccess).",
+            fix="Nothing needs doing.",
             fact={
                 "SnapshotId": new[0].snapshot_id,
                 "InstantAccess": True,
