@@ -74,6 +74,8 @@ class Credentials:
         self._again_at = inf
         self._refused = False
         self._caller: Caller | None = None
+        self._latest: tuple[Profile, Key, float] | None = None
+        self._stranger: tuple[Key, Caller] | None = None
 
     @property
     def _asking(self) -> threading.Lock:
@@ -112,7 +114,7 @@ class Credentials:
             return usable
         with self._asking:
             try:
-                return self._renewed(who, unchecked=unchecked)
+                return self._renewed(who, strict=strict, unchecked=unchecked)
             except Exception:
                 usable = self._held if unchecked else self._usable()
                 if usable is None or strict:
@@ -141,8 +143,11 @@ class Credentials:
         expired = held is not None and held.expires is not None and held.expires <= _now()
         return None if expired or self._refused else held
 
-    def _renewed(self, who: Who, *, unchecked: bool) -> Key:
-        """Read the source, and return the key that it has now, or the one from before where that is still its."""
+    def _renewed(self, who: Who, *, strict: bool, unchecked: bool) -> Key:
+        """Read the source, and return the key that it has now, or the one from before where that is still its.
+
+        Where the one from before is no good any more, another caller of the same account may still observe.
+        """
         now = _now()
         profile, key = self._obtained(now)
         if key is None and self._held is not None:
@@ -151,15 +156,24 @@ class Credentials:
         if self._caller is not None and key != self._held:
             if unchecked:
                 return key
-            caller = who(key)
+            if self._stranger is None or self._stranger[0] != key:
+                self._stranger = key, who(key)
+            caller = self._stranger[1]
             if _identity(caller) != _identity(self._caller):
-                raise _other(profile.source, self._caller, caller)
+                if strict or self._usable() is not None or caller.account != self._caller.account:
+                    raise _other(profile.source, self._caller, caller)
+                return key
         self._profile, self._held, self._refused = profile, key, False
         self._again_at = inf
         if key.expires is not None:
             left = key.expires - now
             self._again_at = now + max(_AGAIN, left - min(_EARLY, left / 3))
         return key
+
+    def _is_known_stranger(self, profile: Profile, now: float) -> bool:
+        """Tell whether what the source says gave somebody else's key a moment ago."""
+        latest = self._latest
+        return latest is not None and latest[:1] == (profile,) and latest[1] != self._held and now - latest[2] < _AGAIN
 
     def _obtained(self, now: float) -> tuple[Profile, Key | None]:
         """Get a key from the source, if there is reason to; the first time from the first one that is not absent."""
@@ -175,12 +189,15 @@ class Credentials:
                 if profile == self._profile and not refused and now < self._again_at:
                     return profile, None
                 self._asked_again_at = now
+                if self._is_known_stranger(profile, now):
+                    return profile, self._latest[1] if self._latest else None
             try:
                 key = key_of(profile, self._web, self._environment, now)
             except NothingFoundError as error:
                 absent = str(error)
                 continue
             self._sources = [source]
+            self._latest = replace(profile, discovered=False), key, now
             return replace(profile, discovered=False), key
         self._sources = []
         why = f" ({absent.rstrip('.')})" if absent else ""
