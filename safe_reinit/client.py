@@ -31,7 +31,7 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     profile: str | None = None,
     endpoint: str | None = None,
     config: str | Config | None = None,
-    credentials: tuple[str, str] | None = None,
+    credentials: tuple[str, str] | tuple[str, str, str] | None = None,
     journal: str | None = None,
     clock: Clock | None = None,
     owner: Mapping[str, str | int] | None = None,
@@ -46,7 +46,8 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
         profile: the aliyun CLI profile whose credentials are used; else Alibaba's default credential chain.
         endpoint: ``[http://|https://]HOST[:PORT]`` of ECS; a loopback one serves every product.
         config: the path of a configuration file, or settings that are resolved already; a file found by itself if none.
-        credentials: an AccessKey id and its secret, for a simulator.
+            What another argument says counts instead of what the settings say.
+        credentials: an AccessKey id and its secret, and the token of STS where the key is temporary.
         journal: the journal file; else that of the configuration, of root or of the user. On loopback with fixed
             ``credentials`` it is kept in memory unless it is named.
         clock: the clock that waits run on; else one at the speed of real time.
@@ -58,10 +59,9 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
 
     """
     flags = {"region": region, "profile": profile, "endpoint": endpoint, "journal": journal}
-    settings = config if isinstance(config, Config) else resolve(flags, os.environ, config)
+    settings = config.changed(flags) if isinstance(config, Config) else resolve(flags, os.environ, config)
     owners = wanted.owner_parameters(owner or {})
-    access_key = (credentials[0], Secret(credentials[1])) if credentials else None
-    place = where.locate(settings, os.environ, access_key)
+    place = where.locate(settings, os.environ, wanted.access_key(credentials))
     clock = clock or Clock(where.time_scale(os.environ, loopback=place.loopback))
     _load()
     return Client(place, settings, clock, owners, wanted.policy_of(settings))

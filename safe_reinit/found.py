@@ -15,6 +15,7 @@ from .model import Instance, UnreadableRow
 from .retry import Patient
 
 _MOST_LINES = 100_000
+_LARGEST = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,12 @@ def read_ids(name: str) -> list[str]:
         UsageError: it cannot be read, or names no disk.
     """
     try:
-        text = _stdin() if name == "-" else Path(name).read_text("utf-8-sig")
+        raw = _stdin() if name == "-" else _file(name)
+        if len(raw) > _LARGEST:
+            raise UsageError(
+                f"{name} is larger than {_LARGEST >> 20} MiB, so it is no list of disks.", hint="Correct --disks-from."
+            )
+        text = raw.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"{name} cannot be read as UTF-8 text.", hint="Correct --disks-from.") from None
     lines = text.splitlines()
@@ -61,10 +67,18 @@ def read_ids(name: str) -> list[str]:
     return ids
 
 
-def _stdin() -> str:
+def _file(name: str) -> bytes:
+    with Path(name).open("rb") as file:
+        return file.read(_LARGEST + 1)
+
+
+def _stdin() -> bytes:
     """Read stdin as a file is read; a process can be started without any."""
     stream = getattr(sys.stdin, "buffer", None)
-    return stream.read().decode("utf-8-sig") if stream is not None else sys.stdin.read() if sys.stdin else ""
+    if stream is not None:
+        found: bytes = stream.read(_LARGEST + 1)
+        return found
+    return sys.stdin.read(_LARGEST + 1).encode() if sys.stdin else b""
 
 
 _NAME_PAGES = 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from .config import Config
 from .errors import RunRefused, UsageError
 from .failing import safely
 from .found import Search
-from .model import Call, Facts, Plan, Policy, Secret
+from .model import Call, Facts, Making, Plan, Policy, Secret
 from .planning import Asked, find, limits_of, look_and_judge, only_one_named, rollout_of, shown
 from .targets import ByHand, settle
 
@@ -35,8 +34,6 @@ class Planner(ABC):
         self._clock = clock
         self._owner = owner
         self._policy = policy
-        self._planned: dict[str, tuple[list[Call], Facts]] = {}
-        self._lock = threading.Lock()
         self._running: dict[tuple[int, str], Interrupt] = {}
         """By process and run the runs that go on now."""
 
@@ -269,29 +266,27 @@ class Planner(ABC):
     def _make(self, asked: Asked, on_call: Callable[[Call], None] | None) -> Plan:
         plan, calls, facts = look_and_judge(self._where, self._clock, asked, safely(on_call))
         logs.plan(plan)
-        with self._lock:
-            self._planned[plan.plan_id] = (calls, facts)
-        return plan
+        return replace(plan, making=Making(calls, facts))
 
     def only_one_named(self, plan: Plan, instance_id: str, on_call: Callable[[Call], None] | None = None) -> bool:
         """Tell whether an instance of a plan is seen to be the only one of its name in the region."""
         sure, calls = only_one_named(self._where, self._clock, instance_id, safely(on_call))
-        with self._lock:
-            if plan.plan_id in self._planned:
-                self._planned[plan.plan_id][0].extend(calls)
+        if plan.making is not None:
+            plan.making.calls.extend(calls)
         return sure
 
     def calls_of(self, plan: Plan) -> list[Call]:
-        """Give the calls that making this plan took, once."""
-        with self._lock:
-            calls, _ = self._planned.pop(plan.plan_id, ([], None))
-            return calls
+        """Return the calls that making this plan took, once."""
+        made = plan.making or Making()
+        calls, made.calls, made.facts = made.calls, [], None
+        return calls
 
     def facts_of(self, plan: Plan) -> Facts:
-        """Give the facts that a plan of this client stands on, until its calls are asked for.
+        """Return the facts that a plan stands on, until its calls are asked for.
 
         Raises:
-            KeyError: it is no plan of this client, or its calls were asked for.
+            KeyError: it was read from a file or a journal, or its calls were asked for.
         """
-        with self._lock:
-            return self._planned[plan.plan_id][1]
+        if plan.making is None or plan.making.facts is None:
+            raise KeyError(plan.plan_id)
+        return plan.making.facts

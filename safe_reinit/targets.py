@@ -239,6 +239,7 @@ def _run_class(of: TargetClass, by_hand: ByHand, options: Options, *, in_force: 
 def _most(policy: Policy, by_hand: ByHand, of: TargetClass | None = None, *, in_force: bool = False) -> int:
     """Tell how many disks the run may have: a class's own number, which what is said by hand may only make smaller."""
     said = by_hand.max_disks or policy.max_disks or (FOUND if by_hand.found else BY_HAND)
+    said = min(said, policy.limit or said)
     if of is None or of.max_disks is None:
         return said
     if in_force:

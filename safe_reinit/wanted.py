@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .checks import by_name, like
 from .config import Config
 from .config.nested import policy
 from .errors import Error, RunRefused, UsageError
-from .model import OnUnknown, Options, Plan, Policy
+from .model import OnUnknown, Options, Plan, Policy, Secret
 from .targets import ByHand, consents, no_consent, same_class
 
 if TYPE_CHECKING:
@@ -30,6 +31,23 @@ def owner_parameters(given: Mapping[str, str | int]) -> Owner:
     if unknown:
         raise UsageError(f"{unknown[0]} is no owner parameter of ReInitDisk.", hint=f"Use {', '.join(_OWNER)}.")
     return tuple(sorted(given.items()))
+
+
+def access_key(given: Sequence[str] | None) -> tuple[str, Secret] | tuple[str, Secret, Secret] | None:
+    """Return fixed credentials: an AccessKey id, its secret and, of a temporary one, its token.
+
+    Raises:
+        UsageError: they are something else, or a part of them is empty.
+    """
+    if given is None:
+        return None
+    if isinstance(given, str) or len(given) not in (2, 3) or not all(isinstance(each, str) and each for each in given):
+        raise UsageError(
+            "credentials are not an AccessKey id and its secret, with a token or without one.",
+            hint="Give ('ID', 'SECRET'), or ('ID', 'SECRET', 'TOKEN') for a temporary key of STS.",
+        )
+    key_id, secret, *token = given
+    return (key_id, Secret(secret), Secret(token[0])) if token else (key_id, Secret(secret))
 
 
 def disk_ids(given: Sequence[str]) -> list[str]:
@@ -100,7 +118,7 @@ def policy_of(settings: Config) -> Policy:
     Raises:
         UsageError: a class accepts what is no risk; every such name is told, with its path.
     """
-    made = policy(settings)
+    made = replace(policy(settings), limit=settings.of("max_disks").at_most)
     file = settings.of("classes").where.rpartition(": ")[0]
     problems = [
         f"{file}: At classes.{each.name}.accept[{at}]: {str(wrong).rstrip('.')}"
@@ -178,6 +196,12 @@ def not_runnable(plan: Plan, confirm: str, policy: Policy) -> Error | None:
         return RunRefused(
             f"The configuration says another thing of the class {used.name} than when this plan was made.",
             hint="Plan anew.",
+        )
+    own = next((each.max_disks for each in policy.classes if used is not None and same_class(used, each)), None)
+    if policy.limit is not None and own is None and plan.guard.disks > policy.limit:
+        return RunRefused(
+            f"The run has {plan.guard.disks} disks, and the configuration limits a run to {policy.limit} (max_disks).",
+            hint="Plan fewer disks, or change max_disks of the configuration.",
         )
     if not consents(plan, confirm):
         return RunRefused(no_consent(plan, confirm), hint="Read the plan (--dry-run), then confirm what it says.")

@@ -8,14 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from .aliyun.credentials import Credentials, CredentialsError
-from .aliyun.endpoints import Where, parse
+from .aliyun.endpoints import AccessKey, Where, parse
 from .aliyun.sources import home_of, region_of
 from .config import Config
 from .errors import TRY_IT, UsageError
-from .model import Secret
 
 
-def locate(settings: Config, environment: Mapping[str, str], access_key: tuple[str, Secret] | None) -> Where:
+def locate(settings: Config, environment: Mapping[str, str], access_key: AccessKey | None) -> Where:
     """Say where the cloud is and with whose credentials it is asked.
 
     Raises:

@@ -207,8 +207,11 @@ class Credentials:
 def _given(where: Where) -> Key:
     """Return the key that the program was given."""
     assert where.access_key is not None  # noqa: S101 - for the types
-    key_id, secret = where.access_key
-    profile = Profile("AK", {"access_key_id": key_id, "access_key_secret": secret.reveal()}, "The key that was given")
+    key_id, secret, *token = where.access_key
+    members = {"access_key_id": key_id, "access_key_secret": secret.reveal()}
+    if token:
+        members["sts_token"] = token[0].reveal()
+    profile = Profile("StsToken" if token else "AK", members, "The key that was given")
     return key_of(profile, _Connected(where, {}), {}, _now())
 
 

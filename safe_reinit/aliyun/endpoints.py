@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 from ..errors import UsageError
@@ -34,6 +34,10 @@ class Endpoint:
         return f"{self.scheme}://{self.host}"
 
 
+AccessKey: TypeAlias = "tuple[str, Secret] | tuple[str, Secret, Secret]"
+"""An id, its secret and, of a temporary key, its token."""
+
+
 @dataclass(frozen=True)
 class Where:
     """Everything that says which cloud is meant and with whose credentials."""
@@ -45,8 +49,8 @@ class Where:
     """By product: ``ecs``, ``sts``, ``ess``, ``ebs``, ``kms``."""
     profile: str = ""
     """The aliyun CLI profile; empty: the default chain."""
-    access_key: tuple[str, Secret] | None = None
-    """Fixed credentials, for a simulator; the default chain is then never asked."""
+    access_key: AccessKey | None = None
+    """Fixed credentials, with the token of a temporary key; the default chain is then never asked."""
     ca_bundle: str = ""
     credentials: Credentials | None = None
     """Whose key signs, shared by all gateways to this place; else each has its own."""

@@ -28,7 +28,11 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     if guard.disks <= guard.max_disks:
         return
     of_class = guard.class_ is not None and any(each.startswith("max_disks") for each in guard.class_.allowed)
-    where = f"max_disks of the class {guard.class_.name}" if guard.class_ and of_class else "--max-disks"
+    where = (
+        f"max_disks of the class {guard.class_.name}"
+        if guard.class_ and of_class
+        else "--max-disks (or max_disks, where the configuration has it)"
+    )
     yield Finding(
         CHECK.name,
         "block",

@@ -29,6 +29,7 @@ _SAMPLES: Mapping[str, str] = {
         "instances: [i-bp1example], disks: [d-bp1example], tags: {env: prod}}"
     ),
     "max_disks": "10",
+    "may_be_raised": "[max_disks]",
     "classes": (
         '{lab: {match: {accounts: ["1000000000000001"], regions: [cn-hangzhou], tags: {env: lab}}, '
         "stop_instance: true, accept: [no-recent-snapshot, no-login-set], snapshot: false, max_disks: 60, "
@@ -101,6 +102,8 @@ def example() -> str:
         "# safe-reinit: an example configuration with every setting and its default.\n"
         "# Copy it to ~/.config/safe-reinit/config.yaml, uncomment what you need, and run: safe-reinit config check\n"
         "# A flag wins over the environment (SAFE_REINIT_<OPTION>), the environment over this file.\n"
+        "# But neither raises max_disks, max_parallel or stop_after_failures above what this file says, unless\n"
+        "# may_be_raised names it.\n"
     )
     return head + "".join(_lines(setting) for setting in SETTINGS if setting.in_file)
 

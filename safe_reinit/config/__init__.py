@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from .readers import (
     flag,
     looks,
     one_of,
+    raised,
     region,
     report_file,
     share,
@@ -50,6 +51,8 @@ class Setting:
     in_file: bool = True
     also: str = ""
     """An environment variable of others that is read after ours."""
+    limit: bool = False
+    """Whether it is a limit: what the file says, options and variables make smaller only, unless the file allows it."""
     nested: bool = False
     """Whether it is a mapping of its own, written in the file only; left empty there, it is refused and not ignored."""
 
@@ -90,7 +93,14 @@ SETTINGS: tuple[Setting, ...] = (
         "allow", allow, {}, "what may be a target at all; a list that is there must match", in_env=False, nested=True
     ),
     Setting("protect", protect, PROTECTED, "what must never be a target", in_env=False, nested=True),
-    Setting("max_disks", count, None, "refuse a run of more disks than this"),
+    Setting("max_disks", count, None, "refuse a run of more disks than this", limit=True),
+    Setting(
+        "may_be_raised",
+        raised,
+        (),
+        "limits of the file that options and variables may raise: max_disks, max_parallel, stop_after_failures",
+        in_env=False,
+    ),
     Setting(
         "classes", classes, {}, "what needs no flag for some targets; the first match wins", in_env=False, nested=True
     ),
@@ -102,9 +112,13 @@ SETTINGS: tuple[Setting, ...] = (
         None,
         "ask whether to go on: after the canary (the default on a terminal), after each wave, or never",
     ),
-    Setting("max_parallel", count, 100, "how many instances may be down at once"),
+    Setting("max_parallel", count, 100, "how many instances may be down at once", limit=True),
     Setting(
-        "stop_after_failures", count, None, "begin no new job once this many have failed, or can no longer end done"
+        "stop_after_failures",
+        count,
+        None,
+        "begin no new job once this many have failed, or can no longer end done",
+        limit=True,
     ),
     Setting("skip_refused", flag, False, "leave out the jobs that are refused, and run the rest"),
     Setting(
@@ -155,6 +169,8 @@ class Value:
     source: Source
     where: str
     """The option, the variable, the file, or ``""`` for a default."""
+    at_most: int | None = None
+    """What the file limits it to, where nothing else may raise it."""
 
 
 class Config(Mapping[str, Any]):
@@ -162,6 +178,21 @@ class Config(Mapping[str, Any]):
 
     def __init__(self, values: Mapping[str, Value]) -> None:
         self._values = dict(values)
+
+    def changed(self, arguments: Mapping[str, object]) -> Config:
+        """Return these settings with what is said by the arguments of a program; ``None`` says nothing.
+
+        Raises:
+            UsageError: a value does not fit.
+        """
+        values = dict(self._values)
+        for name, raw in arguments.items():
+            if raw is not None:
+                try:
+                    values[name] = Value(BY_NAME[name].read(raw), "flag", f"{name}=")
+                except ValueError as problem:
+                    raise UsageError(f"The value of {name}= is {problem}.", hint=f"Correct {name}=.") from None
+        return Config(values)
 
     def of(self, name: str) -> Value:
         """Give a value with its source."""
@@ -229,15 +260,27 @@ def _resolve(
     given += [("env", name, environment[name]) for name in variables if environment.get(name)]
     if setting.in_file and setting.name in content and (content[setting.name] is not None or setting.nested):
         given.append(("file", f"{path}: {setting.name}", content[setting.name]))
-    for source, where, raw in given:
-        try:
-            return Value(setting.read(raw), source, where)
-        except Problems as wrong:
-            raise _ProblemError(*(f"{path}: At {setting.name}{each}" for each in wrong.args)) from None
-        except ValueError as problem:
-            place = f"{where}:" if source == "file" else f"The value of {where} is"
-            raise _ProblemError(f"{place} {problem}") from None
-    return Value(setting.default, "default", "")
+    if not given:
+        return Value(setting.default, "default", "")
+    value = _read(setting, path, *given[0])
+    source, where, raw = given[-1]
+    free = content.get("may_be_raised")
+    if not setting.limit or source != "file" or (isinstance(free, list) and setting.name in free):
+        return value
+    of_file = _read(setting, path, source, where, raw)
+    if value.value > of_file.value:
+        value = replace(of_file, where=f"{where}, which {given[0][1]} cannot raise")
+    return replace(value, at_most=of_file.value)
+
+
+def _read(setting: Setting, path: str, source: Source, where: str, raw: object) -> Value:
+    try:
+        return Value(setting.read(raw), source, where)
+    except Problems as wrong:
+        raise _ProblemError(*(f"{path}: At {setting.name}{each}" for each in wrong.args)) from None
+    except ValueError as problem:
+        place = f"{where}:" if source == "file" else f"The value of {where} is"
+        raise _ProblemError(f"{place} {problem}") from None
 
 
 def find(file: str | None, environment: Mapping[str, str]) -> Path | None:

@@ -83,6 +83,14 @@ def endpoints(value: object) -> dict[str, str]:
     raise ValueError(f"not a mapping of {', '.join(PRODUCTS)} to endpoints")
 
 
+def raised(value: object) -> tuple[str, ...]:
+    """Read the names of limits that may be raised."""
+    known = ("max_disks", "max_parallel", "stop_after_failures")
+    if not isinstance(value, list) or any(word not in known for word in value):
+        raise ValueError(f"not a list of {', '.join(known)}")
+    return tuple(value)
+
+
 def looks(value: object) -> tuple[str, ...]:
     """Read the names of looks at other products that must succeed."""
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):

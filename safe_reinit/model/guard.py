@@ -95,6 +95,8 @@ class Policy:
     classes: tuple[TargetClass, ...] = ()
     """In the order in which they are tried."""
     max_disks: int | None = None
+    limit: int | None = None
+    """What the configuration limits ``max_disks`` to, where nothing else may raise it."""
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from .cloud import Caller, Disk, Image, Instance, Snapshot, Unseen
 from .guard import ON_BY_DEFAULT, Guard
 from .others import Others
-from .written import milliseconds, permille
+from .written import milliseconds, permille, unwritten
 
 Level = Literal["block", "risk", "info"]
 BecomesKind = Literal["empty", "snapshot", "image", "unknown"]
@@ -265,6 +265,16 @@ class PlannedJob:
     """The facts this plan stands on, flat (``d-1.Status`` -> ``In_use``); drift is told against them."""
 
 
+@dataclass
+class Making:
+    """What making a plan took: it is told once, by the first report about the plan."""
+
+    calls: list[Any] = field(default_factory=list)
+    """Its exchanges, each a ``Call``."""
+    facts: Facts | None = None
+    """What it stands on, until its calls are told."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a run would do, judged; nothing in it is secret and nothing in it has been done."""
@@ -297,6 +307,8 @@ class Plan:
     """The jobs that are refused and left out, where that was asked for."""
     skipped_findings: tuple[Finding, ...] = ()
     """What was found of them."""
+    making: Making | None = unwritten()  # noqa: RUF009 - it makes a field
+    """What making it took; it is the plan's own, so that it is gone with it."""
     digest: str | None = None
     """The digest of the file the plan was saved in, 64 hex; ``None`` for one that is in no file."""
     simulated: bool = False

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+LARGEST = 32 << 20
+"""Bytes that a world or a list of faults can have; more is something else."""
 DEFAULT_WORLD = Path(__file__).with_name("default_world.yaml")
 """The packaged world."""
 
@@ -21,6 +23,7 @@ def names(kind: str, world: str | None) -> list[str]:
         OSError, ValueError, yaml.YAMLError: it cannot be read.
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    document = yaml.load(Path(world or DEFAULT_WORLD).read_text("utf-8"), Loader=loader)  # noqa: S506 - both are safe
+    with Path(world or DEFAULT_WORLD).open("rb") as file:
+        document = yaml.load(file.read(LARGEST).decode("utf-8-sig"), Loader=loader)  # noqa: S506 - both are safe
     things = document.get(kind) if isinstance(document, dict) else None
     return [str(name) for name in things] if isinstance(things, dict) else []

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from safe_reinit.simulator.names import DEFAULT_WORLD
+from safe_reinit.simulator.names import DEFAULT_WORLD, LARGEST
 from safe_reinit.simulator.reading import MOMENT_SCHEMA
 from safe_reinit.simulator.specs import World
 
@@ -54,13 +54,16 @@ def read_yaml(path: str | Path) -> object:
     """Parse a YAML file; a file that cannot be read or parsed is a WorldError of one sentence."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        with Path(path).open(encoding="utf-8") as file:
-            document: object = yaml.load(file, Loader=loader)  # noqa: S506 - both are safe loaders
-            return document
+        with Path(path).open("rb") as file:
+            raw = file.read(LARGEST + 1)
+        if len(raw) > LARGEST:
+            raise WorldError(f"{path} is larger than {LARGEST >> 20} MiB, so it was not read.")
+        document: object = yaml.load(raw.decode("utf-8-sig"), Loader=loader)  # noqa: S506 - both are safe loaders
     except OSError as error:
         raise WorldError(f"Cannot read {path}: {error.strerror}.") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise WorldError(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
+    return document
 
 
 def sentences(error: ValidationError) -> str:
