@@ -133,6 +133,7 @@ def a_report(*jobs: JobReport, **changes: Any) -> Report:
         outcome=outcome,
         exit_code=exit_code(outcome),
         dry_run=False,
+        simulated=False,
         started_at=NOW,
         ended_at=last + timedelta(seconds=5),
         region="cn-hangzhou",

@@ -15,7 +15,7 @@ from tests.conftest import KEY, CommandLine
 DISK = ("--disk", "d-sim-web1-data", "--stop-instance")
 BLOCKED = ("--disk", "d-sim-disk-locked", "--confirm", "d-sim-disk-locked")
 CALL = {"at", "action", "subject", "dry_run", "http_status", "request_id", "code", "attempt"}
-EVENT = {"schema", "at", "run_id", "instance_id", "disk_id", "event", "data"}
+EVENT = {"schema", "at", "run_id", "instance_id", "disk_id", "event", "data", "simulated"}
 
 
 def events_of(text: str) -> list[dict[str, Any]]:

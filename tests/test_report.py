@@ -24,6 +24,7 @@ from tests.test_plan import CALLER, a_plan
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 REPORT = {
     "schema": int, "tool_version": str, "run_id": (str, None), "outcome": str, "exit_code": int, "dry_run": bool,
+    "simulated": bool,
     "started_at": "time", "ended_at": "time", "region": str, "account": str, "caller": (dict, None), "operator": dict,
     "reason": (str, None), "plan": (dict, None), "jobs": list, "error": (dict, None), "findings": list, "calls": list,
     "looks": (int, None), "next": list,

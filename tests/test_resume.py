@@ -248,7 +248,10 @@ def test_the_story_of_a_run_as_json(sim: Simulator, run: Command, path: Path) ->
 
     assert shown == json.loads(json.dumps(safe_reinit_json(told)))
     assert {event["event"] for event in events} >= {"look", "intend", "call", "answer", "state", "done"}
-    assert all(set(event) == {"schema", "at", "run_id", "instance_id", "disk_id", "event", "data"} for event in events)
+    assert all(
+        set(event) == {"schema", "at", "run_id", "instance_id", "disk_id", "event", "data", "simulated"}
+        for event in events
+    )
     for action in ("StopInstance", "ReInitDisk", "StartInstance"):
         real = [event for event in ordered if event[1] == action and event[0] != "look"]
         positions = [ordered.index((kind, action)) for kind in ("intend", "answer")]
