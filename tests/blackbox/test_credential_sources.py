@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+import safe_reinit
 from safe_reinit.cli.app import run
+from safe_reinit.errors import UsageError
 from tests.issuers import FIRST, HOSTS, OTHER_ACCOUNT, ROLE, SIGN_IN, Row, Surroundings, ak, later, surroundings
 from tests.servers import Answer, Authority, answer, authority, http
 
@@ -366,3 +368,35 @@ def test_another_account_is_shown_before_anything_is_agreed_to(
     _, told = plan(capfd)
 
     assert OTHER_ACCOUNT in told
+
+
+@pytest.mark.parametrize("how", ["--ca-bundle", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_certificates_to_trust_hold_for_sts_too(
+    around: Surroundings, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """However the certificates are named, a role is assumed at an STS that they vouch for; without them it is not."""
+    bundle = around.environment["SSL_CERT_FILE"]
+    monkeypatch.delenv("SSL_CERT_FILE")
+    configure(around, "RamRoleArn")
+
+    refused, said = plan(capfd)
+    asked = list(around.issuers.asked_for)
+    if how.startswith("--"):
+        code, told = plan(capfd, how, bundle)
+    else:
+        monkeypatch.setenv(how, bundle)
+        code, told = plan(capfd)
+
+    assert (refused, asked) == (3, [])
+    assert "no trusted TLS connection" in said
+    assert code == 0, told
+
+
+def test_a_key_that_a_program_gives_is_looked_at_before_anything_is_sent(around: Surroundings) -> None:
+    """A key with a line end in it is refused as such, and nothing is sent."""
+    client = safe_reinit.connect(region="cn-hangzhou", credentials=("LTAIfakemain\r", "fakemainsecret"))
+
+    with pytest.raises(UsageError, match=r"U\+000D"):
+        client.plan(["d-1"])
+
+    assert around.issuers.signers == []

@@ -87,3 +87,19 @@ def test_a_plan_outlives_its_token(simulator: Simulator, own_home: Path) -> None
     plan = client.plan(["d-1"], stop_instance=True, accept=RISKS, on_call=rewrite)
 
     assert plan.runnable
+
+
+@pytest.mark.parametrize("code", ["InvalidTimeStamp.Expired", "InvalidSecurityToken.Expired", "InvalidAccessKeyId"])
+@pytest.mark.parametrize("action", ["DescribeDisks", "GetCallerIdentity"])
+def test_an_observation_refused_for_the_clock_or_the_key_is_made_again(
+    simulator: Simulator, own_home: Path, action: str, code: str
+) -> None:
+    """A plan survives an observation that is refused once for the clock or the credentials."""
+    configure(own_home, "old")
+    simulator.do({"fault": {"action": action, "nth": 1, "error": {"code": code}}})
+    client = safe_reinit.connect(region="cn-hangzhou", endpoint=simulator.url, clock=Clock(20))
+
+    plan = client.plan(["d-1"], stop_instance=True, accept=RISKS)
+
+    assert plan.runnable
+    assert [call["code"] for call in simulator.state()["calls"] if call["action"] == action][:1] == [code]
