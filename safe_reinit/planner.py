@@ -266,7 +266,7 @@ class Planner(ABC):
     def _make(self, asked: Asked, on_call: Callable[[Call], None] | None) -> Plan:
         plan, calls, facts = look_and_judge(self._where, self._clock, asked, safely(on_call))
         logs.plan(plan)
-        return replace(plan, making=Making(calls, facts))
+        return replace(plan, making=Making(calls, [facts]))
 
     def only_one_named(self, plan: Plan, instance_id: str, on_call: Callable[[Call], None] | None = None) -> bool:
         """Tell whether an instance of a plan is seen to be the only one of its name in the region."""
@@ -278,7 +278,9 @@ class Planner(ABC):
     def calls_of(self, plan: Plan) -> list[Call]:
         """Return the calls that making this plan took, once."""
         made = plan.making or Making()
-        calls, made.calls, made.facts = made.calls, [], None
+        calls = list(made.calls)
+        made.calls.clear()
+        made.facts.clear()
         return calls
 
     def facts_of(self, plan: Plan) -> Facts:
@@ -287,6 +289,6 @@ class Planner(ABC):
         Raises:
             KeyError: it was read from a file or a journal, or its calls were asked for.
         """
-        if plan.making is None or plan.making.facts is None:
+        if plan.making is None or not plan.making.facts:
             raise KeyError(plan.plan_id)
-        return plan.making.facts
+        return plan.making.facts[0]

@@ -265,14 +265,14 @@ class PlannedJob:
     """The facts this plan stands on, flat (``d-1.Status`` -> ``In_use``); drift is told against them."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Making:
     """What making a plan took: it is told once, by the first report about the plan."""
 
     calls: list[Any] = field(default_factory=list)
     """Its exchanges, each a ``Call``."""
-    facts: Facts | None = None
-    """What it stands on, until its calls are told."""
+    facts: list[Facts] = field(default_factory=list)
+    """What it stands on, as one member, until its calls are told."""
 
 
 @dataclass(frozen=True)
