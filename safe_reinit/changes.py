@@ -5,7 +5,7 @@ Each is called with the record as it stands then, so what was learned meanwhile 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from . import record
@@ -141,6 +141,17 @@ class Fail:
     def __call__(self, before: Record) -> Record:
         """Note it."""
         return record.fail(before, self.failure)
+
+
+@dataclass(frozen=True)
+class Saw:
+    """What the look before a call showed of the instance; ``""`` where it did not show it."""
+
+    status: str
+
+    def __call__(self, before: Record) -> Record:
+        """Note it, so that nothing older is told at the end."""
+        return replace(before, instance_status=self.status)
 
 
 @dataclass(frozen=True)

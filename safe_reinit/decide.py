@@ -206,6 +206,8 @@ def _wait(record: Record, what: str, seen: Observation) -> Wait:
         phase, since, limit = "snapshot", min(begun, default=None), limits.snapshot
     elif record.stop.state != "none":
         phase, since, limit = "stop", record.stop.first_at, limits.stop
+        if record.turned_back_at is not None:  # its time has passed, or is not what is waited for: the start is
+            since, limit = record.turned_back_at, limits.start
     elif record.snapshot_wait_since is not None and seen.progressing:
         phase, since, limit = "wait-snapshot", record.snapshot_wait_since, limits.snapshot
     else:

@@ -30,7 +30,11 @@ def drift_of(
         policy: what the configuration of now says of targets, which may be more than it said then.
     """
     unseen = tuple(f"{gone.action} of {gone.subject}: {gone.why}" for each in disks for gone in each.unseen)
-    missing = tuple(f"{each.disk_id} is not shown any more" for each in disks if each.disk is None)
+    missing = tuple(
+        f"{each.disk_id} is not shown any more (it was released, or the right to see it is missing)"
+        for each in disks
+        if each.disk is None
+    )
     if unseen or missing:
         return unseen or missing
     ours = [f"{job.instance_id}.{name}" for name in _OURS] if known.touched else []

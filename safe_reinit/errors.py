@@ -97,7 +97,7 @@ class NotRestarted(Error):
     outcome = "not-restarted"
     data = "reinitialised"
     meaning = "wiped, but power is not as promised"
-    hint = "Start the instance in the ECS console, or with StartInstance."
+    hint = "See in the report what state the instance is in; safe-reinit resume RUN brings its power back."
 
 
 class PartlyDone(Error):
@@ -117,7 +117,7 @@ class Stranded(Error):
     outcome = "stranded"
     data = "intact"
     meaning = "power is not as promised (also: still Stopping)"
-    hint = "Start the instance in the ECS console, or with StartInstance; no disk was changed."
+    hint = "See in the report what state the instance is in; safe-reinit resume RUN brings its power back."
 
 
 BY_OUTCOME: dict[Outcome, type[Error]] = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .cloud import CloudError, NoCredentials, Refused
 from .codes import fix_of
 from .errors import BY_OUTCOME, Error, RunRefused, UsageError
-from .model import STILL_OWED, Report, Secret
+from .model import Report, Secret
 
 if TYPE_CHECKING:
     from .journal import Journal
@@ -69,7 +69,7 @@ def error_of(told: Report) -> Error:
     error = cls(told.error.message if told.error else cls.meaning)
     if told.error:
         error.hint = told.error.hint or cls.hint
-        if told.outcome in STILL_OWED:
+        if told.outcome == "unknown":
             error.hint = " ".join(dict.fromkeys([cls.hint, error.hint]))
         error.code, error.request_id, error.action = told.error.code, told.error.request_id, told.error.action
     error.report = told

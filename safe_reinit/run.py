@@ -233,6 +233,8 @@ class Runner:
 
     def _tell_wait(self, job: Job, wait: Wait, seen: Observation, why: str = "") -> None:
         why = seen.why or why or (slowly(seen) if is_slow(self.clock, seen) else "")
+        if not why and job.record.error is not None:  # from then on only the power is waited for
+            why = job.record.error.message.rstrip(".")
         job.said_wait = wait_data(wait, job.record, seen, why)
         self._tell("wait", job.job.instance_id, None, job.said_wait)
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from . import others
-from .changes import Fail
+from .changes import Fail, Saw
 from .clock import Clock
 from .cloud import Cloud
 from .drift import drift_of, no_target_any_more
 from .ledger import Entry, Keeper
 from .look import observe, observed, tick
 from .looker import FEW
-from .model import ActName, DiskFacts, Failure, Guard, Observation, Options, Plan, Policy, Record, Send
+from .model import ActName, DiskFacts, Failure, Guard, Instance, Observation, Options, Plan, Policy, Record, Send
 
 BRINGS_BACK: tuple[ActName, ...] = ("StartInstance", "UntagResources")
 """What is owed whatever happens: no second look and no interruption keeps it from being sent."""
@@ -109,7 +109,8 @@ class SecondLook:
         for errand in errands:
             own = [by_disk[disk.disk_id] for disk in errand.entry.job.disks]
             untouched = _untouched(errand.entry.record, own)
-            if not self._ended_by_drift(errand, other_account or self._drift_of(errand, untouched)):
+            machine = next((each.instance for each in own if each.instance), None)
+            if not self._ended_by_drift(errand, other_account or self._drift_of(errand, untouched), machine):
                 instance = untouched[0].instance if untouched else None
                 ready.append((errand, observed(at, when, answered_at, instance, own), untouched))
         if ready and answered_at - at > max(_FRESH, _FRESH_REAL * self.clock.rate):
@@ -145,7 +146,9 @@ class SecondLook:
             for errand, seen in self._glance(errands)
             if seen.seen
             and seen.disks_seen
-            and not self._ended_by_drift(errand, no_target_any_more(errand.entry.job, seen, self.plan, self.policy))
+            and not self._ended_by_drift(
+                errand, no_target_any_more(errand.entry.job, seen, self.plan, self.policy), seen.instance
+            )
         ]
 
     def _look_once_more(
@@ -158,22 +161,23 @@ class SecondLook:
             now = [replace(each, instance=seen.instance, disk=seen.disks.get(each.disk_id)) for each in untouched]
             if not _is_whole(seen):  # which no call is decided on
                 still.append((errand, seen))
-            elif not self._ended_by_drift(errand, self._drift_of(errand, now)):
+            elif not self._ended_by_drift(errand, self._drift_of(errand, now), seen.instance):
                 still.append((errand, replace(seen, progressing=first.progressing)))
         return still
 
     def _drift_of(self, errand: Errand, disks: Sequence[DiskFacts]) -> Sequence[str]:
         return drift_of(errand.entry.job, disks, errand.entry.record, self.plan, self.policy)
 
-    def _ended_by_drift(self, errand: Errand, drift: Sequence[str]) -> bool:
-        """End the job where its facts moved, and tell whether they did."""
+    def _ended_by_drift(self, errand: Errand, drift: Sequence[str], machine: Instance | None) -> bool:
+        """End the job where its facts moved, and tell whether they did; ``machine`` is what this look showed of it."""
         if drift:
             failure = Failure(
                 None,
                 f"What the plan stands on has moved: {'; '.join(drift)}.",
                 hint="Look at the new facts with --dry-run, then decide anew.",
             )
-            self.ledger.keep([(errand.entry, Fail(failure))])
+            status = machine.status if machine else ""
+            self.ledger.keep([(errand.entry, Fail(failure)), (errand.entry, Saw(status))])
         return bool(drift)
 
 

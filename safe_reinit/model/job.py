@@ -197,6 +197,8 @@ class Record:
     """A time limit passed with nothing left to do."""
     instance_status: str = ""
     """As last seen."""
+    instance_locks: tuple[str, ...] = ()
+    """Likewise: why ECS has locked it."""
     unseen_since: float | None = None
     """Cloud seconds since when no look was answered."""
     stuck_since: float | None = None

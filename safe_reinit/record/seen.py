@@ -33,7 +33,7 @@ def learn(record: Record, seen: Observation) -> Record:
     if seen.seen:
         record = _learn_missing(record, seen)
         if seen.instance is not None and is_current(record, seen):
-            record = changed(record, instance_status=seen.instance.status)
+            record = changed(record, instance_status=seen.instance.status, instance_locks=seen.instance.locks)
             record = _learn_snapshots(record, seen)
             record = _learn_power(record, seen.instance.status, seen)
             record = _learn_settling(_learn_unwatched(record, seen), seen)
@@ -88,14 +88,19 @@ def _learn_missing(record: Record, seen: Observation) -> Record:
     """Turn back when a thing stays unlisted; that it is gone is not proven by it, so it is looked for on."""
     if seen.instance is not None and (not seen.disks_seen or all(wipe.disk_id in seen.disks for wipe in record.disks)):
         return changed(record, missing_reads=0, missing_since=None)
+    if seen.instance is None:
+        record = changed(record, instance_status="")  # what the last look did not show is not told
     since = seen.at if record.missing_since is None else record.missing_since
     record = replace(record, missing_reads=record.missing_reads + 1, missing_since=since)
     if record.missing_reads < SETTLING_READS or seen.at - since < SETTLING:
         return record
-    if seen.instance is None:
-        record = replace(record, instance_status="")
     what = record.instance_id if seen.instance is None else "a disk of the job"
-    return fail(record, Failure(None, f"ECS does not list {what} any more.", hint="Look in the ECS console."))
+    return fail(
+        record,
+        Failure(
+            None, f"ECS does not list {what} any more: released, or not to be seen.", hint="Look in the ECS console."
+        ),
+    )
 
 
 def _learn_snapshots(record: Record, seen: Observation) -> Record:

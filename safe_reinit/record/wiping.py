@@ -23,7 +23,8 @@ def learn_wipes(record: Record, seen: Observation) -> Record:
         disk = seen.disks.get(wipe.disk_id)
         if disk is not None and not (disk.status == "In_use" and disk.instance_id == record.instance_id):
             where = f"{disk.status} on {disk.instance_id or 'no instance'}"
-            return fail(record, Failure(None, f"{disk.disk_id}: In_use on {record.instance_id} -> {where}."))
+            gone = "" if seen.instance else f" ECS does not show {record.instance_id}: released, or not to be seen."
+            return fail(record, Failure(None, f"{disk.disk_id}: In_use on {record.instance_id} -> {where}.{gone}"))
     return record
 
 

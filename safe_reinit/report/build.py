@@ -239,10 +239,38 @@ def _job(job: PlannedJob, known: Record, outcome: Outcome, run_id: str) -> JobRe
         power_after=known.instance_status,
         power_promised=known.promised,
         outcome=outcome,
-        error=_with_lost_snapshots(known, run_id) if outcome != "done" else None,
+        error=_with_power(_with_lost_snapshots(known, run_id), known, outcome, run_id) if outcome != "done" else None,
         phases=tuple(phase if phase.ended_at else replace(phase, result="unknown") for phase in known.phases),
         disks=tuple(_disk(disk, wipes[disk.disk_id], taken.get(disk.disk_id)) for disk in job.disks),
     )
+
+
+def _with_power(error: Failure | None, known: Record, outcome: Outcome, run_id: str) -> Failure | None:
+    """Say first what to do about a machine whose power is not as promised, by the state that it was seen in."""
+    if error is not None and known.gone:
+        return replace(error, hint=_GONE)
+    if error is None or outcome not in ("not-restarted", "stranded"):
+        return error
+    resume = f"safe-reinit resume {run_id}"
+    if known.instance_locks and known.instance_status == "Stopped":
+        locks = ", ".join(known.instance_locks)
+        said = f"ECS has locked the instance ({locks}), so it cannot be started: have the lock removed, then {resume}."
+    else:
+        said = _POWER.get(known.instance_status, _NOT_STARTED).format(resume=resume)
+    return replace(error, hint=f"{said} {error.hint or ''}".rstrip())
+
+
+_GONE = "The instance was released: ask ActionTrail by whom (DeleteInstance), and whether its disks were, too."
+_NOT_STARTED = "See in the ECS console what state the instance is in; {resume} goes on with it."
+_POWER = {
+    "Stopped": "The instance is Stopped: {resume} starts it, or start it in the ECS console.",
+    "Stopping": "The instance is still Stopping: see what its guest does in the console (VNC); "
+    "once it is Stopped, {resume} starts it.",
+    "Starting": "The instance is still Starting: give it time; {resume} sees whether it comes up.",
+    "Running": "The instance is Running, which was not promised: find out who started it.",
+    "": "The instance was not seen in the end: see in the ECS console whether it is there; {resume} starts it.",
+}
+"""What to do by the state in which a machine was seen last that is not as promised."""
 
 
 def _with_lost_snapshots(known: Record, run_id: str) -> Failure | None:

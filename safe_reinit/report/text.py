@@ -210,13 +210,16 @@ def is_undo(report: Report) -> bool:
 
 
 def _job_report(job: JobReport, verb: str) -> Iterator[Line]:
+    unseen = bool(job.power_before and not job.power_after)
     for disk in job.disks:
-        yield Line(f"{disk.disk_id} on {name_of(job)}: {data_text(disk, verb)}")
+        yield Line(f"{disk.disk_id} on {name_of(job)}: {data_text(disk, verb, seen=not unseen)}")
     if breaks_promise(job):
-        shown = f"is {job.power_after}" if job.power_after else "was not seen"
+        shown = f"is {job.power_after}" if job.power_after else NOT_SEEN
         yield Line(f"{name_of(job)} {shown}, but {job.power_promised} was promised", "bold red")
     elif job.power_after:
         yield Line(f"{name_of(job)} is {job.power_after}")
+    elif unseen:
+        yield Line(f"{name_of(job)} {NOT_SEEN}")
 
 
 def breaks_promise(job: JobReport) -> bool:
@@ -224,12 +227,19 @@ def breaks_promise(job: JobReport) -> bool:
     return job.outcome not in ("refused", "planned", "failed") and job.power_after != job.power_promised
 
 
-def data_text(disk: DiskReport, verb: str) -> str:
-    """Say what became of one disk."""
+NOT_SEEN = "was not seen in the last look (it was released, or the right to see it is missing)"
+
+
+def data_text(disk: DiskReport, verb: str, *, seen: bool = True) -> str:
+    """Say what became of one disk; of one whose machine was not ``seen`` in the end, only what the run did."""
     kept = f"; its safety snapshot is {disk.safety_snapshot}" if disk.safety_snapshot else ""
     if disk.data == "reinitialised":
         return f"{verb} (evidence: {disk.evidence}), now {becomes_text(disk.becomes)}{kept}"
-    return ("data intact" if disk.data == "intact" else f"whether it was {verb} is UNKNOWN") + kept
+    return (
+        ("data intact" if seen else "not wiped by this run")
+        if disk.data == "intact"
+        else f"whether it was {verb} is UNKNOWN"
+    ) + kept
 
 
 def outcome_style(outcome: str) -> str:
