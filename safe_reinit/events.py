@@ -28,6 +28,7 @@ def wait_data(wait: Wait, known: Record, seen: Observation, why: str = "") -> di
         "elapsed": round(seen.at - wait.since, 1),
         "limit": wait.limit,
         "why": why,
+        "seen": seen.seen,
         "instance": seen.instance.status if seen.instance else known.instance_status,
         "disks": statuses(seen),
         "progress": [snapshot.progress for snapshot in seen.progressing]

@@ -242,6 +242,10 @@ def tick(
     return [of(job) for job in records]
 
 
+class _UnreadableError(Unanswered):
+    """The answer came, and what it says of one thing cannot be read."""
+
+
 @dataclass
 class _Part(Generic[T]):
     """One kind of thing that a tick looks at: by id, as many calls as it takes."""
@@ -277,7 +281,7 @@ class _Part(Generic[T]):
             missing = set(asked) - {self.key(each) for each in answer.shown}
             for row in answer.unreadable:  # one that names nothing may be any of those that are not shown
                 about = set(row.names) & set(asked) if row.subject else missing
-                self.failed |= dict.fromkeys(about, Unanswered(row.action, row.why))
+                self.failed |= dict.fromkeys(about, _UnreadableError(row.action, row.why))
 
     def failed_for(self, ids: Sequence[str]) -> CloudError | None:
         """Tell why one of these is not seen, if that is so."""
@@ -330,11 +334,9 @@ def trouble(failed: Exception) -> str:
     if isinstance(failed, NotSent):
         return f"ECS cannot be reached ({failed.why})"
     if isinstance(failed, Unanswered):
-        return (
-            f"the answer to {failed.action} cannot be used: {failed.why}"
-            if failed.why
-            else f"ECS does not answer {failed.action}"
-        )
+        if isinstance(failed, _UnreadableError):
+            return f"in the answer to {failed.action} {failed.why}"
+        return f"ECS does not answer {failed.action}{': ' if failed.why else ''}{failed.why}"
     return "ECS could not be asked"
 
 

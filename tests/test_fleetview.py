@@ -34,7 +34,7 @@ class Seen:
     """A view, and what happens to its jobs."""
 
     def __init__(self, plan: Plan, **ended: str) -> None:
-        self.view = FleetView(plan, {name.replace("_", "-"): outcome for name, outcome in ended.items()})
+        self.view = FleetView(plan, {name.replace("_", "-"): outcome for name, outcome in ended.items()} or None)
 
     def tell(self, number: int, event: EventName, at: float, *, disk: bool = False, **data: Any) -> Any:
         """Tell of one event of a job, or of its disk."""
@@ -198,8 +198,10 @@ def test_the_summary_says_everything_in_one_line() -> None:
 
     assert seen.view.summary(60.0) == (
         "3 jobs: 1 waiting to begin, 1 stop, 1 done; last minute: 1 ended, 0 wiped; 0 answers throttled; "
-        "1m so far, about 1m50s left"
+        "1m so far, left: not known"
     )
+    seen.tell(0, "wait", 61.0, phase="stop", why="ECS does not answer DescribeInstances")
+    assert seen.view.summary(61.0).endswith("; 1 machine waiting: ECS does not answer DescribeInstances")
 
 
 # --------------------------------------------------------------------------------------------------- the time left
@@ -211,58 +213,117 @@ def running(seen: Seen, numbers: Sequence[int], since: float) -> None:
         seen.wait(number, "stop", since)
 
 
+def whole(
+    seen: Seen, number: int, since: float, *, stop: float = 40.0, wipe: float = 40.0, start: float = 20.0
+) -> None:
+    """Let a job begin and come to its end, each phase taking its time."""
+    running(seen, (number,), since)
+    seen.tell(number, "intend", since + stop, disk=True, action="ReInitDisk")
+    seen.tell(number, "intend", since + stop + wipe, action="StartInstance")
+    seen.done(number, since + stop + wipe + start)
+
+
 def test_nothing_is_estimated_before_a_job_is_done() -> None:
-    """While nobody knows how long a job takes, the time left is a question mark; a failure teaches nothing."""
+    """While nobody knows how long a job takes, the time left is said to be not known; a failure teaches nothing."""
     seen = Seen(a_plan(4))
     before = seen.view.time_text(0.0)
     running(seen, (0, 1), 0.0)
     seen.done(0, 30.0, "failed")
 
-    assert before == "0s so far, ? left"
+    assert before == "0s so far, left: not known"
     assert seen.view.left(31.0) is None
 
 
 def test_jobs_in_flight_need_what_is_left_of_the_usual_time() -> None:
-    """The last one that began decides."""
+    """The last one decides, by the phase that it is in and by those that come after it."""
     seen = Seen(a_plan(3))
-    running(seen, (0, 1), 0.0)
-    running(seen, (2,), 100.0)
-    seen.done(0, 140.0)
+    running(seen, (1,), 50.0)
+    running(seen, (2,), 70.0)
+    whole(seen, 0, 0.0)
+    seen.tell(1, "intend", 90.0, disk=True, action="ReInitDisk")
 
-    assert seen.view.left(150.0) == 90.0
-    assert seen.view.time_text(150.0) == "2m30s so far, about 1m30s left"
+    assert seen.view.left(100.0) == 10.0 + 40.0 + 20.0
+    assert seen.view.time_text(100.0) == "50s so far, about 1m10s left"
 
 
-def test_jobs_that_take_longer_than_usual_are_a_question() -> None:
-    """When all that is left is late nobody can tell when it ends, and no made-up time is shown."""
+def test_a_machine_that_is_late_is_no_moment_away() -> None:
+    """A phase that takes longer than it ever did says nothing of its end, and no made-up time is shown."""
     seen = Seen(a_plan(2))
-    running(seen, (0, 1), 0.0)
-    seen.done(0, 100.0)
+    running(seen, (1,), 0.0)
+    whole(seen, 0, 0.0)
 
-    assert seen.view.time_text(110.0).endswith("a moment left")
-    assert seen.view.left(130.0) is None
+    assert seen.view.left(44.0) == 60.0
+    assert seen.view.left(46.0) is None
+    assert seen.view.time_text(160.0) == "2m40s so far, left: not known"
+
+
+def test_a_machine_that_stays_in_its_stop_has_its_wipe_and_start_before_it() -> None:
+    """A slow stop brings the end of a run no nearer: what comes after it takes its time, too."""
+    seen = Seen(a_plan(2))
+    whole(seen, 0, 0.0)
+    running(seen, (1,), 100.0)
+
+    assert seen.view.left(139.0) == 1.0 + 40.0 + 20.0
+
+
+def test_the_last_seconds_are_told_as_such() -> None:
+    """Only where every phase but the rest of the last one is over is the end near."""
+    seen = Seen(a_plan(2))
+    whole(seen, 0, 0.0)
+    running(seen, (1,), 100.0)
+    seen.tell(1, "intend", 140.0, disk=True, action="ReInitDisk")
+    seen.tell(1, "intend", 180.0, action="StartInstance")
+
+    assert seen.view.time_text(198.0).endswith("a few seconds left")
+
+
+def test_a_run_that_goes_on_takes_no_half_for_a_whole() -> None:
+    """What was under way when a run was resumed is no measure, and has all of its phase before it still."""
+    seen = Seen(a_plan(4), i_3="done")
+    seen.wait(0, "reinit", 0.0)
+    seen.tell(0, "intend", 5.0, action="StartInstance")
+    seen.done(0, 25.0)
+    running(seen, (1,), 0.0)
+    assert seen.view.left(26.0) is None
+
+    seen.tell(2, "intend", 30.0, action="StopInstance")
+    seen.tell(2, "intend", 70.0, disk=True, action="ReInitDisk")
+    seen.tell(2, "intend", 110.0, action="StartInstance")
+    seen.done(2, 130.0)
+
+    assert seen.view.left(131.0) == 40.0 + 40.0 + 20.0
+
+
+def test_nothing_is_estimated_while_ecs_is_in_trouble() -> None:
+    """While ECS does not answer, or throttles, nobody knows how long a run still takes."""
+    seen = Seen(a_plan(2))
+    running(seen, (1,), 90.0)
+    whole(seen, 0, 0.0)
+    before = seen.view.left(100.0)
+    seen.tell(1, "wait", 101.0, phase="stop", why="ECS throttles DescribeInstances (Throttling)")
+
+    assert before is not None
+    assert seen.view.left(101.0) is None
+    assert seen.view.trouble_text() == "1 machine waiting: ECS throttles DescribeInstances (Throttling)"
+    seen.wait(1, "stop", 103.0)
+    assert seen.view.trouble_text() == ""
 
 
 def test_machines_that_need_no_stop_teach_nothing_of_those_that_do() -> None:
-    """What is quick is no measure for what is slow; the other way round it is an upper bound."""
+    """What is quick is no measure for a phase that it does not have."""
     quick = Seen(a_plan(3, stopped=(0,)))
-    running(quick, (0, 1, 2), 0.0)
+    running(quick, (1, 2), 0.0)
+    quick.wait(0, "reinit", 0.0)
     quick.done(0, 60.0)
-    slow = Seen(a_plan(3, stopped=(0,)))
-    running(slow, (0, 1, 2), 0.0)
-    slow.done(1, 100.0)
-    slow.done(2, 100.0)
 
     assert quick.view.left(61.0) is None
-    assert slow.view.left(100.0) == 0.0
 
 
 def test_what_waits_for_a_place_comes_in_rounds() -> None:
     """Where only so many may be down at once, the others come after them, round by round."""
     seen = Seen(a_plan(8, Rollout(canary=0, max_parallel=2)))
-    running(seen, (0, 1), 0.0)
-    seen.done(0, 100.0)
-    running(seen, (2,), 100.0)
+    running(seen, (1, 2), 100.0)
+    whole(seen, 0, 0.0)
 
     assert seen.view.left(100.0) == 100.0 + 3 * 100.0
 
@@ -270,8 +331,8 @@ def test_what_waits_for_a_place_comes_in_rounds() -> None:
 def test_what_waits_for_the_quota_comes_by_the_minute() -> None:
     """Where there is room but no slot in the quota, the minutes count."""
     seen = Seen(a_plan(1200, Rollout(canary=0, max_parallel=2000, quota_share=1.0)))
-    running(seen, range(500), 0.0)
-    seen.done(0, 50.0)
+    running(seen, range(1, 500), 50.0)
+    whole(seen, 0, 0.0, stop=20.0, wipe=20.0, start=10.0)
 
     assert seen.view.left(50.0) == 50.0 + 2 * 60.0
 
@@ -279,24 +340,24 @@ def test_what_waits_for_the_quota_comes_by_the_minute() -> None:
 def test_waves_come_one_after_the_other() -> None:
     """A stage that has not begun takes the usual time once that before it has ended."""
     seen = Seen(a_plan(8, Rollout(canary=0, waves=((2, False), (3, False)))))
-    running(seen, (0, 1), 0.0)
-    seen.done(0, 100.0)
+    running(seen, (1,), 100.0)
+    whole(seen, 0, 0.0)
 
-    assert seen.view.left(110.0) == 2 * 100.0
+    assert seen.view.left(110.0) == 90.0 + 2 * 100.0
 
 
 def test_a_canary_says_nothing_of_what_comes_after_it() -> None:
-    """While the canary is out the time left is a question; when it is done and others are on their way it is known."""
+    """While the canary is out the time left is not known; when it is done and others are on their way it is."""
     seen = Seen(a_plan(12, Rollout(canary=2)))
-    running(seen, (0, 1), 0.0)
-    seen.done(0, 100.0)
+    whole(seen, 0, 0.0)
+    running(seen, (1,), 80.0)
     during = seen.view.left(100.0)
-    seen.done(1, 100.0)
-    between = seen.view.left(101.0)
-    running(seen, range(2, 12), 102.0)
+    whole(seen, 1, 80.0)
+    between = seen.view.left(181.0)
+    running(seen, range(2, 12), 182.0)
 
     assert (during, between) == (None, None)
-    assert seen.view.left(102.0) == 100.0
+    assert seen.view.left(182.0) == 100.0
 
 
 # ---------------------------------------------------------------------------------------------------------- the table
@@ -325,7 +386,7 @@ def test_the_table_fits_its_terminal(width: int) -> None:
 
     assert max(map(len, lines)) <= width
     assert len(lines) == 1 + len(full().counts()) + 3
-    assert re.search(r"^waiting to begin +9991 ", "\n".join(lines), re.M)
+    assert re.search(r"^waiting to begin +9990 ", "\n".join(lines), re.M)
     assert [line.split()[0] for line in lines[1:-3]] == [name.split()[0] for name, _ in full().counts()]
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..codes import throttled
-from ..model import Call, Event, Plan
+from ..model import Call, Event, Plan, PlannedJob
 from ..model.codec import printable
 from ..pace import LIMITS
 from ..report.text import duration
@@ -31,8 +31,10 @@ _PHASE_OF = {
 }  # fmt: skip
 _WIPES = ("ReInitDisk", "ResetDisk")
 _MINUTE = 60.0
-_LATE = 1.25
-"""So many times as long as usual, and nobody knows how long it still takes."""
+_LATE = 5.0
+"""Cloud seconds, more than two ticks: a phase that takes longer than any did so far by this is no usual one."""
+_SHORT = 5.0
+"""Cloud seconds that nobody needs to know more exactly."""
 
 
 @dataclass
@@ -42,11 +44,15 @@ class _Job:
     name: str
     instance_id: str
     disks: int
-    stops: bool
-    """Whether it is stopped for the wipe, which takes its time."""
+    path: tuple[str, ...]
+    """The phases that it goes through, in order."""
     at: str = WAITING
     """Its phase, or what it came to."""
     began: float | None = None
+    since: float | None = None
+    """When it came to its phase; ``None`` where another process saw that."""
+    why: str = ""
+    """What keeps it from going on."""
 
 
 @dataclass(frozen=True)
@@ -87,19 +93,20 @@ class FleetView:
     def __init__(self, plan: Plan, ended: Mapping[str, str] | None = None) -> None:
         self._rollout = plan.rollout
         self._verb = "rolled back" if plan.options.undo else "wiped"
+        self._resumed = ended is not None
         self._jobs = {
             job.instance_id or "": _Job(
                 printable(job.instance_name) or str(job.instance_id),
                 str(job.instance_id),
                 len(job.disks),
-                job.will_stop,
+                _path(job, snapshot=plan.options.snapshot),
             )
             for job in plan.jobs
         }
         self._owner = {disk.disk_id: job.instance_id or "" for job in plan.jobs for disk in job.disks}
         self._began: float | None = None
-        self._took: dict[bool, list[float]] = {True: [], False: []}
-        """The cloud seconds of the jobs that ended done, with a stop and without."""
+        self._took: dict[str, list[float]] = {}
+        """By phase: the cloud seconds that it took, each time that all of it was seen."""
         self._ended_at: deque[float] = deque()
         self._wiped_at: deque[float] = deque()
         self.throttled = 0
@@ -126,19 +133,26 @@ class FleetView:
             return self._end(job, data, now)
         if job.began is None:
             job.began = now
+        job.why = str(data.get("why") or "") if event.event == "wait" else ""
         if event.event == "wait":
-            self._on_to(job, data["phase"])
+            self._on_to(job, data["phase"], now, seen_begin=not self._resumed or job.at != WAITING)
         elif event.event == "intend":
-            self._on_to(job, _PHASE_OF.get(data["action"], ""))
+            self._on_to(job, _PHASE_OF.get(data["action"], ""), now, seen_begin=True)
         elif event.event == "answer" and data["action"] in _WIPES and data["code"] == "OK":
             _note(self._wiped_at, now)
         return None
 
-    def _on_to(self, job: _Job, phase: str) -> None:
+    def _on_to(self, job: _Job, phase: str, now: float, *, seen_begin: bool) -> None:
         """Move a job on; never back, since a look may show what is no more."""
         here = PHASES.index(job.at) if job.at in PHASES else 0  # one that had ended, and goes on
         if phase in PHASES and PHASES.index(phase) > here:
+            self._leave_phase(job, now)
             self._move(job, phase)
+            job.since = now if seen_begin else None
+
+    def _leave_phase(self, job: _Job, now: float) -> None:
+        if job.at in PHASES and job.since is not None:
+            self._took.setdefault(job.at, []).append(now - job.since)
 
     def _move(self, job: _Job, to: str) -> None:
         self._counts[job.at] -= 1
@@ -147,11 +161,12 @@ class FleetView:
 
     def _end(self, job: _Job, data: Mapping[str, Any], now: float) -> Ended:
         outcome = str(data["outcome"])
+        if outcome == "done":
+            self._leave_phase(job, now)
         self._move(job, outcome)
+        job.why = ""
         _note(self._ended_at, now)
         took = None if job.began is None else now - job.began
-        if outcome == "done" and took is not None:
-            self._took[job.stops].append(took)
         why, code = str(data.get("message") or ""), data.get("code")
         why = f"{why} ({code})" if code and code not in why else why
         return Ended(job.name, job.instance_id, outcome, took, why)
@@ -180,22 +195,36 @@ class FleetView:
     def left(self, now: float) -> float | None:
         """Estimate how long the run still takes; ``None`` while too little is known to tell.
 
-        Known is how long the jobs took that are done, how many machines may be down at once, and how many wipes a
-        minute the quota allows.
+        Known is how long each phase took in this run, how many machines may be down at once, and how many wipes a
+        minute the quota allows. Nothing is known of a machine that waits for somebody else, or that takes longer than
+        any did before; nor while ECS does not answer, or throttles.
         """
         open_ = [job for job in self._jobs.values() if job.at in PHASES]
-        flying = [(job.stops, now - job.began) for job in open_ if job.began is not None]
+        flying = [self._left_for(job, now) for job in open_ if job.began is not None]
         waiting = [job for job in open_ if job.began is None]
-        usual = {stops: statistics.median(list(took)) for stops, took in self._took.items() if took}
-        if True in usual:
-            usual.setdefault(False, usual[True])  # without a stop it takes no longer
-        if not flying or self._canary_is_out() or not {job.stops for job in open_} <= set(usual):
+        if not flying or self._canary_is_out() or any(job.why for job in open_):
             return None
-        last = {stops: min(since for each, since in flying if each == stops) for stops, _ in flying}
-        if any(since > _LATE * usual[stops] for stops, since in last.items()):
+        known = [left for left in flying if left is not None]
+        whole = [self._whole(job) for job in waiting]
+        usual = [each for each in whole if each is not None]
+        if len(known) < len(flying) or len(usual) < len(whole):
             return None
-        soonest = max(0.0, *(usual[stops] - since for stops, since in last.items()))
-        return soonest if not waiting else self._left_of(waiting, len(flying), soonest, max(usual.values()))
+        return max(known) if not waiting else self._left_of(waiting, len(flying), max(known), max(usual))
+
+    def _left_for(self, job: _Job, now: float) -> float | None:
+        """Estimate how long a job that has begun still takes: as long as the slowest of each phase so far."""
+        rest = job.path[job.path.index(job.at) :] if job.at in job.path else ()
+        if not rest or any(phase not in self._took for phase in rest):
+            return None
+        slowest = [max(list(self._took[phase])) for phase in rest]
+        spent = 0.0 if job.since is None else now - job.since
+        return None if spent > slowest[0] + _LATE else max(0.0, slowest[0] - spent) + sum(slowest[1:])
+
+    def _whole(self, job: _Job) -> float | None:
+        """Estimate how long a job takes that has not begun."""
+        if any(phase not in self._took for phase in job.path):
+            return None
+        return sum(statistics.median(list(self._took[phase])) for phase in job.path)
 
     def _left_of(self, waiting: Sequence[_Job], flying: int, soonest: float, usual: float) -> float:
         """Estimate how long the run takes where jobs still wait to begin."""
@@ -222,8 +251,9 @@ class FleetView:
     def time_text(self, now: float) -> str:
         """Say how long it has taken and will take."""
         left = self.left(now)
-        still = "?" if left is None else f"about {duration(left)}" if left >= 1 else "a moment"
-        return f"{duration(self.elapsed(now))} so far, {still} left"
+        short = left is not None and left < _SHORT
+        still = "a few seconds left" if short else f"about {duration(left)} left" if left else "left: not known"
+        return f"{duration(self.elapsed(now))} so far, {still}"
 
     def rate_text(self, now: float) -> str:
         """Say what the last minute brought."""
@@ -234,10 +264,27 @@ class FleetView:
         """Say how often ECS said that there were too many calls."""
         return f"{self.throttled} answer{'' if self.throttled == 1 else 's'} throttled"
 
+    @property
+    def trouble(self) -> str:
+        """What keeps most machines from going on now: that ECS does not answer, answers slowly, or throttles."""
+        whys = Counter(job.why for job in list(self._jobs.values()) if job.why)
+        return whys.most_common(1)[0][0] if whys else ""
+
+    def trouble_text(self) -> str:
+        """Say what keeps machines from going on now, and how many."""
+        count, why = sum(bool(job.why) for job in list(self._jobs.values())), self.trouble
+        return f"{count} machine{'' if count == 1 else 's'} waiting: {why}" if why else ""
+
     def summary(self, now: float) -> str:
         """Say everything in one line, for where nobody sees a table."""
         counts = ", ".join(f"{count} {phase}" for phase, count in self.counts() if count)
-        return f"{self.total} jobs: {counts}; {self.rate_text(now)}; {self.throttled_text()}; {self.time_text(now)}"
+        said = (self.rate_text(now), self.throttled_text(), self.time_text(now), self.trouble_text())
+        return f"{self.total} jobs: {counts}; {'; '.join(each for each in said if each)}"
+
+
+def _path(job: PlannedJob, *, snapshot: bool) -> tuple[str, ...]:
+    whole = (("stop", job.will_stop), ("snapshot", snapshot), ("reinit", True), ("start", job.will_start))
+    return tuple(phase for phase, is_due in whole if is_due)
 
 
 def _note(times: deque[float], now: float) -> None:

@@ -116,7 +116,7 @@ def table(view: FleetView, now: float, width: int = _WIDTH, *, bar: str = "█")
         style = _style(phase) if count else "dim"
         long = max(1 if count else 0, round(longest * count / max(1, view.total)))
         rows.add_row(Text(phase, style), Text(str(count), style), Text(bar * long, style))
-    said = (view.time_text(now), view.rate_text(now), view.throttled_text())
+    said = (view.time_text(now), view.rate_text(now), view.throttled_text(), *filter(None, (view.trouble_text(),)))
     line = f"{view.total} jobs ".ljust(width, "─" if bar == "█" else "-")
     return Group(Text(line, "dim"), rows, *map(Text, said))
 

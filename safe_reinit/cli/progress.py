@@ -55,6 +55,7 @@ class Progress:
         self._paused = False
         self._fleet: FleetView | None = None
         self._told_at: float | None = None
+        self._troubles: dict[str, float] = {}
         self._not_begun: set[str] = set()
         self._waits: dict[str | None, tuple[object, float]] = {}
         self._names: dict[str, str] = {}
@@ -195,7 +196,7 @@ class Progress:
             ended = fleet.event(event, now)
             if not _draws():
                 self._told_at = now if self._told_at is None else self._told_at
-                if now - self._told_at >= _SUMMARY_EVERY:
+                if now - self._told_at >= _SUMMARY_EVERY or self._is_new_trouble(fleet, now):
                     self._told_at, summary = now, fleet.summary(now)
         if self._screen is None and _draws():
             self._lines.put(lambda: self._draw(fleet))
@@ -205,6 +206,14 @@ class Progress:
             self._ended(event, ended)
         if summary:
             self.say(f"{event.at:%H:%M:%S} {summary}")
+
+    def _is_new_trouble(self, fleet: FleetView, now: float) -> bool:
+        """Tell whether something keeps machines from going on of which nothing was said a while ago."""
+        kind = _kind(fleet.trouble)
+        is_new = bool(kind) and now - self._troubles.get(kind, -_QUIET_FOR) >= _QUIET_FOR
+        if kind:
+            self._troubles[kind] = now
+        return is_new
 
     def _draw(self, fleet: FleetView) -> None:
         """Begin to draw the table; in the thread that writes to the terminal."""
@@ -250,7 +259,8 @@ class Progress:
         if data["phase"] == "wait-start":
             self._wait_start(event)
             return
-        shown = f"{self._name(event.instance_id)}: {data['phase']}: {data['instance']}"
+        stale = "" if data["seen"] else "last seen "
+        shown = f"{self._name(event.instance_id)}: {data['phase']}: {stale}{data['instance'] or 'nothing'}"
         for disk, status in data["disks"].items():
             shown += f", {disk} {status}"
         if any(data["progress"]):
@@ -261,7 +271,7 @@ class Progress:
         if sys.stderr.isatty():
             self._live(shown)
             return
-        trouble = data["why"].partition(":")[0]  # how slowly ECS answers changes with each look
+        trouble = _kind(data["why"])
         state = (data["phase"], data["instance"], tuple(data["disks"].items()), trouble)
         before, told_at = self._waits.get(event.instance_id, (None, 0.0))
         if before != state:
@@ -312,6 +322,11 @@ def _write(event: Event, stream: IO[str]) -> None:
 def _draws() -> bool:
     """Tell whether a table can be drawn, and somebody sees it."""
     return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+
+
+def _kind(why: str) -> str:
+    """Give what stays the same of a reason: how slowly ECS answers changes with each look."""
+    return why.partition(":")[0]
 
 
 def _tag_left(event: Event) -> str:

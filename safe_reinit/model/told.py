@@ -58,7 +58,8 @@ class Event:
     """What belongs to it, in words of JSON: of ``look`` and ``call`` the members of a ``Call``; of ``intend`` action,
     force and attempt; of ``answer`` action, force, code and, where ECS answered, request_id; of ``wait`` phase, for,
     elapsed and limit (cloud seconds), why (what keeps it from going on, such as an ECS that does not answer, answers
-    slowly or throttles; ``""`` where nothing does), instance, disks and progress; of ``state`` the statuses of instance
+    slowly or throttles; ``""`` where nothing does), seen (whether instance is what ECS shows now, or what it showed
+    last), instance, disks and progress; of ``state`` the statuses of instance
     and disks; of ``done`` outcome, power, owed, tag_left and, where it went wrong, code and message; of ``dropped``
     count."""
     simulated: bool = False
