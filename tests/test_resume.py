@@ -207,6 +207,7 @@ def test_runs_as_json(sim: Simulator, run: Command, path: Path) -> None:
     for entry in document["runs"]:
         assert set(entry) == {
             "run_id", "state", "outcome", "exit_code", "started_at", "ended_at", "holder", "region", "account", "jobs",
+            "simulated",
         }  # fmt: skip
         assert (entry["region"], entry["account"]) == (sim.region, sim.state()["account"])
         assert [set(job) for job in entry["jobs"]] == [{"instance_id", "disks", "phase", "left_stopped"}]
@@ -246,7 +247,7 @@ def test_the_story_of_a_run_as_json(sim: Simulator, run: Command, path: Path) ->
     events = shown.pop("events")
     ordered = [(event["event"], event["data"].get("action")) for event in events]
 
-    assert shown == json.loads(json.dumps(safe_reinit_json(told)))
+    assert shown == {**json.loads(json.dumps(safe_reinit_json(told))), "file": None}
     assert {event["event"] for event in events} >= {"look", "intend", "call", "answer", "state", "done"}
     assert all(
         set(event) == {"schema", "at", "run_id", "instance_id", "disk_id", "event", "data", "simulated"}

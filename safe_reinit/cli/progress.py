@@ -311,7 +311,8 @@ class Progress:
 
     def _dropped(self, count: int) -> None:
         if self._events is not None:
-            _write(Event(self._clock.now(), None, "dropped", data={"count": count}), self._events)
+            told = Event(self._clock.now(), None, "dropped", data={"count": count})
+            _write(replace(told, simulated=self._simulated()), self._events)
 
 
 def _write(event: Event, stream: IO[str]) -> None:
