@@ -79,7 +79,7 @@ class Right:
 
 
 def rights(plan: Plan, calls: Sequence[Call]) -> tuple[Right, ...]:
-    """List what a run of a plan needs: its looks in the order in which they were made, then what it changes.
+    """List what a run of a plan needs: its looks by name, since several are made at once, then what it changes.
 
     Args:
         plan: any plan, also one that may not run.
@@ -89,7 +89,7 @@ def rights(plan: Plan, calls: Sequence[Call]) -> tuple[Right, ...]:
     together = sum(job.will_stop or job.will_start for job in plan.jobs) > 1  # by one call for many, where there is one
     acts = [act for job in plan.jobs for act in _acts(job, plan)]
     acts += [(f"{action}s", subject) for action, subject in acts if together and f"{action}s" in APIS]
-    for action, subject in (*_looks(calls), *acts):
+    for action, subject in (*sorted(_looks(calls)), *acts):
         if action not in FREE:
             needed.setdefault(action, []).extend([subject] if subject else [])
     return tuple(_right(plan, action, tuple(dict.fromkeys(subjects))) for action, subjects in needed.items())

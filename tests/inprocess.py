@@ -7,6 +7,7 @@ through a real server elsewhere.
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,9 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import pytest
+import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3 import HTTPResponse
 
 from safe_reinit.aliyun.attempt import Attempt, ForbiddenError, LostError, NotLeftError, Reply
 from safe_reinit.aliyun.transport import Connections
@@ -76,6 +80,27 @@ def came(attempt: Attempt, reply: answers.Reply, headers: Mapping[str, str]) -> 
     return Reply(reply.status, {name.lower(): value for name, value in headers.items()}, reply.body)
 
 
+class VendorConnection(BaseAdapter):
+    """The same for the vendor's own client in a test, which sends through ``requests``."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__()
+        self._line = line
+
+    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
+        """Send one request."""
+        attempt = Attempt(60.0)
+        attempt.begin()
+        body = request.body.encode() if isinstance(request.body, str) else bytes(request.body or b"")  # type: ignore[arg-type]
+        raw = RawRequest(request.method or "GET", request.path_url, _lower(request.headers), body)
+        reply = self._line.send(attempt, raw)
+        answer = HTTPResponse(io.BytesIO(reply.body), headers=reply.headers, status=reply.status, preload_content=False)
+        return HTTPAdapter().build_response(request, answer)
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+
 @contextmanager
 def connected(lines: Mapping[str, Line]) -> Iterator[None]:
     """Let what the program sends to these hosts (``HOST:PORT``) go by their lines while the block lasts."""
@@ -92,8 +117,15 @@ def connected(lines: Mapping[str, Line]) -> Iterator[None]:
         target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
         return line.send(attempt, RawRequest(method, target, _lower(headers), body))
 
+    vendor = requests.Session.get_adapter
+
+    def get_adapter(self: requests.Session, url: str) -> BaseAdapter:
+        line = lines.get(urlsplit(url).netloc)
+        return vendor(self, url) if line is None else VendorConnection(line)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Connections, "send", send)
+        patch.setattr(requests.Session, "get_adapter", get_adapter)
         yield
 
 

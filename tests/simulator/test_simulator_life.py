@@ -127,7 +127,7 @@ def test_a_schedule_keeps_its_own_times(simulate: Simulate) -> None:
     assert sorted(at for _, at in times) == [at for _, at in times]
 
 
-@pytest.mark.parametrize("do", [{"dance": "d-1"}, {"start": "i-1", "stop": "i-1"}, {"start": "i-1", "seconds": 3}])
+@pytest.mark.parametrize("do", [{"dance": "d-1"}, {"start": "i-1", "stop": "i-1"}, {"start": "i-1", "reason": "x"}])
 def test_a_schedule_that_makes_no_sense(simulate: Simulate, do: dict[str, Any]) -> None:
     """A line of the schedule that cannot be understood is a mistake of the world, with its path."""
     with pytest.raises(ValueError, match=r"^The world is not valid: schedule\.0\.do: "):
