@@ -875,7 +875,7 @@ def test_a_call_that_could_never_be_sent_says_why(monkeypatch: pytest.MonkeyPatc
 
     assert after.error == Failure(
         "NotSent", str(NotSent("StopInstance", "no connection could be made")), action="StopInstance",
-        hint="Check the network of this machine.",
+        hint="Check the network, the proxy, --region and --endpoint.",
     )  # fmt: skip
     assert [(phase.name, phase.result) for phase in after.phases] == [("stop", "refused")]
     assert after.phases[0].ended_at is not None

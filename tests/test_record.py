@@ -156,7 +156,7 @@ def test_a_lost_answer_with_nothing_seen_ends_unknown(looks: list[Observation]) 
     assert record.outcome(known) == "unknown"
     assert isinstance(decide(known, look(40)), Finish)
     assert known.error is not None
-    assert "lost" in known.error.message
+    assert "No answer to ReInitDisk" in known.error.message
 
 
 def test_what_is_to_be_retried_forgives_a_gap_and_never_a_start() -> None:
@@ -921,11 +921,17 @@ def test_an_undo_decides_its_own_call() -> None:
 
 
 def test_a_roll_back_is_proven_by_the_time_that_passes() -> None:
-    """ResetDisk shows no state of its own: In_use through the settling time after an accepted call is its proof."""
-    known = learn(resetting(), *(look(at) for at in (2, 8, 14)))
+    """ResetDisk shows no state of its own: that another one could begin, through the settling time, is its proof."""
+
+    def could(at: float) -> Observation:
+        return replace(look(at), resets={DISK: "DryRunOperation"})
+
+    known = learn(resetting(), *(could(at) for at in (2, 8, 14)))
+    done = learn(known, could(20.5)).disks[0]
 
     assert known.disks[0].state == "accepted"
-    assert (learn(known, look(20.5)).disks[0].state, learn(known, look(20.5)).disks[0].evidence) == ("done", "settled")
+    assert learn(known, look(20.5)).disks[0].state == "accepted"
+    assert (done.state, done.evidence) == ("done", "settled")
 
 
 @pytest.mark.parametrize("ended", [True, False])
@@ -943,7 +949,7 @@ def test_reiniting_proves_no_roll_back_that_was_not_accepted(ended: bool) -> Non
 def test_an_undo_in_doubt_names_its_call() -> None:
     """What is said of a roll-back that nobody saw names ResetDisk and never ReInitDisk."""
     spent = replace(resetting("lost"), disks=(replace(resetting("lost").disks[0], losses=3),))
-    known = learn(spent, *(look(at) for at in (2, 8, 14, 20.5)))
+    known = learn(spent, *(replace(look(at), resets={DISK: "DryRunOperation"}) for at in (2, 8, 14, 20.5)))
 
     assert known.disks[0].state == "unknown"
     assert known.error is not None
@@ -1163,7 +1169,7 @@ def test_what_may_not_be_asked_again_is_closed_with_what_made_it_so() -> None:
     assert again.disks[0].state == "todo"
     assert known.disks[0].state == "unknown"
     assert record.outcome(known) == "unknown"
-    assert "was lost" in (known.error or FAILURE).message
+    assert "No answer to ReInitDisk" in (known.error or FAILURE).message
 
 
 def test_in_use_from_before_the_answer_settles_nothing() -> None:
