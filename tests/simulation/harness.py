@@ -18,6 +18,7 @@ import yaml
 
 import safe_reinit
 from safe_reinit import report as reports_of
+from safe_reinit.cli.writer import Writer
 from safe_reinit.clock import Clock
 from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import Journal
@@ -179,9 +180,15 @@ class Simulation:
             process.wall_offset += what["seconds"]
         elif does == "reader_stops":
             self._reading = False
-        elif does == "interrupt" and self._attempt.interrupt is not None:
-            for _ in range(what["times"]):
-                self._attempt.interrupt.ask()
+        elif self._attempt.interrupt is not None:
+            self._ask(self._attempt.interrupt, what)
+
+    def _ask(self, interrupt: Interrupt, what: dict[str, Any]) -> None:
+        """Let the operator end the run, in order or at once."""
+        if what["does"] == "leave":
+            interrupt.leave()
+        for _ in range(what.get("times", 0)):
+            interrupt.ask()
 
     def _deed(self, steps: list[dict[str, Any]]) -> None:
         """Let somebody else do one thing, and the next ones after it."""
@@ -242,11 +249,16 @@ class Simulation:
         )
 
     def _carry(self, attempt: _Attempt, run: Callable[[Callable[[Event], None]], Any]) -> None:
+        writer = Writer("events", lambda _lost: None)
+
+        def write() -> None:
+            if not self._reading:
+                self.scheduler.hang()
+
         def told(event: Event) -> None:
             if event.run_id and not self.run_id:
                 self.run_id = event.run_id
-            if not self._reading:
-                self.scheduler.hang()
+            writer.put(write)
 
         try:
             attempt.report = reports_of.to_json(run(told))

@@ -202,6 +202,7 @@ def _host(rng: random.Random, scenario: Scenario) -> None:
         lambda: {"does": "cut_off", "seconds": round(rng.choice((5.0, 28.0, 90.0, 300.0)), 1)},
         lambda: {"does": "wall_clock", "seconds": rng.choice((-3600.0, -22.0, 22.0, 3600.0))},
         lambda: {"does": "interrupt", "times": rng.choice((1, 1, 2))},
+        lambda: {"does": "leave"},
         lambda: {"does": "reader_stops"},
     )
     scenario["host"].append({"when": _moment(rng), **rng.choice(draws)()})

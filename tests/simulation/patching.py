@@ -47,10 +47,10 @@ def _fakes(scheduler: Scheduler) -> list[tuple[Any, Any]]:
     def process_offset() -> float:
         return scheduler.current.process.wall_offset if scheduler.current else 0.0
 
-    fake_threading = _module(
-        threading, Lock=threads.Lock, RLock=threads.RLock, Condition=threads.Condition, Event=threads.Event,
-        Thread=threads.Thread, local=threads.local, current_thread=threads.current_thread,
+    names = (
+        "Lock", "RLock", "Condition", "Semaphore", "Event", "Thread", "local", "current_thread",
     )  # fmt: skip
+    fake_threading = _module(threading, **{name: getattr(threads, name) for name in names})
     fake_time = _module(
         time,
         time=lambda: scheduler.now + process_offset(),
@@ -78,6 +78,7 @@ def _fakes(scheduler: Scheduler) -> list[tuple[Any, Any]]:
         (threading.Lock, threads.Lock),
         (threading.RLock, threads.RLock),
         (threading.Condition, threads.Condition),
+        (threading.Semaphore, threads.Semaphore),
         (threading.local, threads.local),
         (concurrent.futures.Future, threads.Future),
         (concurrent.futures.ThreadPoolExecutor, threads.ThreadPoolExecutor),

@@ -120,6 +120,33 @@ class Condition(_OfScheduler):
         self.notify(len(self._waiting))
 
 
+class Semaphore(_OfScheduler):
+    """``threading.Semaphore``."""
+
+    condition: Any
+
+    def __init__(self, value: int = 1) -> None:
+        self._value = value
+        self._freed = self.condition()
+
+    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+        with self._freed:
+            there = self._freed.wait_for(lambda: self._value > 0, timeout) if blocking else self._value > 0
+            self._value -= bool(there)
+            return bool(there)
+
+    def release(self, n: int = 1) -> None:
+        with self._freed:
+            self._value += n
+            self._freed.notify(n)
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
 class Event(_OfScheduler):
     """``threading.Event``."""
 
@@ -251,6 +278,7 @@ class Threads:
         self.Lock: Any = type("Lock", (Lock,), own)
         self.RLock: Any = type("RLock", (RLock,), own)
         self.Condition: Any = type("Condition", (Condition,), {**own, "rlock": self.RLock})
+        self.Semaphore: Any = type("Semaphore", (Semaphore,), {**own, "condition": self.Condition})
         self.Event: Any = type("Event", (Event,), own)
         self.Thread: Any = type("Thread", (Thread,), own)
         self.local: Any = type("local", (local,), own)
