@@ -383,11 +383,14 @@ def simulate(scenario: Scenario) -> Result:
         simulation = Simulation(scenario, folder)
         scheduler = simulation.scheduler
         began = scheduler.now
+        drawn = random.getstate()
+        random.seed(f"jitter {scenario['seed']}")  # the program's own, in the order of its tasks
         with cooperative(scheduler), inprocess.connected({inprocess.HOST: simulation.network}):
             outside = Process("harness")
             task = scheduler.spawn("harness", outside, lambda: None)
             scheduler.run(task, scheduler.now + 1)
             violations = simulation.run()
+        random.setstate(drawn)
         return Result(
             scenario=scenario,
             violations=violations,
