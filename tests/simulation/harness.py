@@ -125,6 +125,8 @@ class Simulation:
         self._reading = True
         self._back_after = 1.0
         self._said: set[str] = set()
+        self._judged_at: list[float] = []
+        self._sessions = 0
 
     # ------------------------------------------------------------------------------------------------ what happens
 
@@ -242,6 +244,8 @@ class Simulation:
     def _again(self, attempt: _Attempt, verdict: Any) -> None:
         """Resume."""
         client = self._client()
+        if verdict is not None:
+            self._judged_at.append(self.scheduler.now)
         attempt.interrupt = Interrupt()
         self._carry(
             attempt,
@@ -270,6 +274,7 @@ class Simulation:
         """Let a process work until it ends or is killed."""
         attempt = self._attempt = _Attempt(Process(name))
         self._reading = True
+        self._sessions += 1
         task: Task = self.scheduler.spawn("main", attempt.process, lambda: work(attempt))
         self.scheduler.run(task, self.scheduler.now + LONGEST)
         if attempt.process.dead:
@@ -360,6 +365,9 @@ class Simulation:
             outputs=outputs,
             secrets=(SECRET,),
             verdicts=sorted(self._said),
+            judged_at=self._judged_at,
+            sent=self.network.sent,
+            sessions=self._sessions,
             open_runs=self._open_runs() if self.run_id else (),
             broken=[each for each in ASSUMPTIONS if each not in self.scenario["keeps"]],
         )

@@ -5,7 +5,8 @@ Nothing here knows the program. What is believed of it is its saved plan, its re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,9 @@ class Evidence:
         broken: assumptions of the fault model that this scenario breaks.
         open_runs: the runs that can be resumed.
         verdicts: what the operator said of the data, true or not.
+        judged_at: when each resume with such a verdict began.
+        sent: the changing calls that left the machine of the run, arrived or not.
+        sessions: how many processes have carried the run.
 
     """
 
@@ -55,6 +59,9 @@ class Evidence:
     broken: Sequence[str] = ()
     open_runs: Sequence[str] = ()
     verdicts: Sequence[str] = ()
+    judged_at: Sequence[float] = ()
+    sent: Collection[str] = ()
+    sessions: int = 1
 
     @property
     def calls(self) -> list[Call]:
@@ -72,7 +79,8 @@ class Evidence:
 
 def judge(evidence: Evidence) -> list[Violation]:
     """Return what was broken of safety: what must hold at every moment, whatever goes wrong."""
-    found = [*_targets(evidence), *_data(evidence), *_claims(evidence), *_power(evidence), *_secrets(evidence)]
+    found = [*_targets(evidence), *_data(evidence), *_claims(evidence), *_power(evidence), *_verdicts(evidence)]
+    found += _secrets(evidence)
     if evidence.broken:
         # Nobody can promise the data where an assumption does not hold; what is claimed must be true all the same.
         found = [each for each in found if each.kind not in ("used-then-wiped", "wiped-after-start")]
@@ -113,6 +121,12 @@ def _ours(evidence: Evidence, disks: Iterable[Mapping[str, Any]]) -> list[Any]:
     made = {call.request_id for call in _api_wipes(evidence)}
     rows = [row for each in disks if (row := evidence.disk(each["disk_id"])) is not None]
     return [done for row in rows for done in (*row.wipes, *row.resets) if done.request_id in made]
+
+
+def _wiped_by_others(evidence: Evidence) -> bool:
+    made = {call.request_id for call in _api_wipes(evidence)}
+    every = [done for row in evidence.engine.cloud.disks for done in (*row.wipes, *row.resets)]
+    return any(done.request_id not in made for done in every)
 
 
 def _targets(evidence: Evidence) -> list[Violation]:
@@ -170,8 +184,20 @@ def _claims(evidence: Evidence) -> list[Violation]:
             disk["data"] != "reinitialised" for job in report["jobs"] for disk in job["disks"]
         ):
             found.append(Violation("false-done", "the run is done, and not every disk is wiped"))
+        found += _doubts(evidence, report)
         if report["outcome"] == "bug":
             found.append(Violation("bug", str((report.get("error") or {}).get("message"))))
+    return found
+
+
+def _doubts(evidence: Evidence, report: Mapping[str, Any]) -> list[Violation]:
+    """Doubt is said only where there is a reason for it, and another holder only where there is one."""
+    found = []
+    if evidence.sessions == 1 and re.search("[Aa]nother (process|session)", str(report)):
+        found.append(Violation("false-holder", "another process is said to hold the run, and there was none"))
+    doubtful = [disk for job in report["jobs"] for disk in job["disks"] if disk["data"] == "unknown"]
+    if doubtful and not {"ReInitDisk", "ResetDisk"} & set(evidence.sent) and not _wiped_by_others(evidence):
+        found.append(Violation("false-doubt", f"{doubtful[0]['disk_id']} is unknown, and no wipe was ever sent"))
     return found
 
 
@@ -213,6 +239,12 @@ def _power(evidence: Evidence) -> list[Violation]:
         if job["outcome"] == "done" and job["power_promised"] == "Running" and instance.status == "Stopped":
             found.append(Violation("false-power", f"{instance.id} is said to be as promised, and is Stopped"))
     return found
+
+
+def _verdicts(evidence: Evidence) -> list[Violation]:
+    """No wipe follows from what an operator says of the data: that needs a new plan and new consent."""
+    wipes = [call for call in _api_wipes(evidence) for at in evidence.judged_at if call.at >= at]
+    return [Violation("wiped-on-verdict", f"{call.subject[0]} was wiped by a resume with a verdict") for call in wipes]
 
 
 def _secrets(evidence: Evidence) -> list[Violation]:

@@ -27,6 +27,8 @@ class Network:
         self._random = random.Random(f"network {scenario['seed']}")
         self._late = dict(self._network.get("late") or {})
         self.cut_off_until = 0.0
+        self.sent: set[str] = set()
+        """The changing calls that left."""
 
     def calm(self) -> None:
         """Let nothing go wrong from here on."""
@@ -41,6 +43,8 @@ class Network:
             scheduler.sleep(attempt.remaining())
             raise NotLeftError("no connection could be made to the endpoint")
         inprocess.leave(attempt)
+        if not dry_run and not action.startswith(("Describe", "Get")):
+            self.sent.add(action)
         self._point("sent", action, process, dry_run)
         replies: list[answers.Reply] = []
         headers: dict[str, str] = {}

@@ -188,6 +188,10 @@ def _person(rng: random.Random, scenario: Scenario) -> None:
         [{"do": {"detach": disk}, "wait": 3.0}, {"do": {"attach": disk, "instance": name}}],
         [{"do": {"lock": name, "reason": "security"}}],
         [{"do": {"write": disk}}],
+        [
+            {"do": {"deny": {"action": "ecs:DescribeInstances"}}, "wait": rng.choice((30.0, 90.0))},
+            {"do": {"allow": {"action": "ecs:DescribeInstances"}}},
+        ],
     )
     scenario["people"].append({"when": _moment(rng), "does": rng.choice(deeds)})
 
