@@ -2,14 +2,63 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
 
+from safe_reinit import execution
+from safe_reinit.cli.writer import Writer
+from safe_reinit.clock import boottime
+from safe_reinit.journal import Lease, LeaseLostError
+from safe_reinit.record import is_settled, resumed
+
 Patch = Callable[[pytest.MonkeyPatch], None]
 
-GUARDS: Mapping[str, Patch] = {}
+
+def _everywhere(patch: pytest.MonkeyPatch, original: object, replacement: object) -> None:
+    """Replace something wherever a module of the program has it under a name of its own."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "safe_reinit":
+            for attribute, value in list(vars(module).items()):
+                if value is original:
+                    patch.setattr(module, attribute, replacement)
+
+
+def _start_minute(patch: pytest.MonkeyPatch) -> None:
+    """Stop and wipe also in the minute of the last start, in which another start does not show."""
+    _everywhere(patch, is_settled, lambda _seen: True)
+
+
+def _lease_renewal(patch: pytest.MonkeyPatch) -> None:
+    """Take a lease that has run out for lost, as the clock says, without asking the journal."""
+
+    def check(self: Lease) -> bool:
+        if boottime() >= self._until:
+            raise LeaseLostError(self.run_id)
+        return True
+
+    patch.setattr(Lease, "check", check)
+
+
+def _writer_queue(patch: pytest.MonkeyPatch) -> None:
+    """Write events where they arise, so that whoever stops reading stops the run."""
+    patch.setattr(Writer, "put", lambda _self, work: work())
+
+
+def _doubt_before_verdict(patch: pytest.MonkeyPatch) -> None:
+    """Take a verdict where nothing is in doubt, and go on with the run all the same."""
+    patch.setattr(execution, "_refuse_verdict", lambda *_: None)
+    _everywhere(patch, resumed.judge, lambda record, _verdict: record)
+
+
+GUARDS: Mapping[str, Patch] = {
+    "start-minute": _start_minute,
+    "lease-renewal": _lease_renewal,
+    "writer-queue": _writer_queue,
+    "doubt-before-verdict": _doubt_before_verdict,
+}
 """By name, how to turn a guard off."""
 
 

@@ -125,7 +125,7 @@ class Simulation:
         self._reading = True
         self._back_after = 1.0
         self._said: set[str] = set()
-        self._judged_at: list[float] = []
+        self._judged: list[tuple[float, float]] = []
         self._sessions = 0
 
     # ------------------------------------------------------------------------------------------------ what happens
@@ -243,14 +243,15 @@ class Simulation:
 
     def _again(self, attempt: _Attempt, verdict: Any) -> None:
         """Resume."""
+        began = self.scheduler.now
         client = self._client()
-        if verdict is not None:
-            self._judged_at.append(self.scheduler.now)
         attempt.interrupt = Interrupt()
         self._carry(
             attempt,
             lambda told: client.resume(self.run_id, verdict=verdict, on_event=told, stop=attempt.interrupt),
         )
+        if verdict is not None:
+            self._judged.append((began, self.scheduler.now))
 
     def _carry(self, attempt: _Attempt, run: Callable[[Callable[[Event], None]], Any]) -> None:
         writer = Writer("events", lambda _lost: None)
@@ -365,7 +366,7 @@ class Simulation:
             outputs=outputs,
             secrets=(SECRET,),
             verdicts=sorted(self._said),
-            judged_at=self._judged_at,
+            judged=self._judged,
             sent=self.network.sent,
             sessions=self._sessions,
             open_runs=self._open_runs() if self.run_id else (),

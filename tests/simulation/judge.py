@@ -44,7 +44,7 @@ class Evidence:
         broken: assumptions of the fault model that this scenario breaks.
         open_runs: the runs that can be resumed.
         verdicts: what the operator said of the data, true or not.
-        judged_at: when each resume with such a verdict began.
+        judged: when each resume with such a verdict began and ended.
         sent: the changing calls that left the machine of the run, arrived or not.
         sessions: how many processes have carried the run.
 
@@ -59,7 +59,7 @@ class Evidence:
     broken: Sequence[str] = ()
     open_runs: Sequence[str] = ()
     verdicts: Sequence[str] = ()
-    judged_at: Sequence[float] = ()
+    judged: Sequence[tuple[float, float]] = ()
     sent: Collection[str] = ()
     sessions: int = 1
 
@@ -243,7 +243,7 @@ def _power(evidence: Evidence) -> list[Violation]:
 
 def _verdicts(evidence: Evidence) -> list[Violation]:
     """No wipe follows from what an operator says of the data: that needs a new plan and new consent."""
-    wipes = [call for call in _api_wipes(evidence) for at in evidence.judged_at if call.at >= at]
+    wipes = [call for call in _api_wipes(evidence) for began, ended in evidence.judged if began <= call.at <= ended]
     return [Violation("wiped-on-verdict", f"{call.subject[0]} was wiped by a resume with a verdict") for call in wipes]
 
 

@@ -38,7 +38,7 @@ class Network:
         """Send one request once, and wait for its answer as long as the attempt may."""
         scheduler, process = self._scheduler, self._scheduler.this().process
         action = raw.headers.get("x-acs-action", raw.path)
-        dry_run = ("DryRun", "true") in raw.pairs
+        dry_run = any(name == "DryRun" and value.lower() == "true" for name, value in raw.pairs)
         if scheduler.now < self.cut_off_until:
             scheduler.sleep(attempt.remaining())
             raise NotLeftError("no connection could be made to the endpoint")

@@ -185,6 +185,8 @@ class Scheduler:
             if when > self.now:
                 self.now, steps = when, 0
             call()
+            while self._timers and self._timers[0][0] <= self.now:  # of what is due together the seed decides the order
+                heapq.heappop(self._timers)[2]()
 
     def advance(self, seconds: float) -> None:
         """Let so much time pass for everything that can run."""
