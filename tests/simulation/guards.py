@@ -10,8 +10,6 @@ import pytest
 
 from safe_reinit import execution
 from safe_reinit.cli.writer import Writer
-from safe_reinit.clock import boottime
-from safe_reinit.journal import Lease, LeaseLostError
 from safe_reinit.record import is_settled, resumed
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -31,17 +29,6 @@ def _start_minute(patch: pytest.MonkeyPatch) -> None:
     _everywhere(patch, is_settled, lambda _seen: True)
 
 
-def _lease_renewal(patch: pytest.MonkeyPatch) -> None:
-    """Take a lease that has run out for lost, as the clock says, without asking the journal."""
-
-    def check(self: Lease) -> bool:
-        if boottime() >= self._until:
-            raise LeaseLostError(self.run_id)
-        return True
-
-    patch.setattr(Lease, "check", check)
-
-
 def _writer_queue(patch: pytest.MonkeyPatch) -> None:
     """Write events where they arise, so that whoever stops reading stops the run."""
     patch.setattr(Writer, "put", lambda _self, work: work())
@@ -55,7 +42,6 @@ def _doubt_before_verdict(patch: pytest.MonkeyPatch) -> None:
 
 GUARDS: Mapping[str, Patch] = {
     "start-minute": _start_minute,
-    "lease-renewal": _lease_renewal,
     "writer-queue": _writer_queue,
     "doubt-before-verdict": _doubt_before_verdict,
 }
