@@ -103,7 +103,7 @@ def test_a_batch_of_stops_is_one_look_one_commit_and_one_call() -> None:
     assert batch.do("StopInstance") == 1
 
     assert batch.cloud.acts == ["StopInstances"]
-    assert batch.book.saved == [tuple(batch.numbers), tuple(batch.numbers)], "the intentions, and the answers"
+    assert batch.book.saved == [tuple(batch.numbers)] * 3, "what the look showed, the intentions, and the answers"
     assert [len(batch.asked(name)) for name in ("disks", "instances", "caller", "list_snapshots")] == [1, 1, 1, 1]
     assert batch.asked("snapshots_of") == batch.asked("disks_of") == batch.asked("may StopInstances") == []
     assert [entry.record.stop.state for entry in batch.entries] == ["accepted"] * MANY
@@ -116,7 +116,7 @@ def test_wipes_are_one_look_and_one_commit_and_a_call_each() -> None:
     prepared = batch.prepare("ReInitDisk")
 
     assert [len(attempts) for attempts in prepared] == [1] * MANY
-    assert batch.book.saved == [tuple(batch.numbers)]
+    assert batch.book.saved == [tuple(batch.numbers)] * 2, "what the look showed, and the intentions"
     assert len(batch.asked("disks")) == 1
     assert batch.cloud.acts == []
     assert [entry.record.disks[0].state for entry in batch.entries] == ["asked"] * MANY
@@ -131,14 +131,31 @@ def test_a_call_for_one_is_the_call_for_one() -> None:
 
 
 @pytest.mark.parametrize("action", ["StopInstance", "ReInitDisk"])
-def test_a_journal_that_fails_stops_the_batch_before_any_call(action: str) -> None:
+def test_a_journal_that_fails_at_the_intentions_stops_the_batch_before_any_call(action: str) -> None:
     """What cannot be written down is not sent, for none of them."""
     batch = Batch(status="Running" if action == "StopInstance" else "Stopped")
-    batch.book.failing = [JournalError("The disk is full.")]
+
+    def fill_up() -> None:
+        if len(batch.book.saved) == 1:  # what the look showed could still be written down
+            batch.book.failing = [JournalError("The disk is full.")]
+            batch.book.meanwhile = lambda: None
+
+    batch.book.meanwhile = fill_up
 
     with pytest.raises(JournalError):
         batch.prepare(action)
 
+    assert batch.cloud.acts == []
+    assert all(entry.record.turned_back for entry in batch.entries)
+
+
+@pytest.mark.parametrize("action", ["StopInstance", "ReInitDisk"])
+def test_a_journal_that_fails_at_the_look_leaves_nothing_to_send(action: str) -> None:
+    """Where what the look showed cannot be written down, nothing is intended any more."""
+    batch = Batch(status="Running" if action == "StopInstance" else "Stopped")
+    batch.book.failing = [JournalError("The disk is full.")]
+
+    assert batch.do(action) == 0
     assert batch.cloud.acts == []
     assert all(entry.record.turned_back for entry in batch.entries)
 
@@ -340,7 +357,7 @@ def test_a_call_refused_as_a_whole_is_asked_for_each_alone(code: str) -> None:
     assert [(entry.record.stop.state, entry.record.stop.tries) for entry in batch.entries] == [("again", 1)] * MANY
     assert batch.answers() == [code] * MANY
 
-    batch.clock.at += 2.0
+    batch.clock.at += 5.0  # renewed credentials are waited for: 4 s at most before the second try
     one = errand(batch.cloud, batch.clock, batch.entries[4], Send("StopInstance", "i-4"))
     for attempts in batch.act.prepare([one]):
         batch.act.make(attempts)
