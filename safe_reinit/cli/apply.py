@@ -49,7 +49,11 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
             if not plan.runnable:
                 raise report.refusal(plan)
             client.check_journal(plan)
-            plan = _again(path, known, plan, client, config, progress)
+            now = client.plan_again(plan, progress.call)
+            plan = replace(plan, making=now.making)
+            _refuse_change(path, known, plan, now, config)
+            progress.findings(plan)
+            plan = replace(plan, caller=now.caller)  # who runs it is who asks now
             if asked or not config["quiet"]:  # whoever is asked is shown what about
                 progress.settle()
                 lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
@@ -108,13 +112,12 @@ def _same_place(path: str, known: Saved, here: str) -> None:
     raise UsageError(f"The plan {path} is of {there}, and what would be asked is {here}.", hint="Make a plan there.")
 
 
-def _again(path: str, known: Saved, plan: Plan, client: Client, config: Config, progress: Progress) -> Plan:
-    """Look again at everything the plan stands on, and give it if nothing has moved; who runs it is who asks now.
+def _refuse_change(path: str, known: Saved, plan: Plan, now: Plan, config: Config) -> None:
+    """Refuse a plan if anything it stands on has changed; ``now`` is the same plan made from what is so now.
 
     Raises:
         RunRefused: the account is another, or the plan is expired or stale.
     """
-    now = client.plan_again(plan, progress.call)
     if now.account != plan.account:
         raise RunRefused(
             f"The plan {path} is of account {plan.account}, and these credentials are of {now.account}.",
@@ -131,8 +134,6 @@ def _again(path: str, known: Saved, plan: Plan, client: Client, config: Config, 
             f"The plan {path} is stale: {'; '.join(changed)}.",
             hint="Nothing was changed; look at what is so now, and make a new plan.",
         )
-    progress.findings(plan)
-    return replace(plan, caller=now.caller)
 
 
 def _expires_at(known: Saved, config: Config) -> datetime:
