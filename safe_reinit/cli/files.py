@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _RUN = r"r-\d{8}T\d{6}Z-[0-9a-f]{4}(?:,r-\d{8}T\d{6}Z-[0-9a-f]{4})*"
 _IN_MARKDOWN = re.compile(rf"^- run: (?:({_RUN})|dry run|none)$", re.MULTILINE)
-_IN_HTML = re.compile(rf"<title>safe-reinit: [a-z-]+(?:, ({_RUN}))?</title>")
+_IN_HTML = re.compile(rf"<title>(?:SIMULATED )?safe-reinit: [a-z-]+(?:, ({_RUN}))?</title>")
 _MOST = 256 << 20
 """Bytes of a file that can be a report."""
 
