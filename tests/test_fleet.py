@@ -527,10 +527,10 @@ def test_without_a_journal_no_further_machine_is_wiped(monkeypatch: pytest.Monke
     """Once nothing can be written down no job sends a wipe, whichever found it out, and every machine comes back."""
     write, gone = Journal.write, threading.Event()
 
-    def writing(self: Journal, lease: Any, statements: Any, *, wait: bool = True) -> None:
+    def writing(self: Journal, lease: Any, statements: Any, *, wait: bool = True) -> Any:
         if gone.is_set() and statements:
             raise JournalError("The disk is full.")
-        write(self, lease, statements, wait=wait)
+        return write(self, lease, statements, wait=wait)
 
     monkeypatch.setattr(Journal, "write", writing)
     with simulated(fleet(MANY)) as sim:
