@@ -263,7 +263,7 @@ _DATA: Mapping[str, tuple[str, ...]] = {
     "intend": ("action", "force", "attempt"),
     "answer": ("action", "force", "code", "request_id"),
     "state": ("instance", "disks"),
-    "wait": ("phase", "for", "elapsed", "limit", "why", "instance", "disks", "progress"),
+    "wait": ("phase", "for", "elapsed", "limit", "why", "seen", "instance", "disks", "progress"),
     "dropped": ("count",),
     "done": ("outcome", "power", "owed", "tag_left", "code", "message"),
 }

@@ -288,16 +288,20 @@ def test_a_resume_that_can_tell_nothing_new_leaves_the_tag() -> None:
 
 
 @pytest.mark.parametrize("verdict", ["reinitialised", "intact"])
-def test_a_run_that_a_person_ends_leaves_no_tag_though_the_start_fails(verdict: str) -> None:
-    """A verdict ends a run whatever the power: then nobody could ever resume it to take its tag off."""
+def test_a_verdict_leaves_the_tag_while_the_start_is_owed_and_the_next_resume_takes_it_off(verdict: str) -> None:
+    """A verdict closes nothing while the power is owed: the tag stays with the open run, and goes with its end."""
     with simulated(faults=OWED["unknown"][0]) as sim:
         caller = client(sim, TAGGED)
         done = tagged(sim, using=caller)
-        sim.do({"fault": {**OWED["not-restarted"][0][0], "nth": "every"}})
+        sim.do({"fault": OWED["not-restarted"][0][0]})
         told = resumed(sim, done.report.run_id, using=caller, verdict=verdict)
+        meanwhile = lock_tag(sim)
+        ended = resumed(sim, done.report.run_id, using=caller)
         after = lock_tag(sim)
 
     assert told.outcome == {"reinitialised": "not-restarted", "intact": "stranded"}[verdict]
+    assert meanwhile == done.report.run_id
+    assert ended.outcome == {"reinitialised": "done", "intact": "failed"}[verdict]
     assert after is None
 
 
@@ -465,7 +469,7 @@ def test_a_tag_that_stays_is_said_on_stderr(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("lock_tag: true\n")
     config.chmod(0o600)
-    with simulated(faults=[{"action": "UntagResources", "error": {"code": "Forbidden.RAM"}}]) as sim:
+    with simulated(faults=[{"action": "UntagResources", "nth": "every", "error": {"code": "Forbidden.RAM"}}]) as sim:
         say = command(sim.url, tmp_path)
         words = ("--disk", DATA, "--stop-instance", "--confirm", DATA, "--config", str(config), "--quiet")
         done = say(*words, journal=tmp_path / "j.db")

@@ -34,7 +34,7 @@ def test_a_profile_without_credentials_is_named(command_line: CommandLine) -> No
     ended = command_line("--disk", "d-bp1example", "--region", "cn-hangzhou", "--profile", "ops")
 
     assert ended.code == 2
-    assert "in the aliyun CLI profile ops" in ended.sentences[0]
+    assert "The aliyun CLI profile 'ops' gives no credentials" in ended.sentences[0]
     assert "aliyun configure --profile ops" in ended.sentences[0]
     assert "default chain" not in ended.sentences[0]
 
@@ -97,7 +97,7 @@ def test_a_plan_is_laid_out_on_a_terminal(
     assert person.end() == 3
     lines = [line.rstrip() for line in re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", person.shown).splitlines()]
     plan = lines[lines.index(next(line for line in lines if line.startswith("Plan:"))) + 1 :]
-    plan = plan[: next(place for place, line in enumerate(plan) if line.startswith("d-sim-no-recent-snapshot on"))]
+    plan = plan[: next(place for place, line in enumerate(plan) if line.startswith("SIMULATED: "))]
 
     assert all(line.startswith("  ") for line in plan if line)
     assert max(map(len, plan)) <= columns

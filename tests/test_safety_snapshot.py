@@ -203,6 +203,7 @@ LOST: dict[str, dict[str, Any]] = {
     "throttled by 403": {"error": {"code": "Throttling", "status": 403}},
     "busy": {"error": {"code": "IncorrectInstanceStatus", "status": 400}},
     "being worked at": {"error": {"code": "IdempotentProcessing", "status": 403}},
+    "a key that is refused": {"error": {"code": "InvalidAccessKeyId.Inactive", "status": 400}},
 }
 
 
@@ -230,7 +231,7 @@ REFUSALS = {
     "IdempotentParameterMismatch": 403, "InvalidClientToken.Malformed": 403,
     "HibernationConfigured.InstanceOperationForbidden": 403, "InstanceLockedForSecurity": 403,
     "InvalidParameter.KMSKeyId.CMKNotEnabled": 403, "InvalidDiskId.NotFound": 404, "InvalidInstanceId.NotFound": 404,
-    "InvalidDescription.Malformed": 404, "Forbidden.RAM": 403, "InvalidAccessKeyId.Inactive": 400, "Brand.New": 409,
+    "InvalidDescription.Malformed": 404, "Forbidden.RAM": 403, "Brand.New": 409,
 }  # fmt: skip
 """What ECS documents for CreateSnapshot and does not say of another snapshot or of a moment; and what nobody knows."""
 

@@ -214,7 +214,8 @@ def test_an_unknown_code_that_came_though_the_disk_is_wiped_does_not_hide_the_wi
         if request.action != "ReInitDisk":
             return came
         body = json.dumps({"RequestId": "REQ-1", "HostId": "x", "Code": "Brand.New", "Message": "x"}).encode()
-        head = f"HTTP/1.1 400 x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = "HTTP/1.1 400 x\r\nContent-Type: application/json\r\nX-Safe-Reinit-Simulator: 1\r\n"
+        head += f"Content-Length: {len(body)}\r\n\r\n"
         return Answer(head.encode() + body, "close")
 
     with cloud() as sim, Server(respond) as between:
