@@ -217,7 +217,7 @@ def exit_codes() -> str:
         "",
         "| code | outcome | data | meaning | in Python |",
         "|---|---|---|---|---|",
-        "| 0 | done / planned | reinitialised / intact | every disk verified and power as promised / a dry run that could run | |",
+        "| 0 | done / planned | reinitialised / untouched | every disk verified and power as promised / a dry run that could run | |",
         *(
             f"| {cls.exit_code} | {cls.outcome} | {cls.data} | {cls.meaning} | [`{cls.__name__}`](library.md#{cls.__name__.lower()}) |"
             for cls in classes
@@ -265,7 +265,7 @@ _DATA: Mapping[str, tuple[str, ...]] = {
     "state": ("instance", "disks"),
     "wait": ("phase", "for", "elapsed", "limit", "why", "seen", "instance", "disks", "progress"),
     "dropped": ("count",),
-    "done": ("outcome", "power", "owed", "tag_left", "code", "message"),
+    "done": ("outcome", "power", "owed", "tag_left", "data", "code", "message"),
 }
 """The members of ``data`` by the kind of event; a test holds the page against the events of a run."""
 _OF_DATA = {
@@ -275,7 +275,8 @@ _OF_DATA = {
     "wait": "What is waited for: seconds of the cloud, and in `progress` how far snapshots are.",
     "dropped": "So many events are missing here: they were not read in time. Only `--events` has it.",
     "done": "The job has ended. `power`: the status of the instance. `owed`: something is owed to it still, and the job stays "
-    "open to be resumed. `tag_left`: the lock tag stays on it. `code` and `message` are there if it did not end done.",
+    "open to be resumed. `tag_left`: the lock tag stays on it. `data`: of each disk what the run did. `code` and `message` "
+    "are there if it did not end done.",
 }
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from . import checks, model, report, wanted, where
 from .clock import Clock
 from .config import Config, resolve
-from .errors import RunRefused
+from .errors import RunRefused, UsageError
 from .failing import done, safely
 from .interrupt import Interrupt
 from .model import Call, Event, Plan, Report, Secret
@@ -121,7 +121,8 @@ class Client(Planner):
         calls = self.calls_of(plan)
         refused = wanted.not_runnable(plan, confirm, self._policy)
         if refused is not None:
-            refused.report = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=refused)
+            told = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=refused)
+            refused.report = self.naming_runs(told)
             raise refused
         run_id = f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
         interrupt = stop or Interrupt()
@@ -133,7 +134,8 @@ class Client(Planner):
                     return done(execution.begin(plan, run_id, calls, wanted.on_unknown(self._settings, plan)))
                 except RunRefused as error:
                     if error.report is None:
-                        error.report = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=error)
+                        told = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=error)
+                        error.report = self.naming_runs(told)
                     raise
 
         return done(interrupt.carry(carried))
@@ -217,7 +219,7 @@ class Client(Planner):
         with self._journal() as journal:
             return self._execution(journal, None, None, None).stored(run_id)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _cancellable(self, run_id: str, interrupt: Interrupt) -> Iterator[None]:
         """Let ``cancel`` of this client, in this process, reach a run directly."""
         name = (os.getpid(), run_id)
@@ -261,6 +263,21 @@ class Client(Planner):
         if self._settings["journal"] is None and self._where.access_key is not None and self._where.loopback:
             return None
         return Path(self._settings["journal"] or where.default_journal(os.environ))
+
+    def naming_runs(self, told: Report) -> Report:
+        """Return a report that names, of each disk, the run that the journal knows of; where it cannot be read, none.
+
+        A report of ``run`` and ``resume`` names them already.
+        """
+        with contextlib.suppress(UsageError, OSError):
+            path = self.journal_path
+            if path is not None and path.exists():
+                from .journal import open_to_read  # noqa: PLC0415 - only where there is one
+
+                with open_to_read(path) as journal:
+                    found = journal.last_runs(self.endpoint, told.account, told.region, report.disks_of(told))
+                return report.with_last_runs(told, found)
+        return told
 
     def check_journal(self, plan: Plan | None = None) -> None:
         """See that runs can be written down, and that this plan was not run yet, before anything else is done.

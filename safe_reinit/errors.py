@@ -1,13 +1,13 @@
 """The ways a command can end badly, one class per exit code.
 
     Error                1  bug            unexpected
-    ├── UsageError       2  usage          data intact: arguments or configuration, found before any request
-    ├── RunRefused       3  refused        data intact: no changing call was sent
-    ├── RunFailed        4  failed         data intact: something was tried and failed, power as promised
+    ├── UsageError       2  usage          data untouched: arguments or configuration, found before any request
+    ├── RunRefused       3  refused        data untouched: no changing call was sent
+    ├── RunFailed        4  failed         data intact or untouched: something was tried and failed, power as promised
     ├── OutcomeUnknown   5  unknown        the wipe may or may not have happened; the instance is left stopped
     ├── NotRestarted     6  not-restarted  reinitialised, but power is not as promised
     ├── PartlyDone       7  partial        several disks, not one outcome, none unknown
-    └── Stranded         8  stranded       data intact, but power is not as promised
+    └── Stranded         8  stranded       data intact or untouched, but power is not as promised
 
 What a single call to the cloud can end with is in ``cloud.py``, beside the contract it belongs to.
 """
@@ -52,7 +52,7 @@ class UsageError(Error):
 
     exit_code = 2
     outcome = "usage"
-    data = "intact"
+    data = "untouched"
     meaning = "arguments or configuration"
     hint = "See safe-reinit --help."
 
@@ -62,19 +62,19 @@ class RunRefused(Error):
 
     exit_code = 3
     outcome = "refused"
-    data = "intact"
+    data = "untouched"
     meaning = "a check, no consent, a stale plan, another holder: no changing call was sent"
     hint = "Nothing was changed; look again with --dry-run."
 
 
 class RunFailed(Error):
-    """Something was tried and failed; the data is intact and the power is as promised."""
+    """Something was tried and failed; this run wiped nothing, and the power is as promised."""
 
     exit_code = 4
     outcome = "failed"
-    data = "intact"
+    data = "intact or untouched"
     meaning = "something was tried and failed; power as promised"
-    hint = "The data is intact; look again with --dry-run before another try."
+    hint = "This run wiped nothing; check again with --dry-run before another try."
 
 
 class OutcomeUnknown(Error):
@@ -111,11 +111,11 @@ class PartlyDone(Error):
 
 
 class Stranded(Error):
-    """The data is intact, but the instance is not as promised (also: still Stopping)."""
+    """The run wiped nothing, and the instance is not as promised (also: still Stopping)."""
 
     exit_code = 8
     outcome = "stranded"
-    data = "intact"
+    data = "intact or untouched"
     meaning = "power is not as promised (also: still Stopping)"
     hint = "See in the report what state the instance is in; safe-reinit resume RUN brings its power back."
 

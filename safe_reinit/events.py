@@ -17,7 +17,8 @@ def done_data(known: Record, seen: Observation | None) -> dict[str, object]:
     outcome = record.outcome(known)
     failure = known.error if outcome != "done" else None
     tag_left = seen is not None and record.leaves_tag(known, seen)
-    return ending(outcome, known.instance_status, failure, owed=record.is_owed(known), tag_left=tag_left)
+    data = {wipe.disk_id: wipe.data for wipe in known.disks}
+    return ending(outcome, known.instance_status, failure, data, owed=record.is_owed(known), tag_left=tag_left)
 
 
 def wait_data(wait: Wait, known: Record, seen: Observation, why: str = "") -> dict[str, object]:

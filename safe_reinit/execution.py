@@ -156,7 +156,8 @@ class Execution:
             lease.release()
             raise
         begun = report.started(moment(stored.started_at))
-        self._end(lease, report.of_run(begun, self.clock.now(), plan, known, calls, run_id=run_id), ())
+        told = report.of_run(begun, self.clock.now(), plan, known, calls, run_id=run_id)
+        self._end(lease, self._naming_runs(told), ())
 
     def _take_tags_off(self, run_id: str, records: Sequence[Record]) -> None:
         """Take the lock tags of a run off, and see that they are gone; a tag of another run stays where it is."""
@@ -255,9 +256,18 @@ class Execution:
         told = report.of_run(run.begun, self.clock.now(), run.plan, records, run.calls, run_id=run.lease.run_id)
         if bug is not None:
             told = report.of_bug(told, bug)
+        told = self._naming_runs(told)
         # What is owed stays open: it can be resumed, and nobody else begins on its instance.
         owed = {position for position, known in enumerate(records) if record.is_owed(known)}
         self._end(run.lease, told, sorted((owed | set(runner.unfinished)) - run.closed))
+        return told
+
+    def _naming_runs(self, told: Report) -> Report:
+        """Name of each disk the other run that the journal knows of, where that can be read."""
+        with contextlib.suppress(UsageError):
+            ids = report.disks_of(told)
+            found = self.journal.last_runs(self.endpoint, told.account, told.region, ids, but=told.run_id)
+            return report.with_last_runs(told, found)
         return told
 
     def _run_all(self, run: HeldRun, check: Callable[[Cloud, HeldRun], None]) -> tuple[Runner, Exception | None]:

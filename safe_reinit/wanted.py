@@ -78,7 +78,9 @@ def to_restore(stored: StoredRun) -> tuple[tuple[str, str], ...]:
             f"Run {stored.run_id} has not ended, so there is nothing to undo yet.",
             hint=f"Go on with it: safe-reinit resume {stored.run_id}.",
         )
-    disks = [disk for job in stored.report["jobs"] for disk in job["disks"] if disk["data"] != "intact"]
+    disks = [
+        disk for job in stored.report["jobs"] for disk in job["disks"] if disk["data"] in ("reinitialised", "unknown")
+    ]
     if not disks:
         raise RunRefused(f"Run {stored.run_id} wiped no disk.", hint="There is nothing to undo.")
     without = [disk["disk_id"] for disk in disks if not disk["safety_snapshot"]]

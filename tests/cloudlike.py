@@ -305,7 +305,8 @@ def assert_true(
     for job in report.jobs:
         for disk in job.disks:
             made = any(happened[disk.disk_id])
-            assert disk.data in {"reinitialised" if made else "intact", "unknown"}, f"{disk.disk_id} is not {disk.data}"
+            true = {"reinitialised"} if made else {"intact", "untouched"}
+            assert disk.data in {*true, "unknown"}, f"{disk.disk_id} is not {disk.data}"
             assert (disk.evidence is None) == (disk.data != "reinitialised")
             if disk.data == "reinitialised":
                 assert state["disks"][disk.disk_id]["status"] == "In_use"

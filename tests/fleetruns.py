@@ -122,8 +122,8 @@ class Fleet:
         gone = shown["status"] == "Deleted"
         assert gone or job.power_after in (shown["status"], ""), f"{number} is {shown['status']}, not {job.power_after}"
         for each in job.disks:
-            happened = "reinitialised" if self.state["disks"][each.disk_id]["wipes"] else "intact"
-            assert each.data in (happened, "unknown"), f"{each.disk_id} is {happened}, not {each.data}"
+            true = {"reinitialised"} if self.state["disks"][each.disk_id]["wipes"] else {"intact", "untouched"}
+            assert each.data in {*true, "unknown"}, f"{each.disk_id} is one of {true}, not {each.data}"
         done = Counter(self.calls(number))
         if job.outcome == "done":
             assert (shown["status"], shown["starts"]) == ("Running", 2)

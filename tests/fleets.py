@@ -85,7 +85,7 @@ def after(seconds: float) -> datetime:
 
 def a_job(number: int, outcome: Outcome = "done", begins: float = 0.0) -> JobReport:
     """Give the job of instance number so and so, which came to this."""
-    data = _DATA.get(outcome, "intact")
+    data = _DATA.get(outcome, "untouched" if outcome in ("refused", "planned") else "intact")
     failed = Failure(f"Code{number}", f"Message {number}.", f"REQ-E-{number}", f"Act{number}", f"Hint {number}.")
     return JobReport(
         instance_id=f"i-bp{number:06}",

@@ -765,7 +765,7 @@ def judge(  # noqa: C901 - each of the rules
     problems = harm(case, before, after, instance, disks)
     for disk, said in end.get("data", {}).items():
         wiped = bool(overwrites(case.shape, before, after, disk))
-        if said not in ("unknown", "reinitialised" if wiped else "intact"):
+        if said not in ("unknown", *(("reinitialised",) if wiped else ("intact", "untouched"))):
             problems.append(f"{disk} is said to be {said}, and it has {'' if wiped else 'not '}been wiped")
     if end["end"] == "reported":
         power, truth = end["power"][instance], after["instances"][instance]["status"]

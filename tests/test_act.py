@@ -621,7 +621,7 @@ def test_a_roll_back_is_asked_with_dry_run_just_before_it_is_sent() -> None:
 
 @pytest.mark.parametrize("code", ["InvalidSnapshotId.NotReady", "Brand.New", "Forbidden.RAM", "InvalidDiskId.NotFound"])
 def test_what_the_dry_run_refuses_is_not_sent(code: str) -> None:
-    """A refusal that does not pass ends the job with nothing intended and the disk told intact."""
+    """A refusal that does not pass ends the job with nothing intended, and the disk is told untouched."""
     world = undoing()
     probes: list[str] = []
 
@@ -635,7 +635,7 @@ def test_what_the_dry_run_refuses_is_not_sent(code: str) -> None:
     after = world.act(RESET)
 
     assert world.cloud.acts == []
-    assert (after.disks[0].state, after.disks[0].tries) == ("refused", 0)
+    assert (after.disks[0].state, after.disks[0].tries, after.disks[0].data) == ("refused", 0, "untouched")
     assert after.error is not None
     assert (after.error.code, after.error.action) == (code, "ResetDisk")
 
@@ -653,7 +653,7 @@ def test_what_the_dry_run_refuses_for_now_is_due_again() -> None:
 
 
 def test_a_dry_run_refusal_does_not_undo_what_was_learned_meanwhile() -> None:
-    """Where the disk turned out to be in somebody else's hands during the DryRun, it is not told intact after it."""
+    """Where the disk turned out to be in somebody else's hands during the DryRun, it is not told untouched after it."""
     world = undoing()
     world.cloud.probes["ResetDisk"] = "DiskCreatingSnapshot"
 

@@ -342,7 +342,7 @@ def assert_stranded(simulator: Simulator, code: int, out: str, err: str) -> None
     document = ended.document
 
     assert (code, document["outcome"]) == (8, "stranded")
-    assert document["jobs"][0]["disks"][0]["data"] == "intact"
+    assert document["jobs"][0]["disks"][0]["data"] == "untouched"
     assert document["jobs"][0]["power_promised"] == "Running"
     assert document["jobs"][0]["power_after"] != "Running"
     assert changing(simulator) == ["StopInstance"]
@@ -351,7 +351,7 @@ def assert_stranded(simulator: Simulator, code: int, out: str, err: str) -> None
 
 
 def test_a_token_that_expires_after_the_stop(command_line: CommandLine) -> None:
-    """A token that expires while the machine is down ends 8: data intact, power not as promised, and what to do now."""
+    """A token that expires while the machine is down ends 8: no wipe, power not as promised, and what to do now."""
     with Simulator(world={**expiring(), "durations": {"stop": 120}}, speed=60) as simulator:
         with command_line.start(*CONFIRMED, env={**TEMPORARY, "SAFE_REINIT_ENDPOINT": simulator.url}) as child:
             assert child.stderr is not None

@@ -201,7 +201,7 @@ def power(simulator: Simulator, instance_id: str = "i-sim-web1") -> str:
 def test_a_signal_while_stopping_brings_the_machine_back(
     command_line: CommandLine, simulator: Simulator, number: signal.Signals
 ) -> None:
-    """A signal before the wipe was sent ends 4: no wipe, data intact, and the machine runs again."""
+    """A signal before the wipe was sent ends 4: no wipe, and the machine runs again."""
     env = {**KEY, **where_is(simulator)}
     with command_line.start(*CONFIRMED, "--output", "json", env=env) as child:
         until(simulator, "Stopping", child)
@@ -211,7 +211,7 @@ def test_a_signal_while_stopping_brings_the_machine_back(
 
     assert child.returncode == ended_by(number, 4), err
     assert (power(simulator), changing(simulator)) == ("Running", ["StopInstance", "StartInstance"])
-    assert (job["outcome"], job["power_after"], job["disks"][0]["data"]) == ("failed", "Running", "intact")
+    assert (job["outcome"], job["power_after"], job["disks"][0]["data"]) == ("failed", "Running", "untouched")
     assert "Traceback" not in err
 
 

@@ -470,7 +470,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run(
     assert state["instances"][INSTANCE]["status"] == "Running"
     assert changing(sim) in ([], ["StopInstance", "StartInstance"])
     assert caught.value.report is not None
-    assert [disk.data for job in caught.value.report.jobs for disk in job.disks] == ["intact"]
+    assert [disk.data for job in caught.value.report.jobs for disk in job.disks] == ["untouched"]
     assert caught.value.exit_code in (3, 4)
     assert "full" in str(caught.value)
 

@@ -416,7 +416,7 @@ def test_a_holder_that_lost_its_run_does_not_say_what_the_data_is(cloud: Cloud, 
     """What a holder does not know any more it does not say: the disk that another wiped meanwhile is not intact."""
     first, _ = paused(cloud, path, [], lambda: is_stopping(cloud))
 
-    assert first["data"] != {"d-1": "intact"}
+    assert first["data"]["d-1"] not in ("intact", "untouched")
 
 
 def test_without_the_lease_a_zombie_calls(cloud: Cloud, path: Path) -> None:

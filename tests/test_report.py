@@ -36,7 +36,9 @@ JOB = {
 DISK = {
     "disk_id": str, "disk_name": str, "serial": str, "type": str, "device": str, "size_gib": (int, None), "data": str,
     "evidence": (str, None), "becomes": dict, "safety_snapshot": (str, None), "waivers": list,
+    "last_run": (dict, None),
 }  # fmt: skip
+LAST_RUN = {"run_id": str, "state": str, "data": str, "undo": bool, "started_at": "time"}
 PLAN = {"fingerprint": str, "digest": (str, None), "confirm_with": str, "class": (dict, None)}
 ERROR = {
     "code": (str, None), "message": str, "request_id": (str, None), "action": (str, None), "hint": (str, None),
@@ -74,6 +76,15 @@ def check_plan(plan: dict[str, Any]) -> None:
         conforms(plan["class"], {"name": str, "sha256": str, "allowed": list})
 
 
+def check_disk(disk: dict[str, Any]) -> None:
+    """Assert that what is told of a disk is of the contract."""
+    conforms(disk, DISK)
+    conforms(disk["becomes"], {"kind": str, "id": (str, None), "created_at": ("time", None)})
+    assert disk["data"] in ("intact", "reinitialised", "unknown", "untouched")
+    if disk["last_run"]:
+        conforms(disk["last_run"], LAST_RUN)
+
+
 def check(document: dict[str, Any]) -> None:
     """Assert that a report is the one of the contract, down to its leaves."""
     conforms(document, REPORT)
@@ -90,9 +101,7 @@ def check(document: dict[str, Any]) -> None:
         conforms(job, JOB)
         assert job["power_promised"] in ("Running", "Stopped")
         for disk in job["disks"]:
-            conforms(disk, DISK)
-            conforms(disk["becomes"], {"kind": str, "id": (str, None), "created_at": ("time", None)})
-            assert disk["data"] in ("intact", "reinitialised", "unknown")
+            check_disk(disk)
         for phase in job["phases"]:
             conforms(phase, PHASE)
             assert phase["result"] in ("ok", "refused", "timeout", "unknown")
@@ -162,7 +171,7 @@ def test_a_dry_run_is_told_as_one() -> None:
     assert refused.jobs[0].instance_id is None
     for told in (planned, refused):
         assert all(job.power_after == job.power_before for job in told.jobs)
-        assert all(disk.data == "intact" for job in told.jobs for disk in job.disks)
+        assert all(disk.data == "untouched" for job in told.jobs for disk in job.disks)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +187,7 @@ def test_a_dry_run_is_told_as_one() -> None:
     ],
 )
 def test_the_data_of_a_disk_is_told_by_what_was_proven(state: str, data: str) -> None:
-    """Only a proof makes a disk reinitialised, and only a disk that was never asked for, or refused, is intact."""
+    """Only a proof makes a disk reinitialised, and only one whose wipe was intended and refused is intact."""
     told = of_run(a_plan(), ended(a_plan(), state=state))
 
     assert told.jobs[0].disks[0].data == data

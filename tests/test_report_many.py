@@ -306,7 +306,7 @@ def test_what_was_not_touched_for_one_reason_shares_a_line() -> None:
     never = [replace(a_job(number, "refused"), error=why, phases=()) for number in range(1, MANY)]
     told = a_report(a_job(0, "failed"), *never)
 
-    line = "29 instances (i-bp000001, i-bp000002 and 27 more) refused, data intact: "
+    line = "29 instances (i-bp000001, i-bp000002 and 27 more) refused, untouched: "
     assert f"{line}Not begun: the canary did not end done." in texts(told)
 
 
@@ -323,10 +323,10 @@ def test_the_snapshots_that_keep_old_data_are_counted() -> None:
 
 
 def test_a_plan_of_many_says_that_nothing_happened() -> None:
-    """The report of a dry run counts the disks whose data is intact."""
-    told = a_report(*(replace(a_job(number), outcome="planned", phases=()) for number in range(MANY)), run_id=None)
+    """The report of a dry run counts the disks, which it has not touched."""
+    told = a_report(*(replace(a_job(number, "planned"), phases=()) for number in range(MANY)), run_id=None)
 
-    assert texts(told)[0] == "30 instances planned: data of 30 disks intact"
+    assert texts(told)[0] == "30 instances planned: 30 disks untouched"
 
 
 def test_the_next_command_can_be_read() -> None:

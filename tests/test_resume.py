@@ -184,9 +184,9 @@ def test_a_killed_run_is_listed_shown_and_resumed(run: Command, path: Path) -> N
     assert job == {"instance_id": INSTANCE, "disks": [DISK], "phase": "stop", "left_stopped": True}
     assert "LEFT STOPPED" in listed
     assert f"safe-reinit resume {name}" in listed
-    assert f"{DISK} on web1 ({INSTANCE}): data intact" in shown
+    assert f"{DISK} on web1 ({INSTANCE}): untouched by this run" in shown
     assert f"go on: safe-reinit resume {name}" in shown
-    assert story["jobs"][0]["disks"][0]["data"] == "intact"
+    assert story["jobs"][0]["disks"][0]["data"] == "untouched"
     assert {event["run_id"] for event in story["events"]} == {name}
     assert (resumed.returncode, report["outcome"], report["run_id"]) == (0, "done", name)
     assert len(state["disks"][DISK]["wipes"]) == 1
@@ -747,7 +747,7 @@ def test_what_was_protected_when_a_run_began_is_so_when_it_is_resumed(run: Comma
     done = run("resume", name, "--output", "json", journal=path)
     report = json.loads(done.stdout)
 
-    assert (done.returncode, report["jobs"][0]["disks"][0]["data"]) == (4, "intact"), done.stderr
+    assert (done.returncode, report["jobs"][0]["disks"][0]["data"]) == (4, "untouched"), done.stderr
     assert "target-protected" in report["error"]["message"]
     assert run.state()["instances"][INSTANCE]["status"] == "Running"
 

@@ -74,6 +74,7 @@ def _reported(error: Error, path: str, known: Saved, output: Output, client: Cli
     calls = told.calls if told else client.calls_of(plan) if client else ()
     begun = report.started(output.began, plan.region, plan.reason)
     told = report.of_plan(begun, output.now(), plan, calls, dry_run=False, error=error)
+    told = client.naming_runs(told) if client else told
     error.report = replace(told, next=after_file(path, known, output.argv))
     return error
 

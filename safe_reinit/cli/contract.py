@@ -211,6 +211,6 @@ def _kind(param: click.Parameter, metavar: str, choices: tuple[str, ...]) -> Kin
 
 def _endings() -> Iterator[Ending]:
     yield Ending("done", 0, "reinitialised", "every disk verified and power as promised")
-    yield Ending("planned", 0, "intact", "a dry run that could run")
+    yield Ending("planned", 0, "untouched", "a dry run that could run")
     for outcome, cls in BY_OUTCOME.items():
         yield Ending(outcome, cls.exit_code, cls.data, cls.meaning)

@@ -12,8 +12,8 @@ from .. import report
 from ..config import Config, resolve
 from ..config.readers import duration
 from ..errors import UsageError
-from ..journal import Journal, Reader, ReadOnly, StoredRun
-from ..model import Plan, Record, Report, Secret
+from ..journal import Journal, Reader, StoredRun, open_to_read
+from ..model import DiskReport, Plan, Record, Report, Secret
 from ..model.codec import decode, encode, printable, to_moment
 from ..plan import from_json
 from ..where import default_journal
@@ -44,10 +44,7 @@ def read_journal(flags: Mapping[str, Any]) -> Reader:
         UsageError: it cannot be read.
     """
     config = resolve(flags, os.environ, flags.get("config"))
-    path = Path(config["journal"] or default_journal(os.environ))
-    readable = path.is_file() and os.access(path, os.R_OK)
-    writable = os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK)
-    return ReadOnly(path) if readable and not writable else Journal(path)
+    return open_to_read(Path(config["journal"] or default_journal(os.environ)))
 
 
 def run_of(run_id: str, flags: Mapping[str, Any]) -> tuple[StoredRun, Config]:
@@ -159,10 +156,8 @@ def _tell_story(stored: StoredRun, told: Mapping[str, Any], events: Sequence[Map
 
 def _of_disk(job: Mapping[str, Any], disk: Mapping[str, Any], *, undone: bool) -> str:
     """Say what became of one disk."""
-    rolled_back = undone and disk["data"] == "reinitialised"
-    data = f"rolled back to {disk['becomes']['id']}" if rolled_back else f"data {disk['data']}"
-    kept = f"; its safety snapshot is {disk['safety_snapshot']}" if disk["safety_snapshot"] else ""
-    return f"{disk['disk_id']} on {printable(job['instance_name'])} ({job['instance_id']}): {data}{kept}"
+    said = report.data_text(decode(DiskReport, disk), "rolled back" if undone else "reinitialised")
+    return f"{disk['disk_id']} on {printable(job['instance_name'])} ({job['instance_id']}): {said}"
 
 
 def _undone(stored: StoredRun) -> str:

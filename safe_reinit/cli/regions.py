@@ -208,7 +208,8 @@ class _Together:
     def _of_plan(self, client: Client, plan: Plan, why: Error | None, *, dry_run: bool = False) -> Report:
         error = report.refusal(plan) if plan in self._left_out else why
         calls = client.calls_of(plan)
-        return report.of_plan(self._begun, self.output.now(), plan, calls, dry_run=dry_run, error=error)
+        told = report.of_plan(self._begun, self.output.now(), plan, calls, dry_run=dry_run, error=error)
+        return client.naming_runs(told)
 
     def _tell_plans(self, why: Error | None) -> int:
         told = self._of_plans(why, dry_run=True)
@@ -286,7 +287,8 @@ class _Together:
         told = self._of_plan(client, plan, error)
         jobs = tuple(replace(job, error=job.error or told.error) for job in told.jobs)
         for job in told.jobs[: len(plan.jobs)]:
-            data = ending("refused", job.power_before, Failure(None, str(error)))
+            untouched = {disk.disk_id: disk.data for disk in job.disks}
+            data = ending("refused", job.power_before, Failure(None, str(error)), untouched)
             event = Event(client.clock.now(), None, "done", job.instance_id, None, data)
             safely(self.progress.event)(event)  # what the regions before it came to must be told whatever listens
         return replace(told, jobs=jobs, next=after(told, self._argv(plan), client))

@@ -55,7 +55,8 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     if not plan.runnable:
         begun = report.started(output.began, real.region, config["reason"])
         refused = report.refusal(plan)
-        refused.report = report.of_plan(begun, output.now(), plan, real.calls_of(plan), dry_run=True, error=refused)
+        told = report.of_plan(begun, output.now(), plan, real.calls_of(plan), dry_run=True, error=refused)
+        refused.report = real.naming_runs(told)
         raise refused
     say("REHEARSAL: from here on a simulated twin of these machines answers; the real ones were only looked at.")
     with ExitStack() as stack:

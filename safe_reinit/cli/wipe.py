@@ -80,7 +80,8 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
             )
         except RunRefused as error:
             calls = client.calls_of(plan)
-            error.report = report.of_plan(begun, output.now(), plan, calls, dry_run=False, error=error)
+            told = report.of_plan(begun, output.now(), plan, calls, dry_run=False, error=error)
+            error.report = client.naming_runs(told)
             raise
     return run(client, plan, flags.get("confirm") or plan.confirm_with, output, progress, replacing=replacing)
 
@@ -115,7 +116,7 @@ def run(
 
 
 def _tell_plan(client: Client, plan: Plan, begun: report.Started, output: Output, saved_to: str | None) -> int:
-    told = report.of_plan(begun, output.now(), plan, client.calls_of(plan), dry_run=True)
+    told = client.naming_runs(report.of_plan(begun, output.now(), plan, client.calls_of(plan), dry_run=True))
     told = replace(told, next=after_plan(told.exit_code, output.argv, plan, saved_to))
     if output.form == "text":
         lines(report.plan_lines(plan, full=output.verbose), sys.stderr if output.events_on_stdout else sys.stdout)

@@ -4,9 +4,9 @@ An intention is committed before its call is sent, by the one process that holds
 account, region and instance is enforced by the database. Nothing secret is ever written.
 """
 
-from .file import Journal
+from .file import Journal, open_to_read
 from .lease import Holder, JournalError, Lease, LeaseLostError
-from .reading import Reader, ReadOnly
+from .reading import Reader
 from .stored import StoredRun
 
-__all__ = ["Holder", "Journal", "JournalError", "Lease", "LeaseLostError", "ReadOnly", "Reader", "StoredRun"]
+__all__ = ["Holder", "Journal", "JournalError", "Lease", "LeaseLostError", "Reader", "StoredRun", "open_to_read"]

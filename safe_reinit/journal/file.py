@@ -26,10 +26,10 @@ from .place import (
     unusable,
     user,
 )
-from .reading import Reader, lock_of, other_schema
+from .reading import Reader, ReadOnly, lock_of, other_schema
 from .schema import MIGRATIONS, SCHEMA
 
-_OF_A_RUN = ("events", "jobs", "leases", "runs")
+_OF_A_RUN = ("events", "disks", "jobs", "leases", "runs")
 """The tables that know of a run, in the order in which they forget it."""
 _RESERVE = 1 << 20
 """Bytes of room that are kept for the records of a run."""
@@ -141,9 +141,13 @@ class Journal(Reader):
             for position, (instance_id, record) in enumerate(jobs):
                 lock = lock_of(endpoint, account, region, instance_id)
                 self._refuse_held(lock, instance_id)
+                known = dumps(record, sparse=True)
                 self._db.execute(
-                    "INSERT INTO jobs VALUES (?,?,?,?,?,1,NULL)",
-                    (run_id, position, lock, instance_id, dumps(record, sparse=True)),
+                    "INSERT INTO jobs VALUES (?,?,?,?,?,1,NULL)", (run_id, position, lock, instance_id, known)
+                )
+                self._db.execute(
+                    "INSERT INTO disks SELECT value ->> '$.disk_id', ?, ? FROM json_each(?, '$.disks')",
+                    (run_id, position, known),
                 )
             lease = self._hold(run_id, 1)
         with contextlib.suppress(UsageError), self._using():  # a copy of this file alone knows at least of the run
@@ -294,6 +298,17 @@ class Journal(Reader):
                 for table in _OF_A_RUN:
                     self._db.execute(f"DELETE FROM {table} WHERE run_id=?", (name,))  # noqa: S608 - our own names
         return len(names)
+
+
+def open_to_read(path: Path) -> Reader:
+    """Open a journal to read it, also where it may only be read; one that is not there yet is begun.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    readable = path.is_file() and os.access(path, os.R_OK)
+    writable = os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK)
+    return ReadOnly(path) if readable and not writable else Journal(path)
 
 
 def _identities(path: Path | None) -> dict[Path, tuple[int, int]]:

@@ -15,10 +15,15 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from ..errors import RunRefused, UsageError
+from ..model import DataState, LastRun, Record
+from ..model.codec import decode
 from .lease import Holder
 from .place import refuse_foreign, unusable
 from .schema import SCHEMA
 from .stored import StoredRun
+
+_AT_ONCE = 500
+"""Disks that are asked for in one statement."""
 
 
 class Reader:
@@ -108,19 +113,39 @@ class Reader:
         with self._using():
             return int(self._db.execute("SELECT count(*) FROM runs").fetchone()[0])
 
-    def newest_of(self, disk_id: str) -> StoredRun | None:
-        """Return the newest run, open or ended, that has a disk; ``None`` where the journal knows of none.
+    def last_runs(
+        self, endpoint: str, account: str, region: str, disk_ids: Sequence[str], *, but: str | None = None
+    ) -> dict[str, LastRun]:
+        """Return of each disk its open run, else the last one that did something to it, else the last one.
+
+        Args:
+            endpoint: the loopback endpoint, or ``""`` for the real cloud.
+            account: whose disks they are.
+            region: where they are.
+            disk_ids: the disks; of one that no run had nothing is returned.
+            but: a run that does not count.
 
         Raises:
             UsageError: the journal cannot be read.
         """
+        found: dict[str, tuple[tuple[object, ...], LastRun]] = {}
         with self._using():
-            row = self._db.execute(
-                "SELECT runs.* FROM runs JOIN jobs USING (run_id), json_each(jobs.record, '$.disks') AS disk"
-                " WHERE json_extract(disk.value, '$.disk_id') = ? ORDER BY runs.started_at DESC, run_id DESC LIMIT 1",
-                (disk_id,),
-            ).fetchone()
-            return self._stored(row) if row else None
+            for start in range(0, len(disk_ids), _AT_ONCE):
+                some = disk_ids[start : start + _AT_ONCE]
+                rows = self._db.execute(
+                    "SELECT disk_id, run_id, started_at, plan ->> '$.options.undo', open, record, jobs.report"  # noqa: S608 - marks
+                    " FROM disks JOIN jobs USING (run_id, position) JOIN runs USING (run_id)"
+                    f" WHERE disk_id IN ({','.join('?' * len(some))})"
+                    " AND endpoint=? AND account=? AND region=? AND run_id IS NOT ?",
+                    (*some, endpoint, account, region, but),
+                )
+                for disk_id, run_id, began, undone, is_open, known, told in rows:
+                    data = _data(disk_id, known, told)
+                    run = LastRun(run_id, "open" if is_open else "ended", data, bool(undone), began)
+                    rank = (bool(is_open), data != "untouched", began, run_id)
+                    if disk_id not in found or found[disk_id][0] < rank:
+                        found[disk_id] = (rank, run)
+        return {disk_id: run for disk_id, (_, run) in found.items()}
 
     def holder(self, run_id: str) -> Holder | None:
         """Return who holds a run, or held it last; ``None`` where nobody ever did.
@@ -245,6 +270,14 @@ class ReadOnly(Reader):
         super().close()
         if self._copy is not None:
             self._copy.cleanup()
+
+
+def _data(disk_id: str, known: str, told: str | None) -> DataState:
+    """Tell what a run did to a disk: as its report says, else by the record of the job."""
+    if told:
+        said: DataState = next(disk["data"] for disk in json.loads(told)["disks"] if disk["disk_id"] == disk_id)
+        return said
+    return next(wipe.data for wipe in decode(Record, json.loads(known)).disks if wipe.disk_id == disk_id)
 
 
 def other_schema(path: Path | None, version: int) -> UsageError:

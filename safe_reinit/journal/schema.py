@@ -14,6 +14,11 @@ MIGRATIONS: tuple[str, ...] = (
         record TEXT NOT NULL, open INTEGER NOT NULL, report TEXT, PRIMARY KEY (run_id, position)
     ) STRICT;
     CREATE UNIQUE INDEX one_open_job ON jobs (lock) WHERE open = 1;
+    CREATE TABLE disks (
+        disk_id TEXT NOT NULL, run_id TEXT NOT NULL REFERENCES runs, position INTEGER NOT NULL,
+        PRIMARY KEY (disk_id, run_id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX disks_of_run ON disks (run_id);
     CREATE TABLE leases (
         run_id TEXT PRIMARY KEY REFERENCES runs, epoch INTEGER NOT NULL, session TEXT NOT NULL, user TEXT NOT NULL,
         host TEXT NOT NULL, pid INTEGER NOT NULL, boot TEXT NOT NULL, pid_namespace TEXT NOT NULL, until REAL NOT NULL,

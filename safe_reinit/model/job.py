@@ -16,6 +16,9 @@ PhaseName = Literal["wait-snapshot", "stop", "snapshot", "reinit", "start"]
 WaitName = PhaseName | Literal["wait-start"]
 """``wait-start``: nothing is changed before the minute in which the instance was started is over."""
 OnUnknown = Literal["ask", "retry"]
+DataState = Literal["reinitialised", "intact", "unknown", "untouched"]
+"""What one run did to a disk. ``untouched``: it never intended ReInitDisk or ResetDisk for it, which says nothing of
+what others did. ``intact``: intended, and proven refused or never sent."""
 ActName = Literal[
     "TagResources", "StopInstance", "CreateSnapshot", "ReInitDisk", "ResetDisk", "StartInstance", "UntagResources"
 ]
@@ -154,6 +157,17 @@ class Wipe:
     """The code of the last answer, where that does not prove what was done; ``""`` where no answer came."""
     unknown_code: bool = False
     """Whether that code is an unknown one: the wipe is never sent again, and observation settles it."""
+    withdrawn: bool = False
+    """Whether it was ever intended and then not sent."""
+
+    @property
+    def data(self) -> DataState:
+        """What the run did to the disk."""
+        if self.in_doubt:
+            return "unknown"
+        if self.state == "done":
+            return "reinitialised"
+        return "intact" if self.tries or self.withdrawn else "untouched"
 
     @property
     def in_doubt(self) -> bool:

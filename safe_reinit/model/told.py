@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from .job import Evidence, Failure, Phase
+from .job import DataState, Evidence, Failure, Phase
 from .plan import Becomes, Finding
 
 
@@ -60,18 +60,24 @@ class Event:
     elapsed and limit (cloud seconds), why (what keeps it from going on, such as an ECS that does not answer, answers
     slowly or throttles; ``""`` where nothing does), seen (whether instance is what ECS shows now, or what it showed
     last), instance, disks and progress; of ``state`` the statuses of instance
-    and disks; of ``done`` outcome, power, owed, tag_left and, where it went wrong, code and message; of ``dropped``
-    count."""
+    and disks; of ``done`` outcome, power, owed, tag_left, data (of each disk what the run did to it) and, where it
+    went wrong, code and message; of ``dropped`` count."""
     simulated: bool = False
     """Whether a simulator answers, so that no real machine is involved."""
 
 
 def ending(
-    outcome: str, power: str, failure: Failure | None, *, owed: bool = False, tag_left: bool = False
+    outcome: str,
+    power: str,
+    failure: Failure | None,
+    data: Mapping[str, DataState],
+    *,
+    owed: bool = False,
+    tag_left: bool = False,
 ) -> dict[str, object]:
     """Give the ``data`` of the event ``done``."""
     wrong = {"code": failure.code, "message": failure.message} if failure else {}
-    return {"outcome": outcome, "power": power, "owed": owed, "tag_left": tag_left, **wrong}
+    return {"outcome": outcome, "power": power, "owed": owed, "tag_left": tag_left, "data": dict(data), **wrong}
 
 
 Outcome = Literal[
@@ -79,7 +85,6 @@ Outcome = Literal[
 ]
 STILL_OWED: tuple[Outcome, ...] = ("unknown", "not-restarted", "stranded")
 """The outcomes after which something is owed to a machine: what its data is has to be found out, or its power set."""
-DataState = Literal["intact", "reinitialised", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,20 @@ class PlanReference:
 
 
 @dataclass(frozen=True)
+class LastRun:
+    """What the journal knows of another run of a disk."""
+
+    run_id: str
+    state: Literal["open", "ended"]
+    """``open``: something of it is still to be found out or to be done, or it goes on."""
+    data: DataState
+    """What that run did to the disk, as far as it is known."""
+    undo: bool
+    """Whether it rolled disks back, or was to."""
+    started_at: str
+
+
+@dataclass(frozen=True)
 class DiskReport:
     """What became of one disk."""
 
@@ -138,7 +157,8 @@ class DiskReport:
     size_gib: int | None
     """GiB; ``None`` if not seen."""
     data: DataState
-    """What became of what was on it."""
+    """What this run did to what was on it. ``untouched``: it never intended to wipe it, which says nothing of what
+    others did; ``intact``: it intended to, and that was proven refused or never sent."""
     evidence: Evidence | None
     """How it was seen: ``transition`` (ReIniting, then In_use), ``settled``, or a person said so (``operator``)."""
     becomes: Becomes
@@ -147,6 +167,9 @@ class DiskReport:
     """The id of the snapshot that the run took."""
     waivers: tuple[str, ...]
     """The risks that were accepted for it."""
+    last_run: LastRun | None = None
+    """The open run of the disk in the journal, else the last one that did something to it, else the last one; ``None``
+    where the journal knows of no other run."""
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,9 @@ def withdraw(record: Record, send: Send, at: float) -> Record:
     if send.overwrites:
         record = with_wipe(
             record, send.subject,
-            lambda wipe: replace(wipe, state="todo", tries=wipe.tries - 1, due=at, fence=_fence_after(wipe)),
+            lambda wipe: replace(
+                wipe, state="todo", tries=wipe.tries - 1, due=at, fence=_fence_after(wipe), withdrawn=True
+            ),
         )  # fmt: skip
         return stuck(_drop_empty_phase(record, send), at)
     step = step_of(record, send)

@@ -15,12 +15,12 @@ from ..model import (
     LOCK_TAG,
     Call,
     ClassReference,
-    DataState,
     DiskReport,
     Failure,
     Finding,
     Identity,
     JobReport,
+    LastRun,
     Operator,
     Outcome,
     Plan,
@@ -128,6 +128,22 @@ def of_run(  # noqa: PLR0913 - what there is to say
     decides = sorted(jobs, key=lambda job: job.outcome != report.outcome)  # of many, the one that the outcome is about
     error = next((job.error for job in decides if job.error), None)
     return replace(report, run_id=run_id, error=error if report.exit_code else None)
+
+
+def with_last_runs(told: Report, last_runs: Mapping[str, LastRun]) -> Report:
+    """Name of each disk the run that the journal knows of."""
+    if not last_runs:
+        return told
+    jobs = (
+        replace(job, disks=tuple(replace(disk, last_run=last_runs.get(disk.disk_id)) for disk in job.disks))
+        for job in told.jobs
+    )
+    return replace(told, jobs=tuple(jobs))
+
+
+def disks_of(told: Report) -> list[str]:
+    """Return the ids of the disks that a report is about."""
+    return [disk.disk_id for job in told.jobs for disk in job.disks]
 
 
 def of_bug(told: Report, bug: Exception) -> Report:
@@ -290,18 +306,12 @@ def _disk(planned: PlannedDisk, wipe: Wipe | None, safety_snapshot: str | None =
         type=planned.type,
         device=planned.device,
         size_gib=planned.size_gib,
-        data=_data(wipe),
+        data=wipe.data if wipe else "untouched",
         evidence=wipe.evidence if wipe else None,
         becomes=planned.becomes,
         safety_snapshot=safety_snapshot,
         waivers=planned.waivers,
     )
-
-
-def _data(wipe: Wipe | None) -> DataState:
-    if wipe is not None and wipe.in_doubt:
-        return "unknown"
-    return "reinitialised" if wipe is not None and wipe.state == "done" else "intact"
 
 
 def _failure(error: Error | None) -> Failure | None:

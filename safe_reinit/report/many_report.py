@@ -29,7 +29,7 @@ def report_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
     well_first = sorted(report.jobs, key=lambda job: job.outcome not in WELL)
     for jobs in groups(well_first, _told_together):
         yield from _well(jobs, report) if jobs[0].outcome in WELL else _not_well(jobs, report)
-    yield from (Line(f"  {said}") for said in _remains(report))
+    yield from (Line(f"  {said}") for said in (*_last_runs(report), *_remains(report)))
     yield text.outcome_line(report)
     for command in report.next:
         yield Line(f"next: {_shortened(command)}")
@@ -47,7 +47,7 @@ def _untouched(job: JobReport) -> bool:
 
 def _well(jobs: Sequence[JobReport], report: Report) -> Iterator[Line]:
     disks = count_of(sum(len(job.disks) for job in jobs), "disk")
-    data = f"{disks} {text.verb_of(report)}" if jobs[0].outcome == "done" else f"data of {disks} intact"
+    data = f"{disks} {text.verb_of(report)}" if jobs[0].outcome == "done" else f"{disks} untouched"
     yield Line(f"{count_of(len(jobs), 'instance')} {jobs[0].outcome}: {data}", text.outcome_style(jobs[0].outcome))
 
 
@@ -59,7 +59,7 @@ def _not_well(jobs: Sequence[JobReport], report: Report) -> Iterator[Line]:
         why = f": {error.message}{code}"
     if len(jobs) > 1:
         things, ids = named(str(job.instance_id) for job in jobs)
-        yield Line(f"{things} ({ids}) {first.outcome}, data intact{why}", text.outcome_style(first.outcome))
+        yield Line(f"{things} ({ids}) {first.outcome}, untouched{why}", text.outcome_style(first.outcome))
         return
     owed = text.breaks_promise(first)
     power = f", {first.power_after}" if first.power_after else ", power not seen" if owed else ""
@@ -69,7 +69,17 @@ def _not_well(jobs: Sequence[JobReport], report: Report) -> Iterator[Line]:
 
 
 def _state(disk: DiskReport, report: Report) -> str:
-    return {"intact": "intact", "reinitialised": text.verb_of(report)}.get(disk.data, "UNKNOWN")
+    return {"reinitialised": text.verb_of(report), "unknown": "UNKNOWN"}.get(disk.data, disk.data)
+
+
+def _last_runs(report: Report) -> Iterator[str]:
+    """Count the disks that other runs had, and name the newest of those runs."""
+    disks = [disk for job in report.jobs for disk in job.disks if disk.data != "reinitialised"]
+    for runs in groups((disk.last_run for disk in disks if disk.last_run), lambda run: (run.state, run.data, run.undo)):
+        newest = max(runs, key=lambda run: (run.started_at, run.run_id))
+        others = len({run.run_id for run in runs}) - 1
+        more = f" ({others} more runs: the JSON report, or --verbose, names each)" if others else ""
+        yield f"Of {count_of(len(runs), 'disk')}: {text.last_run_text(newest)}{more}"
 
 
 def _remains(report: Report) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from ..model import JobReport, Phase, Report
 from ..model.codec import encode, printable, timestamp
 from .many_report import report_lines
-from .text import SIMULATED, class_text, remains
+from .text import SIMULATED, class_text, last_run_text, remains
 
 _UNPRINTABLE = re.compile(r"[^ -~\n]")
 
@@ -79,6 +79,12 @@ def _job(job: JobReport) -> Iterable[str]:
         (disk.disk_id, disk.data, disk.evidence or "", f"{disk.becomes.kind} {disk.becomes.id or ''}",
          f"{disk.size_gib} GiB" if disk.size_gib else "", ", ".join(disk.waivers)) for disk in job.disks
     ))  # fmt: skip
+    known = [disk for disk in job.disks if disk.last_run and disk.data != "reinitialised"]
+    if known:
+        yield ""
+    for disk in known:
+        if disk.last_run:
+            yield f"- {disk.disk_id}: {_cell(last_run_text(disk.last_run))}"
     yield from _table(None, ("phase", "from", "to", "result"), map(_phase, job.phases))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ..model import Becomes, DiskReport, Finding, JobReport, Plan, PlannedDisk, PlannedJob, Report
+from ..model import Becomes, DiskReport, Finding, JobReport, LastRun, Plan, PlannedDisk, PlannedJob, Report
 from ..model.codec import printable
 from ..plan import downtime, steps, unforeseen
 
@@ -108,7 +108,7 @@ def _job_lines(job: PlannedJob, plan: Plan) -> Iterator[Line]:
         yield Line(f"      becomes {becomes_text(disk.becomes)}", "bold")
     yield Line(f"    {power_text(job, plan)}")
     if job.sharing and job.will_stop:
-        yield Line(f"    Down with it, data untouched: {', '.join(job.sharing)}")
+        yield Line(f"    Down with it, not wiped: {', '.join(job.sharing)}")
     for number, (action, subject, note, limit) in enumerate(steps(job, plan), 1):
         extra = f"  {note}" if note else ""
         yield Line(f"    {number}. {action:<14} {subject}{extra}  (at most {duration(limit)})")
@@ -190,7 +190,7 @@ def outcome_line(report: Report) -> Line:
 
 def remains(report: Report) -> Iterator[str]:
     """Say of disks that were wiped, or may have been, what a wipe does not take away, and in which snapshots it is."""
-    touched = {disk.disk_id for job in report.jobs for disk in job.disks if disk.data != "intact"}
+    touched = {disk.disk_id for job in report.jobs for disk in job.disks if disk.data in {"reinitialised", "unknown"}}
     if not touched or is_undo(report):
         return
     for found in report.findings:
@@ -213,6 +213,8 @@ def _job_report(job: JobReport, verb: str) -> Iterator[Line]:
     unseen = bool(job.power_before and not job.power_after)
     for disk in job.disks:
         yield Line(f"{disk.disk_id} on {name_of(job)}: {data_text(disk, verb, seen=not unseen)}")
+        if disk.last_run and disk.data != "reinitialised":
+            yield Line(f"  {last_run_text(disk.last_run)}")
     if breaks_promise(job):
         shown = f"is {job.power_after}" if job.power_after else NOT_SEEN
         yield Line(f"{name_of(job)} {shown}, but {job.power_promised} was promised", "bold red")
@@ -231,15 +233,28 @@ NOT_SEEN = "was not seen in the last look (it was released, or the right to see 
 
 
 def data_text(disk: DiskReport, verb: str, *, seen: bool = True) -> str:
-    """Say what became of one disk; of one whose machine was not ``seen`` in the end, only what the run did."""
+    """Say what this run did to one disk; of one whose machine was not ``seen`` in the end, nothing else is claimed."""
     kept = f"; its safety snapshot is {disk.safety_snapshot}" if disk.safety_snapshot else ""
-    if disk.data == "reinitialised":
-        return f"{verb} (evidence: {disk.evidence}), now {becomes_text(disk.becomes)}{kept}"
-    return (
-        ("data intact" if seen else "not wiped by this run")
-        if disk.data == "intact"
-        else f"whether it was {verb} is UNKNOWN"
-    ) + kept
+    said = {
+        "reinitialised": f"{verb} (evidence: {disk.evidence}), now {becomes_text(disk.becomes)}",
+        "intact": f"{'intact: ' if seen else ''}not {verb} by this run",
+        "untouched": "untouched by this run",
+        "unknown": f"whether it was {verb} is UNKNOWN",
+    }
+    return said[disk.data] + kept
+
+
+def last_run_text(run: LastRun) -> str:
+    """Name the run of a disk that the journal knows of, and say what that did to the disk."""
+    verb = "rolled it back" if run.undo else "reinitialised it"
+    did = {
+        "reinitialised": verb,
+        "intact": f"has not {verb}",
+        "untouched": "has not touched it",
+        "unknown": f"may have {verb}: that is UNKNOWN",
+    }
+    how = f"go on with it: safe-reinit resume {run.run_id}" if run.state == "open" else f"safe-reinit show {run.run_id}"
+    return f"run {run.run_id} ({run.state}, begun {run.started_at}) {did[run.data]}; {how}"
 
 
 def outcome_style(outcome: str) -> str:

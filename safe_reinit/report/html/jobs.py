@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...model import DiskReport, JobReport, Phase
-from ..text import WELL, becomes_text, breaks_promise, duration
+from ..text import WELL, becomes_text, breaks_promise, duration, last_run_text
 from .markup import NOTHING, Markup, code, folded, joined, moment, name_of, said, small, table, tag
 from .words import WORST_FIRST, badge, data_badge, failure, label, link, outcome_badge, plural
 
@@ -27,14 +27,16 @@ def counts(jobs: Sequence[JobReport], verb: str) -> Markup:
             rows.append((outcome_badge(alike[0]), *_numbers(alike)))
     if len(rows) > 1:
         rows.append((said("all"), *_numbers(jobs)))
-    return table("stacked counts", ("Outcome", "Instances", "Disks", verb.capitalize(), "Intact", "Unknown"), rows)
+    return table(
+        "stacked counts", ("Outcome", "Instances", "Disks", verb.capitalize(), "Intact", "Untouched", "Unknown"), rows
+    )
 
 
 def _numbers(jobs: Sequence[JobReport]) -> Iterator[Markup]:
     disks = [disk for job in jobs for disk in job.disks]
     yield said(f"{len(jobs):,}")
     yield said(f"{len(disks):,}")
-    for data in ("reinitialised", "intact", "unknown"):
+    for data in ("reinitialised", "intact", "untouched", "unknown"):
         yield said(f"{sum(disk.data == data for disk in disks):,}")
 
 
@@ -103,7 +105,9 @@ def _disk(disk: DiskReport, job: JobReport, verb: str) -> Iterator[Markup]:
     texts = [name_of(part) for part in parts if part]
     yield joined((code(disk.disk_id), tag("br"), small(joined((*called, *texts), ", "))))
     evidence = f"evidence: {disk.evidence}" if disk.evidence else ""
-    yield joined((data_badge(disk.data, verb), tag("br") if evidence else NOTHING, small(said(evidence))))
+    known = last_run_text(disk.last_run) if disk.last_run and disk.data != "reinitialised" else ""
+    below = [small(said(each)) for each in (evidence, known) if each]
+    yield joined((data_badge(disk.data, verb), *below), tag("br"))
     yield said(_became(disk, job))
     yield joined(map(code, disk.waivers), ", ") if disk.waivers else said("none")
     yield code(disk.safety_snapshot) if disk.safety_snapshot else said("none")
@@ -114,8 +118,9 @@ def _became(disk: DiskReport, job: JobReport) -> str:
     if disk.data == "reinitialised":
         return wanted
     if disk.data == "unknown":
-        return f"either as it was, or {wanted}"
-    return f"as it was; {'would become' if job.outcome == 'planned' else 'was to become'} {wanted}"
+        return f"either as before this run, or {wanted}"
+    left = "not changed by this run" if disk.data == "intact" else "not touched by this run"
+    return f"{left}; {'would become' if job.outcome == 'planned' else 'was to become'} {wanted}"
 
 
 def _phase(phase: Phase) -> Iterator[Markup]:
@@ -129,7 +134,7 @@ def _phase(phase: Phase) -> Iterator[Markup]:
 def headline(jobs: Sequence[JobReport], verb: str) -> str:
     """Say in one sentence what became of how many disks."""
     disks = [disk for job in jobs for disk in job.disks]
-    told = {"reinitialised": verb, "intact": "intact", "unknown": "UNKNOWN"}
+    told = {"reinitialised": verb, "intact": "intact", "untouched": "untouched by this run", "unknown": "UNKNOWN"}
     numbers = {word: sum(disk.data == data for disk in disks) for data, word in told.items()}
     parts = ", ".join(f"{count:,} {word}" for word, count in numbers.items() if count)
     return f"{plural(len(disks), 'disk')} on {plural(len(jobs), 'instance')}: {parts}."

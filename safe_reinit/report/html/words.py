@@ -18,7 +18,7 @@ WORST_FIRST: tuple[Outcome, ...] = (
 _TONES: dict[Outcome, Tone] = {
     "unknown": "bad", "stranded": "bad", "not-restarted": "bad", "bug": "bad", "planned": "good", "done": "good",
 }  # fmt: skip
-_DATA: dict[DataState, Tone] = {"reinitialised": "good", "intact": "plain", "unknown": "bad"}
+_DATA: dict[DataState, Tone] = {"reinitialised": "good", "intact": "plain", "untouched": "plain", "unknown": "bad"}
 
 
 def tone(outcome: Outcome, jobs: Sequence[JobReport] = ()) -> Tone:
