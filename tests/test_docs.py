@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import click
-import pytest
 
 import safe_reinit
 from safe_reinit import codes, config
@@ -22,22 +19,6 @@ from safe_reinit.simulator import Simulator
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-
-
-def generator() -> ModuleType:
-    """Import docs/generate.py, which is no part of the package."""
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize("path", sorted(generator().pages()))
-def test_a_made_page_is_what_the_code_makes_now(path: str) -> None:
-    """A page that is made from the code is up to date; else run python docs/generate.py."""
-    assert (ROOT / path).read_text("utf-8") == generator().pages()[path]
 
 
 def test_the_exit_codes_of_the_readme_are_those_of_the_classes() -> None:

@@ -1,0 +1,27 @@
+"""The pages that are made from the code are what the code makes now."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def generator() -> ModuleType:
+    """Import docs/generate.py, which is no part of the package."""
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", sorted(generator().pages()))
+def test_a_made_page_is_what_the_code_makes_now(path: str) -> None:
+    """A page that is made from the code is up to date; else run python docs/generate.py."""
+    assert (ROOT / path).read_text("utf-8") == generator().pages()[path]
