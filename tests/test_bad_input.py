@@ -28,6 +28,7 @@ from tests.servers import Answer, Authority, Proxy, Request, error, forward, htt
 MEMBERS = {
     "schema", "tool_version", "run_id", "outcome", "exit_code", "dry_run", "started_at", "ended_at", "region",
     "account", "caller", "operator", "reason", "plan", "jobs", "error", "findings", "calls", "looks", "next",
+    "simulated",
 }  # fmt: skip
 OUTCOMES = {2: "usage", 3: "refused"}
 DISK = ("--disk", "d-sim-web1-data", "--stop-instance")
