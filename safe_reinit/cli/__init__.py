@@ -50,7 +50,8 @@ def _open_missing() -> None:
             os.open(os.devnull, os.O_RDWR)  # it takes the lowest number that is free: this one
         if getattr(sys, name) is None:
             mode = "r" if name == "stdin" else "w"
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - as long as the process lasts
+            # Like the streams that Python opens itself, it does not own its descriptor: nothing is left to close.
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _flushed() -> bool:
