@@ -17,7 +17,7 @@ from .decide import decide
 from .ledger import Change, Entry, Keeper
 from .model import LOCK_TAG, ActName, Failure, Observation, Plan, Policy, Record, Send
 from .pace import Pace
-from .second_look import BRINGS_BACK, OLDEST, Errand, SecondLook, is_slow, is_stale, is_too_slow, slowly
+from .second_look import OLDEST, Errand, SecondLook, is_slow, is_stale, is_too_slow, slowly
 
 FOR_MANY: tuple[ActName, ...] = ("StopInstance", "StartInstance")
 """What ECS has a call for many instances for (StopInstances, StartInstances)."""
@@ -65,7 +65,7 @@ class Act:
             LeaseLostError: another process holds the run.
 
         """
-        if errands[0].send.action in BRINGS_BACK:  # the look that it was decided on serves: nothing is waited for
+        if errands[0].send.action in codes.BRINGS_BACK:  # the look that it was decided on serves: nothing is waited for
             looked = [(errand, errand.seen) for errand in errands]
         else:
             looked = SecondLook(self.cloud, self.clock, self.plan, self.run_id, self.ledger, self.policy)(errands)
@@ -84,7 +84,7 @@ class Act:
             LeaseLostError: another process holds the run; nothing was sent.
 
         """
-        may_send = self.ledger.check(brings_back=attempts[0].send.action in BRINGS_BACK)
+        may_send = self.ledger.check(brings_back=attempts[0].send.action in codes.BRINGS_BACK)
         judged = [(each, may_send and self._is_wanted(each, len(attempts))) for each in attempts]
         wanted = [each for each, is_wanted in judged if is_wanted]
         self.withdraw([each for each, is_wanted in judged if not is_wanted])
@@ -99,7 +99,7 @@ class Act:
     def _is_still_due(self, errand: Errand, seen: Observation) -> bool:
         entry, send = errand.entry, errand.send
         disagrees = decide(entry.record, seen) != send
-        stale = send.action not in BRINGS_BACK and is_stale(self.clock, seen)
+        stale = send.action not in codes.BRINGS_BACK and is_stale(self.clock, seen)
         if stale and is_too_slow(self.clock, seen) and entry.record.stuck_since is not None:
             self.ledger.keep([(entry, Fail(_too_slow(send, seen)))])
             return False
@@ -146,9 +146,9 @@ class Act:
     def _is_wanted(self, attempt: Attempt, together: int) -> bool:
         """See that it is not too late: after the look, after somebody asked the run to end, after ECS throttled."""
         action = attempt.send.action
-        ending = self.ledger.stop.is_set() and action not in BRINGS_BACK
+        ending = self.ledger.stop.is_set() and action not in codes.BRINGS_BACK
         throttled = self.pace is not None and self.pace.closed(f"{action}s" if together > 1 else action)
-        stale = action not in BRINGS_BACK and is_stale(self.clock, attempt.seen)
+        stale = action not in codes.BRINGS_BACK and is_stale(self.clock, attempt.seen)
         return not (ending or throttled or stale)
 
     def withdraw(self, attempts: Sequence[Attempt]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from . import aliyun, logs, record, report
+from . import aliyun, codes, logs, record, report
 from .aliyun.endpoints import Where
 from .clock import Clock
 from .cloud import Cloud, CloudError
@@ -26,11 +26,9 @@ from .pace import Pace
 from .plan import as_members, from_json
 from .retry import Patient
 from .run import TICK, Runner
-from .second_look import BRINGS_BACK
 
 _TAG_LOOKS = 10
 """Looks for a lock tag that was taken off to be gone."""
-_BRING_BACK = (*BRINGS_BACK, "StartInstances")
 _PATIENCE = 35.0
 """Real seconds that a resume waits for the lease of a holder that may be gone."""
 
@@ -345,7 +343,7 @@ def _may_send(lease: Lease, action: str) -> str:
         held, why = False, str(error)
     else:
         why = f"the lease of run {lease.run_id} had run out, and what was observed before is too old"
-    return "" if held or action in _BRING_BACK else why
+    return "" if held or action in codes.BRINGS_BACK else why
 
 
 def _open_records(stored: StoredRun) -> list[Record]:

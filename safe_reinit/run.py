@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 
-from . import record
+from . import codes, record
 from .act import FOR_MANY, Act, Attempt
 from .changes import AfterPause, Fail, Interrupt, Learn, Lose, Stuck
 from .clock import Clock
@@ -24,7 +24,7 @@ from .ledger import Change, Ledger
 from .look import tick, trouble, unseen
 from .model import Event, EventName, Failure, Observation, Plan, Policy, Record, Send, Wait
 from .pace import Pace
-from .second_look import BRINGS_BACK, Errand, is_slow, slowly
+from .second_look import Errand, is_slow, slowly
 from .threads import DaemonExecutor
 
 TICK = 2.0
@@ -116,7 +116,7 @@ class Runner:
                     break  # what was decided meanwhile is left to whoever resumes the run
                 for batch in _batches(decided, self._gate.most):
                     with self._handing_over:
-                        back = batch[0].send.action in BRINGS_BACK
+                        back = batch[0].send.action in codes.BRINGS_BACK
                         self._gate.calls(batch, preparing[back].submit(self._prepare, calling[back], batch))
                 self._rest(began + TICK)
         finally:
@@ -245,7 +245,7 @@ class Runner:
     def _prepare(self, calling: DaemonExecutor, batch: Sequence[Errand]) -> None:
         """Prepare calls, and hand each over to a thread that makes it."""
         action = batch[0].send.action
-        if action not in (*FOR_MANY, *BRINGS_BACK):  # the calls before these first, so that their look is fresh
+        if action not in (*FOR_MANY, *codes.BRINGS_BACK):  # the calls before these first, so that their look is fresh
             wait(self._in_hand, timeout=_PATIENCE / self.clock.rate)
         try:
             calls = self._act.prepare(batch)

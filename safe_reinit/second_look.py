@@ -13,10 +13,8 @@ from .drift import drift_of, no_target_any_more
 from .ledger import Entry, Keeper
 from .look import observe, observed, tick
 from .looker import FEW
-from .model import ActName, DiskFacts, Failure, Guard, Instance, Observation, Options, Plan, Policy, Record, Send
+from .model import DiskFacts, Failure, Guard, Instance, Observation, Options, Plan, Policy, Record, Send
 
-BRINGS_BACK: tuple[ActName, ...] = ("StartInstance", "UntagResources")
-"""What is owed whatever happens: no second look and no interruption keeps it from being sent."""
 _FRESH = 3.0
 """Cloud seconds after its answer for which a look may be acted on; as long again as it took itself are added."""
 _FRESH_REAL = 0.2

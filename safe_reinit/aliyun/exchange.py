@@ -42,9 +42,6 @@ PAGES_TIMEOUT = 60.0
 """Real seconds that the pages of one list may take together."""
 MOST_PAGES = 1000
 """Pages of one list at most, where nothing else limits them."""
-
-_BRINGS_BACK = ("StartInstance", "StartInstances", "UntagResources")
-"""What whoever has a key may do: it is owed to the machine."""
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _XML = "text/xml;charset=utf-8"
@@ -127,7 +124,7 @@ class Exchange:
         """Send an ECS request in this region; see ``_ended`` for what is raised."""
         endpoint = self.ecs_endpoint
         api = Api("ecs", "2014-05-26", action, typed=True)
-        back = action in _BRINGS_BACK
+        back = action in codes.BRINGS_BACK
         called = Called(tuple(subject), attempt, strict=changing and not back, unchecked=changing and back)
 
         def send() -> Answer:

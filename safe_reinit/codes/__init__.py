@@ -22,6 +22,7 @@ from .row import EVERY, Code, Verdict
 
 __all__ = [
     "ACTS",
+    "BRINGS_BACK",
     "COMMON",
     "CREATE_SNAPSHOT",
     "EVERY",
@@ -60,12 +61,14 @@ SUMMARIES: dict[str, str] = {row.code: row.meaning for row in (*COMMON, *reverse
 ACTS = ("StopInstance", "CreateSnapshot", "ReInitDisk", "ResetDisk", "StartInstance", "TagResources", "UntagResources")
 """The changing calls of a run."""
 
+BRINGS_BACK = frozenset({"StartInstance", "StartInstances", "UntagResources"})
+"""The calls that bring a machine back, or leave it as it was found: nothing of a run may hold them up."""
+
 PROVEN = "DryRunOperation"
 """What a permitted DryRun answers (ECS API reference: DryRun)."""
 
 _NO_RIGHT = ("Forbidden*", "NoPermission*")
 _THROTTLING = ("Throttling*", "Rejected.Throttling")
-_BRINGS_BACK = ("StartInstance", "UntagResources")
 _FOR_MANY = {"StopInstances": "StopInstance", "StartInstances": "StartInstance"}
 
 
@@ -162,7 +165,7 @@ def is_asked_again(action: str, code: str, http_status: int) -> bool:
     means = verdict(action, code, http_status)
     if means == "again":
         return True
-    if _FOR_MANY.get(action, action) in _BRINGS_BACK:
+    if action in BRINGS_BACK:
         return means in ("credentials", "unknown")
     return means == "credentials" and renews(code)
 

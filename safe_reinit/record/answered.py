@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from ..codes import fix_of, waits_for_snapshot
+from ..codes import BRINGS_BACK, fix_of, waits_for_snapshot
 from ..model import Failure, Fence, Observation, Record, Send, Step, StepState, Wipe, WipeState
 from .state import close_phase, fail, open_phase, stuck
 from .steps import (
@@ -158,7 +158,7 @@ def withdraw(record: Record, send: Send, at: float) -> Record:
         )  # fmt: skip
         return stuck(_drop_empty_phase(record, send), at)
     step = step_of(record, send)
-    if send.action in ("StartInstance", "UntagResources"):
+    if send.action in BRINGS_BACK:
         first_at = step.first_at if step.tries > 1 else None
         return stuck(with_step(record, send, replace(step, state="again", due=at, at=at, first_at=first_at)), at)
     left = replace(step, state="again", tries=step.tries - 1, due=at, at=at) if step.tries > 1 else Step()
