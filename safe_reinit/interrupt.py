@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .clock import boottime
 from .errors import Error, OutcomeUnknown, RunRefused
+from .threads import Background
 
 if TYPE_CHECKING:
     from .model import Report
@@ -22,6 +22,7 @@ _LEAVES_IN = 1.0
 """Real seconds that a run has to end by itself once it is to be left."""
 _CLOSES_IN = 0.5
 """Real seconds for closing it from outside after that."""
+_THREAD = "safe-reinit-run"
 
 
 class Endable(Protocol):
@@ -107,7 +108,7 @@ class Interrupt:
         when it has ended; a second one leaves the run at once. It has then the attributes ``run_id`` and ``report``,
         and says how to resume the run.
         """
-        running = _Running(work)
+        running = Background(work, _THREAD)
         outside: BaseException | None = None
         at = waited = 0.0
         while True:
@@ -137,7 +138,7 @@ class Interrupt:
         close = self._close
         if close is None:
             raise RunRefused("Left at once, before this run made any call.", hint="See safe-reinit runs.")
-        closing = _Running(close)
+        closing = Background(close, _THREAD)
         closing.start()
         if closing.ended.wait(_CLOSES_IN):
             return closing.result()
@@ -145,40 +146,6 @@ class Interrupt:
             "Left at once while the journal could not be written; the run is left as it stands.",
             hint="Find it with safe-reinit runs, and continue with safe-reinit resume RUN.",
         )
-
-
-class _Running:
-    """Work in a daemon thread, and its result."""
-
-    def __init__(self, work: Callable[[], Report]) -> None:
-        self.ended = threading.Event()
-        self._work = work
-        self._result: Report | None = None
-        self._error: BaseException | None = None
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(target=context.run, args=(self._run,), name="safe-reinit-run", daemon=True)
-        self._started = False
-
-    def start(self) -> None:
-        """Begin, once."""
-        if not self._started:
-            self._started = True
-            self._thread.start()
-
-    def result(self) -> Report:
-        """Return what the work returned, or raise what it raised."""
-        if self._error is not None:
-            raise self._error
-        assert self._result is not None  # noqa: S101 - it has ended, and not by an error
-        return self._result
-
-    def _run(self) -> None:
-        try:
-            self._result = self._work()
-        except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
-            self._error = error
-        finally:
-            self.ended.set()
 
 
 def _with_run(error: Any, told: Report | None) -> BaseException:  # noqa: ANN401 - any exception takes attributes

@@ -1,12 +1,57 @@
-"""Threads that never keep a process from ending: an executor of daemon threads."""
+"""Threads that never keep a process from ending: work in the background, and an executor of daemon threads."""
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Background(Generic[T]):
+    """Work in a daemon thread, and its result.
+
+    Args:
+        work: what is done.
+        name: of the thread.
+
+    Attributes:
+        ended: set once the work has ended, by a result or an exception.
+
+    """
+
+    def __init__(self, work: Callable[[], T], name: str) -> None:
+        self.ended = threading.Event()
+        self._work = work
+        self._results: list[T] = []
+        self._error: BaseException | None = None
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=(self._run,), name=name, daemon=True)
+        self._started = False
+
+    def start(self) -> None:
+        """Begin, once."""
+        if not self._started:
+            self._started = True
+            self._thread.start()
+
+    def result(self) -> T:
+        """Return what the work returned, or raise what it raised; it must have ended."""
+        if self._error is not None:
+            raise self._error
+        return self._results[0]
+
+    def _run(self) -> None:
+        try:
+            self._results.append(self._work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+            self._error = error
+        finally:
+            self.ended.set()
 
 
 class DaemonExecutor(Executor):

@@ -17,7 +17,7 @@ PACKAGE = Path(safe_reinit.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 
 VALUES = {"model", "errors", "codes", "letters", "version"}
-OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "pace", "logs", "trust"}
+OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "pace", "logs", "trust", "threads"}
 DECIDING = {
     "targets",
     "checks",
@@ -47,7 +47,6 @@ DOING = {
     "report",
     "execution",
     "interrupt",
-    "threads",
     "parallel",
     "events",
     "failing",

@@ -7,12 +7,12 @@ import io
 import ipaddress
 import socket
 import ssl
-import threading
 from contextlib import suppress
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from ..threads import Background
 from .attempt import NO_TLS, Attempt
 
 ADDRESS_TIMEOUT = 5.0
@@ -157,15 +157,9 @@ def _resolve(host: str, port: int, attempt: Attempt) -> list[Any]:
     with suppress(ValueError):
         ipaddress.ip_address(host)
         return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
-    found: list[list[Any]] = []
-
-    def ask() -> None:
-        with suppress(OSError, ValueError):
-            found.append(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
-
-    thread = threading.Thread(target=ask, name="safe-reinit-resolve", daemon=True)
-    thread.start()
-    thread.join(attempt.remaining())
-    if not found:
-        raise OSError
-    return found[0]
+    asking = Background(lambda: socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM), "safe-reinit-resolve")
+    asking.start()
+    with suppress(ValueError):  # no name has such a form
+        if asking.ended.wait(attempt.remaining()):
+            return asking.result()
+    raise OSError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import gc
 import os
 import signal
@@ -65,13 +64,12 @@ def _flushed() -> bool:
 
 def _finish() -> None:
     """Do what is done at the end of a process, but wait for nobody."""
+    from ..threads import Background  # noqa: PLC0415 - importing the package stays cheap
 
     def finish() -> None:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        _flushed()
         atexit._run_exitfuncs()
 
-    thread = threading.Thread(target=finish, name="safe-reinit-finish", daemon=True)
-    thread.start()
-    thread.join(_FLUSHES)
+    finishing = Background(finish, "safe-reinit-finish")
+    finishing.start()
+    finishing.ended.wait(_FLUSHES)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ..clock import boottime
 from ..errors import Error, UsageError
+from ..threads import Background
 from .files import refuse_other_report, replace
 from .signals import Signals
 
@@ -173,23 +174,17 @@ class LastWords:
 
     def __call__(self, work: Callable[[], None], *, most: float = LAST, extra: float = 0.0) -> str:
         """Write something; say why it was not written, where that is so."""
-        done = threading.Event()
-        failed: list[str] = []
-
-        def do() -> None:
-            try:
-                work()
-            except Error as error:
-                failed.append(str(error))
-            except Exception as error:  # noqa: BLE001 - what happened to the machines is told, whatever this is
-                failed.append(f"The report could not be written: an unexpected {type(error).__name__}.")
-            finally:
-                done.set()
-
-        threading.Thread(target=do, name="safe-reinit-last-words", daemon=True).start()
-        if not self.wait(done, most, extra):
+        writing = Background(work, "safe-reinit-last-words")
+        writing.start()
+        if not self.wait(writing.ended, most, extra):
             return "The report could not be written in time: nobody reads it."
-        return failed[0] if failed else ""
+        try:
+            writing.result()
+        except Error as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - what happened to the machines is told, whatever this is
+            return f"The report could not be written: an unexpected {type(error).__name__}."
+        return ""
 
 
 def write_report(told: Report, name: str) -> None:
