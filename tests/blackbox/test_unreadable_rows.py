@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from safe_reinit.simulator import Simulator
+from safe_reinit.simulator.gateway import MARK
 from tests.commands import Command, command, until
 from tests.servers import Answer, Request, Server, forward, http
 
@@ -35,7 +36,7 @@ class Altered:
         """Hand a request on, and its answer back."""
         came = forward(request, self._sim.endpoint)
         if self.on and request.params.get("NextToken"):  # one that the simulator did not give
-            came = Answer(http(200, json.dumps({"RequestId": "REQ-1"})))
+            came = Answer(http(200, json.dumps({"RequestId": "REQ-1"}), headers={MARK: "1"}))
         head, _, content = came.data.partition(b"\r\n\r\n")
         if not self.on or not request.action or not head.startswith(b"HTTP/1.1 200"):
             return came
