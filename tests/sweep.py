@@ -507,11 +507,10 @@ def told(work: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def kill_at(  # noqa: C901 - each of the places
-    kind: str, nth: int, side: str
-) -> None:
+def kill_at(kind: str, nth: int, side: str) -> None:
     """Let this process be killed before or after its nth commit, changing call or look."""
     from safe_reinit.aliyun.exchange import Exchange
+    from safe_reinit.codes import ACTS
     from safe_reinit.journal.file import Journal
 
     seen: Counter[str] = Counter()
@@ -522,7 +521,7 @@ def kill_at(  # noqa: C901 - each of the places
             if when == side and seen[when] == nth:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    write, begin, ended = Journal.write, Journal.begin, Exchange._ended
+    write, begin, sent = Journal.write, Journal.begin, Exchange._reply
 
     def writing(self: Journal, lease: Any, statements: Any) -> None:
         if statements:
@@ -541,18 +540,14 @@ def kill_at(  # noqa: C901 - each of the places
         at("begin", "after")
         return lease
 
-    def exchanging(self: Exchange, send: Any, *args: Any, **words: Any) -> Any:
-        this = "act" if words["changing"] else "look"
+    def replying(self: Exchange, endpoint: Any, api: Any, query: Any, *args: Any) -> Any:
+        this = "act" if api.action in ACTS and not query.get("DryRun") else "look"
         at(this, "before")
+        reply = sent(self, endpoint, api, query, *args)
+        at(this, "after")
+        return reply
 
-        def sent() -> Any:
-            answer = send()
-            at(this, "after")
-            return answer
-
-        return ended(self, sent, *args, **words)
-
-    Journal.write, Journal.begin, Exchange._ended = writing, beginning, exchanging  # type: ignore[method-assign]
+    Journal.write, Journal.begin, Exchange._reply = writing, beginning, replying  # type: ignore[method-assign]
 
 
 def _due_again(known: object) -> bool:
