@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import processes
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -68,6 +70,7 @@ class Command:
         return {
             **kept,
             "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "default",
             "HOME": str(self.folder),
             "ALIBABA_CLOUD_ACCESS_KEY_ID": "testid",
             "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret",
@@ -89,14 +92,15 @@ class Command:
         self, *words: str, journal: Path | None, environment: dict[str, str] | None = None, text: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run(
-            self.words(*words, journal=journal), env=self.environment(environment), input=text,
-            capture_output=True, text=True, check=False, timeout=90, cwd=self.folder,
-        )  # fmt: skip
+        done = processes.run(
+            self.words(*words, journal=journal), env=self.environment(environment), stdin=text, cwd=self.folder
+        )
+        assert "ResourceWarning" not in done.stderr, done.stderr  # which a child can only tell, and not raise
+        return done
 
     def start(self, *words: str, journal: Path | None) -> subprocess.Popen[str]:
         """Start a command and leave it running."""
-        return subprocess.Popen(
+        return processes.Process(
             self.words(*words, journal=journal), env=self.environment(), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder,
         )  # fmt: skip

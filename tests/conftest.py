@@ -20,11 +20,26 @@ from safe_reinit.aliyun import endpoints, exchange
 from safe_reinit.aliyun.client import Aliyun
 from safe_reinit.model import Call, Secret
 from safe_reinit.simulator import Simulator
-from tests import virtual
+from tests import processes, virtual
+from tests.processes import Process
 from tests.servers import Authority, Server, authority
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script, and children would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a person have a new interpreter for each command, as ``tests.processes`` says."""
+    parser.addoption("--new-interpreters", action="store_true", help="fork no command: start an interpreter for each")
+
+
+@pytest.fixture(autouse=True)
+def _interpreters(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Start new interpreters for a test that is marked so."""
+    marked = request.node.get_closest_marker("new_interpreter") is not None
+    processes.always_new(marked or request.config.getoption("--new-interpreters"))
+    yield
+    processes.always_new(False)
 
 
 @pytest.fixture(autouse=True)
@@ -210,9 +225,7 @@ class CommandLine:
     def start(self, *argv: str, env: Mapping[str, str] | None = None, **more: Any) -> subprocess.Popen[str]:
         """Start it and leave it running."""
         usual = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": self.home}
-        return subprocess.Popen(
-            self.arguments(argv), env={**self.environment, **(env or {})}, text=True, **{**usual, **more}
-        )
+        return Process(self.arguments(argv), env={**self.environment, **(env or {})}, text=True, **{**usual, **more})
 
     def __call__(
         self, *argv: str, env: Mapping[str, str] | None = None, stdin: str | None = None, **more: Any

@@ -16,6 +16,7 @@ from fcntl import ioctl
 
 from safe_reinit.simulator import Simulator
 from tests.conftest import KEY, CommandLine, where_is
+from tests.processes import Process, own_terminal
 
 PATIENCE = 30.0
 
@@ -71,12 +72,6 @@ class Terminal:
 Open = Callable[..., Terminal]
 
 
-def own() -> None:
-    """Make standard input the terminal of a child, in a session of its own; called in the child, before its program."""
-    os.setsid()
-    ioctl(0, termios.TIOCSCTTY, 0)
-
-
 @contextmanager
 def terminals(command_line: CommandLine) -> Iterator[Open]:
     """Start children on terminals; what is left of them is ended."""
@@ -89,10 +84,10 @@ def terminals(command_line: CommandLine) -> Iterator[Open]:
         if columns:
             ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         where = {**command_line.environment, **KEY, **where_is(simulator), "TERM": "xterm", **env}
-        child = subprocess.Popen(
+        child = Process(
             program or command_line.arguments(argv), env=where, cwd=command_line.home,
             stdin=inner, stdout=inner, stderr=inner,
-            preexec_fn=own,  # noqa: PLW1509 - a terminal of its own can be had in no other way
+            preexec_fn=own_terminal,
         )  # fmt: skip
         os.close(inner)
         opened.append(Terminal(child, line))

@@ -32,8 +32,8 @@ from safe_reinit.simulator.__main__ import _parser
 from tests import blocks
 from tests.blocks import ROOT, Block
 from tests.conftest import KEY
+from tests.processes import own_terminal
 from tests.servers import refused_port
-from tests.terminals import own
 
 SPEED = 60
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -213,7 +213,9 @@ def _ran(desk: Desk, command: str, block: Block) -> tuple[int, str]:
 def _on_a_terminal(desk: Desk, command: str, answer: str) -> tuple[int, str]:
     """Run a command on a terminal, and type the answer when it asks."""
     line, inner = os.openpty()
-    child = desk.shell(command, stdin=inner, stdout=inner, stderr=inner, start_new_session=False, preexec_fn=own)
+    child = desk.shell(
+        command, stdin=inner, stdout=inner, stderr=inner, start_new_session=False, preexec_fn=own_terminal
+    )
     os.close(inner)
     said, typed, deadline = "", False, time.monotonic() + _PATIENCE
     try:

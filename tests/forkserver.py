@@ -1,0 +1,153 @@
+"""A process that has imported the whole command line, and from which each command of a test is forked.
+
+Started as ``python -m tests.forkserver FD`` by ``tests.processes``, which says there what for. It has one thread, reads
+nothing of a command's environment, and never runs anything of the program itself. A command's process is a grandchild,
+so that the test's own process becomes its parent; it goes through the interpreter's real end.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import importlib
+import io
+import os
+import pickle
+import pkgutil
+import runpy
+import socket
+import sys
+import termios
+import time
+from collections.abc import Mapping
+from typing import IO, NamedTuple
+
+LENGTH = 4
+"""Bytes that say how long a message is."""
+
+
+class Command(NamedTuple):
+    """What is to be run, and what a new process has from its parent; its three standard streams come with it."""
+
+    parent: int
+    module: str
+    argv: list[str]
+    environment: Mapping[str, str]
+    folder: str
+    terminal: bool
+    """Whether it gets a session of its own, with standard input as its terminal."""
+    session: bool
+    group: int
+
+
+def main() -> None:
+    """Serve until the test's process is gone; in the process of a command, run it."""
+    preload()
+    gc.collect()
+    gc.freeze()
+    with socket.socket(fileno=int(sys.argv[1])) as line:
+        line.sendall(b"ready")
+        command = _serve(line)
+    runpy.run_module(command.module, run_name="__main__", alter_sys=True)
+
+
+def preload() -> None:
+    """Import what the command line can ever import of its own and of the SDK."""
+    from safe_reinit.cli.sdk_models import load_by_name
+
+    load_by_name()
+    for folder in ("safe_reinit", "platformdirs"):
+        package = importlib.import_module(folder)
+        for module in pkgutil.walk_packages(package.__path__, f"{folder}."):
+            if module.name.rpartition(".")[2] not in ("__main__", "windows", "macos", "android"):
+                importlib.import_module(module.name)
+    from alibabacloud_ecs20140526 import models
+
+    from safe_reinit.simulator.actions import ACTIONS, ECS
+
+    for action in (name for name, (version, _) in ACTIONS.items() if version == ECS):
+        for kind in ("Request", "Response"):
+            getattr(models, f"{action}{kind}")
+    for name in ("_strptime", "encodings.ascii", "encodings.idna", "encodings.utf_8_sig"):
+        importlib.import_module(name)
+
+
+def _serve(line: socket.socket) -> Command:
+    """Start what is asked for; return in the process of a command."""
+    while True:
+        try:
+            head, streams, _, _ = socket.recv_fds(line, LENGTH, 3)
+            if not head:
+                sys.exit()
+            asked = Command(*pickle.loads(_read(line, int.from_bytes(head))))
+        except KeyboardInterrupt:  # for the tests
+            sys.exit()
+        told, tell = os.pipe()
+        between = os.fork()
+        if between == 0:
+            child = os.fork()
+            if child:
+                os.write(tell, child.to_bytes(LENGTH))
+                os._exit(0)
+            line.close()
+            os.close(told)
+            os.close(tell)
+            _become(asked, streams)
+            return asked
+        os.waitpid(between, 0)
+        line.sendall(os.read(told, LENGTH))
+        for each in (told, tell, *streams):
+            os.close(each)
+
+
+def _read(line: socket.socket, length: int) -> bytes:
+    data = b""
+    while len(data) < length:
+        data += line.recv(length - len(data))
+    return data
+
+
+def _become(command: Command, streams: list[int]) -> None:
+    """Be as a new process is before the first line of the program."""
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    while os.getppid() != command.parent:
+        time.sleep(0)
+    if command.terminal or command.session:
+        os.setsid()
+    if command.terminal:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    if command.group >= 0:
+        os.setpgid(0, command.group)
+    os.chdir(command.folder)
+    os.environ.clear()
+    os.environ.update(command.environment)
+    time.tzset()
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = _stream(number, getattr(sys, f"__{name}__"))
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    sys.path[0] = os.getcwd()
+    sys.argv = ["-m", *command.argv]
+    sys.orig_argv = [sys.executable, "-m", command.module, *command.argv]
+    for name in READ_AT_IMPORT:
+        importlib.reload(sys.modules[name])
+
+
+READ_AT_IMPORT = ("alibabacloud_credentials.utils.auth_util",)
+"""Modules that read the environment when they are imported."""
+
+
+def _stream(number: int, old: IO[str]) -> io.TextIOWrapper:
+    """Make a standard stream as the interpreter makes it at its start."""
+    binary = open(number, "rb" if number == 0 else "wb", closefd=False)  # noqa: SIM115 - as long as the process lasts
+    binary.raw.name = old.name  # type: ignore[attr-defined] # as the interpreter does
+    at_once = number == 2 or binary.raw.isatty()
+    text = io.TextIOWrapper(binary, old.encoding, old.errors, "\n", line_buffering=at_once)
+    text.mode = old.mode  # type: ignore[misc] # as the interpreter does
+    return text
+
+
+if __name__ == "__main__":
+    main()

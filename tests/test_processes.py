@@ -1,0 +1,176 @@
+"""What the tests run as the command line is the command line: forked or in a new interpreter, it is the same."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from safe_reinit.simulator import Simulator
+from tests import processes
+from tests.conftest import KEY, CommandLine, where_is
+from tests.processes import ROOT
+from tests.terminals import Open
+
+NEW_OR_FORKED = pytest.mark.parametrize("new", [True, False], ids=["new", "forked"])
+FACTS = ("Uid", "Gid", "Groups", "Umask", "SigBlk", "SigIgn", "SigCgt", "Threads", "NoNewPrivs")
+"""What the kernel tells of a process."""
+COMMANDS = {
+    "version": ("--version",),
+    "wipe": ("--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data", "--dry-run"),
+    "usage": ("--disk", "i-1", "--output", "json"),
+    "plan": ("plan", "--disk", "d-sim-web1-data", "--stop-instance"),
+    "apply": ("apply", "no.json"),
+    "policy": ("policy", "--disk", "d-sim-web1-data"),
+    "checks": ("checks",),
+    "explain": ("explain", "spot"),
+    "config": ("config", "example"),
+    "runs": ("runs",),
+    "show": ("show", "r-20261128T190842Z-670e"),
+    "resume": ("resume", "r-20261128T190842Z-670e"),
+    "cancel": ("cancel", "r-20261128T190842Z-670e"),
+    "undo": ("undo", "r-20261128T190842Z-670e"),
+    "rehearse": ("rehearse", "--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data"),
+    "simulator": ("simulator", "--speed", "none"),
+    "completion": ("completion", "bash"),
+    "schema": ("schema",),
+}
+CHANGING = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?Z?|\d\d:\d\d:\d\d|r-\d{8}T\d{6}Z-\w+|\b\d+(\.\d+)?s\b|\d+ of \d+ s"
+)
+
+
+@contextmanager
+def serving(command_line: CommandLine, *, new: bool, **more: Any) -> Iterator[tuple[processes.Process, str]]:
+    """Start a simulator as a child, forked or not, and wait for its first line."""
+    processes.always_new(new)
+    with command_line.start("simulator", "--port", "0", **more) as child:
+        try:
+            yield child, child.stdout.readline()
+        finally:
+            child.kill()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_forked_command_says_what_a_new_interpreter_says(
+    command_line: CommandLine, simulator: Simulator, name: str
+) -> None:
+    """Exit code, output and errors are the same, for each command there is."""
+    told = []
+    for new in (True, False):
+        processes.always_new(new)
+        ended = command_line(*COMMANDS[name], env={**KEY, **where_is(simulator)})
+        told.append((ended.code, CHANGING.sub("~", ended.out), CHANGING.sub("~", ended.err)))
+
+    assert told[0] == told[1]
+
+
+def test_a_forked_command_has_all_that_a_new_process_has(command_line: CommandLine) -> None:
+    """Parent, group, session, folder, signals, user, threads and open files are the same."""
+    told = []
+    for new in (True, False):
+        with serving(command_line, new=new) as (child, _):
+            folder = Path(f"/proc/{child.pid}")
+            status = [line for line in (folder / "status").read_text().splitlines() if line.startswith(FACTS)]
+            parent, group, session = (folder / "stat").read_text().rpartition(")")[2].split()[1:4]
+            files = sorted(re.sub(r"\d+", "N", os.readlink(each)) for each in (folder / "fd").iterdir())
+            told.append((status, parent, group, session, files, os.readlink(folder / "cwd")))
+            forked = "tests.forkserver" in (folder / "cmdline").read_text()
+            assert forked is not new
+
+    assert told[0] == told[1]
+    assert told[0][1] == str(os.getpid())
+
+
+@NEW_OR_FORKED
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT, signal.SIGTERM])
+def test_a_signal_reaches_it(command_line: CommandLine, number: signal.Signals, *, new: bool) -> None:
+    """Its end is told by the signal, or by its exit code where it handles it; a process forked is waited for as any."""
+    with serving(command_line, new=new) as (child, _):
+        assert child.poll() is None
+        child.send_signal(number)
+        code = child.wait(30)
+
+    assert code == (0 if number == signal.SIGTERM else -number)
+
+
+@NEW_OR_FORKED
+def test_ctrl_c_ends_it_by_sigint(command_line: CommandLine, simulator: Simulator, *, new: bool) -> None:
+    """A command that waits for its list of disks is ended by Ctrl-C as a shell expects it."""
+    processes.always_new(new)
+    child = command_line.start("plan", "--disks-from", "-", env={**KEY, **where_is(simulator)}, stdin=subprocess.PIPE)
+    with child:
+        simulator.state()
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=30)
+
+    assert child.returncode == -signal.SIGINT
+
+
+@NEW_OR_FORKED
+def test_it_asks_on_a_terminal_of_its_own(terminal: Open, simulator: Simulator, *, new: bool) -> None:
+    """On a terminal it asks, and Ctrl-C on it ends the command."""
+    processes.always_new(new)
+    person = terminal(simulator, "--disk", "d-sim-web1-data", "--stop-instance")
+
+    person.wait_for("type the instance's name")
+    person.type("\x03")
+
+    assert person.end() == -signal.SIGINT
+
+
+@pytest.mark.parametrize(
+    "changed", [{"PYTHONOPTIMIZE": "2"}, {"PYTHONUTF8": "0"}, {"LC_ALL": "C"}, {"PYTHONWARNINGS": "error"}], ids=str
+)
+def test_what_changes_the_interpreter_starts_one(command_line: CommandLine, changed: dict[str, str]) -> None:
+    """A fork could not be what these variables ask for."""
+    with serving(command_line, new=False, env=changed) as (child, _):
+        assert "tests.forkserver" not in Path(f"/proc/{child.pid}/cmdline").read_text()
+
+
+def test_what_this_process_passes_on_starts_a_new_interpreter(command_line: CommandLine) -> None:
+    """A signal that is ignored here is ignored there, too, as by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with serving(command_line, new=False) as (child, _):
+            assert "tests.forkserver" not in Path(f"/proc/{child.pid}/cmdline").read_text()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_nothing_of_a_commands_environment_is_read_before_it_begins() -> None:
+    """What is imported in advance asks for no variable, save in the modules that are loaded again for each command."""
+    program = """
+        import os, sys, sysconfig
+        asked = set()
+        class Watched(type(os.environ)):
+            def __getitem__(self, name):
+                frame = sys._getframe(1)
+                while frame.f_globals["__name__"] in ("os", "collections.abc", "posixpath"):
+                    frame = frame.f_back
+                asked.add((frame.f_globals["__name__"], name))
+                return super().__getitem__(name)
+        os.environ.__class__ = Watched
+        from tests import forkserver
+        forkserver.preload()
+        for module, name in sorted(asked):
+            if module.partition(".")[0] not in sys.stdlib_module_names and module not in forkserver.READ_AT_IMPORT:
+                print(module, name)
+    """
+    told = subprocess.run([sys.executable, "-c", dedent(program)], capture_output=True, text=True, cwd=ROOT, check=True)
+
+    switches = re.compile("[A-Z]+_NO_?(EXTENSIONS|SENDFILE)$")
+    assert [line for line in told.stdout.splitlines() if not switches.search(line)] == [
+        "aiohttp.helpers PYTHONASYNCIODEBUG",
+        "platformdirs ANDROID_DATA",
+        "pydantic.plugin._loader PYDANTIC_DISABLE_PLUGINS",
+    ]
