@@ -191,6 +191,7 @@ class Planner(ABC):
             max_disks=max_disks,
             undo=run_id,
             restore=wanted.to_restore(stored),
+            wiped_on=wanted.wiped_on(stored),
         )
         plan = self._plan([disk_id for disk_id, _ in asked.options.restore], asked, reason or get["reason"], on_call)
         if plan.account != stored.account:

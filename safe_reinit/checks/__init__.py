@@ -75,6 +75,7 @@ NAMES: tuple[str, ...] = (
     "password-malformed",
     "password-in-query",
     # an undo
+    "disk-moved-since-wipe",
     "safety-snapshot-gone",
     "reset-refused",
     # whether the machine comes back, and whether one can log in

@@ -68,6 +68,8 @@ class Options:
     """The run whose wipes are undone; ``""`` for a wipe."""
     restore: tuple[tuple[str, str], ...] = ()
     """In an undo: of each disk the snapshot it is rolled back to."""
+    wiped_on: tuple[tuple[str, str], ...] = ()
+    """In an undo: of each disk the instance it was on when the run wiped it."""
     owner: tuple[tuple[str, str | int], ...] = ()
     """The legacy owner parameters of ReInitDisk, by ECS's names; library only."""
     accept: tuple[str, ...] = ()
@@ -168,6 +170,11 @@ class DiskFacts:
     def restore_from(self) -> str:
         """In an undo the id of the snapshot the disk is rolled back to, else ``""``."""
         return dict(self.options.restore).get(self.disk_id, "")
+
+    @property
+    def wiped_on(self) -> str:
+        """In an undo the instance the disk was on when the run wiped it, else ``""``."""
+        return dict(self.options.wiped_on).get(self.disk_id, "")
 
     @property
     def will_start(self) -> bool:
