@@ -102,8 +102,8 @@ def example() -> str:
         "# safe-reinit: an example configuration with every setting and its default.\n"
         "# Copy it to ~/.config/safe-reinit/config.yaml, uncomment what you need, and run: safe-reinit config check\n"
         "# A flag wins over the environment (SAFE_REINIT_<OPTION>), the environment over this file.\n"
-        "# But neither raises max_disks, max_parallel or stop_after_failures above what this file says, unless\n"
-        "# may_be_raised names it.\n"
+        "# But neither raises what limits how much a run does (max_disks, max_parallel, stop_after_failures,\n"
+        "# deadline) above what this file says, unless may_be_raised names it.\n"
     )
     return head + "".join(_lines(setting) for setting in SETTINGS if setting.in_file)
 

@@ -9,13 +9,16 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from ..clock import Clock
 from ..errors import UsageError
 from .nested import PROTECTED, allow, classes, protect
 from .problems import Problems
 from .readers import (
+    LIMITS,
     count,
     days,
     deadline,
@@ -52,7 +55,8 @@ class Setting:
     also: str = ""
     """An environment variable of others that is read after ours."""
     limit: bool = False
-    """Whether it is a limit: what the file says, options and variables make smaller only, unless the file allows it."""
+    """Whether it limits how much a run does: what the file says, options and variables only make smaller, unless the
+    file allows more."""
     nested: bool = False
     """Whether it is a mapping of its own, written in the file only; left empty there, it is refused and not ignored."""
 
@@ -98,7 +102,7 @@ SETTINGS: tuple[Setting, ...] = (
         "may_be_raised",
         raised,
         (),
-        "limits of the file that options and variables may raise: max_disks, max_parallel, stop_after_failures",
+        f"limits of the file that options and variables may raise: {', '.join(LIMITS)}",
         in_env=False,
     ),
     Setting(
@@ -126,6 +130,7 @@ SETTINGS: tuple[Setting, ...] = (
         deadline,
         None,
         "begin no new job after this time (2026-01-02T05:00:00Z), or this long (3h) from now",
+        limit=True,
     ),
     Setting("quota_share", share, 0.8, "the part of a documented quota of calls that a run uses", in_env=False),
     Setting("expect_instance", text, None, "refuse unless the disk is on this instance"),
@@ -169,7 +174,7 @@ class Value:
     source: Source
     where: str
     """The option, the variable, the file, or ``""`` for a default."""
-    at_most: int | None = None
+    at_most: Any = None
     """What the file limits it to, where nothing else may raise it."""
 
 
@@ -268,9 +273,14 @@ def _resolve(
     if not setting.limit or source != "file" or (isinstance(free, list) and setting.name in free):
         return value
     of_file = _read(setting, path, source, where, raw)
-    if value.value > of_file.value:
+    if _extent(value.value) > _extent(of_file.value):
         value = replace(of_file, where=f"{where}, which {given[0][1]} cannot raise")
     return replace(value, at_most=of_file.value)
+
+
+def _extent(limit: Any) -> Any:  # noqa: ANN401 - a number, or a time
+    """Return what a limit is compared by; a duration from now is a time."""
+    return Clock().now() + limit if isinstance(limit, timedelta) else limit
 
 
 def _read(setting: Setting, path: str, source: Source, where: str, raw: object) -> Value:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from ..errors import UsageError
 
 PRODUCTS = ("ecs", "sts", "ess", "ebs", "kms")
+LIMITS = ("max_disks", "max_parallel", "stop_after_failures", "deadline")
+"""What limits how much a run may do: how many, and until when. How long something is waited for is none of these."""
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -85,9 +87,8 @@ def endpoints(value: object) -> dict[str, str]:
 
 def raised(value: object) -> tuple[str, ...]:
     """Read the names of limits that may be raised."""
-    known = ("max_disks", "max_parallel", "stop_after_failures")
-    if not isinstance(value, list) or any(word not in known for word in value):
-        raise ValueError(f"not a list of {', '.join(known)}")
+    if not isinstance(value, list) or any(word not in LIMITS for word in value):
+        raise ValueError(f"not a list of {', '.join(LIMITS)}")
     return tuple(value)
 
 

@@ -199,9 +199,6 @@ class Reader:
         jobs = self._db.execute(
             "SELECT instance_id, record, open, report FROM jobs WHERE run_id=? ORDER BY position", (row[0],)
         ).fetchall()
-        report = json.loads(row[10]) if row[10] else None
-        if report is not None:
-            report["jobs"] = [json.loads(told) for *_, told in jobs if told]
         return StoredRun(
             run_id=row[0],
             started_at=row[1],
@@ -212,9 +209,9 @@ class Reader:
             account=row[6],
             endpoint=row[7],
             profile=row[8],
-            plan=json.loads(row[9]),
-            report=report,
-            jobs=tuple((instance_id, json.loads(record), bool(is_open)) for instance_id, record, is_open, _ in jobs),
+            plan_text=row[9],
+            report_text=row[10],
+            job_texts=tuple((instance_id, known, bool(is_open), told) for instance_id, known, is_open, told in jobs),
             holder=self._holder(row[0]),
         )
 

@@ -63,6 +63,24 @@ def test_the_file_may_allow_it(say: Say, monkeypatch: pytest.MonkeyPatch, name: 
     assert {each: counts(said, each)[0] for each in LIMITS} == {each: 9 if each == name else 3 for each in LIMITS}
 
 
+@pytest.mark.parametrize("of_file", ["2h", "2100-01-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    ("given", "wider"), [("1m", False), ("9h", True), ("2000-01-01T00:00:00Z", False), ("2200-01-01T00:00:00Z", True)]
+)
+def test_a_deadline_of_the_file_is_not_put_off(
+    say: Say, monkeypatch: pytest.MonkeyPatch, of_file: str, given: str, *, wider: bool
+) -> None:
+    """The earlier one counts, whether it is a time or a duration; the file may allow a later one."""
+    wider = wider and not (given == "9h" and of_file.startswith("2100"))
+    monkeypatch.setenv("SAFE_REINIT_DEADLINE", given)
+    text = f"deadline: {of_file!r}\n"
+    _, where = counts(say(text, "config", "show", "--output", "json"), "deadline")
+    _, raised = counts(say(f"{text}may_be_raised: [deadline]\n", "config", "show", "--output", "json"), "deadline")
+
+    assert ("c.yaml" in where) == wider
+    assert "c.yaml" not in raised
+
+
 @pytest.mark.parametrize("value", ["max_disks", "[timeout_stop]", "[1]", "[[max_disks]]"])
 def test_only_limits_may_be_raised(say: Say, value: str) -> None:
     """Anything else in that list is a problem of the file."""
