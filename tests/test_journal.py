@@ -658,7 +658,7 @@ def test_pruning_by_the_command_line(sim: Simulator, run: Command, tmp_path: Pat
         journal._db.execute("UPDATE runs SET ended_at='2020-01-01T00:00:00Z'")
 
     assert run("runs", "--prune", "soon", journal=path).returncode == 2
-    assert run("runs", "--prune", "99999d", journal=path).stdout.startswith("r-")
+    assert run("runs", "--prune", "99999d", journal=path).stdout.startswith("SIMULATED  r-")
     done = run("runs", "--prune", "30d", journal=path)
     assert (done.returncode, done.stdout) == (0, "There are no runs.\n")
     assert "1 run forgotten" in done.stderr
