@@ -24,7 +24,7 @@ from .model import LOCK_TAG, Call, Event, EventName, OnUnknown, Plan, Policy, Re
 from .model.codec import decode, members, to_moment
 from .pace import Pace
 from .plan import as_members, from_json
-from .retry import Patient
+from .retry import Patient, may_pass
 from .run import TICK, Runner
 
 _TAG_LOOKS = 10
@@ -109,7 +109,9 @@ class Execution:
         for position in set(range(len(known))) - closed:
             unwatched = not plan.jobs[position].expected.get(f"{known[position].instance_id}.StartTime")
             gone_on = record.resume(known[position], at)
-            gone_on = record.expire(gone_on, at, age, self.plan_expires, unwatched=unwatched)
+            gone_on = record.expire(
+                gone_on, at, age, self.plan_expires, unwatched=unwatched, caller_known=bool(plan.account)
+            )
             known[position] = record.judge(gone_on, verdict) if verdict else gone_on
         begun = report.started(moment(stored.started_at))
         run = HeldRun(plan, lease, known, calls, begun, closed)
@@ -309,16 +311,38 @@ class Execution:
         self.on_event(event)
 
     def _same_account(self, cloud: Cloud, run: HeldRun) -> None:
-        """See that the credentials are of the account that the run is in, before anything is believed or called."""
+        """See that the credentials are of the account that the run is in, before anything is believed or called.
+
+        Where STS does not say it, ECS does: it lists an instance only to those who may see it. A machine that is down
+        has to come back also while STS is away.
+        """
         try:
             account = Patient(self.clock)(cloud.caller).shown[0].account
         except CloudError as error:
-            raise refusal_of(error) from None
+            if not may_pass(error) or not self._are_listed(cloud, run):
+                raise refusal_of(error) from None
+            return
+        if not run.plan.account:
+            if self._are_listed(cloud, run):
+                return
+            raise RunRefused(
+                f"STS did not say whose credentials run {run.lease.run_id} was begun with, and ECS does not list its "
+                "instances to these.",
+                hint="Use the credentials that it was begun with.",
+            )
         if account != run.plan.account:
             raise RunRefused(
                 f"Run {run.lease.run_id} is of account {run.plan.account}, and these credentials are of {account}.",
                 hint="Use credentials of that account.",
             )
+
+    def _are_listed(self, cloud: Cloud, run: HeldRun) -> bool:
+        """Return whether ECS lists every instance of the open jobs of a run to these credentials."""
+        ids = {known.instance_id for at, known in enumerate(run.records) if at not in run.closed}
+        with contextlib.suppress(CloudError):
+            shown = Patient(self.clock)(lambda: cloud.instances(sorted(ids))).shown
+            return {each.instance_id for each in shown} == ids
+        return False
 
     def _end(self, lease: Lease, told: Report, still_open: Sequence[int]) -> None:
         try:

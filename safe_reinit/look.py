@@ -13,6 +13,7 @@ from .clock import Clock
 from .cloud import Cloud, CloudError, Look, NoCredentials, NotSent, Refused, Unanswered
 from .looker import FEW, IDS_A_CALL, PATIENT_LIMIT, Looker, distinct
 from .model import (
+    Caller,
     DiskFacts,
     Facts,
     Guard,
@@ -26,7 +27,7 @@ from .model import (
 )
 from .parallel import answers, at_once
 from .record import open_resets
-from .retry import Patient
+from .retry import Patient, may_pass
 
 T = TypeVar("T")
 
@@ -47,6 +48,7 @@ def observe(  # noqa: PLR0913 - where is looked, at what, and for what
     again: Collection[str] | None = None,
     ways_back: Mapping[str, str] | None = None,
     settle: Settle | None = None,
+    caller_needed: bool = False,
 ) -> Facts:
     """Look at everything that a plan for these disks stands on.
 
@@ -57,6 +59,8 @@ def observe(  # noqa: PLR0913 - where is looked, at what, and for what
             downtime, and of snapshots those that are being created and, by disk, this one, which the plan counts on.
         settle: turns ``options``, which are asked for, into those in force: a class of the configuration is matched on
             what ECS shows. Without it they are in force themselves.
+        caller_needed: whether the look fails where STS does not say whose credentials these are. Else the account is
+            not known, which is noted like any look at another product that was not answered.
 
     Raises:
         CloudError: a look failed for a reason other than a missing right, also when asked again.
@@ -65,7 +69,7 @@ def observe(  # noqa: PLR0913 - where is looked, at what, and for what
     ask = Patient(clock)
     looker = Looker(cloud, ask, region, options, wanted=frozenset(disk_ids))
     caller, disks, restores, key_pairs = _together(
-        lambda: ask(cloud.caller),
+        lambda: ask(cloud.caller) if caller_needed else _caller(cloud, ask if again is None else _once, looker),
         lambda: looker.disks(disk_ids),
         lambda: looker.sources([snapshot_id for _, snapshot_id in options.restore]),
         looker.key_pairs,
@@ -129,6 +133,23 @@ def observe(  # noqa: PLR0913 - where is looked, at what, and for what
     also = others.EVERY if again is None else again
     found = others.add(cloud, ask, of_ecs, looker.options, also)
     return Facts(region, caller.shown[0], now, _with_unread(found, looker))
+
+
+def _caller(cloud: Cloud, ask: Callable[[Callable[[], Look[Caller]]], Look[Caller]], looker: Looker) -> Look[Caller]:
+    """Ask STS who the credentials belong to; that it cannot say so now is noted."""
+    try:
+        return ask(cloud.caller)
+    except CloudError as failed:
+        if not may_pass(failed):
+            raise
+        why = f"STS answered {failed.code}" if isinstance(failed, Refused) else getattr(failed, "why", "")
+        looker.strange.append(Unseen("GetCallerIdentity", "", "", why or "no readable answer came"))
+        return Look((Caller("", "", ""),), None)
+
+
+def _once(question: Callable[[], T]) -> T:
+    """Ask once: a plan stands already, and a machine may be down meanwhile."""
+    return question()
 
 
 def _together(*questions: Callable[[], Any]) -> list[Any]:

@@ -45,7 +45,7 @@ class Looker:
     besides: dict[str, list[Unseen]] = field(default_factory=dict)
     """By instance: disks of it that are not to be wiped, and cannot be read."""
     strange: list[Unseen] = field(default_factory=list)
-    """What is listed with the targets, belongs to none of them, and cannot be read."""
+    """What was not seen though no target depends on it: rows of others that cannot be read, whose key this is."""
     wanted: frozenset[str] = frozenset()
     """The ids of the targets."""
     date: datetime | None = None

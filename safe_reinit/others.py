@@ -28,11 +28,11 @@ from .model import (
     UnreadableRow,
     Unseen,
 )
-from .model.others import REQUIRABLE
+from .model.others import OTHER_LOOKS
 from .parallel import answers
 from .retry import Patient
 
-_ACTIONS = {**REQUIRABLE, "policy": "DescribeAutoSnapshotPolicyEx"}
+_ACTIONS = {**OTHER_LOOKS, "policy": "DescribeAutoSnapshotPolicyEx"}
 EVERY = frozenset(_ACTIONS)
 """All of them, by the words of ``require_looks``; the look at an automatic snapshot policy cannot be required."""
 
@@ -48,8 +48,8 @@ def again(findings: Iterable[Finding], *, begun: bool) -> frozenset[str]:
     not make, and says so, is not made again.
     """
     failed = {found.subject for found in findings if found.check == "not-looked-at"}
-    wanted = ("ebs",) if begun else tuple(REQUIRABLE)
-    return frozenset(name for name in wanted if REQUIRABLE[name] not in failed)
+    wanted = ("ebs",) if begun else tuple(OTHER_LOOKS)
+    return frozenset(name for name in wanted if OTHER_LOOKS[name] not in failed)
 
 
 def add(

@@ -194,6 +194,11 @@ class Planner(ABC):
             wiped_on=wanted.wiped_on(stored),
         )
         plan = self._plan([disk_id for disk_id, _ in asked.options.restore], asked, reason or get["reason"], on_call)
+        if not (plan.account and stored.account):
+            raise RunRefused(
+                f"STS did not say whose credentials these are, so it is not known whether run {run_id} is theirs.",
+                hint="Nothing was changed; try again when GetCallerIdentity is answered.",
+            )
         if plan.account != stored.account:
             raise RunRefused(
                 f"Run {run_id} is of account {stored.account}, and these credentials are of {plan.account}.",

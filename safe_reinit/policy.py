@@ -112,7 +112,7 @@ def _acts(job: PlannedJob, plan: Plan) -> Iterator[tuple[str, str]]:
 
 def _right(plan: Plan, action: str, subjects: tuple[str, ...]) -> Right:
     api = APIS.get(action, Api())
-    place = f"acs:{api.product}:{plan.region}:{plan.account}:"
+    place = f"acs:{api.product}:{plan.region}:{plan.account or '*'}:"
     resources = [
         "*" if each == "*" else f"{place}{each.format(subject)}"
         for each in api.resources

@@ -18,6 +18,9 @@ from .cloud import CloudError, NoCredentials, Refused
 T = TypeVar("T")
 
 _LOOK_ATTEMPTS = 3
+"""Of a look that got no answer, which took its time each time."""
+_ANSWERED_PATIENCE = 20.0
+"""Cloud seconds for which a look is made again that is answered with a code that may pass."""
 _THROTTLED_PATIENCE = 90.0
 """Cloud seconds: who is throttled in one minute is refused until the next (ECS, API throttling)."""
 
@@ -36,18 +39,20 @@ class Patient:
         """Give the answer of the look, or raise its last failure.
 
         Raises:
-            CloudError: it failed for good, three times, or was throttled for 90 cloud seconds.
+            CloudError: it failed for good, got no answer three times, was answered for 20 cloud seconds with a code
+                that may pass, or was throttled for 90.
 
         """
         began = self._clock.time()
 
         def enough(state: RetryCallState) -> bool:
-            if _throttled(state):
-                return self._clock.time() - began > _THROTTLED_PATIENCE
-            return state.attempt_number >= _LOOK_ATTEMPTS
+            if not isinstance(_error(state), Refused):
+                return state.attempt_number >= _LOOK_ATTEMPTS
+            patience = _THROTTLED_PATIENCE if _throttled(state) else _ANSWERED_PATIENCE
+            return self._clock.time() - began > patience
 
         return Retrying(
-            retry=retry_if_exception(_passes),
+            retry=retry_if_exception(may_pass),
             wait=lambda state: (_throttled_wait if _throttled(state) else _look_wait)(state),
             stop=enough,
             sleep=self._clock.sleep,
@@ -70,18 +75,23 @@ def due(attempt: int, now: float, retry_after: int | None) -> float:
     return now + max(_act_wait(state), float(retry_after or 0))
 
 
-def _passes(error: BaseException) -> bool:
+def may_pass(error: BaseException) -> bool:
+    """Return whether a failed look may be answered later: no answer, not sent, or a code that passes."""
     if isinstance(error, Refused):
         return codes.passes(error.action, error.code, error.http_status)
     return isinstance(error, CloudError) and not isinstance(error, NoCredentials)
 
 
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
 def _tell(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
+    error = _error(state)
     if isinstance(error, CloudError) and state.next_action is not None:  # pragma: no branch - for the types only
         logs.again(error.action, state.next_action.sleep)
 
 
 def _throttled(state: RetryCallState) -> bool:
-    error = state.outcome.exception() if state.outcome else None
+    error = _error(state)
     return isinstance(error, Refused) and codes.throttled(error.code)

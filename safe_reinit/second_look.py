@@ -95,12 +95,13 @@ class SecondLook:
         facts = observe(
             self.cloud, self.clock, self.plan.region, disk_ids, options,
             again=also, ways_back=self._ways_back(errands), settle=self._in_force,
+            caller_needed=bool(self.plan.account),
         )  # fmt: skip
         answered_at = self.clock.time()
         by_disk = {each.disk_id: each for each in facts.disks}
         other_account = (
             (f"account: {self.plan.account} -> {facts.caller.account}",)
-            if facts.caller.account != self.plan.account
+            if self.plan.account and facts.caller.account != self.plan.account
             else ()
         )
         ready = []

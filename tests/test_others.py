@@ -29,7 +29,7 @@ from safe_reinit.model import (
     SystemEvent,
     Unseen,
 )
-from safe_reinit.model.others import REQUIRABLE
+from safe_reinit.model.others import OTHER_LOOKS
 from safe_reinit.plan import make_plan
 from safe_reinit.second_look import Errand
 from safe_reinit.simulator import Simulator
@@ -231,10 +231,10 @@ def test_rights_are_named_after_their_products() -> None:
     }
 
 
-@pytest.mark.parametrize("word", REQUIRABLE)
+@pytest.mark.parametrize("word", OTHER_LOOKS)
 def test_a_look_that_is_required_is_worth_patience_and_blocks(word: str) -> None:
     """What the configuration requires is asked again, and refuses the plan where it is never answered."""
-    name = next(each for each, action in NAMES.items() if action == REQUIRABLE[word])
+    name = next(each for each, action in NAMES.items() if action == OTHER_LOOKS[word])
     options = Options(stop_instance=True, require_looks=(word,))
     patient = a_cloud(failing={name: [Unanswered(NAMES[name])] * 2})
     never = a_cloud(failing={name: [Unanswered(NAMES[name])] * 9})
@@ -255,8 +255,8 @@ def test_another_look_is_not_made_a_must() -> None:
 
 def test_the_words_of_the_configuration_are_those_of_the_looks() -> None:
     """What can be required is what is looked at."""
-    assert config.looks(list(REQUIRABLE)) == tuple(REQUIRABLE)
-    assert set(REQUIRABLE) == set(others.EVERY) - {"policy"}
+    assert config.looks([*OTHER_LOOKS, "sts"]) == (*OTHER_LOOKS, "sts")
+    assert set(OTHER_LOOKS) == set(others.EVERY) - {"policy"}
 
 
 def test_a_policy_that_is_not_shown_is_not_looked_at() -> None:
@@ -361,7 +361,7 @@ def test_when_each_is_asked_in_a_run() -> None:
 
     assert done.outcome == "done"
     assert others_among(calls[:planned]) == set(NAMES.values())
-    assert others_among(calls[planned:stop]) == set(REQUIRABLE.values())
+    assert others_among(calls[planned:stop]) == set(OTHER_LOOKS.values())
     assert others_among(calls[stop:wipe]) == {"DescribeDiskReplicaPairs"}
     assert others_among(calls[wipe:]) == set()
 

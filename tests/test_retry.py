@@ -43,14 +43,26 @@ PASSING: dict[str, Callable[[], CloudError]] = {
 }
 
 
-@pytest.mark.parametrize("kind", PASSING)
-def test_a_look_that_fails_in_passing_is_asked_a_few_times(kind: str) -> None:
-    """A look that keeps failing in a way that passes is asked three times in seconds, and told by what it failed."""
+@pytest.mark.parametrize("kind", ["no answer", "not sent"])
+def test_a_look_that_gets_no_answer_is_asked_a_few_times(kind: str) -> None:
+    """A look that gets no answer is asked three times in seconds, and told by what it failed."""
     count, took, error = asked(PASSING[kind])
 
     assert count == 3
     assert 1.5 <= took <= 2.5
     assert type(error) is type(PASSING[kind]())
+
+
+@pytest.mark.parametrize("code", ["InternalError", "SystemBusy", "TaskConflict", "OperationConflict"])
+def test_a_look_that_is_answered_with_what_passes_is_asked_for_a_while(code: str) -> None:
+    """A code that passes is waited out for twenty seconds, with fewer questions a second as it lasts."""
+    assert asked(lambda: Refused(code, 500, "", "r"), fails=4)[2] is None
+
+    count, took, error = asked(lambda: Refused(code, 500, "", "r"))
+
+    assert isinstance(error, Refused)
+    assert 20.0 < took < 30.0
+    assert count < 10
 
 
 @pytest.mark.parametrize("fails", [1, 2])

@@ -74,6 +74,7 @@ class Credentials:
         self._again_at = inf
         self._refused = False
         self._caller: Caller | None = None
+        self._unknown = False
         self._latest: tuple[Profile, Key, float] | None = None
         self._stranger: tuple[Key, Caller] | None = None
 
@@ -138,6 +139,10 @@ class Credentials:
         elif _identity(caller) != _identity(self._caller):
             raise _other(self.source, self._caller, caller)
 
+    def not_known(self) -> None:
+        """Take note that STS did not say whose key it is: another key must be shown to be of the same caller."""
+        self._unknown = self._caller is None and self._held is not None
+
     def _usable(self) -> Key | None:
         held = self._held
         expired = held is not None and held.expires is not None and held.expires <= _now()
@@ -153,9 +158,12 @@ class Credentials:
         if key is None and self._held is not None:
             return self._held
         assert key is not None  # noqa: S101 - for the types
-        if self._caller is not None and key != self._held:
+        if (self._caller is not None or self._unknown) and key != self._held:
             if unchecked:
                 return key
+            if self._caller is None:
+                assert self._held is not None  # noqa: S101 - for the types
+                self._caller = who(self._held)
             if self._stranger is None or self._stranger[0] != key:
                 self._stranger = key, who(key)
             caller = self._stranger[1]

@@ -155,7 +155,11 @@ class Exchange:
         Raises:
             OtherCaller: somebody else than the first time.
         """
-        caller, date = self._caller(Called(strict=True))
+        try:
+            caller, date = self._caller(Called(strict=True))
+        except CloudError:
+            self._credentials.not_known()
+            raise
         try:
             self._credentials.belongs_to(caller)
         except OtherCallerError as error:

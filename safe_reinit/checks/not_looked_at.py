@@ -1,9 +1,9 @@
 """Something of another product could not be looked at.
 
 What it does
-    Tells every look at Auto Scaling, KMS, EBS, system events and automatic snapshot policies that was not answered,
-    why, and what is not known for want of it. A look that the configuration lists under require_looks is told by
-    could-not-look instead, and stops you.
+    Tells every look at Auto Scaling, KMS, EBS, STS, system events and automatic snapshot policies that was not
+    answered, why, and what is not known for want of it. A look that the configuration lists under require_looks is
+    told by could-not-look instead, and stops you.
 
 Why it stops you
     It does not: a plan can do without these looks. But what they would have shown can destroy the instance (a scaling
@@ -31,6 +31,8 @@ _UNKNOWN = {
     "without which ECS refuses both the wipe and the start",
     "DescribeInstanceHistoryEvents": "it is not known whether ECS plans a maintenance of the instance, "
     "which may restart it meanwhile",
+    "GetCallerIdentity": "it is not known whose credentials these are; only this key may be used for the run, "
+    "and no rule that names an account allows it",
     "DescribeAutoSnapshotPolicyEx": "it is not known whether an automatic snapshot of the disk is due, "
     "during which ECS refuses the wipe",
 }
@@ -54,12 +56,15 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
                 fact={"Subject": unseen.subject, "Field": unseen.row.field, "Value": unseen.row.value},
             )
             continue
+        fix = f"Grant {word(unseen.right, action)} to these credentials, or find it out by yourself."
+        if unseen.action == "GetCallerIdentity":  # which needs no right
+            fix = "Make sure whose key this is, or try again in a few minutes."
         yield Finding(
             CHECK.name,
             "info",
             unseen.action,
             f"{action} was not answered ({why}), so {means}.",
-            fix=f"Grant {word(unseen.right, action)} to these credentials, or find it out by yourself.",
+            fix=fix,
             fact={"Right": unseen.right, "Why": unseen.why},
         )
 

@@ -29,7 +29,8 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     allow, disk, instance = facts.guard.allow, facts.disk, facts.instance
     account = facts.account
     if not fits(allow.accounts, account):
-        yield _finding(account, f"The account {word(account)} is not", "accounts", {"AccountId": account})
+        what = f"The account {word(account)} is not" if account else "The account is not known, so it is not"
+        yield _finding(account or "account", what, "accounts", {"AccountId": account})
     if not fits(allow.regions, facts.region):
         yield _finding(facts.region, f"The region {word(facts.region)} is not", "regions", {"RegionId": facts.region})
     if disk is None:

@@ -119,6 +119,12 @@ def _refuse_change(path: str, known: Saved, plan: Plan, now: Plan, config: Confi
     Raises:
         RunRefused: the account is another, or the plan is expired or stale.
     """
+    if not (now.account and plan.account):
+        when = "was made" if now.account else "is applied"
+        raise RunRefused(
+            f"STS did not say whose credentials these are when the plan {path} {when}, so they cannot be compared.",
+            hint="Nothing was changed; make a new plan when GetCallerIdentity is answered.",
+        )
     if now.account != plan.account:
         raise RunRefused(
             f"The plan {path} is of account {plan.account}, and these credentials are of {now.account}.",

@@ -160,7 +160,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("world", text, None, "the simulator's world (implies simulate)"),
     Setting("faults", text, None, "the simulator's faults: which calls go wrong, and how"),
     Setting(
-        "require_looks", looks, (), "facts of other products that must be seen: ess, ebs, kms, events", in_env=False
+        "require_looks",
+        looks,
+        (),
+        "facts of other products that must be seen: ess, ebs, kms, events, sts",
+        in_env=False,
     ),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}

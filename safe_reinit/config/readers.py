@@ -96,7 +96,7 @@ def looks(value: object) -> tuple[str, ...]:
     """Read the names of looks at other products that must succeed."""
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         raise ValueError("not a list of names")
-    known = ("ess", "ebs", "kms", "events")
+    known = ("ess", "ebs", "kms", "events", "sts")
     if any(word not in known for word in value):
         raise ValueError(f"not a list of {', '.join(known)}")
     return tuple(value)

@@ -140,7 +140,7 @@ class Journal(Reader):
             )
             for position, (instance_id, record) in enumerate(jobs):
                 lock = lock_of(endpoint, account, region, instance_id)
-                self._refuse_held(lock, instance_id)
+                self._refuse_held(endpoint, account, region, instance_id)
                 known = dumps(record, sparse=True)
                 self._db.execute(
                     "INSERT INTO jobs VALUES (?,?,?,?,?,1,NULL)", (run_id, position, lock, instance_id, known)

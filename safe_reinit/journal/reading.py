@@ -174,10 +174,15 @@ class Reader:
         """
         with self._using():
             for instance_id in instance_ids:
-                self._refuse_held(lock_of(endpoint, account, region, instance_id), instance_id)
+                self._refuse_held(endpoint, account, region, instance_id)
 
-    def _refuse_held(self, lock: str, instance_id: str) -> None:
-        row = self._db.execute("SELECT run_id FROM jobs WHERE lock=? AND open=1", (lock,)).fetchone()
+    def _refuse_held(self, endpoint: str, account: str, region: str, instance_id: str) -> None:
+        """Refuse an instance that an open job has; where its account or ours is not known, it may be the same one."""
+        row = self._db.execute(
+            "SELECT run_id FROM jobs JOIN runs USING (run_id) WHERE instance_id=? AND open=1"
+            " AND endpoint=? AND region=? AND (account=? OR account='' OR ?='')",
+            (instance_id, endpoint, region, account, account),
+        ).fetchone()
         if row is None:
             return
         holder = self._holder(row[0])

@@ -7,12 +7,14 @@ from datetime import datetime
 
 from .cloud import Unseen
 
-REQUIRABLE = {
+OTHER_LOOKS = {
     "ess": "DescribeScalingInstances",
     "ebs": "DescribeDiskReplicaPairs",
     "kms": "DescribeKey",
     "events": "DescribeInstanceHistoryEvents",
 }
+"""The looks at other products, and at what ECS plans."""
+REQUIRABLE = {**OTHER_LOOKS, "sts": "GetCallerIdentity"}
 """The looks that the configuration may require, by the words of ``require_looks``."""
 
 

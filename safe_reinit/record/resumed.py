@@ -64,8 +64,8 @@ def _from_now(step: Step, at: float) -> Step:
     return replace(step, first_at=at, at=at, reads=0) if step.state in _UNDER_WAY else step
 
 
-def expire(record: Record, at: float, age: float, expires: float, *, unwatched: bool) -> Record:
-    """Turn a job that is resumed back where its wipes stand on too old a look, or on a start that would not show.
+def expire(record: Record, at: float, age: float, expires: float, *, unwatched: bool, caller_known: bool) -> Record:
+    """Turn a job that is resumed back where its wipes stand on what is too old, or cannot be compared any more.
 
     Args:
         record: as ``resume`` gave it.
@@ -73,6 +73,7 @@ def expire(record: Record, at: float, age: float, expires: float, *, unwatched: 
         age: that of the plan, in seconds; it counts where the run did not stop the machine.
         expires: for how many seconds a plan holds, and a stop.
         unwatched: the plan saw no StartTime, so a start since the last look would not show.
+        caller_known: the plan says whose credentials it was made with.
     """
     if record.turned_back or not any(wipe.state in ("todo", "lost") for wipe in record.disks):
         return record
@@ -83,6 +84,9 @@ def expire(record: Record, at: float, age: float, expires: float, *, unwatched: 
         message = f"The {what} of {record.instance_id} is older than plan_expires allows, so nothing more is wiped."
     elif unwatched:
         message = f"{record.instance_id} showed no StartTime, so whether somebody used it meanwhile cannot be told."
+    elif not caller_known:
+        message = "STS did not say whose credentials the plan was made with, so these cannot be compared with them: "
+        message += f"no disk of {record.instance_id} is wiped any more."
     else:
         return record
     return fail(record, Failure(None, message, hint="Look again with --dry-run, and make a new plan."))

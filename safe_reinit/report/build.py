@@ -189,7 +189,7 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
         ended_at=now,
         region=plan.region,
         account=plan.account,
-        caller=Identity(plan.caller.arn, plan.caller.type),
+        caller=Identity(plan.caller.arn, plan.caller.type) if plan.caller.arn else None,
         operator=_operator(),
         reason=plan.reason,
         plan=reference(plan),

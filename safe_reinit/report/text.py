@@ -69,7 +69,8 @@ def head(plan: Plan) -> Iterator[Line]:
         yield Line(SIMULATED, "bold")
     count = sum(len(job.disks) for job in plan.jobs)
     caller = plan.caller
-    where = f"{plan.region}, account {plan.account}{f', caller {caller.arn}' if caller.arn else ''}"
+    account = plan.account or "NOT KNOWN (GetCallerIdentity was not answered)"
+    where = f"{plan.region}, account {account}{f', caller {caller.arn}' if caller.arn else ''}"
     disks, them = ("1 disk", "it") if count == 1 else (f"{count} disks", "them")
     disks += f" on {len(plan.jobs)} instances" if len(plan.jobs) > 1 else ""
     if plan.options.undo:

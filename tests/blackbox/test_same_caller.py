@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,10 +38,11 @@ def around(tmp_path: Path, trusted: Authority, monkeypatch: pytest.MonkeyPatch) 
         yield made
 
 
-def wipe(meanwhile: Callable[[], None], after: str = "StopInstance") -> Report:
-    """Wipe a disk; after the first answer to a call something happens."""
+def wipe(meanwhile: Callable[[], None], after: str = "StopInstance", retry: float = 300.0) -> Report:
+    """Wipe a disk; after the first answer to a call something happens. Calls are tried again for ``retry`` seconds."""
     client = safe_reinit.connect(region="cn-hangzhou", clock=Clock(SPEED))
     plan = client.plan(["d-1"], stop_instance=True, accept=RISKS)
+    plan = replace(plan, limits=replace(plan.limits, retry=retry))
     done: list[bool] = []
 
     def tell(event: Event) -> None:
@@ -179,3 +181,16 @@ def test_a_file_that_is_being_written_does_not_end_a_run(around: Surroundings) -
 
     assert report.outcome == "done"
     assert wipes(around) == 1
+
+
+def test_who_was_not_known_is_the_only_one_whose_key_is_used(around: Surroundings) -> None:
+    """STS did not say whose key the plan was made with: the key of somebody else then wipes nothing, and starts."""
+    around.profile(ak())
+    around.simulator.do({"fault": {"action": "GetCallerIdentity", "nth": "every", "error": {"code": "SystemBusy"}}})
+
+    report = wipe(lambda: (around.profile(ak("default", "other")), None)[1], retry=20.0)
+
+    assert wipes(around) == 0
+    assert "LTAIfakeother" not in around.issuers.by(*ACTS)
+    assert status(around) == "Running"
+    assert report.outcome == "failed"
