@@ -65,7 +65,9 @@ def _may_start_unseen(record: Record, at: float) -> bool:
 
 def _may_start_unlisted(record: Record, seen: Observation) -> bool:
     """Whether the start that is due is sent though ECS does not list the machine: only NotFound proves it is gone."""
-    owed = record.stop.state in ("accepted", "done") and record.promised == "Running" and not _next_wipes(record)
+    owed = (
+        record.stop.state in ("accepted", "lost", "done") and record.promised == "Running" and not _next_wipes(record)
+    )
     unlisted = record.missing_since is not None and seen.at - record.missing_since >= SETTLING
     in_doubt = any(wipe.in_doubt for wipe in record.disks)
     return owed and unlisted and not in_doubt and is_current(record, seen) and _is_due(record.start, seen.at)

@@ -331,6 +331,19 @@ def test_a_machine_that_others_start_or_stop_before_our_first_call_ends_the_job(
     assert f"{power} -> {other}" in known.error.message
 
 
+def test_a_refusal_proves_nothing_of_a_stop_whose_answer_was_lost() -> None:
+    """The second StopInstance is refused for good: the first may be done late, and then the machine is started."""
+    known = record.lost(record.intend(begin(), STOP, look(0, "Running")), STOP, T + 1.0)
+    known = learn(known, *(look(at, "Running") for at in (2, 9, 16, 23)))
+    known = record.intend(known, STOP, look(24, "Running"))
+    known = record.refused(known, STOP, Failure("OperationDenied", "No."), T + 25.0, values.NOW, None)
+
+    assert isinstance(decide(known, look(26, "Running")), Wait)
+    assert decide(learn(known, look(28, "Stopped")), look(28, "Stopped")) == START
+    still = learn(known, *(look(at, "Running") for at in (28, 35, 42, 49)))
+    assert (decide(still, look(49, "Running")), record.outcome(still)) == (Finish(), "failed")
+
+
 @pytest.mark.parametrize("refusal", ["Throttling", "NotSent"])
 @pytest.mark.parametrize("status", ["Stopped", "Stopping"])
 def test_a_stop_that_was_proven_not_done_makes_no_stop_ours(status: str, refusal: str) -> None:
@@ -472,6 +485,25 @@ def test_what_is_owed_to_a_machine(states: tuple[str, ...], power: str, gone: bo
     """A doubt, or a power that is not as promised, whatever the outcome is called; nothing to one that is gone."""
     disks = tuple(Wipe(f"d-{n}", state) for n, state in enumerate(states))  # type: ignore[arg-type]
     known = replace(begin(), disks=disks, stop=Step("done", tries=1), instance_status=power, gone=gone)
+
+    assert record.is_owed(known) is owed
+
+
+@pytest.mark.parametrize(
+    ("before", "stop", "power", "owed"),
+    [
+        ("Running", "failed", "Stopped", False),
+        ("Running", "failed", "Stopping", False),
+        ("Running", "lost", "", True),
+        ("Running", "again", "", True),
+        ("Stopped", "none", "Running", False),
+        ("Stopped", "none", "", True),
+    ],
+)
+def test_nothing_is_left_to_do_where_others_changed_the_power(before: str, stop: Any, power: str, owed: bool) -> None:
+    """A run starts only what it stopped, and waits for nothing that others do."""
+    state: Any = "done" if before == "Stopped" else "todo"
+    known = replace(begin(before), disks=(Wipe(DISK, state, 1),), stop=Step(stop, tries=1), instance_status=power)
 
     assert record.is_owed(known) is owed
 

@@ -238,6 +238,14 @@ class Record:
         return self.error is not None or self.interrupted
 
     @property
+    def stopped_by_us(self) -> bool:
+        """Whether a stop of this run, or of the one before it, may have been done.
+
+        One that failed was proven not done, or somebody else started the machine after it.
+        """
+        return self.stop.state not in ("none", "failed")
+
+    @property
     def tried(self) -> bool:
         """Whether a changing call was intended."""
         return self.touched or self.tag.tries > 0

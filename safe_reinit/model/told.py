@@ -194,9 +194,11 @@ class JobReport:
 
     @property
     def owed(self) -> bool:
-        """Whether something is owed to the machine still, so that its job stays open and can be resumed."""
-        down = self.outcome == "partial" and self.power_after != self.power_promised
-        return down or self.outcome in STILL_OWED
+        """Whether the run has something left to do for the machine, so that its job stays open and can be resumed."""
+        if self.outcome not in (*STILL_OWED, "partial"):
+            return False
+        to_do = self.power_promised == "Running" or self.power_after == ""  # what others started is theirs to stop
+        return self.outcome == "unknown" or (to_do and self.power_after != self.power_promised)
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,8 @@ def refused(record: Record, send: Send, failure: Failure, at: float, when: datet
     step = step_of(record, send)
     if due is not None and _may_ask_again(record, send, step, due, failure.code):
         return with_step(record, send, replace(step, state="again", at=at, due=due))
-    record = with_step(record, send, replace(step, state="failed", at=at))
+    unproven = send.action == "StopInstance" and step.lost  # the one whose answer was lost may still be done
+    record = with_step(record, send, replace(step, state="lost" if unproven else "failed", at=at, reads=0))
     if send.action == "StartInstance" and failure.code in NOT_FOUND:
         record, failure = replace(record, gone=True), _gone(send, failure)
     if send.force or send.action == "UntagResources":

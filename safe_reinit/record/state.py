@@ -89,13 +89,19 @@ def outcome(record: Record) -> Outcome:
 
 
 def is_owed(record: Record) -> bool:
-    """Tell whether something is owed to the machine still: its power, or what became of its disks.
+    """Return whether the run has something left to do for the machine: its power, or what became of its disks.
 
-    Nothing is owed to one that does not exist any more.
+    There is nothing left to do for a machine that does not exist any more, or whose power somebody else changed: a run
+    starts only what it stopped, and a run that waited for others to act could never end.
     """
     came_to = outcome(record)
-    down = came_to == "partial" and not _is_as_promised(record)
-    return not record.gone and (down or came_to in STILL_OWED)
+    if record.gone or came_to not in (*STILL_OWED, "partial"):
+        return False
+    if came_to == "unknown":
+        return True
+    if record.promised == "Stopped":  # it is not seen whether it is, and ECS does not say that there is none
+        return record.instance_status == "" and record.missing_since is None
+    return record.stopped_by_us and not _is_as_promised(record)
 
 
 def _is_as_promised(record: Record) -> bool:

@@ -265,8 +265,14 @@ def _with_power(error: Failure | None, known: Record, outcome: Outcome, run_id: 
     """Say first what to do about a machine whose power is not as promised, by the state that it was seen in."""
     if error is not None and known.gone:
         return replace(error, hint=_GONE)
+    if outcome == "not-restarted" and known.promised == "Stopped" and known.instance_status:
+        message = f"{known.instance_id} is {known.instance_status} and not Stopped; this run did not start it."
+        error = error or Failure(None, message)
+        return replace(error, hint=f"{_POWER['Running']} {error.hint or ''}".rstrip())
     if error is None or outcome not in ("not-restarted", "stranded"):
         return error
+    if not known.stopped_by_us:
+        return replace(error, hint=f"{_OTHERS_DOING} {error.hint or ''}".rstrip())
     resume = f"safe-reinit resume {run_id}"
     if known.instance_locks and known.instance_status == "Stopped":
         locks = ", ".join(known.instance_locks)
@@ -277,13 +283,17 @@ def _with_power(error: Failure | None, known: Record, outcome: Outcome, run_id: 
 
 
 _GONE = "The instance was released: ask ActionTrail by whom (DeleteInstance), and whether its disks were, too."
+_OTHERS_DOING = (
+    "This run did not stop the instance, so it does not start it either, and has ended: find out who stopped it, and "
+    "start it in the ECS console if it should run."
+)
 _NOT_STARTED = "See in the ECS console what state the instance is in; {resume} goes on with it."
 _POWER = {
     "Stopped": "The instance is Stopped: {resume} starts it, or start it in the ECS console.",
     "Stopping": "The instance is still Stopping: see what its guest does in the console (VNC); "
     "once it is Stopped, {resume} starts it.",
     "Starting": "The instance is still Starting: give it time; {resume} sees whether it comes up.",
-    "Running": "The instance is Running, which was not promised: find out who started it.",
+    "Running": "The instance is not Stopped, as was promised: find out who started it.",
     "": "The instance was not seen in the end: see in the ECS console whether it is there; {resume} starts it.",
 }
 """What to do by the state in which a machine was seen last that is not as promised."""
