@@ -15,7 +15,7 @@ import pytest
 from alibabacloud_ecs20140526 import models as ecs
 
 import safe_reinit
-from safe_reinit import record
+from safe_reinit import codes, record
 from safe_reinit.client import Client, Interrupt
 from safe_reinit.clock import Clock
 from safe_reinit.cloud import Accepted, CloudError, Look, Refused
@@ -51,7 +51,7 @@ from safe_reinit.model import (
     SystemEvent,
 )
 from safe_reinit.run import Runner
-from safe_reinit.second_look import BRINGS_BACK, Errand
+from safe_reinit.second_look import Errand
 from safe_reinit.simulator import Simulator
 from tests import values, virtual
 from tests.simulator.support import sdk
@@ -848,5 +848,5 @@ class TinyClock(Clock):
 
 def errand(cloud: Any, clock: Any, entry: Entry, send: Send) -> Errand:
     """Give a call as the loop decides it: what brings power back stands on the look of the loop, and on no other."""
-    back = send.action in BRINGS_BACK
+    back = send.action in codes.BRINGS_BACK
     return Errand(entry, send, tick(cloud, clock, [entry.record])[0] if back else values.an_observation(clock.at))

@@ -675,7 +675,8 @@ def ended(  # noqa: PLR0917 - the parts of one case
     problems = [] if end["end"] in ("reported", "refused", "killed") else [f"the process {end['end']}"]
     problems += judge(case, before, cloud.state(), end, instance, disks)
     owed = end.get("outcome") in _OPEN
-    if end["end"] == "reported" and is_open(journal) != owed:
+    theirs = case.meanwhile == "used" and end.get("outcome") == "stranded"  # others stopped it, and it is left to them
+    if end["end"] == "reported" and is_open(journal) != owed and not theirs:
         problems.append("the job is open" if not owed else "the job is closed")
     if not is_open(journal):
         problems += tag_problems(cloud, case, instance, end, owed=owed)

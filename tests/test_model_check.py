@@ -291,7 +291,7 @@ def next_worlds(world: World, *, drift: bool = True) -> Iterator[World]:
         yield from step(later, unseen(later), drift=drift)
         yield from answered(world)
     yield from somebody(world)
-    if not world.gone or record.outcome(world.known) in ("unknown", "not-restarted", "stranded"):
+    if not world.gone or record.is_owed(world.known):
         yield from resumed(world)
 
 
@@ -364,7 +364,7 @@ def check_aside(known: Record, action: Send, seen: Observation) -> None:
     if action.action == "UntagResources":
         assert shown in (None, RUN), "another run's tag was taken off"
         assert known.tag.tries
-        assert record.outcome(known) not in ("unknown", "not-restarted", "stranded")
+        assert not record.is_owed(known)
 
 
 def truthful(world: World) -> None:
