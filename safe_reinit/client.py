@@ -128,7 +128,7 @@ class Client(Planner):
         interrupt = stop or Interrupt()
 
         def carried() -> Report:
-            with self._journal() as journal, self._cancellable(run_id, interrupt):
+            with self._carrying(run_id, interrupt) as journal:
                 execution = self._execution(journal, on_event, on_call, interrupt, go_on)
                 try:
                     return done(execution.begin(plan, run_id, calls, wanted.on_unknown(self._settings, plan)))
@@ -174,7 +174,7 @@ class Client(Planner):
         interrupt = stop or Interrupt()
 
         def carried() -> Report:
-            with self._journal() as journal, self._cancellable(run_id, interrupt):
+            with self._carrying(run_id, interrupt) as journal:
                 execution = self._execution(journal, on_event, on_call, interrupt, go_on)
                 return done(execution.resume(run_id, verdict, Secret(password) if password else None))
 
@@ -214,18 +214,29 @@ class Client(Planner):
         """Give a run of the journal.
 
         Raises:
-            UsageError: there is none, or it is of another region or endpoint.
+            UsageError: there is none, it is of another region or endpoint, or what the journal has is not this run's:
+                it was removed or replaced while this client carried the run out.
         """
+        if run_id in self._unrecorded:
+            raise UsageError(
+                f"The journal was removed or replaced while run {run_id} went on: how it ended is not recorded.",
+                hint="Look at the machine with --dry-run.",
+            )
         with self._journal() as journal:
             return self._execution(journal, None, None, None).stored(run_id)
 
     @contextlib.contextmanager
-    def _cancellable(self, run_id: str, interrupt: Interrupt) -> Iterator[None]:
-        """Let ``cancel`` of this client, in this process, reach a run directly."""
+    def _carrying(self, run_id: str, interrupt: Interrupt) -> Iterator[Journal]:
+        """Open the journal for a run, and let ``cancel`` of this client, in this process, reach the run directly."""
         name = (os.getpid(), run_id)
         self._running[name] = interrupt
         try:
-            yield
+            with self._journal() as journal:
+                try:
+                    yield journal
+                finally:
+                    if journal.is_replaced():
+                        self._unrecorded.add(run_id)
         finally:
             self._running.pop(name, None)
 

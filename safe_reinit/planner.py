@@ -36,6 +36,8 @@ class Planner(ABC):
         self._policy = policy
         self._running: dict[tuple[int, str], Interrupt] = {}
         """By process and run the runs that go on now."""
+        self._unrecorded: set[str] = set()
+        """Runs whose journal was removed or replaced while they went on."""
 
     @property
     def region(self) -> str:

@@ -664,8 +664,9 @@ def test_a_held_instance_is_not_touched(person: Person, sim: Simulator) -> None:
     person.plan()
     with Journal(Path(os.environ["SAFE_REINIT_JOURNAL"])) as journal:
         plan = {"plan_id": "x", "account": "1000000000000001", "region": "cn-hangzhou"}
-        journal.begin("r-20260101T000000Z-0001", plan, sim.url, "", [(INSTANCE, {})])
+        lease = journal.begin("r-20260101T000000Z-0001", plan, sim.url, "", [(INSTANCE, {})])
         said = person.apply()
+        lease.release()
 
     assert said.code == 3
     assert "has i-web already" in said.err

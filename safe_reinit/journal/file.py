@@ -207,6 +207,14 @@ class Journal(Reader):
                 how = "removed" if now_there is None else "replaced"
                 raise JournalError(f"The journal {self.path} was {how} during the run ({file.name}).")
 
+    def is_replaced(self) -> bool:
+        """Tell whether ``refuse_replaced`` refuses."""
+        try:
+            self.refuse_replaced()
+        except JournalError:
+            return True
+        return False
+
     def write(self, lease: Lease, statements: Iterable[tuple[str, Sequence[object]]], *, wait: bool = True) -> Holder:
         """Write as the holder of a run, and renew the lease with it, also one that has run out.
 

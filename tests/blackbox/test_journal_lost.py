@@ -90,7 +90,7 @@ def test_nothing_is_wiped_without_its_journal_and_the_machine_comes_back(
     assert "was removed during the run" in err or "was replaced during the run" in err
     assert INSTANCE in err
     assert "Run r-" in err
-    assert "resume" not in out
+    assert "resume" not in out, out + err
 
 
 def test_a_wipe_that_is_under_way_is_seen_to_its_end(simulator: Simulator, run: Command, journal: Path) -> None:
