@@ -202,6 +202,8 @@ class Exchange:
         """
         at = datetime.now(UTC)
         ended = self._sent(endpoint, api, query, limit, called)
+        if isinstance(ended, (NotSent, Unanswered)) and ended.hint == CloudError.hint:
+            ended.hint = self._reach(api.product)
         told = Call(
             at=at,
             action=api.action,
@@ -217,6 +219,19 @@ class Exchange:
         if isinstance(ended, Answer):
             return ended
         raise ended from None
+
+    def _reach(self, product: str) -> str:
+        """Say what to check where the host of a product gave no answer: only what chooses that host."""
+        if self._where.loopback:
+            return "Check --endpoint."
+        if product != "ecs":
+            return (
+                "Check the network and the proxy. Another host for this product is set in the configuration, "
+                f"endpoints: {{{product}: HOST}}."
+            )
+        if self._where.of("ecs"):
+            return "Check the network, the proxy and the endpoint of ECS (--endpoint)."
+        return f"Check the network, the proxy, and that {self._where.region} is the id of the region (--region)."
 
     def _key(self, called: Called) -> Key:
         return self._credentials.key(
