@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -452,6 +453,9 @@ def in_child(work: Callable[[], dict[str, Any]], deadline: float = DEADLINE) -> 
         try:
             with os.fdopen(writing, "w") as pipe:
                 json.dump(work(), pipe)
+        except BaseException:
+            traceback.print_exc()
+            raise
         finally:
             os._exit(0)
     os.close(writing)
@@ -523,16 +527,16 @@ def kill_at(kind: str, nth: int, side: str) -> None:
 
     write, begin, sent = Journal.write, Journal.begin, Exchange._reply
 
-    def writing(self: Journal, lease: Any, statements: Any) -> None:
-        if statements:
+    def writing(self: Journal, lease: Any, statements: Any, **words: Any) -> Any:
+        those = list(statements)
+        if those:
             at("commit", "before")
-        write(self, lease, statements)
-        if statements:
+        holder = write(self, lease, those, **words)
+        if those:
             at("commit", "after")
-        if any(
-            statement.startswith("UPDATE jobs SET record") and _due_again(values[0]) for statement, values in statements
-        ):
+        if any(statement.startswith("UPDATE jobs SET record") and _due_again(values[0]) for statement, values in those):
             at("due again", "after")
+        return holder
 
     def beginning(self: Journal, *args: Any) -> Any:
         at("begin", "before")
@@ -596,11 +600,13 @@ def switch_off(guards: Sequence[str]) -> None:  # noqa: C901 - each of the guard
             decide.is_backed_up = lambda *_: True
         elif guard == "lease":
 
-            def unfenced(self: Journal, lease: Lease, statements: Any, **_: Any) -> None:
+            def unfenced(self: Journal, lease: Lease, statements: Any, **_: Any) -> Any:
                 with self._transaction():
+                    holder = self._holder(lease.run_id)
                     for statement, values in statements:
                         self._db.execute(statement, values)
                     self._db.execute("UPDATE leases SET until=until+? WHERE run_id=?", (LEASE, lease.run_id))
+                return holder
 
             Journal.write = unfenced  # type: ignore[method-assign]
             Lease.check = lambda _: True  # type: ignore[method-assign]

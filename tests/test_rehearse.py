@@ -44,7 +44,7 @@ def test_faults_befall_the_twin_alone(command_line: CommandLine, simulator: Simu
     ended = command_line("rehearse", *DATA, "--faults", str(faults), "--output", "json", env=where(simulator))
 
     assert ended.code == 4
-    assert ended.document["jobs"][0]["disks"][0]["data"] == "untouched"
+    assert ended.document["jobs"][0]["disks"][0]["data"] == "intact"
     assert changing(simulator) == []
 
 

@@ -151,11 +151,11 @@ def test_without_the_facts_of_the_plan_data_is_lost() -> None:
     assert not any("act 2" in name for name in lost(results)), "there the fence alone is enough"
 
 
-def test_without_the_intention_a_wiped_disk_is_told_as_intact() -> None:
-    """Without the intention on disk before the call, a wiped disk is told as intact, or wiped a second time."""
+def test_without_the_intention_a_wiped_disk_is_told_as_untouched() -> None:
+    """Without the intention on disk before the call, a wiped disk is told as untouched, or wiped a second time."""
     results = {each["case"]["name"].partition(": ")[2]: each for each in off("intention")}
 
-    assert any("said to be intact" in problem for problem in results["killed after act 2; used"]["problems"])
+    assert any("said to be untouched" in problem for problem in results["killed after act 2; used"]["problems"])
     assert results["killed after act 2; nobody"]["wipes"] == [2]
 
 
