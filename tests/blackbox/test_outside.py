@@ -1,0 +1,112 @@
+"""An exception from outside a run of the library: the machine comes back first, then it is raised again."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import safe_reinit
+from safe_reinit.clock import Clock
+from safe_reinit.simulator import Simulator
+from tests.blackbox.worlds import DISK, power, wipes
+
+
+class SoftTimeLimitError(Exception):
+    """What the signal handler of a worker raises."""
+
+
+@pytest.fixture
+def soft_limit() -> Iterator[None]:
+    """Raise an exception in the main thread at SIGUSR1, as workers do when a task takes too long."""
+
+    def handler(_number: int, _frame: FrameType | None) -> None:
+        raise SoftTimeLimitError
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    yield
+    signal.signal(signal.SIGUSR1, before)
+
+
+def carried(sim: Simulator, path: Path, outside: Callable[[], object]) -> Any:
+    """Run a plan to its end with something happening once the stop was sent; give what is raised."""
+    client = safe_reinit.connect(
+        region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=str(path), clock=Clock(60)
+    )
+    plan = client.plan([DISK], stop_instance=True)
+    happened: list[str] = []
+
+    def tell(event: safe_reinit.Event) -> None:
+        if event.event == "answer" and not happened:
+            happened.append(event.event)
+            outside()
+
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 - whichever it is
+        client.run(plan, confirm=plan.confirm_with, on_event=tell)
+    return caught.value
+
+
+def comes_back(sim: Simulator, raised: Any) -> None:
+    """Assert that the run was ended in order, and that what is raised says how."""
+    assert (raised.report.outcome, raised.report.exit_code) == ("failed", 4)
+    assert raised.run_id == raised.report.run_id
+    assert raised.run_id in "".join(raised.__notes__)
+    assert "bug" not in "".join(raised.__notes__)
+    assert (power(sim), wipes(sim)) == ("Running", 0)
+
+
+@pytest.mark.usefixtures("soft_limit")
+def test_the_time_limit_of_a_worker_ends_a_run_in_order(sim: Simulator, path: Path) -> None:
+    """An exception from a signal handler of the host program is raised again when the machine is back."""
+    raised = carried(sim, path, lambda: os.kill(os.getpid(), signal.SIGUSR1))
+
+    assert type(raised) is SoftTimeLimitError
+    comes_back(sim, raised)
+
+
+@pytest.mark.parametrize("kind", [CancelledError, SystemExit, KeyboardInterrupt])
+def test_what_is_raised_in_another_thread_ends_a_run_in_order(
+    sim: Simulator, path: Path, kind: type[BaseException]
+) -> None:
+    """A thread that carries out a run and is cancelled from outside brings the machine back before it ends."""
+    ended: list[Any] = []
+    own: list[int] = []
+
+    def cancel() -> None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(own[0]), ctypes.py_object(kind))
+
+    def work() -> None:
+        own.append(threading.get_ident())
+        ended.append(carried(sim, path, cancel))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+    assert type(ended[0]) is kind
+    comes_back(sim, ended[0])
+
+
+@pytest.mark.usefixtures("soft_limit")
+def test_where_the_machine_stays_down_the_exception_says_how_to_go_on(sim: Simulator, path: Path) -> None:
+    """If the machine cannot be started again, the command that resumes the run is attached to the exception."""
+    refused = {
+        "action": "StartInstance",
+        "dry_run": False,
+        "nth": "every",
+        "error": {"code": "InstanceExpired", "status": 403},
+    }
+    sim.do({"fault": refused})
+    raised = carried(sim, path, lambda: os.kill(os.getpid(), signal.SIGUSR1))
+
+    assert type(raised) is SoftTimeLimitError
+    assert raised.report.outcome == "stranded"
+    assert f"safe-reinit resume {raised.run_id}" in "".join(raised.__notes__)
