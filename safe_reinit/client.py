@@ -30,9 +30,9 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     region: str | None = None,
     profile: str | None = None,
     endpoint: str | None = None,
-    config: str | Config | None = None,
+    config: str | os.PathLike[str] | Config | None = None,
     credentials: tuple[str, str] | tuple[str, str, str] | None = None,
-    journal: str | None = None,
+    journal: str | os.PathLike[str] | None = None,
     clock: Clock | None = None,
     owner: Mapping[str, str | int] | None = None,
 ) -> Client:
@@ -55,16 +55,30 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
             ``resource_owner_account``, ``resource_owner_id``.
 
     Raises:
-        UsageError: a setting is not usable, or no region is known.
+        UsageError: an argument or a setting is not usable, two of them contradict each other, or no region is known.
 
     """
-    flags = {"region": region, "profile": profile, "endpoint": endpoint, "journal": journal}
-    settings = config.changed(flags) if isinstance(config, Config) else resolve(flags, os.environ, config)
+    key = wanted.access_key(credentials)
+    if key is not None and profile is not None:
+        raise UsageError("connect got both a profile and credentials.", hint="Give one of them.")
+    path = str(journal) if isinstance(journal, os.PathLike) else journal
+    flags = {"region": region, "profile": profile, "endpoint": endpoint, "journal": path}
+    settings = config.changed(flags) if isinstance(config, Config) else resolve(flags, os.environ, _file(config))
     owners = wanted.owner_parameters(owner or {})
-    place = where.locate(settings, os.environ, wanted.access_key(credentials))
+    place = where.locate(settings, os.environ, key)
     clock = clock or Clock(where.time_scale(os.environ, loopback=place.loopback))
     _load()
     return Client(place, settings, clock, owners, wanted.policy_of(settings))
+
+
+def _file(config: object) -> str | None:
+    """Return the configuration file that is named."""
+    if config is None:
+        return None
+    named = str(config) if isinstance(config, os.PathLike) else config
+    if not isinstance(named, str) or not named:
+        raise UsageError("config is neither a file nor settings.", hint="Leave it out to use the file found by itself.")
+    return named
 
 
 def _load() -> None:

@@ -30,6 +30,9 @@ def owner_parameters(given: Mapping[str, str | int]) -> Owner:
     unknown = sorted(set(given) - set(_OWNER))
     if unknown:
         raise UsageError(f"{unknown[0]} is no owner parameter of ReInitDisk.", hint=f"Use {', '.join(_OWNER)}.")
+    wrong = [name for name, value in given.items() if type(value) not in (str, int) or value == ""]
+    if wrong:
+        raise UsageError(f"The owner parameter {wrong[0]} is neither a text nor a number.", hint="Correct or omit it.")
     return tuple(sorted(given.items()))
 
 
@@ -41,7 +44,8 @@ def access_key(given: Sequence[str] | None) -> tuple[str, Secret] | tuple[str, S
     """
     if given is None:
         return None
-    if isinstance(given, str) or len(given) not in (2, 3) or not all(isinstance(each, str) and each for each in given):
+    pair = isinstance(given, (tuple, list)) and len(given) in (2, 3)
+    if not pair or not all(isinstance(each, str) and each for each in given):
         raise UsageError(
             "credentials are not an AccessKey id and its secret, with a token or without one.",
             hint="Give ('ID', 'SECRET'), or ('ID', 'SECRET', 'TOKEN') for a temporary key of STS.",

@@ -79,12 +79,51 @@ def test_the_token_of_a_temporary_key_is_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    "credentials", [("id",), ("id", "secret", "token", "more"), ("id", ""), ("id", "secret", ""), "ab", ("id", None)]
+    "credentials",
+    [
+        ("id",),
+        ("id", "secret", "token", "more"),
+        ("id", ""),
+        ("id", "secret", ""),
+        "ab",
+        ("id", None),
+        {"id": 1, "b": 2},
+    ],
 )
 def test_credentials_of_another_form_are_refused(sim: Simulator, credentials: Any) -> None:
     """What is no key, secret and token is an error, and no part of it is dropped."""
     with pytest.raises(UsageError, match="credentials"):
         connect(region="cn-hangzhou", endpoint=sim.url, credentials=credentials)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"profile": "lab"}, {"config": ""}, {"config": {"region": "cn-hangzhou"}}, {"owner": {"owner_id": None}},
+        {"owner": {"owner_account": ""}}, {"owner": {"owner": "x"}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_said_is_used_or_refused(sim: Simulator, wrong: dict[str, Any]) -> None:
+    """An argument that would be left out, such as a profile beside a key, is an error that names it."""
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        connect(**{"region": "cn-hangzhou", "endpoint": sim.url, "credentials": sim.access_key, **wrong})
+
+
+def test_files_may_be_paths(sim: Simulator, tmp_path: Path) -> None:
+    """A journal and a configuration that are given as paths are used."""
+    (tmp_path / "c.yaml").write_text("max_parallel: 7\n")
+    (tmp_path / "c.yaml").chmod(0o600)
+    client = connect(
+        region="cn-hangzhou",
+        endpoint=sim.url,
+        credentials=sim.access_key,
+        journal=tmp_path / "j.db",
+        config=tmp_path / "c.yaml",
+    )
+
+    assert client.journal_path == tmp_path / "j.db"
+    assert client.plan([DATA]).rollout.max_parallel == 7
 
 
 def test_a_hundred_dry_runs_leave_nothing_behind(sim: Simulator) -> None:
