@@ -134,7 +134,8 @@ class Planner(ABC):
             the plan, also one that may not be run: ``plan.blockers`` say why.
 
         Raises:
-            UsageError: no or a malformed disk id, a name in ``accept`` that is no check, no credentials.
+            UsageError: no or a malformed disk id, a name in ``accept`` that is no check, a text that is no line of
+                text, no credentials.
             RunRefused: a name in ``accept`` is a block, or ECS could not be asked.
 
         """
@@ -150,13 +151,13 @@ class Planner(ABC):
             elsewhere=elsewhere,
             snapshot_max_age=get["snapshot_max_age"],
             owed_starts=tuple(owed_starts),
-            expect_instance=expect_instance or get["expect_instance"] or "",
-            key_pair=key_pair or get["key_pair"] or "",
+            expect_instance=wanted.argument(get, "expect_instance", expect_instance) or "",
+            key_pair=wanted.argument(get, "key_pair", key_pair) or "",
             password=Secret(password) if password else None,
-            security_enhancement=security_enhancement or get["security_enhancement"] or "",
+            security_enhancement=wanted.argument(get, "security_enhancement", security_enhancement) or "",
             owner=self._owner,
         )
-        return self._plan(wanted.disk_ids(disk_ids), asked, reason or get["reason"], on_call)
+        return self._plan(wanted.disk_ids(disk_ids), asked, wanted.argument(get, "reason", reason), on_call)
 
     def plan_undo(  # noqa: PLR0913 - the options of a run
         self,
@@ -195,7 +196,9 @@ class Planner(ABC):
             restore=wanted.to_restore(stored),
             wiped_on=wanted.wiped_on(stored),
         )
-        plan = self._plan([disk_id for disk_id, _ in asked.options.restore], asked, reason or get["reason"], on_call)
+        plan = self._plan(
+            [disk_id for disk_id, _ in asked.options.restore], asked, wanted.argument(get, "reason", reason), on_call
+        )
         if not (plan.account and stored.account):
             raise RunRefused(
                 f"STS did not say whose credentials these are, so it is not known whether run {run_id} is theirs.",

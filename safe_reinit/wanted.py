@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .checks import by_name, like
-from .config import Config
+from .config import BY_NAME, Config
 from .config.nested import policy
 from .errors import Error, RunRefused, UsageError
 from .model import OnUnknown, Options, Plan, Policy, Secret
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Owner = tuple[tuple[str, str | int], ...]
 
+_LONGEST = 4096
+"""Characters that a text of a plan may have: a saved plan with a longer one could not be read."""
 _OWNER = ("owner_account", "owner_id", "resource_owner_account", "resource_owner_id")
 
 
@@ -100,6 +102,24 @@ def wiped_on(stored: StoredRun) -> tuple[tuple[str, str], ...]:
     """Return of each disk of a run that has ended the instance it was on then."""
     jobs = stored.report["jobs"] if stored.report else ()
     return tuple((disk["disk_id"], job["instance_id"]) for job in jobs for disk in job["disks"] if job["instance_id"])
+
+
+def argument(settings: Config, name: str, value: str | None) -> str | None:
+    """Return an argument that has a setting of its name, read as that is; the setting where none is given.
+
+    Raises:
+        UsageError: it cannot be used.
+    """
+    if not value:
+        found: str | None = settings[name]
+        return found
+    try:
+        read: str = BY_NAME[name].read(value)
+    except ValueError as problem:
+        raise UsageError(f"The argument {name} is {problem}.", hint=f"Correct {name}.") from None
+    if len(read) > _LONGEST:
+        raise UsageError(f"The argument {name} is longer than {_LONGEST} characters.", hint=f"Shorten {name}.")
+    return read
 
 
 def accepted(names: Sequence[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import UsageError
 from ..found import Search, read_ids
 from ..model import Call, Plan
+from ..model.codec import whole
 from ..planner import Planner
 
 
@@ -76,6 +77,6 @@ def targets_of(flags: Mapping[str, Any]) -> Targets:
 
 def _tag(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
-    if not key or not equals:
+    if not key or not equals or whole(text) != text:
         raise UsageError(f"{text!r} is not a tag such as env=lab.", hint="Correct --tag.")
     return key, value
