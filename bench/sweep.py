@@ -119,6 +119,7 @@ def main() -> None:
     ]
     for what, cases in (
         ("one fault", sweep.single_faults()),
+        ("what may pass, odd answers, slow answers, a lost journal", sweep.odd_faults()),
         ("one kill, then resumed", sweep.crash_points()),
         ("a fault, then a kill, then resumed", sweep.pairs(given.pairs, given.seed)),
         ("killed when a lost wipe is due again", [*sweep.due_again(), *sweep.due_again("retry")]),

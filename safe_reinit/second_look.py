@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from . import others
-from .changes import Fail, Saw
+from .changes import Fail, Saw, Stuck
 from .clock import Clock
 from .cloud import Cloud
 from .drift import drift_of, no_target_any_more
@@ -107,6 +107,10 @@ class SecondLook:
         ready = []
         for errand in errands:
             own = [by_disk[disk.disk_id] for disk in errand.entry.job.disks]
+            not_seen = "" if other_account else _not_seen(errand, own)
+            if not_seen:  # which proves nothing: the ticks tell whether it stays so
+                self.ledger.keep([(errand.entry, Stuck(self.clock.time(), not_seen))])
+                continue
             untouched = _untouched(errand.entry.record, own)
             machine = next((each.instance for each in own if each.instance), None)
             if not self._ended_by_drift(errand, other_account or self._drift_of(errand, untouched), machine):
@@ -178,6 +182,22 @@ class SecondLook:
             status = machine.status if machine else ""
             self.ledger.keep([(errand.entry, Fail(failure)), (errand.entry, Saw(status))])
         return bool(drift)
+
+
+def _not_seen(errand: Errand, facts: Sequence[DiskFacts]) -> str:
+    """Say what of a job this look did not show, though the credentials may see it: not listed, or not to be read."""
+    instance_id = errand.entry.record.instance_id
+    for each in facts:
+        unreadable = [f"in the answer to {gone.action} {gone.why}" for gone in each.unseen if gone.row is not None]
+        if unreadable:
+            return unreadable[0]
+        if each.unseen:
+            continue
+        if each.disk is None:
+            return f"ECS does not list {each.disk_id}"
+        if each.instance is None and each.disk.instance_id == instance_id:
+            return f"ECS does not list {instance_id}"
+    return ""
 
 
 def _untouched(known: Record, disks: Sequence[DiskFacts]) -> list[DiskFacts]:
