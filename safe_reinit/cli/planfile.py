@@ -17,7 +17,7 @@ from .. import report, saved
 from ..client import Client
 from ..config import Config, resolve
 from ..errors import RunRefused, UsageError
-from ..model import Plan
+from ..model import Plan, Report
 from ..model.codec import timestamp
 from ..saved import Saved
 from ..trust import refuse_untrusted
@@ -130,9 +130,9 @@ def show(path: str, flags: Mapping[str, Any], output: Output) -> None:
     if not os.path.lexists(path):
         raise UsageError(f"There is neither a run nor a plan file {path!r}.", hint="See safe-reinit runs.")
     known = read(path, trusted=False)
-    used_by, unknown = _used_by(known.plan, flags)
     expired = output.now() >= known.expires_at
     told = report.of_plan(report.started(known.plan.made_at), known.plan.made_at, known.plan, (), dry_run=True)
+    used_by, told, unknown = _with_journal(known, told, flags)
     usable = known.plan.runnable and not expired and used_by is None
     told = replace(told, next=(apply_command(path, known.plan),) if usable else ())
     if output.json:
@@ -146,6 +146,9 @@ def show(path: str, flags: Mapping[str, Any], output: Output) -> None:
     tell(f"  digest {known.plan.digest}")
     tell(f"  {_state(known, used_by, unknown, expired=expired)}")
     lines(report.plan_lines(known.plan), sys.stdout)
+    for disk in (disk for job in told.jobs for disk in job.disks if disk.last_run):
+        if disk.last_run:
+            tell(f"  {disk.disk_id}: {report.last_run_text(disk.last_run)}")
     for command in told.next:
         tell(f"next: {command}")
 
@@ -159,16 +162,17 @@ def _state(known: Saved, used_by: str | None, unknown: str, *, expired: bool) ->
     return f"{said}{unknown}"
 
 
-def _used_by(plan: Plan, flags: Mapping[str, Any]) -> tuple[str | None, str]:
-    """Ask the journal who ran a plan; one that cannot be asked is no reason not to show the plan."""
+def _with_journal(known: Saved, told: Report, flags: Mapping[str, Any]) -> tuple[str | None, Report, str]:
+    """Ask the journal who ran a plan and its disks; one that cannot be asked is no reason not to show the plan."""
     config = resolve(flags, os.environ, flags.get("config"))
     path = Path(config["journal"] or default_journal(os.environ))
     try:
         if not path.exists():
-            return None, ""
+            return None, told, ""
         from .history import read_journal  # noqa: PLC0415 - only where there is one
 
         with read_journal(flags) as journal:
-            return journal.used_by(plan.plan_id), ""
+            last = journal.last_runs(known.endpoint, told.account, told.region, report.disks_of(told))
+            return journal.used_by(known.plan.plan_id), report.with_last_runs(told, last), ""
     except (OSError, UsageError):
-        return None, f"; whether it was run is not known, since the journal {path} cannot be read"
+        return None, told, f"; whether it was run is not known, since the journal {path} cannot be read"

@@ -73,6 +73,7 @@ def test_a_plan_that_is_applied_twice_names_the_run_that_wiped(sim: Simulator, r
     assert last is not None
     assert (last["run_id"], last["state"], last["data"]) == (first["run_id"], "ended", "reinitialised")
     assert all(first["run_id"] in text and "intact" not in text.split("<main>")[-1] for text in texts.values())
+    assert f"{DISK}: run {first['run_id']} (ended" in run("show", file, journal=path).stdout
     assert wipes(sim) == 1
 
 
