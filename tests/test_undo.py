@@ -574,7 +574,7 @@ def test_runs_and_show_tell_an_undo(sim: Simulator, say: Command, path: Path) ->
     shot = told["jobs"][0]["disks"][0]["becomes"]["id"]
     assert f"undo of {name}" in listed
     assert f"undo of {name}" in shown
-    assert f"rolled back to {shot}" in shown
+    assert f"rolled back (evidence: transition), now snapshot {shot}" in shown
     assert f"its safety snapshot is {shot}" in first
     assert "call: ResetDisk" in shown
     assert story["jobs"][0]["disks"][0]["data"] == "reinitialised"
