@@ -16,6 +16,7 @@ from safe_reinit.cli import app, regions
 from safe_reinit.client import Client
 from safe_reinit.errors import RunRefused, UsageError
 from safe_reinit.simulator import Simulator
+from tests import processes
 from tests.commands import Command, command, until
 from tests.conftest import ended_by
 from tests.values import recoverable
@@ -150,10 +151,8 @@ def test_the_command_that_the_dry_run_names_runs_it(tmp_path: Path, path: Path) 
     with simulated() as sim:
         run = command(sim.url, tmp_path)
         (following,) = document(run("plan", *LAB, "--endpoint", sim.url, "--output", "json", journal=path))["next"]
-        done = subprocess.run(
-            [*run.words("--version", journal=None)[:3], *following.split()[1:]],
-            env=run.environment(), capture_output=True, text=True, check=False, timeout=90, cwd=tmp_path,
-        )  # fmt: skip
+        words = [*run.words("--version", journal=None)[:3], *following.split()[1:]]
+        done = processes.run(words, env=run.environment(), cwd=tmp_path)
         assert document(done)["outcome"] == "done"
         assert wipes(sim) == {"d-a0": 1, "d-b0": 1}
 
@@ -530,10 +529,8 @@ def test_a_simulation_has_its_regions_too(tmp_path: Path) -> None:
     file = tmp_path / "w.yaml"
     file.write_text(json.dumps(world()), "utf-8")
     run = command("", tmp_path)
-    done = subprocess.run(
-        [*run.words("x", journal=None)[:3], *LAB, "--world", str(file), "--dry-run", "--output", "json"],
-        env=run.environment(), capture_output=True, text=True, check=False, timeout=90, cwd=tmp_path,
-    )  # fmt: skip
+    words = [*run.words("x", journal=None)[:3], *LAB, "--world", str(file), "--dry-run", "--output", "json"]
+    done = processes.run(words, env=run.environment(), cwd=tmp_path)
     assert document(done)["outcome"] == "planned"
     assert done.stderr.count("SIMULATION") == 1
 

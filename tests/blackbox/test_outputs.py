@@ -18,6 +18,7 @@ from safe_reinit.simulator import Simulator
 from tests.blackbox.worlds import DISK, PATIENCE, RUN, SECOND, STOPPING, TARGET, comes_to, held, power, wipes
 from tests.commands import Command, command
 from tests.conftest import Serve
+from tests.processes import Process
 from tests.servers import Answer, Request, forward
 
 OTHER = ("--disk", SECOND, "--stop-instance", "--confirm", SECOND)
@@ -176,10 +177,10 @@ def closed(number: int) -> Callable[[], None]:
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_stream_that_is_missing_changes_nothing(sim: Simulator, run: Command, path: Path, number: int) -> None:
     """Started without stdin, stdout or stderr, the command runs, wipes, and ends 0."""
-    child = subprocess.Popen(
+    child = Process(
         run.words(*RUN, journal=path), env=run.environment(), cwd=run.folder, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
-        preexec_fn=closed(number),  # noqa: PLW1509 - there is no other way
+        preexec_fn=closed(number),
     )  # fmt: skip
     _, err = child.communicate(timeout=PATIENCE)
 
@@ -198,7 +199,7 @@ def test_a_result_that_cannot_be_written_changes_no_exit_code(
     out, into = os.pipe()
     os.close(out)
     stream = os.open("/dev/full", os.O_WRONLY) if kind == "a full disk" else into
-    child = subprocess.Popen(
+    child = Process(
         run.words(*RUN, "--output", form, "--report", str(file), journal=path), env=run.environment(), cwd=run.folder,
         stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -226,7 +227,7 @@ def test_a_command_that_only_tells_ends_2_where_it_cannot(
     out, into = os.pipe()
     os.close(out)
     stream = os.open("/dev/full", os.O_WRONLY) if kind == "a full disk" else into
-    child = subprocess.Popen(
+    child = Process(
         run.words(*words, *more, journal=path if words[0] == "runs" else None), env=run.environment(), cwd=run.folder,
         stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -306,21 +307,22 @@ def test_a_list_of_disks_may_begin_with_a_byte_order_mark(
     with open(tmp_path / "ids.txt", "rb") as file:
         name = "-" if way == "stdin" else "ids.txt"
         words = ("plan", "--disks-from", name, "--stop-instance", "--endpoint", sim.url)
-        ended = subprocess.run(
-            run.words(*words, journal=None), env=run.environment(), cwd=tmp_path, stdin=file, capture_output=True,
-            text=True, check=False, timeout=PATIENCE,
+        child = Process(
+            run.words(*words, journal=None), env=run.environment(), cwd=tmp_path, stdin=file, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
+        out, err = child.communicate(timeout=PATIENCE)
 
-    assert ended.returncode == 0, ended.stderr
-    assert f"ReInitDisk     {DISK}" in ended.stdout
+    assert child.returncode == 0, err
+    assert f"ReInitDisk     {DISK}" in out
 
 
 def test_a_list_of_disks_from_a_closed_stdin_names_none(sim: Simulator, run: Command) -> None:
     """Without any stdin, --disks-from - names no disk, and that is said."""
-    child = subprocess.Popen(
+    child = Process(
         run.words("plan", "--disks-from", "-", "--endpoint", sim.url, journal=None), env=run.environment(),
         cwd=run.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=closed(0),  # noqa: PLW1509 - there is no other way
+        preexec_fn=closed(0),
     )  # fmt: skip
     _, err = child.communicate(timeout=PATIENCE)
 

@@ -24,6 +24,7 @@ from safe_reinit.model import Event
 from safe_reinit.simulator import Simulator
 from tests.blackbox.worlds import PATIENCE, RUN, STOPPING, comes_to, has_ended, held, listed, power, wipes
 from tests.commands import Command, until
+from tests.processes import Process
 from tests.terminals import Open
 
 Way = Literal["nothing", "SIGTERM", "cancel"]
@@ -50,7 +51,7 @@ def full_pipe() -> Iterator[tuple[int, int]]:
 def start(run: Command, *words: str, journal: Path, **streams: Any) -> subprocess.Popen[str]:
     """Start a command with streams of the test's own."""
     usual = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(
+    return Process(
         run.words(*words, journal=journal), env=run.environment(), cwd=run.folder, text=True, **{**usual, **streams}
     )
 
