@@ -1,8 +1,9 @@
 """Looks at other products, and at what ECS plans: what a plan wants to know and can do without.
 
 A look that fails never ends the looking: it is noted, and told by the check ``not-looked-at``, or by ``could-not-look``
-where the configuration requires it. It is one quick attempt, since its endpoint may be out of reach from here; only one
-that is required is worth as much patience as a look at ECS itself.
+where the configuration requires it. It is one quick attempt, since its endpoint may be out of reach from here, and a
+few more within 5 seconds if the answer is a code that may pass; one that is required is worth as much patience as a
+look at ECS itself.
 """
 
 from __future__ import annotations
@@ -152,7 +153,7 @@ class _Asker:
 
     def _ask(self, question: _Question) -> Look[Any]:
         required = question.name in self.options.require_looks
-        return self.patient(question.ask) if required else question.ask()
+        return self.patient(question.ask) if required else self.patient.shortly(question.ask)
 
     def _take(self, question: _Question, answer: Look[Any] | CloudError) -> None:
         """Take note of an answer; a row that cannot be read concerns what it is about, and nothing else."""

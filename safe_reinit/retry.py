@@ -21,6 +21,8 @@ _LOOK_ATTEMPTS = 3
 """Of a look that got no answer, which took its time each time."""
 _ANSWERED_PATIENCE = 20.0
 """Cloud seconds for which a look is made again that is answered with a code that may pass."""
+_SHORTLY = 5.0
+"""Cloud seconds for a look that a plan can do without."""
 _THROTTLED_PATIENCE = 90.0
 """Cloud seconds: who is throttled in one minute is refused until the next (ECS, API throttling)."""
 
@@ -35,6 +37,21 @@ class Patient:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
+    def shortly(self, look: Callable[[], T]) -> T:
+        """Give the answer of a look that a plan can do without, or raise its last failure: after 5 cloud seconds.
+
+        What is not answered at all is not asked again, since its endpoint may be out of reach from here.
+
+        Raises:
+            CloudError: it failed.
+        """
+        try:
+            return look()
+        except Refused as refused:
+            if not may_pass(refused):
+                raise
+        return self._until(look, _SHORTLY, _SHORTLY)
+
     def __call__(self, look: Callable[[], T]) -> T:
         """Give the answer of the look, or raise its last failure.
 
@@ -43,13 +60,15 @@ class Patient:
                 that may pass, or was throttled for 90.
 
         """
+        return self._until(look, _ANSWERED_PATIENCE, _THROTTLED_PATIENCE)
+
+    def _until(self, look: Callable[[], T], answered: float, throttled: float) -> T:
         began = self._clock.time()
 
         def enough(state: RetryCallState) -> bool:
             if not isinstance(_error(state), Refused):
                 return state.attempt_number >= _LOOK_ATTEMPTS
-            patience = _THROTTLED_PATIENCE if _throttled(state) else _ANSWERED_PATIENCE
-            return self._clock.time() - began > patience
+            return self._clock.time() - began > (throttled if _throttled(state) else answered)
 
         return Retrying(
             retry=retry_if_exception(may_pass),

@@ -194,12 +194,13 @@ FAILURES: dict[str, Callable[[str], CloudError]] = {
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_look_that_fails_is_told_and_nothing_else(name: str, failure: str) -> None:
-    """Whatever comes in the place of an answer, it is asked once, the plan goes on, and the right is named."""
-    cloud = a_cloud(failing={name: [FAILURES[failure](NAMES[name])]})
+    """Whatever comes in the place of an answer, the plan goes on and names the right; what passes is asked again."""
+    cloud = a_cloud(failing={name: [FAILURES[failure](NAMES[name])] * 9})
     facts = seen(cloud)[0]
     found = [each for each in judge(facts) if each.check == "not-looked-at"]
 
-    assert len(asked(cloud)) == 5
+    again = len(asked(cloud)) - 5
+    assert 1 < again < 6 if failure in ("throttled", "failure") else again == 0
     assert facts.unseen == ()
     assert [(each.action, each.right.partition(":")[2]) for each in facts.others.unlooked] == [(NAMES[name],) * 2]
     assert [(each.level, each.subject) for each in found] == [("info", NAMES[name])]

@@ -196,12 +196,17 @@ class Aliyun(Looks, OtherLooks):
         }
 
     def _code(self, action: str, query: Mapping[str, Any], ids: Sequence[str]) -> str:
-        """Ask with DryRun, and return the code of the answer."""
+        """Ask with DryRun, and return the code of the answer.
+
+        A code that may pass at every call is no answer to the question, which is asked again. Of ResetDisk such codes
+        say that a roll-back is in progress, or why it is refused now.
+        """
         try:
             self._exchange.ecs(action, {**query, "DryRun": True}, ids)
         except Refused as refused:
-            if codes.throttled(refused.code) or refused.http_status >= 500:
-                raise  # no answer to the question; it may be asked again
+            may_pass = action != "ResetDisk" and codes.passes(codes.EVERY, refused.code, refused.http_status)
+            if may_pass or codes.throttled(refused.code) or refused.http_status >= 500:
+                raise
             return refused.code
         return "OK"
 

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.virtual_time
 
 PACE = 6.0
 """Simulated seconds in a real one: few, so that no limit or gap depends on how busy this machine is."""
+RISKS = ("no-recent-snapshot", "fstab-may-name-disk", "user-data-runs-again", "no-login-set")
 QUICK = {"stop": 2, "wipe": 6, "start": 2, "snapshot": 2, "reset": 20}
 
 
@@ -135,6 +136,30 @@ def test_an_observation_that_is_refused_for_now_is_made_again(code: str) -> None
         plan = client(sim, clock=Clock(PACE)).plan([DATA], stop_instance=True)
 
     assert plan.runnable
+
+
+@pytest.mark.parametrize("code", ["SystemBusy", "TaskConflict", "ServiceUnavailable", "Throttling"])
+@pytest.mark.parametrize(
+    ("action", "dry_run"),
+    [
+        ("DescribeInstances", False), ("DescribeSnapshots", False), ("DescribeImages", False),
+        ("StopInstance", True), ("StartInstance", True), ("DescribeScalingInstances", False),
+        ("DescribeInstanceHistoryEvents", False), ("DescribeDiskReplicaPairs", False), ("GetCallerIdentity", False),
+    ],
+)  # fmt: skip
+def test_every_look_of_a_plan_is_made_again(action: str, dry_run: bool, code: str) -> None:
+    """Two transient refusals in a row of any look of a plan leave no trace in it."""
+    fault = {"code": code, "status": 503 if code == "ServiceUnavailable" else 400, "message": "x"}
+    with cloud({"action": action, "dry_run": dry_run, "times": 2, "error": fault}) as sim:
+        plan = client(sim, clock=Clock(PACE)).plan(["d-sys"], stop_instance=True, accept=RISKS)
+        asked = [each for each in sim.state()["calls"] if (each["action"], each["dry_run"]) == (action, dry_run)]
+    with cloud() as sim:
+        usual = client(sim, clock=Clock(PACE)).plan(["d-sys"], stop_instance=True, accept=RISKS)
+
+    assert [each["code"] for each in asked][:2] == [code] * 2
+    assert [(each.check, each.subject) for each in plan.findings] == [
+        (each.check, each.subject) for each in usual.findings
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------ what is final
