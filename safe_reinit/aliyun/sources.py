@@ -18,6 +18,7 @@ from .profile import CredentialsError, Profile
 
 PROFILE_VARIABLES = ("ALIBABACLOUD_PROFILE", "ALIBABA_CLOUD_PROFILE", "ALICLOUD_PROFILE")
 """What names a profile, in the order of the aliyun CLI."""
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _IGNORE = ("ALIBABA_CLOUD_IGNORE_PROFILE", "ALIBABACLOUD_IGNORE_PROFILE", "ALIBABA_CLOUD_CLI_PROFILE_DISABLED")
 _KEY_ID, _SECRET, _TOKEN = (
     "ALIBABA_CLOUD_ACCESS_KEY_ID",
@@ -99,6 +100,14 @@ def chosen(environment: Mapping[str, str], profile: str = "", *, local_only: boo
         )
     more = [Source("uri")] if environment.get("ALIBABA_CLOUD_CREDENTIALS_URI") else []
     return more if local_only or metadata_is_off(environment) else [Source("role"), *more]
+
+
+def files_read(environment: Mapping[str, str]) -> list[str]:
+    """Return the files that credentials and certificates may be read from, whether they are there or not."""
+    home = home_of(environment)
+    named = ("ALIBABA_CLOUD_CREDENTIALS_FILE", _OIDC["oidc_token_file"], *CA_VARIABLES)
+    own = (home / ".aliyun" / "config.json", home / ".alibabacloud" / "credentials.ini")
+    return [*map(str, own), *(environment[name] for name in named if environment.get(name))]
 
 
 def named_profile(environment: Mapping[str, str]) -> str:

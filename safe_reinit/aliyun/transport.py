@@ -36,13 +36,13 @@ from .attempt import (
     TooLargeError,
     cannot_make,
 )  # fmt: skip
+from .sources import CA_VARIABLES
 from .wire import PlainConnection, TlsConnection
 
 _IDLE = 3.0
 """Real seconds that a connection may lie idle and still be used. How long ECS keeps one open is not documented."""
 _PIECE = 64 * 1024
 _CANNOT_USE = "the address of the endpoint or of the proxy cannot be used"
-_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 class Connections:
@@ -177,7 +177,7 @@ class Connections:
     def _trust(self) -> ssl.SSLContext:
         """Return what says whom to trust: read once, since reading it takes longer than a request."""
         if self._tls is None:
-            named = self._ca_bundle or next(filter(None, map(os.environ.get, _CA_VARIABLES)), "")
+            named = self._ca_bundle or next(filter(None, map(os.environ.get, CA_VARIABLES)), "")
             where = named or certifi.where()
             folder = os.path.isdir(where)
             self._tls = ssl.create_default_context(cafile=None if folder else where, capath=where if folder else None)

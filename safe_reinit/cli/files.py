@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..aliyun.sources import files_read
 from ..config import find
 from ..errors import UsageError
 from ..where import default_journal
@@ -24,6 +25,8 @@ _IN_MARKDOWN = re.compile(rf"^- run: (?:({_RUN})|dry run|none)$", re.MULTILINE)
 _IN_HTML = re.compile(rf"<title>(?:SIMULATED )?safe-reinit: [a-z-]+(?:, ({_RUN}))?</title>")
 _MOST = 256 << 20
 """Bytes of a file that can be a report."""
+_LINE = 1 << 16
+"""Characters of a file that tell what it is."""
 
 
 def refuse_clashes(config: Config, flags: Mapping[str, Any], *inputs: str) -> None:
@@ -61,6 +64,7 @@ def _taken(config: Config, flags: Mapping[str, Any], inputs: tuple[str, ...]) ->
     with contextlib.suppress(UsageError):
         journal = str(config["journal"] or default_journal(os.environ))
         yield from (("the journal", f"{journal}{ending}") for ending in ("", "-wal", "-shm", "-journal"))
+    yield from (("read for credentials or certificates", each) for each in files_read(os.environ))
     yield from (("read from stdin", 0), ("stdout", 1), ("stderr", 2))
 
 
@@ -105,6 +109,38 @@ def refuse_other_report(name: str, run_id: str | None) -> None:
     raise UsageError(
         f"{name} exists already and is {what}; it is kept as it is.", hint="Name another file with --report."
     )
+
+
+def refuse_document(name: str) -> None:
+    """Refuse to append events to a report or a plan: with lines behind it nobody could read it any more.
+
+    Raises:
+        UsageError: the file is one.
+    """
+    try:
+        status = os.stat(name)
+        document = stat.S_ISREG(status.st_mode) and 0 < status.st_size <= _MOST and _is_document(name)
+    except (OSError, ValueError, RecursionError):
+        return
+    if document:
+        raise UsageError(
+            f"{name} is a report or a plan, which could not be read with events behind it.",
+            hint="Nothing was done; name another file with --events.",
+        )
+
+
+def _is_document(name: str) -> bool:
+    with open(name, encoding="utf-8") as file:
+        head = file.readline(_LINE)
+        if head.startswith(("# safe-reinit: ", "# SIMULATED safe-reinit: ")):
+            return True
+        if not head.startswith("{"):
+            return _IN_HTML.search(head + file.read(_LINE)) is not None
+        try:
+            content = json.loads(head)
+        except ValueError:
+            content = json.loads(head + file.read())
+    return isinstance(content, dict) and not {"digest", "tool_version"}.isdisjoint(content)
 
 
 def _run_in(name: str, size: int) -> str | None:

@@ -19,7 +19,7 @@ from ..errors import UsageError
 from ..failing import password_as_planned
 from ..model import Secret
 from .consent import somebody_there
-from .files import refuse_clashes, refuse_other_report
+from .files import refuse_clashes, refuse_document, refuse_other_report
 from .output import Output, say
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def set_output(
                     hint=f"Correct --{option}.",
                 )
     refuse_clashes(config, flags, *inputs)
+    if config["events"] and not on_stdout:
+        refuse_document(config["events"])
     if config["report"]:
         refuse_other_report(config["report"], run_id)
     output.settle(config)

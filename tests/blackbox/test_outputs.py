@@ -116,6 +116,8 @@ def clash(name: str, tmp_path: Path, path: Path) -> list[str]:
     ids.write_text(f"{DISK}\n", "utf-8")
     if not link.is_symlink():
         link.symlink_to(tmp_path / "same.json")
+    (tmp_path / ".aliyun").mkdir(exist_ok=True)
+    (tmp_path / ".aliyun" / "config.json").write_text("{}", "utf-8")
     hard = tmp_path / "hard.json"
     if not hard.exists():
         os.link(ids, hard)
@@ -128,6 +130,7 @@ def clash(name: str, tmp_path: Path, path: Path) -> list[str]:
         "save and report": ["--save", str(tmp_path / "new.json"), "--report", str(tmp_path / "new.json")],
         "save and events": ["--save", str(tmp_path / "new.json"), "--events", f"{tmp_path}/./new.json"],
         "report and ids": ["--disks-from", str(ids), "--report", str(ids)],
+        "events and the credentials": ["--events", str(tmp_path / ".aliyun" / "config.json")],
         "events and ids by a hard link": ["--disks-from", str(ids), "--events", str(hard)],
     }[name]
 
@@ -135,7 +138,7 @@ def clash(name: str, tmp_path: Path, path: Path) -> list[str]:
 CLASHES = [
     "events and the journal", "events and the journal's log", "events and the configuration", "events and report",
     "events and report by a link", "save and report", "save and events", "report and ids",
-    "events and ids by a hard link",
+    "events and the credentials", "events and ids by a hard link",
 ]  # fmt: skip
 
 
@@ -153,6 +156,22 @@ def test_no_output_is_an_input_or_another_output(
     assert ended.returncode == 2, ended.stdout + ended.stderr
     assert len(sim.state()["calls"]) == calls
     assert {each: each.read_bytes() for each in before} == before
+
+
+@pytest.mark.parametrize("kind", ["report.json", "report.md", "report.html", "plan.json"])
+def test_events_are_not_appended_to_a_document(
+    sim: Simulator, run: Command, path: Path, tmp_path: Path, kind: str
+) -> None:
+    """A report, in any form, and a saved plan are not made unreadable by --events: 2, and the file is whole."""
+    file, how = tmp_path / kind, "--save" if kind == "plan.json" else "--report"
+    planned = run("plan", *TARGET, "--endpoint", sim.url, how, str(file), journal=None)
+    assert planned.returncode == 0, planned.stderr
+    before, calls = file.read_bytes(), len(sim.state()["calls"])
+    ended = run(*OTHER, "--events", str(file), journal=path)
+
+    assert ended.returncode == 2, ended.stderr
+    assert file.read_bytes() == before
+    assert len(sim.state()["calls"]) == calls
 
 
 def test_apply_does_not_write_over_its_plan(sim: Simulator, run: Command, path: Path, tmp_path: Path) -> None:
