@@ -1,4 +1,4 @@
-"""Whole runs through the real SDK over real HTTP, each report held against what the simulated cloud says is true."""
+"""Whole runs through the real SDK, on virtual time, each report held against what the simulated cloud says is true."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ from tests.cloudlike import (
     world,
 )
 from tests.conftest import HANG
+
+pytestmark = pytest.mark.virtual_time
 
 ACTS = ("StopInstance", "ReInitDisk", "StartInstance")
 
@@ -580,6 +582,7 @@ def ask_twice(interrupt: Interrupt) -> None:
     interrupt.leave()
 
 
+@pytest.mark.real_time
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(("act", "outcome"), [("StopInstance", "stranded"), ("ReInitDisk", "unknown")])
 def test_who_asks_twice_gets_the_truth_as_far_as_it_is_known(act: str, outcome: str) -> None:
