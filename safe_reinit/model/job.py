@@ -91,6 +91,8 @@ class Step:
     """Whether an answer was ever lost, so that what is seen later may be its doing."""
     start_time: datetime | None = None
     """The instance's StartTime when it was intended: another one means that somebody started it since."""
+    answer: str = ""
+    """The code of the last answer, where that does not prove what was done; ``""`` where no answer came."""
 
 
 @dataclass(frozen=True)

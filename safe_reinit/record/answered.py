@@ -64,7 +64,7 @@ def accepted(record: Record, send: Send, at: float, snapshot_id: str = "") -> Re
     if send.action == "CreateSnapshot":
         record = with_safety(record, replace(safety_of(record, send.subject), snapshot_id=snapshot_id))
     state: StepState = "done" if send.action == "UntagResources" else "accepted"  # no look is waited for at the end
-    return with_step(record, send, replace(step_of(record, send), state=state, at=at, reads=0))
+    return with_step(record, send, replace(step_of(record, send), state=state, at=at, reads=0, answer=""))
 
 
 def _acknowledged(at: float) -> Callable[[Wipe], Wipe]:
@@ -85,7 +85,7 @@ def lost(record: Record, send: Send, at: float, due: float | None = None, code: 
             record, send.subject,
             lambda wipe: replace(_unproven(wipe, at, code), losses=wipe.losses + 1),
         )  # fmt: skip
-    step = replace(step_of(record, send), at=at, reads=0, lost=True)
+    step = replace(step_of(record, send), at=at, reads=0, lost=True, answer=code)
     if send.action not in REPEATABLE:
         return with_step(record, send, replace(step, state="lost"))
     due = at if due is None else due

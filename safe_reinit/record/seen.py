@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from .. import codes
-from ..model import Failure, Observation, PhaseResult, Record, Step
+from ..model import ActName, Failure, Observation, PhaseResult, Record, Step
 from ..model.codec import timestamp
 from .aside import learn_safety, learn_tag
 from .state import (
@@ -239,13 +239,10 @@ def _settle_lost(step: Step, at: float) -> Step:
 def _learn_limits(record: Record, seen: Observation) -> Record:
     limits, at = record.limits, seen.at
     stop, start = record.stop, record.start
-    shown = record.instance_status or "not seen"
     if not record.turned_back and _overdue(stop, at, limits.stop):
-        failure = Failure(
-            None,
-            f"{record.instance_id} was still {shown} when --timeout-stop had passed.",
-            hint="Look at the guest in the console (VNC); nothing was wiped.",
-        )
+        failure = _too_late(record, seen, stop, "StopInstance", "--timeout-stop")
+        if not stop.answer:
+            failure = replace(failure, hint="Look at the guest in the console (VNC); nothing was wiped.")
         record = close_phase(fail(record, failure), "stop", seen.when, "timeout")
     record = _learn_snapshot_limit(record, seen)
     for wipe in record.disks:
@@ -254,7 +251,7 @@ def _learn_limits(record: Record, seen: Observation) -> Record:
             failure = unknown_wipe(wipe.disk_id, seen.disks.get(wipe.disk_id), wipe)
             record = fail(replace(record, disks=disks), failure)
     if _overdue(start, at, limits.start):
-        failure = Failure(None, f"{record.instance_id} was still {shown} when --timeout-start had passed.")
+        failure = _too_late(record, seen, start, "StartInstance", "--timeout-start")
         record = fail(replace(record, start=replace(start, state="failed")), failure)
         record = close_phase(record, "start", seen.when, "timeout")
     waited = record.turned_back_at is not None and at - record.turned_back_at > limits.start
@@ -266,6 +263,16 @@ def _learn_limits(record: Record, seen: Observation) -> Record:
     ):
         record = replace(record if seen.seen else fail(record, _not_seen(seen)), given_up=True)
     return record
+
+
+def _too_late(record: Record, seen: Observation, step: Step, action: ActName, limit: str) -> Failure:
+    """Say in which state a limit found the machine, and what ECS answered last, where that explains it."""
+    shown = (seen.instance.status if seen.instance else record.instance_status) or "not seen"
+    message = f"{record.instance_id} was still {shown} when {limit} had passed."
+    if not step.answer:
+        return Failure(None, message)
+    message += f" ECS answered {action} with {step.answer}, which does not say whether it was done."
+    return Failure(step.answer, message, action=action, hint=codes.fix_of(action, step.answer))
 
 
 def _learn_snapshot_limit(record: Record, seen: Observation) -> Record:

@@ -264,6 +264,29 @@ def test_an_answer_of_a_failure_inside_ecs_is_told_as_what_it_is() -> None:
     assert "No answer" not in said(done)
 
 
+@pytest.mark.parametrize(
+    ("action", "shown", "outcome"),
+    [("StopInstance", "Running", "failed"), ("StartInstance", "Stopped", "not-restarted")],
+)
+@pytest.mark.parametrize(("code", "status"), [("InternalError", 500), ("Brand.New", 503)])
+def test_a_call_that_fails_inside_ecs_until_its_limit_is_told_by_what_was_seen(
+    action: str, shown: str, outcome: str, code: str, status: int
+) -> None:
+    """The report says in which state the machine is, and quotes the code that ECS answered: an answer came."""
+    fault = {"action": action, "dry_run": False, "nth": "every", "error": {"code": code, "status": status}}
+    with cloud(fault) as sim:
+        done = carry_out(sim)
+
+    assert done.outcome == outcome, said(done)
+    assert f"{INSTANCE} was still {shown} when" in said(done)
+    assert f"ECS answered {action} with {code}" in said(done)
+    assert "not seen" not in said(done)
+    assert "No answer" not in said(done)
+    error = done.report.jobs[0].error
+    assert error is not None
+    assert (error.code, error.action) == (code, action)
+
+
 # ------------------------------------------------------------------------------------------------------------- undo
 
 
