@@ -249,6 +249,7 @@ class Execution:
 
     def _finish(self, run: HeldRun, runner: Runner, bug: Exception | None = None) -> Report:
         """Report a run as it stands, write that down and let the run go."""
+        runner.turn_back()
         records = list(runner.records)
         if isinstance(bug, RunRefused):
             for position in runner.unfinished:

@@ -96,6 +96,15 @@ class Runner:
         """The records of the jobs as they stand, in the order of the plan."""
         return tuple(job.record for job in self._jobs)
 
+    def turn_back(self) -> None:
+        """Keep it for whoever resumes the run where somebody asked it to end: no job wipes any more, and none begins.
+
+        The loop notes that itself at its next look, which may hang for as long as the process lasts.
+        """
+        if self.stop.is_set():
+            with contextlib.suppress(LeaseLostError):
+                self._ledger.keep([(job, Interrupt()) for job in self._jobs if not job.ended])
+
     def __call__(self) -> None:
         """Run every job to its end.
 

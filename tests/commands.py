@@ -76,6 +76,7 @@ class Command:
             "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret",
             "SAFE_REINIT_TIME_SCALE": self.scale,
             "SAFE_REINIT_REGION": "cn-hangzhou",
+            "SAFE_REINIT_JOURNAL": str(self.folder / "own-journal.db"),  # never that of whoever runs the tests
             **(more or {}),
         }
 

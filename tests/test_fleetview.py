@@ -639,6 +639,7 @@ def test_events_say_why_a_job_failed(command_line: CommandLine, fleet: Simulator
         if event["event"] == "done"
     }
 
-    assert done["i-0"] == {"outcome": "done", "power": "Running", "tag_left": False, "owed": False}
+    wiped = {"d-0": "reinitialised"}
+    assert done["i-0"] == {"outcome": "done", "data": wiped, "power": "Running", "tag_left": False, "owed": False}
     assert done["i-4"]["code"] == "DiskError"
     assert "DiskError" in done["i-4"]["message"]

@@ -256,9 +256,10 @@ def test_ctrl_c_after_a_cancel_says_how_to_quit(sim: Simulator, run: Command, pa
         read_until(child.stderr, "asked this run to end")
         quit_now(child)
         _, err = child.communicate(timeout=PATIENCE)
+        left = power(sim)
 
     assert child.returncode == BY_SIGINT, err
-    assert power(sim) == "Stopping"
+    assert left == "Stopping"
 
 
 def test_a_key_that_is_held_down_is_one_request(sim: Simulator, run: Command, path: Path) -> None:
@@ -314,10 +315,30 @@ def test_the_second_ctrl_c_quits_inside_a_look_that_hangs(sim: Simulator, run: C
     assert (power(sim), wipes(sim)) == ("Running", 0)
 
 
-def quit_at_a_hung_look(sim: Simulator, run: Command, path: Path) -> subprocess.Popen[str]:
+def test_what_had_not_begun_when_somebody_quit_never_begins(sim: Simulator, run: Command, path: Path) -> None:
+    """Two Ctrl-C take back the consent of the whole run: resumed, it brings back what it stopped, and stops no more."""
+    both = (*TARGET, "--disk", SECOND, "--max-parallel", "1")
+    planned = run("plan", *both, "--endpoint", sim.url, "--output", "json", journal=None).stdout
+    confirmed = (*both, "--confirm", document(planned)["plan"]["confirm_with"])
+    child = quit_at_a_hung_look(sim, run, path, confirmed)
+    out, err = child.communicate(timeout=PATIENCE)
+    resumed = run("resume", document(out)["run_id"], journal=path)
+
+    assert child.returncode == BY_SIGINT, err
+    assert resumed.returncode == 7, resumed.stderr
+    assert (power(sim), wipes(sim), wipes(sim, SECOND)) == ("Running", 0, 0)
+    stops = [
+        call["subject"] for call in sim.state()["calls"] if call["action"] == "StopInstance" and not call["dry_run"]
+    ]
+    assert ["i-second"] not in stops
+
+
+def quit_at_a_hung_look(
+    sim: Simulator, run: Command, path: Path, words: tuple[str, ...] = RUN
+) -> subprocess.Popen[str]:
     """Start a run, let its looks hang once the machine stops, and press Ctrl-C twice."""
     with held(sim, STOPPING):
-        child = run.start(*RUN, "--output", "json", journal=path)
+        child = run.start(*words, "--output", "json", journal=path)
         comes_to(sim, "Stopping")
         hang_looks(sim, 2)
         looks = len(sim.state()["calls"])
