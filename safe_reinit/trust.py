@@ -12,6 +12,7 @@ import os
 import pwd
 import shlex
 import stat
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from .errors import UsageError
 
 _MOST_LINKS = 40
 """Symbolic links on the way to a file, as many as Linux follows."""
+_ACL = "system.posix_acl_access"
+"""The attribute with the access control list of a file (Linux, posix_acl_xattr.h): a version, then its entries."""
+_ACL_HEAD, _ACL_USER, _ACL_GROUP, _ACL_WRITE = 4, 0x02, 0x08, 2
 
 
 def refuse_untrusted(path: Path | str, what: str, *, hint: str = "", folders: bool = True) -> None:
@@ -76,7 +80,26 @@ def others_may_write(path: Path | str, status: os.stat_result) -> tuple[str, str
         return f"everybody may write {path}", f"chmod go-w {name}"
     if status.st_mode & stat.S_IWGRP and not _of_one(status.st_gid, caller):
         return f"its group {_group(status.st_gid)} may write {path}", f"chmod g-w {name}"
+    if status.st_mode & stat.S_IWGRP and (other := _other_in_acl(path, caller)):
+        return f"its access control list lets {other} write {path}", f"setfacl -b {name}"
     return None
+
+
+def _other_in_acl(path: Path | str, caller: int) -> str:
+    """Name a user or group that an access control list of POSIX lets write a file; ``""`` if there is none.
+
+    Where a file has such a list, the group bits of its mode are the mask: without them none of its entries may write.
+    """
+    try:
+        listed = os.getxattr(path, _ACL, follow_symlinks=False)
+    except (OSError, AttributeError):  # there is none, or this system has none
+        return ""
+    for tag, permissions, who in struct.iter_unpack("<HHI", listed[_ACL_HEAD:]):
+        if tag == _ACL_USER and permissions & _ACL_WRITE and who not in (0, caller):
+            return f"user {_user(who)}"
+        if tag == _ACL_GROUP and permissions & _ACL_WRITE and not _of_one(who, caller):
+            return f"group {_group(who)}"
+    return ""
 
 
 def _steps(path: Path) -> Iterator[Path]:

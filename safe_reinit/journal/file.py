@@ -33,6 +33,7 @@ _OF_A_RUN = ("events", "disks", "jobs", "leases", "runs")
 """The tables that know of a run, in the order in which they forget it."""
 _RESERVE = 1 << 20
 """Bytes of room that are kept for the records of a run."""
+_LOG = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _BUSY = 10.0
 """Real seconds for which another process that is writing is waited for."""
 
@@ -47,8 +48,8 @@ class Journal(Reader):
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._lock = threading.RLock()
-        self._files: dict[Path, tuple[int, int]] = {}
-        """The files of the journal while a run is held, and which they are: device and inode."""
+        self._files: dict[Path, tuple[tuple[int, int], int]] = {}
+        """The files of the journal while a run is held: which they are (device and inode), and how large at least."""
         if path is not None:
             refuse_network(path)
             refuse_foreign(path)
@@ -196,16 +197,20 @@ class Journal(Reader):
         return Lease(self, run_id, epoch, session)
 
     def refuse_replaced(self) -> None:
-        """See that the files which are open still are those that the next process will find by their names.
+        """See that the files which are open still are those that the next process will find by their names, and sound.
+
+        SQLite goes on in memory with files that somebody emptied or wrote over, and does not notice.
 
         Raises:
-            JournalError: one was removed or replaced: what is written from now on nobody will find.
+            JournalError: one was removed, replaced or damaged: what is written from now on nobody will find.
         """
-        for file, identity in self._files.items():
+        for file, (identity, size) in self._files.items():
             now_there = _identity(file)
             if now_there != identity:
                 how = "removed" if now_there is None else "replaced"
                 raise JournalError(f"The journal {self.path} was {how} during the run ({file.name}).")
+            if _is_damaged(file, size):
+                raise JournalError(f"The journal {self.path} was emptied or written over during the run ({file.name}).")
 
     def is_replaced(self) -> bool:
         """Tell whether ``refuse_replaced`` refuses."""
@@ -319,10 +324,24 @@ def open_to_read(path: Path) -> Reader:
     return ReadOnly(path) if readable and not writable else Journal(path)
 
 
-def _identities(path: Path | None) -> dict[Path, tuple[int, int]]:
+def _identities(path: Path | None) -> dict[Path, tuple[tuple[int, int], int]]:
     """Return which files a journal, its log and its index are now; a rollback log comes and goes."""
     files = [file for file in files_of(path) if not file.name.endswith("-journal")] if path is not None else []
-    return {file: identity for file in files if (identity := _identity(file)) is not None}
+    return {file: (identity, file.stat().st_size) for file in files if (identity := _identity(file)) is not None}
+
+
+def _is_damaged(path: Path, size: int) -> bool:
+    """Return whether a file of a journal became smaller than it was, or a log does not begin as one of SQLite.
+
+    The main file is not opened: to close it would let go the locks that SQLite has on it in this process.
+    """
+    try:
+        if not path.name.endswith("-wal"):
+            return path.stat().st_size < size
+        with path.open("rb") as file:
+            return not file.read(4).startswith(_LOG)
+    except OSError:
+        return True
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
