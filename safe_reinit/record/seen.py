@@ -261,7 +261,9 @@ def _learn_limits(record: Record, seen: Observation) -> Record:
         and (start.state in ("none", "failed") or unseen)
         and not any(wipe.state in ("accepted", "lost") for wipe in record.disks)
     ):
-        record = replace(record if seen.seen else fail(record, _not_seen(seen)), given_up=True)
+        if not seen.seen:  # what it was before the stop, it need not be any more
+            record = replace(fail(record, _not_seen(seen)), instance_status="")
+        record = replace(record, given_up=True)
     return record
 
 

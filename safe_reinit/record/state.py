@@ -106,7 +106,7 @@ def is_owed(record: Record) -> bool:
 
 def _is_as_promised(record: Record) -> bool:
     under_way = record.stop.state in ("asked", "accepted", "lost")
-    going_down = under_way and not record.given_up
+    going_down = under_way and not record.given_up and record.start.state != "done"  # which only a stopped one does
     return record.instance_status == record.promised and not going_down
 
 

@@ -105,6 +105,18 @@ def test_a_machine_released_while_it_was_stopped_is_not_to_be_started() -> None:
         assert "resume" not in hint_of(done)
 
 
+def test_a_machine_of_which_nothing_is_seen_after_its_stop_is_not_said_to_run() -> None:
+    """Lists lag behind the stop, and then fail: the run stays open, and says that the machine may be down."""
+    silent = {"action": "DescribeInstances", "nth": 3, "times": 10_000, "error": {"code": "InternalError"}}
+    with simulated(world(describe_lag=5.0)) as sim:
+        stopped = once(accepted("StopInstance"), lambda: sim.do({"fault": silent}))
+        done = run(sim, on_event=stopped, limits={"start": 60.0})
+
+        assert sim.state()["instances"][INSTANCE]["status"] == "Stopped"
+        assert done.outcome == "stranded"
+        assert f"safe-reinit resume {done.report.run_id}" in hint_of(done)
+
+
 @pytest.mark.xfail(strict=True, reason="core: every limit is derived from what the loop will do")
 def test_a_machine_is_not_down_for_longer_than_the_plan_says() -> None:
     """A snapshot that appears after the stop does not keep the machine down beyond what the plan shows."""
