@@ -128,9 +128,7 @@ def decode(kind: type[T], data: object, path: str = "$") -> T:
         DecodeError: with the path of the first member that does not fit.
 
     """
-    hints = get_type_hints(kind)
-    members = {_member(each): each for each in _written(kind)}
-    needed = {name for name, each in members.items() if each.default is MISSING and each.default_factory is MISSING}
+    hints, members, needed = _readable(kind)  # type: ignore[arg-type]
     if not isinstance(data, dict) or not needed <= set(data) <= set(members):
         raise DecodeError(f"At {path}: not the members of {kind.__name__}.")
     given = {}
@@ -142,6 +140,14 @@ def decode(kind: type[T], data: object, path: str = "$") -> T:
         return kind(**given)
     except ValueError as error:
         raise DecodeError(f"At {path}: {error}") from None
+
+
+@cache  # every record of a journal is read by them
+def _readable(kind: type) -> tuple[dict[str, Any], dict[str, Field[Any]], set[str]]:
+    """Give of a frozen value the types of its fields, its members, and those that must be there."""
+    members = {_member(each): each for each in _written(kind)}
+    needed = {name for name, each in members.items() if each.default is MISSING and each.default_factory is MISSING}
+    return get_type_hints(kind), members, needed
 
 
 def _decode(hint: Any, data: Any, path: str) -> Any:  # noqa: ANN401 - JSON
