@@ -11,19 +11,17 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from types import TracebackType
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
-from safe_reinit.simulator import console, witness
-from safe_reinit.simulator.engine import Engine, Options
+from safe_reinit.simulator import embedded
 from safe_reinit.simulator.state.clock import SimulatedClock
 from tests import inprocess
 from tests.simulation.patching import cooperative
-from tests.simulation.scheduler import Process, Scheduler
+from tests.simulation.scheduler import BEGIN, Process, Scheduler, VirtualClock
 
 LONGEST = 48 * 3600.0
 """Virtual seconds after which a test counts as one that never ends."""
-_BEGIN = 1_780_000_000.0
 _current: list[VirtualTime] = []
 
 
@@ -31,7 +29,7 @@ class VirtualTime:
     """The scheduler of one test, and the simulators that it began."""
 
     def __init__(self, seed: int = 0) -> None:
-        self.scheduler = Scheduler(seed, _BEGIN + random.Random(seed).random())
+        self.scheduler = Scheduler(seed, BEGIN + random.Random(seed).random())
         self.connections: dict[str, inprocess.Connection] = {}
 
     def run(self, test: Any) -> None:
@@ -42,62 +40,36 @@ class VirtualTime:
             raise task.error
 
 
-class _Clock(SimulatedClock):
-    """The simulator's clock, on the virtual time of the test."""
-
-    def __init__(self, scheduler: Scheduler, speed: float) -> None:
-        super().__init__(speed)
-        self._scheduler = scheduler
-        self._start = self._began = scheduler.now
-
-    def now(self) -> float:
-        """Return simulated time."""
-        return self._start + (self._scheduler.now - self._began) * self.speed
-
-
-class Simulator:
-    """A simulated ECS in the process of the test; see ``safe_reinit.simulator.Simulator``."""
+class Simulator(embedded.Simulator):
+    """A simulated ECS in the process of the test, with the face of the real one: nothing listens."""
 
     def __init__(
-        self, world: Any = None, faults: Any = None, speed: float = 1.0, seed: int = 0, access_key: str | None = None
+        self,
+        world: str | Path | dict[str, Any] | None = None,
+        faults: str | Path | list[Any] | None = None,
+        speed: float = 1.0,
+        seed: int = 0,
+        access_key: str | None = None,
     ) -> None:
+        super().__init__(world, faults, speed, seed, access_key)
         virtual = current()
-        key = cast("tuple[str, str] | None", tuple(access_key.split(":", 1)) if access_key else None)
-        clock = _Clock(virtual.scheduler, speed)
-        self._engine = Engine(Options(world, faults, speed, seed, key, clock))
-        self.endpoint = f"127.0.0.1:{len(virtual.connections) + 1}"
-        virtual.connections[self.endpoint] = inprocess.Connection(self._engine, virtual.scheduler.sleep)
+        self._name = f"127.0.0.1:{len(virtual.connections) + 1}"
+        virtual.connections[self._name] = inprocess.Connection(self._engine, virtual.scheduler.sleep)
 
-    def __enter__(self) -> Simulator:
-        return self
+    def _clock(self, speed: float) -> SimulatedClock:
+        return VirtualClock(current().scheduler, speed)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        current().connections.pop(self.endpoint)
+    def start(self) -> None:
+        """Do nothing: it answers since it was made."""
 
-    @property
-    def url(self) -> str:
-        """The address as a URL."""
-        return f"http://{self.endpoint}"
+    def stop(self) -> None:
+        """Answer no more."""
+        current().connections.pop(self._name)
 
     @property
-    def access_key(self) -> tuple[str, str]:
-        """Id and secret of the default key."""
-        return self._engine.default_key.id, self._engine.default_key.secret
-
-    @property
-    def region(self) -> str:
-        """The region of the world."""
-        return self._engine.cloud.settings.region
-
-    def state(self) -> dict[str, Any]:
-        """Return what is true now."""
-        return witness.state(self._engine)
-
-    def do(self, request: dict[str, Any]) -> None:
-        """Do what another person does; a ValueError says why not."""
-        console.do(self._engine, request)
+    def endpoint(self) -> str:
+        """The address as an SDK's `endpoint` wants it, of which the line in the process takes care."""
+        return self._name
 
 
 def current() -> VirtualTime:

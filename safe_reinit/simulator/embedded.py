@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from safe_reinit.simulator import console, witness
 from safe_reinit.simulator.engine import Engine, Options
 from safe_reinit.simulator.server import HOST, Server
+from safe_reinit.simulator.state.clock import SimulatedClock
 
 _Result = TypeVar("_Result")
 
@@ -33,10 +34,15 @@ class Simulator:
         seed: int = 0,
         access_key: str | None = None,
     ) -> None:
-        self._engine = Engine(Options(world, faults, check_speed(speed), seed, split_access_key(access_key)))
+        clock = self._clock(check_speed(speed))
+        self._engine = Engine(Options(world, faults, speed, seed, split_access_key(access_key), clock))
         self._port = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+
+    def _clock(self, speed: float) -> SimulatedClock:
+        """Return the clock that the simulator lives by."""
+        return SimulatedClock(speed)
 
     def __enter__(self) -> Simulator:
         self.start()

@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import pkgutil
 import queue
+import sqlite3
 import sys
 import threading
 import time
@@ -127,39 +128,69 @@ def _queue(kind: type, fake_threading: types.ModuleType, scheduler: Scheduler) -
 
 
 @contextmanager
-def cooperative(scheduler: Scheduler, also: Sequence[types.ModuleType] = ()) -> Iterator[None]:
-    """Let the whole program, and the modules in ``also``, run on this scheduler while the block lasts."""
-    fakes = _fakes(scheduler)
+def cooperative(
+    scheduler: Scheduler, also: Sequence[types.ModuleType] = (), more: Sequence[tuple[Any, Any]] = ()
+) -> Iterator[None]:
+    """Let the whole program, and the modules in ``also``, run on this scheduler while the block lasts.
+
+    Args:
+        scheduler: what runs it.
+        also: modules of tests.
+        more: what else is replaced, and by what.
+    """
+    fakes = {id(real): fake for real, fake in (*_fakes(scheduler), *more)}
     undo: list[tuple[Any, str, Any]] = []
     cells: list[tuple[Any, Any]] = []
     try:
-        for module in (*_modules(), *also):
-            for name, value in list(vars(module).items()):
-                for real, fake in fakes:
-                    if value is real:
-                        undo.append((module, name, value))
-                        setattr(module, name, fake)
-                for cell, real, fake in _defaults(module, value, fakes):
-                    cells.append((cell, real))
-                    cell.cell_contents = fake
+        for module, name, value in (*_places(_modules()), *_places(tuple(also))):
+            fake = fakes.get(id(value))
+            if fake is not None and vars(module).get(name) is value:
+                undo.append((module, name, value))
+                setattr(module, name, fake)
+        for cell, value in _cells(_modules()):
+            if id(value) in fakes:
+                cells.append((cell, value))
+                cell.cell_contents = fakes[id(value)]
         yield
     finally:
         for module, name, value in undo:
             setattr(module, name, value)
-        for cell, real in cells:
-            cell.cell_contents = real
+        for cell, value in cells:
+            cell.cell_contents = value
 
 
-def _defaults(module: types.ModuleType, value: object, fakes: list[tuple[Any, Any]]) -> list[tuple[Any, Any, Any]]:
+_REAL = (
+    threading, time, concurrent.futures, queue, sqlite3, threading.Thread, threading.Event, threading.Lock,
+    threading.RLock, threading.Condition, threading.Semaphore, threading.local, concurrent.futures.Future,
+    concurrent.futures.ThreadPoolExecutor, concurrent.futures.wait, concurrent.futures.as_completed, queue.Queue,
+    queue.SimpleQueue,
+)  # fmt: skip
+"""What may be replaced."""
+
+
+@cache
+def _places(modules: tuple[types.ModuleType, ...]) -> list[tuple[types.ModuleType, str, Any]]:
+    """Find where modules have, under a name of their own, what may be replaced."""
+    real = set(map(id, _REAL))
+    return [(module, name, value) for module in modules for name, value in vars(module).items() if id(value) in real]
+
+
+@cache
+def _cells(modules: tuple[types.ModuleType, ...]) -> list[tuple[Any, Any]]:
     """Find default factories such as threading.Event: the __init__ made for a dataclass holds them in its own cells."""
-    if not (isinstance(value, type) and dataclasses.is_dataclass(value) and value.__module__ == module.__name__):
-        return []
-    cells = value.__init__.__closure__ or ()  # type: ignore[misc]
-    return [(cell, real, fake) for cell in cells for real, fake in fakes if _holds(cell, real)]
+    real = set(map(id, _REAL))
+    kinds = [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type) and dataclasses.is_dataclass(value) and value.__module__ == module.__name__
+    ]
+    cells = [cell for kind in kinds for cell in kind.__init__.__closure__ or ()]  # type: ignore[misc]
+    return [(cell, content) for cell in cells if id(content := _content(cell)) in real]
 
 
-def _holds(cell: Any, real: Any) -> bool:
+def _content(cell: Any) -> Any:
     try:
-        return cell.cell_contents is real
+        return cell.cell_contents
     except ValueError:  # still empty
-        return False
+        return None

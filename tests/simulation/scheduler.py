@@ -15,6 +15,11 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
+from safe_reinit.simulator.state.clock import SimulatedClock
+
+BEGIN = 1_780_000_000.0
+"""Virtual time begins near the present, so that certificates and signatures are of no other age than the program."""
+
 _STEPS_AT_ONE_MOMENT = 200_000
 """Task switches without any time passing that count as a program that never waits again."""
 
@@ -32,6 +37,7 @@ class Process:
         frozen_until: the virtual time until which none of its tasks runs.
         dead: whether it was killed: none of its tasks runs again.
         wall_offset: seconds by which its wall clock is ahead of the truth.
+        elsewhere: whether it is on another host, with a network of its own.
 
     """
 
@@ -39,8 +45,7 @@ class Process:
     frozen_until: float = 0.0
     dead: bool = False
     wall_offset: float = 0.0
-    boot_id: str = "boot-1"
-    pid: int = 0
+    elsewhere: bool = False
 
 
 @dataclass(eq=False)
@@ -229,3 +234,16 @@ class Scheduler:
     def freeze(self, process: Process, seconds: float) -> None:
         """Pause a process, as Ctrl-Z, a closed lid or the migration of its virtual machine does."""
         process.frozen_until = max(process.frozen_until, self.now + seconds)
+
+
+class VirtualClock(SimulatedClock):
+    """The simulator's clock, on the virtual time of a scheduler."""
+
+    def __init__(self, scheduler: Scheduler, speed: float = 1.0) -> None:
+        super().__init__(speed)
+        self._scheduler = scheduler
+        self._start = self._began = scheduler.now
+
+    def now(self) -> float:
+        """Return simulated time."""
+        return self._start + (self._scheduler.now - self._began) * self.speed
