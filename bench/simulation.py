@@ -3,10 +3,11 @@
     python bench/simulation.py --seeds 1000 --jobs 2            seeds 0 to 999
     python bench/simulation.py --first 5000 --seconds 600       as many as fit into ten minutes
     python bench/simulation.py --replay 57                      one seed, with its options and a readable trace
-    python bench/simulation.py --replay FILE.json               a kept scenario
-    python bench/simulation.py --without lease-renewal          with a guard turned off: seeds until it is missed
+    python bench/simulation.py --replay FILE.json               a kept scenario, without the guard that it names
+    python bench/simulation.py --without own-lease              with a guard turned off: seeds until it is missed
     python bench/simulation.py --save DIR                       keep each failing seed, shrunk, as a scenario file
 
+A seed that fails with nothing turned off is a defect of the program, or of the judge: look at its trace with --replay.
 The exit code is 1 if anything failed, and with --without if nothing did.
 """
 
@@ -29,8 +30,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.simulation.guards import GUARDS, turned_off
 from tests.simulation.harness import simulate
-from tests.simulation.judge import Violation
-from tests.simulation.options import Scenario, expand
+from tests.simulation.judge import KNOWN, Violation
+from tests.simulation.options import ASSUMPTIONS, Scenario, expand, names
 from tests.simulation.shrink import shrink
 
 
@@ -49,10 +50,11 @@ def _work(task: tuple[int, str | None]) -> dict[str, Any]:
     began = time.process_time()
     violations, result = _one(expand(seed), guard)
     told: dict[str, Any] = {"seed": seed, "violations": violations, "cpu": time.process_time() - began}
+    told |= {"names": names(expand(seed)), "keeps": expand(seed)["keeps"]}
     if result is not None:
         told |= {
             "outcomes": result.outcomes, "covered": result.covered, "simulated": result.simulated,
-            "calls": result.calls,
+            "calls": result.calls, "known": result.known,
         }  # fmt: skip
     return told
 
@@ -60,6 +62,12 @@ def _work(task: tuple[int, str | None]) -> dict[str, Any]:
 def _results(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     tasks = ((seed, options.without) for seed in range(options.first, options.first + options.seeds))
     ends = time.monotonic() + options.seconds if options.seconds else None
+    if options.jobs == 1:
+        for task in tasks:
+            yield _work(task)
+            if ends is not None and time.monotonic() > ends:
+                return
+        return
     with multiprocessing.get_context("fork").Pool(options.jobs, maxtasksperchild=200) as pool:
         for told in pool.imap_unordered(_work, tasks):
             yield told
@@ -80,11 +88,17 @@ class _Sum:
     outcomes: Counter[str] = field(default_factory=Counter)
     covered: Counter[tuple[str, str]] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
+    known: Counter[str] = field(default_factory=Counter)
+    names: Counter[str] = field(default_factory=Counter)
+    broken: Counter[str] = field(default_factory=Counter)
 
     def add(self, told: dict[str, Any]) -> None:
         """Count one seed."""
         self.count, self.cpu = self.count + 1, self.cpu + told["cpu"]
+        self.names.update(set(told["names"]))
+        self.broken.update([each for each in ASSUMPTIONS if each not in told["keeps"]] or ["none"])
         if "outcomes" in told:
+            self.known.update({each.kind for each in told["known"]})
             self.outcomes[" then ".join(told["outcomes"]) or "no report"] += 1
             self.covered.update(told["covered"])
             self.simulated, self.calls = self.simulated + told["simulated"], self.calls + told["calls"]
@@ -99,6 +113,10 @@ class _Sum:
             f"{self.calls} calls."
         )
         print(f"Failed: {self.failed}. " + ", ".join(f"{kind} {number}" for kind, number in self.kinds.most_common()))
+        for kind, number in self.known.items():
+            print(f"Known, and no failure: {kind} in {number} seeds: {KNOWN[kind]}.")
+        print("Assumptions broken: " + ", ".join(f"{name} {number}" for name, number in sorted(self.broken.items())))
+        print("Seeds that drew: " + ", ".join(f"{name} {number}" for name, number in self.names.most_common()))
         print("\nOutcomes of the processes of a run:")
         for name, number in self.outcomes.most_common(25):
             print(f"{number:7}  {name}")
@@ -133,20 +151,23 @@ def _save(seed: int, kind: str, options: argparse.Namespace) -> None:
     def fails(candidate: Scenario) -> bool:
         return any(each.kind == kind for each in _one(candidate, options.without)[0])
 
-    small = shrink(expand(seed), fails)
+    kept = {"finds": kind} | ({"without": options.without} if options.without else {})
     file = Path(options.save) / f"{kind}-{seed}.json"
-    file.write_text(json.dumps({"finds": kind, "without": options.without, "scenario": small}, indent=1) + "\n")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({**kept, "scenario": shrink(expand(seed), fails)}, indent=1) + "\n")
     print(f"  kept as {file}", flush=True)
 
 
 def _replay(name: str, guard: str | None) -> int:
     kept = {"scenario": expand(int(name))} if name.isdigit() else json.loads(Path(name).read_text("utf-8"))
-    scenario = kept["scenario"]
+    scenario, guard = kept["scenario"], guard or kept.get("without")
     print(json.dumps(scenario, indent=1))
     with turned_off(guard) if guard else contextlib.nullcontext():
         result = simulate(scenario)
     print("\n".join(result.trace))
-    for each in result.violations:
+    if guard:
+        print(f"(with the guard {guard} turned off)")
+    for each in (*result.violations, *result.known):
         print(f"BROKEN: {each.kind}: {each.text}")
     return 1 if result.violations else 0
 
@@ -154,14 +175,15 @@ def _replay(name: str, guard: str | None) -> int:
 def main() -> int:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=1000)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--seconds", type=float)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--replay", metavar="SEED|FILE")
-    parser.add_argument("--without", choices=sorted(GUARDS))
-    parser.add_argument("--seeds-all", action="store_true", help="with --without: go on after the first that fails")
-    parser.add_argument("--save", metavar="DIR")
+    add = parser.add_argument
+    add("--seeds", type=int, default=1000, metavar="N", help="how many seeds are run at most (default: 1000)")
+    add("--first", type=int, default=0, metavar="SEED", help="the first of them (default: 0)")
+    add("--seconds", type=float, metavar="S", help="begin no seed after so many seconds")
+    add("--jobs", type=int, default=2, metavar="N", help="processes that run seeds at the same time (default: 2)")
+    add("--replay", metavar="SEED|FILE", help="run one seed or kept scenario, and print its options and its trace")
+    add("--without", choices=sorted(GUARDS), metavar="GUARD", help=f"turn a guard off: {', '.join(sorted(GUARDS))}")
+    add("--seeds-all", action="store_true", help="with --without: go on after the first that fails")
+    add("--save", metavar="DIR", help="make each failing seed small, and keep it there as a file")
     options = parser.parse_args()
     return _replay(options.replay, options.without) if options.replay else _explore(options)
 

@@ -8,8 +8,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from safe_reinit import execution
+from safe_reinit import act, execution, second_look
 from safe_reinit.cli.writer import Writer
+from safe_reinit.clock import Clock, boottime
+from safe_reinit.journal import Journal, Lease, LeaseLostError
+from safe_reinit.model import Observation
 from safe_reinit.record import is_settled, resumed
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -40,10 +43,45 @@ def _doubt_before_verdict(patch: pytest.MonkeyPatch) -> None:
     _everywhere(patch, resumed.judge, lambda record, _verdict: record)
 
 
+def _own_lease(patch: pytest.MonkeyPatch) -> None:
+    """Judge the own lease by the clock: one that has run out is lost, whoever has the run."""
+
+    def check(self: Lease) -> bool:
+        self._journal.refuse_replaced()
+        if self._lost or boottime() >= self._until:
+            raise LeaseLostError(self.run_id)
+        return True
+
+    patch.setattr(Lease, "check", check)
+
+
+def _slow_answers(patch: pytest.MonkeyPatch) -> None:
+    """Hold every observation to 3 s from its question, also before what brings a machine back."""
+
+    def is_stale(clock: Clock, seen: Observation) -> bool:
+        return clock.time() - seen.at > 3.0
+
+    is_wanted = act.Act._is_wanted
+
+    def is_fresh(self: act.Act, attempt: act.Attempt, together: int) -> bool:
+        return is_wanted(self, attempt, together) and not is_stale(self.clock, attempt.seen)
+
+    _everywhere(patch, second_look.is_stale, is_stale)
+    patch.setattr(act.Act, "_is_wanted", is_fresh)
+
+
+def _journal_there(patch: pytest.MonkeyPatch) -> None:
+    """Write to the journal that was opened, whether or not anybody will find it by its name."""
+    patch.setattr(Journal, "refuse_replaced", lambda _self: None)
+
+
 GUARDS: Mapping[str, Patch] = {
     "start-minute": _start_minute,
     "writer-queue": _writer_queue,
     "doubt-before-verdict": _doubt_before_verdict,
+    "own-lease": _own_lease,
+    "slow-answers": _slow_answers,
+    "journal-there": _journal_there,
 }
 """By name, how to turn a guard off."""
 

@@ -2,72 +2,56 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import shutil
+import sqlite3
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import yaml
 
 import safe_reinit
 from safe_reinit import report as reports_of
 from safe_reinit.cli.writer import Writer
-from safe_reinit.clock import Clock
 from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import Journal
 from safe_reinit.model import Event
+from safe_reinit.model.codec import members
 from safe_reinit.plan import to_json
 from safe_reinit.simulator import console
 from safe_reinit.simulator.engine import Engine, Options
-from safe_reinit.simulator.state.clock import SimulatedClock
 from tests import inprocess
-from tests.simulation.judge import Evidence, Violation, judge, judge_end
+from tests.simulation import people
+from tests.simulation.judge import KNOWN, Evidence, Session, Truth, Violation, judge, judge_end
 from tests.simulation.network import Network
 from tests.simulation.options import ACCEPTED, ASSUMPTIONS, Scenario
 from tests.simulation.patching import cooperative
-from tests.simulation.scheduler import Process, Scheduler, Stalled, Task
+from tests.simulation.scheduler import BEGIN, Process, Scheduler, Stalled, Task, VirtualClock
+from tests.simulation.storage import Storage
 
-KEY, SECRET = "testid", "planted0secret0of0the0simulation"
-LIMITS = {"timeout_stop": "4m", "timeout_snapshot": "8m", "timeout_reinit": "6m", "timeout_start": "5m"}
+KEYS = {
+    "now": ("testid", "planted0secret0of0the0simulation"),
+    "next": ("nextid", "another0secret0of0the0simulation"),
+    "other": ("otherid", "foreign0secret0of0the0simulation"),
+}
+"""The key that the program has, the one that takes its place, and one of another account."""
+SECRET = KEYS["now"][1]
+LIMITS = {"timeout_stop": "2m", "timeout_snapshot": "4m", "timeout_reinit": "3m", "timeout_start": "2m"}
 """What the program may wait for each phase in a scenario: short, so that giving up is tried as often as success."""
 LONGEST = 4 * 3600.0
 """Virtual seconds in which a run ends whatever happens: far more than its limits add up to."""
 TIMES_RESUMED = 4
-_BEGIN = 1_780_000_000.0
-"""Virtual time begins near the present, so that certificates and signatures are of no other age than the program."""
-
-
-class VirtualClock(SimulatedClock):
-    """The simulator's clock, shared with the program."""
-
-    def __init__(self, scheduler: Scheduler) -> None:
-        super().__init__(1.0)
-        self._scheduler = scheduler
-        self._start = scheduler.now
-
-    def now(self) -> float:
-        """Return virtual time."""
-        return self._scheduler.now
-
-
-class ProgramClock(Clock):
-    """The program's clock; its wall clock may be wrong."""
-
-    def __init__(self, scheduler: Scheduler) -> None:
-        super().__init__(1.0)
-        self._scheduler = scheduler
-
-    def now(self) -> datetime:
-        """Return the local time as the process sees it."""
-        offset = self._scheduler.current.process.wall_offset if self._scheduler.current else 0.0
-        return datetime.fromtimestamp(self._scheduler.now + offset, UTC)
+_MEMORY = Path("/dev/shm")
 
 
 @dataclass
@@ -76,6 +60,8 @@ class Result:
 
     scenario: Scenario
     violations: list[Violation]
+    known: list[Violation]
+    """What was broken that today's program is known to break."""
     trace: list[str]
     outcomes: list[str]
     covered: Counter[tuple[str, str]]
@@ -89,10 +75,15 @@ class _Attempt:
     """One process that carries the run: what it left."""
 
     process: Process
+    began: float
+    task: Task | None = None
     report: dict[str, Any] | None = None
     error: BaseException | None = None
-    run_id: str = ""
     interrupt: Interrupt | None = None
+    truth: Truth | None = None
+    ended: float = 0.0
+    paused: float = 0.0
+    told: bool = False
 
 
 @dataclass
@@ -104,8 +95,8 @@ class Simulation:
     scheduler: Scheduler = field(init=False)
     engine: Engine = field(init=False)
     network: Network = field(init=False)
+    storage: Storage = field(init=False)
     plan: dict[str, Any] | None = None
-    reports: list[dict[str, Any]] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
     covered: Counter[tuple[str, str]] = field(default_factory=Counter)
     run_id: str = ""
@@ -113,26 +104,44 @@ class Simulation:
 
     def __post_init__(self) -> None:
         seed = self.scenario["seed"]
-        self.scheduler = Scheduler(seed, _BEGIN + random.Random(f"begin {seed}").random() * 3600)
-        keys = [{"id": KEY, "secret": SECRET}]
+        self.scheduler = Scheduler(seed, BEGIN + random.Random(f"begin {seed}").random() * 3600)
+        keys = [{"id": key, "secret": secret} for key, secret in KEYS.values()]
+        keys[-1]["account"] = people.OTHER_ACCOUNT
         world = {**self.scenario["world"], "keys": keys}
         clock = VirtualClock(self.scheduler)
-        self.engine = Engine(Options(world=world, faults=self.scenario["faults"], clock=clock, seed=seed))
-        self.network = Network(self.scheduler, self.engine, self.scenario, self._point)
+        self.engine = Engine(Options(world=world, clock=clock, seed=seed))
+        self.network = Network(self.scheduler, self.engine, self.scenario, self._point, self._cover)
+        self.storage = Storage(self.scheduler)
         self._counted: Counter[tuple[str, str]] = Counter()
-        self._attempt: _Attempt | None = None
+        self._attempts: list[_Attempt] = []
+        self._current: _Attempt | None = None
+        self._others: list[_Attempt] = []
+        self._foreign: set[str] = set()
         self._calm = False
         self._reading = True
         self._back_after = 1.0
-        self._said: set[str] = set()
+        self._verdicts: set[str] = set()
         self._judged: list[tuple[float, float]] = []
-        self._sessions = 0
+        self._unrecorded: float | None = None
+        self._abandoned = False
+        self._events: list[str] = []
+        self._write_credentials("now")
+
+    @property
+    def journal(self) -> Path:
+        """The journal of the run."""
+        return self.folder / "journal.db"
+
+    @property
+    def reports(self) -> list[dict[str, Any]]:
+        """The reports of the run, in the order in which their processes began."""
+        return [each.report for each in self._attempts if each.report is not None]
 
     # ------------------------------------------------------------------------------------------------ what happens
 
     def say(self, who: str, text: str) -> None:
         """Add a line to the trace."""
-        self.trace.append(f"{self.scheduler.now - _BEGIN:10.3f}  {who:<10} {text}")
+        self.trace.append(f"{self.scheduler.now - BEGIN:10.3f}  {who:<10} {text}")
 
     def _point(self, point: str, action: str, process: Process, dry_run: bool) -> None:
         """Let happen what waits for this moment of this call."""
@@ -143,7 +152,9 @@ class Simulation:
             self.say(process.name, f"{said} -> {last.code or last.http_status} {last.fault or ''}".rstrip())
             if last.fault:
                 self._cover(f"{name}:{last.fault}")
-        if dry_run or self._calm or not self.run_id:
+            if any(each.process is process for each in self._others):
+                self._foreign.add(last.request_id)
+        if dry_run or self._calm or not self.run_id or not any(each.process is process for each in self._attempts):
             return
         self._counted[point, name] += 1
         for what in (*self.scenario["people"], *self.scenario["host"]):
@@ -163,48 +174,119 @@ class Simulation:
             self.scheduler.at(self.scheduler.now + delay, lambda: self._happens(what))
 
     def _happens(self, what: dict[str, Any]) -> None:
-        if self._calm or self._attempt is None:
+        if self._calm or self._current is None:
             return
         if isinstance(what["does"], list):
             self._deed(what["does"])
             return
-        process, does = self._attempt.process, what["does"]
+        does = what["does"]
         self.say("host", f"{does} {what.get('seconds', '')}".rstrip())
         self._cover(does)
-        if does == "crash":
-            self._back_after = what["back_after"]
-            self.scheduler.kill(process)
-        elif does == "pause":
-            self.scheduler.freeze(process, what["seconds"])
-        elif does == "cut_off":
-            self.network.cut_off_until = max(self.network.cut_off_until, self.scheduler.now + what["seconds"])
-        elif does == "wall_clock":
-            process.wall_offset += what["seconds"]
-        elif does == "reader_stops":
-            self._reading = False
-        elif self._attempt.interrupt is not None:
-            self._ask(self._attempt.interrupt, what)
+        getattr(self, f"_{does}")(self._current, what)
 
-    def _ask(self, interrupt: Interrupt, what: dict[str, Any]) -> None:
-        """Let the operator end the run, in order or at once."""
-        if what["does"] == "leave":
-            interrupt.leave()
-        for _ in range(what.get("times", 0)):
-            interrupt.ask()
+    # What happens to the process and its host, by the names in a scenario.
+
+    def _crash(self, attempt: _Attempt, what: dict[str, Any]) -> None:
+        self._back_after = what["back_after"]
+        self.scheduler.kill(attempt.process)
+
+    def _pause(self, attempt: _Attempt, what: dict[str, Any]) -> None:
+        self.scheduler.freeze(attempt.process, what["seconds"])
+        attempt.paused += what["seconds"]
+        taken = what.get("taken_over_after")
+        if taken is not None:
+            self.scheduler.at(self.scheduler.now + taken, self._take_over)
+
+    def _take_over(self) -> None:
+        """Let somebody resume the run while its process does not run."""
+        if not self._calm and self._current is not None:
+            self.say("host", "somebody resumes the run")
+            self._cover("taken over")
+            self._spawn(f"taker-{len(self._attempts)}", partial(self._again, verdict=None))
+
+    def _cut_off(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
+        self.network.cut_off_until = max(self.network.cut_off_until, self.scheduler.now + what["seconds"])
+
+    def _wall_clock(self, attempt: _Attempt, what: dict[str, Any]) -> None:
+        attempt.process.wall_offset += what["seconds"]
+
+    def _reader_stops(self, _attempt: _Attempt, _what: dict[str, Any]) -> None:
+        self._reading = False
+
+    def _interrupt(self, attempt: _Attempt, what: dict[str, Any]) -> None:
+        for _ in range(what["times"] if attempt.interrupt is not None else 0):
+            attempt.interrupt.ask()  # type: ignore[union-attr]
+
+    def _leave(self, attempt: _Attempt, _what: dict[str, Any]) -> None:
+        if attempt.interrupt is not None:
+            attempt.interrupt.leave()
+
+    def _cancel(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
+        def cancel() -> None:
+            for _ in range(what["times"]):
+                with suppress(safe_reinit.Error):
+                    self._client().cancel(self.run_id)
+
+        self.scheduler.spawn("cancel", Process("operator"), cancel)
+
+    def _journal_locked(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
+        self.storage.locked_until = self.scheduler.now + what["seconds"]
+
+    def _journal_full(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
+        self.storage.full_until = self.scheduler.now + what["seconds"]
+
+    def _journal_removed(self, _attempt: _Attempt, _what: dict[str, Any]) -> None:
+        self._unrecorded = self._unrecorded or self.scheduler.now
+        for file in self.folder.glob("journal.db*"):
+            file.unlink()
+
+    def _journal_restored(self, attempt: _Attempt, what: dict[str, Any]) -> None:
+        """Put the journal back as it was before this run began."""
+        self._journal_removed(attempt, what)
+        if (self.folder / "before.db").exists():
+            shutil.copy(self.folder / "before.db", self.journal)
+
+    def _second_run(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
+        """Let somebody else plan and run the same, from the same journal or from one of another host."""
+        other = _Attempt(Process("second", elsewhere=what["journal"] == "other"), self.scheduler.now)
+        self._others.append(other)
+        journal = self.journal if what["journal"] == "same" else self.folder / "second.db"
+
+        def work() -> None:
+            with suppress(safe_reinit.Error):
+                client = self._client(journal)
+                plan = self._planned(client)
+                client.run(plan, confirm=plan.confirm_with)
+
+        other.task = self.scheduler.spawn("second", other.process, work)
+
+    # What other people do.
 
     def _deed(self, steps: list[dict[str, Any]]) -> None:
         """Let somebody else do one thing, and the next ones after it."""
         if not steps or self._calm:
             return
         step, rest = steps[0], steps[1:]
+        deed = dict(step["do"])
+        if "key" in deed:
+            if deed["to"] == "chosen":
+                self._write_credentials(deed["key"])
+                deed["to"] = "valid"
+            deed["key"] = KEYS[deed["key"]][0]
         try:
-            console.do(self.engine, step["do"])
+            people.do(self.engine, deed)
             self.say("somebody", str(step["do"]))
             self._cover("somebody " + next(iter(step["do"])))
         except ValueError as error:
             self.say("somebody", f"cannot {step['do']}: {error}")
         if rest:
             self.scheduler.at(self.scheduler.now + step.get("wait", 0.0), lambda: self._deed(rest))
+
+    def _write_credentials(self, name: str) -> None:
+        key, secret = KEYS[name]
+        file = self.folder / "credentials.ini"
+        file.write_text(f"[default]\ntype = access_key\naccess_key_id = {key}\naccess_key_secret = {secret}\n")
+        file.chmod(0o600)
 
     def _cover(self, fault: str) -> None:
         """Count that a fault met this state of the machines."""
@@ -214,82 +296,136 @@ class Simulation:
 
     # ------------------------------------------------------------------------------------------------- the program
 
-    def _client(self) -> safe_reinit.Client:
-        return safe_reinit.connect(
-            region="cn-hangzhou",
-            endpoint=inprocess.HOST,
-            credentials=(KEY, SECRET),
-            config=str(self.folder / "config.yaml"),
-            journal=str(self.folder / "journal.db"),
-            clock=ProgramClock(self.scheduler),
-        )
+    def _client(self, journal: Path | None = None) -> safe_reinit.Client:
+        config, place = str(self.folder / "config.yaml"), str(journal or self.journal)
+        return safe_reinit.connect(region="cn-hangzhou", endpoint=inprocess.HOST, config=config, journal=place)
+
+    def _planned(self, client: safe_reinit.Client) -> Any:
+        asked = self.scenario["request"]
+        return client.plan(
+            asked["disks"], stop_instance=True, leave_stopped=asked["leave_stopped"], snapshot=asked["snapshot"],
+            accept=list(ACCEPTED), max_disks=200,
+        )  # fmt: skip
 
     def _first(self, attempt: _Attempt) -> None:
         """Plan and run."""
-        asked = self.scenario["request"]
         client = self._client()
-        plan = client.plan(
-            asked["disks"], stop_instance=True, leave_stopped=asked["leave_stopped"], snapshot=asked["snapshot"],
-            accept=list(ACCEPTED), max_disks=20,
-        )  # fmt: skip
+        plan = self._planned(client)
+        if self.scenario["request"]["undo"]:
+            try:
+                done = client.run(plan, confirm=plan.confirm_with)
+            except safe_reinit.Error:
+                return  # what goes wrong with a wipe is other scenarios' matter
+            plan = client.plan_undo(str(done.run_id), stop_instance=True, accept=list(ACCEPTED), max_disks=200)
         self.plan = to_json(plan)
-        self.began = self.scheduler.now
-        for what in (*self.scenario["people"], *self.scenario["host"]):
-            if "at" in what["when"]:
-                self._later(what["when"]["at"], what)
+        self.began = attempt.began = self.scheduler.now
+        self._set_faults()
+        if self.journal.exists():
+            with sqlite3.connect(self.journal) as source, sqlite3.connect(self.folder / "before.db") as copy:
+                source.backup(copy)
+            (self.folder / "before.db").chmod(0o600)
         attempt.interrupt = Interrupt()
         stop = attempt.interrupt
         self._carry(attempt, lambda told: client.run(plan, confirm=plan.confirm_with, on_event=told, stop=stop))
 
+    def _set_faults(self) -> None:
+        """Let go wrong from here on what the scenario has."""
+        for each in self.scenario["faults"]:
+            console.do(self.engine, {"fault": {key: value for key, value in each.items() if key != "name"}})
+        self.network.arm()
+        if self.scenario["beyond"].get("silent_starts"):
+            people.keep_start_time(self.engine)
+        for at, seconds in self.scenario["beyond"].get("lag_changes", ()):
+            self.scheduler.at(self.scheduler.now + at, partial(self._lag, seconds))
+        for what in (*self.scenario["people"], *self.scenario["host"]):
+            if "at" in what["when"]:
+                self._later(what["when"]["at"], what)
+
+    def _lag(self, seconds: float) -> None:
+        if not self._calm:
+            people.change_lag(self.engine, seconds)
+            self._cover("lag changes")
+
     def _again(self, attempt: _Attempt, verdict: Any) -> None:
         """Resume."""
-        began = self.scheduler.now
         client = self._client()
         attempt.interrupt = Interrupt()
+        if verdict == "wipe-again":
+            verdict = None
+            if self._in_doubt():  # it plans anew; the run that is judged is let go
+                with suppress(safe_reinit.Error):
+                    client.abandon(self.run_id)
+                    self._abandoned = True
+                return
         self._carry(
             attempt,
             lambda told: client.resume(self.run_id, verdict=verdict, on_event=told, stop=attempt.interrupt),
         )
         if verdict is not None:
-            self._judged.append((began, self.scheduler.now))
+            self._judged.append((attempt.began, self.scheduler.now))
 
     def _carry(self, attempt: _Attempt, run: Callable[[Callable[[Event], None]], Any]) -> None:
         writer = Writer("events", lambda _lost: None)
 
-        def write() -> None:
+        def write(event: Event) -> None:
             if not self._reading:
                 self.scheduler.hang()
+            self._events.append(json.dumps(members(event), default=str))
 
         def told(event: Event) -> None:
             if event.run_id and not self.run_id:
                 self.run_id = event.run_id
-            writer.put(write)
+            writer.put(partial(write, event))
 
         try:
             attempt.report = reports_of.to_json(run(told))
         except safe_reinit.Error as error:
             attempt.error = error
             attempt.report = reports_of.to_json(error.report) if error.report is not None else None
+        attempt.ended, attempt.truth = self.scheduler.now, self._truth()
+        if attempt.report is not None and attempt.report["run_id"] is None and len(self._attempts) > 1:
+            attempt.report = None  # it did not hold the run
+
+    def _truth(self) -> Truth:
+        cloud = self.engine.cloud
+        self.engine.tick()
+        return Truth(
+            {row.id: row.status for row in cloud.instances},
+            {row.id: tuple(done.request_id for done in (*row.wipes, *row.resets)) for row in cloud.disks},
+        )
+
+    def _spawn(self, name: str, work: Callable[[_Attempt], None]) -> _Attempt:
+        attempt = _Attempt(Process(name), self.scheduler.now)
+        self._attempts.append(attempt)
+        attempt.task = self.scheduler.spawn("main", attempt.process, lambda: work(attempt))
+        return attempt
 
     def _process(self, name: str, work: Callable[[_Attempt], None]) -> _Attempt:
-        """Let a process work until it ends or is killed."""
-        attempt = self._attempt = _Attempt(Process(name))
+        """Let a process work until it ends or is killed, and everybody who began something meanwhile, too."""
+        attempt = self._current = self._spawn(name, work)
         self._reading = True
-        self._sessions += 1
-        task: Task = self.scheduler.spawn("main", attempt.process, lambda: work(attempt))
-        self.scheduler.run(task, self.scheduler.now + LONGEST)
+        while left := [each for each in (*self._attempts, *self._others) if each.task and not _is_over(each)]:
+            assert left[0].task is not None
+            self.scheduler.run(left[0].task, self.scheduler.now + LONGEST)
+        for each in self._attempts:
+            self._tell(each)
+        return attempt
+
+    def _tell(self, attempt: _Attempt) -> None:
+        """Say in the trace how a process ended."""
+        if attempt.told:
+            return
+        attempt.told, name = True, attempt.process.name
+        assert attempt.task is not None
         if attempt.process.dead:
             self.say(name, "is gone")
-        elif task.error is not None:
-            raise task.error
+        elif attempt.task.error is not None:
+            raise attempt.task.error
         elif attempt.report is not None:
             told = attempt.report
             self.say(name, f"ends: {told['outcome']} ({told['exit_code']}) {_message(told)}")
-            if attempt.report["run_id"] is not None or not self.reports:
-                self.reports.append(attempt.report)
         else:
             self.say(name, f"ends: {attempt.error}")
-        return attempt
 
     # ------------------------------------------------------------------------------------------------- the two phases
 
@@ -312,8 +448,11 @@ class Simulation:
         """Take everything away that goes wrong, and see that the run reaches its end."""
         self._calm = True
         self.network.calm()
+        self.storage.calm()
         self.engine.faults.clear()
         self.say("world", "nothing goes wrong from here on")
+        self._write_credentials("now")
+        people.restore_rights(self.engine)
         self.scheduler.advance(400.0)
         for row in list(self.engine.cloud.instances):
             with suppress(ValueError):
@@ -322,7 +461,7 @@ class Simulation:
             for number in range(3):
                 if not self.run_id or not self._open_runs():
                     break
-                truth = self._truth() if self._in_doubt() else None
+                truth = self._true_verdict() if self._in_doubt() else None
                 self._process(f"end-{number + 1}", partial(self._again, verdict=truth))
                 self.scheduler.advance(60.0)
         except Stalled as error:
@@ -332,9 +471,9 @@ class Simulation:
     def _verdict(self, name: str | None) -> str | None:
         """Return what the operator says on a resume: the truth where it is asked for, or something unasked."""
         if name == "truth":
-            return self._truth() if self._in_doubt() else None
-        if name is not None:
-            self._said.add(name)
+            return self._true_verdict() if self._in_doubt() else None
+        if name in ("reinitialised", "intact"):
+            self._verdicts.add(name)
         return name
 
     def _in_doubt(self) -> bool:
@@ -342,36 +481,65 @@ class Simulation:
             disk["data"] == "unknown" for job in self.reports[-1]["jobs"] for disk in job["disks"]
         )
 
-    def _truth(self) -> str:
+    def _true_verdict(self) -> str:
         """Tell what ActionTrail would: whether the disks that are in doubt were wiped."""
         doubtful = [
             disk["disk_id"] for job in self.reports[-1]["jobs"] for disk in job["disks"] if disk["data"] == "unknown"
         ]
+        undo = self.scenario["request"]["undo"]
         rows = [self.engine.cloud.disks.get(disk_id) for disk_id in doubtful]
-        return "reinitialised" if all(row is not None and row.wipes for row in rows) else "intact"
+        done = [row is not None and bool(row.resets if undo else row.wipes) for row in rows]
+        return "reinitialised" if all(done) else "intact"
 
     def _open_runs(self) -> list[str]:
-        with Journal(self.folder / "journal.db") as journal:
-            return [run.run_id for run in journal.runs() if run.open]
+        if not self.journal.exists():
+            return []
+        with Journal(self.journal) as journal:
+            return [run.run_id for run in journal.runs() if run.open and run.run_id == self.run_id]
 
     def evidence(self) -> Evidence:
         """Return what the judge sees now."""
-        outputs = {path.name: path.read_bytes() for path in sorted(self.folder.iterdir()) if path.name != "config.yaml"}
+        files = [path for path in sorted(self.folder.iterdir()) if path.suffix not in (".yaml", ".ini")]
+        outputs = {path.name: path.read_bytes() for path in files if path.is_file()}
         outputs |= {f"report {number}": str(told).encode() for number, told in enumerate(self.reports)}
+        outputs |= {"events": "\n".join(self._events).encode(), "plan": str(self.plan).encode()}
+        outputs |= {f"error {number}": str(each.error).encode() for number, each in enumerate(self._attempts)}
+        beyond = self.scenario["beyond"]
         return Evidence(
             engine=self.engine,
             plan=self.plan,
-            reports=self.reports,
+            sessions=[self._session(each) for each in self._attempts if each.report is not None],
             began=self.began or self.scheduler.now,
             outputs=outputs,
-            secrets=(SECRET,),
-            verdicts=sorted(self._said),
-            judged=self._judged,
-            sent=self.network.sent,
-            sessions=self._sessions,
-            open_runs=self._open_runs() if self.run_id else (),
+            secrets=[secret for _, secret in KEYS.values()],
             broken=[each for each in ASSUMPTIONS if each not in self.scenario["keeps"]],
+            lag=None if "lag_changes" in beyond else self.scenario["world"].get("describe_lag", 0.0),
+            open_runs=self._open_runs() if self.run_id else (),
+            run_id=self.run_id,
+            verdicts=sorted(self._verdicts),
+            judged=self._judged,
+            sent=[each for each in self.network.sent if each.at >= self.began],
+            starts={each.process.name: each.began for each in self._attempts},
+            foreign=self._foreign,
+            unrecorded=self._unrecorded,
+            abandoned=self._abandoned,
         )
+
+    def _session(self, attempt: _Attempt) -> Session:
+        assert attempt.report is not None
+        meanwhile = [
+            each
+            for each in self._attempts
+            if each is not attempt and each.began <= attempt.ended and (each.ended or each.began) >= attempt.began
+        ]
+        return Session(
+            attempt.report, attempt.truth, attempt.process.name, attempt.began, attempt.ended, attempt.paused,
+            overlapped=bool(meanwhile), stepped=attempt.process.wall_offset != 0.0,
+        )  # fmt: skip
+
+
+def _is_over(attempt: _Attempt) -> bool:
+    return attempt.process.dead or (attempt.task is not None and attempt.task.done)
 
 
 def _message(told: dict[str, Any]) -> str:
@@ -379,14 +547,21 @@ def _message(told: dict[str, Any]) -> str:
     return "; ".join(dict.fromkeys(each["message"] for each in errors if each))
 
 
+def _environment(folder: Path) -> dict[str, str]:
+    """Return the environment of the program: nothing but where its credentials are."""
+    return {"HOME": str(folder), "ALIBABA_CLOUD_CREDENTIALS_FILE": str(folder / "credentials.ini"), "PATH": os.defpath}
+
+
 def simulate(scenario: Scenario) -> Result:
     """Run one scenario from its beginning to its end."""
-    with tempfile.TemporaryDirectory(prefix="simulation-") as name:
+    place = _MEMORY if _MEMORY.is_dir() else None  # a journal waits for its disk, and here that is real time
+    with tempfile.TemporaryDirectory(prefix="simulation-", dir=place) as name:
         folder = Path(name)
         asked = scenario["request"]
-        config = {**LIMITS, "on_unknown": asked["on_unknown"], "lock_tag": asked["lock_tag"]}
-        if asked.get("canary"):
-            config |= {"canary": asked["canary"], "pause": "none"}
+        config = {**LIMITS, "on_unknown": asked["on_unknown"], "lock_tag": asked["lock_tag"], "pause": "none"}
+        config |= {key: asked[key] for key in ("canary", "waves") if asked[key]}
+        if asked["force_stop_after"]:
+            config["force_stop_after"] = f"{asked['force_stop_after']}s"
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         (folder / "config.yaml").chmod(0o600)
         simulation = Simulation(scenario, folder)
@@ -394,15 +569,19 @@ def simulate(scenario: Scenario) -> Result:
         began = scheduler.now
         drawn = random.getstate()
         random.seed(f"jitter {scenario['seed']}")  # the program's own, in the order of its tasks
-        with cooperative(scheduler), inprocess.connected({inprocess.HOST: simulation.network}):
-            outside = Process("harness")
-            task = scheduler.spawn("harness", outside, lambda: None)
-            scheduler.run(task, scheduler.now + 1)
-            violations = simulation.run()
-        random.setstate(drawn)
+        try:
+            with (
+                patch.dict(os.environ, _environment(folder), clear=True),
+                cooperative(scheduler, more=[(sqlite3, simulation.storage.module())]),
+                inprocess.connected({inprocess.HOST: simulation.network}),
+            ):
+                found = simulation.run()
+        finally:
+            random.setstate(drawn)
         return Result(
             scenario=scenario,
-            violations=violations,
+            violations=[each for each in found if each.kind not in KNOWN],
+            known=[each for each in found if each.kind in KNOWN],
             trace=simulation.trace,
             outcomes=[each["outcome"] for each in simulation.reports],
             covered=simulation.covered,

@@ -6,13 +6,14 @@ Nothing here knows the program. What is believed of it is its saved plan, its re
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from safe_reinit.simulator.calls import Call
 from safe_reinit.simulator.engine import Engine
-from safe_reinit.simulator.state.model import Disk, Instance
+from safe_reinit.simulator.state.model import Disk, Instance, Overwrite
 
 MAY_BE_DOWN = ("unknown", "not-restarted", "partial", "stranded", "bug")
 """Outcomes whose report says that the power may not be as promised."""
@@ -20,6 +21,23 @@ EXIT_CODES = {
     "done": 0, "planned": 0, "bug": 1, "usage": 2, "refused": 3, "failed": 4, "unknown": 5, "not-restarted": 6,
     "partial": 7, "stranded": 8,
 }  # fmt: skip
+LOST_DATA = ("used-then-wiped", "wiped-after-start", "lost-write", "wiped-unsaved")
+"""What nobody can promise where an assumption of the fault model does not hold."""
+BY_LISTS = ("down-unsaid", "false-power", "no-way-on", "left-down", "false-intact", "tag-stays")
+"""What a report says by what lists show: where they are older than assumed (S2), it says what was observed."""
+KNOWN = {
+    "wiped-behind-lag": "a lag that the run could measure by its own stop is not measured yet",
+}
+"""What today's program is known to break, and why: counted and shown, and no failure of a seed."""
+_LOCK_TAG = "safe-reinit:run"
+_WIPES = ("ReInitDisk", "ResetDisk")
+_BRINGS_BACK = ("StartInstance", "UntagResource")
+_SLACK = 90.0
+"""Seconds beyond a limit within which its passing is noticed: a look that hangs, and the one after it."""
+_DEADLINE = 60.0
+"""S4: seconds after which a request arrives no more."""
+_FLIGHT = 2.0
+"""Seconds from deciding to send a call to its leaving."""
 
 
 @dataclass(frozen=True)
@@ -31,177 +49,375 @@ class Violation:
 
 
 @dataclass
+class Sent:
+    """A changing call that left the machine of the run, arrived or not."""
+
+    at: float
+    action: str
+    process: str
+    forced: bool = False
+    request_id: str = ""
+    """Of the answer, once the call has arrived."""
+    answered: bool = False
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What was true at a moment: the status of each instance, and the overwrites of each disk by their request ids."""
+
+    instances: Mapping[str, str]
+    wipes: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Session:
+    """One process that carried the run to an end of its own: its report, and what was true then.
+
+    Attributes:
+        report: what it reported.
+        truth: what was true as it reported; ``None`` where only the end counts.
+        process: its name.
+        began: when it began.
+        ended: when it reported.
+        paused: for how many seconds of that it did not run.
+        overlapped: whether another process of the run began meanwhile.
+        stepped: whether its wall clock, by which it reports, was moved.
+
+    """
+
+    report: Mapping[str, Any]
+    truth: Truth | None = None
+    process: str = ""
+    began: float = 0.0
+    ended: float = 0.0
+    paused: float = 0.0
+    overlapped: bool = False
+    stepped: bool = False
+
+
+@dataclass
 class Evidence:
     """Everything that the judge sees.
 
     Attributes:
         engine: the simulated ECS with its own record.
         plan: the plan that was confirmed; ``None`` where none was made.
-        reports: every report that a process of the run left, oldest first.
+        sessions: every process of the run that left a report, in the order in which they began.
         began: the simulated time at which the run was confirmed.
         outputs: everything that the program wrote, by name.
         secrets: texts that must be in none of them.
         broken: assumptions of the fault model that this scenario breaks.
+        lag: the visibility lag of the world where it is constant; ``None`` where it is not.
         open_runs: the runs that can be resumed.
+        run_id: the run.
         verdicts: what the operator said of the data, true or not.
         judged: when each resume with such a verdict began and ended.
-        sent: the changing calls that left the machine of the run, arrived or not.
-        sessions: how many processes have carried the run.
+        sent: the changing calls that left, oldest first.
+        starts: when each process of the run began, by name, in that order.
+        foreign: the request ids of calls that other runs made.
+        unrecorded: since when the journal is not there any more; ``None`` where it is.
+        abandoned: whether the operator let the run go, to plan anew.
 
     """
 
     engine: Engine
     plan: Mapping[str, Any] | None
-    reports: Sequence[Mapping[str, Any]]
+    sessions: Sequence[Session]
     began: float
     outputs: Mapping[str, bytes] = field(default_factory=dict)
     secrets: Sequence[str] = ()
     broken: Sequence[str] = ()
+    lag: float | None = None
     open_runs: Sequence[str] = ()
+    run_id: str = ""
     verdicts: Sequence[str] = ()
     judged: Sequence[tuple[float, float]] = ()
-    sent: Collection[str] = ()
-    sessions: int = 1
+    sent: Sequence[Sent] = ()
+    starts: Mapping[str, float] = field(default_factory=dict)
+    foreign: Collection[str] = ()
+    unrecorded: float | None = None
+    abandoned: bool = False
+
+    @property
+    def reports(self) -> list[Mapping[str, Any]]:
+        """The reports, in the order in which their processes began."""
+        return [each.report for each in self.sessions]
 
     @property
     def calls(self) -> list[Call]:
         """The calls that were accepted since the run began, oldest first."""
         return [call for call in self.engine.calls if call.at >= self.began and call.code == "" and not call.dry_run]
 
+    @property
+    def jobs(self) -> list[Mapping[str, Any]]:
+        """The jobs of the plan."""
+        return list((self.plan or {}).get("jobs", ()))
+
+    def ours(self, call: Call) -> bool:
+        """Whether the run made a call; one that arrived after every deadline (S4 broken) nobody answers for."""
+        return call.source == "api" and call.request_id not in self.foreign and call.request_id not in self.late
+
+    @property
+    def late(self) -> set[str]:
+        """The request ids of calls that arrived after every deadline."""
+        arrived = {call.request_id: call.at for call in self.engine.calls} if "S4" in self.broken else {}
+        return {each.request_id for each in self.sent if arrived.get(each.request_id, 0.0) > each.at + _DEADLINE}
+
     def disk(self, disk_id: str) -> Disk | None:
         """Return a disk as it truly is."""
         return self.engine.cloud.disks.get(disk_id)
 
-    def instance(self, instance_id: str) -> Instance | None:
-        """Return an instance as it truly is."""
-        return self.engine.cloud.instances.get(instance_id)
+    def instance(self, instance_id: str | None) -> Instance | None:
+        """Return an instance as it truly is; none where it was released."""
+        row = self.engine.cloud.instances.get(instance_id or "")
+        return None if row is None or row.status == "Deleted" else row
 
 
 def judge(evidence: Evidence) -> list[Violation]:
     """Return what was broken of safety: what must hold at every moment, whatever goes wrong."""
-    found = [*_targets(evidence), *_data(evidence), *_claims(evidence), *_power(evidence), *_verdicts(evidence)]
-    found += _secrets(evidence)
-    if evidence.broken:
-        # Nobody can promise the data where an assumption does not hold; what is claimed must be true all the same.
-        found = [each for each in found if each.kind not in ("used-then-wiped", "wiped-after-start")]
-    return found
+    rules = (
+        _targets, _power_asked_for, _data, _twice, _saved, _claims, _doubts, _holders, _power, _limits, _verdicts,
+        _taken, _unrecorded, _secrets,
+    )  # fmt: skip
+    found = [each for rule in rules for each in rule(evidence)]
+    return found if not evidence.broken else list(_as_far_as_promised(evidence, found))
+
+
+def _as_far_as_promised(evidence: Evidence, found: Iterable[Violation]) -> Iterator[Violation]:
+    """Leave out lost data where an assumption is broken, unless the run itself could have known that it is."""
+    stopped = any(evidence.ours(call) and _is(call, "StopInstance") for call in evidence.calls)
+    for each in found:
+        if each.kind in BY_LISTS and "S2" in evidence.broken:
+            continue
+        if each.kind not in LOST_DATA:
+            yield each
+        elif tuple(evidence.broken) == ("S2",) and evidence.lag is not None and stopped:
+            yield Violation("wiped-behind-lag", f"{each.text}; lists lag {evidence.lag:.0f} s throughout")
 
 
 def judge_end(evidence: Evidence) -> list[Violation]:
     """Return what was broken of liveness: with nothing going wrong any more, the run or its ``resume`` has ended."""
+    if evidence.abandoned:
+        return []
     found = []
-    ids = [job["instance_id"] or "" for job in (evidence.plan or {}).get("jobs", ())]
-    rows = [row for each in ids if (row := evidence.instance(each)) is not None]
+    rows = [row for job in evidence.jobs if (row := evidence.instance(job["instance_id"])) is not None]
     if not any(row.status == "Stopping" and row.ignores_stop for row in rows):  # its stop never ends
         found = [
             Violation("still-open", f"{name} is still open after it was resumed without any fault")
             for name in evidence.open_runs
         ]
-    for job in (evidence.plan or {}).get("jobs", ()):
-        instance = evidence.instance(job["instance_id"] or "")
-        if instance is None or _others_last(evidence, instance.id):
+    untagged = any(each.action.startswith("Untag") for each in evidence.sent)
+    for job in evidence.jobs:
+        instance = evidence.instance(job["instance_id"])
+        if instance is None:
             continue
-        ran = job["power_before"] == "Running"
-        wiped = any(_ours(evidence, job["disks"]))
+        if instance.tags.get(_LOCK_TAG) == evidence.run_id != "" and not (untagged or evidence.unrecorded):
+            found.append(Violation("tag-stays", f"{instance.id} bears the lock tag, and nobody tried to take it off"))
+        if _others_last(evidence, instance.id) or (evidence.unrecorded and _says_down(evidence, instance.id)):
+            continue
+        ran = job["power_before"] == "Running" or job.get("will_start")
+        wiped = any(_made(evidence, job["disks"]))
         left = evidence.plan is not None and evidence.plan["options"]["leave_stopped"] and wiped
         if ran and not left and instance.status != "Running" and not instance.locks and not instance.ignores_stop:
             found.append(Violation("left-down", f"{instance.id} ran before, and is {instance.status} at the very end"))
-    return found
+    return found if not evidence.broken else list(_as_far_as_promised(evidence, found))
 
 
-# ------------------------------------------------------------------------------------------------------------- data
+def _is(call: Call | Sent, *actions: str) -> bool:
+    """Tell whether a call is one of these, for one machine or for many."""
+    return call.action.removesuffix("s") in actions
 
 
-def _api_wipes(evidence: Evidence) -> list[Call]:
-    return [call for call in evidence.calls if call.source == "api" and call.action in ("ReInitDisk", "ResetDisk")]
+# ------------------------------------------------------------------------------------------------- data and targets
 
 
-def _ours(evidence: Evidence, disks: Iterable[Mapping[str, Any]]) -> list[Any]:
-    """Return the overwrites of these disks that calls of the program made."""
-    made = {call.request_id for call in _api_wipes(evidence)}
-    rows = [row for each in disks if (row := evidence.disk(each["disk_id"])) is not None]
-    return [done for row in rows for done in (*row.wipes, *row.resets) if done.request_id in made]
+def _wipes(evidence: Evidence) -> list[Call]:
+    return [call for call in evidence.calls if _is(call, *_WIPES) and evidence.ours(call)]
+
+
+def _overwrites(evidence: Evidence, disk_id: str) -> list[Overwrite]:
+    row = evidence.disk(disk_id)
+    return sorted((*row.wipes, *row.resets), key=lambda done: done.at) if row is not None else []
+
+
+def _made(evidence: Evidence, disks: Iterable[Mapping[str, Any]]) -> list[Overwrite]:
+    """Return the overwrites of these disks that calls of the run made."""
+    made = {call.request_id for call in _wipes(evidence)}
+    return [done for each in disks for done in _overwrites(evidence, each["disk_id"]) if done.request_id in made]
 
 
 def _wiped_by_others(evidence: Evidence) -> bool:
-    made = {call.request_id for call in _api_wipes(evidence)}
-    every = [done for row in evidence.engine.cloud.disks for done in (*row.wipes, *row.resets)]
-    return any(done.request_id not in made for done in every)
+    made = {call.request_id for call in _wipes(evidence)}
+    ids = [row.id for row in evidence.engine.cloud.disks]
+    return any(done.request_id not in made for disk_id in ids for done in _overwrites(evidence, disk_id))
 
 
-def _targets(evidence: Evidence) -> list[Violation]:
-    planned = {disk["disk_id"] for job in (evidence.plan or {}).get("jobs", ()) for disk in job["disks"]}
-    runnable = evidence.plan is not None
-    touched = {call.subject[0] for call in _api_wipes(evidence) if call.subject}
-    return [
-        Violation("not-a-target", f"{disk_id} was wiped, and no confirmed plan names it")
-        for disk_id in sorted(touched)
-        if not runnable or disk_id not in planned
-    ]
+def _targets(evidence: Evidence) -> Iterator[Violation]:
+    """No wipe and no power outside the confirmed plan."""
+    disks = {disk["disk_id"] for job in evidence.jobs for disk in job["disks"]}
+    machines = {job["instance_id"] for job in evidence.jobs}
+    for call in evidence.calls:
+        if evidence.ours(call) and _is(call, *_WIPES) and not set(call.subject[:1]) <= disks:
+            yield Violation("not-a-target", f"{call.subject[0]} was wiped, and no confirmed plan names it")
+        if evidence.ours(call) and _is(call, "StopInstance", "StartInstance") and not set(call.subject) <= machines:
+            yield Violation("not-a-target", f"{call.action} of {call.subject[0]}, and no confirmed plan names it")
 
 
-def _data(evidence: Evidence) -> list[Violation]:
-    """No wipe after anybody started the machine since our stop (or since we began, of one that was stopped)."""
-    found = []
-    for job in (evidence.plan or {}).get("jobs", ()):
+def _power_asked_for(evidence: Evidence) -> Iterator[Violation]:
+    """No machine is stopped, forced or started that the plan does not say so of."""
+    for job in evidence.jobs:
+        name = job["instance_id"]
+        calls = [call for call in evidence.calls if evidence.ours(call) and name in call.subject]
+        stops = [call for call in calls if _is(call, "StopInstance")]
+        if stops and not job["will_stop"]:
+            yield Violation("stopped-unasked", f"{name} was stopped, and the plan does not say so")
+        if any(_is(call, "StartInstance") for call in calls) and not (stops or job["will_start"]):
+            yield Violation("started-unasked", f"{name} was started, and the run had not stopped it")
+    limits = (evidence.plan or {}).get("limits") or {}
+    own = [each for each in evidence.sent if each.process in evidence.starts]
+    if any(each.forced for each in own) and limits.get("force_stop_after_ms") is None:
+        yield Violation("forced-unasked", "a power cut was sent, and the plan does not say so")
+
+
+def _data(evidence: Evidence) -> Iterator[Violation]:
+    """No wipe after anybody used the machine since our stop (or since we began, of one that was stopped)."""
+    for job in evidence.jobs:
         ids = {disk["disk_id"] for disk in job["disks"]}
+        told = _lost_as_told(evidence, job)
         starts: list[Call] = []
+        written: dict[str, Call] = {}
         for call in evidence.calls:
-            about = call.subject
-            ours, action = call.source == "api", call.action.removesuffix("s")
-            if action == "StopInstance" and ours and job["instance_id"] in about:
-                starts = []
-            elif action == "StartInstance" and job["instance_id"] in about:
+            about, ours = set(call.subject), evidence.ours(call)
+            if _is(call, "StopInstance") and ours and job["instance_id"] in about:
+                starts, written = [], {}
+            elif _is(call, "StartInstance") and job["instance_id"] in about and (ours or call.at > told):
                 starts.append(call)
-            elif action in ("ReInitDisk", "ResetDisk") and ours and ids & set(about) and starts:
-                last = starts[-1]
-                kind = "wiped-after-start" if last.source == "api" else "used-then-wiped"
-                who = "by the run itself" if last.source == "api" else "by somebody else"
-                text = f"{about[0]} was wiped {call.at - last.at:.1f} s after {job['instance_id']} was started {who}"
-                found.append(Violation(kind, text))
-    return found
+            elif call.action == "Write" and ids & about and call.at > told:
+                written[call.subject[0]] = call
+            elif _is(call, *_WIPES) and ours and ids & about:
+                name = call.subject[0]
+                if starts:
+                    last = starts[-1]
+                    kind = "wiped-after-start" if evidence.ours(last) else "used-then-wiped"
+                    who = "by the run itself" if evidence.ours(last) else "by somebody else"
+                    text = f"{name} was wiped {call.at - last.at:.1f} s after {job['instance_id']} was started {who}"
+                    yield Violation(kind, text)
+                elif name in written and job["power_before"] == "Stopped":
+                    yield Violation(
+                        "lost-write", f"{name} was written {call.at - written[name].at:.1f} s before it was wiped"
+                    )
+
+
+def _lost_as_told(evidence: Evidence, job: Mapping[str, Any]) -> float:
+    """Return until when the plan says that what is written is lost, too: of a machine that was stopped a moment ago."""
+    if job["power_before"] != "Stopped":
+        return 0.0
+    told = [
+        each["fact"]["StartTime"]
+        for each in (evidence.plan or {}).get("findings", ())
+        if each["check"] == "just-started" and each["subject"] == job["instance_id"]
+    ]
+    # The minute, 30 s, what Date may be off by, and the next look.
+    return max((datetime.fromisoformat(each).timestamp() + 60 + 30 + 30 + 15 for each in told), default=0.0)
+
+
+def _twice(evidence: Evidence) -> Iterator[Violation]:
+    """No disk is wiped again whose wipe was accepted, and whose answer said so."""
+    answered = {each.request_id for each in evidence.sent if each.answered}
+    for job in evidence.jobs:
+        for disk in job["disks"]:
+            done = _made(evidence, [disk])
+            known = [each for each in done if each.request_id in answered and _clear(evidence, each.request_id)]
+            if known and done[-1].at > known[0].at:
+                yield Violation("wiped-twice", f"{disk['disk_id']} was wiped again after its wipe had been answered")
+
+
+def _clear(evidence: Evidence, request_id: str) -> bool:
+    """Tell whether the answer to a call could be read."""
+    return any(call.request_id == request_id and call.fault is None for call in evidence.calls)
+
+
+def _saved(evidence: Evidence) -> Iterator[Violation]:
+    """With a safety snapshot promised, no wipe without one that holds what was on the disk."""
+    if evidence.plan is None or not evidence.plan["options"]["snapshot"]:
+        return
+    for job in evidence.jobs:
+        for disk in job["disks"]:
+            kept = [row for row in evidence.engine.cloud.snapshots if row.disk_id == disk["disk_id"]]
+            for done in _made(evidence, [disk])[:1]:
+                if not any(row.content == done.content_before and row.ends <= done.at for row in kept):
+                    yield Violation("wiped-unsaved", f"{disk['disk_id']} was wiped, and no snapshot holds what it held")
 
 
 # ----------------------------------------------------------------------------------------------------------- claims
 
 
-def _claims(evidence: Evidence) -> list[Violation]:
+def _claims(evidence: Evidence) -> Iterator[Violation]:
     """Hold what a report says of the data and of its own outcome against the truth."""
-    found = []
-    for report in evidence.reports:
+    made = {call.request_id for call in _wipes(evidence)}
+    for number, session in enumerate(evidence.sessions):
+        report, last = session.report, number == len(evidence.sessions) - 1
         if report["exit_code"] != EXIT_CODES.get(report["outcome"]):
-            found.append(Violation("wrong-code", f"{report['outcome']} with exit code {report['exit_code']}"))
-        for job in report["jobs"]:
-            for disk in job["disks"]:
-                wiped = bool(_ours(evidence, [disk]))
-                said = disk["data"]
-                if said == "reinitialised" and not wiped and "reinitialised" not in evidence.verdicts:
-                    found.append(Violation("false-wiped", f"{disk['disk_id']} is said to be wiped, and never was"))
-                last = report is evidence.reports[-1]
-                if said in ("intact", "untouched") and wiped and last and "intact" not in evidence.verdicts:
-                    found.append(Violation("false-intact", f"{disk['disk_id']} is said to be {said}, and was wiped"))
-        if report["outcome"] == "done" and any(
-            disk["data"] != "reinitialised" for job in report["jobs"] for disk in job["disks"]
-        ):
-            found.append(Violation("false-done", "the run is done, and not every disk is wiped"))
-        found += _doubts(evidence, report)
+            yield Violation("wrong-code", f"{report['outcome']} with exit code {report['exit_code']}")
         if report["outcome"] == "bug":
-            found.append(Violation("bug", str((report.get("error") or {}).get("message"))))
-    return found
+            yield Violation("bug", str((report.get("error") or {}).get("message")))
+        every = [disk for job in report["jobs"] for disk in job["disks"]]
+        if report["outcome"] == "done" and any(disk["data"] != "reinitialised" for disk in every):
+            yield Violation("false-done", "the run is done, and not every disk is wiped")
+        for disk in every:
+            name, said = disk["disk_id"], disk["data"]
+            then = session.truth.wipes.get(name, ()) if session.truth is not None else ()
+            wiped_then = bool(made & set(then)) if session.truth is not None else bool(_made(evidence, [disk]))
+            wiped = wiped_then or (last and bool(_made(evidence, [disk])))
+            others = any(done.at >= evidence.began for done in _overwrites(evidence, name))  # seen, and taken for ours
+            if said == "reinitialised" and not (wiped or others) and "reinitialised" not in evidence.verdicts:
+                yield Violation("false-wiped", f"{name} is said to be wiped, and never was")
+            if said in ("intact", "untouched") and wiped and "intact" not in evidence.verdicts:
+                yield Violation("false-intact", f"{name} is said to be {said}, and was wiped")
+            yield from _snapshot_claim(evidence, disk)
+        yield from _outcome_claims(evidence, session)
 
 
-def _doubts(evidence: Evidence, report: Mapping[str, Any]) -> list[Violation]:
-    """Doubt is said only where there is a reason for it, and another holder only where there is one."""
-    found = []
-    if evidence.sessions == 1 and re.search("[Aa]nother (process|session)", str(report)):
-        found.append(Violation("false-holder", "another process is said to hold the run, and there was none"))
-    doubtful = [disk for job in report["jobs"] for disk in job["disks"] if disk["data"] == "unknown"]
-    if doubtful and not {"ReInitDisk", "ResetDisk"} & set(evidence.sent) and not _wiped_by_others(evidence):
-        found.append(Violation("false-doubt", f"{doubtful[0]['disk_id']} is unknown, and no wipe was ever sent"))
-    return found
+def _snapshot_claim(evidence: Evidence, disk: Mapping[str, Any]) -> Iterator[Violation]:
+    """Hold a safety snapshot that a report names against the snapshots that there are."""
+    named = disk.get("safety_snapshot")
+    row = evidence.engine.cloud.snapshots.get(named) if named else None
+    if named and (row is None or row.disk_id != disk["disk_id"]):
+        yield Violation("false-snapshot", f"{named} is said to hold {disk['disk_id']}, and does not")
 
 
-# ------------------------------------------------------------------------------------------------------------ power
+def _outcome_claims(evidence: Evidence, session: Session) -> Iterator[Violation]:
+    """``refused`` is said of a machine only where nothing was done to it."""
+    for job in session.report["jobs"]:
+        name = job["instance_id"]
+        done = [
+            call
+            for call in evidence.calls
+            if evidence.ours(call)
+            and call.at <= (session.ended or call.at)
+            and (name in call.subject and _is(call, "StopInstance", "StartInstance"))
+        ]
+        if job["outcome"] == "refused" and done and not session.overlapped:
+            yield Violation("false-refused", f"{name} is said to be left alone, and {done[0].action} was accepted")
+
+
+def _doubts(evidence: Evidence) -> Iterator[Violation]:
+    """Doubt is said only where there is a reason for it."""
+    wiped = any(_is(each, *_WIPES) for each in evidence.sent)
+    for session in evidence.sessions:
+        doubtful = [disk for job in session.report["jobs"] for disk in job["disks"] if disk["data"] == "unknown"]
+        if doubtful and not wiped and not session.overlapped and not _wiped_by_others(evidence):
+            yield Violation("false-doubt", f"{doubtful[0]['disk_id']} is unknown, and no wipe was ever sent")
+
+
+def _holders(evidence: Evidence) -> Iterator[Violation]:
+    """Another process is said to hold the run only where there was one."""
+    for session in evidence.sessions:
+        if not session.overlapped and re.search("Another process (holds|has taken|took)", str(session.report)):
+            yield Violation("false-holder", "another process is said to hold the run, and there was none")
+
+
+# ------------------------------------------------------------------------------------------------- power and limits
 
 
 def _others_last(evidence: Evidence, instance_id: str) -> bool:
@@ -209,47 +425,114 @@ def _others_last(evidence: Evidence, instance_id: str) -> bool:
     acted = [
         call
         for call in evidence.calls
-        if instance_id in call.subject
-        and call.action.removesuffix("s") in ("StopInstance", "StartInstance", "DeleteInstance")
+        if instance_id in call.subject and _is(call, "StopInstance", "StartInstance", "DeleteInstance")
     ]
-    return bool(acted) and acted[-1].source != "api"
+    return bool(acted) and not evidence.ours(acted[-1])
 
 
-def _power(evidence: Evidence) -> list[Violation]:
+def _says_down(evidence: Evidence, instance_id: str) -> bool:
+    """Whether the last report says of a machine that it may be down."""
+    jobs = [job for report in evidence.reports[-1:] for job in report["jobs"] if job["instance_id"] == instance_id]
+    return not jobs or jobs[0]["outcome"] in MAY_BE_DOWN
+
+
+def _power(evidence: Evidence) -> Iterator[Violation]:
     """After the last report the power is as promised, or the report says that it is not and how to go on."""
-    if not evidence.reports:
-        return []
-    report = evidence.reports[-1]
-    found = []
-    for job in report["jobs"]:
-        instance = evidence.instance(job["instance_id"] or "")
-        if instance is None or _others_last(evidence, instance.id):
-            continue
-        down = job["power_before"] == "Running" and instance.status in ("Stopped", "Stopping")
-        promised = job["power_promised"] == "Stopped" and job["outcome"] == "done"
-        if down and not promised and job["outcome"] not in MAY_BE_DOWN and report["outcome"] != "bug":
-            text = f"{instance.id} ran before and is {instance.status}, and its outcome is {job['outcome']}"
-            found.append(Violation("down-unsaid", text))
-        if (
-            down
-            and job["outcome"] in ("unknown", "not-restarted", "stranded")
-            and report["run_id"] not in evidence.open_runs
-        ):
-            found.append(Violation("no-way-on", f"{instance.id} is {instance.status}, and its run cannot be resumed"))
-        if job["outcome"] == "done" and job["power_promised"] == "Running" and instance.status == "Stopped":
-            found.append(Violation("false-power", f"{instance.id} is said to be as promised, and is Stopped"))
-    return found
+    excused = evidence.abandoned or evidence.unrecorded is not None
+    for session in evidence.sessions[-1:]:
+        report = session.report
+        for job in report["jobs"]:
+            instance = evidence.instance(job["instance_id"])
+            if instance is None or _others_last(evidence, instance.id):
+                continue
+            down = job["power_before"] == "Running" and instance.status in ("Stopped", "Stopping")
+            promised = job["power_promised"] == "Stopped" and job["outcome"] == "done"
+            if down and not promised and job["outcome"] not in MAY_BE_DOWN and report["outcome"] != "bug":
+                text = f"{instance.id} ran before and is {instance.status}, and its outcome is {job['outcome']}"
+                yield Violation("down-unsaid", text)
+            owed = down and job["outcome"] in ("unknown", "not-restarted", "stranded")
+            if owed and report["run_id"] not in evidence.open_runs and not excused:
+                yield Violation("no-way-on", f"{instance.id} is {instance.status}, and its run cannot be resumed")
+    for number, session in enumerate(evidence.sessions):
+        last = number == len(evidence.sessions) - 1
+        for job in session.report["jobs"]:
+            now = evidence.instance(job["instance_id"])
+            then = session.truth.instances.get(job["instance_id"] or "") if session.truth is not None else None
+            status = then or (now.status if now is not None and last else "")
+            others = now is None or _others_last(evidence, now.id)
+            if job["outcome"] == "done" and job["power_promised"] == "Running" and status == "Stopped" and not others:
+                yield Violation("false-power", f"{job['instance_id']} is said to be as promised, and is Stopped")
 
 
-def _verdicts(evidence: Evidence) -> list[Violation]:
+def _limits(evidence: Evidence) -> Iterator[Violation]:
+    """Each phase ends within the limit that the plan shows for it, and so does the whole run."""
+    limits = {
+        name.removesuffix("_ms"): (each or 0) / 1000
+        for name, each in ((evidence.plan or {}).get("limits") or {}).items()
+    }
+    if not limits:
+        return
+    bounds = {name: limits[name] for name in ("stop", "snapshot", "reinit", "start")}
+    bounds["wait-snapshot"] = limits["snapshot"]
+    for session in evidence.sessions:
+        jobs = session.report["jobs"]
+        first = session.process == next(iter(evidence.starts), "")  # its phases began with it
+        for job in jobs if first and not (session.paused or session.stepped) else ():
+            for phase in job["phases"]:
+                took = _seconds(phase)
+                if took > bounds[phase["name"]] + _SLACK:
+                    text = f"{phase['name']} of {job['instance_id']} took {took:.0f} s of {bounds[phase['name']]:.0f} s"
+                    yield Violation("over-limit", text)
+        # One machine goes through all of them; those of a rollout one after the other.
+        whole = sum(bounds.values()) + 2 * limits["retry"] + 150 + 35 + _SLACK
+        took = session.ended - session.began - session.paused
+        if took > whole * max(1, len(jobs)):
+            yield Violation("over-limit", f"a process of the run took {took:.0f} s of {whole:.0f} s at most")
+
+
+def _seconds(phase: Mapping[str, Any]) -> float:
+    if phase["ended_at"] is None:
+        return 0.0
+    began, ended = (datetime.fromisoformat(phase[name]) for name in ("started_at", "ended_at"))
+    return (ended - began).total_seconds()
+
+
+# --------------------------------------------------------------------------------- verdicts, holders, journal, secrets
+
+
+def _verdicts(evidence: Evidence) -> Iterator[Violation]:
     """No wipe follows from what an operator says of the data: that needs a new plan and new consent."""
-    wipes = [call for call in _api_wipes(evidence) for began, ended in evidence.judged if began <= call.at <= ended]
-    return [Violation("wiped-on-verdict", f"{call.subject[0]} was wiped by a resume with a verdict") for call in wipes]
+    for call in _wipes(evidence):
+        if any(began <= call.at <= ended for began, ended in evidence.judged):
+            yield Violation("wiped-on-verdict", f"{call.subject[0]} was wiped by a resume with a verdict")
 
 
-def _secrets(evidence: Evidence) -> list[Violation]:
-    return [
-        Violation("secret", f"a secret is in {name}")
-        for name, written in evidence.outputs.items()
-        if any(secret.encode() in written for secret in evidence.secrets)
-    ]
+def _taken(evidence: Evidence) -> Iterator[Violation]:
+    """Once a later process has called for the run, no earlier one calls any more."""
+    order = {name: number for number, name in enumerate(evidence.starts)}
+    latest: Sent | None = None
+    for each in evidence.sent:
+        if each.process not in order:
+            continue
+        if latest is not None and order[each.process] < order[latest.process]:
+            yield Violation(
+                "two-holders", f"{each.process} sent {each.action} after {latest.process} had taken the run"
+            )
+        elif latest is None or order[each.process] > order[latest.process]:
+            latest = each
+
+
+def _unrecorded(evidence: Evidence) -> Iterator[Violation]:
+    """Once the journal is gone nothing is stopped or wiped: nobody would find what became of it."""
+    if evidence.unrecorded is None:
+        return
+    for each in evidence.sent:
+        bad = _is(each, "StopInstance", *_WIPES) and each.process in evidence.starts
+        if bad and each.at > evidence.unrecorded + _FLIGHT and evidence.starts[each.process] < evidence.unrecorded:
+            yield Violation("sent-unrecorded", f"{each.action} was sent though the journal had been gone")
+
+
+def _secrets(evidence: Evidence) -> Iterator[Violation]:
+    for name, written in evidence.outputs.items():
+        if any(secret.encode() in written for secret in evidence.secrets):
+            yield Violation("secret", f"a secret is in {name}")

@@ -2,62 +2,102 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import random
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 from safe_reinit.aliyun.attempt import Attempt, LostError, NotLeftError, Reply
 from safe_reinit.simulator import gateway
 from safe_reinit.simulator.engine import Engine
+from safe_reinit.simulator.state.clock import http_date
 from safe_reinit.simulator.wire import answers
 from safe_reinit.simulator.wire.request import RawRequest
 from tests import inprocess
+from tests.simulation.judge import Sent
 from tests.simulation.options import Scenario
 from tests.simulation.scheduler import Process, Scheduler
 
 Point = Callable[[str, str, Process, bool], None]
 """Is told ``sent``, ``arrived`` or ``answered``, the action, who asked, and whether it is a dry run."""
+Odd = Callable[[str], None]
+"""Is told what was odd about an answer."""
+
+_ROWS = {"DescribeDisks": ("Disks", "Disk", "DiskId"), "DescribeInstances": ("Instances", "Instance", "InstanceId")}
+_UNREADABLE = {"DescribeDisks": ("Size", None), "DescribeInstances": ("StartTime", 17)}
+
+
+@dataclass
+class _Oddity:
+    """Something odd about some answers, and how many of these there were."""
+
+    what: dict[str, Any]
+    count: int = 0
+
+    def strikes(self, action: str) -> bool:
+        """Count an answer to this action, and tell whether it is an odd one."""
+        if action.removesuffix("s") != self.what.get("action", action).removesuffix("s"):
+            return False
+        self.count += 1
+        first = self.what.get("nth", 1)
+        return bool(first <= self.count < first + self.what.get("times", 1 << 30))
 
 
 class Network:
     """Carries requests on virtual time, also when the process that sent them is gone meanwhile."""
 
-    def __init__(self, scheduler: Scheduler, engine: Engine, scenario: Scenario, point: Point) -> None:
-        self._scheduler, self._engine, self._point = scheduler, engine, point
+    def __init__(self, scheduler: Scheduler, engine: Engine, scenario: Scenario, point: Point, odd: Odd) -> None:
+        self._scheduler, self._engine, self._point, self._odd = scheduler, engine, point, odd
         self._network = scenario["network"]
         self._random = random.Random(f"network {scenario['seed']}")
-        self._late = dict(self._network.get("late") or {})
+        self._late = dict(scenario["beyond"].get("late") or {})
+        self._date_ahead = float(scenario["beyond"].get("date_ahead", 0.0))
+        self._oddities = [_Oddity(each) for each in scenario["answers"]]
+        self._armed = False
         self.cut_off_until = 0.0
-        self.sent: set[str] = set()
-        """The changing calls that left."""
+        self.sent: list[Sent] = []
+        """The changing calls that left, oldest first."""
+
+    def arm(self) -> None:
+        """Let what is odd begin: the run has begun."""
+        self._armed = True
 
     def calm(self) -> None:
         """Let nothing go wrong from here on."""
-        self._late, self.cut_off_until = {}, 0.0
+        self._late, self._oddities, self._date_ahead, self.cut_off_until = {}, [], 0.0, 0.0
 
     def send(self, attempt: Attempt, raw: RawRequest) -> Reply:
         """Send one request once, and wait for its answer as long as the attempt may."""
         scheduler, process = self._scheduler, self._scheduler.this().process
         action = raw.headers.get("x-acs-action", raw.path)
-        dry_run = any(name == "DryRun" and value.lower() == "true" for name, value in raw.pairs)
-        if scheduler.now < self.cut_off_until:
+        asked = dict(raw.pairs)
+        dry_run = asked.get("DryRun", "").lower() == "true"
+        if scheduler.now < self.cut_off_until and not process.elsewhere:
             scheduler.sleep(attempt.remaining())
             raise NotLeftError("no connection could be made to the endpoint")
         inprocess.leave(attempt)
-        if not dry_run and not action.startswith(("Describe", "Get")):
-            self.sent.add(action)
+        note = Sent(scheduler.now, action, process.name, forced=asked.get("ForceStop", "").lower() == "true")
+        if not dry_run and not action.startswith(("Describe", "Get", "/")):
+            self.sent.append(note)
         self._point("sent", action, process, dry_run)
         replies: list[answers.Reply] = []
         headers: dict[str, str] = {}
         task, ticket = scheduler.this(), scheduler.ticket()
 
         def arrive() -> None:
-            reply, _call = gateway.respond(self._engine, raw)
+            reply, call = gateway.respond(self._engine, raw)
+            reply = self._spoilt(action, reply) if self._armed else reply
             headers.update(gateway.headers_of(self._engine, reply))
+            if self._date_ahead:
+                headers["Date"] = http_date(self._engine.cloud.clock.now() + self._date_ahead)
+            note.request_id = call.request_id if call is not None else ""
             self._point("arrived", action, process, dry_run)
             scheduler.at(scheduler.now + self._travel("back") + reply.delay, lambda: come_back(reply))
 
         def come_back(reply: answers.Reply) -> None:
-            if scheduler.now >= self.cut_off_until:
+            if scheduler.now >= self.cut_off_until or process.elsewhere:
                 replies.append(reply)
                 scheduler.wake(task, ticket)
 
@@ -65,6 +105,7 @@ class Network:
         scheduler.park(attempt.remaining())
         if not replies:
             raise LostError("the answer did not come, or not to its end, in time")
+        note.answered = replies[0].ending == "answer"
         self._point("answered", action, process, dry_run)
         return inprocess.came(attempt, replies[0], headers)
 
@@ -78,3 +119,46 @@ class Network:
             return 0.0
         self._late["nth"] -= 1
         return float(self._late["seconds"]) if self._late["nth"] == 0 else 0.0
+
+    # ------------------------------------------------------------------------------------------------- odd answers
+
+    def _spoilt(self, action: str, reply: answers.Reply) -> answers.Reply:
+        """Return an answer with everything that is odd about it."""
+        for oddity in self._oddities:
+            does = oddity.what["does"]
+            if does == "skews_date":
+                self._date_ahead = oddity.what["seconds"]
+            elif oddity.strikes(action):
+                self._odd(f"{action}:{does}")
+                if does == "drips":
+                    reply = replace(reply, delay=reply.delay + oddity.what["seconds"])
+                else:
+                    reply = _with_rows(action, reply, does)
+        return reply
+
+
+def _with_rows(action: str, reply: answers.Reply, does: str) -> answers.Reply:
+    """Return a list with other rows, or another page, than it has."""
+    if action not in _ROWS or reply.status != 200 or reply.ending != "answer":
+        return reply
+    try:
+        body = json.loads(reply.body)
+    except ValueError:  # spoilt already
+        return reply
+    outer, inner, name = _ROWS[action]
+    rows = body[outer][inner]
+    if does == "adds_rows":
+        others = copy.deepcopy(rows)
+        for row in others:
+            row[name] = f"{row[name]}-other"
+            row["Status"] = "ReIniting" if action == "DescribeDisks" else "Stopped"
+        body[outer][inner] = others + rows
+    elif does == "drops_rows":
+        body[outer][inner] = []
+    elif does == "spoils_rows":
+        member, value = _UNREADABLE[action]
+        for row in rows[:1]:
+            row[member] = value
+    elif does == "adds_pages":
+        body["NextToken"] = "more"
+    return replace(reply, body=json.dumps(body).encode())

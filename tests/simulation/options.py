@@ -3,6 +3,9 @@
 A scenario is a readable set of options and not noise: it can be printed, shrunk by leaving things out, and kept in a
 file, since the meaning of a seed changes whenever this file does.
 
+Each seed first draws which kinds of trouble it may have at all (a swarm): a few kinds together meet each other far more
+often than all kinds do. What meets the rules most is drawn more often, and one event often follows soon after another.
+
 The fault model is stated as five assumptions; each scenario says which of them it keeps.
 
 S1  Start, write and stop by somebody else take at least 25 s.
@@ -15,82 +18,146 @@ S5  The Date header and StartTime differ by less than 30 s.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from safe_reinit.simulator.errors import CATALOGUE
+
 Scenario = dict[str, Any]
+Draw = Callable[[random.Random, Scenario], dict[str, Any]]
 
 ASSUMPTIONS = ("S1", "S2", "S3", "S4", "S5")
 SHORTEST_USE = 25.0
 """S1: seconds that start, write and stop by somebody else take at least."""
 LAG_BOUND = 5.0
 """S2: seconds by which a Describe call lags at most."""
+DATE_BOUND = 30.0
+"""S5: seconds by which Date and StartTime differ at most."""
 
 ACTIONS = ("StopInstance", "ReInitDisk", "StartInstance")
 LOOKS = ("DescribeDisks", "DescribeInstances")
-REFUSALS: dict[str, tuple[tuple[str, int], ...]] = {
+_PASSING = (("Throttling", 400), ("Throttling.User", 400), ("ServiceUnavailable", 503), ("InternalError", 500))
+_LOOK_REFUSALS = (
+    *_PASSING, ("Rejected.Throttling", 400), ("InvalidSecurityToken.Expired", 400), ("Forbidden.RAM", 403),
+    ("InvalidTimeStamp.Expired", 400), ("SignatureNonceUsed", 400),
+)  # fmt: skip
+REFUSALS: Mapping[str, tuple[tuple[str, int], ...]] = {
     "StopInstance": (
-        ("IncorrectInstanceStatus", 403), ("InstanceLockedForSecurity", 403), ("Throttling", 400),
-        ("Throttling.User", 400), ("ServiceUnavailable", 503), ("InternalError", 500), ("NoSuchCodeKnown", 403),
-        ("IncorrectInstanceStatus.Initializing", 403), ("OperationConflict", 403),
+        *_PASSING, ("IncorrectInstanceStatus", 403), ("InstanceLockedForSecurity", 403), ("NoSuchCodeKnown", 403),
+        ("IncorrectInstanceStatus.Initializing", 403), ("OperationConflict", 403), ("Forbidden.RAM", 403),
     ),
     "ReInitDisk": (
-        ("DiskCreatingSnapshot", 403), ("IncorrectInstanceStatus", 403), ("IncorrectDiskStatus", 403),
-        ("Throttling", 400), ("Throttling.User", 400), ("ServiceUnavailable", 503), ("InternalError", 500),
+        *_PASSING, ("DiskCreatingSnapshot", 403), ("IncorrectInstanceStatus", 403), ("IncorrectDiskStatus", 403),
         ("NoSuchCodeKnown", 403), ("IncorrectDiskStatus.Initializing", 403), ("OperationConflict", 403),
-        ("InstanceLockedForSecurity", 403),
+        ("InstanceLockedForSecurity", 403), ("InvalidOperation.Conflict", 403), ("Rejected.Throttling", 400),
+        ("Forbidden.RAM", 403),
+    ),
+    "ResetDisk": (
+        *_PASSING, ("DiskCreatingSnapshot", 403), ("IncorrectDiskStatus", 403), ("Operation.Conflict", 403),
+        ("InvalidOperation.DiskResetInProgress", 403), ("NoSuchCodeKnown", 403),
     ),
     "StartInstance": (
-        ("IncorrectInstanceStatus", 403), ("Throttling", 400), ("ServiceUnavailable", 503), ("InternalError", 500),
-        ("NoSuchCodeKnown", 403), ("IncorrectInstanceStatus.Initializing", 403), ("TaskConflict", 403),
-        ("OperationDenied.NoStock", 403),
+        *_PASSING, ("IncorrectInstanceStatus", 403), ("NoSuchCodeKnown", 403), ("TaskConflict", 403),
+        ("IncorrectInstanceStatus.Initializing", 403), ("OperationDenied.NoStock", 403), ("SystemBusy", 403),
+        ("OperationDenied.HostRepairing", 403), ("Forbidden.RAM", 403),
     ),
-    "DescribeDisks": (
-        ("Throttling", 400), ("Rejected.Throttling", 400), ("ServiceUnavailable", 503), ("InternalError", 500),
-        ("InvalidSecurityToken.Expired", 400), ("Forbidden.RAM", 403),
+    "CreateSnapshot": (
+        *_PASSING, ("LastTokenProcessing", 400), ("DiskCreatingSnapshot", 403), ("QuotaExceed.Snapshot", 400),
+        ("NoSuchCodeKnown", 403),
     ),
+    "TagResources": (*_PASSING, ("Forbidden.RAM", 403)),
+    "UntagResources": (*_PASSING, ("Forbidden.RAM", 403)),
+    "DescribeDisks": _LOOK_REFUSALS,
+    "DescribeInstances": _LOOK_REFUSALS,
+    "DescribeSnapshots": _LOOK_REFUSALS,
 }  # fmt: skip
-REFUSALS["DescribeInstances"] = REFUSALS["DescribeDisks"]
-KINDS = ("error", "error", "drop_answer", "drop_request", "reset", "garble", "html", "html_after", "delay")
+_EVERY_REFUSAL = tuple(sorted((code, status) for code, (status, _) in CATALOGUE.items()))
 ACCEPTED = (
     "no-recent-snapshot", "no-login-set", "fstab-may-name-disk", "downtime-shared",
 )  # fmt: skip
 """Risks that every run accepts: what they say is not what is tried here."""
+VERDICTS = (None, "truth", "reinitialised", "intact", "wipe-again")
+"""What the operator says on a resume; ``truth`` is what ActionTrail shows, where a disk is in doubt."""
+
+
+OFTEN = {
+    "uses": 12, "starts": 3, "crash": 8, "pause": 5, "cut off": 3, "reader stops": 2, "signals": 2,
+    "lost answer": 4, "lost request": 4, "refused": 4, "late answer": 2,
+}  # fmt: skip
+"""How many times as often as others these are drawn."""
 
 
 def expand(seed: int) -> Scenario:
     """Return the scenario of a seed; the same seed always gives the same one."""
     rng = random.Random(f"scenario {seed}")
-    breaks = rng.choices(("", *ASSUMPTIONS), (16, 1, 1, 1, 1, 1))[0]
+    breaks = rng.choices(("", *ASSUMPTIONS), (12, 1, 4, 1, 1, 1))[0]
+    latency = rng.choices(([0.01, 0.05], [0.01, 0.2], [0.01, 1.0], [0.01, 3.0], [1.6, 2.2]), (8, 6, 4, 2, 1))[0]
     scenario: Scenario = {
         "seed": seed,
         "keeps": [each for each in ASSUMPTIONS if each != breaks],
+        "beyond": {},
         "world": {},
         "request": {},
-        "network": {"there": [0.01, rng.choice((0.05, 0.2, 1.0))], "back": [0.01, rng.choice((0.05, 0.2, 1.0))]},
+        "network": {"there": latency, "back": latency},
         "faults": [],
+        "answers": [],
         "people": [],
         "host": [],
     }
     _world(rng, scenario)
     _request(rng, scenario)
-    for draw, most in ((_fault, 3), (_person, 2), (_host, 2)):
-        for _ in range(rng.choice(range(most + 1))):
-            draw(rng, scenario)
+    for part, draws, most in (("cloud", CLOUD, 3), ("people", PEOPLE, 2), ("host", HOST, 2)):
+        kinds = sorted(draws)
+        swarm = rng.choices(kinds, [OFTEN.get(name, 1) for name in kinds], k=rng.randint(1, 3))
+        for _ in range(rng.choices(range(most + 1), (2, 4, 3, 1)[: most + 1])[0]):
+            name = rng.choice(swarm)
+            drawn = {"name": name, **draws[name](rng, scenario)}
+            if part == "cloud":
+                scenario["answers" if "does" in drawn else "faults"].append(drawn)
+            else:
+                scenario[part].append({"when": _moment(rng, scenario), **drawn})
+    _break(rng, scenario, breaks)
     return scenario
 
 
+def names(scenario: Scenario) -> list[str]:
+    """Name everything that a scenario has drawn."""
+    drawn = [each["name"] for part in ("faults", "answers", "people", "host") for each in scenario[part]]
+    return [*drawn, *(f"beyond {name}" for name in scenario["beyond"])]
+
+
+def _break(rng: random.Random, scenario: Scenario, breaks: str) -> None:
+    """Go beyond an assumption."""
+    beyond = scenario["beyond"]
+    if breaks == "S1":
+        scenario["people"].append({"when": _moment(rng, scenario), **PEOPLE["uses"](rng, scenario), "name": "uses"})
+    elif breaks == "S2":
+        scenario["world"]["describe_lag"] = round(rng.uniform(LAG_BOUND, 120.0), 1)
+        if rng.random() < 0.4:
+            moments = sorted(round(rng.uniform(0, 240), 1) for _ in range(2))
+            beyond["lag_changes"] = [[at, round(rng.uniform(0, 120.0), 1)] for at in moments]
+    elif breaks == "S3":
+        beyond["silent_starts"] = True
+    elif breaks == "S4":
+        beyond["late"] = {"action": rng.choice(ACTIONS), "nth": 1, "seconds": rng.choice((70.0, 150.0, 400.0))}
+    elif breaks == "S5":
+        beyond["date_ahead"] = rng.choice((-1, 1)) * round(rng.uniform(DATE_BOUND, 120.0), 1)
+
+
+# ------------------------------------------------------------------------------------------------------- the world
+
+
 def _world(rng: random.Random, scenario: Scenario) -> None:
-    count = rng.choices((1, 2, 3, 12), (12, 3, 2, 1))[0]
+    count = rng.choices((1, 2, 3, 12, 50), (240, 40, 30, 8, 1))[0]
     world = scenario["world"]
     world["durations"] = {
-        "stop": rng.choice((1, 5, 30, 60)),
-        "wipe": rng.choice((2, 10, 60, 180)),
-        "start": rng.choice((1, 10, 45, 90)),
-        "snapshot": rng.choice((5, 60, 200)),
+        "stop": rng.choice((1, 5, 30)),
+        "wipe": rng.choice((2, 10, 60)),
+        "start": rng.choice((1, 10, 45)),
+        "snapshot": rng.choice((5, 60)),
+        "reset": rng.choice((5, 30)),
     }
-    most = 120.0 if "S2" not in scenario["keeps"] else LAG_BOUND
-    world["describe_lag"] = rng.choices((0.0, round(rng.uniform(0.5, most), 1)), (3, 1))[0]
+    world["describe_lag"] = rng.choices((0.0, round(rng.uniform(0.5, LAG_BOUND), 1)), (3, 1))[0]
     world["images"] = {"m-1": {}}
     world["instances"], world["disks"], world["snapshots"] = {}, {}, {}
     for number in range(count):
@@ -99,116 +166,296 @@ def _world(rng: random.Random, scenario: Scenario) -> None:
 
 def _machine(rng: random.Random, world: dict[str, Any], name: str) -> None:
     number = name.partition("-")[2]
-    age = rng.choices((172800, rng.randrange(3, 200)), (3, 1))[0]
-    world["instances"][name] = {
+    age = rng.choices((172800, rng.randrange(3, 90)), (3, 2))[0]
+    machine: dict[str, Any] = {
         "name": f"lab{number}",
         "status": rng.choices(("Running", "Stopped"), (4, 1))[0],
         "started": f"-{age}s",
-        "ignores_stop": rng.random() < 0.03,
+        "ignores_stop": rng.random() < 0.04,
     }
+    if rng.random() < 0.01:
+        machine["shows_start_time"] = False
+    world["instances"][name] = machine
     world["disks"][f"d-sys{number}"] = {"instance": name, "type": "system", "image": "m-1"}
-    disk: dict[str, Any] = {"instance": name}
-    if rng.random() < 0.3:
-        world["snapshots"][f"s-{number}"] = {"disk": f"d-{number}", "created": "-10d"}
-        disk["snapshot"] = f"s-{number}"
-    world["disks"][f"d-{number}"] = disk
-    if rng.random() < 0.1:
+    for extra in ("", "b")[: rng.choices((1, 2), (4, 1))[0]]:
+        disk: dict[str, Any] = {"instance": name}
+        if rng.random() < 0.3:
+            world["snapshots"][f"s-{number}{extra}"] = {"disk": f"d-{number}{extra}", "created": "-10d"}
+            disk["snapshot"] = f"s-{number}{extra}"
+        if rng.random() < 0.05:
+            disk["never_used"] = True
+        world["disks"][f"d-{number}{extra}"] = disk
+    if rng.random() < 0.08:
         world["snapshots"][f"s-now{number}"] = {"disk": f"d-{number}", "status": "progressing", "created": "-1s"}
 
 
 def _request(rng: random.Random, scenario: Scenario) -> None:
-    instances = scenario["world"]["instances"]
+    world = scenario["world"]
+    instances = world["instances"]
+    data = [disk_id for disk_id, disk in world["disks"].items() if disk.get("type") != "system"]
+    system = [disk_id for disk_id in world["disks"] if disk_id not in data] if rng.random() < 0.08 else []
+    many = len(instances) > 2
+    undo = not many and rng.random() < 0.06
     scenario["request"] = {
-        "disks": [f"d-{name.partition('-')[2]}" for name in instances],
-        "snapshot": rng.random() < 0.15,
+        "disks": data + system[:1],
+        "snapshot": undo or rng.random() < 0.15,
+        "undo": undo,
         "leave_stopped": rng.random() < 0.1,
         "on_unknown": rng.choices(("ask", "retry"), (4, 1))[0],
-        "lock_tag": rng.random() < 0.1,
-        "canary": 1 if len(instances) > 2 and rng.random() < 0.5 else None,
-        "verdict": rng.choices((None, "truth", "reinitialised", "intact"), (4, 3, 1, 1))[0],
+        "lock_tag": rng.random() < 0.12,
+        "force_stop_after": rng.choice((None, None, None, 45)),
+        "canary": 1 if many and rng.random() < 0.4 else None,
+        "waves": rng.choice((None, [2], [1, 5])) if many else None,
+        "verdict": rng.choices(VERDICTS, (4, 3, 2, 2, 1))[0],
     }
 
 
 # ------------------------------------------------------------------------------------------------------- the cloud
 
 
-def _fault(rng: random.Random, scenario: Scenario) -> None:
-    action = rng.choices((*ACTIONS, *LOOKS), (3, 6, 3, 2, 2))[0]
-    look = action in LOOKS
-    fault: dict[str, Any] = {"action": action, "nth": rng.randint(3, 40) if look else rng.choice((1, 1, 1, 2))}
+def _struck(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    """Draw which call something happens to."""
+    asked = scenario["request"]
+    acts = [*ACTIONS, "ReInitDisk"]
+    if asked["snapshot"]:
+        acts += ["CreateSnapshot", "DescribeSnapshots"]
+    if asked["lock_tag"]:
+        acts += ["TagResources", "UntagResources"]
+    if asked["undo"]:
+        acts += ["ResetDisk", "ResetDisk"]
+    action = rng.choice((*acts, rng.choice(LOOKS)))
+    look = action.startswith("Describe")
+    struck: dict[str, Any] = {"action": action, "nth": rng.randint(3, 40) if look else rng.choice((1, 1, 1, 2))}
     if not look:
-        fault["dry_run"] = False
-    if rng.random() < 0.4:
-        fault["times"] = rng.choice((2, 5, 30, 100)) if look else rng.choice((2, 3, 6))
-    kind = rng.choice(KINDS)
-    if kind == "error":
-        code, status = rng.choice(REFUSALS[action])
-        fault["error"] = {"code": code, "status": status, "message": "x"}
-    elif kind in ("html", "html_after"):
-        fault[kind] = rng.choice((502, 503, 504))
-    elif kind == "delay":
-        fault["delay"] = rng.choice((2.0, 8.0, 30.0, 90.0))
-    else:
-        fault[kind] = True
-    scenario["faults"].append(fault)
+        struck["dry_run"] = False
+    if rng.random() < 0.35:
+        struck["times"] = rng.choice((2, 5, 30, 100)) if look else rng.choice((2, 3, 6))
+    return struck
 
 
-def _moment(rng: random.Random) -> dict[str, Any]:
+def _refused(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    struck = _struck(rng, scenario)
+    known = REFUSALS[struck["action"]]
+    code, status = rng.choice(_EVERY_REFUSAL if rng.random() < 0.2 else known)
+    return {**struck, "error": {"code": code, "status": status, "message": "x"}}
+
+
+def _throttled(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    return {**_struck(rng, scenario), "throttle": {"retry_after": rng.choice((1, 5, 30))}}
+
+
+def _spoiled(key: str, *values: Any) -> Draw:
+    return lambda rng, scenario: {**_struck(rng, scenario), key: rng.choice(values)}
+
+
+def _odd(does: str, *actions: str, seconds: Sequence[float] = ()) -> Draw:
+    """Return what draws an answer that is odd below the simulator: on the line, or in its rows."""
+
+    def draw(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+        struck = _struck(rng, scenario) if not actions else {"action": rng.choice(actions), "nth": rng.randint(3, 40)}
+        struck.pop("dry_run", None)
+        odd = {"does": does, "times": rng.choice((1, 3, 12, 60)), **struck}
+        return {**odd, "seconds": rng.choice(seconds)} if seconds else odd
+
+    return draw
+
+
+def _skewed(rng: random.Random, _scenario: Scenario) -> dict[str, Any]:
+    return {"does": "skews_date", "seconds": round(rng.uniform(-DATE_BOUND + 1, DATE_BOUND - 1), 1)}
+
+
+CLOUD: Mapping[str, Draw] = {
+    "refused": _refused,
+    "throttled": _throttled,
+    "lost request": _spoiled("drop_request", True),
+    "lost answer": _spoiled("drop_answer", True),
+    "late answer": _spoiled("delay", 2.0, 8.0, 30.0, 90.0, 240.0),
+    "reset connection": _spoiled("reset", True),
+    "garbled answer": _spoiled("garble", True),
+    "page of a proxy": _spoiled("html", 502, 503, 504),
+    "page of a proxy after the act": _spoiled("html_after", 502, 504),
+    "slow-dripping answer": _odd("drips", seconds=(12.0, 75.0)),
+    "rows of others": _odd("adds_rows", *LOOKS),
+    "empty lists": _odd("drops_rows", *LOOKS),
+    "rows that cannot be read": _odd("spoils_rows", *LOOKS),
+    "another page without end": _odd("adds_pages", *LOOKS),
+    "skewed date": _skewed,
+}
+"""What the cloud and the line to it do, by name."""
+
+
+def _moment(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
     """Draw when something happens: so long after a call was sent, had arrived or was answered; or at a time."""
-    if rng.random() < 0.15:
+    before = [each["when"] for part in ("people", "host") for each in scenario[part]]
+    if before and rng.random() < 0.5:
+        when = dict(rng.choice(before))
+        name = "at" if "at" in when else "delay"
+        return when | {name: round(when[name] + rng.choice((0.0, rng.uniform(0, 5), rng.uniform(0, 40))), 2)}
+    if rng.random() < 0.1:
         return {"at": round(rng.uniform(0, 240), 2)}
+    wipe = "ResetDisk" if scenario["request"]["undo"] else "ReInitDisk"
     return {
         "point": rng.choice(("sent", "arrived", "answered")),
-        "action": rng.choices((*ACTIONS, *LOOKS), (4, 5, 2, 1, 1))[0],
+        "action": rng.choices(("StopInstance", wipe, "StartInstance", *LOOKS), (4, 5, 2, 1, 1))[0],
         "nth": rng.choice((1, 1, 1, 2, 3, 8)),
-        "delay": round(rng.choice((0.0, rng.uniform(0, 3), rng.uniform(0, 60))), 2),
+        "delay": round(rng.choice((0.0, rng.uniform(0, 3), rng.uniform(0, 30))), 2),
     }
 
 
 # ---------------------------------------------------------------------------------------------------------- people
 
 
-def _person(rng: random.Random, scenario: Scenario) -> None:
+def _place(rng: random.Random, scenario: Scenario) -> tuple[str, str]:
     name = rng.choice(list(scenario["world"]["instances"]))
-    disk = f"d-{name.partition('-')[2]}"
+    return name, f"d-{name.partition('-')[2]}"
+
+
+def _does(*steps: dict[str, Any]) -> dict[str, Any]:
+    return {"does": list(steps)}
+
+
+def _step(wait: float = 0.0, **deed: Any) -> dict[str, Any]:
+    return {"do": deed, "wait": wait} if wait else {"do": deed}
+
+
+def _uses(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    """Start a machine, write to its disk, and stop it again."""
+    name, disk = _place(rng, scenario)
     whole = rng.uniform(2.0, 20.0) if "S1" not in scenario["keeps"] else rng.uniform(SHORTEST_USE, 90.0)
-    parts = sorted(rng.uniform(0, whole) for _ in range(2))
-    use = [
-        {"do": {"start": name, "seconds": round(parts[0], 2)}, "wait": round(parts[0] + 0.1, 2)},
-        {"do": {"write": disk}, "wait": round(parts[1] - parts[0], 2)},
-        {"do": {"stop": name, "seconds": round(whole - parts[1], 2)}},
-    ]
-    deeds: Sequence[list[dict[str, Any]]] = (
-        use,
-        use,
-        use[:1],
-        [{"do": {"stop": name}}],
-        [{"do": {"snapshot": disk, "seconds": rng.choice((5, 60, 300))}}],
-        [{"do": {"detach": disk}}],
-        [{"do": {"detach": disk}, "wait": 3.0}, {"do": {"attach": disk, "instance": name}}],
-        [{"do": {"lock": name, "reason": "security"}}],
-        [{"do": {"write": disk}}],
-        [
-            {"do": {"deny": {"action": "ecs:DescribeInstances"}}, "wait": rng.choice((30.0, 90.0))},
-            {"do": {"allow": {"action": "ecs:DescribeInstances"}}},
-        ],
+    parts = sorted(round(rng.uniform(0, whole) * rng.choice((1.0, 0.2)), 2) for _ in range(2))
+    return _does(
+        _step(round(parts[0] + 0.1, 2), start=name, seconds=parts[0]),
+        _step(round(parts[1] - parts[0], 2), write=disk),
+        _step(stop=name, seconds=round(whole - parts[1], 2)),
     )
-    scenario["people"].append({"when": _moment(rng), "does": rng.choice(deeds)})
+
+
+def _starts(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    name, disk = _place(rng, scenario)
+    seconds = round(rng.uniform(1.0, 60.0), 2)
+    return _does(_step(round(seconds + 0.1, 2), start=name, seconds=seconds), _step(write=disk))
+
+
+def _stops(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    return _does(_step(stop=_place(rng, scenario)[0], seconds=round(rng.uniform(0.0, 60.0), 2)))
+
+
+def _snapshots(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    return _does(_step(snapshot=_place(rng, scenario)[1], seconds=rng.choice((5, 60, 300))))
+
+
+def _moves(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    name, disk = _place(rng, scenario)
+    back = [_step(attach=disk, instance=name)] if rng.random() < 0.5 else []
+    return _does(_step(rng.choice((1.0, 30.0)), detach=disk), *back)
+
+
+def _locks(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    name, _ = _place(rng, scenario)
+    return _does(_step(rng.choice((5.0, 90.0)), lock=name, reason="security"), _step(unlock=name))
+
+
+def _writes(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    return _does(_step(write=_place(rng, scenario)[1]))
+
+
+def _wipes(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    return _does(_step(wipe=_place(rng, scenario)[1]))
+
+
+def _tags(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    name, _ = _place(rng, scenario)
+    tags = rng.choice(
+        ({"safe-reinit:run": "r-other"}, {"safe-reinit:run": None}, {"safe-reinit:protect": "yes"}, {"team": "x"})
+    )
+    return _does(_step(tag=name, to=tags))
+
+
+def _denies(rng: random.Random, _scenario: Scenario) -> dict[str, Any]:
+    right = rng.choice(("DescribeInstances", "DescribeDisks", "StartInstance", "ReInitDisk"))
+    return _does(
+        _step(rng.choice((30.0, 90.0)), deny={"action": f"ecs:{right}"}), _step(allow={"action": f"ecs:{right}"})
+    )
+
+
+def _expires(rng: random.Random, _scenario: Scenario) -> dict[str, Any]:
+    """Let the key expire, and another one be there at once, later, or never before the faults end."""
+    return _does(_step(rng.choice((0.5, 20.0, 120.0)), key="now", to="expired"), _step(key="next", to="chosen"))
+
+
+def _rotates(rng: random.Random, _scenario: Scenario) -> dict[str, Any]:
+    """Put another key of the same account where the program reads it, and later take the one before away."""
+    return _does(_step(rng.choice((5.0, 60.0)), key="next", to="chosen"), _step(key="now", to="expired"))
+
+
+def _other_identity(rng: random.Random, _scenario: Scenario) -> dict[str, Any]:
+    """Put the key of another account where the program reads it, and later the right one again."""
+    return _does(_step(rng.choice((10.0, 90.0)), key="other", to="chosen"), _step(key="now", to="chosen"))
+
+
+def _releases(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    return _does(_step(delete_instance=_place(rng, scenario)[0]))
+
+
+def _hides_start_time(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    return _does(_step(change=_place(rng, scenario)[0], to={"shows_start_time": False}))
+
+
+def _deletes_snapshot(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    return _does(_step(delete_snapshot=rng.choice(list(scenario["world"]["snapshots"]) or ["s-none"])))
+
+
+PEOPLE: Mapping[str, Draw] = {
+    "uses": _uses,
+    "starts": _starts,
+    "stops": _stops,
+    "snapshots": _snapshots,
+    "detaches": _moves,
+    "locks": _locks,
+    "writes": _writes,
+    "wipes": _wipes,
+    "tags": _tags,
+    "denies": _denies,
+    "expires the key": _expires,
+    "rotates the key": _rotates,
+    "changes the identity": _other_identity,
+    "releases the machine": _releases,
+    "hides StartTime": _hides_start_time,
+    "deletes a snapshot": _deletes_snapshot,
+}
+"""What other people do, by name."""
 
 
 # ------------------------------------------------------------------------------------------------------------ host
 
 
-def _host(rng: random.Random, scenario: Scenario) -> None:
-    draws: Sequence[Callable[[], dict[str, Any]]] = (
-        lambda: {"does": "crash", "back_after": round(rng.choice((1.0, 40.0, rng.uniform(0, 600))), 1)},
-        lambda: {"does": "pause", "seconds": round(rng.choice((5.0, 40.0, rng.uniform(0, 400))), 1)},
-        lambda: {"does": "cut_off", "seconds": round(rng.choice((5.0, 28.0, 90.0, 300.0)), 1)},
-        lambda: {"does": "wall_clock", "seconds": rng.choice((-3600.0, -22.0, 22.0, 3600.0))},
-        lambda: {"does": "interrupt", "times": rng.choice((1, 1, 2))},
-        lambda: {"does": "leave"},
-        lambda: {"does": "reader_stops"},
-    )
-    scenario["host"].append({"when": _moment(rng), **rng.choice(draws)()})
-    if "S4" not in scenario["keeps"]:
-        scenario["network"]["late"] = {"action": rng.choice(ACTIONS), "nth": 1, "seconds": rng.choice((70.0, 150.0))}
+def _host(does: str, **values: Sequence[Any]) -> Draw:
+    return lambda rng, _scenario: {"does": does} | {name: rng.choice(each) for name, each in values.items()}
+
+
+def _crash(rng: random.Random, _scenario: Scenario) -> dict[str, Any]:
+    return {"does": "crash", "back_after": round(rng.choice((1.0, 40.0, rng.uniform(0, 600))), 1)}
+
+
+def _pause(rng: random.Random, _scenario: Scenario) -> dict[str, Any]:
+    seconds = round(rng.choice((5.0, 40.0, rng.uniform(0, 400))), 1)
+    taken = round(rng.uniform(0.0, seconds), 1) if rng.random() < 0.4 else None
+    return {"does": "pause", "seconds": seconds, "taken_over_after": taken}
+
+
+HOST: Mapping[str, Draw] = {
+    "crash": _crash,
+    "pause": _pause,
+    "cut off": _host("cut_off", seconds=(5.0, 28.0, 90.0, 300.0)),
+    "wall clock steps": _host("wall_clock", seconds=(-3600.0, -22.0, 22.0, 3600.0)),
+    "signals": _host("interrupt", times=(1, 1, 2, 5)),
+    "leaves": _host("leave"),
+    "cancels": _host("cancel", times=(1, 2)),
+    "reader stops": _host("reader_stops"),
+    "journal locked": _host("journal_locked", seconds=(5.0, 15.0, 60.0)),
+    "journal full": _host("journal_full", seconds=(5.0, 60.0, 1000.0)),
+    "journal removed": _host("journal_removed"),
+    "journal restored": _host("journal_restored"),
+    "second run": _host("second_run", journal=("same", "other")),
+}
+"""What happens to the process that carries the run, and to its host, by name."""

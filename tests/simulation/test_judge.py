@@ -3,35 +3,100 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from safe_reinit.simulator import console
+from safe_reinit.simulator.calls import Call
+from safe_reinit.simulator.state.model import Overwrite
 from tests.simulation import harness
-from tests.simulation.judge import Evidence, judge, judge_end
+from tests.simulation.judge import Evidence, Sent, Session, Truth, judge, judge_end
 from tests.simulation.test_simulation import quiet
 
 Report = dict[str, Any]
 
 
+class Rows(dict[str, Any]):
+    """Rows by id, as the simulator's tables have them."""
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        return iter(self.values())
+
+
 @pytest.fixture(scope="module")
 def evidence() -> Evidence:
-    """Return what the judge sees of a run that nothing befell."""
+    """Return what the judge sees of a run that nothing befell, with a record of ECS that can be changed."""
     kept: list[Evidence] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(harness, "judge", lambda seen: kept.append(seen) or judge(seen))
         assert not harness.simulate(quiet()).violations
-    return kept[-1]
+    engine = kept[-1].engine
+    cloud = {name: Rows({row.id: row for row in getattr(engine.cloud, name)}) for name in TABLES}
+    record: Any = SimpleNamespace(calls=list(engine.calls), cloud=SimpleNamespace(**cloud))
+    return replace(kept[-1], engine=record)
 
 
-def lying(evidence: Evidence, change: Callable[[Report], object]) -> set[str]:
+TABLES = ("disks", "instances", "snapshots")
+
+
+def kinds(evidence: Evidence) -> set[str]:
+    """Return what the judge says."""
+    return {each.kind for each in judge(evidence)}
+
+
+def lying(evidence: Evidence, change: Callable[[Report], object], **session: Any) -> set[str]:
     """Return what the judge says of a report that was changed."""
     report = copy.deepcopy(dict(evidence.reports[-1]))
     change(report)
-    return {each.kind for each in judge(replace(evidence, reports=[report]))}
+    return kinds(replace(evidence, sessions=[replace(evidence.sessions[-1], report=report, **session)]))
+
+
+def of_disk(**members: Any) -> Callable[[Report], object]:
+    """Return a change of what a report says of its disk."""
+    return lambda report: report["jobs"][0]["disks"][0].update(members)
+
+
+def of_job(**members: Any) -> Callable[[Report], object]:
+    """Return a change of what a report says of its job."""
+    return lambda report: report["jobs"][0].update(members)
+
+
+def planned(evidence: Evidence, **members: Any) -> dict[str, Any]:
+    """Return the plan with a changed job."""
+    plan = copy.deepcopy(dict(evidence.plan or {}))
+    plan["jobs"][0].update(members)
+    return plan
+
+
+def happened(evidence: Evidence, calls: Sequence[Call] | None = None, **rows: Any) -> Evidence:
+    """Return the evidence with another record: other calls, or a changed row of a table."""
+    engine: Any = evidence.engine
+    cloud = {name: Rows({row.id: row for row in getattr(engine.cloud, name)}) for name in TABLES}
+    for name, row in rows.items():
+        cloud[name][row.id] = row
+    changed: Any = SimpleNamespace(calls=list(engine.calls if calls is None else calls), cloud=SimpleNamespace(**cloud))
+    return replace(evidence, engine=changed)
+
+
+def call_of(evidence: Evidence, action: str) -> Call:
+    """Return the accepted call of an action."""
+    return next(call for call in evidence.calls if call.action == action)
+
+
+def with_call(evidence: Evidence, before: str, action: str, *about: str, source: Any = "api") -> Evidence:
+    """Return the evidence with one call more, just before another one."""
+    at = call_of(evidence, before).at
+    more = Call(at - 0.01, action, about, request_id="one-more", source=source)
+    calls = sorted([*evidence.engine.calls, more], key=lambda call: call.at)
+    return happened(evidence, calls)
+
+
+def without(evidence: Evidence, *actions: str) -> list[Call]:
+    """Return the calls but for these."""
+    return [call for call in evidence.engine.calls if call.action not in actions or call.dry_run]
 
 
 def test_a_true_report_of_a_true_run_passes(evidence: Evidence) -> None:
@@ -39,29 +104,214 @@ def test_a_true_report_of_a_true_run_passes(evidence: Evidence) -> None:
     assert judge(evidence) == judge_end(evidence) == []
 
 
+# ------------------------------------------------------------------------------------------------- data and targets
+
+
+def test_a_call_outside_the_plan_is_found(evidence: Evidence) -> None:
+    """A disk that was wiped and a machine that was stopped are found where the plan does not name them."""
+    assert kinds(replace(evidence, plan=planned(evidence, disks=[]), sessions=[])) == {"not-a-target"}
+    assert kinds(with_call(evidence, "ReInitDisk", "StopInstance", "i-9")) == {"not-a-target"}
+
+
+def test_power_that_the_plan_does_not_speak_of_is_found(evidence: Evidence) -> None:
+    """A stop, a start and a power cut that were not planned are found."""
+    assert "stopped-unasked" in kinds(replace(evidence, plan=planned(evidence, will_stop=False)))
+    unasked = replace(evidence, plan=planned(evidence, will_start=False))
+    assert "started-unasked" in kinds(happened(unasked, without(unasked, "StopInstance")))
+    cut = Sent(evidence.sent[0].at, "StopInstance", "first", forced=True)
+    assert kinds(replace(evidence, sent=[*evidence.sent, cut])) == {"forced-unasked"}
+
+
+def test_a_wipe_after_a_start_is_found(evidence: Evidence) -> None:
+    """A machine that anybody started after the stop, and that is wiped all the same, is found."""
+    assert kinds(with_call(evidence, "ReInitDisk", "StartInstance", "i-0", source="console")) == {"used-then-wiped"}
+    assert "wiped-after-start" in kinds(with_call(evidence, "ReInitDisk", "StartInstance", "i-0"))
+
+
+def test_what_was_written_to_a_stopped_machine_and_wiped_is_found(evidence: Evidence) -> None:
+    """Data written after the plan, of which the plan does not say that it is lost, is found."""
+    stopped = replace(evidence, plan=planned(evidence, power_before="Stopped", will_stop=False), sessions=[])
+    written = with_call(stopped, "ReInitDisk", "Write", "d-0", source="console")
+
+    assert kinds(happened(written, without(written, "StopInstance", "StartInstance"))) == {"lost-write"}
+
+
+def test_what_the_plan_says_is_lost_is_not_held_against_the_run(evidence: Evidence) -> None:
+    """Of a machine that was stopped a moment ago the plan says until when what is written is lost."""
+    plan = planned(evidence, power_before="Stopped", will_stop=False)
+    fact = {"StartTime": plan["made_at"]}
+    plan["findings"] = [{"check": "just-started", "subject": "i-0", "fact": fact}]
+    written = with_call(replace(evidence, plan=plan, sessions=[]), "ReInitDisk", "Write", "d-0", source="console")
+
+    assert kinds(happened(written, without(written, "StopInstance", "StartInstance"))) == set()
+
+
+def test_a_second_wipe_of_what_was_wiped_is_found(evidence: Evidence) -> None:
+    """A disk whose wipe was answered is not wiped again."""
+    first = call_of(evidence, "ReInitDisk")
+    disk = evidence.disk("d-0")
+    assert disk is not None
+    again = Overwrite(first.at + 5, "again", 1, "data:9", "initial")
+    calls = [*evidence.engine.calls, replace(first, at=first.at + 5, request_id="again")]
+
+    assert "wiped-twice" in kinds(happened(evidence, calls, disks=replace(disk, wipes=(*disk.wipes, again))))
+
+
+def test_a_wipe_without_the_snapshot_that_was_promised_is_found(evidence: Evidence) -> None:
+    """With a safety snapshot in the plan, no wipe goes without one of what was on the disk."""
+    plan = planned(evidence)
+    plan["options"]["snapshot"] = True
+
+    assert kinds(replace(evidence, plan=plan)) == {"wiped-unsaved"}
+
+
+def test_lost_data_is_excused_only_where_an_assumption_is_broken(evidence: Evidence) -> None:
+    """Where an assumption does not hold a wipe may be wrong; a lag that the run could have measured has a name."""
+    used = with_call(evidence, "ReInitDisk", "StartInstance", "i-0", source="console")
+
+    assert kinds(replace(used, broken=["S1"])) == set()
+    assert kinds(replace(used, broken=["S2"], lag=None)) == set()
+    assert kinds(replace(used, broken=["S2"], lag=60.0)) == {"wiped-behind-lag"}
+
+
+# ----------------------------------------------------------------------------------------------------------- claims
+
+
 def test_a_wiped_disk_that_is_said_to_be_untouched_is_found(evidence: Evidence) -> None:
-    """A report that says a wiped disk was not wiped is a lie."""
+    """A report that says a wiped disk was not wiped is a lie, also one that was true a moment before."""
     for said in ("intact", "untouched"):
-        kinds = lying(evidence, lambda report, said=said: report["jobs"][0]["disks"][0].update(data=said))  # type: ignore[misc]
-        assert "false-intact" in kinds
+        assert "false-intact" in lying(evidence, of_disk(data=said))
+        assert "false-intact" in lying(evidence, of_disk(data=said), truth=Truth({}, {}))
+
+
+def test_an_earlier_report_is_held_against_what_was_true_then(evidence: Evidence) -> None:
+    """What was wiped after a report was made is not held against it."""
+    report = copy.deepcopy(dict(evidence.reports[-1]))
+    of_disk(data="intact")(report)
+    report |= {"outcome": "failed", "exit_code": 4}
+    of_job(outcome="failed")(report)
+    earlier = replace(evidence.sessions[-1], report=report, truth=Truth({}, {}), overlapped=True)
+    made = call_of(evidence, "ReInitDisk").request_id
+
+    assert kinds(replace(evidence, sessions=[earlier, *evidence.sessions])) == set()
+    later = replace(earlier, truth=Truth({}, {"d-0": (made,)}))
+    assert kinds(replace(evidence, sessions=[later, *evidence.sessions])) == {"false-intact"}
+
+
+def test_a_wipe_that_never_was_is_found(evidence: Evidence) -> None:
+    """A report that says a disk was wiped, and no wipe of the run was accepted, is a lie."""
+    disk = evidence.disk("d-0")
+    assert disk is not None
+
+    assert "false-wiped" in kinds(happened(evidence, without(evidence, "ReInitDisk"), disks=replace(disk, wipes=())))
 
 
 def test_an_exit_code_that_does_not_fit_is_found(evidence: Evidence) -> None:
-    """Outcome and exit code belong together."""
+    """Outcome and exit code belong together, done means done, and a bug is one."""
     assert lying(evidence, lambda report: report.update(exit_code=4)) == {"wrong-code"}
+    assert "false-done" in lying(evidence, of_disk(data="unknown"))
+    assert "bug" in lying(evidence, lambda report: report.update(outcome="bug", exit_code=1))
 
 
-def test_a_wipe_outside_the_plan_is_found(evidence: Evidence) -> None:
-    """A disk that was wiped and that the plan does not name is found."""
-    plan = copy.deepcopy(dict(evidence.plan or {}))
-    plan["jobs"][0]["disks"] = []
-    assert {each.kind for each in judge(replace(evidence, plan=plan, reports=[]))} == {"not-a-target"}
+def test_a_machine_that_is_said_to_be_left_alone_is_found(evidence: Evidence) -> None:
+    """``refused`` is said only where nothing was done."""
+    assert "false-refused" in lying(evidence, of_job(outcome="refused"))
+
+
+def test_a_snapshot_that_is_not_of_the_disk_is_found(evidence: Evidence) -> None:
+    """A safety snapshot that a report names exists, and is of that disk."""
+    assert lying(evidence, of_disk(safety_snapshot="s-none")) == {"false-snapshot"}
+
+
+def test_doubt_and_holders_without_a_reason_are_found(evidence: Evidence) -> None:
+    """Doubt about a wipe that was never sent is found, and another process that there was not."""
+    doubtful = replace(evidence, sent=[each for each in evidence.sent if each.action != "ReInitDisk"])
+    doubtful = happened(doubtful, without(doubtful, "ReInitDisk"))
+    disk = doubtful.disk("d-0")
+    assert disk is not None
+    doubtful = happened(doubtful, disks=replace(disk, wipes=()))
+    assert "false-doubt" in lying(doubtful, of_disk(data="unknown"))
+
+    holder = {"message": "Another process holds run r-1 now."}
+    assert lying(evidence, lambda report: report.update(error=holder)) == {"false-holder"}
+    assert lying(evidence, lambda report: report.update(error=holder), overlapped=True) == set()
+
+
+# ------------------------------------------------------------------------------------------------- power and limits
+
+
+def down(evidence: Evidence) -> Evidence:
+    """Return the evidence with the machine down, as if its start had never been."""
+    machine = evidence.instance("i-0")
+    assert machine is not None
+    return happened(evidence, without(evidence, "StartInstance"), instances=replace(machine, status="Stopped"))
+
+
+def test_a_machine_that_is_down_unsaid_is_found(evidence: Evidence) -> None:
+    """A machine that ran before and is down is found where the report does not say so, or where nothing goes on."""
+    seen = down(evidence)
+    assert "down-unsaid" in lying(seen, of_job(outcome="failed"), truth=None)
+    assert "no-way-on" in lying(seen, of_job(outcome="stranded"), truth=None)
+    assert "no-way-on" not in kinds(replace(seen, open_runs=[seen.run_id]))
+    assert "false-power" in lying(seen, of_job(), truth=None)
+
+
+def test_a_limit_that_does_not_hold_is_found(evidence: Evidence) -> None:
+    """A phase, and a whole run, that took longer than the plan says at most, are found."""
+    late = "2030-01-01T00:00:00Z"
+    assert lying(evidence, lambda report: report["jobs"][0]["phases"][0].update(ended_at=late)) == {"over-limit"}
+    ended = evidence.sessions[-1].ended + 5 * 3600
+    assert lying(evidence, of_job(), ended=ended) == {"over-limit"}
+    assert lying(evidence, of_job(), ended=ended, paused=5 * 3600.0) == set()
+
+
+# ------------------------------------------------------------------------------ verdicts, holders, journal and secrets
+
+
+def test_a_wipe_that_follows_from_a_verdict_is_found(evidence: Evidence) -> None:
+    """A verdict sends no wipe."""
+    at = call_of(evidence, "ReInitDisk").at
+
+    assert kinds(replace(evidence, judged=[(at - 1, at + 1)])) == {"wiped-on-verdict"}
+
+
+def test_a_call_of_a_process_that_lost_its_run_is_found(evidence: Evidence) -> None:
+    """Once another process has called for the run, the one before it is silent."""
+    at = evidence.sent[-1].at
+    sent = [*evidence.sent, Sent(at + 1, "StartInstance", "taker"), Sent(at + 2, "StartInstance", "first")]
+
+    assert kinds(replace(evidence, sent=sent, starts={**evidence.starts, "taker": at})) == {"two-holders"}
+
+
+def test_a_wipe_that_no_journal_knows_of_is_found(evidence: Evidence) -> None:
+    """Once the journal is gone nothing is stopped and nothing is wiped."""
+    at = evidence.sent[0].at  # of the stop; the wipe comes when the machine is Stopped
+
+    assert kinds(replace(evidence, unrecorded=at)) == {"sent-unrecorded"}
+    assert kinds(replace(evidence, unrecorded=evidence.sent[-1].at)) == set()
 
 
 def test_a_secret_in_any_output_is_found(evidence: Evidence) -> None:
     """A secret that was written anywhere is found."""
+    assert {"events", "plan", "journal.db"} <= set(evidence.outputs)
     outputs = {**evidence.outputs, "stderr": f"x{harness.SECRET}y".encode()}
-    assert {each.kind for each in judge(replace(evidence, outputs=outputs))} == {"secret"}
+    assert kinds(replace(evidence, outputs=outputs)) == {"secret"}
+
+
+def test_a_call_that_arrives_after_every_deadline_is_nobodys(evidence: Evidence) -> None:
+    """Where requests may arrive late (S4 broken), what such a one does is not held against the run."""
+    stop = call_of(evidence, "StopInstance")
+    late = replace(stop, at=evidence.engine.calls[-1].at + 100, request_id="late")  # type: ignore[index]
+    machine = evidence.instance("i-0")
+    assert machine is not None
+    seen = happened(evidence, [*evidence.engine.calls, late], instances=replace(machine, status="Stopped"))
+    seen = replace(seen, sent=[*seen.sent, Sent(stop.at, "StopInstance", "first", request_id="late")])
+
+    assert "down-unsaid" in kinds(seen)
+    assert kinds(replace(seen, broken=["S4"])) == set()
+
+
+# --------------------------------------------------------------------------------------------------------- the end
 
 
 def test_a_run_that_stays_open_is_found(evidence: Evidence) -> None:
@@ -69,16 +319,16 @@ def test_a_run_that_stays_open_is_found(evidence: Evidence) -> None:
     assert {each.kind for each in judge_end(replace(evidence, open_runs=["r-1"]))} == {"still-open"}
 
 
-def test_a_machine_that_is_left_down_is_found() -> None:
+def test_a_machine_that_is_left_down_is_found(evidence: Evidence) -> None:
     """A machine that ran before, is down at the end and that nobody else stopped is found."""
-    kept: list[Evidence] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(harness, "judge_end", lambda seen: kept.append(seen) or [])
-        harness.simulate(quiet())
-    (seen,) = kept
-    console.do(seen.engine, {"stop": "i-0"})
-    calls = [call for call in seen.engine.calls if call.source == "api"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(seen.engine.calls), "__iter__", lambda _: iter(calls))
-        assert {each.kind for each in judge_end(seen)} == {"left-down"}
-        assert "false-power" in {each.kind for each in judge(seen)}
+    assert {each.kind for each in judge_end(down(evidence))} == {"left-down"}
+
+
+def test_a_lock_tag_that_stays_is_found(evidence: Evidence) -> None:
+    """A lock tag that nobody tried to take off is found."""
+    machine = evidence.instance("i-0")
+    assert machine is not None
+    tagged = happened(evidence, instances=replace(machine, tags={"safe-reinit:run": evidence.run_id}))
+
+    assert {each.kind for each in judge_end(tagged)} == {"tag-stays"}
+    assert Session(report={}).truth is None

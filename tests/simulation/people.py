@@ -1,0 +1,94 @@
+"""Other people and the account: what they do to the simulated ECS, whatever the program does.
+
+Nothing here knows the program. Most of it is what ``POST /_simulator/do`` does; the rest changes the simulator itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from safe_reinit.simulator import console
+from safe_reinit.simulator.deeds import CannotDo, Hand
+from safe_reinit.simulator.engine import Engine
+from safe_reinit.simulator.errors import Refusal
+from safe_reinit.simulator.state import wiping
+from safe_reinit.simulator.state.model import Instance
+
+LOCK_TAG = "safe-reinit:run"
+OTHER_ACCOUNT = "2000000000000002"
+
+
+def do(engine: Engine, deed: Mapping[str, Any]) -> None:
+    """Do one thing.
+
+    Raises:
+        CannotDo: it cannot be done now; the text says why.
+    """
+    name = next(iter(deed))
+    own = _OWN.get(name)
+    try:
+        if own is None:
+            console.do(engine, deed)
+        else:
+            own(Hand(engine, engine.tick(), "console"), deed)
+            engine.tick()
+    except Refusal as refusal:
+        raise CannotDo(f"ECS refuses with {refusal.code}.") from None
+
+
+def _wipe(hand: Hand, deed: Mapping[str, Any]) -> None:
+    """Wipe a disk from elsewhere."""
+    disk = hand.disk(deed["wipe"])
+    wiping.may_reinit(hand.cloud, disk, wiping.Options(), hand.now)
+    wiping.reinit(hand.cloud, disk, wiping.Options(), hand.now, hand.engine.new_request_id())
+    hand.log("ReInitDisk", disk.id)
+
+
+def _tag(hand: Hand, deed: Mapping[str, Any]) -> None:
+    """Set tags of an instance, or take away those whose value is null."""
+    instance = hand.instance(deed["tag"])
+    tags = {name: value for name, value in {**instance.tags, **deed["to"]}.items() if value is not None}
+    hand.cloud.put_instance(replace(instance, tags=tags), hand.now)
+    hand.log("TagResources", instance.id)
+
+
+def _key(hand: Hand, deed: Mapping[str, Any]) -> None:
+    """Let a key expire, or work again."""
+    keys, name, to = hand.cloud.keys, deed["key"], deed["to"]
+    if to not in ("expired", "valid"):
+        raise CannotDo(f"A key cannot become {to}.")
+    keys[name] = replace(keys[name], expires=hand.now if to == "expired" else None)
+
+
+_OWN: Mapping[str, Callable[[Hand, Mapping[str, Any]], None]] = {"wipe": _wipe, "tag": _tag, "key": _key}
+"""What the console does not know, by name."""
+
+
+def keep_start_time(engine: Engine) -> None:
+    """Let StartTime stay as it is at each start by somebody else (S3 broken)."""
+    cloud, put = engine.cloud, engine.cloud.put_instance
+    shown = {row.id: row.start_time for row in cloud.instances}
+
+    def as_before(row: Instance, at: float) -> None:
+        starts = [call for call in engine.calls if call.action.startswith("Start") and row.id in call.subject]
+        if row.status == "Running" and starts and starts[-1].source == "console":
+            row = replace(row, start_time=shown[row.id])
+        shown[row.id] = row.start_time
+        put(row, at)
+
+    cloud.put_instance = as_before  # type: ignore[method-assign]
+
+
+def restore_rights(engine: Engine) -> None:
+    """Let every key be good for everything."""
+    for name, key in list(engine.cloud.keys.items()):
+        engine.cloud.keys[name] = replace(key, expires=None, denials=())
+
+
+def change_lag(engine: Engine, seconds: float) -> None:
+    """Let lists be so many seconds old from now on (S2 broken: the lag is not constant)."""
+    cloud = engine.cloud
+    for table in (cloud.disks, cloud.instances, cloud.snapshots):
+        table._lag = seconds

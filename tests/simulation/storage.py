@@ -1,0 +1,68 @@
+"""The disk under the journal, on virtual time: it can be locked by somebody else, or full.
+
+SQLite waits for a lock in real time. Here it waits on the scheduler, so that ten seconds of it cost nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import types
+from collections.abc import Callable
+from typing import Any
+
+from tests.simulation.scheduler import Scheduler
+
+_WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "DROP")
+
+
+class Storage:
+    """What is wrong with the disk now; times are virtual."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+        self.locked_until = self.full_until = 0.0
+
+    def calm(self) -> None:
+        """Let nothing be wrong from here on."""
+        self.locked_until = self.full_until = 0.0
+
+    def module(self) -> types.ModuleType:
+        """Return what takes the place of ``sqlite3`` in the program."""
+        fake = types.ModuleType("sqlite3")
+        fake.__dict__.update({name: value for name, value in vars(sqlite3).items() if not name.startswith("__")})
+        storage = self
+
+        class Connection(sqlite3.Connection):
+            patience = 5.0
+
+            def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+                if sql.startswith("PRAGMA busy_timeout="):
+                    self.patience = float(sql.partition("=")[2]) / 1000
+                    sql = "PRAGMA busy_timeout=0"
+                return storage.carry(sql, self.patience, lambda: super(Connection, self).execute(sql, *values))
+
+        def connect(*arguments: Any, timeout: float = 5.0, **options: Any) -> sqlite3.Connection:
+            made = sqlite3.connect(*arguments, timeout=0, factory=Connection, **options)
+            made.patience = timeout
+            return made
+
+        fake.__dict__["connect"] = connect
+        return fake
+
+    def carry(self, sql: str, patience: float, execute: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
+        """Execute a statement, and wait for the lock as long as SQLite would."""
+        until = self.scheduler.now + patience
+        if sql.startswith(_WRITES) and self.scheduler.now < self.full_until:
+            raise sqlite3.OperationalError("database or disk is full")
+        while True:
+            try:
+                return self._now(sql, execute)
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or self.scheduler.now >= until or self.scheduler.current is None:
+                    raise
+            self.scheduler.sleep(0.25)
+
+    def _now(self, sql: str, execute: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
+        if sql.startswith("BEGIN IMMEDIATE") and self.scheduler.now < self.locked_until:
+            raise sqlite3.OperationalError("database is locked")
+        return execute()
