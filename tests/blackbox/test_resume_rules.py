@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ SPEED = 20.0
 INSTANCE = "i-web"
 DISK, OTHER = "d-web", "d-other"
 RUN = ("--disk", DISK, "--stop-instance", "--confirm", DISK)
+SOON = {"SAFE_REINIT_TIMEOUT_START": "1m"}
+"""Lets a run that cannot start its machine say so after a minute of simulated time."""
 CHANGING = ("StopInstance", "CreateSnapshot", "ReInitDisk", "StartInstance", "TagResources")
 WORLD: dict[str, Any] = {
     "durations": {"stop": 6, "wipe": 15, "start": 9},
@@ -197,14 +200,14 @@ def test_a_run_that_did_not_restart_stays_open_and_its_resume_line_works(tmp_pat
     }
     with machine(tmp_path) as (sim, run):
         sim.do({"fault": refused})
-        done = run(*RUN, "--output", "json", journal=journal)
+        done = run(*RUN, "--output", "json", journal=journal, environment=SOON)
         commands = [shlex.split(each)[1:] for each in json.loads(done.stdout)["next"]]
         resumes = [each for each in commands if each[0] == "resume"]
 
         assert done.returncode == 6, done.stderr
         assert resumes
         assert all("--verdict" not in each for each in resumes)
-        again = run(*resumes[0], journal=None)
+        again = run(*resumes[0], journal=None, environment=SOON)
         assert again.returncode == 6, again.stderr
         assert is_open(journal)
 
@@ -243,6 +246,8 @@ def test_a_run_killed_before_its_stop_expires(tmp_path: Path) -> None:
                 child.kill()
         config.write_text("plan_expires: 1s\n")
         config.chmod(0o600)
+        killed = time.time()
+        until(lambda: time.time() > killed + 1.0)
         done = run("resume", run_of(journal), "--config", str(config), journal=journal)
 
         assert done.returncode == 3, done.stderr
