@@ -91,7 +91,7 @@ FORMS: Mapping[tuple[type, str], Form] = {
     (Options, "run_id"): Form(rf"({_RUN})?"),
     (Options, "undo"): Form(rf"({_RUN})?"),
     (Options, "restore"): Form(parts=(ID, ID)),
-    (Options, "wiped_on"): Form(parts=(ID, ID)),
+    (Options, "was_on"): Form(parts=(ID, ID)),
     (Options, "owner"): Form(parts=(Form("(resource_)?owner_(account|id)"), Form(r"[\s\S]{0,256}", -LARGEST, LARGEST))),
     (Options, "accept"): Form(_CHECK),
     (Options, "require_looks"): Form("ess|ebs|kms|events|sts"),

@@ -194,7 +194,7 @@ class Planner(ABC):
             max_disks=max_disks,
             undo=run_id,
             restore=wanted.to_restore(stored),
-            wiped_on=wanted.wiped_on(stored),
+            was_on=wanted.was_on(stored),
         )
         plan = self._plan(
             [disk_id for disk_id, _ in asked.options.restore], asked, wanted.argument(get, "reason", reason), on_call
@@ -259,6 +259,7 @@ class Planner(ABC):
             stop_instance=old.stop_instance and "stop_instance" not in granted,
             accept=wanted.accepted((*(name for name in old.accept if f"accept {name}" not in granted), *accept)),
             owed_starts=tuple(owed_starts),
+            was_on=tuple((disk.disk_id, job.instance_id) for job in plan.jobs for disk in job.disks if job.instance_id),
         )
         by_class = any(each.startswith("max_disks") for each in granted)
         asked = ByHand(options, frozenset({"snapshot"}), None if by_class else plan.guard.max_disks)

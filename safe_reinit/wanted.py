@@ -98,7 +98,7 @@ def to_restore(stored: StoredRun) -> tuple[tuple[str, str], ...]:
     return tuple((disk["disk_id"], disk["safety_snapshot"]) for disk in disks)
 
 
-def wiped_on(stored: StoredRun) -> tuple[tuple[str, str], ...]:
+def was_on(stored: StoredRun) -> tuple[tuple[str, str], ...]:
     """Return of each disk of a run that has ended the instance it was on then."""
     jobs = stored.report["jobs"] if stored.report else ()
     return tuple((disk["disk_id"], job["instance_id"]) for job in jobs for disk in job["disks"] if job["instance_id"])

@@ -52,7 +52,7 @@ def ended(event: Event) -> bool:
 
 
 @pytest.mark.parametrize("count", [MANY, 40])
-def test_every_machine_is_wiped_once_and_comes_back(count: int) -> None:
+def test_every_machine_is_was_once_and_comes_back(count: int) -> None:
     """Each disk is wiped once, each machine stopped and started once, by few calls for many."""
     with simulated(fleet(count)) as sim:
         done = run(sim, everything(count))

@@ -123,7 +123,7 @@ def test_what_is_no_disk_id_is_never_sent(ids: list[str]) -> None:
     assert state["calls"] == []
 
 
-def test_a_disk_named_twice_is_planned_and_wiped_once() -> None:
+def test_a_disk_named_twice_is_planned_and_was_once() -> None:
     """The same id twice is one disk."""
     with simulated(world(status="Stopped")) as sim:
         done = run(sim, [DATA, DATA])

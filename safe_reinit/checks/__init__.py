@@ -74,8 +74,8 @@ NAMES: tuple[str, ...] = (
     "security-not-public-image",
     "password-malformed",
     "password-in-query",
-    # an undo
-    "disk-moved-since-wipe",
+    # what it has to do with another run
+    "disk-moved-since-run",
     "safety-snapshot-gone",
     "reset-refused",
     # whether the machine comes back, and whether one can log in

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..client import Client, connect
 from ..config import Config
-from ..errors import OutcomeUnknown, UsageError
+from ..errors import OutcomeUnknown, RunRefused, UsageError
 from ..interrupt import Interrupt
 from ..journal import StoredRun
 from ..model import Plan, Record, Report
@@ -89,14 +89,19 @@ def _wipe_again(
     with Progress(config, client.clock, output.last, client.is_simulated) as progress:
 
         def plan() -> Plan:
-            return client.plan_anew(
-                old,
-                stored.run_id,
-                accept=flags["accept"],
-                owed_starts=_owed_starts(stored),
-                password=password,
-                on_call=progress.call,
+            owed = _owed_starts(stored)
+            made = client.plan_anew(
+                old, stored.run_id, accept=flags["accept"], owed_starts=owed, password=password, on_call=progress.call
             )
+            left = sorted(set(owed) - {job.instance_id for job in made.jobs})
+            if left and made.runnable:  # the run in its place would not start them, and the old one is closed by it
+                raise RunRefused(
+                    f"Run {stored.run_id} stopped {', '.join(left)}, and no disk of the new plan is on it any more, "
+                    "so nothing would start it again.",
+                    hint="Nothing was changed; attach the disk again, or end the run with --verdict reinitialised or "
+                    "intact, which starts the machine, and then plan the wipe of the disk where it is now.",
+                )
+            return made
 
         anew = {**flags, "dry_run": None}
         with naming_next(output, client):

@@ -68,8 +68,8 @@ class Options:
     """The run whose wipes are undone; ``""`` for a wipe."""
     restore: tuple[tuple[str, str], ...] = ()
     """In an undo: of each disk the snapshot it is rolled back to."""
-    wiped_on: tuple[tuple[str, str], ...] = ()
-    """In an undo: of each disk the instance it was on when the run wiped it."""
+    was_on: tuple[tuple[str, str], ...] = ()
+    """In an undo, or in the place of an open run: of each disk the instance it was on in that run."""
     owner: tuple[tuple[str, str | int], ...] = ()
     """The legacy owner parameters of ReInitDisk, by ECS's names; library only."""
     accept: tuple[str, ...] = ()
@@ -172,9 +172,9 @@ class DiskFacts:
         return dict(self.options.restore).get(self.disk_id, "")
 
     @property
-    def wiped_on(self) -> str:
-        """In an undo the instance the disk was on when the run wiped it, else ``""``."""
-        return dict(self.options.wiped_on).get(self.disk_id, "")
+    def was_on(self) -> str:
+        """In an undo, or in the place of an open run, the instance the disk was on then, else ``""``."""
+        return dict(self.options.was_on).get(self.disk_id, "")
 
     @property
     def will_start(self) -> bool:

@@ -1,10 +1,10 @@
-"""disk-moved-since-wipe: an undo that would stop another machine than the run did."""
+"""disk-moved-since-run: a plan that would stop another machine than the run did."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from safe_reinit.checks.disk_moved_since_wipe import CHECK
+from safe_reinit.checks.disk_moved_since_run import CHECK
 from safe_reinit.model import DiskFacts
 from tests.checks.tools import assert_finds, assert_silent
 from tests.values import DISK_ID, INSTANCE_ID, a_disk, disk_facts, options, stopping_facts
@@ -12,7 +12,7 @@ from tests.values import DISK_ID, INSTANCE_ID, a_disk, disk_facts, options, stop
 
 def undoing(instance_id: str = "i-then", **more: Any) -> DiskFacts:
     """Give the facts of an undo of a run that wiped the disk on this instance."""
-    asked = options(undo="r-0", restore=((DISK_ID, "s-1"),), wiped_on=((DISK_ID, instance_id),))
+    asked = options(undo="r-0", restore=((DISK_ID, "s-1"),), was_on=((DISK_ID, instance_id),))
     return disk_facts(**{"options": asked, **more})
 
 
@@ -30,12 +30,12 @@ def test_another_machine_is_a_risk() -> None:
 
     assert "i-then" in found.message
     assert INSTANCE_ID in found.message
-    assert "stops that machine" not in found.message
-    assert "--accept disk-moved-since-wipe" in found.fix
+    assert "is stopped" not in found.message
+    assert "--accept disk-moved-since-run" in found.fix
 
 
 def test_it_is_said_that_a_running_machine_is_stopped() -> None:
-    """Of a machine that runs the finding says that the undo stops it."""
+    """Of a machine that runs the finding says that it is stopped."""
     running = stopping_facts(options=undoing().options)
 
-    assert "stops that machine" in assert_finds(CHECK, running, "risk", DISK_ID).message
+    assert "that machine is stopped" in assert_finds(CHECK, running, "risk", DISK_ID).message
