@@ -788,7 +788,7 @@ def test_wiping_again_asks_the_class_again(run: Command, path: Path) -> None:
 
 def test_wiping_again_keeps_the_number_of_disks(run: Command, path: Path) -> None:
     """A number that was said for the run holds for its second try."""
-    write(run, "max_disks: 1\n")
+    write(run, "max_disks: 1\nmay_be_raised: [max_disks]\n")
     both = ("--disk", DISK, "--disk", "d-sim-db1-data", "--stop-instance", "--max-disks", "2")
     planned = run("plan", *both, "--output", "json", "--endpoint", run.url, journal=None)
     word = json.loads(planned.stdout)["plan"]["confirm_with"]
