@@ -13,7 +13,12 @@ from functools import lru_cache
 
 _FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """What shows nothing although it is a letter or a symbol by its category."""
-_ACCENTS = re.compile(r"(?<=[A-Za-z])[\u0300-\u036f]+")
+_MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+"""The marks of Unicode that are set on letters of any script, and those that go round one."""
+_ACCENTS = re.compile(f"(?<=[A-Za-z])[{_MARKS}]+")
+_MARK = re.compile(f"[{_MARKS}]")
+_SELECTORS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""What only chooses among the forms of a letter (variation selectors)."""
 _BORDER = re.compile(r"(?=-)|(?<=-)|(?<=a)(?=A)|(?<=AA)(?=a)|(?<=A)(?=Aa)")
 _DOTLESS = str.maketrans("\u0131\u0130", "iI")
 """The i of Turkish, which a Turkish program makes of the I of ``PRODUCTION`` and the other way round."""
@@ -39,7 +44,7 @@ def borders(name: str) -> tuple[str, frozenset[int]]:
     found = {0}
     was_ascii = True
     for letter in unicodedata.normalize("NFC", name):
-        if _is_hidden(letter) or "\u0300" <= letter <= "\u036f":
+        if _is_hidden(letter) or _MARK.match(letter):
             found.add(len(letters))
             continue
         if letter.isascii() != was_ascii:
@@ -54,4 +59,5 @@ def borders(name: str) -> tuple[str, frozenset[int]]:
 
 
 def _is_hidden(letter: str) -> bool:
-    return letter in _FILLERS or unicodedata.category(letter) in ("Cf", "Cc") or "\ufe00" <= letter <= "\ufe0f"
+    hidden = letter in _FILLERS or unicodedata.category(letter) in ("Cf", "Cc")
+    return hidden or _SELECTORS.match(letter) is not None

@@ -107,7 +107,7 @@ def world_of(facts: Facts) -> dict[str, Any]:
         **_others(told),
         "region": facts.region,
         "regions": [facts.region],
-        "account": facts.caller.account,
+        **({"account": facts.caller.account} if facts.caller.account else {}),
         "key_pairs": sorted(
             {name for each in facts.disks for name in each.key_pairs}
             | {each.key_pair_name for each in instances.values() if each.key_pair_name}

@@ -31,6 +31,8 @@ PROTECTED = {
     "what has no width": ["pr\u200dod", "p\u200brod", "\ufeffprod", "prod\ufe0f", "pro\u2060d", "pr\u3164od"],
     "no width between words": ["web\u200bprod", "web\u200dprod", "web\u00adprod\u00addb", "web\u200bpr\u00adod"],
     "marks": ["prod\u0301", "pro\u0308d", "pr\u00f3d", "PR\u00d3D", "p\u0300r\u0300o\u0300d\u0300"],
+    "marks round letters": ["p\u20ddr\u20ddo\u20ddd\u20dd", "p\u1dc4rod", "pr\ufe20od", "pro\u0488d-1"],
+    "variation selectors": ["p\U000e0100rod", "pr\u180bod", "pro\ufe01d", "web-prod\U000e01ef"],
     "the letters i of Turkish": ["PRODUCT\u0130ON", "product\u0131on", "PRODUCTI\u0307ON", "PRODUCT\u0130ONdb"],
     "by other letters": ["\u751f\u4ea7prod", "prod\u5e93", "\u00e9prod", "prod\u00e9", "\u00dcprod", "\ufb01prod"],
     "control characters": ["web\tprod", "pr\x07od", "web\x1bprod"],
