@@ -475,12 +475,24 @@ def test_a_start_that_fell_back_is_asked_again() -> None:
     assert (resumed.start.state, resumed.start.moving, resumed.start.due) == ("again", False, 7.0)
 
 
+@contextlib.contextmanager
+def limits(monkeypatch: pytest.MonkeyPatch, limit: str) -> Iterator[None]:
+    """Let a client that is made here wait so long for each thing, and not the many minutes that are usual."""
+    with monkeypatch.context() as patch:
+        for name in ("STOP", "REINIT", "START"):
+            patch.setenv(f"SAFE_REINIT_TIMEOUT_{name}", limit)
+        yield
+
+
 @pytest.mark.parametrize(("when", "outcome"), [("StopInstance", "stranded"), ("ReInitDisk", "unknown")])
-def test_credentials_that_expire_in_the_middle(path: Path, when: str, outcome: str) -> None:
+def test_credentials_that_expire_in_the_middle(
+    path: Path, monkeypatch: pytest.MonkeyPatch, when: str, outcome: str
+) -> None:
     """Credentials refused after the stop leave the machine down and the run open; with working ones it is ended."""
     world = {**TWO_KEYS, "durations": {"stop": 6, "wipe": 60, "start": 9}}
     with Simulator(world=world, speed=SPEED) as sim:
-        ours = client(sim, path)
+        with limits(monkeypatch, "2m"):
+            ours = client(sim, path)
         plan = ours.plan(["d-1"], stop_instance=True)
 
         def expire(event: Any) -> None:
@@ -499,10 +511,11 @@ def test_credentials_that_expire_in_the_middle(path: Path, when: str, outcome: s
     assert not is_open(path)
 
 
-def test_a_wipe_that_was_accepted_is_settled_by_looking(path: Path) -> None:
+def test_a_wipe_that_was_accepted_is_settled_by_looking(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wipe that ECS accepted before the credentials expired is settled by a later resume, not asked of a person."""
     with Simulator(world=TWO_KEYS, speed=SPEED) as sim:
-        ours = client(sim, path)
+        with limits(monkeypatch, "2m"):
+            ours = client(sim, path)
         plan = ours.plan(["d-1"], stop_instance=True)
 
         def expire(event: Any) -> None:
