@@ -106,7 +106,7 @@ WIPE = """
 
     def client_of(sim, journal=None):
         key = sim.access_key
-        return connect(region=sim.region, endpoint=sim.url, credentials=key, clock=Clock(100), journal=journal)
+        return connect(region=sim.region, endpoint=sim.url, credentials=key, clock=Clock(20), journal=journal)
 
     def wipe(client):
         plan = client.plan(["d-sim-web1-data"], stop_instance=True)
@@ -149,7 +149,7 @@ def test_a_run_changes_nothing_of_the_process() -> None:
     PACKAGES = ("alibabacloud_", "darabonba", "Tea", "requests", "urllib3")
     MODULES = {name for name in sys.modules if name.startswith(PACKAGES)}
     NAMES = [name for name in logging.root.manager.loggerDict if not name.startswith("safe_reinit")]
-    with Simulator(speed=100) as sim:
+    with Simulator(speed=20) as sim:
         before = state()
         wipe(client_of(sim))
         after = state()
@@ -163,7 +163,7 @@ def test_connecting_loads_all_that_a_run_needs(tmp_path: Path) -> None:
     program = """
     import os, sys
     from safe_reinit.simulator import Simulator
-    with Simulator(speed=100) as sim:
+    with Simulator(speed=20) as sim:
         client = client_of(sim, os.environ["JOURNAL"])
         before = set(sys.modules)
         plan = client.plan(["d-sim-web1-data"], stop_instance=True, snapshot=True)
@@ -210,15 +210,17 @@ def test_children_that_are_forked_while_a_run_goes_on_can_plan() -> None:
     import os, queue, threading
     from safe_reinit.simulator import Simulator
 
-    with Simulator(speed=100) as sim:
+    with Simulator(speed=20) as sim:
         client = client_of(sim)
         plan = client.plan(["d-sim-web1-data"], stop_instance=True)
         asked, reports = queue.Queue(), []
 
         def go():
             told = lambda call: asked.put(call) if not call.is_look else None
-            reports.append(client.run(plan, confirm=plan.confirm_with, on_call=told))
-            asked.put(None)
+            try:
+                reports.append(client.run(plan, confirm=plan.confirm_with, on_call=told))
+            finally:
+                asked.put(None)
 
         thread = threading.Thread(target=go)
         thread.start()
