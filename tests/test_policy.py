@@ -25,6 +25,8 @@ from tests.conftest import changing
 from tests.test_plan import a_plan
 from tests.test_secrets import assert_clean
 
+pytestmark = pytest.mark.virtual_time
+
 REGION, ACCOUNT = "cn-hangzhou", "1000000000000001"
 HERE = f"acs:ecs:{REGION}:{ACCOUNT}:"
 PASSWORD = "Pl4nted&Secret=Word"
