@@ -84,6 +84,7 @@ class _Attempt:
     ended: float = 0.0
     paused: float = 0.0
     told: bool = False
+    stepped: bool = False
 
 
 @dataclass
@@ -209,6 +210,7 @@ class Simulation:
 
     def _wall_clock(self, attempt: _Attempt, what: dict[str, Any]) -> None:
         attempt.process.wall_offset += what["seconds"]
+        attempt.stepped = True
 
     def _reader_stops(self, _attempt: _Attempt, _what: dict[str, Any]) -> None:
         self._reading = False
@@ -489,7 +491,10 @@ class Simulation:
         undo = self.scenario["request"]["undo"]
         rows = [self.engine.cloud.disks.get(disk_id) for disk_id in doubtful]
         done = [row is not None and bool(row.resets if undo else row.wipes) for row in rows]
-        return "reinitialised" if all(done) else "intact"
+        said = "reinitialised" if all(done) else "intact"
+        if any(done) and not all(done):  # one word for all of them cannot be true of each
+            self._verdicts.add(said)
+        return said
 
     def _open_runs(self) -> list[str]:
         if not self.journal.exists():
@@ -534,7 +539,7 @@ class Simulation:
         ]
         return Session(
             attempt.report, attempt.truth, attempt.process.name, attempt.began, attempt.ended, attempt.paused,
-            overlapped=bool(meanwhile), stepped=attempt.process.wall_offset != 0.0,
+            overlapped=bool(meanwhile), stepped=attempt.stepped,
         )  # fmt: skip
 
 

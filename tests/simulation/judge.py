@@ -206,17 +206,17 @@ def judge_end(evidence: Evidence) -> list[Violation]:
             Violation("still-open", f"{name} is still open after it was resumed without any fault")
             for name in evidence.open_runs
         ]
-    untagged = any(each.action.startswith("Untag") for each in evidence.sent)
+    owed = any(each.action.startswith("Untag") for each in evidence.sent) or evidence.run_id in evidence.open_runs
     for job in evidence.jobs:
         instance = evidence.instance(job["instance_id"])
         if instance is None:
             continue
-        if instance.tags.get(_LOCK_TAG) == evidence.run_id != "" and not (untagged or evidence.unrecorded):
+        if instance.tags.get(_LOCK_TAG) == evidence.run_id != "" and not (owed or evidence.unrecorded):
             found.append(Violation("tag-stays", f"{instance.id} bears the lock tag, and nobody tried to take it off"))
         if _others_last(evidence, instance.id) or (evidence.unrecorded and _says_down(evidence, instance.id)):
             continue
         ran = job["power_before"] == "Running" or job.get("will_start")
-        wiped = any(_made(evidence, job["disks"]))
+        wiped = any(_overwrites(evidence, disk["disk_id"]) for disk in job["disks"])
         left = evidence.plan is not None and evidence.plan["options"]["leave_stopped"] and wiped
         if ran and not left and instance.status != "Running" and not instance.locks and not instance.ignores_stop:
             found.append(Violation("left-down", f"{instance.id} ran before, and is {instance.status} at the very end"))
