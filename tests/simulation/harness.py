@@ -523,7 +523,7 @@ class Simulation:
             run_id=self.run_id,
             verdicts=sorted(self._verdicts),
             judged=self._judged,
-            sent=[each for each in self.network.sent if each.at >= self.began],
+            sent=[each for each in self.network.sent if each.at >= (self.began or self.scheduler.now)],
             starts={each.process.name: each.began for each in self._attempts},
             foreign=self._foreign,
             unrecorded=self._unrecorded,
