@@ -402,7 +402,7 @@ def test_a_refusal_tells_what_was_asked(command_line: CommandLine, simulator: Si
     document = command_line(*CASES[name].argv, env={**KEY, **where, **CASES[name].env}).document
 
     assert document["region"] == "cn-hangzhou"
-    assert [call["action"] for call in document["calls"]][:1] == ["GetCallerIdentity"]
+    assert "GetCallerIdentity" in [call["action"] for call in document["calls"][:2]]  # and DescribeDisks, at once
 
 
 def test_a_closed_stdin_is_no_terminal(command_line: CommandLine, simulator: Simulator) -> None:
