@@ -137,6 +137,17 @@ def test_what_changes_the_interpreter_starts_one(command_line: CommandLine, chan
         assert "tests.forkserver" not in Path(f"/proc/{child.pid}/cmdline").read_text()
 
 
+@pytest.mark.new_interpreter
+def test_a_test_that_is_marked_so_starts_new_interpreters(command_line: CommandLine) -> None:
+    """The mark is enough."""
+    with command_line.start("simulator", "--port", "0") as child:
+        child.stdout.readline()
+        told = Path(f"/proc/{child.pid}/cmdline").read_text()
+        child.kill()
+
+    assert "tests.forkserver" not in told
+
+
 def test_what_this_process_passes_on_starts_a_new_interpreter(command_line: CommandLine) -> None:
     """A signal that is ignored here is ignored there, too, as by nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -46,6 +46,7 @@ SOURCES = {
 }
 
 
+@pytest.mark.new_interpreter
 @pytest.mark.parametrize("name", SOURCES)
 def test_no_output_of_a_wipe_holds_a_secret(tmp_path: Path, name: str) -> None:
     """Streams, report, events and journal of a wipe with DEBUG=sdk hold neither secret nor token nor signature."""
