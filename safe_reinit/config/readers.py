@@ -75,7 +75,7 @@ def region(value: object) -> str:
         raise ValueError("not one region, and this command takes one at a time")  # noqa: TRY004 - as all readers do
     if not isinstance(value, str) or not re.fullmatch(r"[a-z]{2,}(-[a-z0-9]+)+", value):
         raise ValueError("not a region id such as cn-hangzhou")
-    if zone := re.fullmatch(r"(.+)-[a-z]|(.+\d)[a-z]", value):
+    if zone := re.fullmatch(r"([a-z]+-.+)-[a-z]|(.+\d)[a-z]", value):
         raise ValueError(f"a zone and not a region: that is {zone[1] or zone[2]}")
     return value
 
