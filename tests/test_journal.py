@@ -120,7 +120,7 @@ def test_the_journal_can_be_named(run: Command, tmp_path: Path, by: str) -> None
     """--journal, SAFE_REINIT_JOURNAL and the configuration file name the journal, and nothing else is made."""
     path = tmp_path / "elsewhere" / "runs.db"
     words = ["--journal", str(path)] if by == "flag" else []
-    environment = {"SAFE_REINIT_JOURNAL": str(path)} if by == "environment" else {}
+    environment = {"SAFE_REINIT_JOURNAL": str(path) if by == "environment" else ""}
     config = tmp_path / "config.yaml"
     config.write_text(f"journal: {path}\n" if by == "file" else "quiet: true\n")
 
@@ -230,7 +230,7 @@ def test_a_journal_that_a_stopped_process_keeps_locked_can_be_read(tmp_path: Pat
     """Its runs are told at once: only who wants to write has to wait."""
     path = tmp_path / "j.db"
     with Journal(path) as journal:
-        journal.begin("run", a_plan(), "", "", [(INSTANCE, {})])
+        journal.begin("run", a_plan(), "", "", [(INSTANCE, {})]).release()
     with locked(path), Journal(path) as journal:
         assert [stored.run_id for stored in journal.runs()] == ["run"]
 

@@ -367,7 +367,16 @@ main()
 def test_a_user_whom_nobody_knows_gets_a_sentence(sim: Simulator, run: Command, tmp_path: Path, journal: bool) -> None:
     """Without HOME and with a uid that has no name: it plans, or says what to set; it is no bug."""
     env = run.environment()
-    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+    for name in (
+        "HOME",
+        "LOGNAME",
+        "USER",
+        "LNAME",
+        "USERNAME",
+        "XDG_STATE_HOME",
+        "XDG_CONFIG_HOME",
+        "SAFE_REINIT_JOURNAL",
+    ):
         env.pop(name, None)
     words = ["plan", *TARGET, "--endpoint", sim.url] if journal else ["runs"]
     ended = subprocess.run(
