@@ -44,7 +44,7 @@ def test_a_dry_run_as_json_has_every_member(capsys: pytest.CaptureFixture[str]) 
     }  # fmt: skip
     assert set(job["disks"][0]) == {
         "disk_id", "disk_name", "serial", "type", "device", "size_gib", "data", "evidence", "becomes",
-        "safety_snapshot", "waivers",
+        "safety_snapshot", "waivers", "last_run",
     }  # fmt: skip
     assert set(job["disks"][0]["becomes"]) == {"kind", "id", "created_at"}
     assert all(set(call) == CALL for call in document["calls"])

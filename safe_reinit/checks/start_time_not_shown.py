@@ -24,7 +24,7 @@ from .check import Check
 def find(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     instance = facts.instance
-    if instance is None or not facts.will_stop or instance.start_time is not None:
+    if facts.disk is None or instance is None or not facts.will_stop or instance.start_time is not None:
         return
     yield Finding(
         CHECK.name,

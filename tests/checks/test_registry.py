@@ -61,6 +61,7 @@ MODULES = [
 RANK = {"info": 0, "risk": 1, "block": 2}
 OPTIONS = (
     "--disk",
+    "--verdict",
     "--snapshot",
     "--stop-instance",
     "--leave-stopped",
