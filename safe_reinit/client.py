@@ -116,7 +116,8 @@ class Client(Planner):
             plan: made by ``plan`` or ``plan_undo`` of this client; it can be run once.
             confirm: ``plan.confirm_with``, or the name of the class of all its disks where that is unattended; in any
                 case of letters.
-            on_event: is told what happens, from threads of the run; what it raises is ignored.
+            on_event: is told what happens, from threads of the run. An ``Exception`` that it raises is ignored; an exit
+                (``SystemExit``, ``KeyboardInterrupt``) ends the run in order, and is raised again then.
             on_call: is told every HTTP exchange, likewise.
             stop: lets another thread ask the run to end.
             go_on: is asked, with what has ended so far, whether the next stage of a rollout that pauses begins.
@@ -269,15 +270,25 @@ class Client(Planner):
     ) -> Execution:
         from .execution import Execution  # noqa: PLC0415 - a plan runs nothing
 
-        told, called = safely(on_event), safely(on_call)
+        interrupt = stop or Interrupt()
+
+        def goes_on(said: str) -> bool:
+            try:
+                return go_on is None or go_on(said)
+            except Exception:
+                raise
+            except BaseException as error:  # noqa: BLE001 - an exit: the machines come back first
+                interrupt.raised(error)
+                return False
+
         return Execution(
             self._where,
             self._clock,
             journal,
-            told,
-            called,
-            stop or Interrupt(),
-            go_on or (lambda _: True),
+            safely(on_event, interrupt.raised),
+            safely(on_call, interrupt.raised),
+            interrupt,
+            goes_on,
             self._policy,
             self._settings["plan_expires"],
         )

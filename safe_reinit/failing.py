@@ -83,12 +83,26 @@ def done(told: Report) -> Report:
     raise error_of(told)
 
 
-def safely(listener: Callable[[T], None] | None) -> Callable[[T], None]:
-    """Keep a listener that fails from making an answer look lost or leaving a machine stopped."""
+def safely(
+    listener: Callable[[T], None] | None, on_exit: Callable[[BaseException], None] | None = None
+) -> Callable[[T], None]:
+    """Keep a listener that fails from making an answer look lost or leaving a machine stopped.
+
+    Args:
+        listener: what is told.
+        on_exit: is given an exit that it raises (``SystemExit``, ``KeyboardInterrupt``), which is no failure; without
+            it the exit goes on.
+    """
 
     def tell(value: T) -> None:
-        if listener is not None:
+        if listener is None:
+            return
+        try:
             with contextlib.suppress(Exception):
                 listener(value)
+        except BaseException as error:
+            if on_exit is None:
+                raise
+            on_exit(error)
 
     return tell

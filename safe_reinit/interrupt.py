@@ -53,6 +53,7 @@ class Interrupt:
         self.say = say
         self.asked = False
         self.left = False
+        self._raised: BaseException | None = None
         self._runner: Endable | None = None
         self._close: Callable[[], Report] | None = None
         self._event = threading.Event()
@@ -80,6 +81,14 @@ class Interrupt:
     def leave(self) -> None:
         """Leave the run at once, as it stands; it can be resumed."""
         self.left = True
+        self.ask()
+
+    def raised(self, error: BaseException) -> None:
+        """Take an exit (``SystemExit``, ``KeyboardInterrupt``) that whoever listens raised in a thread of the run.
+
+        It asks the run to end in order, and ``carry`` raises it again when it has ended.
+        """
+        self._raised = self._raised or error
         self.ask()
 
     def pause(self, seconds: float) -> None:
@@ -123,6 +132,7 @@ class Interrupt:
                 outside, again = outside or error, outside is not None and boottime() - at >= AGAIN
                 at = boottime()
                 (self.leave if again else self.ask)()
+        outside, self._raised = outside or self._raised, None
         if outside is None:
             return running.result() if running.ended.is_set() else self._closed()
         try:

@@ -446,7 +446,7 @@ def test_no_new_stop_begins_after_the_deadline() -> None:
             using=fleetruns.client(sim, clock=clock),
             between=lambda: sim.do({"snapshot": disk(2), "seconds": 60}),
             on_event=once(accepted("ReInitDisk"), jump),
-            deadline=datetime.now(UTC) + timedelta(hours=2),
+            deadline=Clock(SPEED).now() + timedelta(hours=2),
             max_parallel=4,
         )
 
@@ -457,7 +457,7 @@ def test_no_new_stop_begins_after_the_deadline() -> None:
 def test_a_deadline_that_has_passed_lets_nothing_begin() -> None:
     """Nothing was changed, and that is 3."""
     with simulated(fleet(MANY)) as sim:
-        done = run(sim, everything(MANY), deadline=datetime.now(UTC) - timedelta(seconds=1))
+        done = run(sim, everything(MANY), deadline=Clock(SPEED).now() - timedelta(seconds=1))
 
     assert done.outcomes == {"refused": list(range(MANY))}
     assert done.report.exit_code == 3

@@ -110,3 +110,30 @@ def test_where_the_machine_stays_down_the_exception_says_how_to_go_on(sim: Simul
     assert type(raised) is SoftTimeLimitError
     assert raised.report.outcome == "stranded"
     assert f"safe-reinit resume {raised.run_id}" in "".join(raised.__notes__)
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("listener", ["on_event", "on_call"])
+def test_an_exit_of_a_listener_ends_a_run_in_order(
+    sim: Simulator, path: Path, kind: type[BaseException], listener: str
+) -> None:
+    """A listener that ends its program, as with ``sys.exit``, leaves no machine stopped; it ends when that is back."""
+    client = safe_reinit.connect(
+        region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=str(path), clock=Clock(60)
+    )
+    plan = client.plan([DISK], stop_instance=True)
+    told: list[object] = []
+
+    def leave(each: Any) -> None:
+        if isinstance(each, safe_reinit.Event):
+            stopped = each.event == "answer"
+        else:
+            stopped = each.action == "StopInstance" and not each.dry_run
+        if stopped and not told:
+            told.append(each)
+            raise kind
+
+    with pytest.raises(kind) as caught:
+        client.run(plan, confirm=plan.confirm_with, **{listener: leave})
+
+    comes_back(sim, caught.value)
