@@ -66,7 +66,9 @@ def password_as_planned(plan: Mapping[str, Any], password: Secret | None, what: 
 def error_of(told: Report) -> Error:
     """Make the error of a run's outcome; where a machine is down, the hint says first what to do about that."""
     cls = BY_OUTCOME[told.outcome]
-    error = cls(told.error.message if told.error else cls.meaning)
+    error = cls(told.error.message if told.error else f"{cls.meaning[0].upper()}{cls.meaning[1:]}.")
+    if told.run_id:
+        error.hint = error.hint.replace("resume RUN", f"resume {told.run_id}")
     if told.error:
         error.hint = told.error.hint or cls.hint
         if told.outcome == "unknown":

@@ -20,7 +20,7 @@ from ..where import default_journal
 from . import planfile
 from .documents import ListedHolder, ListedJob, ListedRun, Runs
 from .files import refuse_clashes
-from .output import Output, say, tell, write_report
+from .output import Output, naming_journal, say, tell, write_report
 
 NEWEST = 20
 """Runs that are listed unless all are asked for, besides those that are open."""
@@ -107,7 +107,7 @@ def runs(flags: Mapping[str, Any], prune: str | None, newest: int | None, output
             stopped = "  LEFT STOPPED" if job.left_stopped else ""
             tell(f"  {job.instance_id}  {job.phase}  {' '.join(job.disks)}{stopped}")
         if run.state == "open":
-            tell(f"  go on: safe-reinit resume {run.run_id}")
+            tell(naming_journal(f"  go on: safe-reinit resume {run.run_id}", output.argv))
 
 
 def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
@@ -134,10 +134,12 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
     if output.json:
         output.document({**told, "events": events, "file": None})
         return
-    _tell_story(stored, told, events)
+    _tell_story(stored, told, events, output.argv)
 
 
-def _tell_story(stored: StoredRun, told: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> None:
+def _tell_story(
+    stored: StoredRun, told: Mapping[str, Any], events: Sequence[Mapping[str, Any]], argv: Sequence[str]
+) -> None:
     """Tell what happened in a run, and what became of each disk."""
     name = stored.run_id
     state, undone = "open" if stored.open else "ended", _undone(stored)
@@ -151,7 +153,7 @@ def _tell_story(stored: StoredRun, told: Mapping[str, Any], events: Sequence[Map
         for disk in job["disks"]:
             tell(_of_disk(job, disk, undone=bool(undone)))
     if stored.open:
-        tell(f"go on: safe-reinit resume {name}")
+        tell(naming_journal(f"go on: safe-reinit resume {name}", argv))
 
 
 def _of_disk(job: Mapping[str, Any], disk: Mapping[str, Any], *, undone: bool) -> str:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..clock import boottime
@@ -216,9 +218,19 @@ def _as_file(told: Report, name: str) -> str:
     return f"{report.dumps(report.to_json(told))}\n"
 
 
+_OF_A_RUN = re.compile(r"safe-reinit (?:show|resume|undo|cancel) r-\d{8}T\d{6}Z-[0-9a-f]{4}(?! --journal)")
+
+
+def naming_journal(text: str, argv: Sequence[str]) -> str:
+    """Let each command of a run that a text names find the run: in the journal that this command line names."""
+    given = [after for this, after in pairwise(argv) if this == "--journal"]
+    given += [word.partition("=")[2] for word in argv if word.startswith("--journal=")]
+    return _OF_A_RUN.sub(lambda found: shlex.join([*found[0].split(), "--journal", given[-1]]), text) if given else text
+
+
 def end(error: Error, output: Output) -> int:
     """Say an error in one sentence, as a document where one is owed, and give its exit code."""
-    sentence = f"safe-reinit: {error} {error.hint}".rstrip()
+    sentence = naming_journal(f"safe-reinit: {error} {error.hint}".rstrip(), output.argv)
     told = error.report
     if told is None and output.form != "text":
         from .. import report  # noqa: PLC0415 - only where it is needed
