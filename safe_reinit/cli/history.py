@@ -103,9 +103,8 @@ def runs(flags: Mapping[str, Any], prune: str | None, newest: int | None, output
         of = f"  undo of {undone}" if undone else ""
         simulated = "SIMULATED  " if run.simulated else ""
         tell(f"{simulated}{run.run_id}  {run.state:<5}  {how}  {run.region}{of}")
-        for job in run.jobs:
-            stopped = "  LEFT STOPPED" if job.left_stopped else ""
-            tell(f"  {job.instance_id}  {job.phase}  {' '.join(job.disks)}{stopped}")
+        for job, (_, known, _) in zip(run.jobs, each.jobs, strict=True):
+            tell(f"  {job.instance_id}  {job.phase}  {' '.join(job.disks)}{_left(job, known)}")
         if run.state == "open":
             tell(naming_journal(f"  go on: safe-reinit resume {run.run_id}", output.argv))
 
@@ -203,6 +202,13 @@ def _job(stored: Mapping[str, Any]) -> ListedJob:
         phase=phases[-1] if phases else "",
         left_stopped=stopped and known.tried,
     )
+
+
+def _left(job: ListedJob, known: Mapping[str, Any]) -> str:
+    """Say that a run left a machine stopped; perhaps, where only the intention to stop it is known."""
+    if not job.left_stopped:
+        return ""
+    return f"  {'' if known.get('instance_status') in ('Stopping', 'Stopped') else 'PERHAPS '}LEFT STOPPED"
 
 
 def plan_of(stored: StoredRun) -> Plan:
