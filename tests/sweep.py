@@ -726,6 +726,11 @@ def do_case(cloud: Cloud, number: int, case: Case, folder: Path) -> dict[str, An
         name = next(run.run_id for run in runs_of(journal) if run.open)
         return told(lambda on_event: client(cloud.url, journal).resume(name, verdict=verdict, on_event=on_event))
 
+    def abandon() -> dict[str, Any]:
+        name = next(run.run_id for run in runs_of(journal) if run.open)
+        client(cloud.url, journal).abandon(name)
+        return {"end": "refused"}
+
     ends = [in_child(first)]
     killed = ends[0]["end"] == "killed"
     if killed:
@@ -735,7 +740,7 @@ def do_case(cloud: Cloud, number: int, case: Case, folder: Path) -> dict[str, An
             ends.append(in_child(again))
     problems = ended(cloud, before, case, instance, disks, journal, ends[-1])
     if is_open(journal) and not problems:
-        problems += way_out(cloud, before, case, instance, disks, journal, again)
+        problems += way_out(cloud, before, case, instance, disks, journal, again, abandon)
     state = cloud.state()
     return {
         "case": dataclasses.asdict(case),
@@ -764,7 +769,10 @@ def ended(  # noqa: PLR0917 - the parts of one case
     owed = end.get("outcome") in _OPEN
     theirs = case.meanwhile == "used" and end.get("outcome") == "stranded"  # others stopped it, and it is left to them
     lost = case.odd is not None and case.odd[0] == "journal lost"
-    if end["end"] == "reported" and is_open(journal) != owed and not (theirs or lost):
+    gone = (
+        "InvalidInstanceId.NotFound" in case.name and "StartInstance" in case.name
+    )  # which proves that it was released
+    if end["end"] == "reported" and is_open(journal) != owed and not (theirs or lost or gone):
         problems.append("the job is open" if not owed else "the job is closed")
     if not is_open(journal):
         problems += tag_problems(cloud, case, instance, end, owed=owed)
@@ -969,6 +977,7 @@ def way_out(  # noqa: PLR0917 - the parts of one case
     disks: Sequence[str],
     journal: str,
     again: Callable[..., dict[str, Any]],
+    abandon: Callable[[], dict[str, Any]],
 ) -> list[str]:
     """See that a job which stays open comes to an end: by a resume, else by a person's word."""
     with contextlib.suppress(urllib.error.HTTPError):
@@ -980,6 +989,8 @@ def way_out(  # noqa: PLR0917 - the parts of one case
         wiped = all(overwrites(case.shape, before, state, disk) for disk in disks)
         end = in_child(lambda: again("reinitialised" if wiped else "intact"))
         problems += harm(case, before, cloud.state(), instance, disks)
+    if is_open(journal):  # no verdict is true of it: it is let go, as --verdict wipe-again does
+        end = in_child(abandon)
     if is_open(journal):
         problems.append(f"the job stays locked for ever: {end}")
     else:

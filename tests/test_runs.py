@@ -597,6 +597,7 @@ def test_who_asks_twice_gets_the_truth_as_far_as_it_is_known(act: str, outcome: 
     assert done.outcome == outcome
 
 
+@pytest.mark.real_time  # its timer is
 def test_who_leaves_while_a_stop_does_not_show_yet_is_promised_no_power() -> None:
     """A machine whose stop was accepted is about to go down, also where the looks still show it Running."""
     interrupt = Interrupt()

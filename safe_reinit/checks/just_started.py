@@ -28,7 +28,7 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     instance = facts.instance
     settled_at = instance.start_settled_at if instance is not None else None
-    if instance is None or settled_at is None or settled_at <= facts.now:
+    if facts.disk is None or instance is None or settled_at is None or settled_at <= facts.now:
         return
     left = f"{(settled_at - facts.now).total_seconds():.0f}s"
     if facts.will_stop:
