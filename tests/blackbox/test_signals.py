@@ -135,6 +135,7 @@ def killed(sim: Simulator, run: Command, path: Path) -> str:
         comes_to(sim, "Stopping")
         child.kill()
         child.communicate()
+    comes_to(sim, "Stopped")
     run_id: str = listed(run, path)[0]["run_id"]
     return run_id
 
