@@ -311,8 +311,7 @@ class Client(Planner):
                 from .journal import open_to_read  # noqa: PLC0415 - only where there is one
 
                 with open_to_read(path) as journal:
-                    found = journal.last_runs(self.endpoint, told.account, told.region, report.disks_of(told))
-                return report.with_last_runs(told, found)
+                    return report.with_last_runs(told, journal, self.endpoint)
         return told
 
     def check_journal(self, plan: Plan | None = None) -> None:

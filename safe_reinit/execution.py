@@ -266,9 +266,7 @@ class Execution:
     def _naming_runs(self, told: Report) -> Report:
         """Name of each disk the other run that the journal knows of, where that can be read."""
         with contextlib.suppress(UsageError):
-            ids = report.disks_of(told)
-            found = self.journal.last_runs(self.endpoint, told.account, told.region, ids, but=told.run_id)
-            return report.with_last_runs(told, found)
+            return report.with_last_runs(told, self.journal, self.endpoint)
         return told
 
     def _run_all(self, run: HeldRun, check: Callable[[Cloud, HeldRun], None]) -> tuple[Runner, Exception | None]:

@@ -172,7 +172,6 @@ def _with_journal(known: Saved, told: Report, flags: Mapping[str, Any]) -> tuple
         from .history import read_journal  # noqa: PLC0415 - only where there is one
 
         with read_journal(flags) as journal:
-            last = journal.last_runs(known.endpoint, told.account, told.region, report.disks_of(told))
-            return journal.used_by(known.plan.plan_id), report.with_last_runs(told, last), ""
+            return journal.used_by(known.plan.plan_id), report.with_last_runs(told, journal, known.endpoint), ""
     except (OSError, UsageError):
         return None, told, f"; whether it was run is not known, since the journal {path} cannot be read"

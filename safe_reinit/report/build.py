@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
+from typing import TYPE_CHECKING
 
 from ..errors import Error, exit_code
 from ..model import (
@@ -20,7 +21,6 @@ from ..model import (
     Finding,
     Identity,
     JobReport,
-    LastRun,
     Operator,
     Outcome,
     Plan,
@@ -33,6 +33,9 @@ from ..model import (
 )
 from ..model.codec import whole
 from ..version import VERSION
+
+if TYPE_CHECKING:
+    from ..journal import Reader
 
 SCHEMA = 1
 
@@ -130,8 +133,14 @@ def of_run(  # noqa: PLR0913 - what there is to say
     return replace(report, run_id=run_id, error=error if report.exit_code else None)
 
 
-def with_last_runs(told: Report, last_runs: Mapping[str, LastRun]) -> Report:
-    """Name of each disk the run that the journal knows of."""
+def with_last_runs(told: Report, journal: Reader, endpoint: str) -> Report:
+    """Name of each disk the other run that the journal knows of, at this endpoint.
+
+    Raises:
+        UsageError: the journal cannot be read.
+    """
+    ids = [disk.disk_id for job in told.jobs for disk in job.disks]
+    last_runs = journal.last_runs(endpoint, told.account, told.region, ids, but=told.run_id)
     if not last_runs:
         return told
     jobs = (
@@ -139,11 +148,6 @@ def with_last_runs(told: Report, last_runs: Mapping[str, LastRun]) -> Report:
         for job in told.jobs
     )
     return replace(told, jobs=tuple(jobs))
-
-
-def disks_of(told: Report) -> list[str]:
-    """Return the ids of the disks that a report is about."""
-    return [disk.disk_id for job in told.jobs for disk in job.disks]
 
 
 def of_bug(told: Report, bug: Exception) -> Report:
