@@ -15,7 +15,7 @@ import pytest
 import safe_reinit
 from safe_reinit.clock import Clock
 from safe_reinit.simulator import Simulator
-from tests.blackbox.worlds import DISK, PATIENCE, RUN, STOPPING, comes_to, held, listed, power, wipes
+from tests.blackbox.worlds import DISK, PATIENCE, RUN, STOPPING, comes_to, held, killed, listed, power, wipes
 from tests.commands import ROOT, Command, until
 
 HOST = """
@@ -100,11 +100,7 @@ def test_a_cancel_that_was_written_before_a_wipe_is_heard_before_it(sim: Simulat
 def test_what_nobody_is_at_work_on_cannot_be_cancelled(sim: Simulator, run: Command, path: Path) -> None:
     """A run whose process is gone is not ended by a word: the answer says how to continue it."""
     with held(sim, STOPPING):
-        child = run.start(*RUN, journal=path)
-        comes_to(sim, "Stopping")
-        child.kill()
-        child.communicate()
-        name = listed(run, path)[0]["run_id"]
+        name = killed(sim, run, path)
         asked = run("cancel", name, journal=path)
 
     assert asked.returncode == 3

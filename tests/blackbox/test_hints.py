@@ -6,18 +6,14 @@ import re
 from pathlib import Path
 
 from safe_reinit.simulator import Simulator
-from tests.blackbox.worlds import RUN, STOPPING, comes_to, held, listed
+from tests.blackbox.worlds import RUN, STOPPING, held, killed
 from tests.commands import Command
 
 
 def test_each_command_of_a_run_names_the_journal_that_has_the_run(sim: Simulator, run: Command, path: Path) -> None:
     """Where --journal was given, what goes on with a run has it, too: the default journal does not know that run."""
     with held(sim, STOPPING):
-        child = run.start(*RUN, journal=path)
-        comes_to(sim, "Stopping")
-        child.kill()
-        child.communicate()
-    run_id = listed(run, path)[0]["run_id"]
+        run_id = killed(sim, run, path)
     refused = run(*RUN, journal=path)
     texts = [run("runs", journal=path).stdout, run("show", run_id, journal=path).stdout, refused.stderr]
 

@@ -27,6 +27,7 @@ from tests.blackbox.worlds import (
     WIPING,
     comes_to,
     held,
+    killed,
     listed,
     power,
     wipes,
@@ -128,16 +129,12 @@ def test_a_signal_at_the_question_changes_nothing(sim: Simulator, terminal: Open
     assert (power(sim), wipes(sim)) == ("Running", 0)
 
 
-def killed(sim: Simulator, run: Command, path: Path) -> str:
-    """Kill a run while its machine stops, and give its name."""
+def killed_and_down(sim: Simulator, run: Command, path: Path) -> str:
+    """Kill a run while its machine stops, and give its name once that is down."""
     with held(sim, STOPPING):
-        child = run.start(*RUN, journal=path)
-        comes_to(sim, "Stopping")
-        child.kill()
-        child.communicate()
+        name = killed(sim, run, path)
     comes_to(sim, "Stopped")
-    run_id: str = listed(run, path)[0]["run_id"]
-    return run_id
+    return name
 
 
 def done_with_snapshot(run: Command, path: Path) -> str:
@@ -162,7 +159,7 @@ def test_every_command_that_runs_ends_by_sigint(
 ) -> None:
     """resume, undo, apply, rehearse and a run over regions end by SIGINT, too, with the machine running."""
     starts = {
-        "resume": lambda: ["resume", killed(sim, run, path)],
+        "resume": lambda: ["resume", killed_and_down(sim, run, path)],
         "undo": lambda: ["undo", done_with_snapshot(run, path), "--stop-instance", "--confirm", DISK],
         "apply": lambda: saved(run, sim, tmp_path),
         "rehearse": lambda: ["rehearse", *TARGET, "--endpoint", sim.url],

@@ -57,6 +57,16 @@ def comes_to(sim: Simulator, status: str, instance_id: str = INSTANCE) -> None:
     until(lambda: power(sim, instance_id) == status, PATIENCE)
 
 
+def killed(sim: Simulator, run: Command, journal: Path) -> str:
+    """Kill a run while its machine goes down, which it stays in; give the name of the run."""
+    child = run.start(*RUN, journal=journal)
+    comes_to(sim, "Stopping")
+    child.kill()
+    child.communicate()
+    name: str = listed(run, journal)[0]["run_id"]
+    return name
+
+
 def listed(run: Command, journal: Path) -> list[dict[str, Any]]:
     """List the runs of a journal as a person would, newest first."""
     runs: list[dict[str, Any]] = json.loads(run("runs", "--output", "json", journal=journal).stdout)["runs"]
