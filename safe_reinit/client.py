@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from . import checks, model, report, wanted, where
 from .clock import Clock
 from .config import Config, resolve
-from .errors import RunRefused, UsageError
+from .errors import Error, RunRefused, UsageError
 from .failing import done, safely
 from .interrupt import Interrupt
 from .model import Call, Event, Plan, Report, Secret
@@ -136,8 +136,7 @@ class Client(Planner):
         calls = self.calls_of(plan)
         refused = wanted.not_runnable(plan, confirm, self._policy)
         if refused is not None:
-            told = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=refused)
-            refused.report = self.naming_runs(told)
+            refused.report = self.report_of(plan, begun, calls, dry_run=False, error=refused)
             raise refused
         run_id = f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
         interrupt = stop or Interrupt()
@@ -149,8 +148,7 @@ class Client(Planner):
                     return done(execution.begin(plan, run_id, calls, wanted.on_unknown(self._settings, plan)))
                 except RunRefused as error:
                     if error.report is None:
-                        told = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=False, error=error)
-                        error.report = self.naming_runs(told)
+                        error.report = self.report_of(plan, begun, calls, dry_run=False, error=error)
                     raise
 
         return done(interrupt.carry(carried))
@@ -300,11 +298,22 @@ class Client(Planner):
             return None
         return Path(self._settings["journal"] or where.default_journal(os.environ))
 
-    def naming_runs(self, told: Report) -> Report:
-        """Return a report that names, of each disk, the run that the journal knows of; where it cannot be read, none.
+    def report_of(
+        self, plan: Plan, begun: report.Started, calls: Sequence[Call], *, dry_run: bool, error: Error | None = None
+    ) -> Report:
+        """Report a plan that was not run.
 
-        A report of ``run`` and ``resume`` names them already.
+        Of each disk it names the run that the journal knows of; where that cannot be read, none.
+
+        Args:
+            plan: the plan.
+            begun: when that began, and why.
+            calls: what was asked of the cloud for it.
+            dry_run: whether nothing more was wanted than the plan.
+            error: why it was not run; without one, what the checks found decides.
+
         """
+        told = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=dry_run, error=error)
         with contextlib.suppress(UsageError, OSError):
             path = self.journal_path
             if path is not None and path.exists():

@@ -71,10 +71,12 @@ def _reported(error: Error, path: str, known: Saved, output: Output, client: Cli
         with contextlib.suppress(Exception):  # without these commands the report is as true
             error.report = replace(told, next=after(told, output.argv, client))
         return error
-    calls = told.calls if told else client.calls_of(plan) if client else ()
     begun = report.started(output.began, plan.region, plan.reason)
-    told = report.of_plan(begun, output.now(), plan, calls, dry_run=False, error=error)
-    told = client.naming_runs(told) if client else told
+    if client is None:
+        told = report.of_plan(begun, output.now(), plan, told.calls if told else (), dry_run=False, error=error)
+    else:
+        calls = told.calls if told else client.calls_of(plan)
+        told = client.report_of(plan, begun, calls, dry_run=False, error=error)
     error.report = replace(told, next=after_file(path, known, output.argv))
     return error
 

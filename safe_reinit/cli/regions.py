@@ -207,9 +207,7 @@ class _Together:
 
     def _of_plan(self, client: Client, plan: Plan, why: Error | None, *, dry_run: bool = False) -> Report:
         error = report.refusal(plan) if plan in self._left_out else why
-        calls = client.calls_of(plan)
-        told = report.of_plan(self._begun, self.output.now(), plan, calls, dry_run=dry_run, error=error)
-        return client.naming_runs(told)
+        return client.report_of(plan, self._begun, client.calls_of(plan), dry_run=dry_run, error=error)
 
     def _tell_plans(self, why: Error | None) -> int:
         told = self._of_plans(why, dry_run=True)

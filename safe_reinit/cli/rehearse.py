@@ -55,8 +55,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     if not plan.runnable:
         begun = report.started(output.began, real.region, config["reason"])
         refused = report.refusal(plan)
-        told = report.of_plan(begun, output.now(), plan, real.calls_of(plan), dry_run=True, error=refused)
-        refused.report = real.naming_runs(told)
+        refused.report = real.report_of(plan, begun, real.calls_of(plan), dry_run=True, error=refused)
         raise refused
     say("REHEARSAL: from here on a simulated twin of these machines answers; the real ones were only looked at.")
     with ExitStack() as stack:

@@ -79,9 +79,7 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
                 plan, flags.get("confirm"), lambda instance_id: client.only_one_named(plan, instance_id, progress.call)
             )
         except RunRefused as error:
-            calls = client.calls_of(plan)
-            told = report.of_plan(begun, output.now(), plan, calls, dry_run=False, error=error)
-            error.report = client.naming_runs(told)
+            error.report = client.report_of(plan, begun, client.calls_of(plan), dry_run=False, error=error)
             raise
     return run(client, plan, flags.get("confirm") or plan.confirm_with, output, progress, replacing=replacing)
 
@@ -116,7 +114,7 @@ def run(
 
 
 def _tell_plan(client: Client, plan: Plan, begun: report.Started, output: Output, saved_to: str | None) -> int:
-    told = client.naming_runs(report.of_plan(begun, output.now(), plan, client.calls_of(plan), dry_run=True))
+    told = client.report_of(plan, begun, client.calls_of(plan), dry_run=True)
     told = replace(told, next=after_plan(told.exit_code, output.argv, plan, saved_to))
     if output.form == "text":
         lines(report.plan_lines(plan, full=output.verbose), sys.stderr if output.events_on_stdout else sys.stdout)
