@@ -350,12 +350,22 @@ def count(sim: Simulator, action: str) -> int:
     return sum(call["action"] == action for call in sim.state()["calls"])
 
 
+@pytest.mark.virtual_time
 def test_when_each_is_asked_in_a_run() -> None:
     """Before the stop all that can refuse the plan once more, before the wipe the pairs alone, after it nothing."""
+    planned = 0
     with simulated(world(disk={"encrypted": True, "kms_key": "k-1", "auto_snapshot_policy": "sp-1"})) as sim:
-        done = run(sim)
-        calls = [call["action"] for call in sim.state()["calls"] if not call["dry_run"]]
-    planned, stop, wipe = calls.index("GetCallerIdentity", 1), calls.index("StopInstance"), calls.index("ReInitDisk")
+
+        def called() -> list[str]:
+            return [call["action"] for call in sim.state()["calls"] if not call["dry_run"]]
+
+        def count_the_plans() -> None:
+            nonlocal planned
+            planned = len(called())
+
+        done = run(sim, between=count_the_plans)
+        calls = called()
+    stop, wipe = calls.index("StopInstance"), calls.index("ReInitDisk")
 
     def others_among(actions: list[str]) -> set[str]:
         return set(actions) & set(NAMES.values())
