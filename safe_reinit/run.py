@@ -18,6 +18,7 @@ from .clock import Clock
 from .cloud import Cloud, CloudError, OtherCaller
 from .decide import decide, waiting
 from .events import done_data, statuses, wait_data
+from .executor import DaemonExecutor
 from .gate import BATCH, Gate, Job
 from .journal import JournalError, Lease, LeaseLostError
 from .ledger import Change, Ledger
@@ -25,7 +26,6 @@ from .look import tick, trouble, unseen
 from .model import Event, EventName, Failure, Observation, Plan, Policy, Record, Send, Wait
 from .pace import Pace
 from .second_look import Errand, is_slow, slowly
-from .threads import DaemonExecutor
 
 TICK = 2.0
 """Cloud seconds between two looks."""

@@ -17,7 +17,10 @@ PACKAGE = Path(safe_reinit.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 
 VALUES = {"model", "errors", "codes", "letters", "version"}
-OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "pace", "logs", "trust", "threads"}
+OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "pace", "logs", "trust"} | {
+    "executor",
+    "threads",
+}
 DECIDING = {
     "targets",
     "checks",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib.abc import InspectLoader
 from typing import Any
 
 import click
@@ -258,6 +256,9 @@ def schema(ctx: click.Context) -> None:
 
 def _restore_help() -> None:
     """Read the help of the commands in the source: Python leaves docstrings out where it optimises (``-OO``)."""
+    import ast  # noqa: PLC0415 - only where Python optimises
+    from importlib.abc import InspectLoader  # noqa: PLC0415 - see above
+
     source = __spec__.loader.get_source(__name__) if __spec__ and isinstance(__spec__.loader, InspectLoader) else None
     for node in ast.parse(source or "").body:
         command = globals().get(node.name) if isinstance(node, ast.FunctionDef) else None

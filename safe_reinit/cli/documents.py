@@ -7,35 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..model import Event, Report
-
-
-@dataclass(frozen=True)
-class ListedCheck:
-    """One check, as ``checks`` lists it."""
-
-    name: str
-    level: Literal["block", "risk", "info"]
-    predicts: tuple[str, ...]
-    """The ReInitDisk error codes that it foresees."""
-    summary: str
-
-
-@dataclass(frozen=True)
-class Checks:
-    """What ``checks --output json`` prints."""
-
-    checks: tuple[ListedCheck, ...]
-
-
-@dataclass(frozen=True)
-class Explained:
-    """What ``explain --output json`` prints: of a check, or of an error code (level ``error``)."""
-
-    name: str
-    level: Literal["block", "risk", "info", "error"]
-    predicts: tuple[str, ...]
-    summary: str
-    text: str
+from .explain import Checks, Explained
 
 
 @dataclass(frozen=True)

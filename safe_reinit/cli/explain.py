@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 from ..checks import NAMES, by_name, like
 from ..codes import EVERY, SUMMARIES, Code, rows_of
 from ..errors import UsageError
-from ..model.codec import encode
-from .documents import Checks, Explained, ListedCheck
 from .output import Output, tell
+
+
+@dataclass(frozen=True)
+class ListedCheck:
+    """One check, as ``checks`` lists it."""
+
+    name: str
+    level: Literal["block", "risk", "info"]
+    predicts: tuple[str, ...]
+    """The ReInitDisk error codes that it foresees."""
+    summary: str
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What ``checks --output json`` prints."""
+
+    checks: tuple[ListedCheck, ...]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What ``explain --output json`` prints: of a check, or of an error code (level ``error``)."""
+
+    name: str
+    level: Literal["block", "risk", "info", "error"]
+    predicts: tuple[str, ...]
+    summary: str
+    text: str
 
 
 def checks(output: Output) -> None:
@@ -15,6 +45,8 @@ def checks(output: Output) -> None:
     from ..checks import CHECKS  # noqa: PLC0415 - all their files, of which explain needs one
 
     if output.json:
+        from ..model.codec import encode  # noqa: PLC0415 - only for a document
+
         listed = (ListedCheck(check.name, check.level, check.predicts, check.summary) for check in CHECKS)
         output.document({"schema": 1, **encode(Checks(tuple(listed)))})
         return
@@ -37,6 +69,8 @@ def explain(name: str, output: Output) -> None:
             hint=f"{near}safe-reinit checks lists the checks.",
         )
     if output.json:
+        from ..model.codec import encode  # noqa: PLC0415 - see above
+
         output.document({"schema": 1, **encode(told)})
     else:
         tell(told.text)

@@ -6,16 +6,12 @@ import contextlib
 import json
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..aliyun.sources import files_read
-from ..config import find
 from ..errors import UsageError
-from ..where import default_journal
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -54,6 +50,10 @@ def refuse_clashes(config: Config, flags: Mapping[str, Any], *inputs: str) -> No
 
 
 def _taken(config: Config, flags: Mapping[str, Any], inputs: tuple[str, ...]) -> Iterator[tuple[str, str | int]]:
+    from ..aliyun.sources import files_read  # noqa: PLC0415 - help stays cheap
+    from ..config import find  # noqa: PLC0415 - see above
+    from ..where import default_journal  # noqa: PLC0415 - see above
+
     for option in ("disks_from", "world", "faults", "ca_bundle"):
         name = flags.get(option) or config.get(option)
         if name and name != "-":
@@ -172,7 +172,7 @@ def replace(name: str, text: str) -> None:
     mode = 0o644
     with contextlib.suppress(OSError):
         mode = stat.S_IMODE(os.stat(name).st_mode)
-    beside = f"{name}.{secrets.token_hex(4)}.tmp"
+    beside = f"{name}.{os.urandom(4).hex()}.tmp"
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:

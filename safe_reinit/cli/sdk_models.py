@@ -10,18 +10,18 @@ import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
 MODELS = "alibabacloud_ecs20140526.models"
 
 
-class _ByName(Loader):
+class _ByName(SourceFileLoader):
     """Makes the package with nothing imported yet: each class is loaded from its own module when it is asked for."""
 
-    def __init__(self, modules: dict[str, str]) -> None:
+    def __init__(self, path: str, modules: dict[str, str]) -> None:
+        super().__init__(MODELS, path)
         self._modules = modules
 
     def exec_module(self, module: ModuleType) -> None:
@@ -37,17 +37,19 @@ class _ByName(Loader):
         module.__dict__.update(__getattr__=find, __all__=list(self._modules))
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """See ``importlib.abc.MetaPathFinder``; everything but this package is left to others."""
         spec = PathFinder.find_spec(fullname, path, target) if fullname == MODELS else None
-        modules = _modules_of(Path(spec.origin)) if spec is not None and spec.origin is not None else {}
-        if spec is not None and modules:
-            spec.loader = _ByName(modules)
-            return spec
-        return None
+        if spec is None or spec.origin is None:
+            return None
+        modules = _modules_of(Path(spec.origin))
+        if not modules:
+            return None
+        spec.loader = _ByName(spec.origin, modules)
+        return spec
 
 
 def _modules_of(init: Path) -> dict[str, str]:
