@@ -119,9 +119,14 @@ class Interrupt:
         """
         running = Background(work, _THREAD)
         outside: BaseException | None = None
+        came: BaseException | None = None
         at = waited = 0.0
         while True:
             try:
+                if came is not None:
+                    outside, again = outside or came, outside is not None and boottime() - at >= AGAIN
+                    came, at = None, boottime()
+                    (self.leave if again else self.ask)()
                 running.start()
                 while not running.ended.wait(_LOOKS_EVERY):
                     waited += _LOOKS_EVERY if self.left else 0.0
@@ -129,9 +134,7 @@ class Interrupt:
                         break
                 break
             except BaseException as error:  # noqa: BLE001 - whatever it is, the machines come back first
-                outside, again = outside or error, outside is not None and boottime() - at >= AGAIN
-                at = boottime()
-                (self.leave if again else self.ask)()
+                came = error  # nothing else happens here, since another may come at any moment
         outside, self._raised = outside or self._raised, None
         if outside is None:
             return running.result() if running.ended.is_set() else self._closed()

@@ -38,7 +38,7 @@ def test_an_endpoint_is_read(text: str, url: str, loopback: bool) -> None:
     [
         "http://ecs.cn-hangzhou.aliyuncs.com", "http://10.0.0.1", "http://localhost.example.com", "http://0.0.0.0:80",
         "ftp://127.0.0.1", "https://user:word@127.0.0.1", "https://127.0.0.1/path", "https://127.0.0.1/?a=b",
-        "https://127.0.0.1/#a", "https://", "", "127.0.0.1:port", "127.0.0.1:99999",
+        "https://127.0.0.1/#a", "https://", "", "127.0.0.1:port", "127.0.0.1:99999", "127.0.0.1:",
         "[::1", "https://[nonsense]",
     ],
 )  # fmt: skip

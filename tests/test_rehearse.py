@@ -37,6 +37,21 @@ def test_a_rehearsal_runs_the_same_plan_on_a_twin_and_only_looks_at_the_cloud(
     assert "REHEARSAL" in ended.err
 
 
+def test_a_twin_lives_by_the_clock_of_its_cloud(command_line: CommandLine) -> None:
+    """Where the clock of the cloud is ahead of this host's, the rehearsal runs to its end all the same."""
+    machine = {"instance": "i-1", "snapshot": "s-1"}
+    world = {
+        "begins": "+3h",
+        "instances": {"i-1": {"started": "-5m"}},
+        "disks": {"d-1": machine, "d-2": machine},
+        "snapshots": {"s-1": {"disk": "d-2"}, "s-2": {"disk": "d-1", "created": "-1m"}},
+    }
+    with Simulator(world=world) as cloud:
+        ended = command_line("rehearse", "--disk", "d-1", "--stop-instance", env=where(cloud))
+
+        assert (ended.code, changing(cloud)) == (0, []), ended.err
+
+
 def test_faults_befall_the_twin_alone(command_line: CommandLine, simulator: Simulator, tmp_path: Path) -> None:
     """A fault file makes the rehearsal end as the real run would, and the cloud saw no changing call."""
     faults = tmp_path / "faults.yaml"

@@ -103,7 +103,7 @@ def _parts(text: str) -> tuple[str, str, int | None]:
     except ValueError:
         raise _malformed() from None
     more = split.username or split.password or split.query or split.fragment or split.path not in ("", "/")
-    if more or not split.hostname or port == 0:
+    if more or not split.hostname or port == 0 or split.netloc.endswith(":"):
         raise _malformed()
     return split.scheme, split.hostname, port
 

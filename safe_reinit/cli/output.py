@@ -130,7 +130,7 @@ class Output:
             self.last(lambda: write(sys.stderr, f"{sentence}\n"), most=_SENTENCE)
         failed.append(self.last(lambda: self._report(told)))
         for why in filter(None, failed):
-            again = f" Print it with: safe-reinit show {told.run_id}{self.journal} --report FILE"
+            again = f" Write it again with: safe-reinit show {told.run_id}{self.journal} --report FILE"
             said = f"safe-reinit: {why}{again if told.run_id and self.journal is not None else ''}\n"
             self.last(lambda said=said: write(sys.stderr, said), most=_SENTENCE, extra=1.0)  # type: ignore[misc]
 

@@ -104,6 +104,7 @@ def world_of(facts: Facts) -> dict[str, Any]:
     pairs = [pair for others in told for pair in others.pairs]
     return {
         **_others(told),
+        "begins": timestamp(facts.now),  # by the clock of the cloud, whose times the twin has
         "region": facts.region,
         "regions": [facts.region],
         **({"account": facts.caller.account} if facts.caller.account else {}),

@@ -150,8 +150,12 @@ def _client_at(simulator: Simulator, config: Config, clock: Clock) -> Client:
         settings["region"] = replace(region, value=simulator.region)
     settings["endpoint"] = replace(settings["endpoint"], value=simulator.url)
     settings["profile"] = replace(settings["profile"], value=None)
-    if settings["journal"].where != "--journal":  # that of real runs is no place for what ends with this simulator
-        settings["journal"] = replace(settings["journal"], value=None)
+    if settings["journal"].where == "--journal":
+        raise UsageError(
+            "--journal keeps a run that can be gone on with, and an embedded simulator ends with its command.",
+            hint="Leave out --journal, or start safe-reinit simulator and name it with --endpoint.",
+        )
+    settings["journal"] = replace(settings["journal"], value=None)  # that of real runs is no place for a simulated one
     return connect(config=Config(settings), credentials=simulator.access_key, clock=clock)
 
 

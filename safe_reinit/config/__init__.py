@@ -144,7 +144,9 @@ SETTINGS: tuple[Setting, ...] = (
         "ask",
         "when the answer to ReInitDisk is lost and the looks had a gap: ask a person, or wipe again",
     ),
-    Setting("journal", text, None, "the journal of runs; root and each user have one of their own"),
+    Setting(
+        "journal", text, None, "the journal of runs; root and each user have their own, an embedded simulator none"
+    ),
     Setting("plan_expires", duration, 86400.0, "how long a saved plan may be applied", in_env=False),
     Setting("output", one_of("text", "json", "markdown"), "text", "the form of the result on stdout"),
     Setting(

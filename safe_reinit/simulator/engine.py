@@ -53,6 +53,8 @@ class Engine:
         self.faults = Faults(load_faults(options.faults, actions.ACTIONS), options.seed)
         world = load_world(options.world)
         clock = options.clock or SimulatedClock(options.speed)
+        if world.begins is not None:
+            clock.begin(world.begins.at(clock.start))
         self.cloud: Cloud = build(world, clock, self._rng, options.access_key)
         self.default_key = next(iter(self.cloud.keys.values()))
         self.calls = Calls()

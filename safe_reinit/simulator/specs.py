@@ -301,6 +301,8 @@ class World(AccountSpec):
     region: str = "cn-hangzhou"
     regions: Ids = ("cn-hangzhou", "cn-shanghai", "cn-beijing", "cn-shenzhen", "ap-southeast-1")
     account: str = "1000000000000001"
+    begins: When | None = None
+    """The simulated time at which the simulation begins; by default the present."""
     durations: Annotated[Durations, BeforeValidator(empty)] = Durations()
     describe_lag: Seconds = 0
     """By how much Describe calls show an older state of instances, disks and snapshots."""

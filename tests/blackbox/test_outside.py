@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import safe_reinit
+from safe_reinit import Interrupt, Report
 from safe_reinit.clock import Clock
 from safe_reinit.simulator import Simulator
 from tests.blackbox.worlds import DISK, power, wipes
@@ -137,3 +138,28 @@ def test_an_exit_of_a_listener_ends_a_run_in_order(
         client.run(plan, confirm=plan.confirm_with, **{listener: leave})
 
     comes_back(sim, caught.value)
+
+
+def test_a_second_exception_while_the_first_is_taken_in_changes_nothing() -> None:
+    """Two exceptions at once are one request: the run ends in order, and the first is raised again."""
+
+    class Beset(Interrupt):
+        beset = False
+
+        def ask(self) -> None:
+            if not self.beset:
+                self.beset = True
+                raise KeyboardInterrupt
+            super().ask()
+
+    interrupt = Beset()
+    own = threading.get_ident()
+
+    def work() -> Report:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(own), ctypes.py_object(SoftTimeLimitError))
+        interrupt.pause(30)
+        raise AssertionError("it was not asked to end")
+
+    with pytest.raises(SoftTimeLimitError):
+        interrupt.carry(work)
+    assert (interrupt.asked, interrupt.left) == (True, False)

@@ -92,6 +92,15 @@ def test_an_embedded_simulation_says_so_first(run: Command, words: tuple[str, ..
     assert json.loads(told["json"])["simulated"] is True
 
 
+def test_an_embedded_simulation_is_kept_in_no_journal(run: Command, path: Path) -> None:
+    """A run that ends with its simulator cannot be gone on with, so no journal is promised to it."""
+    told = run("--simulate", "--disk", "d-sim-web1-data", "--dry-run", journal=path)
+
+    assert told.returncode == 2
+    assert "an embedded simulator ends with its command" in told.stderr
+    assert not path.exists()
+
+
 def test_a_simulation_is_not_written_to_the_journal_of_real_runs(run: Command, path: Path) -> None:
     """What environment or configuration name as the journal has no run of an embedded simulator, also after a fault."""
     faults = run.folder / "faults.yaml"

@@ -19,8 +19,12 @@ class SimulatedClock:
 
     @property
     def start(self) -> float:
-        """The moment both clocks showed the same."""
+        """The moment at which simulated time began."""
         return self._start
+
+    def begin(self, moment: float) -> None:
+        """Let simulated time begin at another moment than the present; called before anybody has asked for it."""
+        self._start = moment
 
     def now(self) -> float:
         """Return simulated time; it never goes back, whatever happens to the host's clock."""
