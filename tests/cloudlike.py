@@ -121,8 +121,7 @@ class Run:
 @contextmanager
 def simulated(given: dict[str, Any] | None = None, faults: Faults = (), speed: float = SPEED) -> Iterator[Simulator]:
     """Start a simulator for one test."""
-    kind: Any = virtual.Simulator if virtual.is_on() else Simulator
-    with kind(world=given or world(), faults=list(faults), speed=speed) as sim:
+    with virtual.simulate(given or world(), list(faults), speed) as sim:
         yield sim
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests import processes
+from tests import processes, virtual
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -101,14 +101,23 @@ class Command:
 
     def start(self, *words: str, journal: Path | None) -> subprocess.Popen[str]:
         """Start a command and leave it running."""
-        return processes.Process(
+        return processes.start(
             self.words(*words, journal=journal), env=self.environment(), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.folder,
         )  # fmt: skip
 
     def state(self) -> dict[str, Any]:
         """Ask the simulator what is true."""
-        return state(self.url)
+        return virtual.current().simulators[self.url].state() if virtual.is_on() else state(self.url)
+
+    def do(self, request: dict[str, Any]) -> None:
+        """Do what another person does at the console."""
+        if virtual.is_on():
+            virtual.current().simulators[self.url].do(request)
+            return
+        body = json.dumps(request).encode()
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/_simulator/do", data=body)):
+            pass
 
     def calls(self) -> list[dict[str, Any]]:
         """Give every call that reached the simulator."""

@@ -21,7 +21,6 @@ from safe_reinit.aliyun.client import Aliyun
 from safe_reinit.model import Call, Secret
 from safe_reinit.simulator import Simulator
 from tests import processes, virtual
-from tests.processes import Process
 from tests.servers import Authority, Server, authority
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script, and children would inherit it
@@ -160,7 +159,7 @@ def serve() -> Iterator[Serve]:
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     """Start the default world, a minute of it in each real second."""
-    with Simulator(speed=60) as started:
+    with virtual.simulate(speed=60) as started:
         yield started
 
 
@@ -227,7 +226,8 @@ class CommandLine:
     def start(self, *argv: str, env: Mapping[str, str] | None = None, **more: Any) -> subprocess.Popen[str]:
         """Start it and leave it running."""
         usual = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": self.home}
-        return Process(self.arguments(argv), env={**self.environment, **(env or {})}, text=True, **{**usual, **more})
+        words, environment = self.arguments(argv), {**self.environment, **(env or {})}
+        return processes.start(words, env=environment, **{**usual, **more})
 
     def __call__(
         self, *argv: str, env: Mapping[str, str] | None = None, stdin: str | None = None, **more: Any

@@ -52,8 +52,7 @@ def fleet(count: int, *, letters: tuple[str, ...] = ("",), **more: Any) -> dict[
 @contextmanager
 def simulated(world: dict[str, Any], *faults: dict[str, Any], speed: float = SPEED) -> Iterator[Simulator]:
     """Start a simulator for one test."""
-    kind: Any = virtual.Simulator if virtual.is_on() else Simulator
-    with kind(world=world, faults=list(faults), speed=speed) as sim:
+    with virtual.simulate(world, list(faults), speed) as sim:
         yield sim
 
 

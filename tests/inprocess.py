@@ -56,11 +56,11 @@ class Connection:
         leave(attempt)
         with self._lock:
             reply, _call = gateway.respond(self._engine, raw)
-        patience = attempt.remaining()
-        if reply.delay >= patience:
+        patience, late = attempt.remaining(), reply.delay / self._engine.cloud.clock.speed
+        if late >= patience:
             self._pause(patience)
             raise LostError("the answer did not come, or not to its end, in time")
-        self._pause(reply.delay)
+        self._pause(late)
         return came(attempt, reply, gateway.headers_of(self._engine, reply))
 
 

@@ -8,6 +8,8 @@ signals and exit.
 A new interpreter is started wherever a fork would differ: for any other program; where the environment changes the
 interpreter itself, or what the test's process passes on (ignored signals, umask, limits) has changed; in a test that is
 marked ``new_interpreter``; in all tests with ``pytest --new-interpreters``; and where there is no Linux.
+
+In a test on virtual time a command is none of the system's processes: see ``tests.virtualprocesses``.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from tests import virtual, virtualprocesses
 from tests.forkserver import LENGTH, Command
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,12 +56,21 @@ def own_terminal() -> None:
 def run(words: Sequence[str], *, stdin: str = "", timeout: float = 90, **more: Any) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; it writes no text but UTF-8."""
     usual = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with Process(words, text=True, **{**usual, **more}) as child:
+    with start(words, **{**usual, **more}) as child:
         try:
             out, err = child.communicate(stdin, timeout=timeout)
         finally:
             child.kill()
     return subprocess.CompletedProcess(words, child.returncode, out, err)
+
+
+def start(words: Sequence[str], **more: Any) -> subprocess.Popen[str]:
+    """Start a command whose output is text, and leave it running."""
+    if not virtual.is_on():
+        return Process(words, text=True, **more)
+    assert [*words[:3]] == [sys.executable, "-m", virtualprocesses.MODULE], "a process on virtual time is a command"
+    child: Any = virtualprocesses.Child(virtual.current().scheduler, words[3:], more["env"], os.fspath(more["cwd"]))
+    return child  # type: ignore[no-any-return]
 
 
 class Process(subprocess.Popen[Any]):

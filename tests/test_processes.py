@@ -17,6 +17,7 @@ import pytest
 
 from safe_reinit.simulator import Simulator
 from tests import processes
+from tests.commands import until
 from tests.conftest import KEY, CommandLine, where_is
 from tests.processes import ROOT
 from tests.terminals import Open
@@ -156,6 +157,27 @@ def test_what_this_process_passes_on_starts_a_new_interpreter(command_line: Comm
             assert "tests.forkserver" not in Path(f"/proc/{child.pid}/cmdline").read_text()
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.virtual_time
+def test_a_command_on_virtual_time_has_surroundings_of_its_own(command_line: CommandLine, simulator: Simulator) -> None:
+    """Its id is gone once it is killed, its folder and output are its own, and the test's surroundings as before."""
+    before = (dict(os.environ), Path.cwd(), os.getpid(), sys.stdout, sys.stderr)
+    words = ("--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data", "--report", "told.json")
+    with command_line.start(*words, env={**KEY, **where_is(simulator)}) as child:
+        until(lambda: simulator.state()["instances"]["i-sim-web1"]["status"] == "Stopping")
+        os.kill(child.pid, 0)
+        after = (dict(os.environ), Path.cwd(), os.getpid(), sys.stdout, sys.stderr)
+        child.kill()
+    with pytest.raises(ProcessLookupError):
+        os.kill(child.pid, 0)
+    (run,) = command_line("runs", "--output", "json").document["runs"]
+    ended = command_line("resume", run["run_id"], "--report", "told.json", env={**KEY, **where_is(simulator)})
+
+    assert (child.returncode, after) == (-signal.SIGKILL, before)
+    assert (run["holder"]["pid"], run["holder"]["alive"]) == (child.pid, False)
+    assert (ended.code, "reinitialised" in ended.out) == (0, True), ended.err
+    assert (command_line.home / "told.json").exists()
 
 
 def test_nothing_of_a_commands_environment_is_read_before_it_begins() -> None:

@@ -16,12 +16,14 @@ from typing import Any
 
 from safe_reinit.simulator import embedded
 from safe_reinit.simulator.state.clock import SimulatedClock
-from tests import inprocess
+from tests import inprocess, virtualprocesses
 from tests.simulation.patching import cooperative
 from tests.simulation.scheduler import BEGIN, Process, Scheduler, VirtualClock
 
 LONGEST = 48 * 3600.0
 """Virtual seconds after which a test counts as one that never ends."""
+_HELPERS = ("tests.cloudlike", "tests.commands", "tests.fleetruns", "tests.blackbox.worlds")
+"""Helpers of tests that wait."""
 _current: list[VirtualTime] = []
 
 
@@ -30,7 +32,8 @@ class VirtualTime:
 
     def __init__(self, seed: int = 0) -> None:
         self.scheduler = Scheduler(seed, BEGIN + random.Random(seed).random())
-        self.connections: dict[str, inprocess.Connection] = {}
+        self.connections: dict[str, inprocess.Line] = {}
+        self.simulators: dict[str, Simulator] = {}
 
     def run(self, test: Any) -> None:
         """Run a test as a task, to its end."""
@@ -55,6 +58,7 @@ class Simulator(embedded.Simulator):
         virtual = current()
         self._name = f"127.0.0.1:{len(virtual.connections) + 1}"
         virtual.connections[self._name] = inprocess.Connection(self._engine, virtual.scheduler.sleep)
+        virtual.simulators[self.url] = self
 
     def _clock(self, speed: float) -> SimulatedClock:
         return VirtualClock(current().scheduler, speed)
@@ -72,6 +76,12 @@ class Simulator(embedded.Simulator):
         return self._name
 
 
+def simulate(world: Any = None, faults: Any = None, speed: float = 1.0, **more: Any) -> embedded.Simulator:
+    """Make a simulator for the test that runs: in its process on virtual time, else one that listens."""
+    kind = Simulator if is_on() else embedded.Simulator
+    return kind(world, faults, speed, **more)
+
+
 def current() -> VirtualTime:
     """Return the virtual time of the test that runs."""
     assert _current, "the test is not marked virtual_time"
@@ -87,10 +97,11 @@ def is_on() -> bool:
 def virtual_time(module: Any, seed: int = 0) -> Iterator[VirtualTime]:
     """Put virtual time under the program, the tests' own helpers and a test module."""
     virtual = VirtualTime(seed)
-    helpers = [sys.modules[name] for name in ("tests.cloudlike", "tests.fleetruns") if name in sys.modules]
+    helpers = [sys.modules[name] for name in _HELPERS if name in sys.modules]
     with ExitStack() as stack:
         stack.enter_context(cooperative(virtual.scheduler, [module, *helpers]))
         stack.enter_context(inprocess.connected(virtual.connections))
+        stack.enter_context(virtualprocesses.known())
         _current.append(virtual)
         try:
             yield virtual

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.blackbox.worlds import WORLD
 from tests.commands import Command, command
 
@@ -15,7 +16,7 @@ from tests.commands import Command, command
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
     """Start a world of two machines, a minute of it in each real second."""
-    with Simulator(world=WORLD, speed=60) as simulator:
+    with virtual.simulate(world=WORLD, speed=60) as simulator:
         yield simulator
 
 

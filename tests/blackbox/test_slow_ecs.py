@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.commands import Command, command, until
+
+pytestmark = pytest.mark.virtual_time
 
 SPEED = 10.0
 """Simulated seconds in a real one: a fifth of a real second is less than what any rule here allows."""
@@ -37,7 +40,7 @@ def world(count: int = 1) -> dict[str, Any]:
 @contextmanager
 def slow(count: int = 1, *faults: dict[str, Any]) -> Iterator[Simulator]:
     """Start a cloud whose answers come late."""
-    with Simulator(world(count), faults=list(faults), speed=SPEED) as sim:
+    with virtual.simulate(world(count), list(faults), SPEED) as sim:
         yield sim
 
 
@@ -143,7 +146,7 @@ def test_a_machine_comes_back_at_once_where_ecs_is_too_slow_for_a_wipe(run: Make
 
 def test_a_slow_ecs_is_said(run: Make, tmp_path: Path) -> None:
     """Who watches is told that ECS answers slowly, and how slowly, long before any limit passes."""
-    with slow(1, every(2.0)) as sim:
+    with slow(1, every(2.5)) as sim:
         done = run(sim)(*wipe("--events", str(tmp_path / "events.jsonl")), journal=tmp_path / "journal.db")
         assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text("utf-8").splitlines()]
@@ -230,7 +233,7 @@ def test_no_more_is_stopped_than_the_quota_that_was_seen_allows(tmp_path: Path) 
     count = 12
     ids = [word for n in range(count) for word in ("--disk", f"d-{n}")]
     words = (*ids, "--stop-instance", "--accept", "fstab-may-name-disk", "--canary", "1", "--max-disks", str(count))
-    with Simulator({**world(count), "rate_limits": {"ReInitDisk": 3}}, speed=60.0) as sim:
+    with virtual.simulate({**world(count), "rate_limits": {"ReInitDisk": 3}}, speed=60.0) as sim:
         ours = command(sim.url, tmp_path)
         planned = ours(*words, "--dry-run", "--output", "json", journal=tmp_path / "journal.db")
         agreed = json.loads(planned.stdout)["plan"]["confirm_with"]

@@ -47,6 +47,12 @@ class Process:
     wall_offset: float = 0.0
     elsewhere: bool = False
 
+    def enter(self) -> None:
+        """Put what is only its own in place, before one of its tasks goes on."""
+
+    def leave(self) -> None:
+        """Put back what was there before, once that task waits."""
+
 
 @dataclass(eq=False)
 class Task:
@@ -222,9 +228,11 @@ class Scheduler:
         self.current = task
         assert task.glet is not None
         task.glet.parent = getcurrent()
+        task.process.enter()
         try:
             task.glet.switch()
         finally:
+            task.process.leave()
             self.current = None
 
     def kill(self, process: Process) -> None:

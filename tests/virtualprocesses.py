@@ -1,0 +1,189 @@
+"""The command line on virtual time: each command is a process of the scheduler, in the one of the test.
+
+A command has its own arguments, environment, folder, streams and id while one of its tasks runs, and can be killed or
+get a signal. It has no terminal and no descriptors: what is tested of these, or of the end of a process, needs
+``real_time``.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safe_reinit.cli.app import run
+from safe_reinit.cli.signals import Signals
+from tests.simulation.scheduler import Process, Scheduler
+
+MODULE = "safe_reinit"
+_FIRST = 1 << 22
+"""The first id of such a process: Linux gives none from here on."""
+_LOOKS_EVERY = 0.02
+_children: dict[int, Child] = {}
+"""The commands of the test that runs, by their ids."""
+_ids = itertools.count(_FIRST)
+
+
+class _Inside(Process):
+    """A process of the scheduler that has surroundings of its own while it runs."""
+
+    def __init__(self, child: Child, environment: Mapping[str, str], folder: str) -> None:
+        super().__init__(f"command {child.pid}")
+        self._child, self._folder = child, folder
+        self._environment = {os.fsencode(name): os.fsencode(value) for name, value in environment.items()}
+        self._outside: tuple[Any, ...] = ()
+
+    def enter(self) -> None:
+        """Put its surroundings in the place of the test's."""
+        environ: Any = os.environ
+        self._outside = (environ._data, os.getcwd(), os.getpid, sys.argv, sys.stdin, sys.stdout, sys.stderr)
+        child = self._child
+        environ._data = self._environment
+        os.chdir(self._folder)
+        os.getpid = lambda: child.pid
+        sys.argv = [str(Path(MODULE, "__main__.py")), *child.words]
+        sys.stdin, sys.stdout, sys.stderr = child.stdin, child.stdout.stream, child.stderr.stream
+
+    def leave(self) -> None:
+        """Put the test's surroundings back."""
+        environ: Any = os.environ
+        environ._data, folder, os.getpid, sys.argv, sys.stdin, sys.stdout, sys.stderr = self._outside
+        os.chdir(folder)
+
+
+def _input(text: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8")
+
+
+class Output:
+    """What a command writes, as its reader has it.
+
+    Attributes:
+        stream: what the command writes to.
+
+    """
+
+    def __init__(self, child: Child) -> None:
+        self.stream = io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", "\n", write_through=True)
+        self._child = child
+        self._read = 0
+
+    def read(self) -> str:
+        """Read what came since, without waiting."""
+        self.stream.flush()
+        text: bytes = self.stream.buffer.getvalue()[self._read :]  # type: ignore[attr-defined]
+        self._read += len(text)
+        return text.decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.readline, "")
+
+    def readline(self) -> str:
+        """Wait for a line, or for the end."""
+        while True:
+            self.stream.flush()
+            line, newline, _ = self.stream.buffer.getvalue()[self._read :].partition(b"\n")  # type: ignore[attr-defined]
+            if newline or self._child.poll() is not None:
+                self._read += len(line + newline)
+                return (line + newline).decode()  # type: ignore[no-any-return]
+            self._child.scheduler.sleep(_LOOKS_EVERY)
+
+
+class Child:
+    """A command, with the face of ``subprocess.Popen``."""
+
+    def __init__(self, scheduler: Scheduler, words: Sequence[str], env: Mapping[str, str], cwd: str) -> None:
+        self.scheduler = scheduler
+        self.pid = next(_ids)
+        self.words = list(words)
+        self.returncode: int | None = None
+        self.stdin = _input("")
+        self.stdout, self.stderr = Output(self), Output(self)
+        self._signals: Signals | None = None
+        self._process = _Inside(self, env, cwd)
+        self._task = scheduler.spawn("MainThread", self._process, self._main)
+        _children[self.pid] = self
+
+    def _main(self) -> None:
+        try:
+            self._signals = Signals()
+            code = run(self.words, self._signals)
+            self.returncode = -signal.SIGINT if self._signals.interrupted else code
+        finally:
+            self._process.dead = True  # its other threads end with it
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wait()
+
+    def poll(self) -> int | None:
+        """Return how it ended, if it has."""
+        if self._task.error is not None:
+            raise self._task.error
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; seconds are those of the test."""
+        if not self._process.dead:
+            self.scheduler.join(self._task, timeout)
+        code = self.poll()
+        if code is None:
+            raise subprocess.TimeoutExpired(self.words, timeout or 0.0)
+        return code
+
+    def communicate(self, text: str | None = None, timeout: float | None = None) -> tuple[str, str]:
+        """Give it all that it can read, which must be at its beginning; wait for its end, and give what it wrote."""
+        if text:
+            self.stdin = _input(text)
+        self.wait(timeout)
+        return self.stdout.read(), self.stderr.read()
+
+    def kill(self) -> None:
+        """Let it be gone between one instruction and the next."""
+        if not self._process.dead:
+            self.scheduler.kill(self._process)
+            self.returncode = -signal.SIGKILL
+            for joiner, ticket in self._task.joiners:
+                self.scheduler.wake(joiner, ticket)
+
+    def send_signal(self, number: int) -> None:
+        """Let it handle a signal, which must come during its run: elsewhere it is an exception in its main thread."""
+        if number == signal.SIGKILL:
+            self.kill()
+        elif self.returncode is None:
+            signals = self._signals
+            assert signals is not None
+            assert signals._interrupt is not None, "a signal before or after a run needs a real process"
+            assert signals._at is None, "a second signal needs a real process"
+            signals._got(number, None)
+
+
+@contextmanager
+def known() -> Iterator[None]:
+    """Let commands be seen by their ids as other processes are, while the block lasts."""
+    real = os.kill
+
+    def kill(pid: int, number: int) -> None:
+        child = _children.get(pid)
+        if child is None:
+            real(pid, number)
+        elif child.returncode is not None:
+            raise ProcessLookupError(pid)
+        elif number:
+            child.send_signal(number)
+
+    os.kill = kill
+    try:
+        yield
+    finally:
+        os.kill = real
+        _children.clear()
