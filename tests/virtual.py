@@ -14,6 +14,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from safe_reinit.aliyun import simulated
+from safe_reinit.aliyun.endpoints import Endpoint
 from safe_reinit.simulator import embedded
 from safe_reinit.simulator.state.clock import SimulatedClock
 from tests import inprocess, virtualprocesses
@@ -34,6 +38,10 @@ class VirtualTime:
         self.scheduler = Scheduler(seed, BEGIN + random.Random(seed).random())
         self.connections: dict[str, inprocess.Line] = {}
         self.simulators: dict[str, Simulator] = {}
+
+    def has(self, endpoint: Endpoint) -> bool:
+        """Whether a simulator of this test answers there."""
+        return endpoint.host in self.connections
 
     def run(self, test: Any) -> None:
         """Run a test as a task, to its end."""
@@ -56,7 +64,7 @@ class Simulator(embedded.Simulator):
     ) -> None:
         super().__init__(world, faults, speed, seed, access_key)
         virtual = current()
-        self._name = f"127.0.0.1:{len(virtual.connections) + 1}"
+        self._name = f"127.0.0.1:{len(virtual.simulators) + 1}"
         virtual.connections[self._name] = inprocess.Connection(self._engine, virtual.scheduler.sleep)
         virtual.simulators[self.url] = self
 
@@ -96,12 +104,15 @@ def is_on() -> bool:
 @contextmanager
 def virtual_time(module: Any, seed: int = 0) -> Iterator[VirtualTime]:
     """Put virtual time under the program, the tests' own helpers and a test module."""
-    virtual = VirtualTime(seed)
+    virtual, has_a_record = VirtualTime(seed), simulated._has_a_record
     helpers = [sys.modules[name] for name in _HELPERS if name in sys.modules]
     with ExitStack() as stack:
         stack.enter_context(cooperative(virtual.scheduler, [module, *helpers]))
         stack.enter_context(inprocess.connected(virtual.connections))
         stack.enter_context(virtualprocesses.known())
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(embedded, "Simulator", Simulator)  # that of --simulate and of a rehearsal
+        patch.setattr(simulated, "_has_a_record", lambda endpoint: virtual.has(endpoint) or has_a_record(endpoint))
         _current.append(virtual)
         try:
             yield virtual
