@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,10 @@ import pytest
 
 from safe_reinit.journal import Journal
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.conftest import KEY, CommandLine, Ended, changing
+
+pytestmark = pytest.mark.virtual_time
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text("utf-8")
 CONFIG = re.findall(r"```yaml\n(allow:.*?)```", README, re.S)[0]
@@ -50,7 +54,7 @@ WORLD: dict[str, Any] = {
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
     """Start the world of the tests."""
-    with Simulator(world=WORLD, speed=60) as started:
+    with virtual.simulate(world=WORLD, speed=60) as started:
         yield started
 
 
@@ -96,7 +100,7 @@ def desk(command_line: CommandLine, sim: Simulator) -> Desk:
 
 def hours(*, now: bool) -> str:
     """Give a window that the present is in, or is far from."""
-    begin = datetime.now(UTC) + timedelta(hours=-2 if now else 6)
+    begin = datetime.fromtimestamp(time.time(), UTC) + timedelta(hours=-2 if now else 6)
     return f"{begin:%H:00}-{begin + timedelta(hours=5):%H:00}"
 
 

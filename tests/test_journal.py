@@ -26,7 +26,10 @@ from safe_reinit.journal.lease import JournalError
 from safe_reinit.model.codec import dumps
 from safe_reinit.simulator import Simulator
 from safe_reinit.where import default_journal
+from tests import virtual
 from tests.commands import Command, command
+
+pytestmark = pytest.mark.virtual_time
 
 DISK, INSTANCE = "d-sim-web1-data", "i-sim-web1"
 SPEED = 60.0
@@ -35,7 +38,7 @@ SPEED = 60.0
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
     """Start the default world."""
-    with Simulator(speed=SPEED) as simulator:
+    with virtual.simulate(speed=SPEED) as simulator:
         yield simulator
 
 
@@ -275,11 +278,9 @@ def test_a_migration_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch,
 
 def changing_of(run: Command) -> list[str]:
     """Name the changing calls that reached the simulator of these commands."""
-    import urllib.request
-
-    with urllib.request.urlopen(f"{run.url}/_simulator/state") as answer:
-        calls = json.load(answer)["calls"]
-    return [one["action"] for one in calls if not one["action"].startswith(("Describe", "Get")) and not one["dry_run"]]
+    return [
+        one["action"] for one in run.calls() if not one["action"].startswith(("Describe", "Get")) and not one["dry_run"]
+    ]
 
 
 def garbage(path: Path) -> Path:
@@ -694,7 +695,7 @@ def test_nothing_secret_is_in_the_journal(tmp_path: Path) -> None:
     }
     path = tmp_path / "j.db"
     held = 0
-    with Simulator(world=world, speed=SPEED) as sim:
+    with virtual.simulate(world=world, speed=SPEED) as sim:
         for fault in ({"drop_answer": True}, {"error": {"code": "SignatureDoesNotMatch"}}, {"reset": True}):
             sim.do({"fault": {"action": "ReInitDisk", **fault}})
             words = Command(sim.url, tmp_path)
