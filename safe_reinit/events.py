@@ -26,7 +26,7 @@ def wait_data(wait: Wait, known: Record, seen: Observation, why: str = "") -> di
     return {
         "phase": wait.phase,
         "for": wait.what,
-        "elapsed": round(seen.at - wait.since, 1),
+        "elapsed": round(max(0.0, seen.at - wait.since), 1),  # a look that was asked for before the answer came
         "limit": wait.limit,
         "why": why,
         "seen": seen.seen,

@@ -157,6 +157,16 @@ def test_a_slow_ecs_is_said(run: Make, tmp_path: Path) -> None:
     assert said[0].startswith("ECS answers slowly: ")
 
 
+def test_no_wait_is_shorter_than_nothing(run: Make, tmp_path: Path) -> None:
+    """A look that was asked for before the answer to the wipe came, and shows it, has waited for 0 s."""
+    with slow(1, every(2.0)) as sim:
+        done = run(sim)(*wipe("--events", str(tmp_path / "events.jsonl")), journal=tmp_path / "journal.db")
+        assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text("utf-8").splitlines()]
+
+    assert min(event["data"]["elapsed"] for event in events if event["event"] == "wait") == 0.0
+
+
 def test_a_disk_list_that_hangs_keeps_no_machine_down(run: Make, tmp_path: Path) -> None:
     """Bringing the power back needs DescribeInstances only: a DescribeDisks that fails for good holds nothing up."""
     with slow() as sim:
