@@ -14,8 +14,11 @@ import pytest
 
 from safe_reinit.journal import Journal
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.commands import Command, command, until
 from tests.values import recoverable
+
+pytestmark = pytest.mark.virtual_time
 
 SPEED = 20.0
 """Simulated seconds in a real one: slow enough for a busy machine."""
@@ -34,7 +37,7 @@ def machine(folder: Path, speed: float = SPEED, **instance: Any) -> Iterator[tup
         "instances": {INSTANCE: {"name": "web", "started": "-1s", **instance}},
         "disks": {DISK: {"instance": INSTANCE}},
     }
-    with Simulator(world=recoverable(world), speed=speed) as sim:
+    with virtual.simulate(recoverable(world), speed=speed) as sim:
         yield sim, command(sim.url, folder, f"{speed:.0f}")
 
 

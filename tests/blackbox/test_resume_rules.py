@@ -14,8 +14,11 @@ import pytest
 
 from safe_reinit.journal import Journal
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.commands import Command, command, until
 from tests.values import recoverable
+
+pytestmark = pytest.mark.virtual_time
 
 SPEED = 20.0
 INSTANCE = "i-web"
@@ -34,7 +37,7 @@ WORLD: dict[str, Any] = {
 @contextmanager
 def machine(folder: Path) -> Iterator[tuple[Simulator, Command]]:
     """Simulate one machine with two disks, and give the command line against it."""
-    with Simulator(world=recoverable(WORLD), speed=SPEED) as sim:
+    with virtual.simulate(recoverable(WORLD), speed=SPEED) as sim:
         yield sim, command(sim.url, folder, f"{SPEED:.0f}")
 
 
@@ -235,7 +238,7 @@ def test_a_run_killed_before_its_stop_expires(tmp_path: Path) -> None:
     """A run that never stopped its machine is refused once its plan is too old, and leaves everything as it is."""
     journal, config = tmp_path / "j.db", tmp_path / "c.yaml"
     world = {**WORLD, "instances": {INSTANCE: {"name": "web", "started": "-1s"}}}
-    with Simulator(world=recoverable(world), speed=1.0) as sim:
+    with virtual.simulate(recoverable(world)) as sim:
         run = command(sim.url, tmp_path, "1")
         words = (*RUN, "--accept", "no-recent-snapshot")
         with run.start(*words, journal=journal) as child:

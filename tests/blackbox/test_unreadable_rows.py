@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from safe_reinit.aliyun.attempt import Attempt, Reply
 from safe_reinit.simulator import Simulator
 from safe_reinit.simulator.gateway import MARK
+from safe_reinit.simulator.wire.request import RawRequest
+from tests import virtual
 from tests.commands import Command, command, until
-from tests.servers import Answer, Request, Server, forward, http
+from tests.inprocess import Line
+from tests.servers import Request
+
+pytestmark = pytest.mark.virtual_time
 
 SPEED = 30.0
 PATIENCE = 150.0
@@ -25,30 +32,24 @@ Alter = Callable[[Request, dict[str, Any]], None]
 
 
 class Altered:
-    """An endpoint that hands everything to a simulator, and changes the answers once ``on`` is set."""
+    """Carries requests to a simulator, and changes the answers once ``on`` is set."""
 
-    def __init__(self, sim: Simulator, alter: Alter, *, on: bool = True) -> None:
-        self._sim = sim
+    def __init__(self, line: Line, alter: Alter, *, on: bool = True) -> None:
+        self._line = line
         self._alter = alter
         self.on = on
 
-    def __call__(self, request: Request) -> Answer:
+    def send(self, attempt: Attempt, raw: RawRequest) -> Reply:
         """Hand a request on, and its answer back."""
-        came = forward(request, self._sim.endpoint)
+        request = Request(raw.method, raw.target, raw.headers, raw.body, b"", 0)
+        reply = self._line.send(attempt, raw)
         if self.on and request.params.get("NextToken"):  # one that the simulator did not give
-            came = Answer(http(200, json.dumps({"RequestId": "REQ-1"}), headers={MARK: "1"}))
-        head, _, content = came.data.partition(b"\r\n\r\n")
-        if not self.on or not request.action or not head.startswith(b"HTTP/1.1 200"):
-            return came
-        body = json.loads(content)
+            reply = Reply(200, {MARK.lower(): "1"}, b'{"RequestId": "REQ-1"}')
+        if not self.on or not request.action or reply.status != 200:
+            return reply
+        body = json.loads(reply.body)
         self._alter(request, body)
-        lines = [line.partition(b": ") for line in head.split(b"\r\n")[1:]]
-        kept = {
-            name.decode(): value.decode()
-            for name, _, value in lines
-            if name.lower() not in (b"content-length", b"connection")
-        }
-        return Answer(http(200, json.dumps(body), headers={**kept, "Connection": "close"}), "close")
+        return replace(reply, body=json.dumps(body).encode())
 
 
 def world() -> dict[str, Any]:
@@ -65,10 +66,10 @@ def world() -> dict[str, Any]:
 @contextmanager
 def altered(folder: Path, alter: Alter, *, on: bool = True) -> Iterator[tuple[Simulator, Altered, Command]]:
     """Start a cloud some of whose answers are changed on their way."""
-    with Simulator(world(), speed=SPEED) as sim:
-        respond = Altered(sim, alter, on=on)
-        with Server(respond) as server:
-            yield sim, respond, command(server.url, folder, str(int(SPEED)))
+    with virtual.simulate(world(), speed=SPEED) as sim:
+        lines = virtual.current().connections
+        line = lines[sim.endpoint] = Altered(lines[sim.endpoint], alter, on=on)
+        yield sim, line, command(sim.url, folder, str(int(SPEED)))
 
 
 def rows(body: dict[str, Any], outer: str) -> list[dict[str, Any]]:
@@ -198,7 +199,7 @@ def test_a_list_that_never_ends_keeps_no_machine_down(tmp_path: Path) -> None:
 @pytest.mark.parametrize("code", ["InvalidSecurityToken.Expired", "SignatureDoesNotMatch", "IllegalTimestamp"])
 def test_refused_looks_do_not_end_a_run(tmp_path: Path, code: str) -> None:
     """Looks that are refused for credentials or the clock for a while are made again, and the run goes on."""
-    with Simulator(world(), speed=SPEED) as sim:
+    with virtual.simulate(world(), speed=SPEED) as sim:
         child = command(sim.url, tmp_path, str(int(SPEED))).start(
             "--disk", "d-0", *ACCEPT, "--confirm", "d-0", journal=tmp_path / "journal.db"
         )
