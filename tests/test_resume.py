@@ -1,4 +1,4 @@
-"""Going on: runs, show, resume and its verdicts, Ctrl-C, and the ways out of every doubt, by real processes."""
+"""Going on: runs, show, resume and its verdicts, Ctrl-C, and the ways out of every doubt, by the command line."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alibabacloud_ecs20140526 import models as ecs
 
 import safe_reinit
 from safe_reinit import execution, record
@@ -24,10 +25,13 @@ from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import Journal
 from safe_reinit.model import Step
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.commands import Command, command, quit_now, until
 from tests.conftest import ended_by
 from tests.simulator import support
 from tests.values import recoverable
+
+pytestmark = pytest.mark.virtual_time
 
 DISK, INSTANCE = "d-sim-web1-data", "i-sim-web1"
 SPEED = 60.0
@@ -57,7 +61,7 @@ DROPPED: dict[str, Any] = {"action": "ReInitDisk", "drop_answer": True}
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
     """Start a world of two machines."""
-    with Simulator(world=WORLD, speed=SPEED) as simulator:
+    with virtual.simulate(WORLD, speed=SPEED) as simulator:
         yield simulator
 
 
@@ -122,10 +126,16 @@ def is_so(state: dict[str, Any], held: dict[str, str]) -> bool:
     return bool(state["disks"][DISK]["status"] == "ReIniting")
 
 
+def is_quiet(state: dict[str, Any]) -> bool:
+    """Tell whether no machine is on its way, and no disk is being wiped."""
+    statuses = {each["status"] for kind in ("instances", "disks") for each in state[kind].values()}
+    return statuses <= {"Running", "Stopped", "In_use"}
+
+
 @contextlib.contextmanager
 def while_it(run: Command, path: Path, held: dict[str, str], *more: str) -> Iterator[subprocess.Popen[str]]:
     """Start a run and give its process while the machine goes down, or the disk is wiped, for as long as the block."""
-    do(run, {"hold": held})
+    run.do({"hold": held})
     child = run.start(*RUN, *more, journal=path)
     try:
         until(lambda: is_so(run.state(), held))
@@ -135,7 +145,7 @@ def while_it(run: Command, path: Path, held: dict[str, str], *more: str) -> Iter
         child.communicate()
         raise
     finally:
-        do(run, {"release": held})
+        run.do({"release": held})
 
 
 def killed_while(run: Command, path: Path, held: dict[str, str]) -> str:
@@ -310,7 +320,7 @@ def test_a_run_that_has_ended(sim: Simulator, run: Command, path: Path) -> None:
     assert len(run.calls()) == before
 
 
-@pytest.mark.parametrize("other", [("--region", "cn-beijing"), ("--endpoint", "http://127.0.0.1:1")])
+@pytest.mark.parametrize("other", [("--region", "cn-beijing"), ("--endpoint", "http://127.0.0.1:9")])
 def test_a_run_of_another_place(sim: Simulator, run: Command, path: Path, other: tuple[str, str]) -> None:
     """Another region or endpoint than the run's is refused with 2, and the run is as it was."""
     name = in_doubt(sim, path)
@@ -418,7 +428,7 @@ def test_wiping_again_may_be_given_the_risks_that_are_new(sim: Simulator, run: C
     """What somebody did to the machine since is a risk of the start that is owed; it is accepted by name, and kept."""
     name = in_doubt(sim, path)
     sim.do({"start": INSTANCE})
-    support.call(sim, "StopInstance", {"InstanceId": INSTANCE, "StoppedMode": "StopCharging"})
+    support.sdk(sim).stop_instance(ecs.StopInstanceRequest(instance_id=INSTANCE, stopped_mode="StopCharging"))
     until(lambda: sim.state()["instances"][INSTANCE]["stopped_mode"] == "StopCharging")
     again = ("resume", name, "--verdict", "wipe-again", "--confirm", DISK, "--output", "json")
     refused = json.loads(run(*again, journal=path).stdout)
@@ -490,7 +500,7 @@ def test_credentials_that_expire_in_the_middle(
 ) -> None:
     """Credentials refused after the stop leave the machine down and the run open; with working ones it is ended."""
     world = {**TWO_KEYS, "durations": {"stop": 6, "wipe": 60, "start": 9}}
-    with Simulator(world=world, speed=SPEED) as sim:
+    with virtual.simulate(world, speed=SPEED) as sim:
         with limits(monkeypatch, "2m"):
             ours = client(sim, path)
         plan = ours.plan(["d-1"], stop_instance=True)
@@ -513,7 +523,7 @@ def test_credentials_that_expire_in_the_middle(
 
 def test_a_wipe_that_was_accepted_is_settled_by_looking(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wipe that ECS accepted before the credentials expired is settled by a later resume, not asked of a person."""
-    with Simulator(world=TWO_KEYS, speed=SPEED) as sim:
+    with virtual.simulate(TWO_KEYS, speed=SPEED) as sim:
         with limits(monkeypatch, "2m"):
             ours = client(sim, path)
         plan = ours.plan(["d-1"], stop_instance=True)
@@ -536,7 +546,7 @@ def test_a_wipe_that_was_accepted_is_settled_by_looking(path: Path, monkeypatch:
 
 def test_credentials_of_another_account_are_refused(path: Path) -> None:
     """A run is not resumed with the credentials of another account: 2 or 3, and its record is as it was."""
-    with Simulator(world=TWO_KEYS, speed=SPEED) as sim:
+    with virtual.simulate(TWO_KEYS, speed=SPEED) as sim:
         sim.do({"fault": {"action": "StartInstance", "dry_run": False, "error": {"code": "InsufficientBalance"}}})
         ours = client(sim, path)
         plan = ours.plan(["d-1"], stop_instance=True)
@@ -577,6 +587,7 @@ def test_a_resume_that_cannot_begin_lets_the_run_go(
     assert not stored.holder.alive
 
 
+@pytest.mark.real_time
 def test_waiting_for_a_holder_that_is_alive(monkeypatch: pytest.MonkeyPatch, run: Command, path: Path) -> None:
     """A resume of a run whose holder lives waits, says for whom, and ends with 3; the holder is unharmed."""
     monkeypatch.setattr(execution, "_PATIENCE", 2.0)
@@ -613,6 +624,7 @@ def test_the_wait_is_the_one_of_the_contract() -> None:
 # ---------------------------------------------------------------------------------------------------------- signals
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda each: each.name)
 def test_the_first_signal_brings_the_machine_back(run: Command, path: Path, number: signal.Signals) -> None:
     """One signal while the machine goes down: no wipe is sent, the machine is started again, 4, and the job closed."""
@@ -628,6 +640,7 @@ def test_the_first_signal_brings_the_machine_back(run: Command, path: Path, numb
     assert not is_open(path)
 
 
+@pytest.mark.real_time
 def test_a_signal_during_the_wipe_lets_it_end(run: Command, path: Path) -> None:
     """One signal while the disk is wiped: the wipe is seen to its end, the machine starts, and nothing failed."""
     with while_it(run, path, WIPING, "--output", "json") as child:
@@ -639,6 +652,7 @@ def test_a_signal_during_the_wipe_lets_it_end(run: Command, path: Path) -> None:
     assert run.state()["instances"][INSTANCE]["status"] == "Running"
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize("held", [STOPPING, WIPING], ids=["stopping", "wiping"])
 def test_the_second_signal_leaves_at_once(run: Command, path: Path, held: dict[str, str]) -> None:
     """Two signals: the process leaves the run as it stands and says how to go on; resume goes on."""
@@ -658,21 +672,13 @@ def test_the_second_signal_leaves_at_once(run: Command, path: Path, held: dict[s
     assert state["instances"][INSTANCE]["status"] == "Running"
 
 
-def do(run: Command, request: dict[str, Any]) -> None:
-    """Do what another person does at the console."""
-    import urllib.request
-
-    body = json.dumps(request).encode()
-    with urllib.request.urlopen(urllib.request.Request(f"{run.url}/_simulator/do", data=body)):
-        pass
-
-
 def interrupted(path: Path) -> bool:
     """Tell whether the record of a run says that it was asked to end."""
     with Journal(path) as journal:
         return any(known.get("interrupted") for run in journal.runs() for _, known, _ in run.jobs)
 
 
+@pytest.mark.real_time
 def test_the_second_signal_does_not_wait_for_a_call(sim: Simulator, run: Command, path: Path) -> None:
     """Two signals while a call hangs: the process does not wait for its answer, which may take a minute."""
     sim.do({"fault": {"action": "ReInitDisk", "delay": 25 * SPEED}})
@@ -741,12 +747,12 @@ def write(run: Command, text: str) -> None:
 
 def killed_stopping(run: Command, path: Path, *words: str) -> str:
     """Start a run, kill it while the machine goes down, and give its name."""
-    do(run, {"hold": STOPPING})
+    run.do({"hold": STOPPING})
     with run.start(*words, journal=path) as child:
         until(lambda: is_so(run.state(), STOPPING))
         child.kill()
         child.communicate()
-    do(run, {"release": STOPPING})
+    run.do({"release": STOPPING})
     return names(path)[0]
 
 
@@ -755,7 +761,7 @@ def test_what_was_protected_when_a_run_began_is_so_when_it_is_resumed(run: Comma
     """The guards go with the run: a configuration without them does not help it to wipe, and power comes back."""
     write(run, "protect: {tags: {keep: '*'}}\n")
     name = killed_stopping(run, path, *RUN)
-    do(run, {"change": DISK, "to": {"tags": {tag: ""}}})
+    run.do({"change": DISK, "to": {"tags": {tag: ""}}})
     write(run, "protect: {tag: another, terms: []}\n")
     done = run("resume", name, "--output", "json", journal=path)
     report = json.loads(done.stdout)
@@ -770,7 +776,7 @@ CLASS = "classes: {lab: {match: {tags: {env: lab}}, stop_instance: true, unatten
 
 def test_a_run_by_class_is_resumed_without_its_class(run: Command, path: Path) -> None:
     """What a class allowed is in the plan: a run that has begun goes on to its end whatever became of the file."""
-    do(run, {"change": INSTANCE, "to": {"tags": {"env": "lab"}}})
+    run.do({"change": INSTANCE, "to": {"tags": {"env": "lab"}}})
     write(run, CLASS)
     name = killed_stopping(run, path, "--disk", DISK, "--confirm", "lab")
     write(run, "")
@@ -782,11 +788,11 @@ def test_a_run_by_class_is_resumed_without_its_class(run: Command, path: Path) -
 
 def test_wiping_again_asks_the_class_again(run: Command, path: Path) -> None:
     """What came from a class is no option of the new plan: without the class the running machine is not stopped."""
-    do(run, {"change": INSTANCE, "to": {"tags": {"env": "lab"}}})
+    run.do({"change": INSTANCE, "to": {"tags": {"env": "lab"}}})
     write(run, CLASS.replace("unattended", "accept: [no-recent-snapshot], unattended"))
     name = killed_stopping(run, path, "--disk", DISK, "--confirm", "lab")
     until(lambda: run.state()["instances"][INSTANCE]["status"] == "Stopped")
-    do(run, {"start": INSTANCE})
+    run.do({"start": INSTANCE})
     write(run, "")
     before = acts_of(run)
     refused = run("resume", name, "--verdict", "wipe-again", "--confirm", DISK, journal=path)
@@ -806,6 +812,7 @@ def test_wiping_again_keeps_the_number_of_disks(run: Command, path: Path) -> Non
     planned = run("plan", *both, "--output", "json", "--endpoint", run.url, journal=None)
     word = json.loads(planned.stdout)["plan"]["confirm_with"]
     name = killed_stopping(run, path, *both, "--confirm", word)
+    until(lambda: is_quiet(run.state()))
     done = run("resume", name, "--verdict", "wipe-again", journal=path)
 
     assert done.returncode == 3
