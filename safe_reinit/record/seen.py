@@ -214,11 +214,14 @@ def _learn_start(record: Record, status: str, seen: Observation) -> Record:
         return record
     if status == "Running":
         return close_phase(replace(record, start=replace(start, state="done")), "start", seen.when, "ok")
+    if start.state == "done":
+        message = f"{record.instance_id} was Running after its start and is {status} now, and not by this run."
+        return fail(record, Failure(None, message, hint="Find out who or what did that, and start it when it is due."))
     if status == "Starting":
         return changed(record, start=changed(start, state="accepted", moving=True))
     if status == "Stopped" and not start.moving:
         return changed(record, start=_settle_lost(start, seen.at))
-    if start.state == "done" or not start.moving:
+    if not start.moving:
         return record
     failure = Failure(None, f"{record.instance_id} went to {status} instead of Running.")
     return close_phase(

@@ -101,7 +101,8 @@ def is_owed(record: Record) -> bool:
         return True
     if record.promised == "Stopped":  # it is not seen whether it is, and ECS does not say that there is none
         return record.instance_status == "" and record.missing_since is None
-    return record.stopped_by_us and not _is_as_promised(record)
+    back = record.start.state == "done" and record.instance_status != ""  # seen Running: what it is now others made it
+    return record.stopped_by_us and not back and not _is_as_promised(record)
 
 
 def _is_as_promised(record: Record) -> bool:
