@@ -17,7 +17,7 @@ from .decide import decide
 from .ledger import Change, Entry, Keeper
 from .model import LOCK_TAG, ActName, Failure, Observation, Plan, Policy, Record, Send
 from .pace import Pace
-from .second_look import OLDEST, Errand, SecondLook, is_slow, is_stale, is_too_slow, slowly
+from .second_look import OLDEST, Errand, SecondLook, is_slow, is_stale, is_too_slow, serves_until, slowly
 
 FOR_MANY: tuple[ActName, ...] = ("StopInstance", "StartInstance")
 """What ECS has a call for many instances for (StopInstances, StartInstances)."""
@@ -194,8 +194,9 @@ class Act:
         if send.action == "CreateSnapshot":
             return self._snapshot(subject, attempt.entry.record, number)
         if send.action == "ResetDisk":
-            return cloud.reset_disk(subject, _restored_from(attempt.entry.record, subject), attempt=number)
-        return cloud.reinit(subject, self.plan.options, attempt=number)
+            snapshot_id = _restored_from(attempt.entry.record, subject)
+            return cloud.reset_disk(subject, snapshot_id, attempt=number, until=serves_until(self.clock, attempt.seen))
+        return cloud.reinit(subject, self.plan.options, attempt=number, until=serves_until(self.clock, attempt.seen))
 
     def _snapshot(self, disk_id: str, known: Record, number: int) -> Accepted:
         return self.cloud.create_snapshot(

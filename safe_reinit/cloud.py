@@ -12,6 +12,7 @@ DescribeInstances): ``Cloud.may`` asks the same with DryRun, and ``looker.py`` d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -252,8 +253,15 @@ class Cloud(Protocol):
     def start_many(self, instance_ids: Sequence[str], *, attempt: int = 1) -> Mapping[str, Accepted | Refused]:
         """Start up to 100 instances (StartInstances, SuccessFirst): how each was answered, if it was."""
 
-    def reinit(self, disk_id: str, options: Options, *, attempt: int = 1) -> Accepted:
-        """Reinitialise a disk (ReInitDisk; AutoStartInstance is never sent)."""
+    def reinit(self, disk_id: str, options: Options, *, attempt: int = 1, until: float = math.inf) -> Accepted:
+        """Reinitialise a disk (ReInitDisk; AutoStartInstance is never sent).
+
+        Args:
+            disk_id: the disk.
+            options: what is set with it.
+            attempt: how often it was intended.
+            until: real seconds since boot after which it must not leave any more, since what it stands on is too old.
+        """
 
     def create_snapshot(  # noqa: PLR0913 - the parameters of CreateSnapshot
         self,
@@ -268,8 +276,8 @@ class Cloud(Protocol):
     ) -> Accepted:
         """Take a snapshot of a disk, idempotent by ``token`` (CreateSnapshot)."""
 
-    def reset_disk(self, disk_id: str, snapshot_id: str, *, attempt: int = 1) -> Accepted:
-        """Roll a disk back to one of its snapshots (ResetDisk)."""
+    def reset_disk(self, disk_id: str, snapshot_id: str, *, attempt: int = 1, until: float = math.inf) -> Accepted:
+        """Roll a disk back to one of its snapshots (ResetDisk); ``until`` as for ``reinit``."""
 
     def tag(self, instance_id: str, tag: tuple[str, str], *, attempt: int = 1) -> Accepted:
         """Put a tag on an instance (TagResources)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from . import others
 from .changes import Fail, Saw, Stuck
-from .clock import Clock
+from .clock import Clock, boottime
 from .cloud import Cloud
 from .drift import drift_of, no_target_any_more
 from .ledger import Entry, Keeper
@@ -43,6 +43,15 @@ def is_stale(clock: Clock, seen: Observation) -> bool:
     now, least = clock.time(), _FRESH_REAL * clock.rate
     answered = seen.at + seen.took
     return now - answered > max(_FRESH, least) + seen.took or now - seen.at > max(OLDEST, least)
+
+
+def serves_until(clock: Clock, seen: Observation) -> float:
+    """Return when a look is too old for a wipe to leave, in real seconds since boot.
+
+    A process can be paused, or its credentials be waited for, also after the last look at the clock in ``is_stale``.
+    """
+    longest = max(OLDEST, _FRESH_REAL * clock.rate)
+    return boottime() + (longest - (clock.time() - seen.at)) / clock.rate
 
 
 def slowly(seen: Observation) -> str:

@@ -802,7 +802,7 @@ class TinyCloud:
         """See ``Cloud``."""
         return self._act("StartInstance", instance_id)
 
-    def reinit(self, disk_id: str, options: Options, *, attempt: int = 1) -> Accepted:  # noqa: ARG002
+    def reinit(self, disk_id: str, options: Options, **_more: Any) -> Accepted:  # noqa: ARG002
         """See ``Cloud``."""
         return self._act("ReInitDisk", disk_id)
 

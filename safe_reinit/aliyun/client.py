@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -100,7 +101,7 @@ class Aliyun(Looks, OtherLooks):
         """See ``Cloud``."""
         return self._many("StartInstances", self._of_many(instance_ids, "SuccessFirst"), instance_ids, attempt)
 
-    def reinit(self, disk_id: str, options: Options, *, attempt: int = 1) -> Accepted:
+    def reinit(self, disk_id: str, options: Options, *, attempt: int = 1, until: float = math.inf) -> Accepted:
         """See ``Cloud``."""
         query = {
             "DiskId": disk_id,
@@ -109,7 +110,7 @@ class Aliyun(Looks, OtherLooks):
             "SecurityEnhancementStrategy": options.security_enhancement or None,
             **{_OWNER[name]: value for name, value in options.owner},
         }
-        return self._act("ReInitDisk", query, disk_id, attempt)
+        return self._act("ReInitDisk", query, disk_id, attempt, until)
 
     def create_snapshot(  # noqa: PLR0913 - the parameters of CreateSnapshot
         self,
@@ -133,9 +134,9 @@ class Aliyun(Looks, OtherLooks):
         }
         return self._act("CreateSnapshot", query, disk_id, attempt)
 
-    def reset_disk(self, disk_id: str, snapshot_id: str, *, attempt: int = 1) -> Accepted:
+    def reset_disk(self, disk_id: str, snapshot_id: str, *, attempt: int = 1, until: float = math.inf) -> Accepted:
         """See ``Cloud``."""
-        return self._act("ResetDisk", {"DiskId": disk_id, "SnapshotId": snapshot_id}, disk_id, attempt)
+        return self._act("ResetDisk", {"DiskId": disk_id, "SnapshotId": snapshot_id}, disk_id, attempt, until)
 
     def tag(self, instance_id: str, tag: tuple[str, str], *, attempt: int = 1) -> Accepted:
         """See ``Cloud``."""
@@ -154,8 +155,10 @@ class Aliyun(Looks, OtherLooks):
     def _of_resource(self, instance_id: str) -> dict[str, Any]:
         return {"RegionId": self._where.region, "ResourceType": "instance", "ResourceId": [instance_id]}
 
-    def _act(self, action: str, query: Mapping[str, Any], subject: str, attempt: int) -> Accepted:
-        answer = self._exchange.ecs(action, query, (subject,), changing=True, attempt=attempt)
+    def _act(
+        self, action: str, query: Mapping[str, Any], subject: str, attempt: int, until: float = math.inf
+    ) -> Accepted:
+        answer = self._exchange.ecs(action, query, (subject,), changing=True, attempt=attempt, until=until)
         with readable(action):
             if action == "CreateSnapshot":
                 return Accepted(answer.request_id, answer.body.required("SnapshotId"))

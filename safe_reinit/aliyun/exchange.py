@@ -7,6 +7,7 @@ signature error every parameter, on a connection error the whole URL.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ PAGES_TIMEOUT = 60.0
 """Real seconds that the pages of one list may take together."""
 MOST_PAGES = 1000
 """Pages of one list at most, where nothing else limits them."""
+_TOO_OLD = "what was observed before it had become too old, since this process was paused or held up"
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _XML = "text/xml;charset=utf-8"
@@ -119,20 +121,41 @@ class Exchange:
         self._ecs: Endpoint | None = None
 
     def ecs(
-        self, action: str, query: Mapping[str, Any], subject: Sequence[str], *, changing: bool = False, attempt: int = 1
+        self,
+        action: str,
+        query: Mapping[str, Any],
+        subject: Sequence[str],
+        *,
+        changing: bool = False,
+        attempt: int = 1,
+        until: float = math.inf,
     ) -> Answer:
-        """Send an ECS request in this region; see ``_ended`` for what is raised."""
+        """Send an ECS request in this region; see ``_ended`` for what is raised.
+
+        Args:
+            action: the API.
+            query: its parameters.
+            subject: the ids that it is about.
+            changing: it changes something, so it is sent once and may be forbidden.
+            attempt: how often it was intended.
+            until: real seconds since boot after which it must not leave any more.
+        """
         endpoint = self.ecs_endpoint
         api = Api("ecs", "2014-05-26", action, typed=True)
         back = action in codes.BRINGS_BACK
         called = Called(tuple(subject), attempt, strict=changing and not back, unchecked=changing and back)
 
         def send() -> Answer:
-            forbidden = partial(self._may_send, action)
+            forbidden = partial(self._forbidden, action, until)
             limit = Attempt(ACT_TIMEOUT, forbidden=forbidden) if changing else Attempt(LOOK_TIMEOUT)
             return self._ended(endpoint, api, query, limit, called)
 
         return self._signed(send, called, again=not changing)
+
+    def _forbidden(self, action: str, until: float) -> str:
+        """Say why a changing call must not leave (any more); its age comes last, since to ask for the rest may wait."""
+        why = self._may_send(action)
+        return why or (_TOO_OLD if boottime() > until else "")
 
     def other(
         self, api: Api, default: str, query: Mapping[str, str], subject: Sequence[str] = (), *, quick: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from safe_reinit import Error, aliyun, connect
 from safe_reinit.aliyun import attempt
 from safe_reinit.aliyun.endpoints import Where, parse
 from safe_reinit.aliyun.sdk import Utils
-from safe_reinit.clock import Clock
+from safe_reinit.clock import Clock, boottime
 from safe_reinit.cloud import NotSent, Unanswered
 from safe_reinit.execution import _may_send as may_send
 from safe_reinit.journal import JournalError, LeaseLostError
@@ -158,6 +159,25 @@ def test_a_changing_call_can_be_forbidden_until_its_first_byte(serve: Serve) -> 
 
     assert [request.action for request in server.requests] == ["DescribeDisks"]
     assert asked == ["ReInitDisk"]
+
+
+@pytest.mark.parametrize(
+    "wipe",
+    [lambda cloud, until: cloud.reinit("d-1", Options(), until=until),
+     lambda cloud, until: cloud.reset_disk("d-1", "s-1", until=until)],
+    ids=["ReInitDisk", "ResetDisk"],
+)  # fmt: skip
+def test_a_wipe_that_was_held_up_never_leaves(gateway: Connect, serve: Serve, wipe: Callable[..., object]) -> None:
+    """A wipe whose look became too old on the last steps, as in a paused process, is NotSent; in time, it is sent."""
+    server = serve(answer(200, {"RequestId": "R"}))
+    to = gateway(server.url)
+
+    with pytest.raises(NotSent, match="what was observed before it had become too old"):
+        wipe(to.cloud, boottime())
+    assert server.requests == []
+    wipe(to.cloud, boottime() + 3600)
+
+    assert len(server.requests) == 1
 
 
 def test_an_attempt_that_was_abandoned_never_leaves() -> None:
