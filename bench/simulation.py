@@ -62,12 +62,6 @@ def _work(task: tuple[int, str | None]) -> dict[str, Any]:
 def _results(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     tasks = ((seed, options.without) for seed in range(options.first, options.first + options.seeds))
     ends = time.monotonic() + options.seconds if options.seconds else None
-    if options.jobs == 1:
-        for task in tasks:
-            yield _work(task)
-            if ends is not None and time.monotonic() > ends:
-                return
-        return
     with multiprocessing.get_context("fork").Pool(options.jobs, maxtasksperchild=200) as pool:
         for told in pool.imap_unordered(_work, tasks):
             yield told
