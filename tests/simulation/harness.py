@@ -162,14 +162,13 @@ class Simulation:
             when = what["when"]
             if (when.get("point"), when.get("action")) == (point, name) and when["nth"] == self._counted[point, name]:
                 self._later(when["delay"], what)
-        if self.scheduler.current is not None and self.scheduler.current.process is process:
-            if process.dead:
-                self.scheduler.hang()
-            if process.frozen_until > self.scheduler.now:
-                self.scheduler.sleep(0)
+        self.scheduler.stay(process)
 
     def _later(self, delay: float, what: dict[str, Any]) -> None:
-        if delay == 0.0:
+        readings = what["when"].get("readings", 0)
+        if readings and self.scheduler.current is not None:
+            self.scheduler.current.process.alarm = (readings, lambda: self._happens(what))
+        elif delay == 0.0:
             self._happens(what)
         else:
             self.scheduler.at(self.scheduler.now + delay, lambda: self._happens(what))
@@ -194,6 +193,8 @@ class Simulation:
     def _pause(self, attempt: _Attempt, what: dict[str, Any]) -> None:
         self.scheduler.freeze(attempt.process, what["seconds"])
         attempt.paused += what["seconds"]
+        attempt.process.slept += what["seconds"] if what.get("host_sleeps") else 0.0
+        self._deed(what.get("meanwhile", []))
         taken = what.get("taken_over_after")
         if taken is not None:
             self.scheduler.at(self.scheduler.now + taken, self._take_over)
@@ -377,6 +378,8 @@ class Simulation:
         def told(event: Event) -> None:
             if event.run_id and not self.run_id:
                 self.run_id = event.run_id
+            if event.event == "intend":
+                self._point("intended", str(event.data["action"]), attempt.process, dry_run=False)
             writer.put(partial(write, event))
 
         try:

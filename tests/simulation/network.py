@@ -21,7 +21,7 @@ from tests.simulation.options import Scenario
 from tests.simulation.scheduler import Process, Scheduler
 
 Point = Callable[[str, str, Process, bool], None]
-"""Is told ``sent``, ``arrived`` or ``answered``, the action, who asked, and whether it is a dry run."""
+"""Is told ``leaving``, ``sent``, ``arrived`` or ``answered``, the action, who asked, and whether it is a dry run."""
 Odd = Callable[[str], None]
 """Is told what was odd about an answer."""
 
@@ -74,10 +74,15 @@ class Network:
         action = raw.headers.get("x-acs-action", raw.path)
         asked = dict(raw.pairs)
         dry_run = asked.get("DryRun", "").lower() == "true"
+        self._point("leaving", action, process, dry_run)
         if scheduler.now < self.cut_off_until and not process.elsewhere:
             scheduler.sleep(attempt.remaining())
             raise NotLeftError("no connection could be made to the endpoint")
-        inprocess.leave(attempt)
+        process.steady = True  # a pause between that check and the first byte is a late request, which is S4's matter
+        try:
+            inprocess.leave(attempt)
+        finally:
+            process.steady = False
         note = Sent(scheduler.now, action, process.name, forced=asked.get("ForceStop", "").lower() == "true")
         if not dry_run and not action.startswith(("Describe", "Get", "/")):
             self.sent.append(note)

@@ -11,7 +11,7 @@ The fault model is stated as five assumptions; each scenario says which of them 
 S1  Start, write and stop by somebody else take at least 25 s.
 S2  The visibility lag of Describe calls is at most ``LAG_BOUND`` seconds and constant within a run.
 S3  StartTime moves at every start.
-S4  A request arrives within its total deadline, or never.
+S4  A request arrives within its total deadline, counted from the last check before its first byte, or never.
 S5  The Date header and StartTime differ by less than 30 s.
 """
 
@@ -73,7 +73,7 @@ REFUSALS: Mapping[str, tuple[tuple[str, int], ...]] = {
 }  # fmt: skip
 _EVERY_REFUSAL = tuple(sorted((code, status) for code, (status, _) in CATALOGUE.items()))
 ACCEPTED = (
-    "no-recent-snapshot", "no-login-set", "fstab-may-name-disk", "downtime-shared",
+    "no-recent-snapshot", "no-login-set", "fstab-may-name-disk", "downtime-shared", "never-started",
 )  # fmt: skip
 """Risks that every run accepts: what they say is not what is tried here."""
 VERDICTS = (None, "truth", "reinitialised", "intact", "wipe-again")
@@ -81,10 +81,17 @@ VERDICTS = (None, "truth", "reinitialised", "intact", "wipe-again")
 
 
 OFTEN = {
-    "uses": 12, "starts": 3, "crash": 8, "pause": 5, "cut off": 3, "reader stops": 2, "signals": 2,
+    "uses": 12, "starts": 3, "crash": 8, "pause": 4, "pause at a call": 5, "pause while used": 3, "cut off": 3,
+    "reader stops": 2, "signals": 2,
     "lost answer": 4, "lost request": 4, "refused": 4, "late answer": 2,
 }  # fmt: skip
 """How many times as often as others these are drawn."""
+QUIET = 0.04
+"""The share of seeds in which nothing happens but pauses."""
+ONLY_PAUSES = "nothing but a pause"
+UNWATCHED = 0.02
+"""The share of seeds in which a machine that shows no StartTime is used during a pause."""
+PAUSED_UNWATCHED = "pause over a machine without StartTime"
 
 
 def expand(seed: int) -> Scenario:
@@ -116,7 +123,12 @@ def expand(seed: int) -> Scenario:
                 scenario["answers" if "does" in drawn else "faults"].append(drawn)
             else:
                 scenario[part].append({"when": _moment(rng, scenario), **drawn})
-    _break(rng, scenario, breaks)
+    if rng.random() < QUIET:
+        _only_pauses(rng, scenario)
+    else:
+        _break(rng, scenario, breaks)
+        if rng.random() < UNWATCHED:
+            _paused_unwatched(rng, scenario)
     return scenario
 
 
@@ -124,6 +136,35 @@ def names(scenario: Scenario) -> list[str]:
     """Name everything that a scenario has drawn."""
     drawn = [each["name"] for part in ("faults", "answers", "people", "host") for each in scenario[part]]
     return [*drawn, *(f"beyond {name}" for name in scenario["beyond"])]
+
+
+def _only_pauses(rng: random.Random, scenario: Scenario) -> None:
+    """Let nothing happen to the run but pauses of its process, often longer than a phase may take."""
+    scenario |= {"faults": [], "answers": [], "people": [], "host": [], "keeps": list(ASSUMPTIONS)}
+    for _ in range(rng.randint(1, 2)):
+        pause = {"does": "pause", "seconds": round(rng.uniform(5.0, 400.0), 1), "host_sleeps": rng.random() < 0.4}
+        scenario["host"].append({"when": _moment(rng, scenario), "name": ONLY_PAUSES, **pause})
+
+
+def _paused_unwatched(rng: random.Random, scenario: Scenario) -> None:
+    """Let machines be Stopped and show no StartTime, and one be used during a pause between two looks at it."""
+    for machine in scenario["world"]["instances"].values():
+        machine |= {"status": "Stopped", "shows_start_time": False}
+    when = {
+        "point": "answered", "action": rng.choice(LOOKS), "nth": rng.randint(1, 4),
+        "delay": round(rng.choice((0.0, rng.uniform(0, 3))), 2),
+    }  # fmt: skip
+    scenario["host"].append({"when": when, "name": PAUSED_UNWATCHED, **_pause_while_used(rng, scenario)})
+
+
+def has_only_pauses(scenario: Scenario) -> bool:
+    """Tell whether nothing happens but pauses during which nobody does anything."""
+    nothing = not any(scenario[part] for part in ("faults", "answers", "people", "beyond"))
+    idle = all(
+        each["does"] == "pause" and not each.get("meanwhile") and each.get("taken_over_after") is None
+        for each in scenario["host"]
+    )
+    return nothing and idle and bool(scenario["host"])
 
 
 def _break(rng: random.Random, scenario: Scenario, breaks: str) -> None:
@@ -443,9 +484,55 @@ def _pause(rng: random.Random, _scenario: Scenario) -> dict[str, Any]:
     return {"does": "pause", "seconds": seconds, "taken_over_after": taken}
 
 
+def _pause_at_a_call(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    """Pause the program between deciding on a call and its first byte, while somebody is at the machine or the run.
+
+    It is paused right after it has read its clock so many times, so between any two of its checks.
+    """
+    asked = scenario["request"]
+    wipe = "ResetDisk" if asked["undo"] else "ReInitDisk"
+    acts = ("StopInstance", wipe, "StartInstance", "CreateSnapshot" if asked["snapshot"] else wipe)
+    action = rng.choices(acts, (2, 5, 2, 1))[0]
+    when = {
+        "point": rng.choice(("intended", "intended", "leaving")), "action": action, "nth": rng.choice((1, 1, 1, 2)),
+        "delay": 0.0, "readings": rng.randrange(6),
+    }  # fmt: skip
+    # Less than a lease lasts, and long enough for a use of the machine, is what the lease cannot see.
+    lengths = (rng.uniform(25.5, 30.0), rng.uniform(25.5, 60.0), rng.uniform(5.0, 400.0))
+    seconds = round(rng.choices(lengths, (2, 1, 1))[0], 1)
+    drawn: dict[str, Any] = {"when": when, "does": "pause", "seconds": seconds, "taken_over_after": None}
+    if rng.random() < 0.35:
+        return {**drawn, "taken_over_after": round(rng.uniform(0.0, seconds), 1)}
+    return {**drawn, **_meanwhile(rng, scenario, seconds)}
+
+
+def _pause_while_used(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    """Pause the program at any moment for long enough that somebody uses the machine meanwhile."""
+    seconds = round(rng.choice((40.0, rng.uniform(25.5, 400.0))), 1)
+    return {"does": "pause", "seconds": seconds, "taken_over_after": None, **_meanwhile(rng, scenario, seconds)}
+
+
+def _meanwhile(rng: random.Random, scenario: Scenario, seconds: float) -> dict[str, Any]:
+    """Draw what goes on during a pause: whether the whole host sleeps, and a use of the machine that ends before it."""
+    drawn: dict[str, Any] = {"host_sleeps": rng.random() < 0.4}
+    if seconds > SHORTEST_USE:
+        name, disk = _place(rng, scenario)
+        whole = rng.uniform(SHORTEST_USE, min(seconds, 90.0) - 0.3)
+        up = round(whole * rng.uniform(0.2, 0.6), 2)
+        on = round(rng.uniform(0.1, 1.0), 2)
+        drawn["meanwhile"] = [
+            _step(round(up + 0.1, 2), start=name, seconds=up),
+            _step(on, write=disk),
+            _step(stop=name, seconds=round(max(0.0, whole - up - 0.1 - on), 2)),
+        ]
+    return drawn
+
+
 HOST: Mapping[str, Draw] = {
     "crash": _crash,
     "pause": _pause,
+    "pause at a call": _pause_at_a_call,
+    "pause while used": _pause_while_used,
     "cut off": _host("cut_off", seconds=(5.0, 28.0, 90.0, 300.0)),
     "wall clock steps": _host("wall_clock", seconds=(-3600.0, -22.0, 22.0, 3600.0)),
     "signals": _host("interrupt", times=(1, 1, 2, 5)),

@@ -48,6 +48,9 @@ def _fakes(scheduler: Scheduler) -> list[tuple[Any, Any]]:
     def process_offset() -> float:
         return scheduler.current.process.wall_offset if scheduler.current else 0.0
 
+    def awake() -> float:
+        return scheduler.now - (scheduler.current.process.slept if scheduler.current else 0.0)
+
     names = (
         "Lock", "RLock", "Condition", "Semaphore", "Event", "Thread", "local", "current_thread",
     )  # fmt: skip
@@ -55,9 +58,9 @@ def _fakes(scheduler: Scheduler) -> list[tuple[Any, Any]]:
     fake_time = _module(
         time,
         time=lambda: scheduler.now + process_offset(),
-        monotonic=lambda: scheduler.now,
-        perf_counter=lambda: scheduler.now,
-        clock_gettime=lambda _clock: scheduler.now,
+        monotonic=awake,
+        perf_counter=awake,
+        clock_gettime=lambda _clock: scheduler.read(),
         sleep=scheduler.sleep,
     )
     fake_futures = _module(

@@ -38,6 +38,9 @@ class Process:
         dead: whether it was killed: none of its tasks runs again.
         wall_offset: seconds by which its wall clock is ahead of the truth.
         elsewhere: whether it is on another host, with a network of its own.
+        slept: seconds for which its host slept: a clock that stops meanwhile is behind by so much.
+        alarm: how often it still reads its clock before something befalls it there, and what; see ``Scheduler.read``.
+        steady: whether nothing befalls it at a reading of its clock: on the last step before the first byte.
 
     """
 
@@ -46,6 +49,9 @@ class Process:
     dead: bool = False
     wall_offset: float = 0.0
     elsewhere: bool = False
+    slept: float = 0.0
+    alarm: tuple[int, Callable[[], None]] | None = None
+    steady: bool = False
 
     def enter(self) -> None:
         """Put what is only its own in place, before one of its tasks goes on."""
@@ -242,6 +248,29 @@ class Scheduler:
     def freeze(self, process: Process, seconds: float) -> None:
         """Pause a process, as Ctrl-Z, a closed lid or the migration of its virtual machine does."""
         process.frozen_until = max(process.frozen_until, self.now + seconds)
+
+    def read(self) -> float:
+        """Return what a clock shows that a task reads; a process can be killed or paused right after it has read it.
+
+        Every rule about time asks a clock, so what happens right after a reading is what that rule cannot see.
+        """
+        now, process = self.now, self.current.process if self.current is not None else None
+        if process is not None and process.alarm is not None and not process.steady:
+            left, call = process.alarm
+            process.alarm = (left - 1, call) if left > 1 else None
+            if left <= 1:
+                call()
+                self.stay(process)
+        return now
+
+    def stay(self, process: Process) -> None:
+        """Let the task that runs stay where it is, if it is one of a process that was just killed or paused."""
+        if self.current is None or self.current.process is not process:
+            return
+        if process.dead:
+            self.hang()
+        if process.frozen_until > self.now:
+            self.sleep(0)
 
 
 class VirtualClock(SimulatedClock):

@@ -12,7 +12,18 @@ import pytest
 
 from tests.simulation.guards import GUARDS, turned_off
 from tests.simulation.harness import Result, simulate
-from tests.simulation.options import ASSUMPTIONS, CLOUD, HOST, PEOPLE, VERDICTS, Scenario, expand, names
+from tests.simulation.options import (
+    ASSUMPTIONS,
+    CLOUD,
+    HOST,
+    ONLY_PAUSES,
+    PAUSED_UNWATCHED,
+    PEOPLE,
+    VERDICTS,
+    Scenario,
+    expand,
+    names,
+)  # fmt: skip
 from tests.simulation.shrink import shrink
 
 HERE = Path(__file__).parent
@@ -104,7 +115,7 @@ def test_seeds_draw_everything_that_has_a_name() -> None:
     drawn = [expand(seed) for seed in range(1500)]
 
     every = {name for scenario in drawn for name in names(scenario)}
-    assert {*CLOUD, *PEOPLE, *HOST} <= every
+    assert {*CLOUD, *PEOPLE, *HOST, ONLY_PAUSES, PAUSED_UNWATCHED} <= every
     assert {"beyond silent_starts", "beyond late", "beyond date_ahead", "beyond lag_changes"} <= every
     broken = {each for scenario in drawn for each in ASSUMPTIONS if each not in scenario["keeps"]}
     assert broken == set(ASSUMPTIONS)
