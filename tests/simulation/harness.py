@@ -32,9 +32,9 @@ from safe_reinit.simulator import console
 from safe_reinit.simulator.engine import Engine, Options
 from tests import inprocess
 from tests.simulation import people
-from tests.simulation.judge import KNOWN, Evidence, Session, Truth, Violation, judge, judge_end
+from tests.simulation.judge import KNOWN, Evidence, Session, Truth, Violation, judge, judge_end, judge_pauses
 from tests.simulation.network import Network
-from tests.simulation.options import ACCEPTED, ASSUMPTIONS, Scenario
+from tests.simulation.options import ACCEPTED, ASSUMPTIONS, Scenario, has_only_pauses
 from tests.simulation.patching import cooperative
 from tests.simulation.scheduler import BEGIN, Process, Scheduler, Stalled, Task, VirtualClock
 from tests.simulation.storage import Storage
@@ -64,6 +64,7 @@ class Result:
     """What was broken that today's program is known to break."""
     trace: list[str]
     outcomes: list[str]
+    reports: list[dict[str, Any]]
     covered: Counter[tuple[str, str]]
     """How often each fault met each state of the machine."""
     simulated: float
@@ -586,12 +587,15 @@ def simulate(scenario: Scenario) -> Result:
                 found = simulation.run()
         finally:
             random.setstate(drawn)
+        if has_only_pauses(scenario) and not found:
+            found = judge_pauses(simulation.reports, lambda: simulate({**scenario, "host": []}).reports)
         return Result(
             scenario=scenario,
             violations=[each for each in found if each.kind not in KNOWN],
             known=[each for each in found if each.kind in KNOWN],
             trace=simulation.trace,
             outcomes=[each["outcome"] for each in simulation.reports],
+            reports=simulation.reports,
             covered=simulation.covered,
             simulated=scheduler.now - began,
             calls=len(list(simulation.engine.calls)),

@@ -6,7 +6,7 @@ Nothing here knows the program. What is believed of it is its saved plan, its re
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -181,6 +181,23 @@ def judge(evidence: Evidence) -> list[Violation]:
     )  # fmt: skip
     found = [each for rule in rules for each in rule(evidence)]
     return found if not evidence.broken else list(_as_far_as_promised(evidence, found))
+
+
+def judge_pauses(
+    paused: Sequence[Mapping[str, Any]], unpaused: Callable[[], Sequence[Mapping[str, Any]]]
+) -> list[Violation]:
+    """Return what a run lost to pauses during which nobody did anything: they may cost a look, and nothing else.
+
+    Args:
+        paused: its reports.
+        unpaused: gives the reports of the same run without the pauses; asked only where it matters.
+    """
+    if not paused or paused[0]["outcome"] == "done":
+        return []
+    told = unpaused()
+    if not told or told[0]["outcome"] != "done":
+        return []
+    return [Violation("lost-to-pause", f"the run came to {paused[0]['outcome']}, and is done without its pauses")]
 
 
 def _as_far_as_promised(evidence: Evidence, found: Iterable[Violation]) -> Iterator[Violation]:

@@ -13,7 +13,7 @@ import pytest
 from safe_reinit.simulator.calls import Call
 from safe_reinit.simulator.state.model import Overwrite
 from tests.simulation import harness
-from tests.simulation.judge import Evidence, Sent, Session, Truth, judge, judge_end
+from tests.simulation.judge import Evidence, Sent, Session, Truth, judge, judge_end, judge_pauses
 from tests.simulation.test_simulation import quiet
 
 Report = dict[str, Any]
@@ -309,6 +309,14 @@ def test_a_call_that_arrives_after_every_deadline_is_nobodys(evidence: Evidence)
 
     assert "down-unsaid" in kinds(seen)
     assert kinds(replace(seen, broken=["S4"])) == set()
+
+
+@pytest.mark.parametrize(("paused", "unpaused", "found"), [("unknown", "done", True), ("unknown", "failed", False)])
+def test_a_run_that_a_pause_alone_costs_is_found(paused: str, unpaused: str, found: bool) -> None:
+    """A run that a pause keeps from its end is found, where it comes to that end without the pause."""
+    told = judge_pauses([{"outcome": paused}], lambda: [{"outcome": unpaused}])
+
+    assert [each.kind for each in told] == ["lost-to-pause"] * found
 
 
 # --------------------------------------------------------------------------------------------------------- the end
