@@ -1,4 +1,4 @@
-"""One command over several regions: whole runs by real processes, and what is true in the simulator after them."""
+"""One command over several regions: whole runs by the command line, and what is true in the simulator after them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from safe_reinit.cli import app, regions
 from safe_reinit.client import Client
 from safe_reinit.errors import RunRefused, UsageError
 from safe_reinit.simulator import Simulator
-from tests import processes
+from tests import processes, virtual
 from tests.commands import Command, command, until
 from tests.conftest import ended_by
 from tests.values import recoverable
+
+pytestmark = pytest.mark.virtual_time
 
 SPEED = 60.0
 HERE, THERE, NOWHERE = "cn-hangzhou", "cn-beijing", "cn-shanghai"
@@ -59,7 +61,7 @@ def world(here: int = 1, there: int = 1, **more: Any) -> dict[str, Any]:
 @contextmanager
 def simulated(made: dict[str, Any] | None = None, *faults: dict[str, Any]) -> Iterator[Simulator]:
     """Start a simulator for one test."""
-    with Simulator(world=made or world(), faults=list(faults), speed=SPEED) as sim:
+    with virtual.simulate(made or world(), list(faults), SPEED) as sim:
         yield sim
 
 
@@ -524,6 +526,7 @@ def test_the_same_region_twice_is_one(tmp_path: Path, path: Path) -> None:
     assert once.stderr == twice.stderr
 
 
+@pytest.mark.real_time
 def test_a_simulation_has_its_regions_too(tmp_path: Path) -> None:
     """The embedded simulator is one for all regions of the command."""
     file = tmp_path / "w.yaml"
