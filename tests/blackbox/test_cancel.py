@@ -18,6 +18,8 @@ from safe_reinit.simulator import Simulator
 from tests.blackbox.worlds import DISK, PATIENCE, RUN, STOPPING, comes_to, held, killed, listed, power, wipes
 from tests.commands import ROOT, Command, until
 
+pytestmark = pytest.mark.virtual_time
+
 HOST = """
 import signal, sys
 import safe_reinit
@@ -36,6 +38,7 @@ print("still at work", sys.stdin.readline(), flush=True)
 """Another person's program, which has other work besides the run, and no handler for any signal."""
 
 
+@pytest.mark.real_time
 def test_a_program_that_carries_a_run_out_is_not_ended_with_it(sim: Simulator, run: Command, path: Path) -> None:
     """The command line asks the run of a library's host program to end: the machine is back, the program goes on."""
     with held(sim, STOPPING):
@@ -107,6 +110,7 @@ def test_what_nobody_is_at_work_on_cannot_be_cancelled(sim: Simulator, run: Comm
     assert f"safe-reinit resume {name}" in asked.stderr
 
 
+@pytest.mark.real_time
 def test_a_request_to_end_is_not_for_who_resumes(sim: Simulator, run: Command, path: Path) -> None:
     """A run that was asked to end, was killed before it could, and is resumed later goes on as resumed."""
     with held(sim, STOPPING):

@@ -15,6 +15,8 @@ from safe_reinit.simulator import Simulator
 from tests.blackbox.worlds import DISK, INSTANCE, RUN, SECOND, STOPPING, TARGET, comes_to, held, listed, wipes
 from tests.commands import Command
 
+pytestmark = pytest.mark.virtual_time
+
 
 def data_of(told: dict[str, Any]) -> dict[str, str]:
     """Give what a report says of each disk."""

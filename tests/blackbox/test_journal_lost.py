@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.commands import Command, command, until
+
+pytestmark = pytest.mark.virtual_time
 
 DISK, INSTANCE = "d-sim-web1-data", "i-sim-web1"
 
@@ -19,7 +22,7 @@ DISK, INSTANCE = "d-sim-web1-data", "i-sim-web1"
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     """Start the default world."""
-    with Simulator(speed=30) as started:
+    with virtual.simulate(speed=30) as started:
         yield started
 
 

@@ -11,6 +11,8 @@ from safe_reinit.simulator import Simulator
 from tests.blackbox.worlds import DISK, INSTANCE, RUN, power
 from tests.commands import Command
 
+pytestmark = pytest.mark.virtual_time
+
 OTHER = "i-second"
 
 
