@@ -33,6 +33,8 @@ from tests.cloudlike import (
     world,
 )
 
+pytestmark = pytest.mark.virtual_time
+
 CHANGING = ("StopInstance", "ReInitDisk", "StartInstance")
 PASSWORD = "Pl4nted&Secret=Word"
 

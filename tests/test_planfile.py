@@ -20,6 +20,8 @@ from tests.cloudlike import BYSTANDER, DATA, INSTANCE, SOURCE, SYSTEM, simulated
 from tests.conftest import Ended, changing
 from tests.test_secrets import assert_clean
 
+pytestmark = pytest.mark.virtual_time
+
 PASSWORD = "Pl4nted&Secret=Word"
 ALL = ["StopInstance", "ReInitDisk", "StartInstance"]
 
@@ -365,6 +367,7 @@ def test_what_is_only_told_does_not_make_a_plan_stale(person: Person, sim: Simul
 # ---------------------------------------------------------------------------------------------------------- expired
 
 
+@pytest.mark.real_time  # what is shown is held against the date of this host
 def test_a_plan_expires_by_the_clock_of_the_cloud(person: Person, sim: Simulator) -> None:
     """What is over by the cloud's clock is refused, though the clock of this machine says that it is not."""
     config = person.folder / "config.yaml"
@@ -627,6 +630,7 @@ def test_show_tells_a_run_from_a_file(person: Person) -> None:
     assert "neither a run nor a plan file" in said.err
 
 
+@pytest.mark.real_time  # what is shown is held against the date of this host
 def test_a_plan_is_shown_without_asking_the_cloud(person: Person, sim: Simulator) -> None:
     """Show sends nothing, makes no journal, and says what apply takes; as JSON it is a report with the file beside."""
     person.plan()
