@@ -423,8 +423,15 @@ def _doubts(evidence: Evidence) -> Iterator[Violation]:
     wiped = any(_is(each, *_WIPES) for each in evidence.sent)
     for session in evidence.sessions:
         doubtful = [disk for job in session.report["jobs"] for disk in job["disks"] if disk["data"] == "unknown"]
-        if doubtful and not wiped and not session.overlapped and not _wiped_by_others(evidence):
+        if doubtful and not wiped and not _cut_short(evidence, session) and not _wiped_by_others(evidence):
             yield Violation("false-doubt", f"{doubtful[0]['disk_id']} is unknown, and no wipe was ever sent")
+
+
+def _cut_short(evidence: Evidence, session: Session) -> bool:
+    """Whether a process of the run was killed or taken over until then: nobody knows what it sent of its intentions."""
+    told = {each.process: each for each in evidence.sessions}
+    until = [told.get(name) for name, began in evidence.starts.items() if began <= session.began]
+    return session.overlapped or any(each is None or each.overlapped for each in until)
 
 
 def _holders(evidence: Evidence) -> Iterator[Violation]:
