@@ -120,7 +120,7 @@ class Network:
 
     def _extra(self, action: str, *, dry_run: bool) -> float:
         """Return by how much one call is late beyond every deadline (S4 broken)."""
-        if dry_run or not action.startswith(self._late.get("action", "-")):
+        if dry_run or not self._armed or not action.startswith(self._late.get("action", "-")):
             return 0.0
         self._late["nth"] -= 1
         return float(self._late["seconds"]) if self._late["nth"] == 0 else 0.0
