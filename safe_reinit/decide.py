@@ -20,6 +20,7 @@ from .record import (
     is_current,
     is_owed,
     is_settled,
+    is_watched,
     outstanding,
 )
 
@@ -154,7 +155,7 @@ def _fence_holds(record: Record, wipe: Wipe, seen: Observation) -> bool:
     if fence is None or instance is None or disk is None or wipe.used:
         return False
     same = instance.start_time == fence.start_time and disk.attached_time == fence.attached_time
-    return same and (not wipe.gap or record.on_unknown == "retry")
+    return same and is_watched(wipe, record)
 
 
 def _stop(record: Record, seen: Observation) -> Action:

@@ -23,11 +23,11 @@ from .state import (
     stuck,
 )
 from .steps import is_asked, outstanding, tries_of, wipe_of
-from .wiping import open_resets
+from .wiping import is_watched, open_resets
 
 __all__ = [
     "SETTLING", "SETTLING_READS", "UNSETTLED_LIMIT", "Verdict", "accepted", "after_pause", "bears_tag", "begin",
     "doubted", "expire", "fail", "intend", "interrupt", "is_asked", "is_backed_up", "is_current", "is_owed",
-    "is_settled", "judge", "learn", "leaves_tag", "lose_sight", "lost", "open_resets", "outcome", "outstanding",
-    "refused", "resume", "stuck", "tries_of", "wipe_of", "withdraw",
+    "is_settled", "is_watched", "judge", "learn", "leaves_tag", "lose_sight", "lost", "open_resets", "outcome",
+    "outstanding", "refused", "resume", "stuck", "tries_of", "wipe_of", "withdraw",
 ]  # fmt: skip

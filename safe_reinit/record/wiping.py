@@ -124,9 +124,18 @@ def _learn_reiniting(wipe: Wipe, at: float) -> Wipe:
 def _may_resend(wipe: Wipe, record: Record) -> bool:
     """Tell whether ReInitDisk may be sent again after a lost answer: nobody can have written to the disk since."""
     fenced = wipe.fence is not None and wipe.watched_at is not None and not wipe.used
-    watched = not wipe.gap or record.on_unknown == "retry"
+    watched = is_watched(wipe, record)
     going = not record.turned_back and record.start.state == "none"
     return fenced and watched and going and wipe.losses <= RESENDS
+
+
+def is_watched(wipe: Wipe, record: Record) -> bool:
+    """Tell whether nobody can have used the machine unseen since a wipe was asked, or that is a risk which was taken.
+
+    ``on_unknown: retry`` takes the risk of a gap where StartTime still shows whether the machine was started in it.
+    """
+    forgiven = record.on_unknown == "retry" and wipe.fence is not None and wipe.fence.start_time is not None
+    return not wipe.gap or forgiven
 
 
 def ahead(record: Record) -> list[Wipe]:
