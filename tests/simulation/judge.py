@@ -288,7 +288,11 @@ def _power_asked_for(evidence: Evidence) -> Iterator[Violation]:
         stops = [call for call in calls if _is(call, "StopInstance")]
         if stops and not job["will_stop"]:
             yield Violation("stopped-unasked", f"{name} was stopped, and the plan does not say so")
-        if any(_is(call, "StartInstance") for call in calls) and not (stops or job["will_start"]):
+        late = any(  # its answer is lost, and whoever stopped the machine meanwhile is taken for it
+            _is(call, "StopInstance") and name in call.subject and call.request_id in evidence.late
+            for call in evidence.engine.calls
+        )
+        if any(_is(call, "StartInstance") for call in calls) and not (stops or late or job["will_start"]):
             yield Violation("started-unasked", f"{name} was started, and the run had not stopped it")
     limits = (evidence.plan or {}).get("limits") or {}
     own = [each for each in evidence.sent if each.process in evidence.starts]

@@ -313,6 +313,18 @@ def test_a_call_that_arrives_after_every_deadline_is_nobodys(evidence: Evidence)
     assert kinds(replace(seen, broken=["S4"])) == set()
 
 
+def test_a_stop_that_arrives_after_every_deadline_still_was_asked(evidence: Evidence) -> None:
+    """A run whose stop came too late (S4 broken) takes a stop by somebody else for it, and starts the machine again."""
+    unasked = replace(evidence, plan=planned(evidence, will_start=False))
+    stop = call_of(evidence, "StopInstance")
+    late = replace(stop, at=stop.at + 100, request_id="late", code="IncorrectInstanceStatus")  # type: ignore[type-var]
+    seen = happened(unasked, [*without(unasked, "StopInstance"), late])
+    seen = replace(seen, sent=[*seen.sent, Sent(stop.at, "StopInstance", "first", request_id="late")])
+
+    assert "started-unasked" in kinds(seen)
+    assert "started-unasked" not in kinds(replace(seen, broken=["S4"]))
+
+
 @pytest.mark.parametrize(("paused", "unpaused", "found"), [("unknown", "done", True), ("unknown", "failed", False)])
 def test_a_run_that_a_pause_alone_costs_is_found(paused: str, unpaused: str, found: bool) -> None:
     """A run that a pause keeps from its end is found, where it comes to that end without the pause."""
