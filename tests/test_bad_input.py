@@ -1,4 +1,4 @@
-"""Bad input, each through a real child: one clear sentence, the right exit code, one document, nothing changed."""
+"""Bad input on the command line: one clear sentence, the right exit code, one document, nothing changed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,9 +20,14 @@ import pytest
 import yaml
 
 from safe_reinit import simulator as simulator_package
+from safe_reinit.aliyun.attempt import Attempt, Reply
 from safe_reinit.simulator import Simulator
-from tests.conftest import KEY, CommandLine, Ended, Serve, changing
-from tests.servers import Answer, Authority, Proxy, Request, error, forward, http, refused_port
+from safe_reinit.simulator.wire.request import RawRequest
+from tests import virtual
+from tests.conftest import KEY, CommandLine, Ended, changing, where_is
+from tests.servers import Authority, Proxy, http, refused_port
+
+pytestmark = pytest.mark.virtual_time
 
 MEMBERS = {
     "schema", "tool_version", "run_id", "outcome", "exit_code", "dry_run", "started_at", "ended_at", "region",
@@ -167,61 +171,21 @@ def judge(ended: Ended, code: int, words: tuple[str, ...]) -> dict[str, Any]:
     return document
 
 
-@dataclass(frozen=True)
-class Witnessed:
-    """What a child said, and what the simulator saw of it."""
-
-    ended: Ended
-    changing: list[str]
-    calls: list[dict[str, Any]]
-
-
-def play(case: Case, home: Path) -> Witnessed:
-    """Run one case against a simulator of its own."""
-    home.mkdir()
-    for name, content in FILES.items():
-        (home / name).write_bytes(content)
-    (home / "writable.yaml").chmod(0o666)
-    with Simulator(speed=60) as simulator:
-        for deed in case.do:
-            simulator.do(deed)
-        where = {
-            "SAFE_REINIT_ENDPOINT": simulator.url,
-            "SAFE_REINIT_REGION": "cn-hangzhou",
-            "SAFE_REINIT_TIME_SCALE": "60",
-            "SAFE_REINIT_OUTPUT": "json",
-        }
-        ended = CommandLine(home)(*case.argv, env={**KEY, **where, **case.env})
-        return Witnessed(ended, changing(simulator), simulator.state()["calls"])
-
-
-@pytest.fixture(scope="module")
-def played(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[Any]]]:
-    """Run the cases that were chosen, two at a time, while the tests go through what came of them."""
-    wanted = [getattr(item, "callspec", None) for item in request.session.items if item.module is request.module]
-    names = [spec.params["name"] for spec in wanted if spec is not None and spec.params.get("name") in CASES]
-    homes = tmp_path_factory.mktemp("homes")
-    pool = ThreadPoolExecutor(2)
-    try:
-        yield {name: pool.submit(play, CASES[name], homes / name) for name in dict.fromkeys(names)}
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-@pytest.mark.parametrize(
-    "name",
-    list(CASES),
-)
-def test_bad_input_ends_in_one_clear_sentence(played: dict[str, Future[Witnessed]], name: str) -> None:
+@pytest.mark.parametrize("name", list(CASES))
+def test_bad_input_ends_in_one_clear_sentence(command_line: CommandLine, simulator: Simulator, name: str) -> None:
     """One sentence on stderr, the right exit code, one document on stdout, no traceback, and nothing changed."""
-    case, seen = CASES[name], played[name].result()
+    case = CASES[name]
+    for file, content in FILES.items():
+        (command_line.home / file).write_bytes(content)
+    (command_line.home / "writable.yaml").chmod(0o666)
+    for deed in case.do:
+        simulator.do(deed)
+    where = {**where_is(simulator), "SAFE_REINIT_OUTPUT": "json"}
 
-    judge(seen.ended, case.code, case.words)
-    assert seen.changing == []
+    judge(command_line(*case.argv, env={**KEY, **where, **case.env}), case.code, case.words)
+    assert changing(simulator) == []
     if case.code == 2:
-        assert seen.calls == []
+        assert simulator.state()["calls"] == []
 
 
 # ------------------------------------------------------------------------------------- what takes real seconds to fail
@@ -280,6 +244,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory, test_authority: Authority) ->
         assert changing(world) == []
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize(
     ("name", "code", "words"),
     [
@@ -299,6 +264,7 @@ def test_no_way_to_the_cloud(slow: Slow, name: str, code: int, words: tuple[str,
 # ------------------------------------------------------------------------------------------------ beside the table
 
 
+@pytest.mark.real_time
 def test_a_dead_proxy_is_no_matter_on_loopback(command_line: CommandLine, simulator: Simulator) -> None:
     """A proxy that is not there is not asked for what is on this machine."""
     dead = f"http://127.0.0.1:{refused_port()}"
@@ -329,7 +295,7 @@ TEMPORARY = {
 
 def test_a_token_that_expired_before(command_line: CommandLine) -> None:
     """An expired token ends 3 at the first look, and the machine runs on."""
-    with Simulator(world=expiring(), speed=60) as simulator:
+    with virtual.simulate(expiring(), speed=60) as simulator:
         simulator.do({"expire_key": "STS.temporary"})
         ended = command_line(*CONFIRMED, env={**TEMPORARY, "SAFE_REINIT_ENDPOINT": simulator.url})
 
@@ -353,7 +319,7 @@ def assert_stranded(simulator: Simulator, code: int, out: str, err: str) -> None
 
 def test_a_token_that_expires_after_the_stop(command_line: CommandLine) -> None:
     """A token that expires while the machine is down ends 8: no wipe, power not as promised, and what to do now."""
-    with Simulator(world={**expiring(), "durations": {"stop": 120}}, speed=60) as simulator:
+    with virtual.simulate({**expiring(), "durations": {"stop": 120}}, speed=60) as simulator:
         with command_line.start(*CONFIRMED, env={**TEMPORARY, "SAFE_REINIT_ENDPOINT": simulator.url}) as child:
             assert child.stderr is not None
             seen = iter(child.stderr.readline, "")
@@ -364,34 +330,50 @@ def test_a_token_that_expires_after_the_stop(command_line: CommandLine) -> None:
         assert_stranded(simulator, child.returncode, out, before + err)
 
 
-def test_a_look_that_is_older_than_the_stop_is_not_believed(
-    command_line: CommandLine, simulator: Simulator, serve: Serve
-) -> None:
-    """A look that was begun before the stop and answered after it does not make a stopped machine a running one."""
-    stopped = threading.Event()
-    ticks: list[Request] = []
+class Late:
+    """The way to a simulator on which a look that a run begins while it stops its machine is answered after the stop.
 
-    def respond(request: Request) -> Answer:
-        if stopped.is_set():
-            return error(400, "InvalidSecurityToken.Expired")
-        said = forward(request, simulator.endpoint)
-        if request.params.get("Status") == "progressing":  # the last question of a look of the loop
-            ticks.append(request)
-            if len(ticks) > 1:
-                stopped.wait(10)
-                time.sleep(0.3)
-        if request.action == "StopInstance" and request.params.get("DryRun", "false").lower() == "false":
-            stopped.set()
+    Attributes:
+        held: what such looks were answered.
+    """
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.held: list[bytes] = []
+        self._simulator = simulator
+        self._stopping = False
+        self._looked, self._stopped = threading.Event(), threading.Event()
+        lines = virtual.current().connections
+        self._line = lines[simulator.endpoint]
+        lines[simulator.endpoint] = self
+
+    def send(self, attempt: Attempt, raw: RawRequest) -> Reply:
+        """Send one request; once the machine is stopped all are refused."""
+        given = dict(raw.pairs)
+        if raw.headers["x-acs-action"] == "StopInstance" and given.get("DryRun", "False") == "False":
+            self._stopping = True
+            assert self._looked.wait(10)
+            said = self._line.send(attempt, raw)
+            self._simulator.do({"expire_key": "STS.temporary"})
+            self._stopped.set()
+            return said
+        older = self._stopping and not self._stopped.is_set() and raw.headers["x-acs-action"] == "DescribeInstances"
+        said = self._line.send(attempt, raw)
+        if older:
+            self._looked.set()
+            assert self._stopped.wait(10)
+            time.sleep(0.3)
+            self.held.append(said.body)
         return said
 
-    where = {"SAFE_REINIT_ENDPOINT": serve(respond).url, "SAFE_REINIT_REGION": "cn-hangzhou"}
-    for _ in range(4):  # on a busy machine a hurried run may find its looks too old to stop anything
-        ticks.clear()
-        ended = command_line(*CONFIRMED, "--output", "json", env={**KEY, **where, "SAFE_REINIT_TIME_SCALE": "60"})
-        if stopped.is_set():
-            break
 
-    assert_stranded(simulator, ended.code, ended.out, ended.err)
+def test_a_look_that_is_older_than_the_stop_is_not_believed(command_line: CommandLine) -> None:
+    """A look that was begun before the stop and answered after it does not make a stopped machine a running one."""
+    with virtual.simulate(expiring(), speed=60) as simulator:
+        late = Late(simulator)
+        ended = command_line(*CONFIRMED, env={**TEMPORARY, "SAFE_REINIT_ENDPOINT": simulator.url})
+
+        assert [b"Running" in body for body in late.held] == [True]
+        assert_stranded(simulator, ended.code, ended.out, ended.err)
 
 
 @pytest.mark.parametrize("name", ["wrong-confirm", "wrong-secret"])
@@ -405,6 +387,7 @@ def test_a_refusal_tells_what_was_asked(command_line: CommandLine, simulator: Si
     assert "GetCallerIdentity" in [call["action"] for call in document["calls"][:2]]  # and DescribeDisks, at once
 
 
+@pytest.mark.real_time
 def test_a_closed_stdin_is_no_terminal(command_line: CommandLine, simulator: Simulator) -> None:
     """A child without any stdin at all has nobody to ask, which is 3."""
     where = {"SAFE_REINIT_ENDPOINT": simulator.url, "SAFE_REINIT_REGION": "cn-hangzhou", "SAFE_REINIT_OUTPUT": "json"}
