@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from . import checks, model, report, wanted, where
 from .clock import Clock
 from .config import Config, resolve
+from .descriptors import demand_descriptors
 from .errors import Error, RunRefused, UsageError
 from .failing import done, safely
 from .interrupt import Interrupt
@@ -56,6 +57,7 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
 
     Raises:
         UsageError: an argument or a setting is not usable, two of them contradict each other, or no region is known.
+        RunRefused: the process may open too few files for a run.
 
     """
     key = wanted.access_key(credentials)
@@ -67,6 +69,7 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     owners = wanted.owner_parameters(owner or {})
     place = where.locate(settings, os.environ, key)
     clock = clock or Clock(where.time_scale(os.environ, loopback=place.loopback))
+    demand_descriptors()
     _load()
     return Client(place, settings, clock, owners, wanted.policy_of(settings))
 
@@ -138,6 +141,7 @@ class Client(Planner):
         if refused is not None:
             refused.report = self.report_of(plan, begun, calls, dry_run=False, error=refused)
             raise refused
+        demand_descriptors()
         run_id = f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
         interrupt = stop or Interrupt()
 

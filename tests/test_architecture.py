@@ -50,6 +50,7 @@ DOING = {
     "report",
     "execution",
     "interrupt",
+    "descriptors",
     "parallel",
     "events",
     "failing",

@@ -1,0 +1,36 @@
+"""What a run needs of its process: enough file descriptors, so that no call fails for want of one in the middle."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from .errors import RunRefused
+
+NEEDED = 24
+"""Descriptors that the connections, the journal and the outputs of a run take at most, with some to spare."""
+
+
+def demand_descriptors() -> None:
+    """Open as many descriptors as a run takes, and close them again.
+
+    Raises:
+        RunRefused: there are not so many. Nothing was sent.
+    """
+    opened: list[int] = []
+    try:
+        while len(opened) < NEEDED:
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        if error.errno == errno.EMFILE:
+            what, hint = "This process may", "Raise the limit (ulimit -n 256; LimitNOFILE in a systemd unit)."
+        elif error.errno == errno.ENFILE:
+            what, hint = "This host can", "End other programs, or raise fs.file-max."
+        else:
+            what, hint = "This process can", f"Find out why {os.devnull} cannot be opened."
+        raise RunRefused(
+            f"{what} open {len(opened)} more files and a run needs {NEEDED}. Nothing was changed.", hint=hint
+        ) from None
+    finally:
+        for each in opened:
+            os.close(each)
