@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.simulation.guards import GUARDS, turned_off
 from tests.simulation.harness import simulate
-from tests.simulation.judge import KNOWN, Violation
+from tests.simulation.judge import Violation
 from tests.simulation.options import ASSUMPTIONS, Scenario, expand, names
 from tests.simulation.shrink import shrink
 
@@ -54,7 +54,7 @@ def _work(task: tuple[int, str | None]) -> dict[str, Any]:
     if result is not None:
         told |= {
             "outcomes": result.outcomes, "covered": result.covered, "simulated": result.simulated,
-            "calls": result.calls, "known": result.known,
+            "calls": result.calls,
         }  # fmt: skip
     return told
 
@@ -82,7 +82,6 @@ class _Sum:
     outcomes: Counter[str] = field(default_factory=Counter)
     covered: Counter[tuple[str, str]] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
-    known: Counter[str] = field(default_factory=Counter)
     names: Counter[str] = field(default_factory=Counter)
     broken: Counter[str] = field(default_factory=Counter)
 
@@ -92,7 +91,6 @@ class _Sum:
         self.names.update(set(told["names"]))
         self.broken.update([each for each in ASSUMPTIONS if each not in told["keeps"]] or ["none"])
         if "outcomes" in told:
-            self.known.update({each.kind for each in told["known"]})
             self.outcomes[" then ".join(told["outcomes"]) or "no report"] += 1
             self.covered.update(told["covered"])
             self.simulated, self.calls = self.simulated + told["simulated"], self.calls + told["calls"]
@@ -107,8 +105,6 @@ class _Sum:
             f"{self.calls} calls."
         )
         print(f"Failed: {self.failed}. " + ", ".join(f"{kind} {number}" for kind, number in self.kinds.most_common()))
-        for kind, number in self.known.items():
-            print(f"Known, and no failure: {kind} in {number} seeds: {KNOWN[kind]}.")
         print("Assumptions broken: " + ", ".join(f"{name} {number}" for name, number in sorted(self.broken.items())))
         print("Seeds that drew: " + ", ".join(f"{name} {number}" for name, number in self.names.most_common()))
         print("\nOutcomes of the processes of a run:")
@@ -161,7 +157,7 @@ def _replay(name: str, guard: str | None) -> int:
     print("\n".join(result.trace))
     if guard:
         print(f"(with the guard {guard} turned off)")
-    for each in (*result.violations, *result.known):
+    for each in result.violations:
         print(f"BROKEN: {each.kind}: {each.text}")
     return 1 if result.violations else 0
 

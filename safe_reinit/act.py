@@ -17,7 +17,7 @@ from .decide import decide
 from .ledger import Change, Entry, Keeper
 from .model import LOCK_TAG, ActName, Failure, Observation, Plan, Policy, Record, Send
 from .pace import Pace
-from .second_look import OLDEST, Errand, SecondLook, is_slow, is_stale, is_too_slow, serves_until, slowly
+from .second_look import Errand, SecondLook, is_slow, is_stale, is_too_slow, oldest, serves_until, slowly
 
 FOR_MANY: tuple[ActName, ...] = ("StopInstance", "StartInstance")
 """What ECS has a call for many instances for (StopInstances, StartInstances)."""
@@ -99,9 +99,9 @@ class Act:
     def _is_still_due(self, errand: Errand, seen: Observation) -> bool:
         entry, send = errand.entry, errand.send
         disagrees = decide(entry.record, seen) != send
-        stale = send.action not in codes.BRINGS_BACK and is_stale(self.clock, seen)
-        if stale and is_too_slow(self.clock, seen) and entry.record.stuck_since is not None:
-            self.ledger.keep([(entry, Fail(_too_slow(send, seen)))])
+        stale = send.action not in codes.BRINGS_BACK and is_stale(self.clock, seen, entry.record)
+        if stale and is_too_slow(self.clock, seen, entry.record) and entry.record.stuck_since is not None:
+            self.ledger.keep([(entry, Fail(_too_slow(send, seen, entry.record)))])
             return False
         if disagrees or stale:
             if entry.record.touched or not disagrees:  # a machine that is left as it was may wait for what it waits for
@@ -148,7 +148,7 @@ class Act:
         action = attempt.send.action
         ending = self.ledger.stop.is_set() and action not in codes.BRINGS_BACK
         throttled = self.pace is not None and self.pace.closed(f"{action}s" if together > 1 else action)
-        stale = action not in codes.BRINGS_BACK and is_stale(self.clock, attempt.seen)
+        stale = action not in codes.BRINGS_BACK and is_stale(self.clock, attempt.seen, attempt.entry.record)
         return not (ending or throttled or stale)
 
     def withdraw(self, attempts: Sequence[Attempt]) -> None:
@@ -193,10 +193,11 @@ class Act:
             return cloud.untag(subject, LOCK_TAG, attempt=number)
         if send.action == "CreateSnapshot":
             return self._snapshot(subject, attempt.entry.record, number)
+        until = serves_until(self.clock, attempt.seen, attempt.entry.record)
         if send.action == "ResetDisk":
             snapshot_id = _restored_from(attempt.entry.record, subject)
-            return cloud.reset_disk(subject, snapshot_id, attempt=number, until=serves_until(self.clock, attempt.seen))
-        return cloud.reinit(subject, self.plan.options, attempt=number, until=serves_until(self.clock, attempt.seen))
+            return cloud.reset_disk(subject, snapshot_id, attempt=number, until=until)
+        return cloud.reinit(subject, self.plan.options, attempt=number, until=until)
 
     def _snapshot(self, disk_id: str, known: Record, number: int) -> Accepted:
         return self.cloud.create_snapshot(
@@ -269,12 +270,12 @@ class Act:
         return Refuse(attempt.send, failure, at, self.clock.now(), due)
 
 
-def _too_slow(send: Send, seen: Observation) -> Failure:
+def _too_slow(send: Send, seen: Observation, known: Record) -> Failure:
     """Say that the machine comes back, or is not stopped at all, since no look before a wipe can be fresh enough."""
     return Failure(
         None,
         f"{slowly(seen)}. {send.action} of {send.subject} was not sent, since what is seen before it may be at most "
-        f"{OLDEST:.0f} s old.",
+        f"{oldest(known):.0f} s old.",
         action=send.action,
         hint="Wait until ECS answers faster, then check again with --dry-run.",
     )

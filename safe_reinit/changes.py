@@ -18,10 +18,12 @@ class Learn:
     """A look."""
 
     seen: Observation
+    lag: float | None = None
+    """The largest lag that was sampled by any job of the run so far, in cloud seconds."""
 
     def __call__(self, before: Record) -> Record:
         """Fold it in."""
-        return record.learn(before, self.seen)
+        return record.learn(before, self.seen, self.lag)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ _EVERY_TICK = 20
 """Up to so many open jobs are all looked at on every tick."""
 _AT_LEAST = 16.0
 """Cloud seconds after which a job is looked at again whatever is expected: with a tick less than breaks the fence."""
+_WITHOUT_START_TIME = 11.0
+"""The same of a machine that shows no StartTime: nothing but looks tells that nobody uses it, and they may lag."""
 UNDER_WAY = 45.0
 """The same where ECS is at work on what it accepted, which no fence guards."""
 _IN_DOUBT = 6.0
@@ -299,7 +301,9 @@ def waits_for(known: Record) -> tuple[str, float] | None:
 def _patience(known: Record) -> float:
     if doubtful(known):
         return _IN_DOUBT
-    return UNDER_WAY if waits_for(known) else _AT_LEAST
+    if waits_for(known):
+        return UNDER_WAY
+    return _AT_LEAST if known.watched_at is None else _WITHOUT_START_TIME
 
 
 def doubtful(known: Record) -> bool:

@@ -84,6 +84,7 @@ class Runner:
             self.cloud, self.clock, self.plan, self.run_id, self._ledger, self._tell_call, pace, self.policy
         )
         self._handing_over = threading.Lock()
+        self._lag: float | None = None
         self._in_hand: list[Future[None]] = []
 
     @property
@@ -174,7 +175,8 @@ class Runner:
         looks = self._look(due)
         if self.stop.is_set():
             self._ledger.keep([(job, Interrupt()) for job in due])
-        self._ledger.keep([(job, Learn(seen)) for job, seen in zip(due, looks, strict=True)])
+        self._ledger.keep([(job, Learn(seen, self._lag)) for job, seen in zip(due, looks, strict=True)])
+        self._lag = max((job.record.lag for job in due if job.record.lag is not None), default=self._lag)
         decided = [(job, self._step(job, seen)) for job, seen in zip(due, looks, strict=True)]
         let, held = self._gate.paced(
             [Errand(job, send, seen) for (job, send), seen in zip(decided, looks, strict=True) if send is not None]

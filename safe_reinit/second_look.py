@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from . import others
+from . import others, record
 from .changes import Fail, Saw, Stuck
 from .clock import Clock, boottime
 from .cloud import Cloud
@@ -21,8 +21,6 @@ _FRESH_REAL = 0.2
 """Real seconds that are always allowed for that."""
 _SLOW = 1.5
 """Cloud seconds for an answer that are worth a word."""
-OLDEST = 15.0
-"""Cloud seconds from the question of a look to the call that it allows: 20 s, less the 5 s that ECS may lag behind."""
 
 
 @dataclass(frozen=True)
@@ -34,23 +32,31 @@ class Errand:
     seen: Observation
 
 
-def is_stale(clock: Clock, seen: Observation) -> bool:
+def oldest(known: Record) -> float:
+    """Return how many cloud seconds may pass from the question of a look to the call that it allows.
+
+    What it shows may be older by the lag: together less than anybody needs to use the machine unseen.
+    """
+    return record.GAP - record.lag_of(known)
+
+
+def is_stale(clock: Clock, seen: Observation, known: Record) -> bool:
     """Tell whether a look is too old to act on.
 
     Its age counts from its answer, and how old it may be follows how long ECS takes to answer; but nothing is done on
-    what may have been so more than ``OLDEST`` ago. Hurried time never asks for less than a fifth of a real second.
+    what may have been so more than ``oldest`` ago. Hurried time never asks for less than a fifth of a real second.
     """
     now, least = clock.time(), _FRESH_REAL * clock.rate
     answered = seen.at + seen.took
-    return now - answered > max(_FRESH, least) + seen.took or now - seen.at > max(OLDEST, least)
+    return now - answered > max(_FRESH, least) + seen.took or now - seen.at > max(oldest(known), least)
 
 
-def serves_until(clock: Clock, seen: Observation) -> float:
+def serves_until(clock: Clock, seen: Observation, known: Record) -> float:
     """Return when a look is too old for a wipe to leave, in real seconds since boot.
 
     A process can be paused, or its credentials be waited for, also after the last look at the clock in ``is_stale``.
     """
-    longest = max(OLDEST, _FRESH_REAL * clock.rate)
+    longest = max(oldest(known), _FRESH_REAL * clock.rate)
     return boottime() + (longest - (clock.time() - seen.at)) / clock.rate
 
 
@@ -64,9 +70,9 @@ def is_slow(clock: Clock, seen: Observation) -> bool:
     return seen.took > max(_SLOW, _FRESH_REAL * clock.rate)
 
 
-def is_too_slow(clock: Clock, seen: Observation) -> bool:
+def is_too_slow(clock: Clock, seen: Observation, known: Record) -> bool:
     """Tell whether ECS answers so slowly that no look is ever fresh enough."""
-    return seen.took > max(OLDEST, _FRESH_REAL * clock.rate)
+    return seen.took > max(oldest(known), _FRESH_REAL * clock.rate)
 
 
 @dataclass(frozen=True)

@@ -501,11 +501,11 @@ def test_how_old_a_look_may_be_follows_how_long_it_took() -> None:
 
     Hurried time never asks for less than a fifth of a real second.
     """
-    clock = TinyClock()
+    clock, known = TinyClock(), Batch(1, "Stopped").entries[0].record
 
     def stale(asked: float, took: float = 0.0) -> bool:
         seen = replace(values.an_observation(clock.at - asked), answered_at=clock.at - asked + took)
-        return second_look.is_stale(clock, seen)
+        return second_look.is_stale(clock, seen, known)
 
     assert not stale(3.0)
     assert stale(3.1)
@@ -516,6 +516,14 @@ def test_how_old_a_look_may_be_follows_how_long_it_took() -> None:
     clock.rate = 60.0
     assert not stale(11.9)
     assert stale(12.1)
+
+
+@pytest.mark.parametrize(("lag", "most"), [(None, 15.0), (0.0, 20.0), (2.0, 18.0), (12.0, 8.0)])
+def test_how_old_a_look_may_be_follows_how_far_describe_calls_lag(lag: float | None, most: float) -> None:
+    """From its question to the call may pass 20 s, less the lag that was sampled, or 5 s before one was."""
+    known = Batch(1, "Stopped").entries[0].record
+
+    assert second_look.oldest(replace(known, lag=lag)) == most
 
 
 @pytest.mark.parametrize(("action", "status"), [("StopInstance", "Running"), ("StartInstance", "Stopped")])

@@ -139,6 +139,10 @@ class Wipe:
     """Looks since ``at`` that showed no ``ReIniting``."""
     evidence: Evidence | None = None
     fence: Fence | None = None
+    lag: float | None = None
+    """Cloud seconds by which ECS showed a stop of this run late; ``None`` before that was seen."""
+    running_for: float = 0.0
+    """Cloud seconds for which ECS still showed the instance Running after it had accepted our stop."""
     watched_at: float | None = None
     """The last look since it was asked that showed what the fence holds."""
     losses: int = 0
@@ -223,6 +227,10 @@ class Record:
     missing_since: float | None = None
     stop_asked_at: float | None = None
     """Cloud seconds at which StopInstance was first intended, whoever has resumed the run since."""
+    lag: float | None = None
+    """Cloud seconds by which ECS showed a stop of this run late; ``None`` before that was seen."""
+    running_for: float = 0.0
+    """Cloud seconds for which ECS still showed the instance Running after it had accepted our stop."""
     watched_at: float | None = None
     """The last look at an instance that shows no StartTime, in cloud seconds: nobody may use it between two."""
     on_unknown: OnUnknown = "ask"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..model import LOCK_TAG, Failure, Observation, Record, SafetySnapshot, Step
-from .state import SETTLING, SETTLING_READS, close_phase, fail
+from .state import SETTLING_READS, close_phase, fail, settling
 from .steps import with_safety
 
 
@@ -26,7 +26,7 @@ def learn_tag(record: Record, seen: Observation) -> Record:
         hint = f"Look at that run (safe-reinit show {shown}, on the host it runs on); nothing was wiped."
         return fail(replace(record, tag=replace(tag, state="failed")), Failure(None, message, hint=hint))
     if shown and tag.state in ("accepted", "again"):
-        return replace(record, tag=_settled(replace(tag, reads=tag.reads + 1), seen.at))
+        return replace(record, tag=_settled(replace(tag, reads=tag.reads + 1), seen.at, settling(record)))
     if shown is None and (tag.state == "done" or tag.reads):
         message = f"Somebody took the tag {LOCK_TAG} off {record.instance_id}."
         hint = "Find out who, then look again with --dry-run."
@@ -37,8 +37,8 @@ def learn_tag(record: Record, seen: Observation) -> Record:
     return record
 
 
-def _settled(tag: Step, at: float) -> Step:
-    settled = tag.reads >= SETTLING_READS and at - (at if tag.at is None else tag.at) >= SETTLING
+def _settled(tag: Step, at: float, through: float) -> Step:
+    settled = tag.reads >= SETTLING_READS and at - (at if tag.at is None else tag.at) >= through
     return replace(tag, state="done" if settled else "accepted", due=None)
 
 
@@ -61,7 +61,7 @@ def _learn_one(record: Record, safety: SafetySnapshot, seen: Observation) -> Rec
         return record  # this look may be older than the answer
     if shown is None:
         step = replace(step, reads=step.reads + 1)
-        gone = step.reads >= SETTLING_READS and seen.at - (step.at or seen.at) >= SETTLING
+        gone = step.reads >= SETTLING_READS and seen.at - (step.at or seen.at) >= settling(record)
         why = "is not shown by ECS"
     else:
         progressing = step.state == "accepted" and shown.status == "progressing"

@@ -11,6 +11,7 @@ from ..model.codec import timestamp
 from .aside import learn_safety, learn_tag
 from .state import (
     GAP,
+    LAG_BOUND,
     SETTLING,
     SETTLING_READS,
     UNSETTLED_LIMIT,
@@ -19,7 +20,9 @@ from .state import (
     fail,
     is_current,
     is_settled,
+    lag_of,
     open_phase,
+    settling,
 )
 from .wiping import ahead, close_doubts, in_doubt, learn_wipes, unknown_wipe
 
@@ -27,9 +30,13 @@ REFUSED_LIMIT = 30.0
 """Cloud seconds for which other credentials are waited for where nothing was touched yet."""
 
 
-def learn(record: Record, seen: Observation) -> Record:
-    """Fold one look into the record: transitions that were seen, states that settled, limits that passed."""
-    record = before = _learn_unseen(record, seen)
+def learn(record: Record, seen: Observation, lag: float | None = None) -> Record:
+    """Fold one look into the record: transitions that were seen, states that settled, limits that passed.
+
+    Args:
+        lag: the largest lag, in cloud seconds, that was sampled by any job of the run so far.
+    """
+    record = before = _learn_unseen(_learn_lag(record, seen, lag), seen)
     if seen.seen:
         record = _learn_missing(record, seen)
         if seen.instance is not None and is_current(record, seen):
@@ -43,6 +50,29 @@ def learn(record: Record, seen: Observation) -> Record:
     if record.turned_back_at is None and _only_power_is_left(record):
         record = replace(record, turned_back_at=seen.at)
     return _close_reinit(_with_reason(record, before, seen), seen.when)
+
+
+def _learn_lag(record: Record, seen: Observation, lag: float | None) -> Record:
+    """Sample how far Describe calls lag behind, by our own stop: ECS shows it from the moment at which it accepts it.
+
+    Where they lag so far that somebody could use the machine unseen, no wipe is sent. A sample proves no maximum.
+    """
+    stop = record.stop
+    if lag is not None and lag > (record.lag or 0.0):
+        record = replace(record, lag=lag)
+    if seen.instance is not None and is_current(record, seen) and stop.state == "accepted" and not stop.moving:
+        since = seen.at - (seen.at if stop.at is None else stop.at)
+        watched = since - record.running_for <= GAP and seen.instance.start_time == stop.start_time
+        if seen.instance.status == "Running" and watched:
+            record = replace(record, running_for=since, lag=max(since, record.lag or 0.0))
+        elif seen.instance.status in ("Stopping", "Stopped"):
+            late = min(since, record.running_for + LAG_BOUND)  # a look that came late itself says no more
+            record = changed(record, lag=max(late, record.lag or 0.0))
+    if lag_of(record) < GAP or not ahead(record) or record.turned_back:
+        return record
+    message = f"ECS shows changes {lag_of(record):.0f}s late or more: whether somebody uses the machine cannot be told."
+    hint = "Nothing was wiped; try again when Describe calls show changes within a few seconds."
+    return fail(record, Failure(None, message, hint=hint))
 
 
 def _with_reason(record: Record, before: Record, seen: Observation) -> Record:
@@ -126,7 +156,7 @@ def _learn_unwatched(record: Record, seen: Observation) -> Record:
     if seen.instance is None or seen.instance.start_time is not None or not ahead(record):
         return changed(record, watched_at=None)
     before, record = record.watched_at, changed(record, watched_at=seen.at)
-    if before is None or seen.at - before <= GAP:
+    if before is None or seen.at - before <= GAP - lag_of(record):
         return record
     message = f"{record.instance_id} shows no StartTime and was not seen for {seen.at - before:.0f}s: "
     message += "whether somebody used it meanwhile cannot be told."
@@ -196,7 +226,9 @@ def _learn_stop(record: Record, status: str, seen: Observation) -> Record:
     if status == "Stopped":
         return close_phase(replace(record, stop=replace(stop, state="done")), "stop", seen.when, "ok")
     if status == "Stopping":
-        force = _settle_lost(record.force, seen.at)  # a power cut that was not done is asked for again
+        force = _settle_lost(
+            record.force, seen.at, settling(record)
+        )  # a power cut that was not done is asked for again
         return changed(record, stop=changed(stop, state="accepted", moving=True), force=force)
     started = seen.instance is not None and stop.start_time != seen.instance.start_time
     if status != "Running" or stop.moving or started:
@@ -205,7 +237,7 @@ def _learn_stop(record: Record, status: str, seen: Observation) -> Record:
             fail(replace(record, stop=replace(stop, state="failed")), Failure(None, message)),
             "stop", seen.when, "refused",
         )  # fmt: skip
-    return changed(record, stop=_settle_lost(stop, seen.at))
+    return changed(record, stop=_settle_lost(stop, seen.at, settling(record)))
 
 
 def _learn_start(record: Record, status: str, seen: Observation) -> Record:
@@ -220,7 +252,7 @@ def _learn_start(record: Record, status: str, seen: Observation) -> Record:
     if status == "Starting":
         return changed(record, start=changed(start, state="accepted", moving=True))
     if status == "Stopped" and not start.moving:
-        return changed(record, start=_settle_lost(start, seen.at))
+        return changed(record, start=_settle_lost(start, seen.at, settling(record)))
     if not start.moving:
         return record
     failure = Failure(None, f"{record.instance_id} went to {status} instead of Running.")
@@ -229,12 +261,12 @@ def _learn_start(record: Record, status: str, seen: Observation) -> Record:
     )
 
 
-def _settle_lost(step: Step, at: float) -> Step:
+def _settle_lost(step: Step, at: float, through: float) -> Step:
     """Find that a call whose answer was lost has not been done: nothing of it shows through the settling time."""
     if step.state != "lost":
         return step
     step = replace(step, reads=step.reads + 1)
-    if step.reads >= SETTLING_READS and at - (step.at or at) >= SETTLING:
+    if step.reads >= SETTLING_READS and at - (step.at or at) >= through:
         return replace(step, state="again", due=at)
     return step
 

@@ -32,11 +32,23 @@ SETTLING = 20.0
 SETTLING_READS = 4
 """Looks that must have shown it in that time."""
 GAP = 20.0
-"""Cloud seconds between two looks in which somebody could have used the machine unseen."""
+"""Cloud seconds between two looks in which somebody could have used the machine unseen, where nothing is shown late."""
+LAG_BOUND = 5.0
+"""Cloud seconds by which Describe calls are taken to lag before that was sampled."""
 UNSETTLED_LIMIT = 150.0
 """Cloud seconds for which the minute of the last start is waited for: 90 s are enough where the clocks are right."""
 RESENDS = 2
 """How often ReInitDisk may be sent again after its answer was lost."""
+
+
+def lag_of(record: Record) -> float:
+    """Return by how many cloud seconds Describe calls are taken to lag."""
+    return LAG_BOUND if record.lag is None else record.lag
+
+
+def settling(record: Record) -> float:
+    """Return for how many cloud seconds a state must be shown before it proves anything."""
+    return SETTLING + lag_of(record)
 
 
 def begin(

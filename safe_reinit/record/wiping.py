@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from .. import codes
 from ..model import Disk, Failure, Observation, Record, Wipe
-from .state import GAP, RESENDS, SETTLING, SETTLING_READS, changed, fail
+from .state import GAP, RESENDS, SETTLING_READS, changed, fail, lag_of, settling
 
 RESETTING = "InvalidOperation.DiskResetInProgress"
 """What ResetDisk answers, also with DryRun, while a roll-back of the disk goes on (ECS API reference, ResetDisk)."""
@@ -15,7 +15,7 @@ RESETTING = "InvalidOperation.DiskResetInProgress"
 
 def learn_wipes(record: Record, seen: Observation) -> Record:
     """See what became of each wipe, and that the disks which are still to be wiped are where they were."""
-    wipes = (_learn_wipe(_watch(wipe, seen), seen, record) for wipe in record.disks)
+    wipes = (_learn_wipe(_watch(wipe, seen, lag_of(record)), seen, record) for wipe in record.disks)
     record = _with_wipes(record, seen, tuple(changed(wipe, shown=_status(wipe, seen)) for wipe in wipes))
     if record.turned_back or record.start.state != "none":
         return record
@@ -57,14 +57,14 @@ def close_doubts(record: Record, seen: Observation) -> Record:
         record = _with_wipes(record, seen, closed)  # which turns the job back, and so may close another
 
 
-def _watch(wipe: Wipe, seen: Observation) -> Wipe:
+def _watch(wipe: Wipe, seen: Observation, lag: float) -> Wipe:
     """Note whether this look still shows what the fence holds: nobody has used the machine since it was asked."""
     fence, instance, disk = wipe.fence, seen.instance, seen.disks.get(wipe.disk_id)
     if fence is None or instance is None or disk is None or not (wipe.state in ("asked", "lost") or wipe.losses):
         return wipe
     moved = instance.status != "Stopped" or instance.start_time != fence.start_time
     elsewhere = disk.instance_id not in ("", fence.instance_id) or disk.attached_time != fence.attached_time
-    gap = wipe.watched_at is None or seen.at - wipe.watched_at > GAP
+    gap = wipe.watched_at is None or seen.at - wipe.watched_at > GAP - lag
     return replace(wipe, used=wipe.used or moved or elsewhere, gap=wipe.gap or gap, watched_at=seen.at)
 
 
@@ -98,7 +98,7 @@ def _settle_wipe(wipe: Wipe, seen: Observation, record: Record) -> Wipe:
         if wipe.resetting:
             return replace(wipe, state="done", evidence="transition")
     wipe = replace(wipe, reads=wipe.reads + 1)
-    if wipe.reads < SETTLING_READS or seen.at - (wipe.at or 0.0) < SETTLING:
+    if wipe.reads < SETTLING_READS or seen.at - (wipe.at or 0.0) < settling(record):
         return wipe
     if wipe.state == "accepted":
         return replace(wipe, state="done", evidence="settled")

@@ -12,8 +12,8 @@ from safe_reinit import act, execution, second_look
 from safe_reinit.cli.writer import Writer
 from safe_reinit.clock import Clock, boottime
 from safe_reinit.journal import Journal, Lease, LeaseLostError
-from safe_reinit.model import Observation
-from safe_reinit.record import is_settled, resumed
+from safe_reinit.model import Observation, Record
+from safe_reinit.record import is_settled, lag_of, resumed
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -58,7 +58,7 @@ def _own_lease(patch: pytest.MonkeyPatch) -> None:
 def _slow_answers(patch: pytest.MonkeyPatch) -> None:
     """Hold every observation to 3 s from its question, also before what brings a machine back."""
 
-    def is_stale(clock: Clock, seen: Observation) -> bool:
+    def is_stale(clock: Clock, seen: Observation, _known: Record | None = None) -> bool:
         return clock.time() - seen.at > 3.0
 
     is_wanted = act.Act._is_wanted
@@ -75,7 +75,13 @@ def _journal_there(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Journal, "refuse_replaced", lambda _self: None)
 
 
+def _lag(patch: pytest.MonkeyPatch) -> None:
+    """Take what ECS shows for what is so now, however late our own stop was shown."""
+    _everywhere(patch, lag_of, lambda _known: 0.0)
+
+
 GUARDS: Mapping[str, Patch] = {
+    "lag": _lag,
     "start-minute": _start_minute,
     "writer-queue": _writer_queue,
     "doubt-before-verdict": _doubt_before_verdict,

@@ -32,7 +32,7 @@ from safe_reinit.simulator import console
 from safe_reinit.simulator.engine import Engine, Options
 from tests import inprocess
 from tests.simulation import people
-from tests.simulation.judge import KNOWN, Evidence, Session, Truth, Violation, judge, judge_end, judge_pauses
+from tests.simulation.judge import Evidence, Session, Truth, Violation, judge, judge_end, judge_pauses
 from tests.simulation.network import Network
 from tests.simulation.options import ACCEPTED, ASSUMPTIONS, Scenario, has_only_pauses
 from tests.simulation.patching import cooperative
@@ -60,8 +60,6 @@ class Result:
 
     scenario: Scenario
     violations: list[Violation]
-    known: list[Violation]
-    """What was broken that today's program is known to break."""
     trace: list[str]
     outcomes: list[str]
     reports: list[dict[str, Any]]
@@ -591,8 +589,7 @@ def simulate(scenario: Scenario) -> Result:
             found = judge_pauses(simulation.reports, lambda: simulate({**scenario, "host": []}).reports)
         return Result(
             scenario=scenario,
-            violations=[each for each in found if each.kind not in KNOWN],
-            known=[each for each in found if each.kind in KNOWN],
+            violations=found,
             trace=simulation.trace,
             outcomes=[each["outcome"] for each in simulation.reports],
             reports=simulation.reports,

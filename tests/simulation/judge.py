@@ -25,10 +25,6 @@ LOST_DATA = ("used-then-wiped", "wiped-after-start", "lost-write", "wiped-unsave
 """What nobody can promise where an assumption of the fault model does not hold."""
 BY_LISTS = ("down-unsaid", "false-power", "no-way-on", "left-down", "false-intact", "tag-stays")
 """What a report says by what lists show: where they are older than assumed (S2), it says what was observed."""
-KNOWN = {
-    "wiped-behind-lag": "a lag that the run could measure by its own stop is not measured yet",
-}
-"""What today's program is known to break, and why: counted and shown, and no failure of a seed."""
 _LOCK_TAG = "safe-reinit:run"
 _WIPES = ("ReInitDisk", "ResetDisk")
 _BRINGS_BACK = ("StartInstance", "UntagResource")
