@@ -13,7 +13,10 @@ import pytest
 from safe_reinit import Error, connect
 from safe_reinit.clock import Clock
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.values import recoverable
+
+pytestmark = pytest.mark.virtual_time
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text("utf-8")
 PARTS = ("plan", "run", "calls", "retry", "journal")
@@ -66,7 +69,7 @@ def test_what_goes_wrong_is_told_at_warning(caplog: pytest.LogCaptureFixture) ->
                                                              "d-1": {"instance": "i-1"}}})  # fmt: skip
     refusing = {"action": "ReInitDisk", "error": {"code": "OperationDenied"}}
     caplog.set_level(logging.WARNING, "safe_reinit")
-    with Simulator(world=world, faults=[refusing], speed=60) as simulator, pytest.raises(Error):
+    with virtual.simulate(world, [refusing], 60) as simulator, pytest.raises(Error):
         run(simulator, "d-1")
 
     assert [text.split(",")[0] for _, text in said(caplog, "calls")] == ["ReInitDisk d-1: OperationDenied"]
@@ -77,7 +80,7 @@ def test_a_look_that_is_made_again_is_told(caplog: pytest.LogCaptureFixture) -> 
     """A look that is throttled is told with the wait before it is made again."""
     throttled = {"action": "DescribeDisks", "nth": 1, "error": {"code": "Throttling"}}
     caplog.set_level(logging.INFO, "safe_reinit")
-    with Simulator(faults=[throttled], speed=60) as simulator:
+    with virtual.simulate(faults=[throttled], speed=60) as simulator:
         run(simulator)
 
     assert re.fullmatch(r"DescribeDisks is asked again in \d+\.\d s", said(caplog, "retry")[0][1])
@@ -117,6 +120,7 @@ def test_a_handler_that_fails_ends_nothing(simulator: Simulator) -> None:
     assert len(simulator.state()["disks"]["d-sim-web1-data"]["wipes"]) == 1
 
 
+@pytest.mark.real_time
 def test_nothing_is_installed_and_nothing_printed() -> None:
     """In a program that set up no logging nothing is printed, no level set, and no handler but a null one added."""
     program = """

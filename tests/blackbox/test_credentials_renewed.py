@@ -12,6 +12,9 @@ import safe_reinit
 from safe_reinit.clock import Clock
 from safe_reinit.model import Event
 from safe_reinit.simulator import Simulator
+from tests import virtual
+
+pytestmark = pytest.mark.virtual_time
 
 WORLD = """
 durations: {stop: 3, wipe: 4, start: 3, snapshot: 4}
@@ -32,7 +35,7 @@ def simulator(tmp_path: Path) -> Iterator[Simulator]:
     """Start a world with two keys of one account."""
     file = tmp_path / "world.yaml"
     file.write_text(WORLD, "utf-8")
-    with Simulator(world=str(file), speed=20) as started:
+    with virtual.simulate(str(file), speed=20) as started:
         yield started
 
 

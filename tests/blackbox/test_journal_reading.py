@@ -125,6 +125,7 @@ def test_of_thousands_of_runs_the_open_ones_and_the_newest_are_listed(run: Comma
     assert "--all" in text.stderr
 
 
+@pytest.mark.virtual_time
 def test_all_runs_are_listed_when_asked_for(run: Command, path: Path) -> None:
     """With --all nothing is left out."""
     done = run("--disk", DISK, "--stop-instance", "--confirm", DISK, journal=path)
@@ -135,6 +136,7 @@ def test_all_runs_are_listed_when_asked_for(run: Command, path: Path) -> None:
     assert "older runs" not in told.stderr
 
 
+@pytest.mark.virtual_time
 def test_show_prints_what_its_schema_says(run: Command, path: Path) -> None:
     """Of a run that is done, of one that is at work, and of a plan file, show --output json is as published."""
     run("--disk", DISK, "--stop-instance", "--confirm", DISK, journal=path)

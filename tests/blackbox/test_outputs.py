@@ -38,6 +38,7 @@ def touched(sim: Simulator) -> bool:
 # ------------------------------------------------------------------------- line 21: a retry destroys no evidence
 
 
+@pytest.mark.virtual_time
 @pytest.mark.parametrize("ending", ["json", "md", "html"])
 def test_a_report_never_replaces_that_of_another_run(
     sim: Simulator, run: Command, path: Path, tmp_path: Path, ending: str
@@ -55,6 +56,7 @@ def test_a_report_never_replaces_that_of_another_run(
     assert (file.read_bytes(), len(sim.state()["calls"])) == (before, calls)
 
 
+@pytest.mark.virtual_time
 def test_a_second_apply_keeps_the_report_of_the_wipe(sim: Simulator, run: Command, path: Path, tmp_path: Path) -> None:
     """Applying a plan twice with one --report: the report of the wipe is what stays."""
     plan, file = tmp_path / "plan.json", tmp_path / "run.json"
@@ -66,6 +68,7 @@ def test_a_second_apply_keeps_the_report_of_the_wipe(sim: Simulator, run: Comman
     assert document(file.read_text("utf-8"))["outcome"] == "done"
 
 
+@pytest.mark.virtual_time
 def test_the_report_of_a_plan_and_of_the_same_run_may_be_replaced(
     sim: Simulator, run: Command, path: Path, tmp_path: Path
 ) -> None:
@@ -87,6 +90,7 @@ def test_the_report_of_a_plan_and_of_the_same_run_may_be_replaced(
     assert power(sim) == "Running"
 
 
+@pytest.mark.virtual_time
 def test_a_report_replaces_nothing_that_is_no_report(run: Command, path: Path, tmp_path: Path) -> None:
     """A file that tells of no run is kept, whatever its name."""
     for name in ("notes.md", "package.json", "page.html"):
@@ -97,6 +101,7 @@ def test_a_report_replaces_nothing_that_is_no_report(run: Command, path: Path, t
         assert (tmp_path / name).read_text("utf-8") == '{"mine": true}'
 
 
+@pytest.mark.virtual_time
 def test_events_are_appended(run: Command, path: Path, tmp_path: Path) -> None:
     """The events of a second run follow those of the first."""
     file = tmp_path / "events.jsonl"
@@ -142,6 +147,7 @@ CLASHES = [
 ]  # fmt: skip
 
 
+@pytest.mark.virtual_time
 @pytest.mark.parametrize("name", CLASHES)
 def test_no_output_is_an_input_or_another_output(
     sim: Simulator, run: Command, path: Path, tmp_path: Path, name: str
@@ -158,6 +164,7 @@ def test_no_output_is_an_input_or_another_output(
     assert {each: each.read_bytes() for each in before} == before
 
 
+@pytest.mark.virtual_time
 @pytest.mark.parametrize("kind", ["report.json", "report.md", "report.html", "plan.json"])
 def test_events_are_not_appended_to_a_document(
     sim: Simulator, run: Command, path: Path, tmp_path: Path, kind: str
@@ -174,6 +181,7 @@ def test_events_are_not_appended_to_a_document(
     assert len(sim.state()["calls"]) == calls
 
 
+@pytest.mark.virtual_time
 def test_apply_does_not_write_over_its_plan(sim: Simulator, run: Command, path: Path, tmp_path: Path) -> None:
     """--report or --events that names the plan file is refused, and the plan is whole."""
     plan = tmp_path / "plan.json"
@@ -260,6 +268,7 @@ def test_a_command_that_only_tells_ends_2_where_it_cannot(
     assert "report this" not in err
 
 
+@pytest.mark.virtual_time
 def test_a_report_file_on_a_full_disk_changes_no_exit_code(
     sim: Simulator, run: Command, path: Path, tmp_path: Path
 ) -> None:

@@ -20,7 +20,10 @@ from safe_reinit import clock as real_clock
 from safe_reinit.clock import Clock
 from safe_reinit.journal import lease
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.commands import ROOT, state, until
+
+pytestmark = pytest.mark.virtual_time
 
 DISK, INSTANCE = "d-sim-web1-data", "i-sim-web1"
 SPEED = 10.0
@@ -49,7 +52,7 @@ except safe_reinit.Error as error:
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     """Start the default world, at a speed at which a short pause stays short for the cloud."""
-    with Simulator(speed=SPEED) as started:
+    with virtual.simulate(speed=SPEED) as started:
         yield started
 
 
@@ -78,6 +81,7 @@ def status(simulator: Simulator, kind: str, name: str, wanted: str) -> Callable[
     return lambda: bool(state(simulator.url)[kind][name]["status"] == wanted)
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize(
     ("held", "kind", "name", "wanted"),
     [
@@ -112,9 +116,8 @@ Step = Callable[[pytest.MonkeyPatch], None]
 def wall(seconds: float) -> Step:
     """Step the wall clock."""
 
-    def step(patch: pytest.MonkeyPatch) -> None:
-        now = time.time
-        patch.setattr(time, "time", lambda: now() + seconds)
+    def step(_patch: pytest.MonkeyPatch) -> None:
+        virtual.current().scheduler.this().process.wall_offset += seconds
 
     return step
 
