@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from safe_reinit.cli.app import app, run
 from safe_reinit.cli.shells import SHELLS, script
 from safe_reinit.journal import Journal
 from safe_reinit.simulator import Simulator
-from tests.commands import ROOT, Command, command
+from tests.commands import ROOT, Command, command, until
 from tests.conftest import Serve
 from tests.servers import Answer, http
 from tests.terminals import Terminal
@@ -238,26 +238,23 @@ def test_a_script_that_asks_something_else_is_told_nothing(
 # ---------------------------------------------------------------------------------------------------------- the journal
 
 
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[tuple[Command, Path]]:
+def with_runs(sim: Simulator, folder: Path) -> tuple[Command, Path]:
     """Give a journal with a run that took a snapshot, one that took none, and one that was killed."""
-    with Simulator(speed=60) as simulator:
-        here = command(simulator.url, tmp_path)
-        path = tmp_path / "runs" / "journal.db"
-        once = ("--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data")
-        assert here(*once, "--snapshot", journal=path).returncode == 0
-        assert here(*once, "--accept", "no-recent-snapshot", journal=path).returncode == 0
-        with here.start(*once, "--snapshot", journal=path) as child:
-            while simulator.state()["instances"]["i-sim-web1"]["status"] != "Stopping":
-                assert child.poll() is None
-            child.kill()
-            child.wait()
-        yield here, path
+    here, path = command(sim.url, folder), folder / "runs" / "journal.db"
+    once = ("--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data")
+    assert here(*once, "--snapshot", journal=path).returncode == 0
+    assert here(*once, "--accept", "no-recent-snapshot", journal=path).returncode == 0
+    with here.start(*once, "--snapshot", journal=path) as child:
+        until(lambda: sim.state()["instances"]["i-sim-web1"]["status"] == "Stopping")
+        child.kill()
+        child.communicate()
+    return here, path
 
 
-def test_runs_are_offered_where_they_are_of_use(offered: Offered, journal: tuple[Command, Path]) -> None:
+@pytest.mark.virtual_time
+def test_runs_are_offered_where_they_are_of_use(offered: Offered, simulator: Simulator, tmp_path: Path) -> None:
     """Show is offered every run, newest first; resume the open ones; undo those that have a way back."""
-    here, path = journal
+    here, path = with_runs(simulator, tmp_path)
     listed = json.loads(here("runs", "--output", "json", journal=path).stdout)["runs"]
     names = [each["run_id"] for each in listed]
 
@@ -267,9 +264,9 @@ def test_runs_are_offered_where_they_are_of_use(offered: Offered, journal: tuple
     assert offered(f"safe-reinit undo --journal {path} r-") == names[2:]
 
 
-def test_looking_at_the_journal_writes_nothing(offered: Offered, journal: tuple[Command, Path]) -> None:
+def test_looking_at_the_journal_writes_nothing(offered: Offered, simulator: Simulator, tmp_path: Path) -> None:
     """No file is made or changed beside the journal, whether somebody has it open or nobody; none is made of itself."""
-    here, path = journal
+    here, path = with_runs(simulator, tmp_path)
 
     def files() -> dict[str, bytes]:
         return {each.name: each.read_bytes() for each in path.parent.iterdir() if not each.name.endswith("-shm")}

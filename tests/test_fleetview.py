@@ -23,6 +23,7 @@ from safe_reinit.clock import Clock
 from safe_reinit.config import resolve
 from safe_reinit.model import Call, Event, EventName, Plan, Rollout
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.commands import Command
 from tests.conftest import KEY, CommandLine
 from tests.fleets import a_plan
@@ -433,7 +434,7 @@ def a_world(count: int, **odd: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture
 def fleet() -> Iterator[Simulator]:
     """Start six running machines, the disk of one of which cannot be wiped; a minute of it in each second."""
-    with Simulator(world=a_world(6, d_4={"faulty": True}), speed=60) as simulator:
+    with virtual.simulate(a_world(6, d_4={"faulty": True}), speed=60) as simulator:
         yield simulator
 
 
@@ -549,6 +550,7 @@ def test_a_few_machines_are_told_step_by_step(terminal: Open, fleet: Simulator) 
     assert "waiting to begin" not in person.shown
 
 
+@pytest.mark.virtual_time
 def test_where_nobody_looks_each_job_has_a_line(command_line: CommandLine, fleet: Simulator) -> None:
     """Without a terminal there is a line for each finished job, a summary now and then, and no escape code."""
     ended = command_line(*command(fleet), env={**KEY, **where_is(fleet)})
@@ -563,6 +565,7 @@ def test_where_nobody_looks_each_job_has_a_line(command_line: CommandLine, fleet
     assert 1 <= len(summaries) <= 1 + max(took) // 30 + len(of_trouble)
 
 
+@pytest.mark.virtual_time
 @pytest.mark.parametrize(("option", "told"), [("--quiet", False), ("--verbose", True)])
 def test_quiet_and_verbose_hold_for_many(command_line: CommandLine, fleet: Simulator, option: str, told: bool) -> None:
     """--quiet tells nothing on the way, --verbose every call too."""
@@ -616,9 +619,10 @@ def test_a_name_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
     assert "[red]1 FAILED" in lines[0]
 
 
+@pytest.mark.virtual_time
 def test_a_run_that_goes_on_is_seen_too(tmp_path: Path) -> None:
     """A fleet whose process was killed is shown as one when it is resumed, with a line for each job."""
-    with Simulator(world=a_world(5), speed=60) as simulator:
+    with virtual.simulate(a_world(5), speed=60) as simulator:
         run, journal = Command(simulator.url, tmp_path), tmp_path / "journal.db"
         with run.start(*command(simulator, 5), journal=journal) as child:
             all_stopping(simulator)
@@ -631,6 +635,7 @@ def test_a_run_that_goes_on_is_seen_too(tmp_path: Path) -> None:
     assert sorted(re.findall(r"lab-\d(?= done in)", ended.stderr)) == [f"lab-{number}" for number in range(5)]
 
 
+@pytest.mark.virtual_time
 def test_events_say_why_a_job_failed(command_line: CommandLine, fleet: Simulator) -> None:
     """The last event of a job that went wrong has its code and message; that of one that is done has not."""
     ended = command_line(*command(fleet), "--events", "-", env={**KEY, **where_is(fleet)})
