@@ -670,6 +670,15 @@ def test_a_disk_that_leaves_before_its_wipe_ends_the_job(status: str, where: str
     assert decide(known, look(4, "Stopped", disk=status, where=where)) == START
 
 
+def test_a_look_that_is_older_than_the_stop_tells_nothing_of_the_power() -> None:
+    """A look that was begun before the stop was answered, and comes late, makes no stopped machine a running one."""
+    stopped = learn(stopping(), look(2, "Stopping"), look(4))
+    after = learn(stopped, look(-2, "Running"))
+
+    assert (stopped.instance_status, after.instance_status) == ("Stopped", "Stopped")
+    assert (after.stop, after.error) == (stopped.stop, None)
+
+
 def test_a_job_does_not_end_on_a_look_that_is_older_than_its_last_answer() -> None:
     """Where the stop was refused for good, the power is looked at once more before the job says what it is."""
     asked = record.intend(begin(), STOP, look(0, "Running"))
