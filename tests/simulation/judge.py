@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +55,8 @@ class Sent:
     request_id: str = ""
     """Of the answer, once the call has arrived."""
     answered: bool = False
+    refused: tuple[str, ...] = ()
+    """Of a call for many instances: those that it was refused for, though it was accepted as a whole."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +143,15 @@ class Evidence:
 
     @property
     def calls(self) -> list[Call]:
-        """The calls that were accepted since the run began, oldest first."""
-        return [call for call in self.engine.calls if call.at >= self.began and call.code == "" and not call.dry_run]
+        """The calls that were accepted since the run began, oldest first, with what each was accepted for."""
+        refused = {each.request_id: each.refused for each in self.sent if each.refused}
+        return [
+            replace(call, subject=tuple(name for name in call.subject if name not in refused.get(call.request_id, ())))
+            if call.request_id in refused
+            else call
+            for call in self.engine.calls
+            if call.at >= self.began and call.code == "" and not call.dry_run
+        ]
 
     @property
     def jobs(self) -> list[Mapping[str, Any]]:

@@ -98,6 +98,7 @@ class Network:
             if self._date_ahead:
                 headers["Date"] = http_date(self._engine.cloud.clock.now() + self._date_ahead)
             note.request_id = call.request_id if call is not None else ""
+            note.refused = _refused(action, reply)
             self._point("arrived", action, process, dry_run)
             scheduler.at(scheduler.now + self._travel("back") + reply.delay, lambda: come_back(reply))
 
@@ -140,6 +141,17 @@ class Network:
                 else:
                     reply = _with_rows(action, reply, does)
         return reply
+
+
+def _refused(action: str, reply: answers.Reply) -> tuple[str, ...]:
+    """Return the instances that a call for many was refused for, though it was accepted as a whole."""
+    if action not in ("StopInstances", "StartInstances") or reply.status != 200:
+        return ()
+    try:
+        rows = json.loads(reply.body)["InstanceResponses"]["InstanceResponse"]
+    except (ValueError, KeyError):  # spoilt
+        return ()
+    return tuple(row["InstanceId"] for row in rows if row["Code"] != "200")
 
 
 def _with_rows(action: str, reply: answers.Reply, does: str) -> answers.Reply:

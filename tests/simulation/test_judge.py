@@ -313,6 +313,18 @@ def test_a_call_that_arrives_after_every_deadline_is_nobodys(evidence: Evidence)
     assert kinds(replace(seen, broken=["S4"])) == set()
 
 
+def test_a_call_for_many_counts_for_those_that_it_was_accepted_for(evidence: Evidence) -> None:
+    """What a call for many was refused for, it did not do: whoever stopped that machine before was the last."""
+    stop = call_of(evidence, "StopInstance")
+    theirs = replace(stop, source="console")  # type: ignore[type-var]
+    many = replace(stop, action="StopInstances", request_id="many")  # type: ignore[type-var]
+    seen = happened(down(evidence), [*evidence.engine.calls, theirs, many])
+    note = Sent(stop.at, "StopInstances", "first", request_id="many")
+
+    assert "down-unsaid" in kinds(replace(seen, sent=[*seen.sent, note]))
+    assert "down-unsaid" not in kinds(replace(seen, sent=[*seen.sent, replace(note, refused=("i-0",))]))
+
+
 def test_a_stop_that_arrives_after_every_deadline_still_was_asked(evidence: Evidence) -> None:
     """A run whose stop came too late (S4 broken) takes a stop by somebody else for it, and starts the machine again."""
     unasked = replace(evidence, plan=planned(evidence, will_start=False))
