@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
 
-from safe_reinit import act, execution, second_look
+from safe_reinit import act, clock, execution, second_look
+from safe_reinit.changes import AfterPause
 from safe_reinit.cli.writer import Writer
 from safe_reinit.clock import Clock, boottime
 from safe_reinit.journal import Journal, Lease, LeaseLostError
 from safe_reinit.model import Observation, Record
-from safe_reinit.record import is_settled, lag_of, resumed
+from safe_reinit.record import is_settled, lag_of, resumed, seen
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -80,6 +82,41 @@ def _lag(patch: pytest.MonkeyPatch) -> None:
     _everywhere(patch, lag_of, lambda _known: 0.0)
 
 
+def _age_of_looks(patch: pytest.MonkeyPatch) -> None:
+    """Call on what was seen, however long ago that was."""
+    _everywhere(patch, second_look.is_stale, lambda _clock, _seen: False)
+    _age_at_the_first_byte(patch)
+
+
+def _age_at_the_first_byte(patch: pytest.MonkeyPatch) -> None:
+    """Let a wipe leave however long after the last check of what it stands on."""
+    _everywhere(patch, second_look.serves_until, lambda _clock, _seen: math.inf)
+
+
+def _lease_at_the_first_byte(patch: pytest.MonkeyPatch) -> None:
+    """Let a call leave without asking once more whether the run is still this session's."""
+    patch.setattr(execution, "_may_send", lambda _lease, _action: "")
+
+
+def _after_pause(patch: pytest.MonkeyPatch) -> None:
+    """Count the time of a pause into the limits of what was under way."""
+    patch.setattr(AfterPause, "__call__", lambda _self, before: before)
+
+
+def _suspension(patch: pytest.MonkeyPatch) -> None:
+    """Count time by a clock that stops while the host sleeps."""
+
+    def awake() -> float:
+        return clock.time.monotonic()  # by name, since a simulation puts another module there
+
+    _everywhere(patch, boottime, awake)
+
+
+def _unwatched(patch: pytest.MonkeyPatch) -> None:
+    """Wipe a machine that shows no StartTime also after a time in which nobody looked at it."""
+    _everywhere(patch, seen._learn_unwatched, lambda record, _seen: record)
+
+
 GUARDS: Mapping[str, Patch] = {
     "lag": _lag,
     "start-minute": _start_minute,
@@ -88,6 +125,12 @@ GUARDS: Mapping[str, Patch] = {
     "own-lease": _own_lease,
     "slow-answers": _slow_answers,
     "journal-there": _journal_there,
+    "age-of-looks": _age_of_looks,
+    "age-at-the-first-byte": _age_at_the_first_byte,
+    "lease-at-the-first-byte": _lease_at_the_first_byte,
+    "after-pause": _after_pause,
+    "suspension": _suspension,
+    "unwatched": _unwatched,
 }
 """By name, how to turn a guard off."""
 
