@@ -15,7 +15,7 @@ from safe_reinit.cli.writer import Writer
 from safe_reinit.clock import Clock, boottime
 from safe_reinit.journal import Journal, Lease, LeaseLostError
 from safe_reinit.model import Observation, Record
-from safe_reinit.record import is_settled, lag_of, resumed, seen
+from safe_reinit.record import is_settled, is_watched, lag_of, resumed, seen
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -84,13 +84,13 @@ def _lag(patch: pytest.MonkeyPatch) -> None:
 
 def _age_of_looks(patch: pytest.MonkeyPatch) -> None:
     """Call on what was seen, however long ago that was."""
-    _everywhere(patch, second_look.is_stale, lambda _clock, _seen: False)
+    _everywhere(patch, second_look.is_stale, lambda *_: False)
     _age_at_the_first_byte(patch)
 
 
 def _age_at_the_first_byte(patch: pytest.MonkeyPatch) -> None:
     """Let a wipe leave however long after the last check of what it stands on."""
-    _everywhere(patch, second_look.serves_until, lambda _clock, _seen: math.inf)
+    _everywhere(patch, second_look.serves_until, lambda *_: math.inf)
 
 
 def _lease_at_the_first_byte(patch: pytest.MonkeyPatch) -> None:
@@ -117,6 +117,11 @@ def _unwatched(patch: pytest.MonkeyPatch) -> None:
     _everywhere(patch, seen._learn_unwatched, lambda record, _seen: record)
 
 
+def _gap_in_the_looks(patch: pytest.MonkeyPatch) -> None:
+    """Send a wipe again whose answer was lost, also after a time in which nobody looked at the machine."""
+    _everywhere(patch, is_watched, lambda _wipe, _record: True)
+
+
 GUARDS: Mapping[str, Patch] = {
     "lag": _lag,
     "start-minute": _start_minute,
@@ -131,6 +136,7 @@ GUARDS: Mapping[str, Patch] = {
     "after-pause": _after_pause,
     "suspension": _suspension,
     "unwatched": _unwatched,
+    "gap-in-the-looks": _gap_in_the_looks,
 }
 """By name, how to turn a guard off."""
 
