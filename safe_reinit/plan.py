@@ -191,8 +191,9 @@ def _power_cut(after: float) -> str:
 def downtime(job: PlannedJob, plan: Plan) -> float:
     """Tell for how many seconds the instance may be down at most, if ECS takes what it is allowed to."""
     limits = plan.limits
-    snapshot = limits.snapshot if plan.options.snapshot else 0.0
-    return limits.stop + snapshot + limits.reinit + limits.start if job.will_stop else 0.0
+    wiped = limits.down_before_wipe(snapshot=plan.options.snapshot) + limits.reinit
+    turned_back = limits.stop + limits.start  # a stop that takes too long is waited for as long as a start
+    return max(wiped, turned_back) + limits.start if job.will_stop else 0.0
 
 
 def unforeseen(plan: Plan) -> list[str]:

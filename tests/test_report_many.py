@@ -85,7 +85,7 @@ def test_the_beginning_says_what_all_have_in_common() -> None:
         "  30 disks become EMPTY (as a blank disk)",
         "  10 instances, each: It stays Stopped.",
         "      at most: ReInitDisk 30m",
-        "  20 instances, each: It is stopped for this and started again: down for the wipe, at most 55m.",
+        "  20 instances, each: It is stopped for this and started again: down for the wipe, at most 1h.",
         "      at most: StopInstance KeepCharging 10m, ReInitDisk 30m, StartInstance 15m",
         "  In order: all 30; at most 100 down at once",
     ]

@@ -136,7 +136,7 @@ def test_the_plan_says_what_it_costs() -> None:
 
     said = "\n".join(line.text for line in plan_lines(plan))
     assert f"CreateSnapshot {DATA}  and wait for it  (at most 1h)" in said
-    assert "down for the wipe and the snapshot, at most 1h55m" in said
+    assert "down for the wipe and the snapshot, at most 2h" in said
     assert "whether these credentials may call ReInitDisk and CreateSnapshot" in said
 
 

@@ -53,7 +53,7 @@ REINIT_DISK: tuple[Code, ...] = (
          "Look in the ECS console whether the snapshot or image that the disk was made from still exists; without it the disk can never be reinitialised again.",
          ("source-snapshot-deleted",)),
     Code(REINIT, "DiskCreatingSnapshot", 403, "all", "again", "A snapshot of the disk is being created.",
-         "Wait until the snapshot is accomplished; the tool waits up to --timeout-snapshot.",
+         "Wait until the snapshot is accomplished; the tool waits up to --timeout-snapshot, while a machine is down not beyond what the plan says.",
          ("snapshot-in-progress", "auto-snapshot-due"),
          unforeseen="an automatic snapshot can begin between the recheck and the call", of_snapshot=True),
     Code(REINIT, "DiskCategory.OperationNotSupported", 400, "2018 to 2025", "refused", "Disks of this category cannot be reinitialised.",

@@ -139,10 +139,6 @@ class Wipe:
     """Looks since ``at`` that showed no ``ReIniting``."""
     evidence: Evidence | None = None
     fence: Fence | None = None
-    lag: float | None = None
-    """Cloud seconds by which ECS showed a stop of this run late; ``None`` before that was seen."""
-    running_for: float = 0.0
-    """Cloud seconds for which ECS still showed the instance Running after it had accepted our stop."""
     watched_at: float | None = None
     """The last look since it was asked that showed what the fence holds."""
     losses: int = 0
@@ -227,6 +223,8 @@ class Record:
     missing_since: float | None = None
     stop_asked_at: float | None = None
     """Cloud seconds at which StopInstance was first intended, whoever has resumed the run since."""
+    down_since: float | None = None
+    """Cloud seconds since when the machine may be down for the wipes that are still to come."""
     lag: float | None = None
     """Cloud seconds by which ECS showed a stop of this run late; ``None`` before that was seen."""
     running_for: float = 0.0

@@ -90,6 +90,14 @@ class Limits:
     retry: float = milliseconds(300.0)
     """How long a retryable refusal of ReInitDisk may be retried while the machine is down."""
 
+    def down_before_wipe(self, *, snapshot: bool) -> float:
+        """Return for how many cloud seconds a machine may be down for a run before its last wipe is sent.
+
+        Args:
+            snapshot: whether a safety snapshot is taken in that time.
+        """
+        return self.stop + (self.snapshot if snapshot else 0.0) + self.retry
+
 
 @dataclass(frozen=True)
 class Rollout:

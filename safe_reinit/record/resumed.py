@@ -29,6 +29,7 @@ def resume(record: Record, at: float) -> Record:
         instance_status="" if record.tried else record.instance_status,  # what it is now is looked at
         unseen_since=None,
         stuck_since=None,
+        down_since=None,
         missing_reads=0,
         missing_since=None,
         unsettled_since=None,
@@ -55,6 +56,7 @@ def after_pause(record: Record, at: float) -> Record:
         unsettled_since=None,
         unseen_since=None,
         stuck_since=None,
+        down_since=None,
         missing_reads=0,
         missing_since=None,
     )

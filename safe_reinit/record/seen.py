@@ -279,7 +279,7 @@ def _learn_limits(record: Record, seen: Observation) -> Record:
         if not stop.answer:
             failure = replace(failure, hint="Look at the guest in the console (VNC); nothing was wiped.")
         record = close_phase(fail(record, failure), "stop", seen.when, "timeout")
-    record = _learn_snapshot_limit(record, seen)
+    record = _learn_down(_learn_snapshot_limit(record, seen), seen)
     for wipe in record.disks:
         if wipe.state in ("accepted", "lost") and wipe.at is not None and at - wipe.at > limits.reinit:
             disks = tuple(in_doubt(each) if each is wipe else each for each in record.disks)
@@ -300,6 +300,24 @@ def _learn_limits(record: Record, seen: Observation) -> Record:
             record = replace(fail(record, _not_seen(seen)), instance_status="")
         record = replace(record, given_up=True)
     return record
+
+
+def _learn_down(record: Record, seen: Observation) -> Record:
+    """Turn back when a machine was down for so long that it would be down for longer than its plan says."""
+    waiting = ahead(record)
+    if not waiting or record.turned_back or not record.stopped_by_us:
+        return changed(record, down_since=None)
+    if record.down_since is None:
+        return replace(record, down_since=seen.at)
+    most = record.limits.down_before_wipe(snapshot=bool(record.snapshots))
+    if seen.at - record.down_since <= most:
+        return record
+    wipe = waiting[0]
+    act: ActName = "ResetDisk" if wipe.snapshot_id else "ReInitDisk"
+    waited = "could not be sent" if wipe.refused_since is None else "was refused each time"
+    message = f"{act} of {wipe.disk_id} {waited} until {most / 60:.0f} minutes after the stop, which is the limit."
+    hint = "Its calls are in safe-reinit show; check again with --dry-run when nothing holds it up any more."
+    return fail(record, Failure(None, message, action=act, hint=hint))
 
 
 def _too_late(record: Record, seen: Observation, step: Step, action: ActName, limit: str) -> Failure:
