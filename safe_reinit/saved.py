@@ -37,6 +37,10 @@ class UnreadableError(ValueError):
     """The file is no plan, or not one that can be read; the text says why, for people."""
 
 
+class _OddError(ValueError):
+    """Something in a plan file that JSON does not have, or that could be read in two ways; its text says what."""
+
+
 class EditedError(UnreadableError):
     """The file is a plan that was changed after it was saved."""
 
@@ -128,10 +132,16 @@ def _decoded(content: Mapping[str, Any]) -> Saved:
 def _content(raw: bytes) -> dict[str, Any]:
     try:
         content = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_once, parse_float=_whole, parse_constant=_no_number
+            raw.decode("utf-8-sig"), object_pairs_hook=_once, parse_float=_whole, parse_constant=_no_number
         )
-    except (ValueError, RecursionError):  # UnicodeDecodeError is one
-        raise UnreadableError("it is not JSON, or not the whole of it") from None
+    except json.JSONDecodeError as error:
+        where = "it is empty" if not raw.strip() else f"its JSON ends or breaks off in line {error.lineno}"
+        raise UnreadableError(where) from None
+    except UnicodeDecodeError:
+        raise UnreadableError("it is not UTF-8") from None
+    except (ValueError, RecursionError) as error:
+        why = str(error) if isinstance(error, _OddError) else "it is no JSON that can be read"
+        raise UnreadableError(why) from None
     if not isinstance(content, dict):
         raise UnreadableError("it is JSON, but no plan of safe-reinit")
     return content
@@ -140,7 +150,7 @@ def _content(raw: bytes) -> dict[str, Any]:
 def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse a name that stands twice: a person would read one of them and the program the other."""
     if len(dict(members)) < len(members):
-        raise ValueError("a name stands twice")
+        raise _OddError("a name in it stands twice")
     return dict(members)
 
 
@@ -153,14 +163,14 @@ def _whole(number: str) -> int:
 
 
 def _no_number(word: str) -> None:
-    raise ValueError(f"{word} is no JSON")
+    raise _OddError(f"{word} in it is no number of JSON")
 
 
 def _digest(content: Mapping[str, Any]) -> str:
     try:
         return digest_of(content)
     except ValueError:  # half a letter, which JSON can write and UTF-8 cannot
-        raise UnreadableError("it is not JSON, or not the whole of it") from None
+        raise UnreadableError("half a letter (a lone surrogate) is in it") from None
 
 
 def schema() -> dict[str, Any]:

@@ -62,6 +62,8 @@ def disk_ids(given: Sequence[str]) -> list[str]:
     Raises:
         UsageError: there is none, or one is malformed.
     """
+    if isinstance(given, str) or not isinstance(given, Sequence) or not all(isinstance(each, str) for each in given):
+        raise UsageError("The disks are no sequence of ids.", hint="Give a list of texts that begin with d-.")
     ids = list(dict.fromkeys(given))
     if not ids:
         raise UsageError("No disk is named.", hint="Name one with --disk d-...")
@@ -235,6 +237,8 @@ def not_runnable(plan: Plan, confirm: str, policy: Policy) -> Error | None:
             f"The run has {plan.guard.disks} disks, and the configuration limits a run to {policy.limit} (max_disks).",
             hint="Plan fewer disks, or change max_disks of the configuration.",
         )
+    if not isinstance(confirm, str):
+        return UsageError("confirm is no text.", hint="Give plan.confirm_with, once you have read the plan.")
     if not consents(plan, confirm):
         return RunRefused(no_consent(plan, confirm), hint="Read the plan (--dry-run), then confirm what it says.")
     return None

@@ -62,6 +62,17 @@ def test_a_plan_changes_nothing() -> None:
     assert changing(state) == []
 
 
+def test_what_is_no_word_runs_nothing() -> None:
+    """Consent that is no text, as of a variable that was never set, is an error of use."""
+    with simulated() as sim:
+        caller = client(sim)
+        nothing: Any = None
+        with pytest.raises(UsageError, match="confirm is no text"):
+            caller.run(caller.plan([DATA], stop_instance=True), confirm=nothing)
+
+        assert changing(sim.state()) == []
+
+
 @pytest.mark.parametrize("word", ["", "d-dat", "D-DATA ", "yes", INSTANCE, "0" * 8, f"{DATA}\n"])
 def test_the_wrong_word_runs_nothing(word: str) -> None:
     """Consent is compared whole: anything but the disk's id is refused, and the error carries a report."""
@@ -114,8 +125,10 @@ def test_what_is_accepted_must_be_the_name_of_a_risk(names: list[str], error: ty
             caller.plan([DATA], accept=names)
 
 
-@pytest.mark.parametrize("ids", [[], ["i-web"], ["d-"], [""], ["d-\u00e4"], ["d-1\nd-2"], ["d-1", "s-1"]])
-def test_what_is_no_disk_id_is_never_sent(ids: list[str]) -> None:
+@pytest.mark.parametrize(
+    "ids", [[], ["i-web"], ["d-"], [""], ["d-\u00e4"], ["d-1\nd-2"], ["d-1", "s-1"], None, "d-1", [5], [None]]
+)
+def test_what_is_no_disk_id_is_never_sent(ids: Any) -> None:
     """A malformed id ends before any request."""
     with simulated() as sim:
         with pytest.raises(UsageError):

@@ -167,7 +167,6 @@ GARBAGE: dict[str, bytes] = {
     "word": b"null",
     "binary": bytes(range(256)),
     "utf-16": json.dumps(FILE).encode("utf-16"),
-    "bom": b"\xef\xbb\xbf" + json.dumps(FILE).encode(),
     "twice": json.dumps(FILE).encode()[:-1] + b', "region": "cn-shanghai"}',
     "no-number": json.dumps({**FILE, "x": float("nan")}).encode(),
     "deep": b"[" * 200_000,
@@ -182,7 +181,7 @@ GARBAGE: dict[str, bytes] = {
 @pytest.mark.parametrize("name", GARBAGE)
 def test_what_is_no_plan_file_is_not_read(name: str) -> None:
     """Anything else is refused in words, never with an error of another kind."""
-    with pytest.raises(saved.UnreadableError, match="it is"):
+    with pytest.raises(saved.UnreadableError, match=r"it is|its JSON|in it"):
         saved.read(GARBAGE[name])
 
 
@@ -353,3 +352,27 @@ def test_a_name_in_what_moved_moves_no_cursor() -> None:
     after = replace(before, instance=values.an_instance(status="Running", instance_name="web\x1b[2J\nfake"))
 
     assert all(each.isprintable() for each in stale(before, after))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"", "it is empty"),
+        (b"\xff\xfe{\x00", "it is not UTF-8"),
+        (b'{"kind": "x",\n "a', "breaks off in line 2"),
+        (b'{"kind": "x", "kind": "x"}', "a name in it stands twice"),
+        (b'{"kind": NaN}', "NaN in it is no number"),
+        (b"[]", "no plan of safe-reinit"),
+    ],
+)
+def test_what_is_no_plan_file_is_said_as_it_is(text: bytes, why: str) -> None:
+    """Each way in which a file is none has its own words, which are true of it."""
+    with pytest.raises(saved.UnreadableError, match=why):
+        saved.read(text)
+
+
+def test_a_byte_order_mark_changes_no_plan() -> None:
+    """An editor of Windows puts one in front of what it saves."""
+    text = saved.save(a_plan(values.disk_facts()), "", 60.0)[1].encode()
+
+    assert saved.read(b"\xef\xbb\xbf" + text) == saved.read(text)

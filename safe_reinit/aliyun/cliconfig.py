@@ -80,12 +80,13 @@ def config_of(file: str) -> Mapping[str, Any] | None:
     if text is None:
         return None
     try:
-        content = json.loads(text)
+        content: Mapping[str, Any] = json.loads(text)
+        why = "" if isinstance(content, Mapping) else "it holds no JSON object"
     except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, Mapping):
+        why = "it is not readable as JSON (cut short?)"
+    if why:
         raise CredentialsError(
-            f"The aliyun CLI configuration {file} gives no credentials: it is not readable as JSON (cut short?).",
+            f"The aliyun CLI configuration {file} gives no credentials: {why}.",
             "Restore the file, or run aliyun configure again.",
         )
     return content

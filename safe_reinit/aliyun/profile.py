@@ -54,17 +54,27 @@ class Profile:
         """Return a member that this mode needs.
 
         Raises:
-            CredentialsError: it is empty or missing.
+            CredentialsError: it is empty or missing, or no text.
         """
+        if not isinstance(self.members.get(name, ""), str | None):
+            raise self.failed(f"{name} is no text in quotes")
         value = self.text(name)
         if not value.strip():
             raise self.failed(f"{name} is empty or missing")
         return value
 
     def number(self, name: str) -> float:
-        """Return a member that is a number; 0 if it has none."""
+        """Return a member that is a number; 0 if it has none.
+
+        Raises:
+            CredentialsError: it is no number.
+        """
         value = self.members.get(name)
-        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+        if value is None:
+            return 0.0
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise self.failed(f"{name} is no number")
+        return float(value)
 
     def failed(self, why: str, hint: str = "", *, asked: bool = False) -> CredentialsError:
         """Make the error that says why this source gives no credentials."""

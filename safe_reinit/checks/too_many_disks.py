@@ -31,7 +31,7 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     where = (
         f"max_disks of the class {guard.class_.name}"
         if guard.class_ and of_class
-        else "--max-disks (or max_disks, where the configuration has it)"
+        else "max_disks of the configuration, or --max-disks where the configuration has none,"
     )
     yield Finding(
         CHECK.name,

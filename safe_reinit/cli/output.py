@@ -232,13 +232,15 @@ def end(error: Error, output: Output) -> int:
     """Say an error in one sentence, as a document where one is owed, and give its exit code."""
     sentence = naming_journal(f"safe-reinit: {error} {error.hint}".rstrip(), output.argv)
     told = error.report
-    if told is None and output.form != "text":
+    if told is None and (output.form != "text" or output.report_file):
         from .. import report  # noqa: PLC0415 - only where it is needed
 
         told = report.of_error(report.started(output.began), datetime.now(UTC), error)
-    if told is not None:
+    if told is not None and (error.report is not None or output.form != "text"):
         output.report(told, sentence)
     else:
+        if told is not None:
+            output.last(lambda: write_report(told, output.report_file))
         output.last(lambda: write(sys.stderr, f"{sentence}\n"))
     return error.exit_code
 
@@ -267,7 +269,7 @@ def write(stream: TextIO, text: str) -> None:
 def unwritten(name: str, error: OSError) -> UsageError:
     """Say that an output could not be written, and why."""
     why = "nobody reads it any more" if isinstance(error, BrokenPipeError) else error.strerror or "an error"
-    return UsageError(f"{name} could not be written: {why}.", hint="")
+    return UsageError(f"{name} could not be written: {why}.", hint="Nothing was changed; correct where it leads.")
 
 
 def tell(text: str) -> None:

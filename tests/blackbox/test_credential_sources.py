@@ -224,6 +224,26 @@ def test_a_profile_that_cannot_work_is_named_and_nobody_else_signs(
 
 
 @pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (default("AK", access_key_id=5, access_key_secret="s"), "access_key_id is no text in quotes"),
+        ({**ak(), **role(expired_seconds="abc"), "mode": "RamRoleArn"}, "expired_seconds is no number"),
+    ],
+)
+def test_a_member_of_another_type_is_named(
+    around: Surroundings, capfd: pytest.CaptureFixture[str], row: Row, why: str
+) -> None:
+    """A member that is there and cannot be read is not said to be missing, and nothing is guessed for it."""
+    around.profile(row)
+
+    code, told = plan(capfd)
+
+    assert code == 2, told
+    assert why in " ".join(told.split())
+    assert around.issuers.signers == []
+
+
+@pytest.mark.parametrize(
     "text", ['{"current": "default", "profiles": [{"name": "def', "[]", "\ud7ff", '{"current": ""}']
 )
 def test_a_file_that_cannot_be_read_is_named_and_nobody_else_signs(

@@ -423,3 +423,18 @@ def test_no_folder_of_the_journal_can_be_written_by_others(run: Command, tmp_pat
         assert each.stat().st_mode & 0o077 == 0, each
     for name in ("r.json", "e.jsonl"):
         assert (tmp_path / name).stat().st_mode & 0o022 == 0
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_an_error_before_the_plan_is_in_the_report_file_in_every_form(run: Command, path: Path, form: str) -> None:
+    """Where stderr cannot take the plan, nothing is changed, and the report that was asked for says so."""
+    with open("/dev/full", "wb") as full:
+        child = Process(
+            run.words(*RUN, "--endpoint", run.url, "--report", "r.json", "--output", form, journal=path),
+            env=run.environment(), cwd=run.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=full,
+        )  # fmt: skip
+    child.communicate(timeout=PATIENCE)
+    told = json.loads((run.folder / "r.json").read_text("utf-8"))
+
+    assert (child.returncode, told["outcome"]) == (2, "usage")
+    assert "Nothing was changed" in told["error"]["hint"]
