@@ -29,6 +29,8 @@ from tests.simulation.shrink import shrink
 HERE = Path(__file__).parent
 SEEDS = range(8)
 KEPT = sorted((HERE / "scenarios").glob("*.json"))
+OPEN = [file for file in KEPT if json.loads(file.read_text("utf-8")).get("open")]
+MENDED = [file for file in KEPT if file not in OPEN]
 
 
 def quiet(seed: int = 1) -> Scenario:
@@ -80,7 +82,7 @@ def test_the_same_seed_gives_the_same_trace() -> None:
     assert trace(6) == trace(6)
 
 
-@pytest.mark.parametrize("file", KEPT, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", MENDED, ids=lambda file: file.stem)
 def test_a_kept_scenario_breaks_no_promise_any_more(file: Path) -> None:
     """What once broke a promise keeps it now, and breaks it again with the guard turned off that mends it."""
     kept: dict[str, Any] = json.loads(file.read_text("utf-8"))
@@ -92,9 +94,18 @@ def test_a_kept_scenario_breaks_no_promise_any_more(file: Path) -> None:
             assert kept["finds"] in kinds(simulate(kept["scenario"]))
 
 
+@pytest.mark.xfail(strict=True, reason="The program does not do this yet.")
+@pytest.mark.parametrize("file", OPEN, ids=lambda file: file.stem)
+def test_a_kept_scenario_that_still_breaks_a_promise(file: Path) -> None:
+    """What is known to be broken is kept until it is mended, and then this test says so."""
+    kept: dict[str, Any] = json.loads(file.read_text("utf-8"))
+
+    assert kept["finds"] not in kinds(simulate(kept["scenario"]))
+
+
 def test_every_guard_has_a_kept_scenario() -> None:
     """No guard can be turned off without the simulation seeing it."""
-    assert {json.loads(file.read_text("utf-8")).get("without") for file in KEPT} - {None} == set(GUARDS)
+    assert {json.loads(file.read_text("utf-8")).get("without") for file in MENDED} - {None} == set(GUARDS)
 
 
 def test_seeds_draw_everything_that_has_a_name() -> None:
