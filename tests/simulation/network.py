@@ -111,8 +111,8 @@ class Network:
         scheduler.park(attempt.remaining())
         if not replies:
             raise LostError("the answer did not come, or not to its end, in time")
-        note.answered = replies[0].ending == "answer"
         self._point("answered", action, process, dry_run)
+        note.answered = replies[0].ending == "answer"  # to nobody, where the process was killed as it came
         return inprocess.came(attempt, replies[0], headers)
 
     def _travel(self, way: str) -> float:
