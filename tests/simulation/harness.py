@@ -461,12 +461,14 @@ class Simulation:
         for row in list(self.engine.cloud.instances):
             with suppress(ValueError):
                 console.do(self.engine, {"unlock": row.id})
+        refused = False  # then it says how to go on: without a verdict
         try:
             for number in range(3):
                 if not self.run_id or not self._open_runs():
                     break
-                truth = self._true_verdict() if self._in_doubt() else None
-                self._process(f"end-{number + 1}", partial(self._again, verdict=truth))
+                truth = self._true_verdict() if self._in_doubt() and not refused else None
+                last = self._process(f"end-{number + 1}", partial(self._again, verdict=truth))
+                refused = truth is not None and last.report is None
                 self.scheduler.advance(60.0)
         except Stalled as error:
             return [Violation("stalled", str(error))]
