@@ -13,9 +13,8 @@ from safe_reinit.simulator import Simulator
 NOT_IN_A_WORLD = {"disk-not-found", "clock-off", "just-started"}
 IF_A_START_IS_OWED = {"economical-mode"}
 """What shows only where an earlier run stopped the instance and owes it a start."""
-ORDINARY = {"kept-snapshots", "downtime-shared", "not-allowed-to-start"}
-"""What is told of any disk that has a snapshot, of any instance that has other disks and is stopped, and that a dry run
-of a start, while the instance runs, proves nothing."""
+ORDINARY = {"kept-snapshots", "downtime-shared"}
+"""What is told of any disk that has a snapshot, and of any instance that has other disks and is stopped."""
 WITH = {
     "local-disks-on-instance": {"not-allowed-to-stop"},
     "image-cannot-take-login": {"user-data-runs-again"},

@@ -128,12 +128,18 @@ def level_of_standstill(facts: DiskFacts) -> Level | None:
     return "risk" if facts.instance is not None and facts.instance.status == "Stopped" else None
 
 
-def not_allowed(check: str, action: str, consequence: str, facts: DiskFacts) -> Iterator[Finding]:
-    """Judge what a DryRun of StopInstance or StartInstance answered, where the plan will make that call."""
+def not_allowed(
+    check: str, action: str, consequence: str, facts: DiskFacts, *, expected: str | None = None
+) -> Iterator[Finding]:
+    """Judge what a DryRun of StopInstance or StartInstance answered, where the plan will make that call.
+
+    Args:
+        expected: the answer of every instance of which nothing is wrong; it is not told.
+    """
     code, instance = facts.rights.get(action), facts.instance
     if facts.disk is None or instance is None or not facts.will_stop:
         return
-    if code is None or code == codes.PROVEN:
+    if code is None or code in (codes.PROVEN, expected):
         return
     act = action.removesuffix("Instance").lower()
     resource = f"acs:ecs:{word(facts.region, '*')}:*:instance/{word(instance.instance_id, '*')}"

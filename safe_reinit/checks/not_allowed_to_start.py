@@ -2,7 +2,8 @@
 
 What it does
     Reads what a DryRun of StartInstance answered, where the instance would be stopped for the wipe. Forbidden and
-    NoPermission stop you, DryRunOperation proves the right, and any other answer proves nothing and is only told.
+    NoPermission stop you, and DryRunOperation proves the right. IncorrectInstanceStatus is what ECS answers for an
+    instance that is Running and says nothing more; any other answer proves nothing and is only told.
 
 Why it stops you
     The instance was Running before and would stay down after the wipe. Even where it is to be left stopped after a wipe
@@ -27,7 +28,7 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
         consequence = "so it would stay down if ECS refuses the wipe"
     else:
         consequence = "so it would stay down after the wipe"
-    yield from not_allowed(CHECK.name, "StartInstance", consequence, facts)
+    yield from not_allowed(CHECK.name, "StartInstance", consequence, facts, expected="IncorrectInstanceStatus")
 
 
 CHECK = Check("not-allowed-to-start", "block", (), find, milder=("info",))

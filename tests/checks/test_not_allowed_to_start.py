@@ -58,7 +58,12 @@ def test_a_right_that_is_missing_stops(answer: str) -> None:
     assert f"instance/{INSTANCE_ID}" in found.fix
 
 
-@pytest.mark.parametrize("answer", ["IncorrectInstanceStatus", "Throttling.User", "InternalError", ""])
+def test_the_answer_of_every_running_instance_is_not_told() -> None:
+    """It is asked for its Forbidden; IncorrectInstanceStatus is what every healthy instance answers."""
+    assert_silent(CHECK, facts_of("IncorrectInstanceStatus"))
+
+
+@pytest.mark.parametrize("answer", ["Throttling.User", "InternalError", ""])
 def test_any_other_answer_proves_nothing(answer: str) -> None:
     """It is told, and stops nobody."""
     found = assert_finds(CHECK, facts_of(answer), "info", INSTANCE_ID)
