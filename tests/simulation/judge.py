@@ -238,7 +238,8 @@ def judge_end(evidence: Evidence) -> list[Violation]:
         if _others_last(evidence, instance.id) or (evidence.unrecorded and _says_down(evidence, instance.id)):
             continue
         ran = job["power_before"] == "Running" or job.get("will_start")
-        wiped = any(_overwrites(evidence, disk["disk_id"]) for disk in job["disks"])
+        told = "reinitialised" in evidence.verdicts
+        wiped = told or any(_overwrites(evidence, disk["disk_id"]) for disk in job["disks"])
         left = evidence.plan is not None and evidence.plan["options"]["leave_stopped"] and wiped
         if ran and not left and instance.status != "Running" and not instance.locks and not instance.ignores_stop:
             found.append(Violation("left-down", f"{instance.id} ran before, and is {instance.status} at the very end"))
