@@ -186,6 +186,9 @@ def _learn_settling(record: Record, seen: Observation) -> Record:
 
 def _learn_power(record: Record, status: str, seen: Observation) -> Record:
     if record.start.state != "none":
+        # A start is sent before the stop is seen to be done where ECS does not list the machine.
+        if status == "Stopped" and record.stop.state in ("accepted", "lost"):
+            record = close_phase(replace(record, stop=replace(record.stop, state="done")), "stop", seen.when, "ok")
         return _learn_start(record, status, seen)
     if record.stop.state in ("accepted", "lost", "again"):
         return _learn_stop(record, status, seen)
