@@ -71,7 +71,7 @@ def _learn_lag(record: Record, seen: Observation, lag: float | None) -> Record:
     if lag_of(record) < GAP or not ahead(record) or record.turned_back:
         return record
     message = f"ECS shows changes {lag_of(record):.0f}s late or more: whether somebody uses the machine cannot be told."
-    hint = "Nothing was wiped; try again when Describe calls show changes within a few seconds."
+    hint = "No further disk is wiped; try again when Describe calls show changes within a few seconds."
     return fail(record, Failure(None, message, hint=hint))
 
 
@@ -229,9 +229,7 @@ def _learn_stop(record: Record, status: str, seen: Observation) -> Record:
     if status == "Stopped":
         return close_phase(replace(record, stop=replace(stop, state="done")), "stop", seen.when, "ok")
     if status == "Stopping":
-        force = _settle_lost(
-            record.force, seen.at, settling(record)
-        )  # a power cut that was not done is asked for again
+        force = _settle_lost(record.force, seen.at, settling(record))  # a power cut that was not done is asked again
         return changed(record, stop=changed(stop, state="accepted", moving=True), force=force)
     started = seen.instance is not None and stop.start_time != seen.instance.start_time
     if status != "Running" or stop.moving or started:
