@@ -5,6 +5,7 @@ Nothing here knows the program. What is believed of it is its saved plan, its re
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,10 @@ _SLACK = 90.0
 """Seconds beyond a limit within which its passing is noticed: a look that hangs, and the one after it."""
 _DEADLINE = 60.0
 """S4: seconds after which a request arrives no more."""
+_MOST_LAG = 20.0
+"""S2: a lag of so many seconds is known to be too long before our stop is shown."""
+_POLLS = 4.0
+"""Seconds within which a run that polls its own stop notices that it is shown."""
 _FLIGHT = 2.0
 """Seconds from deciding to send a call to its leaving."""
 
@@ -42,6 +47,8 @@ class Violation:
 
     kind: str
     text: str
+    at: float = math.inf
+    """When it happened, where that matters."""
 
 
 @dataclass
@@ -207,13 +214,14 @@ def judge_pauses(
 
 def _as_far_as_promised(evidence: Evidence, found: Iterable[Violation]) -> Iterator[Violation]:
     """Leave out lost data where an assumption is broken, unless the run itself could have known that it is."""
-    stopped = any(evidence.ours(call) and _is(call, "StopInstance") for call in evidence.calls)
+    stops = [call.at for call in evidence.calls if evidence.ours(call) and _is(call, "StopInstance")]
+    measured = min(stops, default=math.inf) + min(evidence.lag or 0.0, _MOST_LAG) + _POLLS
     for each in found:
         if each.kind in BY_LISTS and "S2" in evidence.broken:
             continue
         if each.kind not in LOST_DATA:
             yield each
-        elif tuple(evidence.broken) == ("S2",) and evidence.lag is not None and stopped:
+        elif tuple(evidence.broken) == ("S2",) and evidence.lag is not None and each.at > measured:
             yield Violation("wiped-behind-lag", f"{each.text}; lists lag {evidence.lag:.0f} s throughout")
 
 
@@ -328,7 +336,7 @@ def _data(evidence: Evidence) -> Iterator[Violation]:
                     kind = "wiped-after-start" if evidence.ours(last) else "used-then-wiped"
                     who = "by the run itself" if evidence.ours(last) else "by somebody else"
                     text = f"{name} was wiped {call.at - last.at:.1f} s after {job['instance_id']} was started {who}"
-                    yield Violation(kind, text)
+                    yield Violation(kind, text, call.at)
                 elif name in written and job["power_before"] == "Stopped":
                     yield Violation(
                         "lost-write", f"{name} was written {call.at - written[name].at:.1f} s before it was wiped"

@@ -172,6 +172,10 @@ def test_lost_data_is_excused_only_where_an_assumption_is_broken(evidence: Evide
     assert kinds(replace(used, broken=["S1"])) == set()
     assert kinds(replace(used, broken=["S2"], lag=None)) == set()
     assert kinds(replace(used, broken=["S2"], lag=60.0)) == {"wiped-behind-lag"}
+    stop, wipe = call_of(used, "StopInstance"), call_of(used, "ReInitDisk")
+    late = [replace(call, at=wipe.at - 3.0) if call is stop else call for call in used.engine.calls]
+    unmeasured = happened(used, sorted(late, key=lambda call: call.at))
+    assert kinds(replace(unmeasured, broken=["S2"], lag=60.0)) == set()
 
 
 # ----------------------------------------------------------------------------------------------------------- claims
