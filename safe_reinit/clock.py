@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def boottime() -> float:
@@ -41,3 +41,19 @@ class Clock:
     def wait(self, event: threading.Event, seconds: float) -> bool:
         """Wait for so many cloud seconds or until the event is set; tell whether it is."""
         return event.wait(max(0.0, seconds) / self.rate)
+
+
+class EmbeddedClock(Clock):
+    """The clock that a run shares with the simulator in its own process: the time of day is simulated as well.
+
+    So all times on one screen are of one clock. Nothing outlives the process, so no other ever sees them.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__(rate)
+        self._began = super().now(), boottime()
+
+    def now(self) -> datetime:
+        """Tell the simulated time, aware, in UTC."""
+        began, at = self._began
+        return began + timedelta(seconds=(boottime() - at) * self.rate)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..client import Client, connect
-from ..clock import Clock
+from ..clock import Clock, EmbeddedClock
 from ..config import Config
 from ..errors import UsageError
 from ..failing import password_as_planned
@@ -130,14 +130,14 @@ def client_of(config: Config, stack: ExitStack) -> Client:
 
 def simulated(config: Config, stack: ExitStack, world: dict[str, Any] | None = None) -> Client:
     """Make a client of an embedded simulator, which lasts as long as the stack."""
-    return _client_at(_simulator(config, stack, world), config, Clock(_SIMULATION_SPEED))
+    return _client_at(_simulator(config, stack, world), config, EmbeddedClock(_SIMULATION_SPEED))
 
 
 def clients_of(configs: Sequence[Config], stack: ExitStack) -> list[Client]:
     """Make a client for each region of one cloud, or of one embedded simulator; they share a clock."""
     first, *others = configs
     if first["simulate"] or first["world"]:
-        simulator, clock = _simulator(first, stack, None), Clock(_SIMULATION_SPEED)
+        simulator, clock = _simulator(first, stack, None), EmbeddedClock(_SIMULATION_SPEED)
         return [_client_at(simulator, config, clock) for config in configs]
     client = client_of(first, stack)
     return [client, *(connect(config=config, clock=client.clock) for config in others)]

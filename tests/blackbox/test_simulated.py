@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.blackbox.worlds import DISK, RUN, TARGET
 from tests.commands import Command
 from tests.conftest import Serve
 from tests.servers import Answer, Request, Server, forward, http
+from tests.values import recoverable
 
 FIRST = "SIMULATED: "
 """How the first line of every text begins."""
@@ -90,6 +92,22 @@ def test_an_embedded_simulation_says_so_first(run: Command, words: tuple[str, ..
 
     assert told["text"].startswith(FIRST)
     assert json.loads(told["json"])["simulated"] is True
+
+
+def test_an_embedded_simulation_has_one_clock(run: Command) -> None:
+    """How long a run took is told in simulated time, as its waits, its limits and the times of ECS are."""
+    world = {
+        "durations": {"stop": 5, "wipe": 10, "start": 5},
+        "instances": {"i-1": {}},
+        "disks": {"d-1": {"instance": "i-1"}},
+    }
+    (run.folder / "world.json").write_text(json.dumps(recoverable(world)))
+    words = ("--disk", "d-1", "--stop-instance", "--confirm", "d-1", "--output", "json")
+    told = json.loads(run("--world", "world.json", *words, journal=None).stdout)
+    began, ended = (datetime.fromisoformat(told[name]) for name in ("started_at", "ended_at"))
+
+    assert told["outcome"] == "done"
+    assert (ended - began).total_seconds() >= 20.0
 
 
 def test_an_embedded_simulation_is_kept_in_no_journal(run: Command, path: Path) -> None:
