@@ -780,7 +780,8 @@ def test_each_action_is_one_call_with_what_belongs_to_it(send: Send, call: tuple
     real = getattr(world.cloud, call[0])
 
     def note(*argv: Any, **more: Any) -> Any:
-        made.append((call[0], argv, more))
+        made.append((call[0], argv, {name: value for name, value in more.items() if name != "until"}))
+        assert ("until" in more) == send.overwrites, "a wipe leaves only while what it stands on is new"
         return real(*argv, **more)
 
     setattr(world.cloud, call[0], note)
@@ -793,12 +794,12 @@ def test_each_action_is_one_call_with_what_belongs_to_it(send: Send, call: tuple
 def test_a_roll_back_says_which_try_it_is() -> None:
     """The number of the try goes with ResetDisk as with every call, so that what is told of it is true."""
     world = undoing()
-    tried: list[object] = []
+    tried: list[dict[str, Any]] = []
     real = world.cloud.reset_disk
     world.cloud.reset_disk = lambda *argv, **more: (tried.append(more), real(*argv, **more))[1]  # type: ignore[method-assign]
     world.act(RESET)
 
-    assert tried == [{"attempt": 1}]
+    assert [more["attempt"] for more in tried] == [1]
 
 
 def test_what_a_refused_dry_run_says_is_for_the_person() -> None:

@@ -174,6 +174,7 @@ def test_what_moves_between_stop_and_wipe_ends_the_run_without_a_wipe(what: str)
     assert "->" in str(done.error)
 
 
+@pytest.mark.real_time  # a timer is a thread of its own
 def test_a_look_that_took_long_is_no_look_before_a_wipe() -> None:
     """What was read before a call is at most 3 seconds old: a start during a slow look is not missed."""
     with simulated() as sim:

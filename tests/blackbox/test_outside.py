@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
@@ -156,6 +157,8 @@ def test_a_second_exception_while_the_first_is_taken_in_changes_nothing() -> Non
     own = threading.get_ident()
 
     def work() -> Report:
+        while sys._current_frames()[own].f_code.co_name != "wait":
+            pass  # until it waits for this thread, and does not start it any more
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(own), ctypes.py_object(SoftTimeLimitError))
         interrupt.pause(30)
         raise AssertionError("it was not asked to end")

@@ -136,12 +136,12 @@ def test_a_machine_comes_back_at_once_where_ecs_is_too_slow_for_a_wipe(run: Make
     with slow() as sim:
         child = run(sim).start(*wipe(), journal=tmp_path / "journal.db")
         until(lambda: truth(sim)[0] == "Stopping")
-        sim.do({"fault": every(18.0)})
+        sim.do({"fault": every(22.0)})
         _, said = child.communicate(timeout=PATIENCE)
 
         assert child.returncode == 4, said
         assert truth(sim) == ("Running", 0)
-        assert "ECS answers slowly: 18." in said
+        assert "ECS answers slowly: 22." in said
 
 
 def test_a_slow_ecs_is_said(run: Make, tmp_path: Path) -> None:
