@@ -648,7 +648,7 @@ def switch_off(guards: Sequence[str]) -> None:  # noqa: C901 - each of the guard
     from safe_reinit import decide, ledger, second_look
     from safe_reinit.journal.file import Journal
     from safe_reinit.journal.lease import LEASE, Lease
-    from safe_reinit.record import seen, state, wiping
+    from safe_reinit.record import outstanding, seen, state, wiping
 
     for guard in guards:
         if guard == "fence":
@@ -661,12 +661,11 @@ def switch_off(guards: Sequence[str]) -> None:  # noqa: C901 - each of the guard
             seen._learn_restart = lambda known, _seen: known  # the tick holds one of these facts too
         elif guard == "intention":
 
-            def remembered(self: Any, changes: Any) -> None:
-                with self._lock:
-                    for entry, change in changes:
-                        entry.record = change(entry.record)
+            def answered(self: Any, changed: Any, write: Any = ledger.Ledger._write) -> None:
+                """Write nothing down of a job while an answer is outstanding."""
+                write(self, [(entry, after) for entry, after in changed if not outstanding(after)])
 
-            ledger.Ledger.commit = remembered  # type: ignore[method-assign]
+            ledger.Ledger._write = answered  # type: ignore[method-assign]
         elif guard == "snapshot":
 
             def believed(known: Any, _seen: Any) -> Any:
