@@ -40,15 +40,19 @@ def oldest(known: Record) -> float:
     return record.GAP - record.lag_of(known)
 
 
+def _longest(clock: Clock, known: Record) -> float:
+    """Return the same, but for hurried time never less than a fifth of a real second."""
+    return max(oldest(known), _FRESH_REAL * clock.rate)
+
+
 def is_stale(clock: Clock, seen: Observation, known: Record) -> bool:
     """Tell whether a look is too old to act on.
 
     Its age counts from its answer, and how old it may be follows how long ECS takes to answer; but nothing is done on
     what may have been so more than ``oldest`` ago. Hurried time never asks for less than a fifth of a real second.
     """
-    now, least = clock.time(), _FRESH_REAL * clock.rate
-    answered = seen.at + seen.took
-    return now - answered > max(_FRESH, least) + seen.took or now - seen.at > max(oldest(known), least)
+    now, fresh = clock.time(), max(_FRESH, _FRESH_REAL * clock.rate)
+    return now - (seen.at + seen.took) > fresh + seen.took or now - seen.at > _longest(clock, known)
 
 
 def serves_until(clock: Clock, seen: Observation, known: Record) -> float:
@@ -56,8 +60,7 @@ def serves_until(clock: Clock, seen: Observation, known: Record) -> float:
 
     A process can be paused, or its credentials be waited for, also after the last look at the clock in ``is_stale``.
     """
-    longest = max(oldest(known), _FRESH_REAL * clock.rate)
-    return boottime() + (longest - (clock.time() - seen.at)) / clock.rate
+    return boottime() + (_longest(clock, known) - (clock.time() - seen.at)) / clock.rate
 
 
 def slowly(seen: Observation) -> str:
@@ -72,7 +75,7 @@ def is_slow(clock: Clock, seen: Observation) -> bool:
 
 def is_too_slow(clock: Clock, seen: Observation, known: Record) -> bool:
     """Tell whether ECS answers so slowly that no look is ever fresh enough."""
-    return seen.took > max(oldest(known), _FRESH_REAL * clock.rate)
+    return seen.took > _longest(clock, known)
 
 
 @dataclass(frozen=True)

@@ -269,7 +269,9 @@ def write(stream: TextIO, text: str) -> None:
 def unwritten(name: str, error: OSError) -> UsageError:
     """Say that an output could not be written, and why."""
     why = "nobody reads it any more" if isinstance(error, BrokenPipeError) else error.strerror or "an error"
-    return UsageError(f"{name} could not be written: {why}.", hint="Nothing was changed in the cloud; correct where it leads.")
+    return UsageError(
+        f"{name} could not be written: {why}.", hint="Nothing was changed in the cloud; correct where it leads."
+    )
 
 
 def tell(text: str) -> None:
