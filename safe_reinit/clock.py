@@ -54,6 +54,6 @@ class EmbeddedClock(Clock):
         self._began = super().now(), boottime()
 
     def now(self) -> datetime:
-        """Tell the simulated time, aware, in UTC."""
+        """Return the simulated time, aware, in UTC."""
         began, at = self._began
         return began + timedelta(seconds=(boottime() - at) * self.rate)

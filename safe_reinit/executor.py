@@ -47,7 +47,7 @@ class DaemonExecutor(Executor):
             return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more calls; see ``concurrent.futures.Executor.shutdown``."""
+        """Accept no more calls; see ``concurrent.futures.Executor.shutdown``."""
         with self._lock:
             self._ended = True
             if cancel_futures:

@@ -23,7 +23,7 @@ class SimulatedClock:
         return self._start
 
     def begin(self, moment: float) -> None:
-        """Let simulated time begin at another moment than the present; called before anybody has asked for it."""
+        """Set the moment at which simulated time begins. Call this before the first ``now``."""
         self._start = moment
 
     def now(self) -> float:
