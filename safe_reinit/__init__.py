@@ -23,12 +23,12 @@ if TYPE_CHECKING:
         Stranded,
         UsageError,
     )
-    from .interrupt import Interrupt
+    from .execution.interrupt import Interrupt
     from .model import Event, Finding, Plan, Report
 
 _HOME = {
     "client": ("Client", "connect"),
-    "interrupt": ("Interrupt",),
+    "execution.interrupt": ("Interrupt",),
     "errors": (
         "Error", "NotRestarted", "OutcomeUnknown", "PartlyDone", "RunFailed", "RunRefused", "Stranded", "UsageError",
     ),

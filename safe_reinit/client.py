@@ -15,13 +15,13 @@ from .clock import Clock
 from .config import Config, resolve
 from .descriptors import demand_descriptors
 from .errors import Error, RunRefused, UsageError
+from .execution.interrupt import Interrupt
 from .failing import done, safely
-from .interrupt import Interrupt
 from .model import Call, Event, Plan, Report, Secret
 from .planner import Planner
 
 if TYPE_CHECKING:
-    from .execution import Execution
+    from .execution.session import Session
     from .journal import Journal, StoredRun
     from .rights import Proof
 
@@ -89,7 +89,7 @@ def _load() -> None:
 
     A process that is forked while another thread imports waits for ever for the lock of that import.
     """
-    for name in (".aliyun.client", ".execution", ".journal", ".rights"):
+    for name in (".aliyun.client", ".execution.session", ".journal", ".rights"):
         import_module(name, __package__)
     for lazy in (model, checks):  # whose members are imported when they are asked for
         for name in lazy.__all__:
@@ -147,9 +147,9 @@ class Client(Planner):
 
         def carried() -> Report:
             with self._carrying(run_id, interrupt) as journal:
-                execution = self._execution(journal, on_event, on_call, interrupt, go_on)
+                session = self._session(journal, on_event, on_call, interrupt, go_on)
                 try:
-                    return done(execution.begin(plan, run_id, calls, wanted.on_unknown(self._settings, plan)))
+                    return done(session.begin(plan, run_id, calls, wanted.on_unknown(self._settings, plan)))
                 except RunRefused as error:
                     if error.report is None:
                         error.report = self.report_of(plan, begun, calls, dry_run=False, error=error)
@@ -192,8 +192,8 @@ class Client(Planner):
 
         def carried() -> Report:
             with self._carrying(run_id, interrupt) as journal:
-                execution = self._execution(journal, on_event, on_call, interrupt, go_on)
-                return done(execution.resume(run_id, verdict, Secret(password) if password else None))
+                session = self._session(journal, on_event, on_call, interrupt, go_on)
+                return done(session.resume(run_id, verdict, Secret(password) if password else None))
 
         return done(interrupt.carry(carried))
 
@@ -206,8 +206,8 @@ class Client(Planner):
             RunFailed: its lock tag could not be taken off.
         """
         with self._journal() as journal:
-            execution = self._execution(journal, None, None, None)
-            execution.close(run_id)
+            session = self._session(journal, None, None, None)
+            session.close(run_id)
 
     def cancel(self, run_id: str) -> None:
         """Ask a run to end in order: calls in flight end, the power comes back, no wipe is sent.
@@ -240,7 +240,7 @@ class Client(Planner):
                 hint="Look at the machine with --dry-run.",
             )
         with self._journal() as journal:
-            return self._execution(journal, None, None, None).stored(run_id)
+            return self._session(journal, None, None, None).stored(run_id)
 
     @contextlib.contextmanager
     def _carrying(self, run_id: str, interrupt: Interrupt) -> Iterator[Journal]:
@@ -262,15 +262,15 @@ class Client(Planner):
 
         return Journal(self.journal_path)
 
-    def _execution(
+    def _session(
         self,
         journal: Journal,
         on_event: Callable[[Event], None] | None,
         on_call: Callable[[Call], None] | None,
         stop: Interrupt | None,
         go_on: Callable[[str], bool] | None = None,
-    ) -> Execution:
-        from .execution import Execution  # noqa: PLC0415 - a plan runs nothing
+    ) -> Session:
+        from .execution.session import Session  # noqa: PLC0415 - a plan runs nothing
 
         interrupt = stop or Interrupt()
 
@@ -283,7 +283,7 @@ class Client(Planner):
                 interrupt.raised(error)
                 return False
 
-        return Execution(
+        return Session(
             self._where,
             self._clock,
             journal,

@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from .model import (
+    Accepted,
     Call,
     Caller,
     Disk,
@@ -147,15 +148,6 @@ class Look(Generic[Shown]):
     """Whether that is all there is; a listing that was cut short is not."""
     unreadable: tuple[UnreadableRow, ...] = ()
     """The rows that cannot be read: what they describe is not seen, whatever else is shown of it."""
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """The answer to an act that ECS accepted; the work goes on behind it."""
-
-    request_id: str
-    snapshot_id: str = ""
-    """Of CreateSnapshot."""
 
 
 OnCall = Callable[[Call], None]

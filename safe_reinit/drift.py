@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from .checks import judge, judge_target
-from .model import DiskFacts, Finding, Observation, Plan, PlannedJob, Policy, Record
+from .model import DiskFacts, Finding, JobState, Observation, Plan, PlannedJob, Policy
 from .plan import expected, moved
 
 _OURS = ("Status",)
@@ -18,7 +18,7 @@ _CONSENTED = 3600.0
 
 
 def drift_of(
-    job: PlannedJob, disks: Sequence[DiskFacts], known: Record, plan: Plan, policy: Policy | None = None
+    job: PlannedJob, disks: Sequence[DiskFacts], known: JobState, plan: Plan, policy: Policy | None = None
 ) -> tuple[str, ...]:
     """Tell what moved since the plan other than by our own recorded calls, and what would be refused now.
 
@@ -74,7 +74,7 @@ def _refused_today(facts: DiskFacts, policy: Policy | None) -> list[str]:
     return [f"by the configuration of now, {_told(found)}" for found in judge_target(replace(facts, guard=today))]
 
 
-def _refusing(facts: DiskFacts, known: Record, plan: Plan) -> Iterator[Finding]:
+def _refusing(facts: DiskFacts, known: JobState, plan: Plan) -> Iterator[Finding]:
     """Judge once more: every block as of now, and until we touch the machine also each risk, as of the plan.
 
     A risk that was accepted is no reason. What our own stop makes of the machine is no new risk, nor is a snapshot that

@@ -21,7 +21,7 @@ from .planning import Asked, find, limits_of, look_and_judge, only_one_named, ro
 from .targets import ByHand, settle
 
 if TYPE_CHECKING:
-    from .interrupt import Interrupt
+    from .execution.interrupt import Interrupt
     from .journal import StoredRun
 
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from .core.waves import has_canary, release, stages
 from .model import Guard, Outcome, Plan, Rollout, RunClass
 from .plan import canonical
-from .rollout import has_canary, release, stages
 
 
 def as_one(plans: Sequence[Plan]) -> Plan:

@@ -1,7 +1,6 @@
-"""Retrying: looks at once, with patience; acts never by themselves.
+"""Retrying calls that only read: at once, with patience. A changing call is never repeated here.
 
-An act that may be asked again gets a due time, and the loop comes back to it as a new guarded act. tenacity gives the
-waits; the stops are ours, because tenacity's own count real time whatever clock the waits run on.
+tenacity gives the waits; the stops are ours, because tenacity's own count real time whatever clock the waits run on.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ _THROTTLED_PATIENCE = 90.0
 
 _look_wait = wait_exponential_jitter(multiplier=0.5, max=8.0, jitter=0.5)
 _throttled_wait = wait_exponential_jitter(multiplier=2.0, max=20.0, jitter=2.0)
-_act_wait = wait_exponential_jitter(multiplier=2.0, max=30.0, jitter=2.0)
 
 
 class Patient:
@@ -78,20 +76,6 @@ class Patient:
             before_sleep=_tell,
             reraise=True,
         )(look)
-
-
-def due(attempt: int, now: float, retry_after: int | None) -> float:
-    """Tell when an act that was refused for now may be asked again, in cloud seconds.
-
-    Args:
-        attempt: how often it has been asked.
-        now: the present, in cloud seconds.
-        retry_after: what ECS itself asked for, in seconds.
-
-    """
-    state = RetryCallState(retry_object=Retrying(), fn=None, args=(), kwargs={})
-    state.attempt_number = attempt
-    return now + max(_act_wait(state), float(retry_after or 0))
 
 
 def may_pass(error: BaseException) -> bool:

@@ -15,19 +15,19 @@ import pytest
 from alibabacloud_ecs20140526 import models as ecs
 
 import safe_reinit
-from safe_reinit import codes, record
 from safe_reinit.client import Client, Interrupt
 from safe_reinit.clock import Clock
 from safe_reinit.cloud import Accepted, CloudError, Look, Refused
 from safe_reinit.config import Config, resolve
-from safe_reinit.decide import decide
+from safe_reinit.core import answers, observations, state
+from safe_reinit.core.decide import decide
 from safe_reinit.errors import Error, exit_code
-from safe_reinit.ledger import Entry
-from safe_reinit.look import tick
+from safe_reinit.execution.driver import Driver
 from safe_reinit.model import (
     LOCK_TAG,
     Action,
     Caller,
+    Command,
     Disk,
     Event,
     Failure,
@@ -44,14 +44,11 @@ from safe_reinit.model import (
     ReplicaPair,
     Report,
     ScalingMember,
-    Send,
     Snapshot,
     SnapshotLink,
     SnapshotPolicy,
     SystemEvent,
 )
-from safe_reinit.run import Runner
-from safe_reinit.second_look import Errand
 from safe_reinit.simulator import Simulator
 from tests import values, virtual
 from tests.simulator.support import sdk
@@ -177,19 +174,19 @@ def run(
 def dying(moment: Callable[[Event], bool]) -> Iterator[Callable[[Event], None]]:
     """Let the loops of runs end at a moment as if their process were gone; gives who must hear of their events."""
     dead = threading.Event()
-    rest = Runner._rest
+    wait = Driver._wait
 
-    def die(self: Runner, until: float) -> None:
+    def die(self: Driver, until: float) -> None:
         if dead.is_set():
             self.leave.set()
-        rest(self, until)
+        wait(self, until)
 
     def note(event: Event) -> None:
         if moment(event):
             dead.set()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Runner, "_rest", die)
+        patch.setattr(Driver, "_wait", die)
         yield note
 
 
@@ -453,7 +450,7 @@ class TinyEcs:
         """Give a look that failed."""
         return Observation(self.now, self.when, seen=False, credentials_refused=code)
 
-    def do(self, send: Send) -> str:
+    def do(self, send: Command) -> str:
         """Do a call of ours as ECS would, and give its code."""
         if send.action == "ReInitDisk":
             disk = self.disks[send.subject]
@@ -507,7 +504,7 @@ class TinyRun:
         disks = tuple(PlannedDisk(disk_id) for disk_id in ecs.disk_ids)
         job = PlannedJob(INSTANCE, "web", ecs.power, "Running", will_stop=True, will_start=True, disks=disks)
         limits = replace(SHORT, force_stop_after=force_stop_after)
-        self.record = record.begin(job, limits, leave_stopped=leave_stopped)
+        self.record = state.begin(job, limits, leave_stopped=leave_stopped)
         self.planned_start = ecs.started_at
         self.began = ecs.now
         self.pending: tuple[int, Callable[[], None]] | None = None
@@ -530,32 +527,32 @@ class TinyRun:
         action = self._decide(self._look(look))
         if isinstance(action, Finish):
             self.ended = self.pending is None
-        elif isinstance(action, Send) and self.pending is None:
+        elif isinstance(action, Command) and self.pending is None:
             self._act(action, look)
 
     def _look(self, look: str) -> Observation:
         return self.ecs.look() if look == "ok" else self.ecs.blind("NoPermission" if look == "credentials" else None)
 
     def _decide(self, seen: Observation) -> Action:
-        self.record = record.learn(self.record, seen)
+        self.record = observations.learn(self.record, seen)
         return decide(self.record, seen)
 
-    def _act(self, send: Send, look: str) -> None:
+    def _act(self, send: Command, look: str) -> None:
         if look != "ok":
             return
         seen = self.ecs.look()
         moved = self.ecs.started_at != self.planned_start and not self.record.start.tries
         if send.action != "StartInstance" and not send.force and moved:
-            self.record = record.fail(self.record, Failure(None, "What the plan stands on has moved."))
+            self.record = state.fail(self.record, Failure(None, "What the plan stands on has moved."))
             return
         if self._decide(seen) != send:
             return
         self._guards(send)
-        self.record = record.intend(self.record, send, seen)
+        self.record = answers.intend(self.record, send, seen)
         answer, self.answer = self.answer, "ok"
         self._call(send, answer)
 
-    def _guards(self, send: Send) -> None:
+    def _guards(self, send: Command) -> None:
         known, ecs = self.record, self.ecs
         if send.action == "ReInitDisk":
             assert known.start.state == "none", "a wipe after a start was intended"
@@ -569,7 +566,7 @@ class TinyRun:
             doubt = [wipe for wipe in known.disks if wipe.state not in ("todo", "refused", "done")]
             assert not doubt, "a start while a disk is in doubt"
 
-    def _call(self, send: Send, answer: str) -> None:
+    def _call(self, send: Command, answer: str) -> None:
         ecs = self.ecs
         if answer == "lost-undone":
             self._lost(send)
@@ -587,21 +584,21 @@ class TinyRun:
             else:
                 self.pending = 6, lambda: self._accepted(send) if answer == "slow" else self._lost(send)
 
-    def _accepted(self, send: Send) -> None:
+    def _accepted(self, send: Command) -> None:
         self.perhaps_stopped |= send.action == "StopInstance"
-        self.record = record.accepted(self.record, send, self.ecs.now)
+        self.record = answers.accepted(self.record, send, self.ecs.now)
 
-    def _lost(self, send: Send) -> None:
+    def _lost(self, send: Command) -> None:
         self.perhaps_stopped |= send.action == "StopInstance"
-        self.record = record.lost(self.record, send, self.ecs.now)
+        self.record = answers.lost(self.record, send, self.ecs.now)
 
-    def _refused(self, send: Send, code: str, *, again: bool) -> None:
+    def _refused(self, send: Command, code: str, *, again: bool) -> None:
         due = self.ecs.now + 3.0 if again else None
-        self.record = record.refused(self.record, send, Failure(code, code), self.ecs.now, self.ecs.when, due)
+        self.record = answers.refused(self.record, send, Failure(code, code), self.ecs.now, self.ecs.when, due)
 
     def interrupt(self) -> None:
         """Do what the loop does when somebody asks the run to end."""
-        self.record = record.interrupt(self.record)
+        self.record = state.interrupt(self.record)
 
     def finish(self) -> None:
         """Let time pass undisturbed until the run has ended."""
@@ -610,7 +607,7 @@ class TinyRun:
 
     def check(self) -> None:
         """Assert that what the record tells at its end is true or ``unknown``."""
-        outcome, known, ecs = record.outcome(self.record), self.record, self.ecs
+        outcome, known, ecs = state.outcome(self.record), self.record, self.ecs
         for wipe in known.disks:
             happened = ecs.disks[wipe.disk_id].wipes
             assert happened <= 1
@@ -843,9 +840,3 @@ class TinyClock(Clock):
         """See ``Clock``."""
         self.at += seconds
         return event.wait(0.001)
-
-
-def errand(cloud: Any, clock: Any, entry: Entry, send: Send) -> Errand:
-    """Give a call as the loop decides it: what brings power back stands on the look of the loop, and on no other."""
-    back = send.action in codes.BRINGS_BACK
-    return Errand(entry, send, tick(cloud, clock, [entry.record])[0] if back else values.an_observation(clock.at))

@@ -645,10 +645,11 @@ def _due_again(known: object) -> bool:
 
 def switch_off(guards: Sequence[str]) -> None:  # noqa: C901 - each of the guards
     """Switch guards off in this process, to see that they are needed."""
+    from safe_reinit.record import outstanding, seen, state, wiping
+
     from safe_reinit import decide, ledger, second_look
     from safe_reinit.journal.file import Journal
     from safe_reinit.journal.lease import LEASE, Lease
-    from safe_reinit.record import outstanding, seen, state, wiping
 
     for guard in guards:
         if guard == "fence":

@@ -10,36 +10,36 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from safe_reinit.act import Act
+from safe_reinit.ledger import Changes, Entry
+from safe_reinit.run import Runner
 
 from safe_reinit import codes, record, retry
-from safe_reinit.act import Act
 from safe_reinit.cloud import Accepted, CloudError, NotSent, Refused, Unanswered
 from safe_reinit.journal import Journal
-from safe_reinit.ledger import Changes, Entry
 from safe_reinit.look import observe
 from safe_reinit.model import (
     Allow,
+    Command,
     Failure,
     Guard,
+    JobState,
     Limits,
     Options,
     Plan,
     PlannedJob,
     Protect,
-    Record,
     SafetySnapshot,
-    Send,
     Step,
 )
 from safe_reinit.model.codec import encode
 from safe_reinit.plan import make_plan, to_json
-from safe_reinit.run import Runner
 from tests import values
 from tests.cloudlike import TinyClock, TinyCloud, errand
 
-WIPE = Send("ReInitDisk", values.DISK_ID)
-STOP = Send("StopInstance", values.INSTANCE_ID)
-START = Send("StartInstance", values.INSTANCE_ID)
+WIPE = Command("ReInitDisk", values.DISK_ID)
+STOP = Command("StopInstance", values.INSTANCE_ID)
+START = Command("StartInstance", values.INSTANCE_ID)
 OPTIONS = Options(stop_instance=True, accept=("fstab-may-name-disk", "no-recent-snapshot"))
 
 
@@ -49,9 +49,9 @@ class Kept(Entry):
     ``between`` changes the record just before the change of this number, as a thread may.
     """
 
-    def __init__(self, job: PlannedJob, before: Record) -> None:
+    def __init__(self, job: PlannedJob, before: JobState) -> None:
         super().__init__(0, job, before)
-        self.between: dict[int, Callable[[Record], Record]] = {}
+        self.between: dict[int, Callable[[JobState], JobState]] = {}
         self.changes = 0
         self.came_between = False
         self.stop = threading.Event()
@@ -95,10 +95,10 @@ class World:
         if status == "Stopped":
             done = Step("done", tries=1, first_at=900.0, at=900.0)
             self.keeper.record = replace(begun, stop=done, instance_status="Stopped")
-        self.told: list[tuple[str, Send, dict[str, object]]] = []
+        self.told: list[tuple[str, Command, dict[str, object]]] = []
         self.run_id = "r-1"
 
-    def act(self, send: Send) -> Record:
+    def act(self, send: Command) -> JobState:
         """Make one guarded call."""
         ledger: Any = self.keeper
         self.keeper.job = self.plan.jobs[0]
@@ -158,7 +158,7 @@ def test_each_answer_to_a_wipe_goes_into_the_record(raised: CloudError, state: s
     ids=["interrupted", "failed"],
 )
 def test_nothing_is_sent_that_became_wrong_while_it_was_prepared(
-    meanwhile: Callable[[Record], Record], change: int
+    meanwhile: Callable[[JobState], JobState], change: int
 ) -> None:
     """What another thread learns before the intention is written still stops the call."""
     world = World()
@@ -249,7 +249,7 @@ GUARDS: dict[str, Guard] = {
 
 @pytest.mark.parametrize("send", [STOP, WIPE], ids=["stop", "wipe"])
 @pytest.mark.parametrize("what", GUARDS)
-def test_what_the_plan_was_made_under_is_judged_again_before_each_act(what: str, send: Send) -> None:
+def test_what_the_plan_was_made_under_is_judged_again_before_each_act(what: str, send: Command) -> None:
     """A tag that changes between the plan and the act ends the job; the same machine with its tag is gone on with."""
     status = "Running" if send is STOP else "Stopped"
     same, changed = (World(status, guard=GUARDS[what], tags=values.LAB) for _ in range(2))
@@ -596,8 +596,8 @@ def test_a_wipe_waits_for_no_faster_answer_than_ecs_gives(slow: str) -> None:
 
 # An undo, and a lock tag.
 
-RESET, TAG = Send("ResetDisk", values.DISK_ID), Send("TagResources", values.INSTANCE_ID)
-SNAPSHOT, UNTAG = Send("CreateSnapshot", values.DISK_ID), Send("UntagResources", values.INSTANCE_ID)
+RESET, TAG = Command("ResetDisk", values.DISK_ID), Command("TagResources", values.INSTANCE_ID)
+SNAPSHOT, UNTAG = Command("CreateSnapshot", values.DISK_ID), Command("UntagResources", values.INSTANCE_ID)
 RESTORE = "s-bp1fresh"
 UNDO = replace(OPTIONS, undo="r-0", restore=((values.DISK_ID, RESTORE),))
 
@@ -761,9 +761,9 @@ def test_each_repeatable_call_is_due_again_when_its_answer_is_lost() -> None:
             "token": "token", "retention_days": None, "tags": (("safe-reinit:run", "r-1"),), "attempt": 1,
         })),
     ],
-    ids=lambda each: each.action if isinstance(each, Send) else "",
+    ids=lambda each: each.action if isinstance(each, Command) else "",
 )  # fmt: skip
-def test_each_action_is_one_call_with_what_belongs_to_it(send: Send, call: tuple[Any, ...]) -> None:
+def test_each_action_is_one_call_with_what_belongs_to_it(send: Command, call: tuple[Any, ...]) -> None:
     """What is sent is the call of the action, of its subject, under the name of this run, and the first try says so."""
     world = World("Running" if send in (STOP, TAG) else "Stopped")
     done = Step("done", tries=1, first_at=900.0, at=900.0)

@@ -9,17 +9,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from safe_reinit.act import Act, Attempt
+from safe_reinit.ledger import Entry, Ledger
+from safe_reinit.second_look import Errand
 
 from safe_reinit import record, second_look
-from safe_reinit.act import Act, Attempt
 from safe_reinit.cloud import Accepted, CloudError, NotSent, Refused, Unanswered
+from safe_reinit.core.rate_limits import Pace
 from safe_reinit.journal import JournalError, LeaseLostError
-from safe_reinit.ledger import Entry, Ledger
 from safe_reinit.look import observe
-from safe_reinit.model import Call, Limits, Options, Plan, SafetySnapshot, Send, Step
-from safe_reinit.pace import Pace
+from safe_reinit.model import Call, Command, Limits, Options, Plan, SafetySnapshot, Step
 from safe_reinit.plan import make_plan
-from safe_reinit.second_look import Errand
 from tests import values
 from tests.cloudlike import TinyClock, TinyCloud, errand
 from tests.test_ledger import Book
@@ -52,7 +52,7 @@ class Batch:
         book: Any = self.book
         self.ledger = Ledger(book, threading.Event())
         self.pace = Pace(self.clock)
-        self.told: list[tuple[str, Send, dict[str, object]]] = []
+        self.told: list[tuple[str, Command, dict[str, object]]] = []
         self.entries = [self._entry(n, status) for n in self.numbers]
         self.cloud.asked.clear()
 
@@ -72,7 +72,7 @@ class Batch:
     def errands(self, action: Any) -> list[Errand]:
         """Give this call for each job."""
         disk = action in ("ReInitDisk", "CreateSnapshot")
-        sends = [Send(action, f"{'d' if disk else 'i'}-{entry.position}") for entry in self.entries]
+        sends = [Command(action, f"{'d' if disk else 'i'}-{entry.position}") for entry in self.entries]
         made = [errand(self.cloud, self.clock, entry, send) for entry, send in zip(self.entries, sends, strict=True)]
         self.cloud.asked.clear()
         return made
@@ -358,7 +358,7 @@ def test_a_call_refused_as_a_whole_is_asked_for_each_alone(code: str) -> None:
     assert batch.answers() == [code] * MANY
 
     batch.clock.at += 5.0  # renewed credentials are waited for: 4 s at most before the second try
-    one = errand(batch.cloud, batch.clock, batch.entries[4], Send("StopInstance", "i-4"))
+    one = errand(batch.cloud, batch.clock, batch.entries[4], Command("StopInstance", "i-4"))
     for attempts in batch.act.prepare([one]):
         batch.act.make(attempts)
     assert batch.cloud.acts == ["StopInstances", "StopInstance"]
@@ -556,7 +556,7 @@ def test_power_cuts_for_many_are_power_cuts() -> None:
     real = batch.cloud.stop_many
     batch.cloud.stop_many = lambda ids, **more: (made.append(more), real(ids, **more))[1]  # type: ignore[method-assign]
     cuts = [
-        errand(batch.cloud, batch.clock, entry, Send("StopInstance", f"i-{entry.position}", force=True))
+        errand(batch.cloud, batch.clock, entry, Command("StopInstance", f"i-{entry.position}", force=True))
         for entry in batch.entries
     ]
     for attempts in batch.act.prepare(cuts):

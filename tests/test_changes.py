@@ -6,22 +6,22 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from safe_reinit.changes import Accept, Fail, Foresee, Intend, Interrupt, Learn, Lose, Refuse, Stuck, Withdraw
 
 from safe_reinit import record
-from safe_reinit.changes import Accept, Fail, Foresee, Intend, Interrupt, Learn, Lose, Refuse, Stuck, Withdraw
-from safe_reinit.model import Failure, Record, Send
+from safe_reinit.model import Command, Failure, JobState
 from tests import values
 from tests.cloudlike import DATA
 from tests.test_decide import ready, seeing
 
-WIPE = Send("ReInitDisk", DATA)
+WIPE = Command("ReInitDisk", DATA)
 FAILURE = Failure("X", "It was refused.")
 AT = 1001.0
 DUE = 1009.0
 REFUSE = Refuse(WIPE, FAILURE, AT, values.NOW, DUE)
 
 
-def asked() -> Record:
+def asked() -> JobState:
     """Give the record of a job whose wipe is on its way."""
     return record.intend(ready(), WIPE, seeing())
 

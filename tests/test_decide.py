@@ -10,18 +10,19 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from safe_reinit import record
-from safe_reinit.decide import decide
+from safe_reinit.core import answers, state
+from safe_reinit.core import observations as core_observations
+from safe_reinit.core.decide import decide
 from safe_reinit.model import (
     LOCK_TAG,
+    Command,
     Failure,
     Fence,
     Finish,
+    JobState,
     Limits,
     Observation,
-    Record,
     SafetySnapshot,
-    Send,
     Snapshot,
     Step,
     Wait,
@@ -90,7 +91,7 @@ limits = st.builds(
     Limits, st.just(600.0), st.just(3600.0), st.just(1800.0), st.just(900.0), st.sampled_from((None, 0.0, 60.0))
 )
 any_records = st.builds(
-    Record,
+    JobState,
     instance_id=st.just(INSTANCE),
     power_before=st.sampled_from(("Running", "Stopped")),
     may_stop=st.booleans(),
@@ -122,7 +123,7 @@ any_records = st.builds(
 
 
 @st.composite
-def neighbours(draw: st.DrawFn) -> Record:
+def neighbours(draw: st.DrawFn) -> JobState:
     """Give a record that is one to three members away from one that leads to a call."""
     whole = draw(any_records)
     near = draw(st.sampled_from(NEAR))
@@ -161,7 +162,7 @@ records = st.one_of(neighbours(), any_records)
 many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-MEMBERS = tuple(each.name for each in fields(Record) if each.name not in ("instance_id", "limits", "version"))
+MEMBERS = tuple(each.name for each in fields(JobState) if each.name not in ("instance_id", "limits", "version"))
 
 
 def shown_snapshots(*rows: tuple[str, str, str]) -> dict[str, Snapshot]:
@@ -183,20 +184,20 @@ TAGS_AND_SNAPSHOTS = st.fixed_dictionaries(
 )
 
 
-def wiped() -> Record:
+def wiped() -> JobState:
     """Give the record of a machine that is to be started again."""
     return ready(disks=(Wipe(DATA, "done", 1, evidence="transition"),))
 
 
-def before_the_stop() -> Record:
+def before_the_stop() -> JobState:
     """Give the record of a machine that is to be stopped."""
     return ready(stop=Step(), instance_status="Running")
 
 
-def ready(**changes: Any) -> Record:
+def ready(**changes: Any) -> JobState:
     """Give the record of a job whose stop is done and whose one disk is to be wiped."""
     done = Step("done", tries=1, first_at=900.0, at=901.0)
-    before = Record(
+    before = JobState(
         instance_id=INSTANCE,
         power_before="Running",
         may_stop=True,
@@ -209,7 +210,7 @@ def ready(**changes: Any) -> Record:
     return replace(before, **changes)
 
 
-def backed_up(**changes: Any) -> Record:
+def backed_up(**changes: Any) -> JobState:
     """Give the record of a stopped machine whose disk has its safety snapshot, and that bears the tag."""
     safety = SafetySnapshot(DATA, "token", Step("done", tries=1, first_at=902.0, at=990.0), f"s-{DATA}")
     tag = Step("done", tries=1, first_at=890.0, at=891.0)
@@ -238,16 +239,16 @@ def seeing(status: str = "Stopped", disk: str = "In_use", **more: Any) -> Observ
 
 def test_a_stopped_machine_and_a_disk_in_use_are_wiped() -> None:
     """The guards let through what they are there for: the one case in which the wipe is right."""
-    assert decide(ready(), seeing()) == Send("ReInitDisk", DATA)
+    assert decide(ready(), seeing()) == Command("ReInitDisk", DATA)
 
 
 @many
 @given(records, observations())
-def test_a_wipe_is_decided_only_where_every_guard_holds(known: Record, seen: Observation) -> None:
+def test_a_wipe_is_decided_only_where_every_guard_holds(known: JobState, seen: Observation) -> None:
     """A wipe needs a Stopped instance, a disk In_use on it, no error, no interruption and no start intended."""
     action = decide(known, seen)
 
-    if isinstance(action, Send) and action.overwrites:
+    if isinstance(action, Command) and action.overwrites:
         wipe = next(wipe for wipe in known.disks if wipe.disk_id == action.subject)
         assert known.start.state == "none"
         assert known.error is None
@@ -270,14 +271,14 @@ def test_each_call_is_decided_where_it_is_due() -> None:
     again = ready(disks=(Wipe(DATA, "done", 1),), start=Step("again", 1, 990.0, 990.0, due=1000.0))
     ended = backed_up(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running")
 
-    assert decide(tagged, seeing("Running")) == Send("TagResources", INSTANCE)
-    assert decide(before_the_stop(), seeing("Running")) == Send("StopInstance", INSTANCE)
-    assert decide(cut, seeing("Stopping")) == Send("StopInstance", INSTANCE, force=True)
-    assert decide(promised, seeing()) == Send("CreateSnapshot", DATA)
-    assert decide(restored, seeing()) == Send("ResetDisk", DATA)
-    assert decide(wiped(), seeing()) == Send("StartInstance", INSTANCE)
-    assert decide(again, seeing()) == Send("StartInstance", INSTANCE)
-    assert decide(ended, seeing("Running", **SAFE)) == Send("UntagResources", INSTANCE)
+    assert decide(tagged, seeing("Running")) == Command("TagResources", INSTANCE)
+    assert decide(before_the_stop(), seeing("Running")) == Command("StopInstance", INSTANCE)
+    assert decide(cut, seeing("Stopping")) == Command("StopInstance", INSTANCE, force=True)
+    assert decide(promised, seeing()) == Command("CreateSnapshot", DATA)
+    assert decide(restored, seeing()) == Command("ResetDisk", DATA)
+    assert decide(wiped(), seeing()) == Command("StartInstance", INSTANCE)
+    assert decide(again, seeing()) == Command("StartInstance", INSTANCE)
+    assert decide(ended, seeing("Running", **SAFE)) == Command("UntagResources", INSTANCE)
 
 
 @pytest.mark.parametrize(
@@ -297,8 +298,8 @@ def test_the_power_is_cut_only_after_the_time_that_was_given(stop: Step, force: 
     """The graceful stop must have been accepted, its time must be over, and a cut is asked for once."""
     known = ready(stop=stop, force=force, limits=Limits(force_stop_after=60.0))
 
-    assert (decide(known, seeing("Stopping")) == Send("StopInstance", INSTANCE, force=True)) is cut
-    assert not isinstance(decide(replace(known, limits=Limits()), seeing("Stopping")), Send)
+    assert (decide(known, seeing("Stopping")) == Command("StopInstance", INSTANCE, force=True)) is cut
+    assert not isinstance(decide(replace(known, limits=Limits()), seeing("Stopping")), Command)
 
 
 def test_a_machine_that_may_not_be_stopped_is_not() -> None:
@@ -334,7 +335,7 @@ def test_the_tag_comes_off_where_nothing_is_owed(changes: dict[str, Any], status
     ended = backed_up(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running")
     action = decide(replace(ended, **changes), seeing(status, **SAFE))
 
-    assert action == (Send("UntagResources", INSTANCE) if off else Finish())
+    assert action == (Command("UntagResources", INSTANCE) if off else Finish())
 
 
 def test_without_a_tag_the_end_needs_no_look() -> None:
@@ -348,8 +349,8 @@ def test_what_is_due_without_a_time_is_due_at_once() -> None:
     """Also at the beginning of time."""
     start = ready(disks=(Wipe(DATA, "done", 1),), stop=Step("done", 1), start=Step("again", 1))
 
-    assert decide(start, seeing(at=0.0)) == Send("StartInstance", INSTANCE)
-    assert decide(ready(stop=Step("again", 1)), seeing("Running", at=0.0)) == Send("StopInstance", INSTANCE)
+    assert decide(start, seeing(at=0.0)) == Command("StartInstance", INSTANCE)
+    assert decide(ready(stop=Step("again", 1)), seeing("Running", at=0.0)) == Command("StopInstance", INSTANCE)
 
 
 FENCE = Fence(values.YESTERDAY, "Stopped", values.LONG_AGO, INSTANCE)
@@ -375,7 +376,7 @@ def test_a_lost_wipe_is_sent_again_only_behind_its_fence(
     """Each thing that the fence holds is needed; a gap alone is forgiven, and only where the person said so."""
     lost = replace(Wipe(DATA, "todo", 1, losses=1, fence=FENCE, watched_at=999.0), **wipe)
 
-    assert (decide(ready(disks=(lost,), **record_says), seeing()) == Send("ReInitDisk", DATA)) is held
+    assert (decide(ready(disks=(lost,), **record_says), seeing()) == Command("ReInitDisk", DATA)) is held
 
 
 @pytest.mark.parametrize(
@@ -402,7 +403,7 @@ def test_a_lost_wipe_is_sent_again_only_behind_its_fence(
     ],
     ids=str,
 )  # fmt: skip
-def test_a_wait_says_for_what_since_when_and_how_long(known: Record, status: str, expected: tuple[Any, ...]) -> None:
+def test_a_wait_says_for_what_since_when_and_how_long(known: JobState, status: str, expected: tuple[Any, ...]) -> None:
     """A person who watches is told the phase, what is waited for, since when, and the limit of it."""
     action = decide(known, seeing(status))
 
@@ -468,7 +469,7 @@ def test_a_wait_for_somebody_elses_snapshot_has_its_own_limit() -> None:
 
     assert decide(waiting, seeing("Running", progressing=shot)) == Wait("wait-snapshot", "the snapshot", 940.0, 3600.0)
     assert decide(before_the_stop(), seeing("Running", progressing=shot)) == Wait("stop", "the snapshot", 1000.0, 600.0)
-    assert decide(waiting, seeing("Running")) == Send("StopInstance", INSTANCE)
+    assert decide(waiting, seeing("Running")) == Command("StopInstance", INSTANCE)
 
 
 @pytest.mark.parametrize("status", ["Running", "Stopping", "Starting", "Pending", "", "Migrating"])
@@ -477,7 +478,7 @@ def test_a_machine_that_is_not_stopped_is_not_wiped(power: str, status: str) -> 
     """Only Stopped is Stopped, whatever the record says of it."""
     action = decide(ready(power_before=power), seeing(status))
 
-    assert not (isinstance(action, Send) and action.action == "ReInitDisk")
+    assert not (isinstance(action, Command) and action.action == "ReInitDisk")
 
 
 @pytest.mark.parametrize(
@@ -510,7 +511,7 @@ def test_each_thing_that_forbids_a_wipe_forbids_it_alone(changes: dict[str, Any]
     """One member of the record that speaks against a wipe is enough, all others speaking for it."""
     action = decide(ready(**changes), seeing())
 
-    assert not (isinstance(action, Send) and action.action == "ReInitDisk")
+    assert not (isinstance(action, Command) and action.action == "ReInitDisk")
 
 
 @pytest.mark.parametrize("status", ["ReIniting", "Available", "Detaching", "Attaching", "", "Sleeping"])
@@ -521,7 +522,7 @@ def test_a_disk_that_is_not_in_use_on_the_machine_is_not_wiped(status: str, wher
     elsewhere = values.a_disk(disk_id=DATA, status="In_use", instance_id="i-other")
 
     for disks in ({DATA: odd}, {DATA: elsewhere}, {}):
-        assert not isinstance(decide(ready(), seeing(disks=disks)), Send)
+        assert not isinstance(decide(ready(), seeing(disks=disks)), Command)
 
 
 @pytest.mark.parametrize(
@@ -544,8 +545,8 @@ def test_a_disk_that_is_not_in_use_on_the_machine_is_not_wiped(status: str, wher
 )
 def test_each_thing_that_forbids_a_start_forbids_it_alone(changes: dict[str, Any]) -> None:
     """One member of the record that speaks against a start is enough, all others speaking for it."""
-    assert decide(wiped(), seeing()) == Send("StartInstance", INSTANCE)
-    assert not isinstance(decide(replace(wiped(), **changes), seeing()), Send)
+    assert decide(wiped(), seeing()) == Command("StartInstance", INSTANCE)
+    assert not isinstance(decide(replace(wiped(), **changes), seeing()), Command)
 
 
 @pytest.mark.parametrize(
@@ -566,31 +567,31 @@ def test_each_thing_that_forbids_a_second_start_forbids_it_alone(changes: dict[s
     again = replace(wiped(), start=Step("again", 1, 990.0, 990.0, due=1000.0))
     seen = seeing(changes.get("instance_status", "Stopped"))
 
-    assert decide(again, seeing()) == Send("StartInstance", INSTANCE)
-    assert not isinstance(decide(replace(again, **changes), seen), Send)
+    assert decide(again, seeing()) == Command("StartInstance", INSTANCE)
+    assert not isinstance(decide(replace(again, **changes), seen), Command)
 
 
 @many
 @given(records, observations())
 @example(backed_up(disks=(Wipe(DATA, "asked", 1),), given_up=True, gone=True), seeing(**SAFE))
-def test_nothing_is_sent_while_a_call_is_outstanding(known: Record, seen: Observation) -> None:
+def test_nothing_is_sent_while_a_call_is_outstanding(known: JobState, seen: Observation) -> None:
     """While the answer to any call is awaited, no other call is decided."""
     safety = [each.step for each in known.snapshots]
     asked = [step.state == "asked" for step in (known.stop, known.force, known.start, known.tag, known.untag, *safety)]
     asked += [wipe.state == "asked" for wipe in known.disks]
 
     if any(asked):
-        assert not isinstance(decide(known, seen), Send)
+        assert not isinstance(decide(known, seen), Command)
 
 
 @many
 @given(records, observations())
 @example(ready(start=Step("again", tries=1, due=0.0), stop=Step()), seeing())
-def test_a_start_follows_only_a_stop_of_ours_and_never_a_doubt(known: Record, seen: Observation) -> None:
+def test_a_start_follows_only_a_stop_of_ours_and_never_a_doubt(known: JobState, seen: Observation) -> None:
     """StartInstance is decided only once our own stop is done, the machine was Running, and no disk is in doubt."""
     action = decide(known, seen)
 
-    if isinstance(action, Send) and action.action == "StartInstance":
+    if isinstance(action, Command) and action.action == "StartInstance":
         assert known.stop.state == "done"
         assert known.promised == "Running"
         assert not any(wipe.state in ("asked", "accepted", "lost", "unknown") for wipe in known.disks)
@@ -601,11 +602,11 @@ def test_a_start_follows_only_a_stop_of_ours_and_never_a_doubt(known: Record, se
 @many
 @given(records, observations())
 @example(backed_up(), seeing(**SAFE))
-def test_a_wipe_is_decided_only_behind_each_promised_snapshot(known: Record, seen: Observation) -> None:
+def test_a_wipe_is_decided_only_behind_each_promised_snapshot(known: JobState, seen: Observation) -> None:
     """No disk is wiped unless every safety snapshot is done, and its own is shown accomplished in that very look."""
     action = decide(known, seen)
 
-    if isinstance(action, Send) and action.overwrites:
+    if isinstance(action, Command) and action.overwrites:
         assert all(each.step.state == "done" for each in known.snapshots)
         for each in known.snapshots:
             if each.disk_id == action.subject:
@@ -617,11 +618,11 @@ def test_a_wipe_is_decided_only_behind_each_promised_snapshot(known: Record, see
 @given(records, observations())
 @example(NEAR[5], seeing())
 @example(replace(NEAR[5], disks=(Wipe(DATA, tries=1),)), seeing())
-def test_a_snapshot_is_decided_only_of_a_stopped_machine_before_its_wipe(known: Record, seen: Observation) -> None:
+def test_a_snapshot_is_decided_only_of_a_stopped_machine_before_its_wipe(known: JobState, seen: Observation) -> None:
     """CreateSnapshot is decided only on a Stopped machine, before any wipe of that disk and any start."""
     action = decide(known, seen)
 
-    if isinstance(action, Send) and action.action == "CreateSnapshot":
+    if isinstance(action, Command) and action.action == "CreateSnapshot":
         wipe = next((wipe for wipe in known.disks if wipe.disk_id == action.subject), None)
         safety = next(each for each in known.snapshots if each.disk_id == action.subject)
         assert seen.instance is not None
@@ -636,14 +637,14 @@ def test_a_snapshot_is_decided_only_of_a_stopped_machine_before_its_wipe(known: 
 @many
 @given(records, observations())
 @example(NEAR[8], seeing("Running"))
-def test_nothing_is_stopped_before_the_tag_is_there(known: Record, seen: Observation) -> None:
+def test_nothing_is_stopped_before_the_tag_is_there(known: JobState, seen: Observation) -> None:
     """Where a tag is wanted, only the tag itself is set before it was seen, and never by a job that has turned back."""
     action = decide(known, seen)
 
-    if isinstance(action, Send) and known.tag_value and known.start.state == "none":
+    if isinstance(action, Command) and known.tag_value and known.start.state == "none":
         towards = action.action in ("StopInstance", "CreateSnapshot", "ReInitDisk", "ResetDisk")
         assert not towards or known.tag.state == "done"
-    if isinstance(action, Send) and action.action == "TagResources":
+    if isinstance(action, Command) and action.action == "TagResources":
         assert known.tag_value
         assert known.tag.state in ("none", "again")
         assert not known.turned_back
@@ -653,14 +654,14 @@ def test_nothing_is_stopped_before_the_tag_is_there(known: Record, seen: Observa
 @many
 @given(records, observations())
 @example(NEAR[7], seeing("Running", tags=SAFE["tags"]))
-def test_the_tag_comes_off_last_and_only_our_own(known: Record, seen: Observation) -> None:
+def test_the_tag_comes_off_last_and_only_our_own(known: JobState, seen: Observation) -> None:
     """UntagResources is decided only for a tag that we set and may still be there, once nothing is owed any more."""
     action = decide(known, seen)
 
-    if isinstance(action, Send) and action.action == "UntagResources":
+    if isinstance(action, Command) and action.action == "UntagResources":
         assert known.tag.tries
         assert known.untag.state in ("none", "accepted", "again", "lost")
-        assert not record.is_owed(known)
+        assert not state.is_pending(known)
         untagged = replace(known, tag=replace(known.tag, tries=0))
         assert isinstance(decide(untagged, seen), Finish), "something else was left to do"
         assert seen.instance is not None
@@ -669,23 +670,23 @@ def test_the_tag_comes_off_last_and_only_our_own(known: Record, seen: Observatio
 
 @many
 @given(records, observations())
-def test_an_undo_rolls_back_and_a_wipe_wipes(known: Record, seen: Observation) -> None:
+def test_an_undo_rolls_back_and_a_wipe_wipes(known: JobState, seen: Observation) -> None:
     """ReInitDisk is never decided for a disk that is to be rolled back, and ResetDisk for no other."""
     action = decide(known, seen)
 
-    if isinstance(action, Send) and action.overwrites:
+    if isinstance(action, Command) and action.overwrites:
         wipe = next(wipe for wipe in known.disks if wipe.disk_id == action.subject)
         assert (action.action == "ResetDisk") == bool(wipe.snapshot_id)
 
 
 @many
 @given(records, observations())
-def test_nothing_but_the_tag_is_left_after_the_end(known: Record, seen: Observation) -> None:
+def test_nothing_but_the_tag_is_left_after_the_end(known: JobState, seen: Observation) -> None:
     """Once the machine is started again, or a disk is unknown, nothing is sent but what takes the tag off."""
     ended = known.start.state == "done" and not any(wipe.in_doubt for wipe in known.disks)
     action = decide(known, seen)
 
-    if ended and isinstance(action, Send):
+    if ended and isinstance(action, Command):
         assert action.action == "UntagResources"
 
 
@@ -702,10 +703,10 @@ def test_nothing_but_the_tag_is_left_after_the_end(known: Record, seen: Observat
 )  # fmt: skip
 def test_each_thing_that_is_not_ready_forbids_a_wipe_alone(changes: dict[str, Any]) -> None:
     """A safety snapshot that is not done, or a tag that is not, is enough to keep the wipe from being sent."""
-    assert decide(backed_up(), seeing(**SAFE)) == Send("ReInitDisk", DATA)
+    assert decide(backed_up(), seeing(**SAFE)) == Command("ReInitDisk", DATA)
     action = decide(backed_up(**changes), seeing(**SAFE))
 
-    assert not (isinstance(action, Send) and action.overwrites)
+    assert not (isinstance(action, Command) and action.overwrites)
 
 
 @pytest.mark.parametrize(
@@ -720,16 +721,16 @@ def test_each_thing_that_is_not_ready_forbids_a_wipe_alone(changes: dict[str, An
 )
 def test_what_the_record_says_of_a_snapshot_is_not_enough(shown: dict[str, Snapshot]) -> None:
     """A snapshot that is done by the record and not shown accomplished, of this disk, now, lets no wipe through."""
-    assert not isinstance(decide(backed_up(), seeing(tags=SAFE["tags"], snapshots=shown)), Send)
+    assert not isinstance(decide(backed_up(), seeing(tags=SAFE["tags"], snapshots=shown)), Command)
 
 
 @many
 @given(records, observations())
-def test_a_stop_is_decided_only_on_a_running_machine_that_is_to_be_wiped(known: Record, seen: Observation) -> None:
+def test_a_stop_is_decided_only_on_a_running_machine_that_is_to_be_wiped(known: JobState, seen: Observation) -> None:
     """StopInstance is decided only where a wipe may follow and no start is intended; by force only after our own."""
     action = decide(known, seen)
 
-    if isinstance(action, Send) and action.action == "StopInstance":
+    if isinstance(action, Command) and action.action == "StopInstance":
         assert known.may_stop
         assert not known.turned_back
         assert known.start.state == "none"
@@ -741,36 +742,36 @@ def test_a_stop_is_decided_only_on_a_running_machine_that_is_to_be_wiped(known: 
 
 @many
 @given(records, observations())
-def test_nothing_is_sent_on_a_look_that_failed_but_the_start_that_is_due(known: Record, seen: Observation) -> None:
+def test_nothing_is_sent_on_a_look_that_failed_but_the_start_that_is_due(known: JobState, seen: Observation) -> None:
     """A call needs a look that was answered; only the start of a machine that our stop left Stopped does not."""
     action = decide(known, seen)
 
     if seen.seen and seen.instance is None:
-        assert not isinstance(action, Send)
-    if not seen.seen and isinstance(action, Send):
+        assert not isinstance(action, Command)
+    if not seen.seen and isinstance(action, Command):
         assert action.action == "StartInstance"
         assert (known.stop.state, known.instance_status, known.promised) == ("done", "Stopped", "Running")
         assert not any(wipe.in_doubt for wipe in known.disks)
         assert known.turned_back or all(wipe.state in ("done", "refused") for wipe in known.disks)
     if known.given_up:
-        assert not isinstance(action, Send) or action.action == "UntagResources"
+        assert not isinstance(action, Command) or action.action == "UntagResources"
 
 
 @many
 @given(records, observations())
-def test_no_look_makes_learning_or_deciding_raise(known: Record, seen: Observation) -> None:
+def test_no_look_makes_learning_or_deciding_raise(known: JobState, seen: Observation) -> None:
     """Every record and every look come to an action, the impossible ones too."""
-    learned = record.learn(known, seen)
+    learned = core_observations.learn(known, seen)
 
-    assert isinstance(decide(learned, seen), (Wait, Send, Finish))
-    assert record.outcome(learned) in ("done", "refused", "failed", "unknown", "not-restarted", "partial", "stranded")
+    assert isinstance(decide(learned, seen), (Wait, Command, Finish))
+    assert state.outcome(learned) in ("done", "refused", "failed", "unknown", "not-restarted", "partial", "stranded")
 
 
 @many
 @given(records, observations())
-def test_learning_only_makes_a_record_more_careful(known: Record, seen: Observation) -> None:
+def test_learning_only_makes_a_record_more_careful(known: JobState, seen: Observation) -> None:
     """No look takes back an error, an interruption or an intended start, nor lets a disk be wiped that might not."""
-    learned = record.learn(known, seen)
+    learned = core_observations.learn(known, seen)
 
     assert (known.error is None) or (learned.error is not None)
     assert learned.interrupted == known.interrupted
@@ -785,13 +786,13 @@ def test_learning_only_makes_a_record_more_careful(known: Record, seen: Observat
 @many
 @given(records, observations(), st.sampled_from((DATA,)), st.booleans())
 def test_a_disk_seen_reiniting_is_never_asked_for_again(
-    known: Record, seen: Observation, disk_id: str, again: bool
+    known: JobState, seen: Observation, disk_id: str, again: bool
 ) -> None:
     """A refusal of a call during which the disk was seen ReIniting proves nothing, so the disk is not to be wiped."""
     asked = tuple(replace(wipe, state="asked", tries=1, reiniting=wipe.disk_id == disk_id) for wipe in known.disks)
     due = seen.at + 2.0 if again else None
-    after = record.refused(
-        replace(known, disks=asked), Send("ReInitDisk", disk_id), Failure("Throttling", "x"), seen.at, seen.when, due
+    after = answers.refused(
+        replace(known, disks=asked), Command("ReInitDisk", disk_id), Failure("Throttling", "x"), seen.at, seen.when, due
     )
 
     assert next(wipe.state for wipe in after.disks if wipe.disk_id == disk_id) not in ("todo", "refused")
@@ -899,7 +900,7 @@ def test_a_run_whose_credentials_are_refused_tells_no_power_that_it_did_not_see(
         life.ecs.advance()
 
     assert life.ecs.disks[DATA].wipes <= 1
-    if record.outcome(life.record) in ("failed", "refused"):
+    if state.outcome(life.record) in ("failed", "refused"):
         assert life.ecs.instance.status == "Running"
 
 
@@ -940,7 +941,7 @@ def test_an_interruption_early_in_a_long_wipe_still_brings_the_machine_back() ->
     life.finish()
 
     life.check()
-    assert record.outcome(life.record) == "done"
+    assert state.outcome(life.record) == "done"
     assert life.ecs.instance.status == "Running"
 
 
@@ -953,7 +954,7 @@ def test_a_stop_that_ends_after_its_limit_leads_to_a_start_and_not_to_a_wipe(lat
     life.ecs.instance.due = life.ecs.now + life.record.limits.stop + late
     life.finish()
 
-    assert record.outcome(life.record) == "failed"
+    assert state.outcome(life.record) == "failed"
     assert life.ecs.disks[DATA].wipes == 0
     assert life.ecs.instance.status == "Running"
     assert "Stopping" in (life.record.error.message if life.record.error else "")

@@ -13,26 +13,26 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from safe_reinit import pace as pacing
-from safe_reinit import record
 from safe_reinit.act import Attempt
 from safe_reinit.decide import decide
 from safe_reinit.gate import Gate, Job
+from safe_reinit.second_look import Errand
+
+from safe_reinit import pace as pacing
+from safe_reinit import record
+from safe_reinit.core.rate_limits import Pace
 from safe_reinit.model import (
     Call,
+    Command,
     Failure,
     Limits,
     Observation,
     PlannedDisk,
     PlannedJob,
     Rollout,
-    Send,
     Step,
     Wait,
 )
-from safe_reinit.pace import Pace
-from safe_reinit.second_look import Errand
 from tests import values
 from tests.cloudlike import TinyClock
 
@@ -239,7 +239,7 @@ def test_machines_of_a_fleet_gather_to_be_stopped_together(monkeypatch: pytest.M
 def test_a_run_that_goes_on_has_begun_what_it_tried() -> None:
     """On resume a job with a call is open at once, one without waits for its turn, and an ended one is not counted."""
     jobs = [a_job(position) for position in range(4)]
-    jobs[0].record = record.intend(jobs[0].record, Send("StopInstance", "i-0"), values.an_observation())
+    jobs[0].record = record.intend(jobs[0].record, Command("StopInstance", "i-0"), values.an_observation())
     jobs[1].end()
     gate = Gate(Rollout(canary=0, max_parallel=1), jobs, TinyClock(), Pace(TinyClock()), lambda _: True)
 
@@ -485,7 +485,7 @@ def test_a_call_that_was_made_is_looked_at_at_once() -> None:
     fleet = many(60)
     fleet.gate._usual["stop"] = 500.0
     job = fleet.jobs[50]
-    attempt = Attempt(job, Send("StartInstance", "i-50"), 1, 1020.0)
+    attempt = Attempt(job, Command("StartInstance", "i-50"), 1, 1020.0)
     fleet.gate.called([attempt], made=True)
     fleet.clock.at += TICK
     assert fleet.gate.due() == [job]
@@ -501,7 +501,7 @@ def test_a_fleet_keeps_to_its_ticks(count: int, hurry: bool) -> None:
     """Only a few jobs are looked at as soon as a call has ended: of many each call would cost two looks."""
     fleet = many(count)
     fleet.gate.due()
-    told = fleet.gate.called([Attempt(fleet.jobs[0], Send("StartInstance", "i-0"), 1, 1020.0)], made=True)
+    told = fleet.gate.called([Attempt(fleet.jobs[0], Command("StartInstance", "i-0"), 1, 1020.0)], made=True)
 
     assert (told, fleet.gate.in_a_hurry()) == (hurry, hurry)
 
@@ -511,7 +511,7 @@ def test_a_fleet_keeps_to_its_ticks(count: int, hurry: bool) -> None:
 
 def errands(fleet: Fleet, action: Any) -> list[Errand]:
     """Give a call for each job."""
-    return [Errand(job, Send(action, f"x-{job.position}"), values.an_observation()) for job in fleet.jobs]
+    return [Errand(job, Command(action, f"x-{job.position}"), values.an_observation()) for job in fleet.jobs]
 
 
 def parted(fleet: Fleet, action: Any) -> tuple[int, int]:
@@ -533,7 +533,7 @@ def test_no_more_wipes_are_sent_than_the_quota_has() -> None:
     assert parted(fleet, "ReInitDisk") == (5, 3)
 
     for position in range(3):
-        fleet.gate.calls([Errand(fleet.jobs[position], Send("ReInitDisk", "d"), values.an_observation())], Future())
+        fleet.gate.calls([Errand(fleet.jobs[position], Command("ReInitDisk", "d"), values.an_observation())], Future())
     assert parted(fleet, "ReInitDisk") == (2, 6)
 
 
@@ -559,7 +559,7 @@ def test_who_waits_for_the_quota_is_not_looked_at_but_called_when_there_is_a_slo
         job.waiting = None
     assert parted(fleet, "ReInitDisk") == (QUOTA, 25)
     for job in fleet.jobs[:QUOTA]:  # on their way
-        fleet.gate.calls([Errand(job, Send("ReInitDisk", "d"), values.an_observation())], Future())
+        fleet.gate.calls([Errand(job, Command("ReInitDisk", "d"), values.an_observation())], Future())
     fleet.clock.at += TICK
     assert fleet.gate.due() == []
     assert [job.position for job in fleet.gate.due(ending=True)] == list(range(5, 30))
@@ -582,9 +582,9 @@ def test_what_was_held_back_and_is_looked_at_is_decided_anew() -> None:
     assert parted(fleet, "ReInitDisk") == (0, 30)
     seen = Observation(fleet.clock.at, values.NOW, seen=True)
     fleet.gate.looked(fleet.jobs[0], seen, Wait("reinit", "the next try", fleet.clock.at, 600))
-    fleet.gate.looked(fleet.jobs[1], seen, Send("ReInitDisk", "d-1"))
+    fleet.gate.looked(fleet.jobs[1], seen, Command("ReInitDisk", "d-1"))
 
-    _, held = fleet.gate.paced([Errand(fleet.jobs[1], Send("ReInitDisk", "d-1"), seen)])
+    _, held = fleet.gate.paced([Errand(fleet.jobs[1], Command("ReInitDisk", "d-1"), seen)])
 
     assert sorted(errand.entry.position for errand in held) == list(range(1, 30))
 
@@ -603,7 +603,7 @@ def test_a_job_that_is_asked_alone_takes_a_call_of_its_own() -> None:
 def test_calls_that_come_too_late_make_batches_smaller() -> None:
     """As many calls are prepared by one look as can be made while it is fresh, within bounds."""
     fleet = many(3)
-    wipe = [Attempt(fleet.jobs[0], Send("ReInitDisk", "d-0"), 1, 1020.0)]
+    wipe = [Attempt(fleet.jobs[0], Command("ReInitDisk", "d-0"), 1, 1020.0)]
     most = fleet.gate.most
     fleet.gate.called(wipe, made=False)
     assert fleet.gate.most == most - 1
@@ -615,7 +615,7 @@ def test_calls_that_come_too_late_make_batches_smaller() -> None:
         fleet.gate.called(wipe, made=True)
     assert fleet.gate.most == most
 
-    fleet.gate.called([Attempt(fleet.jobs[0], Send("StopInstance", "i-0"), 1, 1020.0)], made=False)
+    fleet.gate.called([Attempt(fleet.jobs[0], Command("StopInstance", "i-0"), 1, 1020.0)], made=False)
     assert fleet.gate.most == most, "a batch of stops is one call"
 
 
@@ -647,7 +647,7 @@ class Machine:
             self.due = math.inf
         self.wiping = {disk: due for disk, due in self.wiping.items() if due > now}
 
-    def do(self, send: Send, now: float) -> str:
+    def do(self, send: Command, now: float) -> str:
         """Do a call as ECS would."""
         if send.action == "ReInitDisk":
             if self.trouble == "wipe refused":
@@ -677,8 +677,8 @@ class SimulatedFleet:
         self.jobs = [a_job(n, machine.disks, limits=limits) for n, machine in enumerate(machines)]
         self.rollout = Rollout(**rollout)
         self.gate = Gate(self.rollout, self.jobs, self.clock, self.pace, lambda _: True)
-        self.sent: list[tuple[float, Send]] = []
-        self.answers: list[tuple[float, int, Send, str, Future[None]]] = []
+        self.sent: list[tuple[float, Command]] = []
+        self.answers: list[tuple[float, int, Command, str, Future[None]]] = []
 
     def look(self, number: int) -> Observation:
         """Show one machine and its disks."""
@@ -718,9 +718,9 @@ class SimulatedFleet:
             job.record = record.learn(job.record, seen)
             action = decide(job.record, seen)
             self.gate.looked(job, seen, action)
-            if isinstance(action, Send) and job.call is None:
+            if isinstance(action, Command) and job.call is None:
                 wanted.append(Errand(job, action, seen))
-            elif not isinstance(action, (Send, Wait)) and job.call is None:
+            elif not isinstance(action, (Command, Wait)) and job.call is None:
                 job.end()
         let, held = self.gate.paced(wanted)
         for errand in held:

@@ -18,7 +18,7 @@ import pytest
 
 import safe_reinit
 from safe_reinit.clock import Clock
-from safe_reinit.interrupt import Interrupt
+from safe_reinit.execution.interrupt import Interrupt
 from safe_reinit.journal import Journal, lease, place
 from safe_reinit.journal.lease import Holder, Lease, LeaseLostError
 from tests.commands import until

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from safe_reinit.ledger import Change, Entry, Ledger
 
 from safe_reinit import record
 from safe_reinit.journal import Journal, JournalError, LeaseLostError
-from safe_reinit.ledger import Change, Entry, Ledger
-from safe_reinit.model import Failure, Limits, PlannedDisk, PlannedJob, Send
+from safe_reinit.model import Command, Failure, Limits, PlannedDisk, PlannedJob
 from safe_reinit.model.codec import encode
 from tests import values
 
@@ -64,7 +64,7 @@ def intending(entry: Entry, action: Any = "StopInstance") -> Change:
     """Make a change that intends a stop, unless the job has turned back."""
     seen = values.an_observation(at=1.0, instance_id=entry.record.instance_id)
     return lambda before: (
-        before if before.turned_back else record.intend(before, Send(action, before.instance_id), seen)
+        before if before.turned_back else record.intend(before, Command(action, before.instance_id), seen)
     )
 
 
@@ -131,7 +131,7 @@ def test_a_machine_still_comes_back_when_the_journal_cannot_be_written() -> None
     book.failing = [JournalError("The disk is full.")] * 9
     with pytest.raises(JournalError):
         ledger.commit(many([entry]))
-    starting = Send("StartInstance", "i-0")
+    starting = Command("StartInstance", "i-0")
     seen = values.an_observation(at=1.0, instance_id="i-0")
     ledger.commit([(entry, lambda before: record.intend(before, starting, seen))])
 
@@ -159,7 +159,7 @@ def test_what_is_kept_counts_though_it_cannot_be_written() -> None:
     ledger, book, (entry,) = a_ledger(1)
     ledger.commit(many([entry]))
     book.failing = [JournalError("The disk is full.")]
-    ledger.keep([(entry, lambda before: record.accepted(before, Send("StopInstance", "i-0"), 2.0))])
+    ledger.keep([(entry, lambda before: record.accepted(before, Command("StopInstance", "i-0"), 2.0))])
 
     assert entry.record.stop.state == "accepted"
     assert entry.record.turned_back

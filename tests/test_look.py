@@ -12,6 +12,7 @@ from safe_reinit import record
 from safe_reinit.cloud import CloudError, NoCredentials, Refused, Unanswered
 from safe_reinit.look import observe, tick
 from safe_reinit.model import (
+    Command,
     DiskFacts,
     Limits,
     Options,
@@ -19,7 +20,6 @@ from safe_reinit.model import (
     PlannedJob,
     SafetySnapshot,
     ScalingMember,
-    Send,
 )
 from tests import values
 from tests.cloudlike import TinyClock, TinyCloud
@@ -188,7 +188,7 @@ def test_a_tick_looks_for_snapshots_only_when_asked() -> None:
 def two(*, touched: int) -> list[Any]:
     """Give the records of two jobs, of which one has been touched."""
     jobs = [begun([f"d-{n}"], f"i-{n}") for n in range(2)]
-    jobs[touched] = record.intend(jobs[touched], Send("StopInstance", f"i-{touched}"), values.an_observation(1.0))
+    jobs[touched] = record.intend(jobs[touched], Command("StopInstance", f"i-{touched}"), values.an_observation(1.0))
     return jobs
 
 

@@ -14,27 +14,27 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from safe_reinit.record import state as states
+from safe_reinit.record import wiping
 
 from safe_reinit import decide as deciding
-from safe_reinit import record
 from safe_reinit.codes import PROVEN
-from safe_reinit.decide import decide
+from safe_reinit.core import answers, observations, resuming, state
+from safe_reinit.core.decide import decide
 from safe_reinit.model import (
     LOCK_TAG,
+    Command,
     Disk,
     Failure,
     Finish,
     Instance,
+    JobState,
     Limits,
     Observation,
-    Record,
     SafetySnapshot,
-    Send,
     Snapshot,
     Wipe,
 )
-from safe_reinit.record import state as states
-from safe_reinit.record import wiping
 from tests.values import a_disk, a_snapshot, an_instance
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,7 +75,7 @@ class World:
     resumes: int = 0
     others: int = 0
     losses: int = 0
-    known: Record | None = None
+    known: JobState | None = None
     gone: bool = False
     """Whether the run has ended."""
 
@@ -102,7 +102,7 @@ def begin(
 ) -> World:
     """Make the world at the moment of consent; ``asked`` are the words ``snapshot``, ``tag``, ``undo``."""
     restore = "s-0" if "undo" in asked else ""
-    known = Record(
+    known = JobState(
         instance_id="i-1", power_before=power, may_stop=True, leave_stopped=False, on_unknown=on_unknown,  # type: ignore[arg-type]
         limits=limits, disks=tuple(Wipe(f"d-{number}", snapshot_id=restore) for number in range(disks)),
         instance_status=power, snapshots=(SafetySnapshot("d-0", "token"),) if "snapshot" in asked else (),
@@ -181,7 +181,7 @@ def started(world: World) -> World:
     return replace(world, power="Starting", our_starts=world.our_starts + 1, snapshot=spoilt)
 
 
-def drifted(world: World, known: Record) -> bool:
+def drifted(world: World, known: JobState) -> bool:
     """Tell whether the look before a call would end the job: the machine was started, or a disk attached, since."""
     ahead = [each for wipe, each in zip(known.disks, world.attached, strict=True) if wipe.state == "todo"]
     return any(ahead) or world.starts > 0 or world.tag not in ("", RUN)
@@ -207,38 +207,38 @@ def time_passes(world: World, seconds: int) -> World:
 def step(world: World, seen: Observation, *, drift: bool = True) -> Iterator[World]:
     """Let the run look and do what it decides, in every way in which that can go."""
     assert world.known is not None
-    known = record.learn(world.known, seen)
+    known = observations.learn(world.known, seen)
     action = decide(known, seen)
     check(world, known, action, seen)
     world = replace(world, known=known)
     if isinstance(action, Finish):
         yield replace(world, gone=True)
-    elif isinstance(action, Send):
+    elif isinstance(action, Command):
         yield from sent(world, known, action, seen, drift=drift)
     else:
         yield world
 
 
-def sent(world: World, known: Record, send: Send, seen: Observation, *, drift: bool) -> Iterator[World]:
+def sent(world: World, known: JobState, send: Command, seen: Observation, *, drift: bool) -> Iterator[World]:
     """Send a call, and let it go each way it can go."""
     if drift and send.action not in ("StartInstance", "UntagResources") and drifted(world, known):
-        yield replace(world, known=record.fail(known, Failure(None, "What the plan stands on has moved.")))
+        yield replace(world, known=state.fail(known, Failure(None, "What the plan stands on has moved.")))
         return
     yield world  # the look before the call had no answer, or the process was killed in it
-    intended = record.intend(known, send, seen)
+    intended = answers.intend(known, send, seen)
     at = float(world.now)
     yield replace(world, known=intended)  # killed, or hanging: the answer is outstanding
     reached = done(world, send.action, send.subject)
     if reached is None:
         failure = Failure("IncorrectInstanceStatus", "refused")
         for due in (at + 4, None):
-            yield replace(world, known=record.refused(intended, send, failure, at, EPOCH, due))
+            yield replace(world, known=answers.refused(intended, send, failure, at, EPOCH, due))
     else:
         if send.overwrites and known.snapshots and world.snapshot != "accomplished":
             reached = replace(reached, harm=reached.harm or f"{send.subject} was wiped without its safety snapshot")
-        yield replace(reached, known=record.accepted(intended, send, at, "s-1"))
+        yield replace(reached, known=answers.accepted(intended, send, at, "s-1"))
     if world.losses < world.most[2]:
-        lost = replace(world, known=record.lost(intended, send, at), losses=world.losses + 1)
+        lost = replace(world, known=answers.lost(intended, send, at), losses=world.losses + 1)
         yield lost
         if reached is not None:
             yield replace(reached, known=lost.known, losses=lost.losses)
@@ -273,7 +273,7 @@ def resumed(world: World) -> Iterator[World]:
     if world.resumes < world.most[1] and world.known is not None:
         for wait in (LOOK, GAP):
             later = time_passes(world, wait)
-            again = record.resume(world.known, float(later.now))
+            again = resuming.resume(world.known, float(later.now))
             yield replace(later, known=again, resumes=world.resumes + 1, gone=False)
 
 
@@ -291,7 +291,7 @@ def next_worlds(world: World, *, drift: bool = True) -> Iterator[World]:
         yield from step(later, unseen(later), drift=drift)
         yield from answered(world)
     yield from somebody(world)
-    if not world.gone or record.is_owed(world.known):
+    if not world.gone or state.is_pending(world.known):
         yield from resumed(world)
 
 
@@ -300,34 +300,34 @@ def answered(world: World) -> Iterator[World]:
     known, at = world.known, float(world.now)
     assert known is not None
     sends = [
-        Send("ResetDisk" if wipe.snapshot_id else "ReInitDisk", wipe.disk_id)
+        Command("ResetDisk" if wipe.snapshot_id else "ReInitDisk", wipe.disk_id)
         for wipe in known.disks
         if wipe.state == "asked"
     ]
-    sends += [Send("TagResources", "i-1")] if known.tag.state == "asked" else []
-    sends += [Send("UntagResources", "i-1")] if known.untag.state == "asked" else []
-    sends += [Send("CreateSnapshot", each.disk_id) for each in known.snapshots if each.step.state == "asked"]
-    sends += [Send("StopInstance", "i-1")] if known.stop.state == "asked" else []
-    sends += [Send("StartInstance", "i-1")] if known.start.state == "asked" else []
+    sends += [Command("TagResources", "i-1")] if known.tag.state == "asked" else []
+    sends += [Command("UntagResources", "i-1")] if known.untag.state == "asked" else []
+    sends += [Command("CreateSnapshot", each.disk_id) for each in known.snapshots if each.step.state == "asked"]
+    sends += [Command("StopInstance", "i-1")] if known.stop.state == "asked" else []
+    sends += [Command("StartInstance", "i-1")] if known.start.state == "asked" else []
     for send in sends:
-        yield replace(world, known=record.lost(known, send, at))
+        yield replace(world, known=answers.lost(known, send, at))
         late = done(world, send.action, send.subject)
         if late is not None and not world.late and not world.dirty:  # no request is on its way for that long
             late = replace(late, late=True)
             yield late
-            yield replace(late, known=record.lost(known, send, at))
-            yield replace(late, known=record.accepted(known, send, at, "s-1"))
+            yield replace(late, known=answers.lost(known, send, at))
+            yield replace(late, known=answers.accepted(known, send, at, "s-1"))
 
 
-def check(world: World, known: Record, action: Any, seen: Observation) -> None:
+def check(world: World, known: JobState, action: Any, seen: Observation) -> None:
     """Assert the rules for one decision."""
     doubtful = [wipe.disk_id for wipe in known.disks if wipe.state in ("asked", "accepted", "lost", "unknown")]
-    if isinstance(action, Send):
+    if isinstance(action, Command):
         assert not asked(world), "a call was sent while the answer to another is outstanding"
-    if isinstance(action, Send) and action.action != "StartInstance":  # owed to a machine not shown, too
+    if isinstance(action, Command) and action.action != "StartInstance":  # owed to a machine not shown, too
         assert seen.instance is not None
         check_aside(known, action, seen)
-    if isinstance(action, Send) and action.overwrites:
+    if isinstance(action, Command) and action.overwrites:
         (wipe,) = [wipe for wipe in known.disks if wipe.disk_id == action.subject]
         assert seen.instance is not None
         assert known.start.state == "none", "a wipe after a start was intended"
@@ -339,16 +339,16 @@ def check(world: World, known: Record, action: Any, seen: Observation) -> None:
         if wipe.losses:
             assert not wipe.used, "a wipe again after a start or another attachment was seen"
             assert not wipe.gap or known.on_unknown == "retry", "a wipe again although nobody looked for a while"
-    if isinstance(action, Send) and action.action == "StartInstance":
+    if isinstance(action, Command) and action.action == "StartInstance":
         assert not doubtful, "a start while the data is in doubt"
         stopped = ("done",) if seen.instance is not None else ("accepted", "done")
         assert known.stop.state in stopped, "a start of a machine that others stopped"
-    if isinstance(action, Send) and action.action == "StopInstance":
+    if isinstance(action, Command) and action.action == "StopInstance":
         assert not any(wipe.tries for wipe in known.disks), "a stop after a wipe"
     assert not world.harm, world.harm
 
 
-def check_aside(known: Record, action: Send, seen: Observation) -> None:
+def check_aside(known: JobState, action: Command, seen: Observation) -> None:
     """Assert the rules about the safety snapshot and the lock tag for one call."""
     assert seen.instance is not None
     shown = dict(seen.instance.tags).get(LOCK_TAG)
@@ -366,7 +366,7 @@ def check_aside(known: Record, action: Send, seen: Observation) -> None:
     if action.action == "UntagResources":
         assert shown in (None, RUN), "another run's tag was taken off"
         assert known.tag.tries
-        assert not record.is_owed(known)
+        assert not state.is_pending(known)
 
 
 def truthful(world: World) -> None:
@@ -377,7 +377,7 @@ def truthful(world: World) -> None:
             assert count, f"{wipe.disk_id} is said to be reinitialised, and it never was: {world}"
         if wipe.state in ("todo", "refused"):
             assert not count, f"{wipe.disk_id} is said to be intact, and it was wiped: {world}"
-    outcome = record.outcome(world.known)
+    outcome = state.outcome(world.known)
     moved = world.known.stop.state != "none" or world.known.start.state != "none"
     if outcome == "done" or (outcome == "failed" and moved):
         assert world.known.instance_status == world.known.promised
@@ -399,7 +399,7 @@ def explored(first: World, depth: int, *, drift: bool = True, limit: int = 100_0
                 assert not each.harm, each.harm
                 if each.gone:
                     truthful(each)
-                    ends.add(record.outcome(each.known))  # type: ignore[arg-type]
+                    ends.add(state.outcome(each.known))  # type: ignore[arg-type]
                 if (name := key(each)) not in known:
                     known.add(name)
                     following.append(each)

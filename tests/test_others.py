@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safe_reinit.act import Act
+from safe_reinit.second_look import Errand
 
 from safe_reinit import config, others, record
-from safe_reinit.act import Act
 from safe_reinit.checks import judge
 from safe_reinit.cloud import CloudError, NotSent, Refused, Unanswered
 from safe_reinit.look import observe
 from safe_reinit.model import (
+    Command,
     DiskFacts,
     Finding,
     Key,
@@ -23,7 +25,6 @@ from safe_reinit.model import (
     Options,
     ReplicaPair,
     ScalingMember,
-    Send,
     SnapshotPolicy,
     Step,
     SystemEvent,
@@ -31,7 +32,6 @@ from safe_reinit.model import (
 )
 from safe_reinit.model.others import OTHER_LOOKS
 from safe_reinit.plan import make_plan
-from safe_reinit.second_look import Errand
 from safe_reinit.simulator import Simulator
 from tests import values
 from tests.cloudlike import (
@@ -495,7 +495,7 @@ def test_an_event_that_is_new_since_the_plan_refuses_it() -> None:
     act, (entry,) = planned(cloud, [values.DISK_ID])
     cloud.events = [EVENT]
 
-    assert made(act, [Errand(entry, Send("StopInstance", values.INSTANCE_ID), values.an_observation())]) == 0
+    assert made(act, [Errand(entry, Command("StopInstance", values.INSTANCE_ID), values.an_observation())]) == 0
     assert cloud.acts == []
     assert entry.record.error is not None
     assert "scheduled-maintenance" in entry.record.error.message
@@ -512,7 +512,10 @@ def test_a_job_that_has_begun_does_not_spare_another_its_looks() -> None:
     entries[1].record = replace(entries[1].record, stop=stopped, instance_status="Stopped")
     cloud.members = [ScalingMember("i-0", "asg-1", "InService")]
     cloud.asked.clear()
-    made(act, [Errand(entry, Send("ReInitDisk", f"d-{n}"), values.an_observation()) for n, entry in enumerate(entries)])
+    made(
+        act,
+        [Errand(entry, Command("ReInitDisk", f"d-{n}"), values.an_observation()) for n, entry in enumerate(entries)],
+    )
 
     assert ("scaling_members", ("i-0", "i-1")) in asked(cloud)
     assert entries[0].record.error is not None

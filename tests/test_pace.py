@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from safe_reinit import pace
 from safe_reinit.clock import Clock
+from safe_reinit.core.rate_limits import Pace
 from safe_reinit.model import Call
-from safe_reinit.pace import Pace
 from tests import values
 from tests.cloudlike import TinyClock
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safe_reinit.record import begin
 
 from safe_reinit import report
 from safe_reinit.errors import BY_OUTCOME, RunRefused, UsageError, exit_code
-from safe_reinit.model import Call, Facts, Failure, Limits, Options, Phase, Plan, Record, Report, Wipe
+from safe_reinit.model import Call, Facts, Failure, JobState, Limits, Options, Phase, Plan, Report, Wipe
 from safe_reinit.plan import make_plan
-from safe_reinit.record import begin
 from tests import values
 from tests.test_plan import CALLER, a_plan
 
@@ -117,7 +117,7 @@ def call(action: str = "DescribeDisks", **more: Any) -> Call:
     return Call(at=values.NOW, action=action, **(whole | more))
 
 
-def ended(plan: Plan, *, state: str = "done", **changes: Any) -> tuple[Record, ...]:
+def ended(plan: Plan, *, state: str = "done", **changes: Any) -> tuple[JobState, ...]:
     """Give the records of a run that has ended, each disk in this state."""
     records = []
     for job in plan.jobs:
@@ -128,7 +128,7 @@ def ended(plan: Plan, *, state: str = "done", **changes: Any) -> tuple[Record, .
     return tuple(records)
 
 
-def of_run(plan: Plan, records: tuple[Record, ...] = (), calls: tuple[Call, ...] = ()) -> Report:
+def of_run(plan: Plan, records: tuple[JobState, ...] = (), calls: tuple[Call, ...] = ()) -> Report:
     """Give the report of a run."""
     begun = report.started(values.NOW)
     return report.of_run(begun, values.TOMORROW, plan, records or ended(plan), calls, run_id="r-x")

@@ -21,7 +21,7 @@ from safe_reinit.aliyun import exchange
 from safe_reinit.client import Client
 from safe_reinit.clock import Clock
 from safe_reinit.errors import UsageError
-from safe_reinit.interrupt import Interrupt
+from safe_reinit.execution.interrupt import Interrupt
 from safe_reinit.journal import Journal
 from safe_reinit.model import Step
 from safe_reinit.simulator import Simulator
@@ -706,9 +706,9 @@ def test_an_answer_is_not_asked_for_again() -> None:
 
 def record_with_start(state: Any) -> Any:
     """Make a record whose start was asked for."""
-    from safe_reinit.model import Limits, Record, Step, Wipe
+    from safe_reinit.model import JobState, Limits, Step, Wipe
 
-    return Record(
+    return JobState(
         instance_id="i-1", power_before="Running", may_stop=True, leave_stopped=False, on_unknown="ask",
         limits=Limits(), disks=(Wipe("d-1", state="done", tries=1),), stop=Step("done", tries=1),
         start=Step(state, tries=1, first_at=0.0, at=0.0),

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import codes
-from ..cloud import Accepted, MaySend, OnCall, Refused, Unanswered
-from ..model import Options
+from ..cloud import MaySend, OnCall, Refused, Unanswered
+from ..model import Accepted, Options
 from . import shapes
 from .endpoints import Where
 from .exchange import Exchange, readable

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Literal
 
 from ..errors import RunRefused
-from ..interrupt import Interrupt
+from ..execution.interrupt import Interrupt
 from ..model import Plan
 from ..report import text as report_text
 from ..targets import ANSWERED, consents, no_consent

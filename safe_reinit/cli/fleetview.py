@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..codes import throttled
+from ..core.rate_limits import LIMITS
+from ..core.waves import has_canary, stages
 from ..model import Call, Event, Plan, PlannedJob
 from ..model.codec import printable
-from ..pace import LIMITS
 from ..report.text import duration
-from ..rollout import has_canary, stages
 
 WAITING = "waiting to begin"
 PHASES = (WAITING, "wait-snapshot", "wait-start", "stop", "snapshot", "reinit", "start")

@@ -13,7 +13,7 @@ from ..config import Config, resolve
 from ..config.readers import duration
 from ..errors import UsageError
 from ..journal import Journal, Reader, StoredRun, open_to_read
-from ..model import DiskReport, Plan, Record, Report, Secret
+from ..model import DiskReport, JobState, Plan, Report, Secret
 from ..model.codec import decode, encode, printable, to_moment
 from ..plan import from_json
 from ..where import default_journal
@@ -193,7 +193,7 @@ def _listed(run: StoredRun) -> ListedRun:
 
 
 def _job(stored: Mapping[str, Any]) -> ListedJob:
-    known = decode(Record, stored)
+    known = decode(JobState, stored)
     phases = [phase.name for phase in known.phases]
     stopped = known.power_before == "Running" and known.promised == "Running" and known.instance_status != "Running"
     return ListedJob(
@@ -220,7 +220,7 @@ def plan_of(stored: StoredRun) -> Plan:
 def _as_it_stands(stored: StoredRun) -> dict[str, Any]:
     """Report a run that has no report yet: its process is at work, or gone."""
     plan = plan_of(stored)
-    records = [decode(Record, each) for _, each, _ in stored.jobs]
+    records = [decode(JobState, each) for _, each, _ in stored.jobs]
     begun = report.started(to_moment(stored.started_at, "started_at"))
     told = report.of_run(begun, begun.at, plan, records, (), run_id=stored.run_id)
     return report.to_json(told)

@@ -13,7 +13,7 @@ from pathlib import Path
 from .. import saved
 from ..client import Client
 from ..errors import Error, UsageError
-from ..model import Plan, Record, Report
+from ..model import JobState, Plan, Report
 from ..model.codec import decode
 from ..saved import Saved
 from ..where import default_journal
@@ -66,7 +66,7 @@ def _default_journal() -> Path | None:
 
 def _verdicts(run_id: str, client: Client) -> tuple[str, ...]:
     """Name the verdicts that can be given by what the run has seen: none while a wipe goes on."""
-    jobs = [decode(Record, known) for _, known, is_open in client.stored(run_id).jobs if is_open]
+    jobs = [decode(JobState, known) for _, known, is_open in client.stored(run_id).jobs if is_open]
     doubtful = [wipe for known in jobs for wipe in known.disks if wipe.in_doubt]
     if any(wipe.shown == "ReIniting" for wipe in doubtful):
         return ()

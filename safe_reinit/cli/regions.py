@@ -18,9 +18,9 @@ from .. import regions, report
 from ..client import Client
 from ..config import Config, resolve
 from ..errors import Error, RunRefused, UsageError
+from ..execution.interrupt import Interrupt
 from ..failing import error_of, safely
 from ..found import Nothing
-from ..interrupt import Interrupt
 from ..model import Event, Failure, Outcome, Plan, Report
 from ..model.told import ending
 from . import consent

@@ -7,12 +7,13 @@ from typing import Any
 
 from ..client import Client, connect
 from ..config import Config
+from ..core.resuming import Verdict
+from ..core.state import outcome
 from ..errors import OutcomeUnknown, RunRefused, UsageError
-from ..interrupt import Interrupt
+from ..execution.interrupt import Interrupt
 from ..journal import StoredRun
-from ..model import Plan, Record, Report
+from ..model import JobState, Plan, Report
 from ..model.codec import decode
-from ..record import Verdict, outcome
 from . import consent, history
 from .next import naming_next
 from .output import Output
@@ -34,7 +35,7 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
     if flags["verdict"] == "wipe-again":
         return _wipe_again(client, stored, config, flags, password, output)
     with Progress(config, client.clock, output.last, client.is_simulated) as progress:
-        before = [decode(Record, known) for _, known, is_open in stored.jobs if not is_open]
+        before = [decode(JobState, known) for _, known, is_open in stored.jobs if not is_open]
         progress.of(history.plan_of(stored), {each.instance_id: outcome(each) for each in before})
         with naming_next(output, client):
             told = _resume_asking(client, stored, flags["verdict"], password, progress, output)
@@ -110,5 +111,5 @@ def _wipe_again(
 
 def _owed_starts(before: StoredRun) -> list[str]:
     """Name the machines that an earlier run stopped: what it promised them is owed by the run in its place."""
-    known = [decode(Record, each) for _, each, _ in before.jobs]
+    known = [decode(JobState, each) for _, each, _ in before.jobs]
     return [each.instance_id for each in known if each.power_before == "Running" and each.stop.state == "done"]

@@ -15,7 +15,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from ..errors import RunRefused, UsageError
-from ..model import DataState, LastRun, Record
+from ..model import DataState, JobState, LastRun
 from ..model.codec import decode
 from .lease import Holder
 from .place import refuse_foreign, unusable
@@ -279,7 +279,7 @@ def _data(disk_id: str, known: str, told: str | None) -> DataState:
     if told:
         said: DataState = next(disk["data"] for disk in json.loads(told)["disks"] if disk["disk_id"] == disk_id)
         return said
-    return next(wipe.data for wipe in decode(Record, json.loads(known)).disks if wipe.disk_id == disk_id)
+    return next(wipe.data for wipe in decode(JobState, json.loads(known)).disks if wipe.disk_id == disk_id)
 
 
 def other_schema(path: Path | None, version: int) -> UsageError:

@@ -113,14 +113,15 @@ class SafetySnapshot:
     """As last shown, ``40%``."""
 
 
-WipeState = Literal["todo", "asked", "accepted", "lost", "refused", "unknown", "done"]
+WipeState = Literal["todo", "resend", "asked", "accepted", "lost", "refused", "unknown", "done"]
 
 
 @dataclass(frozen=True)
 class Wipe:
     """ReInitDisk of one disk (in an undo: ResetDisk): the intention, and what came of it. Times are cloud seconds.
 
-    ``todo`` not sent, or refused for now and due again; ``asked`` intended, no answer yet; ``accepted`` answered with
+    ``todo`` not sent, or refused for now and due again; ``resend`` its answer was lost, and it may be sent again since
+    nobody can have used the machine; ``asked`` intended, no answer yet; ``accepted`` answered with
     success or seen ``ReIniting``; ``lost`` the answer did not come; ``refused`` proven not done; ``unknown`` cannot be
     told; ``done`` proven.
     """
@@ -174,11 +175,16 @@ class Wipe:
     @property
     def in_doubt(self) -> bool:
         """Whether nobody can say now what became of the disk: also where a lost answer may yet be asked again."""
-        return self.state in ("asked", "accepted", "lost", "unknown") or (self.state == "todo" and self.losses > 0)
+        return self.state in ("resend", "asked", "accepted", "lost", "unknown")
+
+    @property
+    def pending(self) -> bool:
+        """Whether it is still to be sent, for the first time or again."""
+        return self.state in ("todo", "resend")
 
 
 @dataclass(frozen=True)
-class Record:
+class JobState:
     """What one job remembers between looks: enough to decide the next action, and to go on in another process."""
 
     instance_id: str
@@ -299,6 +305,10 @@ class Observation:
     """Cloud seconds when the last answer of it came; ``None`` where that is not known, and counts as ``at``."""
     disks_seen: bool = True
     """Whether the look at the disks was answered; power can be brought back without."""
+    instance_asked: bool = True
+    """Whether the instance was asked for: while an accepted wipe is waited for, it is not."""
+    disks_asked: bool = True
+    """Whether the disks were asked for: while the instance stops or starts, they are not."""
     why: str = ""
     """What went wrong with the look, for people: ``ECS does not answer (DescribeDisks)``."""
 
@@ -319,8 +329,8 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Send:
-    """Send one changing call."""
+class Command:
+    """One changing call to send."""
 
     action: ActName
     subject: str
@@ -338,8 +348,17 @@ class Send:
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """The answer to a call that ECS accepted; the work goes on behind it."""
+
+    request_id: str
+    snapshot_id: str = ""
+    """Of CreateSnapshot."""
+
+
+@dataclass(frozen=True)
 class Finish:
     """Nothing is left to do for this job."""
 
 
-Action = Wait | Send | Finish
+Action = Wait | Command | Finish

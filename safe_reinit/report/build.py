@@ -21,13 +21,13 @@ from ..model import (
     Finding,
     Identity,
     JobReport,
+    JobState,
     Operator,
     Outcome,
     Plan,
     PlannedDisk,
     PlannedJob,
     PlanReference,
-    Record,
     Report,
     Wipe,
 )
@@ -112,16 +112,16 @@ def of_run(  # noqa: PLR0913 - what there is to say
     begun: Started,
     now: datetime,
     plan: Plan,
-    records: Sequence[Record],
+    records: Sequence[JobState],
     calls: Sequence[Call],
     *,
     run_id: str,
     next_: Sequence[str] = (),
 ) -> Report:
     """Report a run that has ended."""
-    from .. import record  # noqa: PLC0415 - a dry run has none
+    from ..core import state  # noqa: PLC0415 - a dry run has none
 
-    outcomes = [record.outcome(each) for each in records]
+    outcomes = [state.outcome(each) for each in records]
     jobs = tuple(
         _job(job, known, outcome, run_id) for job, known, outcome in zip(plan.jobs, records, outcomes, strict=True)
     )
@@ -249,7 +249,7 @@ def _planned_job(job: PlannedJob, refusals: Mapping[str, tuple[int, Finding]], o
     )
 
 
-def _job(job: PlannedJob, known: Record, outcome: Outcome, run_id: str) -> JobReport:
+def _job(job: PlannedJob, known: JobState, outcome: Outcome, run_id: str) -> JobReport:
     wipes = {wipe.disk_id: wipe for wipe in known.disks}
     taken = {safety.disk_id: safety.snapshot_id for safety in known.snapshots if safety.snapshot_id}
     return JobReport(
@@ -265,7 +265,7 @@ def _job(job: PlannedJob, known: Record, outcome: Outcome, run_id: str) -> JobRe
     )
 
 
-def _with_power(error: Failure | None, known: Record, outcome: Outcome, run_id: str) -> Failure | None:
+def _with_power(error: Failure | None, known: JobState, outcome: Outcome, run_id: str) -> Failure | None:
     """Say first what to do about a machine whose power is not as promised, by the state that it was seen in."""
     if error is not None and known.gone:
         return replace(error, hint=_GONE)
@@ -303,7 +303,7 @@ _POWER = {
 """What to do by the state in which a machine was seen last that is not as promised."""
 
 
-def _with_lost_snapshots(known: Record, run_id: str) -> Failure | None:
+def _with_lost_snapshots(known: JobState, run_id: str) -> Failure | None:
     """Say of the first failure also which safety snapshots may exist although their ids were never answered."""
     lost = [each.disk_id for each in known.snapshots if not each.snapshot_id and each.step.tries and each.step.lost]
     if known.error is None or not lost:

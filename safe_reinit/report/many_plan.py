@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ..checks import by_name
+from ..core.waves import has_canary, stages
 from ..model import Becomes, Finding, Plan, PlannedDisk, PlannedJob
 from ..model.codec import printable
 from ..plan import steps
-from ..rollout import has_canary, stages
 from . import text
 from .many import FEW, count_of, groups, named
 from .text import Line, duration

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
+from safe_reinit.changes import AfterPause
+from safe_reinit.record import is_settled, is_watched, lag_of, resumed, seen
 
 from safe_reinit import act, clock, execution, second_look
-from safe_reinit.changes import AfterPause
 from safe_reinit.cli.writer import Writer
 from safe_reinit.clock import Clock, boottime
 from safe_reinit.journal import Journal, Lease, LeaseLostError
-from safe_reinit.model import Observation, Record
-from safe_reinit.record import is_settled, is_watched, lag_of, resumed, seen
+from safe_reinit.model import JobState, Observation
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -60,7 +60,7 @@ def _own_lease(patch: pytest.MonkeyPatch) -> None:
 def _slow_answers(patch: pytest.MonkeyPatch) -> None:
     """Hold every observation to 3 s from its question, also before what brings a machine back."""
 
-    def is_stale(clock: Clock, seen: Observation, _known: Record | None = None) -> bool:
+    def is_stale(clock: Clock, seen: Observation, _known: JobState | None = None) -> bool:
         return clock.time() - seen.at > 3.0
 
     is_wanted = act.Act._is_wanted

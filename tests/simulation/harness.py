@@ -23,7 +23,7 @@ import yaml
 import safe_reinit
 from safe_reinit import report as reports_of
 from safe_reinit.cli.writer import Writer
-from safe_reinit.interrupt import Interrupt
+from safe_reinit.execution.interrupt import Interrupt
 from safe_reinit.journal import Journal
 from safe_reinit.model import Event
 from safe_reinit.model.codec import members

@@ -10,6 +10,7 @@ from typing import TypeVar
 from ..model import (
     STILL_OWED,
     Failure,
+    JobState,
     Limits,
     Observation,
     OnUnknown,
@@ -19,13 +20,12 @@ from ..model import (
     PhaseName,
     PhaseResult,
     PlannedJob,
-    Record,
     SafetySnapshot,
     Step,
     Wipe,
 )
 
-T = TypeVar("T", Record, Step, Wipe)
+T = TypeVar("T", JobState, Step, Wipe)
 
 SETTLING = 20.0
 """Cloud seconds that a state must hold before it proves anything."""
@@ -37,18 +37,20 @@ LAG_BOUND = 5.0
 """Cloud seconds by which Describe calls are taken to lag before that was sampled."""
 UNSETTLED_LIMIT = 150.0
 """Cloud seconds for which the minute of the last start is waited for: 90 s are enough where the clocks are right."""
+PLAN_AGAIN = "Plan these disks anew when you want them wiped."
+"""What to do about jobs that never began."""
 RESENDS = 2
 """How often ReInitDisk may be sent again after its answer was lost."""
 
 
-def lag_of(record: Record) -> float:
+def lag_of(job: JobState) -> float:
     """Return by how many cloud seconds Describe calls are taken to lag."""
-    return LAG_BOUND if record.lag is None else record.lag
+    return LAG_BOUND if job.lag is None else job.lag
 
 
-def settling(record: Record) -> float:
+def settling(job: JobState) -> float:
     """Return for how many cloud seconds a state must be shown before it proves anything."""
-    return SETTLING + lag_of(record)
+    return SETTLING + lag_of(job)
 
 
 def begin(
@@ -59,13 +61,13 @@ def begin(
     on_unknown: OnUnknown = "ask",
     run_id: str = "",
     options: Options | None = None,
-) -> Record:
+) -> JobState:
     """Make the record of a job that nothing has been done for."""
     asked = options or Options()
     restore = dict(asked.restore) if asked.undo else dict.fromkeys((disk.disk_id for disk in job.disks), "")
     safety = tuple(SafetySnapshot(disk.disk_id, _token(run_id, disk.disk_id)) for disk in job.disks)
     owed = job.will_start and not job.will_stop  # a run before this one stopped it, and its promise is kept
-    return Record(
+    return JobState(
         stop=Step("done") if owed else Step(),
         instance_id=job.instance_id or "",
         power_before="Running" if owed or job.power_before == "Running" else "Stopped",
@@ -85,47 +87,47 @@ def _token(run_id: str, disk_id: str) -> str:
     return hashlib.sha256(f"{run_id} {disk_id}".encode()).hexdigest()
 
 
-def outcome(record: Record) -> Outcome:
+def outcome(job: JobState) -> Outcome:
     """Tell what a job has come to, by what happened to the data and then by the power."""
-    states = {wipe.state for wipe in record.disks}
-    as_promised = _is_as_promised(record)
-    if any(wipe.in_doubt for wipe in record.disks):
+    states = {wipe.state for wipe in job.disks}
+    as_promised = _is_as_promised(job)
+    if any(wipe.in_doubt for wipe in job.disks):
         return "unknown"
     if states == {"done"}:
         return "done" if as_promised else "not-restarted"
     if "done" in states:
         return "partial"
-    if not record.tried:
+    if not job.tried:
         return "refused"
-    return "failed" if as_promised or not _moved_the_power(record) else "stranded"
+    return "failed" if as_promised or not _moved_the_power(job) else "stranded"
 
 
-def is_owed(record: Record) -> bool:
+def is_pending(job: JobState) -> bool:
     """Return whether the run has something left to do for the machine: its power, or what became of its disks.
 
     There is nothing left to do for a machine that does not exist any more, or whose power somebody else changed: a run
     starts only what it stopped, and a run that waited for others to act could never end.
     """
-    came_to = outcome(record)
-    if record.gone or came_to not in (*STILL_OWED, "partial"):
+    came_to = outcome(job)
+    if job.gone or came_to not in (*STILL_OWED, "partial"):
         return False
     if came_to == "unknown":
         return True
-    if record.promised == "Stopped":  # it is not seen whether it is, and ECS does not say that there is none
-        return record.instance_status == "" and record.missing_since is None
-    back = record.start.state == "done" and record.instance_status != ""  # seen Running: what it is now others made it
-    return record.stopped_by_us and not back and not _is_as_promised(record)
+    if job.promised == "Stopped":  # it is not seen whether it is, and ECS does not say that there is none
+        return job.instance_status == "" and job.missing_since is None
+    back = job.start.state == "done" and job.instance_status != ""  # seen Running: what it is now others made it
+    return job.stopped_by_us and not back and not _is_as_promised(job)
 
 
-def _is_as_promised(record: Record) -> bool:
-    under_way = record.stop.state in ("asked", "accepted", "lost")
-    going_down = under_way and not record.given_up and record.start.state != "done"  # which only a stopped one does
-    return record.instance_status == record.promised and not going_down
+def _is_as_promised(job: JobState) -> bool:
+    under_way = job.stop.state in ("asked", "accepted", "lost")
+    going_down = under_way and not job.given_up and job.start.state != "done"  # which only a stopped one does
+    return job.instance_status == job.promised and not going_down
 
 
-def _moved_the_power(record: Record) -> bool:
+def _moved_the_power(job: JobState) -> bool:
     """Whether a stop or a start was intended, or is owed: else the power is as others left it, and theirs."""
-    return record.stop.state != "none" or record.force.tries > 0 or record.start.state != "none"
+    return job.stop.state != "none" or job.force.tries > 0 or job.start.state != "none"
 
 
 def changed(value: T, **to: object) -> T:
@@ -135,80 +137,80 @@ def changed(value: T, **to: object) -> T:
     return replace(value, **to)  # type: ignore[arg-type]
 
 
-def fail(record: Record, failure: Failure) -> Record:
+def fail(job: JobState, failure: Failure) -> JobState:
     """Note what went wrong; the first stays in front, what follows is told behind it."""
-    if record.error is None:
-        return replace(record, error=failure)
-    if failure.message in record.error.message:
-        return record
-    return replace(record, error=replace(record.error, message=f"{record.error.message} Then: {failure.message}"))
+    if job.error is None:
+        return replace(job, error=failure)
+    if failure.message in job.error.message:
+        return job
+    return replace(job, error=replace(job.error, message=f"{job.error.message} Then: {failure.message}"))
 
 
-def open_phase(record: Record, name: PhaseName, when: datetime) -> Record:
+def open_phase(job: JobState, name: PhaseName, when: datetime) -> JobState:
     """Begin a phase unless it has begun."""
-    if any(phase.name == name for phase in record.phases):
-        return record
-    return replace(record, phases=(*record.phases, Phase(name, when)))
+    if any(phase.name == name for phase in job.phases):
+        return job
+    return replace(job, phases=(*job.phases, Phase(name, when)))
 
 
-def close_phase(record: Record, name: PhaseName, when: datetime, result: PhaseResult) -> Record:
+def close_phase(job: JobState, name: PhaseName, when: datetime, result: PhaseResult) -> JobState:
     """End a phase if it is open."""
-    if all(phase.name != name or phase.ended_at is not None for phase in record.phases):
-        return record
+    if all(phase.name != name or phase.ended_at is not None for phase in job.phases):
+        return job
     phases = tuple(
         replace(phase, ended_at=when, result=result) if phase.name == name and phase.ended_at is None else phase
-        for phase in record.phases
+        for phase in job.phases
     )
-    return replace(record, phases=phases)
+    return replace(job, phases=phases)
 
 
-def lose_sight(record: Record) -> Record:
+def lose_sight(job: JobState) -> JobState:
     """Note that another process goes on with the job: what this one does not know any more it does not say."""
-    doubtful = tuple(wipe if wipe.state == "done" else replace(wipe, state="unknown") for wipe in record.disks)
-    return replace(record, disks=doubtful, instance_status="")
+    doubtful = tuple(wipe if wipe.state == "done" else replace(wipe, state="unknown") for wipe in job.disks)
+    return replace(job, disks=doubtful, instance_status="")
 
 
-def interrupt(record: Record) -> Record:
+def interrupt(job: JobState) -> JobState:
     """Note that somebody asked the run to end: no wipe is sent from here on.
 
     What is wiped already goes on to its end; where nothing is left to wipe that is no failure.
     """
-    if record.interrupted:
-        return record
-    asked = replace(record, interrupted=True)
-    if all(wipe.state != "todo" for wipe in record.disks):
+    if job.interrupted:
+        return job
+    asked = replace(job, interrupted=True)
+    if not any(wipe.pending for wipe in job.disks):
         return asked
     hint = "Look at the machine with --dry-run before another try."
     return fail(asked, Failure(None, "The run was interrupted.", hint=hint))
 
 
-def stuck(record: Record, at: float, why: str = "") -> Record:
+def held_up(job: JobState, at: float, why: str = "") -> JobState:
     """Note that a call could not be made, and why; for long enough, the job turns back instead of waiting for ever."""
-    if record.stuck_since is None:
-        return replace(record, stuck_since=at)
-    if at - record.stuck_since <= record.limits.retry or record.turned_back:
-        return record
+    if job.stuck_since is None:
+        return replace(job, stuck_since=at)
+    if at - job.stuck_since <= job.limits.retry or job.turned_back:
+        return job
     why = why or "the looks before it failed or took long, or ECS throttled"
     message = f"The next call could not be made for too long: {why}."
-    return fail(record, Failure(None, message, hint="Check the network, rights and quota, then look with --dry-run."))
+    return fail(job, Failure(None, message, hint="Check the network, rights and quota, then look with --dry-run."))
 
 
-def is_settled(seen: Observation) -> bool:
+def is_settled(observation: Observation) -> bool:
     """Whether somebody's start of the instance after this look would show as another StartTime.
 
     StartTime has minutes: until its minute is over by ECS's clock, a machine can be started, written to and stopped
     again without a trace. One that is Running and shows no StartTime leaves no trace at any time.
     """
-    instance = seen.instance
+    instance = observation.instance
     if instance is None:
         return False
     if instance.start_settled_at is None:
         return instance.status != "Running"
-    return seen.date is not None and seen.date >= instance.start_settled_at
+    return observation.date is not None and observation.date >= instance.start_settled_at
 
 
-def is_current(record: Record, seen: Observation) -> bool:
+def is_current(job: JobState, observation: Observation) -> bool:
     """Whether a look began after the last answer about the power: an older one shows what is no more."""
-    steps = (record.stop, record.force, record.start)
+    steps = (job.stop, job.force, job.start)
     asked = any(step.state == "asked" for step in steps)
-    return not asked and all(step.at is None or seen.at >= step.at for step in steps)
+    return not asked and all(step.at is None or observation.at >= step.at for step in steps)

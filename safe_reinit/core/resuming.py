@@ -5,28 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from ..model import Failure, Record, Step, Wipe
+from ..model import Failure, JobState, Step, Wipe
 from .state import fail
 
 Verdict = Literal["reinitialised", "intact"]
 _UNDER_WAY = ("accepted", "lost", "again")
 
 
-def resume(record: Record, at: float) -> Record:
+def resume(job: JobState, at: float) -> JobState:
     """Make the record of a job that is resumed at ``at`` (cloud seconds)."""
     return replace(
-        record,
-        disks=tuple(_wipe(wipe, at) for wipe in record.disks),
-        stop=_step(record.stop, at),
-        force=_step(record.force, at),
-        start=_start(record.start, at),
-        snapshots=tuple(replace(each, step=_repeatable(each.step, at)) for each in record.snapshots),
-        tag=_repeatable(record.tag, at),
-        untag=Step() if record.untag.state == "failed" else _repeatable(record.untag, at),
+        job,
+        disks=tuple(_wipe(wipe, at) for wipe in job.disks),
+        stop=_step(job.stop, at),
+        force=_step(job.force, at),
+        start=_start(job.start, at),
+        snapshots=tuple(replace(each, step=_repeatable(each.step, at)) for each in job.snapshots),
+        tag=_repeatable(job.tag, at),
+        untag=Step() if job.untag.state == "failed" else _repeatable(job.untag, at),
         turned_back_at=None,
         snapshot_wait_since=None,
         given_up=False,
-        instance_status="" if record.tried else record.instance_status,  # what it is now is looked at
+        instance_status="" if job.tried else job.instance_status,  # what it is now is looked at
         unseen_since=None,
         stuck_since=None,
         down_since=None,
@@ -37,22 +37,22 @@ def resume(record: Record, at: float) -> Record:
     )
 
 
-def after_pause(record: Record, at: float) -> Record:
+def after_pause(job: JobState, at: float) -> JobState:
     """Let what is under way settle, and its limits count, from ``at`` on: before that this process did not run.
 
     What was seen stays, and so does the fence: it finds the gap in what was observed.
     """
     return replace(
-        record,
-        disks=tuple(replace(wipe, at=at, reads=0) if wipe.state in _UNDER_WAY else wipe for wipe in record.disks),
-        stop=_from_now(record.stop, at),
-        force=_from_now(record.force, at),
-        start=_from_now(record.start, at),
-        snapshots=tuple(replace(each, step=_from_now(each.step, at)) for each in record.snapshots),
-        tag=_from_now(record.tag, at),
-        untag=_from_now(record.untag, at),
-        turned_back_at=None if record.turned_back_at is None else at,
-        snapshot_wait_since=None if record.snapshot_wait_since is None else at,
+        job,
+        disks=tuple(replace(wipe, at=at, reads=0) if wipe.state in _UNDER_WAY else wipe for wipe in job.disks),
+        stop=_from_now(job.stop, at),
+        force=_from_now(job.force, at),
+        start=_from_now(job.start, at),
+        snapshots=tuple(replace(each, step=_from_now(each.step, at)) for each in job.snapshots),
+        tag=_from_now(job.tag, at),
+        untag=_from_now(job.untag, at),
+        turned_back_at=None if job.turned_back_at is None else at,
+        snapshot_wait_since=None if job.snapshot_wait_since is None else at,
         unsettled_since=None,
         unseen_since=None,
         stuck_since=None,
@@ -66,7 +66,7 @@ def _from_now(step: Step, at: float) -> Step:
     return replace(step, first_at=at, at=at, reads=0) if step.state in _UNDER_WAY else step
 
 
-def expire(record: Record, at: float, age: float, expires: float, *, unwatched: bool, caller_known: bool) -> Record:
+def expire(job: JobState, at: float, age: float, expires: float, *, unwatched: bool, caller_known: bool) -> JobState:
     """Turn a job that is resumed back where its wipes stand on what is too old, or cannot be compared any more.
 
     Args:
@@ -77,43 +77,43 @@ def expire(record: Record, at: float, age: float, expires: float, *, unwatched: 
         unwatched: the plan saw no StartTime, so a start since the last look would not show.
         caller_known: the plan says whose credentials it was made with.
     """
-    if record.turned_back or not any(wipe.state in ("todo", "lost") for wipe in record.disks):
-        return record
-    stopped_at = record.stop_asked_at
+    if job.turned_back or not any(wipe.pending or wipe.state == "lost" for wipe in job.disks):
+        return job
+    stopped_at = job.stop_asked_at
     old = age if stopped_at is None else at - stopped_at
     if old > expires:
         what = "plan" if stopped_at is None else "stop"
-        message = f"The {what} of {record.instance_id} is older than plan_expires allows, so nothing more is wiped."
+        message = f"The {what} of {job.instance_id} is older than plan_expires allows, so nothing more is wiped."
     elif unwatched:
-        message = f"{record.instance_id} showed no StartTime, so whether somebody used it meanwhile cannot be told."
+        message = f"{job.instance_id} showed no StartTime, so whether somebody used it meanwhile cannot be told."
     elif not caller_known:
         message = "STS did not say whose credentials the plan was made with, so these cannot be compared with them: "
-        message += f"no disk of {record.instance_id} is wiped any more."
+        message += f"no disk of {job.instance_id} is wiped any more."
     else:
-        return record
-    return fail(record, Failure(None, message, hint="Look again with --dry-run, and make a new plan."))
+        return job
+    return fail(job, Failure(None, message, hint="Look again with --dry-run, and make a new plan."))
 
 
-def judge(record: Record, verdict: Verdict) -> Record:
+def judge(job: JobState, verdict: Verdict) -> JobState:
     """Take a person's word for what became of the disks whose outcome is in doubt; no other disk is wiped then."""
-    left = [wipe.disk_id for wipe in record.disks if wipe.state == "todo" and not wipe.in_doubt]
-    record = _judge(record, verdict)
+    left = [wipe.disk_id for wipe in job.disks if wipe.state == "todo"]
+    job = _judge(job, verdict)
     if not left:
-        return record
+        return job
     message = f"A verdict sends no wipe, so {', '.join(left)} was left as it is."
-    return fail(record, Failure(None, message, hint="Make a new plan for it where you still want it wiped."))
+    return fail(job, Failure(None, message, hint="Make a new plan for it where you still want it wiped."))
 
 
-def _judge(record: Record, verdict: Verdict) -> Record:
-    if not any(wipe.in_doubt for wipe in record.disks):
-        return record
+def _judge(job: JobState, verdict: Verdict) -> JobState:
+    if not any(wipe.in_doubt for wipe in job.disks):
+        return job
     if verdict == "reinitialised":
         proven = tuple(
-            replace(wipe, state="done", evidence="operator") if wipe.in_doubt else wipe for wipe in record.disks
+            replace(wipe, state="done", evidence="operator") if wipe.in_doubt else wipe for wipe in job.disks
         )
-        return replace(record, disks=proven)
-    intact = tuple(replace(wipe, state="refused") if wipe.in_doubt else wipe for wipe in record.disks)
-    return fail(replace(record, disks=intact), Failure(None, "The operator says that the data is intact."))
+        return replace(job, disks=proven)
+    intact = tuple(replace(wipe, state="refused") if wipe.in_doubt else wipe for wipe in job.disks)
+    return fail(replace(job, disks=intact), Failure(None, "The operator says that the data is intact."))
 
 
 def _wipe(wipe: Wipe, at: float) -> Wipe:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from safe_reinit.core.waves import has_canary, release, stages
 from safe_reinit.model import Outcome, Rollout
 from safe_reinit.model.codec import DecodeError, decode, encode
-from safe_reinit.rollout import has_canary, release, stages
 from tests import values
 
 OPEN = None

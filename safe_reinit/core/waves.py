@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from .model import Outcome, Rollout
-from .model.codec import timestamp
+from ..model import Outcome, Rollout
+from ..model.codec import timestamp
 
 _CANARY_FROM = 11
 """From so many jobs on there is a canary unless another number is asked for."""

@@ -7,25 +7,27 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from . import aliyun, codes, logs, record, report
-from .aliyun.endpoints import Where
-from .clock import Clock
-from .cloud import Cloud, CloudError
-from .errors import RunFailed, RunRefused, UsageError
-from .failing import password_as_planned, refusal_of, taken
+from .. import aliyun, codes, logs, report
+from ..aliyun.endpoints import Where
+from ..clock import Clock
+from ..cloud import Cloud, CloudError
+from ..core import resuming, state
+from ..core.polling import TICK
+from ..errors import RunFailed, RunRefused, UsageError
+from ..failing import password_as_planned, refusal_of, taken
+from ..journal import Journal, JournalError, Lease, LeaseLostError, StoredRun
+from ..model import LOCK_TAG, Call, Event, EventName, JobState, OnUnknown, Plan, Policy, Report, Secret
+from ..model.codec import decode, members, to_moment
+from ..plan import as_members, from_json
+from ..retry import Patient, may_pass
+from .driver import Driver
 from .interrupt import Interrupt
-from .journal import Journal, JournalError, Lease, LeaseLostError, StoredRun
-from .model import LOCK_TAG, Call, Event, EventName, OnUnknown, Plan, Policy, Record, Report, Secret
-from .model.codec import decode, members, to_moment
-from .pace import Pace
-from .plan import as_members, from_json
-from .retry import Patient, may_pass
-from .run import TICK, Runner
 
 _TAG_LOOKS = 10
 """Looks for a lock tag that was taken off to be gone."""
@@ -39,7 +41,7 @@ class HeldRun:
 
     plan: Plan
     lease: Lease
-    records: Sequence[Record]
+    states: Sequence[JobState]
     calls: list[Call]
     begun: report.Started
     closed: frozenset[int] = frozenset()
@@ -47,7 +49,7 @@ class HeldRun:
 
 
 @dataclass(frozen=True)
-class Execution:
+class Session:
     """How runs are carried out: where, by which clock, in which journal, and who listens."""
 
     where: Where
@@ -76,14 +78,14 @@ class Execution:
             UsageError: the journal cannot be written.
         """
         begun = report.started(self.clock.now())
-        records = first_records(plan, run_id, on_unknown)
+        records = first_states(plan, run_id, on_unknown)
         jobs = [(known.instance_id, known) for known in records]
         lease = self.journal.begin(run_id, as_members(plan), self.endpoint, self.where.profile, jobs)
         for call in calls:
             lease.tell(call_event(run_id, call, plan))
         return self._carry(HeldRun(plan, lease, records, calls, begun))
 
-    def resume(self, run_id: str, verdict: record.Verdict | None, password: Secret | None) -> Report:
+    def resume(self, run_id: str, verdict: resuming.Verdict | None, password: Secret | None) -> Report:
         """Take a run over, carry it on and report; see ``Client.resume``.
 
         Raises:
@@ -100,7 +102,7 @@ class Execution:
             stored = self.open_run(run_id)  # once more: its holder may have gone on until now
             plan = from_json(stored.plan, password)
             calls = self.calls_of(run_id)
-            known = [decode(Record, each) for _, each, _ in stored.jobs]
+            known = [decode(JobState, each) for _, each, _ in stored.jobs]
         except BaseException:
             lease.release()
             raise
@@ -108,18 +110,18 @@ class Execution:
         at, age = self.clock.time(), (self.clock.now() - plan.made_at).total_seconds()
         for position in set(range(len(known))) - closed:
             unwatched = not plan.jobs[position].expected.get(f"{known[position].instance_id}.StartTime")
-            gone_on = record.resume(known[position], at)
-            gone_on = record.expire(
+            gone_on = resuming.resume(known[position], at)
+            gone_on = resuming.expire(
                 gone_on, at, age, self.plan_expires, unwatched=unwatched, caller_known=bool(plan.account)
             )
-            known[position] = record.judge(gone_on, verdict) if verdict else gone_on
+            known[position] = resuming.judge(gone_on, verdict) if verdict else gone_on
         begun = report.started(moment(stored.started_at))
         run = HeldRun(plan, lease, known, calls, begun, closed)
         if verdict:
             return self._carry(run, check=partial(self._agrees, verdict, _open_records(stored)))
         return self._carry(run, check=self._same_account)
 
-    def _agrees(self, verdict: record.Verdict, before: Sequence[Record], cloud: Cloud, run: HeldRun) -> None:
+    def _agrees(self, verdict: resuming.Verdict, before: Sequence[JobState], cloud: Cloud, run: HeldRun) -> None:
         """See that a verdict is not against what is known and what ECS shows, before anything is changed."""
         self._same_account(cloud, run)
         _refuse_verdict(run.lease.run_id, verdict, before)
@@ -148,7 +150,7 @@ class Execution:
             stored = self.open_run(run_id)
             plan = from_json(stored.plan, Secret("") if stored.plan["options"]["password"] else None)
             calls = self.calls_of(run_id)
-            known = [decode(Record, each) for _, each, _ in stored.jobs]
+            known = [decode(JobState, each) for _, each, _ in stored.jobs]
             self._take_tags_off(
                 run_id, [each for each, (_, _, is_open) in zip(known, stored.jobs, strict=True) if is_open]
             )
@@ -159,7 +161,7 @@ class Execution:
         told = report.of_run(begun, self.clock.now(), plan, known, calls, run_id=run_id)
         self._end(lease, self._naming_runs(told), ())
 
-    def _take_tags_off(self, run_id: str, records: Sequence[Record]) -> None:
+    def _take_tags_off(self, run_id: str, records: Sequence[JobState]) -> None:
         """Take the lock tags of a run off, and see that they are gone; a tag of another run stays where it is."""
         instances = sorted({known.instance_id for known in records if known.tag.tries})
         if not instances:
@@ -236,31 +238,31 @@ class Execution:
     def _carry(self, run: HeldRun, check: Callable[[Cloud, HeldRun], None] = lambda _cloud, _run: None) -> Report:
         run.lease.on_cancel = self._cancelled
         try:
-            runner, bug = self._run_all(run, check)
+            driver, bug = self._run_all(run, check)
         except BaseException:
             run.lease.release()  # nothing goes on here any more
             raise
-        return self._finish(run, runner, bug)
+        return self._finish(run, driver, bug)
 
     def _cancelled(self, by: str) -> None:
         """End the run in order, because somebody asked for that through the journal."""
         self.interrupt.ask()
         self.interrupt.say(f"{by} asked this run to end: finishing the current call, then restarting the machine.")
 
-    def _finish(self, run: HeldRun, runner: Runner, bug: Exception | None = None) -> Report:
+    def _finish(self, run: HeldRun, driver: Driver, bug: Exception | None = None) -> Report:
         """Report a run as it stands, write that down and let the run go."""
-        runner.turn_back()
-        records = list(runner.records)
+        driver.turn_back()
+        records = list(driver.run.states)
         if isinstance(bug, RunRefused):
-            for position in runner.unfinished:
-                records[position] = record.lose_sight(records[position])
+            for position in driver.run.unfinished:
+                records[position] = state.lose_sight(records[position])
         told = report.of_run(run.begun, self.clock.now(), run.plan, records, run.calls, run_id=run.lease.run_id)
         if bug is not None:
             told = report.of_bug(told, bug)
         told = self._naming_runs(told)
         # What is owed stays open: it can be resumed, and nobody else begins on its instance.
-        owed = {position for position, known in enumerate(records) if record.is_owed(known)}
-        self._end(run.lease, told, sorted((owed | set(runner.unfinished)) - run.closed))
+        owed = {position for position, known in enumerate(records) if state.is_pending(known)}
+        self._end(run.lease, told, sorted((owed | set(driver.run.unfinished)) - run.closed))
         return told
 
     def _naming_runs(self, told: Report) -> Report:
@@ -269,25 +271,25 @@ class Execution:
             return report.with_last_runs(told, self.journal, self.endpoint)
         return told
 
-    def _run_all(self, run: HeldRun, check: Callable[[Cloud, HeldRun], None]) -> tuple[Runner, Exception | None]:
+    def _run_all(self, run: HeldRun, check: Callable[[Cloud, HeldRun], None]) -> tuple[Driver, Exception | None]:
         """Run the jobs to their end; give what has become of them, and what ended the loop otherwise, if anything."""
-        pace = Pace(self.clock, run.plan.rollout.quota_share)
+        exchanges: deque[Call] = deque()
         run_id, tell = run.lease.run_id, partial(self._saw_event, run)
-        connect = partial(aliyun.connect, self.where, partial(self._saw_call, run, pace))
+        connect = partial(aliyun.connect, self.where, partial(self._saw_call, run, exchanges))
         with contextlib.closing(connect(partial(self._may_send, run))) as cloud:
             check(cloud, run)
-            runner = Runner(
-                cloud, self.clock, run.plan, run_id, tell, run.lease, run.records, run.closed, pace, self.go_on,
+            driver = Driver(
+                cloud, self.clock, run.plan, run_id, tell, run.lease, run.states, run.closed, exchanges, self.go_on,
                 self.interrupt.say, policy=self.policy,
             )  # fmt: skip
-            with self.interrupt.ending(runner, partial(self._finish, run, runner)):
+            with self.interrupt.ending(driver, partial(self._finish, run, driver)):
                 try:
-                    runner()
+                    driver()
                 except LeaseLostError:
-                    return runner, taken(run_id, self.journal)
+                    return driver, taken(run_id, self.journal)
                 except Exception as error:  # noqa: BLE001 - even then the report says what is known
-                    return runner, error
-        return runner, None
+                    return driver, error
+        return driver, None
 
     def _may_send(self, run: HeldRun, action: str) -> str:
         """Say why a changing call may not be sent (any more), immediately before its first byte."""
@@ -295,9 +297,9 @@ class Execution:
             return "the plan is of a simulator, and something else answers at its endpoint now"
         return _may_send(run.lease, action)
 
-    def _saw_call(self, run: HeldRun, pace: Pace, call: Call) -> None:
+    def _saw_call(self, run: HeldRun, exchanges: deque[Call], call: Call) -> None:
         """Count an exchange, keep it for report and journal, and tell of it."""
-        pace.saw(call)
+        exchanges.append(call)
         run.calls.append(call)
         run.lease.tell(call_event(run.lease.run_id, call, run.plan))
         self.on_call(call)
@@ -337,7 +339,7 @@ class Execution:
 
     def _are_listed(self, cloud: Cloud, run: HeldRun) -> bool:
         """Return whether ECS lists every instance of the open jobs of a run to these credentials."""
-        ids = {known.instance_id for at, known in enumerate(run.records) if at not in run.closed}
+        ids = {known.instance_id for at, known in enumerate(run.states) if at not in run.closed}
         with contextlib.suppress(CloudError):
             shown = Patient(self.clock)(lambda: cloud.instances(sorted(ids))).shown
             return {each.instance_id for each in shown} == ids
@@ -369,12 +371,12 @@ def _may_send(lease: Lease, action: str) -> str:
     return "" if held or action in codes.BRINGS_BACK else why
 
 
-def _open_records(stored: StoredRun) -> list[Record]:
+def _open_records(stored: StoredRun) -> list[JobState]:
     """Give the records of the open jobs of a run."""
-    return [decode(Record, known) for _, known, is_open in stored.jobs if is_open]
+    return [decode(JobState, known) for _, known, is_open in stored.jobs if is_open]
 
 
-def _refuse_verdict(run_id: str, verdict: record.Verdict, known: Sequence[Record]) -> None:
+def _refuse_verdict(run_id: str, verdict: resuming.Verdict, known: Sequence[JobState]) -> None:
     """Refuse what a person says of disks that nobody asks about, or against what the run itself has seen.
 
     Raises:
@@ -394,11 +396,11 @@ def _refuse_verdict(run_id: str, verdict: record.Verdict, known: Sequence[Record
         )
 
 
-def first_records(plan: Plan, run_id: str, on_unknown: OnUnknown) -> list[Record]:
+def first_states(plan: Plan, run_id: str, on_unknown: OnUnknown) -> list[JobState]:
     """Give the records of a run of which nothing has been done."""
     leave, asked = plan.options.leave_stopped, plan.options
     return [
-        record.begin(job, plan.limits, leave_stopped=leave, on_unknown=on_unknown, run_id=run_id, options=asked)
+        state.begin(job, plan.limits, leave_stopped=leave, on_unknown=on_unknown, run_id=run_id, options=asked)
         for job in plan.jobs
     ]
 

@@ -1,0 +1,219 @@
+"""How an intention to call, and then its answer, change a record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from ..codes import BRINGS_BACK, fix_of, waits_for_snapshot
+from ..model import Command, Failure, Fence, JobState, Observation, Step, StepState, Wipe, WipeState
+from .state import close_phase, fail, held_up, open_phase
+from .steps import (
+    REPEATABLE,
+    limit_of,
+    phase_of,
+    safety_of,
+    step_of,
+    wipe_of,
+    with_safety,
+    with_step,
+    with_wipe,
+)
+
+NOT_FOUND = ("InvalidInstanceId.NotFound", "InvalidInstanceIds.NotFound")
+"""The codes of ECS for an instance that does not exist."""
+
+
+def intend(job: JobState, command: Command, observation: Observation) -> JobState:
+    """Note that a call is about to be sent; this is committed before it is."""
+    if command.overwrites:
+        fence = wipe_of(job, command.subject).fence or _fence(job, observation, command.subject)
+        job = with_wipe(
+            job, command.subject, lambda wipe: replace(
+                wipe, state="asked", tries=wipe.tries + 1, reiniting=False, resetting=False, reads=0, due=None,
+                fence=fence, watched_at=observation.at,
+            )
+        )  # fmt: skip
+        return open_phase(job, "reinit", observation.when)
+    step = step_of(job, command)
+    asked = replace(
+        step,
+        state="asked",
+        tries=step.tries + 1,
+        due=None,
+        reads=0,
+        moving=False,
+        first_at=observation.at if step.first_at is None else step.first_at,
+        start_time=observation.instance.start_time if observation.instance else None,
+    )
+    job = with_step(job, command, asked)
+    if command.action in ("StopInstance", "StartInstance"):
+        job = replace(job, instance_status="")  # what was seen before it says no more
+    if command.action == "StopInstance" and job.stop_asked_at is None:
+        job = replace(job, stop_asked_at=observation.at)
+    phase = phase_of(command)
+    return job if command.force or phase is None else open_phase(job, phase, observation.when)
+
+
+def accepted(job: JobState, command: Command, at: float, snapshot_id: str = "") -> JobState:
+    """Note that ECS accepted a call; ``snapshot_id`` is what CreateSnapshot answered."""
+    job = replace(job, stuck_since=None)
+    if command.overwrites:
+        return with_wipe(job, command.subject, _acknowledged(at))
+    if command.action == "CreateSnapshot":
+        job = with_safety(job, replace(safety_of(job, command.subject), snapshot_id=snapshot_id))
+    state: StepState = "done" if command.action == "UntagResources" else "accepted"  # no look is waited for at the end
+    return with_step(job, command, replace(step_of(job, command), state=state, at=at, reads=0, answer=""))
+
+
+def _acknowledged(at: float) -> Callable[[Wipe], Wipe]:
+    return lambda wipe: replace(wipe, state="accepted", at=at, reads=0, acknowledged=True)
+
+
+def lost(job: JobState, command: Command, at: float, due: float | None = None, code: str = "") -> JobState:
+    """Note that it is not known whether a call was done; a wipe already seen ReIniting was accepted.
+
+    Args:
+        at: when that was known, in cloud seconds.
+        due: when a call that may be repeated is asked again; at once if not said.
+        code: the code of an answer that does not say it; ``""`` where no answer came.
+    """
+    job = replace(job, stuck_since=None)
+    if command.overwrites:
+        return with_wipe(
+            job, command.subject,
+            lambda wipe: replace(_unproven(wipe, at, code), losses=wipe.losses + 1),
+        )  # fmt: skip
+    step = replace(step_of(job, command), at=at, reads=0, lost=True, answer=code)
+    if command.action not in REPEATABLE:
+        return with_step(job, command, replace(step, state="lost"))
+    due = at if due is None else due
+    if _may_ask_again(job, command, step, due, None):
+        return with_step(job, command, replace(step, state="again", due=due))
+    job = with_step(job, command, replace(step, state="failed"))
+    if command.action == "UntagResources":
+        return job
+    message = f"No answer to {command.action} of {command.subject} came, however often it was sent."
+    if code:
+        message = (
+            f"ECS answered {command.action} of {command.subject} with {code}, however often it was sent, "
+            "which does not say whether it was done."
+        )
+    hint = "Check the network, then check again with --dry-run."
+    if code:
+        hint = fix_of(command.action, code)
+    return fail(job, Failure(code or None, message, action=command.action, hint=hint))
+
+
+def doubted(job: JobState, command: Command, failure: Failure, at: float) -> JobState:
+    """Note that a wipe was answered with an unknown code: it is never sent again, and what is seen settles it."""
+    job = replace(job, stuck_since=None)
+    code = failure.code or ""
+    job = with_wipe(job, command.subject, lambda wipe: replace(_unproven(wipe, at, code), unknown_code=True))
+    return fail(job, failure)
+
+
+def _unproven(wipe: Wipe, at: float, code: str) -> Wipe:
+    state: WipeState = "accepted" if wipe.reiniting and not wipe.snapshot_id else "lost"
+    return replace(wipe, state=state, at=at, reads=0, answer=code)
+
+
+def refused(
+    job: JobState, command: Command, failure: Failure, at: float, when: datetime, due: float | None
+) -> JobState:
+    """Note that a call was proven not to be done; ``due`` is when it may be asked again, ``None`` for never."""
+    job = replace(job, stuck_since=None)
+    if command.overwrites:
+        return _refused_wipe(job, command.subject, failure, at, due)
+    step = step_of(job, command)
+    if due is not None and _may_ask_again(job, command, step, due, failure.code):
+        return with_step(job, command, replace(step, state="again", at=at, due=due))
+    unproven = command.action == "StopInstance" and step.lost  # the one whose answer was lost may still be done
+    job = with_step(job, command, replace(step, state="lost" if unproven else "failed", at=at, reads=0))
+    if command.action == "StartInstance" and failure.code in NOT_FOUND:
+        job, failure = replace(job, gone=True), _gone(command, failure)
+    if command.force or command.action == "UntagResources":
+        return job  # a graceful stop is still under way with its own limit; a tag that stays changes no data
+    job, phase = fail(job, failure), phase_of(command)
+    return close_phase(job, phase, when, "refused") if phase else job
+
+
+def _gone(command: Command, failure: Failure) -> Failure:
+    message = (
+        f"ECS knows no instance {command.subject} any more ({failure.code}), so it cannot be started: it was released."
+    )
+    hint = "Ask ActionTrail who released it (DeleteInstance); its disks may have been released with it."
+    return replace(failure, message=message, hint=hint)
+
+
+def withdraw(job: JobState, command: Command, at: float) -> JobState:
+    """Take an intention back that was not sent: its look had grown old, or nobody wants it any more. It is no try.
+
+    Of what brings a machine back the try stands: an intended start is never taken back.
+    """
+    if command.overwrites:
+        job = with_wipe(
+            job, command.subject,
+            lambda wipe: replace(
+                wipe, state=_to_send(wipe), tries=wipe.tries - 1, due=at, fence=_fence_after(wipe), withdrawn=True
+            ),
+        )  # fmt: skip
+        return held_up(_drop_empty_phase(job, command), at)
+    step = step_of(job, command)
+    if command.action in BRINGS_BACK:
+        first_at = step.first_at if step.tries > 1 else None
+        return held_up(with_step(job, command, replace(step, state="again", due=at, at=at, first_at=first_at)), at)
+    left = replace(step, state="again", tries=step.tries - 1, due=at, at=at) if step.tries > 1 else Step()
+    if command.action == "StopInstance" and not command.force and step.tries <= 1:
+        job = replace(job, stop_asked_at=None)
+    return held_up(_drop_empty_phase(with_step(job, command, left), command), at)
+
+
+def _drop_empty_phase(job: JobState, command: Command) -> JobState:
+    """Forget the phase that a call would have begun, where no such call is left."""
+    tries = [each.step.tries for each in job.snapshots] if command.action == "CreateSnapshot" else [job.stop.tries]
+    if any([wipe.tries for wipe in job.disks] if command.overwrites else tries):
+        return job
+    return replace(job, phases=tuple(each for each in job.phases if each.name != phase_of(command)))
+
+
+def _may_ask_again(job: JobState, command: Command, step: Step, due: float, code: str | None) -> bool:
+    """Whether a call is asked again at ``due``, or has been asked long enough; ``code`` is ``None`` for no answer."""
+    return step.first_at is None or due - step.first_at <= limit_of(job, command, code)
+
+
+def _refused_wipe(job: JobState, disk_id: str, failure: Failure, at: float, due: float | None) -> JobState:
+    """Note a proven refusal; the fence it was asked behind stands no more, since nothing was done behind it."""
+    wipe = wipe_of(job, disk_id)
+    if wipe.reiniting and not wipe.snapshot_id:  # whatever refused this request, the disk is being reinitialised
+        return with_wipe(job, disk_id, _acknowledged(at))
+    since = at if wipe.refused_since is None else wipe.refused_since
+    act = "ResetDisk" if wipe.snapshot_id else "ReInitDisk"
+    window = job.limits.snapshot if waits_for_snapshot(act, failure.code or "") else job.limits.retry
+    if due is not None and due - since <= window and not job.turned_back and not wipe.reiniting:
+        again = replace(wipe, state=_to_send(wipe), at=at, due=due, refused_since=since, fence=_fence_after(wipe))
+        return with_wipe(job, disk_id, lambda _: again)
+    # Of the one whose answer was lost it proves nothing; in an undo, who reinitialises the disk is somebody else.
+    proven: WipeState = "unknown" if wipe.losses or wipe.reiniting else "refused"
+    ended = replace(wipe, state=proven, at=at, due=None, refused_since=since)
+    return fail(with_wipe(job, disk_id, lambda _: ended), failure)
+
+
+def _to_send(wipe: Wipe) -> WipeState:
+    return "resend" if wipe.losses else "todo"
+
+
+def _fence_after(wipe: Wipe) -> Fence | None:
+    """Keep the fence of a wipe whose earlier answer was lost: that one may still have been done."""
+    return wipe.fence if wipe.losses else None
+
+
+def _fence(job: JobState, observation: Observation, disk_id: str) -> Fence:
+    disk = observation.disks.get(disk_id)
+    return Fence(
+        start_time=observation.instance.start_time if observation.instance else None,
+        status=job.instance_status,
+        attached_time=disk.attached_time if disk else None,
+        instance_id=disk.instance_id if disk else "",
+    )

@@ -1,0 +1,220 @@
+"""The order of a run and all its guards: what to do next, from what a job remembers and what it sees. Pure.
+
+    wait for snapshots -> (TagResources) -> StopInstance -> wait -> (CreateSnapshot -> wait)
+    -> ReInitDisk, or ResetDisk in an undo -> wait for the proof -> StartInstance -> wait -> (UntagResources)
+
+What no path leads to: a wipe once a start is intended, on an instance that is not Stopped, on a disk that is not
+In_use on it, before a safety snapshot that was promised is accomplished, after an error or an interruption, or a second
+time unless the first is proven not done or the fence proves that nobody used the machine since. A start while any
+disk's outcome is in doubt. Anything while the answer to a call is outstanding.
+"""
+
+from __future__ import annotations
+
+from ..model import Action, Command, Finish, JobState, Observation, PhaseName, Step, Wait, Wipe
+from .snapshots import bears_tag, is_backed_up
+from .state import SETTLING, UNSETTLED_LIMIT, is_current, is_pending, is_settled
+from .steps import outstanding
+from .wipes import is_watched
+
+
+def decide(job: JobState, observation: Observation) -> Action:
+    """Tell the next action of a job; ``learn`` has folded ``seen`` into ``record`` already."""
+    action = _decide(job, observation)
+    if not isinstance(action, Finish):
+        return action
+    if not observation.instance_asked and job.tried:
+        return _wait(job, "a look", observation)  # no job ends without a look at its machine
+    return _untag(job, observation)
+
+
+def _decide(job: JobState, observation: Observation) -> Action:
+    if job.given_up or job.gone or (job.turned_back and not job.tried):
+        return Finish()
+    if outstanding(job):
+        return _wait(job, "an answer", observation)
+    in_doubt = any(wipe.in_doubt and wipe.state != "unknown" for wipe in job.disks)
+    unknown = any(wipe.state == "unknown" for wipe in job.disks)
+    given_up = job.start.state == "failed" and job.instance_status != ""  # what it is now, is looked at once more
+    back = job.start.state == "done" and job.instance_status != ""
+    if (unknown and not in_doubt) or back or given_up:
+        return Finish()
+    if (
+        observation.seen
+        and observation.instance_asked
+        and observation.instance is None
+        and _may_start_unlisted(job, observation)
+    ):
+        return Command("StartInstance", job.instance_id)
+    if not observation.seen or observation.instance is None or not is_current(job, observation):
+        unseen = not observation.seen and _may_start_unseen(job, observation.at)
+        return Command("StartInstance", job.instance_id) if unseen else _wait(job, "a look", observation)
+    if in_doubt and not _next_wipes(job):
+        return _wait(job, "In_use", observation)
+    if job.start.state != "none":
+        return _starting(job, observation.instance.status, observation)
+    if _next_wipes(job):
+        return _towards_the_wipe(job, observation.instance.status, observation)
+    return _power_back(job, observation.instance.status, observation)
+
+
+def _may_start_unseen(job: JobState, at: float) -> bool:
+    """Whether the start that is owed is sent though ECS does not show the instance: it was seen Stopped by our stop."""
+    owed = job.stop.state == "done" and job.promised == "Running" and not _next_wipes(job)
+    known = job.instance_status == "Stopped" and not any(wipe.in_doubt for wipe in job.disks)
+    long_unseen = job.unseen_since is not None and at - job.unseen_since >= SETTLING
+    return owed and known and long_unseen and _is_due(job.start, at)
+
+
+def _may_start_unlisted(job: JobState, observation: Observation) -> bool:
+    """Whether the start that is due is sent though ECS does not list the machine: only NotFound proves it is gone."""
+    owed = job.stop.state in ("accepted", "lost", "done") and job.promised == "Running" and not _next_wipes(job)
+    unlisted = job.missing_since is not None and observation.at - job.missing_since >= SETTLING
+    in_doubt = any(wipe.in_doubt for wipe in job.disks)
+    return owed and unlisted and not in_doubt and is_current(job, observation) and _is_due(job.start, observation.at)
+
+
+def _untag(job: JobState, observation: Observation) -> Action:
+    """Take the lock tag off at the end; while anything is owed it stays, to be seen by others."""
+    untag, pending = job.untag, is_pending(job)
+    if job.tag.tries == 0 or pending or outstanding(job) or untag.state in ("done", "failed"):
+        return Finish()
+    tried_since = job.unseen_since if untag.first_at is None else untag.first_at
+    if tried_since is not None and observation.at - tried_since > job.limits.retry:
+        return Finish()  # a tag that stays changes no data, and whoever meets it is told what it is
+    if not observation.seen or not _is_due(untag, observation.at):
+        return _wait(job, "a look" if not observation.seen else "the next try", observation)
+    return Command("UntagResources", job.instance_id) if bears_tag(job, observation) else Finish()
+
+
+def _next_wipes(job: JobState) -> list[Wipe]:
+    """List the disks that may still be wiped: none once anything went wrong or a start is intended."""
+    hopeless = job.turned_back or any(wipe.state in ("unknown", "refused") for wipe in job.disks)
+    if hopeless or job.start.state != "none":
+        return []
+    return [wipe for wipe in job.disks if wipe.pending]
+
+
+def _towards_the_wipe(job: JobState, status: str, observation: Observation) -> Action:
+    if observation.disks_asked and not observation.disks_seen:
+        return _wait(job, "a look", observation)
+    if observation.progressing and not job.touched:
+        return _wait(job, "the snapshot", observation)
+    if status in ("Running", "Stopped") and not is_settled(observation):
+        return _wait_for_the_minute(observation)
+    if job.tag_value and job.tag.state != "done":
+        due = _is_due(job.tag, observation.at)
+        return Command("TagResources", job.instance_id) if due else _wait(job, "the tag", observation)
+    if status == "Running":
+        return _stop(job, observation) if job.may_stop else Finish()
+    if status == "Stopping" and _force_due(job, observation.at):
+        return Command("StopInstance", job.instance_id, force=True)
+    if status == "Stopped" and (job.power_before == "Stopped" or job.stop.state == "done"):
+        return _on_the_stopped(job, observation)
+    return _wait(job, "Stopped", observation)
+
+
+def _on_the_stopped(job: JobState, observation: Observation) -> Action:
+    """Snapshot what is to be snapshot, and then wipe."""
+    tried = {wipe.disk_id for wipe in job.disks if wipe.tries}  # of these a snapshot would come too late
+    for safety in job.snapshots:
+        if _is_due(safety.step, observation.at) and safety.disk_id not in tried:
+            return Command("CreateSnapshot", safety.disk_id)
+    if any(safety.step.state != "done" for safety in job.snapshots):
+        return _wait(job, "accomplished", observation)
+    for wipe in _next_wipes(job):
+        if _may_wipe(job, wipe, observation) and _fence_holds(job, wipe, observation):
+            return Command("ResetDisk" if wipe.snapshot_id else "ReInitDisk", wipe.disk_id)
+    return _wait(job, "the next try", observation)
+
+
+def _wait_for_the_minute(observation: Observation) -> Wait:
+    """Wait until each further start would show: StartTime has minutes only."""
+    over, date = observation.instance.start_settled_at if observation.instance else None, observation.date
+    left = UNSETTLED_LIMIT if over is None or date is None else (over - date).total_seconds()
+    return Wait("wait-start", "30s after the minute of the last start", observation.at, min(left, UNSETTLED_LIMIT))
+
+
+def _is_due(step: Step, at: float) -> bool:
+    """Whether a call is to be sent for the first time, or again."""
+    return step.state == "none" or (step.state == "again" and (step.due or 0.0) <= at)
+
+
+def _may_wipe(job: JobState, wipe: Wipe, observation: Observation) -> bool:
+    disk = observation.disks.get(wipe.disk_id)
+    due = wipe.due is None or wipe.due <= observation.at
+    if not observation.disks_asked:  # the recheck before the call shows them
+        return due and all(each.step.state == "done" for each in job.snapshots if each.disk_id == wipe.disk_id)
+    there = disk is not None and disk.status == "In_use" and disk.instance_id == job.instance_id
+    return due and there and is_backed_up(job, wipe.disk_id, observation)
+
+
+def _fence_holds(job: JobState, wipe: Wipe, observation: Observation) -> bool:
+    """Whether a wipe whose answer was lost may be sent again: nobody can have used the machine since it was asked."""
+    if not wipe.losses:
+        return True
+    fence, instance, disk = wipe.fence, observation.instance, observation.disks.get(wipe.disk_id)
+    if fence is None or instance is None or disk is None or wipe.used:
+        return False
+    same = instance.start_time == fence.start_time and disk.attached_time == fence.attached_time
+    return same and is_watched(wipe, job)
+
+
+def _stop(job: JobState, observation: Observation) -> Action:
+    stop = job.stop
+    if _is_due(stop, observation.at):
+        return Command("StopInstance", job.instance_id)
+    return _wait(job, "Stopped", observation)
+
+
+def _force_due(job: JobState, at: float) -> bool:
+    """Whether the graceful stop has had the time after which the person asked for a power cut."""
+    after, stop, force = job.limits.force_stop_after, job.stop, job.force
+    if after is None or stop.state != "accepted" or stop.first_at is None:
+        return False
+    return at - stop.first_at >= after and _is_due(force, at)
+
+
+def _power_back(job: JobState, status: str, observation: Observation) -> Action:
+    """Bring the power to what is owed; every disk's outcome is known here. What others stopped, others start."""
+    if job.stop.state in ("accepted", "lost"):
+        return _wait(job, "Stopped", observation)
+    if status == "Stopped" and job.stop.state == "done" and job.promised == "Running":
+        return Command("StartInstance", job.instance_id)
+    return Finish()
+
+
+def _starting(job: JobState, status: str, observation: Observation) -> Action:
+    ours = job.stop.state == "done" and job.promised == "Running"
+    if status == "Stopped" and _is_due(job.start, observation.at) and ours:
+        return Command("StartInstance", job.instance_id)
+    return _wait(job, "Running", observation)
+
+
+def waiting(job: JobState, observation: Observation) -> Wait:
+    """Name the wait of a job whose next call is decided and cannot be made yet."""
+    return _wait(job, "the next try", observation)
+
+
+def _wait(job: JobState, what: str, observation: Observation) -> Wait:
+    """Name the wait by the phase that the job is in, with its limit."""
+    limits = job.limits
+    since: float | None
+    phase: PhaseName
+    if job.start.state != "none":
+        phase, since, limit = "start", job.start.first_at, limits.start
+    elif any(wipe.tries for wipe in job.disks):
+        began = [wipe.at for wipe in job.disks if wipe.at is not None]
+        phase, since, limit = "reinit", min(began, default=None), limits.reinit
+    elif any(safety.step.tries for safety in job.snapshots):
+        begun = [safety.step.first_at for safety in job.snapshots if safety.step.first_at is not None]
+        phase, since, limit = "snapshot", min(begun, default=None), limits.snapshot
+    elif job.stop.state != "none":
+        phase, since, limit = "stop", job.stop.first_at, limits.stop
+        if job.turned_back_at is not None:  # its time has passed, or is not what is waited for: the start is
+            since, limit = job.turned_back_at, limits.start
+    elif job.snapshot_wait_since is not None and observation.progressing:
+        phase, since, limit = "wait-snapshot", job.snapshot_wait_since, limits.snapshot
+    else:
+        phase, since, limit = "reinit" if job.power_before == "Stopped" else "stop", None, limits.stop
+    return Wait(phase, what, observation.at if since is None else since, limit)

@@ -1,0 +1,55 @@
+"""How an event changes the state of a job. The only place that does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..model import JobState
+from . import answers, resuming
+from .events import (
+    CallAccepted,
+    CallRefused,
+    CallUnanswered,
+    CallUnclear,
+    Cancelled,
+    Event,
+    Failed,
+    HeldUp,
+    Intended,
+    Observed,
+    Paused,
+    PowerShown,
+    Withdrawn,
+)
+from .observations import learn
+from .state import fail, held_up, interrupt
+from .steps import is_asked
+
+
+def evolve(job: JobState, event: Event) -> JobState:  # noqa: C901, PLR0911 - one line for each event
+    """Return the state of a job after an event: the same object where it changes nothing."""
+    match event:
+        case Observed(observation, lag):
+            return learn(job, observation, lag)
+        case Intended(command, observation):
+            return answers.intend(job, command, observation)
+        case Withdrawn(command, at):
+            return answers.withdraw(job, command, at) if is_asked(job, command) else job
+        case HeldUp(at, why):
+            return held_up(job, at, why)
+        case CallAccepted(command, at, snapshot_id):
+            return answers.accepted(job, command, at, snapshot_id)
+        case CallRefused(command, failure, at, when, due):
+            return answers.refused(job, command, failure, at, when, due)
+        case CallUnanswered(command, at, due, code):
+            return answers.lost(job, command, at, due, code) if is_asked(job, command) else job
+        case CallUnclear(command, failure, at):
+            return answers.doubted(job, command, failure, at) if is_asked(job, command) else job
+        case Failed(failure):
+            return fail(job, failure)
+        case PowerShown(status):
+            return replace(job, instance_status=status)
+        case Cancelled():
+            return interrupt(job)
+        case Paused(at):
+            return resuming.after_pause(job, at)

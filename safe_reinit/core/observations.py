@@ -1,0 +1,379 @@
+"""How a look changes a record: transitions that were seen, states that settled, limits that passed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from .. import codes
+from ..model import ActName, Failure, JobState, Observation, PhaseResult, Step
+from ..model.codec import timestamp
+from .snapshots import learn_safety, learn_tag
+from .state import (
+    GAP,
+    LAG_BOUND,
+    SETTLING,
+    SETTLING_READS,
+    UNSETTLED_LIMIT,
+    changed,
+    close_phase,
+    fail,
+    is_current,
+    is_settled,
+    lag_of,
+    open_phase,
+    settling,
+)
+from .wipes import ahead, close_doubts, in_doubt, learn_wipes, unknown_wipe
+
+REFUSED_LIMIT = 30.0
+"""Cloud seconds for which other credentials are waited for where nothing was touched yet."""
+
+
+def learn(job: JobState, observation: Observation, lag: float | None = None) -> JobState:
+    """Fold one look into the record: transitions that were seen, states that settled, limits that passed.
+
+    Args:
+        lag: the largest lag, in cloud seconds, that was sampled by any job of the run so far.
+    """
+    job = before = _learn_unseen(_learn_lag(job, observation, lag), observation)
+    if observation.seen:
+        job = _learn_missing(job, observation)
+        if observation.instance is not None and is_current(job, observation):
+            job = changed(job, instance_status=observation.instance.status, instance_locks=observation.instance.locks)
+            job = _learn_snapshots(job, observation)
+            job = _learn_power(job, observation.instance.status, observation)
+            job = _learn_settling(_learn_unwatched(job, observation), observation)
+        job = learn_wipes(job, observation)
+        job = learn_safety(
+            learn_tag(job, observation), observation
+        )  # which matter also to a wipe that is due again since now
+    job = close_doubts(_learn_limits(job, observation), observation)
+    if job.turned_back_at is None and _only_power_is_left(job):
+        job = replace(job, turned_back_at=observation.at)
+    return _close_reinit(_with_reason(job, before, observation), observation.when)
+
+
+def _learn_lag(job: JobState, observation: Observation, lag: float | None) -> JobState:
+    """Sample how far Describe calls lag behind, by our own stop: ECS shows it from the moment at which it accepts it.
+
+    Where they lag so far that somebody could use the machine unseen, no wipe is sent. A sample proves no maximum.
+    """
+    stop = job.stop
+    if lag is not None and lag > (job.lag or 0.0):
+        job = replace(job, lag=lag)
+    if (
+        observation.instance is not None
+        and is_current(job, observation)
+        and stop.state == "accepted"
+        and not stop.moving
+    ):
+        since = observation.at - (observation.at if stop.at is None else stop.at)
+        watched = since - job.running_for <= GAP and observation.instance.start_time == stop.start_time
+        if observation.instance.status == "Running" and watched:
+            job = replace(job, running_for=since, lag=max(since, job.lag or 0.0))
+        elif observation.instance.status in ("Stopping", "Stopped"):
+            late = min(since, job.running_for + LAG_BOUND)  # a look that came late itself says no more
+            job = changed(job, lag=max(late, job.lag or 0.0))
+    if lag_of(job) < GAP or not ahead(job) or job.turned_back:
+        return job
+    message = f"ECS shows changes {lag_of(job):.0f}s late or more: whether somebody uses the machine cannot be told."
+    hint = "No further disk is wiped; try again when Describe calls show changes within a few seconds."
+    return fail(job, Failure(None, message, hint=hint))
+
+
+def _with_reason(job: JobState, before: JobState, observation: Observation) -> JobState:
+    """Put in front of what a passed limit says why nothing was seen meanwhile."""
+    if observation.seen or before.error is not None or job.error is None or before.unseen_since is None:
+        return job
+    reason = _not_seen(observation)
+    if observation.at - before.unseen_since < SETTLING or job.error == reason:
+        return job
+    return fail(replace(job, error=reason), job.error)
+
+
+def _only_power_is_left(job: JobState) -> bool:
+    """Whether nothing is owed any more but the power: its time counts from then, and not from when somebody asked."""
+    states = {wipe.state for wipe in job.disks}
+    return not states & {"asked", "accepted", "lost"} and (job.turned_back or not states & {"todo", "resend"})
+
+
+def _learn_unseen(job: JobState, observation: Observation) -> JobState:
+    """Turn back when nothing can be looked at for so long that a machine would wait down for nothing.
+
+    Credentials that are refused may be renewed meanwhile; where nothing was touched yet, that is waited for less long.
+    """
+    if observation.seen and (observation.disks_seen or not observation.disks_asked or not ahead(job)):
+        return changed(job, unseen_since=None)
+    if job.unseen_since is None:
+        return replace(job, unseen_since=observation.at)
+    limit = REFUSED_LIMIT if observation.credentials_refused and not job.tried else job.limits.retry
+    if observation.at - job.unseen_since <= limit or not ahead(job):
+        return job
+    return fail(job, _not_seen(observation, ", so no further wipe is sent"))
+
+
+def _not_seen(observation: Observation, consequence: str = "") -> Failure:
+    if observation.credentials_refused:
+        return _credentials_refused(observation.credentials_refused, observation.why)
+    why = f" ({observation.why})" if observation.why else ""
+    message = f"For too long no look at ECS was answered{why}{consequence}."
+    return Failure(None, message, hint="Check the network, then look with --dry-run.")
+
+
+def _learn_missing(job: JobState, observation: Observation) -> JobState:
+    """Turn back when a thing stays unlisted; that it is gone is not proven by it, so it is looked for on."""
+    disks_seen = observation.disks_asked and observation.disks_seen
+    not_listed = observation.instance_asked and observation.instance is None
+    if not not_listed and (not disks_seen or all(wipe.disk_id in observation.disks for wipe in job.disks)):
+        return changed(job, missing_reads=0, missing_since=None)
+    if not_listed:
+        job = changed(job, instance_status="")  # what the last look did not show is not told
+    since = observation.at if job.missing_since is None else job.missing_since
+    job = replace(job, missing_reads=job.missing_reads + 1, missing_since=since)
+    if job.missing_reads < SETTLING_READS or observation.at - since < SETTLING:
+        return job
+    what = job.instance_id if not_listed else "a disk of the job"
+    return fail(
+        job,
+        Failure(
+            None, f"ECS does not list {what} any more: released, or not to be seen.", hint="Look in the ECS console."
+        ),
+    )
+
+
+def _learn_snapshots(job: JobState, observation: Observation) -> JobState:
+    if job.touched:
+        return job
+    if not observation.progressing:
+        return close_phase(job, "wait-snapshot", observation.when, "ok")
+    if job.snapshot_wait_since is None:
+        return replace(open_phase(job, "wait-snapshot", observation.when), snapshot_wait_since=observation.at)
+    if observation.at - job.snapshot_wait_since > job.limits.snapshot:
+        names = ", ".join(snapshot.snapshot_id for snapshot in observation.progressing)
+        failure = Failure(
+            "DiskCreatingSnapshot",
+            f"The snapshot {names} was still being created when --timeout-snapshot had passed.",
+            hint="Wait for the snapshot, or give --timeout-snapshot more time.",
+        )
+        return close_phase(fail(job, failure), "wait-snapshot", observation.when, "timeout")
+    return job
+
+
+def _learn_unwatched(job: JobState, observation: Observation) -> JobState:
+    """Turn back when a machine without StartTime was not looked at for so long that somebody may have used it."""
+    if observation.instance is None or observation.instance.start_time is not None or not ahead(job):
+        return changed(job, watched_at=None)
+    before, job = job.watched_at, changed(job, watched_at=observation.at)
+    if before is None or observation.at - before <= GAP - lag_of(job):
+        return job
+    message = f"{job.instance_id} shows no StartTime and was not seen for {observation.at - before:.0f}s: "
+    message += "whether somebody used it meanwhile cannot be told."
+    return fail(job, Failure(None, message, hint="Make sure that nobody uses it, then look with --dry-run."))
+
+
+def _learn_settling(job: JobState, observation: Observation) -> JobState:
+    """Turn back when the minute of the last start does not get over: what happens meanwhile would not show."""
+    instance = observation.instance
+    if instance is None or is_settled(observation) or not ahead(job):
+        return changed(job, unsettled_since=None)
+    if job.unsettled_since is None:
+        return replace(job, unsettled_since=observation.at)
+    if observation.at - job.unsettled_since <= UNSETTLED_LIMIT:
+        return job
+    at = instance.start_settled_at
+    if at is None:
+        message = f"{job.instance_id} is Running and shows no StartTime: a start after our stop would not show."
+    else:
+        clock = (
+            f"ECS's clock shows {timestamp(observation.date)}"
+            if observation.date
+            else "ECS does not say what time it is"
+        )
+        message = (
+            f"A start of {job.instance_id} by somebody else shows only after {timestamp(at)}, since StartTime has "
+            f"minutes only, and {clock}."
+        )
+    return fail(job, Failure(None, message, hint="Look at the instance in the ECS console; nothing was wiped."))
+
+
+def _learn_power(job: JobState, status: str, observation: Observation) -> JobState:
+    if job.start.state != "none":
+        # A start is sent before the stop is seen to be done where ECS does not list the machine.
+        if status == "Stopped" and job.stop.state in ("accepted", "lost"):
+            job = close_phase(replace(job, stop=replace(job.stop, state="done")), "stop", observation.when, "ok")
+        return _learn_start(job, status, observation)
+    if job.stop.state in ("accepted", "lost", "again"):
+        return _learn_stop(job, status, observation)
+    if job.turned_back or job.stop.state == "asked" or not ahead(job):
+        return job
+    expected = "Stopped" if job.stop.state == "done" else job.power_before
+    if status == expected:
+        return _learn_restart(job, observation)
+    return fail(
+        job,
+        Failure(
+            None,
+            f"{job.instance_id}.Status: {expected} -> {status}: somebody else is using the instance.",
+            hint="Find out who, then look again with --dry-run.",
+        ),
+    )
+
+
+def _learn_restart(job: JobState, observation: Observation) -> JobState:
+    """Find that a machine that is Stopped was started since our stop: what it wrote then is in no snapshot."""
+    ours, shown = job.stop, observation.instance.start_time if observation.instance else None
+    if ours.state != "done" or ours.start_time is None or shown == ours.start_time:
+        return job
+    message = f"{job.instance_id}.StartTime: {ours.start_time} -> {shown}: somebody else is using the instance."
+    return fail(job, Failure(None, message, hint="Find out who, then look again with --dry-run."))
+
+
+def _learn_stop(job: JobState, status: str, observation: Observation) -> JobState:
+    stop = job.stop
+    if stop.state == "again" and not stop.lost and status in ("Stopping", "Stopped"):
+        message = f"{job.instance_id} is {status}, but our stop was proven not done: somebody else is stopping it."
+        return close_phase(
+            fail(replace(job, stop=replace(stop, state="failed")), Failure(None, message)),
+            "stop",
+            observation.when,
+            "refused",
+        )
+    if status == "Stopped":
+        return close_phase(replace(job, stop=replace(stop, state="done")), "stop", observation.when, "ok")
+    if status == "Stopping":
+        force = _settle_lost(job.force, observation.at, settling(job))  # a power cut that was not done is asked again
+        return changed(job, stop=changed(stop, state="accepted", moving=True), force=force)
+    started = observation.instance is not None and stop.start_time != observation.instance.start_time
+    if status != "Running" or stop.moving or started:
+        message = f"{job.instance_id} went to {status} instead of Stopped: somebody else is using the instance."
+        return close_phase(
+            fail(replace(job, stop=replace(stop, state="failed")), Failure(None, message)),
+            "stop", observation.when, "refused",
+        )  # fmt: skip
+    return changed(job, stop=_settle_lost(stop, observation.at, settling(job)))
+
+
+def _learn_start(job: JobState, status: str, observation: Observation) -> JobState:
+    start = job.start
+    if start.state in ("asked", "failed"):
+        return job
+    if status == "Running":
+        return close_phase(replace(job, start=replace(start, state="done")), "start", observation.when, "ok")
+    if start.state == "done":
+        message = f"{job.instance_id} was Running after its start and is {status} now, and not by this run."
+        return fail(job, Failure(None, message, hint="Find out who or what did that, and start it when it is due."))
+    if status == "Starting":
+        return changed(job, start=changed(start, state="accepted", moving=True))
+    if status == "Stopped" and not start.moving:
+        return changed(job, start=_settle_lost(start, observation.at, settling(job)))
+    if not start.moving:
+        return job
+    failure = Failure(None, f"{job.instance_id} went to {status} instead of Running.")
+    return close_phase(
+        fail(replace(job, start=replace(start, state="failed")), failure), "start", observation.when, "refused"
+    )
+
+
+def _settle_lost(step: Step, at: float, through: float) -> Step:
+    """Find that a call whose answer was lost has not been done: nothing of it shows through the settling time."""
+    if step.state != "lost":
+        return step
+    step = replace(step, reads=step.reads + 1)
+    if step.reads >= SETTLING_READS and at - (step.at or at) >= through:
+        return replace(step, state="again", due=at)
+    return step
+
+
+def _learn_limits(job: JobState, observation: Observation) -> JobState:
+    limits, at = job.limits, observation.at
+    stop, start = job.stop, job.start
+    if not job.turned_back and _overdue(stop, at, limits.stop):
+        failure = _too_late(job, observation, stop, "StopInstance", "--timeout-stop")
+        if not stop.answer:
+            failure = replace(failure, hint="Look at the guest in the console (VNC); nothing was wiped.")
+        job = close_phase(fail(job, failure), "stop", observation.when, "timeout")
+    job = _learn_down(_learn_snapshot_limit(job, observation), observation)
+    for wipe in job.disks:
+        if wipe.state in ("accepted", "lost") and wipe.at is not None and at - wipe.at > limits.reinit:
+            disks = tuple(in_doubt(each) if each is wipe else each for each in job.disks)
+            failure = unknown_wipe(wipe.disk_id, observation.disks.get(wipe.disk_id), wipe)
+            job = fail(replace(job, disks=disks), failure)
+    if _overdue(start, at, limits.start):
+        failure = _too_late(job, observation, start, "StartInstance", "--timeout-start")
+        job = fail(replace(job, start=replace(start, state="failed")), failure)
+        job = close_phase(job, "start", observation.when, "timeout")
+    waited = job.turned_back_at is not None and at - job.turned_back_at > limits.start
+    unseen = start.state == "done" and not job.instance_status  # since the run was resumed
+    if (
+        waited
+        and (start.state in ("none", "failed") or unseen)
+        and not any(wipe.state in ("accepted", "lost") for wipe in job.disks)
+    ):
+        if not observation.seen:  # what it was before the stop, it need not be any more
+            job = replace(fail(job, _not_seen(observation)), instance_status="")
+        job = replace(job, given_up=True)
+    return job
+
+
+def _learn_down(job: JobState, observation: Observation) -> JobState:
+    """Turn back when a machine was down for so long that it would be down for longer than its plan says."""
+    waiting = ahead(job)
+    if not waiting or job.turned_back or not job.stopped_by_us:
+        return changed(job, down_since=None)
+    if job.down_since is None:
+        return replace(job, down_since=observation.at)
+    most = job.limits.down_before_wipe(snapshot=bool(job.snapshots))
+    if observation.at - job.down_since <= most:
+        return job
+    wipe = waiting[0]
+    act: ActName = "ResetDisk" if wipe.snapshot_id else "ReInitDisk"
+    waited = "could not be sent" if wipe.refused_since is None else "was refused each time"
+    message = f"{act} of {wipe.disk_id} {waited} until {most / 60:.0f} minutes after the stop, which is the limit."
+    hint = "Its calls are in safe-reinit show; check again with --dry-run when nothing holds it up any more."
+    return fail(job, Failure(None, message, action=act, hint=hint))
+
+
+def _too_late(job: JobState, observation: Observation, step: Step, action: ActName, limit: str) -> Failure:
+    """Say in which state a limit found the machine, and what ECS answered last, where that explains it."""
+    shown = (observation.instance.status if observation.instance else job.instance_status) or "not seen"
+    message = f"{job.instance_id} was still {shown} when {limit} had passed."
+    if not step.answer:
+        return Failure(None, message)
+    message += f" ECS answered {action} with {step.answer}, which does not say whether it was done."
+    return Failure(step.answer, message, action=action, hint=codes.fix_of(action, step.answer))
+
+
+def _learn_snapshot_limit(job: JobState, observation: Observation) -> JobState:
+    """Turn back when a safety snapshot takes too long: the machine is down meanwhile."""
+    late = [each for each in job.snapshots if _overdue(each.step, observation.at, job.limits.snapshot)]
+    if not late or job.turned_back:
+        return job
+    failure = Failure(
+        None,
+        f"The safety snapshot of {late[0].disk_id} was not accomplished ({late[0].progress or 'not shown'}) "
+        "when --timeout-snapshot had passed.",
+        action="CreateSnapshot",
+        hint="Give --timeout-snapshot more time; nothing was wiped.",
+    )
+    return close_phase(fail(job, failure), "snapshot", observation.when, "timeout")
+
+
+def _overdue(step: Step, at: float, limit: float) -> bool:
+    return step.first_at is not None and step.state in ("accepted", "lost", "again") and at - step.first_at > limit
+
+
+def _close_reinit(job: JobState, when: datetime) -> JobState:
+    states = {wipe.state for wipe in job.disks}
+    if states & {"asked", "accepted", "lost"} or (states & {"todo", "resend"} and not job.turned_back):
+        return job
+    result: PhaseResult = "unknown" if "unknown" in states else "ok" if states == {"done"} else "refused"
+    return close_phase(job, "reinit", when, result)
+
+
+def _credentials_refused(code: str, why: str) -> Failure:
+    row = codes.lookup(codes.EVERY, code)
+    meaning = row.meaning if row else f"{why or 'the credentials are refused'}."
+    hint = row.fix if row else "Check the credentials."
+    hint = f"{hint} Then resume the run with working credentials, if the machine is not as promised."
+    return Failure(code, f"Nothing can be looked at any more ({code}): {meaning}", hint=hint)

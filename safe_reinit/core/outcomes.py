@@ -1,0 +1,117 @@
+"""What the outcome of an attempt means for its job, and when it may be made again."""
+
+from __future__ import annotations
+
+from tenacity import RetryCallState, Retrying, wait_exponential
+
+from .. import codes
+from ..model import Accepted, Command, Failure, JobState, Observation
+from .events import CallAccepted, CallRefused, CallUnanswered, CallUnclear, Event, Withdrawn
+from .freshness import slowly
+from .inputs import Attempt, NotSent, Now, Outcome, Refused, Unanswered
+from .steps import tries_of
+
+_JITTER = 2.0
+"""Cloud seconds by which calls that were refused at once come apart."""
+_wait = wait_exponential(multiplier=2.0, max=30.0)
+
+
+def due_at(attempt: int, now: Now, retry_after: int | None = None) -> float:
+    """Return when a call that was refused for now may be made again, in cloud seconds.
+
+    Args:
+        attempt: how often it has been made.
+        now: the present; its jitter is that of the wait.
+        retry_after: what ECS itself asked for, in seconds.
+
+    """
+    state = RetryCallState(retry_object=_RETRYING, fn=None, args=(), kwargs={})
+    state.attempt_number = attempt
+    wait = min(30.0, _wait(state) + _JITTER * now.jitter)
+    return now.at + max(wait, float(retry_after or 0))
+
+
+_RETRYING = Retrying()
+
+
+def event_of(
+    attempt: Attempt, outcome: Outcome, now: Now, *, together: bool = False
+) -> tuple[Event, dict[str, object]]:
+    """Return what an outcome changes of the job, and what is reported of it.
+
+    Args:
+        attempt: the attempt that ended so.
+        outcome: how it ended.
+        now: the present.
+        together: it was the answer to a call for many: any of them may be the reason.
+
+    """
+    command, at = attempt.command, now.at
+    match outcome:
+        case Accepted(request_id, snapshot_id):
+            return CallAccepted(command, at, snapshot_id), {"code": "OK", "request_id": request_id}
+        case Refused(code, request_id=request_id):
+            return _refusal(attempt, outcome, now, together=together), {"code": code, "request_id": request_id}
+        case NotSent(message, hint):
+            failure = Failure("NotSent", message, action=command.action, hint=hint)
+            return CallRefused(command, failure, at, now.when, due_at(attempt.number, now)), {"code": "NotSent"}
+        case Unanswered():
+            return CallUnanswered(command, at, due_at(attempt.number, now)), {"code": "Unanswered"}
+    return Withdrawn(command, at), {"code": "NotSent"}
+
+
+def _refusal(attempt: Attempt, refused: Refused, now: Now, *, together: bool) -> Event:
+    command = attempt.command
+    means = codes.verdict(command.action, refused.code, refused.http_status)
+    if means == "lost":
+        return CallUnanswered(command, now.at, due_at(attempt.number, now), refused.code)
+    if means == "unknown" and command.overwrites:
+        return CallUnclear(command, _unknown(command, refused), now.at)
+    failure = Failure(
+        refused.code,
+        f"ECS refused {command.action} of {command.subject} with {refused.code}: {refused.message}",
+        request_id=refused.request_id,
+        action=command.action,
+        hint=codes.fix_of(command.action, refused.code),
+    )
+    due = now.at if together else None
+    if codes.is_asked_again(command.action, refused.code, refused.http_status):
+        due = due_at(attempt.number, now, refused.retry_after)
+    return CallRefused(command, failure, now.at, now.when, due)
+
+
+def foreseen(command: Command, job: JobState, code: str, now: Now) -> CallRefused:
+    """Return the refusal that ResetDisk with DryRun foresees."""
+    failure = Failure(
+        code,
+        f"ECS would refuse ResetDisk of {command.subject} with {code} (DryRun): "
+        f"{codes.meaning_of(command.action, code)}",
+        action=command.action,
+        hint=codes.fix_of(command.action, code),
+    )
+    passes = codes.is_asked_again(command.action, code, 403)
+    again = due_at(tries_of(job, command) + 1, now) if passes else None
+    return CallRefused(command, failure, now.at, now.when, again)
+
+
+def too_slow(command: Command, observation: Observation, oldest: float) -> Failure:
+    """Return why the machine comes back, or is not stopped: no observation before a wipe can be fresh enough."""
+    return Failure(
+        None,
+        f"{slowly(observation)}. {command.action} of {command.subject} was not sent, since what is seen before it may "
+        f"be at most {oldest:.0f} s old.",
+        action=command.action,
+        hint="Wait until ECS answers faster, then check again with --dry-run.",
+    )
+
+
+def _unknown(command: Command, refused: Refused) -> Failure:
+    """Return that a call that loses data was answered with a code that proves nothing, since nobody knows it."""
+    return Failure(
+        refused.code,
+        f"ECS answered {command.action} of {command.subject} with {refused.code}, a code that this program does not "
+        "know, so the call is not sent again.",
+        request_id=refused.request_id,
+        action=command.action,
+        hint=codes.fix_of(command.action, refused.code),
+    )

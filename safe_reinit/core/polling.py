@@ -1,0 +1,88 @@
+"""What of a job is described next, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..model import Action, JobState, Observation, Wait
+from .steps import outstanding
+
+TICK = 2.0
+"""Cloud seconds between two observations at least, unless something was just done."""
+LONGER = 0.125
+"""The part of the time that a wait has taken so far after which it is looked at again: it ends late by no more."""
+_AT_LEAST = 16.0
+"""Cloud seconds after which a job is observed again whatever is expected: with a tick less than breaks the fence."""
+_WITHOUT_START_TIME = 11.0
+"""The same of a machine that shows no StartTime: only observations tell that nobody uses it, and they may lag."""
+_UNDER_WAY = 45.0
+"""The same where ECS is at work on what it accepted, which no fence guards."""
+_IN_DOUBT = 6.0
+"""The same where an answer is outstanding or was lost: a third of what breaks the fence."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Which Describe calls a job needs next."""
+
+    instance: bool
+    """DescribeInstances."""
+    disks: bool
+    """DescribeDisks."""
+
+
+_BOTH, _INSTANCE, _DISKS = Needs(instance=True, disks=True), Needs(instance=True, disks=False), Needs(False, True)
+
+
+def needs(job: JobState) -> Needs:
+    """Return what of a job is to be described next.
+
+    While it stops or starts: its instance. While a wipe is still to come, or its answer is outstanding or was lost:
+    both. Once every wipe was accepted: its disks.
+    """
+    if not job.touched:
+        return _BOTH
+    if job.start.state != "none" or job.stop.state in ("asked", "accepted", "lost", "again"):
+        return _INSTANCE
+    if any(wipe.pending or wipe.state in ("asked", "lost") for wipe in job.disks):
+        return _BOTH
+    return _DISKS if any(wipe.state == "accepted" for wipe in job.disks) else _INSTANCE
+
+
+def waits_for(job: JobState) -> tuple[str, float] | None:
+    """Return what a job waits for that ECS has accepted, and since when; ``None`` where an observation must say."""
+    for phase, step in (("start", job.start), ("stop", job.stop)):
+        if step.state not in ("none", "done"):
+            return (phase, step.at) if step.state == "accepted" and step.at is not None else None
+    at = [wipe.at for wipe in job.disks if wipe.state == "accepted" and wipe.at is not None]
+    return ("reinit", max(at)) if at and all(wipe.state in ("accepted", "done") for wipe in job.disks) else None
+
+
+def is_doubtful(job: JobState) -> bool:
+    """Return whether an answer is outstanding, or was lost and is still looked for."""
+    lost = any(each.state == "lost" for each in (job.stop, job.force, job.start))
+    return outstanding(job) or lost or any(wipe.state != "done" and wipe.losses for wipe in job.disks)
+
+
+def patience(job: JobState) -> float:
+    """Return for how many cloud seconds a job may go unobserved."""
+    if is_doubtful(job):
+        return _IN_DOUBT
+    if waits_for(job):
+        return _UNDER_WAY
+    return _AT_LEAST if job.watched_at is None else _WITHOUT_START_TIME
+
+
+def next_at(job: JobState, observation: Observation, action: Action) -> float:
+    """Return when a job is to be described again after an observation, in cloud seconds.
+
+    How long ECS takes is not known, so the interval grows with the wait. It does not while the lag of Describe calls is
+    sampled by our own stop, nor while an outcome is in doubt.
+    """
+    at = observation.at
+    sampled = job.stop.state not in ("asked", "accepted", "lost") or job.stop.moving
+    if not isinstance(action, Wait) or not observation.seen or not sampled or is_doubtful(job):
+        return at + TICK
+    if action.phase == "wait-start":  # how long that takes is known
+        return at + min(max(TICK, action.limit), patience(job))
+    return at + min(max(TICK, LONGER * (at - action.since)), patience(job))

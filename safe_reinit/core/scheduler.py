@@ -1,0 +1,324 @@
+"""Which jobs begin, which are observed now, and how many calls are made: what a fleet needs beyond one machine.
+
+Observations are the larger part of what a fleet costs. While nothing is known of how long something takes, a few jobs
+are observed on every tick, and the others only often enough to see what goes wrong; then each when its time has come.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..model import Action, ActName, Command, JobState, Observation, Outcome, PlannedJob, Rollout, Wait
+from .polling import TICK, next_at, patience, waits_for
+from .rate_limits import RateLimiter
+from .state import outcome
+from .waves import has_canary, release
+
+FOR_MANY: tuple[ActName, ...] = ("StopInstance", "StartInstance")
+"""What ECS has a call for many instances for (StopInstances, StartInstances)."""
+BATCH: Mapping[ActName, int] = dict.fromkeys(FOR_MANY, 100)
+"""Instances in one call, where ECS has a call for many."""
+_EVERY_TICK = 20
+"""Up to so many open jobs are each observed at their own interval."""
+_MOST = 100
+"""Calls in a batch at most: so many are usually made while the recheck before them is fresh."""
+_LEAST = 8
+"""The same where calls come too late: as many are made at once."""
+_UNTIL_THE_WIPE = 9.0
+"""Cloud seconds from Stopped to the wipe: three ticks, to see it, to check again before the call, and to call; and what
+machines wait for each other that are stopped together."""
+_TOGETHER = 5.0
+"""Cloud seconds in which a fleet's machines gather to be stopped together: one recheck before it serves them all."""
+
+
+@dataclass
+class Job:
+    """One job of a run while it is open."""
+
+    position: int
+    planned: PlannedJob
+    state: JobState
+    alone: bool = False
+    """A batch that it was in went wrong as a whole: until a call of its own is accepted, it is called by itself."""
+    begun: bool = False
+    ended: bool = False
+    outcome: Outcome | None = None
+    """What it came to; ``None`` while it is open."""
+    call: int | None = None
+    """The number of the recheck or call that is under way for it."""
+    command: Command | None = None
+    """What that is for."""
+    hurried: bool = False
+    """Its call has just been made, so that it is worth observing at once; one that fails waits for its tick."""
+    waiting: tuple[str, float] | None = None
+    """For what it waits, and since when (cloud seconds)."""
+    observed_at: float | None = None
+    next_at: float = 0.0
+    """When it is to be observed again, where it is one of a few."""
+    troubled: str = ""
+    """Why the call that is due could not be made, for people."""
+    reported: object = None
+    """The state that was reported last."""
+    reported_wait: Mapping[str, Any] | None = None
+    """The wait that was reported last."""
+    held: Due | None = None
+    """The call that was decided for it on the last observation, and has to wait for the quota."""
+    _judged: tuple[JobState, float] | None = None
+
+    @property
+    def patience(self) -> float:
+        """For how many cloud seconds it may go unobserved; a state that has not changed is not judged again."""
+        if self._judged is None or self._judged[0] is not self.state:
+            self._judged = self.state, patience(self.state)
+        return self._judged[1]
+
+    def end(self) -> None:
+        """Take it for ended: nothing is left to do for it in this run."""
+        self.ended, self.outcome = True, outcome(self.state)
+
+
+@dataclass(frozen=True)
+class Due:
+    """A call that was decided for a job on what was observed."""
+
+    job: Job
+    command: Command
+    observation: Observation
+
+
+class Scheduler:
+    """Lets jobs begin, observations and calls through, at the rate at which they are of use. Times: cloud seconds.
+
+    Attributes:
+        closed: why no further job will ever begin; ``""`` while that is open.
+        question: what somebody must be asked before the next stage begins; ``""`` for nothing.
+        most: how many calls one recheck serves, where each is a call of its own.
+
+    """
+
+    def __init__(self, rollout: Rollout, jobs: Sequence[Job], limits: RateLimiter) -> None:
+        self._rollout = rollout
+        self._jobs = jobs
+        self._limits = limits
+        self._stage = self._asked_for = 0
+        self.closed = ""
+        self.question = ""
+        self._few = True
+        self.most = _MOST
+        self._usual: dict[str, float] = {}
+        """By what is waited for: the shortest time it took in this run."""
+        self._learnt = False
+        """A first usual time was learnt on this tick: by it, others may be due at once."""
+        for job in jobs:
+            job.begun = not job.ended and job.state.tried  # of a run that is resumed
+        self._admitted_at = 0.0
+        self._live = [job for job in jobs if job.begun]
+        self._to_begin = deque(job for job in jobs if not job.begun and not job.ended)
+
+    # -------------------------------------------------------------------------------------------------- admission
+
+    def admit(self, at: float, when: datetime) -> None:
+        """Let more jobs begin, or note why no other ever will (``closed``), or whom to ask first (``question``)."""
+        if self.closed or self.question or not (self._to_begin or self.ahead()):
+            return
+        failing = sum(_cannot_end_done(job) for job in self.open())
+        released = release(self._rollout, [job.outcome for job in self._jobs], when, failing)
+        self.closed = released.closed
+        if not self.closed and self._reaches(released.stage):
+            self._begin(released.upto, at)
+
+    def ahead(self) -> list[Job]:
+        """Return the jobs of which nothing has been touched yet: nobody is harmed if they never are."""
+        begun = [job for job in self.open() if not job.state.touched]
+        return begun + [job for job in self._to_begin if not job.ended]
+
+    def is_over(self) -> bool:
+        """Return whether every job has come to its end."""
+        return not self.open() and all(job.ended for job in self._to_begin)
+
+    def open(self) -> list[Job]:
+        """Return the jobs that have begun and not ended."""
+        self._live = [job for job in self._live if not job.ended]
+        return self._live
+
+    def _reaches(self, stage: int) -> bool:
+        """Return whether a stage may begin; where somebody is to be asked first, never while a machine is down."""
+        if stage == self._stage:
+            return True
+        after_canary = self._stage == 0 and has_canary(self._rollout, len(self._jobs))
+        if self._rollout.pause == "wave" or (self._rollout.pause == "canary" and after_canary):
+            if not self.open():
+                ended = [job.outcome for job in self._jobs if job.ended]
+                self.question = (
+                    f"{len(ended)} of {len(self._jobs)} jobs have ended, {ended.count('done')} of them done."
+                )
+                self._asked_for = stage
+            return False
+        self._stage = stage
+        return True
+
+    def answered(self, *, agreed: bool) -> None:
+        """Note the answer to ``question``."""
+        self.question = ""
+        if agreed:
+            self._stage = self._asked_for
+        else:
+            self.closed = "nobody agreed to go on"
+
+    def _begin(self, upto: int, at: float) -> None:
+        down = len(self.open())
+        room, most = self._room(at), self._limits.most("ReInitDisk")
+        if down > _EVERY_TICK and room < len(self._to_begin) and at - self._admitted_at < _TOGETHER:
+            return
+        while self._to_begin and self._to_begin[0].position < upto:
+            job = self._to_begin[0]
+            if job.ended:
+                self._to_begin.popleft()
+                continue
+            wipes = sum(not wipe.snapshot_id for wipe in job.state.disks)
+            fits = wipes <= room or (wipes > most and not down)  # one that never will, alone
+            if down >= self._rollout.max_parallel or not fits:
+                return
+            job.begun, down, room, self._admitted_at = True, down + 1, room - wipes, at
+            self._live.append(self._to_begin.popleft())
+
+    def _room(self, at: float) -> int:
+        """Count the wipes that will find a slot once a machine that is stopped now is Stopped."""
+        ahead = self._usual.get("stop", 0.0) + self._usual.get("snapshot", 0.0) + _UNTIL_THE_WIPE
+        promised = sum(
+            (wipe.pending or wipe.state == "asked") and not wipe.snapshot_id
+            for job in self.open()
+            if not job.state.turned_back
+            for wipe in job.state.disks
+        )
+        return self._limits.free("ReInitDisk", at, ahead) - promised
+
+    # ---------------------------------------------------------------------------------------------------- polling
+
+    def due(self, at: float, *, ending: bool = False) -> list[Job]:
+        """Return the jobs to observe now; of a run that is ``ending`` also those whose call was held back."""
+        jobs = self.open()
+        self._learnt = False
+        self._few = len(jobs) <= _EVERY_TICK
+        if self._few:
+            return [job for job in jobs if job.hurried or job.next_at <= at]
+        scouts: dict[str, int] = {}
+        return [job for job in jobs if self._is_due(job, at, scouts) or (ending and job.held is not None)]
+
+    def due_at(self, tick_at: float) -> float:
+        """Return when the next tick is due; ``tick_at`` is when the last one began."""
+        jobs = self.open()
+        few = len(jobs) <= _EVERY_TICK
+        if self._learnt or (few and any(job.hurried for job in jobs)):
+            return tick_at  # a fleet keeps to its ticks but for what it has just learnt
+        if not few or self._to_begin or any(job.held is not None for job in jobs):
+            return tick_at + TICK
+        return min((job.next_at for job in jobs), default=tick_at + TICK)
+
+    def hurry(self) -> None:
+        """Observe every open job at once."""
+        for job in self.open():
+            job.next_at = 0.0
+
+    def _is_due(self, job: Job, at: float, scouts: dict[str, int]) -> bool:
+        if job.observed_at is None or job.hurried:
+            return True
+        if at - job.observed_at >= job.patience:
+            return True
+        if job.waiting is None:
+            return job.call is None and job.held is None
+        what, since = job.waiting
+        usual = self._usual.get(what)
+        if usual is not None:
+            return at - since >= usual
+        scouts[what] = scouts.get(what, 0) + 1
+        return scouts[what] <= _EVERY_TICK
+
+    def observed(self, job: Job, observation: Observation, action: Action) -> None:
+        """Note an observation of a job, and learn from a wait that has ended how long such a wait takes."""
+        job.hurried = False
+        job.next_at = next_at(job.state, observation, action)
+        if not observation.seen:
+            return  # on the next tick again
+        job.observed_at, job.held = observation.at, None
+        before = job.waiting
+        if before is not None and observation.at <= before[1]:
+            return  # it may have begun before what is waited for
+        begun = isinstance(action, Wait) and action.since < observation.at  # else nothing has been asked for yet
+        job.waiting = (action.phase, action.since) if isinstance(action, Wait) and begun else None
+        went_on = before is not None and (job.waiting is None or job.waiting[0] != before[0])
+        if before is not None and went_on and not job.state.turned_back:
+            took = max(0.0, observation.at - before[1])
+            self._learnt = self._learnt or before[0] not in self._usual
+            self._usual[before[0]] = min(took, self._usual.get(before[0], took))
+
+    # ------------------------------------------------------------------------------------------------------ quota
+
+    def paced(self, due: Sequence[Due], at: float) -> tuple[list[Due], list[Due]]:
+        """Part what is called now from what has to wait for the quota.
+
+        What waited before comes first; it is not observed for this, since there is a recheck before each call.
+        """
+        free: dict[ActName, int] = {}
+        let: list[Due] = []
+        held: list[Due] = []
+        waiting = [job.held for job in self.open() if job.held is not None and job.call is None]
+        for each in (*waiting, *due):
+            action, job = each.command.action, each.job
+            if action not in free:
+                free[action] = self._slots(action, at)
+            takes = BATCH.get(action, 1) if job.alone else 1
+            if free[action] >= takes:
+                free[action] -= takes
+                job.held = None
+                let.append(each)
+            else:
+                job.held = each
+                held.append(each)
+        return let, held
+
+    def _slots(self, action: ActName, at: float) -> int:
+        """Count the machines or disks that this call may be made for now."""
+        names = (action, f"{action}s") if action in BATCH else (action,)
+        free = min(self._limits.free(name, at) for name in names)
+        return (free - self._under_way(action)) * BATCH.get(action, 1)
+
+    def _under_way(self, action: ActName) -> int:
+        """Count the calls that are being made, or checked before they are."""
+        calls = [
+            job.call for job in self.open() if job.call is not None and job.command and job.command.action == action
+        ]
+        return len(set(calls)) if action in BATCH else len(calls)
+
+    def batches(self, due: Iterable[Due]) -> list[list[Due]]:
+        """Put calls of one kind together, as many as one recheck can serve."""
+        kinds: dict[tuple[object, ...], list[Due]] = {}
+        for each in due:
+            alone = each.job.position if each.job.alone else None
+            kinds.setdefault((each.command.action, each.command.force, alone), []).append(each)
+        batches = []
+        for kind in kinds.values():
+            size = BATCH.get(kind[0].command.action, self.most)
+            batches += [kind[start : start + size] for start in range(0, len(kind), size)]
+        return batches
+
+    def called(self, jobs: Sequence[Job], action: ActName, *, made: bool) -> None:
+        """Note that a call was made for these, or came too late.
+
+        What it did is worth observing at once; but a fleet keeps to its ticks, and observes what was accepted when its
+        time has come. And it is learnt how many calls one recheck can serve.
+        """
+        if action not in BATCH:
+            self.most = min(_MOST, self.most + 1) if made else max(_LEAST, self.most - 1)
+        for job in jobs if made else ():
+            job.hurried, job.waiting = self._few, waits_for(job.state)
+
+
+def _cannot_end_done(job: Job) -> bool:
+    """Whether an open job has failed, and only goes on until its power is back."""
+    failed = any(wipe.pending or wipe.state in ("refused", "unknown") for wipe in job.state.disks)
+    return job.state.turned_back and failed

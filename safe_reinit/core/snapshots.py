@@ -1,0 +1,117 @@
+"""What a look changes of the safety snapshots and of the lock tag of a job."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..model import LOCK_TAG, Failure, JobState, Observation, SafetySnapshot, Step
+from .state import SETTLING_READS, close_phase, fail, settling
+from .steps import with_safety
+
+
+def learn_tag(job: JobState, observation: Observation) -> JobState:
+    """See whether the instance bears the tag of this run, and no other's.
+
+    The tag counts once it has been shown through the settling time: another run that looked just before it was there
+    would put its own in its place within that time, and then only that run goes on.
+    """
+    if not job.tag_value or observation.instance is None or not _ahead(job):
+        return job
+    shown = dict(observation.instance.tags).get(LOCK_TAG)
+    tag = job.tag
+    if tag.state == "asked" or (tag.at is not None and observation.at < tag.at):
+        return job  # this look may be older than what our call does
+    if shown not in (None, job.tag_value):
+        message = f"{job.instance_id} bears the tag {LOCK_TAG} of another run, {shown}."
+        hint = f"Look at that run (safe-reinit show {shown}, on the host it runs on); nothing was wiped."
+        return fail(replace(job, tag=replace(tag, state="failed")), Failure(None, message, hint=hint))
+    if shown and tag.state in ("accepted", "again"):
+        return replace(job, tag=_settled(replace(tag, reads=tag.reads + 1), observation.at, settling(job)))
+    if shown is None and (tag.state == "done" or tag.reads):
+        message = f"Somebody took the tag {LOCK_TAG} off {job.instance_id}."
+        hint = "Find out who, then look again with --dry-run."
+        return fail(replace(job, tag=replace(tag, state="failed")), Failure(None, message, hint=hint))
+    if tag.state == "accepted" and observation.at - (tag.at or observation.at) > job.limits.retry:
+        message = f"ECS accepted the tag {LOCK_TAG} for {job.instance_id} and does not show it."
+        return fail(job, Failure(None, message, hint="Look at the tags of the instance in the ECS console."))
+    return job
+
+
+def _settled(tag: Step, at: float, through: float) -> Step:
+    settled = tag.reads >= SETTLING_READS and at - (at if tag.at is None else tag.at) >= through
+    return replace(tag, state="done" if settled else "accepted", due=None)
+
+
+def learn_safety(job: JobState, observation: Observation) -> JobState:
+    """See how far the safety snapshots are; one that fails, or is gone, ends the job before any wipe."""
+    if not _ahead(job):
+        return job
+    for safety in job.snapshots:
+        if safety.snapshot_id and safety.step.state in ("accepted", "done") and not job.turned_back:
+            job = _learn_one(job, safety, observation)
+    if job.snapshots and all(each.step.state == "done" for each in job.snapshots):
+        return close_phase(job, "snapshot", observation.when, "ok")
+    return job
+
+
+def _learn_one(job: JobState, safety: SafetySnapshot, observation: Observation) -> JobState:
+    shown = observation.snapshots.get(safety.snapshot_id)
+    step = safety.step
+    if step.at is not None and observation.at < step.at:
+        return job  # this look may be older than the answer
+    if shown is None:
+        step = replace(step, reads=step.reads + 1)
+        gone = step.reads >= SETTLING_READS and observation.at - (step.at or observation.at) >= settling(job)
+        why = "is not shown by ECS"
+    else:
+        progressing = step.state == "accepted" and shown.status == "progressing"
+        state = "done" if shown.status == "accomplished" else step.state
+        step = replace(step, state=state, at=observation.at, reads=0)
+        safety = replace(safety, progress=shown.progress)
+        of_it = shown.source_disk_id == safety.disk_id
+        gone = not of_it or (not progressing and shown.status != "accomplished")
+        why = f"is {shown.status or 'in no status'}" if of_it else f"was made from {shown.source_disk_id or 'no disk'}"
+    if not gone:
+        return with_safety(job, replace(safety, step=step))
+    message = f"The safety snapshot {safety.snapshot_id} of {safety.disk_id} {why}, so nothing was wiped."
+    failed = replace(safety, step=replace(step, state="failed"))
+    hint = "Look at the snapshot in the ECS console, then look again with --dry-run."
+    return close_phase(
+        fail(with_safety(job, failed), Failure(None, message, hint=hint)), "snapshot", observation.when, "refused"
+    )
+
+
+def _ahead(job: JobState) -> bool:
+    """Whether a wipe is still to come, so that what it stands on matters."""
+    return not job.turned_back and any(wipe.pending for wipe in job.disks)
+
+
+def is_backed_up(job: JobState, disk_id: str, observation: Observation) -> bool:
+    """Whether the safety snapshot of a disk, where it gets one, is accomplished and shown to be so now."""
+    return all(
+        each.step.state == "done"
+        and each.snapshot_id in observation.snapshots
+        and observation.snapshots[each.snapshot_id].status == "accomplished"
+        and observation.snapshots[each.snapshot_id].source_disk_id == disk_id
+        for each in job.snapshots
+        if each.disk_id == disk_id
+    )
+
+
+def bears_tag(job: JobState, observation: Observation) -> bool:
+    """Whether a tag of this run may be on the instance and is to be taken off."""
+    if observation.instance is None or not job.tag.tries:
+        return False
+    shown = dict(observation.instance.tags).get(LOCK_TAG)
+    return shown == job.tag_value or (shown is None and _unsure(job.tag))
+
+
+def leaves_tag(job: JobState, observation: Observation) -> bool:
+    """Whether a job that ends on this look leaves its tag on the instance, as far as can be told."""
+    if job.untag.state == "done":
+        return False
+    return bears_tag(job, observation) if observation.seen else job.tag.tries > 0 and job.tag.state != "failed"
+
+
+def _unsure(tag: Step) -> bool:
+    return tag.state in ("accepted", "again")

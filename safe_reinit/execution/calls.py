@@ -1,0 +1,134 @@
+"""One guarded call: check for the last time that it may be sent, send it once, and return how it ended.
+
+Nothing here waits, and nothing here repeats a call: a retry is a new attempt that the core decides.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .. import codes
+from ..clock import Clock, boottime
+from ..cloud import Cloud, CloudError, NotSent, Refused
+from ..core import inputs
+from ..core.freshness import is_stale, longest
+from ..core.inputs import Answered, Attempt, Call, Outcome, Unanswered, Withheld
+from ..core.steps import wipe_of
+from ..journal import LeaseLostError
+from ..model import LOCK_TAG, Accepted, JobState, Observation, Plan
+from .store import StateStore
+
+
+def serves_until(clock: Clock, observation: Observation, job: JobState) -> float:
+    """Return when an observation is too old for a wipe to leave, in real seconds since boot.
+
+    A process can be paused, or its credentials be waited for, also after its age was last compared with the clock.
+    """
+    return boottime() + (longest(job, clock.rate) - (clock.time() - observation.at)) / clock.rate
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Makes the calls of one run.
+
+    Attributes:
+        stop: set once somebody has asked the run to end: then only what brings machines back is sent.
+
+    """
+
+    cloud: Cloud
+    clock: Clock
+    plan: Plan
+    run_id: str
+    store: StateStore
+    stop: threading.Event
+
+    def make(self, call: Call) -> Answered:
+        """Make one call for its attempts; those that came too late, or that nobody wants any more, are withheld."""
+        back = call.attempts[0].command.action in codes.BRINGS_BACK
+        try:
+            may_send = self.store.may_send(brings_back=back)
+        except LeaseLostError:
+            may_send = False  # the loop finds the lease lost
+        wanted = [each for each in call.attempts if may_send and (back or self._is_wanted(each))]
+        together = False
+        answers: Mapping[int, Outcome] = {}
+        if len(wanted) > 1:
+            answers, together = self._make_many(wanted)
+        elif wanted:
+            answers = {wanted[0].position: self._make_one(wanted[0])}
+        return Answered(
+            call.number, tuple(answers.get(each.position, Withheld()) for each in call.attempts), together=together
+        )
+
+    def _is_wanted(self, attempt: Attempt) -> bool:
+        """Return whether it is not too late: after the recheck, and after somebody asked the run to end."""
+        stale = is_stale(attempt.observation, attempt.job, self.clock.time(), self.clock.rate)
+        return not (stale or self.stop.is_set())
+
+    def _make_one(self, attempt: Attempt) -> Outcome:
+        try:
+            return self._send(attempt)
+        except CloudError as failed:
+            return outcome_of(failed)
+
+    def _make_many(self, attempts: Sequence[Attempt]) -> tuple[Mapping[int, Outcome], bool]:
+        """Stop or start many instances by one call; each has its own answer, or the call has one for all."""
+        ids = [each.command.subject for each in attempts]
+        number = max(each.number for each in attempts)
+        try:
+            if attempts[0].command.action == "StartInstance":
+                answers = self.cloud.start_many(ids, attempt=number)
+            else:
+                answers = self.cloud.stop_many(ids, force=attempts[0].command.force, attempt=number)
+        except CloudError as failed:
+            return dict.fromkeys((each.position for each in attempts), outcome_of(failed)), True
+        outcomes: dict[int, Outcome] = {}
+        for each in attempts:
+            answer = answers.get(each.command.subject)
+            outcomes[each.position] = (
+                Unanswered() if answer is None else answer if isinstance(answer, Accepted) else outcome_of(answer)
+            )
+        return outcomes, False
+
+    def _send(self, attempt: Attempt) -> Accepted:
+        cloud, command, job, number = self.cloud, attempt.command, attempt.job, attempt.number
+        subject = command.subject
+        if command.action == "StopInstance":
+            return cloud.stop(subject, force=command.force, attempt=number)
+        if command.action == "StartInstance":
+            return cloud.start(subject, attempt=number)
+        if command.action == "TagResources":
+            return cloud.tag(subject, (LOCK_TAG, self.run_id), attempt=number)
+        if command.action == "UntagResources":
+            return cloud.untag(subject, LOCK_TAG, attempt=number)
+        if command.action == "CreateSnapshot":
+            return self._snapshot(subject, job, number)
+        until = serves_until(self.clock, attempt.observation, job)
+        if command.action == "ResetDisk":
+            return cloud.reset_disk(subject, wipe_of(job, subject).snapshot_id, attempt=number, until=until)
+        return cloud.reinit(subject, self.plan.options, attempt=number, until=until)
+
+    def _snapshot(self, disk_id: str, job: JobState, number: int) -> Accepted:
+        return self.cloud.create_snapshot(
+            disk_id,
+            name=f"safe-reinit.{self.run_id}.{disk_id}"[:128],
+            description=f"Taken by safe-reinit before it wiped {disk_id} in run {self.run_id}."[:256],
+            token=next(each.token for each in job.snapshots if each.disk_id == disk_id),
+            retention_days=self.plan.options.snapshot_retention_days,
+            tags=((LOCK_TAG, self.run_id),),
+            attempt=number,
+        )
+
+
+def outcome_of(failed: CloudError) -> Outcome:
+    """Return how an attempt ended whose call failed so."""
+    if isinstance(failed, Refused):
+        return inputs.Refused(
+            failed.code, failed.http_status, failed.message, failed.request_id, failed.action, failed.retry_after
+        )
+    if isinstance(failed, NotSent):
+        return inputs.NotSent(str(failed), failed.hint)
+    return Unanswered()

@@ -1,0 +1,215 @@
+"""The driver: carries out what the core asks for, and feeds back what came of it. It decides nothing.
+
+One thread steps the core and writes its states down. Calls to ECS are made in daemon threads, so that one that hangs
+keeps nothing else waiting, not even the end of the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from .. import codes
+from ..clock import Clock
+from ..cloud import Cloud
+from ..core.inputs import (
+    Ask,
+    Broke,
+    Call,
+    CancelRequested,
+    Commit,
+    Continued,
+    Describe,
+    Described,
+    Effect,
+    Emit,
+    Exchanged,
+    Input,
+    Now,
+    Recheck,
+    Say,
+    WaitUntil,
+)
+from ..core.run import Run
+from ..journal import Lease, LeaseLostError
+from ..model import Call as Exchange
+from ..model import Event, JobState, Plan, Policy
+from .calls import Calls
+from .executor import DaemonExecutor
+from .observe import observe_jobs, unseen
+from .recheck import Rechecks
+from .store import StateStore
+
+_CALLING = 16
+"""Threads that call: one that hangs keeps no other waiting."""
+
+
+@dataclass
+class Driver:
+    """Carries one confirmed plan out to its end.
+
+    Attributes:
+        states: the states of the jobs to go on from, in the order of the plan.
+        closed: the positions of jobs that came to their end before: nothing is observed or called for them.
+        lease: the right to act for this run; every changed state is written through it before what follows is done.
+        exchanges: what the cloud answered, as it comes; for the rate limits.
+        ask: asks whether to go on with the next stage; told what has ended.
+        say: is told, for people, what they must know although it is no event.
+        policy: which targets may be and which must not by the configuration of now: judged as well as the plan's.
+        stop: set by somebody who wants the run to end: calls in flight end, machines come back, no wipe is sent.
+        leave: set by somebody who cannot wait for that: the run is left as it stands.
+        wake: set to end the wait for the next step.
+
+    """
+
+    cloud: Cloud
+    clock: Clock
+    plan: Plan
+    run_id: str
+    on_event: Callable[[Event], None]
+    lease: Lease
+    states: Sequence[JobState]
+    closed: frozenset[int] = frozenset()
+    exchanges: deque[Exchange] = field(default_factory=deque)
+    ask: Callable[[str], bool] = lambda _: True
+    say: Callable[[str], None] = lambda _: None
+    policy: Policy | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    leave: threading.Event = field(default_factory=threading.Event)
+    wake: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.run = Run(
+            self.run_id, self.plan.rollout, self.plan.jobs, self.states, closed=self.closed, rate=self.clock.rate
+        )
+        self._store = StateStore(self.lease)
+        self._rechecks = Rechecks(self.cloud, self.clock, self.plan, self.run_id, self.policy)
+        self._calls = Calls(self.cloud, self.clock, self.plan, self.run_id, self._store, self.stop)
+        self._inbox: deque[Input] = deque()
+        self._stepping = threading.RLock()
+        # One thread checks before calls, since more would only make each other's facts old. What brings machines back
+        # has threads that nothing else uses: it waits for nothing, also where other calls hang.
+        self._observing = DaemonExecutor(1, "safe-reinit-observe")
+        self._rechecking = DaemonExecutor(1, "safe-reinit-recheck")
+        self._calling = {back: DaemonExecutor(_CALLING, "safe-reinit-call") for back in (False, True)}
+
+    def __call__(self) -> None:
+        """Carry every job to its end.
+
+        Raises:
+            LeaseLostError: another session holds the run now; nothing more is called or written.
+        """
+        executors = (self._observing, self._rechecking, *self._calling.values())
+        try:
+            while not self.leave.is_set():
+                until = self._round()
+                if until is None:
+                    break
+                self._wait(until)
+        finally:
+            for each in executors:
+                each.shutdown(wait=not self.leave.is_set(), cancel_futures=True)
+
+    def turn_back(self) -> None:
+        """Keep it for whoever resumes the run where somebody asked it to end: no job wipes any more, and none begins.
+
+        The loop notes that itself at its next step, which may hang for as long as the process lasts.
+        """
+        if self.stop.is_set():
+            with contextlib.suppress(LeaseLostError), self._stepping:
+                self._commit(self.run.step(self._now(), [CancelRequested()]))
+
+    def _round(self) -> float | None:
+        """Step until nothing is left to carry out; return when to step again (cloud seconds), ``None`` for never."""
+        inputs = [*self._store.hold(), *self._drained()]
+        until: float | None = None
+        while True:
+            with self._stepping:
+                effects = self.run.step(self._now(), inputs)
+                inputs = self._commit(effects)
+            for effect in effects:
+                if self.leave.is_set():
+                    return None
+                if isinstance(effect, WaitUntil):
+                    until = effect.at
+                elif (answer := self._carry_out(effect)) is not None:
+                    inputs.append(answer)
+            if not inputs:
+                return None if self.run.is_over else until
+
+    def _now(self) -> Now:
+        return Now(self.clock.time(), self.clock.now(), random.random())  # noqa: S311 - so that runs come apart
+
+    def _drained(self) -> Iterable[Input]:
+        """Return what has happened since the last step."""
+        self.wake.clear()
+        if self.stop.is_set():
+            yield CancelRequested()
+        while self.exchanges:
+            exchange = self.exchanges.popleft()
+            yield Exchanged(exchange.action, exchange.code)
+        while self._inbox:
+            yield self._inbox.popleft()
+
+    def _commit(self, effects: Sequence[Effect]) -> list[Input]:
+        return [self._store.commit(each.states) for each in effects if isinstance(each, Commit)]
+
+    def _carry_out(self, effect: Effect) -> Input | None:
+        match effect:
+            case Emit(name, instance_id, disk_id, data):
+                simulated = self.plan.simulated
+                event = Event(self.clock.now(), self.run_id, name, instance_id, disk_id, data, simulated=simulated)
+                with contextlib.suppress(Exception):  # whoever listens and fails leaves no machine stopped
+                    self.on_event(event)
+            case Say(text):
+                with contextlib.suppress(Exception):
+                    self.say(text)
+            case Ask(question):
+                return Continued(self.ask(question))
+            case Describe():
+                self._begin(self._observing, lambda: self._observe(effect), effect)
+            case Recheck(number):
+                self._begin(self._rechecking, lambda: self._guarded(number, lambda: self._rechecks(effect)), effect)
+            case Call(number, attempts):
+                calling = self._calling[attempts[0].command.action in codes.BRINGS_BACK]
+                self._begin(calling, lambda: self._guarded(number, lambda: self._calls.make(effect)), effect)
+            case _:
+                pass
+        return None
+
+    def _begin(self, executor: DaemonExecutor, leaf: Callable[[], Input], effect: Describe | Recheck | Call) -> None:
+        """Carry an effect out in a thread; what comes of it is an input of a later step."""
+
+        def work() -> None:
+            self._inbox.append(leaf())
+            self.wake.set()
+
+        try:
+            executor.submit(work)
+        except RuntimeError as error:  # no thread for it
+            failed = isinstance(effect, Describe)
+            self._inbox.append(self._unseen(effect, error) if failed else Broke(effect.number, type(error).__name__))  # type: ignore[arg-type]
+
+    def _observe(self, effect: Describe) -> Input:
+        try:
+            return Described(effect.number, tuple(observe_jobs(self.cloud, self.clock, effect.jobs)))
+        except Exception as failed:  # noqa: BLE001 - also one that nobody foresaw: the machine must come back
+            return self._unseen(effect, failed)
+
+    def _unseen(self, effect: Describe, failed: Exception) -> Input:
+        return Described(effect.number, (unseen(self.clock.time(), self.clock.now(), failed),) * len(effect.jobs))
+
+    def _guarded(self, number: int, leaf: Callable[[], Input]) -> Input:
+        try:
+            return leaf()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the machines must come back
+            return Broke(number, type(error).__name__)
+
+    def _wait(self, until: float) -> None:
+        """Wait until a time (cloud seconds), or until something has happened."""
+        if not self._inbox and not self.leave.is_set():
+            self.clock.wait(self.wake, until - self.clock.time())

@@ -1,0 +1,181 @@
+"""The recheck before a call: the facts that the plan stands on are read again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from .. import others
+from ..clock import Clock
+from ..cloud import Cloud, CloudError, OtherCaller
+from ..core.freshness import FRESH, FRESH_REAL
+from ..core.inputs import Decided, Drifted, Fresh, NotSeen, Recheck, Rechecked, RecheckFailed
+from ..core.steps import wipe_of
+from ..drift import drift_of, no_target_any_more
+from ..look import observe
+from ..looker import FEW
+from ..model import DiskFacts, Failure, Guard, JobState, Observation, Options, Plan, PlannedJob, Policy
+from .observe import observe_jobs, of_facts, trouble
+
+
+@dataclass(frozen=True)
+class Rechecks:
+    """Checks again what calls are about to be made for.
+
+    Attributes:
+        policy: what the configuration of now says of targets: it counts as well as the plan's.
+
+    """
+
+    cloud: Cloud
+    clock: Clock
+    plan: Plan
+    run_id: str
+    policy: Policy | None = None
+
+    def __call__(self, recheck: Recheck) -> Rechecked | RecheckFailed:
+        """Read the facts again, and return of each job whether they are as planned."""
+        commands = recheck.commands
+        try:
+            if commands[0].command.force:
+                results = [self._before_a_power_cut(each, seen) for each, seen in self._glance(commands)]
+            else:
+                results = self._checked(commands)
+            results = [self._with_reset(each, found) for each, found in zip(commands, results, strict=True)]
+        except OtherCaller as other:  # of what this one may see and do nothing is known
+            return RecheckFailed(recheck.number, trouble(other), Failure(None, other.said, hint=other.hint))
+        except CloudError as failed:
+            return RecheckFailed(recheck.number, trouble(failed))
+        return Rechecked(recheck.number, tuple(results))
+
+    def _in_force(self, _targets: object = None) -> tuple[Options, Guard]:
+        """Return what the plan was made and shown with; what it says of targets is judged again on what is seen now."""
+        return replace(self.plan.options, run_id=self.run_id), self.plan.guard
+
+    def _checked(self, commands: Sequence[Decided]) -> list[Fresh | Drifted | NotSeen]:
+        at, when = self.clock.time(), self.clock.now()  # before the calls: what they show is at least as new
+        disk_ids = [disk.disk_id for each in commands for disk in self._planned(each).disks]
+        options, _ = self._in_force()
+        begun = all(each.job.touched for each in commands)  # one that has not needs all the facts
+        also = others.again(self.plan.findings, begun=begun)
+        facts = observe(
+            self.cloud, self.clock, self.plan.region, disk_ids, options,
+            again=also, ways_back=self._ways_back(commands), settle=self._in_force,
+            caller_needed=bool(self.plan.account),
+        )  # fmt: skip
+        answered_at = self.clock.time()
+        by_disk = {each.disk_id: each for each in facts.disks}
+        if self.plan.account and facts.caller.account != self.plan.account:
+            other = (f"account: {self.plan.account} -> {facts.caller.account}",)
+            return [Drifted(other, _status(self._own(each, by_disk))) for each in commands]
+        results: list[Fresh | Drifted | NotSeen] = []
+        for each in commands:
+            own = self._own(each, by_disk)
+            ahead = _ahead(each.job, own)
+            if why := _not_seen(each.job, own):
+                results.append(NotSeen(why))
+            elif drift := self._drift_of(each, ahead):
+                results.append(Drifted(drift, _status(own)))
+            else:
+                instance = ahead[0].instance if ahead else None
+                results.append(Fresh(of_facts(at, when, answered_at, instance, own)))
+        if answered_at - at > max(FRESH, FRESH_REAL * self.clock.rate):
+            return self._glance_once_more(commands, results, by_disk)
+        return results
+
+    def _planned(self, each: Decided) -> PlannedJob:
+        return self.plan.jobs[each.position]
+
+    def _own(self, each: Decided, by_disk: Mapping[str, DiskFacts]) -> list[DiskFacts]:
+        return [by_disk[disk.disk_id] for disk in self._planned(each).disks]
+
+    def _ways_back(self, commands: Sequence[Decided]) -> dict[str, str] | None:
+        """Name by disk what a plan for many counts on to bring the data back.
+
+        Once a machine is stopped that is the safety snapshot of the disk, where it gets one: no wipe goes without it.
+        """
+        if self.plan.guard.disks <= FEW:
+            return None
+        ways: dict[str, str] = {}
+        for each in commands:
+            if each.job.touched:
+                done = [safety for safety in each.job.snapshots if safety.step.state == "done"]
+                ways |= {safety.disk_id: safety.snapshot_id for safety in done}
+            else:
+                ways |= {disk.disk_id: disk.way_back for disk in self._planned(each).disks}
+        return ways
+
+    def _glance(self, commands: Sequence[Decided]) -> list[tuple[Decided, Observation]]:
+        """Observe what can change, and nothing else."""
+        jobs = [each.job for each in commands]
+        return list(zip(commands, observe_jobs(self.cloud, self.clock, jobs, whole=True), strict=True))
+
+    def _before_a_power_cut(self, each: Decided, seen: Observation) -> Fresh | Drifted | NotSeen:
+        """See that these are targets still: else the power is not cut for them."""
+        if not _is_whole(seen):
+            return NotSeen(seen.why)
+        drift = no_target_any_more(self._planned(each), seen, self.plan, self.policy)
+        return Drifted(drift, seen.instance.status if seen.instance else "") if drift else Fresh(seen)
+
+    def _glance_once_more(
+        self,
+        commands: Sequence[Decided],
+        results: Sequence[Fresh | Drifted | NotSeen],
+        by_disk: Mapping[str, DiskFacts],
+    ) -> list[Fresh | Drifted | NotSeen]:
+        """Observe what can change while reading all the facts took its time; the rest of them stands."""
+        fresh = [each for each, result in zip(commands, results, strict=True) if isinstance(result, Fresh)]
+        seen_of = {each.position: seen for each, seen in self._glance(fresh)} if fresh else {}
+        still: list[Fresh | Drifted | NotSeen] = []
+        for each, first in zip(commands, results, strict=True):
+            if not isinstance(first, Fresh):
+                still.append(first)
+                continue
+            seen = seen_of[each.position]
+            ahead = _ahead(each.job, self._own(each, by_disk))
+            now = [replace(facts, instance=seen.instance, disk=seen.disks.get(facts.disk_id)) for facts in ahead]
+            drift = self._drift_of(each, now) if _is_whole(seen) else ()  # no call is decided on less than the whole
+            if drift:
+                still.append(Drifted(drift, seen.instance.status if seen.instance else ""))
+            else:
+                still.append(Fresh(replace(seen, progressing=first.observation.progressing)))
+        return still
+
+    def _drift_of(self, each: Decided, disks: Sequence[DiskFacts]) -> tuple[str, ...]:
+        return drift_of(self._planned(each), disks, each.job, self.plan, self.policy)
+
+    def _with_reset(self, each: Decided, found: Fresh | Drifted | NotSeen) -> Fresh | Drifted | NotSeen:
+        """Ask with DryRun whether ECS would roll the disk back now."""
+        if each.command.action != "ResetDisk" or not isinstance(found, Fresh):
+            return found
+        disk_id = each.command.subject
+        return replace(found, reset_code=self.cloud.may_reset(disk_id, wipe_of(each.job, disk_id).snapshot_id))
+
+
+def _status(facts: Sequence[DiskFacts]) -> str:
+    return next((each.instance.status for each in facts if each.instance), "")
+
+
+def _not_seen(job: JobState, facts: Sequence[DiskFacts]) -> str:
+    """Say what of a job was not shown, though the credentials may see it: not listed, or not to be read."""
+    for each in facts:
+        unreadable = [f"in the answer to {gone.action} {gone.why}" for gone in each.unseen if gone.row is not None]
+        if unreadable:
+            return unreadable[0]
+        if each.unseen:
+            continue
+        if each.disk is None:
+            return f"ECS does not list {each.disk_id}"
+        if each.instance is None and each.disk.instance_id == job.instance_id:
+            return f"ECS does not list {job.instance_id}"
+    return ""
+
+
+def _ahead(job: JobState, disks: Sequence[DiskFacts]) -> list[DiskFacts]:
+    """Return the facts of the disks that are still to be wiped."""
+    ahead = {wipe.disk_id for wipe in job.disks if wipe.pending}
+    return [each for each in disks if each.disk_id in ahead]
+
+
+def _is_whole(seen: Observation) -> bool:
+    return seen.seen and seen.disks_seen
