@@ -19,7 +19,9 @@ from safe_reinit.client import Client, Interrupt
 from safe_reinit.clock import Clock
 from safe_reinit.cloud import Accepted, CloudError, Look, Refused
 from safe_reinit.config import Config, resolve
-from safe_reinit.core import answers, observations, state
+from safe_reinit.core import answers as core_answers
+from safe_reinit.core import observations as core_observations
+from safe_reinit.core import state as core_state
 from safe_reinit.core.decide import decide
 from safe_reinit.errors import Error, exit_code
 from safe_reinit.execution.driver import Driver
@@ -504,7 +506,7 @@ class TinyRun:
         disks = tuple(PlannedDisk(disk_id) for disk_id in ecs.disk_ids)
         job = PlannedJob(INSTANCE, "web", ecs.power, "Running", will_stop=True, will_start=True, disks=disks)
         limits = replace(SHORT, force_stop_after=force_stop_after)
-        self.record = state.begin(job, limits, leave_stopped=leave_stopped)
+        self.record = core_state.begin(job, limits, leave_stopped=leave_stopped)
         self.planned_start = ecs.started_at
         self.began = ecs.now
         self.pending: tuple[int, Callable[[], None]] | None = None
@@ -534,7 +536,7 @@ class TinyRun:
         return self.ecs.look() if look == "ok" else self.ecs.blind("NoPermission" if look == "credentials" else None)
 
     def _decide(self, seen: Observation) -> Action:
-        self.record = observations.learn(self.record, seen)
+        self.record = core_observations.learn(self.record, seen)
         return decide(self.record, seen)
 
     def _act(self, send: Command, look: str) -> None:
@@ -543,12 +545,12 @@ class TinyRun:
         seen = self.ecs.look()
         moved = self.ecs.started_at != self.planned_start and not self.record.start.tries
         if send.action != "StartInstance" and not send.force and moved:
-            self.record = state.fail(self.record, Failure(None, "What the plan stands on has moved."))
+            self.record = core_state.fail(self.record, Failure(None, "What the plan stands on has moved."))
             return
         if self._decide(seen) != send:
             return
         self._guards(send)
-        self.record = answers.intend(self.record, send, seen)
+        self.record = core_answers.intend(self.record, send, seen)
         answer, self.answer = self.answer, "ok"
         self._call(send, answer)
 
@@ -586,19 +588,19 @@ class TinyRun:
 
     def _accepted(self, send: Command) -> None:
         self.perhaps_stopped |= send.action == "StopInstance"
-        self.record = answers.accepted(self.record, send, self.ecs.now)
+        self.record = core_answers.accepted(self.record, send, self.ecs.now)
 
     def _lost(self, send: Command) -> None:
         self.perhaps_stopped |= send.action == "StopInstance"
-        self.record = answers.lost(self.record, send, self.ecs.now)
+        self.record = core_answers.lost(self.record, send, self.ecs.now)
 
     def _refused(self, send: Command, code: str, *, again: bool) -> None:
         due = self.ecs.now + 3.0 if again else None
-        self.record = answers.refused(self.record, send, Failure(code, code), self.ecs.now, self.ecs.when, due)
+        self.record = core_answers.refused(self.record, send, Failure(code, code), self.ecs.now, self.ecs.when, due)
 
     def interrupt(self) -> None:
         """Do what the loop does when somebody asks the run to end."""
-        self.record = state.interrupt(self.record)
+        self.record = core_state.interrupt(self.record)
 
     def finish(self) -> None:
         """Let time pass undisturbed until the run has ended."""
@@ -607,7 +609,7 @@ class TinyRun:
 
     def check(self) -> None:
         """Assert that what the record tells at its end is true or ``unknown``."""
-        outcome, known, ecs = state.outcome(self.record), self.record, self.ecs
+        outcome, known, ecs = core_state.outcome(self.record), self.record, self.ecs
         for wipe in known.disks:
             happened = ecs.disks[wipe.disk_id].wipes
             assert happened <= 1

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from safe_reinit.core import answers, state
+from safe_reinit.core import answers as core_answers
 from safe_reinit.core import observations as core_observations
+from safe_reinit.core import state as core_state
 from safe_reinit.core.decide import decide
 from safe_reinit.model import (
     LOCK_TAG,
@@ -661,7 +662,7 @@ def test_the_tag_comes_off_last_and_only_our_own(known: JobState, seen: Observat
     if isinstance(action, Command) and action.action == "UntagResources":
         assert known.tag.tries
         assert known.untag.state in ("none", "accepted", "again", "lost")
-        assert not state.is_pending(known)
+        assert not core_state.is_pending(known)
         untagged = replace(known, tag=replace(known.tag, tries=0))
         assert isinstance(decide(untagged, seen), Finish), "something else was left to do"
         assert seen.instance is not None
@@ -764,7 +765,15 @@ def test_no_look_makes_learning_or_deciding_raise(known: JobState, seen: Observa
     learned = core_observations.learn(known, seen)
 
     assert isinstance(decide(learned, seen), (Wait, Command, Finish))
-    assert state.outcome(learned) in ("done", "refused", "failed", "unknown", "not-restarted", "partial", "stranded")
+    assert core_state.outcome(learned) in (
+        "done",
+        "refused",
+        "failed",
+        "unknown",
+        "not-restarted",
+        "partial",
+        "stranded",
+    )
 
 
 @many
@@ -791,7 +800,7 @@ def test_a_disk_seen_reiniting_is_never_asked_for_again(
     """A refusal of a call during which the disk was seen ReIniting proves nothing, so the disk is not to be wiped."""
     asked = tuple(replace(wipe, state="asked", tries=1, reiniting=wipe.disk_id == disk_id) for wipe in known.disks)
     due = seen.at + 2.0 if again else None
-    after = answers.refused(
+    after = core_answers.refused(
         replace(known, disks=asked), Command("ReInitDisk", disk_id), Failure("Throttling", "x"), seen.at, seen.when, due
     )
 
@@ -900,7 +909,7 @@ def test_a_run_whose_credentials_are_refused_tells_no_power_that_it_did_not_see(
         life.ecs.advance()
 
     assert life.ecs.disks[DATA].wipes <= 1
-    if state.outcome(life.record) in ("failed", "refused"):
+    if core_state.outcome(life.record) in ("failed", "refused"):
         assert life.ecs.instance.status == "Running"
 
 
@@ -941,7 +950,7 @@ def test_an_interruption_early_in_a_long_wipe_still_brings_the_machine_back() ->
     life.finish()
 
     life.check()
-    assert state.outcome(life.record) == "done"
+    assert core_state.outcome(life.record) == "done"
     assert life.ecs.instance.status == "Running"
 
 
@@ -954,7 +963,7 @@ def test_a_stop_that_ends_after_its_limit_leads_to_a_start_and_not_to_a_wipe(lat
     life.ecs.instance.due = life.ecs.now + life.record.limits.stop + late
     life.finish()
 
-    assert state.outcome(life.record) == "failed"
+    assert core_state.outcome(life.record) == "failed"
     assert life.ecs.disks[DATA].wipes == 0
     assert life.ecs.instance.status == "Running"
     assert "Stopping" in (life.record.error.message if life.record.error else "")

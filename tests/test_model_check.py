@@ -14,12 +14,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from safe_reinit.record import state as states
-from safe_reinit.record import wiping
+from safe_reinit.core import state as core_state
+from safe_reinit.core import wipes
 
-from safe_reinit import decide as deciding
+from safe_reinit.core import decide as deciding
 from safe_reinit.codes import PROVEN
-from safe_reinit.core import answers, observations, resuming, state
+from safe_reinit.core import answers as core_answers
+from safe_reinit.core import observations as core_observations
+from safe_reinit.core import resuming as core_resuming
 from safe_reinit.core.decide import decide
 from safe_reinit.model import (
     LOCK_TAG,
@@ -207,7 +209,7 @@ def time_passes(world: World, seconds: int) -> World:
 def step(world: World, seen: Observation, *, drift: bool = True) -> Iterator[World]:
     """Let the run look and do what it decides, in every way in which that can go."""
     assert world.known is not None
-    known = observations.learn(world.known, seen)
+    known = core_observations.learn(world.known, seen)
     action = decide(known, seen)
     check(world, known, action, seen)
     world = replace(world, known=known)
@@ -222,23 +224,23 @@ def step(world: World, seen: Observation, *, drift: bool = True) -> Iterator[Wor
 def sent(world: World, known: JobState, send: Command, seen: Observation, *, drift: bool) -> Iterator[World]:
     """Send a call, and let it go each way it can go."""
     if drift and send.action not in ("StartInstance", "UntagResources") and drifted(world, known):
-        yield replace(world, known=state.fail(known, Failure(None, "What the plan stands on has moved.")))
+        yield replace(world, known=core_state.fail(known, Failure(None, "What the plan stands on has moved.")))
         return
     yield world  # the look before the call had no answer, or the process was killed in it
-    intended = answers.intend(known, send, seen)
+    intended = core_answers.intend(known, send, seen)
     at = float(world.now)
     yield replace(world, known=intended)  # killed, or hanging: the answer is outstanding
     reached = done(world, send.action, send.subject)
     if reached is None:
         failure = Failure("IncorrectInstanceStatus", "refused")
         for due in (at + 4, None):
-            yield replace(world, known=answers.refused(intended, send, failure, at, EPOCH, due))
+            yield replace(world, known=core_answers.refused(intended, send, failure, at, EPOCH, due))
     else:
         if send.overwrites and known.snapshots and world.snapshot != "accomplished":
             reached = replace(reached, harm=reached.harm or f"{send.subject} was wiped without its safety snapshot")
-        yield replace(reached, known=answers.accepted(intended, send, at, "s-1"))
+        yield replace(reached, known=core_answers.accepted(intended, send, at, "s-1"))
     if world.losses < world.most[2]:
-        lost = replace(world, known=answers.lost(intended, send, at), losses=world.losses + 1)
+        lost = replace(world, known=core_answers.lost(intended, send, at), losses=world.losses + 1)
         yield lost
         if reached is not None:
             yield replace(reached, known=lost.known, losses=lost.losses)
@@ -273,7 +275,7 @@ def resumed(world: World) -> Iterator[World]:
     if world.resumes < world.most[1] and world.known is not None:
         for wait in (LOOK, GAP):
             later = time_passes(world, wait)
-            again = resuming.resume(world.known, float(later.now))
+            again = core_resuming.resume(world.known, float(later.now))
             yield replace(later, known=again, resumes=world.resumes + 1, gone=False)
 
 
@@ -291,7 +293,7 @@ def next_worlds(world: World, *, drift: bool = True) -> Iterator[World]:
         yield from step(later, unseen(later), drift=drift)
         yield from answered(world)
     yield from somebody(world)
-    if not world.gone or state.is_pending(world.known):
+    if not world.gone or core_state.is_pending(world.known):
         yield from resumed(world)
 
 
@@ -310,13 +312,13 @@ def answered(world: World) -> Iterator[World]:
     sends += [Command("StopInstance", "i-1")] if known.stop.state == "asked" else []
     sends += [Command("StartInstance", "i-1")] if known.start.state == "asked" else []
     for send in sends:
-        yield replace(world, known=answers.lost(known, send, at))
+        yield replace(world, known=core_answers.lost(known, send, at))
         late = done(world, send.action, send.subject)
         if late is not None and not world.late and not world.dirty:  # no request is on its way for that long
             late = replace(late, late=True)
             yield late
-            yield replace(late, known=answers.lost(known, send, at))
-            yield replace(late, known=answers.accepted(known, send, at, "s-1"))
+            yield replace(late, known=core_answers.lost(known, send, at))
+            yield replace(late, known=core_answers.accepted(known, send, at, "s-1"))
 
 
 def check(world: World, known: JobState, action: Any, seen: Observation) -> None:
@@ -335,7 +337,7 @@ def check(world: World, known: JobState, action: Any, seen: Observation) -> None
         assert seen.instance.status == "Stopped"
         assert seen.disks[action.subject].status == "In_use"
         assert wipe.state == "todo"
-        assert wipe.losses <= states.RESENDS
+        assert wipe.losses <= core_state.RESENDS
         if wipe.losses:
             assert not wipe.used, "a wipe again after a start or another attachment was seen"
             assert not wipe.gap or known.on_unknown == "retry", "a wipe again although nobody looked for a while"
@@ -366,7 +368,7 @@ def check_aside(known: JobState, action: Command, seen: Observation) -> None:
     if action.action == "UntagResources":
         assert shown in (None, RUN), "another run's tag was taken off"
         assert known.tag.tries
-        assert not state.is_pending(known)
+        assert not core_state.is_pending(known)
 
 
 def truthful(world: World) -> None:
@@ -377,7 +379,7 @@ def truthful(world: World) -> None:
             assert count, f"{wipe.disk_id} is said to be reinitialised, and it never was: {world}"
         if wipe.state in ("todo", "refused"):
             assert not count, f"{wipe.disk_id} is said to be intact, and it was wiped: {world}"
-    outcome = state.outcome(world.known)
+    outcome = core_state.outcome(world.known)
     moved = world.known.stop.state != "none" or world.known.start.state != "none"
     if outcome == "done" or (outcome == "failed" and moved):
         assert world.known.instance_status == world.known.promised
@@ -399,7 +401,7 @@ def explored(first: World, depth: int, *, drift: bool = True, limit: int = 100_0
                 assert not each.harm, each.harm
                 if each.gone:
                     truthful(each)
-                    ends.add(state.outcome(each.known))  # type: ignore[arg-type]
+                    ends.add(core_state.outcome(each.known))  # type: ignore[arg-type]
                 if (name := key(each)) not in known:
                     known.add(name)
                     following.append(each)

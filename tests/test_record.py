@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from safe_reinit.codes import waits_for_snapshot
-from safe_reinit.core import answers, observations, resuming, snapshots, state
+from safe_reinit.core import answers as core_answers
+from safe_reinit.core import observations as core_observations
+from safe_reinit.core import resuming as core_resuming
+from safe_reinit.core import snapshots as core_snapshots
+from safe_reinit.core import state as core_state
 from safe_reinit.core.decide import decide
 from safe_reinit.model import (
     LOCK_TAG,
@@ -54,7 +58,7 @@ def begin(power: str = "Running", disks: tuple[str, ...] = (DISK,), **more: Any)
     stops = power == "Running"
     job = PlannedJob(INSTANCE, "web", power, "Running", will_stop=stops, will_start=stops, disks=planned)
     leave = more.pop("leave_stopped", False)
-    begun = state.begin(job, LIMITS, leave_stopped=leave, run_id=RUN, options=Options(**more))
+    begun = core_state.begin(job, LIMITS, leave_stopped=leave, run_id=RUN, options=Options(**more))
     return replace(begun, lag=0.0)  # nothing is shown late, but where a test says so
 
 
@@ -72,23 +76,23 @@ def look(at: float, status: str = "Stopped", disk: str | None = "In_use", **more
 
 def wiping(state: str = "accepted", **more: Any) -> JobState:
     """Give the record of a stopped machine whose disk was just asked for."""
-    known = answers.intend(begin("Stopped"), WIPE, look(0.0))
+    known = core_answers.intend(begin("Stopped"), WIPE, look(0.0))
     if state == "accepted":
-        return answers.accepted(known, WIPE, T)
+        return core_answers.accepted(known, WIPE, T)
     if state == "lost":
-        return answers.lost(known, WIPE, T)
+        return core_answers.lost(known, WIPE, T)
     return replace(known, **more)
 
 
 def stopping() -> JobState:
     """Give the record of a running machine whose stop was accepted."""
-    return answers.accepted(answers.intend(begin(), STOP, look(0.0, "Running")), STOP, T)
+    return core_answers.accepted(core_answers.intend(begin(), STOP, look(0.0, "Running")), STOP, T)
 
 
 def learn(known: JobState, *seen: Observation) -> JobState:
     """Learn from several looks."""
     for each in seen:
-        known = observations.learn(known, each)
+        known = core_observations.learn(known, each)
     return known
 
 
@@ -154,7 +158,7 @@ def test_a_lost_answer_with_nothing_seen_ends_unknown(looks: list[Observation]) 
     known = learn(wiping("lost"), *looks)
 
     assert known.disks[0].state == "unknown"
-    assert state.outcome(known) == "unknown"
+    assert core_state.outcome(known) == "unknown"
     assert isinstance(decide(known, look(40)), Finish)
     assert known.error is not None
     assert "No answer to ReInitDisk" in known.error.message
@@ -180,7 +184,7 @@ def test_reiniting_seen_while_the_call_hangs_counts_when_its_answer_is_lost() ->
     """What was seen during the call is not forgotten when its answer does not come."""
     known = learn(wiping("asked"), look(2, disk="ReIniting"))
 
-    assert answers.lost(known, WIPE, T + 3.0).disks[0].state == "accepted"
+    assert core_answers.lost(known, WIPE, T + 3.0).disks[0].state == "accepted"
 
 
 @pytest.mark.parametrize(
@@ -249,14 +253,14 @@ def test_a_stop_that_is_accepted_and_not_yet_seen_is_waited_for() -> None:
         ([(2, "Running"), (4, "Running"), (6, "Stopping")], 6.0),
         ([(1, "Stopping"), (30, "Stopped")], 1.0),
         ([(3, "Stopped")], 3.0),
-        ([(45, "Stopped")], state.LAG_BOUND),
-        ([(2, "Running"), (40, "Stopping")], 2.0 + state.LAG_BOUND),
+        ([(45, "Stopped")], core_state.LAG_BOUND),
+        ([(2, "Running"), (40, "Stopping")], 2.0 + core_state.LAG_BOUND),
     ],
 )
 def test_the_lag_is_sampled_by_our_own_stop(looks: list[tuple[float, str]], lag: float) -> None:
     """ECS shows a stop late by the time from its answer to the first look that shows it, if we looked often enough."""
     known = replace(stopping(), lag=None)
-    assert state.lag_of(known) == state.LAG_BOUND
+    assert core_state.lag_of(known) == core_state.LAG_BOUND
 
     assert learn(known, *(look(at, status) for at, status in looks)).lag == lag
 
@@ -281,7 +285,7 @@ def test_a_machine_that_was_not_watched_since_its_stop_tells_nothing_of_the_lag(
 @pytest.mark.parametrize("lag", [0.0, 12.0])
 def test_what_a_lost_answer_did_shows_later_by_the_lag(lag: float) -> None:
     """Nothing is proven by looks that may be older than what they are to show."""
-    known = replace(answers.lost(answers.intend(begin(), STOP, look(0, "Running")), STOP, T), lag=lag)
+    known = replace(core_answers.lost(core_answers.intend(begin(), STOP, look(0, "Running")), STOP, T), lag=lag)
     looks = [look(at, "Running") for at in (2, 8, 14, 19.5 + lag)]
 
     assert learn(known, *looks).stop.state == "lost"
@@ -290,7 +294,7 @@ def test_what_a_lost_answer_did_shows_later_by_the_lag(lag: float) -> None:
 
 def test_the_lag_that_another_machine_of_the_run_showed_counts() -> None:
     """The lag is one of the cloud: the largest that any job has sampled holds for all."""
-    known = observations.learn(begin("Stopped"), look(2), 21.0)
+    known = core_observations.learn(begin("Stopped"), look(2), 21.0)
 
     assert known.lag == 21.0
     assert known.error is not None
@@ -298,7 +302,7 @@ def test_the_lag_that_another_machine_of_the_run_showed_counts() -> None:
 
 def test_a_lost_stop_of_which_nothing_shows_is_asked_again() -> None:
     """A stop is harmless to repeat, once the settling time has shown nothing of the first."""
-    known = answers.lost(answers.intend(begin(), STOP, look(0, "Running")), STOP, T)
+    known = core_answers.lost(core_answers.intend(begin(), STOP, look(0, "Running")), STOP, T)
     known = learn(known, *(look(at, "Running") for at in (2, 8, 14, 20.5)))
 
     assert known.stop.state == "again"
@@ -328,7 +332,7 @@ def test_a_stop_that_never_comes_is_given_up_after_the_time_for_a_start() -> Non
     known = learn(stopping(), look(2, "Stopping"), look(101, "Stopping"), look(202, "Stopping"))
 
     assert isinstance(decide(known, look(203, "Stopping")), Finish)
-    assert state.outcome(known) == "stranded"
+    assert core_state.outcome(known) == "stranded"
 
 
 def started() -> JobState:
@@ -336,7 +340,7 @@ def started() -> JobState:
     known = replace(
         begin(), stop=Step("done", tries=1, first_at=T, at=T), disks=(Wipe(DISK, "done", 1, evidence="transition"),)
     )
-    return answers.accepted(answers.intend(known, START, look(10)), START, T + 10.0)
+    return core_answers.accepted(core_answers.intend(known, START, look(10)), START, T + 10.0)
 
 
 def test_a_start_is_done_when_running_is_seen() -> None:
@@ -344,7 +348,7 @@ def test_a_start_is_done_when_running_is_seen() -> None:
     known = learn(started(), look(12, "Starting"), look(14, "Running"))
 
     assert known.start.state == "done"
-    assert state.outcome(known) == "done"
+    assert core_state.outcome(known) == "done"
     assert known.phases[-1].result == "ok"
 
 
@@ -352,7 +356,7 @@ def test_a_start_that_falls_back_is_not_restarted() -> None:
     """Starting and then Stopped is a start that failed, after a wipe that is proven."""
     known = learn(started(), look(12, "Starting"), look(14, "Stopped"))
 
-    assert state.outcome(known) == "not-restarted"
+    assert core_state.outcome(known) == "not-restarted"
     assert isinstance(decide(known, look(15, "Stopped")), Finish)
 
 
@@ -361,14 +365,14 @@ def test_a_start_that_takes_too_long_names_the_last_state(status: str) -> None:
     """When the time for the start has passed the end is not-restarted, with what was last seen."""
     known = learn(started(), look(12, status), look(111, status))
 
-    assert state.outcome(known) == "not-restarted"
+    assert core_state.outcome(known) == "not-restarted"
     assert known.error is not None
     assert status in known.error.message
 
 
 def test_a_lost_start_of_which_nothing_shows_is_asked_again() -> None:
     """A start may be repeated once the settling time has shown nothing of the first."""
-    known = answers.lost(started(), START, T + 10.0)
+    known = core_answers.lost(started(), START, T + 10.0)
     known = learn(known, *(look(at) for at in (12, 18, 24, 30.5)))
 
     assert decide(known, look(31)) == START
@@ -380,30 +384,30 @@ def test_a_machine_that_others_start_or_stop_before_our_first_call_ends_the_job(
     other = "Stopped" if power == "Running" else "Running"
     known = learn(begin(power), look(2, other))
 
-    assert state.outcome(known) == "refused"
+    assert core_state.outcome(known) == "refused"
     assert known.error is not None
     assert f"{power} -> {other}" in known.error.message
 
 
 def test_a_refusal_proves_nothing_of_a_stop_whose_answer_was_lost() -> None:
     """The second StopInstance is refused for good: the first may be done late, and then the machine is started."""
-    known = answers.lost(answers.intend(begin(), STOP, look(0, "Running")), STOP, T + 1.0)
+    known = core_answers.lost(core_answers.intend(begin(), STOP, look(0, "Running")), STOP, T + 1.0)
     known = learn(known, *(look(at, "Running") for at in (2, 9, 16, 23)))
-    known = answers.intend(known, STOP, look(24, "Running"))
-    known = answers.refused(known, STOP, Failure("OperationDenied", "No."), T + 25.0, values.NOW, None)
+    known = core_answers.intend(known, STOP, look(24, "Running"))
+    known = core_answers.refused(known, STOP, Failure("OperationDenied", "No."), T + 25.0, values.NOW, None)
 
     assert isinstance(decide(known, look(26, "Running")), Wait)
     assert decide(learn(known, look(28, "Stopped")), look(28, "Stopped")) == START
     still = learn(known, *(look(at, "Running") for at in (28, 35, 42, 49)))
-    assert (decide(still, look(49, "Running")), state.outcome(still)) == (Finish(), "failed")
+    assert (decide(still, look(49, "Running")), core_state.outcome(still)) == (Finish(), "failed")
 
 
 @pytest.mark.parametrize("refusal", ["Throttling", "NotSent"])
 @pytest.mark.parametrize("status", ["Stopped", "Stopping"])
 def test_a_stop_that_was_proven_not_done_makes_no_stop_ours(status: str, refusal: str) -> None:
     """Where our stop was refused and the machine goes down all the same, another person stopped it."""
-    known = answers.intend(begin(), STOP, look(0, "Running"))
-    known = answers.refused(known, STOP, Failure(refusal, refusal), T + 1.0, values.NOW, T + 3.0)
+    known = core_answers.intend(begin(), STOP, look(0, "Running"))
+    known = core_answers.refused(known, STOP, Failure(refusal, refusal), T + 1.0, values.NOW, T + 3.0)
     known = learn(known, look(2, status), look(4, "Stopped"))
 
     assert not isinstance(decide(known, look(6, "Stopped")), Command)
@@ -432,7 +436,7 @@ def test_what_stays_unlisted_is_not_wiped_and_looked_for_on(status: str, disk: s
         assert known.error is not None
         assert "any more" in known.error.message
     if disk is None:
-        assert state.outcome(learn(wiping(), *looks, look(LIMITS.reinit + 30, status, disk))) == "unknown"
+        assert core_state.outcome(learn(wiping(), *looks, look(LIMITS.reinit + 30, status, disk))) == "unknown"
 
 
 def test_the_start_that_is_due_is_sent_to_a_machine_that_is_not_listed() -> None:
@@ -442,10 +446,10 @@ def test_the_start_that_is_due_is_sent_to_a_machine_that_is_not_listed() -> None
     known = learn(stopped, *looks)
 
     assert decide(known, looks[-1]) == START
-    asked = answers.intend(known, START, looks[-1])
-    other = answers.refused(asked, START, Failure("DiskError", "No."), T + 24, values.NOW, None)
-    gone = answers.refused(asked, START, Failure("InvalidInstanceId.NotFound", "No."), T + 24, values.NOW, None)
-    assert (state.is_pending(other), state.is_pending(gone)) == (True, False)
+    asked = core_answers.intend(known, START, looks[-1])
+    other = core_answers.refused(asked, START, Failure("DiskError", "No."), T + 24, values.NOW, None)
+    gone = core_answers.refused(asked, START, Failure("InvalidInstanceId.NotFound", "No."), T + 24, values.NOW, None)
+    assert (core_state.is_pending(other), core_state.is_pending(gone)) == (True, False)
     assert isinstance(decide(gone, look(26, "gone")), Finish)
 
 
@@ -453,7 +457,7 @@ def test_a_machine_that_is_not_shown_any_more_has_no_power_to_tell() -> None:
     """Where the machine vanished after our stop was accepted, power is not told to be as promised."""
     known = learn(stopping(), look(1, "Running"), *(look(at, "gone") for at in (2, 8, 14, 20, 23)))
 
-    assert state.outcome(known) == "stranded"
+    assert core_state.outcome(known) == "stranded"
 
 
 # Refusals, and what a record comes to.
@@ -461,13 +465,15 @@ def test_a_machine_that_is_not_shown_any_more_has_no_power_to_tell() -> None:
 
 def test_a_refusal_that_passes_is_due_again_only_within_its_time() -> None:
     """A retryable refusal of the wipe is retried for as long as a machine may be down for it; then it is final."""
-    known = answers.refused(wiping("asked"), WIPE, FAILURE, T, values.NOW, T + 2.0)
+    known = core_answers.refused(wiping("asked"), WIPE, FAILURE, T, values.NOW, T + 2.0)
 
     assert (known.disks[0].state, known.disks[0].due) == ("todo", T + 2.0)
     assert not isinstance(decide(known, look(1.0)), Command)
     assert decide(known, look(2.0)) == WIPE
 
-    again = answers.refused(answers.intend(known, WIPE, look(40)), WIPE, FAILURE, T + 40.0, values.NOW, T + 51.0)
+    again = core_answers.refused(
+        core_answers.intend(known, WIPE, look(40)), WIPE, FAILURE, T + 40.0, values.NOW, T + 51.0
+    )
 
     assert again.disks[0].state == "refused"
     assert again.error == FAILURE
@@ -476,8 +482,10 @@ def test_a_refusal_that_passes_is_due_again_only_within_its_time() -> None:
 def test_a_snapshot_in_the_way_has_the_time_of_a_snapshot() -> None:
     """DiskCreatingSnapshot is retried as long as a snapshot may take, not as long as other refusals."""
     creating = Failure("DiskCreatingSnapshot", "A snapshot is being created.")
-    first = answers.refused(wiping("asked"), WIPE, creating, T, values.NOW, T + 2.0)
-    later = answers.refused(answers.intend(first, WIPE, look(60)), WIPE, creating, T + 60.0, values.NOW, T + 70.0)
+    first = core_answers.refused(wiping("asked"), WIPE, creating, T, values.NOW, T + 2.0)
+    later = core_answers.refused(
+        core_answers.intend(first, WIPE, look(60)), WIPE, creating, T + 60.0, values.NOW, T + 70.0
+    )
 
     assert later.disks[0].state == "todo"
 
@@ -486,7 +494,7 @@ def test_the_first_failure_stays_in_front() -> None:
     """What goes wrong later is told behind what went wrong first, and not twice."""
     known = begin()
     for code, message in (("A", "One."), ("B", "Two."), ("B", "Two.")):
-        known = state.fail(known, Failure(code, message))
+        known = core_state.fail(known, Failure(code, message))
 
     assert known.error is not None
     assert (known.error.code, known.error.message) == ("A", "One. Then: Two.")
@@ -517,7 +525,7 @@ def test_an_outcome_follows_the_table(states: tuple[str, ...], tried: bool, powe
     disks = tuple(Wipe(f"d-{n}", state) for n, state in enumerate(states))  # type: ignore[arg-type]
     stop = Step("done", tries=1) if tried else Step()
 
-    assert state.outcome(replace(begin(), disks=disks, stop=stop, instance_status=power)) == expected
+    assert core_state.outcome(replace(begin(), disks=disks, stop=stop, instance_status=power)) == expected
 
 
 @pytest.mark.parametrize(
@@ -540,7 +548,7 @@ def test_what_is_owed_to_a_machine(states: tuple[str, ...], power: str, gone: bo
     disks = tuple(Wipe(f"d-{n}", state) for n, state in enumerate(states))  # type: ignore[arg-type]
     known = replace(begin(), disks=disks, stop=Step("done", tries=1), instance_status=power, gone=gone)
 
-    assert state.is_pending(known) is owed
+    assert core_state.is_pending(known) is owed
 
 
 @pytest.mark.parametrize(
@@ -559,7 +567,7 @@ def test_nothing_is_left_to_do_where_others_changed_the_power(before: str, stop:
     state: Any = "done" if before == "Stopped" else "todo"
     known = replace(begin(before), disks=(Wipe(DISK, state, 1),), stop=Step(stop, tries=1), instance_status=power)
 
-    assert state.is_pending(known) is owed
+    assert core_state.is_pending(known) is owed
 
 
 @pytest.mark.parametrize(
@@ -602,12 +610,12 @@ def test_a_snapshot_wait_has_its_phase_and_its_end() -> None:
     assert late.phases[0].result == "timeout"
     assert late.error is not None
     assert growing.snapshot_id in late.error.message
-    assert state.outcome(late) == "refused"
+    assert core_state.outcome(late) == "refused"
 
 
 def test_a_refusal_after_an_interruption_is_final_and_told() -> None:
     """A wipe that was refused for now while the run was interrupted is not due again, and the report says why."""
-    known = answers.refused(state.interrupt(wiping("asked")), WIPE, FAILURE, T, values.NOW, T + 2.0)
+    known = core_answers.refused(core_state.interrupt(wiping("asked")), WIPE, FAILURE, T, values.NOW, T + 2.0)
 
     assert known.disks[0].state == "refused"
     assert known.error == FAILURE
@@ -618,7 +626,7 @@ def test_a_stop_that_was_accepted_and_not_seen_to_end_promises_no_power() -> Non
     known = learn(stopping(), look(2, "Running"))
 
     assert isinstance(decide(known, look(2, "Running")), Wait)
-    assert state.outcome(known) == "stranded"
+    assert core_state.outcome(known) == "stranded"
 
 
 REFUSED = "InvalidSecurityToken.Expired"
@@ -645,14 +653,14 @@ def test_credentials_that_stay_refused_end_a_job_that_is_untouched_soon() -> Non
 
     assert isinstance(decide(known, refused_look(30)), Wait)
     assert isinstance(decide(after, refused_look(31)), Finish)
-    assert state.outcome(after) == "refused"
+    assert core_state.outcome(after) == "refused"
     assert after.error is not None
     assert after.error.code == REFUSED
 
 
 def test_a_start_that_is_due_is_sent_though_nothing_is_shown() -> None:
     """A machine that was seen Stopped by our stop is started once nothing was shown for the settling time."""
-    done = state.interrupt(learn(stopping(), look(2, "Stopped")))
+    done = core_state.interrupt(learn(stopping(), look(2, "Stopped")))
     unseen = [look(at, seen=False, instance=None, disks={}) for at in (6, 25, 26)]
 
     assert isinstance(decide(learn(done, *unseen[:2]), unseen[1]), Wait)
@@ -681,13 +689,13 @@ def test_a_look_that_is_older_than_the_stop_tells_nothing_of_the_power() -> None
 
 def test_a_job_does_not_end_on_a_look_that_is_older_than_its_last_answer() -> None:
     """Where the stop was refused for good, the power is looked at once more before the job says what it is."""
-    asked = answers.intend(begin(), STOP, look(0, "Running"))
-    known = answers.refused(asked, STOP, Failure("Brand.New", "No."), T + 2.0, values.NOW, None)
+    asked = core_answers.intend(begin(), STOP, look(0, "Running"))
+    known = core_answers.refused(asked, STOP, Failure("Brand.New", "No."), T + 2.0, values.NOW, None)
     old, new = look(1, "Running"), look(4, "Running")
     after = learn(known, old)
 
-    assert state.outcome(after) == "failed" or not isinstance(decide(after, old), Finish)
-    assert state.outcome(learn(after, new)) == "failed"
+    assert core_state.outcome(after) == "failed" or not isinstance(decide(after, old), Finish)
+    assert core_state.outcome(learn(after, new)) == "failed"
     assert isinstance(decide(learn(after, new), new), Finish)
 
 
@@ -696,8 +704,8 @@ def test_a_job_does_not_end_on_a_look_that_is_older_than_its_last_answer() -> No
 
 def snapping(state: str = "accepted") -> JobState:
     """Give the record of a stopped machine whose disk is to be snapshot before its wipe, and was just asked to be."""
-    known = answers.intend(begin("Stopped", snapshot=True), SNAPSHOT, look(0.0))
-    return answers.accepted(known, SNAPSHOT, T, SHOT) if state == "accepted" else known
+    known = core_answers.intend(begin("Stopped", snapshot=True), SNAPSHOT, look(0.0))
+    return core_answers.accepted(known, SNAPSHOT, T, SHOT) if state == "accepted" else known
 
 
 def shots(status: str, **more: Any) -> dict[str, Snapshot]:
@@ -766,7 +774,7 @@ def test_a_snapshot_that_is_not_shown_for_a_moment_is_waited_for(before: str) ->
 
 def test_a_look_from_before_the_answer_says_nothing_of_a_snapshot() -> None:
     """A look that began before CreateSnapshot was answered cannot show the snapshot, and counts for nothing."""
-    known = answers.accepted(snapping("asked"), SNAPSHOT, T + 10.0, SHOT)
+    known = core_answers.accepted(snapping("asked"), SNAPSHOT, T + 10.0, SHOT)
 
     assert learn(known, *(look(at) for at in (2, 4, 6, 8))).snapshots[0].step.reads == 0
 
@@ -783,7 +791,7 @@ def test_a_snapshot_that_takes_too_long_turns_the_job_back() -> None:
 def test_what_becomes_of_a_snapshot_after_the_wipe_was_sent_is_no_matter() -> None:
     """Once the wipe is sent a snapshot that is gone ends nothing, and none is asked for again."""
     known = learn(snapping(), look(2, snapshots=shots("accomplished")))
-    known = answers.accepted(answers.intend(known, WIPE, look(2)), WIPE, T + 3.0)
+    known = core_answers.accepted(core_answers.intend(known, WIPE, look(2)), WIPE, T + 3.0)
     known = learn(known, *(look(at) for at in (4, 10, 16, 22, 24)))
 
     assert known.error is None
@@ -793,13 +801,13 @@ def test_what_becomes_of_a_snapshot_after_the_wipe_was_sent_is_no_matter() -> No
 def test_every_disk_of_every_run_has_a_token_of_its_own() -> None:
     """The ClientToken tells run and disk, is the same at every try, and fits what ECS takes."""
     known = begin(disks=("d-1", "d-2"), snapshot=True)
-    other = state.begin(
+    other = core_state.begin(
         PlannedJob(INSTANCE, "web", "Running", "Running", will_stop=True, will_start=True, disks=(PlannedDisk("d-1"),)),
         LIMITS, leave_stopped=False, run_id="r-2", options=Options(snapshot=True),
     )  # fmt: skip
     tokens = [each.token for each in (*known.snapshots, *other.snapshots)]
-    again = answers.lost(
-        answers.intend(known, Command("CreateSnapshot", "d-1"), look(0)), Command("CreateSnapshot", "d-1"), T
+    again = core_answers.lost(
+        core_answers.intend(known, Command("CreateSnapshot", "d-1"), look(0)), Command("CreateSnapshot", "d-1"), T
     )
 
     assert len(set(tokens)) == 3
@@ -832,11 +840,11 @@ def test_a_call_is_asked_again_for_its_time_and_no_longer(send: Command, code: s
     """Each refusal that passes, and each lost answer of what may be repeated, has a limit from the first try on."""
 
     def answered(at: float) -> Step:
-        known = answers.intend(begin(snapshot=True, lock_tag=True), send, look(0.0))
+        known = core_answers.intend(begin(snapshot=True, lock_tag=True), send, look(0.0))
         if code is None:
-            known = answers.lost(known, send, T + at, T + at)
+            known = core_answers.lost(known, send, T + at, T + at)
         else:
-            known = answers.refused(known, send, Failure(code, code), T + at, values.NOW, T + at)
+            known = core_answers.refused(known, send, Failure(code, code), T + at, values.NOW, T + at)
         steps: dict[ActName, Step] = {
             "CreateSnapshot": known.snapshots[0].step, "TagResources": known.tag, "UntagResources": known.untag,
             "StartInstance": known.start,
@@ -850,25 +858,25 @@ def test_a_call_is_asked_again_for_its_time_and_no_longer(send: Command, code: s
 @pytest.mark.parametrize("send", [TAG, SNAPSHOT, STOP, START])
 def test_what_is_refused_for_good_turns_the_job_back(send: Command) -> None:
     """A refusal that does not pass is the job's error."""
-    known = answers.intend(begin(snapshot=True, lock_tag=True), send, look(0.0, "Running"))
+    known = core_answers.intend(begin(snapshot=True, lock_tag=True), send, look(0.0, "Running"))
 
-    assert answers.refused(known, send, FAILURE, T, values.NOW, None).error == FAILURE
+    assert core_answers.refused(known, send, FAILURE, T, values.NOW, None).error == FAILURE
 
 
 @pytest.mark.parametrize("send", [UNTAG, FORCE])
 def test_what_changes_no_data_and_no_promise_is_no_error(send: Command) -> None:
     """A tag that stays, and a power cut that is refused while the graceful stop goes on, are no error of the job."""
-    known = answers.intend(begin(lock_tag=True), send, look(0.0))
+    known = core_answers.intend(begin(lock_tag=True), send, look(0.0))
 
-    assert answers.refused(known, send, FAILURE, T, values.NOW, None).error is None
-    assert answers.lost(known, send, T + 9999.0, T + 9999.0).error is None
+    assert core_answers.refused(known, send, FAILURE, T, values.NOW, None).error is None
+    assert core_answers.lost(known, send, T + 9999.0, T + 9999.0).error is None
 
 
 def test_a_power_cut_that_was_not_done_is_asked_for_again() -> None:
     """Still Stopping through the settling time after a lost forced stop: it was not done, and may be repeated."""
     known = replace(stopping(), limits=replace(LIMITS, force_stop_after=5.0))
     known = learn(known, look(2, "Stopping"), look(6, "Stopping"))
-    known = answers.lost(answers.intend(known, FORCE, look(6, "Stopping")), FORCE, T + 7.0)
+    known = core_answers.lost(core_answers.intend(known, FORCE, look(6, "Stopping")), FORCE, T + 7.0)
     known = learn(known, *(look(at, "Stopping") for at in (9, 15, 21)))
 
     assert not isinstance(decide(known, look(21, "Stopping")), Command)
@@ -883,8 +891,8 @@ def test_a_power_cut_that_was_not_done_is_asked_for_again() -> None:
 
 def tagging(state: str = "accepted") -> JobState:
     """Give the record of a running machine that is to be tagged, and was just asked to be."""
-    known = answers.intend(begin(lock_tag=True), TAG, look(0.0, "Running"))
-    return answers.accepted(known, TAG, T) if state == "accepted" else known
+    known = core_answers.intend(begin(lock_tag=True), TAG, look(0.0, "Running"))
+    return core_answers.accepted(known, TAG, T) if state == "accepted" else known
 
 
 def test_a_tag_counts_once_it_was_shown_through_the_settling_time() -> None:
@@ -902,7 +910,7 @@ def test_a_tag_counts_once_it_was_shown_through_the_settling_time() -> None:
 
 def test_a_tag_whose_answer_was_lost_is_not_set_again_where_it_shows() -> None:
     """A lost answer and our own tag: it was done."""
-    known = answers.lost(tagging("asked"), TAG, T, T + 1.0)
+    known = core_answers.lost(tagging("asked"), TAG, T, T + 1.0)
 
     assert decide(learn(known, look(2, "Running")), look(2, "Running")) == TAG
     assert isinstance(decide(learn(known, look(2, "Running", tag=RUN)), look(2, "Running", tag=RUN)), Wait)
@@ -920,7 +928,7 @@ def test_the_tag_of_another_run_ends_the_job(state: str) -> None:
     assert known.error is not None
     assert "r-other" in known.error.message
     assert isinstance(decide(known, seen), Finish)
-    assert state.outcome(known) == ("refused" if state == "none" else "failed")
+    assert core_state.outcome(known) == ("refused" if state == "none" else "failed")
 
 
 def test_a_tag_that_shows_while_ours_is_on_its_way_decides_nothing() -> None:
@@ -929,7 +937,7 @@ def test_a_tag_that_shows_while_ours_is_on_its_way_decides_nothing() -> None:
 
     assert known.error is None
 
-    known = answers.accepted(known, TAG, T + 3.0)
+    known = core_answers.accepted(known, TAG, T + 3.0)
 
     assert learn(known, look(4, "Running", tag=RUN)).error is None
     assert learn(known, look(4, "Running", tag="r-other")).error is not None
@@ -944,7 +952,7 @@ def test_a_tag_that_was_shown_and_is_gone_ends_the_job(times: tuple[float, ...])
     assert known.error is not None
     assert "took the tag" in known.error.message
     assert isinstance(decide(known, seen), Finish)
-    assert not snapshots.leaves_tag(known, seen)
+    assert not core_snapshots.leaves_tag(known, seen)
 
 
 def test_a_tag_that_is_never_shown_ends_the_job() -> None:
@@ -958,10 +966,10 @@ def test_a_tag_that_is_never_shown_ends_the_job() -> None:
 @pytest.mark.parametrize("power", ["Running", "Stopped", "Starting", ""])
 def test_a_job_that_moved_no_power_is_not_stranded_by_others(power: str) -> None:
     """Where only a tag or a snapshot was tried, the power is what others made it: failed, and the tag goes off."""
-    known = state.fail(replace(tagging(), instance_status=power), FAILURE)
-    snapshot = state.fail(replace(snapping(), instance_status=power), FAILURE)
+    known = core_state.fail(replace(tagging(), instance_status=power), FAILURE)
+    snapshot = core_state.fail(replace(snapping(), instance_status=power), FAILURE)
 
-    assert state.outcome(known) == state.outcome(snapshot) == "failed"
+    assert core_state.outcome(known) == core_state.outcome(snapshot) == "failed"
     assert decide(known, look(2, power or "Stopping", tag=RUN)) == UNTAG
 
 
@@ -980,7 +988,7 @@ def test_a_job_that_moved_no_power_is_not_stranded_by_others(power: str) -> None
 )
 def test_whether_a_tag_is_left(known: JobState, seen: Observation, left: bool) -> None:
     """A person is told of a tag that stays, as far as can be told, and of no other."""
-    assert snapshots.leaves_tag(known, seen) is left
+    assert core_snapshots.leaves_tag(known, seen) is left
 
 
 def test_the_tag_is_given_up_when_nobody_can_look() -> None:
@@ -999,10 +1007,10 @@ def test_the_tag_is_given_up_when_nobody_can_look() -> None:
 def resetting(state: str = "accepted") -> JobState:
     """Give the record of a stopped machine whose disk was just asked to be rolled back."""
     known = begin("Stopped", undo="r-0", restore=((DISK, RESTORE),))
-    known = answers.intend(known, RESET, look(0.0))
+    known = core_answers.intend(known, RESET, look(0.0))
     if state == "accepted":
-        return answers.accepted(known, RESET, T)
-    return answers.lost(known, RESET, T) if state == "lost" else known
+        return core_answers.accepted(known, RESET, T)
+    return core_answers.lost(known, RESET, T) if state == "lost" else known
 
 
 def test_a_disk_to_be_rolled_back_without_a_snapshot_begins_no_job() -> None:
@@ -1038,9 +1046,9 @@ def test_reiniting_proves_no_roll_back_that_was_not_accepted(ended: bool) -> Non
     seen = look(6, disk="In_use" if ended else "ReIniting")
 
     assert learn(resetting("lost"), look(2, disk="ReIniting")).disks[0].state == "unknown"
-    assert learn(answers.lost(during, RESET, T + 4.0), seen).disks[0].state == "unknown"
-    assert answers.refused(during, RESET, FAILURE, T + 4.0, values.NOW, T + 6.0).disks[0].state == "unknown"
-    assert answers.accepted(during, RESET, T + 4.0).disks[0].state == "accepted"
+    assert learn(core_answers.lost(during, RESET, T + 4.0), seen).disks[0].state == "unknown"
+    assert core_answers.refused(during, RESET, FAILURE, T + 4.0, values.NOW, T + 6.0).disks[0].state == "unknown"
+    assert core_answers.accepted(during, RESET, T + 4.0).disks[0].state == "accepted"
 
 
 def test_an_undo_in_doubt_names_its_call() -> None:
@@ -1066,7 +1074,7 @@ def test_what_may_be_repeated_is_asked_again_on_resume(state: str, after: str) -
     step = Step(state, 1, first_at=T, at=T)  # type: ignore[arg-type]
     known = replace(snapping(), tag=step, untag=step, tag_value=RUN)
     known = replace(known, snapshots=(replace(known.snapshots[0], step=step),))
-    again = resuming.resume(known, T + 500.0)
+    again = core_resuming.resume(known, T + 500.0)
 
     for each in (again.tag, again.untag, again.snapshots[0].step):
         assert each.state == after
@@ -1075,7 +1083,7 @@ def test_what_may_be_repeated_is_asked_again_on_resume(state: str, after: str) -
 
 def test_what_was_given_up_at_the_end_is_tried_again_on_resume() -> None:
     """A tag that could not be taken off is tried again: that is what a resume is for."""
-    assert resuming.resume(replace(tagging(), untag=Step("failed", 3)), T).untag == Step()
+    assert core_resuming.resume(replace(tagging(), untag=Step("failed", 3)), T).untag == Step()
 
 
 @pytest.mark.parametrize(
@@ -1088,25 +1096,25 @@ def test_what_was_given_up_at_the_end_is_tried_again_on_resume() -> None:
 )  # fmt: skip
 def test_a_persons_word_counts_for_every_doubt(wipe: Wipe) -> None:
     """A verdict settles each disk whose outcome is in doubt, also one that was due again: no wipe follows it."""
-    known = resuming.resume(replace(begin("Stopped"), disks=(wipe,), on_unknown="retry"), T)
-    wiped, intact = resuming.judge(known, "reinitialised"), resuming.judge(known, "intact")
+    known = core_resuming.resume(replace(begin("Stopped"), disks=(wipe,), on_unknown="retry"), T)
+    wiped, intact = core_resuming.judge(known, "reinitialised"), core_resuming.judge(known, "intact")
 
     assert (wiped.disks[0].state, wiped.disks[0].evidence) == ("done", "operator")
     assert (intact.disks[0].state, intact.disks[0].in_doubt) == ("refused", False)
     for judged in (wiped, intact):
         looked = learn(judged, look(2))
         assert isinstance(decide(looked, look(2)), Finish)
-        assert state.outcome(looked) in ("done", "failed")
+        assert core_state.outcome(looked) in ("done", "failed")
 
 
 def test_after_a_verdict_the_power_is_owed_still() -> None:
     """A person's word says what became of the data; a machine that is not as promised keeps its job open."""
     owed = replace(tagging(), disks=(Wipe(DISK, "unknown", 1),), stop=Step("done", 1), start=Step("failed", 1),
                    tag=Step("done", 1), instance_status="Stopped")  # fmt: skip
-    judged = resuming.judge(owed, "reinitialised")
+    judged = core_resuming.judge(owed, "reinitialised")
 
-    assert state.outcome(judged) == "not-restarted"
-    assert state.is_pending(judged)
+    assert core_state.outcome(judged) == "not-restarted"
+    assert core_state.is_pending(judged)
     assert isinstance(decide(judged, look(2, tag=RUN)), Finish)
 
 
@@ -1126,21 +1134,21 @@ def test_a_machine_started_since_the_stop_is_told_at_once(shown: Any) -> None:
 def test_a_first_call_that_is_taken_back_leaves_nothing_behind() -> None:
     """A job whose only call was not sent is as it was: nothing was tried, no phase began, all is judged again."""
     for before, send in ((begin(), STOP), (begin("Stopped"), WIPE), (begin(lock_tag=True), TAG)):
-        known = answers.withdraw(answers.intend(before, send, look(0.0, "Running")), send, T + 1.0)
+        known = core_answers.withdraw(core_answers.intend(before, send, look(0.0, "Running")), send, T + 1.0)
 
         assert not known.tried
         assert known.phases == ()
         assert replace(known, stuck_since=None, instance_status=before.instance_status, disks=before.disks) == before
         assert (known.disks[0].tries, known.disks[0].state, known.disks[0].fence) == (0, "todo", None)
-        assert state.outcome(replace(known, interrupted=True)) == "refused"
+        assert core_state.outcome(replace(known, interrupted=True)) == "refused"
 
 
 def test_a_later_call_that_is_taken_back_leaves_the_earlier_ones() -> None:
     """A second try that was not sent is no try: the first one, and what is known of it, stands."""
-    again = answers.refused(stopping_again(), STOP, FAILURE, T + 5.0, values.NOW, T + 8.0)
-    known = answers.withdraw(answers.intend(again, STOP, look(8.0, "Running")), STOP, T + 9.0)
+    again = core_answers.refused(stopping_again(), STOP, FAILURE, T + 5.0, values.NOW, T + 8.0)
+    known = core_answers.withdraw(core_answers.intend(again, STOP, look(8.0, "Running")), STOP, T + 9.0)
     lost = replace(wiping("lost"), disks=(replace(wiping("lost").disks[0], state="todo", due=T),))
-    resent = answers.withdraw(answers.intend(lost, WIPE, look(30.0)), WIPE, T + 31.0)
+    resent = core_answers.withdraw(core_answers.intend(lost, WIPE, look(30.0)), WIPE, T + 31.0)
 
     assert (known.stop.state, known.stop.tries, known.stop.first_at) == ("again", 1, again.stop.first_at)
     assert [phase.name for phase in known.phases] == ["stop"]
@@ -1150,7 +1158,7 @@ def test_a_later_call_that_is_taken_back_leaves_the_earlier_ones() -> None:
 
 def stopping_again() -> JobState:
     """Give the record of a running machine whose stop was just asked for."""
-    return answers.intend(begin(), STOP, look(0.0, "Running"))
+    return core_answers.intend(begin(), STOP, look(0.0, "Running"))
 
 
 @pytest.mark.parametrize("send", [START, UNTAG], ids=["start", "untag"])
@@ -1158,7 +1166,7 @@ def test_what_brings_a_machine_back_stays_intended(send: Command) -> None:
     """A start that was not sent stays intended, so that no wipe is reachable; its limit runs from the second try."""
     known = replace(begin(), stop=Step("done", 1), disks=(Wipe(DISK, "done", 1),), tag=Step("done", 1))
     for at in (10.0, 14.0):
-        known = answers.withdraw(answers.intend(known, send, look(at)), send, T + at + 3.5)
+        known = core_answers.withdraw(core_answers.intend(known, send, look(at)), send, T + at + 3.5)
     step = known.start if send == START else known.untag
 
     assert (step.state, step.tries, step.first_at) == ("again", 2, T + 14.0)
@@ -1172,24 +1180,24 @@ def test_a_call_that_can_never_be_made_turns_the_job_back(send: Command) -> None
     ats = [float(at) for at in range(0, 60, 4)]
     for at in ats:
         if not known.turned_back:
-            known = answers.withdraw(answers.intend(known, send, look(at, status)), send, T + at + 1.0)
+            known = core_answers.withdraw(core_answers.intend(known, send, look(at, status)), send, T + at + 1.0)
 
     assert known.turned_back
     assert known.error is not None
     assert "could not be made for too long" in known.error.message
-    assert state.outcome(learn(known, look(70, status))) == "refused"
+    assert core_state.outcome(learn(known, look(70, status))) == "refused"
 
-    fresh = state.held_up(begin(), T)
-    fresh = answers.refused(
-        answers.intend(fresh, STOP, look(40, "Running")), STOP, FAILURE, T + 41.0, values.NOW, T + 44.0
+    fresh = core_state.held_up(begin(), T)
+    fresh = core_answers.refused(
+        core_answers.intend(fresh, STOP, look(40, "Running")), STOP, FAILURE, T + 41.0, values.NOW, T + 44.0
     )
-    assert not state.held_up(fresh, T + 60.0).turned_back
+    assert not core_state.held_up(fresh, T + 60.0).turned_back
 
 
 def test_a_machine_that_had_come_back_is_looked_at_once_more_on_resume() -> None:
     """What it was before the kill is not told as what it is: somebody may have stopped it since."""
     back = learn(started(), look(12, "Starting"), look(14, "Running"))
-    again = resuming.resume(back, T + 500.0)
+    again = core_resuming.resume(back, T + 500.0)
     blind = Observation(T + 501.0, values.NOW, seen=False)
 
     assert isinstance(decide(back, look(15, "Running")), Finish)
@@ -1197,22 +1205,22 @@ def test_a_machine_that_had_come_back_is_looked_at_once_more_on_resume() -> None
     for status, outcome in (("Running", "done"), ("Stopped", "not-restarted")):
         known = learn(again, look(502, status))
         assert isinstance(decide(known, look(502, status)), Finish)
-        assert (state.outcome(known), known.instance_status) == (outcome, status)
+        assert (core_state.outcome(known), known.instance_status) == (outcome, status)
 
 
 def test_a_machine_that_had_come_back_and_is_never_seen_again_is_given_up() -> None:
     """Where no look is answered after a resume the job ends all the same, and says that it does not know the power."""
-    again = resuming.resume(learn(started(), look(12, "Starting"), look(14, "Running")), T + 500.0)
+    again = core_resuming.resume(learn(started(), look(12, "Starting"), look(14, "Running")), T + 500.0)
     for at in range(501, 620, 2):
-        again = observations.learn(again, Observation(T + at, values.NOW, seen=False))
+        again = core_observations.learn(again, Observation(T + at, values.NOW, seen=False))
 
     assert isinstance(decide(again, Observation(T + 620.0, values.NOW, seen=False)), Finish)
-    assert (state.outcome(again), again.instance_status) == ("not-restarted", "")
+    assert (core_state.outcome(again), again.instance_status) == ("not-restarted", "")
 
 
 def test_a_job_of_which_nothing_was_tried_keeps_what_was_seen_of_it_on_resume() -> None:
     """A job that never begins is told with the power that it had when the plan was made."""
-    assert resuming.resume(begin(), T).instance_status == "Running"
+    assert core_resuming.resume(begin(), T).instance_status == "Running"
 
 
 # What is rare, and must hold all the same.
@@ -1221,7 +1229,7 @@ def test_a_job_of_which_nothing_was_tried_keeps_what_was_seen_of_it_on_resume() 
 def test_a_disk_seen_reiniting_is_being_wiped_whatever_refused_the_request() -> None:
     """A refusal that comes after ReIniting was seen proves nothing: the wipe is under way, and its end is its proof."""
     during = learn(wiping("asked"), look(2, disk="ReIniting"))
-    known = answers.refused(during, WIPE, FAILURE, T + 4.0, values.NOW, T + 6.0)
+    known = core_answers.refused(during, WIPE, FAILURE, T + 4.0, values.NOW, T + 6.0)
 
     assert (known.disks[0].state, known.disks[0].acknowledged, known.error) == ("accepted", True, None)
     assert learn(known, look(6)).disks[0].evidence == "transition"
@@ -1241,8 +1249,8 @@ def test_a_job_that_nobody_can_look_at_turns_back_while_a_wipe_is_ahead() -> Non
 
 def test_a_stop_that_is_on_its_way_or_answered_is_not_asked_again_on_resume() -> None:
     """An answered stop is waited for anew; one without an answer is taken for lost, so that nothing is sent at once."""
-    accepted = resuming.resume(stopping(), T + 500.0).stop
-    asked = resuming.resume(stopping_again(), T + 500.0).stop
+    accepted = core_resuming.resume(stopping(), T + 500.0).stop
+    asked = core_resuming.resume(stopping_again(), T + 500.0).stop
 
     assert (accepted.state, accepted.first_at, accepted.at, accepted.lost) == ("accepted", T + 500.0, T + 500.0, False)
     assert (asked.state, asked.first_at, asked.at, asked.lost) == ("lost", T + 500.0, T + 500.0, True)
@@ -1251,35 +1259,35 @@ def test_a_stop_that_is_on_its_way_or_answered_is_not_asked_again_on_resume() ->
 def test_what_another_process_goes_on_with_is_not_known_here() -> None:
     """A holder that lost its lease tells only what was proven: every other disk is in doubt, and so is the power."""
     known = replace(begin("Stopped", disks=(DISK, "d-2")), disks=(Wipe(DISK, "done", 1), Wipe("d-2")))
-    gone = state.lose_sight(known)
+    gone = core_state.lose_sight(known)
 
     assert [wipe.state for wipe in gone.disks] == ["done", "unknown"]
     assert gone.instance_status == ""
-    assert state.outcome(gone) == "unknown"
+    assert core_state.outcome(gone) == "unknown"
 
 
 def test_what_may_not_be_asked_again_is_closed_with_what_made_it_so() -> None:
     """A job that turns back closes the wipe of a lost answer that was due again: nobody can tell what became of it."""
     again = learn(wiping("lost"), *(look(at) for at in (2, 8, 14, 20.5)))
-    known = learn(state.interrupt(again), look(22))
+    known = learn(core_state.interrupt(again), look(22))
 
     assert again.disks[0].state == "todo"
     assert known.disks[0].state == "unknown"
-    assert state.outcome(known) == "unknown"
+    assert core_state.outcome(known) == "unknown"
     assert "No answer to ReInitDisk" in (known.error or FAILURE).message
 
 
 def test_in_use_from_before_the_answer_settles_nothing() -> None:
     """A look that began before the answer came may be older than what the call does: it is no read."""
-    known = learn(answers.accepted(wiping("asked"), WIPE, T + 10.0), look(9.9))
+    known = learn(core_answers.accepted(wiping("asked"), WIPE, T + 10.0), look(9.9))
 
     assert (known.disks[0].state, known.disks[0].reads) == ("accepted", 0)
 
 
 def test_each_disk_has_its_own_safety_snapshot() -> None:
     """One that was not asked for yet is neither learned of nor taken for done when another one is."""
-    known = answers.intend(begin("Stopped", disks=(DISK, "d-2"), snapshot=True), SNAPSHOT, look(0.0))
-    known = answers.accepted(known, SNAPSHOT, T, SHOT)
+    known = core_answers.intend(begin("Stopped", disks=(DISK, "d-2"), snapshot=True), SNAPSHOT, look(0.0))
+    known = core_answers.accepted(known, SNAPSHOT, T, SHOT)
     seen = look(2, snapshots=shots("accomplished"))
     known = learn(known, replace(seen, disks={**seen.disks, "d-2": values.a_disk(disk_id="d-2", instance_id=INSTANCE)}))
 
@@ -1293,4 +1301,4 @@ def test_a_start_that_was_given_up_stays_so_and_the_power_is_told_as_seen(status
     known = learn(replace(started(), start=Step("failed", 3, first_at=T, at=T)), look(400, status))
 
     assert (known.start.state, known.instance_status) == ("failed", status)
-    assert state.outcome(known) == outcome
+    assert core_state.outcome(known) == outcome

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
-from safe_reinit.changes import AfterPause
-from safe_reinit.record import is_settled, is_watched, lag_of, resumed, seen
 
-from safe_reinit import act, clock, execution, second_look
+from safe_reinit import clock
 from safe_reinit.cli.writer import Writer
-from safe_reinit.clock import Clock, boottime
+from safe_reinit.clock import boottime
+from safe_reinit.core import freshness, observations, resuming
+from safe_reinit.core.inputs import Answered, Call, Withheld
+from safe_reinit.core.state import is_settled, lag_of
+from safe_reinit.core.wipes import is_watched
+from safe_reinit.execution import calls, session
 from safe_reinit.journal import Journal, Lease, LeaseLostError
 from safe_reinit.model import JobState, Observation
 
@@ -41,8 +44,8 @@ def _writer_queue(patch: pytest.MonkeyPatch) -> None:
 
 def _doubt_before_verdict(patch: pytest.MonkeyPatch) -> None:
     """Take a verdict where nothing is in doubt, and go on with the run all the same."""
-    patch.setattr(execution, "_refuse_verdict", lambda *_: None)
-    _everywhere(patch, resumed.judge, lambda record, _verdict: record)
+    patch.setattr(session, "_refuse_verdict", lambda *_: None)
+    _everywhere(patch, resuming.judge, lambda job, _verdict: job)
 
 
 def _own_lease(patch: pytest.MonkeyPatch) -> None:
@@ -60,16 +63,18 @@ def _own_lease(patch: pytest.MonkeyPatch) -> None:
 def _slow_answers(patch: pytest.MonkeyPatch) -> None:
     """Hold every observation to 3 s from its question, also before what brings a machine back."""
 
-    def is_stale(clock: Clock, seen: Observation, _known: JobState | None = None) -> bool:
-        return clock.time() - seen.at > 3.0
+    def is_stale(observation: Observation, _job: JobState | None, at: float, _rate: float) -> bool:
+        return at - observation.at > 3.0
 
-    is_wanted = act.Act._is_wanted
+    make = calls.Calls.make
 
-    def is_fresh(self: act.Act, attempt: act.Attempt, together: int) -> bool:
-        return is_wanted(self, attempt, together) and not is_stale(self.clock, attempt.seen)
+    def make_fresh(self: calls.Calls, call: Call) -> Answered:
+        if any(is_stale(each.observation, None, self.clock.time(), 1.0) for each in call.attempts):
+            return Answered(call.number, (Withheld(),) * len(call.attempts))
+        return make(self, call)
 
-    _everywhere(patch, second_look.is_stale, is_stale)
-    patch.setattr(act.Act, "_is_wanted", is_fresh)
+    _everywhere(patch, freshness.is_stale, is_stale)
+    patch.setattr(calls.Calls, "make", make_fresh)
 
 
 def _journal_there(patch: pytest.MonkeyPatch) -> None:
@@ -84,23 +89,23 @@ def _lag(patch: pytest.MonkeyPatch) -> None:
 
 def _age_of_looks(patch: pytest.MonkeyPatch) -> None:
     """Call on what was seen, however long ago that was."""
-    _everywhere(patch, second_look.is_stale, lambda *_: False)
+    _everywhere(patch, freshness.is_stale, lambda *_: False)
     _age_at_the_first_byte(patch)
 
 
 def _age_at_the_first_byte(patch: pytest.MonkeyPatch) -> None:
     """Let a wipe leave however long after the last check of what it stands on."""
-    _everywhere(patch, second_look.serves_until, lambda *_: math.inf)
+    _everywhere(patch, calls.serves_until, lambda *_: math.inf)
 
 
 def _lease_at_the_first_byte(patch: pytest.MonkeyPatch) -> None:
     """Let a call leave without asking once more whether the run is still this session's."""
-    patch.setattr(execution, "_may_send", lambda _lease, _action: "")
+    patch.setattr(session, "_may_send", lambda _lease, _action: "")
 
 
 def _after_pause(patch: pytest.MonkeyPatch) -> None:
     """Count the time of a pause into the limits of what was under way."""
-    patch.setattr(AfterPause, "__call__", lambda _self, before: before)
+    patch.setattr(resuming, "after_pause", lambda job, _at: job)
 
 
 def _suspension(patch: pytest.MonkeyPatch) -> None:
@@ -114,7 +119,7 @@ def _suspension(patch: pytest.MonkeyPatch) -> None:
 
 def _unwatched(patch: pytest.MonkeyPatch) -> None:
     """Wipe a machine that shows no StartTime also after a time in which nobody looked at it."""
-    _everywhere(patch, seen._learn_unwatched, lambda record, _seen: record)
+    _everywhere(patch, observations._learn_unwatched, lambda job, _observation: job)
 
 
 def _gap_in_the_looks(patch: pytest.MonkeyPatch) -> None:
