@@ -545,7 +545,7 @@ def reached(first: World, depth: int) -> list[World]:
 def test_a_guard_that_is_off_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the fence off the same search finds a wipe that nobody may send; so it would find one."""
     monkeypatch.setattr(deciding, "_fence_holds", lambda *_: True)
-    monkeypatch.setattr(wiping, "_may_resend", lambda *_: True)
+    monkeypatch.setattr(wipes, "_may_resend", lambda *_: True)
 
     with pytest.raises(AssertionError, match="a wipe again"):
         explored(begin(1, power="Stopped", on_unknown="ask"), DEPTH)
