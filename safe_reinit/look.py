@@ -15,6 +15,7 @@ from .model import (
     DiskFacts,
     Facts,
     Guard,
+    Instance,
     Options,
     Target,
     Unseen,
@@ -86,7 +87,7 @@ def observe(  # noqa: PLR0913 - where is looked, at what, and for what
     glance = ways_back is not None
     rights, attached, resets = _together(
         lambda: {} if glance else looker.rights(instances.values()),
-        lambda: {} if glance else looker.attached(list(instances)),
+        lambda: {} if glance else looker.attached(_sharing(instances, begun=again is not None)),
         lambda: looker.resets({each: snapshot_id for each, snapshot_id in options.restore if each in disks}),
     )
     restore = dict(options.restore)
@@ -126,6 +127,11 @@ def observe(  # noqa: PLR0913 - where is looked, at what, and for what
     also = others.EVERY if again is None else again
     found = others.add(cloud, ask, of_ecs, looker.options, also)
     return Facts(region, caller.shown[0], now, _with_unread(found, looker))
+
+
+def _sharing(instances: Mapping[str, Instance], *, begun: bool) -> list[str]:
+    """List the instances whose other disks matter: a plan shows them, and later only a stop concerns them."""
+    return [each for each, instance in instances.items() if not begun or instance.status == "Running"]
 
 
 def _caller(cloud: Cloud, ask: Callable[[Callable[[], Look[Caller]]], Look[Caller]], looker: Looker) -> Look[Caller]:

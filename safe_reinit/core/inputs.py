@@ -203,13 +203,14 @@ class Decided:
     """A call that was decided for a job."""
 
     position: int
-    command: Command
+    command: Command | None
+    """``None`` for a job that has just begun: all its facts are read before any call is decided."""
     job: JobState
 
 
 @dataclass(frozen=True)
 class Recheck:
-    """Read the facts that these calls stand on once more; they are of one action."""
+    """Read the facts that the plan stands on once more; the calls are of one action."""
 
     number: int
     commands: tuple[Decided, ...]

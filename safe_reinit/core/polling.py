@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..model import Action, JobState, Observation, Wait
@@ -9,8 +10,14 @@ from .steps import outstanding
 
 TICK = 2.0
 """Cloud seconds between two observations at least, unless something was just done."""
-LONGER = 0.125
-"""The part of the time that a wait has taken so far after which it is looked at again: it ends late by no more."""
+_LONGER = 0.24
+"""How much longer a wait has taken at each observation than at the one before, where nothing is known of it."""
+_LONGER_STARTING = 0.5
+"""The same of a start: the machine is up as early, however late that is seen."""
+_CLOSER = 0.07
+"""The same once it has taken about as long as usual."""
+_SOON = 0.9
+"""The part of its usual time after which a wait is worth an observation."""
 _AT_LEAST = 16.0
 """Cloud seconds after which a job is observed again whatever is expected: with a tick less than breaks the fence."""
 _WITHOUT_START_TIME = 11.0
@@ -73,11 +80,19 @@ def patience(job: JobState) -> float:
     return _AT_LEAST if job.watched_at is None else _WITHOUT_START_TIME
 
 
-def next_at(job: JobState, observation: Observation, action: Action) -> float:
+def next_at(job: JobState, observation: Observation, action: Action, usual: Mapping[str, float]) -> float:
     """Return when a job is to be described again after an observation, in cloud seconds.
 
-    How long ECS takes is not known, so the interval grows with the wait. It does not while the lag of Describe calls is
-    sampled by our own stop, nor while an outcome is in doubt.
+    How long ECS takes is not documented. Where it is known from other jobs or earlier runs, a wait is observed about
+    then; else the interval grows with the wait. It does not while the lag of Describe calls is sampled by our own
+    stop, nor while an outcome is in doubt.
+
+    Args:
+        job: its state.
+        observation: what was observed.
+        action: what was decided on it.
+        usual: by phase the shortest time that it took before, in cloud seconds.
+
     """
     at = observation.at
     sampled = job.stop.state not in ("asked", "accepted", "lost") or job.stop.moving
@@ -85,4 +100,7 @@ def next_at(job: JobState, observation: Observation, action: Action) -> float:
         return at + TICK
     if action.phase == "wait-start":  # how long that takes is known
         return at + min(max(TICK, action.limit), patience(job))
-    return at + min(max(TICK, LONGER * (at - action.since)), patience(job))
+    elapsed, expected = at - action.since, usual.get(action.phase)
+    longer = _LONGER_STARTING if action.phase == "start" else _LONGER
+    interval = longer * elapsed if expected is None else max(_SOON * expected - elapsed, _CLOSER * elapsed)
+    return at + min(max(TICK, interval), patience(job))

@@ -68,6 +68,8 @@ from .story import done_data, statuses, wait_data
 
 _LATE = 5.0
 """Real seconds after which people are told that ECS has not answered yet."""
+AT_ONCE = 100
+"""Jobs whose facts are read at once when they begin."""
 _CALLS_FIRST = 1.0
 """Cloud seconds for which calls that are being made keep the recheck before the next ones waiting."""
 
@@ -82,13 +84,14 @@ class Run:
         states: the state of each to go on from, in the same order.
         closed: the positions of jobs that came to their end before: nothing is observed or called for them.
         rate: the cloud seconds in a real one.
+        usual: by phase the shortest time that it took in earlier runs, in cloud seconds.
 
     Attributes:
         scheduler: which jobs begin, and how many calls are made.
 
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a run is
         self,
         run_id: str,
         rollout: Rollout,
@@ -97,6 +100,7 @@ class Run:
         *,
         closed: frozenset[int] = frozenset(),
         rate: float = 1.0,
+        usual: Mapping[str, float] | None = None,
     ) -> None:
         self._run_id = run_id
         self._rate = rate
@@ -106,7 +110,7 @@ class Run:
         for position in closed:
             self._jobs[position].end()
         self._limits = RateLimiter(rollout.quota_share)
-        self.scheduler = Scheduler(rollout, self._jobs, self._limits)
+        self.scheduler = Scheduler(rollout, self._jobs, self._limits, usual)
         self._now: Now
         self._effects: list[Effect] = []
         self._reports: list[Effect] = []
@@ -122,6 +126,9 @@ class Run:
         self._recheck_from: float | None = None
         """When the first of them began to wait for calls that are being made."""
         self._rechecking: tuple[int, list[Due]] | None = None
+        self._to_begin: deque[Job] = deque()
+        """Jobs that have begun, and whose facts are to be read before anything is decided."""
+        self._beginning: tuple[int, list[Job]] | None = None
         self._calling: dict[int, Sequence[Attempt]] = {}
         self._changed: dict[int, JobState] = {}
         """The states that are not written down yet, by position."""
@@ -224,9 +231,11 @@ class Run:
         return None
 
     def _rechecked(self, number: int, results: Sequence[Fresh | Drifted | NotSeen]) -> None:
-        batch = self._end_recheck(number)
+        if self._beginning is not None and self._beginning[0] == number:
+            self._began(results)
+            return
         ready = []
-        for due, result in zip(batch, results, strict=False):
+        for due, result in zip(self._end_recheck(number), results, strict=False):
             due.job.troubled = ""
             match result:
                 case Drifted(drift, status):
@@ -238,13 +247,39 @@ class Run:
                     fresh = Due(due.job, due.command, observation)
                     if self._is_still_due(fresh) and self._may_reset(fresh, reset_code):
                         ready.append(fresh)
-        if ready and ready[0].command.action in FOR_MANY:
-            self._intend(ready)
-        else:
-            for each in ready:
-                self._intend([each])
+        self._intend(ready)
+
+    def _began(self, results: Sequence[Fresh | Drifted | NotSeen]) -> None:
+        """Decide on the facts of jobs that have just begun: no other recheck is needed before their first call."""
+        ready = []
+        for job, result in zip(self._end_beginning(), results, strict=False):
+            match result:
+                case Drifted(drift, status):
+                    self._drifted(job, drift, status)
+                case Fresh(observation):
+                    self._apply(job, Observed(observation, self._lag))
+                    command = self._decide(job, observation)
+                    if command is not None:
+                        ready.append(Due(job, command, observation))
+        probed = [due for due in ready if due.command.action == "ResetDisk"]  # which ECS is asked about by name first
+        let, held = self.scheduler.paced([due for due in ready if due not in probed], self._now.at)
+        self._hold(held)
+        for batch in self.scheduler.batches(due for due in let if self._is_still_due(due)):
+            self._intend(batch)
+        self._dispatch(probed)
+
+    def _end_beginning(self) -> list[Job]:
+        if self._beginning is None:
+            return []
+        jobs, self._beginning = self._beginning[1], None
+        return [job for job in jobs if not job.ended]
 
     def _recheck_failed(self, number: int, why: str, failure: Failure | None) -> None:
+        if self._beginning is not None and self._beginning[0] == number:
+            for job in self._end_beginning():  # their observations tell whether it stays so
+                if failure is not None:
+                    self._apply(job, Failed(failure))
+            return
         for due in self._end_recheck(number):
             if failure is not None:
                 self._apply(due.job, Failed(failure))
@@ -309,7 +344,7 @@ class Run:
             self._report_call("answer", attempt.command, reported)
         if attempts:
             called = [self._jobs[each.position] for each, _ in made]
-            self.scheduler.called(called, attempts[0].command.action, made=bool(made))
+            self.scheduler.called(called, attempts[0].command.action, self._now.at, made=bool(made))
 
     def _broke(self, number: int, kind: str) -> None:
         """Turn back after an exception that nobody foresaw; of several jobs each is called by itself, to find whose.
@@ -317,6 +352,9 @@ class Run:
         What was intended may have been sent.
         """
         failure = Failure(None, f"An unexpected {kind} ended the run.", hint="Please report this.")
+        if self._beginning is not None and self._beginning[0] == number:
+            self._end_beginning()
+            return
         calls = [(each.job, each.command) for each in self._end_recheck(number)]
         calls += [(self._jobs[each.position], each.command) for each in self._calling.pop(number, ())]
         for job, command in calls:
@@ -388,6 +426,11 @@ class Run:
         self._admit()
         due = self.scheduler.due(at, ending=self._cancelled)
         self._tick_at = at
+        new = [job for job in due if not (job.checked or job.state.tried or job.state.turned_back)]
+        for job in new:
+            job.checked = True
+        self._to_begin.extend(new)
+        due = [job for job in due if job not in self._to_begin and not self._is_beginning(job)]
         if due:
             self._numbers += 1
             self._describing, self._late_at = (self._numbers, due), at + _LATE * self._rate
@@ -413,19 +456,24 @@ class Run:
     def _dispatch(self, decided: Sequence[Due]) -> None:
         """Send what brings machines back at once; let the other calls be checked again; hold what the quota holds."""
         let, held = self.scheduler.paced(decided, self._now.at)
+        self._hold(held)
+        for batch in self.scheduler.batches(let):
+            if batch[0].command.action in codes.BRINGS_BACK:
+                self._intend(batch)
+            else:
+                self._numbers += 1
+                self._mark(batch, self._numbers)
+                self._to_recheck.append(batch)
+
+    def _hold(self, held: Sequence[Due]) -> None:
         why = "ECS throttles, or its quota is used up"
         for due in held:
             if due.command.action != "StopInstance" and due.job.state.touched:
                 self._apply(due.job, HeldUp(self._now.at, why))
             self._report_wait(due.job, waiting(due.job.state, due.observation), due.observation, why)
-        for batch in self.scheduler.batches(let):
-            if batch[0].command.action in codes.BRINGS_BACK:
-                for some in [batch] if batch[0].command.action in FOR_MANY else [[each] for each in batch]:
-                    self._intend(some)
-            else:
-                self._numbers += 1
-                self._mark(batch, self._numbers)
-                self._to_recheck.append(batch)
+
+    def _is_beginning(self, job: Job) -> bool:
+        return self._beginning is not None and job in self._beginning[1]
 
     def _mark(self, batch: Sequence[Due], number: int) -> None:
         for due in batch:
@@ -433,7 +481,15 @@ class Run:
 
     def _recheck_next(self) -> None:
         """Check the next calls again: one batch at a time, since more would only make each other's facts old."""
-        if not self._to_recheck or self._rechecking is not None:
+        if self._rechecking is not None or self._beginning is not None:
+            return
+        if self._to_begin:
+            self._numbers += 1
+            jobs = [self._to_begin.popleft() for _ in range(min(len(self._to_begin), AT_ONCE))]
+            self._beginning = (self._numbers, jobs)
+            self._effects.append(Recheck(self._numbers, tuple(Decided(job.position, None, job.state) for job in jobs)))
+            return
+        if not self._to_recheck:
             return
         batch = self._to_recheck[0]
         if self._calling and batch[0].command.action not in FOR_MANY:  # the calls before these first
@@ -448,10 +504,11 @@ class Run:
         self._effects.append(Recheck(number, decided))
 
     def _intend(self, batch: list[Due]) -> None:
-        """Have the intentions written down; the call follows once they are."""
-        if batch:
-            self._mark(batch, 0)
-            self._intended.append(batch)
+        """Have the intentions written down; the calls follow once they are: one for all where ECS has such a call."""
+        together = batch and batch[0].command.action in FOR_MANY
+        for some in [batch] if together else [[each] for each in batch]:
+            self._mark(some, 0)
+            self._intended.append(some)
 
     def _commit(self) -> None:
         states = dict(self._changed)

@@ -52,6 +52,8 @@ class Job:
     """The number of the recheck or call that is under way for it."""
     command: Command | None = None
     """What that is for."""
+    checked: bool = False
+    """Whether all its facts were read since it began, or that was tried."""
     hurried: bool = False
     """Its call has just been made, so that it is worth observing at once; one that fails waits for its tick."""
     waiting: tuple[str, float] | None = None
@@ -93,6 +95,12 @@ class Due:
 class Scheduler:
     """Lets jobs begin, observations and calls through, at the rate at which they are of use. Times: cloud seconds.
 
+    Args:
+        rollout: how the run spreads over its jobs.
+        jobs: its jobs.
+        limits: the rate limits.
+        usual: by phase the shortest time that it took in earlier runs.
+
     Attributes:
         closed: why no further job will ever begin; ``""`` while that is open.
         question: what somebody must be asked before the next stage begins; ``""`` for nothing.
@@ -100,7 +108,9 @@ class Scheduler:
 
     """
 
-    def __init__(self, rollout: Rollout, jobs: Sequence[Job], limits: RateLimiter) -> None:
+    def __init__(
+        self, rollout: Rollout, jobs: Sequence[Job], limits: RateLimiter, usual: Mapping[str, float] | None = None
+    ) -> None:
         self._rollout = rollout
         self._jobs = jobs
         self._limits = limits
@@ -109,8 +119,8 @@ class Scheduler:
         self.question = ""
         self._few = True
         self.most = _MOST
-        self._usual: dict[str, float] = {}
-        """By what is waited for: the shortest time it took in this run."""
+        self._usual = dict(usual or {})
+        """By what is waited for: the shortest time it took in this run, or in earlier ones."""
         self._learnt = False
         """A first usual time was learnt on this tick: by it, others may be due at once."""
         for job in jobs:
@@ -241,7 +251,7 @@ class Scheduler:
     def observed(self, job: Job, observation: Observation, action: Action) -> None:
         """Note an observation of a job, and learn from a wait that has ended how long such a wait takes."""
         job.hurried = False
-        job.next_at = next_at(job.state, observation, action)
+        job.next_at = next_at(job.state, observation, action, self._usual)
         if not observation.seen:
             return  # on the next tick again
         job.observed_at, job.held = observation.at, None
@@ -306,16 +316,19 @@ class Scheduler:
             batches += [kind[start : start + size] for start in range(0, len(kind), size)]
         return batches
 
-    def called(self, jobs: Sequence[Job], action: ActName, *, made: bool) -> None:
+    def called(self, jobs: Sequence[Job], action: ActName, at: float, *, made: bool) -> None:
         """Note that a call was made for these, or came too late.
 
-        What it did is worth observing at once; but a fleet keeps to its ticks, and observes what was accepted when its
-        time has come. And it is learnt how many calls one recheck can serve.
+        What it did is worth observing at once, unless only time is waited for from now on. A stop is always, since the
+        lag of Describe calls is sampled by it; a fleet keeps to its ticks. And it is learnt how many calls one recheck
+        can serve.
         """
         if action not in BATCH:
             self.most = min(_MOST, self.most + 1) if made else max(_LEAST, self.most - 1)
         for job in jobs if made else ():
-            job.hurried, job.waiting = self._few, waits_for(job.state)
+            job.waiting = waits_for(job.state)
+            job.hurried = self._few and (action == "StopInstance" or job.waiting is None)
+            job.next_at = at + TICK
 
 
 def _cannot_end_done(job: Job) -> bool:

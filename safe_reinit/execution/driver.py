@@ -10,7 +10,7 @@ import contextlib
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .. import codes
@@ -59,6 +59,7 @@ class Driver:
         exchanges: what the cloud answered, as it comes; for the rate limits.
         ask: asks whether to go on with the next stage; told what has ended.
         say: is told, for people, what they must know although it is no event.
+        usual: by phase the shortest time that it took in earlier runs, in cloud seconds.
         policy: which targets may be and which must not by the configuration of now: judged as well as the plan's.
         stop: set by somebody who wants the run to end: calls in flight end, machines come back, no wipe is sent.
         leave: set by somebody who cannot wait for that: the run is left as it stands.
@@ -78,13 +79,20 @@ class Driver:
     ask: Callable[[str], bool] = lambda _: True
     say: Callable[[str], None] = lambda _: None
     policy: Policy | None = None
+    usual: Mapping[str, float] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
     leave: threading.Event = field(default_factory=threading.Event)
     wake: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.run = Run(
-            self.run_id, self.plan.rollout, self.plan.jobs, self.states, closed=self.closed, rate=self.clock.rate
+            self.run_id,
+            self.plan.rollout,
+            self.plan.jobs,
+            self.states,
+            closed=self.closed,
+            rate=self.clock.rate,
+            usual=self.usual,
         )
         self._store = StateStore(self.lease)
         self._rechecks = Rechecks(self.cloud, self.clock, self.plan, self.run_id, self.policy)

@@ -37,7 +37,8 @@ class Rechecks:
         """Read the facts again, and return of each job whether they are as planned."""
         commands = recheck.commands
         try:
-            if commands[0].command.force:
+            first = commands[0].command
+            if first is not None and first.force:
                 results = [self._before_a_power_cut(each, seen) for each, seen in self._glance(commands)]
             else:
                 results = self._checked(commands)
@@ -146,7 +147,7 @@ class Rechecks:
 
     def _with_reset(self, each: Decided, found: Fresh | Drifted | NotSeen) -> Fresh | Drifted | NotSeen:
         """Ask with DryRun whether ECS would roll the disk back now."""
-        if each.command.action != "ResetDisk" or not isinstance(found, Fresh):
+        if each.command is None or each.command.action != "ResetDisk" or not isinstance(found, Fresh):
             return found
         disk_id = each.command.subject
         return replace(found, reset_code=self.cloud.may_reset(disk_id, wipe_of(each.job, disk_id).snapshot_id))

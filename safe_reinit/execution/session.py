@@ -280,7 +280,7 @@ class Session:
             check(cloud, run)
             driver = Driver(
                 cloud, self.clock, run.plan, run_id, tell, run.lease, run.states, run.closed, exchanges, self.go_on,
-                self.interrupt.say, policy=self.policy,
+                self.interrupt.say, policy=self.policy, usual=self._usual(run.plan),
             )  # fmt: skip
             with self.interrupt.ending(driver, partial(self._finish, run, driver)):
                 try:
@@ -290,6 +290,13 @@ class Session:
                 except Exception as error:  # noqa: BLE001 - even then the report says what is known
                     return driver, error
         return driver, None
+
+    def _usual(self, plan: Plan) -> dict[str, float]:
+        """Return by phase how long it took at least in earlier runs, in cloud seconds, where that can be read."""
+        with contextlib.suppress(UsageError):
+            took = self.journal.durations(self.endpoint, plan.account, plan.region)
+            return {phase: seconds * self.clock.rate for phase, seconds in took.items()}
+        return {}
 
     def _may_send(self, run: HeldRun, action: str) -> str:
         """Say why a changing call may not be sent (any more), immediately before its first byte."""

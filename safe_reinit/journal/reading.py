@@ -10,6 +10,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -22,6 +23,8 @@ from .place import refuse_foreign, unusable
 from .schema import SCHEMA
 from .stored import StoredRun
 
+_NEWEST_JOBS = 20
+"""Jobs that tell how long ECS takes."""
 _AT_ONCE = 500
 """Disks that are asked for in one statement."""
 
@@ -112,6 +115,27 @@ class Reader:
         """
         with self._using():
             return int(self._db.execute("SELECT count(*) FROM runs").fetchone()[0])
+
+    def durations(self, endpoint: str, account: str, region: str) -> dict[str, float]:
+        """Return by phase the shortest time, in real seconds, that it took in the newest jobs of this place.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        with self._using():
+            rows = self._db.execute(
+                "SELECT jobs.report FROM jobs JOIN runs USING (run_id) WHERE endpoint=? AND account=? AND region=?"
+                " AND jobs.report IS NOT NULL ORDER BY started_at DESC, position LIMIT ?",
+                (endpoint, account, region, _NEWEST_JOBS),
+            ).fetchall()
+        took: dict[str, float] = {}
+        for (told,) in rows:
+            for phase in json.loads(told)["phases"]:
+                if phase["result"] == "ok" and phase["ended_at"]:
+                    began, ended = (datetime.fromisoformat(phase[end]) for end in ("started_at", "ended_at"))
+                    seconds = (ended - began).total_seconds()
+                    took[phase["name"]] = min(seconds, took.get(phase["name"], seconds))
+        return took
 
     def last_runs(
         self, endpoint: str, account: str, region: str, disk_ids: Sequence[str], *, but: str | None = None
