@@ -272,6 +272,8 @@ class Run:
         if self._beginning is None:
             return []
         jobs, self._beginning = self._beginning[1], None
+        for job in jobs:
+            job.next_at = self._now.at
         return [job for job in jobs if not job.ended]
 
     def _recheck_failed(self, number: int, why: str, failure: Failure | None) -> None:
@@ -428,7 +430,7 @@ class Run:
         self._tick_at = at
         new = [job for job in due if not (job.checked or job.state.tried or job.state.turned_back)]
         for job in new:
-            job.checked = True
+            job.checked, job.next_at = True, math.inf
         self._to_begin.extend(new)
         due = [job for job in due if job not in self._to_begin and not self._is_beginning(job)]
         if due:
