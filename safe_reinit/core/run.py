@@ -544,7 +544,7 @@ class Run:
             at.append(self.scheduler.due_at(self._tick_at))
         if self._recheck_from is not None:
             at.append(self._recheck_from + _CALLS_FIRST)
-        return min(at, default=self._now.at + TICK)
+        return min([*at, self._now.at + TICK])  # at least so often the driver sees whether it still holds the run
 
     def _apply(self, job: Job, event: Event) -> None:
         after = evolve(job.state, event)
