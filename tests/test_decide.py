@@ -40,7 +40,7 @@ DISK_STATUSES = st.sampled_from(("In_use", "ReIniting", "Available", "Detaching"
 
 INSTANCES = st.sampled_from((INSTANCE, INSTANCE, "", "i-other"))
 
-STEP_STATES = ("none", "asked", "accepted", "lost", "again", "done", "failed")
+STEP_STATES = ("none", "asked", "accepted", "lost", "again", "resend", "done", "failed")
 steps = st.builds(
     Step,
     state=st.sampled_from(STEP_STATES),
@@ -632,7 +632,7 @@ def test_a_snapshot_is_decided_only_of_a_stopped_machine_before_its_wipe(known: 
         assert known.start.state == "none"
         assert not known.turned_back
         assert wipe is None or wipe.tries == 0
-        assert safety.step.state in ("none", "again")
+        assert safety.step.state in ("none", "again", "resend")
 
 
 @many
@@ -647,7 +647,7 @@ def test_nothing_is_stopped_before_the_tag_is_there(known: JobState, seen: Obser
         assert not towards or known.tag.state == "done"
     if isinstance(action, Command) and action.action == "TagResources":
         assert known.tag_value
-        assert known.tag.state in ("none", "again")
+        assert known.tag.state in ("none", "again", "resend")
         assert not known.turned_back
         assert known.start.state == "none"
 
@@ -661,7 +661,7 @@ def test_the_tag_comes_off_last_and_only_our_own(known: JobState, seen: Observat
 
     if isinstance(action, Command) and action.action == "UntagResources":
         assert known.tag.tries
-        assert known.untag.state in ("none", "accepted", "again", "lost")
+        assert known.untag.state in ("none", "accepted", "again", "resend", "lost")
         assert not core_state.is_pending(known)
         untagged = replace(known, tag=replace(known.tag, tries=0))
         assert isinstance(decide(untagged, seen), Finish), "something else was left to do"

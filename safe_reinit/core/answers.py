@@ -14,6 +14,7 @@ from .steps import (
     limit_of,
     phase_of,
     safety_of,
+    send_again,
     step_of,
     wipe_of,
     with_safety,
@@ -90,7 +91,7 @@ def lost(job: JobState, command: Command, at: float, due: float | None = None, c
         return with_step(job, command, replace(step, state="lost"))
     due = at if due is None else due
     if _may_ask_again(job, command, step, due, None):
-        return with_step(job, command, replace(step, state="again", due=due))
+        return with_step(job, command, send_again(replace(step, due=due)))
     job = with_step(job, command, replace(step, state="failed"))
     if command.action == "UntagResources":
         return job
@@ -128,7 +129,7 @@ def refused(
         return _refused_wipe(job, command.subject, failure, at, due)
     step = step_of(job, command)
     if due is not None and _may_ask_again(job, command, step, due, failure.code):
-        return with_step(job, command, replace(step, state="again", at=at, due=due))
+        return with_step(job, command, send_again(replace(step, at=at, due=due)))
     unproven = command.action == "StopInstance" and step.lost  # the one whose answer was lost may still be done
     job = with_step(job, command, replace(step, state="lost" if unproven else "failed", at=at, reads=0))
     if command.action == "StartInstance" and failure.code in NOT_FOUND:
@@ -163,8 +164,8 @@ def withdraw(job: JobState, command: Command, at: float) -> JobState:
     step = step_of(job, command)
     if command.action in BRINGS_BACK:
         first_at = step.first_at if step.tries > 1 else None
-        return held_up(with_step(job, command, replace(step, state="again", due=at, at=at, first_at=first_at)), at)
-    left = replace(step, state="again", tries=step.tries - 1, due=at, at=at) if step.tries > 1 else Step()
+        return held_up(with_step(job, command, send_again(replace(step, due=at, at=at, first_at=first_at))), at)
+    left = send_again(replace(step, tries=step.tries - 1, due=at, at=at)) if step.tries > 1 else Step()
     if command.action == "StopInstance" and not command.force and step.tries <= 1:
         job = replace(job, stop_asked_at=None)
     return held_up(_drop_empty_phase(with_step(job, command, left), command), at)

@@ -137,7 +137,7 @@ def _wait_for_the_minute(observation: Observation) -> Wait:
 
 def _is_due(step: Step, at: float) -> bool:
     """Whether a call is to be sent for the first time, or again."""
-    return step.state == "none" or (step.state == "again" and (step.due or 0.0) <= at)
+    return step.state == "none" or (step.pending and (step.due or 0.0) <= at)
 
 
 def _may_wipe(job: JobState, wipe: Wipe, observation: Observation) -> bool:

@@ -24,6 +24,7 @@ from .state import (
     open_phase,
     settling,
 )
+from .steps import send_again
 from .wipes import ahead, close_doubts, in_doubt, learn_wipes, unknown_wipe
 
 REFUSED_LIMIT = 30.0
@@ -203,7 +204,7 @@ def _learn_power(job: JobState, status: str, observation: Observation) -> JobSta
         if status == "Stopped" and job.stop.state in ("accepted", "lost"):
             job = close_phase(replace(job, stop=replace(job.stop, state="done")), "stop", observation.when, "ok")
         return _learn_start(job, status, observation)
-    if job.stop.state in ("accepted", "lost", "again"):
+    if job.stop.state in ("accepted", "lost") or job.stop.pending:
         return _learn_stop(job, status, observation)
     if job.turned_back or job.stop.state == "asked" or not ahead(job):
         return job
@@ -231,7 +232,7 @@ def _learn_restart(job: JobState, observation: Observation) -> JobState:
 
 def _learn_stop(job: JobState, status: str, observation: Observation) -> JobState:
     stop = job.stop
-    if stop.state == "again" and not stop.lost and status in ("Stopping", "Stopped"):
+    if stop.state == "again" and status in ("Stopping", "Stopped"):
         message = f"{job.instance_id} is {status}, but our stop was proven not done: somebody else is stopping it."
         return close_phase(
             fail(replace(job, stop=replace(stop, state="failed")), Failure(None, message)),
@@ -281,7 +282,7 @@ def _settle_lost(step: Step, at: float, through: float) -> Step:
         return step
     step = replace(step, reads=step.reads + 1)
     if step.reads >= SETTLING_READS and at - (step.at or at) >= through:
-        return replace(step, state="again", due=at)
+        return send_again(replace(step, due=at))
     return step
 
 
@@ -360,7 +361,8 @@ def _learn_snapshot_limit(job: JobState, observation: Observation) -> JobState:
 
 
 def _overdue(step: Step, at: float, limit: float) -> bool:
-    return step.first_at is not None and step.state in ("accepted", "lost", "again") and at - step.first_at > limit
+    under_way = step.state in ("accepted", "lost") or step.pending
+    return step.first_at is not None and under_way and at - step.first_at > limit
 
 
 def _close_reinit(job: JobState, when: datetime) -> JobState:

@@ -49,7 +49,7 @@ def needs(job: JobState) -> Needs:
     """
     if not job.touched:
         return _BOTH
-    if job.start.state != "none" or job.stop.state in ("asked", "accepted", "lost", "again"):
+    if job.start.state != "none" or job.stop.state in ("asked", "accepted", "lost") or job.stop.pending:
         return _INSTANCE
     if any(wipe.pending or wipe.state in ("asked", "lost") for wipe in job.disks):
         return _BOTH

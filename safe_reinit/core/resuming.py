@@ -7,9 +7,10 @@ from typing import Literal
 
 from ..model import Failure, JobState, Step, Wipe
 from .state import fail
+from .steps import send_again
 
 Verdict = Literal["reinitialised", "intact"]
-_UNDER_WAY = ("accepted", "lost", "again")
+_UNDER_WAY = ("accepted", "lost")
 
 
 def resume(job: JobState, at: float) -> JobState:
@@ -63,7 +64,8 @@ def after_pause(job: JobState, at: float) -> JobState:
 
 
 def _from_now(step: Step, at: float) -> Step:
-    return replace(step, first_at=at, at=at, reads=0) if step.state in _UNDER_WAY else step
+    under_way = step.state in _UNDER_WAY or step.pending
+    return replace(step, first_at=at, at=at, reads=0) if under_way else step
 
 
 def expire(job: JobState, at: float, age: float, expires: float, *, unwatched: bool, caller_known: bool) -> JobState:
@@ -129,13 +131,14 @@ def _step(step: Step, at: float) -> Step:
         return replace(step, first_at=at, at=at, moving=False)
     if step.state in ("asked", "lost"):
         return replace(step, state="lost", first_at=at, at=at, reads=0, moving=False, lost=True)
-    return replace(step, first_at=at, due=at) if step.state == "again" else step
+    return replace(step, first_at=at, due=at) if step.pending else step
 
 
 def _repeatable(step: Step, at: float) -> Step:
     """Ask a call that may be repeated again, unless it was answered."""
-    if step.state in ("asked", "again"):
-        return replace(step, state="again", first_at=at, due=at, at=at, reads=0, lost=True)
+    if step.state == "asked" or step.pending:
+        lost = step.lost or step.state == "asked"
+        return send_again(replace(step, first_at=at, due=at, at=at, reads=0, lost=lost))
     return replace(step, first_at=at, at=at, reads=0) if step.state in ("accepted", "done") else step
 
 
@@ -143,4 +146,4 @@ def _start(step: Step, at: float) -> Step:
     """Ask a start that was given up again: that is what a resume is for."""
     if step.state != "failed":
         return _step(step, at)
-    return replace(step, state="again", first_at=at, due=at, reads=0, moving=False)
+    return send_again(replace(step, first_at=at, due=at, reads=0, moving=False))

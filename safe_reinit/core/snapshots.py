@@ -25,7 +25,7 @@ def learn_tag(job: JobState, observation: Observation) -> JobState:
         message = f"{job.instance_id} bears the tag {LOCK_TAG} of another run, {shown}."
         hint = f"Look at that run (safe-reinit show {shown}, on the host it runs on); nothing was wiped."
         return fail(replace(job, tag=replace(tag, state="failed")), Failure(None, message, hint=hint))
-    if shown and tag.state in ("accepted", "again"):
+    if shown and _unsure(tag):
         return replace(job, tag=_settled(replace(tag, reads=tag.reads + 1), observation.at, settling(job)))
     if shown is None and (tag.state == "done" or tag.reads):
         message = f"Somebody took the tag {LOCK_TAG} off {job.instance_id}."
@@ -114,4 +114,4 @@ def leaves_tag(job: JobState, observation: Observation) -> bool:
 
 
 def _unsure(tag: Step) -> bool:
-    return tag.state in ("accepted", "again")
+    return tag.state == "accepted" or tag.pending

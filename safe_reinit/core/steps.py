@@ -46,6 +46,11 @@ def with_step(job: JobState, command: Command, step: Step) -> JobState:
     return replace(job, force=step) if command.force else replace(job, stop=step)
 
 
+def send_again(step: Step) -> Step:
+    """Return a step that is to be sent again: ``resend`` where an earlier attempt may have been done."""
+    return replace(step, state="resend" if step.lost else "again")
+
+
 def limit_of(job: JobState, command: Command, code: str | None) -> float:
     """Tell for how many cloud seconds a call is asked again that is refused for now by this code, or not answered."""
     limits = job.limits

@@ -65,16 +65,17 @@ class Fence:
     instance_id: str
 
 
-StepState = Literal["none", "asked", "accepted", "lost", "again", "done", "failed"]
+StepState = Literal["none", "asked", "accepted", "lost", "again", "resend", "done", "failed"]
 
 
 @dataclass(frozen=True)
 class Step:
-    """StopInstance or StartInstance of a job: the intention, and what came of it.
+    """One call of a job other than a wipe: the intention, and what came of it.
 
     ``none`` never intended; ``asked`` intended, no answer yet; ``accepted`` answered with success; ``lost`` the answer
-    did not come; ``again`` refused for now, may be asked again at ``due``; ``done`` seen to have happened; ``failed``
-    given up. Times are cloud seconds.
+    did not come; ``again`` not done, and may be sent again at ``due``; ``resend`` likewise, but an answer was lost
+    before, so an earlier attempt may still be done; ``done`` seen to have happened; ``failed`` given up. Times are
+    cloud seconds.
     """
 
     state: StepState = "none"
@@ -88,11 +89,16 @@ class Step:
     reads: int = 0
     """Looks since ``at``."""
     lost: bool = False
-    """Whether an answer was ever lost, so that what is seen later may be its doing."""
+    """Whether an answer was ever lost, which ``asked`` and ``failed`` alone do not say."""
     start_time: datetime | None = None
     """The instance's StartTime when it was intended: another one means that somebody started it since."""
     answer: str = ""
     """The code of the last answer, where that does not prove what was done; ``""`` where no answer came."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether it is to be sent again once it is due."""
+        return self.state in ("again", "resend")
 
 
 @dataclass(frozen=True)
