@@ -1,0 +1,196 @@
+"""Every state of a wipe and of any other call, and what leads from one to the next: no other change ever happens.
+
+Only ``evolve`` and ``resuming`` change a state. ``Failed``, ``Cancelled``, ``HeldUp``, ``PowerShown`` and ``Paused``
+change none: they change what may happen next. What is not here cannot happen; the tests compare both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ..model import Outcome, StepState, WipeState
+
+CallName = Literal["stop", "force", "start", "snapshot", "tag", "untag"]
+"""A call that is no wipe, as ``JobState`` names its step."""
+Cause = Literal[
+    "Intended",
+    "Withdrawn",
+    "CallAccepted",
+    "CallRefused",
+    "CallUnanswered",
+    "CallUnclear",
+    "Observed",
+    "Resumed",
+    "Verdict",
+]
+"""The event that changes a state. ``Resumed``: another process goes on with the run; ``Verdict``: a person says what
+happened to the disks in doubt, once the run is resumed."""
+
+
+@dataclass(frozen=True)
+class WipeTransition:
+    """One change of the state of ReInitDisk, or in an undo of ResetDisk."""
+
+    before: WipeState
+    after: WipeState
+    cause: Cause
+    why: str
+
+
+@dataclass(frozen=True)
+class StepTransition:
+    """One change of the state of any other call."""
+
+    before: StepState
+    after: StepState
+    cause: Cause
+    why: str
+    calls: tuple[CallName, ...]
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a job of one disk ends: its outcome, by the state of its wipe."""
+
+    state: WipeState
+    outcome: Outcome
+    when: str
+
+
+WIPE_STATES: Mapping[WipeState, str] = {
+    "todo": "not sent yet, or proven not done and to be sent again",
+    "asked": "the intention is written down; no answer yet",
+    "accepted": "ECS accepted it or shows ReIniting; not seen to end yet",
+    "lost": "no answer came, or one that proves nothing: it may or may not be done",
+    "resend": "an answer was lost, and it may be sent again: nobody can have used the machine since",
+    "done": "proven done",
+    "refused": "proven not done, and not sent again",
+    "unknown": "whether it was done cannot be told; it is not sent again",
+}
+STEP_STATES: Mapping[StepState, str] = {
+    "none": "not sent yet",
+    "asked": "the intention is written down; no answer yet",
+    "accepted": "ECS accepted it or shows that it has begun",
+    "lost": "no answer came, or one that proves nothing: it may or may not be done",
+    "again": "proven not done, or not sent; to be sent again",
+    "resend": "to be sent again, though an earlier attempt may be done: its answer was lost",
+    "done": "seen to be done",
+    "failed": "given up",
+}
+
+WIPE: tuple[WipeTransition, ...] = (
+    WipeTransition("todo", "asked", "Intended", "the intention is written down before the call is sent"),
+    WipeTransition("resend", "asked", "Intended", "the intention to send it once more is written down"),
+    WipeTransition("asked", "todo", "Withdrawn", "not sent: its recheck had grown old, or it is not wanted any more"),
+    WipeTransition("asked", "resend", "Withdrawn", "not sent, and an earlier answer was lost"),
+    WipeTransition("asked", "accepted", "CallAccepted", "ECS accepts it"),
+    WipeTransition("asked", "lost", "CallUnanswered", "no answer, or one that proves nothing"),
+    WipeTransition("asked", "accepted", "CallUnanswered", "no answer, but ReIniting was shown meanwhile"),
+    WipeTransition("asked", "lost", "CallUnclear", "an unknown error code"),
+    WipeTransition("asked", "accepted", "CallUnclear", "an unknown error code, but ReIniting was shown meanwhile"),
+    WipeTransition("asked", "todo", "CallRefused", "refused for now"),
+    WipeTransition("asked", "resend", "CallRefused", "refused for now, and an earlier answer was lost"),
+    WipeTransition("asked", "refused", "CallRefused", "refused for good, or for too long"),
+    WipeTransition("asked", "unknown", "CallRefused", "refused for good, but an earlier attempt may be done"),
+    WipeTransition("asked", "accepted", "CallRefused", "refused, but ReIniting was shown meanwhile"),
+    WipeTransition("todo", "refused", "CallRefused", "in an undo, DryRun says that ECS would refuse it"),
+    WipeTransition("resend", "unknown", "CallRefused", "in an undo, DryRun says that ECS would refuse it now"),
+    WipeTransition("todo", "unknown", "Observed", "ReIniting, but not by this run: somebody else wipes the disk"),
+    WipeTransition("refused", "unknown", "Observed", "ReIniting after the refusal: somebody else wipes the disk"),
+    WipeTransition("refused", "accepted", "Observed", "ReIniting after a verdict: an attempt without answer is done"),
+    WipeTransition("resend", "accepted", "Observed", "ReIniting: an attempt without answer is being done"),
+    WipeTransition("resend", "unknown", "Observed", "the machine may have been used, or no wipe may be sent any more"),
+    WipeTransition("lost", "accepted", "Observed", "ReIniting: it is being done"),
+    WipeTransition("lost", "resend", "Observed", "In_use through the settling time, and nobody used the machine"),
+    WipeTransition("lost", "refused", "Observed", "In_use through the settling time after an unknown error code"),
+    WipeTransition("lost", "done", "Observed", "In_use after ReIniting, or the end of the roll-back"),
+    WipeTransition("lost", "unknown", "Observed", "nothing shows it in time, or the machine may have been used"),
+    WipeTransition("accepted", "done", "Observed", "In_use after ReIniting, or through the settling time"),
+    WipeTransition("accepted", "unknown", "Observed", "not seen to end in time, or the disk is elsewhere"),
+    WipeTransition("asked", "lost", "Resumed", "another process goes on, and does not know the answer"),
+    WipeTransition("unknown", "accepted", "Resumed", "another process observes what ECS had accepted"),
+    WipeTransition("unknown", "lost", "Resumed", "another process observes what was not answered"),
+    WipeTransition("resend", "done", "Verdict", "a person says: reinitialised"),
+    WipeTransition("accepted", "done", "Verdict", "a person says: reinitialised"),
+    WipeTransition("lost", "done", "Verdict", "a person says: reinitialised"),
+    WipeTransition("unknown", "done", "Verdict", "a person says: reinitialised"),
+    WipeTransition("resend", "refused", "Verdict", "a person says: intact"),
+    WipeTransition("accepted", "refused", "Verdict", "a person says: intact"),
+    WipeTransition("lost", "refused", "Verdict", "a person says: intact"),
+    WipeTransition("unknown", "refused", "Verdict", "a person says: intact"),
+)
+
+_POWER: tuple[CallName, ...] = ("stop", "force", "start")
+_REPEATABLE: tuple[CallName, ...] = ("snapshot", "tag", "untag")
+_ALL = (*_POWER, *_REPEATABLE)
+_SOMEBODY = "the power or StartTime shows somebody else at work"
+STEP: tuple[StepTransition, ...] = (
+    StepTransition("none", "asked", "Intended", "the intention is written down before the call is sent", _ALL),
+    StepTransition("again", "asked", "Intended", "the intention to send it again is written down", _ALL),
+    StepTransition("resend", "asked", "Intended", "the intention to send it once more is written down", _ALL),
+    StepTransition("asked", "none", "Withdrawn", "not sent, now or before", ("stop", "force", "snapshot", "tag")),
+    StepTransition("asked", "again", "Withdrawn", "not sent, but before or still to be sent", _ALL),
+    StepTransition("asked", "resend", "Withdrawn", "not sent, and an earlier answer was lost", _ALL),
+    StepTransition("asked", "accepted", "CallAccepted", "ECS accepts it", (*_POWER, "snapshot", "tag")),
+    StepTransition("asked", "done", "CallAccepted", "ECS accepts it, and nothing is waited for", ("untag",)),
+    StepTransition("asked", "lost", "CallUnanswered", "no answer, or one that proves nothing", _POWER),
+    StepTransition("asked", "resend", "CallUnanswered", "no answer, and it may be repeated at once", _REPEATABLE),
+    StepTransition("asked", "failed", "CallUnanswered", "no answer for too long", _REPEATABLE),
+    StepTransition("asked", "again", "CallRefused", "refused for now", _ALL),
+    StepTransition("asked", "resend", "CallRefused", "refused for now, and an earlier answer was lost", _ALL),
+    StepTransition("asked", "failed", "CallRefused", "refused for good, or for too long", _ALL),
+    StepTransition("asked", "lost", "CallRefused", "refused, but an earlier stop may be done", ("stop", "force")),
+    StepTransition("lost", "resend", "Observed", "nothing of it shows through the settling time", _POWER),
+    StepTransition("lost", "accepted", "Observed", "Stopping or Starting is shown", ("stop", "start")),
+    StepTransition("resend", "accepted", "Observed", "Stopping or Starting is shown", ("stop", "start")),
+    StepTransition("resend", "accepted", "Observed", "our tag is shown", ("tag",)),
+    StepTransition("again", "accepted", "Observed", "Starting is shown", ("start",)),
+    StepTransition("again", "accepted", "Observed", "our tag is shown", ("tag",)),
+    StepTransition("accepted", "done", "Observed", "Stopped or Running is shown", ("stop", "start")),
+    StepTransition("accepted", "done", "Observed", "the snapshot is accomplished", ("snapshot",)),
+    StepTransition("accepted", "done", "Observed", "our tag is shown through the settling time", ("tag",)),
+    StepTransition("lost", "done", "Observed", "Stopped or Running is shown", ("stop", "start")),
+    StepTransition("resend", "done", "Observed", "Stopped or Running is shown", ("stop", "start")),
+    StepTransition("again", "done", "Observed", "Running is shown", ("start",)),
+    StepTransition("accepted", "failed", "Observed", _SOMEBODY, ("stop",)),
+    StepTransition("lost", "failed", "Observed", _SOMEBODY, ("stop",)),
+    StepTransition("again", "failed", "Observed", _SOMEBODY, ("stop",)),
+    StepTransition("resend", "failed", "Observed", _SOMEBODY, ("stop",)),
+    StepTransition(
+        "accepted", "failed", "Observed", "not Running in time, or neither Starting nor Running", ("start",)
+    ),
+    StepTransition("lost", "failed", "Observed", "not Running in time", ("start",)),
+    StepTransition("again", "failed", "Observed", "not Running in time", ("start",)),
+    StepTransition("resend", "failed", "Observed", "not Running in time", ("start",)),
+    StepTransition("none", "failed", "Observed", "the tag of another run is shown", ("tag",)),
+    StepTransition("again", "failed", "Observed", "the tag of another run is shown", ("tag",)),
+    StepTransition("resend", "failed", "Observed", "the tag of another run is shown", ("tag",)),
+    StepTransition("accepted", "failed", "Observed", "our tag was taken off or replaced", ("tag",)),
+    StepTransition("done", "failed", "Observed", "our tag was taken off or replaced", ("tag",)),
+    StepTransition("accepted", "failed", "Observed", "the snapshot failed, is gone or of another disk", ("snapshot",)),
+    StepTransition("done", "failed", "Observed", "the snapshot failed, is gone or of another disk", ("snapshot",)),
+    StepTransition("asked", "lost", "Resumed", "another process goes on, and does not know the answer", _POWER),
+    StepTransition("asked", "resend", "Resumed", "another process goes on, and may repeat it", _REPEATABLE),
+    StepTransition("failed", "again", "Resumed", "another process sends the start again", ("start",)),
+    StepTransition("failed", "resend", "Resumed", "another process sends a start again that may be done", ("start",)),
+    StepTransition("failed", "none", "Resumed", "another process takes off the tag that stayed", ("untag",)),
+)
+
+EXITS: tuple[Exit, ...] = (
+    Exit("todo", "refused", "no changing call was intended"),
+    Exit("todo", "failed", "the power is as promised"),
+    Exit("todo", "stranded", "the power is not as promised"),
+    Exit("refused", "failed", "the power is as promised"),
+    Exit("refused", "stranded", "the power is not as promised"),
+    Exit("done", "done", "the power is as promised"),
+    Exit("done", "not-restarted", "the power is not as promised"),
+    Exit("unknown", "unknown", "always; the machine is left stopped"),
+    *(
+        Exit(state, "unknown", "the process ended before the outcome was seen")
+        for state in ("resend", "asked", "accepted", "lost")
+    ),
+)
+"""By the state in which a run leaves it; ``state.outcome`` tells the same. Disks that differ: any in doubt makes it
+``unknown``, else any done makes it ``partial``."""
