@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "docs"))
 
 import reference_pages  # noqa: E402 - it stands beside this file, and is no part of the package
+import states_page  # noqa: E402 - likewise
 
 _DOES = {
     "again": "sends the call again with growing waits, within the limit of its phase",
@@ -145,6 +146,7 @@ def pages() -> dict[str, str]:
         "docs/world.schema.json": json.dumps(world.schema(), indent=2) + "\n",
         "docs/faults.schema.json": json.dumps(faults.schema(), indent=2) + "\n",
         "config.example.yaml": example(),
+        "docs/reference/states.md": states_page.states(),
         **reference_pages.pages(documents["report"], documents["event"]),
     }
 

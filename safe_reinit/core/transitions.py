@@ -93,14 +93,14 @@ WIPE: tuple[WipeTransition, ...] = (
     WipeTransition("asked", "todo", "CallRefused", "refused for now"),
     WipeTransition("asked", "resend", "CallRefused", "refused for now, and an earlier answer was lost"),
     WipeTransition("asked", "refused", "CallRefused", "refused for good, or for too long"),
-    WipeTransition("asked", "unknown", "CallRefused", "refused for good, but an earlier attempt may be done"),
+    WipeTransition("asked", "unknown", "CallRefused", "refused for good, but it may have been done before"),
     WipeTransition("asked", "accepted", "CallRefused", "refused, but ReIniting was shown meanwhile"),
     WipeTransition("todo", "refused", "CallRefused", "in an undo, DryRun says that ECS would refuse it"),
     WipeTransition("resend", "unknown", "CallRefused", "in an undo, DryRun says that ECS would refuse it now"),
     WipeTransition("todo", "unknown", "Observed", "ReIniting, but not by this run: somebody else wipes the disk"),
     WipeTransition("refused", "unknown", "Observed", "ReIniting after the refusal: somebody else wipes the disk"),
-    WipeTransition("refused", "accepted", "Observed", "ReIniting after a verdict: an attempt without answer is done"),
-    WipeTransition("resend", "accepted", "Observed", "ReIniting: an attempt without answer is being done"),
+    WipeTransition("refused", "accepted", "Observed", "ReIniting after a verdict: an unanswered attempt is done"),
+    WipeTransition("resend", "accepted", "Observed", "ReIniting: an unanswered attempt is being done"),
     WipeTransition("resend", "unknown", "Observed", "the machine may have been used, or no wipe may be sent any more"),
     WipeTransition("lost", "accepted", "Observed", "ReIniting: it is being done"),
     WipeTransition("lost", "resend", "Observed", "In_use through the settling time, and nobody used the machine"),
@@ -130,8 +130,8 @@ STEP: tuple[StepTransition, ...] = (
     StepTransition("none", "asked", "Intended", "the intention is written down before the call is sent", _ALL),
     StepTransition("again", "asked", "Intended", "the intention to send it again is written down", _ALL),
     StepTransition("resend", "asked", "Intended", "the intention to send it once more is written down", _ALL),
-    StepTransition("asked", "none", "Withdrawn", "not sent, now or before", ("stop", "force", "snapshot", "tag")),
-    StepTransition("asked", "again", "Withdrawn", "not sent, but before or still to be sent", _ALL),
+    StepTransition("asked", "none", "Withdrawn", "never sent", ("stop", "force", "snapshot", "tag")),
+    StepTransition("asked", "again", "Withdrawn", "not sent now, but sent before or still due", _ALL),
     StepTransition("asked", "resend", "Withdrawn", "not sent, and an earlier answer was lost", _ALL),
     StepTransition("asked", "accepted", "CallAccepted", "ECS accepts it", (*_POWER, "snapshot", "tag")),
     StepTransition("asked", "done", "CallAccepted", "ECS accepts it, and nothing is waited for", ("untag",)),
@@ -174,7 +174,7 @@ STEP: tuple[StepTransition, ...] = (
     StepTransition("asked", "lost", "Resumed", "another process goes on, and does not know the answer", _POWER),
     StepTransition("asked", "resend", "Resumed", "another process goes on, and may repeat it", _REPEATABLE),
     StepTransition("failed", "again", "Resumed", "another process sends the start again", ("start",)),
-    StepTransition("failed", "resend", "Resumed", "another process sends a start again that may be done", ("start",)),
+    StepTransition("failed", "resend", "Resumed", "another process sends it again, and it may be done", ("start",)),
     StepTransition("failed", "none", "Resumed", "another process takes off the tag that stayed", ("untag",)),
 )
 
@@ -186,7 +186,7 @@ EXITS: tuple[Exit, ...] = (
     Exit("refused", "stranded", "the power is not as promised"),
     Exit("done", "done", "the power is as promised"),
     Exit("done", "not-restarted", "the power is not as promised"),
-    Exit("unknown", "unknown", "always; the machine is left stopped"),
+    Exit("unknown", "unknown", "what happened to the data cannot be told"),
     *(
         Exit(state, "unknown", "the process ended before the outcome was seen")
         for state in ("resend", "asked", "accepted", "lost")
