@@ -151,7 +151,7 @@ def _may_wipe(job: JobState, wipe: Wipe, observation: Observation) -> bool:
 
 def _fence_holds(job: JobState, wipe: Wipe, observation: Observation) -> bool:
     """Whether a wipe whose answer was lost may be sent again: nobody can have used the machine since it was asked."""
-    if not wipe.losses:
+    if not wipe.losses and wipe.state != "resend":
         return True
     fence, instance, disk = wipe.fence, observation.instance, observation.disks.get(wipe.disk_id)
     if fence is None or instance is None or disk is None or wipe.used:

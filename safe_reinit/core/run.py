@@ -306,7 +306,7 @@ class Run:
     def _is_still_due(self, due: Due) -> bool:
         """Return whether a call is still the one to make, on what its recheck showed; a guard of every call."""
         job, command, observation, at = due.job, due.command, due.observation, self._now.at
-        disagrees = decide(job.state, observation) != command
+        disagrees = decide(job.state, observation) != command or (command.overwrites and not observation.disks_asked)
         stale = is_stale(observation, job.state, at, self._rate)
         if stale and is_too_slow(observation, job.state, self._rate) and job.state.stuck_since is not None:
             self._apply(job, Failed(outcomes.too_slow(command, observation, oldest(job.state))))

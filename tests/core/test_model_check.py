@@ -1,9 +1,12 @@
-"""``decide`` and ``record`` explored over everything that can happen to a small cloud, many actions deep.
+"""``decide`` and ``evolve`` explored over everything that can happen to a small cloud, many actions deep.
 
 The model of the cloud is one instance with one or two disks. In every state that can be reached everything is tried:
-time passes, a look is answered or not, a call is done and answered, done and not answered, not done and not answered,
-refused, or done late; somebody starts, stops, writes, detaches; the process is killed and the run resumed. What is
-forbidden is asserted in each state, and what must end is seen to end.
+time passes, an observation is answered or not, a call is done and answered, done and not answered, not done and not
+answered, refused, or done late; somebody starts, stops, writes, detaches; the process is killed and the run resumed.
+What is forbidden is asserted in each state, and what must end is seen to end.
+
+A job is observed as the run does it: what ``polling.needs`` names of its state, and the whole once more before a call.
+The same worlds are explored with the whole observed each time.
 """
 
 from __future__ import annotations
@@ -14,15 +17,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from safe_reinit.core import state as core_state
-from safe_reinit.core import wipes
-
-from safe_reinit.core import decide as deciding
-from safe_reinit.codes import PROVEN
+from safe_reinit.codes import BRINGS_BACK, PROVEN
 from safe_reinit.core import answers as core_answers
 from safe_reinit.core import observations as core_observations
 from safe_reinit.core import resuming as core_resuming
+from safe_reinit.core import state as core_state
+from safe_reinit.core import wipes
 from safe_reinit.core.decide import decide
+from safe_reinit.core.polling import Needs, needs
 from safe_reinit.model import (
     LOCK_TAG,
     Command,
@@ -80,6 +82,8 @@ class World:
     known: JobState | None = None
     gone: bool = False
     """Whether the run has ended."""
+    whole: bool = False
+    """Whether each observation shows instance and disks, whatever the run needs next."""
 
 
 def ids(world: World) -> list[str]:
@@ -101,6 +105,7 @@ def begin(
     limits: Limits = NONE,
     most: tuple[int, int, int] = (2, 2, 2),
     asked: str = "",
+    whole: bool = False,
 ) -> World:
     """Make the world at the moment of consent; ``asked`` are the words ``snapshot``, ``tag``, ``undo``."""
     restore = "s-0" if "undo" in asked else ""
@@ -111,12 +116,16 @@ def begin(
         tag_value=RUN if "tag" in asked else "",
     )  # fmt: skip
     return World(
-        power=power, disks=("In_use",) * disks, attached=(0,) * disks, wipes=(0,) * disks, known=known, most=most
+        power=power, disks=("In_use",) * disks, attached=(0,) * disks, wipes=(0,) * disks, known=known, most=most,
+        whole=whole,
     )  # fmt: skip
 
 
-def observe(world: World) -> Observation:
-    """Look."""
+WHOLE = Needs(instance=True, disks=True)
+
+
+def observe(world: World, asked: Needs = WHOLE) -> Observation:
+    """Observe what is asked for."""
     tags = ((LOCK_TAG, world.tag),) if world.tag else ()
     started = EPOCH + timedelta(minutes=world.starts)
     instance = replace(_INSTANCE, status=world.power, start_time=started, tags=tags)
@@ -128,14 +137,22 @@ def observe(world: World) -> Observation:
         at = EPOCH + timedelta(minutes=attached)
         shown[name] = replace(_DISK, disk_id=name, status=status, instance_id=where, attached_time=at)
     return Observation(
-        at=float(world.now), when=EPOCH, seen=True, instance=instance, disks=shown, snapshots=safety,
-        date=started + timedelta(hours=1),
-        resets=dict.fromkeys(shown, PROVEN),
+        at=float(world.now), when=EPOCH, seen=True, instance=instance if asked.instance else None,
+        disks=shown if asked.disks else {}, snapshots=safety,
+        date=started + timedelta(hours=1) if asked.instance else None,
+        resets=dict.fromkeys(shown, PROVEN), disks_seen=asked.disks,
+        instance_asked=asked.instance, disks_asked=asked.disks,
     )  # fmt: skip
 
 
+def polled(world: World) -> Observation:
+    """Observe what the run needs next."""
+    assert world.known is not None
+    return observe(world, WHOLE if world.whole else needs(world.known))
+
+
 def unseen(world: World) -> Observation:
-    """Look, and get no answer."""
+    """Observe, and get no answer."""
     return Observation(at=float(world.now), when=EPOCH, seen=False)
 
 
@@ -185,7 +202,7 @@ def started(world: World) -> World:
 
 def drifted(world: World, known: JobState) -> bool:
     """Tell whether the look before a call would end the job: the machine was started, or a disk attached, since."""
-    ahead = [each for wipe, each in zip(known.disks, world.attached, strict=True) if wipe.state == "todo"]
+    ahead = [each for wipe, each in zip(known.disks, world.attached, strict=True) if wipe.pending]
     return any(ahead) or world.starts > 0 or world.tag not in ("", RUN)
 
 
@@ -207,26 +224,45 @@ def time_passes(world: World, seconds: int) -> World:
 
 
 def step(world: World, seen: Observation, *, drift: bool = True) -> Iterator[World]:
-    """Let the run look and do what it decides, in every way in which that can go."""
+    """Let the run observe and do what it decides, in every way in which that can go."""
     assert world.known is not None
     known = core_observations.learn(world.known, seen)
     action = decide(known, seen)
-    check(world, known, action, seen)
     world = replace(world, known=known)
+    if isinstance(action, Command) and action.action not in BRINGS_BACK:
+        assert not asked(world), "a call was decided while the answer to another is outstanding"
+        yield world  # the recheck before the call had no answer, or the process was killed in it
+        yield from rechecked(world, action, drift=drift)
+        return
+    check(world, known, action, seen)
     if isinstance(action, Finish):
         yield replace(world, gone=True)
     elif isinstance(action, Command):
-        yield from sent(world, known, action, seen, drift=drift)
+        yield world  # the process was killed just before the call
+        yield from sent(world, known, action, seen)
     else:
         yield world
 
 
-def sent(world: World, known: JobState, send: Command, seen: Observation, *, drift: bool) -> Iterator[World]:
-    """Send a call, and let it go each way it can go."""
-    if drift and send.action not in ("StartInstance", "UntagResources") and drifted(world, known):
-        yield replace(world, known=core_state.fail(known, Failure(None, "What the plan stands on has moved.")))
+def rechecked(world: World, command: Command, *, drift: bool) -> Iterator[World]:
+    """Hold the facts against the plan before a call, observe the whole again, and send what is still decided."""
+    assert world.known is not None
+    if drift and drifted(world, world.known):
+        failure = Failure(None, "What the plan stands on has moved.")
+        yield replace(world, known=core_state.fail(world.known, failure))
         return
-    yield world  # the look before the call had no answer, or the process was killed in it
+    whole = observe(world)
+    known = core_observations.learn(world.known, whole)
+    world = replace(world, known=known)
+    if decide(known, whole) != command:
+        yield world
+        return
+    check(world, known, command, whole)
+    yield from sent(world, known, command, whole)
+
+
+def sent(world: World, known: JobState, send: Command, seen: Observation) -> Iterator[World]:
+    """Send a call, and let it go each way it can go."""
     intended = core_answers.intend(known, send, seen)
     at = float(world.now)
     yield replace(world, known=intended)  # killed, or hanging: the answer is outstanding
@@ -288,7 +324,7 @@ def next_worlds(world: World, *, drift: bool = True) -> Iterator[World]:
             replace(world, now=world.now + LOOK),  # nothing moves: it takes longer
             time_passes(world, GAP),
         ):
-            yield from step(later, observe(later), drift=drift)
+            yield from step(later, polled(later), drift=drift)
         later = time_passes(world, LOOK)
         yield from step(later, unseen(later), drift=drift)
         yield from answered(world)
@@ -323,7 +359,7 @@ def answered(world: World) -> Iterator[World]:
 
 def check(world: World, known: JobState, action: Any, seen: Observation) -> None:
     """Assert the rules for one decision."""
-    doubtful = [wipe.disk_id for wipe in known.disks if wipe.state in ("asked", "accepted", "lost", "unknown")]
+    doubtful = [wipe.disk_id for wipe in known.disks if wipe.in_doubt]
     if isinstance(action, Command):
         assert not asked(world), "a call was sent while the answer to another is outstanding"
     if isinstance(action, Command) and action.action != "StartInstance":  # owed to a machine not shown, too
@@ -336,7 +372,7 @@ def check(world: World, known: JobState, action: Any, seen: Observation) -> None
         assert not known.turned_back, "a wipe after an error or an interruption"
         assert seen.instance.status == "Stopped"
         assert seen.disks[action.subject].status == "In_use"
-        assert wipe.state == "todo"
+        assert wipe.pending
         assert wipe.losses <= core_state.RESENDS
         if wipe.losses:
             assert not wipe.used, "a wipe again after a start or another attachment was seen"
@@ -453,6 +489,7 @@ def key(world: World) -> int:
 # ----------------------------------------------------------------------------------------------------------- the tests
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["what is needed", "the whole"])
 @pytest.mark.parametrize(
     ("disks", "power", "on_unknown", "limits", "most"),
     [
@@ -465,10 +502,10 @@ def key(world: World) -> int:
     ],
 )
 def test_everything_that_can_happen(
-    disks: int, power: str, on_unknown: str, limits: Limits, most: tuple[int, int, int]
+    disks: int, power: str, on_unknown: str, limits: Limits, most: tuple[int, int, int], *, whole: bool
 ) -> None:
     """In every world that can be reached no rule is broken, nothing lost that nobody agreed to lose, no lie told."""
-    first = begin(disks, power=power, on_unknown=on_unknown, limits=limits, most=most)
+    first = begin(disks, power=power, on_unknown=on_unknown, limits=limits, most=most, whole=whole)
     count, depth, ends = explored(first, DEPTH, limit=60_000 if disks == 1 else 20_000)
 
     assert depth == DEPTH or disks == 2  # of two disks there are too many worlds to go so deep
@@ -476,6 +513,7 @@ def test_everything_that_can_happen(
     assert ends >= {"done"}
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["what is needed", "the whole"])
 @pytest.mark.parametrize(
     ("asked", "power", "most", "depth"),
     [
@@ -489,9 +527,11 @@ def test_everything_that_can_happen(
         ("undo, snapshot", "Stopped", (1, 0, 0), 10),
     ],
 )
-def test_everything_that_can_happen_with(asked: str, power: str, most: tuple[int, int, int], depth: int) -> None:
+def test_everything_that_can_happen_with(
+    asked: str, power: str, most: tuple[int, int, int], depth: int, *, whole: bool
+) -> None:
     """With a safety snapshot, a lock tag or as an undo no rule is broken either, and no tag is left or taken off."""
-    first = begin(1, power=power, on_unknown="ask", most=most, asked=asked)
+    first = begin(1, power=power, on_unknown="ask", most=most, asked=asked, whole=whole)
     count, _, ends = explored(first, depth, limit=25_000)
 
     assert count > 500
@@ -502,7 +542,7 @@ def at_rest(world: World) -> bool:
     """Tell whether a run that is looked at every few seconds, everything else at rest, comes to an end."""
     for _ in range(400):
         world = time_passes(world, LOOK)
-        ways = list(step(world, observe(world)))
+        ways = list(step(world, polled(world)))
         if len(ways) > 1:  # a call: its look succeeds, and what is sent is answered
             ways = [way for way in ways[1:] if not asked(way)]
         world = ways[0]
@@ -511,9 +551,10 @@ def at_rest(world: World) -> bool:
     return False
 
 
-def test_every_run_comes_to_an_end() -> None:
+@pytest.mark.parametrize("whole", [False, True], ids=["what is needed", "the whole"])
+def test_every_run_comes_to_an_end(*, whole: bool) -> None:
     """From every world in which no call is outstanding, a run that is left in peace ends."""
-    first = begin(1, power="Stopped", on_unknown="ask", limits=TIGHT, most=(0, 1, 1))
+    first = begin(1, power="Stopped", on_unknown="ask", limits=TIGHT, most=(0, 1, 1), whole=whole)
     found = [world for world in reached(first, 7) if not world.gone and not asked(world) and not at_rest(world)]
 
     assert not found, found[0]
@@ -544,7 +585,7 @@ def reached(first: World, depth: int) -> list[World]:
 
 def test_a_guard_that_is_off_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the fence off the same search finds a wipe that nobody may send; so it would find one."""
-    monkeypatch.setattr(deciding, "_fence_holds", lambda *_: True)
+    monkeypatch.setattr("safe_reinit.core.decide._fence_holds", lambda *_: True)
     monkeypatch.setattr(wipes, "_may_resend", lambda *_: True)
 
     with pytest.raises(AssertionError, match="a wipe again"):

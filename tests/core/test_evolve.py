@@ -138,7 +138,7 @@ def test_a_lost_answer_with_nothing_seen_is_asked_again_behind_the_fence() -> No
     looks = [look(at) for at in (2, 8, 14, 20.5)]
     known = learn(wiping("lost"), *looks)
 
-    assert known.disks[0].state == "todo"
+    assert known.disks[0].state == "resend"
     assert decide(known, look(20.5)) == WIPE
 
     spent = replace(wiping("lost"), disks=(replace(wiping("lost").disks[0], losses=3),))
@@ -168,7 +168,7 @@ def test_what_is_to_be_retried_forgives_a_gap_and_never_a_start() -> None:
     """``on_unknown: retry`` sends again after a gap in the looks, but not once a start was seen."""
     known = replace(wiping("lost"), on_unknown="retry")
 
-    assert learn(known, *(look(at) for at in (2, 8, 30, 36))).disks[0].state == "todo"
+    assert learn(known, *(look(at) for at in (2, 8, 30, 36))).disks[0].state == "resend"
     assert learn(known, look(2), look(8, "Running"), look(30), look(36)).disks[0].state == "unknown"
 
 
@@ -1096,7 +1096,7 @@ def test_what_was_given_up_at_the_end_is_tried_again_on_resume() -> None:
 @pytest.mark.parametrize(
     "wipe",
     [
-        Wipe(DISK, "todo", 1, losses=1), Wipe(DISK, "asked", 1), Wipe(DISK, "lost", 1, losses=1),
+        Wipe(DISK, "resend", 1, losses=1), Wipe(DISK, "asked", 1), Wipe(DISK, "lost", 1, losses=1),
         Wipe(DISK, "accepted", 1), Wipe(DISK, "unknown", 1),
     ],
     ids=lambda wipe: wipe.state,
@@ -1154,12 +1154,12 @@ def test_a_later_call_that_is_taken_back_leaves_the_earlier_ones() -> None:
     """A second try that was not sent is no try: the first one, and what is known of it, stands."""
     again = core_answers.refused(stopping_again(), STOP, FAILURE, T + 5.0, values.NOW, T + 8.0)
     known = core_answers.withdraw(core_answers.intend(again, STOP, look(8.0, "Running")), STOP, T + 9.0)
-    lost = replace(wiping("lost"), disks=(replace(wiping("lost").disks[0], state="todo", due=T),))
+    lost = replace(wiping("lost"), disks=(replace(wiping("lost").disks[0], state="resend", due=T),))
     resent = core_answers.withdraw(core_answers.intend(lost, WIPE, look(30.0)), WIPE, T + 31.0)
 
     assert (known.stop.state, known.stop.tries, known.stop.first_at) == ("again", 1, again.stop.first_at)
     assert [phase.name for phase in known.phases] == ["stop"]
-    assert (resent.disks[0].tries, resent.disks[0].losses, resent.disks[0].state) == (1, 1, "todo")
+    assert (resent.disks[0].tries, resent.disks[0].losses, resent.disks[0].state) == (1, 1, "resend")
     assert resent.disks[0].fence == lost.disks[0].fence, "the lost one may still have been done"
 
 
@@ -1278,7 +1278,7 @@ def test_what_may_not_be_asked_again_is_closed_with_what_made_it_so() -> None:
     again = learn(wiping("lost"), *(look(at) for at in (2, 8, 14, 20.5)))
     known = learn(core_state.interrupt(again), look(22))
 
-    assert again.disks[0].state == "todo"
+    assert again.disks[0].state == "resend"
     assert known.disks[0].state == "unknown"
     assert core_state.outcome(known) == "unknown"
     assert "No answer to ReInitDisk" in (known.error or FAILURE).message
