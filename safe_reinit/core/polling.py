@@ -94,10 +94,12 @@ def next_at(job: JobState, observation: Observation, action: Action, usual: Mapp
         usual: by phase the shortest time that it took before, in cloud seconds.
 
     """
-    at = observation.at
+    at, need = observation.at, needs(job)
     sampled = job.stop.state not in ("asked", "accepted", "lost") or job.stop.moving
     if not isinstance(action, Wait) or not observation.seen or not sampled or is_doubtful(job):
         return at + TICK
+    if need.instance > observation.instance_asked or need.disks > observation.disks_asked:
+        return at  # what is needed now was not asked for, and the machine may be down meanwhile
     if action.phase == "wait-start":  # how long that takes is known
         return at + min(max(TICK, action.limit), patience(job))
     elapsed, expected = at - action.since, usual.get(action.phase)

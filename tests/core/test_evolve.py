@@ -1,4 +1,4 @@
-"""What a record learns: transitions, states that settle, limits that pass, and what it comes to."""
+"""How events change the state of a job: transitions, states that settle, limits that pass, and its outcome."""
 
 from __future__ import annotations
 
@@ -37,9 +37,8 @@ from tests import values
 INSTANCE, DISK = values.INSTANCE_ID, values.DISK_ID
 STOP, WIPE, START = Command("StopInstance", INSTANCE), Command("ReInitDisk", DISK), Command("StartInstance", INSTANCE)
 SNAPSHOT, RESET = Command("CreateSnapshot", DISK), Command("ResetDisk", DISK)
-TAG, UNTAG, FORCE = (
-    Command("TagResources", INSTANCE), Command("UntagResources", INSTANCE), Command("StopInstance", INSTANCE, force=True),
-)  # fmt: skip
+TAG, UNTAG = Command("TagResources", INSTANCE), Command("UntagResources", INSTANCE)
+FORCE = Command("StopInstance", INSTANCE, force=True)
 RUN, SHOT, RESTORE = "r-1", "s-safety", "s-restore"
 OF_ANOTHER_SNAPSHOT = [
     code

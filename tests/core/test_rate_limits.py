@@ -1,19 +1,18 @@
-"""Pace: the sliding window, the share of it, the minute after a throttled answer, and many threads at once."""
+"""Rate limits: the sliding window, the share of it, and the minute after a throttled answer."""
 
 from __future__ import annotations
-
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from safe_reinit import pace
-from safe_reinit.clock import Clock
-from safe_reinit.core.rate_limits import Pace
-from safe_reinit.model import Call
+from safe_reinit.core import rate_limits
+from safe_reinit.core.inputs import Exchanged, Now
+from safe_reinit.core.rate_limits import RateLimiter
+from safe_reinit.core.run import Run
+from safe_reinit.core.state import begin
+from safe_reinit.model import Limits, PlannedDisk, PlannedJob, Rollout
 from tests import values
-from tests.cloudlike import TinyClock
 
 WIPE, LOOK = "ReInitDisk", "DescribeDisks"
 MINUTE = 1020.0
@@ -21,31 +20,34 @@ MINUTE = 1020.0
 
 
 class Account:
-    """A pace on a clock that stands still, at the beginning of a minute."""
+    """The limits of an account at a time that stands still, at the beginning of a minute."""
 
     def __init__(self, share: float = 1.0) -> None:
-        self.clock = TinyClock()
-        self.clock.at = MINUTE
-        self.pace = Pace(self.clock, share)
+        self.at = MINUTE
+        self.limits = RateLimiter(share)
 
     def call(self, action: str = WIPE, code: str = "OK", times: int = 1) -> None:
         """Let calls end now."""
         for _ in range(times):
-            self.pace.saw(Call(values.NOW, action, ("d-1",), False, 200, "R", code))
+            self.limits.record(action, code, self.at)
 
     def after(self, seconds: float) -> None:
         """Let time pass."""
-        self.clock.at += seconds
+        self.at += seconds
+
+    def closed(self, action: str = WIPE) -> bool:
+        """Tell whether nothing is to be called at all."""
+        return self.limits.closed(action, self.at)
 
     def free(self, action: str = WIPE, ahead: float = 0.0) -> int:
         """Tell how many calls may be made."""
-        return self.pace.free(action, ahead)
+        return self.limits.free(action, self.at, ahead)
 
 
 @pytest.fixture
 def five(monkeypatch: pytest.MonkeyPatch) -> Account:
-    """Give a pace whose limit is five wipes in 60 seconds."""
-    monkeypatch.setitem(pace.LIMITS, WIPE, 5)
+    """Give an account whose limit is five wipes in 60 seconds."""
+    monkeypatch.setitem(rate_limits.LIMITS, WIPE, 5)
     return Account()
 
 
@@ -56,7 +58,7 @@ def test_the_documented_limit_is_kept_from_the_start() -> None:
     """Before anything was called all of the documented limit is free, and of what has none any number."""
     tested = Account()
 
-    assert (tested.free(), tested.pace.most(WIPE)) == (500, 500)
+    assert (tested.free(), tested.limits.most(WIPE)) == (500, 500)
     assert tested.free(LOOK) > 100_000
 
 
@@ -96,7 +98,7 @@ def test_a_share_of_the_limit_is_left_to_others(share: float, most: int) -> None
     """A run uses its share of the quota, and one call at least, or it would never end."""
     tested = Account(share)
 
-    assert (tested.free(), tested.pace.most(WIPE)) == (most, most)
+    assert (tested.free(), tested.limits.most(WIPE)) == (most, most)
 
 
 def test_a_call_that_was_refused_or_lost_takes_a_place_too(five: Account) -> None:
@@ -117,7 +119,7 @@ def test_no_sixty_seconds_ever_hold_more_than_the_limit(steps: list[tuple[float,
         tested.after(seconds)
         count = min(wanted, tested.free())
         tested.call(times=count)
-        made += [tested.clock.at] * count
+        made += [tested.at] * count
 
     assert all(sum(start <= at < start + 60.0 for at in made) <= 7 for start in made)
 
@@ -130,24 +132,24 @@ def test_who_is_throttled_asks_nothing_more_in_that_minute(five: Account) -> Non
     five.after(20.0)
     five.call(code="Throttling.User")
 
-    assert (five.free(), five.pace.closed(WIPE)) == (0, True)
-    assert (five.free(LOOK) > 0, five.pace.closed(LOOK)) == (True, False), "each API has a quota of its own"
+    assert (five.free(), five.closed()) == (0, True)
+    assert (five.free(LOOK) > 0, five.closed(LOOK)) == (True, False), "each API has a quota of its own"
 
     five.after(39.9)
-    assert (five.free(), five.pace.closed(WIPE)) == (0, True)
+    assert (five.free(), five.closed()) == (0, True)
 
     five.after(0.2)
-    assert (five.free(), five.pace.closed(WIPE)) == (1, False)
+    assert (five.free(), five.closed()) == (1, False)
 
 
 @pytest.mark.parametrize("code", ["Throttling", "Throttling.User", "Throttling.Api"])
 def test_throttling_is_told_by_its_code(five: Account, code: str) -> None:
     """Every code that begins with Throttling closes the API, and another one does not."""
     five.call(code="IncorrectDiskStatus")
-    assert not five.pace.closed(WIPE)
+    assert not five.closed()
 
     five.call(code=code)
-    assert five.pace.closed(WIPE)
+    assert five.closed()
 
 
 def test_after_that_minute_it_is_asked_once_a_second_until_an_answer_comes(five: Account) -> None:
@@ -175,7 +177,7 @@ def test_an_answer_that_came_in_the_throttled_minute_opens_nothing(five: Account
     five.call(code="Throttling")
     five.call()
 
-    assert (five.free(), five.pace.closed(WIPE)) == (0, True)
+    assert (five.free(), five.closed()) == (0, True)
 
 
 def test_a_closed_quota_is_forgotten_when_nobody_asks(five: Account) -> None:
@@ -201,14 +203,14 @@ def test_ecs_may_ask_for_more_time(five: Account) -> None:
     """x-acs-retry-after closes an API for so long, and never for less than the minute."""
     five.after(50.0)
     five.call(code="Throttling")
-    five.pace.wait(WIPE, 30.0)
+    five.limits.close(WIPE, five.at, 30.0)
     five.after(29.9)
     assert five.free() == 0
     five.after(0.2)
     assert five.free() == 1
 
     five.call(code="Throttling")
-    five.pace.wait(WIPE, 2.0)
+    five.limits.close(WIPE, five.at, 2.0)
     five.after(1.9)
     assert five.free() == 0
 
@@ -226,24 +228,21 @@ def test_an_api_without_a_limit_is_closed_all_the_same() -> None:
     assert tested.free("StopInstances") > 100_000
 
 
-# ------------------------------------------------------------------------------------------------ threads and memory
+# ---------------------------------------------------------------------------------------- a whole run, and memory
 
 
-def test_many_threads_count_every_call() -> None:
-    """Calls that end on many threads at once are all counted, and none twice."""
-    counted = Pace(Clock(), 1.0)
-    call = Call(values.NOW, WIPE, ("d-1",), False, 200, "R", "OK")
+def test_a_run_counts_every_exchange() -> None:
+    """Calls that end between two steps, on whatever threads, are all counted, and none twice; throttling closes."""
+    job = PlannedJob("i-1", "", "Running", "Running", will_stop=True, will_start=True, disks=(PlannedDisk("d-1"),))
+    tested = Run("r-1", Rollout(quota_share=0.5), [job], [begin(job, Limits(), leave_stopped=False)])
+    limits = tested.scheduler._limits
+    for step in range(10):
+        tested.step(Now(MINUTE + step, values.NOW), [Exchanged(WIPE, "OK")] * 20)
+    assert limits.free(WIPE, MINUTE + 9.0) == 50
 
-    def end(_: int) -> int:
-        counted.saw(call)
-        return counted.free(WIPE)
-
-    with ThreadPoolExecutor(8) as threads:
-        seen = list(threads.map(end, range(400)))
-
-    assert counted.free(WIPE) == 100
-    assert len(set(seen)) > 1
-    assert min(seen) == 100
+    tested.step(Now(MINUTE + 10.0, values.NOW), [Exchanged(WIPE, "OK"), Exchanged(WIPE, "Throttling.User")])
+    assert limits.closed(WIPE, MINUTE + 10.0)
+    assert limits.free(WIPE, MINUTE + 10.0) == 0
 
 
 def test_old_calls_are_forgotten_whoever_asks() -> None:
@@ -253,4 +252,4 @@ def test_old_calls_are_forgotten_whoever_asks() -> None:
         tested.call(LOOK, times=10)
         tested.after(10.0)
 
-    assert len(tested.pace._called[LOOK]) <= 70
+    assert len(tested.limits._called[LOOK]) <= 70

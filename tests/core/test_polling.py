@@ -1,0 +1,216 @@
+"""What of a job is observed next, and when: never so late that somebody could use its machine unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from safe_reinit.core.freshness import oldest
+from safe_reinit.core.polling import TICK, Needs, is_doubtful, needs, next_at, patience, waits_for
+from safe_reinit.core.state import GAP, begin
+from safe_reinit.model import (
+    Command,
+    Finish,
+    JobState,
+    Limits,
+    Observation,
+    PlannedDisk,
+    PlannedJob,
+    Step,
+    Wait,
+    Wipe,
+)
+from tests import values
+
+T = 1000.0
+INSTANCE, DISK = values.INSTANCE_ID, values.DISK_ID
+BOTH, THE_INSTANCE, THE_DISKS = Needs(True, True), Needs(True, False), Needs(False, True)
+STOPPED = Step("done", tries=1, first_at=T, at=T)
+
+
+def a_job(**state: Any) -> JobState:
+    """Give the state of a job with one disk; of which nothing was done yet, but for what is given."""
+    planned = PlannedJob(
+        INSTANCE, "", "Running", "Running", will_stop=True, will_start=True, disks=(PlannedDisk(DISK),)
+    )
+    return replace(begin(planned, Limits(), leave_stopped=False), **state)
+
+
+def wiping(*states: Any, **wipe: Any) -> JobState:
+    """Give the state of a job whose machine this run stopped and whose disks are as given."""
+    made = {"tries": 1, "at": T, **wipe}
+    wipes = tuple(
+        Wipe(f"d-{number}") if state == "todo" else Wipe(f"d-{number}", state, **made)
+        for number, state in enumerate(states)
+    )
+    return a_job(stop=STOPPED, disks=wipes)
+
+
+def observed(at: float, asked: Needs = BOTH, **more: Any) -> Observation:
+    """Give an observation that showed what was asked for."""
+    return replace(values.an_observation(at), instance_asked=asked.instance, disks_asked=asked.disks, **more)
+
+
+# ------------------------------------------------------------------------------------------------------- what
+
+
+@pytest.mark.parametrize(
+    ("job", "needed"),
+    [
+        pytest.param(a_job(), BOTH, id="nothing was touched"),
+        pytest.param(a_job(tag=Step("accepted", tries=1)), BOTH, id="its tag settles"),
+        *(
+            pytest.param(a_job(stop=Step(state, tries=1)), THE_INSTANCE, id=f"its stop is {state}")
+            for state in ("asked", "accepted", "lost", "again")
+        ),
+        pytest.param(a_job(stop=STOPPED), BOTH, id="it is stopped"),
+        pytest.param(wiping("asked"), BOTH, id="the answer to its wipe is outstanding"),
+        pytest.param(wiping("lost", losses=1), BOTH, id="that answer was lost"),
+        pytest.param(wiping("resend", losses=1), BOTH, id="the wipe is to be sent again"),
+        pytest.param(wiping("accepted"), THE_DISKS, id="its wipe was accepted"),
+        pytest.param(wiping("accepted", "todo"), BOTH, id="one was accepted, and one is still to come"),
+        pytest.param(wiping("accepted", "lost"), BOTH, id="one was accepted, and one lost"),
+        pytest.param(wiping("accepted", "done"), THE_DISKS, id="one is done, and one under way"),
+        pytest.param(wiping("done"), THE_INSTANCE, id="its wipe is done"),
+        pytest.param(wiping("refused"), THE_INSTANCE, id="its wipe was refused"),
+        pytest.param(wiping("unknown"), THE_INSTANCE, id="its wipe cannot be told"),
+        *(
+            pytest.param(replace(wiping("done"), start=Step(state, tries=1)), THE_INSTANCE, id=f"its start is {state}")
+            for state in ("asked", "accepted", "lost", "again", "done", "failed")
+        ),
+    ],
+)
+def test_only_what_may_change_next_is_observed(job: JobState, needed: Needs) -> None:
+    """While a wipe is to come or in doubt both are observed, since the fence needs both; else one of them is enough."""
+    assert needs(job) == needed
+
+
+# ------------------------------------------------------------------------------------------------------- when
+
+DOUBTS: dict[str, Callable[[], JobState]] = {
+    "stop asked": lambda: a_job(stop=Step("asked", tries=1)),
+    "stop lost": lambda: a_job(stop=Step("lost", tries=1, at=T)),
+    "cut asked": lambda: a_job(stop=Step("accepted", tries=1, at=T), force=Step("asked", tries=1)),
+    "cut lost": lambda: a_job(stop=Step("accepted", tries=1, at=T), force=Step("lost", tries=1, at=T)),
+    "start asked": lambda: replace(wiping("done"), start=Step("asked", tries=1)),
+    "start lost": lambda: replace(wiping("done"), start=Step("lost", tries=1, at=T)),
+    "wipe asked": lambda: wiping("asked"),
+    "wipe lost": lambda: wiping("lost", losses=1),
+    "wipe to be sent again": lambda: wiping("resend", losses=1),
+    "wipe accepted at last": lambda: wiping("accepted", losses=1),
+    "wipe that cannot be told": lambda: wiping("unknown", losses=1),
+}
+
+
+@pytest.mark.parametrize("doubt", DOUBTS)
+def test_what_is_in_doubt_is_observed_often_enough_for_the_fence(doubt: str) -> None:
+    """With a tick and the lag, and after one observation that failed, less than breaks the fence: and on each tick."""
+    job = DOUBTS[doubt]()
+    waits = Wait("stop", "Stopped", T - 900.0, 1800.0)
+
+    assert is_doubtful(job)
+    assert 2 * (patience(job) + TICK) < oldest(a_job(lag=0.0))
+    assert patience(job) + TICK < oldest(a_job())
+    assert next_at(job, observed(T), waits) == T + TICK
+
+
+@pytest.mark.parametrize(
+    ("job", "expected"),
+    [
+        pytest.param(a_job(), None, id="nothing was begun"),
+        pytest.param(a_job(stop=Step("accepted", tries=1, at=T)), ("stop", T), id="it stops"),
+        pytest.param(a_job(stop=Step("again", tries=1, at=T, due=T)), None, id="its stop was refused for now"),
+        pytest.param(a_job(stop=Step("accepted", tries=1)), None, id="nobody knows since when it stops"),
+        pytest.param(a_job(stop=STOPPED), None, id="it waits for us"),
+        pytest.param(wiping("accepted"), ("reinit", T), id="its disk is wiped"),
+        pytest.param(wiping("accepted", "todo"), None, id="a wipe is still to come"),
+        pytest.param(wiping("accepted", "refused"), None, id="a wipe was refused"),
+        pytest.param(
+            replace(wiping("done"), start=Step("accepted", tries=1, at=T + 1)), ("start", T + 1), id="it starts"
+        ),
+        pytest.param(replace(wiping("done"), start=Step("done", tries=1, at=T)), None, id="it was started"),
+    ],
+)
+def test_what_ecs_is_at_work_on_is_what_is_waited_for(job: JobState, expected: tuple[str, float] | None) -> None:
+    """Only an accepted call has a duration; the newest of several wipes ends last."""
+    assert waits_for(job) == expected
+
+
+def test_the_last_wipe_is_waited_for() -> None:
+    """Of two wipes the one that was accepted last is taken to end last."""
+    first, second = wiping("accepted", "accepted").disks
+
+    assert waits_for(a_job(stop=STOPPED, disks=(first, replace(second, at=T + 7.0)))) == ("reinit", T + 7.0)
+
+
+def test_a_job_is_observed_again_whatever_is_expected_of_it() -> None:
+    """What ECS is at work on can wait longest; a machine that waits for us is observed before the fence breaks."""
+    at_work, waits_for_us = wiping("accepted"), a_job(stop=STOPPED)
+    no_start_time = replace(waits_for_us, watched_at=T)
+
+    assert patience(at_work) == 45.0
+    assert patience(waits_for_us) + TICK < GAP
+    assert patience(no_start_time) + TICK < oldest(a_job()), "only observations tell that nobody uses it"
+
+
+def test_the_interval_grows_with_the_wait_up_to_a_bound() -> None:
+    """An eighth of what the wait has taken: a tick at first, three quarters of a minute at last."""
+    job, wait = wiping("accepted"), Wait("reinit", "In_use", T, 1800.0)
+
+    def interval(waited: float) -> float:
+        return next_at(job, observed(T + waited, THE_DISKS), wait) - (T + waited)
+
+    assert [interval(waited) for waited in (0.0, 8.0, 16.0, 40.0, 80.0, 360.0, 1800.0)] == [2, 2, 2, 5, 10, 45, 45]
+
+
+def test_a_machine_that_waits_for_us_is_never_observed_too_late() -> None:
+    """However long it has waited for its next try, the interval stays within what the fence allows."""
+    wait = Wait("reinit", "the next try", T - 900.0, 1800.0)
+
+    assert next_at(a_job(stop=STOPPED), observed(T), wait) == T + patience(a_job(stop=STOPPED))
+
+
+@pytest.mark.parametrize(
+    ("job", "asked"),
+    [
+        pytest.param(wiping("done"), THE_DISKS, id="the wipe is done, and the machine is to be started"),
+        pytest.param(a_job(stop=STOPPED), THE_INSTANCE, id="the machine is stopped, and its disks are to be wiped"),
+    ],
+)
+def test_what_was_not_asked_for_and_is_needed_now_is_observed_at_once(job: JobState, asked: Needs) -> None:
+    """No machine stays down because its observation was of something else, however long the wait before took."""
+    long_since = Wait("reinit", "a look", T - 1600.0, 1800.0)
+
+    assert next_at(job, observed(T, asked), long_since) == T
+    assert next_at(job, observed(T), long_since) > T
+
+
+@pytest.mark.parametrize("action", [Command("StopInstance", INSTANCE), Finish()])
+def test_what_is_no_wait_is_observed_on_the_next_tick(action: Any) -> None:
+    """A call that was decided may come to nothing, and then it is decided again."""
+    assert next_at(a_job(stop=STOPPED), observed(T), action) == T + TICK
+
+
+def test_an_observation_that_failed_is_repeated_on_the_next_tick() -> None:
+    """Nothing is known of it, so no interval grows by it."""
+    wait = Wait("reinit", "a look", T - 900.0, 1800.0)
+
+    assert next_at(wiping("accepted"), observed(T, seen=False), wait) == T + TICK
+
+
+def test_our_own_stop_is_observed_on_each_tick_until_it_shows() -> None:
+    """The lag of ECS is sampled by it; once the machine is seen Stopping the interval grows."""
+    wait = Wait("stop", "Stopped", T - 80.0, 600.0)
+    stop = Step("accepted", tries=1, first_at=T - 80.0, at=T - 80.0)
+
+    assert next_at(a_job(stop=stop), observed(T, THE_INSTANCE), wait) == T + TICK
+    assert next_at(a_job(stop=replace(stop, moving=True)), observed(T, THE_INSTANCE), wait) == T + 10.0
+
+
+@pytest.mark.parametrize(("left", "after"), [(1.0, TICK), (9.0, 9.0), (60.0, 16.0)])
+def test_the_end_of_the_minute_of_a_start_is_waited_for_as_long_as_it_takes(left: float, after: float) -> None:
+    """How long that takes is known, so nothing is observed in between but for what else may happen."""
+    assert next_at(a_job(), observed(T), Wait("wait-start", "30s after the minute", T, left)) == T + after
