@@ -8,19 +8,9 @@ from typing import Any
 
 import pytest
 
-from safe_reinit import record
 from safe_reinit.cloud import CloudError, NoCredentials, Refused, Unanswered
-from safe_reinit.look import observe, tick
-from safe_reinit.model import (
-    Command,
-    DiskFacts,
-    Limits,
-    Options,
-    PlannedDisk,
-    PlannedJob,
-    SafetySnapshot,
-    ScalingMember,
-)
+from safe_reinit.look import observe
+from safe_reinit.model import DiskFacts, Options, ScalingMember
 from tests import values
 from tests.cloudlike import TinyClock, TinyCloud
 
@@ -154,77 +144,7 @@ def test_the_rights_to_stop_and_start_are_asked_where_they_will_be_needed(status
     assert cloud.acts == []
 
 
-def begun(disk_ids: list[str], instance_id: str) -> Any:
-    """Give the record of a job that has just begun."""
-    disks = tuple(PlannedDisk(each) for each in disk_ids)
-    job = PlannedJob(instance_id, "", "Running", "Running", will_stop=True, will_start=True, disks=disks)
-    return record.begin(job, Limits(), leave_stopped=False)
-
-
-def test_a_tick_looks_at_all_jobs_at_once() -> None:
-    """One DescribeDisks and one DescribeInstances serve all open jobs, and each sees only what is its own."""
-    disks = [values.a_disk(disk_id=f"d-{n}", instance_id=f"i-{n}") for n in range(5)]
-    cloud = TinyCloud(disks, [values.an_instance(instance_id=f"i-{n}") for n in range(4)])
-    seen = tick(cloud, TinyClock(), [begun([f"d-{n}"], f"i-{n}") for n in range(5)])
-
-    assert named(cloud) == ["disks", "instances"]
-    assert [sorted(each.disks) for each in seen] == [[f"d-{n}"] for n in range(5)]
-    assert [each.instance is not None for each in seen] == [True] * 4 + [False]
-
-
-def test_a_tick_looks_for_snapshots_only_when_asked() -> None:
-    """Snapshots in progress are looked for before a stop, and cost nothing afterwards."""
-    growing = values.a_snapshot(status="progressing")
-    cloud = healthy(snapshots={values.DISK_ID: (growing, values.a_snapshot())})
-    job = begun([values.DISK_ID], values.INSTANCE_ID)
-
-    assert tick(cloud, TinyClock(), [job])[0].progressing == ()
-    assert tick(cloud, TinyClock(), [job], snapshots=True)[0].progressing == (growing,)
-
-
 # ------------------------------------------------------------------------------------------------ looks at many
-
-
-def two(*, touched: int) -> list[Any]:
-    """Give the records of two jobs, of which one has been touched."""
-    jobs = [begun([f"d-{n}"], f"i-{n}") for n in range(2)]
-    jobs[touched] = record.intend(jobs[touched], Command("StopInstance", f"i-{touched}"), values.an_observation(1.0))
-    return jobs
-
-
-def pair(**more: Any) -> TinyCloud:
-    """Give a cloud with two machines of a disk each."""
-    disks = [values.a_disk(disk_id=f"d-{n}", instance_id=f"i-{n}") for n in range(2)]
-    return TinyCloud(disks, [values.an_instance(instance_id=f"i-{n}") for n in range(2)], **more)
-
-
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
-        (Unanswered("DescribeSnapshots"), None),
-        (Refused("ServiceUnavailable", 503, "", "r"), None),
-        (Refused("Forbidden.RAM", 403, "", "r"), "Forbidden.RAM"),
-    ],
-    ids=["lost", "unavailable", "forbidden"],
-)
-def test_a_look_at_snapshots_that_fails_blinds_only_who_needs_it(error: CloudError, code: str | None) -> None:
-    """A job that waits to be stopped needs it; one that is down already is seen as before, whatever the answer was."""
-    cloud = pair(failing={"snapshots_of": [error]})
-    waiting, down = tick(cloud, TinyClock(), two(touched=1), snapshots=True)
-
-    assert (waiting.seen, waiting.credentials_refused) == (False, code)
-    assert (down.seen, down.credentials_refused) == (True, None)
-    assert down.instance is not None
-
-
-def test_a_look_at_safety_snapshots_that_fails_blinds_only_who_has_one() -> None:
-    """A job between its safety snapshot and its wipe is not seen; the other is."""
-    cloud = pair(failing={"snapshots": [Unanswered("DescribeSnapshots")]})
-    safe, plain = two(touched=0)
-    safe = replace(safe, snapshots=(SafetySnapshot("d-0", "token", snapshot_id="s-safe"),))
-    first, second = tick(cloud, TinyClock(), [safe, plain])
-
-    assert (first.seen, second.seen) == (False, True)
 
 
 MANY = 12

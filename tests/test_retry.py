@@ -1,4 +1,4 @@
-"""Asking again: looks with patience, acts only by a due time."""
+"""Asking again: observations with patience; a changing call is never repeated here."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from safe_reinit import retry
 from safe_reinit.cloud import CloudError, NoCredentials, NotSent, Refused, Unanswered
 from safe_reinit.retry import Patient
 from tests.cloudlike import TinyClock
@@ -137,17 +134,3 @@ def test_an_error_that_is_none_of_the_cloud_comes_through() -> None:
         Patient(TinyClock())(look)
 
     assert count == 1
-
-
-@given(st.integers(1, 10_000), st.one_of(st.none(), st.integers(0, 10_000)))
-def test_an_act_is_due_later_each_time_and_never_before_ecs_allows(attempt: int, retry_after: int | None) -> None:
-    """A due time grows with each attempt up to a limit, and is no earlier than what ECS asked for."""
-    due = retry.due(attempt, 1000.0, retry_after) - 1000.0
-
-    assert due >= max(2.0, retry_after or 0.0)
-    assert due <= max(32.0, retry_after or 0.0)
-
-
-def test_acts_that_are_asked_again_do_not_fall_in_step() -> None:
-    """Two runs that were refused together do not ask again together."""
-    assert len({retry.due(1, 0.0, None) for _ in range(20)}) > 1

@@ -1,0 +1,1 @@
+"""Tests of what carries the effects of the core out."""

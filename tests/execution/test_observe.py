@@ -1,0 +1,145 @@
+"""Observing jobs: each sees what is its own, and a call that fails blinds only who needs it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from safe_reinit.cloud import CloudError, Refused, Unanswered
+from safe_reinit.core.events import Intended
+from safe_reinit.core.evolve import evolve
+from safe_reinit.core.state import begin
+from safe_reinit.execution.observe import observe_jobs
+from safe_reinit.model import (
+    Command,
+    JobState,
+    Limits,
+    PlannedDisk,
+    PlannedJob,
+    SafetySnapshot,
+    Step,
+)
+from tests import values
+from tests.cloudlike import TinyClock, TinyCloud
+
+
+def named(cloud: TinyCloud) -> list[str]:
+    """List what was asked."""
+    return [name for name, _ in cloud.asked]
+
+
+def begun(disk_ids: list[str], instance_id: str) -> JobState:
+    """Give the state of a job that has just begun."""
+    disks = tuple(PlannedDisk(each) for each in disk_ids)
+    job = PlannedJob(instance_id, "", "Running", "Running", will_stop=True, will_start=True, disks=disks)
+    return begin(job, Limits(), leave_stopped=False)
+
+
+def stopped(number: int) -> JobState:
+    """Give the state of a job whose machine this run stopped, and whose disk is to be wiped."""
+    return replace(begun([f"d-{number}"], f"i-{number}"), stop=Step("done", tries=1))
+
+
+def test_all_jobs_are_observed_at_once() -> None:
+    """One DescribeDisks and one DescribeInstances serve all open jobs, and each sees only what is its own."""
+    disks = [values.a_disk(disk_id=f"d-{n}", instance_id=f"i-{n}") for n in range(5)]
+    cloud = TinyCloud(disks, [values.an_instance(instance_id=f"i-{n}") for n in range(4)])
+    seen = observe_jobs(cloud, TinyClock(), [stopped(n) for n in range(5)])
+
+    assert sorted(named(cloud)) == ["disks", "instances"]
+    assert [sorted(each.disks) for each in seen] == [[f"d-{n}"] for n in range(5)]
+    assert [each.instance is not None for each in seen] == [True] * 4 + [False]
+
+
+def test_snapshots_in_progress_are_looked_for_only_before_the_stop() -> None:
+    """They are waited for before anything is touched, and cost nothing afterwards, nor in a recheck."""
+    growing = values.a_snapshot(status="progressing", source_disk_id="d-0")
+    cloud = pair(snapshots={"d-0": (growing, values.a_snapshot(source_disk_id="d-0"))})
+    job = begun(["d-0"], "i-0")
+
+    assert observe_jobs(cloud, TinyClock(), [job])[0].progressing == (growing,)
+    assert observe_jobs(cloud, TinyClock(), [job], whole=True)[0].progressing == ()
+    assert observe_jobs(cloud, TinyClock(), [stopped(0)])[0].progressing == ()
+
+
+def test_only_what_a_job_needs_next_is_asked_for() -> None:
+    """Of a machine that stops the disks are not asked for, of a wipe that was accepted the machine is not."""
+    stopping = replace(begun(["d-0"], "i-0"), stop=Step("accepted", tries=1, at=1.0))
+    wiping = stopped(1)
+    wiping = replace(wiping, disks=(replace(wiping.disks[0], state="accepted", tries=1, at=1.0),))
+    cloud = pair()
+    first, second = observe_jobs(cloud, TinyClock(), [stopping, wiping])
+
+    assert sorted(cloud.asked) == [("disks", ("d-1",)), ("instances", ("i-0",))]
+    assert (first.instance_asked, first.disks_asked, first.disks_seen, dict(first.disks)) == (True, False, False, {})
+    assert first.instance == values.an_instance(instance_id="i-0")
+    assert (second.instance_asked, second.disks_asked, second.instance) == (False, True, None)
+    assert list(second.disks) == ["d-1"]
+
+
+def test_a_recheck_asks_for_the_whole() -> None:
+    """Whatever is needed next, instance and disks of each job are seen."""
+    stopping = replace(begun(["d-0"], "i-0"), stop=Step("accepted", tries=1, at=1.0))
+    seen = observe_jobs(pair(), TinyClock(), [stopping], whole=True)[0]
+
+    assert (seen.instance_asked, seen.disks_asked, seen.disks_seen, list(seen.disks)) == (True, True, True, ["d-0"])
+    assert seen.instance is not None
+
+
+@pytest.mark.parametrize("failing", ["disks", "instances"])
+def test_a_call_that_was_not_needed_blinds_nobody(failing: str) -> None:
+    """A machine that stops is seen without its disks, and a disk that is wiped without its machine."""
+    stopping = replace(begun(["d-0"], "i-0"), stop=Step("accepted", tries=1, at=1.0))
+    wiping = stopped(1)
+    wiping = replace(wiping, disks=(replace(wiping.disks[0], state="accepted", tries=1, at=1.0),))
+    first, second = observe_jobs(pair(failing={failing: [Unanswered("Describe")]}), TinyClock(), [stopping, wiping])
+
+    assert (first.seen, second.seen) == (failing == "disks", failing == "instances")
+
+
+# ------------------------------------------------------------------------------------------------ calls that fail
+
+
+def two(*, touched: int) -> list[JobState]:
+    """Give the states of two jobs, of which one has been touched."""
+    jobs = [begun([f"d-{n}"], f"i-{n}") for n in range(2)]
+    stop = Intended(Command("StopInstance", f"i-{touched}"), values.an_observation(1.0))
+    jobs[touched] = evolve(jobs[touched], stop)
+    return jobs
+
+
+def pair(**more: Any) -> TinyCloud:
+    """Give a cloud with two machines of a disk each."""
+    disks = [values.a_disk(disk_id=f"d-{n}", instance_id=f"i-{n}") for n in range(2)]
+    return TinyCloud(disks, [values.an_instance(instance_id=f"i-{n}") for n in range(2)], **more)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Unanswered("DescribeSnapshots"), None),
+        (Refused("ServiceUnavailable", 503, "", "r"), None),
+        (Refused("Forbidden.RAM", 403, "", "r"), "Forbidden.RAM"),
+    ],
+    ids=["lost", "unavailable", "forbidden"],
+)
+def test_a_call_for_snapshots_that_fails_blinds_only_who_needs_it(error: CloudError, code: str | None) -> None:
+    """A job that waits to be stopped needs it; one that is down already is seen as before, whatever the answer was."""
+    cloud = pair(failing={"snapshots_of": [error]})
+    waiting, down = observe_jobs(cloud, TinyClock(), two(touched=1))
+
+    assert (waiting.seen, waiting.credentials_refused) == (False, code)
+    assert (down.seen, down.credentials_refused) == (True, None)
+    assert down.instance is not None
+
+
+def test_a_call_for_safety_snapshots_that_fails_blinds_only_who_has_one() -> None:
+    """A job between its safety snapshot and its wipe is not seen; the other is."""
+    cloud = pair(failing={"snapshots": [Unanswered("DescribeSnapshots")]})
+    safe, plain = two(touched=0)
+    safe = replace(safe, snapshots=(SafetySnapshot("d-0", "token", snapshot_id="s-safe"),))
+    first, second = observe_jobs(cloud, TinyClock(), [safe, plain])
+
+    assert (first.seen, second.seen) == (False, True)
