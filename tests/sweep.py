@@ -637,48 +637,49 @@ def _odd(kind: str, action: str, body: bytes, turn: int) -> bytes:
 
 
 def _due_again(known: object) -> bool:
-    """Tell whether a disk of a record is to be wiped again because the answer to the first call was lost."""
-    return any(
-        wipe.get("state", "todo") == "todo" and wipe.get("losses") for wipe in json.loads(str(known)).get("disks", ())
-    )
+    """Tell whether a disk of a state is to be wiped again because the answer to the first call was lost."""
+    return any(wipe.get("state") == "resend" for wipe in json.loads(str(known)).get("disks", ()))
 
 
 def switch_off(guards: Sequence[str]) -> None:  # noqa: C901 - each of the guards
     """Switch guards off in this process, to see that they are needed."""
-    from safe_reinit.record import outstanding, seen, state, wiping
-
-    from safe_reinit import decide, ledger, second_look
+    from safe_reinit.core import decide, observations, state, wipes
+    from safe_reinit.core.inputs import Committed, Input
+    from safe_reinit.core.steps import outstanding
+    from safe_reinit.execution import recheck
+    from safe_reinit.execution.store import StateStore
     from safe_reinit.journal.file import Journal
     from safe_reinit.journal.lease import LEASE, Lease
 
     for guard in guards:
         if guard == "fence":
             decide._fence_holds = lambda *_: True
-            wiping._may_resend = lambda wipe, record: (
-                wipe.losses <= state.RESENDS and not record.turned_back and record.start.state == "none"
+            wipes._may_resend = lambda wipe, job: (
+                wipe.losses <= state.RESENDS and not job.turned_back and job.start.state == "none"
             )
         elif guard == "drift":
-            second_look.drift_of = lambda *_: ()
-            seen._learn_restart = lambda known, _seen: known  # the tick holds one of these facts too
+            recheck.drift_of = lambda *_: ()
+            observations._learn_restart = lambda job, _observation: job  # each tick holds one of these facts too
         elif guard == "intention":
 
-            def answered(self: Any, changed: Any, write: Any = ledger.Ledger._write) -> None:
+            def answered(self: StateStore, states: Any, commit: Any = StateStore.commit) -> Input:
                 """Write nothing down of a job while an answer is outstanding."""
-                write(self, [(entry, after) for entry, after in changed if not outstanding(after)])
+                known = [(position, job) for position, job in states if not outstanding(job)]
+                return commit(self, known) if known else Committed()  # type: ignore[no-any-return]
 
-            ledger.Ledger._write = answered  # type: ignore[method-assign]
+            StateStore.commit = answered  # type: ignore[method-assign]
         elif guard == "snapshot":
 
-            def believed(known: Any, _seen: Any) -> Any:
+            def believed(job: Any, _observation: Any) -> Any:
                 done = [
                     dataclasses.replace(each, step=dataclasses.replace(each.step, state="done"))
                     if each.snapshot_id
                     else each
-                    for each in known.snapshots
+                    for each in job.snapshots
                 ]
-                return dataclasses.replace(known, snapshots=tuple(done))
+                return dataclasses.replace(job, snapshots=tuple(done))
 
-            seen.learn_safety = believed
+            observations.learn_safety = believed
             decide.is_backed_up = lambda *_: True
         elif guard == "lease":
 
@@ -781,10 +782,11 @@ def ended(  # noqa: PLR0917 - the parts of one case
 
 def prepare(case: Case) -> None:
     """Set this process up for a case."""
-    from safe_reinit import run
     from safe_reinit.aliyun import exchange
+    from safe_reinit.core import polling, run, scheduler
 
-    run.TICK = TICK
+    for module in (polling, run, scheduler):
+        module.TICK = TICK  # type: ignore[attr-defined]
     random.seed(case.name)
     if case.timeout is not None:
         exchange.ACT_TIMEOUT = exchange.LOOK_TIMEOUT = exchange.QUICK_TIMEOUT = case.timeout

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from safe_reinit import pace
 from safe_reinit.aliyun import exchange
 from safe_reinit.client import Interrupt
 from safe_reinit.clock import Clock
+from safe_reinit.core import rate_limits
 from safe_reinit.errors import Error
 from safe_reinit.journal import JournalError
 from safe_reinit.journal.file import Journal
@@ -315,7 +315,7 @@ def test_once_a_wipe_is_throttled_few_others_are_sent_in_that_minute() -> None:
 
 def test_the_quota_is_kept_and_no_machine_waits_down_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a share of the documented limit nothing is ever throttled, and machines are stopped as slots come free."""
-    monkeypatch.setitem(pace.LIMITS, "ReInitDisk", 20)
+    monkeypatch.setitem(rate_limits.LIMITS, "ReInitDisk", 20)
     count = 36
     with simulated(fleet(count, rate_limits={"ReInitDisk": 20})) as sim:
         done = run(sim, everything(count), quota_share=0.8, max_parallel=count)

@@ -16,11 +16,12 @@ import pytest
 from alibabacloud_ecs20140526 import models as ecs
 
 import safe_reinit
-from safe_reinit import execution, record
 from safe_reinit.aliyun import exchange
 from safe_reinit.client import Client
 from safe_reinit.clock import Clock
+from safe_reinit.core import resuming
 from safe_reinit.errors import UsageError
+from safe_reinit.execution import session
 from safe_reinit.execution.interrupt import Interrupt
 from safe_reinit.journal import Journal
 from safe_reinit.model import Step
@@ -480,7 +481,7 @@ def test_a_machine_that_would_not_start(sim: Simulator, run: Command, path: Path
 def test_a_start_that_fell_back_is_asked_again() -> None:
     """A start that was given up after the machine went back to Stopped is due again once the run is resumed."""
     fallen = replace(record_with_start("failed"), start=Step("failed", tries=1, moving=True))
-    resumed = record.resume(fallen, 7.0)
+    resumed = resuming.resume(fallen, 7.0)
 
     assert (resumed.start.state, resumed.start.moving, resumed.start.due) == ("again", False, 7.0)
 
@@ -575,7 +576,7 @@ def test_a_resume_that_cannot_begin_lets_the_run_go(
         raise UsageError("No connection can be made.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(execution.aliyun, "connect", refused)
+        patched.setattr(session.aliyun, "connect", refused)
         with pytest.raises(UsageError, match="No connection"):
             client(sim, path).resume(name)
     with Journal(path) as journal:
@@ -590,7 +591,7 @@ def test_a_resume_that_cannot_begin_lets_the_run_go(
 @pytest.mark.real_time
 def test_waiting_for_a_holder_that_is_alive(monkeypatch: pytest.MonkeyPatch, run: Command, path: Path) -> None:
     """A resume of a run whose holder lives waits, says for whom, and ends with 3; the holder is unharmed."""
-    monkeypatch.setattr(execution, "_PATIENCE", 2.0)
+    monkeypatch.setattr(session, "_PATIENCE", 2.0)
     said: list[str] = []
     with while_it(run, path, STOPPING) as child:
         child.send_signal(signal.SIGSTOP)
@@ -618,7 +619,7 @@ def test_the_wait_is_the_one_of_the_contract() -> None:
     """A resume waits 35 s: longer than the 30 s of a lease, which is renewed every 10 s."""
     from safe_reinit.journal import lease
 
-    assert (execution._PATIENCE, lease.LEASE, lease.RENEWAL) == (35.0, 30.0, 10.0)
+    assert (session._PATIENCE, lease.LEASE, lease.RENEWAL) == (35.0, 30.0, 10.0)
 
 
 # ---------------------------------------------------------------------------------------------------------- signals
@@ -699,7 +700,7 @@ def test_the_second_signal_does_not_wait_for_a_call(sim: Simulator, run: Command
 
 def test_an_answer_is_not_asked_for_again() -> None:
     """A start that ECS accepted is not sent again by a resume, whatever somebody did to the machine since."""
-    resumed = record.resume(record_with_start("accepted"), 0.0)
+    resumed = resuming.resume(record_with_start("accepted"), 0.0)
 
     assert resumed.start.state == "accepted"
 
