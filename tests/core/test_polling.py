@@ -49,6 +49,10 @@ def wiping(*states: Any, **wipe: Any) -> JobState:
     return a_job(stop=STOPPED, disks=wipes)
 
 
+NOTHING: dict[str, float] = {}
+"""Of no phase it is known how long it takes."""
+
+
 def observed(at: float, asked: Needs = BOTH, **more: Any) -> Observation:
     """Give an observation that showed what was asked for."""
     return replace(values.an_observation(at), instance_asked=asked.instance, disks_asked=asked.disks, **more)
@@ -114,7 +118,7 @@ def test_what_is_in_doubt_is_observed_often_enough_for_the_fence(doubt: str) -> 
     assert is_doubtful(job)
     assert 2 * (patience(job) + TICK) < oldest(a_job(lag=0.0))
     assert patience(job) + TICK < oldest(a_job())
-    assert next_at(job, observed(T), waits) == T + TICK
+    assert next_at(job, observed(T), waits, NOTHING) == T + TICK
 
 
 @pytest.mark.parametrize(
@@ -156,21 +160,44 @@ def test_a_job_is_observed_again_whatever_is_expected_of_it() -> None:
     assert patience(no_start_time) + TICK < oldest(a_job()), "only observations tell that nobody uses it"
 
 
+def interval(job: JobState, waited: float, phase: Any = "reinit", **usual: float) -> float:
+    """Give the seconds until the next observation, after so many of waiting for a phase."""
+    asked = THE_DISKS if phase == "reinit" else THE_INSTANCE
+    return next_at(job, observed(T + waited, asked), Wait(phase, "x", T, 1800.0), usual) - (T + waited)
+
+
 def test_the_interval_grows_with_the_wait_up_to_a_bound() -> None:
-    """An eighth of what the wait has taken: a tick at first, three quarters of a minute at last."""
-    job, wait = wiping("accepted"), Wait("reinit", "In_use", T, 1800.0)
+    """Where nothing is known, a quarter of what the wait has taken: a tick at first, 45 seconds at last."""
+    waits = (0.0, 5.0, 10.0, 50.0, 100.0, 187.0, 188.0, 1800.0)
+    intervals = [round(interval(wiping("accepted"), waited), 2) for waited in waits]
 
-    def interval(waited: float) -> float:
-        return next_at(job, observed(T + waited, THE_DISKS), wait) - (T + waited)
+    assert intervals == [2.0, 2.0, 2.4, 12.0, 24.0, 44.88, 45.0, 45.0]
 
-    assert [interval(waited) for waited in (0.0, 8.0, 16.0, 40.0, 80.0, 360.0, 1800.0)] == [2, 2, 2, 5, 10, 45, 45]
+
+def test_a_start_is_observed_less_since_the_machine_is_up_however_late_that_is_seen() -> None:
+    """Nothing waits for the end of a start but the report."""
+    starting = replace(wiping("done"), start=Step("accepted", tries=1, first_at=T, at=T))
+
+    assert interval(starting, 20.0, "start") == 10.0
+
+
+def test_what_usually_takes_long_is_observed_about_then() -> None:
+    """At nine tenths of the shortest time that it took before, and then closer, so that it ends late by little."""
+    job = wiping("accepted")
+
+    assert interval(job, 0.0, reinit=20.0) == 18.0
+    assert interval(job, 10.0, reinit=20.0) == 8.0
+    assert interval(job, 18.0, reinit=20.0) == TICK
+    assert interval(job, 100.0, reinit=20.0) == pytest.approx(7.0)
+    assert interval(job, 0.0, reinit=1800.0) == patience(job), "what goes wrong is seen, whatever is expected"
+    assert interval(job, 10.0, stop=20.0) == interval(job, 10.0), "another phase says nothing of it"
 
 
 def test_a_machine_that_waits_for_us_is_never_observed_too_late() -> None:
     """However long it has waited for its next try, the interval stays within what the fence allows."""
     wait = Wait("reinit", "the next try", T - 900.0, 1800.0)
 
-    assert next_at(a_job(stop=STOPPED), observed(T), wait) == T + patience(a_job(stop=STOPPED))
+    assert next_at(a_job(stop=STOPPED), observed(T), wait, NOTHING) == T + patience(a_job(stop=STOPPED))
 
 
 @pytest.mark.parametrize(
@@ -184,21 +211,21 @@ def test_what_was_not_asked_for_and_is_needed_now_is_observed_at_once(job: JobSt
     """No machine stays down because its observation was of something else, however long the wait before took."""
     long_since = Wait("reinit", "a look", T - 1600.0, 1800.0)
 
-    assert next_at(job, observed(T, asked), long_since) == T
-    assert next_at(job, observed(T), long_since) > T
+    assert next_at(job, observed(T, asked), long_since, NOTHING) == T
+    assert next_at(job, observed(T), long_since, NOTHING) > T
 
 
 @pytest.mark.parametrize("action", [Command("StopInstance", INSTANCE), Finish()])
 def test_what_is_no_wait_is_observed_on_the_next_tick(action: Any) -> None:
     """A call that was decided may come to nothing, and then it is decided again."""
-    assert next_at(a_job(stop=STOPPED), observed(T), action) == T + TICK
+    assert next_at(a_job(stop=STOPPED), observed(T), action, NOTHING) == T + TICK
 
 
 def test_an_observation_that_failed_is_repeated_on_the_next_tick() -> None:
     """Nothing is known of it, so no interval grows by it."""
     wait = Wait("reinit", "a look", T - 900.0, 1800.0)
 
-    assert next_at(wiping("accepted"), observed(T, seen=False), wait) == T + TICK
+    assert next_at(wiping("accepted"), observed(T, seen=False), wait, NOTHING) == T + TICK
 
 
 def test_our_own_stop_is_observed_on_each_tick_until_it_shows() -> None:
@@ -206,11 +233,11 @@ def test_our_own_stop_is_observed_on_each_tick_until_it_shows() -> None:
     wait = Wait("stop", "Stopped", T - 80.0, 600.0)
     stop = Step("accepted", tries=1, first_at=T - 80.0, at=T - 80.0)
 
-    assert next_at(a_job(stop=stop), observed(T, THE_INSTANCE), wait) == T + TICK
-    assert next_at(a_job(stop=replace(stop, moving=True)), observed(T, THE_INSTANCE), wait) == T + 10.0
+    assert next_at(a_job(stop=stop), observed(T, THE_INSTANCE), wait, NOTHING) == T + TICK
+    assert next_at(a_job(stop=replace(stop, moving=True)), observed(T, THE_INSTANCE), wait, NOTHING) == T + 19.2
 
 
 @pytest.mark.parametrize(("left", "after"), [(1.0, TICK), (9.0, 9.0), (60.0, 16.0)])
 def test_the_end_of_the_minute_of_a_start_is_waited_for_as_long_as_it_takes(left: float, after: float) -> None:
     """How long that takes is known, so nothing is observed in between but for what else may happen."""
-    assert next_at(a_job(), observed(T), Wait("wait-start", "30s after the minute", T, left)) == T + after
+    assert next_at(a_job(), observed(T), Wait("wait-start", "30s after the minute", T, left), NOTHING) == T + after

@@ -517,18 +517,44 @@ def test_what_is_no_usual_time_is_not_learnt(how: str) -> None:
 
 
 def test_a_call_that_was_made_is_observed_at_once() -> None:
-    """What a call did is worth observing on the next tick, in a small fleet even before it; once, and then as usual."""
-    fleet = many(60)
-    fleet.scheduler._usual["stop"] = 500.0
-    job = fleet.jobs[50]
-    fleet.scheduler.called([job], "StartInstance", made=True)
-    fleet.at += TICK
-    assert fleet.due() == [job]
-
-    fleet.scheduler.observed(job, values.an_observation(fleet.at), Wait("start", "Running", 1020.0, 900))
-    fleet.scheduler._usual = {"stop": 500.0, "start": 500.0}
-    fleet.at += TICK
+    """What a stop did is worth observing even before the next tick, since the lag is sampled by it; once."""
+    fleet = many(5)
+    for job in fleet.jobs:
+        job.next_at = fleet.at + 40.0
     assert fleet.due() == []
+
+    stopped = fleet.jobs[3]
+    fleet.scheduler.called([stopped], "StopInstance", fleet.at, made=True)
+    assert fleet.due() == [stopped]
+
+    fleet.scheduler.observed(stopped, values.an_observation(fleet.at), Wait("stop", "Stopped", 1020.0, 900))
+    assert fleet.due() == []
+
+
+def test_a_call_that_came_too_late_is_observed_when_its_time_has_come() -> None:
+    """What was not sent changes nothing, so nothing of it is worth observing at once."""
+    fleet = many(5)
+    for job in fleet.jobs:
+        job.next_at = fleet.at + 40.0
+    fleet.scheduler.called(fleet.jobs[:1], "StopInstance", fleet.at, made=False)
+
+    assert fleet.due() == []
+
+
+def test_what_only_takes_time_from_now_on_is_observed_on_the_next_tick() -> None:
+    """A wipe that was accepted shows nothing at once; one whose answer was lost is looked for at once."""
+    fleet = many(5)
+    fleet.stop(*range(5))
+    for job in fleet.jobs:
+        job.next_at = fleet.at + 40.0
+    for job, state in zip(fleet.jobs[:2], ("accepted", "lost"), strict=True):
+        wipe = replace(job.state.disks[0], state=state, tries=1, at=fleet.at)
+        job.state = replace(job.state, disks=(wipe,))
+    fleet.scheduler.called(fleet.jobs[:2], "ReInitDisk", fleet.at, made=True)
+
+    assert fleet.due() == [fleet.jobs[1]]
+    fleet.at += TICK
+    assert fleet.due() == fleet.jobs[:2]
 
 
 @pytest.mark.parametrize(("count", "hurry"), [(5, True), (60, False)])
@@ -536,7 +562,7 @@ def test_a_fleet_keeps_to_its_ticks(count: int, hurry: bool) -> None:
     """Only a few jobs are observed as soon as a call has ended: of many each call would cost two observations."""
     fleet = many(count)
     fleet.due()
-    fleet.scheduler.called(fleet.jobs[:1], "StartInstance", made=True)
+    fleet.scheduler.called(fleet.jobs[:1], "StopInstance", fleet.at, made=True)
 
     assert (fleet.jobs[0].hurried, fleet.scheduler.due_at(fleet.at) == fleet.at) == (hurry, hurry)
 
@@ -646,17 +672,17 @@ def test_calls_that_come_too_late_make_batches_smaller() -> None:
     fleet = many(3)
     wiped = fleet.jobs[:1]
     most = fleet.scheduler.most
-    fleet.scheduler.called(wiped, "ReInitDisk", made=False)
+    fleet.scheduler.called(wiped, "ReInitDisk", fleet.at, made=False)
     assert fleet.scheduler.most == most - 1
 
     for _ in range(100):
-        fleet.scheduler.called(wiped, "ReInitDisk", made=False)
+        fleet.scheduler.called(wiped, "ReInitDisk", fleet.at, made=False)
     assert 1 <= fleet.scheduler.most <= 8
     for _ in range(100):
-        fleet.scheduler.called(wiped, "ReInitDisk", made=True)
+        fleet.scheduler.called(wiped, "ReInitDisk", fleet.at, made=True)
     assert fleet.scheduler.most == most
 
-    fleet.scheduler.called(fleet.jobs[:1], "StopInstance", made=False)
+    fleet.scheduler.called(fleet.jobs[:1], "StopInstance", fleet.at, made=False)
     assert fleet.scheduler.most == most, "a batch of stops is one call"
 
 
@@ -800,7 +826,7 @@ class SimulatedFleet:
                 event = CallAccepted(command, now) if code == "OK" else CallUnanswered(command, now)
             self._apply(job, event)
             job.call = job.command = None
-            self.scheduler.called([job], command.action, made=True)
+            self.scheduler.called([job], command.action, now, made=True)
 
     def _check_polling(self, due: list[Job], now: float) -> None:
         for job in self.jobs:
@@ -881,10 +907,29 @@ def test_scouts_save_observations(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fleet.observed / 200 < 14, "136 seconds are 68 ticks"
 
 
-def test_a_few_machines_are_observed_less_the_longer_they_take() -> None:
-    """Also of one machine the interval grows with the wait, and a phase ends late by no more than an eighth."""
+def test_a_machine_that_is_alone_is_not_observed_on_every_tick() -> None:
+    """The interval grows with each wait, and what it adds to a run of three minutes stays within a quarter."""
     fleet = SimulatedFleet([Machine(stops=30.0, wipes=110.0, starts=46.0)], canary=0)
     fleet.run()
 
-    assert fleet.observed < 60, "186 seconds are 93 ticks"
-    assert fleet.at - 1020.0 < (30.0 + 110.0 + 46.0) * 1.125 + 10 * TICK
+    assert fleet.observed < 40, "186 seconds are 93 ticks"
+    assert fleet.at - 1020.0 < (30.0 + 110.0) * 1.24 + 46.0 * 1.5 + 10 * TICK
+
+
+def test_what_earlier_runs_took_is_used_by_the_next() -> None:
+    """Where it is known how long things take, a fleet needs no scouts, and a machine is observed about then."""
+    usual = {"stop": 30.0, "reinit": 60.0, "start": 46.0}
+    one = [SimulatedFleet([Machine(stops=30.0, wipes=60.0, starts=46.0)], canary=0) for _ in range(2)]
+    one[1].scheduler = Scheduler(one[1].rollout, one[1].jobs, one[1].limits, usual)
+    for each in one:
+        each.run()
+    assert one[1].observed < one[0].observed
+    assert one[1].at <= one[0].at
+
+    fleet = many(60)
+    fleet.scheduler = Scheduler(Rollout(canary=0), fleet.jobs, fleet.limits, usual)
+    fleet.begin(*range(60))
+    fleet.at += 29.0
+    assert fleet.due() == []
+    fleet.at += 1.0
+    assert len(fleet.due()) == 60
