@@ -253,15 +253,15 @@ def test_a_bug_in_one_call_is_that_jobs_alone(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_bug_in_judging_one_disk_is_that_jobs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error that nobody foresaw in the look before a batch ends the job it is about, once it was asked by itself."""
-    from safe_reinit import second_look
+    """An error that nobody foresaw in the recheck of a batch ends the job it is about, once it was asked by itself."""
+    from safe_reinit.execution import recheck
 
-    drift_of = second_look.drift_of
+    drift_of = recheck.drift_of
 
     def broken(job: Any, *args: Any) -> Any:
         return drift_of(job, *args) if job.instance_id != T_INSTANCE else 1 / 0
 
-    monkeypatch.setattr(second_look, "drift_of", broken)
+    monkeypatch.setattr(recheck, "drift_of", broken)
     with simulated(fleet(MANY)) as sim:
         done = run(sim, everything(MANY))
 
