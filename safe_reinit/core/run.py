@@ -24,6 +24,7 @@ from .events import (
     Observed,
     Paused,
     PowerShown,
+    Withdrawn,
 )
 from .evolve import evolve
 from .freshness import is_slow, is_stale, is_too_slow, oldest, slowly
@@ -130,11 +131,12 @@ class Run:
         """Jobs that have begun, and whose facts are to be read before anything is decided."""
         self._beginning: tuple[int, list[Job]] | None = None
         self._calling: dict[int, Sequence[Attempt]] = {}
-        self._changed: dict[int, JobState] = {}
-        """The states that are not written down yet, by position."""
+        self._unsaved: set[int] = set()
+        """The positions of jobs whose state is not written down yet."""
         self._intended: list[list[Due]] = []
         """The calls whose intention is written down with them, by the call that sends them."""
-        self._committing = False
+        self._committing: tuple[set[int], list[list[Due]]] | None = None
+        """The same two, of what is being written down now."""
         self._cancelled = False
         self._unwritten: Failure | None = None
         """Why the journal could not be written: no call is intended from here on but those that bring machines back."""
@@ -152,7 +154,7 @@ class Run:
     @property
     def is_over(self) -> bool:
         """Whether every job has come to its end, and that is written down."""
-        return self.scheduler.is_over() and not self._committing and not self._changed
+        return self.scheduler.is_over() and self._committing is None and not self._unsaved
 
     def step(self, now: Now, inputs: Sequence[Input]) -> list[Effect]:
         """Take what happened, and return what is to be done, in this order.
@@ -162,7 +164,7 @@ class Run:
         self._now, self._effects = now, []
         for each in inputs:
             self._take(each)
-        if not self._committing:
+        if self._committing is None:
             self._go_on()
         return self._effects
 
@@ -262,10 +264,12 @@ class Run:
                     if command is not None:
                         ready.append(Due(job, command, observation))
         probed = [due for due in ready if due.command.action == "ResetDisk"]  # which ECS is asked about by name first
+        read = {due.job.position for due in ready}
         let, held = self.scheduler.paced([due for due in ready if due not in probed], self._now.at)
         self._hold(held)
-        for batch in self.scheduler.batches(due for due in let if self._is_still_due(due)):
-            self._intend(batch)
+        for batch in self.scheduler.batches(each for each in let if each.job.position in read):
+            self._intend([due for due in batch if self._is_still_due(due)])
+        self._let([each for each in let if each.job.position not in read])  # what waited for the quota is not read yet
         self._dispatch(probed)
 
     def _end_beginning(self) -> list[Job]:
@@ -274,7 +278,7 @@ class Run:
         jobs, self._beginning = self._beginning[1], None
         for job in jobs:
             job.next_at = self._now.at
-        return [job for job in jobs if not job.ended]
+        return jobs
 
     def _recheck_failed(self, number: int, why: str, failure: Failure | None) -> None:
         if self._beginning is not None and self._beginning[0] == number:
@@ -311,8 +315,7 @@ class Run:
         if stale and is_too_slow(observation, job.state, self._rate) and job.state.stuck_since is not None:
             self._apply(job, Failed(outcomes.too_slow(command, observation, oldest(job.state))))
             return False
-        throttled = self._limits.closed(command.action, at)
-        if not (disagrees or stale or throttled):
+        if not (disagrees or stale):
             return True
         if job.state.touched or not disagrees:  # a machine that is left as it was may wait for what it waits for
             slow = stale and is_slow(observation, self._rate)
@@ -383,10 +386,11 @@ class Run:
 
     def _journal_failed(self, failure: Failure) -> None:
         """Turn every job back, since nothing more can be written; what was not written down is not sent."""
-        self._committing = False
-        for batch in self._intended:
-            for due in batch:
-                due.job.call = due.job.command = None
+        unsaved, batches = self._committing or (set(), [])
+        self._committing = None
+        self._unsaved |= unsaved
+        for due in (each for batch in (*batches, *self._intended) for each in batch):
+            due.job.call = due.job.command = None
         self._intended = []
         if self._unwritten is not None:
             return
@@ -415,7 +419,8 @@ class Run:
         if self._late_at is not None and at >= self._late_at and self._describing is not None:
             self._late(self._describing[1])
         self._recheck_next()
-        if self._changed or self._intended:
+        self._drop_overtaken()
+        if self._unsaved or self._intended:
             self._commit()
             return
         self._effects += self._reports
@@ -459,6 +464,9 @@ class Run:
         """Send what brings machines back at once; let the other calls be checked again; hold what the quota holds."""
         let, held = self.scheduler.paced(decided, self._now.at)
         self._hold(held)
+        self._let(let)
+
+    def _let(self, let: Sequence[Due]) -> None:
         for batch in self.scheduler.batches(let):
             if batch[0].command.action in codes.BRINGS_BACK:
                 self._intend(batch)
@@ -505,36 +513,63 @@ class Run:
         decided = tuple(Decided(each.job.position, each.command, each.job.state) for each in batch)
         self._effects.append(Recheck(number, decided))
 
-    def _intend(self, batch: list[Due]) -> None:
-        """Have the intentions written down; the calls follow once they are: one for all where ECS has such a call."""
-        together = batch and batch[0].command.action in FOR_MANY
+    def _intend(self, batch: Sequence[Due]) -> None:
+        """Have the intentions written down; the calls follow once they are: one for all where ECS has such a call.
+
+        Nothing is intended that the API throttles by which it would be called.
+        """
+        if not batch:
+            return
+        action, at = batch[0].command.action, self._now.at
+        together = action in FOR_MANY
+        if self._limits.closed(f"{action}s" if together and len(batch) > 1 else action, at):
+            for due in batch:
+                self._apply(due.job, HeldUp(at))
+            return
         for some in [batch] if together else [[each] for each in batch]:
             self._mark(some, 0)
-            self._intended.append(some)
+            self._intended.append(list(some))
+
+    def _drop_overtaken(self) -> None:
+        """Intend nothing that is not the call to make any more, by what else became known in this step."""
+        for due in (each for batch in self._intended for each in batch):
+            if decide(due.job.state, due.observation) != due.command:
+                due.job.call = due.job.command = None
+        kept = ([due for due in batch if due.job.command is not None] for batch in self._intended)
+        self._intended = [batch for batch in kept if batch]
 
     def _commit(self) -> None:
-        states = dict(self._changed)
+        states = {position: self._jobs[position].state for position in self._unsaved}
         for due in (each for batch in self._intended for each in batch):
             states[due.job.position] = evolve(due.job.state, Intended(due.command, due.observation))
         self._effects.append(Commit(tuple(sorted(states.items(), key=lambda each: each[0]))))
-        self._committing = True
+        self._committing = self._unsaved, self._intended
+        self._unsaved, self._intended = set(), []
 
     def _committed(self) -> None:
-        self._committing, self._changed = False, {}
-        batches, self._intended = self._intended, []
+        if self._committing is None:
+            return
+        (_, batches), self._committing = self._committing, None
         for batch in batches:
+            attempts = tuple(each for due in batch if (each := self._attempt(due)) is not None)
+            if not attempts:
+                continue
             self._numbers += 1
-            self._mark(batch, self._numbers)
-            attempts = tuple(map(self._attempt, batch))
+            self._mark([due for due in batch if due.job.command is not None], self._numbers)
             self._calling[self._numbers] = attempts
             self._effects += self._reports
             self._reports = []
             self._effects.append(Call(self._numbers, attempts))
 
-    def _attempt(self, due: Due) -> Attempt:
-        job = due.job
+    def _attempt(self, due: Due) -> Attempt | None:
+        """Return the call whose intention is written down, unless the job has turned back since that was asked for."""
+        job, wanted = due.job, decide(due.job.state, due.observation) == due.command
         job.state = evolve(job.state, Intended(due.command, due.observation))
         number = tries_of(job.state, due.command)
+        if not wanted:
+            job.call = job.command = None
+            self._apply(job, Withdrawn(due.command, self._now.at))
+            return None
         self._report_call("intend", due.command, {"attempt": number})
         return Attempt(job.position, due.command, number, job.state, due.observation)
 
@@ -549,7 +584,8 @@ class Run:
     def _apply(self, job: Job, event: Event) -> None:
         after = evolve(job.state, event)
         if after is not job.state and after != job.state:
-            job.state = self._changed[job.position] = after
+            job.state = after
+            self._unsaved.add(job.position)
 
     # ----------------------------------------------------------------------------------------------------- reports
 
