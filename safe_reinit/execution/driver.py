@@ -17,6 +17,7 @@ from .. import codes
 from ..clock import Clock
 from ..cloud import Cloud
 from ..core.inputs import (
+    Answered,
     Ask,
     Broke,
     Call,
@@ -33,6 +34,7 @@ from ..core.inputs import (
     Recheck,
     Say,
     WaitUntil,
+    Withheld,
 )
 from ..core.run import Run
 from ..journal import Lease, LeaseLostError
@@ -99,6 +101,8 @@ class Driver:
         self._calls = Calls(self.cloud, self.clock, self.plan, self.run_id, self._store, self.stop)
         self._inbox: deque[Input] = deque()
         self._stepping = threading.RLock()
+        self._written: list[Input] = []
+        """What came of the last commit, until the core is told."""
         # One thread checks before calls, since more would only make each other's facts old. What brings machines back
         # has threads that nothing else uses: it waits for nothing, also where other calls hang.
         self._observing = DaemonExecutor(1, "safe-reinit-observe")
@@ -129,16 +133,18 @@ class Driver:
         """
         if self.stop.is_set():
             with contextlib.suppress(LeaseLostError), self._stepping:
-                self._commit(self.run.step(self._now(), [CancelRequested()]))
+                inputs: list[Input] = [CancelRequested()]
+                while inputs or self._written:
+                    effects = self._step(inputs)
+                    inputs = [_withheld(each) for each in effects if isinstance(each, Call)]
 
     def _round(self) -> float | None:
         """Step until nothing is left to carry out; return when to step again (cloud seconds), ``None`` for never."""
         inputs = [*self._store.hold(), *self._drained()]
         until: float | None = None
         while True:
-            with self._stepping:
-                effects = self.run.step(self._now(), inputs)
-                inputs = self._commit(effects)
+            effects = self._step(inputs)
+            inputs = []
             for effect in effects:
                 if self.leave.is_set():
                     return None
@@ -146,8 +152,16 @@ class Driver:
                     until = effect.at
                 elif (answer := self._carry_out(effect)) is not None:
                     inputs.append(answer)
-            if not inputs:
+            if not (inputs or self._written):
                 return None if self.run.is_over else until
+
+    def _step(self, inputs: Sequence[Input]) -> Sequence[Effect]:
+        """Step the core, and write down what it asks for at once: nothing else may come in between."""
+        with self._stepping:
+            effects = self.run.step(self._now(), [*self._written, *inputs])
+            self._written = []
+            self._written = [self._store.commit(each.states) for each in effects if isinstance(each, Commit)]
+            return effects
 
     def _now(self) -> Now:
         return Now(self.clock.time(), self.clock.now(), random.random())  # noqa: S311 - so that runs come apart
@@ -162,9 +176,6 @@ class Driver:
             yield Exchanged(exchange.action, exchange.code)
         while self._inbox:
             yield self._inbox.popleft()
-
-    def _commit(self, effects: Sequence[Effect]) -> list[Input]:
-        return [self._store.commit(each.states) for each in effects if isinstance(each, Commit)]
 
     def _carry_out(self, effect: Effect) -> Input | None:
         match effect:
@@ -221,3 +232,7 @@ class Driver:
         """Wait until a time (cloud seconds), or until something has happened."""
         if not self._inbox and not self.leave.is_set():
             self.clock.wait(self.wake, until - self.clock.time())
+
+
+def _withheld(call: Call) -> Answered:
+    return Answered(call.number, (Withheld(),) * len(call.attempts))
