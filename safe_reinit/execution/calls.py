@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .. import codes
 from ..clock import Clock, boottime
@@ -35,6 +35,7 @@ class Calls:
 
     Attributes:
         stop: set once somebody has asked the run to end: then only what brings machines back is sent.
+        throttled_at: by API, when ECS last throttled it (cloud seconds): what was observed before is not acted on.
 
     """
 
@@ -44,6 +45,7 @@ class Calls:
     run_id: str
     store: StateStore
     stop: threading.Event
+    throttled_at: dict[str, float] = field(default_factory=dict)
 
     def make(self, call: Call) -> Answered:
         """Make one call for its attempts; those that came too late, or that nobody wants any more, are withheld."""
@@ -53,6 +55,7 @@ class Calls:
         except LeaseLostError:
             may_send = False  # the loop finds the lease lost
         wanted = [each for each in call.attempts if may_send and (back or self._is_wanted(each))]
+        wanted = [each for each in wanted if not self._is_throttled(each, len(wanted))]
         together = False
         answers: Mapping[int, Outcome] = {}
         if len(wanted) > 1:
@@ -68,11 +71,24 @@ class Calls:
         stale = is_stale(attempt.observation, attempt.job, self.clock.time(), self.clock.rate)
         return not (stale or self.stop.is_set())
 
+    def _is_throttled(self, attempt: Attempt, together: int) -> bool:
+        """Return whether ECS has throttled the call since it was decided, as the answer to another one of its kind.
+
+        The core knows of that before it decides on a later observation, and lets calls through as the limit allows.
+        """
+        action: str = attempt.command.action
+        return attempt.observation.at < self.throttled_at.get(f"{action}s" if together > 1 else action, 0.0)
+
+    def _failed(self, action: str, failed: CloudError) -> Outcome:
+        if isinstance(failed, Refused) and codes.throttled(failed.code):
+            self.throttled_at[failed.action or action] = self.clock.time()
+        return outcome_of(failed)
+
     def _make_one(self, attempt: Attempt) -> Outcome:
         try:
             return self._send(attempt)
         except CloudError as failed:
-            return outcome_of(failed)
+            return self._failed(attempt.command.action, failed)
 
     def _make_many(self, attempts: Sequence[Attempt]) -> tuple[Mapping[int, Outcome], bool]:
         """Stop or start many instances by one call; each has its own answer, or the call has one for all."""
@@ -84,7 +100,8 @@ class Calls:
             else:
                 answers = self.cloud.stop_many(ids, force=attempts[0].command.force, attempt=number)
         except CloudError as failed:
-            return dict.fromkeys((each.position for each in attempts), outcome_of(failed)), True
+            outcome = self._failed(f"{attempts[0].command.action}s", failed)
+            return dict.fromkeys((each.position for each in attempts), outcome), True
         outcomes: dict[int, Outcome] = {}
         for each in attempts:
             answer = answers.get(each.command.subject)
