@@ -437,7 +437,10 @@ class Run:
         for job in new:
             job.checked, job.next_at = True, math.inf
         self._to_begin.extend(new)
-        due = [job for job in due if job not in self._to_begin and not self._is_beginning(job)]
+        beginning = [job for job in due if job in self._to_begin or self._is_beginning(job)]
+        for job in beginning:
+            job.next_at = at + TICK  # there is nothing to do for it until its facts are read
+        due = [job for job in due if job not in beginning]
         if due:
             self._numbers += 1
             self._describing, self._late_at = (self._numbers, due), at + _LATE * self._rate
