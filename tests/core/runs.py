@@ -29,6 +29,7 @@ from safe_reinit.core.inputs import (
     Exchanged,
     Fresh,
     Input,
+    NotSeen,
     Now,
     Recheck,
     Rechecked,
@@ -229,6 +230,13 @@ class Steps:
             self.go_on()
         raise AssertionError(f"nobody asks for {kind.__name__} {action}: {self.pending} {self.states}")
 
+    def to_recheck(self, action: str) -> Recheck:
+        """Return the recheck of a call that was decided on an observation: what the jobs begin with shows nothing."""
+        if not self.state.tried:
+            beginning = self.to(Recheck)
+            self.answer(beginning, *[NotSeen("not listed")] * len(beginning.commands))
+        return self.to(Recheck, action)
+
     def go_on(self) -> None:
         """Answer what is asked for, as the machines would; else wait."""
         if not self.pending:
@@ -331,9 +339,10 @@ class Steps:
 
 
 def action_of(effect: Describe | Recheck | Call) -> str:
-    """Return the action that an effect is about."""
+    """Return the action that an effect is about; ``""`` for a recheck with which jobs begin."""
     if isinstance(effect, Recheck):
-        return effect.commands[0].command.action
+        command = effect.commands[0].command
+        return command.action if command else ""
     return effect.attempts[0].command.action if isinstance(effect, Call) else ""
 
 

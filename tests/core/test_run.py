@@ -80,7 +80,10 @@ def test_a_run_stops_wipes_and_starts_with_one_call_each() -> None:
     run.finish()
 
     assert run.calls == [STOP, WIPE, START]
-    assert [each.commands[0].command.action for each in run.effects if isinstance(each, Recheck)] == [STOP, WIPE]
+    assert [each.commands[0].command for each in run.effects if isinstance(each, Recheck)] == [
+        None,
+        Command(WIPE, "d-0"),
+    ]
     assert state.outcome(run.state) == "done"
     assert run.machines[0].wipes == run.machines[0].starts == 1
     assert run.reported("done")[0]["outcome"] == "done"
@@ -129,7 +132,7 @@ def test_an_intention_is_committed_before_its_call() -> None:
 def test_only_what_has_changed_is_written_down_and_all_of_it_at_once() -> None:
     """However many jobs: one recheck, one commit and one call, and an unchanged job is in no commit."""
     run = Steps(MANY, closed=[3])
-    run.to(Recheck, STOP)
+    run.to(Recheck)
     (recheck,) = run.pending
     assert isinstance(recheck, Recheck)
     commits = [each for each in run.answer(recheck) if isinstance(each, Commit)]
@@ -280,7 +283,7 @@ def test_what_is_written_down_twice_is_no_second_call() -> None:
 def test_a_journal_that_fails_at_the_intentions_stops_the_calls(action: str) -> None:
     """What cannot be written down is not sent, for none of them, and every job turns back."""
     run = Steps(MANY, down=action == WIPE)
-    effects = run.answer(run.to(Recheck, action), commit=JournalFailed(FULL))
+    effects = run.answer(run.to(Recheck), commit=JournalFailed(FULL))
 
     assert not [each for each in effects if isinstance(each, Call)]
     assert all(each.turned_back and each.error == FULL for each in run.states)
@@ -296,7 +299,7 @@ def test_a_journal_that_fails_at_the_intentions_stops_the_calls(action: str) -> 
 def test_a_journal_that_fails_while_facts_are_checked_leaves_nothing_to_send(action: str) -> None:
     """Once the journal cannot be written, what a recheck finds intends nothing any more, of whatever job."""
     run = Steps(MANY, down=action == WIPE)
-    recheck = run.to(Recheck, action)
+    recheck = run.to(Recheck)
     run.step(JournalFailed(FULL))
     effects = run.answer(recheck)
 
@@ -441,7 +444,7 @@ def test_drift_ends_the_job_before_the_call_and_says_what_it_is() -> None:
 def test_drift_of_one_ends_that_one_alone() -> None:
     """Of a batch the one whose facts changed ends before the stop; the others are stopped by one call."""
     run = Steps(MANY)
-    recheck = run.to(Recheck, STOP)
+    recheck = run.to(Recheck)
     found = [run.fresh(number) for number in range(MANY)]
     found[5] = Drifted(("d-5 is not shown any more",), "Running")  # type: ignore[call-overload]
     run.answer(recheck, *found)
@@ -451,10 +454,50 @@ def test_drift_of_one_ends_that_one_alone() -> None:
     assert [number for number, each in enumerate(run.states) if each.turned_back] == [5]
 
 
+def test_what_jobs_begin_with_is_read_once() -> None:
+    """All facts of a job are read before its first call, and not twice; where that fails its observations go on."""
+    run = Steps(3)
+    beginning = run.to(Recheck)
+    assert [each.command for each in beginning.commands] == [None] * 3
+    run.answer(beginning, run.fresh(0), NotSeen("ECS does not list d-1"), Drifted(("d-2.Status: moved",), "Running"))
+    (call,) = (each for each in run.pending if isinstance(each, Call))
+    assert [each.position for each in call.attempts] == [0]
+    assert [each.error is not None for each in run.states] == [False, False, True]
+    run.finish()
+
+    assert [state.outcome(each) for each in run.states] == ["done", "done", "refused"]
+
+
+@pytest.mark.parametrize("how", [RecheckFailed, Broke])
+def test_where_the_first_facts_are_not_read_the_observations_go_on(how: type[RecheckFailed] | type[Broke]) -> None:
+    """A recheck that fails as jobs begin ends none of them; each call is then checked again by its own recheck."""
+    run = Steps(2)
+    beginning = run.to(Recheck)
+    run.pending.remove(beginning)
+    run.step(how(beginning.number, "KeyError"))
+    recheck = run.to(Recheck)
+    assert [each.command for each in recheck.commands] == [Command(STOP, "i-0"), Command(STOP, "i-1")]
+    run.finish()
+
+    assert [state.outcome(each) for each in run.states] == ["done", "done"]
+
+
+def test_credentials_of_another_caller_end_what_begins() -> None:
+    """Of what another caller may see nothing is known."""
+    run = Steps(2)
+    beginning = run.to(Recheck)
+    run.pending.remove(beginning)
+    run.step(RecheckFailed(beginning.number, "", FULL))
+    run.finish()
+
+    assert run.calls == []
+    assert [each.error for each in run.states] == [FULL, FULL]
+
+
 def test_drift_tells_the_power_as_the_recheck_showed_it() -> None:
     """What is told at the end of a job is nothing older."""
     run = Steps()
-    run.answer(run.to(Recheck, STOP), Drifted(("i-0: another account",), ""))
+    run.answer(run.to(Recheck), Drifted(("i-0: another account",), ""))
 
     assert run.state.instance_status == ""
 
@@ -557,7 +600,7 @@ def test_a_wait_that_begins_with_a_disagreement_ends_no_job() -> None:
     run = Steps()
     growing = values.a_snapshot(snapshot_id="s-auto", source_disk_id="d-0", status="progressing")
     for _ in range(2):
-        run.answer(run.to(Recheck, STOP), run.fresh(progressing=(growing,)))
+        run.answer(run.to(Recheck), run.fresh(progressing=(growing,)))
         run.at += Limits().retry + 1.0
 
     assert run.state.error is None
@@ -662,7 +705,7 @@ def test_a_job_whose_call_is_never_in_time_turns_back(action: str, slow: str) ->
     run.took = 16.0 if slow == "the recheck" else 0.0
     began = run.at
     while not run.state.turned_back:
-        run.answer(run.to(Recheck, action))
+        run.answer(run.to(Recheck))
         for call in [each for each in run.pending if isinstance(each, Call)]:
             run.at += 16.0
             run.answer(call, Withheld())
@@ -942,13 +985,36 @@ def test_the_wait_that_ecs_asks_for_is_of_the_api_that_asked() -> None:
 def test_a_call_is_held_back_by_the_throttling_of_its_own_api(count: int, api: str) -> None:
     """One that is throttled between its recheck and its sending waits, and only where it is that API's."""
     run = Steps(count)
-    recheck = run.to(Recheck, STOP)
+    recheck = run.to_recheck(STOP)
+    before = run.state.stuck_since
+    run.at += 0.5
     run.step(Exchanged(api, "Throttling.User"))
     run.answer(recheck)
     own = api == ("StopInstance" if count == 1 else "StopInstances")
 
+    assert before is None
     assert run.calls == ([] if own else [STOP])
     assert (run.state.stuck_since is not None) == own
+
+
+def test_a_wipe_that_waited_for_the_quota_is_checked_before_it_is_sent() -> None:
+    """A slot that is found while other jobs begin lets it be checked again; its observation alone sends nothing."""
+    run = Steps(2, down=True)
+    run.change(1, stop=Step(), instance_status="Running")
+    run.machines[1].status = "Running"
+    run.at = BEGIN + 19.5  # half a second before a minute is over
+    run.step()
+    run.step(Exchanged("ReInitDisk", "Throttling.User"))
+    beginning = next(each for each in run.pending if isinstance(each, Recheck))
+    (describe,) = (each for each in run.pending if isinstance(each, Describe))
+    run.answer(describe)
+    assert run.calls == []
+    run.at = BEGIN + 21.0
+    run.answer(beginning)
+
+    assert run.calls == [STOP]
+    recheck = next(each for each in run.pending if isinstance(each, Recheck))
+    assert [each.command for each in recheck.commands] == [Command(WIPE, "d-0")]
 
 
 def test_what_the_quota_holds_back_waits_and_says_so() -> None:
@@ -1060,11 +1126,14 @@ def test_a_stage_waits_for_whoever_is_asked(agreed: bool) -> None:
         assert run.states[1].error.message == "Not begun: nobody agreed to go on."
 
 
-def test_a_deadline_that_passes_while_facts_are_checked_is_heard() -> None:
+@pytest.mark.parametrize("first", [True, False])
+def test_a_deadline_that_passes_while_facts_are_checked_is_heard(first: bool) -> None:
     """What has not been touched when the deadline passes is not touched any more, also with its recheck under way."""
-    run = Steps(deadline=values.NOW + timedelta(seconds=BEGIN + 2.5))
-    recheck = run.to(Recheck, STOP)
-    run.at = BEGIN + 3.0
+    run = Steps(deadline=values.NOW + timedelta(seconds=BEGIN + 9.0))
+    recheck = run.to(Recheck) if first else run.to_recheck(STOP)
+    run.at = BEGIN + 10.0
+    if first:
+        run.step()
     run.answer(recheck)
     run.finish()
 
@@ -1092,6 +1161,14 @@ def test_an_observation_that_is_late_is_reported() -> None:
     assert run.reported("wait")[-1]["why"] == "ECS has not answered yet"
     run.wait(10.0)
     assert len(run.reported("wait")) == reported + 1, "and only once"
+
+
+def test_no_step_is_asked_for_at_once_while_the_facts_of_a_job_are_read() -> None:
+    """A run waits for what it has asked for, and steps again a tick later at the soonest."""
+    run = Steps(3)
+    run.to(Recheck)
+
+    assert run.wake_at == run.at + 2.0
 
 
 def test_a_state_is_reported_once() -> None:
