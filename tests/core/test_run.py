@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -51,7 +51,9 @@ from safe_reinit.model import Accepted, Command, Failure, JobState, Limits, Opti
 from tests import values
 from tests.core.runs import BEGIN, OK, Steps, a_disk, backed_up, kinds, whole_run
 
-STOP, WIPE, START = "StopInstance", "ReInitDisk", "StartInstance"
+STOP: Final = "StopInstance"
+WIPE: Final = "ReInitDisk"
+START: Final = "StartInstance"
 FULL = Failure(None, "The disk is full.", hint="Repair the journal first.")
 MANY = 12
 
@@ -216,7 +218,8 @@ def test_nothing_is_sent_that_became_wrong_before_its_intention_is_written(what:
     run = down()
     recheck = run.to(Recheck, WIPE)
     with_a_describe_pending(run, recheck)
-    found, meanwhile = run.outcome_of(recheck), OVERTAKING[what](run)
+    found: Any = run.outcome_of(recheck)
+    meanwhile = OVERTAKING[what](run)
     effects = run.step(*((meanwhile, found) if order == "before" else (found, meanwhile)))
 
     assert run.state.turned_back
@@ -954,7 +957,7 @@ def test_power_cuts_for_many_are_one_call_of_their_own() -> None:
     run.begin(states)
     for machine in run.machines[:3]:
         machine.status = "Stopping"
-    calls = []
+    calls: list[tuple[list[int], set[bool]]] = []
     while len(calls) < 2:
         call = run.to(Call, STOP)
         calls.append(([each.position for each in call.attempts], {each.command.force for each in call.attempts}))
