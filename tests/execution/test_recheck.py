@@ -621,7 +621,7 @@ EVENT = SystemEvent("e-1", values.INSTANCE_ID, "SystemMaintenance.Reboot", "Sche
 PRODUCTS = ("scaling_members", "replica_pairs", "key", "system_events", "snapshot_policy")
 
 
-def planned(cloud: TinyCloud, disk_ids: Sequence[str]) -> World:
+def planned(cloud: Any, disk_ids: Sequence[str]) -> World:
     """Return a plan for these disks, of which nothing was done yet."""
     clock, options = TinyClock(), Options(stop_instance=True, accept=OPTIONS.accept)
     plan = make_plan(observe(cloud, clock, values.REGION, disk_ids, options), options, Limits(), None)

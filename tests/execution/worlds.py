@@ -99,7 +99,7 @@ class World:
 
     run_id = "r-1"
 
-    def __init__(self, cloud: TinyCloud, plan: Plan, clock: TinyClock, stopped: Iterable[str] = ()) -> None:
+    def __init__(self, cloud: Any, plan: Plan, clock: TinyClock, stopped: Iterable[str] = ()) -> None:
         self.cloud, self.plan, self.clock, self.book = cloud, plan, clock, Book()
         self.stop = threading.Event()
         self.states = [begin(job, Limits(), leave_stopped=False, options=plan.options) for job in plan.jobs]
@@ -195,7 +195,7 @@ def one(
 ) -> World:
     """Return a machine that was running when the plan was made, and is in this status now."""
     clock, in_force = TinyClock(), (options, guard or values.guard())
-    cloud = TinyCloud([values.a_disk()], [values.an_instance(status="Running", tags=tags)], **more)
+    cloud: Any = TinyCloud([values.a_disk()], [values.an_instance(status="Running", tags=tags)], **more)
     ids = [values.DISK_ID]
     plan = make_plan(
         observe(cloud, clock, values.REGION, ids, options, settle=lambda _: in_force), options, Limits(), None
@@ -218,7 +218,7 @@ def many(count: int = MANY, status: str = "Running") -> World:
     shots = {f"d-{n}": (values.a_snapshot(snapshot_id=f"s-{n}", source_disk_id=f"d-{n}"),) for n in numbers}
     disks = [values.a_disk(disk_id=f"d-{n}", instance_id=f"i-{n}", source_snapshot_id="s-origin") for n in numbers]
     machines = [values.an_instance(instance_id=f"i-{n}", status="Running") for n in numbers]
-    cloud = TinyCloud(disks, machines, snapshots={**shots, "d-origin": (source,)})
+    cloud: Any = TinyCloud(disks, machines, snapshots={**shots, "d-origin": (source,)})
     in_force, ids = (options, values.guard(disks=count, max_disks=count)), [disk.disk_id for disk in disks]
     facts = observe(cloud, clock, values.REGION, ids, options, settle=lambda _: in_force)
     plan = make_plan(facts, options, Limits(), None)
