@@ -869,7 +869,7 @@ def test_a_lost_answer_to_a_repeatable_call_is_asked_again() -> None:
     run = Steps(options=Options(lock_tag=True))
     run.answer(run.to(Call, "TagResources"), Unanswered())
 
-    assert (run.state.tag.state, run.state.error) == ("again", None)
+    assert (run.state.tag.state, run.state.error) == ("resend", None)
     assert (run.state.tag.due or 0.0) > run.at
     run.finish()
     assert run.calls[:3] == ["TagResources", "TagResources", STOP]
@@ -1157,7 +1157,7 @@ def test_an_observation_that_is_late_is_reported() -> None:
         run.go_on()
     reported = len(run.reported("wait"))
     assert reported
-    assert run.wake_at == run.at + 10.0
+    assert run.wake_at < run.at + 10.0
     run.wait(9.9)
     assert len(run.reported("wait")) == reported
     run.wait(0.1)
