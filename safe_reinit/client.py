@@ -111,8 +111,8 @@ class Client(Planner):
     ) -> Report:
         """Run a plan to its end and report.
 
-        Each call is made at most once for each look that shows it to be due, and what is intended is in the journal
-        before it is sent. ECS is called as its API reference has it: StopInstance (StoppedMode KeepCharging),
+        Each call is made at most once for each observation that shows it to be due, and what is intended is in the
+        journal before it is sent. ECS is called as its API reference has it: StopInstance (StoppedMode KeepCharging),
         CreateSnapshot, ReInitDisk or ResetDisk, StartInstance, TagResources and UntagResources.
 
         Args:
@@ -170,8 +170,8 @@ class Client(Planner):
     ) -> Report:
         """Go on with a run whose process is gone, or that left something owed, and report.
 
-        Nothing that was answered is repeated; what was not is settled by looking, behind the fence; the power comes
-        back as promised. No consent is needed: the run had it.
+        Nothing that was answered is repeated; the outcome of what was not is observed, behind the fence; the power
+        comes back as promised. No consent is needed: the run had it.
 
         Args:
             run_id: its name, as ``runs`` and the report have it.

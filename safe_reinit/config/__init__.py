@@ -142,7 +142,7 @@ SETTINGS: tuple[Setting, ...] = (
         "on_unknown",
         one_of("ask", "retry"),
         "ask",
-        "when the answer to ReInitDisk is lost and the looks had a gap: ask a person, or wipe again",
+        "when the answer to ReInitDisk is lost and the observations had a gap: ask a person, or wipe again",
     ),
     Setting(
         "journal", text, None, "the journal of runs; root and each user have their own, an embedded simulator none"

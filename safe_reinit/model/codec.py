@@ -69,7 +69,7 @@ def _sparse(value: object) -> Any:  # noqa: ANN401 - as members
     return members(value)
 
 
-@cache  # every record and event is written by them
+@cache  # every state and event is written by them
 def _shape(kind: type) -> tuple[list[str], Callable[[object], tuple[Any, ...]], list[object]] | None:
     """Give of a frozen value its members, what gets them all, and their defaults; ``None`` of what is no such value."""
     if not is_dataclass(kind):
@@ -142,7 +142,7 @@ def decode(kind: type[T], data: object, path: str = "$") -> T:
         raise DecodeError(f"At {path}: {error}") from None
 
 
-@cache  # every record of a journal is read by them
+@cache  # every state in a journal is read by them
 def _readable(kind: type) -> tuple[dict[str, Any], dict[str, Field[Any]], set[str]]:
     """Give of a frozen value the types of its fields, its members, and those that must be there."""
     members = {_member(each): each for each in _written(kind)}

@@ -1,4 +1,4 @@
-"""What a job remembers, what it sees, and what is decided of both."""
+"""The state of a job, what was observed of it, and what is decided on both."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Step:
     moving: bool = False
     """Whether the transitional status (Stopping, Starting) was seen."""
     reads: int = 0
-    """Looks since ``at``."""
+    """Observations since ``at``."""
     lost: bool = False
     """Whether an answer was ever lost, which ``asked`` and ``failed`` alone do not say."""
     start_time: datetime | None = None
@@ -143,21 +143,21 @@ class Wipe:
     reiniting: bool = False
     """Whether ``ReIniting`` was seen since it was asked."""
     reads: int = 0
-    """Looks since ``at`` that showed no ``ReIniting``."""
+    """Observations since ``at`` that showed no ``ReIniting``."""
     evidence: Evidence | None = None
     fence: Fence | None = None
     watched_at: float | None = None
-    """The last look since it was asked that showed what the fence holds."""
+    """The last observation since it was asked that showed what the fence holds."""
     losses: int = 0
     """How often the answer was lost."""
     gap: bool = False
-    """Whether the looks since it was asked were ever too far apart to prove that nobody used the machine."""
+    """Whether the observations since it was asked were ever too far apart to prove that nobody used the machine."""
     used: bool = False
     """Whether a start or another attachment was seen since it was asked: never forgiven."""
     acknowledged: bool = False
     """Whether ECS accepted it, or was seen doing it."""
     shown: str = ""
-    """The status of the disk in the last look; ``""`` where that did not show it."""
+    """The status of the disk in the last observation; ``""`` where that did not show it."""
     snapshot_id: str = ""
     """The snapshot that ResetDisk rolls the disk back to; ``""`` for ReInitDisk."""
     resetting: bool = False
@@ -180,7 +180,7 @@ class Wipe:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether nobody can say now what became of the disk: also where a lost answer may yet be asked again."""
+        """Whether nobody can say now what happened to the disk: also where its wipe may be sent again."""
         return self.state in ("resend", "asked", "accepted", "lost", "unknown")
 
     @property
@@ -191,7 +191,7 @@ class Wipe:
 
 @dataclass(frozen=True)
 class JobState:
-    """What one job remembers between looks: enough to decide the next action, and to go on in another process."""
+    """The state of one job: enough to decide the next action on an observation, and to go on in another process."""
 
     instance_id: str
     power_before: Literal["Running", "Stopped"]
@@ -228,7 +228,7 @@ class JobState:
     instance_locks: tuple[str, ...] = ()
     """Likewise: why ECS has locked it."""
     unseen_since: float | None = None
-    """Cloud seconds since when no look was answered."""
+    """Cloud seconds since when no observation was answered."""
     stuck_since: float | None = None
     """Cloud seconds since when a call that is due could not be made."""
     missing_reads: int = 0
@@ -242,7 +242,7 @@ class JobState:
     running_for: float = 0.0
     """Cloud seconds for which ECS still showed the instance Running after it had accepted our stop."""
     watched_at: float | None = None
-    """The last look at an instance that shows no StartTime, in cloud seconds: nobody may use it between two."""
+    """The last observation of an instance that shows no StartTime, in cloud seconds: nobody may use it between two."""
     on_unknown: OnUnknown = "ask"
     """What to do about a lost answer to ReInitDisk that was not watched without a gap."""
     version: int = 1
@@ -287,20 +287,20 @@ class JobState:
 
 @dataclass(frozen=True)
 class Observation:
-    """One look at one job's instance and disks."""
+    """What ECS showed of one job's instance and disks at one time."""
 
     at: float
     """Cloud seconds."""
     when: datetime
     """Local time, for reports."""
     seen: bool
-    """Whether the look at the instance was answered; if not, nothing is known."""
+    """Whether ECS answered about the instance; if not, nothing is known."""
     instance: Instance | None = None
     disks: Mapping[str, Disk] = field(default_factory=dict)
     progressing: tuple[Snapshot, ...] = ()
-    """Snapshots of the job's disks that are being created; looked at only before the stop."""
+    """Snapshots of the job's disks that are being created; described only before the stop."""
     snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
-    """The safety snapshots of the job that ECS shows; looked at only before the wipe."""
+    """The safety snapshots of the job that ECS shows; described only before the wipe."""
     date: datetime | None = None
     """The ``Date`` of ECS's answer about the instance, or of an earlier one; ``None`` where it had none."""
     resets: Mapping[str, str] = field(default_factory=dict)
@@ -310,13 +310,13 @@ class Observation:
     answered_at: float | None = None
     """Cloud seconds when the last answer of it came; ``None`` where that is not known, and counts as ``at``."""
     disks_seen: bool = True
-    """Whether the look at the disks was answered; power can be brought back without."""
+    """Whether ECS answered about the disks; power can be brought back without."""
     instance_asked: bool = True
     """Whether the instance was asked for: while an accepted wipe is waited for, it is not."""
     disks_asked: bool = True
     """Whether the disks were asked for: while the instance stops or starts, they are not."""
     why: str = ""
-    """What went wrong with the look, for people: ``ECS does not answer (DescribeDisks)``."""
+    """What went wrong, for people: ``ECS does not answer (DescribeDisks)``."""
 
     @property
     def took(self) -> float:
@@ -326,7 +326,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class Wait:
-    """Look again on the next tick; ``what`` says for what, ``limit`` the cloud seconds it may take in all."""
+    """Observe again later; ``what`` says what is waited for, ``limit`` the cloud seconds it may take in all."""
 
     phase: WaitName
     what: str
