@@ -659,7 +659,7 @@ def switch_off(guards: Sequence[str]) -> None:  # noqa: C901 - each of the guard
             )
         elif guard == "drift":
             recheck.drift_of = lambda *_: ()
-            observations._learn_restart = lambda job, _observation: job  # each tick holds one of these facts too
+            observations._evolve_restart = lambda job, _observation: job  # each tick holds one of these facts too
         elif guard == "intention":
 
             def answered(self: StateStore, states: Any, commit: Any = StateStore.commit) -> Input:

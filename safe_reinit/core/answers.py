@@ -1,4 +1,4 @@
-"""How an intention to call, and then its answer, change a record."""
+"""How an intention to call, and then its answer, change the state of a job."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOT_FOUND = ("InvalidInstanceId.NotFound", "InvalidInstanceIds.NotFound")
 
 
 def intend(job: JobState, command: Command, observation: Observation) -> JobState:
-    """Note that a call is about to be sent; this is committed before it is."""
+    """Return the state of a job for which a call is about to be sent; it is committed before the call."""
     if command.overwrites:
         fence = wipe_of(job, command.subject).fence or _fence(job, observation, command.subject)
         job = with_wipe(
@@ -50,7 +50,7 @@ def intend(job: JobState, command: Command, observation: Observation) -> JobStat
     )
     job = with_step(job, command, asked)
     if command.action in ("StopInstance", "StartInstance"):
-        job = replace(job, instance_status="")  # what was seen before it says no more
+        job = replace(job, instance_status="")  # what was observed before the call is no longer true
     if command.action == "StopInstance" and job.stop_asked_at is None:
         job = replace(job, stop_asked_at=observation.at)
     phase = phase_of(command)
@@ -58,13 +58,15 @@ def intend(job: JobState, command: Command, observation: Observation) -> JobStat
 
 
 def accepted(job: JobState, command: Command, at: float, snapshot_id: str = "") -> JobState:
-    """Note that ECS accepted a call; ``snapshot_id`` is what CreateSnapshot answered."""
+    """Return the state after ECS accepted a call; ``snapshot_id`` is what CreateSnapshot answered."""
     job = replace(job, stuck_since=None)
     if command.overwrites:
         return with_wipe(job, command.subject, _acknowledged(at))
     if command.action == "CreateSnapshot":
         job = with_safety(job, replace(safety_of(job, command.subject), snapshot_id=snapshot_id))
-    state: StepState = "done" if command.action == "UntagResources" else "accepted"  # no look is waited for at the end
+    state: StepState = (
+        "done" if command.action == "UntagResources" else "accepted"
+    )  # no observation is waited for at the end
     return with_step(job, command, replace(step_of(job, command), state=state, at=at, reads=0, answer=""))
 
 
@@ -73,12 +75,12 @@ def _acknowledged(at: float) -> Callable[[Wipe], Wipe]:
 
 
 def lost(job: JobState, command: Command, at: float, due: float | None = None, code: str = "") -> JobState:
-    """Note that it is not known whether a call was done; a wipe already seen ReIniting was accepted.
+    """Return the state after a call of which nobody knows whether it was done; ReIniting proves that a wipe was.
 
     Args:
-        at: when that was known, in cloud seconds.
-        due: when a call that may be repeated is asked again; at once if not said.
-        code: the code of an answer that does not say it; ``""`` where no answer came.
+        at: when the answer was found missing, in cloud seconds.
+        due: when a call that may be repeated is sent again; at once if not given.
+        code: the code of an answer that proves nothing; ``""`` where no answer came.
     """
     job = replace(job, stuck_since=None)
     if command.overwrites:
@@ -108,7 +110,7 @@ def lost(job: JobState, command: Command, at: float, due: float | None = None, c
 
 
 def doubted(job: JobState, command: Command, failure: Failure, at: float) -> JobState:
-    """Note that a wipe was answered with an unknown code: it is never sent again, and what is seen settles it."""
+    """Return the state after a wipe was answered with an unknown code: never sent again, settled by observation."""
     job = replace(job, stuck_since=None)
     code = failure.code or ""
     job = with_wipe(job, command.subject, lambda wipe: replace(_unproven(wipe, at, code), unknown_code=True))
@@ -123,14 +125,14 @@ def _unproven(wipe: Wipe, at: float, code: str) -> Wipe:
 def refused(
     job: JobState, command: Command, failure: Failure, at: float, when: datetime, due: float | None
 ) -> JobState:
-    """Note that a call was proven not to be done; ``due`` is when it may be asked again, ``None`` for never."""
+    """Return the state after a call was proven not done; ``due`` is when it may be sent again, ``None`` for never."""
     job = replace(job, stuck_since=None)
     if command.overwrites:
         return _refused_wipe(job, command.subject, failure, at, due)
     step = step_of(job, command)
     if due is not None and _may_ask_again(job, command, step, due, failure.code):
         return with_step(job, command, send_again(replace(step, at=at, due=due)))
-    unproven = command.action == "StopInstance" and step.lost  # the one whose answer was lost may still be done
+    unproven = command.action == "StopInstance" and step.lost  # the attempt whose answer was lost may still be done
     job = with_step(job, command, replace(step, state="lost" if unproven else "failed", at=at, reads=0))
     if command.action == "StartInstance" and failure.code in NOT_FOUND:
         job, failure = replace(job, gone=True), _gone(command, failure)
@@ -149,9 +151,9 @@ def _gone(command: Command, failure: Failure) -> Failure:
 
 
 def withdraw(job: JobState, command: Command, at: float) -> JobState:
-    """Take an intention back that was not sent: its look had grown old, or nobody wants it any more. It is no try.
+    """Return the state after an intended call was not sent: its recheck was too old, or it is not wanted any more.
 
-    Of what brings a machine back the try stands: an intended start is never taken back.
+    It does not count as an attempt. A call that brings a machine back stays intended, and counts.
     """
     if command.overwrites:
         job = with_wipe(
@@ -172,7 +174,7 @@ def withdraw(job: JobState, command: Command, at: float) -> JobState:
 
 
 def _drop_empty_phase(job: JobState, command: Command) -> JobState:
-    """Forget the phase that a call would have begun, where no such call is left."""
+    """Remove the phase that a call would have begun, where no such call is left."""
     tries = [each.step.tries for each in job.snapshots] if command.action == "CreateSnapshot" else [job.stop.tries]
     if any([wipe.tries for wipe in job.disks] if command.overwrites else tries):
         return job
@@ -180,12 +182,12 @@ def _drop_empty_phase(job: JobState, command: Command) -> JobState:
 
 
 def _may_ask_again(job: JobState, command: Command, step: Step, due: float, code: str | None) -> bool:
-    """Whether a call is asked again at ``due``, or has been asked long enough; ``code`` is ``None`` for no answer."""
+    """Return whether a call may be sent again at ``due``, within its limit; ``code`` is ``None`` for no answer."""
     return step.first_at is None or due - step.first_at <= limit_of(job, command, code)
 
 
 def _refused_wipe(job: JobState, disk_id: str, failure: Failure, at: float, due: float | None) -> JobState:
-    """Note a proven refusal; the fence it was asked behind stands no more, since nothing was done behind it."""
+    """Return the state after a wipe was proven not done; its fence is removed, since nothing was done behind it."""
     wipe = wipe_of(job, disk_id)
     if wipe.reiniting and not wipe.snapshot_id:  # whatever refused this request, the disk is being reinitialised
         return with_wipe(job, disk_id, _acknowledged(at))
@@ -195,7 +197,7 @@ def _refused_wipe(job: JobState, disk_id: str, failure: Failure, at: float, due:
     if due is not None and due - since <= window and not job.turned_back and not wipe.reiniting:
         again = replace(wipe, state=_to_send(wipe), at=at, due=due, refused_since=since, fence=_fence_after(wipe))
         return with_wipe(job, disk_id, lambda _: again)
-    # Of the one whose answer was lost it proves nothing; in an undo, who reinitialises the disk is somebody else.
+    # It proves nothing of an attempt whose answer was lost; in an undo, somebody else reinitialises the disk.
     proven: WipeState = "unknown" if wipe.losses or wipe.reiniting else "refused"
     ended = replace(wipe, state=proven, at=at, due=None, refused_since=since)
     return fail(with_wipe(job, disk_id, lambda _: ended), failure)
@@ -206,7 +208,7 @@ def _to_send(wipe: Wipe) -> WipeState:
 
 
 def _fence_after(wipe: Wipe) -> Fence | None:
-    """Keep the fence of a wipe whose earlier answer was lost: that one may still have been done."""
+    """Return the fence of a wipe whose earlier answer was lost: that attempt may have been done."""
     return wipe.fence if wipe.losses else None
 
 

@@ -47,5 +47,5 @@ def is_too_slow(observation: Observation, job: JobState, rate: float) -> bool:
 
 
 def slowly(observation: Observation) -> str:
-    """Say how slowly ECS answers."""
+    """Return how slowly ECS answers, for people."""
     return f"ECS answers slowly: {observation.took:.1f} s a call"

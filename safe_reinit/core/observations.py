@@ -1,4 +1,4 @@
-"""How a look changes a record: transitions that were seen, states that settled, limits that passed."""
+"""How an observation changes the state of a job: transitions, states that settle, limits that pass."""
 
 from __future__ import annotations
 
@@ -32,33 +32,33 @@ REFUSED_LIMIT = 30.0
 
 
 def learn(job: JobState, observation: Observation, lag: float | None = None) -> JobState:
-    """Fold one look into the record: transitions that were seen, states that settled, limits that passed.
+    """Return the state of a job after an observation: transitions, states that settle, limits that pass.
 
     Args:
         lag: the largest lag, in cloud seconds, that was sampled by any job of the run so far.
     """
-    job = before = _learn_unseen(_learn_lag(job, observation, lag), observation)
+    job = before = _evolve_unseen(_sample_lag(job, observation, lag), observation)
     if observation.seen:
-        job = _learn_missing(job, observation)
+        job = _evolve_missing(job, observation)
         if observation.instance is not None and is_current(job, observation):
             job = changed(job, instance_status=observation.instance.status, instance_locks=observation.instance.locks)
-            job = _learn_snapshots(job, observation)
-            job = _learn_power(job, observation.instance.status, observation)
-            job = _learn_settling(_learn_unwatched(job, observation), observation)
+            job = _evolve_snapshots(job, observation)
+            job = _evolve_power(job, observation.instance.status, observation)
+            job = _evolve_settling(_evolve_unwatched(job, observation), observation)
         job = learn_wipes(job, observation)
         job = learn_safety(
             learn_tag(job, observation), observation
         )  # which matter also to a wipe that is due again since now
-    job = close_doubts(_learn_limits(job, observation), observation)
+    job = close_doubts(_evolve_limits(job, observation), observation)
     if job.turned_back_at is None and _only_power_is_left(job):
         job = replace(job, turned_back_at=observation.at)
     return _close_reinit(_with_reason(job, before, observation), observation.when)
 
 
-def _learn_lag(job: JobState, observation: Observation, lag: float | None) -> JobState:
-    """Sample how far Describe calls lag behind, by our own stop: ECS shows it from the moment at which it accepts it.
+def _sample_lag(job: JobState, observation: Observation, lag: float | None) -> JobState:
+    """Measure the lag of Describe calls by our own stop: without a lag, ECS shows it as soon as it accepts it.
 
-    Where they lag so far that somebody could use the machine unseen, no wipe is sent. A sample proves no maximum.
+    Where they lag so far that somebody could use the machine unobserved, no wipe is sent. A sample proves no maximum.
     """
     stop = job.stop
     if lag is not None and lag > (job.lag or 0.0):
@@ -74,7 +74,7 @@ def _learn_lag(job: JobState, observation: Observation, lag: float | None) -> Jo
         if observation.instance.status == "Running" and watched:
             job = replace(job, running_for=since, lag=max(since, job.lag or 0.0))
         elif observation.instance.status in ("Stopping", "Stopped"):
-            late = min(since, job.running_for + LAG_BOUND)  # a look that came late itself says no more
+            late = min(since, job.running_for + LAG_BOUND)  # an observation that came late itself proves no more
             job = changed(job, lag=max(late, job.lag or 0.0))
     if lag_of(job) < GAP or not ahead(job) or job.turned_back:
         return job
@@ -84,7 +84,7 @@ def _learn_lag(job: JobState, observation: Observation, lag: float | None) -> Jo
 
 
 def _with_reason(job: JobState, before: JobState, observation: Observation) -> JobState:
-    """Put in front of what a passed limit says why nothing was seen meanwhile."""
+    """Return the state whose failure, where a limit passed, says first why nothing was observed meanwhile."""
     if observation.seen or before.error is not None or job.error is None or before.unseen_since is None:
         return job
     reason = _not_seen(observation)
@@ -94,13 +94,13 @@ def _with_reason(job: JobState, before: JobState, observation: Observation) -> J
 
 
 def _only_power_is_left(job: JobState) -> bool:
-    """Whether nothing is owed any more but the power: its time counts from then, and not from when somebody asked."""
+    """Return whether only the power is still pending: its limit counts from then, not from when somebody asked."""
     states = {wipe.state for wipe in job.disks}
     return not states & {"asked", "accepted", "lost"} and (job.turned_back or not states & {"todo", "resend"})
 
 
-def _learn_unseen(job: JobState, observation: Observation) -> JobState:
-    """Turn back when nothing can be looked at for so long that a machine would wait down for nothing.
+def _evolve_unseen(job: JobState, observation: Observation) -> JobState:
+    """Turn back when nothing can be observed for so long that a machine would wait down for nothing.
 
     Credentials that are refused may be renewed meanwhile; where nothing was touched yet, that is waited for less long.
     """
@@ -122,14 +122,14 @@ def _not_seen(observation: Observation, consequence: str = "") -> Failure:
     return Failure(None, message, hint="Check the network, then look with --dry-run.")
 
 
-def _learn_missing(job: JobState, observation: Observation) -> JobState:
-    """Turn back when a thing stays unlisted; that it is gone is not proven by it, so it is looked for on."""
+def _evolve_missing(job: JobState, observation: Observation) -> JobState:
+    """Turn back when a thing stays unlisted; that does not prove it gone, so it is described again."""
     disks_seen = observation.disks_asked and observation.disks_seen
     not_listed = observation.instance_asked and observation.instance is None
     if not not_listed and (not disks_seen or all(wipe.disk_id in observation.disks for wipe in job.disks)):
         return changed(job, missing_reads=0, missing_since=None)
     if not_listed:
-        job = changed(job, instance_status="")  # what the last look did not show is not told
+        job = changed(job, instance_status="")  # what the last observation did not show is not reported
     since = observation.at if job.missing_since is None else job.missing_since
     job = replace(job, missing_reads=job.missing_reads + 1, missing_since=since)
     if job.missing_reads < SETTLING_READS or observation.at - since < SETTLING:
@@ -143,7 +143,7 @@ def _learn_missing(job: JobState, observation: Observation) -> JobState:
     )
 
 
-def _learn_snapshots(job: JobState, observation: Observation) -> JobState:
+def _evolve_snapshots(job: JobState, observation: Observation) -> JobState:
     if job.touched:
         return job
     if not observation.progressing:
@@ -161,8 +161,8 @@ def _learn_snapshots(job: JobState, observation: Observation) -> JobState:
     return job
 
 
-def _learn_unwatched(job: JobState, observation: Observation) -> JobState:
-    """Turn back when a machine without StartTime was not looked at for so long that somebody may have used it."""
+def _evolve_unwatched(job: JobState, observation: Observation) -> JobState:
+    """Turn back when a machine without StartTime was not observed for so long that somebody may have used it."""
     if observation.instance is None or observation.instance.start_time is not None or not ahead(job):
         return changed(job, watched_at=None)
     before, job = job.watched_at, changed(job, watched_at=observation.at)
@@ -173,8 +173,8 @@ def _learn_unwatched(job: JobState, observation: Observation) -> JobState:
     return fail(job, Failure(None, message, hint="Make sure that nobody uses it, then look with --dry-run."))
 
 
-def _learn_settling(job: JobState, observation: Observation) -> JobState:
-    """Turn back when the minute of the last start does not get over: what happens meanwhile would not show."""
+def _evolve_settling(job: JobState, observation: Observation) -> JobState:
+    """Turn back when the minute of the last start does not end: what happens meanwhile would not show."""
     instance = observation.instance
     if instance is None or is_settled(observation) or not ahead(job):
         return changed(job, unsettled_since=None)
@@ -198,19 +198,19 @@ def _learn_settling(job: JobState, observation: Observation) -> JobState:
     return fail(job, Failure(None, message, hint="Look at the instance in the ECS console; nothing was wiped."))
 
 
-def _learn_power(job: JobState, status: str, observation: Observation) -> JobState:
+def _evolve_power(job: JobState, status: str, observation: Observation) -> JobState:
     if job.start.state != "none":
-        # A start is sent before the stop is seen to be done where ECS does not list the machine.
+        # Where ECS does not list the machine, a start is sent before the stop was observed.
         if status == "Stopped" and job.stop.state in ("accepted", "lost"):
             job = close_phase(replace(job, stop=replace(job.stop, state="done")), "stop", observation.when, "ok")
-        return _learn_start(job, status, observation)
+        return _evolve_start(job, status, observation)
     if job.stop.state in ("accepted", "lost") or job.stop.pending:
-        return _learn_stop(job, status, observation)
+        return _evolve_stop(job, status, observation)
     if job.turned_back or job.stop.state == "asked" or not ahead(job):
         return job
     expected = "Stopped" if job.stop.state == "done" else job.power_before
     if status == expected:
-        return _learn_restart(job, observation)
+        return _evolve_restart(job, observation)
     return fail(
         job,
         Failure(
@@ -221,8 +221,8 @@ def _learn_power(job: JobState, status: str, observation: Observation) -> JobSta
     )
 
 
-def _learn_restart(job: JobState, observation: Observation) -> JobState:
-    """Find that a machine that is Stopped was started since our stop: what it wrote then is in no snapshot."""
+def _evolve_restart(job: JobState, observation: Observation) -> JobState:
+    """Turn back when a Stopped machine was started since our stop: what it wrote then is in no snapshot."""
     ours, shown = job.stop, observation.instance.start_time if observation.instance else None
     if ours.state != "done" or ours.start_time is None or shown == ours.start_time:
         return job
@@ -230,7 +230,7 @@ def _learn_restart(job: JobState, observation: Observation) -> JobState:
     return fail(job, Failure(None, message, hint="Find out who, then look again with --dry-run."))
 
 
-def _learn_stop(job: JobState, status: str, observation: Observation) -> JobState:
+def _evolve_stop(job: JobState, status: str, observation: Observation) -> JobState:
     stop = job.stop
     if stop.state == "again" and status in ("Stopping", "Stopped"):
         message = f"{job.instance_id} is {status}, but our stop was proven not done: somebody else is stopping it."
@@ -255,7 +255,7 @@ def _learn_stop(job: JobState, status: str, observation: Observation) -> JobStat
     return changed(job, stop=_settle_lost(stop, observation.at, settling(job)))
 
 
-def _learn_start(job: JobState, status: str, observation: Observation) -> JobState:
+def _evolve_start(job: JobState, status: str, observation: Observation) -> JobState:
     start = job.start
     if start.state in ("asked", "failed"):
         return job
@@ -277,7 +277,7 @@ def _learn_start(job: JobState, status: str, observation: Observation) -> JobSta
 
 
 def _settle_lost(step: Step, at: float, through: float) -> Step:
-    """Find that a call whose answer was lost has not been done: nothing of it shows through the settling time."""
+    """Return a lost step as to be sent again once nothing of it has shown through the settling time."""
     if step.state != "lost":
         return step
     step = replace(step, reads=step.reads + 1)
@@ -286,7 +286,7 @@ def _settle_lost(step: Step, at: float, through: float) -> Step:
     return step
 
 
-def _learn_limits(job: JobState, observation: Observation) -> JobState:
+def _evolve_limits(job: JobState, observation: Observation) -> JobState:
     limits, at = job.limits, observation.at
     stop, start = job.stop, job.start
     if not job.turned_back and _overdue(stop, at, limits.stop):
@@ -294,7 +294,7 @@ def _learn_limits(job: JobState, observation: Observation) -> JobState:
         if not stop.answer:
             failure = replace(failure, hint="Look at the guest in the console (VNC); nothing was wiped.")
         job = close_phase(fail(job, failure), "stop", observation.when, "timeout")
-    job = _learn_down(_learn_snapshot_limit(job, observation), observation)
+    job = _evolve_down(_evolve_snapshot_limit(job, observation), observation)
     for wipe in job.disks:
         if wipe.state in ("accepted", "lost") and wipe.at is not None and at - wipe.at > limits.reinit:
             disks = tuple(in_doubt(each) if each is wipe else each for each in job.disks)
@@ -311,14 +311,14 @@ def _learn_limits(job: JobState, observation: Observation) -> JobState:
         and (start.state in ("none", "failed") or unseen)
         and not any(wipe.state in ("accepted", "lost") for wipe in job.disks)
     ):
-        if not observation.seen:  # what it was before the stop, it need not be any more
+        if not observation.seen:  # it may have changed since the stop
             job = replace(fail(job, _not_seen(observation)), instance_status="")
         job = replace(job, given_up=True)
     return job
 
 
-def _learn_down(job: JobState, observation: Observation) -> JobState:
-    """Turn back when a machine was down for so long that it would be down for longer than its plan says."""
+def _evolve_down(job: JobState, observation: Observation) -> JobState:
+    """Turn back when a machine would be down for longer than its plan says."""
     waiting = ahead(job)
     if not waiting or job.turned_back or not job.stopped_by_us:
         return changed(job, down_since=None)
@@ -336,7 +336,7 @@ def _learn_down(job: JobState, observation: Observation) -> JobState:
 
 
 def _too_late(job: JobState, observation: Observation, step: Step, action: ActName, limit: str) -> Failure:
-    """Say in which state a limit found the machine, and what ECS answered last, where that explains it."""
+    """Return in which state a limit found the machine, and what ECS answered last, where that explains it."""
     shown = (observation.instance.status if observation.instance else job.instance_status) or "not seen"
     message = f"{job.instance_id} was still {shown} when {limit} had passed."
     if not step.answer:
@@ -345,7 +345,7 @@ def _too_late(job: JobState, observation: Observation, step: Step, action: ActNa
     return Failure(step.answer, message, action=action, hint=codes.fix_of(action, step.answer))
 
 
-def _learn_snapshot_limit(job: JobState, observation: Observation) -> JobState:
+def _evolve_snapshot_limit(job: JobState, observation: Observation) -> JobState:
     """Turn back when a safety snapshot takes too long: the machine is down meanwhile."""
     late = [each for each in job.snapshots if _overdue(each.step, observation.at, job.limits.snapshot)]
     if not late or job.turned_back:

@@ -106,7 +106,7 @@ def too_slow(command: Command, observation: Observation, oldest: float) -> Failu
 
 
 def _unknown(command: Command, refused: Refused) -> Failure:
-    """Return that a call that loses data was answered with a code that proves nothing, since nobody knows it."""
+    """Return the failure of a call that loses data, and that was answered with an unknown code."""
     return Failure(
         refused.code,
         f"ECS answered {command.action} of {command.subject} with {refused.code}, a code that this program does not "

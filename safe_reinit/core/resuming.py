@@ -1,4 +1,4 @@
-"""How a record goes on in another process: what was under way is looked at anew, and nothing is taken as answered."""
+"""How another process goes on with a job: it observes again what was under way, and takes nothing as answered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNDER_WAY = ("accepted", "lost")
 
 
 def resume(job: JobState, at: float) -> JobState:
-    """Make the record of a job that is resumed at ``at`` (cloud seconds)."""
+    """Return the state of a job that is resumed at ``at`` (cloud seconds)."""
     return replace(
         job,
         disks=tuple(_wipe(wipe, at) for wipe in job.disks),
@@ -27,7 +27,7 @@ def resume(job: JobState, at: float) -> JobState:
         turned_back_at=None,
         snapshot_wait_since=None,
         given_up=False,
-        instance_status="" if job.tried else job.instance_status,  # what it is now is looked at
+        instance_status="" if job.tried else job.instance_status,  # it is observed again
         unseen_since=None,
         stuck_since=None,
         down_since=None,
@@ -39,9 +39,9 @@ def resume(job: JobState, at: float) -> JobState:
 
 
 def after_pause(job: JobState, at: float) -> JobState:
-    """Let what is under way settle, and its limits count, from ``at`` on: before that this process did not run.
+    """Return the state after a pause that ended at ``at``: what is under way settles, and its limits count, from then.
 
-    What was seen stays, and so does the fence: it finds the gap in what was observed.
+    What was observed stays, and so does the fence: it finds the gap in the observations.
     """
     return replace(
         job,
@@ -69,14 +69,14 @@ def _from_now(step: Step, at: float) -> Step:
 
 
 def expire(job: JobState, at: float, age: float, expires: float, *, unwatched: bool, caller_known: bool) -> JobState:
-    """Turn a job that is resumed back where its wipes stand on what is too old, or cannot be compared any more.
+    """Turn back a resumed job whose wipes rest on what is too old, or cannot be compared any more.
 
     Args:
-        record: as ``resume`` gave it.
+        job: as ``resume`` returned it.
         at: the present, in cloud seconds.
-        age: that of the plan, in seconds; it counts where the run did not stop the machine.
-        expires: for how many seconds a plan holds, and a stop.
-        unwatched: the plan saw no StartTime, so a start since the last look would not show.
+        age: the age of the plan, in seconds; it counts where the run did not stop the machine.
+        expires: for how many seconds a plan or a stop is valid.
+        unwatched: the plan shows no StartTime, so a start since the last observation would not show.
         caller_known: the plan says whose credentials it was made with.
     """
     if job.turned_back or not any(wipe.pending or wipe.state == "lost" for wipe in job.disks):
@@ -97,12 +97,12 @@ def expire(job: JobState, at: float, age: float, expires: float, *, unwatched: b
 
 
 def judge(job: JobState, verdict: Verdict) -> JobState:
-    """Take a person's word for what became of the disks whose outcome is in doubt; no other disk is wiped then."""
-    left = [wipe.disk_id for wipe in job.disks if wipe.state == "todo"]
+    """Return the state after a person said what happened to the disks in doubt; no other disk is wiped then."""
+    unsent = [wipe.disk_id for wipe in job.disks if wipe.state == "todo"]
     job = _judge(job, verdict)
-    if not left:
+    if not unsent:
         return job
-    message = f"A verdict sends no wipe, so {', '.join(left)} was left as it is."
+    message = f"A verdict sends no wipe, so {', '.join(unsent)} was left as it is."
     return fail(job, Failure(None, message, hint="Make a new plan for it where you still want it wiped."))
 
 
@@ -135,7 +135,7 @@ def _step(step: Step, at: float) -> Step:
 
 
 def _repeatable(step: Step, at: float) -> Step:
-    """Ask a call that may be repeated again, unless it was answered."""
+    """Return a step that may be repeated, to be sent again unless it was answered."""
     if step.state == "asked" or step.pending:
         lost = step.lost or step.state == "asked"
         return send_again(replace(step, first_at=at, due=at, at=at, reads=0, lost=lost))
@@ -143,7 +143,7 @@ def _repeatable(step: Step, at: float) -> Step:
 
 
 def _start(step: Step, at: float) -> Step:
-    """Ask a start that was given up again: that is what a resume is for."""
+    """Return the step of a start, to be sent again where it was given up: that is what a resume is for."""
     if step.state != "failed":
         return _step(step, at)
     return send_again(replace(step, first_at=at, due=at, reads=0, moving=False))

@@ -1,4 +1,4 @@
-"""What a look changes of the safety snapshots and of the lock tag of a job."""
+"""What an observation changes in the safety snapshots and the lock tag of a job."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .steps import with_safety
 
 
 def learn_tag(job: JobState, observation: Observation) -> JobState:
-    """See whether the instance bears the tag of this run, and no other's.
+    """Return the state after an observation of the tags: whether the instance bears the tag of this run.
 
-    The tag counts once it has been shown through the settling time: another run that looked just before it was there
-    would put its own in its place within that time, and then only that run goes on.
+    The tag counts once it has been shown through the settling time: another run that checked just before it was there
+    would replace it with its own within that time, and then only that run continues.
     """
     if not job.tag_value or observation.instance is None or not _ahead(job):
         return job
     shown = dict(observation.instance.tags).get(LOCK_TAG)
     tag = job.tag
     if tag.state == "asked" or (tag.at is not None and observation.at < tag.at):
-        return job  # this look may be older than what our call does
+        return job  # this observation may be older than what our call does
     if shown not in (None, job.tag_value):
         message = f"{job.instance_id} bears the tag {LOCK_TAG} of another run, {shown}."
         hint = f"Look at that run (safe-reinit show {shown}, on the host it runs on); nothing was wiped."
@@ -43,22 +43,22 @@ def _settled(tag: Step, at: float, through: float) -> Step:
 
 
 def learn_safety(job: JobState, observation: Observation) -> JobState:
-    """See how far the safety snapshots are; one that fails, or is gone, ends the job before any wipe."""
+    """Return the state after an observation of the safety snapshots; one that failed or is gone ends the job."""
     if not _ahead(job):
         return job
     for safety in job.snapshots:
         if safety.snapshot_id and safety.step.state in ("accepted", "done") and not job.turned_back:
-            job = _learn_one(job, safety, observation)
+            job = _evolve_snapshot(job, safety, observation)
     if job.snapshots and all(each.step.state == "done" for each in job.snapshots):
         return close_phase(job, "snapshot", observation.when, "ok")
     return job
 
 
-def _learn_one(job: JobState, safety: SafetySnapshot, observation: Observation) -> JobState:
+def _evolve_snapshot(job: JobState, safety: SafetySnapshot, observation: Observation) -> JobState:
     shown = observation.snapshots.get(safety.snapshot_id)
     step = safety.step
     if step.at is not None and observation.at < step.at:
-        return job  # this look may be older than the answer
+        return job  # this observation may be older than the answer
     if shown is None:
         step = replace(step, reads=step.reads + 1)
         gone = step.reads >= SETTLING_READS and observation.at - (step.at or observation.at) >= settling(job)
@@ -82,12 +82,12 @@ def _learn_one(job: JobState, safety: SafetySnapshot, observation: Observation) 
 
 
 def _ahead(job: JobState) -> bool:
-    """Whether a wipe is still to come, so that what it stands on matters."""
+    """Return whether a wipe is still to come, so that tag and snapshots matter."""
     return not job.turned_back and any(wipe.pending for wipe in job.disks)
 
 
 def is_backed_up(job: JobState, disk_id: str, observation: Observation) -> bool:
-    """Whether the safety snapshot of a disk, where it gets one, is accomplished and shown to be so now."""
+    """Return whether the safety snapshot of a disk, where it gets one, is accomplished and shown to be so now."""
     return all(
         each.step.state == "done"
         and each.snapshot_id in observation.snapshots
@@ -99,7 +99,7 @@ def is_backed_up(job: JobState, disk_id: str, observation: Observation) -> bool:
 
 
 def bears_tag(job: JobState, observation: Observation) -> bool:
-    """Whether a tag of this run may be on the instance and is to be taken off."""
+    """Return whether a tag of this run may be on the instance and is to be taken off."""
     if observation.instance is None or not job.tag.tries:
         return False
     shown = dict(observation.instance.tags).get(LOCK_TAG)
@@ -107,7 +107,7 @@ def bears_tag(job: JobState, observation: Observation) -> bool:
 
 
 def leaves_tag(job: JobState, observation: Observation) -> bool:
-    """Whether a job that ends on this look leaves its tag on the instance, as far as can be told."""
+    """Return whether a job that ends on this observation leaves its tag on the instance, as far as is known."""
     if job.untag.state == "done":
         return False
     return bears_tag(job, observation) if observation.seen else job.tag.tries > 0 and job.tag.state != "failed"

@@ -1,4 +1,4 @@
-"""What a record is at its beginning and at its end, and what both kinds of change share."""
+"""The state of a job at its beginning and at its end, and what every kind of event uses."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ T = TypeVar("T", JobState, Step, Wipe)
 SETTLING = 20.0
 """Cloud seconds that a state must hold before it proves anything."""
 SETTLING_READS = 4
-"""Looks that must have shown it in that time."""
+"""Observations that must have shown it in that time."""
 GAP = 20.0
-"""Cloud seconds between two looks in which somebody could have used the machine unseen, where nothing is shown late."""
+"""Cloud seconds between two observations in which somebody could have used the machine, where nothing lags."""
 LAG_BOUND = 5.0
 """Cloud seconds by which Describe calls are taken to lag before that was sampled."""
 UNSETTLED_LIMIT = 150.0
@@ -62,15 +62,15 @@ def begin(
     run_id: str = "",
     options: Options | None = None,
 ) -> JobState:
-    """Make the record of a job that nothing has been done for."""
+    """Return the state of a job for which nothing has been done."""
     asked = options or Options()
     restore = dict(asked.restore) if asked.undo else dict.fromkeys((disk.disk_id for disk in job.disks), "")
     safety = tuple(SafetySnapshot(disk.disk_id, _token(run_id, disk.disk_id)) for disk in job.disks)
-    owed = job.will_start and not job.will_stop  # a run before this one stopped it, and its promise is kept
+    pending = job.will_start and not job.will_stop  # a run before this one stopped it, and its promise is kept
     return JobState(
-        stop=Step("done") if owed else Step(),
+        stop=Step("done") if pending else Step(),
         instance_id=job.instance_id or "",
-        power_before="Running" if owed or job.power_before == "Running" else "Stopped",
+        power_before="Running" if pending or job.power_before == "Running" else "Stopped",
         may_stop=job.will_stop,
         leave_stopped=leave_stopped,
         on_unknown=on_unknown,
@@ -83,12 +83,12 @@ def begin(
 
 
 def _token(run_id: str, disk_id: str) -> str:
-    """Name the safety snapshot of a disk to ECS, which takes 64 ASCII characters for a ClientToken."""
+    """Return the ClientToken of the safety snapshot of a disk: at most 64 ASCII characters."""
     return hashlib.sha256(f"{run_id} {disk_id}".encode()).hexdigest()
 
 
 def outcome(job: JobState) -> Outcome:
-    """Tell what a job has come to, by what happened to the data and then by the power."""
+    """Return the outcome of a job: by what happened to the data, and then by the power."""
     states = {wipe.state for wipe in job.disks}
     as_promised = _is_as_promised(job)
     if any(wipe.in_doubt for wipe in job.disks):
@@ -103,7 +103,7 @@ def outcome(job: JobState) -> Outcome:
 
 
 def is_pending(job: JobState) -> bool:
-    """Return whether the run has something left to do for the machine: its power, or what became of its disks.
+    """Return whether the run has something left to do for the machine: its power, or what happened to its disks.
 
     There is nothing left to do for a machine that does not exist any more, or whose power somebody else changed: a run
     starts only what it stopped, and a run that waited for others to act could never end.
@@ -113,9 +113,9 @@ def is_pending(job: JobState) -> bool:
         return False
     if came_to == "unknown":
         return True
-    if job.promised == "Stopped":  # it is not seen whether it is, and ECS does not say that there is none
+    if job.promised == "Stopped":  # it was not observed, and ECS does not say that there is none
         return job.instance_status == "" and job.missing_since is None
-    back = job.start.state == "done" and job.instance_status != ""  # seen Running: what it is now others made it
+    back = job.start.state == "done" and job.instance_status != ""  # observed Running: others have changed it since
     return job.stopped_by_us and not back and not _is_as_promised(job)
 
 
@@ -126,19 +126,19 @@ def _is_as_promised(job: JobState) -> bool:
 
 
 def _moved_the_power(job: JobState) -> bool:
-    """Whether a stop or a start was intended, or is owed: else the power is as others left it, and theirs."""
+    """Return whether a stop or a start was intended, or is pending: else the power is as others left it."""
     return job.stop.state != "none" or job.force.tries > 0 or job.start.state != "none"
 
 
 def changed(value: T, **to: object) -> T:
-    """Give a value with these fields: itself where they are so already, since most looks show nothing new."""
+    """Return a value with these fields: itself where they are so already, since most observations show nothing new."""
     if all(getattr(value, name) == new for name, new in to.items()):
         return value
     return replace(value, **to)  # type: ignore[arg-type]
 
 
 def fail(job: JobState, failure: Failure) -> JobState:
-    """Note what went wrong; the first stays in front, what follows is told behind it."""
+    """Return the state with what went wrong: the first failure stays first, and what follows is appended."""
     if job.error is None:
         return replace(job, error=failure)
     if failure.message in job.error.message:
@@ -147,14 +147,14 @@ def fail(job: JobState, failure: Failure) -> JobState:
 
 
 def open_phase(job: JobState, name: PhaseName, when: datetime) -> JobState:
-    """Begin a phase unless it has begun."""
+    """Return the state with a phase begun, unless it has."""
     if any(phase.name == name for phase in job.phases):
         return job
     return replace(job, phases=(*job.phases, Phase(name, when)))
 
 
 def close_phase(job: JobState, name: PhaseName, when: datetime, result: PhaseResult) -> JobState:
-    """End a phase if it is open."""
+    """Return the state with a phase ended, if it is open."""
     if all(phase.name != name or phase.ended_at is not None for phase in job.phases):
         return job
     phases = tuple(
@@ -165,15 +165,15 @@ def close_phase(job: JobState, name: PhaseName, when: datetime, result: PhaseRes
 
 
 def lose_sight(job: JobState) -> JobState:
-    """Note that another process goes on with the job: what this one does not know any more it does not say."""
+    """Return the state as this process may report it once another one goes on: it no longer knows the outcome."""
     doubtful = tuple(wipe if wipe.state == "done" else replace(wipe, state="unknown") for wipe in job.disks)
     return replace(job, disks=doubtful, instance_status="")
 
 
 def interrupt(job: JobState) -> JobState:
-    """Note that somebody asked the run to end: no wipe is sent from here on.
+    """Return the state after somebody asked the run to end: no wipe is sent from here on.
 
-    What is wiped already goes on to its end; where nothing is left to wipe that is no failure.
+    A wipe that was sent runs to its end; where nothing is left to wipe, this is no failure.
     """
     if job.interrupted:
         return job
@@ -185,7 +185,7 @@ def interrupt(job: JobState) -> JobState:
 
 
 def held_up(job: JobState, at: float, why: str = "") -> JobState:
-    """Note that a call could not be made, and why; for long enough, the job turns back instead of waiting for ever."""
+    """Return the state after a call could not be made; after too long, the job turns back."""
     if job.stuck_since is None:
         return replace(job, stuck_since=at)
     if at - job.stuck_since <= job.limits.retry or job.turned_back:
@@ -196,7 +196,7 @@ def held_up(job: JobState, at: float, why: str = "") -> JobState:
 
 
 def is_settled(observation: Observation) -> bool:
-    """Whether somebody's start of the instance after this look would show as another StartTime.
+    """Return whether a start of the instance after this observation would show as another StartTime.
 
     StartTime has minutes: until its minute is over by ECS's clock, a machine can be started, written to and stopped
     again without a trace. One that is Running and shows no StartTime leaves no trace at any time.
@@ -210,7 +210,7 @@ def is_settled(observation: Observation) -> bool:
 
 
 def is_current(job: JobState, observation: Observation) -> bool:
-    """Whether a look began after the last answer about the power: an older one shows what is no more."""
+    """Return whether an observation began after the last answer about the power: an older one may be outdated."""
     steps = (job.stop, job.force, job.start)
     asked = any(step.state == "asked" for step in steps)
     return not asked and all(step.at is None or observation.at >= step.at for step in steps)

@@ -31,7 +31,7 @@ class Release:
 
 
 def stages(rollout: Rollout, total: int) -> tuple[int, ...]:
-    """Give the end of each stage: the canary, then the waves, the last of which is repeated until all are in one."""
+    """Return the end of each stage: the canary, then the waves, the last of which is repeated until all are in one."""
     canary = _canary(rollout, total)
     ends = [canary] if canary else []
     sizes = [max(1, round(total * size / 100) if percent else size) for size, percent in rollout.waves] or [total]
@@ -43,7 +43,7 @@ def stages(rollout: Rollout, total: int) -> tuple[int, ...]:
 
 
 def release(rollout: Rollout, outcomes: Sequence[Outcome | None], now: datetime, failing: int = 0) -> Release:
-    """Tell which jobs may begin, from the outcomes of those that have ended (``None`` for the others).
+    """Return which jobs may begin, from the outcomes of those that have ended (``None`` for the others).
 
     A stage begins when every job of the one before has ended; the stage after a canary only when the canary is done.
     No new job begins once ``stop_after_failures`` jobs have failed, or after the deadline; what has begun goes on to
@@ -68,7 +68,7 @@ def release(rollout: Rollout, outcomes: Sequence[Outcome | None], now: datetime,
 
 
 def has_canary(rollout: Rollout, total: int) -> bool:
-    """Tell whether the first stage is a canary."""
+    """Return whether the first stage is a canary."""
     return _canary(rollout, total) > 0
 
 

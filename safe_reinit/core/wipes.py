@@ -1,4 +1,4 @@
-"""What a look changes of the wipes of a job: whether each was done, was not done, or cannot be told."""
+"""What an observation changes in the wipes of a job: whether each was done, was not done, or is unknown."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ RESETTING = "InvalidOperation.DiskResetInProgress"
 
 
 def learn_wipes(job: JobState, observation: Observation) -> JobState:
-    """See what became of each wipe, and that the disks which are still to be wiped are where they were."""
-    wipes = (_learn_wipe(_watch(wipe, observation, lag_of(job)), observation, job) for wipe in job.disks)
+    """Return the state after an observation of the disks: what happened to each wipe, and whether disks have moved."""
+    wipes = (_evolve_wipe(_watch(wipe, observation, lag_of(job)), observation, job) for wipe in job.disks)
     job = _with_wipes(job, observation, tuple(changed(wipe, shown=_status(wipe, observation)) for wipe in wipes))
     if job.turned_back or job.start.state != "none":
         return job
@@ -35,7 +35,7 @@ def _status(wipe: Wipe, observation: Observation) -> str:
 
 
 def _with_wipes(job: JobState, observation: Observation, wipes: tuple[Wipe, ...]) -> JobState:
-    """Change the wipes, and tell of each that cannot be known any more."""
+    """Return the state with these wipes, and with the failure of each that is unknown now."""
     before, job = job.disks, changed(job, disks=wipes)
     for old, new in zip(before, wipes, strict=True):
         if new.state == "unknown" and old.state != "unknown":
@@ -44,7 +44,7 @@ def _with_wipes(job: JobState, observation: Observation, wipes: tuple[Wipe, ...]
 
 
 def close_doubts(job: JobState, observation: Observation) -> JobState:
-    """Find that what may not be asked again stays as much in doubt as its lost answer left it."""
+    """Return the state in which a wipe that may not be sent again is unknown, since its answer was lost."""
     while True:
         closed = tuple(
             replace(wipe, state="unknown") if wipe.state == "resend" and not _may_resend(wipe, job) else wipe
@@ -56,7 +56,7 @@ def close_doubts(job: JobState, observation: Observation) -> JobState:
 
 
 def _watch(wipe: Wipe, observation: Observation, lag: float) -> Wipe:
-    """Note whether this look still shows what the fence holds: nobody has used the machine since it was asked."""
+    """Return a wipe with whether this observation shows what its fence holds: nobody has used the machine since."""
     fence, instance, disk = wipe.fence, observation.instance, observation.disks.get(wipe.disk_id)
     if fence is None or instance is None or disk is None or not (wipe.state in ("asked", "lost") or wipe.losses):
         return wipe
@@ -66,14 +66,14 @@ def _watch(wipe: Wipe, observation: Observation, lag: float) -> Wipe:
     return replace(wipe, used=wipe.used or moved or elsewhere, gap=wipe.gap or gap, watched_at=observation.at)
 
 
-def _learn_wipe(wipe: Wipe, observation: Observation, job: JobState) -> Wipe:
+def _evolve_wipe(wipe: Wipe, observation: Observation, job: JobState) -> Wipe:
     disk = observation.disks.get(wipe.disk_id)
     if disk is None or wipe.state in ("unknown", "done"):
         return wipe
     if _overtaken(wipe, disk.status):
         return replace(wipe, state="unknown")
     if disk.status == "ReIniting":
-        return _learn_reiniting(wipe, observation.at)
+        return _evolve_reiniting(wipe, observation.at)
     if wipe.state in ("todo", "resend", "refused", "asked"):
         return wipe
     if disk.status != "In_use" or disk.instance_id != job.instance_id:
@@ -84,9 +84,9 @@ def _learn_wipe(wipe: Wipe, observation: Observation, job: JobState) -> Wipe:
 
 
 def _settle_wipe(wipe: Wipe, observation: Observation, job: JobState) -> Wipe:
-    """Take In_use for proof once it has lasted: of an accepted call that it was done, of a lost one that it was not."""
+    """Return what In_use proves of a wipe once it has lasted: an accepted one was done, a lost one was not."""
     if wipe.at is None or observation.at < wipe.at:
-        return wipe  # this look may be older than the answer
+        return wipe  # this observation may be older than the answer
     if wipe.snapshot_id:
         code = observation.resets.get(wipe.disk_id)
         if code == RESETTING:
@@ -106,13 +106,13 @@ def _settle_wipe(wipe: Wipe, observation: Observation, job: JobState) -> Wipe:
 
 
 def _overtaken(wipe: Wipe, status: str) -> bool:
-    """Whether a disk is ReIniting though no ResetDisk of ours was accepted: it may be another's wipe that shows so."""
+    """Return whether a disk is ReIniting though no ResetDisk of ours was accepted: somebody else may be wiping it."""
     shown = status == "ReIniting" or wipe.reiniting
     return shown and bool(wipe.snapshot_id) and not wipe.acknowledged and wipe.state != "asked"
 
 
-def _learn_reiniting(wipe: Wipe, at: float) -> Wipe:
-    if wipe.state in ("todo", "refused") and not wipe.losses:  # not ours: nobody can say any more what the data is
+def _evolve_reiniting(wipe: Wipe, at: float) -> Wipe:
+    if wipe.state in ("todo", "refused") and not wipe.losses:  # not ours: what the data is cannot be told any more
         return replace(wipe, state="unknown", acknowledged=True)
     if wipe.state in ("asked", "accepted"):
         return changed(wipe, reiniting=True, reads=0)
@@ -120,7 +120,7 @@ def _learn_reiniting(wipe: Wipe, at: float) -> Wipe:
 
 
 def _may_resend(wipe: Wipe, job: JobState) -> bool:
-    """Tell whether ReInitDisk may be sent again after a lost answer: nobody can have written to the disk since."""
+    """Return whether ReInitDisk may be sent again after a lost answer: nobody can have written to the disk since."""
     fenced = wipe.fence is not None and wipe.watched_at is not None and not wipe.used
     watched = is_watched(wipe, job)
     going = not job.turned_back and job.start.state == "none"
@@ -128,7 +128,7 @@ def _may_resend(wipe: Wipe, job: JobState) -> bool:
 
 
 def is_watched(wipe: Wipe, job: JobState) -> bool:
-    """Tell whether nobody can have used the machine unseen since a wipe was asked, or that is a risk which was taken.
+    """Return whether nobody can have used the machine unobserved since a wipe was sent, or that risk was taken.
 
     ``on_unknown: retry`` takes the risk of a gap where StartTime still shows whether the machine was started in it.
     """
@@ -137,22 +137,22 @@ def is_watched(wipe: Wipe, job: JobState) -> bool:
 
 
 def ahead(job: JobState) -> list[Wipe]:
-    """List the wipes that are still to come."""
+    """Return the wipes that are still to come."""
     return [wipe for wipe in job.disks if wipe.pending]
 
 
-def open_resets(records: Sequence[JobState]) -> list[Wipe]:
-    """List the roll-backs that were sent and are not proven to have ended, which no Describe call shows."""
-    return [wipe for job in records for wipe in job.disks if wipe.snapshot_id and wipe.state in ("accepted", "lost")]
+def open_resets(jobs: Sequence[JobState]) -> list[Wipe]:
+    """Return the roll-backs that were sent and are not proven to have ended, which no Describe call shows."""
+    return [wipe for job in jobs for wipe in job.disks if wipe.snapshot_id and wipe.state in ("accepted", "lost")]
 
 
 def in_doubt(wipe: Wipe) -> Wipe:
-    """Give up on a wipe that is under way: what became of it is not seen any more."""
+    """Return a wipe as unknown, where it is under way: nothing will show any more whether it was done."""
     return replace(wipe, state="unknown") if wipe.state in ("asked", "accepted", "lost") else wipe
 
 
 def unknown_wipe(disk_id: str, disk: Disk | None, before: Wipe) -> Failure:
-    """Say why nobody can tell what became of a disk; ``before`` is its wipe before that was found."""
+    """Return why what happened to a disk is unknown; ``before`` is its wipe before that was found."""
     shown = disk.status if disk is not None else "not shown"
     act = "ResetDisk" if before.snapshot_id else "ReInitDisk"
     if before.state in ("todo", "refused") and not before.losses:

@@ -119,7 +119,7 @@ def _suspension(patch: pytest.MonkeyPatch) -> None:
 
 def _unwatched(patch: pytest.MonkeyPatch) -> None:
     """Wipe a machine that shows no StartTime also after a time in which nobody looked at it."""
-    _everywhere(patch, observations._learn_unwatched, lambda job, _observation: job)
+    _everywhere(patch, observations._evolve_unwatched, lambda job, _observation: job)
 
 
 def _gap_in_the_looks(patch: pytest.MonkeyPatch) -> None:
