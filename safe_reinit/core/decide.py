@@ -1,9 +1,9 @@
-"""The order of a run and all its guards: what to do next, from what a job remembers and what it sees. Pure.
+"""The order of a run and all its guards: what to do next, from the state of a job and an observation. Pure.
 
     wait for snapshots -> (TagResources) -> StopInstance -> wait -> (CreateSnapshot -> wait)
     -> ReInitDisk, or ResetDisk in an undo -> wait for the proof -> StartInstance -> wait -> (UntagResources)
 
-What no path leads to: a wipe once a start is intended, on an instance that is not Stopped, on a disk that is not
+What never happens: a wipe once a start is intended, on an instance that is not Stopped, on a disk that is not
 In_use on it, before a safety snapshot that was promised is accomplished, after an error or an interruption, or a second
 time unless the first is proven not done or the fence proves that nobody used the machine since. A start while any
 disk's outcome is in doubt. Anything while the answer to a call is outstanding.
@@ -19,12 +19,12 @@ from .wipes import is_watched
 
 
 def decide(job: JobState, observation: Observation) -> Action:
-    """Tell the next action of a job; ``learn`` has folded ``seen`` into ``record`` already."""
+    """Return the next action of a job; its state already includes the observation."""
     action = _decide(job, observation)
     if not isinstance(action, Finish):
         return action
     if not observation.instance_asked and job.tried:
-        return _wait(job, "a look", observation)  # no job ends without a look at its machine
+        return _wait(job, "a look", observation)  # no job ends without an observation of its machine
     return _untag(job, observation)
 
 
@@ -35,7 +35,7 @@ def _decide(job: JobState, observation: Observation) -> Action:
         return _wait(job, "an answer", observation)
     in_doubt = any(wipe.in_doubt and wipe.state != "unknown" for wipe in job.disks)
     unknown = any(wipe.state == "unknown" for wipe in job.disks)
-    given_up = job.start.state == "failed" and job.instance_status != ""  # what it is now, is looked at once more
+    given_up = job.start.state == "failed" and job.instance_status != ""  # what it is now is observed once more
     back = job.start.state == "done" and job.instance_status != ""
     if (unknown and not in_doubt) or back or given_up:
         return Finish()
@@ -59,7 +59,7 @@ def _decide(job: JobState, observation: Observation) -> Action:
 
 
 def _may_start_unseen(job: JobState, at: float) -> bool:
-    """Whether the start that is owed is sent though ECS does not show the instance: it was seen Stopped by our stop."""
+    """Return whether a pending start is sent though ECS does not show the instance, once our stop was observed."""
     owed = job.stop.state == "done" and job.promised == "Running" and not _next_wipes(job)
     known = job.instance_status == "Stopped" and not any(wipe.in_doubt for wipe in job.disks)
     long_unseen = job.unseen_since is not None and at - job.unseen_since >= SETTLING
@@ -67,7 +67,7 @@ def _may_start_unseen(job: JobState, at: float) -> bool:
 
 
 def _may_start_unlisted(job: JobState, observation: Observation) -> bool:
-    """Whether the start that is due is sent though ECS does not list the machine: only NotFound proves it is gone."""
+    """Return whether a pending start is sent though ECS does not list the machine: only NotFound proves it gone."""
     owed = job.stop.state in ("accepted", "lost", "done") and job.promised == "Running" and not _next_wipes(job)
     unlisted = job.missing_since is not None and observation.at - job.missing_since >= SETTLING
     in_doubt = any(wipe.in_doubt for wipe in job.disks)
@@ -75,20 +75,20 @@ def _may_start_unlisted(job: JobState, observation: Observation) -> bool:
 
 
 def _untag(job: JobState, observation: Observation) -> Action:
-    """Take the lock tag off at the end; while anything is owed it stays, to be seen by others."""
+    """Return the call that takes the lock tag off at the end; while anything is pending it stays, for others to see."""
     untag, pending = job.untag, is_pending(job)
     if job.tag.tries == 0 or pending or outstanding(job) or untag.state in ("done", "failed"):
         return Finish()
     tried_since = job.unseen_since if untag.first_at is None else untag.first_at
     if tried_since is not None and observation.at - tried_since > job.limits.retry:
-        return Finish()  # a tag that stays changes no data, and whoever meets it is told what it is
+        return Finish()  # a tag that stays changes no data, and the report names it
     if not observation.seen or not _is_due(untag, observation.at):
         return _wait(job, "a look" if not observation.seen else "the next try", observation)
     return Command("UntagResources", job.instance_id) if bears_tag(job, observation) else Finish()
 
 
 def _next_wipes(job: JobState) -> list[Wipe]:
-    """List the disks that may still be wiped: none once anything went wrong or a start is intended."""
+    """Return the wipes that may still be sent: none once anything went wrong or a start is intended."""
     hopeless = job.turned_back or any(wipe.state in ("unknown", "refused") for wipe in job.disks)
     if hopeless or job.start.state != "none":
         return []
@@ -115,7 +115,7 @@ def _towards_the_wipe(job: JobState, status: str, observation: Observation) -> A
 
 
 def _on_the_stopped(job: JobState, observation: Observation) -> Action:
-    """Snapshot what is to be snapshot, and then wipe."""
+    """Return the next call on a Stopped machine: first the safety snapshots, then the wipes."""
     tried = {wipe.disk_id for wipe in job.disks if wipe.tries}  # of these a snapshot would come too late
     for safety in job.snapshots:
         if _is_due(safety.step, observation.at) and safety.disk_id not in tried:
@@ -129,14 +129,14 @@ def _on_the_stopped(job: JobState, observation: Observation) -> Action:
 
 
 def _wait_for_the_minute(observation: Observation) -> Wait:
-    """Wait until each further start would show: StartTime has minutes only."""
+    """Return the wait until each further start would show: StartTime has minutes only."""
     over, date = observation.instance.start_settled_at if observation.instance else None, observation.date
     left = UNSETTLED_LIMIT if over is None or date is None else (over - date).total_seconds()
     return Wait("wait-start", "30s after the minute of the last start", observation.at, min(left, UNSETTLED_LIMIT))
 
 
 def _is_due(step: Step, at: float) -> bool:
-    """Whether a call is to be sent for the first time, or again."""
+    """Return whether a call is to be sent for the first time, or again."""
     return step.state == "none" or (step.pending and (step.due or 0.0) <= at)
 
 
@@ -150,7 +150,7 @@ def _may_wipe(job: JobState, wipe: Wipe, observation: Observation) -> bool:
 
 
 def _fence_holds(job: JobState, wipe: Wipe, observation: Observation) -> bool:
-    """Whether a wipe whose answer was lost may be sent again: nobody can have used the machine since it was asked."""
+    """Return whether a wipe whose answer was lost may be sent again: nobody can have used the machine since."""
     if not wipe.losses and wipe.state != "resend":
         return True
     fence, instance, disk = wipe.fence, observation.instance, observation.disks.get(wipe.disk_id)
@@ -168,7 +168,7 @@ def _stop(job: JobState, observation: Observation) -> Action:
 
 
 def _force_due(job: JobState, at: float) -> bool:
-    """Whether the graceful stop has had the time after which the person asked for a power cut."""
+    """Return whether the graceful stop has had the time after which a power cut was asked for."""
     after, stop, force = job.limits.force_stop_after, job.stop, job.force
     if after is None or stop.state != "accepted" or stop.first_at is None:
         return False
@@ -176,7 +176,7 @@ def _force_due(job: JobState, at: float) -> bool:
 
 
 def _power_back(job: JobState, status: str, observation: Observation) -> Action:
-    """Bring the power to what is owed; every disk's outcome is known here. What others stopped, others start."""
+    """Return the call that restores the power; every wipe has ended here. What others stopped, others start."""
     if job.stop.state in ("accepted", "lost"):
         return _wait(job, "Stopped", observation)
     if status == "Stopped" and job.stop.state == "done" and job.promised == "Running":
@@ -192,12 +192,12 @@ def _starting(job: JobState, status: str, observation: Observation) -> Action:
 
 
 def waiting(job: JobState, observation: Observation) -> Wait:
-    """Name the wait of a job whose next call is decided and cannot be made yet."""
+    """Return the wait of a job whose next call is decided and cannot be made yet."""
     return _wait(job, "the next try", observation)
 
 
 def _wait(job: JobState, what: str, observation: Observation) -> Wait:
-    """Name the wait by the phase that the job is in, with its limit."""
+    """Return the wait, by the phase that the job is in, with its limit."""
     limits = job.limits
     since: float | None
     phase: PhaseName

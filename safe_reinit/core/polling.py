@@ -13,7 +13,7 @@ TICK = 2.0
 _LONGER = 0.24
 """How much longer a wait has taken at each observation than at the one before, where nothing is known of it."""
 _LONGER_STARTING = 0.5
-"""The same of a start: the machine is up as early, however late that is seen."""
+"""The same of a start: the machine is up as early, however late that is observed."""
 _CLOSER = 0.07
 """The same once it has taken about as long as usual."""
 _SOON = 0.9
@@ -66,7 +66,7 @@ def waits_for(job: JobState) -> tuple[str, float] | None:
 
 
 def is_doubtful(job: JobState) -> bool:
-    """Return whether an answer is outstanding, or was lost and is still looked for."""
+    """Return whether an answer is outstanding, or was lost and the outcome is still open."""
     lost = any(each.state == "lost" for each in (job.stop, job.force, job.start))
     return outstanding(job) or lost or any(wipe.state != "done" and wipe.losses for wipe in job.disks)
 

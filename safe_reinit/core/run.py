@@ -115,7 +115,7 @@ class Run:
         self._now: Now
         self._effects: list[Effect] = []
         self._reports: list[Effect] = []
-        """Events that are reported once what they tell is written down."""
+        """Events that are reported once the states behind them are written down."""
         self._numbers = 0
         self._lag: float | None = None
         self._tick_at = -math.inf
@@ -242,7 +242,7 @@ class Run:
             match result:
                 case Drifted(drift, status):
                     self._drifted(due.job, drift, status)
-                case NotSeen(why):  # which proves nothing: the next observations tell whether it stays so
+                case NotSeen(why):  # which proves nothing: the next observations show whether it stays so
                     self._apply(due.job, HeldUp(self._now.at, why))
                 case Fresh(observation, reset_code):
                     self._apply(due.job, Observed(observation, self._lag))
@@ -282,7 +282,7 @@ class Run:
 
     def _recheck_failed(self, number: int, why: str, failure: Failure | None) -> None:
         if self._beginning is not None and self._beginning[0] == number:
-            for job in self._end_beginning():  # their observations tell whether it stays so
+            for job in self._end_beginning():  # their observations show whether it stays so
                 if failure is not None:
                     self._apply(job, Failed(failure))
             return
@@ -323,7 +323,7 @@ class Run:
         return False
 
     def _may_reset(self, due: Due, code: str) -> bool:
-        """Take what ECS would refuse, as ResetDisk with DryRun says, for refused: it is not sent."""
+        """Return whether a call may be sent: a ResetDisk that its DryRun says ECS would refuse counts as refused."""
         if due.command.action != "ResetDisk" or code == codes.PROVEN:
             return True
         self._apply(due.job, outcomes.foreseen(due.command, due.job.state, code, self._now))
@@ -352,7 +352,7 @@ class Run:
             self.scheduler.called(called, attempts[0].command.action, self._now.at, made=bool(made))
 
     def _broke(self, number: int, kind: str) -> None:
-        """Turn back after an exception that nobody foresaw; of several jobs each is called by itself, to find whose.
+        """Turn back after an unexpected exception; of several jobs each is called by itself, to find which caused it.
 
         What was intended may have been sent.
         """

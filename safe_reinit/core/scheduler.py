@@ -73,19 +73,19 @@ class Job:
 
     @property
     def patience(self) -> float:
-        """For how many cloud seconds it may go unobserved; a state that has not changed is not judged again."""
+        """For how many cloud seconds it may go unobserved; computed once for each state."""
         if self._judged is None or self._judged[0] is not self.state:
             self._judged = self.state, patience(self.state)
         return self._judged[1]
 
     def end(self) -> None:
-        """Take it for ended: nothing is left to do for it in this run."""
+        """Mark it as ended: nothing is left to do for it in this run."""
         self.ended, self.outcome = True, outcome(self.state)
 
 
 @dataclass(frozen=True)
 class Due:
-    """A call that was decided for a job on what was observed."""
+    """A call that was decided for a job on an observation."""
 
     job: Job
     command: Command
@@ -269,7 +269,7 @@ class Scheduler:
     # ------------------------------------------------------------------------------------------------------ quota
 
     def paced(self, due: Sequence[Due], at: float) -> tuple[list[Due], list[Due]]:
-        """Part what is called now from what has to wait for the quota.
+        """Divide the calls into those that are made now and those that wait for the quota.
 
         What waited before comes first; it is not observed for this, since there is a recheck before each call.
         """
@@ -332,6 +332,6 @@ class Scheduler:
 
 
 def _cannot_end_done(job: Job) -> bool:
-    """Whether an open job has failed, and only goes on until its power is back."""
+    """Return whether an open job has failed, and only continues until its power is back."""
     failed = any(wipe.pending or wipe.state in ("refused", "unknown") for wipe in job.state.disks)
     return job.state.turned_back and failed
