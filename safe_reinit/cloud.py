@@ -1,4 +1,4 @@
-"""The cloud as the rest of the program sees it: looks, acts, and the three ways a call can fail.
+"""The cloud as the rest of the program sees it: Describe calls, changing calls, and the three ways a call can fail.
 
     CloudError
     ├── Refused      ECS answered with an error code: it says what happened

@@ -143,7 +143,7 @@ class FleetView:
         return None
 
     def _on_to(self, job: _Job, phase: str, now: float, *, seen_begin: bool) -> None:
-        """Move a job on; never back, since a look may show what is no more."""
+        """Move a job on; never back, since an observation may be outdated."""
         here = PHASES.index(job.at) if job.at in PHASES else 0  # one that had ended, and goes on
         if phase in PHASES and PHASES.index(phase) > here:
             self._leave_phase(job, now)

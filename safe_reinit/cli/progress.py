@@ -326,7 +326,7 @@ def _draws() -> bool:
 
 
 def _kind(why: str) -> str:
-    """Give what stays the same of a reason: how slowly ECS answers changes with each look."""
+    """Give what stays the same of a reason: how slowly ECS answers changes with each observation."""
     return why.partition(":")[0]
 
 

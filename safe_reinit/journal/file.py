@@ -32,7 +32,7 @@ from .schema import MIGRATIONS, SCHEMA
 _OF_A_RUN = ("events", "disks", "jobs", "leases", "runs")
 """The tables that know of a run, in the order in which they forget it."""
 _RESERVE = 1 << 20
-"""Bytes of room that are kept for the records of a run."""
+"""Bytes of room that are kept for what a run writes."""
 _LOG = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _BUSY = 10.0
 """Real seconds for which another process that is writing is waited for."""
@@ -125,7 +125,7 @@ class Journal(Reader):
             plan: the members of its plan, which are ours or JSON.
             endpoint: the loopback endpoint, or ``""`` for the real cloud.
             profile: the aliyun CLI profile, or ``""``.
-            jobs: of each job the instance and the record.
+            jobs: of each job the instance and the state.
 
         Raises:
             RunRefused: an open job of another run has one of the instances, or the plan was run already.

@@ -133,13 +133,13 @@ class Lease:
         return False
 
     def save(self, *records: tuple[int, object], wait: bool = True) -> None:
-        """Write down changed records, each with the position of its job, in one transaction; see ``Journal.write``."""
+        """Write down changed states, each with the position of its job, in one transaction; see ``Journal.write``."""
         statement = "UPDATE jobs SET record=? WHERE run_id=? AND position=?"
         changed = [(statement, (dumps(record, sparse=True), self.run_id, position)) for position, record in records]
         self._write(changed, wait=wait)
 
     def tell(self, event: Mapping[str, Any]) -> None:
-        """Keep an event; it is written with the next thing that is, since looks alone need no commit."""
+        """Keep an event; it is written with the next thing that is, since Describe calls alone need no commit."""
         with self._lock:
             self._told.append(dumps(event))
 

@@ -299,7 +299,7 @@ class ReadOnly(Reader):
 
 
 def _data(disk_id: str, known: str, told: str | None) -> DataState:
-    """Tell what a run did to a disk: as its report says, else by the record of the job."""
+    """Tell what a run did to a disk: as its report says, else by the state of the job."""
     if told:
         said: DataState = next(disk["data"] for disk in json.loads(told)["disks"] if disk["disk_id"] == disk_id)
         return said

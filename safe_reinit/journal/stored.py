@@ -12,7 +12,7 @@ from .lease import Holder
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run as the journal has it; ``plan``, the records and ``report`` are JSON, read when they are asked for."""
+    """A run as the journal has it; ``plan``, the states and ``report`` are JSON, read when they are asked for."""
 
     run_id: str
     started_at: str
@@ -27,7 +27,7 @@ class StoredRun:
     report_text: str | None
     """Without its jobs."""
     job_texts: tuple[tuple[str, str, bool, str | None], ...]
-    """Of each job: the instance, the record, whether it is open, and its report."""
+    """Of each job: the instance, the state, whether it is open, and its report."""
     holder: Holder | None
 
     @cached_property
@@ -45,7 +45,7 @@ class StoredRun:
 
     @cached_property
     def jobs(self) -> tuple[tuple[str, dict[str, Any], bool], ...]:
-        """Of each job: the instance, the record, whether it is open."""
+        """Of each job: the instance, the state, whether it is open."""
         return tuple((instance_id, json.loads(known), is_open) for instance_id, known, is_open, _ in self.job_texts)
 
     @property

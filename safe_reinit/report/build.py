@@ -1,4 +1,4 @@
-"""From a plan, the records of its jobs and the calls that were made to the report."""
+"""From a plan, the final states of its jobs and the calls that were made to the report."""
 
 from __future__ import annotations
 
