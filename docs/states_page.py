@@ -104,7 +104,7 @@ def _diagram(rows: Sequence[Row], first: str, *, exits: bool = False) -> list[st
     lines += [f"    {before} --> {after}: {', '.join(dict.fromkeys(why))}" for (before, after), why in events.items()]
     if exits:
         reached = {each.outcome: exit_code(each.outcome) for each in EXITS}
-        lines += [f'    state "exit {code}: {outcome}" as exit{code}' for outcome, code in reached.items()]
+        lines += [f'    state "{outcome}, exit code {code}" as exit{code}' for outcome, code in reached.items()]
         lines += [f"    {each.state} --> exit{exit_code(each.outcome)}" for each in EXITS]
     return [*lines, "```"]
 
