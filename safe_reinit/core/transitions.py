@@ -180,10 +180,10 @@ STEP: tuple[StepTransition, ...] = (
 
 EXITS: tuple[Exit, ...] = (
     Exit("todo", "refused", "no changing call was intended"),
-    Exit("todo", "failed", "the power is as promised"),
-    Exit("todo", "stranded", "the power is not as promised"),
-    Exit("refused", "failed", "the power is as promised"),
-    Exit("refused", "stranded", "the power is not as promised"),
+    Exit("todo", "failed", "the power is as promised, or only others changed it"),
+    Exit("todo", "stranded", "the run changed the power, and it is not as promised"),
+    Exit("refused", "failed", "the power is as promised, or only others changed it"),
+    Exit("refused", "stranded", "the run changed the power, and it is not as promised"),
     Exit("done", "done", "the power is as promised"),
     Exit("done", "not-restarted", "the power is not as promised"),
     Exit("unknown", "unknown", "what happened to the data cannot be told"),
