@@ -435,7 +435,7 @@ class Run:
         self._tick_at = at
         new = [job for job in due if not (job.checked or job.state.tried or job.state.turned_back)]
         for job in new:
-            job.checked, job.next_at = True, math.inf
+            job.checked = True
         self._to_begin.extend(new)
         beginning = [job for job in due if job in self._to_begin or self._is_beginning(job)]
         for job in beginning:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from safe_reinit.clock import boottime
 from safe_reinit.core import state
 from safe_reinit.execution import driver as driving
 from safe_reinit.execution.driver import Driver
@@ -402,9 +403,10 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(driving, "DaemonExecutor", Threads)
     Threads.under_way = 0
     yield
-    for each in set(threading.enumerate()) - before:
-        each.join(LONG)
-        assert not each.is_alive(), f"{each.name} is left behind"
+    until = boottime() + LONG
+    while left := [each.name for each in threading.enumerate() if each not in before]:  # what hung goes on first
+        assert boottime() < until, f"{left} are left behind"
+        threading.Event().wait(0.01)
 
 
 @contextmanager
