@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from safe_reinit.act import Act
-from safe_reinit.second_look import Errand
 
-from safe_reinit import config, others, record
+from safe_reinit import config, others
 from safe_reinit.checks import judge
 from safe_reinit.cloud import CloudError, NotSent, Refused, Unanswered
 from safe_reinit.look import observe
 from safe_reinit.model import (
-    Command,
     DiskFacts,
     Finding,
     Key,
-    Limits,
     Options,
     ReplicaPair,
     ScalingMember,
     SnapshotPolicy,
-    Step,
     SystemEvent,
     Unseen,
 )
 from safe_reinit.model.others import OTHER_LOOKS
-from safe_reinit.plan import make_plan
 from safe_reinit.simulator import Simulator
 from tests import values
 from tests.cloudlike import (
@@ -49,7 +41,6 @@ from tests.cloudlike import (
 )
 from tests.conftest import Connect, Serve
 from tests.servers import Answer, Request, forward, http
-from tests.test_act import OPTIONS, Kept
 
 STOPPING = Options(stop_instance=True)
 NAMES = {
@@ -453,71 +444,3 @@ def test_a_required_look_that_is_lost_after_the_stop_ends_the_run(tmp_path: Path
     assert done.outcome == "failed"
     assert done.sent("ReInitDisk") == 0
     assert "could-not-look" in str(done.error)
-
-
-def planned(cloud: TinyCloud, disk_ids: list[str]) -> tuple[Act, list[Kept]]:
-    """Give the guarded call of a plan for these disks, and the entries of its jobs, of which nothing was done yet."""
-    clock = TinyClock()
-    options = replace(STOPPING, accept=OPTIONS.accept)
-    plan = make_plan(observe(cloud, clock, values.REGION, disk_ids, options), options, Limits(), None)
-    entries = [Kept(job, record.begin(job, Limits(), leave_stopped=False)) for job in plan.jobs]
-    ledger: Any = Together(entries)
-    return Act(cloud, clock, plan, "r-1", ledger, lambda *_said: None), entries
-
-
-class Together:
-    """A ledger in memory of several jobs."""
-
-    def __init__(self, entries: list[Kept]) -> None:
-        self.entries = entries
-        self.stop = threading.Event()
-
-    def keep(self, changes: Any) -> None:
-        """See ``Ledger``."""
-        for entry, change in changes:
-            entry.record = change(entry.record)
-
-    commit = keep
-
-    def check(self, *, brings_back: bool) -> bool:  # noqa: ARG002 - as the real one is called
-        """See ``Ledger``."""
-        return True
-
-
-def made(act: Act, errands: list[Errand]) -> int:
-    """Make those of the calls that are still to be made, and count them."""
-    return sum(act.make(attempts) for attempts in act.prepare(errands))
-
-
-def test_an_event_that_is_new_since_the_plan_refuses_it() -> None:
-    """A plan that waited for its consent is held against what ECS plans now."""
-    cloud = a_cloud(values.a_disk(), status="Running", members=[], pairs=[], events=[])
-    act, (entry,) = planned(cloud, [values.DISK_ID])
-    cloud.events = [EVENT]
-
-    assert made(act, [Errand(entry, Command("StopInstance", values.INSTANCE_ID), values.an_observation())]) == 0
-    assert cloud.acts == []
-    assert entry.record.error is not None
-    assert "scheduled-maintenance" in entry.record.error.message
-
-
-def test_a_job_that_has_begun_does_not_spare_another_its_looks() -> None:
-    """Of two wipes at once, one on a machine that this run stopped, the other is looked at as before any first call."""
-    disks = [values.a_disk(disk_id=f"d-{n}", instance_id=f"i-{n}") for n in range(2)]
-    machines = [values.an_instance(instance_id=f"i-{n}", status="Running" if n else "Stopped") for n in range(2)]
-    cloud = TinyCloud(disks, machines)
-    act, entries = planned(cloud, ["d-0", "d-1"])
-    cloud.machines["i-1"] = values.an_instance(instance_id="i-1")
-    stopped = Step("done", tries=1, first_at=900.0, at=900.0)
-    entries[1].record = replace(entries[1].record, stop=stopped, instance_status="Stopped")
-    cloud.members = [ScalingMember("i-0", "asg-1", "InService")]
-    cloud.asked.clear()
-    made(
-        act,
-        [Errand(entry, Command("ReInitDisk", f"d-{n}"), values.an_observation()) for n, entry in enumerate(entries)],
-    )
-
-    assert ("scaling_members", ("i-0", "i-1")) in asked(cloud)
-    assert entries[0].record.error is not None
-    assert "in-scaling-group" in entries[0].record.error.message
-    assert (entries[1].record.error, cloud.acts) == (None, ["ReInitDisk"])
