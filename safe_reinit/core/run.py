@@ -418,8 +418,8 @@ class Run:
             self._tick()
         if self._late_at is not None and at >= self._late_at and self._describing is not None:
             self._late(self._describing[1])
-        self._recheck_next()
         self._drop_overtaken()
+        self._recheck_next()
         if self._unsaved or self._intended:
             self._commit()
             return
@@ -534,12 +534,19 @@ class Run:
             self._intended.append(list(some))
 
     def _drop_overtaken(self) -> None:
-        """Intend nothing that is not the call to make any more, by what else became known in this step."""
-        for due in (each for batch in self._intended for each in batch):
-            if decide(due.job.state, due.observation) != due.command:
+        """Neither check nor intend what is not the call to make any more, by what else became known: nobody waits."""
+        self._to_begin = deque(job for job in self._to_begin if not job.state.turned_back)
+        self._to_recheck = deque(kept for batch in self._to_recheck if (kept := self._still_decided(batch)))
+        self._intended = [kept for batch in self._intended if (kept := self._still_decided(batch))]
+
+    def _still_decided(self, batch: Sequence[Due]) -> list[Due]:
+        kept = []
+        for due in batch:
+            if decide(due.job.state, due.observation) == due.command:
+                kept.append(due)
+            else:
                 due.job.call = due.job.command = None
-        kept = ([due for due in batch if due.job.command is not None] for batch in self._intended)
-        self._intended = [batch for batch in kept if batch]
+        return kept
 
     def _commit(self) -> None:
         states = {position: self._jobs[position].state for position in self._unsaved}
