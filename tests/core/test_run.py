@@ -19,7 +19,7 @@ from typing import Any, Final
 import pytest
 
 from safe_reinit import codes, core
-from safe_reinit.core import freshness, inputs, outcomes, state
+from safe_reinit.core import inputs, outcomes, state
 from safe_reinit.core.inputs import (
     Answered,
     Broke,
@@ -366,6 +366,37 @@ def test_a_run_that_is_cancelled_brings_its_machines_back() -> None:
     assert run.machines[0].status == "Running"
 
 
+def test_what_waits_to_be_checked_when_a_run_is_cancelled_is_not_checked() -> None:
+    """Whose call waits behind the recheck of another is not checked in vain: its machine is started at once."""
+    run = down(2)
+    run.change(0, snapshots=(SafetySnapshot("d-0", "token"),))
+    recheck = run.to(Recheck, "CreateSnapshot")
+    run.step(CancelRequested())
+    run.pending.remove(recheck)
+    run.wait(2.0)
+    describe = next(each for each in run.pending if isinstance(each, Describe))
+    run.answer(describe)
+
+    assert run.calls == [START]
+    assert [each.position for call in run.pending if isinstance(call, Call) for each in call.attempts] == [1]
+    run.step(run.outcome_of(recheck))
+    run.finish()
+    assert [each.commands[0].command for each in run.effects if isinstance(each, Recheck)] == [
+        Command("CreateSnapshot", "d-0")
+    ]
+
+
+def test_what_waits_to_begin_when_a_run_is_cancelled_does_not_begin() -> None:
+    """No facts are read of a job that ends untouched."""
+    run = Steps(150, max_parallel=150)
+    beginning = run.to(Recheck)
+    assert len(beginning.commands) == 100
+    run.step(CancelRequested())
+    run.finish()
+
+    assert [each for each in run.effects if isinstance(each, Recheck)] == [beginning]
+
+
 def test_a_wipe_that_is_under_way_is_not_cancelled() -> None:
     """What ECS has accepted goes on to its end, and that is no failure."""
     run = Steps()
@@ -625,37 +656,6 @@ def test_no_wipe_goes_without_its_safety_snapshot() -> None:
 
 
 # ----------------------------------------------------------------------------------------------- how old facts may be
-
-
-@pytest.mark.parametrize(
-    ("asked", "took", "rate", "stale"),
-    [
-        (3.0, 0.0, 1.0, False),
-        (3.1, 0.0, 1.0, True),
-        (7.0, 2.0, 1.0, False),
-        (7.1, 2.0, 1.0, True),
-        (15.0, 10.0, 1.0, False),
-        (15.1, 10.0, 1.0, True),
-        (11.9, 0.0, 60.0, False),
-        (12.1, 0.0, 60.0, True),
-    ],
-)
-def test_how_old_an_observation_may_be_follows_how_long_it_took(
-    asked: float, took: float, rate: float, stale: bool
-) -> None:
-    """Its age counts from its answer; 3 s and what it took are allowed, and 15 s from the question at most.
-
-    Hurried time never asks for less than a fifth of a real second.
-    """
-    seen = replace(values.an_observation(BEGIN - asked), answered_at=BEGIN - asked + took)
-
-    assert freshness.is_stale(seen, down().state, BEGIN, rate) == stale
-
-
-@pytest.mark.parametrize(("lag", "most"), [(None, 15.0), (0.0, 20.0), (2.0, 18.0), (12.0, 8.0)])
-def test_how_old_an_observation_may_be_follows_how_far_describe_calls_lag(lag: float | None, most: float) -> None:
-    """From its question to the call may pass 20 s, less the lag that was sampled, or 5 s before one was."""
-    assert freshness.oldest(replace(down().state, lag=lag)) == most
 
 
 def test_a_recheck_that_has_grown_old_sends_nothing() -> None:
