@@ -82,7 +82,7 @@ def test_the_sdist_has_what_its_tests_need(built: Path) -> None:
 
     wanted = {
         "PKG-INFO", "README.md", "README-CN.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
-        "config.example.yaml", "pyproject.toml", "noxfile.py", "mkdocs.yml", "safe_reinit/decide.py",
+        "config.example.yaml", "pyproject.toml", "noxfile.py", "mkdocs.yml", "safe_reinit/core/decide.py",
         "tests/core/test_decide.py", "docs/checks.md", "examples/worlds/system-disk.yaml",
     }  # fmt: skip
     assert wanted <= names
