@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -95,7 +96,7 @@ def next_at(job: JobState, observation: Observation, action: Action, usual: Mapp
 
     """
     at, need = observation.at, needs(job)
-    sampled = job.stop.state not in ("asked", "accepted", "lost") or job.stop.moving
+    sampled = job.stop.state != "accepted" or job.stop.moving
     if not isinstance(action, Wait) or not observation.seen or not sampled or is_doubtful(job):
         return at + TICK
     if need.instance > observation.instance_asked or need.disks > observation.disks_asked:
@@ -105,4 +106,14 @@ def next_at(job: JobState, observation: Observation, action: Action, usual: Mapp
     elapsed, expected = at - action.since, usual.get(action.phase)
     longer = _LONGER_STARTING if action.phase == "start" else _LONGER
     interval = longer * elapsed if expected is None else max(_SOON * expected - elapsed, _CLOSER * elapsed)
-    return at + min(max(TICK, interval), patience(job))
+    return min(at + min(max(TICK, interval), patience(job)), max(at + TICK, _due_after(job, at)))
+
+
+def _due_after(job: JobState, at: float) -> float:
+    """Return when the next call is due that is sent again, or cuts the power: nothing waits for an observation then."""
+    steps = (job.stop, job.force, job.start, job.tag, job.untag, *(each.step for each in job.snapshots))
+    due = [each.due for each in (*steps, *job.disks) if each.pending and each.due is not None]
+    cut_after, stop = job.limits.force_stop_after, job.stop
+    if cut_after is not None and stop.state == "accepted" and stop.first_at is not None:
+        due.append(stop.first_at + cut_after)
+    return min((each for each in due if each > at), default=math.inf)

@@ -19,6 +19,7 @@ from safe_reinit.model import (
     Observation,
     PlannedDisk,
     PlannedJob,
+    SafetySnapshot,
     Step,
     Wait,
     Wipe,
@@ -116,6 +117,7 @@ def test_what_is_in_doubt_is_observed_often_enough_for_the_fence(doubt: str) -> 
     waits = Wait("stop", "Stopped", T - 900.0, 1800.0)
 
     assert is_doubtful(job)
+    assert not is_doubtful(wiping("done", losses=1)), "what is proven is in doubt no more"
     assert 2 * (patience(job) + TICK) < oldest(a_job(lag=0.0))
     assert patience(job) + TICK < oldest(a_job())
     assert next_at(job, observed(T), waits, NOTHING) == T + TICK
@@ -130,6 +132,7 @@ def test_what_is_in_doubt_is_observed_often_enough_for_the_fence(doubt: str) -> 
         pytest.param(a_job(stop=Step("accepted", tries=1)), None, id="nobody knows since when it stops"),
         pytest.param(a_job(stop=STOPPED), None, id="it waits for us"),
         pytest.param(wiping("accepted"), ("reinit", T), id="its disk is wiped"),
+        pytest.param(wiping("accepted", "done"), ("reinit", T), id="one disk is wiped, and one is done"),
         pytest.param(wiping("accepted", "todo"), None, id="a wipe is still to come"),
         pytest.param(wiping("accepted", "refused"), None, id="a wipe was refused"),
         pytest.param(
@@ -191,6 +194,55 @@ def test_what_usually_takes_long_is_observed_about_then() -> None:
     assert interval(job, 100.0, reinit=20.0) == pytest.approx(7.0)
     assert interval(job, 0.0, reinit=1800.0) == patience(job), "what goes wrong is seen, whatever is expected"
     assert interval(job, 10.0, stop=20.0) == interval(job, 10.0), "another phase says nothing of it"
+
+
+AGAIN: dict[str, Any] = {"tries": 1, "first_at": T - 80.0, "at": T}
+
+
+@pytest.mark.parametrize(
+    ("job", "phase"),
+    [
+        pytest.param(a_job(tag=Step("again", due=T + 5.0, **AGAIN)), "stop", id="the tag"),
+        pytest.param(a_job(stop=Step("again", due=T + 5.0, **AGAIN)), "stop", id="the stop"),
+        pytest.param(
+            a_job(stop=STOPPED, snapshots=(SafetySnapshot(DISK, "token", Step("resend", due=T + 5.0, **AGAIN)),)),
+            "snapshot",
+            id="the safety snapshot",
+        ),
+        pytest.param(a_job(stop=STOPPED, disks=(Wipe(DISK, "todo", 1, at=T, due=T + 5.0),)), "reinit", id="the wipe"),
+        pytest.param(replace(wiping("done"), start=Step("again", due=T + 5.0, **AGAIN)), "start", id="the start"),
+        pytest.param(
+            replace(wiping("done"), start=Step("done"), untag=Step("again", due=T + 5.0, **AGAIN)),
+            "start",
+            id="the untag",
+        ),
+        pytest.param(
+            a_job(
+                stop=Step("accepted", tries=1, first_at=T - 55.0, at=T - 55.0, moving=True),
+                limits=Limits(force_stop_after=60.0),
+            ),
+            "stop",
+            id="the power cut",
+        ),
+    ],
+)
+def test_a_call_that_is_due_again_does_not_wait_for_an_observation(job: JobState, phase: Any) -> None:
+    """The machine is observed when the call is due, however long it has been waited for."""
+    wait = Wait(phase, "the next try", T - 80.0, 1800.0)
+
+    assert next_at(job, observed(T), wait, NOTHING) == T + 5.0
+
+
+def test_what_is_due_at_once_waits_for_the_tick_and_what_was_due_for_nothing() -> None:
+    """A call is made no more often than each tick, and one that did not become possible is no reason to hurry."""
+    wait = Wait("reinit", "the next try", T - 30.0, 1800.0)
+    soon, late, past = (
+        replace(a_job(stop=STOPPED), disks=(Wipe(DISK, "todo", 1, due=due),)) for due in (T + 0.5, T + 500.0, T)
+    )
+
+    assert next_at(soon, observed(T), wait, NOTHING) == T + TICK
+    assert next_at(late, observed(T), wait, NOTHING) == pytest.approx(T + 7.2)
+    assert next_at(past, observed(T), wait, NOTHING) == pytest.approx(T + 7.2)
 
 
 def test_a_machine_that_waits_for_us_is_never_observed_too_late() -> None:
