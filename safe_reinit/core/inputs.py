@@ -61,12 +61,15 @@ class NotSeen:
     why: str
 
 
+RecheckResult = Fresh | Drifted | NotSeen
+
+
 @dataclass(frozen=True)
 class Rechecked:
     """What ``Recheck`` found, in the order of its commands."""
 
     number: int
-    results: tuple[Fresh | Drifted | NotSeen, ...]
+    results: tuple[RecheckResult, ...]
 
 
 @dataclass(frozen=True)

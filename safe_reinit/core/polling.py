@@ -112,7 +112,8 @@ def next_at(job: JobState, observation: Observation, action: Action, usual: Mapp
 def _due_after(job: JobState, at: float) -> float:
     """Return when the next call is due that is sent again, or cuts the power: nothing waits for an observation then."""
     steps = (job.stop, job.force, job.start, job.tag, job.untag, *(each.step for each in job.snapshots))
-    due = [each.due for each in (*steps, *job.disks) if each.pending and each.due is not None]
+    due = [step.due for step in steps if step.pending and step.due is not None]
+    due += [wipe.due for wipe in job.disks if wipe.pending and wipe.due is not None]
     cut_after, stop = job.limits.force_stop_after, job.stop
     if cut_after is not None and stop.state == "accepted" and stop.first_at is not None:
         due.append(stop.first_at + cut_after)

@@ -9,7 +9,7 @@ from .. import others
 from ..clock import Clock
 from ..cloud import Cloud, CloudError, OtherCaller
 from ..core.freshness import FRESH, FRESH_REAL
-from ..core.inputs import Decided, Drifted, Fresh, NotSeen, Recheck, Rechecked, RecheckFailed
+from ..core.inputs import Decided, Drifted, Fresh, NotSeen, Recheck, Rechecked, RecheckFailed, RecheckResult
 from ..core.steps import wipe_of
 from ..drift import drift_of, no_target_any_more
 from ..look import observe
@@ -53,7 +53,7 @@ class Rechecks:
         """Return what the plan was made and shown with; what it says of targets is judged again on what is seen now."""
         return replace(self.plan.options, run_id=self.run_id), self.plan.guard
 
-    def _checked(self, commands: Sequence[Decided]) -> list[Fresh | Drifted | NotSeen]:
+    def _checked(self, commands: Sequence[Decided]) -> list[RecheckResult]:
         at, when = self.clock.time(), self.clock.now()  # before the calls: what they show is at least as new
         disk_ids = [disk.disk_id for each in commands for disk in self._planned(each).disks]
         options, _ = self._in_force()
@@ -69,7 +69,7 @@ class Rechecks:
         if self.plan.account and facts.caller.account != self.plan.account:
             other = (f"account: {self.plan.account} -> {facts.caller.account}",)
             return [Drifted(other, _status(self._own(each, by_disk))) for each in commands]
-        results: list[Fresh | Drifted | NotSeen] = []
+        results: list[RecheckResult] = []
         for each in commands:
             own = self._own(each, by_disk)
             ahead = _ahead(each.job, own)
@@ -111,7 +111,7 @@ class Rechecks:
         jobs = [each.job for each in commands]
         return list(zip(commands, observe_jobs(self.cloud, self.clock, jobs, whole=True), strict=True))
 
-    def _before_a_power_cut(self, each: Decided, seen: Observation) -> Fresh | Drifted | NotSeen:
+    def _before_a_power_cut(self, each: Decided, seen: Observation) -> RecheckResult:
         """See that these are targets still: else the power is not cut for them."""
         if not _is_whole(seen):
             return NotSeen(seen.why)
@@ -121,13 +121,13 @@ class Rechecks:
     def _glance_once_more(
         self,
         commands: Sequence[Decided],
-        results: Sequence[Fresh | Drifted | NotSeen],
+        results: Sequence[RecheckResult],
         by_disk: Mapping[str, DiskFacts],
-    ) -> list[Fresh | Drifted | NotSeen]:
+    ) -> list[RecheckResult]:
         """Observe what can change while reading all the facts took its time; the rest of them stands."""
         fresh = [each for each, result in zip(commands, results, strict=True) if isinstance(result, Fresh)]
         seen_of = {each.position: seen for each, seen in self._glance(fresh)} if fresh else {}
-        still: list[Fresh | Drifted | NotSeen] = []
+        still: list[RecheckResult] = []
         for each, first in zip(commands, results, strict=True):
             if not isinstance(first, Fresh):
                 still.append(first)
@@ -145,7 +145,7 @@ class Rechecks:
     def _drift_of(self, each: Decided, disks: Sequence[DiskFacts]) -> tuple[str, ...]:
         return drift_of(self._planned(each), disks, each.job, self.plan, self.policy)
 
-    def _with_reset(self, each: Decided, found: Fresh | Drifted | NotSeen) -> Fresh | Drifted | NotSeen:
+    def _with_reset(self, each: Decided, found: RecheckResult) -> RecheckResult:
         """Ask with DryRun whether ECS would roll the disk back now."""
         if each.command is None or each.command.action != "ResetDisk" or not isinstance(found, Fresh):
             return found

@@ -1,0 +1,69 @@
+"""What is to be written down: states that have changed, and the intentions of calls, which follow once they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .events import Intended
+from .evolve import evolve
+from .inputs import Commit
+from .scheduler import Due, Job
+
+
+class Commits:
+    """Gathers what is to be written down. What changes during a commit is kept for the next one."""
+
+    def __init__(self) -> None:
+        self._unsaved: set[int] = set()
+        """The positions of jobs whose state is not written down yet."""
+        self._intended: list[list[Due]] = []
+        """The calls whose intention is written down with them, by the call that sends them."""
+        self._under_way: tuple[set[int], list[list[Due]]] | None = None
+        """The same two, of what is being written down now."""
+
+    def __bool__(self) -> bool:
+        return bool(self._unsaved or self._intended)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the answer to a commit is awaited."""
+        return self._under_way is not None
+
+    def changed(self, job: Job) -> None:
+        """Have the state of a job written down."""
+        self._unsaved.add(job.position)
+
+    def has_changed(self, job: Job) -> bool:
+        """Return whether the state of a job is to be written down."""
+        return job.position in self._unsaved
+
+    def intend(self, batch: Sequence[Due]) -> None:
+        """Have the intentions of calls written down, which are sent by one call to ECS."""
+        self._intended.append(list(batch))
+
+    def keep(self, kept: Callable[[Sequence[Due]], list[Due]]) -> None:
+        """Forget the intentions of calls that are not among those ``kept``."""
+        self._intended = [some for batch in self._intended if (some := kept(batch))]
+
+    def begin(self, jobs: Sequence[Job]) -> Commit:
+        """Return the commit of all of it."""
+        states = {position: jobs[position].state for position in self._unsaved}
+        for due in (each for batch in self._intended for each in batch):
+            states[due.job.position] = evolve(due.job.state, Intended(due.command, due.observation))
+        self._under_way = self._unsaved, self._intended
+        self._unsaved, self._intended = set(), []
+        return Commit(tuple(sorted(states.items(), key=lambda each: each[0])))
+
+    def done(self) -> list[list[Due]]:
+        """Note that it is written down, and return the calls that may be sent now."""
+        batches = self._under_way[1] if self._under_way else []
+        self._under_way = None
+        return batches
+
+    def failed(self) -> None:
+        """Note that it is not written down: no call is sent because of it."""
+        unsaved, batches = self._under_way or (set(), [])
+        self._unsaved |= unsaved
+        for due in (each for batch in (*batches, *self._intended) for each in batch):
+            due.job.call = due.job.command = None
+        self._under_way, self._intended = None, []

@@ -1,0 +1,92 @@
+"""Which facts are read again next: one recheck at a time, since more would only make each other's facts old."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from .inputs import Decided, Recheck
+from .scheduler import FOR_MANY, Due, Job
+
+AT_ONCE = 100
+"""Jobs whose facts are read at once when they begin."""
+_CALLS_FIRST = 1.0
+"""Cloud seconds for which calls that are being made keep the recheck before the next ones waiting."""
+
+
+class RecheckQueue:
+    """Jobs that have just begun, whose facts are read before anything is decided, and calls that were decided."""
+
+    def __init__(self) -> None:
+        self._to_begin: deque[Job] = deque()
+        self._beginning: tuple[int, list[Job]] | None = None
+        self._decided: deque[tuple[int, list[Due]]] = deque()
+        self._rechecking: tuple[int, list[Due]] | None = None
+        self._waits_from: float | None = None
+        """When the first of the decided calls began to wait for calls that are being made."""
+
+    def begin(self, jobs: Iterable[Job]) -> None:
+        """Have the facts of these jobs read before anything is decided."""
+        self._to_begin.extend(jobs)
+
+    def is_beginning(self, job: Job) -> bool:
+        """Return whether the facts of a job that has just begun are still to be read."""
+        return job in self._to_begin or (self._beginning is not None and job in self._beginning[1])
+
+    def add(self, number: int, batch: Sequence[Due]) -> None:
+        """Have the facts of calls read again; ``number`` names that recheck."""
+        self._decided.append((number, list(batch)))
+
+    def next(self, number: int, at: float, *, calling: bool) -> Recheck | None:
+        """Return the recheck that is to be made now, if any.
+
+        Args:
+            number: names it where it is one of jobs that have just begun.
+            at: the present, in cloud seconds.
+            calling: calls are being made: those of one kind for each machine wait for them a moment, so that what
+                they stand on is fresh when they are made.
+
+        """
+        if self._rechecking is not None or self._beginning is not None:
+            return None
+        if self._to_begin:
+            jobs = [self._to_begin.popleft() for _ in range(min(len(self._to_begin), AT_ONCE))]
+            self._beginning = (number, jobs)
+            return Recheck(number, tuple(Decided(job.position, None, job.state) for job in jobs))
+        if not self._decided:
+            self._waits_from = None
+            return None
+        if calling and self._decided[0][1][0].command.action not in FOR_MANY:
+            self._waits_from = at if self._waits_from is None else self._waits_from
+            if at - self._waits_from < _CALLS_FIRST:
+                return None
+        self._waits_from = None
+        self._rechecking = self._decided.popleft()
+        decided = tuple(Decided(each.job.position, each.command, each.job.state) for each in self._rechecking[1])
+        return Recheck(self._rechecking[0], decided)
+
+    @property
+    def wake_at(self) -> float | None:
+        """When the next recheck waits no longer, in cloud seconds; ``None`` where none waits."""
+        return None if self._waits_from is None else self._waits_from + _CALLS_FIRST
+
+    def begun(self, number: int) -> list[Job] | None:
+        """Return the jobs whose first facts this recheck has read; ``None`` where it is another one."""
+        if self._beginning is None or self._beginning[0] != number:
+            return None
+        jobs, self._beginning = self._beginning[1], None
+        return jobs
+
+    def ended(self, number: int) -> list[Due]:
+        """Return the calls that this recheck was about; none where it is not the one that was asked for."""
+        if self._rechecking is None or self._rechecking[0] != number:
+            return []
+        batch, self._rechecking = self._rechecking[1], None
+        for due in batch:
+            due.job.call = due.job.command = None
+        return batch
+
+    def keep(self, kept: Callable[[Sequence[Due]], list[Due]]) -> None:
+        """Read no facts in vain: of jobs that have turned back, nor of calls that are not among those ``kept``."""
+        self._to_begin = deque(job for job in self._to_begin if not job.state.turned_back)
+        self._decided = deque((number, some) for number, batch in self._decided if (some := kept(batch)))
