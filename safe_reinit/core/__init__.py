@@ -25,7 +25,7 @@ and steps again with what came of them. For each job, in this order:
 | ``state``, ``steps`` | how a state begins and ends; where each kind of call is in it |
 | ``transitions`` | which state of a call or wipe may follow which |
 | ``outcomes`` | what an answer means, and when a call may be made again |
-| ``guards``, ``rechecks``, ``commits`` | what holds a call back; which facts are read again, what is written down next |
+| ``guards``, ``rechecks``, ``commits`` | what holds a call back; which facts are read next; what is written down |
 | ``freshness``, ``polling`` | how old an observation may be; what is described, and when |
 | ``scheduler``, ``waves``, ``rate_limits`` | what a fleet needs beyond one machine |
 | ``story``, ``reports`` | the events that people and machines read |
