@@ -256,7 +256,6 @@ def test_only_no_such_process_is_dead(
 CHILD = """
 import json, os, sys, threading
 import safe_reinit
-from safe_reinit import execution, run
 from safe_reinit.clock import Clock
 from safe_reinit.journal import lease
 from tests.sweep import ACCEPTED, switch_off, told

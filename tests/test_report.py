@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safe_reinit.record import begin
 
 from safe_reinit import report
+from safe_reinit.core.state import begin
 from safe_reinit.errors import BY_OUTCOME, RunRefused, UsageError, exit_code
 from safe_reinit.model import Call, Facts, Failure, JobState, Limits, Options, Phase, Plan, Report, Wipe
 from safe_reinit.plan import make_plan
