@@ -42,7 +42,9 @@ def drift_of(
     planned = {name: value for name, value in job.expected.items() if name.rpartition(".")[0] in _subjects(job, disks)}
     refused = [_told(found) for each in disks for found in _refusing(each, known, plan)]
     today = [said for each in disks for said in _refused_today(each, policy)]
-    return moved(planned, now, ours=ours) or tuple(dict.fromkeys((*refused, *today)))
+    if drift := moved(planned, now, ours=ours):
+        return (*_detached(job, disks), *drift)
+    return tuple(dict.fromkeys((*refused, *today)))
 
 
 def no_target_any_more(job: PlannedJob, seen: Observation, plan: Plan, policy: Policy | None = None) -> tuple[str, ...]:
@@ -63,6 +65,13 @@ def no_target_any_more(job: PlannedJob, seen: Observation, plan: Plan, policy: P
     refused = [_told(found) for each in now for found in judge_target(each)]
     today = [said for each in now for said in _refused_today(each, policy)]
     return tuple(dict.fromkeys((*refused, *today)))
+
+
+def _detached(job: PlannedJob, disks: Sequence[DiskFacts]) -> Iterator[str]:
+    """Tell why nothing is shown of the instance of a disk."""
+    for each in disks:
+        if each.disk and not each.disk.instance_id:
+            yield f"{each.disk_id} is attached to no instance (it was detached, or {job.instance_id} was released)"
 
 
 def _refused_today(facts: DiskFacts, policy: Policy | None) -> list[str]:
