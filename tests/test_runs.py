@@ -120,7 +120,7 @@ def test_a_look_that_never_comes_back_ends_the_run_with_the_machine_up(look: str
 DRIFT: dict[str, tuple[list[dict[str, Any]], str]] = {
     "stopped": ([{"stop": INSTANCE}], "Status: Running -> Stopped"),
     "restarted": ([{"stop": INSTANCE}, {"start": INSTANCE}], "StartTime: "),
-    "detached": ([{"detach": DATA}], "In_use on i-web -> Available on no instance"),
+    "detached": ([{"detach": DATA}], "d-data.InstanceId: i-web -> none"),
     "attached anew": (
         [{"stop": INSTANCE}, {"detach": DATA}, {"attach": DATA, "instance": INSTANCE}, {"start": INSTANCE}],
         "AttachedTime: ",

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ..codes import BRINGS_BACK, fix_of, waits_for_snapshot
 from ..model import Command, Failure, Fence, JobState, Observation, Step, StepState, Wipe, WipeState
-from .state import close_phase, fail, held_up, open_phase
+from .state import close_phase, fail, held_up, left_unsent, open_phase
 from .steps import (
     REPEATABLE,
     limit_of,
@@ -162,7 +162,7 @@ def withdraw(job: JobState, command: Command, at: float) -> JobState:
                 wipe, state=_to_send(wipe), tries=wipe.tries - 1, due=at, fence=_fence_after(wipe), withdrawn=True
             ),
         )  # fmt: skip
-        return held_up(_drop_empty_phase(job, command), at)
+        return held_up(left_unsent(_drop_empty_phase(job, command)), at)
     step = step_of(job, command)
     if command.action in BRINGS_BACK:
         first_at = step.first_at if step.tries > 1 else None

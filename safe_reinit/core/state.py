@@ -175,13 +175,15 @@ def interrupt(job: JobState) -> JobState:
 
     A wipe that was sent runs to its end; where nothing is left to wipe, this is no failure.
     """
-    if job.interrupted:
+    return job if job.interrupted else left_unsent(replace(job, interrupted=True))
+
+
+def left_unsent(job: JobState) -> JobState:
+    """Return the state of an interrupted job with the failure that this is where a wipe is never sent because of it."""
+    if not job.interrupted or not any(wipe.pending for wipe in job.disks):
         return job
-    asked = replace(job, interrupted=True)
-    if not any(wipe.pending for wipe in job.disks):
-        return asked
     hint = "Look at the machine with --dry-run before another try."
-    return fail(asked, Failure(None, "The run was interrupted.", hint=hint))
+    return fail(job, Failure(None, "The run was interrupted.", hint=hint))
 
 
 def held_up(job: JobState, at: float, why: str = "") -> JobState:

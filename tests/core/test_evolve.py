@@ -620,6 +620,17 @@ def test_a_refusal_after_an_interruption_is_final_and_told() -> None:
     assert known.error == FAILURE
 
 
+def test_an_interruption_that_keeps_an_intended_wipe_from_being_sent_is_told() -> None:
+    """A job interrupted between intention and call has a failure once the call was withheld, and none before."""
+    known = core_state.interrupt(wiping("asked"))
+    after = core_answers.withdraw(known, WIPE, T)
+
+    assert known.error is None
+    assert after.disks[0].state == "todo"
+    assert after.error is not None
+    assert after.error.message == "The run was interrupted."
+
+
 def test_a_stop_that_was_accepted_and_not_seen_to_end_promises_no_power() -> None:
     """Running, seen right after an accepted stop, is no power as promised: the machine is about to go down."""
     known = learn(stopping(), look(2, "Running"))
