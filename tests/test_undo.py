@@ -291,7 +291,7 @@ def test_a_running_machine_needs_the_word_to_be_stopped() -> None:
 MOVED: dict[str, tuple[Callable[[Simulator, str], None], str, str]] = {
     "snapshot deleted": (lambda sim, shot: sim.do({"delete_snapshot": shot}), "RestoreSnapshot", "failed"),
     "right taken away": (lambda sim, _: sim.do({"deny": {"action": "ecs:ResetDisk"}}), "Forbidden.RAM", "failed"),
-    "started": (lambda sim, _: sim.do({"start": INSTANCE}), "Stopped -> Running", "failed"),
+    "started": (lambda sim, _: sim.do({"start": INSTANCE}), "i-web.StartTime: ", "failed"),
     "detached": (lambda sim, _: sim.do({"detach": DATA}), "Available", "failed"),
     "locked": (lambda sim, _: sim.do({"lock": INSTANCE}), "OperationLocks: none -> security", "stranded"),
 }
