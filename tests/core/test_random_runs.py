@@ -143,6 +143,7 @@ class Disturbed(Steps):
                     assert self.wiped[wipe.disk_id], f"{wipe.disk_id} was never wiped"
                 if wipe.data in ("intact", "untouched"):
                     assert not self.wiped[wipe.disk_id], f"{wipe.disk_id} was wiped"
+            assert known.error is not None or state.outcome(known) in ("done", "not-restarted"), "why is told"
             if state.outcome(known) in ("done", "failed", "partial", "refused") and not self.foreign:
                 assert machine.status == known.power_before, f"{known.error}"
         assert not self.unwritten or all(self.written[n] == known for n, known in enumerate(self.states))
