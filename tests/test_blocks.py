@@ -25,6 +25,7 @@ from click import Command, Group, NoSuchOption
 
 from safe_reinit import config, simulator
 from safe_reinit.cli.app import app
+from safe_reinit.core.transitions import STEP_STATES, WIPE_STATES
 from safe_reinit.errors import UsageError
 from safe_reinit.journal import Journal
 from safe_reinit.simulator import Simulator
@@ -432,6 +433,18 @@ def check_units(desk: Desk, block: Block) -> None:
         subprocess.run(["systemd-analyze", "calendar", parser["Timer"]["OnCalendar"]], check=True, capture_output=True)
 
 
+def check_mermaid(_desk: Desk, block: Block) -> None:
+    """See that a diagram of states has only lines that Mermaid reads, and only states of a run or named in it."""
+    head, *lines = block.text.splitlines()
+    named = re.findall(r'^ +state "[^":]+" as (\w+)$', block.text, re.M)
+    known = {*WIPE_STATES, *STEP_STATES, *named, "[*]"}
+    assert head == "stateDiagram-v2", block.place
+    for line in lines:
+        change = re.fullmatch(r" +(\S+) --> (\w+)(?:: [^:]+)?", line)
+        assert change or re.fullmatch(r' +state "[^":]+" as \w+', line), f"{block.place}: {line}"
+        assert not change or set(change.groups()) <= known, f"{block.place}: {line}"
+
+
 KINDS: dict[str, Callable[[Desk, Block], None]] = {
     "console": run_console,
     "sh": check_sh,
@@ -440,6 +453,7 @@ KINDS: dict[str, Callable[[Desk, Block], None]] = {
     "python": run_python,
     "cron": check_cron,
     "ini": check_units,
+    "mermaid": check_mermaid,
 }
 
 
@@ -575,6 +589,9 @@ def block(text: str, language: str = "console", **words: str) -> Block:
         block("raise SystemExit(2)\n", "python"),
         block("{", "json"),
         block("pip uninstall everything\n", "sh"),
+        block("flowchart\n", "mermaid"),
+        block("stateDiagram-v2\n    todo --> wiped\n", "mermaid"),
+        block("stateDiagram-v2\n    todo --> asked: a: b\n", "mermaid"),
     ],
     ids=lambda block: f"{block.language}: {block.text.strip()[:30]}",
 )
