@@ -18,6 +18,8 @@ from safe_reinit.simulator.state.model import Disk, Instance, Overwrite
 
 MAY_BE_DOWN = ("unknown", "not-restarted", "partial", "stranded", "bug")
 """Outcomes whose report says that the power may not be as promised."""
+_NOT_DONE = ("drop_request", "reset", "html")
+"""The faults of the simulator of a request that ECS never did."""
 EXIT_CODES = {
     "done": 0, "planned": 0, "bug": 1, "usage": 2, "refused": 3, "failed": 4, "unknown": 5, "not-restarted": 6,
     "partial": 7, "stranded": 8,
@@ -157,7 +159,7 @@ class Evidence:
             if call.request_id in refused
             else call
             for call in self.engine.calls
-            if call.at >= self.began and call.code == "" and not call.dry_run
+            if call.at >= self.began and call.code == "" and not call.dry_run and call.fault not in _NOT_DONE
         ]
 
     @property
