@@ -41,11 +41,12 @@ def resume(job: JobState, at: float) -> JobState:
 def after_pause(job: JobState, at: float) -> JobState:
     """Return the state after a pause that ended at ``at``: what is under way settles, and its limits count, from then.
 
-    What was observed stays, and so does the fence: it finds the gap in the observations.
+    So do the limits of a call whose answer is outstanding. What was observed stays, and so does the fence: it finds the
+    gap in the observations.
     """
     return replace(
         job,
-        disks=tuple(replace(wipe, at=at, reads=0) if wipe.state in _UNDER_WAY else wipe for wipe in job.disks),
+        disks=tuple(_wipe_from_now(wipe, at) for wipe in job.disks),
         stop=_from_now(job.stop, at),
         force=_from_now(job.force, at),
         start=_from_now(job.start, at),
@@ -63,7 +64,15 @@ def after_pause(job: JobState, at: float) -> JobState:
     )
 
 
+def _wipe_from_now(wipe: Wipe, at: float) -> Wipe:
+    if wipe.state in _UNDER_WAY:
+        return replace(wipe, at=at, reads=0)
+    return wipe if wipe.refused_since is None else replace(wipe, refused_since=at)
+
+
 def _from_now(step: Step, at: float) -> Step:
+    if step.state == "asked":
+        return replace(step, first_at=at)
     under_way = step.state in _UNDER_WAY or step.pending
     return replace(step, first_at=at, at=at, reads=0) if under_way else step
 
