@@ -97,7 +97,8 @@ def next_at(job: JobState, observation: Observation, action: Action, usual: Mapp
     """
     at, need = observation.at, needs(job)
     sampled = job.stop.state != "accepted" or job.stop.moving
-    if not isinstance(action, Wait) or not observation.seen or not sampled or is_doubtful(job):
+    unseen = not observation.seen or (observation.disks_asked and not observation.disks_seen)
+    if not isinstance(action, Wait) or unseen or not sampled or is_doubtful(job):
         return at + TICK
     if need.instance > observation.instance_asked or need.disks > observation.disks_asked:
         return at  # what is needed now was not asked for, and the machine may be down meanwhile
