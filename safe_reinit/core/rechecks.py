@@ -27,11 +27,9 @@ class RecheckQueue:
 
     def begin(self, jobs: Iterable[Job]) -> None:
         """Have the facts of these jobs read before anything is decided."""
-        self._to_begin.extend(jobs)
-
-    def is_beginning(self, job: Job) -> bool:
-        """Return whether the facts of a job that has just begun are still to be read."""
-        return job in self._to_begin or (self._beginning is not None and job in self._beginning[1])
+        for job in jobs:
+            job.beginning = True
+            self._to_begin.append(job)
 
     def add(self, number: int, batch: Sequence[Due]) -> None:
         """Have the facts of calls read again; ``number`` names that recheck."""
@@ -75,6 +73,8 @@ class RecheckQueue:
         if self._beginning is None or self._beginning[0] != number:
             return None
         jobs, self._beginning = self._beginning[1], None
+        for job in jobs:
+            job.beginning = False
         return jobs
 
     def ended(self, number: int) -> list[Due]:
@@ -88,5 +88,7 @@ class RecheckQueue:
 
     def keep(self, kept: Callable[[Sequence[Due]], list[Due]]) -> None:
         """Read no facts in vain: of jobs that have turned back, nor of calls that are not among those ``kept``."""
-        self._to_begin = deque(job for job in self._to_begin if not job.state.turned_back)
+        for job in self._to_begin:
+            job.beginning = not job.state.turned_back
+        self._to_begin = deque(job for job in self._to_begin if job.beginning)
         self._decided = deque((number, some) for number, batch in self._decided if (some := kept(batch)))

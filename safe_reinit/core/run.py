@@ -325,10 +325,10 @@ class Run:
         for job in new:
             job.checked = True
         self._rechecks.begin(new)
-        beginning = [job for job in due if self._rechecks.is_beginning(job)]
+        beginning = [job for job in due if job.beginning]
         for job in beginning:
             job.next_at = at + TICK  # there is nothing to do for it until its facts are read
-        due = [job for job in due if job not in beginning]
+        due = [job for job in due if not job.beginning]
         if due:
             self._numbers += 1
             self._describing, self._late_at = (self._numbers, due), at + _LATE * self._rate

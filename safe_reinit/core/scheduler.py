@@ -35,7 +35,7 @@ _TOGETHER = 5.0
 """Cloud seconds in which a fleet's machines gather to be stopped together: one recheck before it serves them all."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """One job of a run while it is open."""
 
@@ -52,6 +52,8 @@ class Job:
     """The number of the recheck or call that is under way for it."""
     command: Command | None = None
     """What that is for."""
+    beginning: bool = False
+    """Whether its facts are still to be read before anything is decided."""
     checked: bool = False
     """Whether all its facts were read since it began, or that was tried."""
     hurried: bool = False
