@@ -86,7 +86,7 @@ def next_at(job: JobState, observation: Observation, action: Action, usual: Mapp
 
     How long ECS takes is not documented. Where it is known from other jobs or earlier runs, a wait is observed about
     then; else the interval grows with the wait. It does not while the lag of Describe calls is sampled by our own
-    stop, nor while an outcome is in doubt.
+    stop, while an accepted wipe does not show yet, which is its quickest proof, nor while an outcome is in doubt.
 
     Args:
         job: its state.
@@ -97,8 +97,9 @@ def next_at(job: JobState, observation: Observation, action: Action, usual: Mapp
     """
     at, need = observation.at, needs(job)
     sampled = job.stop.state != "accepted" or job.stop.moving
+    shown = all(wipe.reiniting or wipe.resetting for wipe in job.disks if wipe.state == "accepted")
     unseen = not observation.seen or (observation.disks_asked and not observation.disks_seen)
-    if not isinstance(action, Wait) or unseen or not sampled or is_doubtful(job):
+    if not isinstance(action, Wait) or unseen or not sampled or not shown or is_doubtful(job):
         return at + TICK
     if need.instance > observation.instance_asked or need.disks > observation.disks_asked:
         return at  # what is needed now was not asked for, and the machine may be down meanwhile
