@@ -771,7 +771,8 @@ def ended(  # noqa: PLR0917 - the parts of one case
     problems = [] if end["end"] in ("reported", "refused", "killed") else [f"the process {end['end']}"]
     problems += judge(case, before, cloud.state(), end, instance, disks)
     owed = end.get("outcome") in _OPEN
-    theirs = case.meanwhile == "used" and end.get("outcome") == "stranded"  # others stopped it, and it is left to them
+    stopped_since = "and not by this run" in end.get("error", "")  # others stopped it, and it is left to them
+    theirs = case.meanwhile == "used" and (end.get("outcome") == "stranded" or stopped_since)
     lost = case.odd is not None and case.odd[0] == "journal lost"
     gone = (
         "InvalidInstanceId.NotFound" in case.name and "StartInstance" in case.name
