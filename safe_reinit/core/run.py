@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from .. import codes
-from ..model import Accepted, Command, Failure, JobState, Observation, PlannedJob, Rollout, Wait
+from ..model import Accepted, Command, Failure, JobState, Observation, Rollout, Wait
 from . import events, guards, inputs, outcomes
 from .commits import Commits
 from .decide import decide, waiting
@@ -36,8 +36,7 @@ class Run:
     Args:
         run_id: its id, for what people are told.
         rollout: how it spreads over its jobs.
-        planned: its jobs as they were planned.
-        states: the state of each to go on from, in the same order.
+        states: the states of its jobs to go on from, in the order of the plan.
         closed: the positions of jobs that came to their end before: nothing is observed or called for them.
         rate: the cloud seconds in a real one.
         usual: by phase the shortest time that it took in earlier runs, in cloud seconds.
@@ -47,11 +46,10 @@ class Run:
 
     """
 
-    def __init__(  # noqa: PLR0913 - what a run is
+    def __init__(
         self,
         run_id: str,
         rollout: Rollout,
-        planned: Sequence[PlannedJob],
         states: Sequence[JobState],
         *,
         closed: frozenset[int] = frozenset(),
@@ -60,9 +58,7 @@ class Run:
     ) -> None:
         self._run_id = run_id
         self._rate = rate
-        self._jobs = [
-            Job(position, job, state) for position, (job, state) in enumerate(zip(planned, states, strict=True))
-        ]
+        self._jobs = [Job(position, state) for position, state in enumerate(states)]
         for position in closed:
             self._jobs[position].end()
         self._limits = RateLimiter(rollout.quota_share)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..model import Action, ActName, Command, JobState, Observation, Outcome, PlannedJob, Rollout, Wait
+from ..model import Action, ActName, Command, JobState, Observation, Outcome, Rollout, Wait
 from .polling import TICK, next_at, patience, waits_for
 from .rate_limits import RateLimiter
 from .state import outcome
@@ -40,7 +40,6 @@ class Job:
     """One job of a run while it is open."""
 
     position: int
-    planned: PlannedJob
     state: JobState
     alone: bool = False
     """A batch that it was in went wrong as a whole: until a call of its own is accepted, it is called by itself."""

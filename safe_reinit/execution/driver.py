@@ -88,13 +88,7 @@ class Driver:
 
     def __post_init__(self) -> None:
         self.run = Run(
-            self.run_id,
-            self.plan.rollout,
-            self.plan.jobs,
-            self.states,
-            closed=self.closed,
-            rate=self.clock.rate,
-            usual=self.usual,
+            self.run_id, self.plan.rollout, self.states, closed=self.closed, rate=self.clock.rate, usual=self.usual
         )
         self._store = StateStore(self.lease)
         self._rechecks = Rechecks(self.cloud, self.clock, self.plan, self.run_id, self.policy)

@@ -173,7 +173,7 @@ class Steps:
 
     def begin(self, states: Sequence[JobState]) -> None:
         """Begin the run again with these states."""
-        self.run = Run(RUN, self._rollout, self.planned, states, **self._rest)
+        self.run = Run(RUN, self._rollout, states, **self._rest)
 
     def change(self, position: int = 0, **members: Any) -> None:
         """Begin the run again with other members of the state of a job."""

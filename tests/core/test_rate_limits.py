@@ -243,7 +243,7 @@ def test_an_api_without_a_limit_is_closed_all_the_same() -> None:
 def test_a_run_counts_every_exchange() -> None:
     """Calls that end between two steps, on whatever threads, are all counted, and none twice; throttling closes."""
     job = PlannedJob("i-1", "", "Running", "Running", will_stop=True, will_start=True, disks=(PlannedDisk("d-1"),))
-    tested = Run("r-1", Rollout(quota_share=0.5), [job], [begin(job, Limits(), leave_stopped=False)])
+    tested = Run("r-1", Rollout(quota_share=0.5), [begin(job, Limits(), leave_stopped=False)])
     limits = tested.scheduler._limits
     for step in range(10):
         tested.step(Now(MINUTE + step, values.NOW), [Exchanged(WIPE, "OK")] * 20)

@@ -61,7 +61,7 @@ def a_job(position: int, disks: int = 1, power: str = "Running", limits: Limits 
     job = PlannedJob(
         f"i-{position}", "", power, "Running", will_stop=power == "Running", will_start=True, disks=planned
     )
-    return Job(position, job, begin(job, limits or Limits(), leave_stopped=False))
+    return Job(position, begin(job, limits or Limits(), leave_stopped=False))
 
 
 class Fleet:
