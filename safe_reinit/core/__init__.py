@@ -28,5 +28,5 @@ and steps again with what came of them. For each job, in this order:
 | ``guards``, ``rechecks``, ``commits`` | what holds a call back; which facts are read next; what is written down |
 | ``freshness``, ``polling`` | how old an observation may be; what is described, and when |
 | ``scheduler``, ``waves``, ``rate_limits`` | what a fleet needs beyond one machine |
-| ``story``, ``reports`` | the events that people and machines read |
+| ``reports`` | the events that people and machines read |
 """

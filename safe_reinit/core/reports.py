@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..model import Command, EventName, Failure, Observation, Wait
+from ..model import Command, EventName, Failure, JobState, Observation, Wait
+from ..model.told import ending
 from .freshness import is_slow, slowly
 from .inputs import Emit
 from .scheduler import Job
-from .story import done_data, shown_disks, statuses, wait_data
+from .snapshots import leaves_tag
+from .state import is_pending, outcome
 
 
 class Reports:
@@ -30,24 +32,21 @@ class Reports:
 
     def state(self, job: Job, observation: Observation) -> None:
         """Report what an observation shows of a job, but not twice in a row."""
-        if not observation.seen:
-            return
-        if observation.instance_asked:
-            status = observation.instance.status if observation.instance else ""
-            self._once(job, "state", {"instance": status, "disks": shown_disks(job.state, observation)})
-        else:
-            self._once(job, "state", {"instance": job.state.instance_status, "disks": statuses(observation)})
+        if observation.seen:
+            shown = observation.instance.status if observation.instance else ""
+            status = shown if observation.instance_asked else job.state.instance_status
+            self._once(job, "state", {"instance": status, "disks": _shown_disks(job.state, observation)})
 
     def done(self, job: Job, observation: Observation | None) -> None:
         """Report the end of a job."""
-        self._once(job, "done", done_data(job.state, observation))
+        self._once(job, "done", _done_data(job.state, observation))
 
     def wait(self, job: Job, wait: Wait, observation: Observation, why: str = "") -> None:
         """Report for what a job waits, and why where that is known."""
         why = observation.why or why or (slowly(observation) if is_slow(observation, self._rate) else "")
         if not why and job.state.error is not None:  # from then on only the power is waited for
             why = job.state.error.message.rstrip(".")
-        job.reported_wait = wait_data(wait, job.state, observation, why)
+        job.reported_wait = _wait_data(wait, job.state, observation, why)
         self._emit("wait", job.state.instance_id, None, job.reported_wait)
 
     def late(self, jobs: Iterable[Job]) -> None:
@@ -81,3 +80,35 @@ def unrecorded(run_id: str, failure: Failure, jobs: Iterable[Job]) -> str:
         f"the outcome of a wipe is in doubt. {machines}"
         "What happens from here on may be recorded nowhere else: keep this output."
     )
+
+
+def _shown_disks(job: JobState, observation: Observation) -> dict[str, str]:
+    """Return the status of each disk: as last shown, where this observation did not ask for them."""
+    if not observation.disks_asked:
+        return {wipe.disk_id: wipe.shown for wipe in job.disks}
+    return {disk_id: disk.status for disk_id, disk in observation.disks.items()}
+
+
+def _done_data(job: JobState, observation: Observation | None) -> dict[str, object]:
+    """Return the data of the event of a job that has ended."""
+    came_to = outcome(job)
+    failure = job.error if came_to != "done" else None
+    tag_left = observation is not None and leaves_tag(job, observation)
+    data = {wipe.disk_id: wipe.data for wipe in job.disks}
+    return ending(came_to, job.instance_status, failure, data, owed=is_pending(job), tag_left=tag_left)
+
+
+def _wait_data(wait: Wait, job: JobState, observation: Observation, why: str = "") -> dict[str, object]:
+    """Return the data of the event of a wait; ``why`` says what keeps the job from going on, where that is known."""
+    return {
+        "phase": wait.phase,
+        "for": wait.what,
+        "elapsed": round(max(0.0, observation.at - wait.since), 1),  # it may have been asked for before the answer came
+        "limit": wait.limit,
+        "why": why,
+        "seen": observation.seen,
+        "instance": observation.instance.status if observation.instance else job.instance_status,
+        "disks": _shown_disks(job, observation),
+        "progress": [snapshot.progress for snapshot in observation.progressing]
+        + [safety.progress for safety in job.snapshots if safety.step.state == "accepted"],
+    }
