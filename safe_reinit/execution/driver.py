@@ -183,44 +183,43 @@ class Driver:
                     self.say(text)
             case Ask(question):
                 return Continued(self.ask(question))
-            case Describe():
-                self._begin(self._observing, lambda: self._observe(effect), effect)
-            case Recheck(number):
-                self._begin(self._rechecking, lambda: self._guarded(number, lambda: self._rechecks(effect)), effect)
-            case Call(number, attempts):
-                calling = self._calling[attempts[0].command.action in codes.BRINGS_BACK]
-                self._begin(calling, lambda: self._guarded(number, lambda: self._calls.make(effect)), effect)
+            case Describe(number, jobs):
+                self._begin(
+                    self._observing,
+                    effect,
+                    lambda: Described(number, tuple(observe_jobs(self.cloud, self.clock, jobs))),
+                )
+            case Recheck():
+                self._begin(self._rechecking, effect, lambda: self._rechecks(effect))
+            case Call():
+                calling = self._calling[effect.attempts[0].command.action in codes.BRINGS_BACK]
+                self._begin(calling, effect, lambda: self._calls.make(effect))
             case _:
                 pass
         return None
 
-    def _begin(self, executor: DaemonExecutor, leaf: Callable[[], Input], effect: Describe | Recheck | Call) -> None:
+    def _begin(self, executor: DaemonExecutor, effect: Describe | Recheck | Call, leaf: Callable[[], Input]) -> None:
         """Carry an effect out in a thread; what comes of it is an input of a later step."""
 
         def work() -> None:
-            self._inbox.append(leaf())
+            try:
+                answer = leaf()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the machines must come back
+                answer = self._failed(effect, error)
+            self._inbox.append(answer)
             self.wake.set()
 
         try:
             executor.submit(work)
         except RuntimeError as error:  # no thread for it
-            failed = isinstance(effect, Describe)
-            self._inbox.append(self._unseen(effect, error) if failed else Broke(effect.number, type(error).__name__))  # type: ignore[arg-type]
+            self._inbox.append(self._failed(effect, error))
 
-    def _observe(self, effect: Describe) -> Input:
-        try:
-            return Described(effect.number, tuple(observe_jobs(self.cloud, self.clock, effect.jobs)))
-        except Exception as failed:  # noqa: BLE001 - also one that nobody foresaw: the machine must come back
-            return self._unseen(effect, failed)
-
-    def _unseen(self, effect: Describe, failed: Exception) -> Input:
-        return Described(effect.number, (unseen(self.clock.time(), self.clock.now(), failed),) * len(effect.jobs))
-
-    def _guarded(self, number: int, leaf: Callable[[], Input]) -> Input:
-        try:
-            return leaf()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the machines must come back
-            return Broke(number, type(error).__name__)
+    def _failed(self, effect: Describe | Recheck | Call, error: Exception) -> Input:
+        """Return what the core is told of an effect that ended with an exception: also one that nobody foresaw."""
+        if isinstance(effect, Describe):
+            seen = unseen(self.clock.time(), self.clock.now(), error)
+            return Described(effect.number, (seen,) * len(effect.jobs))
+        return Broke(effect.number, type(error).__name__)
 
     def _wait(self, until: float) -> None:
         """Wait until a time (cloud seconds), or until something has happened."""
