@@ -39,12 +39,7 @@ def _decide(job: JobState, observation: Observation) -> Action:
     back = job.start.state == "done" and job.instance_status != ""
     if (unknown and not in_doubt) or back or given_up:
         return Finish()
-    if (
-        observation.seen
-        and observation.instance_asked
-        and observation.instance is None
-        and _may_start_unlisted(job, observation)
-    ):
+    if observation.not_listed and _may_start_unlisted(job, observation):
         return Command("StartInstance", job.instance_id)
     if not observation.seen or observation.instance is None or not is_current(job, observation):
         unseen = not observation.seen and _may_start_unseen(job, observation.at)
@@ -96,7 +91,7 @@ def _next_wipes(job: JobState) -> list[Wipe]:
 
 
 def _towards_the_wipe(job: JobState, status: str, observation: Observation) -> Action:
-    if observation.disks_asked and not observation.disks_seen:
+    if observation.disks_unanswered:
         return _wait(job, "a look", observation)
     if observation.progressing and not job.touched:
         return _wait(job, "the snapshot", observation)

@@ -46,9 +46,8 @@ def learn(job: JobState, observation: Observation, lag: float | None = None) -> 
             job = _evolve_power(job, observation.instance.status, observation)
             job = _evolve_settling(_evolve_unwatched(job, observation), observation)
         job = learn_wipes(job, observation)
-        job = learn_safety(
-            learn_tag(job, observation), observation
-        )  # which matter also to a wipe that is due again since now
+        job = learn_tag(job, observation)  # these two also for a wipe that is to be sent again since this observation
+        job = learn_safety(job, observation)
     job = close_doubts(_evolve_limits(job, observation), observation)
     if job.turned_back_at is None and _only_power_is_left(job):
         job = replace(job, turned_back_at=observation.at)
@@ -104,7 +103,7 @@ def _evolve_unseen(job: JobState, observation: Observation) -> JobState:
 
     Credentials that are refused may be renewed meanwhile; where nothing was touched yet, that is waited for less long.
     """
-    if observation.seen and (observation.disks_seen or not observation.disks_asked or not ahead(job)):
+    if observation.seen and not (observation.disks_unanswered and ahead(job)):
         return changed(job, unseen_since=None)
     if job.unseen_since is None:
         return replace(job, unseen_since=observation.at)
@@ -125,16 +124,15 @@ def _not_seen(observation: Observation, consequence: str = "") -> Failure:
 def _evolve_missing(job: JobState, observation: Observation) -> JobState:
     """Turn back when a thing stays unlisted; that does not prove it gone, so it is described again."""
     disks_seen = observation.disks_asked and observation.disks_seen
-    not_listed = observation.instance_asked and observation.instance is None
-    if not not_listed and (not disks_seen or all(wipe.disk_id in observation.disks for wipe in job.disks)):
+    if not observation.not_listed and (not disks_seen or all(wipe.disk_id in observation.disks for wipe in job.disks)):
         return changed(job, missing_reads=0, missing_since=None)
-    if not_listed:
+    if observation.not_listed:
         job = changed(job, instance_status="")  # what the last observation did not show is not reported
     since = observation.at if job.missing_since is None else job.missing_since
     job = replace(job, missing_reads=job.missing_reads + 1, missing_since=since)
     if job.missing_reads < SETTLING_READS or observation.at - since < SETTLING:
         return job
-    what = job.instance_id if not_listed else "a disk of the job"
+    what = job.instance_id if observation.not_listed else "a disk of the job"
     return fail(
         job,
         Failure(
@@ -204,7 +202,7 @@ def _evolve_power(job: JobState, status: str, observation: Observation) -> JobSt
         if status == "Stopped" and job.stop.state in ("accepted", "lost"):
             job = close_phase(replace(job, stop=replace(job.stop, state="done")), "stop", observation.when, "ok")
         return _evolve_start(job, status, observation)
-    if job.stop.state in ("accepted", "lost") or job.stop.pending:
+    if job.stop.under_way:
         return _evolve_stop(job, status, observation)
     if job.turned_back or job.stop.state == "asked" or not ahead(job):
         return job
@@ -361,8 +359,7 @@ def _evolve_snapshot_limit(job: JobState, observation: Observation) -> JobState:
 
 
 def _overdue(step: Step, at: float, limit: float) -> bool:
-    under_way = step.state in ("accepted", "lost") or step.pending
-    return step.first_at is not None and under_way and at - step.first_at > limit
+    return step.first_at is not None and step.under_way and at - step.first_at > limit
 
 
 def _close_reinit(job: JobState, when: datetime) -> JobState:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..model import Action, JobState, Observation, Wait
-from .steps import outstanding
+from .steps import outstanding, steps_of
 
 TICK = 2.0
 """Cloud seconds between two observations at least, unless something was just done."""
@@ -50,7 +50,7 @@ def needs(job: JobState) -> Needs:
     """
     if not job.touched:
         return _BOTH
-    if job.start.state != "none" or job.stop.state in ("asked", "accepted", "lost") or job.stop.pending:
+    if job.start.state != "none" or job.stop.state == "asked" or job.stop.under_way:
         return _INSTANCE
     if any(wipe.pending or wipe.state in ("asked", "lost") for wipe in job.disks):
         return _BOTH
@@ -98,7 +98,7 @@ def next_at(job: JobState, observation: Observation, action: Action, usual: Mapp
     at, need = observation.at, needs(job)
     sampled = job.stop.state != "accepted" or job.stop.moving
     shown = all(wipe.reiniting or wipe.resetting for wipe in job.disks if wipe.state == "accepted")
-    unseen = not observation.seen or (observation.disks_asked and not observation.disks_seen)
+    unseen = not observation.seen or observation.disks_unanswered
     if not isinstance(action, Wait) or unseen or not sampled or not shown or is_doubtful(job):
         return at + TICK
     if need.instance > observation.instance_asked or need.disks > observation.disks_asked:
@@ -113,8 +113,7 @@ def next_at(job: JobState, observation: Observation, action: Action, usual: Mapp
 
 def _due_after(job: JobState, at: float) -> float:
     """Return when the next call is due that is sent again, or cuts the power: nothing waits for an observation then."""
-    steps = (job.stop, job.force, job.start, job.tag, job.untag, *(each.step for each in job.snapshots))
-    due = [step.due for step in steps if step.pending and step.due is not None]
+    due = [step.due for step in steps_of(job) if step.pending and step.due is not None]
     due += [wipe.due for wipe in job.disks if wipe.pending and wipe.due is not None]
     cut_after, stop = job.limits.force_stop_after, job.stop
     if cut_after is not None and stop.state == "accepted" and stop.first_at is not None:

@@ -10,7 +10,6 @@ from .state import fail
 from .steps import send_again
 
 Verdict = Literal["reinitialised", "intact"]
-_UNDER_WAY = ("accepted", "lost")
 
 
 def resume(job: JobState, at: float) -> JobState:
@@ -65,7 +64,7 @@ def after_pause(job: JobState, at: float) -> JobState:
 
 
 def _wipe_from_now(wipe: Wipe, at: float) -> Wipe:
-    if wipe.state in _UNDER_WAY:
+    if wipe.state in ("accepted", "lost"):
         return replace(wipe, at=at, reads=0)
     return wipe if wipe.refused_since is None else replace(wipe, refused_since=at)
 
@@ -73,8 +72,7 @@ def _wipe_from_now(wipe: Wipe, at: float) -> Wipe:
 def _from_now(step: Step, at: float) -> Step:
     if step.state == "asked":
         return replace(step, first_at=at)
-    under_way = step.state in _UNDER_WAY or step.pending
-    return replace(step, first_at=at, at=at, reads=0) if under_way else step
+    return replace(step, first_at=at, at=at, reads=0) if step.under_way else step
 
 
 def expire(job: JobState, at: float, age: float, expires: float, *, unwatched: bool, caller_known: bool) -> JobState:

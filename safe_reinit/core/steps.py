@@ -25,6 +25,11 @@ def phase_of(command: Command) -> PhaseName | None:
     return _PHASES.get(command.action)
 
 
+def steps_of(job: JobState) -> tuple[Step, ...]:
+    """Return the step of every call of a job other than the wipes."""
+    return (job.stop, job.force, job.start, job.tag, job.untag, *(each.step for each in job.snapshots))
+
+
 def step_of(job: JobState, command: Command) -> Step:
     """Return the step of a call other than a wipe."""
     if command.action == "CreateSnapshot":
@@ -97,6 +102,4 @@ def is_asked(job: JobState, command: Command) -> bool:
 
 def outstanding(job: JobState) -> bool:
     """Return whether the answer to any call is outstanding."""
-    steps = (job.stop, job.force, job.start, job.tag, job.untag)
-    asked = any(step.state == "asked" for step in (*steps, *(each.step for each in job.snapshots)))
-    return asked or any(wipe.state == "asked" for wipe in job.disks)
+    return any(step.state == "asked" for step in steps_of(job)) or any(wipe.state == "asked" for wipe in job.disks)

@@ -100,6 +100,11 @@ class Step:
         """Whether it is to be sent again once it is due."""
         return self.state in ("again", "resend")
 
+    @property
+    def under_way(self) -> bool:
+        """Whether it was sent, and neither was seen to be done nor given up."""
+        return self.state in ("accepted", "lost") or self.pending
+
 
 @dataclass(frozen=True)
 class SafetySnapshot:
@@ -317,6 +322,16 @@ class Observation:
     """Whether the disks were asked for: while the instance stops or starts, they are not."""
     why: str = ""
     """What went wrong, for people: ``ECS does not answer (DescribeDisks)``."""
+
+    @property
+    def not_listed(self) -> bool:
+        """Whether ECS answered about the instance, and did not list it."""
+        return self.seen and self.instance_asked and self.instance is None
+
+    @property
+    def disks_unanswered(self) -> bool:
+        """Whether the disks were asked for, and ECS did not answer about them."""
+        return self.disks_asked and not self.disks_seen
 
     @property
     def took(self) -> float:
