@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import codes
 from ..model import Command, Failure, JobState, Observation
 from .decide import decide
-from .events import CallRefused, Event, Failed, HeldUp
+from .events import Event, Failed, HeldUp
 from .freshness import is_slow, is_stale, is_too_slow, oldest, slowly
 from .inputs import Now
 from .outcomes import foreseen, too_slow
@@ -35,8 +35,7 @@ def held_back(
         slow = stale and is_slow(observation, rate)
         return True, HeldUp(now.at, observation.why or (slowly(observation) if slow else ""))
     if command.action == "ResetDisk" and reset_code != codes.PROVEN:
-        refused: CallRefused = foreseen(command, job, reset_code, now)
-        return True, refused
+        return True, foreseen(command, job, reset_code, now)
     return False, None
 
 

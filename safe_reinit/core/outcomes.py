@@ -14,6 +14,7 @@ from .steps import tries_of
 _JITTER = 2.0
 """Cloud seconds by which calls that were refused at once come apart."""
 _wait = wait_exponential(multiplier=2.0, max=30.0)
+_RETRYING = Retrying()
 
 
 def due_at(attempt: int, now: Now, retry_after: int | None = None) -> float:
@@ -29,9 +30,6 @@ def due_at(attempt: int, now: Now, retry_after: int | None = None) -> float:
     state.attempt_number = attempt
     wait = min(30.0, _wait(state) + _JITTER * now.jitter)
     return now.at + max(wait, float(retry_after or 0))
-
-
-_RETRYING = Retrying()
 
 
 def event_of(
@@ -67,13 +65,8 @@ def _refusal(attempt: Attempt, refused: Refused, now: Now, *, together: bool) ->
         return CallUnanswered(command, now.at, due_at(attempt.number, now), refused.code)
     if means == "unknown" and command.overwrites:
         return CallUnclear(command, _unknown(command, refused), now.at)
-    failure = Failure(
-        refused.code,
-        f"ECS refused {command.action} of {command.subject} with {refused.code}: {refused.message}",
-        request_id=refused.request_id,
-        action=command.action,
-        hint=codes.fix_of(command.action, refused.code),
-    )
+    message = f"ECS refused {command.action} of {command.subject} with {refused.code}: {refused.message}"
+    failure = _of_code(command, refused.code, message, refused.request_id)
     due = now.at if together else None
     if codes.is_asked_again(command.action, refused.code, refused.http_status):
         due = due_at(attempt.number, now, refused.retry_after)
@@ -82,12 +75,9 @@ def _refusal(attempt: Attempt, refused: Refused, now: Now, *, together: bool) ->
 
 def foreseen(command: Command, job: JobState, code: str, now: Now) -> CallRefused:
     """Return the refusal that ResetDisk with DryRun foresees."""
-    failure = Failure(
-        code,
-        f"ECS would refuse ResetDisk of {command.subject} with {code} (DryRun): "
-        f"{codes.meaning_of(command.action, code)}",
-        action=command.action,
-        hint=codes.fix_of(command.action, code),
+    meaning = codes.meaning_of(command.action, code)
+    failure = _of_code(
+        command, code, f"ECS would refuse ResetDisk of {command.subject} with {code} (DryRun): {meaning}"
     )
     passes = codes.is_asked_again(command.action, code, 403)
     again = due_at(tries_of(job, command) + 1, now) if passes else None
@@ -107,11 +97,14 @@ def too_slow(command: Command, observation: Observation, oldest: float) -> Failu
 
 def _unknown(command: Command, refused: Refused) -> Failure:
     """Return the failure of a call that loses data, and that was answered with an unknown code."""
-    return Failure(
-        refused.code,
+    message = (
         f"ECS answered {command.action} of {command.subject} with {refused.code}, a code that this program does not "
-        "know, so the call is not sent again.",
-        request_id=refused.request_id,
-        action=command.action,
-        hint=codes.fix_of(command.action, refused.code),
+        "know, so the call is not sent again."
     )
+    return _of_code(command, refused.code, message, refused.request_id)
+
+
+def _of_code(command: Command, code: str, message: str, request_id: str | None = None) -> Failure:
+    """Return the failure of a call that ECS answered with a code, or would."""
+    fix = codes.fix_of(command.action, code)
+    return Failure(code, message, request_id=request_id, action=command.action, hint=fix)

@@ -68,13 +68,16 @@ class RecheckQueue:
         """When the next recheck waits no longer, in cloud seconds; ``None`` where none waits."""
         return None if self._waits_from is None else self._waits_from + _CALLS_FIRST
 
-    def begun(self, number: int) -> list[Job] | None:
-        """Return the jobs whose first facts this recheck has read; ``None`` where it is another one."""
+    def begun(self, number: int, at: float) -> list[Job] | None:
+        """Return the jobs whose first facts this recheck was to read; ``None`` where it is another one.
+
+        They may be observed from now on (``at``, cloud seconds).
+        """
         if self._beginning is None or self._beginning[0] != number:
             return None
         jobs, self._beginning = self._beginning[1], None
         for job in jobs:
-            job.beginning = False
+            job.beginning, job.next_at = False, at
         return jobs
 
     def ended(self, number: int) -> list[Due]:

@@ -6,6 +6,7 @@ effects out in their order, and steps again with what came of them.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -66,7 +67,8 @@ class Run:
         self._now: Now
         self._effects: list[Effect] = []
         self._reports = Reports(rate)
-        self._numbers = 0
+        self._numbers = itertools.count(1)
+        """Names what is asked for, so that its answer is told from a late one."""
         self._lag: float | None = None
         self._tick_at = -math.inf
         """When the last tick began."""
@@ -164,7 +166,7 @@ class Run:
         return None
 
     def _rechecked(self, number: int, results: Sequence[inputs.RecheckResult]) -> None:
-        jobs = self._rechecks.begun(number)
+        jobs = self._rechecks.begun(number, self._now.at)
         if jobs is not None:
             self._began(jobs, results)
             return
@@ -187,7 +189,6 @@ class Run:
         """Decide on the facts of jobs that have just begun: no other recheck is needed before their first call."""
         ready = []
         for job, result in zip(jobs, results, strict=False):
-            job.next_at = self._now.at
             match result:
                 case inputs.Drifted(drift, status):
                     self._drifted(job, drift, status)
@@ -206,8 +207,7 @@ class Run:
         self._dispatch(probed)
 
     def _recheck_failed(self, number: int, why: str, failure: Failure | None) -> None:
-        for job in self._rechecks.begun(number) or ():  # their observations show whether it stays so
-            job.next_at = self._now.at
+        for job in self._rechecks.begun(number, self._now.at) or ():  # their observations show whether it stays so
             if failure is not None:
                 self._apply(job, events.Failed(failure))
         for due in self._rechecks.ended(number):
@@ -253,8 +253,7 @@ class Run:
         What was intended may have been sent.
         """
         failure = Failure(None, f"An unexpected {kind} ended the run.", hint="Please report this.")
-        for job in self._rechecks.begun(number) or ():  # nothing was decided for them yet
-            job.next_at = self._now.at
+        self._rechecks.begun(number, self._now.at)  # nothing was decided for these jobs yet
         calls = [(each.job, each.command) for each in self._rechecks.ended(number)]
         calls += [(self._jobs[each.position], each.command) for each in self._calling.pop(number, ())]
         for job, command in calls:
@@ -301,8 +300,7 @@ class Run:
             self._late_at = None
             self._reports.late(self._describing[1])
         self._drop_overtaken()
-        self._numbers += 1
-        recheck = self._rechecks.next(self._numbers, at, calling=bool(self._calling))
+        recheck = self._rechecks.next(next(self._numbers), at, calling=bool(self._calling))
         if recheck is not None:
             self._effects.append(recheck)
         if self._commits:
@@ -326,9 +324,9 @@ class Run:
             job.next_at = at + TICK  # there is nothing to do for it until its facts are read
         due = [job for job in due if not job.beginning]
         if due:
-            self._numbers += 1
-            self._describing, self._late_at = (self._numbers, due), at + _LATE * self._rate
-            self._effects.append(inputs.Describe(self._numbers, tuple(job.state for job in due)))
+            number = next(self._numbers)
+            self._describing, self._late_at = (number, due), at + _LATE * self._rate
+            self._effects.append(inputs.Describe(number, tuple(job.state for job in due)))
         else:
             self._dispatch(())  # what the quota has held back
 
@@ -358,9 +356,9 @@ class Run:
             if batch[0].command.action in codes.BRINGS_BACK:
                 self._intend(batch)
             else:
-                self._numbers += 1
-                self._mark(batch, self._numbers)
-                self._rechecks.add(self._numbers, batch)
+                number = next(self._numbers)
+                self._mark(batch, number)
+                self._rechecks.add(number, batch)
 
     def _hold(self, held: Sequence[Due]) -> None:
         why = "ECS throttles, or its quota is used up"
@@ -409,11 +407,11 @@ class Run:
             attempts = tuple(each for due in batch if (each := self._attempt(due)) is not None)
             if not attempts:
                 continue
-            self._numbers += 1
-            self._mark([due for due in batch if due.job.command is not None], self._numbers)
-            self._calling[self._numbers] = attempts
+            number = next(self._numbers)
+            self._mark([due for due in batch if due.job.command is not None], number)
+            self._calling[number] = attempts
             self._effects += self._reports.taken()
-            self._effects.append(inputs.Call(self._numbers, attempts))
+            self._effects.append(inputs.Call(number, attempts))
 
     def _attempt(self, due: Due) -> Attempt | None:
         """Return the call whose intention is written down, unless the job has turned back since that was asked for."""

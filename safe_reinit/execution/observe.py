@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from .. import codes
 from ..clock import Clock
 from ..cloud import Cloud, CloudError, Look, NoCredentials, NotSent, Refused, Unanswered
-from ..core.polling import needs
+from ..core.polling import Needs, needs
 from ..core.wipes import open_resets
 from ..looker import FEW, IDS_A_CALL
 from ..model import DiskFacts, Instance, JobState, Observation, Snapshot
@@ -71,8 +71,8 @@ def observe_jobs(cloud: Cloud, clock: Clock, jobs: Sequence[JobState], *, whole:
     machine_of = {machine.instance_id: machine for machine in machines.shown}
     snapshot_of = {shot.snapshot_id: shot for shot in safety.shown}
 
-    def of(job: JobState) -> Observation:
-        ids, taken, need = [wipe.disk_id for wipe in job.disks], _safety_of(job), needs(job)
+    def of(job: JobState, need: Needs) -> Observation:
+        ids, taken = [wipe.disk_id for wipe in job.disks], _safety_of(job)
         instance_asked, disks_asked = whole or need.instance, whole or need.disks
         without_disks = disks.failed_for(ids) if disks_asked else None
         failed = machines.failed_for([job.instance_id]) if instance_asked else without_disks
@@ -97,7 +97,7 @@ def observe_jobs(cloud: Cloud, clock: Clock, jobs: Sequence[JobState], *, whole:
             resets={each: reset_of[each] for each in ids if each in reset_of},
         )
 
-    return [of(job) for job in jobs]
+    return [of(job, need) for job, need in zip(jobs, needed, strict=True)]
 
 
 def of_facts(
