@@ -68,7 +68,7 @@ def no_target_any_more(job: PlannedJob, seen: Observation, plan: Plan, policy: P
 
 
 def _detached(job: PlannedJob, disks: Sequence[DiskFacts]) -> Iterator[str]:
-    """Tell why nothing is shown of the instance of a disk."""
+    """List the disks that are attached to no instance, which explains why nothing is shown of one."""
     for each in disks:
         if each.disk and not each.disk.instance_id:
             yield f"{each.disk_id} is attached to no instance (it was detached, or {job.instance_id} was released)"

@@ -326,7 +326,7 @@ def _draws() -> bool:
 
 
 def _kind(why: str) -> str:
-    """Give what stays the same of a reason: how slowly ECS answers changes with each observation."""
+    """Return a reason without what changes with each observation: the seconds in which ECS answers."""
     return why.partition(":")[0]
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from .. import regions, report
 from ..client import Client
 from ..config import Config, resolve
+from ..core.state import PLAN_AGAIN
 from ..errors import Error, RunRefused, UsageError
 from ..execution.interrupt import Interrupt
 from ..failing import error_of, safely
@@ -281,7 +282,7 @@ class _Together:
 
     def _not_begun(self, client: Client, plan: Plan, why: str) -> Report:
         """Report a region of which nothing was begun, and tell of its jobs as of those of a run that never begin."""
-        error = RunRefused(f"Not begun: {why}.", hint="Plan these disks anew when you want them wiped.")
+        error = RunRefused(f"Not begun: {why}.", hint=PLAN_AGAIN)
         told = self._of_plan(client, plan, error)
         jobs = tuple(replace(job, error=job.error or told.error) for job in told.jobs)
         for job in told.jobs[: len(plan.jobs)]:

@@ -41,5 +41,5 @@ def held_back(
 
 def drifted(drift: tuple[str, ...]) -> Failure:
     """Return that facts of a job have changed since the plan, which ends it."""
-    hint = "Look at the new facts with --dry-run, then decide anew."
+    hint = "Check the new facts with --dry-run, then decide again."
     return Failure(None, f"What the plan stands on has moved: {'; '.join(drift)}.", hint=hint)

@@ -260,14 +260,14 @@ class Emit:
 
 @dataclass(frozen=True)
 class Say:
-    """Say, for people, what they must know although it is no event."""
+    """Tell people something that is not an event of a job."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Ask:
-    """Ask whether to go on with the next stage; nothing is down meanwhile."""
+    """Ask a person whether the next stage may begin. No machine is down while the question waits."""
 
     question: str
 

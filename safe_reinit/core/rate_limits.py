@@ -1,8 +1,8 @@
 """How many calls of an API a run may make now, so that the account's quota is not used up.
 
-ECS counts the calls of an account in a region by API, whoever makes them: console, scripts, Terraform (ECS, API
-throttling). Where a limit is documented, a share of it is used from the start. Who is throttled nevertheless is refused
-for the rest of the minute, and then asks once a second until an answer comes.
+ECS limits the calls of each API by account and region, and counts those of the console, of scripts and of Terraform
+too (ECS, API throttling). Where a limit is documented, the run uses a share of it from the start. Once ECS throttles an
+API, it refuses that API for the rest of the minute; the run then tries once a second until it gets an answer.
 """
 
 from __future__ import annotations

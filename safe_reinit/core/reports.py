@@ -72,7 +72,7 @@ class Reports:
 
 
 def unrecorded(run_id: str, failure: Failure, jobs: Iterable[Job]) -> str:
-    """Say that the journal cannot be written any more, and what becomes of the machines."""
+    """Return what people must know once the journal cannot be written: what the run does next, and where."""
     touched = [job.state.instance_id for job in jobs if job.state.touched and not job.ended]
     machines = f"Machines that are not back yet: {', '.join(touched)}. " if touched else ""
     return (

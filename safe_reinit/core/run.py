@@ -97,7 +97,7 @@ class Run:
         return self.scheduler.is_over() and not self._commits.under_way and not self._commits
 
     def step(self, now: Now, inputs: Sequence[Input]) -> list[Effect]:
-        """Take what happened, and return what is to be done, in this order.
+        """Return what to do next, in order, given what has happened.
 
         After a ``Commit`` nothing else is asked for until its answer is among the inputs.
         """
@@ -331,7 +331,7 @@ class Run:
             self._dispatch(())  # what the quota has held back
 
     def _admit(self) -> None:
-        """Let more jobs begin, or end those that never will: also what has begun and is untouched, as long as it is."""
+        """Begin more jobs. Once no more may begin, end those that have not, and those that are still untouched."""
         if self._cancelled:
             return
         self.scheduler.admit(self._now.at, self._now.when)

@@ -133,7 +133,7 @@ class Scheduler:
     # -------------------------------------------------------------------------------------------------- admission
 
     def admit(self, at: float, when: datetime) -> None:
-        """Let more jobs begin, or note why no other ever will (``closed``), or whom to ask first (``question``)."""
+        """Begin more jobs, or set why none may begin any more (``closed``), or what to ask first (``question``)."""
         if self.closed or self.question or not (self._to_begin or self.ahead()):
             return
         failing = sum(_cannot_end_done(job) for job in self.open())

@@ -37,7 +37,7 @@ LAG_BOUND = 5.0
 """Cloud seconds by which Describe calls are taken to lag before that was sampled."""
 UNSETTLED_LIMIT = 150.0
 """Cloud seconds for which the minute of the last start is waited for: 90 s are enough where the clocks are right."""
-PLAN_AGAIN = "Plan these disks anew when you want them wiped."
+PLAN_AGAIN = "Make a new plan for these disks when you want them wiped."
 """What to do about jobs that never began."""
 RESENDS = 2
 """How often ReInitDisk may be sent again after its answer was lost."""

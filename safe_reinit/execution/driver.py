@@ -59,8 +59,8 @@ class Driver:
         closed: the positions of jobs that came to their end before: nothing is observed or called for them.
         lease: the right to act for this run; every changed state is written through it before what follows is done.
         exchanges: what the cloud answered, as it comes; for the rate limits.
-        ask: asks whether to go on with the next stage; told what has ended.
-        say: is told, for people, what they must know although it is no event.
+        ask: asks a person whether the next stage may begin, given a summary of what has ended.
+        say: tells people something that is not an event of a job.
         usual: by phase the shortest time that it took in earlier runs, in cloud seconds.
         policy: which targets may be and which must not by the configuration of now: judged as well as the plan's.
         stop: set by somebody who wants the run to end: calls in flight end, machines come back, no wipe is sent.
