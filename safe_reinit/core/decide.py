@@ -29,7 +29,8 @@ def decide(job: JobState, observation: Observation) -> Action:
 
 
 def _decide(job: JobState, observation: Observation) -> Action:
-    if job.given_up or job.gone or (job.turned_back and not job.tried):
+    outdated = observation.seen and not is_current(job, observation)  # what it shows may be from before the answer
+    if job.given_up or (job.gone and not outdated) or (job.turned_back and not job.tried):
         return Finish()
     if outstanding(job):
         return _wait(job, "an answer", observation)
@@ -138,9 +139,8 @@ def _is_due(step: Step, at: float) -> bool:
 def _may_wipe(job: JobState, wipe: Wipe, observation: Observation) -> bool:
     disk = observation.disks.get(wipe.disk_id)
     due = wipe.due is None or wipe.due <= observation.at
-    if not observation.disks_asked:  # the recheck before the call shows them
-        return due and all(each.step.state == "done" for each in job.snapshots if each.disk_id == wipe.disk_id)
     there = disk is not None and disk.status == "In_use" and disk.instance_id == job.instance_id
+    there = there or not observation.disks_asked  # the recheck before the call shows them
     return due and there and is_backed_up(job, wipe.disk_id, observation)
 
 

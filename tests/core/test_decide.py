@@ -587,6 +587,15 @@ def test_each_thing_that_forbids_a_second_start_forbids_it_alone(changes: dict[s
     assert not isinstance(decide(replace(again, **changes), seen), Command)
 
 
+def test_a_machine_that_does_not_exist_is_observed_once_more() -> None:
+    """A job whose start found no instance ends on what was observed after that answer, not on what was seen before."""
+    gone = replace(wiped(), gone=True, instance_status="", start=Step("failed", 1, 990.0, at=1000.0))
+
+    assert isinstance(decide(gone, seeing(at=999.0)), Wait)
+    assert isinstance(decide(gone, seeing(at=1000.0)), Finish)
+    assert isinstance(decide(gone, Observation(999.0, values.NOW, seen=False)), Finish)
+
+
 @many
 @given(records, observations())
 @example(backed_up(disks=(Wipe(DATA, "asked", 1),), given_up=True, gone=True), seeing(**SAFE))
@@ -618,6 +627,7 @@ def test_a_start_follows_only_a_stop_of_ours_and_never_a_doubt(known: JobState, 
 @many
 @given(records, observations())
 @example(backed_up(), seeing(**SAFE))
+@example(backed_up(), seeing(disks={}, disks_seen=False, disks_asked=False, tags=SAFE["tags"]))
 def test_a_wipe_is_decided_only_behind_each_promised_snapshot(known: JobState, seen: Observation) -> None:
     """No disk is wiped unless every safety snapshot is done, and its own is shown accomplished in that very look."""
     action = decide(known, seen)
