@@ -69,7 +69,8 @@ def _refusal(attempt: Attempt, refused: Refused, now: Now, *, together: bool) ->
     failure = _of_code(command, refused.code, message, refused.request_id)
     due = now.at if together else None
     if codes.is_asked_again(command.action, refused.code, refused.http_status):
-        due = due_at(attempt.number, now, refused.retry_after)
+        fairly = 1 if codes.throttled(refused.code) else attempt.number  # all of an API wait: none longer than others
+        due = due_at(fairly, now, refused.retry_after)
     return CallRefused(command, failure, now.at, now.when, due)
 
 

@@ -2,7 +2,11 @@
 
 ECS limits the calls of each API by account and region, and counts those of the console, of scripts and of Terraform
 too (ECS, API throttling). Where a limit is documented, the run uses a share of it from the start. Once ECS throttles an
-API, it refuses that API for the rest of the minute; the run then tries once a second until it gets an answer.
+API, it refuses that API for the rest of the minute; the run then tries until it gets an answer: once a second at first.
+
+What others leave of a quota is not documented anywhere: it shows when ECS throttles. What ECS took in the minute before
+is the quota that was seen. From then on a machine is stopped only where that has a place for its wipes. Machines that
+are down already try beyond it, few at first: a call that is throttled harms nobody, and a machine that waits does.
 """
 
 from __future__ import annotations
@@ -16,6 +20,28 @@ LIMITS = {"ReInitDisk": 500}
 """Calls in 60 seconds by account and region (ECS API reference, ReInitDisk). Of other APIs none is documented."""
 _WINDOW = 60.0
 _PROBE_EVERY = 1.0
+_SELDOM = 10.0
+"""How far apart tries get at most, where ECS throttles for minutes; each wait is a quarter of the time until then."""
+_GROWTH = 1.25
+"""By how much the quota that was seen grows after a minute in which it was used and nothing throttled."""
+
+
+class _Api:
+    """What is known of the quota of one API. Times are cloud seconds."""
+
+    def __init__(self) -> None:
+        self.taken: deque[float] = deque()
+        """When the calls of the last minute ended that ECS did not throttle."""
+        self.called_at = -math.inf
+        """When the last call ended, throttled or not."""
+        self.closed_until: float | None = None
+        """Once it throttled: until when it is not called; then a call is only tried, until an answer comes."""
+        self.seen: int | None = None
+        """The quota that was seen; ``None`` until ECS has throttled."""
+        self.calm_since = -math.inf
+        """Since when nothing throttled and the quota that was seen has not grown."""
+        self.peak = 0
+        """The most calls that it took in a minute since then."""
 
 
 class RateLimiter:
@@ -28,50 +54,91 @@ class RateLimiter:
 
     def __init__(self, share: float = 1.0) -> None:
         self._share = share
-        self._called: defaultdict[str, deque[float]] = defaultdict(deque)
-        self._closed_until: dict[str, float] = {}
-        """By API that throttled: until when it is not called; then, until an answer comes, once a second."""
+        self._apis: defaultdict[str, _Api] = defaultdict(_Api)
 
     def record(self, action: str, code: str, at: float) -> None:
         """Count a call that has ended; its place is taken from its end, since it may have arrived as late as that."""
-        self._recent(action, at).append(at)
-        closed_until = self._closed_until.get(action)
-        asks_on = closed_until is not None and at >= closed_until
-        if throttled(code):
-            if not asks_on:
-                self._close(action, (math.floor(at / _WINDOW) + 1) * _WINDOW)
-        elif asks_on:
-            del self._closed_until[action]
+        api = self._recent(action, at)
+        api.called_at = at
+        asks_on = api.closed_until is not None and at >= api.closed_until
+        if not throttled(code):
+            api.taken.append(at)
+            if asks_on:
+                api.closed_until = None
+            self._grow(api, self.most(action), at)
+            return
+        if not asks_on or at >= (api.closed_until or 0.0) + _WINDOW:
+            api.seen = max(1, len(api.taken))
+        if not asks_on:
+            self._close(api, (math.floor(at / _WINDOW) + 1) * _WINDOW)
+        api.calm_since, api.peak = at, 0
 
     def close(self, action: str, at: float, seconds: float) -> None:
         """Make no call of an API for so long: ECS itself asked for that (x-acs-retry-after)."""
-        self._close(action, at + seconds)
+        self._close(self._apis[action], at + seconds)
 
     def most(self, action: str) -> int:
         """Return how many calls this run makes in a minute at most."""
         return max(1, int(LIMITS[action] * self._share)) if action in LIMITS else 1_000_000
 
+    def quota(self, action: str, at: float) -> int:
+        """Return how many calls ECS is expected to take in a minute: once it has throttled, what it was seen to."""
+        api, most = self._recent(action, at), self.most(action)
+        return most if api.seen is None else min(most, max(api.seen, len(api.taken)))
+
     def closed(self, action: str, at: float) -> bool:
         """Return whether an API throttled and is not to be called at all for now."""
-        return at < self._closed_until.get(action, at)
+        closed_until = self._apis[action].closed_until
+        return closed_until is not None and at < closed_until
 
-    def free(self, action: str, at: float, ahead: float = 0.0) -> int:
-        """Return how many calls may be made now, or ``ahead`` seconds from now if none is made until then."""
-        then = at + ahead
-        called = self._recent(action, at)
-        closed_until = self._closed_until.get(action)
-        if closed_until is not None and (called or at < closed_until + _WINDOW):
-            may_ask = then >= closed_until and (not called or called[-1] <= then - _PROBE_EVERY)
-            return 1 if may_ask else 0
-        self._closed_until.pop(action, None)  # nobody asked in the minute after: nothing is known of it any more
-        return max(0, self.most(action) - sum(called_at > then - _WINDOW for called_at in called))
+    def free(self, action: str, at: float) -> int:
+        """Return how many calls may be made now.
 
-    def _recent(self, action: str, at: float) -> deque[float]:
-        """Forget the calls that no window holds any more, and return the others."""
-        called = self._called[action]
-        while called and called[0] <= at - _WINDOW:
-            called.popleft()
-        return called
+        Beyond the quota that was seen it is one a second, and more as ECS takes them.
+        """
+        api = self._recent(action, at)
+        since = at - api.called_at
+        if self._is_throttling(api, at):
+            apart = min(_SELDOM, max(_PROBE_EVERY, (at - (api.closed_until or at)) / 4))
+            return int(not self.closed(action, at) and since >= apart)
+        taken, left = len(api.taken), max(0, self.most(action) - len(api.taken))
+        if api.seen is None:
+            return left
+        return min(left, max(api.seen - taken, taken - api.seen, int(since >= _PROBE_EVERY)))
 
-    def _close(self, action: str, until: float) -> None:
-        self._closed_until[action] = max(until, self._closed_until.get(action, until))
+    def room(self, action: str, at: float, ahead: float) -> int:
+        """Return how many calls ECS is expected to take ``ahead`` seconds from now if none is made until then."""
+        api, then = self._recent(action, at), at + ahead
+        if self._is_throttling(api, at):
+            if self.closed(action, then):
+                return 0
+            if not self.closed(action, at):
+                return 1  # its minute is over and it has not answered yet: nobody knows for how much longer
+        return max(0, self.quota(action, at) - sum(taken_at > then - _WINDOW for taken_at in api.taken))
+
+    def _grow(self, api: _Api, most: int, at: float) -> None:
+        """Let the quota that was seen grow where it was used for a minute in which nothing throttled.
+
+        It need not have been used up, since the wipes of a machine may not fit into the rest: to twice what was used.
+        """
+        api.peak = max(api.peak, len(api.taken))
+        if api.seen is not None and at - api.calm_since >= _WINDOW:
+            grown = max(api.seen + 1, int(api.seen * _GROWTH))
+            api.seen = min(most, max(api.seen, api.peak, min(grown, 2 * api.peak)))
+            api.calm_since, api.peak = at, 0
+
+    def _recent(self, action: str, at: float) -> _Api:
+        """Forget the calls that no window holds any more, and return what is known of an API."""
+        api = self._apis[action]
+        while api.taken and api.taken[0] <= at - _WINDOW:
+            api.taken.popleft()
+        return api
+
+    def _is_throttling(self, api: _Api, at: float) -> bool:
+        """Return whether an API throttled and has not answered since; where nobody asks for a minute, nobody knows."""
+        if api.closed_until is not None and max(api.called_at, api.closed_until) <= at - _WINDOW:
+            api.closed_until = None
+        return api.closed_until is not None
+
+    def _close(self, api: _Api, until: float) -> None:
+        api.closed_until = until if api.closed_until is None else max(until, api.closed_until)

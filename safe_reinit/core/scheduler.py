@@ -182,7 +182,7 @@ class Scheduler:
 
     def _begin(self, upto: int, at: float) -> None:
         down = len(self.open())
-        room, most = self._room(at), self._limits.most("ReInitDisk")
+        room = self._room(at, self.open())
         if down > _EVERY_TICK and room < len(self._to_begin) and at - self._admitted_at < _TOGETHER:
             return
         while self._to_begin and self._to_begin[0].position < upto:
@@ -190,23 +190,22 @@ class Scheduler:
             if job.ended:
                 self._to_begin.popleft()
                 continue
-            wipes = sum(not wipe.snapshot_id for wipe in job.state.disks)
-            fits = wipes <= room or (wipes > most and not down)  # one that never will, alone
-            if down >= self._rollout.max_parallel or not fits:
+            wipes = _wipes_to_come(job)
+            if down >= self._rollout.max_parallel or not self._fits(wipes, room, at, alone=not down):
                 return
             job.begun, down, room, self._admitted_at = True, down + 1, room - wipes, at
             self._live.append(self._to_begin.popleft())
 
-    def _room(self, at: float) -> int:
-        """Count the wipes that will find a slot once a machine that is stopped now is Stopped."""
+    def _fits(self, wipes: int, room: int, at: float, *, alone: bool) -> bool:
+        """Return whether the wipes of a machine find a slot each; one that has more than the quota goes alone."""
+        if wipes <= max(0, room):
+            return True
+        return alone and room > 0 and wipes > self._limits.quota("ReInitDisk", at)
+
+    def _room(self, at: float, promised: Iterable[Job]) -> int:
+        """Count the wipes that find a slot once a machine that is stopped now is Stopped, beside those promised one."""
         ahead = self._usual.get("stop", 0.0) + self._usual.get("snapshot", 0.0) + _UNTIL_THE_WIPE
-        promised = sum(
-            (wipe.pending or wipe.state == "asked") and not wipe.snapshot_id
-            for job in self.open()
-            if not job.state.turned_back
-            for wipe in job.state.disks
-        )
-        return self._limits.free("ReInitDisk", at, ahead) - promised
+        return self._limits.room("ReInitDisk", at, ahead) - sum(map(_wipes_to_come, promised))
 
     # ---------------------------------------------------------------------------------------------------- polling
 
@@ -272,18 +271,26 @@ class Scheduler:
     def paced(self, due: Sequence[Due], at: float) -> tuple[list[Due], list[Due]]:
         """Divide the calls into those that are made now and those that wait for the quota.
 
-        What waited before comes first; it is not observed for this, since there is a recheck before each call.
+        What waited before comes first; it is not observed for this, since there is a recheck before each call. A
+        machine is stopped only while there is room for its wipes beside those of the machines that are down: the quota
+        may have turned out smaller since it began.
         """
         free: dict[ActName, int] = {}
         let: list[Due] = []
         held: list[Due] = []
         waiting = [job.held for job in self.open() if job.held is not None and job.call is None]
+        down = [job for job in self.open() if not _is_up(job)]
+        room = self._room(at, down)
         for each in (*waiting, *due):
             action, job = each.command.action, each.job
             if action not in free:
                 free[action] = self._slots(action, at)
             takes = BATCH.get(action, 1) if job.alone else 1
-            if free[action] >= takes:
+            stopped_for = _wipes_to_come(job) if action == "StopInstance" and _is_up(job) else 0
+            if free[action] >= takes and self._fits(stopped_for, room, at, alone=not down):
+                if stopped_for:
+                    room -= stopped_for
+                    down.append(job)
                 free[action] -= takes
                 job.held = None
                 let.append(each)
@@ -330,6 +337,17 @@ class Scheduler:
             job.waiting = waits_for(job.state)
             job.hurried = self._few and (action == "StopInstance" or job.waiting is None)
             job.next_at = at + TICK
+
+
+def _wipes_to_come(job: Job) -> int:
+    """Count the ReInitDisk calls that a job has still to make."""
+    wipes = () if job.state.turned_back else job.state.disks
+    return sum((wipe.pending or wipe.state == "asked") and not wipe.snapshot_id for wipe in wipes)
+
+
+def _is_up(job: Job) -> bool:
+    """Return whether the machine of a job runs, and its stop is neither under way nor about to be sent."""
+    return job.call is None and job.state.power_before == "Running" and job.state.stop.state in ("none", "again")
 
 
 def _cannot_end_done(job: Job) -> bool:

@@ -237,24 +237,36 @@ def test_an_outage_is_said_of_a_fleet(run: Make, tmp_path: Path) -> None:
     assert "a moment left" not in said
 
 
-@pytest.mark.xfail(strict=True, reason="core: stops follow the quota that was seen, not only the documented one")
-def test_no_more_is_stopped_than_the_quota_that_was_seen_allows(tmp_path: Path) -> None:
-    """Where others use most of the quota of ReInitDisk, no machine waits stopped for more than a minute of it."""
-    count = 12
+@pytest.mark.parametrize("quota", [3, 4])
+def test_no_more_is_stopped_than_the_quota_that_was_seen_allows(tmp_path: Path, quota: int) -> None:
+    """Where others use most of the quota, no machine stopped since that was seen waits for more than a minute of it.
+
+    Machines that were stopped before ECS throttled the first wipe wait longer: nobody could know.
+    """
+    count, parallel = 30, 10
     ids = [word for n in range(count) for word in ("--disk", f"d-{n}")]
-    words = (*ids, "--stop-instance", "--accept", "fstab-may-name-disk", "--canary", "1", "--max-disks", str(count))
-    with virtual.simulate({**world(count), "rate_limits": {"ReInitDisk": 3}}, speed=60.0) as sim:
-        ours = command(sim.url, tmp_path)
-        planned = ours(*words, "--dry-run", "--output", "json", journal=tmp_path / "journal.db")
+    limits = ("--canary", "1", "--max-disks", str(count), "--max-parallel", str(parallel))
+    words = (*ids, "--stop-instance", "--accept", "fstab-may-name-disk", *limits, "--output", "json")
+    with virtual.simulate({**world(count), "rate_limits": {"ReInitDisk": quota}}, speed=SPEED) as sim:
+        ours = command(sim.url, tmp_path, str(int(SPEED)))
+        planned = ours(*words, "--dry-run", journal=tmp_path / "journal.db")
         agreed = json.loads(planned.stdout)["plan"]["confirm_with"]
-        done = ours(*words, "--confirm", agreed, "--output", "json", journal=tmp_path / "journal.db")
-        calls = [call for call in sim.state()["calls"] if call["code"] == "" and not call["dry_run"]]
-    stopped = {each: call["at"] for call in calls if call["action"].startswith("Stop") for each in call["subject"]}
-    wiped = {call["subject"][0]: call["at"] for call in calls if call["action"] == "ReInitDisk"}
-    waits = [
-        (datetime.fromisoformat(wiped[f"d-{n}"]) - datetime.fromisoformat(stopped[f"i-{n}"])).total_seconds()
-        for n in range(count)
-    ]
+        done = ours(*words, "--confirm", agreed, journal=tmp_path / "journal.db")
+        calls = [call for call in sim.state()["calls"] if not call["dry_run"]]
+        machines = [truth(sim, n) for n in range(count)]
 
     assert done.returncode == 0, done.stderr
-    assert max(waits) <= 60.0 + 30.0, "a machine waited stopped for more than a minute of the quota"
+    assert machines == [("Running", 1)] * count
+    first = min(moment(call) for call in calls if call["action"] == "ReInitDisk" and call["code"])
+    taken = [call for call in calls if call["code"] == ""]
+    wiped = {call["subject"][0]: moment(call) for call in taken if call["action"] == "ReInitDisk"}
+    stopped = {each: moment(call) for call in taken if call["action"].startswith("Stop") for each in call["subject"]}
+    later = [n for n in range(count) if stopped[f"i-{n}"] > first]
+    assert len(later) >= count - 1 - parallel, "the canary, and as many as may be down at once"
+    waits = {n: (wiped[f"d-{n}"] - stopped[f"i-{n}"]).total_seconds() for n in later}
+    assert max(waits.values()) <= 60.0 + 30.0, f"a machine waited for more than a minute of the quota: {waits}"
+
+
+def moment(call: dict[str, Any]) -> datetime:
+    """Read when a call arrived."""
+    return datetime.fromisoformat(call["at"])

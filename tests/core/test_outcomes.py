@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safe_reinit.core.inputs import Now
-from safe_reinit.core.outcomes import due_at
+from safe_reinit.core.events import CallRefused
+from safe_reinit.core.inputs import Attempt, Now, Refused
+from safe_reinit.core.outcomes import due_at, event_of
+from safe_reinit.core.state import begin
+from safe_reinit.model import Command, Limits, PlannedDisk, PlannedJob
 from tests import values
 
 
@@ -44,3 +47,19 @@ def test_calls_that_are_made_again_do_not_fall_in_step() -> None:
     """Two runs that were refused together do not ask again together: the jitter of each is its own."""
     assert [waited(1, jitter=jitter) for jitter in (0.0, 0.5, 1.0)] == [2.0, 3.0, 4.0]
     assert waited(5, jitter=1.0) == 30.0, "half a minute is the longest"
+
+
+@pytest.mark.parametrize("code", ["Throttling", "Throttling.User"])
+def test_who_was_throttled_often_waits_no_longer_than_others(code: str) -> None:
+    """The limiter paces an API that throttles; a job that has waited longest is not overtaken for its many attempts."""
+    command = Command("ReInitDisk", "d-1")
+    planned = PlannedJob("i-1", "", "Running", "Running", will_stop=True, will_start=True, disks=(PlannedDisk("d-1"),))
+    job = begin(planned, Limits(), leave_stopped=False)
+    waits = []
+    for number in (1, 7):
+        attempt = Attempt(0, command, number, job, values.an_observation())
+        event, _ = event_of(attempt, Refused(code, 400, "Too many calls.", None), Now(1000.0, values.NOW, 0.0))
+        assert isinstance(event, CallRefused)
+        waits.append(event.due)
+
+    assert waits == [1002.0, 1002.0]

@@ -1,4 +1,4 @@
-"""Rate limits: the sliding window, the share of it, and the minute after a throttled answer."""
+"""Rate limits: the sliding window, its share, the minute after a throttled answer, and the quota that was seen."""
 
 from __future__ import annotations
 
@@ -39,9 +39,17 @@ class Account:
         """Tell whether nothing is to be called at all."""
         return self.limits.closed(action, self.at)
 
-    def free(self, action: str = WIPE, ahead: float = 0.0) -> int:
+    def free(self, action: str = WIPE) -> int:
         """Tell how many calls may be made."""
-        return self.limits.free(action, self.at, ahead)
+        return self.limits.free(action, self.at)
+
+    def room(self, ahead: float) -> int:
+        """Tell how many wipes there is room for so many seconds from now."""
+        return self.limits.room(WIPE, self.at, ahead)
+
+    def quota(self) -> int:
+        """Tell how many wipes ECS is expected to take in a minute."""
+        return self.limits.quota(WIPE, self.at)
 
 
 @pytest.fixture
@@ -89,13 +97,10 @@ def test_what_is_free_later_is_told_ahead(five: Account) -> None:
     five.after(40.0)
 
     assert five.free() == 0
-    assert five.free(ahead=19.9) == 0
-    assert five.free(ahead=20.1) == 5
-    assert five.free(ahead=20.0) == 5, "a place is free again after exactly sixty seconds"
+    assert five.room(ahead=19.9) == 0
+    assert five.room(ahead=20.1) == 5
+    assert five.room(ahead=20.0) == 5, "a place is free again after exactly sixty seconds"
     assert five.free() == 0, "nobody may call earlier because somebody asked ahead"
-
-    five.after(19.5)
-    assert five.limits.free(WIPE, five.at) == 0, "now is meant where nobody says how far ahead"
 
 
 @pytest.mark.parametrize(("share", "most"), [(1.0, 500), (0.8, 400), (0.5, 250), (0.001, 1)])
@@ -171,10 +176,29 @@ def test_after_that_minute_it_is_asked_once_a_second_until_an_answer_comes(five:
         five.after(0.1)
 
     five.call()
-    assert five.free() == 0, "that took the last place of the minute"
+    assert not five.closed()
+    assert five.free() == 0, "that took the one place that was seen"
+    five.after(1.0)
+    assert five.free() == 1, "it is tried whether there are more"
 
-    five.after(61.0)
-    assert five.free() == 5
+
+def test_where_it_throttles_for_minutes_it_is_asked_less_often(five: Account) -> None:
+    """Each try is a quarter of the time later than the one before, up to ten seconds: others use the whole quota."""
+    five.call(code="Throttling")
+    five.after(60.0)
+    tries = 0
+    for _ in range(300):
+        if five.free():
+            five.call(code="Throttling")
+            tries += 1
+        five.after(1.0)
+
+    assert 20 < tries < 45
+    five.call(code="Throttling")
+    five.after(9.9)
+    assert five.free() == 0
+    five.after(0.2)
+    assert five.free() == 1
 
 
 def test_an_answer_that_came_in_the_throttled_minute_opens_nothing(five: Account) -> None:
@@ -185,26 +209,38 @@ def test_an_answer_that_came_in_the_throttled_minute_opens_nothing(five: Account
     assert (five.free(), five.closed()) == (0, True)
 
 
-def test_a_closed_quota_is_forgotten_when_nobody_asks(five: Account) -> None:
-    """Where nobody probes for a minute, the quota is taken for free: else a job of two disks could never begin."""
+def test_a_closed_quota_is_open_again_when_nobody_asks(five: Account) -> None:
+    """Where nobody tries for a minute, as much is free as was seen: else a job of two disks could never begin."""
+    five.call(times=3)
     five.call(code="Throttling")
     five.after(60.0)
-    assert five.free() == 1
+    assert (five.free(), five.room(ahead=0.0)) == (1, 1)
 
     five.after(60.0)
-    assert five.free() == 5
+    assert (five.free(), five.room(ahead=0.0)) == (3, 3)
 
     five.call(code="Throttling")
     assert five.closed(), "it throttles again, and is left alone for that minute again"
 
 
-def test_what_is_free_ahead_while_throttled_is_one_probe_at_most(five: Account) -> None:
-    """Whoever looks ahead past the closed minute is promised one call, and not the whole quota."""
+def test_there_is_no_room_before_the_throttled_minute_is_over(five: Account) -> None:
+    """Whoever looks ahead past that minute is promised what was seen, once it has left the window."""
+    five.call(times=2)
     five.after(30.0)
     five.call(code="Throttling")
 
-    assert five.free(ahead=29.0) == 0
-    assert five.free(ahead=31.0) == 1
+    assert five.room(ahead=29.0) == 0
+    assert five.room(ahead=31.0) == 2
+
+
+def test_there_is_room_for_one_where_a_throttled_api_has_not_answered_yet(five: Account) -> None:
+    """Its minute is over and it still throttles: nobody knows for how much longer, so one more machine may wait."""
+    five.call(times=4)
+    five.call(code="Throttling")
+    five.after(60.0)
+    five.call(code="Throttling")
+
+    assert five.room(ahead=30.0) == 1
 
 
 def test_ecs_may_ask_for_more_time(five: Account) -> None:
@@ -234,7 +270,155 @@ def test_an_api_without_a_limit_is_closed_all_the_same() -> None:
     assert tested.free("StopInstances") == 1
 
     tested.call("StopInstances")
-    assert tested.free("StopInstances") > 100_000
+    tested.after(1.0)
+    assert tested.free("StopInstances") == 1
+
+
+# --------------------------------------------------------------------------------------- the quota that was seen
+
+
+def throttled_after(count: int) -> Account:
+    """Give an account that throttled after so many wipes, at the beginning of the next minute."""
+    tested = Account()
+    tested.call(times=count)
+    tested.after(30.0)
+    tested.call(code="Throttling.User")
+    tested.after(30.0)
+    return tested
+
+
+def test_what_ecs_took_before_it_throttled_is_the_quota_that_was_seen() -> None:
+    """From then on there is room for as many in a minute, and no longer for all that is documented."""
+    tested = throttled_after(4)
+    tested.call(times=2)
+
+    assert (tested.quota(), tested.limits.most(WIPE)) == (4, 500)
+    assert tested.room(ahead=30.0) == 2
+    assert tested.room(ahead=60.0) == 4
+
+
+def test_the_quota_that_was_seen_is_one_at_least() -> None:
+    """Others had used up all of it before the first call: the run goes on all the same, one at a time."""
+    assert throttled_after(0).quota() == 1
+
+
+@pytest.mark.parametrize("code", ["IncorrectDiskStatus", "Unanswered"])
+def test_any_answer_but_throttling_shows_that_there_was_a_place(code: str) -> None:
+    """A call that was refused for another reason, or not answered, counts as taken; one that throttled does not."""
+    tested = Account()
+    tested.call(code=code, times=2)
+    tested.call(code="Throttling", times=3)
+
+    assert tested.quota() == 2
+
+
+def test_a_try_that_is_throttled_takes_nothing_from_what_was_seen() -> None:
+    """Clocks are some seconds apart: the minute of ECS may not be over yet."""
+    tested = throttled_after(4)
+    for _ in range(5):
+        tested.call(code="Throttling")
+        tested.after(1.0)
+
+    assert tested.quota() == 4
+
+
+def test_where_ecs_throttles_for_another_minute_nothing_is_left_of_it() -> None:
+    """What was seen in an earlier minute is worth nothing where others have used up the whole of the next."""
+    tested = throttled_after(4)
+    tested.after(60.0)
+    tested.call(code="Throttling")
+
+    assert tested.quota() == 1
+
+
+def test_less_that_is_taken_the_next_time_is_the_quota_from_then_on() -> None:
+    """Others use more of it than before: what was seen last counts."""
+    tested = throttled_after(6)
+    tested.after(1.0)
+    tested.call(times=2)
+    tested.call(code="Throttling")
+
+    assert tested.quota() == 2
+
+
+def test_beyond_what_was_seen_calls_are_tried_and_as_many_again_as_are_taken() -> None:
+    """A machine that is down waits for nothing that ECS would give it: 1, 2, 4, 8 calls, until it throttles."""
+    tested = throttled_after(3)
+    tested.call(times=3)
+    tested.after(0.5)
+    assert tested.free() == 0
+    tested.after(0.5)
+    allowed = []
+    for _ in range(5):
+        allowed.append(tested.free())
+        tested.call(times=allowed[-1])
+        tested.after(1.0)
+
+    assert allowed == [1, 1, 2, 4, 8]
+
+
+def test_after_a_calm_minute_in_which_it_was_used_the_quota_that_was_seen_grows() -> None:
+    """By a quarter and one at least, once in a minute, and only where nothing throttled."""
+    tested = throttled_after(8)
+    quotas = []
+    for _ in range(6):
+        tested.call(times=tested.quota())
+        quotas.append(tested.quota())
+        tested.after(61.0)
+    assert quotas == [8, 10, 12, 15, 18, 22]
+
+    tested.call(times=22)
+    tested.call(code="Throttling")
+    for _ in range(4):
+        tested.after(14.0)
+        tested.call()
+    assert tested.quota() == 26, "what was taken in the window, and no growth"
+
+
+def test_what_is_not_used_does_not_grow() -> None:
+    """A minute in which less than half of it was called tells nothing about the rest."""
+    tested = throttled_after(8)
+    for _ in range(10):
+        tested.call(times=3)
+        tested.after(61.0)
+
+    assert tested.quota() == 8
+
+
+def test_the_quota_that_was_seen_never_grows_over_the_share_of_the_documented_one() -> None:
+    """Once it has grown so far, the run calls as before anything throttled."""
+    tested = Account(share=0.02)
+    tested.call(times=8)
+    tested.call(code="Throttling")
+    for _ in range(5):
+        tested.after(61.0)
+        tested.call(times=8)
+
+    assert (tested.quota(), tested.free()) == (10, 2)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 9), st.lists(st.tuples(st.floats(0.0, 40.0), st.integers(0, 9)), min_size=1, max_size=80))
+def test_no_more_is_expected_than_twice_what_ecs_ever_took_in_a_minute(
+    left: int, steps: list[tuple[float, int]]
+) -> None:
+    """Once it has throttled: what it took in the minute before, and growing only as that is used."""
+    tested = Account()
+    taken: list[float] = []
+    throttled, used, minute, most = False, 0, -1, 1
+    for seconds, wanted in steps:
+        tested.after(seconds)
+        for _ in range(min(wanted, tested.free())):
+            used = used + 1 if tested.at // 60 == minute else 1
+            minute = int(tested.at // 60)
+            tested.call(code="OK" if used <= left else "Throttling")
+            if used <= left:
+                taken.append(tested.at)
+                most = max(most, sum(at > tested.at - 60.0 for at in taken))
+            else:
+                throttled = True
+                assert tested.quota() <= most
+        assert not throttled or tested.quota() <= 2 * most
 
 
 # ---------------------------------------------------------------------------------------- a whole run, and memory
@@ -261,4 +445,4 @@ def test_old_calls_are_forgotten_whoever_asks() -> None:
         tested.call(LOOK, times=10)
         tested.after(10.0)
 
-    assert len(tested.limits._called[LOOK]) <= 70
+    assert len(tested.limits._apis[LOOK].taken) <= 70

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -227,6 +227,41 @@ def test_the_time_a_stop_takes_lets_machines_be_stopped_ahead() -> None:
     fleet.at += 2.0
     fleet.admit()
     assert fleet.begun == [0, 1]
+
+
+def test_after_throttling_no_more_begin_than_the_quota_that_was_seen_has_room_for() -> None:
+    """Others use most of the quota: there is room only for as many machines as ECS took wipes in the last minute."""
+    fleet = Fleet(*[1] * 9, max_parallel=3)
+    fleet.admit()
+    fleet.end(0, 1)
+    fleet.limits.record("ReInitDisk", "Throttling.User", fleet.at)
+    fleet.admit()
+    assert fleet.begun == [0, 1, 2]
+
+    fleet.at += 61.0
+    fleet.limits.record("ReInitDisk", "OK", fleet.at)
+    fleet.jobs[2].end()
+    fleet.admit()
+    assert fleet.begun == [0, 1, 2, 3], "one of two was called in this minute"
+
+
+def test_a_machine_that_has_begun_is_not_stopped_once_there_is_no_room_for_its_wipe() -> None:
+    """It was let begin before ECS throttled, and waited for something else since: it runs on until there is room."""
+    fleet = Fleet(1, 1, 1, 1, 1)
+    fleet.admit()
+    assert fleet.begun == [0, 1, 2, 3, 4]
+    fleet.end(0)
+    fleet.stop(1)
+    fleet.limits.record("ReInitDisk", "Throttling.User", fleet.at)
+    stops = [Due(job, Command("StopInstance", f"i-{job.position}"), values.an_observation()) for job in fleet.jobs[2:]]
+    let, held = fleet.scheduler.paced(stops, fleet.at)
+    assert (let, [each.job.position for each in held]) == ([], [2, 3, 4])
+
+    fleet.at += 61.0
+    fleet.end(1)
+    fleet.at += 61.0
+    let, held = fleet.scheduler.paced([], fleet.at)
+    assert ([each.job.position for each in let], [each.job.position for each in held]) == ([2, 3], [4])
 
 
 def test_machines_of_a_fleet_gather_to_be_stopped_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -734,9 +769,15 @@ class Machine:
 class SimulatedFleet:
     """The loop of a run over its scheduler, without network or real time; it asserts the rules on every tick."""
 
-    def __init__(self, machines: list[Machine], share: float = 1.0, **rollout: Any) -> None:
+    def __init__(
+        self, machines: list[Machine], share: float = 1.0, *, leave: int | None = None, **rollout: Any
+    ) -> None:
         self.at = 1020.0
         self.machines = machines
+        self.leave = leave
+        """How many wipes others leave of each minute of the quota; ``None`` where nobody else uses it."""
+        self.used: dict[float, int] = defaultdict(int)
+        self.throttled = False
         self.limits = RateLimiter(share)
         limits = Limits(stop=120.0, snapshot=300.0, reinit=120.0, start=90.0, retry=120.0)
         self.jobs = [a_job(n, machine.disks, limits=limits) for n, machine in enumerate(machines)]
@@ -811,8 +852,25 @@ class SimulatedFleet:
         self._apply(job, Intended(due.command, seen))
         self.sent.append((now, due.command))
         send([job], due.command, len(self.sent))
-        code = machine.do(due.command, now)
+        code = "Throttling.User" if self._is_throttled(due.command, now) else machine.do(due.command, now)
+        if due.command.action == "StopInstance":
+            self._check_room(now)
         self.answers.append((now + machine.answers_after, job.position, due.command, code))
+
+    def _is_throttled(self, command: Command, now: float) -> bool:
+        if command.action != "ReInitDisk" or self.leave is None:
+            return False
+        self.used[now // 60] += 1
+        return self.used[now // 60] > self.leave
+
+    def _check_room(self, now: float) -> None:
+        """Once ECS has throttled, the machines that are down have no more wipes to come than it was seen to take."""
+        down = [
+            job for job in self.jobs if job.begun and not job.ended and job.state.stop.state not in ("none", "again")
+        ]
+        to_come = sum(wipe.state in ("todo", "asked") for job in down for wipe in job.state.disks)
+        if self.throttled and len(down) > 1:
+            assert to_come <= self.limits.quota("ReInitDisk", now), "stopped without room for its wipes"
 
     def _hear(self, now: float) -> None:
         for answer in [each for each in self.answers if each[0] <= now]:
@@ -821,7 +879,9 @@ class SimulatedFleet:
             job = self.jobs[number]
             name = f"{command.action}s" if command.action != "ReInitDisk" else command.action
             self.limits.record(name, code, now)
-            event: Event = CallRefused(command, Failure(code, code), now, values.NOW, None)
+            again = now + 3.0 if code == "Throttling.User" else None
+            self.throttled = self.throttled or again is not None
+            event: Event = CallRefused(command, Failure(code, code), now, values.NOW, again)
             if code in ("OK", "lost"):
                 event = CallAccepted(command, now) if code == "OK" else CallUnanswered(command, now)
             self._apply(job, event)
@@ -895,6 +955,29 @@ def test_no_machine_waits_down_for_the_quota(disks: list[int], stops: float) -> 
     for machine in fleet.machines:
         assert machine.held_for <= 9.0 + TICK * (1 + machine.disks), "9 s is how far ahead it is stopped"
     assert [job.outcome for job in fleet.jobs] == ["done"] * len(disks)
+
+
+@settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(st.sampled_from((1, 1, 1, 2, 3)), min_size=1, max_size=40),
+    st.integers(1, 6),
+    st.integers(1, 12),
+    st.sampled_from((4.0, 12.0, 30.0)),
+)
+def test_no_more_is_stopped_than_the_quota_that_was_seen(
+    monkeypatch: pytest.MonkeyPatch, disks: list[int], leave: int, parallel: int, stops: float
+) -> None:
+    """Where others use the quota, the machines that are down have no more wipes to come than ECS was seen to take."""
+    monkeypatch.setitem(rate_limits.LIMITS, "ReInitDisk", 500)
+    fleet = [Machine(count, stops=stops) for count in disks]
+    simulated = SimulatedFleet(fleet, leave=leave, canary=1, max_parallel=parallel)
+    for job in simulated.jobs:
+        job.state = replace(job.state, limits=replace(job.state.limits, stop=3600.0, reinit=3600.0, retry=3600.0))
+    simulated.run(20_000.0)
+
+    assert [job.outcome for job in simulated.jobs] == ["done"] * len(disks)
 
 
 def test_scouts_save_observations(monkeypatch: pytest.MonkeyPatch) -> None:
