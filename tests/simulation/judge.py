@@ -304,16 +304,25 @@ def _power_asked_for(evidence: Evidence) -> Iterator[Violation]:
         stops = [call for call in calls if _is(call, "StopInstance")]
         if stops and not job["will_stop"]:
             yield Violation("stopped-unasked", f"{name} was stopped, and the plan does not say so")
-        late = any(  # its answer is lost, and whoever stopped the machine meanwhile is taken for it
-            _is(call, "StopInstance") and name in call.subject and call.request_id in evidence.late
-            for call in evidence.engine.calls
-        )
-        if any(_is(call, "StartInstance") for call in calls) and not (stops or late or job["will_start"]):
+        started = any(_is(call, "StartInstance") for call in calls)
+        if started and not (stops or _stop_is_open(evidence, name) or job["will_start"]):
             yield Violation("started-unasked", f"{name} was started, and the run had not stopped it")
     limits = (evidence.plan or {}).get("limits") or {}
     own = [each for each in evidence.sent if each.process in evidence.starts]
     if any(each.forced for each in own) and limits.get("force_stop_after_ms") is None:
         yield Violation("forced-unasked", "a power cut was sent, and the plan does not say so")
+
+
+def _stop_is_open(evidence: Evidence, instance_id: str) -> bool:
+    """Whether a stop of an instance left and no answer said what was done: a stop by somebody else is taken for it."""
+    arrived = {call.request_id: call for call in evidence.engine.calls}
+    for each in evidence.sent:
+        if _is(each, "StopInstance") and each.process in evidence.starts:
+            call = arrived.get(each.request_id)
+            proven = each.answered and (call is None or (call.http_status or 0) < 500)
+            if not proven and (call is None or instance_id in call.subject):
+                return True
+    return False
 
 
 def _data(evidence: Evidence) -> Iterator[Violation]:

@@ -329,16 +329,26 @@ def test_a_call_for_many_counts_for_those_that_it_was_accepted_for(evidence: Evi
     assert "down-unsaid" not in kinds(replace(seen, sent=[*seen.sent, replace(note, refused=("i-0",))]))
 
 
-def test_a_stop_that_arrives_after_every_deadline_still_was_asked(evidence: Evidence) -> None:
-    """A run whose stop came too late (S4 broken) takes a stop by somebody else for it, and starts the machine again."""
+@pytest.mark.parametrize(("answered", "status", "found"), [(False, None, False), (True, 503, False), (True, 403, True)])
+def test_a_stop_that_may_have_been_done_explains_a_start(
+    evidence: Evidence, answered: bool, status: int | None, found: bool
+) -> None:
+    """A run cannot tell a stop by somebody else from its own one, unless an answer said that its own was not done."""
     unasked = replace(evidence, plan=planned(evidence, will_start=False))
-    stop = call_of(evidence, "StopInstance")
-    late = replace(stop, at=stop.at + 100, request_id="late", code="IncorrectInstanceStatus")  # type: ignore[type-var]
-    seen = happened(unasked, [*without(unasked, "StopInstance"), late])
-    seen = replace(seen, sent=[*seen.sent, Sent(stop.at, "StopInstance", "first", request_id="late")])
+    stop = replace(call_of(evidence, "StopInstance"), http_status=status, code="x", request_id="open")  # type: ignore[type-var]
+    seen = happened(unasked, [*without(unasked, "StopInstance"), stop])
+    sent = Sent(stop.at, "StopInstance", "first", request_id="open", answered=answered)
 
-    assert "started-unasked" in kinds(seen)
-    assert "started-unasked" not in kinds(replace(seen, broken=["S4"]))
+    assert ("started-unasked" in kinds(replace(seen, sent=[sent]))) == found
+
+
+def test_a_stop_that_has_not_arrived_yet_explains_a_start(evidence: Evidence) -> None:
+    """A request that is still on its way (S4 broken) was sent all the same."""
+    unasked = replace(evidence, plan=planned(evidence, will_start=False))
+    seen = happened(unasked, without(unasked, "StopInstance"))
+
+    assert "started-unasked" in kinds(replace(seen, sent=[]))
+    assert "started-unasked" not in kinds(replace(seen, sent=[Sent(seen.began, "StopInstance", "first")]))
 
 
 @pytest.mark.parametrize(("paused", "unpaused", "found"), [("unknown", "done", True), ("unknown", "failed", False)])
