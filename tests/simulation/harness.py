@@ -32,9 +32,18 @@ from safe_reinit.simulator import console
 from safe_reinit.simulator.engine import Engine, Options
 from tests import inprocess
 from tests.simulation import people
-from tests.simulation.judge import Evidence, Session, Truth, Violation, judge, judge_end, judge_pauses
+from tests.simulation.judge import (
+    Evidence,
+    Session,
+    Truth,
+    Violation,
+    judge,
+    judge_end,
+    judge_pauses,
+    judge_slow_looks,
+)
 from tests.simulation.network import Network
-from tests.simulation.options import ACCEPTED, ASSUMPTIONS, Scenario, has_only_pauses
+from tests.simulation.options import ACCEPTED, ASSUMPTIONS, Scenario, has_only_pauses, has_only_slow_looks
 from tests.simulation.patching import cooperative
 from tests.simulation.scheduler import BEGIN, Process, Scheduler, Stalled, Task, VirtualClock
 from tests.simulation.storage import Storage
@@ -589,6 +598,8 @@ def simulate(scenario: Scenario) -> Result:
             random.setstate(drawn)
         if has_only_pauses(scenario) and not found:
             found = judge_pauses(simulation.reports, lambda: simulate({**scenario, "host": []}).reports)
+        if has_only_slow_looks(scenario):
+            found += judge_slow_looks(simulation.reports)
         return Result(
             scenario=scenario,
             violations=found,

@@ -214,6 +214,20 @@ def judge_pauses(
     return [Violation("lost-to-pause", f"the run came to {paused[0]['outcome']}, and is done without its pauses")]
 
 
+def judge_slow_looks(reports: Sequence[Mapping[str, Any]]) -> list[Violation]:
+    """Return what a run lost to slow answers of Describe calls alone: they may cost time, or the wipe, but no machine.
+
+    Args:
+        reports: its reports.
+    """
+    return [
+        Violation("lost-to-slowness", f"{job['instance_id']} is {job['outcome']}, and ECS was only slow to answer")
+        for report in reports[:1]
+        for job in report["jobs"]
+        if job["outcome"] in ("stranded", "not-restarted")
+    ]
+
+
 def _as_far_as_promised(evidence: Evidence, found: Iterable[Violation]) -> Iterator[Violation]:
     """Leave out lost data where an assumption is broken, unless the run itself could have known that it is."""
     stops = [call.at for call in evidence.calls if evidence.ours(call) and _is(call, "StopInstance")]

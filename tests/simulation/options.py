@@ -17,6 +17,7 @@ S5  The Date header and StartTime differ by less than 30 s.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -86,6 +87,8 @@ OFTEN = {
     "lost answer": 4, "lost request": 4, "refused": 4, "late answer": 2,
 }  # fmt: skip
 """How many times as often as others these are drawn."""
+SLOW = 8.0
+"""Seconds by which an answer may be late that still comes within the time limit of a Describe call."""
 QUIET = 0.04
 """The share of seeds in which nothing happens but pauses."""
 ONLY_PAUSES = "nothing but a pause"
@@ -165,6 +168,15 @@ def has_only_pauses(scenario: Scenario) -> bool:
         for each in scenario["host"]
     )
     return nothing and idle and bool(scenario["host"])
+
+
+def has_only_slow_looks(scenario: Scenario) -> bool:
+    """Tell whether nothing happens but Describe calls that are answered late, and before anybody stops waiting."""
+    nothing = not any(scenario[part] for part in ("answers", "people", "host", "beyond"))
+    slow = all(each["action"] in LOOKS and each.get("delay", math.inf) <= SLOW for each in scenario["faults"])
+    machines = scenario["world"]["instances"].values()
+    able = not any(machine.get("ignores_stop") for machine in machines) and scenario["network"]["back"][1] <= 0.2
+    return nothing and slow and able and bool(scenario["faults"])
 
 
 def _break(rng: random.Random, scenario: Scenario, breaks: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 from safe_reinit.simulator.calls import Call
 from safe_reinit.simulator.state.model import Overwrite
 from tests.simulation import harness
-from tests.simulation.judge import Evidence, Sent, Session, Truth, judge, judge_end, judge_pauses
+from tests.simulation.judge import Evidence, Sent, Session, Truth, judge, judge_end, judge_pauses, judge_slow_looks
 from tests.simulation.test_simulation import quiet
 
 Report = dict[str, Any]
@@ -380,3 +380,11 @@ def test_a_lock_tag_that_stays_is_found(evidence: Evidence) -> None:
 
     assert {each.kind for each in judge_end(tagged)} == {"tag-stays"}
     assert Session(report={}).truth is None
+
+
+@pytest.mark.parametrize(("outcome", "found"), [("stranded", True), ("not-restarted", True), ("failed", False)])
+def test_a_machine_that_slow_answers_alone_leave_down_is_found(outcome: str, found: bool) -> None:
+    """Slow Describe calls may cost the wipe, and never a machine."""
+    told = judge_slow_looks([{"jobs": [{"instance_id": "i-0", "outcome": outcome}]}])
+
+    assert [each.kind for each in told] == ["lost-to-slowness"] * found
