@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -22,6 +23,7 @@ from .steps import (
     with_wipe,
 )
 
+_MOVES_POWER = ("StopInstance", "StartInstance")
 NOT_FOUND = ("InvalidInstanceId.NotFound", "InvalidInstanceIds.NotFound")
 """The codes of ECS for an instance that does not exist."""
 
@@ -36,7 +38,8 @@ def intend(job: JobState, command: Command, observation: Observation) -> JobStat
                 fence=fence, watched_at=observation.at,
             )
         )  # fmt: skip
-        return open_phase(job, "reinit", observation.when)
+        since = observation.at if job.wiping_since is None else job.wiping_since
+        return open_phase(replace(job, wiping_since=since), "reinit", observation.when)
     step = step_of(job, command)
     asked = replace(
         step,
@@ -47,9 +50,10 @@ def intend(job: JobState, command: Command, observation: Observation) -> JobStat
         moving=False,
         first_at=observation.at if step.first_at is None else step.first_at,
         start_time=observation.instance.start_time if observation.instance else None,
+        status=job.instance_status if command.action in _MOVES_POWER else "",
     )
     job = with_step(job, command, asked)
-    if command.action in ("StopInstance", "StartInstance"):
+    if command.action in _MOVES_POWER:
         job = replace(job, instance_status="")  # what was observed before the call is no longer true
     if command.action == "StopInstance" and job.stop_asked_at is None:
         job = replace(job, stop_asked_at=observation.at)
@@ -131,7 +135,7 @@ def refused(
         return _refused_wipe(job, command.subject, failure, at, due)
     step = step_of(job, command)
     if due is not None and _may_ask_again(job, command, step, due, failure.code):
-        return with_step(job, command, send_again(replace(step, at=at, due=due)))
+        return with_step(_as_before(job, step), command, send_again(replace(step, at=at, due=due)))
     unproven = command.action == "StopInstance" and step.lost  # the attempt whose answer was lost may still be done
     job = with_step(job, command, replace(step, state="lost" if unproven else "failed", at=at, reads=0))
     if command.action == "StartInstance" and failure.code in NOT_FOUND:
@@ -162,20 +166,31 @@ def withdraw(job: JobState, command: Command, at: float) -> JobState:
                 wipe, state=_to_send(wipe), tries=wipe.tries - 1, due=at, fence=_fence_after(wipe), withdrawn=True
             ),
         )  # fmt: skip
+        if not any(wipe.tries for wipe in job.disks):
+            job = replace(job, wiping_since=None)
         return held_up(left_unsent(_drop_empty_phase(job, command)), at)
     step = step_of(job, command)
+    job = _as_before(job, step)
     if command.action in BRINGS_BACK:
         first_at = step.first_at if step.tries > 1 else None
-        return held_up(with_step(job, command, send_again(replace(step, due=at, at=at, first_at=first_at))), at)
+        job = with_step(job, command, send_again(replace(step, due=at, at=at, first_at=first_at)))
+        return held_up(_drop_empty_phase(job, command), at)
     left = send_again(replace(step, tries=step.tries - 1, due=at, at=at)) if step.tries > 1 else Step()
     if command.action == "StopInstance" and not command.force and step.tries <= 1:
         job = replace(job, stop_asked_at=None)
     return held_up(_drop_empty_phase(with_step(job, command, left), command), at)
 
 
+def _as_before(job: JobState, step: Step) -> JobState:
+    """Return the state with the status that was seen before a call that was not done, since it still holds."""
+    return replace(job, instance_status=step.status) if step.status else job
+
+
 def _drop_empty_phase(job: JobState, command: Command) -> JobState:
-    """Remove the phase that a call would have begun, where no such call is left."""
+    """Remove the phase that a call would have begun, where no such call was sent."""
     tries = [each.step.tries for each in job.snapshots] if command.action == "CreateSnapshot" else [job.stop.tries]
+    if command.action == "StartInstance":
+        tries = [job.start.first_at is not None]
     if any([wipe.tries for wipe in job.disks] if command.overwrites else tries):
         return job
     return replace(job, phases=tuple(each for each in job.phases if each.name != phase_of(command)))
@@ -194,7 +209,8 @@ def _refused_wipe(job: JobState, disk_id: str, failure: Failure, at: float, due:
     since = at if wipe.refused_since is None else wipe.refused_since
     act = "ResetDisk" if wipe.snapshot_id else "ReInitDisk"
     window = job.limits.snapshot if waits_for_snapshot(act, failure.code or "") else job.limits.retry
-    if due is not None and due - since <= window and not job.turned_back and not wipe.reiniting:
+    until = min(since + window, math.inf if job.wiping_since is None else job.wiping_since + job.limits.send_wipes)
+    if due is not None and due <= until and not job.turned_back and not wipe.reiniting:
         again = replace(wipe, state=_to_send(wipe), at=at, due=due, refused_since=since, fence=_fence_after(wipe))
         return with_wipe(job, disk_id, lambda _: again)
     # It proves nothing of an attempt whose answer was lost; in an undo, somebody else reinitialises the disk.

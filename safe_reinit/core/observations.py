@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from .. import codes
-from ..model import ActName, Failure, JobState, Observation, PhaseResult, Step
+from ..model import ActName, Failure, JobState, Observation, PhaseResult, Step, Wipe
 from ..model.codec import timestamp
 from .snapshots import learn_safety, learn_tag
 from .state import (
@@ -293,11 +293,7 @@ def _evolve_limits(job: JobState, observation: Observation) -> JobState:
             failure = replace(failure, hint="Look at the guest in the console (VNC); nothing was wiped.")
         job = close_phase(fail(job, failure), "stop", observation.when, "timeout")
     job = _evolve_down(_evolve_snapshot_limit(job, observation), observation)
-    for wipe in job.disks:
-        if wipe.state in ("accepted", "lost") and wipe.at is not None and at - wipe.at > limits.reinit:
-            disks = tuple(in_doubt(each) if each is wipe else each for each in job.disks)
-            failure = unknown_wipe(wipe.disk_id, observation.disks.get(wipe.disk_id), wipe)
-            job = fail(replace(job, disks=disks), failure)
+    job = _evolve_wipe_limit(job, observation)
     if _overdue(start, at, limits.start):
         failure = _too_late(job, observation, start, "StartInstance", "--timeout-start")
         job = fail(replace(job, start=replace(start, state="failed")), failure)
@@ -325,12 +321,36 @@ def _evolve_down(job: JobState, observation: Observation) -> JobState:
     most = job.limits.down_before_wipe(snapshot=bool(job.snapshots))
     if observation.at - job.down_since <= most:
         return job
-    wipe = waiting[0]
+    return fail(job, _not_in_time(waiting[0], f"{most / 60:.0f} minutes after the stop, which is the limit"))
+
+
+def _evolve_wipe_limit(job: JobState, observation: Observation) -> JobState:
+    """Turn back when half of the limit of all wipes is over and one was not sent; after all of it, none is watched.
+
+    Each wipe that is sent has the other half to end in: one that is sent late would be left in doubt.
+    """
+    if job.wiping_since is None:
+        return job
+    waiting, limits, since = ahead(job), job.limits, observation.at - job.wiping_since
+    if waiting and not job.turned_back and since > limits.send_wipes:
+        when = f"{limits.send_wipes:.0f}s after the first wipe, half of --timeout-reinit: the rest is for wipes to end"
+        job = fail(job, _not_in_time(waiting[0], when))
+    if since <= limits.reinit:
+        return job
+    for wipe in job.disks:
+        if wipe.state in ("accepted", "lost"):
+            disks = tuple(in_doubt(each) if each is wipe else each for each in job.disks)
+            failure = unknown_wipe(wipe.disk_id, observation.disks.get(wipe.disk_id), wipe)
+            job = fail(replace(job, disks=disks), failure)
+    return job
+
+
+def _not_in_time(wipe: Wipe, when: str) -> Failure:
+    """Return the failure of a wipe that has waited for as long as wipes may wait."""
     act: ActName = "ResetDisk" if wipe.snapshot_id else "ReInitDisk"
     waited = "could not be sent" if wipe.refused_since is None else "was refused each time"
-    message = f"{act} of {wipe.disk_id} {waited} until {most / 60:.0f} minutes after the stop, which is the limit."
     hint = "Its calls are in safe-reinit show; check again with --dry-run when nothing holds it up any more."
-    return fail(job, Failure(None, message, action=act, hint=hint))
+    return Failure(None, f"{act} of {wipe.disk_id} {waited} until {when}.", action=act, hint=hint)
 
 
 def _too_late(job: JobState, observation: Observation, step: Step, action: ActName, limit: str) -> Failure:

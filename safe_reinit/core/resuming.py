@@ -30,6 +30,7 @@ def resume(job: JobState, at: float) -> JobState:
         unseen_since=None,
         stuck_since=None,
         down_since=None,
+        wiping_since=at if any(wipe.tries for wipe in job.disks) else None,
         missing_reads=0,
         missing_since=None,
         unsettled_since=None,
@@ -58,6 +59,7 @@ def after_pause(job: JobState, at: float) -> JobState:
         unseen_since=None,
         stuck_since=None,
         down_since=None,
+        wiping_since=None if job.wiping_since is None else at,
         missing_reads=0,
         missing_since=None,
     )

@@ -92,6 +92,8 @@ class Step:
     """Whether an answer was ever lost, which ``asked`` and ``failed`` alone do not say."""
     start_time: datetime | None = None
     """The instance's StartTime when it was intended: another one means that somebody started it since."""
+    status: str = ""
+    """The instance's status as last seen when it was intended, which still holds where the call was not done."""
     answer: str = ""
     """The code of the last answer, where that does not prove what was done; ``""`` where no answer came."""
 
@@ -242,6 +244,8 @@ class JobState:
     """Cloud seconds at which StopInstance was first intended, whoever has resumed the run since."""
     down_since: float | None = None
     """Cloud seconds since when the machine may be down for the wipes that are still to come."""
+    wiping_since: float | None = None
+    """Cloud seconds since when the limit of all its wipes counts: the first one was intended then."""
     lag: float | None = None
     """Cloud seconds by which ECS showed a stop of this run late; ``None`` before that was seen."""
     running_for: float = 0.0

@@ -98,6 +98,11 @@ class Limits:
         """
         return self.stop + (self.snapshot if snapshot else 0.0) + self.retry
 
+    @property
+    def send_wipes(self) -> float:
+        """For how many cloud seconds after its first wipe those of a job are sent; in as many more each must end."""
+        return self.reinit / 2
+
 
 @dataclass(frozen=True)
 class Rollout:

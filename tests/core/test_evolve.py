@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -487,6 +488,55 @@ def test_a_snapshot_in_the_way_has_the_time_of_a_snapshot() -> None:
     )
 
     assert later.disks[0].state == "todo"
+
+
+def test_a_wipe_is_sent_again_only_in_the_first_half_of_the_limit_of_all_wipes() -> None:
+    """A refusal that would be retried later than that is final at once, however long this one may be retried."""
+    creating = Failure("DiskCreatingSnapshot", "A snapshot is being created.")
+    known = replace(begin("Stopped"), limits=replace(LIMITS, snapshot=1000.0))
+    asked = core_answers.intend(known, WIPE, look(0.0))
+
+    kept = core_answers.refused(asked, WIPE, creating, T, values.NOW, T + LIMITS.reinit / 2)
+    ended = core_answers.refused(asked, WIPE, creating, T, values.NOW, T + LIMITS.reinit / 2 + 1)
+
+    assert (kept.disks[0].state, ended.disks[0].state) == ("todo", "refused")
+
+
+def test_a_wipe_that_waits_longer_than_that_is_not_sent() -> None:
+    """The job turns back, and the wipe that was sent is watched to its end."""
+    known = replace(wiping(), disks=(*wiping().disks, Wipe("d-2")))
+    in_time = learn(known, look(LIMITS.reinit / 2, disk="ReIniting"))
+    late = learn(in_time, look(LIMITS.reinit / 2 + 1, disk="ReIniting"))
+
+    assert in_time.error is None
+    assert late.error is not None
+    assert "half of --timeout-reinit" in late.error.message
+    assert core_state.outcome(learn(late, look(LIMITS.reinit / 2 + 5))) == "partial"
+
+
+def test_the_limit_of_all_wipes_counts_from_the_first() -> None:
+    """A wipe that was accepted late has no more time than the others: the phase ends within its limit."""
+    waiting = core_answers.refused(wiping("asked"), WIPE, FAILURE, T, values.NOW, T + 2.0)
+    late = core_answers.accepted(core_answers.intend(waiting, WIPE, look(50)), WIPE, T + 50)
+
+    known = learn(late, *(look(at, disk="ReIniting") for at in (60, LIMITS.reinit)))
+    assert known.disks[0].state == "accepted"
+    assert learn(known, look(LIMITS.reinit + 1, disk="ReIniting")).disks[0].state == "unknown"
+
+
+@pytest.mark.parametrize("again", [core_resuming.after_pause, core_resuming.resume])
+def test_the_limit_of_all_wipes_counts_from_the_end_of_a_pause(again: Callable[[JobState, float], JobState]) -> None:
+    """So it does for a process that resumes the run: neither could do anything in between."""
+    known = again(wiping(), T + 500)
+
+    assert learn(known, look(500 + LIMITS.reinit, disk="ReIniting")).disks[0].state == "accepted"
+
+
+def test_a_wipe_that_was_not_sent_leaves_no_limit_behind() -> None:
+    """Where no wipe has left, the time of all wipes has not begun."""
+    known = core_answers.withdraw(wiping("asked"), WIPE, T)
+
+    assert known.wiping_since is None
 
 
 def test_the_first_failure_stays_in_front() -> None:
@@ -1187,6 +1237,22 @@ def test_what_brings_a_machine_back_stays_intended(send: Command) -> None:
     step = known.start if send == START else known.untag
 
     assert (step.state, step.tries, step.first_at) == ("again", 2, T + 14.0)
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["not-sent", "refused"])
+def test_a_start_that_was_not_done_is_due_while_ecs_shows_nothing(refused: bool) -> None:
+    """The machine is as it was seen before that start, so nobody waits for a Describe call to be answered."""
+    done = replace(begin(), stop=Step("done", 1), disks=(Wipe(DISK, "done", 1),), instance_status="Stopped")
+    asked = core_answers.intend(done, START, look(0.0))
+    known = (
+        core_answers.refused(asked, START, FAILURE, T + 1, values.NOW, T + 3)
+        if refused
+        else core_answers.withdraw(asked, START, T + 1)
+    )
+    unseen = [look(at, seen=False, instance=None, disks={}) for at in (6, 25, 26)]
+
+    assert decide(learn(known, *unseen), unseen[2]) == START
+    assert [phase.name for phase in known.phases] == ["start"] * refused
 
 
 @pytest.mark.parametrize("send", [STOP, WIPE], ids=["stop", "wipe"])

@@ -779,7 +779,7 @@ class SimulatedFleet:
         self.used: dict[float, int] = defaultdict(int)
         self.throttled = False
         self.limits = RateLimiter(share)
-        limits = Limits(stop=120.0, snapshot=300.0, reinit=120.0, start=90.0, retry=120.0)
+        limits = Limits(stop=120.0, snapshot=300.0, reinit=480.0, start=90.0, retry=120.0)
         self.jobs = [a_job(n, machine.disks, limits=limits) for n, machine in enumerate(machines)]
         self.rollout = Rollout(**rollout)
         self.scheduler = Scheduler(self.rollout, self.jobs, self.limits)

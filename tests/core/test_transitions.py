@@ -188,7 +188,7 @@ OF_WIPE: dict[tuple[str, str, str], list[tuple[Wipe, Change]]] = {
 def test_each_row_of_a_wipe_happens(row: transitions.WipeTransition) -> None:
     """What the table says of a wipe is what the event, the resume or the verdict does."""
     for wipe, change in OF_WIPE[row.before, row.after, row.cause]:
-        changed = after(replace(begin(), disks=(wipe,)), change)
+        changed = after(replace(begin(), disks=(wipe,), wiping_since=T if wipe.tries else None), change)
 
         assert wipe.state == row.before
         assert changed.disks[0].state == row.after

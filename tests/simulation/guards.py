@@ -127,6 +127,11 @@ def _gap_in_the_looks(patch: pytest.MonkeyPatch) -> None:
     _everywhere(patch, is_watched, lambda _wipe, _record: True)
 
 
+def _wipe_limit(patch: pytest.MonkeyPatch) -> None:
+    """Send wipes however long after the first one of the machine."""
+    _everywhere(patch, observations._evolve_wipe_limit, lambda job, _observation: job)
+
+
 GUARDS: Mapping[str, Patch] = {
     "lag": _lag,
     "start-minute": _start_minute,
@@ -142,6 +147,7 @@ GUARDS: Mapping[str, Patch] = {
     "suspension": _suspension,
     "unwatched": _unwatched,
     "gap-in-the-looks": _gap_in_the_looks,
+    "wipe-limit": _wipe_limit,
 }
 """By name, how to turn a guard off."""
 
