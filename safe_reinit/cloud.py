@@ -7,7 +7,7 @@
 
 Looks take many ids and give what ECS showed of them; a thing that is not shown is left out. An empty answer is no proof
 of absence by itself, since ECS answers a Describe call without the right to it with an empty list (ECS API reference,
-DescribeInstances): ``Cloud.may`` asks the same with DryRun, and ``looker.py`` does so wherever it matters.
+DescribeInstances): ``Cloud.may`` asks the same with DryRun, and ``describe.py`` does so wherever it matters.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
+from . import codes
 from .model import (
     Accepted,
     Call,
@@ -46,6 +47,16 @@ class CloudError(Exception):
     """The API that was called."""
     hint = "Check the network, the proxy, --region and --endpoint."
     """What a person can do about it."""
+
+    @property
+    def trouble(self) -> str:
+        """In a few words, why ECS was not seen."""
+        raise NotImplementedError
+
+    @property
+    def credentials_refused(self) -> str | None:
+        """The code by which the credentials were refused, if that is what happened."""
+        return None
 
 
 class Refused(CloudError):
@@ -78,6 +89,20 @@ class Refused(CloudError):
         self.action = action
         self.retry_after = retry_after
 
+    @property
+    def trouble(self) -> str:
+        """See ``CloudError``."""
+        if codes.throttled(self.code):
+            return f"ECS throttles {self.action or 'the call'} ({self.code})"
+        if codes.of_credentials(self.code):
+            return f"ECS refuses the credentials ({self.code})"
+        return f"ECS refuses {self.action or 'the call'} ({self.code})"
+
+    @property
+    def credentials_refused(self) -> str | None:
+        """See ``CloudError``."""
+        return self.code if codes.of_credentials(self.code) else None
+
 
 class Unanswered(CloudError):
     """No answer that can be read came: the call may or may not have been done.
@@ -94,6 +119,11 @@ class Unanswered(CloudError):
         self.action = action
         self.why = why
         self.host = host
+
+    @property
+    def trouble(self) -> str:
+        """See ``CloudError``."""
+        return f"ECS does not answer {self.action}{': ' if self.why else ''}{self.why}"
 
 
 class NotSent(CloudError):
@@ -112,6 +142,11 @@ class NotSent(CloudError):
         self.host = host
         self.hint = hint or self.hint
 
+    @property
+    def trouble(self) -> str:
+        """See ``CloudError``."""
+        return f"ECS cannot be reached ({self.why})"
+
 
 class NoCredentials(NotSent):
     """The source of the credentials has nothing to sign with.
@@ -128,6 +163,16 @@ class NoCredentials(NotSent):
         self.said = said
         self.hint = hint
         self.asked = asked
+
+    @property
+    def trouble(self) -> str:
+        """See ``CloudError``."""
+        return f"ECS cannot be asked: {self.why}"
+
+    @property
+    def credentials_refused(self) -> str | None:
+        """See ``CloudError``."""
+        return "NoCredentials"
 
 
 class OtherCaller(NoCredentials):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from .clock import Clock
 from .cloud import Cloud, Look
+from .describe import FEW
 from .errors import RunRefused, UsageError
-from .looker import FEW
 from .model import Instance, UnreadableRow
 from .retry import Patient
 

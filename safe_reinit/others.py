@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
-from . import codes
-from .cloud import Cloud, CloudError, Look, Refused
-from .looker import FEW, PATIENT_LIMIT, distinct
+from .clock import Clock
+from .cloud import Cloud, CloudError, Look
+from .describe import Round, distinct, why_unanswered
 from .model import (
     DiskFacts,
     Finding,
@@ -30,8 +30,9 @@ from .model import (
     Unseen,
 )
 from .model.others import OTHER_LOOKS
-from .parallel import answers
 from .retry import Patient
+
+T = TypeVar("T")
 
 _ACTIONS = {**OTHER_LOOKS, "policy": "DescribeAutoSnapshotPolicyEx"}
 EVERY = frozenset(_ACTIONS)
@@ -54,36 +55,19 @@ def again(findings: Iterable[Finding], *, begun: bool) -> frozenset[str]:
 
 
 def add(
-    cloud: Cloud, patient: Patient, disks: Sequence[DiskFacts], options: Options, looks: Collection[str]
+    cloud: Cloud, clock: Clock, disks: Sequence[DiskFacts], options: Options, looks: Collection[str]
 ) -> tuple[DiskFacts, ...]:
     """Add to the facts of disks what these looks show: each question is put once for all of them."""
-    asker = _Asker(cloud, patient, options, looks)
-    seen = [each for each in disks if each.disk is not None]
-    asker.ask_all(seen)
-    return tuple(replace(each, others=asker.of(each)) if each.disk is not None else each for each in disks)
-
-
-@dataclass(frozen=True)
-class _Question:
-    """One question to another product."""
-
-    name: str
-    """As ``require_looks`` has it."""
-    subjects: Sequence[str]
-    """What it is noted for that no answer came."""
-    ask: Callable[[], Look[Any]]
-    take: Callable[[Any], None]
-    """Takes note of one thing that is shown."""
-    about: Sequence[str] = ()
-    """The ids by which rows name what they are about, where that is not ``subjects``."""
+    asked = _OtherProducts(Round(cloud, clock, Patient(clock)), options, looks)
+    asked.ask_all([each for each in disks if each.disk is not None])
+    return tuple(replace(each, others=asked.of(each)) if each.disk is not None else each for each in disks)
 
 
 @dataclass
-class _Asker:
-    """One round of these looks; what was found, and what could not be looked at, is noted by the id it is about."""
+class _OtherProducts:
+    """What these looks show, and what could not be looked at, by the id it is about."""
 
-    cloud: Cloud
-    patient: Patient
+    round: Round
     options: Options
     looks: Collection[str]
     members: dict[str, list[ScalingMember]] = field(default_factory=dict)
@@ -95,29 +79,57 @@ class _Asker:
 
     def ask_all(self, disks: Sequence[DiskFacts]) -> None:
         """Ask what matters: of instances that stand still, of keys and policies that are used, of pairs once."""
+        cloud = self.round.cloud
         still = distinct(each.instance.instance_id for each in disks if each.instance and each.stands_still)
         region = [disks[0].region] if disks else []
-        key_ids = distinct(key for each in disks for key in _keys_of(each))
+        disk_ids = [each.disk_id for each in disks]
         policy_ids = distinct(each.disk.auto_snapshot_policy_id for each in disks if each.disk)
-        questions = [
-            _Question("ess", still, partial(self.cloud.scaling_members, still), self._take_member),
-            _Question("events", still, partial(self.cloud.system_events, still), self._take_event),
-            _Question("ebs", region, self.cloud.replica_pairs, self._take_pair, tuple(each.disk_id for each in disks)),
-            *(_Question("kms", [each], partial(self.cloud.key, each), self._take_key) for each in key_ids),
-            *(
-                _Question("policy", [each], partial(self.cloud.snapshot_policy, each), self._take_policy)
-                for each in policy_ids
-            ),
-        ]
-        wanted = [each for each in questions if each.name in self.looks and each.subjects]
-        for start in range(0, len(wanted), FEW):
-            some = wanted[start : start + FEW]
-            found = answers([partial(self._ask, each) for each in some], PATIENT_LIMIT)
-            for question, answer in zip(some, found, strict=True):
-                self._take(question, answer)
+        self._put("ess", still, partial(cloud.scaling_members, still), self._take_member)
+        self._put("events", still, partial(cloud.system_events, still), self._take_event)
+        self._put("ebs", region, cloud.replica_pairs, self._take_pair, disk_ids)
+        for key_id in distinct(key for each in disks for key in _keys_of(each)):
+            self._put("kms", [key_id], partial(cloud.key, key_id), self._take_key)
+        for policy_id in policy_ids:
+            self._put("policy", [policy_id], partial(cloud.snapshot_policy, policy_id), self._take_policy)
+        self.round.ask_all()
         for policy_id in policy_ids if "policy" in self.looks else ():
             if policy_id not in self.policies and policy_id not in self.unlooked:
                 self._note("policy", policy_id, "ECS shows no such policy, or the right to it is missing")
+
+    def _put(
+        self,
+        name: str,
+        subjects: Sequence[str],
+        ask: Callable[[], Look[T]],
+        take: Callable[[T], None],
+        about: Sequence[str] = (),
+    ) -> None:
+        """Put one question to another product, where it is wanted.
+
+        Args:
+            name: as ``require_looks`` has it.
+            subjects: what it is noted for that no answer came.
+            ask: the question.
+            take: takes note of one thing that is shown.
+            about: the ids by which rows name what they are about, where that is not ``subjects``. A row that cannot be
+                read concerns what it is about, and nothing else.
+        """
+
+        def taken(answer: Look[T]) -> None:
+            for row in answer.unreadable:
+                own = set(row.names) & set(about or subjects)
+                for subject in own or (subjects if "" in row.owners else ()):
+                    self._note(name, subject, row.why, row)
+            for each in answer.shown:
+                take(each)
+
+        def failed(error: CloudError) -> None:
+            for subject in subjects:
+                self._note(name, subject, why_unanswered(error, _product(name).upper()))
+
+        if name in self.looks and subjects:
+            patient = self.round.ask if name in self.options.require_looks else self.round.ask.shortly
+            self.round.put(lambda: patient(ask), taken, failed)
 
     def _take_member(self, member: ScalingMember) -> None:
         self.members.setdefault(member.instance_id, []).append(member)
@@ -151,24 +163,6 @@ class _Asker:
             unlooked=tuple(each for name in about for each in self.unlooked.get(name, ())),
         )
 
-    def _ask(self, question: _Question) -> Look[Any]:
-        required = question.name in self.options.require_looks
-        return self.patient(question.ask) if required else self.patient.shortly(question.ask)
-
-    def _take(self, question: _Question, answer: Look[Any] | CloudError) -> None:
-        """Take note of an answer; a row that cannot be read concerns what it is about, and nothing else."""
-        name, subjects = question.name, question.subjects
-        if isinstance(answer, CloudError):
-            for subject in subjects:
-                self._note(name, subject, _why(answer, _product(name)))
-            return
-        for row in answer.unreadable:
-            own = set(row.names) & set(question.about or subjects)
-            for subject in own or (subjects if "" in row.owners else ()):
-                self._note(name, subject, row.why, row)
-        for each in answer.shown:
-            question.take(each)
-
     def _note(self, name: str, subject: str, why: str, row: UnreadableRow | None = None) -> None:
         right = "" if row else f"{_product(name)}:{_ACTIONS[name]}"
         self.unlooked.setdefault(subject, []).append(Unseen(_ACTIONS[name], subject, right, why, row))
@@ -182,10 +176,3 @@ def _keys_of(facts: DiskFacts) -> tuple[str, ...]:
 
 def _product(name: str) -> str:
     return name if name in ("ess", "ebs", "kms") else "ecs"
-
-
-def _why(error: CloudError, product: str) -> str:
-    if isinstance(error, Refused):
-        said = f"{product.upper()} answered {error.code}"
-        return f"the right to it is missing: {said}" if codes.of_credentials(error.code) else said
-    return getattr(error, "why", "") or "no readable answer came"

@@ -16,19 +16,13 @@ from .cloud import CloudError, Unanswered
 
 T = TypeVar("T")
 
-Question = Callable[[], T]
 
-
-def answers(
-    questions: Sequence[Question[T]], limit: float, *, late: Callable[[], None] | None = None, late_after: float = 5.0
-) -> list[T | CloudError]:
+def answers(questions: Sequence[Callable[[], T]], limit: float) -> list[T | CloudError]:
     """Ask all of these at once, and return for each its answer or how it failed.
 
     Args:
         questions: what is asked; none of them changes anything.
         limit: the real seconds after which a question counts as not answered.
-        late: called once if some answer is still missing after ``late_after`` real seconds.
-        late_after: see ``late``.
 
     Raises:
         Exception: a question raised something else than a ``CloudError``.
@@ -47,37 +41,17 @@ def answers(
     began = boottime()
     for number in range(len(questions)):
         try:
-            threading.Thread(target=ask, args=(number,), name="safe-reinit-look", daemon=True).start()
+            threading.Thread(target=ask, args=(number,), name="safe-reinit-describe", daemon=True).start()
         except RuntimeError:  # no more threads: then one after the other
             ask(number)
     found: dict[int, T | CloudError] = {}
     while len(found) < len(questions):
-        left = limit - (boottime() - began)
-        early = late is not None and left > limit - late_after
         try:
-            number, answer, broke = done.get(timeout=max(0.0, left - (limit - late_after) if early else left))
+            number, answer, broke = done.get(timeout=max(0.0, limit - (boottime() - began)))
         except Empty:
-            if early and late is not None:
-                late()
-                late = None
-                continue
             break
         if broke is not None:
             raise broke
         found[number] = answer  # type: ignore[assignment]
     none = Unanswered("the question", f"nothing came within {limit:.0f} s")
     return [found.get(number, none) for number in range(len(questions))]
-
-
-def at_once(questions: Sequence[Question[T]], limit: float) -> list[T]:
-    """Ask all of these at once, and return all their answers.
-
-    Raises:
-        CloudError: the first of them, in their order, that failed.
-
-    """
-    given = answers(questions, limit)
-    for each in given:
-        if isinstance(each, CloudError):
-            raise each
-    return given  # type: ignore[return-value]

@@ -13,12 +13,14 @@ from .aliyun.endpoints import Where
 from .clock import Clock
 from .cloud import Cloud, CloudError
 from .config import Config
+from .describe import Round
 from .errors import RunRefused, UsageError
+from .facts import Settle, read_facts
 from .failing import refusal_of
 from .found import Search
-from .look import Settle, observe
 from .model import Call, Facts, Limits, Options, Plan, Rollout
 from .plan import make_plan, without_refused
+from .retry import Patient
 
 T = TypeVar("T")
 
@@ -137,7 +139,9 @@ def look_and_judge(
         where,
         clock,
         on_call,
-        lambda cloud: observe(cloud, clock, where.region, asked.disk_ids, asked.options, settle=asked.settle),
+        lambda cloud: read_facts(
+            Round(cloud, clock, Patient(clock), asked.disk_ids), where.region, asked.options, settle=asked.settle
+        ),
         asked.reason,
     )
     in_force, used = facts.disks[0].options, facts.disks[0].guard.class_

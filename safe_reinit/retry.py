@@ -6,7 +6,7 @@ tenacity gives the waits; the stops are ours, because tenacity's own count real 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential_jitter
 
@@ -29,8 +29,35 @@ _look_wait = wait_exponential_jitter(multiplier=0.5, max=8.0, jitter=0.5)
 _throttled_wait = wait_exponential_jitter(multiplier=2.0, max=20.0, jitter=2.0)
 
 
+class Ask(Protocol):
+    """How a question is asked."""
+
+    limit: float
+    """Real seconds after which it counts as not answered, whatever its call is still waiting for."""
+
+    def __call__(self, look: Callable[[], T]) -> T:
+        """Return the answer, or raise the last failure."""
+
+    def shortly(self, look: Callable[[], T]) -> T:
+        """Do the same for a question that is not worth much patience."""
+
+
+class Once:
+    """Asks once: whoever decides on the answer asks again when it serves, and a machine may be down meanwhile."""
+
+    limit = 30.0
+
+    def __call__(self, look: Callable[[], T]) -> T:
+        """See ``Ask``."""
+        return look()
+
+    shortly = __call__
+
+
 class Patient:
     """Asks a look again while it fails in a way that passes: no answer, not sent, throttled, busy, a 5xx."""
+
+    limit = 300.0
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -23,8 +23,10 @@ from safe_reinit.core import answers as core_answers
 from safe_reinit.core import observations as core_observations
 from safe_reinit.core import state as core_state
 from safe_reinit.core.decide import decide
+from safe_reinit.describe import Round
 from safe_reinit.errors import Error, exit_code
 from safe_reinit.execution.driver import Driver
+from safe_reinit.facts import read_facts
 from safe_reinit.model import (
     LOCK_TAG,
     Action,
@@ -32,6 +34,7 @@ from safe_reinit.model import (
     Command,
     Disk,
     Event,
+    Facts,
     Failure,
     Finish,
     Image,
@@ -51,6 +54,7 @@ from safe_reinit.model import (
     SnapshotPolicy,
     SystemEvent,
 )
+from safe_reinit.retry import Patient
 from safe_reinit.simulator import Simulator
 from tests import values, virtual
 from tests.simulator.support import sdk
@@ -822,6 +826,11 @@ class TinyCloud:
     def untag(self, instance_id: str, key: str, *, attempt: int = 1) -> Accepted:  # noqa: ARG002
         """See ``Cloud``."""
         return self._act("UntagResources", instance_id)
+
+
+def facts_for(cloud: Any, clock: Clock, region: str, disk_ids: Sequence[str], options: Options, **more: Any) -> Facts:
+    """Read the facts of these disks as a plan does."""
+    return read_facts(Round(cloud, clock, Patient(clock), disk_ids), region, options, **more)
 
 
 class TinyClock(Clock):

@@ -22,8 +22,8 @@ OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "l
 CORE = {"core"}
 DECIDING = {"targets", "checks", "plan", "saved", "forms", "policy", "drift", "regions"}
 DOING = {
-    "look",
-    "looker",
+    "facts",
+    "describe",
     "planning",
     "planner",
     "rights",
@@ -39,7 +39,7 @@ DOING = {
 }
 DOORS = {"cli", "simulator", "__main__", "__init__"}
 
-BESIDE_EXECUTION = {"look", "looker", "others", "parallel", "drift", "plan", "failing", "report"}
+BESIDE_EXECUTION = {"facts", "describe", "others", "parallel", "drift", "plan", "failing", "report"}
 """What carrying a plan out shares with planning: how ECS is read, what has changed since, and what is reported."""
 MAY_IMPORT = {
     **dict.fromkeys(VALUES, VALUES),

@@ -11,7 +11,6 @@ import pytest
 from safe_reinit import config, others
 from safe_reinit.checks import judge
 from safe_reinit.cloud import CloudError, NotSent, Refused, Unanswered
-from safe_reinit.look import observe
 from safe_reinit.model import (
     DiskFacts,
     Finding,
@@ -34,6 +33,7 @@ from tests.cloudlike import (
     accepted,
     assert_true,
     client,
+    facts_for,
     once,
     run,
     simulated,
@@ -66,7 +66,7 @@ def a_cloud(*disks: Any, status: str = "Stopped", **more: Any) -> TinyCloud:
 
 def seen(cloud: TinyCloud, options: Options = STOPPING, *disk_ids: str, **more: Any) -> tuple[DiskFacts, ...]:
     """Give what is seen of the disks."""
-    return observe(cloud, TinyClock(), values.REGION, disk_ids or [values.DISK_ID], options, **more).disks
+    return facts_for(cloud, TinyClock(), values.REGION, disk_ids or [values.DISK_ID], options, **more).disks
 
 
 def asked(cloud: TinyCloud) -> list[tuple[str, tuple[str, ...]]]:
@@ -306,7 +306,7 @@ def test_which_looks_are_made_again(findings: list[str], begun: bool, looks: set
 def test_a_missing_right_is_told_by_its_name(gateway: Connect, simulator: Simulator, right: str, disk_id: str) -> None:
     """Without one right the simulator's world is judged as far as it can be seen."""
     simulator.do({"deny": {"action": right}})
-    (facts,) = observe(gateway(simulator.url).cloud, TinyClock(), "cn-hangzhou", [disk_id], STOPPING).disks
+    (facts,) = facts_for(gateway(simulator.url).cloud, TinyClock(), "cn-hangzhou", [disk_id], STOPPING).disks
 
     assert [(each.right, each.why.partition(":")[0]) for each in facts.others.unlooked] == [
         (right, "the right to it is missing")
@@ -323,7 +323,7 @@ def test_garbled_answers_end_no_plan(gateway: Connect, serve: Serve, simulator: 
         return forward(request, simulator.endpoint)
 
     cloud = gateway(serve(respond).url).cloud
-    facts = observe(cloud, TinyClock(), "cn-hangzhou", ["d-sim-encryption-key-unusable"], STOPPING).disks[0]
+    facts = facts_for(cloud, TinyClock(), "cn-hangzhou", ["d-sim-encryption-key-unusable"], STOPPING).disks[0]
 
     assert [each.action for each in facts.others.unlooked] == [
         "DescribeScalingInstances", "DescribeKey", "DescribeDiskReplicaPairs"

@@ -37,19 +37,22 @@ class Needs:
     """DescribeInstances."""
     disks: bool
     """DescribeDisks."""
+    progressing: bool = False
+    """DescribeSnapshots: which snapshots of its disks are being created."""
 
 
 _BOTH, _INSTANCE, _DISKS = Needs(instance=True, disks=True), Needs(instance=True, disks=False), Needs(False, True)
+_BEFORE = Needs(instance=True, disks=True, progressing=True)
 
 
 def needs(job: JobState) -> Needs:
     """Return what of a job is to be described next.
 
-    While it stops or starts: its instance. While a wipe is still to come, or its answer is outstanding or was lost:
-    both. Once every wipe was accepted: its disks.
+    Before anything is touched: all. While it stops or starts: its instance. While a wipe is still to come, or its
+    answer is outstanding or was lost: both. Once every wipe was accepted: its disks.
     """
     if not job.touched:
-        return _BOTH
+        return _BEFORE
     if job.start.state != "none" or job.stop.state == "asked" or job.stop.under_way:
         return _INSTANCE
     if any(wipe.pending or wipe.state in ("asked", "lost") for wipe in job.disks):

@@ -39,10 +39,10 @@ from ..core.inputs import (
 from ..core.run import Run
 from ..journal import Lease, LeaseLostError
 from ..model import Call as Exchange
-from ..model import Event, JobState, Plan, Policy
+from ..model import Event, JobState, Observation, Plan, Policy
 from .calls import Calls
 from .executor import DaemonExecutor
-from .observe import observe_jobs, unseen
+from .observe import observe_jobs
 from .recheck import Rechecks
 from .store import StateStore
 
@@ -217,7 +217,7 @@ class Driver:
     def _failed(self, effect: Describe | Recheck | Call, error: Exception) -> Input:
         """Return what the core is told of an effect that ended with an exception: also one that nobody foresaw."""
         if isinstance(effect, Describe):
-            seen = unseen(self.clock.time(), self.clock.now(), error)
+            seen = Observation(self.clock.time(), self.clock.now(), seen=False, why="ECS could not be asked")
             return Described(effect.number, (seen,) * len(effect.jobs))
         return Broke(effect.number, type(error).__name__)
 

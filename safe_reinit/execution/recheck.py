@@ -11,11 +11,12 @@ from ..cloud import Cloud, CloudError, OtherCaller
 from ..core.freshness import FRESH, FRESH_REAL
 from ..core.inputs import Decided, Drifted, Fresh, NotSeen, Recheck, Rechecked, RecheckFailed, RecheckResult
 from ..core.steps import wipe_of
+from ..describe import FEW, Round
 from ..drift import drift_of, no_target_any_more
-from ..look import observe
-from ..looker import FEW
+from ..facts import read_facts
 from ..model import DiskFacts, Failure, Guard, JobState, Observation, Options, Plan, PlannedJob, Policy
-from .observe import observe_jobs, of_facts, trouble
+from ..retry import Patient
+from .observe import WHOLE, observation_of, observe_jobs, safety_of
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ class Rechecks:
                 results = self._checked(commands)
             results = [self._with_reset(each, found) for each, found in zip(commands, results, strict=True)]
         except OtherCaller as other:  # of what this one may see and do nothing is known
-            return RecheckFailed(recheck.number, trouble(other), Failure(None, other.said, hint=other.hint))
+            return RecheckFailed(recheck.number, other.trouble, Failure(None, other.said, hint=other.hint))
         except CloudError as failed:
-            return RecheckFailed(recheck.number, trouble(failed))
+            return RecheckFailed(recheck.number, failed.trouble)
         return Rechecked(recheck.number, tuple(results))
 
     def _in_force(self, _targets: object = None) -> tuple[Options, Guard]:
@@ -54,14 +55,14 @@ class Rechecks:
         return replace(self.plan.options, run_id=self.run_id), self.plan.guard
 
     def _checked(self, commands: Sequence[Decided]) -> list[RecheckResult]:
-        at, when = self.clock.time(), self.clock.now()  # before the calls: what they show is at least as new
         disk_ids = [disk.disk_id for each in commands for disk in self._planned(each).disks]
+        described = Round(self.cloud, self.clock, Patient(self.clock), disk_ids)
         options, _ = self._in_force()
         begun = all(each.job.touched for each in commands)  # one that has not needs all the facts
         also = others.again(self.plan.findings, begun=begun)
-        facts = observe(
-            self.cloud, self.clock, self.plan.region, disk_ids, options,
-            again=also, ways_back=self._ways_back(commands), settle=self._in_force,
+        facts = read_facts(
+            described, self.plan.region, options, settle=self._in_force, again=also,
+            ways_back=self._ways_back(commands), safety=safety_of([each.job for each in commands]),
             caller_needed=bool(self.plan.account),
         )  # fmt: skip
         answered_at = self.clock.time()
@@ -78,9 +79,9 @@ class Rechecks:
             elif drift := self._drift_of(each, ahead):
                 results.append(Drifted(drift, _status(own)))
             else:
-                instance = ahead[0].instance if ahead else None
-                results.append(Fresh(of_facts(at, when, answered_at, instance, own)))
-        if answered_at - at > max(FRESH, FRESH_REAL * self.clock.rate):
+                need = replace(WHOLE, progressing=not each.job.touched)
+                results.append(Fresh(observation_of(described, each.job, need, answered_at)))
+        if answered_at - described.at > max(FRESH, FRESH_REAL * self.clock.rate):
             return self._glance_once_more(commands, results, by_disk)
         return results
 
@@ -91,20 +92,14 @@ class Rechecks:
         return [by_disk[disk.disk_id] for disk in self._planned(each).disks]
 
     def _ways_back(self, commands: Sequence[Decided]) -> dict[str, str] | None:
-        """Name by disk what a plan for many counts on to bring the data back.
+        """Return by disk the snapshot that a plan for many counts on to bring the data back; ``None`` for a few.
 
-        Once a machine is stopped that is the safety snapshot of the disk, where it gets one: no wipe goes without it.
+        Once a machine is stopped its safety snapshots count instead: no wipe goes without them.
         """
         if self.plan.guard.disks <= FEW:
             return None
-        ways: dict[str, str] = {}
-        for each in commands:
-            if each.job.touched:
-                done = [safety for safety in each.job.snapshots if safety.step.state == "done"]
-                ways |= {safety.disk_id: safety.snapshot_id for safety in done}
-            else:
-                ways |= {disk.disk_id: disk.way_back for disk in self._planned(each).disks}
-        return ways
+        planned = [disk for each in commands if not each.job.touched for disk in self._planned(each).disks]
+        return {disk.disk_id: disk.way_back for disk in planned}
 
     def _glance(self, commands: Sequence[Decided]) -> list[tuple[Decided, Observation]]:
         """Observe what can change, and nothing else."""
@@ -160,7 +155,7 @@ def _status(facts: Sequence[DiskFacts]) -> str:
 def _not_seen(job: JobState, facts: Sequence[DiskFacts]) -> str:
     """Say what of a job was not shown, though the credentials may see it: not listed, or not to be read."""
     for each in facts:
-        unreadable = [f"in the answer to {gone.action} {gone.why}" for gone in each.unseen if gone.row is not None]
+        unreadable = [gone.said for gone in each.unseen if gone.row is not None]
         if unreadable:
             return unreadable[0]
         if each.unseen:

@@ -193,7 +193,7 @@ class UnreadableRow:
 
 @dataclass(frozen=True)
 class Unseen:
-    """A look that could not be made, and the right that would allow it."""
+    """Something that could not be seen, and the right that would allow it."""
 
     action: str
     subject: str
@@ -202,3 +202,10 @@ class Unseen:
     why: str
     row: UnreadableRow | None = None
     """The row that could not be read, where that is why."""
+    credentials_refused: str | None = None
+    """The code by which the credentials were refused, where that is why."""
+
+    @property
+    def said(self) -> str:
+        """What went wrong, for people: what cannot be read is in an answer."""
+        return self.why if self.row is None else f"in the answer to {self.action} {self.why}"

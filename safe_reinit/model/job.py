@@ -311,7 +311,7 @@ class Observation:
     snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
     """The safety snapshots of the job that ECS shows; described only before the wipe."""
     date: datetime | None = None
-    """The ``Date`` of ECS's answer about the instance, or of an earlier one; ``None`` where it had none."""
+    """The ``Date`` of ECS's answer about the instance; ``None`` where that has none."""
     resets: Mapping[str, str] = field(default_factory=dict)
     """By disk what ResetDisk with DryRun answered; asked only where a roll-back was sent and its end is not proven."""
     credentials_refused: str | None = None

@@ -29,6 +29,7 @@ from tests import values
 T = 1000.0
 INSTANCE, DISK = values.INSTANCE_ID, values.DISK_ID
 BOTH, THE_INSTANCE, THE_DISKS = Needs(True, True), Needs(True, False), Needs(False, True)
+ALL = Needs(instance=True, disks=True, progressing=True)
 STOPPED = Step("done", tries=1, first_at=T, at=T)
 
 
@@ -65,8 +66,8 @@ def observed(at: float, asked: Needs = BOTH, **more: Any) -> Observation:
 @pytest.mark.parametrize(
     ("job", "needed"),
     [
-        pytest.param(a_job(), BOTH, id="nothing was touched"),
-        pytest.param(a_job(tag=Step("accepted", tries=1)), BOTH, id="its tag settles"),
+        pytest.param(a_job(), ALL, id="nothing was touched"),
+        pytest.param(a_job(tag=Step("accepted", tries=1)), ALL, id="its tag settles"),
         *(
             pytest.param(a_job(stop=Step(state, tries=1)), THE_INSTANCE, id=f"its stop is {state}")
             for state in ("asked", "accepted", "lost", "again")

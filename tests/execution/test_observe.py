@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -10,8 +11,12 @@ import pytest
 from safe_reinit.cloud import CloudError, Refused, Unanswered
 from safe_reinit.core.events import Intended
 from safe_reinit.core.evolve import evolve
+from safe_reinit.core.inputs import Fresh
+from safe_reinit.core.polling import Needs, needs
 from safe_reinit.core.state import begin
-from safe_reinit.execution.observe import observe_jobs
+from safe_reinit.describe import Round
+from safe_reinit.execution.observe import observation_of, observe_jobs
+from safe_reinit.facts import read_facts
 from safe_reinit.model import (
     Command,
     JobState,
@@ -20,9 +25,12 @@ from safe_reinit.model import (
     PlannedJob,
     SafetySnapshot,
     Step,
+    UnreadableRow,
 )
+from safe_reinit.retry import Once, Patient
 from tests import values
 from tests.cloudlike import TinyClock, TinyCloud
+from tests.execution.worlds import MANY, World, many, of_each
 
 
 def named(cloud: TinyCloud) -> list[str]:
@@ -99,6 +107,63 @@ def test_a_call_that_was_not_needed_blinds_nobody(failing: str) -> None:
     assert (first.seen, second.seen) == (failing == "disks", failing == "instances")
 
 
+# --------------------------------------------------------------------------------------------- the same everywhere
+
+
+def date(world: World, moment: datetime | None) -> None:
+    """Let the answers to DescribeInstances, and to nothing else, have this Date."""
+    instances = world.cloud.instances
+    world.cloud.instances = lambda ids: replace(instances(ids), date=moment)
+
+
+@pytest.mark.parametrize("status", ["Running", "Stopped"])
+@pytest.mark.parametrize("count", [1, MANY])
+def test_plan_recheck_and_observation_show_the_same(count: int, status: str) -> None:
+    """Whatever a guard needs is in each of them: instance, disks, snapshots, and the Date of DescribeInstances."""
+    world = many(count, status)
+    for n, disk_id in enumerate(world.cloud.shown):
+        kept, growing = SafetySnapshot(disk_id, "token", snapshot_id=f"s-{n}"), f"s-growing-{n}"
+        world.change(n, snapshots=(kept,))
+        world.cloud.snapshots_by_disk[disk_id] += (
+            values.a_snapshot(snapshot_id=growing, source_disk_id=disk_id, status="progressing"),
+        )
+    date(world, values.TOMORROW)
+    checked = world.recheck(*of_each(world, "StopInstance" if status == "Running" else "ReInitDisk"))
+    planned = Round(world.cloud, world.clock, Patient(world.clock), list(world.cloud.shown))
+    read_facts(planned, values.REGION, world.plan.options, settle=lambda _: (world.plan.options, world.plan.guard))
+    observed = observe_jobs(world.cloud, world.clock, world.states)
+
+    for job, found, seen in zip(world.states, checked, observed, strict=True):
+        at_first = observation_of(planned, job, needs(job), seen.at)
+        assert isinstance(found, Fresh)
+        for each in (at_first, found.observation):
+            assert replace(each, when=seen.when) == seen
+        assert (seen.seen, seen.date, len(seen.disks), len(seen.snapshots)) == (True, values.TOMORROW, 1, 1)
+        assert len(seen.progressing) == (status == "Running")
+
+
+def test_the_date_of_another_answer_is_not_that_of_the_instance() -> None:
+    """Where DescribeInstances has no Date no start is known to show, whatever the local clock says."""
+    world = many(1)
+    date(world, None)
+    (found,) = world.recheck(*of_each(world, "StopInstance"))
+    (seen,) = observe_jobs(world.cloud, world.clock, world.states)
+
+    assert isinstance(found, Fresh)
+    assert found.observation.date is seen.date is None
+
+
+def test_nothing_is_seen_of_which_no_answer_was_read() -> None:
+    """A round that was not asked shows no absence: neither the instance nor the disks are seen."""
+    asked = Round(pair(), TinyClock(), Once(), tolerant=True)
+
+    assert not observation_of(asked, stopped(0), Needs(instance=True, disks=True), asked.at).seen
+    asked.describe_instances(["i-0"])
+    asked.ask_all()
+    seen = observation_of(asked, stopped(0), Needs(instance=True, disks=True), asked.at)
+    assert (seen.seen, seen.disks_unanswered) == (True, True)
+
+
 # ------------------------------------------------------------------------------------------------ calls that fail
 
 
@@ -133,6 +198,57 @@ def test_a_call_for_snapshots_that_fails_blinds_only_who_needs_it(error: CloudEr
     assert (waiting.seen, waiting.credentials_refused) == (False, code)
     assert (down.seen, down.credentials_refused) == (True, None)
     assert down.instance is not None
+
+
+def test_without_the_right_to_list_each_disk_is_asked_for_its_snapshots() -> None:
+    """A region that may not be listed blinds no job of many."""
+    growing = values.a_snapshot(status="progressing", source_disk_id="d-3")
+    denied = Refused("Forbidden.RAM", 403, "", "r")
+    cloud = many().cloud
+    cloud.snapshots_by_disk["d-3"], cloud.failing = (growing,), {"list_snapshots": [denied]}
+    jobs = [begun([f"d-{n}"], f"i-{n}") for n in range(MANY)]
+    seen = observe_jobs(cloud, TinyClock(), jobs)
+
+    assert [each.progressing for each in seen] == [(growing,) if n == 3 else () for n in range(MANY)]
+    assert all(each.seen for each in seen)
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "names"),
+    [
+        ("disks", "DescribeDisks", ("d-0", "i-0")),
+        ("disks", "DescribeDisks", ("", "")),
+        ("instances", "DescribeInstances", ("i-0",)),
+        ("instances", "DescribeInstances", ("",)),
+        ("snapshots", "DescribeSnapshots", ("s-0", "d-0")),
+        ("snapshots", "DescribeSnapshots", ("", "")),
+        ("snapshots_of", "DescribeSnapshots", ("s-growing", "d-0")),
+        ("snapshots_of", "DescribeSnapshots", ("", "")),
+        ("list_snapshots", "DescribeSnapshots", ("s-growing", "d-0")),
+    ],
+)
+def test_a_row_that_cannot_be_read_hides_only_what_it_is_about(name: str, action: str, names: tuple[str, ...]) -> None:
+    """The job that a row is about is not seen, and why is told; one that names nothing may be any that is not shown."""
+    jobs = [begun([f"d-{n}"], f"i-{n}") for n in range(MANY if name == "list_snapshots" else 2)]
+    jobs[0] = replace(jobs[0], snapshots=(SafetySnapshot("d-0", "token", snapshot_id="s-0"),))
+    cloud = many().cloud
+    growing = values.a_snapshot(snapshot_id="s-growing", source_disk_id="d-0", status="progressing")
+    cloud.snapshots_by_disk["d-0"] += (growing,)
+    ask = getattr(cloud, name)
+
+    def unread(*words: Any) -> Any:
+        look = ask(*words)
+        others = [each for each in look.shown if not {"d-0", "i-0"} & set(vars(each).values())]
+        row = UnreadableRow(action, names, "Size", "null")
+        return replace(look, shown=tuple(others), unreadable=(row,) if len(others) < len(look.shown) else ())
+
+    setattr(cloud, name, unread)
+    first, *others = observe_jobs(cloud, TinyClock(), jobs)
+
+    assert all(each.seen and each.disks_seen for each in others)
+    assert (first.seen, first.disks_seen) == ((True, False) if name == "disks" else (False, True))
+    assert first.why.startswith(f"in the answer to {action} the row of ")
+    assert first.why.endswith("cannot be read: Size is null")
 
 
 def test_a_call_for_safety_snapshots_that_fails_blinds_only_who_has_one() -> None:

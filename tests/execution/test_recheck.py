@@ -13,7 +13,6 @@ import pytest
 from safe_reinit.cloud import CloudError, OtherCaller, Unanswered
 from safe_reinit.core.freshness import is_stale, is_too_slow
 from safe_reinit.core.inputs import Drifted, Fresh, NotSeen, RecheckFailed
-from safe_reinit.look import observe
 from safe_reinit.model import (
     Allow,
     Command,
@@ -30,7 +29,7 @@ from safe_reinit.model import (
 )
 from safe_reinit.plan import make_plan
 from tests import values
-from tests.cloudlike import TinyClock, TinyCloud
+from tests.cloudlike import TinyClock, TinyCloud, facts_for
 from tests.execution.worlds import (
     DONE,
     MANY,
@@ -195,7 +194,7 @@ def test_a_plan_without_its_findings_is_judged_again() -> None:
     """A plan that was made to look clean is refused all the same, since what is there is judged before each call."""
     world = one("Running")
     world.cloud.shown[values.DISK_ID] = values.a_disk(category="ephemeral_ssd")
-    facts = observe(world.cloud, world.clock, values.REGION, [values.DISK_ID], OPTIONS)
+    facts = facts_for(world.cloud, world.clock, values.REGION, [values.DISK_ID], OPTIONS)
     plan = make_plan(facts, OPTIONS, Limits(), None)
     world.plan = replace(plan, findings=())
     found = world.find(STOP)
@@ -624,7 +623,7 @@ PRODUCTS = ("scaling_members", "replica_pairs", "key", "system_events", "snapsho
 def planned(cloud: Any, disk_ids: Sequence[str]) -> World:
     """Return a plan for these disks, of which nothing was done yet."""
     clock, options = TinyClock(), Options(stop_instance=True, accept=OPTIONS.accept)
-    plan = make_plan(observe(cloud, clock, values.REGION, disk_ids, options), options, Limits(), None)
+    plan = make_plan(facts_for(cloud, clock, values.REGION, disk_ids, options), options, Limits(), None)
     return World(cloud, plan, clock)
 
 

@@ -30,11 +30,10 @@ from safe_reinit.execution.calls import Calls
 from safe_reinit.execution.recheck import Rechecks
 from safe_reinit.execution.store import StateStore
 from safe_reinit.journal import LeaseLostError
-from safe_reinit.look import observe
 from safe_reinit.model import Command, Guard, JobState, Limits, Observation, Options, Plan, Step
 from safe_reinit.plan import make_plan
 from tests import values
-from tests.cloudlike import TinyClock, TinyCloud
+from tests.cloudlike import TinyClock, TinyCloud, facts_for
 
 OPTIONS = Options(stop_instance=True, accept=("fstab-may-name-disk", "no-recent-snapshot"))
 STOP = Command("StopInstance", values.INSTANCE_ID)
@@ -198,7 +197,7 @@ def one(
     cloud: Any = TinyCloud([values.a_disk()], [values.an_instance(status="Running", tags=tags)], **more)
     ids = [values.DISK_ID]
     plan = make_plan(
-        observe(cloud, clock, values.REGION, ids, options, settle=lambda _: in_force), options, Limits(), None
+        facts_for(cloud, clock, values.REGION, ids, options, settle=lambda _: in_force), options, Limits(), None
     )
     cloud.machines[values.INSTANCE_ID] = values.an_instance(status=status, tags=tags)
     return World(cloud, plan, clock, [values.INSTANCE_ID] if status == "Stopped" else [])
@@ -220,7 +219,7 @@ def many(count: int = MANY, status: str = "Running") -> World:
     machines = [values.an_instance(instance_id=f"i-{n}", status="Running") for n in numbers]
     cloud: Any = TinyCloud(disks, machines, snapshots={**shots, "d-origin": (source,)})
     in_force, ids = (options, values.guard(disks=count, max_disks=count)), [disk.disk_id for disk in disks]
-    facts = observe(cloud, clock, values.REGION, ids, options, settle=lambda _: in_force)
+    facts = facts_for(cloud, clock, values.REGION, ids, options, settle=lambda _: in_force)
     plan = make_plan(facts, options, Limits(), None)
     assert plan.runnable
     cloud.machines = {each.instance_id: replace(each, status=status) for each in machines}

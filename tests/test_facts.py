@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 
 from safe_reinit.cloud import CloudError, NoCredentials, Refused, Unanswered
-from safe_reinit.look import observe
 from safe_reinit.model import DiskFacts, Options, ScalingMember
 from tests import values
-from tests.cloudlike import TinyClock, TinyCloud
+from tests.cloudlike import TinyClock, TinyCloud, facts_for
 
 
 def facts(cloud: TinyCloud, disk_id: str = values.DISK_ID, **options: Any) -> DiskFacts:
     """Give what is seen of one disk."""
-    return observe(cloud, TinyClock(), values.REGION, [disk_id], Options(**options)).disks[0]
+    return facts_for(cloud, TinyClock(), values.REGION, [disk_id], Options(**options)).disks[0]
 
 
 def healthy(**more: Any) -> TinyCloud:
@@ -80,7 +79,8 @@ def test_a_look_that_is_forbidden_is_told_as_unseen(look: str) -> None:
     """A refusal for want of a right does not end the looking: it is noted with the right that is missing."""
     cloud = healthy(failing={look: [Refused("Forbidden.RAM", 403, "", "r")]})
     told = [
-        each.action for each in observe(cloud, TinyClock(), values.REGION, [values.DISK_ID], Options()).disks[0].unseen
+        each.action
+        for each in facts_for(cloud, TinyClock(), values.REGION, [values.DISK_ID], Options()).disks[0].unseen
     ]
 
     assert told
@@ -161,7 +161,7 @@ def fleet(count: int = MANY, **more: Any) -> tuple[TinyCloud, list[str]]:
 
 def seen_of(cloud: TinyCloud, ids: list[str], **options: Any) -> dict[str, DiskFacts]:
     """Look at all of these disks for a plan."""
-    facts = observe(cloud, TinyClock(), values.REGION, ids, Options(stop_instance=True, **options))
+    facts = facts_for(cloud, TinyClock(), values.REGION, ids, Options(stop_instance=True, **options))
     return {each.disk_id: each for each in facts.disks}
 
 
@@ -255,3 +255,14 @@ def test_what_is_listed_is_not_searched_for_each_of_many() -> None:
 
     assert few > 0
     assert many < 12 * few
+
+
+def test_what_is_not_listed_of_many_is_proven_absent_by_one_dry_run() -> None:
+    """Ids are asked for by 100 a call, and the right to see those that are not listed is asked for once."""
+    cloud, ids = fleet(250)
+    cloud.shown = {name: disk for name, disk in cloud.shown.items() if name not in ("d-7", "d-240")}
+    seen = seen_of(cloud, ids)
+
+    assert sorted(len(asked) for name, asked in cloud.asked if name == "disks") == [50, 100, 100]
+    assert [asked for name, asked in cloud.asked if name == "may DescribeDisks"] == [("d-7", "d-240")]
+    assert [name for name, each in seen.items() if each.disk is None and not each.unseen] == ["d-7", "d-240"]
