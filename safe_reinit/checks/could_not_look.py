@@ -56,7 +56,7 @@ def _finding(facts: DiskFacts, unseen: Unseen, consequence: str) -> Finding:
         unseen.action,
         f"{action} showed nothing to rely on for {subject} ({why}), {consequence}.",
         fix=f"Grant {word(unseen.right, action)} to these credentials, then look again with --dry-run."
-        if unseen.action != "GetCallerIdentity"  # which needs no right
+        if unseen.right
         else "Look again with --dry-run in a few minutes.",
         fact={"Subject": unseen.subject, "Right": unseen.right, "Why": unseen.why},
     )

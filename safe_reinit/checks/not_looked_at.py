@@ -56,15 +56,15 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
                 fact={"Subject": unseen.subject, "Field": unseen.row.field, "Value": unseen.row.value},
             )
             continue
-        fix = f"Grant {word(unseen.right, action)} to these credentials, or find it out by yourself."
-        if unseen.action == "GetCallerIdentity":  # which needs no right
-            fix = "Make sure whose key this is, or try again in a few minutes."
+        way = (
+            f"Grant {word(unseen.right, action)} to these credentials" if unseen.right else "Try again in a few minutes"
+        )
         yield Finding(
             CHECK.name,
             "info",
             unseen.action,
             f"{action} was not answered ({why}), so {means}.",
-            fix=fix,
+            fix=f"{way}, or find it out by yourself.",
             fact={"Right": unseen.right, "Why": unseen.why},
         )
 
