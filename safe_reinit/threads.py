@@ -16,15 +16,16 @@ class Background(Generic[T]):
     Args:
         work: what is done.
         name: of the thread.
+        on_end: is told, in that thread, that the work has ended.
 
     Attributes:
         ended: set once the work has ended, by a result or an exception.
 
     """
 
-    def __init__(self, work: Callable[[], T], name: str) -> None:
+    def __init__(self, work: Callable[[], T], name: str, on_end: Callable[[], None] = lambda: None) -> None:
         self.ended = threading.Event()
-        self._work = work
+        self._work, self._on_end = work, on_end
         self._results: list[T] = []
         self._error: BaseException | None = None
         context = contextvars.copy_context()
@@ -50,3 +51,4 @@ class Background(Generic[T]):
             self._error = error
         finally:
             self.ended.set()
+            self._on_end()

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 AGAIN = 1.0
 """Real seconds between two Ctrl-C that are two wishes: a key that is held down repeats sooner."""
-_LOOKS_EVERY = 0.1
-"""Real seconds after which whoever waits for a run sees that it is to be left."""
+_AWAKE_EVERY = 0.1
+"""Real seconds after which whoever waits for a run runs for a moment: only then can another thread raise there."""
 _LEAVES_IN = 1.0
 """Real seconds that a run has to end by itself once it is to be left."""
 _CLOSES_IN = 0.5
@@ -57,6 +57,8 @@ class Interrupt:
         self._runner: Endable | None = None
         self._close: Callable[[], Report] | None = None
         self._event = threading.Event()
+        self._stirred = threading.Event()
+        """Set when a run has ended or is to be left."""
 
     @contextmanager
     def ending(self, runner: Endable, close: Callable[[], Report]) -> Iterator[None]:
@@ -82,6 +84,7 @@ class Interrupt:
         """Leave the run at once, as it stands; it can be resumed."""
         self.left = True
         self.ask()
+        self._stirred.set()
 
     def raised(self, error: BaseException) -> None:
         """Take an exit (``SystemExit``, ``KeyboardInterrupt``) that whoever listens raised in a thread of the run.
@@ -117,10 +120,10 @@ class Interrupt:
         when it has ended; a second one leaves the run at once. It has then the attributes ``run_id`` and ``report``,
         and says how to resume the run.
         """
-        running = Background(work, _THREAD)
+        running = Background(work, _THREAD, on_end=self._stirred.set)
         outside: BaseException | None = None
         came: BaseException | None = None
-        at = waited = 0.0
+        at = 0.0
         while True:
             try:
                 if came is not None:
@@ -128,10 +131,7 @@ class Interrupt:
                     came, at = None, boottime()
                     (self.leave if again else self.ask)()
                 running.start()
-                while not running.ended.wait(_LOOKS_EVERY):
-                    waited += _LOOKS_EVERY if self.left else 0.0
-                    if waited >= _LEAVES_IN:
-                        break
+                self._wait(running.ended)
                 break
             except BaseException as error:  # noqa: BLE001 - whatever it is, the machines come back first
                 came = error  # nothing else happens here, since another may come at any moment
@@ -145,6 +145,13 @@ class Interrupt:
         except BaseException:  # noqa: BLE001 - what came from outside is what the caller knows how to handle
             raise outside from None
         raise _with_run(outside, told) from None
+
+    def _wait(self, ended: threading.Event) -> None:
+        """Wait until a run has ended, or is to be left and has had the time to end by itself."""
+        while not (self.left or ended.is_set()):
+            self._stirred.wait(_AWAKE_EVERY)
+            self._stirred.clear()
+        ended.wait(_LEAVES_IN)
 
     def _closed(self) -> Report:
         """Let a run go whose thread hangs, and report it as it stands."""
