@@ -395,7 +395,9 @@ def _methods(thing: type) -> list[str]:
 
 
 def _is_public(name: str, value: Any) -> bool:
-    return not name.startswith("_") and (inspect.isfunction(value) or isinstance(value, property))
+    return (name == "__call__" or not name.startswith("_")) and (
+        inspect.isfunction(value) or isinstance(value, property)
+    )
 
 
 def _function(name: str, function: Any) -> Iterator[str]:

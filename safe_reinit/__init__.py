@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .client import Client, connect
+    from .cloud import Cloud, CloudFactory
     from .errors import (
         Error,
         NotRestarted,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "client": ("Client", "connect"),
+    "cloud": ("Cloud", "CloudFactory"),
     "execution.interrupt": ("Interrupt",),
     "errors": (
         "Error", "NotRestarted", "OutcomeUnknown", "PartlyDone", "RunFailed", "RunRefused", "Stranded", "UsageError",
@@ -37,6 +39,8 @@ _HOME = {
 
 __all__ = [
     "Client",
+    "Cloud",
+    "CloudFactory",
     "Error",
     "Event",
     "Finding",

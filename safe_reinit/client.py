@@ -21,6 +21,7 @@ from .model import Call, Event, Plan, Report, Secret
 from .planner import Planner
 
 if TYPE_CHECKING:
+    from .cloud import CloudFactory
     from .execution.session import Session
     from .journal import Journal, StoredRun
     from .rights import Proof
@@ -34,6 +35,7 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     config: str | os.PathLike[str] | Config | None = None,
     credentials: tuple[str, str] | tuple[str, str, str] | None = None,
     journal: str | os.PathLike[str] | None = None,
+    cloud: CloudFactory | None = None,
     clock: Clock | None = None,
     owner: Mapping[str, str | int] | None = None,
 ) -> Client:
@@ -51,12 +53,16 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
         credentials: an AccessKey id and its secret, and the token of STS where the key is temporary.
         journal: the journal file; else that of the configuration, of root or of the user. On loopback with fixed
             ``credentials`` it is kept in memory unless it is named.
+        cloud: makes the cloud that is called, in the place of the one over Alibaba Cloud's SDK: your own SDK client, or
+            a fake one. It knows by itself where it is and who calls. The journal is to be named then; a cloud that is
+            not Alibaba Cloud needs one of its own, so that its runs never stand in the way of real ones.
         clock: the clock that waits run on; else one at the speed of real time.
         owner: the legacy owner parameters of ReInitDisk (ECS API reference): ``owner_account``, ``owner_id``,
             ``resource_owner_account``, ``resource_owner_id``.
 
     Raises:
-        UsageError: an argument or a setting is not usable, two of them contradict each other, or no region is known.
+        UsageError: an argument or a setting is not usable, two of them contradict each other, no region is known, or
+            there is a cloud and no journal is named.
         RunRefused: the process may open too few files for a run.
 
     """
@@ -67,7 +73,9 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     flags = {"region": region, "profile": profile, "endpoint": endpoint, "journal": path}
     settings = config.changed(flags) if isinstance(config, Config) else resolve(flags, os.environ, _file(config))
     owners = wanted.owner_parameters(owner or {})
-    place = where.locate(settings, os.environ, key)
+    if cloud is not None:
+        _refuse_places(settings, profile=profile, endpoint=endpoint, credentials=credentials)
+    place = where.locate(settings, os.environ, key, cloud)
     clock = clock or Clock(where.time_scale(os.environ, loopback=place.loopback))
     demand_descriptors()
     _load()
@@ -82,6 +90,21 @@ def _file(config: object) -> str | None:
     if not isinstance(named, str) or not named:
         raise UsageError("config is neither a file nor settings.", hint="Leave it out to use the file found by itself.")
     return named
+
+
+def _refuse_places(settings: Config, **given: object) -> None:
+    """Refuse what says where a cloud is, or who calls it, beside a cloud that was handed in."""
+    also = [name for name, value in given.items() if value is not None]
+    if also:
+        raise UsageError(
+            f"connect got both a cloud and {' and '.join(also)}.",
+            hint="Leave that out: the cloud that you hand in knows where it is and who calls.",
+        )
+    if settings["journal"] is None:
+        raise UsageError(
+            "connect got a cloud, and no journal is named.",
+            hint="Name the journal file, one of its own for a cloud that is not Alibaba Cloud.",
+        )
 
 
 def _load() -> None:

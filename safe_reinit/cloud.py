@@ -207,6 +207,9 @@ class Cloud(Protocol):
     def loopback(self) -> bool:
         """Whether the endpoint is on this machine, so that its clock is not ECS's."""
 
+    def close(self) -> None:
+        """Let go of what is kept open for calls; what has not left by now never will."""
+
     def caller(self) -> Look[Caller]:
         """Tell whose credentials these are (STS, GetCallerIdentity)."""
 
@@ -321,3 +324,18 @@ class Cloud(Protocol):
 
     def untag(self, instance_id: str, key: str, *, attempt: int = 1) -> Accepted:
         """Take a tag off an instance (UntagResources)."""
+
+
+class CloudFactory(Protocol):
+    """Makes the ``Cloud`` that a plan or a run calls, and that is closed at its end."""
+
+    def __call__(self, on_call: OnCall, may_send: MaySend) -> Cloud:
+        """Make one; nothing is sent yet.
+
+        Args:
+            on_call: to be told every exchange once it has ended, however it did: reports, journals and rate limits
+                stand on it.
+            may_send: to be asked with the action immediately before the first byte of every changing call, each time
+                that it is sent. Where it returns a text nothing may be sent: raise ``NotSent`` with that text.
+
+        """

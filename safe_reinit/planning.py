@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from . import aliyun, found, report
+from . import found, report
 from .aliyun.endpoints import Where
 from .clock import Clock
 from .cloud import Cloud, CloudError
@@ -21,6 +21,7 @@ from .found import Search
 from .model import Call, Facts, Limits, Options, Plan, Rollout
 from .plan import make_plan, without_refused
 from .retry import Patient
+from .where import connect
 
 T = TypeVar("T")
 
@@ -116,7 +117,7 @@ def _asking(
         calls.append(call)
         on_call(call)
 
-    with contextlib.closing(aliyun.connect(where, both)) as cloud:
+    with contextlib.closing(connect(where, both)) as cloud:
         try:
             return look(cloud), calls
         except (CloudError, RunRefused) as error:

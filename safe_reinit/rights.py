@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from . import aliyun, codes
+from . import codes
 from .aliyun.endpoints import Where
 from .clock import Clock
 from .cloud import Cloud, CloudError
@@ -15,6 +15,7 @@ from .failing import refusal_of
 from .model import Call, Plan
 from .policy import Right, rights
 from .retry import Patient
+from .where import connect
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def prove(
     """
     ask = Patient(clock)
     answers = _answers(calls)
-    with contextlib.closing(aliyun.connect(where, on_call)) as cloud:
+    with contextlib.closing(connect(where, on_call)) as cloud:
         try:
             return tuple(_proof(cloud, ask, plan, right, answers) for right in rights(plan, calls))
         except CloudError as error:

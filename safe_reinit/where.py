@@ -5,23 +5,37 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from . import aliyun
 from .aliyun.credentials import Credentials, CredentialsError
 from .aliyun.endpoints import AccessKey, Where, parse
 from .aliyun.sources import home_of, region_of
+from .cloud import Cloud, CloudFactory, MaySend, OnCall
 from .config import Config
 from .errors import TRY_IT, UsageError
 
 
-def locate(settings: Config, environment: Mapping[str, str], access_key: AccessKey | None) -> Where:
+def locate(
+    settings: Config,
+    environment: Mapping[str, str],
+    access_key: AccessKey | None = None,
+    cloud: CloudFactory | None = None,
+) -> Where:
     """Say where the cloud is and with whose credentials it is asked.
+
+    Args:
+        settings: the settings in force.
+        environment: the variables that credentials may come from.
+        access_key: fixed credentials.
+        cloud: makes the cloud, where the library's user hands one in: it knows by itself where it is and who calls.
 
     Raises:
         UsageError: an endpoint or the CA bundle is not usable, or no region is known.
 
     """
-    endpoint = parse(settings["endpoint"]) if settings["endpoint"] else None
+    endpoint = parse(settings["endpoint"]) if settings["endpoint"] and cloud is None else None
     place = Where(
         region=settings["region"] or _region(environment, settings["profile"]),
         endpoint=endpoint,
@@ -29,8 +43,21 @@ def locate(settings: Config, environment: Mapping[str, str], access_key: AccessK
         profile=settings["profile"] or "",
         access_key=access_key,
         ca_bundle=_readable(settings["ca_bundle"]),
+        cloud=cloud,
     )
     return replace(place, credentials=Credentials(place, environment))
+
+
+def connect(where: Where, on_call: OnCall, may_send: MaySend = lambda _action: "") -> Cloud:
+    """Make the cloud at a place: the one that was handed in, else one over the vendor's SDK. Nothing is sent yet.
+
+    Args:
+        where: the place.
+        on_call: is told every exchange.
+        may_send: is asked immediately before the first byte of a changing call; see ``MaySend``.
+
+    """
+    return (where.cloud or partial(aliyun.connect, where))(on_call, may_send)
 
 
 def time_scale(environment: Mapping[str, str], *, loopback: bool) -> float:

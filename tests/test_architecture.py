@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "cli": DOING | DECIDING | CORE | OUTSIDE | VALUES | {"cli", "simulator"},
     "simulator": {"simulator"},
     "__main__": {"cli"},
-    "__init__": DOING | VALUES,
+    "__init__": DOING | VALUES | {"cloud"},
 }
 OF_CORE = {
     "report": {"state", "waves"},

@@ -13,15 +13,18 @@ import pytest
 import safe_reinit
 from safe_reinit import report
 from safe_reinit.clock import Clock
+from safe_reinit.cloud import Cloud, CloudFactory, MaySend, NotSent, OnCall
 from safe_reinit.config import resolve
 from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.journal import Journal
 from safe_reinit.model import Event, Plan
 from safe_reinit.plan import from_json, to_json
+from tests import direct
 from tests.cloudlike import (
     BYSTANDER,
     DATA,
     INSTANCE,
+    SPEED,
     SYSTEM,
     accepted,
     assert_true,
@@ -457,3 +460,67 @@ def test_an_undo_is_judged_by_what_an_undo_does(tmp_path: Path) -> None:
     assert undo.runnable
     assert {found.check for found in undo.findings} >= {"kept-snapshots", "downtime-shared"}
     assert "user-data-runs-again" not in {found.check for found in undo.findings}
+
+
+def handed_in(path: Path, make: CloudFactory) -> safe_reinit.Client:
+    """Connect to a cloud that the program hands in."""
+    return safe_reinit.connect(region="cn-hangzhou", cloud=make, journal=path / "journal.db", clock=Clock(SPEED))
+
+
+def test_a_cloud_of_ones_own_makes_every_call(tmp_path: Path) -> None:
+    """A cloud that is handed in makes all calls of plan and run, which the report tells as any other; it is closed."""
+    clouds: list[Cloud] = []
+    closed: list[Cloud] = []
+
+    with simulated() as sim:
+        ours = direct.over(sim)
+
+        def make(on_call: OnCall, may_send: MaySend) -> Cloud:
+            cloud: Any = ours(on_call, may_send)
+            clouds.append(cloud)
+            cloud.close = lambda: closed.append(cloud)
+            return cloud
+
+        told = run(sim, using=handed_in(tmp_path, make))
+        state = sim.state()
+
+    assert told.outcome == "done"
+    assert [told.sent(action) for action in CHANGING] == [1, 1, 1]
+    assert {call.request_id for call in told.report.calls} == {call["request_id"] for call in state["calls"]}
+    assert closed == clouds
+
+
+def test_a_cloud_of_ones_own_sends_nothing_after_its_run(tmp_path: Path) -> None:
+    """A cloud that is handed in asks before each changing call, and is refused it once the run has ended."""
+    clouds: list[Cloud] = []
+
+    with simulated() as sim:
+        ours = direct.over(sim)
+
+        def make(on_call: OnCall, may_send: MaySend) -> Cloud:
+            clouds.append(ours(on_call, may_send))
+            return clouds[-1]
+
+        done = run(sim, using=handed_in(tmp_path, make))
+        with pytest.raises(NotSent, match=f"no longer holds run {done.report.run_id}"):
+            clouds[-1].stop(INSTANCE)
+
+        assert changing(sim.state()) == list(CHANGING)
+
+
+@pytest.mark.parametrize("beside", [{"endpoint": "127.0.0.1:1"}, {"profile": "ops"}, {"credentials": ("id", "secret")}])
+def test_a_cloud_of_ones_own_takes_no_other_place(beside: dict[str, Any], tmp_path: Path) -> None:
+    """What says where a cloud is, or who calls it, contradicts a cloud that is handed in."""
+    with pytest.raises(UsageError, match=f"connect got both a cloud and {next(iter(beside))}"):
+        safe_reinit.connect(region="cn-hangzhou", cloud=_no_cloud, journal=tmp_path / "journal.db", **beside)
+
+
+def test_a_cloud_of_ones_own_needs_a_named_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of a cloud that may be a fake one are never written into the usual journal unasked."""
+    monkeypatch.delenv("SAFE_REINIT_JOURNAL", raising=False)
+    with pytest.raises(UsageError, match="no journal is named"):
+        safe_reinit.connect(region="cn-hangzhou", cloud=_no_cloud)
+
+
+def _no_cloud(on_call: OnCall, may_send: MaySend) -> Cloud:
+    raise AssertionError(f"nothing is to be made, for {on_call} or {may_send}")

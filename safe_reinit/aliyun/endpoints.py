@@ -12,6 +12,7 @@ from ..errors import UsageError
 from .simulated import Origin
 
 if TYPE_CHECKING:
+    from ..cloud import CloudFactory
     from ..model import Secret
     from .credentials import Credentials
 
@@ -56,6 +57,8 @@ class Where:
     """Whose key signs, shared by all gateways to this place; else each has its own."""
     origin: Origin = field(default_factory=Origin, compare=False)
     """Who answers there, shared likewise."""
+    cloud: CloudFactory | None = field(default=None, compare=False)
+    """Makes the cloud, where the library's user hands one in."""
 
     @property
     def loopback(self) -> bool:

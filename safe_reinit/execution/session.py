@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from .. import aliyun, codes, logs, report
+from .. import codes, logs, report
 from ..aliyun.endpoints import Where
 from ..clock import Clock
 from ..cloud import Cloud, CloudError
@@ -26,6 +26,7 @@ from ..model import LOCK_TAG, Call, Event, EventName, JobState, OnUnknown, Plan,
 from ..model.codec import decode, members, to_moment
 from ..plan import as_members, from_json
 from ..retry import Patient, may_pass
+from ..where import connect
 from .driver import Driver
 from .interrupt import Interrupt
 
@@ -166,7 +167,7 @@ class Session:
         instances = sorted({known.instance_id for known in records if known.tag.tries})
         if not instances:
             return
-        with contextlib.closing(aliyun.connect(self.where, self.on_call)) as cloud:
+        with contextlib.closing(connect(self.where, self.on_call)) as cloud:
 
             def tagged() -> list[str]:
                 found = Patient(self.clock)(lambda: cloud.instances(instances)).shown
@@ -275,8 +276,8 @@ class Session:
         """Run the jobs to their end; give what has become of them, and what ended the loop otherwise, if anything."""
         exchanges: deque[Call] = deque()
         run_id, tell = run.lease.run_id, partial(self._saw_event, run)
-        connect = partial(aliyun.connect, self.where, partial(self._saw_call, run, exchanges))
-        with contextlib.closing(connect(partial(self._may_send, run))) as cloud:
+        saw_call, may_send = partial(self._saw_call, run, exchanges), partial(self._may_send, run)
+        with contextlib.closing(connect(self.where, saw_call, may_send)) as cloud:
             check(cloud, run)
             driver = Driver(
                 cloud, self.clock, run.plan, run_id, tell, run.lease, run.states, run.closed, exchanges, self.go_on,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -65,13 +66,24 @@ class Engine:
 
     def handle(self, raw: RawRequest) -> tuple[Reply, Call]:
         """Answer one request as ECS would, or as a fault wants it."""
-        request_id = self.new_request_id()
         protocol = acs3 if acs3.speaks(raw) else rpc
-        asked = protocol.read(raw)
+
+        def signed() -> AccessKey:
+            raw.check_method()
+            verified: AccessKey = protocol.verify(raw, self)
+            return verified
+
+        return self._answer(protocol.read(raw), signed)
+
+    def ask(self, asked: Asked, key_id: str) -> tuple[Reply, Call]:
+        """Answer what a key asks for in this process, where nothing is signed."""
+        return self._answer(asked, lambda: self.key(key_id))
+
+    def _answer(self, asked: Asked, verified: Callable[[], AccessKey]) -> tuple[Reply, Call]:
+        request_id = self.new_request_id()
         now = self.tick()
         try:
-            raw.check_method()
-            key = protocol.verify(raw, self)
+            key = verified()
         except Refusal as refusal:
             return self._done(asked, self._failure(asked, refusal, request_id), refusal.code, request_id, None)
         fault = self.faults.take(asked.action, asked.subjects, dry_run=asked.dry_run)
