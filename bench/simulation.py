@@ -5,6 +5,7 @@
     python bench/simulation.py --replay 57                      one seed, with its options and a readable trace
     python bench/simulation.py --replay FILE.json               a kept scenario, without the guard that it names
     python bench/simulation.py --without own-lease              with a guard turned off: seeds until it is missed
+    python bench/simulation.py --through-sdk --seeds 1000       over the real SDK, which signs each request
     python bench/simulation.py --save DIR                       keep each failing seed, shrunk, as a scenario file
 
 A seed that fails with nothing turned off is a defect of the program, or of the judge: look at its trace with --replay.
@@ -35,20 +36,20 @@ from tests.simulation.options import ASSUMPTIONS, Scenario, expand, names
 from tests.simulation.shrink import shrink
 
 
-def _one(scenario: Scenario, guard: str | None) -> tuple[list[Violation], Any]:
+def _one(scenario: Scenario, guard: str | None, *, through_sdk: bool) -> tuple[list[Violation], Any]:
     """Run a scenario; what breaks the simulation itself counts as a failure, too."""
     try:
         with turned_off(guard) if guard else contextlib.nullcontext():
-            result = simulate(scenario)
+            result = simulate(scenario, through_sdk=through_sdk)
     except Exception as error:
         return [Violation("harness", f"{error!r}: {traceback.format_exc(limit=-2)}")], None
     return result.violations, result
 
 
-def _work(task: tuple[int, str | None]) -> dict[str, Any]:
-    seed, guard = task
+def _work(task: tuple[int, str | None, bool]) -> dict[str, Any]:
+    seed, guard, through_sdk = task
     began = time.process_time()
-    violations, result = _one(expand(seed), guard)
+    violations, result = _one(expand(seed), guard, through_sdk=through_sdk)
     told: dict[str, Any] = {"seed": seed, "violations": violations, "cpu": time.process_time() - began}
     told |= {"names": names(expand(seed)), "keeps": expand(seed)["keeps"]}
     if result is not None:
@@ -60,7 +61,9 @@ def _work(task: tuple[int, str | None]) -> dict[str, Any]:
 
 
 def _results(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    tasks = ((seed, options.without) for seed in range(options.first, options.first + options.seeds))
+    tasks = (
+        (seed, options.without, options.through_sdk) for seed in range(options.first, options.first + options.seeds)
+    )
     ends = time.monotonic() + options.seconds if options.seconds else None
     with multiprocessing.get_context("fork").Pool(options.jobs, maxtasksperchild=200) as pool:
         for told in pool.imap_unordered(_work, tasks):
@@ -139,7 +142,8 @@ def _explore(options: argparse.Namespace) -> int:
 
 def _save(seed: int, kind: str, options: argparse.Namespace) -> None:
     def fails(candidate: Scenario) -> bool:
-        return any(each.kind == kind for each in _one(candidate, options.without)[0])
+        violations, _ = _one(candidate, options.without, through_sdk=options.through_sdk)
+        return any(each.kind == kind for each in violations)
 
     kept = {"finds": kind} | ({"without": options.without} if options.without else {})
     file = Path(options.save) / f"{kind}-{seed}.json"
@@ -148,12 +152,12 @@ def _save(seed: int, kind: str, options: argparse.Namespace) -> None:
     print(f"  kept as {file}", flush=True)
 
 
-def _replay(name: str, guard: str | None) -> int:
+def _replay(name: str, guard: str | None, *, through_sdk: bool) -> int:
     kept = {"scenario": expand(int(name))} if name.isdigit() else json.loads(Path(name).read_text("utf-8"))
     scenario, guard = kept["scenario"], guard or kept.get("without")
     print(json.dumps(scenario, indent=1))
     with turned_off(guard) if guard else contextlib.nullcontext():
-        result = simulate(scenario)
+        result = simulate(scenario, through_sdk=through_sdk)
     print("\n".join(result.trace))
     if guard:
         print(f"(with the guard {guard} turned off)")
@@ -174,8 +178,11 @@ def main() -> int:
     add("--without", choices=sorted(GUARDS), metavar="GUARD", help=f"turn a guard off: {', '.join(sorted(GUARDS))}")
     add("--seeds-all", action="store_true", help="with --without: go on after the first that fails")
     add("--save", metavar="DIR", help="make each failing seed small, and keep it there as a file")
+    add("--through-sdk", action="store_true", help="call over the real SDK, which signs, and not in this process")
     options = parser.parse_args()
-    return _replay(options.replay, options.without) if options.replay else _explore(options)
+    if options.replay:
+        return _replay(options.replay, options.without, through_sdk=options.through_sdk)
+    return _explore(options)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from safe_reinit.simulator.calls import Call
@@ -102,7 +103,7 @@ class Session:
     stepped: bool = False
 
 
-@dataclass
+@dataclass(frozen=True)
 class Evidence:
     """Everything that the judge sees.
 
@@ -150,7 +151,7 @@ class Evidence:
         """The reports, in the order in which their processes began."""
         return [each.report for each in self.sessions]
 
-    @property
+    @cached_property
     def calls(self) -> list[Call]:
         """The calls that were accepted since the run began, oldest first, with what each was accepted for."""
         refused = {each.request_id: each.refused for each in self.sent if each.refused}
@@ -171,7 +172,7 @@ class Evidence:
         """Whether the run made a call; one that arrived after every deadline (S4 broken) nobody answers for."""
         return call.source == "api" and call.request_id not in self.foreign and call.request_id not in self.late
 
-    @property
+    @cached_property
     def late(self) -> set[str]:
         """The request ids of calls that arrived after every deadline."""
         arrived = {call.request_id: call.at for call in self.engine.calls} if "S4" in self.broken else {}

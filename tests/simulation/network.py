@@ -11,10 +11,12 @@ from typing import Any
 
 from safe_reinit.aliyun.attempt import Attempt, LostError, NotLeftError, Reply
 from safe_reinit.simulator import gateway
+from safe_reinit.simulator.calls import Call
 from safe_reinit.simulator.engine import Engine
 from safe_reinit.simulator.state.clock import http_date
 from safe_reinit.simulator.wire import answers
-from safe_reinit.simulator.wire.request import RawRequest
+from safe_reinit.simulator.wire.params import Params
+from safe_reinit.simulator.wire.request import Asked, RawRequest
 from tests import inprocess
 from tests.simulation.judge import Sent
 from tests.simulation.options import Scenario
@@ -70,10 +72,16 @@ class Network:
 
     def send(self, attempt: Attempt, raw: RawRequest) -> Reply:
         """Send one request once, and wait for its answer as long as the attempt may."""
+        asked = Asked(raw.headers.get("x-acs-action", raw.path), "", Params(raw.pairs))
+        return self._carry(attempt, asked, lambda: gateway.respond(self._engine, raw))
+
+    def ask(self, attempt: Attempt, asked: Asked, key_id: str) -> Reply:
+        """Do the same with a question that nobody signs."""
+        return self._carry(attempt, asked, lambda: self._engine.ask(asked, key_id))
+
+    def _carry(self, attempt: Attempt, asked: Asked, answer: Callable[[], tuple[answers.Reply, Call | None]]) -> Reply:
         scheduler, process = self._scheduler, self._scheduler.this().process
-        action = raw.headers.get("x-acs-action", raw.path)
-        asked = dict(raw.pairs)
-        dry_run = asked.get("DryRun", "").lower() == "true"
+        action, dry_run = asked.action, asked.dry_run
         self._point("leaving", action, process, dry_run)
         if scheduler.now < self.cut_off_until and not process.elsewhere:
             scheduler.sleep(attempt.remaining())
@@ -83,7 +91,7 @@ class Network:
             inprocess.leave(attempt)
         finally:
             process.steady = False
-        note = Sent(scheduler.now, action, process.name, forced=asked.get("ForceStop", "").lower() == "true")
+        note = Sent(scheduler.now, action, process.name, forced=asked.params.text("ForceStop").lower() == "true")
         if not dry_run and not action.startswith(("Describe", "Get", "/")):
             self.sent.append(note)
         self._point("sent", action, process, dry_run)
@@ -92,7 +100,7 @@ class Network:
         task, ticket = scheduler.this(), scheduler.ticket()
 
         def arrive() -> None:
-            reply, call = gateway.respond(self._engine, raw)
+            reply, call = answer()
             reply = self._spoilt(action, reply) if self._armed else reply
             headers.update(gateway.headers_of(self._engine, reply))
             if self._date_ahead:
