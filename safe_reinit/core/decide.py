@@ -75,7 +75,8 @@ def _untag(job: JobState, observation: Observation) -> Action:
     untag, pending = job.untag, is_pending(job)
     if job.tag.tries == 0 or pending or outstanding(job) or untag.state in ("done", "failed"):
         return Finish()
-    tried_since = job.unseen_since if untag.first_at is None else untag.first_at
+    unseen_since = None if observation.seen else job.unseen_since  # where only disks are not seen, it can be tried
+    tried_since = unseen_since if untag.first_at is None else untag.first_at
     if tried_since is not None and observation.at - tried_since > job.limits.retry:
         return Finish()  # a tag that stays changes no data, and the report names it
     if not observation.seen or not _is_due(untag, observation.at):

@@ -342,7 +342,7 @@ SHORT = Limits(retry=100.0)
         ({"tag": Step()}, "Running", False),
         ({"limits": SHORT, "untag": Step("again", 1, first_at=900.0)}, "Running", True),
         ({"limits": SHORT, "untag": Step("again", 1, first_at=899.0)}, "Running", False),
-        ({"limits": SHORT, "unseen_since": 899.0}, "Running", False),
+        ({"limits": SHORT, "unseen_since": 899.0}, "Running", True),
     ],
     ids=str,
 )
@@ -352,6 +352,14 @@ def test_the_tag_comes_off_where_nothing_is_owed(changes: dict[str, Any], status
     action = decide(replace(ended, **changes), seeing(status, **SAFE))
 
     assert action == (Command("UntagResources", INSTANCE) if off else Finish())
+
+
+def test_the_tag_is_given_up_where_nothing_is_seen_for_long() -> None:
+    """A run does not wait longer for a machine to be seen than it would try to take the tag off."""
+    ended = backed_up(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running", limits=SHORT)
+
+    assert isinstance(decide(replace(ended, unseen_since=900.0), seeing(**UNSEEN)), Wait)
+    assert decide(replace(ended, unseen_since=899.0), seeing(**UNSEEN)) == Finish()
 
 
 def test_without_a_tag_the_end_needs_no_look() -> None:
