@@ -509,8 +509,9 @@ class TinyRun:
         self.ecs = ecs
         disks = tuple(PlannedDisk(disk_id) for disk_id in ecs.disk_ids)
         job = PlannedJob(INSTANCE, "web", ecs.power, "Running", will_stop=True, will_start=True, disks=disks)
+        job = replace(job, expected=values.started(INSTANCE))
         limits = replace(SHORT, force_stop_after=force_stop_after)
-        self.record = core_state.begin(job, limits, leave_stopped=leave_stopped)
+        self.record = core_state.begin(job, limits, at=ecs.now, options=Options(leave_stopped=leave_stopped))
         self.planned_start = ecs.started_at
         self.began = ecs.now
         self.pending: tuple[int, Callable[[], None]] | None = None

@@ -29,7 +29,7 @@ from safe_reinit.model import (
     Report,
     Rollout,
 )
-from tests.values import LONG_AGO, NOW
+from tests.values import LONG_AGO, NOW, started
 
 _PHASES: dict[str, tuple[tuple[str, int, str], ...]] = {
     "done": (("wait-snapshot", 10, "ok"), ("stop", 30, "ok"), ("snapshot", 60, "ok"), ("reinit", 60, "ok"),
@@ -58,6 +58,7 @@ def a_plan(count: int = 4, rollout: Rollout = NO_CANARY, *, stopped: Sequence[in
             will_stop=number not in stopped,
             will_start=number not in stopped,
             disks=(PlannedDisk(f"d-{number}", type="data", becomes=Becomes("empty")),),
+            expected=started(f"i-{number}"),
         )
         for number in range(count)
     )

@@ -121,7 +121,7 @@ def ended(plan: Plan, *, state: str = "done", **changes: Any) -> tuple[JobState,
     """Give the records of a run that has ended, each disk in this state."""
     records = []
     for job in plan.jobs:
-        known = begin(job, Limits(), leave_stopped=False)
+        known = begin(job, Limits(), at=0.0)
         evidence = "transition" if state == "done" else None
         wipes = tuple(Wipe(wipe.disk_id, state, 1, evidence=evidence) for wipe in known.disks)  # type: ignore[arg-type]
         records.append(replace(known, disks=wipes, instance_status="Running", **changes))

@@ -91,6 +91,17 @@ def test_the_beginning_says_what_all_have_in_common() -> None:
     ]
 
 
+def test_what_is_lost_of_a_machine_without_start_time_is_said() -> None:
+    """Nothing but observations shows its use, so the plan says from when they count."""
+    plan = a_plan(MANY, NO_CANARY, stopped=range(MANY))
+    plan = replace(plan, jobs=tuple(replace(job, expected={}) for job in plan.jobs))
+
+    assert shown(plan)[3] == (
+        "  30 instances, each: It stays Stopped. It shows no StartTime, so it is observed from your confirmation on, "
+        "and not wiped after a gap. What is written to it before the first observation is lost, too."
+    )
+
+
 def test_the_end_says_it_again() -> None:
     """What would be lost, how many stop and whether it is refused stand at the end too, where the question comes."""
     plan = a_plan(MANY)

@@ -31,6 +31,7 @@ from safe_reinit.model import (
     SystemEvent,
     Unseen,
 )
+from safe_reinit.model.codec import timestamp
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=400)
@@ -43,6 +44,12 @@ DISK_ID = "d-bp1data"
 SYSTEM_DISK_ID = "d-bp1system"
 INSTANCE_ID = "i-bp1web"
 IMAGE_ID = "aliyun_3_x64_20G_alibase_20250117.vhd"
+
+
+def started(instance_id: str) -> dict[str, str]:
+    """Return the fact of a plan that ECS shows when an instance was started."""
+    return {f"{instance_id}.StartTime": timestamp(YESTERDAY)}
+
 
 _DISK = Disk(
     disk_id=DISK_ID,

@@ -25,7 +25,8 @@ and steps again with what came of them. For each job, in this order:
 | ``state``, ``steps`` | how a state begins and ends; where each kind of call is in it |
 | ``transitions`` | which state of a call or wipe may follow which |
 | ``outcomes`` | what an answer means, and when a call may be made again |
-| ``guards``, ``rechecks``, ``commits`` | what holds a call back; which facts are read next; what is written down |
+| ``describing``, ``rechecks``, ``commits`` | what is observed; which facts are read next; what is written down |
+| ``guards`` | what holds a call back |
 | ``freshness``, ``polling`` | how old an observation may be; what is described, and when |
 | ``scheduler``, ``waves``, ``rate_limits`` | what a fleet needs beyond one machine |
 | ``reports`` | the events that people and machines read |

@@ -29,7 +29,7 @@ class Now:
 
 @dataclass(frozen=True)
 class Described:
-    """The observations that ``Describe`` asked for, in the order of its jobs."""
+    """The observations that ``Describe`` asked for, in the order of its jobs, and then of those that it watches."""
 
     number: int
     observations: tuple[Observation, ...]
@@ -199,6 +199,8 @@ class Describe:
 
     number: int
     jobs: tuple[JobState, ...]
+    watched: tuple[JobState, ...] = ()
+    """More jobs, of which only the instance is observed: nothing is done for them yet."""
 
 
 @dataclass(frozen=True)

@@ -161,10 +161,14 @@ def _evolve_snapshots(job: JobState, observation: Observation) -> JobState:
 
 def _evolve_unwatched(job: JobState, observation: Observation) -> JobState:
     """Turn back when a machine without StartTime was not observed for so long that somebody may have used it."""
-    if observation.instance is None or observation.instance.start_time is not None or not ahead(job):
+    if observation.instance is None or observation.instance.start_time is not None:
         return changed(job, watched_at=None)
-    before, job = job.watched_at, changed(job, watched_at=observation.at)
-    if before is None or observation.at - before <= GAP - lag_of(job):
+    before = observation.at if job.watched_at is None else job.watched_at
+    gap = observation.at - before > GAP - lag_of(job)
+    if gap and not ahead(job):
+        return job  # it counts where the call that is outstanding turns out to be refused, and would be sent again
+    job = changed(job, watched_at=max(before, observation.at))
+    if not gap:
         return job
     message = f"{job.instance_id} shows no StartTime and was not seen for {observation.at - before:.0f}s: "
     message += "whether somebody used it meanwhile cannot be told."

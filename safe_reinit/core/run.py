@@ -15,6 +15,7 @@ from ..model import Accepted, Command, Failure, JobState, Observation, Rollout, 
 from . import events, guards, inputs, outcomes
 from .commits import Commits
 from .decide import decide, waiting
+from .describing import Describing
 from .events import Event
 from .evolve import evolve
 from .freshness import is_slow
@@ -26,9 +27,6 @@ from .reports import Reports, unrecorded
 from .scheduler import FOR_MANY, Due, Job, Scheduler
 from .state import PLAN_AGAIN
 from .steps import is_asked, tries_of
-
-_LATE = 5.0
-"""Real seconds after which people are told that ECS has not answered yet."""
 
 
 class Run:
@@ -72,8 +70,7 @@ class Run:
         self._lag: float | None = None
         self._tick_at = -math.inf
         """When the last tick began."""
-        self._describing: tuple[int, list[Job]] | None = None
-        self._late_at: float | None = None
+        self._describing = Describing(rate)
         self._rechecks = RecheckQueue()
         self._calling: dict[int, Sequence[Attempt]] = {}
         self._commits = Commits()
@@ -138,15 +135,25 @@ class Run:
                 self.scheduler.answered(agreed=agreed)
 
     def _described(self, number: int, observations: Sequence[Observation]) -> None:
-        if self._describing is None or self._describing[0] != number:
+        observed = self._describing.ended(number, observations)
+        if observed is None:
             return
-        jobs, self._describing, self._late_at = self._describing[1], None, None
-        seen = [(job, observation) for job, observation in zip(jobs, observations, strict=True) if not job.ended]
+        seen, watched = observed
+        for job, observation in watched:
+            self._watched(job, observation)
         for job, observation in seen:
             self._apply(job, events.Observed(observation, self._lag))
         self._lag = max((job.state.lag for job, _ in seen if job.state.lag is not None), default=self._lag)
         due = [Due(job, command, each) for job, each in seen if (command := self._decide(job, each)) is not None]
         self._dispatch(due)
+
+    def _watched(self, job: Job, observation: Observation) -> None:
+        """Note the observation of a job that nothing is done for yet; one that turns back ends untouched."""
+        self._apply(job, events.Observed(observation, self._lag))
+        if observation.seen:
+            job.observed_at = observation.at
+        if job.state.turned_back and not job.begun:
+            self._end(job, observation)
 
     def _decide(self, job: Job, observation: Observation) -> Command | None:
         """Report an observation of a job, and return the call that is decided."""
@@ -294,11 +301,9 @@ class Run:
     def _go_on(self) -> None:
         """Begin jobs, observe those that are due, check and send what was decided, and write down what has changed."""
         at = self._now.at
-        if self._describing is None and at >= self.scheduler.due_at(self._tick_at) and not self.scheduler.is_over():
+        if not (self._describing.under_way or at < self.scheduler.due_at(self._tick_at) or self.scheduler.is_over()):
             self._tick()
-        if self._late_at is not None and at >= self._late_at and self._describing is not None:
-            self._late_at = None
-            self._reports.late(self._describing[1])
+        self._reports.late(self._describing.late(at))
         self._drop_overtaken()
         recheck = self._rechecks.next(next(self._numbers), at, calling=bool(self._calling))
         if recheck is not None:
@@ -323,10 +328,9 @@ class Run:
         for job in beginning:
             job.next_at = at + TICK  # there is nothing to do for it until its facts are read
         due = [job for job in due if not job.beginning]
-        if due:
-            number = next(self._numbers)
-            self._describing, self._late_at = (number, due), at + _LATE * self._rate
-            self._effects.append(inputs.Describe(number, tuple(job.state for job in due)))
+        watched = self.scheduler.watched(at)
+        if due or watched:
+            self._effects.append(self._describing.begin(next(self._numbers), due, watched, at))
         else:
             self._dispatch(())  # what the quota has held back
 
@@ -426,11 +430,8 @@ class Run:
         return Attempt(job.position, due.command, number, job.state, due.observation)
 
     def _wake_at(self) -> float:
-        at = [self._late_at] if self._describing is not None and self._late_at is not None else []
-        if self._describing is None:
-            at.append(self.scheduler.due_at(self._tick_at))
-        if self._rechecks.wake_at is not None:
-            at.append(self._rechecks.wake_at)
+        due_at = None if self._describing.under_way else self.scheduler.due_at(self._tick_at)
+        at = [each for each in (self._describing.late_at, due_at, self._rechecks.wake_at) if each is not None]
         return min([*at, self._now.at + TICK])  # at least so often the driver sees whether it still holds the run
 
     def _apply(self, job: Job, event: Event) -> None:

@@ -219,6 +219,15 @@ class Scheduler:
         scouts: dict[str, int] = {}
         return [job for job in jobs if self._is_due(job, at, scouts) or (ending and job.held is not None)]
 
+    def watched(self, at: float) -> list[Job]:
+        """Return the jobs whose instance is to be observed now though nothing is done for them yet.
+
+        Their plan shows no StartTime, so a use of the machine shows only while it is observed: from the confirmation
+        on, also while their wave has not begun or their facts are read.
+        """
+        waiting = [*self._to_begin, *(job for job in self.open() if job.beginning)]
+        return [job for job in waiting if not (job.ended or job.state.turned_back) and _is_to_watch(job, at)]
+
     def due_at(self, tick_at: float) -> float:
         """Return when the next tick is due; ``tick_at`` is when the last one began."""
         jobs = self.open()
@@ -348,6 +357,12 @@ def _wipes_to_come(job: Job) -> int:
 def _is_up(job: Job) -> bool:
     """Return whether the machine of a job runs, and its stop is neither under way nor about to be sent."""
     return job.call is None and job.state.power_before == "Running" and job.state.stop.state in ("none", "again")
+
+
+def _is_to_watch(job: Job, at: float) -> bool:
+    if job.state.watched_at is None:
+        return False
+    return (job.observed_at is None and not job.begun) or at - job.state.watched_at >= job.patience
 
 
 def _cannot_end_done(job: Job) -> bool:

@@ -57,12 +57,23 @@ def begin(
     job: PlannedJob,
     limits: Limits,
     *,
-    leave_stopped: bool,
+    at: float,
     on_unknown: OnUnknown = "ask",
     run_id: str = "",
     options: Options | None = None,
 ) -> JobState:
-    """Return the state of a job for which nothing has been done."""
+    """Return the state of a job for which nothing has been done.
+
+    Args:
+        job: as it was planned.
+        limits: how long each wait may take.
+        at: when the plan was confirmed, in cloud seconds: where it shows no StartTime, a use of the machine shows only
+            while it is observed, from then on.
+        on_unknown: what to do about a lost answer to ReInitDisk that was not watched without a gap.
+        run_id: the run.
+        options: what the plan was made with.
+
+    """
     asked = options or Options()
     restore = dict(asked.restore) if asked.undo else dict.fromkeys((disk.disk_id for disk in job.disks), "")
     safety = tuple(SafetySnapshot(disk.disk_id, _token(run_id, disk.disk_id)) for disk in job.disks)
@@ -72,13 +83,14 @@ def begin(
         instance_id=job.instance_id or "",
         power_before="Running" if pending or job.power_before == "Running" else "Stopped",
         may_stop=job.will_stop,
-        leave_stopped=leave_stopped,
+        leave_stopped=asked.leave_stopped,
         on_unknown=on_unknown,
         limits=limits,
         disks=tuple(Wipe(disk.disk_id, snapshot_id=restore[disk.disk_id]) for disk in job.disks),
         snapshots=safety if asked.snapshot else (),
         tag_value=run_id if asked.lock_tag else "",
         instance_status=job.power_before,
+        watched_at=None if job.shows_start_time else at,
     )
 
 

@@ -183,11 +183,11 @@ class Driver:
                     self.say(text)
             case Ask(question):
                 return Continued(self.ask(question))
-            case Describe(number, jobs):
+            case Describe(number, jobs, watched):
                 self._begin(
                     self._observing,
                     effect,
-                    lambda: Described(number, tuple(observe_jobs(self.cloud, self.clock, jobs))),
+                    lambda: Described(number, tuple(observe_jobs(self.cloud, self.clock, jobs, watched=watched))),
                 )
             case Recheck():
                 self._begin(self._rechecking, effect, lambda: self._rechecks(effect))
@@ -218,7 +218,7 @@ class Driver:
         """Return what the core is told of an effect that ended with an exception: also one that nobody foresaw."""
         if isinstance(effect, Describe):
             seen = Observation(self.clock.time(), self.clock.now(), seen=False, why="ECS could not be asked")
-            return Described(effect.number, (seen,) * len(effect.jobs))
+            return Described(effect.number, (seen,) * len(effect.jobs + effect.watched))
         return Broke(effect.number, type(error).__name__)
 
     def _wait(self, until: float) -> None:

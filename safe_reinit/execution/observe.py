@@ -15,9 +15,13 @@ from ..retry import Once
 
 WHOLE = Needs(instance=True, disks=True)
 """What can change of a job while somebody reads all its facts."""
+_WATCHED = Needs(instance=True, disks=False)
+"""What shows that somebody uses a machine."""
 
 
-def observe_jobs(cloud: Cloud, clock: Clock, jobs: Sequence[JobState], *, whole: bool = False) -> list[Observation]:
+def observe_jobs(
+    cloud: Cloud, clock: Clock, jobs: Sequence[JobState], *, watched: Sequence[JobState] = (), whole: bool = False
+) -> list[Observation]:
     """Observe these jobs by one round of Describe calls, each of which is made once.
 
     A call that fails takes from each job what it would have shown, and nothing from any other: without its instance a
@@ -27,12 +31,14 @@ def observe_jobs(cloud: Cloud, clock: Clock, jobs: Sequence[JobState], *, whole:
         cloud: who is asked.
         clock: by which the observations are timed.
         jobs: their states.
+        watched: the states of more jobs, of which only the instance is observed; their observations come last.
         whole: see the instance and the disks of each, also where it needs only one; but no snapshot that is being
             created and no roll-back, which only matter before a stop and after a wipe.
 
     """
     described = Round(cloud, clock, Once(), tolerant=True)
     needed = [(job, WHOLE if whole else needs(job)) for job in jobs]
+    needed += [(job, _WATCHED) for job in watched]
     described.describe_disks(wipe.disk_id for job, need in needed if need.disks for wipe in job.disks)
     described.describe_instances(job.instance_id for job, need in needed if need.instance)
     described.describe_snapshots(safety_of(jobs))

@@ -79,7 +79,7 @@ class Session:
             UsageError: the journal cannot be written.
         """
         begun = report.started(self.clock.now())
-        records = first_states(plan, run_id, on_unknown)
+        records = first_states(plan, run_id, on_unknown, self.clock.time())
         jobs = [(known.instance_id, known) for known in records]
         lease = self.journal.begin(run_id, as_members(plan), self.endpoint, self.where.profile, jobs)
         for call in calls:
@@ -110,7 +110,7 @@ class Session:
         closed = frozenset(position for position, (_, _, is_open) in enumerate(stored.jobs) if not is_open)
         at, age = self.clock.time(), (self.clock.now() - plan.made_at).total_seconds()
         for position in set(range(len(known))) - closed:
-            unwatched = not plan.jobs[position].expected.get(f"{known[position].instance_id}.StartTime")
+            unwatched = not plan.jobs[position].shows_start_time
             gone_on = resuming.resume(known[position], at)
             gone_on = resuming.expire(
                 gone_on, at, age, self.plan_expires, unwatched=unwatched, caller_known=bool(plan.account)
@@ -404,11 +404,10 @@ def _refuse_verdict(run_id: str, verdict: resuming.Verdict, known: Sequence[JobS
         )
 
 
-def first_states(plan: Plan, run_id: str, on_unknown: OnUnknown) -> list[JobState]:
-    """Give the records of a run of which nothing has been done."""
-    leave, asked = plan.options.leave_stopped, plan.options
+def first_states(plan: Plan, run_id: str, on_unknown: OnUnknown, at: float) -> list[JobState]:
+    """Return the states of a run of which nothing has been done; ``at`` is when it was confirmed (cloud seconds)."""
     return [
-        state.begin(job, plan.limits, leave_stopped=leave, on_unknown=on_unknown, run_id=run_id, options=asked)
+        state.begin(job, plan.limits, at=at, on_unknown=on_unknown, run_id=run_id, options=plan.options)
         for job in plan.jobs
     ]
 

@@ -251,7 +251,10 @@ class JobState:
     running_for: float = 0.0
     """Cloud seconds for which ECS still showed the instance Running after it had accepted our stop."""
     watched_at: float | None = None
-    """The last observation of an instance that shows no StartTime, in cloud seconds: nobody may use it between two."""
+    """The last observation of an instance that shows no StartTime, in cloud seconds: nobody may use it between two.
+
+    At first when the plan was confirmed; ``None`` where a StartTime is shown.
+    """
     on_unknown: OnUnknown = "ask"
     """What to do about a lost answer to ReInitDisk that was not watched without a gap."""
     version: int = 1

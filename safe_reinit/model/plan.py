@@ -284,6 +284,11 @@ class PlannedJob:
     expected: Mapping[str, str] = field(default_factory=dict)
     """The facts this plan stands on, flat (``d-1.Status`` -> ``In_use``); drift is told against them."""
 
+    @property
+    def shows_start_time(self) -> bool:
+        """Whether ECS showed a StartTime of the instance, in which a later start would show."""
+        return bool(self.expected.get(f"{self.instance_id}.StartTime"))
+
 
 @dataclass(frozen=True)
 class Making:

@@ -146,6 +146,12 @@ def becomes_text(becomes: Becomes) -> str:
     return f"{becomes.kind} {becomes.id}{of} (seen to exist)"
 
 
+_WATCHED = (
+    "It shows no StartTime, so it is observed from your confirmation on, and not wiped after a gap. "
+    "What is written to it before the first observation is lost, too."
+)
+
+
 def power_text(job: PlannedJob, plan: Plan) -> str:
     """Say what becomes of the power of one instance."""
     if job.will_start and not job.will_stop:
@@ -156,7 +162,9 @@ def power_text(job: PlannedJob, plan: Plan) -> str:
         return f"It is stopped for this and started again: down for the {what}{snapshot}, at most {most}."
     if job.will_stop:
         return "It is stopped for this and left stopped."
-    return "It stays Stopped." if job.power_before == "Stopped" else "It is not stopped by this plan."
+    if job.power_before != "Stopped":
+        return "It is not stopped by this plan."
+    return "It stays Stopped." if job.shows_start_time else f"It stays Stopped. {_WATCHED}"
 
 
 def finding_lines(found: Finding, *, accepted: bool) -> Iterator[Line]:

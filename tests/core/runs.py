@@ -118,7 +118,8 @@ def a_job(number: int, disks: int = 1, power: str = "Running") -> PlannedJob:
     names = [f"d-{number}" + (f"-{each}" if each else "") for each in range(disks)]
     running = power == "Running"
     planned = tuple(map(PlannedDisk, names))
-    return PlannedJob(f"i-{number}", "", power, "Running" if running else "Stopped", running, running, planned)
+    name, promised = f"i-{number}", "Running" if running else "Stopped"
+    return PlannedJob(name, "", power, promised, running, running, planned, expected=values.started(name))
 
 
 class Steps:
@@ -147,12 +148,15 @@ class Steps:
         options: Options | None = None,
         rate: float = 1.0,
         closed: Sequence[int] = (),
+        shows_start_time: bool = True,
         **rollout: Any,
     ) -> None:
         self.at = BEGIN
         self.planned = [a_job(number, disks, power) for number in range(count)]
         kept = limits or Limits()
-        states = [begin(job, kept, leave_stopped=False, run_id=RUN, options=options) for job in self.planned]
+        if not shows_start_time:
+            self.planned = [replace(job, expected={}) for job in self.planned]
+        states = [begin(job, kept, at=BEGIN, run_id=RUN, options=options) for job in self.planned]
         if down:
             stop = Step("done", tries=1, first_at=900.0, at=900.0, start_time=values.YESTERDAY)
             states = [replace(each, stop=stop, instance_status="Stopped") for each in states]
@@ -161,6 +165,8 @@ class Steps:
             Machine(number, status, dict.fromkeys((disk.disk_id for disk in job.disks), "In_use"))
             for number, job in enumerate(self.planned)
         ]
+        for machine in self.machines if not shows_start_time else ():
+            machine.start_time = None
         self._rest: dict[str, Any] = {"closed": frozenset(closed), "rate": rate}
         self._rollout = Rollout(**{"canary": 0, **rollout})
         self.pending: list[Describe | Recheck | Call] = []
@@ -265,7 +271,10 @@ class Steps:
         if isinstance(asked, Describe | Recheck) and not results:
             self.at += self.took
         if isinstance(asked, Describe):
-            return Described(asked.number, results or tuple(self.seen(self.number_of(job), job) for job in asked.jobs))
+            seen = [self.seen(self.number_of(job), job) for job in asked.jobs]
+            without = {"disks": {}, "disks_asked": False, "disks_seen": False}
+            seen += [self.seen(self.number_of(job), **without) for job in asked.watched]
+            return Described(asked.number, results or tuple(seen))
         if isinstance(asked, Recheck):
             return Rechecked(asked.number, results or tuple(self.fresh(each.position) for each in asked.commands))
         return Answered(asked.number, results or tuple(self.accept(each) for each in asked.attempts), **more)

@@ -57,8 +57,8 @@ def begin(power: str = "Running", disks: tuple[str, ...] = (DISK,), **more: Any)
     planned = tuple(PlannedDisk(each) for each in disks)
     stops = power == "Running"
     job = PlannedJob(INSTANCE, "web", power, "Running", will_stop=stops, will_start=stops, disks=planned)
-    leave = more.pop("leave_stopped", False)
-    begun = core_state.begin(job, LIMITS, leave_stopped=leave, run_id=RUN, options=Options(**more))
+    job = replace(job, expected=values.started(INSTANCE))
+    begun = core_state.begin(job, LIMITS, at=T, run_id=RUN, options=Options(**more))
     return replace(begun, lag=0.0)  # nothing is shown late, but where a test says so
 
 
@@ -863,7 +863,7 @@ def test_every_disk_of_every_run_has_a_token_of_its_own() -> None:
     known = begin(disks=("d-1", "d-2"), snapshot=True)
     other = core_state.begin(
         PlannedJob(INSTANCE, "web", "Running", "Running", will_stop=True, will_start=True, disks=(PlannedDisk("d-1"),)),
-        LIMITS, leave_stopped=False, run_id="r-2", options=Options(snapshot=True),
+        LIMITS, at=T, run_id="r-2", options=Options(snapshot=True),
     )  # fmt: skip
     tokens = [each.token for each in (*known.snapshots, *other.snapshots)]
     again = core_answers.lost(
@@ -1193,6 +1193,20 @@ def test_a_machine_started_since_the_stop_is_told_at_once(shown: Any) -> None:
     known = learn(known, seen)
 
     assert (known.error is None) == (shown == values.YESTERDAY)
+
+
+@pytest.mark.parametrize(("gap", "wiped_again"), [(20.0, True), (21.0, False)])
+def test_a_gap_while_a_wipe_is_outstanding_counts_when_it_is_refused(gap: float, wiped_again: bool) -> None:
+    """Of a machine that shows no StartTime, also what went unobserved while a call was outstanding went unseen."""
+    unseen = values.an_instance(status="Stopped", start_time=None)
+    asked = core_answers.intend(learn(begin("Stopped"), look(0, instance=unseen)), WIPE, look(0, instance=unseen))
+    asked = learn(asked, look(gap, instance=unseen), look(gap + 2, instance=unseen))
+    known = core_answers.refused(asked, WIPE, FAILURE, T + gap + 3, values.NOW, T + gap + 4)
+    last = look(gap + 5, instance=unseen)
+
+    assert (decide(learn(known, last), last) == WIPE) == wiped_again
+    accepted = learn(core_answers.accepted(asked, WIPE, T + gap + 3), last)
+    assert accepted.error is None, "what was done needs no proof that it may be done"
 
 
 # What is taken back, and what cannot be made.

@@ -17,7 +17,8 @@ T = 1000.0
 def a_job(lag: float | None = None) -> JobState:
     """Give the state of a job whose machine shows changes so late; ``None`` where that was not sampled."""
     planned = PlannedJob("i-1", "", "Running", "Running", will_stop=True, will_start=True, disks=(PlannedDisk("d-1"),))
-    return replace(begin(planned, Limits(), leave_stopped=False), lag=lag)
+    planned = replace(planned, expected=values.started("i-1"))
+    return replace(begin(planned, Limits(), at=0.0), lag=lag)
 
 
 def observed(took: float | None) -> Observation:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,7 +56,8 @@ def test_who_was_throttled_often_waits_no_longer_than_others(code: str) -> None:
     """The limiter paces an API that throttles; a job that has waited longest is not overtaken for its many attempts."""
     command = Command("ReInitDisk", "d-1")
     planned = PlannedJob("i-1", "", "Running", "Running", will_stop=True, will_start=True, disks=(PlannedDisk("d-1"),))
-    job = begin(planned, Limits(), leave_stopped=False)
+    planned = replace(planned, expected=values.started("i-1"))
+    job = begin(planned, Limits(), at=0.0)
     waits = []
     for number in (1, 7):
         attempt = Attempt(0, command, number, job, values.an_observation())

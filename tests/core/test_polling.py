@@ -36,9 +36,16 @@ STOPPED = Step("done", tries=1, first_at=T, at=T)
 def a_job(**state: Any) -> JobState:
     """Give the state of a job with one disk; of which nothing was done yet, but for what is given."""
     planned = PlannedJob(
-        INSTANCE, "", "Running", "Running", will_stop=True, will_start=True, disks=(PlannedDisk(DISK),)
+        INSTANCE,
+        "",
+        "Running",
+        "Running",
+        will_stop=True,
+        will_start=True,
+        disks=(PlannedDisk(DISK),),
+        expected=values.started(INSTANCE),
     )
-    return replace(begin(planned, Limits(), leave_stopped=False), **state)
+    return replace(begin(planned, Limits(), at=0.0), **state)
 
 
 def wiping(*states: Any, **wipe: Any) -> JobState:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -427,7 +429,8 @@ def test_no_more_is_expected_than_twice_what_ecs_ever_took_in_a_minute(
 def test_a_run_counts_every_exchange() -> None:
     """Calls that end between two steps, on whatever threads, are all counted, and none twice; throttling closes."""
     job = PlannedJob("i-1", "", "Running", "Running", will_stop=True, will_start=True, disks=(PlannedDisk("d-1"),))
-    tested = Run("r-1", Rollout(quota_share=0.5), [begin(job, Limits(), leave_stopped=False)])
+    job = replace(job, expected=values.started("i-1"))
+    tested = Run("r-1", Rollout(quota_share=0.5), [begin(job, Limits(), at=0.0)])
     limits = tested.scheduler._limits
     for step in range(10):
         tested.step(Now(MINUTE + step, values.NOW), [Exchanged(WIPE, "OK")] * 20)

@@ -1129,6 +1129,67 @@ def test_a_stage_waits_for_whoever_is_asked(agreed: bool) -> None:
         assert run.states[1].error.message == "Not begun: nobody agreed to go on."
 
 
+def unseen_starts(count: int = 2) -> Steps:
+    """Return a run over machines that are stopped before and show no StartTime, one in each stage."""
+    return Steps(count, power="Stopped", shows_start_time=False, waves=((1, False),))
+
+
+def test_a_machine_without_start_time_is_observed_while_its_stage_waits() -> None:
+    """From the first step on, often enough that nobody can use it in between, and by its instance alone."""
+    run = unseen_starts(3)
+    observed: list[float] = []
+    while not run.machines[2].wipes:
+        run.go_on()
+        for each in run.pending:
+            known = each.watched if isinstance(each, Describe) else ()
+            begins = isinstance(each, Recheck) and each.commands[0].position == 2
+            if begins or any(job.instance_id == "i-2" for job in known):
+                observed.append(run.at)
+    run.finish()
+
+    assert observed[0] == BEGIN
+    assert len(observed) > 2
+    assert all(later - earlier <= 15.0 for earlier, later in pairwise(observed))
+    assert [state.outcome(each) for each in run.states] == ["done"] * 3
+
+
+def test_a_use_before_its_stage_ends_a_machine_untouched() -> None:
+    """Whoever starts it is seen, and no call is made for it."""
+    run = unseen_starts()
+    run.to(Call, WIPE)
+    run.machines[1].status = "Running"
+    run.finish()
+
+    assert [state.outcome(each) for each in run.states] == ["done", "refused"]
+    assert run.machines[1].wipes == 0
+
+
+@pytest.mark.parametrize("pauses", [15.0, 16.0])
+def test_a_gap_before_its_stage_ends_a_machine_without_start_time(pauses: float) -> None:
+    """Nobody knows what happened in a gap, so nothing is wiped after it: 20 s, less the lag that is assumed."""
+    run = unseen_starts()
+    run.to(Call, WIPE)
+    watched = run.states[1].watched_at
+    assert watched is not None
+    run.at = watched + pauses
+    run.finish()
+
+    assert state.outcome(run.states[1]) == ("done" if pauses == 15.0 else "refused")
+    if pauses > 15.0:
+        assert run.states[1].error is not None
+        assert run.states[1].error.message.startswith("i-1 shows no StartTime and was not seen for 16s")
+
+
+@pytest.mark.parametrize("late", [15.0, 16.0])
+def test_what_was_confirmed_counts_until_the_first_observation(late: float) -> None:
+    """A first observation long after the confirmation says nothing of the time between them."""
+    run = Steps(power="Stopped", shows_start_time=False)
+    run.at = BEGIN + late
+    run.finish()
+
+    assert state.outcome(run.state) == ("done" if late == 15.0 else "refused")
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_a_deadline_that_passes_while_facts_are_checked_is_heard(first: bool) -> None:
     """What has not been touched when the deadline passes is not touched any more, also with its recheck under way."""

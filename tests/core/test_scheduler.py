@@ -59,9 +59,10 @@ def a_job(position: int, disks: int = 1, power: str = "Running", limits: Limits 
     """Give the job of one instance, of which nothing was done."""
     planned = tuple(PlannedDisk(f"d-{position}-{number}") for number in range(disks))
     job = PlannedJob(
-        f"i-{position}", "", power, "Running", will_stop=power == "Running", will_start=True, disks=planned
-    )
-    return Job(position, begin(job, limits or Limits(), leave_stopped=False))
+        f"i-{position}", "", power, "Running", will_stop=power == "Running", will_start=True, disks=planned,
+        expected=values.started(f"i-{position}"),
+    )  # fmt: skip
+    return Job(position, begin(job, limits or Limits(), at=0.0))
 
 
 class Fleet:

@@ -79,7 +79,8 @@ def begin(
     planned = tuple(PlannedDisk(each) for each in disks)
     stops = power == "Running"
     job = PlannedJob(INSTANCE, "web", power, "Running", will_stop=stops, will_start=stops, disks=planned)
-    begun = core_state.begin(job, LIMITS, leave_stopped=False, run_id=RUN, options=Options(**asked))
+    job = replace(job, expected=values.started(INSTANCE))
+    begun = core_state.begin(job, LIMITS, at=T, run_id=RUN, options=Options(**asked))
     return replace(begun, lag=lag)
 
 

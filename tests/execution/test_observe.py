@@ -42,7 +42,7 @@ def begun(disk_ids: list[str], instance_id: str) -> JobState:
     """Give the state of a job that has just begun."""
     disks = tuple(PlannedDisk(each) for each in disk_ids)
     job = PlannedJob(instance_id, "", "Running", "Running", will_stop=True, will_start=True, disks=disks)
-    return begin(job, Limits(), leave_stopped=False)
+    return begin(job, Limits(), at=0.0)
 
 
 def stopped(number: int) -> JobState:
@@ -85,6 +85,17 @@ def test_only_what_a_job_needs_next_is_asked_for() -> None:
     assert first.instance == values.an_instance(instance_id="i-0")
     assert (second.instance_asked, second.disks_asked, second.instance) == (False, True, None)
     assert list(second.disks) == ["d-1"]
+
+
+def test_of_what_is_only_watched_the_instance_is_asked_for() -> None:
+    """By the same call as the instances of the other jobs, and its observation comes last."""
+    cloud = pair()
+    first, watched = observe_jobs(cloud, TinyClock(), [stopped(0)], watched=[begun(["d-1"], "i-1")])
+
+    assert sorted(cloud.asked) == [("disks", ("d-0",)), ("instances", ("i-0", "i-1"))]
+    assert (list(first.disks), first.disks_asked) == (["d-0"], True)
+    assert watched.instance == values.an_instance(instance_id="i-1")
+    assert (watched.seen, watched.disks_asked, watched.disks_seen) == (True, False, False)
 
 
 def test_a_recheck_asks_for_the_whole() -> None:

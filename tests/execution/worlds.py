@@ -101,7 +101,7 @@ class World:
     def __init__(self, cloud: Any, plan: Plan, clock: TinyClock, stopped: Iterable[str] = ()) -> None:
         self.cloud, self.plan, self.clock, self.book = cloud, plan, clock, Book()
         self.stop = threading.Event()
-        self.states = [begin(job, Limits(), leave_stopped=False, options=plan.options) for job in plan.jobs]
+        self.states = [begin(job, Limits(), at=clock.time(), options=plan.options) for job in plan.jobs]
         down = set(stopped)
         for position, known in enumerate(self.states):
             if known.instance_id in down:

@@ -6,13 +6,15 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from safe_reinit import clock
 from safe_reinit.cli.writer import Writer
 from safe_reinit.clock import boottime
-from safe_reinit.core import freshness, observations, resuming
+from safe_reinit.core import freshness, observations, resuming, state
 from safe_reinit.core.inputs import Answered, Call, Withheld
 from safe_reinit.core.state import is_settled, lag_of
 from safe_reinit.core.wipes import is_watched
@@ -123,8 +125,22 @@ def _unwatched(patch: pytest.MonkeyPatch) -> None:
 
 
 def _gap_in_the_looks(patch: pytest.MonkeyPatch) -> None:
-    """Send a wipe again whose answer was lost, also after a time in which nobody looked at the machine."""
+    """Send a wipe again whose answer was lost, also after a time in which nobody looked at the machine.
+
+    Of one that shows no StartTime the guard against any wipe after a gap finds it, too.
+    """
+    _unwatched(patch)
     _everywhere(patch, is_watched, lambda _wipe, _record: True)
+
+
+def _watched_from_confirmation(patch: pytest.MonkeyPatch) -> None:
+    """Observe a machine that shows no StartTime only once its wave has begun."""
+    begin = state.begin
+
+    def unwatched(*args: Any, **more: Any) -> JobState:
+        return replace(begin(*args, **more), watched_at=None)
+
+    patch.setattr(state, "begin", unwatched)
 
 
 def _wipe_limit(patch: pytest.MonkeyPatch) -> None:
@@ -148,6 +164,7 @@ GUARDS: Mapping[str, Patch] = {
     "unwatched": _unwatched,
     "gap-in-the-looks": _gap_in_the_looks,
     "wipe-limit": _wipe_limit,
+    "watched-from-confirmation": _watched_from_confirmation,
 }
 """By name, how to turn a guard off."""
 

@@ -31,8 +31,6 @@ SEEDS = [range(first, first + 10) for first in range(0, 200, 10)]
 """In tens, so that workers share them."""
 SEEDS_THROUGH_THE_SDK = range(8)
 KEPT = sorted((HERE / "scenarios").glob("*.json"))
-OPEN = [file for file in KEPT if json.loads(file.read_text("utf-8")).get("open")]
-MENDED = [file for file in KEPT if file not in OPEN]
 
 
 def quiet(seed: int = 1) -> Scenario:
@@ -98,7 +96,7 @@ def test_the_same_seed_gives_the_same_trace() -> None:
     assert trace(6) == trace(6)
 
 
-@pytest.mark.parametrize("file", MENDED, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", KEPT, ids=lambda file: file.stem)
 def test_a_kept_scenario_breaks_no_promise_any_more(file: Path) -> None:
     """What once broke a promise keeps it now, and breaks it again with the guard turned off that mends it."""
     kept: dict[str, Any] = json.loads(file.read_text("utf-8"))
@@ -110,18 +108,9 @@ def test_a_kept_scenario_breaks_no_promise_any_more(file: Path) -> None:
             assert kept["finds"] in kinds(simulate(kept["scenario"]))
 
 
-@pytest.mark.xfail(strict=True, reason="The program does not do this yet.")
-@pytest.mark.parametrize("file", OPEN, ids=lambda file: file.stem)
-def test_a_kept_scenario_that_still_breaks_a_promise(file: Path) -> None:
-    """What is known to be broken is kept until it is mended, and then this test says so."""
-    kept: dict[str, Any] = json.loads(file.read_text("utf-8"))
-
-    assert kept["finds"] not in kinds(simulate(kept["scenario"]))
-
-
 def test_every_guard_has_a_kept_scenario() -> None:
     """No guard can be turned off without the simulation seeing it."""
-    assert {json.loads(file.read_text("utf-8")).get("without") for file in MENDED} - {None} == set(GUARDS)
+    assert {json.loads(file.read_text("utf-8")).get("without") for file in KEPT} - {None} == set(GUARDS)
 
 
 def test_seeds_draw_everything_that_has_a_name() -> None:
