@@ -15,7 +15,7 @@ from ..describe import FEW, Round
 from ..drift import drift_of, no_target_any_more
 from ..facts import read_facts
 from ..model import DiskFacts, Failure, Guard, JobState, Observation, Options, Plan, PlannedJob, Policy
-from ..retry import Patient
+from ..retry import Once, Patient
 from .observe import WHOLE, observation_of, observe_jobs, safety_of
 
 
@@ -56,9 +56,10 @@ class Rechecks:
 
     def _checked(self, commands: Sequence[Decided]) -> list[RecheckResult]:
         disk_ids = [disk.disk_id for each in commands for disk in self._planned(each).disks]
-        described = Round(self.cloud, self.clock, Patient(self.clock), disk_ids)
         options, _ = self._in_force()
         begun = all(each.job.touched for each in commands)  # one that has not needs all the facts
+        ask = Once() if begun else Patient(self.clock)  # while machines are down no other recheck waits for this one
+        described = Round(self.cloud, self.clock, ask, disk_ids)
         also = others.again(self.plan.findings, begun=begun)
         facts = read_facts(
             described, self.plan.region, options, settle=self._in_force, again=also,

@@ -78,6 +78,18 @@ def test_a_recheck_that_is_not_answered_fails(name: str) -> None:
     assert found.failure is None
 
 
+@pytest.mark.parametrize("name", ["caller", "disks", "instances", "snapshots_of"])
+def test_patience_ends_where_machines_are_down(name: str) -> None:
+    """What is not answered once is asked again before the first call; after the stop the core decides when."""
+    before, after = one("Running"), one()
+    for world in (before, after):
+        world.cloud.failing = {name: [Unanswered("Describe")]}
+
+    assert isinstance(before.find(STOP), Fresh)
+    assert isinstance(after.rechecked(WIPE), RecheckFailed)
+    assert len(after.asked(name)) == 1
+
+
 def test_credentials_of_another_caller_are_a_failure() -> None:
     """What another caller may see proves nothing, so the jobs end."""
     world = one()
