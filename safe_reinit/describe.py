@@ -92,9 +92,9 @@ class Round:
     """By id that was asked for: the ``Date`` of the answer."""
     unseen: dict[str, list[Unseen]] = field(default_factory=dict)
     """By id: what could not be seen of it."""
-    besides: dict[str, list[Unseen]] = field(default_factory=dict)
-    """By instance: disks of it that are no targets, and cannot be read."""
-    strange: list[Unseen] = field(default_factory=list)
+    unreadable_disks: dict[str, list[Unseen]] = field(default_factory=dict)
+    """By instance: what was not seen of its disks that are no targets."""
+    unrelated: list[Unseen] = field(default_factory=list)
     """What was not seen though no target depends on it."""
 
     def __post_init__(self) -> None:
@@ -257,7 +257,7 @@ class Round:
         def fail(error: CloudError) -> None:
             if needed or not may_pass(error):
                 raise error
-            self.strange.append(Unseen("GetCallerIdentity", "", "", why_unanswered(error, "STS")))
+            self.unrelated.append(Unseen("GetCallerIdentity", "", "", why_unanswered(error, "STS")))
 
         ask = self.ask.shortly if shortly else self.ask
         self.put(lambda: ask(self.cloud.caller), take, fail)
@@ -365,8 +365,8 @@ class Round:
 
         def taken(answer: Look[T]) -> None:
             for row in answer.unreadable:
-                if not set(row.names) & self._about and _unread(row) not in self.strange:
-                    self.strange.append(_unread(row))
+                if not set(row.names) & self._about and _unread(row) not in self.unrelated:
+                    self.unrelated.append(_unread(row))
             complete = answer.complete and not any("" in row.owners for row in answer.unreadable)
             take(replace(answer, complete=complete))
 
@@ -394,7 +394,7 @@ class Round:
         for each in instance_ids:
 
             def take(answer: Look[Disk], instance_id: str = each) -> None:
-                self.besides[instance_id] = [_unread(row) for row in answer.unreadable]
+                self.unreadable_disks[instance_id] = [_unread(row) for row in answer.unreadable]
                 self.attached[instance_id] = answer.shown
 
             self._describe("DescribeDisks", (each,), partial(self.cloud.disks_of, each), take)

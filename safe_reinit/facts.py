@@ -194,7 +194,7 @@ def _with_unread(found: Sequence[DiskFacts], described: Round) -> tuple[DiskFact
             return facts
         new = [
             each
-            for each in (*described.besides.get(facts.disk.instance_id, ()), *described.strange)
+            for each in (*described.unreadable_disks.get(facts.disk.instance_id, ()), *described.unrelated)
             if each not in told
         ]
         new = [each for each in new if each.subject not in targets]
