@@ -17,7 +17,7 @@ from .errors import RunRefused, UsageError
 from .failing import safely
 from .found import Search
 from .model import Call, Facts, Making, Plan, Policy, Secret
-from .planning import Asked, find, limits_of, look_and_judge, only_one_named, rollout_of, shown
+from .planning import Asked, find, limits_of, only_one_named, preflight, rollout_of, shown
 from .targets import ByHand, settle
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ class Planner(ABC):
         return self._make(made, on_call)
 
     def _make(self, asked: Asked, on_call: Callable[[Call], None] | None) -> Plan:
-        plan, calls, facts = look_and_judge(self._where, self._clock, asked, safely(on_call))
+        plan, calls, facts = preflight(self._where, self._clock, asked, safely(on_call))
         logs.plan(plan)
         return replace(plan, making=Making(calls, [facts]))
 

@@ -1,4 +1,4 @@
-"""Making a plan: one round of looks at everything it stands on, judged; nothing is changed."""
+"""Preflight: everything that a plan stands on is read and checked, and the plan is made; nothing is changed."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _asking(
             raise refused from None
 
 
-def look_and_judge(
+def preflight(
     where: Where, clock: Clock, asked: Asked, on_call: Callable[[Call], None]
 ) -> tuple[Plan, list[Call], Facts]:
     """Make the plan, and give it with the exchanges that this took and the facts it stands on.
