@@ -88,6 +88,12 @@ ALSO_NEEDS = {"core/outcomes.py": {"tenacity"}}
 """tenacity computes there how long to wait from the number of attempts; it neither waits nor calls anything."""
 CHANGES = {"core/scheduler.py": {"Job"}}
 """What a ``Run`` changes between its steps, and gives to nobody: each of its inputs and effects is a frozen value."""
+ASKS_ECS = {"describe.py", "found.py", "execution/session.py"}
+"""Who makes Describe calls: what calls stand on comes from ``describe``; the others find targets and begin runs."""
+DESCRIBES = {
+    "disks", "disks_of", "instances", "tagged", "list_instances", "snapshots", "snapshots_of", "list_snapshots",
+    "list_disks", "snapshot_links", "images", "key_pairs",
+}  # fmt: skip
 READS_THE_CLOCK = ("now", "utcnow", "today")
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -172,6 +178,18 @@ def test_no_file_imports_itself_through_others(folder: str) -> None:
     }
 
     assert list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_plan_recheck_and_observation_read_ecs_by_one_module() -> None:
+    """No other module makes Describe calls, so that what one of them shows the others show as well."""
+    asking = {
+        str(path.relative_to(PACKAGE))
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in DESCRIBES and ast.unparse(node.value).endswith("cloud")
+    }
+
+    assert {name for name in asking if not name.startswith("simulator/")} == ASKS_ECS
 
 
 def test_importing_the_package_imports_nothing_else() -> None:
