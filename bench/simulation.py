@@ -46,10 +46,10 @@ def _one(scenario: Scenario, guard: str | None, *, through_sdk: bool) -> tuple[l
     return result.violations, result
 
 
-def _work(task: tuple[int, str | None, bool]) -> dict[str, Any]:
-    seed, guard, through_sdk = task
+def _work(task: tuple[int, argparse.Namespace]) -> dict[str, Any]:
+    seed, options = task
     began = time.process_time()
-    violations, result = _one(expand(seed), guard, through_sdk=through_sdk)
+    violations, result = _one(expand(seed), options.without, through_sdk=options.through_sdk)
     told: dict[str, Any] = {"seed": seed, "violations": violations, "cpu": time.process_time() - began}
     told |= {"names": names(expand(seed)), "keeps": expand(seed)["keeps"]}
     if result is not None:
@@ -57,13 +57,13 @@ def _work(task: tuple[int, str | None, bool]) -> dict[str, Any]:
             "outcomes": result.outcomes, "covered": result.covered, "simulated": result.simulated,
             "calls": result.calls,
         }  # fmt: skip
+    if violations and options.save:
+        told["kept"] = _save(seed, violations[0].kind, options)
     return told
 
 
 def _results(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    tasks = (
-        (seed, options.without, options.through_sdk) for seed in range(options.first, options.first + options.seeds)
-    )
+    tasks = ((seed, options) for seed in range(options.first, options.first + options.seeds))
     ends = time.monotonic() + options.seconds if options.seconds else None
     with multiprocessing.get_context("fork").Pool(options.jobs, maxtasksperchild=200) as pool:
         for told in pool.imap_unordered(_work, tasks):
@@ -129,8 +129,8 @@ def _explore(options: argparse.Namespace) -> int:
         total.add(told)
         for each in told["violations"]:
             print(f"seed {told['seed']}: {each.kind}: {each.text}", flush=True)
-        if told["violations"] and options.save:
-            _save(told["seed"], told["violations"][0].kind, options)
+        if "kept" in told:
+            print(f"  kept as {told['kept']}", flush=True)
         if told["violations"] and options.without and not options.seeds_all:
             print(f"Without {options.without}: missed after {total.count} seeds.")
             return 0
@@ -140,7 +140,9 @@ def _explore(options: argparse.Namespace) -> int:
     return 1 if total.failed or options.without else 0
 
 
-def _save(seed: int, kind: str, options: argparse.Namespace) -> None:
+def _save(seed: int, kind: str, options: argparse.Namespace) -> str:
+    """Keep the scenario of a seed that fails, made small, in the worker: one that is forked meanwhile starts clean."""
+
     def fails(candidate: Scenario) -> bool:
         violations, _ = _one(candidate, options.without, through_sdk=options.through_sdk)
         return any(each.kind == kind for each in violations)
@@ -149,7 +151,7 @@ def _save(seed: int, kind: str, options: argparse.Namespace) -> None:
     file = Path(options.save) / f"{kind}-{seed}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({**kept, "scenario": shrink(expand(seed), fails)}, indent=1) + "\n")
-    print(f"  kept as {file}", flush=True)
+    return str(file)
 
 
 def _replay(name: str, guard: str | None, *, through_sdk: bool) -> int:

@@ -400,6 +400,8 @@ class Simulation:
         except safe_reinit.Error as error:
             attempt.error = error
             attempt.report = reports_of.to_json(error.report) if error.report is not None else None
+        except KeyboardInterrupt as error:  # it was asked to end while it waited for another one's lease
+            attempt.error = error
         attempt.ended, attempt.truth = self.scheduler.now, self._truth()
         if attempt.report is not None and attempt.report["run_id"] is None and len(self._attempts) > 1:
             attempt.report = None  # it did not hold the run
@@ -443,7 +445,7 @@ class Simulation:
             told = attempt.report
             self.say(name, f"ends: {told['outcome']} ({told['exit_code']}) {_message(told)}")
         else:
-            self.say(name, f"ends: {attempt.error}")
+            self.say(name, f"ends: {str(attempt.error) or repr(attempt.error)}")
 
     # ------------------------------------------------------------------------------------------------- the two phases
 
