@@ -338,8 +338,9 @@ class Run:
         """Begin more jobs. Once no more may begin, end those that have not, and those that are still untouched."""
         if self._cancelled:
             return
+        asked = self.scheduler.question
         self.scheduler.admit(self._now.at, self._now.when)
-        if self.scheduler.question:
+        if self.scheduler.question != asked:
             self._effects.append(inputs.Ask(self.scheduler.question))
         if not self.scheduler.closed:
             return

@@ -102,12 +102,16 @@ class Driver:
         self._observing = DaemonExecutor(1, "safe-reinit-observe")
         self._rechecking = DaemonExecutor(1, "safe-reinit-recheck")
         self._calling = {back: DaemonExecutor(_CALLING, "safe-reinit-call") for back in (False, True)}
+        self._asking = DaemonExecutor(1, "safe-reinit-ask")
+        self._not_asked: Exception | None = None
+        """Why nobody could be asked, which ends the run as it is: no machine is down."""
 
     def __call__(self) -> None:
         """Carry every job to its end.
 
         Raises:
             LeaseLostError: another session holds the run now; nothing more is called or written.
+            Exception: what asking somebody raised, between two stages.
         """
         executors = (self._observing, self._rechecking, *self._calling.values())
         try:
@@ -119,6 +123,7 @@ class Driver:
         finally:
             for each in executors:
                 each.shutdown(wait=not self.leave.is_set(), cancel_futures=True)
+            self._asking.shutdown(wait=False)  # nobody waits for an answer that is not needed any more
 
     def turn_back(self) -> None:
         """Keep it for whoever resumes the run where somebody asked it to end: no job wipes any more, and none begins.
@@ -134,6 +139,8 @@ class Driver:
 
     def _round(self) -> float | None:
         """Step until nothing is left to carry out; return when to step again (cloud seconds), ``None`` for never."""
+        if self._not_asked is not None:
+            raise self._not_asked
         inputs = [*self._store.hold(), *self._drained()]
         until: float | None = None
         while True:
@@ -182,7 +189,7 @@ class Driver:
                 with contextlib.suppress(Exception):
                     self.say(text)
             case Ask(question):
-                return Continued(self.ask(question))
+                self._begin(self._asking, effect, lambda: Continued(self.ask(question)))
             case Describe(number, jobs, watched):
                 self._begin(
                     self._observing,
@@ -198,7 +205,9 @@ class Driver:
                 pass
         return None
 
-    def _begin(self, executor: DaemonExecutor, effect: Describe | Recheck | Call, leaf: Callable[[], Input]) -> None:
+    def _begin(
+        self, executor: DaemonExecutor, effect: Describe | Recheck | Call | Ask, leaf: Callable[[], Input]
+    ) -> None:
         """Carry an effect out in a thread; what comes of it is an input of a later step."""
 
         def work() -> None:
@@ -214,11 +223,14 @@ class Driver:
         except RuntimeError as error:  # no thread for it
             self._inbox.append(self._failed(effect, error))
 
-    def _failed(self, effect: Describe | Recheck | Call, error: Exception) -> Input:
+    def _failed(self, effect: Describe | Recheck | Call | Ask, error: Exception) -> Input:
         """Return what the core is told of an effect that ended with an exception: also one that nobody foresaw."""
         if isinstance(effect, Describe):
             seen = Observation(self.clock.time(), self.clock.now(), seen=False, why="ECS could not be asked")
             return Described(effect.number, (seen,) * len(effect.jobs + effect.watched))
+        if isinstance(effect, Ask):
+            self._not_asked = error
+            return Continued(agreed=False)
         return Broke(effect.number, type(error).__name__)
 
     def _wait(self, until: float) -> None:

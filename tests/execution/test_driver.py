@@ -50,6 +50,8 @@ class Threads(DaemonExecutor):
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """See ``Executor``."""
+        if self._name == "safe-reinit-ask":  # no time passes for a call, and any time for a person
+            return super().submit(function, *args, **kwargs)
         with Threads.lock:
             Threads.under_way += 1
 
@@ -444,6 +446,70 @@ def test_a_run_leaves_no_thread_behind_and_all_its_answers_in_the_journal() -> N
     assert world.states == [decode(JobState, encode(each)) for each in heard.driver.run.states]
     assert world.cloud.acts.count("ReInitDisk") == 12
     assert Threads.under_way == 0
+
+
+def pausing(world: World) -> World:
+    """Let somebody be asked after the canary."""
+    world.plan = replace(world.plan, rollout=Rollout(canary=1, pause="canary"))
+    obey(world)
+    return world
+
+
+@pytest.mark.usefixtures("threads")
+def test_a_run_goes_on_while_somebody_is_asked() -> None:
+    """The lease is checked and machines are watched for as long as a person needs."""
+    world = pausing(patient(many(3)))
+    checks = [0]
+    asked: list[str] = []
+    check = world.book.check
+
+    def counted() -> bool:
+        checks[0] += 1
+        return check()
+
+    def ask(question: str) -> bool:
+        asked.append(question)
+        before, until = checks[0], boottime() + LONG
+        while checks[0] < before + 5 and boottime() < until:
+            threading.Event().wait(0.01)
+        return checks[0] >= before + 5
+
+    world.book.check = counted  # type: ignore[method-assign]
+    heard = Heard(world, world.book, ask=ask)
+    heard.driver()
+
+    assert heard.outcomes == ["done"] * 3
+    assert asked == ["1 of 3 jobs have ended, 1 of them done."], "once"
+
+
+@pytest.mark.usefixtures("threads")
+def test_a_run_that_is_asked_to_end_waits_for_no_answer() -> None:
+    """Who does not answer any more keeps nobody waiting."""
+    world = pausing(patient(many(3)))
+    released = threading.Event()
+
+    def ask(_question: str) -> bool:
+        heard.driver.stop.set()
+        heard.driver.wake.set()
+        return released.wait(LONG)
+
+    heard = Heard(world, world.book, ask=ask)
+    heard.driver()
+    released.set()
+
+    assert heard.outcomes == ["done", "refused", "refused"]
+
+
+@pytest.mark.usefixtures("threads")
+def test_what_keeps_somebody_from_being_asked_ends_the_run_as_it_is() -> None:
+    """A question that cannot be written was not answered, and the exception says why."""
+    world = pausing(patient(many(3)))
+    heard = Heard(world, world.book, ask=lambda _question: broken())
+
+    with pytest.raises(ZeroDivisionError):
+        heard.driver()
+    assert heard.outcomes[0] == "done"
+    assert world.cloud.acts.count("StopInstance") + world.cloud.acts.count("StopInstances") == 1
 
 
 @pytest.mark.usefixtures("threads")
