@@ -92,7 +92,7 @@ def lost(job: JobState, command: Command, at: float, due: float | None = None, c
             job, command.subject,
             lambda wipe: replace(_unproven(wipe, at, code), losses=wipe.losses + 1),
         )  # fmt: skip
-    step = replace(step_of(job, command), at=at, reads=0, lost=True, answer=code)
+    step = replace(step_of(job, command), at=at, reads=0, lost_at=at, answer=code)
     if command.action not in REPEATABLE:
         return with_step(job, command, replace(step, state="lost"))
     due = at if due is None else due
@@ -136,7 +136,9 @@ def refused(
     step = step_of(job, command)
     if due is not None and _may_ask_again(job, command, step, due, failure.code):
         return with_step(_as_before(job, step), command, send_again(replace(step, at=at, due=due)))
-    unproven = command.action == "StopInstance" and step.lost  # the attempt whose answer was lost may still be done
+    unproven = (
+        command.action == "StopInstance" and step.lost_at is not None
+    )  # the attempt whose answer was lost may still be done
     job = with_step(job, command, replace(step, state="lost" if unproven else "failed", at=at, reads=0))
     if command.action == "StartInstance" and failure.code in NOT_FOUND:
         job, failure = replace(job, gone=True), _gone(command, failure)

@@ -62,19 +62,19 @@ def _sample_lag(job: JobState, observation: Observation, lag: float | None) -> J
     stop = job.stop
     if lag is not None and lag > (job.lag or 0.0):
         job = replace(job, lag=lag)
-    if (
-        observation.instance is not None
-        and is_current(job, observation)
-        and stop.state == "accepted"
-        and not stop.moving
-    ):
-        since = observation.at - (observation.at if stop.at is None else stop.at)
-        watched = since - job.running_for <= GAP and observation.instance.start_time == stop.start_time
+    # Of one whose answer was lost only what shows it in the end proves that it was done, and until when at the latest.
+    done_by = stop.at if stop.state == "accepted" else stop.lost_at
+    unshown = stop.under_way and not stop.moving
+    if observation.instance is not None and is_current(job, observation) and unshown and done_by is not None:
+        running_at = max(done_by, job.running_at or done_by)
+        watched = observation.at - running_at <= GAP and observation.instance.start_time == stop.start_time
         if observation.instance.status == "Running" and watched:
-            job = replace(job, running_for=since, lag=max(since, job.lag or 0.0))
+            job = replace(job, running_at=observation.at)
+            if stop.state == "accepted":
+                job = replace(job, lag=max(observation.at - done_by, job.lag or 0.0))
         elif observation.instance.status in ("Stopping", "Stopped"):
-            late = min(since, job.running_for + LAG_BOUND)  # an observation that came late itself proves no more
-            job = changed(job, lag=max(late, job.lag or 0.0))
+            shown_at = min(observation.at, running_at + LAG_BOUND)  # an observation that came late proves no more
+            job = changed(job, lag=max(shown_at - done_by, job.lag or 0.0))
     if lag_of(job) < GAP or not ahead(job) or job.turned_back:
         return job
     message = f"ECS shows changes {lag_of(job):.0f}s late or more: whether somebody uses the machine cannot be told."

@@ -139,15 +139,15 @@ def _step(step: Step, at: float) -> Step:
     if step.state == "accepted":  # it was answered, so it is not asked again
         return replace(step, first_at=at, at=at, moving=False)
     if step.state in ("asked", "lost"):
-        return replace(step, state="lost", first_at=at, at=at, reads=0, moving=False, lost=True)
+        return replace(step, state="lost", first_at=at, at=at, reads=0, moving=False, lost_at=at)
     return replace(step, first_at=at, due=at) if step.pending else step
 
 
 def _repeatable(step: Step, at: float) -> Step:
     """Return a step that may be repeated, to be sent again unless it was answered."""
     if step.state == "asked" or step.pending:
-        lost = step.lost or step.state == "asked"
-        return send_again(replace(step, first_at=at, due=at, at=at, reads=0, lost=lost))
+        lost_at = at if step.state == "asked" else step.lost_at
+        return send_again(replace(step, first_at=at, due=at, at=at, reads=0, lost_at=lost_at))
     return replace(step, first_at=at, at=at, reads=0) if step.state in ("accepted", "done") else step
 
 

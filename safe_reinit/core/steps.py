@@ -53,7 +53,7 @@ def with_step(job: JobState, command: Command, step: Step) -> JobState:
 
 def send_again(step: Step) -> Step:
     """Return a step that is to be sent again: ``resend`` where an earlier attempt may have been done."""
-    return replace(step, state="resend" if step.lost else "again")
+    return replace(step, state="again" if step.lost_at is None else "resend")
 
 
 def limit_of(job: JobState, command: Command, code: str | None) -> float:

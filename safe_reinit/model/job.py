@@ -88,8 +88,8 @@ class Step:
     """Whether the transitional status (Stopping, Starting) was seen."""
     reads: int = 0
     """Observations since ``at``."""
-    lost: bool = False
-    """Whether an answer was ever lost, which ``asked`` and ``failed`` alone do not say."""
+    lost_at: float | None = None
+    """When an answer was last found missing: an attempt that arrived had arrived by then. ``None``: none ever was."""
     start_time: datetime | None = None
     """The instance's StartTime when it was intended: another one means that somebody started it since."""
     status: str = ""
@@ -248,8 +248,8 @@ class JobState:
     """Cloud seconds since when the limit of all its wipes counts: the first one was intended then."""
     lag: float | None = None
     """Cloud seconds by which ECS showed a stop of this run late; ``None`` before that was seen."""
-    running_for: float = 0.0
-    """Cloud seconds for which ECS still showed the instance Running after it had accepted our stop."""
+    running_at: float | None = None
+    """The last of the observations without a gap that showed the instance Running after our stop, in cloud seconds."""
     watched_at: float | None = None
     """The last observation of an instance that shows no StartTime, in cloud seconds: nobody may use it between two.
 

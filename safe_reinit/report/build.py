@@ -305,7 +305,11 @@ _POWER = {
 
 def _with_lost_snapshots(known: JobState, run_id: str) -> Failure | None:
     """Say of the first failure also which safety snapshots may exist although their ids were never answered."""
-    lost = [each.disk_id for each in known.snapshots if not each.snapshot_id and each.step.tries and each.step.lost]
+    lost = [
+        each.disk_id
+        for each in known.snapshots
+        if not each.snapshot_id and each.step.tries and each.step.lost_at is not None
+    ]
     if known.error is None or not lost:
         return known.error
     also = f"A snapshot of {', '.join(lost)} may exist all the same: look for the tag {LOCK_TAG} {run_id}."

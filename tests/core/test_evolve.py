@@ -292,6 +292,26 @@ def test_what_a_lost_answer_did_shows_later_by_the_lag(lag: float) -> None:
     assert learn(known, *looks, look(20 + lag, "Running")).stop.state == "resend"
 
 
+def test_a_lost_stop_that_shows_late_tells_the_lag() -> None:
+    """A call arrives before its answer is found missing, or never: what it did and shows later is a lag."""
+    lost = replace(core_answers.lost(core_answers.intend(begin(), STOP, look(0, "Running")), STOP, T), lag=None)
+    running = learn(lost, *(look(at, "Running") for at in (6, 12, 18)))
+
+    assert running.lag is None
+    assert learn(running, look(19, "Stopping")).lag == 19.0
+    assert learn(running, look(90, "Stopped")).lag == 18.0 + core_state.LAG_BOUND
+
+
+def test_a_machine_whose_lost_stop_shows_too_late_is_not_wiped() -> None:
+    """Where a lost stop shows so late that somebody could use the machine unseen, the power comes back."""
+    lost = replace(core_answers.lost(core_answers.intend(begin(), STOP, look(0, "Running")), STOP, T), lag=None)
+    shown = learn(lost, *(look(at, "Running") for at in (6, 12, 18, 24)), look(30, "Stopped"))
+
+    assert shown.error is not None
+    assert "29s late" in shown.error.message
+    assert decide(shown, look(31, "Stopped")) == START
+
+
 def test_the_lag_that_another_machine_of_the_run_showed_counts() -> None:
     """The lag is one of the cloud: the largest that any job has sampled holds for all."""
     known = core_observations.learn(begin("Stopped"), look(2), 21.0)
@@ -1138,7 +1158,7 @@ def test_an_undo_in_doubt_names_its_call() -> None:
 )
 def test_what_may_be_repeated_is_asked_again_on_resume(state: str, after: str) -> None:
     """Of a call that may be repeated, no answer means asking again; what was answered is not repeated."""
-    step = Step(state, 1, first_at=T, at=T, lost=state == "resend")  # type: ignore[arg-type]
+    step = Step(state, 1, first_at=T, at=T, lost_at=T if state == "resend" else None)  # type: ignore[arg-type]
     known = replace(snapping(), tag=step, untag=step, tag_value=RUN)
     known = replace(known, snapshots=(replace(known.snapshots[0], step=step),))
     again = core_resuming.resume(known, T + 500.0)
@@ -1349,8 +1369,13 @@ def test_a_stop_that_is_on_its_way_or_answered_is_not_asked_again_on_resume() ->
     accepted = core_resuming.resume(stopping(), T + 500.0).stop
     asked = core_resuming.resume(stopping_again(), T + 500.0).stop
 
-    assert (accepted.state, accepted.first_at, accepted.at, accepted.lost) == ("accepted", T + 500.0, T + 500.0, False)
-    assert (asked.state, asked.first_at, asked.at, asked.lost) == ("lost", T + 500.0, T + 500.0, True)
+    assert (accepted.state, accepted.first_at, accepted.at, accepted.lost_at) == (
+        "accepted",
+        T + 500.0,
+        T + 500.0,
+        None,
+    )
+    assert (asked.state, asked.first_at, asked.at, asked.lost_at) == ("lost", T + 500.0, T + 500.0, T + 500.0)
 
 
 def test_what_another_process_goes_on_with_is_not_known_here() -> None:

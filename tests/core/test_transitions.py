@@ -217,7 +217,9 @@ def a_step(state: StepState) -> Step:
     """Return a step in a state, with what always goes with it."""
     if state == "none":
         return Step()
-    return Step(state, 1, T, T, due=T, lost=state in ("lost", "resend"), start_time=values.YESTERDAY, reads=3)
+    return Step(
+        state, 1, T, T, due=T, lost_at=T if state in ("lost", "resend") else None, start_time=values.YESTERDAY, reads=3
+    )
 
 
 def shots(status: str, source: str = DISK) -> dict[str, Any]:
@@ -259,7 +261,7 @@ SEEN: dict[tuple[str, str, str], list[Observation]] = {
 def of_step(call: str, row: transitions.StepTransition) -> Iterator[tuple[Step, Change]]:  # noqa: C901 - by cause
     """Return steps in the state before, and what changes them."""
     command, step = COMMANDS[call], a_step(row.before)
-    lost = replace(step, lost=True, tries=2)
+    lost = replace(step, lost_at=T, tries=2)
     match row.cause, row.after:
         case "Intended", _:
             yield step, Intended(command, seen(0))
