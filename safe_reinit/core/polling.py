@@ -11,20 +11,28 @@ from .steps import outstanding, steps_of
 
 TICK = 2.0
 """Cloud seconds between two observations at least, unless something was just done."""
-_LONGER = 0.24
-"""How much longer a wait has taken at each observation than at the one before, where nothing is known of it."""
-_LONGER_STARTING = 0.5
-"""The same of a start: the machine is up as early, however late that is observed."""
-_CLOSER = 0.07
-"""The same once it has taken about as long as usual."""
-_SOON = 0.9
-"""The part of its usual time after which a wait is worth an observation."""
+_FIRST = 4.0
+"""Cloud seconds until the first observation of how far a stop or a start is: nothing is over sooner."""
+_LONGER: Mapping[str, float] = {"stop": 0.25, "snapshot": 0.11, "reinit": 0.11, "start": 0.15}
+"""By phase: for what part of the time that the machine has been down so far a wait may go on unobserved.
+
+On average a wait is seen to end half an interval late: together 7% of the downtime, whatever ECS takes. A stop is a
+small part of that, and least is known of it; nothing waits for the end of a start but the report.
+"""
+_LONGER_ALONE = 0.3
+"""The same part of the wait itself, where it is not known for how long the machine has been down."""
+_SOON, _LATE = 0.9, 2.0
+"""From which part of its usual time, and up to which, a wait is expected to end."""
+_SPARSER, _CLOSER = 1.3, 0.6
+"""How much longer intervals are before that, and how much shorter then."""
 _AT_LEAST = 16.0
 """Cloud seconds after which a job is observed again whatever is expected: with a tick less than breaks the fence."""
 _WITHOUT_START_TIME = 11.0
 """The same of a machine that shows no StartTime: only observations tell that nobody uses it, and they may lag."""
 _UNDER_WAY = 45.0
 """The same where ECS is at work on what it accepted, which no fence guards."""
+_STARTING = 90.0
+"""The same of a start, which only the report waits for."""
 _IN_DOUBT = 6.0
 """The same where an answer is outstanding or was lost: a third of what breaks the fence."""
 
@@ -79,23 +87,28 @@ def patience(job: JobState) -> float:
     """Return for how many cloud seconds a job may go unobserved."""
     if is_doubtful(job):
         return _IN_DOUBT
-    if waits_for(job):
-        return _UNDER_WAY
+    waited = waits_for(job)
+    if waited is not None:
+        return _STARTING if waited[0] == "start" else _UNDER_WAY
     return _AT_LEAST if job.watched_at is None else _WITHOUT_START_TIME
 
 
-def next_at(job: JobState, observation: Observation, action: Action, usual: Mapping[str, float]) -> float:
+def next_at(
+    job: JobState, observation: Observation, action: Action, usual: Mapping[str, float], down_since: float | None = None
+) -> float:
     """Return when a job is to be described again after an observation, in cloud seconds.
 
-    How long ECS takes is not documented. Where it is known from other jobs or earlier runs, a wait is observed about
-    then; else the interval grows with the wait. It does not while the lag of Describe calls is sampled by our own
-    stop, while an accepted wipe does not show yet, which is its quickest proof, nor while an outcome is in doubt.
+    How long ECS takes is not documented, and may be anything. The interval grows with the time for which the machine
+    has been down, so that what is added to that stays the same part of it; about the time that a wait took in other
+    jobs or earlier runs it is shorter. It does not grow while the lag of Describe calls is sampled by our own stop,
+    while an accepted wipe does not show yet, which is its quickest proof, nor while an outcome is in doubt.
 
     Args:
         job: its state.
         observation: what was observed.
         action: what was decided on it.
         usual: by phase the shortest time that it took before, in cloud seconds.
+        down_since: since when the machine has been down, if this process stopped it, in cloud seconds.
 
     """
     at, need = observation.at, needs(job)
@@ -108,10 +121,28 @@ def next_at(job: JobState, observation: Observation, action: Action, usual: Mapp
         return at  # what is needed now was not asked for, and the machine may be down meanwhile
     if action.phase == "wait-start":  # how long that takes is known
         return at + min(max(TICK, action.limit), patience(job))
-    elapsed, expected = at - action.since, usual.get(action.phase)
-    longer = _LONGER_STARTING if action.phase == "start" else _LONGER
-    interval = longer * elapsed if expected is None else max(_SOON * expected - elapsed, _CLOSER * elapsed)
-    return min(at + min(max(TICK, interval), patience(job)), max(at + TICK, _due_after(job, at)))
+    elapsed = at - action.since
+    first = TICK if elapsed or waits_for(job) is None else _FIRST
+    interval = max(first, _interval(action.phase, elapsed, at, usual.get(action.phase), down_since))
+    return min(at + min(interval, patience(job)), max(at + TICK, _due_after(job, at)))
+
+
+def first_at(job: JobState, at: float, down_since: float | None) -> float:
+    """Return when a job is to be described whose call was answered just now, in cloud seconds."""
+    waited = waits_for(job)
+    if waited is None or waited[0] != "start":
+        return at + TICK
+    return at + min(max(_FIRST, _interval("start", 0.0, at, None, down_since)), patience(job))
+
+
+def _interval(phase: str, elapsed: float, at: float, usual: float | None, down_since: float | None) -> float:
+    """Return how long a wait may go on unobserved; see ``next_at``."""
+    down_for = None if down_since is None else at - down_since
+    interval = _LONGER_ALONE * elapsed if down_for is None else _LONGER.get(phase, _LONGER_ALONE) * down_for
+    if usual is None or elapsed >= _LATE * usual:
+        return interval
+    left, closer = _SOON * usual - elapsed, _CLOSER * interval
+    return closer if left <= 0.0 else min(_SPARSER * interval, max(left, closer))
 
 
 def _due_after(job: JobState, at: float) -> float:

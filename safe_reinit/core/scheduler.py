@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from ..model import Action, ActName, Command, JobState, Observation, Outcome, Rollout, Wait
-from .polling import TICK, next_at, patience, waits_for
+from .polling import TICK, first_at, next_at, patience, waits_for
 from .rate_limits import RateLimiter
 from .state import outcome
 from .waves import has_canary, release
@@ -62,6 +62,10 @@ class Job:
     observed_at: float | None = None
     next_at: float = 0.0
     """When it is to be observed again, where it is one of a few."""
+    down_since: float | None = None
+    """When ECS accepted our stop, in cloud seconds; ``None`` where this process has not stopped it."""
+    pace: float = 1.0
+    """How much longer its stop took than that took before: what follows is expected to as well."""
     troubled: str = ""
     """Why the call that is due could not be made, for people."""
     reported: object = None
@@ -260,7 +264,8 @@ class Scheduler:
     def observed(self, job: Job, observation: Observation, action: Action) -> None:
         """Note an observation of a job, and learn from a wait that has ended how long such a wait takes."""
         job.hurried = False
-        job.next_at = next_at(job.state, observation, action, self._usual)
+        usual = {phase: seconds if phase == "stop" else job.pace * seconds for phase, seconds in self._usual.items()}
+        job.next_at = next_at(job.state, observation, action, usual, job.down_since)
         if not observation.seen:
             return  # on the next tick again
         job.observed_at, job.held = observation.at, None
@@ -272,6 +277,8 @@ class Scheduler:
         went_on = before is not None and (job.waiting is None or job.waiting[0] != before[0])
         if before is not None and went_on and not job.state.turned_back:
             took = max(0.0, observation.at - before[1])
+            if before[0] == "stop":
+                job.pace = took / max(TICK, self._usual.get("stop", took))
             self._learnt = self._learnt or before[0] not in self._usual
             self._usual[before[0]] = min(took, self._usual.get(before[0], took))
 
@@ -344,8 +351,10 @@ class Scheduler:
             self.most = min(_MOST, self.most + 1) if made else max(_LEAST, self.most - 1)
         for job in jobs if made else ():
             job.waiting = waits_for(job.state)
+            if job.waiting is not None and job.waiting[0] == "stop":
+                job.down_since = at
             job.hurried = self._few and (action == "StopInstance" or job.waiting is None)
-            job.next_at = at + TICK
+            job.next_at = first_at(job.state, at, job.down_since)
 
 
 def _wipes_to_come(job: Job) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from safe_reinit.core.freshness import oldest
-from safe_reinit.core.polling import TICK, Needs, is_doubtful, needs, next_at, patience, waits_for
+from safe_reinit.core.polling import TICK, Needs, first_at, is_doubtful, needs, next_at, patience, waits_for
 from safe_reinit.core.state import GAP, begin
 from safe_reinit.model import (
     Command,
@@ -167,14 +167,28 @@ def test_a_job_is_observed_again_whatever_is_expected_of_it() -> None:
     no_start_time = replace(waits_for_us, watched_at=T)
 
     assert patience(at_work) == 45.0
+    assert patience(starting()) == 90.0, "only the report waits for that"
     assert patience(waits_for_us) + TICK < GAP
     assert patience(no_start_time) + TICK < oldest(a_job()), "only observations tell that nobody uses it"
 
 
-def interval(job: JobState, waited: float, phase: Any = "reinit", **usual: float) -> float:
-    """Give the seconds until the next observation, after so many of waiting for a phase."""
+def interval(
+    job: JobState, waited: float, phase: Any = "reinit", down_before: float | None = None, **usual: float
+) -> float:
+    """Give the seconds until the next observation, after so many of waiting for a phase.
+
+    Args:
+        job: its state.
+        waited: for how long.
+        phase: for what.
+        down_before: for how long the machine had been down when that began; ``None`` where it is not known.
+        usual: how long it took before.
+
+    """
     asked = THE_DISKS if phase == "reinit" else THE_INSTANCE
-    return next_at(job, observed(T + waited, asked), Wait(phase, "x", T, 1800.0), usual) - (T + waited)
+    down_since = None if down_before is None else T - down_before
+    wait = Wait(phase, "x", T, 1800.0)
+    return round(next_at(job, observed(T + waited, asked), wait, usual, down_since) - (T + waited), 2)
 
 
 def shown(job: JobState) -> JobState:
@@ -188,31 +202,79 @@ def test_an_accepted_wipe_is_observed_on_each_tick_until_it_shows() -> None:
     assert interval(wiping("accepted"), 0.0, reinit=60.0) == TICK
 
 
-def test_the_interval_grows_with_the_wait_up_to_a_bound() -> None:
-    """Where nothing is known, a quarter of what the wait has taken: a tick at first, 45 seconds at last."""
-    waits = (0.0, 5.0, 10.0, 50.0, 100.0, 187.0, 188.0, 1800.0)
-    intervals = [round(interval(shown(wiping("accepted")), waited), 2) for waited in waits]
+def stopping() -> JobState:
+    """Give the job whose machine was seen Stopping after our stop."""
+    return a_job(stop=Step("accepted", tries=1, first_at=T, at=T, moving=True))
 
-    assert intervals == [2.0, 2.0, 2.4, 12.0, 24.0, 44.88, 45.0, 45.0]
+
+def starting() -> JobState:
+    """Give the job whose disk was wiped and whose start was accepted."""
+    return replace(wiping("done"), start=Step("accepted", tries=1, first_at=T, at=T))
+
+
+def test_the_interval_grows_with_the_wait_up_to_a_bound() -> None:
+    """Where nothing is known, three tenths of what the wait has taken: a tick at first, 45 seconds at last."""
+    waits = (1.0, 5.0, 10.0, 50.0, 100.0, 149.0, 151.0, 1800.0)
+    intervals = [interval(shown(wiping("accepted")), waited) for waited in waits]
+
+    assert intervals == [2.0, 2.0, 3.0, 15.0, 30.0, 44.7, 45.0, 45.0]
+
+
+def test_the_interval_grows_with_the_time_for_which_the_machine_has_been_down() -> None:
+    """A wipe that begins after a stop of two minutes is not observed as often as one after a stop of ten seconds."""
+    wiped, waits = shown(wiping("accepted")), (2.0, 80.0, 180.0)
+
+    assert [interval(wiped, waited, down_before=10.0) for waited in waits] == [2.0, 9.9, 20.9]
+    assert [interval(wiped, waited, down_before=120.0) for waited in waits] == [13.42, 22.0, 33.0]
+    assert interval(wiped, 300.0, down_before=120.0) == patience(wiped)
+
+
+def test_a_stop_is_observed_less_than_a_wipe_since_it_is_the_smaller_part() -> None:
+    """Nothing is known of what comes first, and a part of it is little."""
+    assert [interval(stopping(), waited, "stop", 0.0) for waited in (0.0, 4.0, 20.0)] == [4.0, 2.0, 5.0]
 
 
 def test_a_start_is_observed_less_since_the_machine_is_up_however_late_that_is_seen() -> None:
     """Nothing waits for the end of a start but the report."""
-    starting = replace(wiping("done"), start=Step("accepted", tries=1, first_at=T, at=T))
+    assert interval(starting(), 20.0, "start", 90.0) == 16.5
+    assert interval(starting(), 20.0, "start", 900.0) == 90.0
+    assert interval(starting(), 20.0, "start") == 6.0
 
-    assert interval(starting, 20.0, "start") == 10.0
+
+def test_what_usually_takes_long_is_observed_closer_about_then() -> None:
+    """From nine tenths of the shortest time that it took before to twice that; a little less until then."""
+    job = shown(wiping("accepted"))
+    waits = (0.1, 50.0, 80.0, 90.0, 199.0, 201.0)
+    usual = [interval(job, waited, down_before=50.0, reinit=100.0) for waited in waits]
+
+    assert usual[:2] == [7.16, 14.3], "1.3 times what it would be"
+    assert usual[2] == 10.0, "just then"
+    assert usual[3:5] == [9.24, 16.43], "0.6 times what it would be"
+    assert usual[5] == 27.61, "it is no usual one"
 
 
-def test_what_usually_takes_long_is_observed_about_then() -> None:
-    """At nine tenths of the shortest time that it took before, and then closer, so that it ends late by little."""
+@pytest.mark.parametrize("usual", [60.0, 600.0, 6000.0])
+def test_what_took_long_before_may_take_less_now(usual: float) -> None:
+    """No wait goes on unobserved much longer because of what it took before: nothing may be assumed of it."""
     job = shown(wiping("accepted"))
 
-    assert interval(job, 0.0, reinit=20.0) == 18.0
-    assert interval(job, 10.0, reinit=20.0) == 8.0
-    assert interval(job, 18.0, reinit=20.0) == TICK
-    assert interval(job, 100.0, reinit=20.0) == pytest.approx(7.0)
-    assert interval(job, 0.0, reinit=1800.0) == patience(job), "what goes wrong is seen, whatever is expected"
-    assert interval(job, 10.0, stop=20.0) == interval(job, 10.0), "another phase says nothing of it"
+    for waited in (2.0, 10.0, 30.0):
+        assert interval(job, waited, down_before=30.0, reinit=usual) <= 1.31 * interval(job, waited, down_before=30.0)
+
+
+def test_another_phase_says_nothing_of_it() -> None:
+    """How long a stop took before is no reason to expect a wipe to end."""
+    job = shown(wiping("accepted"))
+
+    assert interval(job, 10.0, stop=20.0) == interval(job, 10.0)
+
+
+@pytest.mark.parametrize(("down_for", "after"), [(5.0, 4.0), (90.0, 13.5), (900.0, 90.0)])
+def test_a_start_is_first_observed_when_something_may_have_come_of_it(down_for: float, after: float) -> None:
+    """No machine runs again within a few seconds, and it runs as early however late that is seen."""
+    assert first_at(starting(), T, T - down_for) == T + after
+    assert first_at(wiping("accepted"), T, T - down_for) == T + TICK, "that it is ReIniting is its quickest proof"
+    assert first_at(starting(), T, None) == T + 4.0
 
 
 AGAIN: dict[str, Any] = {"tries": 1, "first_at": T - 80.0, "at": T}
@@ -260,8 +322,8 @@ def test_what_is_due_at_once_waits_for_the_tick_and_what_was_due_for_nothing() -
     )
 
     assert next_at(soon, observed(T), wait, NOTHING) == T + TICK
-    assert next_at(late, observed(T), wait, NOTHING) == pytest.approx(T + 7.2)
-    assert next_at(past, observed(T), wait, NOTHING) == pytest.approx(T + 7.2)
+    assert next_at(late, observed(T), wait, NOTHING) == T + 9.0
+    assert next_at(past, observed(T), wait, NOTHING) == T + 9.0
 
 
 def test_a_machine_that_waits_for_us_is_never_observed_too_late() -> None:
@@ -305,7 +367,7 @@ def test_our_own_stop_is_observed_on_each_tick_until_it_shows() -> None:
     stop = Step("accepted", tries=1, first_at=T - 80.0, at=T - 80.0)
 
     assert next_at(a_job(stop=stop), observed(T, THE_INSTANCE), wait, NOTHING) == T + TICK
-    assert next_at(a_job(stop=replace(stop, moving=True)), observed(T, THE_INSTANCE), wait, NOTHING) == T + 19.2
+    assert next_at(a_job(stop=replace(stop, moving=True)), observed(T, THE_INSTANCE), wait, NOTHING) == T + 24.0
 
 
 @pytest.mark.parametrize(("left", "after"), [(1.0, TICK), (9.0, 9.0), (60.0, 16.0)])

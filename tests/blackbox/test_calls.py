@@ -1,0 +1,109 @@
+"""How many calls a run makes, and what it adds to the downtime, whatever a stop, a wipe and a start take."""
+
+from __future__ import annotations
+
+import random
+import statistics
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safe_reinit.aliyun.attempt import Attempt, Reply
+from safe_reinit.simulator.wire.request import RawRequest
+from tests import processes, virtual
+from tests.commands import command
+
+pytestmark = pytest.mark.virtual_time
+
+USUAL = {"stop_seconds": 30.0, "wipe_seconds": 60.0, "start_seconds": 45.0}
+SEEDS = 10
+LONGEST = 3 * 3600.0
+"""Simulated seconds that the commands of a test may take."""
+
+
+def drawn(scale: float, seed: str) -> dict[str, float]:
+    """Draw what ECS takes: the usual by a scale, each half as long up to half as long again."""
+    numbers = random.Random(seed)
+    return {name: round(scale * seconds * numbers.uniform(0.5, 1.5), 2) for name, seconds in USUAL.items()}
+
+
+def world(machines: list[dict[str, float]]) -> dict[str, Any]:
+    """Give machines with one disk each, and a fresh snapshot of it."""
+    world: dict[str, Any] = {"instances": {}, "disks": {}, "snapshots": {}}
+    for n, takes in enumerate(machines):
+        of_disk, of_instance = {"wipe_seconds": takes["wipe_seconds"]}, {**takes}
+        del of_instance["wipe_seconds"]
+        world["instances"][f"i-{n}"] = {"status": "Running", "key_pair": "ops", **of_instance}
+        world["disks"][f"d-{n}"] = {"instance": f"i-{n}", "type": "data", **of_disk}
+        world["snapshots"][f"s-{n}"] = {"disk": f"d-{n}"}
+    return world
+
+
+def run_one_after_the_other(folder: Path, machines: list[dict[str, float]]) -> tuple[int, float]:
+    """Wipe the disk of each machine; give the calls of the last run, and its downtime by what ECS took."""
+    with virtual.simulate(world(machines), [], 1.0) as sim:
+        ours = command(sim.url, folder, "1")
+        for n in range(len(machines)):
+            before = len(sim.state()["calls"])
+            words = ("--disk", f"d-{n}", "--stop-instance", "--confirm", f"d-{n}", "--accept", "fstab-may-name-disk")
+            done = processes.run(
+                ours.words(*words, journal=folder / "journal.db"),
+                env=ours.environment(), cwd=folder, timeout=LONGEST,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+        calls = [call for call in sim.state()["calls"][before:] if call["source"] != "world"]
+    at = {call["action"]: datetime.fromisoformat(call["at"]) for call in calls if not call["dry_run"]}
+    down = (at["StartInstance"] - at["StopInstance"]).total_seconds() + machines[-1]["start_seconds"]
+    return len(calls), down / sum(machines[-1].values())
+
+
+@pytest.mark.parametrize(
+    ("scale", "before", "most"),
+    [(0.3, None, 53), (1.0, None, 60), (4.0, None, 66), (0.3, 1.0, 54), (1.0, 1.0, 62), (4.0, 1.0, 71)],
+)
+def test_one_disk_takes_few_calls_and_little_more_downtime_than_ecs_itself(
+    tmp_path: Path, scale: float, before: float | None, most: int
+) -> None:
+    """A wipe of one disk, whatever ECS takes, and whatever it took in the runs before that the journal knows of."""
+    calls, ratios = [], []
+    for seed in range(SEEDS):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        earlier = [] if before is None else [drawn(before, f"{seed} {n}") for n in range(2)]
+        count, ratio = run_one_after_the_other(folder, [*earlier, drawn(scale, f"{seed}")])
+        calls.append(count)
+        ratios.append(ratio)
+
+    assert max(calls) <= most, calls
+    assert statistics.mean(ratios) <= 1.08, ratios
+
+
+@pytest.mark.parametrize(
+    "disks", [["d-sim-web1-data"], ["d-sim-web1-sys"], ["d-sim-web1-data", "d-sim-web1-sys"]], ids="-".join
+)
+def test_no_request_is_made_twice_in_a_dry_run(tmp_path: Path, disks: list[str]) -> None:
+    """What one answer shows is not asked for again."""
+    asked: list[tuple[str, ...]] = []
+    with virtual.simulate(None, [], 1.0) as sim:
+        lines = virtual.current().connections
+        (name,) = lines
+        line = lines[name]
+
+        class Listening:
+            """Notes each request on its way."""
+
+            def send(self, attempt: Attempt, raw: RawRequest) -> Reply:
+                """Send it."""
+                asked.append((raw.headers.get("x-acs-action", ""), raw.query, raw.body.decode()))
+                return line.send(attempt, raw)
+
+        lines[name] = Listening()
+        words = [word for disk in disks for word in ("--disk", disk)]
+        done = command(sim.url, tmp_path)(*words, "--stop-instance", "--dry-run", journal=tmp_path / "journal.db")
+        counted = len(sim.state()["calls"])
+
+    assert "Plan" in done.stdout, done.stderr
+    assert len(asked) == counted > 5
+    assert len(set(asked)) == len(asked), sorted(asked)
