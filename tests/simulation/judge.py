@@ -65,6 +65,8 @@ class Sent:
     request_id: str = ""
     """Of the answer, once the call has arrived."""
     answered: bool = False
+    answered_at: float = math.inf
+    """When the process had its answer: a paused one has it later than it came."""
     refused: tuple[str, ...] = ()
     """Of a call for many instances: those that it was refused for, though it was accepted as a whole."""
 
@@ -384,12 +386,16 @@ def _lost_as_told(evidence: Evidence, job: Mapping[str, Any]) -> float:
 
 def _twice(evidence: Evidence) -> Iterator[Violation]:
     """No disk is wiped again whose wipe was accepted, and whose answer said so."""
-    answered = {each.request_id for each in evidence.sent if each.answered}
+    answered_at = {each.request_id: each.answered_at for each in evidence.sent if each.answered}
     for job in evidence.jobs:
         for disk in job["disks"]:
             done = _made(evidence, [disk])
-            known = [each for each in done if each.request_id in answered and _clear(evidence, each.request_id)]
-            if known and done[-1].at > known[0].at:
+            known = [
+                answered_at[each.request_id]
+                for each in done
+                if each.request_id in answered_at and _clear(evidence, each.request_id)
+            ]
+            if known and done[-1].at > min(known):
                 yield Violation("wiped-twice", f"{disk['disk_id']} was wiped again after its wipe had been answered")
 
 

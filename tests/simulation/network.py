@@ -94,10 +94,9 @@ class Network:
         note = Sent(scheduler.now, action, process.name, forced=asked.params.text("ForceStop").lower() == "true")
         if not dry_run and not action.startswith(("Describe", "Get", "/")):
             self.sent.append(note)
-        self._point("sent", action, process, dry_run)
         replies: list[answers.Reply] = []
         headers: dict[str, str] = {}
-        task, ticket = scheduler.this(), scheduler.ticket()
+        task, tickets = scheduler.this(), list[int]()
 
         def arrive() -> None:
             reply, call = answer()
@@ -113,14 +112,19 @@ class Network:
         def come_back(reply: answers.Reply) -> None:
             if scheduler.now >= self.cut_off_until or process.elsewhere:
                 replies.append(reply)
-                scheduler.wake(task, ticket)
+                for ticket in tickets:
+                    scheduler.wake(task, ticket)
 
         scheduler.at(scheduler.now + self._travel("there") + self._extra(action, dry_run=dry_run), arrive)
-        scheduler.park(attempt.remaining())
+        self._point("sent", action, process, dry_run)  # whatever happens to the process now, the request is on its way
+        tickets.append(scheduler.ticket())
+        if not replies:
+            scheduler.park(attempt.remaining())
         if not replies:
             raise LostError("the answer did not come, or not to its end, in time")
         self._point("answered", action, process, dry_run)
         note.answered = replies[0].ending == "answer"  # to nobody, where the process was killed as it came
+        note.answered_at = scheduler.now
         return inprocess.came(attempt, replies[0], headers)
 
     def _travel(self, way: str) -> float:

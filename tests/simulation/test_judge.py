@@ -154,7 +154,10 @@ def test_a_second_wipe_of_what_was_wiped_is_found(evidence: Evidence) -> None:
     again = Overwrite(first.at + 5, "again", 1, "data:9", "initial")
     calls = [*evidence.engine.calls, replace(first, at=first.at + 5, request_id="again")]
 
-    assert "wiped-twice" in kinds(happened(evidence, calls, disks=replace(disk, wipes=(*disk.wipes, again))))
+    twice = happened(evidence, calls, disks=replace(disk, wipes=(*disk.wipes, again)))
+    assert "wiped-twice" in kinds(twice)
+    paused = [replace(each, answered_at=first.at + 60) for each in twice.sent]
+    assert "wiped-twice" not in kinds(replace(twice, sent=paused)), "the process did not have the answer yet"
 
 
 def test_a_wipe_without_the_snapshot_that_was_promised_is_found(evidence: Evidence) -> None:
