@@ -66,12 +66,13 @@ def _sample_lag(job: JobState, observation: Observation, lag: float | None) -> J
     done_by = stop.at if stop.state == "accepted" else stop.lost_at
     unshown = stop.under_way and not stop.moving
     if observation.instance is not None and is_current(job, observation) and unshown and done_by is not None:
-        running_at = max(done_by, job.running_at or done_by)
-        watched = observation.at - running_at <= GAP and observation.instance.start_time == stop.start_time
-        if observation.instance.status == "Running" and watched:
+        running_at, watched_at = (max(done_by, each or done_by) for each in (job.running_at, job.running_watched_at))
+        if observation.instance.status == "Running" and observation.instance.start_time == stop.start_time:
             job = replace(job, running_at=observation.at)
-            if stop.state == "accepted":
-                job = replace(job, lag=max(observation.at - done_by, job.lag or 0.0))
+            if observation.at - watched_at <= GAP:  # after a gap the stop need not have been done at all: no lag yet
+                job = replace(job, running_watched_at=observation.at)
+                if stop.state == "accepted":
+                    job = replace(job, lag=max(observation.at - done_by, job.lag or 0.0))
         elif observation.instance.status in ("Stopping", "Stopped"):
             shown_at = min(observation.at, running_at + LAG_BOUND)  # an observation that came late proves no more
             job = changed(job, lag=max(shown_at - done_by, job.lag or 0.0))

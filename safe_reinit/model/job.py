@@ -249,7 +249,9 @@ class JobState:
     lag: float | None = None
     """Cloud seconds by which ECS showed a stop of this run late; ``None`` before that was seen."""
     running_at: float | None = None
-    """The last of the observations without a gap that showed the instance Running after our stop, in cloud seconds."""
+    """The last observation that showed the instance Running after our stop, in cloud seconds."""
+    running_watched_at: float | None = None
+    """The last of these before the first gap in the observations."""
     watched_at: float | None = None
     """The last observation of an instance that shows no StartTime, in cloud seconds: nobody may use it between two.
 

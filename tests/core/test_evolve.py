@@ -255,6 +255,7 @@ def test_a_stop_that_is_accepted_and_not_yet_seen_is_waited_for() -> None:
         ([(3, "Stopped")], 3.0),
         ([(45, "Stopped")], core_state.LAG_BOUND),
         ([(2, "Running"), (40, "Stopping")], 2.0 + core_state.LAG_BOUND),
+        ([(2, "Running"), (40, "Running"), (42, "Running"), (43, "Stopped")], 43.0),
     ],
 )
 def test_the_lag_is_sampled_by_our_own_stop(looks: list[tuple[float, str]], lag: float) -> None:
