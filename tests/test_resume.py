@@ -576,7 +576,7 @@ def test_a_resume_that_cannot_begin_lets_the_run_go(
         raise UsageError("No connection can be made.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(session.aliyun, "connect", refused)
+        patched.setattr(session, "connect", refused)
         with pytest.raises(UsageError, match="No connection"):
             client(sim, path).resume(name)
     with Journal(path) as journal:
