@@ -494,12 +494,14 @@ def _holders(evidence: Evidence) -> Iterator[Violation]:
 # ------------------------------------------------------------------------------------------------- power and limits
 
 
-def _others_last(evidence: Evidence, instance_id: str) -> bool:
+def _others_last(evidence: Evidence, instance_id: str, until: float = math.inf) -> bool:
     """Whether somebody else, or ECS by itself, was the last to act on the power of an instance, or released it."""
     acted = [
         call
         for call in evidence.calls
-        if instance_id in call.subject and _is(call, "StopInstance", "StartInstance", "DeleteInstance")
+        if call.at <= until
+        and instance_id in call.subject
+        and _is(call, "StopInstance", "StartInstance", "DeleteInstance")
     ]
     return bool(acted) and not evidence.ours(acted[-1])
 
@@ -533,7 +535,7 @@ def _power(evidence: Evidence) -> Iterator[Violation]:
             now = evidence.instance(job["instance_id"])
             then = session.truth.instances.get(job["instance_id"] or "") if session.truth is not None else None
             status = then or (now.status if now is not None and last else "")
-            others = now is None or _others_last(evidence, now.id)
+            others = now is None or _others_last(evidence, now.id, math.inf if last else session.ended)
             if job["outcome"] == "done" and job["power_promised"] == "Running" and status == "Stopped" and not others:
                 yield Violation("false-power", f"{job['instance_id']} is said to be as promised, and is Stopped")
 

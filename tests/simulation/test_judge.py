@@ -265,6 +265,19 @@ def test_a_machine_that_is_down_unsaid_is_found(evidence: Evidence) -> None:
     assert "false-power" in lying(seen, of_job(), truth=None)
 
 
+@pytest.mark.parametrize("theirs", [True, False])
+def test_a_report_of_power_is_held_against_its_own_time(evidence: Evidence, theirs: bool) -> None:
+    """A machine that somebody else stopped since was as promised, also where the run starts it again later."""
+    session, stop, start = evidence.sessions[-1], call_of(evidence, "StopInstance"), call_of(evidence, "StartInstance")
+    stopped = [replace(stop, at=start.at + 1, source="console", request_id="theirs")] * theirs  # type: ignore[type-var]
+    again = replace(start, at=start.at + 20, request_id="again")  # type: ignore[type-var]
+    seen = happened(evidence, [*evidence.engine.calls, *stopped, again])
+    assert session.truth is not None
+    earlier = replace(session, ended=start.at + 10, truth=replace(session.truth, instances={"i-0": "Stopped"}))
+
+    assert ("false-power" in kinds(replace(seen, sessions=[earlier, session]))) == (not theirs)
+
+
 def test_a_limit_that_does_not_hold_is_found(evidence: Evidence) -> None:
     """A phase, and a whole run, that took longer than the plan says at most, are found."""
     late = "2030-01-01T00:00:00Z"
