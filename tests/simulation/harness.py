@@ -199,6 +199,7 @@ class Simulation:
     def _crash(self, attempt: _Attempt, what: dict[str, Any]) -> None:
         self._back_after = what["back_after"]
         self.scheduler.kill(attempt.process)
+        self.storage.killed(attempt.process)
 
     def _pause(self, attempt: _Attempt, what: dict[str, Any]) -> None:
         self.scheduler.freeze(attempt.process, what["seconds"])

@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from tests.simulation.scheduler import Scheduler
+from tests.simulation.scheduler import Process, Scheduler
 
 _WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "DROP")
 
@@ -21,6 +21,13 @@ class Storage:
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
         self.locked_until = self.full_until = 0.0
+        self._opened: list[tuple[Process, sqlite3.Connection]] = []
+
+    def killed(self, process: Process) -> None:
+        """Close what a process had open, as the kernel does: what it had not committed is not there."""
+        for owner, connection in self._opened:
+            if owner is process:
+                connection.close()
 
     def calm(self) -> None:
         """Let nothing be wrong from here on."""
@@ -44,6 +51,8 @@ class Storage:
         def connect(*arguments: Any, timeout: float = 5.0, **options: Any) -> sqlite3.Connection:
             made = sqlite3.connect(*arguments, timeout=0, factory=Connection, **options)
             made.patience = timeout
+            if storage.scheduler.current is not None:
+                storage._opened.append((storage.scheduler.current.process, made))
             return made
 
         fake.__dict__["connect"] = connect
