@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -20,7 +21,7 @@ import safe_reinit
 from safe_reinit.client import Client
 from safe_reinit.clock import Clock
 from safe_reinit.errors import RunFailed, RunRefused, UsageError
-from safe_reinit.journal import Journal, file, place
+from safe_reinit.journal import Journal, LateAnswer, file, place
 from safe_reinit.journal.file import SCHEMA
 from safe_reinit.journal.lease import JournalError
 from safe_reinit.model.codec import dumps
@@ -78,6 +79,23 @@ def locked(path: Path) -> Iterator[None]:
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
+
+
+def test_who_holds_a_run_hears_once_what_was_accepted_of_whoever_held_it_before(tmp_path: Path) -> None:
+    """A session that has lost a run appends the wipes that ECS accepted of it, and changes nothing else of the run."""
+    with Journal(tmp_path / "j.db") as journal:
+        before = begin(journal)
+        before.release()
+        lease = journal.take(before.run_id)
+        assert lease is not None
+        state = journal.run(before.run_id)
+        for _ in range(2):  # it may not know that it has said so already
+            journal.keep_late(before.run_id, [LateAnswer(0, "ReInitDisk", "d-1", 2)])
+
+        assert [replace(each, number=0) for each in lease.late_answers()] == [LateAnswer(0, "ReInitDisk", "d-1", 2)]
+        assert lease.late_answers() == []
+        assert journal.run(before.run_id) == state
+        lease.release()
 
 
 # ----------------------------------------------------------------------------------------------------------- the file

@@ -74,6 +74,12 @@ def accepted(job: JobState, command: Command, at: float, snapshot_id: str = "") 
     return with_step(job, command, replace(step_of(job, command), state=state, at=at, reads=0, answer=""))
 
 
+def accepted_before(job: JobState, command: Command, at: float) -> JobState:
+    """Return the state after a wipe in doubt was found to have been accepted; of any other nothing new is learnt."""
+    wipe = wipe_of(job, command.subject)
+    return accepted(job, command, at) if wipe.state in ("lost", "resend") else job
+
+
 def _acknowledged(at: float) -> Callable[[Wipe], Wipe]:
     return lambda wipe: replace(wipe, state="accepted", at=at, reads=0, acknowledged=True)
 

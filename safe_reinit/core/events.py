@@ -53,6 +53,14 @@ class CallAccepted:
 
 
 @dataclass(frozen=True)
+class AcceptedBefore:
+    """ECS accepted a wipe whose answer this session takes for lost: it came to one that held the run before."""
+
+    command: Command
+    at: float
+
+
+@dataclass(frozen=True)
 class CallRefused:
     """A call was proven not to be done."""
 
@@ -117,6 +125,7 @@ Event = (
     | Withdrawn
     | HeldUp
     | CallAccepted
+    | AcceptedBefore
     | CallRefused
     | CallUnanswered
     | CallUnclear

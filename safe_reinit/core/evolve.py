@@ -7,6 +7,7 @@ from dataclasses import replace
 from ..model import JobState
 from . import answers, resuming
 from .events import (
+    AcceptedBefore,
     CallAccepted,
     CallRefused,
     CallUnanswered,
@@ -26,7 +27,7 @@ from .state import fail, held_up, interrupt
 from .steps import is_asked
 
 
-def evolve(job: JobState, event: Event) -> JobState:  # noqa: C901, PLR0911 - one line for each event
+def evolve(job: JobState, event: Event) -> JobState:  # noqa: C901, PLR0911, PLR0912 - one line for each event
     """Return the state of a job after an event: the same object where it changes nothing."""
     match event:
         case Observed(observation, lag):
@@ -39,6 +40,8 @@ def evolve(job: JobState, event: Event) -> JobState:  # noqa: C901, PLR0911 - on
             return held_up(job, at, why)
         case CallAccepted(command, at, snapshot_id):
             return answers.accepted(job, command, at, snapshot_id)
+        case AcceptedBefore(command, at):
+            return answers.accepted_before(job, command, at)
         case CallRefused(command, failure, at, when, due):
             return answers.refused(job, command, failure, at, when, due)
         case CallUnanswered(command, at, due, code):

@@ -131,6 +131,15 @@ class Answered:
 
 
 @dataclass(frozen=True)
+class AcceptedBefore:
+    """ECS accepted a wipe of a session that held the run before and had lost it when the answer came."""
+
+    position: int
+    """Of the job."""
+    command: Command
+
+
+@dataclass(frozen=True)
 class Broke:
     """A recheck or call ended with an exception that nobody foresaw; the call may have been sent."""
 
@@ -185,6 +194,7 @@ Input = (
     | Exchanged
     | Committed
     | JournalFailed
+    | AcceptedBefore
     | LeaseLapsed
     | CancelRequested
     | Continued

@@ -117,6 +117,8 @@ class Run:
                 self._recheck_failed(number, why, failure)
             case inputs.Answered(number, outcomes_, together):
                 self._answered(number, outcomes_, together=together)
+            case inputs.AcceptedBefore(position, command):
+                self._apply(self._jobs[position], events.AcceptedBefore(command, self._now.at))
             case inputs.Broke(number, kind):
                 self._broke(number, kind)
             case inputs.Exchanged(action, code):

@@ -16,7 +16,7 @@ from ..core import inputs
 from ..core.freshness import is_stale, longest
 from ..core.inputs import Answered, Attempt, Call, Outcome, Unanswered, Withheld
 from ..core.steps import wipe_of
-from ..journal import LeaseLostError
+from ..journal import LateAnswer, LeaseLostError
 from ..model import LOCK_TAG, Accepted, JobState, Observation, Plan
 from .store import StateStore
 
@@ -46,6 +46,8 @@ class Calls:
     store: StateStore
     stop: threading.Event
     throttled_at: dict[str, float] = field(default_factory=dict)
+    accepted: list[LateAnswer] = field(default_factory=list)
+    """The wipes that ECS accepted of this session: should it have lost the run, whoever has it now must know."""
 
     def make(self, call: Call) -> Answered:
         """Make one call for its attempts; those that came too late, or that nobody wants any more, are withheld."""
@@ -86,9 +88,13 @@ class Calls:
 
     def _make_one(self, attempt: Attempt) -> Outcome:
         try:
-            return self._send(attempt)
+            accepted = self._send(attempt)
         except CloudError as failed:
             return self._failed(attempt.command.action, failed)
+        if attempt.command.overwrites:
+            action, disk_id = attempt.command.action, attempt.command.subject
+            self.accepted.append(LateAnswer(attempt.position, action, disk_id, attempt.number))
+        return accepted
 
     def _make_many(self, attempts: Sequence[Attempt]) -> tuple[Mapping[int, Outcome], bool]:
         """Stop or start many instances by one call; each has its own answer, or the call has one for all."""

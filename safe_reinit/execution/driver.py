@@ -37,7 +37,7 @@ from ..core.inputs import (
     Withheld,
 )
 from ..core.run import Run
-from ..journal import Lease, LeaseLostError
+from ..journal import LateAnswer, Lease, LeaseLostError
 from ..model import Call as Exchange
 from ..model import Event, JobState, Observation, Plan, Policy
 from .calls import Calls
@@ -124,6 +124,11 @@ class Driver:
             for each in executors:
                 each.shutdown(wait=not self.leave.is_set(), cancel_futures=True)
             self._asking.shutdown(wait=False)  # nobody waits for an answer that is not needed any more
+
+    @property
+    def accepted(self) -> Sequence[LateAnswer]:
+        """The wipes that ECS accepted of this session."""
+        return self._calls.accepted
 
     def turn_back(self) -> None:
         """Keep it for whoever resumes the run where somebody asked it to end: no job wipes any more, and none begins.

@@ -287,6 +287,8 @@ class Session:
                 try:
                     driver()
                 except LeaseLostError:
+                    with contextlib.suppress(UsageError):
+                        self.journal.keep_late(run_id, driver.accepted)
                     return driver, taken(run_id, self.journal)
                 except Exception as error:  # noqa: BLE001 - even then the report says what is known
                     return driver, error

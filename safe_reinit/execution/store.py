@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from ..core.inputs import Committed, Input, JournalFailed, LeaseLapsed
+from ..core.inputs import AcceptedBefore, Committed, Input, JournalFailed, LeaseLapsed
+from ..errors import UsageError
 from ..journal import JournalError, Lease
-from ..model import Failure, JobState
+from ..model import Command, Failure, JobState
 
 
 class StateStore:
@@ -54,6 +55,10 @@ class StateStore:
         except JournalError as error:
             if not self._unwritten:
                 inputs.append(self._lost(error))
+        with contextlib.suppress(UsageError):
+            inputs += (
+                AcceptedBefore(each.position, Command(each.action, each.subject)) for each in self._lease.late_answers()
+            )
         if self._lease.lapses != self._lapses:
             self._lapses = self._lease.lapses
             inputs.append(LeaseLapsed())

@@ -5,8 +5,18 @@ account, region and instance is enforced by the database. Nothing secret is ever
 """
 
 from .file import Journal, open_to_read
-from .lease import Holder, JournalError, Lease, LeaseLostError
+from .lease import Holder, JournalError, LateAnswer, Lease, LeaseLostError
 from .reading import Reader
 from .stored import StoredRun
 
-__all__ = ["Holder", "Journal", "JournalError", "Lease", "LeaseLostError", "Reader", "StoredRun", "open_to_read"]
+__all__ = [
+    "Holder",
+    "Journal",
+    "JournalError",
+    "LateAnswer",
+    "Lease",
+    "LeaseLostError",
+    "Reader",
+    "StoredRun",
+    "open_to_read",
+]

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import RunRefused, UsageError
 from ..model.codec import dumps
-from .lease import Holder, JournalError, Lease, LeaseLostError, expiry
+from .lease import Holder, JournalError, LateAnswer, Lease, LeaseLostError, expiry
 from .place import (
     boot_id,
     files_of,
@@ -29,7 +29,7 @@ from .place import (
 from .reading import Reader, ReadOnly, lock_of, other_schema
 from .schema import MIGRATIONS, SCHEMA
 
-_OF_A_RUN = ("events", "disks", "jobs", "leases", "runs")
+_OF_A_RUN = ("events", "late_answers", "disks", "jobs", "leases", "runs")
 """The tables that know of a run, in the order in which they forget it."""
 _RESERVE = 1 << 20
 """Bytes of room that are kept for what a run writes."""
@@ -286,6 +286,21 @@ class Journal(Reader):
         """
         with self._transaction():
             self._db.execute("UPDATE leases SET until=0 WHERE run_id=? AND session=?", (lease.run_id, lease.session))
+
+    def keep_late(self, run_id: str, answers: Sequence[LateAnswer]) -> None:
+        """Append what ECS accepted of a session that has lost the run, for whoever holds it now.
+
+        It changes no state: the holder reads it before anything is sent again.
+
+        Raises:
+            UsageError: the journal cannot be written, or does not know the run any more.
+        """
+        rows = [(run_id, each.position, each.action, each.subject, each.attempt) for each in answers]
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO late_answers (run_id, position, action, subject, attempt) VALUES (?,?,?,?,?)",
+                rows,
+            )
 
     def withdraw(self, lease: Lease) -> None:
         """Forget a run of which nothing was begun, because somebody else has refused it."""

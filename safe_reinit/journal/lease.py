@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .. import logs
 from ..clock import boottime
 from ..errors import UsageError
+from ..model import ActName
 from ..model.codec import dumps
 from .place import boot_id, is_dead, now, pid_namespace
 
@@ -38,6 +39,19 @@ class JournalError(Exception):
 def expiry() -> float:
     """Return when a lease that is renewed now runs out, in seconds since boot."""
     return boottime() + LEASE
+
+
+@dataclass(frozen=True)
+class LateAnswer:
+    """ECS accepted a call of a session that had lost the run by the time its answer came."""
+
+    position: int
+    """Of its job."""
+    action: ActName
+    subject: str
+    attempt: int
+    number: int = 0
+    """Given by the journal, in the order in which they came."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +124,8 @@ class Lease:
         self._lost = False
         self._lock = threading.Lock()
         self._told: list[str] = []
+        self._heard = 0
+        """The number of the last late answer that was returned."""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="safe-reinit-lease", daemon=True)
         self._thread.start()
@@ -131,6 +147,16 @@ class Lease:
             return True
         self._write([])
         return False
+
+    def late_answers(self) -> list[LateAnswer]:
+        """Return, once each, what ECS accepted of sessions that had lost this run by then.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        found = self._journal.late_answers(self.run_id, self._heard) if self.epoch > 1 else []
+        self._heard = max((each.number for each in found), default=self._heard)
+        return found
 
     def save(self, *records: tuple[int, object], wait: bool = True) -> None:
         """Write down changed states, each with the position of its job, in one transaction; see ``Journal.write``."""

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from ..errors import RunRefused, UsageError
 from ..model import DataState, JobState, LastRun
 from ..model.codec import decode
-from .lease import Holder
+from .lease import Holder, LateAnswer
 from .place import refuse_foreign, unusable
 from .schema import SCHEMA
 from .stored import StoredRun
@@ -179,6 +179,24 @@ class Reader:
         """
         with self._using():
             return self._holder(run_id)
+
+    def late_answers(self, run_id: str, after: int = 0) -> list[LateAnswer]:
+        """Return what was accepted of sessions that had lost the run by then, oldest first.
+
+        Args:
+            run_id: the run.
+            after: only those that came after the one with this number.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        with self._using():
+            rows = self._db.execute(
+                "SELECT position, action, subject, attempt, sequence FROM late_answers WHERE run_id=? AND sequence>?"
+                " ORDER BY sequence",
+                (run_id, after),
+            ).fetchall()
+            return [LateAnswer(*row) for row in rows]
 
     def events(self, run_id: str) -> list[dict[str, Any]]:
         """Give the events of a run, in order, as JSON (schema 1).

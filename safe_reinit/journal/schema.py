@@ -28,9 +28,15 @@ MIGRATIONS: tuple[str, ...] = (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL REFERENCES runs, event TEXT NOT NULL
     ) STRICT;
     CREATE INDEX events_of_run ON events (run_id);
+    CREATE TABLE late_answers (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL REFERENCES runs, position INTEGER NOT NULL,
+        action TEXT NOT NULL, subject TEXT NOT NULL, attempt INTEGER NOT NULL,
+        UNIQUE (run_id, position, action, subject, attempt)
+    ) STRICT;
     CREATE TABLE used_plans (plan_id TEXT PRIMARY KEY, run_id TEXT NOT NULL) STRICT
     """,
 )
 """``cancelled`` says who asked the holder to end the run. The report of a job lies with the job, so that no text holds
-thousands. ``used_plans`` keeps the plans of forgotten runs, since a plan runs once."""
+thousands. ``late_answers`` are the wipes that ECS accepted of a session that had lost the run by
+then. ``used_plans`` keeps the plans of forgotten runs, since a plan runs once."""
 SCHEMA = len(MIGRATIONS)

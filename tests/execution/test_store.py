@@ -10,9 +10,9 @@ import pytest
 
 from safe_reinit.core.events import Failed, Intended
 from safe_reinit.core.evolve import evolve
-from safe_reinit.core.inputs import Committed, JournalFailed, LeaseLapsed
+from safe_reinit.core.inputs import AcceptedBefore, Committed, JournalFailed, LeaseLapsed
 from safe_reinit.execution.store import StateStore
-from safe_reinit.journal import Journal, JournalError, LeaseLostError
+from safe_reinit.journal import Journal, JournalError, LateAnswer, LeaseLostError
 from safe_reinit.model import Command, Failure, JobState
 from safe_reinit.model.codec import encode
 from tests import values
@@ -125,6 +125,15 @@ def test_a_lease_that_had_run_out_is_told_once() -> None:
     book.lapses += 1
 
     assert store.hold() == [LeaseLapsed()]
+    assert store.hold() == []
+
+
+def test_what_was_accepted_of_a_session_before_is_told_once() -> None:
+    """The core learns of a wipe whose answer came to whoever held the run before."""
+    store, book = a_store()
+    book.late = [LateAnswer(1, "ReInitDisk", "d-1", 1, number=7)]
+
+    assert store.hold() == [AcceptedBefore(1, Command("ReInitDisk", "d-1"))]
     assert store.hold() == []
 
 

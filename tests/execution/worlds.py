@@ -29,7 +29,7 @@ from safe_reinit.core.steps import tries_of
 from safe_reinit.execution.calls import Calls
 from safe_reinit.execution.recheck import Rechecks
 from safe_reinit.execution.store import StateStore
-from safe_reinit.journal import LeaseLostError
+from safe_reinit.journal import LateAnswer, LeaseLostError
 from safe_reinit.model import Command, Guard, JobState, Limits, Observation, Options, Plan, Step
 from safe_reinit.plan import make_plan
 from tests import values
@@ -64,6 +64,13 @@ class Book:
         self.held = True
         self.lapses = 0
         self.meanwhile: Callable[[], object] = lambda: None
+        self.late: list[LateAnswer] = []
+        """What came to sessions before this one, and was not returned yet."""
+
+    def late_answers(self) -> list[LateAnswer]:
+        """See ``Lease``."""
+        late, self.late = self.late, []
+        return late
 
     def check(self) -> bool:
         """See ``Lease``."""

@@ -148,6 +148,11 @@ def _wipe_limit(patch: pytest.MonkeyPatch) -> None:
     _everywhere(patch, observations._evolve_wipe_limit, lambda job, _observation: job)
 
 
+def _late_answers(patch: pytest.MonkeyPatch) -> None:
+    """Do not hear what ECS has accepted of whoever held the run before."""
+    patch.setattr(Lease, "late_answers", lambda _self: [])
+
+
 GUARDS: Mapping[str, Patch] = {
     "lag": _lag,
     "start-minute": _start_minute,
@@ -163,6 +168,7 @@ GUARDS: Mapping[str, Patch] = {
     "suspension": _suspension,
     "unwatched": _unwatched,
     "gap-in-the-looks": _gap_in_the_looks,
+    "late-answers": _late_answers,
     "wipe-limit": _wipe_limit,
     "watched-from-confirmation": _watched_from_confirmation,
 }
