@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 
 from . import codes, others
@@ -13,6 +14,24 @@ from .model import Disk, DiskFacts, Facts, Guard, Instance, Options, Snapshot, T
 
 Settle = Callable[[Sequence[Target]], tuple[Options, Guard]]
 """Says, once the targets are seen, which options hold for them and what is judged of them."""
+_RECENT = timedelta(seconds=20)
+"""How old a plan may be, by ECS's clock, for that: as old as what a wipe stands on."""
+
+
+@dataclass(frozen=True)
+class Recent:
+    """What is not read once more where the plan was made seconds ago: what concerns its stop alone.
+
+    Those are the rights to stop and to start, who shares the downtime, and most questions to other products.
+    """
+
+    planned_at: datetime
+    again: Collection[str]
+    """Which questions to other products are put all the same."""
+
+    def is_at(self, now: datetime) -> bool:
+        """Return whether the plan was made seconds ago."""
+        return timedelta(0) <= now - self.planned_at <= _RECENT
 
 
 def read_facts(  # noqa: PLR0913 - what is read, and for what
@@ -22,6 +41,7 @@ def read_facts(  # noqa: PLR0913 - what is read, and for what
     *,
     settle: Settle | None = None,
     again: Collection[str] | None = None,
+    recent: Recent | None = None,
     ways_back: Mapping[str, str] | None = None,
     safety: Collection[str] = (),
     caller_needed: bool = False,
@@ -36,6 +56,7 @@ def read_facts(  # noqa: PLR0913 - what is read, and for what
             Without it they are in force themselves.
         again: a plan stands on these facts already, and of the questions to other products these are put once more;
             ``None``: all of them are put.
+        recent: what is left out of all that where the plan was made seconds ago.
         ways_back: only what can refuse a call of a plan for many disks is read: not the rights, nor who shares the
             downtime, and of snapshots those that are being created and, by disk, this one, which the plan counts on.
         safety: then these snapshots too: those of the run that a wipe is still to come for.
@@ -55,6 +76,7 @@ def read_facts(  # noqa: PLR0913 - what is read, and for what
     date, local = described.date, described.clock.now()
     now = date or described.caller.date or local
     skew = None if described.cloud.loopback or date is None else (local - date).total_seconds()
+    lately = recent if recent is not None and recent.is_at(now) else None
 
     disks = [disk for disk in described.disks.values() if disk is not None]
     described.describe_instances(disk.instance_id for disk in disks)
@@ -74,11 +96,11 @@ def read_facts(  # noqa: PLR0913 - what is read, and for what
     ]
     in_force, guard = settle(targets) if settle else (options, Guard(disks=len(targets)))
     rights: dict[str, dict[str, str]] = {}
-    if ways_back is None:
+    if ways_back is None and lately is None:
         if in_force.stop_instance:
             _dry_run_power(described, rights, [each.instance_id for each in instances if each.status == "Running"])
         described.describe_disks_of(_sharing(instances, begun=again is not None))
-    else:
+    if ways_back is not None:
         under_way = {shot.snapshot_id for shots in described.progressing.values() for shot in shots}
         described.describe_snapshots([*ways_back.values(), *(each for each in safety if each not in under_way)])
     described.dry_run_resets({each: restore[each] for each in restore if described.disks.get(each)})
@@ -118,7 +140,7 @@ def read_facts(  # noqa: PLR0913 - what is read, and for what
 
     wanted = set(described.targets)
     of_ecs = [facts_of(disk_id) for disk_id in described.targets]
-    also = others.EVERY if again is None else again
+    also = lately.again if lately else others.EVERY if again is None else again
     found = others.add(described.cloud, described.clock, of_ecs, in_force, also)
     return Facts(region, caller, now, _with_unread(found, described))
 

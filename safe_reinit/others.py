@@ -39,7 +39,16 @@ EVERY = frozenset(_ACTIONS)
 """All of them, by the words of ``require_looks``; the look at an automatic snapshot policy cannot be required."""
 
 
-def again(findings: Iterable[Finding], *, begun: bool) -> frozenset[str]:
+_FOUND_BY = {
+    "in-scaling-group": "ess",
+    "in-replication-pair": "ebs",
+    "encryption-key-unusable": "kms",
+    "scheduled-maintenance": "events",
+}
+"""By check: which look it judges."""
+
+
+def again(findings: Iterable[Finding], *, begun: bool, lately: bool = False) -> frozenset[str]:
     """Tell which of them are repeated before a call, so that their number stays small.
 
     Before the first changing call all that can refuse the plan: a plan may be confirmed long after it was made, and its
@@ -48,9 +57,15 @@ def again(findings: Iterable[Finding], *, begun: bool) -> frozenset[str]:
     makes ECS refuse without harm; and a planned event changes nothing that is still ours to decide. But what a wipe of
     a replicated disk does to its replica, and how it is refused, no page of ECS documents. A look that the plan could
     not make, and says so, is not made again.
+
+    Args:
+        findings: those of the plan.
+        begun: whether the machine was touched already.
+        lately: whether the plan was made seconds ago: then only what it found something by is looked at again.
     """
+    found_by = {_FOUND_BY[found.check] for found in findings if found.check in _FOUND_BY}
     failed = {found.subject for found in findings if found.check == "not-looked-at"}
-    wanted = ("ebs",) if begun else tuple(OTHER_LOOKS)
+    wanted = ("ebs",) if begun else tuple(found_by) if lately else tuple(OTHER_LOOKS)
     return frozenset(name for name in wanted if OTHER_LOOKS[name] not in failed)
 
 

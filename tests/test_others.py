@@ -24,10 +24,11 @@ from safe_reinit.model import (
 )
 from safe_reinit.model.others import OTHER_LOOKS
 from safe_reinit.simulator import Simulator
-from tests import values
+from tests import values, virtual
 from tests.cloudlike import (
     DATA,
     INSTANCE,
+    SPEED,
     TinyClock,
     TinyCloud,
     accepted,
@@ -342,8 +343,11 @@ def count(sim: Simulator, action: str) -> int:
 
 
 @pytest.mark.virtual_time
-def test_when_each_is_asked_in_a_run() -> None:
-    """Before the stop all that can refuse the plan once more, before the wipe the pairs alone, after it nothing."""
+@pytest.mark.parametrize(
+    ("age", "before_the_stop"), [(0.0, set()), (60.0, set(OTHER_LOOKS.values()))], ids=["seconds", "a minute"]
+)
+def test_when_each_is_asked_in_a_run(age: float, before_the_stop: set[str]) -> None:
+    """Before the stop all that can refuse a plan that is not new, before the wipe the pairs alone, then nothing."""
     planned = 0
     with simulated(world(disk={"encrypted": True, "kms_key": "k-1", "auto_snapshot_policy": "sp-1"})) as sim:
 
@@ -353,6 +357,7 @@ def test_when_each_is_asked_in_a_run() -> None:
         def count_the_plans() -> None:
             nonlocal planned
             planned = len(called())
+            virtual.current().scheduler.sleep(age / SPEED)
 
         done = run(sim, between=count_the_plans)
         calls = called()
@@ -363,7 +368,7 @@ def test_when_each_is_asked_in_a_run() -> None:
 
     assert done.outcome == "done"
     assert others_among(calls[:planned]) == set(NAMES.values())
-    assert others_among(calls[planned:stop]) == set(OTHER_LOOKS.values())
+    assert others_among(calls[planned:stop]) == before_the_stop
     assert others_among(calls[stop:wipe]) == {"DescribeDiskReplicaPairs"}
     assert others_among(calls[wipe:]) == set()
 

@@ -13,7 +13,7 @@ from ..core.inputs import Decided, Drifted, Fresh, NotSeen, Recheck, Rechecked, 
 from ..core.steps import wipe_of
 from ..describe import FEW, Round
 from ..drift import drift_of, no_target_any_more
-from ..facts import read_facts
+from ..facts import Recent, read_facts
 from ..model import DiskFacts, Failure, Guard, JobState, Observation, Options, Plan, PlannedJob, Policy
 from ..retry import Once, Patient
 from .observe import WHOLE, observation_of, observe_jobs, safety_of
@@ -62,7 +62,7 @@ class Rechecks:
         described = Round(self.cloud, self.clock, ask, disk_ids)
         also = others.again(self.plan.findings, begun=begun)
         facts = read_facts(
-            described, self.plan.region, options, settle=self._in_force, again=also,
+            described, self.plan.region, options, settle=self._in_force, again=also, recent=self._recent(commands),
             ways_back=self._ways_back(commands), safety=safety_of([each.job for each in commands]),
             caller_needed=bool(self.plan.account),
         )  # fmt: skip
@@ -85,6 +85,12 @@ class Rechecks:
         if answered_at - described.at > max(FRESH, FRESH_REAL * self.clock.rate):
             return self._glance_once_more(commands, results, by_disk)
         return results
+
+    def _recent(self, commands: Sequence[Decided]) -> Recent | None:
+        """Return what a stop need not read once more, where the plan is so new; a wipe stands on all that it needs."""
+        if not all(self._planned(each).will_stop and not each.job.touched for each in commands):
+            return None
+        return Recent(self.plan.made_at, others.again(self.plan.findings, begun=False, lately=True))
 
     def _planned(self, each: Decided) -> PlannedJob:
         return self.plan.jobs[each.position]

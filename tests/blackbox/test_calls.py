@@ -61,12 +61,15 @@ def run_one_after_the_other(folder: Path, machines: list[dict[str, float]]) -> t
 
 @pytest.mark.parametrize(
     ("scale", "before", "most"),
-    [(0.3, None, 53), (1.0, None, 60), (4.0, None, 66), (0.3, 1.0, 54), (1.0, 1.0, 62), (4.0, 1.0, 71)],
+    [(0.3, None, 46), (1.0, None, 54), (4.0, None, 60), (0.3, 1.0, 47), (1.0, 1.0, 56), (4.0, 1.0, 64)],
 )
 def test_one_disk_takes_few_calls_and_little_more_downtime_than_ecs_itself(
     tmp_path: Path, scale: float, before: float | None, most: int
 ) -> None:
-    """A wipe of one disk, whatever ECS takes, and whatever it took in the runs before that the journal knows of."""
+    """A wipe of one disk, whatever ECS takes, and whatever it took in the runs before that the journal knows of.
+
+    Only where it takes four times as long as ever before, the journal costs a few calls.
+    """
     calls, ratios = [], []
     for seed in range(SEEDS):
         folder = tmp_path / str(seed)

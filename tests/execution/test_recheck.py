@@ -16,6 +16,7 @@ from safe_reinit.core.inputs import Drifted, Fresh, NotSeen, RecheckFailed
 from safe_reinit.model import (
     Allow,
     Command,
+    Finding,
     Guard,
     Limits,
     Options,
@@ -69,6 +70,7 @@ def test_a_machine_that_is_as_it_was_planned_is_fresh(command: Command | None, s
 def test_a_recheck_that_is_not_answered_fails(name: str) -> None:
     """Without the facts nothing is found, and what was not answered is told; it ends no job."""
     world = one("Running")
+    later(world, MINUTE)
     lost: list[CloudError] = [Unanswered("Describe") for _ in range(9)]
     world.cloud.failing = {name: lost}
     found = world.rechecked(STOP)
@@ -605,7 +607,7 @@ def test_a_snapshot_that_begins_before_the_stop_is_seen_by_a_slow_recheck_too() 
     world = many()
     growing = shot(5, snapshot_id="s-grow", status="progressing")
     world.cloud.snapshots_by_disk["d-5"] = (*world.cloud.snapshots_by_disk["d-5"], growing)
-    slow(world, 5.0, "replica_pairs", times=1)
+    slow(world, 5.0, "list_snapshots", times=1)
     found = world.recheck(*of_each(world, "StopInstance"))
     due = [n for n, each in enumerate(found) if world.agrees(each, Command("StopInstance", f"i-{n}"), n)]
 
@@ -643,10 +645,52 @@ def test_an_event_that_is_new_since_the_plan_refuses_it() -> None:
     """A plan that waited for its consent is held against what ECS plans now."""
     world = planned(TinyCloud([values.a_disk()], [values.an_instance(status="Running")]), [values.DISK_ID])
     world.cloud.events = [EVENT]
+    later(world, MINUTE)
     found = world.find(STOP)
 
     assert isinstance(found, Drifted)
     assert "scheduled-maintenance" in found.drift[0]
+
+
+@pytest.mark.parametrize("seconds", [0, 20])
+def test_what_concerns_the_stop_alone_is_not_read_again_seconds_after_the_plan(seconds: int) -> None:
+    """The rights, who shares the downtime and other products are as the plan says; the data's facts are read again."""
+    world = one("Running")
+    later(world, timedelta(seconds=seconds))
+    found = world.find(STOP)
+
+    assert isinstance(found, Fresh)
+    read = {name for name, _ in world.cloud.asked}
+    assert read == {"caller", "disks", "instances", "snapshots_of", "may DescribeSnapshotsOfDisk"}
+
+
+@pytest.mark.parametrize("seconds", [21, 3600, -1])
+def test_everything_is_read_again_before_the_stop_where_the_plan_is_older(seconds: int) -> None:
+    """A plan may be confirmed long after it was made; one that seems to be of the future counts as old."""
+    world = one("Running")
+    later(world, timedelta(seconds=seconds))
+    world.find(STOP)
+
+    asked = {name for name, _ in world.cloud.asked}
+    assert {"may_stop", "may_start", "disks_of", "replica_pairs", "scaling_members", "system_events"} <= asked
+
+
+def test_a_wipe_of_a_stopped_machine_stands_on_all_facts_however_new_the_plan_is() -> None:
+    """What is left out before a stop concerns the stop alone."""
+    world = one()
+    world.find(WIPE)
+
+    assert "replica_pairs" in {name for name, _ in world.cloud.asked}
+
+
+def test_what_the_plan_has_found_something_by_is_asked_again_in_any_case() -> None:
+    """A member in Standby may have gone into service since."""
+    world = planned(TinyCloud([values.a_disk()], [values.an_instance(status="Running")]), [values.DISK_ID])
+    found = Finding("in-scaling-group", "info", values.INSTANCE_ID, "It is in Standby.", fix="Leave it there.")
+    world.plan = replace(world.plan, findings=(*world.plan.findings, found))
+    world.find(STOP)
+
+    assert {name for name, _ in world.cloud.asked if name in PRODUCTS} == {"scaling_members"}
 
 
 def test_after_the_stop_other_products_are_asked_for_replication_alone() -> None:
