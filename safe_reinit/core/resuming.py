@@ -11,6 +11,9 @@ from .steps import send_again
 
 Verdict = Literal["reinitialised", "intact"]
 
+PAUSE = 25.0
+"""Real seconds between two steps that only a pause explains: to check the lease and to write may take 10 each."""
+
 
 def resume(job: JobState, at: float) -> JobState:
     """Return the state of a job that is resumed at ``at`` (cloud seconds)."""

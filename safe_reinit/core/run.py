@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from .. import codes
 from ..model import Accepted, Command, Failure, JobState, Observation, Rollout, Wait
-from . import events, guards, inputs, outcomes
+from . import events, guards, inputs, outcomes, resuming
 from .commits import Commits
 from .decide import decide, waiting
 from .describing import Describing
@@ -68,6 +68,7 @@ class Run:
         self._numbers = itertools.count(1)
         """Names what is asked for, so that its answer is told from a late one."""
         self._lag: float | None = None
+        self._idle, self._stepped_at = 0.0, math.inf
         self._tick_at = -math.inf
         """When the last tick began."""
         self._describing = Describing(rate)
@@ -99,6 +100,7 @@ class Run:
         After a ``Commit`` nothing else is asked for until its answer is among the inputs.
         """
         self._now, self._effects = now, []
+        self._idle, self._stepped_at = max(self._idle, now.at - self._stepped_at), now.at
         for each in inputs:
             self._take(each)
         if not self._commits.under_way:
@@ -127,10 +129,10 @@ class Run:
                 self._committed()
             case inputs.JournalFailed(failure):
                 self._journal_failed(failure)
-            case inputs.LeaseLapsed():
-                for job in self._jobs:
-                    if job.begun and not job.ended:
-                        self._apply(job, events.Paused(self._now.at))
+            case inputs.LeaseLapsed() if self._idle > resuming.PAUSE * self._rate:  # else it waited for the journal
+                self._idle = 0.0
+                for job in self.scheduler.open():
+                    self._apply(job, events.Paused(self._now.at))
             case inputs.CancelRequested():
                 self._cancel()
             case inputs.Continued(agreed):

@@ -460,6 +460,18 @@ def test_after_a_pause_limits_count_from_now() -> None:
     assert [position for each in effects if isinstance(each, Commit) for position, _ in each.states] == [0]
 
 
+def test_a_lease_that_ran_out_while_the_journal_was_waited_for_gives_no_time_again() -> None:
+    """The process ran meanwhile, so limits count on."""
+    run = Steps()
+    run.answer(run.to(Call, STOP))
+    accepted_at = run.state.stop.at
+    for _ in range(3):
+        run.wait(20.0)
+    run.step(LeaseLapsed())
+
+    assert run.state.stop.at == accepted_at
+
+
 # ------------------------------------------------------------------------------------------------------- the recheck
 
 
