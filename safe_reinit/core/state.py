@@ -127,7 +127,8 @@ def is_pending(job: JobState) -> bool:
         return True
     if job.promised == "Stopped":  # it was not observed, and ECS does not say that there is none
         return job.instance_status == "" and job.missing_since is None
-    back = job.start.state == "done" and job.instance_status != ""  # observed Running: others have changed it since
+    seen = job.instance_status != "" or job.missing_since is not None  # or ECS says that it is not there any more
+    back = job.start.state == "done" and seen  # observed Running: others have changed it since
     return job.stopped_by_us and not back and not _is_as_promised(job)
 
 
