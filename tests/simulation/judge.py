@@ -405,14 +405,21 @@ def _clear(evidence: Evidence, request_id: str) -> bool:
 
 
 def _saved(evidence: Evidence) -> Iterator[Violation]:
-    """With a safety snapshot promised, no wipe without one that holds what was on the disk."""
+    """With a safety snapshot promised, no wipe without one that holds what was on the disk, and was there still.
+
+    What somebody else wiped since holds nothing that was to be kept.
+    """
     if evidence.plan is None or not evidence.plan["options"]["snapshot"]:
         return
+    deleted = {call.subject[0]: call.at for call in evidence.calls if call.action == "DeleteSnapshot"}
     for job in evidence.jobs:
         for disk in job["disks"]:
-            kept = [row for row in evidence.engine.cloud.snapshots if row.disk_id == disk["disk_id"]]
+            rows = [row for row in evidence.engine.cloud.snapshots if row.disk_id == disk["disk_id"]]
             for done in _made(evidence, [disk])[:1]:
-                if not any(row.content == done.content_before and row.ends <= done.at for row in kept):
+                kept = [row.content for row in rows if row.ends <= done.at < deleted.get(row.id, math.inf)]
+                row = evidence.disk(disk["disk_id"])
+                kept += [each.content_after for each in (row.wipes if row else ()) if each.at < done.at]
+                if done.content_before not in kept:
                     yield Violation("wiped-unsaved", f"{disk['disk_id']} was wiped, and no snapshot holds what it held")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from safe_reinit.simulator.calls import Call
-from safe_reinit.simulator.state.model import Overwrite
+from safe_reinit.simulator.state.model import Overwrite, Snapshot
 from tests.simulation import harness
 from tests.simulation.judge import Evidence, Sent, Session, Truth, judge, judge_end, judge_pauses, judge_slow_looks
 from tests.simulation.test_simulation import quiet
@@ -166,6 +166,35 @@ def test_a_wipe_without_the_snapshot_that_was_promised_is_found(evidence: Eviden
     plan["options"]["snapshot"] = True
 
     assert kinds(replace(evidence, plan=plan)) == {"wiped-unsaved"}
+
+
+def test_a_snapshot_that_was_deleted_before_the_wipe_keeps_nothing(evidence: Evidence) -> None:
+    """A wipe is as unsaved where its safety snapshot was deleted before as where none was ever taken."""
+    plan = planned(evidence)
+    plan["options"]["snapshot"] = True
+    disk = evidence.disk("d-0")
+    assert disk is not None
+    taken = disk.wipes[0].at - 5
+    row = Snapshot(
+        "s-1", "s", "accomplished", "d-0", "data", 20, "cn-hangzhou", taken, taken, disk.wipes[0].content_before
+    )
+    saved = replace(happened(evidence, snapshots=row), plan=plan)
+    deleted = with_call(saved, "ReInitDisk", "DeleteSnapshot", "s-1", source="console")
+
+    assert kinds(saved) == set()
+    assert kinds(happened(deleted, list(deleted.engine.calls), snapshots=row)) == {"wiped-unsaved"}
+
+
+def test_what_somebody_else_wiped_needs_no_snapshot(evidence: Evidence) -> None:
+    """A disk that was wiped from elsewhere holds nothing that a safety snapshot would keep."""
+    plan = planned(evidence)
+    plan["options"]["snapshot"] = True
+    disk = evidence.disk("d-0")
+    assert disk is not None
+    ours = replace(disk.wipes[0], content_before="blank")
+    theirs = replace(ours, at=ours.at - 5, request_id="theirs", content_after="blank")
+
+    assert kinds(replace(happened(evidence, disks=replace(disk, wipes=(theirs, ours))), plan=plan)) == set()
 
 
 def test_lost_data_is_excused_only_where_an_assumption_is_broken(evidence: Evidence) -> None:
