@@ -92,6 +92,7 @@ class Session:
         paused: for how many seconds of that it did not run.
         overlapped: whether another process of the run began meanwhile.
         stepped: whether its wall clock, by which it reports, was moved.
+        left: whether it was told to end at once: what was about to leave it may have sent or not.
 
     """
 
@@ -103,6 +104,7 @@ class Session:
     paused: float = 0.0
     overlapped: bool = False
     stepped: bool = False
+    left: bool = False
 
 
 @dataclass(frozen=True)
@@ -485,10 +487,10 @@ def _doubts(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _cut_short(evidence: Evidence, session: Session) -> bool:
-    """Whether a process of the run was killed or taken over until then: nobody knows what it sent of its intentions."""
+    """Whether a process was killed, left at once or was taken over until then: nobody knows what it sent."""
     told = {each.process: each for each in evidence.sessions}
     until = [told.get(name) for name, began in evidence.starts.items() if began <= session.began]
-    return session.overlapped or any(each is None or each.overlapped for each in until)
+    return session.overlapped or any(each is None or each.overlapped or each.left for each in until)
 
 
 def _holders(evidence: Evidence) -> Iterator[Violation]:

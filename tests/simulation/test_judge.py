@@ -269,6 +269,7 @@ def test_doubt_and_holders_without_a_reason_are_found(evidence: Evidence) -> Non
     assert "false-doubt" in lying(doubtful, of_disk(data="unknown"))
     killed = replace(doubtful, starts={"killed": doubtful.began - 1.0, **doubtful.starts})
     assert "false-doubt" not in lying(killed, of_disk(data="unknown"))
+    assert "false-doubt" not in lying(doubtful, of_disk(data="unknown"), left=True)
 
     holder = {"message": "Another process holds run r-1 now."}
     assert lying(evidence, lambda report: report.update(error=holder)) == {"false-holder"}
