@@ -7,6 +7,7 @@
     python bench/simulation.py --without own-lease              with a guard turned off: seeds until it is missed
     python bench/simulation.py --through-sdk --seeds 1000       over the real SDK, which signs each request
     python bench/simulation.py --save DIR                       keep each failing seed, shrunk, as a scenario file
+    python bench/simulation.py --every-fault --jobs 2           every call with every fault, and a crash at every moment
 
 A seed that fails with nothing turned off is a defect of the program, or of the judge: look at its trace with --replay.
 The exit code is 1 if anything failed, and with --without if nothing did.
@@ -29,6 +30,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from tests.simulation import every_fault
 from tests.simulation.guards import GUARDS, turned_off
 from tests.simulation.harness import simulate
 from tests.simulation.judge import Violation
@@ -140,6 +142,39 @@ def _explore(options: argparse.Namespace) -> int:
     return 1 if total.failed or options.without else 0
 
 
+def _try(number: int) -> tuple[int, list[str], dict[str, Any]]:
+    case = every_fault.cases()[number]
+    violations, result = _one(case.scenario, None, through_sdk=False)
+    told = [f"{each.kind}: {each.text}" for each in violations]
+    if result is None:
+        return number, told, {"outcomes": [], "covered": {}}
+    told += [f"has not met {each}" for each in case.missed(result)]
+    return number, told, {"outcomes": result.outcomes, "covered": result.covered}
+
+
+def _every_fault(options: argparse.Namespace) -> int:
+    """Run every case that is enumerated, and print each with something wrong."""
+    began, failed = time.monotonic(), 0
+    every = every_fault.cases()
+    outcomes: Counter[str] = Counter()
+    covered: Counter[tuple[str, str]] = Counter()
+    with multiprocessing.get_context("fork").Pool(options.jobs, maxtasksperchild=200) as pool:
+        for number, told, result in pool.imap_unordered(_try, range(len(every))):
+            failed += bool(told)
+            outcomes[" then ".join(result["outcomes"]) or "no report"] += 1
+            covered.update(result["covered"])
+            for each in told:
+                print(f"{every[number].name}: {each}", flush=True)
+    took = time.monotonic() - began
+    print(
+        f"\n{len(every)} cases of {len({each.pair for each in every})} pairs in {took:.0f} s with {options.jobs} jobs."
+    )
+    print(f"Failed: {failed}. Covered: {len(covered)} pairs of state and fault.")
+    for name, number in outcomes.most_common(25):
+        print(f"{number:7}  {name}")
+    return 1 if failed else 0
+
+
 def _save(seed: int, kind: str, options: argparse.Namespace) -> str:
     """Keep the scenario of a seed that fails, made small, in the worker: one that is forked meanwhile starts clean."""
 
@@ -180,11 +215,12 @@ def main() -> int:
     add("--without", choices=sorted(GUARDS), metavar="GUARD", help=f"turn a guard off: {', '.join(sorted(GUARDS))}")
     add("--seeds-all", action="store_true", help="with --without: go on after the first that fails")
     add("--save", metavar="DIR", help="make each failing seed small, and keep it there as a file")
+    add("--every-fault", action="store_true", help="run no seeds, but each enumerated case of a fault or a crash")
     add("--through-sdk", action="store_true", help="call over the real SDK, which signs, and not in this process")
     options = parser.parse_args()
     if options.replay:
         return _replay(options.replay, options.without, through_sdk=options.through_sdk)
-    return _explore(options)
+    return _every_fault(options) if options.every_fault else _explore(options)
 
 
 if __name__ == "__main__":

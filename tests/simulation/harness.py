@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import yaml
@@ -64,6 +64,23 @@ TIMES_RESUMED = 4
 _MEMORY = Path("/dev/shm")
 
 
+class Moment(NamedTuple):
+    """A moment of the run at which something can happen to it.
+
+    Attributes:
+        point: ``intended``, ``leaving``, ``sent``, ``arrived`` or ``answered`` of a call; ``writing`` or ``written``.
+        action: of the call, or ``journal``.
+        dry_run: whether the call is one.
+        nth: how many moments like it were counted until then, as ``when`` counts them; 0 where none are.
+
+    """
+
+    point: str
+    action: str
+    dry_run: bool
+    nth: int
+
+
 @dataclass
 class Result:
     """What became of one scenario."""
@@ -77,6 +94,8 @@ class Result:
     """How often each fault met each state of the machine."""
     simulated: float
     calls: int
+    moments: list[Moment]
+    """Everything at which something could have happened, since faults began."""
 
 
 @dataclass
@@ -94,6 +113,7 @@ class _Attempt:
     paused: float = 0.0
     told: bool = False
     stepped: bool = False
+    left: bool = False
 
 
 @dataclass
@@ -110,6 +130,7 @@ class Simulation:
     plan: dict[str, Any] | None = None
     trace: list[str] = field(default_factory=list)
     covered: Counter[tuple[str, str]] = field(default_factory=Counter)
+    moments: list[Moment] = field(default_factory=list)
     run_id: str = ""
     began: float = 0.0
 
@@ -122,7 +143,7 @@ class Simulation:
         clock = VirtualClock(self.scheduler)
         self.engine = Engine(Options(world=world, clock=clock, seed=seed))
         self.network = Network(self.scheduler, self.engine, self.scenario, self._point, self._cover)
-        self.storage = Storage(self.scheduler)
+        self.storage = Storage(self.scheduler, self._journal_point)
         self._counted: Counter[tuple[str, str]] = Counter()
         self._attempts: list[_Attempt] = []
         self._current: _Attempt | None = None
@@ -165,9 +186,22 @@ class Simulation:
                 self._cover(f"{name}:{last.fault}")
             if any(each.process is process for each in self._others):
                 self._foreign.add(last.request_id)
-        if dry_run or self._calm or not self.run_id or not any(each.process is process for each in self._attempts):
+        if self._calm or not self.began or not any(each.process is process for each in self._attempts):
             return
+        if dry_run or not self.run_id:
+            self.moments.append(Moment(point, action, dry_run, 0))
+        else:
+            self._meet(point, action, name, process)
+
+    def _journal_point(self, point: str) -> None:
+        """Let happen what waits for this moment of a transaction of the journal."""
+        process = self.scheduler.this().process if self.scheduler.current is not None else None
+        if process is not None and self.began and not self._calm and process in [e.process for e in self._attempts]:
+            self._meet(point, "journal", "journal", process)
+
+    def _meet(self, point: str, action: str, name: str, process: Process) -> None:
         self._counted[point, name] += 1
+        self.moments.append(Moment(point, action, False, self._counted[point, name]))
         for what in (*self.scenario["people"], *self.scenario["host"]):
             when = what["when"]
             if (when.get("point"), when.get("action")) == (point, name) and when["nth"] == self._counted[point, name]:
@@ -233,6 +267,7 @@ class Simulation:
 
     def _leave(self, attempt: _Attempt, _what: dict[str, Any]) -> None:
         if attempt.interrupt is not None:
+            attempt.left = True
             attempt.interrupt.leave()
 
     def _cancel(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
@@ -326,17 +361,28 @@ class Simulation:
 
     def _first(self, attempt: _Attempt) -> None:
         """Plan and run."""
-        client = self._client()
-        plan = self._planned(client)
-        if self.scenario["request"]["undo"]:
+        client, undo = self._client(), self.scenario["request"]["undo"]
+        plan = self._planned(client) if undo or not self.scenario.get("while_planning") else None
+        if undo:
+            assert plan is not None
             try:
                 done = client.run(plan, confirm=plan.confirm_with)
             except safe_reinit.Error:
                 return  # what goes wrong with a wipe is other scenarios' matter
-            plan = client.plan_undo(str(done.run_id), stop_instance=True, accept=list(ACCEPTED), max_disks=200)
+        if self.scenario.get("while_planning"):
+            self._begin(attempt)
+        try:
+            if undo:
+                plan = client.plan_undo(str(done.run_id), stop_instance=True, accept=list(ACCEPTED), max_disks=200)
+            plan = plan or self._planned(client)
+        except safe_reinit.Error as error:
+            if not self.began:
+                raise
+            attempt.error = error
+            return
         self.plan = to_json(plan)
-        self.began = attempt.began = self.scheduler.now
-        self._set_faults()
+        if not self.began:
+            self._begin(attempt)
         if self.journal.exists():
             with sqlite3.connect(self.journal) as source, sqlite3.connect(self.folder / "before.db") as copy:
                 source.backup(copy)
@@ -345,8 +391,9 @@ class Simulation:
         stop = attempt.interrupt
         self._carry(attempt, lambda told: client.run(plan, confirm=plan.confirm_with, on_event=told, stop=stop))
 
-    def _set_faults(self) -> None:
+    def _begin(self, attempt: _Attempt) -> None:
         """Let go wrong from here on what the scenario has."""
+        self.began = attempt.began = self.scheduler.now
         for each in self.scenario["faults"]:
             console.do(self.engine, {"fault": {key: value for key, value in each.items() if key != "name"}})
         self.network.arm()
@@ -455,6 +502,7 @@ class Simulation:
         name = self.scenario["request"]["verdict"]
         try:
             last = self._process("first", self._first)
+            self._find_run()
             for number in range(TIMES_RESUMED):
                 if not self.run_id or not self._open_runs() or not (last.process.dead or number == 0):
                     break
@@ -491,6 +539,12 @@ class Simulation:
             return [Violation("stalled", str(error))]
         evidence = self.evidence()
         return [*judge(evidence), *judge_end(evidence)]
+
+    def _find_run(self) -> None:
+        """Find the run of a process that was killed before its first event, as ``runs`` does."""
+        if not self.run_id and self.journal.exists():
+            with Journal(self.journal) as journal:
+                self.run_id = next((run.run_id for run in journal.runs() if run.open), "")
 
     def _verdict(self, name: str | None) -> str | None:
         """Return what the operator says on a resume: the truth where it is asked for, or something unasked."""
@@ -561,7 +615,7 @@ class Simulation:
         ]
         return Session(
             attempt.report, attempt.truth, attempt.process.name, attempt.began, attempt.ended, attempt.paused,
-            overlapped=bool(meanwhile), stepped=attempt.stepped,
+            overlapped=bool(meanwhile), stepped=attempt.stepped, left=attempt.left,
         )  # fmt: skip
 
 
@@ -627,6 +681,7 @@ def simulate(scenario: Scenario, *, through_sdk: bool = False) -> Result:
             covered=simulation.covered,
             simulated=scheduler.now - began,
             calls=len(list(simulation.engine.calls)),
+            moments=simulation.moments,
         )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from safe_reinit.simulator import console
+from safe_reinit.simulator import console, deeds
 from safe_reinit.simulator.deeds import CannotDo, Hand
 from safe_reinit.simulator.engine import Engine
 from safe_reinit.simulator.errors import Refusal
@@ -62,7 +62,16 @@ def _key(hand: Hand, deed: Mapping[str, Any]) -> None:
     keys[name] = replace(keys[name], expires=hand.now if to == "expired" else None)
 
 
-_OWN: Mapping[str, Callable[[Hand, Mapping[str, Any]], None]] = {"wipe": _wipe, "tag": _tag, "key": _key}
+def _delete_snapshots(hand: Hand, deed: Mapping[str, Any]) -> None:
+    """Delete every snapshot of a disk, by whatever name."""
+    for row in list(hand.cloud.snapshots):
+        if row.disk_id == deed["delete_snapshots"] and row.status != "Deleted":
+            deeds.delete_snapshot(hand, row.id, {})
+
+
+_OWN: Mapping[str, Callable[[Hand, Mapping[str, Any]], None]] = {
+    "wipe": _wipe, "tag": _tag, "key": _key, "delete_snapshots": _delete_snapshots,
+}  # fmt: skip
 """What the console does not know, by name."""
 
 

@@ -16,10 +16,16 @@ _WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "DROP")
 
 
 class Storage:
-    """What is wrong with the disk now; times are virtual."""
+    """What is wrong with the disk now; times are virtual.
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    Args:
+        scheduler: of the program.
+        point: is told ``writing`` before each transaction of a task, and ``written`` once it is on the disk.
+    """
+
+    def __init__(self, scheduler: Scheduler, point: Callable[[str], None]) -> None:
         self.scheduler = scheduler
+        self._point = point
         self.locked_until = self.full_until = 0.0
         self._opened: list[tuple[Process, sqlite3.Connection]] = []
 
@@ -46,7 +52,12 @@ class Storage:
                 if sql.startswith("PRAGMA busy_timeout="):
                     self.patience = float(sql.partition("=")[2]) / 1000
                     sql = "PRAGMA busy_timeout=0"
-                return storage.carry(sql, self.patience, lambda: super(Connection, self).execute(sql, *values))
+                if sql == "BEGIN IMMEDIATE":
+                    storage._point("writing")
+                done = storage.carry(sql, self.patience, lambda: super(Connection, self).execute(sql, *values))
+                if sql == "COMMIT":
+                    storage._point("written")
+                return done
 
         def connect(*arguments: Any, timeout: float = 5.0, **options: Any) -> sqlite3.Connection:
             made = sqlite3.connect(*arguments, timeout=0, factory=Connection, **options)
