@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -14,13 +14,17 @@ import pytest
 from safe_reinit import clock
 from safe_reinit.cli.writer import Writer
 from safe_reinit.clock import boottime
-from safe_reinit.core import freshness, observations, resuming, state
-from safe_reinit.core.inputs import Answered, Call, Withheld
+from safe_reinit.core import decide, freshness, observations, resuming, snapshots, state, wipes
+from safe_reinit.core.inputs import Answered, Call, Committed, Input, Withheld
 from safe_reinit.core.state import is_settled, lag_of
+from safe_reinit.core.steps import outstanding
 from safe_reinit.core.wipes import is_watched
+from safe_reinit.drift import drift_of
 from safe_reinit.execution import calls, session
+from safe_reinit.execution.store import StateStore
 from safe_reinit.journal import Journal, Lease, LeaseLostError
-from safe_reinit.model import JobState, Observation
+from safe_reinit.journal.lease import Holder
+from safe_reinit.model import JobState, Observation, Wipe
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -153,6 +157,65 @@ def _late_answers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Lease, "late_answers", lambda _self: [])
 
 
+def _drift(patch: pytest.MonkeyPatch) -> None:
+    """Wipe without holding what is seen against the plan: neither in the recheck, nor as the machine is observed."""
+    _everywhere(patch, drift_of, lambda *_, **__: ())
+    _everywhere(patch, observations._evolve_restart, lambda job, _observation: job)
+
+
+def _fence(patch: pytest.MonkeyPatch) -> None:
+    """Send a wipe again whose answer was lost, whoever used the machine since.
+
+    What is seen is held against the plan, too, which finds the same use.
+    """
+    _drift(patch)
+
+    def may_resend(wipe: Wipe, job: JobState) -> bool:
+        return wipe.losses <= state.RESENDS and not job.turned_back and job.start.state == "none"
+
+    patch.setattr(decide, "_fence_holds", lambda *_: True)
+    patch.setattr(wipes, "_may_resend", may_resend)
+
+
+def _intention(patch: pytest.MonkeyPatch) -> None:
+    """Write nothing down of a job while an answer is outstanding: a call is made before its intention is kept."""
+    commit = StateStore.commit
+
+    def answered(self: StateStore, states: Sequence[tuple[int, JobState]]) -> Input:
+        known = [(position, job) for position, job in states if not outstanding(job)]
+        return commit(self, known) if known else Committed()
+
+    patch.setattr(StateStore, "commit", answered)
+
+
+def _safety_snapshot(patch: pytest.MonkeyPatch) -> None:
+    """Take a safety snapshot for there once it was asked for, and wipe without seeing it."""
+
+    def believed(job: JobState, _observation: Observation) -> JobState:
+        done = [
+            replace(each, step=replace(each.step, state="done")) if each.snapshot_id else each for each in job.snapshots
+        ]
+        return replace(job, snapshots=tuple(done))
+
+    _everywhere(patch, snapshots.learn_safety, believed)
+    _everywhere(patch, snapshots.is_backed_up, lambda *_: True)
+
+
+def _lease(patch: pytest.MonkeyPatch) -> None:
+    """Write and call whoever holds the run."""
+
+    def unfenced(self: Journal, lease: Lease, statements: Any, *, wait: bool = True) -> Holder:
+        with self._transaction(wait=wait):
+            holder = self._holder(lease.run_id)
+            assert holder is not None
+            for statement, values in statements:
+                self._db.execute(statement, values)
+        return holder
+
+    patch.setattr(Journal, "write", unfenced)
+    patch.setattr(Lease, "check", lambda _self: True)
+
+
 GUARDS: Mapping[str, Patch] = {
     "lag": _lag,
     "start-minute": _start_minute,
@@ -171,6 +234,11 @@ GUARDS: Mapping[str, Patch] = {
     "late-answers": _late_answers,
     "wipe-limit": _wipe_limit,
     "watched-from-confirmation": _watched_from_confirmation,
+    "drift": _drift,
+    "fence": _fence,
+    "intention": _intention,
+    "safety-snapshot": _safety_snapshot,
+    "lease": _lease,
 }
 """By name, how to turn a guard off."""
 
