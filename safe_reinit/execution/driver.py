@@ -37,7 +37,7 @@ from ..core.inputs import (
     Withheld,
 )
 from ..core.run import Run
-from ..journal import LateAnswer, Lease, LeaseLostError
+from ..journal import JournalError, LateAnswer, Lease, LeaseLostError
 from ..model import Call as Exchange
 from ..model import Event, JobState, Observation, Plan, Policy
 from .calls import Calls
@@ -130,17 +130,28 @@ class Driver:
         """The wipes that ECS accepted of this session."""
         return self._calls.accepted
 
-    def turn_back(self) -> None:
+    def turn_back(self) -> bool:
         """Keep it for whoever resumes the run where somebody asked it to end: no job wipes any more, and none begins.
 
         The loop notes that itself at its next step, which may hang for as long as the process lasts.
+
+        Returns:
+            whether that could be kept: ``False`` where another session holds the run, and knows more of it.
+
         """
-        if self.stop.is_set():
-            with contextlib.suppress(LeaseLostError), self._stepping:
+        if not self.stop.is_set():
+            return True
+        try:
+            with self._stepping:
                 inputs: list[Input] = [CancelRequested()]
                 while inputs or self._written:
                     effects = self._step(inputs)
                     inputs = [_withheld(each) for each in effects if isinstance(each, Call)]
+            with contextlib.suppress(JournalError):
+                self.lease.check()
+        except LeaseLostError:
+            return False
+        return True
 
     def _round(self) -> float | None:
         """Step until nothing is left to carry out; return when to step again (cloud seconds), ``None`` for never."""

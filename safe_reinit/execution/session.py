@@ -252,7 +252,8 @@ class Session:
 
     def _finish(self, run: HeldRun, driver: Driver, bug: Exception | None = None) -> Report:
         """Report a run as it stands, write that down and let the run go."""
-        driver.turn_back()
+        if not driver.turn_back() and bug is None:
+            bug = taken(run.lease.run_id, self.journal)
         records = list(driver.run.states)
         if isinstance(bug, RunRefused):
             for position in driver.run.unfinished:

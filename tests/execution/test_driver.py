@@ -363,6 +363,25 @@ def test_a_run_that_is_left_at_any_commit_has_its_end_written_down(number: int) 
 
 
 @pytest.mark.usefixtures("inline")
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_run_that_is_left_says_whether_another_session_has_it(lost: bool) -> None:
+    """What this session knows of a run that another one has taken is no report of it."""
+    world = one("Running")
+    obey(world)
+    heard = Heard(world, world.book)
+
+    def leave() -> None:
+        heard.driver.stop.set()
+        heard.driver.leave.set()
+        world.book.lost = lost
+
+    world.cloud.meanwhile = once("disks", leave)
+    heard.driver()
+
+    assert heard.driver.turn_back() == (not lost)
+
+
+@pytest.mark.usefixtures("inline")
 def test_a_run_that_is_left_without_a_wish_to_end_is_left_as_it_is() -> None:
     """Without that wish whoever resumes it goes on."""
     world = one("Running")
