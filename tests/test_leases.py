@@ -1,28 +1,26 @@
-"""Leases: one holder at a time, in one process, in two, and in one that was stopped and goes on."""
+"""Leases: one holder at a time, in one process, in two, and in one that was paused and goes on."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
+import re
 import sqlite3
-import subprocess
-import sys
-import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import safe_reinit
-from safe_reinit.clock import Clock
 from safe_reinit.execution.interrupt import Interrupt
 from safe_reinit.journal import Journal, lease, place
 from safe_reinit.journal.lease import Holder, Lease, LeaseLostError
-from tests.commands import until
-from tests.sweep import ACCEPTED, ROOT, Cloud
+from safe_reinit.simulator import Simulator
+from tests import virtual
+from tests.commands import command, until
+from tests.simulation.harness import simulate
 from tests.values import recoverable
 
 RUN_ID = "r-20260101T000000Z-0001"
@@ -36,21 +34,13 @@ WORLD: dict[str, Any] = recoverable(
         },
     }
 )
-SHORT = 3.0
-"""Real seconds of a lease here."""
+DONE_ONCE = [("StopInstance", ""), ("ReInitDisk", ""), ("StartInstance", "")]
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Name a journal."""
     return tmp_path / "j.db"
-
-
-@pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    """Start a simulator in a process of its own."""
-    with Cloud(WORLD) as started:
-        yield started
 
 
 def begin(journal: Journal, name: str = RUN_ID) -> Lease:
@@ -253,193 +243,86 @@ def test_only_no_such_process_is_dead(
 
 # ------------------------------------------------------------------------------------------------- in two processes
 
-CHILD = """
-import json, os, sys, threading
-import safe_reinit
-from safe_reinit.clock import Clock
-from safe_reinit.journal import lease
-from tests.sweep import ACCEPTED, switch_off, told
 
-job = json.loads(sys.argv[1])
-lease.LEASE = job["lease"]
-lease.RENEWAL = job["lease"] / 4
-switch_off(job["off"])
-client = safe_reinit.connect(region="cn-hangzhou", endpoint=job["url"], credentials=("testid", "testsecret"),
-                             journal=job["journal"], clock=Clock(60))
-def work(on_event):
-    if "resume" in job:
-        return client.resume(job["resume"])
-    plan = client.plan(job["disks"], stop_instance=True, accept=ACCEPTED)
-    print("planned", flush=True)
-    sys.stdin.readline()
-    return client.run(plan, confirm=plan.confirm_with)
-print(json.dumps(told(work)), flush=True)
-"""
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """Simulate one machine with two disks, on the time of the test."""
+    with virtual.simulate(WORLD) as started:
+        yield started
 
 
-def start(cloud: Cloud, path: Path, **job: Any) -> subprocess.Popen[str]:
-    """Start a process that runs or resumes, with a short lease."""
-    words = {"url": cloud.url, "journal": str(path), "lease": 30.0, "off": [], **job}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SAFE_", "ALIBABA_"))}
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(CHILD), json.dumps(words)], text=True, cwd=ROOT,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**kept, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-
-
-def go(*children: subprocess.Popen[str]) -> None:
-    """Let children that have planned run, at the same moment."""
-    for child in children:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "planned\n"
-    for child in children:
-        assert child.stdin is not None
-        child.stdin.write("\n")
-        child.stdin.flush()
-
-
-def ends(*children: subprocess.Popen[str]) -> list[dict[str, Any]]:
-    """Wait for children and give what each tells."""
-    told = []
-    for child in children:
-        out, err = child.communicate(timeout=60)
-        assert child.returncode == 0, err
-        told.append(json.loads(out.strip().splitlines()[-1]))
-    return told
-
-
-def acts(state: dict[str, Any]) -> list[tuple[str, str]]:
-    """Give the changing calls that were done, by what each answered."""
+def acts(simulator: Simulator) -> list[tuple[str, str]]:
+    """Return the changing calls that came over the API, by what each answered."""
     names = ("StopInstance", "ReInitDisk", "StartInstance")
-    calls = state["calls"]
     return [
         (one["action"], one["code"])
-        for one in calls
+        for one in simulator.state()["calls"]
         if one["action"] in names and not one["dry_run"] and one["source"] == "api"
     ]
 
 
-def is_stopping(cloud: Cloud) -> bool:
-    """Tell whether the machine is on its way down."""
-    return bool(cloud.state()["instances"]["i-1"]["status"] == "Stopping")
+def is_stopping(simulator: Simulator) -> bool:
+    """Return whether the machine is on its way down."""
+    return bool(simulator.state()["instances"]["i-1"]["status"] == "Stopping")
 
 
+def wiping(disk_id: str) -> tuple[str, ...]:
+    """Return the command that wipes a disk."""
+    return ("--disk", disk_id, "--confirm", disk_id, "--stop-instance")
+
+
+@pytest.mark.virtual_time
 @pytest.mark.parametrize("disks", [("d-1", "d-1"), ("d-1", "d-2")], ids=["one disk", "two disks"])
-def test_two_processes_on_one_instance(cloud: Cloud, path: Path, disks: tuple[str, str]) -> None:
+def test_two_processes_on_one_instance(
+    simulator: Simulator, path: Path, tmp_path: Path, disks: tuple[str, str]
+) -> None:
     """Of two runs begun at once on one instance one does its work; the other is refused and sends nothing."""
-    children = [start(cloud, path, disks=[disk]) for disk in disks]
-    go(*children)
-    told = ends(*children)
-    state = cloud.state()
+    run = command(simulator.url, tmp_path, "1")
+    children = [run.start(*wiping(disk), journal=path) for disk in disks]
 
-    assert sorted(one["end"] for one in told) == ["refused", "reported"] or sorted(
-        one.get("outcome", "") for one in told
-    ) == ["done", "refused"]
-    assert sum(len(disk["wipes"]) for disk in state["disks"].values()) == 1
-    assert acts(state) == [("StopInstance", ""), ("ReInitDisk", ""), ("StartInstance", "")]
+    assert sorted(child.wait() for child in children) == [0, 3]
+    assert sum(len(disk["wipes"]) for disk in simulator.state()["disks"].values()) == 1
+    assert acts(simulator) == DONE_ONCE
 
 
-def test_two_processes_resume_one_run(cloud: Cloud, path: Path) -> None:
+@pytest.mark.virtual_time
+def test_two_processes_resume_one_run(simulator: Simulator, path: Path, tmp_path: Path) -> None:
     """Of two that resume a run at the same moment one goes on with it; the other waits, and finds it ended."""
-    child = start(cloud, path, disks=["d-1"])
-    go(child)
-    until(lambda: is_stopping(cloud))
+    run = command(simulator.url, tmp_path, "1")
+    child = run.start(*wiping("d-1"), journal=path)
+    until(lambda: is_stopping(simulator))
     child.kill()
-    child.communicate()
     with Journal(path) as journal:
         name = journal.runs()[0].run_id
-    told = ends(*[start(cloud, path, resume=name) for _ in range(2)])
-    state = cloud.state()
+    children = [run.start("resume", name, journal=path) for _ in range(2)]
 
-    assert sorted(one.get("outcome", one["end"]) for one in told) == ["done", "refused"]
-    assert len(state["disks"]["d-1"]["wipes"]) == 1
-    assert acts(state) == [("StopInstance", ""), ("ReInitDisk", ""), ("StartInstance", "")]
+    assert sorted(each.wait() for each in children) == [0, 3]
+    assert acts(simulator) == DONE_ONCE
 
 
-def paused(cloud: Cloud, path: Path, off: list[str], when: Callable[[], bool]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Stop a holder past its lease, resume its run elsewhere to the end, use the machine, then let it go on."""
-    cloud.do(hold={"instance": "i-1"})
-    child = start(cloud, path, disks=["d-1"], lease=SHORT, off=off)
-    go(child)
-    try:
-        until(when)
-        freeze(child, path)
-        cloud.do(release={"instance": "i-1"})
-        time.sleep(SHORT * 1.5)
-        with Journal(path) as journal:
-            name = journal.runs()[0].run_id
-        (second,) = ends(start(cloud, path, resume=name, lease=SHORT))
-        cloud.still("i-1", ["d-1"])
-        cloud.do(write="d-1")
-        cloud.do(stop="i-1")
-    finally:
-        child.send_signal(signal.SIGCONT)
-    (first,) = ends(child)
-    return first, second
+def test_a_holder_that_was_paused_past_its_lease() -> None:
+    """A holder whose run was ended by another sends nothing more, says so, and does not say what the data is."""
+    file = Path(__file__).parent / "simulation" / "scenarios" / "lease.json"
+    result = simulate(json.loads(file.read_text("utf-8"))["scenario"])
+    first, second = result.reports
+    said = str(first["error"])
+    acted = [line for line in result.trace if re.search("(Stop|Start)Instance i|ReInitDisk", line)]
+
+    assert not result.violations
+    assert (second["outcome"], first["jobs"][0]["disks"][0]["data"]) == ("done", "unknown")
+    assert "Another process has taken run" in said
+    assert "ended it: done" in said
+    assert len(acted) == len(DONE_ONCE)
 
 
-def freeze(child: subprocess.Popen[str], path: Path) -> None:
-    """Stop a process, but not in the middle of a commit, which would keep the whole journal locked."""
-    while True:
-        child.send_signal(signal.SIGSTOP)
-        database = sqlite3.connect(path, timeout=0.1, isolation_level=None)
-        try:
-            database.execute("BEGIN IMMEDIATE")
-            database.execute("ROLLBACK")
-        except sqlite3.OperationalError:
-            child.send_signal(signal.SIGCONT)
-            time.sleep(0.01)
-        else:
-            return
-        finally:
-            database.close()
-
-
-def test_a_holder_that_was_stopped_past_its_lease(cloud: Cloud, path: Path) -> None:
-    """A holder that wakes up after its run was ended by another sends nothing more; the record stays the other's."""
-    first, second = paused(cloud, path, [], lambda: is_stopping(cloud))
-    state = cloud.state()
-    with Journal(path) as journal:
-        (run,) = journal.runs()
-
-    assert second["outcome"] == "done"
-    assert acts(state) == [("StopInstance", ""), ("ReInitDisk", ""), ("StartInstance", "")]
-    assert len(state["disks"]["d-1"]["wipes"]) == 1
-    assert first["end"] == "reported"
-    assert "Another process has taken run" in first["error"]
-    assert "ended it: done" in first["error"]
-    assert (run.outcome, run.open) == ("done", False)
-
-
-def test_a_holder_that_lost_its_run_does_not_say_what_the_data_is(cloud: Cloud, path: Path) -> None:
-    """What a holder does not know any more it does not say: the disk that another wiped meanwhile is not intact."""
-    first, _ = paused(cloud, path, [], lambda: is_stopping(cloud))
-
-    assert first["data"]["d-1"] not in ("intact", "untouched")
-
-
-def test_without_the_lease_a_zombie_calls(cloud: Cloud, path: Path) -> None:
-    """With the check of the lease and of its epoch off, the same holder goes on with calls: the guard is needed."""
-    paused(cloud, path, ["lease", "drift"], lambda: is_stopping(cloud))
-    done = acts(cloud.state())
-    wipes = cloud.state()["disks"]["d-1"]["wipes"]
-
-    assert len(done) > 3
-    assert len(wipes) == 2
-    assert wipes[1]["content_before"] not in ("precious", "initial")
-
-
-def test_a_holder_that_lost_its_lease_before_its_first_call_ends(
-    cloud: Cloud, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.virtual_time
+def test_a_holder_that_lost_its_lease_before_its_first_call_ends(simulator: Simulator, path: Path) -> None:
     """A run whose lease is lost before its first changing call ends by itself instead of looking for ever."""
-    monkeypatch.setattr("safe_reinit.journal.lease.RENEWAL", 0.5)
-    cloud.do(snapshot="d-1", seconds=900)
+    simulator.do({"snapshot": "d-1", "seconds": 9000})
     ours = safe_reinit.connect(
-        region="cn-hangzhou", endpoint=cloud.url, credentials=("testid", "testsecret"), journal=str(path),
-        clock=Clock(60),
-    )  # fmt: skip
-    plan = ours.plan(["d-1"], stop_instance=True, accept=ACCEPTED)
+        region="cn-hangzhou", endpoint=simulator.url, credentials=simulator.access_key, journal=str(path)
+    )
+    plan = ours.plan(["d-1"], stop_instance=True)
     stop = Interrupt()
     looks: list[str] = []
 
@@ -454,6 +337,6 @@ def test_a_holder_that_lost_its_lease_before_its_first_call_ends(
     with pytest.raises(safe_reinit.Error) as caught:
         ours.run(plan, confirm=plan.confirm_with, on_call=watch, stop=stop)
 
-    assert acts(cloud.state()) == []
+    assert acts(simulator) == []
     assert not stop.asked, "it went on looking for ever"
     assert "Another process holds run" in str(caught.value)

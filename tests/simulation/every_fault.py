@@ -21,7 +21,7 @@ from tests.simulation.options import ASSUMPTIONS, HOST, LOOKS, Scenario
 
 Fault = dict[str, Any]
 
-IN_SUITE = 450
+IN_SUITE = 420
 """How many cases the test suite runs; ``bench/simulation.py --every-fault`` runs all of them."""
 
 
@@ -363,12 +363,60 @@ def _drawn(name: str, shape: str) -> Fault:
     return HOST[name](random.Random(f"{name} {shape}"), copy.deepcopy(SHAPES[shape]))
 
 
+# ------------------------------------------------------------------------------------------------------------ fleets
+
+FLEETS = 20
+_MACHINES = 50
+_STRUCK = ("StopInstances", "StopInstance", "ReInitDisk", "ReInitDisk", "StartInstances", "StartInstance")
+_MOMENTS = (
+    ("arrived", "ReInitDisk"),
+    ("answered", "StartInstance"),
+    ("intended", "ReInitDisk"),
+    ("written", "journal"),
+)
+
+
+def fleets() -> Iterator[Case]:
+    """Draw fleets: faults with a chance at every call, up to two kills, and people at some machines before a resume."""
+    for number in range(FLEETS):
+        rng, kills = random.Random(f"fleet {number}"), number % 3
+        scenario = _shape(
+            {disk_id: f"i-{machine}" for machine in range(_MACHINES) for disk_id in _disks_of(machine)},
+            canary=rng.choice((None, 1)), waves=rng.choice((None, [10, 100], [20])),
+        )  # fmt: skip
+        scenario["seed"] = number
+        for name in rng.sample(list(scenario["world"]["instances"]), 8):
+            scenario["world"]["instances"][name]["status"] = "Stopped"
+        spoilers = [each for each in spoiled() if "delay" not in each]
+        scenario["faults"] = [_by_chance(rng, rng.choice(_STRUCK), rng.choice((*spoilers, *_FEW))) for _ in range(5)]
+        scenario["faults"] += [_by_chance(rng, rng.choice(LOOKS), rng.choice(spoilers)) for _ in range(2)]
+        for kill in range(kills):
+            point, action = rng.choice(_MOMENTS)
+            when = {"point": point, "action": action, "nth": rng.randint(1, 20) + 20 * kill, "delay": 0.0}
+            scenario["host"].append({"when": when, "does": "crash", "back_after": _BACK_AFTER})
+            does = MEANWHILE[rng.choice(("used", "detached", "locked", "nobody"))]
+            scenario["people"] += [{"when": {**when, "delay": _AFTER}, "does": does}] if does else []
+        told = f"a fleet, killed {kills} times"
+        yield Case(
+            f"fleet {number}: {_MACHINES} machines, killed {kills} times", told, told, scenario, ("crash",)[:kills]
+        )
+
+
+def _disks_of(machine: int) -> list[str]:
+    """Return the disks of a machine of a fleet: every fourth has two."""
+    return [f"d-{machine}", f"d-{machine}b"][: 2 if machine % 4 == 3 else 1]
+
+
+def _by_chance(rng: random.Random, action: str, fault: Fault) -> Fault:
+    return {"action": action, "dry_run": False, "chance": round(rng.uniform(0.02, 0.12), 3), **fault}
+
+
 @cache
 def cases() -> tuple[Case, ...]:
     """Return every case, in a fixed order."""
     every = (
         *faults(), *faults_of_retries(), *faults_while_planning(), *odd_answers(), *crashes(), *faults_and_crashes(),
-        *hosts(),
+        *hosts(), *fleets(),
     )  # fmt: skip
     return tuple({each.name: each for each in every}.values())
 
