@@ -69,6 +69,8 @@ class Run:
         """Names what is asked for, so that its answer is told from a late one."""
         self._lag: float | None = None
         self._idle, self._stepped_at = 0.0, math.inf
+        self._paused_until = 0.0
+        """When the process last began to run again after a pause."""
         self._tick_at = -math.inf
         """When the last tick began."""
         self._describing = Describing(rate)
@@ -130,9 +132,10 @@ class Run:
             case inputs.JournalFailed(failure):
                 self._journal_failed(failure)
             case inputs.LeaseLapsed() if self._idle > resuming.PAUSE * self._rate:  # else it waited for the journal
-                self._idle = 0.0
+                self._idle, self._paused_until = 0.0, self._now.at
                 for job in self.scheduler.open():
                     self._apply(job, events.Paused(self._now.at))
+                self.scheduler.paused()
             case inputs.CancelRequested():
                 self._cancel()
             case inputs.Continued(agreed):
@@ -147,6 +150,8 @@ class Run:
             self._watched(job, observation)
         for job, observation in seen:
             self._apply(job, events.Observed(observation, self._lag))
+            if observation.at < self._paused_until:  # what it shows is from before, and limits count from the pause on
+                self._apply(job, events.Paused(self._paused_until))
         self._lag = max((job.state.lag for job, _ in seen if job.state.lag is not None), default=self._lag)
         due = [Due(job, command, each) for job, each in seen if (command := self._decide(job, each)) is not None]
         self._dispatch(due)

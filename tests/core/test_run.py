@@ -472,6 +472,23 @@ def test_a_lease_that_ran_out_while_the_journal_was_waited_for_gives_no_time_aga
     assert run.state.stop.at == accepted_at
 
 
+def test_what_was_observed_before_a_pause_uses_up_no_limit_after_it() -> None:
+    """A wipe that an observation from before the pause shows to be done leaves the start all its time."""
+    run = down()
+    run.change(disks=(replace(run.state.disks[0], state="accepted", tries=1, at=run.at, reiniting=True),))
+    asked = run.to(Describe)
+    before = run.outcome_of(asked)
+    run.pending.remove(asked)
+    run.at += 5000.0
+    run.step(LeaseLapsed())
+    run.step(before)
+
+    assert run.state.disks[0].state == "done"
+    run.finish()
+    assert run.calls == [START]
+    assert state.outcome(run.state) == "done"
+
+
 # ------------------------------------------------------------------------------------------------------- the recheck
 
 
