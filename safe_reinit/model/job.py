@@ -275,9 +275,9 @@ class JobState:
     def stopped_by_us(self) -> bool:
         """Whether a stop of this run, or of the one before it, may have been done.
 
-        One that failed was proven not done, or somebody else started the machine after it.
+        One that was refused was proven not done; after one that failed somebody else may have started the machine.
         """
-        return self.stop.state not in ("none", "failed")
+        return self.stop.state not in ("none", "again", "failed")
 
     @property
     def tried(self) -> bool:
