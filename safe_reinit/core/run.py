@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from .. import codes
 from ..model import Accepted, Command, Failure, JobState, Observation, Rollout, Wait
-from . import events, guards, inputs, outcomes, resuming
+from . import events, guards, inputs, outcomes
 from .commits import Commits
 from .decide import decide, waiting
 from .describing import Describing
@@ -20,6 +20,7 @@ from .events import Event
 from .evolve import evolve
 from .freshness import is_slow
 from .inputs import Attempt, Effect, Input, Now, Outcome
+from .pauses import Pauses
 from .polling import TICK
 from .rate_limits import RateLimiter
 from .rechecks import RecheckQueue
@@ -68,9 +69,7 @@ class Run:
         self._numbers = itertools.count(1)
         """Names what is asked for, so that its answer is told from a late one."""
         self._lag: float | None = None
-        self._idle, self._stepped_at = 0.0, math.inf
-        self._paused_until = 0.0
-        """When the process last began to run again after a pause."""
+        self._pauses = Pauses(rate)
         self._tick_at = -math.inf
         """When the last tick began."""
         self._describing = Describing(rate)
@@ -102,7 +101,7 @@ class Run:
         After a ``Commit`` nothing else is asked for until its answer is among the inputs.
         """
         self._now, self._effects = now, []
-        self._idle, self._stepped_at = max(self._idle, now.at - self._stepped_at), now.at
+        self._pauses.stepped(now.at)
         for each in inputs:
             self._take(each)
         if not self._commits.under_way:
@@ -131,27 +130,24 @@ class Run:
                 self._committed()
             case inputs.JournalFailed(failure):
                 self._journal_failed(failure)
-            case inputs.LeaseLapsed() if self._idle > resuming.PAUSE * self._rate:  # else it waited for the journal
-                self._idle, self._paused_until = 0.0, self._now.at
-                for job in self.scheduler.open():
+            case inputs.LeaseLapsed() if self._pauses.lapsed(self._now.at):
+                for job in self.scheduler.paused():
                     self._apply(job, events.Paused(self._now.at))
-                self.scheduler.paused()
             case inputs.CancelRequested():
                 self._cancel()
             case inputs.Continued(agreed):
                 self.scheduler.answered(agreed=agreed)
 
     def _described(self, number: int, observations: Sequence[Observation]) -> None:
-        observed = self._describing.ended(number, observations)
-        if observed is None:
+        if (observed := self._describing.ended(number, observations)) is None:
             return
         seen, watched = observed
         for job, observation in watched:
             self._watched(job, observation)
         for job, observation in seen:
             self._apply(job, events.Observed(observation, self._lag))
-            if observation.at < self._paused_until:  # what it shows is from before, and limits count from the pause on
-                self._apply(job, events.Paused(self._paused_until))
+            if observation.at < self._pauses.until:  # limits count from then, not from what it shows
+                self._apply(job, events.Paused(self._pauses.until))
         self._lag = max((job.state.lag for job, _ in seen if job.state.lag is not None), default=self._lag)
         due = [Due(job, command, each) for job, each in seen if (command := self._decide(job, each)) is not None]
         self._dispatch(due)
@@ -159,8 +155,7 @@ class Run:
     def _watched(self, job: Job, observation: Observation) -> None:
         """Note the observation of a job that nothing is done for yet; one that turns back ends untouched."""
         self._apply(job, events.Observed(observation, self._lag))
-        if observation.seen:
-            job.observed_at = observation.at
+        job.observed_at = observation.at if observation.seen else job.observed_at
         if job.state.turned_back and not job.begun:
             self._end(job, observation)
 

@@ -242,10 +242,11 @@ class Scheduler:
             return tick_at + TICK
         return min((job.next_at for job in jobs), default=tick_at + TICK)
 
-    def paused(self) -> None:
-        """Observe every open job at once, and learn nothing from the waits in which the process did not run."""
+    def paused(self) -> list[Job]:
+        """Observe each open job at once, and learn nothing from waits in which nothing ran; return these jobs."""
         for job in self.open():
             job.waiting, job.next_at = None, 0.0
+        return self.open()
 
     def hurry(self) -> None:
         """Observe every open job at once."""
