@@ -535,10 +535,8 @@ def _power(evidence: Evidence) -> Iterator[Violation]:
             if down and not promised and job["outcome"] not in MAY_BE_DOWN and report["outcome"] != "bug":
                 text = f"{instance.id} ran before and is {instance.status}, and its outcome is {job['outcome']}"
                 yield Violation("down-unsaid", text)
-            starts = job["power_promised"] == "Running"
-            owed = down and (
-                job["outcome"] == "unknown" or (starts and job["outcome"] in ("not-restarted", "stranded"))
-            )
+            starts = job["power_promised"] == "Running"  # else nothing is left to do, once nothing is in doubt
+            owed = down and job["outcome"] in (("unknown", "not-restarted", "stranded") if starts else ("unknown",))
             if owed and report["run_id"] not in evidence.open_runs and not excused:
                 yield Violation("no-way-on", f"{instance.id} is {instance.status}, and its run cannot be resumed")
     for number, session in enumerate(evidence.sessions):

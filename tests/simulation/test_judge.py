@@ -292,6 +292,8 @@ def test_a_machine_that_is_down_unsaid_is_found(evidence: Evidence) -> None:
     assert "down-unsaid" in lying(seen, of_job(outcome="failed"), truth=None)
     assert "no-way-on" in lying(seen, of_job(outcome="stranded"), truth=None)
     assert "no-way-on" not in kinds(replace(seen, open_runs=[seen.run_id]))
+    left = of_job(outcome="not-restarted", power_promised="Stopped")
+    assert "no-way-on" not in lying(seen, left, truth=None), "it was not seen, and nothing is to be done for it"
     assert "false-power" in lying(seen, of_job(), truth=None)
 
 
