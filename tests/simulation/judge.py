@@ -38,6 +38,8 @@ _DEADLINE = 60.0
 """S4: seconds after which a request arrives no more."""
 _MOST_LAG = 20.0
 """S2: a lag of so many seconds is known to be too long before our stop is shown."""
+_ASSUMED_LAG = 5.0
+"""S2: by so many seconds what is shown is assumed to be late where nothing says so."""
 _POLLS = 4.0
 """Seconds within which a run that polls its own stop notices that it is shown."""
 _FLIGHT = 2.0
@@ -235,15 +237,26 @@ def judge_slow_looks(reports: Sequence[Mapping[str, Any]]) -> list[Violation]:
 
 def _as_far_as_promised(evidence: Evidence, found: Iterable[Violation]) -> Iterator[Violation]:
     """Leave out lost data where an assumption is broken, unless the run itself could have known that it is."""
-    stops = [call.at for call in evidence.calls if evidence.ours(call) and _is(call, "StopInstance")]
-    measured = min(stops, default=math.inf) + min(evidence.lag or 0.0, _MOST_LAG) + _POLLS
+    measured = math.inf if evidence.lag is None else _lag_known_at(evidence, evidence.lag)
     for each in found:
         if each.kind in BY_LISTS and "S2" in evidence.broken:
             continue
         if each.kind not in LOST_DATA:
             yield each
-        elif tuple(evidence.broken) == ("S2",) and evidence.lag is not None and each.at > measured:
+        elif tuple(evidence.broken) == ("S2",) and each.at > measured:
             yield Violation("wiped-behind-lag", f"{each.text}; lists lag {evidence.lag:.0f} s throughout")
+
+
+def _lag_known_at(evidence: Evidence, lag: float) -> float:
+    """Return when the run knew of a lag by its own stop: one that saw nothing of the machine meanwhile never does."""
+    stopped = min((call.at for call in evidence.calls if evidence.ours(call) and _is(call, "StopInstance")), default=0)
+    known = min(lag, _MOST_LAG)
+    shown = any(  # the machine as it was before its stop, so long after it
+        stopped + known - _ASSUMED_LAG <= call.at <= stopped + lag
+        for call in evidence.engine.calls
+        if call.action == "DescribeInstances" and evidence.ours(call) and call.http_status == 200
+    )
+    return stopped + known + _POLLS if stopped and shown else math.inf
 
 
 def judge_end(evidence: Evidence) -> list[Violation]:
