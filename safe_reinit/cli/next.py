@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .. import saved
 from ..client import Client
+from ..core.resuming import may_be_intact
 from ..errors import Error, UsageError
 from ..model import JobState, Plan, Report
 from ..model.codec import decode
@@ -70,7 +71,7 @@ def _verdicts(run_id: str, client: Client) -> tuple[str, ...]:
     doubtful = [wipe for known in jobs for wipe in known.disks if wipe.in_doubt]
     if any(wipe.shown == "ReIniting" for wipe in doubtful):
         return ()
-    return ("reinitialised", *(() if any(wipe.acknowledged for wipe in doubtful) else ("intact",)), "wipe-again")
+    return ("reinitialised", *(("intact",) if any(may_be_intact(wipe) for wipe in doubtful) else ()), "wipe-again")
 
 
 # ------------------------------------------------------------------------------------------------------ after a plan

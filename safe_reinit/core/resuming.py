@@ -126,8 +126,17 @@ def _judge(job: JobState, verdict: Verdict) -> JobState:
             replace(wipe, state="done", evidence="operator") if wipe.in_doubt else wipe for wipe in job.disks
         )
         return replace(job, disks=proven)
-    intact = tuple(replace(wipe, state="refused") if wipe.in_doubt else wipe for wipe in job.disks)
-    return fail(replace(job, disks=intact), Failure(None, "The operator says that the data is intact."))
+    intact = [wipe.disk_id for wipe in job.disks if may_be_intact(wipe)]
+    if not intact:
+        return job
+    disks = tuple(replace(wipe, state="refused") if wipe.disk_id in intact else wipe for wipe in job.disks)
+    message = f"The operator says that the data of {', '.join(intact)} is intact."
+    return fail(replace(job, disks=disks), Failure(None, message))
+
+
+def may_be_intact(wipe: Wipe) -> bool:
+    """Return whether a wipe is in doubt that ECS neither accepted nor was seen at."""
+    return wipe.in_doubt and not (wipe.acknowledged or wipe.reiniting)
 
 
 def _wipe(wipe: Wipe, at: float) -> Wipe:

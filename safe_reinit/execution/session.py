@@ -391,7 +391,7 @@ def _refuse_verdict(run_id: str, verdict: resuming.Verdict, known: Sequence[JobS
     """Refuse what a person says of disks that nobody asks about, or against what the run itself has seen.
 
     Raises:
-        RunRefused: no disk is in doubt, or ECS accepted the wipe that is said not to have happened.
+        RunRefused: no disk is in doubt, or ECS accepted every wipe that is said not to have happened.
     """
     doubtful = [wipe for each in known for wipe in each.disks if wipe.in_doubt]
     if not doubtful:
@@ -399,10 +399,10 @@ def _refuse_verdict(run_id: str, verdict: resuming.Verdict, known: Sequence[JobS
             f"No disk of run {run_id} is in doubt, so there is nothing to judge with --verdict {verdict}.",
             hint=f"Nothing was changed; go on with: safe-reinit resume {run_id}.",
         )
-    begun = [wipe.disk_id for wipe in doubtful if wipe.acknowledged or wipe.reiniting]
-    if verdict == "intact" and begun:
+    if verdict == "intact" and not any(resuming.may_be_intact(wipe) for wipe in doubtful):
+        begun = ", ".join(wipe.disk_id for wipe in doubtful)
         raise RunRefused(
-            f"ECS accepted the wipe of {', '.join(begun)}, or was seen at it, so the data cannot be intact.",
+            f"ECS accepted the wipe of {begun}, or was seen at it, so the data cannot be intact.",
             hint=f"Nothing was changed; see how it ends with: safe-reinit resume {run_id}.",
         )
 

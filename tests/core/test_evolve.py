@@ -1196,6 +1196,18 @@ def test_a_persons_word_counts_for_every_doubt(wipe: Wipe) -> None:
         assert core_state.outcome(looked) in ("done", "failed")
 
 
+def test_intact_is_said_only_of_what_ecs_did_not_accept() -> None:
+    """Of two disks in doubt the one whose wipe ECS accepted is observed on, whatever a person says of the other."""
+    accepted, lost = Wipe("d-0", "unknown", 1, acknowledged=True), Wipe("d-1", "unknown", 1, losses=1)
+    known = core_resuming.resume(replace(begin("Stopped"), disks=(accepted, lost)), T)
+    judged = core_resuming.judge(known, "intact")
+
+    assert [wipe.state for wipe in judged.disks] == ["accepted", "refused"]
+    assert judged.error is not None
+    assert judged.error.message == "The operator says that the data of d-1 is intact."
+    assert core_resuming.judge(replace(known, disks=known.disks[:1]), "intact").disks[0].state == "accepted"
+
+
 def test_after_a_verdict_the_power_is_owed_still() -> None:
     """A person's word says what became of the data; a machine that is not as promised keeps its job open."""
     owed = replace(tagging(), disks=(Wipe(DISK, "unknown", 1),), stop=Step("done", 1), start=Step("failed", 1),
