@@ -19,6 +19,7 @@ import argparse
 import contextlib
 import json
 import multiprocessing
+import random
 import sys
 import time
 import traceback
@@ -153,22 +154,24 @@ def _try(number: int) -> tuple[int, list[str], dict[str, Any]]:
 
 
 def _every_fault(options: argparse.Namespace) -> int:
-    """Run every case that is enumerated, and print each with something wrong."""
-    began, failed = time.monotonic(), 0
+    """Run every case that is enumerated, in a mixed order, and print each with something wrong."""
+    began, tried, failed = time.monotonic(), 0, 0
     every = every_fault.cases()
+    mixed = random.Random("mixed").sample(range(len(every)), len(every))
     outcomes: Counter[str] = Counter()
     covered: Counter[tuple[str, str]] = Counter()
     with multiprocessing.get_context("fork").Pool(options.jobs, maxtasksperchild=200) as pool:
-        for number, told, result in pool.imap_unordered(_try, range(len(every))):
-            failed += bool(told)
+        for number, told, result in pool.imap_unordered(_try, mixed):
+            tried, failed = tried + 1, failed + bool(told)
             outcomes[" then ".join(result["outcomes"]) or "no report"] += 1
             covered.update(result["covered"])
             for each in told:
                 print(f"{every[number].name}: {each}", flush=True)
+            if options.seconds and time.monotonic() - began > options.seconds:
+                pool.terminate()
+                break
     took = time.monotonic() - began
-    print(
-        f"\n{len(every)} cases of {len({each.pair for each in every})} pairs in {took:.0f} s with {options.jobs} jobs."
-    )
+    print(f"\n{tried} of {len(every)} cases in {took:.0f} s with {options.jobs} jobs: {tried / took:.1f} a second.")
     print(f"Failed: {failed}. Covered: {len(covered)} pairs of state and fault.")
     for name, number in outcomes.most_common(25):
         print(f"{number:7}  {name}")
@@ -209,7 +212,7 @@ def main() -> int:
     add = parser.add_argument
     add("--seeds", type=int, default=1000, metavar="N", help="how many seeds are run at most (default: 1000)")
     add("--first", type=int, default=0, metavar="SEED", help="the first of them (default: 0)")
-    add("--seconds", type=float, metavar="S", help="begin no seed after so many seconds")
+    add("--seconds", type=float, metavar="S", help="begin no seed or case after so many seconds")
     add("--jobs", type=int, default=2, metavar="N", help="processes that run seeds at the same time (default: 2)")
     add("--replay", metavar="SEED|FILE", help="run one seed or kept scenario, and print its options and its trace")
     add("--without", choices=sorted(GUARDS), metavar="GUARD", help=f"turn a guard off: {', '.join(sorted(GUARDS))}")

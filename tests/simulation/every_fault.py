@@ -21,7 +21,7 @@ from tests.simulation.options import ASSUMPTIONS, HOST, LOOKS, Scenario
 
 Fault = dict[str, Any]
 
-IN_SUITE = 420
+IN_SUITE = 360
 """How many cases the test suite runs; ``bench/simulation.py --every-fault`` runs all of them."""
 
 
