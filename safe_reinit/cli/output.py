@@ -6,6 +6,7 @@ Everything that reaches a terminal is written here or in ``live``, and no letter
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import shlex
@@ -143,7 +144,8 @@ class Output:
         elif self.form == "markdown":
             write(stream, report.to_markdown(told))
         else:
-            lines(report.report_lines(told, full=self.verbose), stream)
+            shown = report.report_lines(told, full=self.verbose)
+            lines((dataclasses.replace(line, text=naming_journal(line.text, self.argv)) for line in shown), stream)
 
 
 class LastWords:
