@@ -6,6 +6,8 @@ import io
 import json
 import re
 import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -649,3 +651,21 @@ def test_events_say_why_a_job_failed(command_line: CommandLine, fleet: Simulator
     assert done["i-0"] == {"outcome": "done", "data": wiped, "power": "Running", "tag_left": False, "owed": False}
     assert done["i-4"]["code"] == "DiskError"
     assert "DiskError" in done["i-4"]["message"]
+
+
+def test_nothing_is_written_into_an_open_question(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is said while a person is asked something comes after the answer, and what is urgent at once."""
+    progress = Progress(resolve({}, {}, None), Clock())
+
+    def read() -> str:
+        progress.say("said meanwhile")
+        said = threading.Event()
+        progress.must_say("said at once", said.set)
+        said.wait()
+        return "go"
+
+    answer = progress.asking(lambda: sys.stderr.write("Continue?\n"), read, lambda: False)
+    progress.close()
+
+    assert answer == "go"
+    assert capsys.readouterr().err.splitlines() == ["Continue?", "said at once", "said meanwhile"]

@@ -53,6 +53,8 @@ class Progress:
         self._screen: Screen | None = None
         """Only used in the thread that writes to the terminal, as is what follows."""
         self._paused = False
+        self._kept: list[tuple[str, str]] = []
+        """Lines that were said while a question is open, which they must not tear apart."""
         self._fleet: FleetView | None = None
         self._told_at: float | None = None
         self._troubles: dict[str, float] = {}
@@ -94,7 +96,7 @@ class Progress:
 
     def say(self, text: str, style: str = "") -> None:
         """Say a line that is not lost under what is drawn; the style is for above a table."""
-        self._lines.put(lambda: self._print(text, style))
+        self._lines.put(lambda: self._kept.append((text, style)) if self._paused else self._print(text, style))
 
     def must_say(self, text: str, then: Callable[[], None]) -> None:
         """Say a line however much waits, and then do something; a signal handler may call this."""
@@ -144,6 +146,9 @@ class Progress:
 
         def go_on() -> None:
             self._paused = False
+            kept, self._kept = self._kept, []
+            for text, style in kept:
+                self._print(text, style)
             if self._screen is not None:
                 self._screen.start()
 
