@@ -117,7 +117,6 @@ WIPE: tuple[WipeTransition, ...] = (
     WipeTransition("lost", "done", "Verdict", "a person says: reinitialised"),
     WipeTransition("unknown", "done", "Verdict", "a person says: reinitialised"),
     WipeTransition("resend", "refused", "Verdict", "a person says: intact"),
-    WipeTransition("accepted", "refused", "Verdict", "a person says: intact"),
     WipeTransition("lost", "refused", "Verdict", "a person says: intact"),
     WipeTransition("unknown", "refused", "Verdict", "a person says: intact"),
 )

@@ -180,7 +180,7 @@ OF_WIPE: dict[tuple[str, str, str], list[tuple[Wipe, Change]]] = {
     },
     **{
         (wipe.state, "refused", "Verdict"): [(wipe, verdict("intact"))]
-        for wipe in (RESEND, ACCEPTED, LOST, Wipe(DISK, "unknown", acknowledged=True))
+        for wipe in (RESEND, LOST, replace(LOST, state="unknown"))
     },
 }  # fmt: skip
 
