@@ -542,7 +542,7 @@ class Simulation:
 
     def _find_run(self) -> None:
         """Find the run of a process that was killed before its first event, as ``runs`` does."""
-        if not self.run_id and self.journal.exists():
+        if not self.run_id and self.plan is not None and self.journal.exists():
             with Journal(self.journal) as journal:
                 self.run_id = next((run.run_id for run in journal.runs() if run.open), "")
 
