@@ -208,7 +208,7 @@ class Cloud(Protocol):
         """Whether the endpoint is on this machine, so that its clock is not ECS's."""
 
     def close(self) -> None:
-        """Let go of what is kept open for calls; what has not left by now never will."""
+        """Close the connections; a request that has not left by then is never sent."""
 
     def caller(self) -> Look[Caller]:
         """Tell whose credentials these are (STS, GetCallerIdentity)."""

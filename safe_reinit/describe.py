@@ -57,7 +57,7 @@ class Round:
         ask: how a question is asked: patiently, or once.
         targets: the ids of the disks it is about.
         tolerant: a question that fails takes from each id only what it would have shown, and absences are not proven,
-            since whoever observes again and again needs no proof. Else a failure is raised, but for a missing right.
+            since an observation is repeated. Otherwise every failure is raised except a missing right.
         at: the cloud seconds before the first call: what it shows is at least as new.
         when: the same in local time.
 
@@ -321,7 +321,7 @@ class Round:
     def _take_progressing(
         self, disk_id: str, shots: Iterable[Snapshot], unreadable: Sequence[UnreadableRow] = ()
     ) -> None:
-        """Take what is being created of a disk; with a row that cannot be read not all of it is seen."""
+        """Note the snapshots of a disk that are being created, unless a row about it cannot be read."""
         for row in unreadable:
             self._note_row(disk_id, row)
         if not unreadable:

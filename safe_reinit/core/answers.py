@@ -142,9 +142,8 @@ def refused(
     step = step_of(job, command)
     if due is not None and _may_ask_again(job, command, step, due, failure.code):
         return with_step(_as_before(job, step), command, send_again(replace(step, at=at, due=due)))
-    unproven = (
-        command.action == "StopInstance" and step.lost_at is not None
-    )  # the attempt whose answer was lost may still be done
+    # A stop whose answer was lost may still be done.
+    unproven = command.action == "StopInstance" and step.lost_at is not None
     job = with_step(job, command, replace(step, state="lost" if unproven else "failed", at=at, reads=0))
     if command.action == "StartInstance" and failure.code in NOT_FOUND:
         job, failure = replace(job, gone=True), _gone(command, failure)

@@ -117,9 +117,10 @@ class RateLimiter:
         return max(0, self.quota(action, at) - sum(taken_at > then - _WINDOW for taken_at in api.taken))
 
     def _grow(self, api: _Api, most: int, at: float) -> None:
-        """Let the quota that was seen grow where it was used for a minute in which nothing throttled.
+        """Raise the quota that was seen after a minute in which it was used and nothing throttled.
 
-        It need not have been used up, since the wipes of a machine may not fit into the rest: to twice what was used.
+        It grows to at most twice what was used. It need not have been used up, since the wipes of one machine may not
+        fit into what is left.
         """
         api.peak = max(api.peak, len(api.taken))
         if api.seen is not None and at - api.calm_since >= _WINDOW:

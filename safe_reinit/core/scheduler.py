@@ -244,9 +244,10 @@ class Scheduler:
 
     def paused(self) -> list[Job]:
         """Observe each open job at once, and learn nothing from waits in which nothing ran; return these jobs."""
-        for job in self.open():
+        jobs = self.open()
+        for job in jobs:
             job.waiting, job.next_at = None, 0.0
-        return self.open()
+        return jobs
 
     def hurry(self) -> None:
         """Observe every open job at once."""

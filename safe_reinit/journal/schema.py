@@ -37,6 +37,6 @@ MIGRATIONS: tuple[str, ...] = (
     """,
 )
 """``cancelled`` says who asked the holder to end the run. The report of a job lies with the job, so that no text holds
-thousands. ``late_answers`` are the wipes that ECS accepted of a session that had lost the run by
-then. ``used_plans`` keeps the plans of forgotten runs, since a plan runs once."""
+thousands. ``late_answers`` holds the wipes that ECS accepted of a session that had lost the run by then. ``used_plans``
+keeps the plans of forgotten runs, since a plan runs once."""
 SCHEMA = len(MIGRATIONS)
