@@ -196,6 +196,8 @@ class Simulation:
     def _journal_point(self, point: str) -> None:
         """Let happen what waits for this moment of a transaction of the journal."""
         process = self.scheduler.this().process if self.scheduler.current is not None else None
+        if process is not None and point == "written":
+            self.network.recorded(process)
         if process is not None and self.began and not self._calm and process in [e.process for e in self._attempts]:
             self._meet(point, "journal", "journal", process)
 
@@ -604,6 +606,7 @@ class Simulation:
             foreign=self._foreign,
             unrecorded=self._unrecorded,
             abandoned=self._abandoned,
+            sends_again=self.scenario["request"]["on_unknown"] == "retry",
         )
 
     def _session(self, attempt: _Attempt) -> Session:

@@ -69,6 +69,8 @@ class Sent:
     answered: bool = False
     answered_at: float = math.inf
     """When the process had its answer: a paused one has it later than it came."""
+    recorded_at: float = math.inf
+    """When the process first wrote to its journal after the answer: never, where it was killed or the disk was full."""
     refused: tuple[str, ...] = ()
     """Of a call for many instances: those that it was refused for, though it was accepted as a whole."""
 
@@ -131,6 +133,7 @@ class Evidence:
         foreign: the request ids of calls that other runs made.
         unrecorded: since when the journal is not there any more; ``None`` where it is.
         abandoned: whether the operator let the run go, to plan anew.
+        sends_again: whether the operator wants a wipe sent again of which nothing is known (``on_unknown: retry``).
 
     """
 
@@ -151,6 +154,7 @@ class Evidence:
     foreign: Collection[str] = ()
     unrecorded: float | None = None
     abandoned: bool = False
+    sends_again: bool = False
 
     @property
     def reports(self) -> list[Mapping[str, Any]]:
@@ -400,15 +404,22 @@ def _lost_as_told(evidence: Evidence, job: Mapping[str, Any]) -> float:
 
 
 def _twice(evidence: Evidence) -> Iterator[Violation]:
-    """No disk is wiped again whose wipe was accepted, and whose answer said so."""
-    answered_at = {each.request_id: each.answered_at for each in evidence.sent if each.answered}
+    """No disk is wiped again whose wipe was accepted, and whose answer said so.
+
+    Where the operator wants a wipe sent again of which nothing is known, that counts once it could be recorded.
+    """
+    known_at = {
+        each.request_id: each.recorded_at if evidence.sends_again else each.answered_at
+        for each in evidence.sent
+        if each.answered
+    }
     for job in evidence.jobs:
         for disk in job["disks"]:
             done = _made(evidence, [disk])
             known = [
-                answered_at[each.request_id]
+                known_at[each.request_id]
                 for each in done
-                if each.request_id in answered_at and _clear(evidence, each.request_id)
+                if each.request_id in known_at and _clear(evidence, each.request_id)
             ]
             if known and done[-1].at > min(known):
                 yield Violation("wiped-twice", f"{disk['disk_id']} was wiped again after its wipe had been answered")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -65,6 +66,12 @@ class Network:
     def arm(self) -> None:
         """Let what is odd begin: the run has begun."""
         self._armed = True
+
+    def recorded(self, process: Process) -> None:
+        """Note that a process wrote to its journal: every answer that it had could be among that."""
+        for note in self.sent:
+            if note.process == process.name and note.answered and note.recorded_at == math.inf:
+                note.recorded_at = self._scheduler.now
 
     def calm(self) -> None:
         """Let nothing go wrong from here on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
@@ -158,6 +159,10 @@ def test_a_second_wipe_of_what_was_wiped_is_found(evidence: Evidence) -> None:
     assert "wiped-twice" in kinds(twice)
     paused = [replace(each, answered_at=first.at + 60) for each in twice.sent]
     assert "wiped-twice" not in kinds(replace(twice, sent=paused)), "the process did not have the answer yet"
+    unwritten = replace(twice, sent=[replace(each, recorded_at=math.inf) for each in twice.sent])
+    assert "wiped-twice" in kinds(unwritten), "nobody asked for it to be sent again"
+    assert "wiped-twice" in kinds(replace(twice, sends_again=True)), "the answer was recorded"
+    assert "wiped-twice" not in kinds(replace(unwritten, sends_again=True)), "nobody could know"
 
 
 def test_a_wipe_without_the_snapshot_that_was_promised_is_found(evidence: Evidence) -> None:
