@@ -198,6 +198,17 @@ def test_a_run_is_seen_to_be_held_while_its_holder_writes(path: Path) -> None:
         held.release()
 
 
+def test_a_journal_that_was_removed_while_its_lease_was_waited_for_gives_none(path: Path) -> None:
+    """Whoever waits for a run has the file open already: by its name nobody would find what is written to it."""
+    with Journal(path) as journal:
+        begin(journal).release()
+        for file in place.files_of(path):
+            file.unlink(missing_ok=True)
+
+        with pytest.raises(safe_reinit.UsageError, match="was removed while it was open"):
+            journal.take(RUN_ID)
+
+
 def test_a_lease_that_was_let_go_lets_no_call_through(path: Path) -> None:
     """A thread that is late, of a run that was left or has ended, does not call: somebody else may hold it by then."""
     with Journal(path) as journal:

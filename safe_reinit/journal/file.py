@@ -49,7 +49,7 @@ class Journal(Reader):
         self.path = path
         self._lock = threading.RLock()
         self._files: dict[Path, tuple[tuple[int, int], int]] = {}
-        """The files of the journal while a run is held: which they are (device and inode), and how large at least."""
+        """The files of the journal that are open: which they are (device and inode), and how large at least."""
         if path is not None:
             refuse_network(path)
             refuse_foreign(path)
@@ -65,6 +65,7 @@ class Journal(Reader):
         try:
             with self._using():
                 self._prepare()
+            self._files = _identities(path)
             if path is not None:
                 refuse_foreign(path)  # also a log that somebody put there since, and that SQLite has read
         except UsageError:
@@ -91,8 +92,12 @@ class Journal(Reader):
 
     @contextlib.contextmanager
     def _transaction(self, *, wait: bool = True) -> Iterator[None]:
-        """Commit all or nothing, alone."""
+        """Commit all or nothing, alone, and only to the files that the next process will find."""
         with self._using():
+            try:
+                self.refuse_replaced()
+            except JournalError as error:
+                raise UsageError(str(error), hint="Find the journal again before anything else.") from None
             if not wait:
                 self._db.execute("PRAGMA busy_timeout=0")
             try:
@@ -151,6 +156,7 @@ class Journal(Reader):
                     (run_id, position, known),
                 )
             lease = self._hold(run_id, 1)
+        self._have_grown()
         with contextlib.suppress(UsageError), self._using():  # a copy of this file alone knows at least of the run
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         return lease
@@ -182,7 +188,15 @@ class Journal(Reader):
             holder = self._holder(run_id)
             if holder is not None and holder.alive:
                 return None
-            return self._hold(run_id, holder.epoch + 1 if holder else 1)
+            lease = self._hold(run_id, holder.epoch + 1 if holder else 1)
+        self._have_grown()
+        return lease
+
+    def _have_grown(self) -> None:
+        """Note how large the files are now, and a log that was not there when the journal was opened."""
+        for file, (identity, size) in _identities(self.path).items():
+            known, _ = self._files.get(file, (identity, size))
+            self._files = {**self._files, file: (known, size)}
 
     def _hold(self, run_id: str, epoch: int) -> Lease:
         session = secrets.token_hex(16)
@@ -193,7 +207,6 @@ class Journal(Reader):
                 now(),
             ),
         )  # fmt: skip
-        self._files = _identities(self.path)
         return Lease(self, run_id, epoch, session)
 
     def refuse_replaced(self) -> None:
@@ -208,9 +221,11 @@ class Journal(Reader):
             now_there = _identity(file)
             if now_there != identity:
                 how = "removed" if now_there is None else "replaced"
-                raise JournalError(f"The journal {self.path} was {how} during the run ({file.name}).")
+                raise JournalError(f"The journal {self.path} was {how} while it was open ({file.name}).")
             if _is_damaged(file, size):
-                raise JournalError(f"The journal {self.path} was emptied or written over during the run ({file.name}).")
+                raise JournalError(
+                    f"The journal {self.path} was emptied or written over while it was open ({file.name})."
+                )
 
     def is_replaced(self) -> bool:
         """Tell whether ``refuse_replaced`` refuses."""
@@ -235,7 +250,6 @@ class Journal(Reader):
             LeaseLostError: another session has taken the run.
             JournalError: the file could not be written, or is not that of the run any more.
         """
-        self.refuse_replaced()
         try:
             with self._transaction(wait=wait):
                 holder = self._holder(lease.run_id)
@@ -348,11 +362,15 @@ def _identities(path: Path | None) -> dict[Path, tuple[tuple[int, int], int]]:
 def _is_damaged(path: Path, size: int) -> bool:
     """Return whether a file of a journal became smaller than it was, or a log does not begin as one of SQLite.
 
+    A log that was empty is one to which nothing had been written yet.
+
     The main file is not opened: to close it would let go the locks that SQLite has on it in this process.
     """
     try:
         if not path.name.endswith("-wal"):
             return path.stat().st_size < size
+        if size == 0:
+            return False
         with path.open("rb") as file:
             return not file.read(4).startswith(_LOG)
     except OSError:

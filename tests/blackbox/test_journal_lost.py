@@ -110,7 +110,7 @@ def test_nothing_is_wiped_without_its_journal_and_the_machine_comes_back(
 
     assert (wipes(simulator), simulator.state()["instances"][INSTANCE]["status"]) == (0, "Running")
     assert child.returncode == 4, err
-    assert re.search("was (removed|replaced|emptied or written over) during the run", err)
+    assert re.search("was (removed|replaced|emptied or written over) while it was open", err)
     assert INSTANCE in err
     assert "Run r-" in err
     assert "resume" not in out, out + err
@@ -127,7 +127,7 @@ def test_a_wipe_that_is_under_way_is_seen_to_its_end(simulator: Simulator, run: 
 
     assert (wipes(simulator), simulator.state()["instances"][INSTANCE]["status"]) == (1, "Running")
     assert child.returncode == 0, err
-    assert "was removed during the run" in err
+    assert "was removed while it was open" in err
     assert INSTANCE in err
 
 
@@ -145,7 +145,7 @@ def test_nothing_is_stopped_without_its_journal(simulator: Simulator, run: Comma
 
     assert not [c for c in run.calls() if c["action"] == "StopInstance" and not c["dry_run"]]
     assert child.returncode == 3, err
-    assert "was removed during the run" in err
+    assert "was removed while it was open" in err
 
 
 def test_killed_afterwards_it_leaves_no_machine_down(simulator: Simulator, run: Command, journal: Path) -> None:
