@@ -98,7 +98,9 @@ def lost(job: JobState, command: Command, at: float, due: float | None = None, c
             job, command.subject,
             lambda wipe: replace(_unproven(wipe, at, code), losses=wipe.losses + 1),
         )  # fmt: skip
-    step = replace(step_of(job, command), at=at, reads=0, lost_at=at, answer=code)
+    step = step_of(job, command)
+    lost_at = at if step.lost_at is None else step.lost_at
+    step = replace(step, at=at, reads=0, lost_at=lost_at, answer=code)
     if command.action not in REPEATABLE:
         return with_step(job, command, replace(step, state="lost"))
     due = at if due is None else due

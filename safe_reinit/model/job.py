@@ -89,7 +89,10 @@ class Step:
     reads: int = 0
     """Observations since ``at``."""
     lost_at: float | None = None
-    """When an answer was last found missing: an attempt that arrived had arrived by then. ``None``: none ever was."""
+    """When an answer was first found missing: that attempt had arrived by then, or never does. ``None``: none ever was.
+
+    It stays where a later attempt is lost, too: nobody knows which of them was done.
+    """
     start_time: datetime | None = None
     """The instance's StartTime when it was intended: another one means that somebody started it since."""
     status: str = ""
