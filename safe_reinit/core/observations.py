@@ -19,6 +19,7 @@ from .state import (
     close_phase,
     fail,
     is_current,
+    is_open,
     is_settled,
     lag_of,
     open_phase,
@@ -63,6 +64,7 @@ def _sample_lag(job: JobState, observation: Observation, lag: float | None) -> J
     if lag is not None and lag > (job.lag or 0.0):
         job = replace(job, lag=lag)
     # Of one whose answer was lost only what shows it in the end proves that it was done, and until when at the latest.
+    # Of several the first counts: what is shown may be that one, and late.
     done_by = stop.at if stop.state == "accepted" else stop.lost_at
     unshown = stop.under_way and not stop.moving
     if observation.instance is not None and is_current(job, observation) and unshown and done_by is not None:
@@ -292,7 +294,7 @@ def _settle_lost(step: Step, at: float, through: float) -> Step:
 def _evolve_limits(job: JobState, observation: Observation) -> JobState:
     limits, at = job.limits, observation.at
     stop, start = job.stop, job.start
-    if not job.turned_back and _overdue(stop, at, limits.stop):
+    if _overdue(stop, at, limits.stop) and (is_open(job, "stop") or not job.turned_back):
         failure = _too_late(job, observation, stop, "StopInstance", "--timeout-stop")
         if not stop.answer:
             failure = replace(failure, hint="Look at the guest in the console (VNC); nothing was wiped.")
@@ -371,7 +373,7 @@ def _too_late(job: JobState, observation: Observation, step: Step, action: ActNa
 def _evolve_snapshot_limit(job: JobState, observation: Observation) -> JobState:
     """Turn back when a safety snapshot takes too long: the machine is down meanwhile."""
     late = [each for each in job.snapshots if _overdue(each.step, observation.at, job.limits.snapshot)]
-    if not late or job.turned_back:
+    if not late or (job.turned_back and not is_open(job, "snapshot")):
         return job
     failure = Failure(
         None,

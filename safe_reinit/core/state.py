@@ -166,9 +166,14 @@ def open_phase(job: JobState, name: PhaseName, when: datetime) -> JobState:
     return replace(job, phases=(*job.phases, Phase(name, when)))
 
 
+def is_open(job: JobState, name: PhaseName) -> bool:
+    """Return whether a phase has begun and not ended."""
+    return any(phase.name == name and phase.ended_at is None for phase in job.phases)
+
+
 def close_phase(job: JobState, name: PhaseName, when: datetime, result: PhaseResult) -> JobState:
     """Return the state with a phase ended, if it is open."""
-    if all(phase.name != name or phase.ended_at is not None for phase in job.phases):
+    if not is_open(job, name):
         return job
     phases = tuple(
         replace(phase, ended_at=when, result=result) if phase.name == name and phase.ended_at is None else phase
