@@ -870,6 +870,13 @@ def test_a_snapshot_that_takes_too_long_turns_the_job_back() -> None:
     assert (known.phases[0].name, known.phases[0].result) == ("snapshot", "timeout")
 
 
+def test_the_phase_of_a_snapshot_ends_at_its_limit_also_after_the_job_has_turned_back() -> None:
+    """What turned the job back before does not let the phase go on for longer than the plan shows."""
+    known = learn(core_state.interrupt(snapping()), *(look(at, snapshots=shots("progressing")) for at in (50, 99, 101)))
+
+    assert (known.phases[0].name, known.phases[0].result) == ("snapshot", "timeout")
+
+
 def test_what_becomes_of_a_snapshot_after_the_wipe_was_sent_is_no_matter() -> None:
     """Once the wipe is sent a snapshot that is gone ends nothing, and none is asked for again."""
     known = learn(snapping(), look(2, snapshots=shots("accomplished")))
