@@ -75,8 +75,14 @@ def accepted(job: JobState, command: Command, at: float, snapshot_id: str = "") 
 
 
 def accepted_before(job: JobState, command: Command, at: float) -> JobState:
-    """Return the state after a wipe in doubt was found to have been accepted; of any other nothing new is learnt."""
+    """Return the state after an earlier attempt of a wipe was found to have been accepted.
+
+    Where it is just being sent again, that counts once this answer is lost, refused or the call was not sent. Of a wipe
+    that is not in doubt nothing new is learnt.
+    """
     wipe = wipe_of(job, command.subject)
+    if wipe.state == "asked":
+        return with_wipe(job, command.subject, lambda asked: replace(asked, acknowledged=True))
     return accepted(job, command, at) if wipe.state in ("lost", "resend") else job
 
 
@@ -130,7 +136,8 @@ def doubted(job: JobState, command: Command, failure: Failure, at: float) -> Job
 
 
 def _unproven(wipe: Wipe, at: float, code: str) -> Wipe:
-    state: WipeState = "accepted" if wipe.reiniting and not wipe.snapshot_id else "lost"
+    shown = wipe.reiniting and not wipe.snapshot_id
+    state: WipeState = "accepted" if shown or wipe.acknowledged else "lost"
     return replace(wipe, state=state, at=at, reads=0, answer=code)
 
 
@@ -213,7 +220,8 @@ def _may_ask_again(job: JobState, command: Command, step: Step, due: float, code
 def _refused_wipe(job: JobState, disk_id: str, failure: Failure, at: float, due: float | None) -> JobState:
     """Return the state after a wipe was proven not done; its fence is removed, since nothing was done behind it."""
     wipe = wipe_of(job, disk_id)
-    if wipe.reiniting and not wipe.snapshot_id:  # whatever refused this request, the disk is being reinitialised
+    # Whatever refused this request, the disk is being reinitialised.
+    if wipe.acknowledged or (wipe.reiniting and not wipe.snapshot_id):
         return with_wipe(job, disk_id, _acknowledged(at))
     since = at if wipe.refused_since is None else wipe.refused_since
     act = "ResetDisk" if wipe.snapshot_id else "ReInitDisk"
@@ -229,6 +237,8 @@ def _refused_wipe(job: JobState, disk_id: str, failure: Failure, at: float, due:
 
 
 def _to_send(wipe: Wipe) -> WipeState:
+    if wipe.acknowledged:  # an earlier attempt was
+        return "accepted"
     return "resend" if wipe.losses else "todo"
 
 

@@ -187,6 +187,20 @@ def test_reiniting_seen_while_the_call_hangs_counts_when_its_answer_is_lost() ->
     assert core_answers.lost(known, WIPE, T + 3.0).disks[0].state == "accepted"
 
 
+def test_a_late_answer_that_comes_while_the_wipe_is_sent_again_is_not_forgotten() -> None:
+    """Lost, refused or not sent at all, the second attempt leaves the first one accepted, and none follows it."""
+    again = core_answers.intend(learn(wiping("lost"), *(look(at) for at in (2, 9, 16, 23, 26))), WIPE, look(26))
+    known = core_answers.accepted_before(again, WIPE, T + 27.0)
+
+    for after in (
+        core_answers.lost(known, WIPE, T + 28.0),
+        core_answers.refused(known, WIPE, FAILURE, T + 28.0, values.NOW, None),
+        core_answers.refused(known, WIPE, FAILURE, T + 28.0, values.NOW, T + 30.0),
+        core_answers.withdraw(known, WIPE, T + 28.0),
+    ):
+        assert (after.disks[0].state, after.error) == ("accepted", None)
+
+
 @pytest.mark.parametrize(
     ("status", "where"), [("Available", ""), ("Detaching", INSTANCE), ("In_use", "i-other"), ("Sleeping", INSTANCE)]
 )
