@@ -65,8 +65,14 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests, in development mode and random order; arguments after -- go to pytest."""
+    """All tests but the slow ones, in development mode and random order; arguments after -- go to pytest."""
     _python(session, "-m", "pytest", "-q", "-n", "4", *session.posargs, env=STRICT)
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """The slow tests, which wait for real limits or try everything, before a release; arguments go to pytest."""
+    _python(session, "-m", "pytest", "-q", "-n", "4", "-m", "slow", *session.posargs, env=STRICT)
 
 
 @nox.session
@@ -78,7 +84,7 @@ def guards(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """All tests, measured: at least 95% of all lines and branches, 100% of the guards' (half an hour)."""
+    """All tests but the slow ones, measured: at least 95% of all lines and branches, 100% of the guards'."""
     _measure(session, *session.posargs)
     _python(session, "-m", "coverage", "report", f"--include={','.join(GUARDS)}", "--fail-under=100")
     _python(session, "-m", "coverage", "report")
@@ -86,15 +92,8 @@ def coverage(session: nox.Session) -> None:
 
 def _measure(session: nox.Session, *argv: str) -> None:
     _python(session, "-m", "coverage", "erase")
-    _test(session, sys.executable, "-m", "coverage", "run", "-m", "pytest", "-n", "2", *argv)
+    _python(session, "-m", "coverage", "run", "-m", "pytest", "-q", "-n", "2", *argv, env=STRICT)
     _python(session, "-m", "coverage", "combine", "-q")
-
-
-def _test(session: nox.Session, *pytest: str) -> None:
-    """Run tests that hurry the clock: as in .ci/run, what failed beside others is done again alone."""
-    alone = ("-n", "0", "-p", "no:randomly", "--last-failed", "--last-failed-no-failures", "none")
-    session.run(*pytest, "-q", "--cache-clear", env=STRICT, external=True, success_codes=[0, 1])
-    session.run(*pytest, "-q", *alone, env=STRICT, external=True, success_codes=[0, 5])
 
 
 @nox.session
@@ -129,7 +128,7 @@ def package(session: nox.Session, form: str) -> None:
     session.run("python", "-m", "safe_reinit", "explain", "spot", silent=True)
     session.run("safe-reinit", *MAIN_JOB)
     tests = session.posargs or [f"tests/{name}.py" for name in INSTALLED[form].split()]
-    _test(session, "python", "-m", "pytest", "-n", "2", *tests)
+    session.run("python", "-m", "pytest", "-q", "-n", "2", *tests, env=STRICT)
 
 
 @nox.session(requires=["build"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,6 +34,16 @@ for _number in (signal.SIGQUIT, signal.SIGHUP):  # nohup ignores the last one
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a person have a new interpreter for each command, as ``tests.processes`` says."""
     parser.addoption("--new-interpreters", action="store_true", help="fork no command: start an interpreter for each")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave slow tests out, unless ``-m`` names their mark; any other ``-m`` chooses among the rest."""
+    if re.search(r"\bslow\b", config.option.markexpr):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
 
 
 @pytest.fixture(autouse=True)
