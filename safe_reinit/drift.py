@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from .checks import judge, judge_target
-from .model import DiskFacts, Finding, JobState, Observation, Plan, PlannedJob, Policy
+from .model import DiskFacts, Finding, JobState, Observation, Others, Plan, PlannedJob, Policy
 from .plan import expected, moved
 
 _OURS = ("Status",)
@@ -58,6 +58,7 @@ def no_target_any_more(job: PlannedJob, seen: Observation, plan: Plan, policy: P
             disk=seen.disks.get(each.disk_id),
             instance=seen.instance,
             account=plan.account,
+            others=Others(),
             guard=plan.guard,
         )
         for each in job.disks

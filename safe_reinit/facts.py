@@ -10,7 +10,7 @@ from functools import partial
 from . import codes, others
 from .cloud import Refused
 from .describe import FEW, IDS_A_CALL, Round, distinct
-from .model import Disk, DiskFacts, Facts, Guard, Instance, Options, Snapshot, Target, Unseen
+from .model import Disk, DiskFacts, Facts, Guard, Instance, Options, Others, Snapshot, Target, Unseen
 
 Settle = Callable[[Sequence[Target]], tuple[Options, Guard]]
 """Says, once the targets are seen, which options hold for them and what is judged of them."""
@@ -135,6 +135,7 @@ def read_facts(  # noqa: PLR0913 - what is read, and for what
             ),
             clock_skew=skew,
             account=caller.account,
+            others=Others(),
             guard=guard,
         )
 

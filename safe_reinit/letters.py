@@ -1,8 +1,8 @@
-"""Comparing names that people chose for what they say, not for how they are encoded.
+"""Names that people chose: comparing them for what they say, not for how they are encoded, and showing them safely.
 
 Names arrive from many keyboards and copy buffers: full-width letters, accents as characters of their own, soft hyphens,
 zero-width spaces. ``plain`` removes these differences, and ``borders`` says where a word can begin or end. Both are for
-what protects only: they make more names equal, never fewer.
+what protects only: they make more names equal, never fewer. ``printable`` is for every place that shows a name.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ _SELECTORS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]
 _BORDER = re.compile(r"(?=-)|(?<=-)|(?<=a)(?=A)|(?<=AA)(?=a)|(?<=A)(?=Aa)")
 _DOTLESS = str.maketrans("\u0131\u0130", "iI")
 """The i of Turkish, which a Turkish program makes of the I of ``PRODUCTION`` and the other way round."""
+
+
+def printable(text: str) -> str:
+    """Keep a name that somebody else chose from moving the cursor, faking a line or turning text around."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 @lru_cache(4096)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from .checks import judge, judge_all
 from .checks.no_recent_snapshot import way_back
+from .letters import printable
 from .model import (
     Becomes,
     Disk,
@@ -29,7 +30,7 @@ from .model import (
     Secret,
     Snapshot,
 )
-from .model.codec import DecodeError, decode, encode, members, printable, timestamp
+from .model.codec import DecodeError, decode, encode, members, timestamp
 from .model.guard import ON_BY_DEFAULT
 
 SCHEMA = 1

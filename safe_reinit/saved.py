@@ -16,8 +16,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from . import forms
+from .letters import printable
 from .model import Plan, Secret
-from .model.codec import LARGEST, DecodeError, printable, timestamp, to_moment
+from .model.codec import LARGEST, DecodeError, timestamp, to_moment
 from .plan import SCHEMA, canonical, from_json, moved, to_json
 from .version import VERSION
 

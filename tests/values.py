@@ -32,6 +32,7 @@ from safe_reinit.model import (
     Unseen,
 )
 from safe_reinit.model.codec import timestamp
+from safe_reinit.model.guard import ON_BY_DEFAULT
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=400)
@@ -232,6 +233,8 @@ def disk_facts(**changes: Any) -> DiskFacts:
         "snapshots": (_SNAPSHOT,),
         "clock_skew": 0.0,
         "account": ACCOUNT,
+        "others": Others(),
+        "guard": ON_BY_DEFAULT,
     }
     return DiskFacts(**(healthy | changes))
 

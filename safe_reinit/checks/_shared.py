@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from .. import codes
-from ..model import Disk, DiskFacts, Finding, Instance, Level, Snapshot, UnreadableRow, Unseen
-from ..model.codec import printable
-from ..model.others import REQUIRABLE
+from ..letters import printable
+from ..model import Finding
+
+if TYPE_CHECKING:
+    from ..model import Disk, DiskFacts, Instance, Level, Snapshot, UnreadableRow, Unseen
 
 DAY = 86400
 """A day in seconds."""
@@ -83,12 +86,14 @@ def repair_of(row: UnreadableRow) -> str:
 
 def required(facts: DiskFacts, unseen: Unseen) -> bool:
     """Tell whether the configuration requires this look at another product."""
+    from ..model.others import REQUIRABLE  # noqa: PLC0415 - to explain a check takes none of it
+
     return unseen.action in {REQUIRABLE.get(name) for name in facts.options.require_looks}
 
 
 def locked(check: str, thing: Disk | Instance, facts: DiskFacts) -> Iterator[Finding]:
     """Find each lock of a disk or an instance: every lock refuses, whether or not its word is known."""
-    what, subject = ("disk", thing.disk_id) if isinstance(thing, Disk) else ("instance", thing.instance_id)
+    what, subject = ("disk", facts.disk_id) if thing is facts.disk else ("instance", thing.instance_id)
     call = overwriting(facts)
     for lock in dict.fromkeys(thing.locks):
         code = _LOCK_CODES.get(lock.lower())
@@ -106,7 +111,7 @@ def locked(check: str, thing: Disk | Instance, facts: DiskFacts) -> Iterator[Fin
 
 def expired(check: str, thing: Disk | Instance, facts: DiskFacts) -> Iterator[Finding]:
     """Find that the subscription of a disk or an instance has ended; one that is paid by use has none."""
-    kind, subject = ("Disk", thing.disk_id) if isinstance(thing, Disk) else ("Instance", thing.instance_id)
+    kind, subject = ("Disk", facts.disk_id) if thing is facts.disk else ("Instance", thing.instance_id)
     if thing.charge_type.lower() != "prepaid" or thing.expired_time is None or thing.expired_time >= facts.now:
         return
     since, what = moment(thing.expired_time), kind.lower()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -66,7 +65,9 @@ def explainable(_ctx: click.Context) -> list[Offer]:
 
 def runs(ctx: click.Context) -> list[Offer]:
     """Offer the runs that this command can be about: open ones to resume, ones with snapshots to undo."""
-    from ..journal.peek import glance  # noqa: PLC0415 - only when it is asked for
+    from pathlib import Path  # noqa: PLC0415 - only when it is asked for
+
+    from ..journal.peek import glance  # noqa: PLC0415 - see above
     from ..where import default_journal  # noqa: PLC0415 - see above
 
     seen = glance(Path(_settings(ctx)["journal"] or default_journal(os.environ)))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
@@ -17,8 +15,8 @@ if TYPE_CHECKING:
     from ..config import Config
 
 _RUN = r"r-\d{8}T\d{6}Z-[0-9a-f]{4}(?:,r-\d{8}T\d{6}Z-[0-9a-f]{4})*"
-_IN_MARKDOWN = re.compile(rf"^- run: (?:({_RUN})|dry run|none)$", re.MULTILINE)
-_IN_HTML = re.compile(rf"<title>(?:SIMULATED )?safe-reinit: [a-z-]+(?:, ({_RUN}))?</title>")
+_IN_MARKDOWN = rf"(?m)^- run: (?:({_RUN})|dry run|none)$"
+_IN_HTML = rf"<title>(?:SIMULATED )?safe-reinit: [a-z-]+(?:, ({_RUN}))?</title>"
 _MOST = 256 << 20
 """Bytes of a file that can be a report."""
 _LINE = 1 << 16
@@ -130,12 +128,14 @@ def refuse_document(name: str) -> None:
 
 
 def _is_document(name: str) -> bool:
+    import json  # noqa: PLC0415 - --help needs none
+
     with open(name, encoding="utf-8") as file:
         head = file.readline(_LINE)
         if head.startswith(("# safe-reinit: ", "# SIMULATED safe-reinit: ")):
             return True
         if not head.startswith("{"):
-            return _IN_HTML.search(head + file.read(_LINE)) is not None
+            return re.search(_IN_HTML, head + file.read(_LINE)) is not None
         try:
             content = json.loads(head)
         except ValueError:
@@ -147,8 +147,11 @@ def _run_in(name: str, size: int) -> str | None:
     """Name the run that a file reports: ``None`` where it reports a plan, ``""`` where it is no report."""
     if size > _MOST:
         return ""
+    import json  # noqa: PLC0415 - see above
+
     try:
-        text = Path(name).read_text("utf-8")
+        with open(name, encoding="utf-8") as file:
+            text = file.read()
     except (OSError, UnicodeDecodeError):
         return ""
     if name.endswith(".json"):
@@ -158,7 +161,7 @@ def _run_in(name: str, size: int) -> str | None:
             return ""
         ours = isinstance(document, dict) and {"tool_version", "run_id", "outcome"} <= set(document)
         return document["run_id"] if ours else ""
-    match = (_IN_HTML if name.endswith(".html") else _IN_MARKDOWN).search(text)
+    match = re.search(_IN_HTML if name.endswith(".html") else _IN_MARKDOWN, text)
     return match[1] if match else ""
 
 

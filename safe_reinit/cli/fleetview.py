@@ -16,8 +16,8 @@ from typing import Any
 from ..codes import throttled
 from ..core.rate_limits import LIMITS
 from ..core.waves import has_canary, stages
+from ..letters import printable
 from ..model import Call, Event, Plan, PlannedJob
-from ..model.codec import printable
 from ..report.text import duration
 
 WAITING = "waiting to begin"

@@ -13,8 +13,9 @@ from ..config import Config, resolve
 from ..config.readers import duration
 from ..errors import UsageError
 from ..journal import Journal, Reader, StoredRun, open_to_read
+from ..letters import printable
 from ..model import DiskReport, JobState, Plan, Report, Secret
-from ..model.codec import decode, encode, printable, to_moment
+from ..model.codec import decode, encode, to_moment
 from ..plan import from_json
 from ..where import default_journal
 from . import planfile

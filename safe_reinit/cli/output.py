@@ -220,14 +220,16 @@ def _as_file(told: Report, name: str) -> str:
     return f"{report.dumps(report.to_json(told))}\n"
 
 
-_OF_A_RUN = re.compile(r"safe-reinit (?:show|resume|undo|cancel) r-\d{8}T\d{6}Z-[0-9a-f]{4}(?! --journal)")
+_OF_A_RUN = r"safe-reinit (?:show|resume|undo|cancel) r-\d{8}T\d{6}Z-[0-9a-f]{4}(?! --journal)"
 
 
 def naming_journal(text: str, argv: Sequence[str]) -> str:
     """Let each command of a run that a text names find the run: in the journal that this command line names."""
     given = [after for this, after in pairwise(argv) if this == "--journal"]
     given += [word.partition("=")[2] for word in argv if word.startswith("--journal=")]
-    return _OF_A_RUN.sub(lambda found: shlex.join([*found[0].split(), "--journal", given[-1]]), text) if given else text
+    if not given:
+        return text
+    return re.sub(_OF_A_RUN, lambda found: shlex.join([*found[0].split(), "--journal", given[-1]]), text)
 
 
 def end(error: Error, output: Output) -> int:

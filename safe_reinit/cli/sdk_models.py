@@ -11,7 +11,6 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from pathlib import Path
 from types import ModuleType
 
 MODELS = "alibabacloud_ecs20140526.models"
@@ -45,16 +44,17 @@ class _Finder:
         spec = PathFinder.find_spec(fullname, path, target) if fullname == MODELS else None
         if spec is None or spec.origin is None:
             return None
-        modules = _modules_of(Path(spec.origin))
+        modules = _modules_of(spec.origin)
         if not modules:
             return None
         spec.loader = _ByName(spec.origin, modules)
         return spec
 
 
-def _modules_of(init: Path) -> dict[str, str]:
+def _modules_of(init: str) -> dict[str, str]:
     """Return the module of each class, if the package does nothing but import them; else nothing."""
-    text = re.sub(r"^#.*\n", "", init.read_text("utf-8"), flags=re.MULTILINE)
+    with open(init, encoding="utf-8") as file:
+        text = re.sub(r"^#.*\n", "", file.read(), flags=re.MULTILINE)
     imports, _, names = text.partition("__all__")
     rest = re.sub(r"^from (\.\w+ import \w+|__future__ import annotations)$", "", imports, flags=re.MULTILINE)
     if rest.strip() or re.search(r"[^\s\w\[\]=',\"]", names):

@@ -10,8 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..clock import Clock
 from ..errors import UsageError
@@ -37,6 +36,9 @@ from .readers import (
     waves,
     whole,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Source = Literal["flag", "env", "file", "default"]
 
@@ -306,6 +308,8 @@ def find(file: str | None, environment: Mapping[str, str]) -> Path | None:
         UsageError: one was named and is not there, or whether there is one cannot be told.
 
     """
+    from pathlib import Path  # noqa: PLC0415 - --help needs none
+
     named = file or environment.get("SAFE_REINIT_CONFIG")
     if named:
         path = Path(named)

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from ..letters import plain
 from .problems import Reading
 from .readers import count, duration, flag, one_of, text
 
@@ -28,10 +27,11 @@ _CLASS = (
     "match", "stop_instance", "accept", "snapshot", "max_disks", "force_stop_after", "on_unknown", "hours",
     "unattended",
 )  # fmt: skip
-_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)(?: ([+-])(0\d|1[0-4]):([0-5]\d))?", re.ASCII)
-_ONE_LETTER = re.compile(r"\[[^!]\]", re.ASCII)
-_CLASS_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}", re.ASCII)
-_SOMETHING_ELSE = re.compile(r"d-.*|[0-9a-f]{8,}", re.ASCII | re.IGNORECASE)
+# Patterns as texts: ``re`` compiles and keeps each once it is needed, and --help needs none.
+_HOURS = r"(?a)([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)(?: ([+-])(0\d|1[0-4]):([0-5]\d))?"
+_ONE_LETTER = r"(?a)\[[^!]\]"
+_CLASS_NAME = r"(?a)[A-Za-z][A-Za-z0-9_-]{0,63}"
+_SOMETHING_ELSE = r"(?ai)d-.*|[0-9a-f]{8,}"
 """What ``--confirm`` takes besides a class: the id of a disk, the beginning of a fingerprint or digest."""
 
 
@@ -72,7 +72,7 @@ def warnings(settings: Mapping[str, Any]) -> list[str]:
         for name in members:
             for at, each in enumerate(getattr(rule, name) or ()):
                 key, pattern = (f".{each[0]}", each[1]) if name == "tags" else (f"[{at}]", each)
-                bare = _ONE_LETTER.sub("-", pattern)  # a class of one letter is how that letter is written
+                bare = re.sub(_ONE_LETTER, "-", pattern)  # a class of one letter is how that letter is written
                 if not fnmatchcase(bare, bare):
                     said.append(
                         f"At {path}.{name}{key}: the pattern {pattern} does not match the text {pattern} itself, since "
@@ -144,7 +144,7 @@ def _protect(reading: Reading, value: object) -> Protect:
 def _classes(reading: Reading, value: object) -> tuple[TargetClass, ...]:
     members = reading.members("", value)
     for name in members:
-        if not _CLASS_NAME.fullmatch(name) or _SOMETHING_ELSE.fullmatch(name):
+        if not re.fullmatch(_CLASS_NAME, name) or re.fullmatch(_SOMETHING_ELSE, name):
             reading.say(f".{name}", "not a name of letters, digits, _ and - that is no disk id and no fingerprint")
         elif [other.casefold() for other in members].count(name.casefold()) > 1:
             reading.say(f".{name}", "differs from another class in capitals only")
@@ -203,6 +203,8 @@ def _tag_value(value: object) -> str:
 
 def _term(value: object) -> str:
     term = text(value)
+    from ..letters import plain  # noqa: PLC0415 - only where a file protects something
+
     if not plain(term).isalpha():
         raise ValueError("not a word of letters; for a pattern use names")
     return term
@@ -211,7 +213,7 @@ def _term(value: object) -> str:
 def _hours(value: object) -> Hours:
     from ..model.guard import Hours  # noqa: PLC0415 - see the module
 
-    found = _HOURS.fullmatch(value) if isinstance(value, str) else None
+    found = re.fullmatch(_HOURS, value) if isinstance(value, str) else None
     begin, end = (int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])) if found else (0, 0)
     if found is None or begin == end or end > 24 * 60:
         raise ValueError("not hours such as 01:00-05:00 (UTC) or 01:00-05:00 +08:00")

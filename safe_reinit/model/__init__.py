@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         UnreadableRow,
         Unseen,
     )
+    from .facts import DiskFacts
+    from .finding import Finding, Level
     from .guard import (
         Allow,
         Guard,
@@ -69,10 +71,7 @@ if TYPE_CHECKING:
         LOCK_TAG,
         Becomes,
         BecomesKind,
-        DiskFacts,
         Facts,
-        Finding,
-        Level,
         Limits,
         Making,
         Options,
@@ -146,10 +145,10 @@ _HOME = {
     "LOCK_TAG": "plan",
     "Becomes": "plan",
     "BecomesKind": "plan",
-    "DiskFacts": "plan",
+    "DiskFacts": "facts",
     "Facts": "plan",
-    "Finding": "plan",
-    "Level": "plan",
+    "Finding": "finding",
+    "Level": "finding",
     "Limits": "plan",
     "Making": "plan",
     "Options": "plan",

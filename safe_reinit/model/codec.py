@@ -107,11 +107,6 @@ def timestamp(when: datetime) -> str:
     return when.isoformat(timespec="seconds")[:19] + "Z"
 
 
-def printable(text: str) -> str:
-    """Keep a name that somebody else chose from moving the cursor, faking a line or turning text around."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
 def whole(text: str) -> str:
     """Replace what is no letter of its own: half of a surrogate pair, which nothing can write."""
     if text.isascii():

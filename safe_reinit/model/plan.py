@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from .cloud import Caller, Disk, Image, Instance, Snapshot, Unseen
+from .cloud import Caller
+from .facts import DiskFacts
+from .finding import Finding
 from .guard import ON_BY_DEFAULT, Guard
-from .others import Others
 from .written import milliseconds, permille, unwritten
 
-Level = Literal["block", "risk", "info"]
 BecomesKind = Literal["empty", "snapshot", "image", "unknown"]
 
 
@@ -137,77 +137,6 @@ class Rollout:
 
 
 @dataclass(frozen=True)
-class DiskFacts:
-    """Everything one check may look at: one target disk and what surrounds it, as ECS showed it at ``now``."""
-
-    disk_id: str
-    """The id asked for, whether or not ECS knows it."""
-    options: Options
-    now: datetime
-    """The ``Date`` of the answer that gave the facts, not the local clock."""
-    region: str
-    disk: Disk | None
-    instance: Instance | None
-    """The one instance the disk is attached to, where ECS shows it."""
-    snapshots: tuple[Snapshot, ...] = ()
-    """The snapshots of this disk; in a look before a call those that matter to it."""
-    source_snapshot: Snapshot | None = None
-    """The snapshot of ``disk.source_snapshot_id``, where it was found."""
-    image: Image | None = None
-    """The image of ``disk.image_id``, where it was found in any status."""
-    key_pairs: tuple[str, ...] = ()
-    """Names that exist, of those asked about."""
-    neighbours: tuple[Disk, ...] = ()
-    """The other disks of the same instance, which share its downtime."""
-    rights: Mapping[str, str] = field(default_factory=dict)
-    """What a DryRun of ``StopInstance``, ``StartInstance`` and ``ResetDisk`` answered (a code), where it was asked."""
-    restore_snapshot: Snapshot | None = None
-    """In an undo: the snapshot the disk is rolled back to, where it was found."""
-    unseen: tuple[Unseen, ...] = ()
-    """The looks that could not be made for this disk."""
-    others: Others = field(default_factory=Others)
-    """What other products, and ECS's plans, tell of it."""
-    clock_skew: float | None = None
-    """Seconds the local clock is ahead of ECS's; ``None`` where it says nothing (a loopback endpoint)."""
-    account: str = ""
-    """Of the credentials that saw all this."""
-    guard: Guard = ON_BY_DEFAULT
-    """Which targets the run may have."""
-
-    @property
-    def will_stop(self) -> bool:
-        """Whether the plan stops the instance: it runs, and stopping it is allowed."""
-        return self.options.stop_instance and self.instance is not None and self.instance.status == "Running"
-
-    @property
-    def restore_from(self) -> str:
-        """In an undo the id of the snapshot the disk is rolled back to, else ``""``."""
-        return dict(self.options.restore).get(self.disk_id, "")
-
-    @property
-    def was_on(self) -> str:
-        """In an undo, or in the place of an open run, the instance the disk was on then, else ``""``."""
-        return dict(self.options.was_on).get(self.disk_id, "")
-
-    @property
-    def will_start(self) -> bool:
-        """Whether the plan starts the instance after a wipe: it stops it itself, or an earlier run owes the start."""
-        if self.instance is None or self.options.leave_stopped:
-            return False
-        owed = self.instance.status == "Stopped" and self.instance.instance_id in self.options.owed_starts
-        return self.will_stop or owed
-
-    @property
-    def stands_still(self) -> bool:
-        """Whether the instance is stopped, now or by the plan: what others do to a stopped machine matters then."""
-        return self.will_stop or (self.instance is not None and self.instance.status == "Stopped")
-
-    def could_look(self, action: str) -> bool:
-        """Tell whether every look by this action was answered for this disk."""
-        return not any(unseen.action == action for unseen in self.unseen)
-
-
-@dataclass(frozen=True)
 class Facts:
     """What ECS showed of all targets of a run at one time."""
 
@@ -215,26 +144,6 @@ class Facts:
     caller: Caller
     now: datetime
     disks: tuple[DiskFacts, ...]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that a check found."""
-
-    check: str
-    """Its name, as ``safe-reinit explain`` takes it."""
-    level: Level
-    """``block`` refuses the run; ``risk`` refuses it unless it is accepted by name; ``info`` is told."""
-    subject: str
-    """What it is about: the id of a disk or an instance, an API, a class of the configuration, or ``run``."""
-    message: str
-    """What is the case and why it matters, one sentence."""
-    fix: str
-    """What the person can do now, one sentence."""
-    fact: Mapping[str, str | int | bool | None] = field(default_factory=dict)
-    """The live facts behind it, by ECS's field names; ``None`` for one that ECS did not show."""
-    predicts: str | None = None
-    """The error code with which ECS would answer ReInitDisk, where its API reference documents one."""
 
 
 @dataclass(frozen=True)

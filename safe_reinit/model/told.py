@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from .finding import Finding
 from .job import DataState, Evidence, Failure, Phase
-from .plan import Becomes, Finding
+from .plan import Becomes
 
 
 @dataclass(frozen=True)

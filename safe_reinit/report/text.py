@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ..letters import printable
 from ..model import Becomes, DiskReport, Finding, JobReport, LastRun, Plan, PlannedDisk, PlannedJob, Report
-from ..model.codec import printable
 from ..plan import downtime, steps, unforeseen
 
 NO_ERASURE = "ReInitDisk is no certified erasure, and snapshots of the disk keep the old data."

@@ -7,7 +7,8 @@ from datetime import datetime
 from html import escape
 from typing import NewType
 
-from ...model.codec import printable, timestamp
+from ...letters import printable
+from ...model.codec import timestamp
 
 Markup = NewType("Markup", str)
 """HTML that is safe to put into the page; made by the functions of this file and by nothing else."""
