@@ -28,7 +28,6 @@ GUARDS = (
 """What stands between a person and lost data: every line and branch of it is taken."""
 GUARDS_TESTS = (
     "tests/core", "tests/execution", "tests/test_codes.py", "tests/test_retry.py", "tests/test_targets.py",
-    "--ignore=tests/core/test_model_check.py",
 )  # fmt: skip
 MAIN_JOB = ("--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data")
 INSTALLED = {

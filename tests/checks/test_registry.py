@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,7 @@ from safe_reinit.model import (
     Attachment,
     Disk,
     DiskFacts,
+    Finding,
     Guard,
     Hours,
     Image,
@@ -358,14 +360,9 @@ all_facts = st.builds(
 )
 
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@unhurried
-@given(all_facts)
-def test_whatever_ecs_shows_is_judged_in_whole_sentences(facts: DiskFacts) -> None:
-    """No world makes a check fail, speak beyond its level, in fragments, without a way out or of a password."""
-    for finding in judge(facts):
+def all_is_said_in_whole_sentences(findings: Sequence[Finding]) -> None:
+    """No check speaks beyond its level, in fragments, without a way out or of a password."""
+    for finding in findings:
         check = by_name(finding.check)
 
         assert check is not None
@@ -383,32 +380,38 @@ def test_whatever_ecs_shows_is_judged_in_whole_sentences(facts: DiskFacts) -> No
         assert PASSWORD not in repr(finding)
 
 
-@unhurried
-@given(all_facts)
-def test_a_risk_says_how_to_accept_it_and_an_info_asks_for_nothing(facts: DiskFacts) -> None:
-    """What can be waived names the option that waives it."""
-    for finding in judge(facts):
+def a_risk_says_how_to_accept_it_and_an_info_asks_for_nothing(findings: Sequence[Finding]) -> None:
+    """Each finding that can be waived names the option that waives it."""
+    for finding in findings:
         assert finding.level != "risk" or f"--accept {finding.check}" in finding.fix
         assert finding.level != "info" or "--accept" not in finding.fix
 
 
-@unhurried
-@given(all_facts)
-def test_only_three_checks_speak_of_a_disk_that_was_not_seen(facts: DiskFacts) -> None:
+def only_three_checks_speak_of_a_disk_that_was_not_seen(facts: DiskFacts, findings: Sequence[Finding]) -> None:
     """Without the disk, nothing can be said of what surrounds it; what is true of the whole run is so all the same."""
     of_the_run = {"target-not-allowed", "too-many-disks", "outside-hours", "classes-differ"}
     if facts.disk is None:
-        found = {each.check for each in judge(facts)} - of_the_run
+        found = {each.check for each in findings} - of_the_run
 
         assert found <= {"could-not-look", "clock-off", "disk-not-found"}
 
 
-@unhurried
-@given(all_facts)
-def test_a_disk_that_was_not_seen_is_never_waved_through(facts: DiskFacts) -> None:
-    """A target without a disk or an instance always has a block."""
+def a_disk_that_was_not_seen_is_never_waved_through(facts: DiskFacts, findings: Sequence[Finding]) -> None:
+    """Every target without a disk or an instance has a block."""
     if facts.disk is None or facts.instance is None:
-        assert "block" in {finding.level for finding in judge(facts)}
+        assert "block" in {finding.level for finding in findings}
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(all_facts)
+def test_whatever_ecs_shows_is_judged_by_the_rules(facts: DiskFacts) -> None:
+    """No world makes a check fail, or break one of the rules above."""
+    findings = judge(facts)
+
+    all_is_said_in_whole_sentences(findings)
+    a_risk_says_how_to_accept_it_and_an_info_asks_for_nothing(findings)
+    only_three_checks_speak_of_a_disk_that_was_not_seen(facts, findings)
+    a_disk_that_was_not_seen_is_never_waved_through(facts, findings)
 
 
 def test_no_check_of_absence_speaks_where_nothing_could_be_looked_at() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -172,7 +173,14 @@ def whole_observations(draw: st.DrawFn) -> Observation:
 
 
 records = st.one_of(neighbours(), any_records)
-many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+RULES: list[Callable[[JobState, Observation], None]] = []
+"""What holds of each record and each look; they are tried together, since most of the time goes into making those."""
+
+
+def always(holds: Callable[[JobState, Observation], None]) -> Callable[[JobState, Observation], None]:
+    """Make a rule of a function that asserts it."""
+    RULES.append(holds)
+    return holds
 
 
 MEMBERS = tuple(each.name for each in fields(JobState) if each.name not in ("instance_id", "limits", "version"))
@@ -255,10 +263,9 @@ def test_a_stopped_machine_and_a_disk_in_use_are_wiped() -> None:
     assert decide(ready(), seeing()) == Command("ReInitDisk", DATA)
 
 
-@many
-@given(records, observations())
-def test_a_wipe_is_decided_only_where_every_guard_holds(known: JobState, seen: Observation) -> None:
-    """A wipe needs a Stopped instance, a disk In_use on it, no error, no interruption and no start intended."""
+@always
+def a_wipe_is_decided_only_where_every_guard_holds(known: JobState, seen: Observation) -> None:
+    """Every wipe needs a Stopped instance, a disk In_use on it, no error, no interruption and no start intended."""
     action = decide(known, seen)
 
     if isinstance(action, Command) and action.overwrites:
@@ -604,10 +611,8 @@ def test_a_machine_that_does_not_exist_is_observed_once_more() -> None:
     assert isinstance(decide(gone, Observation(999.0, values.NOW, seen=False)), Finish)
 
 
-@many
-@given(records, observations())
-@example(backed_up(disks=(Wipe(DATA, "asked", 1),), given_up=True, gone=True), seeing(**SAFE))
-def test_nothing_is_sent_while_a_call_is_outstanding(known: JobState, seen: Observation) -> None:
+@always
+def nothing_is_sent_while_a_call_is_outstanding(known: JobState, seen: Observation) -> None:
     """While the answer to any call is awaited, no other call is decided."""
     safety = [each.step for each in known.snapshots]
     asked = [step.state == "asked" for step in (known.stop, known.force, known.start, known.tag, known.untag, *safety)]
@@ -617,10 +622,8 @@ def test_nothing_is_sent_while_a_call_is_outstanding(known: JobState, seen: Obse
         assert not isinstance(decide(known, seen), Command)
 
 
-@many
-@given(records, observations())
-@example(ready(start=Step("again", tries=1, due=0.0), stop=Step()), seeing())
-def test_a_start_follows_only_a_stop_of_ours_and_never_a_doubt(known: JobState, seen: Observation) -> None:
+@always
+def a_start_follows_only_a_stop_of_ours_and_never_a_doubt(known: JobState, seen: Observation) -> None:
     """StartInstance is decided only once our own stop is done, the machine was Running, and no disk is in doubt."""
     action = decide(known, seen)
 
@@ -632,11 +635,8 @@ def test_a_start_follows_only_a_stop_of_ours_and_never_a_doubt(known: JobState, 
         assert seen.instance.status == "Stopped"
 
 
-@many
-@given(records, observations())
-@example(backed_up(), seeing(**SAFE))
-@example(backed_up(), seeing(disks={}, disks_seen=False, disks_asked=False, tags=SAFE["tags"]))
-def test_a_wipe_is_decided_only_behind_each_promised_snapshot(known: JobState, seen: Observation) -> None:
+@always
+def a_wipe_is_decided_only_behind_each_promised_snapshot(known: JobState, seen: Observation) -> None:
     """No disk is wiped unless every safety snapshot is done, and its own is shown accomplished in that very look."""
     action = decide(known, seen)
 
@@ -648,11 +648,8 @@ def test_a_wipe_is_decided_only_behind_each_promised_snapshot(known: JobState, s
                 assert seen.snapshots[each.snapshot_id].source_disk_id == action.subject
 
 
-@many
-@given(records, observations())
-@example(NEAR[5], seeing())
-@example(replace(NEAR[5], disks=(Wipe(DATA, tries=1),)), seeing())
-def test_a_snapshot_is_decided_only_of_a_stopped_machine_before_its_wipe(known: JobState, seen: Observation) -> None:
+@always
+def a_snapshot_is_decided_only_of_a_stopped_machine_before_its_wipe(known: JobState, seen: Observation) -> None:
     """CreateSnapshot is decided only on a Stopped machine, before any wipe of that disk and any start."""
     action = decide(known, seen)
 
@@ -668,10 +665,8 @@ def test_a_snapshot_is_decided_only_of_a_stopped_machine_before_its_wipe(known: 
         assert safety.step.state in ("none", "again", "resend")
 
 
-@many
-@given(records, observations())
-@example(NEAR[8], seeing("Running"))
-def test_nothing_is_stopped_before_the_tag_is_there(known: JobState, seen: Observation) -> None:
+@always
+def nothing_is_stopped_before_the_tag_is_there(known: JobState, seen: Observation) -> None:
     """Where a tag is wanted, only the tag itself is set before it was seen, and never by a job that has turned back."""
     action = decide(known, seen)
 
@@ -685,10 +680,8 @@ def test_nothing_is_stopped_before_the_tag_is_there(known: JobState, seen: Obser
         assert known.start.state == "none"
 
 
-@many
-@given(records, observations())
-@example(NEAR[7], seeing("Running", tags=SAFE["tags"]))
-def test_the_tag_comes_off_last_and_only_our_own(known: JobState, seen: Observation) -> None:
+@always
+def the_tag_comes_off_last_and_only_our_own(known: JobState, seen: Observation) -> None:
     """UntagResources is decided only for a tag that we set and may still be there, once nothing is owed any more."""
     action = decide(known, seen)
 
@@ -702,9 +695,8 @@ def test_the_tag_comes_off_last_and_only_our_own(known: JobState, seen: Observat
         assert dict(seen.instance.tags).get(LOCK_TAG) in (None, known.tag_value)
 
 
-@many
-@given(records, observations())
-def test_an_undo_rolls_back_and_a_wipe_wipes(known: JobState, seen: Observation) -> None:
+@always
+def an_undo_rolls_back_and_a_wipe_wipes(known: JobState, seen: Observation) -> None:
     """ReInitDisk is never decided for a disk that is to be rolled back, and ResetDisk for no other."""
     action = decide(known, seen)
 
@@ -713,9 +705,8 @@ def test_an_undo_rolls_back_and_a_wipe_wipes(known: JobState, seen: Observation)
         assert (action.action == "ResetDisk") == bool(wipe.snapshot_id)
 
 
-@many
-@given(records, observations())
-def test_nothing_but_the_tag_is_left_after_the_end(known: JobState, seen: Observation) -> None:
+@always
+def nothing_but_the_tag_is_left_after_the_end(known: JobState, seen: Observation) -> None:
     """Once the machine is started again, or a disk is unknown, nothing is sent but what takes the tag off."""
     ended = known.start.state == "done" and not any(wipe.in_doubt for wipe in known.disks)
     action = decide(known, seen)
@@ -758,9 +749,8 @@ def test_what_the_record_says_of_a_snapshot_is_not_enough(shown: dict[str, Snaps
     assert not isinstance(decide(backed_up(), seeing(tags=SAFE["tags"], snapshots=shown)), Command)
 
 
-@many
-@given(records, observations())
-def test_a_stop_is_decided_only_on_a_running_machine_that_is_to_be_wiped(known: JobState, seen: Observation) -> None:
+@always
+def a_stop_is_decided_only_on_a_running_machine_that_is_to_be_wiped(known: JobState, seen: Observation) -> None:
     """StopInstance is decided only where a wipe may follow and no start is intended; by force only after our own."""
     action = decide(known, seen)
 
@@ -774,10 +764,9 @@ def test_a_stop_is_decided_only_on_a_running_machine_that_is_to_be_wiped(known: 
         assert not action.force or (known.limits.force_stop_after is not None and known.stop.state == "accepted")
 
 
-@many
-@given(records, observations())
-def test_nothing_is_sent_on_a_look_that_failed_but_the_start_that_is_due(known: JobState, seen: Observation) -> None:
-    """A call needs a look that was answered; only the start of a machine that our stop left Stopped does not."""
+@always
+def nothing_is_sent_on_a_look_that_failed_but_the_start_that_is_due(known: JobState, seen: Observation) -> None:
+    """Every call needs a look that was answered, but for the start of a machine that our stop left Stopped."""
     action = decide(known, seen)
 
     if seen.seen and seen.instance is None:
@@ -791,9 +780,8 @@ def test_nothing_is_sent_on_a_look_that_failed_but_the_start_that_is_due(known: 
         assert not isinstance(action, Command) or action.action == "UntagResources"
 
 
-@many
-@given(records, observations())
-def test_no_look_makes_learning_or_deciding_raise(known: JobState, seen: Observation) -> None:
+@always
+def no_look_makes_learning_or_deciding_raise(known: JobState, seen: Observation) -> None:
     """Every record and every look come to an action, the impossible ones too."""
     learned = core_observations.learn(known, seen)
 
@@ -809,9 +797,8 @@ def test_no_look_makes_learning_or_deciding_raise(known: JobState, seen: Observa
     )
 
 
-@many
-@given(records, observations())
-def test_learning_only_makes_a_record_more_careful(known: JobState, seen: Observation) -> None:
+@always
+def learning_only_makes_a_record_more_careful(known: JobState, seen: Observation) -> None:
     """No look takes back an error, an interruption or an intended start, nor lets a disk be wiped that might not."""
     learned = core_observations.learn(known, seen)
 
@@ -826,19 +813,31 @@ def test_learning_only_makes_a_record_more_careful(known: JobState, seen: Observ
         assert before.state not in ("unknown", "done") or after.state == before.state
 
 
-@many
-@given(records, observations(), st.sampled_from((DATA,)), st.booleans())
-def test_a_disk_seen_reiniting_is_never_asked_for_again(
-    known: JobState, seen: Observation, disk_id: str, again: bool
-) -> None:
-    """A refusal of a call during which the disk was seen ReIniting proves nothing, so the disk is not to be wiped."""
-    asked = tuple(replace(wipe, state="asked", tries=1, reiniting=wipe.disk_id == disk_id) for wipe in known.disks)
-    due = seen.at + 2.0 if again else None
-    after = core_answers.refused(
-        replace(known, disks=asked), Command("ReInitDisk", disk_id), Failure("Throttling", "x"), seen.at, seen.when, due
-    )
+@always
+def a_disk_seen_reiniting_is_never_asked_for_again(known: JobState, seen: Observation) -> None:
+    """No refusal of a call during which the disk was seen ReIniting proves anything: the disk is not to be wiped."""
+    asked = tuple(replace(wipe, state="asked", tries=1, reiniting=wipe.disk_id == DATA) for wipe in known.disks)
+    call, failure = Command("ReInitDisk", DATA), Failure("Throttling", "x")
+    for due in (seen.at + 2.0, None):
+        after = core_answers.refused(replace(known, disks=asked), call, failure, seen.at, seen.when, due)
 
-    assert next(wipe.state for wipe in after.disks if wipe.disk_id == disk_id) not in ("todo", "resend", "refused")
+        assert next(wipe.state for wipe in after.disks if wipe.disk_id == DATA) not in ("todo", "resend", "refused")
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(records, observations())
+@example(backed_up(disks=(Wipe(DATA, "asked", 1),), given_up=True, gone=True), seeing(**SAFE))
+@example(ready(start=Step("again", tries=1, due=0.0), stop=Step()), seeing())
+@example(backed_up(), seeing(**SAFE))
+@example(backed_up(), seeing(disks={}, disks_seen=False, disks_asked=False, tags=SAFE["tags"]))
+@example(NEAR[5], seeing())
+@example(replace(NEAR[5], disks=(Wipe(DATA, tries=1),)), seeing())
+@example(NEAR[8], seeing("Running"))
+@example(NEAR[7], seeing("Running", tags=SAFE["tags"]))
+def test_whatever_is_known_and_seen_no_rule_is_broken(known: JobState, seen: Observation) -> None:
+    """Each rule above that is to hold always does so."""
+    for rule_holds in RULES:
+        rule_holds(known, seen)
 
 
 # Whole lives of a job: the loop and the guarded call over a model of ECS, while other people and the network interfere.
