@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from .. import codes, logs, report
 from ..aliyun.endpoints import Where
@@ -97,7 +98,7 @@ class Session:
         stored = self.open_run(run_id)
         password_as_planned(stored.plan, password, f"Run {run_id}")
         if verdict:
-            _refuse_verdict(run_id, verdict, _open_records(stored))
+            _refuse_verdict(stored, verdict)
         lease = self.take(run_id)
         try:
             stored = self.open_run(run_id)  # once more: its holder may have gone on until now
@@ -119,14 +120,14 @@ class Session:
         begun = report.started(moment(stored.started_at))
         run = HeldRun(plan, lease, known, calls, begun, closed)
         if verdict:
-            return self._carry(run, check=partial(self._agrees, verdict, _open_records(stored)))
+            return self._carry(run, check=partial(self._agrees, verdict, stored))
         return self._carry(run, check=self._same_account)
 
-    def _agrees(self, verdict: resuming.Verdict, before: Sequence[JobState], cloud: Cloud, run: HeldRun) -> None:
+    def _agrees(self, verdict: resuming.Verdict, stored: StoredRun, cloud: Cloud, run: HeldRun) -> None:
         """See that a verdict is not against what is known and what ECS shows, before anything is changed."""
         self._same_account(cloud, run)
-        _refuse_verdict(run.lease.run_id, verdict, before)
-        ids = [wipe.disk_id for known in before for wipe in known.disks if wipe.in_doubt]
+        _refuse_verdict(stored, verdict)
+        ids = [wipe.disk_id for known in _open_records(stored) for wipe in known.disks if wipe.in_doubt]
         try:
             shown = Patient(self.clock)(lambda: cloud.disks(ids)).shown
         except CloudError as error:
@@ -387,17 +388,25 @@ def _open_records(stored: StoredRun) -> list[JobState]:
     return [decode(JobState, known) for _, known, is_open in stored.jobs if is_open]
 
 
-def _refuse_verdict(run_id: str, verdict: resuming.Verdict, known: Sequence[JobState]) -> None:
-    """Refuse what a person says of disks that nobody asks about, or against what the run itself has seen.
+def _refuse_verdict(stored: StoredRun, verdict: resuming.Verdict) -> None:
+    """Refuse what a person says of disks that no report asked about, or against what the run itself has seen.
 
     Raises:
-        RunRefused: no disk is in doubt, or ECS accepted every wipe that is said not to have happened.
+        RunRefused: no disk is in doubt, no report names one that is (its process was killed, say), or ECS accepted
+            every wipe that is said not to have happened.
     """
-    doubtful = [wipe for each in known for wipe in each.disks if wipe.in_doubt]
+    run_id = stored.run_id
+    doubtful = [wipe for each in _open_records(stored) for wipe in each.disks if wipe.in_doubt]
     if not doubtful:
         raise RunRefused(
             f"No disk of run {run_id} is in doubt, so there is nothing to judge with --verdict {verdict}.",
             hint=f"Nothing was changed; go on with: safe-reinit resume {run_id}.",
+        )
+    told = {disk["disk_id"] for job in (stored.report or {"jobs": []})["jobs"] for disk in _doubted(job)}
+    if untold := ", ".join(wipe.disk_id for wipe in doubtful if wipe.disk_id not in told):
+        raise RunRefused(
+            f"Run {run_id} has not reported yet what became of {untold}, so there is nothing to judge.",
+            hint=f"Nothing was changed; see what ECS shows first: safe-reinit resume {run_id}.",
         )
     if verdict == "intact" and not any(resuming.may_be_intact(wipe) for wipe in doubtful):
         begun = ", ".join(wipe.disk_id for wipe in doubtful)
@@ -405,6 +414,11 @@ def _refuse_verdict(run_id: str, verdict: resuming.Verdict, known: Sequence[JobS
             f"ECS accepted the wipe of {begun}, or was seen at it, so the data cannot be intact.",
             hint=f"Nothing was changed; see how it ends with: safe-reinit resume {run_id}.",
         )
+
+
+def _doubted(job: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the disks that a report of a job calls unknown."""
+    return [disk for disk in job["disks"] if disk["data"] == "unknown"]
 
 
 def first_states(plan: Plan, run_id: str, on_unknown: OnUnknown, at: float) -> list[JobState]:

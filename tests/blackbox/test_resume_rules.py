@@ -128,14 +128,34 @@ def test_a_verdict_against_what_is_visible_is_refused(tmp_path: Path, verdict: s
     """While the disk shows ReIniting no verdict is taken; the run stays open, and resume ends it with the truth."""
     journal = tmp_path / "j.db"
     with machine(tmp_path) as (sim, run):
+        sim.do({"hold": {"disk": DISK}})
+        left = run(*RUN, journal=journal, environment={"SAFE_REINIT_TIMEOUT_REINIT": "1m"})
+        assert left.returncode == 5, left.stderr
+        name, before = run_of(journal), changing(sim)
+        done = run("resume", name, "--verdict", verdict, journal=journal)
+
+        assert done.returncode == 3, done.stderr
+        assert "ReIniting" in done.stderr or verdict == "intact", done.stderr
+        assert changing(sim) == before
+        assert is_open(journal)
+        sim.do({"release": {"disk": DISK}})
+        assert run("resume", name, journal=journal).returncode == 0
+        assert (len(sim.state()["disks"][DISK]["wipes"]), status(sim)) == (1, "Running")
+
+
+@pytest.mark.parametrize("verdict", ["reinitialised", "intact"])
+def test_a_verdict_on_what_no_report_asked_about_is_refused(tmp_path: Path, verdict: str) -> None:
+    """A run that was killed while its wipe was under way has told nobody which disk is in doubt: resume tells first."""
+    journal = tmp_path / "j.db"
+    with machine(tmp_path) as (sim, run):
         name = killed_wiping(sim, run, journal)
+        sim.do({"release": {"disk": DISK}})
         before = changing(sim)
         done = run("resume", name, "--verdict", verdict, journal=journal)
 
         assert done.returncode == 3, done.stderr
+        assert f"has not reported yet what became of {DISK}" in done.stderr
         assert changing(sim) == before
-        assert is_open(journal)
-        sim.do({"release": {"disk": DISK}})
         assert run("resume", name, journal=journal).returncode == 0
         assert (len(sim.state()["disks"][DISK]["wipes"]), status(sim)) == (1, "Running")
 
