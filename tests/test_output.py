@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from safe_reinit.cli import output
 from safe_reinit.cli.app import run
+from safe_reinit.cli.output import LastWords
 from safe_reinit.simulator import Simulator
 from tests.conftest import KEY, CommandLine
 
@@ -258,3 +261,41 @@ def test_a_stdout_that_cannot_write_every_letter(
 
     assert ended.code == 0, ended.err
     assert ended.document["reason"]
+
+
+class Unread(threading.Event):
+    """Output that is never out, and a clock that goes on with each wait for it, and a little with each reading."""
+
+    def __init__(self, enough: threading.Event, signal_at: float) -> None:
+        super().__init__()
+        self.now = 0.0
+        self._enough, self._signal_at = enough, signal_at
+
+    def read(self) -> float:
+        """Read the clock."""
+        self.now += 1e-6
+        return self.now
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Let time pass, in which the signal comes."""
+        self.now += timeout or 0.0
+        if self.now >= self._signal_at:
+            self._enough.set()
+        return False
+
+
+@pytest.mark.parametrize(
+    ("signal_at", "most", "extra", "ends"),
+    [(99.0, 99.0, 0.0, 30.0), (99.0, 2.0, 0.0, 2.0), (5.0, 99.0, 0.0, 7.0), (0.0, 99.0, 3.0, 3.0)],
+    ids=["nobody reads", "a sentence", "a signal meanwhile", "a last sentence after a signal"],
+)
+def test_output_that_nobody_reads_is_waited_for_no_longer_than_is_good(
+    monkeypatch: pytest.MonkeyPatch, signal_at: float, most: float, extra: float, ends: float
+) -> None:
+    """The last output has 30 s, or 2 s from a signal on; what comes after that has its own least time."""
+    enough = threading.Event()
+    unread = Unread(enough, signal_at)
+    monkeypatch.setattr(output, "boottime", unread.read)
+
+    assert not LastWords(enough).wait(unread, most, extra)
+    assert unread.now == pytest.approx(ends, abs=0.2)

@@ -170,9 +170,10 @@ class LastWords:
 
     def wait(self, done: threading.Event, most: float = LAST, extra: float = 0.0) -> bool:
         """Wait for output until the time for it is over; tell whether it is out."""
-        end = boottime() + min(most, max(self.left(), extra))
+        began = boottime()
         while not done.wait(0.05):
-            if boottime() >= min(end, boottime() + max(self.left(), extra)):
+            waited = boottime() - began
+            if waited >= most or (self.left() <= 0 and waited >= extra):
                 return done.is_set()
         return True
 
