@@ -78,7 +78,12 @@ def terminals(command_line: CommandLine) -> Iterator[Open]:
     opened: list[Terminal] = []
 
     def start(
-        simulator: Simulator, *argv: str, columns: int = 0, program: Sequence[str] | None = None, **env: str
+        simulator: Simulator,
+        *argv: str,
+        columns: int = 0,
+        program: Sequence[str] | None = None,
+        stdout: int | None = None,
+        **env: str,
     ) -> Terminal:
         line, inner = pty.openpty()
         if columns:
@@ -86,7 +91,7 @@ def terminals(command_line: CommandLine) -> Iterator[Open]:
         where = {**command_line.environment, **KEY, **where_is(simulator), "TERM": "xterm", **env}
         child = Process(
             program or command_line.arguments(argv), env=where, cwd=command_line.home,
-            stdin=inner, stdout=inner, stderr=inner,
+            stdin=inner, stdout=inner if stdout is None else stdout, stderr=inner,
             preexec_fn=own_terminal,
         )  # fmt: skip
         os.close(inner)

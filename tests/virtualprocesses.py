@@ -13,11 +13,13 @@ import os
 import signal
 import subprocess
 import sys
+import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safe_reinit.cli import signals
 from safe_reinit.cli.app import run
 from safe_reinit.cli.signals import Signals
 from tests.simulation.scheduler import Process, Scheduler
@@ -62,6 +64,18 @@ def _input(text: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8")
 
 
+class _Pipe(io.BytesIO):
+    def __init__(self, scheduler: Scheduler) -> None:
+        super().__init__()
+        self.scheduler = scheduler
+        self.is_full = False
+
+    def write(self, data: Any) -> int:
+        if self.is_full:
+            self.scheduler.hang()
+        return super().write(data)
+
+
 class Output:
     """What a command writes, as its reader has it.
 
@@ -71,16 +85,21 @@ class Output:
     """
 
     def __init__(self, child: Child) -> None:
-        self.stream = io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", "\n", write_through=True)
+        self._pipe = _Pipe(child.scheduler)
+        self.stream = io.TextIOWrapper(self._pipe, "utf-8", "backslashreplace", "\n", write_through=True)
         self._child = child
         self._read = 0
 
     def read(self) -> str:
         """Read what came since, without waiting."""
         self.stream.flush()
-        text: bytes = self.stream.buffer.getvalue()[self._read :]  # type: ignore[attr-defined]
+        text: bytes = self._pipe.getvalue()[self._read :]
         self._read += len(text)
         return text.decode()
+
+    def stall(self) -> None:
+        """Read no more, and let it hold no more: whoever writes waits for ever, as in a full pipe or after Ctrl-S."""
+        self._pipe.is_full = True
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.readline, "")
@@ -89,7 +108,7 @@ class Output:
         """Wait for a line, or for the end."""
         while True:
             self.stream.flush()
-            line, newline, _ = self.stream.buffer.getvalue()[self._read :].partition(b"\n")  # type: ignore[attr-defined]
+            line, newline, _ = self._pipe.getvalue()[self._read :].partition(b"\n")
             if newline or self._child.poll() is not None:
                 self._read += len(line + newline)
                 return (line + newline).decode()  # type: ignore[no-any-return]
@@ -106,6 +125,7 @@ class Child:
         self.returncode: int | None = None
         self.stdin = _input("")
         self.stdout, self.stderr = Output(self), Output(self)
+        self.sigint_ends_it = False
         self._signals: Signals | None = None
         self._process = _Inside(self, env, cwd)
         self._task = scheduler.spawn("MainThread", self._process, self._main)
@@ -149,27 +169,31 @@ class Child:
 
     def kill(self) -> None:
         """Let it be gone between one instruction and the next."""
+        self._end_by(signal.SIGKILL)
+
+    def _end_by(self, number: int) -> None:
         if not self._process.dead:
             self.scheduler.kill(self._process)
-            self.returncode = -signal.SIGKILL
+            self.returncode = -number
             for joiner, ticket in self._task.joiners:
                 self.scheduler.wake(joiner, ticket)
+        self.scheduler.stay(self._process)
 
     def send_signal(self, number: int) -> None:
-        """Let it handle a signal, which must come during its run: elsewhere it is an exception in its main thread."""
-        if number == signal.SIGKILL:
-            self.kill()
+        """Let its main thread handle a signal, when it next waits or goes on."""
+        if number == signal.SIGKILL or (number == signal.SIGINT and self.sigint_ends_it):
+            self._end_by(number)
         elif self.returncode is None:
-            signals = self._signals
-            assert signals is not None
-            assert signals._interrupt is not None, "a signal before or after a run needs a real process"
-            assert signals._at is None, "a second signal needs a real process"
-            signals._got(number, None)
+            self.scheduler.signal(self._task, lambda: self._got(number))
+
+    def _got(self, number: int) -> None:
+        assert self._signals is not None
+        self._signals._got(number, None)
 
 
 @contextmanager
 def known() -> Iterator[None]:
-    """Let commands be seen by their ids as other processes are, while the block lasts."""
+    """Let commands be seen by their ids as other processes are, and have their own signals, while the block lasts."""
     real = os.kill
 
     def kill(pid: int, number: int) -> None:
@@ -181,9 +205,15 @@ def known() -> Iterator[None]:
         elif number:
             child.send_signal(number)
 
-    os.kill = kill
+    def handle(number: int, handler: Any) -> None:
+        if number == signal.SIGINT:
+            _children[os.getpid()].sigint_ends_it = handler is signal.SIG_DFL
+
+    of_a_command = types.ModuleType("signal")
+    of_a_command.__dict__.update(vars(signal), signal=handle, pthread_sigmask=lambda *_: None)
+    os.kill, signals.signal = kill, of_a_command  # type: ignore[assignment]
     try:
         yield
     finally:
-        os.kill = real
+        os.kill, signals.signal = real, signal
         _children.clear()

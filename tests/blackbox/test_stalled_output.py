@@ -22,13 +22,96 @@ from safe_reinit.clock import Clock
 from safe_reinit.config import resolve
 from safe_reinit.model import Event
 from safe_reinit.simulator import Simulator
-from tests.blackbox.worlds import PATIENCE, RUN, STOPPING, comes_to, has_ended, held, listed, power, wipes
-from tests.commands import Command, until
+from tests.blackbox.worlds import PATIENCE, RUN, STOPPING, WORLD, comes_to, has_ended, held, listed, power, wipes
+from tests.commands import Command, command, read_until, until
 from tests.processes import Process
 from tests.terminals import Open
 
+pytestmark = pytest.mark.virtual_time
+
 Way = Literal["nothing", "SIGTERM", "cancel"]
 WAYS = pytest.mark.parametrize("way", ["nothing", "SIGTERM", "cancel"])
+LIMIT = 31.0
+"""Seconds that a process lasts at most after its run, with what is rounded."""
+
+
+def stall(stream: Any) -> None:
+    """Read no more of what a command on virtual time writes there."""
+    stream.stall()
+
+
+def end_it(way: Way, child: subprocess.Popen[Any], run: Command, path: Path) -> None:
+    """Ask the run to end, or leave it alone."""
+    if way == "SIGTERM":
+        child.send_signal(signal.SIGTERM)
+    elif way == "cancel":
+        asked = run("cancel", listed(run, path)[0]["run_id"], journal=path)
+        assert asked.returncode == 0, asked.stderr
+
+
+def came_back(way: Way, sim: Simulator, child: subprocess.Popen[Any], run: Command, path: Path) -> None:
+    """See that the run comes to its end with the machine running, and then its process, though nobody reads."""
+    until(lambda: has_ended(run, path), PATIENCE)
+    assert (power(sim), wipes(sim)) == ("Running", 1 if way == "nothing" else 0)
+    assert child.wait(LIMIT) == listed(run, path)[0]["exit_code"] == (0 if way == "nothing" else 4)
+
+
+@WAYS
+def test_progress_that_nobody_reads_holds_nothing_up(sim: Simulator, run: Command, path: Path, way: Way) -> None:
+    """Ctrl-S, or a full pipe, while the machine stops: the run goes on to its end; SIGTERM and cancel are heard."""
+    with held(sim, STOPPING):
+        child = run.start(*RUN, "--verbose", journal=path)
+        read_until(child.stderr, "web1 is Stopping")
+        stall(child.stderr)
+        end_it(way, child, run, path)
+    came_back(way, sim, child, run, path)
+
+
+@WAYS
+def test_events_that_nobody_reads_hold_nothing_up(sim: Simulator, run: Command, path: Path, way: Way) -> None:
+    """--events - into a pipe that nobody reads: the run goes on to its end, and SIGTERM and cancel are heard."""
+    with held(sim, STOPPING):
+        child = run.start(*RUN, "--events", "-", journal=path)
+        stall(child.stdout)
+        comes_to(sim, "Stopping")
+        end_it(way, child, run, path)
+    came_back(way, sim, child, run, path)
+
+
+def test_a_report_that_nobody_reads_can_be_had_later(sim: Simulator, run: Command, path: Path, tmp_path: Path) -> None:
+    """A final document that is not read for 30 s changes no exit code; show RUN --report writes it again."""
+    child = run.start(*RUN, "--output", "json", journal=path)
+    stall(child.stdout)
+    until(lambda: has_ended(run, path), PATIENCE)
+    assert child.wait(LIMIT) == 0
+    run_id = listed(run, path)[0]["run_id"]
+
+    assert f"safe-reinit show {run_id} --journal {path} --report FILE" in child.stderr.read()
+    for name in ("again.json", "again.md", "again.html"):
+        shown = run("show", run_id, "--report", str(tmp_path / name), journal=path)
+        assert shown.returncode == 0, shown.stderr
+        assert run_id in (tmp_path / name).read_text("utf-8")
+    assert json.loads((tmp_path / "again.json").read_text("utf-8"))["outcome"] == "done"
+    assert wipes(sim) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_plan_that_nobody_reads_touches_nothing(
+    sim: Simulator, run: Command, path: Path, number: signal.Signals
+) -> None:
+    """A plan is out before anything is touched; while nobody reads it, a signal ends the command."""
+    child = run.start(*RUN, "--output", "json", journal=path)
+    stall(child.stderr)
+    until(lambda: any(call["action"] == "StartInstance" for call in sim.state()["calls"]), PATIENCE)
+    child.send_signal(number)
+    out, _ = child.communicate(timeout=PATIENCE)
+
+    assert child.returncode == (3 if number == signal.SIGTERM else -number)
+    assert json.loads(out)["exit_code"] == 3
+    assert (power(sim), wipes(sim)) == ("Running", 0)
+
+
+# --------------------------------------------------------------------- a real process, terminal and pipe
 
 
 @contextmanager
@@ -48,6 +131,19 @@ def full_pipe() -> Iterator[tuple[int, int]]:
         os.close(into)
 
 
+@pytest.fixture
+def real_sim() -> Iterator[Simulator]:
+    """Start a world whose machines are quick, at real speed."""
+    with Simulator(world={**WORLD, "durations": {"stop": 0.5, "wipe": 3, "start": 0.5}}) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def real_run(real_sim: Simulator, tmp_path: Path) -> Command:
+    """Run commands against it."""
+    return command(real_sim.url, tmp_path, "1")
+
+
 def start(run: Command, *words: str, journal: Path, **streams: Any) -> subprocess.Popen[str]:
     """Start a command with streams of the test's own."""
     usual = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -56,110 +152,60 @@ def start(run: Command, *words: str, journal: Path, **streams: Any) -> subproces
     )
 
 
-def end_it(way: Way, child: subprocess.Popen[Any], run: Command, path: Path) -> None:
-    """Ask the run to end, or leave it alone."""
-    if way == "SIGTERM":
-        child.send_signal(signal.SIGTERM)
-    elif way == "cancel":
-        asked = run("cancel", listed(run, path)[0]["run_id"], journal=path)
-        assert asked.returncode == 0, asked.stderr
-
-
-def came_back(way: Way, sim: Simulator, child: subprocess.Popen[Any], run: Command, path: Path) -> None:
-    """See that the run came to its end with the machine running, and that its process can be ended."""
-    until(lambda: has_ended(run, path), PATIENCE)
-    assert (power(sim), wipes(sim)) == ("Running", 1 if way == "nothing" else 0)
-    child.send_signal(signal.SIGTERM)  # nobody needs to wait for the output any more
-    assert child.wait(PATIENCE) == listed(run, path)[0]["exit_code"] == (0 if way == "nothing" else 4)
-
-
-@WAYS
-def test_a_terminal_that_is_stopped_holds_nothing_up(
-    sim: Simulator, run: Command, path: Path, terminal: Open, way: Way
+@pytest.mark.real_time
+@pytest.mark.parametrize(
+    "way", ["SIGTERM", pytest.param("nothing", marks=pytest.mark.slow), pytest.param("cancel", marks=pytest.mark.slow)]
+)
+def test_a_stopped_terminal_and_a_full_pipe_hold_nothing_up(
+    real_sim: Simulator, real_run: Command, path: Path, terminal: Open, way: Way
 ) -> None:
-    """Ctrl-S while the machine stops: the run goes on to its end, and SIGTERM and cancel are heard."""
-    with held(sim, STOPPING):
-        person = terminal(sim, program=run.words(*RUN, "--verbose", journal=path))
+    """Both at once, in a real process: the run goes on to its end, and a signal then ends the waiting for a reader."""
+    with full_pipe() as (_, into), held(real_sim, STOPPING):
+        words = real_run.words(*RUN, "--verbose", "--events", "-", journal=path)
+        person = terminal(real_sim, program=words, stdout=into)
         person.wait_for("web1 is Stopping")
         person.type("\x13")
-        end_it(way, person.child, run, path)
-    came_back(way, sim, person.child, run, path)
+        end_it(way, person.child, real_run, path)
+        real_sim.do({"release": STOPPING})
+        until(lambda: has_ended(real_run, path), PATIENCE)
+        person.child.send_signal(signal.SIGTERM)  # nobody needs to wait for the output any more
+        code = person.child.wait(PATIENCE)
+
+    assert (power(real_sim), wipes(real_sim)) == ("Running", 1 if way == "nothing" else 0)
+    assert code == listed(real_run, path)[0]["exit_code"] == (0 if way == "nothing" else 4)
 
 
-@WAYS
-def test_events_into_a_full_pipe_hold_nothing_up(sim: Simulator, run: Command, path: Path, way: Way) -> None:
-    """--events - into a pipe that nobody reads: the run goes on to its end, and SIGTERM and cancel are heard."""
-    with full_pipe() as (_, into), held(sim, STOPPING):
-        child = start(run, *RUN, "--events", "-", journal=path, stdout=into, stderr=subprocess.DEVNULL)
-        comes_to(sim, "Stopping")
-        end_it(way, child, run, path)
-        sim.do({"release": STOPPING})
-        came_back(way, sim, child, run, path)
-
-
-def test_progress_into_a_full_pipe_holds_nothing_up(sim: Simulator, run: Command, path: Path) -> None:
-    """A stderr that nobody reads from the plan on: the machine is back before anybody waits for the last output."""
-    out, into = os.pipe()
-    with os.fdopen(out) as stream, held(sim, STOPPING):
-        fcntl.fcntl(into, fcntl.F_SETPIPE_SZ, 4096)
-        child = start(run, *RUN, "--verbose", journal=path, stdout=subprocess.DEVNULL, stderr=into)
-        os.close(into)
-        while "Stopping" not in stream.readline():
-            pass
-        sim.do({"release": STOPPING})
-        came_back("nothing", sim, child, run, path)
-
-
-def test_a_report_that_nobody_reads_can_be_had_later(run: Command, path: Path, tmp_path: Path) -> None:
-    """A final document that is not read for 30 s changes no exit code; show RUN --report writes it again."""
+@pytest.mark.real_time
+@pytest.mark.slow
+def test_a_process_ends_though_nobody_reads_its_report(real_run: Command, path: Path) -> None:
+    """With a real pipe that stays full, the process ends by itself with the code of its run."""
     with full_pipe() as (_, into):
-        child = start(run, *RUN, "--output", "json", journal=path, stdout=into)
+        child = start(real_run, *RUN, "--output", "json", journal=path, stdout=into)
         _, err = child.communicate(timeout=PATIENCE)
-    run_id = listed(run, path)[0]["run_id"]
 
     assert child.returncode == 0, err
-    assert f"safe-reinit show {run_id} --journal {path} --report FILE" in err
-    for name in ("again.json", "again.md", "again.html"):
-        shown = run("show", run_id, "--report", str(tmp_path / name), journal=path)
-        assert shown.returncode == 0, shown.stderr
-        assert run_id in (tmp_path / name).read_text("utf-8")
-    assert json.loads((tmp_path / "again.json").read_text("utf-8"))["outcome"] == "done"
+    assert f"safe-reinit show {listed(real_run, path)[0]['run_id']}" in err
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize(
     "words",
     [(*RUN, "--verbose"), (*RUN, "--events", "/dev/full"), (*RUN, "--events", "-")],
     ids=["the plan", "events", "events on stdout"],
 )
 def test_a_write_that_fails_before_the_first_call_is_exit_2(
-    sim: Simulator, run: Command, path: Path, words: tuple[str, ...]
+    real_sim: Simulator, real_run: Command, path: Path, words: tuple[str, ...]
 ) -> None:
     """A plan or events that cannot be written: 2, a sentence, and nothing was touched."""
     with open("/dev/full", "w", encoding="utf-8") as full:
         streams = {"stdout": full} if words[-1] == "-" else {"stderr": full} if "--verbose" in words else {}
-        child = start(run, *words, journal=path, **streams)
+        child = start(real_run, *words, journal=path, **streams)
         _, err = child.communicate(timeout=PATIENCE)
 
     assert child.returncode == 2, err
     assert "report this" not in (err or "")
-    assert (power(sim), wipes(sim)) == ("Running", 0)
-    assert not [each for each in sim.state()["calls"] if each["action"] == "StopInstance" and not each["dry_run"]]
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_plan_that_nobody_reads_touches_nothing(
-    sim: Simulator, run: Command, path: Path, number: signal.Signals
-) -> None:
-    """A plan is out before anything is touched; while nobody reads it, a signal ends the command."""
-    with full_pipe() as (_, into):
-        child = start(run, *RUN, "--output", "json", journal=path, stderr=into)
-        until(lambda: any(call["action"] == "StartInstance" for call in sim.state()["calls"]), PATIENCE)
-        child.send_signal(number)
-        out, _ = child.communicate(timeout=PATIENCE)
-
-    assert child.returncode == (3 if number == signal.SIGTERM else -number)
-    assert json.loads(out)["exit_code"] == 3
-    assert (power(sim), wipes(sim)) == ("Running", 0)
+    assert (power(real_sim), wipes(real_sim)) == ("Running", 0)
+    assert not [each for each in real_sim.state()["calls"] if each["action"] == "StopInstance" and not each["dry_run"]]
 
 
 def test_events_that_are_dropped_are_an_event_with_a_count(

@@ -77,6 +77,8 @@ class Task:
     waiting: bool = False
     local: dict[int, dict[str, Any]] = field(default_factory=dict)
     joiners: list[tuple[Task, int]] = field(default_factory=list)
+    handlers: list[Callable[[], None]] = field(default_factory=list)
+    """What handles the signals that came meanwhile, when it goes on next."""
 
 
 class Scheduler:
@@ -128,12 +130,25 @@ class Scheduler:
         """Wait until woken by the ticket, or for so long; tell whether it was woken."""
         task = self.this()
         ticket = task.parked
-        if timeout is not None:
-            self.at(self.now + max(0.0, timeout), lambda: self._time_out(task, ticket))
-        if not task.woken:
+        until = None if timeout is None else self.now + max(0.0, timeout)
+        if until is not None:
+            self.at(until, lambda: self._time_out(task, ticket))
+        self._handle(task)
+        while not task.woken:
             task.waiting = True
             self._switch()
+            if not self._handle(task) or (until is not None and self.now >= until):
+                break
         return task.woken
+
+    @staticmethod
+    def _handle(task: Task) -> bool:
+        """Let a task handle the signals that came; tell whether there was one."""
+        handlers, task.handlers, ticket = task.handlers, [], task.parked
+        for handler in handlers:
+            handler()
+        assert task.parked == ticket, "what handles a signal waits for nothing"
+        return bool(handlers)
 
     def sleep(self, seconds: float) -> None:
         """Wait for so long."""
@@ -244,6 +259,13 @@ class Scheduler:
     def kill(self, process: Process) -> None:
         """Let a process be gone between one instruction and the next: nothing of it runs again, no clean-up either."""
         process.dead = True
+
+    def signal(self, task: Task, handler: Callable[[], None]) -> None:
+        """Let a task call something as a thread handles a signal: at its next wait, which an error of it ends."""
+        task.handlers.append(handler)
+        if task.waiting:
+            task.waiting = False
+            self._ready.append((task, False))
 
     def freeze(self, process: Process, seconds: float) -> None:
         """Pause a process, as Ctrl-Z, a closed lid or the migration of its virtual machine does."""
