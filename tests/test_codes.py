@@ -287,6 +287,24 @@ def test_a_status_that_is_no_refusal_proves_none(status: int) -> None:
     assert codes.verdict("ReInitDisk", "Brand.New", status) == "lost"
 
 
+def test_the_rows_of_a_code_are_what_it_means_to_each_call() -> None:
+    """What is explained of a code are its rows for all calls, each once; an unknown code has none."""
+    rows = codes.rows_of("IncorrectInstanceStatus")
+    of_each = {codes.lookup(act, "IncorrectInstanceStatus") for act in ACTS} - {None}
+
+    assert set(rows) == of_each
+    assert len(rows) == len(set(rows)) > 1
+    assert codes.rows_of("Brand.New") == ()
+
+
+@pytest.mark.parametrize("code", ["InvalidTimeStamp.Expired", "IllegalTimestamp"])
+def test_a_clock_that_is_refused_is_told_from_credentials_that_are(code: str) -> None:
+    """Both are refused credentials, but only one of them is mended by another clock."""
+    assert codes.of_credentials(code)
+    assert codes.of_clock(code)
+    assert not codes.of_clock("InvalidSecurityToken.Expired")
+
+
 @given(st.sampled_from(ACTS), st.text(max_size=40), st.integers(100, 599))
 def test_no_unknown_code_proves_anything(act: str, code: str, status: int) -> None:
     """Whatever ECS may answer one day, only what has a row is judged."""

@@ -8,12 +8,15 @@ from collections.abc import Callable
 
 import pytest
 
+from safe_reinit import codes
 from safe_reinit.cloud import CloudError, NoCredentials, NotSent, Refused, Unanswered
 from safe_reinit.retry import Patient
 from tests.cloudlike import TinyClock
 
 
-def asked(error: Callable[[], CloudError], fails: int = 10**6) -> tuple[int, float, CloudError | None]:
+def asked(
+    error: Callable[[], CloudError], fails: int = 10**6, *, shortly: bool = False
+) -> tuple[int, float, CloudError | None]:
     """Count how often a look that fails so many times is asked, and tell the time it took and how it ended."""
     clock = TinyClock()
     count = 0
@@ -25,8 +28,9 @@ def asked(error: Callable[[], CloudError], fails: int = 10**6) -> tuple[int, flo
             raise error()
         return "seen"
 
+    patient = Patient(clock)
     try:
-        Patient(clock)(look)
+        (patient.shortly if shortly else patient)(look)
     except CloudError as raised:
         return count, clock.at - 1000.0, raised
     return count, clock.at - 1000.0, None
@@ -119,6 +123,25 @@ def test_a_look_that_is_refused_is_not_asked_again(code: str) -> None:
 def test_a_look_without_credentials_is_not_asked_again() -> None:
     """Having nothing to sign with does not change by waiting."""
     assert asked(lambda: NoCredentials("DescribeDisks", "there are none"))[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "fails", "answered"),
+    [("SystemBusy", 1, True), ("SystemBusy", 10**6, False), ("Throttling", 10**6, False), ("Forbidden.RAM", 1, False)],
+)
+def test_a_look_that_a_plan_can_do_without_is_asked_again_for_a_moment(code: str, fails: int, answered: bool) -> None:
+    """What passes is waited out for some seconds, also where it is throttled, and any other refusal is told at once."""
+    count, took, error = asked(lambda: Refused(code, 403, "", "r"), fails, shortly=True)
+
+    assert (error is None) == answered
+    assert (count > 1) == codes.passes("", code, 403)
+    assert took < 30.0
+
+
+@pytest.mark.parametrize("kind", ["no answer", "not sent"])
+def test_a_look_that_a_plan_can_do_without_is_not_asked_again_where_nobody_answers(kind: str) -> None:
+    """Its endpoint may be out of reach from here, so no time is spent on it."""
+    assert asked(PASSING[kind], shortly=True)[:2] == (1, 0.0)
 
 
 def test_an_error_that_is_none_of_the_cloud_comes_through() -> None:

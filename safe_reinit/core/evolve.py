@@ -54,5 +54,5 @@ def evolve(job: JobState, event: Event) -> JobState:  # noqa: C901, PLR0911, PLR
             return replace(job, instance_status=status)
         case Cancelled():
             return interrupt(job)
-        case Paused(at):
+        case Paused(at):  # pragma: no branch - there is no other event
             return resuming.after_pause(job, at)

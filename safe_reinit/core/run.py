@@ -189,7 +189,7 @@ class Run:
                     self._drifted(due.job, drift, status)
                 case inputs.NotSeen(why):  # which proves nothing: the next observations show whether it stays so
                     self._apply(due.job, events.HeldUp(self._now.at, why))
-                case inputs.Fresh(observation, reset_code):
+                case inputs.Fresh(observation, reset_code):  # pragma: no branch - there is no other result
                     self._apply(due.job, events.Observed(observation, self._lag))
                     fresh = Due(due.job, due.command, observation)
                     if self._may_send(fresh, reset_code):

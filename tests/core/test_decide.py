@@ -325,6 +325,16 @@ def test_the_power_is_cut_only_after_the_time_that_was_given(stop: Step, force: 
     assert not isinstance(decide(replace(known, limits=Limits()), seeing("Stopping")), Command)
 
 
+def test_without_an_answer_about_the_disks_nothing_is_sent_towards_the_wipe() -> None:
+    """A machine is not stopped either: its disks are asked for again first."""
+    unanswered = {"disks": {}, "disks_seen": False}
+    action = decide(before_the_stop(), seeing("Running", **unanswered))
+
+    assert decide(before_the_stop(), seeing("Running")) == Command("StopInstance", INSTANCE)
+    assert isinstance(action, Wait)
+    assert action.what == "a look"
+
+
 def test_a_machine_that_may_not_be_stopped_is_not() -> None:
     """Where the plan stops nothing, a machine that runs by now is left running, and the job is over."""
     assert decide(replace(before_the_stop(), may_stop=False), seeing("Running")) == Finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -33,9 +34,12 @@ from safe_reinit.model import (
     Wait,
     Wipe,
 )
+from safe_reinit.model.codec import timestamp
 from tests import values
 
 INSTANCE, DISK = values.INSTANCE_ID, values.DISK_ID
+MINUTE_OVER = values.NOW.replace(second=30) + timedelta(minutes=1)
+"""When a start that shows now is over by ECS's clock: 30 seconds after its minute."""
 STOP, WIPE, START = Command("StopInstance", INSTANCE), Command("ReInitDisk", DISK), Command("StartInstance", INSTANCE)
 SNAPSHOT, RESET = Command("CreateSnapshot", DISK), Command("ResetDisk", DISK)
 TAG, UNTAG = Command("TagResources", INSTANCE), Command("UntagResources", INSTANCE)
@@ -1450,6 +1454,63 @@ def test_each_disk_has_its_own_safety_snapshot() -> None:
 
     assert [each.step.state for each in known.snapshots] == ["done", "none"]
     assert known.phases[-1].ended_at is None
+
+
+@pytest.mark.parametrize(
+    ("start_time", "date", "why"),
+    [
+        (None, values.NOW, "is Running and shows no StartTime: a start after our stop would not show"),
+        (values.NOW, values.NOW, f"shows only after {timestamp(MINUTE_OVER)}.*ECS's clock shows"),
+        (values.NOW, None, "ECS does not say what time it is"),
+    ],
+    ids=["no StartTime", "the clock stands still", "no clock"],
+)
+def test_a_start_that_would_not_show_is_waited_out_only_for_a_while(start_time: Any, date: Any, why: str) -> None:
+    """Until the minute of the last start is over the machine is not stopped; where it never is, the job turns back."""
+    running = values.an_instance(status="Running", start_time=start_time)
+    looks = [replace(look(at, "Running"), instance=running, date=date) for at in range(2, 163, 10)]
+    waiting, late = learn(begin(), *looks[:-1]), learn(begin(), *looks)
+
+    assert not isinstance(decide(waiting, looks[-2]), Command)
+    assert not waiting.turned_back
+    assert late.error is not None
+    assert re.search(why, late.error.message)
+
+
+def test_an_observation_without_the_machine_settles_nothing_of_its_start() -> None:
+    """What is not shown proves no start to be over."""
+    assert core_state.is_settled(look(2))
+    assert not core_state.is_settled(look(2, "gone"))
+
+
+def test_a_stop_that_was_not_observed_is_done_where_the_machine_shows_again() -> None:
+    """A start is sent though ECS does not list the machine; shown Stopped then, its stop is done and its phase over."""
+    looks = [look(at, "gone") for at in (2, 8, 14, 20, 23)]
+    known = core_answers.intend(learn(stopping(), *looks), START, looks[-1])
+    known = learn(core_answers.accepted(known, START, T + 24), look(25))
+
+    assert known.stop.state == "done"
+    (phase,) = [each for each in known.phases if each.name == "stop"]
+    assert (phase.ended_at, phase.result) == (look(25).when, "ok")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, None),
+        ({"unwatched": True}, "showed no StartTime"),
+        ({"caller_known": False}, "STS did not say whose credentials the plan was made with"),
+        ({"age": 3601.0}, "The plan of .* is older than plan_expires"),
+    ],
+    ids=lambda value: ", ".join(value) if isinstance(value, dict) else "",
+)
+def test_a_resumed_job_whose_wipe_rests_on_what_cannot_be_told_turns_back(changes: Any, why: str | None) -> None:
+    """A wipe that is still ahead needs a plan that is new, a StartTime to compare and a caller to compare with."""
+    usual: dict[str, Any] = {"age": 3600.0, "expires": 3600.0, "unwatched": False, "caller_known": True}
+    known = core_resuming.expire(begin(), T, **{**usual, **changes})
+
+    assert (known.error is None) == (why is None)
+    assert known.error is None or re.match(f".*{why}", known.error.message)
 
 
 @pytest.mark.parametrize(("status", "outcome"), [("Running", "done"), ("Stopped", "not-restarted")])

@@ -21,6 +21,7 @@ import pytest
 from safe_reinit import codes, core
 from safe_reinit.core import inputs, outcomes, state
 from safe_reinit.core.inputs import (
+    AcceptedBefore,
     Answered,
     Broke,
     Call,
@@ -594,6 +595,18 @@ def held_up(run: Steps, answer: Callable[[Recheck], object]) -> None:
         run.at += 2.0
         assert run.at < began + 400.0, "it waits for ever"
     assert run.calls == []
+
+
+def test_an_answer_that_came_to_an_earlier_holder_is_taken_for_this_ones_wipe() -> None:
+    """A wipe whose answer was lost here and came there was accepted: it is not sent again."""
+    run = down()
+    run.answer(run.to(Call, WIPE), Unanswered())
+    assert run.state.disks[0].state == "lost"
+    run.step(AcceptedBefore(0, Command(WIPE, "d-0")))
+
+    assert run.state.disks[0].state == "accepted"
+    run.finish()
+    assert run.calls.count(WIPE) == 1
 
 
 def test_a_recheck_that_fails_leaves_nothing_intended() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.cloud import CloudError, OtherCaller, Unanswered
+from safe_reinit.cloud import CloudError, Look, OtherCaller, Refused, Unanswered
 from safe_reinit.core.freshness import is_stale, is_too_slow
 from safe_reinit.core.inputs import Drifted, Fresh, NotSeen, RecheckFailed
 from safe_reinit.model import (
@@ -27,6 +27,7 @@ from safe_reinit.model import (
     ScalingMember,
     Step,
     SystemEvent,
+    UnreadableRow,
 )
 from safe_reinit.plan import make_plan
 from tests import values
@@ -90,6 +91,17 @@ def test_patience_ends_where_machines_are_down(name: str) -> None:
     assert isinstance(before.find(STOP), Fresh)
     assert isinstance(after.rechecked(WIPE), RecheckFailed)
     assert len(after.asked(name)) == 1
+
+
+@pytest.mark.parametrize("name", ["disks", "instances"])
+def test_what_the_credentials_may_not_see_any_more_is_drift(name: str) -> None:
+    """A missing right is not an absence that passes: the job ends, and which right it is is told."""
+    world = one()
+    world.cloud.failing = {name: [Refused("Forbidden.RAM", 403, "", "r") for _ in range(9)]}
+    found = world.find(WIPE)
+
+    assert isinstance(found, Drifted)
+    assert [each.partition(": ")[2] for each in found.drift] == ["the right to it is missing"]
 
 
 def test_credentials_of_another_caller_are_a_failure() -> None:
@@ -158,6 +170,23 @@ def test_what_is_not_listed_is_not_seen(what: str) -> None:
     assert world.find(WIPE) == NotSeen(f"ECS does not list {subject}")
 
     rows.update(listed)
+    assert world.is_due(WIPE)
+
+
+@pytest.mark.parametrize("what", ["disks", "instances"])
+def test_a_row_that_cannot_be_read_is_not_seen(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no drift either: what cannot be read is told, and once it can be all is as it was."""
+    world = one()
+    action, subject = (
+        ("DescribeDisks", values.DISK_ID) if what == "disks" else ("DescribeInstances", values.INSTANCE_ID)
+    )
+    row = UnreadableRow(action, (subject,), "Status", "7")
+    with monkeypatch.context() as patch:
+        patch.setattr(world.cloud, what, lambda _: Look((), world.cloud.date, unreadable=(row,)))
+        assert world.find(WIPE) == NotSeen(
+            f"in the answer to {action} the row of {subject} cannot be read: Status is 7"
+        )
+
     assert world.is_due(WIPE)
 
 
@@ -396,6 +425,18 @@ def test_a_glance_that_is_slow_itself_says_so(name: str) -> None:
     assert found.observation.took == pytest.approx(15.1)
     assert is_stale(found.observation, world.state, world.clock.at, 1.0)
     assert is_too_slow(found.observation, world.state, 1.0)
+
+
+def test_what_was_found_of_a_machine_stands_while_the_others_are_read_once_more() -> None:
+    """Where reading takes long, a machine that was started meanwhile is drift, and is not read again for that."""
+    world = many(status="Stopped")
+    world.cloud.machines["i-0"] = replace(world.cloud.machines["i-0"], start_time=values.NOW)
+    slow(world, 30.0, "disks", times=1)
+    found = world.recheck(*of_each(world, "ReInitDisk"))
+
+    assert [type(each) for each in found] == [Drifted, *[Fresh] * (MANY - 1)]
+    assert len(world.asked("instances")) == 2
+    assert "i-0" not in world.asked("instances")[1]
 
 
 def test_a_second_glance_that_is_not_answered_decides_nothing() -> None:
