@@ -9,9 +9,10 @@ Importing the package imports nothing heavy; the SDK comes with the first call.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # a type checker knows better; to import typing takes longer than all before the first line does
 if TYPE_CHECKING:
+    from typing import Any
+
     from .client import Client, connect
     from .cloud import Cloud, CloudFactory
     from .errors import (

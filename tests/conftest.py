@@ -24,12 +24,6 @@ from safe_reinit.simulator import Simulator
 from tests import processes, virtual
 from tests.servers import Authority, Server, authority
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script, and children would inherit it
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-for _number in (signal.SIGQUIT, signal.SIGHUP):  # nohup ignores the last one
-    if signal.getsignal(_number) is signal.SIG_IGN:
-        signal.signal(_number, signal.SIG_DFL)
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a person have a new interpreter for each command, as ``tests.processes`` says."""

@@ -102,7 +102,7 @@ def test_the_wheel_says_what_it_needs(built: Path) -> None:
     assert "Typing :: Typed" in metadata.get_all("Classifier", [])
     assert needs
     assert all(">=" in each for each in needs)
-    assert "safe-reinit = safe_reinit.cli:main" in commands  # the command that `uvx safe-reinit` looks for
+    assert "safe-reinit = safe_reinit.__main__:main" in commands  # the command that `uvx safe-reinit` looks for
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-import signal
 import sys
 import threading
 
@@ -18,8 +17,6 @@ _FLUSHES = 1.0
 
 def main() -> None:
     """Run the command line and end the process with its exit code, or by SIGINT if it got one."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is something to end in order, with no traceback
     _open_missing()
     gc.set_threshold(MADE_BEFORE_COLLECTING)
     from .app import run  # noqa: PLC0415 - importing the package stays cheap

@@ -376,19 +376,19 @@ def test_a_program_ends_while_a_call_of_the_library_hangs(sim: Simulator, path: 
 
 
 EARLY = """
-import os, signal, sys
+import os, runpy, signal, sys
 class Presses:
     def find_spec(self, name, path=None, target=None):
         if name == {module!r}:
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Presses())
-from safe_reinit.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.argv[1:] = ["--disk", {disk!r}]
-main()
+runpy.run_module("safe_reinit", run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("module", ["click", "safe_reinit.cli.app", "safe_reinit.config"])
+@pytest.mark.parametrize("module", ["safe_reinit.cli", "click", "safe_reinit.cli.app", "safe_reinit.config"])
 def test_ctrl_c_while_the_program_starts_shows_no_traceback(tmp_path: Path, module: str) -> None:
     """Pressed before the command has begun, Ctrl-C ends the process by SIGINT, and says nothing of Python."""
     ended = subprocess.run(
