@@ -151,15 +151,22 @@ def _evolve_snapshots(job: JobState, observation: Observation) -> JobState:
         return close_phase(job, "wait-snapshot", observation.when, "ok")
     if job.snapshot_wait_since is None:
         return replace(open_phase(job, "wait-snapshot", observation.when), snapshot_wait_since=observation.at)
-    if observation.at - job.snapshot_wait_since > job.limits.snapshot:
-        names = ", ".join(snapshot.snapshot_id for snapshot in observation.progressing)
-        failure = Failure(
-            "DiskCreatingSnapshot",
-            f"The snapshot {names} was still being created when --timeout-snapshot had passed.",
-            hint="Wait for the snapshot, or give --timeout-snapshot more time.",
-        )
-        return close_phase(fail(job, failure), "wait-snapshot", observation.when, "timeout")
     return job
+
+
+def _evolve_snapshot_wait(job: JobState, observation: Observation) -> JobState:
+    """Turn back when a snapshot of somebody else's takes too long, also where it cannot be observed any more."""
+    since = job.snapshot_wait_since
+    if since is None or observation.at - since <= job.limits.snapshot or not is_open(job, "wait-snapshot"):
+        return job
+    names = ", ".join(snapshot.snapshot_id for snapshot in observation.progressing)
+    what = f"The snapshot {names} was still being created" if names else "A snapshot of a disk was not seen to end"
+    failure = Failure(
+        "DiskCreatingSnapshot",
+        f"{what} when --timeout-snapshot had passed.",
+        hint="Wait for the snapshot, or give --timeout-snapshot more time.",
+    )
+    return close_phase(fail(job, failure), "wait-snapshot", observation.when, "timeout")
 
 
 def _evolve_unwatched(job: JobState, observation: Observation) -> JobState:
@@ -299,7 +306,8 @@ def _evolve_limits(job: JobState, observation: Observation) -> JobState:
         if not stop.answer:
             failure = replace(failure, hint="Look at the guest in the console (VNC); nothing was wiped.")
         job = close_phase(fail(job, failure), "stop", observation.when, "timeout")
-    job = _evolve_down(_evolve_snapshot_limit(job, observation), observation)
+    job = _evolve_snapshot_wait(_evolve_snapshot_limit(job, observation), observation)
+    job = _evolve_down(job, observation)
     job = _evolve_wipe_limit(job, observation)
     if _overdue(start, at, limits.start):
         failure = _too_late(job, observation, start, "StartInstance", "--timeout-start")

@@ -693,6 +693,10 @@ def test_a_snapshot_wait_has_its_phase_and_its_end() -> None:
     growing = values.a_snapshot(status="progressing")
     waiting = learn(begin(), look(2, "Running", progressing=(growing,)))
     over = learn(waiting, look(50, "Running"))
+    unseen = learn(waiting, look(103, "gone", None, seen=False))
+    assert unseen.error is not None
+    assert "was not seen to end when --timeout-snapshot" in unseen.error.message
+
     late = learn(waiting, look(103, "Running", progressing=(growing,)))
 
     assert (over.phases[0].name, over.phases[0].result) == ("wait-snapshot", "ok")
