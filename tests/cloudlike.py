@@ -59,8 +59,6 @@ from safe_reinit.simulator import Simulator
 from tests import values, virtual
 from tests.simulator.support import sdk
 
-SPEED = 60.0
-"""Simulated seconds in a real one: with the durations below a whole run takes about a second."""
 _DURATIONS = {"stop": 8, "wipe": 16, "start": 8, "snapshot": 20}
 
 INSTANCE, DATA, SYSTEM, BYSTANDER = "i-web", "d-data", "d-sys", "d-bystander"
@@ -122,15 +120,17 @@ class Run:
 
 
 @contextmanager
-def simulated(given: dict[str, Any] | None = None, faults: Faults = (), speed: float = SPEED) -> Iterator[Simulator]:
+def simulated(
+    given: dict[str, Any] | None = None, faults: Faults = (), speed: float | None = None
+) -> Iterator[Simulator]:
     """Start a simulator for one test."""
     with virtual.simulate(given or world(), list(faults), speed) as sim:
         yield sim
 
 
 def client(sim: Simulator, having: dict[str, Any] | None = None, **more: Any) -> Client:
-    """Connect through the real SDK, on a clock as fast as the simulator's; ``having`` are settings of a config file."""
-    words = {"credentials": sim.access_key, "clock": Clock(SPEED), **more}
+    """Connect through the real SDK, on a clock of the usual speed; ``having`` are settings of a config file."""
+    words = {"credentials": sim.access_key, "clock": Clock(virtual.usual_speed()), **more}
     if having is None:
         return safe_reinit.connect(region="cn-hangzhou", endpoint=sim.url, **words)
     usual = resolve({"region": "cn-hangzhou", "endpoint": sim.url}, os.environ)

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,13 @@ from tests import processes, virtual
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def until(test: Callable[[], object], seconds: float = 40.0) -> None:
-    """Look again and again until it is so."""
-    end = time.monotonic() + seconds
+def until(test: Callable[[], object], seconds: float | None = None) -> None:
+    """Look again and again until it is so; what takes no time is waited for longer on virtual time."""
+    usual, pause = (3600.0, 0.1) if virtual.is_on() else (40.0, 0.02)
+    end = time.monotonic() + (usual if seconds is None else seconds)
     while not test():
         assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def state(url: str) -> dict[str, Any]:
@@ -62,7 +63,7 @@ class Command:
 
     url: str
     folder: Path
-    scale: str = "60"
+    scale: str = field(default_factory=lambda: f"{virtual.usual_speed():g}")
 
     def environment(self, more: dict[str, str] | None = None) -> dict[str, str]:
         """Give the environment of a command."""
@@ -125,6 +126,6 @@ class Command:
         return calls
 
 
-def command(url: str, folder: Path, scale: str = "60") -> Command:
+def command(url: str, folder: Path, *scale: str) -> Command:
     """Make commands for a simulator, with a home of their own."""
-    return Command(url, folder, scale)
+    return Command(url, folder, *scale)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from safe_reinit import aliyun
-from safe_reinit.aliyun import endpoints, exchange
+from safe_reinit.aliyun import endpoints
 from safe_reinit.aliyun.client import Aliyun
 from safe_reinit.model import Call, Secret
 from safe_reinit.simulator import Simulator
@@ -107,16 +107,6 @@ def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-HANG = 0.25
-"""Real seconds after which an act counts as unanswered where a test is impatient."""
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let an act count as unanswered soon."""
-    monkeypatch.setattr(exchange, "ACT_TIMEOUT", HANG)
-
-
 @dataclass
 class Gateway:
     """A gateway and what it told of its exchanges."""
@@ -164,8 +154,8 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """Start the default world, a minute of it in each real second."""
-    with virtual.simulate(speed=60) as started:
+    """Start the default world."""
+    with virtual.simulate() as started:
         yield started
 
 
@@ -242,7 +232,7 @@ class CommandLine:
         more = {**({"stdin": subprocess.PIPE} if stdin is not None else {}), **more}
         with self.start(*argv, env=env, **more) as child:
             try:
-                out, err = child.communicate(stdin, timeout=60)
+                out, err = child.communicate(stdin, timeout=None if virtual.is_on() else 60)
             finally:
                 child.kill()
             assert "ResourceWarning" not in (err or ""), err  # which a child can only tell, and not raise
@@ -266,7 +256,7 @@ def where_is(simulator: Simulator) -> dict[str, str]:
     return {
         "SAFE_REINIT_ENDPOINT": simulator.url,
         "SAFE_REINIT_REGION": "cn-hangzhou",
-        "SAFE_REINIT_TIME_SCALE": "60",
+        "SAFE_REINIT_TIME_SCALE": f"{simulator._engine.cloud.clock.speed:g}",
     }
 
 

@@ -1,10 +1,11 @@
-"""Children on pseudo-terminals of their own, as a person has one."""
+"""Children on pseudo-terminals of their own, as a person has one; in a test on virtual time, on what acts as one."""
 
 from __future__ import annotations
 
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -13,12 +14,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import ioctl
+from typing import Any
 
 from safe_reinit.simulator import Simulator
+from tests import virtual, virtualprocesses
 from tests.conftest import KEY, CommandLine, where_is
 from tests.processes import Process, own_terminal
 
-PATIENCE = 30.0
+PATIENCE = 120.0
+"""Real seconds that nothing here takes, on however busy a machine."""
+_COLUMNS = 80
+_LOOKS_EVERY = 0.1
 
 
 @dataclass
@@ -69,6 +75,40 @@ class Terminal:
         return bool(data)
 
 
+class VirtualTerminal(Terminal):
+    """A command on virtual time, with what is typed for it and what it shows."""
+
+    child: Any
+
+    def wait_for(self, text: str, *, after: int = 0) -> int:
+        """Wait until this is shown; give the place after it."""
+        self._read()
+        while text not in self.shown[after:]:
+            assert self.child.poll() is None, f"{text!r} is not in {self.shown!r}"
+            self.child.scheduler.sleep(_LOOKS_EVERY)
+            self._read()
+        return self.shown.index(text, after) + len(text)
+
+    def type(self, text: str) -> None:
+        """Type something, which is shown; Ctrl-C is a signal."""
+        self._read()
+        self.shown += text.replace("\x03", "^C").replace("\n", "\r\n")
+        if text == "\x03":
+            self.child.send_signal(signal.SIGINT)
+        else:
+            self.child.keyboard.type(text)
+
+    def end(self) -> int:
+        """Wait for the end, and give the exit code."""
+        code: int = self.child.wait()
+        self._read()
+        return code
+
+    def _read(self) -> bool:
+        self.shown += self.child.stdout.read().replace("\n", "\r\n")
+        return True
+
+
 Open = Callable[..., Terminal]
 
 
@@ -85,10 +125,16 @@ def terminals(command_line: CommandLine) -> Iterator[Open]:
         stdout: int | None = None,
         **env: str,
     ) -> Terminal:
+        where = {**command_line.environment, **KEY, **where_is(simulator), "TERM": "xterm", **env}
+        if virtual.is_on():
+            assert program is stdout is None, (
+                "on virtual time there is the command alone, and all of it on its terminal"
+            )
+            opened.append(_virtual(command_line, argv, {**where, "COLUMNS": f"{columns or _COLUMNS}"}))
+            return opened[-1]
         line, inner = pty.openpty()
         if columns:
             ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        where = {**command_line.environment, **KEY, **where_is(simulator), "TERM": "xterm", **env}
         child = Process(
             program or command_line.arguments(argv), env=where, cwd=command_line.home,
             stdin=inner, stdout=inner if stdout is None else stdout, stderr=inner,
@@ -102,5 +148,13 @@ def terminals(command_line: CommandLine) -> Iterator[Open]:
     for each in opened:
         each.child.kill()
         each.child.wait()
-        if each.line >= 0:
+        if isinstance(each, VirtualTerminal):
+            each.child.keyboard.close()
+        elif each.line >= 0:
             os.close(each.line)
+
+
+def _virtual(command_line: CommandLine, argv: Sequence[str], environment: dict[str, str]) -> VirtualTerminal:
+    scheduler, keyboard = virtual.current().scheduler, virtualprocesses.Keyboard()
+    child: Any = virtualprocesses.Child(scheduler, argv, environment, os.fspath(command_line.home), keyboard)
+    return VirtualTerminal(child, -1)

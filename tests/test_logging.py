@@ -24,9 +24,7 @@ PARTS = ("plan", "run", "calls", "retry", "journal")
 
 def run(simulator: Simulator, disk_id: str = "d-sim-web1-data") -> None:
     """Plan and run one disk on the clock of the simulator."""
-    client = connect(
-        region=simulator.region, endpoint=simulator.url, credentials=simulator.access_key, clock=Clock(60.0)
-    )
+    client = connect(region=simulator.region, endpoint=simulator.url, credentials=simulator.access_key, clock=Clock(1))
     plan = client.plan([disk_id], stop_instance=True)
     client.run(plan, confirm=plan.confirm_with)
 
@@ -69,7 +67,7 @@ def test_what_goes_wrong_is_told_at_warning(caplog: pytest.LogCaptureFixture) ->
                                                              "d-1": {"instance": "i-1"}}})  # fmt: skip
     refusing = {"action": "ReInitDisk", "error": {"code": "OperationDenied"}}
     caplog.set_level(logging.WARNING, "safe_reinit")
-    with virtual.simulate(world, [refusing], 60) as simulator, pytest.raises(Error):
+    with virtual.simulate(world, [refusing]) as simulator, pytest.raises(Error):
         run(simulator, "d-1")
 
     assert [text.split(",")[0] for _, text in said(caplog, "calls")] == ["ReInitDisk d-1: OperationDenied"]
@@ -80,7 +78,7 @@ def test_a_look_that_is_made_again_is_told(caplog: pytest.LogCaptureFixture) -> 
     """A look that is throttled is told with the wait before it is made again."""
     throttled = {"action": "DescribeDisks", "nth": 1, "error": {"code": "Throttling"}}
     caplog.set_level(logging.INFO, "safe_reinit")
-    with virtual.simulate(faults=[throttled], speed=60) as simulator:
+    with virtual.simulate(faults=[throttled]) as simulator:
         run(simulator)
 
     assert re.fullmatch(r"DescribeDisks is asked again in \d+\.\d s", said(caplog, "retry")[0][1])

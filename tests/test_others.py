@@ -28,7 +28,6 @@ from tests import values, virtual
 from tests.cloudlike import (
     DATA,
     INSTANCE,
-    SPEED,
     TinyClock,
     TinyCloud,
     accepted,
@@ -357,7 +356,7 @@ def test_when_each_is_asked_in_a_run(age: float, before_the_stop: set[str]) -> N
         def count_the_plans() -> None:
             nonlocal planned
             planned = len(called())
-            virtual.current().scheduler.sleep(age / SPEED)
+            virtual.current().scheduler.sleep(age)
 
         done = run(sim, between=count_the_plans)
         calls = called()

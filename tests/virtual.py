@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich import live
 
 from safe_reinit.aliyun import simulated
 from safe_reinit.aliyun.endpoints import Endpoint
@@ -84,10 +85,15 @@ class Simulator(embedded.Simulator):
         return self._name
 
 
-def simulate(world: Any = None, faults: Any = None, speed: float = 1.0, **more: Any) -> embedded.Simulator:
+def simulate(world: Any = None, faults: Any = None, speed: float | None = None, **more: Any) -> embedded.Simulator:
     """Make a simulator for the test that runs: in its process on virtual time, else one that listens."""
     kind = Simulator if is_on() else embedded.Simulator
-    return kind(world, faults, speed, **more)
+    return kind(world, faults, usual_speed() if speed is None else speed, **more)
+
+
+def usual_speed() -> float:
+    """Return how fast the clocks of a test go that says nothing of it: on virtual time there is nothing to hurry."""
+    return 1.0 if is_on() else 60.0
 
 
 def current() -> VirtualTime:
@@ -111,6 +117,7 @@ def virtual_time(module: Any, seed: int = 0) -> Iterator[VirtualTime]:
         stack.enter_context(inprocess.connected(virtual.connections))
         stack.enter_context(virtualprocesses.known())
         patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(live, "_RefreshThread", virtualprocesses.NotDrawn)
         patch.setattr(embedded, "Simulator", Simulator)  # that of --simulate and of a rehearsal
         patch.setattr(simulated, "_has_a_record", lambda endpoint: virtual.has(endpoint) or has_a_record(endpoint))
         _current.append(virtual)

@@ -1,7 +1,8 @@
 """The command line on virtual time: each command is a process of the scheduler, in the one of the test.
 
 A command has its own arguments, environment, folder, streams and id while one of its tasks runs, and can be killed or
-get a signal. It has no terminal and no descriptors: what is tested of these, or of the end of a process, needs
+get a signal. Its terminal (``Keyboard``) shows what is written and hands on what is typed, and does nothing else that a
+terminal does. What is tested of descriptors, of the kernel's side of a terminal, or of the end of a process, needs
 ``real_time``.
 """
 
@@ -65,15 +66,69 @@ def _input(text: str) -> io.TextIOWrapper:
 
 
 class _Pipe(io.BytesIO):
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, *, is_terminal: bool = False) -> None:
         super().__init__()
         self.scheduler = scheduler
         self.is_full = False
+        self._is_terminal = is_terminal
 
     def write(self, data: Any) -> int:
         if self.is_full:
             self.scheduler.hang()
         return super().write(data)
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+
+class Keyboard:
+    """What is typed on the terminal of a command: a pipe that says it is a terminal.
+
+    Attributes:
+        stdin: what the command reads.
+
+    """
+
+    def __init__(self) -> None:
+        inner, self._line = os.pipe()
+        self.stdin = io.TextIOWrapper(_Inner(inner), "utf-8")
+
+    def type(self, text: str) -> None:
+        """Type something; Ctrl-D is the end of the input."""
+        os.write(self._line, text.removesuffix("\x04").encode())
+        if text.endswith("\x04"):
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Type no more."""
+        if self._line >= 0:
+            os.close(self._line)
+        self._line = -1
+
+    def close(self) -> None:
+        """Take the terminal away, once its command has ended."""
+        self.hang_up()
+        self.stdin.close()
+
+
+class NotDrawn:
+    """Stands for the thread that draws a terminal's last lines several times a second, which would be a real one."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def start(self) -> None:
+        """Draw nothing: what stays on the terminal is drawn whenever it changes."""
+
+    stop = join = start
+
+
+class _Inner(io.BufferedReader):
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(io.FileIO(descriptor))
+
+    def isatty(self) -> bool:
+        return True
 
 
 class Output:
@@ -84,9 +139,9 @@ class Output:
 
     """
 
-    def __init__(self, child: Child) -> None:
-        self._pipe = _Pipe(child.scheduler)
-        self.stream = io.TextIOWrapper(self._pipe, "utf-8", "backslashreplace", "\n", write_through=True)
+    def __init__(self, child: Child, pipe: _Pipe) -> None:
+        self._pipe = pipe
+        self.stream = io.TextIOWrapper(pipe, "utf-8", "backslashreplace", "\n", write_through=True)
         self._child = child
         self._read = 0
 
@@ -118,13 +173,18 @@ class Output:
 class Child:
     """A command, with the face of ``subprocess.Popen``."""
 
-    def __init__(self, scheduler: Scheduler, words: Sequence[str], env: Mapping[str, str], cwd: str) -> None:
+    def __init__(
+        self, scheduler: Scheduler, words: Sequence[str], env: Mapping[str, str], cwd: str,
+        keyboard: Keyboard | None = None,
+    ) -> None:  # fmt: skip
         self.scheduler = scheduler
         self.pid = next(_ids)
         self.words = list(words)
         self.returncode: int | None = None
-        self.stdin = _input("")
-        self.stdout, self.stderr = Output(self), Output(self)
+        self.keyboard = keyboard
+        self.stdin = _input("") if keyboard is None else keyboard.stdin
+        shown = _Pipe(scheduler, is_terminal=True)
+        self.stdout, self.stderr = (Output(self, shown if keyboard else _Pipe(scheduler)) for _ in range(2))
         self.sigint_ends_it = False
         self._signals: Signals | None = None
         self._process = _Inside(self, env, cwd)
@@ -179,6 +239,10 @@ class Child:
                 self.scheduler.wake(joiner, ticket)
         self.scheduler.stay(self._process)
 
+    def pause(self, seconds: float) -> None:
+        """Stop it for so long, as between SIGSTOP and SIGCONT."""
+        self.scheduler.freeze(self._process, seconds)
+
     def send_signal(self, number: int) -> None:
         """Let its main thread handle a signal, when it next waits or goes on."""
         if number == signal.SIGKILL or (number == signal.SIGINT and self.sigint_ends_it):
@@ -194,7 +258,14 @@ class Child:
 @contextmanager
 def known() -> Iterator[None]:
     """Let commands be seen by their ids as other processes are, and have their own signals, while the block lasts."""
-    real = os.kill
+    real, real_group = os.kill, os.tcgetpgrp
+
+    def group(descriptor: int) -> int:
+        keyboards = [
+            child.keyboard for child in _children.values() if child.keyboard and not child.keyboard.stdin.closed
+        ]
+        mine = descriptor in [keyboard.stdin.fileno() for keyboard in keyboards]
+        return os.getpgrp() if mine else real_group(descriptor)
 
     def kill(pid: int, number: int) -> None:
         child = _children.get(pid)
@@ -211,9 +282,9 @@ def known() -> Iterator[None]:
 
     of_a_command = types.ModuleType("signal")
     of_a_command.__dict__.update(vars(signal), signal=handle, pthread_sigmask=lambda *_: None)
-    os.kill, signals.signal = kill, of_a_command  # type: ignore[assignment]
+    os.kill, os.tcgetpgrp, signals.signal = kill, group, of_a_command  # type: ignore[assignment]
     try:
         yield
     finally:
-        os.kill, signals.signal = real, signal
+        os.kill, os.tcgetpgrp, signals.signal = real, real_group, signal
         _children.clear()

@@ -15,8 +15,8 @@ from tests.commands import Command, command
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    """Start a world of two machines, a minute of it in each real second."""
-    with virtual.simulate(world=WORLD, speed=60) as simulator:
+    """Start a world of two machines."""
+    with virtual.simulate(world=WORLD) as simulator:
         yield simulator
 
 

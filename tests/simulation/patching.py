@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import pkgutil
 import queue
+import select
 import sqlite3
 import sys
 import threading
@@ -23,6 +24,7 @@ from tests.simulation.threads import Threads
 
 _NOT_OURS = ("safe_reinit.simulator", "safe_reinit.__main__")
 """The simulator is the other side: it has the clock that it is given, and no threads here."""
+_LOOKS_EVERY = 0.02
 
 
 @cache
@@ -52,7 +54,7 @@ def _fakes(scheduler: Scheduler) -> list[tuple[Any, Any]]:
         return scheduler.now - (scheduler.current.process.slept if scheduler.current else 0.0)
 
     names = (
-        "Lock", "RLock", "Condition", "Semaphore", "Event", "Thread", "local", "current_thread",
+        "Lock", "RLock", "Condition", "Semaphore", "Event", "Thread", "Timer", "local", "current_thread",
     )  # fmt: skip
     fake_threading = _module(threading, **{name: getattr(threads, name) for name in names})
     fake_time = _module(
@@ -67,6 +69,7 @@ def _fakes(scheduler: Scheduler) -> list[tuple[Any, Any]]:
         concurrent.futures, Future=threads.Future, ThreadPoolExecutor=threads.ThreadPoolExecutor, wait=threads.wait,
         as_completed=threads.as_completed,
     )  # fmt: skip
+    fake_select = _module(select, select=_select(scheduler))
     fake_queue = types.ModuleType("queue")
     source = dict(vars(queue))
     for name in ("Queue", "LifoQueue", "PriorityQueue", "SimpleQueue"):
@@ -77,6 +80,7 @@ def _fakes(scheduler: Scheduler) -> list[tuple[Any, Any]]:
         (time, fake_time),
         (concurrent.futures, fake_futures),
         (queue, fake_queue),
+        (select, fake_select),
         (threading.Thread, threads.Thread),
         (threading.Event, threads.Event),
         (threading.Lock, threads.Lock),
@@ -91,6 +95,18 @@ def _fakes(scheduler: Scheduler) -> list[tuple[Any, Any]]:
         (queue.Queue, fake_queue.Queue),
         (queue.SimpleQueue, fake_queue.SimpleQueue),
     ]
+
+
+def _select(scheduler: Scheduler) -> Any:
+    """Make a ``select`` with a time limit, which may be waited for in real time nowhere."""
+
+    def wait(reading: Any, writing: Any, failing: Any, timeout: float) -> Any:
+        until = scheduler.now + timeout
+        while not any(ready := select.select(reading, writing, failing, 0)) and scheduler.now < until:
+            scheduler.sleep(min(_LOOKS_EVERY, until - scheduler.now))
+        return ready
+
+    return wait
 
 
 def _queue(kind: type, fake_threading: types.ModuleType, scheduler: Scheduler) -> type:
@@ -163,7 +179,7 @@ def cooperative(
 
 
 _REAL = (
-    threading, time, concurrent.futures, queue, sqlite3, threading.Thread, threading.Event, threading.Lock,
+    threading, time, concurrent.futures, queue, select, sqlite3, threading.Thread, threading.Event, threading.Lock,
     threading.RLock, threading.Condition, threading.Semaphore, threading.local, concurrent.futures.Future,
     concurrent.futures.ThreadPoolExecutor, concurrent.futures.wait, concurrent.futures.as_completed, queue.Queue,
     queue.SimpleQueue,

@@ -269,6 +269,25 @@ class ThreadPoolExecutor(_OfScheduler, concurrent.futures.Executor):
             self.s.join(task)
 
 
+class Timer(Thread):
+    """``threading.Timer``."""
+
+    event: Any
+
+    def __init__(self, interval: float, function: Any, args: Any = None, kwargs: Any = None) -> None:
+        super().__init__(name="timer")
+        self.interval, self.function, self.args, self.kwargs = interval, function, args or (), kwargs or {}
+        self.finished = self.event()
+
+    def cancel(self) -> None:
+        self.finished.set()
+
+    def run(self) -> None:
+        if not self.finished.wait(self.interval):
+            self.function(*self.args, **self.kwargs)
+        self.finished.set()
+
+
 class Threads:
     """All of it for one scheduler."""
 
@@ -281,6 +300,7 @@ class Threads:
         self.Semaphore: Any = type("Semaphore", (Semaphore,), {**own, "condition": self.Condition})
         self.Event: Any = type("Event", (Event,), own)
         self.Thread: Any = type("Thread", (Thread,), own)
+        self.Timer: Any = type("Timer", (Timer, self.Thread), {"event": self.Event})
         self.local: Any = type("local", (local,), own)
         self.Future: Any = type("Future", (Future,), {"condition": self.Condition})
         self.ThreadPoolExecutor: Any = type("ThreadPoolExecutor", (ThreadPoolExecutor,), {**own, "future": self.Future})
