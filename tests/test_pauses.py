@@ -1,4 +1,4 @@
-"""The question between two stages of a rollout, on a real terminal: of a run, of one that goes on, of a saved plan."""
+"""The question between two stages of a rollout, on a terminal: of a run, of one that goes on, of a saved plan."""
 
 from __future__ import annotations
 
@@ -6,31 +6,40 @@ import json
 import re
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 import safe_reinit
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.conftest import KEY, CommandLine, changing, ended_by
 from tests.terminals import Open, Terminal, where_is
 from tests.values import recoverable
 
+pytestmark = pytest.mark.virtual_time
+
 QUESTION = "Continue? Type"
 
 
-@pytest.fixture
-def fleet() -> Iterator[Simulator]:
-    """Start three running machines with a data disk each; a minute of it in each second."""
-    world = recoverable(
+def machines(**members: str) -> dict[str, Any]:
+    """Give a world of three machines with a data disk each, on which nothing takes long."""
+    return recoverable(
         {
-            "instances": {f"i-{number}": {"name": f"lab-{number}"} for number in range(3)},
+            "durations": {"stop": 3, "wipe": 6, "start": 3},
+            "instances": {f"i-{number}": {"name": f"lab-{number}", **members} for number in range(3)},
             "disks": {
                 **{f"d-{number}-sys": {"instance": f"i-{number}", "type": "system"} for number in range(3)},
                 **{f"d-{number}": {"instance": f"i-{number}"} for number in range(3)},
             },
         }
     )
-    with Simulator(world=world, speed=60) as simulator:
+
+
+@pytest.fixture
+def fleet() -> Iterator[Simulator]:
+    """Start three running machines."""
+    with virtual.simulate(machines(), speed=1) as simulator:
         yield simulator
 
 
@@ -99,6 +108,18 @@ def test_a_signal_at_the_question_ends_the_run_without_a_key(
     assert (wiped(fleet), all_run(fleet)) == (["d-0"], True)
     assert "Quitting now" not in person.shown
     assert "Traceback" not in person.shown
+
+
+@pytest.mark.real_time
+def test_ctrl_c_at_the_question_on_a_terminal_of_the_system(terminal: Open) -> None:
+    """There, too, the key itself is an answer; the machines are stopped already, so that the canary takes seconds."""
+    with virtual.simulate(machines(status="Stopped"), speed=1) as fleet:
+        person = terminal(fleet, *pausing(fleet))
+        at_the_question(person)
+        person.type("\x03")
+
+        assert person.end() == -signal.SIGINT, person.shown
+        assert wiped(fleet) == ["d-0"]
 
 
 def killed_at_the_question(terminal: Open, fleet: Simulator) -> str:
@@ -192,6 +213,7 @@ def test_a_saved_plan_that_says_nothing_of_pauses_goes_on_where_nobody_is(
     assert wiped(fleet) == ["d-0", "d-1", "d-2"]
 
 
+@pytest.mark.real_time
 def test_a_signal_in_the_moment_before_the_question_ends_it(terminal: Open, fleet: Simulator) -> None:
     """The question for consent, too, hears a signal that comes as it begins to listen."""
     for _ in range(3):

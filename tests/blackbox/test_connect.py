@@ -18,6 +18,8 @@ from tests.cloudlike import DATA, simulated
 from tests.conftest import changing
 from tests.servers import Answer, Server, http
 
+pytestmark = pytest.mark.virtual_time
+
 
 @pytest.fixture
 def sim(own_home: Path) -> Iterator[Simulator]:
