@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -28,6 +29,17 @@ from tests.servers import Authority, Server, authority
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a person have a new interpreter for each command, as ``tests.processes`` says."""
     parser.addoption("--new-interpreters", action="store_true", help="fork no command: start an interpreter for each")
+
+
+gc.disable()  # until all is collected, which takes twice as long with it: what is imported and collected stays
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Let the collector of garbage begin, and pass over what is there by now."""
+    yield
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
