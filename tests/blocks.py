@@ -7,7 +7,8 @@ A comment above a block says what a test needs to know of it: ``<!-- test: exit=
   command, where a block shows several ways;
 - ``answer=TEXT``: the commands run on a terminal, and this is typed when they ask;
 - ``faults=YAML``: what goes wrong meanwhile, as the simulator's faults; ``do=YAML``: what somebody does before;
-- ``before=COMMAND``: what ran before and is not shown, and ``ended=N`` how it ended, if not with 0;
+- ``before=COMMAND``: what ran before and is not shown, one or several with ``&&`` between them; ``ended=N`` is how the
+  last ended, if not with 0, and ``killed=ACTION`` that it was killed once ECS had this call;
 - ``background``: the command goes on until the end of the page; its output is waited for;
 - ``set-up``: it installs; such a block must be one that the checks before a change run themselves (``.ci/run``);
 - ``as=KIND``: what a YAML block is: config, world, faults, ansible, github; ``save=FILE``: where the reader saves it;
@@ -32,7 +33,7 @@ _FENCE = re.compile(
     r"^(?P<indent> *)(?P<ticks>```+)(?P<info>[^\n]*)\n(?P<body>.*?)^(?P=indent)(?P=ticks) *$", re.M | re.S
 )
 _MARKER = re.compile(r"<!-- test: ?((?:(?!-->).)*)-->\s*\Z", re.S)
-_WORDS = ("exit", "answer", "faults", "do", "before", "ended", "as", "save")
+_WORDS = ("exit", "answer", "faults", "do", "before", "ended", "killed", "as", "save")
 _SWITCHES = ("keep", "each", "background", "set-up")
 
 
@@ -147,6 +148,16 @@ def parse(argv: Sequence[str]) -> None:
         assert inner
         assert name
         command, context = inner, inner.make_context(name, rest, parent=context)
+
+
+def words_of(command: str) -> list[str] | None:
+    """Return the words of a line that is one command, with its program first; ``None`` where it takes a shell."""
+    line = command.replace("\\\n", " ")
+    quoted_or_comment = r"'[^']*'|(?<!\S)#.*"
+    if re.search(r"[^\w\s./:,=@%+-]", re.sub(quoted_or_comment, "", line)):
+        return None
+    words = shlex.split(line, comments=True)
+    return [Path(words[0]).name, *words[1:]] if words else None
 
 
 def parsed(line: str) -> int:

@@ -6,16 +6,16 @@ import configparser
 import json
 import os
 import re
-import select
+import runpy
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,24 +30,27 @@ from safe_reinit.errors import UsageError
 from safe_reinit.journal import Journal
 from safe_reinit.simulator import Simulator
 from safe_reinit.simulator.__main__ import _parser
-from tests import blocks
+from tests import blocks, virtual
 from tests.blocks import ROOT, Block
 from tests.conftest import KEY
-from tests.processes import own_terminal
+from tests.processes import Process
 from tests.servers import refused_port
+from tests.virtualprocesses import Child, Keyboard
 
-SPEED = 60
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ORIGINAL, CHINESE = ROOT / "README.md", ROOT / "README-CN.md"
 _RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}")
-_PATIENCE = 60.0
+_PATIENCE = 120.0
+"""Real seconds that nothing here takes, on however busy a machine."""
+_LOOKS_EVERY = 0.1
+"""Seconds of a test on virtual time."""
 _DEFAULT_WORLD = Path(simulator.__file__).with_name("default_world.yaml")
 
 
 def world() -> dict[str, Any]:
-    """Give the default world, quicker, with a lab: machines i-sim-lab1 and i-sim-lab2, tagged env=lab."""
+    """Give the default world with quick machines, and a lab: i-sim-lab1 and i-sim-lab2, tagged env=lab."""
     made: dict[str, Any] = yaml.safe_load(_DEFAULT_WORLD.read_text("utf-8"))
-    made["durations"] = {"stop": 12, "wipe": 20, "start": 12, "snapshot": 12}
+    made["durations"] = {"stop": 1, "wipe": 8, "start": 1, "snapshot": 6}
     for name in ("lab1", "lab2"):
         made["instances"][f"i-sim-{name}"] = {"name": name, "status": "Running", "tags": {"env": "lab"}}
         made["disks"][f"d-sim-{name}"] = {
@@ -58,30 +61,20 @@ def world() -> dict[str, Any]:
 
 @dataclass
 class Desk:
-    """Where a reader sits: a folder, a shell, and an ECS to talk to."""
+    """Where a reader sits: a folder, a shell, and an ECS to talk to; on virtual time, where that can be."""
 
     folder: Path
     stack: ExitStack
     simulator: Simulator | None = None
-    exports: list[str] = field(default_factory=list)
+    exports: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     """What the examples of the page stand for: runs, ports."""
     count: int = 0
-    server: subprocess.Popen[bytes] | None = None
-    """What goes on in the reader's first terminal."""
-
-    def end_server(self) -> None:
-        """Type Ctrl-C in the first terminal."""
-        if self.server is not None:
-            self.server.send_signal(signal.SIGINT)
-            self.server.communicate(timeout=_PATIENCE)
 
     def begin(self, block: Block) -> None:
         """Start a new simulator and a new journal, unless those of the block before go on."""
         if "keep" not in block.switches or self.simulator is None:
-            if self.simulator is not None:
-                self.simulator.stop()
-            self.simulator = self.stack.enter_context(Simulator(world=world(), speed=SPEED))
+            self.simulator = self.stack.enter_context(virtual.simulate(world(), speed=1))
             self.names = {name: value for name, value in self.names.items() if not _RUN.fullmatch(name)}
             self.count += 1
         for fault in _listed(block, "faults"):
@@ -100,10 +93,7 @@ class Desk:
         assert self.simulator is not None
         strange = ("SAFE_", "ALIBABA_", "XDG_", "PYTHONDEVMODE", "PYTHONWARNINGS")  # a reader has a plain Python
         kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
-        where = {
-            "SAFE_REINIT_ENDPOINT": self.simulator.url, "SAFE_REINIT_REGION": "cn-hangzhou",
-            "SAFE_REINIT_TIME_SCALE": str(SPEED),
-        }  # fmt: skip
+        where = {"SAFE_REINIT_ENDPOINT": self.simulator.url, "SAFE_REINIT_REGION": "cn-hangzhou"}
         return {
             **kept,
             **KEY,
@@ -113,6 +103,7 @@ class Desk:
             "HOME": str(self.folder / "home"),
             "SAFE_REINIT_JOURNAL": str(self.journal),
             "NEW_PASSWORD": "Example-Pass-1",
+            **self.exports,
         }
 
     def meant(self, text: str, block: Block) -> str:
@@ -133,21 +124,54 @@ class Desk:
             text = text.replace(example, thing)
         return text
 
-    def shell(self, command: str, **more: Any) -> subprocess.Popen[bytes]:
-        """Start a command in a shell that knows what was exported before."""
-        script = "\n".join([*self.exports, command])
-        usual = {
-            "stdin": subprocess.DEVNULL,
-            "stdout": subprocess.PIPE,
-            "stderr": subprocess.STDOUT,
-            "start_new_session": True,
-        }
-        return subprocess.Popen(
-            ["bash", "-o", "pipefail", "-c", script],
-            cwd=self.folder,
-            env=self.environment(command),
-            **{**usual, **more},
-        )
+    def run(self, command: str) -> tuple[int, str]:
+        """Run a command to its end; give how it ended, as a shell tells it, and what it said."""
+        words = blocks.words_of(command)
+        if virtual.is_on() and words and words[0] == "safe-reinit":
+            return _ended(self.start(words))
+        if virtual.is_on() and words and words[:3] == ["timeout", "-s", "KILL"]:
+            return _ended(self.start(words[4:]), killed_after=float(words[3]))
+        assert not (virtual.is_on() and "safe-reinit" in command), command
+        ran = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command], cwd=self.folder, env=self.environment(command),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_PATIENCE, check=False,
+        )  # fmt: skip
+        return ran.returncode, ran.stdout.decode()
+
+    def start(self, words: Sequence[str], *, kind: type[Child] = Child, keyboard: Keyboard | None = None) -> Child:
+        """Start a command on virtual time."""
+        environment = self.environment(shlex.join(words))
+        if keyboard is not None:
+            environment |= {"TERM": "xterm", "COLUMNS": "80"}
+        child = kind(virtual.current().scheduler, words[1:], environment, os.fspath(self.folder), keyboard)
+        if keyboard is None:  # else both are its terminal
+            child.stderr = child.stdout
+        return child
+
+
+def _ended(child: Child, killed_after: float | None = None) -> tuple[int, str]:
+    try:
+        child.wait(killed_after)
+    except subprocess.TimeoutExpired:
+        child.kill()
+    code = child.returncode or 0
+    return code if code >= 0 else 128 - code, child.stdout.read()
+
+
+class Program(Child):
+    """A program of Python on virtual time."""
+
+    def _main(self) -> None:
+        try:
+            runpy.run_path(self.words[-1], run_name="__main__")
+            self.returncode = 0
+        except SystemExit as end:
+            self.returncode = end.code if isinstance(end.code, int) else 1
+        except Exception:  # noqa: BLE001 - as the interpreter does
+            traceback.print_exc()
+            self.returncode = 1
+        finally:
+            self._process.dead = True
 
 
 def _listed(block: Block, word: str) -> list[Any]:
@@ -168,9 +192,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     (tmp_path / "home").mkdir()
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     with ExitStack() as stack:
-        seat = Desk(tmp_path, stack)
-        stack.callback(seat.end_server)
-        yield seat
+        yield Desk(tmp_path, stack)
 
 
 # --------------------------------------------------------------------------------------------------------- commands
@@ -180,16 +202,16 @@ def run_console(desk: Desk, block: Block) -> None:
     """Run each command of a block as its marker says, and compare what it says with what is shown."""
     desk.begin(block)
     if "before" in block.words:
-        before = desk.meant(block.words["before"], block)
-        ended, said = _ran(desk, before, replace(block, words={}))
-        assert ended == int(block.words.get("ended", "0")), f"{block.place}: $ {before}\n{said}\nended with {ended}"
+        _before(desk, block)
     commands = block.commands
     for (written, shown), code in zip(commands, block.exits(len(commands)), strict=True):
         if "each" in block.switches:
             desk.begin(block)
         command = desk.meant(written, block)
-        if command.startswith("export ") or re.fullmatch(r"\. \S+/activate", command):
-            desk.exports.append(command)
+        if re.fullmatch(r"\. \S+/activate", command):  # what it would put on the path is there
+            continue
+        if command.startswith("export "):
+            desk.exports |= dict(each.split("=", 1) for each in shlex.split(command)[1:])
             continue
         if "background" in block.switches:
             _serve(desk, command, desk.meant(shown, block), block)
@@ -199,49 +221,49 @@ def run_console(desk: Desk, block: Block) -> None:
         _compare(desk.meant(shown, block), said, block, command)
 
 
+def _before(desk: Desk, block: Block) -> None:
+    """Run what ran before the block, and kill it where the marker says so."""
+    first = block.words["before"].split(" && ")
+    for number, written in enumerate(first, start=1):
+        command, is_last = desk.meant(written, block), number == len(first)
+        if is_last and "killed" in block.words:
+            _kill(desk, command, block)
+            return
+        ended, said = desk.run(command)
+        assert ended == int(block.words.get("ended", "0") if is_last else 0), (
+            f"{block.place}: $ {command}\n{said}\nended with {ended}"
+        )
+
+
+def _kill(desk: Desk, command: str, block: Block) -> None:
+    """Run a command until ECS has a call, and kill it."""
+    words = blocks.words_of(command)
+    assert words
+    assert desk.simulator is not None
+    child = desk.start(words)
+    while block.words["killed"] not in [each["action"] for each in desk.simulator.state()["calls"]]:
+        assert child.poll() is None, f"{block.place}: $ {command}\n{child.stdout.read()}"
+        child.scheduler.sleep(_LOOKS_EVERY)
+    child.kill()
+
+
 def _ran(desk: Desk, command: str, block: Block) -> tuple[int, str]:
-    if "answer" in block.words:
-        return _on_a_terminal(desk, command, block.words["answer"])
-    child = desk.shell(command)
-    try:
-        said, _ = child.communicate(timeout=_PATIENCE)
-    finally:
-        _end(child)
-    code = child.returncode  # a shell says 128 and the signal
-    return code if code >= 0 else 128 - code, said.decode()
+    return _on_a_terminal(desk, command, block.words["answer"]) if "answer" in block.words else desk.run(command)
 
 
 def _on_a_terminal(desk: Desk, command: str, answer: str) -> tuple[int, str]:
     """Run a command on a terminal, and type the answer when it asks."""
-    line, inner = os.openpty()
-    child = desk.shell(
-        command, stdin=inner, stdout=inner, stderr=inner, start_new_session=False, preexec_fn=own_terminal
-    )
-    os.close(inner)
-    said, typed, deadline = "", False, time.monotonic() + _PATIENCE
-    try:
-        while time.monotonic() < deadline:
-            if not select.select([line], [], [], 1.0)[0]:
-                continue
-            try:
-                data = os.read(line, 65536)
-            except OSError:
-                break
-            said += data.decode("utf-8", "replace")
-            if not typed and _bare(said).endswith("\n> "):
-                os.write(line, f"{answer}\n".encode())
-                typed = True
-        return child.wait(_PATIENCE), said.replace("\r\n", "\n")
-    finally:
-        _end(child)
-        os.close(line)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """End a shell and all that it started, where that has not ended by itself."""
-    with suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+    keyboard, said, typed = Keyboard(), "", False
+    child = desk.start(blocks.words_of(command) or [], keyboard=keyboard)
+    while child.poll() is None:
+        said += child.stdout.read()
+        if not typed and _bare(said).endswith("\n> "):
+            keyboard.type(f"{answer}\n")
+            said, typed = f"{said}{answer}\n", True
+        child.scheduler.sleep(_LOOKS_EVERY)
+    keyboard.close()
+    ended, rest = _ended(child)
+    return ended, said + rest
 
 
 def _bare(text: str) -> str:
@@ -250,12 +272,20 @@ def _bare(text: str) -> str:
 
 
 def _serve(desk: Desk, command: str, shown: str, block: Block) -> None:
-    """Start what goes on until the page has ended, and wait for the first line that is shown."""
-    desk.end_server()
-    child = desk.server = desk.shell(f"exec {command}")
-    assert child.stdout
-    first = child.stdout.readline().decode()
+    """See that the simulator starts as it is written, and have what it would serve at its address on virtual time."""
+    words = blocks.words_of(command)
+    assert words
+    assert words[:2] == ["safe-reinit", "simulator"], f"{block.place}: only a simulator goes on in the background"
+    python = [sys.executable, "-m", "safe_reinit", *words[1:]]
+    with Process(python, cwd=desk.folder, env=desk.environment(command), stdout=subprocess.PIPE) as child:
+        first = child.stdout.readline().decode()
+        child.send_signal(signal.SIGINT)
     assert first == shown.splitlines(keepends=True)[0], f"{block.place}: {first}"
+    given = _parser().parse_args(words[2:])
+    files = [each and str(desk.folder / each) for each in (given.world, given.faults)]
+    served = virtual.simulate(*files, given.speed, seed=given.seed, access_key=given.access_key)
+    connections = virtual.current().connections
+    connections[f"127.0.0.1:{given.port}"] = connections[served.endpoint]
 
 
 def _compare(shown: str, said: str, block: Block, command: str) -> None:
@@ -312,13 +342,13 @@ def _config(desk: Desk, text: str, block: Block) -> None:
 
 def _world(desk: Desk, text: str, block: Block) -> None:
     del desk, block
-    with Simulator(world=yaml.safe_load(text)) as simulator:
+    with virtual.simulate(yaml.safe_load(text)) as simulator:
         assert simulator.state()["instances"]
 
 
 def _faults(desk: Desk, text: str, block: Block) -> None:
     del desk, block
-    with Simulator(faults=yaml.safe_load(text)):
+    with virtual.simulate(faults=yaml.safe_load(text)):
         pass
 
 
@@ -345,7 +375,7 @@ def _everyday(desk: Desk, line: str, block: Block) -> None:
     """Run what others than people run: a line of a crontab, a unit or a playbook."""
     assert blocks.parsed(line) == 1, f"{block.place}: {line}"
     line = line.replace("/usr/local/bin/safe-reinit", "safe-reinit")
-    ended, said = _ran(desk, line, block)
+    ended, said = desk.run(line)
     assert ended == 0, f"{block.place}: $ {line}\n{said}"
 
 
@@ -382,7 +412,10 @@ def run_python(desk: Desk, block: Block) -> None:
     desk.begin(block)
     file = desk.folder / "program.py"
     file.write_text(desk.meant(block.text, block), "utf-8")
-    ended, said = _ran(desk, "python -W error program.py", block)
+    if virtual.is_on():
+        ended, said = _ended(desk.start(["python", str(file)], kind=Program))
+    else:
+        ended, said = desk.run("python -W error program.py")
     assert ended == block.exits(1)[0], f"{block.place}:\n{said}"
 
 
@@ -481,6 +514,25 @@ def scenes() -> list[list[Block]]:
     return found
 
 
+def takes_a_shell(block: Block) -> bool:
+    """Whether only a shell, or a new interpreter, can run a block: all else is run on virtual time."""
+    if block.language == "python":
+        return bool(re.search(r"^import threading|^from safe_reinit.simulator", block.text, re.M))
+    lines = [command for command, _ in block.commands] if block.language == "console" else []
+    lines += block.words.get("before", "").split(" && ")
+    return any("safe-reinit" in line and blocks.words_of(line) is None for line in lines)
+
+
+def marked(scene: list[Block]) -> Any:
+    """Give a scene as a parameter, on virtual time where it can be."""
+    is_virtual = any(map(_runs, scene)) and not any(map(takes_a_shell, scene))
+    return pytest.param(scene, id=scene[-1].place, marks=[pytest.mark.virtual_time] if is_virtual else [])
+
+
+def _runs(block: Block) -> bool:
+    return block.language in RUN or block.words.get("as") == "ansible"
+
+
 def _blocks(path: Path) -> list[Block]:
     """List the blocks of a page; what is wrong with one that cannot be read is told by a test of its own."""
     try:
@@ -496,7 +548,7 @@ def test_every_block_of_a_page_is_of_a_kind_that_is_tried(path: Path) -> None:
         assert block.language in KINDS, f"{block.place}: nothing checks a block of {block.language!r}"
 
 
-@pytest.mark.parametrize("scene", scenes(), ids=lambda scene: scene[-1].place)
+@pytest.mark.parametrize("scene", [marked(scene) for scene in scenes()])
 def test_a_block_is_true(scene: list[Block], desk: Desk) -> None:
     """A block runs as it stands, or is what it says it is, after those that it goes on from."""
     for block in scene:
