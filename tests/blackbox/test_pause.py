@@ -17,29 +17,27 @@ import pytest
 
 import safe_reinit
 from safe_reinit import clock as real_clock
-from safe_reinit.clock import Clock
 from safe_reinit.journal import lease
 from safe_reinit.simulator import Simulator
 from tests import virtual
-from tests.commands import ROOT, state, until
+from tests.commands import ROOT, until
+from tests.conftest import KEY, CommandLine, where_is
 
 pytestmark = pytest.mark.virtual_time
 
 DISK, INSTANCE = "d-sim-web1-data", "i-sim-web1"
-SPEED = 10.0
-LEASE = 1.5
-"""Real seconds of a lease in the process that is paused."""
+SHORT = 1.5
+"""Real seconds of a lease in the real process that is paused."""
 
 CHILD = """
 import json, sys
 import safe_reinit
-from safe_reinit.clock import Clock
 from safe_reinit.journal import lease
 
-url, journal, speed, seconds = sys.argv[1:]
+url, journal, seconds = sys.argv[1:]
 lease.LEASE, lease.RENEWAL = float(seconds), float(seconds) / 3
 client = safe_reinit.connect(region="cn-hangzhou", endpoint=url, credentials=("testid", "testsecret"),
-                             journal=journal, clock=Clock(float(speed)))
+                             journal=journal)
 plan = client.plan(["d-sim-web1-data"], stop_instance=True)
 try:
     told = client.run(plan, confirm=plan.confirm_with)
@@ -47,23 +45,6 @@ try:
 except safe_reinit.Error as error:
     print(json.dumps({"outcome": error.outcome, "said": str(error)}))
 """
-
-
-@pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    """Start the default world, at a speed at which a short pause stays short for the cloud."""
-    with virtual.simulate(speed=SPEED) as started:
-        yield started
-
-
-def start(simulator: Simulator, journal: Path) -> subprocess.Popen[str]:
-    """Start a process that wipes one disk, with short leases."""
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(CHILD), simulator.url, str(journal), str(SPEED),
-         str(LEASE)],
-        text=True, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
 
 
 def acts(simulator: Simulator) -> list[str]:
@@ -78,11 +59,17 @@ def acts(simulator: Simulator) -> list[str]:
 
 def status(simulator: Simulator, kind: str, name: str, wanted: str) -> Callable[[], bool]:
     """Return a question: whether the simulator shows this status."""
-    return lambda: bool(state(simulator.url)[kind][name]["status"] == wanted)
+    return lambda: bool(simulator.state()[kind][name]["status"] == wanted)
 
 
-@pytest.mark.real_time
-@pytest.mark.parametrize(
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """Start the default world, at real speed."""
+    with virtual.simulate(speed=1) as started:
+        yield started
+
+
+WHEN = pytest.mark.parametrize(
     ("held", "kind", "name", "wanted"),
     [
         ({"instance": INSTANCE}, "instances", INSTANCE, "Stopping"),
@@ -90,17 +77,44 @@ def status(simulator: Simulator, kind: str, name: str, wanted: str) -> Callable[
     ],
     ids=["while it stops", "while it is wiped"],
 )
+
+
+@WHEN
 def test_a_process_that_was_stopped_past_its_lease_ends_its_run(
-    simulator: Simulator, tmp_path: Path, held: dict[str, str], kind: str, name: str, wanted: str
+    simulator: Simulator, command_line: CommandLine, held: dict[str, str], kind: str, name: str, wanted: str
 ) -> None:
     """Ctrl-Z and fg after the lease has run out: nobody has taken the run, so it goes on to its end."""
     simulator.do({"hold": held})
-    child = start(simulator, tmp_path / "j.db")
+    words = ("--disk", DISK, "--stop-instance", "--confirm", DISK)
+    child: Any = command_line.start(*words, env={**KEY, **where_is(simulator)})
+    until(status(simulator, kind, name, wanted))
+    child.pause(lease.LEASE + 15)
+    simulator.do({"release": held})
+    _, err = child.communicate()
+
+    assert child.returncode == 0, err
+    assert acts(simulator) == ["StopInstance", "ReInitDisk", "StartInstance"]
+    assert simulator.state()["instances"][INSTANCE]["status"] == "Running"
+
+
+@pytest.mark.slow
+@pytest.mark.real_time
+@WHEN
+def test_a_real_process_that_was_stopped_past_its_lease_ends_its_run(
+    simulator: Simulator, tmp_path: Path, held: dict[str, str], kind: str, name: str, wanted: str
+) -> None:
+    """The same with SIGSTOP and SIGCONT, and a shorter lease."""
+    simulator.do({"hold": held})
+    words = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(CHILD), simulator.url, str(tmp_path / "j.db")]
+    child = subprocess.Popen(
+        [*words, str(SHORT)], text=True, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
     try:
         until(status(simulator, kind, name, wanted))
         child.send_signal(signal.SIGSTOP)
         simulator.do({"release": held})
-        time.sleep(LEASE + 1)  # the lease runs out; longer is no less a pause
+        time.sleep(SHORT + 1)  # the lease runs out; longer is no less a pause
     finally:
         child.send_signal(signal.SIGCONT)
     out, err = child.communicate(timeout=120)
@@ -148,7 +162,7 @@ def test_a_clock_that_is_stepped_ends_no_run(
     """A step of the wall clock and a machine that slept cost a look: the run is ended as planned."""
     client = safe_reinit.connect(
         region=simulator.region, endpoint=simulator.url, credentials=simulator.access_key,
-        journal=str(tmp_path / "j.db"), clock=Clock(SPEED),
+        journal=str(tmp_path / "j.db"),
     )  # fmt: skip
     plan = client.plan([DISK], stop_instance=True)
     stepped: list[str] = []
