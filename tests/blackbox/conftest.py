@@ -9,7 +9,7 @@ import pytest
 
 from safe_reinit.simulator import Simulator
 from tests import virtual
-from tests.blackbox.worlds import WORLD
+from tests.blackbox.worlds import WORLD, YOUNG
 from tests.commands import Command, command
 
 
@@ -24,6 +24,19 @@ def sim() -> Iterator[Simulator]:
 def run(sim: Simulator, tmp_path: Path) -> Command:
     """Run commands against it."""
     return command(sim.url, tmp_path)
+
+
+@pytest.fixture
+def young() -> Iterator[Simulator]:
+    """Start a world at real speed, for real processes, in which a run waits before it changes anything."""
+    with Simulator(world=YOUNG) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def real(young: Simulator, tmp_path: Path) -> Command:
+    """Run commands against it."""
+    return command(young.url, tmp_path, "1")
 
 
 @pytest.fixture

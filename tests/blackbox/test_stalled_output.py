@@ -9,8 +9,10 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +24,20 @@ from safe_reinit.clock import Clock
 from safe_reinit.config import resolve
 from safe_reinit.model import Event
 from safe_reinit.simulator import Simulator
-from tests.blackbox.worlds import PATIENCE, RUN, STOPPING, WORLD, comes_to, has_ended, held, listed, power, wipes
+from tests.blackbox.worlds import (
+    PATIENCE,
+    QUICK,
+    RUN,
+    RUN_YOUNG,
+    STOPPING,
+    WAITS,
+    comes_to,
+    has_ended,
+    held,
+    listed,
+    power,
+    wipes,
+)
 from tests.commands import Command, command, read_until, until
 from tests.processes import Process
 from tests.terminals import Open
@@ -40,6 +55,11 @@ def stall(stream: Any) -> None:
     stream.stall()
 
 
+def since(when: str) -> float:
+    """Tell how long ago that was."""
+    return time.time() - datetime.fromisoformat(when).timestamp()
+
+
 def end_it(way: Way, child: subprocess.Popen[Any], run: Command, path: Path) -> None:
     """Ask the run to end, or leave it alone."""
     if way == "SIGTERM":
@@ -51,9 +71,11 @@ def end_it(way: Way, child: subprocess.Popen[Any], run: Command, path: Path) -> 
 
 def came_back(way: Way, sim: Simulator, child: subprocess.Popen[Any], run: Command, path: Path) -> None:
     """See that the run comes to its end with the machine running, and then its process, though nobody reads."""
-    until(lambda: has_ended(run, path), PATIENCE)
+    code = child.wait(PATIENCE)
+    (told,) = listed(run, path)
+    assert since(told["ended_at"]) <= LIMIT
     assert (power(sim), wipes(sim)) == ("Running", 1 if way == "nothing" else 0)
-    assert child.wait(LIMIT) == listed(run, path)[0]["exit_code"] == (0 if way == "nothing" else 4)
+    assert code == told["exit_code"] == (0 if way == "nothing" else 4)
 
 
 @WAYS
@@ -82,10 +104,11 @@ def test_a_report_that_nobody_reads_can_be_had_later(sim: Simulator, run: Comman
     """A final document that is not read for 30 s changes no exit code; show RUN --report writes it again."""
     child = run.start(*RUN, "--output", "json", journal=path)
     stall(child.stdout)
-    until(lambda: has_ended(run, path), PATIENCE)
-    assert child.wait(LIMIT) == 0
-    run_id = listed(run, path)[0]["run_id"]
+    code = child.wait(PATIENCE)
+    (told,) = listed(run, path)
+    run_id = told["run_id"]
 
+    assert (code, since(told["ended_at"]) <= LIMIT) == (0, True)
     assert f"safe-reinit show {run_id} --journal {path} --report FILE" in child.stderr.read()
     for name in ("again.json", "again.md", "again.html"):
         shown = run("show", run_id, "--report", str(tmp_path / name), journal=path)
@@ -132,16 +155,10 @@ def full_pipe() -> Iterator[tuple[int, int]]:
 
 
 @pytest.fixture
-def real_sim() -> Iterator[Simulator]:
+def quick() -> Iterator[Simulator]:
     """Start a world whose machines are quick, at real speed."""
-    with Simulator(world={**WORLD, "durations": {"stop": 0.5, "wipe": 3, "start": 0.5}}) as simulator:
+    with Simulator(world=QUICK) as simulator:
         yield simulator
-
-
-@pytest.fixture
-def real_run(real_sim: Simulator, tmp_path: Path) -> Command:
-    """Run commands against it."""
-    return command(real_sim.url, tmp_path, "1")
 
 
 def start(run: Command, *words: str, journal: Path, **streams: Any) -> subprocess.Popen[str]:
@@ -153,38 +170,57 @@ def start(run: Command, *words: str, journal: Path, **streams: Any) -> subproces
 
 
 @pytest.mark.real_time
-@pytest.mark.parametrize(
-    "way", ["SIGTERM", pytest.param("nothing", marks=pytest.mark.slow), pytest.param("cancel", marks=pytest.mark.slow)]
-)
+def test_a_stopped_terminal_and_a_full_pipe_hold_no_signal_up(
+    young: Simulator, real: Command, path: Path, terminal: Open
+) -> None:
+    """Both at once, in a real process: a signal ends the run, and the next one the waiting for a reader."""
+    with full_pipe() as (_, into):
+        words = real.words(*RUN_YOUNG, "--verbose", "--events", "-", journal=path)
+        person = terminal(young, program=words, stdout=into)
+        person.wait_for(WAITS)
+        person.type("\x13")
+        person.child.send_signal(signal.SIGTERM)
+        until(lambda: has_ended(real, path), PATIENCE)
+        person.child.send_signal(signal.SIGTERM)
+        code = person.child.wait(PATIENCE)
+
+    assert (power(young), wipes(young)) == ("Running", 0)
+    assert code == listed(real, path)[0]["exit_code"] == 3
+
+
+@pytest.mark.slow
+@pytest.mark.real_time
+@WAYS
 def test_a_stopped_terminal_and_a_full_pipe_hold_nothing_up(
-    real_sim: Simulator, real_run: Command, path: Path, terminal: Open, way: Way
+    quick: Simulator, tmp_path: Path, path: Path, terminal: Open, way: Way
 ) -> None:
     """Both at once, in a real process: the run goes on to its end, and a signal then ends the waiting for a reader."""
-    with full_pipe() as (_, into), held(real_sim, STOPPING):
-        words = real_run.words(*RUN, "--verbose", "--events", "-", journal=path)
-        person = terminal(real_sim, program=words, stdout=into)
+    run = command(quick.url, tmp_path, "1")
+    with full_pipe() as (_, into), held(quick, STOPPING):
+        person = terminal(quick, program=run.words(*RUN, "--verbose", "--events", "-", journal=path), stdout=into)
         person.wait_for("web1 is Stopping")
         person.type("\x13")
-        end_it(way, person.child, real_run, path)
-        real_sim.do({"release": STOPPING})
-        until(lambda: has_ended(real_run, path), PATIENCE)
+        end_it(way, person.child, run, path)
+        quick.do({"release": STOPPING})
+        until(lambda: has_ended(run, path), PATIENCE)
         person.child.send_signal(signal.SIGTERM)  # nobody needs to wait for the output any more
         code = person.child.wait(PATIENCE)
 
-    assert (power(real_sim), wipes(real_sim)) == ("Running", 1 if way == "nothing" else 0)
-    assert code == listed(real_run, path)[0]["exit_code"] == (0 if way == "nothing" else 4)
+    assert (power(quick), wipes(quick)) == ("Running", 1 if way == "nothing" else 0)
+    assert code == listed(run, path)[0]["exit_code"] == (0 if way == "nothing" else 4)
 
 
-@pytest.mark.real_time
 @pytest.mark.slow
-def test_a_process_ends_though_nobody_reads_its_report(real_run: Command, path: Path) -> None:
+@pytest.mark.real_time
+def test_a_process_ends_though_nobody_reads_its_report(quick: Simulator, tmp_path: Path, path: Path) -> None:
     """With a real pipe that stays full, the process ends by itself with the code of its run."""
+    run = command(quick.url, tmp_path, "1")
     with full_pipe() as (_, into):
-        child = start(real_run, *RUN, "--output", "json", journal=path, stdout=into)
+        child = start(run, *RUN, "--output", "json", journal=path, stdout=into)
         _, err = child.communicate(timeout=PATIENCE)
 
     assert child.returncode == 0, err
-    assert f"safe-reinit show {listed(real_run, path)[0]['run_id']}" in err
+    assert f"safe-reinit show {listed(run, path)[0]['run_id']}" in err
 
 
 @pytest.mark.real_time
@@ -194,18 +230,18 @@ def test_a_process_ends_though_nobody_reads_its_report(real_run: Command, path: 
     ids=["the plan", "events", "events on stdout"],
 )
 def test_a_write_that_fails_before_the_first_call_is_exit_2(
-    real_sim: Simulator, real_run: Command, path: Path, words: tuple[str, ...]
+    young: Simulator, real: Command, path: Path, words: tuple[str, ...]
 ) -> None:
     """A plan or events that cannot be written: 2, a sentence, and nothing was touched."""
     with open("/dev/full", "w", encoding="utf-8") as full:
         streams = {"stdout": full} if words[-1] == "-" else {"stderr": full} if "--verbose" in words else {}
-        child = start(real_run, *words, journal=path, **streams)
+        child = start(real, *words, journal=path, **streams)
         _, err = child.communicate(timeout=PATIENCE)
 
     assert child.returncode == 2, err
     assert "report this" not in (err or "")
-    assert (power(real_sim), wipes(real_sim)) == ("Running", 0)
-    assert not [each for each in real_sim.state()["calls"] if each["action"] == "StopInstance" and not each["dry_run"]]
+    assert (power(young), wipes(young)) == ("Running", 0)
+    assert not [each for each in young.state()["calls"] if each["action"] == "StopInstance" and not each["dry_run"]]
 
 
 def test_events_that_are_dropped_are_an_event_with_a_count(
