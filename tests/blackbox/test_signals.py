@@ -17,14 +17,18 @@ import pytest
 import safe_reinit
 from safe_reinit.clock import Clock
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.blackbox.worlds import (
     DISK,
     PATIENCE,
     RUN,
+    RUN_YOUNG,
     SECOND,
     STOPPING,
     TARGET,
+    WAITS,
     WIPING,
+    WORLD,
     comes_to,
     held,
     killed,
@@ -32,8 +36,10 @@ from tests.blackbox.worlds import (
     power,
     wipes,
 )
-from tests.commands import SAID, Command, quit_now, read_until, until
+from tests.commands import SAID, Command, command, quit_now, read_until, until
 from tests.terminals import Open
+
+pytestmark = pytest.mark.virtual_time
 
 BY_SIGINT = -signal.SIGINT
 
@@ -53,23 +59,22 @@ def document(out: str) -> dict[str, Any]:
 # ------------------------------------------------------------------------------- line 7: the command dies of SIGINT
 
 
-def test_ctrl_c_stops_the_loop_of_a_shell(sim: Simulator, run: Command, path: Path, terminal: Open) -> None:
+@pytest.mark.real_time
+def test_ctrl_c_stops_the_loop_of_a_shell(young: Simulator, real: Command, path: Path, terminal: Open) -> None:
     """Ctrl-C in a loop over disks ends the run in order and the loop with it: the next machine is never touched."""
-    words = shlex.join(run.words("--stop-instance", journal=path))
+    words = shlex.join(real.words("--stop-instance", "--accept", "no-recent-snapshot", journal=path))
     script = f'for disk in {DISK} {SECOND}; do {words} --disk "$disk" --confirm "$disk"; done; echo the loop went on'
-    person = terminal(sim, program=["bash", "-c", script])
-    with held(sim, STOPPING):
-        comes_to(sim, "Stopping")
-        person.type("\x03")
-        person.wait_for(SAID)
+    person = terminal(young, program=["bash", "-c", script])
+    person.wait_for(WAITS)
+    person.type("\x03")
+    person.wait_for(SAID)
     person.end()
 
     assert "the loop went on" not in person.shown
     assert person.child.returncode == BY_SIGINT, person.shown
-    assert (power(sim), wipes(sim)) == ("Running", 0)
-    assert sim.state()["instances"]["i-second"]["starts"] == 1
-    assert not [call for call in sim.state()["calls"] if "i-second" in call["subject"] or SECOND in call["subject"]]
-    assert [each["exit_code"] for each in listed(run, path)] == [4]
+    assert (power(young), wipes(young)) == ("Running", 0)
+    assert not [call for call in young.state()["calls"] if "i-second" in call["subject"] or SECOND in call["subject"]]
+    assert [each["exit_code"] for each in listed(real, path)] == [3]
 
 
 @pytest.mark.parametrize(("hold", "code"), [(STOPPING, 4), (WIPING, 0)], ids=["stopping", "wiping"])
@@ -180,16 +185,16 @@ def test_every_command_that_runs_ends_by_sigint(
 def test_the_library_raises_ctrl_c_again(sim: Simulator, path: Path) -> None:
     """In a program that uses the library, Ctrl-C ends the run in order and is raised again, with the run and report."""
     client = safe_reinit.connect(
-        region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=str(path), clock=Clock(60)
+        region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=str(path), clock=Clock()
     )
     plan = client.plan([DISK], stop_instance=True)
-
-    pressed: list[str] = []
+    scheduler = virtual.current().scheduler
+    main, pressed = scheduler.this(), list[str]()
 
     def press(event: safe_reinit.Event) -> None:
         if event.event == "answer" and not pressed:  # the stop was sent: a run that is ended before sends none
             pressed.append(event.event)
-            os.kill(os.getpid(), signal.SIGINT)
+            scheduler.signal(main, lambda: signal.default_int_handler(signal.SIGINT, None))
 
     with pytest.raises(KeyboardInterrupt) as caught:
         client.run(plan, confirm=plan.confirm_with, on_event=press)
@@ -275,26 +280,46 @@ def test_a_key_that_is_held_down_is_one_request(sim: Simulator, run: Command, pa
     assert (power(sim), wipes(sim)) == ("Running", 0)
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
-def test_a_signal_that_was_ignored_at_start_stays_ignored(
-    sim: Simulator, run: Command, path: Path, number: signal.Signals
-) -> None:
-    """Nohup protects from SIGHUP, and a script's background from SIGINT: the run goes on to its end."""
+def test_a_signal_that_was_ignored_at_start_stays_ignored(real: Command, path: Path, number: signal.Signals) -> None:
+    """Nohup protects from SIGHUP, and a script's background from SIGINT: the run hears the other signals only."""
     before = signal.signal(number, signal.SIG_IGN)
     try:
-        with held(sim, STOPPING):
-            child = run.start(*RUN, journal=path)
-            comes_to(sim, "Stopping")
-            kill(child, number)
+        child = real.start(*RUN_YOUNG, journal=path)
     finally:
         signal.signal(number, before)
+    read_until(child.stderr, WAITS)
+    kill(child, number)
+    other = signal.SIGTERM if number == signal.SIGHUP else signal.SIGHUP
+    kill(child, other)
+    said = read_until(child.stderr, SAID)
     _, err = child.communicate(timeout=PATIENCE)
 
-    assert child.returncode == 0, err
-    assert (power(sim), wipes(sim)) == ("Running", 1)
+    assert f"{other.name}: " in said
+    assert number.name not in said + err
+    assert child.returncode == 3, err
 
 
 # --------------------------------------------------------------------------------- line 42: a second Ctrl-C quits
+
+
+HANGS = {"action": "StopInstance", "dry_run": False, "delay": 36_000.0}
+
+
+@pytest.mark.real_time
+def test_the_second_ctrl_c_quits_a_real_process(tmp_path: Path, path: Path) -> None:
+    """While a call of it hangs, a second Ctrl-C ends the process by SIGINT, and it says how to continue."""
+    with Simulator(world=WORLD, faults=[HANGS]) as sim:
+        run = command(sim.url, tmp_path, "1")
+        child = run.start(*RUN, "--output", "json", journal=path)
+        comes_to(sim, "Stopping")
+        quit_now(child)
+        out, err = child.communicate(timeout=PATIENCE)
+        (left,) = listed(run, path)
+
+    assert child.returncode == BY_SIGINT, err
+    assert f"resume {left['run_id']}" in " ".join(document(out)["next"])
 
 
 def test_the_second_ctrl_c_quits_inside_a_look_that_hangs(sim: Simulator, run: Command, path: Path) -> None:
@@ -349,26 +374,25 @@ def quit_at_a_hung_look(
 PROGRAM = """
 import signal, sys
 import safe_reinit
-from safe_reinit.clock import Clock
-client = safe_reinit.connect(region={region!r}, endpoint={url!r}, credentials={key!r}, journal={journal!r},
-                             clock=Clock(60))
+client = safe_reinit.connect(region={region!r}, endpoint={url!r}, credentials={key!r}, journal={journal!r})
 plan = client.plan([{disk!r}], stop_instance=True)
 client.run(plan, confirm=plan.confirm_with, on_event=lambda event: print(event.event, flush=True))
 """
 
 
-def test_a_program_ends_while_a_call_of_the_library_hangs(sim: Simulator, path: Path) -> None:
+@pytest.mark.real_time
+def test_a_program_ends_while_a_call_of_the_library_hangs(path: Path) -> None:
     """A second Ctrl-C ends a program that uses the library, though a call of it still hangs."""
-    sim.do({"fault": {"action": "StopInstance", "dry_run": False, "delay": 36_000.0}})
-    text = PROGRAM.format(region=sim.region, url=sim.url, key=sim.access_key, journal=str(path), disk=DISK)
-    words = [sys.executable, "-c", text]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
-        read_until(child.stdout, "intend")
-        comes_to(sim, "Stopping")
-        kill(child, signal.SIGINT)
-        time.sleep(1.1)  # what comes sooner is the same wish
-        kill(child, signal.SIGINT)
-        _, err = child.communicate(timeout=PATIENCE)
+    with Simulator(world=WORLD, faults=[HANGS]) as sim:
+        text = PROGRAM.format(region=sim.region, url=sim.url, key=sim.access_key, journal=str(path), disk=DISK)
+        words = [sys.executable, "-c", text]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+            read_until(child.stdout, "intend")
+            comes_to(sim, "Stopping")
+            kill(child, signal.SIGINT)
+            time.sleep(1.1)  # what comes sooner is the same wish
+            kill(child, signal.SIGINT)
+            _, err = child.communicate(timeout=PATIENCE)
 
     assert child.returncode == BY_SIGINT, err
     assert "KeyboardInterrupt" in err
@@ -388,6 +412,7 @@ runpy.run_module("safe_reinit", run_name="__main__")
 """
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize("module", ["safe_reinit.cli", "click", "safe_reinit.cli.app", "safe_reinit.config"])
 def test_ctrl_c_while_the_program_starts_shows_no_traceback(tmp_path: Path, module: str) -> None:
     """Pressed before the command has begun, Ctrl-C ends the process by SIGINT, and says nothing of Python."""
