@@ -70,11 +70,14 @@ class _Pipe(io.BytesIO):
         super().__init__()
         self.scheduler = scheduler
         self.is_full = False
+        self.error = 0
         self._is_terminal = is_terminal
 
     def write(self, data: Any) -> int:
         if self.is_full:
             self.scheduler.hang()
+        if self.error:
+            raise OSError(self.error, os.strerror(self.error))
         return super().write(data)
 
     def isatty(self) -> bool:
@@ -155,6 +158,10 @@ class Output:
     def stall(self) -> None:
         """Read no more, and let it hold no more: whoever writes waits for ever, as in a full pipe or after Ctrl-S."""
         self._pipe.is_full = True
+
+    def refuse(self, error: int) -> None:
+        """Let each write fail from here on, with this number of an error."""
+        self._pipe.error = error
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.readline, "")

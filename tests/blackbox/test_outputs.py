@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from safe_reinit.aliyun.attempt import Attempt, Reply
 from safe_reinit.simulator import Simulator
-from tests.blackbox.worlds import DISK, PATIENCE, RUN, SECOND, STOPPING, TARGET, comes_to, held, power, wipes
+from safe_reinit.simulator.wire.request import RawRequest
+from tests import virtual
+from tests.blackbox.worlds import (
+    DISK,
+    PATIENCE,
+    QUICK,
+    RUN,
+    SECOND,
+    STOPPING,
+    TARGET,
+    WORLD,
+    comes_to,
+    held,
+    listed,
+    power,
+    wipes,
+)
 from tests.commands import Command, command
-from tests.conftest import Serve
+from tests.inprocess import Line
 from tests.processes import Process
-from tests.servers import Answer, Request, forward
+
+pytestmark = pytest.mark.virtual_time
 
 OTHER = ("--disk", SECOND, "--stop-instance", "--confirm", SECOND)
 
@@ -38,7 +59,6 @@ def touched(sim: Simulator) -> bool:
 # ------------------------------------------------------------------------- line 21: a retry destroys no evidence
 
 
-@pytest.mark.virtual_time
 @pytest.mark.parametrize("ending", ["json", "md", "html"])
 def test_a_report_never_replaces_that_of_another_run(
     sim: Simulator, run: Command, path: Path, tmp_path: Path, ending: str
@@ -56,7 +76,6 @@ def test_a_report_never_replaces_that_of_another_run(
     assert (file.read_bytes(), len(sim.state()["calls"])) == (before, calls)
 
 
-@pytest.mark.virtual_time
 def test_a_second_apply_keeps_the_report_of_the_wipe(sim: Simulator, run: Command, path: Path, tmp_path: Path) -> None:
     """Applying a plan twice with one --report: the report of the wipe is what stays."""
     plan, file = tmp_path / "plan.json", tmp_path / "run.json"
@@ -68,7 +87,6 @@ def test_a_second_apply_keeps_the_report_of_the_wipe(sim: Simulator, run: Comman
     assert document(file.read_text("utf-8"))["outcome"] == "done"
 
 
-@pytest.mark.virtual_time
 def test_the_report_of_a_plan_and_of_the_same_run_may_be_replaced(
     sim: Simulator, run: Command, path: Path, tmp_path: Path
 ) -> None:
@@ -90,7 +108,6 @@ def test_the_report_of_a_plan_and_of_the_same_run_may_be_replaced(
     assert power(sim) == "Running"
 
 
-@pytest.mark.virtual_time
 def test_a_report_replaces_nothing_that_is_no_report(run: Command, path: Path, tmp_path: Path) -> None:
     """A file that tells of no run is kept, whatever its name."""
     for name in ("notes.md", "package.json", "page.html"):
@@ -101,7 +118,6 @@ def test_a_report_replaces_nothing_that_is_no_report(run: Command, path: Path, t
         assert (tmp_path / name).read_text("utf-8") == '{"mine": true}'
 
 
-@pytest.mark.virtual_time
 def test_events_are_appended(run: Command, path: Path, tmp_path: Path) -> None:
     """The events of a second run follow those of the first."""
     file = tmp_path / "events.jsonl"
@@ -147,7 +163,6 @@ CLASHES = [
 ]  # fmt: skip
 
 
-@pytest.mark.virtual_time
 @pytest.mark.parametrize("name", CLASHES)
 def test_no_output_is_an_input_or_another_output(
     sim: Simulator, run: Command, path: Path, tmp_path: Path, name: str
@@ -164,7 +179,6 @@ def test_no_output_is_an_input_or_another_output(
     assert {each: each.read_bytes() for each in before} == before
 
 
-@pytest.mark.virtual_time
 @pytest.mark.parametrize("kind", ["report.json", "report.md", "report.html", "plan.json"])
 def test_events_are_not_appended_to_a_document(
     sim: Simulator, run: Command, path: Path, tmp_path: Path, kind: str
@@ -181,7 +195,6 @@ def test_events_are_not_appended_to_a_document(
     assert len(sim.state()["calls"]) == calls
 
 
-@pytest.mark.virtual_time
 def test_apply_does_not_write_over_its_plan(sim: Simulator, run: Command, path: Path, tmp_path: Path) -> None:
     """--report or --events that names the plan file is refused, and the plan is whole."""
     plan = tmp_path / "plan.json"
@@ -201,19 +214,55 @@ def closed(number: int) -> Callable[[], None]:
     return lambda: os.close(number)
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
-def test_a_stream_that_is_missing_changes_nothing(sim: Simulator, run: Command, path: Path, number: int) -> None:
-    """Started without stdin, stdout or stderr, the command runs, wipes, and ends 0."""
-    child = Process(
-        run.words(*RUN, journal=path), env=run.environment(), cwd=run.folder, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
-        preexec_fn=closed(number),
-    )  # fmt: skip
-    _, err = child.communicate(timeout=PATIENCE)
+REFUSES = {"action": "StopInstance", "dry_run": False, "error": {"code": "Forbidden.RAM", "status": 403}}
+"""A run ends at this call of its first job, with everything that the end of a run has."""
 
-    assert child.returncode == 0, err
-    assert (power(sim), wipes(sim)) == ("Running", 1)
+
+@pytest.fixture
+def refusing() -> Iterator[Simulator]:
+    """Start a world for real processes, whose runs come to their end without waiting for anything."""
+    with Simulator(world=WORLD, faults=[REFUSES]) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def real(refusing: Simulator, tmp_path: Path) -> Command:
+    """Run commands against it."""
+    return command(refusing.url, tmp_path, "1")
+
+
+def start(run: Command, *words: str, **more: Any) -> subprocess.Popen[str]:
+    """Start a command in a real process, with streams of the test's own."""
+    usual = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return Process(words, env=run.environment(), cwd=run.folder, text=True, **{**usual, **more})
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_stream_that_is_missing_changes_nothing(refusing: Simulator, real: Command, path: Path, number: int) -> None:
+    """Started without stdin, stdout or stderr, a command ends as any, and what it opens takes the place of none."""
+    child = start(real, *real.words(*RUN, journal=path), preexec_fn=closed(number))
+    out, err = child.communicate(timeout=PATIENCE)
+
+    assert child.returncode == 4, err
+    assert [each["exit_code"] for each in listed(real, path)] == [4]
+    assert (power(refusing), wipes(refusing)) == ("Running", 0)
+    assert "failed (exit code 4)" in out or number == 1
     assert "report this" not in err
+
+
+@pytest.mark.slow
+@pytest.mark.real_time
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_stream_that_is_missing_keeps_no_disk_from_its_wipe(tmp_path: Path, path: Path, number: int) -> None:
+    """The same of a run that wipes."""
+    with Simulator(world=QUICK) as sim:
+        run = command(sim.url, tmp_path, "1")
+        child = start(run, *run.words(*RUN, journal=path), preexec_fn=closed(number))
+        _, err = child.communicate(timeout=PATIENCE)
+
+        assert child.returncode == 0, err
+        assert (power(sim), wipes(sim)) == ("Running", 1)
 
 
 @pytest.mark.parametrize("form", ["text", "json", "markdown"])
@@ -223,15 +272,8 @@ def test_a_result_that_cannot_be_written_changes_no_exit_code(
 ) -> None:
     """Stdout on a full disk or a broken pipe: wiped is 0, the file has the report, a sentence says how to see it."""
     file = tmp_path / "run.json"
-    out, into = os.pipe()
-    os.close(out)
-    stream = os.open("/dev/full", os.O_WRONLY) if kind == "a full disk" else into
-    child = Process(
-        run.words(*RUN, "--output", form, "--report", str(file), journal=path), env=run.environment(), cwd=run.folder,
-        stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    for each in {into, stream}:
-        os.close(each)
+    child: Any = run.start(*RUN, "--output", form, "--report", str(file), journal=path)
+    child.stdout.refuse(errno.ENOSPC if kind == "a full disk" else errno.EPIPE)
     _, err = child.communicate(timeout=PATIENCE)
 
     assert child.returncode == 0, err
@@ -241,26 +283,47 @@ def test_a_result_that_cannot_be_written_changes_no_exit_code(
     assert "report this" not in err
 
 
-TELLS = [("plan", *TARGET), ("runs",), ("checks",), ("--help",), ("explain", "spot"), ("schema",)]
-
-
-@pytest.mark.parametrize("words", TELLS, ids=lambda words: words[0])
-@pytest.mark.parametrize("kind", ["a full disk", "a broken pipe"])
-def test_a_command_that_only_tells_ends_2_where_it_cannot(
-    sim: Simulator, run: Command, path: Path, kind: str, words: tuple[str, ...]
-) -> None:
-    """What is only told and cannot be written is exit 2 and one sentence, and no bug."""
-    more = ("--endpoint", sim.url) if words[0] == "plan" else ()
+@contextmanager
+def unwritable(kind: str) -> Iterator[int]:
+    """Open what cannot be written to."""
     out, into = os.pipe()
     os.close(out)
     stream = os.open("/dev/full", os.O_WRONLY) if kind == "a full disk" else into
-    child = Process(
-        run.words(*words, *more, journal=path if words[0] == "runs" else None), env=run.environment(), cwd=run.folder,
-        stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    for each in {into, stream}:
-        os.close(each)
-    _, err = child.communicate(timeout=PATIENCE)
+    try:
+        yield stream
+    finally:
+        for each in {into, stream}:
+            os.close(each)
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("kind", ["a full disk", "a broken pipe"])
+def test_a_process_whose_result_cannot_be_written_ends_with_its_code(real: Command, path: Path, kind: str) -> None:
+    """The end of the process, which writes what is left in buffers, changes no exit code either."""
+    with unwritable(kind) as stream:
+        child = start(real, *real.words(*RUN, "--output", "json", journal=path), stdout=stream)
+        _, err = child.communicate(timeout=PATIENCE)
+    (told,) = listed(real, path)
+
+    assert child.returncode == told["exit_code"] == 4, err
+    assert f"safe-reinit show {told['run_id']}" in err
+    assert "report this" not in err
+
+
+TELLS = [("plan", *TARGET), ("runs",), ("checks",), ("--help",), ("explain", "spot"), ("schema",)]
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("words", TELLS, ids=lambda words: words[0])
+@pytest.mark.parametrize("kind", ["a full disk", "a broken pipe"])
+def test_a_command_that_only_tells_ends_2_where_it_cannot(
+    real: Command, path: Path, kind: str, words: tuple[str, ...]
+) -> None:
+    """What is only told and cannot be written is exit 2 and one sentence, and no bug."""
+    more = ("--endpoint", real.url) if words[0] == "plan" else ()
+    with unwritable(kind) as stream:
+        child = start(real, *real.words(*words, *more, journal=path if words[0] == "runs" else None), stdout=stream)
+        _, err = child.communicate(timeout=PATIENCE)
 
     assert child.returncode == 2, err
     assert "stdout could not be written" in err
@@ -268,7 +331,6 @@ def test_a_command_that_only_tells_ends_2_where_it_cannot(
     assert "report this" not in err
 
 
-@pytest.mark.virtual_time
 def test_a_report_file_on_a_full_disk_changes_no_exit_code(
     sim: Simulator, run: Command, path: Path, tmp_path: Path
 ) -> None:
@@ -284,25 +346,26 @@ def test_a_report_file_on_a_full_disk_changes_no_exit_code(
 # ---------------------------------------------------------------------- line 44: what is no letter of its own
 
 
+class Halving:
+    """Answers what the simulator answers, with half of a surrogate pair in the name of the machine."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def send(self, attempt: Attempt, raw: RawRequest) -> Reply:
+        """Send one request once."""
+        reply = self._line.send(attempt, raw)
+        return replace(reply, body=reply.body.replace(b'"web1"', b'"we\\ud83d"'))
+
+
 @pytest.mark.parametrize("form", ["text", "json", "markdown"])
 def test_half_a_letter_in_a_name_changes_nothing(
-    sim: Simulator, tmp_path: Path, path: Path, serve: Serve, form: str
+    sim: Simulator, run: Command, tmp_path: Path, path: Path, form: str
 ) -> None:
     """A name with half of a surrogate pair: wiped, 0, and every report can be read."""
-
-    def respond(request: Request) -> Answer:
-        answered = forward(request, sim.url.removeprefix("http://"))
-        return Answer(halved(answered.data), "close")
-
-    def halved(data: bytes) -> bytes:
-        head, gap, body = data.partition(b"\r\n\r\n")
-        changed = body.replace(b'"web1"', b'"we\\ud83d"')
-        length = f"Content-Length: {len(body)}".encode()
-        return head.replace(length, f"Content-Length: {len(changed)}".encode()) + gap + changed
-
-    server = serve(respond)
+    connections = virtual.current().connections
+    connections[sim.endpoint] = Halving(connections[sim.endpoint])
     for number, ending in enumerate(("json", "md", "html")):
-        run = command(server.url, tmp_path)
         file = tmp_path / f"{form}{number}.{ending}"
         more = ("--accept", "no-recent-snapshot", "--output", form, "--report", str(file))
         ended = run(*RUN, *more, journal=path)
@@ -313,45 +376,41 @@ def test_half_a_letter_in_a_name_changes_nothing(
     assert run("runs", journal=path).returncode == 0
 
 
-def test_a_user_whose_name_is_no_text_changes_nothing(sim: Simulator, run: Command, path: Path) -> None:
+@pytest.mark.real_time
+def test_a_user_whose_name_is_no_text_changes_nothing(real: Command, path: Path) -> None:
     """A user name that is not UTF-8 is replaced where it is no text, in report and journal."""
     odd = os.fsdecode(b"m\xfcller")
     more = dict.fromkeys(("LOGNAME", "USER", "LNAME", "USERNAME"), odd)
-    ended = run(*RUN, "--output", "json", journal=path, environment=more)
+    ended = real(*RUN, "--output", "json", journal=path, environment=more)
 
-    assert ended.returncode == 0, ended.stderr
-    assert (document(ended.stdout)["operator"]["user"], wipes(sim)) == ("m\ufffdller", 1)
+    assert ended.returncode == 4, ended.stderr
+    assert document(ended.stdout)["operator"]["user"] == "m\ufffdller"
+    assert listed(real, path)[0]["exit_code"] == 4
 
 
 # ------------------------------------------------------------------------------ section 5: safe, but no help
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize("way", ["file", "stdin"])
-def test_a_list_of_disks_may_begin_with_a_byte_order_mark(
-    sim: Simulator, run: Command, tmp_path: Path, way: str
-) -> None:
+def test_a_list_of_disks_may_begin_with_a_byte_order_mark(real: Command, tmp_path: Path, way: str) -> None:
     """What an editor puts before the first id is no part of it."""
     (tmp_path / "ids.txt").write_bytes(b"\xef\xbb\xbf" + DISK.encode() + b"\r\n")
     with open(tmp_path / "ids.txt", "rb") as file:
         name = "-" if way == "stdin" else "ids.txt"
-        words = ("plan", "--disks-from", name, "--stop-instance", "--endpoint", sim.url)
-        child = Process(
-            run.words(*words, journal=None), env=run.environment(), cwd=tmp_path, stdin=file, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+        words = ("plan", "--disks-from", name, "--stop-instance", "--endpoint", real.url)
+        child = start(real, *real.words(*words, journal=None), stdin=file)
         out, err = child.communicate(timeout=PATIENCE)
 
     assert child.returncode == 0, err
     assert f"ReInitDisk     {DISK}" in out
 
 
-def test_a_list_of_disks_from_a_closed_stdin_names_none(sim: Simulator, run: Command) -> None:
+@pytest.mark.real_time
+def test_a_list_of_disks_from_a_closed_stdin_names_none(real: Command) -> None:
     """Without any stdin, --disks-from - names no disk, and that is said."""
-    child = Process(
-        run.words("plan", "--disks-from", "-", "--endpoint", sim.url, journal=None), env=run.environment(),
-        cwd=run.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=closed(0),
-    )  # fmt: skip
+    words = real.words("plan", "--disks-from", "-", "--endpoint", real.url, journal=None)
+    child = start(real, *words, preexec_fn=closed(0))
     _, err = child.communicate(timeout=PATIENCE)
 
     assert child.returncode == 2, err
@@ -372,10 +431,11 @@ main()
 """The command line of a user whom the system does not know; what others own is not the subject here."""
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize("journal", [True, False])
-def test_a_user_whom_nobody_knows_gets_a_sentence(sim: Simulator, run: Command, tmp_path: Path, journal: bool) -> None:
+def test_a_user_whom_nobody_knows_gets_a_sentence(real: Command, tmp_path: Path, journal: bool) -> None:
     """Without HOME and with a uid that has no name: it plans, or says what to set; it is no bug."""
-    env = run.environment()
+    env = real.environment()
     for name in (
         "HOME",
         "LOGNAME",
@@ -387,7 +447,7 @@ def test_a_user_whom_nobody_knows_gets_a_sentence(sim: Simulator, run: Command, 
         "SAFE_REINIT_JOURNAL",
     ):
         env.pop(name, None)
-    words = ["plan", *TARGET, "--endpoint", sim.url] if journal else ["runs"]
+    words = ["plan", *TARGET, "--endpoint", real.url] if journal else ["runs"]
     ended = subprocess.run(
         [sys.executable, "-c", NOBODY, *words], env=env, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True,
         text=True, check=False, timeout=PATIENCE,
@@ -399,11 +459,12 @@ def test_a_user_whom_nobody_knows_gets_a_sentence(sim: Simulator, run: Command, 
     assert not (tmp_path / "~").exists()
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize("words", [("explain", "spot"), ("checks",), ("apply", "--help")])
-def test_an_optimised_python_explains_as_much(run: Command, words: tuple[str, ...]) -> None:
+def test_an_optimised_python_explains_as_much(real: Command, words: tuple[str, ...]) -> None:
     """PYTHONOPTIMIZE=2 takes away docstrings, and no word of what is explained."""
-    plain = run(*words, journal=None)
-    optimised = run(*words, journal=None, environment={"PYTHONOPTIMIZE": "2"})
+    plain = real(*words, journal=None)
+    optimised = real(*words, journal=None, environment={"PYTHONOPTIMIZE": "2"})
 
     assert plain.returncode == 0, plain.stderr
     assert optimised.stdout == plain.stdout
@@ -428,11 +489,8 @@ def test_no_folder_of_the_journal_can_be_written_by_others(run: Command, tmp_pat
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_an_error_before_the_plan_is_in_the_report_file_in_every_form(run: Command, path: Path, form: str) -> None:
     """Where stderr cannot take the plan, nothing is changed, and the report that was asked for says so."""
-    with open("/dev/full", "wb") as full:
-        child = Process(
-            run.words(*RUN, "--endpoint", run.url, "--report", "r.json", "--output", form, journal=path),
-            env=run.environment(), cwd=run.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=full,
-        )  # fmt: skip
+    child: Any = run.start(*RUN, "--report", "r.json", "--output", form, journal=path)
+    child.stderr.refuse(errno.ENOSPC)
     child.communicate(timeout=PATIENCE)
     told = json.loads((run.folder / "r.json").read_text("utf-8"))
 
