@@ -23,7 +23,7 @@ WORLD: dict[str, Any] = recoverable(
         "disks": {DISK: {"instance": INSTANCE}, SECOND: {"instance": "i-second"}},
     }
 )
-QUICK: dict[str, Any] = {**WORLD, "durations": {"stop": 0.5, "wipe": 3, "start": 0.5}}
+QUICK: dict[str, Any] = {**WORLD, "durations": {"stop": 0.5, "wipe": 5, "start": 0.5}}
 """The same for a real process: at real speed a whole run takes ten seconds."""
 YOUNG: dict[str, Any] = {**QUICK, "instances": {**WORLD["instances"], INSTANCE: {"name": "web1", "started": "+1m"}}}
 """The same, with a machine that by its clock was started only now: a run waits for over a minute before it stops it."""
