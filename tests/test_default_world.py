@@ -10,6 +10,8 @@ import safe_reinit
 from safe_reinit.checks import CHECKS
 from safe_reinit.simulator import Simulator
 
+pytestmark = pytest.mark.virtual_time
+
 NOT_IN_A_WORLD = {"disk-not-found", "clock-off", "just-started"}
 IF_A_START_IS_OWED = {"economical-mode"}
 """What shows only where an earlier run stopped the instance and owes it a start."""

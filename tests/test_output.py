@@ -13,7 +13,9 @@ from safe_reinit.cli import output
 from safe_reinit.cli.app import run
 from safe_reinit.cli.output import LastWords
 from safe_reinit.simulator import Simulator
-from tests.conftest import KEY, CommandLine
+from tests.conftest import KEY, CommandLine, where_is
+
+pytestmark = pytest.mark.virtual_time
 
 DISK = ("--disk", "d-sim-web1-data", "--stop-instance")
 BLOCKED = ("--disk", "d-sim-disk-locked", "--confirm", "d-sim-disk-locked")
@@ -212,9 +214,8 @@ def test_no_form_has_escape_codes_where_nobody_looks(capsys: pytest.CaptureFixtu
 
 def test_a_whole_run_tells_everything_in_every_form(command_line: CommandLine, simulator: Simulator) -> None:
     """A run that is done: events on stdout in order, the Markdown report in a file, plain lines on stderr."""
-    where = {"SAFE_REINIT_ENDPOINT": simulator.url, "SAFE_REINIT_REGION": "cn-hangzhou", "SAFE_REINIT_TIME_SCALE": "60"}
     ended = command_line(
-        *DISK, "--confirm", "D-SIM-WEB1-DATA", "--events", "-", "--report", "r.md", env={**KEY, **where}
+        *DISK, "--confirm", "D-SIM-WEB1-DATA", "--events", "-", "--report", "r.md", env={**KEY, **where_is(simulator)}
     )
     events = events_of(ended.out)
     acts = [(event["event"], event["data"]["action"]) for event in events if event["event"] in ("intend", "answer")]

@@ -10,8 +10,10 @@ import safe_reinit
 from safe_reinit.cli.rehearse import world_of
 from safe_reinit.model import Caller, Facts, Key, ReplicaPair
 from safe_reinit.simulator import Simulator
-from tests import values
+from tests import values, virtual
 from tests.conftest import KEY, CommandLine, changing
+
+pytestmark = pytest.mark.virtual_time
 
 DATA = ("--disk", "d-sim-web1-data", "--stop-instance")
 
@@ -46,7 +48,7 @@ def test_a_twin_lives_by_the_clock_of_its_cloud(command_line: CommandLine) -> No
         "disks": {"d-1": machine, "d-2": machine},
         "snapshots": {"s-1": {"disk": "d-2"}, "s-2": {"disk": "d-1", "created": "-1m"}},
     }
-    with Simulator(world=world) as cloud:
+    with virtual.simulate(world) as cloud:
         ended = command_line("rehearse", "--disk", "d-1", "--stop-instance", env=where(cloud))
 
         assert (ended.code, changing(cloud)) == (0, []), ended.err
@@ -106,7 +108,7 @@ def test_a_twin_is_judged_as_its_machine_is(simulator: Simulator, disk_ids: list
     """The plan for the twin has the machine's fingerprint and findings."""
     real = safe_reinit.connect(region="cn-hangzhou", endpoint=simulator.url, credentials=simulator.access_key)
     plan = real.plan(disk_ids, stop_instance=True)
-    with Simulator(world=world_of(real.facts_of(plan)), speed=60) as twin:
+    with virtual.simulate(world_of(real.facts_of(plan))) as twin:
         copy = safe_reinit.connect(region=twin.region, endpoint=twin.url, credentials=twin.access_key)
         planned = copy.plan(disk_ids, stop_instance=True)
 
@@ -137,9 +139,9 @@ def test_a_twin_has_what_other_products_know() -> None:
             },
         },
     }  # fmt: skip
-    with Simulator(world=world, speed=60) as real:
+    with virtual.simulate(world) as real:
         known = facts_of(real, ["d-1"])
-    with Simulator(world=world_of(known), speed=60) as twin:
+    with virtual.simulate(world_of(known)) as twin:
         copied = facts_of(twin, ["d-1"])
 
     mine, copy = known.disks[0].others, copied.disks[0].others
@@ -164,7 +166,7 @@ def test_a_twin_is_built_whatever_word_another_product_uses() -> None:
         ),
     )
     caller = Caller("1000000000000001", "arn", "RAMUser")
-    with Simulator(world=world_of(Facts("cn-hangzhou", caller, values.NOW, (facts,))), speed=60) as twin:
+    with virtual.simulate(world_of(Facts("cn-hangzhou", caller, values.NOW, (facts,)))) as twin:
         told = facts_of(twin, [values.DISK_ID]).disks[0].others
 
     assert [each.lifecycle_state for each in told.members] == ["InService"]

@@ -395,6 +395,7 @@ def test_a_page_asks_for_nothing(kind: str) -> None:
 # Through the command line.
 
 
+@pytest.mark.virtual_time
 @pytest.mark.parametrize(
     ("argv", "code", "word"),
     [

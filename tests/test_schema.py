@@ -20,6 +20,8 @@ from tests.commands import command
 from tests.conftest import KEY, CommandLine, changing
 from tests.terminals import where_is
 
+pytestmark = pytest.mark.virtual_time
+
 ROOT = Path(__file__).resolve().parent.parent
 DISK = ("--disk", "d-sim-web1-data", "--stop-instance")
 
