@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from safe_reinit.version import VERSION
 
@@ -115,16 +116,19 @@ def test_what_only_tells_works_as_installed(installed: dict[str, Any], argv: tup
     assert told in python("-W", "error", "-m", "safe_reinit", *argv, **installed)
 
 
-def test_the_main_job_works_as_installed(installed: dict[str, Any]) -> None:
-    """README's first run, on the simulator, is done by the wheel alone."""
-    where = python("-c", "import safe_reinit; print(safe_reinit.__file__)", **installed)
+def test_the_main_job_works_as_installed(installed: dict[str, Any], tmp_path: Path) -> None:
+    """README's first run is done by the wheel alone, on the simulator and the world that are in it."""
+    where = Path(python("-c", "import safe_reinit; print(safe_reinit.__file__)", **installed).strip())
+    world = yaml.safe_load((where.parent / "simulator" / "default_world.yaml").read_text("utf-8"))
+    quick = tmp_path / "quick.yaml"  # each step of the run is there, and none takes a minute of the simulator's time
+    quick.write_text(yaml.safe_dump({**world, "durations": {"stop": 1, "wipe": 9, "start": 1}}), "utf-8")
     told = python(
-        "-m", "safe_reinit", "--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--confirm",
-        "d-sim-web1-data", **installed,
+        "-m", "safe_reinit", "--simulate", "--world", str(quick), "--disk", "d-sim-web1-data", "--stop-instance",
+        "--confirm", "d-sim-web1-data", **installed,
     )  # fmt: skip
 
-    assert where.startswith(installed["env"]["PYTHONPATH"])
-    assert "d-sim-web1-data" in told
+    assert where.is_relative_to(installed["env"]["PYTHONPATH"])
+    assert "d-sim-web1-data on web1 (i-sim-web1): reinitialised (evidence: transition)" in told
 
 
 def test_the_pythons_of_the_classifiers_are_those_of_the_workflow() -> None:
