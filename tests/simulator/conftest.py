@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.simulator import Simulator
-from tests.simulator.support import FAST, Simulate
+from tests.simulator.support import Simulate, Still
 
 
 @pytest.fixture
@@ -17,13 +16,13 @@ def simulate() -> Iterator[Simulate]:
     """Start simulators that end with the test."""
     with ExitStack() as stack:
 
-        def start(world: Any = None, speed: float = FAST, **more: Any) -> Simulator:
-            return stack.enter_context(Simulator(world=world, speed=speed, **more))
+        def start(world: Any = None, **more: Any) -> Still:
+            return stack.enter_context(Still(world=world, **more))
 
         yield start
 
 
 @pytest.fixture
-def sim(simulate: Simulate) -> Simulator:
-    """Start the default world, fast."""
+def sim(simulate: Simulate) -> Still:
+    """Start the default world."""
     return simulate()

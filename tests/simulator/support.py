@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import http.client
 import json
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,12 +19,10 @@ from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
 from alibabacloud_tea_openapi.utils_models import Config
 
 from safe_reinit.simulator import Simulator
+from safe_reinit.simulator.state.clock import SimulatedClock
 
-Simulate = Callable[..., Simulator]
-"""Starts a simulator that ends with the test: world, speed and the other arguments of Simulator."""
-
-FAST = 2000.0
-"""Simulated seconds in a real one: a wipe of a minute takes 30 ms."""
+Simulate = Callable[..., "Still"]
+"""Starts a simulator that ends with the test: world and the other arguments of Simulator."""
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 
@@ -53,12 +50,35 @@ def refused(call: Callable[[], object]) -> tuple[int, str]:
     return caught.value.status_code, caught.value.code
 
 
-def until(test: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Look every few milliseconds of real time until it is so."""
-    end = time.monotonic() + seconds
-    while not test():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.003)
+class StillClock(SimulatedClock):
+    """A clock that stands still until somebody lets time pass."""
+
+    moved = 0.0
+
+    def now(self) -> float:
+        """Return the start and what passed since."""
+        return self.start + self.moved
+
+
+class Still(Simulator):
+    """A simulator whose time passes only where a test lets it pass: nothing is waited for, and nothing is hurried."""
+
+    def _clock(self, speed: float) -> StillClock:
+        self.clock = StillClock(speed)
+        return self.clock
+
+    def pass_time(self, seconds: float) -> None:
+        """Let simulated seconds pass."""
+        self.clock.moved += seconds
+
+
+def until(sim: Still, test: Callable[[], bool], step: float = 5.0, most: int = 2000) -> None:
+    """Let time pass by steps of so many simulated seconds until it is so."""
+    for _ in range(most):
+        if test():
+            return
+        sim.pass_time(step)
+    raise AssertionError("it did not happen in time")
 
 
 @dataclass

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import json
 import re
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +29,7 @@ from libcloud.compute.types import NodeState, StorageVolumeState, VolumeSnapshot
 
 from safe_reinit.simulator import Simulator
 from safe_reinit.simulator.actions import ACTIONS
-from tests.simulator.support import Simulate, until
+from tests.simulator.support import Simulate, Still, until
 
 REGION = "cn-hangzhou"
 WORLD: dict[str, Any] = {
@@ -245,7 +244,7 @@ ERRORS = [
 SPEAKERS = pytest.mark.parametrize("speaker", [Acs, Tea, TeaOld])
 
 
-def settle(sim: Simulator) -> None:
+def settle(sim: Still) -> None:
     """Wait until nothing is under way."""
 
     def still() -> bool:
@@ -253,7 +252,7 @@ def settle(sim: Simulator) -> None:
         rows = [*state["instances"].values(), *state["disks"].values(), *state["snapshots"].values()]
         return not {row["status"] for row in rows} & {"Stopping", "Starting", "ReIniting", "progressing"}
 
-    until(still)
+    until(sim, still)
 
 
 @SPEAKERS
@@ -274,7 +273,7 @@ def test_every_action(simulate: Simulate, speaker: type[Speaker]) -> None:
 @SPEAKERS
 def test_the_main_errors(simulate: Simulate, speaker: type[Speaker]) -> None:
     """A client of each signature tells status and code of each refusal."""
-    sim = simulate(WORLD, speed=1)
+    sim = simulate(WORLD)
     client = speaker(sim)
     for action, params, wanted in ERRORS:
         with pytest.raises(Refused) as caught:
@@ -295,7 +294,7 @@ def test_a_wrong_secret(sim: Simulator, speaker: type[Speaker], code: str) -> No
 
 def test_a_temporary_key_with_signature_1(simulate: Simulate) -> None:
     """An STS token goes in a parameter there."""
-    sim = simulate({"keys": [{"id": "STS.1", "secret": "s", "token": "t+/="}]}, speed=1)
+    sim = simulate({"keys": [{"id": "STS.1", "secret": "s", "token": "t+/="}]})
     for token, wanted in (("t+/=", 200), ("other", 400)):
         client = AcsClient(region_id=REGION, credential=StsTokenCredential("STS.1", "s", token), auto_retry=False)
         request = CommonRequest(domain=sim.endpoint, version="2014-05-26", action_name="DescribeRegions")
@@ -309,16 +308,15 @@ def test_a_temporary_key_with_signature_1(simulate: Simulate) -> None:
 
 
 @pytest.fixture
-def libcloud(simulate: Simulate, monkeypatch: pytest.MonkeyPatch) -> tuple[Simulator, ECSDriver]:
-    """Make a driver of apache-libcloud, which polls without its seconds of waiting."""
-    sim = simulate(WORLD, speed=1000)
-    sleep = time.sleep
-    monkeypatch.setattr("libcloud.compute.drivers.ecs.time.sleep", lambda _seconds: sleep(0.005))
+def libcloud(simulate: Simulate, monkeypatch: pytest.MonkeyPatch) -> tuple[Still, ECSDriver]:
+    """Make a driver of apache-libcloud, whose seconds of waiting are simulated ones."""
+    sim = simulate(WORLD)
+    monkeypatch.setattr("libcloud.compute.drivers.ecs.time.sleep", sim.pass_time)
     host, _, port = sim.endpoint.partition(":")
     return sim, ECSDriver("testid", "testsecret", region=REGION, host=host, port=int(port), secure=False)
 
 
-def test_libcloud(libcloud: tuple[Simulator, ECSDriver]) -> None:
+def test_libcloud(libcloud: tuple[Still, ECSDriver]) -> None:
     """A client of XML lists, stops, wipes, starts, restarts and makes snapshots, and waits for the states it knows."""
     sim, driver = libcloud
     assert REGION in {place.id for place in driver.list_locations()}
@@ -331,11 +329,11 @@ def test_libcloud(libcloud: tuple[Simulator, ECSDriver]) -> None:
     )
     assert driver.ex_stop_node(node, ex_force_stop=False)
     driver.connection.request(driver.path, params={"Action": "ReInitDisk", "DiskId": "d-1"})
-    until(lambda: sim.state()["disks"]["d-1"]["status"] == "In_use")
+    until(sim, lambda: sim.state()["disks"]["d-1"]["status"] == "In_use")
     assert driver.ex_start_node(node)
     assert driver.reboot_node(node)
     made = driver.create_volume_snapshot(volumes["d-3"], name="by-libcloud")
-    until(lambda: sim.state()["snapshots"][made.id]["status"] == "accomplished")
+    until(sim, lambda: sim.state()["snapshots"][made.id]["status"] == "accomplished")
     rows = {row.id: row.state for row in driver.list_volume_snapshots(volumes["d-3"])}
     assert rows == {made.id: VolumeSnapshotState.AVAILABLE, "s-3": VolumeSnapshotState.AVAILABLE}
     assert driver.destroy_volume_snapshot(made)
@@ -343,7 +341,7 @@ def test_libcloud(libcloud: tuple[Simulator, ECSDriver]) -> None:
     assert sim.state()["instances"]["i-1"]["starts"] == 3
 
 
-def test_every_action_and_error_in_xml(libcloud: tuple[Simulator, ECSDriver]) -> None:
+def test_every_action_and_error_in_xml(libcloud: tuple[Still, ECSDriver]) -> None:
     """A client of XML gets each answer under the root named after the action, and each error with its code."""
     sim, driver = libcloud
     for action, params, _ in WALK:

@@ -104,7 +104,7 @@ def look(sim: Simulator, action: str, **params: str) -> list[dict[str, Any]]:
 )
 def test_filters(simulate: Simulate, action: str, params: dict[str, str], count: int) -> None:
     """Each filter lists what fits it, and an id that is not there is no error."""
-    assert len(look(simulate(MANY, speed=1), action, **params)) == count
+    assert len(look(simulate(MANY), action, **params)) == count
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_filters(simulate: Simulate, action: str, params: dict[str, str], count:
 )
 def test_bad_parameters(simulate: Simulate, action: str, params: dict[str, str], status: int, code: str) -> None:
     """A parameter ECS cannot take is refused with its documented code."""
-    answer = call(simulate(MANY, speed=1), action, {**REGION, **params})
+    answer = call(simulate(MANY), action, {**REGION, **params})
     assert (answer.status, answer.code) == (status, code)
 
 
@@ -169,7 +169,7 @@ def test_bad_parameters(simulate: Simulate, action: str, params: dict[str, str],
 )
 def test_paging_by_token(simulate: Simulate, action: str, ids: str, total: int) -> None:
     """MaxResults below 10 is 10; tokens lead through all rows, each once, and TotalCount means nothing."""
-    sim = simulate(MANY, speed=1)
+    sim = simulate(MANY)
     seen, token = [], ""
     while True:
         body = call(sim, action, {**REGION, "MaxResults": "3", **({"NextToken": token} if token else {})}).json
@@ -184,7 +184,7 @@ def test_paging_by_token(simulate: Simulate, action: str, ids: str, total: int) 
 
 def test_paging_by_number(simulate: Simulate) -> None:
     """Ten rows a page by default, and TotalCount is the number of all rows."""
-    sim = simulate(MANY, speed=1)
+    sim = simulate(MANY)
     pages = [call(sim, "DescribeDisks", {**REGION, "PageNumber": str(n)}).json for n in (1, 2, 3, 4)]
     assert [len(rows(page)) for page in pages] == [10, 10, 6, 0]
     assert {page["TotalCount"] for page in pages} == {26}
@@ -193,7 +193,7 @@ def test_paging_by_number(simulate: Simulate) -> None:
 def test_a_hundred_disks_in_one_call(simulate: Simulate) -> None:
     """A request with a hundred long ids fits, and MaxResults lists them all."""
     ids = [f"d-bp1{n:017}" for n in range(100)]
-    sim = simulate({"disks": {disk_id: {} for disk_id in ids}}, speed=1)
+    sim = simulate({"disks": {disk_id: {} for disk_id in ids}})
     assert len(look(sim, "DescribeDisks", DiskIds=json.dumps(ids), MaxResults="100")) == 100
 
 
@@ -230,7 +230,7 @@ def test_shape_of_a_multi_attached_disk(sim: Simulator) -> None:
 
 def test_shape_of_snapshots_and_chains(simulate: Simulate) -> None:
     """SourceDiskSize is a number, and a chain counts the snapshots of its disk."""
-    sim = simulate(MANY, speed=1)
+    sim = simulate(MANY)
     (snapshot,) = look(sim, "DescribeSnapshots", DiskId="d-001")
     assert (snapshot["SourceDiskSize"], snapshot["Progress"], snapshot["Category"]) == (40, "100%", "flash")
     assert "InstantAccessRetentionDays" not in snapshot
@@ -269,7 +269,7 @@ def test_a_denied_resource_is_hidden(
     simulate: Simulate, action: str, resource: str, naming: dict[str, str], other: dict[str, str]
 ) -> None:
     """Without the right to one thing its row is missing; only a dry run that names it says Forbidden.RAM."""
-    sim = simulate(MANY, speed=1)
+    sim = simulate(MANY)
     before = len(look(sim, action, **naming))
     sim.do({"deny": {"action": f"ecs:{action}", "resource": resource}})
     assert len(look(sim, action, **naming)) == before - 1
@@ -280,7 +280,7 @@ def test_a_denied_resource_is_hidden(
 
 def test_a_right_denied_altogether(simulate: Simulate) -> None:
     """Without the right at all a list is empty, a dry run is forbidden, and of images only one's own are hidden."""
-    sim = simulate(MANY, speed=1)
+    sim = simulate(MANY)
     for action in ("DescribeDisks", "DescribeImages", "DescribeKeyPairs"):
         sim.do({"deny": {"action": f"ecs:{action}"}})
     assert look(sim, "DescribeDisks") == []
@@ -318,7 +318,7 @@ def test_what_a_start_and_a_login_depend_on_is_shown(simulate: Simulate) -> None
         },
         "disks": {"d-1": {"instance": "i-1", "category": "local_ssd_pro"}, "d-2": {"instance": "i-1"}},
     }
-    sim = simulate(world, speed=1)
+    sim = simulate(world)
     one, two = look(sim, "DescribeInstances")
     (image,) = look(sim, "DescribeImages")
 

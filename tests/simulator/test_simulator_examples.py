@@ -38,7 +38,7 @@ def wipe(sim: Simulator, disk: str = "d-1", **more: str) -> str:
 def stop(sim: Simulator, instance: str = "i-1", **more: str) -> None:
     """Stop an instance and wait for it."""
     assert call(sim, "StopInstance", {"InstanceId": instance, **more}).status == 200
-    until(lambda: of(sim, instance) == "Stopped")
+    until(sim, lambda: of(sim, instance) == "Stopped")
 
 
 def start(sim: Simulator, instance: str = "i-1") -> Answer:
@@ -50,8 +50,8 @@ def start(sim: Simulator, instance: str = "i-1") -> Answer:
 def _(sim: Simulator) -> None:
     for name in ("i-member", "i-standby"):
         call(sim, "StopInstance", {"InstanceId": name, "StoppedMode": "KeepCharging"})
-    until(lambda: of(sim, "i-member") == "Deleted")
-    until(lambda: of(sim, "i-standby") == "Stopped")
+    until(sim, lambda: of(sim, "i-member") == "Deleted")
+    until(sim, lambda: of(sim, "i-standby") == "Stopped")
     state = sim.state()
     assert {row["status"] for name, row in state["disks"].items() if "member" in name} == {"Deleted"}
     assert [(row["action"], row["source"]) for row in state["calls"][-1:]] == [("DeleteInstance", "world")]
@@ -86,7 +86,7 @@ def _(sim: Simulator) -> None:
     target, headers = signed(sim, "ReInitDisk", {"DiskId": "d-1"})
     with pytest.raises(OSError, match=r"closed|reset"):
         send(sim, "POST", target, headers)
-    until(lambda: sim.state()["disks"]["d-1"]["status"] == "In_use")
+    until(sim, lambda: sim.state()["disks"]["d-1"]["status"] == "In_use")
     assert wipe(sim) == ""
     assert len(sim.state()["disks"]["d-1"]["wipes"]) == 2
 
@@ -100,7 +100,7 @@ def _(sim: Simulator) -> None:
 @trap("moved-disk")
 def _(sim: Simulator) -> None:
     assert sim.state()["disks"]["d-1"]["instance_id"] == "i-old"
-    until(lambda: sim.state()["disks"]["d-1"]["instance_id"] == "i-new")
+    until(sim, lambda: sim.state()["disks"]["d-1"]["instance_id"] == "i-new")
     assert wipe(sim) == ""
 
 
@@ -127,7 +127,7 @@ def _(sim: Simulator) -> None:
 def _(sim: Simulator) -> None:
     call(sim, "StopInstance", {"InstanceId": "i-1"})
     begin = sim.state()["now"]
-    until(lambda: sim.state()["now"][:16] > begin[:16])
+    until(sim, lambda: sim.state()["now"][:16] > begin[:16])
     assert of(sim) == "Stopping"
     stop(sim, ForceStop="true")
 
@@ -141,7 +141,7 @@ def _(sim: Simulator) -> None:
 
 @trap("auto-snapshot")
 def _(sim: Simulator) -> None:
-    until(lambda: bool(sim.state()["snapshots"]))
+    until(sim, lambda: bool(sim.state()["snapshots"]))
     sim.do({"stop": "i-1"})
     assert wipe(sim) == "DiskCreatingSnapshot"
     sim.do({"start": "i-1"})
@@ -162,7 +162,7 @@ def _(sim: Simulator) -> None:
 def _(sim: Simulator) -> None:
     stop(sim, "i-spot")
     assert start(sim, "i-spot").code == "OperationDenied.SpotPriceLowerThanPublicPrice"
-    until(lambda: of(sim, "i-release") == "Deleted")
+    until(sim, lambda: of(sim, "i-release") == "Deleted")
     assert wipe(sim, "d-release") == "InvalidDiskId.NotFound"
 
 
@@ -170,7 +170,7 @@ def _(sim: Simulator) -> None:
 def _(sim: Simulator) -> None:
     gone, dry = "InvalidParameter.KMSKeyId.CMKNotEnabled", {"InstanceId": "i-1", "DryRun": "true"}
     stop(sim)
-    until(lambda: call(sim, "StartInstance", dry).code == gone)
+    until(sim, lambda: call(sim, "StartInstance", dry).code == gone)
     assert [wipe(sim), start(sim).code] == [gone, gone]
 
 
@@ -194,7 +194,7 @@ def _(sim: Simulator) -> None:
 @trap("auto-start")
 def _(sim: Simulator) -> None:
     assert wipe(sim, AutoStartInstance="true") == ""
-    until(lambda: sim.state()["disks"]["d-1"]["status"] == "In_use")
+    until(sim, lambda: sim.state()["disks"]["d-1"]["status"] == "In_use")
     assert of(sim) == "Stopped"
 
 
@@ -214,14 +214,14 @@ def _(sim: Simulator) -> None:
 @trap("maintenance-restart")
 def _(sim: Simulator) -> None:
     assert of(sim) == "Stopped"
-    until(lambda: of(sim) == "Running")
+    until(sim, lambda: of(sim) == "Running")
     assert wipe(sim) == "IncorrectInstanceStatus"
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in WORLDS.glob("*.yaml")))
 def test_each_example_shows_its_trap(simulate: Simulate, name: str) -> None:
     """The world loads, and what its first lines tell happens in it."""
-    sim = simulate(WORLDS / f"{name}.yaml", speed=400)
+    sim = simulate(WORLDS / f"{name}.yaml")
     TRAPS[name](sim)
 
 

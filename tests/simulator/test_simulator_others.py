@@ -173,7 +173,7 @@ def test_keys_that_kms_does_not_know(simulate: Simulate, key_id: str) -> None:
 def test_ecs_and_kms_agree(simulate: Simulate, disk_id: str) -> None:
     """A disk whose key is not Enabled is refused by ReInitDisk as such, until the key works again."""
     world = {**WORLD, "disks": {name: {**disk, "instance": "i-alone"} for name, disk in WORLD["disks"].items()}}
-    sim = simulate(world, speed=0.001)
+    sim = simulate(world)
     key_id = WORLD["disks"][disk_id]["kms_key"]
 
     assert call(sim, "ReInitDisk", {"DiskId": disk_id}).code == "InvalidParameter.KMSKeyId.CMKNotEnabled"

@@ -13,8 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from safe_reinit.simulator import console, witness
 from safe_reinit.simulator.engine import Engine, Options
-from safe_reinit.simulator.state.clock import SimulatedClock
 from safe_reinit.simulator.wire.request import RawRequest
+from tests.simulator.support import StillClock
 from tests.simulator.test_simulator_rpc import signed_parameters
 
 WORLD: dict[str, Any] = {
@@ -52,16 +52,6 @@ DISK_MOVES = {
     ("Available", "In_use"),
     *((status, kind) for status in ("In_use", "ReIniting") for kind in ("Deleted", "Available")),
 }
-
-
-class StillClock(SimulatedClock):
-    """A clock that moves only when it is told to."""
-
-    moved = 0.0
-
-    def now(self) -> float:
-        """Return the start and what was added to it."""
-        return self.start + self.moved
 
 
 def ask(engine: Engine, action: str, /, **params: str) -> int:

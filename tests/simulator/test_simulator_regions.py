@@ -60,7 +60,7 @@ def test_acts_on_many_and_tags_are_of_one_region(simulate: Simulate) -> None:
 
 def test_limits_are_per_region_also_of_calls_that_name_none(simulate: Simulate) -> None:
     """A wipe in one region uses up no call of another."""
-    sim = simulate({**WORLD, "rate_limits": {"ReInitDisk": 1}}, speed=1)
+    sim = simulate({**WORLD, "rate_limits": {"ReInitDisk": 1}})
     codes = [call(sim, "ReInitDisk", {"DiskId": disk}).code for disk in ("d-here", "d-here", "d-there")]
     assert codes[1] == "Throttling.User"
     assert codes[2] == ""

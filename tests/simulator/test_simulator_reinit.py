@@ -112,7 +112,7 @@ def test_each_documented_refusal(
     simulate: Simulate, code: str, status: int, setting: dict[str, Any], options: dict[str, Any]
 ) -> None:
     """Each precondition that does not hold is refused with its documented code and status, and nothing is wiped."""
-    sim = simulate(setting, speed=1)
+    sim = simulate(setting)
     request = ecs.ReInitDiskRequest(**{"disk_id": "d-1", **options})
     assert refused(lambda: sdk(sim).re_init_disk(request)) == (status, code)
     assert sim.state()["disks"]["d-1"]["wipes"] == []
@@ -133,7 +133,7 @@ ACCEPTED = [
 @pytest.mark.parametrize(("setting", "options"), ACCEPTED)
 def test_what_is_accepted(simulate: Simulate, setting: dict[str, Any], options: dict[str, Any]) -> None:
     """A disk whose preconditions hold is wiped at once and says ReIniting, with the wipe on record."""
-    sim = simulate(setting, speed=1)
+    sim = simulate(setting)
     before = sim.state()["disks"]["d-1"]["content"]
     answer = sdk(sim).re_init_disk(ecs.ReInitDiskRequest(disk_id="d-1", **options))
     disk = sim.state()["disks"]["d-1"]
@@ -146,7 +146,7 @@ def test_what_is_accepted(simulate: Simulate, setting: dict[str, Any], options: 
 
 def test_a_second_wipe_while_the_first_runs(simulate: Simulate) -> None:
     """A disk that is ReIniting is not In_use, so it cannot be wiped again, nor can its instance be started."""
-    sim = simulate(world(), speed=1)
+    sim = simulate(world())
     client = sdk(sim)
     client.re_init_disk(ecs.ReInitDiskRequest(disk_id="d-1"))
     again = refused(lambda: client.re_init_disk(ecs.ReInitDiskRequest(disk_id="d-1")))
@@ -159,7 +159,7 @@ def test_auto_start(simulate: Simulate) -> None:
     """With AutoStartInstance the instance starts by itself after the wipe, as an act of the world."""
     sim = simulate(world())
     sdk(sim).re_init_disk(ecs.ReInitDiskRequest(disk_id="d-1", auto_start_instance=True))
-    until(lambda: sim.state()["instances"]["i-1"]["status"] == "Running")
+    until(sim, lambda: sim.state()["instances"]["i-1"]["status"] == "Running")
     state = sim.state()
     assert state["instances"]["i-1"]["starts"] == 2
     assert [(call["action"], call["source"]) for call in state["calls"]] == [
@@ -175,13 +175,13 @@ def test_auto_start_of_a_locked_instance(simulate: Simulate) -> None:
     sdk(sim).re_init_disk(ecs.ReInitDiskRequest(disk_id="d-1", auto_start_instance=True))
     sim.do({"lock": "i-1", "reason": "financial"})
     sim.do({"release": {"disk": "d-1"}})
-    until(lambda: sim.state()["disks"]["d-1"]["status"] == "In_use")
+    until(sim, lambda: sim.state()["disks"]["d-1"]["status"] == "In_use")
     assert sim.state()["instances"]["i-1"]["status"] == "Stopped"
 
 
 def test_a_key_pair_given_is_bound(simulate: Simulate) -> None:
     """The key pair given for a system disk is the instance's from then on."""
-    sim = simulate(world(SYSTEM), speed=1)
+    sim = simulate(world(SYSTEM))
     client = sdk(sim)
     client.re_init_disk(ecs.ReInitDiskRequest(disk_id="d-1", key_pair_name="sim-key"))
     rows = client.describe_instances(ecs.DescribeInstancesRequest(region_id=sim.region)).body.instances.instance
@@ -190,20 +190,19 @@ def test_a_key_pair_given_is_bound(simulate: Simulate) -> None:
 
 def test_rate_limit(simulate: Simulate) -> None:
     """Over the limit of a minute calls are refused until the next minute, and then taken again."""
-    sim = simulate({**world(), "rate_limits": {"ReInitDisk": 3}}, speed=60)
+    sim = simulate({**world(), "rate_limits": {"ReInitDisk": 3}})
     client = sdk(sim)
 
     def code() -> str:
         return refused(lambda: client.re_init_disk(ecs.ReInitDiskRequest(disk_id="d-2")))[1]
 
-    until(lambda: int(sim.state()["now"][17:19]) < 20)
     assert [code() for _ in range(5)] == ["InvalidDiskId.NotFound"] * 3 + ["Throttling.User"] * 2
-    until(lambda: code() == "InvalidDiskId.NotFound")
+    until(sim, lambda: code() == "InvalidDiskId.NotFound")
 
 
 def test_reset_disk(simulate: Simulate) -> None:
     """ResetDisk puts the snapshot's content on the disk and is on record apart from the wipes."""
-    sim = simulate(world(snapshots={"s-1": {"disk": "d-1", "content": "data:77"}}), speed=1)
+    sim = simulate(world(snapshots={"s-1": {"disk": "d-1", "content": "data:77"}}))
     client = sdk(sim)
     dry = ecs.ResetDiskRequest(disk_id="d-1", snapshot_id="s-1", dry_run=True)
     assert refused(lambda: client.reset_disk(dry)) == (400, "DryRunOperation")
@@ -238,6 +237,6 @@ def test_reset_disk(simulate: Simulate) -> None:
 )
 def test_reset_disk_refusals(simulate: Simulate, code: str, setting: dict[str, Any], snapshot: str) -> None:
     """ResetDisk refuses what cannot be rolled back."""
-    sim = simulate(setting, speed=1)
+    sim = simulate(setting)
     request = ecs.ResetDiskRequest(disk_id="d-1", snapshot_id=snapshot)
     assert refused(lambda: sdk(sim).reset_disk(request))[1] == code

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from alibabacloud_ecs20140526 import models as ecs
 from alibabacloud_ecs20140526.client import Client
 
 from safe_reinit.simulator import Simulator
+from safe_reinit.simulator.state.clock import SimulatedClock
 from tests.simulator.support import Simulate, refused, sdk, until
 
 ONE = {"instances": {"i-1": {"status": "Running"}}, "disks": {"d-1": {"instance": "i-1"}}}
@@ -27,11 +28,11 @@ def status(client: Client, sim: Simulator) -> str:
 
 def test_a_whole_round(simulate: Simulate) -> None:
     """Stop, wipe and start go through their states, each start is counted and writes to the disk."""
-    sim = simulate(ONE, speed=150)
+    sim = simulate(ONE)
     client = sdk(sim)
     client.stop_instance(ecs.StopInstanceRequest(instance_id="i-1", stopped_mode="KeepCharging"))
     assert status(client, sim) == "Stopping"
-    until(lambda: status(client, sim) == "Stopped")
+    until(sim, lambda: status(client, sim) == "Stopped")
     assert sim.state()["instances"]["i-1"]["stopped_mode"] == "KeepCharging"
     client.re_init_disk(ecs.ReInitDiskRequest(disk_id="d-1"))
     seen = set()
@@ -41,27 +42,37 @@ def test_a_whole_round(simulate: Simulate) -> None:
         seen.add((row.status, row.instance_id, row.attachments.attachment[0].instance_id))
         return bool(row.status == "In_use")
 
-    until(wiped)
+    until(sim, wiped)
     # InstanceId is documented to be filled for In_use and Detaching only.
     assert seen == {("ReIniting", "", "i-1"), ("In_use", "i-1", "i-1")}
     client.start_instance(START)
     assert status(client, sim) == "Starting"
     assert sim.state()["instances"]["i-1"]["stopped_mode"] == "Not-applicable"
-    until(lambda: status(client, sim) == "Running")
+    until(sim, lambda: status(client, sim) == "Running")
     state = sim.state()
     assert state["instances"]["i-1"]["starts"] == 2
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\dZ", state["instances"]["i-1"]["start_time"])
     assert state["disks"]["d-1"]["content"] == "data:2"
 
 
+def test_simulated_time_goes_as_many_times_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It starts at the real time, goes on at its speed, and never goes back, whatever the host's clock does."""
+    host = SimpleNamespace(time=lambda: 1_000_000.0, monotonic=lambda: 50.0)
+    monkeypatch.setattr("safe_reinit.simulator.state.clock.time", host)
+    clock = SimulatedClock(60)
+    assert clock.now() == 1_000_000.0
+    host.time, host.monotonic = lambda: 0.0, lambda: 52.5
+    assert clock.now() == 1_000_150.0
+
+
 def test_default_durations(simulate: Simulate) -> None:
     """A stop takes 30 simulated seconds, and another time where the instance says so."""
     world = {"instances": {"i-1": {}, "i-2": {"stop_seconds": 100000}}}
-    sim = simulate(world, speed=600)
+    sim = simulate(world)
     client = sdk(sim)
     for name in ("i-1", "i-2"):
         client.stop_instance(ecs.StopInstanceRequest(instance_id=name))
-    time.sleep(0.1)
+    sim.pass_time(30)
     statuses = {name: row["status"] for name, row in sim.state()["instances"].items()}
     assert statuses == {"i-1": "Stopped", "i-2": "Stopping"}
 
@@ -82,7 +93,7 @@ def test_default_durations(simulate: Simulate) -> None:
 )
 def test_power_refusals(simulate: Simulate, instance: dict[str, Any], call: str, code: str) -> None:
     """Stop and start are refused in the wrong state, under a lock and when expired, in a dry run just the same."""
-    client = sdk(simulate({"instances": {"i-1": instance}}, speed=1))
+    client = sdk(simulate({"instances": {"i-1": instance}}))
     calls = {
         "stop": lambda dry: client.stop_instance(ecs.StopInstanceRequest(instance_id="i-1", dry_run=dry)),
         "start": lambda dry: client.start_instance(ecs.StartInstanceRequest(instance_id="i-1", dry_run=dry)),
@@ -93,7 +104,7 @@ def test_power_refusals(simulate: Simulate, instance: dict[str, Any], call: str,
 
 def test_dry_runs_change_nothing(simulate: Simulate) -> None:
     """A dry run that finds nothing ends with DryRunOperation, is on record as one, and changes nothing."""
-    sim = simulate(ONE, speed=1)
+    sim = simulate(ONE)
     client = sdk(sim)
     dry = ecs.StopInstanceRequest(instance_id="i-1", dry_run=True)
     assert refused(lambda: client.stop_instance(dry)) == (400, "DryRunOperation")
@@ -114,53 +125,53 @@ def test_economical_mode(simulate: Simulate) -> None:
     client = sdk(sim)
     for name in ("i-1", "i-2"):
         client.stop_instance(ecs.StopInstanceRequest(instance_id=name))
-    until(lambda: all(row["status"] == "Stopped" for row in sim.state()["instances"].values()))
+    until(sim, lambda: all(row["status"] == "Stopped" for row in sim.state()["instances"].values()))
     rows = sim.state()["instances"]
     assert (rows["i-1"]["stopped_mode"], rows["i-1"]["public_ip"]) == ("StopCharging", "")
     assert rows["i-2"]["stopped_mode"] == "KeepCharging"
     client.start_instance(START)
-    until(lambda: sim.state()["instances"]["i-1"]["status"] == "Running")
+    until(sim, lambda: sim.state()["instances"]["i-1"]["status"] == "Running")
     assert sim.state()["instances"]["i-1"]["public_ip"] not in ("", "203.0.113.1")
 
 
 def test_a_guest_that_ignores_the_stop(simulate: Simulate) -> None:
     """A deaf guest stays Stopping until it is stopped by force."""
-    sim = simulate({"instances": {"i-1": {"ignores_stop": True}}}, speed=20000)
+    sim = simulate({"instances": {"i-1": {"ignores_stop": True}}})
     client = sdk(sim)
     client.stop_instance(STOP)
-    time.sleep(0.05)
+    sim.pass_time(1000)
     assert status(client, sim) == "Stopping"
     client.stop_instance(ecs.StopInstanceRequest(instance_id="i-1", force_stop=True))
-    until(lambda: status(client, sim) == "Stopped")
+    until(sim, lambda: status(client, sim) == "Stopped")
 
 
 def test_hold_and_release(simulate: Simulate) -> None:
     """What is held does not finish, and what is released finishes at once if it is overdue."""
-    sim = simulate(ONE, speed=20000)
+    sim = simulate(ONE)
     client = sdk(sim)
     sim.do({"hold": {"instance": "i-1"}})
     client.stop_instance(STOP)
-    time.sleep(0.02)
+    sim.pass_time(400)
     assert status(client, sim) == "Stopping"
     sim.do({"release": {"instance": "i-1"}})
     assert status(client, sim) == "Stopped"
     sim.do({"hold": {"disk": "d-1"}})
     client.re_init_disk(ecs.ReInitDiskRequest(disk_id="d-1"))
-    time.sleep(0.02)
+    sim.pass_time(400)
     assert sim.state()["disks"]["d-1"]["status"] == "ReIniting"
     sim.do({"release": {"disk": "d-1"}})
-    until(lambda: sim.state()["disks"]["d-1"]["status"] == "In_use")
+    until(sim, lambda: sim.state()["disks"]["d-1"]["status"] == "In_use")
 
 
 def test_describe_lag(simulate: Simulate) -> None:
     """With a lag Describe calls show what was, while the state shows what is."""
-    sim = simulate({**ONE, "describe_lag": 600}, speed=1000)
+    sim = simulate({**ONE, "describe_lag": 600})
     client = sdk(sim)
     client.stop_instance(STOP)
     assert status(client, sim) == "Running"
-    until(lambda: sim.state()["instances"]["i-1"]["status"] == "Stopped")
+    until(sim, lambda: sim.state()["instances"]["i-1"]["status"] == "Stopped")
     assert status(client, sim) == "Running"
-    until(lambda: status(client, sim) == "Stopped")
+    until(sim, lambda: status(client, sim) == "Stopped")
 
 
 def test_many_at_once(simulate: Simulate) -> None:
@@ -184,15 +195,15 @@ def test_many_at_once(simulate: Simulate) -> None:
         ("i-2", "200", "Running", "Stopping"),
         ("i-3", "IncorrectInstanceStatus", "Stopped", "Stopped"),
     ]
-    until(lambda: {row["status"] for row in sim.state()["instances"].values()} == {"Stopped"})
+    until(sim, lambda: {row["status"] for row in sim.state()["instances"].values()} == {"Stopped"})
     start = ecs.StartInstancesRequest(region_id=sim.region, instance_id=["i-1", "i-2"])
     client.start_instances(start)
-    until(lambda: sim.state()["instances"]["i-2"]["status"] == "Running")
+    until(sim, lambda: sim.state()["instances"]["i-2"]["status"] == "Running")
 
 
 def test_create_snapshot(simulate: Simulate) -> None:
     """A snapshot progresses, holds what the disk held when it began, and its token gives it only once."""
-    sim = simulate({**ONE, "durations": {"snapshot": 1200}}, speed=1000)
+    sim = simulate({**ONE, "durations": {"snapshot": 1200}})
     client = sdk(sim)
     request = ecs.CreateSnapshotRequest(disk_id="d-1", snapshot_name="before", client_token="t-1")
     snapshot_id = client.create_snapshot(request).body.snapshot_id
@@ -209,7 +220,7 @@ def test_create_snapshot(simulate: Simulate) -> None:
         progress.append((row.status, int(row.progress.rstrip("%"))))
         return bool(row.status == "accomplished")
 
-    until(done)
+    until(sim, done)
     assert progress == sorted(progress, key=lambda item: item[1])
     assert progress[0][0] == "progressing"
     assert progress[-1] == ("accomplished", 100)
@@ -230,7 +241,7 @@ def test_create_snapshot(simulate: Simulate) -> None:
 def test_create_snapshot_refusals(simulate: Simulate, disk: dict[str, Any], code: str) -> None:
     """CreateSnapshot refuses what the reference says it refuses."""
     world = {"instances": {"i-1": {}, "i-2": {"status": "Stopping"}}, "disks": {"d-1": disk}}
-    client = sdk(simulate(world, speed=1))
+    client = sdk(simulate(world))
     assert refused(lambda: client.create_snapshot(ecs.CreateSnapshotRequest(disk_id="d-1")))[1] == code
 
 
@@ -242,8 +253,8 @@ def test_what_the_world_shows_under_way_goes_on(simulate: Simulate) -> None:
         "snapshots": {"s-1": {"disk": "d-4", "status": "progressing"}},
     }
     world["instances"]["i-4"] = {"status": "Stopped"}
-    sim = simulate(world, speed=20000)
-    until(lambda: sim.state()["snapshots"]["s-1"]["status"] == "accomplished")
+    sim = simulate(world)
+    until(sim, lambda: sim.state()["snapshots"]["s-1"]["status"] == "accomplished")
     state = sim.state()
     assert [state["instances"][f"i-{n}"]["status"] for n in (1, 2, 3)] == ["Stopped", "Running", "Pending"]
     assert state["disks"]["d-4"]["status"] == "In_use"
@@ -261,14 +272,14 @@ def test_what_the_world_shows_under_way_goes_on(simulate: Simulate) -> None:
 )
 def test_create_snapshot_parameters(simulate: Simulate, options: dict[str, Any], code: str) -> None:
     """CreateSnapshot refuses names, tokens and retentions out of their documented form."""
-    client = sdk(simulate(ONE, speed=1))
+    client = sdk(simulate(ONE))
     request = ecs.CreateSnapshotRequest(**{"disk_id": "d-1", **options})
     assert refused(lambda: client.create_snapshot(request))[1] == code
 
 
 def test_what_a_snapshot_is_asked_for(simulate: Simulate) -> None:
     """A snapshot shows the retention, instant access and tags it was asked for."""
-    sim = simulate(ONE, speed=1)
+    sim = simulate(ONE)
     client = sdk(sim)
     tags = [ecs.CreateSnapshotRequestTag(key="why", value="CHG-1")]
     wish = ecs.CreateSnapshotRequest(

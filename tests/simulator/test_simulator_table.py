@@ -221,7 +221,7 @@ def test_each_code_of_the_table(
     simulate: Simulate, code: str, status: int, message: str, setting: dict[str, Any], options: dict[str, str]
 ) -> None:
     """A world that deserves it is answered with the documented code, status and message, and nothing is wiped."""
-    sim = simulate(setting, speed=1)
+    sim = simulate(setting)
     answer = call(sim, "ReInitDisk", {"DiskId": "d-1", **options})
     assert (answer.status, answer.code, answer.json["Message"]) == (status, code, message)
     assert sim.state()["disks"]["d-1"]["wipes"] == []
@@ -264,12 +264,12 @@ def test_which_refusal_comes_first(
     simulate: Simulate, first: str, setting: dict[str, Any], options: dict[str, str]
 ) -> None:
     """Where several things are wrong the first in the chosen order is answered."""
-    assert call(simulate(setting, speed=1), "ReInitDisk", {"DiskId": "d-1", **options}).code == first
+    assert call(simulate(setting), "ReInitDisk", {"DiskId": "d-1", **options}).code == first
 
 
 def test_a_right_is_looked_at_before_the_disk(simulate: Simulate) -> None:
     """Who may not wipe is not told whether the disk exists."""
-    sim = simulate(world(), speed=1)
+    sim = simulate(world())
     sim.do({"deny": {"action": "ecs:ReInitDisk"}})
     for disk in ("d-1", "d-2"):
         assert call(sim, "ReInitDisk", {"DiskId": disk}).code == "Forbidden.RAM"

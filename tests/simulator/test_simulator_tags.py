@@ -31,7 +31,7 @@ def tags(sim: Simulator, kind: str, **params: str) -> dict[tuple[str, str], str]
 )
 def test_each_type(simulate: Simulate, kind: str, name: str) -> None:
     """A tag is given, replaced, listed and taken away, and what it stands beside stays."""
-    sim = simulate(WORLD, speed=1)
+    sim = simulate(WORLD)
     before = tags(sim, kind, **{"ResourceId.1": name})
     about = {**REGION, "ResourceType": kind, "ResourceId.1": name}
     for value in ("a", "b"):
@@ -45,7 +45,7 @@ def test_each_type(simulate: Simulate, kind: str, name: str) -> None:
 
 def test_tags_are_seen_by_describe_calls(simulate: Simulate) -> None:
     """What TagResources gives Describe calls show and filter."""
-    sim = simulate(WORLD, speed=1)
+    sim = simulate(WORLD)
     call(sim, "TagResources", {**REGION, "ResourceType": "disk", "ResourceId.1": "d-07", "Tag.1.Key": "x"})
     (row,) = call(sim, "DescribeDisks", {**REGION, "Tag.1.Key": "x"}).json["Disks"]["Disk"]
     assert (row["DiskId"], row["Tags"]["Tag"][-1]) == ("d-07", {"TagKey": "x", "TagValue": ""})
@@ -65,12 +65,12 @@ def test_tags_are_seen_by_describe_calls(simulate: Simulate) -> None:
 )
 def test_listing(simulate: Simulate, params: dict[str, str], found: set[tuple[str, str]]) -> None:
     """Tags are listed of resources, by exact tags or by patterns."""
-    assert set(tags(simulate(WORLD, speed=1), "instance", **params)) == found
+    assert set(tags(simulate(WORLD), "instance", **params)) == found
 
 
 def test_pages_of_tags(simulate: Simulate) -> None:
     """Fifty rows a page; the token leads on."""
-    sim = simulate(WORLD, speed=1)
+    sim = simulate(WORLD)
     about = {**REGION, "ResourceType": "disk", "Tag.1.Key": "env"}
     first = call(sim, "ListTagResources", about).json
     second = call(sim, "ListTagResources", {**about, "NextToken": first["NextToken"]}).json
@@ -111,7 +111,7 @@ ABOUT = {**REGION, "ResourceType": "disk", "ResourceId.1": "d-01", "Tag.1.Key": 
 )
 def test_bad_parameters(simulate: Simulate, action: str, changes: dict[str, str], status: int, code: str) -> None:
     """What cannot be done to tags has its documented code, and no tag is changed."""
-    sim = simulate(WORLD, speed=1)
+    sim = simulate(WORLD)
     answer = call(sim, action, {**ABOUT, **changes})
     assert (answer.status, answer.code) == (status, code)
     assert tags(sim, "disk", **{"ResourceId.1": "d-01"}) == {("d-01", "env"): "lab"}
@@ -120,7 +120,7 @@ def test_bad_parameters(simulate: Simulate, action: str, changes: dict[str, str]
 def test_rights(simulate: Simulate) -> None:
     """Without the right tagging is forbidden and a listing empty; another account finds nothing."""
     keys = [{"id": "testid", "secret": "testsecret"}, {"id": "other", "secret": "s", "account": "2"}]
-    sim = simulate({**WORLD, "keys": keys}, speed=1)
+    sim = simulate({**WORLD, "keys": keys})
     assert call(sim, "TagResources", ABOUT, ("other", "s")).code == "InvalidResourceId.NotFound"
     for action in ("TagResources", "ListTagResources"):
         sim.do({"deny": {"action": f"ecs:{action}", "resource": "d-01"}})

@@ -78,7 +78,7 @@ OUTCOMES = {
 @pytest.mark.parametrize("problem", OUTCOMES)
 def test_each_problem_shows(simulate: Simulate, problem: str) -> None:
     """The disk of each problem answers ReInitDisk as that problem does, and it has a fresh snapshot."""
-    sim = simulate(speed=0.001)
+    sim = simulate()
     assert call(sim, "ReInitDisk", {"DiskId": f"d-sim-{problem}"}).code == OUTCOMES[problem]
     state = sim.state()
     assert f"i-sim-{problem}" in state["instances"]
@@ -122,7 +122,7 @@ def test_each_problem_shows_alone(sim: Simulator) -> None:
 
 def test_instances_of_the_default_world(simulate: Simulate) -> None:
     """Instances are Stopped and once started, in KeepCharging, but for those whose problem is another."""
-    sim = simulate(speed=0.001)
+    sim = simulate()
     instances = sim.state()["instances"]
     running = {name for name, row in instances.items() if row["status"] == "Running"}
     assert running == {
@@ -157,7 +157,8 @@ def test_instances_of_the_default_world(simulate: Simulate) -> None:
 
 def test_pending_stays(simulate: Simulate) -> None:
     """A Pending instance stays Pending however long one waits."""
-    sim = simulate(speed=1_000_000)
+    sim = simulate()
+    sim.pass_time(1_000_000)
     assert sim.state()["instances"]["i-sim-instance-in-transition"]["status"] == "Pending"
 
 
@@ -201,7 +202,7 @@ def test_times_in_a_world(simulate: Simulate, tmp_path: Path) -> None:
         "  d-4: {created: -2h}\n"
         "  d-5:\n"
     )
-    sim = simulate(file, speed=1)
+    sim = simulate(file)
     rows = call(sim, "DescribeDisks", {"RegionId": REGION}).json["Disks"]["Disk"]
     assert [row["CreationTime"] for row in rows[:3]] == [
         "2013-07-01T00:00:00Z",
