@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import select
@@ -103,6 +104,13 @@ class VirtualTerminal(Terminal):
         code: int = self.child.wait()
         self._read()
         return code
+
+    def hang_up(self) -> int:
+        """Take the terminal from under the child, and give the exit code."""
+        self.child.stdout.refuse(errno.EIO)
+        self.child.keyboard.hang_up()
+        self.child.send_signal(signal.SIGHUP)
+        return self.child.wait()  # type: ignore[no-any-return]
 
     def _read(self) -> bool:
         self.shown += self.child.stdout.read().replace("\n", "\r\n")

@@ -29,6 +29,7 @@ MODULE = "safe_reinit"
 _FIRST = 1 << 22
 """The first id of such a process: Linux gives none from here on."""
 _LOOKS_EVERY = 0.02
+_DRAWS_EVERY = 1.0
 _children: dict[int, Child] = {}
 """The commands of the test that runs, by their ids."""
 _ids = itertools.count(_FIRST)
@@ -114,16 +115,31 @@ class Keyboard:
         self.stdin.close()
 
 
-class NotDrawn:
-    """Stands for the thread that draws a terminal's last lines several times a second, which would be a real one."""
+class Drawing:
+    """Draws what stays at the bottom of a terminal again and again, in the place of the thread of ``rich.live``."""
 
-    def __init__(self, *_: object) -> None:
-        pass
+    def __init__(self, shown: Any, _times_a_second: float) -> None:
+        self._shown = shown
+        self._ended = False
 
     def start(self) -> None:
-        """Draw nothing: what stays on the terminal is drawn whenever it changes."""
+        """Begin, as a task of the command."""
+        scheduler = _children[os.getpid()].scheduler
 
-    stop = join = start
+        def draw() -> None:
+            while not self._ended:
+                scheduler.sleep(_DRAWS_EVERY)
+                if not self._ended:
+                    self._shown.refresh()
+
+        scheduler.spawn("draw", scheduler.this().process, draw)
+
+    def stop(self) -> None:
+        """Draw no more."""
+        self._ended = True
+
+    def join(self) -> None:
+        """Do nothing: between two steps nothing is being drawn."""
 
 
 class _Inner(io.BufferedReader):

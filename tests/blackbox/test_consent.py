@@ -13,7 +13,8 @@ import pyte
 import pytest
 
 from safe_reinit.simulator import Simulator
-from tests.blackbox.worlds import PATIENCE, wipes
+from tests import virtual
+from tests.blackbox.worlds import PATIENCE
 from tests.commands import command, until
 from tests.terminals import Open, Terminal
 from tests.values import recoverable
@@ -52,11 +53,21 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u200b-\u200
 OURS = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
 
 
+REFUSES = {"action": "StopInstance", "dry_run": False, "error": {"code": "Forbidden.RAM", "status": 403}}
+"""A run that was agreed to ends at this call, so that nothing is waited for."""
+
+
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    """Start a world of strange names."""
-    with Simulator(world=WORLD, speed=60) as simulator:
+    """Start a world of strange names, at real speed."""
+    with Simulator(world=WORLD, faults=[REFUSES | {"times": 100}]) as simulator:
         yield simulator
+
+
+def agreed(sim: Simulator, name: str) -> bool:
+    """Tell whether a run began on this machine, as only consent lets it."""
+    stops = [each for each in sim.state()["calls"] if each["action"] == "StopInstance" and not each["dry_run"]]
+    return [each["subject"] for each in stops] == [[f"i-{name}"]]
 
 
 def asks(person: Terminal) -> str:
@@ -72,8 +83,8 @@ def test_every_machine_can_be_confirmed_by_its_id(sim: Simulator, terminal: Open
     asks(person)
     person.type(f"i-{name}\n")
 
-    assert person.end() == 0, person.shown
-    assert wipes(sim, f"d-{name}") == 1
+    assert person.end() == 4, person.shown
+    assert agreed(sim, name)
     assert not CONTROL.search(OURS.sub("", person.shown)), person.shown
     assert "\x1b[2K\x1b[1G" not in person.shown
 
@@ -85,7 +96,8 @@ def test_a_plain_name_is_asked_for(sim: Simulator, terminal: Open, name: str) ->
 
     assert asks(person) == f"name: {NAMES[name]}"
     person.type(f"{NAMES[name]}\n")
-    assert person.end() == 0, person.shown
+    assert person.end() == 4, person.shown
+    assert agreed(sim, name)
 
 
 @pytest.mark.parametrize("name", [*sorted(set(ODD) - TYPED), "twin-a", "twin-b"])
@@ -102,13 +114,13 @@ def test_a_name_that_is_odd_or_not_alone_is_no_answer(sim: Simulator, terminal: 
         if tries_left:
             person.wait_for("\n> ", after=told)  # what is typed before the question is dropped
     assert person.end() == 3, person.shown
-    assert wipes(sim, f"d-{name}") == 0
+    assert not agreed(sim, name)
 
 
 def test_where_names_cannot_be_listed_the_id_is_asked_for(terminal: Open) -> None:
     """Whether a name is unique is not known where instances cannot be listed, so the id is asked for."""
     faults = [{"action": "DescribeInstances", "nth": 2, "times": 9, "error": {"code": "Forbidden.RAM", "status": 403}}]
-    with Simulator(world=WORLD, speed=60, faults=faults) as sim:
+    with Simulator(world=WORLD, faults=faults) as sim:
         person = terminal(sim, "--disk", "d-plain", "--stop-instance", columns=200)
 
         assert asks(person) == "id: i-plain"
@@ -126,7 +138,7 @@ def test_the_last_line_before_the_question_names_disk_machine_and_loss(sim: Simu
 
 def test_what_is_typed_ahead_answers_nothing(sim: Simulator, terminal: Open) -> None:
     """What was typed before the question is no answer to it, be it the right one."""
-    sim.do({"fault": {"action": "DescribeDisks", "delay": 2.0}})  # so that there is time to type
+    sim.do({"fault": {"action": "DescribeDisks", "delay": 1.0}})  # so that there is time to type
     person = terminal(sim, "--disk", "d-plain", "--stop-instance")
     until(lambda: any(call["action"] == "GetCallerIdentity" for call in sim.state()["calls"]), PATIENCE)
     person.type("i-plain\nweb1\n")
@@ -136,7 +148,7 @@ def test_what_is_typed_ahead_answers_nothing(sim: Simulator, terminal: Open) -> 
     person.child.send_signal(signal.SIGTERM)
 
     assert person.end() == 3, person.shown
-    assert wipes(sim, "d-plain") == 0
+    assert not agreed(sim, "plain")
 
 
 @pytest.mark.parametrize("columns", ["0", "1", "-1", "999999999999", "x"])
@@ -160,19 +172,19 @@ def test_a_process_in_the_background_asks_nothing(sim: Simulator, terminal: Open
 
     assert person.end() == 3, person.shown
     assert "--confirm d-plain" in person.shown
-    assert wipes(sim, "d-plain") == 0
+    assert not agreed(sim, "plain")
 
 
 def test_the_names_of_others_control_no_terminal_in_any_command(sim: Simulator, terminal: Open, tmp_path: Path) -> None:
     """runs, show and a saved plan of somebody whose name has an escape sequence write none to a terminal."""
-    run = command(sim.url, tmp_path)
+    run = command(sim.url, tmp_path, "1")
     file = tmp_path / "plan.json"
     odd = ("--disk", "d-escape", "--stop-instance")
-    done = run(*odd, "--confirm", "d-escape", "--output", "json", journal=tmp_path / "home" / "journal.db")
-    assert done.returncode == 0, done.stderr
+    ended = run(*odd, "--confirm", "d-escape", "--output", "json", journal=tmp_path / "home" / "journal.db")
+    assert ended.returncode == 4, ended.stderr
     planned = run("plan", "--disk", "d-c1", "--stop-instance", "--endpoint", sim.url, "--save", str(file), journal=None)
     assert planned.returncode == 0, planned.stderr
-    run_id = json.loads(done.stdout)["run_id"]
+    run_id = json.loads(ended.stdout)["run_id"]
     for words in (["runs"], ["show", run_id], ["show", str(file)], ["show", "--output", "json", str(file)]):
         person = terminal(sim, *words, columns=200)
         assert person.end() == 0, person.shown
@@ -202,21 +214,20 @@ def screen_of(shown: str) -> list[str]:
     return [*above, *(line.rstrip() for line in screen.display)]
 
 
-def test_the_question_after_the_canary_erases_nothing(terminal: Open, tmp_path: Path) -> None:
-    """On a real terminal, the lines before the table, the plan and the question itself stay where they were."""
-    with Simulator(world=FLEET, speed=60) as sim:
-        disks = [word for number in range(5) for word in ("--disk", f"d-{number}")]
-        words = command(sim.url, tmp_path).words(*disks, "--stop-instance", "--canary", "1", journal=tmp_path / "j.db")
-        echo = " ; ".join(f"echo '{line}'" for line in TEXT)
-        script = f'{echo}; exec "$@"'
-        person = terminal(sim, program=["bash", "-c", script, "bash", *words], columns=100)
-        person.wait_for("> ", after=person.wait_for("8 characters of this plan: "))
-        person.type(f"{person.shown.partition('8 characters of this plan: ')[2][:8]}\n")
-        person.wait_for("> ", after=person.wait_for("Continue? Type"))
-        person.type("go\n")
-        assert person.end() == 0, person.shown
-    lines = screen_of(person.shown)
+DISKS = [word for number in range(5) for word in ("--disk", f"d-{number}")]
 
+
+def answer(person: Terminal) -> None:
+    """Agree to the plan, and to going on after the canary; see the run to its end."""
+    person.wait_for("> ", after=person.wait_for("8 characters of this plan: "))
+    person.type(f"{person.shown.partition('8 characters of this plan: ')[2][:8]}\n")
+    person.wait_for("> ", after=person.wait_for("Continue? Type"))
+    person.type("go\n")
+    assert person.end() == 0, person.shown
+
+
+def keeps(lines: list[str]) -> None:
+    """See that everything is on the screen, each where it came, and nothing of the table is left."""
     for kept in (*TEXT, "Plan: reinitialise 5 disks on 5 instances; what is on them now is lost"):
         assert kept in lines
     assert [line for line in lines if "1 of 5 jobs have ended, 1 of them done. Continue?" in line]
@@ -224,3 +235,28 @@ def test_the_question_after_the_canary_erases_nothing(terminal: Open, tmp_path: 
     for number in range(5):
         assert [line for line in lines if f"lab-{number} done in" in line]
     assert not [line for line in lines if "waiting to begin" in line]
+
+
+@pytest.mark.virtual_time
+def test_the_question_after_the_canary_erases_nothing(terminal: Open) -> None:
+    """On a terminal, the lines before the table, the plan and the question itself stay where they were."""
+    with virtual.simulate(world=FLEET) as sim:
+        person = terminal(sim, *DISKS, "--stop-instance", "--canary", "1", columns=100)
+        answer(person)
+
+    assert "waiting to begin" in person.shown
+    keeps(screen_of("".join(f"{line}\r\n" for line in TEXT) + person.shown))
+
+
+@pytest.mark.slow
+def test_the_question_after_the_canary_erases_nothing_on_a_real_terminal(terminal: Open, tmp_path: Path) -> None:
+    """The same on a real one, with the table drawn by a real thread."""
+    with Simulator(world=FLEET) as sim:
+        words = command(sim.url, tmp_path, "1").words(
+            *DISKS, "--stop-instance", "--canary", "1", journal=tmp_path / "j.db"
+        )
+        echo = " ; ".join(f"echo '{line}'" for line in TEXT)
+        person = terminal(sim, program=["bash", "-c", f'{echo}; exec "$@"', "bash", *words], columns=100)
+        answer(person)
+
+    keeps(screen_of(person.shown))
