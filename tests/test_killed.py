@@ -1,4 +1,4 @@
-"""A real process, really killed: what it had begun is found by the next one. All other moments are simulated."""
+"""A process that is killed: what it had begun is found by the next one. All other moments are simulated."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import pytest
 
 from safe_reinit.journal import Journal
 from safe_reinit.simulator import Simulator
-from tests.commands import command, until
+from tests import virtual
+from tests.commands import command, read_until, until
 from tests.values import recoverable
 
-SPEED = 10.0
-"""Simulated seconds in a real one."""
+pytestmark = pytest.mark.virtual_time
+
+RUN = ("--disk", "d-1", "--confirm", "d-1", "--stop-instance")
 WORLD: dict[str, Any] = recoverable(
     {
         "durations": {"stop": 10, "wipe": 60, "start": 20},
@@ -24,16 +26,7 @@ WORLD: dict[str, Any] = recoverable(
     }
 )
 UNANSWERED = [{"action": action, "dry_run": False, "delay": 3000} for action in ("StopInstance", "ReInitDisk")]
-
-
-@pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    """Start a simulator that listens."""
-    with Simulator(WORLD, speed=SPEED) as started:
-        yield started
-
-
-@pytest.mark.parametrize(
+WHEN = pytest.mark.parametrize(
     ("kind", "name", "status", "fault"),
     [
         ("instances", "i-1", "Stopping", UNANSWERED[0]),
@@ -42,15 +35,23 @@ def simulator() -> Iterator[Simulator]:
     ],
     ids=["before the stop's answer", "before the wipe's answer", "while the machine starts"],
 )
-def test_a_killed_run_is_resumed_to_its_end(
-    simulator: Simulator, tmp_path: Path, kind: str, name: str, status: str, fault: dict[str, Any] | None
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """Start the world, at real speed."""
+    with virtual.simulate(WORLD, speed=1) as started:
+        yield started
+
+
+def is_resumed_to_its_end(
+    simulator: Simulator, folder: Path, kind: str, name: str, status: str, fault: dict[str, Any] | None
 ) -> None:
-    """Killed by SIGKILL, it is resumed by the next process: wiped once, with one call of each, and Running."""
-    journal = tmp_path / "j.db"
-    run = command(simulator.url, tmp_path, str(SPEED))
+    """Kill a run at a moment, and resume it: wiped once, with one call of each, and Running."""
+    journal, run = folder / "j.db", command(simulator.url, folder, "1")
     if fault is not None:
         simulator.do({"fault": fault})
-    with run.start("--disk", "d-1", "--confirm", "d-1", "--stop-instance", journal=journal) as child:
+    with run.start(*RUN, journal=journal) as child:
         until(lambda: simulator.state()[kind][name]["status"] == status)
         child.send_signal(signal.SIGKILL)
         child.communicate()
@@ -63,3 +64,43 @@ def test_a_killed_run_is_resumed_to_its_end(
     assert (child.returncode, done.returncode) == (-signal.SIGKILL, 0), done.stderr
     assert (len(state["disks"]["d-1"]["wipes"]), state["instances"]["i-1"]["status"]) == (1, "Running")
     assert [each for each in acts if each != "GetCallerIdentity"] == ["StopInstance", "ReInitDisk", "StartInstance"]
+
+
+@WHEN
+def test_a_killed_run_is_resumed_to_its_end(
+    simulator: Simulator, tmp_path: Path, kind: str, name: str, status: str, fault: dict[str, Any] | None
+) -> None:
+    """Killed between one instruction and the next, it is resumed by the next process."""
+    is_resumed_to_its_end(simulator, tmp_path, kind, name, status, fault)
+
+
+@pytest.mark.slow
+@pytest.mark.real_time
+@WHEN
+def test_a_real_process_that_was_killed_is_resumed_to_its_end(
+    simulator: Simulator, tmp_path: Path, kind: str, name: str, status: str, fault: dict[str, Any] | None
+) -> None:
+    """The same, by SIGKILL."""
+    is_resumed_to_its_end(simulator, tmp_path, kind, name, status, fault)
+
+
+@pytest.mark.real_time
+def test_a_run_whose_real_process_was_killed_is_taken_at_once(simulator: Simulator, tmp_path: Path) -> None:
+    """Nobody waits for the lease of a process that SIGKILL has ended: what it began is seen and carried on."""
+    simulator.do({"hold": {"instance": "i-1"}})
+    journal, run = tmp_path / "j.db", command(simulator.url, tmp_path, "1")
+    with run.start(*RUN, journal=journal) as child:
+        until(lambda: simulator.state()["instances"]["i-1"]["status"] == "Stopping")
+        child.kill()
+        child.communicate()
+    with Journal(journal) as opened:
+        (left,) = opened.runs()
+    with run.start("resume", left.run_id, "--verbose", journal=journal) as other:
+        said = read_until(other.stderr, "lab is Stopping")
+        other.kill()
+        other.communicate()
+
+    stops = [one for one in simulator.state()["calls"] if one["action"] == "StopInstance" and not one["dry_run"]]
+
+    assert "is held by" not in said
+    assert len(stops) == 1

@@ -11,6 +11,8 @@ from safe_reinit.simulator import Simulator
 from tests.terminals import Open
 from tests.test_regions import LAB, power, simulated, wipes, world
 
+pytestmark = pytest.mark.virtual_time
+
 QUESTION = "Continue?"
 CANARY = (*LAB, "--canary", "1")
 

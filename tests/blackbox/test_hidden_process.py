@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
+import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from safe_reinit.simulator import Simulator
-from tests.commands import Command, command, until
-
-DISK, INSTANCE = "d-sim-web1-data", "i-sim-web1"
-
-
-@pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    """Start the default world."""
-    with Simulator(speed=30) as started:
-        yield started
-
-
-@pytest.fixture
-def run(simulator: Simulator, tmp_path: Path) -> Command:
-    """Run commands against it."""
-    return command(simulator.url, tmp_path, "30")
+from tests.blackbox.worlds import PATIENCE, RUN_YOUNG, WAITS, listed
+from tests.commands import Command, read_until
 
 
 def without(pid: int, words: list[str]) -> list[str]:
@@ -36,29 +21,26 @@ def without(pid: int, words: list[str]) -> list[str]:
     return ["unshare", "--mount", "sh", "-c", hide]
 
 
-def test_a_holder_that_is_hidden_keeps_its_run(simulator: Simulator, run: Command, tmp_path: Path) -> None:
+def test_a_holder_that_is_hidden_keeps_its_run(young: Simulator, real: Command, tmp_path: Path) -> None:
     """Resume waits for it and sends nothing; the run is ended by its holder, once."""
     if os.getuid() != 0 or subprocess.run(without(os.getpid(), ["true"]), capture_output=True, check=False).returncode:
         pytest.skip("processes cannot be hidden here")
     journal = tmp_path / "j.db"
-    simulator.do({"hold": {"instance": INSTANCE}})
-    holder = run.start("--disk", DISK, "--confirm", DISK, "--stop-instance", journal=journal)
-    until(lambda: simulator.state()["instances"][INSTANCE]["status"] == "Stopping")
-    name = json.loads(run("runs", "--output", "json", journal=journal).stdout)["runs"][0]["run_id"]
-
-    words = without(holder.pid, run.words("resume", name, journal=journal))
+    holder = real.start(*RUN_YOUNG, journal=journal)
+    read_until(holder.stderr, WAITS)
+    name = listed(real, journal)[0]["run_id"]
+    words = without(holder.pid, real.words("resume", name, journal=journal))
     other = subprocess.Popen(
-        words, env=run.environment(), text=True, cwd=tmp_path, stdin=subprocess.DEVNULL,
+        words, env=real.environment(), text=True, cwd=tmp_path, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert other.stderr is not None
     first = other.stderr.readline()
-    simulator.do({"release": {"instance": INSTANCE}})
-    _, said = holder.communicate(timeout=120)
-    other.communicate(timeout=120)
+    holder.send_signal(signal.SIGTERM)
+    _, said = holder.communicate(timeout=PATIENCE)
+    _, told = other.communicate(timeout=PATIENCE)
 
     assert "is held by" in first
-    assert holder.returncode == 0, said
-    assert other.returncode == 3
-    acts = [c["action"] for c in run.calls() if not c["action"].startswith(("Describe", "Get")) and not c["dry_run"]]
-    assert acts == ["StopInstance", "ReInitDisk", "StartInstance"]
+    assert holder.returncode == listed(real, journal)[0]["exit_code"] == 3, said
+    assert other.returncode == 3, told
+    assert not [call for call in young.state()["calls"] if call["action"] == "StopInstance" and not call["dry_run"]]
