@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import json
 import os
 import re
@@ -102,13 +103,22 @@ def _strange(name: str) -> bool:
     return name.upper().startswith(_OURS) or name.upper() in _THEIRS
 
 
+_journals = itertools.count()
+
+
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _clean_environment(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Keep what the caller's environment says out of every test, and every test's runs out of the machine's journal."""
     for name in list(os.environ):
         if _strange(name):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("SAFE_REINIT_JOURNAL", str(tmp_path / "journal.db"))
+    if "tmp_path" in request.fixturenames:
+        journal = request.getfixturevalue("tmp_path") / "journal.db"
+    else:  # a folder for each test is made and taken away more slowly than most tests run
+        journal = tmp_path_factory.getbasetemp() / f"journal-{next(_journals)}.db"
+    monkeypatch.setenv("SAFE_REINIT_JOURNAL", str(journal))
 
 
 @pytest.fixture
