@@ -24,6 +24,8 @@ from .steps import (
 )
 
 _MOVES_POWER = ("StopInstance", "StartInstance")
+_LISTED_AGAIN = 5.0
+"""Cloud seconds after which an instance is started again that ECS lists, and of which it says that there is none."""
 NOT_FOUND = ("InvalidInstanceId.NotFound", "InvalidInstanceIds.NotFound")
 """The codes of ECS for an instance that does not exist."""
 
@@ -149,12 +151,15 @@ def refused(
     if command.overwrites:
         return _refused_wipe(job, command.subject, failure, at, due)
     step = step_of(job, command)
+    unknown = command.action == "StartInstance" and failure.code in NOT_FOUND
+    if unknown and step.status:  # ECS listed it just now: one of the two is wrong, and it may be started still
+        due = at + _LISTED_AGAIN
     if due is not None and _may_ask_again(job, command, step, due, failure.code):
         return with_step(_as_before(job, step), command, send_again(replace(step, at=at, due=due)))
     # A stop whose answer was lost may still be done.
     unproven = command.action == "StopInstance" and step.lost_at is not None
     job = with_step(job, command, replace(step, state="lost" if unproven else "failed", at=at, reads=0))
-    if command.action == "StartInstance" and failure.code in NOT_FOUND:
+    if unknown and not step.status:
         job, failure = replace(job, gone=True), _gone(command, failure)
     if command.force or command.action == "UntagResources":
         return job  # a graceful stop is still under way with its own limit; a tag that stays changes no data

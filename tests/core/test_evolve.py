@@ -706,6 +706,20 @@ def test_a_snapshot_wait_has_its_phase_and_its_end() -> None:
     assert core_state.outcome(late) == "refused"
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_no_such_instance_is_believed_only_where_ecs_does_not_list_it_either(*, listed: bool) -> None:
+    """ECS may say once of a machine that it lists that there is none: it is started again, and the run stays open."""
+    down = learn(stopping(), look(2, "Stopping"), look(10))
+    seen = down if listed else replace(down, instance_status="")
+    asked = core_answers.intend(core_state.interrupt(seen), START, look(11) if listed else look(11, "gone"))
+    missing = Failure("InvalidInstanceId.NotFound", "ECS refused it.")
+    known = core_answers.refused(asked, START, missing, T + 12.0, values.NOW, None)
+
+    assert known.gone is not listed
+    assert known.start.pending is listed
+    assert core_state.is_pending(known) is listed
+
+
 def test_a_refusal_after_an_interruption_is_final_and_told() -> None:
     """A wipe that was refused for now while the run was interrupted is not due again, and the report says why."""
     known = core_answers.refused(core_state.interrupt(wiping("asked")), WIPE, FAILURE, T, values.NOW, T + 2.0)
