@@ -101,6 +101,7 @@ def test_who_holds_a_run_hears_once_what_was_accepted_of_whoever_held_it_before(
 # ----------------------------------------------------------------------------------------------------------- the file
 
 
+@pytest.mark.real_time
 def test_the_file_survives_a_power_cut_and_is_read_by_nobody_else(tmp_path: Path) -> None:
     """The journal is in WAL mode, waits for the disk with each commit, and is the owner's alone, as is its folder."""
     path = tmp_path / "new" / "journal.db"

@@ -8,9 +8,12 @@ time, however busy the machine is. ``Simulator`` below takes the place of the re
 from __future__ import annotations
 
 import random
+import sqlite3
 import sys
+import types
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from rich import live
 from safe_reinit.aliyun import simulated
 from safe_reinit.aliyun.endpoints import Endpoint
 from safe_reinit.simulator import embedded
+from safe_reinit.simulator.engine import Engine
 from safe_reinit.simulator.state.clock import SimulatedClock
 from tests import inprocess, virtualprocesses
 from tests.simulation.patching import cooperative
@@ -80,6 +84,11 @@ class Simulator(embedded.Simulator):
         current().connections.pop(self._name)
 
     @property
+    def engine(self) -> Engine:
+        """What answers."""
+        return self._engine
+
+    @property
     def endpoint(self) -> str:
         """The address as an SDK's `endpoint` wants it, of which the line in the process takes care."""
         return self._name
@@ -94,6 +103,22 @@ def simulate(world: Any = None, faults: Any = None, speed: float | None = None, 
 def usual_speed() -> float:
     """Return how fast the clocks of a test go that says nothing of it: on virtual time there is nothing to hurry."""
     return 1.0 if is_on() else 60.0
+
+
+class _Database(sqlite3.Connection):
+    """A journal that waits for no disk: no power cut befalls a test, and to wait is most of what a run would do."""
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        """Execute it, without the wait at each commit."""
+        return super().execute("PRAGMA synchronous=OFF" if sql == "PRAGMA synchronous=FULL" else sql, *values)
+
+
+def _sqlite3() -> types.ModuleType:
+    """Return what takes the place of ``sqlite3`` in the program."""
+    fake = types.ModuleType("sqlite3")
+    fake.__dict__.update({name: value for name, value in vars(sqlite3).items() if not name.startswith("__")})
+    fake.__dict__["connect"] = partial(sqlite3.connect, factory=_Database)
+    return fake
 
 
 def current() -> VirtualTime:
@@ -113,7 +138,7 @@ def virtual_time(module: Any, seed: int = 0) -> Iterator[VirtualTime]:
     virtual, has_a_record = VirtualTime(seed), simulated._has_a_record
     helpers = [sys.modules[name] for name in _HELPERS if name in sys.modules]
     with ExitStack() as stack:
-        stack.enter_context(cooperative(virtual.scheduler, [module, *helpers]))
+        stack.enter_context(cooperative(virtual.scheduler, [module, *helpers], [(sqlite3, _sqlite3())]))
         stack.enter_context(inprocess.connected(virtual.connections))
         stack.enter_context(virtualprocesses.known())
         patch = stack.enter_context(pytest.MonkeyPatch.context())
