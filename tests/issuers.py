@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.servers import Answer, Authority, Proxy, Request, Server, answer, forward, http
 
 ACCOUNT, OTHER_ACCOUNT = "1000000000000001", "2000000000000002"
@@ -135,13 +136,13 @@ class Surroundings:
 
 
 @contextmanager
-def surroundings(folder: Path, trusted: Authority, *, speed: float = 20) -> Iterator[Surroundings]:
+def surroundings(folder: Path, trusted: Authority) -> Iterator[Surroundings]:
     """Play everything outside for as long as this is entered."""
     world, home = folder / "world.yaml", folder / "home"
     home.mkdir()
     world.write_text(WORLD, "utf-8")
     with (
-        Simulator(world=str(world), speed=speed) as simulator,
+        virtual.simulate(str(world), speed=1) as simulator,
         Issuers(simulator) as issuers,
         Proxy(issuers.endpoint, inner_tls=trusted.server) as proxy,
     ):

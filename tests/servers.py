@@ -17,6 +17,10 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
+from safe_reinit.simulator import gateway
+from safe_reinit.simulator.wire.request import RawRequest
+from tests import virtual
+
 _PATIENCE = 20.0
 """Seconds after which a connection that nothing happens on is given up, so that no test can hang for good."""
 
@@ -240,7 +244,9 @@ def _read(stream: Any, number: int) -> Request | None:
 
 
 def forward(request: Request, upstream: str) -> Answer:
-    """Hand a request on, byte by byte, and the answer back."""
+    """Hand a request on, byte by byte, and the answer back; to a simulator in the process of the test, too."""
+    if virtual.is_on() and (simulator := virtual.current().simulators.get(f"http://{upstream}")):
+        return _answer_of(simulator, request)
     host, _, port = upstream.partition(":")
     with socket.create_connection((host, int(port)), 10) as line:
         line.sendall(request.raw.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
@@ -248,6 +254,15 @@ def forward(request: Request, upstream: str) -> Answer:
         while part := line.recv(65536):
             data += part
     return Answer(data, "close")
+
+
+def _answer_of(simulator: virtual.Simulator, request: Request) -> Answer:
+    raw = RawRequest(request.method, request.target, request.headers, request.body)
+    reply, _ = gateway.respond(simulator.engine, raw)
+    if reply.ending != "answer":
+        return Answer(b"", "reset" if reply.ending == "reset" else "close")
+    assert not reply.delay, "a real server does not wait on virtual time"
+    return Answer(http(reply.status, reply.body, headers=gateway.headers_of(simulator.engine, reply)), "close")
 
 
 class Proxy(Server):

@@ -463,7 +463,6 @@ def test_a_tag_that_cannot_be_taken_off_changes_no_outcome_and_is_said(what: dic
     assert left(done)
 
 
-@pytest.mark.real_time
 def test_a_tag_that_stays_is_said_on_stderr(tmp_path: Path) -> None:
     """The command line says that the tag stays and what to do, even where it is to be quiet."""
     config = tmp_path / "config.yaml"
@@ -523,7 +522,6 @@ def test_a_resumed_run_whose_tag_is_gone_ends(moment: str, value: str | None) ->
     assert state["instances"][INSTANCE]["status"] == "Running"
 
 
-@pytest.mark.real_time
 def test_a_run_that_is_planned_anew_puts_its_own_tag_there(tmp_path: Path) -> None:
     """``--verdict wipe-again`` takes the old run's tag off, sets and takes off its own, and neither blocks it."""
     with simulated(faults=[{"action": "ReInitDisk", "drop_request": True, "times": 3}]) as sim:
@@ -543,7 +541,6 @@ def test_a_run_that_is_planned_anew_puts_its_own_tag_there(tmp_path: Path) -> No
     assert after is None
 
 
-@pytest.mark.real_time
 def test_a_run_is_not_planned_anew_while_its_tag_cannot_be_taken_off(tmp_path: Path) -> None:
     """Where the old tag cannot be taken off the new run does not begin, and the old one stays open."""
     faults = [

@@ -17,12 +17,14 @@ import pytest
 
 from safe_reinit import Error, connect
 from safe_reinit.cli.app import run
-from safe_reinit.clock import Clock
 from safe_reinit.cloud import CloudError
 from safe_reinit.model import Options, Secret
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.conftest import Connect, Serve
 from tests.servers import Answer, Authority, Proxy, Request, answer, basic, error, forward, http
+
+pytestmark = pytest.mark.virtual_time
 
 KEY_SECRET = "kEy+Secret/0=&%'\"<planted>"
 STS_TOKEN = "CAIS+sts/token=planted&%<>"
@@ -164,7 +166,6 @@ def test_no_output_of_a_dry_run_holds_a_secret(
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET)
     monkeypatch.setenv("ALIBABA_CLOUD_SECURITY_TOKEN", STS_TOKEN)
     monkeypatch.setenv("NEW_PASSWORD", PASSWORD)
-    monkeypatch.setenv("SAFE_REINIT_TIME_SCALE", "1000")
     monkeypatch.setenv("HOME", str(tmp_path))
     server = serve(ECHOES[name])
     files = [tmp_path / "r.json", tmp_path / "e.jsonl"]
@@ -190,7 +191,7 @@ def test_no_output_of_a_run_holds_a_secret(
     name: str,
 ) -> None:
     """A run whose ReInitDisk, with the password in it, is answered by quoting it shows the password nowhere."""
-    with Simulator(speed=60, access_key=f"testid:{KEY_SECRET}") as simulator:
+    with virtual.simulate(access_key=f"testid:{KEY_SECRET}") as simulator:
         server = serve(
             lambda request: (
                 ECHOES[name](request) if request.action == "ReInitDisk" else forward(request, simulator.endpoint)
@@ -199,13 +200,12 @@ def test_no_output_of_a_run_holds_a_secret(
         monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "testid")
         monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET)
         monkeypatch.setenv("NEW_PASSWORD", PASSWORD)
-        monkeypatch.setenv("SAFE_REINIT_TIME_SCALE", "60")
         monkeypatch.setenv("HOME", str(tmp_path))
         files = [tmp_path / "r.html", tmp_path / "e.jsonl"]
         code = run(
             ["--disk", "d-sim-web1-sys", "--confirm", "d-sim-web1-sys", "--stop-instance", "--region", "cn-hangzhou",
              "--endpoint", server.url, "--password-env", "NEW_PASSWORD", "--verbose", "--output", "json",
-             "--report", str(files[0]), "--events", str(files[1])]
+             "--report", str(files[0]), "--events", str(files[1]), "--timeout-reinit", "2m"]
         )  # fmt: skip
     out, err = capfd.readouterr()
     written = "".join(file.read_text("utf-8") for file in files if file.exists())
@@ -222,7 +222,7 @@ def test_no_output_of_a_run_holds_a_secret(
 def test_no_error_of_the_library_holds_a_secret(serve: Serve, heard: Heard) -> None:
     """What the library raises, with its report, is free of secrets when it is printed with its whole chain."""
     server = serve(echo_signature)
-    client = connect(region="cn-hangzhou", endpoint=server.url, credentials=("testid", KEY_SECRET), clock=Clock(1000))
+    client = connect(region="cn-hangzhou", endpoint=server.url, credentials=("testid", KEY_SECRET))
 
     with pytest.raises(Error) as raised:
         client.plan(["d-1"], password=PASSWORD)

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from safe_reinit import codes
-from safe_reinit.clock import Clock
 from safe_reinit.simulator import Simulator
 from safe_reinit.simulator.errors import CATALOGUE
 from tests.cloudlike import DATA, INSTANCE, Run, answered, client, once, run, simulated, world
@@ -20,8 +19,6 @@ from tests.servers import Answer, Request, Server, forward
 
 pytestmark = pytest.mark.virtual_time
 
-PACE = 6.0
-"""Simulated seconds in a real one: few, so that no limit or gap depends on how busy this machine is."""
 RISKS = ("no-recent-snapshot", "fstab-may-name-disk", "user-data-runs-again", "no-login-set")
 QUICK = {"stop": 2, "wipe": 6, "start": 2, "snapshot": 2, "reset": 20}
 
@@ -29,15 +26,15 @@ QUICK = {"stop": 2, "wipe": 6, "start": 2, "snapshot": 2, "reset": 20}
 @contextmanager
 def cloud(*faults: dict[str, Any]) -> Iterator[Simulator]:
     """Start a simulator whose work is quickly done."""
-    with simulated(world(durations=QUICK), faults, PACE) as sim:
+    with simulated(world(durations=QUICK), faults) as sim:
         yield sim
 
 
 def carry_out(sim: Simulator, *disks: str, url: str = "", having: dict[str, Any] | None = None, **more: Any) -> Run:
-    """Run at the pace of the simulator; ``having`` are settings, ``url`` a server in front of it."""
+    """Run; ``having`` are settings, ``url`` a server in front of it."""
     where = {"endpoint": url} if url else {}
     settings = {**where, **(having or {})} or None
-    return run(sim, disks or (DATA,), using=client(sim, settings, clock=Clock(PACE)), **more)
+    return run(sim, disks or (DATA,), using=client(sim, settings), **more)
 
 
 def refused(action: str, code: str, **more: Any) -> dict[str, Any]:
@@ -133,7 +130,7 @@ def test_an_observation_that_is_refused_for_now_is_made_again(code: str) -> None
     status = 503 if code == "ServiceUnavailable" else 400
     fault = {"action": "DescribeDisks", "error": {"code": code, "status": status, "message": "x"}}
     with cloud(fault) as sim:
-        plan = client(sim, clock=Clock(PACE)).plan([DATA], stop_instance=True)
+        plan = client(sim).plan([DATA], stop_instance=True)
 
     assert plan.runnable
 
@@ -151,10 +148,10 @@ def test_every_look_of_a_plan_is_made_again(action: str, dry_run: bool, code: st
     """Two transient refusals in a row of any look of a plan leave no trace in it."""
     fault = {"code": code, "status": 503 if code == "ServiceUnavailable" else 400, "message": "x"}
     with cloud({"action": action, "dry_run": dry_run, "times": 2, "error": fault}) as sim:
-        plan = client(sim, clock=Clock(PACE)).plan(["d-sys"], stop_instance=True, accept=RISKS)
+        plan = client(sim).plan(["d-sys"], stop_instance=True, accept=RISKS)
         asked = [each for each in sim.state()["calls"] if (each["action"], each["dry_run"]) == (action, dry_run)]
     with cloud() as sim:
-        usual = client(sim, clock=Clock(PACE)).plan(["d-sys"], stop_instance=True, accept=RISKS)
+        usual = client(sim).plan(["d-sys"], stop_instance=True, accept=RISKS)
 
     assert [each["code"] for each in asked][:2] == [code] * 2
     assert [(each.check, each.subject) for each in plan.findings] == [
@@ -230,7 +227,6 @@ def test_after_an_unknown_code_and_a_gap_nobody_knows() -> None:
     assert "Brand.New" in said(done)
 
 
-@pytest.mark.real_time
 def test_an_unknown_code_that_came_though_the_disk_is_wiped_does_not_hide_the_wipe() -> None:
     """ReIniting is seen: the disk is wiped, whatever the answer said."""
 
@@ -451,7 +447,6 @@ def tool(tmp_path: Path) -> Command:
     return command("http://127.0.0.1:9", tmp_path)
 
 
-@pytest.mark.real_time
 @pytest.mark.parametrize(
     ("code", "words", "absent"),
     [
@@ -473,7 +468,6 @@ def test_explain_tells_a_code_by_the_calls_that_it_answers(
     assert [word for word in absent if word in ended.stdout] == []
 
 
-@pytest.mark.real_time
 @pytest.mark.parametrize("code", ["DiskCreatingSnapshot.Foo", "OperationDenied.Foo", "IncorrectDiskStatus.Other"])
 def test_explain_promises_nothing_of_a_code_that_only_resembles_one(tool: Command, code: str) -> None:
     """It is as unknown to explain as it is to a run (2)."""

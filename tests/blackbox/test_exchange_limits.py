@@ -15,10 +15,9 @@ import pytest
 
 from safe_reinit import RunRefused, connect
 from safe_reinit.aliyun import attempt, exchange
-from safe_reinit.clock import Clock
 from safe_reinit.cloud import NotSent, Unanswered
 from safe_reinit.model import Options
-from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.conftest import Connect, Gateway, Serve
 from tests.servers import Answer, Authority, Proxy, Server, answer, error, forward, http, pass_on
 
@@ -265,18 +264,17 @@ def test_what_cannot_be_unpacked_is_no_answer(gateway: Connect, serve: Serve, sa
     assert len(server.requests) == 1
 
 
+@pytest.mark.virtual_time
 def test_a_run_whose_wipe_is_answered_by_too_much_finds_out_by_looking() -> None:
     """A wipe that ECS did and answered with megabytes is an unanswered call: seen to be done, and not sent again."""
-    with Simulator(speed=60) as simulator:
+    with virtual.simulate() as simulator:
 
         def respond(request: Any) -> Answer:
             said = forward(request, simulator.endpoint)
             return answer(200, {"RequestId": "R", "P": " " * TOO_MUCH}) if request.action == "ReInitDisk" else said
 
         with Server(respond) as server:
-            client = connect(
-                region=simulator.region, endpoint=server.url, credentials=simulator.access_key, clock=Clock(60)
-            )
+            client = connect(region=simulator.region, endpoint=server.url, credentials=simulator.access_key)
             plan = client.plan([DISK], stop_instance=True)
             report = client.run(plan, confirm=plan.confirm_with)
 
@@ -285,10 +283,11 @@ def test_a_run_whose_wipe_is_answered_by_too_much_finds_out_by_looking() -> None
         assert simulator.state()["instances"][INSTANCE]["status"] == "Running"
 
 
+@pytest.mark.virtual_time
 def test_an_error_says_which_host_did_not_answer(serve: Serve) -> None:
     """A plan that cannot be made because the answers are useless names the host that gave them."""
     server = serve(Answer(http(502, "<html></html>", kind="text/html")))
-    client = connect(region="cn-hangzhou", endpoint=server.url, credentials=("k", "s"), clock=Clock(1000))
+    client = connect(region="cn-hangzhou", endpoint=server.url, credentials=("k", "s"))
 
     with pytest.raises(RunRefused, match=f"from {server.endpoint}: what came"):
         client.plan([DISK])

@@ -21,9 +21,9 @@ from darabonba.runtime import RuntimeOptions
 from safe_reinit.model import Options
 from tests.conftest import Connect, Serve
 from tests.servers import Answer, Authority, answer, http
+from tests.values import recoverable
 
 NO_DISKS = {"RequestId": "REQ-1", "Disks": {"Disk": []}}
-DISK = "d-sim-web1-data"
 
 
 def theirs(endpoint: str, **options: Any) -> Any:
@@ -88,6 +88,16 @@ def test_their_loggers_still_speak(gateway: Connect, serve: Serve, caplog: pytes
 # ------------------------------------------------------------------------------------------------------- the process
 
 
+WORLD = recoverable(
+    {
+        "durations": {"stop": 2, "wipe": 6, "start": 2, "snapshot": 2},
+        "instances": {"i-1": {"status": "Stopped"}, "i-2": {}},
+        "disks": {"d-1": {"instance": "i-1"}, "d-2": {"instance": "i-2"}},
+    }
+)
+"""A stopped machine and a running one, on which nothing takes long: these runs go on in real time."""
+
+
 def run(program: str, **environment: str) -> str:
     """Run a program that uses the library, and return what it prints."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ALIBABA_", "SAFE_"))}
@@ -100,16 +110,16 @@ def run(program: str, **environment: str) -> str:
     return done.stdout.strip()
 
 
-WIPE = """
+WIPE = f"""
     from safe_reinit import connect
-    from safe_reinit.clock import Clock
+
+    WORLD = {WORLD}
 
     def client_of(sim, journal=None):
-        key = sim.access_key
-        return connect(region=sim.region, endpoint=sim.url, credentials=key, clock=Clock(20), journal=journal)
+        return connect(region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=journal)
 
     def wipe(client):
-        plan = client.plan(["d-sim-web1-data"], stop_instance=True)
+        plan = client.plan(["d-1"])
         return client.run(plan, confirm=plan.confirm_with)
 """
 
@@ -149,7 +159,7 @@ def test_a_run_changes_nothing_of_the_process() -> None:
     PACKAGES = ("alibabacloud_", "darabonba", "Tea", "requests", "urllib3")
     MODULES = {name for name in sys.modules if name.startswith(PACKAGES)}
     NAMES = [name for name in logging.root.manager.loggerDict if not name.startswith("safe_reinit")]
-    with Simulator(speed=20) as sim:
+    with Simulator(WORLD, speed=1) as sim:
         before = state()
         wipe(client_of(sim))
         after = state()
@@ -158,21 +168,35 @@ def test_a_run_changes_nothing_of_the_process() -> None:
     assert run(WIPE + dedent(program).replace("\n", "\n    ")) == "[]"
 
 
-def test_connecting_loads_all_that_a_run_needs(tmp_path: Path) -> None:
-    """Nothing is imported by a plan, a run, an undo or a run that is let go: a fork could happen meanwhile."""
+@pytest.mark.parametrize("outcome", ["failed", pytest.param("done", marks=pytest.mark.slow)])
+def test_connecting_loads_all_that_a_run_needs(tmp_path: Path, outcome: str) -> None:
+    """Nothing is imported by a plan, a run or an undo, which fails or is done: a fork could happen meanwhile.
+
+    No roll-back shows, so one that is done takes its time to settle.
+    """
     program = """
     import os, sys
+    from safe_reinit import Error
     from safe_reinit.simulator import Simulator
-    with Simulator(speed=20) as sim:
+    with Simulator(WORLD, speed=1) as sim:
         client = client_of(sim, os.environ["JOURNAL"])
         before = set(sys.modules)
-        plan = client.plan(["d-sim-web1-data"], stop_instance=True, snapshot=True)
+        plan = client.plan(["d-1"], snapshot=True)
         report = client.run(plan, confirm=plan.confirm_with)
-        undo = client.plan_undo(report.run_id, stop_instance=True)
-        client.run(undo, confirm=undo.confirm_with)
-        print(sorted(name for name in set(sys.modules) - before if name.startswith("safe_reinit") or "aliba" in name))
+        undo = client.plan_undo(report.run_id)
+        if os.environ["OUTCOME"] == "failed":
+            sim.do({"fault": {"action": "ResetDisk", "dry_run": False, "error": {"code": "Forbidden.RAM"}}})
+        try:
+            outcome = client.run(undo, confirm=undo.confirm_with).outcome
+        except Error as error:
+            outcome = error.report.outcome
+        loaded = set(sys.modules) - before
+        print(outcome, sorted(name for name in loaded if name.startswith("safe_reinit") or "aliba" in name))
     """
-    assert run(WIPE + dedent(program).replace("\n", "\n    "), JOURNAL=str(tmp_path / "journal.db")) == "[]"
+    assert (
+        run(WIPE + dedent(program).replace("\n", "\n    "), JOURNAL=str(tmp_path / "journal.db"), OUTCOME=outcome)
+        == f"{outcome} []"
+    )
 
 
 # -------------------------------------------------------------------------------------------------------------- forks
@@ -210,9 +234,9 @@ def test_children_that_are_forked_while_a_run_goes_on_can_plan() -> None:
     import os, queue, threading
     from safe_reinit.simulator import Simulator
 
-    with Simulator(speed=20) as sim:
+    with Simulator(WORLD, speed=1) as sim:
         client = client_of(sim)
-        plan = client.plan(["d-sim-web1-data"], stop_instance=True)
+        plan = client.plan(["d-2"], stop_instance=True)
         asked, reports = queue.Queue(), []
 
         def go():
@@ -230,12 +254,12 @@ def test_children_that_are_forked_while_a_run_goes_on_can_plan() -> None:
             if not child:
                 code = 1
                 try:
-                    code = 0 if client.plan(["d-sim-db1-data"]).runnable else 2
+                    code = 0 if client.plan(["d-1"]).runnable else 2
                 finally:
                     os._exit(code)
             ends.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         thread.join()
-        wipes = sim.state()["disks"]["d-sim-web1-data"]["wipes"]
+        wipes = sim.state()["disks"]["d-2"]["wipes"]
         print(reports[0].outcome, len(wipes), len(ends) >= 3, set(ends))
     """
     assert run(WIPE + dedent(program).replace("\n", "\n    ")) == "done 1 True {0}"

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import safe_reinit
-from safe_reinit.clock import Clock
 from safe_reinit.errors import Error
 from safe_reinit.model import Event, Report
 from tests.commands import until
@@ -20,7 +19,8 @@ from tests.servers import Authority, authority
 
 ACTS = ("StopInstance", "StopInstances", "CreateSnapshot", "TagResources", "ReInitDisk", "ResetDisk")
 RISKS = ("no-recent-snapshot", "fstab-may-name-disk")
-SPEED = 4.0
+
+pytestmark = pytest.mark.virtual_time
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture
 def around(tmp_path: Path, trusted: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Surroundings]:
     """Play everything outside; the home is empty."""
-    with surroundings(tmp_path, trusted, speed=SPEED) as made:
+    with surroundings(tmp_path, trusted) as made:
         for name, value in made.environment.items():
             monkeypatch.setenv(name, value)
         yield made
@@ -40,7 +40,7 @@ def around(tmp_path: Path, trusted: Authority, monkeypatch: pytest.MonkeyPatch) 
 
 def wipe(meanwhile: Callable[[], None], after: str = "StopInstance", retry: float = 300.0) -> Report:
     """Wipe a disk; after the first answer to a call something happens. Calls are tried again for ``retry`` seconds."""
-    client = safe_reinit.connect(region="cn-hangzhou", clock=Clock(SPEED))
+    client = safe_reinit.connect(region="cn-hangzhou")
     plan = client.plan(["d-1"], stop_instance=True, accept=RISKS)
     plan = replace(plan, limits=replace(plan.limits, retry=retry))
     done: list[bool] = []
@@ -96,7 +96,7 @@ def test_a_key_of_somebody_else_in_the_profile_wipes_nothing(around: Surrounding
 def test_a_key_of_somebody_else_before_the_stop_stops_nothing(around: Surroundings) -> None:
     """The profile gets the key of another account between plan and run: nothing is stopped."""
     around.profile(ak())
-    client = safe_reinit.connect(region="cn-hangzhou", clock=Clock(SPEED))
+    client = safe_reinit.connect(region="cn-hangzhou")
     plan = client.plan(["d-1"], stop_instance=True, accept=RISKS)
     around.profile(ak("default", "other"))
 
@@ -168,7 +168,7 @@ def test_a_file_that_is_being_written_does_not_end_a_run(around: Surroundings) -
         file.write_bytes(whole[:40])
         calls.append(len(around.issuers.signers))
 
-    client = safe_reinit.connect(region="cn-hangzhou", clock=Clock(SPEED))
+    client = safe_reinit.connect(region="cn-hangzhou")
     plan = client.plan(["d-1"], stop_instance=True, accept=RISKS)
 
     def tell(event: Event) -> None:

@@ -19,6 +19,8 @@ from tests.conftest import Serve
 from tests.servers import Answer, Request, Server, forward, http
 from tests.values import recoverable
 
+pytestmark = pytest.mark.virtual_time
+
 FIRST = "SIMULATED: "
 """How the first line of every text begins."""
 
@@ -167,7 +169,7 @@ def test_a_plan_of_a_simulator_is_not_run_at_anything_else(
     """Something without the mark that answers at the simulator's endpoint later gets no changing call."""
     server, real = switching
     client = safe_reinit.connect(
-        region=sim.region, endpoint=server.url, credentials=sim.access_key, journal=str(path), clock=Clock(60)
+        region=sim.region, endpoint=server.url, credentials=sim.access_key, journal=str(path), clock=Clock(1)
     )
     plan = client.plan([DISK], stop_instance=True)
     assert plan.simulated
