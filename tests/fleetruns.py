@@ -10,14 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from safe_reinit.client import Client
-from safe_reinit.clock import Clock
 from safe_reinit.errors import Error, exit_code
 from safe_reinit.model import Event, JobReport, Plan, Report, Rollout
 from safe_reinit.simulator import Simulator
 from tests import cloudlike, values, virtual
 
-SPEED = 30.0
-"""Simulated seconds in a real one: a look may then be acted on for a fifth of a real second, which a batch needs."""
 BUSY = ("StopInstances", "StartInstances", "StopInstance", "StartInstance", "ReInitDisk")
 
 
@@ -50,15 +47,10 @@ def fleet(count: int, *, letters: tuple[str, ...] = ("",), **more: Any) -> dict[
 
 
 @contextmanager
-def simulated(world: dict[str, Any], *faults: dict[str, Any], speed: float = SPEED) -> Iterator[Simulator]:
+def simulated(world: dict[str, Any], *faults: dict[str, Any]) -> Iterator[Simulator]:
     """Start a simulator for one test."""
-    with virtual.simulate(world, list(faults), speed) as sim:
+    with virtual.simulate(world, list(faults)) as sim:
         yield sim
-
-
-def client(sim: Simulator, speed: float = SPEED, **more: Any) -> Client:
-    """Connect on a clock as fast as the simulator's."""
-    return cloudlike.client(sim, **{"clock": Clock(speed), **more})
 
 
 @dataclass
@@ -152,10 +144,9 @@ def planned(
 ) -> Plan:
     """Plan a run over these disks; no canary unless it is asked for."""
     plan = using.plan(disks, **{"stop_instance": True, "max_disks": len(disks), **(options or {})})
-    patient = {"retry": 3_000.0, **(limits or {})}  # hurried looks of a busy machine are late now and then
     return replace(
         plan,
-        limits=replace(plan.limits, **patient),
+        limits=replace(plan.limits, **(limits or {})),
         rollout=Rollout(**{"canary": 0, "quota_share": 1.0, **rollout}),
     )
 
@@ -172,7 +163,7 @@ def run(
     **more: Any,
 ) -> Fleet:
     """Plan, do ``between``, run to the end whatever comes, and see that what is told is true."""
-    caller = using or client(sim)
+    caller = using or cloudlike.client(sim)
     asked = {name: more.pop(name) for name in ("stop", "on_call", "go_on") if name in more}
     plan = planned(caller, disks, limits, options, **more)
     between()

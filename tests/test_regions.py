@@ -23,7 +23,6 @@ from tests.values import recoverable
 
 pytestmark = pytest.mark.virtual_time
 
-SPEED = 60.0
 HERE, THERE, NOWHERE = "cn-hangzhou", "cn-beijing", "cn-shanghai"
 REGIONS = ("--region", HERE, "--region", THERE)
 LAB = (*REGIONS, "--tag", "env=lab", "--data-disks", "--stop-instance", "--max-disks", "10")
@@ -61,7 +60,7 @@ def world(here: int = 1, there: int = 1, **more: Any) -> dict[str, Any]:
 @contextmanager
 def simulated(made: dict[str, Any] | None = None, *faults: dict[str, Any]) -> Iterator[Simulator]:
     """Start a simulator for one test."""
-    with virtual.simulate(made or world(), list(faults), SPEED) as sim:
+    with virtual.simulate(made or world(), list(faults)) as sim:
         yield sim
 
 
