@@ -277,7 +277,7 @@ def test_a_lost_terminal_is_no_bug(terminal: Open) -> None:
         {"instances": {"i-1": {"name": "web1", "started": "+1m"}}, "disks": {"d-1": {"instance": "i-1"}}}
     )
     words = ("--disk", "d-1", "--stop-instance", "--confirm", "d-1", "--accept", "no-recent-snapshot")
-    with Simulator(world=world) as simulator:  # the run waits for over a minute before it changes anything
+    with Simulator(world=world, speed=1) as simulator:  # the run waits for over a minute before it changes anything
         person = terminal(simulator, *words)
         person.wait_for("was started a moment ago")
 

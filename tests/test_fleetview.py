@@ -490,7 +490,7 @@ def test_another_size_ends_nothing(terminal: Open) -> None:
     world = a_world(6)
     for instance in world["instances"].values():
         instance["started"] = "+1m"  # the run waits for over a minute before it changes anything
-    with Simulator(world=world) as simulator:
+    with Simulator(world=world, speed=1) as simulator:
         person = terminal(simulator, *command(simulator, 6, "no-recent-snapshot"), columns=120)
         person.wait_for("waiting to begin")
         for columns, rows in ((40, 24), (9, 3), (1, 1), (100, 40)):

@@ -29,7 +29,7 @@ def run(sim: Simulator, tmp_path: Path) -> Command:
 @pytest.fixture
 def young() -> Iterator[Simulator]:
     """Start a world at real speed, for real processes, in which a run waits before it changes anything."""
-    with Simulator(world=YOUNG) as simulator:
+    with Simulator(world=YOUNG, speed=1) as simulator:
         yield simulator
 
 

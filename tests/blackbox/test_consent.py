@@ -60,7 +60,7 @@ REFUSES = {"action": "StopInstance", "dry_run": False, "error": {"code": "Forbid
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
     """Start a world of strange names, at real speed."""
-    with Simulator(world=WORLD, faults=[REFUSES | {"times": 100}]) as simulator:
+    with Simulator(world=WORLD, faults=[REFUSES | {"times": 100}], speed=1) as simulator:
         yield simulator
 
 
@@ -120,7 +120,7 @@ def test_a_name_that_is_odd_or_not_alone_is_no_answer(sim: Simulator, terminal: 
 def test_where_names_cannot_be_listed_the_id_is_asked_for(terminal: Open) -> None:
     """Whether a name is unique is not known where instances cannot be listed, so the id is asked for."""
     faults = [{"action": "DescribeInstances", "nth": 2, "times": 9, "error": {"code": "Forbidden.RAM", "status": 403}}]
-    with Simulator(world=WORLD, faults=faults) as sim:
+    with Simulator(world=WORLD, faults=faults, speed=1) as sim:
         person = terminal(sim, "--disk", "d-plain", "--stop-instance", columns=200)
 
         assert asks(person) == "id: i-plain"
@@ -251,7 +251,7 @@ def test_the_question_after_the_canary_erases_nothing(terminal: Open) -> None:
 @pytest.mark.slow
 def test_the_question_after_the_canary_erases_nothing_on_a_real_terminal(terminal: Open, tmp_path: Path) -> None:
     """The same on a real one, with the table drawn by a real thread."""
-    with Simulator(world=FLEET) as sim:
+    with Simulator(world=FLEET, speed=1) as sim:
         words = command(sim.url, tmp_path, "1").words(
             *DISKS, "--stop-instance", "--canary", "1", journal=tmp_path / "j.db"
         )

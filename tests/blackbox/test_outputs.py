@@ -221,7 +221,7 @@ REFUSES = {"action": "StopInstance", "dry_run": False, "error": {"code": "Forbid
 @pytest.fixture
 def refusing() -> Iterator[Simulator]:
     """Start a world for real processes, whose runs come to their end without waiting for anything."""
-    with Simulator(world=WORLD, faults=[REFUSES]) as simulator:
+    with Simulator(world=WORLD, faults=[REFUSES], speed=1) as simulator:
         yield simulator
 
 
@@ -256,7 +256,7 @@ def test_a_stream_that_is_missing_changes_nothing(refusing: Simulator, real: Com
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_stream_that_is_missing_keeps_no_disk_from_its_wipe(tmp_path: Path, path: Path, number: int) -> None:
     """The same of a run that wipes."""
-    with Simulator(world=QUICK) as sim:
+    with Simulator(world=QUICK, speed=1) as sim:
         run = command(sim.url, tmp_path, "1")
         child = start(run, *run.words(*RUN, journal=path), preexec_fn=closed(number))
         _, err = child.communicate(timeout=PATIENCE)

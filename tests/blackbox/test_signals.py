@@ -310,7 +310,7 @@ HANGS = {"action": "StopInstance", "dry_run": False, "delay": 36_000.0}
 @pytest.mark.real_time
 def test_the_second_ctrl_c_quits_a_real_process(tmp_path: Path, path: Path) -> None:
     """While a call of it hangs, a second Ctrl-C ends the process by SIGINT, and it says how to continue."""
-    with Simulator(world=WORLD, faults=[HANGS]) as sim:
+    with Simulator(world=WORLD, faults=[HANGS], speed=1) as sim:
         run = command(sim.url, tmp_path, "1")
         child = run.start(*RUN, "--output", "json", journal=path)
         comes_to(sim, "Stopping")
@@ -383,7 +383,7 @@ client.run(plan, confirm=plan.confirm_with, on_event=lambda event: print(event.e
 @pytest.mark.real_time
 def test_a_program_ends_while_a_call_of_the_library_hangs(path: Path) -> None:
     """A second Ctrl-C ends a program that uses the library, though a call of it still hangs."""
-    with Simulator(world=WORLD, faults=[HANGS]) as sim:
+    with Simulator(world=WORLD, faults=[HANGS], speed=1) as sim:
         text = PROGRAM.format(region=sim.region, url=sim.url, key=sim.access_key, journal=str(path), disk=DISK)
         words = [sys.executable, "-c", text]
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:

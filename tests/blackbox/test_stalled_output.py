@@ -157,7 +157,7 @@ def full_pipe() -> Iterator[tuple[int, int]]:
 @pytest.fixture
 def quick() -> Iterator[Simulator]:
     """Start a world whose machines are quick, at real speed."""
-    with Simulator(world=QUICK) as simulator:
+    with Simulator(world=QUICK, speed=1) as simulator:
         yield simulator
 
 
