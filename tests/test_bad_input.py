@@ -7,13 +7,12 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import takewhile
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ from safe_reinit.simulator import Simulator
 from safe_reinit.simulator.wire.request import RawRequest
 from tests import virtual
 from tests.conftest import KEY, CommandLine, Ended, changing, where_is
-from tests.servers import Authority, Proxy, http, refused_port
+from tests.servers import Answer, Authority, Proxy, Server, forward, http, refused_port
 
 pytestmark = pytest.mark.virtual_time
 
@@ -188,63 +187,41 @@ def test_bad_input_ends_in_one_clear_sentence(command_line: CommandLine, simulat
         assert simulator.state()["calls"] == []
 
 
-# ------------------------------------------------------------------------------------- what takes real seconds to fail
+# --------------------------------------------------------------------------------------------- no way to the cloud
 
 
-@dataclass
-class Slow:
-    """Children that retry in real time, all started at once."""
-
-    children: dict[str, Popen[str]]
-
-    def ended(self, name: str) -> Ended:
-        """Wait for one of them."""
-        child = self.children[name]
-        out, err = child.communicate(timeout=60)
-        return Ended(child.returncode, out, err)
-
-
-@pytest.fixture(scope="module")
-def slow(tmp_path_factory: pytest.TempPathFactory, test_authority: Authority) -> Iterator[Slow]:
-    """Start every child of this part, each with its own broken way to the cloud."""
-    line = CommandLine(tmp_path_factory.mktemp("slow"))
+@contextmanager
+def broken(name: str, trusted: Authority) -> Iterator[dict[str, str]]:
+    """Break the way to the cloud; give the environment that goes it."""
+    page, forbids = (http(status, "<html>", kind="text/html") for status in (200, 403))
     with ExitStack() as stack:
-        page = stack.enter_context(Proxy(greeting=http(200, "<html>Log in</html>", kind="text/html")))
-        forbids = stack.enter_context(Proxy(greeting=http(403, "<html>No</html>", kind="text/html")))
-        hangs = stack.enter_context(Proxy(greeting=b""))
-        world = stack.enter_context(Simulator(speed=60))
-        ahead = format_datetime(datetime.now(UTC) + timedelta(minutes=20), usegmt=True).encode()
-        wrong_time = stack.enter_context(
-            Proxy(
-                world.endpoint,
-                inner_tls=test_authority.server,
-                alter=lambda data: re.sub(rb"\r\nDate: [^\r]*", b"\r\nDate: " + ahead, data),
-            )
-        )
-        ways: dict[str, dict[str, str]] = {
-            "dead-proxy": {"HTTPS_PROXY": f"http://127.0.0.1:{refused_port()}"},
-            "page-of-a-proxy": {"HTTPS_PROXY": page.url},
-            "proxy-forbids": {"HTTPS_PROXY": forbids.url},
-            "no-such-name": {},
-            "date-is-off": {"HTTPS_PROXY": wrong_time.url, "SAFE_REINIT_CA_BUNDLE": str(test_authority.bundle)},
-            "no-credentials": {
-                "ALIBABA_CLOUD_ACCESS_KEY_ID": "",
-                "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
-                "HTTPS_PROXY": hangs.url,
-            },
-        }
-        base = {**KEY, **ELSEWHERE, "SAFE_REINIT_REGION": "cn-hangzhou", "SAFE_REINIT_OUTPUT": "json"}
-        children = {name: line.start(*CONFIRMED, env={**base, **way}) for name, way in ways.items()}
-        try:
-            yield Slow(children)
-        finally:
-            for child in children.values():
-                child.kill()
-                child.communicate()
-        assert changing(world) == []
+        match name:
+            case "dead-proxy":
+                yield {"HTTPS_PROXY": f"http://127.0.0.1:{refused_port()}"}
+            case "page-of-a-proxy" | "proxy-forbids":
+                greeting = page if name == "page-of-a-proxy" else forbids
+                yield {"HTTPS_PROXY": stack.enter_context(Proxy(greeting=greeting)).url}
+            case "no-such-name":
+                yield {}
+            case "date-is-off":
+                world = stack.enter_context(virtual.simulate())
+                cloud = stack.enter_context(Server(lambda request: ahead(forward(request, world.endpoint))))
+                proxy = stack.enter_context(Proxy(cloud.endpoint, inner_tls=trusted.server))
+                yield {"HTTPS_PROXY": proxy.url, "SAFE_REINIT_CA_BUNDLE": str(trusted.bundle)}
+                assert world.state()["calls"]
+                assert changing(world) == []
+            case "no-credentials":
+                proxy = stack.enter_context(Proxy(greeting=b""))
+                off = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "", "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
+                yield {**off, "HTTPS_PROXY": proxy.url}
 
 
-@pytest.mark.real_time
+def ahead(said: Answer) -> Answer:
+    """Set the clock of an answer ahead."""
+    later = format_datetime(datetime.fromtimestamp(time.time(), UTC) + timedelta(minutes=20), usegmt=True).encode()
+    return replace(said, data=re.sub(rb"\r\nDate: [^\r]*", b"\r\nDate: " + later, said.data))
+
+
 @pytest.mark.parametrize(
     ("name", "code", "words"),
     [
@@ -256,21 +233,25 @@ def slow(tmp_path_factory: pytest.TempPathFactory, test_authority: Authority) ->
         ("no-credentials", 2, ("credentials", "ALIBABA_CLOUD_ACCESS_KEY_ID")),
     ],
 )
-def test_no_way_to_the_cloud(slow: Slow, name: str, code: int, words: tuple[str, ...]) -> None:
+def test_no_way_to_the_cloud(
+    command_line: CommandLine, test_authority: Authority, name: str, code: int, words: tuple[str, ...]
+) -> None:
     """A way to the cloud that is broken is named in one sentence, after a few tries and before anything is changed."""
-    judge(slow.ended(name), code, words)
+    base = {**KEY, **ELSEWHERE, "SAFE_REINIT_REGION": "cn-hangzhou", "SAFE_REINIT_OUTPUT": "json"}
+    with broken(name, test_authority) as way:
+        judge(command_line(*CONFIRMED, env={**base, **way}), code, words)
 
 
 # ------------------------------------------------------------------------------------------------ beside the table
 
 
-@pytest.mark.real_time
 def test_a_dead_proxy_is_no_matter_on_loopback(command_line: CommandLine, simulator: Simulator) -> None:
     """A proxy that is not there is not asked for what is on this machine."""
     dead = f"http://127.0.0.1:{refused_port()}"
     proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), dead)
-
-    ended = command_line("plan", *DISK, "--region", "cn-hangzhou", "--endpoint", simulator.url, env={**KEY, **proxies})
+    with Server(lambda request: forward(request, simulator.endpoint)) as cloud:
+        there = ("--region", "cn-hangzhou", "--endpoint", cloud.url)
+        ended = command_line("plan", *DISK, *there, env={**KEY, **proxies})
 
     assert ended.code == 0, ended.err
 
@@ -289,13 +270,14 @@ TEMPORARY = {
     "ALIBABA_CLOUD_SECURITY_TOKEN": "token",
     "SAFE_REINIT_REGION": "cn-hangzhou",
     "SAFE_REINIT_OUTPUT": "json",
-    "SAFE_REINIT_TIME_SCALE": "60",
+    "SAFE_REINIT_TIMEOUT_STOP": "2m",
+    "SAFE_REINIT_TIMEOUT_START": "2m",
 }
 
 
 def test_a_token_that_expired_before(command_line: CommandLine) -> None:
     """An expired token ends 3 at the first look, and the machine runs on."""
-    with virtual.simulate(expiring(), speed=60) as simulator:
+    with virtual.simulate(expiring()) as simulator:
         simulator.do({"expire_key": "STS.temporary"})
         ended = command_line(*CONFIRMED, env={**TEMPORARY, "SAFE_REINIT_ENDPOINT": simulator.url})
 
@@ -319,13 +301,13 @@ def assert_stranded(simulator: Simulator, code: int, out: str, err: str) -> None
 
 def test_a_token_that_expires_after_the_stop(command_line: CommandLine) -> None:
     """A token that expires while the machine is down ends 8: no wipe, power not as promised, and what to do now."""
-    with virtual.simulate({**expiring(), "durations": {"stop": 120}}, speed=60) as simulator:
+    with virtual.simulate({**expiring(), "durations": {"stop": 60}}) as simulator:
         with command_line.start(*CONFIRMED, env={**TEMPORARY, "SAFE_REINIT_ENDPOINT": simulator.url}) as child:
             assert child.stderr is not None
             seen = iter(child.stderr.readline, "")
             before = "".join(takewhile(lambda line: "is Stopping" not in line, seen))
             simulator.do({"expire_key": "STS.temporary"})
-            out, err = child.communicate(timeout=60)
+            out, err = child.communicate()
 
         assert_stranded(simulator, child.returncode, out, before + err)
 
@@ -368,7 +350,7 @@ class Late:
 
 def test_a_look_that_is_older_than_the_stop_is_not_believed(command_line: CommandLine) -> None:
     """A look that was begun before the stop and answered after it does not make a stopped machine a running one."""
-    with virtual.simulate(expiring(), speed=60) as simulator:
+    with virtual.simulate(expiring()) as simulator:
         late = Late(simulator)
         ended = command_line(*CONFIRMED, env={**TEMPORARY, "SAFE_REINIT_ENDPOINT": simulator.url})
 

@@ -525,7 +525,6 @@ def test_the_same_region_twice_is_one(tmp_path: Path, path: Path) -> None:
     assert once.stderr == twice.stderr
 
 
-@pytest.mark.real_time
 def test_a_simulation_has_its_regions_too(tmp_path: Path) -> None:
     """The embedded simulator is one for all regions of the command."""
     file = tmp_path / "w.yaml"

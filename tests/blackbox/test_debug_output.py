@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.commands import command
+from tests.servers import Server, forward
 from tests.test_secrets import KEY_SECRET, STS_TOKEN, assert_clean
 
 DISK = "d-sim-web1-data"
@@ -46,21 +47,36 @@ SOURCES = {
 }
 
 
-@pytest.mark.new_interpreter
+@pytest.mark.virtual_time
 @pytest.mark.parametrize("name", SOURCES)
 def test_no_output_of_a_wipe_holds_a_secret(tmp_path: Path, name: str) -> None:
     """Streams, report, events and journal of a wipe with DEBUG=sdk hold neither secret nor token nor signature."""
+    check(tmp_path, name)
+
+
+@pytest.mark.new_interpreter
+def test_no_output_of_a_process_holds_a_secret(tmp_path: Path) -> None:
+    """Nor do those of a process that had DEBUG=sdk when it imported the SDK."""
+    check(tmp_path, "a temporary key in the environment")
+
+
+def check(tmp_path: Path, name: str) -> None:
+    """Wipe a disk, over HTTP, and look through all that was written."""
     source, token = SOURCES[name]
     key = {"id": "testid", "secret": KEY_SECRET, **({"token": token} if token else {})}
     world = {
         "keys": [key],
-        "instances": {"i-1": {}},
+        "durations": {"wipe": 6},
+        "instances": {"i-1": {"status": "Stopped"}},
         "disks": {"d-sys": {"instance": "i-1", "type": "system"}, "d-1": {"instance": "i-1"}},
     }
-    with Simulator(world=world, speed=60) as simulator:
-        run = command(simulator.url, tmp_path)
+    with (
+        virtual.simulate(world, speed=1) as simulator,
+        Server(lambda request: forward(request, simulator.endpoint)) as between,
+    ):
+        run = command(between.url, tmp_path, "1")
         done = run(
-            "--disk", "d-1", "--confirm", "d-1", "--stop-instance", "--verbose", "--accept", "no-recent-snapshot",
+            "--disk", "d-1", "--confirm", "d-1", "--verbose", "--accept", "no-recent-snapshot",
             "--accept", "fstab-may-name-disk", "--report", str(tmp_path / "r.json"), "--events",
             str(tmp_path / "e.jsonl"), journal=tmp_path / "journal.db",
             environment={"DEBUG": "sdk", **source(tmp_path)},

@@ -6,8 +6,10 @@ import pytest
 
 from tests.commands import Command
 
+pytestmark = pytest.mark.virtual_time
+
 PLAN = ("plan", "--disk", "d-sim-web1-data")
-NOWHERE = "127.0.0.1:1"
+NOWHERE = "127.0.0.1:9"
 """A proxy that nothing listens at: no host can be reached."""
 
 

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,30 +16,47 @@ from typing import Any
 import pytest
 
 from safe_reinit.simulator import Simulator
-from tests.blackbox.worlds import DISK, INSTANCE, PATIENCE, RUN, STOPPING, comes_to, held
-from tests.commands import Command
+from tests.blackbox.worlds import DISK, INSTANCE, PATIENCE, RUN, STOPPING, WORLD, comes_to, held
+from tests.commands import Command, command
+from tests.conftest import Ended
 from tests.test_schema import CONTRACT, problems
 
 
 @pytest.fixture
-def open_run(sim: Simulator, run: Command, path: Path) -> Iterator[str]:
+def open_run(tmp_path: Path, path: Path) -> Iterator[str]:
     """Kill a run while its machine stops, and name it."""
-    with held(sim, STOPPING):
-        child = run.start(*RUN, journal=path)
+    with Simulator(WORLD, speed=1) as sim, held(sim, STOPPING):
+        child = command(sim.url, tmp_path, "1").start(*RUN, journal=path)
         comes_to(sim, "Stopping")
         child.kill()
         child.communicate()
         yield str(sqlite3.connect(f"file:{path}?mode=ro", uri=True).execute("SELECT run_id FROM runs").fetchone()[0])
 
 
-def read_only(run: Command, folder: Path, *words: str, journal: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command where a folder is mounted read-only."""
+PROGRAM = """
+import contextlib, io, json, sys
+from safe_reinit.cli.app import run
+
+ended = []
+for words in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        code = run(words)
+    ended.append((code, out.getvalue(), err.getvalue()))
+print(json.dumps(ended))
+"""
+
+
+def read_only(run: Command, folder: Path, *commands: tuple[str, ...]) -> list[Ended]:
+    """Run commands, in one process, where a folder with their journal is mounted read-only."""
     name = shlex.quote(str(folder))
     script = f"mount --bind {name} {name} && mount -o remount,bind,ro {name} && exec "
-    program = ["unshare", "--mount", "sh", "-c", script + shlex.join(run.words(*words, journal=journal))]
-    return subprocess.run(
+    words = json.dumps([run.words(*each, journal=folder / "j.db")[3:] for each in commands])
+    program = ["unshare", "--mount", "sh", "-c", script + shlex.join([sys.executable, "-c", PROGRAM, words])]
+    done = subprocess.run(
         program, env=run.environment(), capture_output=True, text=True, check=False, timeout=PATIENCE, cwd=run.folder
     )
+    assert done.returncode == 0, done.stderr
+    return [Ended(*each) for each in json.loads(done.stdout)]
 
 
 def can_mount(folder: Path) -> bool:
@@ -49,11 +67,9 @@ def can_mount(folder: Path) -> bool:
 
 
 @pytest.mark.parametrize("left", ["closed", "with its log", "with log and index"])
-def test_a_journal_that_may_only_be_read_is_read(
-    run: Command, path: Path, tmp_path: Path, open_run: str, left: str
-) -> None:
+def test_a_journal_that_may_only_be_read_is_read(path: Path, tmp_path: Path, open_run: str, left: str) -> None:
     """On a read-only mount runs and show tell what is in it, wherever it was when it was last written."""
-    folder = tmp_path / "saved"
+    run, folder = command("http://127.0.0.1:9", tmp_path), tmp_path / "saved"
     folder.mkdir(mode=0o700)
     if left == "closed":
         assert run("runs", journal=path).returncode == 0  # which closes it
@@ -64,21 +80,19 @@ def test_a_journal_that_may_only_be_read_is_read(
         pytest.skip("nothing can be mounted here")
     before = sorted(file.name for file in folder.iterdir())
 
-    listed = read_only(run, folder, "runs", journal=folder / "j.db")
-    shown = read_only(run, folder, "show", open_run, journal=folder / "j.db")
-    refused = read_only(run, folder, "resume", open_run, journal=folder / "j.db")
+    listed, shown, refused = read_only(run, folder, ("runs",), ("show", open_run), ("resume", open_run))
 
-    assert (listed.returncode, shown.returncode) == (0, 0), listed.stderr + shown.stderr
-    assert open_run in listed.stdout
-    assert INSTANCE in shown.stdout
-    assert refused.returncode == 2
-    assert "cannot be" in refused.stderr
+    assert (listed.code, shown.code) == (0, 0), listed.err + shown.err
+    assert open_run in listed.out
+    assert INSTANCE in shown.out
+    assert refused.code == 2
+    assert "cannot be" in refused.err
     assert sorted(file.name for file in folder.iterdir()) == before
 
 
-def test_a_copy_without_its_log_knows_of_the_run(run: Command, path: Path, tmp_path: Path, open_run: str) -> None:
+def test_a_copy_without_its_log_knows_of_the_run(path: Path, tmp_path: Path, open_run: str) -> None:
     """The file alone, copied while a run goes on, does not say that there are no runs: it shows the run as open."""
-    copy = tmp_path / "copy.db"
+    run, copy = command("http://127.0.0.1:9", tmp_path), tmp_path / "copy.db"
     shutil.copy(path, copy)
     copy.chmod(0o600)
 
@@ -89,8 +103,7 @@ def test_a_copy_without_its_log_knows_of_the_run(run: Command, path: Path, tmp_p
     assert "no runs" not in listed.stdout
 
 
-@pytest.fixture
-def many(run: Command, path: Path) -> Path:
+def write_many(run: Command, path: Path) -> None:
     """Write thousands of runs, the oldest of them open."""
     done = run("--disk", "d-second", "--stop-instance", "--confirm", "d-second", journal=path)
     assert done.returncode == 0, done.stderr
@@ -109,13 +122,14 @@ def many(run: Command, path: Path) -> Path:
             values[5] = is_open
             database.execute(f"INSERT INTO jobs VALUES ({','.join('?' * len(values))})", values)
     database.close()
-    return path
 
 
-def test_of_thousands_of_runs_the_open_ones_and_the_newest_are_listed(run: Command, many: Path) -> None:
+@pytest.mark.virtual_time
+def test_of_thousands_of_runs_the_open_ones_and_the_newest_are_listed(run: Command, path: Path) -> None:
     """The newest 20 and every open one, however old, are listed; what is not printed is not read."""
-    told = json.loads(run("runs", "--output", "json", journal=many).stdout)["runs"]
-    text = run("runs", journal=many)
+    write_many(run, path)
+    told = json.loads(run("runs", "--output", "json", journal=path).stdout)["runs"]
+    text = run("runs", journal=path)
 
     assert len(told) == 21
     assert [each["state"] for each in told[-2:]] == ["ended", "open"]

@@ -16,8 +16,11 @@ from tests.conftest import Ended, changing
 from tests.terminals import Open
 from tests.test_planfile import at
 
+pytestmark = pytest.mark.virtual_time
+
 ALL = ["StopInstance", "ReInitDisk", "StartInstance"]
 Say = Callable[..., Ended]
+Saved = Callable[[], tuple[str, str]]
 
 
 @pytest.fixture
@@ -41,20 +44,22 @@ def say(capsys: pytest.CaptureFixture[str], own_home: Path) -> Say:
 
 
 @pytest.fixture
-def saved(say: Say, sim: Simulator, tmp_path: Path) -> tuple[str, str]:
-    """Save a plan, and return its file and its digest."""
+def saved(say: Say, sim: Simulator, tmp_path: Path) -> Saved:
+    """Return what saves a plan, and returns its file and its digest."""
     assert sim
-    file = tmp_path / "plan.json"
-    assert say("plan", "--disk", DATA, "--stop-instance", "--save", str(file)).code == 0
-    return str(file), json.loads(file.read_text())["digest"]
+
+    def save() -> tuple[str, str]:
+        file = tmp_path / "plan.json"
+        assert say("plan", "--disk", DATA, "--stop-instance", "--save", str(file)).code == 0
+        return str(file), json.loads(file.read_text())["digest"]
+
+    return save
 
 
 @pytest.mark.parametrize("length", [1, 8, 16, 31])
-def test_a_short_beginning_of_the_digest_applies_nothing(
-    say: Say, sim: Simulator, saved: tuple[str, str], length: int
-) -> None:
+def test_a_short_beginning_of_the_digest_applies_nothing(say: Say, sim: Simulator, saved: Saved, length: int) -> None:
     """Fewer than 32 characters are no consent to a file: exit 3 before anything is asked."""
-    file, digest = saved
+    file, digest = saved()
     before = len(sim.state()["calls"])
     said = say("apply", file, "--confirm", digest[:length])
 
@@ -64,9 +69,9 @@ def test_a_short_beginning_of_the_digest_applies_nothing(
 
 
 @pytest.mark.parametrize("length", [32, 63, 64])
-def test_128_bits_of_the_digest_apply_the_plan(say: Say, sim: Simulator, saved: tuple[str, str], length: int) -> None:
+def test_128_bits_of_the_digest_apply_the_plan(say: Say, sim: Simulator, saved: Saved, length: int) -> None:
     """Its first 32 characters, or more of them, in any case of letters, are consent to the file."""
-    file, digest = saved
+    file, digest = saved()
     said = say("apply", file, "--confirm", digest[:length].upper())
 
     assert said.code == 0, said.err
@@ -74,9 +79,9 @@ def test_128_bits_of_the_digest_apply_the_plan(say: Say, sim: Simulator, saved: 
 
 
 @pytest.mark.parametrize("word", ["other-end", "longer", "blank", "full-width"])
-def test_what_only_looks_like_the_digest_is_none(say: Say, sim: Simulator, saved: tuple[str, str], word: str) -> None:
+def test_what_only_looks_like_the_digest_is_none(say: Say, sim: Simulator, saved: Saved, word: str) -> None:
     """The word is compared whole: another character anywhere, or one too many, and nothing is applied."""
-    file, digest = saved
+    file, digest = saved()
     words = {
         "other-end": digest[:40] + ("0" if digest[40] != "0" else "1"),
         "longer": f"{digest}0",
@@ -111,11 +116,9 @@ def test_several_disks_are_not_named_by_one_of_them(say: Say, sim: Simulator) ->
     assert changing(sim) == []
 
 
-def test_a_terminal_shows_the_plan_and_asks_for_eight_characters(
-    terminal: Open, sim: Simulator, saved: tuple[str, str]
-) -> None:
+def test_a_terminal_shows_the_plan_and_asks_for_eight_characters(terminal: Open, sim: Simulator, saved: Saved) -> None:
     """Without --confirm the plan of the file is shown, --quiet or not, and its digest's beginning is asked for."""
-    file, digest = saved
+    file, digest = saved()
     person = terminal(sim, "apply", file, "--quiet")
     person.wait_for("> ", after=person.wait_for("type the first 8 characters of the file's digest: "))
     shown = person.shown
@@ -129,10 +132,10 @@ def test_a_terminal_shows_the_plan_and_asks_for_eight_characters(
 
 @pytest.mark.parametrize("answer", ["", "web", DATA, "00000000"])
 def test_another_answer_on_the_terminal_applies_nothing(
-    terminal: Open, sim: Simulator, saved: tuple[str, str], answer: str
+    terminal: Open, sim: Simulator, saved: Saved, answer: str
 ) -> None:
     """The name of the machine, the disk or other characters are no answer."""
-    person = terminal(sim, "apply", saved[0])
+    person = terminal(sim, "apply", saved()[0])
     place = 0
     for _ in range(3):
         place = person.wait_for("> ", after=person.wait_for("type the first 8 characters", after=place))

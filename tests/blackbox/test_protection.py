@@ -13,6 +13,8 @@ from safe_reinit.model import Plan
 from safe_reinit.simulator import Simulator
 from tests.cloudlike import DATA, INSTANCE, simulated
 
+pytestmark = pytest.mark.virtual_time
+
 
 def wide(text: str) -> str:
     """Return a text in full-width letters, as East Asian keyboards write it."""
@@ -51,7 +53,7 @@ FREE = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sim() -> Iterator[Simulator]:
     """Start a small world."""
     with simulated() as started:
