@@ -40,6 +40,7 @@ def pytest_collection() -> Iterator[None]:
     """Let the collector of garbage begin, and pass over what is there by now."""
     yield
     gc.freeze()
+    gc.set_threshold(20_000)  # a run makes many values and hardly a cycle: to look for some took a tenth of its time
     gc.enable()
 
 
