@@ -20,7 +20,7 @@ pytestmark = pytest.mark.virtual_time
 RUN = ("--disk", "d-1", "--confirm", "d-1", "--stop-instance")
 WORLD: dict[str, Any] = recoverable(
     {
-        "durations": {"stop": 10, "wipe": 60, "start": 20},
+        "durations": {"stop": 3, "wipe": 10, "start": 3},
         "instances": {"i-1": {"name": "lab", "started": "-2d"}},
         "disks": {"d-1": {"instance": "i-1"}},
     }

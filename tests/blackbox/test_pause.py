@@ -20,12 +20,12 @@ from safe_reinit import clock as real_clock
 from safe_reinit.journal import lease
 from safe_reinit.simulator import Simulator
 from tests import virtual
+from tests.blackbox.worlds import DISK, INSTANCE, WORLD
 from tests.commands import ROOT, until
 from tests.conftest import KEY, CommandLine, where_is
 
 pytestmark = pytest.mark.virtual_time
 
-DISK, INSTANCE = "d-sim-web1-data", "i-sim-web1"
 SHORT = 1.5
 """Real seconds of a lease in the real process that is paused."""
 
@@ -64,8 +64,8 @@ def status(simulator: Simulator, kind: str, name: str, wanted: str) -> Callable[
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """Start the default world, at real speed."""
-    with virtual.simulate(speed=1) as started:
+    """Start a world of two machines, at real speed."""
+    with virtual.simulate(WORLD, speed=1) as started:
         yield started
 
 
