@@ -161,13 +161,17 @@ def _paused_unwatched(rng: random.Random, scenario: Scenario) -> None:
 
 
 def has_only_pauses(scenario: Scenario) -> bool:
-    """Tell whether nothing happens but pauses during which nobody does anything."""
+    """Tell whether nothing happens but pauses during which nobody does anything, and which StartTime shows.
+
+    A machine that shows no StartTime is not wiped after a pause: nothing tells that nobody used it meanwhile.
+    """
     nothing = not any(scenario[part] for part in ("faults", "answers", "people", "beyond"))
     idle = all(
         each["does"] == "pause" and not each.get("meanwhile") and each.get("taken_over_after") is None
         for each in scenario["host"]
     )
-    return nothing and idle and bool(scenario["host"])
+    shown = all(machine.get("shows_start_time", True) for machine in scenario["world"]["instances"].values())
+    return nothing and idle and shown and bool(scenario["host"])
 
 
 def has_only_slow_looks(scenario: Scenario) -> bool:
