@@ -325,6 +325,19 @@ def test_the_power_is_cut_only_after_the_time_that_was_given(stop: Step, force: 
     assert not isinstance(decide(replace(known, limits=Limits()), seeing("Stopping")), Command)
 
 
+def test_no_job_ends_on_an_observation_without_its_machine() -> None:
+    """What was started is looked at before it is told; a job of which nothing was tried ends without."""
+    started = ready(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running")
+    untried = replace(ready(power_before="Stopped", stop=Step()), error=Failure(None, "It failed."))
+    without = replace(seeing("Running"), instance=None, instance_asked=False)
+    action = decide(started, without)
+
+    assert isinstance(decide(started, seeing("Running")), Finish)
+    assert isinstance(action, Wait)
+    assert action.what == "a look"
+    assert isinstance(decide(untried, without), Finish)
+
+
 def test_without_an_answer_about_the_disks_nothing_is_sent_towards_the_wipe() -> None:
     """A machine is not stopped either: its disks are asked for again first."""
     unanswered = {"disks": {}, "disks_seen": False}
