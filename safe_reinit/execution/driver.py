@@ -155,9 +155,9 @@ class Driver:
 
     def _round(self) -> float | None:
         """Step until nothing is left to carry out; return when to step again (cloud seconds), ``None`` for never."""
-        if self._not_asked is not None:
-            raise self._not_asked
         inputs = [*self._store.hold(), *self._drained()]
+        if self._not_asked is not None:  # which is set before the answer in its place comes in
+            raise self._not_asked
         until: float | None = None
         while True:
             effects = self._step(inputs)

@@ -532,6 +532,33 @@ def test_what_keeps_somebody_from_being_asked_ends_the_run_as_it_is() -> None:
 
 
 @pytest.mark.usefixtures("threads")
+def test_a_question_that_fails_while_the_run_looks_after_its_lease_ends_the_run_as_it_is() -> None:
+    """At whatever moment it fails, its exception comes out, and is not taken for an answer."""
+    world = pausing(patient(many(3)))
+    check, asked, go_on = world.book.check, threading.Event(), threading.Event()
+
+    def ask(_question: str) -> bool:
+        asked.set()
+        go_on.wait(LONG)
+        raise ZeroDivisionError
+
+    def held() -> bool:
+        if asked.is_set():
+            go_on.set()
+            until = boottime() + LONG
+            while heard.driver._not_asked is None and boottime() < until:
+                threading.Event().wait(0.001)
+        return check()
+
+    world.book.check = held  # type: ignore[method-assign]
+    heard = Heard(world, world.book, ask=ask)
+
+    with pytest.raises(ZeroDivisionError):
+        heard.driver()
+    assert heard.outcomes[0] == "done"
+
+
+@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("name", ["disks", "caller", "StopInstance"])
 def test_a_leaf_that_hangs_keeps_nobody_waiting_who_leaves(name: str) -> None:
     """An observation, a recheck or a call that never comes back does not hold the driver."""
