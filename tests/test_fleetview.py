@@ -385,12 +385,13 @@ def full(count: int = 10_000) -> FleetView:
 @pytest.mark.parametrize("width", [120, 80, 40, 30])
 def test_the_table_fits_its_terminal(width: int) -> None:
     """No line of it is broken or wider than the terminal, and every row and number is whole."""
-    lines = re.sub(r"\x1b\[[\d;]*m", "", drawn(full(), width)).splitlines()
+    view = full()
+    lines = re.sub(r"\x1b\[[\d;]*m", "", drawn(view, width)).splitlines()
 
     assert max(map(len, lines)) <= width
-    assert len(lines) == 1 + len(full().counts()) + 3
+    assert len(lines) == 1 + len(view.counts()) + 3
     assert re.search(r"^waiting to begin +9990 ", "\n".join(lines), re.M)
-    assert [line.split()[0] for line in lines[1:-3]] == [name.split()[0] for name, _ in full().counts()]
+    assert [line.split()[0] for line in lines[1:-3]] == [name.split()[0] for name, _ in view.counts()]
 
 
 def test_what_went_wrong_is_red() -> None:

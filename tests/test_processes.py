@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from safe_reinit.simulator import Simulator
-from tests import processes
+from tests import processes, virtual
 from tests.commands import until
 from tests.conftest import KEY, CommandLine, where_is
 from tests.processes import ROOT
@@ -48,6 +48,13 @@ COMMANDS = {
 CHANGING = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?Z?|\d\d:\d\d:\d\d|r-\d{8}T\d{6}Z-\w+|\b\d+(\.\d+)?s\b|\d+ of \d+ s"
 )
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """Start the default world, at real speed."""
+    with virtual.simulate(speed=1) as started:
+        yield started
 
 
 @contextmanager
