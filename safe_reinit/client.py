@@ -7,7 +7,6 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from . import checks, model, report, wanted, where
@@ -78,7 +77,7 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     place = where.locate(settings, os.environ, key, cloud)
     clock = clock or Clock(where.time_scale(os.environ, loopback=place.loopback))
     demand_descriptors()
-    _load()
+    _load(settings["journal"])
     return Client(place, settings, clock, owners, wanted.policy_of(settings))
 
 
@@ -107,13 +106,18 @@ def _refuse_places(settings: Config, **given: object) -> None:
         )
 
 
-def _load() -> None:
+def _load(journal: str | None) -> None:
     """Import all that plans and runs need, on this thread and before anything goes on.
 
     A process that is forked while another thread imports waits for ever for the lock of that import.
     """
-    for name in (".aliyun.client", ".execution.session", ".journal", ".rights"):
+    for name in (".aliyun.client", ".execution.session", ".journal.sqlite", ".rights"):
         import_module(name, __package__)
+    from .journal.place import is_shared  # noqa: PLC0415 - see above
+
+    if is_shared(journal):
+        with contextlib.suppress(ImportError):  # which is said when it is opened
+            import_module(".journal.postgres", __package__)
     for lazy in (model, checks):  # whose members are imported when they are asked for
         for name in lazy.__all__:
             getattr(lazy, name)
@@ -281,9 +285,9 @@ class Client(Planner):
             self._running.pop(name, None)
 
     def _journal(self) -> Journal:
-        from .journal import Journal  # noqa: PLC0415 - a plan writes nothing down
+        from .journal import open_to_write  # noqa: PLC0415 - a plan writes nothing down
 
-        return Journal(self.journal_path)
+        return open_to_write(self._journal_place)
 
     def _session(
         self,
@@ -319,11 +323,18 @@ class Client(Planner):
         )
 
     @property
-    def journal_path(self) -> Path | None:
-        """The file in which runs are written down; ``None`` where they are kept in memory and gone with the process."""
+    def journal(self) -> str | None:
+        """Where runs are written down: a file, or a database without its password; ``None`` for this process only."""
+        from .journal.place import shown  # noqa: PLC0415 - a plan writes nothing down
+
+        place = self._journal_place
+        return None if place is None else shown(place)
+
+    @property
+    def _journal_place(self) -> str | None:
         if self._settings["journal"] is None and self._where.access_key is not None and self._where.loopback:
             return None
-        return Path(self._settings["journal"] or where.default_journal(os.environ))
+        return where.journal_of(self._settings, os.environ)
 
     def report_of(
         self, plan: Plan, begun: report.Started, calls: Sequence[Call], *, dry_run: bool, error: Error | None = None
@@ -342,11 +353,13 @@ class Client(Planner):
         """
         told = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=dry_run, error=error)
         with contextlib.suppress(UsageError, OSError):
-            path = self.journal_path
-            if path is not None and path.exists():
+            from .journal.place import is_there  # noqa: PLC0415 - only where it is named
+
+            place = self._journal_place
+            if place is not None and is_there(place):
                 from .journal import open_to_read  # noqa: PLC0415 - only where there is one
 
-                with open_to_read(path) as journal:
+                with open_to_read(place) as journal:
                     return report.with_last_runs(told, journal, self.endpoint)
         return told
 

@@ -84,6 +84,15 @@ def time_scale(environment: Mapping[str, str], *, loopback: bool) -> float:
     return rate
 
 
+def journal_of(settings: Config, environment: Mapping[str, str]) -> str:
+    """Tell where runs are written down: a file, or ``postgresql://...``.
+
+    Raises:
+        UsageError: none is named, and there is no place for one.
+    """
+    return str(settings["journal"] or default_journal(environment))
+
+
 def default_journal(environment: Mapping[str, str]) -> Path:
     """Tell where the journal is: for root the machine's, else the user's state directory.
 

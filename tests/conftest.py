@@ -23,7 +23,7 @@ from safe_reinit.aliyun import endpoints
 from safe_reinit.aliyun.client import Aliyun
 from safe_reinit.model import Call, Secret
 from safe_reinit.simulator import Simulator
-from tests import processes, virtual
+from tests import postgresql, processes, virtual
 from tests.servers import Authority, Server, authority
 
 
@@ -298,3 +298,22 @@ def terminal(command_line: CommandLine) -> Iterator[Any]:
 
     with terminals(command_line) as start:
         yield start
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgresql.Server]:
+    """Start a PostgreSQL for the tests of this process."""
+    try:
+        with postgresql.server() as started:
+            yield started
+    except LookupError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Name a journal that is not there yet, of each kind."""
+    if request.param == "sqlite":
+        return str(tmp_path / "j.db")
+    server: postgresql.Server = request.getfixturevalue("postgres")
+    return server.new()

@@ -27,7 +27,7 @@ from safe_reinit import config, simulator
 from safe_reinit.cli.app import app
 from safe_reinit.core.transitions import STEP_STATES, WIPE_STATES
 from safe_reinit.errors import UsageError
-from safe_reinit.journal import Journal
+from safe_reinit.journal import open_to_write
 from safe_reinit.simulator import Simulator
 from safe_reinit.simulator.__main__ import _parser
 from tests import blocks, virtual
@@ -113,7 +113,7 @@ class Desk:
         text = text.replace("d-...", "d-sim-web1-data").replace("d-bp1example", "d-sim-web1-data")
         for run_id in _RUN.findall(text):
             if run_id not in self.names and self.journal.exists():
-                with Journal(self.journal) as journal:
+                with open_to_write(self.journal) as journal:
                     self.names[run_id] = journal.runs()[0].run_id
         plan = self.folder / "plan.json"
         if "apply plan.json" in text and plan.exists():

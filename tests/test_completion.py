@@ -20,7 +20,7 @@ from safe_reinit import codes
 from safe_reinit.checks import CHECKS, by_name
 from safe_reinit.cli.app import app, run
 from safe_reinit.cli.shells import SHELLS, script
-from safe_reinit.journal import Journal
+from safe_reinit.journal import open_to_write
 from safe_reinit.simulator import Simulator
 from tests.commands import ROOT, Command, command, until
 from tests.conftest import Serve
@@ -280,7 +280,7 @@ def test_looking_at_the_journal_writes_nothing(offered: Offered, simulator: Simu
     assert len(offered(f"safe-reinit show --journal {path} ")) == 1
     assert sorted(each.name for each in path.parent.iterdir()) == alone == [path.name]
     assert files() == before
-    with Journal(path):
+    with open_to_write(path):
         before = files()
         assert len(offered(f"safe-reinit show --journal {path} ")) == 1
         assert files() == before

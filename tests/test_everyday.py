@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.journal import Journal
+from safe_reinit.journal import open_to_write
 from safe_reinit.simulator import Simulator
 from tests import virtual
 from tests.conftest import KEY, CommandLine, Ended, changing
@@ -151,7 +151,7 @@ def test_the_class_its_hash_and_the_caller_are_in_plan_journal_and_report(desk: 
     """Whoever reads the report, the Markdown or the journal later sees which class allowed what, in which text."""
     ended = desk("--disk", "d-lab2", "--confirm", "lab", "--output", "json", "--report", "r.md")
     used = ended.document["plan"]["class"]
-    with Journal(desk.line.home / "journal.db") as journal:
+    with open_to_write(desk.line.home / "journal.db") as journal:
         stored = journal.run(ended.document["run_id"])
     assert stored is not None
     assert stored.report is not None

@@ -16,8 +16,7 @@ from safe_reinit.client import Interrupt
 from safe_reinit.clock import Clock
 from safe_reinit.core import rate_limits
 from safe_reinit.errors import Error
-from safe_reinit.journal import JournalError
-from safe_reinit.journal.file import Journal
+from safe_reinit.journal import Journal, JournalError
 from safe_reinit.model import Event
 from safe_reinit.simulator import Simulator
 from tests import cloudlike, fleetruns

@@ -21,9 +21,9 @@ import safe_reinit
 from safe_reinit.client import Client
 from safe_reinit.clock import Clock
 from safe_reinit.errors import RunFailed, RunRefused, UsageError
-from safe_reinit.journal import Journal, LateAnswer, file, place
-from safe_reinit.journal.file import SCHEMA
+from safe_reinit.journal import Journal, LateAnswer, lease, open_to_write, place, sqlite
 from safe_reinit.journal.lease import JournalError
+from safe_reinit.journal.sqlite import SCHEMA
 from safe_reinit.model.codec import dumps
 from safe_reinit.simulator import Simulator
 from safe_reinit.where import default_journal
@@ -70,7 +70,7 @@ def a_plan(plan_id: str = "0123456789abcdef", account: str = "1", region: str = 
 def begin(journal: Journal, name: str = "0001", instance: str = "i-1", endpoint: str = "", **plan: str) -> Any:
     """Write a run down."""
     plan.setdefault("plan_id", name)
-    return journal.begin(f"r-20260101T000000Z-{name}", a_plan(**plan), endpoint, "", [(instance, {})])
+    return journal.begin(f"r-20260101T000000Z-{name}", a_plan(**plan), endpoint, "", [(instance, (), {})])
 
 
 @contextlib.contextmanager
@@ -81,9 +81,9 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def test_who_holds_a_run_hears_once_what_was_accepted_of_whoever_held_it_before(tmp_path: Path) -> None:
+def test_who_holds_a_run_hears_once_what_was_accepted_of_whoever_held_it_before(place: str) -> None:
     """A session that has lost a run appends the wipes that ECS accepted of it, and changes nothing else of the run."""
-    with Journal(tmp_path / "j.db") as journal:
+    with open_to_write(place) as journal:
         before = begin(journal)
         before.release()
         lease = journal.take(before.run_id)
@@ -107,7 +107,7 @@ def test_the_file_survives_a_power_cut_and_is_read_by_nobody_else(tmp_path: Path
     path = tmp_path / "new" / "journal.db"
     old = os.umask(0)
     try:
-        with Journal(path) as journal:
+        with open_to_write(path) as journal:
             lease = begin(journal)
             modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
             settings = [journal._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
@@ -155,9 +155,9 @@ def test_the_journal_can_be_named(run: Command, tmp_path: Path, by: str) -> None
 # ------------------------------------------------------------------------------------------------ one open job
 
 
-def test_one_open_job_an_instance(tmp_path: Path) -> None:
+def test_one_open_job_an_instance(place: str) -> None:
     """A second run on an instance is refused by the name of the first, who has it since when, and what to type."""
-    with Journal(tmp_path / "j.db") as journal:
+    with open_to_write(place) as journal:
         lease = begin(journal, "0001")
         holder = journal.runs()[0].holder
         with pytest.raises(RunRefused) as refused:
@@ -183,9 +183,9 @@ def test_one_open_job_an_instance(tmp_path: Path) -> None:
     ],
     ids=["the same", "instance", "account", "region", "endpoint"],
 )
-def test_what_makes_two_jobs_the_same(tmp_path: Path, other: dict[str, str], refused: bool) -> None:
+def test_what_makes_two_jobs_the_same(place: str, other: dict[str, str], refused: bool) -> None:
     """An open job stands for its account, region, instance and loopback endpoint, and for no other."""
-    with Journal(tmp_path / "j.db") as journal:
+    with open_to_write(place) as journal:
         leases = [begin(journal, "0001")]
         with contextlib.suppress(RunRefused):
             leases.append(begin(journal, "0002", **other))
@@ -195,9 +195,9 @@ def test_what_makes_two_jobs_the_same(tmp_path: Path, other: dict[str, str], ref
     assert (len(leases) == 1) is refused
 
 
-def test_the_database_itself_allows_one_open_job(tmp_path: Path) -> None:
+def test_the_database_itself_allows_one_open_job(place: str) -> None:
     """The rule holds even where the program's own question is left out."""
-    with Journal(tmp_path / "j.db") as journal:
+    with open_to_write(place) as journal:
         begin(journal, "0001").release()
         journal._refuse_held = lambda *_: None  # type: ignore[method-assign]
 
@@ -205,15 +205,15 @@ def test_the_database_itself_allows_one_open_job(tmp_path: Path) -> None:
             begin(journal, "0002")
 
 
-def test_a_plan_is_run_once(sim: Simulator, tmp_path: Path) -> None:
+def test_a_plan_is_run_once(sim: Simulator, place: str) -> None:
     """A plan that was run is refused by the name of its run, also in another process, and sends nothing."""
-    ours = client(sim, tmp_path / "j.db")
+    ours = client(sim, place)
     plan = ours.plan([DISK], stop_instance=True)
     told = ours.run(plan, confirm=plan.confirm_with)
     before = changing(sim)
 
     with pytest.raises(RunRefused, match=str(told.run_id)):
-        client(sim, tmp_path / "j.db").run(plan, confirm=plan.confirm_with)
+        client(sim, place).run(plan, confirm=plan.confirm_with)
 
     assert changing(sim) == before
     assert before == ["StopInstance", "ReInitDisk", "StartInstance"]
@@ -225,7 +225,7 @@ def test_a_plan_is_run_once(sim: Simulator, tmp_path: Path) -> None:
 def test_a_newer_schema_is_refused(run: Command, tmp_path: Path) -> None:
     """A journal of a newer version is refused with exit code 2, unchanged, before anything is sent."""
     path = tmp_path / "j.db"
-    Journal(path).close()
+    open_to_write(path).close()
     with sqlite3.connect(path) as database:
         database.execute(f"PRAGMA user_version={SCHEMA + 1}")
     database.close()
@@ -240,9 +240,9 @@ def test_a_newer_schema_is_refused(run: Command, tmp_path: Path) -> None:
 def test_a_journal_of_this_schema_is_opened_again(tmp_path: Path) -> None:
     """What one process wrote, another reads; a file without tables is a fresh journal."""
     sqlite3.connect(tmp_path / "j.db").close()
-    with Journal(tmp_path / "j.db") as journal:
+    with open_to_write(tmp_path / "j.db") as journal:
         begin(journal, "0001").release()
-    with Journal(tmp_path / "j.db") as journal:
+    with open_to_write(tmp_path / "j.db") as journal:
         names = [run.run_id for run in journal.runs()]
 
     assert names == ["r-20260101T000000Z-0001"]
@@ -251,22 +251,22 @@ def test_a_journal_of_this_schema_is_opened_again(tmp_path: Path) -> None:
 def test_a_journal_that_a_stopped_process_keeps_locked_can_be_read(tmp_path: Path) -> None:
     """Its runs are told at once: only who wants to write has to wait."""
     path = tmp_path / "j.db"
-    with Journal(path) as journal:
-        journal.begin("run", a_plan(), "", "", [(INSTANCE, {})]).release()
-    with locked(path), Journal(path) as journal:
+    with open_to_write(path) as journal:
+        journal.begin("run", a_plan(), "", "", [(INSTANCE, (), {})]).release()
+    with locked(path), open_to_write(path) as journal:
         assert [stored.run_id for stored in journal.runs()] == ["run"]
 
 
 def test_a_migration_is_done_once_and_keeps_the_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A journal of this schema is carried to a later one, made up here, with its runs, and then opened by it."""
     path = tmp_path / "j.db"
-    with Journal(path) as journal:
+    with open_to_write(path) as journal:
         begin(journal, "0001").release()
-    later = (*file.MIGRATIONS, "CREATE TABLE notes (note TEXT) STRICT; INSERT INTO notes VALUES ('migrated')")
-    monkeypatch.setattr(file, "MIGRATIONS", later)
-    monkeypatch.setattr(file, "SCHEMA", SCHEMA + 1)
+    later = (*sqlite.MIGRATIONS, "CREATE TABLE notes (note TEXT) STRICT; INSERT INTO notes VALUES ('migrated')")
+    monkeypatch.setattr(sqlite, "MIGRATIONS", later)
+    monkeypatch.setattr(sqlite, "SCHEMA", SCHEMA + 1)
     for _ in range(2):
-        with Journal(path) as journal:
+        with open_to_write(path) as journal:
             names = [run.run_id for run in journal.runs()]
             notes = journal._db.execute("SELECT note FROM notes").fetchall()
             version = journal._db.execute("PRAGMA user_version").fetchone()[0]
@@ -277,14 +277,14 @@ def test_a_migration_is_done_once_and_keeps_the_runs(monkeypatch: pytest.MonkeyP
 def test_a_migration_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A migration that breaks off half-way leaves the journal as it was, for the old version to read."""
     path = tmp_path / "j.db"
-    with Journal(path) as journal:
+    with open_to_write(path) as journal:
         begin(journal, "0001").release()
     with monkeypatch.context() as patched:
-        patched.setattr(file, "MIGRATIONS", (*file.MIGRATIONS, "CREATE TABLE notes (note TEXT); NO SUCH STATEMENT"))
-        patched.setattr(file, "SCHEMA", SCHEMA + 1)
+        patched.setattr(sqlite, "MIGRATIONS", (*sqlite.MIGRATIONS, "CREATE TABLE notes (note TEXT); NO SUCH STATEMENT"))
+        patched.setattr(sqlite, "SCHEMA", SCHEMA + 1)
         with pytest.raises(UsageError):
-            Journal(path)
-    with Journal(path) as journal:
+            open_to_write(path)
+    with open_to_write(path) as journal:
         names = [run.run_id for run in journal.runs()]
         tables = {row[0] for row in journal._db.execute("SELECT name FROM sqlite_master").fetchall()}
 
@@ -310,7 +310,7 @@ def garbage(path: Path) -> Path:
 
 def half(path: Path) -> Path:
     """Write a journal, and overwrite most of it."""
-    with Journal(path) as journal:
+    with open_to_write(path) as journal:
         for number in range(30):
             begin(journal, f"{number:04x}", instance=f"i-{number}").release()
     whole = bytearray(path.read_bytes())
@@ -321,7 +321,7 @@ def half(path: Path) -> Path:
 
 def truncated(path: Path) -> Path:
     """Write a journal, and cut its end off."""
-    with Journal(path) as journal:
+    with open_to_write(path) as journal:
         for number in range(30):
             begin(journal, f"{number:04x}", instance=f"i-{number}").release()
     with path.open("r+b") as opened:
@@ -371,7 +371,7 @@ def test_a_journal_that_cannot_be_used(run: Command, tmp_path: Path, what: str) 
 def test_a_file_that_nobody_may_write(run: Command, tmp_path: Path) -> None:
     """A journal or a folder that cannot be written ends the command with 2, before anything was sent."""
     path = tmp_path / "closed" / "j.db"
-    Journal(path).close()
+    open_to_write(path).close()
     if subprocess.run(["chattr", "+i", str(path)], capture_output=True, check=False).returncode:
         pytest.skip("files cannot be made immutable here")
     try:
@@ -434,7 +434,7 @@ def full(monkeypatch: pytest.MonkeyPatch, when: Callable[[str], bool]) -> list[s
             return super().execute(statement, *values)
 
     connect = sqlite3.connect
-    monkeypatch.setattr(file.sqlite3, "connect", lambda *args, **words: connect(*args, **words, factory=Full))
+    monkeypatch.setattr(sqlite.sqlite3, "connect", lambda *args, **words: connect(*args, **words, factory=Full))
     return failed
 
 
@@ -449,7 +449,7 @@ def test_a_full_disk_before_the_run(monkeypatch: pytest.MonkeyPatch, sim: Simula
         database.execute("PRAGMA max_page_count=40")
         return database
 
-    monkeypatch.setattr(file.sqlite3, "connect", small)
+    monkeypatch.setattr(sqlite.sqlite3, "connect", small)
 
     with pytest.raises(UsageError, match="the disk is full"):
         ours.run(plan, confirm=plan.confirm_with)
@@ -469,7 +469,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run(
         return bool(full_now) and statement.startswith(("UPDATE jobs", "UPDATE leases", "INSERT INTO events"))
 
     failed = full(monkeypatch, when)
-    save = file.Lease.save
+    save = lease.Lease.save
 
     def saving(self: Any, *records: tuple[int, Any], wait: bool = True) -> None:
         words.extend(dumps(record.stop) for _, record in records)
@@ -477,7 +477,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run(
             full_now.append(True)
         save(self, *records, wait=wait)
 
-    monkeypatch.setattr(file.Lease, "save", saving)
+    monkeypatch.setattr(lease.Lease, "save", saving)
     ours = client(sim, tmp_path / "j.db")
     plan = ours.plan([DISK], stop_instance=True)
 
@@ -511,7 +511,7 @@ def test_a_run_whose_wipe_cannot_be_recorded_any_more_ends_well(
     told = reported(lambda: ours.run(plan, confirm=plan.confirm_with, on_event=watch))
     power = sim.state()["instances"][INSTANCE]["status"]
     full_now.clear()
-    with Journal(tmp_path / "j.db") as journal:
+    with open_to_write(tmp_path / "j.db") as journal:
         (kept,) = journal.runs()
     again = reported(lambda: ours.resume(kept.run_id))
 
@@ -540,31 +540,31 @@ def test_a_full_disk_has_room_for_the_records_of_a_run(tmp_path: Path) -> None:
     if subprocess.run(mounting, capture_output=True, check=False).returncode:
         pytest.skip("nothing can be mounted here")
     try:
-        with Journal(small / "j.db") as journal:
+        with open_to_write(small / "j.db") as journal:
             lease = begin(journal, "0001")
             assert filled(small / "filler")
             for number in range(60):
                 lease.tell({"event": "look", "number": number, "padding": "x" * 200})
                 lease.save((0, {"number": number}))
             lease.release()
-            stored = journal.runs()[0].jobs[0][1]
+            stored = journal.runs()[0].jobs[0].state_text
             events = journal.events("r-20260101T000000Z-0001")
-        with pytest.raises(UsageError, match="the disk is full"), Journal(small / "other.db") as other:
+        with pytest.raises(UsageError, match="the disk is full"), open_to_write(small / "other.db") as other:
             begin(other, "0002")
     finally:
         subprocess.run(["umount", str(small)], check=True)
 
-    assert stored == {"number": 59}
+    assert stored == '{"number": 59}'
     assert len(events) == 60
 
 
 def test_room_that_another_run_keeps_or_left_behind_stops_no_run(tmp_path: Path) -> None:
     """A run killed while it grew the file, or growing it at the same time, keeps no later run from beginning."""
     path = tmp_path / "j.db"
-    with Journal(path) as journal:
+    with open_to_write(path) as journal:
         journal._db.execute("CREATE TABLE reserve (room BLOB)")  # what a kill between its two steps leaves
         begin(journal, "0001", "i-1").release()
-    with Journal(path) as journal:
+    with open_to_write(path) as journal:
         begin(journal, "0002", "i-2").release()
         tables = [name for (name,) in journal._db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
 
@@ -583,7 +583,7 @@ def filled(path: Path) -> bool:
 
 def test_an_error_of_the_journal_in_our_words(tmp_path: Path) -> None:
     """What SQLite says is not repeated, but what is wrong is said."""
-    with Journal(tmp_path / "j.db") as journal:
+    with open_to_write(tmp_path / "j.db") as journal:
         lease = begin(journal, "0001")
         journal._db.execute("PRAGMA busy_timeout=10")
         with locked(tmp_path / "j.db"), pytest.raises(JournalError, match="another process keeps it locked"):
@@ -593,7 +593,7 @@ def test_an_error_of_the_journal_in_our_words(tmp_path: Path) -> None:
 
 def test_what_is_done_outside_a_run_fails_in_our_words_too(tmp_path: Path) -> None:
     """A journal that is locked, or is damaged while it is open, is no bug of the program: what to do is said."""
-    with Journal(tmp_path / "j.db") as journal:
+    with open_to_write(tmp_path / "j.db") as journal:
         lease = begin(journal, "0001")
         journal._db.execute("PRAGMA busy_timeout=10")
         with locked(tmp_path / "j.db"):
@@ -617,9 +617,9 @@ def end(journal: Journal, lease: Any, ended_at: str, outcome: str, still_open: t
     journal._db.execute("UPDATE runs SET ended_at=? WHERE run_id=?", (ended_at, lease.run_id))
 
 
-def test_pruning_forgets_what_has_ended_and_nothing_else(tmp_path: Path) -> None:
+def test_pruning_forgets_what_has_ended_and_nothing_else(place: str) -> None:
     """Old ended runs go with all that belongs to them; young ones, held ones and those that are owed something stay."""
-    with Journal(tmp_path / "j.db") as journal:
+    with open_to_write(place) as journal:
         lease = begin(journal, "000a", instance="i-a")
         lease.tell({"event": "done"})
         end(journal, lease, "2020-01-01T00:00:00Z", "done")
@@ -639,9 +639,9 @@ def test_pruning_forgets_what_has_ended_and_nothing_else(tmp_path: Path) -> None
     assert rows == [0, 0, 0, 0]
 
 
-def test_a_plan_stays_run_when_its_run_is_forgotten(tmp_path: Path) -> None:
+def test_a_plan_stays_run_when_its_run_is_forgotten(place: str) -> None:
     """A pruned run's plan is still refused, by the name of that run; another plan is not."""
-    with Journal(tmp_path / "j.db") as journal:
+    with open_to_write(place) as journal:
         begin(journal, "000a", plan_id="aa").end({"outcome": "done", "exit_code": 0, "jobs": [{}]})
         journal._db.execute("UPDATE runs SET ended_at='2020-01-01T00:00:00Z'")
         before = journal.used_by("aa")
@@ -659,27 +659,26 @@ def test_a_journal_of_the_first_schema_is_carried_on(monkeypatch: pytest.MonkeyP
     """A journal from before plans were saved opens with its runs, and their plans are run."""
     path = tmp_path / "j.db"
     with monkeypatch.context() as patched:
-        patched.setattr(file, "MIGRATIONS", file.MIGRATIONS[:1])
-        patched.setattr(file, "SCHEMA", 1)
-        with Journal(path) as journal:
-            journal._db.execute("INSERT INTO runs VALUES ('r-1','t','t','done',0,'r','a','','','{}',NULL,'aa')")
-    with Journal(path) as journal:
+        patched.setattr(sqlite, "MIGRATIONS", sqlite.MIGRATIONS[:1])
+        patched.setattr(sqlite, "SCHEMA", 1)
+        with open_to_write(path) as journal:
+            journal._db.execute("INSERT INTO runs VALUES ('r-1','t','t','done',0,'r','a','','','{}',NULL,'aa','')")
+    with open_to_write(path) as journal:
         assert journal.used_by("aa") == "r-1"
         assert journal._db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA
 
 
-def test_pruning_by_the_command_line(sim: Simulator, run: Command, tmp_path: Path) -> None:
+def test_pruning_by_the_command_line(sim: Simulator, run: Command, place: str) -> None:
     """The option --prune takes an age in days or as a duration, and refuses anything else with 2."""
-    path = tmp_path / "j.db"
-    ours = client(sim, path)
+    ours = client(sim, place)
     plan = ours.plan(["d-sim-db1-data"])
     ours.run(plan, confirm=plan.confirm_with)
-    with Journal(path) as journal:
+    with open_to_write(place) as journal:
         journal._db.execute("UPDATE runs SET ended_at='2020-01-01T00:00:00Z'")
 
-    assert run("runs", "--prune", "soon", journal=path).returncode == 2
-    assert run("runs", "--prune", "99999d", journal=path).stdout.startswith("SIMULATED  r-")
-    done = run("runs", "--prune", "30d", journal=path)
+    assert run("runs", "--prune", "soon", journal=place).returncode == 2
+    assert run("runs", "--prune", "99999d", journal=place).stdout.startswith("SIMULATED  r-")
+    done = run("runs", "--prune", "30d", journal=place)
     assert (done.returncode, done.stdout) == (0, "There are no runs.\n")
     assert "1 run forgotten" in done.stderr
 
@@ -718,7 +717,7 @@ def test_nothing_secret_is_in_the_journal(tmp_path: Path) -> None:
         for fault in ({"drop_answer": True}, {"error": {"code": "SignatureDoesNotMatch"}}, {"reset": True}):
             sim.do({"fault": {"action": "ReInitDisk", **fault}})
             words = Command(sim.url, tmp_path)
-            with Journal(path) as open_one:  # an open reader keeps the log from being folded in and removed
+            with open_to_write(path) as open_one:  # an open reader keeps the log from being folded in and removed
                 done = words(
                     "--disk", "d-1", "--stop-instance", "--password-env", "PLANTED", "--confirm", "d-1",
                     "--accept", "no-recent-snapshot", journal=path,
@@ -754,12 +753,11 @@ def test_the_search_for_secrets_finds_one() -> None:
             assert any(spelling in hiding for spelling in spellings(secret))
 
 
-def test_a_refused_run_is_not_written_down(sim: Simulator, tmp_path: Path) -> None:
+def test_a_refused_run_is_not_written_down(sim: Simulator, place: str) -> None:
     """A run that is refused because another has its instance leaves nothing of itself in the journal."""
-    path = tmp_path / "j.db"
-    ours = client(sim, path)
+    ours = client(sim, place)
     plan = ours.plan([DISK], stop_instance=True)
-    with Journal(path) as journal:
+    with open_to_write(place) as journal:
         lock = {"account": plan.account, "region": plan.region}
         lease = begin(journal, "0001", instance=INSTANCE, endpoint=sim.url, **lock)
         with pytest.raises(RunRefused) as refused:

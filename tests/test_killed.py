@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.journal import Journal
+from safe_reinit.journal import open_to_write
 from safe_reinit.simulator import Simulator
 from tests import virtual
 from tests.commands import command, read_until, until
@@ -55,7 +55,7 @@ def is_resumed_to_its_end(
         until(lambda: simulator.state()[kind][name]["status"] == status)
         child.send_signal(signal.SIGKILL)
         child.communicate()
-    with Journal(journal) as opened:
+    with open_to_write(journal) as opened:
         (left,) = opened.runs()
     done = run("resume", left.run_id, journal=journal)
     state = simulator.state()

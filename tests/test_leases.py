@@ -15,7 +15,7 @@ import pytest
 
 import safe_reinit
 from safe_reinit.execution.interrupt import Interrupt
-from safe_reinit.journal import Journal, lease, place
+from safe_reinit.journal import Journal, StoredJob, lease, open_to_write, place
 from safe_reinit.journal.lease import Holder, Lease, LeaseLostError
 from safe_reinit.simulator import Simulator
 from tests import virtual
@@ -46,17 +46,17 @@ def path(tmp_path: Path) -> Path:
 def begin(journal: Journal, name: str = RUN_ID) -> Lease:
     """Write a run down."""
     plan = {"plan_id": name, "account": "1", "region": "cn-hangzhou", "options": {"password": None}, "jobs": []}
-    return journal.begin(name, plan, "", "", [("i-1", {})])
+    return journal.begin(name, plan, "", "", [("i-1", (), {})])
 
 
 # ------------------------------------------------------------------------------------------------ in the journal
 
 
-def test_a_lease_renews_itself(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+def test_a_lease_renews_itself(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """A holder that writes nothing keeps its run for longer than a lease, and nobody takes it over."""
     monkeypatch.setattr(lease, "LEASE", 0.6)
     monkeypatch.setattr(lease, "RENEWAL", 0.15)
-    with Journal(path) as journal, Journal(path) as other:
+    with open_to_write(place) as journal, open_to_write(place) as other:
         held = begin(journal)
         time.sleep(1.5)
         held.check()
@@ -67,9 +67,9 @@ def test_a_lease_renews_itself(monkeypatch: pytest.MonkeyPatch, path: Path) -> N
     assert taken is None
 
 
-def test_a_lease_that_ran_out_is_renewed_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+def test_a_lease_that_ran_out_is_renewed_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """A holder that did not run for longer than a lease keeps its run, but may not call on what it saw before."""
-    with Journal(path) as journal:
+    with open_to_write(place) as journal:
         held = begin(journal)
         assert held.check()
         asleep = lease.boottime() + lease.LEASE + 1
@@ -79,13 +79,13 @@ def test_a_lease_that_ran_out_is_renewed_before_anything_is_sent(monkeypatch: py
         assert held.check()
         assert held.lapses == 1
         held.save((0, {"written": True}))
-        assert journal.runs()[0].jobs[0][1] == {"written": True}
+        assert journal.runs()[0].jobs[0].state_text == '{"written": true}'
         held.release()
 
 
-def test_the_same_epoch_under_another_id_is_lost(path: Path) -> None:
+def test_the_same_epoch_under_another_id_is_lost(place: str) -> None:
     """A journal that was restored may give an epoch away twice: the id of the session tells who has it."""
-    with Journal(path) as journal:
+    with open_to_write(place) as journal:
         held = begin(journal)
         journal._db.execute("UPDATE leases SET session='another'")
 
@@ -93,14 +93,14 @@ def test_the_same_epoch_under_another_id_is_lost(path: Path) -> None:
             held.save((0, {"written": True}))
         with pytest.raises(LeaseLostError):
             held.check()
-        assert journal.runs()[0].jobs[0][1] == {}
+        assert journal.runs()[0].jobs[0].state_text == "{}"
         held.release()
 
 
-def test_a_stale_holder_writes_nothing(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+def test_a_stale_holder_writes_nothing(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """Once another has taken the run over, the epoch of the first is refused: no record, no end, no release."""
     monkeypatch.setattr(Holder, "gone", property(lambda _: True))
-    with Journal(path) as journal, Journal(path) as other:
+    with open_to_write(place) as journal, open_to_write(place) as other:
         stale = begin(journal)
         fresh = other.take(RUN_ID)
         assert fresh is not None
@@ -117,17 +117,17 @@ def test_a_stale_holder_writes_nothing(monkeypatch: pytest.MonkeyPatch, path: Pa
         fresh.release()
 
     assert (stale.epoch, fresh.epoch) == (1, 2)
-    assert kept.jobs == (("i-1", {}, True),)
+    assert kept.jobs == (StoredJob("i-1", "{}", True, None),)
     assert kept.outcome is None
     assert kept.holder is not None
     assert kept.holder.alive is False or kept.holder.session == fresh.session
 
 
-def test_a_stale_holder_finds_out_by_itself(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+def test_a_stale_holder_finds_out_by_itself(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """The thread that renews sees that the run was taken over, and from then on the check before a call fails."""
     monkeypatch.setattr(lease, "RENEWAL", 0.05)
     monkeypatch.setattr(Holder, "gone", property(lambda _: True))
-    with Journal(path) as journal, Journal(path) as other:
+    with open_to_write(place) as journal, open_to_write(place) as other:
         stale = begin(journal)
         stale.check()
         fresh = other.take(RUN_ID)
@@ -172,7 +172,7 @@ def holder(journal: Journal) -> Holder:
 )  # fmt: skip
 def test_when_a_run_is_taken_over(path: Path, change: dict[str, Any], taken: bool) -> None:
     """At once where the kernel knows no such process, or after another boot; else when it has expired."""
-    with Journal(path) as journal:
+    with open_to_write(path) as journal:
         held = begin(journal)
         for column, value in change.items():
             journal._db.execute(f"UPDATE leases SET {column}=?", (value,))
@@ -186,7 +186,7 @@ def test_when_a_run_is_taken_over(path: Path, change: dict[str, Any], taken: boo
 
 def test_a_run_is_seen_to_be_held_while_its_holder_writes(path: Path) -> None:
     """A holder that is stopped in the middle of writing is waited for as any other, and not told as a locked file."""
-    with Journal(path) as journal:
+    with open_to_write(path) as journal:
         held = begin(journal)
         writing = sqlite3.connect(path, isolation_level=None)
         journal._db.execute("PRAGMA busy_timeout=10")
@@ -200,7 +200,7 @@ def test_a_run_is_seen_to_be_held_while_its_holder_writes(path: Path) -> None:
 
 def test_a_journal_that_was_removed_while_its_lease_was_waited_for_gives_none(path: Path) -> None:
     """Whoever waits for a run has the file open already: by its name nobody would find what is written to it."""
-    with Journal(path) as journal:
+    with open_to_write(path) as journal:
         begin(journal).release()
         for file in place.files_of(path):
             file.unlink(missing_ok=True)
@@ -209,9 +209,9 @@ def test_a_journal_that_was_removed_while_its_lease_was_waited_for_gives_none(pa
             journal.take(RUN_ID)
 
 
-def test_a_lease_that_was_let_go_lets_no_call_through(path: Path) -> None:
+def test_a_lease_that_was_let_go_lets_no_call_through(place: str) -> None:
     """A thread that is late, of a run that was left or has ended, does not call: somebody else may hold it by then."""
-    with Journal(path) as journal:
+    with open_to_write(place) as journal:
         held = begin(journal)
         held.check()
         held.release()
@@ -222,7 +222,7 @@ def test_a_lease_that_was_let_go_lets_no_call_through(path: Path) -> None:
 
 def test_a_process_of_another_container_is_not_taken_for_gone(path: Path) -> None:
     """A container that bears its host's name does not see its host's processes: their lease holds until it expires."""
-    with Journal(path) as journal:
+    with open_to_write(path) as journal:
         held = begin(journal)
         journal._db.execute("UPDATE leases SET pid_namespace='pid:[1]', pid=?", (2**22 + 1,))
         while_it_holds = journal.take(RUN_ID)
@@ -303,7 +303,7 @@ def test_two_processes_resume_one_run(simulator: Simulator, path: Path, tmp_path
     child = run.start(*wiping("d-1"), journal=path)
     until(lambda: is_stopping(simulator))
     child.kill()
-    with Journal(path) as journal:
+    with open_to_write(path) as journal:
         name = journal.runs()[0].run_id
     children = [run.start("resume", name, journal=path) for _ in range(2)]
 
@@ -327,11 +327,11 @@ def test_a_holder_that_was_paused_past_its_lease() -> None:
 
 
 @pytest.mark.virtual_time
-def test_a_holder_that_lost_its_lease_before_its_first_call_ends(simulator: Simulator, path: Path) -> None:
+def test_a_holder_that_lost_its_lease_before_its_first_call_ends(simulator: Simulator, place: str) -> None:
     """A run whose lease is lost before its first changing call ends by itself instead of looking for ever."""
     simulator.do({"snapshot": "d-1", "seconds": 9000})
     ours = safe_reinit.connect(
-        region="cn-hangzhou", endpoint=simulator.url, credentials=simulator.access_key, journal=str(path)
+        region="cn-hangzhou", endpoint=simulator.url, credentials=simulator.access_key, journal=str(place)
     )
     plan = ours.plan(["d-1"], stop_instance=True)
     stop = Interrupt()
@@ -340,7 +340,7 @@ def test_a_holder_that_lost_its_lease_before_its_first_call_ends(simulator: Simu
     def watch(call: Any) -> None:
         looks.append(call.action)
         if len(looks) == 40:
-            with Journal(path) as journal:
+            with open_to_write(place) as journal:
                 journal._db.execute("UPDATE leases SET epoch=epoch+1")
         if len(looks) == 1200:
             stop.leave()

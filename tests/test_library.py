@@ -16,7 +16,7 @@ from safe_reinit.clock import Clock
 from safe_reinit.cloud import Cloud, CloudFactory, MaySend, NotSent, OnCall
 from safe_reinit.config import resolve
 from safe_reinit.errors import Error, RunRefused, UsageError
-from safe_reinit.journal import Journal
+from safe_reinit.journal import open_to_write
 from safe_reinit.model import Event, Plan
 from safe_reinit.plan import from_json, to_json
 from tests import direct, virtual
@@ -320,11 +320,11 @@ def test_what_a_lost_answer_means_comes_from_the_class_unless_it_is_said(
     with simulated(world(status="Stopped", instance={"tags": {"env": "lab"}})) as sim:
         caller = configured(sim, tmp_path, CLASS, said)
         told = run(sim, using=caller, stop_instance=False).report
-        with Journal(tmp_path / "j.db") as journal:
+        with open_to_write(tmp_path / "j.db") as journal:
             stored = journal.run(str(told.run_id))
 
     assert stored is not None
-    assert [record.get("on_unknown", "ask") for _, record, _ in stored.jobs] == [on_unknown]
+    assert [each.state.on_unknown for each in stored.jobs] == [on_unknown]
 
 
 def test_a_class_costs_no_call(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from safe_reinit.cli.app import run
+from safe_reinit.journal import open_to_write
 from safe_reinit.simulator import Simulator
 from tests.cloudlike import BYSTANDER, DATA, INSTANCE, SOURCE, SYSTEM, simulated, world
 from tests.conftest import Ended, changing
@@ -663,12 +664,10 @@ def test_a_journal_that_cannot_be_read_does_not_hide_a_plan(person: Person) -> N
 
 def test_a_held_instance_is_not_touched(person: Person, sim: Simulator) -> None:
     """Another open run of the instance refuses a saved plan as it refuses any other."""
-    from safe_reinit.journal import Journal
-
     person.plan()
-    with Journal(Path(os.environ["SAFE_REINIT_JOURNAL"])) as journal:
+    with open_to_write(Path(os.environ["SAFE_REINIT_JOURNAL"])) as journal:
         plan = {"plan_id": "x", "account": "1000000000000001", "region": "cn-hangzhou"}
-        lease = journal.begin("r-20260101T000000Z-0001", plan, sim.url, "", [(INSTANCE, {})])
+        lease = journal.begin("r-20260101T000000Z-0001", plan, sim.url, "", [(INSTANCE, (), {})])
         said = person.apply()
         lease.release()
 

@@ -22,7 +22,7 @@ from safe_reinit.core import resuming
 from safe_reinit.errors import UsageError
 from safe_reinit.execution import session
 from safe_reinit.execution.interrupt import Interrupt
-from safe_reinit.journal import Journal
+from safe_reinit.journal import open_to_write
 from safe_reinit.model import Step
 from safe_reinit.simulator import Simulator
 from tests import virtual
@@ -102,13 +102,13 @@ def ended(work: Callable[[], Any]) -> Any:
 
 def names(path: Path) -> list[str]:
     """Name the runs of a journal."""
-    with Journal(path) as journal:
+    with open_to_write(path) as journal:
         return [run.run_id for run in journal.runs()]
 
 
 def is_open(path: Path) -> bool:
     """Tell whether a job of a journal is open."""
-    with Journal(path) as journal:
+    with open_to_write(path) as journal:
         return any(run.open for run in journal.runs())
 
 
@@ -550,11 +550,11 @@ def test_credentials_of_another_account_are_refused(path: Path) -> None:
         ours = client(sim, path)
         plan = ours.plan(["d-1"], stop_instance=True)
         first = ended(lambda: ours.run(plan, confirm=plan.confirm_with))
-        with Journal(path) as journal:
+        with open_to_write(path) as journal:
             before = journal.runs()[0].jobs
         with pytest.raises(safe_reinit.Error) as refused:
             client(sim, path, ("other", "othersecret")).resume(str(first.run_id))
-        with Journal(path) as journal:
+        with open_to_write(path) as journal:
             after = journal.runs()[0].jobs
 
     assert refused.value.exit_code in (2, 3)
@@ -577,7 +577,7 @@ def test_a_resume_that_cannot_begin_lets_the_run_go(
         patched.setattr(session, "connect", refused)
         with pytest.raises(UsageError, match="No connection"):
             client(sim, path).resume(name)
-    with Journal(path) as journal:
+    with open_to_write(path) as journal:
         stored = journal.run(name)
 
     assert stored is not None
@@ -668,8 +668,8 @@ def test_the_second_signal_leaves_at_once(run: Command, path: Path, held: dict[s
 
 def interrupted(path: Path) -> bool:
     """Tell whether the record of a run says that it was asked to end."""
-    with Journal(path) as journal:
-        return any(known.get("interrupted") for run in journal.runs() for _, known, _ in run.jobs)
+    with open_to_write(path) as journal:
+        return any(each.state.interrupted for run in journal.runs() for each in run.jobs)
 
 
 def test_the_second_signal_does_not_wait_for_a_call(sim: Simulator, run: Command, path: Path) -> None:
@@ -713,7 +713,7 @@ def test_abandoning_ends_a_run(sim: Simulator, run: Command, path: Path) -> None
     name = killed_while(run, path, STOPPING)
     ours = client(sim, path)
     ours.abandon(name)
-    with Journal(path) as journal:
+    with open_to_write(path) as journal:
         (stored,) = journal.runs()
         journal._db.execute("UPDATE runs SET ended_at='2020-01-01T00:00:00Z' WHERE ended_at IS NOT NULL")
         pruned = journal.prune(3600.0)

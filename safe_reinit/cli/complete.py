@@ -68,9 +68,14 @@ def runs(ctx: click.Context) -> list[Offer]:
     from pathlib import Path  # noqa: PLC0415 - only when it is asked for
 
     from ..journal.peek import glance  # noqa: PLC0415 - see above
+    from ..journal.place import is_shared  # noqa: PLC0415 - see above
     from ..where import default_journal  # noqa: PLC0415 - see above
 
-    seen = glance(Path(_settings(ctx)["journal"] or default_journal(os.environ)))
+    place = _settings(ctx)["journal"] or str(default_journal(os.environ))
+    if is_shared(place):  # a shell does not wait for a network
+        return []
+
+    seen = glance(Path(place))
     if ctx.info_name == "resume":
         seen = [run for run in seen if run.open]
     if ctx.info_name == "undo":

@@ -50,7 +50,8 @@ def refuse_clashes(config: Config, flags: Mapping[str, Any], *inputs: str) -> No
 def _taken(config: Config, flags: Mapping[str, Any], inputs: tuple[str, ...]) -> Iterator[tuple[str, str | int]]:
     from ..aliyun.sources import files_read  # noqa: PLC0415 - help stays cheap
     from ..config import find  # noqa: PLC0415 - see above
-    from ..where import default_journal  # noqa: PLC0415 - see above
+    from ..journal.place import is_shared  # noqa: PLC0415 - see above
+    from ..where import journal_of  # noqa: PLC0415 - see above
 
     for option in ("disks_from", "world", "faults", "ca_bundle"):
         name = flags.get(option) or config.get(option)
@@ -60,8 +61,9 @@ def _taken(config: Config, flags: Mapping[str, Any], inputs: tuple[str, ...]) ->
     if settings := find(flags.get("config"), os.environ):
         yield "the configuration", str(settings)
     with contextlib.suppress(UsageError):
-        journal = str(config["journal"] or default_journal(os.environ))
-        yield from (("the journal", f"{journal}{ending}") for ending in ("", "-wal", "-shm", "-journal"))
+        journal = journal_of(config, os.environ)
+        endings = () if is_shared(journal) else ("", "-wal", "-shm", "-journal")
+        yield from (("the journal", f"{journal}{ending}") for ending in endings)
     yield from (("read for credentials or certificates", each) for each in files_read(os.environ))
     yield from (("read from stdin", 0), ("stdout", 1), ("stderr", 2))
 

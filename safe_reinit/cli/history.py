@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from .. import report
 from ..config import Config, resolve
 from ..config.readers import duration
 from ..errors import UsageError
-from ..journal import Journal, Reader, StoredRun, open_to_read
+from ..journal import Journal, Reader, StoredRun, open_to_read, open_to_write
 from ..letters import printable
 from ..model import DiskReport, JobState, Plan, Report, Secret
 from ..model.codec import decode, encode, to_moment
 from ..plan import from_json
-from ..where import default_journal
+from ..where import journal_of
 from . import planfile
 from .documents import ListedHolder, ListedJob, ListedRun, Runs
 from .files import refuse_clashes
@@ -34,8 +33,7 @@ def open_journal(flags: Mapping[str, Any]) -> Journal:
     Raises:
         UsageError: it cannot be used.
     """
-    config = resolve(flags, os.environ, flags.get("config"))
-    return Journal(Path(config["journal"] or default_journal(os.environ)))
+    return open_to_write(journal_of(resolve(flags, os.environ, flags.get("config")), os.environ))
 
 
 def read_journal(flags: Mapping[str, Any]) -> Reader:
@@ -44,8 +42,7 @@ def read_journal(flags: Mapping[str, Any]) -> Reader:
     Raises:
         UsageError: it cannot be read.
     """
-    config = resolve(flags, os.environ, flags.get("config"))
-    return open_to_read(Path(config["journal"] or default_journal(os.environ)))
+    return open_to_read(journal_of(resolve(flags, os.environ, flags.get("config")), os.environ))
 
 
 def run_of(run_id: str, flags: Mapping[str, Any]) -> tuple[StoredRun, Config]:
@@ -66,7 +63,7 @@ def run_of(run_id: str, flags: Mapping[str, Any]) -> tuple[StoredRun, Config]:
 
 def _unknown(run_id: str, journal: Reader) -> UsageError:
     return UsageError(
-        f"The journal {journal.path} has no run {run_id}.",
+        f"The journal {journal.place} has no run {run_id}.",
         hint="safe-reinit runs lists those it has; root, each user and --journal FILE have a journal each.",
     )
 
@@ -99,13 +96,12 @@ def runs(flags: Mapping[str, Any], prune: str | None, newest: int | None, output
     if not listed:
         tell("There are no runs.")
     for run, each in zip(listed, stored, strict=True):
-        undone = _undone(each)
         how = run.outcome or ("at work" if run.holder and run.holder.alive else "nobody is at work on it")
-        of = f"  undo of {undone}" if undone else ""
+        of = f"  undo of {each.undoes}" if each.undoes else ""
         simulated = "SIMULATED  " if run.simulated else ""
         tell(f"{simulated}{run.run_id}  {run.state:<5}  {how}  {run.region}{of}")
-        for job, (_, known, _) in zip(run.jobs, each.jobs, strict=True):
-            tell(f"  {job.instance_id}  {job.phase}  {' '.join(job.disks)}{_left(job, known)}")
+        for job, known in zip(run.jobs, each.jobs, strict=True):
+            tell(f"  {job.instance_id}  {job.phase}  {' '.join(job.disks)}{_left(job, known.state)}")
         if run.state == "open":
             tell(naming_journal(f"  go on: safe-reinit resume {run.run_id}", output.argv))
 
@@ -142,7 +138,7 @@ def _tell_story(
 ) -> None:
     """Tell what happened in a run, and what became of each disk."""
     name = stored.run_id
-    state, undone = "open" if stored.open else "ended", _undone(stored)
+    state, undone = "open" if stored.open else "ended", stored.undoes
     of = f"  undo of {undone}" if undone else ""
     if told["simulated"]:
         tell(report.SIMULATED)
@@ -160,11 +156,6 @@ def _of_disk(job: Mapping[str, Any], disk: Mapping[str, Any], *, undone: bool) -
     """Say what became of one disk."""
     said = report.data_text(decode(DiskReport, disk), "rolled back" if undone else "reinitialised")
     return f"{disk['disk_id']} on {printable(job['instance_name'])} ({job['instance_id']}): {said}"
-
-
-def _undone(stored: StoredRun) -> str:
-    """Name the run whose wipes a run undoes; ``""`` for a run that wipes."""
-    return str(stored.plan["options"].get("undo") or "")
 
 
 def _sentence(event: Mapping[str, Any]) -> str:
@@ -189,12 +180,11 @@ def _listed(run: StoredRun) -> ListedRun:
         region=run.region,
         account=run.account,
         simulated=bool(run.plan.get("simulated")),
-        jobs=tuple(_job(record) for _, record, _ in run.jobs),
+        jobs=tuple(_job(each.state) for each in run.jobs),
     )
 
 
-def _job(stored: Mapping[str, Any]) -> ListedJob:
-    known = decode(JobState, stored)
+def _job(known: JobState) -> ListedJob:
     phases = [phase.name for phase in known.phases]
     stopped = known.power_before == "Running" and known.promised == "Running" and known.instance_status != "Running"
     return ListedJob(
@@ -205,11 +195,11 @@ def _job(stored: Mapping[str, Any]) -> ListedJob:
     )
 
 
-def _left(job: ListedJob, known: Mapping[str, Any]) -> str:
+def _left(job: ListedJob, known: JobState) -> str:
     """Say that a run left a machine stopped; perhaps, where only the intention to stop it is known."""
     if not job.left_stopped:
         return ""
-    return f"  {'' if known.get('instance_status') in ('Stopping', 'Stopped') else 'PERHAPS '}LEFT STOPPED"
+    return f"  {'' if known.instance_status in ('Stopping', 'Stopped') else 'PERHAPS '}LEFT STOPPED"
 
 
 def plan_of(stored: StoredRun) -> Plan:
@@ -221,7 +211,7 @@ def plan_of(stored: StoredRun) -> Plan:
 def _as_it_stands(stored: StoredRun) -> dict[str, Any]:
     """Report a run that has no report yet: its process is at work, or gone."""
     plan = plan_of(stored)
-    records = [decode(JobState, each) for _, each, _ in stored.jobs]
+    records = [each.state for each in stored.jobs]
     begun = report.started(to_moment(stored.started_at, "started_at"))
     told = report.of_run(begun, begun.at, plan, records, (), run_id=stored.run_id)
     return report.to_json(told)

@@ -8,14 +8,12 @@ import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from .. import saved
 from ..client import Client
 from ..core.resuming import may_be_intact
 from ..errors import Error, UsageError
-from ..model import JobState, Plan, Report
-from ..model.codec import decode
+from ..model import Plan, Report
 from ..saved import Saved
 from ..where import default_journal
 from .output import Output
@@ -48,9 +46,9 @@ def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
         return told.next
     if told.run_id is None:
         return after_plan(told.exit_code, argv, None)
-    if client.journal_path is None:
+    if client.journal is None:
         return ()
-    where = ("--journal", str(client.journal_path)) if client.journal_path != _default_journal() else ()
+    where = ("--journal", client.journal) if client.journal != _default_journal() else ()
     words = [["show"]]
     if client.stored(told.run_id).open:
         words.append(["resume"])
@@ -59,15 +57,15 @@ def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
     return tuple(shlex.join(["safe-reinit", word[0], told.run_id, *word[1:], *where]) for word in words)
 
 
-def _default_journal() -> Path | None:
+def _default_journal() -> str | None:
     with contextlib.suppress(UsageError):
-        return default_journal(os.environ)
+        return str(default_journal(os.environ))
     return None
 
 
 def _verdicts(run_id: str, client: Client) -> tuple[str, ...]:
     """Name the verdicts that can be given by what the run has seen: none while a wipe goes on."""
-    jobs = [decode(JobState, known) for _, known, is_open in client.stored(run_id).jobs if is_open]
+    jobs = [each.state for each in client.stored(run_id).jobs if each.open]
     doubtful = [wipe for known in jobs for wipe in known.disks if wipe.in_doubt]
     if any(wipe.shown == "ReIniting" for wipe in doubtful):
         return ()

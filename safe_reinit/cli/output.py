@@ -88,7 +88,11 @@ class Output:
         self.report_file, self.verbose = config["report"] or "", config["verbose"]
         in_memory = (config["simulate"] or config["world"]) and not config["journal"]
         named = config.of("journal").source == "flag"
-        self.journal = None if in_memory else shlex.join(["", "--journal", config["journal"]])[2:] if named else ""
+        self.journal = None if in_memory else ""
+        if named and not in_memory:
+            from ..journal.place import shown  # noqa: PLC0415 - help stays cheap
+
+            self.journal = shlex.join(["--journal", shown(config["journal"])])
 
     @staticmethod
     def now() -> datetime:

@@ -17,11 +17,12 @@ from .. import report, saved
 from ..client import Client
 from ..config import Config, resolve
 from ..errors import RunRefused, UsageError
+from ..journal.place import is_there, shown
 from ..model import Plan, Report
 from ..model.codec import timestamp
 from ..saved import Saved
 from ..trust import refuse_untrusted
-from ..where import default_journal
+from ..where import journal_of
 from .next import apply_command
 from .output import Output, lines, say, tell
 
@@ -165,13 +166,13 @@ def _state(known: Saved, used_by: str | None, unknown: str, *, expired: bool) ->
 def _with_journal(known: Saved, told: Report, flags: Mapping[str, Any]) -> tuple[str | None, Report, str]:
     """Ask the journal who ran a plan and its disks; one that cannot be asked is no reason not to show the plan."""
     config = resolve(flags, os.environ, flags.get("config"))
-    path = Path(config["journal"] or default_journal(os.environ))
+    place = journal_of(config, os.environ)
     try:
-        if not path.exists():
+        if not is_there(place):
             return None, told, ""
         from .history import read_journal  # noqa: PLC0415 - only where there is one
 
         with read_journal(flags) as journal:
             return journal.used_by(known.plan.plan_id), report.with_last_runs(told, journal, known.endpoint), ""
     except (OSError, UsageError):
-        return None, told, f"; whether it was run is not known, since the journal {path} cannot be read"
+        return None, told, f"; whether it was run is not known, since the journal {shown(place)} cannot be read"

@@ -274,7 +274,7 @@ class _Together:
         )
         begun = replace(self._begun, region=plan.region, reason=plan.reason)
         told = report.of_error(begun, self.output.now(), error, client.calls_of(plan))
-        where = ["--journal", str(client.journal_path)] if client.journal_path else []
+        where = ["--journal", client.journal] if client.journal else []
         return replace(told, next=(shlex.join(["safe-reinit", "runs", *where]),))
 
     def _argv(self, plan: Plan) -> Sequence[str]:

@@ -12,8 +12,7 @@ from ..core.state import outcome
 from ..errors import OutcomeUnknown, RunRefused, UsageError
 from ..execution.interrupt import Interrupt
 from ..journal import StoredRun
-from ..model import JobState, Plan, Report
-from ..model.codec import decode
+from ..model import Plan, Report
 from . import consent, history
 from .next import naming_next
 from .output import Output
@@ -35,7 +34,7 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
     if flags["verdict"] == "wipe-again":
         return _wipe_again(client, stored, config, flags, password, output)
     with Progress(config, client.clock, output.last, client.is_simulated) as progress:
-        before = [decode(JobState, known) for _, known, is_open in stored.jobs if not is_open]
+        before = [each.state for each in stored.jobs if not each.open]
         progress.of(history.plan_of(stored), {each.instance_id: outcome(each) for each in before})
         with naming_next(output, client):
             told = _resume_asking(client, stored, flags["verdict"], password, progress, output)
@@ -75,7 +74,7 @@ def _resume_asking(
     except OutcomeUnknown:
         if verdict is not None or (asked is not None and asked.asked):
             raise
-        undo = bool(stored.plan["options"].get("undo"))
+        undo = bool(stored.undoes)
         verdict = consent.verdict(stored.run_id, progress, undo=undo, ended=output.signals.enough.is_set)
         if verdict is None:
             raise
@@ -111,5 +110,5 @@ def _wipe_again(
 
 def _owed_starts(before: StoredRun) -> list[str]:
     """Name the machines that an earlier run stopped: what it promised them is owed by the run in its place."""
-    known = [decode(JobState, each) for _, each, _ in before.jobs]
+    known = [each.state for each in before.jobs]
     return [each.instance_id for each in known if each.power_before == "Running" and each.stop.state == "done"]

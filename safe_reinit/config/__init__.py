@@ -147,7 +147,11 @@ SETTINGS: tuple[Setting, ...] = (
         "when the answer to ReInitDisk is lost and the observations had a gap: ask a person, or wipe again",
     ),
     Setting(
-        "journal", text, None, "the journal of runs; root and each user have their own, an embedded simulator none"
+        "journal",
+        text,
+        None,
+        "the journal of runs: a file, or postgresql://... that several hosts share; root and each user have a file of "
+        "their own, an embedded simulator none",
     ),
     Setting("plan_expires", duration, 86400.0, "how long a saved plan may be applied", in_env=False),
     Setting("output", one_of("text", "json", "markdown"), "text", "the form of the result on stdout"),

@@ -81,8 +81,10 @@ class Session:
         """
         begun = report.started(self.clock.now())
         records = first_states(plan, run_id, on_unknown, self.clock.time())
-        jobs = [(known.instance_id, known) for known in records]
-        lease = self.journal.begin(run_id, as_members(plan), self.endpoint, self.where.profile, jobs)
+        jobs = [(known.instance_id, [wipe.disk_id for wipe in known.disks], known) for known in records]
+        lease = self.journal.begin(
+            run_id, as_members(plan), self.endpoint, self.where.profile, jobs, undoes=plan.options.undo or ""
+        )
         for call in calls:
             lease.tell(call_event(run_id, call, plan))
         return self._carry(HeldRun(plan, lease, records, calls, begun))
@@ -104,11 +106,11 @@ class Session:
             stored = self.open_run(run_id)  # once more: its holder may have gone on until now
             plan = from_json(stored.plan, password)
             calls = self.calls_of(run_id)
-            known = [decode(JobState, each) for _, each, _ in stored.jobs]
+            known = [each.state for each in stored.jobs]
         except BaseException:
             lease.release()
             raise
-        closed = frozenset(position for position, (_, _, is_open) in enumerate(stored.jobs) if not is_open)
+        closed = frozenset(position for position, each in enumerate(stored.jobs) if not each.open)
         at, age = self.clock.time(), (self.clock.now() - plan.made_at).total_seconds()
         for position in set(range(len(known))) - closed:
             unwatched = not plan.jobs[position].shows_start_time
@@ -152,10 +154,8 @@ class Session:
             stored = self.open_run(run_id)
             plan = from_json(stored.plan, Secret("") if stored.plan["options"]["password"] else None)
             calls = self.calls_of(run_id)
-            known = [decode(JobState, each) for _, each, _ in stored.jobs]
-            self._take_tags_off(
-                run_id, [each for each, (_, _, is_open) in zip(known, stored.jobs, strict=True) if is_open]
-            )
+            known = [each.state for each in stored.jobs]
+            self._take_tags_off(run_id, [each.state for each in stored.jobs if each.open])
         except BaseException:
             lease.release()
             raise
@@ -385,7 +385,7 @@ def _may_send(lease: Lease, action: str) -> str:
 
 def _open_records(stored: StoredRun) -> list[JobState]:
     """Give the records of the open jobs of a run."""
-    return [decode(JobState, known) for _, known, is_open in stored.jobs if is_open]
+    return [each.state for each in stored.jobs if each.open]
 
 
 def _refuse_verdict(stored: StoredRun, verdict: resuming.Verdict) -> None:

@@ -1,13 +1,60 @@
-"""The journal: runs, their jobs, every event, and who holds them, in one SQLite file.
+"""The journal: runs, their jobs, every event, and who holds them, in an SQLite file or in PostgreSQL.
 
 An intention is committed before its call is sent, by the one process that holds the lease of the run. One open job per
 account, region and instance is enforced by the database. Nothing secret is ever written.
 """
 
-from .file import Journal, open_to_read
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import UsageError
+from .journal import Journal
 from .lease import Holder, JournalError, LateAnswer, Lease, LeaseLostError
+from .place import is_shared
 from .reading import Reader
-from .stored import StoredRun
+from .stored import StoredJob, StoredRun
+
+
+def open_to_write(place: str | Path | None) -> Journal:
+    """Open a journal; one that is not there yet is begun.
+
+    Args:
+        place: a file, ``postgresql://...``, or ``None`` for one in memory, for rehearsals.
+
+    Raises:
+        UsageError: it cannot be used.
+    """
+    if is_shared(place):
+        try:
+            from .postgres import Postgres  # noqa: PLC0415 - psycopg is an extra
+        except ImportError:
+            raise UsageError(
+                "A journal in PostgreSQL needs psycopg, which is not installed.",
+                hint="Install it: pip install 'safe-reinit[postgres]'",
+            ) from None
+        return Journal(Postgres(str(place)))
+    from .sqlite import SqliteFile  # noqa: PLC0415 - only one of them is needed
+
+    return Journal(SqliteFile(None if place is None else Path(place)))
+
+
+def open_to_read(place: str | Path) -> Reader:
+    """Open a journal to read it, also where it may only be read; one that is not there yet is begun.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    path = Path(place)
+    if is_shared(place) or not path.is_file() or not os.access(path, os.R_OK):
+        return open_to_write(place)
+    if os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK):
+        return open_to_write(path)
+    from .sqlite import SqliteCopy  # noqa: PLC0415 - see above
+
+    return Reader(SqliteCopy(path))
+
 
 __all__ = [
     "Holder",
@@ -17,6 +64,9 @@ __all__ = [
     "Lease",
     "LeaseLostError",
     "Reader",
+    "StoredJob",
     "StoredRun",
+    "is_shared",
     "open_to_read",
+    "open_to_write",
 ]

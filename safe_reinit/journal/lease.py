@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from ..model.codec import dumps
 from .place import boot_id, is_dead, now, pid_namespace
 
 if TYPE_CHECKING:
-    from .file import Journal
+    from .journal import Journal
 
 LEASE = 30.0
 """Real seconds for which nobody else may take a run unless the lease is renewed, counted through suspension."""
@@ -36,9 +36,9 @@ class JournalError(Exception):
     """The journal could not be written; the text says why, in our words."""
 
 
-def expiry() -> float:
-    """Return when a lease that is renewed now runs out, in seconds since boot."""
-    return boottime() + LEASE
+def length() -> float:
+    """Return for how many seconds a lease that is renewed now lasts."""
+    return LEASE
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,20 @@ class Holder:
     host: str
     pid: int
     boot: str
-    """The boot of the machine that it runs on."""
+    """The boot of the machine that it runs on; ``""`` in a journal that several hosts share."""
     pid_namespace: str
     until: float
-    """Seconds since that boot; 0 once it has let the run go."""
+    """Seconds by the clock of the journal (of a file, since that boot); 0 once it has let the run go."""
     since: str
     """When it took the run, RFC 3339 UTC."""
     epoch: int
     """How often the run has been taken: a holder of an earlier epoch writes nothing any more."""
     session: str
     """128 random bits: the same epoch under another id is another holder."""
+    writes: int
+    """How often it wrote."""
+    read_at: float = field(compare=False)
+    """Seconds by the clock of the journal when this was read."""
     cancelled: str | None = None
     """Who asked it to end the run."""
 
@@ -95,7 +99,7 @@ class Holder:
         here = boot_id()
         if self.boot and here and self.boot != here:
             return True
-        return not boottime() < self.until <= boottime() + LEASE
+        return not self.read_at < self.until <= self.read_at + LEASE
 
     @property
     def alive(self) -> bool:
@@ -120,7 +124,11 @@ class Lease:
         self.lapses = 0
         self.on_cancel: Callable[[str], None] | None = None
         self._journal = journal
-        self._until = expiry()
+        self.writes = 0
+        """How often this session wrote, by what the journal said."""
+        self.unsure = False
+        """Whether nobody knows if the last write was done."""
+        self._until = boottime() + LEASE
         self._lost = False
         self._lock = threading.Lock()
         self._told: list[str] = []
@@ -160,7 +168,7 @@ class Lease:
 
     def save(self, *records: tuple[int, object], wait: bool = True) -> None:
         """Write down changed states, each with the position of its job, in one transaction; see ``Journal.write``."""
-        statement = "UPDATE jobs SET record=? WHERE run_id=? AND position=?"
+        statement = "UPDATE jobs SET state=? WHERE run_id=? AND position=?"
         changed = [(statement, (dumps(record, sparse=True), self.run_id, position)) for position, record in records]
         self._write(changed, wait=wait)
 
@@ -178,8 +186,8 @@ class Lease:
         ended = (now(), report["outcome"], report["exit_code"], dumps({**report, "jobs": []}), self.run_id)
         yield "UPDATE runs SET ended_at=?, outcome=?, exit_code=?, report=? WHERE run_id=?", ended
         for position, job in enumerate(report["jobs"]):
-            told = (dumps(job), position in still_open, self.run_id, position)
-            yield "UPDATE jobs SET report=?, open=open AND ? WHERE run_id=? AND position=?", told
+            told = (dumps(job), int(position in still_open), self.run_id, position)
+            yield "UPDATE jobs SET report=?, open=open*? WHERE run_id=? AND position=?", told
 
     def release(self) -> None:
         """Let the run go, so that it can be resumed at once: nothing is written or called by this lease any more."""

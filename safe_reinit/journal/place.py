@@ -7,14 +7,40 @@ import getpass
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from ..errors import UsageError
 from ..model.codec import whole
 from ..trust import refuse_untrusted
+from .schema import SCHEMA
 
 _NETWORK_FILE_SYSTEMS = frozenset(
     ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "9p", "ocfs2", "gfs2", "beegfs")
 )
+
+
+def is_shared(place: str | Path | None) -> bool:
+    """Tell whether a journal is a database that several hosts can write."""
+    return isinstance(place, str) and place.startswith(("postgresql://", "postgres://"))
+
+
+def is_there(place: str) -> bool:
+    """Tell whether a journal may have something to read; a database is asked only when it is opened."""
+    return is_shared(place) or os.path.exists(place)
+
+
+def shown(place: str) -> str:
+    """Return where a journal is as it may be shown: a database without its password, wherever that stands."""
+    if not is_shared(place):
+        return place
+    try:
+        parts = urlsplit(place)
+        query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name != "password"])
+    except ValueError:
+        return "postgresql://..."
+    who, _, where = parts.netloc.rpartition("@")
+    user_name = f"{who.partition(':')[0]}@" if who else ""
+    return urlunsplit((parts.scheme, f"{user_name}{where}", parts.path, query, ""))
 
 
 def refuse_network(path: Path) -> None:
@@ -128,3 +154,13 @@ def user() -> str:
 def now(*, ago: float = 0.0) -> str:
     """Tell the real time, or what it was so many seconds ago, as the journal writes it."""
     return (datetime.now(UTC) - timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def other_schema(place: str, version: int) -> UsageError:
+    """Return the error for a journal of a schema that this program does not know."""
+    if version > SCHEMA:
+        return UsageError(
+            f"The journal {place} was written by a newer safe-reinit (schema {version}).",
+            hint="Use that version, or another --journal.",
+        )
+    return UsageError(f"The file {place} is not a journal of safe-reinit.", hint="Correct --journal.")

@@ -7,12 +7,35 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ..model import JobState
+from ..model.codec import decode
 from .lease import Holder
 
 
 @dataclass(frozen=True)
+class StoredJob:
+    """One job of a run: its state and its report are read when they are asked for."""
+
+    instance_id: str
+    state_text: str
+    open: bool
+    """Whether something is left to do for it."""
+    report_text: str | None
+
+    @cached_property
+    def state(self) -> JobState:
+        """What is known of it."""
+        return decode(JobState, json.loads(self.state_text))
+
+    @cached_property
+    def report(self) -> dict[str, Any] | None:
+        """What was reported of it, as JSON; ``None`` until it was."""
+        return json.loads(self.report_text) if self.report_text else None
+
+
+@dataclass(frozen=True)
 class StoredRun:
-    """A run as the journal has it; ``plan``, the states and ``report`` are JSON, read when they are asked for."""
+    """A run as the journal has it."""
 
     run_id: str
     started_at: str
@@ -23,32 +46,28 @@ class StoredRun:
     account: str
     endpoint: str
     profile: str
+    undoes: str
+    """The run that it undoes, or ``""``."""
     plan_text: str
     report_text: str | None
     """Without its jobs."""
-    job_texts: tuple[tuple[str, str, bool, str | None], ...]
-    """Of each job: the instance, the state, whether it is open, and its report."""
+    jobs: tuple[StoredJob, ...]
     holder: Holder | None
 
     @cached_property
     def plan(self) -> dict[str, Any]:
-        """The plan."""
+        """The plan, as JSON."""
         plan: dict[str, Any] = json.loads(self.plan_text)
         return plan
 
     @cached_property
     def report(self) -> dict[str, Any] | None:
-        """The report; ``None`` until the run has one."""
+        """The report, as JSON; ``None`` until the run has one."""
         if not self.report_text:
             return None
-        return {**json.loads(self.report_text), "jobs": [json.loads(told) for *_, told in self.job_texts if told]}
-
-    @cached_property
-    def jobs(self) -> tuple[tuple[str, dict[str, Any], bool], ...]:
-        """Of each job: the instance, the state, whether it is open."""
-        return tuple((instance_id, json.loads(known), is_open) for instance_id, known, is_open, _ in self.job_texts)
+        return {**json.loads(self.report_text), "jobs": [each.report for each in self.jobs if each.report]}
 
     @property
     def open(self) -> bool:
         """Whether a job of it is still open."""
-        return any(is_open for _, _, is_open, _ in self.job_texts)
+        return any(each.open for each in self.jobs)

@@ -124,7 +124,7 @@ def test_files_may_be_paths(sim: Simulator, tmp_path: Path) -> None:
         config=tmp_path / "c.yaml",
     )
 
-    assert client.journal_path == tmp_path / "j.db"
+    assert client.journal == str(tmp_path / "j.db")
     assert client.plan([DATA]).rollout.max_parallel == 7
 
 

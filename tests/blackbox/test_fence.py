@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.journal import Journal
+from safe_reinit.journal import open_to_write
 from safe_reinit.simulator import Simulator
 from tests import virtual
 from tests.commands import Command, command, until
@@ -68,7 +68,7 @@ def settled_at(sim: Simulator) -> datetime:
 
 def run_of(journal: Path) -> str:
     """Name the only run of a journal."""
-    with Journal(journal) as opened:
+    with open_to_write(journal) as opened:
         (only,) = opened.runs()
         return only.run_id
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.journal import Journal
+from safe_reinit.journal import open_to_write
 from safe_reinit.simulator import Simulator
 from tests import virtual
 from tests.commands import Command, command, until
@@ -57,13 +57,13 @@ def status(sim: Simulator) -> str:
 
 def run_of(journal: Path) -> str:
     """Name the newest run of a journal."""
-    with Journal(journal) as opened:
+    with open_to_write(journal) as opened:
         return opened.runs()[0].run_id
 
 
 def is_open(journal: Path) -> bool:
     """Tell whether a job of a journal is open."""
-    with Journal(journal) as opened:
+    with open_to_write(journal) as opened:
         return any(run.open for run in opened.runs())
 
 

@@ -16,7 +16,7 @@ from safe_reinit.core import state
 from safe_reinit.execution import driver as driving
 from safe_reinit.execution.driver import Driver
 from safe_reinit.execution.executor import DaemonExecutor
-from safe_reinit.journal import Journal, JournalError, LeaseLostError
+from safe_reinit.journal import JournalError, LeaseLostError, open_to_write
 from safe_reinit.model import Event, JobState, Limits, Rollout
 from safe_reinit.model.codec import decode, encode
 from safe_reinit.plan import to_json
@@ -433,14 +433,14 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @contextmanager
 def journalled(world: World) -> Iterator[Any]:
     """Hold the run of a world in a journal in memory."""
-    with Journal(None) as journal:
-        jobs = [(each.instance_id, each) for each in world.states]
+    with open_to_write(None) as journal:
+        jobs = [(each.instance_id, (), each) for each in world.states]
         lease = journal.begin(world.run_id, to_json(world.plan), "", "", jobs)
         try:
             yield lease
             stored = journal.run(world.run_id)
             assert stored is not None
-            world.states = [decode(JobState, known) for _, known, _ in stored.jobs]
+            world.states = [each.state for each in stored.jobs]
         finally:
             lease.release()
 

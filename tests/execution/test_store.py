@@ -12,7 +12,7 @@ from safe_reinit.core.events import Failed, Intended
 from safe_reinit.core.evolve import evolve
 from safe_reinit.core.inputs import AcceptedBefore, Committed, JournalFailed, LeaseLapsed
 from safe_reinit.execution.store import StateStore
-from safe_reinit.journal import Journal, JournalError, LateAnswer, LeaseLostError
+from safe_reinit.journal import Journal, JournalError, LateAnswer, LeaseLostError, open_to_write
 from safe_reinit.model import Command, Failure, JobState
 from safe_reinit.model.codec import encode
 from tests import values
@@ -158,7 +158,7 @@ def test_behind_a_lease_that_had_run_out_nothing_is_sent(back: bool) -> None:
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     """Open a journal on disk."""
-    with Journal(tmp_path / "j.db") as opened:
+    with open_to_write(tmp_path / "j.db") as opened:
         yield opened
 
 
@@ -166,13 +166,13 @@ def test_a_batch_is_in_the_journal_as_a_whole_or_not_at_all(journal: Journal) ->
     """Through the real journal: many states in one transaction, and none of them when another session came."""
     before = Steps(4).states
     plan = {"region": "r", "account": "1", "plan_id": "p"}
-    lease = journal.begin("r-1", plan, "", "", [(each.instance_id, encode(each)) for each in before])
+    lease = journal.begin("r-1", plan, "", "", [(each.instance_id, (), encode(each)) for each in before])
     store = StateStore(lease)
 
     def written() -> list[str]:
         stored = journal.run("r-1")
         assert stored is not None
-        return [known["stop"]["state"] for _, known, _ in stored.jobs]
+        return [each.state.stop.state for each in stored.jobs]
 
     try:
         assert store.commit(states(4)[:3]) == Committed()

@@ -24,6 +24,7 @@ from safe_reinit.execution import calls, session
 from safe_reinit.execution.store import StateStore
 from safe_reinit.journal import Journal, Lease, LeaseLostError
 from safe_reinit.journal.lease import Holder
+from safe_reinit.journal.sqlite import SqliteFile
 from safe_reinit.model import JobState, Observation, Wipe
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -85,7 +86,7 @@ def _slow_answers(patch: pytest.MonkeyPatch) -> None:
 
 def _journal_there(patch: pytest.MonkeyPatch) -> None:
     """Write to the journal that was opened, whether or not anybody will find it by its name."""
-    patch.setattr(Journal, "refuse_replaced", lambda _self: None)
+    patch.setattr(SqliteFile, "refuse_replaced", lambda _self: None)
 
 
 def _lag(patch: pytest.MonkeyPatch) -> None:
@@ -205,7 +206,7 @@ def _lease(patch: pytest.MonkeyPatch) -> None:
     """Write and call whoever holds the run."""
 
     def unfenced(self: Journal, lease: Lease, statements: Any, *, wait: bool = True) -> Holder:
-        with self._transaction(wait=wait):
+        with self._db.transaction(wait=wait):
             holder = self._holder(lease.run_id)
             assert holder is not None
             for statement, values in statements:

@@ -25,7 +25,7 @@ from safe_reinit import report as reports_of
 from safe_reinit.cli.writer import Writer
 from safe_reinit.execution import interrupt
 from safe_reinit.execution.interrupt import Interrupt
-from safe_reinit.journal import Journal
+from safe_reinit.journal import open_to_write
 from safe_reinit.model import Event
 from safe_reinit.model.codec import members
 from safe_reinit.plan import to_json
@@ -545,7 +545,7 @@ class Simulation:
     def _find_run(self) -> None:
         """Find the run of a process that was killed before its first event, as ``runs`` does."""
         if not self.run_id and self.plan is not None and self.journal.exists():
-            with Journal(self.journal) as journal:
+            with open_to_write(self.journal) as journal:
                 self.run_id = next((run.run_id for run in journal.runs() if run.open), "")
 
     def _verdict(self, name: str | None) -> str | None:
@@ -577,7 +577,7 @@ class Simulation:
     def _open_runs(self) -> list[str]:
         if not self.journal.exists():
             return []
-        with Journal(self.journal) as journal:
+        with open_to_write(self.journal) as journal:
             return [run.run_id for run in journal.runs() if run.open and run.run_id == self.run_id]
 
     def evidence(self) -> Evidence:

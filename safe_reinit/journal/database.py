@@ -1,0 +1,83 @@
+"""What a journal needs of a database. The statements are the same for every kind; each kind says how it runs them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, Protocol
+
+
+class Rows(Protocol):
+    """What a statement gave."""
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """Return the next row; ``None`` after the last one."""
+        ...
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Return all rows that are left."""
+        ...
+
+
+class Database(ABC):
+    """An open database, safe to use from several threads.
+
+    In a statement ``?`` stands for a value, ``{clock}`` for the seconds that the clock of the database shows, by which
+    leases run out, and ``{locked}`` after a SELECT keeps others from changing its rows until the transaction ends.
+
+    Attributes:
+        place: where it is, for people: never with a password.
+        shared: whether several hosts write to it, each with processes and a clock of its own.
+
+    """
+
+    place: str
+    shared: ClassVar[bool]
+
+    @abstractmethod
+    def using(self) -> AbstractContextManager[None]:
+        """Let nobody else of this process use it meanwhile; what it says is raised as ``UsageError``, in our words."""
+
+    @abstractmethod
+    def transaction(self, *, wait: bool = True) -> AbstractContextManager[None]:
+        """Commit all or nothing, and only where the next process will find it.
+
+        Args:
+            wait: for another process that is writing.
+
+        Raises:
+            UsageError: nothing was written.
+        """
+
+    @abstractmethod
+    def alone(self, name: str) -> None:
+        """Let one transaction at a time go on from here, of all that name the same."""
+
+    @abstractmethod
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
+        """Carry out one statement."""
+
+    @abstractmethod
+    def executemany(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
+        """Carry out one statement for each of several rows."""
+
+    @abstractmethod
+    def refuse_replaced(self) -> None:
+        """See that it is still what was opened.
+
+        Raises:
+            JournalError: what is written from now on nobody would find.
+        """
+
+    @abstractmethod
+    def make_room(self) -> None:
+        """Make sure that what a run writes will find room, as far as that can be done."""
+
+    @abstractmethod
+    def keep(self) -> None:
+        """Let what was just written be found by whoever copies only the main file."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close it."""

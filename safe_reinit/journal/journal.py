@@ -1,0 +1,240 @@
+"""The journal: what is written down of runs, whatever database it is in. Every write is one of the run's holder."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..errors import RunRefused, UsageError
+from ..model.codec import dumps
+from .lease import Holder, JournalError, LateAnswer, Lease, LeaseLostError, length
+from .place import boot_id, now, pid_namespace, user
+from .reading import Reader, lock_of
+
+_OF_A_RUN = ("events", "late_answers", "disks", "jobs", "leases", "runs")
+"""The tables that know of a run, in the order in which they forget it."""
+
+
+class Journal(Reader):
+    """An open journal, to be read and written. Safe to use from several threads."""
+
+    def begin(
+        self,
+        run_id: str,
+        plan: Mapping[str, Any],
+        endpoint: str,
+        profile: str,
+        jobs: Sequence[tuple[str, Sequence[str], object]],
+        *,
+        undoes: str = "",
+    ) -> Lease:
+        """Write down a run before its first call, and hold it.
+
+        Args:
+            run_id: its name.
+            plan: the members of its plan, which are ours or JSON.
+            endpoint: the loopback endpoint, or ``""`` for the real cloud.
+            profile: the aliyun CLI profile, or ``""``.
+            jobs: of each job the instance, its disks and the state.
+            undoes: the run that it undoes, or ``""``.
+
+        Raises:
+            RunRefused: an open job of another run has one of the instances, or the plan was run already.
+            UsageError: the journal cannot be written.
+        """
+        self._db.make_room()
+        region, account = str(plan["region"]), str(plan["account"])
+        with self._db.transaction():
+            self._db.alone(f"{endpoint}|{region}")  # where an account is not known, each may be the same
+            self.refuse_used(str(plan["plan_id"]))
+            self._refuse_held(endpoint, account, region, [instance_id for instance_id, _, _ in jobs])
+            self._db.execute(
+                "INSERT INTO runs (run_id, started_at, region, account, endpoint, profile, plan, plan_id, undoes)"
+                " VALUES (?,?,?,?,?,?,?,?,?)",
+                (run_id, now(), region, account, endpoint, profile, dumps(plan), plan["plan_id"], undoes),
+            )
+            self._db.executemany(
+                "INSERT INTO jobs (run_id, position, lock, instance_id, state, open) VALUES (?,?,?,?,?,1)",
+                (
+                    (run_id, position, lock_of(endpoint, account, region, instance_id), instance_id, _written(state))
+                    for position, (instance_id, _, state) in enumerate(jobs)
+                ),
+            )
+            self._db.executemany(
+                "INSERT INTO disks (disk_id, run_id, position) VALUES (?,?,?)",
+                ((disk_id, run_id, position) for position, (_, ids, _) in enumerate(jobs) for disk_id in ids),
+            )
+            lease = self._hold(run_id, 1)
+        self._db.keep()
+        return lease
+
+    def take(self, run_id: str) -> Lease | None:
+        """Take over a run whose holder is gone or has let its lease expire; ``None`` while somebody holds it.
+
+        Raises:
+            UsageError: the journal cannot be written.
+        """
+        holder = self.holder(run_id)  # to see that it is held needs no turn at writing, which a stopped one may keep
+        if holder is not None and holder.alive:
+            return None
+        with self._db.transaction():
+            holder = self._holder(run_id, locked=True)
+            if holder is not None and holder.alive:
+                return None
+            lease = self._hold(run_id, holder.epoch + 1 if holder else 1)
+        self._db.keep()
+        return lease
+
+    def _hold(self, run_id: str, epoch: int) -> Lease:
+        session = secrets.token_hex(16)
+        # What tells that a process is gone counts on its own host only.
+        boot, namespace = ("", "") if self._db.shared else (boot_id(), pid_namespace())
+        self._db.execute("DELETE FROM leases WHERE run_id=?", (run_id,))
+        self._db.execute(
+            "INSERT INTO leases (run_id, epoch, session, username, host, pid, boot, pid_namespace, until, since,"
+            " writes) VALUES (?,?,?,?,?,?,?,?,{clock}+?,?,0)",
+            (run_id, epoch, session, user(), socket.gethostname(), os.getpid(), boot, namespace, length(), now()),
+        )
+        return Lease(self, run_id, epoch, session)
+
+    def refuse_replaced(self) -> None:
+        """See that the journal is still the one that was opened.
+
+        Raises:
+            JournalError: what is written from now on nobody would find.
+        """
+        self._db.refuse_replaced()
+
+    def is_replaced(self) -> bool:
+        """Tell whether ``refuse_replaced`` refuses."""
+        try:
+            self.refuse_replaced()
+        except JournalError:
+            return True
+        return False
+
+    def write(self, lease: Lease, statements: Iterable[tuple[str, Sequence[object]]], *, wait: bool = True) -> Holder:
+        """Write as the holder of a run, and renew the lease with it, also one that has run out.
+
+        Args:
+            lease: of the run.
+            statements: what to write, in one transaction.
+            wait: for another process that is writing.
+
+        Returns:
+            the holder, who says whether somebody asked for the end of the run before this was written.
+
+        Raises:
+            LeaseLostError: another session has taken the run.
+            JournalError: it could not be written, or is not that of the run any more.
+        """
+        try:
+            with self._db.transaction(wait=wait):
+                holder = self._holder(lease.run_id, locked=True)
+                if holder is None:
+                    raise JournalError(f"The journal {self.place} does not know run {lease.run_id} any more.")
+                if (holder.epoch, holder.session) != (lease.epoch, lease.session):
+                    raise LeaseLostError(lease.run_id)
+                if holder.writes != lease.writes and not (lease.unsure and holder.writes == lease.writes + 1):
+                    raise JournalError(
+                        f"The journal {self.place} was put back to what it was before: what this run wrote last is not"
+                        " there."
+                    )
+                for statement, values in statements:
+                    self._db.execute(statement, values)
+                self._db.execute(
+                    "UPDATE leases SET until={clock}+?, writes=writes+1 WHERE run_id=?", (length(), lease.run_id)
+                )
+                lease.writes, lease.unsure = holder.writes, True
+        except UsageError as error:
+            raise JournalError(str(error)) from None
+        lease.writes, lease.unsure = holder.writes + 1, False
+        return holder
+
+    def cancel(self, run_id: str) -> None:
+        """Ask the session that holds a run to end it in order; it hears that within a second or so.
+
+        Whoever can write the journal may ask, as often as they like: it is one request. No process is signalled.
+
+        Raises:
+            UsageError: there is no such run, or the journal cannot be written.
+            RunRefused: it has ended, or nobody is at work on it.
+        """
+        with self._db.transaction():
+            row = self._db.execute(
+                "SELECT outcome, (SELECT count(*) FROM jobs WHERE jobs.run_id=runs.run_id AND open=1) FROM runs"
+                " WHERE run_id=?",
+                (run_id,),
+            ).fetchone()
+            if row is None:
+                raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
+            outcome, jobs_open = row
+            if not jobs_open:
+                raise RunRefused(f"Run {run_id} has ended: {outcome}.", hint=f"See safe-reinit show {run_id}.")
+            holder = self._holder(run_id, locked=True)
+            elsewhere = holder is not None and not self._db.shared and holder.boot != boot_id()
+            if holder is None or holder.released or holder.gone or (holder.expired and elsewhere):
+                raise RunRefused(
+                    f"Nobody is at work on run {run_id}: no call is sent for it.",
+                    hint=f"See what it left: safe-reinit show {run_id}; go on with it: safe-reinit resume {run_id}.",
+                )
+            who = f"{user()}@{socket.gethostname()}"
+            self._db.execute("UPDATE leases SET cancelled=COALESCE(cancelled, ?) WHERE run_id=?", (who, run_id))
+
+    def release(self, lease: Lease) -> None:
+        """Let a run go; a lease that is held by another already stays as it is.
+
+        Raises:
+            UsageError: the journal cannot be written.
+        """
+        with self._db.transaction():
+            self._db.execute("UPDATE leases SET until=0 WHERE run_id=? AND session=?", (lease.run_id, lease.session))
+
+    def keep_late(self, run_id: str, answers: Sequence[LateAnswer]) -> None:
+        """Append what ECS accepted of a session that has lost the run, for whoever holds it now.
+
+        It changes no state: the holder reads it before anything is sent again.
+
+        Raises:
+            UsageError: the journal cannot be written, or does not know the run any more.
+        """
+        with self._db.transaction():
+            self._db.executemany(
+                "INSERT INTO late_answers (run_id, position, action, subject, attempt) VALUES (?,?,?,?,?)"
+                " ON CONFLICT DO NOTHING",
+                [(run_id, each.position, each.action, each.subject, each.attempt) for each in answers],
+            )
+
+    def withdraw(self, lease: Lease) -> None:
+        """Forget a run of which nothing was begun, because somebody else has refused it."""
+        lease.release()
+        with self._db.transaction():
+            self._forget(lease.run_id)
+
+    def prune(self, older_than: float) -> int:
+        """Forget the runs that ended more than so many seconds ago, and tell how many; an open one is never forgotten.
+
+        Raises:
+            UsageError: the journal cannot be written.
+        """
+        before = now(ago=older_than)
+        with self._db.transaction():
+            ended = (
+                "SELECT run_id FROM runs WHERE ended_at < ? AND run_id NOT IN (SELECT run_id FROM jobs WHERE open=1)"
+            )
+            names = [row[0] for row in self._db.execute(ended, (before,)).fetchall()]
+            for name in names:
+                self._db.execute("INSERT INTO used_plans SELECT plan_id, run_id FROM runs WHERE run_id=?", (name,))
+                self._forget(name)
+        return len(names)
+
+    def _forget(self, run_id: str) -> None:
+        for table in _OF_A_RUN:
+            self._db.execute(f"DELETE FROM {table} WHERE run_id=?", (run_id,))  # noqa: S608 - our own names
+
+
+def _written(state: object) -> str:
+    return dumps(state, sparse=True)

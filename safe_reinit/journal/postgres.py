@@ -1,0 +1,283 @@
+"""A journal in PostgreSQL, which several hosts share. Addresses, passwords and TLS are read by libpq's own rules.
+
+Nobody's clock counts but that of the database, and no lost connection is taken for a failed COMMIT: the id of each
+transaction is known before it commits, and the server is asked what became of it (``pg_xact_status``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar, cast
+
+import psycopg
+from psycopg import conninfo, errors
+
+from ..errors import UsageError
+from .database import Database, Rows
+from .lease import JournalError
+from .place import other_schema, shown
+from .schema import MIGRATIONS, SCHEMA
+
+_CONNECTS = 5
+"""Real seconds for which a connection is waited for."""
+_ANSWERS = 10.0
+"""Real seconds for which a statement, a lock or a network that does not answer is waited for."""
+_READS_BACK = 15.0
+"""Real seconds for which it is tried to ask what became of a COMMIT whose answer was lost."""
+_TRIES_EVERY = 0.5
+_WORDS = {
+    "{sequence}": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "{real}": "DOUBLE PRECISION", "{strict}": "",
+    "{clock}": "extract(epoch FROM clock_timestamp())::float8", "{locked}": "FOR UPDATE", "?": "%s",
+}  # fmt: skip
+_OURS = 7256
+"""The first key of our advisory locks: of the one under which the tables are made."""
+_Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+class _ReplacedError(Exception):
+    """What the address leads to is not the server that was opened."""
+
+
+class Postgres(Database):
+    """A connection to the journal's database, made again when it was lost. Safe to use from several threads.
+
+    Args:
+        address: ``postgresql://...``; what it leaves out libpq finds in ``PGPASSFILE``, ``PGSSLMODE`` and so on.
+
+    Raises:
+        UsageError: (on construction) the database cannot be used: not reached, no right, not a journal, newer.
+    """
+
+    shared: ClassVar[bool] = True
+
+    def __init__(self, address: str) -> None:
+        self.place = shown(address)
+        self._lock = threading.RLock()
+        self._inside = False
+        self._address = self._options_of(address)
+        self._identity = ""
+        """The system id of the server, which all its copies share, and its timeline, which a failover changes."""
+        self._connection: _Connection | None = None
+        try:
+            with self.using():
+                self._prepare()
+        except UsageError:
+            self.close()
+            raise
+
+    def _options_of(self, address: str) -> dict[str, Any]:
+        try:
+            given = conninfo.conninfo_to_dict(address)
+        except psycopg.Error:
+            raise UsageError(
+                f"The address of the journal {self.place} is not one that PostgreSQL's clients understand.",
+                hint="Write postgresql://USER@HOST:PORT/DATABASE.",
+            ) from None
+        ours = {
+            "target_session_attrs": "read-write", "connect_timeout": _CONNECTS, "application_name": "safe-reinit",
+            "tcp_user_timeout": int(_ANSWERS * 1000), "keepalives_idle": 5, "keepalives_interval": 5,
+            "keepalives_count": 2,
+        }  # fmt: skip
+        return {**ours, **given, "target_session_attrs": "read-write"}
+
+    # ------------------------------------------------------------------------------------------- the connection
+
+    def _connected(self) -> _Connection:
+        """Return the connection, made again if it was lost; in a transaction never another one than it began on."""
+        if self._inside:
+            return cast("_Connection", self._connection)
+        if self._connection is None or self._connection.closed or self._connection.broken:
+            opened = psycopg.connect(**self._address, autocommit=True)
+            try:
+                self._identity = self._same_server(opened)
+                for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+                    opened.execute(f"SET {name} = {_ANSWERS * 1000:.0f}")
+                if _one(opened, "SHOW synchronous_commit") == "off":  # an intention must be there after a crash
+                    opened.execute("SET synchronous_commit = on")
+            except BaseException:
+                opened.close()
+                raise
+            self._connection = opened
+        return self._connection
+
+    def _same_server(self, opened: _Connection) -> str:
+        """See that it is the server that was connected to first, and that it has not lost what was committed there.
+
+        Raises:
+            _ReplacedError: it is another one, was failed over, or was restored from a backup.
+        """
+        found = _one(
+            opened,
+            "SELECT system_identifier::text || ' ' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+            " FROM pg_control_system()",
+        )
+        if self._identity not in ("", found):
+            raise _ReplacedError(
+                f"The journal {self.place} is on another server than before, or was failed over or restored: what was "
+                "written last may be missing there."
+            )
+        return str(found)
+
+    def refuse_replaced(self) -> None:
+        """See ``Database``: a connection that stands is one to the server that was opened.
+
+        Raises:
+            JournalError: it had to be made again, and leads to another server.
+        """
+        if self._connection is not None and not (self._connection.closed or self._connection.broken):
+            return
+        try:
+            with self.using():
+                self._connected()
+        except UsageError as error:
+            raise JournalError(str(error)) from None
+
+    @contextlib.contextmanager
+    def using(self) -> Iterator[None]:
+        """See ``Database``."""
+        with self._lock:
+            try:
+                yield
+            except _ReplacedError as error:
+                raise UsageError(str(error), hint="Find the journal again before anything else.") from None
+            except psycopg.Error as error:
+                raise self._unusable(error) from None
+
+    def _unusable(self, error: psycopg.Error) -> UsageError:
+        """Say in our words why it cannot be used; PostgreSQL's own text may hold the address with its password."""
+        hint = "Check the address, the network and the server, then try again."
+        if isinstance(error, (errors.InsufficientPrivilege, errors.InvalidSchemaName)):
+            why, hint = "the role may not do this", "Give it the rights of an operator, as the documentation says."
+        elif isinstance(error, (errors.InvalidPassword, errors.InvalidAuthorizationSpecification)):
+            why, hint = "the role or its password is refused", "Check PGPASSFILE or the address."
+        elif isinstance(error, errors.DiskFull):
+            why, hint = "its disk is full", "Make room on the server."
+        elif isinstance(error, (errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected)):
+            why, hint = "another process keeps it locked", "Try again."
+        elif isinstance(error, errors.ReadOnlySqlTransaction):
+            why = "the server only reads"
+        elif isinstance(error, errors.InvalidCatalogName):
+            why, hint = "there is no such database", "Create it first, as the documentation says."
+        elif isinstance(error, psycopg.OperationalError):
+            why = "the server cannot be reached, or does not answer"
+        else:
+            why = f"the server refuses the statement ({error.sqlstate or type(error).__name__})"
+        return UsageError(f"The journal {self.place} cannot be used: {why}.", hint=hint)
+
+    def close(self) -> None:
+        """See ``Database``."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+
+    # ------------------------------------------------------------------------------------------------ statements
+
+    def _prepare(self) -> None:
+        if self._version() == SCHEMA:
+            return
+        with self.transaction():
+            self._connected().execute("SELECT pg_advisory_xact_lock(%s, %s)", (_OURS, 0))
+            version = self._version()
+            if version > SCHEMA:
+                raise other_schema(self.place, version)
+            for migration in MIGRATIONS[version:]:
+                for statement in migration.split(";"):
+                    self.execute(statement)
+            self.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
+            self.execute("DELETE FROM schema_version")
+            self.execute("INSERT INTO schema_version VALUES (?)", (SCHEMA,))
+
+    def _version(self) -> int:
+        connection = self._connected()
+        if _one(connection, "SELECT to_regclass('schema_version')") is None:
+            return 0
+        return int(_one(connection, "SELECT version FROM schema_version"))
+
+    @contextlib.contextmanager
+    def transaction(self, *, wait: bool = True) -> Iterator[None]:
+        """See ``Database``. A COMMIT whose answer is lost counts by what the server says of it afterwards."""
+        with self.using():
+            self._anew("BEGIN")
+            connection = self._connected()
+            self._inside = True
+            try:
+                if not wait:
+                    connection.execute("SET LOCAL lock_timeout = 1")
+                number = _one(connection, "SELECT pg_current_xact_id()::text")
+                yield
+            except BaseException:
+                with contextlib.suppress(psycopg.Error):
+                    connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._inside = False
+            try:
+                connection.execute("COMMIT")
+            except psycopg.OperationalError:
+                connection.close()
+                if not self._was_committed(number):
+                    raise
+
+    def _was_committed(self, number: str) -> bool:
+        """Ask what became of a transaction.
+
+        Raises:
+            psycopg.Error: the server did not say, for too long.
+        """
+        until = time.monotonic() + _READS_BACK
+        while True:
+            try:
+                status = _one(self._connected(), "SELECT pg_xact_status(%s::xid8)", (number,))
+                if status != "in progress":
+                    return bool(status == "committed")
+            except psycopg.OperationalError:
+                if time.monotonic() >= until:
+                    raise
+            if time.monotonic() >= until:
+                raise psycopg.OperationalError("what became of a COMMIT is not known")
+            time.sleep(_TRIES_EVERY)
+
+    def make_room(self) -> None:
+        """Do nothing: the room of a server is its administrator's."""
+
+    def keep(self) -> None:
+        """Do nothing: what is committed is in its log."""
+
+    def alone(self, name: str) -> None:
+        """See ``Database``."""
+        self._connected().execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_OURS + 1, name))
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
+        """See ``Database``."""
+        if self._inside:
+            return self._connected().execute(_translated(statement), values)
+        return self._anew(_translated(statement), values)
+
+    def _anew(self, statement: str, values: Sequence[Any] = ()) -> Rows:
+        """Carry out what may be done twice, on a new connection if the old one turns out to be lost."""
+        try:
+            return self._connected().execute(statement, values)
+        except psycopg.OperationalError:
+            if self._connection is not None and not self._connection.closed:
+                raise
+        return self._connected().execute(statement, values)
+
+    def executemany(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
+        """See ``Database``."""
+        with self._connected().cursor() as cursor:
+            cursor.executemany(_translated(statement), values)
+
+
+def _translated(statement: str) -> str:
+    statement = statement.replace("%", "%%")
+    for word, meant in _WORDS.items():
+        statement = statement.replace(word, meant)
+    return statement
+
+
+def _one(connection: _Connection, statement: str, values: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - of any type
+    row = connection.execute(statement, values).fetchone()
+    return row[0] if row else None

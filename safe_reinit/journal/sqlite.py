@@ -1,0 +1,286 @@
+"""A journal in one SQLite file, with WAL and synchronous=FULL; without a path, one in memory for rehearsals."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from ..clock import boottime
+from ..errors import UsageError
+from .database import Database, Rows
+from .lease import JournalError
+from .place import files_of, make_folder, other_schema, refuse_foreign, refuse_network, unusable
+from .schema import MIGRATIONS, SCHEMA
+
+_RESERVE = 1 << 20
+"""Bytes of room that are kept for what a run writes."""
+_LOG = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+_BUSY = 10.0
+"""Real seconds for which another process that is writing is waited for."""
+_WORDS = {"{sequence}": "INTEGER PRIMARY KEY AUTOINCREMENT", "{real}": "REAL", "{strict}": "STRICT", "{locked}": ""}
+
+
+class _Connected(Database):
+    """An open connection: what reading and writing have in common."""
+
+    shared: ClassVar[bool] = False
+    _path: Path | None
+    _db: sqlite3.Connection
+    _lock: threading.RLock
+
+    @property
+    def place(self) -> str:  # type: ignore[override]
+        """The path."""
+        return str(self._path)
+
+    @contextlib.contextmanager
+    def using(self) -> Iterator[None]:
+        """See ``Database``."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise unusable(self._path, error) from None
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
+        """See ``Database``."""
+        for word, meant in _WORDS.items():
+            statement = statement.replace(word, meant)
+        if "{clock}" in statement:
+            statement = statement.replace("{clock}", repr(boottime()))
+        return self._db.execute(statement, values)
+
+    def executemany(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
+        """See ``Database``."""
+        self._db.executemany(statement, values)
+
+    def refuse_replaced(self) -> None:
+        """Do nothing: what is only read may be replaced."""
+
+    def make_room(self) -> None:
+        """Do nothing: it is only read."""
+
+    def keep(self) -> None:
+        """Do nothing: it is only read."""
+
+    def alone(self, name: str) -> None:
+        """Do nothing: SQLite lets one transaction at a time write."""
+
+    def close(self) -> None:
+        """See ``Database``."""
+        with self._lock:
+            self._db.close()
+
+
+class SqliteFile(_Connected):
+    """One journal file, open to be written.
+
+    Raises:
+        UsageError: (on construction) the file cannot be used: a network file system, no right, not a journal, newer.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        self._files: dict[Path, tuple[tuple[int, int], int]] = {}
+        """The files of the journal that are open: which they are (device and inode), and how large at least."""
+        if path is not None:
+            refuse_network(path)
+            refuse_foreign(path)
+        if path is not None and path.exists() and not path.is_file():
+            raise unusable(path, OSError("not a file"))
+        try:
+            if path is not None:
+                make_folder(path.parent)
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._db = sqlite3.connect(path or ":memory:", timeout=_BUSY, isolation_level=None, check_same_thread=False)
+        except (OSError, sqlite3.Error) as error:
+            raise unusable(path, error) from None
+        try:
+            with self.using():
+                self._prepare()
+            self._files = _identities(path)
+            if path is not None:
+                refuse_foreign(path)  # also a log that somebody put there since, and that SQLite has read
+        except UsageError:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA foreign_keys=ON")
+        sound = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if sound != "ok":
+            raise sqlite3.DatabaseError("malformed")
+        if self._db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA:
+            return  # nothing to write: it can be read while a stopped process keeps it locked
+        with self.transaction():
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA:
+                raise other_schema(self.place, version)
+            for migration in MIGRATIONS[version:]:
+                for statement in migration.split(";"):
+                    self.execute(statement)
+            self._db.execute(f"PRAGMA user_version={SCHEMA}")
+
+    @contextlib.contextmanager
+    def transaction(self, *, wait: bool = True) -> Iterator[None]:
+        """See ``Database``."""
+        with self.using():
+            try:
+                self.refuse_replaced()
+            except JournalError as error:
+                raise UsageError(str(error), hint="Find the journal again before anything else.") from None
+            if not wait:
+                self._db.execute("PRAGMA busy_timeout=0")
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+            finally:
+                if not wait:
+                    self._db.execute(f"PRAGMA busy_timeout={_BUSY * 1000:.0f}")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def make_room(self) -> None:
+        """Grow the file once, so that a disk that fills up while a machine is down does not stop its record.
+
+        Another run may be doing the same, or have been killed between the two steps.
+        """
+        with self.transaction():
+            self._db.execute("CREATE TABLE IF NOT EXISTS reserve (room BLOB)")
+            self._db.execute("INSERT INTO reserve VALUES (zeroblob(?))", (_RESERVE,))
+        with self.transaction():
+            self._db.execute("DROP TABLE IF EXISTS reserve")
+        with self.using():
+            self._db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+
+    def keep(self) -> None:
+        """See ``Database``. Note how large the files are now, and a log that was not there when they were opened."""
+        for file, (identity, size) in _identities(self._path).items():
+            known, _ = self._files.get(file, (identity, size))
+            self._files = {**self._files, file: (known, size)}
+        with contextlib.suppress(UsageError), self.using():
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def refuse_replaced(self) -> None:
+        """See that the files which are open still are those that the next process will find by their names, and sound.
+
+        SQLite goes on in memory with files that somebody emptied or wrote over, and does not notice.
+
+        Raises:
+            JournalError: one was removed, replaced or damaged: what is written from now on nobody will find.
+        """
+        for file, (identity, size) in self._files.items():
+            now_there = _identity(file)
+            if now_there != identity:
+                how = "removed" if now_there is None else "replaced"
+                raise JournalError(f"The journal {self.place} was {how} while it was open ({file.name}).")
+            if _is_damaged(file, size):
+                raise JournalError(
+                    f"The journal {self.place} was emptied or written over while it was open ({file.name})."
+                )
+
+
+class SqliteCopy(_Connected):
+    """A journal that may only be read: a read-only file, folder or mount, or a copy. Nothing is written next to it.
+
+    Raises:
+        UsageError: (on construction) it cannot be read, or others could have written it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        refuse_foreign(path)
+        self._path = path
+        self._lock = threading.RLock()
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        real = os.path.realpath(path)
+        # Without a log next to it nobody has it open, and SQLite would make one even to read: it is told not to.
+        alone = not os.path.exists(f"{real}-wal")
+        try:
+            self._db = self._opened(f"file:{quote(real)}?mode=ro{'&immutable=1' if alone else ''}")
+        except sqlite3.Error as error:
+            if alone:
+                raise unusable(path, error, "read") from None
+            self._db = self._opened_copy(real)
+
+    def _opened(self, address: str) -> sqlite3.Connection:
+        opened = sqlite3.connect(address, uri=True, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+        try:
+            sound = opened.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+            version = opened.execute("PRAGMA user_version").fetchone()[0]
+        except BaseException:
+            opened.close()
+            raise
+        if sound and version == SCHEMA:
+            return opened
+        opened.close()
+        raise other_schema(self.place, version) if sound else sqlite3.DatabaseError("malformed")
+
+    def _opened_copy(self, real: str) -> sqlite3.Connection:
+        """Read a copy: a log lies next to the journal, and SQLite would have to write its index there."""
+        self._copy = tempfile.TemporaryDirectory(prefix="safe-reinit-")
+        try:
+            for ending in ("", "-wal"):
+                shutil.copyfile(f"{real}{ending}", os.path.join(self._copy.name, f"journal.db{ending}"))
+            return self._opened(f"file:{quote(os.path.join(self._copy.name, 'journal.db'))}")
+        except (OSError, sqlite3.Error) as error:
+            self._copy.cleanup()
+            raise unusable(self._path, error, "read") from None
+
+    @contextlib.contextmanager
+    def transaction(self, *, wait: bool = True) -> Iterator[None]:  # noqa: ARG002 - nothing is waited for
+        """Refuse: it may only be read."""
+        raise UsageError(f"The journal {self.place} may only be read.", hint="Name another one with --journal.")
+        yield
+
+    def close(self) -> None:
+        """See ``Database``."""
+        super().close()
+        if self._copy is not None:
+            self._copy.cleanup()
+
+
+def _identities(path: Path | None) -> dict[Path, tuple[tuple[int, int], int]]:
+    """Return which files a journal, its log and its index are now; a rollback log comes and goes."""
+    files = [file for file in files_of(path) if not file.name.endswith("-journal")] if path is not None else []
+    return {file: (identity, file.stat().st_size) for file in files if (identity := _identity(file)) is not None}
+
+
+def _is_damaged(path: Path, size: int) -> bool:
+    """Return whether a file of a journal became smaller than it was, or a log does not begin as one of SQLite.
+
+    A log that was empty is one to which nothing had been written yet.
+
+    The main file is not opened: to close it would let go the locks that SQLite has on it in this process.
+    """
+    try:
+        if not path.name.endswith("-wal"):
+            return path.stat().st_size < size
+        if size == 0:
+            return False
+        with path.open("rb") as file:
+            return not file.read(4).startswith(_LOG)
+    except OSError:
+        return True
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

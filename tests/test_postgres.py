@@ -1,0 +1,171 @@
+"""A journal in PostgreSQL when its server is away, is another one than before, or does not answer a COMMIT."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from safe_reinit.errors import UsageError
+from safe_reinit.journal import Journal, JournalError, Lease, open_to_read, open_to_write
+from safe_reinit.journal.place import shown
+from tests import postgresql
+
+RUN_ID = "r-20260101T000000Z-0001"
+
+
+def begin(journal: Journal, name: str = RUN_ID, instance: str = "i-1", account: str = "1") -> Lease:
+    """Write a run down."""
+    plan = {"plan_id": name, "account": account, "region": "cn-hangzhou", "options": {}, "jobs": []}
+    return journal.begin(name, plan, "", "", [(instance, ["d-1"], {})])
+
+
+@pytest.fixture
+def own() -> Iterator[postgresql.Server]:
+    """Start a server that a test may stop, copy and replace."""
+    try:
+        with postgresql.server() as started:
+            yield started
+    except LookupError as missing:
+        pytest.skip(str(missing))
+
+
+def lose_answer(monkeypatch: pytest.MonkeyPatch, *, arrives: bool) -> list[str]:
+    """Let the answer to the next COMMIT be lost, whether or not it arrives."""
+    execute = psycopg.Connection.execute
+    lost: list[str] = []
+
+    def losing(self: Any, query: Any, *values: Any, **more: Any) -> Any:
+        if query == "COMMIT" and not lost:
+            lost.append("COMMIT")
+            if arrives:
+                execute(self, query)
+            self.close()
+            raise psycopg.OperationalError("the connection was lost")
+        return execute(self, query, *values, **more)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", losing)
+    return lost
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_commit_whose_answer_is_lost_counts_by_what_the_server_says(
+    monkeypatch: pytest.MonkeyPatch, postgres: postgresql.Server, arrives: bool
+) -> None:
+    """It is read back on a new connection: what was committed is not written again, and what was not is an error."""
+    with open_to_write(postgres.new()) as journal:
+        lease = begin(journal)
+        lost = lose_answer(monkeypatch, arrives=arrives)
+        if arrives:
+            lease.save((0, {"step": 1}))
+        else:
+            with pytest.raises(JournalError, match="cannot be reached, or does not answer"):
+                lease.save((0, {"step": 1}))
+        assert lost
+        assert journal.runs()[0].jobs[0].state_text == ('{"step": 1}' if arrives else "{}")
+        lease.save((0, {"step": 2}))
+        assert journal.runs()[0].jobs[0].state_text == '{"step": 2}'
+        lease.release()
+
+
+def test_a_server_that_comes_back_is_gone_on_with(own: postgresql.Server) -> None:
+    """Killed and started again, the server has all that it said it had; nothing is written while it is away."""
+    with open_to_write(own.new()) as journal:
+        lease = begin(journal)
+        lease.save((0, {"step": 1}))
+        own.stop("immediate")
+        with pytest.raises(JournalError, match="cannot be reached"):
+            lease.save((0, {"step": 2}))
+        own.start()
+        assert journal.runs()[0].jobs[0].state_text == '{"step": 1}'
+        lease.save((0, {"step": 3}))
+        assert journal.runs()[0].jobs[0].state_text == '{"step": 3}'
+        lease.release()
+
+
+def test_a_server_that_took_over_is_not_written_to(own: postgresql.Server) -> None:
+    """A copy that was promoted may lack what was committed last: the run that the old server had goes on nowhere."""
+    with open_to_write(own.new()) as journal:
+        lease = begin(journal)
+        own.run(own.bin / "pg_basebackup", "-h", own.folder, "-p", own.port, "-U", "safe", "-D", own.folder / "copy",
+                "-R", "-X", "stream", "--no-sync")  # fmt: skip
+        lease.save((0, {"step": 1}))
+        own.stop("immediate")
+        own.start("copy")
+        try:
+            own.run(own.bin / "pg_ctl", "-w", "-D", own.folder / "copy", "promote")
+            with pytest.raises(JournalError, match="another server than before, or was failed over"):
+                lease.save((0, {"step": 2}))
+            with pytest.raises(JournalError, match="another server"):
+                lease.check()
+        finally:
+            own.stop("immediate", "copy")
+            own.start()
+
+
+def test_a_restored_backup_is_noticed(own: postgresql.Server) -> None:
+    """A server that was put back to an earlier state, on the same timeline, does not have what was written since."""
+    with open_to_write(own.new()) as journal:
+        lease = begin(journal)
+        lease.save((0, {"step": 1}))
+        own.stop()
+        shutil.copytree(own.folder / "data", own.folder / "before")
+        own.run("chmod", "-R", "u=rwX,go=", own.folder / "data")
+        own.start()
+        lease.save((0, {"step": 2}))
+        own.stop()
+        restore(own.folder / "before", own.folder / "data")
+        own.start()
+        with pytest.raises(JournalError, match="was put back to what it was before"):
+            lease.save((0, {"step": 3}))
+        assert journal.runs()[0].jobs[0].state_text == '{"step": 1}'
+
+
+def restore(before: Path, data: Path) -> None:
+    """Put a folder of data back, with the owner that it had."""
+    owner = data.stat()
+    shutil.rmtree(data)
+    shutil.copytree(before, data)
+    for each in (data, *data.rglob("*")):
+        shutil.chown(each, owner.st_uid, owner.st_gid)
+    data.chmod(0o700)
+
+
+def test_two_hosts_begin_on_one_machine(postgres: postgresql.Server) -> None:
+    """Exactly one of two runs on a machine begins, also where the account of one is not known."""
+    place = postgres.new()
+    with open_to_write(place) as ours, open_to_write(place) as theirs:
+        lease = begin(ours)
+        with pytest.raises(Exception, match=f"Run {RUN_ID} has i-1 already"):
+            begin(theirs, "r-20260101T000000Z-0002", account="")
+        lease.release()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("postgresql://u:secret0word@127.0.0.1:1/x", "cannot be reached"),
+        ("postgresql://u@127.0.0.1:1/x?password=secret0word", "cannot be reached"),
+        ("postgresql://u:secret0word@127.0.0.1:1/x?nonsense=1", "not one that PostgreSQL's clients understand"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(address: str, said: str) -> None:
+    """What goes wrong is said with the address, and never with the password in it."""
+    with pytest.raises(UsageError, match=said) as refused:
+        open_to_read(address)
+
+    assert "secret0word" not in f"{refused.value} {refused.value.hint} {refused.value.__cause__} {shown(address)}"
+    assert refused.value.__suppress_context__
+
+
+def test_a_role_without_rights_is_told_so(postgres: postgresql.Server) -> None:
+    """Where the role may not read the journal, that is said, and nothing of PostgreSQL's own text."""
+    place = postgres.new()
+    open_to_write(place).close()
+    postgres.sql("DROP ROLE IF EXISTS nobody_here; CREATE ROLE nobody_here LOGIN")
+    with pytest.raises(UsageError, match=r"the role may not do this|there are no tables"):
+        open_to_read(place.replace("safe@", "nobody_here@"))
