@@ -164,7 +164,7 @@ class Client(Planner):
         """
         begun = report.started(self._clock.now())
         calls = self.calls_of(plan)
-        refused = wanted.not_runnable(plan, confirm, self._policy)
+        refused = wanted.not_runnable(plan, confirm, self._policy) or wanted.held(self._settings)
         if refused is not None:
             refused.report = self.report_of(plan, begun, calls, dry_run=False, error=refused)
             raise refused
@@ -220,6 +220,8 @@ class Client(Planner):
         def carried() -> Report:
             with self._carrying(run_id, interrupt) as journal:
                 session = self._session(journal, on_event, on_call, interrupt, go_on)
+                if wanted.held(self._settings):
+                    interrupt.ask()  # it may bring machines back, and nothing else
                 return done(session.resume(run_id, verdict, Secret(password) if password else None))
 
         return done(interrupt.carry(carried))

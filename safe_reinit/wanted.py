@@ -215,6 +215,16 @@ def said_by_hand(settings: Config) -> frozenset[str]:
     return frozenset(name for name in settings if settings.of(name).source in ("flag", "env"))
 
 
+def held(settings: Config) -> Error | None:
+    """Say why no run may begin now, where the configuration holds them all back."""
+    if not settings["hold"]:
+        return None
+    return RunRefused(
+        f"The configuration holds all runs: {settings['hold']}.",
+        hint="Ask whoever set it, or take hold out of the configuration.",
+    )
+
+
 def not_runnable(plan: Plan, confirm: str, policy: Policy) -> Error | None:
     """Say why a plan may not be run, where it may not: its findings, other guards than these, or the wrong word."""
     from .report import refusal  # noqa: PLC0415 - a problem of the configuration is told without it

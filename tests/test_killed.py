@@ -93,7 +93,7 @@ def test_a_run_whose_real_process_was_killed_is_taken_at_once(simulator: Simulat
         until(lambda: simulator.state()["instances"]["i-1"]["status"] == "Stopping")
         child.kill()
         child.communicate()
-    with Journal(journal) as opened:
+    with open_to_write(journal) as opened:
         (left,) = opened.runs()
     with run.start("resume", left.run_id, "--verbose", journal=journal) as other:
         said = read_until(other.stderr, "lab is Stopping")

@@ -194,7 +194,7 @@ def test_the_main_command_is_told_for_what_it_is() -> None:
     for name in ("", "undo"):
         assert {"--dry-run", "--confirm", "--snapshot"} <= {each["name"] for each in COMMANDS[name]["options"]}
     for name, told in COMMANDS.items():
-        assert told["changes"] == (name in ("", "undo", "apply", "resume", "cancel", "worker")), name
+        assert told["changes"] == (name in ("", "undo", "apply", "resume", "cancel", "hold", "unhold", "worker")), name
         assert (told["risk"] == "none") == (told["reversible"] is None)
 
 
@@ -272,4 +272,4 @@ def test_a_document_that_does_not_fit_is_told() -> None:
     schema = CONTRACT["documents"]["runs"]
 
     assert list(problems(schema, {"schema": 2, "runs": [{}], "more": 1}))
-    assert list(problems(schema, {"schema": 1})) == ["$.runs is missing"]
+    assert list(problems(schema, {"schema": 1})) == ["$.held is missing", "$.runs is missing"]

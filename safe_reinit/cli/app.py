@@ -108,17 +108,45 @@ def resume(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: A
     ctx.exit(going_on.command(run_id, flags, ctx.obj))
 
 
-@app.command(short_help="Ask a run to end in order.")
-@options.argument("run_id", "RUN", complete.runs)
+@app.command(short_help="Ask a run, or all of them, to end in order.")
+@options.argument("run_id", "[RUN]", complete.runs, required=False)
+@click.option("--all", "every", is_flag=True, help="Ask every run that somebody is at work on.")
 @options.cancel
-def cancel(run_id: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+def cancel(run_id: str | None, *, every: bool, **flags: Any) -> None:  # noqa: ANN401 - one for each option
     """Ask a run to end in order: no further job begins, no wipe is sent any more, and the machines come back.
 
-    It is not waited for; what is being wiped is carried to its end.
+    It is not waited for; what is being wiped is carried to its end. New runs may begin: see safe-reinit hold.
     """
     from . import history  # noqa: PLC0415 - see above
 
-    history.cancel(run_id, flags)
+    if (run_id is None) is not every:
+        raise UsageError("Name one run, or give --all, and not both.", hint="See safe-reinit runs.")
+    if every:
+        history.cancel_all(flags)
+    else:
+        history.cancel(str(run_id), flags)
+
+
+@app.command(short_help="Stop everything: no run stops or wipes a machine.")
+@click.option("--reason", metavar="TEXT", required=True, help="Why, for whoever wants to begin a run.")
+@options.cancel
+def hold(reason: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """Stop everything now: no run of this journal stops or wipes a machine until safe-reinit unhold.
+
+    Runs that are at work end in order, as with cancel: machines that are down come back. None begins.
+    """
+    from . import history  # noqa: PLC0415 - see above
+
+    history.hold(reason, flags)
+
+
+@app.command(short_help="Let runs begin again after hold.")
+@options.cancel
+def unhold(**flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """Let runs begin again after safe-reinit hold; those that it ended are not gone on with."""
+    from . import history  # noqa: PLC0415 - see above
+
+    history.unhold(flags)
 
 
 @app.command(short_help="Roll back to the snapshots that a run took.")
@@ -135,15 +163,17 @@ def undo(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN
 @app.command(short_help="List the runs, and the machines they left stopped.")
 @click.option("--prune", metavar="AGE", help="Forget the runs that ended longer ago: 720h, 30d; open ones stay.")
 @click.option("--all", "every", is_flag=True, help="List every run, not only the open ones and the newest 20.")
+@click.option("--needs-me", is_flag=True, help="List only the runs that are open and that nobody is at work on.")
 @options.journal
 @click.pass_context
 def runs(
-    ctx: click.Context, /, prune: str | None, *, every: bool, **flags: Any,  # noqa: ANN401 - one for each option
+    ctx: click.Context, /, prune: str | None, *, every: bool, needs_me: bool, **flags: Any,  # noqa: ANN401 - see above
 ) -> None:  # fmt: skip
     """List the runs of the journal, and the machines that they left stopped: every open one, and the newest 20."""
     from . import history  # noqa: PLC0415 - see above
 
-    history.runs(flags, prune, None if every else history.NEWEST, ctx.obj.telling(flags))
+    newest = 0 if needs_me else None if every else history.NEWEST
+    history.runs(flags, prune, newest, ctx.obj.telling(flags), needs_me=needs_me)
 
 
 @app.command(short_help="Tell the story of a run, or show a saved plan.")

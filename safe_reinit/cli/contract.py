@@ -134,6 +134,8 @@ DEEDS: Mapping[str, Deed] = {
     "cancel": replace(
         _TELLS, changes=True, exit_codes=(0, 1, 2, 3), dry_run="safe-reinit show RUN tells how it stands"
     ),
+    "hold": replace(_TELLS, changes=True, dry_run="safe-reinit runs tells which runs are at work"),
+    "unhold": replace(_TELLS, changes=True, dry_run="safe-reinit runs tells whether there is a hold"),
     "worker": replace(
         _WIPES, dry_run="there is none: it carries out runs that others began", consent="none, since the runs had it"
     ),

@@ -55,6 +55,8 @@ class Runs:
     """What ``runs --output json`` prints, newest first."""
 
     runs: tuple[ListedRun, ...]
+    held: str | None = None
+    """Why nothing is stopped or wiped now, who said so and since when."""
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ _SAMPLES: Mapping[str, str] = {
     "password_env": "NEW_PASSWORD",
     "security_enhancement": "Active",
     "on_unknown": "retry",
+    "hold": '"change freeze until Monday"',
     "journal": "/var/lib/safe-reinit/journal.db",
     "plan_expires": "24h",
     "output": "text",
@@ -91,6 +92,7 @@ _DEFAULTS = {
     "canary": "1 of more than ten jobs, else none",
     "pause": "canary on a terminal, else none",
     "security_enhancement": "what ECS does, which is Deactive",
+    "hold": "nothing holds runs back",
     "journal": "/var/lib/safe-reinit/journal.db for root, else ~/.local/state/safe-reinit/journal.db",
 }
 """What holds without a value of one's own, where a value does not say it."""

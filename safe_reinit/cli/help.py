@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "Wipe (without a command: look, show the plan, ask, run, report)": ("plan", "apply"),
     "Look": ("policy", "checks", "explain", "config"),
-    "After a run": ("runs", "show", "resume", "cancel", "undo"),
+    "After a run": ("runs", "show", "resume", "undo"),
+    "Stop": ("cancel", "hold", "unhold"),
     "Learn and rehearse": ("rehearse",),
     "Serve": ("simulator", "worker"),
     "Shells and scripts": ("completion", "schema"),
@@ -41,7 +42,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "Where": ("region", "profile", "endpoint", "ca_bundle", "config", "journal"),
     "Simulation": ("simulate", "world", "faults"),
-    "Output": ("output", "report", "events", "quiet", "verbose", "prune", "every", "version", "help"),
+    "Output": ("output", "report", "events", "quiet", "verbose", "prune", "every", "needs_me", "version", "help"),
 }  # fmt: skip
 """The options by what they are about."""
 
@@ -72,7 +73,9 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "safe-reinit resume r-20260102T030405Z-4f2a",
         "safe-reinit resume r-20260102T030405Z-4f2a --verdict intact",
     ),
-    "cancel": ("safe-reinit cancel r-20260102T030405Z-4f2a",),
+    "cancel": ("safe-reinit cancel r-20260102T030405Z-4f2a", "safe-reinit cancel --all"),
+    "hold": ('safe-reinit hold --reason "incident 4711: hands off"',),
+    "unhold": ("safe-reinit unhold",),
     "undo": (
         "safe-reinit undo r-20260102T030405Z-4f2a --stop-instance --dry-run",
         "safe-reinit undo r-20260102T030405Z-4f2a --stop-instance",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 from .. import report
 from ..config import Config, resolve
 from ..config.readers import duration
-from ..errors import UsageError
+from ..errors import RunRefused, UsageError
 from ..journal import Journal, Reader, StoredRun, open_to_read, open_to_write
 from ..letters import printable
 from ..model import DiskReport, JobState, Plan, Report, Secret
@@ -78,23 +79,70 @@ def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
     )
 
 
-def runs(flags: Mapping[str, Any], prune: str | None, newest: int | None, output: Output) -> None:
-    """List the runs, newest first: so many of them and every open one, or all."""
+def cancel_all(flags: Mapping[str, Any]) -> None:
+    """Ask every run to end in order that somebody is at work on."""
+    asked = []
+    with open_journal(flags) as journal:
+        for run in journal.runs(0):
+            with contextlib.suppress(RunRefused):  # nobody is at work on it, or it has just ended
+                journal.cancel(run.run_id)
+                asked.append(run.run_id)
+    if asked:
+        say(f"Asked to end in order: {', '.join(asked)}. See how they end: safe-reinit runs")
+    else:
+        say("Nobody is at work on any run.")
+
+
+def hold(reason: str, flags: Mapping[str, Any]) -> None:
+    """Have nothing stopped or wiped any more by any run of the journal."""
+    if not reason.strip():
+        raise UsageError("The reason is empty.", hint='Say why: --reason "change freeze".')
+    with open_journal(flags) as journal:
+        journal.hold_all(printable(reason.strip()))
+        at_work = [run.run_id for run in journal.runs(0) if run.holder and run.holder.alive]
+    ending = f" These end in order, and their machines come back: {', '.join(at_work)}." if at_work else ""
+    say(f"Held: no run of the journal {journal.place} stops or wipes a machine.{ending} Lift it: safe-reinit unhold")
+
+
+def unhold(flags: Mapping[str, Any]) -> None:
+    """Let runs begin again."""
+    with open_journal(flags) as journal:
+        held = journal.lift_hold()
+    say("Runs may begin again." if held else "There was no hold.")
+
+
+def runs(
+    flags: Mapping[str, Any], prune: str | None, newest: int | None, output: Output, *, needs_me: bool = False
+) -> None:
+    """List the runs, newest first.
+
+    Args:
+        flags: the options.
+        prune: the age of the runs that are forgotten first.
+        newest: so many of them and every open one; ``None`` for all.
+        output: where to.
+        needs_me: only those that are open and that nobody is at work on.
+    """
     if prune is not None:
         with open_journal(flags) as journal:
             gone = journal.prune(_age(prune))
         say(f"{gone} run{'' if gone == 1 else 's'} forgotten.")
     with read_journal(flags) as journal:
         stored = journal.runs(newest)
-        left_out = journal.count() - len(stored)
+        left_out = 0 if needs_me else journal.count() - len(stored)
+        held = journal.hold()
+    if needs_me:
+        stored = [run for run in stored if run.open and not (run.holder and run.holder.alive)]
     listed = [_listed(run) for run in stored]
     if left_out:
         say(f"{left_out} older runs that have ended are not listed; --all lists them, too.")
     if output.json:
-        output.document({"schema": 1, **encode(Runs(tuple(listed)))})
+        output.document({"schema": 1, **encode(Runs(tuple(listed), str(held) if held else None))})
         return
+    if held:
+        tell(f"HELD: {held}")
     if not listed:
-        tell("There are no runs.")
+        tell("No run needs you." if needs_me else "There are no runs.")
     for run, each in zip(listed, stored, strict=True):
         how = run.outcome or ("at work" if run.holder and run.holder.alive else "nobody is at work on it")
         of = f"  undo of {each.undoes}" if each.undoes else ""

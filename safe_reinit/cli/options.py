@@ -80,10 +80,16 @@ def _default(setting: Setting) -> str:
 
 
 def argument(
-    name: str, metavar: str, offers: Callable[[click.Context], Iterable[complete.Offer]], *, files: bool = False
+    name: str,
+    metavar: str,
+    offers: Callable[[click.Context], Iterable[complete.Offer]],
+    *,
+    files: bool = False,
+    required: bool = True,
 ) -> Callable[[F], F]:
     """Make an argument, and what a shell offers for it."""
-    return click.argument(name, metavar=metavar, shell_complete=complete.offering(offers, files=files))
+    offering = complete.offering(offers, files=files)
+    return click.argument(name, metavar=metavar, shell_complete=offering, required=required)
 
 
 _TARGET = (

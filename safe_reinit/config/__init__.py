@@ -147,6 +147,13 @@ SETTINGS: tuple[Setting, ...] = (
         "when the answer to ReInitDisk is lost and the observations had a gap: ask a person, or wipe again",
     ),
     Setting(
+        "hold",
+        text,
+        None,
+        "a reason why no run is to begin now, such as a change freeze",
+        in_env=False,
+    ),
+    Setting(
         "journal",
         text,
         None,

@@ -379,6 +379,8 @@ def _may_send(lease: Lease, action: str) -> str:
     except JournalError as error:
         held, why = False, str(error)
     else:
+        if lease.held and action not in codes.BRINGS_BACK:
+            return f"all runs are held by {lease.held}"
         why = f"the lease of run {lease.run_id} had run out, and what was observed before is too old"
     return "" if held or action in codes.BRINGS_BACK else why
 

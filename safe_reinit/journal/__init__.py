@@ -14,7 +14,7 @@ from .journal import Journal
 from .lease import Holder, JournalError, LateAnswer, Lease, LeaseLostError
 from .place import is_shared
 from .reading import Reader
-from .stored import StoredJob, StoredRun
+from .stored import Hold, StoredJob, StoredRun
 
 
 def open_to_write(place: str | Path | None) -> Journal:
@@ -57,6 +57,7 @@ def open_to_read(place: str | Path) -> Reader:
 
 
 __all__ = [
+    "Hold",
     "Holder",
     "Journal",
     "JournalError",

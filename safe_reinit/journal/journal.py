@@ -13,6 +13,7 @@ from ..model.codec import dumps
 from .lease import Holder, JournalError, LateAnswer, Lease, LeaseLostError, length
 from .place import boot_id, now, pid_namespace, user
 from .reading import Reader, lock_of
+from .stored import Hold
 
 _OF_A_RUN = ("events", "late_answers", "disks", "jobs", "leases", "runs")
 """The tables that know of a run, in the order in which they forget it."""
@@ -42,7 +43,8 @@ class Journal(Reader):
             undoes: the run that it undoes, or ``""``.
 
         Raises:
-            RunRefused: an open job of another run has one of the instances, or the plan was run already.
+            RunRefused: an open job of another run has one of the instances, the plan was run already, or all runs are
+                held.
             UsageError: the journal cannot be written.
         """
         self._db.make_room()
@@ -50,6 +52,7 @@ class Journal(Reader):
         with self._db.transaction():
             self._db.alone(f"{endpoint}|{region}")  # where an account is not known, each may be the same
             self.refuse_used(str(plan["plan_id"]))
+            self._refuse_hold()
             self._refuse_held(endpoint, account, region, [instance_id for instance_id, _, _ in jobs])
             self._db.execute(
                 "INSERT INTO runs (run_id, started_at, region, account, endpoint, profile, plan, plan_id, undoes)"
@@ -183,6 +186,33 @@ class Journal(Reader):
                 )
             who = f"{user()}@{socket.gethostname()}"
             self._db.execute("UPDATE leases SET cancelled=COALESCE(cancelled, ?) WHERE run_id=?", (who, run_id))
+
+    def hold_all(self, reason: str) -> None:
+        """Have nothing stopped or wiped any more by any run of this journal; machines that are down come back.
+
+        Raises:
+            UsageError: the journal cannot be written.
+        """
+        with self._db.transaction():
+            self._db.execute("DELETE FROM hold")
+            who = f"{user()}@{socket.gethostname()}"
+            self._db.execute("INSERT INTO hold (one, reason, username, since) VALUES (1,?,?,?)", (reason, who, now()))
+
+    def lift_hold(self) -> bool:
+        """Let runs begin again, and tell whether there was a hold.
+
+        Raises:
+            UsageError: the journal cannot be written.
+        """
+        with self._db.transaction():
+            held = self._db.execute("SELECT reason FROM hold").fetchone() is not None
+            self._db.execute("DELETE FROM hold")
+        return held
+
+    def _refuse_hold(self) -> None:
+        row = self._db.execute("SELECT reason, username, since FROM hold").fetchone()
+        if row is not None:
+            raise RunRefused(f"All runs are held: {Hold(*row)}.", hint="Ask there; safe-reinit unhold lifts it.")
 
     def release(self, lease: Lease) -> None:
         """Let a run go; a lease that is held by another already stays as it is.

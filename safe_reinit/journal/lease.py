@@ -78,6 +78,8 @@ class Holder:
     """Seconds by the clock of the journal when this was read."""
     cancelled: str | None = None
     """Who asked it to end the run."""
+    held: str | None = None
+    """Who has all runs held, and why."""
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host}, process {self.pid}, since {self.since}"
@@ -126,6 +128,8 @@ class Lease:
         self._journal = journal
         self.writes = 0
         """How often this session wrote, by what the journal said."""
+        self.held: str | None = None
+        """Who has all runs held, and why: nothing is stopped or wiped meanwhile."""
         self.unsure = False
         """Whether nobody knows if the last write was done."""
         self._until = boottime() + LEASE
@@ -240,7 +244,8 @@ class Lease:
         self._hear(holder)
 
     def _hear(self, holder: Holder) -> None:
-        tell = self.on_cancel
-        if holder.cancelled and tell is not None:
+        self.held = holder.held
+        tell, told = self.on_cancel, holder.cancelled or holder.held
+        if told and tell is not None:
             self.on_cancel = None
-            tell(holder.cancelled)
+            tell(told)

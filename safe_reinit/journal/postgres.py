@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, cast
 
 import psycopg
 from psycopg import conninfo, errors
 
+from ..clock import boottime
 from ..errors import UsageError
 from .database import Database, Rows
 from .lease import JournalError
@@ -227,18 +227,18 @@ class Postgres(Database):
         Raises:
             psycopg.Error: the server did not say, for too long.
         """
-        until = time.monotonic() + _READS_BACK
+        until = boottime() + _READS_BACK
         while True:
             try:
                 status = _one(self._connected(), "SELECT pg_xact_status(%s::xid8)", (number,))
                 if status != "in progress":
                     return bool(status == "committed")
             except psycopg.OperationalError:
-                if time.monotonic() >= until:
+                if boottime() >= until:
                     raise
-            if time.monotonic() >= until:
+            if boottime() >= until:
                 raise psycopg.OperationalError("what became of a COMMIT is not known")
-            time.sleep(_TRIES_EVERY)
+            threading.Event().wait(_TRIES_EVERY)
 
     def make_room(self) -> None:
         """Do nothing: the room of a server is its administrator's."""

@@ -12,7 +12,7 @@ from ..model import DataState, JobState, LastRun
 from ..model.codec import decode
 from .database import Database
 from .lease import Holder, LateAnswer
-from .stored import StoredJob, StoredRun
+from .stored import Hold, StoredJob, StoredRun
 
 _NEWEST_JOBS = 20
 """Jobs that tell how long ECS takes."""
@@ -23,7 +23,7 @@ _ALL = 2**31
 _COLUMNS = "run_id, started_at, ended_at, outcome, exit_code, region, account, endpoint, profile, undoes, plan, report"
 _HOLDERS = (
     "SELECT username, host, pid, boot, pid_namespace, until, since, epoch, session, writes, {clock},"
-    " cancelled FROM leases"
+    " cancelled, (SELECT username || ': ' || reason FROM hold) FROM leases"
     " WHERE run_id=?"
 )
 _OPEN_OR_NEWEST = (
@@ -178,6 +178,16 @@ class Reader:
         """
         with self._db.using():
             return self._holder(run_id)
+
+    def hold(self) -> Hold | None:
+        """Return why nothing is to be stopped or wiped now; ``None`` where that is not so.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        with self._db.using():
+            row = self._db.execute("SELECT reason, username, since FROM hold").fetchone()
+        return Hold(*row) if row else None
 
     def late_answers(self, run_id: str, after: int = 0) -> list[LateAnswer]:
         """Return what was accepted of sessions that had lost the run by then, oldest first.

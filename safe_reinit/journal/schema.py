@@ -33,6 +33,9 @@ MIGRATIONS: tuple[str, ...] = (
         action TEXT NOT NULL, subject TEXT NOT NULL, attempt INTEGER NOT NULL,
         UNIQUE (run_id, position, action, subject, attempt)
     ) {strict};
+    CREATE TABLE hold (
+        one INTEGER PRIMARY KEY CHECK (one = 1), reason TEXT NOT NULL, username TEXT NOT NULL, since TEXT NOT NULL
+    ) {strict};
     CREATE TABLE used_plans (plan_id TEXT PRIMARY KEY, run_id TEXT NOT NULL) {strict}
     """,
 )
@@ -41,5 +44,6 @@ MIGRATIONS: tuple[str, ...] = (
 ``undoes`` is the run that this one undoes, or ``""``. ``cancelled`` says who asked the holder to end the run,
 and ``writes`` counts what the holder wrote, so that it notices a journal that was put back to what it was before. The
 report of a job lies with the job, so that no text holds thousands. ``late_answers`` holds the wipes that ECS accepted
-of a session that had lost the run by then. ``used_plans`` keeps the plans of forgotten runs, since a plan runs once."""
+of a session that had lost the run by then. ``hold`` has a row while
+nothing is to be stopped or wiped. ``used_plans`` keeps the plans of forgotten runs, since a plan runs once."""
 SCHEMA = len(MIGRATIONS)

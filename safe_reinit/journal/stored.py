@@ -13,6 +13,20 @@ from .lease import Holder
 
 
 @dataclass(frozen=True)
+class Hold:
+    """Nothing is stopped or wiped by any run of the journal, until it is lifted."""
+
+    reason: str
+    user: str
+    """Who said so, with their host."""
+    since: str
+    """RFC 3339 UTC."""
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.user}, since {self.since})"
+
+
+@dataclass(frozen=True)
 class StoredJob:
     """One job of a run: its state and its report are read when they are asked for."""
 
