@@ -48,12 +48,13 @@ class VirtualTime:
         """Whether a simulator of this test answers there."""
         return endpoint.host in self.connections
 
-    def run(self, test: Any) -> None:
-        """Run a test as a task, to its end."""
+    def run(self, test: Any) -> Any:
+        """Run a test, or what it needs before, as a task to its end; return what that returns."""
         task = self.scheduler.spawn("test", Process("test"), test)
         self.scheduler.run(task, self.scheduler.now + LONGEST)
         if task.error is not None:
             raise task.error
+        return task.result
 
 
 class Simulator(embedded.Simulator):

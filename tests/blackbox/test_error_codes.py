@@ -271,7 +271,7 @@ def test_a_call_that_fails_inside_ecs_until_its_limit_is_told_by_what_was_seen(
     """The report says in which state the machine is, and quotes the code that ECS answered: an answer came."""
     fault = {"action": action, "dry_run": False, "nth": "every", "error": {"code": code, "status": status}}
     with cloud(fault) as sim:
-        done = carry_out(sim)
+        done = carry_out(sim, limits={"stop": 120.0, "start": 120.0})
 
     assert done.outcome == outcome, said(done)
     assert f"{INSTANCE} was still {shown} when" in said(done)

@@ -13,9 +13,12 @@ import pytest
 
 from safe_reinit.cli.app import run
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.cloudlike import DATA, SYSTEM, simulated
 from tests.conftest import Ended, changing
 from tests.test_planfile import at
+
+pytestmark = pytest.mark.virtual_time
 
 Say = Callable[..., Ended]
 CONFIG = """\
@@ -28,7 +31,7 @@ quota_share: 0.35
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sim() -> Iterator[Simulator]:
     """Start a small world whose machine is one of the lab."""
     with simulated() as started:
@@ -53,10 +56,11 @@ def say(capsys: pytest.CaptureFixture[str], own_home: Path, sim: Simulator, monk
 def content(say: Say, tmp_path: Path) -> dict[str, Any]:
     """Save a plan that has as much in it as a plan can have, and return what is in the file."""
     file = tmp_path / "saved.json"
-    said = say(
+    words = (
         "plan", "--disk", DATA, "--disk", SYSTEM, "--accept", "never-started", "--reason", "CHG-\u00e9/1",
         "--waves", "1,50%", "--canary", "1", "--save", str(file),
     )  # fmt: skip
+    said = virtual.current().run(lambda: say(*words))
     assert said.code == 0, said.err
     found: dict[str, Any] = json.loads(file.read_text("utf-8"))
     return found
