@@ -59,7 +59,7 @@ def preload() -> None:
     for folder in ("safe_reinit", "platformdirs"):
         package = importlib.import_module(folder)
         for module in pkgutil.walk_packages(package.__path__, f"{folder}."):
-            if module.name.rpartition(".")[2] not in ("__main__", "windows", "macos", "android"):
+            if module.name.rpartition(".")[2] not in NOT_IMPORTED:
                 importlib.import_module(module.name)
     from alibabacloud_ecs20140526 import models
 
@@ -135,6 +135,8 @@ def _become(command: Command, streams: list[int]) -> None:
         importlib.reload(sys.modules[name])
 
 
+NOT_IMPORTED = ("__main__", "windows", "macos", "android", "postgres")
+"""Modules of programs and of other systems, and of the database, whose client reads the environment at once."""
 READ_AT_IMPORT = ("alibabacloud_credentials.utils.auth_util",)
 """Modules that read the environment when they are imported."""
 

@@ -92,7 +92,7 @@ class Output:
         if named and not in_memory:
             from ..journal.place import shown  # noqa: PLC0415 - help stays cheap
 
-            self.journal = shlex.join(["--journal", shown(config["journal"])])
+            self.journal = f" {shlex.join(['--journal', shown(config['journal'])])}"
 
     @staticmethod
     def now() -> datetime:
