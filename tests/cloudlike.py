@@ -120,17 +120,15 @@ class Run:
 
 
 @contextmanager
-def simulated(
-    given: dict[str, Any] | None = None, faults: Faults = (), speed: float | None = None
-) -> Iterator[Simulator]:
+def simulated(given: dict[str, Any] | None = None, faults: Faults = (), speed: float = 1.0) -> Iterator[Simulator]:
     """Start a simulator for one test."""
     with virtual.simulate(given or world(), list(faults), speed) as sim:
         yield sim
 
 
 def client(sim: Simulator, having: dict[str, Any] | None = None, **more: Any) -> Client:
-    """Connect through the real SDK, on a clock of the usual speed; ``having`` are settings of a config file."""
-    words = {"credentials": sim.access_key, "clock": Clock(virtual.usual_speed()), **more}
+    """Connect through the real SDK, ``having`` are settings of a config file."""
+    words = {"credentials": sim.access_key, **more}
     if having is None:
         return safe_reinit.connect(region="cn-hangzhou", endpoint=sim.url, **words)
     usual = resolve({"region": "cn-hangzhou", "endpoint": sim.url}, os.environ)

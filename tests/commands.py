@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ class Command:
 
     url: str
     folder: Path
-    scale: str = field(default_factory=lambda: f"{virtual.usual_speed():g}")
+    scale: str = "1"
 
     def environment(self, more: dict[str, str] | None = None) -> dict[str, str]:
         """Give the environment of a command."""

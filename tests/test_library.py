@@ -19,7 +19,7 @@ from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.journal import open_to_write
 from safe_reinit.model import Event, Plan
 from safe_reinit.plan import from_json, to_json
-from tests import direct, virtual
+from tests import direct
 from tests.cloudlike import (
     BYSTANDER,
     DATA,
@@ -463,9 +463,7 @@ def test_an_undo_is_judged_by_what_an_undo_does(tmp_path: Path) -> None:
 
 def handed_in(path: Path, make: CloudFactory) -> safe_reinit.Client:
     """Connect to a cloud that the program hands in."""
-    return safe_reinit.connect(
-        region="cn-hangzhou", cloud=make, journal=path / "journal.db", clock=Clock(virtual.usual_speed())
-    )
+    return safe_reinit.connect(region="cn-hangzhou", cloud=make, journal=path / "journal.db")
 
 
 def test_a_cloud_of_ones_own_makes_every_call(tmp_path: Path) -> None:

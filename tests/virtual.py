@@ -95,15 +95,10 @@ class Simulator(embedded.Simulator):
         return self._name
 
 
-def simulate(world: Any = None, faults: Any = None, speed: float | None = None, **more: Any) -> embedded.Simulator:
+def simulate(world: Any = None, faults: Any = None, speed: float = 1.0, **more: Any) -> embedded.Simulator:
     """Make a simulator for the test that runs: in its process on virtual time, else one that listens."""
     kind = Simulator if is_on() else embedded.Simulator
-    return kind(world, faults, usual_speed() if speed is None else speed, **more)
-
-
-def usual_speed() -> float:
-    """Return how fast the clocks of a test go that says nothing of it: on virtual time there is nothing to hurry."""
-    return 1.0 if is_on() else 60.0
+    return kind(world, faults, speed, **more)
 
 
 class _Database(sqlite3.Connection):

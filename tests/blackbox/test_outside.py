@@ -17,13 +17,19 @@ import pytest
 
 import safe_reinit
 from safe_reinit import Interrupt, Report
-from safe_reinit.clock import Clock
 from safe_reinit.simulator import Simulator
-from tests.blackbox.worlds import DISK, power, wipes
+from tests.blackbox.worlds import DISK, WORLD, power, wipes
 
 
 class SoftTimeLimitError(Exception):
     """What the signal handler of a worker raises."""
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    """Start machines that are down and back in a second: what comes from outside comes to a real process."""
+    with Simulator({**WORLD, "durations": {"stop": 1, "start": 1}}, speed=1) as simulator:
+        yield simulator
 
 
 @pytest.fixture
@@ -40,9 +46,7 @@ def soft_limit() -> Iterator[None]:
 
 def carried(sim: Simulator, path: Path, outside: Callable[[], object]) -> Any:
     """Run a plan to its end with something happening once the stop was sent; give what is raised."""
-    client = safe_reinit.connect(
-        region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=str(path), clock=Clock(60)
-    )
+    client = safe_reinit.connect(region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=str(path))
     plan = client.plan([DISK], stop_instance=True)
     happened: list[str] = []
 
@@ -120,9 +124,7 @@ def test_an_exit_of_a_listener_ends_a_run_in_order(
     sim: Simulator, path: Path, kind: type[BaseException], listener: str
 ) -> None:
     """A listener that ends its program, as with ``sys.exit``, leaves no machine stopped; it ends when that is back."""
-    client = safe_reinit.connect(
-        region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=str(path), clock=Clock(60)
-    )
+    client = safe_reinit.connect(region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=str(path))
     plan = client.plan([DISK], stop_instance=True)
     told: list[object] = []
 
