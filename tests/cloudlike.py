@@ -59,7 +59,7 @@ from safe_reinit.simulator import Simulator
 from tests import values, virtual
 from tests.simulator.support import sdk
 
-_DURATIONS = {"stop": 8, "wipe": 16, "start": 8, "snapshot": 20}
+_DURATIONS = {"stop": 4, "wipe": 8, "start": 6, "snapshot": 8}
 
 INSTANCE, DATA, SYSTEM, BYSTANDER = "i-web", "d-data", "d-sys", "d-bystander"
 IMAGE, SOURCE = "m-web", "s-source"

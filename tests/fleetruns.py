@@ -41,7 +41,7 @@ def fleet(count: int, *, letters: tuple[str, ...] = ("",), **more: Any) -> dict[
         "instances": {instance(n): {"key_pair": "ops", **own.get(instance(n), {})} for n in numbers},
         "disks": {name: {"instance": on, "snapshot": "s-old", **of_disks.get(name, {})} for name, on in names.items()},
         "snapshots": {"s-old": {"disk": "d-gone", "released": True}},
-        "durations": {"stop": 8, "wipe": 16, "start": 8, "snapshot": 20},
+        "durations": {"stop": 4, "wipe": 8, "start": 6, "snapshot": 8},
         **more,
     })  # fmt: skip
 
