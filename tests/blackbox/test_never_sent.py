@@ -218,6 +218,7 @@ class Lease:
     """A lease of which it is said whether it is held."""
 
     run_id = "r-1"
+    held = None
 
     def __init__(self, held: bool | Exception) -> None:
         self._held = held
