@@ -779,12 +779,33 @@ def test_a_run_by_class_is_resumed_without_its_class(run: Command, path: Path) -
     assert len(run.state()["disks"][DISK]["wipes"]) == 1
 
 
+def unanswered(run: Command, path: Path, *words: str) -> str:
+    """Run with all ReInitDisk of the first disk lost, and name the run that does not know what became of it."""
+    run.do({"fault": {"action": "ReInitDisk", "subject": DISK, "drop_request": True, "times": 3}})
+    done = run(*words, journal=path)
+    assert done.returncode == 5, done.stderr
+    with open_to_write(path) as journal:
+        return journal.runs()[0].run_id
+
+
+@pytest.mark.parametrize("verdict", ["wipe-again", "intact"])
+def test_a_killed_run_is_not_wiped_again_before_it_has_reported(run: Command, path: Path, verdict: str) -> None:
+    """Nobody has said yet that a disk is in doubt, and the new run would not know that the machine is to run again."""
+    name = killed_stopping(run, path, "--disk", DISK, "--stop-instance", "--confirm", DISK)
+    until(lambda: run.state()["instances"][INSTANCE]["status"] == "Stopped")
+    refused = run("resume", name, "--verdict", verdict, "--confirm", DISK, journal=path)
+
+    assert refused.returncode == 3
+    assert "No disk of run" in refused.stderr
+    assert run("resume", name, journal=path).returncode == 0
+    assert run.state()["instances"][INSTANCE]["status"] == "Running"
+
+
 def test_wiping_again_asks_the_class_again(run: Command, path: Path) -> None:
     """What came from a class is no option of the new plan: without the class the running machine is not stopped."""
     run.do({"change": INSTANCE, "to": {"tags": {"env": "lab"}}})
     write(run, CLASS.replace("unattended", "accept: [no-recent-snapshot], unattended"))
-    name = killed_stopping(run, path, "--disk", DISK, "--confirm", "lab")
-    until(lambda: run.state()["instances"][INSTANCE]["status"] == "Stopped")
+    name = unanswered(run, path, "--disk", DISK, "--confirm", "lab")
     run.do({"start": INSTANCE})
     write(run, "")
     before = acts_of(run)
@@ -804,8 +825,7 @@ def test_wiping_again_keeps_the_number_of_disks(run: Command, path: Path) -> Non
     both = ("--disk", DISK, "--disk", "d-sim-db1-data", "--stop-instance", "--max-disks", "2")
     planned = run("plan", *both, "--output", "json", "--endpoint", run.url, journal=None)
     word = json.loads(planned.stdout)["plan"]["confirm_with"]
-    name = killed_stopping(run, path, *both, "--confirm", word)
-    until(lambda: is_quiet(run.state()))
+    name = unanswered(run, path, *both, "--confirm", word)
     done = run("resume", name, "--verdict", "wipe-again", journal=path)
 
     assert done.returncode == 3

@@ -11,6 +11,7 @@ from ..core.resuming import Verdict
 from ..core.state import outcome
 from ..errors import OutcomeUnknown, RunRefused, UsageError
 from ..execution.interrupt import Interrupt
+from ..execution.session import refuse_verdict
 from ..journal import StoredRun
 from ..model import Plan, Report
 from . import consent, history
@@ -85,6 +86,7 @@ def _wipe_again(
     client: Client, stored: StoredRun, config: Config, flags: Mapping[str, Any], password: str | None, output: Output
 ) -> int:
     """Plan the same anew and ask anew; the old run lets its instances go once the new plan is agreed to."""
+    refuse_verdict(stored, "wipe-again")
     old = history.plan_of(stored)
     with Progress(config, client.clock, output.last, client.is_simulated) as progress:
 
@@ -110,5 +112,5 @@ def _wipe_again(
 
 def _owed_starts(before: StoredRun) -> list[str]:
     """Name the machines that an earlier run stopped: what it promised them is owed by the run in its place."""
-    known = [each.state for each in before.jobs]
-    return [each.instance_id for each in known if each.power_before == "Running" and each.stop.state == "done"]
+    known = [each.state for each in before.jobs if each.state.power_before == "Running"]
+    return [each.instance_id for each in known if each.stopped_by_us and each.start.state != "done"]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from .. import codes, logs, report
 from ..aliyun.endpoints import Where
@@ -100,7 +100,7 @@ class Session:
         stored = self.open_run(run_id)
         password_as_planned(stored.plan, password, f"Run {run_id}")
         if verdict:
-            _refuse_verdict(stored, verdict)
+            refuse_verdict(stored, verdict)
         lease = self.take(run_id)
         try:
             stored = self.open_run(run_id)  # once more: its holder may have gone on until now
@@ -128,7 +128,7 @@ class Session:
     def _agrees(self, verdict: resuming.Verdict, stored: StoredRun, cloud: Cloud, run: HeldRun) -> None:
         """See that a verdict is not against what is known and what ECS shows, before anything is changed."""
         self._same_account(cloud, run)
-        _refuse_verdict(stored, verdict)
+        refuse_verdict(stored, verdict)
         ids = [wipe.disk_id for known in _open_records(stored) for wipe in known.disks if wipe.in_doubt]
         try:
             shown = Patient(self.clock)(lambda: cloud.disks(ids)).shown
@@ -390,7 +390,7 @@ def _open_records(stored: StoredRun) -> list[JobState]:
     return [each.state for each in stored.jobs if each.open]
 
 
-def _refuse_verdict(stored: StoredRun, verdict: resuming.Verdict) -> None:
+def refuse_verdict(stored: StoredRun, verdict: resuming.Verdict | Literal["wipe-again"]) -> None:
     """Refuse what a person says of disks that no report asked about, or against what the run itself has seen.
 
     Raises:

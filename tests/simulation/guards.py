@@ -51,7 +51,7 @@ def _writer_queue(patch: pytest.MonkeyPatch) -> None:
 
 def _doubt_before_verdict(patch: pytest.MonkeyPatch) -> None:
     """Take a verdict where nothing is in doubt, and go on with the run all the same."""
-    patch.setattr(session, "_refuse_verdict", lambda *_: None)
+    patch.setattr(session, "refuse_verdict", lambda *_: None)
     _everywhere(patch, resuming.judge, lambda job, _verdict: job)
 
 
