@@ -238,8 +238,11 @@ class Client(Planner):
             session = self._session(journal, None, None, None)
             session.close(run_id)
 
-    def cancel(self, run_id: str) -> None:
+    def cancel(self, run_id: str) -> bool:
         """Ask a run to end in order: calls in flight end, the power comes back, no wipe is sent.
+
+        Returns:
+            whether somebody is at work on it; else ``resume`` brings its machines back, and sends no wipe.
 
         A run of this client is asked directly. Any other is asked through the journal, whichever process, user or host
         carries it out: it hears that within a second or so. No process is signalled, and asking twice is asking once.
@@ -247,14 +250,14 @@ class Client(Planner):
 
         Raises:
             UsageError: there is no such run, or the journal cannot be written.
-            RunRefused: it has ended, or nobody is at work on it.
+            RunRefused: it has ended.
         """
         own = self._running.get((os.getpid(), run_id))
         if own is not None:
             own.ask()
-            return
+            return True
         with self._journal() as journal:
-            journal.cancel(run_id)
+            return journal.cancel(run_id)
 
     def stored(self, run_id: str) -> StoredRun:
         """Give a run of the journal.

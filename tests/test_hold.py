@@ -116,7 +116,7 @@ def test_everything_is_cancelled_at_once(sim: Simulator, run: Command, tmp_path:
     child.communicate()
 
     assert (child.returncode, power(sim), wipes(sim)) == (4, "Running", 0)
-    assert "Nobody is at work" in run("cancel", "--all", journal=journal).stderr
+    assert "No run is open" in run("cancel", "--all", journal=journal).stderr
     assert run("cancel", journal=journal).returncode == 2
 
 

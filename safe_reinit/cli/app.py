@@ -110,12 +110,13 @@ def resume(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: A
 
 @app.command(short_help="Ask a run, or all of them, to end in order.")
 @options.argument("run_id", "[RUN]", complete.runs, required=False)
-@click.option("--all", "every", is_flag=True, help="Ask every run that somebody is at work on.")
+@click.option("--all", "every", is_flag=True, help="Ask for the end of every open run.")
 @options.cancel
 def cancel(run_id: str | None, *, every: bool, **flags: Any) -> None:  # noqa: ANN401 - one for each option
     """Ask a run to end in order: no further job begins, no wipe is sent any more, and the machines come back.
 
-    It is not waited for; what is being wiped is carried to its end. New runs may begin: see safe-reinit hold.
+    It is not waited for; what is being wiped is carried to its end. Where nobody is at work on the run, to resume it
+    brings its machines back and wipes nothing. New runs may begin: see safe-reinit hold.
     """
     from . import history  # noqa: PLC0415 - see above
 

@@ -70,27 +70,39 @@ def _unknown(run_id: str, journal: Reader) -> UsageError:
 
 
 def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
-    """Ask a run to end in order, through the journal."""
+    """Ask for the end of a run, in order, through the journal."""
     with open_journal(flags) as journal:
-        journal.cancel(run_id)
-    say(
-        f"Run {run_id} was asked to end in order, and hears that within a second or so. "
-        f"See how it ends: safe-reinit show {run_id}"
-    )
+        at_work = journal.cancel(run_id)
+    if at_work:
+        _say(
+            flags,
+            f"Run {run_id} was asked to end in order, and hears that within a second or so. "
+            f"See how it ends: safe-reinit show {run_id}",
+        )
+    else:
+        _say(
+            flags,
+            f"Nobody is at work on run {run_id}: no call is sent for it. It wipes nothing any more; bring its machines "
+            f"back: safe-reinit resume {run_id}",
+        )
 
 
 def cancel_all(flags: Mapping[str, Any]) -> None:
-    """Ask every run to end in order that somebody is at work on."""
-    asked = []
+    """Ask for the end of every open run."""
+    asked: list[str] = []
+    left: list[str] = []
     with open_journal(flags) as journal:
         for run in journal.runs(0):
-            with contextlib.suppress(RunRefused):  # nobody is at work on it, or it has just ended
-                journal.cancel(run.run_id)
-                asked.append(run.run_id)
+            with contextlib.suppress(RunRefused):  # it has just ended
+                (asked if journal.cancel(run.run_id) else left).append(run.run_id)
     if asked:
-        say(f"Asked to end in order: {', '.join(asked)}. See how they end: safe-reinit runs")
-    else:
-        say("Nobody is at work on any run.")
+        _say(flags, f"Asked to end in order: {', '.join(asked)}. See how they end: safe-reinit runs")
+    if left:
+        _say(
+            flags, f"Nobody is at work on {', '.join(left)}: to resume one brings its machines back, and wipes nothing."
+        )
+    if not asked and not left:
+        _say(flags, "No run is open.")
 
 
 def hold(reason: str, flags: Mapping[str, Any]) -> None:
@@ -101,14 +113,22 @@ def hold(reason: str, flags: Mapping[str, Any]) -> None:
         journal.hold_all(printable(reason.strip()))
         at_work = [run.run_id for run in journal.runs(0) if run.holder and run.holder.alive]
     ending = f" These end in order, and their machines come back: {', '.join(at_work)}." if at_work else ""
-    say(f"Held: no run of the journal {journal.place} stops or wipes a machine.{ending} Lift it: safe-reinit unhold")
+    _say(
+        flags,
+        f"Held: no run of the journal {journal.place} stops or wipes a machine.{ending} Lift it: safe-reinit unhold",
+    )
 
 
 def unhold(flags: Mapping[str, Any]) -> None:
     """Let runs begin again."""
     with open_journal(flags) as journal:
-        held = journal.lift_hold()
-    say("Runs may begin again." if held else "There was no hold.")
+        lifted = journal.lift_hold()
+    _say(flags, f"Lifted: {lifted}. Runs may begin again." if lifted else "There was no hold.")
+
+
+def _say(flags: Mapping[str, Any], text: str) -> None:
+    """Tell something whose commands find the journal that was named."""
+    say(naming_journal(text, ["--journal", flags["journal"]] if flags.get("journal") else []))
 
 
 def runs(

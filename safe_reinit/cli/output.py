@@ -225,7 +225,7 @@ def _as_file(told: Report, name: str) -> str:
     return f"{report.dumps(report.to_json(told))}\n"
 
 
-_OF_A_RUN = r"safe-reinit (?:show|resume|undo|cancel) r-\d{8}T\d{6}Z-[0-9a-f]{4}(?! --journal)"
+_OF_A_RUN = r"safe-reinit (?:(?:show|resume|undo|cancel) r-\d{8}T\d{6}Z-[0-9a-f]{4}|unhold\b|runs\b)(?! --journal)"
 
 
 def naming_journal(text: str, argv: Sequence[str]) -> str:
@@ -234,7 +234,9 @@ def naming_journal(text: str, argv: Sequence[str]) -> str:
     given += [word.partition("=")[2] for word in argv if word.startswith("--journal=")]
     if not given:
         return text
-    return re.sub(_OF_A_RUN, lambda found: shlex.join([*found[0].split(), "--journal", given[-1]]), text)
+    from ..journal.place import shown  # noqa: PLC0415 - help stays cheap
+
+    return re.sub(_OF_A_RUN, lambda found: shlex.join([*found[0].split(), "--journal", shown(given[-1])]), text)
 
 
 def end(error: Error, output: Output) -> int:

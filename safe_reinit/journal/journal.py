@@ -87,20 +87,23 @@ class Journal(Reader):
             holder = self._holder(run_id, locked=True)
             if holder is not None and holder.alive:
                 return None
-            lease = self._hold(run_id, holder.epoch + 1 if holder else 1)
+            lease = self._hold(run_id, holder.epoch + 1 if holder else 1, holder.cancelled if holder else None)
         self._db.keep()
         return lease
 
-    def _hold(self, run_id: str, epoch: int) -> Lease:
+    def _hold(self, run_id: str, epoch: int, cancelled: str | None = None) -> Lease:
         session = secrets.token_hex(16)
         # What tells that a process is gone counts on its own host only.
         boot, namespace = ("", "") if self._db.shared else (boot_id(), pid_namespace())
         self._db.execute("DELETE FROM leases WHERE run_id=?", (run_id,))
         self._db.execute(
             "INSERT INTO leases (run_id, epoch, session, username, host, pid, boot, pid_namespace, until, since,"
-            " writes) VALUES (?,?,?,?,?,?,?,?,{clock}+?,?,0)",
-            (run_id, epoch, session, user(), socket.gethostname(), os.getpid(), boot, namespace, length(), now()),
-        )
+            " writes, cancelled) VALUES (?,?,?,?,?,?,?,?,{clock}+?,?,0,?)",
+            (
+                run_id, epoch, session, user(), socket.gethostname(), os.getpid(), boot, namespace, length(), now(),
+                cancelled,
+            ),
+        )  # fmt: skip
         return Lease(self, run_id, epoch, session)
 
     def refuse_replaced(self) -> None:
@@ -157,14 +160,15 @@ class Journal(Reader):
         lease.writes, lease.unsure = holder.writes + 1, False
         return holder
 
-    def cancel(self, run_id: str) -> None:
-        """Ask the session that holds a run to end it in order; it hears that within a second or so.
+    def cancel(self, run_id: str) -> bool:
+        """Ask for the end of a run, in order; tell whether a session is at work on it, which hears that soon.
 
-        Whoever can write the journal may ask, as often as they like: it is one request. No process is signalled.
+        Where none is, whoever resumes the run brings its machines back, and sends no wipe. Whoever can write the
+        journal may ask, as often as they like: it is one request. No process is signalled.
 
         Raises:
             UsageError: there is no such run, or the journal cannot be written.
-            RunRefused: it has ended, or nobody is at work on it.
+            RunRefused: it has ended.
         """
         with self._db.transaction():
             row = self._db.execute(
@@ -178,36 +182,35 @@ class Journal(Reader):
             if not jobs_open:
                 raise RunRefused(f"Run {run_id} has ended: {outcome}.", hint=f"See safe-reinit show {run_id}.")
             holder = self._holder(run_id, locked=True)
-            elsewhere = holder is not None and not self._db.shared and holder.boot != boot_id()
-            if holder is None or holder.released or holder.gone or (holder.expired and elsewhere):
-                raise RunRefused(
-                    f"Nobody is at work on run {run_id}: no call is sent for it.",
-                    hint=f"See what it left: safe-reinit show {run_id}; go on with it: safe-reinit resume {run_id}.",
-                )
             who = f"{user()}@{socket.gethostname()}"
             self._db.execute("UPDATE leases SET cancelled=COALESCE(cancelled, ?) WHERE run_id=?", (who, run_id))
+        if holder is None or holder.released or holder.gone:
+            return False
+        paused = self._db.shared or holder.boot == boot_id()  # it may only be: then it hears of it
+        return not holder.expired or paused
 
     def hold_all(self, reason: str) -> None:
         """Have nothing stopped or wiped any more by any run of this journal; machines that are down come back.
 
         Raises:
+            RunRefused: there is a hold already.
             UsageError: the journal cannot be written.
         """
         with self._db.transaction():
-            self._db.execute("DELETE FROM hold")
+            self._refuse_hold()
             who = f"{user()}@{socket.gethostname()}"
             self._db.execute("INSERT INTO hold (one, reason, username, since) VALUES (1,?,?,?)", (reason, who, now()))
 
-    def lift_hold(self) -> bool:
-        """Let runs begin again, and tell whether there was a hold.
+    def lift_hold(self) -> Hold | None:
+        """Let runs begin again, and return the hold that there was.
 
         Raises:
             UsageError: the journal cannot be written.
         """
         with self._db.transaction():
-            held = self._db.execute("SELECT reason FROM hold").fetchone() is not None
+            row = self._db.execute("SELECT reason, username, since FROM hold").fetchone()
             self._db.execute("DELETE FROM hold")
-        return held
+        return Hold(*row) if row else None
 
     def _refuse_hold(self) -> None:
         row = self._db.execute("SELECT reason, username, since FROM hold").fetchone()

@@ -97,18 +97,22 @@ def test_a_cancel_that_was_written_before_a_wipe_is_heard_before_it(sim: Simulat
     assert "asked this run to end" in err
 
 
-def test_what_nobody_is_at_work_on_cannot_be_cancelled(sim: Simulator, run: Command, path: Path) -> None:
-    """A run whose process is gone is not ended by a word: the answer says how to continue it."""
+def test_what_nobody_is_at_work_on_wipes_nothing_once_it_is_cancelled(sim: Simulator, run: Command, path: Path) -> None:
+    """A run whose process is gone is not ended by a word: to resume it then brings its machine back, and no more."""
     with held(sim, STOPPING):
         name = killed(sim, run, path)
         asked = run("cancel", name, journal=path)
+    resumed = run("resume", name, journal=path)
 
-    assert asked.returncode == 3
-    assert f"safe-reinit resume {name}" in asked.stderr
+    assert asked.returncode == 0
+    assert f"safe-reinit resume {name} --journal {path}" in asked.stderr
+    assert resumed.returncode == 4, resumed.stderr
+    assert (power(sim), wipes(sim)) == ("Running", 0)
+    assert run("cancel", name, journal=path).returncode == 3
 
 
-def test_a_request_to_end_is_not_for_who_resumes(sim: Simulator, run: Command, path: Path) -> None:
-    """A run that was asked to end, was killed before it could, and is resumed later goes on as resumed."""
+def test_a_request_to_end_is_heard_by_who_resumes(sim: Simulator, run: Command, path: Path) -> None:
+    """A run that was asked to end and was killed before it heard sends no wipe when it is resumed, either."""
     with held(sim, STOPPING):
         child: Any = run.start(*RUN, journal=path)
         comes_to(sim, "Stopping")
@@ -119,6 +123,5 @@ def test_a_request_to_end_is_not_for_who_resumes(sim: Simulator, run: Command, p
     until(lambda: power(sim) == "Stopped")
     resumed = run("resume", name, journal=path)
 
-    assert "interrupted" not in resumed.stderr
-    assert "asked this run to end" not in resumed.stderr
-    assert power(sim) == "Running"
+    assert "asked this run to end" in resumed.stderr
+    assert (resumed.returncode, power(sim), wipes(sim)) == (4, "Running", 0)
