@@ -256,9 +256,14 @@ def forward(request: Request, upstream: str) -> Answer:
     return Answer(data, "close")
 
 
+_ONE_REQUEST = threading.Lock()
+"""The locks of a simulator on virtual time are for its tasks: the threads of a real server must not meet there."""
+
+
 def _answer_of(simulator: virtual.Simulator, request: Request) -> Answer:
     raw = RawRequest(request.method, request.target, request.headers, request.body)
-    reply, _ = gateway.respond(simulator.engine, raw)
+    with _ONE_REQUEST:
+        reply, _ = gateway.respond(simulator.engine, raw)
     if reply.ending != "answer":
         return Answer(b"", "reset" if reply.ending == "reset" else "close")
     assert not reply.delay, "a real server does not wait on virtual time"
