@@ -303,11 +303,8 @@ def terminal(command_line: CommandLine) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[postgresql.Server]:
     """Start a PostgreSQL for the tests of this process."""
-    try:
-        with postgresql.server() as started:
-            yield started
-    except LookupError as missing:
-        pytest.skip(str(missing))
+    with postgresql.server_or_skip() as started:
+        yield started
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin")
 _USER = "postgres"
 """Who runs the server where the tests are root's, whom PostgreSQL refuses."""
@@ -79,6 +81,16 @@ class Server:
 
 def _as_user() -> dict[str, Any]:
     return {"user": _USER, "group": _USER, "extra_groups": []} if os.getuid() == 0 else {}
+
+
+@contextmanager
+def server_or_skip() -> Iterator[Server]:
+    """Start a server as ``server`` does; where there is none, skip the test that wants it."""
+    try:
+        with server() as started:
+            yield started
+    except LookupError as missing:
+        pytest.skip(str(missing))
 
 
 @contextmanager

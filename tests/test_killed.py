@@ -26,6 +26,14 @@ WORLD: dict[str, Any] = recoverable(
     }
 )
 UNANSWERED = [{"action": action, "dry_run": False, "delay": 3000} for action in ("StopInstance", "ReInitDisk")]
+HOW = pytest.mark.parametrize(
+    (),
+    [
+        pytest.param(id="between two instructions"),
+        pytest.param(id="by SIGKILL", marks=[pytest.mark.slow, pytest.mark.real_time]),
+    ],
+)
+"""A process of virtual time, and a real one."""
 WHEN = pytest.mark.parametrize(
     ("kind", "name", "status", "fault"),
     [
@@ -44,11 +52,13 @@ def simulator() -> Iterator[Simulator]:
         yield started
 
 
-def is_resumed_to_its_end(
-    simulator: Simulator, folder: Path, kind: str, name: str, status: str, fault: dict[str, Any] | None
+@HOW
+@WHEN
+def test_a_killed_run_is_resumed_to_its_end(
+    simulator: Simulator, tmp_path: Path, kind: str, name: str, status: str, fault: dict[str, Any] | None
 ) -> None:
-    """Kill a run at a moment, and resume it: wiped once, with one call of each, and Running."""
-    journal, run = folder / "j.db", command(simulator.url, folder, "1")
+    """Killed at any moment, a run is resumed by the next process: wiped once, with one call of each, and Running."""
+    journal, run = tmp_path / "j.db", command(simulator.url, tmp_path, "1")
     if fault is not None:
         simulator.do({"fault": fault})
     with run.start(*RUN, journal=journal) as child:
@@ -64,24 +74,6 @@ def is_resumed_to_its_end(
     assert (child.returncode, done.returncode) == (-signal.SIGKILL, 0), done.stderr
     assert (len(state["disks"]["d-1"]["wipes"]), state["instances"]["i-1"]["status"]) == (1, "Running")
     assert [each for each in acts if each != "GetCallerIdentity"] == ["StopInstance", "ReInitDisk", "StartInstance"]
-
-
-@WHEN
-def test_a_killed_run_is_resumed_to_its_end(
-    simulator: Simulator, tmp_path: Path, kind: str, name: str, status: str, fault: dict[str, Any] | None
-) -> None:
-    """Killed between one instruction and the next, it is resumed by the next process."""
-    is_resumed_to_its_end(simulator, tmp_path, kind, name, status, fault)
-
-
-@pytest.mark.slow
-@pytest.mark.real_time
-@WHEN
-def test_a_real_process_that_was_killed_is_resumed_to_its_end(
-    simulator: Simulator, tmp_path: Path, kind: str, name: str, status: str, fault: dict[str, Any] | None
-) -> None:
-    """The same, by SIGKILL."""
-    is_resumed_to_its_end(simulator, tmp_path, kind, name, status, fault)
 
 
 @pytest.mark.real_time

@@ -27,11 +27,8 @@ def begin(journal: Journal, name: str = RUN_ID, instance: str = "i-1", account: 
 @pytest.fixture
 def own() -> Iterator[postgresql.Server]:
     """Start a server that a test may stop, copy and replace."""
-    try:
-        with postgresql.server() as started:
-            yield started
-    except LookupError as missing:
-        pytest.skip(str(missing))
+    with postgresql.server_or_skip() as started:
+        yield started
 
 
 def lose_answer(monkeypatch: pytest.MonkeyPatch, *, arrives: bool) -> list[str]:
