@@ -241,12 +241,12 @@ class Client(Planner):
     def cancel(self, run_id: str) -> bool:
         """Ask a run to end in order: calls in flight end, the power comes back, no wipe is sent.
 
-        Returns:
-            whether somebody is at work on it; else ``resume`` brings its machines back, and sends no wipe.
-
         A run of this client is asked directly. Any other is asked through the journal, whichever process, user or host
         carries it out: it hears that within a second or so. No process is signalled, and asking twice is asking once.
         The end is not waited for: ``resume`` or ``runs`` tell how it ends.
+
+        Returns:
+            whether a session is at work on it; if not, ``resume`` brings its machines back, and sends no wipe.
 
         Raises:
             UsageError: there is no such run, or the journal cannot be written.

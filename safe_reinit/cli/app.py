@@ -129,7 +129,7 @@ def cancel(run_id: str | None, *, every: bool, **flags: Any) -> None:  # noqa: A
 
 
 @app.command(short_help="Stop everything: no run stops or wipes a machine.")
-@click.option("--reason", metavar="TEXT", required=True, help="Why, for whoever wants to begin a run.")
+@click.option("--reason", metavar="TEXT", required=True, help="Why; shown to anyone who tries to start a run.")
 @options.cancel
 def hold(reason: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
     """Stop everything now: no run of this journal stops or wipes a machine until safe-reinit unhold.
@@ -141,10 +141,10 @@ def hold(reason: str, **flags: Any) -> None:  # noqa: ANN401 - one for each opti
     history.hold(reason, flags)
 
 
-@app.command(short_help="Let runs begin again after hold.")
+@app.command(short_help="Let runs start again after hold.")
 @options.cancel
 def unhold(**flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Let runs begin again after safe-reinit hold; those that it ended are not gone on with."""
+    """Let runs start again after safe-reinit hold. Runs that the hold ended are not restarted."""
     from . import history  # noqa: PLC0415 - see above
 
     history.unhold(flags)

@@ -37,7 +37,7 @@ class Database(ABC):
 
     @abstractmethod
     def using(self) -> AbstractContextManager[None]:
-        """Let nobody else of this process use it meanwhile; what it says is raised as ``UsageError``, in our words."""
+        """Keep other threads out meanwhile; raise what goes wrong as ``UsageError``, in our words."""
 
     @abstractmethod
     def transaction(self, *, wait: bool = True) -> AbstractContextManager[None]:
@@ -52,7 +52,7 @@ class Database(ABC):
 
     @abstractmethod
     def alone(self, name: str) -> None:
-        """Let one transaction at a time go on from here, of all that name the same."""
+        """Wait for other transactions that gave this name, and let none begin until this one has ended."""
 
     @abstractmethod
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
@@ -64,7 +64,7 @@ class Database(ABC):
 
     @abstractmethod
     def refuse_replaced(self) -> None:
-        """See that it is still what was opened.
+        """Check that it is still the database that was opened.
 
         Raises:
             JournalError: what is written from now on nobody would find.
@@ -76,7 +76,7 @@ class Database(ABC):
 
     @abstractmethod
     def keep(self) -> None:
-        """Let what was just written be found by whoever copies only the main file."""
+        """Write what was just committed to the main file, so that a copy of that alone has it."""
 
     @abstractmethod
     def close(self) -> None:
