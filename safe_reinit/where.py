@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from . import aliyun
 from .aliyun.credentials import Credentials, CredentialsError
@@ -84,7 +85,7 @@ def time_scale(environment: Mapping[str, str], *, loopback: bool) -> float:
     return rate
 
 
-def journal_of(settings: Config, environment: Mapping[str, str]) -> str:
+def journal_of(settings: Mapping[str, Any], environment: Mapping[str, str]) -> str:
     """Tell where runs are written down: a file, or ``postgresql://...``.
 
     Raises:

@@ -69,12 +69,11 @@ def runs(ctx: click.Context) -> list[Offer]:
 
     from ..journal.peek import glance  # noqa: PLC0415 - see above
     from ..journal.place import is_shared  # noqa: PLC0415 - see above
-    from ..where import default_journal  # noqa: PLC0415 - see above
+    from ..where import journal_of  # noqa: PLC0415 - see above
 
-    place = _settings(ctx)["journal"] or str(default_journal(os.environ))
+    place = journal_of(_settings(ctx), os.environ)
     if is_shared(place):  # a shell does not wait for a network
         return []
-
     seen = glance(Path(place))
     if ctx.info_name == "resume":
         seen = [run for run in seen if run.open]

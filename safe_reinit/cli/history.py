@@ -111,7 +111,7 @@ def hold(reason: str, flags: Mapping[str, Any]) -> None:
         raise UsageError("The reason is empty.", hint='Say why: --reason "change freeze".')
     with open_journal(flags) as journal:
         journal.hold_all(printable(reason.strip()))
-        at_work = [run.run_id for run in journal.runs(0) if run.holder and run.holder.alive]
+        at_work = [run.run_id for run in journal.runs(0) if run.at_work]
     ending = f" These end in order, and their machines come back: {', '.join(at_work)}." if at_work else ""
     _say(
         flags,
@@ -120,14 +120,14 @@ def hold(reason: str, flags: Mapping[str, Any]) -> None:
 
 
 def unhold(flags: Mapping[str, Any]) -> None:
-    """Let runs begin again."""
+    """Lift the hold of the journal."""
     with open_journal(flags) as journal:
         lifted = journal.lift_hold()
     _say(flags, f"Lifted: {lifted}. Runs may begin again." if lifted else "There was no hold.")
 
 
 def _say(flags: Mapping[str, Any], text: str) -> None:
-    """Tell something whose commands find the journal that was named."""
+    """Print a message whose commands name the journal that was given."""
     say(naming_journal(text, ["--journal", flags["journal"]] if flags.get("journal") else []))
 
 
@@ -152,7 +152,7 @@ def runs(
         left_out = 0 if needs_me else journal.count() - len(stored)
         held = journal.hold()
     if needs_me:
-        stored = [run for run in stored if run.open and not (run.holder and run.holder.alive)]
+        stored = [run for run in stored if run.open and not run.at_work]
     listed = [_listed(run) for run in stored]
     if left_out:
         say(f"{left_out} older runs that have ended are not listed; --all lists them, too.")
@@ -164,7 +164,7 @@ def runs(
     if not listed:
         tell("No run needs you." if needs_me else "There are no runs.")
     for run, each in zip(listed, stored, strict=True):
-        how = run.outcome or ("at work" if run.holder and run.holder.alive else "nobody is at work on it")
+        how = run.outcome or ("at work" if each.at_work else "nobody is at work on it")
         of = f"  undo of {each.undoes}" if each.undoes else ""
         simulated = "SIMULATED  " if run.simulated else ""
         tell(f"{simulated}{run.run_id}  {run.state:<5}  {how}  {run.region}{of}")

@@ -137,9 +137,13 @@ def doubted(job: JobState, command: Command, failure: Failure, at: float) -> Job
     return fail(job, failure)
 
 
+def _is_accepted(wipe: Wipe) -> bool:
+    """Return whether ECS accepted an attempt of a wipe, or was seen at it; ReIniting is none of a roll-back's."""
+    return wipe.acknowledged or (wipe.reiniting and not wipe.snapshot_id)
+
+
 def _unproven(wipe: Wipe, at: float, code: str) -> Wipe:
-    shown = wipe.reiniting and not wipe.snapshot_id
-    state: WipeState = "accepted" if shown or wipe.acknowledged else "lost"
+    state: WipeState = "accepted" if _is_accepted(wipe) else "lost"
     return replace(wipe, state=state, at=at, reads=0, answer=code)
 
 
@@ -225,8 +229,7 @@ def _may_ask_again(job: JobState, command: Command, step: Step, due: float, code
 def _refused_wipe(job: JobState, disk_id: str, failure: Failure, at: float, due: float | None) -> JobState:
     """Return the state after a wipe was proven not done; its fence is removed, since nothing was done behind it."""
     wipe = wipe_of(job, disk_id)
-    # Whatever refused this request, the disk is being reinitialised.
-    if wipe.acknowledged or (wipe.reiniting and not wipe.snapshot_id):
+    if _is_accepted(wipe):  # whatever refused this request, the disk is being reinitialised
         return with_wipe(job, disk_id, _acknowledged(at))
     since = at if wipe.refused_since is None else wipe.refused_since
     act = "ResetDisk" if wipe.snapshot_id else "ReInitDisk"

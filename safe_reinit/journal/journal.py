@@ -70,12 +70,12 @@ class Journal(Reader):
                 "INSERT INTO disks (disk_id, run_id, position) VALUES (?,?,?)",
                 ((disk_id, run_id, position) for position, (_, ids, _) in enumerate(jobs) for disk_id in ids),
             )
-            lease = self._hold(run_id, 1)
+            lease = self._begin_lease(run_id, 1)
         self._db.keep()
         return lease
 
     def take(self, run_id: str) -> Lease | None:
-        """Take over a run whose holder is gone or has let its lease expire; ``None`` while somebody holds it.
+        """Take over a run whose holder is gone or whose lease has expired; ``None`` while another session holds it.
 
         Raises:
             UsageError: the journal cannot be written.
@@ -87,11 +87,11 @@ class Journal(Reader):
             holder = self._holder(run_id, locked=True)
             if holder is not None and holder.alive:
                 return None
-            lease = self._hold(run_id, holder.epoch + 1 if holder else 1, holder.cancelled if holder else None)
+            lease = self._begin_lease(run_id, holder.epoch + 1 if holder else 1, holder.cancelled if holder else None)
         self._db.keep()
         return lease
 
-    def _hold(self, run_id: str, epoch: int, cancelled: str | None = None) -> Lease:
+    def _begin_lease(self, run_id: str, epoch: int, cancelled: str | None = None) -> Lease:
         session = secrets.token_hex(16)
         # What tells that a process is gone counts on its own host only.
         boot, namespace = ("", "") if self._db.shared else (boot_id(), pid_namespace())
@@ -182,8 +182,7 @@ class Journal(Reader):
             if not jobs_open:
                 raise RunRefused(f"Run {run_id} has ended: {outcome}.", hint=f"See safe-reinit show {run_id}.")
             holder = self._holder(run_id, locked=True)
-            who = f"{user()}@{socket.gethostname()}"
-            self._db.execute("UPDATE leases SET cancelled=COALESCE(cancelled, ?) WHERE run_id=?", (who, run_id))
+            self._db.execute("UPDATE leases SET cancelled=COALESCE(cancelled, ?) WHERE run_id=?", (_who(), run_id))
         if holder is None or holder.released or holder.gone:
             return False
         paused = self._db.shared or holder.boot == boot_id()  # it may only be: then it hears of it
@@ -198,8 +197,9 @@ class Journal(Reader):
         """
         with self._db.transaction():
             self._refuse_hold()
-            who = f"{user()}@{socket.gethostname()}"
-            self._db.execute("INSERT INTO hold (one, reason, username, since) VALUES (1,?,?,?)", (reason, who, now()))
+            self._db.execute(
+                "INSERT INTO hold (one, reason, username, since) VALUES (1,?,?,?)", (reason, _who(), now())
+            )
 
     def lift_hold(self) -> Hold | None:
         """Let runs begin again, and return the hold that there was.
@@ -208,14 +208,13 @@ class Journal(Reader):
             UsageError: the journal cannot be written.
         """
         with self._db.transaction():
-            row = self._db.execute("SELECT reason, username, since FROM hold").fetchone()
+            lifted = self._hold()
             self._db.execute("DELETE FROM hold")
-        return Hold(*row) if row else None
+        return lifted
 
     def _refuse_hold(self) -> None:
-        row = self._db.execute("SELECT reason, username, since FROM hold").fetchone()
-        if row is not None:
-            raise RunRefused(f"All runs are held: {Hold(*row)}.", hint="Ask there; safe-reinit unhold lifts it.")
+        if (held := self._hold()) is not None:
+            raise RunRefused(f"All runs are held: {held}.", hint="Ask there; safe-reinit unhold lifts it.")
 
     def release(self, lease: Lease) -> None:
         """Let a run go; a lease that is held by another already stays as it is.
@@ -267,6 +266,10 @@ class Journal(Reader):
     def _forget(self, run_id: str) -> None:
         for table in _OF_A_RUN:
             self._db.execute(f"DELETE FROM {table} WHERE run_id=?", (run_id,))  # noqa: S608 - our own names
+
+
+def _who() -> str:
+    return f"{user()}@{socket.gethostname()}"
 
 
 def _written(state: object) -> str:

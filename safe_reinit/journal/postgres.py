@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, ClassVar, cast
 
 import psycopg
@@ -252,9 +253,8 @@ class Postgres(Database):
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """See ``Database``."""
-        if self._inside:
-            return self._connected().execute(_translated(statement), values)
-        return self._anew(_translated(statement), values)
+        carry_out = self._connected().execute if self._inside else self._anew
+        return carry_out(_translated(statement), values)
 
     def _anew(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """Carry out what may be done twice, on a new connection if the old one turns out to be lost."""
@@ -271,6 +271,7 @@ class Postgres(Database):
             cursor.executemany(_translated(statement), values)
 
 
+@cache  # the statements are few, and each is carried out often
 def _translated(statement: str) -> str:
     statement = statement.replace("%", "%%")
     for word, meant in _WORDS.items():

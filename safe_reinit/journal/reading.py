@@ -186,8 +186,7 @@ class Reader:
             UsageError: the journal cannot be read.
         """
         with self._db.using():
-            row = self._db.execute("SELECT reason, username, since FROM hold").fetchone()
-        return Hold(*row) if row else None
+            return self._hold()
 
     def late_answers(self, run_id: str, after: int = 0) -> list[LateAnswer]:
         """Return what was accepted of sessions that had lost the run by then, oldest first.
@@ -244,6 +243,10 @@ class Reader:
                     f"Run {run_id} has {instance_id} already (held by {who}).",
                     hint=f"Look with: safe-reinit show {run_id}; go on with it: safe-reinit resume {run_id}.",
                 )
+
+    def _hold(self) -> Hold | None:
+        row = self._db.execute("SELECT reason, username, since FROM hold").fetchone()
+        return Hold(*row) if row else None
 
     def _holder(self, run_id: str, *, locked: bool = False) -> Holder | None:
         """Return the holder of a run; ``locked``: nobody else changes it until the transaction ends."""

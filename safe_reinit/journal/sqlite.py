@@ -9,6 +9,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -52,11 +53,7 @@ class _Connected(Database):
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """See ``Database``."""
-        for word, meant in _WORDS.items():
-            statement = statement.replace(word, meant)
-        if "{clock}" in statement:
-            statement = statement.replace("{clock}", repr(boottime()))
-        return self._db.execute(statement, values)
+        return self._db.execute(_translated(statement).replace("{clock}", repr(boottime())), values)
 
     def executemany(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
         """See ``Database``."""
@@ -252,6 +249,13 @@ class SqliteCopy(_Connected):
         super().close()
         if self._copy is not None:
             self._copy.cleanup()
+
+
+@cache  # the statements are few, and each is carried out often
+def _translated(statement: str) -> str:
+    for word, meant in _WORDS.items():
+        statement = statement.replace(word, meant)
+    return statement
 
 
 def _identities(path: Path | None) -> dict[Path, tuple[tuple[int, int], int]]:

@@ -82,6 +82,11 @@ class StoredRun:
         return {**json.loads(self.report_text), "jobs": [each.report for each in self.jobs if each.report]}
 
     @property
+    def at_work(self) -> bool:
+        """Whether a session holds it."""
+        return self.holder is not None and self.holder.alive
+
+    @property
     def open(self) -> bool:
         """Whether a job of it is still open."""
         return any(each.open for each in self.jobs)
