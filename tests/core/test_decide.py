@@ -647,13 +647,27 @@ def nothing_is_sent_while_a_call_is_outstanding(known: JobState, seen: Observati
 
 @always
 def a_start_follows_only_a_stop_of_ours_and_never_a_doubt(known: JobState, seen: Observation) -> None:
-    """StartInstance is decided only once our own stop is done, the machine was Running, and no disk is in doubt."""
+    """StartInstance is decided only once our own stop is done, the machine was Running, and no disk is in doubt.
+
+    A machine that could not be observed for the settling time is started on what was last known; one that ECS has not
+    listed for so long, also where our stop was not seen to be done.
+    """
     action = decide(known, seen)
 
     if isinstance(action, Command) and action.action == "StartInstance":
-        assert known.stop.state == "done"
         assert known.promised == "Running"
         assert not any(wipe.state in ("asked", "accepted", "lost", "unknown") for wipe in known.disks)
+        if seen.not_listed:
+            assert known.stop.state in ("accepted", "lost", "done")
+            assert known.missing_since is not None
+            assert seen.at - known.missing_since >= core_state.SETTLING
+            return
+        assert known.stop.state == "done"
+        if not seen.seen:
+            assert known.instance_status == "Stopped"
+            assert known.unseen_since is not None
+            assert seen.at - known.unseen_since >= core_state.SETTLING
+            return
         assert seen.instance is not None
         assert seen.instance.status == "Stopped"
 
@@ -847,6 +861,10 @@ def a_disk_seen_reiniting_is_never_asked_for_again(known: JobState, seen: Observ
         assert next(wipe.state for wipe in after.disks if wipe.disk_id == DATA) not in ("todo", "resend", "refused")
 
 
+UNLISTED = ready(stop=Step("accepted", 1), start=Step("again", 1), instance_status="", missing_since=0.0)
+UNLISTED_SEEN = Observation(1000.0, values.NOW, seen=True, date=values.NOW)
+
+
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records, observations())
 @example(backed_up(disks=(Wipe(DATA, "asked", 1),), given_up=True, gone=True), seeing(**SAFE))
@@ -855,6 +873,11 @@ def a_disk_seen_reiniting_is_never_asked_for_again(known: JobState, seen: Observ
 @example(backed_up(), seeing(disks={}, disks_seen=False, disks_asked=False, tags=SAFE["tags"]))
 @example(NEAR[5], seeing())
 @example(replace(NEAR[5], disks=(Wipe(DATA, tries=1),)), seeing())
+@example(UNLISTED, UNLISTED_SEEN)
+@example(
+    replace(UNLISTED, stop=Step("done"), missing_since=None, unseen_since=0.0, instance_status="Stopped"),
+    seeing(**UNSEEN),
+)
 @example(NEAR[8], seeing("Running"))
 @example(NEAR[7], seeing("Running", tags=SAFE["tags"]))
 def test_whatever_is_known_and_seen_no_rule_is_broken(known: JobState, seen: Observation) -> None:
