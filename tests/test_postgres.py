@@ -89,7 +89,7 @@ def test_a_server_that_took_over_is_not_written_to(own: postgresql.Server) -> No
     with open_to_write(own.new()) as journal:
         lease = begin(journal)
         own.run(own.bin / "pg_basebackup", "-h", own.folder, "-p", own.port, "-U", "safe", "-D", own.folder / "copy",
-                "-R", "-X", "stream", "--no-sync")  # fmt: skip
+                "-R", "-X", "stream", "--no-sync", "--checkpoint=fast")  # fmt: skip
         lease.save((0, {"step": 1}))
         own.stop("immediate")
         own.start("copy")
