@@ -22,7 +22,7 @@ from safe_reinit.core import resuming
 from safe_reinit.errors import UsageError
 from safe_reinit.execution import session
 from safe_reinit.execution.interrupt import Interrupt
-from safe_reinit.journal import open_to_write
+from safe_reinit.journal import open_to_read, open_to_write
 from safe_reinit.model import Step
 from safe_reinit.simulator import Simulator
 from tests import virtual
@@ -413,6 +413,10 @@ def test_wiping_again_is_a_new_run(sim: Simulator, run: Command, path: Path) -> 
     assert report["jobs"][0]["disks"][0]["evidence"] in ("transition", "settled")
     assert len(sim.state()["disks"][DISK]["wipes"]) == 2
     assert not is_open(path)
+    with open_to_read(path) as journal:
+        assert [(each.act, each.run_id) for each in reversed(journal.acts())] == [
+            ("begin", name), ("take-over", name), ("close", name), ("begin", report["run_id"]),
+        ]  # fmt: skip
 
 
 def test_wiping_again_keeps_the_promise_about_the_power(sim: Simulator, run: Command, path: Path) -> None:

@@ -238,6 +238,7 @@ def test_the_documents_are_as_their_schemas_say(tmp_path: Path, simulator: Simul
         "report": [done.stdout, refused.stdout],
         "event": (tmp_path / "events.jsonl").read_text("utf-8").splitlines(),
         "runs": [here("runs", "--output", "json", journal=journal).stdout],
+        "audit": [here("audit", "--output", "json", journal=journal).stdout],
         "show": [
             here("show", json.loads(done.stdout)["run_id"], "--output", "json", journal=journal).stdout,
             here("show", "plan.json", "--output", "json", journal=journal).stdout,

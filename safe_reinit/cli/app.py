@@ -177,6 +177,22 @@ def runs(
     history.runs(flags, prune, newest, ctx.obj.telling(flags), needs_me=needs_me)
 
 
+@app.command(short_help="List who did what: the runs begun, cancelled, held...")
+@options.argument("run_id", "[RUN]", complete.runs, required=False)
+@click.option("--all", "every", is_flag=True, help="List every act, not only the newest 20.")
+@options.journal
+@click.pass_context
+def audit(ctx: click.Context, /, run_id: str | None, *, every: bool, **flags: Any) -> None:  # noqa: ANN401 - see above
+    """List who did what to the runs of the journal, or to one run, newest first.
+
+    An act is recorded with what it does, and stays when the run is forgotten: runs begun, undone, taken over, cancelled
+    and pruned, verdicts, holds.
+    """
+    from . import history  # noqa: PLC0415 - see above
+
+    history.audit(flags, run_id, None if every else history.NEWEST, ctx.obj.telling(flags))
+
+
 @app.command(short_help="Tell the story of a run, or show a saved plan.")
 @options.argument("name", "RUN|FILE", complete.runs, files=True)
 @options.show

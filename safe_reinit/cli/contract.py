@@ -141,8 +141,8 @@ DEEDS: Mapping[str, Deed] = {
     ),
     **dict.fromkeys(
         (
-            "runs", "show", "checks", "explain", "config", "config check", "config show", "config example", "simulator",
-            "completion", "schema",
+            "runs", "audit", "show", "checks", "explain", "config", "config check", "config show", "config example",
+            "simulator", "completion", "schema",
         ),
         _TELLS,
     ),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..journal import Act
 from ..model import Event, Report
 from .explain import Checks, Explained
 
@@ -57,6 +58,13 @@ class Runs:
     runs: tuple[ListedRun, ...]
     held: str | None = None
     """Why nothing is stopped or wiped now, who said so and since when."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What ``audit --output json`` prints, newest first."""
+
+    acts: tuple[Act, ...]
 
 
 @dataclass(frozen=True)
@@ -166,8 +174,8 @@ def schemas() -> dict[str, Mapping[str, Any]]:
     from .. import saved  # noqa: PLC0415 - needed for this alone
 
     kinds = {
-        "report": Report, "event": Event, "checks": Checks, "explain": Explained, "runs": Runs, "show": Shown,
-        "config-show": ConfigShown, "config-check": ConfigChecked, "policy-check": PolicyChecked,
+        "report": Report, "event": Event, "checks": Checks, "explain": Explained, "runs": Runs, "audit": Audit,
+        "show": Shown, "config-show": ConfigShown, "config-check": ConfigChecked, "policy-check": PolicyChecked,
     }  # fmt: skip
     return {
         **{name: schema_of(kind) for name, kind in kinds.items()},

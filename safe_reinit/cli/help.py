@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "Wipe (without a command: look, show the plan, ask, run, report)": ("plan", "apply"),
     "Look": ("policy", "checks", "explain", "config"),
-    "After a run": ("runs", "show", "resume", "undo"),
+    "After a run": ("runs", "show", "audit", "resume", "undo"),
     "Stop": ("cancel", "hold", "unhold"),
     "Learn and rehearse": ("rehearse",),
     "Serve": ("simulator", "worker"),
@@ -81,6 +81,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "safe-reinit undo r-20260102T030405Z-4f2a --stop-instance",
     ),
     "runs": ("safe-reinit runs", "safe-reinit runs --all --output json", "safe-reinit runs --prune 90d"),
+    "audit": ("safe-reinit audit", "safe-reinit audit r-20260102T030405Z-4f2a", "safe-reinit audit --all"),
     "show": ("safe-reinit show r-20260102T030405Z-4f2a", "safe-reinit show plan.json"),
     "checks": ("safe-reinit checks", "safe-reinit checks --output json"),
     "explain": ("safe-reinit explain no-recent-snapshot", "safe-reinit explain IncorrectInstanceStatus"),

@@ -1,4 +1,4 @@
-"""The commands about the runs in the journal: runs, show, cancel."""
+"""The commands about the runs in the journal: runs, audit, show, cancel, hold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..model.codec import decode, encode, to_moment
 from ..plan import from_json
 from ..where import journal_of
 from . import planfile
-from .documents import ListedHolder, ListedJob, ListedRun, Runs
+from .documents import Audit, ListedHolder, ListedJob, ListedRun, Runs
 from .files import refuse_clashes
 from .output import Output, naming_journal, say, tell, write_report
 
@@ -172,6 +172,31 @@ def runs(
             tell(f"  {job.instance_id}  {job.phase}  {' '.join(job.disks)}{_left(job, known.state)}")
         if run.state == "open":
             tell(naming_journal(f"  go on: safe-reinit resume {run.run_id}", output.argv))
+
+
+def audit(flags: Mapping[str, Any], run_id: str | None, newest: int | None, output: Output) -> None:
+    """List what was done to runs, by whom, newest first.
+
+    Args:
+        flags: the options.
+        run_id: only what was done to this run.
+        newest: so many acts; ``None`` for all.
+        output: where to.
+
+    """
+    with read_journal(flags) as journal:
+        acts = journal.acts(run_id, None if newest is None else newest + 1)
+    if newest is not None and len(acts) > newest:
+        say("Older acts are not listed; --all lists them, too.")
+    acts = acts[:newest]
+    if output.json:
+        output.document({"schema": 1, **encode(Audit(tuple(acts)))})
+        return
+    if not acts:
+        tell(f"Nothing is recorded of {run_id}." if run_id else "Nothing is recorded yet.")
+    for each in acts:
+        who = f"{each.user} (role {each.role})" if each.role else each.user
+        tell("  ".join(filter(None, (each.at, who, each.act, each.run_id, each.detail))))
 
 
 def show(name: str, flags: Mapping[str, Any], output: Output) -> None:

@@ -22,7 +22,7 @@ from ..core import resuming, state
 from ..core.polling import TICK
 from ..errors import RunFailed, RunRefused, UsageError
 from ..failing import password_as_planned, refusal_of, taken
-from ..journal import Journal, JournalError, Lease, LeaseLostError, StoredRun
+from ..journal import Deed, Journal, JournalError, Lease, LeaseLostError, StoredRun
 from ..model import LOCK_TAG, Call, Event, EventName, JobState, OnUnknown, Plan, Policy, Report, Secret
 from ..model.codec import decode, members, to_moment
 from ..plan import as_members, from_json
@@ -119,14 +119,11 @@ class Session:
                 gone_on, at, age, self.plan_expires, unwatched=unwatched, caller_known=bool(plan.account)
             )
             known[position] = resuming.judge(gone_on, verdict) if verdict else gone_on
-        begun = report.started(moment(stored.started_at))
-        run = HeldRun(plan, lease, known, calls, begun, closed)
-        if verdict:
-            return self._carry(run, check=partial(self._agrees, verdict, stored))
-        return self._carry(run, check=self._same_account)
+        check = partial(self._agrees, verdict, stored) if verdict else self._same_account
+        return self._carry(HeldRun(plan, lease, known, calls, report.started(moment(stored.started_at)), closed), check)
 
     def _agrees(self, verdict: resuming.Verdict, stored: StoredRun, cloud: Cloud, run: HeldRun) -> None:
-        """See that a verdict is not against what is known and what ECS shows, before anything is changed."""
+        """See that a verdict is not against what is known and what ECS shows, and write it down before it counts."""
         self._same_account(cloud, run)
         refuse_verdict(stored, verdict)
         ids = [wipe.disk_id for known in _open_records(stored) for wipe in known.disks if wipe.in_doubt]
@@ -140,6 +137,12 @@ class Session:
                 f"ECS shows {', '.join(wiping)} as ReIniting, so the verdict {verdict} cannot be given yet.",
                 hint=f"Nothing was changed; see how it ends with: safe-reinit resume {run.lease.run_id}.",
             )
+        try:
+            run.lease.save(*enumerate(run.states), act=("verdict", verdict))
+        except LeaseLostError:
+            raise taken(run.lease.run_id, self.journal) from None
+        except JournalError as error:
+            raise UsageError(str(error), hint="Nothing was changed; give the verdict again later.") from None
 
     def close(self, run_id: str) -> None:
         """Let the open jobs of a run go, only their lock tags coming off: a person decided to plan anew.
@@ -161,7 +164,7 @@ class Session:
             raise
         begun = report.started(moment(stored.started_at))
         told = report.of_run(begun, self.clock.now(), plan, known, calls, run_id=run_id)
-        self._end(lease, self._naming_runs(told), ())
+        self._end(lease, self._naming_runs(told), (), act=("close", "a new plan takes its place"))
 
     def _take_tags_off(self, run_id: str, records: Sequence[JobState]) -> None:
         """Take the lock tags of a run off, and see that they are gone; a tag of another run stays where it is."""
@@ -357,9 +360,9 @@ class Session:
             return {each.instance_id for each in shown} == ids
         return False
 
-    def _end(self, lease: Lease, told: Report, still_open: Sequence[int]) -> None:
+    def _end(self, lease: Lease, told: Report, still_open: Sequence[int], act: tuple[Deed, str] | None = None) -> None:
         try:
-            lease.end(members(told), still_open)
+            lease.end(members(told), still_open, act)
         except JournalError as error:
             self.interrupt.say(f"How the run ended could not be written to the journal: {error}")
             lease.release()

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from ..errors import UsageError
+from .audit import Act, Deed
 from .journal import Journal
 from .lease import Holder, JournalError, LateAnswer, Lease, LeaseLostError
 from .place import is_shared
@@ -57,6 +58,8 @@ def open_to_read(place: str | Path) -> Reader:
 
 
 __all__ = [
+    "Act",
+    "Deed",
     "Hold",
     "Holder",
     "Journal",

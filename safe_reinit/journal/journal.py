@@ -10,8 +10,9 @@ from typing import Any
 
 from ..errors import RunRefused, UsageError
 from ..model.codec import dumps
+from .audit import Deed, appended
 from .lease import Holder, JournalError, LateAnswer, Lease, LeaseLostError, length
-from .place import boot_id, now, pid_namespace, user
+from .place import boot_id, now, pid_namespace, user, who
 from .reading import Reader, lock_of
 from .stored import Hold
 
@@ -70,6 +71,7 @@ class Journal(Reader):
                 "INSERT INTO disks (disk_id, run_id, position) VALUES (?,?,?)",
                 ((disk_id, run_id, position) for position, (_, ids, _) in enumerate(jobs) for disk_id in ids),
             )
+            self._audit("undo" if undoes else "begin", run_id, _begun(plan, [ids for _, ids, _ in jobs], undoes))
             lease = self._begin_lease(run_id, 1)
         self._db.keep()
         return lease
@@ -87,6 +89,7 @@ class Journal(Reader):
             holder = self._holder(run_id, locked=True)
             if holder is not None and holder.alive:
                 return None
+            self._audit("take-over", run_id, f"from {holder}" if holder else "")
             lease = self._begin_lease(run_id, holder.epoch + 1 if holder else 1, holder.cancelled if holder else None)
         self._db.keep()
         return lease
@@ -182,7 +185,8 @@ class Journal(Reader):
             if not jobs_open:
                 raise RunRefused(f"Run {run_id} has ended: {outcome}.", hint=f"See safe-reinit show {run_id}.")
             holder = self._holder(run_id, locked=True)
-            self._db.execute("UPDATE leases SET cancelled=COALESCE(cancelled, ?) WHERE run_id=?", (_who(), run_id))
+            self._db.execute("UPDATE leases SET cancelled=COALESCE(cancelled, ?) WHERE run_id=?", (who(), run_id))
+            self._audit("cancel", run_id)
         if holder is None or holder.released or holder.gone:
             return False
         paused = self._db.shared or holder.boot == boot_id()  # it may only be: then it hears of it
@@ -197,9 +201,8 @@ class Journal(Reader):
         """
         with self._db.transaction():
             self._refuse_hold()
-            self._db.execute(
-                "INSERT INTO hold (one, reason, username, since) VALUES (1,?,?,?)", (reason, _who(), now())
-            )
+            self._db.execute("INSERT INTO hold (one, reason, username, since) VALUES (1,?,?,?)", (reason, who(), now()))
+            self._audit("hold", detail=reason)
 
     def lift_hold(self) -> Hold | None:
         """Let runs begin again, and return the hold that there was.
@@ -209,7 +212,9 @@ class Journal(Reader):
         """
         with self._db.transaction():
             lifted = self._hold()
-            self._db.execute("DELETE FROM hold")
+            if lifted is not None:
+                self._db.execute("DELETE FROM hold")
+                self._audit("unhold", detail=str(lifted))
         return lifted
 
     def _refuse_hold(self) -> None:
@@ -245,9 +250,12 @@ class Journal(Reader):
         lease.release()
         with self._db.transaction():
             self._forget(lease.run_id)
+            self._audit("withdraw", lease.run_id)
 
     def prune(self, older_than: float) -> int:
         """Forget the runs that ended more than so many seconds ago, and tell how many; an open one is never forgotten.
+
+        The audit stays whole.
 
         Raises:
             UsageError: the journal cannot be written.
@@ -261,15 +269,24 @@ class Journal(Reader):
             for name in names:
                 self._db.execute("INSERT INTO used_plans SELECT plan_id, run_id FROM runs WHERE run_id=?", (name,))
                 self._forget(name)
+                self._audit("prune", name, f"ended before {before}")
         return len(names)
+
+    def _audit(self, act: Deed, run_id: str = "", detail: str = "") -> None:
+        self._db.execute(*appended(act, run_id, detail))
 
     def _forget(self, run_id: str) -> None:
         for table in _OF_A_RUN:
             self._db.execute(f"DELETE FROM {table} WHERE run_id=?", (run_id,))  # noqa: S608 - our own names
 
 
-def _who() -> str:
-    return f"{user()}@{socket.gethostname()}"
+def _begun(plan: Mapping[str, Any], disks: Sequence[Sequence[str]], undoes: str) -> str:
+    """Say for the audit how much a run is about, and where."""
+    count = sum(map(len, disks))
+    machines, each = len(disks), "" if count == 1 else "s"
+    said = f"{count} disk{each} of {machines} machine{'' if machines == 1 else 's'} in {plan['region']}"
+    simulated = ", simulated" if plan.get("simulated") else ""
+    return f"{said}{simulated}{f', undoes {undoes}' if undoes else ''}"
 
 
 def _written(state: object) -> str:

@@ -15,6 +15,7 @@ from ..clock import boottime
 from ..errors import UsageError
 from ..model import ActName
 from ..model.codec import dumps
+from .audit import Deed, appended
 from .place import boot_id, is_dead, now, pid_namespace
 
 if TYPE_CHECKING:
@@ -170,21 +171,40 @@ class Lease:
         self._heard = max((each.number for each in found), default=self._heard)
         return found
 
-    def save(self, *records: tuple[int, object], wait: bool = True) -> None:
-        """Write down changed states, each with the position of its job, in one transaction; see ``Journal.write``."""
+    def save(self, *records: tuple[int, object], wait: bool = True, act: tuple[Deed, str] | None = None) -> None:
+        """Write down changed states, each with the position of its job, in one transaction; see ``Journal.write``.
+
+        Args:
+            records: the positions and states.
+            wait: for another process that is writing.
+            act: what somebody did that changed them, with its detail, for the audit.
+
+        """
         statement = "UPDATE jobs SET state=? WHERE run_id=? AND position=?"
         changed = [(statement, (dumps(record, sparse=True), self.run_id, position)) for position, record in records]
-        self._write(changed, wait=wait)
+        self._write([*changed, *self._audited(act)], wait=wait)
 
     def tell(self, event: Mapping[str, Any]) -> None:
         """Keep an event; it is written with the next thing that is, since Describe calls alone need no commit."""
         with self._lock:
             self._told.append(dumps(event))
 
-    def end(self, report: Mapping[str, Any], still_open: Sequence[int] = ()) -> None:
-        """Write down how the run ended, and let it go; the jobs at these positions stay open to be resumed."""
-        self._write(self._ending(report, frozenset(still_open)))
+    def end(
+        self, report: Mapping[str, Any], still_open: Sequence[int] = (), act: tuple[Deed, str] | None = None
+    ) -> None:
+        """Write down how the run ended, and let it go.
+
+        Args:
+            report: of the run.
+            still_open: the positions of the jobs that can be resumed.
+            act: what somebody did to end it, with its detail, for the audit.
+
+        """
+        self._write(chain(self._ending(report, frozenset(still_open)), self._audited(act)))
         self.release()
+
+    def _audited(self, act: tuple[Deed, str] | None) -> list[tuple[str, Sequence[object]]]:
+        return [] if act is None else [appended(act[0], self.run_id, act[1])]
 
     def _ending(self, report: Mapping[str, Any], still_open: frozenset[int]) -> Iterator[tuple[str, Sequence[object]]]:
         ended = (now(), report["outcome"], report["exit_code"], dumps({**report, "jobs": []}), self.run_id)

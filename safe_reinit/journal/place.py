@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import getpass
 import os
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -149,6 +150,11 @@ def user() -> str:
         return whole(getpass.getuser())
     except (KeyError, OSError):
         return str(os.getuid())
+
+
+def who() -> str:
+    """Tell who runs this process, and where."""
+    return f"{user()}@{socket.gethostname()}"
 
 
 def now(*, ago: float = 0.0) -> str:

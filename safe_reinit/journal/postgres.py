@@ -29,9 +29,22 @@ _ANSWERS = 10.0
 _READS_BACK = 15.0
 """Real seconds for which it is tried to ask what became of a COMMIT whose answer was lost."""
 _TRIES_EVERY = 0.5
+_GUARD_AUDIT = """
+    CREATE FUNCTION guard_audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF TG_OP <> 'INSERT' THEN
+            RAISE insufficient_privilege USING MESSAGE = 'rows of the audit are only added';
+        END IF;
+        NEW.at := to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"');
+        NEW.role := session_user;
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER audit_is_signed BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION guard_audit()
+"""
+"""When an act was done, and as which role, is said by the server: no statement can say otherwise."""
 _WORDS = {
     "{sequence}": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "{real}": "DOUBLE PRECISION", "{strict}": "",
     "{clock}": "extract(epoch FROM clock_timestamp())::float8", "{locked}": "FOR UPDATE", "?": "%s",
+    "{guard_audit}": _GUARD_AUDIT, "{delete}": "DELETE OR TRUNCATE", "{refuse}": "EXECUTE FUNCTION guard_audit()",
 }  # fmt: skip
 _OURS = 7256
 """The first key of our advisory locks: of the one under which the tables are made."""

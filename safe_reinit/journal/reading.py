@@ -10,6 +10,7 @@ from typing import Any, Self
 from ..errors import RunRefused
 from ..model import DataState, JobState, LastRun
 from ..model.codec import decode
+from .audit import Act
 from .database import Database
 from .lease import Holder, LateAnswer
 from .stored import Hold, StoredJob, StoredRun
@@ -205,6 +206,24 @@ class Reader:
                 (run_id, after),
             ).fetchall()
             return [LateAnswer(*row) for row in rows]
+
+    def acts(self, run_id: str | None = None, newest: int | None = None) -> list[Act]:
+        """Return what was done to runs, by whom, newest first.
+
+        Args:
+            run_id: only what was done to this one, also where it is forgotten.
+            newest: so many; ``None`` for all.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        of, values = ("", ()) if run_id is None else (" WHERE run_id=?", (run_id,))
+        with self._db.using():
+            rows = self._db.execute(
+                f"SELECT at, username, role, act, run_id, detail FROM audit{of} ORDER BY sequence DESC LIMIT ?",  # noqa: S608
+                (*values, _ALL if newest is None else newest),
+            ).fetchall()
+        return [Act(*row) for row in rows]
 
     def events(self, run_id: str) -> list[dict[str, Any]]:
         """Give the events of a run, in order, as JSON (schema 1).

@@ -36,14 +36,23 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE hold (
         one INTEGER PRIMARY KEY CHECK (one = 1), reason TEXT NOT NULL, username TEXT NOT NULL, since TEXT NOT NULL
     ) {strict};
-    CREATE TABLE used_plans (plan_id TEXT PRIMARY KEY, run_id TEXT NOT NULL) {strict}
+    CREATE TABLE used_plans (plan_id TEXT PRIMARY KEY, run_id TEXT NOT NULL) {strict};
+    CREATE TABLE audit (
+        sequence {sequence}, at TEXT NOT NULL, username TEXT NOT NULL, role TEXT NOT NULL DEFAULT '', act TEXT NOT NULL,
+        run_id TEXT NOT NULL, detail TEXT NOT NULL
+    ) {strict};
+    CREATE INDEX audit_of_run ON audit (run_id);
+    {guard_audit};
+    CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit {refuse};
+    CREATE TRIGGER audit_is_not_shortened BEFORE {delete} ON audit {refuse}
     """,
 )
-"""``{strict}``, ``{real}`` and ``{sequence}`` are words that the kinds of databases have different ones for.
+"""Words in braces are those that the kinds of databases have different ones for.
 
 ``undoes`` is the run that this one undoes, or ``""``. ``cancelled`` says who asked the holder to end the run,
 and ``writes`` counts what the holder wrote, so that it notices a journal that was put back to what it was before. The
 report of a job lies with the job, so that no text holds thousands. ``late_answers`` holds the wipes that ECS accepted
 of a session that had lost the run by then. ``hold`` has a row while
-nothing is to be stopped or wiped. ``used_plans`` keeps the plans of forgotten runs, since a plan runs once."""
+nothing is to be stopped or wiped. ``used_plans`` keeps the plans of forgotten runs, since a plan runs once.
+``audit`` keeps who did what, also to runs that are forgotten: its rows are only ever added."""
 SCHEMA = len(MIGRATIONS)

@@ -26,7 +26,11 @@ _RESERVE = 1 << 20
 _LOG = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _BUSY = 10.0
 """Real seconds for which another process that is writing is waited for."""
-_WORDS = {"{sequence}": "INTEGER PRIMARY KEY AUTOINCREMENT", "{real}": "REAL", "{strict}": "STRICT", "{locked}": ""}
+_WORDS = {
+    "{sequence}": "INTEGER PRIMARY KEY AUTOINCREMENT", "{real}": "REAL", "{strict}": "STRICT", "{locked}": "",
+    "{guard_audit}": "", "{delete}": "DELETE",
+    "{refuse}": "BEGIN SELECT RAISE(ABORT, 'rows of the audit are only added'); END",
+}  # fmt: skip
 
 
 class _Connected(Database):

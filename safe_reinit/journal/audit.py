@@ -1,0 +1,34 @@
+"""The audit of a journal: who did what to a run, or to all of them. Acts are appended with what they do, and stay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .place import now, who
+
+Deed = Literal["begin", "undo", "take-over", "verdict", "close", "withdraw", "cancel", "hold", "unhold", "prune"]
+"""What an act can be."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """What somebody did."""
+
+    at: str
+    """RFC 3339 UTC; in PostgreSQL by the clock of the server."""
+    user: str
+    """Who did it, with their host, as their process said."""
+    role: str
+    """As which role of PostgreSQL, as the server said; ``""`` in a file."""
+    act: Deed
+    run_id: str
+    """``""``: all runs."""
+    detail: str
+
+
+def appended(act: Deed, run_id: str = "", detail: str = "") -> tuple[str, Sequence[object]]:
+    """Return the statement that appends an act, and its values, for the transaction of the act itself."""
+    statement = "INSERT INTO audit (at, username, act, run_id, detail) VALUES (?,?,?,?,?)"
+    return statement, (now(), who(), act, run_id, detail)
