@@ -11,6 +11,7 @@ A comment above a block says what a test needs to know of it: ``<!-- test: exit=
   last ended, if not with 0, and ``killed=ACTION`` that it was killed once ECS had this call;
 - ``background``: the command goes on until the end of the page; its output is waited for;
 - ``set-up``: it installs; such a block must be one that the checks before a change run themselves (``.ci/run``);
+- ``by=FILE``: a test of its own runs it, in this file, which must name the page;
 - ``as=KIND``: what a YAML block is: config, world, faults, ansible, github; ``save=FILE``: where the reader saves it;
 - ``A=>B``: B stands for A, an example such as ``d-...``.
 
@@ -33,7 +34,7 @@ _FENCE = re.compile(
     r"^(?P<indent> *)(?P<ticks>```+)(?P<info>[^\n]*)\n(?P<body>.*?)^(?P=indent)(?P=ticks) *$", re.M | re.S
 )
 _MARKER = re.compile(r"<!-- test: ?((?:(?!-->).)*)-->\s*\Z", re.S)
-_WORDS = ("exit", "answer", "faults", "do", "before", "ended", "killed", "as", "save")
+_WORDS = ("exit", "answer", "faults", "do", "before", "ended", "killed", "as", "by", "save")
 _SWITCHES = ("keep", "each", "background", "set-up")
 
 

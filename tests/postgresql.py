@@ -9,7 +9,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+
+from tests.servers import refused_port
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin")
 _USER = "postgres"
@@ -39,6 +41,8 @@ class Server:
     folder: Path
     bin: Path
     port: int = 5432
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """What it is always started with, besides the usual."""
     _names: Iterator[int] = field(default_factory=itertools.count)
 
     def address(self, schema: str, **more: str) -> str:
@@ -57,8 +61,14 @@ class Server:
 
     def sql(self, statement: str, database: str = "journals") -> str:
         """Carry out a statement as the owner, and return what it gave."""
-        words = ["-XAtq", "-h", self.folder, "-p", str(self.port), "-U", "safe", "-c", statement, database]
-        return subprocess.run([self.bin / "psql", *words], check=True, capture_output=True, text=True).stdout.strip()
+        return self.client("psql", "-XAtq", "-c", statement, database).strip()
+
+    def client(self, program: str, *words: object) -> str:
+        """Run a client as the owner, whatever a test has clients be told, and return what it said."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        there = {"PGHOST": str(self.folder), "PGPORT": str(self.port), "PGUSER": "safe"}
+        argv = [str(each) for each in (self.bin / program, *words)]
+        return subprocess.run(argv, check=True, capture_output=True, text=True, env=kept | there).stdout
 
     def run(self, *words: object) -> None:
         """Run one of the server's programs as the user that the server has."""
@@ -70,7 +80,7 @@ class Server:
             "listen_addresses": "''", "unix_socket_directories": f"'{self.folder}'", "port": self.port, "fsync": "off",
             "max_wal_senders": 4, "wal_level": "replica", "hot_standby": "on",
         }  # fmt: skip
-        options = " ".join(f"-c {name}={value}" for name, value in {**usual, **settings}.items())
+        options = " ".join(f"-c {name}={value}" for name, value in {**usual, **self.settings, **settings}.items())
         log = self.folder / f"{data}.log"
         self.run(self.bin / "pg_ctl", "-w", "-t", "60", "-D", self.folder / data, "-l", log, "-o", options, "start")
 
@@ -83,19 +93,27 @@ def _as_user() -> dict[str, Any]:
     return {"user": _USER, "group": _USER, "extra_groups": []} if os.getuid() == 0 else {}
 
 
+HOST = "db.example.com"
+"""What a server is called that is asked over the network; ``PGHOSTADDR`` says that it is here."""
+
+
 @contextmanager
-def server_or_skip() -> Iterator[Server]:
+def server_or_skip(certificate: Path | None = None, pg_hba: str = "") -> Iterator[Server]:
     """Start a server as ``server`` does; where there is none, skip the test that wants it."""
     try:
-        with server() as started:
+        with server(certificate, pg_hba) as started:
             yield started
     except LookupError as missing:
         pytest.skip(str(missing))
 
 
 @contextmanager
-def server() -> Iterator[Server]:
+def server(certificate: Path | None = None, pg_hba: str = "") -> Iterator[Server]:
     """Start a server, with a database ``journals`` of a role ``safe``, and end it with all that it has.
+
+    Args:
+        certificate: its certificates and its key, to be asked by TLS at 127.0.0.1.
+        pg_hba: who is let in there, as a line of ``pg_hba.conf``.
 
     Raises:
         LookupError: there is no PostgreSQL here, or no user who may run it.
@@ -113,6 +131,8 @@ def server() -> Iterator[Server]:
             os.chown(folder, user.pw_uid, user.pw_gid)
         made = Server(folder, found)
         made.run(found / "initdb", "-D", folder / "data", "-U", "safe", "-A", "trust", "--no-sync", "-E", "UTF8")
+        if certificate is not None:
+            listen(made, certificate, pg_hba)
         made.start()
         try:
             made.sql("CREATE DATABASE journals", "postgres")
@@ -121,3 +141,16 @@ def server() -> Iterator[Server]:
             made.stop("immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def listen(made: Server, certificate: Path, pg_hba: str) -> None:
+    """Let a server that is not started yet be asked at 127.0.0.1, too."""
+    owner, copy = made.folder.stat(), made.folder / "server.pem"
+    shutil.copy(certificate, copy)
+    os.chown(copy, owner.st_uid, owner.st_gid)
+    copy.chmod(0o600)
+    (made.folder / "data" / "pg_hba.conf").write_text(f"local all all trust\n{pg_hba}\n")
+    made.port = refused_port()
+    made.settings = {
+        "listen_addresses": "127.0.0.1", "ssl": "on", "ssl_cert_file": f"'{copy}'", "ssl_key_file": f"'{copy}'",
+    }  # fmt: skip

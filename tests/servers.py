@@ -337,6 +337,8 @@ class Authority:
 
     bundle: Path
     server: ssl.SSLContext = field(repr=False)
+    chain: Path
+    """The server's certificate and its key."""
 
 
 def authority(folder: Path, *names: str) -> Authority:
@@ -392,7 +394,7 @@ def authority(folder: Path, *names: str) -> Authority:
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
-    return Authority(bundle, context)
+    return Authority(bundle, context, chain)
 
 
 def basic(user: str, password: str) -> str:

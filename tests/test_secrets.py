@@ -20,9 +20,10 @@ from safe_reinit.cli.app import run
 from safe_reinit.cloud import CloudError
 from safe_reinit.model import Options, Secret
 from safe_reinit.simulator import Simulator
-from tests import virtual
+from tests import postgresql, virtual
 from tests.conftest import Connect, Serve
-from tests.servers import Answer, Authority, Proxy, Request, answer, basic, error, forward, http
+from tests.postgresql import HOST
+from tests.servers import Answer, Authority, Proxy, Request, answer, basic, error, forward, http, refused_port
 
 pytestmark = pytest.mark.virtual_time
 
@@ -293,3 +294,174 @@ def test_config_show_hides_a_password_in_an_endpoint(
     out, err = capsys.readouterr()
 
     assert "planted" not in out + err
+
+
+# ------------------------------------------------------------------------------------- the password of a shared journal
+
+DB_PASSWORD = "Db-pa55/&=%+planted@x"
+_QUOTED = quote(DB_PASSWORD, safe="")
+WAYS = {
+    "in the address": (f"runner:{_QUOTED}@", "", {}),
+    "as an option": ("runner@", f"&password={_QUOTED}", {}),
+    "PGPASSWORD": ("runner@", "", {"PGPASSWORD": DB_PASSWORD}),
+    "PGPASSFILE": ("runner@", "", {"PGPASSFILE": "pgpass"}),
+}
+"""The ways to give a password: before the host, behind it, in the environment."""
+
+
+@pytest.fixture(scope="module")
+def database(test_authority: Authority) -> Iterator[postgresql.Server]:
+    """Start a server that asks for passwords."""
+    with postgresql.server_or_skip(test_authority.chain, "hostssl all all 127.0.0.1/32 scram-sha-256") as started:
+        started.sql(f"CREATE ROLE runner LOGIN PASSWORD '{DB_PASSWORD}'; GRANT ALL ON DATABASE journals TO runner")
+        yield started
+
+
+def journal_at(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, database: postgresql.Server, way: str, port: int | None = None
+) -> str:
+    """Give the password in one of the ways, and return the address of a journal in a new schema."""
+    schema = f"own_{len(database.sql('SELECT nspname FROM pg_namespace'))}"
+    database.sql(f"CREATE SCHEMA {schema} AUTHORIZATION runner")
+    who, more, variables = WAYS[way]
+    monkeypatch.setenv("PGHOSTADDR", "127.0.0.1")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value if name == "PGPASSWORD" else str(folder / value))
+    passwords = folder / "pgpass"
+    passwords.write_text(f"*:*:*:runner:{DB_PASSWORD.replace(':', chr(92) + ':')}\n")
+    passwords.chmod(0o600)
+    return f"postgresql://{who}{HOST}:{port or database.port}/journals?options=-csearch_path%3D{schema}{more}"
+
+
+def all_commands(monkeypatch: pytest.MonkeyPatch, folder: Path, journal: str) -> list[int]:
+    """Run every kind of command that reads or writes a journal, and give how they ended."""
+    target = ["--disk", "d-sim-web1-data", "--stop-instance"]
+    files = ["--report", str(folder / "r.html"), "--events", str(folder / "e.jsonl"), "--verbose"]
+    with virtual.simulate() as simulator:
+        for name, value in {
+            "ALIBABA_CLOUD_ACCESS_KEY_ID": "testid", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret",
+            "HOME": str(folder), "SAFE_REINIT_REGION": "cn-hangzhou", "SAFE_REINIT_ENDPOINT": simulator.url,
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        run_id = "r-20260101T000000Z-0000"
+        commands = [
+            ["plan", *target, "--save", str(folder / "plan.json"), "--output", "json"],
+            ["plan", *target],
+            [*target, "--confirm", "d-sim-web1-data", *files],
+            [*target, "--confirm", "d-sim-web1-data", "--output", "json", "--report", str(folder / "r.json")],
+            ["hold", "--reason", "why"],
+            [*target, "--confirm", "d-sim-web1-data"],
+            ["unhold"],
+            ["runs", "--output", "json"],
+            ["runs", "--prune", "1d"],
+            ["audit"],
+            *([word, run_id] for word in ("show", "resume", "cancel", "undo")),
+            ["cancel", "--all"],
+            ["config", "show"],
+            ["config", "show", "--output", "json"],
+        ]
+        ended = [run([*command, "--journal", journal]) for command in commands]
+        ended.append(run(["runs", journal]))
+        ended.append(run(["plan", *target, f"--journal={journal}", "--output", "json"]))
+        (folder / "c.yaml").write_text(f"journal: {json.dumps(journal)}\n")
+        (folder / "wrong.yaml").write_text(f"journal: [{json.dumps(journal)}]\njournals: {json.dumps(journal)}\n")
+        for config in ("c.yaml", "wrong.yaml"):
+            (folder / config).chmod(0o600)
+            monkeypatch.delenv("SAFE_REINIT_JOURNAL", raising=False)
+            ended += [
+                run([*command, "--config", str(folder / config)])
+                for command in (["runs"], ["config", "show"], ["config", "check"])
+            ]
+        monkeypatch.setenv("SAFE_REINIT_JOURNAL", journal)
+        return [*ended, run(["runs"]), run(["config", "show"])]
+
+
+def written_in(folder: Path) -> str:
+    """Give all that was written to a folder, but for what gives the password."""
+    given = ("pgpass", "c.yaml", "wrong.yaml")
+    files = [file for file in folder.rglob("*") if file.is_file() and file.name not in given]
+    return "".join(file.read_text("utf-8", "replace") for file in files)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_password_of_the_journal_is_in_no_output_of_what_works(
+    database: postgresql.Server,
+    heard: Heard,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    way: str,
+) -> None:
+    """Runs, plans, reports, events, the configuration, the logs and the database itself never show it."""
+    journal = journal_at(monkeypatch, tmp_path, database, way)
+    ended = all_commands(monkeypatch, tmp_path, journal)
+    dumped = database.client("pg_dump", "journals")
+    out, err = capfd.readouterr()
+
+    assert ended[:5] == [0, 0, 0, 3, 0], err
+    assert {file.name for file in tmp_path.iterdir()} >= {"plan.json", "r.html", "r.json", "e.jsonl"}
+    assert "runner" in dumped
+    assert_clean(out + err + heard.text + written_in(tmp_path) + dumped, DB_PASSWORD)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("what", ["refused", "away"])
+def test_the_password_of_the_journal_is_in_no_output_of_what_fails(  # noqa: PLR0917
+    database: postgresql.Server,
+    heard: Heard,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    what: str,
+    way: str,
+) -> None:
+    """Where the server refuses the password, or is away, that is said without it."""
+    journal = journal_at(monkeypatch, tmp_path, database, way, refused_port() if what == "away" else None)
+    if what == "refused":
+        database.sql("ALTER ROLE runner PASSWORD 'another'")
+    try:
+        all_commands(monkeypatch, tmp_path, journal)
+        with pytest.raises(Error) as raised:
+            connect(region="cn-hangzhou", journal=journal).cancel("r-20260101T000000Z-0000")
+    finally:
+        database.sql(f"ALTER ROLE runner PASSWORD '{DB_PASSWORD}'")
+    out, err = capfd.readouterr()
+    shown = "".join(traceback.format_exception(raised.value)) + repr([vars(part) for part in _chain(raised.value)])
+
+    assert ("password is refused" if what == "refused" else "cannot be reached") in err
+    assert_clean(out + err + heard.text + written_in(tmp_path) + shown, DB_PASSWORD)
+
+
+MALFORMED = (
+    f"postgresql://runner:{DB_PASSWORD}@{HOST}/journals",
+    f"postgresql:/runner:{_QUOTED}@{HOST}/journals",
+    f"Postgres://runner:{_QUOTED}@{HOST}/journals",
+    f"psql://runner:{_QUOTED}@{HOST}/journals",
+    f"postgresql://runner:{_QUOTED}",
+    f"postgresql://runner:1/{DB_PASSWORD}@{HOST}/journals",
+    f"postgresql://runner:1?{DB_PASSWORD}@{HOST}/journals",
+    f"postgresql://runner@{HOST}/journals?passwd={_QUOTED}",
+    f"postgresql://runner@{HOST}:port/journals?password={_QUOTED}",
+    f"host={HOST} user=runner password={DB_PASSWORD}",
+)
+
+
+@pytest.mark.parametrize("number", range(len(MALFORMED)))
+def test_the_password_in_a_malformed_address_is_in_no_output(
+    heard: Heard,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    number: int,
+) -> None:
+    """An address that cannot be understood is refused, is taken for no file, and is not repeated with its password."""
+    pytest.importorskip("psycopg")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PGHOSTADDR", "127.0.0.1")
+    monkeypatch.setenv("PGPORT", str(refused_port()))
+    ended = all_commands(monkeypatch, tmp_path, MALFORMED[number])
+    out, err = capfd.readouterr()
+
+    assert ended[4] == 2
+    assert {file.name for file in tmp_path.iterdir()} == {"plan.json", "c.yaml", "wrong.yaml", "r.html", "r.json"}
+    assert_clean(out + err + heard.text + written_in(tmp_path), DB_PASSWORD)

@@ -185,6 +185,7 @@ def misuse(wrong: click.ClickException) -> UsageError:
     if isinstance(wrong, click.NoSuchOption) and wrong.option_name == "--dry-run" and ctx is not None:
         return UsageError(f"{_path(ctx)} has no --dry-run.", hint=f"{_without_dry_run(_path(ctx))} {see}")
     message = wrong.format_message().replace(". (Did", ". Did").replace("?)", "?")
+    message = _MISPLACED.sub(r"\1...", message)
     if (word := re.fullmatch(r"No such command '(d-[a-z0-9-]+)'\.", message)) is not None:
         return UsageError(f"{word[1]} is no command; a disk is named by an option.", hint=f"Say --disk {word[1]}.")
     listed = _LISTED.get(str(wrong.param.name), "") if isinstance(wrong, click.MissingParameter) and wrong.param else ""
@@ -199,6 +200,8 @@ def _without_dry_run(path: str) -> str:
     return f"Instead: {deed.dry_run}." if deed.changes else "Leave it out: this command changes nothing."
 
 
+_MISPLACED = re.compile(r"(postgres\w*:/*|\w+:/+(?=\S*@)|password\s*=\s*)(?:\S*(?=[')])|\S*)", re.IGNORECASE)
+"""An address in the wrong place, which may have a password."""
 _NO_CONSENT = ("--yes", "-y", "--force", "-f", "--assume-yes", "--auto-approve", "--no-confirm")
 """What other tools have, and this one has not."""
 _LISTED = {"run_id": "safe-reinit runs lists them. ", "file": "plan --save makes one. "}

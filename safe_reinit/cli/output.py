@@ -12,7 +12,7 @@ import re
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -48,6 +48,7 @@ class Output:
 
     form: str = "text"
     argv: Sequence[str] = ()
+    """The command line, as it may be shown."""
     events_on_stdout: bool = False
     report_file: str = ""
     verbose: bool = False
@@ -68,7 +69,8 @@ class Output:
                 form = after
             elif this.startswith("--output="):
                 form = this.partition("=")[2]
-        return cls(form if form in ("json", "markdown") else "text", argv, signals=signals or Signals())
+        shown = list(_showable(argv))
+        return cls(form if form in ("json", "markdown") else "text", shown, signals=signals or Signals())
 
     def telling(self, flags: Mapping[str, Any]) -> Output:
         """Take the form that a command has which only tells something.
@@ -226,6 +228,17 @@ def _as_file(told: Report, name: str) -> str:
 
 
 _OF_A_RUN = r"safe-reinit (?:(?:show|resume|undo|cancel) r-\d{8}T\d{6}Z-[0-9a-f]{4}|unhold\b|runs\b)(?! --journal)"
+
+
+def _showable(argv: Sequence[str]) -> Iterator[str]:
+    """Leave out of a command line the password that the address of a journal may have."""
+    for before, word in pairwise(("", *argv)):
+        option, given = ("--journal=", word[10:]) if word.startswith("--journal=") else ("", word)
+        if option or before == "--journal":
+            from ..journal.place import shown  # noqa: PLC0415 - help stays cheap
+
+            word = f"{option}{shown(given)}"  # noqa: PLW2901 - this is what the loop is for
+        yield word
 
 
 def naming_journal(text: str, argv: Sequence[str]) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import getpass
 import os
+import re
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode
 
 from ..errors import UsageError
 from ..model.codec import whole
@@ -19,10 +20,22 @@ _NETWORK_FILE_SYSTEMS = frozenset(
     ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "9p", "ocfs2", "gfs2", "beegfs")
 )
 
+_DATABASE = re.compile(r"postgres(ql)?:|\w+://|.*\bpassword\s*=", re.IGNORECASE)
+"""What is meant for a database, also where none understands it: it may hold a password all the same."""
+_HOST = r"(?:[\w.%-]*|\[[\da-fA-F:.%]*\])(?::\d*)?"
+_ADDRESS = re.compile(
+    r"(?P<scheme>postgres(?:ql)?://)(?:(?P<user>[^:@/?#\s]*)(?::[^@/?#\s]*)?@)?"
+    rf"(?P<where>{_HOST}(?:,{_HOST})*(?:/[^:@/?#\s]*)?)(?:\?(?P<options>[^@\s]*))?"
+)
+_SHOWN = (
+    "host", "hostaddr", "port", "dbname", "user", "options", "service", "sslmode", "sslrootcert", "sslcert", "sslkey",
+)  # fmt: skip
+"""The options of an address that may be shown; any other may be a misspelt password."""
+
 
 def is_shared(place: str | Path | None) -> bool:
     """Tell whether a journal is a database that several hosts can write."""
-    return isinstance(place, str) and place.startswith(("postgresql://", "postgres://"))
+    return isinstance(place, str) and _DATABASE.match(place) is not None
 
 
 def is_there(place: str) -> bool:
@@ -31,17 +44,18 @@ def is_there(place: str) -> bool:
 
 
 def shown(place: str) -> str:
-    """Return where a journal is as it may be shown: a database without its password, wherever that stands."""
+    """Return where a journal is as it may be shown: a database without its password, wherever that stands.
+
+    What is no address, such as one with a password that should have been percent-encoded, is not shown at all.
+    """
     if not is_shared(place):
         return place
-    try:
-        parts = urlsplit(place)
-        query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name != "password"])
-    except ValueError:
+    found = _ADDRESS.fullmatch(place)
+    if found is None:
         return "postgresql://..."
-    who, _, where = parts.netloc.rpartition("@")
-    user_name = f"{who.partition(':')[0]}@" if who else ""
-    return urlunsplit((parts.scheme, f"{user_name}{where}", parts.path, query, ""))
+    given = [(name, value) for name, value in parse_qsl(found["options"] or "") if name in _SHOWN]
+    user_name = f"{found['user']}@" if found["user"] is not None else ""
+    return f"{found['scheme']}{user_name}{found['where']}{f'?{urlencode(given)}' if given else ''}"
 
 
 def refuse_network(path: Path) -> None:

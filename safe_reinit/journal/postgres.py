@@ -13,13 +13,14 @@ from functools import cache
 from typing import Any, ClassVar, cast
 
 import psycopg
-from psycopg import conninfo, errors
+from psycopg import conninfo
 
 from ..clock import boottime
 from ..errors import UsageError
 from .database import Database, Rows
 from .lease import JournalError
 from .place import other_schema, shown
+from .refusals import unusable
 from .schema import MIGRATIONS, SCHEMA
 
 _CONNECTS = 5
@@ -84,6 +85,8 @@ class Postgres(Database):
 
     def _options_of(self, address: str) -> dict[str, Any]:
         try:
+            if not address.startswith(("postgresql://", "postgres://")):
+                raise psycopg.ProgrammingError
             given = conninfo.conninfo_to_dict(address)
         except psycopg.Error:
             raise UsageError(
@@ -158,28 +161,7 @@ class Postgres(Database):
             except _ReplacedError as error:
                 raise UsageError(str(error), hint="Find the journal again before anything else.") from None
             except psycopg.Error as error:
-                raise self._unusable(error) from None
-
-    def _unusable(self, error: psycopg.Error) -> UsageError:
-        """Say in our words why it cannot be used; PostgreSQL's own text may hold the address with its password."""
-        hint = "Check the address, the network and the server, then try again."
-        if isinstance(error, (errors.InsufficientPrivilege, errors.InvalidSchemaName)):
-            why, hint = "the role may not do this", "Give it the rights of an operator, as the documentation says."
-        elif isinstance(error, (errors.InvalidPassword, errors.InvalidAuthorizationSpecification)):
-            why, hint = "the role or its password is refused", "Check PGPASSFILE or the address."
-        elif isinstance(error, errors.DiskFull):
-            why, hint = "its disk is full", "Make room on the server."
-        elif isinstance(error, (errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected)):
-            why, hint = "another process keeps it locked", "Try again."
-        elif isinstance(error, errors.ReadOnlySqlTransaction):
-            why = "the server only reads"
-        elif isinstance(error, errors.InvalidCatalogName):
-            why, hint = "there is no such database", "Create it first, as the documentation says."
-        elif isinstance(error, psycopg.OperationalError):
-            why = "the server cannot be reached, or does not answer"
-        else:
-            why = f"the server refuses the statement ({error.sqlstate or type(error).__name__})"
-        return UsageError(f"The journal {self.place} cannot be used: {why}.", hint=hint)
+                raise unusable(self.place, error) from None
 
     def close(self) -> None:
         """See ``Database``."""

@@ -10,7 +10,7 @@ import pytest
 
 from safe_reinit.journal import open_to_write
 from safe_reinit.journal.place import who
-from tests.blackbox.test_resume_rules import DISK, in_doubt, machine, run_of
+from tests.blackbox.test_resume_rules import in_doubt, machine, run_of
 from tests.blackbox.worlds import RUN, SECOND
 from tests.commands import Command
 

@@ -1,0 +1,93 @@
+"""Why PostgreSQL cannot be used, in our words: its own text may hold a password, and is not copied."""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+from psycopg import errors
+
+from ..errors import UsageError
+
+_RIGHTS = ("the role may not do this", "Give it the rights of an operator, as the documentation says.")
+_ROLE = ("the role or its password is refused", "Check the role in the address, and PGPASSFILE.")
+_LOCKED = ("another process keeps it locked", "Try again.")
+_NO_DATABASE = ("there is no such database", "Create it first, as the documentation says.")
+_AWAY = (
+    "the server cannot be reached, or does not answer", "Check the address, the network and the server, then try again."
+)  # fmt: skip
+_BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], tuple[str, str]], ...] = (
+    ((errors.InsufficientPrivilege, errors.InvalidSchemaName), _RIGHTS),
+    ((errors.InvalidPassword, errors.InvalidAuthorizationSpecification), _ROLE),
+    ((errors.DiskFull,), ("its disk is full", "Make room on the server.")),
+    ((errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected), _LOCKED),
+    ((errors.ReadOnlySqlTransaction,), ("the server only reads", "Name the server that can be written.")),
+    ((errors.InvalidCatalogName,), _NO_DATABASE),
+)
+_BY_TEXT: tuple[tuple[str, tuple[str, str]], ...] = (
+    (
+        "does not match host name",
+        (
+            "TLS: the certificate of the server is for another host name",
+            "Name the server in the address as its certificate does.",
+        ),
+    ),
+    (
+        "certificate verify failed",
+        (
+            "TLS: the certificate of the server cannot be verified with the root certificates that are trusted",
+            "Check sslrootcert or PGSSLROOTCERT, and whether the certificate has expired.",
+        ),
+    ),
+    (
+        "root certificate file",
+        (
+            "TLS: the file of root certificates is missing, or cannot be read",
+            "Check sslrootcert or PGSSLROOTCERT.",
+        ),
+    ),
+    (
+        "does not support SSL",
+        (
+            "TLS: the server does not offer it, and sslmode demands it",
+            "Turn ssl on in the configuration of the server.",
+        ),
+    ),
+    (
+        r"private key file|could not (read|load) .*certificate|SSL error: (?!unexpected eof)",
+        (
+            "TLS: client and server do not agree on a connection",
+            "Check sslmode, the client's certificate and its key, and the versions of TLS that the server takes.",
+        ),
+    ),
+    (r"authentication failed|no password supplied|role .* (does not exist|is not permitted to log in)", _ROLE),
+    (
+        "pg_hba.conf",
+        (
+            "the server lets this role in neither from this host nor in this way",
+            "Ask its administrator for a line in pg_hba.conf; hostssl there needs sslmode=require or verify-full here.",
+        ),
+    ),
+    ("database .* does not exist", _NO_DATABASE),
+    ("permission denied for database", _RIGHTS),
+    ("too many|connection slots are reserved", ("it has no connection left for this role", "Try again later.")),
+    ("session is read-only", ("the server only reads", "Name the server that can be written.")),
+    ("failed to resolve host", ("the name of its host is not known", "Check the address.")),
+)
+"""By what libpq says, in English, of a connection that did not come about; it has no code for that."""
+
+
+def unusable(place: str, error: psycopg.Error) -> UsageError:
+    """Say why the journal at a place, which is shown as it is, cannot be used."""
+    why, hint = _reason(error)
+    return UsageError(f"The journal {place} cannot be used: {why}.", hint=hint)
+
+
+def _reason(error: psycopg.Error) -> tuple[str, str]:
+    for kinds, said in _BY_CLASS:
+        if isinstance(error, kinds):
+            return said
+    if not isinstance(error, psycopg.OperationalError):
+        return f"the server refuses the statement ({error.sqlstate or type(error).__name__})", _AWAY[1]
+    text = str(error)
+    return next((said for pattern, said in _BY_TEXT if re.search(pattern, text)), _AWAY)
