@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from .inputs import Decided, Recheck
 from .scheduler import FOR_MANY, Due, Job
 
-AT_ONCE = 100
+AT_ONCE = 500
 """Jobs whose facts are read at once when they begin."""
 _CALLS_FIRST = 1.0
 """Cloud seconds for which calls that are being made keep the recheck before the next ones waiting."""

@@ -6,6 +6,7 @@ are observed on every tick, and the others only often enough to see what goes wr
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,11 +25,15 @@ BATCH: Mapping[ActName, int] = dict.fromkeys(FOR_MANY, 100)
 """Instances in one call, where ECS has a call for many."""
 _EVERY_TICK = 20
 """Up to so many open jobs are each observed at their own interval."""
-_MOST = 100
+_MOST = 500
 """Calls in a batch at most: so many are usually made while the recheck before them is fresh."""
 _LEAST = 8
 """The same where calls come too late: as many are made at once."""
-_UNTIL_THE_WIPE = 9.0
+_FULL = 100
+"""Jobs that one call describes: once so many are expected to have gone on, a fleet waits no longer to observe them."""
+_APART = 1.0
+"""Cloud seconds between two ticks of a fleet at least."""
+_UNTIL_THE_WIPE = 1.5
 """Cloud seconds from Stopped to the wipe: three ticks, to see it, to check again before the call, and to call; and what
 machines wait for each other that are stopped together."""
 _TOGETHER = 5.0
@@ -126,11 +131,17 @@ class Scheduler:
         self.most = _MOST
         self._usual = dict(usual or {})
         """By what is waited for: the shortest time it took in this run, or in earlier ones."""
-        self._learnt = False
-        """A first usual time was learnt on this tick: by it, others may be due at once."""
+        self._seen: dict[str, float] = {}
+        """The same in this run alone."""
+        self._all_at = -math.inf
+        """When the last tick of all jobs began, not only of those that could not wait for it."""
+        self._learnt: dict[str, float] = {}
+        """What was learnt on this tick for the first time: for how long it was seen to take at least."""
+        self._tick_next: float | None = None
+        """When the next tick of a fleet is due by what is waited for; ``None`` until that is computed."""
         for job in jobs:
             job.begun = not job.ended and job.state.tried  # of a run that is resumed
-        self._admitted_at = 0.0
+        self._gathering_since: float | None = None
         self._live = [job for job in jobs if job.begun]
         self._to_begin = deque(job for job in jobs if not job.begun and not job.ended)
 
@@ -187,7 +198,7 @@ class Scheduler:
     def _begin(self, upto: int, at: float) -> None:
         down = len(self.open())
         room = self._room(at, self.open())
-        if down > _EVERY_TICK and room < len(self._to_begin) and at - self._admitted_at < _TOGETHER:
+        if down > _EVERY_TICK and self._gathers(room, self._rollout.max_parallel - down, at):
             return
         while self._to_begin and self._to_begin[0].position < upto:
             job = self._to_begin[0]
@@ -197,8 +208,20 @@ class Scheduler:
             wipes = _wipes_to_come(job)
             if down >= self._rollout.max_parallel or not self._fits(wipes, room, at, alone=not down):
                 return
-            job.begun, down, room, self._admitted_at = True, down + 1, room - wipes, at
+            job.begun, down, room = True, down + 1, room - wipes
             self._live.append(self._to_begin.popleft())
+
+    def _gathers(self, room: int, places: int, at: float) -> bool:
+        """Return whether more machines are to find a place first, so that one recheck serves as many as it can."""
+        half = min(self._limits.quota("ReInitDisk", at), self._rollout.max_parallel) // 2
+        if not 0 < min(room, places) < min(len(self._to_begin), half):
+            self._gathering_since = None
+            return False
+        self._gathering_since = at if self._gathering_since is None else self._gathering_since
+        if at - self._gathering_since < _TOGETHER:
+            return True
+        self._gathering_since = None
+        return False
 
     def _fits(self, wipes: int, room: int, at: float, *, alone: bool) -> bool:
         """Return whether the wipes of a machine find a slot each; one that has more than the quota goes alone."""
@@ -216,12 +239,16 @@ class Scheduler:
     def due(self, at: float, *, ending: bool = False) -> list[Job]:
         """Return the jobs to observe now; of a run that is ``ending`` also those whose call was held back."""
         jobs = self.open()
-        self._learnt = False
+        learnt, self._learnt, self._tick_next = self._learnt, {}, None
         self._few = len(jobs) <= _EVERY_TICK
         if self._few:
-            return [job for job in jobs if job.hurried or job.next_at <= at]
-        scouts: dict[str, int] = {}
-        return [job for job in jobs if self._is_due(job, at, scouts) or (ending and job.held is not None)]
+            return [job for job in jobs if job.hurried or self._next_at(job) <= at]
+        if not learnt and any(job.hurried for job in jobs):
+            return [job for job in jobs if _must_be(job, at)]  # the others' tick comes yet
+        self._all_at = at
+        ends, scouts = {**self._usual, **learnt}, dict[str, int]()
+        due = (_must_be(job, at) or _is_expected(job, at, ends, scouts) for job in jobs)
+        return [job for job, is_due in zip(jobs, due, strict=True) if is_due or (ending and job.held is not None)]
 
     def watched(self, at: float) -> list[Job]:
         """Return the jobs whose instance is to be observed now though nothing is done for them yet.
@@ -236,11 +263,27 @@ class Scheduler:
         """Return when the next tick is due; ``tick_at`` is when the last one began."""
         jobs = self.open()
         few = len(jobs) <= _EVERY_TICK
-        if self._learnt or (few and any(job.hurried for job in jobs)):
-            return tick_at  # a fleet keeps to its ticks but for what it has just learnt
-        if not few or self._to_begin or any(job.held is not None for job in jobs):
+        if self._learnt or any(job.hurried for job in jobs):
+            return tick_at
+        if not few:
+            if self._tick_next is None:
+                self._tick_next = self._next_of_fleet(jobs)
+            return self._tick_next
+        if self._to_begin or any(job.held is not None for job in jobs):
             return tick_at + TICK
-        return min((job.next_at for job in jobs), default=tick_at + TICK)
+        return min(map(self._next_at, jobs), default=tick_at + TICK)
+
+    def _next_of_fleet(self, jobs: Sequence[Job]) -> float:
+        """Return when the next tick of a fleet is due: as soon as one call can see what many wait for."""
+        since = self._all_at
+        expected = (_expected_at(job, self._usual) for job in jobs)
+        soon = sorted(at for at in expected if at is not None and since < at < since + TICK)
+        return max(since + _APART, soon[min(len(soon), _FULL) - 1]) if soon else since + TICK
+
+    def _next_at(self, job: Job) -> float:
+        """Return when one of a few jobs is to be observed: also when others were seen to have ended what it waits for."""
+        expected = _expected_at(job, self._seen)
+        return job.next_at if expected is None else min(job.next_at, expected)
 
     def paused(self) -> list[Job]:
         """Observe each open job at once, and learn nothing from waits in which nothing ran; return these jobs."""
@@ -254,20 +297,6 @@ class Scheduler:
         for job in self.open():
             job.next_at = 0.0
 
-    def _is_due(self, job: Job, at: float, scouts: dict[str, int]) -> bool:
-        if job.observed_at is None or job.hurried:
-            return True
-        if at - job.observed_at >= job.patience:
-            return True
-        if job.waiting is None:
-            return job.call is None and job.held is None
-        what, since = job.waiting
-        usual = self._usual.get(what)
-        if usual is not None:
-            return at - since >= usual
-        scouts[what] = scouts.get(what, 0) + 1
-        return scouts[what] <= _EVERY_TICK
-
     def observed(self, job: Job, observation: Observation, action: Action) -> None:
         """Note an observation of a job, and learn from a wait that has ended how long such a wait takes."""
         job.hurried = False
@@ -275,19 +304,22 @@ class Scheduler:
         job.next_at = next_at(job.state, observation, action, usual, job.down_since)
         if not observation.seen:
             return  # on the next tick again
-        job.observed_at, job.held = observation.at, None
-        before = job.waiting
+        job.hurried = job.next_at <= observation.at  # it needs what was not asked for
+        seen_at, job.observed_at, job.held = job.observed_at, observation.at, None
+        before, self._tick_next = job.waiting, None
         if before is not None and observation.at <= before[1]:
             return  # it may have begun before what is waited for
-        begun = isinstance(action, Wait) and action.since < observation.at  # else nothing has been asked for yet
-        job.waiting = (action.phase, action.since) if isinstance(action, Wait) and begun else None
+        waits = isinstance(action, Wait) and action.since < observation.at  # else nothing has been asked for yet
+        job.waiting = (action.phase, action.since) if isinstance(action, Wait) and waits and not job.hurried else None
         went_on = before is not None and (job.waiting is None or job.waiting[0] != before[0])
         if before is not None and went_on and not job.state.turned_back:
             took = max(0.0, observation.at - before[1])
             if before[0] == "stop":
                 job.pace = took / max(TICK, self._usual.get("stop", took))
-            self._learnt = self._learnt or before[0] not in self._usual
-            self._usual[before[0]] = min(took, self._usual.get(before[0], took))
+            if before[0] not in self._usual:
+                self._learnt[before[0]] = max(0.0, (seen_at or 0.0) - before[1])
+            for shortest in (self._usual, self._seen):
+                shortest[before[0]] = min(took, shortest.get(before[0], took))
 
     # ------------------------------------------------------------------------------------------------------ quota
 
@@ -362,6 +394,32 @@ class Scheduler:
                 job.down_since = at
             job.hurried = self._few and (action == "StopInstance" or job.waiting is None)
             job.next_at = first_at(job.state, at, job.down_since)
+
+
+def _must_be(job: Job, at: float) -> bool:
+    """Return whether a job of a fleet is to be observed now whatever it waits for."""
+    return job.observed_at is None or job.hurried or at - job.observed_at >= job.patience
+
+
+def _is_expected(job: Job, at: float, ends: Mapping[str, float], scouts: dict[str, int]) -> bool:
+    """Return whether a job may have gone on; ``scouts`` counts those that wait for nobody knows how long."""
+    if job.waiting is None:
+        return job.call is None and job.held is None
+    what, _ = job.waiting
+    if what in ends:
+        expected = _expected_at(job, ends)
+        return at >= (job.next_at - _APART if expected is None else expected)
+    scouts[what] = scouts.get(what, 0) + 1
+    waited = job.observed_at is None or what != "start" or at - job.observed_at > TICK + _APART
+    return scouts[what] <= _EVERY_TICK and waited
+
+
+def _expected_at(job: Job, ends: Mapping[str, float]) -> float | None:
+    """Return when what a job waits for is expected to have ended; ``None`` once that was seen not to be so."""
+    if job.waiting is None or job.waiting[0] not in ends:
+        return None
+    expected = job.waiting[1] + ends[job.waiting[0]]
+    return expected if job.observed_at is None or job.observed_at < expected else None
 
 
 def _wipes_to_come(job: Job) -> int:

@@ -46,7 +46,7 @@ from .observe import observe_jobs
 from .recheck import Rechecks
 from .store import StateStore
 
-_CALLING = 16
+_CALLING = 32
 """Threads that call: one that hangs keeps no other waiting."""
 
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 import pytest
 
 from safe_reinit import codes, core
-from safe_reinit.core import inputs, outcomes, state
+from safe_reinit.core import inputs, outcomes, rechecks, state
 from safe_reinit.core.inputs import (
     AcceptedBefore,
     Answered,
@@ -387,8 +387,9 @@ def test_what_waits_to_be_checked_when_a_run_is_cancelled_is_not_checked() -> No
     ]
 
 
-def test_what_waits_to_begin_when_a_run_is_cancelled_does_not_begin() -> None:
+def test_what_waits_to_begin_when_a_run_is_cancelled_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     """No facts are read of a job that ends untouched."""
+    monkeypatch.setattr(rechecks, "AT_ONCE", 100)
     run = Steps(150, max_parallel=150)
     beginning = run.to(Recheck)
     assert len(beginning.commands) == 100

@@ -222,7 +222,7 @@ def test_the_time_a_stop_takes_lets_machines_be_stopped_ahead() -> None:
     fleet.admit()
     fleet.end(0)
     fleet.scheduler._usual["stop"] = 21.0
-    fleet.at += 29.0
+    fleet.at += 37.0
     fleet.admit()
     assert fleet.begun == [0]
 
@@ -268,26 +268,39 @@ def test_a_machine_that_has_begun_is_not_stopped_once_there_is_no_room_for_its_w
 
 def test_machines_of_a_fleet_gather_to_be_stopped_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """While the quota lets a few more through on each tick, they begin some seconds apart, many at a time."""
-    monkeypatch.setitem(rate_limits.LIMITS, "ReInitDisk", 30)
-    fleet = Fleet(*[1] * 60)
+    monkeypatch.setitem(rate_limits.LIMITS, "ReInitDisk", 40)
+    fleet = Fleet(*[1] * 80)
     fleet.admit()
-    assert len(fleet.begun) == 30
+    assert len(fleet.begun) == 40
 
     fleet.at += 61.0
     fleet.end(*range(4))
     fleet.admit()
-    assert len(fleet.begun) == 30, "those four took their places anew"
+    assert len(fleet.begun) == 40, "those four took their places anew"
     fleet.at += 61.0
     fleet.end(*range(4, 9))
     begun = []
-    for ended in range(9, 12):
+    for ended in range(9, 13):
         fleet.admit()
         begun.append(len(fleet.begun))
         fleet.at += TICK
         fleet.jobs[ended].end()
-    assert begun == [34, 34, 34]
+    assert begun == [40, 40, 40, 47]
+
+
+@pytest.mark.parametrize(("free", "begin"), [(29, 0), (30, 30)])
+def test_machines_gather_no_longer_once_half_of_the_quota_is_free(
+    monkeypatch: pytest.MonkeyPatch, free: int, begin: int
+) -> None:
+    """Many are stopped together then, and the run is no longer for it."""
+    monkeypatch.setitem(rate_limits.LIMITS, "ReInitDisk", 60)
+    fleet = Fleet(*[1] * 120, max_parallel=120)
     fleet.admit()
-    assert len(fleet.begun) == 37
+    for job in fleet.jobs[:free]:
+        job.state = evolve(job.state, FAILED)  # its wipe needs no slot any more
+    fleet.admit()
+
+    assert len(fleet.begun) == 60 + begin
 
 
 def test_a_run_that_goes_on_has_begun_what_it_tried() -> None:
@@ -533,9 +546,104 @@ def test_the_shortest_time_seen_is_the_usual_one() -> None:
     for job in fleet.jobs:
         job.observed_at = 1040.0
     fleet.jobs[2].waiting = ("stop", 1025.0)
+    fleet.scheduler._learnt = {}
     fleet.at = 1050.0
     due = {job.position for job in fleet.due()}
     assert due == set(range(60)) - {2}, "30 seconds, but for one that stops later; of wipes nothing is known yet"
+
+
+def test_what_the_first_one_took_at_least_says_who_else_may_have_ended() -> None:
+    """It ended between two observations of it: all that wait for so long are observed at once, and no others."""
+    fleet = many(60)
+    for job in fleet.jobs[40:]:
+        job.waiting = ("stop", 1023.0)
+    fleet.jobs[0].observed_at, fleet.at = 1048.0, 1050.0
+    fleet.due()
+    fleet.scheduler.observed(fleet.jobs[0], values.an_observation(1050.0), Wait("reinit", "a try", 1050.0, 1800))
+    assert fleet.scheduler.due_at(fleet.at) == fleet.at
+
+    fleet.jobs[0].call = 1
+    assert {job.position for job in fleet.due()} == set(range(1, 40)), "28 seconds; the others have waited for 27"
+
+
+def test_a_fleet_is_observed_as_soon_as_one_call_sees_many_of_its_waits_end() -> None:
+    """No machine waits for a tick when its stop is known to have ended: a hundred, or all of these, are worth one."""
+    fleet = many(300)
+    fleet.scheduler._usual["stop"] = 30.0
+    fleet.at = 1049.0
+    for job in fleet.jobs:
+        job.observed_at, job.waiting = 1040.0, ("stop", 1020.3 + job.position / 300)
+    assert fleet.due() == []
+    assert fleet.scheduler.due_at(fleet.at) == pytest.approx(1050.3 + 99 / 300)
+
+    fleet.at = fleet.scheduler.due_at(fleet.at)
+    assert len(fleet.due()) == 100
+    assert fleet.scheduler.due_at(fleet.at) == fleet.at + 1.0, "the next one a second later at least"
+
+
+def test_one_that_did_not_end_when_it_was_expected_to_is_observed_by_its_own_interval() -> None:
+    """Machines of which some take longer are not all observed on every tick."""
+    fleet = many(60)
+    fleet.scheduler._usual["stop"] = 10.0
+    for job in fleet.jobs:
+        job.observed_at, job.next_at = 1031.0, 1038.0
+    fleet.at = 1033.0
+    assert fleet.due() == []
+
+    fleet.at = 1037.5
+    assert len(fleet.due()) == 60
+
+
+def test_a_machine_whose_wipe_is_seen_to_have_ended_is_observed_at_once_and_alone() -> None:
+    """It is down, and only its disk was asked for: its start does not wait for the tick of the others."""
+    fleet = many(60)
+    fleet.stop(0)
+    job = fleet.jobs[0]
+    wiped = replace(job.state.disks[0], state="done", tries=1, at=1021.0)
+    job.state = replace(job.state, disks=(wiped,), stop=Step("done", tries=1, at=1020.0))
+    job.waiting = ("reinit", 1021.0)
+    fleet.at = 1081.0
+    fleet.due()
+    for each in fleet.jobs:
+        each.observed_at = fleet.at
+    seen = replace(values.an_observation(fleet.at), instance=None, instance_asked=False)
+    fleet.scheduler.observed(job, seen, Wait("reinit", "a look", 1021.0, 1800))
+    fleet.scheduler._learnt = {}
+
+    assert fleet.scheduler.due_at(fleet.at) == fleet.at
+    assert fleet.due() == [job]
+
+
+def test_the_last_few_of_a_fleet_are_observed_when_the_others_took_so_long() -> None:
+    """What the machines before took is known: the end of the last ones is not waited for by growing intervals."""
+    fleet = many(60)
+    for job in fleet.jobs[1:57]:
+        job.end()
+    fleet.scheduler._seen["stop"] = 30.0
+    for job in fleet.jobs:
+        job.observed_at, job.next_at = 1040.0, 1070.0
+    fleet.at = 1049.0
+    assert fleet.due() == []
+    assert fleet.scheduler.due_at(fleet.at) == 1050.0
+
+    fleet.at = 1050.0
+    assert len(fleet.due()) == 4
+
+
+def test_scouts_of_a_start_are_observed_on_every_second_tick() -> None:
+    """Nothing waits for the end of a start but the report."""
+    fleet = many(60)
+    times = []
+    for job in fleet.jobs:
+        job.observed_at, job.waiting = fleet.at, ("start", fleet.at)
+    for _ in range(10):
+        fleet.at += TICK
+        due = fleet.due()
+        times += [fleet.at] if due else []
+        for job in due:
+            job.observed_at = fleet.at
+
+    assert times == [1024.0, 1028.0, 1032.0, 1036.0, 1040.0]
 
 
 @pytest.mark.parametrize("how", ["turned back", "not begun"])
@@ -712,10 +820,10 @@ def test_calls_that_come_too_late_make_batches_smaller() -> None:
     fleet.scheduler.called(wiped, "ReInitDisk", fleet.at, made=False)
     assert fleet.scheduler.most == most - 1
 
-    for _ in range(100):
+    for _ in range(most):
         fleet.scheduler.called(wiped, "ReInitDisk", fleet.at, made=False)
     assert 1 <= fleet.scheduler.most <= 8
-    for _ in range(100):
+    for _ in range(most):
         fleet.scheduler.called(wiped, "ReInitDisk", fleet.at, made=True)
     assert fleet.scheduler.most == most
 
@@ -955,7 +1063,7 @@ def test_no_machine_waits_down_for_the_quota(disks: list[int], stops: float) -> 
     fleet.run()
 
     for machine in fleet.machines:
-        assert machine.held_for <= 9.0 + TICK * (1 + machine.disks), "9 s is how far ahead it is stopped"
+        assert machine.held_for <= 1.5 + TICK * (1 + machine.disks), "1.5 s is how far ahead it is stopped"
     assert [job.outcome for job in fleet.jobs] == ["done"] * len(disks)
 
 
