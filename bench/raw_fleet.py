@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,76 +22,84 @@ from darabonba.runtime import RuntimeOptions
 
 THREADS = 64
 POLL = 2.0
-endpoint, region, file, speed = sys.argv[1:]
-ecs = Client(
-    Config(
-        endpoint=endpoint.removeprefix("http://"),
-        protocol="http",
-        region_id=region,
-        access_key_id=os.environ["ALIBABA_CLOUD_ACCESS_KEY_ID"],
-        access_key_secret=os.environ["ALIBABA_CLOUD_ACCESS_KEY_SECRET"],
-    )
-)
-options = RuntimeOptions()
 
 
-def wait() -> None:
-    time.sleep(POLL / float(speed))
+class Script:
+    """Wipes disks, one after the other in each thread."""
+
+    def __init__(self, endpoint: str, region: str, speed: float) -> None:
+        self._region, self._pause = region, POLL / speed
+        self._options = RuntimeOptions()
+        self._ecs = Client(
+            Config(
+                endpoint=endpoint.removeprefix("http://"),
+                protocol="http",
+                region_id=region,
+                access_key_id=os.environ["ALIBABA_CLOUD_ACCESS_KEY_ID"],
+                access_key_secret=os.environ["ALIBABA_CLOUD_ACCESS_KEY_SECRET"],
+            )
+        )
+
+    def _wait(self) -> None:
+        time.sleep(self._pause)
+
+    def _call(self, function: Callable[..., Any], request: object) -> Any:  # noqa: ANN401 - the SDK has no types
+        """Call, and again where ECS says that there were too many calls."""
+        while True:
+            try:
+                return function(request, self._options).body
+            except Exception as error:
+                if not str(getattr(error, "code", "")).startswith("Throttling"):
+                    raise
+                self._wait()
+
+    def _disk(self, disk_id: str) -> Any:  # noqa: ANN401 - the SDK has no types
+        request = models.DescribeDisksRequest(region_id=self._region, disk_ids=json.dumps([disk_id]))
+        return self._call(self._ecs.describe_disks_with_options, request).disks.disk[0]
+
+    def _status(self, instance_id: str) -> str:
+        request = models.DescribeInstancesRequest(region_id=self._region, instance_ids=json.dumps([instance_id]))
+        return str(self._call(self._ecs.describe_instances_with_options, request).instances.instance[0].status)
+
+    def _snapshots(self, disk_id: str) -> list[Any]:
+        request = models.DescribeSnapshotsRequest(region_id=self._region, disk_id=disk_id)
+        return list(self._call(self._ecs.describe_snapshots_with_options, request).snapshots.snapshot)
+
+    def wipe(self, disk_id: str) -> None:
+        """Wipe one disk from beginning to end."""
+        disk = self._disk(disk_id)
+        instance_id = disk.instance_id
+        assert disk.status == "In_use"
+        assert self._status(instance_id) == "Running"
+        assert any(each.status == "accomplished" for each in self._snapshots(disk_id))
+        stop = models.StopInstanceRequest(instance_id=instance_id, stopped_mode="KeepCharging")
+        self._call(self._ecs.stop_instance_with_options, stop)
+        while self._status(instance_id) != "Stopped":
+            self._wait()
+        self._call(self._ecs.re_init_disk_with_options, models.ReInitDiskRequest(disk_id=disk_id))
+        self._wait()
+        while self._disk(disk_id).status != "In_use":
+            self._wait()
+        start = models.StartInstanceRequest(instance_id=instance_id)
+        self._call(self._ecs.start_instance_with_options, start)
+        while self._status(instance_id) != "Running":
+            self._wait()
 
 
-def call(function: Callable[..., Any], request: object) -> Any:  # noqa: ANN401 - the SDK has no types
-    """Call, and again where ECS says that there were too many calls."""
-    while True:
-        try:
-            return function(request, options).body
-        except Exception as error:
-            if not str(getattr(error, "code", "")).startswith("Throttling"):
-                raise
-            wait()
-
-
-def disk_of(disk_id: str) -> Any:  # noqa: ANN401 - the SDK has no types
-    request = models.DescribeDisksRequest(region_id=region, disk_ids=json.dumps([disk_id]))
-    return call(ecs.describe_disks_with_options, request).disks.disk[0]
-
-
-def status_of(instance_id: str) -> str:
-    request = models.DescribeInstancesRequest(region_id=region, instance_ids=json.dumps([instance_id]))
-    return str(call(ecs.describe_instances_with_options, request).instances.instance[0].status)
-
-
-def snapshots_of(disk_id: str) -> list[Any]:
-    request = models.DescribeSnapshotsRequest(region_id=region, disk_id=disk_id)
-    return list(call(ecs.describe_snapshots_with_options, request).snapshots.snapshot)
-
-
-def wipe(disk_id: str) -> None:
-    """Wipe one disk from beginning to end."""
-    disk = disk_of(disk_id)
-    instance_id = disk.instance_id
-    assert disk.status == "In_use"
-    assert status_of(instance_id) == "Running"
-    assert any(each.status == "accomplished" for each in snapshots_of(disk_id))
-    stop = models.StopInstanceRequest(instance_id=instance_id, stopped_mode="KeepCharging")
-    call(ecs.stop_instance_with_options, stop)
-    while status_of(instance_id) != "Stopped":
-        wait()
-    call(ecs.re_init_disk_with_options, models.ReInitDiskRequest(disk_id=disk_id))
-    wait()
-    while disk_of(disk_id).status != "In_use":
-        wait()
-    call(ecs.start_instance_with_options, models.StartInstanceRequest(instance_id=instance_id))
-    while status_of(instance_id) != "Running":
-        wait()
+def wipe_all(endpoint: str, region: str, disks: Sequence[str], speed: float = 1.0) -> dict[str, Any]:
+    """Wipe them all, a few at a time; return what it came to."""
+    script = Script(endpoint, region, speed)
+    began = time.time()
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(script.wipe, disks))
+    return {"outcome": "done", "began": began, "ended": time.time()}
 
 
 def main() -> None:
-    """Wipe them all, a few at a time."""
-    disks = Path(file).read_text("utf-8").split()
-    began = time.time()
-    with ThreadPoolExecutor(THREADS) as threads:
-        list(threads.map(wipe, disks))
-    print(json.dumps({"outcome": "done", "began": began, "ended": time.time()}))
+    """Do it in a process of its own."""
+    endpoint, region, file, speed = sys.argv[1:]
+    said = wipe_all(endpoint, region, Path(file).read_text("utf-8").split(), float(speed))
+    print(json.dumps({**said, "status": Path("/proc/self/status").read_text("utf-8")}))
 
 
 if __name__ == "__main__":

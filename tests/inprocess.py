@@ -44,19 +44,22 @@ class Connection:
     Args:
         engine: the simulated ECS.
         pause: waits so many seconds on the clock that program and engine share.
+        travel: the seconds that a request and its answer are on their way, together.
 
     """
 
-    def __init__(self, engine: Engine, pause: Callable[[float], None] = time.sleep) -> None:
-        self._engine, self._pause = engine, pause
+    def __init__(self, engine: Engine, pause: Callable[[float], None] = time.sleep, *, travel: float = 0.0) -> None:
+        self._engine, self._pause, self._travel = engine, pause, travel
         self._lock = threading.Lock()
 
     def send(self, attempt: Attempt, raw: RawRequest) -> Reply:
         """Send one request once; see ``Connections.send``."""
         leave(attempt)
+        if self._travel:
+            self._pause(self._travel / 2)
         with self._lock:
             reply, _call = gateway.respond(self._engine, raw)
-        patience, late = attempt.remaining(), reply.delay / self._engine.cloud.clock.speed
+        patience, late = attempt.remaining(), self._travel / 2 + reply.delay / self._engine.cloud.clock.speed
         if late >= patience:
             self._pause(patience)
             raise LostError("the answer did not come, or not to its end, in time")

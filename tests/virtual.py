@@ -58,7 +58,10 @@ class VirtualTime:
 
 
 class Simulator(embedded.Simulator):
-    """A simulated ECS in the process of the test, with the face of the real one: nothing listens."""
+    """A simulated ECS in the process of the test, with the face of the real one: nothing listens.
+
+    ``travel`` is how many seconds a request and its answer are on their way, together.
+    """
 
     def __init__(
         self,
@@ -67,11 +70,12 @@ class Simulator(embedded.Simulator):
         speed: float = 1.0,
         seed: int = 0,
         access_key: str | None = None,
+        travel: float = 0.0,
     ) -> None:
         super().__init__(world, faults, speed, seed, access_key)
         virtual = current()
         self._name = f"127.0.0.1:{len(virtual.simulators) + 1}"
-        virtual.connections[self._name] = inprocess.Connection(self._engine, virtual.scheduler.sleep)
+        virtual.connections[self._name] = inprocess.Connection(self._engine, virtual.scheduler.sleep, travel=travel)
         virtual.simulators[self.url] = self
 
     def _clock(self, speed: float) -> SimulatedClock:

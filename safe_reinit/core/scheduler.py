@@ -281,7 +281,7 @@ class Scheduler:
         return max(since + _APART, soon[min(len(soon), _FULL) - 1]) if soon else since + TICK
 
     def _next_at(self, job: Job) -> float:
-        """Return when one of a few jobs is to be observed: also when others were seen to have ended what it waits for."""
+        """Return when one of a few jobs is to be observed: also after the time that others were seen to take."""
         expected = _expected_at(job, self._seen)
         return job.next_at if expected is None else min(job.next_at, expected)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 
 from safe_reinit.aliyun.attempt import Attempt, Reply
+from safe_reinit.core import rate_limits
+from safe_reinit.model import Rollout
 from safe_reinit.simulator.wire.request import RawRequest
-from tests import processes, virtual
+from tests import cloudlike, processes, virtual
 from tests.commands import command
 
 pytestmark = pytest.mark.virtual_time
@@ -110,3 +113,40 @@ def test_no_request_is_made_twice_in_a_dry_run(tmp_path: Path, disks: list[str])
     assert "Plan" in done.stdout, done.stderr
     assert len(asked) == counted > 5
     assert len(set(asked)) == len(asked), sorted(asked)
+
+
+def fleet_in_waves(folder: Path, count: int, quota: int) -> tuple[float, float, float]:
+    """Wipe a disk of each of many machines; give calls a disk, and time and downtime by the least that is possible."""
+    machines = [USUAL] * count
+    with virtual.Simulator({**world(machines), "rate_limits": {"ReInitDisk": quota}}, travel=0.1) as sim:
+        client = cloudlike.client(sim, journal=folder / "journal.db")
+        plan = client.plan(
+            [f"d-{n}" for n in range(count)], stop_instance=True, max_disks=count, accept=["fstab-may-name-disk"]
+        )
+        plan = replace(plan, rollout=Rollout(canary=0, quota_share=1.0, max_parallel=count))
+        began = virtual.current().scheduler.now
+        report = client.run(plan, confirm=plan.confirm_with)
+        took = virtual.current().scheduler.now - began
+        calls = [call for call in sim.engine.calls if call.source == "api"]
+    assert report.outcome == "done"
+    at: dict[str, dict[str, float]] = {"Stop": {}, "Start": {}}
+    for call in calls:
+        for action, times in at.items():
+            if call.action.startswith(f"{action}Instance") and not call.dry_run:
+                times |= dict.fromkeys(call.subject, call.at)
+    down = [at["Start"][each] - at["Stop"][each] + USUAL["start_seconds"] for each in at["Stop"]]
+    ecs = sum(USUAL.values())
+    return len(calls) / count, took / (ecs + 60.0 * (count // quota - 1)), statistics.mean(down) / ecs
+
+
+@pytest.mark.parametrize(("count", "most_calls"), [(200, 1.7), pytest.param(1000, 1.3, marks=pytest.mark.slow)])
+def test_many_machines_take_few_calls_and_hardly_more_time_than_ecs_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, most_calls: float
+) -> None:
+    """Twice as many as the quota has wipes a minute: one after the other they go through the same, and none waits."""
+    monkeypatch.setitem(rate_limits.LIMITS, "ReInitDisk", count // 2)
+    calls, time, downtime = fleet_in_waves(tmp_path, count, count // 2)
+
+    assert calls <= most_calls
+    assert time <= 1.08
+    assert downtime <= 1.05
