@@ -133,7 +133,7 @@ def fleet_in_waves(folder: Path, count: int, quota: int) -> tuple[float, float, 
     for call in calls:
         for action, times in at.items():
             if call.action.startswith(f"{action}Instance") and not call.dry_run:
-                times |= dict.fromkeys(call.subject, call.at)
+                times.update(dict.fromkeys(call.subject, call.at))
     down = [at["Start"][each] - at["Stop"][each] + USUAL["start_seconds"] for each in at["Stop"]]
     ecs = sum(USUAL.values())
     return len(calls) / count, took / (ecs + 60.0 * (count // quota - 1)), statistics.mean(down) / ecs
