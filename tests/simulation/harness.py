@@ -23,7 +23,6 @@ import yaml
 import safe_reinit
 from safe_reinit import report as reports_of
 from safe_reinit.cli.writer import Writer
-from safe_reinit.execution import interrupt
 from safe_reinit.execution.interrupt import Interrupt
 from safe_reinit.journal import open_to_write
 from safe_reinit.model import Event
@@ -663,7 +662,6 @@ def simulate(scenario: Scenario, *, through_sdk: bool = False) -> Result:
         try:
             with (
                 patch.dict(os.environ, _environment(folder), clear=True),
-                patch.object(interrupt, "_AWAKE_EVERY", LONGEST),  # nobody raises anything in another thread here
                 cooperative(scheduler, more=[(sqlite3, simulation.storage.module())]),
                 inprocess.connected({inprocess.HOST: simulation.network}),
             ):
