@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from safe_reinit.simulator.state.clock import millisecond_text, real_now, second_text
@@ -57,6 +57,6 @@ class Calls:
     def json(self) -> list[dict[str, object]]:
         """Return all calls as the state shows them."""
         return [
-            {**asdict(call), "subject": list(call.subject), "at": second_text(call.at), "real_at": millisecond_text(at)}
+            {**vars(call), "subject": list(call.subject), "at": second_text(call.at), "real_at": millisecond_text(at)}
             for at, call in self._kept
         ]

@@ -24,7 +24,7 @@ import safe_reinit
 from safe_reinit import report as reports_of
 from safe_reinit.cli.writer import Writer
 from safe_reinit.execution.interrupt import Interrupt
-from safe_reinit.journal import open_to_write
+from safe_reinit.journal import open_to_write, sqlite
 from safe_reinit.model import Event
 from safe_reinit.model.codec import members
 from safe_reinit.plan import to_json
@@ -662,6 +662,7 @@ def simulate(scenario: Scenario, *, through_sdk: bool = False) -> Result:
         try:
             with (
                 patch.dict(os.environ, _environment(folder), clear=True),
+                patch.object(sqlite, "_RESERVE", 4096),  # for a disk that fills up: here the storage makes one
                 cooperative(scheduler, more=[(sqlite3, simulation.storage.module())]),
                 inprocess.connected({inprocess.HOST: simulation.network}),
             ):

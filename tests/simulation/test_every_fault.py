@@ -12,7 +12,7 @@ from tests.simulation.harness import simulate
 from tests.simulation.options import CLOUD, HOST
 from tests.simulation.test_simulation import told
 
-CHUNKS = 30
+CHUNKS = 27
 """So that workers share the cases: each takes about two seconds."""
 
 
