@@ -201,8 +201,9 @@ def changing(simulator: Simulator) -> list[str]:
 def test_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """Make one certificate authority for the whole session."""
     return authority(
-        tmp_path_factory.mktemp("authority"), "ecs.test.invalid", "ecs.cn-hangzhou.aliyuncs.com", "sts.aliyuncs.com"
-    )
+        tmp_path_factory.mktemp("authority"), "ecs.test.invalid", "ecs.cn-hangzhou.aliyuncs.com", "sts.aliyuncs.com",
+        postgresql.HOST,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

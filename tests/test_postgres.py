@@ -159,31 +159,6 @@ def test_an_address_is_shown_without_its_password(address: str, said: str) -> No
     assert refused.value.__suppress_context__
 
 
-def test_roles_have_the_rights_that_the_documentation_names(postgres: postgresql.Server) -> None:
-    """An operator without the owner's rights runs and holds; a reader lists and shows, and changes nothing."""
-    place = postgres.new()
-    schema = place.rpartition("search_path%3D")[2]
-    with open_to_write(place):
-        pass
-    for role, rights in (("operator", "SELECT, INSERT, UPDATE, DELETE"), ("reader", "SELECT")):
-        postgres.sql(
-            f"CREATE ROLE {role}_{schema} LOGIN;"
-            f" GRANT USAGE ON SCHEMA {schema} TO {role}_{schema};"
-            f" GRANT {rights} ON ALL TABLES IN SCHEMA {schema} TO {role}_{schema}"
-        )
-    with open_to_write(place.replace("safe@", f"operator_{schema}@")) as journal:
-        lease = begin(journal)
-        lease.tell({"event": "x"})
-        lease.save((0, {}))
-        lease.release()
-        journal.hold_all("why")
-    with open_to_write(place.replace("safe@", f"reader_{schema}@")) as journal:
-        assert [run.run_id for run in journal.runs()] == [RUN_ID]
-        assert journal.hold() is not None
-        with pytest.raises(UsageError, match="the role may not do this"):
-            journal.lift_hold()
-
-
 def test_a_role_without_rights_is_told_so(postgres: postgresql.Server) -> None:
     """Where the role may not read the journal, that is said, and nothing of PostgreSQL's own text."""
     place = postgres.new()
