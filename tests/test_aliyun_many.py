@@ -244,7 +244,7 @@ def test_many_through_the_simulator(gateway: Connect) -> None:
         "instances": {"i-1": {}, "i-2": {"status": "Stopped"}, "i-3": {}},
         "disks": {"d-1": {"instance": "i-1"}},
     }
-    with Simulator(world=world, speed=60) as sim:
+    with Simulator(world=world, speed=1) as sim:
         to = gateway(sim.url)
         assert to.cloud.may_many("StopInstances", ["i-1", "i-3"]) == "DryRunOperation"
         assert to.cloud.may_many("StopInstances", IDS) == "IncorrectInstanceStatus"
@@ -342,7 +342,7 @@ def test_listings_through_the_simulator(gateway: Connect) -> None:
         "disks": {**disks, "d-free": {}},
         "snapshots": {f"s-{n}": {"disk": f"d-{n}"} for n in range(150)},
     }
-    with Simulator(world=world, speed=60) as sim:
+    with Simulator(world=world, speed=1) as sim:
         to = gateway(sim.url)
         every, first = to.cloud.list_disks(2), to.cloud.list_disks(1)
         snapshots, some = to.cloud.list_snapshots(2), to.cloud.list_snapshots(1)

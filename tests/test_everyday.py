@@ -54,7 +54,7 @@ WORLD: dict[str, Any] = {
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
     """Start the world of the tests."""
-    with virtual.simulate(world=WORLD, speed=60) as started:
+    with virtual.simulate(world=WORLD) as started:
         yield started
 
 
@@ -67,11 +67,7 @@ class Desk:
 
     def __call__(self, *words: str, **env: str) -> Ended:
         """Run one line."""
-        where = {
-            "SAFE_REINIT_ENDPOINT": self.sim.url,
-            "SAFE_REINIT_REGION": "cn-hangzhou",
-            "SAFE_REINIT_TIME_SCALE": "60",
-        }
+        where = {"SAFE_REINIT_ENDPOINT": self.sim.url, "SAFE_REINIT_REGION": "cn-hangzhou"}
         return self.line(*words, env={**KEY, **where, **env})
 
     def write(self, text: str) -> None:

@@ -640,7 +640,7 @@ def test_a_name_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.virtual_time
 def test_a_run_that_goes_on_is_seen_too(tmp_path: Path) -> None:
     """A fleet whose process was killed is shown as one when it is resumed, with a line for each job."""
-    with virtual.simulate(a_world(5), speed=60) as simulator:
+    with virtual.simulate(a_world(5)) as simulator:
         run, journal = Command(simulator.url, tmp_path), tmp_path / "journal.db"
         with run.start(*command(simulator, 5), journal=journal) as child:
             all_stopping(simulator)

@@ -326,7 +326,6 @@ class Person:
         for name, value in {
             "SAFE_REINIT_ENDPOINT": sim.url,
             "SAFE_REINIT_REGION": REGION,
-            "SAFE_REINIT_TIME_SCALE": "60",
             "ALIBABA_CLOUD_ACCESS_KEY_ID": "testid",
             "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret",
             "NEW_PASSWORD": PASSWORD,

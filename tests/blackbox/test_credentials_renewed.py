@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import safe_reinit
-from safe_reinit.clock import Clock
 from safe_reinit.model import Event
 from safe_reinit.simulator import Simulator
 from tests import virtual
@@ -35,7 +34,7 @@ def simulator(tmp_path: Path) -> Iterator[Simulator]:
     """Start a world with two keys of one account."""
     file = tmp_path / "world.yaml"
     file.write_text(WORLD, "utf-8")
-    with virtual.simulate(str(file), speed=20) as started:
+    with virtual.simulate(str(file)) as started:
         yield started
 
 
@@ -60,7 +59,7 @@ def configure(home: Path, name: str) -> None:
 def test_a_token_rewritten_in_its_file_signs_what_follows(simulator: Simulator, own_home: Path, after: str) -> None:
     """A run whose token expires after any of its calls, and was rewritten in the file, ends done."""
     configure(own_home, "old")
-    client = safe_reinit.connect(region="cn-hangzhou", endpoint=simulator.url, clock=Clock(20))
+    client = safe_reinit.connect(region="cn-hangzhou", endpoint=simulator.url)
     plan = client.plan(["d-1"], stop_instance=True, accept=RISKS)
 
     def rewrite(event: Event) -> None:
@@ -78,7 +77,7 @@ def test_a_token_rewritten_in_its_file_signs_what_follows(simulator: Simulator, 
 def test_a_plan_outlives_its_token(simulator: Simulator, own_home: Path) -> None:
     """A token that expires while the plan is made, and was rewritten in the file, does not end the plan."""
     configure(own_home, "old")
-    client = safe_reinit.connect(region="cn-hangzhou", endpoint=simulator.url, clock=Clock(20))
+    client = safe_reinit.connect(region="cn-hangzhou", endpoint=simulator.url)
     seen: list[str] = []
 
     def rewrite(call: safe_reinit.Call) -> None:
@@ -100,7 +99,7 @@ def test_an_observation_refused_for_the_clock_or_the_key_is_made_again(
     """A plan survives an observation that is refused once for the clock or the credentials."""
     configure(own_home, "old")
     simulator.do({"fault": {"action": action, "nth": 1, "error": {"code": code}}})
-    client = safe_reinit.connect(region="cn-hangzhou", endpoint=simulator.url, clock=Clock(20))
+    client = safe_reinit.connect(region="cn-hangzhou", endpoint=simulator.url)
 
     plan = client.plan(["d-1"], stop_instance=True, accept=RISKS)
 

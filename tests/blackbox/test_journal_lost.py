@@ -22,14 +22,14 @@ DISK, INSTANCE = "d-sim-web1-data", "i-sim-web1"
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     """Start the default world."""
-    with virtual.simulate(speed=30) as started:
+    with virtual.simulate() as started:
         yield started
 
 
 @pytest.fixture
 def run(simulator: Simulator, tmp_path: Path) -> Command:
     """Run commands against it."""
-    return command(simulator.url, tmp_path, "30")
+    return command(simulator.url, tmp_path)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ class Killed:
     run: Command
     journal: Path
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """Return the name of the run; it stands in the journal as text."""
         told = self.run("runs", "--output", "json", journal=self.journal)
@@ -44,7 +45,7 @@ class Killed:
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
     """Kill a run while its machine is stopping."""
     folder = tmp_path_factory.mktemp("killed")
-    with Simulator(speed=60) as simulator:
+    with Simulator(speed=1) as simulator:
         run, journal = command(simulator.url, folder), folder / "journal.db"
         child = run.start("--disk", DISK, "--confirm", DISK, "--stop-instance", journal=journal)
         until(lambda: any(c["action"] == "StopInstance" and not c["dry_run"] for c in run.calls()))

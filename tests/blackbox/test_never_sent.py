@@ -17,6 +17,7 @@ from safe_reinit.execution.session import _may_send as may_send
 from safe_reinit.journal import JournalError, LeaseLostError
 from safe_reinit.model import Options, Secret
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.commands import until
 from tests.conftest import Connect, Serve
 from tests.servers import answer
@@ -95,6 +96,7 @@ def test_what_fails_within_the_sdk_is_no_fault_of_the_network(
     assert "testsecret" not in f"{raised.value}{raised.value.hint}"
 
 
+@pytest.mark.virtual_time
 def test_a_wipe_that_could_not_be_signed_once_is_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the wipe cannot be signed, and can a moment later, it is not lost: it is sent once, and the run is done."""
     sign = Utils.get_authorization
@@ -107,10 +109,8 @@ def test_a_wipe_that_could_not_be_signed_once_is_sent_once(monkeypatch: pytest.M
         return sign(request, *more)
 
     monkeypatch.setattr(Utils, "get_authorization", fail_once)
-    with Simulator(speed=60) as simulator:
-        client = connect(
-            region=simulator.region, endpoint=simulator.url, credentials=simulator.access_key, clock=Clock(60)
-        )
+    with virtual.simulate() as simulator:
+        client = connect(region=simulator.region, endpoint=simulator.url, credentials=simulator.access_key)
         plan = client.plan([DISK], stop_instance=True)
         report = client.run(plan, confirm=plan.confirm_with)
         state = simulator.state()

@@ -18,6 +18,7 @@ import pytest
 import safe_reinit
 from safe_reinit import Interrupt, Report
 from safe_reinit.simulator import Simulator
+from tests import virtual
 from tests.blackbox.worlds import DISK, WORLD, power, wipes
 
 
@@ -28,7 +29,7 @@ class SoftTimeLimitError(Exception):
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
     """Start machines that are down and back in a second: what comes from outside comes to a real process."""
-    with Simulator({**WORLD, "durations": {"stop": 1, "start": 1}}, speed=1) as simulator:
+    with virtual.simulate({**WORLD, "durations": {"stop": 1, "start": 1}}) as simulator:
         yield simulator
 
 
@@ -118,6 +119,7 @@ def test_where_the_machine_stays_down_the_exception_says_how_to_go_on(sim: Simul
     assert f"safe-reinit resume {raised.run_id}" in "".join(raised.__notes__)
 
 
+@pytest.mark.virtual_time
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
 @pytest.mark.parametrize("listener", ["on_event", "on_call"])
 def test_an_exit_of_a_listener_ends_a_run_in_order(

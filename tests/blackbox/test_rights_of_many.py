@@ -40,7 +40,7 @@ def changing(run: Command) -> list[str]:
 def test_a_key_that_may_not_is_refused_before_anything_is_stopped(tmp_path: Path, verb: str) -> None:
     """Twelve machines whose key may stop but not start them, or the other way round: exit 3, and no call was sent."""
     disks = [word for number in range(COUNT) for word in ("--disk", f"d-{number}")]
-    with Simulator(world=denying(f"{verb}Instance", f"{verb}Instances"), speed=60) as simulator:
+    with Simulator(world=denying(f"{verb}Instance", f"{verb}Instances"), speed=1) as simulator:
         run = command(simulator.url, tmp_path)
         accept = ["--accept", "no-recent-snapshot", "--accept", "kept-snapshots"]
         done = run(*disks, "--stop-instance", "--dry-run", *accept, journal=tmp_path / "journal.db")
