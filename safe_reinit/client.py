@@ -303,6 +303,7 @@ class Client(Planner):
         go_on: Callable[[str], bool] | None = None,
     ) -> Session:
         from .execution.session import Session  # noqa: PLC0415 - a plan runs nothing
+        from .journal import Spool  # noqa: PLC0415 - see above
 
         interrupt = stop or Interrupt()
 
@@ -325,6 +326,8 @@ class Client(Planner):
             goes_on,
             self._policy,
             self._settings["plan_expires"],
+            self._settings["journal_outage"],
+            None if self._journal_place is None else Spool(where.spool_of(self._journal_place, os.environ)),
         )
 
     @property

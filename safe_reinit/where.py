@@ -94,6 +94,17 @@ def journal_of(settings: Mapping[str, Any], environment: Mapping[str, str]) -> s
     return str(settings["journal"] or default_journal(environment))
 
 
+def spool_of(journal: str, environment: Mapping[str, str]) -> Path:
+    """Tell where this host keeps what a journal lacks while it cannot be written: where a file is, or would be.
+
+    Raises:
+        UsageError: the user has no home folder.
+    """
+    from .journal.place import is_shared  # noqa: PLC0415 - a plan writes nothing down
+
+    return (default_journal(environment) if is_shared(journal) else Path(journal)).parent / "spool"
+
+
 def default_journal(environment: Mapping[str, str]) -> Path:
     """Tell where the journal is: for root the machine's, else the user's state directory.
 

@@ -51,6 +51,7 @@ _SAMPLES: Mapping[str, str] = {
     "on_unknown": "retry",
     "hold": '"change freeze until Monday"',
     "journal": "/var/lib/safe-reinit/journal.db",
+    "journal_outage": "2m",
     "plan_expires": "24h",
     "output": "text",
     "report": "run.json",

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .. import written
 from ..errors import UsageError
 
 if TYPE_CHECKING:
@@ -168,24 +169,12 @@ def _run_in(name: str, size: int) -> str | None:
 
 
 def replace(name: str, text: str) -> None:
-    """Write a file whole or not at all: beside the one that it then takes the place of.
+    """Write a file whole or not at all; one that is there already keeps its mode.
 
     Raises:
         OSError: it cannot be written.
     """
-    name = os.path.realpath(name)
-    mode = 0o644
+    name, mode = os.path.realpath(name), 0o644
     with contextlib.suppress(OSError):
         mode = stat.S_IMODE(os.stat(name).st_mode)
-    beside = f"{name}.{os.urandom(4).hex()}.tmp"
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-    try:
-        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, name)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
-        raise
+    written.replace(name, text, mode)

@@ -160,6 +160,13 @@ SETTINGS: tuple[Setting, ...] = (
         "the journal of runs: a file, or postgresql://... that several hosts share; root and each user have a file of "
         "their own, an embedded simulator none",
     ),
+    Setting(
+        "journal_outage",
+        duration,
+        120.0,
+        "how long a run waits for a journal that cannot be written before it starts the machines that it stopped",
+        in_env=False,
+    ),
     Setting("plan_expires", duration, 86400.0, "how long a saved plan may be applied", in_env=False),
     Setting("output", one_of("text", "json", "markdown"), "text", "the form of the result on stdout"),
     Setting(

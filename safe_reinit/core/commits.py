@@ -45,14 +45,14 @@ class Commits:
         """Forget the intentions of calls that are not among those ``kept``."""
         self._intended = [some for batch in self._intended if (some := kept(batch))]
 
-    def begin(self, jobs: Sequence[Job]) -> Commit:
-        """Return the commit of all of it."""
+    def begin(self, jobs: Sequence[Job], *, spool: bool) -> Commit:
+        """Return the commit of all of it; with ``spool`` a file of this host will do."""
         states = {position: jobs[position].state for position in self._unsaved}
         for due in (each for batch in self._intended for each in batch):
             states[due.job.position] = evolve(due.job.state, Intended(due.command, due.observation))
         self._under_way = self._unsaved, self._intended
         self._unsaved, self._intended = set(), []
-        return Commit(tuple(sorted(states.items(), key=lambda each: each[0])))
+        return Commit(tuple(sorted(states.items(), key=lambda each: each[0])), spool=spool)
 
     def done(self) -> list[list[Due]]:
         """Note that it is written down, and return the calls that may be sent now."""

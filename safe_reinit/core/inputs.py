@@ -162,8 +162,15 @@ class Committed:
 
 
 @dataclass(frozen=True)
-class JournalFailed:
-    """The journal cannot be written, or is not the one that was opened; what was to be committed is not."""
+class JournalAway:
+    """The journal cannot be written at the moment; what was to be committed is not."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True)
+class JournalLost:
+    """The journal is not the one that was opened, and never will be again; what was to be committed is not."""
 
     failure: Failure
 
@@ -193,7 +200,8 @@ Input = (
     | Broke
     | Exchanged
     | Committed
-    | JournalFailed
+    | JournalAway
+    | JournalLost
     | AcceptedBefore
     | LeaseLapsed
     | CancelRequested
@@ -258,6 +266,8 @@ class Commit:
 
     states: tuple[tuple[int, JobState], ...]
     """By the position of the job in the plan."""
+    spool: bool = False
+    """Where the journal cannot be written, keep them in a file of this host: machines that are down must come back."""
 
 
 @dataclass(frozen=True)

@@ -71,15 +71,31 @@ class Reports:
         self._gathered.append(Emit(event, instance, disk, data))
 
 
+def waited_for(run_id: str, failure: Failure, jobs: Iterable[Job], seconds: float) -> str:
+    """Return what people must know as soon as the journal cannot be written."""
+    return (
+        f"{failure.message} Run {run_id} stops, wipes and starts nothing until that is possible again, and waits for "
+        f"it at most {seconds:.0f} s (journal_outage). {_not_back(jobs)}".rstrip()
+    )
+
+
+def written_again(run_id: str) -> str:
+    """Return what people must know once the journal can be written again."""
+    return f"The journal can be written again: run {run_id} goes on."
+
+
 def unrecorded(run_id: str, failure: Failure, jobs: Iterable[Job]) -> str:
-    """Return what people must know once the journal cannot be written: what the run does next, and where."""
-    touched = [job.state.instance_id for job in jobs if job.state.touched and not job.ended]
-    machines = f"Machines that are not back yet: {', '.join(touched)}. " if touched else ""
+    """Return what people must know once the journal is waited for no more: what the run does next."""
     return (
         f"{failure.message} Run {run_id} stops and wipes nothing more, and starts the machines that it stopped unless "
-        f"the outcome of a wipe is in doubt. {machines}"
-        "What happens from here on may be recorded nowhere else: keep this output."
+        f"the outcome of a wipe is in doubt. {_not_back(jobs)}"
+        "What happens from here on may be missing in the journal: keep this output."
     )
+
+
+def _not_back(jobs: Iterable[Job]) -> str:
+    touched = [job.state.instance_id for job in jobs if job.state.touched and not job.ended]
+    return f"Machines that are not back yet: {', '.join(touched)}. " if touched else ""
 
 
 def _shown_disks(job: JobState, observation: Observation) -> dict[str, str]:

@@ -20,11 +20,12 @@ from .events import Event
 from .evolve import evolve
 from .freshness import is_slow
 from .inputs import Attempt, Effect, Input, Now, Outcome
+from .outages import Outage
 from .pauses import Pauses
 from .polling import TICK
 from .rate_limits import RateLimiter
 from .rechecks import RecheckQueue
-from .reports import Reports, unrecorded
+from .reports import Reports, unrecorded, waited_for, written_again
 from .scheduler import FOR_MANY, Due, Job, Scheduler
 from .state import PLAN_AGAIN
 from .steps import is_asked, tries_of
@@ -40,13 +41,15 @@ class Run:
         closed: the positions of jobs that came to their end before: nothing is observed or called for them.
         rate: the cloud seconds in a real one.
         usual: by phase the shortest time that it took in earlier runs, in cloud seconds.
+        journal_outage: for how long a journal that cannot be written is waited for before the machines are started
+            without it, in cloud seconds.
 
     Attributes:
         scheduler: which jobs begin, and how many calls are made.
 
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a run goes by
         self,
         run_id: str,
         rollout: Rollout,
@@ -55,6 +58,7 @@ class Run:
         closed: frozenset[int] = frozenset(),
         rate: float = 1.0,
         usual: Mapping[str, float] | None = None,
+        journal_outage: float = 0.0,
     ) -> None:
         self._run_id = run_id
         self._rate = rate
@@ -77,8 +81,7 @@ class Run:
         self._calling: dict[int, Sequence[Attempt]] = {}
         self._commits = Commits()
         self._cancelled = False
-        self._unwritten: Failure | None = None
-        """Why the journal could not be written: no call is intended from here on but those that bring machines back."""
+        self._outage = Outage(journal_outage)
 
     @property
     def states(self) -> tuple[JobState, ...]:
@@ -128,8 +131,11 @@ class Run:
                 self._limits.record(action, code, self._now.at)
             case inputs.Committed():
                 self._committed()
-            case inputs.JournalFailed(failure):
-                self._journal_failed(failure)
+            case inputs.JournalAway(failure):
+                self._journal_away(failure)
+            case inputs.JournalLost(failure):
+                self._commits.failed()
+                self._give_journal_up(failure)
             case inputs.LeaseLapsed() if self._pauses.lapsed(self._now.at):
                 for job in self.scheduler.paused():
                     self._apply(job, events.Paused(self._now.at))
@@ -289,12 +295,21 @@ class Run:
                 self._end(job)
         self.scheduler.hurry()
 
-    def _journal_failed(self, failure: Failure) -> None:
-        """Turn every job back, since nothing more can be written; what was not written down is not sent."""
+    def _journal_away(self, failure: Failure) -> None:
+        """Wait for a journal that cannot be written; what was not written down is not sent."""
+        at = self._now.at
         self._commits.failed()
-        if self._unwritten is not None:
+        if self._outage.failed(at) and not self._outage.is_too_long(at):
+            longest = self._outage.longest / self._rate
+            self._effects.append(inputs.Say(waited_for(self._run_id, failure, self._jobs, longest)))
+        if self._outage.is_too_long(at):
+            self._give_journal_up(failure)
+
+    def _give_journal_up(self, failure: Failure) -> None:
+        """Turn every job back: nothing more is intended but what brings the machines back."""
+        if self._outage.given_up is not None:
             return
-        self._unwritten = failure
+        self._outage.given_up = failure
         for job in self._jobs:
             if not job.ended:
                 self._apply(job, events.Failed(failure))
@@ -312,11 +327,11 @@ class Run:
         recheck = self._rechecks.next(next(self._numbers), at, calling=bool(self._calling))
         if recheck is not None:
             self._effects.append(recheck)
-        if self._commits:
-            self._effects.append(self._commits.begin(self._jobs))
+        if self._outage.is_tried(at) if self._outage.lasts else self._commits:
+            self._effects.append(self._commits.begin(self._jobs, spool=self._outage.given_up is not None))
             return
         self._effects += self._reports.taken()
-        if not self.scheduler.is_over():
+        if not self.is_over:
             self._effects.append(inputs.WaitUntil(self._wake_at()))
 
     def _tick(self) -> None:
@@ -340,7 +355,7 @@ class Run:
 
     def _admit(self) -> None:
         """Begin more jobs. Once no more may begin, end those that have not, and those that are still untouched."""
-        if self._cancelled:
+        if self._cancelled or self._outage.lasts:
             return
         asked = self.scheduler.question
         self.scheduler.admit(self._now.at, self._now.when)
@@ -361,6 +376,9 @@ class Run:
         self._let(let)
 
     def _let(self, let: Sequence[Due]) -> None:
+        if self._outage.lasts:
+            self._wait_for_journal(let)
+            return
         for batch in self.scheduler.batches(let):
             if batch[0].command.action in codes.BRINGS_BACK:
                 self._intend(batch)
@@ -376,6 +394,11 @@ class Run:
                 self._apply(due.job, events.HeldUp(self._now.at, why))
             self._reports.wait(due.job, waiting(due.job.state, due.observation), due.observation, why)
 
+    def _wait_for_journal(self, held: Sequence[Due]) -> None:
+        for due in held:
+            wait = waiting(due.job.state, due.observation)
+            self._reports.wait(due.job, wait, due.observation, "the journal cannot be written")
+
     def _mark(self, batch: Sequence[Due], number: int) -> None:
         for due in batch:
             due.job.call, due.job.command = number, due.command
@@ -386,6 +409,9 @@ class Run:
         Nothing is intended that the API throttles by which it would be called.
         """
         if not batch:
+            return
+        if self._outage.lasts:
+            self._wait_for_journal(batch)
             return
         action, at = batch[0].command.action, self._now.at
         together = action in FOR_MANY
@@ -412,6 +438,8 @@ class Run:
         return kept
 
     def _committed(self) -> None:
+        if self._commits.under_way and self._outage.ended():
+            self._effects.append(inputs.Say(written_again(self._run_id)))
         for batch in self._commits.done():
             attempts = tuple(each for due in batch if (each := self._attempt(due)) is not None)
             if not attempts:
@@ -435,7 +463,8 @@ class Run:
         return Attempt(job.position, due.command, number, job.state, due.observation)
 
     def _wake_at(self) -> float:
-        due_at = None if self._describing.under_way else self.scheduler.due_at(self._tick_at)
+        observes = not (self._describing.under_way or self.scheduler.is_over())
+        due_at = self.scheduler.due_at(self._tick_at) if observes else None
         at = [each for each in (self._describing.late_at, due_at, self._rechecks.wake_at) if each is not None]
         return min([*at, self._now.at + TICK])  # at least so often the driver sees whether it still holds the run
 

@@ -37,7 +37,7 @@ from ..core.inputs import (
     Withheld,
 )
 from ..core.run import Run
-from ..journal import JournalError, LateAnswer, Lease, LeaseLostError
+from ..journal import JournalError, LateAnswer, Lease, LeaseLostError, Spool
 from ..model import Call as Exchange
 from ..model import Event, JobState, Observation, Plan, Policy
 from .calls import Calls
@@ -62,6 +62,8 @@ class Driver:
         ask: asks a person whether the next stage may begin, given a summary of what has ended.
         say: tells people something that is not an event of a job.
         usual: by phase the shortest time that it took in earlier runs, in cloud seconds.
+        journal_outage: for how long a journal that cannot be written is waited for, in real seconds.
+        spool: keeps what the journal lacks after that.
         policy: which targets may be and which must not by the configuration of now: judged as well as the plan's.
         stop: set by somebody who wants the run to end: calls in flight end, machines come back, no wipe is sent.
         leave: set by somebody who cannot wait for that: the run is left as it stands.
@@ -82,15 +84,18 @@ class Driver:
     say: Callable[[str], None] = lambda _: None
     policy: Policy | None = None
     usual: Mapping[str, float] = field(default_factory=dict)
+    journal_outage: float = 0.0
+    spool: Spool | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     leave: threading.Event = field(default_factory=threading.Event)
     wake: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.run = Run(
-            self.run_id, self.plan.rollout, self.states, closed=self.closed, rate=self.clock.rate, usual=self.usual
-        )
-        self._store = StateStore(self.lease)
+            self.run_id, self.plan.rollout, self.states, closed=self.closed, rate=self.clock.rate, usual=self.usual,
+            journal_outage=self.journal_outage * self.clock.rate,
+        )  # fmt: skip
+        self._store = StateStore(self.lease, self.spool, self.say)
         self._rechecks = Rechecks(self.cloud, self.clock, self.plan, self.run_id, self.policy)
         self._calls = Calls(self.cloud, self.clock, self.plan, self.run_id, self._store, self.stop)
         self._inbox: deque[Input] = deque()
@@ -177,7 +182,7 @@ class Driver:
         with self._stepping:
             effects = self.run.step(self._now(), [*self._written, *inputs])
             self._written = []
-            self._written = [self._store.commit(each.states) for each in effects if isinstance(each, Commit)]
+            self._written = [self._store.commit(each) for each in effects if isinstance(each, Commit)]
             return effects
 
     def _now(self) -> Now:

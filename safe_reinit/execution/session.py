@@ -22,7 +22,7 @@ from ..core import resuming, state
 from ..core.polling import TICK
 from ..errors import RunFailed, RunRefused, UsageError
 from ..failing import password_as_planned, refusal_of, taken
-from ..journal import Deed, Journal, JournalError, Lease, LeaseLostError, StoredRun
+from ..journal import Deed, Journal, JournalError, Lease, LeaseLostError, Spool, StoredRun
 from ..model import LOCK_TAG, Call, Event, EventName, JobState, OnUnknown, Plan, Policy, Report, Secret
 from ..model.codec import decode, members, to_moment
 from ..plan import as_members, from_json
@@ -66,6 +66,10 @@ class Session:
     """What the configuration of now says of targets; ``None``: nothing."""
     plan_expires: float = math.inf
     """Seconds after which a run that is resumed wipes nothing more."""
+    journal_outage: float = 0.0
+    """Real seconds for which a journal that cannot be written is waited for before the machines are started."""
+    spool: Spool | None = None
+    """Keeps what the journal lacks after that; ``None``: nothing does."""
 
     @property
     def endpoint(self) -> str:
@@ -107,6 +111,7 @@ class Session:
             plan = from_json(stored.plan, password)
             calls = self.calls_of(run_id)
             known = [each.state for each in stored.jobs]
+            self._add_spooled(lease, known)
         except BaseException:
             lease.release()
             raise
@@ -121,6 +126,29 @@ class Session:
             known[position] = resuming.judge(gone_on, verdict) if verdict else gone_on
         check = partial(self._agrees, verdict, stored) if verdict else self._same_account
         return self._carry(HeldRun(plan, lease, known, calls, report.started(moment(stored.started_at)), closed), check)
+
+    def _add_spooled(self, lease: Lease, known: list[JobState]) -> None:
+        """Add to the states of a run what the journal lacks of them, and this host has kept.
+
+        It counts only where nobody has held the run since. Else whoever did has gone on without it, and must only know
+        which wipes ECS had accepted.
+
+        Raises:
+            UsageError: it cannot be read, or the journal cannot be written.
+        """
+        kept = self.spool.read(lease.run_id) if self.spool is not None else None
+        if self.spool is None or kept is None:
+            return
+        if (kept.epoch, kept.session) == lease.follows:
+            for position, each in kept.states.items():
+                known[position] = each
+            try:
+                lease.save(*kept.states.items())
+            except JournalError as error:
+                raise UsageError(str(error), hint="Try again.") from None
+        else:
+            self.journal.keep_late(lease.run_id, kept.accepted)
+        self.spool.forget(lease.run_id)
 
     def _agrees(self, verdict: resuming.Verdict, stored: StoredRun, cloud: Cloud, run: HeldRun) -> None:
         """See that a verdict is not against what is known and what ECS shows, and write it down before it counts."""
@@ -287,6 +315,7 @@ class Session:
             driver = Driver(
                 cloud, self.clock, run.plan, run_id, tell, run.lease, run.states, run.closed, exchanges, self.go_on,
                 self.interrupt.say, policy=self.policy, usual=self._usual(run.plan),
+                journal_outage=self.journal_outage, spool=self.spool,
             )  # fmt: skip
             with self.interrupt.ending(driver, partial(self._finish, run, driver)):
                 try:
@@ -294,6 +323,8 @@ class Session:
                 except LeaseLostError:
                     with contextlib.suppress(UsageError):
                         self.journal.keep_late(run_id, driver.accepted)
+                        if self.spool is not None:
+                            self.spool.forget(run_id)
                     return driver, taken(run_id, self.journal)
                 except Exception as error:  # noqa: BLE001 - even then the report says what is known
                     return driver, error

@@ -3,44 +3,58 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable
 
-from ..core.inputs import AcceptedBefore, Committed, Input, JournalFailed, LeaseLapsed
+from ..core.inputs import AcceptedBefore, Commit, Committed, Input, JournalAway, JournalLost, LeaseLapsed
 from ..errors import UsageError
-from ..journal import JournalError, Lease
+from ..journal import JournalError, JournalLostError, Lease, Spool
 from ..model import Command, Failure, JobState
 
 
 class StateStore:
     """The states of one run in the journal, for the session that holds its lease.
 
-    Once the journal could not be written, nobody waits for it any more: each commit tries to write everything that it
-    lacks, and counts as done, since what brings machines back must go on.
+    Args:
+        lease: the right to write them.
+        spool: keeps what the journal lacks, once the core waits for it no more; ``None``: nothing does.
+        say: tells people where that is.
+
     """
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: Lease, spool: Spool | None = None, say: Callable[[str], None] = lambda _: None) -> None:
         self._lease = lease
+        self._spool = spool
+        self._say = say
         self._lapses = lease.lapses
-        self._unwritten = False
+        self._away = False
+        """Whether the journal could not be written when that was last tried."""
         self._behind: dict[int, JobState] = {}
-        """By position the states that the journal does not have yet."""
+        """By position the states that the journal does not have yet, once they need not be in it."""
+        self._told = False
 
-    def commit(self, states: Sequence[tuple[int, JobState]]) -> Input:
+    def commit(self, commit: Commit) -> Input:
         """Write states down, by the positions of their jobs, in one transaction.
+
+        With ``spool`` nobody waits for the journal any more: each commit tries to write everything that it lacks, and
+        counts as done, since what brings machines back must go on.
 
         Raises:
             LeaseLostError: another session holds the run; nothing was written.
         """
-        if self._unwritten:
-            self._behind.update(states)
-            with contextlib.suppress(JournalError):
-                self._lease.save(*self._behind.items(), wait=False)
-                self._behind.clear()
-            return Committed()
+        if commit.spool:
+            self._behind.update(commit.states)
         try:
-            self._lease.save(*states)
+            self._lease.save(*(self._behind.items() if commit.spool else commit.states), wait=not commit.spool)
         except JournalError as error:
-            return self._lost(error)
+            failed = self._failed(error)
+            if not commit.spool:
+                return failed
+            self._keep()
+        else:
+            self._away = False
+            if self._behind and self._spool is not None:
+                self._spool.forget(self._lease.run_id)
+            self._behind.clear()
         return Committed()
 
     def hold(self) -> list[Input]:
@@ -53,8 +67,7 @@ class StateStore:
         try:
             self._lease.check()
         except JournalError as error:
-            if not self._unwritten:
-                inputs.append(self._lost(error))
+            inputs.append(self._failed(error))
         with contextlib.suppress(UsageError):
             inputs += (
                 AcceptedBefore(each.position, Command(each.action, each.subject)) for each in self._lease.late_answers()
@@ -77,9 +90,27 @@ class StateStore:
             held = self._lease.check()
         except JournalError:
             return brings_back
-        return held and (brings_back or not self._unwritten)
+        return held and (brings_back or not self._away)
 
-    def _lost(self, error: JournalError) -> JournalFailed:
-        self._unwritten = True
-        hint = "This run stops and wipes nothing more, and may not be recorded from here on. Repair the journal first."
-        return JournalFailed(Failure(None, str(error), hint=hint))
+    def _failed(self, error: JournalError) -> JournalAway | JournalLost:
+        self._away = True
+        if isinstance(error, JournalLostError):
+            hint = (
+                "Before you begin a new run, find out what became of the journal, and look at ECS's console."
+            )
+            return JournalLost(Failure(None, str(error), hint=hint))
+        hint = "Let it be written again, then make a new plan for what was not wiped."
+        return JournalAway(Failure(None, str(error), hint=hint))
+
+    def _keep(self) -> None:
+        if self._spool is None:
+            return
+        run_id = self._lease.run_id
+        try:
+            self._spool.keep(self._lease, self._behind)
+            kept = f"is kept in {self._spool.file(run_id)}, and read by safe-reinit resume {run_id} on this host."
+        except OSError as error:
+            kept = f"cannot be kept in {self._spool.file(run_id)} either ({error.strerror}): keep this output."
+        if not self._told:
+            self._told = True
+            self._say(f"What the journal lacks of run {run_id} {kept}")

@@ -12,9 +12,10 @@ from pathlib import Path
 from ..errors import UsageError
 from .audit import Act, Deed
 from .journal import Journal
-from .lease import Holder, JournalError, LateAnswer, Lease, LeaseLostError
+from .lease import Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError
 from .place import is_shared
 from .reading import Reader
+from .spool import Spool
 from .stored import Hold, StoredJob, StoredRun
 
 
@@ -64,10 +65,12 @@ __all__ = [
     "Holder",
     "Journal",
     "JournalError",
+    "JournalLostError",
     "LateAnswer",
     "Lease",
     "LeaseLostError",
     "Reader",
+    "Spool",
     "StoredJob",
     "StoredRun",
     "is_shared",

@@ -7,6 +7,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol
 
+from ..errors import UsageError
+
+
+class ReplacedError(UsageError):
+    """What is at the place of the journal is not what was opened."""
+
+    hint = "Find the journal again before anything else."
+
 
 class Rows(Protocol):
     """What a statement gave."""
@@ -67,7 +75,7 @@ class Database(ABC):
         """Check that it is still the database that was opened.
 
         Raises:
-            JournalError: what is written from now on nobody would find.
+            JournalLostError: what is written from now on nobody would find.
         """
 
     @abstractmethod

@@ -11,7 +11,8 @@ from typing import Any
 from ..errors import RunRefused, UsageError
 from ..model.codec import dumps
 from .audit import Deed, appended
-from .lease import Holder, JournalError, LateAnswer, Lease, LeaseLostError, length
+from .database import ReplacedError
+from .lease import Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError, length
 from .place import boot_id, now, pid_namespace, user, who
 from .reading import Reader, lock_of
 from .stored import Hold
@@ -72,7 +73,7 @@ class Journal(Reader):
                 ((disk_id, run_id, position) for position, (_, ids, _) in enumerate(jobs) for disk_id in ids),
             )
             self._audit("undo" if undoes else "begin", run_id, _begun(plan, [ids for _, ids, _ in jobs], undoes))
-            lease = self._begin_lease(run_id, 1)
+            lease = self._begin_lease(run_id, None)
         self._db.keep()
         return lease
 
@@ -90,12 +91,12 @@ class Journal(Reader):
             if holder is not None and holder.alive:
                 return None
             self._audit("take-over", run_id, f"from {holder}" if holder else "")
-            lease = self._begin_lease(run_id, holder.epoch + 1 if holder else 1, holder.cancelled if holder else None)
+            lease = self._begin_lease(run_id, holder)
         self._db.keep()
         return lease
 
-    def _begin_lease(self, run_id: str, epoch: int, cancelled: str | None = None) -> Lease:
-        session = secrets.token_hex(16)
+    def _begin_lease(self, run_id: str, before: Holder | None) -> Lease:
+        session, epoch = secrets.token_hex(16), before.epoch + 1 if before else 1
         # What tells that a process is gone counts on its own host only.
         boot, namespace = ("", "") if self._db.shared else (boot_id(), pid_namespace())
         self._db.execute("DELETE FROM leases WHERE run_id=?", (run_id,))
@@ -104,16 +105,16 @@ class Journal(Reader):
             " writes, cancelled) VALUES (?,?,?,?,?,?,?,?,{clock}+?,?,0,?)",
             (
                 run_id, epoch, session, user(), socket.gethostname(), os.getpid(), boot, namespace, length(), now(),
-                cancelled,
+                before.cancelled if before else None,
             ),
         )  # fmt: skip
-        return Lease(self, run_id, epoch, session)
+        return Lease(self, run_id, epoch, session, (before.epoch, before.session) if before else None)
 
     def refuse_replaced(self) -> None:
         """See that the journal is still the one that was opened.
 
         Raises:
-            JournalError: what is written from now on nobody would find.
+            JournalLostError: what is written from now on nobody would find.
         """
         self._db.refuse_replaced()
 
@@ -121,8 +122,10 @@ class Journal(Reader):
         """Tell whether ``refuse_replaced`` refuses."""
         try:
             self.refuse_replaced()
-        except JournalError:
+        except JournalLostError:
             return True
+        except JournalError:
+            return False
         return False
 
     def write(self, lease: Lease, statements: Iterable[tuple[str, Sequence[object]]], *, wait: bool = True) -> Holder:
@@ -138,17 +141,18 @@ class Journal(Reader):
 
         Raises:
             LeaseLostError: another session has taken the run.
-            JournalError: it could not be written, or is not that of the run any more.
+            JournalLostError: it is not that of the run any more.
+            JournalError: it could not be written.
         """
         try:
             with self._db.transaction(wait=wait):
                 holder = self._holder(lease.run_id, locked=True)
                 if holder is None:
-                    raise JournalError(f"The journal {self.place} does not know run {lease.run_id} any more.")
+                    raise JournalLostError(f"The journal {self.place} does not know run {lease.run_id} any more.")
                 if (holder.epoch, holder.session) != (lease.epoch, lease.session):
                     raise LeaseLostError(lease.run_id)
                 if holder.writes != lease.writes and not (lease.unsure and holder.writes == lease.writes + 1):
-                    raise JournalError(
+                    raise JournalLostError(
                         f"The journal {self.place} was put back to what it was before: what this run wrote last is not"
                         " there."
                     )
@@ -158,6 +162,8 @@ class Journal(Reader):
                     "UPDATE leases SET until={clock}+?, writes=writes+1 WHERE run_id=?", (length(), lease.run_id)
                 )
                 lease.writes, lease.unsure = holder.writes, True
+        except ReplacedError as error:
+            raise JournalLostError(str(error)) from None
         except UsageError as error:
             raise JournalError(str(error)) from None
         lease.writes, lease.unsure = holder.writes + 1, False

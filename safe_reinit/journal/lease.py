@@ -37,6 +37,10 @@ class JournalError(Exception):
     """The journal could not be written; the text says why, in our words."""
 
 
+class JournalLostError(JournalError):
+    """The journal is not the one that was opened any more: what is written from now on nobody would find."""
+
+
 def length() -> float:
     """Return for how many seconds a lease that is renewed now lasts."""
     return LEASE
@@ -114,16 +118,20 @@ class Lease:
     """The right to act for a run: renewed by a thread of its own, checked before every call and with every write.
 
     Attributes:
+        follows: the epoch and the session of whoever held the run before; ``None`` where nobody did.
         on_cancel: is told, once, who asked this session through the journal to end the run.
         lapses: how often it had run out before it was renewed, as after a pause of the process: until then somebody
             else could have taken the run, and what was observed before is old.
 
     """
 
-    def __init__(self, journal: Journal, run_id: str, epoch: int, session: str) -> None:
+    def __init__(
+        self, journal: Journal, run_id: str, epoch: int, session: str, follows: tuple[int, str] | None = None
+    ) -> None:
         self.run_id = run_id
         self.epoch = epoch
         self.session = session
+        self.follows = follows
         self.lapses = 0
         self.on_cancel: Callable[[str], None] | None = None
         self._journal = journal
@@ -151,7 +159,8 @@ class Lease:
 
         Raises:
             LeaseLostError: another session has the run, or it was let go.
-            JournalError: the journal was removed or replaced, or the lease has run out and cannot be renewed.
+            JournalLostError: the journal was removed, replaced or put back.
+            JournalError: the lease has run out and cannot be renewed.
         """
         if self._lost:
             raise LeaseLostError(self.run_id)

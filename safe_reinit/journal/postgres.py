@@ -17,8 +17,8 @@ from psycopg import conninfo
 
 from ..clock import boottime
 from ..errors import UsageError
-from .database import Database, Rows
-from .lease import JournalError
+from .database import Database, ReplacedError, Rows
+from .lease import JournalError, JournalLostError
 from .place import other_schema, shown
 from .refusals import unusable
 from .schema import MIGRATIONS, SCHEMA
@@ -50,10 +50,6 @@ _WORDS = {
 _OURS = 7256
 """The first key of our advisory locks: of the one under which the tables are made."""
 _Connection = psycopg.Connection[tuple[Any, ...]]
-
-
-class _ReplacedError(Exception):
-    """What the address leads to is not the server that was opened."""
 
 
 class Postgres(Database):
@@ -124,7 +120,7 @@ class Postgres(Database):
         """See that it is the server that was connected to first, and that it has not lost what was committed there.
 
         Raises:
-            _ReplacedError: it is another one, was failed over, or was restored from a backup.
+            ReplacedError: it is another one, was failed over, or was restored from a backup.
         """
         found = _one(
             opened,
@@ -132,7 +128,7 @@ class Postgres(Database):
             " FROM pg_control_system()",
         )
         if self._identity not in ("", found):
-            raise _ReplacedError(
+            raise ReplacedError(
                 f"The journal {self.place} is on another server than before, or was failed over or restored: what was "
                 "written last may be missing there."
             )
@@ -142,13 +138,16 @@ class Postgres(Database):
         """See ``Database``: a connection that stands is one to the server that was opened.
 
         Raises:
-            JournalError: it had to be made again, and leads to another server.
+            JournalLostError: it had to be made again, and leads to another server.
+            JournalError: it cannot be made again.
         """
         if self._connection is not None and not (self._connection.closed or self._connection.broken):
             return
         try:
             with self.using():
                 self._connected()
+        except ReplacedError as error:
+            raise JournalLostError(str(error)) from None
         except UsageError as error:
             raise JournalError(str(error)) from None
 
@@ -158,8 +157,6 @@ class Postgres(Database):
         with self._lock:
             try:
                 yield
-            except _ReplacedError as error:
-                raise UsageError(str(error), hint="Find the journal again before anything else.") from None
             except psycopg.Error as error:
                 raise unusable(self.place, error) from None
 

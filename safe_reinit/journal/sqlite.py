@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 from ..clock import boottime
 from ..errors import UsageError
-from .database import Database, Rows
-from .lease import JournalError
+from .database import Database, ReplacedError, Rows
+from .lease import JournalLostError
 from .place import files_of, make_folder, other_schema, refuse_foreign, refuse_network, unusable
 from .schema import MIGRATIONS, SCHEMA
 
@@ -139,8 +139,8 @@ class SqliteFile(_Connected):
         with self.using():
             try:
                 self.refuse_replaced()
-            except JournalError as error:
-                raise UsageError(str(error), hint="Find the journal again before anything else.") from None
+            except JournalLostError as error:
+                raise ReplacedError(str(error)) from None
             if not wait:
                 self._db.execute("PRAGMA busy_timeout=0")
             try:
@@ -183,15 +183,15 @@ class SqliteFile(_Connected):
         SQLite goes on in memory with files that somebody emptied or wrote over, and does not notice.
 
         Raises:
-            JournalError: one was removed, replaced or damaged: what is written from now on nobody will find.
+            JournalLostError: one was removed, replaced or damaged: what is written from now on nobody will find.
         """
         for file, (identity, size) in self._files.items():
             now_there = _identity(file)
             if now_there != identity:
                 how = "removed" if now_there is None else "replaced"
-                raise JournalError(f"The journal {self.place} was {how} while it was open ({file.name}).")
+                raise JournalLostError(f"The journal {self.place} was {how} while it was open ({file.name}).")
             if _is_damaged(file, size):
-                raise JournalError(
+                raise JournalLostError(
                     f"The journal {self.place} was emptied or written over while it was open ({file.name})."
                 )
 

@@ -133,6 +133,7 @@ class Steps:
         limits: the limits of each job.
         options: of the plan.
         rate: the cloud seconds in a real one.
+        journal_outage: for how long a journal that is away is waited for.
         rollout: members of ``Rollout``.
 
     """
@@ -149,6 +150,7 @@ class Steps:
         rate: float = 1.0,
         closed: Sequence[int] = (),
         shows_start_time: bool = True,
+        journal_outage: float = 0.0,
         **rollout: Any,
     ) -> None:
         self.at = BEGIN
@@ -167,7 +169,9 @@ class Steps:
         ]
         for machine in self.machines if not shows_start_time else ():
             machine.start_time = None
-        self._rest: dict[str, Any] = {"closed": frozenset(closed), "rate": rate}
+        self._rest: dict[str, Any] = {"closed": frozenset(closed), "rate": rate, "journal_outage": journal_outage}
+        self.journal: Input = Committed()
+        """What comes of a commit that the journal must have."""
         self._rollout = Rollout(**{"canary": 0, **rollout})
         self.pending: list[Describe | Recheck | Call] = []
         self.effects: list[Effect] = []
@@ -201,11 +205,14 @@ class Steps:
         while True:
             effects = self.step_once(*given)
             found += effects
-            given = [commit or Committed() for each in effects if isinstance(each, Commit)]
+            given = [commit or self._written(each) for each in effects if isinstance(each, Commit)]
             given += [Continued(self.agreed) for each in effects if isinstance(each, Ask)]
             commit = None
             if not given:
                 return found
+
+    def _written(self, commit: Commit) -> Input:
+        return Committed() if commit.spool else self.journal
 
     def step_once(self, *inputs: Input) -> list[Effect]:
         """Step once; what is written down is not answered."""

@@ -19,7 +19,8 @@ from safe_reinit.core.inputs import (
     Effect,
     Exchanged,
     Input,
-    JournalFailed,
+    JournalAway,
+    JournalLost,
     LeaseLapsed,
     NotSeen,
     Recheck,
@@ -54,11 +55,14 @@ class Disturbed(Steps):
             self.random.choice((1, 2, 3, 12)), disks=self.random.choice((1, 1, 2)),
             power=self.random.choice(("Running", "Running", "Stopped")), limits=SHORT,
             options=Options(snapshot=self.random.random() < 0.3, lock_tag=self.random.random() < 0.3),
-            max_parallel=self.random.choice((1, 100)),
+            max_parallel=self.random.choice((1, 100)), journal_outage=self.random.choice((0.0, 30.0, 120.0)),
         )  # fmt: skip
         self.written = dict(enumerate(self.states))
-        """The states as the journal has them, or as they are where it cannot be written any more."""
+        """The states as the journal has them, or the file of this host that keeps what it lacks."""
         self.unwritten = False
+        """Whether the last commit was written nowhere."""
+        self.lasting = False
+        """Whether the journal never comes back."""
         self.later: list[Input] = []
         """What has happened, and the run is not told of yet."""
         self.wiped = dict.fromkeys((name for each in self.machines for name in each.disks), 0)
@@ -115,11 +119,13 @@ class Disturbed(Steps):
         assert sum(isinstance(each, Describe) for each in self.pending) <= 1
         assert sum(isinstance(each, Recheck) for each in self.pending) <= 1
         for commit in commits:
-            failed = not self.unwritten and self.random.random() > max(self.calm, 0.98)
-            self.unwritten = self.unwritten or failed
-            if not failed:
+            again = self.unwritten and self.random.random() < 0.8  # an outage lasts
+            self.unwritten = not commit.spool and (again or self.lasting or self.random.random() > max(self.calm, 0.98))
+            if not self.unwritten:
                 self.written |= dict(commit.states)
-            self.later.append(JournalFailed(FULL) if failed else Committed())
+            self.lasting = self.lasting or (self.unwritten and self.random.random() < 0.1)
+            kind = JournalLost if self.lasting else JournalAway
+            self.later.append(kind(FULL) if self.unwritten else Committed())
 
     def see_call(self, call: Call) -> None:
         """See that a call stands on what is written down, and on a state that still wants it."""
@@ -146,7 +152,6 @@ class Disturbed(Steps):
             assert known.error is not None or state.outcome(known) in ("done", "not-restarted"), "why is told"
             if state.outcome(known) in ("done", "failed", "partial", "refused") and not self.foreign:
                 assert machine.status == known.power_before, f"{known.error}"
-        assert not self.unwritten or all(self.written[n] == known for n, known in enumerate(self.states))
         assert self.written == dict(enumerate(self.states)), "the journal has everything"
 
     # ---------------------------------------------------------------------------------------------- what comes of it

@@ -34,7 +34,8 @@ from safe_reinit.core.inputs import (
     Emit,
     Exchanged,
     Fresh,
-    JournalFailed,
+    JournalAway,
+    JournalLost,
     LeaseLapsed,
     NotSeen,
     NotSent,
@@ -47,15 +48,17 @@ from safe_reinit.core.inputs import (
     WaitUntil,
     Withheld,
 )
+from safe_reinit.core.polling import TICK
 from safe_reinit.core.steps import outstanding
 from safe_reinit.model import Accepted, Command, Failure, JobState, Limits, Options, SafetySnapshot, Step, Wipe
 from tests import values
-from tests.core.runs import BEGIN, OK, Steps, a_disk, backed_up, kinds, whole_run
+from tests.core.runs import BEGIN, OK, RUN, Steps, a_disk, backed_up, kinds, whole_run
 
 STOP: Final = "StopInstance"
 WIPE: Final = "ReInitDisk"
 START: Final = "StartInstance"
-FULL = Failure(None, "The disk is full.", hint="Repair the journal first.")
+FULL = Failure(None, "The disk is full.", hint="Let it be written again.")
+REMOVED = Failure(None, "It was removed.", hint="Find out what became of it.")
 MANY = 12
 
 
@@ -198,7 +201,7 @@ def test_events_are_reported_once_what_they_tell_is_written_down() -> None:
 
 OVERTAKING: dict[str, Callable[[Steps], Any]] = {
     "cancelled": lambda _: CancelRequested(),
-    "failed": lambda _: JournalFailed(FULL),
+    "failed": lambda _: JournalLost(REMOVED),
     "seen in use": lambda run: Described(
         run.pending[-1].number, (run.seen(instance=values.an_instance(instance_id="i-0", status="Running")),)
     ),
@@ -284,13 +287,13 @@ def test_what_is_written_down_twice_is_no_second_call() -> None:
 
 
 @pytest.mark.parametrize("action", [STOP, WIPE])
-def test_a_journal_that_fails_at_the_intentions_stops_the_calls(action: str) -> None:
-    """What cannot be written down is not sent, for none of them, and every job turns back."""
+def test_a_journal_that_is_lost_at_the_intentions_stops_the_calls(action: str) -> None:
+    """What is not written down is not sent, for none of them, and every job turns back."""
     run = Steps(MANY, down=action == WIPE)
-    effects = run.answer(run.to(Recheck), commit=JournalFailed(FULL))
+    effects = run.answer(run.to(Recheck), commit=JournalLost(REMOVED))
 
     assert not [each for each in effects if isinstance(each, Call)]
-    assert all(each.turned_back and each.error == FULL for each in run.states)
+    assert all(each.turned_back and each.error == REMOVED for each in run.states)
     assert not any(wipe.tries for each in run.states for wipe in each.disks)
     assert len(run.said) == 1
     assert "keep this output" in run.said[0]
@@ -300,15 +303,15 @@ def test_a_journal_that_fails_at_the_intentions_stops_the_calls(action: str) -> 
 
 
 @pytest.mark.parametrize("action", [STOP, WIPE])
-def test_a_journal_that_fails_while_facts_are_checked_leaves_nothing_to_send(action: str) -> None:
-    """Once the journal cannot be written, what a recheck finds intends nothing any more, of whatever job."""
+def test_a_journal_that_is_lost_while_facts_are_checked_leaves_nothing_to_send(action: str) -> None:
+    """Once the journal is lost, what a recheck finds intends nothing any more, of whatever job."""
     run = Steps(MANY, down=action == WIPE)
     recheck = run.to(Recheck)
-    run.step(JournalFailed(FULL))
+    run.step(JournalLost(REMOVED))
     effects = run.answer(recheck)
 
     assert not [each for each in effects if isinstance(each, Call)]
-    assert all(each.error == FULL for each in run.states)
+    assert all(each.error == REMOVED for each in run.states)
 
 
 def test_a_machine_still_comes_back_when_the_journal_cannot_be_written() -> None:
@@ -318,9 +321,9 @@ def test_a_machine_still_comes_back_when_the_journal_cannot_be_written() -> None
     while not run.pending:
         run.wait()
     (describe,) = run.pending
-    effects = run.answer(describe, commit=JournalFailed(FULL))
+    effects = run.answer(describe, commit=JournalLost(REMOVED))
     assert not [each for each in effects if isinstance(each, Call)], "this one was not written down"
-    run.step(JournalFailed(FULL))
+    run.step(JournalLost(REMOVED))
     run.finish()
 
     assert run.calls == [START]
@@ -331,10 +334,80 @@ def test_a_machine_still_comes_back_when_the_journal_cannot_be_written() -> None
 def test_an_answer_counts_though_it_cannot_be_written() -> None:
     """An answer that came is not forgotten because it cannot be written down; the job turns back."""
     run = Steps()
-    run.answer(run.to(Call, STOP), commit=JournalFailed(FULL))
+    run.answer(run.to(Call, STOP), commit=JournalLost(REMOVED))
 
     assert run.state.stop.state == "accepted"
     assert run.state.turned_back
+
+
+@pytest.mark.parametrize("action", [STOP, WIPE])
+def test_a_journal_that_comes_back_in_time_costs_only_the_wait(action: str) -> None:
+    """While the journal is away nothing is sent and no job turns back; then each call is checked again, and sent."""
+    run = Steps(MANY, down=action == WIPE, journal_outage=120.0)
+    run.answer(run.to(Recheck), commit=JournalAway(FULL))
+    away_until, sent = run.at + 100.0, list(run.calls)
+    run.journal = JournalAway(FULL)
+    while run.at < away_until:
+        run.go_on()
+    assert run.calls == sent
+    assert not any(each.turned_back for each in run.states)
+    run.journal = Committed()
+    run.finish()
+
+    assert run.calls.count(WIPE) == MANY
+    assert all(state.outcome(each) == "done" for each in run.states)
+    assert len(run.said) == 2
+    assert "at most 120 s (journal_outage)" in run.said[0]
+    assert ("i-0" in run.said[0]) == (action == WIPE), "the machines that are down are named"
+    assert run.said[1] == f"The journal can be written again: run {RUN} goes on."
+
+
+@pytest.mark.parametrize(("tries", "back"), [(0, True), (1, False)], ids=["not wiped", "in doubt"])
+def test_a_journal_that_stays_away_leaves_down_only_what_is_in_doubt(tries: int, back: bool) -> None:
+    """After journal_outage a machine is started of which no wipe is in doubt, though only this host keeps a record."""
+    run = down(journal_outage=120.0)
+    if tries:
+        run.change(disks=(replace(run.state.disks[0], state="lost", tries=1, losses=1, at=run.at),))
+    began = run.at
+    run.journal = JournalAway(FULL)
+    while run.at < began + 115.0:
+        run.go_on()
+    assert run.calls == []
+    run.finish()
+
+    assert run.calls == ([START] if back else [])
+    assert run.state.error is not None
+    assert (state.outcome(run.state) == "unknown") != back
+    assert [each.spool for each in run.effects if isinstance(each, Commit)][-1]
+
+
+def test_a_run_that_only_waits_for_its_journal_sleeps_between_its_tries() -> None:
+    """Once every job has ended, what the journal lacks is still written, and each step waits for the next try."""
+    run = down(journal_outage=120.0)
+    run.change(disks=(replace(run.state.disks[0], state="lost", tries=1, losses=1, at=run.at),))
+    run.journal = JournalAway(FULL)
+    while not run.run.scheduler.is_over():
+        run.go_on()
+    assert not run.run.is_over
+    for _ in range(5):
+        assert run.wake_at > run.at
+        run.go_on()
+    run.journal = Committed()
+    run.finish()
+
+    assert [each.states for each in run.effects if isinstance(each, Commit)][-1] == ((0, run.state),)
+
+
+def test_a_journal_that_is_away_is_tried_once_a_tick() -> None:
+    """However much happens meanwhile, the database is not asked more often than every two seconds."""
+    run = Steps(MANY, down=True, journal_outage=1000.0)
+    run.journal = JournalAway(FULL)
+    began = run.at
+    while run.at < began + 200.0:
+        run.go_on()
+
+    tried = [each for each in run.effects if isinstance(each, Commit)]
+    assert 10 < len(tried) <= 1 + 200.0 / TICK
 
 
 # ----------------------------------------------------------------------------------------------------- cancel, pause

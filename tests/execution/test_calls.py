@@ -11,7 +11,7 @@ import pytest
 from safe_reinit.clock import boottime
 from safe_reinit.cloud import CloudError, NoCredentials, NotSent, Refused, Unanswered
 from safe_reinit.core import inputs
-from safe_reinit.core.inputs import Withheld
+from safe_reinit.core.inputs import Commit, Withheld
 from safe_reinit.execution.calls import outcome_of
 from safe_reinit.journal import JournalError
 from safe_reinit.model import Accepted, Command, SafetySnapshot, Step
@@ -326,10 +326,10 @@ def test_without_a_journal_only_what_brings_a_machine_back_is_sent(command: Comm
     world = prepared(command)
     attempt = world.attempt(command)
     if how == "away":
-        world.book.unchecked = [JournalError("It was removed.")]
+        world.book.unchecked = [JournalError("It is away.")]
     else:
         world.book.failing = [JournalError("The disk is full.")]
-        world.store.commit([(0, world.state)])
+        world.store.commit(Commit(((0, world.state),)))
 
     assert world.make(attempt).outcomes == ((OK,) if command in BACK else (Withheld(),))
 

@@ -10,9 +10,17 @@ import pytest
 
 from safe_reinit.core.events import Failed, Intended
 from safe_reinit.core.evolve import evolve
-from safe_reinit.core.inputs import AcceptedBefore, Committed, JournalFailed, LeaseLapsed
+from safe_reinit.core.inputs import AcceptedBefore, Commit, Committed, JournalAway, JournalLost, LeaseLapsed
 from safe_reinit.execution.store import StateStore
-from safe_reinit.journal import Journal, JournalError, LateAnswer, LeaseLostError, open_to_write
+from safe_reinit.journal import (
+    Journal,
+    JournalError,
+    JournalLostError,
+    LateAnswer,
+    LeaseLostError,
+    Spool,
+    open_to_write,
+)
 from safe_reinit.model import Command, Failure, JobState
 from safe_reinit.model.codec import encode
 from tests import values
@@ -20,17 +28,21 @@ from tests.core.runs import Steps
 from tests.execution.worlds import Book
 
 FULL = JournalError("The disk is full.")
+REMOVED = JournalLostError("It was removed.")
 FAILURE = Failure(
-    None,
-    "The disk is full.",
-    hint="This run stops and wipes nothing more, and may not be recorded from here on. Repair the journal first.",
+    None, "The disk is full.", hint="Let it be written again, then make a new plan for what was not wiped."
 )
 
 
-def a_store() -> tuple[StateStore, Book]:
-    """Return a store, and the book that it writes in."""
+def a_store(folder: Path | None = None) -> tuple[StateStore, Book]:
+    """Return a store, and the book that it writes in; with a folder also one for what the journal lacks."""
     book: Any = Book()
-    return StateStore(book), book
+    return StateStore(book, Spool(folder) if folder else None, book.said.append), book
+
+
+def commit(*states: tuple[int, JobState], spool: bool = False) -> Commit:
+    """Return a commit of states."""
+    return Commit(states, spool=spool)
 
 
 def states(count: int = 3) -> list[tuple[int, JobState]]:
@@ -53,51 +65,95 @@ def test_states_of_many_jobs_are_one_transaction() -> None:
     """However many jobs a batch has, what they intend is written down at once, and waited for."""
     store, book = a_store()
 
-    assert store.commit(states()) == Committed()
+    assert store.commit(commit(*states())) == Committed()
     assert book.saved == [dict(states())]
     assert book.waited == [True]
 
 
-def test_a_journal_that_cannot_be_written_is_told_once() -> None:
-    """The first commit that fails says so; from then on each tries at once, and nobody waits for it."""
+def test_a_commit_that_fails_is_told_each_time() -> None:
+    """As long as the core waits for the journal, nothing counts as written that is not."""
     store, book = a_store()
-    book.failing = [FULL] * 9
+    book.failing = [FULL] * 2
 
-    assert store.commit(states()) == JournalFailed(FAILURE)
-    assert [store.commit(states()), store.commit(states())] == [Committed(), Committed()]
-    assert book.waited == [True, False, False]
-    assert store.hold() == []
+    assert [store.commit(commit(*states())) for _ in range(3)] == [
+        JournalAway(FAILURE),
+        JournalAway(FAILURE),
+        Committed(),
+    ]
+    assert book.waited == [True] * 3
+    assert book.saved == [dict(states())]
 
 
-def test_a_journal_that_can_be_written_again_gets_all_that_it_missed() -> None:
-    """Once it can be written, every state that changed meanwhile is written; still no wipe is sent."""
+@pytest.mark.parametrize(("error", "kind"), [(FULL, JournalAway), (REMOVED, JournalLost)])
+def test_a_journal_that_may_come_back_is_told_from_one_that_never_will(error: Exception, kind: type) -> None:
+    """A full disk can be waited for; a journal that was removed or put back cannot, however that is found."""
     store, book = a_store()
+    book.failing, book.unchecked = [error], [error]
+
+    (checked,) = store.hold()
+    assert [type(store.commit(commit(*states()))), type(checked)] == [kind, kind]
+
+
+def test_what_need_not_be_in_the_journal_is_kept_on_this_host(tmp_path: Path) -> None:
+    """Once nobody waits for the journal, each commit counts as done: all that the journal lacks is in one file."""
+    store, book = a_store(tmp_path / "spool")
     first, second, third = states()
     book.failing = [FULL] * 3
-    store.commit([first])
-    store.commit([(0, failed(first[1])), second])
-    store.commit([third])
-    assert book.saved == []
-    store.commit([(2, failed(third[1]))])
 
-    assert book.saved == [{0: failed(first[1]), 1: second[1], 2: failed(third[1])}]
-    assert not store.may_send(brings_back=False)
-    assert store.may_send(brings_back=True)
-    store.commit([second])
+    assert store.commit(commit(first, spool=True)) == Committed()
+    assert store.commit(commit((0, failed(first[1])), second, spool=True)) == Committed()
+    kept = Spool(tmp_path / "spool").read("r-1")
+    assert kept is not None
+    assert (kept.epoch, kept.session) == (book.epoch, book.session)
+    assert kept.states == {0: failed(first[1]), 1: second[1]}
+    assert book.waited == [False, False]
+    (said,) = book.said
+    assert str(tmp_path / "spool" / "r-1.json") in said
+    assert "safe-reinit resume r-1 on this host" in said
+    store.commit(commit(third, spool=True))
+    assert book.saved == []
+    store.commit(commit(spool=True))
+
+    assert book.saved == [{0: failed(first[1]), 1: second[1], 2: third[1]}], "the journal gets all that it lacks"
+    assert Spool(tmp_path / "spool").read("r-1") is None
+    store.commit(commit(second, spool=True))
     assert book.saved[1:] == [{1: second[1]}], "what was written is not written again"
 
 
-def test_a_journal_that_is_away_is_told_once_when_it_is_checked() -> None:
-    """A journal that was removed or replaced is found before the next call, and is as one that cannot be written."""
-    store, book = a_store()
-    book.unchecked = [FULL] * 9
+def test_where_nothing_can_be_kept_a_machine_still_comes_back(tmp_path: Path) -> None:
+    """Nobody stays down because nothing can be written at all: it is said that only the output tells."""
+    (tmp_path / "spool").write_text("a file where the folder should be")
+    store, book = a_store(tmp_path / "spool")
+    book.failing = [FULL] * 2
 
-    assert store.hold() == [JournalFailed(FAILURE)]
-    assert store.hold() == []
+    assert [store.commit(commit(*states(), spool=True)) for _ in range(2)] == [Committed(), Committed()]
+    (said,) = book.said
+    assert "keep this output" in said
+
+
+@pytest.mark.parametrize("how", ["a commit", "a check"])
+def test_while_the_journal_is_away_only_what_brings_back_is_sent(how: str) -> None:
+    """Whether a commit or a check found it: nothing else is sent, until it could be written again."""
+    store, book = a_store()
+    if how == "a commit":
+        book.failing = [FULL]
+        store.commit(commit(*states()))
+    else:
+        book.unchecked = [FULL]
+        store.hold()
+
     assert store.may_send(brings_back=True)
     assert not store.may_send(brings_back=False)
-    book.unchecked = []
-    assert not store.may_send(brings_back=False), "for good"
+    store.commit(commit())
+    assert store.may_send(brings_back=False)
+
+
+def test_a_journal_that_is_away_is_told_of_by_each_check() -> None:
+    """A lease that has run out and cannot be renewed is told at each step, since the core counts from the first."""
+    store, book = a_store()
+    book.unchecked = [FULL] * 2
+
+    assert [store.hold() for _ in range(3)] == [[JournalAway(FAILURE)], [JournalAway(FAILURE)], []]
 
 
 @pytest.mark.parametrize("written", [True, False], ids=["written", "unwritten"])
@@ -106,11 +162,11 @@ def test_who_lost_the_run_writes_nothing(written: bool) -> None:
     store, book = a_store()
     if not written:
         book.failing = [FULL]
-        store.commit(states())
+        store.commit(commit(*states()))
     book.lost = True
 
     with pytest.raises(LeaseLostError):
-        store.commit(states())
+        store.commit(commit(*states()))
     with pytest.raises(LeaseLostError):
         store.hold()
     with pytest.raises(LeaseLostError):
@@ -175,12 +231,12 @@ def test_a_batch_is_in_the_journal_as_a_whole_or_not_at_all(journal: Journal) ->
         return [each.state.stop.state for each in stored.jobs]
 
     try:
-        assert store.commit(states(4)[:3]) == Committed()
+        assert store.commit(commit(*states(4)[:3])) == Committed()
         assert written() == ["asked", "asked", "asked", "none"]
 
         journal._db.execute("UPDATE leases SET epoch=epoch+1")
         with pytest.raises(LeaseLostError):
-            store.commit([(n, failed(each)) for n, each in enumerate(before)])
+            store.commit(commit(*((n, failed(each)) for n, each in enumerate(before))))
         assert written() == ["asked", "asked", "asked", "none"]
     finally:
         lease.release()

@@ -55,6 +55,9 @@ class Book:
     """A stand-in for a lease: keeps what is saved, and fails where a test says so."""
 
     def __init__(self) -> None:
+        self.run_id, self.epoch, self.session = "r-1", 1, "session"
+        self.said: list[str] = []
+        """What people were told."""
         self.saved: list[dict[int, Any]] = []
         self.waited: list[bool] = []
         self.failing: list[Exception] = []

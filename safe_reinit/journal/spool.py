@@ -1,0 +1,90 @@
+"""What the journal lacks of a run: a file of this host keeps it while the journal cannot be written.
+
+A machine must come back also where nothing can be written to the journal. What is done for that is kept here, and
+whoever resumes the run on this host writes it into the journal before anything else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UsageError
+from ..model import JobState
+from ..model.codec import DecodeError, decode, dumps
+from ..trust import refuse_untrusted
+from ..written import replace
+from .lease import LateAnswer, Lease
+from .place import make_folder
+
+
+@dataclass(frozen=True)
+class Spooled:
+    """What one session had known of a run when it could not write it into the journal."""
+
+    epoch: int
+    """Of the lease of that session."""
+    session: str
+    """Its id."""
+    states: Mapping[int, JobState]
+    """By the position of its job each state that the journal lacks."""
+
+    @property
+    def accepted(self) -> Sequence[LateAnswer]:
+        """The wipes among them that ECS had accepted."""
+        return [
+            LateAnswer(position, "ResetDisk" if wipe.snapshot_id else "ReInitDisk", wipe.disk_id, wipe.tries)
+            for position, known in self.states.items()
+            for wipe in known.disks
+            if wipe.state in ("accepted", "done")
+        ]
+
+
+@dataclass(frozen=True)
+class Spool:
+    """A folder of this host, with a file for each run that could not write to its journal."""
+
+    folder: Path
+
+    def file(self, run_id: str) -> Path:
+        """Return where a run is kept."""
+        return self.folder / f"{run_id}.json"
+
+    def keep(self, lease: Lease, states: Mapping[int, JobState]) -> None:
+        """Keep what the journal lacks of a run, in the place of what was kept of it before.
+
+        Raises:
+            OSError: it cannot be written here either.
+        """
+        make_folder(self.folder)
+        text = dumps({"epoch": lease.epoch, "session": lease.session, "states": list(states.items())}, sparse=True)
+        replace(str(self.file(lease.run_id)), text, 0o600)
+
+    def read(self, run_id: str) -> Spooled | None:
+        """Return what is kept of a run; ``None`` where nothing is.
+
+        Raises:
+            UsageError: others could have written it, or it cannot be read.
+        """
+        file = self.file(run_id)
+        refuse_untrusted(file, "what the journal lacks,")
+        try:
+            kept = json.loads(file.read_text("utf-8"))
+            states = {int(position): decode(JobState, known) for position, known in kept["states"]}
+            return Spooled(int(kept["epoch"]), str(kept["session"]), states)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, DecodeError):
+            raise UsageError(
+                f"What the journal lacks of run {run_id} cannot be read from {file}.",
+                hint="Look at its machines in the ECS console. Then remove the file, and resume the run.",
+            ) from None
+
+    def forget(self, run_id: str) -> None:
+        """Keep nothing of a run any more."""
+        with contextlib.suppress(OSError):
+            os.unlink(self.file(run_id))
