@@ -57,6 +57,8 @@ KEYS = {
 SECRET = KEYS["now"][1]
 LIMITS = {"timeout_stop": "2m", "timeout_snapshot": "4m", "timeout_reinit": "3m", "timeout_start": "2m"}
 """What the program may wait for each phase in a scenario: short, so that giving up is tried as often as success."""
+JOURNAL_OUTAGE = 120.0 + 20.0
+"""Seconds for which a journal that is away is waited for, and the last try to write it."""
 LONGEST = 4 * 3600.0
 """Virtual seconds in which a run ends whatever happens: far more than its limits add up to."""
 TIMES_RESUMED = 4
@@ -154,6 +156,8 @@ class Simulation:
         self._verdicts: set[str] = set()
         self._judged: list[tuple[float, float]] = []
         self._unrecorded: float | None = None
+        self._away = 0.0
+        self._outages: list[tuple[float, float]] = []
         self._abandoned = False
         self._events: list[str] = []
         self._write_credentials("now")
@@ -280,10 +284,24 @@ class Simulation:
         self.scheduler.spawn("cancel", Process("operator"), cancel)
 
     def _journal_locked(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
-        self.storage.locked_until = self.scheduler.now + what["seconds"]
+        self.storage.locked_until = self._outage(what["seconds"])
 
     def _journal_full(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
-        self.storage.full_until = self.scheduler.now + what["seconds"]
+        self.storage.full_until = self._outage(what["seconds"])
+
+    def _journal_away(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
+        self.storage.away_until = self._outage(what["seconds"])
+
+    def _outage(self, seconds: float) -> float:
+        """Note an outage of the journal that begins now, and return when it ends."""
+        self._away += min(seconds, JOURNAL_OUTAGE)
+        self._outages.append((self.scheduler.now, self.scheduler.now + seconds))
+        return self._outages[-1][1]
+
+    def _journal_unanswered(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
+        """Let the answers to the next commits be lost: they are done, and nobody hears of it."""
+        self.storage.unanswered = what["times"]
+        self._away += min(10.0 * what["times"], JOURNAL_OUTAGE)
 
     def _journal_removed(self, _attempt: _Attempt, _what: dict[str, Any]) -> None:
         self._unrecorded = self._unrecorded or self.scheduler.now
@@ -544,7 +562,7 @@ class Simulation:
     def _find_run(self) -> None:
         """Find the run of a process that was killed before its first event, as ``runs`` does."""
         if not self.run_id and self.plan is not None and self.journal.exists():
-            with open_to_write(self.journal) as journal:
+            with self.storage.bypassed(), open_to_write(self.journal) as journal:
                 self.run_id = next((run.run_id for run in journal.runs() if run.open), "")
 
     def _verdict(self, name: str | None) -> str | None:
@@ -576,12 +594,12 @@ class Simulation:
     def _open_runs(self) -> list[str]:
         if not self.journal.exists():
             return []
-        with open_to_write(self.journal) as journal:
+        with self.storage.bypassed(), open_to_write(self.journal) as journal:
             return [run.run_id for run in journal.runs() if run.open and run.run_id == self.run_id]
 
     def evidence(self) -> Evidence:
         """Return what the judge sees now."""
-        files = [path for path in sorted(self.folder.iterdir()) if path.suffix not in (".yaml", ".ini")]
+        files = [path for path in sorted(self.folder.rglob("*")) if path.suffix not in (".yaml", ".ini")]
         outputs = {path.name: path.read_bytes() for path in files if path.is_file()}
         outputs |= {f"report {number}": str(told).encode() for number, told in enumerate(self.reports)}
         outputs |= {"events": "\n".join(self._events).encode(), "plan": str(self.plan).encode()}
@@ -604,6 +622,8 @@ class Simulation:
             starts={each.process.name: each.began for each in self._attempts},
             foreign=self._foreign,
             unrecorded=self._unrecorded,
+            outages=self._outages,
+            away=self._away,
             abandoned=self._abandoned,
             sends_again=self.scenario["request"]["on_unknown"] == "retry",
         )

@@ -132,6 +132,8 @@ class Evidence:
         starts: when each process of the run began, by name, in that order.
         foreign: the request ids of calls that other runs made.
         unrecorded: since when the journal is not there any more; ``None`` where it is.
+        outages: from when until when the journal could not be written.
+        away: for how many seconds, all in all, a journal that could not be written may have been waited for.
         abandoned: whether the operator let the run go, to plan anew.
         sends_again: whether the operator wants a wipe sent again of which nothing is known (``on_unknown: retry``).
 
@@ -153,6 +155,8 @@ class Evidence:
     starts: Mapping[str, float] = field(default_factory=dict)
     foreign: Collection[str] = ()
     unrecorded: float | None = None
+    outages: Sequence[tuple[float, float]] = ()
+    away: float = 0.0
     abandoned: bool = False
     sends_again: bool = False
 
@@ -575,7 +579,10 @@ def _power(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _limits(evidence: Evidence) -> Iterator[Violation]:
-    """Each phase ends within the limit that the plan shows for it, and so does the whole run."""
+    """Each phase ends within the limit that the plan shows for it, and so does the whole run.
+
+    A journal that is away is waited for besides: meanwhile nothing may be sent, not even what ends a phase.
+    """
     limits = {
         name.removesuffix("_ms"): (each or 0) / 1000
         for name, each in ((evidence.plan or {}).get("limits") or {}).items()
@@ -590,11 +597,11 @@ def _limits(evidence: Evidence) -> Iterator[Violation]:
         for job in jobs if first and not (session.paused or session.stepped) else ():
             for phase in job["phases"]:
                 took = _seconds(phase)
-                if took > bounds[phase["name"]] + _SLACK:
+                if took > bounds[phase["name"]] + _SLACK + evidence.away:
                     text = f"{phase['name']} of {job['instance_id']} took {took:.0f} s of {bounds[phase['name']]:.0f} s"
                     yield Violation("over-limit", text)
         # One machine goes through all of them; those of a rollout one after the other.
-        whole = sum(bounds.values()) + 2 * limits["retry"] + 150 + 35 + _SLACK
+        whole = sum(bounds.values()) + 2 * limits["retry"] + 150 + 35 + _SLACK + evidence.away
         took = session.ended - session.began - session.paused
         if took > whole * max(1, len(jobs)):
             yield Violation("over-limit", f"a process of the run took {took:.0f} s of {whole:.0f} s at most")
@@ -633,13 +640,14 @@ def _taken(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _unrecorded(evidence: Evidence) -> Iterator[Violation]:
-    """Once the journal is gone nothing is stopped or wiped: nobody would find what became of it."""
-    if evidence.unrecorded is None:
-        return
+    """While the journal is away or gone nothing is stopped or wiped: nobody would find what became of it."""
+    gone = [] if evidence.unrecorded is None else [(evidence.unrecorded, math.inf)]
     for each in evidence.sent:
-        bad = _is(each, "StopInstance", *_WIPES) and each.process in evidence.starts
-        if bad and each.at > evidence.unrecorded + _FLIGHT and evidence.starts[each.process] < evidence.unrecorded:
-            yield Violation("sent-unrecorded", f"{each.action} was sent though the journal had been gone")
+        if not _is(each, "StopInstance", "CreateSnapshot", *_WIPES) or each.process not in evidence.starts:
+            continue
+        for since, until in (*gone, *evidence.outages):
+            if since + _FLIGHT < each.at < until and evidence.starts[each.process] < since:
+                yield Violation("sent-unrecorded", f"{each.action} was sent though the journal could not be written")
 
 
 def _secrets(evidence: Evidence) -> Iterator[Violation]:

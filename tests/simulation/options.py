@@ -557,6 +557,8 @@ HOST: Mapping[str, Draw] = {
     "reader stops": _host("reader_stops"),
     "journal locked": _host("journal_locked", seconds=(5.0, 15.0, 60.0)),
     "journal full": _host("journal_full", seconds=(5.0, 60.0, 1000.0)),
+    "journal away": _host("journal_away", seconds=(10.0, 60.0, 115.0, 300.0, 1000.0)),
+    "journal unanswered": _host("journal_unanswered", times=(1, 1, 2, 5)),
     "journal removed": _host("journal_removed"),
     "journal restored": _host("journal_restored"),
     "second run": _host("second_run", journal=("same", "other")),

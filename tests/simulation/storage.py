@@ -1,4 +1,4 @@
-"""The disk under the journal, on virtual time: it can be locked by somebody else, or full.
+"""What holds the journal, on virtual time: it can be locked by somebody else, full or away, and lose an answer.
 
 SQLite waits for a lock in real time. Here it waits on the scheduler, so that ten seconds of it cost nothing.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.simulation.scheduler import Process, Scheduler
@@ -26,7 +27,9 @@ class Storage:
     def __init__(self, scheduler: Scheduler, point: Callable[[str], None]) -> None:
         self.scheduler = scheduler
         self._point = point
-        self.locked_until = self.full_until = 0.0
+        self.locked_until = self.full_until = self.away_until = 0.0
+        self.unanswered = 0
+        """The answers to so many commits are lost, which are done."""
         self._opened: list[tuple[Process, sqlite3.Connection]] = []
 
     def killed(self, process: Process) -> None:
@@ -37,7 +40,18 @@ class Storage:
 
     def calm(self) -> None:
         """Let nothing be wrong from here on."""
-        self.locked_until = self.full_until = 0.0
+        self.locked_until = self.full_until = self.away_until = 0.0
+        self.unanswered = 0
+
+    @contextmanager
+    def bypassed(self) -> Iterator[None]:
+        """Let nothing be wrong meanwhile, for a look that is none of the program's."""
+        kept = self.locked_until, self.full_until, self.away_until, self.unanswered
+        self.calm()
+        try:
+            yield
+        finally:
+            self.locked_until, self.full_until, self.away_until, self.unanswered = kept
 
     def module(self) -> types.ModuleType:
         """Return what takes the place of ``sqlite3`` in the program."""
@@ -57,6 +71,9 @@ class Storage:
                 done = storage.carry(sql, self.patience, lambda: super(Connection, self).execute(sql, *values))
                 if sql == "COMMIT":
                     storage._point("written")
+                    if storage.unanswered:
+                        storage.unanswered -= 1
+                        raise sqlite3.OperationalError("disk I/O error")
                 return done
 
         def connect(*arguments: Any, timeout: float = 5.0, **options: Any) -> sqlite3.Connection:
@@ -72,6 +89,8 @@ class Storage:
     def carry(self, sql: str, patience: float, execute: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
         """Execute a statement, and wait for the lock as long as SQLite would."""
         until = self.scheduler.now + patience
+        if self.scheduler.now < self.away_until:
+            raise sqlite3.OperationalError("unable to open database file")
         if sql.startswith(_WRITES) and self.scheduler.now < self.full_until:
             raise sqlite3.OperationalError("database or disk is full")
         while True:

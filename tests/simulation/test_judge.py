@@ -345,11 +345,13 @@ def test_a_call_of_a_process_that_lost_its_run_is_found(evidence: Evidence) -> N
 
 
 def test_a_wipe_that_no_journal_knows_of_is_found(evidence: Evidence) -> None:
-    """Once the journal is gone nothing is stopped and nothing is wiped."""
+    """Once the journal is gone nothing is stopped and nothing is wiped, nor while it cannot be written."""
     at = evidence.sent[0].at  # of the stop; the wipe comes when the machine is Stopped
 
     assert kinds(replace(evidence, unrecorded=at)) == {"sent-unrecorded"}
     assert kinds(replace(evidence, unrecorded=evidence.sent[-1].at)) == set()
+    assert kinds(replace(evidence, outages=[(at, evidence.sent[-1].at + 1.0)])) == {"sent-unrecorded"}
+    assert kinds(replace(evidence, outages=[(at, at + 2.0)])) == set()
 
 
 def test_a_secret_in_any_output_is_found(evidence: Evidence) -> None:
