@@ -71,7 +71,7 @@ class Spool:
             UsageError: others could have written it, or it cannot be read.
         """
         file = self.file(run_id)
-        refuse_untrusted(file, "what the journal lacks,")
+        refuse_untrusted(file, "the spool file")
         try:
             kept = json.loads(file.read_text("utf-8"))
             states = {int(position): decode(JobState, known) for position, known in kept["states"]}
