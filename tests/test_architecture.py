@@ -18,7 +18,7 @@ PACKAGE = Path(safe_reinit.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 
 VALUES = {"model", "errors", "codes", "letters", "version"}
-OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "logs", "trust", "threads"}
+OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "logs", "trust", "threads", "written"}
 CORE = {"core"}
 DECIDING = {"targets", "checks", "plan", "saved", "forms", "policy", "drift", "regions"}
 DOING = {
@@ -88,7 +88,7 @@ ALSO_NEEDS = {"core/outcomes.py": {"tenacity"}}
 """tenacity computes there how long to wait from the number of attempts; it neither waits nor calls anything."""
 CHANGES = {"core/scheduler.py": {"Job"}}
 """What a ``Run`` changes between its steps, and gives to nobody: each of its inputs and effects is a frozen value."""
-ASKS_ECS = {"describe.py", "found.py", "execution/session.py"}
+ASKS_ECS = {"describe.py", "found.py", "execution/session.py", "execution/tags.py"}
 """Who makes Describe calls: what calls stand on comes from ``describe``; the others find targets and begin runs."""
 DESCRIBES = {
     "disks", "disks_of", "instances", "tagged", "list_instances", "snapshots", "snapshots_of", "list_snapshots",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from .decide import decide
 from .events import Intended
 from .evolve import evolve
 from .inputs import Commit
@@ -33,17 +34,23 @@ class Commits:
         """Have the state of a job written down."""
         self._unsaved.add(job.position)
 
-    def has_changed(self, job: Job) -> bool:
-        """Return whether the state of a job is to be written down."""
-        return job.position in self._unsaved
-
     def intend(self, batch: Sequence[Due]) -> None:
         """Have the intentions of calls written down, which are sent by one call to ECS."""
         self._intended.append(list(batch))
 
-    def keep(self, kept: Callable[[Sequence[Due]], list[Due]]) -> None:
-        """Forget the intentions of calls that are not among those ``kept``."""
-        self._intended = [some for batch in self._intended if (some := kept(batch))]
+    def still_decided(self, batch: Sequence[Due]) -> list[Due]:
+        """Return which calls are still the ones to make, by what else became known; the others are not under way."""
+        kept = []
+        for due in batch:
+            if due.job.position not in self._unsaved or decide(due.job.state, due.observation) == due.command:
+                kept.append(due)
+            else:
+                due.job.call = due.job.command = None
+        return kept
+
+    def drop_overtaken(self) -> None:
+        """Forget the intentions of calls that are not decided any more."""
+        self._intended = [some for batch in self._intended if (some := self.still_decided(batch))]
 
     def begin(self, jobs: Sequence[Job], *, spool: bool) -> Commit:
         """Return the commit of all of it; with ``spool`` a file of this host will do."""

@@ -35,7 +35,7 @@ class RecheckQueue:
         """Have the facts of calls read again; ``number`` names that recheck."""
         self._decided.append((number, list(batch)))
 
-    def next(self, number: int, at: float, *, calling: bool) -> Recheck | None:
+    def next(self, number: int, at: float, *, calling: bool, may: bool = True) -> Recheck | None:
         """Return the recheck that is to be made now, if any.
 
         Args:
@@ -43,9 +43,10 @@ class RecheckQueue:
             at: the present, in cloud seconds.
             calling: calls are being made: those of one kind for each machine wait for them a moment, so that what
                 they stand on is fresh when they are made.
+            may: whether what is found would be acted on: not while the journal is away.
 
         """
-        if self._rechecking is not None or self._beginning is not None:
+        if not may or self._rechecking is not None or self._beginning is not None:
             return None
         if self._to_begin:
             jobs = [self._to_begin.popleft() for _ in range(min(len(self._to_begin), AT_ONCE))]

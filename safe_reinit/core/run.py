@@ -42,7 +42,7 @@ class Run:
         rate: the cloud seconds in a real one.
         usual: by phase the shortest time that it took in earlier runs, in cloud seconds.
         journal_outage: for how long a journal that cannot be written is waited for before the machines are started
-            without it, in cloud seconds.
+            without it, in real seconds.
 
     Attributes:
         scheduler: which jobs begin, and how many calls are made.
@@ -81,7 +81,7 @@ class Run:
         self._calling: dict[int, Sequence[Attempt]] = {}
         self._commits = Commits()
         self._cancelled = False
-        self._outage = Outage(journal_outage)
+        self._outage = Outage(journal_outage, rate)
 
     @property
     def states(self) -> tuple[JobState, ...]:
@@ -131,14 +131,10 @@ class Run:
                 self._limits.record(action, code, self._now.at)
             case inputs.Committed():
                 self._committed()
-            case inputs.JournalAway(failure):
-                self._journal_away(failure)
-            case inputs.JournalLost(failure):
-                self._commits.failed()
-                self._give_journal_up(failure)
+            case inputs.JournalAway(failure) | inputs.JournalLost(failure):
+                self._journal_failed(failure, lost=isinstance(given, inputs.JournalLost))
             case inputs.LeaseLapsed() if self._pauses.lapsed(self._now.at):
-                for job in self.scheduler.paused():
-                    self._apply(job, events.Paused(self._now.at))
+                self._apply_all(events.Paused(self._now.at), self.scheduler.paused())
             case inputs.CancelRequested():
                 self._cancel()
             case inputs.Continued(agreed):
@@ -152,8 +148,10 @@ class Run:
             self._watched(job, observation)
         for job, observation in seen:
             self._apply(job, events.Observed(observation, self._lag))
-            if observation.at < self._pauses.until:  # limits count from then, not from what it shows
-                self._apply(job, events.Paused(self._pauses.until))
+            if (
+                self._outage.lasts or observation.at < self._pauses.until
+            ):  # limits count from when something can be sent
+                self._apply(job, events.Paused(self._now.at if self._outage.lasts else self._pauses.until))
         self._lag = max((job.state.lag for job, _ in seen if job.state.lag is not None), default=self._lag)
         due = [Due(job, command, each) for job, each in seen if (command := self._decide(job, each)) is not None]
         self._dispatch(due)
@@ -287,44 +285,32 @@ class Run:
         if self._cancelled:
             return
         self._cancelled = True
-        for job in self._jobs:
-            if not job.ended:
-                self._apply(job, events.Cancelled())
+        self._apply_all(events.Cancelled(), self._jobs)
         for job in self.scheduler.ahead():
             if not job.begun:
                 self._end(job)
         self.scheduler.hurry()
 
-    def _journal_away(self, failure: Failure) -> None:
-        """Wait for a journal that cannot be written; what was not written down is not sent."""
-        at = self._now.at
+    def _journal_failed(self, failure: Failure, *, lost: bool) -> None:
+        """Wait for a journal that is away; once it is given up, turn every job back. What is not in it is not sent."""
         self._commits.failed()
-        if self._outage.failed(at) and not self._outage.is_too_long(at):
-            longest = self._outage.longest / self._rate
-            self._effects.append(inputs.Say(waited_for(self._run_id, failure, self._jobs, longest)))
-        if self._outage.is_too_long(at):
-            self._give_journal_up(failure)
-
-    def _give_journal_up(self, failure: Failure) -> None:
-        """Turn every job back: nothing more is intended but what brings the machines back."""
-        if self._outage.given_up is not None:
-            return
-        self._outage.given_up = failure
-        for job in self._jobs:
-            if not job.ended:
-                self._apply(job, events.Failed(failure))
-        self._effects.append(inputs.Say(unrecorded(self._run_id, failure, self._jobs)))
+        begins, gives_up = self._outage.failed(failure, self._now.at, lost=lost)
+        if begins:
+            self._effects.append(inputs.Say(waited_for(self._run_id, failure, self._jobs, self._outage.longest)))
+        if gives_up:
+            self._apply_all(events.Failed(failure), self._jobs)
+            self._effects.append(inputs.Say(unrecorded(self._run_id, failure, self._jobs)))
 
     # ----------------------------------------------------------------------------------------------------- effects
 
     def _go_on(self) -> None:
         """Begin jobs, observe those that are due, check and send what was decided, and write down what has changed."""
         at = self._now.at
-        if not (self._describing.under_way or at < self.scheduler.due_at(self._tick_at) or self.scheduler.is_over()):
+        if not (self._describing.under_way or at < self.scheduler.due_at(self._tick_at)):
             self._tick()
         self._reports.late(self._describing.late(at))
         self._drop_overtaken()
-        recheck = self._rechecks.next(next(self._numbers), at, calling=bool(self._calling))
+        recheck = self._rechecks.next(next(self._numbers), at, calling=bool(self._calling), may=not self._outage.lasts)
         if recheck is not None:
             self._effects.append(recheck)
         if self._outage.is_tried(at) if self._outage.lasts else self._commits:
@@ -376,9 +362,6 @@ class Run:
         self._let(let)
 
     def _let(self, let: Sequence[Due]) -> None:
-        if self._outage.lasts:
-            self._wait_for_journal(let)
-            return
         for batch in self.scheduler.batches(let):
             if batch[0].command.action in codes.BRINGS_BACK:
                 self._intend(batch)
@@ -387,17 +370,11 @@ class Run:
                 self._mark(batch, number)
                 self._rechecks.add(number, batch)
 
-    def _hold(self, held: Sequence[Due]) -> None:
-        why = "ECS throttles, or its quota is used up"
+    def _hold(self, held: Sequence[Due], why: str = "ECS throttles, or its quota is used up") -> None:
         for due in held:
-            if due.command.action != "StopInstance" and due.job.state.touched:
+            if due.command.action != "StopInstance" and due.job.state.touched and not self._outage.lasts:
                 self._apply(due.job, events.HeldUp(self._now.at, why))
             self._reports.wait(due.job, waiting(due.job.state, due.observation), due.observation, why)
-
-    def _wait_for_journal(self, held: Sequence[Due]) -> None:
-        for due in held:
-            wait = waiting(due.job.state, due.observation)
-            self._reports.wait(due.job, wait, due.observation, "the journal cannot be written")
 
     def _mark(self, batch: Sequence[Due], number: int) -> None:
         for due in batch:
@@ -411,7 +388,7 @@ class Run:
         if not batch:
             return
         if self._outage.lasts:
-            self._wait_for_journal(batch)
+            self._hold(batch, "the journal cannot be written")
             return
         action, at = batch[0].command.action, self._now.at
         together = action in FOR_MANY
@@ -425,17 +402,8 @@ class Run:
 
     def _drop_overtaken(self) -> None:
         """Neither check nor intend what is not the call to make any more, by what else became known: nobody waits."""
-        self._rechecks.keep(self._still_decided)
-        self._commits.keep(self._still_decided)
-
-    def _still_decided(self, batch: Sequence[Due]) -> list[Due]:
-        kept = []
-        for due in batch:
-            if not self._commits.has_changed(due.job) or decide(due.job.state, due.observation) == due.command:
-                kept.append(due)
-            else:
-                due.job.call = due.job.command = None
-        return kept
+        self._rechecks.keep(self._commits.still_decided)
+        self._commits.drop_overtaken()
 
     def _committed(self) -> None:
         if self._commits.under_way and self._outage.ended():
@@ -463,8 +431,7 @@ class Run:
         return Attempt(job.position, due.command, number, job.state, due.observation)
 
     def _wake_at(self) -> float:
-        observes = not (self._describing.under_way or self.scheduler.is_over())
-        due_at = self.scheduler.due_at(self._tick_at) if observes else None
+        due_at = None if self._describing.under_way else self.scheduler.due_at(self._tick_at)
         at = [each for each in (self._describing.late_at, due_at, self._rechecks.wake_at) if each is not None]
         return min([*at, self._now.at + TICK])  # at least so often the driver sees whether it still holds the run
 
@@ -473,6 +440,10 @@ class Run:
         if after is not job.state and after != job.state:
             job.state = after
             self._commits.changed(job)
+
+    def _apply_all(self, event: Event, jobs: Sequence[Job]) -> None:
+        for job in (each for each in jobs if not each.ended):
+            self._apply(job, event)
 
     def _end(self, job: Job, observation: Observation | None = None) -> None:
         job.end()

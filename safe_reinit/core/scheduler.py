@@ -261,6 +261,8 @@ class Scheduler:
 
     def due_at(self, tick_at: float) -> float:
         """Return when the next tick is due; ``tick_at`` is when the last one began."""
+        if self.is_over():
+            return math.inf
         jobs = self.open()
         few = len(jobs) <= _EVERY_TICK
         if self._learnt or any(job.hurried for job in jobs):

@@ -93,7 +93,7 @@ class Driver:
     def __post_init__(self) -> None:
         self.run = Run(
             self.run_id, self.plan.rollout, self.states, closed=self.closed, rate=self.clock.rate, usual=self.usual,
-            journal_outage=self.journal_outage * self.clock.rate,
+            journal_outage=self.journal_outage,
         )  # fmt: skip
         self._store = StateStore(self.lease, self.spool, self.say)
         self._rechecks = Rechecks(self.cloud, self.clock, self.plan, self.run_id, self.policy)

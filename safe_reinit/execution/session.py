@@ -19,20 +19,18 @@ from ..aliyun.endpoints import Where
 from ..clock import Clock
 from ..cloud import Cloud, CloudError
 from ..core import resuming, state
-from ..core.polling import TICK
-from ..errors import RunFailed, RunRefused, UsageError
+from ..errors import RunRefused, UsageError
 from ..failing import password_as_planned, refusal_of, taken
 from ..journal import Deed, Journal, JournalError, Lease, LeaseLostError, Spool, StoredRun
-from ..model import LOCK_TAG, Call, Event, EventName, JobState, OnUnknown, Plan, Policy, Report, Secret
+from ..model import Call, Event, EventName, JobState, OnUnknown, Plan, Policy, Report, Secret
 from ..model.codec import decode, members, to_moment
 from ..plan import as_members, from_json
 from ..retry import Patient, may_pass
 from ..where import connect
 from .driver import Driver
 from .interrupt import Interrupt
+from .tags import take_off
 
-_TAG_LOOKS = 10
-"""Looks for a lock tag that was taken off to be gone."""
 _PATIENCE = 35.0
 """Real seconds that a resume waits for the lease of a holder that may be gone."""
 
@@ -111,7 +109,8 @@ class Session:
             plan = from_json(stored.plan, password)
             calls = self.calls_of(run_id)
             known = [each.state for each in stored.jobs]
-            self._add_spooled(lease, known)
+            if self.spool is not None:
+                self.spool.add_to(self.journal, lease, known)
         except BaseException:
             lease.release()
             raise
@@ -126,29 +125,6 @@ class Session:
             known[position] = resuming.judge(gone_on, verdict) if verdict else gone_on
         check = partial(self._agrees, verdict, stored) if verdict else self._same_account
         return self._carry(HeldRun(plan, lease, known, calls, report.started(moment(stored.started_at)), closed), check)
-
-    def _add_spooled(self, lease: Lease, known: list[JobState]) -> None:
-        """Add to the states of a run what the journal lacks of them, and this host has kept.
-
-        It counts only where nobody has held the run since. Else whoever did has gone on without it, and must only know
-        which wipes ECS had accepted.
-
-        Raises:
-            UsageError: it cannot be read, or the journal cannot be written.
-        """
-        kept = self.spool.read(lease.run_id) if self.spool is not None else None
-        if self.spool is None or kept is None:
-            return
-        if (kept.epoch, kept.session) == lease.follows:
-            for position, each in kept.states.items():
-                known[position] = each
-            try:
-                lease.save(*kept.states.items())
-            except JournalError as error:
-                raise UsageError(str(error), hint="Try again.") from None
-        else:
-            self.journal.keep_late(lease.run_id, kept.accepted)
-        self.spool.forget(lease.run_id)
 
     def _agrees(self, verdict: resuming.Verdict, stored: StoredRun, cloud: Cloud, run: HeldRun) -> None:
         """See that a verdict is not against what is known and what ECS shows, and write it down before it counts."""
@@ -186,37 +162,16 @@ class Session:
             plan = from_json(stored.plan, Secret("") if stored.plan["options"]["password"] else None)
             calls = self.calls_of(run_id)
             known = [each.state for each in stored.jobs]
-            self._take_tags_off(run_id, [each.state for each in stored.jobs if each.open])
+            tagged = {each.instance_id for each in _open_records(stored) if each.tag.tries}
+            if tagged:
+                with contextlib.closing(connect(self.where, self.on_call)) as cloud:
+                    take_off(cloud, self.clock, run_id, sorted(tagged))
         except BaseException:
             lease.release()
             raise
         begun = report.started(moment(stored.started_at))
         told = report.of_run(begun, self.clock.now(), plan, known, calls, run_id=run_id)
         self._end(lease, self._naming_runs(told), (), act=("close", "a new plan takes its place"))
-
-    def _take_tags_off(self, run_id: str, records: Sequence[JobState]) -> None:
-        """Take the lock tags of a run off, and see that they are gone; a tag of another run stays where it is."""
-        instances = sorted({known.instance_id for known in records if known.tag.tries})
-        if not instances:
-            return
-        with contextlib.closing(connect(self.where, self.on_call)) as cloud:
-
-            def tagged() -> list[str]:
-                found = Patient(self.clock)(lambda: cloud.instances(instances)).shown
-                return [each.instance_id for each in found if dict(each.tags).get(LOCK_TAG) == run_id]
-
-            try:
-                for instance_id in tagged():
-                    cloud.untag(instance_id, LOCK_TAG)
-                for _ in range(_TAG_LOOKS):
-                    if not tagged():
-                        break
-                    self.clock.sleep(TICK)
-            except CloudError as error:
-                raise RunFailed(
-                    f"The tag {LOCK_TAG} of run {run_id} could not be taken off: {error}",
-                    hint="Take it off in the ECS console, then try again.",
-                ) from None
 
     def calls_of(self, run_id: str) -> list[Call]:
         """Give the calls of a run that the journal has."""

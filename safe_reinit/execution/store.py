@@ -95,9 +95,7 @@ class StateStore:
     def _failed(self, error: JournalError) -> JournalAway | JournalLost:
         self._away = True
         if isinstance(error, JournalLostError):
-            hint = (
-                "Before you begin a new run, find out what became of the journal, and look at ECS's console."
-            )
+            hint = "Before you begin a new run, find out what became of the journal, and look at ECS's console."
             return JournalLost(Failure(None, str(error), hint=hint))
         hint = "Let it be written again, then make a new plan for what was not wiped."
         return JournalAway(Failure(None, str(error), hint=hint))

@@ -18,7 +18,8 @@ from ..model import JobState
 from ..model.codec import DecodeError, decode, dumps
 from ..trust import refuse_untrusted
 from ..written import replace
-from .lease import LateAnswer, Lease
+from .journal import Journal
+from .lease import JournalError, LateAnswer, Lease
 from .place import make_folder
 
 
@@ -83,6 +84,29 @@ class Spool:
                 f"What the journal lacks of run {run_id} cannot be read from {file}.",
                 hint="Look at its machines in the ECS console. Then remove the file, and resume the run.",
             ) from None
+
+    def add_to(self, journal: Journal, lease: Lease, known: list[JobState]) -> None:
+        """Add to the states of a run, by position, what its journal lacks, and write it there.
+
+        It counts only where nobody has held the run since. Else whoever did has gone on without it, and only must know
+        which wipes ECS had accepted.
+
+        Raises:
+            UsageError: it cannot be read, or the journal cannot be written.
+        """
+        kept = self.read(lease.run_id)
+        if kept is None:
+            return
+        if (kept.epoch, kept.session) == lease.follows:
+            for position, state in kept.states.items():
+                known[position] = state
+            try:
+                lease.save(*kept.states.items())
+            except JournalError as error:
+                raise UsageError(str(error), hint="Try again.") from None
+        else:
+            journal.keep_late(lease.run_id, kept.accepted)
+        self.forget(lease.run_id)
 
     def forget(self, run_id: str) -> None:
         """Keep nothing of a run any more."""

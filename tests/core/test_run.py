@@ -381,10 +381,22 @@ def test_a_journal_that_stays_away_leaves_down_only_what_is_in_doubt(tries: int,
     assert [each.spool for each in run.effects if isinstance(each, Commit)][-1]
 
 
+def test_no_limit_passes_while_the_journal_is_away() -> None:
+    """However long the journal is waited for, a machine that is owed a start is started, and not given up."""
+    run = down(journal_outage=3600.0)
+    run.change(error=Failure(None, "It failed."), turned_back_at=run.at)
+    run.journal = JournalAway(FULL)
+    run.finish(most=4000)
+
+    assert run.at > BEGIN + 3600.0
+    assert run.calls == [START]
+    assert run.machines[0].status == "Running"
+
+
 def test_a_run_that_only_waits_for_its_journal_sleeps_between_its_tries() -> None:
     """Once every job has ended, what the journal lacks is still written, and each step waits for the next try."""
     run = down(journal_outage=120.0)
-    run.change(disks=(replace(run.state.disks[0], state="lost", tries=1, losses=1, at=run.at),))
+    run.answer(run.to(Call, START))
     run.journal = JournalAway(FULL)
     while not run.run.scheduler.is_over():
         run.go_on()
