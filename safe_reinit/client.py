@@ -379,6 +379,7 @@ class Client(Planner):
             RunRefused: it was.
         """
         with self._journal() as journal:
+            journal.refuse_reader()
             if plan is not None:
                 journal.refuse_used(plan.plan_id)
 

@@ -163,6 +163,7 @@ def test_a_reader_lists_and_shows_and_changes_nothing(sim: Simulator, run: Comma
             done = run(*words, journal=rita)
             assert done.returncode == 2, (words, done.stderr)
             assert NOT_ALLOWED in done.stderr, (words, done.stderr)
+            assert "Plan: " not in done.stderr + done.stdout, "it is refused before anybody reads a plan and agrees"
         assert acts(team) == before
     assert wipes(sim) == wipes(sim, SECOND) == 0
 

@@ -77,6 +77,16 @@ class Journal(Reader):
         self._db.keep()
         return lease
 
+    def refuse_reader(self) -> None:
+        """See that whoever opened the journal may begin a run: of a database they may have the right to read alone.
+
+        Raises:
+            UsageError: they may not.
+        """
+        if self._db.shared:
+            with self._db.using():
+                self._db.execute("INSERT INTO runs SELECT * FROM runs WHERE 1=0")
+
     def take(self, run_id: str) -> Lease | None:
         """Take over a run whose holder is gone or whose lease has expired; ``None`` while another session holds it.
 
