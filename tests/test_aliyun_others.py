@@ -97,7 +97,7 @@ def test_the_simulator_is_understood(gateway: Connect, action: str) -> None:
             "d-2": {"replicated": True, "replica_site": "backup"},
         },
     }
-    with Simulator(world=world) as simulator:
+    with Simulator(world=world, speed=1) as simulator:
         shown = LOOKS[action](gateway(simulator.url).cloud).shown
 
     if action == "DescribeDiskReplicaPairs":

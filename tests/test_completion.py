@@ -154,7 +154,7 @@ def test_the_disks_of_a_simulator_on_this_machine_are_offered(
 ) -> None:
     """A loopback endpoint is asked what it has, also by rehearse, and also as bash parts its address at the colon."""
     world = {"instances": {"i-1": {}}, "disks": {"d-here": {"instance": "i-1"}, "d-there": {"instance": "i-1"}}}
-    with Simulator(world=world) as simulator:
+    with Simulator(world=world, speed=1) as simulator:
         parted = simulator.endpoint.replace(":", " : ")
 
         assert offered(f"safe-reinit --endpoint {simulator.url} --disk d-h") == ["d-here"]

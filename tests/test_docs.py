@@ -108,7 +108,7 @@ def test_the_dry_run_of_the_readme_says_what_it_promises() -> None:
 def test_the_policy_that_is_printed_has_every_look() -> None:
     """The policy of a run grants each look that the simulator's record of its dry run shows, and names its product."""
     granted: set[str] = set()
-    with Simulator() as simulator:
+    with Simulator(speed=1) as simulator:
         for disk_id in (
             "d-sim-web1-sys",
             "d-sim-web1-data",

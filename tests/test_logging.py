@@ -125,7 +125,7 @@ def test_nothing_is_installed_and_nothing_printed() -> None:
 import logging
 from safe_reinit import Error, connect
 from safe_reinit.simulator import Simulator
-with Simulator(faults=[{"action": "DescribeDisks", "error": {"code": "Forbidden"}}]) as sim:
+with Simulator(speed=1, faults=[{"action": "DescribeDisks", "error": {"code": "Forbidden"}}]) as sim:
     try:
         connect(region=sim.region, endpoint=sim.url, credentials=sim.access_key).plan(["d-sim-web1-data"])
     except Error:

@@ -19,7 +19,7 @@ from safe_reinit.client import Client
 from safe_reinit.config import resolve
 from safe_reinit.model import Call, Plan, Secret
 from safe_reinit.simulator import Simulator
-from tests import values
+from tests import values, virtual
 from tests.cloudlike import DATA, INSTANCE, SYSTEM, client, run, simulated, wipes, world
 from tests.conftest import changing
 from tests.test_plan import a_plan
@@ -285,7 +285,7 @@ def test_every_call_of_planning_and_of_a_run_has_its_line() -> None:
         with simulated(world(status=status, key_pairs=["ops"])) as sim:
             run(sim, disks, using=caller(sim, name), **options)
             sent |= {call["action"] for call in sim.state()["calls"] if call["source"] == "api"}
-    with Simulator() as sim:  # what other products are asked about
+    with virtual.simulate() as sim:  # what other products are asked about
         for disk_id in ("d-sim-encryption-key-unusable", "d-sim-auto-snapshot-due", "d-sim-in-replication-pair"):
             client(sim).plan([disk_id], stop_instance=True)
         sent |= {call["action"] for call in sim.state()["calls"] if call["source"] == "api"}

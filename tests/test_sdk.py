@@ -95,7 +95,7 @@ def test_a_region_is_asked_where_the_sdk_has_it() -> None:
 PLAN = (
     "from safe_reinit.simulator import Simulator\n"
     "from safe_reinit import connect\n"
-    "with Simulator() as sim:\n"
+    "with Simulator(speed=1) as sim:\n"
     "    connect(region=sim.region, endpoint=sim.url, credentials=sim.access_key).plan(['d-sim-web1-data'])\n"
     "import json, sys\n"
     "print(json.dumps([type(sys.modules['alibabacloud_ecs20140526.models'].__loader__).__name__,"

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from safe_reinit.simulator import Simulator
 from tests.blackbox.worlds import RUN, STOPPING, held, killed, power
 from tests.commands import Command, until
+
+pytestmark = pytest.mark.virtual_time
 
 
 def test_each_command_of_a_run_names_the_journal_that_has_the_run(sim: Simulator, run: Command, path: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_parameter_that_cannot_be_sent_was_not_sent(gateway: Connect, serve: S
 @each_key
 def test_a_plan_with_such_a_key_does_not_speak_of_the_network(key: str) -> None:
     """A plan that cannot be made for its key says that nothing was sent and where to look, and repeats no key."""
-    with Simulator() as simulator:
+    with Simulator(speed=1) as simulator:
         client = connect(region=simulator.region, endpoint=simulator.url, credentials=(key, "s"), clock=Clock(1000))
         with pytest.raises(Error) as raised:
             client.plan([DISK])

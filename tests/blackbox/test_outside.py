@@ -79,7 +79,9 @@ def test_the_time_limit_of_a_worker_ends_a_run_in_order(sim: Simulator, path: Pa
     comes_back(sim, raised)
 
 
-@pytest.mark.parametrize("kind", [CancelledError, SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    "kind", [CancelledError, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (SystemExit, KeyboardInterrupt))]
+)
 def test_what_is_raised_in_another_thread_ends_a_run_in_order(
     sim: Simulator, path: Path, kind: type[BaseException]
 ) -> None:

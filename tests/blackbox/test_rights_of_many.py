@@ -81,7 +81,7 @@ def sent(simulator: Simulator, action: str, **query: str) -> tuple[int, str]:
 def test_the_simulator_answers_dry_runs_of_many_as_documented(action: str) -> None:
     """With SuccessFirst a dry run is a success whether or not it would pass; with AllTogether it says what is wrong."""
     query = {"RegionId": "cn-hangzhou", "InstanceId.1": "i-0", "InstanceId.2": "i-nowhere", "DryRun": "true"}
-    with Simulator(world=denying(action)) as simulator:
+    with Simulator(world=denying(action), speed=1) as simulator:
         first = sent(simulator, action, **query, BatchOptimization="SuccessFirst")
         together = sent(simulator, action, **query, BatchOptimization="AllTogether")
         default = sent(simulator, action, **query)
