@@ -196,6 +196,8 @@ class Scheduler:
             self.closed = "nobody agreed to go on"
 
     def _begin(self, upto: int, at: float) -> None:
+        if not self._to_begin:
+            return
         down = len(self.open())
         room = self._room(at, self.open())
         if down > _EVERY_TICK and self._gathers(room, self._rollout.max_parallel - down, at):
@@ -264,13 +266,14 @@ class Scheduler:
         if self.is_over():
             return math.inf
         jobs = self.open()
-        few = len(jobs) <= _EVERY_TICK
-        if self._learnt or any(job.hurried for job in jobs):
+        if self._learnt:
             return tick_at
-        if not few:
+        if len(jobs) > _EVERY_TICK:
             if self._tick_next is None:
                 self._tick_next = self._next_of_fleet(jobs)
             return self._tick_next
+        if any(job.hurried for job in jobs):
+            return tick_at
         if self._to_begin or any(job.held is not None for job in jobs):
             return tick_at + TICK
         return min(map(self._next_at, jobs), default=tick_at + TICK)
@@ -278,6 +281,8 @@ class Scheduler:
     def _next_of_fleet(self, jobs: Sequence[Job]) -> float:
         """Return when the next tick of a fleet is due: as soon as one call can see what many wait for."""
         since = self._all_at
+        if any(job.hurried for job in jobs):
+            return since
         expected = (_expected_at(job, self._usual) for job in jobs)
         soon = sorted(at for at in expected if at is not None and since < at < since + TICK)
         return max(since + _APART, soon[min(len(soon), _FULL) - 1]) if soon else since + TICK
@@ -336,8 +341,9 @@ class Scheduler:
         let: list[Due] = []
         held: list[Due] = []
         waiting = [job.held for job in self.open() if job.held is not None and job.call is None]
-        down = [job for job in self.open() if not _is_up(job)]
-        room = self._room(at, down)
+        stops = any(each.command.action == "StopInstance" for each in (*waiting, *due))
+        down = [job for job in self.open() if not _is_up(job)] if stops else []
+        room = self._room(at, down) if stops else 0
         for each in (*waiting, *due):
             action, job = each.command.action, each.job
             if action not in free:
