@@ -86,7 +86,7 @@ PURE_NEEDS = {
 }  # fmt: skip
 ALSO_NEEDS = {"core/outcomes.py": {"tenacity"}}
 """tenacity computes there how long to wait from the number of attempts; it neither waits nor calls anything."""
-CHANGES = {"core/scheduler.py": {"Job"}}
+CHANGES = {"core/jobs.py": {"Job"}}
 """What a ``Run`` changes between its steps, and gives to nobody: each of its inputs and effects is a frozen value."""
 ASKS_ECS = {"describe.py", "found.py", "execution/session.py", "execution/tags.py"}
 """Who makes Describe calls: what calls stand on comes from ``describe``; the others find targets and begin runs."""

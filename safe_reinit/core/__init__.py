@@ -28,6 +28,6 @@ and steps again with what came of them. For each job, in this order:
 | ``describing``, ``rechecks``, ``commits`` | what is observed; which facts are read next; what is written down |
 | ``guards`` | what holds a call back |
 | ``freshness``, ``polling`` | how old an observation may be; what is described, and when |
-| ``scheduler``, ``waves``, ``rate_limits`` | what a fleet needs beyond one machine |
+| ``jobs``, ``scheduler``, ``waves``, ``rate_limits`` | what a fleet needs beyond one machine |
 | ``reports`` | the events that people and machines read |
 """

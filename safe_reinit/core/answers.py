@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from ..codes import BRINGS_BACK, fix_of, waits_for_snapshot
 from ..model import Command, Failure, Fence, JobState, Observation, Step, StepState, Wipe, WipeState
-from .state import close_phase, fail, held_up, left_unsent, open_phase
+from .state import close_phase, fail, held_up, left_unsent, open_phase, replace
 from .steps import (
     REPEATABLE,
     limit_of,

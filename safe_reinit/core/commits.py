@@ -8,7 +8,7 @@ from .decide import decide
 from .events import Intended
 from .evolve import evolve
 from .inputs import Commit
-from .scheduler import Due, Job
+from .jobs import Due, Job
 
 
 class Commits:

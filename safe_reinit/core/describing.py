@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..model import Observation
 from .inputs import Describe
-from .scheduler import Job
+from .jobs import Job
 
 _LATE = 5.0
 """Real seconds after which people are told that ECS has not answered yet."""

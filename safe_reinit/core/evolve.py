@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..model import JobState
 from . import answers, resuming
 from .events import (
@@ -23,7 +21,7 @@ from .events import (
     Withdrawn,
 )
 from .observations import learn
-from .state import fail, held_up, interrupt
+from .state import fail, held_up, interrupt, replace
 from .steps import is_asked
 
 

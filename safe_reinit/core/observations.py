@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from .. import codes
@@ -23,6 +22,7 @@ from .state import (
     is_settled,
     lag_of,
     open_phase,
+    replace,
     settling,
 )
 from .steps import send_again

@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from .inputs import Decided, Recheck
-from .scheduler import FOR_MANY, Due, Job
+from .jobs import Due, Job
+from .scheduler import FOR_MANY
 
 AT_ONCE = 500
 """Jobs whose facts are read at once when they begin."""

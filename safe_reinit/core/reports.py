@@ -8,7 +8,7 @@ from ..model import Command, EventName, Failure, JobState, Observation, Wait
 from ..model.told import ending
 from .freshness import is_slow, slowly
 from .inputs import Emit
-from .scheduler import Job
+from .jobs import Job
 from .snapshots import leaves_tag
 from .state import is_pending, outcome
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
 from ..model import Failure, JobState, Step, Wipe
-from .state import fail
+from .state import fail, replace
 from .steps import send_again
 
 Verdict = Literal["reinitialised", "intact"]

@@ -16,17 +16,17 @@ from . import events, guards, inputs, outcomes
 from .commits import Commits
 from .decide import decide, waiting
 from .describing import Describing
-from .events import Event
 from .evolve import evolve
 from .freshness import is_slow
 from .inputs import Attempt, Effect, Input, Now, Outcome
+from .jobs import Due, Job
 from .outages import Outage
 from .pauses import Pauses
 from .polling import TICK
 from .rate_limits import RateLimiter
 from .rechecks import RecheckQueue
 from .reports import Reports, unrecorded, waited_for, written_again
-from .scheduler import FOR_MANY, Due, Job, Scheduler
+from .scheduler import FOR_MANY, Scheduler
 from .state import PLAN_AGAIN
 from .steps import is_asked, tries_of
 
@@ -435,7 +435,7 @@ class Run:
         at = [each for each in (self._describing.late_at, due_at, self._rechecks.wake_at) if each is not None]
         return min([*at, self._now.at + TICK])  # at least so often the driver sees whether it still holds the run
 
-    def _apply(self, job: Job, event: Event) -> None:
+    def _apply(self, job: Job, event: events.Event) -> None:
         after = evolve(job.state, event)
         if after is not job.state and after != job.state:
             job.state = after

@@ -9,14 +9,23 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from ..model import Action, ActName, Command, JobState, Observation, Outcome, Rollout, Wait
-from .polling import TICK, first_at, next_at, patience, waits_for
+from ..model import Action, ActName, Observation, Rollout, Wait
+from .jobs import (
+    APART,
+    Due,
+    Job,
+    cannot_end_done,
+    expected_at,
+    is_expected,
+    is_to_watch,
+    is_up,
+    must_be_observed,
+    wipes_to_come,
+)
+from .polling import TICK, first_at, next_at, waits_for
 from .rate_limits import RateLimiter
-from .state import outcome
 from .waves import has_canary, release
 
 FOR_MANY: tuple[ActName, ...] = ("StopInstance", "StartInstance")
@@ -31,75 +40,10 @@ _LEAST = 8
 """The same where calls come too late: as many are made at once."""
 _FULL = 100
 """Jobs that one call describes: once so many are expected to have gone on, a fleet waits no longer to observe them."""
-_APART = 1.0
-"""Cloud seconds between two ticks of a fleet at least."""
 _UNTIL_THE_WIPE = 1.5
-"""Cloud seconds from Stopped to the wipe: three ticks, to see it, to check again before the call, and to call; and what
-machines wait for each other that are stopped together."""
+"""Cloud seconds from when a machine is seen Stopped to its wipe: to check again before the call, and to call."""
 _TOGETHER = 5.0
 """Cloud seconds in which a fleet's machines gather to be stopped together: one recheck before it serves them all."""
-
-
-@dataclass(eq=False)
-class Job:
-    """One job of a run while it is open."""
-
-    position: int
-    state: JobState
-    alone: bool = False
-    """A batch that it was in went wrong as a whole: until a call of its own is accepted, it is called by itself."""
-    begun: bool = False
-    ended: bool = False
-    outcome: Outcome | None = None
-    """What it came to; ``None`` while it is open."""
-    call: int | None = None
-    """The number of the recheck or call that is under way for it."""
-    command: Command | None = None
-    """What that is for."""
-    beginning: bool = False
-    """Whether its facts are still to be read before anything is decided."""
-    checked: bool = False
-    """Whether all its facts were read since it began, or that was tried."""
-    hurried: bool = False
-    """Its call has just been made, so that it is worth observing at once; one that fails waits for its tick."""
-    waiting: tuple[str, float] | None = None
-    """For what it waits, and since when (cloud seconds)."""
-    observed_at: float | None = None
-    next_at: float = 0.0
-    """When it is to be observed again, where it is one of a few."""
-    down_since: float | None = None
-    """When ECS accepted our stop, in cloud seconds; ``None`` where this process has not stopped it."""
-    pace: float = 1.0
-    """How much longer its stop took than that took before: what follows is expected to as well."""
-    troubled: str = ""
-    """Why the call that is due could not be made, for people."""
-    reported: object = None
-    """The state that was reported last."""
-    reported_wait: Mapping[str, Any] | None = None
-    """The wait that was reported last."""
-    held: Due | None = None
-    """The call that was decided for it on the last observation, and has to wait for the quota."""
-    _judged: tuple[JobState, float] | None = None
-
-    @property
-    def patience(self) -> float:
-        """For how many cloud seconds it may go unobserved; computed once for each state."""
-        if self._judged is None or self._judged[0] is not self.state:
-            self._judged = self.state, patience(self.state)
-        return self._judged[1]
-
-    def end(self) -> None:
-        """Mark it as ended: nothing is left to do for it in this run."""
-        self.ended, self.outcome = True, outcome(self.state)
-
-
-@dataclass(frozen=True)
-class Due:
-    """A call that was decided for a job on an observation."""
-
-    job: Job
-    command: Command
-    observation: Observation
 
 
 class Scheduler:
@@ -151,7 +95,7 @@ class Scheduler:
         """Begin more jobs, or set why none may begin any more (``closed``), or what to ask first (``question``)."""
         if self.closed or self.question or not (self._to_begin or self.ahead()):
             return
-        failing = sum(_cannot_end_done(job) for job in self.open())
+        failing = sum(cannot_end_done(job) for job in self.open())
         released = release(self._rollout, [job.outcome for job in self._jobs], when, failing)
         self.closed = released.closed
         if not self.closed and self._reaches(released.stage):
@@ -207,7 +151,7 @@ class Scheduler:
             if job.ended:
                 self._to_begin.popleft()
                 continue
-            wipes = _wipes_to_come(job)
+            wipes = wipes_to_come(job)
             if down >= self._rollout.max_parallel or not self._fits(wipes, room, at, alone=not down):
                 return
             job.begun, down, room = True, down + 1, room - wipes
@@ -234,7 +178,7 @@ class Scheduler:
     def _room(self, at: float, promised: Iterable[Job]) -> int:
         """Count the wipes that find a slot once a machine that is stopped now is Stopped, beside those promised one."""
         ahead = self._usual.get("stop", 0.0) + self._usual.get("snapshot", 0.0) + _UNTIL_THE_WIPE
-        return self._limits.room("ReInitDisk", at, ahead) - sum(map(_wipes_to_come, promised))
+        return self._limits.room("ReInitDisk", at, ahead) - sum(map(wipes_to_come, promised))
 
     # ---------------------------------------------------------------------------------------------------- polling
 
@@ -246,10 +190,10 @@ class Scheduler:
         if self._few:
             return [job for job in jobs if job.hurried or self._next_at(job) <= at]
         if not learnt and any(job.hurried for job in jobs):
-            return [job for job in jobs if _must_be(job, at)]  # the others' tick comes yet
+            return [job for job in jobs if must_be_observed(job, at)]  # the others' tick comes yet
         self._all_at = at
         ends, scouts = {**self._usual, **learnt}, dict[str, int]()
-        due = (_must_be(job, at) or _is_expected(job, at, ends, scouts) for job in jobs)
+        due = (must_be_observed(job, at) or is_expected(job, at, ends, scouts) for job in jobs)
         return [job for job, is_due in zip(jobs, due, strict=True) if is_due or (ending and job.held is not None)]
 
     def watched(self, at: float) -> list[Job]:
@@ -259,7 +203,7 @@ class Scheduler:
         on, also while their wave has not begun or their facts are read.
         """
         waiting = [*self._to_begin, *(job for job in self.open() if job.beginning)]
-        return [job for job in waiting if not (job.ended or job.state.turned_back) and _is_to_watch(job, at)]
+        return [job for job in waiting if not (job.ended or job.state.turned_back) and is_to_watch(job, at)]
 
     def due_at(self, tick_at: float) -> float:
         """Return when the next tick is due; ``tick_at`` is when the last one began."""
@@ -283,13 +227,13 @@ class Scheduler:
         since = self._all_at
         if any(job.hurried for job in jobs):
             return since
-        expected = (_expected_at(job, self._usual) for job in jobs)
+        expected = (expected_at(job, self._usual) for job in jobs)
         soon = sorted(at for at in expected if at is not None and since < at < since + TICK)
-        return max(since + _APART, soon[min(len(soon), _FULL) - 1]) if soon else since + TICK
+        return max(since + APART, soon[min(len(soon), _FULL) - 1]) if soon else since + TICK
 
     def _next_at(self, job: Job) -> float:
         """Return when one of a few jobs is to be observed: also after the time that others were seen to take."""
-        expected = _expected_at(job, self._seen)
+        expected = expected_at(job, self._seen)
         return job.next_at if expected is None else min(job.next_at, expected)
 
     def paused(self) -> list[Job]:
@@ -342,14 +286,14 @@ class Scheduler:
         held: list[Due] = []
         waiting = [job.held for job in self.open() if job.held is not None and job.call is None]
         stops = any(each.command.action == "StopInstance" for each in (*waiting, *due))
-        down = [job for job in self.open() if not _is_up(job)] if stops else []
+        down = [job for job in self.open() if not is_up(job)] if stops else []
         room = self._room(at, down) if stops else 0
         for each in (*waiting, *due):
             action, job = each.command.action, each.job
             if action not in free:
                 free[action] = self._slots(action, at)
             takes = BATCH.get(action, 1) if job.alone else 1
-            stopped_for = _wipes_to_come(job) if action == "StopInstance" and _is_up(job) else 0
+            stopped_for = wipes_to_come(job) if action == "StopInstance" and is_up(job) else 0
             if free[action] >= takes and self._fits(stopped_for, room, at, alone=not down):
                 if stopped_for:
                     room -= stopped_for
@@ -402,52 +346,3 @@ class Scheduler:
                 job.down_since = at
             job.hurried = self._few and (action == "StopInstance" or job.waiting is None)
             job.next_at = first_at(job.state, at, job.down_since)
-
-
-def _must_be(job: Job, at: float) -> bool:
-    """Return whether a job of a fleet is to be observed now whatever it waits for."""
-    return job.observed_at is None or job.hurried or at - job.observed_at >= job.patience
-
-
-def _is_expected(job: Job, at: float, ends: Mapping[str, float], scouts: dict[str, int]) -> bool:
-    """Return whether a job may have gone on; ``scouts`` counts those that wait for nobody knows how long."""
-    if job.waiting is None:
-        return job.call is None and job.held is None
-    what, _ = job.waiting
-    if what in ends:
-        expected = _expected_at(job, ends)
-        return at >= (job.next_at - _APART if expected is None else expected)
-    scouts[what] = scouts.get(what, 0) + 1
-    waited = job.observed_at is None or what != "start" or at - job.observed_at > TICK + _APART
-    return scouts[what] <= _EVERY_TICK and waited
-
-
-def _expected_at(job: Job, ends: Mapping[str, float]) -> float | None:
-    """Return when what a job waits for is expected to have ended; ``None`` once that was seen not to be so."""
-    if job.waiting is None or job.waiting[0] not in ends:
-        return None
-    expected = job.waiting[1] + ends[job.waiting[0]]
-    return expected if job.observed_at is None or job.observed_at < expected else None
-
-
-def _wipes_to_come(job: Job) -> int:
-    """Count the ReInitDisk calls that a job has still to make."""
-    wipes = () if job.state.turned_back else job.state.disks
-    return sum((wipe.pending or wipe.state == "asked") and not wipe.snapshot_id for wipe in wipes)
-
-
-def _is_up(job: Job) -> bool:
-    """Return whether the machine of a job runs, and its stop is neither under way nor about to be sent."""
-    return job.call is None and job.state.power_before == "Running" and job.state.stop.state in ("none", "again")
-
-
-def _is_to_watch(job: Job, at: float) -> bool:
-    if job.state.watched_at is None:
-        return False
-    return (job.observed_at is None and not job.begun) or at - job.state.watched_at >= job.patience
-
-
-def _cannot_end_done(job: Job) -> bool:
-    """Return whether an open job has failed, and only continues until its power is back."""
-    failed = any(wipe.pending or wipe.state in ("refused", "unknown") for wipe in job.state.disks)
-    return job.state.turned_back and failed

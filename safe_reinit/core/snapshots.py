@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..model import LOCK_TAG, Failure, JobState, Observation, SafetySnapshot, Step
-from .state import SETTLING_READS, close_phase, fail, settling
+from .state import SETTLING_READS, close_phase, fail, replace, settling
 from .steps import with_safety
 
 

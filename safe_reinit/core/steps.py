@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from .. import codes
 from ..model import ActName, Command, JobState, PhaseName, SafetySnapshot, Step, Wipe
+from .state import replace
 
 REPEATABLE: frozenset[ActName] = frozenset({"CreateSnapshot", "TagResources", "UntagResources"})
 """Calls that may be sent again when an answer is lost: by their ClientToken, or since done twice is as done once."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from .. import codes
 from ..model import Disk, Failure, JobState, Observation, Wipe
-from .state import GAP, RESENDS, SETTLING_READS, changed, fail, lag_of, settling
+from .state import GAP, RESENDS, SETTLING_READS, changed, fail, lag_of, replace, settling
 
 RESETTING = "InvalidOperation.DiskResetInProgress"
 """What ResetDisk answers, also with DryRun, while a roll-back of the disk goes on (ECS API reference, ResetDisk)."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from safe_reinit.core.jobs import Due
 from safe_reinit.core.rechecks import RecheckQueue
-from safe_reinit.core.scheduler import Due
 from safe_reinit.model import Command, Observation
 from tests import values
 

@@ -26,9 +26,10 @@ from safe_reinit.core.events import (
     Observed,
 )
 from safe_reinit.core.evolve import evolve
+from safe_reinit.core.jobs import Due, Job
 from safe_reinit.core.polling import needs
 from safe_reinit.core.rate_limits import RateLimiter
-from safe_reinit.core.scheduler import Due, Job, Scheduler
+from safe_reinit.core.scheduler import Scheduler
 from safe_reinit.core.state import begin
 from safe_reinit.core.steps import outstanding
 from safe_reinit.model import (

@@ -1,0 +1,128 @@
+"""The jobs of a run while they are open: what the scheduler knows of each, and what that says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..model import Command, JobState, Observation, Outcome
+from .polling import TICK, patience
+from .state import outcome
+
+SCOUTS = 20
+"""Of those that wait for nobody knows how long, so many are observed on every tick."""
+APART = 1.0
+"""Cloud seconds between two ticks of a fleet at least."""
+
+
+@dataclass(eq=False)
+class Job:
+    """One job of a run while it is open."""
+
+    position: int
+    state: JobState
+    alone: bool = False
+    """A batch that it was in went wrong as a whole: until a call of its own is accepted, it is called by itself."""
+    begun: bool = False
+    ended: bool = False
+    outcome: Outcome | None = None
+    """What it came to; ``None`` while it is open."""
+    call: int | None = None
+    """The number of the recheck or call that is under way for it."""
+    command: Command | None = None
+    """What that is for."""
+    beginning: bool = False
+    """Whether its facts are still to be read before anything is decided."""
+    checked: bool = False
+    """Whether all its facts were read since it began, or that was tried."""
+    hurried: bool = False
+    """Its call has just been made, so that it is worth observing at once; one that fails waits for its tick."""
+    waiting: tuple[str, float] | None = None
+    """For what it waits, and since when (cloud seconds)."""
+    observed_at: float | None = None
+    next_at: float = 0.0
+    """When it is to be observed again, where it is one of a few."""
+    down_since: float | None = None
+    """When ECS accepted our stop, in cloud seconds; ``None`` where this process has not stopped it."""
+    pace: float = 1.0
+    """How much longer its stop took than that took before: what follows is expected to as well."""
+    troubled: str = ""
+    """Why the call that is due could not be made, for people."""
+    reported: object = None
+    """The state that was reported last."""
+    reported_wait: Mapping[str, Any] | None = None
+    """The wait that was reported last."""
+    held: Due | None = None
+    """The call that was decided for it on the last observation, and has to wait for the quota."""
+    _judged: tuple[JobState, float] | None = None
+
+    @property
+    def patience(self) -> float:
+        """For how many cloud seconds it may go unobserved; computed once for each state."""
+        if self._judged is None or self._judged[0] is not self.state:
+            self._judged = self.state, patience(self.state)
+        return self._judged[1]
+
+    def end(self) -> None:
+        """Mark it as ended: nothing is left to do for it in this run."""
+        self.ended, self.outcome = True, outcome(self.state)
+
+
+@dataclass(frozen=True)
+class Due:
+    """A call that was decided for a job on an observation."""
+
+    job: Job
+    command: Command
+    observation: Observation
+
+
+def must_be_observed(job: Job, at: float) -> bool:
+    """Return whether a job of a fleet is to be observed now whatever it waits for."""
+    return job.observed_at is None or job.hurried or at - job.observed_at >= job.patience
+
+
+def is_expected(job: Job, at: float, ends: Mapping[str, float], scouts: dict[str, int]) -> bool:
+    """Return whether a job may have gone on; ``scouts`` counts those that wait for nobody knows how long."""
+    if job.waiting is None:
+        return job.call is None and job.held is None
+    what, _ = job.waiting
+    if what in ends:
+        expected = expected_at(job, ends)
+        return at >= (job.next_at - APART if expected is None else expected)
+    scouts[what] = scouts.get(what, 0) + 1
+    waited = job.observed_at is None or what != "start" or at - job.observed_at > TICK + APART
+    return scouts[what] <= SCOUTS and waited
+
+
+def expected_at(job: Job, ends: Mapping[str, float]) -> float | None:
+    """Return when what a job waits for is expected to have ended; ``None`` once that was seen not to be so."""
+    if job.waiting is None or job.waiting[0] not in ends:
+        return None
+    expected = job.waiting[1] + ends[job.waiting[0]]
+    return expected if job.observed_at is None or job.observed_at < expected else None
+
+
+def wipes_to_come(job: Job) -> int:
+    """Count the ReInitDisk calls that a job has still to make."""
+    wipes = () if job.state.turned_back else job.state.disks
+    return sum((wipe.pending or wipe.state == "asked") and not wipe.snapshot_id for wipe in wipes)
+
+
+def is_up(job: Job) -> bool:
+    """Return whether the machine of a job runs, and its stop is neither under way nor about to be sent."""
+    return job.call is None and job.state.power_before == "Running" and job.state.stop.state in ("none", "again")
+
+
+def is_to_watch(job: Job, at: float) -> bool:
+    """Return whether the instance of a job is to be observed though nothing is done for it yet."""
+    if job.state.watched_at is None:
+        return False
+    return (job.observed_at is None and not job.begun) or at - job.state.watched_at >= job.patience
+
+
+def cannot_end_done(job: Job) -> bool:
+    """Return whether an open job has failed, and only continues until its power is back."""
+    failed = any(wipe.pending or wipe.state in ("refused", "unknown") for wipe in job.state.disks)
+    return job.state.turned_back and failed
