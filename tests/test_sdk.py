@@ -99,16 +99,18 @@ PLAN = (
     "    connect(region=sim.region, endpoint=sim.url, credentials=sim.access_key).plan(['d-sim-web1-data'])\n"
     "import json, sys\n"
     "print(json.dumps([type(sys.modules['alibabacloud_ecs20140526.models'].__loader__).__name__,"
-    " len([name for name in sys.modules if name.startswith('alibabacloud_ecs20140526.models.')])]))\n"
+    " len([name for name in sys.modules if name.startswith('alibabacloud_ecs20140526.models.')]),"
+    " 'aiohttp.client' in sys.modules]))\n"
 )
 
 
 @pytest.mark.parametrize("ours", [True, False], ids=["the command line's process", "another program's"])
 def test_the_models_are_loaded_by_name_in_our_own_process_only(*, ours: bool) -> None:
-    """The command line loads the models that it uses; a program that uses the library has the SDK as it came."""
+    """The command line loads of the SDK what it uses; a program that uses the library has the SDK as it came."""
     first = "from safe_reinit.cli.sdk_models import load_by_name\nload_by_name()\n" if ours else ""
     done = subprocess.run([sys.executable, "-c", first + PLAN], capture_output=True, text=True, check=True)
-    loader, count = json.loads(done.stdout)
+    loader, count, asynchronous = json.loads(done.stdout)
 
     assert (loader == "SourceFileLoader") is not ours
     assert (count < 100) is ours
+    assert asynchronous is not ours

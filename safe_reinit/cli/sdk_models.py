@@ -1,7 +1,8 @@
-"""Load of the SDK's thousand models only those that are used: for the command line, whose process is its own.
+"""Load of the SDK only what is used of it: for the command line, whose process is its own.
 
 The package of the models imports one module a class, of which some twenty are of use here: that takes longer than all
-the rest of a dry run's start. A program that uses the library gets the SDK as its vendor made it.
+the rest of a dry run's start. aiohttp, which the SDK imports for calls that are not made here, takes a quarter of what
+is left. A program that uses the library gets the SDK as its vendor made it.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
 
 MODELS = "alibabacloud_ecs20140526.models"
+UNUSED = "aiohttp"
+"""Named by the SDK in annotations and in its asynchronous calls; every request here goes by our own connections."""
 
 
 class _ByName(SourceFileLoader):
@@ -36,11 +40,27 @@ class _ByName(SourceFileLoader):
         module.__dict__.update(__getattr__=find, __all__=list(self._modules))
 
 
+class _Names(Loader):
+    """Makes a module in which each name is an empty class: enough for annotations."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """See ``importlib.abc.Loader``."""
+
+        def find(name: str) -> type:
+            if name.startswith("_"):
+                raise AttributeError(f"module {UNUSED!r} has no attribute {name!r}")
+            return type(name, (), {})
+
+        module.__dict__["__getattr__"] = find
+
+
 class _Finder:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """See ``importlib.abc.MetaPathFinder``; everything but this package is left to others."""
+        """See ``importlib.abc.MetaPathFinder``; everything but these two packages is left to others."""
+        if fullname == UNUSED:
+            return ModuleSpec(UNUSED, _Names())
         spec = PathFinder.find_spec(fullname, path, target) if fullname == MODELS else None
         if spec is None or spec.origin is None:
             return None
@@ -63,6 +83,6 @@ def _modules_of(init: str) -> dict[str, str]:
 
 
 def load_by_name() -> None:
-    """Let the models be loaded one by one from now on, in this process."""
+    """Let the models be loaded one by one from now on, in this process, and what is unused not at all."""
     if MODELS not in sys.modules:
         sys.meta_path.insert(0, _Finder())
