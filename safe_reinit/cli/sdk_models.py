@@ -18,6 +18,8 @@ from types import ModuleType
 MODELS = "alibabacloud_ecs20140526.models"
 UNUSED = "aiohttp"
 """Named by the SDK in annotations and in its asynchronous calls; every request here goes by our own connections."""
+_SERVES_BY_IT = "safe_reinit.simulator"
+"""With --simulate it is in the same process, and needs the real one."""
 
 
 class _ByName(SourceFileLoader):
@@ -55,11 +57,17 @@ class _Names(Loader):
 
 
 class _Finder:
+    def __init__(self) -> None:
+        self._names_only = UNUSED not in sys.modules
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """See ``importlib.abc.MetaPathFinder``; everything but these two packages is left to others."""
-        if fullname == UNUSED:
+        if fullname == _SERVES_BY_IT and self._names_only:
+            self._names_only = False
+            sys.modules.pop(UNUSED, None)
+        if fullname == UNUSED and self._names_only:
             return ModuleSpec(UNUSED, _Names())
         spec = PathFinder.find_spec(fullname, path, target) if fullname == MODELS else None
         if spec is None or spec.origin is None:

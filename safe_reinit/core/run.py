@@ -113,7 +113,7 @@ class Run:
 
     # ------------------------------------------------------------------------------------------------------ inputs
 
-    def _take(self, given: Input) -> None:  # noqa: C901, PLR0912 - one line for each input
+    def _take(self, given: Input) -> None:  # noqa: C901 - one line for each input
         match given:
             case inputs.Described(number, observations):
                 self._described(number, observations)
@@ -441,7 +441,7 @@ class Run:
             job.state = after
             self._commits.changed(job)
 
-    def _apply_all(self, event: Event, jobs: Sequence[Job]) -> None:
+    def _apply_all(self, event: events.Event, jobs: Sequence[Job]) -> None:
         for job in (each for each in jobs if not each.ended):
             self._apply(job, event)
 
