@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,7 +15,7 @@ from safe_reinit import clock
 from safe_reinit.cli.writer import Writer
 from safe_reinit.clock import boottime
 from safe_reinit.core import decide, freshness, observations, resuming, snapshots, state, wipes
-from safe_reinit.core.inputs import Answered, Call, Committed, Input, Withheld
+from safe_reinit.core.inputs import Answered, Call, Commit, Committed, Input, Withheld
 from safe_reinit.core.state import is_settled, lag_of
 from safe_reinit.core.steps import outstanding
 from safe_reinit.core.wipes import is_watched
@@ -182,9 +182,9 @@ def _intention(patch: pytest.MonkeyPatch) -> None:
     """Write nothing down of a job while an answer is outstanding: a call is made before its intention is kept."""
     commit = StateStore.commit
 
-    def answered(self: StateStore, states: Sequence[tuple[int, JobState]]) -> Input:
-        known = [(position, job) for position, job in states if not outstanding(job)]
-        return commit(self, known) if known else Committed()
+    def answered(self: StateStore, asked: Commit) -> Input:
+        known = tuple((position, job) for position, job in asked.states if not outstanding(job))
+        return commit(self, replace(asked, states=known)) if known else Committed()
 
     patch.setattr(StateStore, "commit", answered)
 
