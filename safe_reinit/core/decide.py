@@ -64,7 +64,7 @@ def _may_start_unseen(job: JobState, at: float) -> bool:
 
 def _may_start_unlisted(job: JobState, observation: Observation) -> bool:
     """Return whether a pending start is sent though ECS does not list the machine: only NotFound proves it gone."""
-    owed = job.stop.state in ("accepted", "lost", "done") and job.promised == "Running" and not _next_wipes(job)
+    owed = job.stopped_by_us and job.promised == "Running" and not _next_wipes(job)
     unlisted = job.missing_since is not None and observation.at - job.missing_since >= SETTLING
     in_doubt = any(wipe.in_doubt for wipe in job.disks)
     return owed and unlisted and not in_doubt and is_current(job, observation) and _is_due(job.start, observation.at)

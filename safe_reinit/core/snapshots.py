@@ -108,7 +108,9 @@ def leaves_tag(job: JobState, observation: Observation) -> bool:
     """Return whether a job that ends on this observation leaves its tag on the instance, as far as is known."""
     if job.untag.state == "done":
         return False
-    return bears_tag(job, observation) if observation.seen else job.tag.tries > 0 and job.tag.state != "failed"
+    if observation.instance is None:  # not seen, or not listed
+        return job.tag.tries > 0 and job.tag.state != "failed"
+    return bears_tag(job, observation)
 
 
 def _unsure(tag: Step) -> bool:

@@ -658,7 +658,7 @@ def a_start_follows_only_a_stop_of_ours_and_never_a_doubt(known: JobState, seen:
         assert known.promised == "Running"
         assert not any(wipe.state in ("asked", "accepted", "lost", "unknown") for wipe in known.disks)
         if seen.not_listed:
-            assert known.stop.state in ("accepted", "lost", "done")
+            assert known.stopped_by_us
             assert known.missing_since is not None
             assert seen.at - known.missing_since >= core_state.SETTLING
             return
@@ -872,6 +872,7 @@ UNLISTED_SEEN = Observation(1000.0, values.NOW, seen=True, date=values.NOW)
 @example(NEAR[5], seeing())
 @example(replace(NEAR[5], disks=(Wipe(DATA, tries=1),)), seeing())
 @example(UNLISTED, UNLISTED_SEEN)
+@example(replace(UNLISTED, stop=Step("resend", 1, lost_at=2.0), start=Step()), UNLISTED_SEEN)
 @example(
     replace(UNLISTED, stop=Step("done"), missing_since=None, unseen_since=0.0, instance_status="Stopped"),
     seeing(**UNSEEN),

@@ -623,6 +623,7 @@ class Simulation:
             foreign=self._foreign,
             unrecorded=self._unrecorded,
             outages=self._outages,
+            tags_told={told["instance_id"] for told in map(json.loads, self._events) if told["data"].get("tag_left")},
             away=self._away,
             abandoned=self._abandoned,
             sends_again=self.scenario["request"]["on_unknown"] == "retry",

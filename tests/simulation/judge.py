@@ -132,6 +132,7 @@ class Evidence:
         starts: when each process of the run began, by name, in that order.
         foreign: the request ids of calls that other runs made.
         unrecorded: since when the journal is not there any more; ``None`` where it is.
+        tags_told: the instances of which a process said that the lock tag stays on them.
         outages: from when until when the journal could not be written.
         away: for how many seconds, all in all, a journal that could not be written may have been waited for.
         abandoned: whether the operator let the run go, to plan anew.
@@ -155,6 +156,7 @@ class Evidence:
     starts: Mapping[str, float] = field(default_factory=dict)
     foreign: Collection[str] = ()
     unrecorded: float | None = None
+    tags_told: Collection[str] = ()
     outages: Sequence[tuple[float, float]] = ()
     away: float = 0.0
     abandoned: bool = False
@@ -283,8 +285,11 @@ def judge_end(evidence: Evidence) -> list[Violation]:
         instance = evidence.instance(job["instance_id"])
         if instance is None:
             continue
-        if instance.tags.get(_LOCK_TAG) == evidence.run_id != "" and not (owed or evidence.unrecorded):
-            found.append(Violation("tag-stays", f"{instance.id} bears the lock tag, and nobody tried to take it off"))
+        said = instance.id in evidence.tags_told
+        if instance.tags.get(_LOCK_TAG) == evidence.run_id != "" and not (owed or said or evidence.unrecorded):
+            found.append(
+                Violation("tag-stays", f"{instance.id} bears the lock tag: nobody tried to take it off, or says so")
+            )
         if _others_last(evidence, instance.id) or (evidence.unrecorded and _says_down(evidence, instance.id)):
             continue
         ran = job["power_before"] == "Running" or job.get("will_start")

@@ -430,12 +430,13 @@ def test_a_machine_that_is_left_down_is_found(evidence: Evidence) -> None:
 
 
 def test_a_lock_tag_that_stays_is_found(evidence: Evidence) -> None:
-    """A lock tag that nobody tried to take off is found."""
+    """A lock tag that nobody tried to take off is found, unless it was said that it stays."""
     machine = evidence.instance("i-0")
     assert machine is not None
     tagged = happened(evidence, instances=replace(machine, tags={"safe-reinit:run": evidence.run_id}))
 
     assert {each.kind for each in judge_end(tagged)} == {"tag-stays"}
+    assert judge_end(replace(tagged, tags_told={"i-0"})) == []
     assert Session(report={}).truth is None
 
 
