@@ -1107,9 +1107,10 @@ def test_a_job_that_moved_no_power_is_not_stranded_by_others(power: str) -> None
         (replace(tagging(), untag=Step("done", 1)), look(2, tag=RUN), False),
         (replace(tagging(), untag=Step("failed", 1)), look(2, tag=RUN), True),
         (tagging(), look(2, seen=False, instance=None), True),
+        (tagging(), look(2, instance=None), True),
         (replace(tagging(), tag=Step("failed", 1)), look(2, seen=False, instance=None), False),
     ],
-    ids=["never set", "shown", "another's", "taken off", "not taken off", "not seen", "refused"],
+    ids=["never set", "shown", "another's", "taken off", "not taken off", "not seen", "not listed", "refused"],
 )
 def test_whether_a_tag_is_left(known: JobState, seen: Observation, left: bool) -> None:
     """A person is told of a tag that stays, as far as can be told, and of no other."""
