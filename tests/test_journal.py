@@ -450,6 +450,7 @@ def test_a_full_disk_before_the_run(monkeypatch: pytest.MonkeyPatch, sim: Simula
         return database
 
     monkeypatch.setattr(sqlite.sqlite3, "connect", small)
+    monkeypatch.setattr(sqlite, "_RESERVE", 1 << 20)
 
     with pytest.raises(UsageError, match="the disk is full"):
         ours.run(plan, confirm=plan.confirm_with)
@@ -532,6 +533,7 @@ def reported(work: Callable[[], Any]) -> Any:
         return error.report
 
 
+@pytest.mark.real_time
 def test_a_full_disk_has_room_for_the_records_of_a_run(tmp_path: Path) -> None:
     """A run that has begun goes on recording although the disk has filled up since: its room was kept."""
     small = tmp_path / "small"

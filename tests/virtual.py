@@ -22,6 +22,7 @@ from rich import live
 
 from safe_reinit.aliyun import simulated
 from safe_reinit.aliyun.endpoints import Endpoint
+from safe_reinit.journal import sqlite
 from safe_reinit.simulator import embedded
 from safe_reinit.simulator.engine import Engine
 from safe_reinit.simulator.state.clock import SimulatedClock
@@ -31,6 +32,8 @@ from tests.simulation.scheduler import BEGIN, Process, Scheduler, VirtualClock
 
 LONGEST = 48 * 3600.0
 """Virtual seconds after which a test counts as one that never ends."""
+ROOM = 4096
+"""Bytes that a journal keeps for what a run writes: to write the usual megabyte takes a tenth of the time of a run."""
 _HELPERS = ("tests.cloudlike", "tests.commands", "tests.fleetruns", "tests.blackbox.worlds")
 """Helpers of tests that wait."""
 _current: list[VirtualTime] = []
@@ -143,6 +146,7 @@ def virtual_time(module: Any, seed: int = 0) -> Iterator[VirtualTime]:
         stack.enter_context(virtualprocesses.known())
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(live, "_RefreshThread", virtualprocesses.Drawing)
+        patch.setattr(sqlite, "_RESERVE", ROOM)
         patch.setattr(embedded, "Simulator", Simulator)  # that of --simulate and of a rehearsal
         patch.setattr(simulated, "_has_a_record", lambda endpoint: virtual.has(endpoint) or has_a_record(endpoint))
         _current.append(virtual)

@@ -30,7 +30,7 @@ from safe_reinit.model.codec import members
 from safe_reinit.plan import to_json
 from safe_reinit.simulator import console
 from safe_reinit.simulator.engine import Engine, Options
-from tests import direct, inprocess
+from tests import direct, inprocess, virtual
 from tests.simulation import people
 from tests.simulation.judge import (
     Evidence,
@@ -683,7 +683,7 @@ def simulate(scenario: Scenario, *, through_sdk: bool = False) -> Result:
         try:
             with (
                 patch.dict(os.environ, _environment(folder), clear=True),
-                patch.object(sqlite, "_RESERVE", 4096),  # for a disk that fills up: here the storage makes one
+                patch.object(sqlite, "_RESERVE", virtual.ROOM),  # what a disk that fills up takes, the storage decides
                 cooperative(scheduler, more=[(sqlite3, simulation.storage.module())]),
                 inprocess.connected({inprocess.HOST: simulation.network}),
             ):
