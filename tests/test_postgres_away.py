@@ -1,0 +1,85 @@
+"""Whole runs whose journal is in PostgreSQL while its server is away: killed, and started again or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from safe_reinit import where
+from safe_reinit.journal import open_to_read
+from safe_reinit.model import Event
+from tests import cloudlike, postgresql
+from tests.cloudlike import DATA, INSTANCE, accepted, once, showing
+
+pytestmark = pytest.mark.real_time
+
+DURATIONS = {"stop": 3.0, "wipe": 3.0, "start": 2.0}
+OWED = {"StopInstance": showing(instance="Stopped"), "ReInitDisk": showing(instance="Stopped", disk="In_use")}
+"""By the call after which the server goes, what is seen when the next call is owed."""
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[postgresql.Server]:
+    """Start a server that a test may kill; what a journal lacks is kept in a folder of the test."""
+    monkeypatch.setattr(where, "default_journal", lambda _environment: tmp_path / "journal.db")
+    with postgresql.server_or_skip() as started:
+        yield started
+
+
+def then(*steps: tuple[Callable[[Event], bool], Callable[[], object]]) -> Callable[[Event], None]:
+    """Make an ``on_event`` that acts at each of these moments, one after the other."""
+    left = list(steps)
+
+    def told(event: Event) -> None:
+        if left and left[0][0](event):
+            left.pop(0)[1]()
+
+    return told
+
+
+@pytest.mark.parametrize("action", [pytest.param("StopInstance", marks=pytest.mark.slow), "ReInitDisk"])
+def test_a_server_that_is_back_in_time_is_gone_on_with(server: postgresql.Server, action: str) -> None:
+    """Killed after a call was accepted, and started again when the next one is owed: the run ends as any other."""
+    place = server.new()
+    with cloudlike.simulated(cloudlike.world(durations=DURATIONS)) as sim:
+        using = cloudlike.client(sim, journal=place)
+        moments = then((accepted(action), lambda: server.stop("immediate")), (OWED[action], server.start))
+        done = cloudlike.run(sim, using=using, on_event=moments)
+        state = sim.state()
+
+    assert done.outcome == "done", done.report.error
+    assert cloudlike.changes(state) == ["StopInstance", "ReInitDisk", "StartInstance"]
+    assert state["instances"][INSTANCE]["status"] == "Running"
+    with open_to_read(place) as journal:
+        (stored,) = journal.runs()
+    assert (stored.outcome, stored.open) == ("done", False)
+
+
+@pytest.mark.parametrize("action", ["StopInstance", pytest.param("ReInitDisk", marks=pytest.mark.slow)])
+def test_a_server_that_stays_away_leaves_no_machine_down(
+    server: postgresql.Server, tmp_path: Path, action: str
+) -> None:
+    """Killed, and not started again before the run ends: the machine runs, and the resume records what was done."""
+    place = server.new()
+    with cloudlike.simulated(cloudlike.world(durations=DURATIONS)) as sim:
+        using = cloudlike.client(sim, {"journal": place, "journal_outage": 2.0})
+        done = cloudlike.run(sim, using=using, on_event=once(accepted(action), lambda: server.stop("immediate")))
+        before = sim.state()
+        kept = list((tmp_path / "spool").iterdir())
+        server.start()
+        told = cloudlike.resumed(sim, done.report.run_id, using=using)
+        state = sim.state()
+
+    wiped = action == "ReInitDisk"
+    assert before["instances"][INSTANCE]["status"] == "Running"
+    assert [file.stem for file in kept] == [done.report.run_id]
+    assert cloudlike.wipes(state, DATA) == wiped
+    assert (done.outcome, told.outcome) == (("done", "done") if wiped else ("failed", "failed"))
+    assert cloudlike.changes(state) == ["StopInstance", *["ReInitDisk"] * wiped, "StartInstance"]
+    assert not list((tmp_path / "spool").iterdir())
+    with open_to_read(place) as journal:
+        (stored,) = journal.runs()
+    assert (stored.outcome, stored.open) == (told.outcome, False)
+    assert stored.jobs[0].state.start.state == "done"
