@@ -372,16 +372,36 @@ class Client(Planner):
         return told
 
     def check_journal(self, plan: Plan | None = None) -> None:
-        """See that runs can be written down, and that this plan was not run yet, before anything else is done.
+        """See that runs can be written down and may begin, and that this plan was not run yet, before anything else.
 
         Raises:
-            UsageError: they cannot.
-            RunRefused: it was.
+            UsageError: they cannot be written down.
+            RunRefused: the plan was run, or all runs are held.
         """
+        if (held := wanted.held(self._settings)) is not None:
+            raise held
         with self._journal() as journal:
             journal.refuse_reader()
+            journal.refuse_hold()
             if plan is not None:
                 journal.refuse_used(plan.plan_id)
+
+    def held(self) -> Error | None:
+        """Return why no run may begin now, by the configuration or by the journal, as far as that can be read."""
+        refused = wanted.held(self._settings)
+        with contextlib.suppress(UsageError, OSError):
+            from .journal.place import is_there  # noqa: PLC0415 - only where it is named
+
+            place = self._journal_place
+            if refused is None and place is not None and is_there(place):
+                from .journal import open_to_read  # noqa: PLC0415 - only where there is one
+
+                with open_to_read(place) as journal:
+                    try:
+                        journal.refuse_hold()
+                    except RunRefused as error:
+                        return error
+        return refused
 
     def check_free(self, plan: Plan) -> None:
         """See that no open run has an instance of this plan; ``run`` sees it again.

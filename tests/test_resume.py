@@ -377,6 +377,20 @@ def test_without_a_word_and_without_a_terminal(sim: Simulator, run: Command, pat
     assert "ActionTrail" in done.stderr
 
 
+def test_a_hold_lets_no_run_go_for_a_new_plan(sim: Simulator, run: Command, path: Path) -> None:
+    """Where a wipe may not begin again, the run in doubt stays open: it alone tells what became of the disk."""
+    name = in_doubt(sim, path)
+    assert run("hold", "--reason", "change freeze", journal=path).returncode == 0
+    refused = run("resume", name, "--verdict", "wipe-again", "--confirm", DISK, journal=path)
+    with open_to_write(path) as journal:
+        (stored,) = journal.runs()
+
+    assert refused.returncode == 3, refused.stderr
+    assert "All runs are held" in refused.stderr
+    assert stored.open
+    assert (stored.run_id, stored.outcome) == (name, "unknown")
+
+
 def test_wiping_again_needs_consent(sim: Simulator, run: Command, path: Path) -> None:
     """wipe-again asks anew: without a terminal and without --confirm it is refused, and the old run stays open."""
     name = in_doubt(sim, path)

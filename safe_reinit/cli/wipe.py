@@ -99,6 +99,7 @@ def run(
     progress.settle()
     with output.signals.run(progress.must_say) as interrupt:
         if replacing is not None and plan.runnable:
+            client.check_journal(plan)  # once that run is let go, nothing but this one tells what became of its disks
             client.abandon(replacing)
         told = client.run(
             consent.pausing(plan),
@@ -119,7 +120,7 @@ def _tell_plan(client: Client, plan: Plan, begun: report.Started, output: Output
     if output.form == "text":
         lines(report.plan_lines(plan, full=output.verbose), sys.stderr if output.events_on_stdout else sys.stdout)
     output.report(told)
-    if told.exit_code:
-        refused = report.refusal(plan)
+    refused = report.refusal(plan) if told.exit_code else client.held()
+    if refused is not None:
         say(f"safe-reinit: {refused} {refused.hint}")
     return told.exit_code

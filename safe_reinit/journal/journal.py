@@ -54,7 +54,7 @@ class Journal(Reader):
         with self._db.transaction():
             self._db.alone(f"{endpoint}|{region}")  # where an account is not known, each may be the same
             self.refuse_used(str(plan["plan_id"]))
-            self._refuse_hold()
+            self.refuse_hold()
             self._refuse_held(endpoint, account, region, [instance_id for instance_id, _, _ in jobs])
             self._db.execute(
                 "INSERT INTO runs (run_id, started_at, region, account, endpoint, profile, plan, plan_id, undoes)"
@@ -216,7 +216,7 @@ class Journal(Reader):
             UsageError: the journal cannot be written.
         """
         with self._db.transaction():
-            self._refuse_hold()
+            self.refuse_hold()
             self._db.execute("INSERT INTO hold (one, reason, username, since) VALUES (1,?,?,?)", (reason, who(), now()))
             self._audit("hold", detail=reason)
 
@@ -232,10 +232,6 @@ class Journal(Reader):
                 self._db.execute("DELETE FROM hold")
                 self._audit("unhold", detail=str(lifted))
         return lifted
-
-    def _refuse_hold(self) -> None:
-        if (held := self._hold()) is not None:
-            raise RunRefused(f"All runs are held: {held}.", hint="Ask there; safe-reinit unhold lifts it.")
 
     def release(self, lease: Lease) -> None:
         """Let a run go; a lease that is held by another already stays as it is.

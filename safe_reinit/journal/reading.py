@@ -189,6 +189,16 @@ class Reader:
         with self._db.using():
             return self._hold()
 
+    def refuse_hold(self) -> None:
+        """See that runs may begin.
+
+        Raises:
+            RunRefused: all runs are held.
+            UsageError: the journal cannot be read.
+        """
+        if (held := self.hold()) is not None:
+            raise RunRefused(f"All runs are held: {held}.", hint="Ask there; safe-reinit unhold lifts it.")
+
     def late_answers(self, run_id: str, after: int = 0) -> list[LateAnswer]:
         """Return what was accepted of sessions that had lost the run by then, oldest first.
 
