@@ -5,7 +5,7 @@ the raw SDK (raw_fleet.py; ``--no-script`` leaves it out):
 
 1. On virtual time, in this process: calls, time, throttled answers and downtime, and the calls of a dry run. Nothing is
    waited for, and the figures are the same however busy the machine is.
-2. Each in a process of its own, over HTTP, ten simulated seconds in a real one: CPU time and memory.
+2. Each in a process of its own, over HTTP, five simulated seconds in a real one: CPU time and memory.
 
 Everything is counted in the simulator's own record, and both sides are held against it: each disk wiped once, each
 machine running again. ``--write`` puts the figures into docs/performance.md, where there is a place for this N.
@@ -41,7 +41,7 @@ from tests import virtual
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
-SPEED = 10
+SPEED = 5
 """Simulated seconds in a real one, where each side is a process of its own."""
 TRAVEL = 0.1
 """Seconds that a request and its answer take on virtual time, together."""

@@ -90,7 +90,9 @@ def is_expected(job: Job, at: float, ends: Mapping[str, float], scouts: dict[str
     what, _ = job.waiting
     if what in ends:
         expected = expected_at(job, ends)
-        return at >= (job.next_at - APART if expected is None else expected)
+        if expected is None:  # it takes longer: on every second tick, unless its next observation is worth more
+            expected = min(job.next_at, (job.observed_at or 0.0) + 2 * TICK) - APART
+        return at >= expected
     scouts[what] = scouts.get(what, 0) + 1
     waited = job.observed_at is None or what != "start" or at - job.observed_at > TICK + APART
     return scouts[what] <= SCOUTS and waited
