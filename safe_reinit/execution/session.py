@@ -21,7 +21,7 @@ from ..cloud import Cloud, CloudError
 from ..core import resuming, state
 from ..errors import RunRefused, UsageError
 from ..failing import password_as_planned, refusal_of, taken
-from ..journal import Deed, Journal, JournalError, Lease, LeaseLostError, Spool, StoredRun
+from ..journal import Deed, Journal, JournalError, JournalLostError, Lease, LeaseLostError, Spool, StoredRun
 from ..model import Call, Event, EventName, JobState, OnUnknown, Plan, Policy, Report, Secret
 from ..model.codec import decode, members, to_moment
 from ..plan import as_members, from_json
@@ -350,7 +350,8 @@ class Session:
         try:
             lease.end(members(told), still_open, act)
         except JournalError as error:
-            self.interrupt.say(f"How the run ended could not be written to the journal: {error}")
+            later = "" if isinstance(error, JournalLostError) else f" Once it can be: safe-reinit resume {lease.run_id}"
+            self.interrupt.say(f"How the run ended could not be written down. {error}{later}")
             lease.release()
         except LeaseLostError:
             lease.release()  # whoever has the run now writes down how it ends

@@ -103,6 +103,10 @@ def test_what_a_journal_lacks_is_read_by_the_resume(
     file = journal.parent / "spool" / f"{run_id}.json"
     assert child.returncode == 4, out + err
     assert f"is kept in {file}, and read by safe-reinit resume {run_id} on this host" in err
+    assert (
+        f"How the run ended could not be written down. The journal {journal} cannot be used: the disk is full." in err
+    )
+    assert f"Once it can be: safe-reinit resume {run_id}" in err
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert recorded(journal, run_id) == "none"
     if taken:
