@@ -9,7 +9,8 @@ Why it stops you
     documentation does not know stops you too, since nobody can say what a wipe would do to it.
 
 How to fix it
-    Attach the disk to its instance, or wait until it is In_use again, and look once more with --dry-run.
+    Attach the disk to its instance, or wait until it is In_use again, and look once more with --dry-run. While a disk
+    is ReIniting ECS names no instance of it: somebody is wiping it or rolling it back already.
 """
 
 from __future__ import annotations
@@ -26,13 +27,17 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     disk = facts.disk
     if disk is None or disk.status == "In_use":
         return
+    by_others = (
+        "A wipe or a rollback of it is under way already: see whose it is (safe-reinit runs), and wait until it is"
+    )
+    attach = "Attach it to its instance or wait until it is"
     yield Finding(
         CHECK.name,
         "block",
         disk.disk_id,
         f"The disk is {word(disk.status, 'in no status')}, "
         f"and {overwriting(facts)} works only on a disk that is In_use.",
-        fix="Attach it to its instance or wait until it is In_use, then look again with --dry-run.",
+        fix=f"{by_others if disk.status == 'ReIniting' else attach} In_use, then look again with --dry-run.",
         fact={"Status": disk.status},
         predicts="IncorrectDiskStatus",
     )

@@ -26,6 +26,7 @@ def test_any_other_status_stops(status: str) -> None:
 
     assert status in found.message
     assert found.fact == {"Status": status}
+    assert ("under way already" in found.fix) == (status == "ReIniting"), "attaching helps nobody there"
 
 
 def test_no_status_stops() -> None:
