@@ -267,7 +267,10 @@ def _answer_of(simulator: virtual.Simulator, request: Request) -> Answer:
     if reply.ending != "answer":
         return Answer(b"", "reset" if reply.ending == "reset" else "close")
     assert not reply.delay, "a real server does not wait on virtual time"
-    headers = {**gateway.headers_of(simulator.engine, reply), "Connection": "close"}  # or the next request meets the end
+    headers = {
+        **gateway.headers_of(simulator.engine, reply),
+        "Connection": "close",
+    }  # or the next request meets the end
     return Answer(http(reply.status, reply.body, headers=headers), "close")
 
 

@@ -559,6 +559,26 @@ def test_a_block_is_true(scene: list[Block], desk: Desk) -> None:
             KINDS[block.language](desk, block)
 
 
+@pytest.mark.slow
+@pytest.mark.real_time
+@pytest.mark.parametrize(
+    "scene",
+    [
+        scene
+        for scene in scenes()
+        if scene[-1].page == ORIGINAL.name
+        and any(map(_runs, scene))
+        and not any("answer" in block.words for block in scene)  # those need a terminal, as on virtual time
+    ],
+    ids=lambda scene: scene[-1].place,
+)
+def test_each_line_of_the_readme_starts_an_interpreter(scene: list[Block], desk: Desk) -> None:
+    """What a reader types runs as it stands from a shell, too, each command in an interpreter of its own."""
+    for block in scene:
+        if "by" not in block.words:
+            KINDS[block.language](desk, block)
+
+
 def test_every_block_is_tried() -> None:
     """No block of a page is left out of the scenes."""
     tried = {(block.place, block.text) for scene in scenes() for block in scene}
