@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..model import (
@@ -31,16 +33,28 @@ if TYPE_CHECKING:
 else:
 
     def replace(value: Any, **to: Any) -> Any:  # noqa: ANN401 - see above
-        """Return a frozen value with these fields, as dataclasses do, but in a fifth of the time."""
+        """Return a frozen value with these fields, as dataclasses do, but in less than half of the time."""
         made = object.__new__(type(value))
-        vars(made).update({name: vars(value)[name] for name in _names(type(value))}, **to)
+        names, values = _shape(type(value))
+        members = zip(names, values(value), strict=False)
+        if len(names) > _SHARED:
+            vars(made).update(members, **to)
+        else:
+            for name, kept in members:
+                _set(made, name, to.get(name, kept))
         return made
 
 
 @cache
-def _names(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - any dataclass
-    """Return the names of the fields: what a value has computed of itself is no part of another one."""
-    return tuple(each.name for each in fields(kind))
+def _shape(kind: Any) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, ...]]]:  # noqa: ANN401 - any dataclass
+    """Return the names of the fields, and what gets them all: what a value computed of itself is none of them."""
+    names = tuple(each.name for each in fields(kind))
+    return names, attrgetter(*names, "__class__")  # of one name alone it would give no tuple
+
+
+_set = object.__setattr__
+_SHARED = 30
+"""Values of up to so many members share the names of these in memory, if they are set one by one."""
 
 
 T = TypeVar("T", JobState, Step, Wipe)
