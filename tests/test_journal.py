@@ -19,7 +19,6 @@ import pytest
 
 import safe_reinit
 from safe_reinit.client import Client
-from safe_reinit.clock import Clock
 from safe_reinit.errors import RunFailed, RunRefused, UsageError
 from safe_reinit.journal import Journal, LateAnswer, lease, open_to_write, place, sqlite
 from safe_reinit.journal.lease import JournalError
@@ -33,13 +32,12 @@ from tests.commands import Command, command
 pytestmark = pytest.mark.virtual_time
 
 DISK, INSTANCE = "d-sim-web1-data", "i-sim-web1"
-SPEED = 60.0
 
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
     """Start the default world."""
-    with virtual.simulate(speed=SPEED) as simulator:
+    with virtual.simulate() as simulator:
         yield simulator
 
 
@@ -51,9 +49,7 @@ def run(sim: Simulator, tmp_path: Path) -> Command:
 
 def client(sim: Simulator, path: Path) -> Client:
     """Make a client of the library."""
-    return safe_reinit.connect(
-        region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=str(path), clock=Clock(SPEED)
-    )
+    return safe_reinit.connect(region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=str(path))
 
 
 def changing(sim: Simulator) -> list[str]:
@@ -715,7 +711,7 @@ def test_nothing_secret_is_in_the_journal(tmp_path: Path) -> None:
     }
     path = tmp_path / "j.db"
     held = 0
-    with virtual.simulate(world=world, speed=SPEED) as sim:
+    with virtual.simulate(world=world) as sim:
         for fault in ({"drop_answer": True}, {"error": {"code": "SignatureDoesNotMatch"}}, {"reset": True}):
             sim.do({"fault": {"action": "ReInitDisk", **fault}})
             words = Command(sim.url, tmp_path)
