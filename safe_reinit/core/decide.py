@@ -12,7 +12,7 @@ disk's outcome is in doubt. Anything while the answer to a call is outstanding.
 from __future__ import annotations
 
 from ..model import Action, Command, Finish, JobState, Observation, PhaseName, Step, Wait, Wipe
-from .snapshots import bears_tag, is_backed_up
+from .snapshots import bears_tag, is_backed_up, may_hide_tag
 from .state import SETTLING, UNSETTLED_LIMIT, is_current, is_pending, is_settled
 from .steps import outstanding
 from .wipes import is_watched
@@ -79,6 +79,8 @@ def _untag(job: JobState, observation: Observation) -> Action:
     tried_since = unseen_since if untag.first_at is None else untag.first_at
     if tried_since is not None and observation.at - tried_since > job.limits.retry:
         return Finish()  # a tag that stays changes no data, and the report names it
+    if may_hide_tag(job, observation):
+        return _wait(job, "the tag", observation)
     if not observation.seen or not _is_due(untag, observation.at):
         return _wait(job, "a look" if not observation.seen else "the next try", observation)
     return Command("UntagResources", job.instance_id) if bears_tag(job, observation) else Finish()

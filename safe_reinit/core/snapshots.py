@@ -104,6 +104,14 @@ def bears_tag(job: JobState, observation: Observation) -> bool:
     return shown == job.tag_value or (shown is None and _unsure(job.tag))
 
 
+def may_hide_tag(job: JobState, observation: Observation) -> bool:
+    """Return whether the tag of another run that is shown may be from before ours took its place."""
+    if observation.instance is None or not job.tag.tries or job.tag.at is None:
+        return False
+    foreign = dict(observation.instance.tags).get(LOCK_TAG) not in (None, job.tag_value)
+    return foreign and observation.at - job.tag.at < settling(job)
+
+
 def leaves_tag(job: JobState, observation: Observation) -> bool:
     """Return whether a job that ends on this observation leaves its tag on the instance, as far as is known."""
     if job.untag.state == "done":

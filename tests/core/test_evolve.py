@@ -1098,6 +1098,15 @@ def test_a_job_that_moved_no_power_is_not_stranded_by_others(power: str) -> None
     assert decide(known, look(2, power or "Stopping", tag=RUN)) == UNTAG
 
 
+def test_a_tag_that_may_be_hidden_by_an_older_one_is_looked_for_again() -> None:
+    """Two runs tag one machine at once: the tag that is shown may be the one that ours has replaced by now."""
+    known = replace(core_state.fail(tagging(), FAILURE), tag=Step("failed", 1, at=T))
+
+    assert isinstance(decide(known, look(2, tag="r-other")), Wait)
+    assert decide(known, look(3, tag=RUN)) == UNTAG
+    assert isinstance(decide(known, look(40, tag="r-other")), Finish)
+
+
 @pytest.mark.parametrize(
     ("known", "seen", "left"),
     [

@@ -284,13 +284,13 @@ class Simulation:
         self.scheduler.spawn("cancel", Process("operator"), cancel)
 
     def _journal_locked(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
-        self.storage.locked_until = self._outage(what["seconds"])
+        self.storage.locked_until = max(self.storage.locked_until, self._outage(what["seconds"]))
 
     def _journal_full(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
-        self.storage.full_until = self._outage(what["seconds"])
+        self.storage.full_until = max(self.storage.full_until, self._outage(what["seconds"]))
 
     def _journal_away(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
-        self.storage.away_until = self._outage(what["seconds"])
+        self.storage.away_until = max(self.storage.away_until, self._outage(what["seconds"]))
 
     def _outage(self, seconds: float) -> float:
         """Note an outage of the journal that begins now, and return when it ends."""
