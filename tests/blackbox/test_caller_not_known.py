@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.clock import Clock
 from safe_reinit.errors import RunRefused
 from safe_reinit.simulator import Simulator
 from tests.cloudlike import DATA, INSTANCE, accepted, client, killed, resumed, run, simulated, wipes, world
@@ -16,8 +15,6 @@ from tests.cloudlike import answered as answer_to
 
 pytestmark = pytest.mark.virtual_time
 
-PACE = 6.0
-"""Simulated seconds in a real one: few, so that no limit or gap depends on how busy this machine is."""
 UNAVAILABLE = {"code": "ServiceUnavailable", "status": 503, "message": "x"}
 AWAY: dict[str, dict[str, Any]] = {
     "refused": {"error": UNAVAILABLE},
@@ -32,7 +29,7 @@ AWAY: dict[str, dict[str, Any]] = {
 def cloud(**fault: Any) -> Iterator[Simulator]:
     """Start a simulator that does so at each GetCallerIdentity, if anything."""
     faults = [{"action": "GetCallerIdentity", "nth": "every", **fault}] if fault else []
-    with simulated(world(durations={"stop": 2, "wipe": 6, "start": 2, "snapshot": 2}), faults, PACE) as sim:
+    with simulated(world(durations={"stop": 2, "wipe": 6, "start": 2, "snapshot": 2}), faults) as sim:
         yield sim
 
 
@@ -40,7 +37,7 @@ def cloud(**fault: Any) -> Iterator[Simulator]:
 def test_a_disk_is_wiped_though_the_caller_is_not_known(kind: str) -> None:
     """The plan says that it does not know the account, the run is done with the one key that there is."""
     with cloud(**AWAY[kind]) as sim:
-        done = run(sim, using=client(sim, clock=Clock(PACE)))
+        done = run(sim, using=client(sim))
         state = sim.state()
 
     told = [found for found in done.plan.findings if found.subject == "GetCallerIdentity"]
@@ -56,7 +53,7 @@ def test_a_caller_that_is_told_at_last_is_known(times: int) -> None:
     """GetCallerIdentity is asked again within a limit."""
     with cloud() as sim:
         sim.do({"fault": {"action": "GetCallerIdentity", "times": times, "error": UNAVAILABLE}})
-        plan = client(sim, clock=Clock(PACE)).plan([DATA], stop_instance=True)
+        plan = client(sim).plan([DATA], stop_instance=True)
 
     assert plan.runnable
     assert plan.account == "1000000000000001"
@@ -66,7 +63,7 @@ def test_credentials_that_are_refused_are_no_caller_that_is_not_known() -> None:
     """A code about credentials is told at once, and there is no plan."""
     unknown_key = {"code": "InvalidAccessKeyId.NotFound", "status": 404, "message": "x"}
     with cloud(error=unknown_key) as sim, pytest.raises(RunRefused, match="InvalidAccessKeyId"):
-        client(sim, clock=Clock(PACE)).plan([DATA], stop_instance=True)
+        client(sim).plan([DATA], stop_instance=True)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +72,7 @@ def test_credentials_that_are_refused_are_no_caller_that_is_not_known() -> None:
 def test_who_needs_to_know_the_caller_is_refused(having: dict[str, Any]) -> None:
     """A rule that names accounts allows no account that is not known, and a required look has to be answered."""
     with cloud(**AWAY["refused"]) as sim:
-        plan = client(sim, having, clock=Clock(PACE)).plan([DATA], stop_instance=True)
+        plan = client(sim, having).plan([DATA], stop_instance=True)
 
     assert not plan.runnable
     assert {found.check for found in plan.blockers} <= {"could-not-look", "target-not-allowed"}
@@ -84,10 +81,10 @@ def test_who_needs_to_know_the_caller_is_refused(having: dict[str, Any]) -> None
 def test_two_runs_of_one_instance_are_refused_where_one_does_not_know_its_account() -> None:
     """The instance may be the same one, so a second run of it is not begun."""
     with cloud() as sim:
-        first = client(sim, clock=Clock(PACE))
+        first = client(sim)
         killed(sim, accepted("StopInstance"), using=first)
         sim.do({"fault": {"action": "GetCallerIdentity", "nth": "every", "error": UNAVAILABLE}})
-        done = run(sim, using=client(sim, clock=Clock(PACE)))
+        done = run(sim, using=client(sim))
         state = sim.state()
 
     assert (done.report.exit_code, wipes(state, DATA)) == (3, 0)
@@ -100,10 +97,10 @@ def test_a_machine_that_is_down_comes_back_though_the_caller_cannot_be_compared(
     with cloud() as sim:
         if known == "never":
             sim.do({"fault": fault})
-        name = killed(sim, answer_to("StopInstance"), using=client(sim, clock=Clock(PACE)))
+        name = killed(sim, answer_to("StopInstance"), using=client(sim))
         if known == "at the plan":
             sim.do({"fault": fault})
-        report = resumed(sim, name, using=client(sim, clock=Clock(PACE)))
+        report = resumed(sim, name, using=client(sim))
         state = sim.state()
 
     assert report.outcome == "failed", report.error

@@ -20,7 +20,6 @@ from tests.values import recoverable
 
 pytestmark = pytest.mark.virtual_time
 
-SPEED = 20.0
 INSTANCE = "i-web"
 DISK, OTHER = "d-web", "d-other"
 RUN = ("--disk", DISK, "--stop-instance", "--confirm", DISK)
@@ -37,8 +36,8 @@ WORLD: dict[str, Any] = {
 @contextmanager
 def machine(folder: Path) -> Iterator[tuple[Simulator, Command]]:
     """Simulate one machine with two disks, and give the command line against it."""
-    with virtual.simulate(recoverable(WORLD), speed=SPEED) as sim:
-        yield sim, command(sim.url, folder, f"{SPEED:.0f}")
+    with virtual.simulate(recoverable(WORLD)) as sim:
+        yield sim, command(sim.url, folder)
 
 
 def changing(sim: Simulator) -> list[str]:

@@ -9,28 +9,25 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.clock import Clock
 from safe_reinit.errors import Error, RunRefused
 from safe_reinit.simulator import Simulator
 from tests.cloudlike import DATA, INSTANCE, Run, accepted, answered, client, once, run, showing, simulated, wipes, world
 
 pytestmark = pytest.mark.virtual_time
 
-PACE = 6.0
-"""Simulated seconds in a real one: few, so that no limit or gap depends on how busy this machine is."""
 QUICK = {"stop": 2, "wipe": 1, "start": 2, "snapshot": 2}
 
 
 @contextmanager
 def cloud(*faults: dict[str, Any], **of: Any) -> Iterator[Simulator]:
     """Start a simulator whose work is quickly done."""
-    with simulated(world(durations=QUICK, **of), faults, PACE) as sim:
+    with simulated(world(durations=QUICK, **of), faults) as sim:
         yield sim
 
 
 def carry_out(sim: Simulator, **more: Any) -> Run:
     """Wipe the disk at the pace of the simulator."""
-    return run(sim, using=client(sim, clock=Clock(PACE)), **more)
+    return run(sim, using=client(sim), **more)
 
 
 def status(sim: Simulator) -> str:
@@ -41,7 +38,7 @@ def status(sim: Simulator) -> str:
 def assert_ended(sim: Simulator, done: Run) -> None:
     """See that the run is closed, and that nothing says that it can be resumed."""
     with pytest.raises(RunRefused, match="has ended"):
-        client(sim, clock=Clock(PACE)).resume(str(done.report.run_id))
+        client(sim).resume(str(done.report.run_id))
     error = done.report.jobs[0].error
     assert error is not None
     assert "resume" not in f"{error.message} {error.hint}"
@@ -52,7 +49,7 @@ def assert_can_end(sim: Simulator, done: Run, **more: Any) -> None:
     said = []
     for _ in range(3):
         with pytest.raises(Error) as raised:
-            client(sim, clock=Clock(PACE)).resume(str(done.report.run_id), **more)
+            client(sim).resume(str(done.report.run_id), **more)
         said.append(str(raised.value))
     assert "has ended" in said[-1], said
 
