@@ -541,7 +541,7 @@ def test_a_full_disk_has_room_for_the_records_of_a_run(tmp_path: Path) -> None:
         with open_to_write(small / "j.db") as journal:
             lease = begin(journal, "0001")
             assert filled(small / "filler")
-            for number in range(60):
+            for number in range(600):
                 lease.tell({"event": "look", "number": number, "padding": "x" * 200})
                 lease.save((0, {"number": number}))
             lease.release()
@@ -552,8 +552,8 @@ def test_a_full_disk_has_room_for_the_records_of_a_run(tmp_path: Path) -> None:
     finally:
         subprocess.run(["umount", str(small)], check=True)
 
-    assert stored == '{"number": 59}'
-    assert len(events) == 60
+    assert stored == '{"number": 599}'
+    assert len(events) == 600
 
 
 def test_room_that_another_run_keeps_or_left_behind_stops_no_run(tmp_path: Path) -> None:

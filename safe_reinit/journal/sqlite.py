@@ -23,6 +23,8 @@ from .schema import MIGRATIONS, SCHEMA
 
 _RESERVE = 1 << 20
 """Bytes of room that are kept for what a run writes."""
+_LOG_PAGES = 128
+"""Pages of the log after which it is written to the main file and begun anew: half of the room that is kept for it."""
 _LOG = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _BUSY = 10.0
 """Real seconds for which another process that is writing is waited for."""
@@ -119,6 +121,7 @@ class SqliteFile(_Connected):
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA foreign_keys=ON")
+        self._db.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
         sound = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if sound != "ok":
             raise sqlite3.DatabaseError("malformed")
