@@ -437,6 +437,8 @@ MALFORMED = (
     f"postgresql:/runner:{_QUOTED}@{HOST}/journals",
     f"Postgres://runner:{_QUOTED}@{HOST}/journals",
     f"psql://runner:{_QUOTED}@{HOST}/journals",
+    f"postgresql+psycopg://runner:{_QUOTED}@{HOST}/journals",
+    f" postgresql://runner:{_QUOTED}@{HOST}/journals",
     f"postgresql://runner:{_QUOTED}",
     f"postgresql://runner:1/{DB_PASSWORD}@{HOST}/journals",
     f"postgresql://runner:1?{DB_PASSWORD}@{HOST}/journals",
