@@ -312,7 +312,7 @@ def test_two_processes_resume_one_run(simulator: Simulator, path: Path, tmp_path
 
 
 def test_a_holder_that_was_paused_past_its_lease() -> None:
-    """A holder whose run was ended by another sends nothing more, says so, and does not say what the data is."""
+    """A holder whose run was ended by another sends nothing more, says so, and reports what that one has found."""
     file = Path(__file__).parent / "simulation" / "scenarios" / "lease.json"
     result = simulate(json.loads(file.read_text("utf-8"))["scenario"])
     first, second = result.reports
@@ -320,7 +320,7 @@ def test_a_holder_that_was_paused_past_its_lease() -> None:
     acted = [line for line in result.trace if re.search("(Stop|Start)Instance i|ReInitDisk", line)]
 
     assert not result.violations
-    assert (second["outcome"], first["jobs"][0]["disks"][0]["data"]) == ("done", "unknown")
+    assert (second["outcome"], first["jobs"][0]["disks"][0]["data"]) == ("done", "reinitialised")
     assert "Another process has taken run" in said
     assert "ended it: done" in said
     assert len(acted) == len(DONE_ONCE)

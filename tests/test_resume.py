@@ -373,7 +373,8 @@ def test_without_a_word_and_without_a_terminal(sim: Simulator, run: Command, pat
     assert acts(sim) == before
     assert is_open(path)
     for verdict in ("reinitialised", "intact", "wipe-again"):
-        assert any(f"--verdict {verdict}" in line for line in report["next"])
+        assert any(line.endswith(f" --verdict {verdict}") for line in report["next"])
+    assert [line.count("--journal") for line in report["next"]] == [1] * len(report["next"])
     assert "ActionTrail" in done.stderr
 
 

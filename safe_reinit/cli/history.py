@@ -76,7 +76,8 @@ def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
     if at_work:
         _say(
             flags,
-            f"Run {run_id} was asked to end in order, and hears that within a second or so. "
+            f"Run {run_id} was asked to end in order. Whoever is at work on it hears that within a second or so; where "
+            f"nobody is any more, bring its machines back: safe-reinit resume {run_id}. "
             f"See how it ends: safe-reinit show {run_id}",
         )
     else:
@@ -169,8 +170,9 @@ def runs(
         simulated = "SIMULATED  " if run.simulated else ""
         tell(f"{simulated}{run.run_id}  {run.state:<5}  {how}  {run.region}{of}")
         for job, known in zip(run.jobs, each.jobs, strict=True):
-            tell(f"  {job.instance_id}  {job.phase}  {' '.join(job.disks)}{_left(job, known.state)}")
-        if run.state == "open":
+            left = _left(job, known.state, at_work=each.at_work)
+            tell(f"  {job.instance_id}  {job.phase}  {' '.join(job.disks)}{left}")
+        if run.state == "open" and not each.at_work:
             tell(naming_journal(f"  go on: safe-reinit resume {run.run_id}", output.argv))
 
 
@@ -288,9 +290,12 @@ def _job(known: JobState) -> ListedJob:
     )
 
 
-def _left(job: ListedJob, known: JobState) -> str:
-    """Say that a run left a machine stopped; perhaps, where only the intention to stop it is known."""
-    if not job.left_stopped:
+def _left(job: ListedJob, known: JobState, *, at_work: bool) -> str:
+    """Say that a run left a machine stopped; perhaps, where only the intention to stop it is known.
+
+    While somebody is at work on the run it is down for the wipe, and not left.
+    """
+    if not job.left_stopped or at_work:
         return ""
     return f"  {'' if known.instance_status in ('Stopping', 'Stopped') else 'PERHAPS '}LEFT STOPPED"
 

@@ -52,9 +52,9 @@ def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
     words = [["show"]]
     if client.stored(told.run_id).open:
         words.append(["resume"])
-    if told.outcome == "unknown":
+    if told.outcome == "unknown" and client.stored(told.run_id).open:
         words += [["resume", "--verdict", verdict] for verdict in _verdicts(told.run_id, client)]
-    return tuple(shlex.join(["safe-reinit", word[0], told.run_id, *word[1:], *where]) for word in words)
+    return tuple(shlex.join(["safe-reinit", word[0], told.run_id, *where, *word[1:]]) for word in words)
 
 
 def _default_journal() -> str | None:

@@ -251,7 +251,7 @@ class Progress:
         subject = event.disk_id or event.instance_id or ""
         if event.event == "state":
             disks = ", ".join(f"{disk} {status}" for disk, status in data["disks"].items())
-            return f"{self._name(event.instance_id)} is {data['instance']}; {disks}"
+            return f"{self._name(event.instance_id)} is {data['instance'] or 'not seen yet'}; {disks}"
         action = f"{'forced ' if data['force'] else ''}{data['action']} {subject}"
         if event.event == "intend":
             return f"{action}{'' if data['attempt'] == 1 else ' (attempt ' + str(data['attempt']) + ')'} ..."

@@ -232,10 +232,10 @@ class Session:
             raise
         return self._finish(run, driver, bug)
 
-    def _cancelled(self, by: str) -> None:
+    def _cancelled(self, why: str) -> None:
         """End the run in order, because somebody asked for that through the journal."""
         self.interrupt.ask()
-        self.interrupt.say(f"{by} asked this run to end: finishing the current call, then restarting the machine.")
+        self.interrupt.say(f"{why}: finishing the current call, then restarting the machine.")
 
     def _finish(self, run: HeldRun, driver: Driver, bug: Exception | None = None) -> Report:
         """Report a run as it stands, write that down and let the run go."""
@@ -243,8 +243,9 @@ class Session:
             bug = taken(run.lease.run_id, self.journal)
         records = list(driver.run.states)
         if isinstance(bug, RunRefused):
+            ended = self._ended_elsewhere(run.lease.run_id)
             for position in driver.run.unfinished:
-                records[position] = state.lose_sight(records[position])
+                records[position] = ended.get(position) or state.lose_sight(records[position])
         told = report.of_run(run.begun, self.clock.now(), run.plan, records, run.calls, run_id=run.lease.run_id)
         if bug is not None:
             told = report.of_bug(told, bug)
@@ -253,6 +254,15 @@ class Session:
         owed = {position for position, known in enumerate(records) if state.is_pending(known)}
         self._end(run.lease, told, sorted((owed | set(driver.run.unfinished)) - run.closed))
         return told
+
+    def _ended_elsewhere(self, run_id: str) -> dict[int, JobState]:
+        """Return by position how the jobs of a run ended for whoever took it, as far as they have."""
+        with contextlib.suppress(UsageError):
+            stored = self.journal.run(run_id)
+            return {
+                position: each.state for position, each in enumerate(stored.jobs if stored else ()) if not each.open
+            }
+        return {}
 
     def _naming_runs(self, told: Report) -> Report:
         """Name of each disk the other run that the journal knows of, where that can be read."""

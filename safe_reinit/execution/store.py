@@ -97,7 +97,7 @@ class StateStore:
         if isinstance(error, JournalLostError):
             hint = "Before you begin a new run, find out what became of the journal, and look at ECS's console."
             return JournalLost(Failure(None, str(error), hint=hint))
-        hint = "Let it be written again, then make a new plan for what was not wiped."
+        hint = "Once it can be written again, resume this run. What was not wiped then needs a new plan."
         return JournalAway(Failure(None, str(error), hint=hint))
 
     def _keep(self) -> None:

@@ -119,7 +119,7 @@ class Lease:
 
     Attributes:
         follows: the epoch and the session of whoever held the run before; ``None`` where nobody did.
-        on_cancel: is told, once, who asked this session through the journal to end the run.
+        on_cancel: is told, once, why this session is to end the run: who asked for that through the journal.
         lapses: how often it had run out before it was renewed, as after a pause of the process: until then somebody
             else could have taken the run, and what was observed before is old.
 
@@ -274,7 +274,11 @@ class Lease:
 
     def _hear(self, holder: Holder) -> None:
         self.held = holder.held
-        tell, told = self.on_cancel, holder.cancelled or holder.held
-        if told and tell is not None:
+        if holder.cancelled:
+            why = f"{holder.cancelled} asked this run to end"
+        else:
+            why = f"All runs are held ({holder.held})" if holder.held else ""
+        tell = self.on_cancel
+        if why and tell is not None:
             self.on_cancel = None
-            tell(told)
+            tell(why)

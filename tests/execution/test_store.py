@@ -30,7 +30,9 @@ from tests.execution.worlds import Book
 FULL = JournalError("The disk is full.")
 REMOVED = JournalLostError("It was removed.")
 FAILURE = Failure(
-    None, "The disk is full.", hint="Let it be written again, then make a new plan for what was not wiped."
+    None,
+    "The disk is full.",
+    hint="Once it can be written again, resume this run. What was not wiped then needs a new plan.",
 )
 
 
