@@ -445,11 +445,11 @@ def test_a_full_disk_before_the_run(monkeypatch: pytest.MonkeyPatch, sim: Simula
         database.execute("PRAGMA max_page_count=40")
         return database
 
-    monkeypatch.setattr(sqlite.sqlite3, "connect", small)
-    monkeypatch.setattr(sqlite, "_RESERVE", 1 << 20)
-
-    with pytest.raises(UsageError, match="the disk is full"):
-        ours.run(plan, confirm=plan.confirm_with)
+    with monkeypatch.context() as patch:  # undone before virtual time ends, which puts the room back that there was
+        patch.setattr(sqlite.sqlite3, "connect", small)
+        patch.setattr(sqlite, "_RESERVE", 1 << 20)
+        with pytest.raises(UsageError, match="the disk is full"):
+            ours.run(plan, confirm=plan.confirm_with)
 
     assert changing(sim) == []
 
