@@ -71,7 +71,7 @@ def killed(sim: Simulator, run: Command, journal: Path) -> str:
     comes_to(sim, "Stopping")
     child.kill()
     child.communicate()
-    name: str = listed(run, journal)[0]["run_id"]
+    (name,) = (str(each["run_id"]) for each in listed(run, journal) if each["state"] == "open")
     return name
 
 
