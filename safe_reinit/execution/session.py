@@ -9,7 +9,7 @@ import contextlib
 import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal
@@ -252,16 +252,15 @@ class Session:
         told = self._naming_runs(told)
         # What is owed stays open: it can be resumed, and nobody else begins on its instance.
         owed = {position for position, known in enumerate(records) if state.is_pending(known)}
-        self._end(run.lease, told, sorted((owed | set(driver.run.unfinished)) - run.closed))
+        if not self._end(run.lease, told, sorted((owed | set(driver.run.unfinished)) - run.closed)):
+            told = replace(told, next=(f"safe-reinit resume {run.lease.run_id}",))
         return told
 
     def _ended_elsewhere(self, run_id: str) -> dict[int, JobState]:
         """Return by position how the jobs of a run ended for whoever took it, as far as they have."""
         with contextlib.suppress(UsageError):
             stored = self.journal.run(run_id)
-            return {
-                position: each.state for position, each in enumerate(stored.jobs if stored else ()) if not each.open
-            }
+            return {at: each.state for at, each in enumerate(stored.jobs if stored else ()) if not each.open}
         return {}
 
     def _naming_runs(self, told: Report) -> Report:
@@ -356,15 +355,19 @@ class Session:
             return {each.instance_id for each in shown} == ids
         return False
 
-    def _end(self, lease: Lease, told: Report, still_open: Sequence[int], act: tuple[Deed, str] | None = None) -> None:
+    def _end(self, lease: Lease, told: Report, still_open: Sequence[int], act: tuple[Deed, str] | None = None) -> bool:
+        """Write down how a run ended, and let it go; return whether nobody needs to do that later."""
         try:
             lease.end(members(told), still_open, act)
         except JournalError as error:
-            later = "" if isinstance(error, JournalLostError) else f" Once it can be: safe-reinit resume {lease.run_id}"
+            lost = isinstance(error, JournalLostError)
+            later = "" if lost else f" Once it can be: safe-reinit resume {lease.run_id}"
             self.interrupt.say(f"How the run ended could not be written down. {error}{later}")
             lease.release()
+            return lost
         except LeaseLostError:
             lease.release()  # whoever has the run now writes down how it ends
+        return True
 
 
 def _may_send(lease: Lease, action: str) -> str:

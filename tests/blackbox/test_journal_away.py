@@ -107,6 +107,7 @@ def test_what_a_journal_lacks_is_read_by_the_resume(
         f"How the run ended could not be written down. The journal {journal} cannot be used: the disk is full." in err
     )
     assert f"Once it can be: safe-reinit resume {run_id}" in err
+    assert f"next: safe-reinit resume {run_id} --journal {journal}" in out
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert recorded(journal, run_id) == "none"
     if taken:
