@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from . import checks, model, report, wanted, where
 from .clock import Clock
@@ -22,8 +22,10 @@ from .planner import Planner
 if TYPE_CHECKING:
     from .cloud import CloudFactory
     from .execution.session import Session
-    from .journal import Journal, StoredRun
+    from .journal import Journal, Reader, StoredRun
     from .rights import Proof
+
+T = TypeVar("T")
 
 
 def connect(  # noqa: PLR0913 - each says something else of where and who
@@ -360,6 +362,10 @@ class Client(Planner):
 
         """
         told = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=dry_run, error=error)
+        return self._as_read(lambda journal: report.with_last_runs(told, journal, self.endpoint), told)
+
+    def _as_read(self, read: Callable[[Reader], T], otherwise: T) -> T:
+        """Return what is read of the journal; ``otherwise`` where there is none yet, or it cannot be read."""
         with contextlib.suppress(UsageError, OSError):
             from .journal.place import is_there  # noqa: PLC0415 - only where it is named
 
@@ -368,8 +374,8 @@ class Client(Planner):
                 from .journal import open_to_read  # noqa: PLC0415 - only where there is one
 
                 with open_to_read(place) as journal:
-                    return report.with_last_runs(told, journal, self.endpoint)
-        return told
+                    return read(journal)
+        return otherwise
 
     def check_journal(self, plan: Plan | None = None) -> None:
         """See that runs can be written down and may begin, and that this plan was not run yet, before anything else.
@@ -389,18 +395,11 @@ class Client(Planner):
     def held(self) -> Error | None:
         """Return why no run may begin now, by the configuration or by the journal, as far as that can be read."""
         refused = wanted.held(self._settings)
-        with contextlib.suppress(UsageError, OSError):
-            from .journal.place import is_there  # noqa: PLC0415 - only where it is named
-
-            place = self._journal_place
-            if refused is None and place is not None and is_there(place):
-                from .journal import open_to_read  # noqa: PLC0415 - only where there is one
-
-                with open_to_read(place) as journal:
-                    try:
-                        journal.refuse_hold()
-                    except RunRefused as error:
-                        return error
+        if refused is None:
+            try:
+                self._as_read(lambda journal: journal.refuse_hold(), None)
+            except RunRefused as error:
+                return error
         return refused
 
     def check_free(self, plan: Plan) -> None:

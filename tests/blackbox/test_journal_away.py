@@ -17,32 +17,10 @@ from safe_reinit.journal import Spool, open_to_write
 from safe_reinit.journal.place import unusable
 from safe_reinit.journal.sqlite import SqliteFile
 from safe_reinit.simulator import Simulator
-from tests import virtual
-from tests.commands import Command, command, until
+from tests.blackbox.worlds import INSTANCE, RUN, comes_to, power
+from tests.commands import Command
 
 pytestmark = pytest.mark.virtual_time
-
-DISK, INSTANCE = "d-sim-web1-data", "i-sim-web1"
-RUN = ("--disk", DISK, "--confirm", DISK, "--stop-instance")
-
-
-@pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    """Start the default world."""
-    with virtual.simulate() as started:
-        yield started
-
-
-@pytest.fixture
-def run(simulator: Simulator, tmp_path: Path) -> Command:
-    """Run commands against it."""
-    return command(simulator.url, tmp_path)
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    """Name a journal in a folder of its own."""
-    return tmp_path / "state" / "journal.db"
 
 
 @contextmanager
@@ -57,30 +35,25 @@ def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def status(simulator: Simulator) -> str:
-    """Return how the machine is."""
-    return str(simulator.state()["instances"][INSTANCE]["status"])
-
-
 def sent(run: Command, action: str) -> int:
     """Count the calls of an API that changed something."""
     return sum(call["action"] == action and not call["dry_run"] and not call["code"] for call in run.calls())
 
 
 def test_a_journal_that_is_back_in_time_is_gone_on_with(
-    simulator: Simulator, run: Command, journal: Path, monkeypatch: pytest.MonkeyPatch
+    sim: Simulator, run: Command, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is sent while it cannot be written; then the wipe is, and both are said."""
-    child = run.start(*RUN, journal=journal)
-    until(lambda: status(simulator) == "Stopping")
+    child = run.start(*RUN, journal=path)
+    comes_to(sim, "Stopping")
     with full(monkeypatch):
-        until(lambda: status(simulator) == "Stopped")
+        comes_to(sim, "Stopped")
         time.sleep(90.0)
         assert (sent(run, "ReInitDisk"), sent(run, "StartInstance")) == (0, 0)
     _, err = child.communicate(timeout=900)
 
     assert child.returncode == 0, err
-    assert (sent(run, "ReInitDisk"), status(simulator)) == (1, "Running")
+    assert (sent(run, "ReInitDisk"), power(sim)) == (1, "Running")
     assert "the disk is full" in err
     assert f"Machines that are not back yet: {INSTANCE}." in err
     assert "The journal can be written again" in err
@@ -88,68 +61,66 @@ def test_a_journal_that_is_back_in_time_is_gone_on_with(
 
 @pytest.mark.parametrize("taken", [False, True], ids=["nobody else", "somebody took the run"])
 def test_what_a_journal_lacks_is_read_by_the_resume(
-    simulator: Simulator, run: Command, journal: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
+    sim: Simulator, run: Command, path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
 ) -> None:
     """After journal_outage the machine comes back; the journal learns of it when the run is resumed on this host.
 
     What is kept of a session counts only where nobody has held the run since.
     """
-    child = run.start(*RUN, journal=journal)
-    until(lambda: status(simulator) == "Stopping")
+    child = run.start(*RUN, journal=path)
+    comes_to(sim, "Stopping")
     with full(monkeypatch):
         out, err = child.communicate(timeout=900)
-        assert (sent(run, "ReInitDisk"), status(simulator)) == (0, "Running")
+        assert (sent(run, "ReInitDisk"), power(sim)) == (0, "Running")
     (run_id,) = set(re.findall(r"Run (r-\S+) stops and wipes nothing more", err))
-    file = journal.parent / "spool" / f"{run_id}.json"
+    file = path.parent / "spool" / f"{run_id}.json"
     assert child.returncode == 4, out + err
     assert f"is kept in {file}, and read by safe-reinit resume {run_id} on this host" in err
-    assert (
-        f"How the run ended could not be written down. The journal {journal} cannot be used: the disk is full." in err
-    )
+    assert f"How the run ended could not be written down. The journal {path} cannot be used: the disk is full." in err
     assert f"Once it can be: safe-reinit resume {run_id}" in err
-    assert f"next: safe-reinit resume {run_id} --journal {journal}" in out
+    assert f"next: safe-reinit resume {run_id} --journal {path}" in out
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert recorded(journal, run_id) == "none"
+    assert recorded(path, run_id) == "none"
     if taken:
         kept = json.loads(file.read_text())
         file.write_text(json.dumps({**kept, "session": "another"}))
-    again = run("resume", run_id, journal=journal)
+    again = run("resume", run_id, journal=path)
 
     assert again.returncode == 4, again.stderr
     assert not file.exists()
-    assert recorded(journal, run_id) == ("none" if taken else "done")
-    assert (sent(run, "StartInstance"), sent(run, "ReInitDisk"), status(simulator)) == (1, 0, "Running")
+    assert recorded(path, run_id) == ("none" if taken else "done")
+    assert (sent(run, "StartInstance"), sent(run, "ReInitDisk"), power(sim)) == (1, 0, "Running")
 
 
-def recorded(journal: Path, run_id: str) -> str:
+def recorded(path: Path, run_id: str) -> str:
     """Return what the journal has of the start of a run's machine."""
-    with open_to_write(journal) as opened:
+    with open_to_write(path) as opened:
         stored = opened.run(run_id)
         assert stored is not None
         return stored.jobs[0].state.start.state
 
 
-def test_what_others_could_have_written_is_not_read(simulator: Simulator, run: Command, journal: Path) -> None:
+def test_what_others_could_have_written_is_not_read(sim: Simulator, run: Command, path: Path) -> None:
     """A file in which anybody could say what a run has done stops its resume; nothing is sent."""
-    child = run.start(*RUN, journal=journal)
-    until(lambda: status(simulator) == "Stopping")
+    child = run.start(*RUN, journal=path)
+    comes_to(sim, "Stopping")
     child.kill()
     child.wait()
-    with open_to_write(journal) as opened:
+    with open_to_write(path) as opened:
         (stored,) = opened.runs()
-    folder = journal.parent / "spool"
+    folder = path.parent / "spool"
     folder.mkdir(mode=0o700)
     file = Spool(folder).file(stored.run_id)
     file.write_text("{}")
     file.chmod(0o666)
-    refused = run("resume", stored.run_id, journal=journal)
+    refused = run("resume", stored.run_id, journal=path)
 
     assert refused.returncode == 2, refused.stderr
     assert f"Others may write the spool file {file}" in refused.stderr
     assert sent(run, "StartInstance") == 0
     file.chmod(0o600)
-    unread = run("resume", stored.run_id, journal=journal)
+    unread = run("resume", stored.run_id, journal=path)
     assert unread.returncode == 2
     assert f"cannot be read from {file}" in unread.stderr
     file.unlink()
-    assert run("resume", stored.run_id, journal=journal).returncode == 0
+    assert run("resume", stored.run_id, journal=path).returncode == 0
