@@ -148,10 +148,10 @@ class Run:
             self._watched(job, observation)
         for job, observation in seen:
             self._apply(job, events.Observed(observation, self._lag))
-            if (
-                self._outage.lasts or observation.at < self._pauses.until
-            ):  # limits count from when something can be sent
-                self._apply(job, events.Paused(self._now.at if self._outage.lasts else self._pauses.until))
+            if self._outage.lasts:  # no limit counts while nothing can be sent
+                self._apply(job, events.Paused(self._now.at))
+            elif observation.at < self._pauses.until:  # nor from what it shows, but from the end of the pause
+                self._apply(job, events.Paused(self._pauses.until))
         self._lag = max((job.state.lag for job, _ in seen if job.state.lag is not None), default=self._lag)
         due = [Due(job, command, each) for job, each in seen if (command := self._decide(job, each)) is not None]
         self._dispatch(due)
