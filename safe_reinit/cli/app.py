@@ -164,7 +164,9 @@ def undo(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN
 @app.command(short_help="List the runs, and the machines they left stopped.")
 @click.option("--prune", metavar="AGE", help="Forget the runs that ended longer ago: 720h, 30d; open ones stay.")
 @click.option("--all", "every", is_flag=True, help="List every run, not only the open ones and the newest 20.")
-@click.option("--needs-me", is_flag=True, help="List only the runs that are open and that nobody is at work on.")
+@click.option(
+    "--needs-me", is_flag=True, help="List only the open runs that nobody is at work on, or whose holder may be dead."
+)
 @options.journal
 @click.pass_context
 def runs(

@@ -19,6 +19,11 @@ class ListedHolder:
     host: str
     pid: int
     alive: bool
+    """Whether nobody else may take the run yet."""
+    silent: bool
+    """Whether one that is alive by that may be dead: it should have renewed its lease, and has not."""
+    silent_for: float
+    """Seconds since it renewed its lease."""
 
 
 @dataclass(frozen=True)

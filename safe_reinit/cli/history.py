@@ -12,7 +12,7 @@ from .. import report
 from ..config import Config, resolve
 from ..config.readers import duration
 from ..errors import RunRefused, UsageError
-from ..journal import Journal, Reader, StoredRun, open_to_read, open_to_write
+from ..journal import Holder, Journal, Reader, StoredRun, open_to_read, open_to_write
 from ..letters import printable
 from ..model import DiskReport, JobState, Plan, Report, Secret
 from ..model.codec import decode, encode, to_moment
@@ -93,6 +93,7 @@ def cancel_all(flags: Mapping[str, Any]) -> None:
     asked: list[str] = []
     left: list[str] = []
     with open_journal(flags) as journal:
+        journal.demand_right("cancel")
         for run in journal.runs(0):
             with contextlib.suppress(RunRefused):  # it has just ended
                 (asked if journal.cancel(run.run_id) else left).append(run.run_id)
@@ -112,12 +113,18 @@ def hold(reason: str, flags: Mapping[str, Any]) -> None:
         raise UsageError("The reason is empty.", hint='Say why: --reason "change freeze".')
     with open_journal(flags) as journal:
         journal.hold_all(printable(reason.strip()))
-        at_work = [run.run_id for run in journal.runs(0) if run.at_work]
-    ending = f" These end in order, and their machines come back: {', '.join(at_work)}." if at_work else ""
-    _say(
-        flags,
-        f"Held: no run of the journal {journal.place} stops or wipes a machine.{ending} Lift it: safe-reinit unhold",
-    )
+        stored = journal.runs(0)
+    at_work = ", ".join(run.run_id for run in stored if run.attended)
+    left = [run.run_id for run in stored if run.open and not run.attended]
+    said = [f"Held: no run of the journal {journal.place} stops or wipes a machine."]
+    if at_work:
+        said.append(f"These end in order, and their machines come back: {at_work}.")
+    if left:
+        said.append(
+            f"Nobody may be at work on {', '.join(left)}: a resume brings the machines back, and wipes nothing. See "
+            "safe-reinit runs --needs-me"
+        )
+    _say(flags, " ".join([*said, "Lift it: safe-reinit unhold"]))
 
 
 def unhold(flags: Mapping[str, Any]) -> None:
@@ -142,7 +149,7 @@ def runs(
         prune: the age of the runs that are forgotten first.
         newest: so many of them and every open one; ``None`` for all.
         output: where to.
-        needs_me: only those that are open and that nobody is at work on.
+        needs_me: only those that are open and that nobody is at work on, or whose holder may be dead.
     """
     if prune is not None:
         with open_journal(flags) as journal:
@@ -152,8 +159,9 @@ def runs(
         stored = journal.runs(newest)
         left_out = 0 if needs_me else journal.count() - len(stored)
         held = journal.hold()
+    attended = [run for run in stored if needs_me and run.attended]
     if needs_me:
-        stored = [run for run in stored if run.open and not run.at_work]
+        stored = [run for run in stored if run.open and not run.attended]
     listed = [_listed(run) for run in stored]
     if left_out:
         say(f"{left_out} older runs that have ended are not listed; --all lists them, too.")
@@ -163,17 +171,25 @@ def runs(
     if held:
         tell(f"HELD: {held}")
     if not listed:
-        tell("No run needs you." if needs_me else "There are no runs.")
+        tell(_none(attended) if needs_me else "There are no runs.")
+    _tell_runs(listed, stored, output.argv)
+    for each in attended:
+        down = [job.instance_id for job in _listed(each).jobs if job.left_stopped]
+        stopped = f"; stopped for it: {', '.join(down)}" if down else ""
+        tell(f"{each.run_id} is at work: {_heard(each.holder)}{stopped}")
+
+
+def _tell_runs(listed: Sequence[ListedRun], stored: Sequence[StoredRun], argv: Sequence[str]) -> None:
     for run, each in zip(listed, stored, strict=True):
-        how = run.outcome or ("at work" if each.at_work else "nobody is at work on it")
+        how = run.outcome or _holding(each)
         of = f"  undo of {each.undoes}" if each.undoes else ""
         simulated = "SIMULATED  " if run.simulated else ""
         tell(f"{simulated}{run.run_id}  {run.state:<5}  {how}  {run.region}{of}")
         for job, known in zip(run.jobs, each.jobs, strict=True):
-            left = _left(job, known.state, at_work=each.at_work)
+            left = _left(job, known.state, each)
             tell(f"  {job.instance_id}  {job.phase}  {' '.join(job.disks)}{left}")
-        if run.state == "open" and not each.at_work:
-            tell(naming_journal(f"  go on: safe-reinit resume {run.run_id}", output.argv))
+        if each.open and not each.attended:
+            tell(naming_journal(f"  go on: safe-reinit resume {run.run_id}", argv))
 
 
 def audit(flags: Mapping[str, Any], run_id: str | None, newest: int | None, output: Output) -> None:
@@ -271,12 +287,17 @@ def _listed(run: StoredRun) -> ListedRun:
         exit_code=run.exit_code,
         started_at=run.started_at,
         ended_at=run.ended_at,
-        holder=ListedHolder(holder.user, holder.host, holder.pid, holder.alive) if holder else None,
+        holder=_holder(holder) if holder else None,
         region=run.region,
         account=run.account,
         simulated=bool(run.plan.get("simulated")),
         jobs=tuple(_job(each.state) for each in run.jobs),
     )
+
+
+def _holder(holder: Holder) -> ListedHolder:
+    alive, silent_for = holder.alive, round(holder.silent_for, 1)
+    return ListedHolder(holder.user, holder.host, holder.pid, alive, alive and holder.silent, silent_for)
 
 
 def _job(known: JobState) -> ListedJob:
@@ -290,14 +311,31 @@ def _job(known: JobState) -> ListedJob:
     )
 
 
-def _left(job: ListedJob, known: JobState, *, at_work: bool) -> str:
-    """Say that a run left a machine stopped; perhaps, where only the intention to stop it is known.
+def _none(attended: Sequence[StoredRun]) -> str:
+    return "No run is known to need you." if attended else "No run needs you."
+
+
+def _holding(run: StoredRun) -> str:
+    """Say whether somebody is at work on a run."""
+    if run.attended:
+        return "at work"
+    return f"its holder may be dead: {_heard(run.holder)}" if run.at_work else "nobody is at work on it"
+
+
+def _heard(holder: Holder | None) -> str:
+    """Say who holds a run, and when that was last known."""
+    return f"{holder} (last heard of {holder.silent_for:.0f} s ago)" if holder else ""
+
+
+def _left(job: ListedJob, known: JobState, run: StoredRun) -> str:
+    """Say that a run left a machine stopped; perhaps, where that, or the death of its holder, is not certain.
 
     While somebody is at work on the run it is down for the wipe, and not left.
     """
-    if not job.left_stopped or at_work:
+    if not job.left_stopped or run.attended:
         return ""
-    return f"  {'' if known.instance_status in ('Stopping', 'Stopped') else 'PERHAPS '}LEFT STOPPED"
+    certain = known.instance_status in ("Stopping", "Stopped") and not run.at_work
+    return f"  {'' if certain else 'PERHAPS '}LEFT STOPPED"
 
 
 def plan_of(stored: StoredRun) -> Plan:

@@ -27,6 +27,8 @@ RENEWAL = 10.0
 """Real seconds between two renewals."""
 LISTENS = 1.0
 """Real seconds after which the holder sees that somebody asked it to end the run, or has taken it."""
+_SILENT = RENEWAL + 2 * LISTENS
+"""Real seconds within which a holder at work renews its lease: one that has not may be dead."""
 
 
 class LeaseLostError(Exception):
@@ -112,6 +114,16 @@ class Holder:
     def alive(self) -> bool:
         """Whether nobody else may take the run yet."""
         return not self.gone and not self.expired
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since it last wrote, of one whose lease lasts."""
+        return max(0.0, self.read_at - (self.until - LEASE))
+
+    @property
+    def silent(self) -> bool:
+        """Whether it may be dead: it should have renewed its lease, and has not."""
+        return self.silent_for > _SILENT
 
 
 class Lease:

@@ -87,6 +87,11 @@ class StoredRun:
         return self.holder is not None and self.holder.alive
 
     @property
+    def attended(self) -> bool:
+        """Whether the session that holds it renews its lease in time: one that does not may be dead."""
+        return self.holder is not None and self.holder.alive and not self.holder.silent
+
+    @property
     def open(self) -> bool:
         """Whether a job of it is still open."""
         return any(each.open for each in self.jobs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,27 @@ def test_the_runs_that_need_somebody(sim: Simulator, run: Command, path: Path) -
     assert f"safe-reinit resume {name}" in shown
     assert SECOND not in shown
     assert DISK in shown
+    left = run("hold", "--reason", "now", journal=path).stderr
+    assert f"Nobody may be at work on {name}: a resume brings the machines back" in left
+
+
+def test_a_run_whose_holder_may_be_dead_needs_somebody(sim: Simulator, run: Command, path: Path) -> None:
+    """A holder at work is named with the machine it stopped; one that is silent may be dead, so its run is listed."""
+    with held(sim, STOPPING):
+        child = run.start(*RUN, journal=path)
+        comes_to(sim, "Stopping")
+        working = run("runs", "--needs-me", journal=path).stdout
+        child.pause(25.0)  # type: ignore[attr-defined]
+        time.sleep(15.0)
+        silent = run("runs", "--needs-me", journal=path).stdout
+        (kept,) = json.loads(run("runs", "--needs-me", "--output", "json", journal=path).stdout)["runs"]
+    name = kept["run_id"]
+    child.communicate()
+
+    assert child.returncode == 0
+    assert working.startswith(f"No run is known to need you.\n{name} is at work: ")
+    assert working.endswith(f"s ago); stopped for it: {INSTANCE}\n")
+    assert "its holder may be dead: " in silent
+    assert "PERHAPS LEFT STOPPED" in silent
+    assert f"safe-reinit resume {name}" in silent
+    assert (kept["holder"]["alive"], kept["holder"]["silent"]) == (True, True)
