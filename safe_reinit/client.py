@@ -387,7 +387,7 @@ class Client(Planner):
         if (held := wanted.held(self._settings)) is not None:
             raise held
         with self._journal() as journal:
-            journal.refuse_reader()
+            journal.demand_right("begin")
             journal.refuse_hold()
             if plan is not None:
                 journal.refuse_used(plan.plan_id)

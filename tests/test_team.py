@@ -123,6 +123,7 @@ def run(sim: Simulator, tmp_path: Path) -> Command:
 def abandoned(sim: Simulator, run: Command, team: Team) -> str:
     """Kill a run of an operator and let its lease run out, which real time alone does; name the run."""
     name = killed(sim, run, team.journal("alice"))  # type: ignore[arg-type]
+    assert name in run("runs", "--needs-me", journal=team.journal("rita")).stdout, "also while the lease lasts"
     team.server.sql(f"UPDATE leases SET until = until - 60 WHERE run_id = '{name}'", "safe_reinit")
     return name
 
@@ -157,12 +158,14 @@ def test_a_reader_lists_and_shows_and_changes_nothing(sim: Simulator, run: Comma
             assert name in done.stdout
         refused = [
             ("hold", "--reason", "why"), ("cancel", name), ("cancel", "--all"), ("resume", name),
-            RUN_SECOND,
+            RUN_SECOND, ("cancel", "r-20200101T000000Z-0000"), ("unhold",),
         ]  # fmt: skip
         for words in refused:
             done = run(*words, journal=rita)
             assert done.returncode == 2, (words, done.stderr)
             assert NOT_ALLOWED in done.stderr, (words, done.stderr)
+            least = "worker" if words[0] in ("cancel", "resume") else "operator"
+            assert f"Give it the rights of safe_{least}," in done.stderr, (words, done.stderr)
             assert "Plan: " not in done.stderr + done.stdout, "it is refused before anybody reads a plan and agrees"
         assert acts(team) == before
     assert wipes(sim) == wipes(sim, SECOND) == 0
@@ -192,6 +195,31 @@ def test_a_worker_carries_on_what_an_operator_began(sim: Simulator, run: Command
         done = run(*words, journal=walter)
         assert NOT_ALLOWED in done.stderr, (words, done.stderr)
     assert wipes(sim, SECOND) == 0
+
+
+@pytest.mark.parametrize(
+    ("role", "words", "least"),
+    [
+        ("rita", ("cancel", "--all"), "worker"),
+        *(
+            (role, words, "operator")
+            for role in ("rita", "walter")
+            for words in (("unhold",), ("runs", "--prune", "9d"))
+        ),
+    ],
+)
+def test_a_right_is_asked_for_where_there_is_nothing_to_do(
+    run: Command, team: Team, role: str, words: tuple[str, ...], least: str
+) -> None:
+    """Whoever may not do it hears that, and who may, also where no run is open, held or old; who may succeeds."""
+    before = acts(team)
+    refused = run(*words, journal=team.journal(role))
+
+    assert refused.returncode == 2, refused.stderr
+    assert NOT_ALLOWED in refused.stderr
+    assert f"Give it the rights of safe_{least}," in refused.stderr
+    assert acts(team) == before
+    assert run(*words, journal=team.journal("walter" if least == "worker" else "alice")).returncode == 0
 
 
 FORBIDDEN = (

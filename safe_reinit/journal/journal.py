@@ -19,6 +19,14 @@ from .stored import Hold
 
 _OF_A_RUN = ("events", "late_answers", "disks", "jobs", "leases", "runs")
 """The tables that know of a run, in the order in which they forget it."""
+_NEEDS: Mapping[Deed, str] = {
+    "begin": "INSERT INTO runs SELECT * FROM runs WHERE 1=0",
+    "cancel": "UPDATE leases SET cancelled=cancelled WHERE 1=0",
+    "hold": "INSERT INTO hold SELECT * FROM hold WHERE 1=0",
+    "unhold": "DELETE FROM hold WHERE 1=0",
+    "prune": "DELETE FROM runs WHERE 1=0",
+}
+"""By the act a statement that changes nothing, and that a database refuses to whoever may not do it."""
 
 
 class Journal(Reader):
@@ -77,15 +85,17 @@ class Journal(Reader):
         self._db.keep()
         return lease
 
-    def refuse_reader(self) -> None:
-        """See that whoever opened the journal may begin a run: of a database they may have the right to read alone.
+    def demand_right(self, act: Deed) -> None:
+        """See that whoever opened the journal may do this, also where there turns out to be nothing to do.
+
+        Of a database they may have the right to read alone, or to carry on what others began.
 
         Raises:
             UsageError: they may not.
         """
         if self._db.shared:
             with self._db.using():
-                self._db.execute("INSERT INTO runs SELECT * FROM runs WHERE 1=0")
+                self._db.execute(_NEEDS[act])
 
     def take(self, run_id: str) -> Lease | None:
         """Take over a run whose holder is gone or whose lease has expired; ``None`` while another session holds it.
@@ -189,6 +199,7 @@ class Journal(Reader):
             UsageError: there is no such run, or the journal cannot be written.
             RunRefused: it has ended.
         """
+        self.demand_right("cancel")
         with self._db.transaction():
             row = self._db.execute(
                 "SELECT outcome, (SELECT count(*) FROM jobs WHERE jobs.run_id=runs.run_id AND open=1) FROM runs"
@@ -215,6 +226,7 @@ class Journal(Reader):
             RunRefused: there is a hold already.
             UsageError: the journal cannot be written.
         """
+        self.demand_right("hold")
         with self._db.transaction():
             self.refuse_hold()
             self._db.execute("INSERT INTO hold (one, reason, username, since) VALUES (1,?,?,?)", (reason, who(), now()))
@@ -226,6 +238,7 @@ class Journal(Reader):
         Raises:
             UsageError: the journal cannot be written.
         """
+        self.demand_right("unhold")
         with self._db.transaction():
             lifted = self._hold()
             if lifted is not None:
@@ -272,6 +285,7 @@ class Journal(Reader):
         Raises:
             UsageError: the journal cannot be written.
         """
+        self.demand_right("prune")
         before = now(ago=older_than)
         with self._db.transaction():
             ended = (

@@ -68,6 +68,8 @@ class Postgres(Database):
         self.place = shown(address)
         self._lock = threading.RLock()
         self._inside = False
+        self._statement = ""
+        """What was carried out last, for the sentence that says which rights it needs."""
         self._address = self._options_of(address)
         self._identity = ""
         """The system id of the server, which all its copies share, and its timeline, which a failover changes."""
@@ -158,7 +160,7 @@ class Postgres(Database):
             try:
                 yield
             except psycopg.Error as error:
-                raise unusable(self.place, error) from None
+                raise unusable(self.place, error, self._statement) from None
 
     def close(self) -> None:
         """See ``Database``."""
@@ -245,6 +247,7 @@ class Postgres(Database):
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """See ``Database``."""
+        self._statement = statement
         carry_out = self._connected().execute if self._inside else self._anew
         return carry_out(_translated(statement), values)
 
@@ -259,6 +262,7 @@ class Postgres(Database):
 
     def executemany(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
         """See ``Database``."""
+        self._statement = statement
         with self._connected().cursor() as cursor:
             cursor.executemany(_translated(statement), values)
 

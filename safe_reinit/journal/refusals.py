@@ -9,7 +9,13 @@ from psycopg import errors
 
 from ..errors import UsageError
 
-_RIGHTS = ("the role may not do this", "Give it the rights of an operator, as the documentation says.")
+_NOT_ALLOWED = "the role may not do this"
+_WORKS = re.compile(
+    r"INSERT INTO (audit|events|late_answers|leases)\b|(UPDATE|DELETE FROM) leases\b|UPDATE (jobs|runs)\b"
+    r"|SELECT .*\{locked\}"
+)
+"""The statements that a worker needs and a reader has no right to; see docs/howto/team.md."""
+_RIGHTS_OF = "Give it the rights of safe_{}, as the documentation says."
 _ROLE = ("the role or its password is refused", "Check the role in the address, and PGPASSFILE.")
 _LOCKED = ("another process keeps it locked", "Try again.")
 _NO_DATABASE = ("there is no such database", "Create it first, as the documentation says.")
@@ -17,7 +23,6 @@ _AWAY = (
     "the server cannot be reached, or does not answer", "Check the address, the network and the server, then try again."
 )  # fmt: skip
 _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], tuple[str, str]], ...] = (
-    ((errors.InsufficientPrivilege, errors.InvalidSchemaName), _RIGHTS),
     ((errors.InvalidPassword, errors.InvalidAuthorizationSpecification), _ROLE),
     ((errors.DiskFull,), ("its disk is full", "Make room on the server.")),
     ((errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected), _LOCKED),
@@ -69,7 +74,7 @@ _BY_TEXT: tuple[tuple[str, tuple[str, str]], ...] = (
         ),
     ),
     ("database .* does not exist", _NO_DATABASE),
-    ("permission denied for database", _RIGHTS),
+    ("permission denied for database", (_NOT_ALLOWED, _RIGHTS_OF.format("reader"))),
     ("too many|connection slots are reserved", ("it has no connection left for this role", "Try again later.")),
     ("session is read-only", ("the server only reads", "Name the server that can be written.")),
     ("failed to resolve host", ("the name of its host is not known", "Check the address.")),
@@ -77,13 +82,22 @@ _BY_TEXT: tuple[tuple[str, tuple[str, str]], ...] = (
 """By what libpq says, in English, of a connection that did not come about; it has no code for that."""
 
 
-def unusable(place: str, error: psycopg.Error) -> UsageError:
-    """Say why the journal at a place, which is shown as it is, cannot be used."""
-    why, hint = _reason(error)
+def unusable(place: str, error: psycopg.Error, statement: str = "") -> UsageError:
+    """Say why the journal at a place, which is shown as it is, cannot be used.
+
+    Args:
+        place: the place.
+        error: what the server or libpq said.
+        statement: what was carried out, in the words of ``Database``.
+
+    """
+    why, hint = _reason(error, statement)
     return UsageError(f"The journal {place} cannot be used: {why}.", hint=hint)
 
 
-def _reason(error: psycopg.Error) -> tuple[str, str]:
+def _reason(error: psycopg.Error, statement: str) -> tuple[str, str]:
+    if isinstance(error, errors.InsufficientPrivilege | errors.InvalidSchemaName):
+        return _NOT_ALLOWED, _RIGHTS_OF.format(_least_role(statement))
     for kinds, said in _BY_CLASS:
         if isinstance(error, kinds):
             return said
@@ -91,3 +105,13 @@ def _reason(error: psycopg.Error) -> tuple[str, str]:
         return f"the server refuses the statement ({error.sqlstate or type(error).__name__})", _AWAY[1]
     text = str(error)
     return next((said for pattern, said in _BY_TEXT if re.search(pattern, text)), _AWAY)
+
+
+def _least_role(statement: str) -> str:
+    """Return the role with the fewest rights that may carry out a statement of the journal."""
+    statement = statement.strip()
+    if _WORKS.match(statement):
+        return "worker"
+    if statement.startswith("SELECT"):
+        return "reader"
+    return "operator" if statement.startswith(("INSERT", "UPDATE", "DELETE")) else "owner"
