@@ -26,7 +26,7 @@ from tests.servers import Authority
 pytestmark = pytest.mark.virtual_time
 
 PAGE = [block for block in blocks.blocks(blocks.ROOT / "docs/howto/team.md") if "by" in block.words]
-SET_UP, PGPASS, PG_HBA, CRON, BACK_UP, RESTORE = PAGE
+PG_HBA, SET_UP, PGPASS, CRON, BACK_UP, RESTORE = PAGE
 PEOPLE = {"alice": "safe_operator", "walter": "safe_worker", "rita": "safe_reader"}
 """Who is in the team; ``alice`` is made by the page, the others by the same command."""
 PASSWORD = "only-for-tests"
