@@ -237,7 +237,8 @@ def test_a_held_run_says_by_whom(run: Command, path: Path) -> None:
         after = acts_of(run)
     child.communicate()
 
-    assert (holder["pid"], holder["alive"], set(holder)) == (child.pid, True, {"user", "host", "pid", "alive"})
+    assert (holder["pid"], holder["alive"], holder["silent"]) == (child.pid, True, False)
+    assert set(holder) == {"user", "host", "pid", "alive", "silent", "silent_for"}
     assert child.returncode == 0
     assert (refused.returncode, after) == (3, before)
 
