@@ -227,9 +227,19 @@ def _evolve_power(job: JobState, status: str, observation: Observation) -> JobSt
         job,
         Failure(
             None,
-            f"{job.instance_id}.Status: {expected} -> {status}: somebody else is using the instance.",
+            f"{job.instance_id}.Status: {expected} -> {status}: {_user(job)}.",
             hint="Find out who, then look again with --dry-run.",
         ),
+    )
+
+
+def _user(job: JobState) -> str:
+    """Say who changed the power of a machine, as far as that is known."""
+    if not job.unrecorded_by:
+        return "somebody else is using the instance"
+    return (
+        "somebody else is using the instance, or this run itself started it and could not write that into the journal "
+        f"(held before by {job.unrecorded_by})"
     )
 
 
@@ -238,7 +248,7 @@ def _evolve_restart(job: JobState, observation: Observation) -> JobState:
     ours, shown = job.stop, observation.instance.start_time if observation.instance else None
     if ours.state != "done" or ours.start_time is None or shown == ours.start_time:
         return job
-    message = f"{job.instance_id}.StartTime: {ours.start_time} -> {shown}: somebody else is using the instance."
+    message = f"{job.instance_id}.StartTime: {ours.start_time} -> {shown}: {_user(job)}."
     return fail(job, Failure(None, message, hint="Find out who, then look again with --dry-run."))
 
 
@@ -259,7 +269,7 @@ def _evolve_stop(job: JobState, status: str, observation: Observation) -> JobSta
         return changed(job, stop=changed(stop, state="accepted", moving=True), force=force)
     started = observation.instance is not None and stop.start_time != observation.instance.start_time
     if status != "Running" or stop.moving or started:
-        message = f"{job.instance_id} went to {status} instead of Stopped: somebody else is using the instance."
+        message = f"{job.instance_id} went to {status} instead of Stopped: {_user(job)}."
         return close_phase(
             fail(replace(job, stop=replace(stop, state="failed")), Failure(None, message)),
             "stop", observation.when, "refused",
@@ -355,7 +365,7 @@ def _evolve_wipe_limit(job: JobState, observation: Observation) -> JobState:
     for wipe in job.disks:
         if wipe.state in ("accepted", "lost"):
             disks = tuple(in_doubt(each) if each is wipe else each for each in job.disks)
-            failure = unknown_wipe(wipe.disk_id, observation.disks.get(wipe.disk_id), wipe)
+            failure = unknown_wipe(job, wipe, observation.disks.get(wipe.disk_id))
             job = fail(replace(job, disks=disks), failure)
     return job
 

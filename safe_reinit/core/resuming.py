@@ -14,10 +14,11 @@ PAUSE = 25.0
 """Real seconds between two steps that only a pause explains: to check the lease and to write may take 10 each."""
 
 
-def resume(job: JobState, at: float) -> JobState:
-    """Return the state of a job that is resumed at ``at`` (cloud seconds)."""
+def resume(job: JobState, at: float, unrecorded_by: str = "") -> JobState:
+    """Return the state of a job that is resumed at ``at`` (cloud seconds); see ``JobState.unrecorded_by``."""
     return replace(
         job,
+        unrecorded_by=unrecorded_by or job.unrecorded_by,
         disks=tuple(_wipe(wipe, at) for wipe in job.disks),
         stop=_step(job.stop, at),
         force=_step(job.force, at),

@@ -38,7 +38,7 @@ def _with_wipes(job: JobState, observation: Observation, wipes: tuple[Wipe, ...]
     before, job = job.disks, changed(job, disks=wipes)
     for old, new in zip(before, wipes, strict=True):
         if new.state == "unknown" and old.state != "unknown":
-            job = fail(job, unknown_wipe(new.disk_id, observation.disks.get(new.disk_id), old))
+            job = fail(job, unknown_wipe(job, old, observation.disks.get(new.disk_id)))
     return job
 
 
@@ -150,8 +150,9 @@ def in_doubt(wipe: Wipe) -> Wipe:
     return replace(wipe, state="unknown") if wipe.state in ("asked", "accepted", "lost") else wipe
 
 
-def unknown_wipe(disk_id: str, disk: Disk | None, before: Wipe) -> Failure:
+def unknown_wipe(job: JobState, before: Wipe, disk: Disk | None) -> Failure:
     """Return why what happened to a disk is unknown; ``before`` is its wipe before that was found."""
+    disk_id = before.disk_id
     shown = disk.status if disk is not None else "not shown"
     act = "ResetDisk" if before.snapshot_id else "ReInitDisk"
     if before.state in ("todo", "refused") and not before.losses:
@@ -160,7 +161,8 @@ def unknown_wipe(disk_id: str, disk: Disk | None, before: Wipe) -> Failure:
         what = "a code that this program does not know" if before.unknown_code else "which does not say what was done"
         message = f"ECS answered {act} of {disk_id} with {before.answer}, {what}, and nothing seen since shows it."
     elif before.state in ("lost", "todo", "resend", "refused"):
-        message = f"No answer to {act} of {disk_id} came, and nothing seen since shows whether it was done."
+        came = f"is in the journal (held before by {job.unrecorded_by})" if job.unrecorded_by else "came"
+        message = f"No answer to {act} of {disk_id} {came}, and nothing seen since shows whether it was done."
     elif before.resetting:
         message = f"{act} of {disk_id} was accepted, and the roll-back was still in progress when last seen."
     else:

@@ -118,7 +118,7 @@ class Session:
         at, age = self.clock.time(), (self.clock.now() - plan.made_at).total_seconds()
         for position in set(range(len(known))) - closed:
             unwatched = not plan.jobs[position].shows_start_time
-            gone_on = resuming.resume(known[position], at)
+            gone_on = resuming.resume(known[position], at, lease.follows.unrecorded if lease.follows else "")
             gone_on = resuming.expire(
                 gone_on, at, age, self.plan_expires, unwatched=unwatched, caller_known=bool(plan.account)
             )

@@ -128,7 +128,7 @@ class Journal(Reader):
                 before.cancelled if before else None,
             ),
         )  # fmt: skip
-        return Lease(self, run_id, epoch, session, (before.epoch, before.session) if before else None)
+        return Lease(self, run_id, epoch, session, before)
 
     def refuse_replaced(self) -> None:
         """See that the journal is still the one that was opened.

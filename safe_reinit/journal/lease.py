@@ -16,7 +16,7 @@ from ..errors import UsageError
 from ..model import ActName
 from ..model.codec import dumps
 from .audit import Deed, appended
-from .place import boot_id, is_dead, now, pid_namespace
+from .place import boot_id, is_dead, now, pid_namespace, user
 
 if TYPE_CHECKING:
     from .journal import Journal
@@ -92,6 +92,12 @@ class Holder:
         return f"{self.user}@{self.host}, process {self.pid}, since {self.since}"
 
     @property
+    def unrecorded(self) -> str:
+        """Name whoever never let the run go, and may keep what the journal lacks where this process does not see it."""
+        here = (self.user, self.host) == (user(), socket.gethostname())
+        return "" if self.released or here else str(self)
+
+    @property
     def released(self) -> bool:
         """Whether it has let the run go."""
         return self.until <= 0
@@ -130,16 +136,14 @@ class Lease:
     """The right to act for a run: renewed by a thread of its own, checked before every call and with every write.
 
     Attributes:
-        follows: the epoch and the session of whoever held the run before; ``None`` where nobody did.
+        follows: who held the run before; ``None`` where nobody did.
         on_cancel: is told, once, why this session is to end the run: who asked for that through the journal.
         lapses: how often it had run out before it was renewed, as after a pause of the process: until then somebody
             else could have taken the run, and what was observed before is old.
 
     """
 
-    def __init__(
-        self, journal: Journal, run_id: str, epoch: int, session: str, follows: tuple[int, str] | None = None
-    ) -> None:
+    def __init__(self, journal: Journal, run_id: str, epoch: int, session: str, follows: Holder | None = None) -> None:
         self.run_id = run_id
         self.epoch = epoch
         self.session = session

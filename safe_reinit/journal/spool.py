@@ -97,7 +97,8 @@ class Spool:
         kept = self.read(lease.run_id)
         if kept is None:
             return
-        if (kept.epoch, kept.session) == lease.follows:
+        before = lease.follows
+        if before is not None and (kept.epoch, kept.session) == (before.epoch, before.session):
             for position, state in kept.states.items():
                 known[position] = state
             try:

@@ -262,6 +262,9 @@ class JobState:
     """
     on_unknown: OnUnknown = "ask"
     """What to do about a lost answer to ReInitDisk that was not watched without a gap."""
+    unrecorded_by: str = ""
+    """Who held the run and never let it go, where a file may keep what they could not write into the journal, which
+    whoever holds it now cannot see. ``""``: nobody."""
     version: int = 1
 
     @property

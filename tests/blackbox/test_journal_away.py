@@ -92,6 +92,27 @@ def test_what_a_journal_lacks_is_read_by_the_resume(
     assert (sent(run, "StartInstance"), sent(run, "ReInitDisk"), power(sim)) == (1, 0, "Running")
 
 
+def test_what_another_host_did_is_not_blamed_on_somebody_else(
+    sim: Simulator, run: Command, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the run itself may have started its machine on a host whose file is not seen, that is said; no wipe."""
+    child = run.start(*RUN, journal=path)
+    comes_to(sim, "Stopping")
+    with full(monkeypatch):
+        child.communicate(timeout=900)
+    ((run_id, file),) = ((each.stem, each) for each in (path.parent / "spool").iterdir())
+    file.rename(path.parent / "on-another-host.json")
+    with open_to_write(path) as opened, opened._db.transaction():
+        opened._db.execute("UPDATE leases SET username='alice', host='h1'")
+    again = run("resume", run_id, journal=path)
+
+    assert again.returncode == 4, again.stderr
+    assert "somebody else is using the instance, or this run itself started it" in again.stderr
+    assert "(held before by alice@h1, process " in again.stderr
+    assert "untouched" in again.stdout
+    assert (sent(run, "StartInstance"), sent(run, "ReInitDisk"), power(sim)) == (1, 0, "Running")
+
+
 def recorded(path: Path, run_id: str) -> str:
     """Return what the journal has of the start of a run's machine."""
     with open_to_write(path) as opened:

@@ -168,6 +168,15 @@ def test_a_lost_answer_with_nothing_seen_ends_unknown(looks: list[Observation]) 
     assert "No answer to ReInitDisk" in known.error.message
 
 
+def test_a_lost_answer_may_have_come_to_another_host() -> None:
+    """Who held the run and never let it go may have the answer: it is not said that none came."""
+    held = replace(wiping("lost"), unrecorded_by="alice@h1")
+    known = learn(held, look(2), look(8, "Running"), look(14), look(20.5))
+
+    assert known.disks[0].state == "unknown"
+    assert "is in the journal (held before by alice@h1), and" in (known.error or FAILURE).message
+
+
 def test_what_is_to_be_retried_forgives_a_gap_and_never_a_start() -> None:
     """``on_unknown: retry`` sends again after a gap in the looks, but not once a start was seen."""
     known = replace(wiping("lost"), on_unknown="retry")
@@ -1463,7 +1472,7 @@ def test_what_may_not_be_asked_again_is_closed_with_what_made_it_so() -> None:
     assert again.disks[0].state == "resend"
     assert known.disks[0].state == "unknown"
     assert core_state.outcome(known) == "unknown"
-    assert "No answer to ReInitDisk" in (known.error or FAILURE).message
+    assert "No answer to ReInitDisk of d-1 came" in (known.error or FAILURE).message
 
 
 def test_in_use_from_before_the_answer_settles_nothing() -> None:
