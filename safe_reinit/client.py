@@ -22,7 +22,7 @@ from .planner import Planner
 if TYPE_CHECKING:
     from .cloud import CloudFactory
     from .execution.session import Session
-    from .journal import Journal, Reader, StoredRun
+    from .journal import Journal, Reader, Spool, StoredRun
     from .rights import Proof
 
 T = TypeVar("T")
@@ -283,6 +283,9 @@ class Client(Planner):
         self._running[name] = interrupt
         try:
             with self._journal() as journal:
+                spool = self._spool()
+                for said in spool.tidy(journal) if spool else ():
+                    interrupt.say(said)
                 try:
                     yield journal
                 finally:
@@ -305,7 +308,6 @@ class Client(Planner):
         go_on: Callable[[str], bool] | None = None,
     ) -> Session:
         from .execution.session import Session  # noqa: PLC0415 - a plan runs nothing
-        from .journal import Spool  # noqa: PLC0415 - see above
 
         interrupt = stop or Interrupt()
 
@@ -329,8 +331,14 @@ class Client(Planner):
             self._policy,
             self._settings["plan_expires"],
             self._settings["journal_outage"],
-            None if self._journal_place is None else Spool(where.spool_of(self._journal_place, os.environ)),
+            self._spool(),
         )
+
+    def _spool(self) -> Spool | None:
+        from .journal import Spool  # noqa: PLC0415 - a plan writes nothing down
+
+        place = self._journal_place
+        return None if place is None else Spool(where.spool_of(place, os.environ))
 
     @property
     def journal(self) -> str | None:

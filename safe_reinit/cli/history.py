@@ -12,12 +12,12 @@ from .. import report
 from ..config import Config, resolve
 from ..config.readers import duration
 from ..errors import RunRefused, UsageError
-from ..journal import Holder, Journal, Reader, StoredRun, open_to_read, open_to_write
+from ..journal import Holder, Journal, Reader, Spool, StoredRun, open_to_read, open_to_write
 from ..letters import printable
 from ..model import DiskReport, JobState, Plan, Report, Secret
 from ..model.codec import decode, encode, to_moment
 from ..plan import from_json
-from ..where import journal_of
+from ..where import journal_of, spool_of
 from . import planfile
 from .documents import Audit, ListedHolder, ListedJob, ListedRun, Runs
 from .files import refuse_clashes
@@ -43,7 +43,12 @@ def read_journal(flags: Mapping[str, Any]) -> Reader:
     Raises:
         UsageError: it cannot be read.
     """
-    return open_to_read(journal_of(resolve(flags, os.environ, flags.get("config")), os.environ))
+    place = journal_of(resolve(flags, os.environ, flags.get("config")), os.environ)
+    journal = open_to_read(place)
+    with contextlib.suppress(UsageError):  # there is no place for such files, or the journal cannot be read
+        for said in Spool(spool_of(place, os.environ)).tidy(journal):
+            say(said)
+    return journal
 
 
 def run_of(run_id: str, flags: Mapping[str, Any]) -> tuple[StoredRun, Config]:

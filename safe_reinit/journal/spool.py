@@ -21,6 +21,8 @@ from ..written import replace
 from .journal import Journal
 from .lease import JournalError, LateAnswer, Lease
 from .place import make_folder
+from .reading import Reader
+from .stored import StoredRun
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ class Spooled:
             for wipe in known.disks
             if wipe.state in ("accepted", "done")
         ]
+
+
+def _unknown_to(stored: StoredRun, kept: Spooled) -> list[str]:
+    """Return the disks whose wipe was accepted by what is kept, and is not proven done by what is stored."""
+    done = {wipe.disk_id for job in stored.jobs for wipe in job.state.wiped}
+    return [each.subject for each in kept.accepted if each.subject not in done]
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,30 @@ class Spool:
         else:
             journal.keep_late(lease.run_id, kept.accepted)
         self.forget(lease.run_id)
+
+    def tidy(self, journal: Reader) -> list[str]:
+        """Remove what is kept of runs that others have ended since, on other hosts.
+
+        Returns:
+            what people must know: of each disk whose wipe ECS had accepted here, and that the journal says otherwise of.
+
+        """
+        said = []
+        for file in sorted(self.folder.glob("r-*.json")):
+            run_id = file.stem
+            with contextlib.suppress(UsageError):  # what cannot be read is said by the resume that reads it
+                stored = journal.run(run_id)
+                if stored is None or stored.open or (kept := self.read(run_id)) is None:
+                    continue
+                if disk_ids := _unknown_to(stored, kept):
+                    said.append(
+                        f"Run {run_id} has ended, and ECS accepted the wipe of {', '.join(disk_ids)} in it, which the "
+                        f"journal does not say. What this host knows of that is in {file}: remove it once you have read "
+                        "it."
+                    )
+                else:
+                    self.forget(run_id)
+        return said
 
     def forget(self, run_id: str) -> None:
         """Keep nothing of a run any more."""

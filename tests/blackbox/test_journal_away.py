@@ -17,7 +17,8 @@ from safe_reinit.journal import Spool, open_to_write
 from safe_reinit.journal.place import unusable
 from safe_reinit.journal.sqlite import SqliteFile
 from safe_reinit.simulator import Simulator
-from tests.blackbox.worlds import INSTANCE, RUN, comes_to, power
+from safe_reinit.written import replace
+from tests.blackbox.worlds import DISK, INSTANCE, RUN, comes_to, power
 from tests.commands import Command
 
 pytestmark = pytest.mark.virtual_time
@@ -90,6 +91,29 @@ def test_what_a_journal_lacks_is_read_by_the_resume(
     assert not file.exists()
     assert recorded(path, run_id) == ("none" if taken else "done")
     assert (sent(run, "StartInstance"), sent(run, "ReInitDisk"), power(sim)) == (1, 0, "Running")
+
+
+def test_what_is_kept_of_a_run_that_others_ended_is_removed(
+    sim: Simulator, run: Command, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next command that reads the journal removes it; what contradicts the journal is said and stays."""
+    child = run.start(*RUN, journal=path)
+    comes_to(sim, "Stopping")
+    with full(monkeypatch):
+        child.communicate(timeout=900)
+    (file,) = (path.parent / "spool").iterdir()
+    text = file.read_text()
+    file.unlink()
+    assert run("resume", file.stem, journal=path).returncode == 4
+    replace(str(file), text.replace(f'"{DISK}"', f'"{DISK}", "state": "accepted", "tries": 1', 1), 0o600)
+    said = f"Run {file.stem} has ended, and ECS accepted the wipe of {DISK} in it, which the journal does not say."
+    assert said in run("show", file.stem, journal=path).stderr
+    assert file.exists()
+    replace(str(file), text, 0o600)
+    shown = run("runs", journal=path)
+
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert not file.exists()
 
 
 def test_what_another_host_did_is_not_blamed_on_somebody_else(
