@@ -120,9 +120,9 @@ class Run:
 
 
 @contextmanager
-def simulated(given: dict[str, Any] | None = None, faults: Faults = (), speed: float = 1.0) -> Iterator[Simulator]:
+def simulated(given: dict[str, Any] | None = None, faults: Faults = ()) -> Iterator[Simulator]:
     """Start a simulator for one test."""
-    with virtual.simulate(given or world(), list(faults), speed) as sim:
+    with virtual.simulate(given or world(), list(faults)) as sim:
         yield sim
 
 

@@ -63,7 +63,6 @@ class Command:
 
     url: str
     folder: Path
-    scale: str = "1"
 
     def environment(self, more: dict[str, str] | None = None) -> dict[str, str]:
         """Give the environment of a command."""
@@ -75,7 +74,7 @@ class Command:
             "HOME": str(self.folder),
             "ALIBABA_CLOUD_ACCESS_KEY_ID": "testid",
             "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret",
-            "SAFE_REINIT_TIME_SCALE": self.scale,
+            "SAFE_REINIT_TIME_SCALE": "1",
             "SAFE_REINIT_REGION": "cn-hangzhou",
             "SAFE_REINIT_JOURNAL": str(self.folder / "own-journal.db"),  # never that of whoever runs the tests
             **(more or {}),
@@ -126,6 +125,6 @@ class Command:
         return calls
 
 
-def command(url: str, folder: Path, *scale: str) -> Command:
+def command(url: str, folder: Path) -> Command:
     """Make commands for a simulator, with a home of their own."""
-    return Command(url, folder, *scale)
+    return Command(url, folder)

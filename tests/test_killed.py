@@ -58,7 +58,7 @@ def test_a_killed_run_is_resumed_to_its_end(
     simulator: Simulator, tmp_path: Path, kind: str, name: str, status: str, fault: dict[str, Any] | None
 ) -> None:
     """Killed at any moment, a run is resumed by the next process: wiped once, with one call of each, and Running."""
-    journal, run = tmp_path / "j.db", command(simulator.url, tmp_path, "1")
+    journal, run = tmp_path / "j.db", command(simulator.url, tmp_path)
     if fault is not None:
         simulator.do({"fault": fault})
     with run.start(*RUN, journal=journal) as child:
@@ -80,7 +80,7 @@ def test_a_killed_run_is_resumed_to_its_end(
 def test_a_run_whose_real_process_was_killed_is_taken_at_once(simulator: Simulator, tmp_path: Path) -> None:
     """Nobody waits for the lease of a process that SIGKILL has ended: what it began is seen and carried on."""
     simulator.do({"hold": {"instance": "i-1"}})
-    journal, run = tmp_path / "j.db", command(simulator.url, tmp_path, "1")
+    journal, run = tmp_path / "j.db", command(simulator.url, tmp_path)
     with run.start(*RUN, journal=journal) as child:
         until(lambda: simulator.state()["instances"]["i-1"]["status"] == "Stopping")
         child.kill()

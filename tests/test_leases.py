@@ -288,7 +288,7 @@ def test_two_processes_on_one_instance(
     simulator: Simulator, path: Path, tmp_path: Path, disks: tuple[str, str]
 ) -> None:
     """Of two runs begun at once on one instance one does its work; the other is refused and sends nothing."""
-    run = command(simulator.url, tmp_path, "1")
+    run = command(simulator.url, tmp_path)
     children = [run.start(*wiping(disk), journal=path) for disk in disks]
 
     assert sorted(child.wait() for child in children) == [0, 3]
@@ -299,7 +299,7 @@ def test_two_processes_on_one_instance(
 @pytest.mark.virtual_time
 def test_two_processes_resume_one_run(simulator: Simulator, path: Path, tmp_path: Path) -> None:
     """Of two that resume a run at the same moment one goes on with it; the other waits, and finds it ended."""
-    run = command(simulator.url, tmp_path, "1")
+    run = command(simulator.url, tmp_path)
     child = run.start(*wiping("d-1"), journal=path)
     until(lambda: is_stopping(simulator))
     child.kill()

@@ -12,7 +12,6 @@ import pytest
 
 import safe_reinit
 from safe_reinit import report
-from safe_reinit.clock import Clock
 from safe_reinit.cloud import Cloud, CloudFactory, MaySend, NotSent, OnCall
 from safe_reinit.config import resolve
 from safe_reinit.errors import Error, RunRefused, UsageError
@@ -276,7 +275,7 @@ def test_a_look_that_is_required_and_not_made_blocks(tmp_path: Path) -> None:
         for right in ("ess:DescribeScalingInstances", "kms:DescribeKey", "ebs:DescribeDiskReplicaPairs"):
             sim.do({"deny": {"action": right}})
         caller = safe_reinit.connect(
-            region="cn-hangzhou", endpoint=sim.url, credentials=sim.access_key, config=str(file), clock=Clock(60)
+            region="cn-hangzhou", endpoint=sim.url, credentials=sim.access_key, config=str(file)
         )
         plan = caller.plan([DATA], stop_instance=True)
 

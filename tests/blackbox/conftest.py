@@ -36,7 +36,7 @@ def young() -> Iterator[Simulator]:
 @pytest.fixture
 def real(young: Simulator, tmp_path: Path) -> Command:
     """Run commands against it."""
-    return command(young.url, tmp_path, "1")
+    return command(young.url, tmp_path)
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def world(machines: list[dict[str, float]]) -> dict[str, Any]:
 def run_one_after_the_other(folder: Path, machines: list[dict[str, float]]) -> tuple[int, float]:
     """Wipe the disk of each machine; give the calls of the last run, and its downtime by what ECS took."""
     with virtual.simulate(world(machines), [], 1.0) as sim:
-        ours = command(sim.url, folder, "1")
+        ours = command(sim.url, folder)
         for n in range(len(machines)):
             before = len(sim.state()["calls"])
             words = ("--disk", f"d-{n}", "--stop-instance", "--confirm", f"d-{n}", "--accept", "fstab-may-name-disk")

@@ -177,7 +177,7 @@ def test_a_process_in_the_background_asks_nothing(sim: Simulator, terminal: Open
 
 def test_the_names_of_others_control_no_terminal_in_any_command(sim: Simulator, terminal: Open, tmp_path: Path) -> None:
     """runs, show and a saved plan of somebody whose name has an escape sequence write none to a terminal."""
-    run = command(sim.url, tmp_path, "1")
+    run = command(sim.url, tmp_path)
     file = tmp_path / "plan.json"
     odd = ("--disk", "d-escape", "--stop-instance")
     ended = run(*odd, "--confirm", "d-escape", "--output", "json", journal=tmp_path / "home" / "journal.db")
@@ -252,9 +252,7 @@ def test_the_question_after_the_canary_erases_nothing(terminal: Open) -> None:
 def test_the_question_after_the_canary_erases_nothing_on_a_real_terminal(terminal: Open, tmp_path: Path) -> None:
     """The same on a real one, with the table drawn by a real thread."""
     with Simulator(world=FLEET, speed=1) as sim:
-        words = command(sim.url, tmp_path, "1").words(
-            *DISKS, "--stop-instance", "--canary", "1", journal=tmp_path / "j.db"
-        )
+        words = command(sim.url, tmp_path).words(*DISKS, "--stop-instance", "--canary", "1", journal=tmp_path / "j.db")
         echo = " ; ".join(f"echo '{line}'" for line in TEXT)
         person = terminal(sim, program=["bash", "-c", f'{echo}; exec "$@"', "bash", *words], columns=100)
         answer(person)

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import safe_reinit
-from safe_reinit.clock import Clock
 from safe_reinit.simulator import Simulator
 from tests.blackbox.worlds import DISK, INSTANCE, RUN, SECOND, STOPPING, TARGET, comes_to, held, listed, wipes
 from tests.commands import Command
@@ -182,9 +181,7 @@ def test_a_run_that_ends_before_its_wipe_has_touched_nothing(sim: Simulator, run
 
 def test_the_library_names_the_run_too(sim: Simulator, path: Path) -> None:
     """An error of the library that refuses a run carries a report which names the run that wiped the disk."""
-    client = safe_reinit.connect(
-        region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=str(path), clock=Clock(60)
-    )
+    client = safe_reinit.connect(region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=str(path))
     plan = client.plan([DISK], stop_instance=True)
     first = client.run(plan, confirm=plan.confirm_with)
     with pytest.raises(safe_reinit.RunRefused) as caught:

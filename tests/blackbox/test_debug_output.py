@@ -74,7 +74,7 @@ def check(tmp_path: Path, name: str) -> None:
         virtual.simulate(world, speed=1) as simulator,
         Server(lambda request: forward(request, simulator.endpoint)) as between,
     ):
-        run = command(between.url, tmp_path, "1")
+        run = command(between.url, tmp_path)
         done = run(
             "--disk", "d-1", "--confirm", "d-1", "--verbose", "--accept", "no-recent-snapshot",
             "--accept", "fstab-may-name-disk", "--report", str(tmp_path / "r.json"), "--events",

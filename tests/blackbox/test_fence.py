@@ -20,8 +20,6 @@ from tests.values import recoverable
 
 pytestmark = pytest.mark.virtual_time
 
-SPEED = 20.0
-"""Simulated seconds in a real one: slow enough for a busy machine."""
 DISK, INSTANCE = "d-web", "i-web"
 WIPE = ("--disk", DISK, "--confirm", DISK, "--accept", "no-recent-snapshot")
 RUN = (*WIPE, "--stop-instance")
@@ -30,15 +28,15 @@ SETTLED = timedelta(seconds=90)
 
 
 @contextmanager
-def machine(folder: Path, speed: float = SPEED, **instance: Any) -> Iterator[tuple[Simulator, Command]]:
+def machine(folder: Path, **instance: Any) -> Iterator[tuple[Simulator, Command]]:
     """Simulate one machine, started a moment ago, and give the command line against it."""
     world = {
         "durations": {"stop": 6, "wipe": 15, "start": 9},
         "instances": {INSTANCE: {"name": "web", "started": "-1s", **instance}},
         "disks": {DISK: {"instance": INSTANCE}},
     }
-    with virtual.simulate(recoverable(world), speed=speed) as sim:
-        yield sim, command(sim.url, folder, f"{speed:.0f}")
+    with virtual.simulate(recoverable(world)) as sim:
+        yield sim, command(sim.url, folder)
 
 
 def moment(text: str) -> datetime:
@@ -92,7 +90,7 @@ def test_a_machine_is_not_stopped_before_a_second_start_would_show(tmp_path: Pat
 
 def test_a_run_says_for_how_long_it_waits(tmp_path: Path) -> None:
     """While it waits for the minute to be over the run says so, with how long."""
-    with machine(tmp_path, speed=1.0) as (_, run), run.start(*RUN, journal=tmp_path / "j.db") as child:
+    with machine(tmp_path) as (_, run), run.start(*RUN, journal=tmp_path / "j.db") as child:
         assert child.stderr is not None
         try:
             said = next((line for line in child.stderr if "nothing is changed for" in line), "")
@@ -104,7 +102,7 @@ def test_a_run_says_for_how_long_it_waits(tmp_path: Path) -> None:
 
 def test_the_plan_says_how_long_the_run_waits(tmp_path: Path) -> None:
     """A dry run tells the wait in words, and changes nothing."""
-    with machine(tmp_path, speed=1.0) as (sim, run):
+    with machine(tmp_path) as (sim, run):
         told = run(
             "plan",
             "--disk",
@@ -181,7 +179,7 @@ def test_a_machine_that_loses_its_start_time_is_not_stopped(tmp_path: Path) -> N
         try:
             until((tmp_path / "j.db").exists)
             sim.do({"change": INSTANCE, "to": {"shows_start_time": False}})
-            child.communicate(timeout=60)
+            child.communicate()
         finally:
             child.kill()
 

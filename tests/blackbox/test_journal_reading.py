@@ -26,7 +26,7 @@ from tests.test_schema import CONTRACT, problems
 def open_run(tmp_path: Path, path: Path) -> Iterator[str]:
     """Kill a run while its machine stops, and name it."""
     with Simulator(WORLD, speed=1) as sim, held(sim, STOPPING):
-        child = command(sim.url, tmp_path, "1").start(*RUN, journal=path)
+        child = command(sim.url, tmp_path).start(*RUN, journal=path)
         comes_to(sim, "Stopping")
         child.kill()
         child.communicate()

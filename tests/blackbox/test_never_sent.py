@@ -11,12 +11,11 @@ from safe_reinit import Error, aliyun, connect
 from safe_reinit.aliyun import attempt
 from safe_reinit.aliyun.endpoints import Where, parse
 from safe_reinit.aliyun.sdk import Utils
-from safe_reinit.clock import Clock, boottime
+from safe_reinit.clock import boottime
 from safe_reinit.cloud import NotSent, Unanswered
 from safe_reinit.execution.session import _may_send as may_send
 from safe_reinit.journal import JournalError, LeaseLostError
 from safe_reinit.model import Options, Secret
-from safe_reinit.simulator import Simulator
 from tests import virtual
 from tests.commands import until
 from tests.conftest import Connect, Serve
@@ -58,11 +57,12 @@ def test_a_parameter_that_cannot_be_sent_was_not_sent(gateway: Connect, serve: S
     assert [call.code for call in to.calls] == ["NotSent"]
 
 
+@pytest.mark.virtual_time
 @each_key
 def test_a_plan_with_such_a_key_does_not_speak_of_the_network(key: str) -> None:
     """A plan that cannot be made for its key says that nothing was sent and where to look, and repeats no key."""
-    with Simulator(speed=1) as simulator:
-        client = connect(region=simulator.region, endpoint=simulator.url, credentials=(key, "s"), clock=Clock(1000))
+    with virtual.simulate() as simulator:
+        client = connect(region=simulator.region, endpoint=simulator.url, credentials=(key, "s"))
         with pytest.raises(Error) as raised:
             client.plan([DISK])
 

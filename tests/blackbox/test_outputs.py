@@ -228,7 +228,7 @@ def refusing() -> Iterator[Simulator]:
 @pytest.fixture
 def real(refusing: Simulator, tmp_path: Path) -> Command:
     """Run commands against it."""
-    return command(refusing.url, tmp_path, "1")
+    return command(refusing.url, tmp_path)
 
 
 def start(run: Command, *words: str, **more: Any) -> subprocess.Popen[str]:
@@ -257,7 +257,7 @@ def test_a_stream_that_is_missing_changes_nothing(refusing: Simulator, real: Com
 def test_a_stream_that_is_missing_keeps_no_disk_from_its_wipe(tmp_path: Path, path: Path, number: int) -> None:
     """The same of a run that wipes."""
     with Simulator(world=QUICK, speed=1) as sim:
-        run = command(sim.url, tmp_path, "1")
+        run = command(sim.url, tmp_path)
         child = start(run, *run.words(*RUN, journal=path), preexec_fn=closed(number))
         _, err = child.communicate(timeout=PATIENCE)
 

@@ -258,7 +258,7 @@ def test_a_run_killed_before_its_stop_expires(tmp_path: Path) -> None:
     journal, config = tmp_path / "j.db", tmp_path / "c.yaml"
     world = {**WORLD, "instances": {INSTANCE: {"name": "web", "started": "-1s"}}}
     with virtual.simulate(recoverable(world)) as sim:
-        run = command(sim.url, tmp_path, "1")
+        run = command(sim.url, tmp_path)
         words = (*RUN, "--accept", "no-recent-snapshot")
         with run.start(*words, journal=journal) as child:
             assert child.stderr is not None

@@ -311,7 +311,7 @@ HANGS = {"action": "StopInstance", "dry_run": False, "delay": 36_000.0}
 def test_the_second_ctrl_c_quits_a_real_process(tmp_path: Path, path: Path) -> None:
     """While a call of it hangs, a second Ctrl-C ends the process by SIGINT, and it says how to continue."""
     with Simulator(world=WORLD, faults=[HANGS], speed=1) as sim:
-        run = command(sim.url, tmp_path, "1")
+        run = command(sim.url, tmp_path)
         child = run.start(*RUN, "--output", "json", journal=path)
         comes_to(sim, "Stopping")
         quit_now(child)

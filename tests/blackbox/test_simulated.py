@@ -74,7 +74,7 @@ def test_a_run_against_a_simulator_says_so_everywhere_and_first(run: Command, pa
 
 def test_a_tunnel_on_this_machine_is_not_taken_for_a_simulator(unmarked: Server, run: Command, path: Path) -> None:
     """Where answers bear no mark, nothing is called simulated, although the endpoint is on loopback."""
-    real = Command(unmarked.url, run.folder, run.scale)
+    real = Command(unmarked.url, run.folder)
     told = forms(real, path)
 
     for name in ("plan", "markdown", "html", "runs", "show"):

@@ -195,7 +195,7 @@ def test_a_stopped_terminal_and_a_full_pipe_hold_nothing_up(
     quick: Simulator, tmp_path: Path, path: Path, terminal: Open, way: Way
 ) -> None:
     """Both at once, in a real process: the run goes on to its end, and a signal then ends the waiting for a reader."""
-    run = command(quick.url, tmp_path, "1")
+    run = command(quick.url, tmp_path)
     with full_pipe() as (_, into), held(quick, STOPPING):
         person = terminal(quick, program=run.words(*RUN, "--verbose", "--events", "-", journal=path), stdout=into)
         person.wait_for("web1 is Stopping")
@@ -214,7 +214,7 @@ def test_a_stopped_terminal_and_a_full_pipe_hold_nothing_up(
 @pytest.mark.real_time
 def test_a_process_ends_though_nobody_reads_its_report(quick: Simulator, tmp_path: Path, path: Path) -> None:
     """With a real pipe that stays full, the process ends by itself with the code of its run."""
-    run = command(quick.url, tmp_path, "1")
+    run = command(quick.url, tmp_path)
     with full_pipe() as (_, into):
         child = start(run, *RUN, "--output", "json", journal=path, stdout=into)
         _, err = child.communicate(timeout=PATIENCE)

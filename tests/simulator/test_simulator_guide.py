@@ -40,11 +40,11 @@ def test_a_schema_is_fit_for_people() -> None:
 
 def test_the_examples_of_the_guide() -> None:
     """The worlds and the faults it shows are valid."""
-    with Simulator(world=BLOCKS[0], faults=BLOCKS[3]) as sim:
+    with Simulator(world=BLOCKS[0], faults=BLOCKS[3], speed=1) as sim:
         assert sim.state()["disks"]["d-web-data"]["content"].startswith("data:")
-    with Simulator(world=BLOCKS[1]) as sim:
+    with Simulator(world=BLOCKS[1], speed=1) as sim:
         assert "d-1" in sim.state()["disks"]
-    with Simulator(world=BLOCKS[2]) as sim:
+    with Simulator(world=BLOCKS[2], speed=1) as sim:
         assert "i-there" in sim.state()["instances"]
 
 
