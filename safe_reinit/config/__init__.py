@@ -118,7 +118,7 @@ SETTINGS: tuple[Setting, ...] = (
         None,
         "ask whether to go on: after the canary (the default on a terminal), after each wave, or never",
     ),
-    Setting("max_parallel", count, 100, "how many instances may be down at once", limit=True),
+    Setting("max_parallel", count, 100, "how many instances may be down at once, with those of other runs", limit=True),
     Setting(
         "stop_after_failures",
         count,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from ..model import JobState, QuotaUsed
 from .decide import decide
 from .events import Intended
 from .evolve import evolve
 from .inputs import Commit
-from .jobs import Due, Job
+from .jobs import Due, Job, begins_to_wipe, goes_down
+from .scheduler import Scheduler
 
 
 class Commits:
@@ -21,6 +23,8 @@ class Commits:
         """The calls whose intention is written down with them, by the call that sends them."""
         self._under_way: tuple[set[int], list[list[Due]]] | None = None
         """The same two, of what is being written down now."""
+        self._used: list[QuotaUsed] = []
+        """What other runs are to be told, until it is written down."""
 
     def __bool__(self) -> bool:
         return bool(self._unsaved or self._intended)
@@ -52,20 +56,44 @@ class Commits:
         """Forget the intentions of calls that are not decided any more."""
         self._intended = [some for batch in self._intended if (some := self.still_decided(batch))]
 
-    def begin(self, jobs: Sequence[Job], *, spool: bool) -> Commit:
-        """Return the commit of all of it; with ``spool`` a file of this host will do."""
+    def begin(self, jobs: Sequence[Job], scheduler: Scheduler, at: float, *, spool: bool) -> Commit:
+        """Return the commit of all of it; with ``spool`` a file of this host will do.
+
+        Args:
+            jobs: of the run.
+            scheduler: knows what other runs are to be told, and what all may have in use where a machine begins.
+            at: the present, in cloud seconds.
+            spool: whether the journal need not have it.
+
+        """
         states = {position: jobs[position].state for position in self._unsaved}
-        for due in (each for batch in self._intended for each in batch):
-            states[due.job.position] = evolve(due.job.state, Intended(due.command, due.observation))
+        states |= {due.job.position: _intended(due) for batch in self._intended for due in batch}
+        self._used += scheduler.to_tell()
+        down = any(_takes(goes_down, batch) for batch in self._intended)
+        wipes = any(_takes(begins_to_wipe, batch) for batch in self._intended)
         self._under_way = self._unsaved, self._intended
         self._unsaved, self._intended = set(), []
-        return Commit(tuple(sorted(states.items(), key=lambda each: each[0])), spool=spool)
+        written = tuple(sorted(states.items(), key=lambda each: each[0]))
+        room = scheduler.room_of_all(at, down=down, wipes=wipes) if down or wipes else None
+        return Commit(written, spool=spool, room=room, used=tuple(self._used))
 
     def done(self) -> list[list[Due]]:
         """Note that it is written down, and return the calls that may be sent now."""
         batches = self._under_way[1] if self._under_way else []
-        self._under_way = None
+        self._under_way, self._used = None, []
         return batches
+
+    def found_no_room(self) -> list[Due]:
+        """Note that it is not written down, and return the calls that have to wait; the others are intended again."""
+        unsaved, batches = self._under_way or (set(), [])
+        self._unsaved |= unsaved
+        self._intended = [batch for batch in batches if not _needs_room(batch)] + self._intended
+        self._under_way = None
+        waiting = [due for batch in batches if _needs_room(batch) for due in batch]
+        for due in waiting:
+            due.job.call = due.job.command = None
+            due.job.held = due
+        return waiting
 
     def failed(self) -> None:
         """Note that it is not written down: no call is sent because of it."""
@@ -74,3 +102,15 @@ class Commits:
         for due in (each for batch in (*batches, *self._intended) for each in batch):
             due.job.call = due.job.command = None
         self._under_way, self._intended = None, []
+
+
+def _intended(due: Due) -> JobState:
+    return evolve(due.job.state, Intended(due.command, due.observation))
+
+
+def _takes(more: Callable[[JobState, JobState], bool], batch: Sequence[Due]) -> bool:
+    return any(more(due.job.state, _intended(due)) for due in batch)
+
+
+def _needs_room(batch: Sequence[Due]) -> bool:
+    return _takes(goes_down, batch) or _takes(begins_to_wipe, batch)

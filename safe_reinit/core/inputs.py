@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..model import Accepted, Command, EventName, Failure, JobState, Observation
+from ..model import Accepted, Command, EventName, Failure, InUse, JobState, Observation, QuotaUsed, Room
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,20 @@ class Committed:
 
 
 @dataclass(frozen=True)
+class NoRoom:
+    """Other runs have in use what ``Commit`` wanted a part of; nothing was written down."""
+
+    in_use: InUse
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What ``ReadInUse`` found."""
+
+    in_use: InUse
+
+
+@dataclass(frozen=True)
 class JournalAway:
     """The journal cannot be written at the moment; what was to be committed is not."""
 
@@ -200,6 +214,8 @@ Input = (
     | Broke
     | Exchanged
     | Committed
+    | NoRoom
+    | Heard
     | JournalAway
     | JournalLost
     | AcceptedBefore
@@ -268,6 +284,15 @@ class Commit:
     """By the position of the job in the plan."""
     spool: bool = False
     """Where the journal cannot be written, keep them in a file of this host: machines that are down must come back."""
+    room: Room | None = None
+    """Write nothing unless so much is left beside other runs; ``None`` where they need no more than before."""
+    used: tuple[QuotaUsed, ...] = ()
+    """What others must know of the quota."""
+
+
+@dataclass(frozen=True)
+class ReadInUse:
+    """Read what other runs have in use of what all share."""
 
 
 @dataclass(frozen=True)
@@ -301,4 +326,4 @@ class WaitUntil:
     at: float
 
 
-Effect = Describe | Recheck | Call | Commit | Emit | Say | Ask | WaitUntil
+Effect = Describe | Recheck | Call | Commit | ReadInUse | Emit | Say | Ask | WaitUntil

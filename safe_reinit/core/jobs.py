@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,12 @@ class Due:
     observation: Observation
 
 
+def mark(batch: Iterable[Due], number: int) -> None:
+    """Note by which recheck or call these are under way."""
+    for due in batch:
+        due.job.call, due.job.command = number, due.command
+
+
 def must_be_observed(job: Job, at: float) -> bool:
     """Return whether a job of a fleet is to be observed now whatever it waits for."""
     return job.observed_at is None or job.hurried or at - job.observed_at >= job.patience
@@ -108,8 +114,17 @@ def expected_at(job: Job, ends: Mapping[str, float]) -> float | None:
 
 def wipes_to_come(job: Job) -> int:
     """Count the ReInitDisk calls that a job has still to make."""
-    wipes = () if job.state.turned_back else job.state.disks
-    return sum((wipe.pending or wipe.state == "asked") and not wipe.snapshot_id for wipe in wipes)
+    return job.state.wipes_to_come
+
+
+def goes_down(before: JobState, after: JobState) -> bool:
+    """Return whether an intention takes a machine down that is up."""
+    return after.may_be_down and not before.may_be_down
+
+
+def begins_to_wipe(before: JobState, after: JobState) -> bool:
+    """Return whether an intention is the first of a machine whose wipes are to come."""
+    return after.wipes_to_come > 0 and not before.tried
 
 
 def is_up(job: Job) -> bool:

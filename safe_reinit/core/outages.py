@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..model import Failure
+from .inputs import Say
+from .jobs import Job
 from .polling import TICK
+from .reports import unrecorded, waited_for, written_again
 
 
 class Outage:
     """Tells whether the journal is away, when it is tried again, and when it is waited for no more.
 
     Args:
+        run_id: the run.
         longest: for how long it is waited for, in real seconds.
         rate: the cloud seconds in a real one.
 
     Attributes:
-        longest: the same.
         given_up: why it is waited for no more: from then on only what brings machines back is intended.
 
     """
 
-    def __init__(self, longest: float, rate: float) -> None:
-        self.longest = longest
+    def __init__(self, run_id: str, longest: float, rate: float) -> None:
+        self._run_id = run_id
+        self._longest = longest
         self._rate = rate
         self._since: float | None = None
         self._tried_at = 0.0
@@ -31,33 +37,32 @@ class Outage:
         """Whether the journal is away and waited for."""
         return self._since is not None and self.given_up is None
 
-    def failed(self, failure: Failure, at: float, *, lost: bool) -> tuple[bool, bool]:
+    def failed(self, failure: Failure, at: float, jobs: Sequence[Job], *, lost: bool) -> list[Say]:
         """Note that the journal could not be written.
 
         Args:
             failure: why.
             at: when.
+            jobs: of the run.
             lost: it never will be again.
 
         Returns:
-            whether it is waited for from now on, and whether it is given up now.
+            what people must know of it now.
         """
         begins, self._tried_at = self._since is None, at
-        if self._since is None:
-            self._since = at
+        self._since = at if self._since is None else self._since
         if self.given_up is not None:
-            return False, False
-        if not lost and at - self._since < self.longest * self._rate:
-            return begins, False
+            return []
+        if not lost and at - self._since < self._longest * self._rate:
+            return [Say(waited_for(self._run_id, failure, jobs, self._longest))] if begins else []
         self.given_up = failure
-        return False, True
+        return [Say(unrecorded(self._run_id, failure, jobs))]
 
     def is_tried(self, at: float) -> bool:
         """Return whether the journal, which is away, is to be tried again now."""
         return at >= self._tried_at + TICK
 
-    def ended(self) -> bool:
-        """Note that the journal was written; return whether that ends an outage."""
-        ends = self.lasts
-        self._since = None
-        return ends
+    def ended(self) -> list[Say]:
+        """Note that the journal was written; return what people must know where that ends an outage."""
+        ends, self._since = self.lasts, None
+        return [Say(written_again(self._run_id))] if ends else []

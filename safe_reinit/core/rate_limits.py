@@ -5,8 +5,9 @@ too (ECS, API throttling). Where a limit is documented, the run uses a share of 
 API, it refuses that API for the rest of the minute; the run then tries until it gets an answer: once a second at first.
 
 What others leave of a quota is not documented anywhere: it shows when ECS throttles. What ECS took in the minute before
-is the quota that was seen. From then on a machine is stopped only where that has a place for its wipes. Machines that
-are down already try beyond it, few at first: a call that is throttled harms nobody, and a machine that waits does.
+is the quota that was seen; what it took of other runs is known where they write to the same journal. From then on a
+machine is stopped only where that has a place for its wipes. Machines that are down already try beyond it, few at
+first: a call that is throttled harms nobody, and a machine that waits does.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import math
 from collections import defaultdict, deque
 
 from ..codes import throttled
+from ..model import InUse, QuotaUsed
 
 LIMITS = {"ReInitDisk": 500}
 """Calls in 60 seconds by account and region (ECS API reference, ReInitDisk). Of other APIs none is documented."""
@@ -32,6 +34,8 @@ class _Api:
     def __init__(self) -> None:
         self.taken: deque[float] = deque()
         """When the calls of the last minute ended that ECS did not throttle."""
+        self.of_others: tuple[tuple[float, int], ...] = ()
+        """When ECS took how many calls of other runs."""
         self.called_at = -math.inf
         """When the last call ended, throttled or not."""
         self.closed_until: float | None = None
@@ -42,6 +46,17 @@ class _Api:
         """Since when nothing throttled and the quota that was seen has not grown."""
         self.peak = 0
         """The most calls that it took in a minute since then."""
+
+    def used(self, at: float) -> int:
+        """Count the calls that ECS took in the minute before, of all runs that are known of."""
+        return len(self.taken) + self._used_by_others(at - _WINDOW)
+
+    def used_since(self, since: float) -> int:
+        """Count those that it took since then."""
+        return sum(at > since for at in self.taken) + self._used_by_others(since)
+
+    def _used_by_others(self, since: float) -> int:
+        return sum(calls for at, calls in self.of_others if at > since)
 
 
 class RateLimiter:
@@ -55,6 +70,8 @@ class RateLimiter:
     def __init__(self, share: float = 1.0) -> None:
         self._share = share
         self._apis: defaultdict[str, _Api] = defaultdict(_Api)
+        self._untold: dict[str, QuotaUsed] = {}
+        """What other runs are still to be told, by API."""
 
     def record(self, action: str, code: str, at: float) -> None:
         """Count a call that has ended; its place is taken from its end, since it may have arrived as late as that."""
@@ -63,19 +80,24 @@ class RateLimiter:
         asks_on = api.closed_until is not None and at >= api.closed_until
         if not throttled(code):
             api.taken.append(at)
+            if action in LIMITS:
+                self._tell(action, taken=1)
             if asks_on:
                 api.closed_until = None
             self._grow(api, self.most(action), at)
             return
         if not asks_on or at >= (api.closed_until or 0.0) + _WINDOW:
-            api.seen = max(1, len(api.taken))
+            api.seen = max(1, api.used(at))
         if not asks_on:
-            self._close(api, (math.floor(at / _WINDOW) + 1) * _WINDOW)
+            until = (math.floor(at / _WINDOW) + 1) * _WINDOW
+            self._close(api, until)
+            self._tell(action, closed_for=until - at)
         api.calm_since, api.peak = at, 0
 
     def close(self, action: str, at: float, seconds: float) -> None:
         """Make no call of an API for so long: ECS itself asked for that (x-acs-retry-after)."""
         self._close(self._apis[action], at + seconds)
+        self._tell(action, closed_for=seconds)
 
     def most(self, action: str) -> int:
         """Return how many calls this run makes in a minute at most."""
@@ -84,7 +106,7 @@ class RateLimiter:
     def quota(self, action: str, at: float) -> int:
         """Return how many calls ECS is expected to take in a minute: once it has throttled, what it was seen to."""
         api, most = self._recent(action, at), self.most(action)
-        return most if api.seen is None else min(most, max(api.seen, len(api.taken)))
+        return most if api.seen is None else min(most, max(api.seen, api.used(at)))
 
     def closed(self, action: str, at: float) -> bool:
         """Return whether an API throttled and is not to be called at all for now."""
@@ -101,7 +123,8 @@ class RateLimiter:
         if self._is_throttling(api, at):
             apart = min(_SELDOM, max(_PROBE_EVERY, (at - (api.closed_until or at)) / 4))
             return int(not self.closed(action, at) and since >= apart)
-        taken, left = len(api.taken), max(0, self.most(action) - len(api.taken))
+        taken = api.used(at)
+        left = max(0, self.most(action) - taken)
         if api.seen is None:
             return left
         return min(left, max(api.seen - taken, taken - api.seen, int(since >= _PROBE_EVERY)))
@@ -114,7 +137,28 @@ class RateLimiter:
                 return 0
             if not self.closed(action, at):
                 return 1  # its minute is over and it has not answered yet: nobody knows for how much longer
-        return max(0, self.quota(action, at) - sum(taken_at > then - _WINDOW for taken_at in api.taken))
+        return max(0, self.quota(action, at) - api.used_since(then - _WINDOW))
+
+    def within(self, ahead: float) -> float:
+        """Return for how many seconds back a call counts ``ahead`` seconds from now."""
+        return max(0.0, _WINDOW - ahead)
+
+    def heard(self, in_use: InUse, at: float) -> None:
+        """Note what other runs had in use at that time."""
+        for action in LIMITS:
+            taken = tuple((at - ago, calls) for name, ago, calls in in_use.taken if name == action)
+            self._apis[action].of_others = taken
+        for action, left in in_use.closed:
+            self._close(self._apis[action], at + left)
+
+    def to_tell(self) -> tuple[QuotaUsed, ...]:
+        """Return what other runs are to be told, once."""
+        told, self._untold = tuple(self._untold.values()), {}
+        return told
+
+    def _tell(self, action: str, taken: int = 0, closed_for: float = 0.0) -> None:
+        before = self._untold.get(action, QuotaUsed(action))
+        self._untold[action] = QuotaUsed(action, before.taken + taken, max(before.closed_for, closed_for))
 
     def _grow(self, api: _Api, most: int, at: float) -> None:
         """Raise the quota that was seen after a minute in which it was used and nothing throttled.
@@ -122,7 +166,7 @@ class RateLimiter:
         It grows to at most twice what was used. It need not have been used up, since the wipes of one machine may not
         fit into what is left.
         """
-        api.peak = max(api.peak, len(api.taken))
+        api.peak = max(api.peak, api.used(at))
         if api.seen is not None and at - api.calm_since >= _WINDOW:
             grown = max(api.seen + 1, int(api.seen * _GROWTH))
             api.seen = min(most, max(api.seen, api.peak, min(grown, 2 * api.peak)))

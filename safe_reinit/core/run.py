@@ -19,13 +19,13 @@ from .describing import Describing
 from .evolve import evolve
 from .freshness import is_slow
 from .inputs import Attempt, Effect, Input, Now, Outcome
-from .jobs import Due, Job
+from .jobs import Due, Job, mark
 from .outages import Outage
 from .pauses import Pauses
 from .polling import TICK
 from .rate_limits import RateLimiter
 from .rechecks import RecheckQueue
-from .reports import Reports, unrecorded, waited_for, written_again
+from .reports import Reports
 from .scheduler import FOR_MANY, Scheduler
 from .state import PLAN_AGAIN
 from .steps import is_asked, tries_of
@@ -81,7 +81,7 @@ class Run:
         self._calling: dict[int, Sequence[Attempt]] = {}
         self._commits = Commits()
         self._cancelled = False
-        self._outage = Outage(journal_outage, rate)
+        self._outage = Outage(run_id, journal_outage, rate)
 
     @property
     def states(self) -> tuple[JobState, ...]:
@@ -113,7 +113,7 @@ class Run:
 
     # ------------------------------------------------------------------------------------------------------ inputs
 
-    def _take(self, given: Input) -> None:  # noqa: C901 - one line for each input
+    def _take(self, given: Input) -> None:  # noqa: C901, PLR0912 - one line for each input
         match given:
             case inputs.Described(number, observations):
                 self._described(number, observations)
@@ -131,6 +131,9 @@ class Run:
                 self._limits.record(action, code, self._now.at)
             case inputs.Committed():
                 self._committed()
+            case inputs.NoRoom(in_use) | inputs.Heard(in_use):
+                self.scheduler.heard(in_use, self._now.at)
+                self._hold(self._commits.found_no_room() if isinstance(given, inputs.NoRoom) else ())
             case inputs.JournalAway(failure) | inputs.JournalLost(failure):
                 self._journal_failed(failure, lost=isinstance(given, inputs.JournalLost))
             case inputs.LeaseLapsed() if self._pauses.lapsed(self._now.at):
@@ -294,12 +297,10 @@ class Run:
     def _journal_failed(self, failure: Failure, *, lost: bool) -> None:
         """Wait for a journal that is away; once it is given up, turn every job back. What is not in it is not sent."""
         self._commits.failed()
-        begins, gives_up = self._outage.failed(failure, self._now.at, lost=lost)
-        if begins:
-            self._effects.append(inputs.Say(waited_for(self._run_id, failure, self._jobs, self._outage.longest)))
-        if gives_up:
+        waited = self._outage.given_up is None
+        self._effects += self._outage.failed(failure, self._now.at, self._jobs, lost=lost)
+        if waited and self._outage.given_up is not None:
             self._apply_all(events.Failed(failure), self._jobs)
-            self._effects.append(inputs.Say(unrecorded(self._run_id, failure, self._jobs)))
 
     # ----------------------------------------------------------------------------------------------------- effects
 
@@ -309,12 +310,14 @@ class Run:
         if not (self._describing.under_way or at < self.scheduler.due_at(self._tick_at)):
             self._tick()
         self._reports.late(self._describing.late(at))
-        self._drop_overtaken()
+        self._rechecks.keep(self._commits.still_decided)  # nobody waits for what is not the call to make any more
+        self._commits.drop_overtaken()
         recheck = self._rechecks.next(next(self._numbers), at, calling=bool(self._calling), may=not self._outage.lasts)
         if recheck is not None:
             self._effects.append(recheck)
         if self._outage.is_tried(at) if self._outage.lasts else self._commits:
-            self._effects.append(self._commits.begin(self._jobs, spool=self._outage.given_up is not None))
+            spool = bool(self._outage.given_up)
+            self._effects.append(self._commits.begin(self._jobs, self.scheduler, at, spool=spool))
             return
         self._effects += self._reports.taken()
         if not self.is_over:
@@ -343,10 +346,14 @@ class Run:
         """Begin more jobs. Once no more may begin, end those that have not, and those that are still untouched."""
         if self._cancelled or self._outage.lasts:
             return
-        asked = self.scheduler.question
+        if self.scheduler.waits_for_others():
+            self._effects.append(inputs.ReadInUse())
+        asked, told = self.scheduler.question, self.scheduler.crowded
         self.scheduler.admit(self._now.at, self._now.when)
         if self.scheduler.question != asked:
             self._effects.append(inputs.Ask(self.scheduler.question))
+        if self.scheduler.crowded and not told:
+            self._effects.append(inputs.Say(f"Run {self._run_id} waits: {self.scheduler.crowded}."))
         if not self.scheduler.closed:
             return
         failure = Failure(None, f"Not begun: {self.scheduler.closed}.", hint=PLAN_AGAIN)
@@ -367,18 +374,15 @@ class Run:
                 self._intend(batch)
             else:
                 number = next(self._numbers)
-                self._mark(batch, number)
+                mark(batch, number)
                 self._rechecks.add(number, batch)
 
-    def _hold(self, held: Sequence[Due], why: str = "ECS throttles, or its quota is used up") -> None:
+    def _hold(self, held: Sequence[Due], why: str = "") -> None:
         for due in held:
+            why = why or self.scheduler.why_held(due, self._now.at)
             if due.command.action != "StopInstance" and due.job.state.touched and not self._outage.lasts:
                 self._apply(due.job, events.HeldUp(self._now.at, why))
             self._reports.wait(due.job, waiting(due.job.state, due.observation), due.observation, why)
-
-    def _mark(self, batch: Sequence[Due], number: int) -> None:
-        for due in batch:
-            due.job.call, due.job.command = number, due.command
 
     def _intend(self, batch: Sequence[Due]) -> None:
         """Have the intentions written down; the calls follow once they are: one for all where ECS has such a call.
@@ -397,23 +401,18 @@ class Run:
                 self._apply(due.job, events.HeldUp(at))
             return
         for some in [batch] if together else [[each] for each in batch]:
-            self._mark(some, 0)
+            mark(some, 0)
             self._commits.intend(some)
 
-    def _drop_overtaken(self) -> None:
-        """Neither check nor intend what is not the call to make any more, by what else became known: nobody waits."""
-        self._rechecks.keep(self._commits.still_decided)
-        self._commits.drop_overtaken()
-
     def _committed(self) -> None:
-        if self._commits.under_way and self._outage.ended():
-            self._effects.append(inputs.Say(written_again(self._run_id)))
+        if self._commits.under_way:
+            self._effects += self._outage.ended()
         for batch in self._commits.done():
             attempts = tuple(each for due in batch if (each := self._attempt(due)) is not None)
             if not attempts:
                 continue
             number = next(self._numbers)
-            self._mark([due for due in batch if due.job.command is not None], number)
+            mark([due for due in batch if due.job.command is not None], number)
             self._calling[number] = attempts
             self._effects += self._reports.taken()
             self._effects.append(inputs.Call(number, attempts))

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from ..model import Action, ActName, Observation, Rollout, Wait
+from ..model import Action, ActName, InUse, Observation, QuotaUsed, Rollout, Room, Wait
 from .jobs import (
     APART,
     Due,
@@ -58,6 +58,8 @@ class Scheduler:
     Attributes:
         closed: why no further job will ever begin; ``""`` while that is open.
         question: what somebody must be asked before the next stage begins; ``""`` for nothing.
+        in_use: what other runs of the account and region have in use.
+        crowded: what of that keeps the next machine from beginning; ``""`` for nothing.
         most: how many calls one recheck serves, where each is a call of its own.
 
     """
@@ -71,6 +73,8 @@ class Scheduler:
         self._stage = self._asked_for = 0
         self.closed = ""
         self.question = ""
+        self.in_use = InUse()
+        self.crowded = ""
         self._few = True
         self.most = _MOST
         self._usual = dict(usual or {})
@@ -98,8 +102,12 @@ class Scheduler:
         failing = sum(cannot_end_done(job) for job in self.open())
         released = release(self._rollout, [job.outcome for job in self._jobs], when, failing)
         self.closed = released.closed
+        self.crowded = ""
         if not self.closed and self._reaches(released.stage):
             self._begin(released.upto, at)
+            next_one = self._to_begin[0] if self._to_begin else None
+            if next_one is not None and next_one.position < released.upto:
+                self.crowded = self._crowded(next_one, at)
 
     def ahead(self) -> list[Job]:
         """Return the jobs of which nothing has been touched yet: nobody is harmed if they never are."""
@@ -142,9 +150,9 @@ class Scheduler:
     def _begin(self, upto: int, at: float) -> None:
         if not self._to_begin:
             return
-        down = len(self.open())
+        down, most = len(self.open()), self._rollout.max_parallel
         room = self._room(at, self.open())
-        if down > _EVERY_TICK and self._gathers(room, self._rollout.max_parallel - down, at):
+        if down > _EVERY_TICK and self._gathers(room, most - down - self.in_use.down, at):
             return
         while self._to_begin and self._to_begin[0].position < upto:
             job = self._to_begin[0]
@@ -152,7 +160,8 @@ class Scheduler:
                 self._to_begin.popleft()
                 continue
             wipes = wipes_to_come(job)
-            if down >= self._rollout.max_parallel or not self._fits(wipes, room, at, alone=not down):
+            free = self._fits(wipes, room, at, alone=not down) and self._is_free(job, down, room)
+            if down >= most or not free:
                 return
             job.begun, down, room = True, down + 1, room - wipes
             self._live.append(self._to_begin.popleft())
@@ -177,8 +186,48 @@ class Scheduler:
 
     def _room(self, at: float, promised: Iterable[Job]) -> int:
         """Count the wipes that find a slot once a machine that is stopped now is Stopped, beside those promised one."""
-        ahead = self._usual.get("stop", 0.0) + self._usual.get("snapshot", 0.0) + _UNTIL_THE_WIPE
-        return self._limits.room("ReInitDisk", at, ahead) - sum(map(wipes_to_come, promised))
+        free = self._limits.room("ReInitDisk", at, self._ahead()) - self.in_use.wipes
+        return free - sum(map(wipes_to_come, promised))
+
+    def _ahead(self) -> float:
+        """Return in how many cloud seconds a machine that is stopped now is expected to be wiped."""
+        return self._usual.get("stop", 0.0) + self._usual.get("snapshot", 0.0) + _UNTIL_THE_WIPE
+
+    # ----------------------------------------------------------------------------------------- beside other runs
+
+    def heard(self, in_use: InUse, at: float) -> None:
+        """Note what other runs have in use."""
+        self.in_use = in_use
+        self._limits.heard(in_use, at)
+
+    def to_tell(self) -> tuple[QuotaUsed, ...]:
+        """Return what other runs are to be told of the quota, once."""
+        return self._limits.to_tell()
+
+    def room_of_all(self, at: float, *, down: bool, wipes: bool) -> Room:
+        """Return what all runs of the account and region may have in use once a machine goes down, or begins."""
+        quota = self._limits.quota("ReInitDisk", at) if wipes else None
+        return Room(self._rollout.max_parallel if down else None, quota, self._limits.within(self._ahead()))
+
+    def waits_for_others(self) -> bool:
+        """Return whether a machine cannot begin, or be stopped, before something is free again."""
+        return bool(self._to_begin) or any(job.held is not None for job in self.open())
+
+    def why_held(self, due: Due, at: float) -> str:
+        """Say why a call is not made now."""
+        return self._crowded(due.job, at) or "ECS throttles, or its quota is used up"
+
+    def _crowded(self, job: Job, at: float) -> str:
+        """Say what other runs have in use, where a machine does not begin because of that; ``""``: nothing."""
+        down, most = [each for each in self.open() if not is_up(each)], self._rollout.max_parallel
+        room = self._room(at, down)
+        if self._is_free(job, len(down), room) and wipes_to_come(job) <= room:
+            return ""
+        runs, many = ", ".join(self.in_use.run_ids), self.in_use.down
+        if many and len(down) + many >= most:
+            are = "1 machine is" if many == 1 else f"{many} machines are"
+            return f"{are} down in other runs ({runs}), and at most {most} may be at once (--max-parallel)"
+        return f"other runs ({runs}) are about to use the quota of ReInitDisk" if self.in_use.wipes else ""
 
     # ---------------------------------------------------------------------------------------------------- polling
 
@@ -285,16 +334,17 @@ class Scheduler:
         let: list[Due] = []
         held: list[Due] = []
         waiting = [job.held for job in self.open() if job.held is not None and job.call is None]
-        stops = any(each.command.action == "StopInstance" for each in (*waiting, *due))
-        down = [job for job in self.open() if not is_up(job)] if stops else []
-        room = self._room(at, down) if stops else 0
+        begins = any(each.command.action == "StopInstance" or not each.job.state.tried for each in (*waiting, *due))
+        down = [job for job in self.open() if not is_up(job)] if begins else []
+        room = self._room(at, down) if begins else 0
         for each in (*waiting, *due):
             action, job = each.command.action, each.job
             if action not in free:
                 free[action] = self._slots(action, at)
             takes = BATCH.get(action, 1) if job.alone else 1
             stopped_for = wipes_to_come(job) if action == "StopInstance" and is_up(job) else 0
-            if free[action] >= takes and self._fits(stopped_for, room, at, alone=not down):
+            fits = self._fits(stopped_for, room, at, alone=not down) and self._is_free(job, len(down), room)
+            if free[action] >= takes and fits:
                 if stopped_for:
                     room -= stopped_for
                     down.append(job)
@@ -305,6 +355,12 @@ class Scheduler:
                 job.held = each
                 held.append(each)
         return let, held
+
+    def _is_free(self, job: Job, down: int, room: int) -> bool:
+        """Return whether other runs leave a machine what it needs to begin; one that has begun goes on."""
+        if is_up(job):
+            return not self.in_use.down or down + self.in_use.down < self._rollout.max_parallel
+        return job.state.tried or not self.in_use.wipes or room >= 0
 
     def _slots(self, action: ActName, at: float) -> int:
         """Count the machines or disks that this call may be made for now."""

@@ -31,6 +31,7 @@ from ..core.inputs import (
     Exchanged,
     Input,
     Now,
+    ReadInUse,
     Recheck,
     Say,
     WaitUntil,
@@ -95,7 +96,7 @@ class Driver:
             self.run_id, self.plan.rollout, self.states, closed=self.closed, rate=self.clock.rate, usual=self.usual,
             journal_outage=self.journal_outage,
         )  # fmt: skip
-        self._store = StateStore(self.lease, self.spool, self.say)
+        self._store = StateStore(self.lease, self.spool, self.say, self.clock.rate)
         self._rechecks = Rechecks(self.cloud, self.clock, self.plan, self.run_id, self.policy)
         self._calls = Calls(self.cloud, self.clock, self.plan, self.run_id, self._store, self.stop)
         self._inbox: deque[Input] = deque()
@@ -209,6 +210,8 @@ class Driver:
             case Say(text):
                 with contextlib.suppress(Exception):
                     self.say(text)
+            case ReadInUse():
+                return self._store.others()
             case Ask(question):
                 self._begin(self._asking, effect, lambda: Continued(self.ask(question)))
             case Describe(number, jobs, watched):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 
-from ..core.inputs import AcceptedBefore, Commit, Committed, Input, JournalAway, JournalLost, LeaseLapsed
+from ..core.inputs import AcceptedBefore, Commit, Committed, Heard, Input, JournalAway, JournalLost, LeaseLapsed, NoRoom
 from ..errors import UsageError
-from ..journal import JournalError, JournalLostError, Lease, Spool
+from ..journal import JournalError, JournalLostError, Lease, NoRoomError, Spool
 from ..model import Command, Failure, JobState
 
 
@@ -18,11 +19,15 @@ class StateStore:
         lease: the right to write them.
         spool: keeps what the journal lacks, once the core waits for it no more; ``None``: nothing does.
         say: tells people where that is.
+        rate: the cloud seconds in a real one.
 
     """
 
-    def __init__(self, lease: Lease, spool: Spool | None = None, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, lease: Lease, spool: Spool | None = None, say: Callable[[str], None] = lambda _: None, rate: float = 1.0
+    ) -> None:
         self._lease = lease
+        self._rate = rate
         self._spool = spool
         self._say = say
         self._lapses = lease.lapses
@@ -43,8 +48,13 @@ class StateStore:
         """
         if commit.spool:
             self._behind.update(commit.states)
+        states = self._behind.items() if commit.spool else commit.states
+        room = None if commit.room is None else replace(commit.room, within=commit.room.within / self._rate)
+        used = [replace(each, closed_for=each.closed_for / self._rate) for each in commit.used]
         try:
-            self._lease.save(*(self._behind.items() if commit.spool else commit.states), wait=not commit.spool)
+            self._lease.save(*states, wait=not commit.spool, room=room, used=used)
+        except NoRoomError as error:
+            return NoRoom(error.in_use.at_rate(self._rate))
         except JournalError as error:
             failed = self._failed(error)
             if not commit.spool:
@@ -56,6 +66,12 @@ class StateStore:
                 self._spool.forget(self._lease.run_id)
             self._behind.clear()
         return Committed()
+
+    def others(self) -> Heard | None:
+        """Read what other runs of the account and region have in use; ``None`` where that cannot be read now."""
+        with contextlib.suppress(UsageError):
+            return Heard(self._lease.in_use().at_rate(self._rate))
+        return None
 
     def hold(self) -> list[Input]:
         """Check that this session still holds the run, and return what the core must know of its lease and journal.

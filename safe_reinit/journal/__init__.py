@@ -15,6 +15,7 @@ from .journal import Journal
 from .lease import Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError
 from .place import is_shared
 from .reading import Reader
+from .sharing import NoRoomError
 from .spool import Spool
 from .stored import Hold, StoredJob, StoredRun
 
@@ -69,6 +70,7 @@ __all__ = [
     "LateAnswer",
     "Lease",
     "LeaseLostError",
+    "NoRoomError",
     "Reader",
     "Spool",
     "StoredJob",

@@ -9,15 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import RunRefused, UsageError
+from ..model import Room
 from ..model.codec import dumps
 from .audit import Deed, appended
 from .database import ReplacedError
 from .lease import Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError, length
 from .place import boot_id, now, pid_namespace, user, who
 from .reading import Reader, lock_of
+from .sharing import refuse_full
 from .stored import Hold
 
-_OF_A_RUN = ("events", "late_answers", "disks", "jobs", "leases", "runs")
+_OF_A_RUN = ("events", "quota", "late_answers", "disks", "jobs", "leases", "runs")
 """The tables that know of a run, in the order in which they forget it."""
 _NEEDS: Mapping[Deed, str] = {
     "begin": "INSERT INTO runs SELECT * FROM runs WHERE 1=0",
@@ -148,19 +150,28 @@ class Journal(Reader):
             return False
         return False
 
-    def write(self, lease: Lease, statements: Iterable[tuple[str, Sequence[object]]], *, wait: bool = True) -> Holder:
+    def write(
+        self,
+        lease: Lease,
+        statements: Iterable[tuple[str, Sequence[object]]],
+        *,
+        wait: bool = True,
+        room: Room | None = None,
+    ) -> Holder:
         """Write as the holder of a run, and renew the lease with it, also one that has run out.
 
         Args:
             lease: of the run.
             statements: what to write, in one transaction.
             wait: for another process that is writing.
+            room: what all runs may have in use once this is written; ``None`` where that does not grow.
 
         Returns:
             the holder, who says whether somebody asked for the end of the run before this was written.
 
         Raises:
             LeaseLostError: another session has taken the run.
+            NoRoomError: all runs would have more in use than that.
             JournalLostError: it is not that of the run any more.
             JournalError: it could not be written.
         """
@@ -176,8 +187,12 @@ class Journal(Reader):
                         f"The journal {self.place} was put back to what it was before: what this run wrote last is not"
                         " there."
                     )
+                if room is not None:
+                    self._db.alone("what runs share")  # else two that begin at once would not see each other
                 for statement, values in statements:
                     self._db.execute(statement, values)
+                if room is not None:
+                    refuse_full(self._db, lease.run_id, length(), room)
                 self._db.execute(
                     "UPDATE leases SET until={clock}+?, writes=writes+1 WHERE run_id=?", (length(), lease.run_id)
                 )

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from .. import logs
 from ..clock import boottime
 from ..errors import UsageError
-from ..model import ActName
+from ..model import ActName, InUse, QuotaUsed, Room
 from ..model.codec import dumps
 from .audit import Deed, appended
 from .place import boot_id, is_dead, now, pid_namespace, user
+from .sharing import noted, place_of
 
 if TYPE_CHECKING:
     from .journal import Journal
@@ -196,18 +197,40 @@ class Lease:
         self._heard = max((each.number for each in found), default=self._heard)
         return found
 
-    def save(self, *records: tuple[int, object], wait: bool = True, act: tuple[Deed, str] | None = None) -> None:
+    def save(
+        self,
+        *records: tuple[int, object],
+        wait: bool = True,
+        act: tuple[Deed, str] | None = None,
+        room: Room | None = None,
+        used: Sequence[QuotaUsed] = (),
+    ) -> None:
         """Write down changed states, each with the position of its job, in one transaction; see ``Journal.write``.
 
         Args:
             records: the positions and states.
             wait: for another process that is writing.
             act: what somebody did that changed them, with its detail, for the audit.
+            room: what all runs may have in use once this is written (real seconds); ``None`` where that does not grow.
+            used: what other runs are told of the quota (real seconds).
 
+        Raises:
+            NoRoomError: they would have more in use; nothing was written.
         """
-        statement = "UPDATE jobs SET state=? WHERE run_id=? AND position=?"
-        changed = [(statement, (dumps(record, sparse=True), self.run_id, position)) for position, record in records]
-        self._write([*changed, *self._audited(act)], wait=wait)
+        statement = "UPDATE jobs SET state=?, down=?, wipes=? WHERE run_id=? AND position=?"
+        changed = [
+            (statement, (dumps(record, sparse=True), *place_of(record), self.run_id, position))
+            for position, record in records
+        ]
+        self._write([*changed, *noted(self.run_id, used), *self._audited(act)], wait=wait, room=room)
+
+    def in_use(self) -> InUse:
+        """Return what other runs of the account and region have in use, in real seconds.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        return self._journal.in_use(self.run_id)
 
     def tell(self, event: Mapping[str, Any]) -> None:
         """Keep an event; it is written with the next thing that is, since Describe calls alone need no commit."""
@@ -247,12 +270,14 @@ class Lease:
             self._journal.release(self)
         self._lost = True
 
-    def _write(self, statements: Iterable[tuple[str, Sequence[object]]], *, wait: bool = True) -> None:
+    def _write(
+        self, statements: Iterable[tuple[str, Sequence[object]]], *, wait: bool = True, room: Room | None = None
+    ) -> None:
         with self._lock:
             told = [("INSERT INTO events (run_id, event) VALUES (?,?)", (self.run_id, event)) for event in self._told]
             began = boottime()
             try:
-                holder = self._journal.write(self, chain(statements, told), wait=wait)
+                holder = self._journal.write(self, chain(statements, told), wait=wait, room=room)
             except LeaseLostError:
                 self._lost = True
                 raise

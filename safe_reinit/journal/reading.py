@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any, Self
 
 from ..errors import RunRefused
-from ..model import DataState, JobState, LastRun
+from ..model import DataState, InUse, JobState, LastRun
 from ..model.codec import decode
 from .audit import Act
 from .database import Database
-from .lease import Holder, LateAnswer
+from .lease import Holder, LateAnswer, length
+from .sharing import in_use
 from .stored import Hold, StoredJob, StoredRun
 
 _NEWEST_JOBS = 20
@@ -216,6 +217,15 @@ class Reader:
                 (run_id, after),
             ).fetchall()
             return [LateAnswer(*row) for row in rows]
+
+    def in_use(self, run_id: str) -> InUse:
+        """Return what the other runs of the account and region of a run have in use; times are real seconds.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        with self._db.using():
+            return in_use(self._db, run_id, length())
 
     def acts(self, run_id: str | None = None, newest: int | None = None) -> list[Act]:
         """Return what was done to runs, by whom, newest first.

@@ -11,8 +11,10 @@ MIGRATIONS: tuple[str, ...] = (
     ) {strict};
     CREATE TABLE jobs (
         run_id TEXT NOT NULL REFERENCES runs, position INTEGER NOT NULL, lock TEXT NOT NULL, instance_id TEXT NOT NULL,
-        state TEXT NOT NULL, open INTEGER NOT NULL, report TEXT, PRIMARY KEY (run_id, position)
+        state TEXT NOT NULL, open INTEGER NOT NULL, report TEXT, down INTEGER NOT NULL DEFAULT 0,
+        wipes INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (run_id, position)
     ) {strict};
+    CREATE INDEX jobs_in_use ON jobs (run_id) WHERE open = 1 AND (down > 0 OR wipes > 0);
     CREATE UNIQUE INDEX one_open_job ON jobs (lock) WHERE open = 1;
     CREATE TABLE disks (
         disk_id TEXT NOT NULL, run_id TEXT NOT NULL REFERENCES runs, position INTEGER NOT NULL,
@@ -33,6 +35,11 @@ MIGRATIONS: tuple[str, ...] = (
         action TEXT NOT NULL, subject TEXT NOT NULL, attempt INTEGER NOT NULL,
         UNIQUE (run_id, position, action, subject, attempt)
     ) {strict};
+    CREATE TABLE quota (
+        sequence {sequence}, run_id TEXT NOT NULL REFERENCES runs, action TEXT NOT NULL, at {real} NOT NULL,
+        taken INTEGER NOT NULL, closed_for {real} NOT NULL
+    ) {strict};
+    CREATE INDEX quota_of_run ON quota (run_id);
     CREATE TABLE hold (
         one INTEGER PRIMARY KEY CHECK (one = 1), reason TEXT NOT NULL, username TEXT NOT NULL, since TEXT NOT NULL
     ) {strict};
@@ -51,8 +58,9 @@ MIGRATIONS: tuple[str, ...] = (
 
 ``undoes`` is the run that this one undoes, or ``""``. ``cancelled`` says who asked the holder to end the run,
 and ``writes`` counts what the holder wrote, so that it notices a journal that was put back to what it was before. The
-report of a job lies with the job, so that no text holds thousands. ``late_answers`` holds the wipes that ECS accepted
-of a session that had lost the run by then. ``hold`` has a row while
-nothing is to be stopped or wiped. ``used_plans`` keeps the plans of forgotten runs, since a plan runs once.
+report of a job lies with the job, so that no text holds thousands. ``down`` and ``wipes`` of a job say what it has in
+use of what all runs share, and ``quota`` what ECS took of the calls of a run and what it throttles, by the clock of the
+database. ``late_answers`` holds the wipes that ECS accepted of a session that had lost the run by then. ``hold`` has a
+row while nothing is to be stopped or wiped. ``used_plans`` keeps the plans of forgotten runs, since a plan runs once.
 ``audit`` keeps who did what, also to runs that are forgotten: its rows are only ever added."""
 SCHEMA = len(MIGRATIONS)

@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         Rollout,
         Secret,
     )
+    from .shared import InUse, QuotaUsed, Room
     from .told import (
         STILL_OWED,
         Call,
@@ -157,6 +158,9 @@ _HOME = {
     "PlannedJob": "plan",
     "Rollout": "plan",
     "Secret": "plan",
+    "InUse": "shared",
+    "QuotaUsed": "shared",
+    "Room": "shared",
     "STILL_OWED": "told",
     "Call": "told",
     "ClassReference": "told",
@@ -203,6 +207,7 @@ __all__ = [
     "Hours",
     "Identity",
     "Image",
+    "InUse",
     "Instance",
     "JobReport",
     "JobState",
@@ -227,9 +232,11 @@ __all__ = [
     "PlannedJob",
     "Policy",
     "Protect",
+    "QuotaUsed",
     "ReplicaPair",
     "Report",
     "Rollout",
+    "Room",
     "RunClass",
     "SafetySnapshot",
     "ScalingMember",

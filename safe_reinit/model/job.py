@@ -297,6 +297,19 @@ class JobState:
         return any(wipe.tries for wipe in self.disks) or any(step.tries for step in steps)
 
     @property
+    def wipes_to_come(self) -> int:
+        """How many ReInitDisk calls it has still to make."""
+        wipes = () if self.turned_back else self.disks
+        return sum((wipe.pending or wipe.state == "asked") and not wipe.snapshot_id for wipe in wipes)
+
+    @property
+    def may_be_down(self) -> bool:
+        """Whether the machine ran before, and may be down by a stop of its run or waits for a verdict."""
+        if self.gone or self.power_before == "Stopped" or not self.stopped_by_us or self.start.state == "done":
+            return False
+        return self.promised == "Running" or any(wipe.in_doubt for wipe in self.disks)
+
+    @property
     def promised(self) -> Literal["Running", "Stopped"]:
         """The power state owed for the state reached; ``--leave-stopped`` holds only after a wipe."""
         if self.power_before == "Stopped":

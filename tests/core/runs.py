@@ -28,9 +28,11 @@ from safe_reinit.core.inputs import (
     Emit,
     Exchanged,
     Fresh,
+    Heard,
     Input,
     NotSeen,
     Now,
+    ReadInUse,
     Recheck,
     Rechecked,
     Refused,
@@ -45,6 +47,7 @@ from safe_reinit.model import (
     LOCK_TAG,
     Accepted,
     Command,
+    InUse,
     JobState,
     Limits,
     Observation,
@@ -170,6 +173,8 @@ class Steps:
         for machine in self.machines if not shows_start_time else ():
             machine.start_time = None
         self._rest: dict[str, Any] = {"closed": frozenset(closed), "rate": rate, "journal_outage": journal_outage}
+        self.others = InUse()
+        """What other runs have in use."""
         self.journal: Input = Committed()
         """What comes of a commit that the journal must have."""
         self._rollout = Rollout(**{"canary": 0, **rollout})
@@ -207,6 +212,7 @@ class Steps:
             found += effects
             given = [commit or self._written(each) for each in effects if isinstance(each, Commit)]
             given += [Continued(self.agreed) for each in effects if isinstance(each, Ask)]
+            given += [Heard(self.others) for each in effects if isinstance(each, ReadInUse)]
             commit = None
             if not given:
                 return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,17 @@ import pytest
 
 from safe_reinit.core.events import Failed, Intended
 from safe_reinit.core.evolve import evolve
-from safe_reinit.core.inputs import AcceptedBefore, Commit, Committed, JournalAway, JournalLost, LeaseLapsed
+from safe_reinit.core.inputs import (
+    AcceptedBefore,
+    Commit,
+    Committed,
+    Heard,
+    JournalAway,
+    JournalLost,
+    LeaseLapsed,
+    NoRoom,
+)
+from safe_reinit.errors import UsageError
 from safe_reinit.execution.store import StateStore
 from safe_reinit.journal import (
     Journal,
@@ -18,10 +29,11 @@ from safe_reinit.journal import (
     JournalLostError,
     LateAnswer,
     LeaseLostError,
+    NoRoomError,
     Spool,
     open_to_write,
 )
-from safe_reinit.model import Command, Failure, JobState
+from safe_reinit.model import Command, Failure, InUse, JobState, QuotaUsed, Room
 from safe_reinit.model.codec import encode
 from tests import values
 from tests.core.runs import Steps
@@ -70,6 +82,30 @@ def test_states_of_many_jobs_are_one_transaction() -> None:
     assert store.commit(commit(*states())) == Committed()
     assert book.saved == [dict(states())]
     assert book.waited == [True]
+
+
+def test_what_runs_share_is_told_in_the_time_of_the_cloud() -> None:
+    """The journal counts real seconds and the run those of its cloud, of which a simulator may pack many into one."""
+    book: Any = Book()
+    store = StateStore(book, rate=10.0)
+    in_use = InUse(down=1, taken=(("ReInitDisk", 2.0, 3),), closed=(("StopInstances", 4.0),), run_ids=("r-2",))
+    seen = InUse(down=1, taken=(("ReInitDisk", 20.0, 3),), closed=(("StopInstances", 40.0),), run_ids=("r-2",))
+    book.failing.append(NoRoomError(in_use))
+    asked = replace(commit(*states()), room=Room(5, 400, 30.0), used=(QuotaUsed("StopInstance", closed_for=50.0),))
+
+    assert store.commit(asked) == NoRoom(seen)
+    assert book.shared == [(Room(5, 400, 3.0), (QuotaUsed("StopInstance", closed_for=5.0),))]
+    assert book.saved == []
+    book.others = in_use
+    assert store.others() == Heard(seen)
+
+
+def test_what_others_use_is_not_needed_to_go_on() -> None:
+    """Where the journal cannot be read, what was heard last counts: the next commit finds out anyway."""
+    store, book = a_store()
+    book.unchecked.append(UsageError("It cannot be read."))
+
+    assert store.others() is None
 
 
 def test_a_commit_that_fails_is_told_each_time() -> None:

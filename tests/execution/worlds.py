@@ -30,7 +30,7 @@ from safe_reinit.execution.calls import Calls
 from safe_reinit.execution.recheck import Rechecks
 from safe_reinit.execution.store import StateStore
 from safe_reinit.journal import LateAnswer, LeaseLostError
-from safe_reinit.model import Command, Guard, JobState, Limits, Observation, Options, Plan, Step
+from safe_reinit.model import Command, Guard, InUse, JobState, Limits, Observation, Options, Plan, QuotaUsed, Room, Step
 from safe_reinit.plan import make_plan
 from tests import values
 from tests.cloudlike import TinyClock, TinyCloud, facts_for
@@ -60,6 +60,10 @@ class Book:
         """What people were told."""
         self.saved: list[dict[int, Any]] = []
         self.waited: list[bool] = []
+        self.shared: list[tuple[Room | None, tuple[QuotaUsed, ...]]] = []
+        """What was asked of the room that others leave, and told of the quota."""
+        self.others = InUse()
+        """What other runs have in use."""
         self.failing: list[Exception] = []
         self.unchecked: list[Exception] = []
         """What the next checks raise."""
@@ -83,9 +87,18 @@ class Book:
             raise self.unchecked.pop(0)
         return self.held
 
-    def save(self, *records: tuple[int, Any], wait: bool = True) -> None:
+    def in_use(self) -> InUse:
+        """See ``Lease``."""
+        if self.unchecked:
+            raise self.unchecked.pop(0)
+        return self.others
+
+    def save(
+        self, *records: tuple[int, Any], wait: bool = True, room: Room | None = None, used: Sequence[QuotaUsed] = ()
+    ) -> None:
         """See ``Lease``."""
         self.meanwhile()
+        self.shared.append((room, tuple(used)))
         self.waited.append(wait)
         if self.failing:
             raise self.failing.pop(0)

@@ -1,0 +1,101 @@
+"""What the runs of one account and region share, as rows of jobs and calls show it: read, never counted up and down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ..model import InUse, JobState, QuotaUsed, Room
+from .database import Database
+
+_KEPT = 600.0
+"""Seconds after which nobody asks for a call any more: ECS counts those of one minute."""
+_PLACE = (
+    " JOIN runs AS its ON its.run_id=part.run_id JOIN runs AS own ON own.run_id=? AND its.endpoint=own.endpoint"
+    " AND its.region=own.region AND (its.account=own.account OR its.account='' OR own.account='')"
+)
+"""Rows of runs in the same account and region; where one of the accounts is not known, it may be the same."""
+_JOBS = (
+    "SELECT part.run_id, SUM(down), SUM(CASE WHEN until > {clock} AND until <= {clock} + ? THEN wipes ELSE 0 END)"  # noqa: S608
+    f" FROM jobs AS part{_PLACE} LEFT JOIN leases ON leases.run_id=part.run_id"
+    " WHERE open=1 AND (down > 0 OR wipes > 0) GROUP BY part.run_id ORDER BY part.run_id"
+)
+_CALLS = f"SELECT part.run_id, action, {{clock}} - at, taken, closed_for FROM quota AS part{_PLACE} ORDER BY at"  # noqa: S608
+
+
+class NoRoomError(Exception):
+    """Other runs have in use what a run wanted a part of: nothing was written."""
+
+    def __init__(self, in_use: InUse) -> None:
+        super().__init__("Other runs leave no room.")
+        self.in_use = in_use
+
+
+def place_of(state: object) -> tuple[int, int]:
+    """Return what a job has in use: whether its machine may be down, and how many wipes are to come."""
+    if not isinstance(state, JobState):
+        return 0, 0
+    return int(state.may_be_down), state.wipes_to_come if state.tried else 0
+
+
+def in_use(database: Database, run_id: str, lease: float) -> InUse:
+    """Return what the other runs of the account and region of a run have in use; times are real seconds.
+
+    Args:
+        database: of the journal.
+        run_id: the run.
+        lease: how long a lease lasts: of a run that nobody goes on with, no wipe is to come.
+
+    """
+    return _read(database, run_id, lease)[1]
+
+
+def refuse_full(database: Database, run_id: str, lease: float, room: Room) -> None:
+    """See that a run and all others together have no more in use than may be; what it has alone is its own affair.
+
+    Args:
+        database: of the journal.
+        run_id: the run.
+        lease: how long a lease lasts.
+        room: what may be in use.
+
+    Raises:
+        NoRoomError: they would have.
+    """
+    own, others = _read(database, run_id, lease)
+    if room.down is not None and others.down and own.down + others.down > room.down:
+        raise NoRoomError(others)
+    theirs = others.wipes + others.taken_within("ReInitDisk", room.within)
+    wipes = own.wipes + own.taken_within("ReInitDisk", room.within) + theirs
+    if room.wipes is not None and theirs and wipes > room.wipes:
+        raise NoRoomError(others)
+
+
+def noted(run_id: str, used: Sequence[QuotaUsed]) -> Iterator[tuple[str, Sequence[object]]]:
+    """Return the statements that tell other runs of the quota."""
+    if used:
+        old = "DELETE FROM quota WHERE run_id=? AND (at < {clock} - ? OR at > {clock})"  # a file of another boot
+        yield old, (run_id, _KEPT)
+    for each in used:
+        row = (run_id, each.action, each.taken, each.closed_for)
+        yield "INSERT INTO quota (run_id, action, at, taken, closed_for) VALUES (?,?,{clock},?,?)", row
+
+
+def _read(database: Database, run_id: str, lease: float) -> tuple[InUse, InUse]:
+    """Return what a run itself has in use, and what the others have."""
+    jobs = database.execute(_JOBS, (lease, run_id)).fetchall()
+    calls = database.execute(_CALLS, (run_id,)).fetchall()
+    return (
+        _summed([row for row in jobs if row[0] == run_id], [row for row in calls if row[0] == run_id]),
+        _summed([row for row in jobs if row[0] != run_id], [row for row in calls if row[0] != run_id]),
+    )
+
+
+def _summed(jobs: Sequence[tuple[str, int, int]], calls: Iterable[tuple[str, str, float, int, float]]) -> InUse:
+    recent = [each[1:] for each in calls if 0.0 <= each[2] <= _KEPT]
+    return InUse(
+        down=int(sum(down for _, down, _ in jobs)),
+        wipes=int(sum(wipes for _, _, wipes in jobs)),
+        taken=tuple((action, ago, taken) for action, ago, taken, _ in recent if taken),
+        closed=tuple((action, closed_for - ago) for action, ago, _, closed_for in recent if closed_for > ago),
+        run_ids=tuple(run_id for run_id, down, wipes in jobs if down or wipes),
+    )

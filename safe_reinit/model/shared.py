@@ -1,0 +1,60 @@
+"""What the runs of one account and region share: machines that are down at once, and calls that ECS takes in a minute.
+
+A journal that all of them write to knows it. Whatever can be asked for is computed from the rows of jobs and calls;
+nothing is counted up and down, so that a process that dies takes nothing with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Room:
+    """What all runs together may have in use once another machine begins; times are cloud seconds."""
+
+    down: int | None
+    """Machines that may be down at once (``--max-parallel``); ``None`` where no further one goes down."""
+    wipes: int | None
+    """ReInitDisk calls that may be still to come or made in that time; ``None`` where no more are to come."""
+    within: float
+    """For how long a call that was made counts."""
+
+
+@dataclass(frozen=True)
+class QuotaUsed:
+    """What one run found of the quota of one API, for the others."""
+
+    action: str
+    taken: int = 0
+    """Calls that ECS took since that was last written."""
+    closed_for: float = 0.0
+    """Seconds for which ECS asked, by throttling, not to be called; 0 where it did not."""
+
+
+@dataclass(frozen=True)
+class InUse:
+    """What other runs of the same account and region have in use; times are cloud seconds."""
+
+    down: int = 0
+    """Machines that ran before and may be down, also where nobody goes on with their run now."""
+    wipes: int = 0
+    """ReInitDisk calls that are still to come of runs that somebody goes on with."""
+    taken: tuple[tuple[str, float, int], ...] = ()
+    """By API how long ago ECS took how many calls."""
+    closed: tuple[tuple[str, float], ...] = ()
+    """By API for how much longer ECS throttles it."""
+    run_ids: tuple[str, ...] = ()
+    """The runs with machines down, or wipes to come."""
+
+    def at_rate(self, rate: float) -> InUse:
+        """Return the same where a real second is so many cloud seconds."""
+        return replace(
+            self,
+            taken=tuple((action, ago * rate, calls) for action, ago, calls in self.taken),
+            closed=tuple((action, left * rate) for action, left in self.closed),
+        )
+
+    def taken_within(self, action: str, seconds: float) -> int:
+        """Count the calls of an API that ECS took in the last seconds."""
+        return sum(calls for name, ago, calls in self.taken if name == action and ago < seconds)

@@ -1,0 +1,62 @@
+"""Two runs on one journal: no more machines are down at once than either allows, and each says what it waits for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from safe_reinit.simulator import Simulator
+from tests.blackbox.worlds import DISK, RUN, SECOND, STOPPING, comes_to, held, killed, listed, power, wipes
+from tests.commands import Command, read_until
+
+pytestmark = pytest.mark.virtual_time
+
+ONE = ("--max-parallel", "1")
+RUN_SECOND = ("--disk", SECOND, "--stop-instance", "--confirm", SECOND)
+
+
+def power_calls(sim: Simulator) -> list[str]:
+    """List the stops and starts that were sent, in order."""
+    sent = [call for call in sim.state()["calls"] if call["source"] == "api" and not call["dry_run"]]
+    return [call["action"] for call in sent if call["action"] in ("StopInstance", "StartInstance")]
+
+
+def test_two_runs_at_once_keep_to_one_machine_down(sim: Simulator, run: Command, path: Path) -> None:
+    """Each allows one machine down: whichever is second stops its machine once that of the first is back."""
+    children = [run.start(*words, *ONE, journal=path) for words in (RUN, RUN_SECOND)]
+    for child in children:
+        _, err = child.communicate()
+        assert child.returncode == 0, err
+
+    assert power_calls(sim) == ["StopInstance", "StartInstance"] * 2
+    assert (wipes(sim), wipes(sim, SECOND)) == (1, 1)
+
+
+def test_a_run_says_whose_machines_it_waits_for_and_may_be_cancelled(sim: Simulator, run: Command, path: Path) -> None:
+    """Its own machine runs meanwhile: the wait is named with the other run, and the end of the run harms nothing."""
+    with held(sim, STOPPING):
+        first = run.start(*RUN, journal=path)
+        comes_to(sim, "Stopping")
+        (other,) = (each["run_id"] for each in listed(run, path))
+        second = run.start(*RUN_SECOND, *ONE, journal=path)
+        why = f"1 machine is down in other runs ({other}), and at most 1 may be at once (--max-parallel)"
+        read_until(second.stderr, why)
+        run("cancel", listed(run, path)[0]["run_id"], journal=path)
+        second.communicate()
+        assert (second.returncode, power(sim, "i-second"), wipes(sim, SECOND)) == (3, "Running", 0)
+    first.communicate()
+    assert (first.returncode, wipes(sim, DISK)) == (0, 1)
+
+
+def test_a_machine_that_a_dead_run_left_down_counts_until_it_is_back(sim: Simulator, run: Command, path: Path) -> None:
+    """Nobody counts up or down: the machine is down whoever died, and the next run begins once it was resumed."""
+    with held(sim, STOPPING):
+        name = killed(sim, run, path)
+    second = run.start(*RUN_SECOND, *ONE, journal=path)
+    comes_to(sim, "Stopped")
+    resumed = run("resume", name, journal=path)
+    _, err = second.communicate()
+
+    assert (resumed.returncode, second.returncode) == (0, 0), resumed.stderr + err
+    assert power_calls(sim) == ["StopInstance", "StartInstance"] * 2

@@ -1,0 +1,204 @@
+"""What a run does beside others of its account and region: it begins nothing that they leave no room for."""
+
+from __future__ import annotations
+
+import pytest
+
+from safe_reinit.core import rate_limits
+from safe_reinit.core.commits import Commits
+from safe_reinit.core.inputs import (
+    Call,
+    CancelRequested,
+    Commit,
+    Committed,
+    Emit,
+    Exchanged,
+    Input,
+    JournalAway,
+    NoRoom,
+    Say,
+)
+from safe_reinit.core.jobs import Due, Job
+from safe_reinit.core.rate_limits import RateLimiter
+from safe_reinit.model import Command, Failure, InUse, Options, QuotaUsed, Room, Step
+from tests.core.runs import Steps
+
+WIPE = "ReInitDisk"
+
+
+class Beside(Steps):
+    """A run beside others, which have in use what the test says: the journal refuses what they leave no room for."""
+
+    def _written(self, commit: Commit) -> Input:
+        room = commit.room or Room(None, None, 0.0)
+        states = {**dict(enumerate(self.states)), **dict(commit.states)}.values()
+        down = self.others.down + sum(state.may_be_down for state in states)
+        wipes = self.others.wipes + sum(state.wipes_to_come for state in states if state.tried)
+        full = room.down is not None and self.others.down and down > room.down
+        full = full or (room.wipes is not None and self.others.wipes and wipes > room.wipes)
+        return NoRoom(self.others) if full else Committed()
+
+    def use(self, **in_use: int) -> None:
+        """Let other runs have this in use from now on."""
+        self.others = InUse(**in_use, run_ids=("r-2",))
+
+    def called(self) -> list[str]:
+        """List what was called."""
+        calls = [each for each in self.effects if isinstance(each, Call)]
+        return [attempt.command.action for each in calls for attempt in each.attempts]
+
+    def said(self) -> str:
+        """Return all that people were told."""
+        waits = [str(each.data.get("why")) for each in self.effects if isinstance(each, Emit)]
+        return "\n".join([*waits, *(each.text for each in self.effects if isinstance(each, Say))])
+
+    def go_on_for(self, seconds: float) -> None:
+        """Carry everything out for so long."""
+        until = self.at + seconds
+        while self.at < until and not self.run.is_over:
+            self.go_on()
+
+
+@pytest.fixture(autouse=True)
+def _few_wipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the quota be small, so that one machine uses it up."""
+    monkeypatch.setitem(rate_limits.LIMITS, WIPE, 5)
+
+
+@pytest.mark.parametrize("in_use", [{"down": 1}, {"wipes": 4}], ids=["down", "wipes"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_machine_waits_as_long_as_others_leave_no_room(in_use: dict[str, int], count: int) -> None:
+    """It stays up, however long that takes, and says whom it waits for; then all goes its usual way."""
+    run = Beside(count, max_parallel=1, quota_share=0.8)
+    run.use(**in_use)
+    run.go_on_for(2000.0)
+    assert not run.called()
+    assert "r-2" in run.said()
+    assert not any(state.error for state in run.states)
+
+    run.use()
+    run.finish()
+    assert run.called() == ["StopInstance", WIPE, "StartInstance"] * count
+
+
+def test_a_run_that_waits_before_its_first_machine_says_so_once() -> None:
+    """Nothing is observed meanwhile, so that no event would tell of it."""
+    run = Beside(3, max_parallel=1)
+    run.use(down=1)
+    run.go_on_for(100.0)
+
+    assert [each.text for each in run.effects if isinstance(each, Say)] == [
+        "Run r-1 waits: 1 machine is down in other runs (r-2), and at most 1 may be at once (--max-parallel)."
+    ]
+
+
+def test_two_others_are_told_as_two() -> None:
+    """The number is in the sentence."""
+    run = Beside(max_parallel=2)
+    run.use(down=2)
+    run.go_on_for(200.0)
+
+    assert "2 machines are down in other runs" in run.said()
+
+
+def test_what_brings_a_machine_back_is_written_down_beside_a_stop_that_finds_no_room() -> None:
+    """Only the stop waits: the start that was to be written down with it is, without it, at once."""
+    run = Beside(2)
+    run.change(0, stop=Step("done", tries=1, first_at=900.0, at=900.0), instance_status="Stopped")
+    jobs = [Job(position, known) for position, known in enumerate(run.states)]
+    start = Due(jobs[0], Command("StartInstance", "i-0"), run.seen(0))
+    stop = Due(jobs[1], Command("StopInstance", "i-1"), run.seen(1))
+    commits, scheduler = Commits(), run.run.scheduler
+    commits.intend([start])
+    commits.intend([stop])
+    both = commits.begin(jobs, scheduler, run.at, spool=False)
+    waiting = commits.found_no_room()
+    alone = commits.begin(jobs, scheduler, run.at, spool=False)
+
+    assert ([at for at, _ in both.states], both.room is None) == ([0, 1], False)
+    assert (waiting, jobs[1].held) == ([stop], stop)
+    assert ([at for at, _ in alone.states], alone.room is None) == ([0], True)
+    assert commits.done() == [[start]]
+
+
+def test_a_machine_that_was_stopped_before_waits_for_the_quota_alone() -> None:
+    """Others whose machines are down take nothing from it; those whose wipes are to come do."""
+    run = Beside(power="Stopped", max_parallel=1, quota_share=0.8)
+    run.use(wipes=4)
+    run.go_on_for(300.0)
+    assert not run.called()
+
+    run.use(down=7)
+    run.finish()
+    assert run.called() == [WIPE]
+
+
+def test_a_lock_tag_takes_room_as_a_stop_does() -> None:
+    """The first call of a machine is the one that must find room, whatever it is."""
+    run = Beside(max_parallel=1, options=Options(lock_tag=True))
+    run.use(down=1)
+    run.go_on_for(300.0)
+    assert "StopInstance" not in run.called()
+
+    run.step(CancelRequested())
+    run.finish()
+    assert run.called() in ([], ["TagResources", "UntagResources"])
+
+
+def test_others_are_told_what_ecs_took_and_what_it_throttles() -> None:
+    """Once each, with the next commit that the journal takes: one that failed is made up for."""
+    run = Steps(journal_outage=100.0)
+    run.to(Call, "StopInstance")
+    run.journal = JournalAway(Failure(None, "It is away."))
+    taken = [Exchanged(WIPE, "OK"), Exchanged(WIPE, "OK"), Exchanged("StopInstance", "Throttling")]
+    run.step(*taken)
+    run.go_on()
+    tried = [each for each in run.effects if isinstance(each, Commit) and each.used]
+    assert tried
+
+    run.journal = Committed()
+    run.effects.clear()
+    for _ in range(20):
+        run.go_on()
+    told = [each.used for each in run.effects if isinstance(each, Commit) and each.used]
+    assert told[0] == tried[0].used
+    assert {(each.action, each.taken, each.closed_for > 0) for each in told[0]} == {
+        (WIPE, 2, False), ("StopInstance", 0, True),
+    }  # fmt: skip
+    assert len(told) == len({each for used in told for each in used if each.action == "StopInstance"})
+
+
+def test_calls_of_others_use_the_quota_up_for_as_long_as_ecs_counts_them() -> None:
+    """Their calls leave the window sixty seconds after ECS took them, as one's own do."""
+    limits = RateLimiter()
+    limits.heard(InUse(taken=((WIPE, 50.0, 3), (WIPE, 5.0, 1))), 1000.0)
+
+    assert [limits.free(WIPE, at) for at in (1000.0, 1010.5, 1055.5)] == [1, 4, 5]
+    assert limits.room(WIPE, 1000.0, ahead=11.0) == 4
+
+
+def test_what_ecs_throttled_others_for_is_not_called_either() -> None:
+    """Quotas are the account's: nothing is sent only to hear the same."""
+    limits = RateLimiter()
+    limits.heard(InUse(closed=(("StopInstances", 30.0),)), 1000.0)
+
+    assert limits.closed("StopInstances", 1029.0)
+    assert not limits.closed("StopInstances", 1030.0)
+
+
+def test_others_are_told_for_how_long_ecs_asks_to_wait() -> None:
+    """Also where an answer says so itself."""
+    limits = RateLimiter()
+    limits.close("StopInstance", 1000.0, 7.0)
+
+    assert limits.to_tell() == (QuotaUsed("StopInstance", closed_for=7.0),)
+    assert limits.to_tell() == ()
+
+
+def test_the_room_is_what_the_run_itself_keeps_to() -> None:
+    """The limit of its rollout, its share of the quota, and the calls that still count when it would wipe."""
+    run = Steps(max_parallel=7, quota_share=0.8)
+
+    scheduler = run.run.scheduler
+    assert scheduler.room_of_all(run.at, down=True, wipes=True) == Room(7, 4, 58.5)
+    assert scheduler.room_of_all(run.at, down=False, wipes=False) == Room(None, None, 58.5)

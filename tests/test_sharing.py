@@ -1,0 +1,117 @@
+"""What runs of one account and region share in their journal: machines down at once, and the quota of ReInitDisk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from safe_reinit.core import state
+from safe_reinit.journal import Journal, Lease, NoRoomError, open_to_write
+from safe_reinit.model import InUse, JobState, Limits, QuotaUsed, Room, Step
+from tests.core.runs import a_job
+
+Begin = Callable[..., Lease]
+ENOUGH = Room(down=100, wipes=400, within=30.0)
+
+
+def begin(journal: Journal, name: str, account: str = "1", region: str = "cn-hangzhou", endpoint: str = "") -> Lease:
+    """Write a run of one machine down."""
+    plan = {"plan_id": name, "account": account, "region": region, "options": {"password": None}, "jobs": []}
+    return journal.begin(name, plan, endpoint, "", [(f"i-{name}", ("d-1",), {})])
+
+
+def stopping(disks: int = 1) -> JobState:
+    """Return the state of a machine with so many disks to wipe whose stop is intended."""
+    return replace(state.begin(a_job(0, disks), Limits(), at=0.0), stop=Step("asked", tries=1))
+
+
+def test_no_more_machines_are_down_than_the_run_allows_whose_are_to_be_stopped(place: str) -> None:
+    """A stop is written down only while all runs together stay within its limit, and else nothing of it is."""
+    with open_to_write(place) as journal:
+        first, second = begin(journal, "r-a"), begin(journal, "r-b")
+        first.save((0, stopping()), room=replace(ENOUGH, down=1))
+        with pytest.raises(NoRoomError) as refused:
+            second.save((0, stopping()), room=replace(ENOUGH, down=1))
+        kept = {run.run_id: run.jobs[0].state_text for run in journal.runs()}
+        second.save((0, stopping()), room=replace(ENOUGH, down=2))
+        for lease in (first, second):
+            lease.release()
+
+    assert refused.value.in_use == InUse(down=1, wipes=1, run_ids=("r-a",))
+    assert kept["r-b"] == "{}"
+
+
+def test_a_machine_that_is_back_leaves_its_place(place: str) -> None:
+    """What is in use is read from the states of the jobs: once the start is done another machine may be stopped."""
+    with open_to_write(place) as journal:
+        first, second = begin(journal, "r-a"), begin(journal, "r-b")
+        first.save((0, stopping()), room=replace(ENOUGH, down=1))
+        first.save((0, replace(stopping(), disks=(), start=Step("done", tries=1))))
+        second.save((0, stopping()), room=replace(ENOUGH, down=1))
+        seen = second.in_use()
+        for lease in (first, second):
+            lease.release()
+
+    assert seen == InUse()
+
+
+def test_wipes_to_come_and_those_of_the_last_minute_keep_others_from_stopping_machines(place: str) -> None:
+    """The quota is one for all: what a run has still to send, and what ECS took of it, leaves the others that less."""
+    with open_to_write(place) as journal:
+        first, second = begin(journal, "r-a"), begin(journal, "r-b")
+        first.save((0, stopping(2)), room=ENOUGH, used=[QuotaUsed("ReInitDisk", taken=3)])
+        for wipes in (5, 6):
+            with pytest.raises(NoRoomError):
+                second.save((0, stopping(2)), room=replace(ENOUGH, wipes=wipes))
+        second.save((0, stopping(2)), room=replace(ENOUGH, wipes=7))
+        for lease in (first, second):
+            lease.release()
+
+
+def test_a_run_that_nobody_goes_on_with_keeps_its_machines_counted_and_no_part_of_the_quota(place: str) -> None:
+    """Its machines are down whoever died; its wipes are not to come until somebody resumes it."""
+    with open_to_write(place) as journal:
+        first, second = begin(journal, "r-a"), begin(journal, "r-b")
+        first.save((0, stopping(2)), room=ENOUGH)
+        first.release()
+        seen = second.in_use()
+        second.release()
+
+    assert (seen.down, seen.wipes, seen.run_ids) == (1, 0, ("r-a",))
+
+
+@pytest.mark.parametrize(
+    ("other", "shares"),
+    [
+        ({}, True), ({"account": ""}, True), ({"account": "2"}, False), ({"region": "cn-beijing"}, False),
+        ({"endpoint": "http://127.0.0.1:1"}, False),
+    ],
+)  # fmt: skip
+def test_only_runs_of_one_account_and_region_share(place: str, other: dict[str, str], shares: bool) -> None:
+    """Quotas are by account and region; where an account is not known it may be the same."""
+    with open_to_write(place) as journal:
+        first, second = begin(journal, "r-a", **other), begin(journal, "r-b")
+        first.save((0, stopping()), room=ENOUGH)
+        seen = second.in_use()
+        for lease in (first, second):
+            lease.release()
+
+    assert bool(seen.down) is shares
+
+
+def test_what_ecs_throttles_is_known_to_the_others(place: str) -> None:
+    """One run hears it from ECS, and the others from the journal: for how much longer, and never of themselves."""
+    with open_to_write(place) as journal:
+        first, second = begin(journal, "r-a"), begin(journal, "r-b")
+        first.save((0, {}), used=[QuotaUsed("StopInstances", closed_for=300.0), QuotaUsed("ReInitDisk", taken=2)])
+        heard, own = second.in_use(), first.in_use()
+        for lease in (first, second):
+            lease.release()
+
+    ((action, left),), ((wiped, ago, calls),) = heard.closed, heard.taken
+    assert (action, wiped, calls) == ("StopInstances", "ReInitDisk", 2)
+    assert 0.0 < left <= 300.0
+    assert ago >= 0.0
+    assert own == InUse()
