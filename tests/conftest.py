@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from safe_reinit import aliyun
 from safe_reinit.aliyun import endpoints
@@ -31,6 +32,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a person have a new interpreter for each command, as ``tests.processes`` says."""
     parser.addoption("--new-interpreters", action="store_true", help="fork no command: start an interpreter for each")
 
+
+# However busy the machine is: no example has to end in a time, or to be drawn in one.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 gc.disable()  # until all is collected, which takes twice as long with it: what is imported and collected stays
 

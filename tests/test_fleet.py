@@ -526,10 +526,10 @@ def test_without_a_journal_no_further_machine_is_wiped(monkeypatch: pytest.Monke
     """Once nothing can be written down no job sends a wipe, whichever found it out, and every machine comes back."""
     write, gone = Journal.write, threading.Event()
 
-    def writing(self: Journal, lease: Any, statements: Any, *, wait: bool = True) -> Any:
+    def writing(self: Journal, lease: Any, statements: Any, **how: Any) -> Any:
         if gone.is_set() and statements:
             raise JournalError("The disk is full.")
-        return write(self, lease, statements, wait=wait)
+        return write(self, lease, statements, **how)
 
     monkeypatch.setattr(Journal, "write", writing)
     with simulated(fleet(MANY)) as sim:

@@ -468,11 +468,11 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run(
     failed = full(monkeypatch, when)
     save = lease.Lease.save
 
-    def saving(self: Any, *records: tuple[int, Any], wait: bool = True) -> None:
+    def saving(self: Any, *records: tuple[int, Any], **how: Any) -> None:
         words.extend(dumps(record.stop) for _, record in records)
         if word in words[-1]:
             full_now.append(True)
-        save(self, *records, wait=wait)
+        save(self, *records, **how)
 
     monkeypatch.setattr(lease.Lease, "save", saving)
     ours = client(sim, tmp_path / "j.db")

@@ -262,7 +262,7 @@ def places(data: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found + [place for key, item in members for place in places(item, (*path, key))]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(places(PLAN)), json_values)
 def test_a_member_replaced_by_anything_makes_no_other_error(place: tuple[Any, ...], value: object) -> None:
     """Whatever stands in a member's place, reading gives a plan or a DecodeError."""

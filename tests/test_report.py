@@ -317,7 +317,7 @@ def test_no_name_becomes_markdown(name: str) -> None:
     assert all(line.isprintable() for line in shown.split("\n"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(max_size=30))
 def test_no_name_at_all_breaks_text_or_markdown_or_json(name: str) -> None:
     """Any text whatever as a name leaves the lines printable, the Markdown whole and the JSON readable."""

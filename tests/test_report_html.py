@@ -301,7 +301,7 @@ def test_jobs_without_phases_are_counted() -> None:
     assert not of_class(to_html(a_report(a_job(1, "refused"))), "table", "timeline")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 40 * 86400), st.integers(0, 86400))
 def test_any_axis_has_a_few_round_marks(seconds: int, begin: int) -> None:
     """However long a run took, the axis has one to eight marks, in order and within it."""
@@ -355,7 +355,7 @@ def test_no_name_becomes_html(name: str) -> None:
     assert printable(name) in text_of(page)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(min_size=1, max_size=30))
 def test_no_name_at_all_breaks_the_page(name: str) -> None:
     """Any text whatever as a name leaves the page well-formed, and it can be written as UTF-8."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from safe_reinit.model import Allow, Disk, Guard, Hours, Instance, Match, Options, Policy, Protect, Target, TargetClass
@@ -244,7 +244,6 @@ def test_a_class_out_of_hours_does_not_widen_the_number() -> None:
     assert settled(a_class(max_disks=2, hours=DAY), targets=many(2))[1].max_disks == 2
 
 
-@settings(deadline=None)
 @given(count=st.integers(1, 30), most=st.none() | st.integers(1, 30), found=st.booleans())
 def test_a_run_of_more_disks_than_it_may_have_is_refused_whole(count: int, most: int | None, *, found: bool) -> None:
     """Whatever the number is, one disk more refuses the whole plan, and no disk is left out of it."""

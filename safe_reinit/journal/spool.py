@@ -121,7 +121,7 @@ class Spool:
         """Remove what is kept of runs that others have ended since, on other hosts.
 
         Returns:
-            what people must know: of each disk whose wipe ECS had accepted here, and that the journal says otherwise of.
+            what people must know: of each disk whose wipe ECS had accepted here, where the journal says otherwise.
 
         """
         said = []
@@ -134,8 +134,8 @@ class Spool:
                 if disk_ids := _unknown_to(stored, kept):
                     said.append(
                         f"Run {run_id} has ended, and ECS accepted the wipe of {', '.join(disk_ids)} in it, which the "
-                        f"journal does not say. What this host knows of that is in {file}: remove it once you have read "
-                        "it."
+                        f"journal does not say. What this host knows of that is in {file}: "
+                        "remove it once you have read it."
                     )
                 else:
                     self.forget(run_id)

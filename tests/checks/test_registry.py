@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from safe_reinit import checks, codes
@@ -402,7 +402,6 @@ def a_disk_that_was_not_seen_is_never_waved_through(facts: DiskFacts, findings: 
         assert "block" in {finding.level for finding in findings}
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(all_facts)
 def test_whatever_ecs_shows_is_judged_by_the_rules(facts: DiskFacts) -> None:
     """No world makes a check fail, or break one of the rules above."""

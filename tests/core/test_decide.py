@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -863,7 +863,7 @@ UNLISTED = ready(stop=Step("accepted", 1), start=Step("again", 1), instance_stat
 UNLISTED_SEEN = Observation(1000.0, values.NOW, seen=True, date=values.NOW)
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500)
 @given(records, observations())
 @example(backed_up(disks=(Wipe(DATA, "asked", 1),), given_up=True, gone=True), seeing(**SAFE))
 @example(ready(start=Step("again", tries=1, due=0.0), stop=Step()), seeing())
@@ -952,9 +952,7 @@ class Life(RuleBasedStateMachine):
             self.life.check()
 
 
-Life.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+Life.TestCase.settings = settings(max_examples=150, stateful_step_count=25)
 
 
 class TestLife(Life.TestCase):  # type: ignore[misc, name-defined]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from safe_reinit.core import rate_limits
@@ -121,7 +121,6 @@ def test_a_call_that_was_refused_or_lost_takes_a_place_too(five: Account) -> Non
     assert five.free() == 1
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0.0, 40.0), st.integers(0, 9)), max_size=60))
 def test_no_sixty_seconds_ever_hold_more_than_the_limit(steps: list[tuple[float, int]]) -> None:
     """Who never calls more than is free never has more than the limit in any sixty seconds."""
@@ -399,7 +398,6 @@ def test_the_quota_that_was_seen_never_grows_over_the_share_of_the_documented_on
     assert (tested.quota(), tested.free()) == (10, 2)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 9), st.lists(st.tuples(st.floats(0.0, 40.0), st.integers(0, 9)), min_size=1, max_size=80))
 def test_no_more_is_expected_than_twice_what_ecs_ever_took_in_a_minute(
     left: int, steps: list[tuple[float, int]]

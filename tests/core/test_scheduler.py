@@ -1033,9 +1033,7 @@ machines = st.builds(
 )
 
 
-@settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(machines, min_size=1, max_size=45), st.integers(1, 40), st.sampled_from((1.0, 0.6)), st.integers(0, 3))
 def test_a_fleet_comes_to_its_end_and_keeps_every_rule(
     fleet: list[Machine], parallel: int, share: float, canary: int
@@ -1055,9 +1053,7 @@ def test_a_fleet_comes_to_its_end_and_keeps_every_rule(
         assert machine.status == ("Stopped" if job.outcome == "unknown" else "Running")
 
 
-@settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from((1, 1, 2, 3)), min_size=1, max_size=40), st.sampled_from((10.0, 12.0, 30.0)))
 def test_no_machine_waits_down_for_the_quota(disks: list[int], stops: float) -> None:
     """Where nobody else uses the quota, a machine is held no longer than it was stopped ahead, and a tick a call."""
@@ -1069,9 +1065,7 @@ def test_no_machine_waits_down_for_the_quota(disks: list[int], stops: float) -> 
     assert [job.outcome for job in fleet.jobs] == ["done"] * len(disks)
 
 
-@settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from((1, 1, 1, 2, 3)), min_size=1, max_size=40),
     st.integers(1, 6),

@@ -8,7 +8,7 @@ from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from safe_reinit.core.waves import has_canary, release, stages
@@ -166,7 +166,6 @@ rollouts = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(rollouts, st.integers(1, 60), st.randoms(use_true_random=False))
 def test_every_job_gets_its_turn_if_all_go_well(rollout: Rollout, total: int, rng: random.Random) -> None:
     """Whatever the canary and the waves: each job is released in the end, and never more than its stage allows."""
@@ -185,7 +184,6 @@ def test_every_job_gets_its_turn_if_all_go_well(rollout: Rollout, total: int, rn
         outcomes[rng.choice(began)] = "done"
 
 
-@settings(deadline=None)
 @given(rollouts, st.integers(1, 40), st.randoms(use_true_random=False))
 def test_no_job_begins_after_the_threshold(rollout: Rollout, total: int, rng: random.Random) -> None:
     """With failures at random, what begins after the last one that is allowed is nothing, and closed stays closed."""

@@ -166,9 +166,7 @@ class Machine(RuleBasedStateMachine):
 
 
 TestStates = Machine.TestCase
-TestStates.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestStates.settings = settings(max_examples=40, stateful_step_count=25, suppress_health_check=list(HealthCheck))
 
 TEXTS = st.text(max_size=12) | st.sampled_from(["", "[]", '["d-1"]', "d-1", "true", "1", "[" * 5000, "\udcff", "\x00"])
 NAMES = st.sampled_from(
@@ -182,7 +180,7 @@ def engine() -> Engine:
     return Engine(Options(WORLD))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "BREW"]),
     target=st.text(max_size=40) | st.sampled_from(["/", "/?", "*", "//", "http://h", "/?A=%ff%00", "/?Format=JSON"]),
@@ -207,7 +205,7 @@ def test_no_request_ends_it(engine: Engine, method: str, target: str, headers: d
     assert "\n" not in call.line()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(action=st.sampled_from(["DescribeDisks", "DescribeInstances", "DescribeImages", "ReInitDisk", "StopInstances",
                                "CreateSnapshot", "ListTagResources", "TagResources", "DescribeSnapshots"]),
        params=st.dictionaries(NAMES, TEXTS.filter(lambda text: "\udcff" not in text)))  # fmt: skip
