@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,6 +221,32 @@ def test_a_right_is_asked_for_where_there_is_nothing_to_do(
     assert f"Give it the rights of safe_{least}," in refused.stderr
     assert acts(team) == before
     assert run(*words, journal=team.journal("walter" if least == "worker" else "alice")).returncode == 0
+
+
+@pytest.mark.parametrize("disconnected", [False, True], ids=["connected", "disconnected"])
+def test_a_right_that_is_revoked_in_mid_run_is_waited_for(
+    sim: Simulator, run: Command, team: Team, disconnected: bool
+) -> None:
+    """Nothing is sent until the operator has the right again; then the run goes on, as after any other outage."""
+    with held(sim, STOPPING):
+        child = run.start(*RUN, journal=team.journal("alice"))  # type: ignore[arg-type]
+        comes_to(sim, "Stopping")
+        team.server.sql("REVOKE safe_operator FROM alice")
+        if disconnected:
+            team.server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename='alice'")
+    try:
+        comes_to(sim, "Stopped")
+        time.sleep(60.0)
+        sent = wipes(sim), power(sim)
+    finally:
+        team.server.sql("GRANT safe_operator TO alice")
+    _, err = child.communicate()
+
+    assert sent == (0, "Stopped")
+    assert (child.returncode, power(sim), wipes(sim)) == (0, "Running", 1), err
+    assert f"{NOT_ALLOWED}. Run r-" in err
+    assert "waits for it at most 120 s (journal_outage)" in err
+    assert "The journal can be written again" in err
 
 
 FORBIDDEN = (
