@@ -37,6 +37,11 @@ class Outage:
         """Whether the journal is away and waited for."""
         return self._since is not None and self.given_up is None
 
+    @property
+    def why(self) -> str:
+        """Why nothing goes on, for people; ``""`` while the journal is not waited for."""
+        return "the journal cannot be written" if self.lasts else ""
+
     def failed(self, failure: Failure, at: float, jobs: Sequence[Job], *, lost: bool) -> list[Say]:
         """Note that the journal could not be written.
 

@@ -173,10 +173,10 @@ class Run:
         action = decide(state, observation)
         self.scheduler.observed(job, observation, action)
         if isinstance(action, Wait):
-            self._reports.wait(job, action, observation)
+            self._reports.wait(job, action, observation, self._outage.why)
         elif isinstance(action, Command):
             if state.stuck_since is not None or observation.why or is_slow(observation, self._rate):
-                self._reports.wait(job, waiting(state, observation), observation, job.troubled)
+                self._reports.wait(job, waiting(state, observation), observation, job.troubled or self._outage.why)
             # While a call is being checked, what is decided on its own recheck counts.
             return action if job.call is None else None
         elif job.call is None:
@@ -392,7 +392,7 @@ class Run:
         if not batch:
             return
         if self._outage.lasts:
-            self._hold(batch, "the journal cannot be written")
+            self._hold(batch, self._outage.why)
             return
         action, at = batch[0].command.action, self._now.at
         together = action in FOR_MANY

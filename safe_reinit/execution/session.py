@@ -21,7 +21,7 @@ from ..cloud import Cloud, CloudError
 from ..core import resuming, state
 from ..errors import RunRefused, UsageError
 from ..failing import password_as_planned, refusal_of, taken
-from ..journal import Deed, Journal, JournalError, JournalLostError, Lease, LeaseLostError, Spool, StoredRun
+from ..journal import LOCK_WAIT, Deed, Journal, JournalError, JournalLostError, Lease, LeaseLostError, Spool, StoredRun
 from ..model import Call, Event, EventName, JobState, OnUnknown, Plan, Policy, Report, Secret
 from ..model.codec import decode, members, to_moment
 from ..plan import as_members, from_json
@@ -142,7 +142,7 @@ class Session:
                 hint=f"Nothing was changed; see how it ends with: safe-reinit resume {run.lease.run_id}.",
             )
         try:
-            run.lease.save(*enumerate(run.states), act=("verdict", verdict))
+            run.lease.save(*enumerate(run.states), wait=LOCK_WAIT, act=("verdict", verdict))
         except LeaseLostError:
             raise taken(run.lease.run_id, self.journal) from None
         except JournalError as error:

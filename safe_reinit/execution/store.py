@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..core.inputs import AcceptedBefore, Commit, Committed, Heard, Input, JournalAway, JournalLost, LeaseLapsed, NoRoom
 from ..errors import UsageError
-from ..journal import JournalError, JournalLostError, Lease, NoRoomError, Spool
+from ..journal import BRIEFLY, JournalError, JournalLostError, Lease, NoRoomError, Spool
 from ..model import Command, Failure, JobState
 
 
@@ -52,7 +52,7 @@ class StateStore:
         room = None if commit.room is None else replace(commit.room, within=commit.room.within / self._rate)
         used = [replace(each, closed_for=each.closed_for / self._rate) for each in commit.used]
         try:
-            self._lease.save(*states, wait=not commit.spool, room=room, used=used)
+            self._lease.save(*states, wait=0.0 if commit.spool else BRIEFLY, room=room, used=used)
         except NoRoomError as error:
             return NoRoom(error.in_use.at_rate(self._rate))
         except JournalError as error:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ..errors import UsageError
 from .audit import Act, Deed
+from .database import LOCK_WAIT
 from .journal import Journal
-from .lease import Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError
+from .lease import BRIEFLY, Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError
 from .place import is_shared
 from .reading import Reader
 from .sharing import NoRoomError
@@ -60,6 +61,8 @@ def open_to_read(place: str | Path) -> Reader:
 
 
 __all__ = [
+    "BRIEFLY",
+    "LOCK_WAIT",
     "Act",
     "Deed",
     "Hold",

@@ -9,6 +9,9 @@ from typing import Any, ClassVar, Protocol
 
 from ..errors import UsageError
 
+LOCK_WAIT = 10.0
+"""Real seconds for which another process that is writing is waited for, unless a run has something better to do."""
+
 
 class ReplacedError(UsageError):
     """What is at the place of the journal is not what was opened."""
@@ -48,11 +51,11 @@ class Database(ABC):
         """Keep other threads out meanwhile; raise what goes wrong as ``UsageError``, in our words."""
 
     @abstractmethod
-    def transaction(self, *, wait: bool = True) -> AbstractContextManager[None]:
+    def transaction(self, *, wait: float = LOCK_WAIT) -> AbstractContextManager[None]:
         """Commit all or nothing, and only where the next process will find it.
 
         Args:
-            wait: for another process that is writing.
+            wait: for how many real seconds another process that is writing is waited for.
 
         Raises:
             UsageError: nothing was written.

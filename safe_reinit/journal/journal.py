@@ -12,7 +12,7 @@ from ..errors import RunRefused, UsageError
 from ..model import Room
 from ..model.codec import dumps
 from .audit import Deed, appended
-from .database import ReplacedError
+from .database import LOCK_WAIT, ReplacedError
 from .lease import Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError, length
 from .place import boot_id, now, pid_namespace, user, who
 from .reading import Reader, lock_of
@@ -155,7 +155,7 @@ class Journal(Reader):
         lease: Lease,
         statements: Iterable[tuple[str, Sequence[object]]],
         *,
-        wait: bool = True,
+        wait: float = LOCK_WAIT,
         room: Room | None = None,
     ) -> Holder:
         """Write as the holder of a run, and renew the lease with it, also one that has run out.
@@ -163,7 +163,7 @@ class Journal(Reader):
         Args:
             lease: of the run.
             statements: what to write, in one transaction.
-            wait: for another process that is writing.
+            wait: for how many real seconds another process that is writing is waited for.
             room: what all runs may have in use once this is written; ``None`` where that does not grow.
 
         Returns:

@@ -16,6 +16,7 @@ from ..errors import UsageError
 from ..model import ActName, InUse, QuotaUsed, Room
 from ..model.codec import dumps
 from .audit import Deed, appended
+from .database import LOCK_WAIT
 from .place import boot_id, is_dead, now, pid_namespace, user
 from .sharing import noted, place_of
 
@@ -28,6 +29,8 @@ RENEWAL = 10.0
 """Real seconds between two renewals."""
 LISTENS = 1.0
 """Real seconds after which the holder sees that somebody asked it to end the run, or has taken it."""
+BRIEFLY = 2.0
+"""Real seconds for which a run waits for another process that is writing, before people are told that it waits."""
 _SILENT = RENEWAL + 2 * LISTENS
 """Real seconds within which a holder at work renews its lease: one that has not may be dead."""
 
@@ -200,7 +203,7 @@ class Lease:
     def save(
         self,
         *records: tuple[int, object],
-        wait: bool = True,
+        wait: float = BRIEFLY,
         act: tuple[Deed, str] | None = None,
         room: Room | None = None,
         used: Sequence[QuotaUsed] = (),
@@ -209,7 +212,7 @@ class Lease:
 
         Args:
             records: the positions and states.
-            wait: for another process that is writing.
+            wait: for how many real seconds another process that is writing is waited for.
             act: what somebody did that changed them, with its detail, for the audit.
             room: what all runs may have in use once this is written (real seconds); ``None`` where that does not grow.
             used: what other runs are told of the quota (real seconds).
@@ -233,9 +236,11 @@ class Lease:
         return self._journal.in_use(self.run_id)
 
     def tell(self, event: Mapping[str, Any]) -> None:
-        """Keep an event; it is written with the next thing that is, since Describe calls alone need no commit."""
-        with self._lock:
-            self._told.append(dumps(event))
+        """Keep an event; it is written with the next thing that is, since Describe calls alone need no commit.
+
+        A write that is under way is not waited for: a call to ECS would look as if it took that long.
+        """
+        self._told.append(dumps(event))
 
     def end(
         self, report: Mapping[str, Any], still_open: Sequence[int] = (), act: tuple[Deed, str] | None = None
@@ -248,7 +253,7 @@ class Lease:
             act: what somebody did to end it, with its detail, for the audit.
 
         """
-        self._write(chain(self._ending(report, frozenset(still_open)), self._audited(act)))
+        self._write(chain(self._ending(report, frozenset(still_open)), self._audited(act)), wait=LOCK_WAIT)
         self.release()
 
     def _audited(self, act: tuple[Deed, str] | None) -> list[tuple[str, Sequence[object]]]:
@@ -266,22 +271,23 @@ class Lease:
         self._ended.set()
         self._thread.join()
         with contextlib.suppress(JournalError, LeaseLostError, UsageError):
-            self._write([])
+            self._write([], wait=LOCK_WAIT)
             self._journal.release(self)
         self._lost = True
 
     def _write(
-        self, statements: Iterable[tuple[str, Sequence[object]]], *, wait: bool = True, room: Room | None = None
+        self, statements: Iterable[tuple[str, Sequence[object]]], *, wait: float = BRIEFLY, room: Room | None = None
     ) -> None:
         with self._lock:
-            told = [("INSERT INTO events (run_id, event) VALUES (?,?)", (self.run_id, event)) for event in self._told]
+            events = list(self._told)
+            told = [("INSERT INTO events (run_id, event) VALUES (?,?)", (self.run_id, event)) for event in events]
             began = boottime()
             try:
                 holder = self._journal.write(self, chain(statements, told), wait=wait, room=room)
             except LeaseLostError:
                 self._lost = True
                 raise
-            self._told.clear()
+            del self._told[: len(events)]
             self.lapses += began >= self._until
             self._until = began + LEASE
         self._hear(holder)

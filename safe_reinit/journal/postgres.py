@@ -17,7 +17,7 @@ from psycopg import conninfo
 
 from ..clock import boottime
 from ..errors import UsageError
-from .database import Database, ReplacedError, Rows
+from .database import LOCK_WAIT, Database, ReplacedError, Rows
 from .lease import JournalError, JournalLostError
 from .place import other_schema, shown
 from .refusals import unusable
@@ -26,7 +26,7 @@ from .schema import MIGRATIONS, SCHEMA
 _CONNECTS = 5
 """Real seconds for which a connection is waited for."""
 _ANSWERS = 10.0
-"""Real seconds for which a statement, a lock or a network that does not answer is waited for."""
+"""Real seconds for which a statement or a network that does not answer is waited for."""
 _READS_BACK = 15.0
 """Real seconds for which it is tried to ask what became of a COMMIT whose answer was lost."""
 _TRIES_EVERY = 0.5
@@ -108,8 +108,9 @@ class Postgres(Database):
             opened = psycopg.connect(**self._address, autocommit=True)
             try:
                 self._identity = self._same_server(opened)
-                for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+                for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
                     opened.execute(f"SET {name} = {_ANSWERS * 1000:.0f}")
+                opened.execute(f"SET lock_timeout = {LOCK_WAIT * 1000:.0f}")
                 if _one(opened, "SHOW synchronous_commit") == "off":  # an intention must be there after a crash
                     opened.execute("SET synchronous_commit = on")
             except BaseException:
@@ -192,16 +193,16 @@ class Postgres(Database):
         return int(_one(connection, "SELECT version FROM schema_version"))
 
     @contextlib.contextmanager
-    def transaction(self, *, wait: bool = True) -> Iterator[None]:
+    def transaction(self, *, wait: float = LOCK_WAIT) -> Iterator[None]:
         """See ``Database``. A COMMIT whose answer is lost counts by what the server says of it afterwards."""
         with self.using():
             self._anew("BEGIN")
             connection = self._connected()
             self._inside = True
             try:
-                if not wait:
-                    connection.execute("SET LOCAL lock_timeout = 1")
-                number = _one(connection, "SELECT pg_current_xact_id()::text")
+                patience = f"{max(1.0, wait * 1000):.0f}"  # 0 would be for ever
+                begun = "SELECT pg_current_xact_id()::text, set_config('lock_timeout', %s, true)"
+                number = _one(connection, begun, (patience,))
                 yield
             except BaseException:
                 with contextlib.suppress(psycopg.Error):

@@ -18,6 +18,7 @@ from ..model import JobState
 from ..model.codec import DecodeError, decode, dumps
 from ..trust import refuse_untrusted
 from ..written import replace
+from .database import LOCK_WAIT
 from .journal import Journal
 from .lease import JournalError, LateAnswer, Lease
 from .place import make_folder
@@ -110,7 +111,7 @@ class Spool:
             for position, state in kept.states.items():
                 known[position] = state
             try:
-                lease.save(*kept.states.items())
+                lease.save(*kept.states.items(), wait=LOCK_WAIT)
             except JournalError as error:
                 raise UsageError(str(error), hint="Try again.") from None
         else:

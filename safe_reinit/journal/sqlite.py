@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ..clock import boottime
 from ..errors import UsageError
-from .database import Database, ReplacedError, Rows
+from .database import LOCK_WAIT, Database, ReplacedError, Rows
 from .lease import JournalLostError
 from .place import files_of, make_folder, other_schema, refuse_foreign, refuse_network, unusable
 from .schema import MIGRATIONS, SCHEMA
@@ -26,8 +26,6 @@ _RESERVE = 1 << 20
 _LOG_PAGES = 128
 """Pages of the log after which it is written to the main file and begun anew: half of the room that is kept for it."""
 _LOG = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
-_BUSY = 10.0
-"""Real seconds for which another process that is writing is waited for."""
 _WORDS = {
     "{sequence}": "INTEGER PRIMARY KEY AUTOINCREMENT", "{real}": "REAL", "{strict}": "STRICT", "{locked}": "",
     "{guard_audit}": "", "{delete}": "DELETE",
@@ -104,7 +102,9 @@ class SqliteFile(_Connected):
             if path is not None:
                 make_folder(path.parent)
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = sqlite3.connect(path or ":memory:", timeout=_BUSY, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(
+                path or ":memory:", timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False
+            )
         except (OSError, sqlite3.Error) as error:
             raise unusable(path, error) from None
         try:
@@ -137,20 +137,20 @@ class SqliteFile(_Connected):
             self._db.execute(f"PRAGMA user_version={SCHEMA}")
 
     @contextlib.contextmanager
-    def transaction(self, *, wait: bool = True) -> Iterator[None]:
+    def transaction(self, *, wait: float = LOCK_WAIT) -> Iterator[None]:
         """See ``Database``."""
         with self.using():
             try:
                 self.refuse_replaced()
             except JournalLostError as error:
                 raise ReplacedError(str(error)) from None
-            if not wait:
-                self._db.execute("PRAGMA busy_timeout=0")
+            if wait != LOCK_WAIT:
+                self._db.execute(f"PRAGMA busy_timeout={wait * 1000:.0f}")
             try:
                 self._db.execute("BEGIN IMMEDIATE")
             finally:
-                if not wait:
-                    self._db.execute(f"PRAGMA busy_timeout={_BUSY * 1000:.0f}")
+                if wait != LOCK_WAIT:
+                    self._db.execute(f"PRAGMA busy_timeout={LOCK_WAIT * 1000:.0f}")
             try:
                 yield
                 self._db.execute("COMMIT")
@@ -222,7 +222,7 @@ class SqliteCopy(_Connected):
             self._db = self._opened_copy(real)
 
     def _opened(self, address: str) -> sqlite3.Connection:
-        opened = sqlite3.connect(address, uri=True, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+        opened = sqlite3.connect(address, uri=True, timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False)
         try:
             sound = opened.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
             version = opened.execute("PRAGMA user_version").fetchone()[0]
@@ -246,7 +246,7 @@ class SqliteCopy(_Connected):
             raise unusable(self._path, error, "read") from None
 
     @contextlib.contextmanager
-    def transaction(self, *, wait: bool = True) -> Iterator[None]:  # noqa: ARG002 - nothing is waited for
+    def transaction(self, *, wait: float = LOCK_WAIT) -> Iterator[None]:  # noqa: ARG002 - nothing is waited for
         """Refuse: it may only be read."""
         raise UsageError(f"The journal {self.place} may only be read.", hint="Name another one with --journal.")
         yield

@@ -28,12 +28,35 @@ pytestmark = pytest.mark.virtual_time
 def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let no transaction of any process begin meanwhile."""
 
-    def transaction(opened: SqliteFile, *, wait: bool = True) -> AbstractContextManager[None]:  # noqa: ARG001
+    def transaction(opened: SqliteFile, *, wait: float = 10.0) -> AbstractContextManager[None]:  # noqa: ARG001
         raise unusable(opened._path, sqlite3.OperationalError("database or disk is full"))
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(SqliteFile, "transaction", transaction)
         yield
+
+
+@contextmanager
+def locked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let another process keep the journal locked meanwhile: whoever would write waits as long as they want to."""
+    writes = SqliteFile.transaction
+    ended: list[bool] = []
+
+    @contextmanager
+    def transaction(opened: SqliteFile, *, wait: float = 10.0) -> Iterator[None]:
+        until = time.monotonic() + wait
+        while not ended:
+            if time.monotonic() >= until:
+                raise unusable(opened._path, sqlite3.OperationalError("database is locked"))
+            time.sleep(0.25)
+        with writes(opened, wait=wait):
+            yield
+
+    monkeypatch.setattr(SqliteFile, "transaction", transaction)
+    try:
+        yield
+    finally:
+        ended.append(True)
 
 
 def sent(run: Command, action: str) -> int:
@@ -58,6 +81,30 @@ def test_a_journal_that_is_back_in_time_is_gone_on_with(
     assert "the disk is full" in err
     assert f"Machines that are not back yet: {INSTANCE}." in err
     assert "The journal can be written again" in err
+
+
+def test_a_locked_journal_is_not_blamed_on_ecs(
+    sim: Simulator, run: Command, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While another process keeps it locked each wait names the journal, from the first seconds on."""
+
+    def reasons() -> list[str]:
+        events = [json.loads(line) for line in path.with_name("events").read_text().splitlines()]
+        return [each["data"]["why"] for each in events if each["event"] == "wait"]
+
+    child = run.start(*RUN, "--events", str(path.with_name("events")), journal=path)
+    comes_to(sim, "Stopping")
+    with locked(monkeypatch):
+        comes_to(sim, "Stopped")
+        began = len(reasons())
+        time.sleep(60.0)
+        meanwhile = reasons()[began:]
+    _, err = child.communicate(timeout=900)
+
+    assert (child.returncode, power(sim)) == (0, "Running")
+    assert "another process keeps it locked. Run r-" in err
+    assert set(meanwhile) == {"the journal cannot be written"}
+    assert not [why for why in reasons() if "ECS" in why]
 
 
 @pytest.mark.parametrize("taken", [False, True], ids=["nobody else", "somebody took the run"])

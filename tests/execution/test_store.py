@@ -81,7 +81,7 @@ def test_states_of_many_jobs_are_one_transaction() -> None:
 
     assert store.commit(commit(*states())) == Committed()
     assert book.saved == [dict(states())]
-    assert book.waited == [True]
+    assert book.waited == [2.0]
 
 
 def test_what_runs_share_is_told_in_the_time_of_the_cloud() -> None:
@@ -118,7 +118,7 @@ def test_a_commit_that_fails_is_told_each_time() -> None:
         JournalAway(FAILURE),
         Committed(),
     ]
-    assert book.waited == [True] * 3
+    assert book.waited == [2.0] * 3
     assert book.saved == [dict(states())]
 
 

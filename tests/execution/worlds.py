@@ -59,7 +59,7 @@ class Book:
         self.said: list[str] = []
         """What people were told."""
         self.saved: list[dict[int, Any]] = []
-        self.waited: list[bool] = []
+        self.waited: list[float] = []
         self.shared: list[tuple[Room | None, tuple[QuotaUsed, ...]]] = []
         """What was asked of the room that others leave, and told of the quota."""
         self.others = InUse()
@@ -94,7 +94,7 @@ class Book:
         return self.others
 
     def save(
-        self, *records: tuple[int, Any], wait: bool = True, room: Room | None = None, used: Sequence[QuotaUsed] = ()
+        self, *records: tuple[int, Any], wait: float = 2.0, room: Room | None = None, used: Sequence[QuotaUsed] = ()
     ) -> None:
         """See ``Lease``."""
         self.meanwhile()

@@ -205,7 +205,7 @@ def _safety_snapshot(patch: pytest.MonkeyPatch) -> None:
 def _lease(patch: pytest.MonkeyPatch) -> None:
     """Write and call whoever holds the run."""
 
-    def unfenced(self: Journal, lease: Lease, statements: Any, *, wait: bool = True, **_: Any) -> Holder:
+    def unfenced(self: Journal, lease: Lease, statements: Any, *, wait: float = 10.0, **_: Any) -> Holder:
         with self._db.transaction(wait=wait):
             holder = self._holder(lease.run_id)
             assert holder is not None
