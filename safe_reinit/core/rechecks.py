@@ -47,7 +47,10 @@ class RecheckQueue:
             may: whether what is found would be acted on: not while the journal is away.
 
         """
-        if not may or self._rechecking is not None or self._beginning is not None:
+        if not may:
+            self._waits_from = None  # nothing is woken up for before the journal is back
+            return None
+        if self._rechecking is not None or self._beginning is not None:
             return None
         if self._to_begin:
             jobs = [self._to_begin.popleft() for _ in range(min(len(self._to_begin), AT_ONCE))]

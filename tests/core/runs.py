@@ -230,6 +230,7 @@ class Steps:
             if isinstance(each, Describe | Recheck | Call):
                 self.pending.append(each)
             elif isinstance(each, WaitUntil):
+                assert each.at > self.at, "it would step again and again without waiting"
                 self.wake_at = each.at
         return effects
 

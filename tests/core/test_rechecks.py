@@ -41,3 +41,14 @@ def test_a_call_for_one_machine_waits_a_moment_for_those_that_are_being_made(act
 def test_nothing_waits_where_nobody_calls_or_one_call_serves_many(action: Any, *, calling: bool) -> None:
     """Its recheck is made at once."""
     assert queue_of(Command(action, "x-3")).next(9, AT, calling=calling) is not None
+
+
+def test_nothing_is_woken_up_for_while_nothing_would_be_acted_on() -> None:
+    """A call that waited a moment when the journal went away waits for the journal, and not for that moment."""
+    queue = queue_of(Command("ReInitDisk", "d-3"))
+    queue.next(9, AT, calling=True)
+
+    assert queue.next(9, AT + 10.0, calling=True, may=False) is None
+    assert queue.wake_at is None
+    assert queue.next(9, AT + 20.0, calling=True) is None
+    assert queue.wake_at == AT + 21.0
