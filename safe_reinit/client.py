@@ -70,7 +70,7 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     key = wanted.access_key(credentials)
     if key is not None and profile is not None:
         raise UsageError("connect got both a profile and credentials.", hint="Give one of them.")
-    path = str(journal) if isinstance(journal, os.PathLike) else journal
+    path = os.path.abspath(journal) if isinstance(journal, os.PathLike) else journal  # which is never an address
     flags = {"region": region, "profile": profile, "endpoint": endpoint, "journal": path}
     settings = config.changed(flags) if isinstance(config, Config) else resolve(flags, os.environ, _file(config))
     owners = wanted.owner_parameters(owner or {})

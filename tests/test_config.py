@@ -158,6 +158,36 @@ def test_a_duration_has_a_unit(tmp_path: Path, value: str) -> None:
         resolve({"timeout_stop": value}, {})
 
 
+DATABASES = (
+    "db.example.com/x", "db.example.com:5432/x", "db:5432/x.db", "alice@db/x", "alice:secret@db.example.com/x",
+    "localhost/x", "10.0.0.7/x", "[::1]/x", "//db.example.com/x", "db.example.com/x?sslmode=require",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", DATABASES)
+def test_an_address_without_its_scheme_is_taken_for_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """It is refused, without being repeated, unless its folder exists or ./ says that a file is meant."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"--journal is neither a file .* looks like a database") as refused:
+        resolve({"journal": value}, {})
+    assert "secret" not in f"{refused.value}{refused.value.hint}"
+    Path(value.lstrip("/").partition("/")[0]).mkdir()
+    assert resolve({"journal": value}, {})["journal"] == value
+    assert resolve({"journal": f"./{value}"}, {})["journal"] == f"./{value}"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["j.db", "x/j.db", "new.folder/j.db", "../j.db", "./j", ".state/j", "/var/x.y/j", "j@home", "postgresql://u@h:1/x"],
+)
+def test_files_and_addresses_of_a_journal_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """A file may be in a folder that is still to be made, and have any name."""
+    monkeypatch.chdir(tmp_path)
+    assert resolve({"journal": value}, {})["journal"] == value
+
+
 @pytest.mark.parametrize(("value", "seconds"), [("90s", 90.0), ("10m", 600.0), ("2h", 7200.0)])
 def test_durations_are_read(value: str, seconds: float) -> None:
     """The three units are read."""

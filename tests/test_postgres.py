@@ -147,6 +147,7 @@ def test_two_hosts_begin_on_one_machine(postgres: postgresql.Server) -> None:
     [
         ("postgresql://u:secret0word@127.0.0.1:1/x", "cannot be reached"),
         ("postgresql://u@127.0.0.1:1/x?password=secret0word", "cannot be reached"),
+        ("host=127.0.0.1 dbname=secret0word", "not one that PostgreSQL's clients understand"),
         ("postgresql://u:secret0word@127.0.0.1:1/x?nonsense=1", "not one that PostgreSQL's clients understand"),
     ],
 )

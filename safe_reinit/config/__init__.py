@@ -25,6 +25,7 @@ from .readers import (
     endpoint,
     endpoints,
     flag,
+    journal,
     looks,
     one_of,
     raised,
@@ -155,7 +156,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "journal",
-        text,
+        journal,
         None,
         "the journal of runs: a file, or postgresql://... that several hosts share; root and each user have a file of "
         "their own, an embedded simulator none",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,8 @@ from ..errors import UsageError
 PRODUCTS = ("ecs", "sts", "ess", "ebs", "kms")
 LIMITS = ("max_disks", "max_parallel", "stop_after_failures", "deadline")
 """What limits how much a run may do: how many, and until when. How long something is waited for is none of these."""
+_HOST = re.compile(r"(//)?(([^/@]+@[^/]+|[^/:@]+:\d+|\[[\da-fA-F:]+\])/|(localhost|[\w-]+(\.[\w-]+)+)/[^/.?]*(\?|$))")
+"""A role or a port names a host. So does a dot, unless the last name has one, too, as that of a file mostly has."""
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -120,6 +123,21 @@ def endpoint(value: object) -> str:
     except UsageError as error:
         raise ValueError(f"not usable: {error} {error.hint.rstrip('.')}") from None
     return text(value)
+
+
+def journal(value: object) -> str:
+    """Read a file, or an address that begins with ``postgresql://``; what looks like one without that is neither.
+
+    A folder that exists is a folder, whatever its name looks like.
+    """
+    given = text(value)
+    first = next(part for part in (*given.split("/"), given) if part)
+    if _HOST.match(given) and not os.path.isdir(first):
+        raise ValueError(
+            "neither a file in a folder that exists nor postgresql://USER@HOST/DATABASE, and looks like a database; "
+            "for a file write ./ before it"
+        )
+    return given
 
 
 def report_file(value: object) -> str:

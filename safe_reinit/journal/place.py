@@ -20,7 +20,9 @@ _NETWORK_FILE_SYSTEMS = frozenset(
     ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "9p", "ocfs2", "gfs2", "beegfs")
 )
 
-_DATABASE = re.compile(r"\s*postgres(ql)?:|[^/]*://|.*\bpassword\s*=", re.IGNORECASE)
+_DATABASE = re.compile(
+    r"\s*(postgres(ql)?:|(host|hostaddr|port|dbname|user|service)\s*=)|[^/]*://|.*\bpassword\s*=", re.IGNORECASE
+)
 """What is meant for a database, also where none understands it: it may hold a password all the same."""
 _HOST = r"(?:[\w.%-]*|\[[\da-fA-F:.%]*\])(?::\d*)?"
 _ADDRESS = re.compile(
