@@ -184,7 +184,7 @@ class Client(Planner):
                         error.report = self.report_of(plan, begun, calls, dry_run=False, error=error)
                     raise
 
-        return done(interrupt.carry(carried))
+        return done(interrupt.carry(carried, resumable=self._journal_place is not None))
 
     def resume(  # noqa: PLR0913 - who listens, and who is asked
         self,
@@ -226,7 +226,7 @@ class Client(Planner):
                     interrupt.ask()  # it may bring machines back, and nothing else
                 return done(session.resume(run_id, verdict, Secret(password) if password else None))
 
-        return done(interrupt.carry(carried))
+        return done(interrupt.carry(carried, resumable=self._journal_place is not None))
 
     def abandon(self, run_id: str) -> None:
         """Let an open run's instances go, because you plan anew; its lock tag comes off, its outcome stays as it is.
@@ -283,8 +283,7 @@ class Client(Planner):
         self._running[name] = interrupt
         try:
             with self._journal() as journal:
-                spool = self._spool()
-                for said in spool.tidy(journal) if spool else ():
+                for said in self._spool().tidy(journal):
                     interrupt.say(said)
                 try:
                     yield journal
@@ -334,11 +333,11 @@ class Client(Planner):
             self._spool(),
         )
 
-    def _spool(self) -> Spool | None:
-        from .journal import Spool  # noqa: PLC0415 - a plan writes nothing down
+    def _spool(self) -> Spool:
+        from .journal import NO_SPOOL, Spool  # noqa: PLC0415 - a plan writes nothing down
 
         place = self._journal_place
-        return None if place is None else Spool(where.spool_of(place, os.environ))
+        return NO_SPOOL if place is None else Spool(where.spool_of(place, os.environ))
 
     @property
     def journal(self) -> str | None:

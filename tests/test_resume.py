@@ -228,6 +228,19 @@ def test_runs_as_json(sim: Simulator, run: Command, path: Path) -> None:
     assert [job["left_stopped"] for job in done["jobs"]] == [False]
 
 
+def test_show_says_which_calls_are_missing(run: Command, path: Path) -> None:
+    """The states know that a call was made; where its answer is not among the events, that is said."""
+    name = killed_while(run, path, STOPPING)
+    with open_to_write(path) as journal, journal._db.transaction():
+        journal._db.execute("DELETE FROM events WHERE event LIKE '%\"answer\"%'")
+    (missing,) = json.loads(run("show", name, "--output", "json", journal=path).stdout)["missing"]
+
+    assert missing.startswith(
+        f"any answer of StopInstance of {INSTANCE}. The journal was away then, or the process was"
+    )
+    assert f"MISSING here: {missing}" in run("show", name, journal=path).stdout
+
+
 def test_a_held_run_says_by_whom(run: Command, path: Path) -> None:
     """While a process is at work on a run, runs names its user, host and process, and a second run is refused by it."""
     with while_it(run, path, STOPPING) as child:
@@ -257,7 +270,7 @@ def test_the_story_of_a_run_as_json(sim: Simulator, run: Command, path: Path) ->
     events = shown.pop("events")
     ordered = [(event["event"], event["data"].get("action")) for event in events]
 
-    assert shown == {**json.loads(json.dumps(safe_reinit_json(told))), "file": None}
+    assert shown == {**json.loads(json.dumps(safe_reinit_json(told))), "missing": [], "file": None}
     assert {event["event"] for event in events} >= {"look", "intend", "call", "answer", "state", "done"}
     assert all(
         set(event) == {"schema", "at", "run_id", "instance_id", "disk_id", "event", "data", "simulated"}

@@ -94,6 +94,8 @@ class Shown(Report):
 
     events: tuple[Event, ...]
     """What happened in the run, in order; of a plan file nothing did."""
+    missing: tuple[str, ...]
+    """What is known to be missing, or may be, among the events: one sentence each."""
     file: PlanFile | None
     """``None`` of a run."""
 

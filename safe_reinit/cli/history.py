@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .. import report
@@ -244,7 +245,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
         refuse_clashes(resolve(flags, os.environ, flags.get("config")), flags)
         write_report(decode(Report, told), file)
     if output.json:
-        output.document({**told, "events": events, "file": None})
+        output.document({**told, "events": events, "missing": [*_missing(stored, events)], "file": None})
         return
     _tell_story(stored, told, events, output.argv)
 
@@ -261,11 +262,42 @@ def _tell_story(
     tell(f"{name}  {state}  {stored.outcome or ''}  begun {stored.started_at}{of}".rstrip())
     for event in events:
         tell(f"{event['at']}  {_sentence(event)}")
+    for said in _missing(stored, events):
+        tell(f"MISSING here: {said}")
     for job in told["jobs"]:
         for disk in job["disks"]:
             tell(_of_disk(job, disk, undone=bool(undone)))
     if stored.open:
         tell(naming_journal(f"go on: safe-reinit resume {name}", argv))
+
+
+def _missing(stored: StoredRun, events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Say which calls are not among the events of a run that nobody is at work on, by what its states know of them."""
+    if stored.at_work:
+        return
+    answers = Counter(
+        (event["data"]["action"], event["disk_id"] or event["instance_id"])
+        for event in events
+        if event["event"] == "answer"
+    )
+    states = [each.state for each in stored.jobs]
+    lacking = [
+        f"{action} of {subject}"
+        for each in states
+        for (action, subject), tries in _tried(each)
+        if tries > answers[action, subject]
+    ]
+    if lacking:
+        yield (f"any answer of {', '.join(lacking)}. The journal was away then, or the process was killed.")
+    for who in sorted({each.unrecorded_by for each in states if each.unrecorded_by}):
+        yield f"what {who} may have done while the journal could not be written."
+
+
+def _tried(known: JobState) -> Iterator[tuple[tuple[str, str], int]]:
+    yield ("StopInstance", known.instance_id), known.stop.tries + known.force.tries
+    yield ("StartInstance", known.instance_id), known.start.tries
+    for wipe in known.disks:
+        yield ("ResetDisk" if wipe.snapshot_id else "ReInitDisk", wipe.disk_id), wipe.tries
 
 
 def _of_disk(job: Mapping[str, Any], disk: Mapping[str, Any], *, undone: bool) -> str:

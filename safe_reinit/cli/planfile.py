@@ -141,7 +141,7 @@ def show(path: str, flags: Mapping[str, Any], output: Output) -> None:
             "path": path, "digest": known.plan.digest, "confirm_with": known.confirm_with, "endpoint": known.endpoint,
             "expires_at": timestamp(known.expires_at), "expired": expired, "used_by": used_by,
         }  # fmt: skip
-        output.document({**report.to_json(told), "events": [], "file": file})
+        output.document({**report.to_json(told), "events": [], "missing": [], "file": file})
         return
     tell(f"{path}: a plan of {timestamp(known.plan.made_at)} by {known.plan.caller.arn}")
     tell(f"  digest {known.plan.digest}")

@@ -11,7 +11,7 @@ from ..core.resuming import Verdict
 from ..core.state import outcome
 from ..errors import OutcomeUnknown, RunRefused, UsageError
 from ..execution.interrupt import Interrupt
-from ..execution.session import refuse_verdict
+from ..execution.verdicts import refuse_verdict
 from ..journal import StoredRun
 from ..model import Plan, Report
 from . import consent, history

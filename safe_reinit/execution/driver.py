@@ -38,7 +38,7 @@ from ..core.inputs import (
     Withheld,
 )
 from ..core.run import Run
-from ..journal import JournalError, LateAnswer, Lease, LeaseLostError, Spool
+from ..journal import NO_SPOOL, JournalError, LateAnswer, Lease, LeaseLostError, Spool
 from ..model import Call as Exchange
 from ..model import Event, JobState, Observation, Plan, Policy
 from .calls import Calls
@@ -86,7 +86,7 @@ class Driver:
     policy: Policy | None = None
     usual: Mapping[str, float] = field(default_factory=dict)
     journal_outage: float = 0.0
-    spool: Spool | None = None
+    spool: Spool = NO_SPOOL
     stop: threading.Event = field(default_factory=threading.Event)
     leave: threading.Event = field(default_factory=threading.Event)
     wake: threading.Event = field(default_factory=threading.Event)
@@ -126,6 +126,7 @@ class Driver:
                 if until is None:
                     break
                 self._wait(until)
+            self._store.keep()  # also the events since the last commit
         finally:
             for each in executors:
                 each.shutdown(wait=not self.leave.is_set(), cancel_futures=True)

@@ -113,12 +113,12 @@ class Interrupt:
 
     # ------------------------------------------------------------------------------------------- in its own thread
 
-    def carry(self, work: Callable[[], Report]) -> Report:
+    def carry(self, work: Callable[[], Report], *, resumable: bool = True) -> Report:
         """Do the work of a run in a thread of its own, so that what is raised in this one never stops it halfway.
 
         An exception from outside (Ctrl-C, the time limit of a worker) asks the run to end in order, and is raised again
         when it has ended; a second one leaves the run at once. It has then the attributes ``run_id`` and ``report``,
-        and says how to resume the run.
+        and says how to resume the run, where it can be ``resumable``.
         """
         running = Background(work, _THREAD, on_end=self._stirred.set)
         outside: BaseException | None = None
@@ -137,14 +137,14 @@ class Interrupt:
                 came = error  # nothing else happens here, since another may come at any moment
         outside, self._raised = outside or self._raised, None
         if outside is None:
-            return running.result() if running.ended.is_set() else self._closed()
+            return running.result() if running.ended.is_set() else self._closed(resumable=resumable)
         try:
-            told = running.result() if running.ended.is_set() else self._closed()
+            told = running.result() if running.ended.is_set() else self._closed(resumable=resumable)
         except Error as error:
-            raise _with_run(outside, error.report) from None
+            raise _with_run(outside, error.report, resumable=resumable) from None
         except BaseException:  # noqa: BLE001 - what came from outside is what the caller knows how to handle
             raise outside from None
-        raise _with_run(outside, told) from None
+        raise _with_run(outside, told, resumable=resumable) from None
 
     def _wait(self, ended: threading.Event) -> None:
         """Wait until a run has ended, or is to be left and has had the time to end by itself."""
@@ -153,7 +153,7 @@ class Interrupt:
             self._stirred.clear()
         ended.wait(_LEAVES_IN)
 
-    def _closed(self) -> Report:
+    def _closed(self, *, resumable: bool) -> Report:
         """Let a run go whose thread hangs, and report it as it stands."""
         close = self._close
         if close is None:
@@ -164,16 +164,18 @@ class Interrupt:
             return closing.result()
         raise OutcomeUnknown(
             "Left at once while the journal could not be written; the run is left as it stands.",
-            hint="Find it with safe-reinit runs, and continue with safe-reinit resume RUN.",
+            hint="Find it with safe-reinit runs, and continue with safe-reinit resume RUN."
+            if resumable
+            else "The journal of this run ends with this process, so nothing can resume it.",
         )
 
 
-def _with_run(error: Any, told: Report | None) -> BaseException:  # noqa: ANN401 - any exception takes attributes
+def _with_run(error: Any, told: Report | None, *, resumable: bool) -> BaseException:  # noqa: ANN401 - any exception takes attributes
     """Attach to an exception from outside what became of the run that it ended."""
     if told is not None:
         error.report, error.run_id = told, told.run_id
         if told.run_id is not None:
             error.add_note(f"Run {told.run_id} ended {told.outcome} (exit code {told.exit_code}).")
-            if any(job.owed for job in told.jobs):
+            if resumable and any(job.owed for job in told.jobs):
                 error.add_note(f"Continue with: safe-reinit resume {told.run_id}")
     return error  # type: ignore[no-any-return]

@@ -8,11 +8,10 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal
 
 from .. import codes, logs, report
 from ..aliyun.endpoints import Where
@@ -21,7 +20,18 @@ from ..cloud import Cloud, CloudError
 from ..core import resuming, state
 from ..errors import RunRefused, UsageError
 from ..failing import password_as_planned, refusal_of, taken
-from ..journal import LOCK_WAIT, Deed, Journal, JournalError, JournalLostError, Lease, LeaseLostError, Spool, StoredRun
+from ..journal import (
+    LOCK_WAIT,
+    NO_SPOOL,
+    Deed,
+    Journal,
+    JournalError,
+    JournalLostError,
+    Lease,
+    LeaseLostError,
+    Spool,
+    StoredRun,
+)
 from ..model import Call, Event, EventName, JobState, OnUnknown, Plan, Policy, Report, Secret
 from ..model.codec import decode, members, to_moment
 from ..plan import as_members, from_json
@@ -30,6 +40,7 @@ from ..where import connect
 from .driver import Driver
 from .interrupt import Interrupt
 from .tags import take_off
+from .verdicts import open_states, refuse_verdict
 
 _PATIENCE = 35.0
 """Real seconds that a resume waits for the lease of a holder that may be gone."""
@@ -66,8 +77,8 @@ class Session:
     """Seconds after which a run that is resumed wipes nothing more."""
     journal_outage: float = 0.0
     """Real seconds for which a journal that cannot be written is waited for before the machines are started."""
-    spool: Spool | None = None
-    """Keeps what the journal lacks after that; ``None``: nothing does."""
+    spool: Spool = NO_SPOOL
+    """Keeps what the journal lacks after that."""
 
     @property
     def endpoint(self) -> str:
@@ -109,8 +120,7 @@ class Session:
             plan = from_json(stored.plan, password)
             calls = self.calls_of(run_id)
             known = [each.state for each in stored.jobs]
-            if self.spool is not None:
-                self.spool.add_to(self.journal, lease, known)
+            self.spool.add_to(self.journal, lease, known)
         except BaseException:
             lease.release()
             raise
@@ -130,7 +140,7 @@ class Session:
         """See that a verdict is not against what is known and what ECS shows, and write it down before it counts."""
         self._same_account(cloud, run)
         refuse_verdict(stored, verdict)
-        ids = [wipe.disk_id for known in _open_records(stored) for wipe in known.disks if wipe.in_doubt]
+        ids = [wipe.disk_id for known in open_states(stored) for wipe in known.disks if wipe.in_doubt]
         try:
             shown = Patient(self.clock)(lambda: cloud.disks(ids)).shown
         except CloudError as error:
@@ -162,7 +172,7 @@ class Session:
             plan = from_json(stored.plan, Secret("") if stored.plan["options"]["password"] else None)
             calls = self.calls_of(run_id)
             known = [each.state for each in stored.jobs]
-            tagged = {each.instance_id for each in _open_records(stored) if each.tag.tries}
+            tagged = {each.instance_id for each in open_states(stored) if each.tag.tries}
             if tagged:
                 with contextlib.closing(connect(self.where, self.on_call)) as cloud:
                     take_off(cloud, self.clock, run_id, sorted(tagged))
@@ -246,7 +256,10 @@ class Session:
             ended = self._ended_elsewhere(run.lease.run_id)
             for position in driver.run.unfinished:
                 records[position] = ended.get(position) or state.lose_sight(records[position])
-        told = report.of_run(run.begun, self.clock.now(), run.plan, records, run.calls, run_id=run.lease.run_id)
+        told = report.of_run(
+            run.begun, self.clock.now(), run.plan, records, run.calls, run_id=run.lease.run_id,
+            resumable=self.journal.lasts,
+        )  # fmt: skip
         if bug is not None:
             told = report.of_bug(told, bug)
         told = self._naming_runs(told)
@@ -287,8 +300,7 @@ class Session:
                 except LeaseLostError:
                     with contextlib.suppress(UsageError):
                         self.journal.keep_late(run_id, driver.accepted)
-                        if self.spool is not None:
-                            self.spool.forget(run_id)
+                        self.spool.forget(run_id)
                     return driver, taken(run_id, self.journal)
                 except Exception as error:  # noqa: BLE001 - even then the report says what is known
                     return driver, error
@@ -386,44 +398,6 @@ def _may_send(lease: Lease, action: str) -> str:
             return f"all runs are held by {lease.held}"
         why = f"the lease of run {lease.run_id} had run out, and what was observed before is too old"
     return "" if held or action in codes.BRINGS_BACK else why
-
-
-def _open_records(stored: StoredRun) -> list[JobState]:
-    """Give the records of the open jobs of a run."""
-    return [each.state for each in stored.jobs if each.open]
-
-
-def refuse_verdict(stored: StoredRun, verdict: resuming.Verdict | Literal["wipe-again"]) -> None:
-    """Refuse what a person says of disks that no report asked about, or against what the run itself has seen.
-
-    Raises:
-        RunRefused: no disk is in doubt, no report names one that is (its process was killed, say), or ECS accepted
-            every wipe that is said not to have happened.
-    """
-    run_id = stored.run_id
-    doubtful = [wipe for each in _open_records(stored) for wipe in each.disks if wipe.in_doubt]
-    if not doubtful:
-        raise RunRefused(
-            f"No disk of run {run_id} is in doubt, so there is nothing to judge with --verdict {verdict}.",
-            hint=f"Nothing was changed; go on with: safe-reinit resume {run_id}.",
-        )
-    told = {disk["disk_id"] for job in (stored.report or {"jobs": []})["jobs"] for disk in _doubted(job)}
-    if untold := ", ".join(wipe.disk_id for wipe in doubtful if wipe.disk_id not in told):
-        raise RunRefused(
-            f"Run {run_id} has not reported yet what became of {untold}, so there is nothing to judge.",
-            hint=f"Nothing was changed; see what ECS shows first: safe-reinit resume {run_id}.",
-        )
-    if verdict == "intact" and not any(resuming.may_be_intact(wipe) for wipe in doubtful):
-        begun = ", ".join(wipe.disk_id for wipe in doubtful)
-        raise RunRefused(
-            f"ECS accepted the wipe of {begun}, or was seen at it, so the data cannot be intact.",
-            hint=f"Nothing was changed; see how it ends with: safe-reinit resume {run_id}.",
-        )
-
-
-def _doubted(job: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the disks that a report of a job calls unknown."""
-    return [disk for disk in job["disks"] if disk["data"] == "unknown"]
 
 
 def first_states(plan: Plan, run_id: str, on_unknown: OnUnknown, at: float) -> list[JobState]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..core.inputs import AcceptedBefore, Commit, Committed, Heard, Input, JournalAway, JournalLost, LeaseLapsed, NoRoom
 from ..errors import UsageError
-from ..journal import BRIEFLY, JournalError, JournalLostError, Lease, NoRoomError, Spool
+from ..journal import BRIEFLY, NO_SPOOL, JournalError, JournalLostError, Lease, NoRoomError, Spool
 from ..model import Command, Failure, JobState
 
 
@@ -17,14 +17,14 @@ class StateStore:
 
     Args:
         lease: the right to write them.
-        spool: keeps what the journal lacks, once the core waits for it no more; ``None``: nothing does.
+        spool: keeps what the journal lacks, once the core waits for it no more.
         say: tells people where that is.
         rate: the cloud seconds in a real one.
 
     """
 
     def __init__(
-        self, lease: Lease, spool: Spool | None = None, say: Callable[[str], None] = lambda _: None, rate: float = 1.0
+        self, lease: Lease, spool: Spool = NO_SPOOL, say: Callable[[str], None] = lambda _: None, rate: float = 1.0
     ) -> None:
         self._lease = lease
         self._rate = rate
@@ -59,10 +59,10 @@ class StateStore:
             failed = self._failed(error)
             if not commit.spool:
                 return failed
-            self._keep()
+            self.keep()
         else:
             self._away = False
-            if self._behind and self._spool is not None:
+            if self._behind:
                 self._spool.forget(self._lease.run_id)
             self._behind.clear()
         return Committed()
@@ -72,6 +72,15 @@ class StateStore:
         with contextlib.suppress(UsageError):
             return Heard(self._lease.in_use().at_rate(self._rate))
         return None
+
+    def keep(self) -> None:
+        """Keep on this host all that the journal lacks, where nobody waits for it any more."""
+        if not self._behind:
+            return
+        kept = self._spool.keep(self._lease, self._behind)
+        if kept and not self._told:
+            self._told = True
+            self._say(kept)
 
     def hold(self) -> list[Input]:
         """Check that this session still holds the run, and return what the core must know of its lease and journal.
@@ -115,16 +124,3 @@ class StateStore:
             return JournalLost(Failure(None, str(error), hint=hint))
         hint = "Once it can be written again, resume this run. What was not wiped then needs a new plan."
         return JournalAway(Failure(None, str(error), hint=hint))
-
-    def _keep(self) -> None:
-        if self._spool is None:
-            return
-        run_id = self._lease.run_id
-        try:
-            self._spool.keep(self._lease, self._behind)
-            kept = f"is kept in {self._spool.file(run_id)}, and read by safe-reinit resume {run_id} on this host."
-        except OSError as error:
-            kept = f"cannot be kept in {self._spool.file(run_id)} either ({error.strerror}): keep this output."
-        if not self._told:
-            self._told = True
-            self._say(f"What the journal lacks of run {run_id} {kept}")

@@ -17,7 +17,7 @@ from .lease import BRIEFLY, Holder, JournalError, JournalLostError, LateAnswer, 
 from .place import is_shared
 from .reading import Reader
 from .sharing import NoRoomError
-from .spool import Spool
+from .spool import NO_SPOOL, Spool
 from .stored import Hold, StoredJob, StoredRun
 
 
@@ -63,6 +63,7 @@ def open_to_read(place: str | Path) -> Reader:
 __all__ = [
     "BRIEFLY",
     "LOCK_WAIT",
+    "NO_SPOOL",
     "Act",
     "Deed",
     "Hold",

@@ -40,11 +40,13 @@ class Database(ABC):
     Attributes:
         place: where it is, for people: never with a password.
         shared: whether several hosts write to it, each with processes and a clock of its own.
+        lasts: whether another process finds it, too: not one in memory.
 
     """
 
     place: str
     shared: ClassVar[bool]
+    lasts: bool = True
 
     @abstractmethod
     def using(self) -> AbstractContextManager[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -241,6 +242,11 @@ class Lease:
         A write that is under way is not waited for: a call to ECS would look as if it took that long.
         """
         self._told.append(dumps(event))
+
+    @property
+    def untold(self) -> list[Mapping[str, Any]]:
+        """The events that are not written yet, oldest first."""
+        return [json.loads(event) for event in self._told]
 
     def end(
         self, report: Mapping[str, Any], still_open: Sequence[int] = (), act: tuple[Deed, str] | None = None

@@ -48,6 +48,11 @@ class Reader:
         """Where it is, for people."""
         return self._db.place
 
+    @property
+    def lasts(self) -> bool:
+        """Whether another process finds its runs, and can resume them."""
+        return self._db.lasts
+
     def __enter__(self) -> Self:
         return self
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import UsageError
 from ..model import JobState
@@ -36,6 +37,8 @@ class Spooled:
     """Its id."""
     states: Mapping[int, JobState]
     """By the position of its job each state that the journal lacks."""
+    events: Sequence[Mapping[str, Any]]
+    """The events that it lacks, oldest first."""
 
     @property
     def accepted(self) -> Sequence[LateAnswer]:
@@ -64,15 +67,17 @@ class Spool:
         """Return where a run is kept."""
         return self.folder / f"{run_id}.json"
 
-    def keep(self, lease: Lease, states: Mapping[int, JobState]) -> None:
-        """Keep what the journal lacks of a run, in the place of what was kept of it before.
-
-        Raises:
-            OSError: it cannot be written here either.
-        """
-        make_folder(self.folder)
-        text = dumps({"epoch": lease.epoch, "session": lease.session, "states": list(states.items())}, sparse=True)
-        replace(str(self.file(lease.run_id)), text, 0o600)
+    def keep(self, lease: Lease, states: Mapping[int, JobState]) -> str:
+        """Keep what the journal lacks of a run, in the place of what was kept of it before; say where that is."""
+        what = f"What the journal lacks of run {lease.run_id}"
+        kept = {"epoch": lease.epoch, "session": lease.session, "states": list(states.items()), "events": lease.untold}
+        file = self.file(lease.run_id)
+        try:
+            make_folder(self.folder)
+            replace(str(file), dumps(kept, sparse=True), 0o600)
+        except OSError as error:
+            return f"{what} cannot be kept in {file} either ({error.strerror}): keep this output."
+        return f"{what} is kept in {file}, and read by safe-reinit resume {lease.run_id} on this host."
 
     def read(self, run_id: str) -> Spooled | None:
         """Return what is kept of a run; ``None`` where nothing is.
@@ -85,7 +90,7 @@ class Spool:
         try:
             kept = json.loads(file.read_text("utf-8"))
             states = {int(position): decode(JobState, known) for position, known in kept["states"]}
-            return Spooled(int(kept["epoch"]), str(kept["session"]), states)
+            return Spooled(int(kept["epoch"]), str(kept["session"]), states, [dict(each) for each in kept["events"]])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, DecodeError):
@@ -106,6 +111,8 @@ class Spool:
         kept = self.read(lease.run_id)
         if kept is None:
             return
+        for event in kept.events:
+            lease.tell(event)
         before = lease.follows
         if before is not None and (kept.epoch, kept.session) == (before.epoch, before.session):
             for position, state in kept.states.items():
@@ -146,3 +153,25 @@ class Spool:
         """Keep nothing of a run any more."""
         with contextlib.suppress(OSError):
             os.unlink(self.file(run_id))
+
+
+class _NoSpool(Spool):
+    """That of a journal in memory, of which nothing outlives the process: it keeps nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(os.devnull))
+
+    def keep(self, lease: Lease, states: Mapping[int, JobState]) -> str:  # noqa: ARG002 - nothing is kept
+        """Keep nothing, and say nothing."""
+        return ""
+
+    def read(self, run_id: str) -> Spooled | None:  # noqa: ARG002 - nothing is kept
+        """Return ``None``."""
+        return None
+
+    def forget(self, run_id: str) -> None:
+        """Do nothing."""
+
+
+NO_SPOOL = _NoSpool()
+"""The one of them."""

@@ -90,6 +90,7 @@ class SqliteFile(_Connected):
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self.lasts = path is not None
         self._lock = threading.RLock()
         self._files: dict[Path, tuple[tuple[int, int], int]] = {}
         """The files of the journal that are open: which they are (device and inode), and how large at least."""

@@ -117,13 +117,16 @@ def of_run(  # noqa: PLR0913 - what there is to say
     *,
     run_id: str,
     next_: Sequence[str] = (),
+    resumable: bool = True,
 ) -> Report:
-    """Report a run that has ended."""
+    """Report a run that has ended; one whose journal ends with this process cannot be resumed."""
     from ..core import state  # noqa: PLC0415 - a dry run has none
 
     outcomes = [state.outcome(each) for each in records]
+    resume = f"safe-reinit resume {run_id}" if resumable else ""
     jobs = tuple(
-        _job(job, known, outcome, run_id) for job, known, outcome in zip(plan.jobs, records, outcomes, strict=True)
+        _job(job, known, outcome, run_id, resume)
+        for job, known, outcome in zip(plan.jobs, records, outcomes, strict=True)
     )
     refusals = _refusals(plan)
     jobs += tuple(_planned_job(job, refusals, "refused") for job in plan.skipped)
@@ -249,7 +252,7 @@ def _planned_job(job: PlannedJob, refusals: Mapping[str, tuple[int, Finding]], o
     )
 
 
-def _job(job: PlannedJob, known: JobState, outcome: Outcome, run_id: str) -> JobReport:
+def _job(job: PlannedJob, known: JobState, outcome: Outcome, run_id: str, resume: str) -> JobReport:
     wipes = {wipe.disk_id: wipe for wipe in known.disks}
     taken = {safety.disk_id: safety.snapshot_id for safety in known.snapshots if safety.snapshot_id}
     return JobReport(
@@ -259,14 +262,22 @@ def _job(job: PlannedJob, known: JobState, outcome: Outcome, run_id: str) -> Job
         power_after=known.instance_status,
         power_promised=known.promised,
         outcome=outcome,
-        error=_with_power(_with_lost_snapshots(known, run_id), known, outcome, run_id) if outcome != "done" else None,
+        error=_with_power(_with_lost_snapshots(known, run_id), known, outcome, resume) if outcome != "done" else None,
         phases=tuple(phase if phase.ended_at else replace(phase, result="unknown") for phase in known.phases),
         disks=tuple(_disk(disk, wipes[disk.disk_id], taken.get(disk.disk_id)) for disk in job.disks),
     )
 
 
-def _with_power(error: Failure | None, known: JobState, outcome: Outcome, run_id: str) -> Failure | None:
-    """Say first what to do about a machine whose power is not as promised, by the state that it was seen in."""
+def _with_power(error: Failure | None, known: JobState, outcome: Outcome, resume: str) -> Failure | None:
+    """Say first what to do about a machine whose power is not as promised, by the state that it was seen in.
+
+    Args:
+        error: what went wrong.
+        known: the state of its job.
+        outcome: what the job came to.
+        resume: the command that resumes the run; ``""`` where none can.
+
+    """
     if error is not None and known.gone:
         return replace(error, hint=_GONE)
     if outcome == "not-restarted" and known.promised == "Stopped" and known.instance_status:
@@ -277,8 +288,9 @@ def _with_power(error: Failure | None, known: JobState, outcome: Outcome, run_id
         return error
     if not known.stopped_by_us:
         return replace(error, hint=f"{_OTHERS_DOING} {error.hint or ''}".rstrip())
-    resume = f"safe-reinit resume {run_id}"
-    if known.instance_locks and known.instance_status == "Stopped":
+    if not resume:
+        said = _ENDED.format(instance=f"{known.instance_id} is {known.instance_status or 'not seen'}")
+    elif known.instance_locks and known.instance_status == "Stopped":
         locks = ", ".join(known.instance_locks)
         said = f"ECS has locked the instance ({locks}), so it cannot be started: have the lock removed, then {resume}."
     else:
@@ -291,6 +303,7 @@ _OTHERS_DOING = (
     "This run did not stop the instance, so it does not start it either, and has ended: find out who stopped it, and "
     "start it in the ECS console if it should run."
 )
+_ENDED = "{instance}. The journal of this run ends with this process, so nothing can resume it."
 _NOT_STARTED = "See in the ECS console what state the instance is in; {resume} goes on with it."
 _POWER = {
     "Stopped": "The instance is Stopped: {resume} starts it, or start it in the ECS console.",

@@ -147,6 +147,33 @@ def test_an_exit_of_a_listener_ends_a_run_in_order(
     comes_back(sim, caught.value)
 
 
+@pytest.mark.virtual_time
+def test_a_run_whose_journal_ends_with_the_process_names_no_resume(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A simulated run whose machine stays down says that nothing can resume it, however it was ended."""
+    monkeypatch.delenv("SAFE_REINIT_JOURNAL")
+    client = safe_reinit.connect(region=sim.region, endpoint=sim.url, credentials=sim.access_key)
+    plan = client.plan([DISK], stop_instance=True)
+    sim.do(
+        {"fault": {"action": "StartInstance", "dry_run": False, "nth": "every", "error": {"code": "InstanceExpired"}}}
+    )
+    told: list[str] = []
+
+    def leave(event: Any) -> None:
+        told.append(event.event)
+        if told.count("answer") == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        client.run(plan, confirm=plan.confirm_with, on_event=leave)
+    said = f"{raised.value.report.error.hint} {' '.join(raised.value.__notes__)}"  # type: ignore[attr-defined]
+
+    assert raised.value.report.outcome == "stranded"  # type: ignore[attr-defined]
+    assert "The journal of this run ends with this process, so nothing can resume it." in said
+    assert "safe-reinit resume" not in said
+
+
 def test_a_second_exception_while_the_first_is_taken_in_changes_nothing() -> None:
     """Two exceptions at once are one request: the run ends in order, and the first is raised again."""
 

@@ -24,6 +24,7 @@ from safe_reinit.core.inputs import (
 from safe_reinit.errors import UsageError
 from safe_reinit.execution.store import StateStore
 from safe_reinit.journal import (
+    NO_SPOOL,
     Journal,
     JournalError,
     JournalLostError,
@@ -51,7 +52,7 @@ FAILURE = Failure(
 def a_store(folder: Path | None = None) -> tuple[StateStore, Book]:
     """Return a store, and the book that it writes in; with a folder also one for what the journal lacks."""
     book: Any = Book()
-    return StateStore(book, Spool(folder) if folder else None, book.said.append), book
+    return StateStore(book, Spool(folder) if folder else NO_SPOOL, book.said.append), book
 
 
 def commit(*states: tuple[int, JobState], spool: bool = False) -> Commit:

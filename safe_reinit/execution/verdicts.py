@@ -1,0 +1,49 @@
+"""What a person says of disks whose outcome is unknown, held against what the run itself has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from ..core import resuming
+from ..errors import RunRefused
+from ..journal import StoredRun
+from ..model import JobState
+
+
+def open_states(stored: StoredRun) -> list[JobState]:
+    """Return the states of the open jobs of a run."""
+    return [each.state for each in stored.jobs if each.open]
+
+
+def refuse_verdict(stored: StoredRun, verdict: resuming.Verdict | Literal["wipe-again"]) -> None:
+    """Refuse what a person says of disks that no report asked about, or against what the run itself has seen.
+
+    Raises:
+        RunRefused: no disk is in doubt, no report names one that is (its process was killed, say), or ECS accepted
+            every wipe that is said not to have happened.
+    """
+    run_id = stored.run_id
+    doubtful = [wipe for each in open_states(stored) for wipe in each.disks if wipe.in_doubt]
+    if not doubtful:
+        raise RunRefused(
+            f"No disk of run {run_id} is in doubt, so there is nothing to judge with --verdict {verdict}.",
+            hint=f"Nothing was changed; go on with: safe-reinit resume {run_id}.",
+        )
+    told = {disk["disk_id"] for job in (stored.report or {"jobs": []})["jobs"] for disk in _doubted(job)}
+    if untold := ", ".join(wipe.disk_id for wipe in doubtful if wipe.disk_id not in told):
+        raise RunRefused(
+            f"Run {run_id} has not reported yet what became of {untold}, so there is nothing to judge.",
+            hint=f"Nothing was changed; see what ECS shows first: safe-reinit resume {run_id}.",
+        )
+    if verdict == "intact" and not any(resuming.may_be_intact(wipe) for wipe in doubtful):
+        begun = ", ".join(wipe.disk_id for wipe in doubtful)
+        raise RunRefused(
+            f"ECS accepted the wipe of {begun}, or was seen at it, so the data cannot be intact.",
+            hint=f"Nothing was changed; see how it ends with: safe-reinit resume {run_id}.",
+        )
+
+
+def _doubted(job: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the disks that a report of a job calls unknown."""
+    return [disk for disk in job["disks"] if disk["data"] == "unknown"]
