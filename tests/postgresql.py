@@ -7,10 +7,11 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,14 @@ class Server:
         options = " ".join(f"-c {name}={value}" for name, value in {**usual, **self.settings, **settings}.items())
         log = self.folder / f"{data}.log"
         self.run(self.bin / "pg_ctl", "-w", "-t", "60", "-D", self.folder / data, "-l", log, "-o", options, "start")
+
+    def hang(self, *, hangs: bool = True) -> None:
+        """Let every process of the server stand still, as on a disk that does not answer, or go on."""
+        pid = (self.folder / "data" / "postmaster.pid").read_text().split()[0]
+        own = [pid, *Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        for each in own:
+            with suppress(ProcessLookupError):
+                os.kill(int(each), signal.SIGSTOP if hangs else signal.SIGCONT)
 
     def stop(self, how: str = "fast", data: str = "data") -> None:
         """Stop the server: ``fast`` in order, ``immediate`` as if it were killed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 
 from safe_reinit.errors import UsageError
 from safe_reinit.journal import Journal, JournalError, Lease, open_to_read, open_to_write
+from safe_reinit.journal import postgres as database
 from safe_reinit.journal.place import shown
 from tests import postgresql
+from tests.commands import until
 
 RUN_ID = "r-20260101T000000Z-0001"
 
@@ -81,6 +84,29 @@ def test_a_server_that_comes_back_is_gone_on_with(own: postgresql.Server) -> Non
         assert journal.runs()[0].jobs[0].state_text == '{"step": 1}'
         lease.save((0, {"step": 3}))
         assert journal.runs()[0].jobs[0].state_text == '{"step": 3}'
+        lease.release()
+
+
+def test_a_server_that_hangs_counts_as_away(monkeypatch: pytest.MonkeyPatch, own: postgresql.Server) -> None:
+    """What it is sent arrives, and nothing comes back: that is an error, and not a wait without end."""
+    monkeypatch.setattr(database, "_HANGS", 0.5)
+    with open_to_write(f"{own.new()}&connect_timeout=2") as journal:
+        lease = begin(journal)
+        own.hang()
+        try:
+            with pytest.raises(JournalError, match="does not answer"):
+                lease.save((0, {"step": 1}))
+        finally:
+            own.hang(hangs=False)
+
+        def is_written() -> bool:
+            with suppress(JournalError):  # it is not asked again at once
+                lease.save((0, {"step": 2}))
+                return True
+            return False
+
+        until(is_written)
+        assert journal.runs()[0].jobs[0].state_text == '{"step": 2}'
         lease.release()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, ClassVar, cast
 
@@ -27,6 +27,8 @@ _CONNECTS = 5
 """Real seconds for which a connection is waited for."""
 _ANSWERS = 10.0
 """Real seconds for which a statement or a network that does not answer is waited for."""
+_HANGS = 15.0
+"""Real seconds after which a server that says nothing counts as away, though the network takes what it is sent."""
 _READS_BACK = 15.0
 """Real seconds for which it is tried to ask what became of a COMMIT whose answer was lost."""
 _TRIES_EVERY = 0.5
@@ -49,7 +51,22 @@ _WORDS = {
 }  # fmt: skip
 _OURS = 7256
 """The first key of our advisory locks: of the one under which the tables are made."""
-_Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that does not wait for ever: a server that hangs, as on its disk, keeps none of its own limits."""
+
+    def wait(self, gen: Generator[Any, Any, Any], *given: Any, **more: Any) -> Any:  # noqa: ANN401 - as psycopg has it
+        """Wait for an answer, as long as there is a sign of one.
+
+        Raises:
+            psycopg.OperationalError: there was none for too long; the connection is closed.
+        """
+        try:
+            return super().wait(_impatient(gen), *given, **more)
+        except TimeoutError as error:
+            self.close()
+            raise psycopg.OperationalError(str(error)) from None
 
 
 class Postgres(Database):
@@ -73,7 +90,9 @@ class Postgres(Database):
         self._address = self._options_of(address)
         self._identity = ""
         """The system id of the server, which all its copies share, and its timeline, which a failover changes."""
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
+        self._not_before = 0.0
+        """When to try next to connect."""
         try:
             with self.using():
                 self._prepare()
@@ -100,12 +119,12 @@ class Postgres(Database):
 
     # ------------------------------------------------------------------------------------------- the connection
 
-    def _connected(self) -> _Connection:
+    def _connected(self) -> Connection:
         """Return the connection, made again if it was lost; in a transaction never another one than it began on."""
         if self._inside:
-            return cast("_Connection", self._connection)
+            return cast("Connection", self._connection)
         if self._connection is None or self._connection.closed or self._connection.broken:
-            opened = psycopg.connect(**self._address, autocommit=True)
+            opened = self._connect()
             try:
                 self._identity = self._same_server(opened)
                 for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
@@ -119,7 +138,22 @@ class Postgres(Database):
             self._connection = opened
         return self._connection
 
-    def _same_server(self, opened: _Connection) -> str:
+    def _connect(self) -> Connection:
+        """Connect. An attempt that failed late is not repeated for as long as it took: what waits for it is in a hurry.
+
+        Raises:
+            psycopg.OperationalError: it does not come about.
+        """
+        began = boottime()
+        if began < self._not_before:
+            raise psycopg.OperationalError("the server did not answer a moment ago")
+        try:
+            return Connection.connect(**self._address, autocommit=True)
+        except psycopg.OperationalError:
+            self._not_before = 2 * boottime() - began
+            raise
+
+    def _same_server(self, opened: Connection) -> str:
         """See that it is the server that was connected to first, and that it has not lost what was committed there.
 
         Raises:
@@ -254,10 +288,11 @@ class Postgres(Database):
 
     def _anew(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """Carry out what may be done twice, on a new connection if the old one turns out to be lost."""
+        connection = self._connected()
         try:
-            return self._connected().execute(statement, values)
+            return connection.execute(statement, values)
         except psycopg.OperationalError:
-            if self._connection is not None and not self._connection.closed:
+            if not connection.closed:
                 raise
         return self._connected().execute(statement, values)
 
@@ -268,6 +303,26 @@ class Postgres(Database):
             cursor.executemany(_translated(statement), values)
 
 
+def _impatient(answer: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """Wait for an answer as psycopg does, which says every tenth of a second that there is nothing new.
+
+    Raises:
+        TimeoutError: there was nothing for too long.
+    """
+    until = boottime() + _HANGS
+    try:
+        wanted = next(answer)
+        while True:
+            ready = yield wanted
+            if ready:
+                until = boottime() + _HANGS
+            elif boottime() >= until:
+                raise TimeoutError("the server does not answer")
+            wanted = answer.send(ready)
+    except StopIteration as end:
+        return end.value
+
+
 @cache  # the statements are few, and each is carried out often
 def _translated(statement: str) -> str:
     statement = statement.replace("%", "%%")
@@ -276,6 +331,6 @@ def _translated(statement: str) -> str:
     return statement
 
 
-def _one(connection: _Connection, statement: str, values: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - of any type
+def _one(connection: Connection, statement: str, values: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - of any type
     row = connection.execute(statement, values).fetchone()
     return row[0] if row else None
