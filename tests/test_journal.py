@@ -424,10 +424,18 @@ def full(monkeypatch: pytest.MonkeyPatch, when: Callable[[str], bool]) -> list[s
 
     class Full(sqlite3.Connection):
         def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+            self._fail(statement)
+            return super().execute(statement, *values)
+
+        def executemany(self, statement: str, *values: Any) -> sqlite3.Cursor:
+            self._fail(statement)
+            return super().executemany(statement, *values)
+
+        @staticmethod
+        def _fail(statement: str) -> None:
             if when(statement):
                 failed.append(statement)
                 raise sqlite3.OperationalError("database or disk is full")
-            return super().execute(statement, *values)
 
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite.sqlite3, "connect", lambda *args, **words: connect(*args, **words, factory=Full))

@@ -121,6 +121,9 @@ class Session:
             calls = self.calls_of(run_id)
             known = [each.state for each in stored.jobs]
             self.spool.add_to(self.journal, lease, known)
+        except LeaseLostError:  # a pause since it was taken was long enough for somebody else to take it
+            lease.release()
+            raise taken(run_id, self.journal) from None
         except BaseException:
             lease.release()
             raise

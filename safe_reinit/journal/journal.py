@@ -6,6 +6,8 @@ import os
 import secrets
 import socket
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from ..errors import RunRefused, UsageError
@@ -180,6 +182,10 @@ class Journal(Reader):
                 holder = self._holder(lease.run_id, locked=True)
                 if holder is None:
                     raise JournalLostError(f"The journal {self.place} does not know run {lease.run_id} any more.")
+                if lease.is_before(holder):
+                    raise JournalLostError(
+                        f"The journal {self.place} was put back to what it was before this process took the run."
+                    )
                 if (holder.epoch, holder.session) != (lease.epoch, lease.session):
                     raise LeaseLostError(lease.run_id)
                 if holder.writes != lease.writes and not (lease.unsure and holder.writes == lease.writes + 1):
@@ -189,8 +195,8 @@ class Journal(Reader):
                     )
                 if room is not None:
                     self._db.alone("what runs share")  # else two that begin at once would not see each other
-                for statement, values in statements:
-                    self._db.execute(statement, values)
+                for statement, some in groupby(statements, key=itemgetter(0)):
+                    self._db.executemany(statement, (values for _, values in some))
                 if room is not None:
                     refuse_full(self._db, lease.run_id, length(), room)
                 self._db.execute(

@@ -191,6 +191,14 @@ class Lease:
         self._write([])
         return False
 
+    def is_before(self, holder: Holder) -> bool:
+        """Tell whether a holder had the run before this session, so that its journal was put back since.
+
+        Whoever is at work on the run counts as the holder all the same, unless it is known to be the one before.
+        """
+        is_known = self.follows is not None and holder.session == self.follows.session
+        return holder.epoch < self.epoch and (is_known or not holder.alive)
+
     def late_answers(self) -> list[LateAnswer]:
         """Return, once each, what ECS accepted of sessions that had lost this run by then.
 
@@ -319,7 +327,7 @@ class Lease:
             UsageError: the journal cannot be read.
         """
         holder = self._journal.holder(self.run_id)
-        if holder is None:
+        if holder is None or self.is_before(holder):
             return  # the journal is not the one of the run; whoever writes next is told
         if holder.session != self.session:
             raise LeaseLostError(self.run_id)

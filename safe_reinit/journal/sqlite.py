@@ -57,11 +57,11 @@ class _Connected(Database):
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """See ``Database``."""
-        return self._db.execute(_translated(statement).replace("{clock}", repr(boottime())), values)
+        return self._db.execute(_timed(statement), values)
 
     def executemany(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
         """See ``Database``."""
-        self._db.executemany(statement, values)
+        self._db.executemany(_timed(statement), values)
 
     def refuse_replaced(self) -> None:
         """Do nothing: what is only read may be replaced."""
@@ -264,6 +264,10 @@ def _translated(statement: str) -> str:
     for word, meant in _WORDS.items():
         statement = statement.replace(word, meant)
     return statement
+
+
+def _timed(statement: str) -> str:
+    return _translated(statement).replace("{clock}", repr(boottime()))
 
 
 def _identities(path: Path | None) -> dict[Path, tuple[tuple[int, int], int]]:

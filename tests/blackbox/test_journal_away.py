@@ -15,6 +15,7 @@ import pytest
 
 from safe_reinit.journal import Spool, open_to_write
 from safe_reinit.journal.place import unusable
+from safe_reinit.journal.spool import Spooled
 from safe_reinit.journal.sqlite import SqliteFile
 from safe_reinit.simulator import Simulator
 from safe_reinit.written import replace
@@ -222,3 +223,28 @@ def test_what_others_could_have_written_is_not_read(sim: Simulator, run: Command
     assert f"cannot be read from {file}" in unread.stderr
     file.unlink()
     assert run("resume", stored.run_id, journal=path).returncode == 0
+
+
+def test_a_run_that_is_taken_while_its_spool_is_read_is_left_to_whoever_has_it(
+    sim: Simulator, run: Command, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resume that no longer holds the run says so, sends nothing, and leaves the file to the next one."""
+    child = run.start(*RUN, journal=path)
+    comes_to(sim, "Stopping")
+    with full(monkeypatch):
+        _, err = child.communicate(timeout=900)
+    (run_id,) = set(re.findall(r"Run (r-\S+) stops and wipes nothing more", err))
+    calls, read = len(run.calls()), Spool.read
+
+    def taken_meanwhile(self: Spool, name: str) -> Spooled | None:
+        with sqlite3.connect(path) as opened:
+            opened.execute("UPDATE leases SET epoch=epoch+1, session='another'")
+        return read(self, name)
+
+    monkeypatch.setattr(Spool, "read", taken_meanwhile)
+    refused = run("resume", run_id, journal=path)
+
+    assert refused.returncode == 3, refused.stderr
+    assert f"Another process holds run {run_id} now" in refused.stderr
+    assert Spool(path.parent / "spool").file(run_id).exists()
+    assert len(run.calls()) == calls
