@@ -7,6 +7,7 @@
     python bench/simulation.py --without own-lease              with a guard turned off: seeds until it is missed
     python bench/simulation.py --through-sdk --seeds 1000       over the real SDK, which signs each request
     python bench/simulation.py --save DIR                       keep each failing seed, shrunk, as a scenario file
+    python bench/simulation.py --journal postgresql             the journal in PostgreSQL, with troubles of its own
     python bench/simulation.py --every-fault --jobs 2           every call with every fault, and a crash at every moment
 
 A seed that fails with nothing turned off is a defect of the program, or of the judge: look at its trace with --replay.
@@ -31,6 +32,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from tests import postgresql
 from tests.simulation import every_fault
 from tests.simulation.guards import GUARDS, turned_off
 from tests.simulation.harness import simulate
@@ -38,12 +40,15 @@ from tests.simulation.judge import Violation
 from tests.simulation.options import ASSUMPTIONS, Scenario, expand, names
 from tests.simulation.shrink import shrink
 
+_servers: list[postgresql.Server] = []
+"""What has the journals of scenarios in PostgreSQL, begun before the processes that run seeds."""
+
 
 def _one(scenario: Scenario, guard: str | None, *, through_sdk: bool) -> tuple[list[Violation], Any]:
     """Run a scenario; what breaks the simulation itself counts as a failure, too."""
     try:
         with turned_off(guard) if guard else contextlib.nullcontext():
-            result = simulate(scenario, through_sdk=through_sdk)
+            result = simulate(scenario, through_sdk=through_sdk, server=next(iter(_servers), None))
     except Exception as error:
         return [Violation("harness", f"{error!r}: {traceback.format_exc(limit=-2)}")], None
     return result.violations, result
@@ -52,9 +57,10 @@ def _one(scenario: Scenario, guard: str | None, *, through_sdk: bool) -> tuple[l
 def _work(task: tuple[int, argparse.Namespace]) -> dict[str, Any]:
     seed, options = task
     began = time.process_time()
-    violations, result = _one(expand(seed), options.without, through_sdk=options.through_sdk)
+    scenario = expand(seed, options.journal)
+    violations, result = _one(scenario, options.without, through_sdk=options.through_sdk)
     told: dict[str, Any] = {"seed": seed, "violations": violations, "cpu": time.process_time() - began}
-    told |= {"names": names(expand(seed)), "keeps": expand(seed)["keeps"]}
+    told |= {"names": names(scenario), "keeps": scenario["keeps"]}
     if result is not None:
         told |= {
             "outcomes": result.outcomes, "covered": result.covered, "simulated": result.simulated,
@@ -188,16 +194,20 @@ def _save(seed: int, kind: str, options: argparse.Namespace) -> str:
     kept = {"finds": kind} | ({"without": options.without} if options.without else {})
     file = Path(options.save) / f"{kind}-{seed}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({**kept, "scenario": shrink(expand(seed), fails)}, indent=1) + "\n")
+    file.write_text(json.dumps({**kept, "scenario": shrink(expand(seed, options.journal), fails)}, indent=1) + "\n")
     return str(file)
 
 
-def _replay(name: str, guard: str | None, *, through_sdk: bool) -> int:
-    kept = {"scenario": expand(int(name))} if name.isdigit() else json.loads(Path(name).read_text("utf-8"))
-    scenario, guard = kept["scenario"], guard or kept.get("without")
+def _replay(options: argparse.Namespace) -> int:
+    name = options.replay
+    drawn = {"scenario": expand(int(name), options.journal)} if name.isdigit() else None
+    kept = drawn or json.loads(Path(name).read_text("utf-8"))
+    scenario, guard = kept["scenario"], options.without or kept.get("without")
     print(json.dumps(scenario, indent=1))
-    with turned_off(guard) if guard else contextlib.nullcontext():
-        result = simulate(scenario, through_sdk=through_sdk)
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(postgresql.server()) if scenario.get("journal") == "postgresql" else None
+        stack.enter_context(turned_off(guard) if guard else contextlib.nullcontext())
+        result = simulate(scenario, through_sdk=options.through_sdk, server=server)
     print("\n".join(result.trace))
     if guard:
         print(f"(with the guard {guard} turned off)")
@@ -220,10 +230,15 @@ def main() -> int:
     add("--save", metavar="DIR", help="make each failing seed small, and keep it there as a file")
     add("--every-fault", action="store_true", help="run no seeds, but each enumerated case of a fault or a crash")
     add("--through-sdk", action="store_true", help="call over the real SDK, which signs, and not in this process")
+    add("--journal", choices=("sqlite", "postgresql"), default="sqlite", help="where seeds have it (default: sqlite)")
     options = parser.parse_args()
     if options.replay:
-        return _replay(options.replay, options.without, through_sdk=options.through_sdk)
-    return _every_fault(options) if options.every_fault else _explore(options)
+        return _replay(options)
+    if options.every_fault:
+        return _every_fault(options)
+    with postgresql.server() if options.journal == "postgresql" else contextlib.nullcontext() as server:
+        _servers.extend([server] if server else [])
+        return _explore(options)
 
 
 if __name__ == "__main__":

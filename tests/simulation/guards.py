@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -20,10 +20,12 @@ from safe_reinit.core.state import is_settled, lag_of
 from safe_reinit.core.steps import outstanding
 from safe_reinit.core.wipes import is_watched
 from safe_reinit.drift import drift_of
+from safe_reinit.errors import UsageError
 from safe_reinit.execution import calls, session
 from safe_reinit.execution.store import StateStore
 from safe_reinit.journal import Journal, Lease, LeaseLostError
 from safe_reinit.journal.lease import Holder
+from safe_reinit.journal.postgres import Postgres
 from safe_reinit.journal.sqlite import SqliteFile
 from safe_reinit.model import JobState, Observation, Wipe
 
@@ -217,6 +219,29 @@ def _lease(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Lease, "check", lambda _self: True)
 
 
+def _same_server(patch: pytest.MonkeyPatch) -> None:
+    """Go on with the server that is at the address now, whether or not it is the one that the run began on."""
+    patch.setattr(Postgres, "_same_server", lambda _self, _opened: "")
+
+
+def _put_back(patch: pytest.MonkeyPatch) -> None:
+    """Write to a journal that does not have what the run wrote last."""
+    write = Journal.write
+
+    def write_on(self: Journal, lease: Lease, statements: Any, **more: Any) -> Holder:
+        with suppress(UsageError):
+            holder = self.holder(lease.run_id)
+            lease.writes = holder.writes if holder is not None else lease.writes
+        return write(self, lease, statements, **more)
+
+    patch.setattr(Journal, "write", write_on)
+
+
+def _commit_read_back(patch: pytest.MonkeyPatch) -> None:
+    """Take a COMMIT whose answer is lost for one that was done."""
+    patch.setattr(Postgres, "_was_committed", lambda _self, _number: True)
+
+
 GUARDS: Mapping[str, Patch] = {
     "lag": _lag,
     "start-minute": _start_minute,
@@ -240,6 +265,9 @@ GUARDS: Mapping[str, Patch] = {
     "intention": _intention,
     "safety-snapshot": _safety_snapshot,
     "lease": _lease,
+    "same-server": _same_server,
+    "put-back": _put_back,
+    "commit-read-back": _commit_read_back,
 }
 """By name, how to turn a guard off."""
 

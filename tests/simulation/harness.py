@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
-import shutil
-import sqlite3
 import tempfile
 import time
 from collections import Counter
@@ -24,14 +23,16 @@ import safe_reinit
 from safe_reinit import report as reports_of
 from safe_reinit.cli.writer import Writer
 from safe_reinit.execution.interrupt import Interrupt
-from safe_reinit.journal import open_to_write, sqlite
+from safe_reinit.journal import sqlite
 from safe_reinit.model import Event
 from safe_reinit.model.codec import members
 from safe_reinit.plan import to_json
 from safe_reinit.simulator import console
 from safe_reinit.simulator.engine import Engine, Options
 from tests import direct, inprocess, virtual
+from tests.postgresql import Server
 from tests.simulation import people
+from tests.simulation.database import Database
 from tests.simulation.judge import (
     Evidence,
     Session,
@@ -46,7 +47,7 @@ from tests.simulation.network import Network
 from tests.simulation.options import ACCEPTED, ASSUMPTIONS, Scenario, has_only_pauses, has_only_slow_looks
 from tests.simulation.patching import cooperative
 from tests.simulation.scheduler import BEGIN, Process, Scheduler, Stalled, Task, VirtualClock
-from tests.simulation.storage import Storage
+from tests.simulation.storage import File, Storage
 
 KEYS = {
     "now": ("testid", "planted0secret0of0the0simulation"),
@@ -124,6 +125,7 @@ class Simulation:
     scenario: Scenario
     folder: Path
     through_sdk: bool = False
+    server: Server | None = None
     scheduler: Scheduler = field(init=False)
     engine: Engine = field(init=False)
     network: Network = field(init=False)
@@ -144,7 +146,11 @@ class Simulation:
         clock = VirtualClock(self.scheduler)
         self.engine = Engine(Options(world=world, clock=clock, seed=seed))
         self.network = Network(self.scheduler, self.engine, self.scenario, self._point, self._cover)
-        self.storage = Storage(self.scheduler, self._journal_point)
+        if self.scenario.get("journal") == "postgresql":
+            assert self.server is not None, "the scenario needs a PostgreSQL"
+            self.storage = Database(self.scheduler, self._journal_point, self.server)
+        else:
+            self.storage = File(self.scheduler, self._journal_point, self.folder)
         self._counted: Counter[tuple[str, str]] = Counter()
         self._attempts: list[_Attempt] = []
         self._current: _Attempt | None = None
@@ -161,11 +167,6 @@ class Simulation:
         self._abandoned = False
         self._events: list[str] = []
         self._write_credentials("now")
-
-    @property
-    def journal(self) -> Path:
-        """The journal of the run."""
-        return self.folder / "journal.db"
 
     @property
     def reports(self) -> list[dict[str, Any]]:
@@ -284,13 +285,40 @@ class Simulation:
         self.scheduler.spawn("cancel", Process("operator"), cancel)
 
     def _journal_locked(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
-        self.storage.locked_until = max(self.storage.locked_until, self._outage(what["seconds"]))
+        if self.storage.lock(what["seconds"]):
+            self._outage(what["seconds"])
 
     def _journal_full(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
         self.storage.full_until = max(self.storage.full_until, self._outage(what["seconds"]))
 
     def _journal_away(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
         self.storage.away_until = max(self.storage.away_until, self._outage(what["seconds"]))
+
+    def _journal_killed(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
+        """Kill the database, which is there again after a while with all that was committed."""
+        assert isinstance(self.storage, Database)
+        self._outage(what["seconds"])
+        self.storage.kill(what["seconds"])
+
+    def _journal_fails_over(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
+        """Let a copy of now, or of so long before the database is gone for good, take the place of it."""
+        self.storage.back_up("standby")
+        self._soon(what["lag"], lambda: self._fail_over(what["seconds"]))
+
+    def _fail_over(self, seconds: float) -> None:
+        assert isinstance(self.storage, Database)
+        self.say("host", "a copy of the database takes over")
+        self._outages.append((self.scheduler.now, math.inf))  # for those who knew the other one
+        self._away += min(seconds, JOURNAL_OUTAGE)
+        if self.storage.fail_over(seconds, "standby"):
+            self._unrecorded = self._unrecorded or self.scheduler.now
+
+    def _soon(self, delay: float, happens: Callable[[], None]) -> None:
+        """Let something happen after so long, if anything still goes wrong then."""
+        if delay:
+            self.scheduler.at(self.scheduler.now + delay, lambda: None if self._calm else happens())
+        else:
+            happens()
 
     def _outage(self, seconds: float) -> float:
         """Note an outage of the journal that begins now, and return when it ends."""
@@ -299,26 +327,32 @@ class Simulation:
         return self._outages[-1][1]
 
     def _journal_unanswered(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
-        """Let the answers to the next commits be lost: they are done, and nobody hears of it."""
-        self.storage.unanswered = what["times"]
+        """Let the answers to the next commits be lost: they are done, or not, and nobody hears of it."""
+        self.storage.unanswered = [what.get("arrives", True)] * what["times"]
         self._away += min(10.0 * what["times"], JOURNAL_OUTAGE)
 
     def _journal_removed(self, _attempt: _Attempt, _what: dict[str, Any]) -> None:
         self._unrecorded = self._unrecorded or self.scheduler.now
-        for file in self.folder.glob("journal.db*"):
-            file.unlink()
+        self.storage.remove()
 
-    def _journal_restored(self, attempt: _Attempt, what: dict[str, Any]) -> None:
-        """Put the journal back as it was before this run began."""
-        self._journal_removed(attempt, what)
-        if (self.folder / "before.db").exists():
-            shutil.copy(self.folder / "before.db", self.journal)
+    def _journal_restored(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
+        """Put the journal back as it was before this run began, or, after a while, as it is now."""
+        if "after" in what:
+            self.storage.back_up("backup")
+            self._soon(what["after"], lambda: self._put_back("backup"))
+        else:
+            self._put_back("before")
+
+    def _put_back(self, copy: str) -> None:
+        self.say("host", f"the journal is put back: {copy}")
+        if self.storage.restore(copy):
+            self._unrecorded = self._unrecorded or self.scheduler.now
 
     def _second_run(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
         """Let somebody else plan and run the same, from the same journal or from one of another host."""
         other = _Attempt(Process("second", elsewhere=what["journal"] == "other"), self.scheduler.now)
         self._others.append(other)
-        journal = self.journal if what["journal"] == "same" else self.folder / "second.db"
+        journal = self.storage.place if what["journal"] == "same" else self.storage.other
 
         def work() -> None:
             with suppress(safe_reinit.Error):
@@ -364,8 +398,8 @@ class Simulation:
 
     # ------------------------------------------------------------------------------------------------- the program
 
-    def _client(self, journal: Path | None = None) -> safe_reinit.Client:
-        config, place = str(self.folder / "config.yaml"), str(journal or self.journal)
+    def _client(self, journal: str = "") -> safe_reinit.Client:
+        config, place = str(self.folder / "config.yaml"), journal or self.storage.place
         connect = partial(safe_reinit.connect, region="cn-hangzhou", config=config, journal=place)
         if self.through_sdk:
             return connect(endpoint=inprocess.HOST)
@@ -402,10 +436,7 @@ class Simulation:
         self.plan = to_json(plan)
         if not self.began:
             self._begin(attempt)
-        if self.journal.exists():
-            with sqlite3.connect(self.journal) as source, sqlite3.connect(self.folder / "before.db") as copy:
-                source.backup(copy)
-            (self.folder / "before.db").chmod(0o600)
+        self.storage.back_up("before")
         attempt.interrupt = Interrupt()
         stop = attempt.interrupt
         self._carry(attempt, lambda told: client.run(plan, confirm=plan.confirm_with, on_event=told, stop=stop))
@@ -561,9 +592,8 @@ class Simulation:
 
     def _find_run(self) -> None:
         """Find the run of a process that was killed before its first event, as ``runs`` does."""
-        if not self.run_id and self.plan is not None and self.journal.exists():
-            with self.storage.bypassed(), open_to_write(self.journal) as journal:
-                self.run_id = next((run.run_id for run in journal.runs() if run.open), "")
+        if not self.run_id and self.plan is not None:
+            self.run_id = next((run.run_id for run in self.storage.runs() if run.open), "")
 
     def _verdict(self, name: str | None) -> str | None:
         """Return what the operator says on a resume: the truth where it is asked for, or something unasked."""
@@ -592,15 +622,13 @@ class Simulation:
         return said
 
     def _open_runs(self) -> list[str]:
-        if not self.journal.exists():
-            return []
-        with self.storage.bypassed(), open_to_write(self.journal) as journal:
-            return [run.run_id for run in journal.runs() if run.open and run.run_id == self.run_id]
+        return [run.run_id for run in self.storage.runs() if run.open and run.run_id == self.run_id]
 
     def evidence(self) -> Evidence:
         """Return what the judge sees now."""
         files = [path for path in sorted(self.folder.rglob("*")) if path.suffix not in (".yaml", ".ini")]
         outputs = {path.name: path.read_bytes() for path in files if path.is_file()}
+        outputs |= self.storage.text()
         outputs |= {f"report {number}": str(told).encode() for number, told in enumerate(self.reports)}
         outputs |= {"events": "\n".join(self._events).encode(), "plan": str(self.plan).encode()}
         outputs |= {f"error {number}": str(each.error).encode() for number, each in enumerate(self._attempts)}
@@ -656,13 +684,14 @@ def _environment(folder: Path) -> dict[str, str]:
     return {"HOME": str(folder), "ALIBABA_CLOUD_CREDENTIALS_FILE": str(folder / "credentials.ini"), "PATH": os.defpath}
 
 
-def simulate(scenario: Scenario, *, through_sdk: bool = False) -> Result:
+def simulate(scenario: Scenario, *, through_sdk: bool = False, server: Server | None = None) -> Result:
     """Run one scenario from its beginning to its end.
 
     Args:
         scenario: what happens.
         through_sdk: whether the program calls over the real SDK, which signs, and finds its key in a file. Else it asks
             the engine in this process, which is faster.
+        server: has the journal, if the scenario says that PostgreSQL does.
 
     """
     place = _MEMORY if _MEMORY.is_dir() else None  # a journal waits for its disk, and here that is real time
@@ -675,7 +704,7 @@ def simulate(scenario: Scenario, *, through_sdk: bool = False) -> Result:
             config["force_stop_after"] = f"{asked['force_stop_after']}s"
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         (folder / "config.yaml").chmod(0o600)
-        simulation = Simulation(scenario, folder, through_sdk)
+        simulation = Simulation(scenario, folder, through_sdk, server)
         scheduler = simulation.scheduler
         began = scheduler.now
         drawn = random.getstate()
@@ -684,15 +713,17 @@ def simulate(scenario: Scenario, *, through_sdk: bool = False) -> Result:
             with (
                 patch.dict(os.environ, _environment(folder), clear=True),
                 patch.object(sqlite, "_RESERVE", virtual.ROOM),  # what a disk that fills up takes, the storage decides
-                cooperative(scheduler, more=[(sqlite3, simulation.storage.module())]),
+                cooperative(scheduler, more=simulation.storage.replaced()),
                 inprocess.connected({inprocess.HOST: simulation.network}),
             ):
                 found = simulation.run()
         finally:
             random.setstate(drawn)
+            simulation.storage.close()
         if has_only_pauses(scenario) and not found:
             unpaused = {**scenario, "host": []}
-            found = judge_pauses(simulation.reports, lambda: simulate(unpaused, through_sdk=through_sdk).reports)
+            again = partial(simulate, unpaused, through_sdk=through_sdk, server=server)
+            found = judge_pauses(simulation.reports, lambda: again().reports)
         if has_only_slow_looks(scenario):
             found += judge_slow_looks(simulation.reports)
         return Result(

@@ -97,8 +97,8 @@ UNWATCHED = 0.02
 PAUSED_UNWATCHED = "pause over a machine without StartTime"
 
 
-def expand(seed: int) -> Scenario:
-    """Return the scenario of a seed; the same seed always gives the same one."""
+def expand(seed: int, journal: str = "sqlite") -> Scenario:
+    """Return the scenario of a seed with a journal of this kind; the same seed always gives the same one."""
     rng = random.Random(f"scenario {seed}")
     breaks = rng.choices(("", *ASSUMPTIONS), (12, 1, 4, 1, 1, 1))[0]
     latency = rng.choices(([0.01, 0.05], [0.01, 0.2], [0.01, 1.0], [0.01, 3.0], [1.6, 2.2]), (8, 6, 4, 2, 1))[0]
@@ -132,7 +132,25 @@ def expand(seed: int) -> Scenario:
         _break(rng, scenario, breaks)
         if rng.random() < UNWATCHED:
             _paused_unwatched(rng, scenario)
-    return scenario
+        if journal == "postgresql":
+            _database(rng, scenario)
+    return scenario | {"journal": journal}
+
+
+def _database(rng: random.Random, scenario: Scenario) -> None:
+    """Let something happen to the server of the journal, once or twice, mostly around a transaction or a wipe."""
+    for _ in range(rng.choice((1, 1, 2))):
+        name = rng.choice(sorted(DATABASE))
+        when = _moment(rng, scenario)
+        if rng.random() < 0.4:
+            point, nth = rng.choice(("writing", "written")), rng.choice((1, 2, 3, 4, 5, 6, 8, 12, 20))
+            when = {
+                "point": point,
+                "action": "journal",
+                "nth": nth,
+                "delay": round(rng.choice((0.0, rng.uniform(0, 10))), 2),
+            }
+        scenario["host"].append({"when": when, "name": name, **DATABASE[name](rng, scenario)})
 
 
 def names(scenario: Scenario) -> list[str]:
@@ -544,6 +562,15 @@ def _meanwhile(rng: random.Random, scenario: Scenario, seconds: float) -> dict[s
     return drawn
 
 
+def _unanswered(rng: random.Random, _scenario: Scenario) -> dict[str, Any]:
+    return {"does": "journal_unanswered", "times": rng.choice((1, 1, 2, 5)), "arrives": rng.random() < 0.7}
+
+
+def _restored(rng: random.Random, _scenario: Scenario) -> dict[str, Any]:
+    """Put back what the journal was before the run, or what it is now, after a while."""
+    return {"does": "journal_restored"} | ({"after": rng.choice((15.0, 40.0, 120.0))} if rng.random() < 0.6 else {})
+
+
 HOST: Mapping[str, Draw] = {
     "crash": _crash,
     "pause": _pause,
@@ -558,9 +585,16 @@ HOST: Mapping[str, Draw] = {
     "journal locked": _host("journal_locked", seconds=(5.0, 15.0, 60.0)),
     "journal full": _host("journal_full", seconds=(5.0, 60.0, 1000.0)),
     "journal away": _host("journal_away", seconds=(10.0, 60.0, 115.0, 300.0, 1000.0)),
-    "journal unanswered": _host("journal_unanswered", times=(1, 1, 2, 5)),
+    "journal unanswered": _unanswered,
     "journal removed": _host("journal_removed"),
-    "journal restored": _host("journal_restored"),
+    "journal restored": _restored,
     "second run": _host("second_run", journal=("same", "other")),
 }
 """What happens to the process that carries the run, and to its host, by name."""
+DATABASE: Mapping[str, Draw] = {
+    **{name: HOST[name] for name in ("journal locked", "journal unanswered", "journal restored")},
+    "journal away": _host("journal_away", seconds=(3.0, 10.0, 10.0, 60.0, 300.0)),
+    "journal killed": _host("journal_killed", seconds=(1.0, 10.0, 10.0, 60.0, 300.0)),
+    "journal fails over": _host("journal_fails_over", lag=(0.0, 0.0, 5.0, 40.0), seconds=(1.0, 10.0, 60.0)),
+}
+"""What happens to a journal in PostgreSQL besides, by name."""

@@ -20,6 +20,7 @@ from typing import Any
 
 import safe_reinit
 from safe_reinit.execution import interrupt
+from safe_reinit.journal import postgres
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.threads import Threads
 
@@ -183,10 +184,10 @@ def cooperative(
 
 
 _REAL = (
-    threading, time, concurrent.futures, queue, select, sqlite3, threading.Thread, threading.Event, threading.Lock,
-    threading.RLock, threading.Condition, threading.Semaphore, threading.local, concurrent.futures.Future,
-    concurrent.futures.ThreadPoolExecutor, concurrent.futures.wait, concurrent.futures.as_completed, queue.Queue,
-    queue.SimpleQueue,
+    threading, time, concurrent.futures, queue, select, sqlite3, postgres.Connection, threading.Thread, threading.Event,
+    threading.Lock, threading.RLock, threading.Condition, threading.Semaphore, threading.local,
+    concurrent.futures.Future, concurrent.futures.ThreadPoolExecutor, concurrent.futures.wait,
+    concurrent.futures.as_completed, queue.Queue, queue.SimpleQueue,
 )  # fmt: skip
 """What may be replaced."""
 

@@ -7,54 +7,162 @@ from __future__ import annotations
 
 import sqlite3
 import types
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
+from safe_reinit.journal import StoredRun, open_to_write
 from tests.simulation.scheduler import Process, Scheduler
 
-_WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "DROP")
+WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "DROP")
+POLL = 0.25
+"""Virtual seconds after which a lock that somebody has is tried again."""
 
 
-class Storage:
-    """What is wrong with the disk now; times are virtual.
+class Storage(ABC):
+    """What is wrong with the journal now; times are virtual.
 
     Args:
         scheduler: of the program.
         point: is told ``writing`` before each transaction of a task, and ``written`` once it is on the disk.
+
+    Attributes:
+        place: where the journal of the run is, as the program is told it.
+        other: the same of another host's.
+
     """
+
+    place: str
+    other: str
+    times: ClassVar[tuple[str, ...]] = ("locked_until", "full_until", "away_until")
+    """Until when something is wrong, by the names of attributes."""
 
     def __init__(self, scheduler: Scheduler, point: Callable[[str], None]) -> None:
         self.scheduler = scheduler
-        self._point = point
+        self.point = point
         self.locked_until = self.full_until = self.away_until = 0.0
-        self.unanswered = 0
-        """The answers to so many commits are lost, which are done."""
-        self._opened: list[tuple[Process, sqlite3.Connection]] = []
-
-    def killed(self, process: Process) -> None:
-        """Close what a process had open, as the kernel does: what it had not committed is not there."""
-        for owner, connection in self._opened:
-            if owner is process:
-                connection.close()
+        self.unanswered: Sequence[bool] = ()
+        """Of each of the next commits whether it is done; the answers to all of them are lost."""
 
     def calm(self) -> None:
         """Let nothing be wrong from here on."""
-        self.locked_until = self.full_until = self.away_until = 0.0
-        self.unanswered = 0
+        vars(self).update(dict.fromkeys(self.times, 0.0), unanswered=())
 
     @contextmanager
     def bypassed(self) -> Iterator[None]:
         """Let nothing be wrong meanwhile, for a look that is none of the program's."""
-        kept = self.locked_until, self.full_until, self.away_until, self.unanswered
-        self.calm()
+        kept = {name: vars(self)[name] for name in (*self.times, "unanswered")}
+        Storage.calm(self)
         try:
             yield
         finally:
-            self.locked_until, self.full_until, self.away_until, self.unanswered = kept
+            vars(self).update(kept)
 
-    def module(self) -> types.ModuleType:
-        """Return what takes the place of ``sqlite3`` in the program."""
+    def loses_answer(self) -> bool | None:
+        """Tell of a commit whether it is done though its answer is lost; ``None`` where that is not lost."""
+        if not self.unanswered:
+            return None
+        first, *self.unanswered = self.unanswered
+        return first
+
+    def lock(self, seconds: float) -> bool:
+        """Let somebody keep it locked; tell whether they could."""
+        self.locked_until = max(self.locked_until, self.scheduler.now + seconds)
+        return True
+
+    def runs(self) -> list[StoredRun]:
+        """Return the runs that the journal has: none where it is gone."""
+        if not self.exists():
+            return []
+        with self.bypassed(), open_to_write(self.place) as journal:
+            return journal.runs()
+
+    @abstractmethod
+    def replaced(self) -> list[tuple[Any, Any]]:
+        """Return what is replaced in the program, and by what."""
+
+    @abstractmethod
+    def killed(self, process: Process) -> None:
+        """Close what a process had open, as the kernel does: what it had not committed is not there."""
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Tell whether there is a journal."""
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Take the journal away."""
+
+    @abstractmethod
+    def back_up(self, name: str) -> None:
+        """Keep a copy of the journal as it is now, if there is one."""
+
+    @abstractmethod
+    def restore(self, name: str) -> bool:
+        """Put a copy in the place of the journal; tell whether what was written since is lost, or may be."""
+
+    @abstractmethod
+    def text(self) -> dict[str, bytes]:
+        """Return what the journal holds, by a name, that is no file of the host."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Keep nothing."""
+
+
+class File(Storage):
+    """A journal in a file of the host."""
+
+    def __init__(self, scheduler: Scheduler, point: Callable[[str], None], folder: Path) -> None:
+        super().__init__(scheduler, point)
+        self._folder, self._path = folder, folder / "journal.db"
+        self.place, self.other = str(self._path), str(folder / "second.db")
+        self._opened: list[tuple[Process, sqlite3.Connection]] = []
+
+    def killed(self, process: Process) -> None:
+        """See ``Storage``."""
+        for owner, connection in self._opened:
+            if owner is process:
+                connection.close()
+
+    def exists(self) -> bool:
+        """See ``Storage``."""
+        return self._path.exists()
+
+    def remove(self) -> None:
+        """See ``Storage``."""
+        for file in self._folder.glob("journal.db*"):
+            file.unlink()
+
+    def back_up(self, name: str) -> None:
+        """See ``Storage``."""
+        if self.exists():
+            with sqlite3.connect(self._path) as source, sqlite3.connect(self._copy(name)) as copy:
+                source.backup(copy)
+            self._copy(name).chmod(0o600)
+
+    def restore(self, name: str) -> bool:
+        """See ``Storage``. Who had the old file open writes to one that nobody finds any more."""
+        self.remove()
+        if self._copy(name).exists():
+            self._path.write_bytes(self._copy(name).read_bytes())
+            self._path.chmod(0o600)
+        return True
+
+    def _copy(self, name: str) -> Path:
+        return self._folder / f"{name}.db"
+
+    def text(self) -> dict[str, bytes]:
+        """See ``Storage``: it is in files."""
+        return {}
+
+    def close(self) -> None:
+        """See ``Storage``: the folder is the caller's."""
+
+    def replaced(self) -> list[tuple[Any, Any]]:
+        """See ``Storage``."""
         fake = types.ModuleType("sqlite3")
         fake.__dict__.update({name: value for name, value in vars(sqlite3).items() if not name.startswith("__")})
         storage = self
@@ -67,13 +175,15 @@ class Storage:
                     self.patience = float(sql.partition("=")[2]) / 1000
                     sql = "PRAGMA busy_timeout=0"
                 if sql == "BEGIN IMMEDIATE":
-                    storage._point("writing")
+                    storage.point("writing")
+                is_done = storage.loses_answer() if sql == "COMMIT" else None
+                if is_done is False:
+                    raise sqlite3.OperationalError("disk I/O error")
                 done = storage.carry(sql, self.patience, lambda: super(Connection, self).execute(sql, *values))
                 if sql == "COMMIT":
-                    storage._point("written")
-                    if storage.unanswered:
-                        storage.unanswered -= 1
-                        raise sqlite3.OperationalError("disk I/O error")
+                    storage.point("written")
+                if is_done:
+                    raise sqlite3.OperationalError("disk I/O error")
                 return done
 
         def connect(*arguments: Any, timeout: float = 5.0, **options: Any) -> sqlite3.Connection:
@@ -84,14 +194,14 @@ class Storage:
             return made
 
         fake.__dict__["connect"] = connect
-        return fake
+        return [(sqlite3, fake)]
 
     def carry(self, sql: str, patience: float, execute: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
         """Execute a statement, and wait for the lock as long as SQLite would."""
         until = self.scheduler.now + patience
         if self.scheduler.now < self.away_until:
             raise sqlite3.OperationalError("unable to open database file")
-        if sql.startswith(_WRITES) and self.scheduler.now < self.full_until:
+        if sql.startswith(WRITES) and self.scheduler.now < self.full_until:
             raise sqlite3.OperationalError("database or disk is full")
         while True:
             try:
@@ -99,7 +209,7 @@ class Storage:
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or self.scheduler.now >= until or self.scheduler.current is None:
                     raise
-            self.scheduler.sleep(0.25)
+            self.scheduler.sleep(POLL)
 
     def _now(self, sql: str, execute: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
         if sql.startswith("BEGIN IMMEDIATE") and self.scheduler.now < self.locked_until:

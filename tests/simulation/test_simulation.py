@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from tests.postgresql import Server
 from tests.simulation.guards import GUARDS, turned_off
 from tests.simulation.harness import Result, simulate
 from tests.simulation.options import (
     ASSUMPTIONS,
     CLOUD,
+    DATABASE,
     HOST,
     ONLY_PAUSES,
     PAUSED_UNWATCHED,
@@ -30,6 +32,7 @@ HERE = Path(__file__).parent
 SEEDS = [range(first, first + 10) for first in range(0, 200, 10)]
 """In tens, so that workers share them."""
 SEEDS_THROUGH_THE_SDK = range(8)
+SEEDS_ON_POSTGRESQL = [range(first, first + 3) for first in range(0, 12, 3)]
 KEPT = sorted((HERE / "scenarios").glob("*.json"))
 
 
@@ -74,6 +77,15 @@ def test_no_promise_is_broken_through_the_sdk(seed: int) -> None:
     assert not result.violations, told(result)
 
 
+@pytest.mark.parametrize("seeds", SEEDS_ON_POSTGRESQL, ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
+def test_no_promise_is_broken_on_postgresql(postgres: Server, seeds: range) -> None:
+    """The same holds where the journal is in a PostgreSQL that is killed, cut off, failed over or restored."""
+    for seed in seeds:
+        result = simulate(expand(seed, "postgresql"), server=postgres)
+
+        assert not result.violations, told(result)
+
+
 def test_the_sdk_makes_the_same_calls() -> None:
     """The program asks the same at the same times with and without the SDK."""
     assert simulate(quiet(), through_sdk=True).trace == simulate(quiet()).trace
@@ -96,16 +108,28 @@ def test_the_same_seed_gives_the_same_trace() -> None:
     assert trace(6) == trace(6)
 
 
+def test_the_same_seed_gives_the_same_trace_on_postgresql(postgres: Server) -> None:
+    """How long the real server takes decides nothing."""
+
+    def trace(seed: int) -> list[str]:
+        lines = simulate(expand(seed, "postgresql"), server=postgres).trace
+        return [re.sub(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}|simulation_\d+_\d+", "NAME", line) for line in lines]
+
+    assert trace(3) == trace(3)
+
+
 @pytest.mark.parametrize("file", KEPT, ids=lambda file: file.stem)
-def test_a_kept_scenario_breaks_no_promise_any_more(file: Path) -> None:
+def test_a_kept_scenario_breaks_no_promise_any_more(request: pytest.FixtureRequest, file: Path) -> None:
     """What once broke a promise keeps it now, and breaks it again with the guard turned off that mends it."""
     kept: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    shared = kept["scenario"].get("journal") == "postgresql"
+    server = request.getfixturevalue("postgres") if shared else None
 
-    mended = simulate(kept["scenario"])
+    mended = simulate(kept["scenario"], server=server)
     assert not mended.violations, told(mended)
     if "without" in kept:
         with turned_off(kept["without"]):
-            assert kept["finds"] in kinds(simulate(kept["scenario"]))
+            assert kept["finds"] in kinds(simulate(kept["scenario"], server=server))
 
 
 def test_every_guard_has_a_kept_scenario() -> None:
@@ -118,6 +142,7 @@ def test_seeds_draw_everything_that_has_a_name() -> None:
     drawn = [expand(seed) for seed in range(1500)]
 
     every = {name for scenario in drawn for name in names(scenario)}
+    assert {*DATABASE} <= {name for seed in range(100) for name in names(expand(seed, "postgresql"))}
     assert {*CLOUD, *PEOPLE, *HOST, ONLY_PAUSES, PAUSED_UNWATCHED} <= every
     assert {"beyond silent_starts", "beyond late", "beyond date_ahead", "beyond lag_changes"} <= every
     broken = {each for scenario in drawn for each in ASSUMPTIONS if each not in scenario["keeps"]}
