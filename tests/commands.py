@@ -80,7 +80,7 @@ class Command:
             **(more or {}),
         }
 
-    def words(self, *words: str, journal: Path | None) -> list[str]:
+    def words(self, *words: str, journal: str | Path | None) -> list[str]:
         """Give the whole command line."""
         where: list[str] = []
         if words[0].startswith("--"):
@@ -90,7 +90,7 @@ class Command:
         return [sys.executable, "-m", "safe_reinit", *words, *where]
 
     def __call__(
-        self, *words: str, journal: Path | None, environment: dict[str, str] | None = None, text: str = ""
+        self, *words: str, journal: str | Path | None, environment: dict[str, str] | None = None, text: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         done = processes.run(
@@ -99,7 +99,7 @@ class Command:
         assert "ResourceWarning" not in done.stderr, done.stderr  # which a child can only tell, and not raise
         return done
 
-    def start(self, *words: str, journal: Path | None) -> subprocess.Popen[str]:
+    def start(self, *words: str, journal: str | Path | None) -> subprocess.Popen[str]:
         """Start a command and leave it running."""
         return processes.start(
             self.words(*words, journal=journal), env=self.environment(), stdin=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ import pytest
 from safe_reinit import where
 from safe_reinit.journal import open_to_read
 from safe_reinit.model import Event
-from tests import cloudlike, postgresql
+from tests import cloudlike, outages, postgresql
 from tests.cloudlike import DATA, INSTANCE, accepted, once, showing
 
 pytestmark = pytest.mark.real_time
@@ -83,3 +83,20 @@ def test_a_server_that_stays_away_leaves_no_machine_down(
         (stored,) = journal.runs()
     assert (stored.outcome, stored.open) == (told.outcome, False)
     assert stored.jobs[0].state.start.state == "done"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phase", outages.PHASES)
+def test_ten_seconds_without_a_server_cost_time_alone(server: postgresql.Server, tmp_path: Path, phase: str) -> None:
+    """Killed in any phase and back after ten seconds: nothing is sent meanwhile, and the run is done."""
+    done = outages.go_through(phase, server, tmp_path, 10.0)
+
+    assert (done.broken, done.sent, done.code, done.resumed, done.wipes) == ((), (), 0, None, 1)
+
+
+@pytest.mark.slow
+def test_a_server_that_stays_away_for_longer_than_it_is_waited_for(server: postgresql.Server, tmp_path: Path) -> None:
+    """Killed before the wipe and back after the run has ended: the machine runs by itself, and nothing was wiped."""
+    done = outages.go_through("before the wipe", server, tmp_path, 150.0)
+
+    assert (done.broken, done.sent, done.code, done.resumed, done.wipes) == ((), ("StartInstance",), 4, 4, 0)
