@@ -1,11 +1,13 @@
 """What a run over many machines costs: ``python bench/fleet.py [--disks N] [--write]``.
 
-N running instances with one disk each, wiped by the library (our_fleet.py) and by the script that one would write with
-the raw SDK (raw_fleet.py; ``--no-script`` leaves it out):
+N running instances with one disk each, wiped by the library (our_fleet.py) with its journal in SQLite and in PostgreSQL
+(``--no-postgresql`` leaves that out), and by the script that one would write with the raw SDK (raw_fleet.py;
+``--no-script`` leaves it out):
 
 1. On virtual time, in this process: calls, time, throttled answers and downtime, and the calls of a dry run. Nothing is
    waited for, and the figures are the same however busy the machine is.
-2. Each in a process of its own, over HTTP, five simulated seconds in a real one: CPU time and memory.
+2. Each in a process of its own, over HTTP, five simulated seconds in a real one: CPU time, memory, and how long it
+   waited for its journal. SQLite and PostgreSQL both wait for the disk at each commit.
 
 Everything is counted in the simulator's own record, and both sides are held against it: each disk wiped once, each
 machine running again. ``--write`` puts the figures into docs/performance.md, where there is a place for this N.
@@ -37,7 +39,7 @@ import our_fleet
 import raw_fleet
 
 from safe_reinit.simulator.calls import Call
-from tests import virtual
+from tests import postgresql, virtual
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
@@ -75,6 +77,21 @@ class Used:
     """Milliseconds a disk."""
     memory: float
     """MiB, at most."""
+    journal: float | None
+    """Milliseconds a disk for which the run waited for its journal; ``None`` where it has none."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of those who do the work."""
+
+    name: str
+    module: ModuleType
+    wipe_all: Callable[..., dict[str, Any]]
+    words: Sequence[str]
+    """What its own process is told after the endpoint, the region and the disks."""
+    journal: str = ""
+    """Where its journal is."""
 
 
 def world(count: int) -> dict[str, Any]:
@@ -141,9 +158,9 @@ def counted(count: int, module: ModuleType, wipe_all: Callable[..., dict[str, An
     )
 
 
-def used(count: int, command: Sequence[str], url: str, folder: Path) -> Used:
+def used(count: int, command: Sequence[str], url: str) -> Used:
     """Let a side do the work in a process of its own, see that it is done, and return what that used."""
-    there = environment(folder) | {"SAFE_REINIT_TIME_SCALE": str(SPEED)}
+    there = os.environ | {"SAFE_REINIT_TIME_SCALE": str(SPEED)}
     process = subprocess.Popen([sys.executable, *command], env=there, stdout=subprocess.PIPE, text=True)
     os.sched_setaffinity(process.pid, {max(os.sched_getaffinity(0))})
     assert process.stdout
@@ -158,7 +175,8 @@ def used(count: int, command: Sequence[str], url: str, folder: Path) -> Used:
         check(json.load(answer))
     peak = re.search(r"VmHWM:\s+(\d+) kB", said["status"])  # ru_maxrss counts what began the process, too
     assert peak
-    return Used((usage.ru_utime + usage.ru_stime) * 1000 / count, int(peak[1]) / 1024)
+    waited = said["journal"] * 1000 / count if "journal" in said else None
+    return Used((usage.ru_utime + usage.ru_stime) * 1000 / count, int(peak[1]) / 1024, waited)
 
 
 def downtime(calls: Sequence[Call]) -> float:
@@ -182,30 +200,33 @@ def least(count: int) -> int:
     return STOP + 60 * (math.ceil(count / QUOTA) - 1) + WIPE + START
 
 
-def table(count: int, dry_run: Counted, mine: tuple[Counted, Used], theirs: tuple[Counted, Used] | None) -> list[str]:
+def table(count: int, dry_run: Counted, measured: Sequence[tuple[Side, Counted, Used]]) -> list[str]:
     """Write the results as lines of Markdown."""
     down = STOP + WIPE + START
-    sides = [mine, theirs] if theirs else [mine]
-    rows: list[tuple[str, str, list[float], str]] = [
-        ("ECS calls a disk", ".2f", [counts.calls for counts, _ in sides], "1.3"),
+    has_script = any(side.module is raw_fleet for side, _, _ in measured)
+    counts, uses = [each for _, each, _ in measured], [each for _, _, each in measured]
+    rows: list[tuple[str, str, list[float | None], str]] = [
+        ("ECS calls a disk", ".2f", [each.calls for each in counts], "1.3"),
         (f"time beside the least possible ({least(count)} s)", ".2f",
-         [counts.wall / least(count) for counts, _ in sides], "1.08"),
-        ("throttled answers", ".0f", [counts.throttled for counts, _ in sides], "0"),
+         [each.wall / least(count) for each in counts], "1.08"),
+        ("throttled answers", ".0f", [each.throttled for each in counts], "0"),
         (f"average downtime beside the least possible ({down} s)", ".2f",
-         [counts.downtime / down for counts, _ in sides], "1.05"),
-        ("CPU a disk, ms", ".1f", [uses.cpu for _, uses in sides], "0.06 of the script's" if theirs else ""),
-        ("memory, MiB", ".0f", [uses.memory for _, uses in sides], "250" if count >= 10_000 else ""),
+         [each.downtime / down for each in counts], "1.05"),
+        ("CPU a disk, ms", ".1f", [each.cpu for each in uses], "0.06 of the script's" if has_script else ""),
+        ("waiting for the journal a disk, ms", ".2f", [each.journal for each in uses], ""),
+        ("memory, MiB", ".0f", [each.memory for each in uses], "250" if count >= 10_000 else ""),
     ]  # fmt: skip
     lines = [
-        f"{count:,} disks. Made by `python bench/fleet.py --disks {count}`.",
+        f"{count:,} disks. Made by `python bench/fleet.py --disks {count}{'' if has_script else ' --no-script'}`.",
         "",
-        "| | safe-reinit | the script | at most |",
-        "|---|---|---|---|",
-        f"| calls of a dry run of all of them | {dry_run.calls * count:.0f} | | {'60' if count == 1000 else ''} |",
+        f"| | {' | '.join(side.name for side, _, _ in measured)} | at most |",
+        f"|---|{'---|' * len(measured)}---|",
+        f"| calls of a dry run of all of them | {dry_run.calls * count:.0f} |{' |' * (len(measured) - 1)}"
+        f" {'60' if count == 1000 else ''} |",
     ]
     for name, form, values, most in rows:
-        own, other = format(values[0], form), format(values[1], form) if theirs else ""
-        lines.append(f"| {name} | {own} | {other} | {most} |")
+        told = ["" if value is None else format(value, form) for value in values]
+        lines.append(f"| {name} | {' | '.join(told)} | {most} |")
     return lines
 
 
@@ -220,15 +241,40 @@ def write(count: int, lines: Sequence[str]) -> None:
     PAGE.write_text(f"{before}{begin}\n{results}\n{end}{rest.partition(end)[2]}", "utf-8")
 
 
+@contextmanager
+def database(*, wanted: bool) -> Iterator[str | None]:
+    """Run a PostgreSQL that waits for its disk at each commit, and give the address of a journal; ``None``: none."""
+    if not wanted:
+        yield None
+        return
+    with postgresql.server() as server:
+        server.stop()
+        server.start(fsync="on")
+        yield server.new()
+
+
+def measured(count: int, side: Side, path: Path, file: Path) -> tuple[Side, Counted, Used]:
+    """Let a side do the work in both ways."""
+    print(side.name, flush=True)
+    os.environ["SAFE_REINIT_JOURNAL"] = side.journal
+    counts = counted(count, side.module, side.wipe_all)
+    print(f"  {counts}", flush=True)
+    with simulator(path) as url:
+        uses = used(count, [str(side.module.__file__), url, REGION, str(file), *side.words], url)
+    print(f"  {uses}", flush=True)
+    return side, counts, uses
+
+
 def main() -> None:
     """Measure everything, print it, and write it down where that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--disks", type=int, default=1000)
     parser.add_argument("--no-script", action="store_true")
+    parser.add_argument("--no-postgresql", action="store_true")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     count: int = given.disks
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, database(wanted=not given.no_postgresql) as shared:
         folder = Path(name)
         path, file, config = folder / "world.json", folder / "disks", folder / "config.yaml"
         built = world(count)
@@ -236,22 +282,15 @@ def main() -> None:
         file.write_text("\n".join(built["disks"]), "utf-8")
         config.write_text(CONFIG.format(count=count), "utf-8")
         config.chmod(0o600)
-
-        def side(module: ModuleType, wipe_all: Callable[..., dict[str, Any]], *more: str) -> tuple[Counted, Used]:
-            counts = counted(count, module, wipe_all)
-            print(f"  {counts}", flush=True)
-            with simulator(path) as url:
-                command = [str(module.__file__), url, REGION, str(file), *more]
-                uses = used(count, command, url, folder)
-            print(f"  {uses}", flush=True)
-            return counts, uses
-
         os.environ.update(environment(folder))
         wipe_all = partial(our_fleet.wipe_all, config=str(config))
         dry_run = counted(count, our_fleet, partial(wipe_all, dry_run=True))
-        mine = side(our_fleet, wipe_all, str(config))
-        theirs = None if given.no_script else side(raw_fleet, raw_fleet.wipe_all, str(SPEED))
-    lines = table(count, dry_run, mine, theirs)
+        sides = [Side("safe-reinit", our_fleet, wipe_all, [str(config)], str(folder / "journal.db"))]
+        if shared is not None:
+            sides.append(Side("with PostgreSQL", our_fleet, wipe_all, [str(config)], shared))
+        if not given.no_script:
+            sides.append(Side("the script", raw_fleet, raw_fleet.wipe_all, [str(SPEED)]))
+        lines = table(count, dry_run, [measured(count, side, path, file) for side in sides])
     print("\n".join(lines))
     if given.write:
         write(count, lines)
