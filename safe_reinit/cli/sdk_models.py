@@ -11,7 +11,6 @@ import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
 
@@ -42,8 +41,14 @@ class _ByName(SourceFileLoader):
         module.__dict__.update(__getattr__=find, __all__=list(self._modules))
 
 
-class _Names(Loader):
-    """Makes a module in which each name is an empty class: enough for annotations."""
+class _Names:
+    """Makes a module in which each name is an empty class: enough for annotations.
+
+    ``importlib.abc.Loader`` is not its base: to import that takes a tenth of ``--help``.
+    """
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """See ``importlib.abc.Loader``: the module is made as usual."""
 
     def exec_module(self, module: ModuleType) -> None:
         """See ``importlib.abc.Loader``."""
@@ -68,7 +73,7 @@ class _Finder:
             self._names_only = False
             sys.modules.pop(UNUSED, None)
         if fullname == UNUSED and self._names_only:
-            return ModuleSpec(UNUSED, _Names())
+            return ModuleSpec(UNUSED, _Names())  # type: ignore[arg-type]
         spec = PathFinder.find_spec(fullname, path, target) if fullname == MODELS else None
         if spec is None or spec.origin is None:
             return None
