@@ -49,7 +49,7 @@ class Job:
     """How much longer its stop took than that took before: what follows is expected to as well."""
     troubled: str = ""
     """Why the call that is due could not be made, for people."""
-    reported: object = None
+    reported: Mapping[str, Any] | None = None
     """The state that was reported last."""
     reported_wait: Mapping[str, Any] | None = None
     """The wait that was reported last."""
@@ -65,8 +65,9 @@ class Job:
         return self._judged[1]
 
     def end(self) -> None:
-        """Mark it as ended: nothing is left to do for it in this run."""
+        """Mark it as ended: nothing is left to do for it in this run, and nothing but its state is kept of it."""
         self.ended, self.outcome = True, outcome(self.state)
+        self.waiting = self.held = self.reported = self.reported_wait = self._judged = None
 
 
 @dataclass(frozen=True)

@@ -35,11 +35,14 @@ class Reports:
         if observation.seen:
             shown = observation.instance.status if observation.instance else ""
             status = shown if observation.instance_asked else job.state.instance_status
-            self._once(job, "state", {"instance": status, "disks": _shown_disks(job.state, observation)})
+            data = {"instance": status, "disks": _shown_disks(job.state, observation)}
+            if job.reported != data:
+                job.reported = data
+                self._emit("state", job.state.instance_id, None, data)
 
     def done(self, job: Job, observation: Observation | None) -> None:
         """Report the end of a job."""
-        self._once(job, "done", _done_data(job.state, observation))
+        self._emit("done", job.state.instance_id, None, _done_data(job.state, observation))
 
     def wait(self, job: Job, wait: Wait, observation: Observation, why: str = "") -> None:
         """Report for what a job waits, and why where that is known."""
@@ -61,11 +64,6 @@ class Reports:
         disk = command.subject if command.of_disk else None
         instance = None if disk else command.subject
         self._emit(event, instance, disk, {"action": command.action, "force": command.force, **data})
-
-    def _once(self, job: Job, event: EventName, data: Mapping[str, object]) -> None:
-        if job.reported != (event, data):
-            job.reported = (event, data)
-            self._emit(event, job.state.instance_id, None, data)
 
     def _emit(self, event: EventName, instance: str | None, disk: str | None, data: Mapping[str, object]) -> None:
         self._gathered.append(Emit(event, instance, disk, data))

@@ -11,7 +11,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from .. import codes
 from ..clock import Clock
@@ -78,7 +78,7 @@ class Driver:
     run_id: str
     on_event: Callable[[Event], None]
     lease: Lease
-    states: Sequence[JobState]
+    states: InitVar[Sequence[JobState]]
     closed: frozenset[int] = frozenset()
     exchanges: deque[Exchange] = field(default_factory=deque)
     ask: Callable[[str], bool] = lambda _: True
@@ -91,9 +91,9 @@ class Driver:
     leave: threading.Event = field(default_factory=threading.Event)
     wake: threading.Event = field(default_factory=threading.Event)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, states: Sequence[JobState]) -> None:
         self.run = Run(
-            self.run_id, self.plan.rollout, self.states, closed=self.closed, rate=self.clock.rate, usual=self.usual,
+            self.run_id, self.plan.rollout, states, closed=self.closed, rate=self.clock.rate, usual=self.usual,
             journal_outage=self.journal_outage,
         )  # fmt: skip
         self._store = StateStore(self.lease, self.spool, self.say, self.clock.rate)

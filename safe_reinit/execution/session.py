@@ -52,7 +52,8 @@ class HeldRun:
 
     plan: Plan
     lease: Lease
-    states: Sequence[JobState]
+    states: list[JobState]
+    """As they are when it is taken: the driver takes them over, so that thousands are not kept in two versions."""
     calls: list[Call]
     begun: report.Started
     closed: frozenset[int] = frozenset()
@@ -94,10 +95,11 @@ class Session:
         """
         begun = report.started(self.clock.now())
         records = first_states(plan, run_id, on_unknown, self.clock.time())
-        jobs = [(known.instance_id, [wipe.disk_id for wipe in known.disks], known) for known in records]
         lease = self.journal.begin(
-            run_id, as_members(plan), self.endpoint, self.where.profile, jobs, undoes=plan.options.undo or ""
-        )
+            run_id, as_members(plan), self.endpoint, self.where.profile,
+            [(known.instance_id, [wipe.disk_id for wipe in known.disks], known) for known in records],
+            undoes=plan.options.undo or "",
+        )  # fmt: skip
         for call in calls:
             lease.tell(call_event(run_id, call, plan))
         return self._carry(HeldRun(plan, lease, records, calls, begun))
@@ -188,7 +190,8 @@ class Session:
 
     def calls_of(self, run_id: str) -> list[Call]:
         """Give the calls of a run that the journal has."""
-        return [decode(Call, event["data"]) for event in self.journal.events(run_id) if _is_call(event)]
+        events = self.journal.events(run_id)
+        return [decode(Call, event["data"]) for event in events if event["event"] in ("look", "call")]
 
     def open_run(self, run_id: str) -> StoredRun:
         """Give a run of which a job is open.
@@ -297,6 +300,7 @@ class Session:
                 self.interrupt.say, policy=self.policy, usual=self._usual(run.plan),
                 journal_outage=self.journal_outage, spool=self.spool,
             )  # fmt: skip
+            run.states.clear()
             with self.interrupt.ending(driver, partial(self._finish, run, driver)):
                 try:
                     driver()
@@ -416,10 +420,6 @@ def call_event(run_id: str, call: Call, plan: Plan) -> dict[str, object]:
     name: EventName = "look" if call.is_look else "call"
     event = Event(call.at, run_id, name, data=members(call), simulated=plan.simulated)
     return {"schema": 1, **members(event)}
-
-
-def _is_call(event: dict[str, object]) -> bool:
-    return event["event"] in ("look", "call")
 
 
 def moment(text: str) -> datetime:
