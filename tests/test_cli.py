@@ -26,7 +26,7 @@ from tests.values import recoverable
 DISK = ("--disk", "d-sim-web1-data", "--stop-instance")
 CONFIRMED = (*DISK, "--confirm", "d-sim-web1-data")
 SLOW = {
-    "http.client", "concurrent.futures", "importlib.resources",
+    "http.client", "concurrent.futures", "importlib.resources", "shutil", "tempfile", "urllib.parse",
     "safe_reinit.aliyun", "safe_reinit.client", "safe_reinit.journal", "safe_reinit.model.plan", "safe_reinit.where",
 }  # fmt: skip
 HEAVY = ("alibabacloud", "darabonba", "Tea", "requests", "rich", "aiohttp", "pydantic", "yaml")
@@ -40,8 +40,8 @@ pytestmark = pytest.mark.usefixtures("own_home")
 def imported(command_line: CommandLine, argv: tuple[str, ...]) -> set[str]:
     """Run a command line in a new interpreter, and give the modules that it imported."""
     program = (
-        "import contextlib, io, sys; from safe_reinit.cli.app import run\n"
-        "with contextlib.redirect_stdout(io.StringIO()): run(sys.argv[1:])\n"
+        "import contextlib, io, sys; from safe_reinit.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit): main()\n"
         "print(*sys.modules)"
     )
     ended = subprocess.run(

@@ -49,6 +49,14 @@ def test_the_help_fits_the_terminal(
     assert [line for line in lines if len(line) > columns] == []
 
 
+@pytest.mark.parametrize("columns", ["", "0", "many", "30", "90", "200"])
+def test_help_is_as_wide_as_click_makes_it(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    """What COLUMNS says counts, then the terminal, then 80 columns, within the bounds that click has."""
+    monkeypatch.setenv("COLUMNS", columns)
+
+    assert layout.width({"COLUMNS": columns}) == click.HelpFormatter(max_width=layout.WIDEST).width
+
+
 def test_every_command_has_its_place() -> None:
     """Each command stands in one group of the main help, so that none is at the end among the others."""
     placed = [name for names in layout.COMMANDS.values() for name in names]

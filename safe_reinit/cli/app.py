@@ -11,9 +11,8 @@ from typing import Any
 import click
 
 from ..errors import Error, RunRefused, UsageError
-from ..version import VERSION
 from . import complete, options
-from .help import Group, given_options, misuse, short
+from .help import WIDEST, Group, given_options, misuse, short, width
 from .output import Output, end, say, tell, unwritten
 from .signals import Signals, Stopped
 
@@ -25,13 +24,12 @@ Exit codes: 0 done or planned, 1 bug, 2 usage, 3 refused, 4 failed, 5 unknown,
 @click.group(
     cls=Group,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
     options_metavar="--disk D [OPTIONS]",
     subcommand_metavar="| COMMAND [OPTIONS]",
     epilog=_EXIT_CODES,
 )
-@options.everything
-@click.version_option(VERSION, message="safe-reinit %(version)s")
+@options.program
 @click.pass_context
 def app(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
     """Wipe an Alibaba Cloud ECS disk back to its initial state (ReInitDisk), safely.
@@ -343,7 +341,9 @@ def run(argv: Sequence[str], signals: Signals | None = None) -> int:
 def _command(argv: Sequence[str], output: Output) -> int | Error:
     """Run a command, and give its exit code or what it ended with."""
     try:
-        code = app.main(list(argv), prog_name=_program(), standalone_mode=False, obj=output)
+        code = app.main(
+            list(argv), prog_name=_program(), standalone_mode=False, obj=output, terminal_width=width(os.environ)
+        )
         return int(code or 0)
     except click.exceptions.Exit as ended:
         return ended.exit_code

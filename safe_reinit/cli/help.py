@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import TRY_IT, UsageError
+from .options import made
 from .output import say
 
 if TYPE_CHECKING:
@@ -98,11 +101,34 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
 }
 """By command, with the name of its group: lines that can be typed as they stand, but for the ids."""
 
+WIDEST = 100
+"""Columns of help at most."""
 _FEW = 4
 """Up to so many options need no headings."""
 
 
-class Command(click.Command):
+class _Params(click.Command):
+    """A command whose options are made once they are asked for: of hundreds, a command line needs those of one command.
+
+    To make all of them takes a tenth of ``--help``.
+    """
+
+    _made = False
+
+    @property
+    def params(self) -> list[click.Parameter]:
+        """Its arguments and options, in their order."""
+        if not self._made:
+            self._made = True
+            self._params += made(self.callback)
+        return self._params
+
+    @params.setter
+    def params(self, params: list[click.Parameter]) -> None:
+        self._params = params
+
+
+class Command(_Params):
     """A command whose help has its options in sections, and examples."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -115,7 +141,7 @@ class Command(click.Command):
         super().format_epilog(ctx, formatter)
 
 
-class Group(click.Group):
+class Group(_Params, click.Group):
     """Commands in sections; an option before a sub-command is refused, never ignored."""
 
     command_class = Command
@@ -145,6 +171,17 @@ class Group(click.Group):
 
 
 Group.group_class = Group
+
+
+def width(environment: Mapping[str, str]) -> int:
+    """Return how wide help is written: as click does, but without ``shutil``, whose import takes a twentieth of it."""
+    columns = environment.get("COLUMNS", "")
+    if not (columns.isdecimal() and int(columns)):
+        try:
+            columns = str(os.get_terminal_size(sys.__stdout__.fileno()).columns)  # type: ignore[union-attr]
+        except (AttributeError, ValueError, OSError):
+            columns = "80"
+    return max(min(int(columns), WIDEST) - 2, 50)
 
 
 def given_options(ctx: click.Context) -> list[str]:
@@ -185,7 +222,7 @@ def misuse(wrong: click.ClickException) -> UsageError:
     if isinstance(wrong, click.NoSuchOption) and wrong.option_name == "--dry-run" and ctx is not None:
         return UsageError(f"{_path(ctx)} has no --dry-run.", hint=f"{_without_dry_run(_path(ctx))} {see}")
     message = wrong.format_message().replace(". (Did", ". Did").replace("?)", "?")
-    message = _MISPLACED.sub(r"\1...", message)
+    message = re.sub(_MISPLACED, r"\1...", message)
     if (word := re.fullmatch(r"No such command '(d-[a-z0-9-]+)'\.", message)) is not None:
         return UsageError(f"{word[1]} is no command; a disk is named by an option.", hint=f"Say --disk {word[1]}.")
     listed = _LISTED.get(str(wrong.param.name), "") if isinstance(wrong, click.MissingParameter) and wrong.param else ""
@@ -200,8 +237,8 @@ def _without_dry_run(path: str) -> str:
     return f"Instead: {deed.dry_run}." if deed.changes else "Leave it out: this command changes nothing."
 
 
-_MISPLACED = re.compile(r"(postgres\w*:/*|\w+:/+(?=\S*@)|password\s*=\s*)(?:\S*(?=[')])|\S*)", re.IGNORECASE)
-"""An address in the wrong place, which may have a password."""
+_MISPLACED = r"(?i)(postgres\w*:/*|\w+:/+(?=\S*@)|password\s*=\s*)(?:\S*(?=[')])|\S*)"
+"""An address in the wrong place, which may have a password; compiled once it is needed."""
 _NO_CONSENT = ("--yes", "-y", "--force", "-f", "--assume-yes", "--auto-approve", "--no-confirm")
 """What other tools have, and this one has not."""
 _LISTED = {"run_id": "safe-reinit runs lists them. ", "file": "plan --save makes one. "}

@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 import click
 
 from ..config import BY_NAME, Setting
+from ..version import VERSION
 from . import complete
 
 F = TypeVar("F", bound=Callable[..., Any])
+_LATER = "_options_made_later"
 
 _SWITCHES = ("leave_stopped", "snapshot", "skip_refused", "quiet", "verbose", "simulate")
 _METAVARS = {
@@ -135,18 +137,32 @@ _RUN_NAMES = (
 )  # fmt: skip
 
 
-def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+def _stack(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Give a command these options, after those of its own decorators; they are made once it is asked for them."""
+
     def decorate(function: F) -> F:
-        for decorator in reversed(decorators):
-            function = decorator(function)
+        function.__dict__[_LATER] = decorators
         return function
 
     return decorate
 
 
+def made(function: Callable[..., Any] | None) -> list[click.Parameter]:
+    """Make what ``_stack`` gave to the function of a command."""
+
+    def bearer() -> None: ...
+
+    for decorator in reversed(getattr(function, _LATER, ())):
+        decorator(bearer)
+    return list(reversed(getattr(bearer, "__click_params__", [])))
+
+
 _LOOKING = (*_TARGET, *_CONSENT, *map(_setting, _RUN_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES))
-everything: Callable[[F], F] = _stack(*_TARGET, *_CONFIRM, *_LOOKING[len(_TARGET) :])
+_RUN = (*_TARGET, *_CONFIRM, *_LOOKING[len(_TARGET) :])
+everything: Callable[[F], F] = _stack(*_RUN)
 """The options of a run."""
+program: Callable[[F], F] = _stack(*_RUN, click.version_option(VERSION, message="safe-reinit %(version)s"))
+"""The options of the program without a command: those of a run, and its version."""
 plan: Callable[[F], F] = _stack(
     _option("--save", metavar="FILE", help="Save the plan to a new file, for safe-reinit apply FILE."), *_LOOKING
 )
@@ -192,15 +208,14 @@ apply: Callable[[F], F] = _stack(
 """The options of a plan from a file: it has its targets and everything that was agreed to, so they take none of it."""
 cancel: Callable[[F], F] = _stack(_setting("journal"), *_CONFIG)
 """The options of a command that asks a run to end."""
-journal: Callable[[F], F] = _stack(
-    _setting("journal"),
-    *_CONFIG,
-    _option("--output", metavar="text|json", help="The form of the result."),
-)
+_JOURNAL = (
+    _setting("journal"), *_CONFIG, _option("--output", metavar="text|json", help="The form of the result."),
+)  # fmt: skip
+journal: Callable[[F], F] = _stack(*_JOURNAL)
 """The options of a command that reads the journal."""
 show: Callable[[F], F] = _stack(
     _option("--report", metavar="FILE", help="Write the report of a run to this file, too (.json, .md, .html)."),
-    journal,
+    *_JOURNAL,
 )
 """The options of a command that shows a run."""
 output: Callable[[F], F] = _stack(

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..clock import Clock
 from ..errors import UsageError
@@ -44,9 +44,8 @@ if TYPE_CHECKING:
 Source = Literal["flag", "env", "file", "default"]
 
 
-@dataclass(frozen=True)
-class Setting:
-    """One thing that can be set."""
+class Setting(NamedTuple):
+    """One thing that can be set; no dataclass, since to make one takes longer than ``--help`` has."""
 
     name: str
     """The config key; the option has hyphens, the environment variable ``SAFE_REINIT_`` and capitals."""
