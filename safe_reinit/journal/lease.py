@@ -274,7 +274,13 @@ class Lease:
         return [] if act is None else [appended(act[0], self.run_id, act[1])]
 
     def _ending(self, report: Mapping[str, Any], still_open: frozenset[int]) -> Iterator[tuple[str, Sequence[object]]]:
-        ended = (now(), report["outcome"], report["exit_code"], dumps({**report, "jobs": []}), self.run_id)
+        ended = (
+            now(),
+            report["outcome"],
+            report["exit_code"],
+            dumps({**report, "jobs": [], "findings": []}),
+            self.run_id,
+        )
         yield "UPDATE runs SET ended_at=?, outcome=?, exit_code=?, report=? WHERE run_id=?", ended
         for position, job in enumerate(report["jobs"]):
             told = (dumps(job), int(position in still_open), self.run_id, position)

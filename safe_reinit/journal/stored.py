@@ -64,7 +64,7 @@ class StoredRun:
     """The run that it undoes, or ``""``."""
     plan_text: str
     report_text: str | None
-    """Without its jobs."""
+    """Without its jobs, and without its findings, which are those of the plan."""
     jobs: tuple[StoredJob, ...]
     holder: Holder | None
 
@@ -79,7 +79,9 @@ class StoredRun:
         """The report, as JSON; ``None`` until the run has one."""
         if not self.report_text:
             return None
-        return {**json.loads(self.report_text), "jobs": [each.report for each in self.jobs if each.report]}
+        jobs = [each.report for each in self.jobs if each.report]
+        findings = [*self.plan["findings"], *self.plan["skipped_findings"]]
+        return {**json.loads(self.report_text), "jobs": jobs, "findings": findings}
 
     @property
     def at_work(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal
 Level = Literal["block", "risk", "info"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that a check found."""
 

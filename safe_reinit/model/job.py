@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Literal
 
 from .cloud import Disk, Instance, Snapshot
@@ -25,7 +24,7 @@ ActName = Literal[
 PhaseResult = Literal["ok", "refused", "timeout", "unknown"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Failure:
     """What went wrong in a job, for the report."""
 
@@ -41,7 +40,7 @@ class Failure:
     """What to do now."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Phase:
     """One stretch of a job that a person would name."""
 
@@ -55,7 +54,7 @@ class Phase:
     """``refused``: ECS, or what was seen, ended it; ``timeout``: its time passed; ``unknown``: its end was not seen."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fence:
     """What was seen just before ReInitDisk was sent: evidence that nobody has used the machine since."""
 
@@ -68,7 +67,7 @@ class Fence:
 StepState = Literal["none", "asked", "accepted", "lost", "again", "resend", "done", "failed"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """One call of a job other than a wipe: the intention, and what came of it.
 
@@ -111,7 +110,7 @@ class Step:
         return self.state in ("accepted", "lost") or self.pending
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SafetySnapshot:
     """CreateSnapshot of one disk between the stop and the wipe.
 
@@ -132,7 +131,7 @@ class SafetySnapshot:
 WipeState = Literal["todo", "resend", "asked", "accepted", "lost", "refused", "unknown", "done"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Wipe:
     """ReInitDisk of one disk (in an undo: ResetDisk): the intention, and what came of it. Times are cloud seconds.
 
@@ -199,7 +198,7 @@ class Wipe:
         return self.state in ("todo", "resend")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class JobState:
     """The state of one job: enough to decide the next action on an observation, and to go on in another process."""
 
@@ -290,11 +289,12 @@ class JobState:
         """Whether a changing call was intended."""
         return self.touched or self.tag.tries > 0
 
-    @cached_property  # asked of every job on every tick
+    @property
     def touched(self) -> bool:
         """Whether a call was intended that changes more than a tag."""
-        steps = (self.stop, self.force, self.start, *(each.step for each in self.snapshots))
-        return any(wipe.tries for wipe in self.disks) or any(step.tries for step in steps)
+        if self.stop.tries or self.force.tries or self.start.tries:  # asked of every job on every tick
+            return True
+        return any(wipe.tries for wipe in self.disks) or any(each.step.tries for each in self.snapshots)
 
     @property
     def wipes_to_come(self) -> int:
@@ -367,7 +367,7 @@ class Observation:
         return 0.0 if self.answered_at is None else self.answered_at - self.at
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Observe again later; ``what`` says what is waited for, ``limit`` the cloud seconds it may take in all."""
 
@@ -377,7 +377,7 @@ class Wait:
     limit: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Command:
     """One changing call to send."""
 
@@ -396,7 +396,7 @@ class Command:
         return self.overwrites or self.action == "CreateSnapshot"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """The answer to a call that ECS accepted; the work goes on behind it."""
 

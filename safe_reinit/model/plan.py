@@ -146,7 +146,7 @@ class Facts:
     disks: tuple[DiskFacts, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Becomes:
     """What a disk is after ReInitDisk, or after ResetDisk in an undo (ECS API reference, ReInitDisk and ResetDisk)."""
 
@@ -158,7 +158,7 @@ class Becomes:
     """When that was created (ECS's CreationTime); ``None`` where ECS does not show it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlannedDisk:
     """One disk of a job as it was when the plan was made."""
 
@@ -175,7 +175,7 @@ class PlannedDisk:
     """Id of the newest snapshot that brings its data back; ``""`` where none was seen."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlannedJob:
     """One instance with the disks of it that are to be wiped: they share one stop and one start."""
 

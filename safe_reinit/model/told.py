@@ -12,7 +12,7 @@ from .job import DataState, Evidence, Failure, Phase
 from .plan import Becomes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Call:
     """One HTTP exchange with the cloud."""
 
@@ -143,7 +143,7 @@ class LastRun:
     started_at: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DiskReport:
     """What became of one disk."""
 
@@ -173,7 +173,7 @@ class DiskReport:
     where the journal knows of no other run."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class JobReport:
     """What became of one instance and its disks."""
 
