@@ -223,7 +223,9 @@ class Client(Planner):
             with self._carrying(run_id, interrupt) as journal:
                 session = self._session(journal, on_event, on_call, interrupt, go_on)
                 if wanted.held(self._settings):
-                    interrupt.ask()  # it may bring machines back, and nothing else
+                    interrupt.ask(
+                        "the configuration, which holds all runs"
+                    )  # it may bring machines back, and nothing else
                 return done(session.resume(run_id, verdict, Secret(password) if password else None))
 
         return done(interrupt.carry(carried, resumable=self._journal_place is not None))
@@ -256,7 +258,7 @@ class Client(Planner):
         """
         own = self._running.get((os.getpid(), run_id))
         if own is not None:
-            own.ask()
+            own.ask("Client.cancel")
             return True
         with self._journal() as journal:
             return journal.cancel(run_id)

@@ -34,12 +34,13 @@ def test_each_act_is_recorded_with_who_did_it(place: str) -> None:
         acts = journal.acts()
         of_run = journal.acts(lease.run_id)
 
-    before, holder = acts[1].detail, acts[4].detail
+    before, holder = acts[1].detail, acts[5].detail
     assert told(acts) == [
         ("begin", "000a", "0 disks of 1 machine in cn-hangzhou"),
         ("cancel", "000a", ""),
         ("take-over", "000a", holder),
         ("verdict", "000a", "intact"),
+        ("end", "000a", "failed"),
         ("hold", "", "change freeze"),
         ("unhold", "", before),
         ("prune", "000a", acts[0].detail),
@@ -49,6 +50,19 @@ def test_each_act_is_recorded_with_who_did_it(place: str) -> None:
     assert of_run == [each for each in acts if each.run_id]
     assert {each.user for each in acts} == {who()}
     assert {each.role for each in acts} == ({"safe"} if place.startswith("postgresql") else {""})
+
+
+def test_a_cancel_in_the_process_of_a_run_is_recorded_with_the_next_write(place: str) -> None:
+    """What asked the run to end is in the audit before its end, which says where something was left open."""
+    with open_to_write(place) as journal:
+        lease = begin(journal, "000a", instance="i-a")
+        lease.note("cancel", "SIGTERM")
+        assert [each.act for each in journal.acts()] == ["begin"]
+        lease.save((0, {}))
+        lease.save((0, {}))
+        lease.end({"outcome": "stranded", "exit_code": 8, "jobs": [{}]}, (0,))
+
+        assert told(journal.acts())[1:] == [("cancel", "000a", "SIGTERM"), ("end", "000a", "stranded, left open")]
 
 
 def test_an_undo_says_what_it_undoes(place: str) -> None:

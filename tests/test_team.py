@@ -144,7 +144,9 @@ def test_an_operator_carries_out_a_whole_run(sim: Simulator, run: Command, team:
         assert run(*words, journal=team.journal("alice")).returncode == 0
 
     assert (power(sim), wipes(sim)) == ("Running", 1)
-    assert acts(team)[before:] == [("alice", "begin"), ("alice", "hold"), ("alice", "unhold")]
+    assert acts(team)[before:] == [
+        ("alice", "begin"), ("alice", "end"), ("alice", "hold"), ("alice", "unhold"),
+    ]  # fmt: skip
 
 
 def test_a_reader_lists_and_shows_and_changes_nothing(sim: Simulator, run: Command, team: Team) -> None:
@@ -183,7 +185,7 @@ def test_a_worker_carries_on_what_an_operator_began(sim: Simulator, run: Command
     done = run("resume", name, journal=walter)
     assert done.returncode == 0, done.stderr
     assert (power(sim), wipes(sim)) == ("Running", 1)
-    assert acts(team)[before:] == [("walter", "take-over")]
+    assert acts(team)[before:] == [("walter", "take-over"), ("walter", "end")]
 
     with held(sim, STOPPING):
         child = run.start(*RUN, "--accept", "no-recent-snapshot", journal=alice)  # type: ignore[arg-type]
@@ -308,7 +310,7 @@ def test_the_nightly_line_forgets_old_runs_for_an_operator(run: Command, team: T
     assert acts(team) == [*before, ("alice", "prune")]
     with open_to_read(team.journal("rita")) as journal:
         assert journal.run(name) is None
-        assert [act.act for act in journal.acts(name)] == ["prune", "begin"]
+        assert [act.act for act in journal.acts(name)] == ["prune", "end", "begin"]
 
 
 @pytest.mark.parametrize("role", ["walter", "rita"])
@@ -332,7 +334,7 @@ def test_a_dump_restores_the_journal_with_its_audit_and_its_rights(sim: Simulato
         team.type(line)
     before = acts(team)
     assert run("resume", name, journal=alice).returncode == 0
-    assert acts(team) == [*before, ("alice", "take-over")]
+    assert acts(team) == [*before, ("alice", "take-over"), ("alice", "end")]
 
     team.type("dropdb --force safe_reinit")
     restore, hold = lines(RESTORE)

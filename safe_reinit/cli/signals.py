@@ -78,7 +78,7 @@ class Signals:
         self._tell = tell
         interrupt = Interrupt(lambda said: tell(said, lambda: None))
         if self.enough.is_set():  # between two runs of one command
-            interrupt.ask()
+            interrupt.ask("a signal")
         self._told = False
         self._said.clear()
         self._ran, self._interrupt = True, interrupt
@@ -136,7 +136,7 @@ class Signals:
             self.enough.set()
             self._tell(_LEAVING, lambda: None)
             return
-        interrupt.ask()
+        interrupt.ask(number.name)
         if not self._told:  # it may have been asked by others, who did not say this
             self._told = True
             self._tell(f"{number.name}: {_ENDING}", self._said.set)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,6 +54,9 @@ class Interrupt:
         self.say = say
         self.asked = False
         self.left = False
+        self._by = ""
+        self._notes: list[Callable[[str], None]] = []
+        """Is told, once, by what it was asked."""
         self._raised: BaseException | None = None
         self._runner: Endable | None = None
         self._close: Callable[[], Report] | None = None
@@ -61,29 +65,38 @@ class Interrupt:
         """Set when a run has ended or is to be left."""
 
     @contextmanager
-    def ending(self, runner: Endable, close: Callable[[], Report]) -> Iterator[None]:
+    def ending(self, runner: Endable, close: Callable[[], Report], note: Callable[[str], None]) -> Iterator[None]:
         """Let it end this run while the block lasts.
 
         Args:
+            runner: the run.
             close: lets the run go and reports it as it stands, where its own thread hangs.
+            note: is told by what the run was asked to end, unless that is recorded already.
+
         """
-        self._runner, self._close = runner, close
+        self._runner, self._close, self._notes = runner, close, [note]
         self._pass_on()
         try:
             yield
         finally:
             self._runner = self._close = None
 
-    def ask(self) -> None:
-        """Ask the run to end in order; before it has begun, it ends as it begins."""
+    def ask(self, by: str = "its own process") -> None:
+        """Ask the run to end in order; before it has begun, it ends as it begins.
+
+        Args:
+            by: what asks, for the audit; ``""`` where that is recorded already.
+
+        """
+        self._by = self._by if self.asked else by
         self.asked = True
         self._event.set()
         self._pass_on()
 
-    def leave(self) -> None:
+    def leave(self, by: str = "its own process") -> None:
         """Leave the run at once, as it stands; it can be resumed."""
         self.left = True
-        self.ask()
+        self.ask(by)
         self._stirred.set()
 
     def raised(self, error: BaseException) -> None:
@@ -92,7 +105,7 @@ class Interrupt:
         It asks the run to end in order, and ``carry`` raises it again when it has ended.
         """
         self._raised = self._raised or error
-        self.ask()
+        self.ask(type(error).__name__)
 
     def pause(self, seconds: float) -> None:
         """Wait so many real seconds; asked to end, stop waiting.
@@ -106,6 +119,10 @@ class Interrupt:
     def _pass_on(self) -> None:
         runner = self._runner
         if runner is not None and self.asked:
+            with contextlib.suppress(IndexError):
+                note = self._notes.pop()
+                if self._by:
+                    note(self._by)
             runner.stop.set()
             if self.left:
                 runner.leave.set()
@@ -129,7 +146,7 @@ class Interrupt:
                 if came is not None:
                     outside, again = outside or came, outside is not None and boottime() - at >= AGAIN
                     came, at = None, boottime()
-                    (self.leave if again else self.ask)()
+                    (self.leave if again else self.ask)(type(outside).__name__)
                 running.start()
                 self._wait(running.ended)
                 break

@@ -250,7 +250,7 @@ class Session:
 
     def _cancelled(self, why: str) -> None:
         """End the run in order, because somebody asked for that through the journal."""
-        self.interrupt.ask()
+        self.interrupt.ask(by="")
         self.interrupt.say(f"{why}: finishing the current call, then restarting the machine.")
 
     def _finish(self, run: HeldRun, driver: Driver, bug: Exception | None = None) -> Report:
@@ -301,7 +301,8 @@ class Session:
                 journal_outage=self.journal_outage, spool=self.spool,
             )  # fmt: skip
             run.states.clear()
-            with self.interrupt.ending(driver, partial(self._finish, run, driver)):
+            close, note = partial(self._finish, run, driver), partial(run.lease.note, "cancel")
+            with self.interrupt.ending(driver, close, note):
                 try:
                     driver()
                 except LeaseLostError:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from .place import now, who
 
-Deed = Literal["begin", "undo", "take-over", "verdict", "close", "withdraw", "cancel", "hold", "unhold", "prune"]
+Deed = Literal["begin", "undo", "take-over", "verdict", "end", "close", "withdraw", "cancel", "hold", "unhold", "prune"]
 """What an act can be."""
 
 

@@ -166,6 +166,7 @@ class Lease:
         self._lost = False
         self._lock = threading.Lock()
         self._told: list[str] = []
+        self._noted: list[tuple[Deed, str]] = []
         self._heard = 0
         """The number of the last late answer that was returned."""
         self._ended = threading.Event()
@@ -251,6 +252,10 @@ class Lease:
         """
         self._told.append(dumps(event))
 
+    def note(self, act: Deed, detail: str) -> None:
+        """Keep for the audit what was done to the run in this process; it is written with the next thing that is."""
+        self._noted.append((act, detail))
+
     @property
     def untold(self) -> list[Mapping[str, Any]]:
         """The events that are not written yet, oldest first."""
@@ -264,10 +269,11 @@ class Lease:
         Args:
             report: of the run.
             still_open: the positions of the jobs that can be resumed.
-            act: what somebody did to end it, with its detail, for the audit.
+            act: what somebody did to end it, with its detail, for the audit; else that it ended, and how.
 
         """
-        self._write(chain(self._ending(report, frozenset(still_open)), self._audited(act)), wait=LOCK_WAIT)
+        ended: tuple[Deed, str] = ("end", f"{report['outcome']}{', left open' if still_open else ''}")
+        self._write(chain(self._ending(report, frozenset(still_open)), self._audited(act or ended)), wait=LOCK_WAIT)
         self.release()
 
     def _audited(self, act: tuple[Deed, str] | None) -> list[tuple[str, Sequence[object]]]:
@@ -299,15 +305,17 @@ class Lease:
         self, statements: Iterable[tuple[str, Sequence[object]]], *, wait: float = BRIEFLY, room: Room | None = None
     ) -> None:
         with self._lock:
-            events = list(self._told)
+            events, acts = list(self._told), list(self._noted)
             told = [("INSERT INTO events (run_id, event) VALUES (?,?)", (self.run_id, event)) for event in events]
             began = boottime()
             try:
-                holder = self._journal.write(self, chain(statements, told), wait=wait, room=room)
+                holder = self._journal.write(
+                    self, chain(statements, told, *map(self._audited, acts)), wait=wait, room=room
+                )
             except LeaseLostError:
                 self._lost = True
                 raise
-            del self._told[: len(events)]
+            del self._told[: len(events)], self._noted[: len(acts)]
             self.lapses += began >= self._until
             self._until = began + LEASE
         self._hear(holder)

@@ -180,11 +180,11 @@ def test_a_second_exception_while_the_first_is_taken_in_changes_nothing() -> Non
     class Beset(Interrupt):
         beset = False
 
-        def ask(self) -> None:
+        def ask(self, by: str = "") -> None:
             if not self.beset:
                 self.beset = True
                 raise KeyboardInterrupt
-            super().ask()
+            super().ask(by)
 
     interrupt = Beset()
     own = threading.get_ident()
