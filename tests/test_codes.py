@@ -348,3 +348,25 @@ def test_one_code_says_different_things_of_different_calls(code: str, act: str, 
 
     assert word in said
     assert other not in said
+
+
+@pytest.mark.parametrize(
+    ("code", "renewed"),
+    [("Forbidden.AccessKeyDisabled", True), ("InvalidSecurityToken.Expired", True), ("Forbidden.RAM", False),
+     ("IncorrectInstanceStatus", False)],
+)  # fmt: skip
+def test_newer_credentials_help_where_these_were_refused(code: str, renewed: bool) -> None:
+    """An expired token and a disabled key are renewed; a missing right does not come back by itself."""
+    assert codes.renews(code) == renewed
+
+
+@pytest.mark.parametrize(("act", "passes"), [("ReInitDisk", True), ("DescribeDisks", False)])
+def test_whether_a_refusal_passes_is_judged_by_its_call(act: str, passes: bool) -> None:
+    """A code that passes as the answer to one call need not pass as that to another."""
+    assert codes.passes(act, "IncorrectDiskStatus", 403) == passes
+
+
+def test_an_unknown_code_is_said_to_be_one() -> None:
+    """Nothing is made up about a code that is not in the table."""
+    assert codes.meaning_of("ReInitDisk", "Brand.New") == "This program does not know the code."
+    assert codes.fix_of("", "Brand.New") == "Look Brand.New up in the ECS API reference."

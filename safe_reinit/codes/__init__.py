@@ -149,7 +149,7 @@ def verdict(action: str, code: str, http_status: int) -> Verdict:
     code, since its status is 400, 403 or another.
     """
     row = lookup(action, code)
-    if http_status >= 500 or (row is not None and row.verdict == "lost"):
+    if http_status >= 500:
         return "lost"
     if not throttled(code) and (http_status < 400 or http_status == 408):
         return "lost"

@@ -13,7 +13,7 @@ from safe_reinit.cloud import CloudError, NoCredentials, NotSent, Refused, Unans
 from safe_reinit.core import inputs
 from safe_reinit.core.inputs import Commit, Withheld
 from safe_reinit.execution.calls import outcome_of
-from safe_reinit.journal import JournalError
+from safe_reinit.journal import JournalError, LateAnswer
 from safe_reinit.model import Accepted, Command, SafetySnapshot, Step
 from tests import values
 from tests.execution.worlds import (
@@ -174,6 +174,17 @@ def test_a_call_for_one_is_the_call_for_one() -> None:
 
 
 # ----------------------------------------------------------------------------------------------------- what came of it
+
+
+def test_each_wipe_that_ecs_accepted_is_kept_with_its_job_and_try() -> None:
+    """Should the run be lost meanwhile, whoever has it must know of which disk which try was accepted."""
+    world = many(3)
+    world.make(world.attempt(Command("StopInstance", "i-0"), 0))
+    disk_id = world.states[2].disks[0].disk_id
+    world.change(2, stop=DONE, disks=(replace(world.states[2].disks[0], tries=1),))
+    world.make(world.attempt(Command("ReInitDisk", disk_id), 2))
+
+    assert world.calls.accepted == [LateAnswer(2, "ReInitDisk", disk_id, 2)]
 
 
 @pytest.mark.parametrize(
