@@ -334,29 +334,49 @@ class Round:
             disk_ids: the disks.
             many: they are some of many, so that the region is listed however few they are.
         """
-        if len(disk_ids) <= FEW and not many:
-            self._describe_progressing(disk_ids)
-            return
+        self._of_each(
+            "DescribeSnapshots", disk_ids, partial(self.cloud.list_snapshots, len(disk_ids), "progressing"),
+            lambda each: self.cloud.snapshots_of(each, "progressing"), lambda shot: shot.source_disk_id,
+            self._take_progressing, few=0 if many else FEW,
+        )  # fmt: skip
 
-        def take(listing: Look[Snapshot]) -> None:
-            if not listing.complete:
-                self._describe_progressing(disk_ids)
+    def _of_each(  # noqa: PLR0913 - two ways to ask, and what comes of them
+        self,
+        action: str,
+        owners: Sequence[str],
+        listing: Callable[[], Look[T]],
+        alone: Callable[[str], Look[T]],
+        owner: Callable[[T], str],
+        take: Callable[[str, Sequence[T], Sequence[UnreadableRow]], None],
+        *,
+        few: int = FEW,
+    ) -> None:
+        """Ask what belongs to each owner: of a few one by one, else by a listing of the region if that is complete.
+
+        ``owner`` says whose a listed thing is; ``take`` is given of each owner what is shown and what cannot be read.
+        """
+
+        def one_by_one() -> None:
+            for each in owners:
+
+                def taken(answer: Look[T], each: str = each) -> None:
+                    take(each, answer.shown, answer.unreadable)
+
+                self._describe(action, (each,), partial(alone, each), taken)
+
+        def listed(answer: Look[T]) -> None:
+            if not answer.complete:
+                one_by_one()
                 return
-            shown = _by(listing.shown, lambda shot: (shot.source_disk_id,))
-            unread = _by(listing.unreadable, lambda row: row.owners)
-            for each in disk_ids:
-                self._take_progressing(each, shown.get(each, ()), unread.get(each, ()))
+            shown = _by(answer.shown, lambda thing: (owner(thing),))
+            unread = _by(answer.unreadable, lambda row: row.owners)
+            for each in owners:
+                take(each, shown.get(each, ()), unread.get(each, ()))
 
-        self._list("DescribeSnapshots", disk_ids, lambda: self.cloud.list_snapshots(len(disk_ids), "progressing"), take)
-
-    def _describe_progressing(self, disk_ids: Sequence[str]) -> None:
-        for each in disk_ids:
-
-            def take(answer: Look[Snapshot], disk_id: str = each) -> None:
-                self._take_progressing(disk_id, answer.shown, answer.unreadable)
-
-            question = partial(self.cloud.snapshots_of, each, "progressing")
-            self._describe("DescribeSnapshots", (each,), question, take)
+        if len(owners) <= few:
+            one_by_one()
+        else:
+            self._list(action, owners, listing, listed)
 
     def _list(
         self, action: str, subjects: Sequence[str], question: Callable[[], Look[T]], take: Callable[[Look[T]], None]
@@ -376,28 +396,13 @@ class Round:
 
     def describe_disks_of(self, instance_ids: Sequence[str]) -> None:
         """Ask for all disks of these instances."""
-        if len(instance_ids) <= FEW:
-            self._describe_disks_of(instance_ids)
-            return
 
-        def take(listing: Look[Disk]) -> None:
-            if not listing.complete:
-                self._describe_disks_of(instance_ids)
-                return
-            shown = _by(listing.shown, lambda disk: (disk.instance_id,))
-            self.attached |= {each: tuple(shown.get(each, ())) for each in instance_ids}
+        def take(instance_id: str, disks: Sequence[Disk], unreadable: Sequence[UnreadableRow]) -> None:
+            self.unreadable_disks[instance_id] = [_unread(row) for row in unreadable]
+            self.attached[instance_id] = tuple(disks)
 
-        pages = len(instance_ids) // 2
-        self._list("DescribeDisks", instance_ids, lambda: self.cloud.list_disks(pages), take)
-
-    def _describe_disks_of(self, instance_ids: Sequence[str]) -> None:
-        for each in instance_ids:
-
-            def take(answer: Look[Disk], instance_id: str = each) -> None:
-                self.unreadable_disks[instance_id] = [_unread(row) for row in answer.unreadable]
-                self.attached[instance_id] = answer.shown
-
-            self._describe("DescribeDisks", (each,), partial(self.cloud.disks_of, each), take)
+        listing = partial(self.cloud.list_disks, len(instance_ids) // 2)
+        self._of_each("DescribeDisks", instance_ids, listing, self.cloud.disks_of, lambda disk: disk.instance_id, take)
 
     def dry_run_resets(self, snapshot_ids: Mapping[str, str]) -> None:
         """Ask with DryRun whether each disk could be rolled back to its snapshot now."""
