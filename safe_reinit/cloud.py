@@ -5,9 +5,9 @@
     ├── Unanswered   no answer that can be read: whether it was done is not known
     └── NotSent      no byte of the request left: it was not done
 
-Looks take many ids and give what ECS showed of them; a thing that is not shown is left out. An empty answer is no proof
-of absence by itself, since ECS answers a Describe call without the right to it with an empty list (ECS API reference,
-DescribeInstances): ``Cloud.may`` asks the same with DryRun, and ``describe.py`` does so wherever it matters.
+Describe calls take many ids and return what ECS showed of them; a thing that is not shown is left out. An empty answer
+is no proof of absence by itself, since ECS answers a Describe call without the right to it with an empty list (ECS API
+reference, DescribeInstances): ``Cloud.may`` asks the same with DryRun, and ``describe.py`` does so wherever it matters.
 """
 
 from __future__ import annotations
@@ -183,8 +183,8 @@ class OtherCaller(NoCredentials):
 
 
 @dataclass(frozen=True)
-class Look(Generic[Shown]):
-    """The answer to a look."""
+class Described(Generic[Shown]):
+    """What a Describe call showed."""
 
     shown: tuple[Shown, ...]
     date: datetime | None
@@ -210,58 +210,58 @@ class Cloud(Protocol):
     def close(self) -> None:
         """Close the connections; a request that has not left by then is never sent."""
 
-    def caller(self) -> Look[Caller]:
+    def caller(self) -> Described[Caller]:
         """Tell whose credentials these are (STS, GetCallerIdentity)."""
 
-    def disks(self, disk_ids: Sequence[str]) -> Look[Disk]:
+    def disks(self, disk_ids: Sequence[str]) -> Described[Disk]:
         """Show these disks (DescribeDisks)."""
 
-    def disks_of(self, instance_id: str) -> Look[Disk]:
+    def disks_of(self, instance_id: str) -> Described[Disk]:
         """Show the disks of an instance (DescribeDisks)."""
 
-    def instances(self, instance_ids: Sequence[str]) -> Look[Instance]:
+    def instances(self, instance_ids: Sequence[str]) -> Described[Instance]:
         """Show these instances (DescribeInstances)."""
 
-    def tagged(self, tags: Sequence[tuple[str, str]]) -> Look[Instance]:
+    def tagged(self, tags: Sequence[tuple[str, str]]) -> Described[Instance]:
         """Show the instances of the region that have all these tags (DescribeInstances)."""
 
-    def list_instances(self, pages: int) -> Look[Instance]:
+    def list_instances(self, pages: int) -> Described[Instance]:
         """Show the instances of the region, at most so many pages of 100 (DescribeInstances)."""
 
-    def snapshots(self, snapshot_ids: Sequence[str]) -> Look[Snapshot]:
+    def snapshots(self, snapshot_ids: Sequence[str]) -> Described[Snapshot]:
         """Show these snapshots (DescribeSnapshots)."""
 
-    def snapshots_of(self, disk_id: str, status: str = "") -> Look[Snapshot]:
+    def snapshots_of(self, disk_id: str, status: str = "") -> Described[Snapshot]:
         """Show the snapshots of a disk, of one status or of all (DescribeSnapshots)."""
 
-    def list_snapshots(self, pages: int, status: str = "") -> Look[Snapshot]:
+    def list_snapshots(self, pages: int, status: str = "") -> Described[Snapshot]:
         """Show the snapshots of the region, of one status or of all, at most so many pages (DescribeSnapshots)."""
 
-    def list_disks(self, pages: int) -> Look[Disk]:
+    def list_disks(self, pages: int) -> Described[Disk]:
         """Show the disks of the region that are In_use, at most so many pages of 500 (DescribeDisks)."""
 
-    def snapshot_links(self, disk_ids: Sequence[str]) -> Look[SnapshotLink]:
+    def snapshot_links(self, disk_ids: Sequence[str]) -> Described[SnapshotLink]:
         """Count the snapshots of these disks (DescribeSnapshotLinks)."""
 
-    def images(self, image_ids: Sequence[str]) -> Look[Image]:
+    def images(self, image_ids: Sequence[str]) -> Described[Image]:
         """Show these images in any status, community images included (DescribeImages)."""
 
-    def key_pairs(self, name: str) -> Look[str]:
+    def key_pairs(self, name: str) -> Described[str]:
         """Tell which key pairs have this name (DescribeKeyPairs)."""
 
-    def scaling_members(self, instance_ids: Sequence[str]) -> Look[ScalingMember]:
+    def scaling_members(self, instance_ids: Sequence[str]) -> Described[ScalingMember]:
         """Show which of these instances are in a scaling group (Auto Scaling, DescribeScalingInstances)."""
 
-    def key(self, key_id: str) -> Look[Key]:
+    def key(self, key_id: str) -> Described[Key]:
         """Show the state of a key, also that KMS does not know it (KMS, DescribeKey)."""
 
-    def replica_pairs(self) -> Look[ReplicaPair]:
+    def replica_pairs(self) -> Described[ReplicaPair]:
         """Show all replication pairs of which a disk is in this region (EBS, DescribeDiskReplicaPairs)."""
 
-    def system_events(self, instance_ids: Sequence[str]) -> Look[SystemEvent]:
+    def system_events(self, instance_ids: Sequence[str]) -> Described[SystemEvent]:
         """Show what is planned for, or being done to, these instances (DescribeInstanceHistoryEvents)."""
 
-    def snapshot_policy(self, policy_id: str) -> Look[SnapshotPolicy]:
+    def snapshot_policy(self, policy_id: str) -> Described[SnapshotPolicy]:
         """Show an automatic snapshot policy (DescribeAutoSnapshotPolicyEx)."""
 
     def may(self, action: str, ids: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from . import codes
 from .clock import Clock
-from .cloud import Cloud, CloudError, Look, Refused
+from .cloud import Cloud, CloudError, Described, Refused
 from .model import Caller, Disk, Image, Instance, Snapshot, SnapshotLink, UnreadableRow, Unseen
 from .parallel import answers
 from .retry import Ask, may_pass
@@ -35,7 +35,7 @@ IDS_A_CALL = 100
 _AT_ONCE = 32
 """Questions that are asked at once."""
 _NO_RIGHT = "the right to it is missing"
-_NOBODY = Look((Caller("", "", ""),), None)
+_NOBODY = Described((Caller("", "", ""),), None)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Round:
     key_pairs: tuple[str, ...] = ()
     resets: dict[str, str] = field(default_factory=dict)
     """By disk: what the dry run of its roll-back answered."""
-    caller: Look[Caller] = _NOBODY
+    caller: Described[Caller] = _NOBODY
     """Whose credentials these are; nobody's that is known, where STS could not say so."""
 
     date: datetime | None = None
@@ -132,13 +132,13 @@ class Round:
         self,
         action: str,
         subjects: Sequence[str],
-        question: Callable[[], Look[T]],
-        take: Callable[[Look[T]], None],
+        question: Callable[[], Described[T]],
+        take: Callable[[Described[T]], None],
         without_right: Callable[[], None] | None = None,
     ) -> None:
         """Put a question about these ids; what cannot be seen of them is noted, and is never taken for an absence."""
 
-        def taken(answer: Look[T]) -> None:
+        def taken(answer: Described[T]) -> None:
             self.date = answer.date or self.date
             take(answer)
 
@@ -158,14 +158,14 @@ class Round:
         self,
         action: str,
         ids: Iterable[str],
-        question: Callable[[Sequence[str]], Look[T]],
+        question: Callable[[Sequence[str]], Described[T]],
         key: Callable[[T], str],
         into: dict[str, T | None],
     ) -> None:
         """Ask for things by their ids; what is not listed is proven absent, or noted as not seen."""
         asked = [each for each in distinct(ids) if each not in into]
 
-        def take(some: Sequence[str], answer: Look[T]) -> None:
+        def take(some: Sequence[str], answer: Described[T]) -> None:
             self.dates |= dict.fromkeys(some, answer.date)
             shown = {key(each): each for each in answer.shown}
             absent = [each for each in some if each not in shown]
@@ -237,7 +237,7 @@ class Round:
     def describe_key_pair(self, name: str) -> None:
         """Ask whether there is a key pair of this name."""
 
-        def take(answer: Look[str]) -> None:
+        def take(answer: Described[str]) -> None:
             self.key_pairs = answer.shown
 
         if name:
@@ -251,7 +251,7 @@ class Round:
             shortly: it is not worth much patience.
         """
 
-        def take(answer: Look[Caller]) -> None:
+        def take(answer: Described[Caller]) -> None:
             self.caller = answer
 
         def fail(error: CloudError) -> None:
@@ -271,7 +271,7 @@ class Round:
                 self._describe_snapshots_of(each)
             return
 
-        def take(listing: Look[Snapshot]) -> None:
+        def take(listing: Described[Snapshot]) -> None:
             shown = _by(listing.shown, lambda shot: (shot.source_disk_id,))
             unread = _by(listing.unreadable, lambda row: row.owners)
             open_: dict[str, list[Snapshot]] = {}
@@ -290,7 +290,7 @@ class Round:
     def _count_snapshots(self, listed: Mapping[str, Sequence[Snapshot]]) -> None:
         """Hold what was listed of disks against the counts of their chains (which have no DryRun)."""
 
-        def take(links: Look[SnapshotLink]) -> None:
+        def take(links: Described[SnapshotLink]) -> None:
             counts: dict[str, int] = {row.subject: -1 for row in links.unreadable}  # no such count: each is asked for
             for link in links.shown:
                 counts[link.source_disk_id] = counts.get(link.source_disk_id, 0) + link.total_count
@@ -305,7 +305,7 @@ class Round:
             self._describe("DescribeSnapshotLinks", ids, lambda: self.cloud.snapshot_links(ids), take)
 
     def _describe_snapshots_of(self, disk_id: str) -> None:
-        def take(answer: Look[Snapshot]) -> None:
+        def take(answer: Described[Snapshot]) -> None:
             self._take_snapshots(disk_id, answer.shown, answer.unreadable)
             if not (answer.shown or answer.unreadable or self.tolerant):
                 self._prove("DescribeSnapshotsOfDisk", (disk_id,), self.snapshots_of, self.progressing)
@@ -344,8 +344,8 @@ class Round:
         self,
         action: str,
         owners: Sequence[str],
-        listing: Callable[[], Look[T]],
-        alone: Callable[[str], Look[T]],
+        listing: Callable[[], Described[T]],
+        alone: Callable[[str], Described[T]],
         owner: Callable[[T], str],
         take: Callable[[str, Sequence[T], Sequence[UnreadableRow]], None],
         *,
@@ -359,12 +359,12 @@ class Round:
         def one_by_one() -> None:
             for each in owners:
 
-                def taken(answer: Look[T], each: str = each) -> None:
+                def taken(answer: Described[T], each: str = each) -> None:
                     take(each, answer.shown, answer.unreadable)
 
                 self._describe(action, (each,), partial(alone, each), taken)
 
-        def listed(answer: Look[T]) -> None:
+        def listed(answer: Described[T]) -> None:
             if not answer.complete:
                 one_by_one()
                 return
@@ -379,18 +379,22 @@ class Round:
             self._list(action, owners, listing, listed)
 
     def _list(
-        self, action: str, subjects: Sequence[str], question: Callable[[], Look[T]], take: Callable[[Look[T]], None]
+        self,
+        action: str,
+        subjects: Sequence[str],
+        question: Callable[[], Described[T]],
+        take: Callable[[Described[T]], None],
     ) -> None:
         """List the region; without the right to it, or with a row that names nothing, it is not complete."""
 
-        def taken(answer: Look[T]) -> None:
+        def taken(answer: Described[T]) -> None:
             for row in answer.unreadable:
                 if not set(row.names) & self._about and _unread(row) not in self.unrelated:
                     self.unrelated.append(_unread(row))
             complete = answer.complete and not any("" in row.owners for row in answer.unreadable)
             take(replace(answer, complete=complete))
 
-        self._describe(action, subjects, question, taken, lambda: take(Look((), None, complete=False)))
+        self._describe(action, subjects, question, taken, lambda: take(Described((), None, complete=False)))
 
     # ------------------------------------------------------------------------------------- what else a plan stands on
 

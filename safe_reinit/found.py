@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .clock import Clock
-from .cloud import Cloud, Look
+from .cloud import Cloud, Described
 from .describe import FEW
 from .errors import RunRefused, UsageError
 from .model import Instance, UnreadableRow
@@ -152,13 +152,13 @@ def find(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def _seen_or_not(look: Look[Instance]) -> list[str]:
+def _seen_or_not(described: Described[Instance]) -> list[str]:
     """Give the ids of instances that ECS selected, also of one whose row cannot be read: its plan says so.
 
     Raises:
         RunRefused: a row does not even say which instance it is of.
     """
-    return [instance.instance_id for instance in look.shown] + [_named(row) for row in look.unreadable]
+    return [instance.instance_id for instance in described.shown] + [_named(row) for row in described.unreadable]
 
 
 def _named(row: UnreadableRow) -> str:

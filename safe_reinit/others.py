@@ -14,7 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 from .clock import Clock
-from .cloud import Cloud, CloudError, Look
+from .cloud import Cloud, CloudError, Described
 from .describe import Round, distinct, why_unanswered
 from .model import (
     DiskFacts,
@@ -115,7 +115,7 @@ class _OtherProducts:
         self,
         name: str,
         subjects: Sequence[str],
-        ask: Callable[[], Look[T]],
+        ask: Callable[[], Described[T]],
         take: Callable[[T], None],
         about: Sequence[str] = (),
     ) -> None:
@@ -130,7 +130,7 @@ class _OtherProducts:
                 read concerns what it is about, and nothing else.
         """
 
-        def taken(answer: Look[T]) -> None:
+        def taken(answer: Described[T]) -> None:
             for row in answer.unreadable:
                 own = set(row.names) & set(about or subjects)
                 for subject in own or (subjects if "" in row.owners else ()):

@@ -17,7 +17,7 @@ from alibabacloud_ecs20140526 import models as ecs
 import safe_reinit
 from safe_reinit.client import Client, Interrupt
 from safe_reinit.clock import Clock
-from safe_reinit.cloud import Accepted, CloudError, Look, Refused
+from safe_reinit.cloud import Accepted, CloudError, Described, Refused
 from safe_reinit.config import Config, resolve
 from safe_reinit.core import answers as core_answers
 from safe_reinit.core import observations as core_observations
@@ -656,87 +656,87 @@ class TinyCloud:
         self.acts: list[str] = []
         self.meanwhile: Callable[[str], None] = lambda _name: None
 
-    def _look(self, name: str, ids: Iterable[str], shown: Iterable[Any]) -> Look[Any]:
+    def _look(self, name: str, ids: Iterable[str], shown: Iterable[Any]) -> Described[Any]:
         self.asked.append((name, tuple(ids)))
         self.meanwhile(name)
         if self.failing.get(name):
             raise self.failing[name].pop(0)
-        return Look(tuple(shown), self.date)
+        return Described(tuple(shown), self.date)
 
-    def caller(self) -> Look[Caller]:
+    def caller(self) -> Described[Caller]:
         """See ``Cloud``."""
         return self._look("caller", (), [Caller(self.account, "acs:ram::1:user/x", "RAMUser")])
 
-    def disks(self, disk_ids: Sequence[str]) -> Look[Disk]:
+    def disks(self, disk_ids: Sequence[str]) -> Described[Disk]:
         """See ``Cloud``."""
         return self._look("disks", disk_ids, [self.shown[each] for each in disk_ids if each in self.shown])
 
-    def disks_of(self, instance_id: str) -> Look[Disk]:
+    def disks_of(self, instance_id: str) -> Described[Disk]:
         """See ``Cloud``."""
         found = [disk for disk in self.shown.values() if disk.instance_id == instance_id]
         return self._look("disks_of", (instance_id,), found)
 
-    def instances(self, instance_ids: Sequence[str]) -> Look[Instance]:
+    def instances(self, instance_ids: Sequence[str]) -> Described[Instance]:
         """See ``Cloud``."""
         found = [self.machines[each] for each in instance_ids if each in self.machines]
         return self._look("instances", instance_ids, found)
 
-    def snapshots(self, snapshot_ids: Sequence[str]) -> Look[Snapshot]:
+    def snapshots(self, snapshot_ids: Sequence[str]) -> Described[Snapshot]:
         """See ``Cloud``."""
         every = [shot for shots in self.snapshots_by_disk.values() for shot in shots]
         return self._look("snapshots", snapshot_ids, [shot for shot in every if shot.snapshot_id in snapshot_ids])
 
-    def snapshots_of(self, disk_id: str, status: str = "") -> Look[Snapshot]:
+    def snapshots_of(self, disk_id: str, status: str = "") -> Described[Snapshot]:
         """See ``Cloud``."""
         found = [shot for shot in self.snapshots_by_disk.get(disk_id, ()) if status in ("", shot.status)]
         return self._look("snapshots_of", (disk_id,), found)
 
-    def list_snapshots(self, pages: int, status: str = "") -> Look[Snapshot]:
+    def list_snapshots(self, pages: int, status: str = "") -> Described[Snapshot]:
         """See ``Cloud``; as many as ``listed`` are shown."""
         every = [shot for shots in self.snapshots_by_disk.values() for shot in shots if status in ("", shot.status)]
         return self._listed("list_snapshots", every, pages)
 
-    def list_disks(self, pages: int) -> Look[Disk]:
+    def list_disks(self, pages: int) -> Described[Disk]:
         """See ``Cloud``; as many as ``listed`` are shown."""
         return self._listed("list_disks", list(self.shown.values()), pages)
 
-    def _listed(self, name: str, every: Sequence[Any], pages: int) -> Look[Any]:
+    def _listed(self, name: str, every: Sequence[Any], pages: int) -> Described[Any]:
         shown = every[: self.listed]
         return replace(self._look(name, (str(pages),), shown), complete=len(shown) == len(every))
 
-    def snapshot_links(self, disk_ids: Sequence[str]) -> Look[SnapshotLink]:
+    def snapshot_links(self, disk_ids: Sequence[str]) -> Described[SnapshotLink]:
         """See ``Cloud``."""
         counts = {disk_id: len(self.snapshots_by_disk.get(disk_id, ())) for disk_id in disk_ids}
         found = [SnapshotLink(each, count, "standard", instant_access=False) for each, count in counts.items() if count]
         return self._look("snapshot_links", disk_ids, found)
 
-    def images(self, image_ids: Sequence[str]) -> Look[Image]:
+    def images(self, image_ids: Sequence[str]) -> Described[Image]:
         """See ``Cloud``."""
         return self._look("images", image_ids, [self.images_by_id[x] for x in image_ids if x in self.images_by_id])
 
-    def key_pairs(self, name: str) -> Look[str]:
+    def key_pairs(self, name: str) -> Described[str]:
         """See ``Cloud``."""
         return self._look("key_pairs", (name,), (name,))
 
-    def scaling_members(self, instance_ids: Sequence[str]) -> Look[ScalingMember]:
+    def scaling_members(self, instance_ids: Sequence[str]) -> Described[ScalingMember]:
         """See ``Cloud``."""
         found = [each for each in self.members if each.instance_id in set(instance_ids)]
         return self._look("scaling_members", instance_ids, found)
 
-    def key(self, key_id: str) -> Look[Key]:
+    def key(self, key_id: str) -> Described[Key]:
         """See ``Cloud``."""
         return self._look("key", (key_id,), [self.keys.get(key_id, Key(key_id, ""))])
 
-    def replica_pairs(self) -> Look[ReplicaPair]:
+    def replica_pairs(self) -> Described[ReplicaPair]:
         """See ``Cloud``."""
         return self._look("replica_pairs", (), self.pairs)
 
-    def system_events(self, instance_ids: Sequence[str]) -> Look[SystemEvent]:
+    def system_events(self, instance_ids: Sequence[str]) -> Described[SystemEvent]:
         """See ``Cloud``."""
         found = [each for each in self.events if each.instance_id in instance_ids]
         return self._look("system_events", instance_ids, found)
 
-    def snapshot_policy(self, policy_id: str) -> Look[SnapshotPolicy]:
+    def snapshot_policy(self, policy_id: str) -> Described[SnapshotPolicy]:
         """See ``Cloud``."""
         found = [self.policies[policy_id]] if policy_id in self.policies else []
         return self._look("snapshot_policy", (policy_id,), found)

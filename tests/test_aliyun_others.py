@@ -14,14 +14,14 @@ from safe_reinit.aliyun import endpoints, exchange
 from safe_reinit.aliyun.attempt import Attempt, Reply
 from safe_reinit.aliyun.client import Aliyun
 from safe_reinit.aliyun.transport import Connections
-from safe_reinit.cloud import Look, NotSent, Refused, Unanswered
+from safe_reinit.cloud import Described, NotSent, Refused, Unanswered
 from safe_reinit.model import Key, ReplicaPair, ScalingMember, Secret, SnapshotPolicy, SystemEvent
 from safe_reinit.simulator import Simulator
 from tests.conftest import Connect, Serve
 from tests.servers import Answer, Request, Server, answer, error, http, refused_port
 from tests.test_aliyun import GARBLED
 
-Ask = Callable[[Aliyun], Look[Any]]
+Ask = Callable[[Aliyun], Described[Any]]
 LOOKS: dict[str, Ask] = {
     "DescribeScalingInstances": lambda cloud: cloud.scaling_members(["i-1"]),
     "DescribeKey": lambda cloud: cloud.key("k-1"),

@@ -1,4 +1,4 @@
-"""The acts and the dry runs of a run, over the SDK; the looks are beside it."""
+"""The acts and the dry runs of a run, over the SDK; the Describe calls are in ``describing``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .. import codes
 from ..cloud import MaySend, OnCall, Refused, Unanswered
 from ..model import Accepted, Options
 from . import shapes
+from .describing import IDS_A_CALL, Describing, parts
 from .endpoints import Where
 from .exchange import Exchange, readable
-from .looks import IDS_A_CALL, Looks, parts
 from .others import OtherLooks
 
 _OWNER = {
@@ -24,7 +24,7 @@ _OWNER = {
 }
 
 
-class Aliyun(Looks, OtherLooks):
+class Aliyun(Describing, OtherLooks):
     """``Cloud`` over the real SDK; see the protocol for what each method means. Safe to use from several threads."""
 
     def __init__(self, where: Where, on_call: OnCall, may_send: MaySend = lambda _action: "") -> None:

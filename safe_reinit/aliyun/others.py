@@ -1,4 +1,4 @@
-"""The looks at other products, and at what ECS plans: each over the SDK's generic call, with less time than the others.
+"""The Describe calls of other products, and of what ECS plans: each over the SDK's generic call, with less time.
 
 API versions, names and limits are those of the public API references: Auto Scaling 2014-08-28 (20 ids and 50 rows a
 call), KMS 2016-01-20, EBS 2021-07-30 (500 rows a page), ECS 2014-05-26 (100 ids a call).
@@ -11,12 +11,12 @@ from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
-from ..cloud import Look, Refused, Unanswered
+from ..cloud import Described, Refused, Unanswered
 from ..model import Key, ReplicaPair, ScalingMember, SnapshotPolicy, SystemEvent
 from . import shapes
+from .describing import joined, parts, read
 from .endpoints import Where
 from .exchange import Answer, Exchange, pages, readable
-from .looks import joined, parts, read
 from .sdk import Api
 
 Shown = TypeVar("Shown")
@@ -47,56 +47,56 @@ class OtherLooks:
     _where: Where
     _exchange: Exchange
 
-    def scaling_members(self, instance_ids: Sequence[str]) -> Look[ScalingMember]:
+    def scaling_members(self, instance_ids: Sequence[str]) -> Described[ScalingMember]:
         """See ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
         calls = list(parts(instance_ids, 20))
         listed = self._all_members(len(calls)) if len(calls) > 1 else None
         if listed is not None:
             return _of(instance_ids, listed, lambda member: member.instance_id)
-        looks = []
+        described = []
         for asked in calls:
             answer = self._ask_other(_MEMBERS, {**_numbered("InstanceId", asked), "PageSize": "50"}, asked)
-            looks.append(_only(_members(answer), asked, _MEMBERS, lambda member: member.instance_id))
-        return joined(looks)
+            described.append(_only(_members(answer), asked, _MEMBERS, lambda member: member.instance_id))
+        return joined(described)
 
-    def _all_members(self, most: int) -> Look[ScalingMember] | None:
+    def _all_members(self, most: int) -> Described[ScalingMember] | None:
         """List the members of all scaling groups of the region, unless that takes more pages."""
-        looks: list[Look[ScalingMember]] = []
+        described: list[Described[ScalingMember]] = []
         for page in range(1, most + 1):
             answer = self._ask_other(_MEMBERS, {"PageSize": "50", "PageNumber": str(page)}, ())
-            looks.append(_members(answer))
+            described.append(_members(answer))
             with readable(_MEMBERS.action):
                 total = answer.body.number("TotalCount")
             if total is None or total > most * 50:
                 return None
-            if sum(len(each.shown) + len(each.unreadable) for each in looks) >= total:
-                return joined(looks)
+            if sum(len(each.shown) + len(each.unreadable) for each in described) >= total:
+                return joined(described)
         return None
 
-    def key(self, key_id: str) -> Look[Key]:
+    def key(self, key_id: str) -> Described[Key]:
         """See ``Cloud``."""
         try:
             answer = self._ask_other(_KEY, {"KeyId": key_id}, (key_id,))
         except Refused as refused:
             if refused.code == "Forbidden.KeyNotFound":
-                return Look((Key(key_id, ""),), None)
+                return Described((Key(key_id, ""),), None)
             raise
         with readable(_KEY.action):
             answer.body.must_have("KeyMetadata")
-            return Look((shapes.key(answer.body.row("KeyMetadata"), key_id),), answer.date)
+            return Described((shapes.key(answer.body.row("KeyMetadata"), key_id),), answer.date)
 
-    def replica_pairs(self) -> Look[ReplicaPair]:
+    def replica_pairs(self) -> Described[ReplicaPair]:
         """See ``Cloud``."""
-        looks = []
+        described = []
         for site in _SITES:
             for answer, _ in self._other_pages(_PAIRS, {"Site": site, "MaxResults": "500"}, ()):
                 with readable(_PAIRS.action):
                     items = answer.body.plain_list("ReplicaPairs")
                 shown, unreadable = shapes.rows(_PAIRS.action, items, shapes.replica_pair)
-                looks.append(Look(tuple(shown), answer.date, unreadable=tuple(unreadable)))
-        return joined(looks)
+                described.append(Described(tuple(shown), answer.date, unreadable=tuple(unreadable)))
+        return joined(described)
 
-    def system_events(self, instance_ids: Sequence[str]) -> Look[SystemEvent]:
+    def system_events(self, instance_ids: Sequence[str]) -> Described[SystemEvent]:
         """See ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
         calls = list(parts(instance_ids, 100))
         if len(calls) > 1:
@@ -105,18 +105,18 @@ class OtherLooks:
                 return _of(instance_ids, listed, lambda event: event.instance_id)
         return joined([_only(self._events(asked), asked, _EVENTS, lambda event: event.instance_id) for asked in calls])
 
-    def _events(self, instance_ids: Sequence[str], most: int | None = None) -> Look[SystemEvent]:
+    def _events(self, instance_ids: Sequence[str], most: int | None = None) -> Described[SystemEvent]:
         """List the events that have not ended, of these instances or of all in the region, for so many pages."""
         query = {**_numbered("ResourceId", instance_ids), **_numbered("InstanceEventCycleStatus", _UNENDED)}
-        looks = []
+        described = []
         complete = False
         for answer, last in islice(self._other_pages(_EVENTS, {**query, "MaxResults": "100"}, instance_ids), most):
             outer, inner = "InstanceSystemEventSet", "InstanceSystemEventType"
-            looks.append(read(_EVENTS.action, answer, outer, inner, shapes.system_event))
+            described.append(read(_EVENTS.action, answer, outer, inner, shapes.system_event))
             complete = last
-        return replace(joined(looks), complete=complete)
+        return replace(joined(described), complete=complete)
 
-    def snapshot_policy(self, policy_id: str) -> Look[SnapshotPolicy]:
+    def snapshot_policy(self, policy_id: str) -> Described[SnapshotPolicy]:
         """See ``Cloud``."""
         answer = self._ask_other(_POLICY, {"AutoSnapshotPolicyId": policy_id}, (policy_id,))
         found = read(_POLICY.action, answer, "AutoSnapshotPolicies", "AutoSnapshotPolicy", shapes.snapshot_policy)
@@ -141,11 +141,11 @@ class OtherLooks:
         )
 
 
-def _members(answer: Answer) -> Look[ScalingMember]:
+def _members(answer: Answer) -> Described[ScalingMember]:
     return read(_MEMBERS.action, answer, "ScalingInstances", "ScalingInstance", shapes.scaling_member)
 
 
-def _of(ids: Sequence[str], listed: Look[Shown], key: Callable[[Shown], str]) -> Look[Shown]:
+def _of(ids: Sequence[str], listed: Described[Shown], key: Callable[[Shown], str]) -> Described[Shown]:
     """Give of a listing what is about these; a row that cannot be read and names nobody may be about any of them."""
     wanted = {*ids, ""}
     return replace(
@@ -159,7 +159,7 @@ def _numbered(name: str, values: Sequence[str]) -> dict[str, str]:
     return {f"{name}.{number}": value for number, value in enumerate(values, start=1)}
 
 
-def _only(found: Look[Shown], asked: Sequence[str], api: Api, key: Callable[[Shown], str]) -> Look[Shown]:
+def _only(found: Described[Shown], asked: Sequence[str], api: Api, key: Callable[[Shown], str]) -> Described[Shown]:
     """Believe an answer only if it is about nothing but what was asked for."""
     if not {key(row) for row in found.shown} <= set(asked):
         raise Unanswered(api.action, "a row is of something that was not asked for")

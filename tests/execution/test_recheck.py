@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.cloud import CloudError, Look, OtherCaller, Refused, Unanswered
+from safe_reinit.cloud import CloudError, Described, OtherCaller, Refused, Unanswered
 from safe_reinit.core.freshness import is_stale, is_too_slow
 from safe_reinit.core.inputs import Drifted, Fresh, NotSeen, RecheckFailed
 from safe_reinit.model import (
@@ -182,7 +182,7 @@ def test_a_row_that_cannot_be_read_is_not_seen(what: str, monkeypatch: pytest.Mo
     )
     row = UnreadableRow(action, (subject,), "Status", "7")
     with monkeypatch.context() as patch:
-        patch.setattr(world.cloud, what, lambda _: Look((), world.cloud.date, unreadable=(row,)))
+        patch.setattr(world.cloud, what, lambda _: Described((), world.cloud.date, unreadable=(row,)))
         assert world.find(WIPE) == NotSeen(
             f"in the answer to {action} the row of {subject} cannot be read: Status is 7"
         )

@@ -1,4 +1,4 @@
-"""The looks of a run at ECS, over the SDK: paged, by 100 ids a call, each row checked."""
+"""The Describe calls of a run, over the SDK: paged, by 100 ids a call, each row checked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-from ..cloud import Look, Unanswered
+from ..cloud import Described, Unanswered
 from ..model import Caller, Disk, Image, Instance, Snapshot, SnapshotLink
 from . import shapes
 from .endpoints import Where
@@ -28,114 +28,111 @@ _DISK_PAGES = 5
 _IMAGE_STATUSES = "Creating,Waiting,Available,UnAvailable,CreateFailed,Deprecated"
 
 
-class Looks:
-    """The looks of ``Cloud`` at ECS and at who asks; see the protocol for what each method means."""
+class Describing:
+    """The Describe calls of ``Cloud``, and who asks; see the protocol for what each method means."""
 
     _where: Where
     _exchange: Exchange
 
-    def caller(self) -> Look[Caller]:
+    def caller(self) -> Described[Caller]:
         """See ``Cloud``."""
         caller, date = self._exchange.caller()
-        return Look((caller,), date)
+        return Described((caller,), date)
 
-    def disks(self, disk_ids: Sequence[str]) -> Look[Disk]:
+    def disks(self, disk_ids: Sequence[str]) -> Described[Disk]:
         """See ``Cloud``."""
         return self._by_ids("DescribeDisks", disk_ids, shapes.disk, lambda disk: disk.disk_id)
 
-    def disks_of(self, instance_id: str) -> Look[Disk]:
+    def disks_of(self, instance_id: str) -> Described[Disk]:
         """See ``Cloud``."""
         query = {"InstanceId": instance_id}
-        look = self._pages("DescribeDisks", query, shapes.disk, (instance_id,), ending=_DISK_PAGES)
-        for disk in look.shown:
+        described = self._pages("DescribeDisks", query, shapes.disk, (instance_id,), ending=_DISK_PAGES)
+        for disk in described.shown:
             owners = {disk.instance_id, *(each.instance_id for each in disk.attachments)} - {""}
             if owners and instance_id not in owners:
                 raise Unanswered("DescribeDisks")
-        return look
+        return described
 
-    def instances(self, instance_ids: Sequence[str]) -> Look[Instance]:
+    def instances(self, instance_ids: Sequence[str]) -> Described[Instance]:
         """See ``Cloud``."""
         return self._by_ids("DescribeInstances", instance_ids, shapes.instance, lambda found: found.instance_id)
 
-    def tagged(self, tags: Sequence[tuple[str, str]]) -> Look[Instance]:
+    def tagged(self, tags: Sequence[tuple[str, str]]) -> Described[Instance]:
         """See ``Cloud``: a row without the tags means that the answer is another's."""
         asked = [{"Key": key, "Value": value} for key, value in tags]
-        look = self._pages("DescribeInstances", {"Tag": asked}, shapes.instance, ())
-        if not all(set(tags) <= set(instance.tags) for instance in look.shown):
+        described = self._pages("DescribeInstances", {"Tag": asked}, shapes.instance, ())
+        if not all(set(tags) <= set(instance.tags) for instance in described.shown):
             raise Unanswered("DescribeInstances")
-        return look
+        return described
 
-    def list_instances(self, pages: int) -> Look[Instance]:
+    def list_instances(self, pages: int) -> Described[Instance]:
         """See ``Cloud``."""
         return self._pages("DescribeInstances", {}, shapes.instance, (), most=pages)
 
-    def snapshots(self, snapshot_ids: Sequence[str]) -> Look[Snapshot]:
+    def snapshots(self, snapshot_ids: Sequence[str]) -> Described[Snapshot]:
         """See ``Cloud``."""
         return self._by_ids("DescribeSnapshots", snapshot_ids, shapes.snapshot, lambda found: found.snapshot_id)
 
-    def snapshots_of(self, disk_id: str, status: str = "") -> Look[Snapshot]:
+    def snapshots_of(self, disk_id: str, status: str = "") -> Described[Snapshot]:
         """See ``Cloud``."""
         query = {"DiskId": disk_id, "Status": status or None}
-        look = self._pages("DescribeSnapshots", query, shapes.snapshot, (disk_id,), ending=_SNAPSHOT_PAGES)
-        if any(snapshot.source_disk_id not in ("", disk_id) for snapshot in look.shown):
+        described = self._pages("DescribeSnapshots", query, shapes.snapshot, (disk_id,), ending=_SNAPSHOT_PAGES)
+        if any(snapshot.source_disk_id not in ("", disk_id) for snapshot in described.shown):
             raise Unanswered("DescribeSnapshots")
-        return look
+        return described
 
-    def list_snapshots(self, pages: int, status: str = "") -> Look[Snapshot]:
+    def list_snapshots(self, pages: int, status: str = "") -> Described[Snapshot]:
         """See ``Cloud``."""
         return self._pages("DescribeSnapshots", {"Status": status or None}, shapes.snapshot, (), most=pages)
 
-    def list_disks(self, pages: int) -> Look[Disk]:
+    def list_disks(self, pages: int) -> Described[Disk]:
         """See ``Cloud``."""
         query = {"Status": "In_use", "MaxResults": _DISKS_A_PAGE}
         return self._pages("DescribeDisks", query, shapes.disk, (), most=pages)
 
-    def snapshot_links(self, disk_ids: Sequence[str]) -> Look[SnapshotLink]:
+    def snapshot_links(self, disk_ids: Sequence[str]) -> Described[SnapshotLink]:
         """See ``Cloud``."""
         return self._numbered_pages("DescribeSnapshotLinks", "DiskIds", disk_ids, shapes.snapshot_link)
 
-    def images(self, image_ids: Sequence[str]) -> Look[Image]:
+    def images(self, image_ids: Sequence[str]) -> Described[Image]:
         """See ``Cloud``: community images are shown only where they are asked for as such."""
-        look = self._images(image_ids)
-        absent = set(image_ids) - {image.image_id for image in look.shown}
+        described = self._images(image_ids)
+        absent = set(image_ids) - {image.image_id for image in described.shown}
         if not absent:
-            return look
-        community = self._images(sorted(absent), IsPublic=True, ImageOwnerAlias="others")
-        return Look(
-            (*look.shown, *community.shown), community.date, unreadable=(*look.unreadable, *community.unreadable)
-        )
+            return described
+        return joined([described, self._images(sorted(absent), IsPublic=True, ImageOwnerAlias="others")])
 
-    def key_pairs(self, name: str) -> Look[str]:
+    def key_pairs(self, name: str) -> Described[str]:
         """See ``Cloud``: the name may be a pattern to ECS, so only the very same one counts."""
         query = {"RegionId": self._where.region, "KeyPairName": name}
         answer = self._exchange.ecs("DescribeKeyPairs", query, (name,))
         with readable("DescribeKeyPairs"):
             answer.body.must_have("KeyPairs")
             names = [row.required("KeyPairName") for row in answer.body.rows("KeyPairs", "KeyPair")]
-        return Look(tuple(found for found in names if found == name), answer.date)
+        return Described(tuple(found for found in names if found == name), answer.date)
 
     # ------------------------------------------------------------------------------------------------- within
 
     def _by_ids(
         self, action: str, ids: Sequence[str], shape: Callable[[Row], Shown], key: Callable[[Shown], str]
-    ) -> Look[Shown]:
+    ) -> Described[Shown]:
         """Ask for things by id, 100 ids a call, which are one page; a row of another id means another's answer.
 
         What is shown in two ways, and in one of them cannot be read, is not seen.
         """
         field = {"DescribeDisks": "DiskIds", "DescribeInstances": "InstanceIds"}.get(action, "SnapshotIds")
-        looks = []
+        described = []
         for asked in parts(ids, IDS_A_CALL):
-            look = self._page(action, {field: json.dumps(asked)}, shape, asked)
-            unread = {row.subject for row in look.unreadable}
-            if not {key(item) for item in look.shown} | unread <= {*asked, ""}:
+            page = self._page(action, {field: json.dumps(asked)}, shape, asked)
+            unread = {row.subject for row in page.unreadable}
+            if not {key(item) for item in page.shown} | unread <= {*asked, ""}:
                 raise Unanswered(action, "a row is of something that was not asked for")
-            looks.append(replace(look, shown=tuple(item for item in look.shown if key(item) not in unread)))
-        return joined(looks)
+            described.append(replace(page, shown=tuple(item for item in page.shown if key(item) not in unread)))
+        return joined(described)
 
     def _page(
         self, action: str, query: dict[str, Any], shape: Callable[[Row], Shown], subject: Sequence[str]
-    ) -> Look[Shown]:
+    ) -> Described[Shown]:
         """Ask for the first page, and follow no NextToken."""
         return self._read(action, self._ask(action, query, subject, ""), shape)
 
@@ -147,7 +144,7 @@ class Looks:
         subject: Sequence[str],
         most: int | None = None,
         ending: int = MOST_PAGES,
-    ) -> Look[Shown]:
+    ) -> Described[Shown]:
         """Follow NextToken to the end, or for so many pages.
 
         Args:
@@ -155,11 +152,11 @@ class Looks:
             ending: the pages after which a list that goes on is no answer at all.
         """
         complete = False
-        looks = []
+        described = []
         for answer, last in islice(pages(action, partial(self._ask, action, query, subject), ending), most):
-            looks.append(self._read(action, answer, shape))
+            described.append(self._read(action, answer, shape))
             complete = last
-        return replace(joined(looks), complete=complete)
+        return replace(joined(described), complete=complete)
 
     def _ask(self, action: str, query: dict[str, Any], subject: Sequence[str], token: str) -> Answer:
         fields = {"RegionId": self._where.region, "MaxResults": _ROWS_A_PAGE, **query}
@@ -167,32 +164,32 @@ class Looks:
 
     def _numbered_pages(
         self, action: str, field: str, ids: Sequence[str], shape: Callable[[Row], Shown]
-    ) -> Look[Shown]:
+    ) -> Described[Shown]:
         """Ask for pages by number: 100 ids a call fit on one."""
-        looks = []
+        described = []
         for asked in parts(ids, IDS_A_CALL):
             answer = self._exchange.ecs(action, {**self._first_page(), field: json.dumps(asked)}, asked)
-            looks.append(self._read(action, answer, shape))
-        return joined(looks)
+            described.append(self._read(action, answer, shape))
+        return joined(described)
 
-    def _images(self, image_ids: Sequence[str], **query: Any) -> Look[Image]:  # noqa: ANN401
-        looks = []
+    def _images(self, image_ids: Sequence[str], **query: Any) -> Described[Image]:  # noqa: ANN401
+        described = []
         for asked in parts(image_ids, IDS_A_CALL):
             wanted = {"ImageId": ",".join(asked), "Status": _IMAGE_STATUSES, **query}
             answer = self._exchange.ecs("DescribeImages", {**self._first_page(), **wanted}, asked)
-            look = self._read("DescribeImages", answer, shapes.image)
-            looks.append(replace(look, shown=tuple(image for image in look.shown if image.image_id in asked)))
-        return joined(looks)
+            page = self._read("DescribeImages", answer, shapes.image)
+            described.append(replace(page, shown=tuple(image for image in page.shown if image.image_id in asked)))
+        return joined(described)
 
     def _first_page(self) -> dict[str, Any]:
         return {"RegionId": self._where.region, "PageSize": _ROWS_A_PAGE, "PageNumber": 1}
 
-    def _read(self, action: str, answer: Answer, shape: Callable[[Row], Shown]) -> Look[Shown]:
+    def _read(self, action: str, answer: Answer, shape: Callable[[Row], Shown]) -> Described[Shown]:
         outer = action.removeprefix("Describe")
         return read(action, answer, outer, outer.removesuffix("s"), shape)
 
 
-def read(action: str, answer: Answer, outer: str, inner: str, shape: Callable[[Row], Shown]) -> Look[Shown]:
+def read(action: str, answer: Answer, outer: str, inner: str, shape: Callable[[Row], Shown]) -> Described[Shown]:
     """Read the list in an answer, each row for itself.
 
     Raises:
@@ -201,15 +198,15 @@ def read(action: str, answer: Answer, outer: str, inner: str, shape: Callable[[R
     with readable(action):
         answer.body.must_have(outer)
         shown, unreadable = shapes.rows(action, answer.body.list(outer, inner), shape)
-    return Look(tuple(shown), answer.date, unreadable=tuple(unreadable))
+    return Described(tuple(shown), answer.date, unreadable=tuple(unreadable))
 
 
-def joined(looks: Sequence[Look[Shown]]) -> Look[Shown]:
+def joined(described: Sequence[Described[Shown]]) -> Described[Shown]:
     """Put the answers to several calls together; the date is that of the last."""
-    return Look(
-        tuple(item for look in looks for item in look.shown),
-        looks[-1].date if looks else None,
-        unreadable=tuple(row for look in looks for row in look.unreadable),
+    return Described(
+        tuple(item for each in described for item in each.shown),
+        described[-1].date if described else None,
+        unreadable=tuple(row for each in described for row in each.unreadable),
     )
 
 
