@@ -46,7 +46,7 @@ def dumps(value: object, *, sparse: bool = False) -> str:
     Args:
         sparse: leave out the members that are as they would be read without them.
     """
-    return json.dumps(value, default=_sparse if sparse else members)
+    return (_SPARSE if sparse else _WHOLE).encode(value)
 
 
 def members(value: object) -> Any:  # noqa: ANN401 - JSON, but for what is in the members
@@ -67,6 +67,10 @@ def _sparse(value: object) -> Any:  # noqa: ANN401 - as members
         each = zip(names, values(value), defaults, strict=True)
         return {name: item for name, item, default in each if item is not default and item != default}
     return members(value)
+
+
+_WHOLE, _SPARSE = json.JSONEncoder(default=members), json.JSONEncoder(default=_sparse)
+"""Made once: thousands of states and events are written."""
 
 
 @cache  # every state and event is written by them
