@@ -17,10 +17,10 @@ import pytest
 from safe_reinit.errors import UsageError
 from safe_reinit.journal import open_to_read, open_to_write
 from safe_reinit.simulator import Simulator
-from tests import blocks, postgresql, virtual
-from tests.blackbox.worlds import RUN, SECOND, STOPPING, WORLD, comes_to, held, killed, listed, power, wipes
+from tests import blocks, postgresql
+from tests.blackbox.worlds import RUN, SECOND, STOPPING, comes_to, held, killed, listed, power, wipes
 from tests.blocks import Block
-from tests.commands import Command, command
+from tests.commands import Command
 from tests.postgresql import HOST
 from tests.servers import Authority
 
@@ -106,19 +106,6 @@ def _on_a_host(monkeypatch: pytest.MonkeyPatch, team: Team) -> None:
     """Sit at one of the hosts."""
     for name, value in team.hosts.items():
         monkeypatch.setenv(name, value)
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulator]:
-    """Start a world of two machines."""
-    with virtual.simulate(world=WORLD) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def run(sim: Simulator, tmp_path: Path) -> Command:
-    """Run commands against it."""
-    return command(sim.url, tmp_path)
 
 
 def abandoned(sim: Simulator, run: Command, team: Team) -> str:
