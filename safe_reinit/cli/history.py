@@ -267,9 +267,7 @@ def _tell_story(
     for job in told["jobs"]:
         for disk in job["disks"]:
             tell(_of_disk(job, disk, undone=bool(undone)))
-    if stored.at_work:
-        tell(f"{_holding(stored)}: {_heard(stored.holder)}" if stored.attended else _holding(stored))
-    if stored.open and not stored.attended:
+    if stored.open:
         tell(naming_journal(f"go on: safe-reinit resume {name}", argv))
 
 

@@ -126,7 +126,7 @@ class Spool:
         self.forget(lease.run_id)
 
     def tidy(self, journal: Reader) -> list[str]:
-        """Remove what is kept of runs that others have ended since, on other hosts, or have forgotten.
+        """Remove what is kept of runs that others have ended since, on other hosts.
 
         Returns:
             what people must know: of each disk whose wipe ECS had accepted here, where the journal says otherwise.
@@ -137,8 +137,6 @@ class Spool:
             run_id = file.stem
             with contextlib.suppress(UsageError):  # what cannot be read is said by the resume that reads it
                 stored = journal.run(run_id)
-                if stored is None and any(act.act == "prune" for act in journal.acts(run_id)):
-                    self.forget(run_id)
                 if stored is None or stored.open or (kept := self.read(run_id)) is None:
                     continue
                 if disk_ids := _unknown_to(stored, kept):

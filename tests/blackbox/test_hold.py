@@ -142,10 +142,7 @@ def test_a_run_whose_holder_may_be_dead_needs_somebody(sim: Simulator, run: Comm
         time.sleep(15.0)
         silent = run("runs", "--needs-me", journal=path).stdout
         (kept,) = json.loads(run("runs", "--needs-me", "--output", "json", journal=path).stdout)["runs"]
-        name = kept["run_id"]
-        doubted = run("show", name, journal=path).stdout
-        time.sleep(30.0)
-        at_work = run("show", name, journal=path).stdout
+    name = kept["run_id"]
     child.communicate()
 
     assert child.returncode == 0
@@ -155,7 +152,3 @@ def test_a_run_whose_holder_may_be_dead_needs_somebody(sim: Simulator, run: Comm
     assert "PERHAPS LEFT STOPPED" in silent
     assert f"safe-reinit resume {name}" in silent
     assert (kept["holder"]["alive"], kept["holder"]["silent"]) == (True, True)
-    assert "its holder may be dead: " in doubted
-    assert f"go on: safe-reinit resume {name}" in doubted
-    assert "at work: " in at_work
-    assert "go on: " not in at_work

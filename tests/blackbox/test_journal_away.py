@@ -165,11 +165,6 @@ def test_what_is_kept_of_a_run_that_others_ended_is_removed(
 
     assert (shown.returncode, shown.stderr) == (0, "")
     assert not file.exists()
-    with open_to_write(path) as journal, journal._db.transaction():
-        journal._db.execute("UPDATE runs SET ended_at='2020-01-01T00:00:00Z'")
-    replace(str(file), text, 0o600)
-    assert "1 run forgotten" in run("runs", "--prune", "400d", journal=path).stderr
-    assert not file.exists(), "nor is anything kept of a run that is forgotten"
 
 
 def test_what_another_host_did_is_not_blamed_on_somebody_else(

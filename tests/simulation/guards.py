@@ -23,11 +23,11 @@ from safe_reinit.drift import drift_of
 from safe_reinit.errors import UsageError
 from safe_reinit.execution import calls, session
 from safe_reinit.execution.store import StateStore
-from safe_reinit.journal import Journal, Lease, LeaseLostError
+from safe_reinit.journal import Journal, Lease, LeaseLostError, sharing
 from safe_reinit.journal.lease import Holder
 from safe_reinit.journal.postgres import Postgres
 from safe_reinit.journal.sqlite import SqliteFile
-from safe_reinit.model import JobState, Observation, Wipe
+from safe_reinit.model import InUse, JobState, Observation, Wipe
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -242,7 +242,13 @@ def _commit_read_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Postgres, "_was_committed", lambda _self, _number: True)
 
 
+def _shared_limits(patch: pytest.MonkeyPatch) -> None:
+    """Do not see what other runs have in use."""
+    patch.setattr(sharing, "_read", lambda *_: (InUse(), InUse()))
+
+
 GUARDS: Mapping[str, Patch] = {
+    "shared-limits": _shared_limits,
     "lag": _lag,
     "start-minute": _start_minute,
     "writer-queue": _writer_queue,

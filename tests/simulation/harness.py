@@ -9,7 +9,7 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -349,16 +349,17 @@ class Simulation:
             self._unrecorded = self._unrecorded or self.scheduler.now
 
     def _second_run(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
-        """Let somebody else plan and run the same, from the same journal or from one of another host."""
+        """Let somebody else plan and run the same or other disks, from the same journal or another host's."""
         other = _Attempt(Process("second", elsewhere=what["journal"] == "other"), self.scheduler.now)
+        other.interrupt = Interrupt() if "disks" in what else None  # of other disks: it may wait until the end
         self._others.append(other)
         journal = self.storage.place if what["journal"] == "same" else self.storage.other
 
         def work() -> None:
             with suppress(safe_reinit.Error):
                 client = self._client(journal)
-                plan = self._planned(client)
-                client.run(plan, confirm=plan.confirm_with)
+                plan = self._planned(client, what.get("disks"))
+                client.run(plan, confirm=plan.confirm_with, stop=other.interrupt)
 
         other.task = self.scheduler.spawn("second", other.process, work)
 
@@ -405,11 +406,11 @@ class Simulation:
             return connect(endpoint=inprocess.HOST)
         return connect(cloud=direct.factory(self.network, lambda: self._key))
 
-    def _planned(self, client: safe_reinit.Client) -> Any:
+    def _planned(self, client: safe_reinit.Client, disks: Sequence[str] | None = None) -> Any:
         asked = self.scenario["request"]
         return client.plan(
-            asked["disks"], stop_instance=True, leave_stopped=asked["leave_stopped"], snapshot=asked["snapshot"],
-            accept=list(ACCEPTED), max_disks=200,
+            disks or asked["disks"], stop_instance=True, leave_stopped=asked["leave_stopped"],
+            snapshot=asked["snapshot"], accept=list(ACCEPTED), max_disks=200,
         )  # fmt: skip
 
     def _first(self, attempt: _Attempt) -> None:
@@ -522,12 +523,27 @@ class Simulation:
         """Let a process work until it ends or is killed, and everybody who began something meanwhile, too."""
         attempt = self._current = self._spawn(name, work)
         self._reading = True
-        while left := [each for each in (*self._attempts, *self._others) if each.task and not _is_over(each)]:
-            assert left[0].task is not None
-            self.scheduler.run(left[0].task, self.scheduler.now + LONGEST)
+        self._wait_for(*self._attempts, *(each for each in self._others if each.interrupt is None))
         for each in self._attempts:
             self._tell(each)
         return attempt
+
+    def _wait_for(self, *attempts: _Attempt) -> None:
+        """Run until all of these have ended; one that waits for a run which nobody resumes is asked to end."""
+        while left := [each for each in attempts if each.task and not _is_over(each)]:
+            first = left[0]
+            assert first.task is not None
+            try:
+                self.scheduler.run(first.task, self.scheduler.now + LONGEST)
+            except Stalled:
+                if first.interrupt is None or first.interrupt.asked or not self._waits_for_nobody():
+                    raise
+                first.interrupt.ask()
+
+    def _waits_for_nobody(self) -> bool:
+        """Tell whether somebody else left a run behind from which a machine may be down."""
+        over = all(_is_over(each) for each in self._others)
+        return over and any(run.open for run in self.storage.runs() if run.run_id != self.run_id)
 
     def _tell(self, attempt: _Attempt) -> None:
         """Say in the trace how a process ended."""
@@ -585,6 +601,10 @@ class Simulation:
                 last = self._process(f"end-{number + 1}", partial(self._again, verdict=truth))
                 refused = truth is not None and last.report is None
                 self.scheduler.advance(60.0)
+            for other in self._others if self._open_runs() else ():  # whose machine is down for as long as that lasts
+                if other.interrupt is not None:
+                    other.interrupt.ask()
+            self._wait_for(*self._others)
         except Stalled as error:
             return [Violation("stalled", str(error))]
         evidence = self.evidence()
@@ -699,7 +719,7 @@ def simulate(scenario: Scenario, *, through_sdk: bool = False, server: Server | 
         folder = Path(name)
         asked = scenario["request"]
         config = {**LIMITS, "on_unknown": asked["on_unknown"], "lock_tag": asked["lock_tag"], "pause": "none"}
-        config |= {key: asked[key] for key in ("canary", "waves") if asked[key]}
+        config |= {key: asked[key] for key in ("canary", "waves", "max_parallel") if asked.get(key)}
         if asked["force_stop_after"]:
             config["force_stop_after"] = f"{asked['force_stop_after']}s"
         (folder / "config.yaml").write_text(yaml.safe_dump(config))

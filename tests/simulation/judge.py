@@ -208,7 +208,7 @@ def judge(evidence: Evidence) -> list[Violation]:
     """Return what was broken of safety: what must hold at every moment, whatever goes wrong."""
     rules = (
         _targets, _power_asked_for, _data, _twice, _saved, _claims, _doubts, _holders, _power, _limits, _verdicts,
-        _taken, _unrecorded, _secrets,
+        _taken, _unrecorded, _secrets, _at_once,
     )  # fmt: skip
     found = [each for rule in rules for each in rule(evidence)]
     return found if not evidence.broken else list(_as_far_as_promised(evidence, found))
@@ -534,6 +534,25 @@ def _holders(evidence: Evidence) -> Iterator[Violation]:
 
 
 # ------------------------------------------------------------------------------------------------- power and limits
+
+
+def _at_once(evidence: Evidence) -> Iterator[Violation]:
+    """No machine is stopped while another run of the same journal leaves fewer to be down than the run allows."""
+    if evidence.plan is None or evidence.broken or evidence.abandoned or evidence.unrecorded is not None:
+        return
+    if evidence.plan["options"]["leave_stopped"]:
+        return  # what is left down on purpose keeps nobody waiting
+    down: dict[bool, set[str]] = {True: set(), False: set()}  # what we, and what others have stopped and not started
+    most = evidence.plan["rollout"]["max_parallel"]
+    for call in evidence.calls:
+        ours, theirs = down[evidence.ours(call)], down[not evidence.ours(call)]
+        if _is(call, "StopInstance") and call.source == "api":
+            ours.update(call.subject)
+            if theirs and len(theirs) + len(call.subject) > most:
+                yield Violation("too-many-down", f"{call.subject} and {theirs} are down, {most} may be", call.at)
+        elif _is(call, "StartInstance"):  # also by somebody else, after which a run lets the machine be
+            for each in down.values():
+                each.difference_update(call.subject)
 
 
 def _others_last(evidence: Evidence, instance_id: str, until: float = math.inf) -> bool:

@@ -95,6 +95,9 @@ ONLY_PAUSES = "nothing but a pause"
 UNWATCHED = 0.02
 """The share of seeds in which a machine that shows no StartTime is used during a pause."""
 PAUSED_UNWATCHED = "pause over a machine without StartTime"
+BESIDE = 0.03
+"""The share of seeds in which a run of other machines uses the same journal, and neither lets two be down at once."""
+RUN_BESIDE = "run beside"
 
 
 def expand(seed: int, journal: str = "sqlite") -> Scenario:
@@ -134,6 +137,8 @@ def expand(seed: int, journal: str = "sqlite") -> Scenario:
             _paused_unwatched(rng, scenario)
         if journal == "postgresql":
             _database(rng, scenario)
+    if rng.random() < BESIDE:
+        _run_beside(rng, scenario)
     return scenario | {"journal": journal}
 
 
@@ -176,6 +181,20 @@ def _paused_unwatched(rng: random.Random, scenario: Scenario) -> None:
         "delay": round(rng.choice((0.0, rng.uniform(0, 3))), 2),
     }  # fmt: skip
     scenario["host"].append({"when": when, "name": PAUSED_UNWATCHED, **_pause_while_used(rng, scenario)})
+
+
+def _run_beside(rng: random.Random, scenario: Scenario) -> None:
+    """Let somebody run the last disk at the same time from the same journal, which is there throughout."""
+    asked, disks = scenario["request"], scenario["world"]["disks"]
+    machine = disks[asked["disks"][-1]]["instance"]
+    theirs = [each for each in asked["disks"] if disks[each]["instance"] == machine]
+    if asked["undo"] or len(theirs) == len(asked["disks"]):
+        return
+    asked |= {"disks": [each for each in asked["disks"] if each not in theirs], "max_parallel": 1}
+    kept = [each for each in scenario["host"] if "journal" not in each["does"] and each["does"] != "second_run"]
+    moment = {"point": "answered", "action": rng.choice(LOOKS), "nth": rng.randint(1, 12), "delay": 0.0}
+    beside = {"when": moment, "name": RUN_BESIDE, "does": "second_run", "journal": "same", "disks": theirs}
+    scenario["host"] = [*kept, beside]
 
 
 def has_only_pauses(scenario: Scenario) -> bool:

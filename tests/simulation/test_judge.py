@@ -105,6 +105,17 @@ def test_a_true_report_of_a_true_run_passes(evidence: Evidence) -> None:
     assert judge(evidence) == judge_end(evidence) == []
 
 
+def test_a_stop_beside_more_machines_than_may_be_down_is_found(evidence: Evidence) -> None:
+    """It is found where another run's machine is down, and the plan allows no second one."""
+    beside = replace(with_call(evidence, "StopInstance", "StopInstance", "i-other"), foreign={"one-more"})
+    alone = copy.deepcopy(dict(evidence.plan or {}))
+    alone["rollout"]["max_parallel"] = 1
+
+    assert "too-many-down" not in kinds(beside)
+    assert "too-many-down" in kinds(replace(beside, plan=alone))
+    assert "too-many-down" not in kinds(replace(beside, plan=alone, abandoned=True))
+
+
 # ------------------------------------------------------------------------------------------------- data and targets
 
 
