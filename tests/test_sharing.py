@@ -39,7 +39,7 @@ def test_no_more_machines_are_down_than_the_run_allows_whose_are_to_be_stopped(p
         for lease in (first, second):
             lease.release()
 
-    assert refused.value.in_use == InUse(down=1, wipes=1, run_ids=("r-a",))
+    assert refused.value.in_use == InUse(down=1, wipes=1, run_ids=("r-a",), instance_id="i-r-a")
     assert kept["r-b"] == "{}"
 
 
@@ -79,7 +79,7 @@ def test_a_run_that_nobody_goes_on_with_keeps_its_machines_counted_and_no_part_o
         seen = second.in_use()
         second.release()
 
-    assert (seen.down, seen.wipes, seen.run_ids) == (1, 0, ("r-a",))
+    assert (seen.down, seen.wipes, seen.run_ids, seen.idle) == (1, 0, ("r-a",), ("r-a",))
 
 
 @pytest.mark.parametrize(

@@ -127,8 +127,8 @@ def hold(reason: str, flags: Mapping[str, Any]) -> None:
         said.append(f"These end in order, and their machines come back: {at_work}.")
     if left:
         said.append(
-            f"Nobody may be at work on {', '.join(left)}: a resume brings the machines back, and wipes nothing. See "
-            "safe-reinit runs --needs-me"
+            f"Nobody may be at work on {', '.join(left)}: until the hold is lifted, a resume brings the machines back, "
+            "and wipes nothing. See safe-reinit runs --needs-me."
         )
     _say(flags, " ".join([*said, "Lift it: safe-reinit unhold"]))
 
@@ -137,7 +137,14 @@ def unhold(flags: Mapping[str, Any]) -> None:
     """Lift the hold of the journal."""
     with open_journal(flags) as journal:
         lifted = journal.lift_hold()
-    _say(flags, f"Lifted: {lifted}. Runs may begin again." if lifted else "There was no hold.")
+        left = [run.run_id for run in journal.runs(0) if run.open and not run.attended]
+    said = [f"Lifted: {lifted}. Runs may begin again." if lifted else "There was no hold."]
+    if lifted and left:
+        said.append(
+            f"To resume {', '.join(left)} may wipe again what is still to be wiped. To bring only the machines back: "
+            f"safe-reinit cancel {left[0]}, then resume it."
+        )
+    _say(flags, " ".join(said))
 
 
 def _say(flags: Mapping[str, Any], text: str) -> None:

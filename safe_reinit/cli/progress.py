@@ -271,7 +271,8 @@ class Progress:
             shown += f", {disk} {status}"
         if any(data["progress"]):
             shown += f", snapshot {' '.join(data['progress'])}"
-        shown += f"  {duration(data['elapsed'])} of at most {duration(data['limit'])}"
+        most = f"of at most {duration(data['limit'])}" if data["limit"] else "without a limit; nothing was stopped"
+        shown += f"  {duration(data['elapsed'])} {most}"
         if data["why"]:
             shown += f"; {data['why']}"
         if sys.stderr.isatty():

@@ -23,7 +23,7 @@ _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _QUITS_IN = 1.9
 """Real seconds after which a process that is to quit at once has ended, whatever hangs in it."""
 _ENDING = (
-    "Stopping: finishing the current call, then restoring the power; no further wipe is sent. "
+    "Stopping: finishing the current call; no further wipe is sent, and machines that were stopped are started again. "
     "Press Ctrl-C again to quit now."
 )
 _LEAVING = "Quitting now: the run is left as it stands."

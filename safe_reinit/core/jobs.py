@@ -54,7 +54,9 @@ class Job:
     reported_wait: Mapping[str, Any] | None = None
     """The wait that was reported last."""
     held: Due | None = None
-    """The call that was decided for it on the last observation, and has to wait for the quota."""
+    """The call that was decided for it on the last observation, and has to wait for the quota or for other runs."""
+    held_since: float | None = None
+    """Since when it waits for other runs, in cloud seconds."""
     _judged: tuple[JobState, float] | None = None
 
     @property

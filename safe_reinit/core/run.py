@@ -348,12 +348,12 @@ class Run:
             return
         if self.scheduler.waits_for_others():
             self._effects.append(inputs.ReadInUse())
-        asked, told = self.scheduler.question, self.scheduler.crowded
+        asked = self.scheduler.question
         self.scheduler.admit(self._now.at, self._now.when)
         if self.scheduler.question != asked:
             self._effects.append(inputs.Ask(self.scheduler.question))
-        if self.scheduler.crowded and not told:
-            self._effects.append(inputs.Say(f"Run {self._run_id} waits: {self.scheduler.crowded}."))
+        if news := self.scheduler.news():
+            self._effects.append(inputs.Say(f"Run {self._run_id} waits, and its other machines run: {news}."))
         if not self.scheduler.closed:
             return
         failure = Failure(None, f"Not begun: {self.scheduler.closed}.", hint=PLAN_AGAIN)
@@ -379,10 +379,10 @@ class Run:
 
     def _hold(self, held: Sequence[Due], why: str = "") -> None:
         for due in held:
-            why = why or self.scheduler.why_held(due, self._now.at)
+            wait, reason = self.scheduler.wait_of(due, self._now.at, why)
             if due.command.action != "StopInstance" and due.job.state.touched and not self._outage.lasts:
-                self._apply(due.job, events.HeldUp(self._now.at, why))
-            self._reports.wait(due.job, waiting(due.job.state, due.observation), due.observation, why)
+                self._apply(due.job, events.HeldUp(self._now.at, reason))
+            self._reports.wait(due.job, wait, due.observation, reason)
 
     def _intend(self, batch: Sequence[Due]) -> None:
         """Have the intentions written down; the calls follow once they are: one for all where ECS has such a call.

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from ..model import Action, ActName, InUse, Observation, QuotaUsed, Rollout, Room, Wait
+from .decide import waiting
 from .jobs import (
     APART,
     Due,
@@ -32,6 +33,8 @@ FOR_MANY: tuple[ActName, ...] = ("StopInstance", "StartInstance")
 """What ECS has a call for many instances for (StopInstances, StartInstances)."""
 BATCH: Mapping[ActName, int] = dict.fromkeys(FOR_MANY, 100)
 """Instances in one call, where ECS has a call for many."""
+_SELDOM = 20.0
+"""Cloud seconds between two observations of a machine that waits for other runs, where it shows a StartTime."""
 _EVERY_TICK = 20
 """Up to so many open jobs are each observed at their own interval."""
 _MOST = 500
@@ -59,7 +62,6 @@ class Scheduler:
         closed: why no further job will ever begin; ``""`` while that is open.
         question: what somebody must be asked before the next stage begins; ``""`` for nothing.
         in_use: what other runs of the account and region have in use.
-        crowded: what of that keeps the next machine from beginning; ``""`` for nothing.
         most: how many calls one recheck serves, where each is a call of its own.
 
     """
@@ -74,7 +76,9 @@ class Scheduler:
         self.closed = ""
         self.question = ""
         self.in_use = InUse()
-        self.crowded = ""
+        self._crowded = False
+        """Whether that keeps the next machine from beginning."""
+        self._told_of: tuple[tuple[str, ...], tuple[str, ...]] | None = None
         self._few = True
         self.most = _MOST
         self._usual = dict(usual or {})
@@ -102,12 +106,9 @@ class Scheduler:
         failing = sum(cannot_end_done(job) for job in self.open())
         released = release(self._rollout, [job.outcome for job in self._jobs], when, failing)
         self.closed = released.closed
-        self.crowded = ""
+        self._crowded = False
         if not self.closed and self._reaches(released.stage):
             self._begin(released.upto, at)
-            next_one = self._to_begin[0] if self._to_begin else None
-            if next_one is not None and next_one.position < released.upto:
-                self.crowded = self._crowded(next_one, at)
 
     def ahead(self) -> list[Job]:
         """Return the jobs of which nothing has been touched yet: nobody is harmed if they never are."""
@@ -162,6 +163,7 @@ class Scheduler:
             wipes = wipes_to_come(job)
             free = self._fits(wipes, room, at, alone=not down) and self._is_free(job, down, room)
             if down >= most or not free:
+                self._crowded = down < most and bool(self.in_use.down or self.in_use.wipes)
                 return
             job.begun, down, room = True, down + 1, room - wipes
             self._live.append(self._to_begin.popleft())
@@ -213,21 +215,25 @@ class Scheduler:
         """Return whether a machine cannot begin, or be stopped, before something is free again."""
         return bool(self._to_begin) or any(job.held is not None for job in self.open())
 
-    def why_held(self, due: Due, at: float) -> str:
-        """Say why a call is not made now."""
-        return self._crowded(due.job, at) or "ECS throttles, or its quota is used up"
+    def wait_of(self, due: Due, at: float, why: str = "") -> tuple[Wait, str]:
+        """Return for what a call waits that is not made now, and why; a wait for other runs has no limit.
 
-    def _crowded(self, job: Job, at: float) -> str:
-        """Say what other runs have in use, where a machine does not begin because of that; ``""``: nothing."""
-        down, most = [each for each in self.open() if not is_up(each)], self._rollout.max_parallel
-        room = self._room(at, down)
-        if self._is_free(job, len(down), room) and wipes_to_come(job) <= room:
-            return ""
-        runs, many = ", ".join(self.in_use.run_ids), self.in_use.down
-        if many and len(down) + many >= most:
-            are = "1 machine is" if many == 1 else f"{many} machines are"
-            return f"{are} down in other runs ({runs}), and at most {most} may be at once (--max-parallel)"
-        return f"other runs ({runs}) are about to use the quota of ReInitDisk" if self.in_use.wipes else ""
+        Meanwhile the machine is observed seldom: all its facts are read again before its first call.
+        """
+        job, others = due.job, self.in_use.said(self._rollout.max_parallel)
+        first = is_up(job) or not job.state.tried
+        if why or not (first and others) or self._limits.closed(due.command.action, at):
+            return waiting(job.state, due.observation), why or "ECS throttles, or its quota is used up"
+        job.held_since = at if job.held_since is None else job.held_since
+        job.next_at = max(job.next_at, due.observation.at + min(_SELDOM, job.patience))
+        wait = waiting(job.state, due.observation)
+        return Wait(wait.phase, "other runs", job.held_since, 0.0), others
+
+    def news(self) -> str:
+        """Say, once for each set of other runs, that the next machine does not begin because of them."""
+        wait_for = (self.in_use.run_ids, self.in_use.idle) if self._crowded else None
+        told, self._told_of = self._told_of, wait_for
+        return self.in_use.said(self._rollout.max_parallel) if wait_for not in (None, told) else ""
 
     # ---------------------------------------------------------------------------------------------------- polling
 
@@ -349,7 +355,7 @@ class Scheduler:
                     room -= stopped_for
                     down.append(job)
                 free[action] -= takes
-                job.held = None
+                job.held = job.held_since = None
                 let.append(each)
             else:
                 job.held = each

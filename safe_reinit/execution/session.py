@@ -251,7 +251,7 @@ class Session:
     def _cancelled(self, why: str) -> None:
         """End the run in order, because somebody asked for that through the journal."""
         self.interrupt.ask(by="")
-        self.interrupt.say(f"{why}: finishing the current call, then restarting the machine.")
+        self.interrupt.say(f"{why}: finishing the current call; machines that were stopped are started again.")
 
     def _finish(self, run: HeldRun, driver: Driver, bug: Exception | None = None) -> Report:
         """Report a run as it stands, write that down and let the run go."""

@@ -15,7 +15,8 @@ _PLACE = (
 )
 """Rows of runs in the same account and region; where one of the accounts is not known, it may be the same."""
 _JOBS = (
-    "SELECT part.run_id, SUM(down), SUM(CASE WHEN until > {clock} AND until <= {clock} + ? THEN wipes ELSE 0 END)"  # noqa: S608
+    "SELECT part.run_id, SUM(down), SUM(wipes), MIN(CASE WHEN down > 0 THEN part.instance_id END),"  # noqa: S608
+    " MAX(CASE WHEN until > {clock} AND until <= {clock} + ? THEN 1 ELSE 0 END)"
     f" FROM jobs AS part{_PLACE} LEFT JOIN leases ON leases.run_id=part.run_id"
     " WHERE open=1 AND (down > 0 OR wipes > 0) GROUP BY part.run_id ORDER BY part.run_id"
 )
@@ -90,12 +91,16 @@ def _read(database: Database, run_id: str, lease: float) -> tuple[InUse, InUse]:
     )
 
 
-def _summed(jobs: Sequence[tuple[str, int, int]], calls: Iterable[tuple[str, str, float, int, float]]) -> InUse:
+def _summed(
+    jobs: Sequence[tuple[str, int, int, str | None, int]], calls: Iterable[tuple[str, str, float, int, float]]
+) -> InUse:
     recent = [each[1:] for each in calls if 0.0 <= each[2] <= _KEPT]
     return InUse(
-        down=int(sum(down for _, down, _ in jobs)),
-        wipes=int(sum(wipes for _, _, wipes in jobs)),
+        down=int(sum(down for _, down, _, _, _ in jobs)),
+        wipes=int(sum(wipes for _, _, wipes, _, at_work in jobs if at_work)),
         taken=tuple((action, ago, taken) for action, ago, taken, _ in recent if taken),
         closed=tuple((action, closed_for - ago) for action, ago, _, closed_for in recent if closed_for > ago),
-        run_ids=tuple(run_id for run_id, down, wipes in jobs if down or wipes),
+        run_ids=tuple(run_id for run_id, down, _, _, at_work in jobs if down or at_work),
+        instance_id=next((instance_id for _, _, _, instance_id, _ in jobs if instance_id), ""),
+        idle=tuple(run_id for run_id, down, _, _, at_work in jobs if down and not at_work),
     )

@@ -46,6 +46,10 @@ class InUse:
     """By API for how much longer ECS throttles it."""
     run_ids: tuple[str, ...] = ()
     """The runs with machines down, or wipes to come."""
+    instance_id: str = ""
+    """The machine that is down, or one of them."""
+    idle: tuple[str, ...] = ()
+    """Those of the runs with machines down that nobody is at work on."""
 
     def at_rate(self, rate: float) -> InUse:
         """Return the same where a real second is so many cloud seconds."""
@@ -54,6 +58,16 @@ class InUse:
             taken=tuple((action, ago * rate, calls) for action, ago, calls in self.taken),
             closed=tuple((action, left * rate) for action, left in self.closed),
         )
+
+    def said(self, most: int) -> str:
+        """Say for what a run waits that allows so many machines down at once; ``""`` where nothing is in use."""
+        runs = f"run{'' if len(self.run_ids) == 1 else 's'} {', '.join(self.run_ids)}"
+        if not self.down:
+            return f"{runs} will use the quota of ReInitDisk up" if self.wipes else ""
+        are = f"{self.instance_id} is" if self.down == 1 else f"{self.down} machines are"
+        said = f"{are} down in {runs}, and at most {most} may be at once (--max-parallel)"
+        idle = f"; nobody is at work on {', '.join(self.idle)}: safe-reinit resume {self.idle[0]}" if self.idle else ""
+        return f"{said}{idle}"
 
     def taken_within(self, action: str, seconds: float) -> int:
         """Count the calls of an API that ECS took in the last seconds."""

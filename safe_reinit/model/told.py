@@ -58,11 +58,11 @@ class Event:
     data: Mapping[str, object] = field(default_factory=dict)
     """What belongs to it, in words of JSON: of ``look`` and ``call`` the members of a ``Call``; of ``intend`` action,
     force and attempt; of ``answer`` action, force, code and, where ECS answered, request_id; of ``wait`` phase, for,
-    elapsed and limit (cloud seconds), why (what keeps it from going on, such as an ECS that does not answer, answers
-    slowly or throttles; ``""`` where nothing does), seen (whether instance is what ECS shows now, or what it showed
-    last), instance, disks and progress; of ``state`` the statuses of instance
-    and disks; of ``done`` outcome, power, owed, tag_left, data (of each disk what the run did to it) and, where it
-    went wrong, code and message; of ``dropped`` count."""
+    elapsed and limit (cloud seconds; a limit of 0 is none), why (what keeps it from going on, such as an ECS that does
+    not answer, answers slowly or throttles, or another run; ``""`` where nothing does), seen (whether instance is what
+    ECS shows now, or what it showed last), instance, disks and progress; of ``state`` the statuses of instance and
+    disks; of ``done`` outcome, power, owed, tag_left, data (of each disk what the run did to it) and, where it went
+    wrong, code and message; of ``dropped`` count."""
     simulated: bool = False
     """Whether a simulator answers, so that no real machine is involved."""
 

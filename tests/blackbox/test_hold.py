@@ -129,7 +129,7 @@ def test_the_runs_that_need_somebody(sim: Simulator, run: Command, path: Path) -
     assert SECOND not in shown
     assert DISK in shown
     left = run("hold", "--reason", "now", journal=path).stderr
-    assert f"Nobody may be at work on {name}: a resume brings the machines back" in left
+    assert f"Nobody may be at work on {name}: until the hold is lifted, a resume brings" in left
 
 
 def test_a_run_whose_holder_may_be_dead_needs_somebody(sim: Simulator, run: Command, path: Path) -> None:

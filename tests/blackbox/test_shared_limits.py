@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from safe_reinit.simulator import Simulator
-from tests.blackbox.worlds import DISK, RUN, SECOND, STOPPING, comes_to, held, killed, listed, power, wipes
+from tests.blackbox.worlds import DISK, INSTANCE, RUN, SECOND, STOPPING, comes_to, held, killed, listed, power, wipes
 from tests.commands import Command, read_until
 
 pytestmark = pytest.mark.virtual_time
@@ -40,7 +40,7 @@ def test_a_run_says_whose_machines_it_waits_for_and_may_be_cancelled(sim: Simula
         comes_to(sim, "Stopping")
         (other,) = (each["run_id"] for each in listed(run, path))
         second = run.start(*RUN_SECOND, *ONE, journal=path)
-        why = f"1 machine is down in other runs ({other}), and at most 1 may be at once (--max-parallel)"
+        why = f"{INSTANCE} is down in run {other}, and at most 1 may be at once (--max-parallel)"
         read_until(second.stderr, why)
         run("cancel", listed(run, path)[0]["run_id"], journal=path)
         second.communicate()

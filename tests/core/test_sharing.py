@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from safe_reinit.core import rate_limits
@@ -11,6 +13,7 @@ from safe_reinit.core.inputs import (
     CancelRequested,
     Commit,
     Committed,
+    Describe,
     Emit,
     Exchanged,
     Input,
@@ -40,7 +43,7 @@ class Beside(Steps):
 
     def use(self, **in_use: int) -> None:
         """Let other runs have this in use from now on."""
-        self.others = InUse(**in_use, run_ids=("r-2",))
+        self.others = InUse(**in_use, run_ids=("r-2",), instance_id="i-9" if in_use.get("down") else "")
 
     def called(self) -> list[str]:
         """List what was called."""
@@ -81,14 +84,20 @@ def test_a_machine_waits_as_long_as_others_leave_no_room(in_use: dict[str, int],
     assert run.called() == ["StopInstance", WIPE, "StartInstance"] * count
 
 
-def test_a_run_that_waits_before_its_first_machine_says_so_once() -> None:
-    """Nothing is observed meanwhile, so that no event would tell of it."""
-    run = Beside(3, max_parallel=1)
+def overtaken(count: int = 2) -> Beside:
+    """Return a run of one machine at a time that has carried the first to its end when another run takes the place."""
+    run = Beside(count, max_parallel=1)
+    run.to(Call, "StartInstance")
     run.use(down=1)
-    run.go_on_for(100.0)
+    run.go_on_for(200.0)
+    return run
 
-    assert [each.text for each in run.effects if isinstance(each, Say)] == [
-        "Run r-1 waits: 1 machine is down in other runs (r-2), and at most 1 may be at once (--max-parallel)."
+
+def test_a_run_that_waits_between_its_machines_says_so_once() -> None:
+    """Nothing is observed meanwhile, so that no event would tell of it."""
+    assert [each.text for each in overtaken().effects if isinstance(each, Say)] == [
+        "Run r-1 waits, and its other machines run: i-9 is down in run r-2, and at most 1 may be at once "
+        "(--max-parallel)."
     ]
 
 
@@ -98,7 +107,7 @@ def test_two_others_are_told_as_two() -> None:
     run.use(down=2)
     run.go_on_for(200.0)
 
-    assert "2 machines are down in other runs" in run.said()
+    assert "2 machines are down in run r-2, and at most 2 may be at once" in run.said()
 
 
 def test_what_brings_a_machine_back_is_written_down_beside_a_stop_that_finds_no_room() -> None:
@@ -202,3 +211,29 @@ def test_the_room_is_what_the_run_itself_keeps_to() -> None:
     scheduler = run.run.scheduler
     assert scheduler.room_of_all(run.at, down=True, wipes=True) == Room(7, 4, 58.5)
     assert scheduler.room_of_all(run.at, down=False, wipes=False) == Room(None, None, 58.5)
+
+
+def test_a_wait_for_a_run_that_nobody_is_at_work_on_names_the_way_on() -> None:
+    """Said once more when that changes, since whoever waits would otherwise wait for ever."""
+    run = overtaken()
+    run.others = replace(run.others, idle=("r-2",))
+    run.go_on_for(100.0)
+    said = [each.text for each in run.effects if isinstance(each, Say)]
+
+    assert len(said) == 2
+    assert said[1].endswith("nobody is at work on r-2: safe-reinit resume r-2.")
+
+
+def test_a_machine_that_waits_for_others_is_observed_seldom_and_its_wait_has_no_limit() -> None:
+    """All its facts are read again before its stop, so that nothing is to be gained by more."""
+    run = Beside(max_parallel=1)
+    run.use(down=1)
+    run.go_on_for(60.0)
+    run.effects.clear()
+    run.go_on_for(400.0)
+    described = [each for each in run.effects if isinstance(each, Describe)]
+    waits = [each.data for each in run.effects if isinstance(each, Emit) and each.event == "wait"]
+
+    assert 15 <= len(described) <= 25
+    assert {(wait["for"], wait["limit"]) for wait in waits} == {("other runs", 0.0)}
+    assert max(wait["elapsed"] for wait in waits) > 400.0
