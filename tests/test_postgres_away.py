@@ -100,3 +100,11 @@ def test_a_server_that_stays_away_for_longer_than_it_is_waited_for(server: postg
     done = outages.go_through("before the wipe", server, tmp_path, 150.0)
 
     assert (done.broken, done.sent, done.code, done.resumed, done.wipes) == ((), ("StartInstance",), 4, 4, 0)
+
+
+@pytest.mark.slow
+def test_a_server_that_hangs_costs_time_alone(server: postgresql.Server, tmp_path: Path) -> None:
+    """Not killed, but silent for longer than it is waited for at a statement: nothing is sent, and the run is done."""
+    done = outages.go_through("before the wipe", server, tmp_path, 40.0, hangs=True)
+
+    assert (done.broken, done.sent, done.code, done.resumed, done.wipes) == ((), (), 0, None, 1)
