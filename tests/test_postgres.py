@@ -111,8 +111,10 @@ def test_a_server_that_hangs_counts_as_away(monkeypatch: pytest.MonkeyPatch, own
 
 
 def test_a_server_that_took_over_is_not_written_to(own: postgresql.Server) -> None:
-    """A copy that was promoted may lack what was committed last: the run that the old server had goes on nowhere."""
-    with open_to_write(own.new()) as journal:
+    """A copy that was promoted may lack what was committed last: the run wipes nothing more, whoever resumes it."""
+    place = own.new()
+    schema = place.rpartition("%3D")[2]
+    with open_to_write(place) as journal:
         lease = begin(journal)
         own.run(own.bin / "pg_basebackup", "-h", own.folder, "-p", own.port, "-U", "safe", "-D", own.folder / "copy",
                 "-R", "-X", "stream", "--no-sync", "--checkpoint=fast")  # fmt: skip
@@ -125,6 +127,16 @@ def test_a_server_that_took_over_is_not_written_to(own: postgresql.Server) -> No
                 lease.save((0, {"step": 2}))
             with pytest.raises(JournalError, match="another server"):
                 lease.check()
+            own.sql(f"UPDATE {schema}.leases SET until=0")
+            with open_to_write(place) as there:
+                taken = there.take(RUN_ID)
+                assert taken is not None
+                assert taken.moved
+                taken.release()
+                again = there.take(RUN_ID)
+                assert again is not None
+                assert again.moved
+                again.release()
         finally:
             own.stop("immediate", "copy")
             own.start()

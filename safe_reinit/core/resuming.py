@@ -80,6 +80,23 @@ def _from_now(step: Step, at: float) -> Step:
     return replace(step, first_at=at, at=at, reads=0) if step.under_way else step
 
 
+def lose_record(job: JobState) -> JobState:
+    """Turn back a resumed job whose journal may lack what was done last: a wipe may have been sent already.
+
+    The journal is on another server than the one on which the run began, or was failed over or restored.
+    """
+    if not any(wipe.pending or wipe.state == "lost" for wipe in job.disks):
+        return job
+    message = (
+        "The journal is on another server than the one on which the run began, or was failed over or restored: what "
+        f"was done last may be missing there, so no disk of {job.instance_id} is wiped any more, and whether one was "
+        "cannot be told."
+    )
+    disks = tuple(replace(wipe, state="unknown") if wipe.pending else wipe for wipe in job.disks)
+    hint = "Look for ReInitDisk in ActionTrail, then say what it shows with --verdict."
+    return fail(replace(job, disks=disks), Failure(None, message, hint=hint))
+
+
 def expire(job: JobState, at: float, age: float, expires: float, *, unwatched: bool, caller_known: bool) -> JobState:
     """Turn back a resumed job whose wipes rest on what is too old, or cannot be compared any more.
 

@@ -134,6 +134,7 @@ class Session:
         for position in set(range(len(known))) - closed:
             unwatched = not plan.jobs[position].shows_start_time
             gone_on = resuming.resume(known[position], at, lease.follows.unrecorded if lease.follows else "")
+            gone_on = resuming.lose_record(gone_on) if lease.moved else gone_on
             gone_on = resuming.expire(
                 gone_on, at, age, self.plan_expires, unwatched=unwatched, caller_known=bool(plan.account)
             )

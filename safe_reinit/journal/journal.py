@@ -123,16 +123,17 @@ class Journal(Reader):
         session, epoch = secrets.token_hex(16), before.epoch + 1 if before else 1
         # What tells that a process is gone counts on its own host only.
         boot, namespace = ("", "") if self._db.shared else (boot_id(), pid_namespace())
+        began_on = before.server if before else self._db.server
         self._db.execute("DELETE FROM leases WHERE run_id=?", (run_id,))
         self._db.execute(
             "INSERT INTO leases (run_id, epoch, session, username, host, pid, boot, pid_namespace, until, since,"
-            " writes, cancelled) VALUES (?,?,?,?,?,?,?,?,{clock}+?,?,0,?)",
+            " writes, cancelled, server) VALUES (?,?,?,?,?,?,?,?,{clock}+?,?,0,?,?)",
             (
                 run_id, epoch, session, user(), socket.gethostname(), os.getpid(), boot, namespace, length(), now(),
-                before.cancelled if before else None,
+                before.cancelled if before else None, began_on,
             ),
         )  # fmt: skip
-        return Lease(self, run_id, epoch, session, before)
+        return Lease(self, run_id, epoch, session, before, moved=began_on != self._db.server)
 
     def refuse_replaced(self) -> None:
         """See that the journal is still the one that was opened.

@@ -92,6 +92,8 @@ class Holder:
     """Who asked it to end the run."""
     held: str | None = None
     """Who has all runs held, and why."""
+    server: str = ""
+    """On which server of the database the run began; ``""`` in a file."""
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host}, process {self.pid}, since {self.since}"
@@ -142,17 +144,28 @@ class Lease:
 
     Attributes:
         follows: who held the run before; ``None`` where nobody did.
+        moved: whether the journal is on another server than the run began on, or was failed over or restored since.
         on_cancel: is told, once, why this session is to end the run: who asked for that through the journal.
         lapses: how often it had run out before it was renewed, as after a pause of the process: until then somebody
             else could have taken the run, and what was observed before is old.
 
     """
 
-    def __init__(self, journal: Journal, run_id: str, epoch: int, session: str, follows: Holder | None = None) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        run_id: str,
+        epoch: int,
+        session: str,
+        follows: Holder | None = None,
+        *,
+        moved: bool = False,
+    ) -> None:
         self.run_id = run_id
         self.epoch = epoch
         self.session = session
         self.follows = follows
+        self.moved = moved
         self.lapses = 0
         self.on_cancel: Callable[[str], None] | None = None
         self._journal = journal

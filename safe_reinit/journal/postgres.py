@@ -88,8 +88,7 @@ class Postgres(Database):
         self._statement = ""
         """What was carried out last, for the sentence that says which rights it needs."""
         self._address = self._options_of(address)
-        self._identity = ""
-        """The system id of the server, which all its copies share, and its timeline, which a failover changes."""
+        self.server = ""  # the system id, which all its copies share, and the timeline, which a failover changes
         self._connection: Connection | None = None
         self._not_before = 0.0
         """When to try next to connect."""
@@ -126,7 +125,7 @@ class Postgres(Database):
         if self._connection is None or self._connection.closed or self._connection.broken:
             opened = self._connect()
             try:
-                self._identity = self._same_server(opened)
+                self.server = self._same_server(opened)
                 for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
                     opened.execute(f"SET {name} = {_ANSWERS * 1000:.0f}")
                 opened.execute(f"SET lock_timeout = {LOCK_WAIT * 1000:.0f}")
@@ -164,7 +163,7 @@ class Postgres(Database):
             "SELECT system_identifier::text || ' ' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
             " FROM pg_control_system()",
         )
-        if self._identity not in ("", found):
+        if self.server not in ("", found):
             raise ReplacedError(
                 f"The journal {self.place} is on another server than before, or was failed over or restored: what was "
                 "written last may be missing there."

@@ -25,7 +25,7 @@ _ALL = 2**31
 _COLUMNS = "run_id, started_at, ended_at, outcome, exit_code, region, account, endpoint, profile, undoes, plan, report"
 _HOLDERS = (
     "SELECT username, host, pid, boot, pid_namespace, until, since, epoch, session, writes, {clock},"
-    " cancelled, (SELECT username || ': ' || reason FROM hold) FROM leases"
+    " cancelled, (SELECT username || ': ' || reason FROM hold), server FROM leases"
     " WHERE run_id=?"
 )
 _OPEN_OR_NEWEST = (

@@ -24,7 +24,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE leases (
         run_id TEXT PRIMARY KEY REFERENCES runs, epoch INTEGER NOT NULL, session TEXT NOT NULL, username TEXT NOT NULL,
         host TEXT NOT NULL, pid INTEGER NOT NULL, boot TEXT NOT NULL, pid_namespace TEXT NOT NULL,
-        until {real} NOT NULL, since TEXT NOT NULL, writes INTEGER NOT NULL, cancelled TEXT
+        until {real} NOT NULL, since TEXT NOT NULL, writes INTEGER NOT NULL, cancelled TEXT, server TEXT NOT NULL
     ) {strict};
     CREATE TABLE events (
         sequence {sequence}, run_id TEXT NOT NULL REFERENCES runs, event TEXT NOT NULL
@@ -56,12 +56,12 @@ MIGRATIONS: tuple[str, ...] = (
 )
 """Words in braces are those that the kinds of databases have different ones for.
 
-``undoes`` is the run that this one undoes, or ``""``. ``cancelled`` says who asked the holder to end the run, and
-``writes`` counts what the holder wrote, so that it notices a journal that was put back to what it was before. The jobs
-of a report lie with the jobs, and its findings with the plan, so that no text holds them twice. ``down`` and ``wipes``
-of a job say what it has in use of what all runs share, and ``quota`` what ECS took of the calls of a run and what it
-throttles, by the clock of the database. ``late_answers`` holds the wipes that ECS accepted of a session that had lost
-the run by then. ``hold`` has a row while nothing is to be stopped or wiped. ``used_plans`` keeps the plans of forgotten
-runs, since a plan runs once. ``audit`` keeps who did what, also to runs that are forgotten: its rows are only ever
-added."""
+``undoes`` is the run that this one undoes, or ``""``. ``cancelled`` says who asked the holder to end the run,
+``server`` is the one on which the run began, and ``writes`` counts what the holder wrote, so that it notices a
+journal that was put back to what it was before. The jobs of a report lie with the jobs, and its findings with the
+plan, so that no text holds them twice. ``down`` and ``wipes`` of a job say what it has in use of what all runs
+share, and ``quota`` what ECS took of the calls of a run and what it throttles, by the clock of the database.
+``late_answers`` holds the wipes that ECS accepted of a session that had lost the run by then. ``hold`` has a row
+while nothing is to be stopped or wiped. ``used_plans`` keeps the plans of forgotten runs, since a plan runs once.
+``audit`` keeps who did what, also to runs that are forgotten: its rows are only ever added."""
 SCHEMA = len(MIGRATIONS)

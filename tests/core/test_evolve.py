@@ -1550,6 +1550,16 @@ def test_a_resumed_job_whose_wipe_rests_on_what_cannot_be_told_turns_back(change
     assert known.error is None or re.match(f".*{why}", known.error.message)
 
 
+def test_a_wipe_that_the_journal_may_not_know_of_is_in_doubt() -> None:
+    """On a server that may lack what was done last nothing more is wiped, and what is ahead may have been done."""
+    moved = core_resuming.lose_record(begin())
+
+    assert [wipe.data for wipe in moved.disks] == ["unknown"]
+    assert moved.error is not None
+    assert "on another server than the one on which the run began" in moved.error.message
+    assert core_resuming.lose_record(moved) == moved
+
+
 @pytest.mark.parametrize(("status", "outcome"), [("Running", "done"), ("Stopped", "not-restarted")])
 def test_a_start_that_was_given_up_stays_so_and_the_power_is_told_as_seen(status: str, outcome: str) -> None:
     """Nothing that is seen later makes a failed start a done one; what the machine is now is told all the same."""
