@@ -10,7 +10,7 @@ import pytest
 
 from safe_reinit import codes
 from safe_reinit.cloud import CloudError, NoCredentials, NotSent, Refused, Unanswered
-from safe_reinit.retry import Patient
+from safe_reinit.retry import Patient, may_pass
 from tests.cloudlike import TinyClock
 
 
@@ -157,3 +157,9 @@ def test_an_error_that_is_none_of_the_cloud_comes_through() -> None:
         Patient(TinyClock())(look)
 
     assert count == 1
+
+
+@pytest.mark.parametrize(("act", "passes"), [("ReInitDisk", True), ("DescribeDisks", False)])
+def test_whether_a_refusal_passes_goes_by_its_call(act: str, passes: bool) -> None:
+    """A code that passes as the answer to one call need not pass as that to another."""
+    assert may_pass(Refused("IncorrectDiskStatus", 403, "Busy.", "R", action=act)) == passes

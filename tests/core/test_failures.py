@@ -10,7 +10,7 @@ from safe_reinit import codes
 from safe_reinit.core import answers, observations, outcomes
 from safe_reinit.core.events import CallRefused, CallUnanswered, CallUnclear, Event
 from safe_reinit.core.guards import drifted
-from safe_reinit.core.inputs import Attempt, NotSent, Now, Outcome, Refused
+from safe_reinit.core.inputs import Attempt, NotSent, Now, Outcome, Refused, Say
 from safe_reinit.core.jobs import APART, Job, cannot_end_done, is_expected
 from safe_reinit.core.outages import Outage
 from safe_reinit.core.polling import TICK
@@ -234,14 +234,17 @@ def test_only_a_roll_back_that_may_go_on_is_asked_about() -> None:
 def test_a_journal_is_waited_for_in_real_seconds(rate: float) -> None:
     """However fast the cloud's clock runs, a journal that is away is waited for as long, and tried on each tick."""
     outage = Outage("r-1", 10.0, rate)
-    outage.failed(AWAY, 100.0, [], lost=False)
+    begun = outage.failed(AWAY, 100.0, [], lost=False)
     tried = [outage.is_tried(100.0 + TICK - 0.1), outage.is_tried(100.0 + TICK)]
-    outage.failed(AWAY, 100.0 + 10.0 * rate - 0.1, [], lost=False)
+    meanwhile = outage.failed(AWAY, 100.0 + 10.0 * rate - 0.1, [], lost=False)
     before = outage.given_up
-    outage.failed(AWAY, 100.0 + 10.0 * rate, [], lost=False)
+    ended = outage.failed(AWAY, 100.0 + 10.0 * rate, [], lost=False)
 
     assert tried == [False, True]
     assert (before, outage.given_up) == (None, AWAY)
+    assert [begun, meanwhile, ended] == [
+        [Say(waited_for("r-1", AWAY, [], 10.0))], [], [Say(unrecorded("r-1", AWAY, []))],
+    ]  # fmt: skip
 
 
 def test_of_those_that_start_the_first_are_observed_on_every_second_tick() -> None:

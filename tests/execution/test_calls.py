@@ -167,8 +167,9 @@ def test_power_cuts_for_many_are_power_cuts() -> None:
 def test_a_call_for_one_is_the_call_for_one() -> None:
     """A single stop is StopInstance, as it is in a run of one machine."""
     world = many()
-    world.make(world.attempt(Command("StopInstance", "i-4"), 4))
+    answered = world.make(world.attempt(Command("StopInstance", "i-4"), 4))
 
+    assert answered.together is False
     assert world.cloud.acts == ["StopInstance"]
     assert world.asked("StopInstance") == [("i-4",)]
 
@@ -348,9 +349,9 @@ def test_without_a_journal_only_what_brings_a_machine_back_is_sent(command: Comm
 # ---------------------------------------------------------------------------------------------------------- throttling
 
 
-def throttling(world: World, api: str) -> Refused:
-    """Let the next call of an API be throttled."""
-    answer = Refused("Throttling.User", 400, "", "R", action=api, retry_after=90)
+def throttling(world: World, api: str, *, named: bool = True) -> Refused:
+    """Let the next call of an API be throttled, by an answer that names it."""
+    answer = Refused("Throttling.User", 400, "", "R", action=api if named else "", retry_after=90)
     world.cloud.failing[api] = [answer]
     return answer
 
@@ -369,16 +370,17 @@ def test_once_an_api_throttles_the_rest_of_the_batch_is_withheld() -> None:
     assert world.make(again).outcomes == (OK,)
 
 
+@pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("api", ["StopInstance", "StopInstances"])
-def test_a_call_is_withheld_by_the_throttling_of_its_own_api(count: int, api: str) -> None:
-    """ECS throttles by API: the call for many and the call for one are two."""
+def test_a_call_is_withheld_by_the_throttling_of_its_own_api(count: int, api: str, named: bool) -> None:
+    """ECS throttles by API: the call for many and the call for one are two, also where an answer names neither."""
     world = many(4)
     commands = of_each(world, "StopInstance")
     throttled = commands[2:] if api == "StopInstances" else commands[3:]
     before = [world.attempt(each, 4 - len(throttled) + n) for n, each in enumerate(throttled)]
     attempts = [world.attempt(each, n) for n, each in enumerate(commands[:count])]
-    throttling(world, api)
+    throttling(world, api, named=named)
     world.clock.at += 1.0
     world.make(*before)
     outcomes = world.make(*attempts).outcomes
