@@ -582,6 +582,14 @@ def test_a_fleet_is_observed_as_soon_as_one_call_sees_many_of_its_waits_end() ->
     assert fleet.scheduler.due_at(fleet.at) == fleet.at + 1.0, "the next one a second later at least"
 
 
+def test_a_fleet_of_which_nothing_is_expected_is_observed_on_the_next_tick() -> None:
+    """While nobody knows how long a stop takes, there is a tick every two seconds."""
+    fleet = many(60)
+    fleet.due()
+
+    assert fleet.scheduler.due_at(fleet.at) == fleet.at + TICK
+
+
 @pytest.mark.parametrize(("next_at", "seconds"), [(1031.0 + TICK, TICK), (1080.0, 2 * TICK)])
 def test_what_takes_longer_than_was_expected_is_observed_on_every_second_tick(next_at: float, seconds: float) -> None:
     """Where machines differ, not all are observed on every tick, but where their own next observation is due."""
