@@ -98,6 +98,12 @@ CREDENTIALS = [
 ]  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_remembered() -> None:
+    """Let each test ask the table itself, also after another one has."""
+    codes.lookup.cache_clear()
+
+
 def test_the_table_has_every_documented_code_with_its_status() -> None:
     """Each code that ECS documents for ReInitDisk has one row with the documented status."""
     assert {row.code: row.status for row in codes.REINIT_DISK} == REINIT

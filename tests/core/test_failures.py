@@ -15,7 +15,7 @@ from safe_reinit.core.jobs import APART, Job, cannot_end_done, is_expected
 from safe_reinit.core.outages import Outage
 from safe_reinit.core.polling import TICK
 from safe_reinit.core.reports import unrecorded, waited_for
-from safe_reinit.core.state import begin
+from safe_reinit.core.state import begin, interrupt, outcome
 from safe_reinit.core.wipes import open_resets
 from safe_reinit.model import Command, Failure, JobState, Limits, PlannedDisk, PlannedJob, Step, Wipe
 from tests import values
@@ -282,3 +282,22 @@ def test_a_run_that_goes_on_without_its_journal_says_what_it_does(down: bool) ->
         f"outcome of a wipe is in doubt. {NOT_BACK if down else ''}"
         "What happens from here on may be missing in the journal: keep this output."
     )
+
+
+@pytest.mark.parametrize(
+    ("step", "came_to"),
+    [({}, "failed"), ({"stop": Step("asked", tries=1)}, "stranded"), ({"force": Step("asked", tries=1)}, "stranded"),
+     ({"start": Step("asked", tries=1)}, "stranded")],
+)  # fmt: skip
+def test_a_machine_is_stranded_only_where_this_run_moved_its_power(step: dict[str, Step], came_to: str) -> None:
+    """A job that ends Stopped against its promise is stranded if a stop, a power cut or a start of it was intended."""
+    refused_ = (Wipe(DISK, "refused", 1),)
+
+    assert outcome(a_job(disks=refused_, instance_status="Stopped", error=AWAY, **step)) == came_to
+
+
+def test_to_interrupt_a_job_twice_changes_nothing() -> None:
+    """A second wish to end the run is the same wish."""
+    once = interrupt(a_job())
+
+    assert interrupt(once) is once
