@@ -11,7 +11,7 @@ from safe_reinit.core import answers, observations, outcomes
 from safe_reinit.core.events import CallRefused, CallUnanswered, CallUnclear, Event
 from safe_reinit.core.guards import drifted
 from safe_reinit.core.inputs import Attempt, NotSent, Now, Outcome, Refused, Say
-from safe_reinit.core.jobs import APART, Job, cannot_end_done, is_expected
+from safe_reinit.core.jobs import APART, Job, cannot_end_done, is_expected, is_to_watch
 from safe_reinit.core.outages import Outage
 from safe_reinit.core.polling import TICK
 from safe_reinit.core.reports import unrecorded, waited_for
@@ -301,3 +301,18 @@ def test_to_interrupt_a_job_twice_changes_nothing() -> None:
     once = interrupt(a_job())
 
     assert interrupt(once) is once
+    assert once.error == Failure(
+        None, "The run was interrupted.", hint="Look at the machine with --dry-run before another try."
+    )
+
+
+def test_a_machine_without_start_time_is_watched_before_it_begins_and_while_its_patience_lasts() -> None:
+    """It is observed at once until its job begins, and then before anybody could have used it unseen."""
+    job = Job(0, a_job(watched_at=100.0))
+    new = is_to_watch(job, 100.0)
+    job.observed_at = 100.0
+    seen = [is_to_watch(job, 100.0 + job.patience - 0.1), is_to_watch(job, 100.0 + job.patience)]
+    job.observed_at, job.begun = None, True
+
+    assert (new, seen, is_to_watch(job, 100.0)) == (True, [False, True], False)
+    assert not is_to_watch(Job(0, a_job(watched_at=None)), 1e6)
