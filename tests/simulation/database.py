@@ -22,7 +22,7 @@ from psycopg import errors
 from safe_reinit.journal import postgres
 from tests.postgresql import Server
 from tests.simulation.scheduler import Process, Scheduler
-from tests.simulation.storage import POLL, WRITES, Storage
+from tests.simulation.storage import JOURNAL_OUTAGE, POLL, WRITES, Storage
 
 LIMIT = 10.0
 """Seconds for which the program has the server wait for a lock, and lets a transaction be idle."""
@@ -88,6 +88,7 @@ class _Cursor(psycopg.Cursor[tuple[Any, ...]]):
 class Database(Storage):
     """A journal in a schema of a server."""
 
+    missed_for: ClassVar[float] = JOURNAL_OUTAGE
     times: ClassVar[tuple[str, ...]] = (*Storage.times, "down_until")
 
     def __init__(self, scheduler: Scheduler, point: Callable[[str], None], server: Server) -> None:

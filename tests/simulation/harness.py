@@ -47,7 +47,7 @@ from tests.simulation.network import Network
 from tests.simulation.options import ACCEPTED, ASSUMPTIONS, Scenario, has_only_pauses, has_only_slow_looks
 from tests.simulation.patching import cooperative
 from tests.simulation.scheduler import BEGIN, Process, Scheduler, Stalled, Task, VirtualClock
-from tests.simulation.storage import File, Storage
+from tests.simulation.storage import JOURNAL_OUTAGE, File, Storage
 
 KEYS = {
     "now": ("testid", "planted0secret0of0the0simulation"),
@@ -58,8 +58,6 @@ KEYS = {
 SECRET = KEYS["now"][1]
 LIMITS = {"timeout_stop": "2m", "timeout_snapshot": "4m", "timeout_reinit": "3m", "timeout_start": "2m"}
 """What the program may wait for each phase in a scenario: short, so that giving up is tried as often as success."""
-JOURNAL_OUTAGE = 120.0 + 20.0
-"""Seconds for which a journal that is away is waited for, and the last try to write it."""
 LONGEST = 4 * 3600.0
 """Virtual seconds in which a run ends whatever happens: far more than its limits add up to."""
 TIMES_RESUMED = 4
@@ -333,6 +331,7 @@ class Simulation:
 
     def _journal_removed(self, _attempt: _Attempt, _what: dict[str, Any]) -> None:
         self._unrecorded = self._unrecorded or self.scheduler.now
+        self._away += self.storage.missed_for
         self.storage.remove()
 
     def _journal_restored(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
@@ -345,6 +344,7 @@ class Simulation:
 
     def _put_back(self, copy: str) -> None:
         self.say("host", f"the journal is put back: {copy}")
+        self._away += self.storage.missed_for
         if self.storage.restore(copy):
             self._unrecorded = self._unrecorded or self.scheduler.now
 

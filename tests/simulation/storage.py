@@ -17,6 +17,8 @@ from safe_reinit.journal import StoredRun, open_to_write
 from tests.simulation.scheduler import Process, Scheduler
 
 WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "DROP")
+JOURNAL_OUTAGE = 120.0 + 20.0
+"""Seconds for which a journal that is away is waited for, and the last try to write it."""
 POLL = 0.25
 """Virtual seconds after which a lock that somebody has is tried again."""
 
@@ -36,6 +38,8 @@ class Storage(ABC):
 
     place: str
     other: str
+    missed_for: ClassVar[float] = 0.0
+    """For how long a journal is waited for that is gone: where that cannot be told from one that is away."""
     times: ClassVar[tuple[str, ...]] = ("locked_until", "full_until", "away_until")
     """Until when something is wrong, by the names of attributes."""
 
