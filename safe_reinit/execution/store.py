@@ -35,6 +35,8 @@ class StateStore:
         """Whether the journal could not be written when that was last tried."""
         self._behind: dict[int, JobState] = {}
         """By position the states that the journal does not have yet, once they need not be in it."""
+        self._written: dict[int, JobState] = {}
+        """By position the states that this session has written: a journal that is put back lacks them."""
         self._told = False
 
     def commit(self, commit: Commit) -> Input:
@@ -62,6 +64,7 @@ class StateStore:
             self.keep()
         else:
             self._away = False
+            self._written.update(states)
             if self._behind:
                 self._spool.forget(self._lease.run_id)
             self._behind.clear()
@@ -120,6 +123,8 @@ class StateStore:
     def _failed(self, error: JournalError) -> JournalAway | JournalLost:
         self._away = True
         if isinstance(error, JournalLostError):
+            self._behind = self._written | self._behind
+            self.keep()
             hint = "Before you begin a new run, find out what became of the journal, and look at ECS's console."
             return JournalLost(Failure(None, str(error), hint=hint))
         hint = "Once it can be written again, resume this run. What was not wiped then needs a new plan."

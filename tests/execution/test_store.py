@@ -133,6 +133,18 @@ def test_a_journal_that_may_come_back_is_told_from_one_that_never_will(error: Ex
     assert [type(store.commit(commit(*states()))), type(checked)] == [kind, kind]
 
 
+def test_what_was_written_to_a_journal_that_is_lost_is_kept_on_this_host(tmp_path: Path) -> None:
+    """A journal that was put back lacks what was written since: whoever resumes the run here must know of it."""
+    store, book = a_store(tmp_path / "spool")
+    store.commit(commit(*states()))
+    book.unchecked = [REMOVED]
+    store.hold()
+
+    kept = Spool(tmp_path / "spool").read("r-1")
+    assert kept is not None
+    assert kept.states == dict(states())
+
+
 def test_what_need_not_be_in_the_journal_is_kept_on_this_host(tmp_path: Path) -> None:
     """Once nobody waits for the journal, each commit counts as done: all that the journal lacks is in one file."""
     store, book = a_store(tmp_path / "spool")
