@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import safe_reinit
+from safe_reinit.errors import RunRefused
 from safe_reinit.execution.interrupt import Interrupt
 from safe_reinit.journal import Journal, StoredJob, lease, open_to_write, place
 from safe_reinit.journal.lease import Holder, Lease, LeaseLostError
@@ -95,6 +96,21 @@ def test_the_same_epoch_under_another_id_is_lost(place: str) -> None:
             held.check()
         assert journal.runs()[0].jobs[0].state_text == "{}"
         held.release()
+
+
+def test_who_wants_the_machine_of_another_run_is_told_what_can_be_done_about_it(place: str) -> None:
+    """A run that somebody is at work on can be ended, one that nobody is at work on can be resumed."""
+    with open_to_write(place) as journal:
+        held = begin(journal)
+        with pytest.raises(RunRefused) as refused:
+            journal.refuse_open("", "1", "cn-hangzhou", ["i-1"])
+        held.release()
+        with pytest.raises(RunRefused) as left:
+            journal.refuse_open("", "1", "cn-hangzhou", ["i-1"])
+
+    assert refused.value.hint.endswith(f"end it: safe-reinit cancel {RUN_ID}.")
+    assert "held by nobody now" in str(left.value)
+    assert left.value.hint.endswith(f"go on: safe-reinit resume {RUN_ID}.")
 
 
 def test_a_stale_holder_writes_nothing(monkeypatch: pytest.MonkeyPatch, place: str) -> None:

@@ -171,6 +171,7 @@ def runs(
     with read_journal(flags) as journal:
         stored = journal.runs(newest)
         left_out = 0 if needs_me else journal.count() - len(stored)
+        waits = {run.run_id: _waits(journal, run) for run in stored if run.attended}
         held = journal.hold()
     attended = [run for run in stored if needs_me and run.attended]
     if needs_me:
@@ -185,14 +186,27 @@ def runs(
         tell(f"HELD: {held}")
     if not listed:
         tell(_none(attended) if needs_me else "There are no runs.")
-    _tell_runs(listed, stored, output.argv)
+    _tell_runs(listed, stored, waits, output.argv)
     for each in attended:
         down = [job.instance_id for job in _listed(each).jobs if job.left_stopped]
         stopped = f"; stopped for it: {', '.join(down)}" if down else ""
         tell(f"{each.run_id} is at work: {_heard(each.holder)}{stopped}")
+        if waits[each.run_id]:
+            tell(f"  waits: {waits[each.run_id]}")
 
 
-def _tell_runs(listed: Sequence[ListedRun], stored: Sequence[StoredRun], argv: Sequence[str]) -> None:
+def _waits(journal: Reader, run: StoredRun) -> str:
+    """Say which other runs keep one that is at work from its next machine; ``""`` where none do."""
+    others, most = journal.in_use(run.run_id), run.plan["rollout"]["max_parallel"]
+    states = [each.state for each in run.jobs]
+    to_begin = any(each.wipes_to_come and not each.may_be_down for each in states)
+    full = sum(each.may_be_down for each in states) + others.down >= most
+    return others.said(most) if to_begin and others.down and full else ""
+
+
+def _tell_runs(
+    listed: Sequence[ListedRun], stored: Sequence[StoredRun], waits: Mapping[str, str], argv: Sequence[str]
+) -> None:
     for run, each in zip(listed, stored, strict=True):
         how = run.outcome or _holding(each)
         of = f"  undo of {each.undoes}" if each.undoes else ""
@@ -201,6 +215,8 @@ def _tell_runs(listed: Sequence[ListedRun], stored: Sequence[StoredRun], argv: S
         for job, known in zip(run.jobs, each.jobs, strict=True):
             left = _left(job, known.state, each)
             tell(f"  {job.instance_id}  {job.phase}  {' '.join(job.disks)}{left}")
+        if waits.get(run.run_id):
+            tell(f"  waits: {waits[run.run_id]}")
         if each.open and not each.attended:
             tell(naming_journal(f"  go on: safe-reinit resume {run.run_id}", argv))
 
@@ -247,6 +263,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
         if stored is None:
             raise _unknown(name, journal)
         events = journal.events(name)
+        waits = _waits(journal, stored) if stored.attended else ""
     told = stored.report or _as_it_stands(stored)
     if file is not None:
         refuse_clashes(resolve(flags, os.environ, flags.get("config")), flags)
@@ -255,6 +272,8 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
         output.document({**told, "events": events, "missing": [*_missing(stored, events)], "file": None})
         return
     _tell_story(stored, told, events, output.argv)
+    if waits:
+        tell(f"waits: {waits}")
 
 
 def _tell_story(
@@ -273,8 +292,10 @@ def _tell_story(
         tell(f"MISSING here: {said}")
     for job in told["jobs"]:
         for disk in job["disks"]:
-            tell(_of_disk(job, disk, undone=bool(undone)))
-    if stored.open:
+            tell(_of_disk(job, disk, undone=bool(undone), at_work=stored.attended))
+    if stored.attended:
+        tell(naming_journal(f"at work: {_heard(stored.holder)}; end it: safe-reinit cancel {name}", argv))
+    elif stored.open:
         tell(naming_journal(f"go on: safe-reinit resume {name}", argv))
 
 
@@ -307,8 +328,11 @@ def _tried(known: JobState) -> Iterator[tuple[tuple[str, str], int]]:
         yield ("ResetDisk" if wipe.snapshot_id else "ReInitDisk", wipe.disk_id), wipe.tries
 
 
-def _of_disk(job: Mapping[str, Any], disk: Mapping[str, Any], *, undone: bool) -> str:
-    """Say what became of one disk."""
+def _of_disk(job: Mapping[str, Any], disk: Mapping[str, Any], *, undone: bool, at_work: bool) -> str:
+    """Say what became of one disk; of a run at work nobody need find that out."""
+    if at_work and disk["data"] == "unknown":
+        said = f"its {'roll-back' if undone else 'wipe'} is under way"
+        return f"{disk['disk_id']} on {printable(job['instance_name'])} ({job['instance_id']}): {said}"
     said = report.data_text(decode(DiskReport, disk), "rolled back" if undone else "reinitialised")
     return f"{disk['disk_id']} on {printable(job['instance_name'])} ({job['instance_id']}): {said}"
 

@@ -282,10 +282,11 @@ class Reader:
             if row is not None:
                 instance_id, run_id = row
                 holder = self._holder(run_id)
-                who = str(holder) if holder and holder.alive else "nobody now"
+                at_work = holder is not None and holder.alive
+                on = f"end it: safe-reinit cancel {run_id}" if at_work else f"go on: safe-reinit resume {run_id}"
                 raise RunRefused(
-                    f"Run {run_id} has {instance_id} already (held by {who}).",
-                    hint=f"Look with: safe-reinit show {run_id}; go on with it: safe-reinit resume {run_id}.",
+                    f"Run {run_id} has {instance_id} already (held by {holder if at_work else 'nobody now'}).",
+                    hint=f"Look with: safe-reinit show {run_id}; {on}.",
                 )
 
     def _hold(self) -> Hold | None:

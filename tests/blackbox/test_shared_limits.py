@@ -7,8 +7,21 @@ from pathlib import Path
 import pytest
 
 from safe_reinit.simulator import Simulator
-from tests.blackbox.worlds import DISK, INSTANCE, RUN, SECOND, STOPPING, comes_to, held, killed, listed, power, wipes
-from tests.commands import Command, read_until
+from tests.blackbox.worlds import (
+    DISK,
+    INSTANCE,
+    RUN,
+    SECOND,
+    STOPPING,
+    WIPING,
+    comes_to,
+    held,
+    killed,
+    listed,
+    power,
+    wipes,
+)
+from tests.commands import Command, read_until, until
 
 pytestmark = pytest.mark.virtual_time
 
@@ -42,6 +55,14 @@ def test_a_run_says_whose_machines_it_waits_for_and_may_be_cancelled(sim: Simula
         second = run.start(*RUN_SECOND, *ONE, journal=path)
         why = f"{INSTANCE} is down in run {other}, and at most 1 may be at once (--max-parallel)"
         read_until(second.stderr, why)
+        own = listed(run, path)[0]["run_id"]
+        assert f"  waits: {why}" in run("runs", journal=path).stdout
+        assert f"  waits: {why}" in run("runs", "--needs-me", journal=path).stdout
+        shown = run("show", own, journal=path).stdout
+        assert f"\nwaits: {why}" in shown
+        assert f"end it: safe-reinit cancel {own}" in shown
+        assert "resume" not in shown
+        assert "waits:" not in run("show", other, journal=path).stdout
         run("cancel", listed(run, path)[0]["run_id"], journal=path)
         second.communicate()
         assert (second.returncode, power(sim, "i-second"), wipes(sim, SECOND)) == (3, "Running", 0)
@@ -60,3 +81,17 @@ def test_a_machine_that_a_dead_run_left_down_counts_until_it_is_back(sim: Simula
 
     assert (resumed.returncode, second.returncode) == (0, 0), resumed.stderr + err
     assert power_calls(sim) == ["StopInstance", "StartInstance"] * 2
+
+
+def test_a_run_at_work_says_that_its_wipe_is_under_way(sim: Simulator, run: Command, path: Path) -> None:
+    """Nobody has to find out what becomes of a disk whose run goes on."""
+    with held(sim, WIPING):
+        child = run.start(*RUN, journal=path)
+        until(lambda: sim.state()["disks"][DISK]["status"] == "ReIniting", 120.0)
+        name = listed(run, path)[0]["run_id"]
+        shown = run("show", name, journal=path).stdout
+    child.communicate()
+
+    assert f"{DISK} on web1 ({INSTANCE}): its wipe is under way" in shown
+    assert "UNKNOWN" not in shown
+    assert child.returncode == 0
