@@ -444,7 +444,8 @@ def test_wiping_again_is_a_new_run(sim: Simulator, run: Command, path: Path) -> 
     assert not is_open(path)
     with open_to_read(path) as journal:
         assert [(each.act, each.run_id) for each in reversed(journal.acts())] == [
-            ("begin", name), ("take-over", name), ("close", name), ("begin", report["run_id"]),
+            ("begin", name), ("end", name), ("take-over", name), ("close", name), ("begin", report["run_id"]),
+            ("end", report["run_id"]),
         ]  # fmt: skip
 
 
