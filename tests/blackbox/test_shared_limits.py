@@ -55,7 +55,7 @@ def test_a_run_says_whose_machines_it_waits_for_and_may_be_cancelled(sim: Simula
         second = run.start(*RUN_SECOND, *ONE, journal=path)
         why = f"{INSTANCE} is down in run {other}, and at most 1 may be at once (--max-parallel)"
         read_until(second.stderr, why)
-        own = listed(run, path)[0]["run_id"]
+        (own,) = (each["run_id"] for each in listed(run, path) if each["run_id"] != other)
         assert f"  waits: {why}" in run("runs", journal=path).stdout
         assert f"  waits: {why}" in run("runs", "--needs-me", journal=path).stdout
         shown = run("show", own, journal=path).stdout
@@ -63,7 +63,7 @@ def test_a_run_says_whose_machines_it_waits_for_and_may_be_cancelled(sim: Simula
         assert f"end it: safe-reinit cancel {own}" in shown
         assert "resume" not in shown
         assert "waits:" not in run("show", other, journal=path).stdout
-        run("cancel", listed(run, path)[0]["run_id"], journal=path)
+        run("cancel", own, journal=path)
         second.communicate()
         assert (second.returncode, power(sim, "i-second"), wipes(sim, SECOND)) == (3, "Running", 0)
     first.communicate()
