@@ -44,8 +44,9 @@ def imported(command_line: CommandLine, argv: tuple[str, ...]) -> set[str]:
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit): main()\n"
         "print(*sys.modules)"
     )
+    unmeasured = {name: value for name, value in command_line.environment.items() if not name.startswith("COVERAGE")}
     ended = subprocess.run(
-        [sys.executable, "-c", program, *argv], env=command_line.environment, cwd=command_line.home,
+        [sys.executable, "-c", program, *argv], env=unmeasured, cwd=command_line.home,
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     return set(ended.stdout.split())
