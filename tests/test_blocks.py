@@ -703,8 +703,8 @@ def test_a_command_in_a_sentence_is_understood(path: Path) -> None:
     assert named <= _options() | _OF_OTHERS, named - _options() - _OF_OTHERS
 
 
-_OF_OTHERS = {"--yes", "--force", "--help", "--version", "--disks", "--every-fault"}
-"""Options of no command that are spoken of: there is no ``--yes`` and no ``--force``; benches have the last two."""
+_OF_OTHERS = {"--yes", "--force", "--help", "--version", "--disks", "--every-fault", "--no-script"}
+"""Options of no command that are spoken of: there is no ``--yes`` and no ``--force``; benches have the last three."""
 
 
 def _options() -> set[str]:
