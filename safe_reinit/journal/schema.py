@@ -40,6 +40,7 @@ MIGRATIONS: tuple[str, ...] = (
         taken INTEGER NOT NULL, closed_for {real} NOT NULL
     ) {strict};
     CREATE INDEX quota_of_run ON quota (run_id);
+    CREATE INDEX quota_by_time ON quota (at);
     CREATE TABLE hold (
         one INTEGER PRIMARY KEY CHECK (one = 1), reason TEXT NOT NULL, username TEXT NOT NULL, since TEXT NOT NULL
     ) {strict};

@@ -20,7 +20,10 @@ _JOBS = (
     f" FROM jobs AS part{_PLACE} LEFT JOIN leases ON leases.run_id=part.run_id"
     " WHERE open=1 AND (down > 0 OR wipes > 0) GROUP BY part.run_id ORDER BY part.run_id"
 )
-_CALLS = f"SELECT part.run_id, action, {{clock}} - at, taken, closed_for FROM quota AS part{_PLACE} ORDER BY at"  # noqa: S608
+_CALLS = (
+    f"SELECT part.run_id, action, {{clock}} - at, taken, closed_for FROM quota AS part{_PLACE}"  # noqa: S608
+    " WHERE at > {clock} - ? AND at <= {clock} ORDER BY at"
+)
 
 
 class NoRoomError(Exception):
@@ -84,7 +87,7 @@ def noted(run_id: str, used: Sequence[QuotaUsed]) -> Iterator[tuple[str, Sequenc
 def _read(database: Database, run_id: str, lease: float) -> tuple[InUse, InUse]:
     """Return what a run itself has in use, and what the others have."""
     jobs = database.execute(_JOBS, (lease, run_id)).fetchall()
-    calls = database.execute(_CALLS, (run_id,)).fetchall()
+    calls = database.execute(_CALLS, (run_id, _KEPT)).fetchall()
     return (
         _summed([row for row in jobs if row[0] == run_id], [row for row in calls if row[0] == run_id]),
         _summed([row for row in jobs if row[0] != run_id], [row for row in calls if row[0] != run_id]),
@@ -94,7 +97,7 @@ def _read(database: Database, run_id: str, lease: float) -> tuple[InUse, InUse]:
 def _summed(
     jobs: Sequence[tuple[str, int, int, str | None, int]], calls: Iterable[tuple[str, str, float, int, float]]
 ) -> InUse:
-    recent = [each[1:] for each in calls if 0.0 <= each[2] <= _KEPT]
+    recent = [each[1:] for each in calls]
     return InUse(
         down=int(sum(down for _, down, _, _, _ in jobs)),
         wipes=int(sum(wipes for _, _, wipes, _, at_work in jobs if at_work)),
