@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ..model import JobState, QuotaUsed
 from .decide import decide
@@ -67,10 +67,11 @@ class Commits:
 
         """
         states = {position: jobs[position].state for position in self._unsaved}
-        states |= {due.job.position: _intended(due) for batch in self._intended for due in batch}
+        steps = [(due.job.state, _intended(due), due.job.position) for batch in self._intended for due in batch]
+        states |= {position: after for _, after, position in steps}
         self._used += scheduler.to_tell()
-        down = any(_takes(goes_down, batch) for batch in self._intended)
-        wipes = any(_takes(begins_to_wipe, batch) for batch in self._intended)
+        down = any(goes_down(before, after) for before, after, _ in steps)
+        wipes = any(begins_to_wipe(before, after) for before, after, _ in steps)
         self._under_way = self._unsaved, self._intended
         self._unsaved, self._intended = set(), []
         written = tuple(sorted(states.items(), key=lambda each: each[0]))
@@ -87,9 +88,10 @@ class Commits:
         """Note that it is not written down, and return the calls that have to wait; the others are intended again."""
         unsaved, batches = self._under_way or (set(), [])
         self._unsaved |= unsaved
-        self._intended = [batch for batch in batches if not _needs_room(batch)] + self._intended
+        full = [batch for batch in batches if any(map(_needs_room, batch))]
+        self._intended = [batch for batch in batches if batch not in full] + self._intended
         self._under_way = None
-        waiting = [due for batch in batches if _needs_room(batch) for due in batch]
+        waiting = [due for batch in full for due in batch]
         for due in waiting:
             due.job.call = due.job.command = None
             due.job.held = due
@@ -108,9 +110,6 @@ def _intended(due: Due) -> JobState:
     return evolve(due.job.state, Intended(due.command, due.observation))
 
 
-def _takes(more: Callable[[JobState, JobState], bool], batch: Sequence[Due]) -> bool:
-    return any(more(due.job.state, _intended(due)) for due in batch)
-
-
-def _needs_room(batch: Sequence[Due]) -> bool:
-    return _takes(goes_down, batch) or _takes(begins_to_wipe, batch)
+def _needs_room(due: Due) -> bool:
+    before, after = due.job.state, _intended(due)
+    return goes_down(before, after) or begins_to_wipe(before, after)

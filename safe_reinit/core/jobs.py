@@ -115,11 +115,6 @@ def expected_at(job: Job, ends: Mapping[str, float]) -> float | None:
     return expected if job.observed_at is None or job.observed_at < expected else None
 
 
-def wipes_to_come(job: Job) -> int:
-    """Count the ReInitDisk calls that a job has still to make."""
-    return job.state.wipes_to_come
-
-
 def goes_down(before: JobState, after: JobState) -> bool:
     """Return whether an intention takes a machine down that is up."""
     return after.may_be_down and not before.may_be_down

@@ -23,7 +23,6 @@ from .jobs import (
     is_to_watch,
     is_up,
     must_be_observed,
-    wipes_to_come,
 )
 from .polling import TICK, first_at, next_at, waits_for
 from .rate_limits import RateLimiter
@@ -160,7 +159,7 @@ class Scheduler:
             if job.ended:
                 self._to_begin.popleft()
                 continue
-            wipes = wipes_to_come(job)
+            wipes = job.state.wipes_to_come
             free = self._fits(wipes, room, at, alone=not down) and self._is_free(job, down, room)
             if down >= most or not free:
                 self._crowded = down < most and bool(self.in_use.down or self.in_use.wipes)
@@ -189,7 +188,7 @@ class Scheduler:
     def _room(self, at: float, promised: Iterable[Job]) -> int:
         """Count the wipes that find a slot once a machine that is stopped now is Stopped, beside those promised one."""
         free = self._limits.room("ReInitDisk", at, self._ahead()) - self.in_use.wipes
-        return free - sum(map(wipes_to_come, promised))
+        return free - sum(each.state.wipes_to_come for each in promised)
 
     def _ahead(self) -> float:
         """Return in how many cloud seconds a machine that is stopped now is expected to be wiped."""
@@ -348,7 +347,7 @@ class Scheduler:
             if action not in free:
                 free[action] = self._slots(action, at)
             takes = BATCH.get(action, 1) if job.alone else 1
-            stopped_for = wipes_to_come(job) if action == "StopInstance" and is_up(job) else 0
+            stopped_for = job.state.wipes_to_come if action == "StopInstance" and is_up(job) else 0
             fits = self._fits(stopped_for, room, at, alone=not down) and self._is_free(job, len(down), room)
             if free[action] >= takes and fits:
                 if stopped_for:
