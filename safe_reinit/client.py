@@ -223,9 +223,8 @@ class Client(Planner):
             with self._carrying(run_id, interrupt) as journal:
                 session = self._session(journal, on_event, on_call, interrupt, go_on)
                 if wanted.held(self._settings):
-                    interrupt.ask(
-                        "the configuration, which holds all runs"
-                    )  # it may bring machines back, and nothing else
+                    # It may bring machines back, and nothing else.
+                    interrupt.ask("the configuration, which holds all runs")
                 return done(session.resume(run_id, verdict, Secret(password) if password else None))
 
         return done(interrupt.carry(carried, resumable=self._journal_place is not None))

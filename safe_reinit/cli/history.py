@@ -332,8 +332,8 @@ def _of_disk(job: Mapping[str, Any], disk: Mapping[str, Any], *, undone: bool, a
     """Say what became of one disk; of a run at work nobody need find that out."""
     if at_work and disk["data"] == "unknown":
         said = f"its {'roll-back' if undone else 'wipe'} is under way"
-        return f"{disk['disk_id']} on {printable(job['instance_name'])} ({job['instance_id']}): {said}"
-    said = report.data_text(decode(DiskReport, disk), "rolled back" if undone else "reinitialised")
+    else:
+        said = report.data_text(decode(DiskReport, disk), "rolled back" if undone else "reinitialised")
     return f"{disk['disk_id']} on {printable(job['instance_name'])} ({job['instance_id']}): {said}"
 
 

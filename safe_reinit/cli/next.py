@@ -52,8 +52,8 @@ def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
     words = [["show"]]
     if client.stored(told.run_id).open:
         words.append(["resume"])
-    if told.outcome == "unknown" and client.stored(told.run_id).open:
-        words += [["resume", "--verdict", verdict] for verdict in _verdicts(told.run_id, client)]
+        if told.outcome == "unknown":
+            words += [["resume", "--verdict", verdict] for verdict in _verdicts(told.run_id, client)]
     return tuple(shlex.join(["safe-reinit", word[0], told.run_id, *where, *word[1:]]) for word in words)
 
 
