@@ -65,6 +65,15 @@ def sent(run: Command, action: str) -> int:
     return sum(call["action"] == action and not call["dry_run"] and not call["code"] for call in run.calls())
 
 
+def given_up(sim: Simulator, run: Command, path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str, str]:
+    """Carry a run out that cannot write its journal from its stop on; return its exit code and what it wrote."""
+    child = run.start(*RUN, journal=path)
+    comes_to(sim, "Stopping")
+    with full(monkeypatch):
+        out, err = child.communicate(timeout=900)
+    return child.returncode, out, err
+
+
 def test_a_journal_that_is_back_in_time_is_gone_on_with(
     sim: Simulator, run: Command, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,14 +125,11 @@ def test_what_a_journal_lacks_is_read_by_the_resume(
 
     What is kept of a session counts only where nobody has held the run since.
     """
-    child = run.start(*RUN, journal=path)
-    comes_to(sim, "Stopping")
-    with full(monkeypatch):
-        out, err = child.communicate(timeout=900)
-        assert (sent(run, "ReInitDisk"), power(sim)) == (0, "Running")
+    code, out, err = given_up(sim, run, path, monkeypatch)
+    assert (sent(run, "ReInitDisk"), power(sim)) == (0, "Running")
     (run_id,) = set(re.findall(r"Run (r-\S+) stops and wipes nothing more", err))
     file = path.parent / "spool" / f"{run_id}.json"
-    assert child.returncode == 4, out + err
+    assert code == 4, out + err
     assert f"is kept in {file}, and read by safe-reinit resume {run_id} on this host" in err
     assert f"How the run ended could not be written down. The journal {path} cannot be used: the disk is full." in err
     assert f"Once it can be: safe-reinit resume {run_id}" in err
@@ -148,10 +154,7 @@ def test_what_is_kept_of_a_run_that_others_ended_is_removed(
     sim: Simulator, run: Command, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next command that reads the journal removes it; what contradicts the journal is said and stays."""
-    child = run.start(*RUN, journal=path)
-    comes_to(sim, "Stopping")
-    with full(monkeypatch):
-        child.communicate(timeout=900)
+    given_up(sim, run, path, monkeypatch)
     (file,) = (path.parent / "spool").iterdir()
     text = file.read_text()
     file.unlink()
@@ -171,10 +174,7 @@ def test_what_another_host_did_is_not_blamed_on_somebody_else(
     sim: Simulator, run: Command, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the run itself may have started its machine on a host whose file is not seen, that is said; no wipe."""
-    child = run.start(*RUN, journal=path)
-    comes_to(sim, "Stopping")
-    with full(monkeypatch):
-        child.communicate(timeout=900)
+    given_up(sim, run, path, monkeypatch)
     ((run_id, file),) = ((each.stem, each) for each in (path.parent / "spool").iterdir())
     file.rename(path.parent / "on-another-host.json")
     with open_to_write(path) as opened, opened._db.transaction():
@@ -229,10 +229,7 @@ def test_a_run_that_is_taken_while_its_spool_is_read_is_left_to_whoever_has_it(
     sim: Simulator, run: Command, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A resume that no longer holds the run says so, sends nothing, and leaves the file to the next one."""
-    child = run.start(*RUN, journal=path)
-    comes_to(sim, "Stopping")
-    with full(monkeypatch):
-        _, err = child.communicate(timeout=900)
+    _, _, err = given_up(sim, run, path, monkeypatch)
     (run_id,) = set(re.findall(r"Run (r-\S+) stops and wipes nothing more", err))
     calls, read = len(run.calls()), Spool.read
 
