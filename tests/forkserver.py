@@ -2,8 +2,7 @@
 
 Started as ``python -m tests.forkserver FD`` by ``tests.processes``, which says there what for. It has one thread, reads
 nothing of a command's environment, and never runs anything of the program itself. A command's process is a grandchild,
-so that the test's own process becomes its parent; it goes through the interpreter's real end, where only the modules
-are not taken apart.
+so that the test's own process becomes its parent; its end is the interpreter's, but for what nobody can notice.
 """
 
 from __future__ import annotations
@@ -21,8 +20,10 @@ import runpy
 import socket
 import sys
 import termios
+import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import IO, NamedTuple
 
 LENGTH = 4
@@ -45,14 +46,18 @@ class Command(NamedTuple):
 
 def main() -> None:
     """Serve until the test's process is gone; in the process of a command, run it."""
-    atexit.register(_keep_modules)  # before any of them is there: what was registered first is called last
+    atexit.register(_end)  # before any module is there: what was registered first is called last
     preload()
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as line:
         line.sendall(b"ready")
         command = _serve(line)
-    runpy.run_module(command.module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(command.module, run_name="__main__", alter_sys=True)
+    except SystemExit as error:
+        _Ended.code = 0 if error.code is None else error.code
+        raise
 
 
 def preload() -> None:
@@ -76,11 +81,26 @@ def preload() -> None:
         importlib.import_module(name)
 
 
-def _keep_modules() -> None:
-    """Let the interpreter, as it ends, not take every module apart: that took half of the time of a short command.
+class _Ended:
+    code: object = None
+    """What the command ended with, where that was in order."""
 
-    To do so writes to each of their objects, and with that copies all the memory that is shared with this server.
+
+def _end() -> None:
+    """Let a command that ends in order be gone once all has happened at its end that can be noticed.
+
+    What the interpreter does after that is most of the work of a short command: it takes every module apart and every
+    interned string, and to write to each of them copies all the memory that is shared with this server.
+
+    Where more is left to do, it goes the interpreter's own way, and only the modules are not taken apart: a thread is
+    still there, nobody takes the output, an error is to be shown, or coverage has its data to write.
     """
+    if isinstance(_Ended.code, int) and threading.active_count() == 1 and "coverage" not in sys.modules:
+        gc.collect()  # and with that, a file left open is told of
+        with suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(_Ended.code & 0xFF)
     kept = ctypes.py_object([*sys.modules.values()])
     ctypes.pythonapi.Py_IncRef(kept)
     sys.modules.clear()

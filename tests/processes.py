@@ -3,8 +3,8 @@
 To start an interpreter and import the command line takes ten times as long as most commands do. ``Process`` therefore
 forks ``python -m safe_reinit`` from a server (``tests.forkserver``), one for each process of pytest. What runs is a
 process as any other: its parent is the test's process, with its own arguments, environment, folder, streams, terminal,
-signals and exit. Only its modules are not taken apart at its end: what they hold by then is not destroyed, so that a
-file left open in one of them is not told of.
+signals and exit. Only its modules are not taken apart at its end (``tests.forkserver._end``): what they hold by then is
+not destroyed, so that a file left open in one of them is not told of.
 
 A new interpreter is started wherever a fork would differ: for any other program; where the environment changes the
 interpreter itself, or what the test's process passes on (ignored signals, umask, limits) has changed; in a test that is
