@@ -5,6 +5,7 @@
     safe_reinit.calls     every HTTP exchange
     safe_reinit.retry     a look that failed and is made again
     safe_reinit.journal   a lease that could not be renewed, or was lost
+    safe_reinit.worker    a key or certificate of a worker that was replaced, and cannot be used
 
 No handler is installed. A line has ids, codes and RequestIds, and no text of ECS, of the SDK or of a person.
 """
@@ -23,6 +24,7 @@ _run = _all.getChild("run")
 _calls = _all.getChild("calls")
 _retry = _all.getChild("retry")
 _journal = _all.getChild("journal")
+_worker = _all.getChild("worker")
 
 
 def _say(logger: logging.Logger, level: int, text: str, *values: object) -> None:
@@ -72,3 +74,8 @@ def event(told: Event) -> None:
 def lease(run_id: str, said: str) -> None:
     """WARNING: the lease of a run could not be renewed, or is lost."""
     _say(_journal, logging.WARNING, "%s: %s", run_id, said)
+
+
+def worker(said: str) -> None:
+    """WARNING: a worker serves on with a key or certificate that was replaced."""
+    _say(_worker, logging.WARNING, "%s", said)

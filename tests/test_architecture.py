@@ -36,6 +36,7 @@ DOING = {
     "found",
     "wanted",
     "client",
+    "temporal",
 }
 DOORS = {"cli", "simulator", "__main__", "__init__"}
 
@@ -46,9 +47,10 @@ MAY_IMPORT = {
     **dict.fromkeys(OUTSIDE, OUTSIDE | VALUES),
     **dict.fromkeys(CORE, VALUES),
     **dict.fromkeys(DECIDING, DECIDING | CORE | VALUES),
-    **dict.fromkeys(DOING, DOING | DECIDING | CORE | OUTSIDE | VALUES),
+    **dict.fromkeys(DOING, DOING - {"temporal"} | DECIDING | CORE | OUTSIDE | VALUES),
     "execution": BESIDE_EXECUTION | CORE | OUTSIDE | VALUES,
     "report": DECIDING | CORE | OUTSIDE | VALUES,
+    "temporal": {"execution", "logs", "errors", "version"},
     "client": DOING | DECIDING | OUTSIDE | VALUES,
     "cli": DOING | DECIDING | CORE | OUTSIDE | VALUES | {"cli", "simulator"},
     "simulator": {"simulator"},
@@ -74,6 +76,7 @@ ONLY_IN = {
     "click": {"cli"},
     "rich": {"cli"},
     "aiohttp": {"simulator"},
+    "temporalio": {"temporal"},
     "pydantic": {"cli", "simulator"},
     "yaml": {"config", "simulator"},
 }

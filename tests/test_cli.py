@@ -29,7 +29,7 @@ SLOW = {
     "http.client", "concurrent.futures", "importlib.resources", "shutil", "tempfile", "urllib.parse",
     "safe_reinit.aliyun", "safe_reinit.client", "safe_reinit.journal", "safe_reinit.model.plan", "safe_reinit.where",
 }  # fmt: skip
-HEAVY = ("alibabacloud", "darabonba", "Tea", "requests", "rich", "aiohttp", "pydantic", "yaml")
+HEAVY = ("alibabacloud", "darabonba", "Tea", "requests", "rich", "aiohttp", "pydantic", "yaml", "temporalio")
 
 pytestmark = pytest.mark.usefixtures("own_home")
 

