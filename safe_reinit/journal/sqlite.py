@@ -28,7 +28,7 @@ _LOG_PAGES = 128
 _LOG = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _WORDS = {
     "{sequence}": "INTEGER PRIMARY KEY AUTOINCREMENT", "{real}": "REAL", "{strict}": "STRICT", "{locked}": "",
-    "{guard_audit}": "", "{delete}": "DELETE",
+    "{guard_audit}": "", "{delete}": "DELETE", "{clock}": ":clock",
     "{refuse}": "BEGIN SELECT RAISE(ABORT, 'rows of the audit are only added'); END",
 }  # fmt: skip
 
@@ -57,11 +57,12 @@ class _Connected(Database):
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """See ``Database``."""
-        return self._db.execute(_timed(statement), values)
+        return self._db.execute(_translated(statement), _named(values, boottime()))
 
     def executemany(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
         """See ``Database``."""
-        self._db.executemany(_timed(statement), values)
+        now = boottime()
+        self._db.executemany(_translated(statement), (_named(each, now) for each in values))
 
     def refuse_replaced(self) -> None:
         """Do nothing: what is only read may be replaced."""
@@ -190,11 +191,11 @@ class SqliteFile(_Connected):
             JournalLostError: one was removed, replaced or damaged: what is written from now on nobody will find.
         """
         for file, (identity, size) in self._files.items():
-            now_there = _identity(file)
-            if now_there != identity:
+            now_there = _status(file)
+            if now_there is None or _identity(now_there) != identity:
                 how = "removed" if now_there is None else "replaced"
                 raise JournalLostError(f"The journal {self.place} was {how} while it was open ({file.name}).")
-            if _is_damaged(file, size):
+            if _is_damaged(file, now_there.st_size, size):
                 raise JournalLostError(
                     f"The journal {self.place} was emptied or written over while it was open ({file.name})."
                 )
@@ -261,42 +262,47 @@ class SqliteCopy(_Connected):
 
 @cache  # the statements are few, and each is carried out often
 def _translated(statement: str) -> str:
+    """Return a statement in words of SQLite: always the same text, since what SQLite makes of a text is kept."""
     for word, meant in _WORDS.items():
         statement = statement.replace(word, meant)
-    return statement
+    first, *others = statement.split("?")
+    return first + "".join(f":v{number}{text}" for number, text in enumerate(others))
 
 
-def _timed(statement: str) -> str:
-    return _translated(statement).replace("{clock}", repr(boottime()))
+def _named(values: Sequence[Any], now: float) -> dict[str, Any]:
+    return {"clock": now, **{f"v{number}": value for number, value in enumerate(values)}}
 
 
 def _identities(path: Path | None) -> dict[Path, tuple[tuple[int, int], int]]:
     """Return which files a journal, its log and its index are now; a rollback log comes and goes."""
     files = [file for file in files_of(path) if not file.name.endswith("-journal")] if path is not None else []
-    return {file: (identity, file.stat().st_size) for file in files if (identity := _identity(file)) is not None}
+    return {file: (_identity(status), status.st_size) for file in files if (status := _status(file)) is not None}
 
 
-def _is_damaged(path: Path, size: int) -> bool:
+def _is_damaged(path: Path, size_now: int, size: int) -> bool:
     """Return whether a file of a journal became smaller than it was, or a log does not begin as one of SQLite.
 
     A log that was empty is one to which nothing had been written yet.
 
     The main file is not opened: to close it would let go the locks that SQLite has on it in this process.
     """
+    if not path.name.endswith("-wal"):
+        return size_now < size
+    if size == 0:
+        return False
     try:
-        if not path.name.endswith("-wal"):
-            return path.stat().st_size < size
-        if size == 0:
-            return False
         with path.open("rb") as file:
             return not file.read(4).startswith(_LOG)
     except OSError:
         return True
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _status(path: Path) -> os.stat_result | None:
     try:
-        status = path.stat()
+        return path.stat()
     except OSError:
         return None
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
