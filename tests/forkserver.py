@@ -68,7 +68,7 @@ def preload() -> None:
     for folder in ("safe_reinit", "platformdirs"):
         package = importlib.import_module(folder)
         for module in pkgutil.walk_packages(package.__path__, f"{folder}."):
-            if module.name.rpartition(".")[2] not in NOT_IMPORTED:
+            if not NOT_IMPORTED & {*module.name.split(".")}:
                 importlib.import_module(module.name)
     from alibabacloud_ecs20140526 import models
 
@@ -169,8 +169,11 @@ def _become(command: Command, streams: list[int]) -> None:
         importlib.reload(sys.modules[name])
 
 
-NOT_IMPORTED = ("__main__", "windows", "macos", "android", "postgres", "refusals")
-"""Modules of programs and of other systems, and of the database, whose client reads the environment at once."""
+NOT_IMPORTED = {"__main__", "windows", "macos", "android", "postgres", "refusals", "temporal"}
+"""Modules of programs and of other systems, of a database whose client reads the environment at once, and of Temporal.
+
+No command imports the last, and with them each fork would take half as long again.
+"""
 READ_AT_IMPORT = ("alibabacloud_credentials.utils.auth_util",)
 """Modules that read the environment when they are imported."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -9,6 +10,12 @@ from typing import Any
 import pytest
 
 from tests.simulator.support import Simulate, Still
+
+
+@pytest.fixture(autouse=True)
+def _trusts_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the SDK the authorities of the machine: to read them for each client takes longer than most tests here."""
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
 
 
 @pytest.fixture
