@@ -313,6 +313,15 @@ def postgres() -> Iterator[postgresql.Server]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Start a Temporal server for the tests of this process; see ``tests.temporals``."""
+    from tests.temporals import temporal_or_skip
+
+    with temporal_or_skip(tmp_path_factory.mktemp("temporal")) as started:
+        yield started
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Name a journal that is not there yet, of each kind."""

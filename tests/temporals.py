@@ -108,11 +108,13 @@ def wait_for(holds: Callable[[], T]) -> T:
 class Remembering:
     """Shards of one run in memory: gives stage after stage, and remembers what it was asked.
 
-    A shard ends at once, unless it is among ``slow``: then once it is let go, cancelled, or its worker leaves.
+    A shard ends at once, unless it is among ``slow``: then once it is let go or cancelled, or goes to another worker.
     """
 
     stages: Sequence[Stage]
     slow: frozenset[int] = frozenset()
+    deaf: bool = False
+    """Whether a slow shard takes its time although it is to be handed over."""
     fails: Callable[[str, int], None] = lambda _what, _shard: None
     asked: list[str] = field(default_factory=list)
     at_once: int = 0
@@ -138,7 +140,7 @@ class Remembering:
         return Stage(over=True, outcome="failed" if self.cancelled else "done")
 
     def carry(
-        self, run_id: str, shard: int, digest: str, alive: Callable[[], None], leave: threading.Event
+        self, run_id: str, shard: int, digest: str, alive: Callable[[], None], hand_over: threading.Event
     ) -> bool:  # fmt: skip
         """Carry a shard as said above."""
         assert (run_id.startswith("run-"), digest) == (True, DIGEST)
@@ -147,16 +149,18 @@ class Remembering:
         with self._changed:
             self._open.add(shard)
             self.at_once = max(self.at_once, len(self._open))
-            while shard in self.slow and not (self.cancelled or shard in self.let_go or leave.is_set()):
+            while not (ended := self._has_ended(shard)) and (self.deaf or not hand_over.is_set()):
                 alive()
                 self.beaten += 1
                 self._changed.wait(0.05)
             self._open.discard(shard)
-            ended = not leave.is_set() or shard not in self.slow
             if ended:
                 self.ended.add(shard)
-        self._note(f"{'end' if ended else 'leave'} {shard}")
+        self._note(f"{'end' if ended else 'hand over'} {shard}")
         return ended
+
+    def _has_ended(self, shard: int) -> bool:
+        return shard not in self.slow or self.cancelled or shard in self.let_go
 
     def cancel(self, run_id: str) -> None:
         """Remember that the run is to end."""
@@ -235,10 +239,14 @@ class Working:
         """Have the worker do something."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE)
 
-    def leave(self) -> None:
-        """End it in order, and say what it failed with."""
+    def end(self) -> None:
+        """Ask it to end in order."""
         with suppress(RuntimeError):  # it has ended by itself
             self.loop.call_soon_threadsafe(self._end.set)
+
+    def leave(self) -> None:
+        """End it in order, and say what it failed with."""
+        self.end()
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
         if self._failed:

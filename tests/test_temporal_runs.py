@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,16 +18,9 @@ from safe_reinit.temporal.shards import Stage
 from safe_reinit.temporal.submit import describe, look_again
 from safe_reinit.temporal.worker import Settings
 from safe_reinit.temporal.workflow import Asked
-from tests.temporals import DIGEST, LONG, Remembering, Run, Temporal, temporal_or_skip, wait_for, working
+from tests.temporals import DIGEST, LONG, Remembering, Run, Temporal, wait_for, working
 
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Temporal]:
-    """Start a server for the tests of this module."""
-    with temporal_or_skip(tmp_path_factory.mktemp("temporal")) as started:
-        yield started
 
 
 @pytest.fixture
@@ -239,14 +230,6 @@ def test_the_workflow_can_be_found_and_read(run: Run) -> None:
     assert summary == "Wipe of 250 machines, 1000 cn-hangzhou"
 
 
-def test_a_server_without_the_search_attributes_carries_runs(tmp_path: Path) -> None:
-    """Where they are not registered the run has none, and is carried to its end."""
-    with temporal_or_skip(tmp_path, attributes=()) as temporal:
-        run = Run(temporal, "run-plain", "queue")
-
-        assert carried(run, Remembering([Stage((0,))])) == "done"
-
-
 def test_without_a_worker_people_are_told(run: Run) -> None:
     """Who submits is told that no worker polls, and who asks later is told what that means and what to do."""
     assert run.submit() == 0
@@ -278,7 +261,7 @@ def test_a_worker_that_ends_hands_its_shard_over(run: Run) -> None:
     with working(run.temporal.server, shards, Settings(run.queue)):
         run.submit()
         shards.has("begin 0")
-    assert "leave 0" in shards.asked
+    assert "hand over 0" in shards.asked
     shards.let(0)
     with working(run.temporal.server, shards, Settings(run.queue)):
         assert run.result() == "done"

@@ -22,11 +22,11 @@ class Activities:
     came late or the worker ends. Who may go on with a shard is said by its lease, and who must end it by the journal.
 
     Attributes:
-        leave: once set, shards come to an end for this worker, and another one takes them over.
+        hand_over: once set, shards come to an end for this worker, and another one takes them over.
     """
 
     def __init__(self, shards: Shards) -> None:
-        self.leave = threading.Event()
+        self.hand_over = threading.Event()
         self._shards = shards
 
     @activity.defn(name=NEXT_STAGE, no_thread_cancel_exception=True)
@@ -39,7 +39,7 @@ class Activities:
     def carry(self, asked: Asked, shard: int) -> None:
         """Carry a shard to its end."""
         with _failures():
-            ended = self._shards.carry(asked.run_id, shard, asked.digest, _heartbeat(), self.leave)
+            ended = self._shards.carry(asked.run_id, shard, asked.digest, _heartbeat(), self.hand_over)
         if not ended:
             raise ApplicationError(
                 "The worker ends, and has let the shard go: another worker takes it over.", type="handed-over",

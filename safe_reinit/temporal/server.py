@@ -28,7 +28,7 @@ _FILES = "Correct temporal_tls_ca, temporal_tls_cert and temporal_tls_key."
 _NO_TLS = "No TLS connection to the Temporal server {address}: "
 _WRONG: tuple[tuple[str, type[RunRefused | UsageError], str, str], ...] = (
     (
-        r"NOT_FOUND.*namespace", RunRefused, "The Temporal server {address} has no namespace {namespace}.",
+        r"NOT_FOUND.*[Nn]amespace", RunRefused, "The Temporal server {address} has no namespace {namespace}.",
         "Correct temporal_namespace, or create it: temporal operator namespace create -n {namespace}",
     ),
     (
@@ -50,7 +50,7 @@ _WRONG: tuple[tuple[str, type[RunRefused | UsageError], str, str], ...] = (
     (r"Expired", RunRefused, f"{_NO_TLS}its certificate has expired.", "Have it renewed."),
     (r"InvalidCertificate", RunRefused, f"{_NO_TLS}its certificate is not of a CA that is trusted here.", _FILES),
     (
-        r"Alert|PeerIncompatible|connection closed|UnexpectedEof|HandshakeEof", RunRefused,
+        r"Alert|PeerIncompatible|connection closed|UnexpectedEof|HandshakeEof|ConnectionReset|BrokenPipe", RunRefused,
         "The Temporal server {address} closes the connection at once, as one does that wants TLS or another client "
         "certificate.",
         f"Set temporal_tls where it wants TLS. {_FILES}",

@@ -35,7 +35,7 @@ class Shards(Protocol):
         """Return what is to be done next; idempotent. It is given two minutes, and is then asked a second time."""
 
     def carry(
-        self, run_id: str, shard: int, digest: str, alive: Callable[[], None], leave: threading.Event
+        self, run_id: str, shard: int, digest: str, alive: Callable[[], None], hand_over: threading.Event
     ) -> bool:  # fmt: skip
         """Carry a shard, and return whether it is written down as ended, by whatever process.
 
@@ -47,8 +47,8 @@ class Shards(Protocol):
             shard: the number of the shard.
             digest: the digest of the plan that was agreed to.
             alive: is to be called at least every few seconds, from any thread; it never blocks or raises.
-            leave: once set, no further machine begins; those that are under way are brought to their end and back up,
-                the lease is let go, and the answer is ``False`` if machines are left.
+            hand_over: once set, no further machine begins. Those that are under way are brought to their end and back
+                up, the lease is let go, and the answer is ``False`` if machines are left.
         """
 
     def cancel(self, run_id: str) -> None:

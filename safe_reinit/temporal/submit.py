@@ -18,6 +18,7 @@ from temporalio.common import (
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from ..errors import RunRefused
 from .server import ANSWERS_WITHIN, Server, pollers
 from .workflow import ACCOUNT, CARRY, LOOK_AGAIN, OUTCOME, REGION, RUN, WORKFLOW, Asked
 
@@ -85,7 +86,15 @@ def look_again(server: Server, run_id: str) -> None:
     """
 
     async def ask(client: Client) -> None:
-        await client.get_workflow_handle(workflow_id(run_id)).signal(LOOK_AGAIN)
+        try:
+            await client.get_workflow_handle(workflow_id(run_id)).signal(LOOK_AGAIN)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            raise RunRefused(
+                f"Temporal has no open workflow of run {run_id}.",
+                hint=f"What you said is in the journal; safe-reinit resume {run_id} goes on with it.",
+            ) from None
 
     _ask(server, ask)
 

@@ -40,7 +40,7 @@ from .shards import Shards
 SHARDS_AT_ONCE = 20
 """Shards that one worker carries at once; what is more waits for it, or is taken by another one."""
 _STEPS_AT_ONCE = 10
-_LOOKS_AT_FILES = 30.0
+_LOOKS_AT_FILES = 10.0
 """Real seconds between two looks at whether a key or certificate was replaced."""
 _BEAT = timedelta(seconds=8)
 """Heartbeats are sent no more often: one may be lost before the worker counts as silent."""
@@ -148,7 +148,7 @@ class Serving:
             ending = asyncio.create_task(self._end.wait())
             ready(self)
             await asyncio.wait([*running, ending], return_when=asyncio.FIRST_COMPLETED)
-            self._activities.leave.set()
+            self._activities.hand_over.set()
             self._end.set()
             for worker in self._workers:
                 await worker.shutdown()
