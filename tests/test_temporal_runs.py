@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.activity import ActivityCancellationDetails
-from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 from temporalio.testing import ActivityEnvironment
+from temporalio.worker import Replayer
 
 from safe_reinit.errors import RunRefused
 from safe_reinit.temporal.activities import Activities
 from safe_reinit.temporal.shards import Stage
 from safe_reinit.temporal.submit import describe, look_again
 from safe_reinit.temporal.worker import Settings
-from safe_reinit.temporal.workflow import Asked
+from safe_reinit.temporal.workflow import Asked, RunWorkflow
+from tests.temporalhistories import FOLDER
 from tests.temporals import DIGEST, LONG, Remembering, Run, Temporal, wait_for, working
 
 _numbers = itertools.count()
@@ -285,3 +289,11 @@ def test_no_cancellation_by_temporal_ends_a_shard(why: str) -> None:
     carrying.join()
 
     assert shards.ended == {0}
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.json")), ids=lambda file: file.stem)
+def test_what_earlier_versions_recorded_is_replayed(file: Path) -> None:
+    """The workflow of now does in each history what it did when that was recorded: a run goes on with it."""
+    history = WorkflowHistory.from_json(file.stem, file.read_text("utf-8"))
+
+    asyncio.run(Replayer(workflows=[RunWorkflow]).replay_workflow(history))

@@ -96,12 +96,14 @@ class Serving:
 
     Attributes:
         identity: its name at the server.
+        build_id: its version there.
     """
 
     def __init__(
         self, server: Server, settings: Settings, shards: Shards, runtime: Runtime, end: asyncio.Event
     ) -> None:  # fmt: skip
         self.identity = f"{os.getpid()}@{socket.gethostname()}"
+        self.build_id = settings.build_id or build_id()
         self._server, self._settings, self._runtime, self._end = server, settings, runtime, end
         self._activities = Activities(shards)
         self._workers: list[Worker] = []
@@ -169,7 +171,7 @@ class Serving:
         # A run that stayed with the version of its begin could not go on once the last worker of that version has
         # ended, and its machines would stay down: so it follows the current version.
         version = WorkerDeploymentConfig(
-            WorkerDeploymentVersion(name, self._settings.build_id or build_id()),
+            WorkerDeploymentVersion(name, self.build_id),
             use_worker_versioning=True,
             default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
         )
