@@ -143,6 +143,7 @@ def test_the_environment_is_read_where_it_says_and_nowhere_else() -> None:
     samples = {"number": "1", "duration": "5m", "switch": "true", "file": "x.json", "text": "x"}
     special = {"--region": "cn-beijing", "--endpoint": "127.0.0.1:1", "--waves": "5", "--deadline": "2h"}
     special |= {"--password-env": "NEW_PASSWORD"}
+    special |= dict.fromkeys(("--temporal", "--worker-metrics", "--worker-health"), "127.0.0.1:1")
     for option in (each for one in COMMANDS.values() for each in one["options"]):
         name = option["name"].removeprefix("--").replace("-", "_")
         value = special.get(option["name"]) or (option["choices"] or [samples.get(option["type"])])[0]

@@ -18,7 +18,7 @@ from temporalio.worker import Replayer
 from safe_reinit.errors import RunRefused
 from safe_reinit.temporal.activities import Activities
 from safe_reinit.temporal.shards import Stage
-from safe_reinit.temporal.submit import describe, look_again
+from safe_reinit.temporal.submit import Carried, describe, look_again
 from safe_reinit.temporal.worker import Settings
 from safe_reinit.temporal.workflow import Asked, RunWorkflow
 from tests.temporalhistories import FOLDER
@@ -67,6 +67,7 @@ def test_no_more_shards_than_asked_are_carried_at_once(run: Run) -> None:
     with working(run.temporal.server, shards, Settings(run.queue)):
         run.submit()
         shards.has("begin 0", "begin 1")
+        wait_for(lambda: describe(run.temporal.server, run.queue, run.run_id) == Carried("open", workers=1, shards=2))
         shards.let(1)
         shards.has("begin 2")
         for shard in range(4):

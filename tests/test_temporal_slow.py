@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest, PollWorkflowTaskQueueRequest
+from temporalio.client import Client
 
 from safe_reinit.temporal.shards import Stage
+from safe_reinit.temporal.submit import Carried, describe
 from safe_reinit.temporal.worker import Settings
 from tests import temporalworker
 from tests.processes import ROOT
@@ -29,14 +34,41 @@ def run(temporal: Temporal) -> Run:
 
 @pytest.mark.slow
 def test_a_silent_worker_loses_its_shard_to_another_attempt(run: Run) -> None:
-    """Once an attempt gives no sign of life for 20 s, the shard is given out a second time."""
-    shards = Remembering([Stage((0,))], silent={0})
+    """Once an attempt gives no sign of life for 20 s, the shard is given out a second time, and people are told."""
+    shards = Remembering([Stage((0,))], silent={0}, slow=frozenset({0}))
     with working(run.temporal.server, shards, Settings(run.queue)):
         run.submit()
+        shards.beats()
+        shown = describe(run.temporal.server, run.queue, run.run_id)
+        shards.let(0)
         assert run.result() == "done"
         shards.released.set()
 
     assert shards.asked.count("begin 0") == 2
+    assert shown.says == "Temporal is at attempt 2 of carry: a worker fell silent."
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_is_told_of(run: Run) -> None:
+    """One that polls, and leaves what it gets unanswered, is no worker that people should wait for."""
+
+    async def hang(client: Client) -> Carried:
+        async with asyncio.TaskGroup() as polling:
+            name = TaskQueue(name=run.queue)
+            for _ in range(2):  # each gets one task, the second one once that of the first has timed out
+                request = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=name, identity="hung")
+                polling.create_task(client.workflow_service.poll_workflow_task_queue(request))
+            shards = PollActivityTaskQueueRequest(
+                namespace=client.namespace, task_queue=TaskQueue(name=f"{run.queue}-shards"), identity="hung"
+            )
+            waiting = asyncio.create_task(client.workflow_service.poll_activity_task_queue(shards))
+        shown = await asyncio.to_thread(describe, run.temporal.server, run.queue, run.run_id)
+        waiting.cancel()
+        return shown
+
+    run.submit()
+
+    assert "A worker polls and leaves its tasks unanswered" in run.temporal.ask(hang).says
 
 
 @pytest.mark.slow

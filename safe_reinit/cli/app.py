@@ -246,10 +246,12 @@ def config_check(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401, 
 
 
 @_config("show", "Show every setting with where its value comes from.")
-def config_show(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401, D103 - one for each option
+@click.option("--grace", is_flag=True, help="Print only how many seconds a worker needs to end in order.")
+def config_show(ctx: click.Context, /, *, grace: bool, **flags: Any) -> None:  # noqa: ANN401, D103 - one for each option
     from . import settings  # noqa: PLC0415 - see above
 
-    settings.config_show(flags, ctx.obj.telling(flags))
+    output = ctx.obj.telling(flags)
+    settings.config_grace(flags) if grace else settings.config_show(flags, output)
 
 
 @config.command("example")
@@ -272,6 +274,21 @@ def simulator(ctx: click.Context, arguments: Sequence[str]) -> None:
     from ..simulator.__main__ import main as simulate  # noqa: PLC0415 - see above
 
     ctx.exit(simulate(list(arguments)))
+
+
+@app.command(short_help="Carry runs that a Temporal server hands out.")
+@options.worker
+@click.pass_context
+def worker(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """Carry the shards of runs that a Temporal server hands out, for the account of the credentials in one region.
+
+    Any number of workers may serve the same account and region; they share a journal in PostgreSQL. SIGTERM or Ctrl-C
+    ends a worker in order: no further machine begins, those under way are finished and started again, and other workers
+    go on with the rest. safe-reinit config show --grace says how many seconds that can take.
+    """
+    from . import worker as working  # noqa: PLC0415 - see above
+
+    ctx.exit(working.command(flags))
 
 
 @app.command("completion", short_help="Print what makes a shell complete at Tab.")

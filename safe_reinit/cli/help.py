@@ -44,8 +44,14 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
         "canary", "waves", "pause", "max_parallel", "stop_after_failures", "skip_refused", "deadline",
     ),
     "Where": ("region", "profile", "endpoint", "ca_bundle", "config", "journal"),
+    "Temporal": (
+        "temporal", "temporal_namespace", "temporal_queue", "temporal_tls", "temporal_tls_ca", "temporal_tls_cert",
+        "temporal_tls_key", "temporal_api_key_file", "temporal_deployment", "worker_metrics", "worker_health",
+    ),
     "Simulation": ("simulate", "world", "faults"),
-    "Output": ("output", "report", "events", "quiet", "verbose", "prune", "every", "needs_me", "version", "help"),
+    "Output": (
+        "output", "report", "events", "quiet", "verbose", "prune", "every", "needs_me", "grace", "version", "help",
+    ),
 }  # fmt: skip
 """The options by what they are about."""
 
@@ -91,6 +97,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "config": ("safe-reinit config example > config.yaml", "safe-reinit config check --config config.yaml"),
     "config check": ("safe-reinit config check", "safe-reinit config check --config config.yaml"),
     "config show": ("safe-reinit config show", "safe-reinit config show --region cn-hangzhou --output json"),
+    "worker": (
+        "safe-reinit worker --temporal temporal.example.com:7233",
+        "safe-reinit worker --worker-health 127.0.0.1:8080",
+    ),
     "completion": (
         """eval "$(safe-reinit completion bash)"   # in ~/.bashrc""",
         """eval "$(safe-reinit completion zsh)"    # in ~/.zshrc, below compinit""",

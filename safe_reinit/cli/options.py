@@ -14,13 +14,16 @@ from . import complete
 F = TypeVar("F", bound=Callable[..., Any])
 _LATER = "_options_made_later"
 
-_SWITCHES = ("leave_stopped", "snapshot", "skip_refused", "quiet", "verbose", "simulate")
+_SWITCHES = ("leave_stopped", "snapshot", "skip_refused", "quiet", "verbose", "simulate", "temporal_tls")
 _METAVARS = {
     "region": "ID", "profile": "NAME", "endpoint": "URL", "ca_bundle": "FILE", "expect_instance": "I",
     "max_disks": "N", "canary": "N", "waves": "LIST", "pause": "none|canary|wave", "max_parallel": "N",
     "stop_after_failures": "N", "deadline": "TIME|DURATION", "reason": "TEXT", "key_pair": "NAME",
     "password_env": "VAR",
     "security_enhancement": "Active|Deactive", "output": "text|json|markdown", "on_unknown": "ask|retry",
+    "temporal": "HOST:PORT", "temporal_namespace": "NAME", "temporal_queue": "NAME", "temporal_tls_ca": "FILE",
+    "temporal_tls_cert": "FILE", "temporal_tls_key": "FILE", "temporal_api_key_file": "FILE",
+    "temporal_deployment": "NAME", "worker_metrics": "HOST:PORT", "worker_health": "HOST:PORT",
     "journal": "FILE", "report": "FILE", "events": "FILE|-", "world": "FILE",
     "faults": "FILE",
 }  # fmt: skip
@@ -218,6 +221,17 @@ show: Callable[[F], F] = _stack(
     *_JOURNAL,
 )
 """The options of a command that shows a run."""
+_TEMPORAL_NAMES = (
+    "temporal", "temporal_namespace", "temporal_queue", "temporal_tls", "temporal_tls_ca", "temporal_tls_cert",
+    "temporal_tls_key", "temporal_api_key_file",
+)  # fmt: skip
+"""How the Temporal server is reached."""
+_WORKER_NAMES = (
+    "region", "profile", "endpoint", "ca_bundle", "journal", *_TEMPORAL_NAMES, "temporal_deployment", "worker_metrics",
+    "worker_health",
+)  # fmt: skip
+worker: Callable[[F], F] = _stack(*map(_setting, _WORKER_NAMES), *_CONFIG)
+"""The options of a worker."""
 output: Callable[[F], F] = _stack(
     _option("--output", metavar="text|json", default=None, help="The form of the result.")
 )

@@ -14,6 +14,8 @@ from ..config.nested import warnings
 from .output import Output, tell
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
+_MARGIN = 60
+"""Seconds of a worker's grace beside the limits of a machine: for calls between its phases, and to let go."""
 _WORDS_OF_YAML = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 
 
@@ -53,6 +55,13 @@ def config_show(flags: Mapping[str, Any], output: Output) -> None:
             tell("\n".join(_tree(value["value"], "  ")))
         else:
             tell(f"{value['path']}: {'' if value['value'] is None else value['value']}  {where}")
+
+
+def config_grace(flags: Mapping[str, Any]) -> None:
+    """Print how many seconds a worker needs to end in order: as many as a machine that has just begun, at most."""
+    config = _settings(flags)
+    limits = ("timeout_stop", "timeout_snapshot", "timeout_reinit", "timeout_start", "journal_outage")
+    tell(str(round(sum(config[name] for name in limits)) + _MARGIN))
 
 
 def _showable(name: str, value: Any) -> Any:  # noqa: ANN401 - each setting has its own type

@@ -18,6 +18,7 @@ from .nested import PROTECTED, allow, classes, protect
 from .problems import Problems
 from .readers import (
     LIMITS,
+    address,
     count,
     days,
     deadline,
@@ -167,6 +168,26 @@ SETTINGS: tuple[Setting, ...] = (
         "how long a run waits for a journal that cannot be written before it starts the machines that it stopped",
         in_env=False,
     ),
+    Setting("temporal", address, None, "the Temporal server that hands runs to workers, HOST:PORT"),
+    Setting("temporal_namespace", text, "default", "the namespace at the Temporal server"),
+    Setting("temporal_queue", text, None, "the task queue of the workers of an account and region"),
+    Setting("temporal_tls", flag, False, "reach the Temporal server by TLS; a file or key below implies it"),
+    Setting("temporal_tls_ca", text, None, "a file of CA certificates to trust for the Temporal server"),
+    Setting(
+        "temporal_tls_cert", text, None, "a file of our certificate for the Temporal server, read again when replaced"
+    ),
+    Setting("temporal_tls_key", text, None, "a file of the key of that certificate"),
+    Setting(
+        "temporal_api_key_file", text, None, "a file of the API key for the Temporal server, read again when replaced"
+    ),
+    Setting(
+        "temporal_deployment",
+        text,
+        None,
+        "the Worker Deployment of a worker: Temporal sends runs to its current version only",
+    ),
+    Setting("worker_metrics", address, None, "HOST:PORT at which a worker has metrics for Prometheus (/metrics)"),
+    Setting("worker_health", address, None, "HOST:PORT at which a worker tells whether it polls (/healthz)"),
     Setting("plan_expires", duration, 86400.0, "how long a saved plan may be applied", in_env=False),
     Setting("output", one_of("text", "json", "markdown"), "text", "the form of the result on stdout"),
     Setting(

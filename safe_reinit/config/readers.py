@@ -140,6 +140,14 @@ def journal(value: object) -> str:
     return given
 
 
+def address(value: object) -> str:
+    """Read ``HOST:PORT``; an IPv6 address is in brackets."""
+    match = re.fullmatch(r"([\w.-]+|\[[\da-fA-F:]+\]):(\d{1,5})", text(value))
+    if match is None or not 0 < int(match[2]) < 65536:
+        raise ValueError("not HOST:PORT, such as temporal.example.com:7233")
+    return match[0]
+
+
 def report_file(value: object) -> str:
     """Read the name of a report file; its ending says the form."""
     name = text(value)

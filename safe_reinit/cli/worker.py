@@ -1,0 +1,101 @@
+"""The command worker: carries the shards of runs that a Temporal server hands out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from ..client import Client, connect
+from ..clock import Clock
+from ..cloud import CloudError
+from ..config import Config, resolve
+from ..errors import UsageError
+from ..failing import refusal_of
+from ..retry import Patient
+from ..where import connect as cloud_of
+from ..where import locate
+from .output import say
+from .signals import end_by_sigint
+
+if TYPE_CHECKING:
+    from ..temporal.server import Server
+    from ..temporal.shards import Shards
+    from ..temporal.worker import Serving, Settings
+
+_ENDING = (
+    "Stopping: no further machine begins, and those that are under way are finished and started again. Other workers "
+    "go on with the rest. Press Ctrl-C again to quit now."
+)
+
+
+def command(flags: Mapping[str, Any]) -> int:
+    """Serve until a signal ends it, and return the exit code."""
+    config = resolve(flags, os.environ, flags.get("config"))
+    try:
+        from ..temporal.server import queue_of, server_of  # noqa: PLC0415 - an extra
+        from ..temporal.worker import Settings  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise UsageError(
+            "A worker needs the Temporal SDK, which is not installed.",
+            hint="Install it: pip install 'safe-reinit[temporal]'",
+        ) from None
+    server, client = server_of(config), connect(config=config)
+    account, region = _account(config, client.clock), client.region
+    settings = Settings(
+        queue_of(config, account, region), config["temporal_deployment"] or "",
+        metrics=config["worker_metrics"] or "", health=config["worker_health"] or "",
+    )  # fmt: skip
+    asyncio.run(_serve(server, settings, _shards(client), f"account {account} in {region}"))
+    return 0
+
+
+def _shards(client: Client) -> Shards:
+    """Return what carries shards in this process."""
+    raise UsageError(
+        f"This version carries no shards in {client.region} yet.", hint="Run what you planned without a worker."
+    )
+
+
+def _account(config: Config, clock: Clock) -> str:
+    """Return the account of the credentials.
+
+    Raises:
+        Error: ECS does not say.
+    """
+    with closing(cloud_of(locate(config, os.environ), lambda _: None)) as cloud:
+        try:
+            return Patient(clock)(cloud.caller).shown[0].account
+        except CloudError as error:
+            raise refusal_of(error) from None
+
+
+async def _serve(server: Server, settings: Settings, shards: Shards, whom: str) -> None:
+    from ..temporal.worker import serve  # noqa: PLC0415 - an extra
+
+    end, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def got(number: signal.Signals) -> None:
+        if end.is_set() and number is signal.SIGINT:
+            end_by_sigint()
+        if not end.is_set():
+            end.set()
+            say(f"{number.name}: {_ENDING}")
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, got, number)
+
+    def ready(serving: Serving) -> None:
+        say(f"Working for {whom} at {server.text}, task queue {settings.queue}.")
+        if settings.deployment:
+            say(
+                f"Nothing comes here until version {serving.build_id} is current: temporal worker deployment "
+                f"set-current-version --deployment-name {settings.deployment} --build-id {serving.build_id}"
+            )
+
+    await serve(server, settings, shards, end, ready)
+    say("The worker has ended.")

@@ -1,0 +1,180 @@
+"""The command worker, and what it is told by settings."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from safe_reinit.cli import worker
+from safe_reinit.cli.app import run
+from safe_reinit.temporal.shards import Stage
+from safe_reinit.temporal.submit import Submitted, describe, submit
+from safe_reinit.temporal.worker import Settings
+from tests.blocks import ROOT, blocks
+from tests.servers import refused_port
+from tests.temporals import DIGEST, PROGRAM, Remembering, Run, Temporal, wait_for, working
+
+PAGE = ROOT / "docs/howto/workers.md"
+QUEUE = "safe-reinit-1000000000000001-cn-hangzhou"
+
+
+def ended(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
+    """Run a worker in this process, and return its exit code and what it said."""
+    code = run(["worker", *argv])
+    return code, capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_worker_serves_the_account_of_its_credentials_until_a_signal(
+    temporal: Temporal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It polls the task queue of its account and region, carries a run, and ends with 0 on SIGTERM."""
+    shards = Remembering([Stage((0,))])
+    monkeypatch.setattr(worker, "_shards", lambda _client: shards)
+    carried = Run(temporal, "run-command", QUEUE)
+
+    def submit() -> None:
+        carried.submit()
+        carried.result()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    submitting = threading.Thread(target=submit, daemon=True)
+    submitting.start()
+    code, said = ended(capsys, "--temporal", temporal.server.address)
+    submitting.join()
+
+    assert code == 0, said
+    assert (
+        f"Working for account 1000000000000001 in cn-hangzhou at the Temporal server {temporal.server.address}" in said
+    )
+    assert "SIGTERM: Stopping: no further machine begins" in said
+    assert shards.ended == {0}
+
+
+@pytest.mark.usefixtures("here")
+def test_a_worker_of_a_deployment_says_how_it_becomes_current(
+    temporal: Temporal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is sent to a version that is not current, so it prints the command that makes it so."""
+    monkeypatch.setattr(worker, "_shards", lambda _client: Remembering([]))
+    port = refused_port()
+
+    def end() -> None:
+        wait_for(lambda: answers(port))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    ending = threading.Thread(target=end, daemon=True)
+    ending.start()
+    code, said = ended(
+        capsys, "--temporal", temporal.server.address, "--temporal-deployment", "wipes", "--worker-health",
+        f"127.0.0.1:{port}",
+    )  # fmt: skip
+    ending.join()
+
+    assert code == 0, said
+    assert "temporal worker deployment set-current-version --deployment-name wipes --build-id 0." in said
+
+
+def answers(port: int) -> bool:
+    """Whether a worker tells its health there; it handles signals by then."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
+@pytest.mark.usefixtures("here")
+def test_a_worker_whose_server_is_away_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is refused with a sentence, for what supervises it to start it again."""
+    monkeypatch.setattr(worker, "_shards", lambda _client: Remembering([]))
+    address = f"127.0.0.1:{refused_port()}"
+
+    code, said = ended(capsys, "--temporal", address)
+
+    assert code == 3
+    assert f"The Temporal server {address} does not answer." in said
+
+
+@pytest.mark.usefixtures("here")
+def test_a_worker_needs_a_server(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without the setting nothing is begun."""
+    code, said = ended(capsys)
+
+    assert code == 2
+    assert "No Temporal server is named." in said
+
+
+@pytest.mark.usefixtures("here")
+def test_a_worker_needs_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the SDK is not installed the command says how it is."""
+    for name in [name for name in sys.modules if name.startswith("safe_reinit.temporal.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "temporalio", None)
+
+    code, said = ended(capsys, "--temporal", "127.0.0.1:7233")
+
+    assert code == 2
+    assert "pip install 'safe-reinit[temporal]'" in said
+
+
+@pytest.mark.parametrize("address", ["temporal.example.com", "temporal:0", "http://temporal:7233", "temporal:72330"])
+def test_an_address_is_a_host_and_a_port(capsys: pytest.CaptureFixture[str], address: str) -> None:
+    """Anything else is refused, with the option."""
+    code, said = ended(capsys, "--temporal", address)
+
+    assert code == 2
+    assert "The value of --temporal is not HOST:PORT" in said
+
+
+def test_the_grace_of_a_worker_is_what_a_machine_can_take(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is one number: the limits of a machine that has just begun, and a minute."""
+    file = own_home / "config.yaml"
+    file.write_text("timeout_stop: 2m\ntimeout_snapshot: 10m\ntimeout_reinit: 5m\ntimeout_start: 3m\n")
+
+    assert run(["config", "show", "--grace", "--config", str(file)]) == 0
+    assert capsys.readouterr().out == f"{(2 + 10 + 5 + 3) * 60 + 120 + 60}\n"
+
+
+@pytest.mark.usefixtures("own_home")
+def test_the_page_of_workers_is_true(temporal: Temporal, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its commands prepare a server for runs and make a version current; its unit has the grace that is printed."""
+    by_test = [block for block in blocks(PAGE) if "by" in block.words]
+    units = [block.text for block in by_test if block.language == "ini"]
+    commands = [each for block in by_test if block.language == "console" for each in block.commands]
+    shown = [(words, output) for words, output in commands if words.startswith("safe-reinit ")]
+    typed = [words for words, _ in commands if words.startswith("temporal ")]
+    assert len(commands) == len(shown) + len(typed)
+    for words, output in shown:
+        assert run([*words.split()[1:], "--config", "/dev/null"]) == 0
+        assert capsys.readouterr().out == output
+        assert f"TimeoutStopSec={output}" in units[0]
+    *prepares, makes_current = typed
+    for words in prepares:
+        temporal_program(temporal, words)
+    server = replace(temporal.server, namespace="wipes")
+    settings = Settings("queue-page", "safe-reinit", "0.1.0-4a779a10")
+    with working(server, Remembering([Stage((0,))]), settings):
+        wait_for(lambda: temporal_program(temporal, makes_current, check=False))
+        submit(server, "queue-page", Submitted("run-page", DIGEST, "1", "cn-hangzhou", 1))
+        wait_for(lambda: describe(server, "queue-page", "run-page").status == "ended")
+
+
+def temporal_program(temporal: Temporal, words: str, *, check: bool = True) -> bool:
+    """Type a command of Temporal's own program, and return whether it worked."""
+    argv = shlex.split(words.replace("\\\n", " "))
+    done = subprocess.run(
+        [str(PROGRAM), *argv[1:], "--address", temporal.server.address], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 or not check, done.stderr
+    return done.returncode == 0
