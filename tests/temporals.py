@@ -94,13 +94,13 @@ def temporal_or_skip(folder: Path, attributes: Sequence[str] = ATTRIBUTES, long:
         temporal.kill()
 
 
-def wait_for(holds: Callable[[], T]) -> T:
-    """Wait until this holds, and return what it gave."""
+def wait_for(holds: Callable[[], T], every: float = 0.02) -> T:
+    """Wait until this holds, and return what it gave; ``every`` is longer where it is dear to ask."""
     waited = threading.Event()
-    for _ in range(int(PATIENCE / 0.02)):
+    for _ in range(int(PATIENCE / every)):
         if found := holds():
             return found
-        waited.wait(0.02)
+        waited.wait(every)
     raise AssertionError("it never came to hold")
 
 

@@ -165,9 +165,9 @@ def test_the_page_of_workers_is_true(temporal: Temporal, capsys: pytest.CaptureF
     server = replace(temporal.server, namespace="wipes")
     settings = Settings("queue-page", "safe-reinit", "0.1.0-4a779a10")
     with working(server, Remembering([Stage((0,))]), settings):
-        wait_for(lambda: temporal_program(temporal, makes_current, check=False))
+        wait_for(lambda: temporal_program(temporal, makes_current, check=False), 0.5)
         submit(server, "queue-page", Submitted("run-page", DIGEST, "1", "cn-hangzhou", 1))
-        wait_for(lambda: describe(server, "queue-page", "run-page").status == "ended")
+        wait_for(lambda: describe(server, "queue-page", "run-page").status == "ended", 0.3)
 
 
 def temporal_program(temporal: Temporal, words: str, *, check: bool = True) -> bool:
