@@ -149,6 +149,11 @@ class Broke:
 
 
 @dataclass(frozen=True)
+class HandedOver:
+    """No further job begins in this process: another one goes on with them once those that have begun have ended."""
+
+
+@dataclass(frozen=True)
 class Exchanged:
     """ECS answered a call of any kind, or did not; for the rate limits."""
 
@@ -221,6 +226,7 @@ Input = (
     | AcceptedBefore
     | LeaseLapsed
     | CancelRequested
+    | HandedOver
     | Continued
 )
 

@@ -135,9 +135,3 @@ def is_to_watch(job: Job, at: float) -> bool:
     if job.state.watched_at is None:
         return False
     return (job.observed_at is None and not job.begun) or at - job.state.watched_at >= job.patience
-
-
-def cannot_end_done(job: Job) -> bool:
-    """Return whether an open job has failed, and only continues until its power is back."""
-    failed = any(wipe.pending or wipe.state in ("refused", "unknown") for wipe in job.state.disks)
-    return job.state.turned_back and failed

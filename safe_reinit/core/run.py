@@ -39,13 +39,11 @@ class Run:
         rollout: how it spreads over its jobs.
         states: the states of its jobs to go on from, in the order of the plan.
         closed: the positions of jobs that came to their end before: nothing is observed or called for them.
+        none_begins: why no job begins that has not; ``""`` where they may.
         rate: the cloud seconds in a real one.
         usual: by phase the shortest time that it took in earlier runs, in cloud seconds.
         journal_outage: for how long a journal that cannot be written is waited for before the machines are started
             without it, in real seconds.
-
-    Attributes:
-        scheduler: which jobs begin, and how many calls are made.
 
     """
 
@@ -56,6 +54,7 @@ class Run:
         states: Sequence[JobState],
         *,
         closed: frozenset[int] = frozenset(),
+        none_begins: str = "",
         rate: float = 1.0,
         usual: Mapping[str, float] | None = None,
         journal_outage: float = 0.0,
@@ -66,7 +65,8 @@ class Run:
         for position in closed:
             self._jobs[position].end()
         self._limits = RateLimiter(rollout.quota_share)
-        self.scheduler = Scheduler(rollout, self._jobs, self._limits, usual)
+        self.scheduler = Scheduler(rollout, self._jobs, self._limits, usual, none_begins)
+        """Which jobs begin, and how many calls are made."""
         self._now: Now
         self._effects: list[Effect] = []
         self._reports = Reports(rate)
@@ -75,7 +75,6 @@ class Run:
         self._lag: float | None = None
         self._pauses = Pauses(rate)
         self._tick_at = -math.inf
-        """When the last tick began."""
         self._describing = Describing(rate)
         self._rechecks = RecheckQueue()
         self._calling: dict[int, Sequence[Attempt]] = {}
@@ -140,6 +139,8 @@ class Run:
                 self._apply_all(events.Paused(self._now.at), self.scheduler.paused())
             case inputs.CancelRequested():
                 self._cancel()
+            case inputs.HandedOver():
+                self.scheduler.hand_over()
             case inputs.Continued(agreed):
                 self.scheduler.answered(agreed=agreed)
 

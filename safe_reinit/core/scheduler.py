@@ -17,7 +17,6 @@ from .jobs import (
     APART,
     Due,
     Job,
-    cannot_end_done,
     expected_at,
     is_expected,
     is_to_watch,
@@ -26,7 +25,7 @@ from .jobs import (
 )
 from .polling import TICK, first_at, next_at, waits_for
 from .rate_limits import RateLimiter
-from .waves import has_canary, release
+from .waves import NOBODY_AGREED, pauses_after, question, release
 
 FOR_MANY: tuple[ActName, ...] = ("StopInstance", "StartInstance")
 """What ECS has a call for many instances for (StopInstances, StartInstances)."""
@@ -56,6 +55,7 @@ class Scheduler:
         jobs: its jobs.
         limits: the rate limits.
         usual: by phase the shortest time that it took in earlier runs.
+        closed: why no job begins that has not.
 
     Attributes:
         closed: why no further job will ever begin; ``""`` while that is open.
@@ -66,13 +66,19 @@ class Scheduler:
     """
 
     def __init__(
-        self, rollout: Rollout, jobs: Sequence[Job], limits: RateLimiter, usual: Mapping[str, float] | None = None
+        self,
+        rollout: Rollout,
+        jobs: Sequence[Job],
+        limits: RateLimiter,
+        usual: Mapping[str, float] | None = None,
+        closed: str = "",
     ) -> None:
         self._rollout = rollout
         self._jobs = jobs
         self._limits = limits
         self._stage = self._asked_for = 0
-        self.closed = ""
+        self.closed = closed
+        self._handed_over = False
         self.question = ""
         self.in_use = InUse()
         self._crowded = False
@@ -100,9 +106,9 @@ class Scheduler:
 
     def admit(self, at: float, when: datetime) -> None:
         """Begin more jobs, or set why none may begin any more (``closed``), or what to ask first (``question``)."""
-        if self.closed or self.question or not (self._to_begin or self.ahead()):
+        if self.closed or self.question or self._handed_over or not (self._to_begin or self.ahead()):
             return
-        failing = sum(cannot_end_done(job) for job in self.open())
+        failing = sum(job.state.cannot_end_done for job in self.open()) + self.in_use.failed
         released = release(self._rollout, [job.outcome for job in self._jobs], when, failing)
         self.closed = released.closed
         self._crowded = False
@@ -115,8 +121,12 @@ class Scheduler:
         return begun + [job for job in self._to_begin if not job.ended]
 
     def is_over(self) -> bool:
-        """Return whether every job has come to its end."""
-        return not self.open() and all(job.ended for job in self._to_begin)
+        """Return whether every job has come to its end, or the others are another process's affair."""
+        return not self.open() and (self._handed_over or all(job.ended for job in self._to_begin))
+
+    def hand_over(self) -> None:
+        """Begin no further job: another process does."""
+        self._handed_over = True
 
     def open(self) -> list[Job]:
         """Return the jobs that have begun and not ended."""
@@ -127,13 +137,9 @@ class Scheduler:
         """Return whether a stage may begin; where somebody is to be asked first, never while a machine is down."""
         if stage == self._stage:
             return True
-        after_canary = self._stage == 0 and has_canary(self._rollout, len(self._jobs))
-        if self._rollout.pause == "wave" or (self._rollout.pause == "canary" and after_canary):
+        if pauses_after(self._rollout, len(self._jobs), self._stage):
             if not self.open():
-                ended = [job.outcome for job in self._jobs if job.ended]
-                self.question = (
-                    f"{len(ended)} of {len(self._jobs)} jobs have ended, {ended.count('done')} of them done."
-                )
+                self.question = question([job.outcome for job in self._jobs])
                 self._asked_for = stage
             return False
         self._stage = stage
@@ -145,7 +151,7 @@ class Scheduler:
         if agreed:
             self._stage = self._asked_for
         else:
-            self.closed = "nobody agreed to go on"
+            self.closed = NOBODY_AGREED
 
     def _begin(self, upto: int, at: float) -> None:
         if not self._to_begin:
@@ -208,7 +214,9 @@ class Scheduler:
     def room_of_all(self, at: float, *, down: bool, wipes: bool) -> Room:
         """Return what all runs of the account and region may have in use once a machine goes down, or begins."""
         quota = self._limits.quota("ReInitDisk", at) if wipes else None
-        return Room(self._rollout.max_parallel if down else None, quota, self._limits.within(self._ahead()))
+        most = self._rollout.max_parallel if down else None
+        failures = self._rollout.stop_after_failures if down or wipes else None
+        return Room(most, quota, self._limits.within(self._ahead()), failures)
 
     def waits_for_others(self) -> bool:
         """Return whether a machine cannot begin, or be stopped, before something is free again."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from ..model import Outcome, Rollout
 from ..model.codec import timestamp
 
+NOBODY_AGREED = "nobody agreed to go on"
 _CANARY_FROM = 11
 """From so many jobs on there is a canary unless another number is asked for."""
 
@@ -65,6 +66,17 @@ def release(rollout: Rollout, outcomes: Sequence[Outcome | None], now: datetime,
     if stage > 0 and set(outcomes[: _canary(rollout, total)]) - {"done"}:
         return Release(0, 0, "the canary did not end done")
     return Release(ends[stage] if ends else 0, stage)
+
+
+def pauses_after(rollout: Rollout, total: int, stage: int) -> bool:
+    """Return whether somebody is asked before the stage after this one begins."""
+    return rollout.pause == "wave" or (rollout.pause == "canary" and not stage and has_canary(rollout, total))
+
+
+def question(outcomes: Sequence[Outcome | None]) -> str:
+    """Return what somebody must know who is asked whether to go on, by what the jobs have come to."""
+    ended = [outcome for outcome in outcomes if outcome is not None]
+    return f"{len(ended)} of {len(outcomes)} jobs have ended, {ended.count('done')} of them done."
 
 
 def has_canary(rollout: Rollout, total: int) -> bool:

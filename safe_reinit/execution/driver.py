@@ -29,6 +29,7 @@ from ..core.inputs import (
     Effect,
     Emit,
     Exchanged,
+    HandedOver,
     Input,
     Now,
     ReadInUse,
@@ -58,6 +59,7 @@ class Driver:
     Attributes:
         states: the states of the jobs to go on from, in the order of the plan.
         closed: the positions of jobs that came to their end before: nothing is observed or called for them.
+        none_begins: why no job begins that has not; ``""`` where they may.
         lease: the right to act for this run; every changed state is written through it before what follows is done.
         exchanges: what the cloud answered, as it comes; for the rate limits.
         ask: asks a person whether the next stage may begin, given a summary of what has ended.
@@ -67,6 +69,7 @@ class Driver:
         spool: keeps what the journal lacks after that.
         policy: which targets may be and which must not by the configuration of now: judged as well as the plan's.
         stop: set by somebody who wants the run to end: calls in flight end, machines come back, no wipe is sent.
+        hand_over: set by somebody who wants another process to go on: no further job begins, and what has begun ends.
         leave: set by somebody who cannot wait for that: the run is left as it stands.
         wake: set to end the wait for the next step.
 
@@ -80,6 +83,7 @@ class Driver:
     lease: Lease
     states: InitVar[Sequence[JobState]]
     closed: frozenset[int] = frozenset()
+    none_begins: str = ""
     exchanges: deque[Exchange] = field(default_factory=deque)
     ask: Callable[[str], bool] = lambda _: True
     say: Callable[[str], None] = lambda _: None
@@ -88,13 +92,14 @@ class Driver:
     journal_outage: float = 0.0
     spool: Spool = NO_SPOOL
     stop: threading.Event = field(default_factory=threading.Event)
+    hand_over: threading.Event = field(default_factory=threading.Event)
     leave: threading.Event = field(default_factory=threading.Event)
     wake: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self, states: Sequence[JobState]) -> None:
         self.run = Run(
-            self.run_id, self.plan.rollout, states, closed=self.closed, rate=self.clock.rate, usual=self.usual,
-            journal_outage=self.journal_outage,
+            self.run_id, self.plan.rollout, states, closed=self.closed, none_begins=self.none_begins,
+            rate=self.clock.rate, usual=self.usual, journal_outage=self.journal_outage,
         )  # fmt: skip
         self._store = StateStore(self.lease, self.spool, self.say, self.clock.rate)
         self._rechecks = Rechecks(self.cloud, self.clock, self.plan, self.run_id, self.policy)
@@ -195,6 +200,8 @@ class Driver:
         self.wake.clear()
         if self.stop.is_set():
             yield CancelRequested()
+        if self.hand_over.is_set():
+            yield HandedOver()
         while self.exchanges:
             exchange = self.exchanges.popleft()
             yield Exchanged(exchange.action, exchange.code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from ..model import InUse, JobState, QuotaUsed, Room
 from .database import Database
@@ -20,6 +21,11 @@ _JOBS = (
     f" FROM jobs AS part{_PLACE} LEFT JOIN leases ON leases.run_id=part.run_id"
     " WHERE open=1 AND (down > 0 OR wipes > 0) GROUP BY part.run_id ORDER BY part.run_id"
 )
+_FAILED = (
+    "SELECT SUM(CASE WHEN run_id=? THEN failed ELSE 0 END), SUM(failed) FROM jobs JOIN runs USING (run_id)"
+    " WHERE whole <> '' AND whole = (SELECT whole FROM runs WHERE run_id=?)"
+)
+"""The jobs that have failed in a shard of a run, and in all shards of it."""
 _CALLS = (
     f"SELECT part.run_id, action, {{clock}} - at, taken, closed_for FROM quota AS part{_PLACE}"  # noqa: S608
     " WHERE at > {clock} - ? AND at <= {clock} ORDER BY at"
@@ -34,11 +40,11 @@ class NoRoomError(Exception):
         self.in_use = in_use
 
 
-def place_of(state: object) -> tuple[int, int]:
-    """Return what a job has in use: whether its machine may be down, and how many wipes are to come."""
+def place_of(state: object) -> tuple[int, int, int]:
+    """Return whether the machine of a job may be down, how many wipes are to come, and whether it has failed."""
     if not isinstance(state, JobState):
-        return 0, 0
-    return int(state.may_be_down), state.wipes_to_come if state.tried else 0
+        return 0, 0, 0
+    return int(state.may_be_down), state.wipes_to_come if state.tried else 0, int(state.cannot_end_done)
 
 
 def in_use(database: Database, run_id: str, lease: float) -> InUse:
@@ -50,7 +56,7 @@ def in_use(database: Database, run_id: str, lease: float) -> InUse:
         lease: how long a lease lasts: of a run that nobody goes on with, no wipe is to come.
 
     """
-    return _read(database, run_id, lease)[1]
+    return replace(_read(database, run_id, lease)[1], failed=_failed(database, run_id)[1])
 
 
 def refuse_full(database: Database, run_id: str, lease: float, room: Room) -> None:
@@ -63,11 +69,15 @@ def refuse_full(database: Database, run_id: str, lease: float, room: Room) -> No
         room: what may be in use.
 
     Raises:
-        NoRoomError: they would have.
+        NoRoomError: they would have, or too many jobs have failed in the other shards of the run.
     """
     own, others = _read(database, run_id, lease)
     if room.down is not None and others.down and own.down + others.down > room.down:
         raise NoRoomError(others)
+    if room.failures is not None:
+        here, elsewhere = _failed(database, run_id)
+        if elsewhere and here + elsewhere >= room.failures:
+            raise NoRoomError(replace(others, failed=elsewhere))
     theirs = others.wipes + others.taken_within("ReInitDisk", room.within)
     wipes = own.wipes + own.taken_within("ReInitDisk", room.within) + theirs
     if room.wipes is not None and theirs and wipes > room.wipes:
@@ -92,6 +102,12 @@ def _read(database: Database, run_id: str, lease: float) -> tuple[InUse, InUse]:
         _summed([row for row in jobs if row[0] == run_id], [row for row in calls if row[0] == run_id]),
         _summed([row for row in jobs if row[0] != run_id], [row for row in calls if row[0] != run_id]),
     )
+
+
+def _failed(database: Database, run_id: str) -> tuple[int, int]:
+    """Return how many jobs have failed in a shard, and how many in the others of its run."""
+    here, everywhere = database.execute(_FAILED, (run_id, run_id)).fetchone() or (0, 0)
+    return int(here or 0), int(everywhere or 0) - int(here or 0)
 
 
 def _summed(

@@ -81,7 +81,7 @@ if TYPE_CHECKING:
         Rollout,
         Secret,
     )
-    from .shared import InUse, QuotaUsed, Room
+    from .shared import InUse, QuotaUsed, Room, ShardProgress, Stage
     from .told import (
         STILL_OWED,
         Call,
@@ -161,6 +161,8 @@ _HOME = {
     "InUse": "shared",
     "QuotaUsed": "shared",
     "Room": "shared",
+    "ShardProgress": "shared",
+    "Stage": "shared",
     "STILL_OWED": "told",
     "Call": "told",
     "ClassReference": "told",
@@ -241,9 +243,11 @@ __all__ = [
     "SafetySnapshot",
     "ScalingMember",
     "Secret",
+    "ShardProgress",
     "Snapshot",
     "SnapshotLink",
     "SnapshotPolicy",
+    "Stage",
     "Step",
     "StepState",
     "SystemEvent",

@@ -277,6 +277,11 @@ class JobState:
         return self.error is not None or self.interrupted
 
     @property
+    def cannot_end_done(self) -> bool:
+        """Whether it has failed, and only continues, if at all, until its power is back."""
+        return self.turned_back and any(wipe.pending or wipe.state in ("refused", "unknown") for wipe in self.disks)
+
+    @property
     def stopped_by_us(self) -> bool:
         """Whether a stop of this run, or of the one before it, may have been done.
 

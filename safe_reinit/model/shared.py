@@ -19,6 +19,8 @@ class Room:
     """ReInitDisk calls that may be still to come or made in that time; ``None`` where no more are to come."""
     within: float
     """For how long a call that was made counts."""
+    failures: int | None = None
+    """So many jobs of the whole run may not have failed (``--stop-after-failures``); ``None`` for any number."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class InUse:
     """The machine that is down, or one of them."""
     idle: tuple[str, ...] = ()
     """Those of the runs with machines down that nobody is at work on."""
+    failed: int = 0
+    """Jobs that have failed in the other shards of the same run."""
 
     def at_rate(self, rate: float) -> InUse:
         """Return the same where a real second is so many cloud seconds."""
@@ -72,3 +76,36 @@ class InUse:
     def taken_within(self, action: str, seconds: float) -> int:
         """Count the calls of an API that ECS took in the last seconds."""
         return sum(calls for name, ago, calls in self.taken if name == action and ago < seconds)
+
+
+@dataclass(frozen=True)
+class ShardProgress:
+    """How far a shard of a run has come, as the journal has it."""
+
+    number: int
+    digest: str
+    """Of its plan: 64 hex."""
+    ended: bool
+    """Whether it is written down how it ended."""
+    outcomes: tuple[bool | None, ...]
+    """Of each of its jobs whether it ended done; ``None`` while it has not ended."""
+    failing: int
+    """How many of those that have not ended cannot end done any more."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Which shards of a run are to be carried now. It is kept in Temporal's histories: a new member needs a default."""
+
+    shards: tuple[int, ...] = ()
+    """Their numbers, in the order in which they begin."""
+    at_once: int = 1
+    """So many of them at the same time."""
+    question: str = ""
+    """What somebody is asked before the next ones begin; there are no shards then."""
+    over: bool = False
+    """Whether no shard is left, and the report of the run is in the journal."""
+    outcome: str = ""
+    """What the run came to, once it is over."""
+    number: int = 0
+    """Of the stage; 0 is the first."""

@@ -11,7 +11,7 @@ from safe_reinit.core import answers, observations, outcomes
 from safe_reinit.core.events import CallRefused, CallUnanswered, CallUnclear, Event
 from safe_reinit.core.guards import drifted
 from safe_reinit.core.inputs import Attempt, NotSent, Now, Outcome, Refused, Say
-from safe_reinit.core.jobs import APART, Job, cannot_end_done, is_expected, is_to_watch
+from safe_reinit.core.jobs import APART, Job, is_expected, is_to_watch
 from safe_reinit.core.outages import Outage
 from safe_reinit.core.polling import TICK
 from safe_reinit.core.reports import unrecorded, waited_for
@@ -174,8 +174,8 @@ def test_a_job_that_has_failed_counts_before_it_ends(state: str, cannot: bool) -
     """One that turned back with a wipe that will never be done cannot end done; one that goes on still can."""
     disks = (Wipe(DISK, state),)  # type: ignore[arg-type]
 
-    assert cannot_end_done(Job(0, a_job(disks=disks, interrupted=True))) == cannot
-    assert not cannot_end_done(Job(0, a_job(disks=disks)))
+    assert a_job(disks=disks, interrupted=True).cannot_end_done == cannot
+    assert not a_job(disks=disks).cannot_end_done
 
 
 @pytest.mark.parametrize("by", ["", "ops@host, process 7"])
