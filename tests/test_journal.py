@@ -668,7 +668,9 @@ def test_a_journal_of_the_first_schema_is_carried_on(monkeypatch: pytest.MonkeyP
         patched.setattr(sqlite, "MIGRATIONS", sqlite.MIGRATIONS[:1])
         patched.setattr(sqlite, "SCHEMA", 1)
         with open_to_write(path) as journal:
-            journal._db.execute("INSERT INTO runs VALUES ('r-1','t','t','done',0,'r','a','','','{}',NULL,'aa','')")
+            journal._db.execute(
+                "INSERT INTO runs VALUES ('r-1','t','t','done',0,'r','a','','','{}',NULL,'aa','',0,0,'',0,'')"
+            )
     with open_to_write(path) as journal:
         assert journal.used_by("aa") == "r-1"
         assert journal._db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA

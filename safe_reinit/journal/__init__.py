@@ -15,10 +15,10 @@ from .database import LOCK_WAIT
 from .journal import Journal
 from .lease import BRIEFLY, Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError
 from .place import is_shared
-from .reading import Reader
+from .reading import Reader, shard_id
 from .sharing import NoRoomError
 from .spool import NO_SPOOL, Spool
-from .stored import Hold, StoredJob, StoredRun
+from .stored import Hold, ShardToBegin, StoredJob, StoredRun
 
 
 def open_to_write(place: str | Path | None) -> Journal:
@@ -76,10 +76,12 @@ __all__ = [
     "LeaseLostError",
     "NoRoomError",
     "Reader",
+    "ShardToBegin",
     "Spool",
     "StoredJob",
     "StoredRun",
     "is_shared",
     "open_to_read",
     "open_to_write",
+    "shard_id",
 ]

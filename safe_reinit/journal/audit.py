@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from .place import now, who
 
-Deed = Literal["begin", "undo", "take-over", "verdict", "end", "close", "withdraw", "cancel", "hold", "unhold", "prune"]
+Deed = Literal[
+    "begin", "undo", "carry", "take-over", "resume", "agree", "disagree", "verdict", "end", "close", "withdraw",
+    "cancel", "hold", "unhold", "prune",
+]  # fmt: skip
 """What an act can be."""
 
 
@@ -32,3 +35,12 @@ def appended(act: Deed, run_id: str = "", detail: str = "") -> tuple[str, Sequen
     """Return the statement that appends an act, and its values, for the transaction of the act itself."""
     statement = "INSERT INTO audit (at, username, act, run_id, detail) VALUES (?,?,?,?,?)"
     return statement, (now(), who(), act, run_id, detail)
+
+
+def begun(plan: Mapping[str, Any], disks: Sequence[Sequence[str]], undoes: str) -> str:
+    """Say for the audit how much a run is about, and where."""
+    count = sum(map(len, disks))
+    machines, each = len(disks), "" if count == 1 else "s"
+    said = f"{count} disk{each} of {machines} machine{'' if machines == 1 else 's'} in {plan['region']}"
+    simulated = ", simulated" if plan.get("simulated") else ""
+    return f"{said}{simulated}{f', undoes {undoes}' if undoes else ''}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -13,13 +14,13 @@ from typing import Any
 from ..errors import RunRefused, UsageError
 from ..model import Room
 from ..model.codec import dumps
-from .audit import Deed, appended
+from .audit import Deed, appended, begun
 from .database import LOCK_WAIT, ReplacedError
-from .lease import Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError, length
+from .lease import Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError, ending, length
 from .place import boot_id, now, pid_namespace, user, who
-from .reading import Reader, lock_of
+from .reading import PARTS, WHOLE, Reader, lock_of, shard_id
 from .sharing import refuse_full
-from .stored import Hold
+from .stored import Hold, ShardToBegin
 
 _OF_A_RUN = ("events", "quota", "late_answers", "disks", "jobs", "leases", "runs")
 """The tables that know of a run, in the order in which they forget it."""
@@ -61,6 +62,57 @@ class Journal(Reader):
                 held.
             UsageError: the journal cannot be written.
         """
+        with self._beginning(plan, endpoint, jobs):
+            self._write_run(run_id, plan, endpoint, profile, jobs, undoes=undoes)
+            self._audit("undo" if undoes else "begin", run_id, begun(plan, [ids for _, ids, _ in jobs], undoes))
+            lease = self._begin_lease(run_id, None)
+        self._db.keep()
+        return lease
+
+    def begin_shards(  # noqa: PLR0913 - what there is to write
+        self,
+        run_id: str,
+        plan: Mapping[str, Any],
+        endpoint: str,
+        profile: str,
+        shards: Sequence[ShardToBegin],
+        events: Iterable[Mapping[str, Any]] = (),
+        *,
+        undoes: str = "",
+    ) -> None:
+        """Write down a run that is cut into shards, before any of them is carried; nobody holds them yet.
+
+        Args:
+            run_id: its name; its first shard is ``RUN.0``.
+            plan: the members of its plan, which are ours or JSON, without its jobs: those are in its shards.
+            endpoint: the loopback endpoint, or ``""`` for the real cloud.
+            profile: the aliyun CLI profile, or ``""``.
+            shards: its shards, in their order.
+            events: what was called to make its plan.
+            undoes: the run that it undoes, or ``""``.
+
+        Raises:
+            RunRefused: as of ``begin``.
+            UsageError: the journal cannot be written.
+        """
+        jobs = [job for each in shards for job in each.jobs]
+        with self._beginning(plan, endpoint, jobs):
+            self._write_run(run_id, plan, endpoint, profile, (), undoes=undoes, shards=len(shards))
+            for number, each in enumerate(shards):
+                name, place = shard_id(run_id, number), (run_id, number, each.digest)
+                self._write_run(name, each.plan, endpoint, profile, each.jobs, undoes=undoes, part=place)
+                self._write_holder(name, "", 0, None, 0.0)  # which keeps on what server it began
+            self._db.executemany(
+                "INSERT INTO events (run_id, event) VALUES (?,?)", ((run_id, dumps(event)) for event in events)
+            )
+            self._audit("undo" if undoes else "begin", run_id, begun(plan, [ids for _, ids, _ in jobs], undoes))
+        self._db.keep()
+
+    @contextlib.contextmanager
+    def _beginning(
+        self, plan: Mapping[str, Any], endpoint: str, jobs: Sequence[tuple[str, Sequence[str], object]]
+    ) -> Iterator[None]:
+        """Commit what the block writes, unless a run of this plan, or of these machines, may not begin."""
         self._db.make_room()
         region, account = str(plan["region"]), str(plan["account"])
         with self._db.transaction():
@@ -68,26 +120,80 @@ class Journal(Reader):
             self.refuse_used(str(plan["plan_id"]))
             self.refuse_hold()
             self._refuse_held(endpoint, account, region, [instance_id for instance_id, _, _ in jobs])
+            yield
+
+    def _write_run(  # noqa: PLR0913 - the columns
+        self,
+        run_id: str,
+        plan: Mapping[str, Any],
+        endpoint: str,
+        profile: str,
+        jobs: Sequence[tuple[str, Sequence[str], object]],
+        *,
+        undoes: str,
+        shards: int = 0,
+        part: tuple[str, int, str] = ("", 0, ""),
+    ) -> None:
+        region, account = str(plan["region"]), str(plan["account"])
+        self._db.execute(
+            "INSERT INTO runs (run_id, started_at, region, account, endpoint, profile, plan, plan_id, undoes, shards,"
+            " whole, shard, digest) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (run_id, now(), region, account, endpoint, profile, dumps(plan), plan["plan_id"], undoes, shards, *part),
+        )
+        self._db.executemany(
+            "INSERT INTO jobs (run_id, position, lock, instance_id, state, open) VALUES (?,?,?,?,?,1)",
+            (
+                (run_id, position, lock_of(endpoint, account, region, instance_id), instance_id, _written(state))
+                for position, (instance_id, _, state) in enumerate(jobs)
+            ),
+        )
+        self._db.executemany(
+            "INSERT INTO disks (disk_id, run_id, position) VALUES (?,?,?)",
+            ((disk_id, run_id, position) for position, (_, ids, _) in enumerate(jobs) for disk_id in ids),
+        )
+
+    def end_shards(self, run_id: str, report: Mapping[str, Any]) -> bool:
+        """Write down how a run that is cut into shards ended, unless one of them has not.
+
+        Returns:
+            whether every shard has ended.
+
+        Raises:
+            UsageError: the journal cannot be written.
+        """
+        with self._db.transaction():
+            row = self._db.execute("SELECT count(*) FROM runs WHERE whole=? AND ended_at IS NULL", (run_id,)).fetchone()
+            if row and row[0]:
+                return False
+            done = self._db.execute("SELECT ended_at FROM runs WHERE run_id=? {locked}", (run_id,)).fetchone()
+            if done and done[0] is None:
+                self._db.execute(*ending(run_id, report))
+                self._audit("end", run_id, str(report["outcome"]))
+        return True
+
+    def reopen(self, run_id: str) -> None:
+        """Have the shards of a run carried again of which a job is open, though it is written down how they ended.
+
+        Raises:
+            UsageError: the journal cannot be written.
+        """
+        with self._db.transaction():
             self._db.execute(
-                "INSERT INTO runs (run_id, started_at, region, account, endpoint, profile, plan, plan_id, undoes)"
-                " VALUES (?,?,?,?,?,?,?,?,?)",
-                (run_id, now(), region, account, endpoint, profile, dumps(plan), plan["plan_id"], undoes),
+                "UPDATE runs SET ended_at=NULL WHERE ended_at IS NOT NULL AND (run_id=? OR (whole=? AND run_id IN"
+                " (SELECT run_id FROM jobs WHERE open=1)))",
+                (run_id, run_id),
             )
-            self._db.executemany(
-                "INSERT INTO jobs (run_id, position, lock, instance_id, state, open) VALUES (?,?,?,?,?,1)",
-                (
-                    (run_id, position, lock_of(endpoint, account, region, instance_id), instance_id, _written(state))
-                    for position, (instance_id, _, state) in enumerate(jobs)
-                ),
-            )
-            self._db.executemany(
-                "INSERT INTO disks (disk_id, run_id, position) VALUES (?,?,?)",
-                ((disk_id, run_id, position) for position, (_, ids, _) in enumerate(jobs) for disk_id in ids),
-            )
-            self._audit("undo" if undoes else "begin", run_id, _begun(plan, [ids for _, ids, _ in jobs], undoes))
-            lease = self._begin_lease(run_id, None)
-        self._db.keep()
-        return lease
+            self._audit("resume", run_id)
+
+    def agree(self, run_id: str, stage: int) -> None:
+        """Let a stage of a run that is cut into shards begin; -1: none that has not begun.
+
+        Raises:
+            UsageError: the journal cannot be written.
+        """
+        with self._db.transaction():
+            self._db.execute("UPDATE runs SET agreed=? WHERE run_id=?", (stage, run_id))
+            self._audit("agree" if stage >= 0 else "disagree", run_id)
 
     def demand_right(self, act: Deed) -> None:
         """See that whoever opened the journal may do this, also where there turns out to be nothing to do.
@@ -114,26 +220,32 @@ class Journal(Reader):
             holder = self._holder(run_id, locked=True)
             if holder is not None and holder.alive:
                 return None
-            self._audit("take-over", run_id, f"from {holder}" if holder else "")
+            was_held = holder is not None and holder.epoch > 0
+            self._audit("take-over" if was_held else "carry", run_id, f"from {holder}" if was_held else "")
             lease = self._begin_lease(run_id, holder)
         self._db.keep()
         return lease
 
     def _begin_lease(self, run_id: str, before: Holder | None) -> Lease:
         session, epoch = secrets.token_hex(16), before.epoch + 1 if before else 1
+        began_on = self._write_holder(run_id, session, epoch, before, length())
+        return Lease(self, run_id, epoch, session, before, moved=began_on != self._db.server)
+
+    def _write_holder(self, run_id: str, session: str, epoch: int, before: Holder | None, seconds: float) -> str:
+        """Write down who holds a run, and return on which server it began."""
         # What tells that a process is gone counts on its own host only.
         boot, namespace = ("", "") if self._db.shared else (boot_id(), pid_namespace())
         began_on = before.server if before else self._db.server
         self._db.execute("DELETE FROM leases WHERE run_id=?", (run_id,))
         self._db.execute(
             "INSERT INTO leases (run_id, epoch, session, username, host, pid, boot, pid_namespace, until, since,"
-            " writes, cancelled, server) VALUES (?,?,?,?,?,?,?,?,{clock}+?,?,0,?,?)",
+            " writes, cancelled, server) VALUES (?,?,?,?,?,?,?,?,CASE WHEN ?=0 THEN 0 ELSE {clock}+? END,?,0,?,?)",
             (
-                run_id, epoch, session, user(), socket.gethostname(), os.getpid(), boot, namespace, length(), now(),
-                before.cancelled if before else None, began_on,
+                run_id, epoch, session, user(), socket.gethostname(), os.getpid(), boot, namespace, seconds, seconds,
+                now(), before.cancelled if before else None, began_on,
             ),
         )  # fmt: skip
-        return Lease(self, run_id, epoch, session, before, moved=began_on != self._db.server)
+        return began_on
 
     def refuse_replaced(self) -> None:
         """See that the journal is still the one that was opened.
@@ -224,17 +336,17 @@ class Journal(Reader):
         self.demand_right("cancel")
         with self._db.transaction():
             row = self._db.execute(
-                "SELECT outcome, (SELECT count(*) FROM jobs WHERE jobs.run_id=runs.run_id AND open=1) FROM runs"
-                " WHERE run_id=?",
-                (run_id,),
+                f"SELECT outcome, (SELECT count(*) FROM jobs WHERE {PARTS} AND open=1) FROM runs WHERE run_id=?",  # noqa: S608
+                (run_id, run_id, run_id),
             ).fetchone()
             if row is None:
                 raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
             outcome, jobs_open = row
             if not jobs_open:
                 raise RunRefused(f"Run {run_id} has ended: {outcome}.", hint=f"See safe-reinit show {run_id}.")
-            holder = self._holder(run_id, locked=True)
-            self._db.execute("UPDATE leases SET cancelled=COALESCE(cancelled, ?) WHERE run_id=?", (who(), run_id))
+            holder = self._holder(run_id, locked=True) or self._holder_of_shards(run_id)
+            asked = f"UPDATE leases SET cancelled=COALESCE(cancelled, ?) WHERE {PARTS}"  # noqa: S608 - our own names
+            self._db.execute(asked, (who(), run_id, run_id))
             self._audit("cancel", run_id)
         if holder is None or holder.released or holder.gone:
             return False
@@ -311,12 +423,15 @@ class Journal(Reader):
         before = now(ago=older_than)
         with self._db.transaction():
             ended = (
-                "SELECT run_id FROM runs WHERE ended_at < ? AND run_id NOT IN (SELECT run_id FROM jobs WHERE open=1)"
+                f"SELECT run_id FROM runs WHERE ended_at < ? AND whole='' AND run_id NOT IN"  # noqa: S608 - our names
+                f" (SELECT {WHOLE} FROM jobs JOIN runs USING (run_id) WHERE open=1)"
             )
             names = [row[0] for row in self._db.execute(ended, (before,)).fetchall()]
             for name in names:
                 self._db.execute("INSERT INTO used_plans SELECT plan_id, run_id FROM runs WHERE run_id=?", (name,))
-                self._forget(name)
+                parts = self._db.execute("SELECT run_id FROM runs WHERE whole=?", (name,)).fetchall()
+                for part in (*(row[0] for row in parts), name):
+                    self._forget(part)
                 self._audit("prune", name, f"ended before {before}")
         return len(names)
 
@@ -326,15 +441,6 @@ class Journal(Reader):
     def _forget(self, run_id: str) -> None:
         for table in _OF_A_RUN:
             self._db.execute(f"DELETE FROM {table} WHERE run_id=?", (run_id,))  # noqa: S608 - our own names
-
-
-def _begun(plan: Mapping[str, Any], disks: Sequence[Sequence[str]], undoes: str) -> str:
-    """Say for the audit how much a run is about, and where."""
-    count = sum(map(len, disks))
-    machines, each = len(disks), "" if count == 1 else "s"
-    said = f"{count} disk{each} of {machines} machine{'' if machines == 1 else 's'} in {plan['region']}"
-    simulated = ", simulated" if plan.get("simulated") else ""
-    return f"{said}{simulated}{f', undoes {undoes}' if undoes else ''}"
 
 
 def _written(state: object) -> str:

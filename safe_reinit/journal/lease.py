@@ -53,6 +53,13 @@ def length() -> float:
     return LEASE
 
 
+def ending(run_id: str, report: Mapping[str, Any]) -> tuple[str, Sequence[object]]:
+    """Return the statement that writes down how a run ended, and its values; the jobs told of lie with the jobs."""
+    told = dumps({**report, "jobs": [], "findings": []})
+    statement = "UPDATE runs SET ended_at=?, outcome=?, exit_code=?, report=? WHERE run_id=?"
+    return statement, (now(), report["outcome"], report["exit_code"], told, run_id)
+
+
 @dataclass(frozen=True)
 class LateAnswer:
     """ECS accepted a call of a session that had lost the run by the time its answer came."""
@@ -243,7 +250,7 @@ class Lease:
         Raises:
             NoRoomError: they would have more in use; nothing was written.
         """
-        statement = "UPDATE jobs SET state=?, down=?, wipes=? WHERE run_id=? AND position=?"
+        statement = "UPDATE jobs SET state=?, down=?, wipes=?, failed=? WHERE run_id=? AND position=?"
         changed = [
             (statement, (dumps(record, sparse=True), *place_of(record), self.run_id, position))
             for position, record in records
@@ -293,17 +300,14 @@ class Lease:
         return [] if act is None else [appended(act[0], self.run_id, act[1])]
 
     def _ending(self, report: Mapping[str, Any], still_open: frozenset[int]) -> Iterator[tuple[str, Sequence[object]]]:
-        ended = (
-            now(),
-            report["outcome"],
-            report["exit_code"],
-            dumps({**report, "jobs": [], "findings": []}),
-            self.run_id,
-        )
-        yield "UPDATE runs SET ended_at=?, outcome=?, exit_code=?, report=? WHERE run_id=?", ended
+        yield ending(self.run_id, report)
         for position, job in enumerate(report["jobs"]):
-            told = (dumps(job), int(position in still_open), self.run_id, position)
-            yield "UPDATE jobs SET report=?, open=open*? WHERE run_id=? AND position=?", told
+            outcome = job.get("outcome") if isinstance(job, Mapping) else job.outcome
+            came_to = int(outcome != "done"), int(position in still_open)
+            yield (
+                "UPDATE jobs SET report=?, failed=?, open=open*? WHERE run_id=? AND position=?",
+                (dumps(job), *came_to, self.run_id, position),
+            )
 
     def release(self) -> None:
         """Let the run go, so that it can be resumed at once: nothing is written or called by this lease any more."""

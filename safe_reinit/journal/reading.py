@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Self
 
 from ..errors import RunRefused
-from ..model import DataState, InUse, JobState, LastRun
+from ..model import DataState, InUse, JobState, LastRun, ShardProgress
 from ..model.codec import decode
 from .audit import Act
 from .database import Database
@@ -22,15 +24,21 @@ _AT_ONCE = 500
 """Ids that are asked for in one statement."""
 _ALL = 2**31
 """More runs than a journal has."""
-_COLUMNS = "run_id, started_at, ended_at, outcome, exit_code, region, account, endpoint, profile, undoes, plan, report"
+_COLUMNS = (
+    "run_id, started_at, ended_at, outcome, exit_code, region, account, endpoint, profile, undoes, shards, whole,"
+    " digest, plan, report"
+)
 _HOLDERS = (
     "SELECT username, host, pid, boot, pid_namespace, until, since, epoch, session, writes, {clock},"
     " cancelled, (SELECT username || ': ' || reason FROM hold), server FROM leases"
-    " WHERE run_id=?"
 )
+WHOLE = "CASE WHEN whole = '' THEN run_id ELSE whole END"
+"""The run that people know by name: of a shard the one that it is part of."""
+PARTS = "run_id IN (SELECT run_id FROM runs WHERE run_id=? OR whole=?)"
+"""What is of a run, or of its shards."""
 _OPEN_OR_NEWEST = (
-    " WHERE run_id IN (SELECT run_id FROM jobs WHERE open=1)"
-    " OR run_id IN (SELECT run_id FROM runs ORDER BY started_at DESC, run_id DESC LIMIT ?)"
+    f" WHERE run_id IN (SELECT {WHOLE} FROM jobs JOIN runs USING (run_id) WHERE open=1)"  # noqa: S608 - our own names
+    " OR run_id IN (SELECT run_id FROM runs WHERE whole='' ORDER BY started_at DESC, run_id DESC LIMIT ?)"
     " ORDER BY started_at DESC, run_id DESC"
 )
 _RUNS = f"SELECT {_COLUMNS} FROM runs"  # noqa: S608 - our own names
@@ -85,15 +93,19 @@ class Reader:
                 hint=f"See what became of it: safe-reinit show {run_id}. To wipe again make a new plan.",
             )
 
-    def run(self, run_id: str) -> StoredRun | None:
+    def run(self, run_id: str, *, jobs: bool = True) -> StoredRun | None:
         """Give one run; ``None`` where the journal has none of this name.
+
+        Args:
+            run_id: its name.
+            jobs: whether its jobs are wanted, of which it may have thousands.
 
         Raises:
             UsageError: the journal cannot be read.
         """
         with self._db.using():
             row = self._db.execute(_RUNS + " WHERE run_id=?", (run_id,)).fetchone()
-            return self._stored(row) if row else None
+            return self._stored(row, with_jobs=jobs) if row else None
 
     def runs(self, newest: int | None = None) -> list[StoredRun]:
         """Return the runs, newest first.
@@ -119,7 +131,7 @@ class Reader:
             UsageError: the journal cannot be read.
         """
         with self._db.using():
-            row = self._db.execute("SELECT count(*) FROM runs").fetchone()
+            row = self._db.execute("SELECT count(*) FROM runs WHERE whole=''").fetchone()
         return int(row[0]) if row else 0
 
     def durations(self, endpoint: str, account: str, region: str) -> dict[str, float]:
@@ -163,10 +175,10 @@ class Reader:
             for start in range(0, len(disk_ids), _AT_ONCE):
                 some = disk_ids[start : start + _AT_ONCE]
                 rows = self._db.execute(
-                    "SELECT disk_id, run_id, started_at, undoes, open, state, jobs.report"  # noqa: S608 - marks
+                    f"SELECT disk_id, {WHOLE}, started_at, undoes, open, state, jobs.report"  # noqa: S608 - marks
                     " FROM disks JOIN jobs USING (run_id, position) JOIN runs USING (run_id)"
                     f" WHERE disk_id IN ({','.join('?' * len(some))})"
-                    " AND endpoint=? AND account=? AND region=? AND run_id <> ?",
+                    f" AND endpoint=? AND account=? AND region=? AND {WHOLE} <> ?",
                     (*some, endpoint, account, region, but or ""),
                 ).fetchall()
                 for disk_id, run_id, began, undone, is_open, known, told in rows:
@@ -242,7 +254,7 @@ class Reader:
         Raises:
             UsageError: the journal cannot be read.
         """
-        of, values = ("", ()) if run_id is None else (" WHERE run_id=?", (run_id,))
+        of, values = ("", ()) if run_id is None else (" WHERE (run_id=? OR run_id LIKE ?)", (run_id, f"{run_id}.%"))
         with self._db.using():
             rows = self._db.execute(
                 f"SELECT at, username, role, act, run_id, detail FROM audit{of} ORDER BY sequence DESC LIMIT ?",  # noqa: S608
@@ -257,8 +269,44 @@ class Reader:
             UsageError: the journal cannot be read.
         """
         with self._db.using():
-            rows = self._db.execute("SELECT event FROM events WHERE run_id=? ORDER BY sequence", (run_id,)).fetchall()
+            rows = self._db.execute(
+                f"SELECT event FROM events WHERE {PARTS} ORDER BY sequence",  # noqa: S608 - our own names
+                (run_id, run_id),
+            ).fetchall()
             return [json.loads(row[0]) for row in rows]
+
+    def shards(self, run_id: str) -> list[ShardProgress]:
+        """Return how far each shard of a run has come, in their order.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        with self._db.using():
+            rows = self._db.execute(
+                "SELECT shard, digest, ended_at, jobs.report IS NOT NULL, failed FROM runs JOIN jobs USING (run_id)"
+                " WHERE whole=? ORDER BY shard, position",
+                (run_id,),
+            ).fetchall()
+        found = []
+        for (number, digest, ended_at), jobs in groupby(rows, key=itemgetter(0, 1, 2)):
+            told = [(bool(ended), bool(failed)) for *_, ended, failed in jobs]
+            outcomes = tuple(not failed if ended else None for ended, failed in told)
+            found.append(
+                ShardProgress(
+                    number, digest, ended_at is not None, outcomes, sum(failed for ended, failed in told if not ended)
+                )
+            )
+        return found
+
+    def agreed(self, run_id: str) -> int:
+        """Return the last stage of a run that is cut into shards that somebody let begin; -1 once somebody did not.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        with self._db.using():
+            row = self._db.execute("SELECT agreed FROM runs WHERE run_id=?", (run_id,)).fetchone()
+        return int(row[0]) if row else 0
 
     def refuse_open(self, endpoint: str, account: str, region: str, instance_ids: Sequence[str]) -> None:
         """See that no open job has one of these instances, before a run of them is begun; ``begin`` sees it again.
@@ -274,14 +322,14 @@ class Reader:
         for start in range(0, len(instance_ids), _AT_ONCE):
             some = instance_ids[start : start + _AT_ONCE]
             row = self._db.execute(
-                "SELECT instance_id, run_id FROM jobs JOIN runs USING (run_id)"  # noqa: S608 - marks
+                f"SELECT instance_id, {WHOLE}, run_id FROM jobs JOIN runs USING (run_id)"  # noqa: S608 - marks
                 f" WHERE instance_id IN ({','.join('?' * len(some))}) AND open=1"
                 " AND endpoint=? AND region=? AND (account=? OR account='' OR ?='') ORDER BY position",
                 (*some, endpoint, region, account, account),
             ).fetchone()
             if row is not None:
-                instance_id, run_id = row
-                holder = self._holder(run_id)
+                instance_id, run_id, part = row
+                holder = self._holder(part)
                 at_work = holder is not None and holder.alive
                 on = f"end it: safe-reinit cancel {run_id}" if at_work else f"go on: safe-reinit resume {run_id}"
                 raise RunRefused(
@@ -295,22 +343,36 @@ class Reader:
 
     def _holder(self, run_id: str, *, locked: bool = False) -> Holder | None:
         """Return the holder of a run; ``locked``: nobody else changes it until the transaction ends."""
-        row = self._db.execute(
-            _HOLDERS + (" {locked}" if locked else ""),
-            (run_id,),
-        ).fetchone()
+        row = self._db.execute(f"{_HOLDERS} WHERE run_id=?" + (" {locked}" if locked else ""), (run_id,)).fetchone()
         return Holder(*row) if row else None
 
-    def _stored(self, row: Sequence[Any]) -> StoredRun:
-        jobs = self._db.execute(
-            "SELECT instance_id, state, open, report FROM jobs WHERE run_id=? ORDER BY position", (row[0],)
-        ).fetchall()
+    def _holder_of_shards(self, run_id: str) -> Holder | None:
+        rows = self._db.execute(f"{_HOLDERS} JOIN runs USING (run_id) WHERE whole=?", (run_id,)).fetchall()
+        return max((Holder(*row) for row in rows), key=lambda each: (each.alive, each.until), default=None)
+
+    def _stored(self, row: Sequence[Any], *, with_jobs: bool = True) -> StoredRun:
+        run = dict(zip(_FIELDS, row, strict=True))
+        name, is_cut = run["run_id"], bool(run["shards"])
+        plans: list[tuple[str]] = []
+        jobs: list[tuple[Any, ...]] = []
+        if with_jobs and is_cut:
+            plans = self._db.execute("SELECT plan FROM runs WHERE whole=? ORDER BY shard", (name,)).fetchall()
+            jobs = self._db.execute(
+                "SELECT instance_id, state, open, jobs.report FROM jobs JOIN runs USING (run_id) WHERE whole=?"
+                " ORDER BY shard, position",
+                (name,),
+            ).fetchall()
+        elif with_jobs:
+            jobs = self._db.execute(
+                "SELECT instance_id, state, open, report FROM jobs WHERE run_id=? ORDER BY position", (name,)
+            ).fetchall()
         return StoredRun(
-            **dict(zip(_FIELDS, row, strict=True)),
+            **run,
             jobs=tuple(
                 StoredJob(instance_id, known, bool(is_open), told) for instance_id, known, is_open, told in jobs
             ),
-            holder=self._holder(row[0]),
+            holder=self._holder_of_shards(name) if is_cut else self._holder(name),
+            plans_of_shards=tuple(text for (text,) in plans),
         )
 
 
@@ -325,3 +387,8 @@ def _data(disk_id: str, known: str, told: str | None) -> DataState:
 def lock_of(endpoint: str, account: str, region: str, instance_id: str) -> str:
     """Name what one open job may have."""
     return "|".join((endpoint, account, region, instance_id))
+
+
+def shard_id(run_id: str, number: int) -> str:
+    """Name a shard of a run."""
+    return f"{run_id}.{number}"

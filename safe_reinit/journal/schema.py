@@ -7,12 +7,15 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE runs (
         run_id TEXT PRIMARY KEY, started_at TEXT NOT NULL, ended_at TEXT, outcome TEXT, exit_code INTEGER,
         region TEXT NOT NULL, account TEXT NOT NULL, endpoint TEXT NOT NULL, profile TEXT NOT NULL,
-        plan TEXT NOT NULL, report TEXT, plan_id TEXT NOT NULL UNIQUE, undoes TEXT NOT NULL
+        plan TEXT NOT NULL, report TEXT, plan_id TEXT NOT NULL UNIQUE, undoes TEXT NOT NULL,
+        shards INTEGER NOT NULL DEFAULT 0, agreed INTEGER NOT NULL DEFAULT 0, whole TEXT NOT NULL DEFAULT '',
+        shard INTEGER NOT NULL DEFAULT 0, digest TEXT NOT NULL DEFAULT ''
     ) {strict};
+    CREATE INDEX shards_of_run ON runs (whole);
     CREATE TABLE jobs (
         run_id TEXT NOT NULL REFERENCES runs, position INTEGER NOT NULL, lock TEXT NOT NULL, instance_id TEXT NOT NULL,
         state TEXT NOT NULL, open INTEGER NOT NULL, report TEXT, down INTEGER NOT NULL DEFAULT 0,
-        wipes INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (run_id, position)
+        wipes INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (run_id, position)
     ) {strict};
     CREATE INDEX jobs_in_use ON jobs (run_id) WHERE open = 1 AND (down > 0 OR wipes > 0);
     CREATE UNIQUE INDEX one_open_job ON jobs (lock) WHERE open = 1;
@@ -57,11 +60,14 @@ MIGRATIONS: tuple[str, ...] = (
 )
 """Words in braces are those that the kinds of databases have different ones for.
 
-``undoes`` is the run that this one undoes, or ``""``. ``cancelled`` says who asked the holder to end the run,
-``server`` is the one on which the run began, and ``writes`` counts what the holder wrote, so that it notices a
-journal that was put back to what it was before. The jobs of a report lie with the jobs, and its findings with the
-plan, so that no text holds them twice. ``down`` and ``wipes`` of a job say what it has in use of what all runs
-share, and ``quota`` what ECS took of the calls of a run and what it throttles, by the clock of the database.
+``undoes`` is the run that this one undoes, or ``""``. A run that several hosts carry is cut into ``shards``, each of
+which is a run of its own with the ``whole`` that it is part of, its number there, and the ``digest`` of its plan: the
+whole has no jobs and no lease. ``agreed`` is the last stage of it that somebody let begin, or -1 once somebody
+did not. ``cancelled`` says who asked the holder to end the run, ``server`` is the one on which the run began, and
+``writes`` counts what the holder wrote, so that it notices a journal that was put back to what it was before. The jobs
+of a report lie with the jobs, and its findings with the plan, so that no text holds them twice. ``down`` and ``wipes``
+of a job say what it has in use of what all runs share, ``failed`` whether it cannot end done any more, and ``quota``
+what ECS took of the calls of a run and what it throttles, by the clock of the database.
 ``late_answers`` holds the wipes that ECS accepted of a session that had lost the run by then. ``hold`` has a row
 while nothing is to be stopped or wiped. ``used_plans`` keeps the plans of forgotten runs, since a plan runs once.
 ``audit`` keeps who did what, also to runs that are forgotten: its rows are only ever added."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -48,6 +49,18 @@ class StoredJob:
 
 
 @dataclass(frozen=True)
+class ShardToBegin:
+    """A shard of a run that is to be written down."""
+
+    plan: Mapping[str, Any]
+    """The members of its plan, which are ours or JSON."""
+    digest: str
+    """Of that plan: 64 hex."""
+    jobs: Sequence[tuple[str, Sequence[str], object]]
+    """Of each job the instance, its disks and the state."""
+
+
+@dataclass(frozen=True)
 class StoredRun:
     """A run as the journal has it."""
 
@@ -62,16 +75,27 @@ class StoredRun:
     profile: str
     undoes: str
     """The run that it undoes, or ``""``."""
+    shards: int
+    """Into how many it is cut; 0 where one process carries it."""
+    whole: str
+    """The run of which it is a shard, or ``""``."""
+    digest: str
+    """Of the plan of a shard: 64 hex."""
     plan_text: str
     report_text: str | None
     """Without its jobs, and without its findings, which are those of the plan."""
     jobs: tuple[StoredJob, ...]
     holder: Holder | None
+    """Of a run that is cut into shards one of their holders, one that is at work if there is any."""
+    plans_of_shards: tuple[str, ...] = ()
+    """Where it is cut into shards: its jobs lie with their plans."""
 
     @cached_property
     def plan(self) -> dict[str, Any]:
         """The plan, as JSON."""
         plan: dict[str, Any] = json.loads(self.plan_text)
+        if self.shards:
+            plan["jobs"] = [job for text in self.plans_of_shards for job in json.loads(text)["jobs"]]
         return plan
 
     @cached_property
