@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import import_module
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from . import checks, model, report, wanted, where
+from . import report, wanted, where
 from .clock import Clock
-from .config import Config, resolve
-from .descriptors import demand_descriptors
+from .config import Config
+from .descriptors import demand_descriptors, load_all
 from .errors import Error, RunRefused, UsageError
 from .execution.interrupt import Interrupt
 from .failing import done, safely
@@ -22,6 +23,7 @@ from .planner import Planner
 if TYPE_CHECKING:
     from .cloud import CloudFactory
     from .execution.session import Session
+    from .execution.shards import Shards
     from .journal import Journal, Reader, Spool, StoredRun
     from .rights import Proof
 
@@ -72,57 +74,15 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
         raise UsageError("connect got both a profile and credentials.", hint="Give one of them.")
     path = os.path.abspath(journal) if isinstance(journal, os.PathLike) else journal  # which is never an address
     flags = {"region": region, "profile": profile, "endpoint": endpoint, "journal": path}
-    settings = config.changed(flags) if isinstance(config, Config) else resolve(flags, os.environ, _file(config))
+    settings = wanted.settings(config, flags)
     owners = wanted.owner_parameters(owner or {})
     if cloud is not None:
-        _refuse_places(settings, profile=profile, endpoint=endpoint, credentials=credentials)
+        wanted.refuse_places(settings, profile=profile, endpoint=endpoint, credentials=credentials)
     place = where.locate(settings, os.environ, key, cloud)
     clock = clock or Clock(where.time_scale(os.environ, loopback=place.loopback))
     demand_descriptors()
-    _load(settings["journal"])
+    load_all(settings["journal"])
     return Client(place, settings, clock, owners, wanted.policy_of(settings))
-
-
-def _file(config: object) -> str | None:
-    """Return the configuration file that is named."""
-    if config is None:
-        return None
-    named = str(config) if isinstance(config, os.PathLike) else config
-    if not isinstance(named, str) or not named:
-        raise UsageError("config is neither a file nor settings.", hint="Leave it out to use the file found by itself.")
-    return named
-
-
-def _refuse_places(settings: Config, **given: object) -> None:
-    """Refuse what says where a cloud is, or who calls it, beside a cloud that was handed in."""
-    also = [name for name, value in given.items() if value is not None]
-    if also:
-        raise UsageError(
-            f"connect got both a cloud and {' and '.join(also)}.",
-            hint="Leave that out: the cloud that you hand in knows where it is and who calls.",
-        )
-    if settings["journal"] is None:
-        raise UsageError(
-            "connect got a cloud, and no journal is named.",
-            hint="Name the journal file, one of its own for a cloud that is not Alibaba Cloud.",
-        )
-
-
-def _load(journal: str | None) -> None:
-    """Import all that plans and runs need, on this thread and before anything goes on.
-
-    A process that is forked while another thread imports waits for ever for the lock of that import.
-    """
-    for name in (".aliyun.client", ".execution.session", ".journal.sqlite", ".rights"):
-        import_module(name, __package__)
-    from .journal.place import is_shared  # noqa: PLC0415 - see above
-
-    if is_shared(journal):
-        with contextlib.suppress(ImportError):  # which is said when it is opened
-            import_module(".journal.postgres", __package__)
-    for lazy in (model, checks):  # whose members are imported when they are asked for
-        for name in lazy.__all__:
-            getattr(lazy, name)
 
 
 class Client(Planner):
@@ -164,14 +124,7 @@ class Client(Planner):
                 in order first. It has the attributes ``run_id`` and ``report``, and a note that says how to resume.
 
         """
-        begun = report.started(self._clock.now())
-        calls = self.calls_of(plan)
-        refused = wanted.not_runnable(plan, confirm, self._policy) or wanted.held(self._settings)
-        if refused is not None:
-            refused.report = self.report_of(plan, begun, calls, dry_run=False, error=refused)
-            raise refused
-        demand_descriptors()
-        run_id = f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
+        begun, calls, run_id = self._confirmed(plan, confirm)
         interrupt = stop or Interrupt()
 
         def carried() -> Report:
@@ -185,6 +138,59 @@ class Client(Planner):
                     raise
 
         return done(interrupt.carry(carried, resumable=self._journal_place is not None))
+
+    def begin_shards(self, plan: Plan, *, confirm: str) -> tuple[str, str]:
+        """Write a plan down as a run of shards, for others to carry: see ``shards``.
+
+        Args:
+            plan: made by ``plan`` or ``plan_undo`` of this client; it can be run once.
+            confirm: as of ``run``.
+
+        Returns:
+            the id of the run, and the digest by which whoever carries it knows what was confirmed.
+
+        Raises:
+            RunRefused: it is not runnable or not confirmed, or a run has one of its instances.
+            UsageError: the journal cannot be written.
+        """
+        from .execution import shards  # noqa: PLC0415 - most runs are carried here
+
+        begun, calls, run_id = self._confirmed(plan, confirm)
+        with self._journal() as journal:
+            session = self._session(journal, None, None, None)
+            try:
+                return run_id, shards.begin(session, plan, run_id, calls, wanted.on_unknown(self._settings, plan))
+            except RunRefused as error:
+                error.report = self.report_of(plan, begun, calls, dry_run=False, error=error)
+                raise
+
+    def shards(self) -> Shards:
+        """Return what carries the shards of runs in this process."""
+        from .execution.shards import Shards  # noqa: PLC0415 - most runs are carried here
+
+        @contextlib.contextmanager
+        def opened(interrupt: Interrupt, hand_over: threading.Event) -> Iterator[Session]:
+            with self._journal() as journal:
+                if wanted.held(self._settings):
+                    interrupt.ask("the configuration, which holds all runs")
+                yield replace(self._session(journal, None, None, interrupt), hand_over=hand_over)
+
+        return Shards(opened)
+
+    def _confirmed(self, plan: Plan, confirm: str) -> tuple[report.Started, list[Call], str]:
+        """See that a plan may be run now; return when that began, what was called for it, and the id of its run.
+
+        Raises:
+            RunRefused: it may not.
+        """
+        begun = report.started(self._clock.now())
+        calls = self.calls_of(plan)
+        refused = wanted.not_runnable(plan, confirm, self._policy) or wanted.held(self._settings)
+        if refused is not None:
+            refused.report = self.report_of(plan, begun, calls, dry_run=False, error=refused)
+            raise refused
+        demand_descriptors()
+        return begun, calls, f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
 
     def resume(  # noqa: PLR0913 - who listens, and who is asked
         self,

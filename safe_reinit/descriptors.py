@@ -1,10 +1,13 @@
-"""What a run needs of its process: enough file descriptors, so that no call fails for want of one in the middle."""
+"""What a run needs of its process: enough file descriptors, and its modules, so that it lacks nothing in the middle."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+from importlib import import_module
 
+from . import checks, model
 from .errors import RunRefused
 
 NEEDED = 24
@@ -34,3 +37,20 @@ def demand_descriptors() -> None:
     finally:
         for each in opened:
             os.close(each)
+
+
+def load_all(journal: str | None) -> None:
+    """Import all that plans and runs need, on this thread and before anything goes on.
+
+    A process that is forked while another thread imports waits for ever for the lock of that import.
+    """
+    for name in (".aliyun.client", ".execution.session", ".journal.sqlite", ".rights"):
+        import_module(name, __package__)
+    from .journal.place import is_shared  # noqa: PLC0415 - see above
+
+    if is_shared(journal):
+        with contextlib.suppress(ImportError):  # which is said when it is opened
+            import_module(".journal.postgres", __package__)
+    for lazy in (model, checks):  # whose members are imported when they are asked for
+        for name in lazy.__all__:
+            getattr(lazy, name)

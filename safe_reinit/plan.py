@@ -244,6 +244,13 @@ def from_json(data: Mapping[str, Any], password: Secret | None = None) -> Plan:
     return plan
 
 
+def part_of(plan: Plan, jobs: tuple[PlannedJob, ...]) -> Plan:
+    """Return the plan of some of the jobs of a plan."""
+    print_ = fingerprint(plan.account, plan.region, jobs, plan.options)
+    disk_ids = [disk.disk_id for job in jobs for disk in job.disks]
+    return replace(plan, jobs=jobs, fingerprint=print_, confirm_with=_confirm_with(disk_ids, print_))
+
+
 def _confirm_with(disk_ids: Sequence[str], print_: str) -> str:
     return disk_ids[0] if len(disk_ids) == 1 else print_
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .checks import by_name, like
-from .config import BY_NAME, Config
+from .config import BY_NAME, Config, resolve
 from .config.nested import policy
 from .errors import Error, RunRefused, UsageError
 from .model import OnUnknown, Options, Plan, Policy, Secret
@@ -252,3 +253,32 @@ def not_runnable(plan: Plan, confirm: str, policy: Policy) -> Error | None:
     if not consents(plan, confirm):
         return RunRefused(no_consent(plan, confirm), hint="Read the plan (--dry-run), then confirm what it says.")
     return None
+
+
+def settings(config: object, flags: Mapping[str, Any]) -> Config:
+    """Return the settings in force, given those of the caller, a configuration file, or none of these.
+
+    Raises:
+        UsageError: it is neither, or one of them is not usable.
+    """
+    if isinstance(config, Config):
+        return config.changed(flags)
+    named = str(config) if isinstance(config, os.PathLike) else config
+    if named is not None and not (isinstance(named, str) and named):
+        raise UsageError("config is neither a file nor settings.", hint="Leave it out to use the file found by itself.")
+    return resolve(flags, os.environ, named)
+
+
+def refuse_places(settings: Config, **given: object) -> None:
+    """Refuse what says where a cloud is, or who calls it, beside a cloud that was handed in."""
+    also = [name for name, value in given.items() if value is not None]
+    if also:
+        raise UsageError(
+            f"connect got both a cloud and {' and '.join(also)}.",
+            hint="Leave that out: the cloud that you hand in knows where it is and who calls.",
+        )
+    if settings["journal"] is None:
+        raise UsageError(
+            "connect got a cloud, and no journal is named.",
+            hint="Name the journal file, one of its own for a cloud that is not Alibaba Cloud.",
+        )

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VALUES = {"model", "errors", "codes", "letters", "version"}
 OUTSIDE = {"cloud", "aliyun", "retry", "clock", "config", "where", "journal", "logs", "trust", "threads", "written"}
 CORE = {"core"}
-DECIDING = {"targets", "checks", "plan", "saved", "forms", "policy", "drift", "regions"}
+DECIDING = {"targets", "checks", "plan", "saved", "forms", "policy", "drift", "regions", "shards"}
 DOING = {
     "facts",
     "describe",
@@ -40,7 +40,7 @@ DOING = {
 }
 DOORS = {"cli", "simulator", "__main__", "__init__"}
 
-BESIDE_EXECUTION = {"facts", "describe", "others", "parallel", "drift", "plan", "failing", "report"}
+BESIDE_EXECUTION = {"facts", "describe", "others", "parallel", "drift", "plan", "saved", "shards", "failing", "report"}
 """What carrying a plan out shares with planning: how ECS is read, what has changed since, and what is reported."""
 MAY_IMPORT = {
     **dict.fromkeys(VALUES, VALUES),
@@ -50,7 +50,7 @@ MAY_IMPORT = {
     **dict.fromkeys(DOING, DOING - {"temporal"} | DECIDING | CORE | OUTSIDE | VALUES),
     "execution": BESIDE_EXECUTION | CORE | OUTSIDE | VALUES,
     "report": DECIDING | CORE | OUTSIDE | VALUES,
-    "temporal": {"execution", "logs", "errors", "version"},
+    "temporal": {"execution", "logs", "errors", "model", "version"},
     "client": DOING | DECIDING | OUTSIDE | VALUES,
     "cli": DOING | DECIDING | CORE | OUTSIDE | VALUES | {"cli", "simulator"},
     "simulator": {"simulator"},
@@ -60,6 +60,7 @@ MAY_IMPORT = {
 OF_CORE = {
     "report": {"state", "waves"},
     "regions": {"waves"},
+    "shards": {"waves"},
     "cli": {"state", "waves", "rate_limits", "resuming"},
 }
 """Which files of ``core`` a part uses: ``execution`` any; else what a final state came to, and how a fleet spreads."""

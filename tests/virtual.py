@@ -34,7 +34,7 @@ LONGEST = 48 * 3600.0
 """Virtual seconds after which a test counts as one that never ends."""
 ROOM = 4096
 """Bytes that a journal keeps for what a run writes: to write the usual megabyte takes a tenth of the time of a run."""
-_HELPERS = ("tests.cloudlike", "tests.commands", "tests.fleetruns", "tests.blackbox.worlds")
+_HELPERS = ("tests.cloudlike", "tests.commands", "tests.fleetruns", "tests.shardruns", "tests.blackbox.worlds")
 """Helpers of tests that wait."""
 _current: list[VirtualTime] = []
 

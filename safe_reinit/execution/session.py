@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import math
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from .. import codes, logs, report
+from .. import logs, report
 from ..aliyun.endpoints import Where
 from ..clock import Clock
 from ..cloud import Cloud, CloudError
@@ -32,13 +32,14 @@ from ..journal import (
     Spool,
     StoredRun,
 )
-from ..model import Call, Event, EventName, JobState, OnUnknown, Plan, Policy, Report, Secret
-from ..model.codec import decode, members, to_moment
+from ..model import Call, Event, JobState, OnUnknown, Plan, Policy, Report, Secret
+from ..model.codec import decode, members
 from ..plan import as_members, from_json
 from ..retry import Patient, may_pass
 from ..where import connect
 from .driver import Driver
 from .interrupt import Interrupt
+from .records import call_event, first_states, may_send, moment
 from .tags import take_off
 from .verdicts import open_states, refuse_verdict
 
@@ -58,6 +59,19 @@ class HeldRun:
     begun: report.Started
     closed: frozenset[int] = frozenset()
     """The positions of jobs that came to their end before it was resumed."""
+    whole: str = ""
+    """The run of which it is a shard, or ``""``."""
+    none_begins: str = ""
+    """Why no job of it begins that has not; ``""`` where they may."""
+
+    @property
+    def name(self) -> str:
+        """The run by which people know it."""
+        return self.whole or self.lease.run_id
+
+
+class HandedOverError(Exception):
+    """Another process is to go on with a run: this one carries it no further."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +94,8 @@ class Session:
     """Real seconds for which a journal that cannot be written is waited for before the machines are started."""
     spool: Spool = NO_SPOOL
     """Keeps what the journal lacks after that."""
+    hand_over: threading.Event = field(default_factory=threading.Event)
+    """Set where another process is to go on with a run: no further job begins, and what has begun ends."""
 
     @property
     def endpoint(self) -> str:
@@ -116,7 +132,36 @@ class Session:
         password_as_planned(stored.plan, password, f"Run {run_id}")
         if verdict:
             refuse_verdict(stored, verdict)
-        lease = self.take(run_id)
+        return self._gone_on(self.take(run_id), verdict, password)
+
+    def carry(self, lease: Lease, none_begins: str) -> Report:
+        """Carry a shard of a run, or carry it on, and report.
+
+        Args:
+            lease: of the shard.
+            none_begins: why no job of it begins that has not; ``""`` where they may.
+
+        Raises:
+            HandedOverError: this process was to carry it no further.
+            UsageError: it is of another region or endpoint.
+            RunRefused: the credentials are of another account, or somebody else has taken it.
+        """
+        if lease.epoch > 1:
+            return self._gone_on(lease, None, None, none_begins)
+        try:
+            stored = self.stored(lease.run_id)
+            plan, records = from_json(stored.plan), [each.state for each in stored.jobs]
+        except BaseException:
+            lease.release()
+            raise
+        begun = report.started(self.clock.now())
+        run = HeldRun(plan, lease, records, [], begun, whole=stored.whole, none_begins=none_begins)
+        return self._carry(run, self._same_account)
+
+    def _gone_on(
+        self, lease: Lease, verdict: resuming.Verdict | None, password: Secret | None, none_begins: str = ""
+    ) -> Report:
+        run_id = lease.run_id
         try:
             stored = self.open_run(run_id)  # once more: its holder may have gone on until now
             plan = from_json(stored.plan, password)
@@ -140,7 +185,8 @@ class Session:
             )
             known[position] = resuming.judge(gone_on, verdict) if verdict else gone_on
         check = partial(self._agrees, verdict, stored) if verdict else self._same_account
-        return self._carry(HeldRun(plan, lease, known, calls, report.started(moment(stored.started_at)), closed), check)
+        begun = report.started(moment(stored.started_at))
+        return self._carry(HeldRun(plan, lease, known, calls, begun, closed, stored.whole, none_begins), check)
 
     def _agrees(self, verdict: resuming.Verdict, stored: StoredRun, cloud: Cloud, run: HeldRun) -> None:
         """See that a verdict is not against what is known and what ECS shows, and write it down before it counts."""
@@ -187,7 +233,7 @@ class Session:
             raise
         begun = report.started(moment(stored.started_at))
         told = report.of_run(begun, self.clock.now(), plan, known, calls, run_id=run_id)
-        self._end(lease, self._naming_runs(told), (), act=("close", "a new plan takes its place"))
+        self._end(lease, self.naming_runs(told), (), act=("close", "a new plan takes its place"))
 
     def calls_of(self, run_id: str) -> list[Call]:
         """Give the calls of a run that the journal has."""
@@ -206,13 +252,13 @@ class Session:
             raise RunRefused(f"Run {run_id} has ended: {stored.outcome}.", hint=f"See safe-reinit show {run_id}.")
         return stored
 
-    def stored(self, run_id: str) -> StoredRun:
-        """Give a run of the journal.
+    def stored(self, run_id: str, *, jobs: bool = True) -> StoredRun:
+        """Give a run of the journal, with or without its jobs.
 
         Raises:
             UsageError: there is none, or it is of another region or endpoint.
         """
-        stored = self.journal.run(run_id)
+        stored = self.journal.run(run_id, jobs=jobs)
         if stored is None:
             raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
         if stored.region != self.where.region or stored.endpoint != self.endpoint:
@@ -247,6 +293,9 @@ class Session:
         except BaseException:
             run.lease.release()  # nothing goes on here any more
             raise
+        if self.hand_over.is_set() and bug is None and driver.run.unfinished:
+            run.lease.release()
+            raise HandedOverError
         return self._finish(run, driver, bug)
 
     def _cancelled(self, why: str) -> None:
@@ -264,16 +313,16 @@ class Session:
             for position in driver.run.unfinished:
                 records[position] = ended.get(position) or state.lose_sight(records[position])
         told = report.of_run(
-            run.begun, self.clock.now(), run.plan, records, run.calls, run_id=run.lease.run_id,
+            run.begun, self.clock.now(), run.plan, records, run.calls, run_id=run.name,
             resumable=self.journal.lasts,
         )  # fmt: skip
         if bug is not None:
             told = report.of_bug(told, bug)
-        told = self._naming_runs(told)
+        told = self.naming_runs(told)
         # What is owed stays open: it can be resumed, and nobody else begins on its instance.
         owed = {position for position, known in enumerate(records) if state.is_pending(known)}
         if not self._end(run.lease, told, sorted((owed | set(driver.run.unfinished)) - run.closed)):
-            told = replace(told, next=(f"safe-reinit resume {run.lease.run_id}",))
+            told = replace(told, next=(f"safe-reinit resume {run.name}",))
         return told
 
     def _ended_elsewhere(self, run_id: str) -> dict[int, JobState]:
@@ -283,7 +332,7 @@ class Session:
             return {at: each.state for at, each in enumerate(stored.jobs if stored else ()) if not each.open}
         return {}
 
-    def _naming_runs(self, told: Report) -> Report:
+    def naming_runs(self, told: Report) -> Report:
         """Name of each disk the other run that the journal knows of, where that can be read."""
         with contextlib.suppress(UsageError):
             return report.with_last_runs(told, self.journal, self.endpoint)
@@ -292,14 +341,15 @@ class Session:
     def _run_all(self, run: HeldRun, check: Callable[[Cloud, HeldRun], None]) -> tuple[Driver, Exception | None]:
         """Run the jobs to their end; give what has become of them, and what ended the loop otherwise, if anything."""
         exchanges: deque[Call] = deque()
-        run_id, tell = run.lease.run_id, partial(self._saw_event, run)
-        saw_call, may_send = partial(self._saw_call, run, exchanges), partial(self._may_send, run)
-        with contextlib.closing(connect(self.where, saw_call, may_send)) as cloud:
+        run_id = run.lease.run_id
+        saw_call, sending = partial(self._saw_call, run, exchanges), partial(self._may_send, run)
+        with contextlib.closing(connect(self.where, saw_call, sending)) as cloud:
             check(cloud, run)
             driver = Driver(
-                cloud, self.clock, run.plan, run_id, tell, run.lease, run.states, run.closed, exchanges, self.go_on,
-                self.interrupt.say, policy=self.policy, usual=self._usual(run.plan),
-                journal_outage=self.journal_outage, spool=self.spool,
+                cloud, self.clock, run.plan, run.name, partial(self._saw_event, run), run.lease, run.states, run.closed,
+                none_begins=run.none_begins, exchanges=exchanges, ask=self.go_on, say=self.interrupt.say,
+                policy=self.policy, usual=self._usual(run.plan), journal_outage=self.journal_outage, spool=self.spool,
+                hand_over=self.hand_over,
             )  # fmt: skip
             run.states.clear()
             close, note = partial(self._finish, run, driver), partial(run.lease.note, "cancel")
@@ -326,13 +376,13 @@ class Session:
         """Say why a changing call may not be sent (any more), immediately before its first byte."""
         if run.plan.simulated and not self.where.origin.simulated:
             return "the plan is of a simulator, and something else answers at its endpoint now"
-        return _may_send(run.lease, action)
+        return may_send(run.lease, action)
 
     def _saw_call(self, run: HeldRun, exchanges: deque[Call], call: Call) -> None:
         """Count an exchange, keep it for report and journal, and tell of it."""
         exchanges.append(call)
         run.calls.append(call)
-        run.lease.tell(call_event(run.lease.run_id, call, run.plan))
+        run.lease.tell(call_event(run.name, call, run.plan))
         self.on_call(call)
 
     def _saw_event(self, run: HeldRun, event: Event) -> None:
@@ -389,41 +439,3 @@ class Session:
         except LeaseLostError:
             lease.release()  # whoever has the run now writes down how it ends
         return True
-
-
-def _may_send(lease: Lease, action: str) -> str:
-    """Say why a changing call may not be sent (any more), immediately before its first byte.
-
-    What brings a machine back is sent as long as nobody else has the run, also while the journal is away.
-    """
-    try:
-        held = lease.check()
-    except LeaseLostError:
-        return f"this process no longer holds run {lease.run_id}"
-    except JournalError as error:
-        held, why = False, str(error)
-    else:
-        if lease.held and action not in codes.BRINGS_BACK:
-            return f"all runs are held by {lease.held}"
-        why = f"the lease of run {lease.run_id} had run out, and what was observed before is too old"
-    return "" if held or action in codes.BRINGS_BACK else why
-
-
-def first_states(plan: Plan, run_id: str, on_unknown: OnUnknown, at: float) -> list[JobState]:
-    """Return the states of a run of which nothing has been done; ``at`` is when it was confirmed (cloud seconds)."""
-    return [
-        state.begin(job, plan.limits, at=at, on_unknown=on_unknown, run_id=run_id, options=plan.options)
-        for job in plan.jobs
-    ]
-
-
-def call_event(run_id: str, call: Call, plan: Plan) -> dict[str, object]:
-    """Give what the journal has of a call."""
-    name: EventName = "look" if call.is_look else "call"
-    event = Event(call.at, run_id, name, data=members(call), simulated=plan.simulated)
-    return {"schema": 1, **members(event)}
-
-
-def moment(text: str) -> datetime:
-    """Read a time as the journal has it."""
-    return to_moment(text, "$.started_at")

@@ -13,7 +13,7 @@ from safe_reinit.aliyun.endpoints import Where, parse
 from safe_reinit.aliyun.sdk import Utils
 from safe_reinit.clock import boottime
 from safe_reinit.cloud import NotSent, Unanswered
-from safe_reinit.execution.session import _may_send as may_send
+from safe_reinit.execution.records import may_send
 from safe_reinit.journal import JournalError, LeaseLostError
 from safe_reinit.model import Options, Secret
 from tests import virtual

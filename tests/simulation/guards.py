@@ -109,7 +109,7 @@ def _age_at_the_first_byte(patch: pytest.MonkeyPatch) -> None:
 
 def _lease_at_the_first_byte(patch: pytest.MonkeyPatch) -> None:
     """Let a call leave without asking once more whether the run is still this session's."""
-    patch.setattr(session, "_may_send", lambda _lease, _action: "")
+    patch.setattr(session, "may_send", lambda _lease, _action: "")
 
 
 def _after_pause(patch: pytest.MonkeyPatch) -> None:

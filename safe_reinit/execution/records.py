@@ -1,0 +1,49 @@
+"""What a run has in the journal at its beginning, and of each call; and when a call may be sent by what is there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from .. import codes
+from ..core import state
+from ..journal import JournalError, Lease, LeaseLostError
+from ..model import Call, Event, EventName, JobState, OnUnknown, Plan
+from ..model.codec import members, to_moment
+
+
+def may_send(lease: Lease, action: str) -> str:
+    """Say why a changing call may not be sent (any more), immediately before its first byte.
+
+    What brings a machine back is sent as long as nobody else has the run, also while the journal is away.
+    """
+    try:
+        held = lease.check()
+    except LeaseLostError:
+        return f"this process no longer holds run {lease.run_id}"
+    except JournalError as error:
+        held, why = False, str(error)
+    else:
+        if lease.held and action not in codes.BRINGS_BACK:
+            return f"all runs are held by {lease.held}"
+        why = f"the lease of run {lease.run_id} had run out, and what was observed before is too old"
+    return "" if held or action in codes.BRINGS_BACK else why
+
+
+def first_states(plan: Plan, run_id: str, on_unknown: OnUnknown, at: float) -> list[JobState]:
+    """Return the states of a run of which nothing has been done; ``at`` is when it was confirmed (cloud seconds)."""
+    return [
+        state.begin(job, plan.limits, at=at, on_unknown=on_unknown, run_id=run_id, options=plan.options)
+        for job in plan.jobs
+    ]
+
+
+def call_event(run_id: str, call: Call, plan: Plan) -> dict[str, object]:
+    """Give what the journal has of a call."""
+    name: EventName = "look" if call.is_look else "call"
+    event = Event(call.at, run_id, name, data=members(call), simulated=plan.simulated)
+    return {"schema": 1, **members(event)}
+
+
+def moment(text: str) -> datetime:
+    """Read a time as the journal has it."""
+    return to_moment(text, "$.started_at")

@@ -1,0 +1,184 @@
+"""Carrying the shards of a run: which come next, each by whoever takes it, and the report once all have ended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+
+from .. import report, shards
+from ..errors import RunRefused
+from ..journal import Lease, ShardToBegin, StoredRun, shard_id
+from ..model import Call, OnUnknown, Plan, Rollout, ShardProgress, Stage
+from ..model.codec import decode, members
+from ..plan import as_members, from_json, to_json
+from ..saved import digest_of
+from .interrupt import Interrupt
+from .records import call_event, first_states, moment
+from .session import HandedOverError, Session
+
+_CHANGED = "What the journal has as the plan of run {} is not what was confirmed."
+_WHO = "Nothing is carried; find out who changed the journal: safe-reinit audit."
+_AGAIN = 1.0
+"""Real seconds between two tries to take the lease of a shard."""
+
+
+def begin(session: Session, plan: Plan, run_id: str, calls: Sequence[Call], on_unknown: OnUnknown) -> str:
+    """Write a confirmed plan down as a run of shards, which nobody carries yet.
+
+    Returns:
+        the digest of its plans, for whoever has them carried.
+
+    Raises:
+        RunRefused: another run has one of the instances, or the plan was run already.
+        UsageError: the journal cannot be written.
+    """
+    parts = []
+    at = session.clock.time()
+    for part in shards.cut(plan):
+        states = first_states(part, run_id, on_unknown, at)
+        jobs = [(each.instance_id, [wipe.disk_id for wipe in each.disks], each) for each in states]
+        parts.append(ShardToBegin(as_members(part), digest_of(to_json(part)), jobs))
+    session.journal.begin_shards(
+        run_id, {**as_members(plan), "jobs": ()}, session.endpoint, session.where.profile, parts,
+        [call_event(run_id, call, plan) for call in calls], undoes=plan.options.undo or "",
+    )  # fmt: skip
+    return shards.digest_of(each.digest for each in parts)
+
+
+class Shards:
+    """Carries the shards of runs for one account and region. Safe to use from several threads.
+
+    Args:
+        session: opens a session, with a journal of its own, for one act.
+
+    """
+
+    def __init__(self, session: Callable[[Interrupt, threading.Event], AbstractContextManager[Session]]) -> None:
+        self._session = session
+
+    def next_stage(self, run_id: str, digest: str) -> Stage:
+        """Return which shards of a run are to be carried now; once none is left, write its report down.
+
+        Args:
+            run_id: the run.
+            digest: of its plans, as it was when they were confirmed.
+
+        Raises:
+            UsageError: there is no such run, it is of another region or endpoint, or the journal cannot be used.
+            RunRefused: the journal has other plans for it.
+        """
+        with self._opened() as session:
+            run, progress = _progress(session, run_id, digest)
+            holder = run.holder
+            agreed, now = session.journal.agreed(run_id), session.clock.now()
+            cancelled = holder is not None and holder.cancelled is not None
+            stage = shards.next_stage(_rollout(run), progress, agreed, now, cancelled=cancelled)
+            if not stage.over:
+                return stage
+            return replace(stage, outcome=run.outcome or _finish(session, run_id))
+
+    def carry(
+        self, run_id: str, number: int, digest: str, alive: Callable[[], None], hand_over: threading.Event
+    ) -> bool:  # fmt: skip
+        """Carry a shard to its end, or carry it on, once nobody else holds it; it may have ended meanwhile.
+
+        Args:
+            run_id: the run.
+            number: of the shard.
+            digest: of the plans of the run, as it was when they were confirmed.
+            alive: is told, each second, that this goes on.
+            hand_over: set where another process is to go on: no further job begins, and what has begun ends.
+
+        Returns:
+            whether it is written down as ended; else another process is to go on with it.
+
+        Raises:
+            UsageError: there is no such run, it is of another region or endpoint, or the journal cannot be used.
+            RunRefused: the journal has another plan for it, or the credentials are of another account.
+        """
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(_AGAIN):
+                alive()
+
+        watching = threading.Thread(target=watch, name="safe-reinit-shard", daemon=True)
+        watching.start()
+        try:
+            with self._session(Interrupt(), hand_over) as session:
+                _carry(session, run_id, number, digest)
+        except HandedOverError:
+            return False
+        else:
+            return True
+        finally:
+            over.set()
+            watching.join()
+
+    def cancel(self, run_id: str) -> None:
+        """Ask, through the journal, for the end of a run in order; one that has ended stays as it is.
+
+        Raises:
+            UsageError: there is no such run, or the journal cannot be written.
+        """
+        with self._opened() as session, suppress(RunRefused):
+            session.journal.cancel(run_id)
+
+    def _opened(self) -> AbstractContextManager[Session]:
+        return self._session(Interrupt(), threading.Event())
+
+
+def _progress(session: Session, run_id: str, digest: str) -> tuple[StoredRun, list[ShardProgress]]:
+    """Return a run without its jobs, and how far its shards have come, once its plans are those that were confirmed."""
+    run = session.stored(run_id, jobs=False)
+    progress = session.journal.shards(run_id)
+    if shards.digest_of(each.digest for each in progress) != digest:
+        raise RunRefused(_CHANGED.format(run_id), hint=_WHO)
+    return run, progress
+
+
+def _carry(session: Session, run_id: str, number: int, digest: str) -> None:
+    name = shard_id(run_id, number)
+    while (lease := _take(session, name)) is not None:  # also again, where somebody else had taken it meanwhile
+        try:
+            why = _why_none_begins(session, run_id, number, digest)
+        except BaseException:
+            lease.release()
+            raise
+        session.carry(lease, why)
+
+
+def _why_none_begins(session: Session, run_id: str, number: int, digest: str) -> str:
+    """Return why no job of a shard begins that has not, once its plan is seen to be the one that was confirmed."""
+    run, progress = _progress(session, run_id, digest)
+    if digest_of(session.stored(shard_id(run_id, number)).plan) != progress[number].digest:
+        raise RunRefused(_CHANGED.format(run_id), hint=_WHO)
+    return shards.why_none_begins(_rollout(run), progress, session.journal.agreed(run_id), session.clock.now())
+
+
+def _take(session: Session, name: str) -> Lease | None:
+    """Take the lease of a shard once nobody else has it; ``None`` where whoever had it has brought it to its end."""
+    while True:
+        if session.stored(name, jobs=False).ended_at is not None:
+            return None
+        if (lease := session.journal.take(name)) is not None:
+            return lease
+        if session.hand_over.wait(_AGAIN):
+            raise HandedOverError
+
+
+def _finish(session: Session, run_id: str) -> str:
+    """Write down the report of a run all of whose shards have ended, and return its outcome."""
+    stored = session.stored(run_id)
+    plan = from_json(stored.plan)
+    states = [each.state for each in stored.jobs]
+    begun = report.started(moment(stored.started_at))
+    told = report.of_run(begun, session.clock.now(), plan, states, session.calls_of(run_id), run_id=run_id)
+    session.journal.end_shards(run_id, members(session.naming_runs(told)))
+    return told.outcome
+
+
+def _rollout(run: StoredRun) -> Rollout:
+    return decode(Rollout, run.plan["rollout"])

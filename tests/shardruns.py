@@ -1,0 +1,145 @@
+"""Runs that are cut into shards, carried as an engine would: by several workers, on one journal."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safe_reinit import logs
+from safe_reinit.client import Client
+from safe_reinit.errors import Error
+from safe_reinit.journal import StoredRun, open_to_read
+from safe_reinit.model import Event, Report, Stage
+from safe_reinit.model.codec import decode
+from safe_reinit.plan import from_json
+from safe_reinit.simulator import Simulator
+from tests import cloudlike, fleetruns, virtual
+from tests.simulation.scheduler import Process
+
+HEARTBEAT = 20.0
+"""Seconds without a sign of life after which an engine has another worker carry a shard."""
+
+
+@dataclass
+class Engine:
+    """A run of shards on one journal, and what was done to carry it; each attempt is a process of its own."""
+
+    sim: Simulator
+    journal: Path
+    run_id: str = ""
+    digest: str = ""
+    stages: list[tuple[int, ...]] = field(default_factory=list)
+    """The shards of each stage that was carried."""
+    questions: list[str] = field(default_factory=list)
+    workers: list[Process] = field(default_factory=list)
+    """The processes that carried a shard, each one attempt."""
+    failed: list[Error] = field(default_factory=list)
+    handed_over: list[int] = field(default_factory=list)
+    """The shards that a worker let go for another one to go on."""
+    hand_over: threading.Event = field(default_factory=lambda: threading.Event())  # noqa: PLW0108 - looked up when it is made
+
+    def client(self) -> Client:
+        """Connect as another process would."""
+        return cloudlike.client(self.sim, journal=self.journal)
+
+    def begin(self, disks: Sequence[str], **rollout: Any) -> Engine:
+        """Plan a run over these disks, and write it down."""
+        client = self.client()
+        plan = fleetruns.planned(client, list(disks), **rollout)
+        self.run_id, self.digest = client.begin_shards(plan, confirm=plan.confirm_with)
+        return self
+
+    def carry(
+        self,
+        answer: Callable[[str], bool] | None = None,
+        on_event: Callable[[Process, Event], None] = lambda _process, _event: None,
+    ) -> Engine:
+        """Carry the run until it is over, or until somebody must answer and nobody does; ``on_event`` may do harm."""
+        scheduler = virtual.current().scheduler
+
+        def told(event: Event) -> None:
+            assert scheduler.current is not None
+            on_event(scheduler.current.process, event)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(logs, "event", told)
+            shards = self.client().shards()
+            while not (stage := shards.next_stage(self.run_id, self.digest)).over and not self._stops:
+                if not stage.question:
+                    self._carry(stage)
+                    continue
+                self.questions.append(stage.question)
+                if answer is None:
+                    break
+                with self.client()._journal() as journal:
+                    journal.agree(self.run_id, stage.number if answer(stage.question) else -1)
+        return self
+
+    def _carry(self, stage: Stage) -> None:
+        self.stages.append(stage.shards)
+        waiting = list(stage.shards)
+
+        def lane() -> None:
+            while waiting and not self._stops:
+                self._attempt(waiting.pop(0))
+
+        lanes = [threading.Thread(target=lane) for _ in range(stage.at_once)]
+        for each in lanes:
+            each.start()
+        for each in lanes:
+            each.join()
+
+    def _attempt(self, number: int) -> None:
+        """Have a shard carried, by another worker once nothing is heard of the one before."""
+        scheduler = virtual.current().scheduler
+        while not self._stops:
+            worker, heard = Process(f"worker {len(self.workers)}"), [scheduler.now]
+            self.workers.append(worker)
+
+            def alive(heard: list[float] = heard) -> None:
+                heard[0] = scheduler.now
+
+            def carry(alive: Callable[[], None] = alive) -> None:
+                try:
+                    ended = self.client().shards().carry(self.run_id, number, self.digest, alive, self.hand_over)
+                    self.handed_over += [] if ended else [number]
+                except Error as error:
+                    self.failed.append(error)
+
+            task = scheduler.spawn("worker", worker, carry)
+            while not task.done and scheduler.now - heard[0] < HEARTBEAT:
+                scheduler.sleep(1.0)
+            if task.done and not worker.dead:
+                return
+
+    @property
+    def _stops(self) -> bool:
+        return bool(self.failed or self.handed_over)
+
+    @property
+    def stored(self) -> StoredRun:
+        """The run as the journal has it."""
+        with open_to_read(os.fspath(self.journal)) as journal:
+            stored = journal.run(self.run_id)
+        assert stored is not None
+        return stored
+
+    @property
+    def report(self) -> Report:
+        """The report that the journal has."""
+        told = self.stored.report
+        assert told is not None
+        return decode(Report, told)
+
+    def checked(self) -> fleetruns.Fleet:
+        """Hold the report against the simulator's own record."""
+        done = fleetruns.Fleet(cloudlike.Run(self.report, None, from_json(self.stored.plan), []), self.sim.state())
+        done.check()
+        assert self.stored.ended_at is not None
+        return done

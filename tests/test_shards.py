@@ -1,0 +1,196 @@
+"""A run that is cut into shards, each carried by whoever takes it: what holds for one run holds for all its shards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safe_reinit import shards
+from safe_reinit.errors import RunRefused
+from safe_reinit.journal import open_to_write
+from safe_reinit.model import Event
+from tests import fleetruns, virtual
+from tests.fleetruns import denied, disk, everything, fleet, instance, simulated
+from tests.shardruns import Engine
+from tests.simulation.scheduler import Process
+
+pytestmark = pytest.mark.virtual_time
+
+MANY = 12
+SIZE = 4
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut runs into shards of four machines."""
+    monkeypatch.setattr(shards, "SIZE", SIZE)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return where the journal is."""
+    return tmp_path / "journal.db"
+
+
+@pytest.mark.parametrize("most", [100, 3])
+def test_each_machine_of_each_shard_is_wiped_once_and_comes_back(path: Path, most: int) -> None:
+    """Whoever carries the shards, the run comes to what one process would have brought it to, with one report."""
+    with simulated(fleet(MANY)) as sim:
+        engine = Engine(sim, path).begin(everything(MANY), max_parallel=most).carry()
+        done = engine.checked()
+
+    assert engine.stages == [(0, 1, 2)]
+    assert done.outcomes == {"done": list(range(MANY))}
+    assert (done.report.run_id, done.report.exit_code) == (engine.run_id, 0)
+    for number in range(MANY):
+        assert Counter(done.calls(number)) == {"StopInstance": 1, "ReInitDisk": 1, "StartInstance": 1}
+
+
+def test_a_canary_that_fails_lets_no_other_shard_begin(path: Path) -> None:
+    """The canary is a shard of its own, and what waited for it ends untouched, with the reason."""
+    with simulated(fleet(MANY), *denied(0)) as sim:
+        engine = Engine(sim, path).begin(everything(MANY), canary=1).carry()
+        done = engine.checked()
+
+    assert engine.stages == [(0,), (1, 2, 3)]
+    assert done.outcomes == {"failed": [0], "refused": list(range(1, MANY))}
+    assert "the canary did not end done" in str(done.jobs[7].error)
+
+
+def test_no_machine_begins_once_too_many_have_failed_in_any_shard(path: Path) -> None:
+    """What fails in one shard counts in the others, also in those that are carried at the same time."""
+    with simulated(fleet(MANY), *denied(0, 4)) as sim:
+        engine = Engine(sim, path).begin(everything(MANY), max_parallel=3, stop_after_failures=2).carry()
+        done = engine.checked()
+
+    assert set(done.outcomes["failed"]) == {0, 4}
+    assert "stop-after-failures 2" in str(done.jobs[MANY - 1].error)
+    assert done.outcomes["refused"]
+
+
+def test_no_more_machines_are_down_at_once_than_may_be_in_all_shards(path: Path) -> None:
+    """The cap of the run is one of all its shards together."""
+    with simulated(fleet(MANY)) as sim:
+        engine = Engine(sim, path).begin(everything(MANY), max_parallel=5).carry()
+        done = engine.checked()
+
+    down, most = 0, 0
+    for call in done.state["calls"]:
+        if call["source"] == "api" and not call["dry_run"] and call["action"] in fleetruns.BUSY:
+            count = len(call["subject"])
+            down += count * (call["action"].startswith("Stop") - call["action"].startswith("Start"))
+            most = max(most, down)
+    assert most <= 5
+    assert done.outcomes == {"done": list(range(MANY))}
+
+
+def test_a_stage_waits_for_somebody_to_agree(path: Path) -> None:
+    """With a pause no shard of the next wave is carried before somebody agreed, and none ever after a no."""
+    with simulated(fleet(MANY)) as sim:
+        rollout: dict[str, Any] = {"waves": ((4, False),), "pause": "wave"}
+        engine = Engine(sim, path).begin(everything(MANY), **rollout).carry()
+        assert (engine.stages, engine.questions) == ([(0,)], ["4 of 12 jobs have ended, 4 of them done."])
+        engine.carry(lambda said: said.startswith("4 "))
+        done = engine.checked()
+
+    assert engine.stages == [(0,), (1,), (2,)]
+    assert done.outcomes == {"done": list(range(8)), "refused": list(range(8, MANY))}
+    assert "nobody agreed to go on" in str(done.jobs[9].error)
+
+
+def test_a_cancel_of_the_run_ends_all_its_shards_in_order(path: Path) -> None:
+    """Those that have not begun end untouched, whoever carries them."""
+    with simulated(fleet(MANY)) as sim:
+        engine = Engine(sim, path).begin(everything(MANY))
+        with open_to_write(path) as journal:
+            journal.cancel(engine.run_id)
+        done = engine.carry().checked()
+
+    assert done.outcomes == {"refused": list(range(MANY))}
+    assert not [call for number in range(MANY) for call in done.calls(number)]
+
+
+def test_a_plan_that_the_journal_has_otherwise_is_not_carried(path: Path) -> None:
+    """Who can write to the journal cannot make a worker wipe what nobody confirmed."""
+    with simulated(fleet(MANY)) as sim:
+        engine = Engine(sim, path).begin(everything(MANY))
+        with open_to_write(path) as journal:
+            journal._db.execute("UPDATE runs SET plan=REPLACE(plan, ?, ?)", (f'"{disk(5)}"', '"d-other"'))
+        engine.carry()
+
+    assert isinstance(engine.failed[0], RunRefused)
+    assert "not what was confirmed" in str(engine.failed[0])
+    sent = [call for call in sim.state()["calls"] if call["action"] in fleetruns.BUSY and not call["dry_run"]]
+    assert not {instance(number) for number in range(4, 8)} & {each for call in sent for each in call["subject"]}
+    assert not {disk(number) for number in range(4, 8)} & {each for call in sent for each in call["subject"]}
+
+
+def test_a_shard_is_no_run_that_people_see(path: Path) -> None:
+    """The journal lists the whole run alone, and names it as the last one of each disk and of each machine."""
+    with simulated(fleet(MANY)) as sim:
+        engine = Engine(sim, path).begin(everything(MANY))
+        with open_to_write(path) as journal:
+            assert [run.run_id for run in journal.runs()] == [engine.run_id]
+            assert journal.count() == 1
+            with pytest.raises(RunRefused, match=f"Run {engine.run_id} has {instance(5)} already"):
+                journal.refuse_open(sim.url, "1000000000000001", "cn-hangzhou", [instance(5)])
+        engine.carry()
+        last = engine.client().plan([disk(5)], stop_instance=True)
+
+    assert last is not None
+    stored = engine.stored
+    assert (stored.outcome, stored.open, len(stored.jobs)) == ("done", False, MANY)
+
+
+def test_a_worker_that_hands_over_lets_another_one_go_on(path: Path) -> None:
+    """What has begun is brought to its end, no other machine begins, and the rest of the shard is carried at once."""
+    with simulated(fleet(MANY)) as sim:
+        engine = Engine(sim, path).begin(everything(MANY), max_parallel=2)
+        leaving = Engine(sim, path, engine.run_id, engine.digest)
+        leaving.carry(on_event=lambda _, event: leaving.hand_over.set() if event.event == "intend" else None)
+        assert leaving.handed_over == [0]
+        shown = sim.state()["instances"]
+        assert {shown[instance(number)]["status"] for number in range(MANY)} == {"Running"}
+        assert sum(shown[instance(number)]["starts"] > 1 for number in range(MANY)) == 2
+        begun = virtual.current().scheduler.now
+        engine.carry()
+        done = engine.checked()
+
+    assert virtual.current().scheduler.now - begun < 200.0
+    assert done.outcomes == {"done": list(range(MANY))}
+
+
+def harm(moment: str, event: str, does: Callable[[Process], None]) -> Callable[[Process, Event], None]:
+    """Do something, once, to the process in which this happens."""
+    done: list[Process] = []
+
+    def told(process: Process, each: Event) -> None:
+        if not done and each.event == event and each.data.get("action") == moment:
+            done.append(process)
+            does(process)
+
+    return told
+
+
+@pytest.mark.parametrize("event", ["intend", "answer"])
+@pytest.mark.parametrize("moment", ["StopInstance", "ReInitDisk", "StartInstance"])
+@pytest.mark.parametrize("what", ["killed", "paused"])
+def test_a_shard_whose_worker_is_gone_is_resumed_by_another(path: Path, what: str, moment: str, event: str) -> None:
+    """At whatever call it was killed or paused: another worker goes on by the journal, and nothing is wiped twice."""
+    durations = {"stop": 4, "wipe": 90, "start": 6}  # so long that a wipe without an answer is still seen under way
+    with simulated(fleet(MANY, durations=durations)) as sim:
+        scheduler = virtual.current().scheduler
+        does = scheduler.kill if what == "killed" else partial(scheduler.freeze, seconds=300.0)
+        engine = Engine(sim, path).begin(everything(MANY))
+        engine.carry(on_event=harm(moment, event, does))
+        done = engine.checked()
+
+    assert len(engine.workers) == len(engine.stages[0]) + 1
+    unknown = done.outcomes.get("unknown", [])  # intended, and nobody knows whether it was sent: it never was
+    assert set(done.outcomes) == {"done"} or (moment, event) == ("ReInitDisk", "intend")
+    assert not any(done.state["disks"][disk(number)]["wipes"] for number in unknown)
