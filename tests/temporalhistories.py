@@ -11,7 +11,7 @@ from pathlib import Path
 
 from temporalio.client import WorkflowFailureError
 
-from safe_reinit.temporal.shards import Stage
+from safe_reinit.model import Stage
 from safe_reinit.temporal.submit import look_again
 from safe_reinit.temporal.worker import Settings, build_id
 from tests.temporals import Remembering, Run, Temporal, temporal_or_skip, working

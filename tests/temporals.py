@@ -17,8 +17,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 
 from safe_reinit.errors import RunRefused
+from safe_reinit.model import Stage
 from safe_reinit.temporal.server import Server
-from safe_reinit.temporal.shards import Stage
 from safe_reinit.temporal.submit import Submitted, submit, workflow_id
 from safe_reinit.temporal.worker import Serving, Settings, serve
 from tests.servers import refused_port
@@ -94,13 +94,13 @@ def temporal_or_skip(folder: Path, attributes: Sequence[str] = ATTRIBUTES, long:
         temporal.kill()
 
 
-def wait_for(holds: Callable[[], T], every: float = 0.02) -> T:
-    """Wait until this holds, and return what it gave; ``every`` is longer where it is dear to ask."""
+def wait_for(holds: Callable[[], T]) -> T:
+    """Wait until this holds, and return what it gave."""
     waited = threading.Event()
-    for _ in range(int(PATIENCE / every)):
+    for _ in range(int(PATIENCE / 0.02)):
         if found := holds():
             return found
-        waited.wait(every)
+        waited.wait(0.02)
     raise AssertionError("it never came to hold")
 
 

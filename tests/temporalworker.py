@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from safe_reinit.model import Stage
 from safe_reinit.temporal.server import Server
-from safe_reinit.temporal.shards import Stage
 from safe_reinit.temporal.worker import Settings, serve
 from tests.temporals import Remembering
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from safe_reinit.cli import worker
 from safe_reinit.cli.app import run
-from safe_reinit.temporal.shards import Stage
+from safe_reinit.client import Client
+from safe_reinit.model import Stage
 from safe_reinit.temporal.submit import Submitted, describe, submit
 from safe_reinit.temporal.worker import Settings
 from tests.blocks import ROOT, blocks
@@ -40,7 +40,7 @@ def test_a_worker_serves_the_account_of_its_credentials_until_a_signal(
 ) -> None:
     """It polls the task queue of its account and region, carries a run, and ends with 0 on SIGTERM."""
     shards = Remembering([Stage((0,))])
-    monkeypatch.setattr(worker, "_shards", lambda _client: shards)
+    monkeypatch.setattr(Client, "shards", lambda _client: shards)
     carried = Run(temporal, "run-command", QUEUE)
 
     def submit() -> None:
@@ -66,7 +66,7 @@ def test_a_worker_of_a_deployment_says_how_it_becomes_current(
     temporal: Temporal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing is sent to a version that is not current, so it prints the command that makes it so."""
-    monkeypatch.setattr(worker, "_shards", lambda _client: Remembering([]))
+    monkeypatch.setattr(Client, "shards", lambda _client: Remembering([]))
     port = refused_port()
 
     def end() -> None:
@@ -97,7 +97,7 @@ def test_a_worker_whose_server_is_away_does_not_start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is refused with a sentence, for what supervises it to start it again."""
-    monkeypatch.setattr(worker, "_shards", lambda _client: Remembering([]))
+    monkeypatch.setattr(Client, "shards", lambda _client: Remembering([]))
     address = f"127.0.0.1:{refused_port()}"
 
     code, said = ended(capsys, "--temporal", address)
@@ -165,9 +165,9 @@ def test_the_page_of_workers_is_true(temporal: Temporal, capsys: pytest.CaptureF
     server = replace(temporal.server, namespace="wipes")
     settings = Settings("queue-page", "safe-reinit", "0.1.0-4a779a10")
     with working(server, Remembering([Stage((0,))]), settings):
-        wait_for(lambda: temporal_program(temporal, makes_current, check=False), 0.5)
+        wait_for(lambda: temporal_program(temporal, makes_current, check=False))
         submit(server, "queue-page", Submitted("run-page", DIGEST, "1", "cn-hangzhou", 1))
-        wait_for(lambda: describe(server, "queue-page", "run-page").status == "ended", 0.3)
+        wait_for(lambda: describe(server, "queue-page", "run-page").status == "ended")
 
 
 def temporal_program(temporal: Temporal, words: str, *, check: bool = True) -> bool:

@@ -16,8 +16,8 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Replayer
 
 from safe_reinit.errors import RunRefused
+from safe_reinit.model import Stage
 from safe_reinit.temporal.activities import Activities
-from safe_reinit.temporal.shards import Stage
 from safe_reinit.temporal.submit import Carried, describe, look_again
 from safe_reinit.temporal.worker import Settings
 from safe_reinit.temporal.workflow import Asked, RunWorkflow

@@ -12,8 +12,8 @@ import grpc
 import pytest
 
 from safe_reinit.errors import Error, RunRefused, UsageError
+from safe_reinit.model import Stage
 from safe_reinit.temporal.server import Server, server_of
-from safe_reinit.temporal.shards import Stage
 from safe_reinit.temporal.submit import look_again
 from safe_reinit.temporal.worker import Settings
 from tests.grpcfront import Front, front_of, pem_of
@@ -57,10 +57,10 @@ def test_a_name_that_nobody_knows() -> None:
 
 def test_a_namespace_that_is_not_there(temporal: Temporal) -> None:
     """The server answers, and has no such namespace."""
-    refused = refusal(replace(temporal.server, namespace="nowhere"))
+    refused = refusal(replace(temporal.server, namespace="wipes"))
 
-    assert str(refused) == f"The Temporal server {temporal.server.address} has no namespace nowhere."
-    assert "temporal operator namespace create -n nowhere" in refused.hint
+    assert str(refused) == f"The Temporal server {temporal.server.address} has no namespace wipes."
+    assert "temporal operator namespace create -n wipes" in refused.hint
 
 
 def test_tls_where_there_is_none(temporal: Temporal) -> None:

@@ -13,7 +13,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest, PollWorkflowTaskQueueRequest
 from temporalio.client import Client
 
-from safe_reinit.temporal.shards import Stage
+from safe_reinit.model import Stage
 from safe_reinit.temporal.submit import Carried, describe
 from safe_reinit.temporal.worker import Settings
 from tests import temporalworker

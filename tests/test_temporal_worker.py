@@ -13,7 +13,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from safe_reinit.errors import UsageError
-from safe_reinit.temporal.shards import Stage
+from safe_reinit.model import Stage
 from safe_reinit.temporal.submit import look_again
 from safe_reinit.temporal.worker import Settings, build_id
 from safe_reinit.version import VERSION
@@ -104,7 +104,6 @@ def test_an_address_that_is_taken_is_refused(run: Run, what: str) -> None:
     assert f"worker_{what}" in refused.value.hint
 
 
-@pytest.mark.slow
 def test_the_next_version_goes_on_with_a_run(run: Run) -> None:
     """Nothing goes to a version that is not current; once it is, it carries on what the old one began."""
     deployment = f"wipes-{run.queue}"
@@ -120,9 +119,7 @@ def test_the_next_version_goes_on_with_a_run(run: Run) -> None:
             wait_for(lambda: old.asked.count("next") == 2)
             assert new.asked == []
             make_current(run.temporal, deployment, "1.1")
-            wait_for(
-                lambda: look_again(server, run.run_id) or "next" in new.asked, 0.3
-            )  # the server learns it by and by
+            wait_for(lambda: look_again(server, run.run_id) or "next" in new.asked)  # the server learns it by and by
             new.agreed = old.agreed = True
             look_again(server, run.run_id)
             assert run.result() == "done"
@@ -144,7 +141,7 @@ def make_current(temporal: Temporal, deployment: str, version: str) -> None:
             return False
         return True
 
-    wait_for(lambda: temporal.ask(make), 0.3)
+    wait_for(lambda: temporal.ask(make))
 
 
 def test_the_version_of_a_worker_names_its_workflow() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from ..client import Client, connect
+from ..client import connect
 from ..clock import Clock
 from ..cloud import CloudError
 from ..config import Config, resolve
@@ -22,8 +22,8 @@ from .output import say
 from .signals import end_by_sigint
 
 if TYPE_CHECKING:
+    from ..execution.shards import Shards
     from ..temporal.server import Server
-    from ..temporal.shards import Shards
     from ..temporal.worker import Serving, Settings
 
 _ENDING = (
@@ -49,15 +49,8 @@ def command(flags: Mapping[str, Any]) -> int:
         queue_of(config, account, region), config["temporal_deployment"] or "",
         metrics=config["worker_metrics"] or "", health=config["worker_health"] or "",
     )  # fmt: skip
-    asyncio.run(_serve(server, settings, _shards(client), f"account {account} in {region}"))
+    asyncio.run(_serve(server, settings, client.shards(), f"account {account} in {region}"))
     return 0
-
-
-def _shards(client: Client) -> Shards:
-    """Return what carries shards in this process."""
-    raise UsageError(
-        f"This version carries no shards in {client.region} yet.", hint="Run what you planned without a worker."
-    )
 
 
 def _account(config: Config, clock: Clock) -> str:

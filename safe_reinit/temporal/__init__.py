@@ -1,6 +1,5 @@
 """The runner for several hosts: Temporal carries the shards of a run to workers, and decides nothing.
 
-    shards      what a run offers to be carried; the journal behind it is the truth
     workflow    one workflow for each run: asks for the next stage, and has its shards carried
     activities  what a worker does for a workflow
     worker      a worker: polls, follows rotated keys, tells its health, and ends in order

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from ..errors import Error, RunRefused, UsageError
-from .shards import Shards, Stage
+from ..errors import Error, RunRefused
+from ..execution.shards import Shards
+from ..model import Stage
 from .workflow import CANCEL, CARRY, NEXT_STAGE, Asked
 
 
@@ -64,7 +65,7 @@ def _failures() -> Iterator[None]:
     """Tell the server of a failure what a person may read, and nothing of what is behind it."""
     try:
         yield
-    except (UsageError, RunRefused) as refused:
+    except RunRefused as refused:  # a setting or a journal that cannot be used may be so of this worker alone
         raise ApplicationError(str(refused), refused.hint, type=refused.outcome, non_retryable=True) from None
     except Error as failed:
         raise ApplicationError(str(failed), failed.hint, type=failed.outcome) from None

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +30,12 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from .. import logs
 from ..errors import Error, UsageError
+from ..execution.shards import Shards
 from ..version import VERSION
 from . import workflow
 from .activities import Activities
 from .health import Health, serve_health
 from .server import Server, pollers
-from .shards import Shards
 
 SHARDS_AT_ONCE = 20
 """Shards that one worker carries at once; what is more waits for it, or is taken by another one."""
@@ -196,9 +195,8 @@ class Serving:
         ]  # fmt: skip
 
 
-@cache
 def _runtime(metrics: str) -> Runtime:
-    """Make what the SDK runs on, once for a process; what it has to say goes to Python's logging."""
+    """Make what the SDK runs on; what it has to say goes to Python's logging."""
     forwarding = LogForwardingConfig(logging.getLogger("temporalio"))
     said = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding)
     try:

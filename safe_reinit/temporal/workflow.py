@@ -17,7 +17,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy, SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
-    from .shards import Stage
+    from ..model.shared import Stage
 
 WORKFLOW = "safe-reinit-run"
 NEXT_STAGE, CARRY, CANCEL = "next-stage", "carry", "cancel"
