@@ -5,7 +5,7 @@
     safe_reinit.calls     every HTTP exchange
     safe_reinit.retry     a look that failed and is made again
     safe_reinit.journal   a lease that could not be renewed, or was lost
-    safe_reinit.worker    a key or certificate of a worker that was replaced, and cannot be used
+    safe_reinit.worker    what a worker could not do: a step or a shard that failed, a replaced key that is refused
 
 No handler is installed. A line has ids, codes and RequestIds, and no text of ECS, of the SDK or of a person.
 """
@@ -77,5 +77,5 @@ def lease(run_id: str, said: str) -> None:
 
 
 def worker(said: str) -> None:
-    """WARNING: a worker serves on with a key or certificate that was replaced."""
+    """WARNING: a worker could not do something, and serves on."""
     _say(_worker, logging.WARNING, "%s", said)

@@ -38,8 +38,14 @@ def ended(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
 def test_a_worker_serves_the_account_of_its_credentials_until_a_signal(
     temporal: Temporal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It polls the task queue of its account and region, carries a run, and ends with 0 on SIGTERM."""
-    shards = Remembering([Stage((0,))])
+    """It polls the task queue of its account and region, says what fails, carries a run, and ends with 0 on SIGTERM."""
+    left = iter([OSError("password=hunter2")])
+
+    def away(what: str, _shard: int) -> None:
+        if what == "carry" and (error := next(left, None)):
+            raise error
+
+    shards = Remembering([Stage((0,))], fails=away)
     monkeypatch.setattr(Client, "shards", lambda _client: shards)
     carried = Run(temporal, "run-command", QUEUE)
 
@@ -58,6 +64,8 @@ def test_a_worker_serves_the_account_of_its_credentials_until_a_signal(
         f"Working for account 1000000000000001 in cn-hangzhou at the Temporal server {temporal.server.address}" in said
     )
     assert "SIGTERM: Stopping: no further machine begins" in said
+    assert "run-command, shard 0: An unexpected OSError at test_temporal_command.py:" in said
+    assert not [word for word in ("hunter2", "Traceback") if word in said]
     assert shards.ended == {0}
 
 

@@ -257,7 +257,7 @@ def test_a_failing_step_is_told(run: Run) -> None:
         shown = wait_for(lambda: describe(run.temporal.server, run.queue, run.run_id).says)
 
     assert shown.startswith("Temporal is at attempt ")
-    assert "An unexpected OSError." in shown
+    assert "An unexpected OSError at test_temporal_runs.py:" in shown
 
 
 def test_a_worker_that_ends_hands_its_shard_over(run: Run) -> None:

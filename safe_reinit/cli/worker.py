@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..client import connect
@@ -32,6 +33,14 @@ _ENDING = (
 )
 
 
+class _Saying(logging.Handler):
+    """Says what is logged, a line each: a traceback would say less to who reads it, and could show a secret."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say one line."""
+        say(record.getMessage())
+
+
 def command(flags: Mapping[str, Any]) -> int:
     """Serve until a signal ends it, and return the exit code."""
     config = resolve(flags, os.environ, flags.get("config"))
@@ -49,8 +58,24 @@ def command(flags: Mapping[str, Any]) -> int:
         queue_of(config, account, region), config["temporal_deployment"] or "",
         metrics=config["worker_metrics"] or "", health=config["worker_health"] or "",
     )  # fmt: skip
-    asyncio.run(_serve(server, settings, client.shards(), f"account {account} in {region}"))
+    with _said():
+        asyncio.run(_serve(server, settings, client.shards(), f"account {account} in {region}"))
     return 0
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """Let the person read what the worker and the SDK log while the block lasts."""
+    saying = _Saying(logging.WARNING)
+    loggers = [logging.getLogger(name) for name in ("safe_reinit.worker", "temporalio")]
+    logging.getLogger("temporalio.activity").setLevel(logging.ERROR)  # what fails there the worker logs itself
+    for each in loggers:
+        each.addHandler(saying)
+    try:
+        yield
+    finally:
+        for each in loggers:
+            each.removeHandler(saying)
 
 
 def _account(config: Config, clock: Clock) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from .. import logs
 from ..errors import Error, RunRefused
 from ..execution.shards import Shards
 from ..model import Stage
@@ -33,13 +36,13 @@ class Activities:
     @activity.defn(name=NEXT_STAGE, no_thread_cancel_exception=True)
     def next_stage(self, asked: Asked) -> Stage:
         """Say what is to be carried next."""
-        with _failures():
+        with _failures(asked, NEXT_STAGE):
             return self._shards.next_stage(asked.run_id, asked.digest)
 
     @activity.defn(name=CARRY, no_thread_cancel_exception=True)
     def carry(self, asked: Asked, shard: int) -> None:
         """Carry a shard to its end."""
-        with _failures():
+        with _failures(asked, f"shard {shard}"):
             ended = self._shards.carry(asked.run_id, shard, asked.digest, _heartbeat(), self.hand_over)
         if not ended:
             raise ApplicationError(
@@ -50,7 +53,7 @@ class Activities:
     @activity.defn(name=CANCEL, no_thread_cancel_exception=True)
     def cancel(self, asked: Asked) -> None:
         """Ask for the end of a run."""
-        with _failures():
+        with _failures(asked, CANCEL):
             self._shards.cancel(asked.run_id)
 
 
@@ -61,13 +64,20 @@ def _heartbeat() -> Callable[[], None]:
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
-    """Tell the server of a failure what a person may read, and nothing of what is behind it."""
+def _failures(asked: Asked, what: str) -> Iterator[None]:
+    """Tell the server and the log of a failure what a person may read, and nothing of what is behind it."""
     try:
         yield
-    except RunRefused as refused:  # a setting or a journal that cannot be used may be so of this worker alone
-        raise ApplicationError(str(refused), refused.hint, type=refused.outcome, non_retryable=True) from None
-    except Error as failed:
-        raise ApplicationError(str(failed), failed.hint, type=failed.outcome) from None
-    except Exception as unexpected:  # noqa: BLE001 - its text may hold what must not leave this host
-        raise ApplicationError(f"An unexpected {type(unexpected).__name__}.", type="bug") from None
+    except Exception as failed:  # noqa: BLE001 - its text may hold what must not leave this host
+        said, hint, kind = _unexpected(failed), "", "bug"
+        if isinstance(failed, Error):
+            said, hint, kind = str(failed), failed.hint, failed.outcome
+        logs.worker(f"{asked.run_id}, {what}: {said} {hint}".rstrip())
+        # A setting or a journal that cannot be used may be so of this worker alone; what is refused is so of all.
+        raise ApplicationError(said, hint, type=kind, non_retryable=isinstance(failed, RunRefused)) from None
+
+
+def _unexpected(error: Exception) -> str:
+    """Name an error that nobody foresaw, and the line that it comes from; its text may hold a secret."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"An unexpected {type(error).__name__} at {Path(last.filename).name}:{last.lineno}."

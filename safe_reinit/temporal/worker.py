@@ -197,7 +197,7 @@ class Serving:
 
 def _runtime(metrics: str) -> Runtime:
     """Make what the SDK runs on; what it has to say goes to Python's logging."""
-    forwarding = LogForwardingConfig(logging.getLogger("temporalio"))
+    forwarding = LogForwardingConfig(logging.getLogger("temporalio"), append_target_to_name=False)
     said = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding)
     try:
         return Runtime(
