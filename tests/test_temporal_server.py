@@ -57,10 +57,10 @@ def test_a_name_that_nobody_knows() -> None:
 
 def test_a_namespace_that_is_not_there(temporal: Temporal) -> None:
     """The server answers, and has no such namespace."""
-    refused = refusal(replace(temporal.server, namespace="wipes"))
+    refused = refusal(replace(temporal.server, namespace="nowhere"))
 
-    assert str(refused) == f"The Temporal server {temporal.server.address} has no namespace wipes."
-    assert "temporal operator namespace create -n wipes" in refused.hint
+    assert str(refused) == f"The Temporal server {temporal.server.address} has no namespace nowhere."
+    assert "temporal operator namespace create -n nowhere" in refused.hint
 
 
 def test_tls_where_there_is_none(temporal: Temporal) -> None:
