@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from . import report, wanted, where
+from . import report, temporal, wanted, where
 from .clock import Clock
 from .config import Config
 from .descriptors import demand_descriptors, load_all
@@ -130,8 +130,11 @@ class Client(Planner):
         def carried() -> Report:
             with self._carrying(run_id, interrupt) as journal:
                 session = self._session(journal, on_event, on_call, interrupt, go_on)
+                on_unknown = wanted.on_unknown(self._settings, plan)
                 try:
-                    return done(session.begin(plan, run_id, calls, wanted.on_unknown(self._settings, plan)))
+                    if plan.rollout.runner == "temporal":
+                        return done(temporal.run(session, self._settings, plan, run_id, calls, on_unknown))
+                    return done(session.begin(plan, run_id, calls, on_unknown))
                 except RunRefused as error:
                     if error.report is None:
                         error.report = self.report_of(plan, begun, calls, dry_run=False, error=error)
@@ -231,6 +234,11 @@ class Client(Planner):
                 if wanted.held(self._settings):
                     # It may bring machines back, and nothing else.
                     interrupt.ask("the configuration, which holds all runs")
+                stored = session.stored(run_id, jobs=False)
+                if stored.shards:
+                    return done(temporal.resume(session, self._settings, run_id, verdict))
+                if stored.whole:
+                    raise UsageError(f"{run_id} is a shard of run {stored.whole}.", hint=f"Resume {stored.whole}.")
                 return done(session.resume(run_id, verdict, Secret(password) if password else None))
 
         return done(interrupt.carry(carried, resumable=self._journal_place is not None))

@@ -63,6 +63,7 @@ def rollout_of(settings: Config, now: datetime) -> Rollout:
         stop_after_failures=settings["stop_after_failures"],
         deadline=_moment(settings["deadline"], now),
         quota_share=settings["quota_share"],
+        runner=settings["runner"],
     )
 
 

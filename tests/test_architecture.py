@@ -50,7 +50,7 @@ MAY_IMPORT = {
     **dict.fromkeys(DOING, DOING - {"temporal"} | DECIDING | CORE | OUTSIDE | VALUES),
     "execution": BESIDE_EXECUTION | CORE | OUTSIDE | VALUES,
     "report": DECIDING | CORE | OUTSIDE | VALUES,
-    "temporal": {"execution", "logs", "errors", "model", "version"},
+    "temporal": {"execution", "journal", "report", "shards", "plan", "clock", "logs"} | CORE | VALUES,
     "client": DOING | DECIDING | OUTSIDE | VALUES,
     "cli": DOING | DECIDING | CORE | OUTSIDE | VALUES | {"cli", "simulator"},
     "simulator": {"simulator"},
@@ -61,6 +61,7 @@ OF_CORE = {
     "report": {"state", "waves"},
     "regions": {"waves"},
     "shards": {"waves"},
+    "temporal": {"resuming"},
     "cli": {"state", "waves", "rate_limits", "resuming"},
 }
 """Which files of ``core`` a part uses: ``execution`` any; else what a final state came to, and how a fleet spreads."""

@@ -82,8 +82,7 @@ def test_the_main_help_is_laid_out_by_what_people_do(
     text = helped("safe-reinit", 80, capsys, monkeypatch)
     headings = [line[:-1] for line in text.splitlines() if re.match(r"[A-Z].*:$", line)]
 
-    sections = [title for title in layout.OPTIONS if title != "Temporal"]  # whose options are those of a worker
-    assert headings == [*layout.COMMANDS, *sections, "Examples"]
+    assert headings == [*layout.COMMANDS, *layout.OPTIONS, "Examples"]
     for name in app.commands:
         assert re.search(rf"^  {name} +[A-Z].*\.$", text, re.M), name
     assert text.index("\n  apply ") < text.index("\n  --disk D ") < text.index("--report FILE")

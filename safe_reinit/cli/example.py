@@ -52,6 +52,7 @@ _SAMPLES: Mapping[str, str] = {
     "hold": '"change freeze until Monday"',
     "journal": "/var/lib/safe-reinit/journal.db",
     "journal_outage": "2m",
+    "runner": "temporal",
     "temporal": "temporal.example.com:7233",
     "temporal_namespace": "wipes",
     "temporal_queue": "wipes-lab",

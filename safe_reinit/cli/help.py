@@ -45,7 +45,8 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "Where": ("region", "profile", "endpoint", "ca_bundle", "config", "journal"),
     "Temporal": (
-        "temporal", "temporal_namespace", "temporal_queue", "temporal_tls", "temporal_tls_ca", "temporal_tls_cert",
+        "runner", "temporal", "temporal_namespace", "temporal_queue", "temporal_tls", "temporal_tls_ca",
+        "temporal_tls_cert",
         "temporal_tls_key", "temporal_api_key_file", "temporal_deployment", "worker_metrics", "worker_health",
     ),
     "Simulation": ("simulate", "world", "faults"),

@@ -21,6 +21,7 @@ _METAVARS = {
     "stop_after_failures": "N", "deadline": "TIME|DURATION", "reason": "TEXT", "key_pair": "NAME",
     "password_env": "VAR",
     "security_enhancement": "Active|Deactive", "output": "text|json|markdown", "on_unknown": "ask|retry",
+    "runner": "local|temporal",
     "temporal": "HOST:PORT", "temporal_namespace": "NAME", "temporal_queue": "NAME", "temporal_tls_ca": "FILE",
     "temporal_tls_cert": "FILE", "temporal_tls_key": "FILE", "temporal_api_key_file": "FILE",
     "temporal_deployment": "NAME", "worker_metrics": "HOST:PORT", "worker_health": "HOST:PORT",
@@ -135,8 +136,8 @@ _RUN_NAMES = (
     "leave_stopped", "snapshot", "max_disks", "expect_instance", "reason", "key_pair", "password_env",
     "security_enhancement", "region", "profile", "endpoint", "ca_bundle", "timeout_stop",
     "timeout_snapshot", "timeout_reinit", "timeout_start",
-    "force_stop_after", "on_unknown", *_FLEET_NAMES, "journal", "simulate", "world",
-    "faults",
+    "force_stop_after", "on_unknown", *_FLEET_NAMES, "journal", "runner", "temporal", "temporal_namespace", "simulate",
+    "world", "faults",
 )  # fmt: skip
 
 
@@ -170,7 +171,7 @@ plan: Callable[[F], F] = _stack(
     _option("--save", metavar="FILE", help="Save the plan to a new file, for safe-reinit apply FILE."), *_LOOKING
 )
 """The options of a plan: those of a run but for the consent to run it."""
-_NOT_REHEARSED = ("simulate", "world", "journal", "on_unknown")
+_NOT_REHEARSED = ("simulate", "world", "journal", "on_unknown", "runner", "temporal", "temporal_namespace")
 _REHEARSE_NAMES = tuple(name for name in _RUN_NAMES if name not in _NOT_REHEARSED)
 rehearse: Callable[[F], F] = _stack(
     *_TARGET, *_CONSENT, *map(_setting, _REHEARSE_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES)
@@ -178,7 +179,8 @@ rehearse: Callable[[F], F] = _stack(
 """The options of a rehearsal: those of a plan, and faults."""
 _UNDO_NAMES = (
     "leave_stopped", "snapshot", "max_disks", "reason", "region", "profile", "endpoint", "ca_bundle", "timeout_stop",
-    "timeout_snapshot", "timeout_reinit", "timeout_start", "force_stop_after", "on_unknown", "journal",
+    "timeout_snapshot", "timeout_reinit", "timeout_start", "force_stop_after", "on_unknown", "journal", "runner",
+    "temporal", "temporal_namespace",
 )  # fmt: skip
 undo: Callable[[F], F] = _stack(
     *_CONFIRM, *_CONSENT, *map(_setting, _UNDO_NAMES), *_CONFIG, *map(_setting, _OUTPUT_NAMES)
@@ -190,7 +192,9 @@ policy: Callable[[F], F] = _stack(
     *_CONSENT, *map(_setting, _RUN_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, ("output", "quiet", "verbose")),
 )  # fmt: skip
 """The options of a policy: those of a run, so that its command line can be taken as it is."""
-_RESUME_NAMES = ("region", "profile", "endpoint", "ca_bundle", "password_env", "journal")
+_RESUME_NAMES = (
+    "region", "profile", "endpoint", "ca_bundle", "password_env", "journal", "temporal", "temporal_namespace",
+)  # fmt: skip
 resume: Callable[[F], F] = _stack(
     click.option(
         "--verdict", type=click.Choice(["reinitialised", "intact", "wipe-again"]), default=None,

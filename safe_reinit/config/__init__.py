@@ -168,6 +168,7 @@ SETTINGS: tuple[Setting, ...] = (
         "how long a run waits for a journal that cannot be written before it starts the machines that it stopped",
         in_env=False,
     ),
+    Setting("runner", one_of("local", "temporal"), "local", "what carries a run: this process, or workers of Temporal"),
     Setting("temporal", address, None, "the Temporal server that hands runs to workers, HOST:PORT"),
     Setting("temporal_namespace", text, "default", "the namespace at the Temporal server"),
     Setting("temporal_queue", text, None, "the task queue of the workers of an account and region"),

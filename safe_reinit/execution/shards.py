@@ -8,15 +8,17 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 
 from .. import report, shards
+from ..core.resuming import Verdict
 from ..errors import RunRefused
 from ..journal import Lease, ShardToBegin, StoredRun, shard_id
-from ..model import Call, OnUnknown, Plan, Rollout, ShardProgress, Stage
+from ..model import Call, OnUnknown, Plan, Report, Rollout, ShardProgress, Stage
 from ..model.codec import decode, members
 from ..plan import as_members, from_json, to_json
 from ..saved import digest_of
 from .interrupt import Interrupt
 from .records import call_event, first_states, moment
 from .session import HandedOverError, Session
+from .verdicts import open_states, refuse_verdict
 
 _CHANGED = "What the journal has as the plan of run {} is not what was confirmed."
 _WHO = "Nothing is carried; find out who changed the journal: safe-reinit audit."
@@ -45,6 +47,39 @@ def begin(session: Session, plan: Plan, run_id: str, calls: Sequence[Call], on_u
         [call_event(run_id, call, plan) for call in calls], undoes=plan.options.undo or "",
     )  # fmt: skip
     return shards.digest_of(each.digest for each in parts)
+
+
+def reopen(session: Session, run_id: str) -> None:
+    """Have what is open of a run carried again.
+
+    Raises:
+        UsageError: there is no such run, it is of another region or endpoint, or the journal cannot be written.
+        RunRefused: it has ended.
+    """
+    session.open_run(run_id)
+    session.journal.reopen(run_id)
+
+
+def judge(session: Session, run_id: str, verdict: Verdict) -> Report:
+    """End, by what a person says, what is open of a run that nobody carries; no wipe is sent.
+
+    Raises:
+        UsageError: there is no such run, it is of another region or endpoint, or the journal cannot be written.
+        RunRefused: it has ended, somebody carries a shard of it, or the verdict is about nothing, or against what ECS
+            shows.
+    """
+    refuse_verdict(session.open_run(run_id), verdict)
+    progress = session.journal.shards(run_id)
+    if not all(each.ended for each in progress):
+        raise RunRefused(
+            f"Shards of run {run_id} have not come to their end yet.",
+            hint=f"Nothing was changed; have them carried first: safe-reinit resume {run_id}.",
+        )
+    for each in progress:
+        name = shard_id(run_id, each.number)
+        if any(wipe.in_doubt for known in open_states(session.stored(name)) for wipe in known.disks):
+            session.resume(name, verdict, None)
+    return _finish(session, run_id)
 
 
 class Shards:
@@ -77,7 +112,7 @@ class Shards:
             stage = shards.next_stage(_rollout(run), progress, agreed, now, cancelled=cancelled)
             if not stage.over:
                 return stage
-            return replace(stage, outcome=run.outcome or _finish(session, run_id))
+            return replace(stage, outcome=run.outcome or _finish(session, run_id).outcome)
 
     def carry(
         self, run_id: str, number: int, digest: str, alive: Callable[[], None], hand_over: threading.Event
@@ -169,15 +204,16 @@ def _take(session: Session, name: str) -> Lease | None:
             raise HandedOverError
 
 
-def _finish(session: Session, run_id: str) -> str:
-    """Write down the report of a run all of whose shards have ended, and return its outcome."""
+def _finish(session: Session, run_id: str) -> Report:
+    """Write down the report of a run all of whose shards have ended, and return it."""
     stored = session.stored(run_id)
     plan = from_json(stored.plan)
     states = [each.state for each in stored.jobs]
     begun = report.started(moment(stored.started_at))
     told = report.of_run(begun, session.clock.now(), plan, states, session.calls_of(run_id), run_id=run_id)
-    session.journal.end_shards(run_id, members(session.naming_runs(told)))
-    return told.outcome
+    told = session.naming_runs(told)
+    session.journal.end_shards(run_id, members(told))
+    return told
 
 
 def _rollout(run: StoredRun) -> Rollout:

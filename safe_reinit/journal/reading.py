@@ -57,6 +57,11 @@ class Reader:
         return self._db.place
 
     @property
+    def shared(self) -> bool:
+        """Whether several hosts write to it."""
+        return self._db.shared
+
+    @property
     def lasts(self) -> bool:
         """Whether another process finds its runs, and can resume them."""
         return self._db.lasts
@@ -274,6 +279,19 @@ class Reader:
                 (run_id, run_id),
             ).fetchall()
             return [json.loads(row[0]) for row in rows]
+
+    def events_after(self, run_id: str, number: int) -> list[tuple[int, dict[str, Any]]]:
+        """Return the events of a run that came after the one with this number, each with its own.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        with self._db.using():
+            rows = self._db.execute(
+                f"SELECT sequence, event FROM events WHERE sequence > ? AND {PARTS} ORDER BY sequence",  # noqa: S608
+                (number, run_id, run_id),
+            ).fetchall()
+        return [(number, json.loads(event)) for number, event in rows]
 
     def shards(self, run_id: str) -> list[ShardProgress]:
         """Return how far each shard of a run has come, in their order.

@@ -122,6 +122,8 @@ class Rollout:
     """No new job begins after it; judged by the local clock."""
     quota_share: float = permille(0.8)
     """The part of a documented quota that this run uses."""
+    runner: Literal["local", "temporal"] = "local"
+    """Whether this process carries the run, or Temporal has workers carry its shards."""
 
     def __post_init__(self) -> None:
         """See that a run made by it can come to its end, and keeps to the quota."""

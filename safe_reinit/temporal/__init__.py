@@ -5,6 +5,82 @@
     worker      a worker: polls, follows rotated keys, tells its health, and ends in order
     server      how the Temporal server is reached, and what is wrong where it is not
     submit      starts the workflow of a run, and says how it is getting on
+    following   has a run carried, and shows what is going on as it is written down
 
 The SDK is an extra: nothing outside this package imports it, and this package is imported only where it is used.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..core.resuming import Verdict
+    from ..execution.session import Session
+    from ..model import Call, OnUnknown, Plan, Report
+
+
+def demand_sdk() -> None:
+    """See that the SDK is installed.
+
+    Raises:
+        UsageError: it is not.
+    """
+    try:
+        import temporalio  # noqa: F401, PLC0415 - an extra
+    except ImportError:
+        raise UsageError(
+            "The runner temporal needs the Temporal SDK, which is not installed.",
+            hint="Install it: pip install 'safe-reinit[temporal]'",
+        ) from None
+
+
+def run(
+    session: Session, settings: Mapping[str, Any], plan: Plan, run_id: str, calls: Sequence[Call], on_unknown: OnUnknown
+) -> Report:
+    """Write a confirmed plan down, have workers carry it, follow it to its end and report.
+
+    Raises:
+        UsageError: the SDK is not installed, the server or the journal cannot be used, or workers could not carry it.
+        RunRefused: the server does not answer, another run has one of the instances, or the plan was run already.
+    """
+    demand_sdk()
+    if plan.options.password is not None:
+        raise UsageError(
+            "The password to set is never written down, so no worker could set it.",
+            hint="Set a key pair with --key-pair instead, or run this plan with --runner local.",
+        )
+    if not (session.journal.shared or (session.journal.lasts and session.where.loopback)):
+        raise UsageError(
+            "The workers of Temporal do not see a journal that is a file of this host.",
+            hint="Name a journal in PostgreSQL with --journal.",
+        )
+    from ..execution import shards  # noqa: PLC0415 - see above
+    from .following import followed, reachable  # noqa: PLC0415 - an extra
+
+    server = reachable(settings)
+    shards.begin(session, plan, run_id, calls, on_unknown)
+    return followed(session, settings, server, run_id)
+
+
+def resume(session: Session, settings: Mapping[str, Any], run_id: str, verdict: Verdict | None) -> Report:
+    """Have workers carry what is open of a run, and follow it; with a verdict end it here, without a wipe.
+
+    Raises:
+        UsageError: the SDK is not installed, or the server or the journal cannot be used.
+        RunRefused: the run has ended, the server does not answer, or the verdict is about nothing or against what ECS
+            shows.
+    """
+    from ..execution import shards  # noqa: PLC0415 - see above
+
+    if verdict is not None:
+        return shards.judge(session, run_id, verdict)
+    demand_sdk()
+    from .following import followed, reachable  # noqa: PLC0415 - an extra
+
+    server = reachable(settings)
+    shards.reopen(session, run_id)
+    return followed(session, settings, server, run_id)

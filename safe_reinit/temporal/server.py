@@ -110,6 +110,18 @@ class Server:
             raise self.explain(error) from None
         return client
 
+    def answers(self) -> None:
+        """See that it answers and lets us in.
+
+        Raises:
+            UsageError: a file cannot be read or used.
+            RunRefused: it does not.
+        """
+        asyncio.run(self._asked())
+
+    async def _asked(self) -> None:
+        await self.connect()
+
     def stamp(self) -> tuple[object, ...]:
         """Return what differs once a file has been replaced."""
         found: list[object] = []

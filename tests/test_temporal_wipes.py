@@ -1,0 +1,169 @@
+"""Whole runs on a real Temporal server: workers carry what is confirmed, and people see what a local run shows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safe_reinit.client import Client, Interrupt
+from safe_reinit.errors import Error, RunRefused, UsageError
+from safe_reinit.journal import open_to_write
+from safe_reinit.model import Plan
+from safe_reinit.simulator import Simulator
+from safe_reinit.temporal.submit import workflow_id
+from safe_reinit.temporal.worker import Settings
+from tests import cloudlike
+from tests.blackbox.worlds import DISK, INSTANCE, QUICK, YOUNG, wipes
+from tests.servers import refused_port
+from tests.temporals import Temporal, working
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Name a journal that is not there yet."""
+    return tmp_path / "journal.db"
+
+
+def client(sim: Simulator, path: Path, address: str | None, **more: Any) -> Client:
+    """Connect with Temporal as the runner."""
+    settings = {"runner": "temporal", "temporal": address, "temporal_queue": queue_of(path), **more}
+    return cloudlike.client(sim, settings, journal=path)
+
+
+def queue_of(path: Path) -> str:
+    """Name the task queue of a test: a server remembers for a while who polled one."""
+    return path.parent.name
+
+
+def planned(using: Client) -> Plan:
+    """Plan the wipe of the one disk."""
+    return using.plan([DISK], stop_instance=True, accept=["no-recent-snapshot"])
+
+
+@pytest.fixture
+def quick() -> Iterator[Simulator]:
+    """Start a world in which a whole run takes ten seconds."""
+    with cloudlike.simulated(QUICK) as sim:
+        yield sim
+
+
+@pytest.fixture
+def young() -> Iterator[Simulator]:
+    """Start a world in which a run waits before it stops the machine."""
+    with cloudlike.simulated(YOUNG) as sim:
+        yield sim
+
+
+def test_a_worker_carries_a_run_and_who_began_it_sees_all_of_it(
+    temporal: Temporal, quick: Simulator, path: Path
+) -> None:
+    """The report, the events and the truth are those of a local run; the journal has one run, and Temporal its end."""
+    ours = client(quick, path, temporal.server.address)
+    plan, events = planned(ours), list[str]()
+    with working(temporal.server, client(quick, path, None).shards(), Settings(queue_of(path))):
+        told = ours.run(plan, confirm=DISK, on_event=lambda event: events.append(event.event))
+
+    assert (told.outcome, told.jobs[0].disks[0].data, told.jobs[0].power_after) == ("done", "reinitialised", "Running")
+    assert (wipes(quick), quick.state()["instances"][INSTANCE]["status"]) == (1, "Running")
+    assert {"intend", "answer", "state", "done"} <= set(events)
+    assert told.run_id is not None
+    with open_to_write(path) as journal:
+        assert [run.run_id for run in journal.runs()] == [told.run_id]
+    shown = temporal.ask(lambda asked: asked.get_workflow_handle(workflow_id(str(told.run_id))).result())
+    assert shown == "done"
+
+
+def test_to_end_the_command_ends_the_run_in_order_wherever_it_is_carried(
+    temporal: Temporal, young: Simulator, path: Path
+) -> None:
+    """Whoever presses Ctrl-C wants no wipe any more: the workers hear it, and the end is waited for."""
+    interrupt = Interrupt(lambda said: interrupt.ask() if "is carried by Temporal" in said else None)
+    ours = client(young, path, temporal.server.address)
+    plan = planned(ours)
+    with (
+        working(temporal.server, client(young, path, None).shards(), Settings(queue_of(path))),
+        pytest.raises(Error) as raised,
+    ):
+        ours.run(plan, confirm=DISK, stop=interrupt)
+
+    told = raised.value.report
+    assert told is not None
+    assert (told.outcome, told.jobs[0].disks[0].data) == ("refused", "untouched")
+    assert wipes(young) == 0
+
+
+def test_a_run_that_no_worker_carries_yet_can_be_left_and_resumed(
+    temporal: Temporal, young: Simulator, path: Path
+) -> None:
+    """It is said that nobody works; who leaves is told the run; to resume it joins it, and a cancel is heard."""
+    said: list[str] = []
+    ours, interrupt = client(young, path, temporal.server.address), Interrupt()
+    plan = planned(ours)
+
+    def told(text: str) -> None:
+        said.append(text)
+        if "No worker polls" in text:
+            interrupt.leave()
+
+    interrupt.say = told
+    with pytest.raises(Error) as raised:
+        ours.run(plan, confirm=DISK, stop=interrupt)
+    report = raised.value.report
+    assert report is not None
+    run_id = str(report.run_id)
+    assert f"safe-reinit resume {run_id}" in report.next
+    assert "Start one: safe-reinit worker" in " ".join(said)
+
+    assert not ours.cancel(run_id)
+    with working(temporal.server, client(young, path, None).shards(), Settings(queue_of(path))), pytest.raises(Error):
+        ours.resume(run_id)
+    assert (ours.stored(run_id).outcome, wipes(young)) == ("refused", 0)
+
+
+def test_nothing_is_written_down_while_the_server_is_away(young: Simulator, path: Path) -> None:
+    """A plan that Temporal cannot be told of is refused, and may be run later."""
+    ours = client(young, path, f"127.0.0.1:{refused_port()}")
+    plan = planned(ours)
+
+    with pytest.raises(RunRefused, match="does not answer"):
+        ours.run(plan, confirm=DISK)
+    with open_to_write(path) as journal:
+        assert journal.runs() == []
+
+
+def test_a_plan_keeps_what_carries_it(young: Simulator, path: Path) -> None:
+    """Planned for Temporal, it never runs locally, whatever the settings say by then."""
+    plan = planned(client(young, path, "127.0.0.1:1"))
+
+    with pytest.raises(UsageError, match="No Temporal server is named"):
+        cloudlike.client(young, journal=path).run(plan, confirm=DISK)
+    assert wipes(young) == 0
+
+
+def test_what_workers_could_not_carry_is_refused(
+    temporal: Temporal, young: Simulator, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal of this process alone, and a missing SDK, are found before anything is written down."""
+    ours = client(young, path, temporal.server.address)
+    plan = planned(ours)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(ours._where), "loopback", property(lambda _: False))
+        with pytest.raises(UsageError, match="a journal that is a file of this host"):
+            ours.run(plan, confirm=DISK)
+    monkeypatch.setitem(sys.modules, "temporalio", None)
+    with pytest.raises(UsageError, match="needs the Temporal SDK"):
+        ours.run(plan, confirm=DISK)
+
+
+def test_a_shard_is_resumed_with_its_run(temporal: Temporal, young: Simulator, path: Path) -> None:
+    """Who names a shard is told the run: it is never carried here, beside its workers."""
+    ours = client(young, path, temporal.server.address)
+    plan = planned(ours)
+    run_id, _ = ours.begin_shards(plan, confirm=DISK)
+
+    with pytest.raises(UsageError, match=f"is a shard of run {run_id}"):
+        ours.resume(f"{run_id}.0")
