@@ -68,6 +68,11 @@ class Temporal:
             self._process.wait()
             self._process = None
 
+    def program(self, *words: str) -> bool:
+        """Type a command of Temporal's own program, and return whether it worked."""
+        argv = [str(PROGRAM), *words, "--address", self.server.address]
+        return subprocess.run(argv, capture_output=True, check=False).returncode == 0
+
     def ask(self, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         """Ask the server something."""
 
@@ -94,13 +99,13 @@ def temporal_or_skip(folder: Path, attributes: Sequence[str] = ATTRIBUTES, long:
         temporal.kill()
 
 
-def wait_for(holds: Callable[[], T]) -> T:
-    """Wait until this holds, and return what it gave."""
+def wait_for(holds: Callable[[], T], every: float = 0.02) -> T:
+    """Wait until this holds, and return what it gave; ``every`` is longer where it is dear to ask."""
     waited = threading.Event()
-    for _ in range(int(PATIENCE / 0.02)):
+    for _ in range(int(PATIENCE / every)):
         if found := holds():
             return found
-        waited.wait(0.02)
+        waited.wait(every)
     raise AssertionError("it never came to hold")
 
 

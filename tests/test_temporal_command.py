@@ -6,7 +6,6 @@ import os
 import shlex
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from contextlib import suppress
@@ -22,7 +21,7 @@ from safe_reinit.temporal.submit import Submitted, describe, submit
 from safe_reinit.temporal.worker import Settings
 from tests.blocks import ROOT, blocks
 from tests.servers import refused_port
-from tests.temporals import DIGEST, PROGRAM, Remembering, Run, Temporal, wait_for, working
+from tests.temporals import DIGEST, Remembering, Run, Temporal, wait_for, working
 
 PAGE = ROOT / "docs/howto/workers.md"
 QUEUE = "safe-reinit-1000000000000001-cn-hangzhou"
@@ -169,20 +168,10 @@ def test_the_page_of_workers_is_true(temporal: Temporal, capsys: pytest.CaptureF
         assert f"TimeoutStopSec={output}" in units[0]
     *prepares, makes_current = typed
     for words in prepares:
-        temporal_program(temporal, words)
+        assert temporal.program(*shlex.split(words)[1:]), words
     server = replace(temporal.server, namespace="wipes")
     settings = Settings("queue-page", "safe-reinit", "0.1.0-4a779a10")
     with working(server, Remembering([Stage((0,))]), settings):
-        wait_for(lambda: temporal_program(temporal, makes_current, check=False))
+        wait_for(lambda: temporal.program(*shlex.split(makes_current.replace("\\\n", " "))[1:]), 0.5)
         submit(server, "queue-page", Submitted("run-page", DIGEST, "1", "cn-hangzhou", 1))
-        wait_for(lambda: describe(server, "queue-page", "run-page").status == "ended")
-
-
-def temporal_program(temporal: Temporal, words: str, *, check: bool = True) -> bool:
-    """Type a command of Temporal's own program, and return whether it worked."""
-    argv = shlex.split(words.replace("\\\n", " "))
-    done = subprocess.run(
-        [str(PROGRAM), *argv[1:], "--address", temporal.server.address], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0 or not check, done.stderr
-    return done.returncode == 0
+        wait_for(lambda: describe(server, "queue-page", "run-page").status == "ended", 0.3)

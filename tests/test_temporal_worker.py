@@ -104,6 +104,7 @@ def test_an_address_that_is_taken_is_refused(run: Run, what: str) -> None:
     assert f"worker_{what}" in refused.value.hint
 
 
+@pytest.mark.slow
 def test_the_next_version_goes_on_with_a_run(run: Run) -> None:
     """Nothing goes to a version that is not current; once it is, it carries on what the old one began."""
     deployment = f"wipes-{run.queue}"
@@ -119,7 +120,8 @@ def test_the_next_version_goes_on_with_a_run(run: Run) -> None:
             wait_for(lambda: old.asked.count("next") == 2)
             assert new.asked == []
             make_current(run.temporal, deployment, "1.1")
-            wait_for(lambda: look_again(server, run.run_id) or "next" in new.asked)  # the server learns it by and by
+            # The server learns it by and by.
+            wait_for(lambda: look_again(server, run.run_id) or "next" in new.asked, 0.3)
             new.agreed = old.agreed = True
             look_again(server, run.run_id)
             assert run.result() == "done"
@@ -141,7 +143,7 @@ def make_current(temporal: Temporal, deployment: str, version: str) -> None:
             return False
         return True
 
-    wait_for(lambda: temporal.ask(make))
+    wait_for(lambda: temporal.ask(make), 0.3)
 
 
 def test_the_version_of_a_worker_names_its_workflow() -> None:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -195,8 +196,9 @@ class Serving:
         ]  # fmt: skip
 
 
+@cache
 def _runtime(metrics: str) -> Runtime:
-    """Make what the SDK runs on; what it has to say goes to Python's logging."""
+    """Make what the SDK runs on, once for a process; what it has to say goes to Python's logging."""
     forwarding = LogForwardingConfig(logging.getLogger("temporalio"), append_target_to_name=False)
     said = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding)
     try:
