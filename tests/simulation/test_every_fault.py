@@ -7,12 +7,12 @@ import pytest
 from safe_reinit.codes import ACTS
 from safe_reinit.simulator.faults import _KINDS
 from tests.simulation import every_fault
-from tests.simulation.every_fault import SHAPES, cases, is_look, moments_of, spread, undisturbed
+from tests.simulation.every_fault import SHAPES, Case, cases, is_look, moments_of, spread, undisturbed
 from tests.simulation.harness import simulate
 from tests.simulation.options import CLOUD, HOST
 from tests.simulation.test_simulation import told
 
-CHUNKS = 27
+CHUNKS = 21
 """So that workers share the cases: each takes about two seconds."""
 
 
@@ -20,10 +20,23 @@ CHUNKS = 27
 def test_no_fault_and_no_crash_breaks_a_promise(chunk: int) -> None:
     """Whatever goes wrong at whatever call or commit, and whatever others do then, the run or its resume ends well."""
     for case in spread()[chunk::CHUNKS]:
-        result = simulate(case.scenario)
+        see(case)
 
-        assert not result.violations, f"{case.name}\n{told(result)}"
-        assert not case.missed(result), f"{case.name} has not met {case.missed(result)}\n{told(result)}"
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk", range(2 * CHUNKS))
+def test_no_fault_and_no_crash_of_many_more_breaks_a_promise(chunk: int) -> None:
+    """The same holds for the kinds of cases for which a quick suite has no room."""
+    for case in spread(every_fault.BEFORE_A_RELEASE)[every_fault.IN_SUITE + chunk :: 2 * CHUNKS]:
+        see(case)
+
+
+def see(case: Case) -> None:
+    """See that what befalls a run is met, and breaks no promise."""
+    result = simulate(case.scenario)
+
+    assert not result.violations, f"{case.name}\n{told(result)}"
+    assert not case.missed(result), f"{case.name} has not met {case.missed(result)}\n{told(result)}"
 
 
 @pytest.mark.parametrize("shape", SHAPES)
