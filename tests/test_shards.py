@@ -13,7 +13,8 @@ import pytest
 from safe_reinit import shards
 from safe_reinit.errors import RunRefused
 from safe_reinit.journal import open_to_write
-from safe_reinit.model import Event
+from safe_reinit.model import Event, InUse
+from safe_reinit.plan import to_json
 from tests import fleetruns, virtual
 from tests.fleetruns import denied, disk, everything, fleet, instance, simulated
 from tests.shardruns import Engine
@@ -128,6 +129,28 @@ def test_a_plan_that_the_journal_has_otherwise_is_not_carried(path: Path) -> Non
     sent = [call for call in sim.state()["calls"] if call["action"] in fleetruns.BUSY and not call["dry_run"]]
     assert not {instance(number) for number in range(4, 8)} & {each for call in sent for each in call["subject"]}
     assert not {disk(number) for number in range(4, 8)} & {each for call in sent for each in call["subject"]}
+
+
+def test_a_run_does_not_wait_for_its_own_shards_in_what_people_see(path: Path) -> None:
+    """What its shards have in use is its own; of another run people are told the name, and not those of its shards."""
+    with simulated(fleet(MANY)) as sim:
+        engine = Engine(sim, path).begin(everything(8), max_parallel=8)
+        seen: list[tuple[InUse, InUse]] = []
+
+        def look(_: Process, event: Event) -> None:
+            if event.event == "answer" and event.data["action"] == "StopInstance":
+                with open_to_write(path) as journal:
+                    seen.append((journal.in_use(engine.run_id), journal.in_use("r-other")))
+
+        client = engine.client()
+        other = client.plan([disk(9)], stop_instance=True)
+        with open_to_write(path) as journal:
+            journal.begin("r-other", to_json(other), sim.url, "", [("i-x", ("d-x",), None)]).release()
+        engine.carry(on_event=look)
+
+    assert max(each.down for _, each in seen) > 0
+    assert {each.run_ids for _, each in seen} == {(engine.run_id,)}
+    assert {(each.down, each.run_ids) for each, _ in seen} == {(0, ())}
 
 
 def test_a_shard_is_no_run_that_people_see(path: Path) -> None:

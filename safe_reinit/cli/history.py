@@ -387,6 +387,8 @@ def _holding(run: StoredRun) -> str:
     """Say whether somebody is at work on a run."""
     if run.attended:
         return "at work"
+    if run.shards:
+        return "no worker is at work on it now"
     return f"its holder may be dead: {_heard(run.holder)}" if run.at_work else "nobody is at work on it"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ..model import InUse, JobState, QuotaUsed, Room
 from .database import Database
@@ -16,10 +17,10 @@ _PLACE = (
 )
 """Rows of runs in the same account and region; where one of the accounts is not known, it may be the same."""
 _JOBS = (
-    "SELECT part.run_id, SUM(down), SUM(wipes), MIN(CASE WHEN down > 0 THEN part.instance_id END),"  # noqa: S608
+    "SELECT part.run_id, its.whole, SUM(down), SUM(wipes), MIN(CASE WHEN down > 0 THEN part.instance_id END),"  # noqa: S608
     " MAX(CASE WHEN until > {clock} AND until <= {clock} + ? THEN 1 ELSE 0 END)"
     f" FROM jobs AS part{_PLACE} LEFT JOIN leases ON leases.run_id=part.run_id"
-    " WHERE open=1 AND (down > 0 OR wipes > 0) GROUP BY part.run_id ORDER BY part.run_id"
+    " WHERE open=1 AND (down > 0 OR wipes > 0) GROUP BY part.run_id, its.whole ORDER BY part.run_id"
 )
 _FAILED = (
     "SELECT SUM(CASE WHEN run_id=? THEN failed ELSE 0 END), SUM(failed) FROM jobs JOIN runs USING (run_id)"
@@ -27,7 +28,7 @@ _FAILED = (
 )
 """The jobs that have failed in a shard of a run, and in all shards of it."""
 _CALLS = (
-    f"SELECT part.run_id, action, {{clock}} - at, taken, closed_for FROM quota AS part{_PLACE}"  # noqa: S608
+    f"SELECT part.run_id, its.whole, action, {{clock}} - at, taken, closed_for FROM quota AS part{_PLACE}"  # noqa: S608
     " WHERE at > {clock} - ? AND at <= {clock} ORDER BY at"
 )
 
@@ -98,10 +99,9 @@ def _read(database: Database, run_id: str, lease: float) -> tuple[InUse, InUse]:
     """Return what a run itself has in use, and what the others have."""
     jobs = database.execute(_JOBS, (lease, run_id)).fetchall()
     calls = database.execute(_CALLS, (run_id, _KEPT)).fetchall()
-    return (
-        _summed([row for row in jobs if row[0] == run_id], [row for row in calls if row[0] == run_id]),
-        _summed([row for row in jobs if row[0] != run_id], [row for row in calls if row[0] != run_id]),
-    )
+    own = [[row for row in rows if run_id in row[:2]] for rows in (jobs, calls)]
+    others = [[row for row in rows if run_id not in row[:2]] for rows in (jobs, calls)]
+    return _summed(*own), _summed(*others)
 
 
 def _failed(database: Database, run_id: str) -> tuple[int, int]:
@@ -110,16 +110,17 @@ def _failed(database: Database, run_id: str) -> tuple[int, int]:
     return int(here or 0), int(everywhere or 0) - int(here or 0)
 
 
-def _summed(
-    jobs: Sequence[tuple[str, int, int, str | None, int]], calls: Iterable[tuple[str, str, float, int, float]]
-) -> InUse:
-    recent = [each[1:] for each in calls]
+def _summed(jobs: Sequence[tuple[Any, ...]], calls: Sequence[tuple[Any, ...]]) -> InUse:
+    """Add up what runs have in use; of a shard people know the run that it is part of."""
+    used = [(whole or run_id, down, wipes, name, at_work) for run_id, whole, down, wipes, name, at_work in jobs]
+    attended = {run_id for run_id, _, _, _, at_work in used if at_work}
+    recent = [each[2:] for each in calls]
     return InUse(
-        down=int(sum(down for _, down, _, _, _ in jobs)),
-        wipes=int(sum(wipes for _, _, wipes, _, at_work in jobs if at_work)),
+        down=int(sum(down for _, down, _, _, _ in used)),
+        wipes=int(sum(wipes for _, _, wipes, _, at_work in used if at_work)),
         taken=tuple((action, ago, taken) for action, ago, taken, _ in recent if taken),
         closed=tuple((action, closed_for - ago) for action, ago, _, closed_for in recent if closed_for > ago),
-        run_ids=tuple(run_id for run_id, down, _, _, at_work in jobs if down or at_work),
-        instance_id=next((instance_id for _, _, _, instance_id, _ in jobs if instance_id), ""),
-        idle=tuple(run_id for run_id, down, _, _, at_work in jobs if down and not at_work),
+        run_ids=tuple(dict.fromkeys(run_id for run_id, down, _, _, at_work in used if down or at_work)),
+        instance_id=next((instance_id for _, _, _, instance_id, _ in used if instance_id), ""),
+        idle=tuple(dict.fromkeys(run_id for run_id, down, _, _, _ in used if down and run_id not in attended)),
     )
