@@ -251,9 +251,11 @@ class Client(Planner):
             RunRefused: it has ended, or somebody holds it.
             RunFailed: its lock tag could not be taken off.
         """
+        from .execution import shards  # noqa: PLC0415 - a plan runs nothing
+
         with self._journal() as journal:
             session = self._session(journal, None, None, None)
-            session.close(run_id)
+            shards.close(session, run_id)
 
     def cancel(self, run_id: str) -> bool:
         """Ask a run to end in order: calls in flight end, the power comes back, no wipe is sent.

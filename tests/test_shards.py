@@ -15,7 +15,8 @@ from safe_reinit.errors import RunRefused
 from safe_reinit.journal import open_to_write
 from safe_reinit.model import Event, InUse
 from safe_reinit.plan import to_json
-from tests import fleetruns, virtual
+from safe_reinit.simulator import Simulator
+from tests import cloudlike, fleetruns, virtual
 from tests.fleetruns import denied, disk, everything, fleet, instance, simulated
 from tests.shardruns import Engine
 from tests.simulation.scheduler import Process
@@ -129,6 +130,38 @@ def test_a_plan_that_the_journal_has_otherwise_is_not_carried(path: Path) -> Non
     sent = [call for call in sim.state()["calls"] if call["action"] in fleetruns.BUSY and not call["dry_run"]]
     assert not {instance(number) for number in range(4, 8)} & {each for call in sent for each in call["subject"]}
     assert not {disk(number) for number in range(4, 8)} & {each for call in sent for each in call["subject"]}
+
+
+def in_doubt(sim: Simulator, path: Path) -> tuple[Engine, list[int]]:
+    """Carry a run whose worker dies as it is to wipe; return it, and the machines of which nobody knows the outcome."""
+    engine = Engine(sim, path).begin(everything(MANY))
+    engine.carry(on_event=harm("ReInitDisk", "intend", virtual.current().scheduler.kill))
+    done = engine.checked()
+    assert done.report.outcome == "unknown"
+    return engine, done.outcomes["unknown"]
+
+
+def test_a_verdict_on_a_run_of_shards_ends_it_without_a_wipe(path: Path) -> None:
+    """What a person knows of the disks in doubt is written down, their machines come back, and the report says so."""
+    with simulated(fleet(MANY)) as sim:
+        engine, unknown = in_doubt(sim, path)
+        report = cloudlike.resumed(sim, engine.run_id, using=engine.client(), verdict="intact")
+        shown = sim.state()
+
+    assert {shown["instances"][instance(number)]["status"] for number in unknown} == {"Running"}
+    assert not any(shown["disks"][disk(number)]["wipes"] for number in unknown)
+    assert (report.outcome, engine.stored.open, engine.stored.outcome) == ("partial", False, "partial")
+
+
+def test_a_run_of_shards_lets_its_machines_go_for_a_new_plan(path: Path) -> None:
+    """Once it is abandoned nothing of it is open, and another run may have its machines."""
+    with simulated(fleet(MANY)) as sim:
+        engine, unknown = in_doubt(sim, path)
+        engine.client().abandon(engine.run_id)
+        with open_to_write(path) as journal:
+            journal.refuse_open(sim.url, "1000000000000001", "cn-hangzhou", [instance(number) for number in unknown])
+
+    assert not engine.stored.open
 
 
 def test_a_run_does_not_wait_for_its_own_shards_in_what_people_see(path: Path) -> None:

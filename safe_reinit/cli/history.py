@@ -26,7 +26,7 @@ from .output import Output, naming_journal, say, tell, write_report
 
 NEWEST = 20
 """Runs that are listed unless all are asked for, besides those that are open."""
-_RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}")
+_RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}(\.\d{1,6})?")
 
 
 def open_journal(flags: Mapping[str, Any]) -> Journal:

@@ -23,6 +23,8 @@ _OF_ONE_REGION = ("--disk", "--disks-from", "--instance")
 _TARGETS = (*_OF_ONE_REGION, "--tag")
 _KEPT = ("--profile", "--endpoint", "--ca-bundle", "--config", "--journal", "--password-env", "--world", "--faults")
 """What says where and who, and so goes with another command about the same plan."""
+_KEPT_FOR_A_RUN = ("--temporal", "--temporal-namespace")
+"""What goes with another command about the same run."""
 _KEPT_SWITCHES = ("--password-stdin", "--password-prompt", "--simulate")
 
 # ------------------------------------------------------------------------------------------------------- after a run
@@ -48,13 +50,17 @@ def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
         return after_plan(told.exit_code, argv, None)
     if client.journal is None:
         return ()
-    where = ("--journal", client.journal) if client.journal != _default_journal() else ()
+    where = ["--journal", client.journal] if client.journal != _default_journal() else []
+    through = _picked(argv, _KEPT_FOR_A_RUN)
     words = [["show"]]
     if client.stored(told.run_id).open:
         words.append(["resume"])
         if told.outcome == "unknown":
             words += [["resume", "--verdict", verdict] for verdict in _verdicts(told.run_id, client)]
-    return tuple(shlex.join(["safe-reinit", word[0], told.run_id, *where, *word[1:]]) for word in words)
+    return tuple(
+        shlex.join(["safe-reinit", word[0], told.run_id, *where, *(through if word[0] == "resume" else ()), *word[1:]])
+        for word in words
+    )
 
 
 def _default_journal() -> str | None:
@@ -122,11 +128,16 @@ def after_file(path: str, known: Saved, argv: Sequence[str]) -> tuple[str, ...]:
 
 def _kept(argv: Sequence[str]) -> list[str]:
     """Pick from a command line what says where and who."""
+    return _picked(argv, (*_KEPT, *_KEPT_FOR_A_RUN), _KEPT_SWITCHES)
+
+
+def _picked(argv: Sequence[str], names: Sequence[str], switches: Sequence[str] = ()) -> list[str]:
+    """Pick these options from a command line, with their values."""
     words: list[str] = []
     for word, value in zip(argv, [*argv[1:], ""], strict=False):
-        if word in _KEPT:
+        if word in names:
             words += [word, value]
-        elif word in _KEPT_SWITCHES or word.startswith(tuple(f"{name}=" for name in _KEPT)):
+        elif word in switches or word.startswith(tuple(f"{name}=" for name in names)):
             words.append(word)
     return words
 

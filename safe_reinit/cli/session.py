@@ -155,6 +155,12 @@ def _client_at(simulator: Simulator, config: Config, clock: Clock) -> Client:
             "--journal keeps a run that can be gone on with, and an embedded simulator ends with its command.",
             hint="Leave out --journal, or start safe-reinit simulator and name it with --endpoint.",
         )
+    if settings["runner"].where == "--runner" and settings["runner"].value != "local":
+        raise UsageError(
+            "The workers of Temporal do not see an embedded simulator, which ends with its command.",
+            hint="Leave out --runner, or start safe-reinit simulator and name it with --endpoint.",
+        )
+    settings["runner"] = replace(settings["runner"], value="local")
     settings["journal"] = replace(settings["journal"], value=None)  # that of real runs is no place for a simulated one
     return connect(config=Config(settings), credentials=simulator.access_key, clock=clock)
 

@@ -60,6 +60,23 @@ def reopen(session: Session, run_id: str) -> None:
     session.journal.reopen(run_id)
 
 
+def close(session: Session, run_id: str) -> None:
+    """Let the open jobs of a run go that nobody carries, only their lock tags coming off: see ``Session.close``.
+
+    Raises:
+        RunRefused: there is no such open run, or somebody carries it, or a shard of it.
+        RunFailed: a lock tag could not be taken off.
+    """
+    shard_ids = [shard_id(run_id, each.number) for each in session.journal.shards(run_id)]
+    for name in shard_ids:
+        if session.stored(name).open:
+            session.close(name)
+    if shard_ids:
+        _finish(session, run_id)
+    else:
+        session.close(run_id)
+
+
 def judge(session: Session, run_id: str, verdict: Verdict) -> Report:
     """End, by what a person says, what is open of a run that nobody carries; no wipe is sent.
 

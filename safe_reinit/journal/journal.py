@@ -165,10 +165,8 @@ class Journal(Reader):
             row = self._db.execute("SELECT count(*) FROM runs WHERE whole=? AND ended_at IS NULL", (run_id,)).fetchone()
             if row and row[0]:
                 return False
-            done = self._db.execute("SELECT ended_at FROM runs WHERE run_id=? {locked}", (run_id,)).fetchone()
-            if done and done[0] is None:
-                self._db.execute(*ending(run_id, report))
-                self._audit("end", run_id, str(report["outcome"]))
+            self._db.execute(*ending(run_id, report))
+            self._audit("end", run_id, str(report["outcome"]))
         return True
 
     def reopen(self, run_id: str) -> None:

@@ -25,6 +25,7 @@ _ASKS = 10.0
 """Real seconds between two questions how the workflow is getting on."""
 _LATE = 200
 """So many events back are read again: of two that are written at once, the later one may be seen first."""
+_ENDED = ("ended", "cancelled")
 _CLOSED = ("failed", "terminated", "missing")
 
 
@@ -51,13 +52,14 @@ def followed(session: Session, settings: Mapping[str, Any], server: Server, run_
     run = session.stored(run_id)
     digest = shards.digest_of(each.digest for each in session.journal.shards(run_id))
     queue = queue_of(settings, run.account, run.region)
+    submitted = Submitted(run_id, digest, run.account, run.region, len(run.jobs))
     try:
-        workers = submit(server, queue, Submitted(run_id, digest, run.account, run.region, len(run.jobs)))
+        workers = submit(server, queue, submitted)
     except Error as error:
         hint = f"{error.hint} Run {run_id} is written down, and nothing of it is begun: safe-reinit resume {run_id}."
         raise RunRefused(str(error), hint=hint) from None
     session.interrupt.say(f"Run {run_id} is carried by Temporal ({server.address}), task queue {queue}.")
-    following = _Following(session, server, queue, run)
+    following = _Following(session, server, queue, run, submitted)
     if not workers:
         following.check()
     with session.interrupt.ending(following, following.report, lambda _by: None):
@@ -75,10 +77,11 @@ class _Following:
 
     """
 
-    def __init__(self, session: Session, server: Server, queue: str, run: StoredRun) -> None:
+    def __init__(self, session: Session, server: Server, queue: str, run: StoredRun, submitted: Submitted) -> None:
         self.stop, self.leave, self.wake = threading.Event(), threading.Event(), threading.Event()
         self._session = session
         self._server, self._queue = server, queue
+        self._submitted = submitted
         self._run_id = run.run_id
         self._rollout = decode(Rollout, run.plan["rollout"])
         self._seen = {number for number, _ in session.journal.events_after(run.run_id, 0)}  # of before
@@ -122,6 +125,8 @@ class _Following:
         self._asked_at = boottime()
         try:
             carried = describe(self._server, self._queue, self._run_id)
+            if carried.status in _ENDED and self._run().ended_at is None:  # it ended as this run was resumed
+                submit(self._server, self._queue, self._submitted)
         except Error as error:  # the workers go on with what they have
             self._say(f"{error} What workers carry goes on.")
             return
