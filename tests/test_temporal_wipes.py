@@ -11,15 +11,16 @@ import pytest
 
 from safe_reinit.client import Client, Interrupt
 from safe_reinit.errors import Error, RunRefused, UsageError
-from safe_reinit.journal import open_to_write
+from safe_reinit.journal import Reader, open_to_write
 from safe_reinit.model import Plan
 from safe_reinit.simulator import Simulator
 from safe_reinit.temporal.submit import workflow_id
 from safe_reinit.temporal.worker import Settings
+from safe_reinit.threads import Background
 from tests import cloudlike
 from tests.blackbox.worlds import DISK, INSTANCE, QUICK, YOUNG, wipes
 from tests.servers import refused_port
-from tests.temporals import Temporal, working
+from tests.temporals import PATIENCE, Temporal, wait_for, working
 
 
 @pytest.fixture
@@ -167,3 +168,32 @@ def test_a_shard_is_resumed_with_its_run(temporal: Temporal, young: Simulator, p
 
     with pytest.raises(UsageError, match=f"is a shard of run {run_id}"):
         ours.resume(f"{run_id}.0")
+
+
+def test_a_run_is_followed_again_once_the_journal_is_back(
+    temporal: Temporal, young: Simulator, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal that cannot be read for a while ends nothing: it is said, and the run is followed to its end."""
+    said, away = list[str](), iter(range(3))
+    read = Reader.events_after
+
+    def failing(self: Reader, run_id: str, number: int) -> Any:
+        if "is carried by Temporal" in " ".join(said) and next(away, None) is not None:
+            raise UsageError("The journal cannot be read.")
+        return read(self, run_id, number)
+
+    monkeypatch.setattr(Reader, "events_after", failing)
+    interrupt = Interrupt(said.append)
+    ours = client(young, path, temporal.server.address)
+    plan = planned(ours)
+    with working(temporal.server, client(young, path, None).shards(), Settings(queue_of(path))):
+        running = Background(lambda: ours.run(plan, confirm=DISK, stop=interrupt), "following")
+        running.start()
+        wait_for(lambda: "followed again once the journal can be read" in " ".join(said))
+        interrupt.ask()
+        assert running.ended.wait(PATIENCE)
+        with pytest.raises(Error) as raised:
+            running.result()
+
+    assert raised.value.report is not None
+    assert raised.value.report.outcome == "refused"

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import report, shards
 from ..clock import boottime
-from ..errors import Error, RunRefused
+from ..errors import Error, RunRefused, UsageError
 from ..execution.records import moment
 from ..execution.session import Session
 from ..journal import StoredRun
@@ -53,13 +53,13 @@ def followed(session: Session, settings: Mapping[str, Any], server: Server, run_
     digest = shards.digest_of(each.digest for each in session.journal.shards(run_id))
     queue = queue_of(settings, run.account, run.region)
     submitted = Submitted(run_id, digest, run.account, run.region, len(run.jobs))
+    following = _Following(session, server, queue, run, submitted)
     try:
         workers = submit(server, queue, submitted)
     except Error as error:
         hint = f"{error.hint} Run {run_id} is written down, and nothing of it is begun: safe-reinit resume {run_id}."
         raise RunRefused(str(error), hint=hint) from None
     session.interrupt.say(f"Run {run_id} is carried by Temporal ({server.address}), task queue {queue}.")
-    following = _Following(session, server, queue, run, submitted)
     if not workers:
         following.check()
     with session.interrupt.ending(following, following.report, lambda _by: None):
@@ -94,18 +94,27 @@ class _Following:
     def __call__(self) -> None:
         """Follow it to its end."""
         while not self.leave.is_set() and self._lost is None:
-            ended = self._run().ended_at is not None  # read before its events: none comes after
-            self._tell_events()
-            if ended:
-                return
-            if self.stop.is_set():
-                self._cancel()
-            else:
-                self._ask_whether_to_go_on()
-            if boottime() - self._asked_at >= _ASKS:
-                self.check()
+            try:
+                if self._has_ended():
+                    return
+            except UsageError as error:  # workers wait for it, too, and bring their machines back without it
+                self._say(f"{error} The run is followed again once the journal can be read.")
             self.wake.wait(_READS)
             self.wake.clear()
+
+    def _has_ended(self) -> bool:
+        """Tell what is new of it, ask and pass on what has to be, and return whether it has ended."""
+        ended = self._run().ended_at is not None  # read before its events: none comes after
+        self._tell_events()
+        if ended:
+            return True
+        if self.stop.is_set():
+            self._cancel()
+        else:
+            self._ask_whether_to_go_on()
+        if boottime() - self._asked_at >= _ASKS:
+            self.check()
+        return False
 
     def report(self) -> Report:
         """Return its report; of one that has not ended, as it stands."""
@@ -160,9 +169,9 @@ class _Following:
 
     def _cancel(self) -> None:
         if not self._cancelled:
-            self._cancelled = True
             with contextlib.suppress(RunRefused):  # it has just ended
                 self._session.journal.cancel(self._run_id)
+            self._cancelled = True
             self._wake_workflow()
 
     def _ask_whether_to_go_on(self) -> None:
