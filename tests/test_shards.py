@@ -12,7 +12,7 @@ import pytest
 
 from safe_reinit import shards
 from safe_reinit.errors import RunRefused
-from safe_reinit.journal import open_to_write
+from safe_reinit.journal import Journal, JournalError, open_to_write
 from safe_reinit.model import Event, InUse
 from safe_reinit.plan import to_json
 from safe_reinit.simulator import Simulator
@@ -250,3 +250,42 @@ def test_a_shard_whose_worker_is_gone_is_resumed_by_another(path: Path, what: st
     unknown = done.outcomes.get("unknown", [])  # intended, and nobody knows whether it was sent: it never was
     assert set(done.outcomes) == {"done"} or (moment, event) == ("ReInitDisk", "intend")
     assert not any(done.state["disks"][disk(number)]["wipes"] for number in unknown)
+
+
+@pytest.mark.parametrize("moment", ["StopInstance", "ReInitDisk"])
+def test_a_shard_whose_worker_is_cut_off_from_the_journal_is_carried_on_at_once(
+    path: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts as lost although it runs: another worker goes on before the first one starts its machines by itself."""
+    scheduler, cut = virtual.current().scheduler, list[Process]()
+    begun: list[float] = []
+
+    def unless_cut(name: str) -> None:
+        real = getattr(Journal, name)
+
+        def asked(*given: Any, **more: Any) -> Any:
+            if scheduler.current is not None and scheduler.current.process in cut:
+                raise JournalError("The server cannot be reached.")
+            return real(*given, **more)
+
+        monkeypatch.setattr(Journal, name, asked)
+
+    def cut_off(process: Process) -> None:
+        cut.append(process)
+        begun.append(scheduler.now)
+
+    def told(process: Process, event: Event) -> None:
+        harming(process, event)
+        if cut and process not in cut and len(begun) == 1:
+            begun.append(scheduler.now)
+
+    harming = harm(moment, "answer", cut_off)
+    for each in ("write", "holder", "in_use", "run"):
+        unless_cut(each)
+    with simulated(fleet(SIZE, durations={"stop": 4, "wipe": 200, "start": 6})) as sim:
+        engine = Engine(sim, path).begin(everything(SIZE)).carry(on_event=told)
+        done = engine.checked()
+
+    assert len(engine.workers) == 2
+    assert begun[1] - begun[0] < 45.0
+    assert done.outcomes == {"done": list(range(SIZE))}

@@ -179,6 +179,8 @@ def _power_back(job: JobState, status: str, observation: Observation) -> Action:
         return _wait(job, "Stopped", observation)
     if status == "Stopped" and job.stop.state == "done" and job.promised == "Running":
         return Command("StartInstance", job.instance_id)
+    if status == "Starting" and job.stopped_by_us and job.promised == "Running":  # somebody has started it just now
+        return _wait(job, "Running", observation)
     return Finish()
 
 

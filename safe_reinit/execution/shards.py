@@ -140,7 +140,8 @@ class Shards:
             run_id: the run.
             number: of the shard.
             digest: of the plans of the run, as it was when they were confirmed.
-            alive: is told, each second, that this goes on.
+            alive: is told, each second, that this goes on; not while the lease cannot be renewed, as where this host is
+                cut off from the journal: somebody else may then be able to.
             hand_over: set where another process is to go on: no further job begins, and what has begun ends.
 
         Returns:
@@ -150,17 +151,18 @@ class Shards:
             UsageError: there is no such run, it is of another region or endpoint, or the journal cannot be used.
             RunRefused: the journal has another plan for it, or the credentials are of another account.
         """
-        over = threading.Event()
+        over, held = threading.Event(), list[Lease]()
 
         def watch() -> None:
             while not over.wait(_AGAIN):
-                alive()
+                if not (held and held[-1].overdue):
+                    alive()
 
         watching = threading.Thread(target=watch, name="safe-reinit-shard", daemon=True)
         watching.start()
         try:
             with self._session(Interrupt(), hand_over) as session:
-                _carry(session, run_id, number, digest)
+                _carry(session, run_id, number, digest, held.append)
         except HandedOverError:
             return False
         else:
@@ -191,9 +193,10 @@ def _progress(session: Session, run_id: str, digest: str) -> tuple[StoredRun, li
     return run, progress
 
 
-def _carry(session: Session, run_id: str, number: int, digest: str) -> None:
+def _carry(session: Session, run_id: str, number: int, digest: str, held: Callable[[Lease], None]) -> None:
     name = shard_id(run_id, number)
     while (lease := _take(session, name)) is not None:  # also again, where somebody else had taken it meanwhile
+        held(lease)
         try:
             why = _why_none_begins(session, run_id, number, digest)
         except BaseException:

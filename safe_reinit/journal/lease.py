@@ -212,6 +212,11 @@ class Lease:
         self._write([])
         return False
 
+    @property
+    def overdue(self) -> bool:
+        """Whether it should have been renewed, and could not be: others then take this session for dead."""
+        return boottime() >= self._until - LEASE + _SILENT
+
     def is_before(self, holder: Holder) -> bool:
         """Tell whether a holder had the run before this session, so that its journal was put back since.
 

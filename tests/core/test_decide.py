@@ -526,6 +526,15 @@ def test_a_wait_for_somebody_elses_snapshot_has_its_own_limit() -> None:
     assert decide(waiting, seeing("Running")) == Command("StopInstance", INSTANCE)
 
 
+def test_a_machine_that_somebody_else_starts_is_observed_until_it_runs() -> None:
+    """One that we stopped is back only once it is Running; another one is not ours to wait for."""
+    assert decide(wiped(), seeing("Starting")) == Wait("reinit", "Running", 1000.0, 1800.0)
+    assert decide(wiped(), seeing("Running")) == Finish()
+    assert decide(wiped(), seeing("Pending")) == Finish()
+    assert decide(replace(wiped(), leave_stopped=True), seeing("Starting")) == Finish()
+    assert decide(replace(wiped(), stop=Step(), power_before="Stopped"), seeing("Starting")) == Finish()
+
+
 @pytest.mark.parametrize("status", ["Running", "Stopping", "Starting", "Pending", "", "Migrating"])
 @pytest.mark.parametrize("power", ["Running", "Stopped"])
 def test_a_machine_that_is_not_stopped_is_not_wiped(power: str, status: str) -> None:
