@@ -167,8 +167,8 @@ class Client(Planner):
                 error.report = self.report_of(plan, begun, calls, dry_run=False, error=error)
                 raise
 
-    def shards(self) -> Shards:
-        """Return what carries the shards of runs in this process."""
+    def shards(self, say: Callable[[str], None] | None = None) -> Shards:
+        """Return what carries the shards of runs in this process; ``say`` is told what their events do not tell."""
         from .execution.shards import Shards  # noqa: PLC0415 - most runs are carried here
 
         @contextlib.contextmanager
@@ -178,7 +178,7 @@ class Client(Planner):
                     interrupt.ask("the configuration, which holds all runs")
                 yield replace(self._session(journal, None, None, interrupt), hand_over=hand_over)
 
-        return Shards(opened)
+        return Shards(opened, say or (lambda _: None))
 
     def _confirmed(self, plan: Plan, confirm: str) -> tuple[report.Started, list[Call], str]:
         """See that a plan may be run now; return when that began, what was called for it, and the id of its run.

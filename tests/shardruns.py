@@ -40,6 +40,8 @@ class Engine:
     workers: list[Process] = field(default_factory=list)
     """The processes that carried a shard, each one attempt."""
     failed: list[Error] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    """What workers told people."""
     handed_over: list[int] = field(default_factory=list)
     """The shards that a worker let go for another one to go on."""
     hand_over: threading.Event = field(default_factory=lambda: threading.Event())  # noqa: PLW0108 - looked up when it is made
@@ -107,7 +109,11 @@ class Engine:
 
             def carry(alive: Callable[[], None] = alive) -> None:
                 try:
-                    ended = self.client().shards().carry(self.run_id, number, self.digest, alive, self.hand_over)
+                    ended = (
+                        self.client()
+                        .shards(self.said.append)
+                        .carry(self.run_id, number, self.digest, alive, self.hand_over)
+                    )
                     self.handed_over += [] if ended else [number]
                 except Error as error:
                     self.failed.append(error)

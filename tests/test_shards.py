@@ -114,6 +114,7 @@ def test_a_cancel_of_the_run_ends_all_its_shards_in_order(path: Path) -> None:
         done = engine.carry().checked()
 
     assert done.outcomes == {"refused": list(range(MANY))}
+    assert "asked this run to end: finishing the current call" in engine.said[0]
     assert not [call for number in range(MANY) for call in done.calls(number)]
 
 

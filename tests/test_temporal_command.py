@@ -45,7 +45,7 @@ def test_a_worker_serves_the_account_of_its_credentials_until_a_signal(
             raise error
 
     shards = Remembering([Stage((0,))], fails=away)
-    monkeypatch.setattr(Client, "shards", lambda _client: shards)
+    monkeypatch.setattr(Client, "shards", lambda _client, _say: shards)
     carried = Run(temporal, "run-command", QUEUE)
 
     def submit() -> None:
@@ -73,7 +73,7 @@ def test_a_worker_of_a_deployment_says_how_it_becomes_current(
     temporal: Temporal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing is sent to a version that is not current, so it prints the command that makes it so."""
-    monkeypatch.setattr(Client, "shards", lambda _client: Remembering([]))
+    monkeypatch.setattr(Client, "shards", lambda _client, _say: Remembering([]))
     port = refused_port()
 
     def end() -> None:
@@ -104,7 +104,7 @@ def test_a_worker_whose_server_is_away_does_not_start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is refused with a sentence, for what supervises it to start it again."""
-    monkeypatch.setattr(Client, "shards", lambda _client: Remembering([]))
+    monkeypatch.setattr(Client, "shards", lambda _client, _say: Remembering([]))
     address = f"127.0.0.1:{refused_port()}"
 
     code, said = ended(capsys, "--temporal", address)

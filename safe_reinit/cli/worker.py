@@ -59,7 +59,7 @@ def command(flags: Mapping[str, Any]) -> int:
         metrics=config["worker_metrics"] or "", health=config["worker_health"] or "",
     )  # fmt: skip
     with _said():
-        asyncio.run(_serve(server, settings, client.shards(), f"account {account} in {region}"))
+        asyncio.run(_serve(server, settings, client.shards(say), f"account {account} in {region}"))
     return 0
 
 

@@ -104,11 +104,17 @@ class Shards:
 
     Args:
         session: opens a session, with a journal of its own, for one act.
+        say: tells people what the events of a run do not.
 
     """
 
-    def __init__(self, session: Callable[[Interrupt, threading.Event], AbstractContextManager[Session]]) -> None:
+    def __init__(
+        self,
+        session: Callable[[Interrupt, threading.Event], AbstractContextManager[Session]],
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._session = session
+        self._say = say
 
     def next_stage(self, run_id: str, digest: str) -> Stage:
         """Return which shards of a run are to be carried now; once none is left, write its report down.
@@ -161,7 +167,7 @@ class Shards:
         watching = threading.Thread(target=watch, name="safe-reinit-shard", daemon=True)
         watching.start()
         try:
-            with self._session(Interrupt(), hand_over) as session:
+            with self._session(Interrupt(self._say), hand_over) as session:
                 _carry(session, run_id, number, digest, held.append)
         except HandedOverError:
             return False
