@@ -77,7 +77,7 @@ ONLY_IN = {
     "time": {"clock", "simulator"},
     "click": {"cli"},
     "rich": {"cli"},
-    "aiohttp": {"simulator"},
+    "aiohttp": {"simulator", "temporal"},
     "temporalio": {"temporal"},
     "pydantic": {"cli", "simulator"},
     "yaml": {"config", "simulator"},
