@@ -79,13 +79,16 @@ def test_each_command_of_the_page_is_understood() -> None:
 def test_the_configuration_of_the_page_is_for_the_services_of_the_page(tmp_path: Path) -> None:
     """It loads, and names the simulator, the Temporal server and the namespace that the page starts."""
     settings = configuration(tmp_path)
-    (temporal,), (simulator,) = commands("temporal"), (each for each in commands("safe-reinit") if "--world" in each)
-    started = shlex.split(temporal)
+    (simulator,) = (each for each in commands("safe-reinit") if "--world" in each)
+    started, *asked = map(shlex.split, commands("temporal"))
 
     assert settings["temporal"] == f"127.0.0.1:{started[started.index('--port') + 1]}"
     assert settings["temporal_namespace"] == started[started.index("--namespace") + 1]
     assert settings["endpoint"].endswith(f":{shlex.split(simulator)[3]}")
     assert settings["runner"] == "temporal"
+    for words in asked:
+        assert words[words.index("--address") + 1] == settings["temporal"]
+        assert words[words.index("--namespace") + 1] == settings["temporal_namespace"]
     assert {f"{name}=Keyword" for name in ATTRIBUTES} == {each for each in started if each.endswith("=Keyword")}
 
 
