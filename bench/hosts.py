@@ -13,47 +13,30 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import traceback
-import urllib.request
-from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hosts_place import ROOT, Place, Truth, fleet, judge, place, real, wait_for
+from hosts_growth import growth, history
+from hosts_place import ROOT, Place, Row, Truth, begun, ended, fleet, judge, moment, place, wait_for
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
 from safe_reinit.temporal.submit import workflow_id
 from safe_reinit.temporal.worker import build_id
-from tests.servers import refused_port
-from tests.test_temporal_command import temporal_program
+from tests.temporals import PROGRAM
 
 T = TypeVar("T")
-BILLED = {
-    "WORKFLOW_EXECUTION_STARTED", "WORKFLOW_EXECUTION_SIGNALED", "WORKFLOW_EXECUTION_CANCEL_REQUESTED",
-    "ACTIVITY_TASK_SCHEDULED", "TIMER_STARTED", "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES",
-}  # fmt: skip
-"""Events of a history that Temporal Cloud counts as an action; a continue-as-new shows as a start."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """What came of one case."""
-
-    case: str
-    truth: Truth
-    figures: str
 
 
 @dataclass(frozen=True)
@@ -81,24 +64,15 @@ def has_workflow(there: Place, run_id: str) -> bool:
 def status(there: Place, run_id: str) -> str:
     """Name the status of the workflow of a run."""
     try:
-        return str(handle(there, run_id, lambda of: of.describe()).status.name)
+        found = handle(there, run_id, lambda of: of.describe()).status
     except RPCError as error:
-        return str(error.status.name)
-
-
-def begun(there: Place) -> str:
-    """Wait until the journal has a run, and return it."""
-    return wait_for(there.run_id, 120.0, 0.05)
+        return error.status.name
+    return found.name if found else ""
 
 
 def wiping(there: Place, least: int = 1) -> None:
     """Wait until disks are being wiped."""
     wait_for(lambda: sum(each["status"] == "ReIniting" for each in there.state()["disks"].values()) >= least)
-
-
-def ended(there: Place, run_id: str) -> None:
-    """Wait until a run has ended."""
-    wait_for(lambda: there.has_ended(run_id), every=0.5)
 
 
 def count_of(there: Place, *actions: str) -> int:
@@ -109,9 +83,9 @@ def count_of(there: Place, *actions: str) -> int:
 # A worker that is lost.
 
 
-def lost(placed: Callable[..., Any], how: str, moment: str) -> Row:
+def lost(placed: Callable[..., Any], how: str, phase: str) -> Row:
     """Lose the worker of a shard; another one, which has nothing to do yet, takes the shard over."""
-    faults = [{"action": "ReInitDisk", "delay": 5, "dry_run": False}] if moment == "mid-call" else []
+    faults = [{"action": "ReInitDisk", "delay": 5, "dry_run": False}] if phase == "mid-call" else []
     with placed(fleet(12, stop=4, wipe=45, start=4), *faults) as there:
         temporal, address = there.temporal_line()
         database, journal = there.database_line()
@@ -146,7 +120,7 @@ def lost(placed: Callable[..., Any], how: str, moment: str) -> Row:
         ended(there, run_id)
         time.sleep(3.0)  # what the first one would still send
         epochs = there.holder(run_id)[1]
-        return Row(f"worker {how}, {moment}", judge(there, run_id),
+        return Row(f"worker {how}, {phase}", judge(there, run_id),
                    f"{took or 'nobody takes over'}; taken {epochs} times; exit code {code}")  # fmt: skip
 
 
@@ -165,11 +139,6 @@ def taken_at(there: Place, run_id: str) -> float:
     return moment(found.since)
 
 
-def moment(text: str) -> float:
-    """Return a time as seconds."""
-    return datetime.fromisoformat(text).timestamp()
-
-
 # Submitters.
 
 
@@ -184,7 +153,8 @@ def two_submitters(placed: Callable[..., Any]) -> Row:
         ended(there, run_id)
         with there.reading() as journal:
             runs = journal.count()
-        refused = next((line for each in both if each.process.returncode for line in each.said.splitlines()[:1]), "")
+        said = [line for each in both if each.process.returncode for line in each.said.splitlines()]
+        refused = next((line for line in said if plan.stem in line or "plan" in line.lower() or "run" in line), "")
         return Row("two submitters", judge(there, run_id), f"{runs} run; exit codes {sorted(codes)}: {refused}")
 
 
@@ -258,11 +228,9 @@ def versions(placed: Callable[..., Any], deployment: str) -> Row:
 
 def current(there: Place, deployment: str, build: str) -> bool:
     """Make a version current, and return whether that worked."""
-    return temporal_program(
-        there.temporal,
-        f"temporal worker deployment set-current-version --yes --deployment-name {deployment} --build-id {build}",
-        check=False,
-    )
+    named = ["--deployment-name", deployment, "--build-id", build, "--address", there.temporal.server.address]
+    words = [str(PROGRAM), "worker", "deployment", "set-current-version", "--yes", *named]
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
 def cancelled_twice(placed: Callable[..., Any], where: str) -> Row:
@@ -317,7 +285,7 @@ def ended_at_the_server(placed: Callable[..., Any], how: str) -> Row:
 # Many machines.
 
 
-def canary_fails(placed: Callable[..., Any], count: int) -> Row:
+def canary_fails(placed: Callable[..., Any], count: int, *, cancels: bool) -> Row:
     """Let the canary of a run of many machines fail: all others stay as they are, and the workflow ends."""
     fault = {"action": "ReInitDisk", "dry_run": False, "subject": "d-fleet00001", "error": {"code": "OperationDenied"}}
     with placed(fleet(count, stop=4, wipe=10, start=4), fault) as there:
@@ -325,7 +293,8 @@ def canary_fails(placed: Callable[..., Any], count: int) -> Row:
         began = time.monotonic()
         submitter = there.apply(there.plan("--canary", "1"))
         run_id = begun(there)
-        canceled = there.command("cancel", "cancel", run_id, temporal="none", cloud=False)
+        wait_for(lambda: count_of(there, "ReInitDisk"), every=0.5)
+        cancel = there.command("cancel", "cancel", run_id, temporal="none", cloud=False) if cancels else None
         code = submitter.wait()
         ended(there, run_id)
         took = time.monotonic() - began
@@ -333,84 +302,9 @@ def canary_fails(placed: Callable[..., Any], count: int) -> Row:
         state = there.state()
         touched = [name for name, each in state["instances"].items() if each["starts"] > 1]
         truth = judge(there, run_id)
-        return Row(f"{count:,} machines, the canary fails, cancelled", truth,
-                   f"{took:.0f} s; exit code {code}, of cancel {canceled.wait()}; {len(touched)} machines touched; "
+        return Row(f"{count:,} machines, the canary fails{', cancelled meanwhile' if cancels else ''}", truth,
+                   f"{took:.0f} s; exit code {code}, of cancel {cancel and cancel.wait()}; {len(touched)} touched; "
                    f"{sum(events.values())} events, {actions} actions; workflow {status(there, run_id)}")  # fmt: skip
-
-
-def history(there: Place, run_id: str) -> tuple[Counter[str], int]:
-    """Count the events of all histories of a run, and the actions in them."""
-
-    async def read(client: Client) -> Counter[str]:
-        found: Counter[str] = Counter()
-        async for each in client.list_workflows(f"WorkflowId = '{workflow_id(run_id)}'"):
-            told = await client.get_workflow_handle(each.id, run_id=each.run_id).fetch_history()
-            found.update(EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in told.events)
-        return found
-
-    events: Counter[str] = there.temporal.ask(read)
-    return events, sum(number for name, number in events.items() if name in BILLED)
-
-
-def metric(port: int, name: str, label: str) -> int:
-    """Return what a worker counted."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        text = answer.read().decode()
-    return sum(int(float(line.split()[-1])) for line in text.splitlines() if line.startswith(name) and label in line)
-
-
-def growth(placed: Callable[..., Any], count: int, runner: str, more: int = 0, speed: float = 5.0) -> Row:
-    """Wipe many machines, by workers or by this process, on the same journal."""
-    with placed(fleet(count, stop=30, wipe=60, start=45), speed=speed) as there:
-        config = there.folder / "config.yaml"
-        config.write_text("quota_share: 1.0\n")
-        config.chmod(0o600)
-        ports = [refused_port(), refused_port()] if runner == "temporal" else []
-        workers = [there.worker("--worker-metrics", f"127.0.0.1:{port}", "--config", str(config)) for port in ports]
-        plan = there.plan("--canary", "0", "--max-parallel", str(count + more), "--config", str(config), runner=runner)
-        before = len(there.calls())
-        idle = [each.cpu() for each in workers]
-        temporal = "" if runner == "temporal" else "none"
-        submitter = there.apply(plan, "--config", str(config), temporal=temporal)
-        own = submitter.wait_cpu()
-        run_id = begun(there)
-        ended(there, run_id)
-        run = there.run(run_id)
-        wall = (moment(str(run.ended_at)) - moment(run.started_at)) * speed
-        cpu = [each.cpu() - was for each, was in zip(workers, idle, strict=True)]
-        calls = there.calls()
-        figures = (
-            f"{wall:.0f} s; {len(calls) / count:.2f} calls a disk ({(len(calls) - before) / count:.2f} of the run); "
-            f"downtime {downtime(calls):.0f} s; "
-            f"throttled {sum(each['code'].startswith('Throttling') for each in calls)}; "
-            f"CPU a disk, ms: submitter {own * 1000 / count:.1f}"
-        )
-        if workers:
-            events, actions = history(there, run_id)
-            beats = sum(metric(port, "temporal_request", 'operation="RecordActivityTaskHeartbeat"') for port in ports)
-            told = ", ".join(f"{each * 1000 / count:.1f}" for each in cpu)
-            figures += (
-                f", workers {told}; {sum(events.values())} events; {actions} actions and {beats} heartbeats: "
-                f"{(actions + beats) / count:.2f} a disk"
-            )
-        name = f"{count:,} machines, {runner}{f', room for {more} more' if more else ''}"
-        return Row(name, judge(there, run_id), figures)
-
-
-def downtime(calls: Sequence[Mapping[str, Any]], start: float = 45.0) -> float:
-    """Return for how many simulated seconds a machine was down on average."""
-    stopped: dict[str, float] = {}
-    started: dict[str, float] = {}
-    for call in calls:
-        if call["dry_run"] or call["code"]:
-            continue
-        at = datetime.fromisoformat(call["at"]).timestamp()
-        for subject in call["subject"]:
-            if call["action"].startswith("StopInstance"):
-                stopped.setdefault(subject, at)
-            elif call["action"].startswith("StartInstance"):
-                started[subject] = at + start
-    return sum(started[each] - stopped[each] for each in started) / max(1, len(started))
 
 
 # Servers that are away.
@@ -434,7 +328,8 @@ def away(placed: Callable[..., Any], which: str, seconds: float) -> Row:
         while not there.has_ended(run_id):
             codes.append(there.resume(run_id).wait())
             assert len(codes) < 4, "resume does not end it"
-        late = sum(call["action"] == "ReInitDisk" and went + 5 < real(call) < back for call in there.calls())
+        sent_at = [moment(call["real_at"]) for call in there.calls() if call["action"] == "ReInitDisk"]
+        late = sum(went + 5 < at < back for at in sent_at)
         figures = (
             f"{sent} wipes meanwhile ({late} after 5 s), {down} machines down at its end; "
             f"{time.time() - back:.0f} s from its return to the end; exit code {code}, resume {codes}"
@@ -443,8 +338,9 @@ def away(placed: Callable[..., Any], which: str, seconds: float) -> Row:
 
 
 SCENARIOS = [
-    Scenario("canary", lambda placed: canary_fails(placed, 2500)),
-    *(Scenario(f"lost-{how.replace(' ', '-')}-{at}", partial(lost, how=how, moment=at))
+    *(Scenario(f"canary{'-cancelled' if cancels else ''}", partial(canary_fails, count=2500, cancels=cancels))
+      for cancels in (False, True)),
+    *(Scenario(f"lost-{how.replace(' ', '-')}-{at}", partial(lost, how=how, phase=at))
       for how in ("killed", "paused", "cut off from Temporal", "cut off from the database")
       for at in ("mid-wipe", "mid-call")),
     *(Scenario(f"away-{which}-{seconds}", partial(away, which=which, seconds=float(seconds)))

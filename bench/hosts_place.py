@@ -315,9 +315,9 @@ class Place:
         return [call for call in calls if call["source"] == "api"]
 
 
-def real(call: Mapping[str, Any]) -> float:
-    """Return when a call came."""
-    return datetime.fromisoformat(call["real_at"]).timestamp()
+def moment(text: str) -> float:
+    """Return a time as seconds."""
+    return datetime.fromisoformat(text).timestamp()
 
 
 @contextmanager
@@ -392,3 +392,22 @@ def _untrue(told: Mapping[str, Any], state: Mapping[str, Any], answered: Set[str
     if data == "unknown":
         return f"{name} is said to be unknown, and the journal has the answer" if name in answered else ""
     return "" if (data == "reinitialised") is wiped else f"{name} is said to be {data}, and was wiped: {wiped}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of one case."""
+
+    case: str
+    truth: Truth
+    figures: str
+
+
+def begun(there: Place) -> str:
+    """Wait until the journal has a run, and return it."""
+    return wait_for(there.run_id, 120.0, 0.05)
+
+
+def ended(there: Place, run_id: str) -> None:
+    """Wait until a run has ended."""
+    wait_for(lambda: there.has_ended(run_id), every=0.5)
