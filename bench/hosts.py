@@ -312,7 +312,7 @@ def canary_fails(placed: Callable[..., Any], count: int, *, cancels: bool) -> Ro
 
 def away(placed: Callable[..., Any], which: str, seconds: float) -> Row:
     """Take a server away in the middle of a wipe."""
-    with placed(fleet(240, stop=4, wipe=40, start=4)) as there:
+    with placed(fleet(120, stop=4, wipe=40, start=4)) as there:
         there.worker(), there.worker()
         submitter = there.apply(there.plan("--canary", "0", "--max-parallel", "100"))
         run_id = begun(there)
