@@ -44,11 +44,17 @@ class Engine:
     """What workers told people."""
     handed_over: list[int] = field(default_factory=list)
     """The shards that a worker let go for another one to go on."""
+    of_workers: dict[str, Any] = field(default_factory=dict)
+    """The settings of the configuration of each worker."""
     hand_over: threading.Event = field(default_factory=lambda: threading.Event())  # noqa: PLW0108 - looked up when it is made
 
     def client(self) -> Client:
         """Connect as another process would."""
         return cloudlike.client(self.sim, journal=self.journal)
+
+    def worker(self) -> Client:
+        """Connect as a worker does, with its own configuration."""
+        return cloudlike.client(self.sim, self.of_workers, journal=self.journal)
 
     def begin(self, disks: Sequence[str], **rollout: Any) -> Engine:
         """Plan a run over these disks, and write it down."""
@@ -109,11 +115,8 @@ class Engine:
 
             def carry(alive: Callable[[], None] = alive) -> None:
                 try:
-                    ended = (
-                        self.client()
-                        .shards(self.said.append)
-                        .carry(self.run_id, number, self.digest, alive, self.hand_over)
-                    )
+                    shards = self.worker().shards(self.said.append)
+                    ended = shards.carry(self.run_id, number, self.digest, alive, self.hand_over)
                     self.handed_over += [] if ended else [number]
                 except Error as error:
                     self.failed.append(error)

@@ -118,6 +118,16 @@ def test_a_cancel_of_the_run_ends_all_its_shards_in_order(path: Path) -> None:
     assert not [call for number in range(MANY) for call in done.calls(number)]
 
 
+def test_a_worker_wipes_nothing_that_its_own_configuration_protects(path: Path) -> None:
+    """Whatever was allowed where the run was planned: that machine is not even stopped, and the others are wiped."""
+    with simulated(fleet(MANY)) as sim:
+        engine = Engine(sim, path, of_workers={"protect": {"disks": [disk(5)]}}).begin(everything(MANY)).carry()
+        done = engine.checked()
+
+    assert done.outcomes == {"done": [number for number in range(MANY) if number != 5], "refused": [5]}
+    assert "target-protected" in str(done.jobs[5].error)
+
+
 def test_a_plan_that_the_journal_has_otherwise_is_not_carried(path: Path) -> None:
     """Who can write to the journal cannot make a worker wipe what nobody confirmed."""
     with simulated(fleet(MANY)) as sim:
