@@ -14,6 +14,7 @@ from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.journal import Reader, open_to_write
 from safe_reinit.model import Plan
 from safe_reinit.simulator import Simulator
+from safe_reinit.temporal import following
 from safe_reinit.temporal.submit import workflow_id
 from safe_reinit.temporal.worker import Settings
 from safe_reinit.threads import Background
@@ -116,7 +117,8 @@ def test_a_run_that_no_worker_carries_yet_can_be_left_and_resumed(
     report = raised.value.report
     assert report is not None
     run_id = str(report.run_id)
-    assert f"safe-reinit resume {run_id}" in report.next
+    assert report.error is not None
+    assert f"safe-reinit resume {run_id}" in report.error.hint
     assert "Start one: safe-reinit worker" in " ".join(said)
 
     assert not ours.cancel(run_id)
@@ -197,3 +199,24 @@ def test_a_run_is_followed_again_once_the_journal_is_back(
 
     assert raised.value.report is not None
     assert raised.value.report.outcome == "refused"
+
+
+def test_a_run_that_temporal_was_not_told_of_is_named_with_the_way_on(
+    temporal: Temporal, young: Simulator, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in the journal by then: a new plan of it would be refused, and to resume it is what helps."""
+
+    def lost(*_: object) -> int:
+        raise RunRefused("The Temporal server does not answer.", hint="Try again.")
+
+    monkeypatch.setattr(following, "submit", lost)
+    ours = client(young, path, temporal.server.address)
+    plan = planned(ours)
+    with pytest.raises(RunRefused) as raised:
+        ours.run(plan, confirm=DISK)
+
+    report = raised.value.report
+    assert report is not None
+    assert report.run_id is not None
+    assert f"nothing of it is begun: safe-reinit resume {report.run_id}" in raised.value.hint
+    assert ours.stored(report.run_id).open

@@ -58,7 +58,7 @@ def followed(session: Session, settings: Mapping[str, Any], server: Server, run_
         workers = submit(server, queue, submitted)
     except Error as error:
         hint = f"{error.hint} Run {run_id} is written down, and nothing of it is begun: safe-reinit resume {run_id}."
-        raise RunRefused(str(error), hint=hint) from None
+        raise following.refused(RunRefused(str(error), hint=hint)) from None
     session.interrupt.say(f"Run {run_id} is carried by Temporal ({server.address}), task queue {queue}.")
     if not workers:
         following.check()
@@ -123,11 +123,15 @@ class _Following:
             return decode(Report, run.report)
         plan, states = from_json(run.plan), [each.state for each in run.jobs]
         begun, calls = report.started(moment(run.started_at)), self._session.calls_of(self._run_id)
-        told = report.of_run(
-            begun, self._session.clock.now(), plan, states, calls, run_id=self._run_id,
-            next_=(f"safe-reinit show {self._run_id}", f"safe-reinit resume {self._run_id}"),
-        )  # fmt: skip
-        return report.of_bug(told, self._lost or RunRefused(f"Run {self._run_id} goes on.", hint="See how it ends."))
+        told = report.of_run(begun, self._session.clock.now(), plan, states, calls, run_id=self._run_id)
+        on = f"See how it ends: safe-reinit show {self._run_id}; to follow it again: safe-reinit resume {self._run_id}."
+        return report.of_bug(told, self._lost or RunRefused(f"Run {self._run_id} goes on.", hint=on))
+
+    def refused(self, error: RunRefused) -> RunRefused:
+        """Have an error tell of the run, of which nothing is begun."""
+        self._lost = error
+        error.report = self.report()
+        return error
 
     def check(self) -> None:
         """Say, once, what keeps the run from being carried; note it where nobody will carry it any more."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,14 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
 from temporalio.client import Client
-from temporalio.runtime import Runtime
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 from temporalio.service import RPCError, TLSConfig
 
 from ..errors import RunRefused, UsageError
@@ -84,7 +93,7 @@ class Server:
         """How people are told of it."""
         return f"the Temporal server {self.address} (namespace {self.namespace})"
 
-    async def connect(self, runtime: Runtime | None = None, identity: str | None = None) -> Client:
+    async def connect(self, made: Runtime | None = None, identity: str | None = None) -> Client:
         """Connect with what the files have now, and see that the namespace is there.
 
         Raises:
@@ -102,7 +111,7 @@ class Server:
         try:
             async with asyncio.timeout(ANSWERS_WITHIN):
                 client = await Client.connect(
-                    self.address, namespace=self.namespace, tls=tls, runtime=runtime, identity=identity,
+                    self.address, namespace=self.namespace, tls=tls, runtime=made or runtime(), identity=identity,
                     api_key=secret.decode("ascii", "replace").strip() if secret else None,
                 )  # fmt: skip
                 await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=self.namespace))
@@ -198,3 +207,20 @@ async def pollers(client: Client, queue: str) -> set[str]:
         since = datetime.now(UTC) - _POLLED_WITHIN
         found.append({each.identity for each in answer.pollers if each.last_access_time.ToDatetime(UTC) > since})
     return set.intersection(*found)
+
+
+@cache
+def runtime(metrics: str = "") -> Runtime:
+    """Make what the SDK runs on, once for a process; what it has to say goes to Python's logging."""
+    log = logging.getLogger("temporalio")
+    log.addHandler(logging.NullHandler())  # else Python shows it to whoever has set no logging up
+    forwarding = LogForwardingConfig(log, append_target_to_name=False)
+    said = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding)
+    try:
+        return Runtime(
+            telemetry=TelemetryConfig(logging=said, metrics=PrometheusConfig(bind_address=metrics) if metrics else None)
+        )
+    except (RuntimeError, ValueError):
+        raise UsageError(
+            f"Nothing can listen at {metrics} for metrics.", hint="Correct worker_metrics, or end what listens there."
+        ) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import os
 import socket
 from collections.abc import Callable
@@ -12,31 +11,25 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.runtime import (
-    LogForwardingConfig,
-    LoggingConfig,
-    PrometheusConfig,
     Runtime,
-    TelemetryConfig,
-    TelemetryFilter,
 )
 from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from .. import logs
-from ..errors import Error, UsageError
+from ..errors import Error
 from ..execution.shards import Shards
 from ..version import VERSION
 from . import workflow
 from .activities import Activities
 from .health import Health, serve_health
-from .server import Server, pollers
+from .server import Server, pollers, runtime
 
 SHARDS_AT_ONCE = 20
 """Shards that one worker carries at once; what is more waits for it, or is taken by another one."""
@@ -84,7 +77,7 @@ async def serve(
         UsageError: a file cannot be used, or an address for metrics or health is taken.
         RunRefused: the server does not answer, or does not let us in.
     """
-    serving = Serving(server, settings, shards, _runtime(settings.metrics), end)
+    serving = Serving(server, settings, shards, runtime(settings.metrics), end)
     async with AsyncExitStack() as stack:
         await serving.connect()
         if settings.health:
@@ -194,18 +187,3 @@ class Serving:
                 activity_executor=carrying, max_concurrent_activities=SHARDS_AT_ONCE, **common,
             ),
         ]  # fmt: skip
-
-
-@cache
-def _runtime(metrics: str) -> Runtime:
-    """Make what the SDK runs on, once for a process; what it has to say goes to Python's logging."""
-    forwarding = LogForwardingConfig(logging.getLogger("temporalio"), append_target_to_name=False)
-    said = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding)
-    try:
-        return Runtime(
-            telemetry=TelemetryConfig(logging=said, metrics=PrometheusConfig(bind_address=metrics) if metrics else None)
-        )
-    except (RuntimeError, ValueError):
-        raise UsageError(
-            f"Nothing can listen at {metrics} for metrics.", hint="Correct worker_metrics, or end what listens there."
-        ) from None
