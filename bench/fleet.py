@@ -230,13 +230,13 @@ def table(count: int, dry_run: Counted, measured: Sequence[tuple[Side, Counted, 
     return lines
 
 
-def write(count: int, lines: Sequence[str]) -> None:
+def write(what: str, lines: Sequence[str]) -> None:
     """Put the results into their place on the page."""
-    begin, end = f"<!-- {count} disks: begin -->", f"<!-- {count} disks: end -->"
+    begin, end = f"<!-- {what}: begin -->", f"<!-- {what}: end -->"
     text = PAGE.read_text("utf-8")
     before, found, rest = text.partition(begin)
     if not found:
-        raise SystemExit(f"{PAGE.name} has no place for {count} disks: add the lines {begin} and {end}.")
+        raise SystemExit(f"{PAGE.name} has no place for {what}: add the lines {begin} and {end}.")
     results = "\n".join(lines)
     PAGE.write_text(f"{before}{begin}\n{results}\n{end}{rest.partition(end)[2]}", "utf-8")
 
@@ -293,7 +293,7 @@ def main() -> None:
         lines = table(count, dry_run, [measured(count, side, path, file) for side in sides])
     print("\n".join(lines))
     if given.write:
-        write(count, lines)
+        write(f"{count} disks", lines)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 PostgreSQL, a Temporal dev server, the simulator, workers and submitters are processes of their own on loopback, one
 scenario after the other. Each is held against the simulator's own record: nothing is wiped twice or after a start,
 nothing that the journal knows is reported as unknown, and every machine runs again or is said not to. The exit code is
-1 if that does not hold. ``--list`` names the scenarios, ``--keep DIR`` keeps what the processes wrote.
+1 if that does not hold. ``--list`` names the scenarios, ``--keep DIR`` keeps what the processes wrote, ``--write`` puts
+what runs over many machines cost into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from typing import Any, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hosts_growth import growth, history
+from fleet import write
+from hosts_growth import Cost, growth, history, table
 from hosts_place import ROOT, Place, Row, Truth, begun, ended, fleet, judge, moment, place, wait_for
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
@@ -366,12 +368,13 @@ def main() -> int:
     parser.add_argument("scenario", nargs="*", help="the beginning of a name; none: all")
     parser.add_argument("--list", action="store_true", help="name the scenarios")
     parser.add_argument("--keep", type=Path, help="a folder for what the processes write")
+    parser.add_argument("--write", action="store_true", help="put what the runs cost into docs/performance.md")
     given = parser.parse_args()
     wanted = [each for each in SCENARIOS if each.name.startswith(tuple(given.scenario) or "")]
     if given.list:
         print("\n".join(each.name for each in wanted))
         return 0
-    rows, broken = [], False
+    rows, costs, broken = list[str](), list[Cost](), False
     for each in wanted:
         began = time.monotonic()
         try:
@@ -385,8 +388,13 @@ def main() -> int:
         for what in row.truth.broken[:20]:
             print(f"BROKEN: {each.name}: {what}", flush=True)
         broken = broken or bool(row.truth.broken)
+        costs += [row.cost] if row.cost else []
     print("\n| what happens | jobs | figures | all true |\n|---|---|---|---|")
     print("\n".join(rows))
+    if costs:
+        print("\n" + "\n".join(table(costs)))
+        if given.write:
+            write("several hosts", table(costs))
     return 1 if broken else 0
 
 

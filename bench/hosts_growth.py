@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +21,42 @@ BILLED = {
     "ACTIVITY_TASK_SCHEDULED", "TIMER_STARTED", "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES",
 }  # fmt: skip
 """Events of a history that Temporal Cloud counts as an action; a continue-as-new shows as a start."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run cost; times of ECS are simulated seconds, CPU is milliseconds a disk."""
+
+    count: int
+    carried_by: str
+    wall: float
+    """Seconds from its beginning to its report."""
+    calls: float
+    """ECS calls a disk, without those of the plan."""
+    downtime: float
+    throttled: int
+    command: float
+    """CPU of who began it."""
+    workers: float
+    """CPU of all workers together."""
+    events: int
+    """In all histories of its workflow."""
+    actions: int
+    beats: int
+
+    @property
+    def billed(self) -> float:
+        """Actions that Temporal Cloud counts for a disk, heartbeats too."""
+        return (self.actions + self.beats) / self.count
+
+    @property
+    def text(self) -> str:
+        """Say it in one line."""
+        return (
+            f"{self.wall:.0f} s; {self.calls:.2f} calls a disk; downtime {self.downtime:.0f} s; throttled "
+            f"{self.throttled}; CPU a disk, ms: command {self.command:.1f}, workers {self.workers:.1f}; {self.events} "
+            f"events; {self.actions} actions and {self.beats} heartbeats: {self.billed:.2f} a disk"
+        )
 
 
 def history(there: Place, run_id: str) -> tuple[Counter[str], int]:
@@ -40,7 +77,8 @@ def metric(port: int, name: str, label: str) -> int:
     """Return what a worker counted."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         text = answer.read().decode()
-    return sum(int(float(line.split()[-1])) for line in text.splitlines() if line.startswith(name) and label in line)
+    lines = [line for line in text.splitlines() if line.startswith((f"{name}{{", f"{name}_total{{")) and label in line]
+    return sum(int(float(line.split()[-1])) for line in lines)
 
 
 def growth(placed: Callable[..., Any], count: int, runner: str, more: int = 0, speed: float = 5.0) -> Row:
@@ -63,22 +101,35 @@ def growth(placed: Callable[..., Any], count: int, runner: str, more: int = 0, s
         wall = (moment(str(run.ended_at)) - moment(run.started_at)) * speed
         cpu = [each.cpu() - was for each, was in zip(workers, idle, strict=True)]
         calls = there.calls()
-        figures = (
-            f"{wall:.0f} s; {len(calls) / count:.2f} calls a disk ({(len(calls) - before) / count:.2f} of the run); "
-            f"downtime {downtime(calls):.0f} s; "
-            f"throttled {sum(each['code'].startswith('Throttling') for each in calls)}; "
-            f"CPU a disk, ms: submitter {own * 1000 / count:.1f}"
-        )
+        events, actions, beats = 0, 0, 0
         if workers:
-            events, actions = history(there, run_id)
+            counted, actions = history(there, run_id)
+            events = sum(counted.values())
             beats = sum(metric(port, "temporal_request", 'operation="RecordActivityTaskHeartbeat"') for port in ports)
-            told = ", ".join(f"{each * 1000 / count:.1f}" for each in cpu)
-            figures += (
-                f", workers {told}; {sum(events.values())} events; {actions} actions and {beats} heartbeats: "
-                f"{(actions + beats) / count:.2f} a disk"
-            )
-        name = f"{count:,} machines, {runner}{f', room for {more} more' if more else ''}"
-        return Row(name, judge(there, run_id), figures)
+        throttled = sum(each["code"].startswith("Throttling") for each in calls)
+        cost = Cost(
+            count, f"{runner}{f', room for {more} more' if more else ''}", wall, (len(calls) - before) / count,
+            downtime(calls), throttled, own * 1000 / count, sum(cpu) * 1000 / count, events, actions, beats,
+        )  # fmt: skip
+        return Row(f"{count:,} machines, {cost.carried_by}", judge(there, run_id), cost.text, cost)
+
+
+def table(costs: Sequence[Cost]) -> list[str]:
+    """Write what the runs cost as lines of Markdown."""
+    lines = [
+        "| machines, carried by | time | beside local | ECS calls a disk | average downtime | throttled "
+        "| CPU a disk, ms: command | workers | events of histories | actions and heartbeats a disk |",
+        f"|{'---|' * 10}",
+    ]
+    local = {each.count: each.wall for each in costs if each.carried_by == "local"}
+    for each in costs:
+        beside = f"{each.wall / local[each.count]:.2f}" if each.count in local else ""
+        of_engine = f"{each.events:,} | {each.billed:.2f}" if each.events else " | "
+        lines.append(
+            f"| {each.count:,}, {each.carried_by} | {each.wall:.0f} s | {beside} | {each.calls:.2f} "
+            f"| {each.downtime:.0f} s | {each.throttled} | {each.command:.1f} | {each.workers:.1f} | {of_engine} |"
+        )
+    return lines
 
 
 def downtime(calls: Sequence[Mapping[str, Any]], start: float = 45.0) -> float:

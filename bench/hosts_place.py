@@ -401,6 +401,8 @@ class Row:
     case: str
     truth: Truth
     figures: str
+    cost: Any = None
+    """Of a run that was only measured."""
 
 
 def begun(there: Place) -> str:
