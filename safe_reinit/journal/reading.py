@@ -26,7 +26,7 @@ _ALL = 2**31
 """More runs than a journal has."""
 _COLUMNS = (
     "run_id, started_at, ended_at, outcome, exit_code, region, account, endpoint, profile, undoes, shards, whole,"
-    " digest, plan, report"
+    " plan, report"
 )
 _HOLDERS = (
     "SELECT username, host, pid, boot, pid_namespace, until, since, epoch, session, writes, {clock},"
@@ -273,12 +273,7 @@ class Reader:
         Raises:
             UsageError: the journal cannot be read.
         """
-        with self._db.using():
-            rows = self._db.execute(
-                f"SELECT event FROM events WHERE {PARTS} ORDER BY sequence",  # noqa: S608 - our own names
-                (run_id, run_id),
-            ).fetchall()
-            return [json.loads(row[0]) for row in rows]
+        return [event for _, event in self.events_after(run_id, 0)]
 
     def events_after(self, run_id: str, number: int) -> list[tuple[int, dict[str, Any]]]:
         """Return the events of a run that came after the one with this number, each with its own.

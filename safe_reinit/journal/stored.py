@@ -79,8 +79,6 @@ class StoredRun:
     """Into how many it is cut; 0 where one process carries it."""
     whole: str
     """The run of which it is a shard, or ``""``."""
-    digest: str
-    """Of the plan of a shard: 64 hex."""
     plan_text: str
     report_text: str | None
     """Without its jobs, and without its findings, which are those of the plan."""
