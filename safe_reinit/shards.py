@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from .core.waves import NOBODY_AGREED, Release, pauses_after, question, release, stages
 from .model import Finding, Outcome, Plan, PlannedJob, Rollout, ShardProgress, Stage
@@ -71,13 +71,12 @@ def next_stage(
         return Stage(over=True)
     if released.closed or cancelled or agreed < 0:
         return Stage(tuple(each.number for each in left), at_once)
-    total = sum(len(each.outcomes) for each in shards)
-    begins = _positions(shards)
-    here = [each for each in left if begins[each.number] < released.upto]
-    stage = released.stage
-    if stage > agreed and pauses_after(rollout, total, stage - 1):
-        return Stage(question=question(_outcomes(shards)), number=stage)
-    return Stage(tuple(each.number for each in here), at_once, number=stage)
+    outcomes, stage = _outcomes(shards), released.stage
+    if stage > agreed and pauses_after(rollout, len(outcomes), stage - 1):
+        return Stage(question=question(outcomes), number=stage)
+    begins = accumulate((len(each.outcomes) for each in shards), initial=0)
+    here = [each.number for each, at in zip(shards, begins, strict=False) if at < released.upto and not each.ended]
+    return Stage(tuple(here), at_once, number=stage)
 
 
 def why_none_begins(rollout: Rollout, shards: Sequence[ShardProgress], agreed: int, now: datetime) -> str:
@@ -100,12 +99,3 @@ def _release(rollout: Rollout, shards: Sequence[ShardProgress], now: datetime) -
 def _outcomes(shards: Sequence[ShardProgress]) -> list[Outcome | None]:
     by_done: dict[bool | None, Outcome | None] = {None: None, True: "done", False: "failed"}
     return [by_done[done] for each in shards for done in each.outcomes]
-
-
-def _positions(shards: Sequence[ShardProgress]) -> dict[int, int]:
-    """Return by its number where a shard begins among all jobs."""
-    begins, at = {}, 0
-    for each in shards:
-        begins[each.number] = at
-        at += len(each.outcomes)
-    return begins

@@ -93,7 +93,7 @@ class Server:
         """How people are told of it."""
         return f"the Temporal server {self.address} (namespace {self.namespace})"
 
-    async def connect(self, made: Runtime | None = None, identity: str | None = None) -> Client:
+    async def connect(self, runs_on: Runtime | None = None, identity: str | None = None) -> Client:
         """Connect with what the files have now, and see that the namespace is there.
 
         Raises:
@@ -111,7 +111,7 @@ class Server:
         try:
             async with asyncio.timeout(ANSWERS_WITHIN):
                 client = await Client.connect(
-                    self.address, namespace=self.namespace, tls=tls, runtime=made or runtime(), identity=identity,
+                    self.address, namespace=self.namespace, tls=tls, runtime=runs_on or runtime(), identity=identity,
                     api_key=secret.decode("ascii", "replace").strip() if secret else None,
                 )  # fmt: skip
                 await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=self.namespace))
@@ -126,10 +126,7 @@ class Server:
             UsageError: a file cannot be read or used.
             RunRefused: it does not.
         """
-        asyncio.run(self._asked())
-
-    async def _asked(self) -> None:
-        await self.connect()
+        asyncio.run(self.connect())
 
     def stamp(self) -> tuple[object, ...]:
         """Return what differs once a file has been replaced."""
