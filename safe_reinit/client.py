@@ -124,7 +124,14 @@ class Client(Planner):
                 in order first. It has the attributes ``run_id`` and ``report``, and a note that says how to resume.
 
         """
-        begun, calls, run_id = self._confirmed(plan, confirm)
+        begun = report.started(self._clock.now())
+        calls = self.calls_of(plan)
+        refused = wanted.not_runnable(plan, confirm, self._policy) or wanted.held(self._settings)
+        if refused is not None:
+            refused.report = self.report_of(plan, begun, calls, dry_run=False, error=refused)
+            raise refused
+        demand_descriptors()
+        run_id = f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
         interrupt = stop or Interrupt()
 
         def carried() -> Report:
@@ -142,31 +149,6 @@ class Client(Planner):
 
         return done(interrupt.carry(carried, resumable=self._journal_place is not None))
 
-    def begin_shards(self, plan: Plan, *, confirm: str) -> tuple[str, str]:
-        """Write a plan down as a run of shards, for others to carry: see ``shards``.
-
-        Args:
-            plan: made by ``plan`` or ``plan_undo`` of this client; it can be run once.
-            confirm: as of ``run``.
-
-        Returns:
-            the id of the run, and the digest by which whoever carries it knows what was confirmed.
-
-        Raises:
-            RunRefused: it is not runnable or not confirmed, or a run has one of its instances.
-            UsageError: the journal cannot be written.
-        """
-        from .execution import shards  # noqa: PLC0415 - most runs are carried here
-
-        begun, calls, run_id = self._confirmed(plan, confirm)
-        with self._journal() as journal:
-            session = self._session(journal, None, None, None)
-            try:
-                return run_id, shards.begin(session, plan, run_id, calls, wanted.on_unknown(self._settings, plan))
-            except RunRefused as error:
-                error.report = self.report_of(plan, begun, calls, dry_run=False, error=error)
-                raise
-
     def shards(self, say: Callable[[str], None] | None = None) -> Shards:
         """Return what carries the shards of runs in this process; ``say`` is told what their events do not tell."""
         from .execution.shards import Shards  # noqa: PLC0415 - most runs are carried here
@@ -179,21 +161,6 @@ class Client(Planner):
                 yield replace(self._session(journal, None, None, interrupt), hand_over=hand_over)
 
         return Shards(opened, say or (lambda _: None))
-
-    def _confirmed(self, plan: Plan, confirm: str) -> tuple[report.Started, list[Call], str]:
-        """See that a plan may be run now; return when that began, what was called for it, and the id of its run.
-
-        Raises:
-            RunRefused: it may not.
-        """
-        begun = report.started(self._clock.now())
-        calls = self.calls_of(plan)
-        refused = wanted.not_runnable(plan, confirm, self._policy) or wanted.held(self._settings)
-        if refused is not None:
-            refused.report = self.report_of(plan, begun, calls, dry_run=False, error=refused)
-            raise refused
-        demand_descriptors()
-        return begun, calls, f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
 
     def resume(  # noqa: PLR0913 - who listens, and who is asked
         self,

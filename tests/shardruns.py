@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +15,23 @@ import pytest
 from safe_reinit import logs
 from safe_reinit.client import Client
 from safe_reinit.errors import Error
+from safe_reinit.execution import shards
 from safe_reinit.journal import StoredRun, open_to_read
-from safe_reinit.model import Event, Report, Stage
+from safe_reinit.model import Event, Plan, Report, Stage
 from safe_reinit.model.codec import decode
 from safe_reinit.plan import from_json
 from safe_reinit.simulator import Simulator
 from tests import cloudlike, fleetruns, virtual
 from tests.simulation.scheduler import Process
+
+
+def written(client: Client, plan: Plan) -> tuple[str, str]:
+    """Write a plan down as a run of shards that nobody carries yet; return the run, and the digest of its plans."""
+    run_id = f"r-{client.clock.now().strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
+    with client._journal() as journal:
+        session = client._session(journal, None, None, None)
+        return run_id, shards.begin(session, plan, run_id, client.calls_of(plan), "ask")
+
 
 HEARTBEAT = 20.0
 """Seconds without a sign of life after which an engine has another worker carry a shard."""
@@ -60,7 +71,7 @@ class Engine:
         """Plan a run over these disks, and write it down."""
         client = self.client()
         plan = fleetruns.planned(client, list(disks), **rollout)
-        self.run_id, self.digest = client.begin_shards(plan, confirm=plan.confirm_with)
+        self.run_id, self.digest = written(client, plan)
         return self
 
     def carry(
@@ -77,8 +88,8 @@ class Engine:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(logs, "event", told)
-            shards = self.client().shards()
-            while not (stage := shards.next_stage(self.run_id, self.digest)).over and not self._stops:
+            carrier = self.client().shards()
+            while not (stage := carrier.next_stage(self.run_id, self.digest)).over and not self._stops:
                 if not stage.question:
                     self._carry(stage)
                     continue
@@ -115,8 +126,8 @@ class Engine:
 
             def carry(alive: Callable[[], None] = alive) -> None:
                 try:
-                    shards = self.worker().shards(self.said.append)
-                    ended = shards.carry(self.run_id, number, self.digest, alive, self.hand_over)
+                    carrier = self.worker().shards(self.said.append)
+                    ended = carrier.carry(self.run_id, number, self.digest, alive, self.hand_over)
                     self.handed_over += [] if ended else [number]
                 except Error as error:
                     self.failed.append(error)

@@ -21,6 +21,7 @@ from safe_reinit.threads import Background
 from tests import cloudlike
 from tests.blackbox.worlds import DISK, INSTANCE, QUICK, YOUNG, wipes
 from tests.servers import refused_port
+from tests.shardruns import written
 from tests.temporals import PATIENCE, Temporal, wait_for, working
 
 
@@ -167,7 +168,7 @@ def test_a_shard_is_resumed_with_its_run(temporal: Temporal, young: Simulator, p
     """Who names a shard is told the run: it is never carried here, beside its workers."""
     ours = client(young, path, temporal.server.address)
     plan = planned(ours)
-    run_id, _ = ours.begin_shards(plan, confirm=DISK)
+    run_id, _ = written(ours, plan)
 
     with pytest.raises(UsageError, match=f"is a shard of run {run_id}"):
         ours.resume(f"{run_id}.0")

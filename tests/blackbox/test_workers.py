@@ -22,6 +22,7 @@ from tests import postgresql
 from tests.blackbox import worlds
 from tests.conftest import KEY, CommandLine, where_is
 from tests.fleetruns import planned
+from tests.shardruns import written
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +58,7 @@ class Team:
         )
         plan = planned(client, list(INSTANCES.values()), max_parallel=at_once)
         assert plan.runnable, plan.findings
-        self.run_id, digest = client.begin_shards(plan, confirm=plan.confirm_with)
+        self.run_id, digest = written(client, plan)
         self.submitted = Submitted(self.run_id, digest, plan.account, plan.region, len(plan.jobs))
         self.carry()
 
