@@ -94,12 +94,14 @@ class Side:
     """Where its journal is."""
 
 
-def world(count: int) -> dict[str, Any]:
+def world(
+    count: int, *, stop: float = STOP, wipe: float = WIPE, start: float = START, quota: int = QUOTA
+) -> dict[str, Any]:
     """Give a world of running machines with a data disk each that was made from a snapshot and has a fresh one."""
     names = [f"{number:05}" for number in range(1, count + 1)]
     return {
-        "durations": {"stop": STOP, "wipe": WIPE, "start": START},
-        "rate_limits": {"ReInitDisk": QUOTA},
+        "durations": {"stop": stop, "wipe": wipe, "start": start},
+        "rate_limits": {"ReInitDisk": quota},
         "instances": {f"i-fleet{name}": {"name": f"fleet-{name}"} for name in names},
         "disks": {f"d-fleet{name}": {"instance": f"i-fleet{name}", "snapshot": "s-origin"} for name in names},
         "snapshots": {

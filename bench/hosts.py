@@ -26,9 +26,9 @@ from typing import Any, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fleet import write
+from fleet import world, write
 from hosts_growth import Cost, growth, history, table
-from hosts_place import ROOT, Place, Row, Truth, begun, ended, fleet, judge, moment, place, wait_for
+from hosts_place import ROOT, Place, Row, Truth, begun, ended, judge, moment, place, wait_for
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowHandle
@@ -88,7 +88,7 @@ def count_of(there: Place, *actions: str) -> int:
 def lost(placed: Callable[..., Any], how: str, phase: str) -> Row:
     """Lose the worker of a shard; another one, which has nothing to do yet, takes the shard over."""
     faults = [{"action": "ReInitDisk", "delay": 5, "dry_run": False}] if phase == "mid-call" else []
-    with placed(fleet(12, stop=4, wipe=45, start=4), *faults) as there:
+    with placed(world(12, stop=4, wipe=45, start=4), *faults) as there:
         temporal, address = there.temporal_line()
         database, journal = there.database_line()
         first = there.worker(temporal=address, journal=journal)
@@ -146,7 +146,7 @@ def taken_at(there: Place, run_id: str) -> float:
 
 def two_submitters(placed: Callable[..., Any]) -> Row:
     """Have the same plan run by two at once: one run is begun, and the other one is refused."""
-    with placed(fleet(12, stop=4, wipe=10, start=4)) as there:
+    with placed(world(12, stop=4, wipe=10, start=4)) as there:
         there.worker()
         plan = there.plan("--canary", "0")
         both = [there.apply(plan), there.apply(plan)]
@@ -162,7 +162,7 @@ def two_submitters(placed: Callable[..., Any]) -> Row:
 
 def submitter_killed(placed: Callable[..., Any], step: str) -> Row:
     """Kill who began a run; whoever resumes it brings it to its end."""
-    with placed(fleet(12, stop=4, wipe=20, start=4)) as there:
+    with placed(world(12, stop=4, wipe=20, start=4)) as there:
         worker, _ = there.worker(), there.worker()
         line, address = there.temporal_line()
         plan = there.plan("--canary", "0")
@@ -206,7 +206,7 @@ def next_version(there: Place) -> Path:
 
 def versions(placed: Callable[..., Any], deployment: str) -> Row:
     """Let workers of two versions carry a run; with a deployment the next one is made current in its middle."""
-    with placed(fleet(12, stop=4, wipe=25, start=4)) as there:
+    with placed(world(12, stop=4, wipe=25, start=4)) as there:
         words = ["--temporal-deployment", deployment] if deployment else []
         old, new = there.worker(*words), there.worker(*words, cwd=next_version(there))
         if deployment:
@@ -237,7 +237,7 @@ def current(there: Place, deployment: str, build: str) -> bool:
 
 def cancelled_twice(placed: Callable[..., Any], where: str) -> Row:
     """Cancel a run twice in the middle of its wipes."""
-    with placed(fleet(24, stop=4, wipe=25, start=4)) as there:
+    with placed(world(24, stop=4, wipe=25, start=4)) as there:
         there.worker()
         submitter = there.apply(there.plan("--canary", "0", "--max-parallel", "12"))
         run_id = begun(there)
@@ -257,7 +257,7 @@ def cancelled_twice(placed: Callable[..., Any], where: str) -> Row:
 
 def ended_at_the_server(placed: Callable[..., Any], how: str) -> Row:
     """Terminate or delete the workflow of a run of many shards in the middle of its wipes; then resume the run."""
-    with placed(fleet(240, stop=4, wipe=25, start=4)) as there:
+    with placed(world(240, stop=4, wipe=25, start=4)) as there:
         there.worker()
         submitter = there.apply(there.plan("--canary", "0", "--max-parallel", "100"))
         run_id = begun(there)
@@ -290,7 +290,7 @@ def ended_at_the_server(placed: Callable[..., Any], how: str) -> Row:
 def canary_fails(placed: Callable[..., Any], count: int, *, cancels: bool) -> Row:
     """Let the canary of a run of many machines fail: all others stay as they are, and the workflow ends."""
     fault = {"action": "ReInitDisk", "dry_run": False, "subject": "d-fleet00001", "error": {"code": "OperationDenied"}}
-    with placed(fleet(count, stop=4, wipe=10, start=4), fault) as there:
+    with placed(world(count, stop=4, wipe=10, start=4), fault) as there:
         there.worker(), there.worker()
         began = time.monotonic()
         submitter = there.apply(there.plan("--canary", "1"))
@@ -314,7 +314,7 @@ def canary_fails(placed: Callable[..., Any], count: int, *, cancels: bool) -> Ro
 
 def away(placed: Callable[..., Any], which: str, seconds: float) -> Row:
     """Take a server away in the middle of a wipe."""
-    with placed(fleet(120, stop=4, wipe=40, start=4)) as there:
+    with placed(world(120, stop=4, wipe=40, start=4)) as there:
         there.worker(), there.worker()
         submitter = there.apply(there.plan("--canary", "0", "--max-parallel", "100"))
         run_id = begun(there)

@@ -141,21 +141,6 @@ class Started:
         return used.ru_utime + used.ru_stime
 
 
-def fleet(count: int, *, stop: float, wipe: float, start: float, quota: int = 500) -> dict[str, Any]:
-    """Give a world of running machines with a data disk each that was made from a snapshot and has a fresh one."""
-    names = [f"{number:05}" for number in range(1, count + 1)]
-    return {
-        "durations": {"stop": stop, "wipe": wipe, "start": start},
-        "rate_limits": {"ReInitDisk": quota},
-        "instances": {f"i-fleet{name}": {"name": f"fleet-{name}"} for name in names},
-        "disks": {f"d-fleet{name}": {"instance": f"i-fleet{name}", "snapshot": "s-origin"} for name in names},
-        "snapshots": {
-            "s-origin": {"disk": "d-origin", "released": True, "created": "-40d"},
-            **{f"s-fleet{name}": {"disk": f"d-fleet{name}"} for name in names},
-        },
-    }
-
-
 class Place:
     """A PostgreSQL, a Temporal server and a simulator, and the processes that use them."""
 
