@@ -34,7 +34,7 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
-from safe_reinit.temporal.submit import workflow_id
+from safe_reinit.temporal.carrier import workflow_id
 from safe_reinit.temporal.worker import build_id
 from tests.temporals import PROGRAM
 

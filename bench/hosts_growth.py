@@ -14,7 +14,7 @@ from hosts_place import Place, Row, begun, ended, judge, moment
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from safe_reinit.temporal.submit import workflow_id
+from safe_reinit.temporal.carrier import workflow_id
 from tests.servers import refused_port
 
 BILLED = {

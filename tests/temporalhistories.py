@@ -12,7 +12,6 @@ from pathlib import Path
 from temporalio.client import WorkflowFailureError
 
 from safe_reinit.model import Stage
-from safe_reinit.temporal.submit import look_again
 from safe_reinit.temporal.worker import Settings, build_id
 from tests.temporals import Remembering, Run, Temporal, temporal_or_skip, working
 
@@ -28,7 +27,7 @@ def record(temporal: Temporal, name: str, *, cancels: bool) -> None:
         run.submit()
         shards.has("end 0")
         shards.agreed = True
-        look_again(temporal.server, run.run_id)
+        run.carrier.wake()
         if cancels:
             shards.has("begin 2")
             run.ask(lambda handle: handle.cancel())

@@ -18,8 +18,8 @@ from temporalio.client import Client, WorkflowHandle
 
 from safe_reinit.errors import RunRefused
 from safe_reinit.model import Stage
+from safe_reinit.temporal.carrier import WorkflowCarrier, workflow_id
 from safe_reinit.temporal.server import Server
-from safe_reinit.temporal.submit import Submitted, submit, workflow_id
 from safe_reinit.temporal.worker import Serving, Settings, serve
 from tests.servers import refused_port
 
@@ -210,9 +210,14 @@ class Run:
     run_id: str
     queue: str
 
-    def submit(self) -> int:
+    @property
+    def carrier(self) -> WorkflowCarrier:
+        """What has it carried."""
+        return WorkflowCarrier(self.temporal.server, self.queue, self.run_id, DIGEST, "1000", "cn-hangzhou", 250)
+
+    def submit(self) -> bool:
         """Have it carried."""
-        return submit(self.temporal.server, self.queue, Submitted(self.run_id, DIGEST, "1000", "cn-hangzhou", 250))
+        return self.carrier.submit()
 
     def ask(self, work: Callable[[WorkflowHandle[Any, Any]], Coroutine[Any, Any, T]]) -> T:
         """Ask its workflow something."""

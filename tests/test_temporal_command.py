@@ -17,7 +17,7 @@ import pytest
 from safe_reinit.cli.app import run
 from safe_reinit.client import Client
 from safe_reinit.model import Stage
-from safe_reinit.temporal.submit import Submitted, describe, submit
+from safe_reinit.temporal.carrier import WorkflowCarrier
 from safe_reinit.temporal.worker import Settings
 from tests.blocks import ROOT, blocks
 from tests.servers import refused_port
@@ -173,5 +173,6 @@ def test_the_page_of_workers_is_true(temporal: Temporal, capsys: pytest.CaptureF
     settings = Settings("queue-page", "safe-reinit", "0.1.0-4a779a10")
     with working(server, Remembering([Stage((0,))]), settings):
         wait_for(lambda: temporal.program(*shlex.split(makes_current.replace("\\\n", " "))[1:]), 0.5)
-        submit(server, "queue-page", Submitted("run-page", DIGEST, "1", "cn-hangzhou", 1))
-        wait_for(lambda: describe(server, "queue-page", "run-page").status == "ended", 0.3)
+        carrier = WorkflowCarrier(server, "queue-page", "run-page", DIGEST, "1", "cn-hangzhou", 1)
+        carrier.submit()
+        wait_for(lambda: carrier.describe().status == "ended", 0.3)

@@ -14,7 +14,6 @@ import pytest
 from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.model import Stage
 from safe_reinit.temporal.server import Server, server_of
-from safe_reinit.temporal.submit import look_again
 from safe_reinit.temporal.worker import Settings
 from tests.grpcfront import Front, front_of, pem_of
 from tests.servers import Authority, authority, refused_port
@@ -148,7 +147,7 @@ def test_a_server_that_says_nothing() -> None:
 def test_waking_up_a_run_that_is_not_there(temporal: Temporal) -> None:
     """There is no workflow of the run, which is no failure of gRPC to people."""
     with pytest.raises(RunRefused, match="has no open workflow of run r-1"):
-        look_again(temporal.server, "r-1")
+        Run(temporal, "r-1", "queue").carrier.wake()
 
 
 def test_a_worker_takes_a_key_that_was_replaced(
@@ -170,7 +169,7 @@ def test_a_worker_takes_a_key_that_was_replaced(
         worker.ask(worker.serving.refresh())
         before = len(front.seen)
         shards.agreed = True
-        look_again(temporal.server, run.run_id)
+        run.carrier.wake()
         assert run.result() == "done"
 
     assert "secret-two" in front.seen[before:]

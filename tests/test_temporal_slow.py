@@ -13,8 +13,8 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest, PollWorkflowTaskQueueRequest
 from temporalio.client import Client
 
+from safe_reinit.execution.following import Carried
 from safe_reinit.model import Stage
-from safe_reinit.temporal.submit import Carried, describe
 from safe_reinit.temporal.worker import Settings
 from tests import temporalworker
 from tests.processes import ROOT
@@ -39,7 +39,7 @@ def test_a_silent_worker_loses_its_shard_to_another_attempt(run: Run) -> None:
     with working(run.temporal.server, shards, Settings(run.queue)):
         run.submit()
         shards.beats()
-        shown = describe(run.temporal.server, run.queue, run.run_id)
+        shown = run.carrier.describe()
         shards.let(0)
         assert run.result() == "done"
         shards.released.set()
@@ -62,7 +62,7 @@ def test_a_worker_that_hangs_is_told_of(run: Run) -> None:
                 namespace=client.namespace, task_queue=TaskQueue(name=f"{run.queue}-shards"), identity="hung"
             )
             waiting = asyncio.create_task(client.workflow_service.poll_activity_task_queue(shards))
-        shown = await asyncio.to_thread(describe, run.temporal.server, run.queue, run.run_id)
+        shown = await asyncio.to_thread(run.carrier.describe)
         waiting.cancel()
         return shown
 

@@ -14,8 +14,7 @@ from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.journal import Reader, open_to_write
 from safe_reinit.model import Plan
 from safe_reinit.simulator import Simulator
-from safe_reinit.temporal import following
-from safe_reinit.temporal.submit import workflow_id
+from safe_reinit.temporal.carrier import WorkflowCarrier, workflow_id
 from safe_reinit.temporal.worker import Settings
 from safe_reinit.threads import Background
 from tests import cloudlike
@@ -208,10 +207,10 @@ def test_a_run_that_temporal_was_not_told_of_is_named_with_the_way_on(
 ) -> None:
     """It is in the journal by then: a new plan of it would be refused, and to resume it is what helps."""
 
-    def lost(*_: object) -> int:
+    def lost(*_: object) -> bool:
         raise RunRefused("The Temporal server does not answer.", hint="Try again.")
 
-    monkeypatch.setattr(following, "submit", lost)
+    monkeypatch.setattr(WorkflowCarrier, "submit", lost)
     ours = client(young, path, temporal.server.address)
     plan = planned(ours)
     with pytest.raises(RunRefused) as raised:

@@ -14,7 +14,6 @@ from temporalio.service import RPCError
 
 from safe_reinit.errors import UsageError
 from safe_reinit.model import Stage
-from safe_reinit.temporal.submit import look_again
 from safe_reinit.temporal.worker import Settings, build_id
 from safe_reinit.version import VERSION
 from tests.servers import refused_port
@@ -121,9 +120,9 @@ def test_the_next_version_goes_on_with_a_run(run: Run) -> None:
             assert new.asked == []
             make_current(run.temporal, deployment, "1.1")
             # The server learns it by and by.
-            wait_for(lambda: look_again(server, run.run_id) or "next" in new.asked, 0.3)
+            wait_for(lambda: run.carrier.wake() or "next" in new.asked, 0.3)
             new.agreed = old.agreed = True
-            look_again(server, run.run_id)
+            run.carrier.wake()
             assert run.result() == "done"
 
     assert "begin 1" in new.asked

@@ -4,8 +4,7 @@
     activities  what a worker does for a workflow
     worker      a worker: polls, follows rotated keys, tells its health, and ends in order
     server      how the Temporal server is reached, and what is wrong where it is not
-    submit      starts the workflow of a run, and says how it is getting on
-    following   has a run carried, and shows what is going on as it is written down
+    carrier     starts the workflow of a run, wakes it up, and says how it is getting on
 
 The SDK is an extra: nothing outside this package imports it, and this package is imported only where it is used.
 """
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from ..core.resuming import Verdict
     from ..execution.session import Session
     from ..model import Call, OnUnknown, Plan, Report
+    from .server import Server
 
 
 def demand_sdk() -> None:
@@ -59,11 +59,10 @@ def run(
             hint="Name a journal in PostgreSQL with --journal.",
         )
     from ..execution import shards  # noqa: PLC0415 - see above
-    from .following import followed, reachable  # noqa: PLC0415 - an extra
 
-    server = reachable(settings)
+    server = _reachable(settings)
     shards.begin(session, plan, run_id, calls, on_unknown)
-    return followed(session, settings, server, run_id)
+    return _carried(session, settings, server, run_id)
 
 
 def resume(session: Session, settings: Mapping[str, Any], run_id: str, verdict: Verdict | None) -> Report:
@@ -79,8 +78,31 @@ def resume(session: Session, settings: Mapping[str, Any], run_id: str, verdict: 
     if verdict is not None:
         return shards.judge(session, run_id, verdict)
     demand_sdk()
-    from .following import followed, reachable  # noqa: PLC0415 - an extra
-
-    server = reachable(settings)
+    server = _reachable(settings)
     shards.reopen(session, run_id)
-    return followed(session, settings, server, run_id)
+    return _carried(session, settings, server, run_id)
+
+
+def _reachable(settings: Mapping[str, Any]) -> Server:
+    """Return the server that the settings name, once it has answered."""
+    from .server import server_of  # noqa: PLC0415 - an extra
+
+    server = server_of(settings)
+    server.answers()
+    return server
+
+
+def _carried(session: Session, settings: Mapping[str, Any], server: Server, run_id: str) -> Report:
+    """Have a run of shards carried, follow it to its end, and return its report."""
+    from .. import shards  # noqa: PLC0415 - see above
+    from ..execution.following import Following  # noqa: PLC0415 - see above
+    from .carrier import WorkflowCarrier  # noqa: PLC0415 - an extra
+    from .server import queue_of  # noqa: PLC0415 - an extra
+
+    run = session.stored(run_id)
+    digest = shards.digest_of(each.digest for each in session.journal.shards(run_id))
+    queue = queue_of(settings, run.account, run.region)
+    carrier = WorkflowCarrier(server, queue, run_id, digest, run.account, run.region, len(run.jobs))
+    following = Following(session, run, carrier)
+    following.begin()
+    return following()

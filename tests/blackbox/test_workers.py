@@ -41,7 +41,7 @@ class Team:
     journal: str
     start: Callable[[], subprocess.Popen[str]]
     run_id: str = ""
-    submitted: Any = None
+    carrier: Any = None
     workers: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def work(self) -> subprocess.Popen[str]:
@@ -51,7 +51,7 @@ class Team:
 
     def submit(self, at_once: int = 100) -> None:
         """Begin a run over both machines, so many of them down at once, and have it carried."""
-        from safe_reinit.temporal.submit import Submitted
+        from safe_reinit.temporal.carrier import WorkflowCarrier
 
         client = connect(
             region=self.sim.region, endpoint=self.sim.url, credentials=self.sim.access_key, journal=self.journal
@@ -59,14 +59,15 @@ class Team:
         plan = planned(client, list(INSTANCES.values()), max_parallel=at_once)
         assert plan.runnable, plan.findings
         self.run_id, digest = written(client, plan)
-        self.submitted = Submitted(self.run_id, digest, plan.account, plan.region, len(plan.jobs))
+        queue = f"safe-reinit-{plan.account}-{plan.region}"
+        self.carrier = WorkflowCarrier(
+            self.temporal.server, queue, self.run_id, digest, plan.account, plan.region, len(plan.jobs)
+        )
         self.carry()
 
     def carry(self) -> None:
         """Have the run carried, also once its workflow is gone."""
-        from safe_reinit.temporal.submit import submit
-
-        submit(self.temporal.server, f"safe-reinit-{self.submitted.account}-{self.submitted.region}", self.submitted)
+        self.carrier.submit()
 
     def calls(self) -> dict[str, Counter[str]]:
         """Count the changing calls of each machine, as ECS got them."""
@@ -92,7 +93,7 @@ class Team:
 
     def ask(self, work: Callable[[Any], Any]) -> Any:
         """Ask the workflow of the run something."""
-        from safe_reinit.temporal.submit import workflow_id
+        from safe_reinit.temporal.carrier import workflow_id
 
         async def of(client: Any) -> Any:
             return await work(client.get_workflow_handle(workflow_id(self.run_id)))

@@ -1,74 +1,76 @@
-"""Having a run carried by Temporal, and following it in the journal: what people see is what a local run shows."""
+"""Following a run that other processes carry, in the journal: people see what a run of this process shows them."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 from .. import report, shards
 from ..clock import boottime
 from ..errors import Error, RunRefused, UsageError
-from ..execution.records import moment
-from ..execution.session import Session
 from ..journal import StoredRun
 from ..model import Call, Event, Report, Rollout
 from ..model.codec import decode
 from ..plan import from_json
-from .server import Server, queue_of, server_of
-from .submit import Submitted, describe, look_again, submit
+from .records import moment
+from .session import Session
 
 _READS = 1.0
-"""Real seconds between two looks at the journal."""
+"""Real seconds between two reads of the journal."""
 _ASKS = 10.0
-"""Real seconds between two questions how the workflow is getting on."""
+"""Real seconds between two questions to who has the run carried."""
 _LATE = 200
 """So many events back are read again: of two that are written at once, the later one may be seen first."""
-_ENDED = ("ended", "cancelled")
-_CLOSED = ("failed", "terminated", "missing")
 
 
-def reachable(settings: Mapping[str, Any]) -> Server:
-    """Return the server that the settings name, once it has answered.
+@dataclass(frozen=True)
+class Carried:
+    """How the carrying of a run goes, as far as who has it carried knows; the journal knows how the run is."""
 
-    Raises:
-        UsageError: it cannot be used as it is set.
-        RunRefused: it does not answer, or does not let us in.
+    status: Literal["open", "ended", "cancelled", "failed", "terminated", "missing"]
+    says: str = ""
+    """A sentence for people, where there is something to do or to know."""
+    hint: str = ""
+
+    @property
+    def lost(self) -> bool:
+        """Whether nobody has the run carried any more, though it may not have ended."""
+        return self.status in ("failed", "terminated", "missing")
+
+
+class Carrier(Protocol):
+    """What has the shards of one run carried by other processes.
+
+    Each method raises ``UsageError`` where it cannot be used as it is set, and ``RunRefused`` where it does not answer
+    or does not let us in.
     """
-    server = server_of(settings)
-    server.answers()
-    return server
+
+    @property
+    def text(self) -> str:
+        """How people are told of it."""
+
+    def submit(self) -> bool:
+        """Have the run carried, and return whether there is who carries it; one that is carried stays as it is."""
+
+    def wake(self) -> None:
+        """Have it read the journal, which has an answer or a cancel that it waits for."""
+
+    def describe(self) -> Carried:
+        """Say how the carrying goes."""
 
 
-def followed(session: Session, settings: Mapping[str, Any], server: Server, run_id: str) -> Report:
-    """Have a run of shards carried by Temporal, follow it to its end, and return its report.
+class Following:
+    """Follows one run to its end.
 
-    Whoever ends this asks the run to end in order. A process that is killed leaves it to the workers.
+    Whoever ends this asks the run to end in order. A process that is killed leaves it to those who carry it.
 
-    Raises:
-        RunRefused: the server does not answer; the run is in the journal, and can be resumed.
-    """
-    run = session.stored(run_id)
-    digest = shards.digest_of(each.digest for each in session.journal.shards(run_id))
-    queue = queue_of(settings, run.account, run.region)
-    submitted = Submitted(run_id, digest, run.account, run.region, len(run.jobs))
-    following = _Following(session, server, queue, run, submitted)
-    try:
-        workers = submit(server, queue, submitted)
-    except Error as error:
-        hint = f"{error.hint} Run {run_id} is written down, and nothing of it is begun: safe-reinit resume {run_id}."
-        raise following.refused(RunRefused(str(error), hint=hint)) from None
-    session.interrupt.say(f"Run {run_id} is carried by Temporal ({server.address}), task queue {queue}.")
-    if not workers:
-        following.check()
-    with session.interrupt.ending(following, following.report, lambda _by: None):
-        following()
-    return following.report()
-
-
-class _Following:
-    """Follows one run.
+    Args:
+        session: the session of this process; it holds no lease of the run.
+        run: the run.
+        carrier: what has it carried.
 
     Attributes:
         stop: set by somebody who wants the run to end in order.
@@ -77,11 +79,10 @@ class _Following:
 
     """
 
-    def __init__(self, session: Session, server: Server, queue: str, run: StoredRun, submitted: Submitted) -> None:
+    def __init__(self, session: Session, run: StoredRun, carrier: Carrier) -> None:
         self.stop, self.leave, self.wake = threading.Event(), threading.Event(), threading.Event()
         self._session = session
-        self._server, self._queue = server, queue
-        self._submitted = submitted
+        self._carrier = carrier
         self._run_id = run.run_id
         self._rollout = decode(Rollout, run.plan["rollout"])
         self._seen = {number for number, _ in session.journal.events_after(run.run_id, 0)}  # of before
@@ -91,8 +92,30 @@ class _Following:
         self._lost: RunRefused | None = None
         """Why nobody carries the run any more, where that is so."""
 
-    def __call__(self) -> None:
-        """Follow it to its end."""
+    def begin(self) -> None:
+        """Have the run carried.
+
+        Raises:
+            RunRefused: that did not succeed; the run is in the journal, and can be resumed.
+        """
+        try:
+            someone = self._carrier.submit()
+        except Error as error:
+            hint = f"{error.hint} Run {self._run_id} is written down, and nothing of it is begun: "
+            self._lost = RunRefused(str(error), hint=f"{hint}safe-reinit resume {self._run_id}.")
+            self._lost.report = self.report()
+            raise self._lost from None
+        self._session.interrupt.say(f"Run {self._run_id} is carried by {self._carrier.text}.")
+        if not someone:
+            self._check()
+
+    def __call__(self) -> Report:
+        """Follow the run to its end, and return its report; where it has not ended, as the run stands."""
+        with self._session.interrupt.ending(self, self.report, lambda _by: None):
+            self._follow()
+        return self.report()
+
+    def _follow(self) -> None:
         while not self.leave.is_set() and self._lost is None:
             try:
                 if self._has_ended():
@@ -113,11 +136,11 @@ class _Following:
         else:
             self._ask_whether_to_go_on()
         if boottime() - self._asked_at >= _ASKS:
-            self.check()
+            self._check()
         return False
 
     def report(self) -> Report:
-        """Return its report; of one that has not ended, as it stands."""
+        """Return the report of the run; where it has not ended, as the run stands."""
         run = self._session.stored(self._run_id)
         if run.report is not None and run.ended_at is not None:
             return decode(Report, run.report)
@@ -127,25 +150,19 @@ class _Following:
         on = f"See how it ends: safe-reinit show {self._run_id}; to follow it again: safe-reinit resume {self._run_id}."
         return report.of_bug(told, self._lost or RunRefused(f"Run {self._run_id} goes on.", hint=on))
 
-    def refused(self, error: RunRefused) -> RunRefused:
-        """Have an error tell of the run, of which nothing is begun."""
-        self._lost = error
-        error.report = self.report()
-        return error
-
-    def check(self) -> None:
+    def _check(self) -> None:
         """Say, once, what keeps the run from being carried; note it where nobody will carry it any more."""
         self._asked_at = boottime()
         try:
-            carried = describe(self._server, self._queue, self._run_id)
-            if carried.status in _ENDED and self._run().ended_at is None:  # it ended as this run was resumed
-                submit(self._server, self._queue, self._submitted)
+            carried = self._carrier.describe()
+            if carried.status in ("ended", "cancelled") and self._run().ended_at is None:  # as this run was resumed
+                self._carrier.submit()
         except Error as error:  # the workers go on with what they have
             self._say(f"{error} What workers carry goes on.")
             return
         self._say(f"{carried.says} {carried.hint}".strip())
         holder = self._run().holder
-        if carried.status in _CLOSED and not (holder and holder.alive):
+        if carried.lost and not (holder and holder.alive):
             self._lost = RunRefused(carried.says, hint=carried.hint)
 
     def _say(self, text: str) -> None:
@@ -176,7 +193,7 @@ class _Following:
             with contextlib.suppress(RunRefused):  # it has just ended
                 self._session.journal.cancel(self._run_id)
             self._cancelled = True
-            self._wake_workflow()
+            self._wake_carrier()
 
     def _ask_whether_to_go_on(self) -> None:
         if self._rollout.pause not in ("canary", "wave"):  # nobody is asked, and how all jobs are need not be read
@@ -185,8 +202,8 @@ class _Following:
         stage = shards.next_stage(self._rollout, journal.shards(self._run_id), journal.agreed(self._run_id), now)
         if stage.question:
             journal.agree(self._run_id, stage.number if self._session.go_on(stage.question) else -1)
-            self._wake_workflow()
+            self._wake_carrier()
 
-    def _wake_workflow(self) -> None:
+    def _wake_carrier(self) -> None:
         with contextlib.suppress(Error):  # the next check says what is wrong
-            look_again(self._server, self._run_id)
+            self._carrier.wake()

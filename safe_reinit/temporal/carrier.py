@@ -1,0 +1,169 @@
+"""The workflow of a run, for who begins or follows the run: start it, wake it up, and say how it is getting on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from ..errors import RunRefused
+from ..execution.following import Carried
+from .server import ANSWERS_WITHIN, Server, pollers
+from .workflow import ACCOUNT, LOOK_AGAIN, OUTCOME, REGION, RUN, WORKFLOW, Asked
+
+T = TypeVar("T")
+
+
+def workflow_id(run_id: str) -> str:
+    """Name the workflow of a run."""
+    return f"safe-reinit-{run_id}"
+
+
+@dataclass(frozen=True)
+class WorkflowCarrier:
+    """The workflow of a run of the journal: started, woken up and described. See ``execution.following.Carrier``."""
+
+    server: Server
+    queue: str
+    """The task queue of the workers."""
+    run_id: str
+    digest: str
+    """Of its plans, as they were confirmed."""
+    account: str
+    region: str
+    machines: int
+
+    @property
+    def text(self) -> str:
+        """How people are told of it."""
+        return f"Temporal ({self.server.address}), task queue {self.queue}"
+
+    def submit(self) -> bool:
+        """Start the workflow, unless it is open, and return whether a worker polls.
+
+        Raises:
+            UsageError: the server cannot be used as it is set.
+            RunRefused: it does not answer, or does not let us in. Whether the workflow has started is not known then:
+                the same may be done again.
+        """
+
+        async def ask(client: Client) -> bool:
+            values = {RUN: self.run_id, ACCOUNT: self.account, REGION: self.region, OUTCOME: "open"}
+            try:
+                await self._start(client, [SearchAttributePair(key, value) for key, value in values.items()])
+            except RPCError as error:
+                if error.status is not RPCStatusCode.INVALID_ARGUMENT or "search attribute" not in str(error).lower():
+                    raise
+                await self._start(client, [])  # the server has not been told of them
+            return bool(await pollers(client, self.queue))
+
+        return self._ask(ask)
+
+    def wake(self) -> None:
+        """Wake up the workflow, which waits for an answer, now that the journal has one.
+
+        Raises:
+            UsageError: the server cannot be used as it is set.
+            RunRefused: it does not answer, does not let us in, or has no open workflow of this run.
+        """
+
+        async def ask(client: Client) -> None:
+            try:
+                await client.get_workflow_handle(workflow_id(self.run_id)).signal(LOOK_AGAIN)
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+                raise RunRefused(
+                    f"Temporal has no open workflow of run {self.run_id}.",
+                    hint=f"What you said is in the journal; safe-reinit resume {self.run_id} goes on with it.",
+                ) from None
+
+        self._ask(ask)
+
+    def describe(self) -> Carried:
+        """Say how the workflow is getting on.
+
+        Raises:
+            UsageError: the server cannot be used as it is set.
+            RunRefused: it does not answer, or does not let us in.
+        """
+
+        async def ask(client: Client) -> Carried:
+            return await _describe(client, self.queue, self.run_id)
+
+        return self._ask(ask)
+
+    def _ask(self, ask: Callable[[Client], Awaitable[T]]) -> T:
+        async def connected() -> T:
+            try:
+                client = await self.server.connect()
+                async with asyncio.timeout(ANSWERS_WITHIN):
+                    return await ask(client)
+            except (RPCError, TimeoutError) as error:
+                raise self.server.explain(error) from None
+
+        return asyncio.run(connected())
+
+    async def _start(self, client: Client, attributes: Sequence[SearchAttributePair[str]]) -> None:
+        await client.start_workflow(
+            WORKFLOW, Asked(self.run_id, self.digest), id=workflow_id(self.run_id), task_queue=self.queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            search_attributes=TypedSearchAttributes(attributes),
+            static_summary=f"Wipe of {self.machines} machines, {self.account} {self.region}",
+        )  # fmt: skip
+
+
+async def _describe(client: Client, queue: str, run_id: str) -> Carried:
+    handle = client.get_workflow_handle(workflow_id(run_id))
+    try:
+        shown = await handle.describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return Carried("missing", "Temporal has no workflow of this run.", f"safe-reinit resume {run_id} starts it.")
+    if shown.status is not WorkflowExecutionStatus.RUNNING:
+        return await _closed(client, run_id, shown.status)
+    if not await pollers(client, queue):
+        return Carried(
+            "open", f"No worker polls the task queue {queue}, so nothing of this run moves.",
+            "Start one: safe-reinit worker. A machine that is down stays down until one is there.",
+        )  # fmt: skip
+    if shown.raw_description.pending_workflow_task.attempt > 1:
+        return Carried("open", "A worker polls and leaves its tasks unanswered: it hangs, or is of another version.",
+                       "See the log of the workers, and restart them one by one.")  # fmt: skip
+    for each in shown.raw_description.pending_activities:
+        if each.attempt > 1 and each.HasField("last_failure"):
+            what = f"attempt {each.attempt} of {each.activity_type.name}"
+            failed = each.last_failure
+            said = "a worker fell silent." if failed.HasField("timeout_failure_info") else failed.message
+            return Carried("open", f"Temporal is at {what}: {said}", "It is tried again by itself.")
+    return Carried("open")
+
+
+async def _closed(client: Client, run_id: str, status: WorkflowExecutionStatus | None) -> Carried:
+    if status is WorkflowExecutionStatus.COMPLETED:
+        return Carried("ended")
+    if status is WorkflowExecutionStatus.CANCELED:
+        return Carried("cancelled")
+    going_on = f"safe-reinit resume {run_id} goes on with it."
+    if status is WorkflowExecutionStatus.FAILED:
+        try:
+            await client.get_workflow_handle(workflow_id(run_id)).result()
+        except WorkflowFailureError as failed:
+            cause = failed.cause.cause if isinstance(failed.cause, ActivityError) else failed.cause
+            hint = next(iter(cause.details), going_on) if isinstance(cause, ApplicationError) else going_on
+            said = cause.message if isinstance(cause, ApplicationError) else "Its workflow failed."
+            return Carried("failed", said, str(hint))
+    return Carried("terminated", "Somebody ended the workflow of this run at the Temporal server.", going_on)
