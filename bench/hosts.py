@@ -358,7 +358,6 @@ SCENARIOS = [
     Scenario("deleted", partial(ended_at_the_server, how="deleted")),
     *(Scenario(f"growth-{count}-{runner}", partial(growth, count=count, runner=runner))
       for count in (100, 1000, 10000) for runner in ("local", "temporal")),
-    Scenario("growth-1000-one-more", partial(growth, count=1000, runner="temporal", more=100)),
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from fleet import world
-from hosts_place import Place, Row, begun, ended, judge, moment
+from hosts_place import Place, Row, ended, judge, moment
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
@@ -82,7 +82,7 @@ def metric(port: int, name: str, label: str) -> int:
     return sum(int(float(line.split()[-1])) for line in lines)
 
 
-def growth(placed: Callable[..., Any], count: int, runner: str, more: int = 0, speed: float = 5.0) -> Row:
+def growth(placed: Callable[..., Any], count: int, runner: str, speed: float = 5.0) -> Row:
     """Wipe many machines, by workers or by this process, on the same journal."""
     with placed(world(count, stop=30, wipe=60, start=45), speed=speed) as there:
         config = there.folder / "config.yaml"
@@ -90,13 +90,14 @@ def growth(placed: Callable[..., Any], count: int, runner: str, more: int = 0, s
         config.chmod(0o600)
         ports = [refused_port(), refused_port()] if runner == "temporal" else []
         workers = [there.worker("--worker-metrics", f"127.0.0.1:{port}", "--config", str(config)) for port in ports]
-        plan = there.plan("--canary", "0", "--max-parallel", str(count + more), "--config", str(config), runner=runner)
+        plan = there.plan("--canary", "0", "--max-parallel", str(count), "--config", str(config), runner=runner)
         before = len(there.calls())
         idle = [each.cpu() for each in workers]
         temporal = "" if runner == "temporal" else "none"
         submitter = there.apply(plan, "--config", str(config), temporal=temporal)
         own = submitter.wait_cpu()
-        run_id = begun(there)
+        assert submitter.process.returncode == 0, submitter.said
+        run_id = there.run_id()
         ended(there, run_id)
         run = there.run(run_id)
         wall = (moment(str(run.ended_at)) - moment(run.started_at)) * speed
@@ -109,10 +110,10 @@ def growth(placed: Callable[..., Any], count: int, runner: str, more: int = 0, s
             beats = sum(metric(port, "temporal_request", 'operation="RecordActivityTaskHeartbeat"') for port in ports)
         throttled = sum(each["code"].startswith("Throttling") for each in calls)
         cost = Cost(
-            count, f"{runner}{f', room for {more} more' if more else ''}", wall, (len(calls) - before) / count,
+            count, runner, wall, (len(calls) - before) / count,
             downtime(calls), throttled, own * 1000 / count, sum(cpu) * 1000 / count, events, actions, beats,
         )  # fmt: skip
-        return Row(f"{count:,} machines, {cost.carried_by}", judge(there, run_id), cost.text, cost)
+        return Row(f"{count:,} machines, {runner}", judge(there, run_id), cost.text, cost)
 
 
 def table(costs: Sequence[Cost]) -> list[str]:

@@ -25,8 +25,8 @@ from .version import VERSION
 KIND = "safe-reinit plan"
 SIMULATION = "simulation"
 """The endpoint of a plan for an embedded simulator, which is another one each time."""
-MOST = 16 << 20
-"""Bytes that a plan file can have; more is something else."""
+MOST = 64 << 20
+"""Bytes that a plan file can have, which is about 30,000 disks; more is something else."""
 
 _BESIDE = ("kind", "tool_version", "endpoint", "expires_at")
 _ENDPOINT = re.compile(r"(simulation|https?://(127(\.[0-9]{1,3}){3}|localhost|\[::1\])(:[0-9]{1,5})?)?", re.ASCII)

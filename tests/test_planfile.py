@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from safe_reinit import saved
 from safe_reinit.cli.app import run
 from safe_reinit.journal import open_to_write
 from safe_reinit.simulator import Simulator
@@ -143,6 +144,17 @@ def test_nothing_is_saved_over(person: Person, sim: Simulator, there: str) -> No
     assert len(sim.state()["calls"]) == asked
     assert (person.file.read_bytes() if person.file.is_file() else None) == before
     assert not (person.folder / "target").exists() or (person.folder / "target").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("sim")
+def test_a_plan_that_apply_would_not_read_is_not_saved(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more disks than a plan file can hold nobody learns it only once the plan is to be applied."""
+    monkeypatch.setattr(saved, "MOST", 1 << 10)
+    planned = person.plan()
+
+    assert planned.code == 3
+    assert "plan fewer disks" in planned.err
+    assert not person.file.exists()
 
 
 @pytest.mark.usefixtures("sim")
@@ -590,7 +602,7 @@ def test_a_file_that_is_not_right_is_said_in_words(person: Person, sim: Simulato
         other = Path("/dev/zero")
     elif name == "large":
         with other.open("wb") as file:
-            file.truncate(64 << 20)
+            file.truncate(saved.MOST + 1)
     elif name == "world-writable":
         other.write_text(person.file.read_text())
         other.chmod(0o606)

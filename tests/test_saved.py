@@ -98,6 +98,13 @@ def test_the_form_of_the_text_does_not_matter() -> None:
     assert saved.read(other) == saved.read(json.dumps(content).encode())
 
 
+def test_a_plan_of_ten_thousand_disks_is_no_larger_than_a_file_may_be() -> None:
+    """As large as the plan of one disk, with all that is found of it, ten thousand times: it can still be read."""
+    _, text = saved.save(a_plan(values.system_facts(), accept=("never-started",)), "", 60.0)
+
+    assert 10_000 * len(text.encode()) < saved.MOST
+
+
 def test_a_plan_that_may_not_run_is_saved_too() -> None:
     """A refused plan can be kept and read; that it is refused is in it."""
     plan = a_plan(values.disk_facts(disk=values.a_disk(locks=("security",))))

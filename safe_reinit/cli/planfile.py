@@ -49,9 +49,16 @@ def save(plan: Plan, path: str, client: Client, config: Config) -> Plan:
     """Save a plan, and give it with its digest.
 
     Raises:
-        RunRefused: the file cannot be written.
+        RunRefused: the file cannot be written, or would be too large to be read.
     """
     known, text = saved.save(plan, endpoint(client, config), config["plan_expires"])
+    size = len(text.encode())
+    if size > saved.MOST:
+        most = f"{saved.MOST >> 20} MiB"
+        raise RunRefused(
+            f"The plan was not saved to {path}: it takes {size >> 20} MiB, and apply reads at most {most}.",
+            hint="Nothing was changed; plan fewer disks at once.",
+        )
     try:
         _write(path, text)
     except OSError as error:
