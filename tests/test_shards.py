@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from safe_reinit import shards
+from safe_reinit.core import rate_limits
 from safe_reinit.errors import RunRefused
 from safe_reinit.journal import Journal, JournalError, open_to_write
 from safe_reinit.model import Event, InUse
@@ -89,6 +91,20 @@ def test_no_more_machines_are_down_at_once_than_may_be_in_all_shards(path: Path)
             most = max(most, down)
     assert most <= 5
     assert done.outcomes == {"done": list(range(MANY))}
+
+
+def test_a_shard_that_waits_for_the_quota_uses_it_as_soon_as_it_is_free(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stops its machines in time by what another one saw a stop take: every minute has as many wipes as it may."""
+    monkeypatch.setitem(rate_limits.LIMITS, "ReInitDisk", SIZE)
+    world = fleet(MANY, durations={"stop": 30, "wipe": 60, "start": 45}, rate_limits={"ReInitDisk": SIZE})
+    with simulated(world) as sim:
+        done = Engine(sim, path).begin(everything(MANY), max_parallel=MANY).carry().checked()
+
+    wiped = sorted(datetime.fromisoformat(call["at"]).timestamp() for call in done.sent("ReInitDisk"))
+    assert {call["code"] for call in done.sent("ReInitDisk")} == {""}
+    assert all(60.0 <= later - before < 65.0 for before, later in zip(wiped, wiped[SIZE:], strict=False))
 
 
 def test_a_stage_waits_for_somebody_to_agree(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..model import JobState, QuotaUsed
+from ..model import JobState, Learnt
 from .decide import decide
 from .events import Intended
 from .evolve import evolve
@@ -23,7 +23,7 @@ class Commits:
         """The calls whose intention is written down with them, by the call that sends them."""
         self._under_way: tuple[set[int], list[list[Due]]] | None = None
         """The same two, of what is being written down now."""
-        self._used: list[QuotaUsed] = []
+        self._learnt: list[Learnt] = []
         """What other runs are to be told, until it is written down."""
 
     def __bool__(self) -> bool:
@@ -69,19 +69,19 @@ class Commits:
         states = {position: jobs[position].state for position in self._unsaved}
         steps = [(due.job.state, _intended(due), due.job.position) for batch in self._intended for due in batch]
         states |= {position: after for _, after, position in steps}
-        self._used += scheduler.to_tell()
+        self._learnt += scheduler.to_tell()
         down = any(goes_down(before, after) for before, after, _ in steps)
         wipes = any(begins_to_wipe(before, after) for before, after, _ in steps)
         self._under_way = self._unsaved, self._intended
         self._unsaved, self._intended = set(), []
         written = tuple(sorted(states.items(), key=lambda each: each[0]))
         room = scheduler.room_of_all(at, down=down, wipes=wipes) if down or wipes else None
-        return Commit(written, spool=spool, room=room, used=tuple(self._used))
+        return Commit(written, spool=spool, room=room, learnt=tuple(self._learnt))
 
     def done(self) -> list[list[Due]]:
         """Note that it is written down, and return the calls that may be sent now."""
         batches = self._under_way[1] if self._under_way else []
-        self._under_way, self._used = None, []
+        self._under_way, self._learnt = None, []
         return batches
 
     def found_no_room(self) -> list[Due]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..model import Accepted, Command, EventName, Failure, InUse, JobState, Observation, QuotaUsed, Room
+from ..model import Accepted, Command, EventName, Failure, InUse, JobState, Learnt, Observation, Room
 
 
 @dataclass(frozen=True)
@@ -292,7 +292,7 @@ class Commit:
     """Where the journal cannot be written, keep them in a file of this host: machines that are down must come back."""
     room: Room | None = None
     """Write nothing unless so much is left beside other runs; ``None`` where they need no more than before."""
-    used: tuple[QuotaUsed, ...] = ()
+    learnt: tuple[Learnt, ...] = ()
     """What others must know of the quota."""
 
 

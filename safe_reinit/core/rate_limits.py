@@ -16,7 +16,7 @@ import math
 from collections import defaultdict, deque
 
 from ..codes import throttled
-from ..model import InUse, QuotaUsed
+from ..model import InUse, Learnt
 
 LIMITS = {"ReInitDisk": 500}
 """Calls in 60 seconds by account and region (ECS API reference, ReInitDisk). Of other APIs none is documented."""
@@ -70,7 +70,7 @@ class RateLimiter:
     def __init__(self, share: float = 1.0) -> None:
         self._share = share
         self._apis: defaultdict[str, _Api] = defaultdict(_Api)
-        self._untold: dict[str, QuotaUsed] = {}
+        self._untold: dict[str, Learnt] = {}
         """What other runs are still to be told, by API."""
 
     def record(self, action: str, code: str, at: float) -> None:
@@ -151,14 +151,14 @@ class RateLimiter:
         for action, left in in_use.closed:
             self._close(self._apis[action], at + left)
 
-    def to_tell(self) -> tuple[QuotaUsed, ...]:
+    def to_tell(self) -> tuple[Learnt, ...]:
         """Return what other runs are to be told, once."""
         told, self._untold = tuple(self._untold.values()), {}
         return told
 
     def _tell(self, action: str, taken: int = 0, closed_for: float = 0.0) -> None:
-        before = self._untold.get(action, QuotaUsed(action))
-        self._untold[action] = QuotaUsed(action, before.taken + taken, max(before.closed_for, closed_for))
+        before = self._untold.get(action, Learnt(action))
+        self._untold[action] = Learnt(action, before.taken + taken, max(before.closed_for, closed_for))
 
     def _grow(self, api: _Api, most: int, at: float) -> None:
         """Raise the quota that was seen after a minute in which it was used and nothing throttled.

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from ..model import Action, ActName, InUse, Observation, QuotaUsed, Rollout, Room, Wait
+from ..model import Action, ActName, InUse, Learnt, Observation, Rollout, Room, Wait
 from .decide import waiting
 from .jobs import (
     APART,
@@ -94,6 +94,8 @@ class Scheduler:
         """When the last tick of all jobs began, not only of those that could not wait for it."""
         self._learnt: dict[str, float] = {}
         """What was learnt on this tick for the first time: for how long it was seen to take at least."""
+        self._untold: dict[str, float] = {}
+        """By phase what other runs are still to be told of the time that it took."""
         self._tick_next: float | None = None
         """When the next tick of a fleet is due by what is waited for; ``None`` until that is computed."""
         for job in jobs:
@@ -203,13 +205,16 @@ class Scheduler:
     # ----------------------------------------------------------------------------------------- beside other runs
 
     def heard(self, in_use: InUse, at: float) -> None:
-        """Note what other runs have in use."""
+        """Note what other runs have in use, and how long they saw a phase to take."""
         self.in_use = in_use
         self._limits.heard(in_use, at)
+        for phase, seconds in in_use.took:
+            self._usual[phase] = min(seconds, self._usual.get(phase, seconds))
 
-    def to_tell(self) -> tuple[QuotaUsed, ...]:
-        """Return what other runs are to be told of the quota, once."""
-        return self._limits.to_tell()
+    def to_tell(self) -> tuple[Learnt, ...]:
+        """Return what other runs are to be told, once: of the quota, and how long a phase takes."""
+        took, self._untold = self._untold, {}
+        return *self._limits.to_tell(), *(Learnt(phase, took=seconds) for phase, seconds in took.items())
 
     def room_of_all(self, at: float, *, down: bool, wipes: bool) -> Room:
         """Return what all runs of the account and region may have in use once a machine goes down, or begins."""
@@ -331,6 +336,8 @@ class Scheduler:
                 job.pace = took / max(TICK, self._usual.get("stop", took))
             if before[0] not in self._usual:
                 self._learnt[before[0]] = max(0.0, (seen_at or 0.0) - before[1])
+            if took < self._usual.get(before[0], math.inf):
+                self._untold[before[0]] = took
             for shortest in (self._usual, self._seen):
                 shortest[before[0]] = min(took, shortest.get(before[0], took))
 

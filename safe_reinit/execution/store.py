@@ -52,9 +52,12 @@ class StateStore:
             self._behind.update(commit.states)
         states = self._behind.items() if commit.spool else commit.states
         room = None if commit.room is None else replace(commit.room, within=commit.room.within / self._rate)
-        used = [replace(each, closed_for=each.closed_for / self._rate) for each in commit.used]
+        learnt = [
+            replace(each, closed_for=each.closed_for / self._rate, took=each.took / self._rate)
+            for each in commit.learnt
+        ]
         try:
-            self._lease.save(*states, wait=0.0 if commit.spool else BRIEFLY, room=room, used=used)
+            self._lease.save(*states, wait=0.0 if commit.spool else BRIEFLY, room=room, learnt=learnt)
         except NoRoomError as error:
             return NoRoom(error.in_use.at_rate(self._rate))
         except JournalError as error:

@@ -22,7 +22,7 @@ from .reading import PARTS, WHOLE, Reader, lock_of, shard_id
 from .sharing import refuse_full
 from .stored import Hold, ShardToBegin
 
-_OF_A_RUN = ("events", "quota", "late_answers", "disks", "jobs", "leases", "runs")
+_OF_A_RUN = ("events", "learnt", "late_answers", "disks", "jobs", "leases", "runs")
 """The tables that know of a run, in the order in which they forget it."""
 _NEEDS: Mapping[Deed, str] = {
     "begin": "INSERT INTO runs SELECT * FROM runs WHERE 1=0",

@@ -38,12 +38,12 @@ MIGRATIONS: tuple[str, ...] = (
         action TEXT NOT NULL, subject TEXT NOT NULL, attempt INTEGER NOT NULL,
         UNIQUE (run_id, position, action, subject, attempt)
     ) {strict};
-    CREATE TABLE quota (
-        sequence {sequence}, run_id TEXT NOT NULL REFERENCES runs, action TEXT NOT NULL, at {real} NOT NULL,
-        taken INTEGER NOT NULL, closed_for {real} NOT NULL
+    CREATE TABLE learnt (
+        sequence {sequence}, run_id TEXT NOT NULL REFERENCES runs, what TEXT NOT NULL, at {real} NOT NULL,
+        taken INTEGER NOT NULL, closed_for {real} NOT NULL, took {real} NOT NULL
     ) {strict};
-    CREATE INDEX quota_of_run ON quota (run_id);
-    CREATE INDEX quota_by_time ON quota (at);
+    CREATE INDEX learnt_by_run ON learnt (run_id);
+    CREATE INDEX learnt_by_time ON learnt (at);
     CREATE TABLE hold (
         one INTEGER PRIMARY KEY CHECK (one = 1), reason TEXT NOT NULL, username TEXT NOT NULL, since TEXT NOT NULL
     ) {strict};
@@ -66,8 +66,8 @@ whole has no jobs and no lease. ``agreed`` is the last stage of it that somebody
 did not. ``cancelled`` says who asked the holder to end the run, ``server`` is the one on which the run began, and
 ``writes`` counts what the holder wrote, so that it notices a journal that was put back to what it was before. The jobs
 of a report lie with the jobs, and its findings with the plan, so that no text holds them twice. ``down`` and ``wipes``
-of a job say what it has in use of what all runs share, ``failed`` whether it cannot end done any more, and ``quota``
-what ECS took of the calls of a run and what it throttles, by the clock of the database.
+of a job say what it has in use of what all runs share, ``failed`` whether it cannot end done any more, and ``learnt``
+what ECS took of the calls of a run and what it throttles, by the clock of the database, and how long a phase takes.
 ``late_answers`` holds the wipes that ECS accepted of a session that had lost the run by then. ``hold`` has a row
 while nothing is to be stopped or wiped. ``used_plans`` keeps the plans of forgotten runs, since a plan runs once.
 ``audit`` keeps who did what, also to runs that are forgotten: its rows are only ever added."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..model import InUse, JobState, QuotaUsed, Room
+from ..model import InUse, JobState, Learnt, Room
 from .database import Database
 
 _KEPT = 600.0
@@ -27,8 +27,8 @@ _FAILED = (
     " WHERE whole <> '' AND whole = (SELECT whole FROM runs WHERE run_id=?)"
 )
 """The jobs that have failed in a shard of a run, and in all shards of it."""
-_CALLS = (
-    f"SELECT part.run_id, its.whole, action, {{clock}} - at, taken, closed_for FROM quota AS part{_PLACE}"  # noqa: S608
+_LEARNT = (
+    f"SELECT part.run_id, its.whole, what, {{clock}} - at, taken, closed_for, took FROM learnt AS part{_PLACE}"  # noqa: S608
     " WHERE at > {clock} - ? AND at <= {clock} ORDER BY at"
 )
 
@@ -85,22 +85,22 @@ def refuse_full(database: Database, run_id: str, lease: float, room: Room) -> No
         raise NoRoomError(others)
 
 
-def noted(run_id: str, used: Sequence[QuotaUsed]) -> Iterator[tuple[str, Sequence[object]]]:
-    """Return the statements that tell other runs of the quota."""
-    if used:
-        old = "DELETE FROM quota WHERE run_id=? AND (at < {clock} - ? OR at > {clock})"  # a file of another boot
+def noted(run_id: str, learnt: Sequence[Learnt]) -> Iterator[tuple[str, Sequence[object]]]:
+    """Return the statements that tell other runs what this one has learnt."""
+    if learnt:
+        old = "DELETE FROM learnt WHERE run_id=? AND (at < {clock} - ? OR at > {clock})"  # a file of another boot
         yield old, (run_id, _KEPT)
-    for each in used:
-        row = (run_id, each.action, each.taken, each.closed_for)
-        yield "INSERT INTO quota (run_id, action, at, taken, closed_for) VALUES (?,?,{clock},?,?)", row
+    for each in learnt:
+        row = (run_id, each.what, each.taken, each.closed_for, each.took)
+        yield "INSERT INTO learnt (run_id, what, at, taken, closed_for, took) VALUES (?,?,{clock},?,?,?)", row
 
 
 def _read(database: Database, run_id: str, lease: float) -> tuple[InUse, InUse]:
     """Return what a run itself has in use, and what the others have."""
     jobs = database.execute(_JOBS, (lease, run_id)).fetchall()
-    calls = database.execute(_CALLS, (run_id, _KEPT)).fetchall()
-    own = [[row for row in rows if run_id in row[:2]] for rows in (jobs, calls)]
-    others = [[row for row in rows if run_id not in row[:2]] for rows in (jobs, calls)]
+    learnt = database.execute(_LEARNT, (run_id, _KEPT)).fetchall()
+    own = [[row for row in rows if run_id in row[:2]] for rows in (jobs, learnt)]
+    others = [[row for row in rows if run_id not in row[:2]] for rows in (jobs, learnt)]
     return _summed(*own), _summed(*others)
 
 
@@ -110,16 +110,21 @@ def _failed(database: Database, run_id: str) -> tuple[int, int]:
     return int(here or 0), int(everywhere or 0) - int(here or 0)
 
 
-def _summed(jobs: Sequence[tuple[Any, ...]], calls: Sequence[tuple[Any, ...]]) -> InUse:
+def _summed(jobs: Sequence[tuple[Any, ...]], learnt: Sequence[tuple[Any, ...]]) -> InUse:
     """Add up what runs have in use; of a shard people know the run that it is part of."""
     used = [(whole or run_id, down, wipes, name, at_work) for run_id, whole, down, wipes, name, at_work in jobs]
     attended = {run_id for run_id, _, _, _, at_work in used if at_work}
-    recent = [each[2:] for each in calls]
+    recent = [each[2:] for each in learnt]
+    took: dict[str, float] = {}
+    for phase, _, _, _, seconds in recent:
+        if seconds:
+            took[phase] = min(seconds, took.get(phase, seconds))
     return InUse(
         down=int(sum(down for _, down, _, _, _ in used)),
         wipes=int(sum(wipes for _, _, wipes, _, at_work in used if at_work)),
-        taken=tuple((action, ago, taken) for action, ago, taken, _ in recent if taken),
-        closed=tuple((action, closed_for - ago) for action, ago, _, closed_for in recent if closed_for > ago),
+        taken=tuple((action, ago, taken) for action, ago, taken, _, _ in recent if taken),
+        closed=tuple((action, closed_for - ago) for action, ago, _, closed_for, _ in recent if closed_for > ago),
+        took=tuple(took.items()),
         run_ids=tuple(dict.fromkeys(run_id for run_id, down, _, _, at_work in used if down or at_work)),
         instance_id=next((instance_id for _, _, _, instance_id, _ in used if instance_id), ""),
         idle=tuple(dict.fromkeys(run_id for run_id, down, _, _, _ in used if down and run_id not in attended)),

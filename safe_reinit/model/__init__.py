@@ -81,7 +81,7 @@ if TYPE_CHECKING:
         Rollout,
         Secret,
     )
-    from .shared import InUse, QuotaUsed, Room, ShardProgress, Stage
+    from .shared import InUse, Learnt, Room, ShardProgress, Stage
     from .told import (
         STILL_OWED,
         Call,
@@ -159,7 +159,7 @@ _HOME = {
     "Rollout": "plan",
     "Secret": "plan",
     "InUse": "shared",
-    "QuotaUsed": "shared",
+    "Learnt": "shared",
     "Room": "shared",
     "ShardProgress": "shared",
     "Stage": "shared",
@@ -215,6 +215,7 @@ __all__ = [
     "JobState",
     "Key",
     "LastRun",
+    "Learnt",
     "Level",
     "Limits",
     "Making",
@@ -234,7 +235,6 @@ __all__ = [
     "PlannedJob",
     "Policy",
     "Protect",
-    "QuotaUsed",
     "ReplicaPair",
     "Report",
     "Rollout",

@@ -24,14 +24,17 @@ class Room:
 
 
 @dataclass(frozen=True)
-class QuotaUsed:
-    """What one run found of the quota of one API, for the others."""
+class Learnt:
+    """What one run has learnt of the quota of one API, or of how long one phase takes, for the others."""
 
-    action: str
+    what: str
+    """The API, or the phase."""
     taken: int = 0
     """Calls that ECS took since that was last written."""
     closed_for: float = 0.0
     """Seconds for which ECS asked, by throttling, not to be called; 0 where it did not."""
+    took: float = 0.0
+    """Seconds, the fewest so far, in which the phase ended; 0 of an API."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class InUse:
     """By API how long ago ECS took how many calls."""
     closed: tuple[tuple[str, float], ...] = ()
     """By API for how much longer ECS throttles it."""
+    took: tuple[tuple[str, float], ...] = ()
+    """By phase the shortest time that it took."""
     run_ids: tuple[str, ...] = ()
     """The runs with machines down, or wipes to come."""
     instance_id: str = ""
@@ -61,6 +66,7 @@ class InUse:
             self,
             taken=tuple((action, ago * rate, calls) for action, ago, calls in self.taken),
             closed=tuple((action, left * rate) for action, left in self.closed),
+            took=tuple((phase, seconds * rate) for phase, seconds in self.took),
         )
 
     def said(self, most: int) -> str:

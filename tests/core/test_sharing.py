@@ -14,6 +14,7 @@ from safe_reinit.core.inputs import (
     Commit,
     Committed,
     Describe,
+    Effect,
     Emit,
     Exchanged,
     Input,
@@ -23,8 +24,8 @@ from safe_reinit.core.inputs import (
 )
 from safe_reinit.core.jobs import Due, Job
 from safe_reinit.core.rate_limits import RateLimiter
-from safe_reinit.model import Command, Failure, InUse, Options, QuotaUsed, Room, Step
-from tests.core.runs import Steps
+from safe_reinit.model import Command, Failure, InUse, Learnt, Options, Room, Step
+from tests.core.runs import BEGIN, Steps
 
 WIPE = "ReInitDisk"
 
@@ -162,19 +163,19 @@ def test_others_are_told_what_ecs_took_and_what_it_throttles() -> None:
     taken = [Exchanged(WIPE, "OK"), Exchanged(WIPE, "OK"), Exchanged("StopInstance", "Throttling")]
     run.step(*taken)
     run.go_on()
-    tried = [each for each in run.effects if isinstance(each, Commit) and each.used]
+    tried = [each for each in run.effects if isinstance(each, Commit) and each.learnt]
     assert tried
 
     run.journal = Committed()
     run.effects.clear()
     for _ in range(20):
         run.go_on()
-    told = [each.used for each in run.effects if isinstance(each, Commit) and each.used]
-    assert told[0] == tried[0].used
-    assert {(each.action, each.taken, each.closed_for > 0) for each in told[0]} == {
+    told = [each.learnt for each in run.effects if isinstance(each, Commit) and each.learnt]
+    assert told[0] == tried[0].learnt
+    assert {(each.what, each.taken, each.closed_for > 0) for each in told[0]} == {
         (WIPE, 2, False), ("StopInstance", 0, True),
     }  # fmt: skip
-    assert len(told) == len({each for used in told for each in used if each.action == "StopInstance"})
+    assert not any(each.taken or each.closed_for for some in told[1:] for each in some)
 
 
 def test_calls_of_others_use_the_quota_up_for_as_long_as_ecs_counts_them() -> None:
@@ -200,8 +201,36 @@ def test_others_are_told_for_how_long_ecs_asks_to_wait() -> None:
     limits = RateLimiter()
     limits.close("StopInstance", 1000.0, 7.0)
 
-    assert limits.to_tell() == (QuotaUsed("StopInstance", closed_for=7.0),)
+    assert limits.to_tell() == (Learnt("StopInstance", closed_for=7.0),)
     assert limits.to_tell() == ()
+
+
+def test_others_are_told_once_how_long_each_phase_took() -> None:
+    """Of machines that are alike in that, nobody hears it again."""
+    run = Steps(3)
+    run.finish()
+
+    learnt = [each for effect in run.effects if isinstance(effect, Commit) for each in effect.learnt if each.took]
+    assert [each.what for each in learnt] == ["stop", "reinit", "start"]
+
+
+@pytest.mark.parametrize(("took", "stopped_after"), [({}, 58.5), ({"stop": 30.0}, 28.5), ({"stop": 90.0}, 0.0)])
+def test_a_machine_is_stopped_in_time_for_a_slot_by_how_long_others_saw_it_take(
+    took: dict[str, float], stopped_after: float
+) -> None:
+    """It is down when the slot is free, and not earlier; where nobody knows, it runs until the slot is."""
+
+    class After(Beside):
+        """Beside runs that have just used the quota up, and know how long it takes to stop a machine."""
+
+        def step_once(self, *inputs: Input) -> list[Effect]:
+            self.others = InUse(taken=((WIPE, self.at - BEGIN, 5),), took=tuple(took.items()))
+            return super().step_once(*inputs)
+
+    run = After()
+    run.to(Call, "StopInstance")
+
+    assert 0.0 <= run.at - BEGIN - stopped_after < 4.0
 
 
 def test_the_room_is_what_the_run_itself_keeps_to() -> None:

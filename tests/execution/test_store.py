@@ -34,7 +34,7 @@ from safe_reinit.journal import (
     Spool,
     open_to_write,
 )
-from safe_reinit.model import Command, Failure, InUse, JobState, QuotaUsed, Room
+from safe_reinit.model import Command, Failure, InUse, JobState, Learnt, Room
 from safe_reinit.model.codec import encode
 from tests import values
 from tests.core.runs import Steps
@@ -89,13 +89,19 @@ def test_what_runs_share_is_told_in_the_time_of_the_cloud() -> None:
     """The journal counts real seconds and the run those of its cloud, of which a simulator may pack many into one."""
     book: Any = Book()
     store = StateStore(book, rate=10.0)
-    in_use = InUse(down=1, taken=(("ReInitDisk", 2.0, 3),), closed=(("StopInstances", 4.0),), run_ids=("r-2",))
-    seen = InUse(down=1, taken=(("ReInitDisk", 20.0, 3),), closed=(("StopInstances", 40.0),), run_ids=("r-2",))
+    in_use, seen = (
+        InUse(
+            down=1, taken=(("ReInitDisk", 2.0 * rate, 3),), closed=(("StopInstances", 4.0 * rate),),
+            took=(("stop", 3.0 * rate),), run_ids=("r-2",),
+        ) for rate in (1.0, 10.0)
+    )  # fmt: skip
     book.failing.append(NoRoomError(in_use))
-    asked = replace(commit(*states()), room=Room(5, 400, 30.0), used=(QuotaUsed("StopInstance", closed_for=50.0),))
+    throttled, stopped = Learnt("StopInstance", closed_for=50.0), Learnt("stop", took=30.0)
+    asked = replace(commit(*states()), room=Room(5, 400, 30.0), learnt=(throttled, stopped))
 
     assert store.commit(asked) == NoRoom(seen)
-    assert book.shared == [(Room(5, 400, 3.0), (QuotaUsed("StopInstance", closed_for=5.0),))]
+    told = (Learnt("StopInstance", closed_for=5.0), Learnt("stop", took=3.0))
+    assert book.shared == [(Room(5, 400, 3.0), told)]
     assert book.saved == []
     book.others = in_use
     assert store.others() == Heard(seen)

@@ -30,7 +30,7 @@ from safe_reinit.execution.calls import Calls
 from safe_reinit.execution.recheck import Rechecks
 from safe_reinit.execution.store import StateStore
 from safe_reinit.journal import LateAnswer, LeaseLostError
-from safe_reinit.model import Command, Guard, InUse, JobState, Limits, Observation, Options, Plan, QuotaUsed, Room, Step
+from safe_reinit.model import Command, Guard, InUse, JobState, Learnt, Limits, Observation, Options, Plan, Room, Step
 from safe_reinit.plan import make_plan
 from tests import values
 from tests.cloudlike import TinyClock, TinyCloud, facts_for
@@ -61,7 +61,7 @@ class Book:
         self.untold: list[dict[str, Any]] = []
         self.saved: list[dict[int, Any]] = []
         self.waited: list[float] = []
-        self.shared: list[tuple[Room | None, tuple[QuotaUsed, ...]]] = []
+        self.shared: list[tuple[Room | None, tuple[Learnt, ...]]] = []
         """What was asked of the room that others leave, and told of the quota."""
         self.others = InUse()
         """What other runs have in use."""
@@ -95,11 +95,11 @@ class Book:
         return self.others
 
     def save(
-        self, *records: tuple[int, Any], wait: float = 2.0, room: Room | None = None, used: Sequence[QuotaUsed] = ()
+        self, *records: tuple[int, Any], wait: float = 2.0, room: Room | None = None, learnt: Sequence[Learnt] = ()
     ) -> None:
         """See ``Lease``."""
         self.meanwhile()
-        self.shared.append((room, tuple(used)))
+        self.shared.append((room, tuple(learnt)))
         self.waited.append(wait)
         if self.failing:
             raise self.failing.pop(0)
