@@ -85,6 +85,11 @@ class Server:
         log = self.folder / f"{data}.log"
         self.run(self.bin / "pg_ctl", "-w", "-t", "60", "-D", self.folder / data, "-l", log, "-o", options, "start")
 
+    @property
+    def runs(self) -> bool:
+        """Whether it is not stopped."""
+        return (self.folder / "data" / "postmaster.pid").exists()
+
     def hang(self, *, hangs: bool = True) -> None:
         """Let every process of the server stand still, as on a disk that does not answer, or go on."""
         pid = (self.folder / "data" / "postmaster.pid").read_text().split()[0]

@@ -1,31 +1,49 @@
-"""Whole runs whose journal is in PostgreSQL while its server is away: killed, and started again or not."""
+"""Whole runs whose journal is in PostgreSQL while its server is away: killed, and started again or not.
+
+The server is real. The quick tests have its clock stand where their own does, so that nothing is waited for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from safe_reinit import where
 from safe_reinit.journal import open_to_read
+from safe_reinit.journal import postgres as journal
 from safe_reinit.model import Event
-from tests import cloudlike, outages, postgresql
+from tests import cloudlike, outages, postgresql, virtual
 from tests.cloudlike import DATA, INSTANCE, accepted, once, showing
 
-pytestmark = pytest.mark.real_time
+pytestmark = pytest.mark.virtual_time
 
-DURATIONS = {"stop": 3.0, "wipe": 3.0, "start": 2.0}
 OWED = {"StopInstance": showing(instance="Stopped"), "ReInitDisk": showing(instance="Stopped", disk="In_use")}
 """By the call after which the server goes, what is seen when the next call is owed."""
 
 
+class Connection(journal.Connection):
+    """A connection to a server whose clock is that of a test on virtual time."""
+
+    def execute(self, query: Any, params: Any = None, **more: Any) -> Any:
+        """Carry out a statement that reads no other clock."""
+        now = f"to_timestamp({virtual.current().scheduler.now!r})"
+        return super().execute(query.replace("clock_timestamp()", now), params, **more)
+
+
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[postgresql.Server]:
-    """Start a server that a test may kill; what a journal lacks is kept in a folder of the test."""
+def server(
+    postgres: postgresql.Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[postgresql.Server]:
+    """Let a test kill the server; what a journal lacks is kept in a folder of the test."""
     monkeypatch.setattr(where, "default_journal", lambda _environment: tmp_path / "journal.db")
-    with postgresql.server_or_skip() as started:
-        yield started
+    if virtual.is_on():
+        monkeypatch.setattr(journal, "Connection", Connection)
+    yield postgres
+    if not postgres.runs:  # the test failed while it was away
+        postgres.start()
 
 
 def then(*steps: tuple[Callable[[Event], bool], Callable[[], object]]) -> Callable[[Event], None]:
@@ -39,11 +57,11 @@ def then(*steps: tuple[Callable[[Event], bool], Callable[[], object]]) -> Callab
     return told
 
 
-@pytest.mark.parametrize("action", [pytest.param("StopInstance", marks=pytest.mark.slow), "ReInitDisk"])
+@pytest.mark.parametrize("action", OWED)
 def test_a_server_that_is_back_in_time_is_gone_on_with(server: postgresql.Server, action: str) -> None:
     """Killed after a call was accepted, and started again when the next one is owed: the run ends as any other."""
     place = server.new()
-    with cloudlike.simulated(cloudlike.world(durations=DURATIONS)) as sim:
+    with cloudlike.simulated() as sim:
         using = cloudlike.client(sim, journal=place)
         moments = then((accepted(action), lambda: server.stop("immediate")), (OWED[action], server.start))
         done = cloudlike.run(sim, using=using, on_event=moments)
@@ -52,19 +70,19 @@ def test_a_server_that_is_back_in_time_is_gone_on_with(server: postgresql.Server
     assert done.outcome == "done", done.report.error
     assert cloudlike.changes(state) == ["StopInstance", "ReInitDisk", "StartInstance"]
     assert state["instances"][INSTANCE]["status"] == "Running"
-    with open_to_read(place) as journal:
-        (stored,) = journal.runs()
+    with open_to_read(place) as opened:
+        (stored,) = opened.runs()
     assert (stored.outcome, stored.open) == ("done", False)
 
 
-@pytest.mark.parametrize("action", ["StopInstance", pytest.param("ReInitDisk", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("action", OWED)
 def test_a_server_that_stays_away_leaves_no_machine_down(
     server: postgresql.Server, tmp_path: Path, action: str
 ) -> None:
     """Killed, and not started again before the run ends: the machine runs, and the resume records what was done."""
     place = server.new()
-    with cloudlike.simulated(cloudlike.world(durations=DURATIONS)) as sim:
-        using = cloudlike.client(sim, {"journal": place, "journal_outage": 2.0})
+    with cloudlike.simulated() as sim:
+        using = cloudlike.client(sim, {"journal": place, "journal_outage": 30.0})
         done = cloudlike.run(sim, using=using, on_event=once(accepted(action), lambda: server.stop("immediate")))
         before = sim.state()
         kept = list((tmp_path / "spool").iterdir())
@@ -79,13 +97,14 @@ def test_a_server_that_stays_away_leaves_no_machine_down(
     assert (done.outcome, told.outcome) == (("done", "done") if wiped else ("failed", "failed"))
     assert cloudlike.changes(state) == ["StopInstance", *["ReInitDisk"] * wiped, "StartInstance"]
     assert not list((tmp_path / "spool").iterdir())
-    with open_to_read(place) as journal:
-        (stored,) = journal.runs()
+    with open_to_read(place) as opened:
+        (stored,) = opened.runs()
     assert (stored.outcome, stored.open) == (told.outcome, False)
     assert stored.jobs[0].state.start.state == "done"
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 @pytest.mark.parametrize("phase", outages.PHASES)
 def test_ten_seconds_without_a_server_cost_time_alone(server: postgresql.Server, tmp_path: Path, phase: str) -> None:
     """Killed in any phase and back after ten seconds: nothing is sent meanwhile, and the run is done."""
@@ -95,6 +114,7 @@ def test_ten_seconds_without_a_server_cost_time_alone(server: postgresql.Server,
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 def test_a_server_that_stays_away_for_longer_than_it_is_waited_for(server: postgresql.Server, tmp_path: Path) -> None:
     """Killed before the wipe and back after the run has ended: the machine runs by itself, and nothing was wiped."""
     done = outages.go_through("before the wipe", server, tmp_path, 150.0)
@@ -103,6 +123,7 @@ def test_a_server_that_stays_away_for_longer_than_it_is_waited_for(server: postg
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 def test_a_server_that_hangs_costs_time_alone(server: postgresql.Server, tmp_path: Path) -> None:
     """Not killed, but silent for longer than it is waited for at a statement: nothing is sent, and the run is done."""
     done = outages.go_through("before the wipe", server, tmp_path, 40.0, hangs=True)
