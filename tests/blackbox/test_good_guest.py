@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -90,113 +90,131 @@ def test_their_loggers_still_speak(gateway: Connect, serve: Serve, caplog: pytes
 
 WORLD = recoverable(
     {
-        "durations": {"wipe": 5, "snapshot": 3},
+        "durations": {"wipe": 3, "snapshot": 1},
         "instances": {"i-1": {"status": "Stopped"}, "i-2": {"status": "Stopped"}},
         "disks": {"d-1": {"instance": "i-1"}, "d-2": {"instance": "i-2"}},
     }
 )
 """Stopped machines, on which nothing takes long: these runs go on in real time."""
 
+HOST = """
+import json, locale, logging, os, queue, signal, socket, sys, threading, warnings
+import alibabacloud_credentials.provider
+import alibabacloud_ecs20140526.client
+import requests, Tea.core, darabonba.core
+from safe_reinit import Error, connect
+from safe_reinit.simulator import Simulator
 
-def run(program: str, **environment: str) -> str:
-    """Run a program that uses the library, and return what it prints."""
+WORLD, JOURNAL, OUTCOME = json.loads(sys.argv[1]), *sys.argv[2:]
+
+def logger(one):
+    return (one.level, tuple(one.handlers), tuple(one.filters), one.propagate, one.disabled)
+
+def state():
+    mask = os.umask(0o22)
+    os.umask(mask)
+    loggers = {name: logger(logging.getLogger(name)) for name in NAMES}
+    theirs = {name: module for name, module in sys.modules.items() if name.startswith(PACKAGES)}
+    return {
+        "loggers": loggers,
+        "root": logger(logging.getLogger()),
+        "modules": {name: id(module) for name, module in theirs.items() if name in MODULES},
+        "kinds": {type(module) for module in theirs.values()},
+        "sessions": (set(darabonba.core.DaraCore._sessions), set(Tea.core.TeaCore._sessions)),
+        "do": (darabonba.core.DaraCore.do_action, Tea.core.TeaCore.do_action, requests.Session.send),
+        "signals": {one: signal.getsignal(one) for one in signal.valid_signals()},
+        "warnings": list(warnings.filters),
+        "hooks": (sys.excepthook, threading.excepthook, sys.unraisablehook),
+        "environment": dict(os.environ),
+        "streams": (sys.stdin, sys.stdout, sys.stderr),
+        "rest": (mask, socket.getdefaulttimeout(), locale.setlocale(locale.LC_ALL), os.getcwd()),
+    }
+
+def fork_at_each(asked, ends):
+    while asked.get() is not None:
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                code = 0 if client.plan(["d-2"]).runnable else 2
+            finally:
+                os._exit(code)
+        ends.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+PACKAGES = ("alibabacloud_", "darabonba", "Tea", "requests", "urllib3")
+MODULES = {name for name in sys.modules if name.startswith(PACKAGES)}
+NAMES = [name for name in logging.root.manager.loggerDict if not name.startswith("safe_reinit")]
+asked, ends = queue.Queue(), []
+with Simulator(WORLD, speed=1) as sim:
+    before = state()
+    client = connect(region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=JOURNAL)
+    loaded = set(sys.modules)
+    forking = threading.Thread(target=fork_at_each, args=(asked, ends))
+    if hasattr(os, "fork"):
+        forking.start()
+    plan = client.plan(["d-1"], snapshot=True)
+    try:
+        report = client.run(
+            plan, confirm=plan.confirm_with, on_call=lambda call: asked.put(call) if not call.is_look else None
+        )
+    finally:
+        asked.put(None)
+    undo = client.plan_undo(report.run_id)
+    if OUTCOME == "failed":
+        sim.do({"fault": {"action": "ResetDisk", "dry_run": False, "error": {"code": "Forbidden.RAM"}}})
+    try:
+        undone = client.run(undo, confirm=undo.confirm_with).outcome
+    except Error as error:
+        undone = error.report.outcome
+    if hasattr(os, "fork"):
+        forking.join()
+    after = state()
+    found = {
+        "outcomes": [report.outcome, undone],
+        "wipes": len(sim.state()["disks"]["d-1"]["wipes"]),
+        "changed": [name for name in before if before[name] != after[name]],
+        "loaded": sorted(name for name in set(sys.modules) - loaded if name.startswith(("safe_reinit", "alibaba"))),
+        "ends": ends,
+    }
+print(json.dumps(found))
+"""
+"""A program that plans, wipes and undoes with the library, while another thread forks a child at each call."""
+
+
+def hosted(folder: Path, undone: str) -> dict[str, Any]:
+    """Let that program run to its end, where the undo fails or is done; return what it found."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ALIBABA_", "SAFE_"))}
     done = subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", "-c", dedent(program)], env={**kept, **environment},
-        capture_output=True, text=True, check=False, timeout=120,
+        [sys.executable, "-W", "error::ResourceWarning", "-c", HOST, json.dumps(WORLD), folder / "j.db", undone],
+        env=kept, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    return done.stdout.strip()
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert (found["outcomes"], found["wipes"]) == (["done", undone], 1)
+    return found
 
 
-WIPE = f"""
-    from safe_reinit import connect
-
-    WORLD = {WORLD}
-
-    def client_of(sim, journal=None):
-        return connect(region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=journal)
-
-    def wipe(client):
-        plan = client.plan(["d-1"])
-        return client.run(plan, confirm=plan.confirm_with)
-"""
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Let the program run once for all that is asked of it."""
+    return hosted(tmp_path_factory.mktemp("host"), "failed")
 
 
-def test_a_run_changes_nothing_of_the_process() -> None:
-    """After a plan and a run all that a process has once is as it was: loggers, sessions, modules, signals and more."""
-    program = """
-    import locale, logging, os, signal, socket, sys, threading, warnings
-    import alibabacloud_credentials.provider
-    import alibabacloud_ecs20140526.client
-    import requests, Tea.core, darabonba.core
-    from safe_reinit.simulator import Simulator
-
-    def logger(one):
-        return (one.level, tuple(one.handlers), tuple(one.filters), one.propagate, one.disabled)
-
-    def state():
-        mask = os.umask(0o22)
-        os.umask(mask)
-        loggers = {name: logger(logging.getLogger(name)) for name in NAMES}
-        theirs = {name: module for name, module in sys.modules.items() if name.startswith(PACKAGES)}
-        return {
-            "loggers": loggers,
-            "root": logger(logging.getLogger()),
-            "modules": {name: id(module) for name, module in theirs.items() if name in MODULES},
-            "kinds": {type(module) for module in theirs.values()},
-            "sessions": (set(darabonba.core.DaraCore._sessions), set(Tea.core.TeaCore._sessions)),
-            "do": (darabonba.core.DaraCore.do_action, Tea.core.TeaCore.do_action, requests.Session.send),
-            "signals": {one: signal.getsignal(one) for one in signal.valid_signals()},
-            "warnings": list(warnings.filters),
-            "hooks": (sys.excepthook, threading.excepthook, sys.unraisablehook),
-            "environment": dict(os.environ),
-            "streams": (sys.stdin, sys.stdout, sys.stderr),
-            "rest": (mask, socket.getdefaulttimeout(), locale.setlocale(locale.LC_ALL), os.getcwd()),
-        }
-
-    PACKAGES = ("alibabacloud_", "darabonba", "Tea", "requests", "urllib3")
-    MODULES = {name for name in sys.modules if name.startswith(PACKAGES)}
-    NAMES = [name for name in logging.root.manager.loggerDict if not name.startswith("safe_reinit")]
-    with Simulator(WORLD, speed=1) as sim:
-        before = state()
-        wipe(client_of(sim))
-        after = state()
-    print([name for name in before if before[name] != after[name]])
-    """
-    assert run(WIPE + dedent(program).replace("\n", "\n    ")) == "[]"
+def test_a_run_changes_nothing_of_the_process(host: dict[str, Any]) -> None:
+    """After a plan, a run and an undo all that a process has once is as it was: loggers, modules, signals and more."""
+    assert host["changed"] == []
 
 
-@pytest.mark.parametrize("outcome", ["failed", pytest.param("done", marks=pytest.mark.slow)])
-def test_connecting_loads_all_that_a_run_needs(tmp_path: Path, outcome: str) -> None:
-    """Nothing is imported by a plan, a run or an undo, which fails or is done: a fork could happen meanwhile.
+def test_connecting_loads_all_that_a_run_needs(host: dict[str, Any]) -> None:
+    """Nothing is imported by a plan, a run or an undo that fails: a fork could happen meanwhile."""
+    assert host["loaded"] == []
 
-    No roll-back shows, so one that is done takes its time to settle.
-    """
-    program = """
-    import os, sys
-    from safe_reinit import Error
-    from safe_reinit.simulator import Simulator
-    with Simulator(WORLD, speed=1) as sim:
-        client = client_of(sim, os.environ["JOURNAL"])
-        before = set(sys.modules)
-        plan = client.plan(["d-1"], snapshot=True)
-        report = client.run(plan, confirm=plan.confirm_with)
-        undo = client.plan_undo(report.run_id)
-        if os.environ["OUTCOME"] == "failed":
-            sim.do({"fault": {"action": "ResetDisk", "dry_run": False, "error": {"code": "Forbidden.RAM"}}})
-        try:
-            outcome = client.run(undo, confirm=undo.confirm_with).outcome
-        except Error as error:
-            outcome = error.report.outcome
-        loaded = set(sys.modules) - before
-        print(outcome, sorted(name for name in loaded if name.startswith("safe_reinit") or "aliba" in name))
-    """
-    assert (
-        run(WIPE + dedent(program).replace("\n", "\n    "), JOURNAL=str(tmp_path / "journal.db"), OUTCOME=outcome)
-        == f"{outcome} []"
-    )
+
+@pytest.mark.slow
+def test_connecting_loads_all_that_an_undo_needs(tmp_path: Path) -> None:
+    """Nor by an undo that is done: no roll-back shows, so that one takes its time to settle."""
+    assert hosted(tmp_path, "done")["loaded"] == []
 
 
 # -------------------------------------------------------------------------------------------------------------- forks
@@ -228,38 +246,7 @@ def test_a_forked_child_uses_no_connection_of_its_parent(gateway: Connect, serve
 
 
 @FORKS
-def test_children_that_are_forked_while_a_run_goes_on_can_plan() -> None:
+def test_children_that_are_forked_while_a_run_goes_on_can_plan(host: dict[str, Any]) -> None:
     """At each call of a run another thread forks a child that plans: each comes to its end, and so does the run."""
-    program = """
-    import os, queue, threading
-    from safe_reinit.simulator import Simulator
-
-    with Simulator(WORLD, speed=1) as sim:
-        client = client_of(sim)
-        plan = client.plan(["d-1"], snapshot=True)
-        asked, reports = queue.Queue(), []
-
-        def go():
-            told = lambda call: asked.put(call) if not call.is_look else None
-            try:
-                reports.append(client.run(plan, confirm=plan.confirm_with, on_call=told))
-            finally:
-                asked.put(None)
-
-        thread = threading.Thread(target=go)
-        thread.start()
-        ends = []
-        while asked.get() is not None:
-            child = os.fork()
-            if not child:
-                code = 1
-                try:
-                    code = 0 if client.plan(["d-2"]).runnable else 2
-                finally:
-                    os._exit(code)
-            ends.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-        thread.join()
-        wipes = sim.state()["disks"]["d-1"]["wipes"]
-        print(reports[0].outcome, len(wipes), len(ends) >= 2, set(ends))
-    """
-    assert run(WIPE + dedent(program).replace("\n", "\n    ")) == "done 1 True {0}"
+    assert len(host["ends"]) >= 2
+    assert set(host["ends"]) == {0}
