@@ -7,9 +7,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
@@ -21,6 +24,9 @@ from safe_reinit.simulator import Simulator
 from tests import virtual
 from tests.blackbox.worlds import DISK, WORLD, power, wipes
 
+MACHINES = {**WORLD, "durations": {"stop": 1, "start": 1}}
+KINDS = (CancelledError, SystemExit, KeyboardInterrupt)
+
 
 class SoftTimeLimitError(Exception):
     """What the signal handler of a worker raises."""
@@ -28,27 +34,22 @@ class SoftTimeLimitError(Exception):
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    """Start machines that are down and back in a second: what comes from outside comes to a real process."""
-    with virtual.simulate({**WORLD, "durations": {"stop": 1, "start": 1}}) as simulator:
+    """Start machines that are down and back in a second."""
+    with virtual.simulate(MACHINES) as simulator:
         yield simulator
 
 
-@pytest.fixture
-def soft_limit() -> Iterator[None]:
-    """Raise an exception in the main thread at SIGUSR1, as workers do when a task takes too long."""
+@dataclass(frozen=True)
+class Ended:
+    """What a run raised, and what was true then."""
 
-    def handler(_number: int, _frame: FrameType | None) -> None:
-        raise SoftTimeLimitError
-
-    before = signal.signal(signal.SIGUSR1, handler)
-    yield
-    signal.signal(signal.SIGUSR1, before)
+    raised: Any
+    power: str
+    wipes: int
 
 
-def carried(sim: Simulator, path: Path, outside: Callable[[], object]) -> Any:
-    """Run a plan to its end with something happening once the stop was sent; give what is raised."""
-    client = safe_reinit.connect(region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=str(path))
-    plan = client.plan([DISK], stop_instance=True)
+def carried(outside: Callable[[], object], faults: Sequence[dict[str, Any]] = ()) -> Ended:
+    """Run a plan to its end with something happening once the stop was sent."""
     happened: list[str] = []
 
     def tell(event: safe_reinit.Event) -> None:
@@ -56,65 +57,80 @@ def carried(sim: Simulator, path: Path, outside: Callable[[], object]) -> Any:
             happened.append(event.event)
             outside()
 
-    with pytest.raises(BaseException) as caught:  # noqa: PT011 - whichever it is
-        client.run(plan, confirm=plan.confirm_with, on_event=tell)
-    return caught.value
+    with TemporaryDirectory() as folder, Simulator(MACHINES, list(faults), speed=1) as sim:
+        client = safe_reinit.connect(
+            region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=f"{folder}/j.db"
+        )
+        plan = client.plan([DISK], stop_instance=True)
+        with pytest.raises(BaseException) as caught:  # noqa: PT011 - whichever it is
+            client.run(plan, confirm=plan.confirm_with, on_event=tell)
+        return Ended(caught.value, power(sim), wipes(sim))
 
 
-def comes_back(sim: Simulator, raised: Any) -> None:
-    """Assert that the run was ended in order, and that what is raised says how."""
-    assert (raised.report.outcome, raised.report.exit_code) == ("failed", 4)
-    assert raised.run_id == raised.report.run_id
-    assert raised.run_id in "".join(raised.__notes__)
-    assert "bug" not in "".join(raised.__notes__)
-    assert (power(sim), wipes(sim)) == ("Running", 0)
+def limited() -> Ended:
+    """Raise an exception in the main thread at SIGUSR1, as workers do when a task takes too long."""
+
+    def handler(_number: int, _frame: FrameType | None) -> None:
+        raise SoftTimeLimitError
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        return carried(lambda: os.kill(os.getpid(), signal.SIGUSR1))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
-@pytest.mark.usefixtures("soft_limit")
-def test_the_time_limit_of_a_worker_ends_a_run_in_order(sim: Simulator, path: Path) -> None:
-    """An exception from a signal handler of the host program is raised again when the machine is back."""
-    raised = carried(sim, path, lambda: os.kill(os.getpid(), signal.SIGUSR1))
-
-    assert type(raised) is SoftTimeLimitError
-    comes_back(sim, raised)
+def cancelled(kind: type[BaseException], faults: Sequence[dict[str, Any]] = ()) -> Ended:
+    """Raise an exception in the thread that carries a run out, from another one."""
+    own = ctypes.c_ulong(threading.get_ident())
+    return carried(lambda: ctypes.pythonapi.PyThreadState_SetAsyncExc(own, ctypes.py_object(kind)), faults)
 
 
-@pytest.mark.parametrize(
-    "kind", [CancelledError, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (SystemExit, KeyboardInterrupt))]
-)
-def test_what_is_raised_in_another_thread_ends_a_run_in_order(
-    sim: Simulator, path: Path, kind: type[BaseException]
-) -> None:
-    """A thread that carries out a run and is cancelled from outside brings the machine back before it ends."""
-    ended: list[Any] = []
-    own: list[int] = []
-
-    def cancel() -> None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(own[0]), ctypes.py_object(kind))
-
-    def work() -> None:
-        own.append(threading.get_ident())
-        ended.append(carried(sim, path, cancel))
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-
-    assert type(ended[0]) is kind
-    comes_back(sim, ended[0])
-
-
-@pytest.mark.usefixtures("soft_limit")
-def test_where_the_machine_stays_down_the_exception_says_how_to_go_on(sim: Simulator, path: Path) -> None:
-    """If the machine cannot be started again, the command that resumes the run is attached to the exception."""
+@cache
+def ended() -> dict[Any, Ended]:
+    """Carry out all of them at once: each is a real one, and waits for its machine in real time."""
     refused = {
         "action": "StartInstance",
         "dry_run": False,
         "nth": "every",
         "error": {"code": "InstanceExpired", "status": 403},
     }
-    sim.do({"fault": refused})
-    raised = carried(sim, path, lambda: os.kill(os.getpid(), signal.SIGUSR1))
+    with ThreadPoolExecutor() as threads:
+        begun = {kind: threads.submit(cancelled, kind) for kind in KINDS}
+        begun["stranded"] = threads.submit(cancelled, SoftTimeLimitError, [refused])
+        return {"limited": limited(), **{what: each.result() for what, each in begun.items()}}
+
+
+def comes_back(run: Ended) -> None:
+    """Assert that the run was ended in order, and that what is raised says how."""
+    raised = run.raised
+    assert (raised.report.outcome, raised.report.exit_code) == ("failed", 4)
+    assert raised.run_id == raised.report.run_id
+    assert raised.run_id in "".join(raised.__notes__)
+    assert "bug" not in "".join(raised.__notes__)
+    assert (run.power, run.wipes) == ("Running", 0)
+
+
+def test_the_time_limit_of_a_worker_ends_a_run_in_order() -> None:
+    """An exception from a signal handler of the host program is raised again when the machine is back."""
+    run = ended()["limited"]
+
+    assert type(run.raised) is SoftTimeLimitError
+    comes_back(run)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_raised_in_another_thread_ends_a_run_in_order(kind: type[BaseException]) -> None:
+    """A thread that carries out a run and is cancelled from outside brings the machine back before it ends."""
+    run = ended()[kind]
+
+    assert type(run.raised) is kind
+    comes_back(run)
+
+
+def test_where_the_machine_stays_down_the_exception_says_how_to_go_on() -> None:
+    """If the machine cannot be started again, the command that resumes the run is attached to the exception."""
+    raised = ended()["stranded"].raised
 
     assert type(raised) is SoftTimeLimitError
     assert raised.report.outcome == "stranded"
@@ -144,7 +160,7 @@ def test_an_exit_of_a_listener_ends_a_run_in_order(
     with pytest.raises(kind) as caught:
         client.run(plan, confirm=plan.confirm_with, **{listener: leave})
 
-    comes_back(sim, caught.value)
+    comes_back(Ended(caught.value, power(sim), wipes(sim)))
 
 
 @pytest.mark.virtual_time
