@@ -34,9 +34,7 @@ class Connection(journal.Connection):
 
 
 @pytest.fixture
-def server(
-    postgres: postgresql.Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[postgresql.Server]:
+def server(postgres: postgresql.Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[postgresql.Server]:
     """Let a test kill the server; what a journal lacks is kept in a folder of the test."""
     monkeypatch.setattr(where, "default_journal", lambda _environment: tmp_path / "journal.db")
     if virtual.is_on():

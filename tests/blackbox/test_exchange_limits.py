@@ -8,6 +8,8 @@ import socket
 import threading
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 
 from safe_reinit import RunRefused, connect
 from safe_reinit.aliyun import attempt, exchange
-from safe_reinit.cloud import NotSent, Unanswered
+from safe_reinit.cloud import CloudError, NotSent, Unanswered
 from safe_reinit.model import Options
 from tests import virtual
 from tests.conftest import Connect, Gateway, Serve
@@ -27,88 +29,37 @@ WHOLE = http(200, json.dumps(NO_DISKS))
 TOO_MUCH = 17 * 2**20
 PADDED = json.dumps({**NO_DISKS, "Padding": " " * TOO_MUCH}).encode()
 DRIP = 0.05
-"""Seconds between two bytes: every answer here has more than 100, so that it takes longer than an exchange may."""
+LIMIT = 4.0
+"""Seconds that an exchange may take, and connecting too: enough for three handshakes on a busy machine.
+
+It is less than anything takes that drips: each has more than 100 bytes, ``DRIP`` seconds apart.
+"""
 
 CALLS: dict[str, Callable[[Gateway], object]] = {
     "a look": lambda to: to.cloud.disks(["d-1"]),
     "a wipe": lambda to: to.cloud.reinit("d-1", Options()),
 }
-each_call = pytest.mark.parametrize("call", CALLS)
-
-
-@pytest.fixture
-def quick_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give an exchange less time than any answer here takes, and as much time to connect as it has."""
-    give(monkeypatch, 1.0)
-
-
-def give(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Give an exchange so much time: enough to be sent on a busy machine, too little for an answer that drips."""
-    monkeypatch.setattr(exchange, "LOOK_TIMEOUT", seconds)
-    monkeypatch.setattr(exchange, "ACT_TIMEOUT", seconds)
-
-
-@pytest.fixture
-def quick_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give an exchange less time to connect than that takes here."""
-    monkeypatch.setattr(attempt, "CONNECT_TIMEOUT", 2.0)
 
 
 # ------------------------------------------------------------------------------------------------------------- time
 
+IN_PIECES = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 STEADY = {
     "the whole answer": WHOLE,
     "an error": http(403, json.dumps({"RequestId": "REQ-1", "Code": "Forbidden.RAM", "Message": "m" * 200})),
     "heads that are no answer yet": b"HTTP/1.1 100 Continue\r\n\r\n" * 20 + WHOLE,
-    "a body in pieces": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    "a body in pieces": IN_PIECES
     + b"".join(b"1\r\n%c\r\n" % byte for byte in json.dumps(NO_DISKS).encode())
     + b"0\r\n\r\n",
-    "the size of a piece": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 400 + b"\r\n\r\n",
+    "the size of a piece": IN_PIECES + b"0" * 400 + b"\r\n\r\n",
 }
 
 
-@pytest.mark.usefixtures("quick_answers")
-@pytest.mark.parametrize(
-    ("call", "name", "secured"),
-    [
-        *(("a wipe", name, False) for name in STEADY),
-        *(("a look", "the whole answer", secured) for secured in (False, True)),
-        *(("a wipe", name, True) for name in ("the whole answer", "a body in pieces")),
-    ],
-)
-def test_an_answer_that_drips_is_no_answer(
-    gateway: Connect, serve: Serve, test_authority: Authority, call: str, name: str, *, secured: bool
-) -> None:
-    """A byte at a time does not keep an exchange going: after its time it is Unanswered, and was sent once."""
-    server = serve(Answer(STEADY[name], drip=DRIP), tls=test_authority.server if secured else None)
-    to = gateway(server.url, ca_bundle=str(test_authority.bundle))
-
-    with pytest.raises(Unanswered, match=f"from {server.endpoint}: the answer did not come"):
-        CALLS[call](to)
-
-    assert len(server.requests) == 1
-    assert [told.code for told in to.calls] == ["Unanswered"]
-
-
-@pytest.mark.usefixtures("quick_connections")
-def test_a_proxy_that_drips_lets_nothing_through(gateway: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that answers a byte at a time ends the call in time, and nothing of the request has left."""
-    with Proxy(greeting=http(200, "", headers={"X-Padding": "x" * 200}), drip=DRIP) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.endpoint}")
-        with pytest.raises(NotSent, match=r"ecs\.test\.invalid: the proxy 127\.0\.0\.1"):
-            CALLS["a wipe"](gateway("https://ecs.test.invalid"))
-
-        assert [request.method for request in proxy.requests] == ["CONNECT"]
-
-
-@pytest.mark.usefixtures("quick_connections")
-def test_a_handshake_that_drips_lets_nothing_through(gateway: Connect, serve: Serve) -> None:
-    """A server that sends its part of the TLS handshake a byte at a time has seen nothing of the request."""
-    hello = b"\x16\x03\x03\x40\x00" + b"\x02" * 400
-    server = serve(Answer(hello, drip=DRIP), kind=Greeting)
-
-    with pytest.raises(NotSent, match="TLS"):
-        CALLS["a wipe"](gateway(f"https://{server.endpoint}"))
+STEADILY = [
+    *(("a wipe", name, False) for name in STEADY),
+    *(("a look", "the whole answer", secured) for secured in (False, True)),
+    *(("a wipe", name, True) for name in ("the whole answer", "a body in pieces")),
+]
 
 
 class Greeting(Server):
@@ -131,20 +82,114 @@ class Front(Server):
         pass_on(connection, self._upstream)
 
 
-def test_a_proxy_over_tls_that_drips_is_no_answer(
-    gateway: Connect, serve: Serve, test_authority: Authority, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """TLS within TLS keeps to the same time, one byte of the outer one after the other."""
-    give(monkeypatch, 4.0)  # for three handshakes
-    server = serve(Answer(WHOLE, drip=DRIP))
-    with Proxy(server.endpoint, inner_tls=test_authority.server) as proxy:
-        front = serve(proxy.endpoint, kind=Front, tls=test_authority.server)
-        monkeypatch.setenv("HTTPS_PROXY", front.url)
-        to = gateway("https://ecs.test.invalid", ca_bundle=str(test_authority.bundle))
-        with pytest.raises(Unanswered):
-            to.cloud.disks(["d-1"])
+@dataclass(frozen=True)
+class Ended:
+    """How a call ended, and what its server was asked."""
 
-    assert len(server.requests) == 1
+    error: BaseException | None
+    told: list[str]
+    server: Server
+
+
+_ended: dict[Any, Ended] = {}
+
+
+@pytest.fixture
+def dripped(
+    gateway: Connect, serve: Serve, test_authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> dict[Any, Ended]:
+    """Make every exchange that drips, once and all of them at the same time: each takes as long as one may."""
+    if _ended:
+        return _ended
+    for module, name in ((exchange, "LOOK_TIMEOUT"), (exchange, "ACT_TIMEOUT"), (attempt, "CONNECT_TIMEOUT")):
+        monkeypatch.setattr(module, name, LIMIT)
+    tls, bundle, looked_up = test_authority.server, str(test_authority.bundle), threading.Event()
+    look_up = socket.getaddrinfo
+
+    def hung(host: str, *more: Any) -> Any:
+        return looked_up.wait(60) if host == "nobody.invalid" else look_up(host, *more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hung)
+
+    def called(call: str, url: str, server: Server) -> Callable[[], Ended]:
+        to = gateway(url, ca_bundle=bundle)
+
+        def ended() -> Ended:
+            error = None
+            try:
+                CALLS[call](to)
+            except CloudError as raised:
+                error = raised
+            return Ended(error, [told.code for told in to.calls], server)
+
+        return ended
+
+    calls = {}
+    for call, name, secured in STEADILY:
+        server = serve(Answer(STEADY[name], drip=DRIP), tls=tls if secured else None)
+        calls[call, name, secured] = called(call, server.url, server)
+    hello = serve(Answer(b"\x16\x03\x03\x40\x00" + b"\x02" * 400, drip=DRIP), kind=Greeting)
+    calls["a handshake"] = called("a wipe", f"https://{hello.endpoint}", hello)
+    calls["a name"] = called("a wipe", "https://nobody.invalid", hello)
+    whole = serve(Answer(WHOLE, drip=DRIP))
+    with (
+        Proxy(greeting=http(200, "", headers={"X-Padding": "x" * 200}), drip=DRIP) as dripping,
+        Proxy(whole.endpoint, inner_tls=tls) as passing,
+        ThreadPoolExecutor(len(calls) + 2) as threads,
+    ):
+        front = serve(passing.endpoint, kind=Front, tls=tls)
+        monkeypatch.setenv("https://drips.invalid_proxy", f"http://{dripping.endpoint}")  # one for this host alone
+        monkeypatch.setenv("https://ecs.test.invalid_proxy", front.url)
+        calls["a proxy"] = called("a wipe", "https://drips.invalid", dripping)
+        calls["a proxy over TLS"] = called("a look", "https://ecs.test.invalid", whole)
+        begun = {what: threads.submit(call) for what, call in calls.items()}
+        _ended.update({what: each.result() for what, each in begun.items()})
+    looked_up.set()
+    return _ended
+
+
+@pytest.mark.parametrize(("call", "name", "secured"), STEADILY)
+def test_an_answer_that_drips_is_no_answer(dripped: dict[Any, Ended], call: str, name: str, *, secured: bool) -> None:
+    """A byte at a time does not keep an exchange going: after its time it is Unanswered, and was sent once."""
+    ended = dripped[call, name, secured]
+
+    assert isinstance(ended.error, Unanswered)
+    assert f"from {ended.server.endpoint}: the answer did not come" in str(ended.error)
+    assert len(ended.server.requests) == 1
+    assert ended.told == ["Unanswered"]
+
+
+def test_a_proxy_that_drips_lets_nothing_through(dripped: dict[Any, Ended]) -> None:
+    """A proxy that answers a byte at a time ends the call in time, and nothing of the request has left."""
+    ended = dripped["a proxy"]
+
+    assert isinstance(ended.error, NotSent)
+    assert "drips.invalid: the proxy 127.0.0.1" in str(ended.error)
+    assert [request.method for request in ended.server.requests] == ["CONNECT"]
+
+
+def test_a_handshake_that_drips_lets_nothing_through(dripped: dict[Any, Ended]) -> None:
+    """A server that sends its part of the TLS handshake a byte at a time has seen nothing of the request."""
+    ended = dripped["a handshake"]
+
+    assert isinstance(ended.error, NotSent)
+    assert "TLS" in str(ended.error)
+
+
+def test_a_proxy_over_tls_that_drips_is_no_answer(dripped: dict[Any, Ended]) -> None:
+    """TLS within TLS keeps to the same time, one byte of the outer one after the other."""
+    ended = dripped["a proxy over TLS"]
+
+    assert isinstance(ended.error, Unanswered)
+    assert len(ended.server.requests) == 1
+
+
+def test_a_name_that_is_looked_up_for_ever_lets_nothing_through(dripped: dict[Any, Ended]) -> None:
+    """A name server that never answers holds a call up no longer than connecting may take."""
+    ended = dripped["a name"]
+
+    assert isinstance(ended.error, NotSent)
+    assert "name of the endpoint cannot be resolved" in str(ended.error)
 
 
 def test_a_proxy_over_tls_is_spoken_to(
@@ -159,20 +204,6 @@ def test_a_proxy_over_tls_is_spoken_to(
         assert to.cloud.disks(["d-1"]).shown == to.cloud.disks(["d-1"]).shown == ()
 
         assert [request.target for request in proxy.requests] == ["ecs.test.invalid:443"]
-
-
-@pytest.mark.usefixtures("quick_connections")
-def test_a_name_that_is_looked_up_for_ever_lets_nothing_through(
-    gateway: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A name server that never answers holds a call up no longer than connecting may take."""
-    hung = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: hung.wait(60))
-    try:
-        with pytest.raises(NotSent, match="name of the endpoint cannot be resolved"):
-            CALLS["a wipe"](gateway("https://ecs.test.invalid"))
-    finally:
-        hung.set()
 
 
 # ------------------------------------------------------------------------------------------------------------- size
@@ -191,47 +222,46 @@ def packed(body: bytes, coding: str) -> bytes:
 
 
 @cache
-def huge() -> dict[str, bytes]:
-    """Return answers that are valid, and too large in one way each."""
-    rows = ",".join('{"DiskId": "d-1", "Type": "data", "Status": "In_use", "Size": 40}' for _ in range(300_000))
-    bomb = gzip.compress(PADDED)
-    return {
-        "a body": http(200, PADDED),
-        "a hundred thousand rows": http(200, f'{{"RequestId": "R", "Disks": {{"Disk": [{rows}]}}}}'),
-        "pieces": chunked(PADDED),
-        "a gzip bomb": packed(bomb, "gzip"),
-        "a deflate bomb": packed(zlib.compress(PADDED), "deflate"),
-        "a gzip bomb in pieces": chunked(bomb, "Content-Encoding: gzip\r\n"),
-        "gzip in gzip": packed(gzip.compress(bomb), "gzip, gzip"),
-        "an error": error(403, "Forbidden.RAM", " " * TOO_MUCH).data,
-        "an error of the server": error(503, "ServiceUnavailable", " " * TOO_MUCH).data,
-        "the size of a piece": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * TOO_MUCH + b"\r\n\r\n",
-        "a line of the head": b"HTTP/1.1 200 OK\r\nX: " + b"x" * TOO_MUCH + b"\r\n\r\n",
-        "lines of the head": b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 300_000 + b"\r\n",
-        "heads that are no answer yet": b"HTTP/1.1 100 Continue\r\nX: %b\r\n\r\n" % (b"x" * 60_000) * 300 + WHOLE,
-        "the end of the pieces": chunked(json.dumps(NO_DISKS).encode())[:-2]
-        + b"X: %b\r\n" % (b"x" * 60_000) * 300
-        + b"\r\n",
-    }
+def bomb() -> bytes:
+    """Return what is small until it is unpacked."""
+    return gzip.compress(PADDED)
 
 
-HUGE = (
-    "a body", "a hundred thousand rows", "pieces", "a gzip bomb", "a deflate bomb", "a gzip bomb in pieces",
-    "gzip in gzip", "an error", "an error of the server", "the size of a piece", "a line of the head",
-    "lines of the head", "heads that are no answer yet", "the end of the pieces",
-)  # fmt: skip
+def rows() -> bytes:
+    """Return more disks than any page has."""
+    row = '{"DiskId": "d-1", "Type": "data", "Status": "In_use", "Size": 40}'
+    return http(200, f'{{"RequestId": "R", "Disks": {{"Disk": [{",".join([row] * 300_000)}]}}}}')
 
 
-@pytest.mark.parametrize("name", HUGE)
-@each_call
+HUGE: dict[str, Callable[[], bytes]] = {
+    "a body": lambda: http(200, PADDED),
+    "three hundred thousand rows": rows,
+    "pieces": lambda: chunked(PADDED),
+    "a gzip bomb": lambda: packed(bomb(), "gzip"),
+    "a deflate bomb": lambda: packed(zlib.compress(PADDED), "deflate"),
+    "a gzip bomb in pieces": lambda: chunked(bomb(), "Content-Encoding: gzip\r\n"),
+    "gzip in gzip": lambda: packed(gzip.compress(bomb()), "gzip, gzip"),
+    "an error": lambda: error(403, "Forbidden.RAM", " " * TOO_MUCH).data,
+    "an error of the server": lambda: error(503, "ServiceUnavailable", " " * TOO_MUCH).data,
+    "the size of a piece": lambda: b"%b%b\r\n\r\n" % (IN_PIECES, b"0" * TOO_MUCH),
+    "a line of the head": lambda: b"HTTP/1.1 200 OK\r\nX: " + b"x" * TOO_MUCH + b"\r\n\r\n",
+    "lines of the head": lambda: b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 300_000 + b"\r\n",
+    "heads that are no answer yet": lambda: b"HTTP/1.1 100 Continue\r\nX: %b\r\n\r\n" % (b"x" * 60_000) * 300 + WHOLE,
+    "the end of the pieces": lambda: (
+        chunked(json.dumps(NO_DISKS).encode())[:-2] + b"X: %b\r\n" % (b"x" * 60_000) * 300 + b"\r\n"
+    ),
+}
+"""Answers that are valid, and too large in one way each."""
+
+
+@pytest.mark.parametrize(("call", "name"), [*(("a wipe", name) for name in HUGE), ("a look", "a body")])
 def test_an_answer_that_is_too_large_is_no_answer(gateway: Connect, serve: Serve, call: str, name: str) -> None:
     """What is larger than any answer of ECS is not read to its end: it is Unanswered, and was sent once."""
-    server = serve(Answer(huge()[name], "close"))
+    server = serve(Answer(HUGE[name](), "close"))
 
     with pytest.raises(Unanswered):
         CALLS[call](gateway(server.url))
 
-    assert set(HUGE) == set(huge())
     assert len(server.requests) == 1
 
 
