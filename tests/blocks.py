@@ -154,11 +154,17 @@ def parse(argv: Sequence[str]) -> None:
 def words_of(command: str) -> list[str] | None:
     """Return the words of a line that is one command, with its program first; ``None`` where it takes a shell."""
     line = command.replace("\\\n", " ")
-    quoted_or_comment = r"'[^']*'|(?<!\S)#.*"
+    quoted_or_comment = r"""'[^']*'|"[^"$`\\]*"|(?<!\S)#.*"""
     if re.search(r"[^\w\s./:,=@%+-]", re.sub(quoted_or_comment, "", line)):
         return None
     words = shlex.split(line, comments=True)
     return [Path(words[0]).name, *words[1:]] if words else None
+
+
+def redirected(command: str) -> tuple[str, str | None]:
+    """Return a command without the file that its output goes to, and that file, where it names one."""
+    match = re.fullmatch(r"([^>]*\S) > (\S+)", command)
+    return (match[1], match[2]) if match else (command, None)
 
 
 def parsed(line: str) -> int:

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,9 @@ _LOOKS_EVERY = 0.1
 _DEFAULT_WORLD = Path(simulator.__file__).with_name("default_world.yaml")
 
 
+@cache
 def world() -> dict[str, Any]:
-    """Give the default world with quick machines, and a lab: i-sim-lab1 and i-sim-lab2, tagged env=lab."""
+    """Return the default world with quick machines, and a lab: i-sim-lab1 and i-sim-lab2, tagged env=lab."""
     made: dict[str, Any] = yaml.safe_load(_DEFAULT_WORLD.read_text("utf-8"))
     made["durations"] = {"stop": 1, "wipe": 8, "start": 1, "snapshot": 6}
     for name in ("lab1", "lab2"):
@@ -126,9 +128,10 @@ class Desk:
 
     def run(self, command: str) -> tuple[int, str]:
         """Run a command to its end; give how it ended, as a shell tells it, and what it said."""
-        words = blocks.words_of(command)
+        plain, file = blocks.redirected(command)
+        words = blocks.words_of(plain)
         if virtual.is_on() and words and words[0] == "safe-reinit":
-            return _ended(self.start(words))
+            return _ended(self.start(words), into=file and self.folder / file)
         if virtual.is_on() and words and words[:3] == ["timeout", "-s", "KILL"]:
             return _ended(self.start(words[4:]), killed_after=float(words[3]))
         assert not (virtual.is_on() and "safe-reinit" in command), command
@@ -149,13 +152,15 @@ class Desk:
         return child
 
 
-def _ended(child: Child, killed_after: float | None = None) -> tuple[int, str]:
+def _ended(child: Child, killed_after: float | None = None, into: Path | None = None) -> tuple[int, str]:
     try:
         child.wait(killed_after)
     except subprocess.TimeoutExpired:
         child.kill()
-    code = child.returncode or 0
-    return code if code >= 0 else 128 - code, child.stdout.read()
+    code, said = child.returncode or 0, child.stdout.read()
+    if into:
+        into.write_text(said, "utf-8")
+    return code if code >= 0 else 128 - code, "" if into else said
 
 
 class Program(Child):
@@ -277,7 +282,8 @@ def _serve(desk: Desk, command: str, shown: str, block: Block) -> None:
     assert words
     assert words[:2] == ["safe-reinit", "simulator"], f"{block.place}: only a simulator goes on in the background"
     python = [sys.executable, "-m", "safe_reinit", *words[1:]]
-    with Process(python, cwd=desk.folder, env=desk.environment(command), stdout=subprocess.PIPE) as child:
+    forked = {**os.environ, **desk.environment(command), "PYTHONWARNINGS": "default"}
+    with Process(python, cwd=desk.folder, env=forked, stdout=subprocess.PIPE) as child:
         first = child.stdout.readline().decode()
         child.send_signal(signal.SIGINT)
     assert first == shown.splitlines(keepends=True)[0], f"{block.place}: {first}"
@@ -520,7 +526,7 @@ def takes_a_shell(block: Block) -> bool:
         return bool(re.search(r"^import threading|^from safe_reinit.simulator", block.text, re.M))
     lines = [command for command, _ in block.commands] if block.language == "console" else []
     lines += block.words.get("before", "").split(" && ")
-    return any("safe-reinit" in line and blocks.words_of(line) is None for line in lines)
+    return any("safe-reinit" in line and blocks.words_of(blocks.redirected(line)[0]) is None for line in lines)
 
 
 def marked(scene: list[Block]) -> Any:
