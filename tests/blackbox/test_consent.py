@@ -59,8 +59,8 @@ REFUSES = {"action": "StopInstance", "dry_run": False, "error": {"code": "Forbid
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    """Start a world of strange names, at real speed."""
-    with Simulator(world=WORLD, faults=[REFUSES | {"times": 100}], speed=1) as simulator:
+    """Start a world of strange names, where no run gets further than its stop."""
+    with virtual.simulate(WORLD, [REFUSES | {"times": 100}]) as simulator:
         yield simulator
 
 
@@ -76,6 +76,7 @@ def asks(person: Terminal) -> str:
     return person.shown.replace("\r", "").partition("type the instance's ")[2].partition("\n")[0]
 
 
+@pytest.mark.virtual_time
 @pytest.mark.parametrize("name", NAMES)
 def test_every_machine_can_be_confirmed_by_its_id(sim: Simulator, terminal: Open, name: str) -> None:
     """Whatever a machine is called, its id confirms it, and no letter of its name controls the terminal."""
@@ -89,6 +90,7 @@ def test_every_machine_can_be_confirmed_by_its_id(sim: Simulator, terminal: Open
     assert "\x1b[2K\x1b[1G" not in person.shown
 
 
+@pytest.mark.virtual_time
 @pytest.mark.parametrize("name", [*PLAIN, *TYPED])
 def test_a_plain_name_is_asked_for(sim: Simulator, terminal: Open, name: str) -> None:
     """A name that shows what it is, is what is asked for, as ECS has it."""
@@ -100,6 +102,7 @@ def test_a_plain_name_is_asked_for(sim: Simulator, terminal: Open, name: str) ->
     assert agreed(sim, name)
 
 
+@pytest.mark.virtual_time
 @pytest.mark.parametrize("name", [*sorted(set(ODD) - TYPED), "twin-a", "twin-b"])
 def test_a_name_that_is_odd_or_not_alone_is_no_answer(sim: Simulator, terminal: Open, name: str) -> None:
     """Of a name that two machines have, or that does not show what it is, the id is asked for; nothing else will do."""
