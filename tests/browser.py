@@ -83,8 +83,8 @@ class Browser:
         return answer["result"].get("value")
 
     def picture(self) -> bytes:
-        """Give the whole page as PNG."""
-        return base64.b64decode(self._ask("Page.captureScreenshot", captureBeyondViewport=True)["data"])
+        """Return what the window shows as PNG."""
+        return base64.b64decode(self._ask("Page.captureScreenshot")["data"])
 
     def paper(self) -> bytes:
         """Give the page as PDF, A4."""

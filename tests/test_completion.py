@@ -316,17 +316,18 @@ STARTS = {
 }
 
 
+COMPLETED = {
+    "safe-reinit --simulate --disk d-sim-web1-d": "d-sim-web1-data",
+    "safe-reinit explain no-rec": "no-recent-snapshot",
+    "safe-reinit rehe": "rehearse",
+    "safe-reinit --dry": "--dry-run",
+}
+NO_LINE = "\x15"
+"""Ctrl-U, which takes away what was typed."""
+
+
 @pytest.mark.parametrize("shell", [there("bash"), there("zsh")])
-@pytest.mark.parametrize(
-    ("typed", "completed"),
-    [
-        ("safe-reinit --simulate --disk d-sim-web1-d\t", "d-sim-web1-data "),
-        ("safe-reinit explain no-rec\t", "no-recent-snapshot "),
-        ("safe-reinit rehe\t", "rehearse "),
-        ("safe-reinit --dry\t", "--dry-run "),
-    ],
-)
-def test_tab_completes(program: dict[str, str], tmp_path: Path, shell: str, typed: str, completed: str) -> None:
+def test_tab_completes(program: dict[str, str], tmp_path: Path, shell: str) -> None:
     """In the shell itself, with the script that completion prints, Tab writes the rest of the word."""
     argv, setup = STARTS[shell]
     line, inner = pty.openpty()
@@ -336,8 +337,10 @@ def test_tab_completes(program: dict[str, str], tmp_path: Path, shell: str, type
     try:
         person.type(f"PS1='ready> '; {setup}; echo set''up\n")
         place = person.wait_for("ready> ", after=person.wait_for("setup\r\n"))
-        person.type(typed)
-        person.wait_for(completed, after=place)
+        for typed, completed in COMPLETED.items():
+            person.type(f"{typed}\t")
+            place = person.wait_for(f"{completed} ", after=place)
+            person.type(NO_LINE)
     finally:
         child.kill()
         child.wait()
@@ -345,22 +348,13 @@ def test_tab_completes(program: dict[str, str], tmp_path: Path, shell: str, type
 
 
 @pytest.mark.parametrize("shell", [there("fish")])
-@pytest.mark.parametrize(
-    ("line", "completed"),
-    [
-        ("safe-reinit --simulate --disk d-sim-web1-d", "d-sim-web1-data"),
-        ("safe-reinit explain no-rec", "no-recent-snapshot"),
-        ("safe-reinit rehe", "rehearse"),
-    ],
-)
-def test_fish_completes(program: dict[str, str], tmp_path: Path, shell: str, line: str, completed: str) -> None:
+def test_fish_completes(program: dict[str, str], tmp_path: Path, shell: str) -> None:
     """Fish finds the script where its documentation puts it, and offers the word."""
     folder = tmp_path / ".config" / "fish" / "completions"
     folder.mkdir(parents=True)
     (folder / "safe-reinit.fish").write_text(script(app, "fish"), "utf-8")
 
-    done = subprocess.run(
-        [shell, "-c", f"complete -C '{line}'"], env=program, cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    asked = "; ".join(f"complete -C '{line}'" for line in COMPLETED)
+    done = subprocess.run([shell, "-c", asked], env=program, cwd=tmp_path, capture_output=True, text=True, check=False)
 
-    assert [word.split("\t")[0] for word in done.stdout.splitlines()] == [completed], done.stderr
+    assert [word.split("\t")[0] for word in done.stdout.splitlines()] == [*COMPLETED.values()], done.stderr

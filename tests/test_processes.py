@@ -57,6 +57,19 @@ def simulator() -> Iterator[Simulator]:
         yield started
 
 
+def is_forked(child: subprocess.Popen[str]) -> bool:
+    """Tell whether a command is a fork of the server, which its command line remains."""
+    return "tests.forkserver" in Path(f"/proc/{child.pid}/cmdline").read_text()
+
+
+def starts_forked(command_line: CommandLine, **more: Any) -> bool:
+    """Start a command, and end it before it is of any use; tell whether it was forked."""
+    with command_line.start("simulator", "--port", "0", **more) as child:
+        forked = is_forked(child)
+        child.kill()
+    return forked
+
+
 @contextmanager
 def serving(command_line: CommandLine, *, new: bool, **more: Any) -> Iterator[tuple[processes.Process, str]]:
     """Start a simulator as a child, forked or not, and wait for its first line."""
@@ -68,7 +81,13 @@ def serving(command_line: CommandLine, *, new: bool, **more: Any) -> Iterator[tu
             child.kill()
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+QUICK = ("wipe", "usage", "runs", "rehearse", "simulator", "completion")
+"""Of each kind one: what asks ECS, is refused, reads the journal, simulates, serves, and only tells."""
+
+
+@pytest.mark.parametrize(
+    "name", [each if each in QUICK else pytest.param(each, marks=pytest.mark.slow) for each in COMMANDS]
+)
 def test_a_forked_command_says_what_a_new_interpreter_says(
     command_line: CommandLine, simulator: Simulator, name: str
 ) -> None:
@@ -92,8 +111,7 @@ def test_a_forked_command_has_all_that_a_new_process_has(command_line: CommandLi
             parent, group, session = (folder / "stat").read_text().rpartition(")")[2].split()[1:4]
             files = sorted(re.sub(r"\d+", "N", os.readlink(each)) for each in (folder / "fd").iterdir())
             told.append((status, parent, group, session, files, os.readlink(folder / "cwd")))
-            forked = "tests.forkserver" in (folder / "cmdline").read_text()
-            assert forked is not new
+            assert is_forked(child) is not new
 
     assert told[0] == told[1]
     assert told[0][1] == str(os.getpid())
@@ -105,8 +123,10 @@ def handles(pid: int, number: int) -> bool:
     return bool(int(status.partition("SigCgt:")[2].split()[0], 16) >> (number - 1) & 1)
 
 
-@NEW_OR_FORKED
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "new"),
+    [(signal.SIGKILL, False), (signal.SIGQUIT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)],
+)
 def test_a_signal_reaches_it(command_line: CommandLine, number: signal.Signals, *, new: bool) -> None:
     """Its end is told by the signal, or by its exit code where it handles it; a process forked is waited for as any."""
     with serving(command_line, new=new) as (child, _):
@@ -147,27 +167,20 @@ def test_it_asks_on_a_terminal_of_its_own(terminal: Open, simulator: Simulator, 
 )
 def test_what_changes_the_interpreter_starts_one(command_line: CommandLine, changed: dict[str, str]) -> None:
     """A fork could not be what these variables ask for."""
-    with serving(command_line, new=False, env=changed) as (child, _):
-        assert "tests.forkserver" not in Path(f"/proc/{child.pid}/cmdline").read_text()
+    assert not starts_forked(command_line, env=changed)
 
 
 @pytest.mark.new_interpreter
 def test_a_test_that_is_marked_so_starts_new_interpreters(command_line: CommandLine) -> None:
     """The mark is enough."""
-    with command_line.start("simulator", "--port", "0") as child:
-        child.stdout.readline()
-        told = Path(f"/proc/{child.pid}/cmdline").read_text()
-        child.kill()
-
-    assert "tests.forkserver" not in told
+    assert not starts_forked(command_line)
 
 
 def test_what_this_process_passes_on_starts_a_new_interpreter(command_line: CommandLine) -> None:
     """A signal that is ignored here is ignored there, too, as by nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with serving(command_line, new=False) as (child, _):
-            assert "tests.forkserver" not in Path(f"/proc/{child.pid}/cmdline").read_text()
+        assert not starts_forked(command_line)
     finally:
         signal.signal(signal.SIGHUP, before)
 
