@@ -28,10 +28,11 @@ def begin(journal: Journal, name: str = RUN_ID, instance: str = "i-1", account: 
 
 
 @pytest.fixture
-def own() -> Iterator[postgresql.Server]:
-    """Start a server that a test may stop, copy and replace."""
-    with postgresql.server_or_skip() as started:
-        yield started
+def own(postgres: postgresql.Server) -> Iterator[postgresql.Server]:
+    """Let a test stop, copy and replace the server."""
+    yield postgres
+    if not postgres.runs:  # the test failed while it was away
+        postgres.start()
 
 
 def lose_answer(monkeypatch: pytest.MonkeyPatch, *, arrives: bool) -> list[str]:

