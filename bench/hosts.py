@@ -356,8 +356,8 @@ SCENARIOS = [
     Scenario("cancel-temporal", partial(cancelled_twice, where="at Temporal")),
     Scenario("terminated", partial(ended_at_the_server, how="terminated")),
     Scenario("deleted", partial(ended_at_the_server, how="deleted")),
-    *(Scenario(f"growth-{count}-{runner}", partial(growth, count=count, runner=runner))
-      for count in (100, 1000, 10000) for runner in ("local", "temporal")),
+    *(Scenario(f"growth-{count}-{runner}", partial(growth, count=count, runner=runner, speed=speed))
+      for count, speed in ((100, 5.0), (1000, 5.0), (10000, 2.0)) for runner in ("local", "temporal")),
 ]  # fmt: skip
 
 

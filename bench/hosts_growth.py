@@ -82,7 +82,7 @@ def metric(port: int, name: str, label: str) -> int:
     return sum(int(float(line.split()[-1])) for line in lines)
 
 
-def growth(placed: Callable[..., Any], count: int, runner: str, speed: float = 5.0) -> Row:
+def growth(placed: Callable[..., Any], count: int, runner: str, speed: float) -> Row:
     """Wipe many machines, by workers or by this process, on the same journal."""
     with placed(world(count, stop=30, wipe=60, start=45), speed=speed) as there:
         config = there.folder / "config.yaml"

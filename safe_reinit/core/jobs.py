@@ -12,6 +12,8 @@ from .state import outcome
 
 SCOUTS = 20
 """Of those that wait for nobody knows how long, so many are observed on every tick."""
+SELDOM = 60.0
+"""Cloud seconds between two observations of a machine that waits for other runs, where it shows a StartTime."""
 APART = 1.0
 """Cloud seconds between two ticks of a fleet at least."""
 
@@ -61,7 +63,12 @@ class Job:
 
     @property
     def patience(self) -> float:
-        """For how many cloud seconds it may go unobserved; computed once for each state."""
+        """For how many cloud seconds it may go unobserved.
+
+        While other runs keep its first call waiting its machine runs, and all its facts are read again before that.
+        """
+        if self.held_since is not None and self.state.watched_at is None:
+            return SELDOM
         if self._judged is None or self._judged[0] is not self.state:
             self._judged = self.state, patience(self.state)
         return self._judged[1]

@@ -31,8 +31,6 @@ FOR_MANY: tuple[ActName, ...] = ("StopInstance", "StartInstance")
 """What ECS has a call for many instances for (StopInstances, StartInstances)."""
 BATCH: Mapping[ActName, int] = dict.fromkeys(FOR_MANY, 100)
 """Instances in one call, where ECS has a call for many."""
-_SELDOM = 20.0
-"""Cloud seconds between two observations of a machine that waits for other runs, where it shows a StartTime."""
 _EVERY_TICK = 20
 """Up to so many open jobs are each observed at their own interval."""
 _MOST = 500
@@ -230,14 +228,14 @@ class Scheduler:
     def wait_of(self, due: Due, at: float, why: str = "") -> tuple[Wait, str]:
         """Return for what a call waits that is not made now, and why; a wait for other runs has no limit.
 
-        Meanwhile the machine is observed seldom: all its facts are read again before its first call.
+        Meanwhile the machine is observed seldom.
         """
         job, others = due.job, self.in_use.said(self._rollout.max_parallel)
         first = is_up(job) or not job.state.tried
         if why or not (first and others) or self._limits.closed(due.command.action, at):
             return waiting(job.state, due.observation), why or "ECS throttles, or its quota is used up"
         job.held_since = at if job.held_since is None else job.held_since
-        job.next_at = max(job.next_at, due.observation.at + min(_SELDOM, job.patience))
+        job.next_at = max(job.next_at, due.observation.at + job.patience)
         wait = waiting(job.state, due.observation)
         return Wait(wait.phase, "other runs", job.held_since, 0.0), others
 
