@@ -26,7 +26,7 @@ def machines(**members: str) -> dict[str, Any]:
     """Give a world of three machines with a data disk each, on which nothing takes long."""
     return recoverable(
         {
-            "durations": {"stop": 3, "wipe": 6, "start": 3},
+            "durations": {"stop": 3, "wipe": 5, "start": 3},
             "instances": {f"i-{number}": {"name": f"lab-{number}", **members} for number in range(3)},
             "disks": {
                 **{f"d-{number}-sys": {"instance": f"i-{number}", "type": "system"} for number in range(3)},

@@ -148,8 +148,18 @@ REFUSALS: dict[str, Callable[[], Answer]] = {
 }
 
 
-@pytest.mark.parametrize("refusal", REFUSALS)
-@pytest.mark.parametrize("mode", ASKS)
+@pytest.mark.parametrize(
+    ("mode", "refusal"),
+    [
+        *((mode, refusal) for mode in [*ASKS][:1] for refusal in REFUSALS),
+        *((mode, refusal) for mode in [*ASKS][1:] for refusal in ("refused", "nonsense")),
+        *(
+            pytest.param(mode, refusal, marks=pytest.mark.slow)
+            for mode in [*ASKS][1:]
+            for refusal in ("without-key", "moved", "cut")
+        ),
+    ],
+)
 def test_a_mode_that_fails_is_named_and_nobody_else_signs(
     around: Surroundings, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, mode: str, refusal: str
 ) -> None:

@@ -135,13 +135,15 @@ def test_an_observation_that_is_refused_for_now_is_made_again(code: str) -> None
     assert plan.runnable
 
 
-@pytest.mark.parametrize("code", ["SystemBusy", "TaskConflict", "ServiceUnavailable", "Throttling"])
 @pytest.mark.parametrize(
-    ("action", "dry_run"),
+    ("action", "dry_run", "code"),
     [
-        ("DescribeInstances", False), ("DescribeSnapshots", False), ("DescribeImages", False),
-        ("StopInstance", True), ("StartInstance", True), ("DescribeScalingInstances", False),
-        ("DescribeInstanceHistoryEvents", False), ("DescribeDiskReplicaPairs", False), ("GetCallerIdentity", False),
+        *(("DescribeInstances", False, code) for code in ("SystemBusy", "TaskConflict", "ServiceUnavailable")),
+        *(("StopInstance", True, code) for code in ("SystemBusy", "TaskConflict", "ServiceUnavailable")),
+        ("DescribeSnapshots", False, "SystemBusy"), ("DescribeImages", False, "TaskConflict"),
+        ("StartInstance", True, "Throttling"), ("DescribeScalingInstances", False, "ServiceUnavailable"),
+        ("DescribeInstanceHistoryEvents", False, "Throttling"), ("DescribeDiskReplicaPairs", False, "SystemBusy"),
+        ("GetCallerIdentity", False, "ServiceUnavailable"), ("DescribeInstances", False, "Throttling"),
     ],
 )  # fmt: skip
 def test_every_look_of_a_plan_is_made_again(action: str, dry_run: bool, code: str) -> None:
@@ -314,10 +316,12 @@ def test_a_machine_is_started_only_when_its_roll_back_is_over() -> None:
 
 
 @pytest.mark.parametrize(
-    "code",
-    ["InvalidOperation.DiskResetInProgress", "IncorrectDiskStatus.HasUnfinishedSnapshot", "Operation.Conflict"],
-)
-@pytest.mark.parametrize("dry_run", [False, None], ids=["call", "dry run"])
+    ("code", "dry_run"),
+    [
+        ("InvalidOperation.DiskResetInProgress", False), ("IncorrectDiskStatus.HasUnfinishedSnapshot", False),
+        ("Operation.Conflict", False), ("InvalidOperation.DiskResetInProgress", None),
+    ],
+)  # fmt: skip
 def test_a_roll_back_that_is_refused_for_now_is_sent_again(code: str, dry_run: bool | None) -> None:
     """The disk is rolled back once, also where the DryRun before the stop was refused so."""
     with cloud() as sim:

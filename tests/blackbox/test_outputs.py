@@ -168,7 +168,8 @@ def test_no_output_is_an_input_or_another_output(
     sim: Simulator, run: Command, path: Path, tmp_path: Path, name: str
 ) -> None:
     """Two names of one file, by its path, a link or its inode: 2 before anything is asked, and the file is whole."""
-    assert run(*OTHER, journal=path).returncode == 0
+    if "journal" in name:
+        assert run(*OTHER, journal=path).returncode == 0  # which leaves one
     words = clash(name, tmp_path, path)
     calls = len(sim.state()["calls"])
     before = {each: each.read_bytes() for each in tmp_path.iterdir() if each.is_file() and each.suffix != ".db-shm"}
@@ -358,21 +359,19 @@ class Halving:
         return replace(reply, body=reply.body.replace(b'"web1"', b'"we\\ud83d"'))
 
 
-@pytest.mark.parametrize("form", ["text", "json", "markdown"])
+@pytest.mark.parametrize(("form", "ending"), [("text", "json"), ("json", "md"), ("markdown", "html")])
 def test_half_a_letter_in_a_name_changes_nothing(
-    sim: Simulator, run: Command, tmp_path: Path, path: Path, form: str
+    sim: Simulator, run: Command, tmp_path: Path, path: Path, form: str, ending: str
 ) -> None:
     """A name with half of a surrogate pair: wiped, 0, and every report can be read."""
     connections = virtual.current().connections
     connections[sim.endpoint] = Halving(connections[sim.endpoint])
-    for number, ending in enumerate(("json", "md", "html")):
-        file = tmp_path / f"{form}{number}.{ending}"
-        more = ("--accept", "no-recent-snapshot", "--output", form, "--report", str(file))
-        ended = run(*RUN, *more, journal=path)
+    file = tmp_path / f"report.{ending}"
+    ended = run(*RUN, "--output", form, "--report", str(file), journal=path)
 
-        assert ended.returncode == 0, ended.stderr
-        assert "we\ufffd" in file.read_text("utf-8")
-        assert wipes(sim) == number + 1
+    assert ended.returncode == 0, ended.stderr
+    assert "we\ufffd" in file.read_text("utf-8")
+    assert wipes(sim) == 1
     assert run("runs", journal=path).returncode == 0
 
 

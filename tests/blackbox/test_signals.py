@@ -281,7 +281,7 @@ def test_a_key_that_is_held_down_is_one_request(sim: Simulator, run: Command, pa
 
 
 @pytest.mark.real_time
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_that_was_ignored_at_start_stays_ignored(real: Command, path: Path, number: signal.Signals) -> None:
     """Nohup protects from SIGHUP, and a script's background from SIGINT: the run hears the other signals only."""
     before = signal.signal(number, signal.SIG_IGN)
