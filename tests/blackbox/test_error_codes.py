@@ -57,22 +57,23 @@ def said(done: Run) -> str:
 
 
 @pytest.mark.parametrize(
-    "code",
+    "codes",
     [
-        "IncorrectInstanceStatus.Initializing", "IncorrectDiskStatus.Initializing", "TaskConflict", "SystemBusy",
-        "OperationConflict", "InvalidOperation.Conflict", "Operation.Conflict", "Rejected.Throttling",
+        ("IncorrectInstanceStatus.Initializing", "IncorrectDiskStatus.Initializing"), ("TaskConflict", "SystemBusy"),
+        ("OperationConflict", "InvalidOperation.Conflict"), ("Operation.Conflict", "Rejected.Throttling"),
     ],
+    ids="-".join,
 )  # fmt: skip
-def test_what_passes_for_every_call_is_sent_again_until_it_is_done(code: str) -> None:
-    """Each call of a run is refused once with a transient code, and the run is done with one wipe and one start."""
+def test_what_passes_for_every_call_is_sent_again_until_it_is_done(codes: tuple[str, str]) -> None:
+    """Each call of a run is refused with two transient codes, and the run is done with one wipe and one start."""
     acts = ("StopInstance", "CreateSnapshot", "ReInitDisk", "StartInstance")
-    with cloud(*(refused(action, code) for action in acts)) as sim:
+    with cloud(*(refused(action, code, nth=n) for n, code in enumerate(codes, 1) for action in acts)) as sim:
         done = carry_out(sim, snapshot=True)
         answers = {action: calls(sim, action) for action in acts}
         state = sim.state()
 
     assert done.outcome == "done", said(done)
-    assert answers == {action: [code, ""] for action in acts}
+    assert answers == {action: [*codes, ""] for action in acts}
     assert len(state["disks"][DATA]["wipes"]) == 1
     assert state["instances"][INSTANCE]["status"] == "Running"
 
