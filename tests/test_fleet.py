@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,17 @@ def ended(event: Event) -> bool:
 # --------------------------------------------------------------------------------------------------- all go well
 
 
+@cache
+def all_well(count: int) -> Fleet:
+    """Make a run over so many machines that nothing befalls, for all tests that only read what it came to."""
+    with simulated(fleet(count)) as sim:
+        return run(sim, everything(count))
+
+
 @pytest.mark.parametrize("count", [MANY, 40])
 def test_every_machine_is_was_once_and_comes_back(count: int) -> None:
     """Each disk is wiped once, each machine stopped and started once, by few calls for many."""
-    with simulated(fleet(count)) as sim:
-        done = run(sim, everything(count))
+    done = all_well(count)
 
     assert done.outcomes == {"done": list(range(count))}
     assert done.report.exit_code == 0
@@ -73,16 +80,15 @@ def test_two_disks_of_each_machine_share_one_stop_and_one_start() -> None:
         assert done.calls(number) == ["StopInstance", "ReInitDisk", "ReInitDisk", "StartInstance"]
 
 
-@pytest.mark.parametrize("fails", [False, True], ids=["all well", "one fails"])
-def test_each_disk_of_a_fleet_has_its_safety_snapshot(fails: bool) -> None:
+def test_each_disk_of_a_fleet_has_its_safety_snapshot() -> None:
     """With snapshot and lock tag each disk is copied once before its wipe; one whose copy fails is not wiped."""
-    faults = [fault("CreateSnapshot", T_DISK, error={"code": "QuotaExceed.Snapshot", "status": 403})] if fails else []
-    with simulated(fleet(MANY), *faults) as sim:
+    fails = fault("CreateSnapshot", T_DISK, error={"code": "QuotaExceed.Snapshot", "status": 403})
+    with simulated(fleet(MANY), fails) as sim:
         using = cloudlike.client(sim, having={"lock_tag": True})
         done = run(sim, everything(MANY), using=using, options={"snapshot": True}, limits={"snapshot": 90.0})
 
-    assert done.outcomes == ({"done": OTHERS, "failed": [TROUBLED]} if fails else {"done": list(range(MANY))})
-    for n in done.outcomes["done"]:
+    assert done.outcomes == {"done": OTHERS, "failed": [TROUBLED]}
+    for n in OTHERS:
         made = [call for call in done.sent("CreateSnapshot") if call["subject"] == [disk(n)] and not call["code"]]
         assert len(made) == 1
         assert done.jobs[n].disks[0].safety_snapshot in done.state["snapshots"]
@@ -98,8 +104,7 @@ def test_the_looks_of_a_fleet_are_shared() -> None:
     """Ten times the machines take nowhere near ten times the looks."""
     counts = {}
     for count in (4, 40):
-        with simulated(fleet(count)) as sim:
-            done = run(sim, everything(count))
+        done = all_well(count)
         assert done.outcomes == {"done": list(range(count))}
         counts[count] = sum(call["action"].startswith("Describe") for call in done.state["calls"])
 
@@ -271,18 +276,19 @@ def test_a_bug_in_judging_one_disk_is_that_jobs_alone(monkeypatch: pytest.Monkey
 # -------------------------------------------------------------------------------------- answers that befall them all
 
 
-@pytest.mark.parametrize("action", ["StopInstances", "StartInstances"])
-@pytest.mark.parametrize("kind", ["drop_answer", "drop_request", "reset", "garble", "html"])
-def test_a_lost_answer_for_many_is_settled_by_looking(action: str, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["drop_answer", "drop_request", "html"])
+def test_a_lost_answer_for_many_is_settled_by_looking(kind: str) -> None:
     """Done or not, each machine is looked at, and what was not done is asked again; nothing is done twice."""
     what = {kind: 502 if kind == "html" else True}
-    with simulated(fleet(MANY), {"action": action, "dry_run": False, **what}) as sim:
+    actions = ("StopInstances", "StartInstances")
+    with simulated(fleet(MANY), *({"action": action, "dry_run": False, **what} for action in actions)) as sim:
         done = run(sim, everything(MANY))
 
     assert done.outcomes == {"done": list(range(MANY))}
-    not_done = kind in ("drop_request", "reset", "html")
-    for number in range(MANY):
-        assert Counter(done.calls(number))[action.removesuffix("s")] <= (2 if not_done else 1)
+    for action in actions:
+        for number in range(MANY):
+            most = 1 if kind == "drop_answer" else 2
+            assert Counter(done.calls(number))[action.removesuffix("s")] <= most
 
 
 @pytest.mark.parametrize(
@@ -290,13 +296,12 @@ def test_a_lost_answer_for_many_is_settled_by_looking(action: str, kind: str) ->
 )
 def test_being_throttled_delays_and_harms_nobody(action: str) -> None:
     """A throttled API is left alone for its minute, and then the whole fleet goes on."""
-    count = 24
     throttled = {"action": action, "dry_run": False, "nth": 2 if action == "ReInitDisk" else 1, "throttle": True}
-    with simulated(fleet(count), throttled) as sim:
-        done = run(sim, everything(count))
+    with simulated(fleet(MANY), throttled) as sim:
+        done = run(sim, everything(MANY))
 
-    assert done.outcomes == {"done": list(range(count))}
-    for number in range(count):
+    assert done.outcomes == {"done": list(range(MANY))}
+    for number in range(MANY):
         assert len(done.calls(number)) <= 4
 
 

@@ -63,8 +63,9 @@ def assert_intact(done: Run, state: dict[str, Any], *, others: bool = False) -> 
 # --------------------------------------------------------------------------------------------------- the usual way
 
 
-@pytest.mark.parametrize("status", ["Running", "Stopped"])
-@pytest.mark.parametrize("disks", [(DATA,), (SYSTEM,), (DATA, SYSTEM)])
+@pytest.mark.parametrize(
+    ("status", "disks"), [("Running", (SYSTEM,)), ("Running", (DATA, SYSTEM)), ("Stopped", (DATA, SYSTEM))]
+)
 def test_the_order_of_a_run(status: str, disks: tuple[str, ...]) -> None:
     """Stop, then a snapshot of each disk, then, once all are accomplished, the wipes, and then the start."""
     seen: list[set[str]] = []
@@ -206,8 +207,9 @@ LOST: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("times", [1, 3])
-@pytest.mark.parametrize("kind", LOST)
+@pytest.mark.parametrize(
+    ("kind", "times"), [*((kind, 1) for kind in LOST), ("answer dropped", 3), ("request dropped", 3), ("throttled", 3)]
+)
 def test_a_lost_answer_leads_to_one_snapshot(kind: str, times: int) -> None:
     """However often the answer is lost, the token makes it one snapshot, which is waited for and told."""
     with simulated(faults=[{"action": "CreateSnapshot", "times": times, **LOST[kind]}]) as sim:
@@ -220,18 +222,8 @@ def test_a_lost_answer_leads_to_one_snapshot(kind: str, times: int) -> None:
     assert done.sent("CreateSnapshot") == times + 1
 
 
-REFUSALS = {
-    "InvalidSnapshotName.Malformed": 400, "DiskCategory.OperationNotSupported": 400, "CreateSnapshot.Failed": 400,
-    "IncorrectDiskStatus.NeverAttached": 403, "IncorrectDiskStatus.NeverUsed": 403, "IncorrectDiskStatus": 403,
-    "IncorrectDiskStatus.Invalid": 403, "IncorrectDiskStatus.Transferring": 403, "QuotaExceed.Snapshot": 403,
-    "QuotaExceed.SnapshotQuota": 403, "DiskInArrears": 403, "DiskId.ValueNotSupported": 403,
-    "InvalidAccountStatus.NotEnoughBalance": 403, "InvalidAccountStatus.SnapshotServiceUnavailable": 403,
-    "IdempotentParameterMismatch": 403, "InvalidClientToken.Malformed": 403,
-    "HibernationConfigured.InstanceOperationForbidden": 403, "InstanceLockedForSecurity": 403,
-    "InvalidParameter.KMSKeyId.CMKNotEnabled": 403, "InvalidDiskId.NotFound": 404, "InvalidInstanceId.NotFound": 404,
-    "InvalidDescription.Malformed": 404, "Forbidden.RAM": 403, "Brand.New": 409,
-}  # fmt: skip
-"""What ECS documents for CreateSnapshot and does not say of another snapshot or of a moment; and what nobody knows."""
+REFUSALS = {"QuotaExceed.Snapshot": 403, "InvalidDiskId.NotFound": 404, "Forbidden.RAM": 403, "Brand.New": 409}
+"""Of the account, of the disk, of the credentials; and what nobody knows. tests/test_codes.py judges all of them."""
 
 
 @pytest.mark.parametrize("code", REFUSALS)
@@ -256,17 +248,15 @@ def test_a_refusal_ends_the_run_with_the_machine_back(code: str) -> None:
     [
         {"throttle": True},
         {"error": {"code": "IncorrectInstanceStatus", "status": 400}},
-        {"error": {"code": "InvalidOperation.Conflict", "status": 409}},
         {"error": {"code": "ServiceUnavailable", "status": 503}},
         {"drop_request": True},
-        {"reset": True},
     ],
     ids=lambda what: next(iter(what)) if "error" not in what else what["error"]["code"],
 )
 def test_no_machine_waits_down_for_a_snapshot_that_cannot_begin(what: dict[str, Any]) -> None:
     """Any other refusal that passes, and any answer that stays out, is borne for 5 minutes at most."""
     with simulated(faults=[{"action": "CreateSnapshot", "nth": "every", **what}]) as sim:
-        done = run(sim, snapshot=True, limits={"retry": 120.0})
+        done = run(sim, snapshot=True, limits={"retry": 60.0})
         state = sim.state()
 
     assert_intact(done, state)
