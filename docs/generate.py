@@ -12,7 +12,7 @@ from pathlib import Path
 from safe_reinit.checks import CHECKS
 from safe_reinit.cli.documents import schema_of
 from safe_reinit.cli.example import example
-from safe_reinit.codes import (
+from safe_reinit.model.error_codes import (
     COMMON,
     CREATE_SNAPSHOT,
     REINIT_DISK,

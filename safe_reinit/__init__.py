@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .client import Client, connect
-    from .cloud import Cloud, CloudFactory
+    from .cloud.interface import Cloud, CloudFactory
     from .errors import (
         Error,
         NotRestarted,

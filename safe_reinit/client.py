@@ -10,22 +10,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from . import report, temporal, wanted, where
+from . import report, temporal
 from .clock import Clock
+from .cloud import connection
 from .config import Config
-from .descriptors import demand_descriptors, load_all
+from .error_mapping import done, safely
 from .errors import Error, RunRefused, UsageError
+from .execution.descriptors import demand_descriptors, load_all
 from .execution.interrupt import Interrupt
-from .failing import done, safely
 from .model import Call, Event, Plan, Report, Secret
-from .planner import Planner
+from .planning import request
+from .planning.planner import Planner
 
 if TYPE_CHECKING:
-    from .cloud import CloudFactory
+    from .cloud.interface import CloudFactory
     from .execution.session import Session
     from .execution.shards import Shards
     from .journal import Journal, Reader, Spool, StoredRun
-    from .rights import Proof
+    from .planning.ram_check import Proof
 
 T = TypeVar("T")
 
@@ -69,20 +71,20 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
         RunRefused: the process may open too few files for a run.
 
     """
-    key = wanted.access_key(credentials)
+    key = request.access_key(credentials)
     if key is not None and profile is not None:
         raise UsageError("connect got both a profile and credentials.", hint="Give one of them.")
     path = os.path.abspath(journal) if isinstance(journal, os.PathLike) else journal  # which is never an address
     flags = {"region": region, "profile": profile, "endpoint": endpoint, "journal": path}
-    settings = wanted.settings(config, flags)
-    owners = wanted.owner_parameters(owner or {})
+    settings = request.settings(config, flags)
+    owners = request.owner_parameters(owner or {})
     if cloud is not None:
-        wanted.refuse_places(settings, profile=profile, endpoint=endpoint, credentials=credentials)
-    place = where.locate(settings, os.environ, key, cloud)
-    clock = clock or Clock(where.time_scale(os.environ, loopback=place.loopback))
+        request.refuse_places(settings, profile=profile, endpoint=endpoint, credentials=credentials)
+    place = connection.locate(settings, os.environ, key, cloud)
+    clock = clock or Clock(connection.time_scale(os.environ, loopback=place.loopback))
     demand_descriptors()
     load_all(settings["journal"])
-    return Client(place, settings, clock, owners, wanted.policy_of(settings))
+    return Client(place, settings, clock, owners, request.policy_of(settings))
 
 
 class Client(Planner):
@@ -126,7 +128,7 @@ class Client(Planner):
         """
         begun = report.started(self._clock.now())
         calls = self.calls_of(plan)
-        refused = wanted.not_runnable(plan, confirm, self._policy) or wanted.held(self._settings)
+        refused = request.not_runnable(plan, confirm, self._policy) or request.held(self._settings)
         if refused is not None:
             refused.report = self.report_of(plan, begun, calls, dry_run=False, error=refused)
             raise refused
@@ -137,7 +139,7 @@ class Client(Planner):
         def carried() -> Report:
             with self._carrying(run_id, interrupt) as journal:
                 session = self._session(journal, on_event, on_call, interrupt, go_on)
-                on_unknown = wanted.on_unknown(self._settings, plan)
+                on_unknown = request.on_unknown(self._settings, plan)
                 try:
                     if plan.rollout.runner == "temporal":
                         return done(temporal.run(session, self._settings, plan, run_id, calls, on_unknown))
@@ -156,7 +158,7 @@ class Client(Planner):
         @contextlib.contextmanager
         def opened(interrupt: Interrupt, hand_over: threading.Event) -> Iterator[Session]:
             with self._journal() as journal:
-                if wanted.held(self._settings):
+                if request.held(self._settings):
                     interrupt.ask("the configuration, which holds all runs")
                 yield replace(self._session(journal, None, None, interrupt), hand_over=hand_over)
 
@@ -198,7 +200,7 @@ class Client(Planner):
         def carried() -> Report:
             with self._carrying(run_id, interrupt) as journal:
                 session = self._session(journal, on_event, on_call, interrupt, go_on)
-                if wanted.held(self._settings):
+                if request.held(self._settings):
                     # It may bring machines back, and nothing else.
                     interrupt.ask("the configuration, which holds all runs")
                 stored = session.stored(run_id, jobs=False)
@@ -321,7 +323,7 @@ class Client(Planner):
         from .journal import NO_SPOOL, Spool  # noqa: PLC0415 - a plan writes nothing down
 
         place = self._journal_place
-        return NO_SPOOL if place is None else Spool(where.spool_of(place, os.environ))
+        return NO_SPOOL if place is None else Spool(connection.spool_of(place, os.environ))
 
     @property
     def journal(self) -> str | None:
@@ -335,7 +337,7 @@ class Client(Planner):
     def _journal_place(self) -> str | None:
         if self._settings["journal"] is None and self._where.access_key is not None and self._where.loopback:
             return None
-        return where.journal_of(self._settings, os.environ)
+        return connection.journal_of(self._settings, os.environ)
 
     def report_of(
         self, plan: Plan, begun: report.Started, calls: Sequence[Call], *, dry_run: bool, error: Error | None = None
@@ -375,7 +377,7 @@ class Client(Planner):
             UsageError: they cannot be written down.
             RunRefused: the plan was run, or all runs are held.
         """
-        if (held := wanted.held(self._settings)) is not None:
+        if (held := request.held(self._settings)) is not None:
             raise held
         with self._journal() as journal:
             journal.demand_right("begin")
@@ -385,7 +387,7 @@ class Client(Planner):
 
     def held(self) -> Error | None:
         """Return why no run may begin now, by the configuration or by the journal, as far as that can be read."""
-        refused = wanted.held(self._settings)
+        refused = request.held(self._settings)
         if refused is None:
             try:
                 self._as_read(lambda journal: journal.refuse_hold(), None)
@@ -411,6 +413,6 @@ class Client(Planner):
         Raises:
             RunRefused: ECS could not be asked.
         """
-        from .rights import prove  # noqa: PLC0415 - a run does not ask
+        from .planning.ram_check import prove  # noqa: PLC0415 - a run does not ask
 
         return prove(self._where, self._clock, plan, calls, safely(on_call))

@@ -17,16 +17,15 @@ from alibabacloud_ecs20140526 import models as ecs
 import safe_reinit
 from safe_reinit.client import Client, Interrupt
 from safe_reinit.clock import Clock
-from safe_reinit.cloud import Accepted, CloudError, Described, Refused
+from safe_reinit.cloud.interface import Accepted, CloudError, Described, Refused
+from safe_reinit.cloud.retry import Patient
 from safe_reinit.config import Config, resolve
 from safe_reinit.core import answers as core_answers
 from safe_reinit.core import observations as core_observations
 from safe_reinit.core import state as core_state
 from safe_reinit.core.decide import decide
-from safe_reinit.describe import Round
 from safe_reinit.errors import Error, exit_code
 from safe_reinit.execution.driver import Driver
-from safe_reinit.facts import read_facts
 from safe_reinit.model import (
     LOCK_TAG,
     Action,
@@ -54,7 +53,8 @@ from safe_reinit.model import (
     SnapshotPolicy,
     SystemEvent,
 )
-from safe_reinit.retry import Patient
+from safe_reinit.planning.describe import Round
+from safe_reinit.planning.facts import read_facts
 from safe_reinit.simulator import Simulator
 from tests import values, virtual
 from tests.simulator.support import sdk

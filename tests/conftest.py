@@ -19,9 +19,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from safe_reinit import aliyun
-from safe_reinit.aliyun import endpoints
-from safe_reinit.aliyun.client import Aliyun
+from safe_reinit.cloud import aliyun, endpoints
+from safe_reinit.cloud.aliyun.client import Aliyun
 from safe_reinit.model import Call, Secret
 from safe_reinit.simulator import Simulator
 from tests import postgresql, processes, virtual

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from safe_reinit.aliyun.answers import Key
-from safe_reinit.aliyun.attempt import Attempt, Reply
-from safe_reinit.aliyun.client import Aliyun
-from safe_reinit.aliyun.credentials import Credentials
-from safe_reinit.aliyun.endpoints import Endpoint, Where, parse
-from safe_reinit.aliyun.exchange import Exchange
-from safe_reinit.aliyun.profile import Profile
-from safe_reinit.aliyun.sdk import Api
-from safe_reinit.cloud import CloudFactory, MaySend, OnCall
+from safe_reinit.cloud.aliyun.answers import Key
+from safe_reinit.cloud.aliyun.attempt import Attempt, Reply
+from safe_reinit.cloud.aliyun.client import Aliyun
+from safe_reinit.cloud.aliyun.credentials import Credentials
+from safe_reinit.cloud.aliyun.exchange import Exchange
+from safe_reinit.cloud.aliyun.profile import Profile
+from safe_reinit.cloud.aliyun.sdk import Api
+from safe_reinit.cloud.endpoints import Endpoint, Where, parse
+from safe_reinit.cloud.interface import CloudFactory, MaySend, OnCall
 from safe_reinit.model import Secret
 from safe_reinit.simulator import Simulator, gateway
 from safe_reinit.simulator.engine import Engine

@@ -20,8 +20,8 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPResponse
 
-from safe_reinit.aliyun.attempt import Attempt, ForbiddenError, LostError, NotLeftError, Reply
-from safe_reinit.aliyun.transport import Connections
+from safe_reinit.cloud.aliyun.attempt import Attempt, ForbiddenError, LostError, NotLeftError, Reply
+from safe_reinit.cloud.aliyun.transport import Connections
 from safe_reinit.simulator import gateway
 from safe_reinit.simulator.engine import Engine
 from safe_reinit.simulator.wire import answers

@@ -19,7 +19,7 @@ from safe_reinit.execution import shards
 from safe_reinit.journal import StoredRun, open_to_read
 from safe_reinit.model import Event, Plan, Report, Stage
 from safe_reinit.model.codec import decode
-from safe_reinit.plan import from_json
+from safe_reinit.plans.plan import from_json
 from safe_reinit.simulator import Simulator
 from tests import cloudlike, fleetruns, virtual
 from tests.simulation.scheduler import Process

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.aliyun import exchange
-from safe_reinit.cloud import Accepted, Refused, Unanswered
+from safe_reinit.cloud.aliyun import exchange
+from safe_reinit.cloud.interface import Accepted, Refused, Unanswered
 from safe_reinit.model import Options, Secret
 from safe_reinit.simulator import Simulator
 from tests.conftest import Connect, Gateway, Serve

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.cloud import Accepted, Refused, Unanswered
+from safe_reinit.cloud.interface import Accepted, Refused, Unanswered
 from safe_reinit.simulator import Simulator
 from tests.conftest import Connect, Gateway, Serve
 from tests.servers import Answer, Request, answer, error, http

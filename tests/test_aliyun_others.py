@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from safe_reinit.aliyun import endpoints, exchange
-from safe_reinit.aliyun.attempt import Attempt, Reply
-from safe_reinit.aliyun.client import Aliyun
-from safe_reinit.aliyun.transport import Connections
-from safe_reinit.cloud import Described, NotSent, Refused, Unanswered
+from safe_reinit.cloud import endpoints
+from safe_reinit.cloud.aliyun import exchange
+from safe_reinit.cloud.aliyun.attempt import Attempt, Reply
+from safe_reinit.cloud.aliyun.client import Aliyun
+from safe_reinit.cloud.aliyun.transport import Connections
+from safe_reinit.cloud.interface import Described, NotSent, Refused, Unanswered
 from safe_reinit.model import Key, ReplicaPair, ScalingMember, Secret, SnapshotPolicy, SystemEvent
 from safe_reinit.simulator import Simulator
 from tests.conftest import Connect, Serve

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import safe_reinit
-from safe_reinit import forms
+from safe_reinit.plans import plan_schema
 
 PACKAGE = Path(safe_reinit.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
@@ -238,8 +238,8 @@ def test_the_map_of_the_house_is_true(title: str, parts: set[str]) -> None:
 
 
 def test_every_member_of_a_plan_has_a_form() -> None:
-    """Whoever adds a text or a number to a plan says in safe_reinit/forms.py what it can be; else no plan is read."""
-    schema = forms.schema()
+    """Whoever adds a text or a number to a plan says in safe_reinit/plans/plan_schema.py what it can be; else no plan is read."""
+    schema = plan_schema.schema()
     texts = {"type": "string", "pattern": "^(?:)$"}
     numbers = {"type": "integer", "minimum": 0, "maximum": 0}
     missing = [

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from safe_reinit import simulator as simulator_package
-from safe_reinit.aliyun.attempt import Attempt, Reply
+from safe_reinit.cloud.aliyun.attempt import Attempt, Reply
 from safe_reinit.simulator import Simulator
 from safe_reinit.simulator.wire.request import RawRequest
 from tests import virtual

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import yaml
 
-from safe_reinit import codes
 from safe_reinit.checks import CHECKS, by_name
 from safe_reinit.cli.app import app, run
 from safe_reinit.cli.shells import SHELLS, script
 from safe_reinit.journal import open_to_write
+from safe_reinit.model import error_codes
 from safe_reinit.simulator import Simulator
 from tests.commands import ROOT, Command, command, until
 from tests.conftest import Serve
@@ -74,7 +74,7 @@ def test_only_what_can_be_accepted_is_offered_to_accept(offered: Offered) -> Non
 def test_explain_is_offered_every_check_and_code(offered: Offered) -> None:
     """Each name that explain knows is offered."""
     assert set(offered("safe-reinit explain ")) == {
-        *(check.name for check in CHECKS), *codes.SUMMARIES
+        *(check.name for check in CHECKS), *error_codes.SUMMARIES
     }  # fmt: skip
     assert by_name(offered("safe-reinit explain disk-l")[0])
 

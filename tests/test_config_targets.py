@@ -15,7 +15,7 @@ from safe_reinit.cli.app import run
 from safe_reinit.config import BY_NAME, resolve
 from safe_reinit.errors import UsageError
 from safe_reinit.model import Allow, Hours, Match, Policy, Protect, TargetClass
-from safe_reinit.wanted import policy_of
+from safe_reinit.planning.request import policy_of
 
 CONTRACT = """\
 classes: {lab: {match: {accounts: ["1"], regions: [cn-hangzhou], tags: {env: lab}}, stop_instance: true,

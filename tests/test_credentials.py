@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from safe_reinit import aliyun
-from safe_reinit.aliyun import endpoints
-from safe_reinit.aliyun.client import Aliyun
-from safe_reinit.aliyun.credentials import Credentials, CredentialsError, Key, NothingFoundError
-from safe_reinit.cloud import NoCredentials
+from safe_reinit.cloud import aliyun, endpoints
+from safe_reinit.cloud.aliyun.client import Aliyun
+from safe_reinit.cloud.aliyun.credentials import Credentials, CredentialsError, Key, NothingFoundError
+from safe_reinit.cloud.interface import NoCredentials
 from safe_reinit.model import Call, Caller, Options, Secret
 from tests.conftest import Serve
 from tests.servers import Answer, Server, answer

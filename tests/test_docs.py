@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 
 import safe_reinit
-from safe_reinit import codes, config
+from safe_reinit import config
 from safe_reinit.checks import CHECKS, by_name
 from safe_reinit.cli.app import app
 from safe_reinit.errors import BY_OUTCOME, exit_code
-from safe_reinit.policy import rights
+from safe_reinit.model import error_codes
+from safe_reinit.plans.ram_policy import rights
 from safe_reinit.simulator import Simulator
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,7 +39,7 @@ def test_the_exit_codes_of_the_readme_are_those_of_the_classes() -> None:
 
 def test_every_documented_code_is_foreseen_or_says_why_not() -> None:
     """Each ReInitDisk error code names checks that exist and foresee it, or the reason why none can."""
-    for row in codes.REINIT_DISK:
+    for row in error_codes.REINIT_DISK:
         found = [by_name(name) for name in row.checks]
 
         assert all(check is not None and row.code in check.predicts for check in found), row.code
@@ -135,7 +136,7 @@ def test_the_reference_has_everything() -> None:
     """The reference has each setting, public name, exit code, error code and check, in the order of the code."""
     assert headings("docs/reference/configuration.md") == [each.name for each in config.SETTINGS]
     assert sorted(headings("docs/reference/library.md", 2)) == sorted(safe_reinit.__all__)
-    assert headings("docs/errors.md") == [row.code for row in codes.TABLE]
+    assert headings("docs/errors.md") == [row.code for row in error_codes.TABLE]
     assert headings("docs/checks.md", 2) == [check.name for check in CHECKS]
     rows = re.findall(r"^\| (\d) \| ([a-z-]+)", (ROOT / "docs/reference/exit-codes.md").read_text("utf-8"), re.M)
     assert {(int(code), outcome) for code, outcome in rows[1:]} == {

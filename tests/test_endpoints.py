@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from safe_reinit.aliyun.endpoints import Endpoint, Where, parse
+from safe_reinit.cloud.endpoints import Endpoint, Where, parse
 from safe_reinit.errors import UsageError
 
 

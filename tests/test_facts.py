@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.cloud import CloudError, NoCredentials, Refused, Unanswered
+from safe_reinit.cloud.interface import CloudError, NoCredentials, Refused, Unanswered
 from safe_reinit.model import DiskFacts, Options, ScalingMember
 from tests import values
 from tests.cloudlike import TinyClock, TinyCloud, facts_for

@@ -241,7 +241,7 @@ def test_a_wipe_that_hangs_and_is_lost_is_watched_all_the_time() -> None:
 
 def test_a_bug_in_one_call_is_that_jobs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error that nobody foresaw in the wipe of one disk leaves that one in doubt, and no other job turns back."""
-    from safe_reinit.aliyun.client import Aliyun
+    from safe_reinit.cloud.aliyun.client import Aliyun
 
     reinit = Aliyun.reinit
 
@@ -507,7 +507,7 @@ def test_asked_to_end_what_has_begun_comes_back_and_the_rest_is_untouched(moment
 
 def test_who_asks_the_run_to_end_is_heard_by_calls_that_are_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a batch of wipes that is written down, those that are not being sent yet are not sent."""
-    from safe_reinit.aliyun.client import Aliyun
+    from safe_reinit.cloud.aliyun.client import Aliyun
 
     interrupt, reinit, sent = Interrupt(), Aliyun.reinit, threading.Lock()
 

@@ -6,8 +6,8 @@ import copy
 import json
 from typing import Any
 
-from safe_reinit import saved
 from safe_reinit.model import Guard, Hours, Limits, Match, Plan, Rollout, RunClass
+from safe_reinit.plans import plan_file
 from tests import values
 from tests.blackbox.test_plan_files import signed
 from tests.test_plan import a_plan
@@ -38,14 +38,14 @@ def a_full_plan() -> Plan:
     )
 
 
-CONTENT: dict[str, Any] = json.loads(saved.save(a_full_plan(), "http://127.0.0.1:8080", 3600.0)[1])
+CONTENT: dict[str, Any] = json.loads(plan_file.save(a_full_plan(), "http://127.0.0.1:8080", 3600.0)[1])
 
 
 def is_read(text: str) -> bool:
     """Return whether a plan file of this text is read; it is refused in words or not at all."""
     try:
-        saved.read(text.encode())
-    except saved.UnreadableError:
+        plan_file.read(text.encode())
+    except plan_file.UnreadableError:
         return False
     return True
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from safe_reinit.errors import UsageError
-from safe_reinit.found import _MOST_LINES, read_ids
+from safe_reinit.planning.discover import _MOST_LINES, read_ids
 
 
 def test_a_list_has_one_id_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

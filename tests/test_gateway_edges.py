@@ -9,9 +9,9 @@ import pytest
 import requests
 import responses
 
-from safe_reinit.aliyun.attempt import Attempt, LostError, Reply
-from safe_reinit.aliyun.transport import Connections
-from safe_reinit.cloud import CloudError, Refused, Unanswered
+from safe_reinit.cloud.aliyun.attempt import Attempt, LostError, Reply
+from safe_reinit.cloud.aliyun.transport import Connections
+from safe_reinit.cloud.interface import CloudError, Refused, Unanswered
 from tests.conftest import Connect
 
 ENDPOINT = "http://127.0.0.1:9"

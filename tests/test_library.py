@@ -12,12 +12,12 @@ import pytest
 
 import safe_reinit
 from safe_reinit import report
-from safe_reinit.cloud import Cloud, CloudFactory, MaySend, NotSent, OnCall
+from safe_reinit.cloud.interface import Cloud, CloudFactory, MaySend, NotSent, OnCall
 from safe_reinit.config import resolve
 from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.journal import open_to_write
 from safe_reinit.model import Event, Plan
-from safe_reinit.plan import from_json, to_json
+from safe_reinit.plans.plan import from_json, to_json
 from tests import direct
 from tests.cloudlike import (
     BYSTANDER,

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from alibabacloud_ecs20140526 import models as ecs
 
-from safe_reinit.aliyun.client import Aliyun
 from safe_reinit.client import Client, Interrupt
-from safe_reinit.cloud import Accepted
+from safe_reinit.cloud.aliyun.client import Aliyun
+from safe_reinit.cloud.interface import Accepted
 from safe_reinit.errors import Error
 from safe_reinit.model import Event
 from safe_reinit.report import plan_lines

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from safe_reinit import config, others
+from safe_reinit import config
 from safe_reinit.checks import judge
-from safe_reinit.cloud import CloudError, NotSent, Refused, Unanswered
+from safe_reinit.cloud.interface import CloudError, NotSent, Refused, Unanswered
 from safe_reinit.model import (
     DiskFacts,
     Finding,
@@ -22,7 +22,8 @@ from safe_reinit.model import (
     SystemEvent,
     Unseen,
 )
-from safe_reinit.model.others import OTHER_LOOKS
+from safe_reinit.model.other_products import OTHER_LOOKS
+from safe_reinit.planning import other_products
 from safe_reinit.simulator import Simulator
 from tests import values, virtual
 from tests.cloudlike import (
@@ -250,7 +251,7 @@ def test_another_look_is_not_made_a_must() -> None:
 def test_the_words_of_the_configuration_are_those_of_the_looks() -> None:
     """What can be required is what is looked at."""
     assert config.looks([*OTHER_LOOKS, "sts"]) == (*OTHER_LOOKS, "sts")
-    assert set(OTHER_LOOKS) == set(others.EVERY) - {"policy"}
+    assert set(OTHER_LOOKS) == set(other_products.EVERY) - {"policy"}
 
 
 def test_a_policy_that_is_not_shown_is_not_looked_at() -> None:
@@ -289,7 +290,7 @@ def not_looked_at(action: str) -> Finding:
 )
 def test_which_looks_are_made_again(findings: list[str], begun: bool, looks: set[str]) -> None:
     """Before the first change all that can refuse, after it the pairs alone, and never one that failed in the plan."""
-    assert others.again([not_looked_at(action) for action in findings], begun=begun) == looks
+    assert other_products.again([not_looked_at(action) for action in findings], begun=begun) == looks
 
 
 # ------------------------------------------------------------------------------------------ through the real SDK

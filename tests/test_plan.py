@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from safe_reinit.model import Allow, Caller, DiskFacts, Facts, Limits, Options, Plan, Secret
 from safe_reinit.model.codec import DecodeError
-from safe_reinit.plan import becomes, canonical, expected, from_json, make_plan, moved, steps, to_json, unforeseen
+from safe_reinit.plans.plan import becomes, canonical, expected, from_json, make_plan, moved, steps, to_json, unforeseen
 from tests import values
 
 CALLER = Caller("1000000000000001", "acs:ram::1000000000000001:user/ops", "RAMUser")

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from safe_reinit import saved
 from safe_reinit.cli.app import run
 from safe_reinit.journal import open_to_write
+from safe_reinit.plans import plan_file
 from safe_reinit.simulator import Simulator
 from tests.cloudlike import BYSTANDER, DATA, INSTANCE, SOURCE, SYSTEM, simulated, world
 from tests.conftest import Ended, changing
@@ -149,7 +149,7 @@ def test_nothing_is_saved_over(person: Person, sim: Simulator, there: str) -> No
 @pytest.mark.usefixtures("sim")
 def test_a_plan_that_apply_would_not_read_is_not_saved(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of more disks than a plan file can hold nobody learns it only once the plan is to be applied."""
-    monkeypatch.setattr(saved, "MOST", 1 << 10)
+    monkeypatch.setattr(plan_file, "MOST", 1 << 10)
     planned = person.plan()
 
     assert planned.code == 3
@@ -602,7 +602,7 @@ def test_a_file_that_is_not_right_is_said_in_words(person: Person, sim: Simulato
         other = Path("/dev/zero")
     elif name == "large":
         with other.open("wb") as file:
-            file.truncate(saved.MOST + 1)
+            file.truncate(plan_file.MOST + 1)
     elif name == "world-writable":
         other.write_text(person.file.read_text())
         other.chmod(0o606)

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from safe_reinit import policy
 from safe_reinit.cli.app import run as command
 from safe_reinit.client import Client
 from safe_reinit.config import resolve
 from safe_reinit.model import Call, Plan, Secret
+from safe_reinit.plans import ram_policy
 from safe_reinit.simulator import Simulator
 from tests import values, virtual
 from tests.cloudlike import DATA, INSTANCE, SYSTEM, client, run, simulated, wipes, world
@@ -65,8 +65,8 @@ def granted(name: str) -> dict[str, Any]:
     with simulated(world(status=status, key_pairs=["ops"])) as sim:
         us = caller(sim, name)
         plan = us.plan(disks, **options)
-        needed = policy.rights(plan, us.calls_of(plan))
-    return policy.document(needed, password="password" in options)
+        needed = ram_policy.rights(plan, us.calls_of(plan))
+    return ram_policy.document(needed, password="password" in options)
 
 
 @contextmanager
@@ -204,7 +204,7 @@ def test_what_a_run_does_not_do_is_not_granted() -> None:
 
 def of(plan: Plan, *calls: Call) -> dict[str, Any]:
     """Write the policy of a plan."""
-    return policy.document(policy.rights(plan, calls), password=plan.options.password is not None)
+    return ram_policy.document(ram_policy.rights(plan, calls), password=plan.options.password is not None)
 
 
 def test_a_snapshot_needs_its_right() -> None:
@@ -290,8 +290,8 @@ def test_every_call_of_planning_and_of_a_run_has_its_line() -> None:
             client(sim).plan([disk_id], stop_instance=True)
         sent |= {call["action"] for call in sim.state()["calls"] if call["source"] == "api"}
 
-    assert sent - set(policy.APIS) - policy.FREE == set()
-    assert {action for action, api in policy.APIS.items() if api.optional} <= sent
+    assert sent - set(ram_policy.APIS) - ram_policy.FREE == set()
+    assert {action for action, api in ram_policy.APIS.items() if api.optional} <= sent
 
 
 def test_several_machines_are_in_one_policy() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from safe_reinit import regions, report
+from safe_reinit import report
 from safe_reinit.model import Finding, Guard, Match, Outcome, Plan, Rollout, RunClass
+from safe_reinit.plans import regions
 from tests.fleets import a_job, a_plan, a_report
 from tests.values import NOW
 

@@ -17,7 +17,7 @@ from safe_reinit import report
 from safe_reinit.core.state import begin
 from safe_reinit.errors import BY_OUTCOME, RunRefused, UsageError, exit_code
 from safe_reinit.model import Call, Facts, Failure, JobState, Limits, Options, Phase, Plan, Report, Wipe
-from safe_reinit.plan import make_plan
+from safe_reinit.plans.plan import make_plan
 from tests import values
 from tests.test_plan import CALLER, a_plan
 

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safe_reinit.cli.app import run
-from safe_reinit.letters import printable
 from safe_reinit.model import Call, Finding, Phase, Report
+from safe_reinit.model.letters import printable
 from safe_reinit.report import report_lines, to_json
 from safe_reinit.report.html import to_html
 from safe_reinit.report.html.timeline import Axis

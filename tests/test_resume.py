@@ -15,9 +15,9 @@ import pytest
 from alibabacloud_ecs20140526 import models as ecs
 
 import safe_reinit
-from safe_reinit.aliyun import exchange
 from safe_reinit.client import Client
 from safe_reinit.clock import Clock
+from safe_reinit.cloud.aliyun import exchange
 from safe_reinit.core import resuming
 from safe_reinit.errors import UsageError
 from safe_reinit.execution import session

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from safe_reinit import codes
-from safe_reinit.cloud import CloudError, NoCredentials, NotSent, Refused, Unanswered
-from safe_reinit.retry import Patient, may_pass
+from safe_reinit.cloud.interface import CloudError, NoCredentials, NotSent, Refused, Unanswered
+from safe_reinit.cloud.retry import Patient, may_pass
+from safe_reinit.model import error_codes
 from tests.cloudlike import TinyClock
 
 
@@ -75,7 +75,7 @@ def test_a_look_that_recovers_is_answered(kind: str, fails: int) -> None:
 
 def test_each_time_that_a_look_is_asked_again_is_told(caplog: pytest.LogCaptureFixture) -> None:
     """The log names the look and the time that is waited, so that a program that seems to hang is seen to wait."""
-    caplog.set_level(logging.INFO, "safe_reinit.retry")
+    caplog.set_level(logging.INFO, "safe_reinit.cloud.retry")
     _, took, _ = asked(PASSING["no answer"], fails=2)
     told = [re.fullmatch(r"DescribeDisks is asked again in (\d+\.\d) s", each) for each in caplog.messages]
 
@@ -134,7 +134,7 @@ def test_a_look_that_a_plan_can_do_without_is_asked_again_for_a_moment(code: str
     count, took, error = asked(lambda: Refused(code, 403, "", "r"), fails, shortly=True)
 
     assert (error is None) == answered
-    assert (count > 1) == codes.passes("", code, 403)
+    assert (count > 1) == error_codes.passes("", code, 403)
     assert took < 30.0
 
 

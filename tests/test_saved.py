@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safe_reinit import saved
 from safe_reinit.model import Attachment, DiskFacts, Plan, Secret
-from safe_reinit.plan import expected
+from safe_reinit.plans import plan_file
+from safe_reinit.plans.plan import expected
 from tests import values
 from tests.test_plan import a_plan
 from tests.test_secrets import assert_clean
@@ -27,7 +27,7 @@ PASSWORD = "Pl4nted&Secret=Word"
 
 def a_file(plan: Plan | None = None) -> dict[str, Any]:
     """Give the content of a plan file."""
-    _, text = saved.save(plan or a_plan(), "", 3600.0)
+    _, text = plan_file.save(plan or a_plan(), "", 3600.0)
     content: dict[str, Any] = json.loads(text)
     return content
 
@@ -73,8 +73,8 @@ OTHER: dict[type, Callable[[Any], Any]] = {
 def test_a_plan_comes_back_as_it_was() -> None:
     """What is read is the plan that was saved, with the file's digest, its endpoint and its end."""
     plan = a_plan(values.system_facts(), accept=("never-started",), key_pair="ops-\u00fc")
-    kept, text = saved.save(plan, "http://127.0.0.1:1", 3600.0)
-    known = saved.read(text.encode())
+    kept, text = plan_file.save(plan, "http://127.0.0.1:1", 3600.0)
+    known = plan_file.read(text.encode())
 
     assert known.plan == kept == replace(plan, digest=kept.digest)
     assert known.endpoint == "http://127.0.0.1:1"
@@ -95,21 +95,21 @@ def test_the_form_of_the_text_does_not_matter() -> None:
     content = a_file()
     other = json.dumps(dict(reversed(content.items())), separators=(",", ":")).encode()
 
-    assert saved.read(other) == saved.read(json.dumps(content).encode())
+    assert plan_file.read(other) == plan_file.read(json.dumps(content).encode())
 
 
 def test_a_plan_of_ten_thousand_disks_is_no_larger_than_a_file_may_be() -> None:
     """As large as the plan of one disk, with all that is found of it, ten thousand times: it can still be read."""
-    _, text = saved.save(a_plan(values.system_facts(), accept=("never-started",)), "", 60.0)
+    _, text = plan_file.save(a_plan(values.system_facts(), accept=("never-started",)), "", 60.0)
 
-    assert 10_000 * len(text.encode()) < saved.MOST
+    assert 10_000 * len(text.encode()) < plan_file.MOST
 
 
 def test_a_plan_that_may_not_run_is_saved_too() -> None:
     """A refused plan can be kept and read; that it is refused is in it."""
     plan = a_plan(values.disk_facts(disk=values.a_disk(locks=("security",))))
 
-    assert not saved.read(saved.save(plan, "", 60.0)[1].encode()).plan.runnable
+    assert not plan_file.read(plan_file.save(plan, "", 60.0)[1].encode()).plan.runnable
 
 
 @pytest.mark.parametrize("path", PLACES, ids=lambda path: ".".join(map(str, path)))
@@ -120,13 +120,13 @@ def test_whatever_is_changed_in_a_file_is_noticed(path: tuple[Any, ...]) -> None
     at(changed, path[:-1])[path[-1]] = OTHER[type(before)](before)
     del at(shorter, path[:-1])[path[-1]]
     if path == ("kind",):
-        with pytest.raises(saved.UnreadableError, match="no plan"):
-            saved.read(json.dumps(changed).encode())
+        with pytest.raises(plan_file.UnreadableError, match="no plan"):
+            plan_file.read(json.dumps(changed).encode())
         return
 
     for edited in (changed, shorter):
-        with pytest.raises(saved.EditedError, match="changed after it was saved"):
-            saved.read(json.dumps(edited).encode())
+        with pytest.raises(plan_file.EditedError, match="changed after it was saved"):
+            plan_file.read(json.dumps(edited).encode())
 
 
 MADE_ANEW: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -153,17 +153,17 @@ def test_a_digest_that_was_made_to_fit_does_not_help(name: str) -> None:
     content = copy.deepcopy(FILE)
     MADE_ANEW[name](content)
 
-    with pytest.raises(saved.EditedError):
-        saved.read(signed(content))
+    with pytest.raises(plan_file.EditedError):
+        plan_file.read(signed(content))
 
 
 def test_a_file_of_another_version_says_so() -> None:
     """A file that another version saved and this one cannot read names both versions, and is not called edited."""
     content = {**copy.deepcopy(FILE), "tool_version": "9.9.9", "new_member": 1}
 
-    with pytest.raises(saved.UnreadableError, match=r"version 9\.9\.9, and this is") as caught:
-        saved.read(signed(content))
-    assert not isinstance(caught.value, saved.EditedError)
+    with pytest.raises(plan_file.UnreadableError, match=r"version 9\.9\.9, and this is") as caught:
+        plan_file.read(signed(content))
+    assert not isinstance(caught.value, plan_file.EditedError)
 
 
 GARBAGE: dict[str, bytes] = {
@@ -188,8 +188,8 @@ GARBAGE: dict[str, bytes] = {
 @pytest.mark.parametrize("name", GARBAGE)
 def test_what_is_no_plan_file_is_not_read(name: str) -> None:
     """Anything else is refused in words, never with an error of another kind."""
-    with pytest.raises(saved.UnreadableError, match=r"it is|its JSON|in it"):
-        saved.read(GARBAGE[name])
+    with pytest.raises(plan_file.UnreadableError, match=r"it is|its JSON|in it"):
+        plan_file.read(GARBAGE[name])
 
 
 @given(st.binary(max_size=64), st.integers(0, 4000))
@@ -197,15 +197,15 @@ def test_any_bytes_are_refused_in_words(noise: bytes, where: int) -> None:
     """Noise alone, and noise in the middle of a file, is refused, or it is still the same plan."""
     whole = json.dumps(FILE).encode()
     for raw in (noise, whole[:where] + noise + whole[where:]):
-        with contextlib.suppress(saved.UnreadableError):
-            assert saved.read(raw).plan.digest == FILE["digest"]
+        with contextlib.suppress(plan_file.UnreadableError):
+            assert plan_file.read(raw).plan.digest == FILE["digest"]
 
 
 def test_a_password_is_in_no_file() -> None:
     """A plan with a password is saved without it, and read back waiting for it."""
     plan = a_plan(values.system_facts(), password=Secret(PASSWORD))
-    kept, text = saved.save(plan, "", 60.0)
-    known = saved.read(text.encode())
+    kept, text = plan_file.save(plan, "", 60.0)
+    known = plan_file.read(text.encode())
     again = known.with_password(PASSWORD)
 
     assert_clean(text, PASSWORD)
@@ -222,7 +222,7 @@ def test_a_password_is_in_no_file() -> None:
 
 def stale(before: DiskFacts, after: DiskFacts, **options: Any) -> tuple[str, ...]:
     """Tell what moved between two looks at one disk."""
-    return saved.stale(a_plan(before, **options), a_plan(after, **options))
+    return plan_file.stale(a_plan(before, **options), a_plan(after, **options))
 
 
 def test_nothing_has_moved() -> None:
@@ -234,7 +234,7 @@ def test_nothing_has_moved() -> None:
         plan_id="another",
     )
 
-    assert saved.stale(before, after) == ()
+    assert plan_file.stale(before, after) == ()
 
 
 DISKS: dict[str, tuple[dict[str, Any], str]] = {
@@ -349,7 +349,7 @@ def test_another_intention_is_never_the_same() -> None:
     job = before.jobs[0]
     odd = replace(before, jobs=(replace(job, expected=job.expected),), fingerprint="0" * 64)
 
-    assert saved.stale(before, odd) == (f"fingerprint: {before.fingerprint} -> {'0' * 64}",)
+    assert plan_file.stale(before, odd) == (f"fingerprint: {before.fingerprint} -> {'0' * 64}",)
     assert before.jobs[0].disks[0].becomes.kind == "snapshot"
 
 
@@ -374,12 +374,12 @@ def test_a_name_in_what_moved_moves_no_cursor() -> None:
 )
 def test_what_is_no_plan_file_is_said_as_it_is(text: bytes, why: str) -> None:
     """Each way in which a file is none has its own words, which are true of it."""
-    with pytest.raises(saved.UnreadableError, match=why):
-        saved.read(text)
+    with pytest.raises(plan_file.UnreadableError, match=why):
+        plan_file.read(text)
 
 
 def test_a_byte_order_mark_changes_no_plan() -> None:
     """An editor of Windows puts one in front of what it saves."""
-    text = saved.save(a_plan(values.disk_facts()), "", 60.0)[1].encode()
+    text = plan_file.save(a_plan(values.disk_facts()), "", 60.0)[1].encode()
 
-    assert saved.read(b"\xef\xbb\xbf" + text) == saved.read(text)
+    assert plan_file.read(b"\xef\xbb\xbf" + text) == plan_file.read(text)

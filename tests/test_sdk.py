@@ -9,11 +9,11 @@ import sys
 import pytest
 from alibabacloud_tea_openapi.utils_models import Config
 
-from safe_reinit.aliyun.answers import Key
-from safe_reinit.aliyun.attempt import Attempt
-from safe_reinit.aliyun.sdk import EcsClient
-from safe_reinit.aliyun.transport import Connections
-from safe_reinit.cloud import CloudError
+from safe_reinit.cloud.aliyun.answers import Key
+from safe_reinit.cloud.aliyun.attempt import Attempt
+from safe_reinit.cloud.aliyun.sdk import EcsClient
+from safe_reinit.cloud.aliyun.transport import Connections
+from safe_reinit.cloud.interface import CloudError
 from safe_reinit.model import Options, Secret
 from tests.conftest import Connect, Gateway, Serve
 from tests.servers import error

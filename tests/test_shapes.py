@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.aliyun import shapes
-from safe_reinit.aliyun.row import Row, UnreadableError
-from safe_reinit.cloud import Unanswered
+from safe_reinit.cloud.aliyun import shapes
+from safe_reinit.cloud.aliyun.row import Row, UnreadableError
+from safe_reinit.cloud.interface import Unanswered
 from tests.conftest import Connect, Serve
 from tests.servers import answer
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from safe_reinit import shards
 from safe_reinit.core import rate_limits
 from safe_reinit.errors import RunRefused
 from safe_reinit.journal import Journal, JournalError, open_to_write
 from safe_reinit.model import Event, InUse
-from safe_reinit.plan import to_json
+from safe_reinit.plans import shards
+from safe_reinit.plans.plan import to_json
 from safe_reinit.simulator import Simulator
 from tests import cloudlike, fleetruns, virtual
 from tests.fleetruns import denied, disk, everything, fleet, instance, simulated

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from safe_reinit.checks.target_rules import ByHand, class_of, consents, no_consent, settle, term_in, window, within
 from safe_reinit.model import Allow, Disk, Guard, Hours, Instance, Match, Options, Policy, Protect, Target, TargetClass
-from safe_reinit.targets import ByHand, class_of, consents, no_consent, settle, term_in, window, within
 from tests import values
 from tests.test_plan import a_plan
 from tests.values import ACCOUNT, DAY, LAB, NIGHT, NOW, REGION

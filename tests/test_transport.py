@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from safe_reinit.aliyun import attempt, exchange, transport, wire
-from safe_reinit.cloud import NotSent, Refused, Unanswered
+from safe_reinit.cloud.aliyun import attempt, exchange, transport, wire
+from safe_reinit.cloud.interface import NotSent, Refused, Unanswered
 from safe_reinit.model import Options
 from safe_reinit.simulator import Simulator
 from tests.conftest import Connect, Gateway, Serve

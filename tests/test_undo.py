@@ -450,7 +450,7 @@ def test_a_wipe_of_somebody_else_is_not_told_as_a_roll_back(answer: str) -> None
         other = client(sim)
 
         def wipe() -> None:
-            from safe_reinit import aliyun
+            from safe_reinit.cloud import aliyun
             from safe_reinit.model import Options
 
             cloud = aliyun.connect(other._where, lambda _: None)

@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 from rich import live
 
-from safe_reinit.aliyun import simulated
-from safe_reinit.aliyun.endpoints import Endpoint
+from safe_reinit.cloud.aliyun import simulated
+from safe_reinit.cloud.endpoints import Endpoint
 from safe_reinit.journal import sqlite
 from safe_reinit.simulator import embedded
 from safe_reinit.simulator.engine import Engine

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from .. import codes
-from ..letters import printable
-from ..model import Finding
+from ..model import Finding, error_codes
+from ..model.letters import printable
 
 if TYPE_CHECKING:
     from ..model import Disk, DiskFacts, Instance, Level, Snapshot, UnreadableRow, Unseen
@@ -86,7 +85,7 @@ def repair_of(row: UnreadableRow) -> str:
 
 def required(facts: DiskFacts, unseen: Unseen) -> bool:
     """Tell whether the configuration requires this look at another product."""
-    from ..model.others import REQUIRABLE  # noqa: PLC0415 - to explain a check takes none of it
+    from ..model.other_products import REQUIRABLE  # noqa: PLC0415 - to explain a check takes none of it
 
     return unseen.action in {REQUIRABLE.get(name) for name in facts.options.require_looks}
 
@@ -144,11 +143,11 @@ def not_allowed(
     code, instance = facts.rights.get(action), facts.instance
     if facts.disk is None or instance is None or not facts.will_stop:
         return
-    if code is None or code in (codes.PROVEN, expected):
+    if code is None or code in (error_codes.PROVEN, expected):
         return
     act = action.removesuffix("Instance").lower()
     resource = f"acs:ecs:{word(facts.region, '*')}:*:instance/{word(instance.instance_id, '*')}"
-    if codes.lacks_right(code):
+    if error_codes.lacks_right(code):
         yield Finding(
             check,
             "block",

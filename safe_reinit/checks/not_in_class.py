@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model import DiskFacts, Finding
-from ..targets import matches, target_of
 from ._shared import word
 from .check import Check
+from .target_rules import matches, target_of
 
 
 def find(facts: DiskFacts) -> Iterator[Finding]:

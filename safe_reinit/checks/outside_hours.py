@@ -18,9 +18,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model import DiskFacts, Finding
-from ..targets import window, within
 from ._shared import word
 from .check import Check
+from .target_rules import window, within
 
 
 def find(facts: DiskFacts) -> Iterator[Finding]:

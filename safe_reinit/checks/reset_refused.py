@@ -18,8 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .. import codes
-from ..model import DiskFacts, Finding
+from ..model import DiskFacts, Finding, error_codes
 from ._shared import word
 from .check import Check
 
@@ -30,7 +29,7 @@ _STATES = ("IncorrectDiskStatus", "IncorrectInstanceStatus")
 def find(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     code = facts.rights.get("ResetDisk")
-    if facts.disk is None or code is None or code == codes.PROVEN:
+    if facts.disk is None or code is None or code == error_codes.PROVEN:
         return
     running = facts.instance is not None and facts.instance.status == "Running"
     power = code == "IncorrectInstanceStatus" and running
@@ -39,9 +38,9 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     message = f"ECS would refuse ResetDisk: a DryRun of it answered {word(code)}."
     if power:
         message = "Whether ECS would roll the disk back can be asked only of a Stopped instance; it is then."
-    passes = not power and code not in _STATES and codes.verdict("ResetDisk", code, 403) == "again"
+    passes = not power and code not in _STATES and error_codes.verdict("ResetDisk", code, 403) == "again"
     if passes:
-        reason = codes.meaning_of("ResetDisk", code)
+        reason = error_codes.meaning_of("ResetDisk", code)
         message = f"ECS does not roll the disk back now ({word(code)}): {reason} It is asked again after the stop."
     open_question = power or passes
     yield Finding(

@@ -19,9 +19,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model import DiskFacts, Finding
-from ..targets import fits, tags_amiss
 from ._shared import word
 from .check import Check
+from .target_rules import fits, tags_amiss
 
 
 def find(facts: DiskFacts) -> Iterator[Finding]:

@@ -21,9 +21,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model import DiskFacts, Finding, Protect
-from ..targets import fits_loosely, same_loosely, term_in
 from ._shared import word
 from .check import Check
+from .target_rules import fits_loosely, same_loosely, term_in
 
 
 def find(facts: DiskFacts) -> Iterator[Finding]:

@@ -12,14 +12,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from .. import report, saved
+from .. import report
+from ..checks.target_rules import QUOTED, class_consents, quotes
 from ..client import Client
 from ..config import Config, resolve
 from ..errors import Error, RunRefused, UsageError
 from ..model import Plan
 from ..model.codec import timestamp
-from ..saved import Saved
-from ..targets import QUOTED, class_consents, quotes
+from ..plans import plan_file
+from ..plans.plan_file import Saved
 from . import consent
 from .next import after, after_file
 from .output import Output, lines
@@ -89,7 +90,7 @@ def _settings(path: str, known: Saved, flags: Mapping[str, Any]) -> Config:
             f"The plan {path} is of region {known.plan.region}, and --region says {region}.",
             hint="Leave out --region: the plan has it.",
         )
-    local = known.endpoint if known.endpoint not in ("", saved.SIMULATION) else None
+    local = known.endpoint if known.endpoint not in ("", plan_file.SIMULATION) else None
     given = {**flags, "region": known.plan.region, "endpoint": flags.get("endpoint") or local}
     return resolve(given, os.environ, flags.get("config"))
 
@@ -110,7 +111,7 @@ def _confirm(path: str, known: Saved, confirm: str | None) -> None:
 def _same_place(path: str, known: Saved, here: str) -> None:
     if here == known.endpoint:
         return
-    names = {"": "the real cloud", saved.SIMULATION: "an embedded simulator (--simulate)"}
+    names = {"": "the real cloud", plan_file.SIMULATION: "an embedded simulator (--simulate)"}
     there, here = (names.get(each, f"the endpoint {each}") for each in (known.endpoint, here))
     raise UsageError(f"The plan {path} is of {there}, and what would be asked is {here}.", hint="Make a plan there.")
 
@@ -138,7 +139,7 @@ def _refuse_change(path: str, known: Saved, plan: Plan, now: Plan, config: Confi
             f"The plan {path} expired at {timestamp(expires_at)}; ECS's clock says {timestamp(now.made_at)}.",
             hint="Nothing was changed; make a new plan.",
         )
-    if changed := saved.stale(plan, now):
+    if changed := plan_file.stale(plan, now):
         raise RunRefused(
             f"The plan {path} is stale: {'; '.join(changed)}.",
             hint="Nothing was changed; look at what is so now, and make a new plan.",

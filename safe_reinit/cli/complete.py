@@ -57,7 +57,7 @@ def risks(_ctx: click.Context) -> list[Offer]:
 def explainable(_ctx: click.Context) -> list[Offer]:
     """Offer the checks and the error codes."""
     from ..checks import CHECKS  # noqa: PLC0415 - only when it is asked for
-    from ..codes import SUMMARIES  # noqa: PLC0415 - see above
+    from ..model.error_codes import SUMMARIES  # noqa: PLC0415 - see above
 
     checks = [(check.name, check.summary) for check in CHECKS]
     return checks + list(SUMMARIES.items())
@@ -67,9 +67,9 @@ def runs(ctx: click.Context) -> list[Offer]:
     """Offer the runs that this command can be about: open ones to resume, ones with snapshots to undo."""
     from pathlib import Path  # noqa: PLC0415 - only when it is asked for
 
+    from ..cloud.connection import journal_of  # noqa: PLC0415 - see above
     from ..journal.peek import glance  # noqa: PLC0415 - see above
     from ..journal.place import is_shared  # noqa: PLC0415 - see above
-    from ..where import journal_of  # noqa: PLC0415 - see above
 
     place = journal_of(_settings(ctx), os.environ)
     if is_shared(place):  # a shell does not wait for a network
@@ -125,7 +125,7 @@ def _asked(address: str, kind: str) -> list[str]:
     import http.client  # noqa: PLC0415 - only when it is asked for
     import json  # noqa: PLC0415 - see above
 
-    from ..aliyun.endpoints import parse  # noqa: PLC0415 - see above
+    from ..cloud.endpoints import parse  # noqa: PLC0415 - see above
 
     endpoint = parse(address)
     if not endpoint.loopback or endpoint.scheme != "http":

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
+from ..checks.target_rules import ANSWERED, consents, no_consent
 from ..errors import RunRefused
 from ..execution.interrupt import Interrupt
 from ..model import Plan
 from ..report import text as report_text
-from ..targets import ANSWERED, consents, no_consent
 from .output import say, write
 from .progress import Progress
 

@@ -178,7 +178,7 @@ RAM_POLICY: Mapping[str, Any] = {
 
 def schemas() -> dict[str, Mapping[str, Any]]:
     """Return the JSON Schema of every document that a command prints or writes, by its name."""
-    from .. import saved  # noqa: PLC0415 - needed for this alone
+    from ..plans import plan_file  # noqa: PLC0415 - needed for this alone
 
     kinds = {
         "report": Report, "event": Event, "checks": Checks, "explain": Explained, "runs": Runs, "audit": Audit,
@@ -187,7 +187,7 @@ def schemas() -> dict[str, Mapping[str, Any]]:
     return {
         **{name: schema_of(kind) for name, kind in kinds.items()},
         "policy": RAM_POLICY,
-        "plan": saved.schema(),
+        "plan": plan_file.schema(),
     }
 
 

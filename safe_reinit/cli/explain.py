@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..checks import NAMES, by_name, like
-from ..codes import EVERY, SUMMARIES, Code, rows_of
 from ..errors import UsageError
+from ..model.error_codes import EVERY, SUMMARIES, Code, rows_of
 from .output import Output, tell
 
 

@@ -9,8 +9,8 @@ import stat
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .. import written
 from ..errors import UsageError
+from ..files import whole
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -49,10 +49,10 @@ def refuse_clashes(config: Config, flags: Mapping[str, Any], *inputs: str) -> No
 
 
 def _taken(config: Config, flags: Mapping[str, Any], inputs: tuple[str, ...]) -> Iterator[tuple[str, str | int]]:
-    from ..aliyun.sources import files_read  # noqa: PLC0415 - help stays cheap
+    from ..cloud.aliyun.sources import files_read  # noqa: PLC0415 - help stays cheap
+    from ..cloud.connection import journal_of  # noqa: PLC0415 - see above
     from ..config import find  # noqa: PLC0415 - see above
     from ..journal.place import is_shared  # noqa: PLC0415 - see above
-    from ..where import journal_of  # noqa: PLC0415 - see above
 
     for option in ("disks_from", "world", "faults", "ca_bundle"):
         name = flags.get(option) or config.get(option)
@@ -177,4 +177,4 @@ def replace(name: str, text: str) -> None:
     name, mode = os.path.realpath(name), 0o644
     with contextlib.suppress(OSError):
         mode = stat.S_IMODE(os.stat(name).st_mode)
-    written.replace(name, text, mode)
+    whole.replace(name, text, mode)

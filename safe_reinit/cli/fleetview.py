@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..codes import throttled
 from ..core.rate_limits import LIMITS
 from ..core.waves import has_canary, stages
-from ..letters import printable
 from ..model import Call, Event, Plan, PlannedJob
+from ..model.error_codes import throttled
+from ..model.letters import printable
 from ..report.text import duration
 
 WAITING = "waiting to begin"

@@ -10,15 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .. import report
+from ..cloud.connection import journal_of, spool_of
 from ..config import Config, resolve
 from ..config.readers import duration
 from ..errors import RunRefused, UsageError
 from ..journal import Holder, Journal, Reader, Spool, StoredRun, open_to_read, open_to_write
-from ..letters import printable
 from ..model import DiskReport, JobState, Plan, Report, Secret
 from ..model.codec import decode, encode, to_moment
-from ..plan import from_json
-from ..where import journal_of, spool_of
+from ..model.letters import printable
+from ..plans.plan import from_json
 from . import planfile
 from .documents import Audit, ListedHolder, ListedJob, ListedRun, Runs
 from .files import refuse_clashes

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from .. import saved
 from ..client import Client
+from ..cloud.connection import default_journal
 from ..core.resuming import may_be_intact
 from ..errors import Error, UsageError
 from ..model import Plan, Report
-from ..saved import Saved
-from ..where import default_journal
+from ..plans import plan_file
+from ..plans.plan_file import Saved
 from .output import Output
 
 _OF_ONE_REGION = ("--disk", "--disks-from", "--instance")
@@ -122,7 +122,7 @@ def after_file(path: str, known: Saved, argv: Sequence[str]) -> tuple[str, ...]:
     """Name the commands to go on with after a plan file that was not applied: to read it, and to plan the same anew."""
     where = _kept(argv)
     if known.endpoint and not {"--simulate", "--world", "--endpoint"} & set(where):
-        where += ["--simulate"] if known.endpoint == saved.SIMULATION else ["--endpoint", known.endpoint]
+        where += ["--simulate"] if known.endpoint == plan_file.SIMULATION else ["--endpoint", known.endpoint]
     return shlex.join(["safe-reinit", "show", path]), shlex.join([*_plan_words(known.plan), *where])
 
 

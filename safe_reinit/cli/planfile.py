@@ -13,16 +13,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from .. import report, saved
+from .. import report
 from ..client import Client
+from ..cloud.connection import journal_of
 from ..config import Config, resolve
 from ..errors import RunRefused, UsageError
+from ..files.trust import refuse_untrusted
 from ..journal.place import is_there, shown
 from ..model import Plan, Report
 from ..model.codec import timestamp
-from ..saved import Saved
-from ..trust import refuse_untrusted
-from ..where import journal_of
+from ..plans import plan_file
+from ..plans.plan_file import Saved
 from .next import apply_command
 from .output import Output, lines, say, tell
 
@@ -51,10 +52,10 @@ def save(plan: Plan, path: str, client: Client, config: Config) -> Plan:
     Raises:
         RunRefused: the file cannot be written, or would be too large to be read.
     """
-    known, text = saved.save(plan, endpoint(client, config), config["plan_expires"])
+    known, text = plan_file.save(plan, endpoint(client, config), config["plan_expires"])
     size = len(text.encode())
-    if size > saved.MOST:
-        most = f"{saved.MOST >> 20} MiB"
+    if size > plan_file.MOST:
+        most = f"{plan_file.MOST >> 20} MiB"
         raise RunRefused(
             f"The plan was not saved to {path}: it takes {size >> 20} MiB, and apply reads at most {most}.",
             hint="Nothing was changed; plan fewer disks at once.",
@@ -86,7 +87,7 @@ def _write(path: str, text: str) -> None:
 
 def endpoint(client: Client, config: Config) -> str:
     """Name the cloud that a plan is of, as its file does."""
-    return saved.SIMULATION if config["simulate"] or config["world"] else client.endpoint
+    return plan_file.SIMULATION if config["simulate"] or config["world"] else client.endpoint
 
 
 # ----------------------------------------------------------------------------------------------------------- reading
@@ -103,11 +104,11 @@ def read(path: str, *, trusted: bool) -> Saved:
         UsageError: it cannot be read, is no plan, or was changed.
     """
     try:
-        return saved.read(_content(path, trusted=trusted))
+        return plan_file.read(_content(path, trusted=trusted))
     except OSError as error:
         why = (error.strerror or "it cannot be read").lower()
         raise UsageError(f"The plan file {path} cannot be read: {why}.", hint="Correct its name.") from None
-    except saved.UnreadableError as error:
+    except plan_file.UnreadableError as error:
         raise UsageError(
             f"The plan file {path} cannot be used: {error}.",
             hint="Make a new one: safe-reinit plan ... --save FILE",
@@ -120,10 +121,10 @@ def _content(path: str, *, trusted: bool) -> bytes:
     with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise saved.UnreadableError("it is no file")
-        if status.st_size > saved.MOST:
-            raise saved.UnreadableError("it is too large for a plan")
-        return file.read(saved.MOST + 1)
+            raise plan_file.UnreadableError("it is no file")
+        if status.st_size > plan_file.MOST:
+            raise plan_file.UnreadableError("it is too large for a plan")
+        return file.read(plan_file.MOST + 1)
 
 
 # ---------------------------------------------------------------------------------------------------------- showing

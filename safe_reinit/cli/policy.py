@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from .. import policy, report
+from .. import report
 from ..config import Config, resolve
 from ..errors import RunRefused
 from ..model import Call, Plan
+from ..planning.ram_check import Proof
+from ..plans import ram_policy
 from ..report import Line
-from ..rights import Proof
 from .output import Output, lines, say, tell
 from .progress import Progress
 from .session import client_of, password_of
@@ -53,8 +54,8 @@ def _refusal(plan: Plan) -> RunRefused:
 
 
 def _print(plan: Plan, calls: Sequence[Call], config: Config, output: Output) -> None:
-    needed = policy.rights(plan, calls)
-    made = policy.document(needed, password=plan.options.password is not None)
+    needed = ram_policy.rights(plan, calls)
+    made = ram_policy.document(needed, password=plan.options.password is not None)
     if output.json:
         output.document(made)
     else:

@@ -12,9 +12,9 @@ from typing import IO, TYPE_CHECKING, Any
 from ..clock import Clock
 from ..config import Config
 from ..errors import UsageError
-from ..letters import printable
 from ..model import LOCK_TAG, Call, Event, Plan
 from ..model.codec import encode
+from ..model.letters import printable
 from ..report import one_line
 from ..report.text import duration
 from .output import LastWords, say

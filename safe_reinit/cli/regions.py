@@ -14,16 +14,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .. import regions, report
+from .. import report
 from ..client import Client
 from ..config import Config, resolve
 from ..core.state import PLAN_AGAIN
+from ..error_mapping import error_of, safely
 from ..errors import Error, RunRefused, UsageError
 from ..execution.interrupt import Interrupt
-from ..failing import error_of, safely
-from ..found import Nothing
 from ..model import Event, Failure, Outcome, Plan, Report
-from ..model.told import ending
+from ..model.report import ending
+from ..planning.discover import Nothing
+from ..plans import regions
 from . import consent
 from .next import after, after_plan, in_region, naming_next
 from .output import Output, lines, say

@@ -15,8 +15,8 @@ import click
 from ..client import Client, connect
 from ..clock import Clock, EmbeddedClock
 from ..config import Config
+from ..error_mapping import password_as_planned
 from ..errors import UsageError
-from ..failing import password_as_planned
 from ..model import Secret
 from .consent import somebody_there
 from .files import refuse_clashes, refuse_document, refuse_other_report

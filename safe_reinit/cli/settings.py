@@ -77,7 +77,7 @@ def _settings(flags: Mapping[str, Any]) -> Config:
     """Resolve the settings, and see that what classes accept can be accepted."""
     config = resolve(flags, os.environ, flags.get("config"))
     if config["classes"]:
-        from ..wanted import policy_of  # noqa: PLC0415 - the checks are needed only where there are classes
+        from ..planning.request import policy_of  # noqa: PLC0415 - the checks are needed only where there are classes
 
         policy_of(config)
     return config

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError
-from ..found import Search, read_ids
 from ..model import Call, Plan
 from ..model.codec import whole
-from ..planner import Planner
+from ..planning.discover import Search, read_ids
+from ..planning.planner import Planner
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..client import connect
 from ..clock import Clock
-from ..cloud import CloudError
+from ..cloud.connection import connect as cloud_of
+from ..cloud.connection import locate
+from ..cloud.interface import CloudError
+from ..cloud.retry import Patient
 from ..config import Config, resolve
+from ..error_mapping import refusal_of
 from ..errors import UsageError
-from ..failing import refusal_of
-from ..retry import Patient
-from ..where import connect as cloud_of
-from ..where import locate
 from .output import say
 from .signals import end_by_sigint
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from ..errors import UsageError
-from ..trust import refuse_untrusted
+from ..files.trust import refuse_untrusted
 
 LARGEST = 256 << 10
 """Bytes that a configuration file may have."""

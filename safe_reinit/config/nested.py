@@ -203,7 +203,7 @@ def _tag_value(value: object) -> str:
 
 def _term(value: object) -> str:
     term = text(value)
-    from ..letters import plain  # noqa: PLC0415 - only where a file protects something
+    from ..model.letters import plain  # noqa: PLC0415 - only where a file protects something
 
     if not plain(term).isalpha():
         raise ValueError("not a word of letters; for a pattern use names")

@@ -117,7 +117,7 @@ def variable(value: object) -> str:
 def endpoint(value: object) -> str:
     """Read ``[http://|https://]HOST[:PORT]``; http only on this machine."""
     try:
-        from ..aliyun.endpoints import parse  # noqa: PLC0415 - most commands read no endpoint
+        from ..cloud.endpoints import parse  # noqa: PLC0415 - most commands read no endpoint
 
         parse(text(value))
     except UsageError as error:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from datetime import datetime
 
-from ..codes import BRINGS_BACK, fix_of, waits_for_snapshot
 from ..model import Command, Failure, Fence, JobState, Observation, Step, StepState, Wipe, WipeState
+from ..model.error_codes import BRINGS_BACK, fix_of, waits_for_snapshot
 from .state import close_phase, fail, held_up, left_unsent, open_phase, replace
 from .steps import (
     REPEATABLE,

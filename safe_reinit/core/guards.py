@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .. import codes
-from ..model import Command, Failure, JobState, Observation
+from ..model import Command, Failure, JobState, Observation, error_codes
 from .decide import decide
 from .events import Event, Failed, HeldUp
 from .freshness import is_slow, is_stale, is_too_slow, oldest, slowly
@@ -34,7 +33,7 @@ def held_back(
             return True, None
         slow = stale and is_slow(observation, rate)
         return True, HeldUp(now.at, observation.why or (slowly(observation) if slow else ""))
-    if command.action == "ResetDisk" and reset_code != codes.PROVEN:
+    if command.action == "ResetDisk" and reset_code != error_codes.PROVEN:
         return True, foreseen(command, job, reset_code, now)
     return False, None
 

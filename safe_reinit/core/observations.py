@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from .. import codes
-from ..model import ActName, Failure, JobState, Observation, PhaseResult, Step, Wipe
+from ..model import ActName, Failure, JobState, Observation, PhaseResult, Step, Wipe, error_codes
 from ..model.codec import timestamp
 from .snapshots import learn_safety, learn_tag
 from .state import (
@@ -385,7 +384,7 @@ def _too_late(job: JobState, observation: Observation, step: Step, action: ActNa
     if not step.answer:
         return Failure(None, message)
     message += f" ECS answered {action} with {step.answer}, which does not say whether it was done."
-    return Failure(step.answer, message, action=action, hint=codes.fix_of(action, step.answer))
+    return Failure(step.answer, message, action=action, hint=error_codes.fix_of(action, step.answer))
 
 
 def _evolve_snapshot_limit(job: JobState, observation: Observation) -> JobState:
@@ -416,7 +415,7 @@ def _close_reinit(job: JobState, when: datetime) -> JobState:
 
 
 def _credentials_refused(code: str, why: str) -> Failure:
-    row = codes.lookup(codes.EVERY, code)
+    row = error_codes.lookup(error_codes.EVERY, code)
     meaning = row.meaning if row else f"{why or 'the credentials are refused'}."
     hint = row.fix if row else "Check the credentials."
     hint = f"{hint} Then resume the run with working credentials, if the machine is not as promised."

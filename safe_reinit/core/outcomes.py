@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tenacity import RetryCallState, Retrying, wait_exponential
 
-from .. import codes
-from ..model import Accepted, Command, Failure, JobState, Observation
+from ..model import Accepted, Command, Failure, JobState, Observation, error_codes
 from .events import CallAccepted, CallRefused, CallUnanswered, CallUnclear, Event, Withdrawn
 from .freshness import slowly
 from .inputs import Attempt, NotSent, Now, Outcome, Refused, Unanswered
@@ -60,7 +59,7 @@ def event_of(
 
 def _refusal(attempt: Attempt, refused: Refused, now: Now, *, together: bool) -> Event:
     command = attempt.command
-    means = codes.verdict(command.action, refused.code, refused.http_status)
+    means = error_codes.verdict(command.action, refused.code, refused.http_status)
     if means == "lost":
         return CallUnanswered(command, now.at, due_at(attempt.number, now), refused.code)
     if means == "unknown" and command.overwrites:
@@ -68,19 +67,21 @@ def _refusal(attempt: Attempt, refused: Refused, now: Now, *, together: bool) ->
     message = f"ECS refused {command.action} of {command.subject} with {refused.code}: {refused.message}"
     failure = _of_code(command, refused.code, message, refused.request_id)
     due = now.at if together else None
-    if codes.is_asked_again(command.action, refused.code, refused.http_status):
-        fairly = 1 if codes.throttled(refused.code) else attempt.number  # all of an API wait: none longer than others
+    if error_codes.is_asked_again(command.action, refused.code, refused.http_status):
+        fairly = (
+            1 if error_codes.throttled(refused.code) else attempt.number
+        )  # all of an API wait: none longer than others
         due = due_at(fairly, now, refused.retry_after)
     return CallRefused(command, failure, now.at, now.when, due)
 
 
 def foreseen(command: Command, job: JobState, code: str, now: Now) -> CallRefused:
     """Return the refusal that ResetDisk with DryRun foresees."""
-    meaning = codes.meaning_of(command.action, code)
+    meaning = error_codes.meaning_of(command.action, code)
     failure = _of_code(
         command, code, f"ECS would refuse ResetDisk of {command.subject} with {code} (DryRun): {meaning}"
     )
-    passes = codes.is_asked_again(command.action, code, 403)
+    passes = error_codes.is_asked_again(command.action, code, 403)
     again = due_at(tries_of(job, command) + 1, now) if passes else None
     return CallRefused(command, failure, now.at, now.when, again)
 
@@ -107,5 +108,5 @@ def _unknown(command: Command, refused: Refused) -> Failure:
 
 def _of_code(command: Command, code: str, message: str, request_id: str | None = None) -> Failure:
     """Return the failure of a call that ECS answered with a code, or would."""
-    fix = codes.fix_of(command.action, code)
+    fix = error_codes.fix_of(command.action, code)
     return Failure(code, message, request_id=request_id, action=command.action, hint=fix)

@@ -15,8 +15,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict, deque
 
-from ..codes import throttled
 from ..model import InUse, Learnt
+from ..model.error_codes import throttled
 
 LIMITS = {"ReInitDisk": 500}
 """Calls in 60 seconds by account and region (ECS API reference, ReInitDisk). Of other APIs none is documented."""

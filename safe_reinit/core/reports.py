@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..model import Command, EventName, Failure, JobState, Observation, Wait
-from ..model.told import ending
+from ..model.report import ending
 from .freshness import is_slow, slowly
 from .inputs import Emit
 from .jobs import Job

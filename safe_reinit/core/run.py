@@ -10,8 +10,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
-from .. import codes
-from ..model import Accepted, Command, Failure, JobState, Observation, Rollout, Wait
+from ..model import Accepted, Command, Failure, JobState, Observation, Rollout, Wait, error_codes
 from . import events, guards, inputs, outcomes
 from .commits import Commits
 from .decide import decide, waiting
@@ -255,7 +254,7 @@ class Run:
             if isinstance(answer, Accepted):
                 job.alone = False
             elif isinstance(answer, inputs.Refused):
-                throttled = codes.throttled(answer.code)
+                throttled = error_codes.throttled(answer.code)
                 job.alone = job.alone or (together and not throttled)
                 if throttled and answer.retry_after:
                     self._limits.close(answer.action or attempt.command.action, self._now.at, answer.retry_after)
@@ -371,7 +370,7 @@ class Run:
 
     def _let(self, let: Sequence[Due]) -> None:
         for batch in self.scheduler.batches(let):
-            if batch[0].command.action in codes.BRINGS_BACK:
+            if batch[0].command.action in error_codes.BRINGS_BACK:
                 self._intend(batch)
             else:
                 number = next(self._numbers)

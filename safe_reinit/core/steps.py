@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .. import codes
-from ..model import ActName, Command, JobState, PhaseName, SafetySnapshot, Step, Wipe
+from ..model import ActName, Command, JobState, PhaseName, SafetySnapshot, Step, Wipe, error_codes
 from .state import replace
 
 REPEATABLE: frozenset[ActName] = frozenset({"CreateSnapshot", "TagResources", "UntagResources"})
@@ -60,7 +59,7 @@ def limit_of(job: JobState, command: Command, code: str | None) -> float:
     """Return for how many cloud seconds a call is sent again that is refused for now by this code, or not answered."""
     limits = job.limits
     if command.action == "CreateSnapshot":  # the machine is down meanwhile: only another snapshot is waited for so long
-        return limits.snapshot if codes.waits_for_snapshot(command.action, code or "") else limits.retry
+        return limits.snapshot if error_codes.waits_for_snapshot(command.action, code or "") else limits.retry
     by_action = {"StartInstance": limits.start, "TagResources": limits.retry, "UntagResources": limits.retry}
     return by_action.get(command.action, limits.stop)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import codes
-from ..model import Disk, Failure, JobState, Observation, Wipe
+from ..model import Disk, Failure, JobState, Observation, Wipe, error_codes
 from .state import GAP, RESENDS, SETTLING_READS, changed, fail, lag_of, replace, settling
 
 RESETTING = "InvalidOperation.DiskResetInProgress"
@@ -90,7 +89,7 @@ def _settle_wipe(wipe: Wipe, observation: Observation, job: JobState) -> Wipe:
         code = observation.resets.get(wipe.disk_id)
         if code == RESETTING:
             return replace(wipe, resetting=True, reads=0)
-        if code != codes.PROVEN:
+        if code != error_codes.PROVEN:
             return wipe  # In_use alone says nothing of a roll-back: a disk is In_use while it is rolled back, too
         if wipe.resetting:
             return replace(wipe, state="done", evidence="transition")

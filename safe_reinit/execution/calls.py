@@ -9,15 +9,14 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .. import codes
 from ..clock import Clock, boottime
-from ..cloud import Cloud, CloudError, NotSent, Refused
+from ..cloud.interface import Cloud, CloudError, NotSent, Refused
 from ..core import inputs
 from ..core.freshness import is_stale, longest
 from ..core.inputs import Answered, Attempt, Call, Outcome, Unanswered, Withheld
 from ..core.steps import wipe_of
 from ..journal import LateAnswer, LeaseLostError
-from ..model import LOCK_TAG, Accepted, JobState, Observation, Plan
+from ..model import LOCK_TAG, Accepted, JobState, Observation, Plan, error_codes
 from .store import StateStore
 
 
@@ -51,7 +50,7 @@ class Calls:
 
     def make(self, call: Call) -> Answered:
         """Make one call for its attempts; those that came too late, or that nobody wants any more, are withheld."""
-        back = call.attempts[0].command.action in codes.BRINGS_BACK
+        back = call.attempts[0].command.action in error_codes.BRINGS_BACK
         try:
             may_send = self.store.may_send(brings_back=back)
         except LeaseLostError:
@@ -82,7 +81,7 @@ class Calls:
         return attempt.observation.at < self.throttled_at.get(f"{action}s" if together > 1 else action, 0.0)
 
     def _failed(self, action: str, failed: CloudError) -> Outcome:
-        if isinstance(failed, Refused) and codes.throttled(failed.code):
+        if isinstance(failed, Refused) and error_codes.throttled(failed.code):
             self.throttled_at[failed.action or action] = self.clock.time()
         return outcome_of(failed)
 

@@ -13,9 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 
-from .. import codes
 from ..clock import Clock
-from ..cloud import Cloud
+from ..cloud.interface import Cloud
 from ..core.inputs import (
     Answered,
     Ask,
@@ -41,7 +40,7 @@ from ..core.inputs import (
 from ..core.run import Run
 from ..journal import NO_SPOOL, JournalError, LateAnswer, Lease, LeaseLostError, Spool
 from ..model import Call as Exchange
-from ..model import Event, JobState, Observation, Plan, Policy
+from ..model import Event, JobState, Observation, Plan, Policy, error_codes
 from .calls import Calls
 from .executor import DaemonExecutor
 from .observe import observe_jobs
@@ -231,7 +230,7 @@ class Driver:
             case Recheck():
                 self._begin(self._rechecking, effect, lambda: self._rechecks(effect))
             case Call():
-                calling = self._calling[effect.attempts[0].command.action in codes.BRINGS_BACK]
+                calling = self._calling[effect.attempts[0].command.action in error_codes.BRINGS_BACK]
                 self._begin(calling, effect, lambda: self._calls.make(effect))
             case _:
                 pass

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from .. import report, shards
+from .. import report
 from ..clock import boottime
 from ..errors import Error, RunRefused, UsageError
 from ..journal import StoredRun
 from ..model import Call, Event, Report, Rollout
 from ..model.codec import decode
-from ..plan import from_json
+from ..plans import shards
+from ..plans.plan import from_json
 from .records import moment
 from .session import Session
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..clock import boottime
+from ..cloud.threads import Background
 from ..errors import Error, OutcomeUnknown, RunRefused
-from ..threads import Background
 
 if TYPE_CHECKING:
     from ..model import Report

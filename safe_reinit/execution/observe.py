@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..clock import Clock
-from ..cloud import Cloud
+from ..cloud.interface import Cloud
+from ..cloud.retry import Once
 from ..core.polling import Needs, needs
 from ..core.wipes import open_resets
-from ..describe import FEW, Round
 from ..model import JobState, Observation, SafetySnapshot, Snapshot, Unseen
-from ..retry import Once
+from ..planning.describe import FEW, Round
 
 WHOLE = Needs(instance=True, disks=True)
 """What can change of a job while somebody reads all its facts."""

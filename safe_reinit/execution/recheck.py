@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .. import others
 from ..clock import Clock
-from ..cloud import Cloud, CloudError, OtherCaller
+from ..cloud.interface import Cloud, CloudError, OtherCaller
+from ..cloud.retry import Once, Patient
 from ..core.freshness import FRESH, FRESH_REAL
 from ..core.inputs import Decided, Drifted, Fresh, NotSeen, Recheck, Rechecked, RecheckFailed, RecheckResult
 from ..core.steps import wipe_of
-from ..describe import FEW, Round
-from ..drift import drift_of, no_target_any_more
-from ..facts import Recent, read_facts
 from ..model import DiskFacts, Failure, Guard, JobState, Observation, Options, Plan, PlannedJob, Policy
-from ..retry import Once, Patient
+from ..planning import other_products
+from ..planning.describe import FEW, Round
+from ..planning.facts import Recent, read_facts
+from ..plans.drift import drift_of, no_target_any_more
 from .observe import WHOLE, observation_of, observe_jobs, safety_of
 
 
@@ -60,7 +60,7 @@ class Rechecks:
         begun = all(each.job.touched for each in commands)  # one that has not needs all the facts
         ask = Once() if begun else Patient(self.clock)  # while machines are down no other recheck waits for this one
         described = Round(self.cloud, self.clock, ask, disk_ids)
-        also = others.again(self.plan.findings, begun=begun)
+        also = other_products.again(self.plan.findings, begun=begun)
         facts = read_facts(
             described, self.plan.region, options, settle=self._in_force, again=also, recent=self._recent(commands),
             ways_back=self._ways_back(commands), safety=safety_of([each.job for each in commands]),
@@ -90,7 +90,7 @@ class Rechecks:
         """Return what a stop need not read once more, where the plan is so new; a wipe stands on all that it needs."""
         if not all(self._planned(each).will_stop and not each.job.touched for each in commands):
             return None
-        return Recent(self.plan.made_at, others.again(self.plan.findings, begun=False, lately=True))
+        return Recent(self.plan.made_at, other_products.again(self.plan.findings, begun=False, lately=True))
 
     def _planned(self, each: Decided) -> PlannedJob:
         return self.plan.jobs[each.position]

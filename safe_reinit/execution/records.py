@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from .. import codes
 from ..core import state
 from ..journal import JournalError, Lease, LeaseLostError
-from ..model import Call, Event, EventName, JobState, OnUnknown, Plan
+from ..model import Call, Event, EventName, JobState, OnUnknown, Plan, error_codes
 from ..model.codec import members, to_moment
 
 
@@ -23,10 +22,10 @@ def may_send(lease: Lease, action: str) -> str:
     except JournalError as error:
         held, why = False, str(error)
     else:
-        if lease.held and action not in codes.BRINGS_BACK:
+        if lease.held and action not in error_codes.BRINGS_BACK:
             return f"all runs are held by {lease.held}"
         why = f"the lease of run {lease.run_id} had run out, and what was observed before is too old"
-    return "" if held or action in codes.BRINGS_BACK else why
+    return "" if held or action in error_codes.BRINGS_BACK else why
 
 
 def first_states(plan: Plan, run_id: str, on_unknown: OnUnknown, at: float) -> list[JobState]:

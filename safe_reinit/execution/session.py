@@ -14,12 +14,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from .. import logs, report
-from ..aliyun.endpoints import Where
 from ..clock import Clock
-from ..cloud import Cloud, CloudError
+from ..cloud.connection import connect
+from ..cloud.endpoints import Where
+from ..cloud.interface import Cloud, CloudError
+from ..cloud.retry import Patient, may_pass
 from ..core import resuming, state
+from ..error_mapping import password_as_planned, refusal_of, taken
 from ..errors import RunRefused, UsageError
-from ..failing import password_as_planned, refusal_of, taken
 from ..journal import (
     LOCK_WAIT,
     NO_SPOOL,
@@ -34,9 +36,7 @@ from ..journal import (
 )
 from ..model import Call, Event, JobState, OnUnknown, Plan, Policy, Report, Secret
 from ..model.codec import decode, members
-from ..plan import as_members, from_json
-from ..retry import Patient, may_pass
-from ..where import connect
+from ..plans.plan import as_members, from_json
 from .driver import Driver
 from .interrupt import Interrupt
 from .records import call_event, first_states, may_send, moment

@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 
-from .. import report, shards
+from .. import report
 from ..core.resuming import Verdict
 from ..errors import RunRefused
 from ..journal import Lease, ShardToBegin, StoredRun, shard_id
 from ..model import Call, OnUnknown, Plan, Report, Rollout, ShardProgress, Stage
 from ..model.codec import decode, members
-from ..plan import as_members, from_json, to_json
-from ..saved import digest_of
+from ..plans import shards
+from ..plans.plan import as_members, from_json, to_json
+from ..plans.plan_file import digest_of
 from .interrupt import Interrupt
 from .records import call_event, first_states, moment
 from .session import HandedOverError, Session

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..clock import Clock
-from ..cloud import Cloud, CloudError
+from ..cloud.interface import Cloud, CloudError
+from ..cloud.retry import Patient
 from ..core.polling import TICK
 from ..errors import RunFailed
 from ..model import LOCK_TAG
-from ..retry import Patient
 
 _TAG_LOOKS = 10
 """Looks for a lock tag that was taken off to be gone."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
 from ..errors import UsageError
+from ..files.trust import refuse_untrusted
 from ..model.codec import whole
-from ..trust import refuse_untrusted
 from .schema import SCHEMA
 
 _NETWORK_FILE_SYSTEMS = frozenset(

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..files.trust import refuse_untrusted
+from ..files.whole import replace
 from ..model import JobState
 from ..model.codec import DecodeError, decode, dumps
-from ..trust import refuse_untrusted
-from ..written import replace
 from .database import LOCK_WAIT
 from .journal import Journal
 from .lease import JournalError, LateAnswer, Lease

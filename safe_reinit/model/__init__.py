@@ -59,7 +59,7 @@ if TYPE_CHECKING:
         Wipe,
         WipeState,
     )
-    from .others import (
+    from .other_products import (
         Key,
         Others,
         ReplicaPair,
@@ -81,8 +81,7 @@ if TYPE_CHECKING:
         Rollout,
         Secret,
     )
-    from .shared import InUse, Learnt, Room, ShardProgress, Stage
-    from .told import (
+    from .report import (
         STILL_OWED,
         Call,
         ClassReference,
@@ -97,6 +96,7 @@ if TYPE_CHECKING:
         PlanReference,
         Report,
     )
+    from .shared import InUse, Learnt, Room, ShardProgress, Stage
 
 _HOME = {
     "Attachment": "cloud",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from .cloud import Disk, Image, Instance, Snapshot, Unseen
     from .guard import Guard
-    from .others import Others
+    from .other_products import Others
     from .plan import Options
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 
 from ..checks import by_name
 from ..core.waves import has_canary, stages
-from ..letters import printable
 from ..model import Becomes, Finding, Plan, PlannedDisk, PlannedJob
-from ..plan import steps
+from ..model.letters import printable
+from ..plans.plan import steps
 from . import text
 from .many import FEW, count_of, groups, named
 from .text import Line, duration

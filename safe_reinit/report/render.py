@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ..letters import printable
 from ..model import JobReport, Phase, Report
 from ..model.codec import encode, timestamp
+from ..model.letters import printable
 from .many_report import report_lines
 from .text import SIMULATED, class_text, last_run_text, remains
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ..letters import printable
 from ..model import Becomes, DiskReport, Finding, JobReport, LastRun, Plan, PlannedDisk, PlannedJob, Report
-from ..plan import downtime, steps, unforeseen
+from ..model.letters import printable
+from ..plans.plan import downtime, steps, unforeseen
 
 NO_ERASURE = "ReInitDisk is no certified erasure, and snapshots of the disk keep the old data."
 STYLE = {"block": "bold red", "risk": "dark_orange3", "info": "dim"}

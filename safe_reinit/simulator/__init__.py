@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from safe_reinit.simulator.embedded import Simulator
+    from .embedded import Simulator
 
 __all__ = ["Simulator"]
 
@@ -22,7 +22,7 @@ __all__ = ["Simulator"]
 def __getattr__(name: str) -> object:
     """Load the simulator, and with it aiohttp and pydantic, only when it is asked for."""
     if name == "Simulator":
-        from safe_reinit.simulator.embedded import Simulator  # noqa: PLC0415
+        from .embedded import Simulator  # noqa: PLC0415
 
         return Simulator
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -47,9 +47,9 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _serve(arguments: argparse.Namespace) -> int:
     # Imported here so that --help costs nothing.
-    from safe_reinit.simulator.embedded import check_speed, split_access_key  # noqa: PLC0415
-    from safe_reinit.simulator.engine import Engine, Options  # noqa: PLC0415
-    from safe_reinit.simulator.server import HOST, Server  # noqa: PLC0415
+    from .embedded import check_speed, split_access_key  # noqa: PLC0415
+    from .engine import Engine, Options  # noqa: PLC0415
+    from .server import HOST, Server  # noqa: PLC0415
 
     options = Options(
         world=arguments.world,

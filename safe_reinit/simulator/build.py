@@ -7,13 +7,13 @@ import math
 import random
 from dataclasses import replace
 
-from safe_reinit.simulator.reading import Moment
-from safe_reinit.simulator.specs import DiskSpec, InstanceSpec, KeySpec, SnapshotSpec, StatementSpec, World
-from safe_reinit.simulator.state import power, scaling, snapshots, wiping
-from safe_reinit.simulator.state.clock import SimulatedClock
-from safe_reinit.simulator.state.cloud import Cloud, Settings
-from safe_reinit.simulator.state.model import Attachment, Disk, Event, Image, Instance, KeyPair, Policy, Snapshot
-from safe_reinit.simulator.state.rights import AccessKey, Denial, RamPolicy, Statement
+from .reading import Moment
+from .specs import DiskSpec, InstanceSpec, KeySpec, SnapshotSpec, StatementSpec, World
+from .state import power, scaling, snapshots, wiping
+from .state.clock import SimulatedClock
+from .state.cloud import Cloud, Settings
+from .state.model import Attachment, Disk, Event, Image, Instance, KeyPair, Policy, Snapshot
+from .state.rights import AccessKey, Denial, RamPolicy, Statement
 
 _EVER = -math.inf
 """The moment from which on the things of a world are there, so that a lag shows them at its beginning."""

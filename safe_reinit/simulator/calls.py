@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from safe_reinit.simulator.state.clock import millisecond_text, real_now, second_text
+from .state.clock import millisecond_text, real_now, second_text
 
 Source = Literal["api", "console", "world"]
 

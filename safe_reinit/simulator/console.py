@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from safe_reinit.simulator import deeds, terms
-from safe_reinit.simulator.calls import Source
-from safe_reinit.simulator.deeds import CannotDo, Hand, Rest
+from . import deeds, terms
+from .calls import Source
+from .deeds import CannotDo, Hand, Rest
 
 if TYPE_CHECKING:
-    from safe_reinit.simulator.engine import Engine
+    from .engine import Engine
 
 __all__ = ["VERBS", "CannotDo", "check", "do", "perform"]
 

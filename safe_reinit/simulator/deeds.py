@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from safe_reinit.simulator.calls import Call, Source
-from safe_reinit.simulator.errors import Refusal
-from safe_reinit.simulator.state import power, scaling, snapshots
-from safe_reinit.simulator.state.clock import second_text
-from safe_reinit.simulator.state.cloud import Cloud
-from safe_reinit.simulator.state.model import Attachment, Disk, Instance
+from .calls import Call, Source
+from .errors import Refusal
+from .state import power, scaling, snapshots
+from .state.clock import second_text
+from .state.cloud import Cloud
+from .state.model import Attachment, Disk, Instance
 
 if TYPE_CHECKING:
-    from safe_reinit.simulator.engine import Engine
+    from .engine import Engine
 
 _MOVING = ("Stopping", "Starting", "Pending")
 

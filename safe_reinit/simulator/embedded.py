@@ -10,10 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
-from safe_reinit.simulator import console, witness
-from safe_reinit.simulator.engine import Engine, Options
-from safe_reinit.simulator.server import HOST, Server
-from safe_reinit.simulator.state.clock import SimulatedClock
+from . import console, witness
+from .engine import Engine, Options
+from .server import HOST, Server
+from .state.clock import SimulatedClock
 
 _Result = TypeVar("_Result")
 

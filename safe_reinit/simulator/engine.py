@@ -12,21 +12,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from safe_reinit.simulator import actions, console
-from safe_reinit.simulator.actions.context import Context
-from safe_reinit.simulator.build import build
-from safe_reinit.simulator.calls import Call, Calls
-from safe_reinit.simulator.errors import Refusal
-from safe_reinit.simulator.faults import Fault, Faults, load_faults
-from safe_reinit.simulator.specs import ScheduleSpec, World
-from safe_reinit.simulator.state.clock import SimulatedClock, real_now
-from safe_reinit.simulator.state.cloud import Cloud
-from safe_reinit.simulator.state.rights import AccessKey
-from safe_reinit.simulator.wire import acs3, answers, rpc
-from safe_reinit.simulator.wire.answers import Reply
-from safe_reinit.simulator.wire.params import Params
-from safe_reinit.simulator.wire.request import Asked, RawRequest
-from safe_reinit.simulator.world import WorldError, load_world
+from . import actions, console
+from .actions.context import Context
+from .build import build
+from .calls import Call, Calls
+from .errors import Refusal
+from .faults import Fault, Faults, load_faults
+from .specs import ScheduleSpec, World
+from .state.clock import SimulatedClock, real_now
+from .state.cloud import Cloud
+from .state.rights import AccessKey
+from .wire import acs3, answers, rpc
+from .wire.answers import Reply
+from .wire.params import Params
+from .wire.request import Asked, RawRequest
+from .world import WorldError, load_world
 
 _NONCE_MEMORY = 30 * 60
 """Real seconds for which a nonce stays used: both sides of the 15 minutes in which a date is good."""

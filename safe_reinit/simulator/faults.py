@@ -30,10 +30,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
 
-from safe_reinit.simulator.errors import CATALOGUE, Refusal
-from safe_reinit.simulator.wire.answers import Reply
-from safe_reinit.simulator.world import WorldError, read_yaml, sentences
-from safe_reinit.simulator.world import schema as schema_of
+from .errors import CATALOGUE, Refusal
+from .wire.answers import Reply
+from .world import WorldError, read_yaml, sentences
+from .world import schema as schema_of
 
 _ON = Literal[True]
 _Status = Annotated[int, Field(ge=100, le=599)]

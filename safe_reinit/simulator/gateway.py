@@ -6,12 +6,12 @@ import ipaddress
 import json
 from urllib.parse import urlsplit
 
-from safe_reinit.simulator import console, witness
-from safe_reinit.simulator.calls import Call
-from safe_reinit.simulator.engine import Engine
-from safe_reinit.simulator.state.clock import http_date
-from safe_reinit.simulator.wire.answers import JSON_TYPE, Reply, dump
-from safe_reinit.simulator.wire.request import RawRequest
+from . import console, witness
+from .calls import Call
+from .engine import Engine
+from .state.clock import http_date
+from .wire.answers import JSON_TYPE, Reply, dump
+from .wire.request import RawRequest
 
 
 def respond(engine: Engine, raw: RawRequest) -> tuple[Reply, Call | None]:

@@ -11,11 +11,11 @@ from functools import partial
 
 from aiohttp import web
 
-from safe_reinit.simulator import gateway
-from safe_reinit.simulator.engine import Engine
-from safe_reinit.simulator.faults import page
-from safe_reinit.simulator.wire.answers import Reply
-from safe_reinit.simulator.wire.request import RawRequest
+from . import gateway
+from .engine import Engine
+from .faults import page
+from .wire.answers import Reply
+from .wire.request import RawRequest
 
 HOST = "127.0.0.1"
 _SILENT = logging.Logger("simulator", logging.CRITICAL + 1)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from safe_reinit.simulator.reading import (
+from .reading import (
     DAY,
     Calls,
     Ids,

@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from safe_reinit.simulator import actions
-from safe_reinit.simulator.deeds import CannotDo, Hand, Rest
-from safe_reinit.simulator.errors import Refusal
-from safe_reinit.simulator.faults import parse_fault
-from safe_reinit.simulator.specs import AccountSpec, DiskSpec, InstanceSpec, Spec
-from safe_reinit.simulator.state import scaling
-from safe_reinit.simulator.state.rights import AccessKey, Denial
-from safe_reinit.simulator.world import sentences
+from . import actions
+from .deeds import CannotDo, Hand, Rest
+from .errors import Refusal
+from .faults import parse_fault
+from .specs import AccountSpec, DiskSpec, InstanceSpec, Spec
+from .state import scaling
+from .state.rights import AccessKey, Denial
+from .world import sentences
 
 _OF_INSTANCES = {
     name: name

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from safe_reinit.simulator.engine import Engine
-from safe_reinit.simulator.state.clock import minute_text, second_text
-from safe_reinit.simulator.state.model import Disk, Instance, Overwrite
+from .engine import Engine
+from .state.clock import minute_text, second_text
+from .state.model import Disk, Instance, Overwrite
 
 
 def state(engine: Engine) -> dict[str, object]:

@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from safe_reinit.simulator.names import DEFAULT_WORLD, LARGEST
-from safe_reinit.simulator.reading import MOMENT_SCHEMA
-from safe_reinit.simulator.specs import World
+from .names import DEFAULT_WORLD, LARGEST
+from .reading import MOMENT_SCHEMA
+from .specs import World
 
 
 class WorldError(ValueError):

@@ -94,8 +94,8 @@ def _reachable(settings: Mapping[str, Any]) -> Server:
 
 def _carried(session: Session, settings: Mapping[str, Any], server: Server, run_id: str) -> Report:
     """Have a run of shards carried, follow it to its end, and return its report."""
-    from .. import shards  # noqa: PLC0415 - see above
     from ..execution.following import Following  # noqa: PLC0415 - see above
+    from ..plans import shards  # noqa: PLC0415 - see above
     from .carrier import WorkflowCarrier  # noqa: PLC0415 - an extra
     from .server import queue_of  # noqa: PLC0415 - an extra
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.aliyun.attempt import Attempt, Reply
+from safe_reinit.cloud.aliyun.attempt import Attempt, Reply
 from safe_reinit.core import rate_limits
 from safe_reinit.model import Rollout
 from safe_reinit.simulator.wire.request import RawRequest

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit import codes
+from safe_reinit.model import error_codes
 from safe_reinit.simulator import Simulator
 from safe_reinit.simulator.errors import CATALOGUE
 from tests.cloudlike import DATA, INSTANCE, Run, answered, client, once, run, simulated, world
@@ -67,13 +67,13 @@ def said(done: Run) -> str:
 def test_what_passes_for_every_call_is_sent_again_until_it_is_done(codes: tuple[str, str]) -> None:
     """Each call of a run is refused with two transient codes, and the run is done with one wipe and one start."""
     acts = ("StopInstance", "CreateSnapshot", "ReInitDisk", "StartInstance")
-    with cloud(*(refused(action, code, nth=n) for n, code in enumerate(codes, 1) for action in acts)) as sim:
+    with cloud(*(refused(action, code, nth=n) for n, code in enumerate(error_codes, 1) for action in acts)) as sim:
         done = carry_out(sim, snapshot=True)
         answers = {action: calls(sim, action) for action in acts}
         state = sim.state()
 
     assert done.outcome == "done", said(done)
-    assert answers == {action: [*codes, ""] for action in acts}
+    assert answers == {action: [*error_codes, ""] for action in acts}
     assert len(state["disks"][DATA]["wipes"]) == 1
     assert state["instances"][INSTANCE]["status"] == "Running"
 
@@ -429,11 +429,11 @@ OF_DESCRIBE_CALLS = {
 )
 def test_each_documented_code_has_a_sentence_for_its_call(action: str, code: str) -> None:
     """Nobody is told that a documented code is unknown, or what it means for another call."""
-    row = codes.lookup(action, code)
+    row = error_codes.lookup(action, code)
 
     assert row is not None
     assert row.covers(code)
-    assert set(row.actions) & {action, codes.EVERY}
+    assert set(row.actions) & {action, error_codes.EVERY}
 
 
 @pytest.mark.parametrize("code", sorted(set(CATALOGUE) - OF_DESCRIBE_CALLS))
@@ -443,7 +443,7 @@ def test_each_code_of_the_simulator_that_a_changing_call_can_get_is_known(code: 
     described = of_looks or code.startswith(("MissingParamter", "InvalidParameter.", "InvalidImage", "InvalidOSType",
                                              "InvalidArch", "InvalidSourceDiskType", "InvalidInstanceIds"))  # fmt: skip
 
-    assert codes.rows_of(code) or described
+    assert error_codes.rows_of(code) or described
 
 
 @pytest.fixture

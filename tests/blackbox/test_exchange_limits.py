@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from safe_reinit import RunRefused, connect
-from safe_reinit.aliyun import attempt, exchange
-from safe_reinit.cloud import CloudError, NotSent, Unanswered
+from safe_reinit.cloud.aliyun import attempt, exchange
+from safe_reinit.cloud.interface import CloudError, NotSent, Unanswered
 from safe_reinit.model import Options
 from tests import virtual
 from tests.conftest import Connect, Gateway, Serve

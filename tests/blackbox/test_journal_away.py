@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from safe_reinit.files.whole import replace
 from safe_reinit.journal import Spool, open_to_write
 from safe_reinit.journal.place import unusable
 from safe_reinit.journal.spool import Spooled
 from safe_reinit.journal.sqlite import SqliteFile
 from safe_reinit.simulator import Simulator
-from safe_reinit.written import replace
 from tests.blackbox.worlds import DISK, INSTANCE, RUN, comes_to, power
 from tests.commands import Command
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from safe_reinit import Error, aliyun, connect
-from safe_reinit.aliyun import attempt
-from safe_reinit.aliyun.endpoints import Where, parse
-from safe_reinit.aliyun.sdk import Utils
+from safe_reinit import Error, connect
 from safe_reinit.clock import boottime
-from safe_reinit.cloud import NotSent, Unanswered
+from safe_reinit.cloud import aliyun
+from safe_reinit.cloud.aliyun import attempt
+from safe_reinit.cloud.aliyun.sdk import Utils
+from safe_reinit.cloud.endpoints import Where, parse
+from safe_reinit.cloud.interface import NotSent, Unanswered
 from safe_reinit.execution.records import may_send
 from safe_reinit.journal import JournalError, LeaseLostError
 from safe_reinit.model import Options, Secret

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.aliyun.attempt import Attempt, Reply
+from safe_reinit.cloud.aliyun.attempt import Attempt, Reply
 from safe_reinit.simulator import Simulator
 from safe_reinit.simulator.wire.request import RawRequest
 from tests import virtual
@@ -418,7 +418,7 @@ def test_a_list_of_disks_from_a_closed_stdin_names_none(real: Command) -> None:
 
 NOBODY = """
 import os, pwd, sys
-import safe_reinit.cli.app, safe_reinit.cli.wipe, safe_reinit.client, safe_reinit.where
+import safe_reinit.cli.app, safe_reinit.cli.wipe, safe_reinit.client, safe_reinit.cloud.connection
 def unknown(_uid):
     raise KeyError("no such user")
 pwd.getpwuid = unknown

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.aliyun.attempt import Attempt, Reply
+from safe_reinit.cloud.aliyun.attempt import Attempt, Reply
 from safe_reinit.simulator import Simulator
 from safe_reinit.simulator.gateway import MARK
 from safe_reinit.simulator.wire.request import RawRequest

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safe_reinit import checks, codes
+from safe_reinit import checks
 from safe_reinit.checks import CHECKS, NAMES, by_name, judge, judge_all
 from safe_reinit.checks.check import Check
 from safe_reinit.model import (
@@ -42,6 +42,7 @@ from safe_reinit.model import (
     SnapshotPolicy,
     SystemEvent,
     Unseen,
+    error_codes,
 )
 from tests.values import (
     DISK_ID,
@@ -137,11 +138,11 @@ def test_documentation_names_only_options_that_exist(check: Check) -> None:
 @each_check
 def test_only_documented_codes_are_predicted(check: Check) -> None:
     """A predicted code is one that the ECS API reference has for ReInitDisk."""
-    assert set(check.predicts) <= {row.code for row in codes.REINIT_DISK}
+    assert set(check.predicts) <= {row.code for row in error_codes.REINIT_DISK}
 
 
-@pytest.mark.parametrize("row", codes.REINIT_DISK, ids=lambda row: row.code)
-def test_codes_and_checks_tell_the_same(row: codes.Code) -> None:
+@pytest.mark.parametrize("row", error_codes.REINIT_DISK, ids=lambda row: row.code)
+def test_codes_and_checks_tell_the_same(row: error_codes.Code) -> None:
     """The table of codes names exactly the checks that predict the code, or says why none can."""
     assert set(row.checks) == {check.name for check in CHECKS if row.code in check.predicts}
     assert row.checks or row.unforeseen

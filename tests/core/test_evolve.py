@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.codes import waits_for_snapshot
 from safe_reinit.core import answers as core_answers
 from safe_reinit.core import observations as core_observations
 from safe_reinit.core import resuming as core_resuming
@@ -35,6 +34,7 @@ from safe_reinit.model import (
     Wipe,
 )
 from safe_reinit.model.codec import timestamp
+from safe_reinit.model.error_codes import waits_for_snapshot
 from tests import values
 
 INSTANCE, DISK = values.INSTANCE_ID, values.DISK_ID

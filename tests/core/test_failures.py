@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from safe_reinit import codes
 from safe_reinit.core import answers, observations, outcomes
 from safe_reinit.core.events import CallRefused, CallUnanswered, CallUnclear, Event
 from safe_reinit.core.guards import drifted
@@ -17,7 +16,7 @@ from safe_reinit.core.polling import TICK
 from safe_reinit.core.reports import unrecorded, waited_for
 from safe_reinit.core.state import begin, interrupt, outcome
 from safe_reinit.core.wipes import open_resets
-from safe_reinit.model import Command, Failure, JobState, Limits, PlannedDisk, PlannedJob, Step, Wipe
+from safe_reinit.model import Command, Failure, JobState, Limits, PlannedDisk, PlannedJob, Step, Wipe, error_codes
 from tests import values
 
 DISK, INSTANCE = "d-1", "i-1"
@@ -79,7 +78,7 @@ def test_an_ecs_that_is_too_slow_is_said_with_the_call_that_was_not_sent() -> No
 )
 def test_credentials_that_are_refused_are_named_by_their_code(code: str, why: str, said: str, hint: str) -> None:
     """Credentials that are refused for too long: the code, what it means where that is known, and what to do."""
-    row = codes.lookup(codes.EVERY, code)
+    row = error_codes.lookup(error_codes.EVERY, code)
     said, hint = (row.meaning, row.fix) if row else (said, hint)
     unseen = replace(values.an_observation(), seen=False, instance=None, credentials_refused=code, why=why)
     job = observations.learn(a_job(), unseen)
@@ -154,13 +153,13 @@ def test_what_was_not_sent_is_due_again_with_its_reason() -> None:
 )
 def test_a_roll_back_that_ecs_would_refuse_is_told_before_it_is_sent(code: str, due: float | None) -> None:
     """What a dry run foresees is the refusal of the call: its code, what it means and what to do; some of them pass."""
-    said = codes.meaning_of("ResetDisk", code)
+    said = error_codes.meaning_of("ResetDisk", code)
 
     assert outcomes.foreseen(RESET, a_job(), code, NOW) == CallRefused(
         RESET,
         Failure(
             code, f"ECS would refuse ResetDisk of d-1 with {code} (DryRun): {said}", action="ResetDisk",
-            hint=codes.fix_of("ResetDisk", code),
+            hint=error_codes.fix_of("ResetDisk", code),
         ),
         NOW.at, NOW.when, due,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import pytest
 
-from safe_reinit import codes, core
+from safe_reinit import core
 from safe_reinit.core import inputs, outcomes, rechecks, state
 from safe_reinit.core.inputs import (
     AcceptedBefore,
@@ -50,7 +50,18 @@ from safe_reinit.core.inputs import (
 )
 from safe_reinit.core.polling import TICK
 from safe_reinit.core.steps import outstanding
-from safe_reinit.model import Accepted, Command, Failure, JobState, Limits, Options, SafetySnapshot, Step, Wipe
+from safe_reinit.model import (
+    Accepted,
+    Command,
+    Failure,
+    JobState,
+    Limits,
+    Options,
+    SafetySnapshot,
+    Step,
+    Wipe,
+    error_codes,
+)
 from tests import values
 from tests.core.runs import BEGIN, OK, RUN, Steps, a_disk, backed_up, kinds, whole_run
 
@@ -879,9 +890,9 @@ def test_what_the_dry_run_refuses_is_told_in_our_words() -> None:
     assert run.state.error == Failure(
         "OperationDenied",
         "ECS would refuse ResetDisk of d-0 with OperationDenied (DryRun): "
-        f"{codes.meaning_of('ResetDisk', 'OperationDenied')}",
+        f"{error_codes.meaning_of('ResetDisk', 'OperationDenied')}",
         action="ResetDisk",
-        hint=codes.fix_of("ResetDisk", "OperationDenied"),
+        hint=error_codes.fix_of("ResetDisk", "OperationDenied"),
     )
 
 
@@ -975,7 +986,7 @@ def test_a_refusal_says_everything_that_a_person_needs() -> None:
         "ECS refused ReInitDisk of d-0 with OperationDenied: The source is gone.",
         request_id="r",
         action="ReInitDisk",
-        hint=codes.fix_of("ReInitDisk", "OperationDenied"),
+        hint=error_codes.fix_of("ReInitDisk", "OperationDenied"),
     )
 
 

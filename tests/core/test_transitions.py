@@ -11,7 +11,6 @@ from typing import Any, get_args
 
 import pytest
 
-from safe_reinit.codes import PROVEN
 from safe_reinit.core import resuming, transitions
 from safe_reinit.core import state as core_state
 from safe_reinit.core.decide import decide
@@ -50,6 +49,7 @@ from safe_reinit.model import (
     Wipe,
     WipeState,
 )
+from safe_reinit.model.error_codes import PROVEN
 from tests import values
 
 INSTANCE, DISK, OTHER = values.INSTANCE_ID, values.DISK_ID, "d-other"

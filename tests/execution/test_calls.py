@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from safe_reinit.clock import boottime
-from safe_reinit.cloud import CloudError, NoCredentials, NotSent, Refused, Unanswered
+from safe_reinit.cloud.interface import CloudError, NoCredentials, NotSent, Refused, Unanswered
 from safe_reinit.core import inputs
 from safe_reinit.core.inputs import Commit, Withheld
 from safe_reinit.execution.calls import outcome_of

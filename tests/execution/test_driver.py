@@ -19,7 +19,7 @@ from safe_reinit.execution.executor import DaemonExecutor
 from safe_reinit.journal import JournalError, LeaseLostError, open_to_write
 from safe_reinit.model import Event, JobState, Limits, Rollout
 from safe_reinit.model.codec import decode, encode
-from safe_reinit.plan import to_json
+from safe_reinit.plans.plan import to_json
 from tests import values
 from tests.cloudlike import TinyClock
 from tests.execution.worlds import World, many, one

@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.cloud import CloudError, Refused, Unanswered
+from safe_reinit.cloud.interface import CloudError, Refused, Unanswered
+from safe_reinit.cloud.retry import Once, Patient
 from safe_reinit.core.events import Intended
 from safe_reinit.core.evolve import evolve
 from safe_reinit.core.inputs import Fresh
 from safe_reinit.core.polling import Needs, needs
 from safe_reinit.core.state import begin
-from safe_reinit.describe import Round
 from safe_reinit.execution.observe import observation_of, observe_jobs
-from safe_reinit.facts import read_facts
 from safe_reinit.model import (
     Command,
     JobState,
@@ -27,7 +26,8 @@ from safe_reinit.model import (
     Step,
     UnreadableRow,
 )
-from safe_reinit.retry import Once, Patient
+from safe_reinit.planning.describe import Round
+from safe_reinit.planning.facts import read_facts
 from tests import values
 from tests.cloudlike import TinyClock, TinyCloud
 from tests.execution.worlds import MANY, World, many, of_each

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.cloud import CloudError, Described, OtherCaller, Refused, Unanswered
+from safe_reinit.cloud.interface import CloudError, Described, OtherCaller, Refused, Unanswered
 from safe_reinit.core.freshness import is_stale, is_too_slow
 from safe_reinit.core.inputs import Drifted, Fresh, NotSeen, RecheckFailed
 from safe_reinit.model import (
@@ -29,7 +29,7 @@ from safe_reinit.model import (
     SystemEvent,
     UnreadableRow,
 )
-from safe_reinit.plan import make_plan
+from safe_reinit.plans.plan import make_plan
 from tests import values
 from tests.cloudlike import TinyClock, TinyCloud, facts_for
 from tests.execution.worlds import (

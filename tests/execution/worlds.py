@@ -31,7 +31,7 @@ from safe_reinit.execution.recheck import Rechecks
 from safe_reinit.execution.store import StateStore
 from safe_reinit.journal import LateAnswer, LeaseLostError
 from safe_reinit.model import Command, Guard, InUse, JobState, Learnt, Limits, Observation, Options, Plan, Room, Step
-from safe_reinit.plan import make_plan
+from safe_reinit.plans.plan import make_plan
 from tests import values
 from tests.cloudlike import TinyClock, TinyCloud, facts_for
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from safe_reinit.codes import EVERY, TABLE
+from safe_reinit.model.error_codes import EVERY, TABLE
 from safe_reinit.simulator.faults import _KINDS
 from tests.simulation.harness import Moment, Result, simulate
 from tests.simulation.options import ASSUMPTIONS, HOST, LOOKS, Scenario

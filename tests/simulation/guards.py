@@ -19,7 +19,6 @@ from safe_reinit.core.inputs import Answered, Call, Commit, Committed, Input, Wi
 from safe_reinit.core.state import is_settled, lag_of
 from safe_reinit.core.steps import outstanding
 from safe_reinit.core.wipes import is_watched
-from safe_reinit.drift import drift_of
 from safe_reinit.errors import UsageError
 from safe_reinit.execution import calls, session
 from safe_reinit.execution.store import StateStore
@@ -28,6 +27,7 @@ from safe_reinit.journal.lease import Holder
 from safe_reinit.journal.postgres import Postgres
 from safe_reinit.journal.sqlite import SqliteFile
 from safe_reinit.model import InUse, JobState, Observation, Wipe
+from safe_reinit.plans.drift import drift_of
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 

@@ -26,7 +26,7 @@ from safe_reinit.execution.interrupt import Interrupt
 from safe_reinit.journal import sqlite
 from safe_reinit.model import Event
 from safe_reinit.model.codec import members
-from safe_reinit.plan import to_json
+from safe_reinit.plans.plan import to_json
 from safe_reinit.simulator import console
 from safe_reinit.simulator.engine import Engine, Options
 from tests import direct, inprocess, virtual

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from safe_reinit.aliyun.attempt import Attempt, LostError, NotLeftError, Reply
+from safe_reinit.cloud.aliyun.attempt import Attempt, LostError, NotLeftError, Reply
 from safe_reinit.simulator import gateway
 from safe_reinit.simulator.calls import Call
 from safe_reinit.simulator.engine import Engine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from safe_reinit.codes import ACTS
+from safe_reinit.model.error_codes import ACTS
 from safe_reinit.simulator.faults import _KINDS
 from tests.simulation import every_fault
 from tests.simulation.every_fault import SHAPES, Case, cases, is_look, moments_of, spread, undisturbed

@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.codes import BRINGS_BACK, PROVEN
 from safe_reinit.core import answers as core_answers
 from safe_reinit.core import observations as core_observations
 from safe_reinit.core import resuming as core_resuming
@@ -40,6 +39,7 @@ from safe_reinit.model import (
     Snapshot,
     Wipe,
 )
+from safe_reinit.model.error_codes import BRINGS_BACK, PROVEN
 from tests.values import a_disk, a_snapshot, an_instance
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,8 +7,8 @@ from datetime import datetime
 from html import escape
 from typing import NewType
 
-from ...letters import printable
 from ...model.codec import timestamp
+from ...model.letters import printable
 
 Markup = NewType("Markup", str)
 """HTML that is safe to put into the page; made by the functions of this file and by nothing else."""

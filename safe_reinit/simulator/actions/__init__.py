@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from safe_reinit.simulator.actions import account, disks, events, images, instances, others, power, snapshots, tags
-from safe_reinit.simulator.actions.context import Action
-from safe_reinit.simulator.errors import Refusal
-from safe_reinit.simulator.wire.request import PRODUCTS
+from ..errors import Refusal
+from ..wire.request import PRODUCTS
+from . import account, disks, events, images, instances, others, power, snapshots, tags
+from .context import Action
 
 ECS = "2014-05-26"
 STS = "2015-04-01"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from safe_reinit.simulator.actions.context import Context
-from safe_reinit.simulator.actions.listing import Listing, tag_rows
-from safe_reinit.simulator.state.clock import second_text
-from safe_reinit.simulator.state.model import KeyPair
-from safe_reinit.simulator.wire.answers import Body
+from ..state.clock import second_text
+from ..state.model import KeyPair
+from ..wire.answers import Body
+from .context import Context
+from .listing import Listing, tag_rows
 
 
 def describe_key_pairs(ctx: Context) -> Body:

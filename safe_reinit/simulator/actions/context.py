@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from safe_reinit.simulator.errors import Refusal, missing
-from safe_reinit.simulator.state.cloud import Cloud
-from safe_reinit.simulator.state.model import Disk, Instance
-from safe_reinit.simulator.state.rights import AccessKey
-from safe_reinit.simulator.wire.answers import Body
-from safe_reinit.simulator.wire.params import Params
-from safe_reinit.simulator.wire.request import Asked
+from ..errors import Refusal, missing
+from ..state.cloud import Cloud
+from ..state.model import Disk, Instance
+from ..state.rights import AccessKey
+from ..wire.answers import Body
+from ..wire.params import Params
+from ..wire.request import Asked
 
 _DENIED = {"kms": "Forbidden.NoPermission"}
 """What a product answers without the right to a call, where it is not what ECS answers."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from safe_reinit.simulator.actions.context import Context
-from safe_reinit.simulator.actions.listing import (
+from ..errors import Refusal
+from ..state import wiping
+from ..state.clock import minute_text, second_text
+from ..state.model import Disk
+from ..wire.answers import Body
+from .context import Context
+from .listing import (
     FOREVER,
     Listing,
     in_zone,
@@ -13,11 +18,6 @@ from safe_reinit.simulator.actions.listing import (
     tag_rows,
     tagged,
 )
-from safe_reinit.simulator.errors import Refusal
-from safe_reinit.simulator.state import wiping
-from safe_reinit.simulator.state.clock import minute_text, second_text
-from safe_reinit.simulator.state.model import Disk
-from safe_reinit.simulator.wire.answers import Body
 
 _CATEGORIES = (
     *("cloud", "cloud_efficiency", "cloud_ssd", "cloud_essd", "cloud_auto", "cloud_essd_entry"),

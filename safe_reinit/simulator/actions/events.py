@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from safe_reinit.simulator.actions.context import Context
-from safe_reinit.simulator.actions.listing import Listing, of_region
-from safe_reinit.simulator.errors import Refusal
-from safe_reinit.simulator.state.clock import second_text
-from safe_reinit.simulator.state.model import Event
-from safe_reinit.simulator.wire.answers import Body
+from ..errors import Refusal
+from ..state.clock import second_text
+from ..state.model import Event
+from ..wire.answers import Body
+from .context import Context
+from .listing import Listing, of_region
 
 _ENDED = ("Avoided", "Executed", "Canceled", "Failed")
 """What is listed where no status is asked for."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from safe_reinit.simulator.actions.context import Context
-from safe_reinit.simulator.actions.listing import Listing, matches, of_region, one_of, tag_rows, tagged
-from safe_reinit.simulator.errors import Refusal
-from safe_reinit.simulator.state.clock import second_text
-from safe_reinit.simulator.state.model import Image
-from safe_reinit.simulator.wire.answers import Body
-from safe_reinit.simulator.wire.params import Params
+from ..errors import Refusal
+from ..state.clock import second_text
+from ..state.model import Image
+from ..wire.answers import Body
+from ..wire.params import Params
+from .context import Context
+from .listing import Listing, matches, of_region, one_of, tag_rows, tagged
 
 _STATUSES = ("Creating", "Waiting", "Available", "UnAvailable", "CreateFailed", "Deprecated")
 _OWNERS = ("system", "self", "others", "marketplace")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from safe_reinit.simulator.actions.context import Context
-from safe_reinit.simulator.actions.listing import (
+from ..errors import Refusal
+from ..state.clock import minute_text
+from ..state.model import LOCAL_CATEGORIES, Instance
+from ..wire.answers import Body
+from .context import Context
+from .listing import (
     FOREVER,
     Listing,
     in_zone,
@@ -13,10 +17,6 @@ from safe_reinit.simulator.actions.listing import (
     tag_rows,
     tagged,
 )
-from safe_reinit.simulator.errors import Refusal
-from safe_reinit.simulator.state.clock import minute_text
-from safe_reinit.simulator.state.model import LOCAL_CATEGORIES, Instance
-from safe_reinit.simulator.wire.answers import Body
 
 _MALFORMED = "InvalidInstanceIds.Malformed"
 _ADDRESSES = {"PrivateIpAddresses": "private_ip", "PublicIpAddresses": "public_ip"}

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Generic, TypeVar
 
-from safe_reinit.simulator.actions.context import Context
-from safe_reinit.simulator.errors import Refusal, invalid
-from safe_reinit.simulator.state.model import Disk, Image, Instance, Snapshot
-from safe_reinit.simulator.wire.answers import Body
-from safe_reinit.simulator.wire.params import Params
+from ..errors import Refusal, invalid
+from ..state.model import Disk, Image, Instance, Snapshot
+from ..wire.answers import Body
+from ..wire.params import Params
+from .context import Context
 
 Row = TypeVar("Row")
 Placed = TypeVar("Placed", Disk, Instance, Snapshot, Image)

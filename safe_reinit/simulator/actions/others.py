@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from safe_reinit.simulator.actions.context import Context
-from safe_reinit.simulator.actions.listing import Listing, Page, of_region
-from safe_reinit.simulator.errors import Refusal
-from safe_reinit.simulator.state.clock import minute_text, second_text
-from safe_reinit.simulator.state.conditions import key_state
-from safe_reinit.simulator.state.model import Disk, Instance
-from safe_reinit.simulator.wire.answers import Body
+from ..errors import Refusal
+from ..state.clock import minute_text, second_text
+from ..state.conditions import key_state
+from ..state.model import Disk, Instance
+from ..wire.answers import Body
+from .context import Context
+from .listing import Listing, Page, of_region
 
 _MEMBERS_A_CALL = 20
 

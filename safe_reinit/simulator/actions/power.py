@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from safe_reinit.simulator.actions.context import Context
-from safe_reinit.simulator.errors import Refusal, missing
-from safe_reinit.simulator.state import power
-from safe_reinit.simulator.state.model import Instance
-from safe_reinit.simulator.wire.answers import Body
+from ..errors import Refusal, missing
+from ..state import power
+from ..state.model import Instance
+from ..wire.answers import Body
+from .context import Context
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ import json
 import re
 from dataclasses import dataclass
 
-from safe_reinit.simulator.actions.context import Context
-from safe_reinit.simulator.actions.listing import Listing, matches, of_region, tag_rows, tagged
-from safe_reinit.simulator.errors import Refusal, invalid
-from safe_reinit.simulator.state import snapshots as state
-from safe_reinit.simulator.state.clock import second_text
-from safe_reinit.simulator.state.model import Policy, Snapshot
-from safe_reinit.simulator.wire.answers import Body
-from safe_reinit.simulator.wire.params import Params
+from ..errors import Refusal, invalid
+from ..state import snapshots as state
+from ..state.clock import second_text
+from ..state.model import Policy, Snapshot
+from ..wire.answers import Body
+from ..wire.params import Params
+from .context import Context
+from .listing import Listing, matches, of_region, tag_rows, tagged
 
 _MALFORMED = "InvalidSnapshotIds.Malformed"
 _NAME = re.compile(r"(?!auto|https?://)[^\W\d_].{1,127}", re.DOTALL)

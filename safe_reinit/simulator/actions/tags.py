@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from safe_reinit.simulator.actions.context import Context
-from safe_reinit.simulator.actions.listing import Page, tagged
-from safe_reinit.simulator.errors import Refusal, invalid
-from safe_reinit.simulator.state.cloud import Cloud
-from safe_reinit.simulator.state.model import Disk, Image, Instance, KeyPair, Snapshot
-from safe_reinit.simulator.wire.answers import Body
+from ..errors import Refusal, invalid
+from ..state.cloud import Cloud
+from ..state.model import Disk, Image, Instance, KeyPair, Snapshot
+from ..wire.answers import Body
+from .context import Context
+from .listing import Page, tagged
 
 _TYPES = (
     *("instance", "disk", "snapshot", "image", "keypair", "securitygroup", "volume", "eni", "ddh", "ddhcluster"),

@@ -10,11 +10,11 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from safe_reinit.simulator.state.clock import SimulatedClock
-from safe_reinit.simulator.state.model import Disk, Image, Instance, KeyPair, Policy, Snapshot
-from safe_reinit.simulator.state.rights import AccessKey
-from safe_reinit.simulator.state.table import Table
-from safe_reinit.simulator.state.timeline import Timeline
+from .clock import SimulatedClock
+from .model import Disk, Image, Instance, KeyPair, Policy, Snapshot
+from .rights import AccessKey
+from .table import Table
+from .timeline import Timeline
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from safe_reinit.simulator.errors import Refusal
-from safe_reinit.simulator.state.cloud import Cloud
-from safe_reinit.simulator.state.model import Disk, Instance
+from ..errors import Refusal
+from .cloud import Cloud
+from .model import Disk, Instance
 
 FINANCIAL = frozenset({"financial", "recycling", "refunded", "dedicatedhostfinancial"})
 """Lock reasons that mean unpaid bills."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from safe_reinit.simulator.errors import Refusal
-from safe_reinit.simulator.state import scaling, snapshots
-from safe_reinit.simulator.state.cloud import Cloud
-from safe_reinit.simulator.state.conditions import keys_work, unlocked
-from safe_reinit.simulator.state.model import LOCAL_CATEGORIES, Instance
+from ..errors import Refusal
+from . import scaling, snapshots
+from .cloud import Cloud
+from .conditions import keys_work, unlocked
+from .model import LOCAL_CATEGORIES, Instance
 
 
 def may_stop(cloud: Cloud, instance: Instance, now: float, *, force: bool, confirmed: bool = False) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from safe_reinit.simulator.state.cloud import Cloud
-from safe_reinit.simulator.state.model import Disk, Instance
+from .cloud import Cloud
+from .model import Disk, Instance
 
 UNMANAGED = ("Standby", "Protected")
 """States of a member in which its group leaves it alone."""

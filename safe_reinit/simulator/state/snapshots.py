@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from safe_reinit.simulator.errors import Refusal
-from safe_reinit.simulator.state.cloud import Cloud
-from safe_reinit.simulator.state.conditions import keys_work
-from safe_reinit.simulator.state.model import FIXED_CATEGORIES, Disk, Instance, Snapshot
+from ..errors import Refusal
+from .cloud import Cloud
+from .conditions import keys_work
+from .model import FIXED_CATEGORIES, Disk, Instance, Snapshot
 
 _MOST = 256
 """Manual snapshots a disk may have."""

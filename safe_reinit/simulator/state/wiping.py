@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from safe_reinit.simulator.errors import Refusal
-from safe_reinit.simulator.state import power
-from safe_reinit.simulator.state.cloud import Cloud
-from safe_reinit.simulator.state.conditions import keys_work, unlocked
-from safe_reinit.simulator.state.model import FIXED_CATEGORIES, Disk, Image, Instance, Overwrite, Snapshot
+from ..errors import Refusal
+from . import power
+from .cloud import Cloud
+from .conditions import keys_work, unlocked
+from .model import FIXED_CATEGORIES, Disk, Image, Instance, Overwrite, Snapshot
 
 _TOO_OLD = 1373932800.0  # the end of 2013-07-15 UTC: "created on or before July 15, 2013"
 _SNAPSHOT_DELETED = "The snapshot which is used to create the specified disk has been deleted."

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 from xml.sax.saxutils import escape
 
-from safe_reinit.simulator.errors import Refusal
-from safe_reinit.simulator.wire.request import Asked
+from ..errors import Refusal
+from .request import Asked
 
 JSON_TYPE = "application/json;charset=utf-8"
 XML_TYPE = "text/xml;charset=utf-8"

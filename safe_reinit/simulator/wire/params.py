@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 
-from safe_reinit.simulator.errors import Refusal, invalid, missing
+from ..errors import Refusal, invalid, missing
 
 _ID_LISTS = ("DiskIds", "InstanceIds", "SnapshotIds", "SnapshotLinkIds")
 _REPEATED_IDS = ("InstanceId", "DiskId", "ResourceId")

@@ -9,10 +9,10 @@ from functools import cached_property, lru_cache
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl, quote
 
-from safe_reinit.simulator.errors import Refusal
-from safe_reinit.simulator.state.clock import real_now
-from safe_reinit.simulator.state.rights import AccessKey
-from safe_reinit.simulator.wire.params import Params
+from ..errors import Refusal
+from ..state.clock import real_now
+from ..state.rights import AccessKey
+from .params import Params
 
 Format = Literal["JSON", "XML"]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import hmac
 
-from safe_reinit.simulator.errors import Refusal, missing
-from safe_reinit.simulator.state.rights import AccessKey
-from safe_reinit.simulator.wire.params import Params
-from safe_reinit.simulator.wire.request import (
+from ..errors import Refusal, missing
+from ..state.rights import AccessKey
+from .params import Params
+from .request import (
     Asked,
     Format,
     Keyring,

@@ -1,0 +1,26 @@
+"""The cloud over Alibaba Cloud's own SDK: the only package that imports it, and only once ``connect`` is called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..endpoints import Where
+    from ..interface import MaySend, OnCall
+    from .client import Aliyun
+
+__all__ = ["connect"]
+
+
+def connect(where: Where, on_call: OnCall, may_send: MaySend = lambda _action: "") -> Aliyun:
+    """Make a gateway to the cloud at this place. Nothing is sent yet.
+
+    Args:
+        where: the cloud, and whose credentials are used.
+        on_call: is told every HTTP exchange.
+        may_send: is asked immediately before the first byte of a changing call; see ``MaySend``.
+
+    """
+    from .client import Aliyun  # noqa: PLC0415 - the SDK takes half a second to import
+
+    return Aliyun(where, on_call, may_send)

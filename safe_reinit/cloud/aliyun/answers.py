@@ -1,0 +1,156 @@
+"""Asking somebody for a key, and reading the answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from ...model import Secret
+from ..endpoints import is_loopback
+from .profile import CredentialsError, Profile
+
+if TYPE_CHECKING:
+    from .attempt import Reply
+
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
+
+
+@dataclass(frozen=True)
+class Key:
+    """What signs a request."""
+
+    key_id: str
+    secret: Secret
+    token: Secret | None = None
+    expires: float | None = None
+    """When it ends, in seconds of the epoch; ``None``: not said."""
+
+
+class Web(Protocol):
+    """Sends what is asked of others than ECS."""
+
+    local_only: bool
+    """Whether nobody outside this machine may be asked."""
+
+    def sts(self, profile: Profile) -> str:
+        """Return the URL of STS for this profile."""
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, until: float, connect: float
+    ) -> Reply:
+        """Send one request once.
+
+        Raises:
+            NotLeftError: no byte of it left this machine.
+            LostError: no whole answer came in time.
+        """
+
+    def now(self) -> float:
+        """Return the real seconds that ``until`` is counted in."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One try to get a key from somebody."""
+
+    profile: Profile
+    web: Web
+    environment: Mapping[str, str]
+    now: float
+    until: float
+
+    def json(
+        self, method: str, url: str, who: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Mapping[str, Any]:
+        """Ask somebody once, and read the answer."""
+        return self.read(self.reply(method, url, who, headers or {}, body), who)
+
+    def web_address(self, url: str) -> str:
+        """Return an address where something can be asked.
+
+        Raises:
+            CredentialsError: it is none.
+        """
+        with suppress(ValueError):
+            at = urlsplit(url)
+            if at.scheme in ("http", "https") and at.hostname and (at.port is None or at.port):
+                return url
+        raise self.failed("its address is not of the form http(s)://HOST[:PORT][/PATH]")
+
+    def reply(self, method: str, url: str, who: str, headers: Mapping[str, str], body: bytes = b"") -> Reply:
+        """Ask somebody once."""
+        from .attempt import LostError, NotLeftError  # noqa: PLC0415 - most sources ask nobody
+
+        if self.web.local_only and not is_loopback(urlsplit(url).hostname or ""):
+            raise self.failed(
+                f"{who} ({host_of(url)}) is not asked, since the endpoint is on this machine and nothing may leave it",
+                "Give a profile with a key of its own (AK, StsToken), or another endpoint.",
+            )
+        connect = 1.0 if self.profile.discovered else 5.0
+        host = host_of(url)
+        try:
+            return self.web.send(method, url, {"Accept": "application/json", **headers}, body, self.until, connect)
+        except NotLeftError as error:
+            failed, hint = f"{who} could not be asked ({host}: {error})", error.hint
+        except LostError as error:
+            failed, hint = f"{who} gave no answer ({host}: {error})", ""
+        raise self.failed(failed, hint or "Check the network and the proxy.", asked=True)
+
+    def read(self, reply: Reply, who: str) -> Mapping[str, Any]:
+        """Read an answer of success."""
+        body = object_of(reply.body)
+        if reply.status != 200:
+            code = (body or {}).get("Code") or (body or {}).get("ErrorCode")
+            said = f", {code}" if isinstance(code, str) and _CODE.fullmatch(code) else ""
+            raise self.failed(f"{who} refused (HTTP {reply.status}{said})", asked=True)
+        if body is None:
+            raise self.failed(f"the answer of {who} cannot be read", asked=True)
+        return body
+
+    def success(self, body: Mapping[str, Any], who: str) -> Key:
+        """Read a temporary key from an answer that says whether it is one."""
+        if body.get("Code") != "Success":
+            raise self.failed(f"{who} answered without success", asked=True)
+        return self.given(body, who)
+
+    def given(self, body: object, who: str) -> Key:
+        """Read a temporary key."""
+        row = body if isinstance(body, Mapping) else {}
+        key_id, secret, token = (row.get(name) for name in ("AccessKeyId", "AccessKeySecret", "SecurityToken"))
+        if not (isinstance(key_id, str) and isinstance(secret, str) and isinstance(token, str)):
+            raise self.failed(f"there is no temporary key in the answer of {who}", asked=True)
+        return Key(key_id, Secret(secret), Secret(token), self.time(row.get("Expiration"), who))
+
+    def time(self, text: object, who: str) -> float:
+        """Read when a key ends, in seconds of the epoch."""
+        with suppress(ValueError, TypeError):
+            moment = datetime.fromisoformat(text)  # type: ignore[arg-type] # what is no text is no time
+            return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+        raise self.failed(f"the expiration in the answer of {who} cannot be read", asked=True)
+
+    def failed(self, why: str, hint: str = "", *, asked: bool = False) -> CredentialsError:
+        """Make the error that says why the source gives no key."""
+        return self.profile.failed(why, hint, asked=asked)
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL, for people: nothing else of it may be shown."""
+    with suppress(ValueError):
+        at = urlsplit(url)
+        return f"{at.hostname}:{at.port}" if at.port else at.hostname or "nobody"
+    return "nobody"
+
+
+def object_of(raw: bytes) -> Mapping[str, Any] | None:
+    """Read a JSON object; ``None`` if it is none."""
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, Mapping) else None

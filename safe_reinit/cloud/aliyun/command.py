@@ -1,0 +1,44 @@
+"""The external command that some aliyun CLI profiles get their key from."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+from collections.abc import Callable, Sequence
+
+from ...clock import boottime
+from .profile import CredentialsError
+
+LIMIT = 60.0
+"""Real seconds in which it has to end."""
+_MOST = 1 << 20
+
+
+def run(words: Sequence[str], failed: Callable[[str], CredentialsError]) -> tuple[int | None, bytes]:
+    """Run a command to its end, and return its status and what it printed; ``None`` if it took too long.
+
+    It stays in our process group: one that asks for a one-time password on the terminal could not do that otherwise.
+    """
+    until = boottime() + LIMIT
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the person's own configuration names it
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is no command"
+        raise failed(f"its process_command {words[0]!r} cannot be run ({why})") from None
+    printed = b""
+    with process, selectors.DefaultSelector() as ready:
+        assert process.stdout is not None  # noqa: S101 - for the types
+        ready.register(process.stdout, selectors.EVENT_READ)
+        try:
+            while len(printed) < _MOST and ready.select(max(0.0, until - boottime())):
+                piece = os.read(process.stdout.fileno(), 1 << 16)
+                if not piece:
+                    return process.wait(max(0.0, until - boottime())), printed
+                printed += piece
+        except subprocess.TimeoutExpired:
+            pass
+        process.kill()
+    return None, printed

@@ -1,0 +1,386 @@
+"""One HTTP exchange through the SDK: sent once, told of once, and ended in one of four ways.
+
+Nothing of the SDK's or the transport's own words gets out of here: their texts hold the Authorization header, on a
+signature error every parameter, on a connection error the whole URL.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import Any
+
+from alibabacloud_tea_openapi.utils import Utils
+from alibabacloud_tea_openapi.utils_models import Config, OpenApiRequest, Params
+from darabonba.utils.xml import XML
+
+from ... import logs
+from ...clock import boottime
+from ...model import Call, Caller, error_codes
+from ..endpoints import Endpoint, Where
+from ..interface import CloudError, MaySend, NoCredentials, NotSent, OnCall, OtherCaller, Refused, Unanswered
+from .answers import Key
+from .attempt import Attempt, LostError, NotLeftError, Reply, cannot_make
+from .credentials import Credentials, CredentialsError, OtherCallerError
+from .row import Row, UnreadableError
+from .sdk import Api, Client, EcsClient
+from .transport import Connections
+
+LOOK_TIMEOUT = 10.0
+"""Real seconds from the first byte of a look to the last one of its answer."""
+QUICK_TIMEOUT = 3.0
+"""The same for a look at another product, and the seconds to connect to it: a plan can do without it."""
+ACT_TIMEOUT = 60.0
+"""The same for an act: it is sent once, so it is given time."""
+PAGES_TIMEOUT = 60.0
+"""Real seconds that the pages of one list may take together."""
+MOST_PAGES = 1000
+"""Pages of one list at most, where nothing else limits them."""
+_TOO_OLD = "what was observed before it had become too old, since this process was paused or held up"
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_XML = "text/xml;charset=utf-8"
+"""The type by which the SDK, too, tells an error that is not JSON."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of success."""
+
+    body: Row
+    request_id: str
+    date: datetime | None
+
+
+@contextmanager
+def readable(action: str) -> Iterator[None]:
+    """Take a body that is not of the documented shape for no answer.
+
+    Raises:
+        Unanswered: what was read within is not as documented.
+    """
+    try:
+        yield
+    except UnreadableError as error:
+        raise Unanswered(action, str(error)) from None
+
+
+def pages(action: str, ask: Callable[[str], Answer], most: int = MOST_PAGES) -> Iterator[tuple[Answer, bool]]:
+    """Follow NextToken: give each page, and whether it is the last.
+
+    Args:
+        action: the API that is asked.
+        ask: asks for the page of a token; ``""`` for the first.
+        most: the pages after which the list cannot be a real one.
+
+    Raises:
+        Unanswered: a token cannot be read, or the list does not end.
+    """
+    tokens = {""}
+    token = ""
+    began = boottime()
+    while True:
+        answer = ask(token)
+        with readable(action):
+            token = answer.body.text("NextToken")
+        yield answer, not token
+        if not token:
+            return
+        if token in tokens or len(tokens) >= most:
+            raise Unanswered(action, f"its list does not end (NextToken, {len(tokens)} pages)")
+        if boottime() - began > PAGES_TIMEOUT:
+            raise Unanswered(action, f"its list did not end within {PAGES_TIMEOUT:.0f} s ({len(tokens)} pages)")
+        tokens.add(token)
+
+
+class Exchange:
+    """Sends requests of all products at one place, and tells of each.
+
+    Args:
+        where: the cloud, and whose credentials are used.
+        on_call: is told every exchange.
+        may_send: is asked immediately before the first byte of a changing call.
+
+    """
+
+    def __init__(self, where: Where, on_call: OnCall, may_send: MaySend = lambda _action: "") -> None:
+        self._where = where
+        self._on_call = on_call
+        self._may_send = may_send
+        self._credentials = where.credentials or Credentials(where)
+        self._connections = Connections(ca_bundle=where.ca_bundle, direct=where.loopback)
+        self._clients: dict[str, Client] = {}
+        self._typed: dict[str, EcsClient] = {}
+        self._ecs: Endpoint | None = None
+
+    def ecs(
+        self,
+        action: str,
+        query: Mapping[str, Any],
+        subject: Sequence[str],
+        *,
+        changing: bool = False,
+        attempt: int = 1,
+        until: float = math.inf,
+    ) -> Answer:
+        """Send an ECS request in this region; see ``_ended`` for what is raised.
+
+        Args:
+            action: the API.
+            query: its parameters.
+            subject: the ids that it is about.
+            changing: it changes something, so it is sent once and may be forbidden.
+            attempt: how often it was intended.
+            until: real seconds since boot after which it must not leave any more.
+        """
+        endpoint = self.ecs_endpoint
+        api = Api("ecs", "2014-05-26", action, typed=True)
+        back = action in error_codes.BRINGS_BACK
+        called = Called(tuple(subject), attempt, strict=changing and not back, unchecked=changing and back)
+
+        def send() -> Answer:
+            forbidden = partial(self._forbidden, action, until)
+            limit = Attempt(ACT_TIMEOUT, forbidden=forbidden) if changing else Attempt(LOOK_TIMEOUT)
+            return self._ended(endpoint, api, query, limit, called)
+
+        return self._signed(send, called, again=not changing)
+
+    def _forbidden(self, action: str, until: float) -> str:
+        """Say why a changing call must not leave (any more); its age comes last, since to ask for the rest may wait."""
+        why = self._may_send(action)
+        return why or (_TOO_OLD if boottime() > until else "")
+
+    def other(
+        self, api: Api, default: str, query: Mapping[str, str], subject: Sequence[str] = (), *, quick: bool = False
+    ) -> Answer:
+        """Send a look of another product; see ``_ended`` for what is raised.
+
+        Args:
+            default: the host, where the configuration has none for the product.
+            quick: give up early, since the plan can do without the answer.
+
+        """
+        endpoint = self._where.of(api.product) or Endpoint("https", default)
+        limits = (QUICK_TIMEOUT, QUICK_TIMEOUT) if quick else (LOOK_TIMEOUT,)
+        called = Called(tuple(subject))
+        return self._signed(lambda: self._ended(endpoint, api, query, Attempt(*limits), called), called, again=True)
+
+    def caller(self) -> tuple[Caller, datetime | None]:
+        """Ask STS who the credentials belong to, with what their source has now; see ``_ended`` for what is raised.
+
+        Raises:
+            OtherCaller: somebody else than the first time.
+        """
+        try:
+            caller, date = self._caller(Called(strict=True))
+        except CloudError:
+            self._credentials.not_known()
+            raise
+        try:
+            self._credentials.belongs_to(caller)
+        except OtherCallerError as error:
+            raise OtherCaller("GetCallerIdentity", str(error), error.hint) from None
+        return replace(caller, source=self._credentials.source), date
+
+    def _caller(self, called: Called) -> tuple[Caller, datetime | None]:
+        endpoint = self._where.of("sts") or Endpoint("https", "sts.aliyuncs.com")
+        api = Api("sts", "2015-04-01", "GetCallerIdentity")
+        given = called.key is not None
+        answer = self._signed(
+            lambda: self._ended(endpoint, api, {}, Attempt(LOOK_TIMEOUT), called), called, again=not given
+        )
+        with readable(api.action):
+            row = answer.body
+            return Caller(row.required("AccountId"), row.required("Arn"), row.text("IdentityType")), answer.date
+
+    def _signed(self, send: Callable[[], Answer], called: Called, *, again: bool) -> Answer:
+        """Send; an observation is made again where its key or the clock was refused, with what the source has now."""
+        try:
+            return send()
+        except Refused as refused:
+            if not error_codes.renews(refused.code):
+                raise
+            if called.key is not None and not error_codes.of_clock(refused.code):
+                self._credentials.refused(called.key)
+            if not again:
+                raise
+        called.key = None
+        return self._signed(send, called, again=False)
+
+    def _ended(self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt, called: Called) -> Answer:
+        """Send, tell of it, and give the answer.
+
+        Raises:
+            Refused: ECS answered with an error code.
+            Unanswered: no answer that can be read came.
+            NotSent: no byte of the request left.
+
+        """
+        at = datetime.now(UTC)
+        ended = self._sent(endpoint, api, query, limit, called)
+        if isinstance(ended, (NotSent, Unanswered)) and ended.hint == CloudError.hint:
+            ended.hint = self._reach(api.product)
+        told = Call(
+            at=at,
+            action=api.action,
+            subject=called.subject,
+            dry_run=bool(query.get("DryRun")),
+            http_status=limit.status,
+            request_id=getattr(ended, "request_id", None),
+            code=_code(ended),
+            attempt=called.attempt,
+        )
+        logs.call(told)
+        self._on_call(told)
+        if isinstance(ended, Answer):
+            return ended
+        raise ended from None
+
+    def _reach(self, product: str) -> str:
+        """Say what to check where the host of a product gave no answer: only what chooses that host."""
+        if self._where.loopback:
+            return "Check --endpoint."
+        if product != "ecs":
+            return (
+                "Check the network and the proxy. Another host for this product is set in the configuration, "
+                f"endpoints: {{{product}: HOST}}."
+            )
+        if self._where.of("ecs"):
+            return "Check the network, the proxy and the endpoint of ECS (--endpoint)."
+        return f"Check the network, the proxy, and that {self._where.region} is the id of the region (--region)."
+
+    def _key(self, called: Called) -> Key:
+        return self._credentials.key(
+            lambda key: self._caller(Called(key=key))[0], strict=called.strict, unchecked=called.unchecked
+        )
+
+    def _sent(
+        self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt, called: Called
+    ) -> Answer | CloudError:
+        """Send once, and give how that ended: nothing of what the SDK raises may get out."""
+        action, host = api.action, endpoint.host
+        try:
+            if called.key is None:
+                called.key = self._key(called)
+            reply = self._reply(endpoint, api, query, limit, called.key)
+            self._where.origin.answered(endpoint, reply.headers)
+        except OtherCallerError as error:
+            return OtherCaller(action, str(error), error.hint)
+        except CredentialsError as error:
+            return NoCredentials(action, str(error), error.hint, asked=error.asked)
+        except CloudError as error:
+            return NotSent(action, f"whose the renewed credentials are could not be asked ({str(error).rstrip('.')})")
+        except NotLeftError as error:
+            return NotSent(action, str(error), host, error.hint)
+        except LostError as error:
+            return Unanswered(action, str(error), host)
+        except Exception as error:  # noqa: BLE001 - see above
+            if limit.left:
+                return Unanswered(action, "its answer could not be read", host)
+            why = cannot_make(error)
+            return NotSent(action, str(why), host, why.hint)
+        try:
+            return _read(reply) if reply.status == 200 else _refusal(reply, action)
+        except (UnreadableError, ValueError, RecursionError):
+            return Unanswered(action, f"what came (HTTP {reply.status}) is not an answer of this API", host)
+
+    def _reply(self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt, key: Key) -> Reply:
+        """Send ECS's own API by the SDK's typed client, and another product's by its generic call."""
+        if api.typed:
+            return self._ecs_client(endpoint).ask(api.action, query, limit, key)
+        client = self._clients.setdefault(endpoint.url, Client(self._config(endpoint), self._connections))
+        params = Params(
+            action=api.action, version=api.version, protocol=endpoint.scheme.upper(), pathname="/", method="POST",
+            auth_type="AK", style="RPC", req_body_type="formData", body_type="json",
+        )  # fmt: skip
+        return client.send(params, OpenApiRequest(query=Utils.query(dict(query))), limit, key)
+
+    def _ecs_client(self, endpoint: Endpoint) -> EcsClient:
+        return self._typed.setdefault(endpoint.url, EcsClient(self._config(endpoint), self._connections))
+
+    @property
+    def ecs_endpoint(self) -> Endpoint:
+        """Where ECS is: as the configuration says, else where the SDK's own table has it for the region."""
+        if self._ecs is None:
+            given = self._where.of("ecs")
+            self._ecs = given or Endpoint("https", EcsClient(self._config(None), self._connections).host)
+        return self._ecs
+
+    def _config(self, endpoint: Endpoint | None) -> Config:
+        return Config(
+            region_id=self._where.region,
+            endpoint=endpoint.host if endpoint else None,
+            protocol=endpoint.scheme if endpoint else "https",
+            user_agent="safe-reinit",
+        )
+
+    def close(self) -> None:
+        """Close the connections; what has not left by now never will."""
+        self._connections.close()
+
+
+@dataclass
+class Called:
+    """What is told of a call besides what is sent, and what signs it."""
+
+    subject: tuple[str, ...] = ()
+    attempt: int = 1
+    strict: bool = False
+    """Whether the source has to have the key now."""
+    unchecked: bool = False
+    """Whether any key is good enough, since the call brings a machine back."""
+    key: Key | None = None
+    """What signs it, once that is known."""
+
+
+def _read(reply: Reply) -> Answer:
+    """Believe an answer of success only if it is one: a JSON object, with the RequestId that ECS always gives."""
+    body = Row(json.loads(reply.body))
+    request_id = body.required("RequestId")
+    if not _REQUEST_ID.fullmatch(request_id):
+        raise UnreadableError
+    return Answer(body, request_id, _date(reply.headers))
+
+
+def _refusal(reply: Reply, action: str) -> Refused:
+    """Read an error as ECS writes it."""
+    if not 400 <= reply.status < 600:
+        raise UnreadableError
+    if reply.headers.get("content-type") == _XML:
+        said: Any = XML.parse_xml(reply.body.decode(), None).get("Error")
+    else:
+        said = json.loads(reply.body)
+    if not isinstance(said, dict):
+        raise UnreadableError
+    code, request_id = said.get("Code") or said.get("code"), said.get("RequestId") or said.get("requestId")
+    if not (isinstance(code, str) and _CODE.fullmatch(code)):
+        raise UnreadableError
+    if not (isinstance(request_id, str) and _REQUEST_ID.fullmatch(request_id)):
+        raise UnreadableError
+    after = Utils.get_throttling_time_left(reply.headers)
+    return Refused(
+        code, reply.status, error_codes.meaning_of(action, code), request_id, action=action, retry_after=after
+    )
+
+
+def _date(headers: Mapping[str, str]) -> datetime | None:
+    try:
+        return parsedate_to_datetime(headers["date"]).astimezone(UTC)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _code(ended: Answer | CloudError) -> str:
+    """Give the code by which a call is on record: ECS's own, or a word for what came instead."""
+    if isinstance(ended, Answer):
+        return "OK"
+    if isinstance(ended, Refused):
+        return ended.code
+    return "NotSent" if isinstance(ended, NotSent) else "Unanswered"

@@ -1,0 +1,166 @@
+"""The Describe calls of other products, and of what ECS plans: each over the SDK's generic call, with less time.
+
+API versions, names and limits are those of the public API references: Auto Scaling 2014-08-28 (20 ids and 50 rows a
+call), KMS 2016-01-20, EBS 2021-07-30 (500 rows a page), ECS 2014-05-26 (100 ids a call).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TypeVar
+
+from ...model import Key, ReplicaPair, ScalingMember, SnapshotPolicy, SystemEvent
+from ..endpoints import Where
+from ..interface import Described, Refused, Unanswered
+from . import shapes
+from .describing import joined, parts, read
+from .exchange import Answer, Exchange, pages, readable
+from .sdk import Api
+
+Shown = TypeVar("Shown")
+
+_MEMBERS = Api("ess", "2014-08-28", "DescribeScalingInstances")
+_KEY = Api("kms", "2016-01-20", "DescribeKey")
+_PAIRS = Api("ebs", "2021-07-30", "DescribeDiskReplicaPairs")
+_EVENTS = Api("ecs", "2014-05-26", "DescribeInstanceHistoryEvents")
+_POLICY = Api("ecs", "2014-05-26", "DescribeAutoSnapshotPolicyEx")
+
+_UNENDED = ("Scheduled", "Executing", "Inquiring")
+_SITES = ("production", "backup")
+"""A list of replication pairs shows one site; a disk can be at either."""
+
+_ESS_CENTRAL = frozenset(
+    {
+        *("cn-qingdao", "cn-beijing", "cn-hangzhou", "cn-shanghai", "cn-shenzhen", "cn-nanjing", "cn-hongkong"),
+        *("ap-southeast-1", "us-east-1", "us-west-1", "cn-hangzhou-finance", "cn-shanghai-finance-1"),
+        *("cn-shenzhen-finance-1", "cn-north-2-gov-1"),
+    }
+)
+"""The regions whose Auto Scaling has no endpoint of its own (Auto Scaling API reference, endpoints)."""
+
+
+class OtherLooks:
+    """Part of ``Cloud`` over the real SDK; see the protocol for what each method means."""
+
+    _where: Where
+    _exchange: Exchange
+
+    def scaling_members(self, instance_ids: Sequence[str]) -> Described[ScalingMember]:
+        """See ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
+        calls = list(parts(instance_ids, 20))
+        listed = self._all_members(len(calls)) if len(calls) > 1 else None
+        if listed is not None:
+            return _of(instance_ids, listed, lambda member: member.instance_id)
+        described = []
+        for asked in calls:
+            answer = self._ask_other(_MEMBERS, {**_numbered("InstanceId", asked), "PageSize": "50"}, asked)
+            described.append(_only(_members(answer), asked, _MEMBERS, lambda member: member.instance_id))
+        return joined(described)
+
+    def _all_members(self, most: int) -> Described[ScalingMember] | None:
+        """List the members of all scaling groups of the region, unless that takes more pages."""
+        described: list[Described[ScalingMember]] = []
+        for page in range(1, most + 1):
+            answer = self._ask_other(_MEMBERS, {"PageSize": "50", "PageNumber": str(page)}, ())
+            described.append(_members(answer))
+            with readable(_MEMBERS.action):
+                total = answer.body.number("TotalCount")
+            if total is None or total > most * 50:
+                return None
+            if sum(len(each.shown) + len(each.unreadable) for each in described) >= total:
+                return joined(described)
+        return None
+
+    def key(self, key_id: str) -> Described[Key]:
+        """See ``Cloud``."""
+        try:
+            answer = self._ask_other(_KEY, {"KeyId": key_id}, (key_id,))
+        except Refused as refused:
+            if refused.code == "Forbidden.KeyNotFound":
+                return Described((Key(key_id, ""),), None)
+            raise
+        with readable(_KEY.action):
+            answer.body.must_have("KeyMetadata")
+            return Described((shapes.key(answer.body.row("KeyMetadata"), key_id),), answer.date)
+
+    def replica_pairs(self) -> Described[ReplicaPair]:
+        """See ``Cloud``."""
+        described = []
+        for site in _SITES:
+            for answer, _ in self._other_pages(_PAIRS, {"Site": site, "MaxResults": "500"}, ()):
+                with readable(_PAIRS.action):
+                    items = answer.body.plain_list("ReplicaPairs")
+                shown, unreadable = shapes.rows(_PAIRS.action, items, shapes.replica_pair)
+                described.append(Described(tuple(shown), answer.date, unreadable=tuple(unreadable)))
+        return joined(described)
+
+    def system_events(self, instance_ids: Sequence[str]) -> Described[SystemEvent]:
+        """See ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
+        calls = list(parts(instance_ids, 100))
+        if len(calls) > 1:
+            listed = self._events((), len(calls))
+            if listed.complete:
+                return _of(instance_ids, listed, lambda event: event.instance_id)
+        return joined([_only(self._events(asked), asked, _EVENTS, lambda event: event.instance_id) for asked in calls])
+
+    def _events(self, instance_ids: Sequence[str], most: int | None = None) -> Described[SystemEvent]:
+        """List the events that have not ended, of these instances or of all in the region, for so many pages."""
+        query = {**_numbered("ResourceId", instance_ids), **_numbered("InstanceEventCycleStatus", _UNENDED)}
+        described = []
+        complete = False
+        for answer, last in islice(self._other_pages(_EVENTS, {**query, "MaxResults": "100"}, instance_ids), most):
+            outer, inner = "InstanceSystemEventSet", "InstanceSystemEventType"
+            described.append(read(_EVENTS.action, answer, outer, inner, shapes.system_event))
+            complete = last
+        return replace(joined(described), complete=complete)
+
+    def snapshot_policy(self, policy_id: str) -> Described[SnapshotPolicy]:
+        """See ``Cloud``."""
+        answer = self._ask_other(_POLICY, {"AutoSnapshotPolicyId": policy_id}, (policy_id,))
+        found = read(_POLICY.action, answer, "AutoSnapshotPolicies", "AutoSnapshotPolicy", shapes.snapshot_policy)
+        return _only(found, (policy_id,), _POLICY, lambda policy: policy.policy_id)
+
+    def _host(self, product: str) -> str:
+        """Return the public host of a product in this region."""
+        if product == "ecs":
+            return self._exchange.ecs_endpoint.host
+        region = self._where.region
+        return "ess.aliyuncs.com" if product == "ess" and region in _ESS_CENTRAL else f"{product}.{region}.aliyuncs.com"
+
+    def _ask_other(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Answer:
+        """Ask once, in this region; KMS alone has no RegionId."""
+        region = {} if api.product == "kms" else {"RegionId": self._where.region}
+        return self._exchange.other(api, self._host(api.product), {**region, **query}, subject, quick=True)
+
+    def _other_pages(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Iterator[tuple[Answer, bool]]:
+        return pages(
+            api.action,
+            lambda token: self._ask_other(api, {**query, **({"NextToken": token} if token else {})}, subject),
+        )
+
+
+def _members(answer: Answer) -> Described[ScalingMember]:
+    return read(_MEMBERS.action, answer, "ScalingInstances", "ScalingInstance", shapes.scaling_member)
+
+
+def _of(ids: Sequence[str], listed: Described[Shown], key: Callable[[Shown], str]) -> Described[Shown]:
+    """Give of a listing what is about these; a row that cannot be read and names nobody may be about any of them."""
+    wanted = {*ids, ""}
+    return replace(
+        listed,
+        shown=tuple(item for item in listed.shown if key(item) in wanted),
+        unreadable=tuple(row for row in listed.unreadable if wanted & set(row.names)),
+    )
+
+
+def _numbered(name: str, values: Sequence[str]) -> dict[str, str]:
+    return {f"{name}.{number}": value for number, value in enumerate(values, start=1)}
+
+
+def _only(found: Described[Shown], asked: Sequence[str], api: Api, key: Callable[[Shown], str]) -> Described[Shown]:
+    """Believe an answer only if it is about nothing but what was asked for."""
+    if not {key(row) for row in found.shown} <= set(asked):
+        raise Unanswered(api.action, "a row is of something that was not asked for")
+    return found

@@ -1,0 +1,252 @@
+"""HTTP as this program needs it: one request, sent once, within its time, with a limit on what is read.
+
+The SDK's own transport ignores NO_PROXY, sends loopback calls through HTTP_PROXY, follows redirects, keeps its sessions
+in a table of the whole process, prints headers where ``DEBUG=sdk`` is set, and reads an answer of any size for any
+time. Here each gateway has connections of its own, nothing is logged, and nothing outside is changed.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import os
+import ssl
+import threading
+import weakref
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import certifi
+from requests.utils import get_environ_proxies, select_proxy
+from urllib3.connection import ProxyConfig
+from urllib3.util import Url, parse_url
+
+from ...clock import boottime
+from .attempt import (
+    CANNOT_MAKE,
+    MOST,
+    NO_CERTIFICATES,
+    Attempt,
+    ForbiddenError,
+    LostError,
+    NotLeftError,
+    Reply,
+    TooLargeError,
+    cannot_make,
+)  # fmt: skip
+from .sources import CA_VARIABLES
+from .wire import PlainConnection, TlsConnection
+
+_IDLE = 3.0
+"""Real seconds that a connection may lie idle and still be used. How long ECS keeps one open is not documented."""
+_PIECE = 64 * 1024
+_CANNOT_USE = "the address of the endpoint or of the proxy cannot be used"
+
+
+class Connections:
+    """The connections of one gateway. Safe to use from several threads; a forked child has none of its parent's.
+
+    Args:
+        ca_bundle: the certificates to trust; else those that the environment names, else certifi's.
+        direct: whether no proxy is used, whatever the environment says.
+
+    """
+
+    def __init__(self, *, ca_bundle: str = "", direct: bool = False) -> None:
+        self._ca_bundle = ca_bundle
+        self._direct = direct
+        self._closed = False
+        self._going: set[Attempt] = set()
+        self._idle: dict[tuple[str, str], list[PlainConnection]] = {}
+        self.forget()
+        _all.add(self)
+
+    def forget(self) -> None:
+        """Drop all connections: in a forked child they are its parent's, who keeps them and hears nothing of it."""
+        self._lock = threading.Lock()
+        idle, self._idle = self._idle, {}
+        for connections in idle.values():
+            for connection in connections:
+                connection.close()
+        self._tls: ssl.SSLContext | None = None
+        self._pid = os.getpid()
+
+    def send(self, attempt: Attempt, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Reply:
+        """Send one request once; a redirect is an answer like any other.
+
+        Raises:
+            NotLeftError: no byte of it left this machine.
+            LostError: it may have arrived, and no whole answer came in time.
+        """
+        attempt.begin()
+        try:
+            with self._under_way(attempt):
+                return self._send(attempt, urlsplit(url), method, headers, body)
+        except Exception as error:  # noqa: BLE001 - its text may hold the whole URL
+            failed = _failed(attempt, error)
+        raise failed
+
+    def close(self) -> None:
+        """Close the connections; what has not left yet never will."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, {}
+            for attempt in self._going:
+                attempt.abandon("the run let its connections go")
+        for connections in idle.values():
+            for connection in connections:
+                connection.close()
+
+    @contextmanager
+    def _under_way(self, attempt: Attempt) -> Iterator[None]:
+        if self._pid != os.getpid():
+            self.forget()
+        with self._lock:
+            if self._closed:
+                attempt.abandon("the run let its connections go")
+            self._going.add(attempt)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._going.discard(attempt)
+
+    def _send(self, attempt: Attempt, url: SplitResult, method: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        proxy = self._proxy(attempt, url)
+        target = f"{url.path or '/'}{'?' if url.query else ''}{url.query}"
+        more: Mapping[str, str] = {}
+        if proxy is not None and url.scheme == "http":
+            target, more = url.geturl(), _authorization(proxy)
+        key = (f"{url.scheme}://{url.netloc}", str(proxy))
+        connection = self._take(key)
+        if connection is None:
+            connection = self._make(attempt, url, proxy)
+        attempt.step = CANNOT_MAKE
+        connection.attempt = attempt
+        try:
+            connection.request(method, target, body=body or None, headers={**headers, **more})
+            response = connection.reply()
+            attempt.status = response.status
+            content = _body(response)
+            stays = not response.will_close
+            response.close()
+        except BaseException:
+            connection.close()
+            raise
+        if stays:
+            self._keep(key, connection)
+        else:
+            connection.close()
+        return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
+
+    def _proxy(self, attempt: Attempt, url: SplitResult) -> Url | None:
+        """Return the proxy that the environment wants for this URL."""
+        if self._direct:
+            return None
+        attempt.step = _CANNOT_USE
+        address = f"{url.scheme}://{url.netloc}"  # without the parameters: nobody needs them to choose
+        found = select_proxy(address, get_environ_proxies(address))
+        if not found:
+            return None
+        proxy = parse_url(found if "://" in found else f"http://{found}")
+        if proxy.scheme not in ("http", "https") or not proxy.host:
+            attempt.step = "the proxy is of a kind that is not supported: only http:// and https:// are"
+            raise ForbiddenError
+        return proxy
+
+    def _make(self, attempt: Attempt, url: SplitResult, proxy: Url | None) -> PlainConnection:
+        attempt.step = _CANNOT_USE
+        host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+        ask = host if proxy is None else str(proxy.host).strip("[]")
+        at = port if proxy is None else proxy.port or (443 if proxy.scheme == "https" else 80)
+        if url.scheme != "https":
+            if proxy is not None and proxy.scheme == "https":
+                raise ForbiddenError
+            return PlainConnection(ask, at, proxy=proxy)
+        attempt.step = NO_CERTIFICATES
+        tls = self._trust()
+        attempt.step = _CANNOT_USE
+        config = ProxyConfig(tls, use_forwarding_for_https=False, assert_hostname=None, assert_fingerprint=None)
+        made = TlsConnection(ask, at, proxy=proxy, proxy_config=config if proxy else None, ssl_context=tls)
+        if proxy is not None:
+            made.set_tunnel(host, port, _authorization(proxy), scheme=str(proxy.scheme))
+        return made
+
+    def _trust(self) -> ssl.SSLContext:
+        """Return what says whom to trust: read once, since reading it takes longer than a request."""
+        if self._tls is None:
+            named = self._ca_bundle or next(filter(None, map(os.environ.get, CA_VARIABLES)), "")
+            where = named or certifi.where()
+            folder = os.path.isdir(where)
+            self._tls = ssl.create_default_context(cafile=None if folder else where, capath=where if folder else None)
+        return self._tls
+
+    def _take(self, key: tuple[str, str]) -> PlainConnection | None:
+        """Return a connection that was used a moment ago: one that lay idle may be closed on its way here."""
+        while True:
+            with self._lock:
+                idle = self._idle.get(key)
+                if not idle:
+                    return None
+                connection = idle.pop()
+            if boottime() - connection.last_used <= _IDLE and connection.is_connected:
+                return connection
+            connection.close()
+
+    def _keep(self, key: tuple[str, str], connection: PlainConnection) -> None:
+        connection.last_used = boottime()
+        with self._lock:
+            if not self._closed:
+                self._idle.setdefault(key, []).append(connection)
+                return
+        connection.close()
+
+
+_all: weakref.WeakSet[Connections] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for each in _all:
+        each.forget()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
+def _authorization(proxy: Url) -> dict[str, str]:
+    if not proxy.auth:
+        return {}
+    word = unquote(proxy.auth).encode()
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(word).decode('ascii')}"}
+
+
+def _body(response: http.client.HTTPResponse) -> bytes:
+    """Read a body to its end, unpacked, and no more of it than is read of any."""
+    packed = (response.getheader("content-encoding") or "identity").strip().lower()
+    if packed not in ("identity", "gzip", "x-gzip", "deflate"):
+        raise TooLargeError  # packed in a way that nobody asked for: it cannot be read
+    unpack = None if packed == "identity" else zlib.decompressobj(wbits=47)  # zlib or gzip, whichever it is
+    parts: list[bytes] = []
+    size = 0
+    while piece := response.read(_PIECE):
+        part = unpack.decompress(piece, MOST + 1 - size) if unpack else piece
+        parts.append(part)
+        size += len(part)
+        if size > MOST or (unpack is not None and unpack.unconsumed_tail):
+            raise TooLargeError
+    if response.length or (unpack is not None and parts and not unpack.eof):
+        raise http.client.IncompleteRead(b"")
+    return b"".join(parts)
+
+
+def _failed(attempt: Attempt, error: Exception) -> NotLeftError | LostError:
+    """Say in our words what went wrong."""
+    if not attempt.left:
+        return cannot_make(error) if attempt.step == CANNOT_MAKE else NotLeftError(attempt.step)
+    if isinstance(error, TimeoutError):
+        return LostError("the answer did not come, or not to its end, in time")
+    if isinstance(error, TooLargeError):
+        return LostError(f"the answer is larger than {MOST // 2**20} MiB, or cannot be unpacked")
+    return LostError("the connection broke before the answer had come to its end")

@@ -1,0 +1,131 @@
+"""Where the cloud is: one loopback endpoint for everything, or one endpoint per product."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
+
+from ..errors import UsageError
+from .aliyun.simulated import Origin
+
+if TYPE_CHECKING:
+    from ..model import Secret
+    from .aliyun.credentials import Credentials
+    from .interface import CloudFactory
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A host with its scheme; ``host`` is ``HOST[:PORT]``."""
+
+    scheme: str
+    host: str
+
+    @property
+    def loopback(self) -> bool:
+        """Whether it is on this machine."""
+        return is_loopback(_hostname(self.host))
+
+    @property
+    def url(self) -> str:
+        """The address, normalised."""
+        return f"{self.scheme}://{self.host}"
+
+
+AccessKey: TypeAlias = "tuple[str, Secret] | tuple[str, Secret, Secret]"
+"""An id, its secret and, of a temporary key, its token."""
+
+
+@dataclass(frozen=True)
+class Where:
+    """Everything that says which cloud is meant and with whose credentials."""
+
+    region: str
+    endpoint: Endpoint | None = None
+    """Given by the person; a loopback one serves every product."""
+    endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    """By product: ``ecs``, ``sts``, ``ess``, ``ebs``, ``kms``."""
+    profile: str = ""
+    """The aliyun CLI profile; empty: the default chain."""
+    access_key: AccessKey | None = None
+    """Fixed credentials, with the token of a temporary key; the default chain is then never asked."""
+    ca_bundle: str = ""
+    credentials: Credentials | None = None
+    """Whose key signs, shared by all gateways to this place; else each has its own."""
+    origin: Origin = field(default_factory=Origin, compare=False)
+    """Who answers there, shared likewise."""
+    cloud: CloudFactory | None = field(default=None, compare=False)
+    """Makes the cloud, where the library's user hands one in."""
+
+    @property
+    def loopback(self) -> bool:
+        """Whether nothing may leave this machine."""
+        return self.endpoint is not None and self.endpoint.loopback
+
+    @property
+    def local_url(self) -> str:
+        """The loopback endpoint, normalised, as journals and plan files have it; ``""`` for the real cloud."""
+        return self.endpoint.url if self.endpoint and self.loopback else ""
+
+    def of(self, product: str) -> Endpoint | None:
+        """Tell the endpoint of a product; ``None`` leaves it to the SDK's own table."""
+        if self.loopback or (product == "ecs" and self.endpoint):
+            return self.endpoint
+        return self.endpoints.get(product)
+
+
+def parse(text: str) -> Endpoint:
+    """Read ``[http://|https://]HOST[:PORT]``; without a scheme https, on loopback http.
+
+    Raises:
+        UsageError: it is no endpoint, or it is http and not on this machine.
+
+    """
+    scheme, host, port = _parts(text)
+    loopback = is_loopback(host)
+    scheme = scheme or ("http" if loopback else "https")
+    if scheme not in ("http", "https"):
+        raise UsageError(f"The endpoint has the scheme {scheme}.", hint="Use https://, or http:// on loopback.")
+    if scheme == "http" and not loopback:
+        raise UsageError(
+            f"The endpoint {host} is http and not on this machine: credentials and data would travel in the clear.",
+            hint="Use https://; http:// is for a simulator on loopback only.",
+        )
+    name = f"[{host}]" if ":" in host else host
+    return Endpoint(scheme, f"{name}:{port}" if port else name)
+
+
+def _parts(text: str) -> tuple[str, str, int | None]:
+    """Take an endpoint apart: scheme (or ``""``), host and port; one with anything else in it is none."""
+    try:
+        split = urlsplit(text if "://" in text else f"//{text}")
+        port = split.port
+    except ValueError:
+        raise _malformed() from None
+    more = split.username or split.password or split.query or split.fragment or split.path not in ("", "/")
+    if more or not split.hostname or port == 0 or split.netloc.endswith(":"):
+        raise _malformed()
+    return split.scheme, split.hostname, port
+
+
+def _malformed() -> UsageError:
+    return UsageError("The endpoint is not of the form [http://|https://]HOST[:PORT].", hint="Correct --endpoint.")
+
+
+def _hostname(host: str) -> str:
+    return urlsplit(f"//{host}").hostname or ""
+
+
+@cache  # the hosts are few, and each is asked about before every call
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

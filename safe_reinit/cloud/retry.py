@@ -1,0 +1,128 @@
+"""Retrying calls that only read: at once, with patience. A changing call is never repeated here.
+
+tenacity gives the waits; the stops are ours, because tenacity's own count real time whatever clock the waits run on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential_jitter
+
+from .. import logs
+from ..clock import Clock
+from ..model import error_codes
+from .interface import CloudError, NoCredentials, Refused
+
+T = TypeVar("T")
+
+_ATTEMPTS = 3
+"""Of a question that got no answer, which took its time each time."""
+_ANSWERED_PATIENCE = 20.0
+"""Cloud seconds for which a question is asked again that is answered with a code that may pass."""
+_SHORTLY = 5.0
+"""Cloud seconds for a question that a plan can do without."""
+_THROTTLED_PATIENCE = 90.0
+"""Cloud seconds: who is throttled in one minute is refused until the next (ECS, API throttling)."""
+
+_short_wait = wait_exponential_jitter(multiplier=0.5, max=8.0, jitter=0.5)
+_throttled_wait = wait_exponential_jitter(multiplier=2.0, max=20.0, jitter=2.0)
+
+
+class Ask(Protocol):
+    """How a question is asked."""
+
+    limit: float
+    """Real seconds after which it counts as not answered, whatever its call is still waiting for."""
+
+    def __call__(self, question: Callable[[], T]) -> T:
+        """Return the answer, or raise the last failure."""
+
+    def shortly(self, question: Callable[[], T]) -> T:
+        """Do the same for a question that is not worth much patience."""
+
+
+class Once:
+    """Asks once: whoever decides on the answer asks again when it serves, and a machine may be down meanwhile."""
+
+    limit = 30.0
+
+    def __call__(self, question: Callable[[], T]) -> T:
+        """See ``Ask``."""
+        return question()
+
+    shortly = __call__
+
+
+class Patient:
+    """Asks a question again while it fails in a way that passes: no answer, not sent, throttled, busy, a 5xx."""
+
+    limit = 300.0
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def shortly(self, question: Callable[[], T]) -> T:
+        """Return the answer to a question that a plan can do without, or raise its last failure: after 5 cloud seconds.
+
+        What is not answered at all is not asked again, since its endpoint may be out of reach from here.
+
+        Raises:
+            CloudError: it failed.
+        """
+        try:
+            return question()
+        except Refused as refused:
+            if not may_pass(refused):
+                raise
+        return self._until(question, _SHORTLY, _SHORTLY)
+
+    def __call__(self, question: Callable[[], T]) -> T:
+        """Return the answer, or raise the last failure.
+
+        Raises:
+            CloudError: it failed for good, got no answer three times, was answered for 20 cloud seconds with a code
+                that may pass, or was throttled for 90.
+
+        """
+        return self._until(question, _ANSWERED_PATIENCE, _THROTTLED_PATIENCE)
+
+    def _until(self, question: Callable[[], T], answered: float, throttled: float) -> T:
+        began = self._clock.time()
+
+        def enough(state: RetryCallState) -> bool:
+            if not isinstance(_error(state), Refused):
+                return state.attempt_number >= _ATTEMPTS
+            return self._clock.time() - began > (throttled if _throttled(state) else answered)
+
+        return Retrying(
+            retry=retry_if_exception(may_pass),
+            wait=lambda state: (_throttled_wait if _throttled(state) else _short_wait)(state),
+            stop=enough,
+            sleep=self._clock.sleep,
+            before_sleep=_tell,
+            reraise=True,
+        )(question)
+
+
+def may_pass(error: BaseException) -> bool:
+    """Return whether a question that failed may be answered later: no answer, not sent, or a code that passes."""
+    if isinstance(error, Refused):
+        return error_codes.passes(error.action, error.code, error.http_status)
+    return isinstance(error, CloudError) and not isinstance(error, NoCredentials)
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _tell(state: RetryCallState) -> None:
+    error = _error(state)
+    if isinstance(error, CloudError) and state.next_action is not None:  # pragma: no branch - for the types only
+        logs.again(error.action, state.next_action.sleep)
+
+
+def _throttled(state: RetryCallState) -> bool:
+    error = _error(state)
+    return isinstance(error, Refused) and error_codes.throttled(error.code)

@@ -1,0 +1,110 @@
+"""From what a call or a run came to, to the error that is raised for people."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .cloud.interface import CloudError, NoCredentials, Refused
+from .errors import BY_OUTCOME, Error, RunRefused, UsageError
+from .model import Report, Secret
+from .model.error_codes import fix_of
+
+if TYPE_CHECKING:
+    from .journal import Journal
+
+T = TypeVar("T")
+
+
+def refusal_of(error: CloudError) -> Error:
+    """Say for people why ECS could not be asked; nothing has been changed."""
+    if isinstance(error, NoCredentials):
+        refused = RunRefused if error.asked else UsageError
+        return refused(f"{error.said} Nothing was changed.", hint=error.hint or "Correct it, or use another source.")
+    said = RunRefused(f"{error} Nothing was changed.", hint=error.hint)
+    if isinstance(error, Refused):
+        said.hint = fix_of(error.action, error.code)
+        said.code, said.request_id = error.code, error.request_id
+    said.action = error.action
+    return said
+
+
+def taken(run_id: str, journal: Journal) -> RunRefused:
+    """Say who has taken the run that this process held, and what has become of it, as the journal has it."""
+    stored = None
+    with contextlib.suppress(UsageError):
+        stored = journal.run(run_id)
+    holder = stored.holder if stored else None
+    if stored is None or holder is None:
+        said = f"Another process has taken run {run_id}."
+    elif not stored.open:
+        said = f"Another process has taken run {run_id} and ended it: {stored.outcome}."
+    elif holder.alive:
+        said = f"Another process holds run {run_id} now ({holder})."
+    else:
+        said = f"Another process took run {run_id} ({holder}) and has let it go."
+    return RunRefused(said, hint=f"This process sends nothing more. See safe-reinit show {run_id}.")
+
+
+def password_as_planned(plan: Mapping[str, Any], password: Secret | None, what: str) -> None:
+    """See that a plan read back gets a password again exactly if it was made with one: it is written down nowhere.
+
+    Raises:
+        UsageError: it is missing, or not wanted.
+    """
+    wanted = bool(plan["options"]["password"])
+    if wanted and password is None:
+        raise UsageError(
+            f"{what} sets a password, which is written down nowhere: it is needed again.",
+            hint="Give it with --password-env, --password-stdin or --password-prompt.",
+        )
+    if password is not None and not wanted:
+        raise UsageError(f"{what} sets no password, and one was given.", hint="Leave it out.")
+
+
+def error_of(told: Report) -> Error:
+    """Make the error of a run's outcome; where a machine is down, the hint says first what to do about that."""
+    cls = BY_OUTCOME[told.outcome]
+    error = cls(told.error.message if told.error else f"{cls.meaning[0].upper()}{cls.meaning[1:]}.")
+    if told.run_id:
+        error.hint = error.hint.replace("resume RUN", f"resume {told.run_id}")
+    if told.error:
+        error.hint = told.error.hint or cls.hint
+        if told.outcome == "unknown":
+            error.hint = " ".join(dict.fromkeys([cls.hint, error.hint]))
+        error.code, error.request_id, error.action = told.error.code, told.error.request_id, told.error.action
+    error.report = told
+    return error
+
+
+def done(told: Report) -> Report:
+    """Give the report of a run that is done; of any other raise its error."""
+    if told.exit_code == 0:
+        return told
+    raise error_of(told)
+
+
+def safely(
+    listener: Callable[[T], None] | None, on_exit: Callable[[BaseException], None] | None = None
+) -> Callable[[T], None]:
+    """Keep a listener that fails from making an answer look lost or leaving a machine stopped.
+
+    Args:
+        listener: what is told.
+        on_exit: is given an exit that it raises (``SystemExit``, ``KeyboardInterrupt``), which is no failure; without
+            it the exit goes on.
+    """
+
+    def tell(value: T) -> None:
+        if listener is None:
+            return
+        try:
+            with contextlib.suppress(Exception):
+                listener(value)
+        except BaseException as error:
+            if on_exit is None:
+                raise
+            on_exit(error)
+
+    return tell

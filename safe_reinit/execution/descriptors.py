@@ -1,0 +1,56 @@
+"""What a run needs of its process: enough file descriptors, and its modules, so that it lacks nothing in the middle."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from importlib import import_module
+
+from .. import checks, model
+from ..errors import RunRefused
+
+NEEDED = 24
+"""Descriptors that the connections, the journal and the outputs of a run take at most, with some to spare."""
+
+
+def demand_descriptors() -> None:
+    """Open as many descriptors as a run takes, and close them again.
+
+    Raises:
+        RunRefused: there are not so many. Nothing was sent.
+    """
+    opened: list[int] = []
+    try:
+        while len(opened) < NEEDED:
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        if error.errno == errno.EMFILE:
+            what, hint = "This process may", "Raise the limit (ulimit -n 256; LimitNOFILE in a systemd unit)."
+        elif error.errno == errno.ENFILE:
+            what, hint = "This host can", "End other programs, or raise fs.file-max."
+        else:
+            what, hint = "This process can", f"Find out why {os.devnull} cannot be opened."
+        raise RunRefused(
+            f"{what} open {len(opened)} more files and a run needs {NEEDED}. Nothing was changed.", hint=hint
+        ) from None
+    finally:
+        for each in opened:
+            os.close(each)
+
+
+def load_all(journal: str | None) -> None:
+    """Import all that plans and runs need, on this thread and before anything goes on.
+
+    A process that is forked while another thread imports waits for ever for the lock of that import.
+    """
+    for name in (".aliyun.client", ".execution.session", ".journal.sqlite", ".rights"):
+        import_module(name, __package__)
+    from ..journal.place import is_shared  # noqa: PLC0415 - see above
+
+    if is_shared(journal):
+        with contextlib.suppress(ImportError):  # which is said when it is opened
+            import_module(".journal.postgres", __package__)
+    for lazy in (model, checks):  # whose members are imported when they are asked for
+        for name in lazy.__all__:
+            getattr(lazy, name)

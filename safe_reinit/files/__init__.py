@@ -1,0 +1,1 @@
+"""Files that this user alone may write, and files that are written whole."""

@@ -1,0 +1,448 @@
+"""One round of Describe calls, as few as serve: what ECS showed, by id, and why what is missing was not seen.
+
+Whoever reads ECS for a run does it by a round: the plan, the recheck before a call, and each observation in between,
+which only asks for less. So what a guard needs is in all of them.
+
+An empty answer to a Describe call may mean "nothing there" or "no right to see it" (ECS API reference,
+DescribeInstances). Wherever absence would matter the same question is put again with DryRun: only ``DryRunOperation``
+makes the absence a fact, everything else makes it something that was not seen.
+
+A few things are asked for one by one. Of many the region is listed, as far as that takes no more calls than asking one
+by one would; what the listing leaves open is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from ..clock import Clock
+from ..cloud.interface import Cloud, CloudError, Described, Refused
+from ..cloud.retry import Ask, may_pass
+from ..model import Caller, Disk, Image, Instance, Snapshot, SnapshotLink, UnreadableRow, Unseen, error_codes
+from .parallel import answers
+
+T = TypeVar("T")
+
+FEW = 10
+"""Up to so many things are asked for one by one where ECS has no call for several."""
+IDS_A_CALL = 100
+"""Ids in one call, where ECS takes several."""
+_AT_ONCE = 32
+"""Questions that are asked at once."""
+_NO_RIGHT = "the right to it is missing"
+_NOBODY = Described((Caller("", "", ""),), None)
+
+
+@dataclass(frozen=True)
+class _Question:
+    ask: Callable[[], Any]
+    take: Callable[[Any], None]
+    fail: Callable[[CloudError], None]
+
+
+@dataclass
+class Round:
+    """What was asked, and what ECS showed of it.
+
+    An id that was asked for and answered has an entry: ``None`` where ECS does not list it. One without an entry is not
+    seen, and ``unseen`` says why. The methods put questions; ``ask_all`` asks them, in parallel, and takes the answers
+    in one thread.
+
+    Attributes:
+        ask: how a question is asked: patiently, or once.
+        targets: the ids of the disks it is about.
+        tolerant: a question that fails takes from each id only what it would have shown, and absences are not proven,
+            since an observation is repeated. Otherwise every failure is raised except a missing right.
+        at: the cloud seconds before the first call: what it shows is at least as new.
+        when: the same in local time.
+
+    """
+
+    cloud: Cloud
+    clock: Clock
+    ask: Ask
+    targets: Sequence[str] = ()
+    tolerant: bool = False
+
+    disks: dict[str, Disk | None] = field(default_factory=dict)
+    instances: dict[str, Instance | None] = field(default_factory=dict)
+    snapshots: dict[str, Snapshot | None] = field(default_factory=dict)
+    """Those that were asked for by their ids."""
+    images: dict[str, Image | None] = field(default_factory=dict)
+    snapshots_of: dict[str, tuple[Snapshot, ...]] = field(default_factory=dict)
+    """By disk: all its snapshots."""
+    progressing: dict[str, tuple[Snapshot, ...]] = field(default_factory=dict)
+    """By disk: its snapshots that are being created."""
+    attached: dict[str, tuple[Disk, ...]] = field(default_factory=dict)
+    """By instance: its disks."""
+    key_pairs: tuple[str, ...] = ()
+    resets: dict[str, str] = field(default_factory=dict)
+    """By disk: what the dry run of its roll-back answered."""
+    caller: Described[Caller] = _NOBODY
+    """Whose credentials these are; nobody's that is known, where STS could not say so."""
+
+    date: datetime | None = None
+    """The ``Date`` of the last answer of ECS."""
+    dates: dict[str, datetime | None] = field(default_factory=dict)
+    """By id that was asked for: the ``Date`` of the answer."""
+    unseen: dict[str, list[Unseen]] = field(default_factory=dict)
+    """By id: what could not be seen of it."""
+    unreadable_disks: dict[str, list[Unseen]] = field(default_factory=dict)
+    """By instance: what was not seen of its disks that are no targets."""
+    unrelated: list[Unseen] = field(default_factory=list)
+    """What was not seen though no target depends on it."""
+
+    def __post_init__(self) -> None:
+        self.at, self.when = self.clock.time(), self.clock.now()
+        self._about = set(self.targets)
+        self._open: list[_Question] = []
+        self._absent: list[tuple[str, list[str], dict[str, Any]]] = []
+        """By action what was not listed, and where that is noted until it is proven."""
+
+    # --------------------------------------------------------------------------------------------------- the asking
+
+    def put(
+        self, ask: Callable[[], T], take: Callable[[T], None], fail: Callable[[CloudError], None] | None = None
+    ) -> None:
+        """Put a question; ``take`` gets its answer, ``fail`` how it failed, which is raised where there is none."""
+        self._open.append(_Question(ask, take, fail or _raise))
+
+    def ask_all(self) -> None:
+        """Ask what was put, and what the answers lead to.
+
+        Raises:
+            CloudError: the first question, in their order, whose failure is not noted.
+        """
+        while self._open or self._absent:
+            if not self._open:
+                self._put_proofs()
+            some, self._open = self._open[:_AT_ONCE], self._open[_AT_ONCE:]
+            for question, answer in zip(some, answers([each.ask for each in some], self.ask.limit), strict=True):
+                if isinstance(answer, CloudError):
+                    question.fail(answer)
+                else:
+                    question.take(answer)
+
+    def _describe(
+        self,
+        action: str,
+        subjects: Sequence[str],
+        question: Callable[[], Described[T]],
+        take: Callable[[Described[T]], None],
+        without_right: Callable[[], None] | None = None,
+    ) -> None:
+        """Put a question about these ids; what cannot be seen of them is noted, and is never taken for an absence."""
+
+        def taken(answer: Described[T]) -> None:
+            self.date = answer.date or self.date
+            take(answer)
+
+        def failed(error: CloudError) -> None:
+            lacks_right = isinstance(error, Refused) and error_codes.lacks_right(error.code)
+            if lacks_right and without_right is not None:
+                without_right()
+                return
+            if not (lacks_right or self.tolerant):
+                raise error
+            for subject in subjects:
+                self._note(action, subject, error.trouble if self.tolerant else _NO_RIGHT, error.credentials_refused)
+
+        self.put(lambda: self.ask(question), taken, failed)
+
+    def _by_id(
+        self,
+        action: str,
+        ids: Iterable[str],
+        question: Callable[[Sequence[str]], Described[T]],
+        key: Callable[[T], str],
+        into: dict[str, T | None],
+    ) -> None:
+        """Ask for things by their ids; what is not listed is proven absent, or noted as not seen."""
+        asked = [each for each in distinct(ids) if each not in into]
+
+        def take(some: Sequence[str], answer: Described[T]) -> None:
+            self.dates |= dict.fromkeys(some, answer.date)
+            shown = {key(each): each for each in answer.shown}
+            absent = [each for each in some if each not in shown]
+            unread: set[str] = set()
+            for row in answer.unreadable:  # one that names nothing may be any of those that are not shown
+                for each in (row.subject,) if row.subject else absent:
+                    self._note_row(each, row)
+                    unread.add(each)
+            absent = [each for each in absent if each not in unread]
+            into.update({each: shown.get(each) for each in (*shown, *absent) if each not in unread})
+            if absent and not self.tolerant:
+                self._absent.append((action, absent, into))
+
+        for start in range(0, len(asked), IDS_A_CALL):
+            some = asked[start : start + IDS_A_CALL]
+            self._describe(action, some, partial(question, some), partial(take, some))
+
+    def _put_proofs(self) -> None:
+        """Ask with DryRun whether what is not listed may be seen at all, by one call for all of a kind."""
+        found: dict[str, tuple[list[str], dict[str, Any]]] = {}
+        for probe, ids, into in self._absent:
+            found.setdefault(probe, ([], into))[0].extend(ids)
+        self._absent = []
+        for probe, (ids, into) in found.items():
+            self._prove(probe, ids, into)
+
+    def _prove(self, probe: str, ids: Sequence[str], *into: dict[str, Any]) -> None:
+        def take(code: str) -> None:
+            if code != error_codes.PROVEN:
+                why = _NO_RIGHT if error_codes.of_credentials(code) else f"ECS answered {code}"
+                for each in ids:
+                    self._note(probe.removesuffix("OfDisk"), each, why)
+                    for entries in into:
+                        del entries[each]
+
+        self.put(lambda: self.ask(lambda: self.cloud.may(probe, ids)), take)
+
+    def _note(self, action: str, subject: str, why: str, credentials_refused: str | None = None) -> None:
+        gone = Unseen(action, subject, f"ecs:{action}", why, credentials_refused=credentials_refused)
+        self.unseen.setdefault(subject, []).append(gone)
+
+    def _note_row(self, subject: str, row: UnreadableRow) -> None:
+        """Note that something counts as not seen, since a row about it cannot be read."""
+        self.unseen.setdefault(subject, []).append(replace(_unread(row), subject=subject))
+
+    def why_unseen(self, action: str, subject: str) -> Unseen:
+        """Return why an id has no entry."""
+        noted = (gone for gone in self.unseen.get(subject, ()) if gone.action == action)
+        return next(noted, Unseen(action, subject, "", f"ECS was not asked for {subject} ({action})"))
+
+    # -------------------------------------------------------------------------------------------------- by their ids
+
+    def describe_disks(self, ids: Iterable[str]) -> None:
+        """Ask for disks."""
+        self._by_id("DescribeDisks", ids, self.cloud.disks, lambda disk: disk.disk_id, self.disks)
+
+    def describe_instances(self, ids: Iterable[str]) -> None:
+        """Ask for instances."""
+        self._by_id("DescribeInstances", ids, self.cloud.instances, lambda found: found.instance_id, self.instances)
+
+    def describe_snapshots(self, ids: Iterable[str]) -> None:
+        """Ask for snapshots."""
+        self._by_id("DescribeSnapshots", ids, self.cloud.snapshots, lambda shot: shot.snapshot_id, self.snapshots)
+
+    def describe_images(self, ids: Iterable[str]) -> None:
+        """Ask for images."""
+        self._by_id("DescribeImages", ids, self.cloud.images, lambda image: image.image_id, self.images)
+
+    def describe_key_pair(self, name: str) -> None:
+        """Ask whether there is a key pair of this name."""
+
+        def take(answer: Described[str]) -> None:
+            self.key_pairs = answer.shown
+
+        if name:
+            self._describe("DescribeKeyPairs", (name,), lambda: self.cloud.key_pairs(name), take)
+
+    def describe_caller(self, *, needed: bool, shortly: bool) -> None:
+        """Ask STS who the credentials belong to.
+
+        Args:
+            needed: it is a failure that STS cannot say so now; else that is noted.
+            shortly: it is not worth much patience.
+        """
+
+        def take(answer: Described[Caller]) -> None:
+            self.caller = answer
+
+        def fail(error: CloudError) -> None:
+            if needed or not may_pass(error):
+                raise error
+            self.unrelated.append(Unseen("GetCallerIdentity", "", "", why_unanswered(error, "STS")))
+
+        ask = self.ask.shortly if shortly else self.ask
+        self.put(lambda: ask(self.cloud.caller), take, fail)
+
+    # ----------------------------------------------------------------------------------------------------- snapshots
+
+    def describe_snapshots_of(self, disk_ids: Sequence[str]) -> None:
+        """Ask for all snapshots of these disks."""
+        if len(disk_ids) <= FEW:
+            for each in disk_ids:
+                self._describe_snapshots_of(each)
+            return
+
+        def take(listing: Described[Snapshot]) -> None:
+            shown = _by(listing.shown, lambda shot: (shot.source_disk_id,))
+            unread = _by(listing.unreadable, lambda row: row.owners)
+            open_: dict[str, list[Snapshot]] = {}
+            for each in disk_ids:
+                shots = shown.get(each, [])
+                if each in unread:
+                    self._describe_snapshots_of(each)
+                elif listing.complete and shots:
+                    self._take_snapshots(each, shots)
+                else:
+                    open_[each] = shots
+            self._count_snapshots(open_)
+
+        self._list("DescribeSnapshots", disk_ids, lambda: self.cloud.list_snapshots(len(disk_ids) // 2), take)
+
+    def _count_snapshots(self, listed: Mapping[str, Sequence[Snapshot]]) -> None:
+        """Hold what was listed of disks against the counts of their chains (which have no DryRun)."""
+
+        def take(links: Described[SnapshotLink]) -> None:
+            counts: dict[str, int] = {row.subject: -1 for row in links.unreadable}  # no such count: each is asked for
+            for link in links.shown:
+                counts[link.source_disk_id] = counts.get(link.source_disk_id, 0) + link.total_count
+            for each, shots in listed.items():
+                if counts.get(each, 0) == len(shots):
+                    self._take_snapshots(each, shots)
+                else:
+                    self._describe_snapshots_of(each)
+
+        ids = list(listed)
+        if ids:
+            self._describe("DescribeSnapshotLinks", ids, lambda: self.cloud.snapshot_links(ids), take)
+
+    def _describe_snapshots_of(self, disk_id: str) -> None:
+        def take(answer: Described[Snapshot]) -> None:
+            self._take_snapshots(disk_id, answer.shown, answer.unreadable)
+            if not (answer.shown or answer.unreadable or self.tolerant):
+                self._prove("DescribeSnapshotsOfDisk", (disk_id,), self.snapshots_of, self.progressing)
+
+        self._describe("DescribeSnapshots", (disk_id,), lambda: self.cloud.snapshots_of(disk_id), take)
+
+    def _take_snapshots(
+        self, disk_id: str, shots: Iterable[Snapshot], unreadable: Sequence[UnreadableRow] = ()
+    ) -> None:
+        self.snapshots_of[disk_id] = tuple(shots)
+        self._take_progressing(disk_id, (shot for shot in shots if shot.status.lower() == "progressing"), unreadable)
+
+    def _take_progressing(
+        self, disk_id: str, shots: Iterable[Snapshot], unreadable: Sequence[UnreadableRow] = ()
+    ) -> None:
+        """Note the snapshots of a disk that are being created, unless a row about it cannot be read."""
+        for row in unreadable:
+            self._note_row(disk_id, row)
+        if not unreadable:
+            self.progressing[disk_id] = tuple(shots)
+
+    def describe_progressing(self, disk_ids: Sequence[str], *, many: bool = False) -> None:
+        """Ask for the snapshots of these disks that are being created.
+
+        Args:
+            disk_ids: the disks.
+            many: they are some of many, so that the region is listed however few they are.
+        """
+        self._of_each(
+            "DescribeSnapshots", disk_ids, partial(self.cloud.list_snapshots, len(disk_ids), "progressing"),
+            lambda each: self.cloud.snapshots_of(each, "progressing"), lambda shot: shot.source_disk_id,
+            self._take_progressing, few=0 if many else FEW,
+        )  # fmt: skip
+
+    def _of_each(  # noqa: PLR0913 - two ways to ask, and what comes of them
+        self,
+        action: str,
+        owners: Sequence[str],
+        listing: Callable[[], Described[T]],
+        alone: Callable[[str], Described[T]],
+        owner: Callable[[T], str],
+        take: Callable[[str, Sequence[T], Sequence[UnreadableRow]], None],
+        *,
+        few: int = FEW,
+    ) -> None:
+        """Ask what belongs to each owner: of a few one by one, else by a listing of the region if that is complete.
+
+        ``owner`` says whose a listed thing is; ``take`` is given of each owner what is shown and what cannot be read.
+        """
+
+        def one_by_one() -> None:
+            for each in owners:
+
+                def taken(answer: Described[T], each: str = each) -> None:
+                    take(each, answer.shown, answer.unreadable)
+
+                self._describe(action, (each,), partial(alone, each), taken)
+
+        def listed(answer: Described[T]) -> None:
+            if not answer.complete:
+                one_by_one()
+                return
+            shown = _by(answer.shown, lambda thing: (owner(thing),))
+            unread = _by(answer.unreadable, lambda row: row.owners)
+            for each in owners:
+                take(each, shown.get(each, ()), unread.get(each, ()))
+
+        if len(owners) <= few:
+            one_by_one()
+        else:
+            self._list(action, owners, listing, listed)
+
+    def _list(
+        self,
+        action: str,
+        subjects: Sequence[str],
+        question: Callable[[], Described[T]],
+        take: Callable[[Described[T]], None],
+    ) -> None:
+        """List the region; without the right to it, or with a row that names nothing, it is not complete."""
+
+        def taken(answer: Described[T]) -> None:
+            for row in answer.unreadable:
+                if not set(row.names) & self._about and _unread(row) not in self.unrelated:
+                    self.unrelated.append(_unread(row))
+            complete = answer.complete and not any("" in row.owners for row in answer.unreadable)
+            take(replace(answer, complete=complete))
+
+        self._describe(action, subjects, question, taken, lambda: take(Described((), None, complete=False)))
+
+    # ------------------------------------------------------------------------------------- what else a plan stands on
+
+    def describe_disks_of(self, instance_ids: Sequence[str]) -> None:
+        """Ask for all disks of these instances."""
+
+        def take(instance_id: str, disks: Sequence[Disk], unreadable: Sequence[UnreadableRow]) -> None:
+            self.unreadable_disks[instance_id] = [_unread(row) for row in unreadable]
+            self.attached[instance_id] = tuple(disks)
+
+        listing = partial(self.cloud.list_disks, len(instance_ids) // 2)
+        self._of_each("DescribeDisks", instance_ids, listing, self.cloud.disks_of, lambda disk: disk.instance_id, take)
+
+    def dry_run_resets(self, snapshot_ids: Mapping[str, str]) -> None:
+        """Ask with DryRun whether each disk could be rolled back to its snapshot now."""
+        for disk_id, snapshot_id in snapshot_ids.items():
+
+            def fail(error: CloudError) -> None:
+                if not self.tolerant:
+                    raise error
+
+            may_reset = partial(self.cloud.may_reset, disk_id, snapshot_id)
+            self.put(partial(self.ask, may_reset), partial(self.resets.__setitem__, disk_id), fail)
+
+
+def distinct(ids: Iterable[str]) -> list[str]:
+    """Return each id once, without those that are empty."""
+    return [each for each in dict.fromkeys(ids) if each]
+
+
+def why_unanswered(error: CloudError, product: str) -> str:
+    """Say why another product did not answer."""
+    if isinstance(error, Refused):
+        said = f"{product} answered {error.code}"
+        return f"{_NO_RIGHT}: {said}" if error_codes.of_credentials(error.code) else said
+    return getattr(error, "why", "") or "no readable answer came"
+
+
+def _raise(error: CloudError) -> None:
+    raise error
+
+
+def _unread(row: UnreadableRow) -> Unseen:
+    return Unseen(row.action, row.subject, "", row.why, row)
+
+
+def _by(shown: Iterable[T], keys: Callable[[T], Iterable[str]]) -> dict[str, list[T]]:
+    groups: dict[str, list[T]] = {}
+    for each in shown:
+        for key in keys(each):
+            groups.setdefault(key, []).append(each)
+    return groups

@@ -1,0 +1,202 @@
+"""From tags, instances and files to the ids of disks: what a run is about is named before anything is looked at."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..clock import Clock
+from ..cloud.interface import Cloud, Described
+from ..cloud.retry import Patient
+from ..errors import RunRefused, UsageError
+from ..model import Instance, UnreadableRow
+from .describe import FEW
+
+_MOST_LINES = 100_000
+_LARGEST = 8 << 20
+
+
+@dataclass(frozen=True)
+class Search:
+    """What to search for disks by.
+
+    Attributes:
+        instances: ids of instances.
+        tags: keys with values that an instance must have, all of them.
+        system: whether the system disk of each is meant.
+        data: whether its data disks are.
+
+    """
+
+    instances: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    system: bool = False
+    data: bool = False
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to search for."""
+        return bool(self.instances or self.tags)
+
+
+def read_ids(name: str) -> list[str]:
+    """Read ids of disks from a file, or from stdin (``-``): one a line; blank lines and ``#`` comments say nothing.
+
+    Raises:
+        UsageError: it cannot be read, or names no disk.
+    """
+    try:
+        raw = _stdin() if name == "-" else _file(name)
+        if len(raw) > _LARGEST:
+            raise UsageError(
+                f"{name} is larger than {_LARGEST >> 20} MiB, so it is no list of disks.", hint="Correct --disks-from."
+            )
+        text = raw.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"{name} cannot be read as UTF-8 text.", hint="Correct --disks-from.") from None
+    lines = text.splitlines()
+    if len(lines) > _MOST_LINES:
+        raise UsageError(
+            f"{name} has more than {_MOST_LINES:,} lines, so it is no list of disks.", hint="Correct --disks-from."
+        )
+    ids = [each for line in lines if (each := line.partition("#")[0].strip())]
+    if not ids:
+        raise UsageError(f"{name} names no disk.", hint="Write one id of a disk a line.")
+    return ids
+
+
+def _file(name: str) -> bytes:
+    with Path(name).open("rb") as file:
+        return file.read(_LARGEST + 1)
+
+
+def _stdin() -> bytes:
+    """Read stdin as a file is read; a process can be started without any."""
+    stream = getattr(sys.stdin, "buffer", None)
+    if stream is not None:
+        found: bytes = stream.read(_LARGEST + 1)
+        return found
+    return sys.stdin.read(_LARGEST + 1).encode() if sys.stdin else b""
+
+
+_NAME_PAGES = 5
+"""Pages of 100 instances that are read to see whether a name is unique; where there are more, an id is asked for."""
+
+
+class Nothing(RunRefused):
+    """There is nothing here of what is searched for, or the right to see it is missing."""
+
+
+def shown(
+    cloud: Cloud, clock: Clock, disk_ids: Sequence[str], instance_ids: Sequence[str]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Give those of the disks and of the instances that ECS shows in this region.
+
+    Raises:
+        CloudError: ECS could not be asked.
+    """
+    ask = Patient(clock)
+    disks = ask(lambda: cloud.disks(disk_ids)).shown if disk_ids else ()
+    instances = ask(lambda: cloud.instances(instance_ids)).shown if instance_ids else ()
+    return frozenset(each.disk_id for each in disks), frozenset(each.instance_id for each in instances)
+
+
+def only_one_named(cloud: Cloud, clock: Clock, instance_id: str) -> bool:
+    """Tell whether this instance is seen to be the only one of its name in the region.
+
+    Raises:
+        CloudError: ECS could not be asked.
+    """
+    look = Patient(clock)(lambda: cloud.list_instances(_NAME_PAGES))
+    names = [each.instance_name for each in look.shown if each.instance_id == instance_id]
+    same = [each for each in look.shown if each.instance_name in names]
+    return look.complete and not look.unreadable and len(names) == len(same) == 1
+
+
+def find(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
+    """Give the ids of the disks that a search means, in the order of their instances.
+
+    Raises:
+        CloudError: ECS could not be asked.
+        Nothing: nothing was found: an empty answer may mean a missing right.
+        RunRefused: a disk of an instance was not shown.
+    """
+    ask = Patient(clock)
+    ids = list(search.instances)
+    if search.tags:
+        ids += _seen_or_not(ask(lambda: cloud.tagged(search.tags)))
+    ids = list(dict.fromkeys(ids))
+    if not ids:
+        tags = " ".join(f"{key}={value}" for key, value in search.tags)
+        raise Nothing(
+            f"No instance with {tags} is shown: there is none, or the right to see it is missing.",
+            hint="Check --tag and --region, and that ecs:DescribeInstances is allowed.",
+        )
+    owned = _disks_of(cloud, ask, ids)
+    without = [each for each in ids if not owned[each]]
+    if without:
+        raise RunRefused(
+            f"No disk of {', '.join(without[:3])}{' ...' if len(without) > 3 else ''} is shown.",
+            hint="Check --instance and --region, and that ecs:DescribeDisks is allowed.",
+        )
+    chosen = [
+        disk_id
+        for each in ids
+        for disk_id, type_ in sorted(owned[each])
+        if (search.system if type_ == "system" else search.data)
+    ]
+    if not chosen:
+        raise Nothing("None of these instances has such a disk.", hint="Check --system-disk and --data-disks.")
+    return list(dict.fromkeys(chosen))
+
+
+def _seen_or_not(described: Described[Instance]) -> list[str]:
+    """Give the ids of instances that ECS selected, also of one whose row cannot be read: its plan says so.
+
+    Raises:
+        RunRefused: a row does not even say which instance it is of.
+    """
+    return [instance.instance_id for instance in described.shown] + [_named(row) for row in described.unreadable]
+
+
+def _named(row: UnreadableRow) -> str:
+    if row.subject:
+        return row.subject
+    raise RunRefused(
+        f"In the answer to {row.action} {row.why}, so it is not known what belongs to this selection. "
+        "Nothing was changed.",
+        hint="Name the disks with --disk.",
+    )
+
+
+def _disks_of(cloud: Cloud, ask: Patient, instance_ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """Give id and type of the disks of each instance, multi-attach ones too.
+
+    Of many the region is listed, where that is cheaper. A disk whose row cannot be read is one of them, if its type can
+    be read: its plan says what cannot.
+
+    Raises:
+        RunRefused: which disks an instance has, or of which type one is, cannot be read.
+    """
+    if len(instance_ids) > FEW:
+        listing = ask(lambda: cloud.list_disks(len(instance_ids)))
+        if listing.complete and not any("" in row.owners for row in listing.unreadable):
+            owned: dict[str, list[tuple[str, str]]] = {each: [] for each in instance_ids}
+            for disk in listing.shown:
+                for owner in {disk.instance_id, *(each.instance_id for each in disk.attachments)} & owned.keys():
+                    owned[owner].append((disk.disk_id, disk.type))
+            for row in listing.unreadable:
+                for owner in set(row.owners) & owned.keys():
+                    owned[owner].append(_typed(row))
+            return owned
+    answers = {each: ask(lambda each=each: cloud.disks_of(each)) for each in instance_ids}  # type: ignore[misc]
+    return {
+        each: [(disk.disk_id, disk.type) for disk in answer.shown] + [_typed(row) for row in answer.unreadable]
+        for each, answer in answers.items()
+    }
+
+
+def _typed(row: UnreadableRow) -> tuple[str, str]:
+    return _named(row if row.type else replace(row, names=())), row.type

@@ -1,0 +1,193 @@
+"""Looks at other products, and at what ECS plans: what a plan wants to know and can do without.
+
+A look that fails never ends the looking: it is noted, and told by the check ``not-looked-at``, or by ``could-not-look``
+where the configuration requires it. It is one quick attempt, since its endpoint may be out of reach from here, and a
+few more within 5 seconds if the answer is a code that may pass; one that is required is worth as much patience as a
+look at ECS itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
+
+from ..clock import Clock
+from ..cloud.interface import Cloud, CloudError, Described
+from ..cloud.retry import Patient
+from ..model import (
+    DiskFacts,
+    Finding,
+    Key,
+    Options,
+    Others,
+    ReplicaPair,
+    ScalingMember,
+    SnapshotPolicy,
+    SystemEvent,
+    UnreadableRow,
+    Unseen,
+)
+from ..model.other_products import OTHER_LOOKS
+from .describe import Round, distinct, why_unanswered
+
+T = TypeVar("T")
+
+_ACTIONS = {**OTHER_LOOKS, "policy": "DescribeAutoSnapshotPolicyEx"}
+EVERY = frozenset(_ACTIONS)
+"""All of them, by the words of ``require_looks``; the look at an automatic snapshot policy cannot be required."""
+
+
+_FOUND_BY = {
+    "in-scaling-group": "ess",
+    "in-replication-pair": "ebs",
+    "encryption-key-unusable": "kms",
+    "scheduled-maintenance": "events",
+}
+"""By check: which look it judges."""
+
+
+def again(findings: Iterable[Finding], *, begun: bool, lately: bool = False) -> frozenset[str]:
+    """Tell which of them are repeated before a call, so that their number stays small.
+
+    Before the first changing call all that can refuse the plan: a plan may be confirmed long after it was made, and its
+    instance may have joined a group or its key have been switched off since. After the stop only the replication pairs.
+    A scaling group that releases the instance does so for the standstill, not for the wipe; a key that is not Enabled
+    makes ECS refuse without harm; and a planned event changes nothing that is still ours to decide. But what a wipe of
+    a replicated disk does to its replica, and how it is refused, no page of ECS documents. A look that the plan could
+    not make, and says so, is not made again.
+
+    Args:
+        findings: those of the plan.
+        begun: whether the machine was touched already.
+        lately: whether the plan was made seconds ago: then only what it found something by is looked at again.
+    """
+    found_by = {_FOUND_BY[found.check] for found in findings if found.check in _FOUND_BY}
+    failed = {found.subject for found in findings if found.check == "not-looked-at"}
+    wanted = ("ebs",) if begun else tuple(found_by) if lately else tuple(OTHER_LOOKS)
+    return frozenset(name for name in wanted if OTHER_LOOKS[name] not in failed)
+
+
+def add(
+    cloud: Cloud, clock: Clock, disks: Sequence[DiskFacts], options: Options, looks: Collection[str]
+) -> tuple[DiskFacts, ...]:
+    """Add to the facts of disks what these looks show: each question is put once for all of them."""
+    asked = _OtherProducts(Round(cloud, clock, Patient(clock)), options, looks)
+    asked.ask_all([each for each in disks if each.disk is not None])
+    return tuple(replace(each, others=asked.of(each)) if each.disk is not None else each for each in disks)
+
+
+@dataclass
+class _OtherProducts:
+    """What these looks show, and what could not be looked at, by the id it is about."""
+
+    round: Round
+    options: Options
+    looks: Collection[str]
+    members: dict[str, list[ScalingMember]] = field(default_factory=dict)
+    events: dict[str, list[SystemEvent]] = field(default_factory=dict)
+    pairs: dict[str, list[ReplicaPair]] = field(default_factory=dict)
+    keys: dict[str, list[Key]] = field(default_factory=dict)
+    policies: dict[str, SnapshotPolicy] = field(default_factory=dict)
+    unlooked: dict[str, list[Unseen]] = field(default_factory=dict)
+
+    def ask_all(self, disks: Sequence[DiskFacts]) -> None:
+        """Ask what matters: of instances that stand still, of keys and policies that are used, of pairs once."""
+        cloud = self.round.cloud
+        still = distinct(each.instance.instance_id for each in disks if each.instance and each.stands_still)
+        region = [disks[0].region] if disks else []
+        disk_ids = [each.disk_id for each in disks]
+        policy_ids = distinct(each.disk.auto_snapshot_policy_id for each in disks if each.disk)
+        self._put("ess", still, partial(cloud.scaling_members, still), self._take_member)
+        self._put("events", still, partial(cloud.system_events, still), self._take_event)
+        self._put("ebs", region, cloud.replica_pairs, self._take_pair, disk_ids)
+        for key_id in distinct(key for each in disks for key in _keys_of(each)):
+            self._put("kms", [key_id], partial(cloud.key, key_id), self._take_key)
+        for policy_id in policy_ids:
+            self._put("policy", [policy_id], partial(cloud.snapshot_policy, policy_id), self._take_policy)
+        self.round.ask_all()
+        for policy_id in policy_ids if "policy" in self.looks else ():
+            if policy_id not in self.policies and policy_id not in self.unlooked:
+                self._note("policy", policy_id, "ECS shows no such policy, or the right to it is missing")
+
+    def _put(
+        self,
+        name: str,
+        subjects: Sequence[str],
+        ask: Callable[[], Described[T]],
+        take: Callable[[T], None],
+        about: Sequence[str] = (),
+    ) -> None:
+        """Put one question to another product, where it is wanted.
+
+        Args:
+            name: as ``require_looks`` has it.
+            subjects: what it is noted for that no answer came.
+            ask: the question.
+            take: takes note of one thing that is shown.
+            about: the ids by which rows name what they are about, where that is not ``subjects``. A row that cannot be
+                read concerns what it is about, and nothing else.
+        """
+
+        def taken(answer: Described[T]) -> None:
+            for row in answer.unreadable:
+                own = set(row.names) & set(about or subjects)
+                for subject in own or (subjects if "" in row.owners else ()):
+                    self._note(name, subject, row.why, row)
+            for each in answer.shown:
+                take(each)
+
+        def failed(error: CloudError) -> None:
+            for subject in subjects:
+                self._note(name, subject, why_unanswered(error, _product(name).upper()))
+
+        if name in self.looks and subjects:
+            patient = self.round.ask if name in self.options.require_looks else self.round.ask.shortly
+            self.round.put(lambda: patient(ask), taken, failed)
+
+    def _take_member(self, member: ScalingMember) -> None:
+        self.members.setdefault(member.instance_id, []).append(member)
+
+    def _take_event(self, event: SystemEvent) -> None:
+        self.events.setdefault(event.instance_id, []).append(event)
+
+    def _take_pair(self, pair: ReplicaPair) -> None:
+        for disk_id in {pair.source_disk_id, pair.destination_disk_id}:
+            self.pairs.setdefault(disk_id, []).append(pair)
+
+    def _take_key(self, key: Key) -> None:
+        self.keys.setdefault(key.key_id, []).append(key)
+
+    def _take_policy(self, policy: SnapshotPolicy) -> None:
+        self.policies[policy.policy_id] = policy
+
+    def of(self, facts: DiskFacts) -> Others:
+        """Give what was found of one disk."""
+        disk, instance = facts.disk, facts.instance.instance_id if facts.instance and facts.stands_still else ""
+        if disk is None:
+            return Others()
+        keys = _keys_of(facts)
+        about = distinct((instance, *keys, facts.region, disk.disk_id, disk.auto_snapshot_policy_id))
+        return Others(
+            members=tuple(self.members.get(instance, ())),
+            keys=tuple(key for key_id in keys for key in self.keys.get(key_id, ())),
+            pairs=tuple(self.pairs.get(disk.disk_id, ())),
+            events=tuple(self.events.get(instance, ())),
+            policy=self.policies.get(disk.auto_snapshot_policy_id),
+            unlooked=tuple(each for name in about for each in self.unlooked.get(name, ())),
+        )
+
+    def _note(self, name: str, subject: str, why: str, row: UnreadableRow | None = None) -> None:
+        right = "" if row else f"{_product(name)}:{_ACTIONS[name]}"
+        self.unlooked.setdefault(subject, []).append(Unseen(_ACTIONS[name], subject, right, why, row))
+
+
+def _keys_of(facts: DiskFacts) -> tuple[str, ...]:
+    """List the keys that matter to a disk: its own, and those without which its instance does not start again."""
+    disks = (facts.disk, *(facts.neighbours if facts.will_stop else ()))
+    return tuple(distinct(each.kms_key_id for each in disks if each is not None and each.encrypted))
+
+
+def _product(name: str) -> str:
+    return name if name in ("ess", "ebs", "kms") else "ecs"

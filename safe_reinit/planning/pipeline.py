@@ -1,0 +1,156 @@
+"""Preflight: everything that a plan stands on is read and checked, and the plan is made; nothing is changed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from .. import report
+from ..clock import Clock
+from ..cloud.connection import connect
+from ..cloud.endpoints import Where
+from ..cloud.interface import Cloud, CloudError
+from ..cloud.retry import Patient
+from ..config import Config
+from ..error_mapping import refusal_of
+from ..errors import RunRefused, UsageError
+from ..model import Call, Facts, Limits, Options, Plan, Rollout
+from ..plans.plan import make_plan, without_refused
+from . import discover
+from .describe import Round
+from .discover import Search
+from .facts import Settle, read_facts
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a plan is asked for, seen to make sense."""
+
+    disk_ids: Sequence[str]
+    options: Options
+    limits: Limits
+    reason: str | None
+    plan_id: str
+    settle: Settle
+    """Says which options are in force once it is seen what the disks are; the class of the disks may add some."""
+    rollout: Rollout
+    skip_refused: bool = False
+    """Whether jobs that are refused are left out, and the rest is planned without them."""
+
+
+def limits_of(settings: Config) -> Limits:
+    """Read how long each wait may take."""
+    return Limits(
+        stop=settings["timeout_stop"],
+        snapshot=settings["timeout_snapshot"],
+        reinit=settings["timeout_reinit"],
+        start=settings["timeout_start"],
+        force_stop_after=settings["force_stop_after"],
+    )
+
+
+def rollout_of(settings: Config, now: datetime) -> Rollout:
+    """Read how a run spreads over many jobs."""
+    return Rollout(
+        max_parallel=settings["max_parallel"],
+        canary=settings["canary"],
+        waves=settings["waves"],
+        pause=settings["pause"],
+        stop_after_failures=settings["stop_after_failures"],
+        deadline=_moment(settings["deadline"], now),
+        quota_share=settings["quota_share"],
+        runner=settings["runner"],
+    )
+
+
+def _moment(deadline: datetime | timedelta | None, now: datetime) -> datetime | None:
+    return now + deadline if isinstance(deadline, timedelta) else deadline
+
+
+def find(where: Where, clock: Clock, search: Search, on_call: Callable[[Call], None]) -> list[str]:
+    """Give the ids of the disks that a search means; see ``found.find``.
+
+    Raises:
+        UsageError: there are no credentials.
+        RunRefused: nothing was found, or ECS could not be asked; its report has the exchanges.
+    """
+    return _asking(where, clock, on_call, lambda cloud: discover.find(cloud, clock, search))[0]
+
+
+def shown(
+    where: Where, clock: Clock, disk_ids: Sequence[str], instance_ids: Sequence[str], on_call: Callable[[Call], None]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Give those of the disks and of the instances that ECS shows here; see ``found.shown``.
+
+    Raises:
+        UsageError: there are no credentials.
+        RunRefused: ECS could not be asked; its report has the exchanges.
+    """
+    return _asking(where, clock, on_call, lambda cloud: discover.shown(cloud, clock, disk_ids, instance_ids))[0]
+
+
+def only_one_named(
+    where: Where, clock: Clock, instance_id: str, on_call: Callable[[Call], None]
+) -> tuple[bool, list[Call]]:
+    """Tell whether an instance is seen to be the only one of its name, and what exchanges that took."""
+    try:
+        return _asking(where, clock, on_call, lambda cloud: discover.only_one_named(cloud, clock, instance_id))
+    except (RunRefused, UsageError) as error:
+        return False, list(error.report.calls) if error.report else []
+
+
+def _asking(
+    where: Where,
+    clock: Clock,
+    on_call: Callable[[Call], None],
+    look: Callable[[Cloud], T],
+    reason: str | None = None,
+) -> tuple[T, list[Call]]:
+    """Look, and give what was seen with the exchanges that took; where ECS could not be asked, the error has them."""
+    began = clock.now()
+    calls: list[Call] = []
+
+    def both(call: Call) -> None:
+        calls.append(call)
+        on_call(call)
+
+    with contextlib.closing(connect(where, both)) as cloud:
+        try:
+            return look(cloud), calls
+        except (CloudError, RunRefused) as error:
+            refused = error if isinstance(error, RunRefused) else refusal_of(error)
+            begun = report.started(began, where.region, reason, simulated=where.origin.simulated)
+            refused.report = report.of_error(begun, clock.now(), refused, calls)
+            raise refused from None
+
+
+def preflight(
+    where: Where, clock: Clock, asked: Asked, on_call: Callable[[Call], None]
+) -> tuple[Plan, list[Call], Facts]:
+    """Make the plan, and give it with the exchanges that this took and the facts it stands on.
+
+    Raises:
+        UsageError: there are no credentials.
+        RunRefused: ECS could not be asked; its report has the exchanges.
+    """
+    facts, calls = _asking(
+        where,
+        clock,
+        on_call,
+        lambda cloud: read_facts(
+            Round(cloud, clock, Patient(clock), asked.disk_ids), where.region, asked.options, settle=asked.settle
+        ),
+        asked.reason,
+    )
+    in_force, used = facts.disks[0].options, facts.disks[0].guard.class_
+    limits = asked.limits
+    if used is not None and used.force_stop_after is not None:
+        limits = replace(limits, force_stop_after=used.force_stop_after)
+    made = make_plan(facts, in_force, limits, asked.reason, asked.plan_id)
+    plan = replace(made, rollout=asked.rollout, simulated=where.origin.simulated)
+    return without_refused(plan) if asked.skip_refused else plan, calls, facts

@@ -1,0 +1,284 @@
+"""What a caller asks for, seen to make sense before anything is looked at or called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..checks import by_name, like
+from ..checks.target_rules import ByHand, consents, no_consent, same_class
+from ..config import BY_NAME, Config, resolve
+from ..config.nested import policy
+from ..errors import Error, RunRefused, UsageError
+from ..model import OnUnknown, Options, Plan, Policy, Secret
+
+if TYPE_CHECKING:
+    from ..journal import StoredRun
+
+Owner = tuple[tuple[str, str | int], ...]
+
+_LONGEST = 4096
+"""Characters that a text of a plan may have: a saved plan with a longer one could not be read."""
+_OWNER = ("owner_account", "owner_id", "resource_owner_account", "resource_owner_id")
+
+
+def owner_parameters(given: Mapping[str, str | int]) -> Owner:
+    """Give the legacy owner parameters of ReInitDisk.
+
+    Raises:
+        UsageError: one is none of them.
+    """
+    unknown = sorted(set(given) - set(_OWNER))
+    if unknown:
+        raise UsageError(f"{unknown[0]} is no owner parameter of ReInitDisk.", hint=f"Use {', '.join(_OWNER)}.")
+    wrong = [name for name, value in given.items() if type(value) not in (str, int) or value == ""]
+    if wrong:
+        raise UsageError(f"The owner parameter {wrong[0]} is neither a text nor a number.", hint="Correct or omit it.")
+    return tuple(sorted(given.items()))
+
+
+def access_key(given: Sequence[str] | None) -> tuple[str, Secret] | tuple[str, Secret, Secret] | None:
+    """Return fixed credentials: an AccessKey id, its secret and, of a temporary one, its token.
+
+    Raises:
+        UsageError: they are something else, or a part of them is empty.
+    """
+    if given is None:
+        return None
+    pair = isinstance(given, (tuple, list)) and len(given) in (2, 3)
+    if not pair or not all(isinstance(each, str) and each for each in given):
+        raise UsageError(
+            "credentials are not an AccessKey id and its secret, with a token or without one.",
+            hint="Give ('ID', 'SECRET'), or ('ID', 'SECRET', 'TOKEN') for a temporary key of STS.",
+        )
+    key_id, secret, *token = given
+    return (key_id, Secret(secret), Secret(token[0])) if token else (key_id, Secret(secret))
+
+
+def disk_ids(given: Sequence[str]) -> list[str]:
+    """Give the ids of the disks, each once.
+
+    Raises:
+        UsageError: there is none, or one is malformed.
+    """
+    if isinstance(given, str) or not isinstance(given, Sequence) or not all(isinstance(each, str) for each in given):
+        raise UsageError("The disks are no sequence of ids.", hint="Give a list of texts that begin with d-.")
+    ids = list(dict.fromkeys(given))
+    if not ids:
+        raise UsageError("No disk is named.", hint="Name one with --disk d-...")
+    for disk_id in ids:
+        letters = disk_id.removeprefix("d-")
+        if letters == disk_id or not letters or not letters.replace("-", "").isalnum() or not letters.isascii():
+            shown = disk_id if disk_id.isprintable() and len(disk_id) <= 64 else "an id"
+            raise UsageError(f"{shown!r} is not a disk id: those begin with d-.", hint="Correct --disk.")
+    return ids
+
+
+def to_restore(stored: StoredRun) -> tuple[tuple[str, str], ...]:
+    """Give of each disk that a run wiped its safety snapshot; a disk that it left alone has nothing to undo.
+
+    Raises:
+        RunRefused: the run has not ended, wiped nothing, or took no safety snapshot of a disk that it wiped.
+    """
+    if stored.open or stored.report is None:
+        raise RunRefused(
+            f"Run {stored.run_id} has not ended, so there is nothing to undo yet.",
+            hint=f"Go on with it: safe-reinit resume {stored.run_id}.",
+        )
+    disks = [
+        disk for job in stored.report["jobs"] for disk in job["disks"] if disk["data"] in ("reinitialised", "unknown")
+    ]
+    if not disks:
+        raise RunRefused(f"Run {stored.run_id} wiped no disk.", hint="There is nothing to undo.")
+    without = [disk["disk_id"] for disk in disks if not disk["safety_snapshot"]]
+    if without:
+        raise RunRefused(
+            f"Run {stored.run_id} took no safety snapshot of {', '.join(without)}, so it cannot be undone.",
+            hint="Roll the disk back to another of its snapshots in the ECS console, if there is one.",
+        )
+    return tuple((disk["disk_id"], disk["safety_snapshot"]) for disk in disks)
+
+
+def was_on(stored: StoredRun) -> tuple[tuple[str, str], ...]:
+    """Return of each disk of a run that has ended the instance it was on then."""
+    jobs = stored.report["jobs"] if stored.report else ()
+    return tuple((disk["disk_id"], job["instance_id"]) for job in jobs for disk in job["disks"] if job["instance_id"])
+
+
+def argument(settings: Config, name: str, value: str | None) -> str | None:
+    """Return an argument that has a setting of its name, read as that is; the setting where none is given.
+
+    Raises:
+        UsageError: it cannot be used.
+    """
+    if not value:
+        found: str | None = settings[name]
+        return found
+    try:
+        read: str = BY_NAME[name].read(value)
+    except ValueError as problem:
+        raise UsageError(f"The argument {name} is {problem}.", hint=f"Correct {name}.") from None
+    if len(read) > _LONGEST:
+        raise UsageError(f"The argument {name} is longer than {_LONGEST} characters.", hint=f"Shorten {name}.")
+    return read
+
+
+def accepted(names: Sequence[str]) -> tuple[str, ...]:
+    """Give the names of the risks that are accepted.
+
+    Raises:
+        UsageError: one is no check.
+        RunRefused: one is a block.
+    """
+    for name in names:
+        if wrong := _not_acceptable(name):
+            raise wrong
+    return tuple(sorted(set(names)))
+
+
+def _not_acceptable(name: str) -> Error | None:
+    check = by_name(name)
+    if check is None:
+        return UsageError(f"There is no check named {name!r}.", hint=f"{like(name)}safe-reinit checks lists them.")
+    if check.level == "block" and not check.waivable:
+        return RunRefused(f"{name} is a block: it cannot be accepted.", hint=f"See safe-reinit explain {name}.")
+    return None
+
+
+def policy_of(settings: Config) -> Policy:
+    """Say what the settings say of targets.
+
+    Raises:
+        UsageError: a class accepts what is no risk; every such name is told, with its path.
+    """
+    made = replace(policy(settings), limit=settings.of("max_disks").at_most)
+    file = settings.of("classes").where.rpartition(": ")[0]
+    problems = [
+        f"{file}: At classes.{each.name}.accept[{at}]: {str(wrong).rstrip('.')}"
+        for each in made.classes
+        for at, name in enumerate(each.accept)
+        if (wrong := _not_acceptable(name))
+    ]
+    if problems:
+        raise UsageError(f"{'; '.join(problems)}.", hint="See safe-reinit checks.")
+    return made
+
+
+def by_hand(  # noqa: PLR0913 - what can be said of a run by hand
+    settings: Config,
+    *,
+    stop_instance: bool,
+    leave_stopped: bool | None,
+    snapshot: bool | None,
+    accept: Sequence[str],
+    max_disks: int | None,
+    found: bool = False,
+    elsewhere: int = 0,
+    **more: Any,  # noqa: ANN401 - each option has its own type
+) -> ByHand:
+    """Put the arguments of a run together with the settings; see ``Client.plan``.
+
+    Args:
+        more: what a wipe or an undo has besides, by the names of ``Options``.
+
+    Raises:
+        UsageError: a name in ``accept`` is no check, or ``max_disks`` is no number of disks.
+        RunRefused: a name in ``accept`` is a block.
+    """
+    if max_disks is not None and max_disks < 1:
+        raise UsageError("max_disks is not a number of disks.", hint="Give a whole number of at least 1.")
+    get, said = settings, said_by_hand(settings) | ({"snapshot"} if snapshot is not None else set())
+    options = Options(
+        stop_instance=stop_instance,
+        leave_stopped=get["leave_stopped"] if leave_stopped is None else leave_stopped,
+        snapshot=get["snapshot"] if snapshot is None else snapshot,
+        snapshot_retention_days=get["snapshot_retention"],
+        lock_tag=get["lock_tag"],
+        require_looks=tuple(get["require_looks"]),
+        accept=accepted(accept),
+        **more,
+    )
+    most = max_disks or (get["max_disks"] if "max_disks" in said else None)
+    return ByHand(options, frozenset(said), most, found, elsewhere)
+
+
+def on_unknown(settings: Config, plan: Plan) -> OnUnknown:
+    """Say what to do about a lost answer to ReInitDisk: what was said for this run, else its class, else the file."""
+    from_class = plan.guard.class_ and plan.guard.class_.on_unknown
+    said: OnUnknown = settings["on_unknown"]
+    return said if "on_unknown" in said_by_hand(settings) else from_class or said
+
+
+def said_by_hand(settings: Config) -> frozenset[str]:
+    """List the settings that were said for this very run, by a flag or in the environment."""
+    return frozenset(name for name in settings if settings.of(name).source in ("flag", "env"))
+
+
+def held(settings: Config) -> Error | None:
+    """Say why no run may begin now, where the configuration holds them all back."""
+    if not settings["hold"]:
+        return None
+    return RunRefused(
+        f"The configuration holds all runs: {settings['hold']}.",
+        hint="Ask whoever set it, or take hold out of the configuration.",
+    )
+
+
+def not_runnable(plan: Plan, confirm: str, policy: Policy) -> Error | None:
+    """Say why a plan may not be run, where it may not: its findings, other guards than these, or the wrong word."""
+    from ..report import refusal  # noqa: PLC0415 - a problem of the configuration is told without it
+
+    if not plan.runnable:
+        return refusal(plan)
+    if (plan.guard.allow, plan.guard.protect) != (policy.allow, policy.protect):
+        return RunRefused(
+            "The configuration allows or protects other targets than when this plan was made.", hint="Plan anew."
+        )
+    used = plan.guard.class_
+    if used is not None and used.in_force and not any(same_class(used, each) for each in policy.classes):
+        return RunRefused(
+            f"The configuration says another thing of the class {used.name} than when this plan was made.",
+            hint="Plan anew.",
+        )
+    own = next((each.max_disks for each in policy.classes if used is not None and same_class(used, each)), None)
+    if policy.limit is not None and own is None and plan.guard.disks > policy.limit:
+        return RunRefused(
+            f"The run has {plan.guard.disks} disks, and the configuration limits a run to {policy.limit} (max_disks).",
+            hint="Plan fewer disks, or change max_disks of the configuration.",
+        )
+    if not isinstance(confirm, str):
+        return UsageError("confirm is no text.", hint="Give plan.confirm_with, once you have read the plan.")
+    if not consents(plan, confirm):
+        return RunRefused(no_consent(plan, confirm), hint="Read the plan (--dry-run), then confirm what it says.")
+    return None
+
+
+def settings(config: object, flags: Mapping[str, Any]) -> Config:
+    """Return the settings in force, given those of the caller, a configuration file, or none of these.
+
+    Raises:
+        UsageError: it is neither, or one of them is not usable.
+    """
+    if isinstance(config, Config):
+        return config.changed(flags)
+    named = str(config) if isinstance(config, os.PathLike) else config
+    if named is not None and not (isinstance(named, str) and named):
+        raise UsageError("config is neither a file nor settings.", hint="Leave it out to use the file found by itself.")
+    return resolve(flags, os.environ, named)
+
+
+def refuse_places(settings: Config, **given: object) -> None:
+    """Refuse what says where a cloud is, or who calls it, beside a cloud that was handed in."""
+    also = [name for name, value in given.items() if value is not None]
+    if also:
+        raise UsageError(
+            f"connect got both a cloud and {' and '.join(also)}.",
+            hint="Leave that out: the cloud that you hand in knows where it is and who calls.",
+        )
+    if settings["journal"] is None:
+        raise UsageError(
+            "connect got a cloud, and no journal is named.",
+            hint="Name the journal file, one of its own for a cloud that is not Alibaba Cloud.",
+        )

@@ -1,0 +1,230 @@
+"""Plans as files: the plan itself, where and until when it may be applied, and the digest that names it. Pure.
+
+The file is JSON: the members of the plan, and beside them ``kind``, ``tool_version``, ``endpoint``, ``expires_at`` and
+``digest``, the SHA-256 of all others in canonical form. Whoever quotes the digest has agreed to every one of them; the
+form of the text (spaces, order) does not matter. A password is in no file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..model import Plan, Secret
+from ..model.codec import LARGEST, DecodeError, timestamp, to_moment
+from ..model.letters import printable
+from ..version import VERSION
+from . import plan_schema
+from .plan import SCHEMA, canonical, from_json, moved, to_json
+
+KIND = "safe-reinit plan"
+SIMULATION = "simulation"
+"""The endpoint of a plan for an embedded simulator, which is another one each time."""
+MOST = 64 << 20
+"""Bytes that a plan file can have, which is about 30,000 disks; more is something else."""
+
+_BESIDE = ("kind", "tool_version", "endpoint", "expires_at")
+_ENDPOINT = re.compile(r"(simulation|https?://(127(\.[0-9]{1,3}){3}|localhost|\[::1\])(:[0-9]{1,5})?)?", re.ASCII)
+_LONGEST = timedelta(hours=999_999)
+"""The longest lifetime that can be configured."""
+
+
+class UnreadableError(ValueError):
+    """The file is no plan, or not one that can be read; the text says why, for people."""
+
+
+class _OddError(ValueError):
+    """Something in a plan file that JSON does not have, or that could be read in two ways; its text says what."""
+
+
+class EditedError(UnreadableError):
+    """The file is a plan that was changed after it was saved."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A plan from a file. One that was made with a password has an empty one until the real one is put in."""
+
+    plan: Plan
+    endpoint: str
+    """The loopback endpoint it was made at, ``SIMULATION``, or ``""`` for the real cloud."""
+    expires_at: datetime
+    """By the cloud's clock."""
+
+    @property
+    def confirm_with(self) -> str:
+        """What ``--confirm`` takes for this file: its digest, or at least the first 32 characters of that."""
+        return str(self.plan.digest)
+
+    def with_password(self, password: str | None) -> Plan:
+        """Give the plan with its password, or without one."""
+        return replace(self.plan, options=replace(self.plan.options, password=Secret(password) if password else None))
+
+
+def save(plan: Plan, endpoint: str, lifetime: float) -> tuple[Plan, str]:
+    """Write a plan as the text of a file, and give it with the digest that it has there.
+
+    Args:
+        plan: any plan, also one that may not be run.
+        endpoint: the loopback endpoint, ``SIMULATION``, or ``""`` for the real cloud.
+        lifetime: seconds after its look at the cloud for which it may be applied.
+    """
+    content: dict[str, Any] = {
+        **to_json(plan),
+        "kind": KIND,
+        "tool_version": VERSION,
+        "endpoint": endpoint,
+        "expires_at": timestamp(plan.made_at + timedelta(seconds=lifetime)),
+    }
+    content["digest"] = digest_of(content)
+    text = json.dumps({name: content[name] for name in sorted(content)}, indent=2, ensure_ascii=False)
+    return replace(plan, digest=content["digest"]), f"{text}\n"
+
+
+def digest_of(content: Mapping[str, Any]) -> str:
+    """Name a file's content: 64 hex of all its members but ``digest``."""
+    return hashlib.sha256(canonical({name: each for name, each in content.items() if name != "digest"})).hexdigest()
+
+
+def read(raw: bytes) -> Saved:
+    """Read the content of a plan file.
+
+    Raises:
+        EditedError: it was changed after it was saved.
+        UnreadableError: it is not the whole content of a plan file, or of one that this version can read.
+    """
+    content = _content(raw)
+    if content.get("kind") != KIND:
+        raise UnreadableError("it is JSON, but no plan of safe-reinit")
+    digest = content.get("digest")
+    if not isinstance(digest, str) or digest != _digest(content):
+        raise EditedError("it was changed after it was saved: its digest is not that of its content")
+    if content.get("tool_version") != VERSION:
+        made_by = printable(str(content.get("tool_version")))[:32]
+        raise UnreadableError(f"it was saved by version {made_by}, and this is {VERSION}")
+    try:
+        return _decoded(content)
+    except (DecodeError, plan_schema.FormError) as error:
+        raise EditedError(f"it is not what safe-reinit saves ({printable(str(error))[:400]})") from None
+
+
+def _decoded(content: Mapping[str, Any]) -> Saved:
+    body = {name: each for name, each in content.items() if name not in _BESIDE}
+    options = body.get("options")
+    had_password = isinstance(options, dict) and bool(options.get("password"))
+    plan = from_json(body, Secret("") if had_password else None)
+    if canonical(to_json(plan)) != canonical(body):
+        raise DecodeError("At $: a member is missing, or is not as it is written.")
+    plan_schema.check(plan, body)
+    endpoint, expires_at = content.get("endpoint"), to_moment(content.get("expires_at"), "$.expires_at")
+    if not isinstance(endpoint, str) or not _ENDPOINT.fullmatch(endpoint):
+        raise DecodeError("At $.endpoint: not an endpoint on this machine.")
+    in_time = plan.made_at < expires_at <= plan.made_at + _LONGEST
+    if not in_time or timestamp(expires_at) != content["expires_at"]:
+        raise DecodeError("At $.expires_at: not after the plan was made.")
+    return Saved(plan, endpoint, expires_at)
+
+
+def _content(raw: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(
+            raw.decode("utf-8-sig"), object_pairs_hook=_once, parse_float=_whole, parse_constant=_no_number
+        )
+    except json.JSONDecodeError as error:
+        where = "it is empty" if not raw.strip() else f"its JSON ends or breaks off in line {error.lineno}"
+        raise UnreadableError(where) from None
+    except UnicodeDecodeError:
+        raise UnreadableError("it is not UTF-8") from None
+    except (ValueError, RecursionError) as error:
+        why = str(error) if isinstance(error, _OddError) else "it is no JSON that can be read"
+        raise UnreadableError(why) from None
+    if not isinstance(content, dict):
+        raise UnreadableError("it is JSON, but no plan of safe-reinit")
+    return content
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a name that stands twice: a person would read one of them and the program the other."""
+    if len(dict(members)) < len(members):
+        raise _OddError("a name in it stands twice")
+    return dict(members)
+
+
+def _whole(number: str) -> int:
+    """Read a whole number that a tool has written in another way: 600.0 or 6e2."""
+    value = float(number)
+    if not value.is_integer() or abs(value) > LARGEST:
+        raise ValueError(f"{number[:32]} is no whole number")
+    return int(value)
+
+
+def _no_number(word: str) -> None:
+    raise _OddError(f"{word} in it is no number of JSON")
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    try:
+        return digest_of(content)
+    except ValueError:  # half a letter, which JSON can write and UTF-8 cannot
+        raise UnreadableError("half a letter (a lone surrogate) is in it") from None
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a plan file."""
+    made = plan_schema.schema()
+    beside = {
+        "schema": {"const": SCHEMA},
+        "kind": {"const": KIND},
+        "tool_version": {"type": "string"},
+        "endpoint": {"type": "string", "pattern": f"^(?:{_ENDPOINT.pattern})$"},
+        "expires_at": made["properties"]["made_at"],
+        "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    }
+    members = {**made["properties"], **beside}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "PlanFile",
+        "description": "What ``plan --save FILE`` writes and ``apply FILE`` takes. It has no fractions.",
+        **made,
+        "properties": members,
+        "required": sorted(members),
+    }
+
+
+def stale(planned: Plan, now: Plan) -> tuple[str, ...]:
+    """Tell what has changed since a plan was made: facts that moved, and what was not found then.
+
+    Args:
+        planned: the plan as it was shown.
+        now: the same intention, from a look just made.
+
+    Returns:
+        ``field: planned -> now`` of each fact, then each new block and risk, accepted or not, since nobody saw it.
+    """
+    known = {(found.check, found.subject, found.level) for found in planned.findings}
+    new = [
+        printable(f"{found.level} {found.check} ({found.subject}): {found.message.rstrip('.')}")
+        for found in now.findings
+        if found.level != "info" and (found.check, found.subject, found.level) not in known
+    ]
+    told = (*moved(_facts(planned), _facts(now)), *new)
+    if not told and now.fingerprint != planned.fingerprint:  # nothing known of it, and still another intention
+        return moved({"fingerprint": planned.fingerprint}, {"fingerprint": now.fingerprint})
+    return told
+
+
+def _facts(plan: Plan) -> dict[str, str]:
+    """List the facts that a plan stands on, flat; what shares the downtime and what a disk becomes are among them."""
+    facts: dict[str, str] = {}
+    for job in plan.jobs:
+        facts.update(job.expected)
+        if job.instance_id:
+            facts[f"{job.instance_id}.OtherDisks"] = ",".join(sorted(job.sharing))
+        for disk in job.disks:
+            facts[f"{disk.disk_id}.becomes"] = f"{disk.becomes.kind} {disk.becomes.id or ''}".rstrip()
+    return facts

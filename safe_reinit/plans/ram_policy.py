@@ -1,0 +1,150 @@
+"""Least privilege: which RAM rights a run of this plan needs, and the policy that grants them and no more. Pure.
+
+Looks are taken from the calls that making the plan made, since a run makes the same ones again; changing calls from
+the plan. A new call needs one line in ``APIS``. Resources are those of the ECS API reference (RAM authorization):
+writes are held to one id, a list needs ``disk/*`` and the like; the rights of other products are not divided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..model import Call, Plan, PlannedJob
+from ..model.other_products import REQUIRABLE
+from .plan import steps
+
+
+@dataclass(frozen=True)
+class Api:
+    """What RAM asks of whoever makes a call."""
+
+    product: str = "ecs"
+    resources: tuple[str, ...] = ("*",)
+    """Behind ``acs:ecs:REGION:ACCOUNT:``, with ``{}`` for the id that the call is about; ``*`` alone is everything."""
+    dry_run: bool = False
+    """Whether it can be asked with DryRun, whose answer tells of the right."""
+    optional: bool = False
+    """Whether it is a look that a run can do without, unless the configuration requires it (``not-looked-at``)."""
+
+
+_OF_INSTANCE, _OF_DISK = ("instance/{}",), ("disk/{}",)
+
+FREE = frozenset({"GetCallerIdentity"})
+"""Calls that need no right."""
+
+APIS: dict[str, Api] = {
+    "DescribeDisks": Api(resources=("disk/*",), dry_run=True),
+    "DescribeInstances": Api(resources=("instance/*",), dry_run=True),
+    "DescribeSnapshots": Api(resources=("snapshot/*",), dry_run=True),
+    "DescribeImages": Api(resources=("image/*",), dry_run=True),
+    "DescribeKeyPairs": Api(resources=("keypair/*",)),
+    "DescribeSnapshotLinks": Api(),
+    "DescribeInstanceHistoryEvents": Api(optional=True),
+    "DescribeAutoSnapshotPolicyEx": Api(optional=True),
+    "DescribeScalingInstances": Api("ess", optional=True),
+    "DescribeDiskReplicaPairs": Api("ebs", optional=True),
+    "DescribeKey": Api("kms", optional=True),
+    "StopInstance": Api(resources=_OF_INSTANCE, dry_run=True),
+    "StartInstance": Api(resources=_OF_INSTANCE, dry_run=True),
+    "StopInstances": Api(resources=_OF_INSTANCE, dry_run=True),
+    "StartInstances": Api(resources=_OF_INSTANCE, dry_run=True),
+    "ReInitDisk": Api(resources=_OF_DISK),
+    "ResetDisk": Api(resources=_OF_DISK, dry_run=True),
+    "CreateSnapshot": Api(resources=(*_OF_DISK, "snapshot/*")),
+    "TagResources": Api(resources=_OF_INSTANCE),
+    "UntagResources": Api(resources=_OF_INSTANCE),
+}
+"""Every call that planning or a run makes, but for the free ones."""
+
+
+@dataclass(frozen=True)
+class Right:
+    """One RAM action on the resources that a run needs it for."""
+
+    action: str
+    """``ecs:StopInstance``."""
+    resources: tuple[str, ...]
+    subjects: tuple[str, ...]
+    """The ids that a changing call is about; none for a look."""
+    dry_run: bool
+    optional: bool
+    """Whether the run does without it and says so."""
+
+    @property
+    def api(self) -> str:
+        """The call it is the right to."""
+        return self.action.partition(":")[2]
+
+
+def rights(plan: Plan, calls: Sequence[Call]) -> tuple[Right, ...]:
+    """List what a run of a plan needs: its looks by name, since several are made at once, then what it changes.
+
+    Args:
+        plan: any plan, also one that may not run.
+        calls: the exchanges that making it took (``Client.calls_of``).
+    """
+    needed: dict[str, list[str]] = {}
+    together = sum(job.will_stop or job.will_start for job in plan.jobs) > 1  # by one call for many, where there is one
+    acts = [act for job in plan.jobs for act in _acts(job, plan)]
+    acts += [(f"{action}s", subject) for action, subject in acts if together and f"{action}s" in APIS]
+    for action, subject in (*sorted(_looks(calls)), *acts):
+        if action not in FREE:
+            needed.setdefault(action, []).extend([subject] if subject else [])
+    return tuple(_right(plan, action, tuple(dict.fromkeys(subjects))) for action, subjects in needed.items())
+
+
+def _looks(calls: Sequence[Call]) -> Iterator[tuple[str, str]]:
+    for call in calls:
+        if call.dry_run and not call.action.startswith("Describe"):  # asked for the right to it alone
+            yield from ((call.action, subject) for subject in call.subject)
+        else:
+            yield call.action, ""
+
+
+def _acts(job: PlannedJob, plan: Plan) -> Iterator[tuple[str, str]]:
+    """List the changing calls of a job; what is stopped may have to be started, since a failed wipe brings it back."""
+    yield from ((action, subject) for action, subject, _, _ in steps(job, plan))
+    if job.will_stop and job.instance_id:
+        yield "StartInstance", job.instance_id
+
+
+def _right(plan: Plan, action: str, subjects: tuple[str, ...]) -> Right:
+    api = APIS.get(action, Api())
+    place = f"acs:{api.product}:{plan.region}:{plan.account or '*'}:"
+    resources = [
+        "*" if each == "*" else f"{place}{each.format(subject)}"
+        for each in api.resources
+        for subject in (subjects if "{}" in each else ("",))
+    ]
+    required = {REQUIRABLE.get(name) for name in plan.options.require_looks}
+    optional = api.optional and action not in required
+    return Right(f"{api.product}:{action}", tuple(resources), subjects, api.dry_run, optional)
+
+
+def document(needed: Iterable[Right], *, password: bool) -> dict[str, Any]:
+    """Write a RAM policy that grants these rights and nothing else.
+
+    Args:
+        needed: what ``rights`` gave.
+        password: whether ReInitDisk may set a password; if not it is denied (condition key ``ecs:PasswordCustomized``).
+    """
+    together: dict[tuple[str, ...], list[str]] = {}
+    wipes: tuple[str, ...] = ()
+    for right in needed:
+        together.setdefault(right.resources, []).append(right.action)
+        wipes = right.resources if right.api == "ReInitDisk" else wipes
+    statements: list[dict[str, Any]] = [
+        {"Effect": "Allow", "Action": actions, "Resource": list(resources)} for resources, actions in together.items()
+    ]
+    if wipes and not password:
+        statements.append(
+            {
+                "Effect": "Deny",
+                "Action": ["ecs:ReInitDisk"],
+                "Resource": list(wipes),
+                "Condition": {"Bool": {"ecs:PasswordCustomized": ["true"]}},
+            }
+        )
+    return {"Version": "1", "Statement": statements}

@@ -1,0 +1,101 @@
+"""A run that several hosts carry: its plan cut into shards, and which of them come next. Pure.
+
+A shard is a run of its own, with a plan of up to a hundred machines, a lease and the same core. What spreads over all
+of them, as a canary and waves do, is decided here, by how far each shard has come in the journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import accumulate, pairwise
+
+from ..core.waves import NOBODY_AGREED, Release, pauses_after, question, release, stages
+from ..model import Finding, Outcome, Plan, PlannedJob, Rollout, ShardProgress, Stage
+from .plan import part_of
+
+SIZE = 100
+"""Machines in a shard at most."""
+
+
+def cut(plan: Plan) -> tuple[Plan, ...]:
+    """Cut a plan into the plans of its shards, none of which is of two stages of the rollout."""
+    ends = (0, *stages(plan.rollout, len(plan.jobs)))
+    starts = [start for first, end in pairwise(ends) for start in range(first, end, SIZE)]
+    alone = replace(plan.rollout, canary=0, waves=(), pause="none")
+    parts = [plan.jobs[first:end] for first, end in pairwise([*starts, len(plan.jobs)])]
+    owner = {each: at for at, jobs in enumerate(parts) for job in jobs for each in _names(job)}
+    found: list[list[Finding]] = [[] for _ in parts]
+    for each in plan.findings:  # what is not of one machine concerns every shard
+        for at in [owner[each.subject]] if each.subject in owner else range(len(parts)):
+            found[at].append(each)
+    return tuple(
+        replace(
+            part_of(plan, jobs), plan_id=f"{plan.plan_id}.{at}", findings=tuple(found[at]), rollout=alone, skipped=(),
+            skipped_findings=(), digest=None,
+        )
+        for at, jobs in enumerate(parts)
+    )  # fmt: skip
+
+
+def _names(job: PlannedJob) -> Iterable[str]:
+    return (job.instance_id or "", *(disk.disk_id for disk in job.disks))
+
+
+def digest_of(digests: Iterable[str]) -> str:
+    """Name the plans of all shards of a run by their digests: 64 hex."""
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def next_stage(
+    rollout: Rollout, shards: Sequence[ShardProgress], agreed: int, now: datetime, *, cancelled: bool = False
+) -> Stage:
+    """Return which shards of a run are to be carried now.
+
+    Once no job may begin any more, all shards that are left are carried: in each of them no job begins.
+
+    Args:
+        rollout: of the run.
+        shards: how far each has come.
+        agreed: the last stage that somebody let begin; -1: none that has not begun.
+        now: by the local clock.
+        cancelled: whether the run was asked to end.
+
+    """
+    released = _release(rollout, shards, now)
+    left = [each for each in shards if not each.ended]
+    at_once = -(-rollout.max_parallel // SIZE)
+    if not left:
+        return Stage(over=True)
+    if released.closed or cancelled or agreed < 0:
+        return Stage(tuple(each.number for each in left), at_once)
+    outcomes, stage = _outcomes(shards), released.stage
+    if stage > agreed and pauses_after(rollout, len(outcomes), stage - 1):
+        return Stage(question=question(outcomes), number=stage)
+    begins = accumulate((len(each.outcomes) for each in shards), initial=0)
+    here = [each.number for each, at in zip(shards, begins, strict=False) if at < released.upto and not each.ended]
+    return Stage(tuple(here), at_once, number=stage)
+
+
+def why_none_begins(rollout: Rollout, shards: Sequence[ShardProgress], agreed: int, now: datetime) -> str:
+    """Return why no job of a run begins that has not; ``""`` where they may.
+
+    Args:
+        rollout: of the run.
+        shards: how far each has come.
+        agreed: the last stage that somebody let begin; -1: none that has not begun.
+        now: by the local clock.
+
+    """
+    return _release(rollout, shards, now).closed or (NOBODY_AGREED if agreed < 0 else "")
+
+
+def _release(rollout: Rollout, shards: Sequence[ShardProgress], now: datetime) -> Release:
+    return release(rollout, _outcomes(shards), now, sum(each.failing for each in shards))
+
+
+def _outcomes(shards: Sequence[ShardProgress]) -> list[Outcome | None]:
+    by_done: dict[bool | None, Outcome | None] = {None: None, True: "done", False: "failed"}
+    return [by_done[done] for each in shards for done in each.outcomes]
