@@ -23,7 +23,8 @@ SUPPORTED = nox.project.python_versions(nox.project.load_toml(ROOT / "pyproject.
 STRICT = {"PYTHONDEVMODE": "1"}
 GUARDS = (
     "safe_reinit/core/*", "safe_reinit/execution/calls.py", "safe_reinit/execution/recheck.py",
-    "safe_reinit/execution/store.py", "safe_reinit/model/guard.py", "safe_reinit/model/error_codes/*", "safe_reinit/cloud/retry.py",
+    "safe_reinit/execution/store.py", "safe_reinit/model/guard.py", "safe_reinit/model/error_codes/*",
+    "safe_reinit/cloud/retry.py",
 )  # fmt: skip
 """What stands between a person and lost data: every line and branch of it is taken."""
 GUARDS_TESTS = (

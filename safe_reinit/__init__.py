@@ -25,13 +25,13 @@ if TYPE_CHECKING:
         Stranded,
         UsageError,
     )
-    from .execution.interrupt import Interrupt
+    from .interrupt import Interrupt
     from .model import Event, Finding, Plan, Report
 
 _HOME = {
     "client": ("Client", "connect"),
-    "cloud": ("Cloud", "CloudFactory"),
-    "execution.interrupt": ("Interrupt",),
+    "cloud.interface": ("Cloud", "CloudFactory"),
+    "interrupt": ("Interrupt",),
     "errors": (
         "Error", "NotRestarted", "OutcomeUnknown", "PartlyDone", "RunFailed", "RunRefused", "Stranded", "UsageError",
     ),

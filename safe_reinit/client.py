@@ -11,13 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from . import report, temporal
-from .clock import Clock
-from .cloud import connection
+from .clock import Clock, time_scale
+from .cloud.locate import locate
 from .config import Config
 from .error_mapping import done, safely
 from .errors import Error, RunRefused, UsageError
 from .execution.descriptors import demand_descriptors, load_all
-from .execution.interrupt import Interrupt
+from .interrupt import Interrupt
 from .model import Call, Event, Plan, Report, Secret
 from .planning import request
 from .planning.planner import Planner
@@ -80,8 +80,8 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     owners = request.owner_parameters(owner or {})
     if cloud is not None:
         request.refuse_places(settings, profile=profile, endpoint=endpoint, credentials=credentials)
-    place = connection.locate(settings, os.environ, key, cloud)
-    clock = clock or Clock(connection.time_scale(os.environ, loopback=place.loopback))
+    place = locate(settings, os.environ, key, cloud)
+    clock = clock or Clock(time_scale(os.environ, loopback=place.loopback))
     demand_descriptors()
     load_all(settings["journal"])
     return Client(place, settings, clock, owners, request.policy_of(settings))
@@ -321,9 +321,10 @@ class Client(Planner):
 
     def _spool(self) -> Spool:
         from .journal import NO_SPOOL, Spool  # noqa: PLC0415 - a plan writes nothing down
+        from .journal.place import spool_of  # noqa: PLC0415 - a plan writes nothing down
 
         place = self._journal_place
-        return NO_SPOOL if place is None else Spool(connection.spool_of(place, os.environ))
+        return NO_SPOOL if place is None else Spool(spool_of(place, os.environ))
 
     @property
     def journal(self) -> str | None:
@@ -337,7 +338,9 @@ class Client(Planner):
     def _journal_place(self) -> str | None:
         if self._settings["journal"] is None and self._where.access_key is not None and self._where.loopback:
             return None
-        return connection.journal_of(self._settings, os.environ)
+        from .journal.place import journal_of  # noqa: PLC0415 - a plan writes nothing down
+
+        return journal_of(self._settings, os.environ)
 
     def report_of(
         self, plan: Plan, begun: report.Started, calls: Sequence[Call], *, dry_run: bool, error: Error | None = None

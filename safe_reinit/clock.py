@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+
+from .errors import UsageError
 
 
 def boottime() -> float:
@@ -57,3 +60,27 @@ class EmbeddedClock(Clock):
         """Return the simulated time, aware, in UTC."""
         began, at = self._began
         return began + timedelta(seconds=(boottime() - at) * self.rate)
+
+
+def time_scale(environment: Mapping[str, str], *, loopback: bool) -> float:
+    """Read the rate of the clock from ``SAFE_REINIT_TIME_SCALE``.
+
+    Raises:
+        UsageError: it is no rate, or the endpoint is not on this machine: real time must not be hurried.
+
+    """
+    given = environment.get("SAFE_REINIT_TIME_SCALE")
+    if not given:
+        return 1.0
+    if not loopback:
+        raise UsageError(
+            "SAFE_REINIT_TIME_SCALE is set, and the endpoint is not on this machine.",
+            hint="Unset it: it is for simulators only.",
+        )
+    try:
+        rate = float(given)
+    except ValueError:
+        rate = 0.0
+    if not 0.0 < rate <= 1000.0:
+        raise UsageError("SAFE_REINIT_TIME_SCALE is not a rate such as 10.", hint="Correct or unset it.")
+    return rate

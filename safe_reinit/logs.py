@@ -1,9 +1,9 @@
 """What goes to Python's standard logging, for programs that use the library: one logger for each part.
 
-    safe_reinit.plans.plan      a plan that was made, and its findings
+    safe_reinit.plan      a plan that was made, and its findings
     safe_reinit.run       what a run intends, is answered, sees and comes to
     safe_reinit.calls     every HTTP exchange
-    safe_reinit.cloud.retry     a look that failed and is made again
+    safe_reinit.retry     a look that failed and is made again
     safe_reinit.journal   a lease that could not be renewed, or was lost
     safe_reinit.worker    what a worker could not do: a step or a shard that failed, a replaced key that is refused
 

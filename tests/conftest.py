@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from safe_reinit.cloud import aliyun, endpoints
+from safe_reinit.cloud import aliyun, connection, endpoints
 from safe_reinit.cloud.aliyun.client import Aliyun
 from safe_reinit.model import Call, Secret
 from safe_reinit.simulator import Simulator
@@ -151,7 +151,7 @@ def gateway() -> Iterator[Connect]:
     with ExitStack() as stack:
 
         def connect(endpoint: str, *, key: tuple[str, str] = ("testid", "testsecret"), **more: Any) -> Gateway:
-            where = endpoints.Where(
+            where = connection.Where(
                 region="cn-hangzhou",
                 endpoint=endpoints.parse(endpoint),
                 access_key=(key[0], Secret(key[1])),

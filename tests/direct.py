@@ -16,7 +16,8 @@ from safe_reinit.cloud.aliyun.credentials import Credentials
 from safe_reinit.cloud.aliyun.exchange import Exchange
 from safe_reinit.cloud.aliyun.profile import Profile
 from safe_reinit.cloud.aliyun.sdk import Api
-from safe_reinit.cloud.endpoints import Endpoint, Where, parse
+from safe_reinit.cloud.connection import Where
+from safe_reinit.cloud.endpoints import Endpoint, parse
 from safe_reinit.cloud.interface import CloudFactory, MaySend, OnCall
 from safe_reinit.model import Secret
 from safe_reinit.simulator import Simulator, gateway

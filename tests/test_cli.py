@@ -27,7 +27,8 @@ DISK = ("--disk", "d-sim-web1-data", "--stop-instance")
 CONFIRMED = (*DISK, "--confirm", "d-sim-web1-data")
 SLOW = {
     "http.client", "concurrent.futures", "importlib.resources", "shutil", "tempfile", "urllib.parse",
-    "safe_reinit.cloud.aliyun", "safe_reinit.client", "safe_reinit.journal", "safe_reinit.model.plan", "safe_reinit.cloud.connection",
+    "safe_reinit.cloud.aliyun", "safe_reinit.client", "safe_reinit.journal", "safe_reinit.model.plan",
+    "safe_reinit.cloud.locate",
 }  # fmt: skip
 HEAVY = ("alibabacloud", "darabonba", "Tea", "requests", "rich", "aiohttp", "pydantic", "yaml", "temporalio")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.cloud import aliyun, endpoints
+from safe_reinit.cloud import aliyun, connection, endpoints
 from safe_reinit.cloud.aliyun.client import Aliyun
 from safe_reinit.cloud.aliyun.credentials import Credentials, CredentialsError, Key, NothingFoundError
 from safe_reinit.cloud.interface import NoCredentials
@@ -54,7 +54,7 @@ def nobody(_key: Key) -> Caller:
 
 def given(profile: str = "", endpoint: str = "http://127.0.0.1:1", **more: Any) -> Key:
     """Give the key that new credentials have."""
-    where = endpoints.Where(REGION, endpoints.parse(endpoint), profile=profile, **more)
+    where = connection.Where(REGION, endpoints.parse(endpoint), profile=profile, **more)
     return Credentials(where).key(nobody)
 
 
@@ -110,7 +110,7 @@ Made = tuple[Aliyun, list[Call]]
 def chained(accepting: Server) -> Iterator[Made]:
     """Give a gateway that signs with the default chain."""
     calls: list[Call] = []
-    cloud = aliyun.connect(endpoints.Where(REGION, endpoints.parse(accepting.url)), calls.append)
+    cloud = aliyun.connect(connection.Where(REGION, endpoints.parse(accepting.url)), calls.append)
     yield cloud, calls
     cloud.close()
 
@@ -186,7 +186,7 @@ def test_a_loopback_endpoint_asks_nobody_elsewhere(
     outside = serve(Answer(b"", "close"))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, outside.url)
-    where = endpoints.Where(REGION, endpoints.parse(accepting.url))
+    where = connection.Where(REGION, endpoints.parse(accepting.url))
     cloud = aliyun.connect(where, lambda _call: None)
 
     with pytest.raises(NoCredentials):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from safe_reinit.cloud.endpoints import Endpoint, Where, parse
+from safe_reinit.cloud.connection import Where
+from safe_reinit.cloud.endpoints import Endpoint, parse
 from safe_reinit.errors import UsageError
 
 

@@ -19,10 +19,10 @@ import pytest
 
 import safe_reinit
 from safe_reinit.client import Client
-from safe_reinit.cloud.connection import default_journal
 from safe_reinit.errors import RunFailed, RunRefused, UsageError
 from safe_reinit.journal import Journal, LateAnswer, lease, open_to_write, place, sqlite
 from safe_reinit.journal.lease import JournalError
+from safe_reinit.journal.place import default_journal
 from safe_reinit.journal.sqlite import SCHEMA
 from safe_reinit.model.codec import dumps
 from safe_reinit.simulator import Simulator

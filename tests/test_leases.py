@@ -15,7 +15,7 @@ import pytest
 
 import safe_reinit
 from safe_reinit.errors import RunRefused
-from safe_reinit.execution.interrupt import Interrupt
+from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import Journal, StoredJob, lease, open_to_write, place
 from safe_reinit.journal.lease import Holder, Lease, LeaseLostError
 from safe_reinit.simulator import Simulator

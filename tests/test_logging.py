@@ -131,7 +131,7 @@ with Simulator(speed=1, faults=[{"action": "DescribeDisks", "error": {"code": "F
     except Error:
         pass
 assert logging.getLogger().handlers == [] and logging.getLogger().level == logging.WARNING
-for name in ("safe_reinit", "safe_reinit.plans.plan", "safe_reinit.run", "safe_reinit.calls", "safe_reinit.journal"):
+for name in ("safe_reinit", "safe_reinit.plan", "safe_reinit.run", "safe_reinit.calls", "safe_reinit.journal"):
     logger = logging.getLogger(name)
     assert logger.level == logging.NOTSET and logger.propagate, name
     assert all(type(each) is logging.NullHandler for each in logger.handlers), name

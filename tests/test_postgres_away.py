@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.cloud import connection
 from safe_reinit.journal import open_to_read
+from safe_reinit.journal import place as places
 from safe_reinit.journal import postgres as journal
 from safe_reinit.model import Event
 from tests import cloudlike, outages, postgresql, virtual
@@ -36,7 +36,7 @@ class Connection(journal.Connection):
 @pytest.fixture
 def server(postgres: postgresql.Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[postgresql.Server]:
     """Let a test kill the server; what a journal lacks is kept in a folder of the test."""
-    monkeypatch.setattr(connection, "default_journal", lambda _environment: tmp_path / "journal.db")
+    monkeypatch.setattr(places, "default_journal", lambda _environment: tmp_path / "journal.db")
     if virtual.is_on():
         monkeypatch.setattr(journal, "Connection", Connection)
     yield postgres

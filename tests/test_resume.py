@@ -21,7 +21,7 @@ from safe_reinit.cloud.aliyun import exchange
 from safe_reinit.core import resuming
 from safe_reinit.errors import UsageError
 from safe_reinit.execution import session
-from safe_reinit.execution.interrupt import Interrupt
+from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import open_to_read, open_to_write
 from safe_reinit.model import Step
 from safe_reinit.simulator import Simulator

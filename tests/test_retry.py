@@ -75,7 +75,7 @@ def test_a_look_that_recovers_is_answered(kind: str, fails: int) -> None:
 
 def test_each_time_that_a_look_is_asked_again_is_told(caplog: pytest.LogCaptureFixture) -> None:
     """The log names the look and the time that is waited, so that a program that seems to hang is seen to wait."""
-    caplog.set_level(logging.INFO, "safe_reinit.cloud.retry")
+    caplog.set_level(logging.INFO, "safe_reinit.retry")
     _, took, _ = asked(PASSING["no answer"], fails=2)
     told = [re.fullmatch(r"DescribeDisks is asked again in (\d+\.\d) s", each) for each in caplog.messages]
 

@@ -212,7 +212,7 @@ def test_no_output_of_a_run_holds_a_secret(
     written = "".join(file.read_text("utf-8") for file in files if file.exists())
 
     assert code >= 4
-    assert {"safe_reinit.calls", "safe_reinit.run", "safe_reinit.plans.plan"} <= heard.loggers
+    assert {"safe_reinit.calls", "safe_reinit.run", "safe_reinit.plan"} <= heard.loggers
     assert files[0].read_text("utf-8").startswith("<!DOCTYPE html>")
     sent = server.asked("ReInitDisk")
     assert [request.params["Password"] for request in sent] == [PASSWORD] * len(sent)

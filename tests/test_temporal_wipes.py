@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from safe_reinit.client import Client, Interrupt
-from safe_reinit.cloud.threads import Background
 from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.journal import Reader, open_to_write
 from safe_reinit.model import Plan
 from safe_reinit.simulator import Simulator
 from safe_reinit.temporal.carrier import WorkflowCarrier, workflow_id
 from safe_reinit.temporal.worker import Settings
+from safe_reinit.threads import Background
 from tests import cloudlike
 from tests.blackbox.worlds import DISK, INSTANCE, QUICK, YOUNG, wipes
 from tests.servers import refused_port

@@ -61,7 +61,7 @@ def _flushed() -> bool:
 
 def _finish() -> None:
     """Do what is done at the end of a process, but wait for nobody."""
-    from ..cloud.threads import Background  # noqa: PLC0415 - importing the package stays cheap
+    from ..threads import Background  # noqa: PLC0415 - importing the package stays cheap
 
     def finish() -> None:
         _flushed()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -42,9 +42,18 @@ def app(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for 
     if not given_options(ctx):
         say(short())
         raise UsageError("Neither a disk nor a command is named, so nothing was done.", hint="")
+    ctx.exit(_wipe(flags, ctx.obj))
+
+
+def _wipe(flags: Mapping[str, Any], output: Output) -> int:
+    """Plan, and run unless it is a dry run: in one region, or in each of several."""
+    if isinstance(flags.get("region"), tuple):
+        from . import regions  # noqa: PLC0415 - most commands are about one
+
+        return regions.command(flags, output)
     from . import wipe  # noqa: PLC0415 - help and usage errors stay cheap
 
-    ctx.exit(wipe.command(flags, ctx.obj))
+    return wipe.command(flags, output)
 
 
 @app.command(short_help="Look, judge and show the plan; change nothing.")
@@ -52,9 +61,7 @@ def app(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for 
 @click.pass_context
 def plan(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
     """Look and judge, and show the plan; nothing is changed (the same as --dry-run)."""
-    from . import wipe  # noqa: PLC0415 - see above
-
-    ctx.exit(wipe.command({**flags, "dry_run": True}, ctx.obj))
+    ctx.exit(_wipe({**flags, "dry_run": True}, ctx.obj))
 
 
 @app.command(short_help="Run a plan that plan --save saved, if nothing moved.")

@@ -67,9 +67,8 @@ def runs(ctx: click.Context) -> list[Offer]:
     """Offer the runs that this command can be about: open ones to resume, ones with snapshots to undo."""
     from pathlib import Path  # noqa: PLC0415 - only when it is asked for
 
-    from ..cloud.connection import journal_of  # noqa: PLC0415 - see above
     from ..journal.peek import glance  # noqa: PLC0415 - see above
-    from ..journal.place import is_shared  # noqa: PLC0415 - see above
+    from ..journal.place import is_shared, journal_of  # noqa: PLC0415 - see above
 
     place = journal_of(_settings(ctx), os.environ)
     if is_shared(place):  # a shell does not wait for a network

@@ -14,7 +14,7 @@ from typing import Literal
 
 from ..checks.target_rules import ANSWERED, consents, no_consent
 from ..errors import RunRefused
-from ..execution.interrupt import Interrupt
+from ..interrupt import Interrupt
 from ..model import Plan
 from ..report import text as report_text
 from .output import say, write

@@ -16,7 +16,7 @@ from ..errors import BY_OUTCOME
 from ..model.codec import encode
 from ..version import VERSION
 from .documents import schemas
-from .help import EXAMPLES
+from .examples import EXAMPLES
 from .options import default_of, words_of
 
 Kind = Literal["switch", "text", "word", "number", "duration", "file"]

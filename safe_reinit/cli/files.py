@@ -50,9 +50,8 @@ def refuse_clashes(config: Config, flags: Mapping[str, Any], *inputs: str) -> No
 
 def _taken(config: Config, flags: Mapping[str, Any], inputs: tuple[str, ...]) -> Iterator[tuple[str, str | int]]:
     from ..cloud.aliyun.sources import files_read  # noqa: PLC0415 - help stays cheap
-    from ..cloud.connection import journal_of  # noqa: PLC0415 - see above
     from ..config import find  # noqa: PLC0415 - see above
-    from ..journal.place import is_shared  # noqa: PLC0415 - see above
+    from ..journal.place import is_shared, journal_of  # noqa: PLC0415 - see above
 
     for option in ("disks_from", "world", "faults", "ca_bundle"):
         name = flags.get(option) or config.get(option)

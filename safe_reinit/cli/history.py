@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .. import report
-from ..cloud.connection import journal_of, spool_of
 from ..config import Config, resolve
 from ..config.readers import duration
 from ..errors import RunRefused, UsageError
-from ..journal import Holder, Journal, Reader, Spool, StoredRun, open_to_read, open_to_write
+from ..journal import Holder, Reader, StoredRun
 from ..model import DiskReport, JobState, Plan, Report, Secret
 from ..model.codec import decode, encode, to_moment
 from ..model.letters import printable
@@ -22,34 +21,12 @@ from ..plans.plan import from_json
 from . import planfile
 from .documents import Audit, ListedHolder, ListedJob, ListedRun, Runs
 from .files import refuse_clashes
+from .journals import open_journal, read_journal
 from .output import Output, naming_journal, say, tell, write_report
 
 NEWEST = 20
 """Runs that are listed unless all are asked for, besides those that are open."""
 _RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}(\.\d{1,6})?")
-
-
-def open_journal(flags: Mapping[str, Any]) -> Journal:
-    """Open the journal that the settings name.
-
-    Raises:
-        UsageError: it cannot be used.
-    """
-    return open_to_write(journal_of(resolve(flags, os.environ, flags.get("config")), os.environ))
-
-
-def read_journal(flags: Mapping[str, Any]) -> Reader:
-    """Open the journal that the settings name to read it, also where it may only be read.
-
-    Raises:
-        UsageError: it cannot be read.
-    """
-    place = journal_of(resolve(flags, os.environ, flags.get("config")), os.environ)
-    journal = open_to_read(place)
-    with contextlib.suppress(UsageError):  # there is no place for such files, or the journal cannot be read
-        for said in Spool(spool_of(place, os.environ)).tidy(journal):
-            say(said)
-    return journal
 
 
 def run_of(run_id: str, flags: Mapping[str, Any]) -> tuple[StoredRun, Config]:

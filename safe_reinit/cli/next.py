@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from ..client import Client
-from ..cloud.connection import default_journal
 from ..core.resuming import may_be_intact
 from ..errors import Error, UsageError
+from ..journal.place import default_journal
 from ..model import Plan, Report
 from ..plans import plan_file
 from ..plans.plan_file import Saved

@@ -19,8 +19,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..clock import boottime
-from ..cloud.threads import Background
 from ..errors import Error, UsageError
+from ..threads import Background
 from .files import refuse_other_report, replace
 from .signals import Signals
 

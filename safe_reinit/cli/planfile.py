@@ -15,11 +15,10 @@ from typing import Any
 
 from .. import report
 from ..client import Client
-from ..cloud.connection import journal_of
 from ..config import Config, resolve
 from ..errors import RunRefused, UsageError
 from ..files.trust import refuse_untrusted
-from ..journal.place import is_there, shown
+from ..journal.place import is_there, journal_of, shown
 from ..model import Plan, Report
 from ..model.codec import timestamp
 from ..plans import plan_file
@@ -178,7 +177,7 @@ def _with_journal(known: Saved, told: Report, flags: Mapping[str, Any]) -> tuple
     try:
         if not is_there(place):
             return None, told, ""
-        from .history import read_journal  # noqa: PLC0415 - only where there is one
+        from .journals import read_journal  # noqa: PLC0415 - only where there is one
 
         with read_journal(flags) as journal:
             return journal.used_by(known.plan.plan_id), report.with_last_runs(told, journal, known.endpoint), ""

@@ -20,7 +20,7 @@ from ..config import Config, resolve
 from ..core.state import PLAN_AGAIN
 from ..error_mapping import error_of, safely
 from ..errors import Error, RunRefused, UsageError
-from ..execution.interrupt import Interrupt
+from ..interrupt import Interrupt
 from ..model import Event, Failure, Outcome, Plan, Report
 from ..model.report import ending
 from ..planning.discover import Nothing

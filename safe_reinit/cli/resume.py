@@ -10,8 +10,8 @@ from ..config import Config
 from ..core.resuming import Verdict
 from ..core.state import outcome
 from ..errors import OutcomeUnknown, RunRefused, UsageError
-from ..execution.interrupt import Interrupt
 from ..execution.verdicts import refuse_verdict
+from ..interrupt import Interrupt
 from ..journal import StoredRun
 from ..model import Plan, Report
 from . import consent, history

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from ..clock import boottime
-from ..execution.interrupt import AGAIN, Interrupt
+from ..interrupt import AGAIN, Interrupt
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _QUITS_IN = 1.9

@@ -24,10 +24,6 @@ from .targets import targets_of
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
     """Do what the command line says and give the exit code."""
-    if isinstance(flags.get("region"), tuple):
-        from . import regions  # noqa: PLC0415 - most commands are about one
-
-        return regions.command(flags, output)
     config = resolve(flags, os.environ, flags.get("config"))
     set_output(output, config, flags)
     password = password_of(config, flags)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..client import connect
 from ..clock import Clock
-from ..cloud.connection import connect as cloud_of
-from ..cloud.connection import locate
 from ..cloud.interface import CloudError
+from ..cloud.locate import connect as cloud_of
+from ..cloud.locate import locate
 from ..cloud.retry import Patient
 from ..config import Config, resolve
 from ..error_mapping import refusal_of

@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 from ..errors import UsageError
-from .aliyun.simulated import Origin
 
 if TYPE_CHECKING:
     from ..model import Secret
-    from .aliyun.credentials import Credentials
-    from .interface import CloudFactory
 
 
 @dataclass(frozen=True)
@@ -41,8 +38,8 @@ AccessKey: TypeAlias = "tuple[str, Secret] | tuple[str, Secret, Secret]"
 
 
 @dataclass(frozen=True)
-class Where:
-    """Everything that says which cloud is meant and with whose credentials."""
+class Place:
+    """Which cloud is meant, and what names the credentials."""
 
     region: str
     endpoint: Endpoint | None = None
@@ -54,12 +51,6 @@ class Where:
     access_key: AccessKey | None = None
     """Fixed credentials, with the token of a temporary key; the default chain is then never asked."""
     ca_bundle: str = ""
-    credentials: Credentials | None = None
-    """Whose key signs, shared by all gateways to this place; else each has its own."""
-    origin: Origin = field(default_factory=Origin, compare=False)
-    """Who answers there, shared likewise."""
-    cloud: CloudFactory | None = field(default=None, compare=False)
-    """Makes the cloud, where the library's user hands one in."""
 
     @property
     def loopback(self) -> bool:

@@ -15,13 +15,14 @@ from functools import partial
 
 from .. import logs, report
 from ..clock import Clock
-from ..cloud.connection import connect
-from ..cloud.endpoints import Where
+from ..cloud.connection import Where
 from ..cloud.interface import Cloud, CloudError
+from ..cloud.locate import connect
 from ..cloud.retry import Patient, may_pass
 from ..core import resuming, state
 from ..error_mapping import password_as_planned, refusal_of, taken
 from ..errors import RunRefused, UsageError
+from ..interrupt import Interrupt
 from ..journal import (
     LOCK_WAIT,
     NO_SPOOL,
@@ -38,7 +39,6 @@ from ..model import Call, Event, JobState, OnUnknown, Plan, Policy, Report, Secr
 from ..model.codec import decode, members
 from ..plans.plan import as_members, from_json
 from .driver import Driver
-from .interrupt import Interrupt
 from .records import call_event, first_states, may_send, moment
 from .tags import take_off
 from .verdicts import open_states, refuse_verdict

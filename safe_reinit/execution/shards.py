@@ -10,13 +10,13 @@ from dataclasses import replace
 from .. import report
 from ..core.resuming import Verdict
 from ..errors import RunRefused
+from ..interrupt import Interrupt
 from ..journal import Lease, ShardToBegin, StoredRun, shard_id
 from ..model import Call, OnUnknown, Plan, Report, Rollout, ShardProgress, Stage
 from ..model.codec import decode, members
 from ..plans import shards
 from ..plans.plan import as_members, from_json, to_json
 from ..plans.plan_file import digest_of
-from .interrupt import Interrupt
 from .records import call_event, first_states, moment
 from .session import HandedOverError, Session
 from .verdicts import open_states, refuse_verdict

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from .. import logs
 from ..clock import boottime
@@ -20,9 +20,6 @@ from .audit import Deed, appended
 from .database import LOCK_WAIT
 from .place import boot_id, is_dead, now, pid_namespace, user
 from .sharing import noted, place_of
-
-if TYPE_CHECKING:
-    from .journal import Journal
 
 LEASE = 30.0
 """Real seconds for which nobody else may take a run unless the lease is renewed, counted through suspension."""
@@ -146,6 +143,30 @@ class Holder:
         return self.silent_for > _SILENT
 
 
+class Leases(Protocol):
+    """Where leases are kept, as a lease uses it: see ``Journal`` and ``Reader``."""
+
+    def refuse_replaced(self) -> None:
+        """See that the journal is still the one that was opened."""
+
+    def holder(self, run_id: str) -> Holder | None:
+        """Return who holds a run, or held it last."""
+
+    def late_answers(self, run_id: str, after: int = 0) -> list[LateAnswer]:
+        """Return what was accepted of sessions that had lost the run by then."""
+
+    def in_use(self, run_id: str) -> InUse:
+        """Return what the other runs of the account and region have in use."""
+
+    def write(
+        self, lease: Lease, statements: Iterable[tuple[str, Sequence[object]]], *, wait: float, room: Room | None
+    ) -> Holder:
+        """Write as the holder of a run, and renew the lease with it."""
+
+    def release(self, lease: Lease) -> None:
+        """Let a run go."""
+
+
 class Lease:
     """The right to act for a run: renewed by a thread of its own, checked before every call and with every write.
 
@@ -160,7 +181,7 @@ class Lease:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: Leases,
         run_id: str,
         epoch: int,
         session: str,

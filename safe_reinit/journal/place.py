@@ -7,11 +7,14 @@ import getpass
 import os
 import re
 import socket
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from ..errors import UsageError
+from ..files.home import home_of
 from ..files.trust import refuse_untrusted
 from ..model.codec import whole
 from .schema import SCHEMA
@@ -38,6 +41,44 @@ _SHOWN = (
 def is_shared(place: str | Path | None) -> bool:
     """Tell whether a journal is a database that several hosts can write."""
     return isinstance(place, str) and _DATABASE.match(place) is not None
+
+
+def journal_of(settings: Mapping[str, Any], environment: Mapping[str, str]) -> str:
+    """Tell where runs are written down: a file, or ``postgresql://...``.
+
+    Raises:
+        UsageError: none is named, and there is no place for one.
+    """
+    return str(settings["journal"] or default_journal(environment))
+
+
+def spool_of(journal: str, environment: Mapping[str, str]) -> Path:
+    """Tell where this host keeps what a journal lacks while it cannot be written: where a file is, or would be.
+
+    Raises:
+        UsageError: the user has no home folder.
+    """
+    return (default_journal(environment) if is_shared(journal) else Path(journal)).parent / "spool"
+
+
+def default_journal(environment: Mapping[str, str]) -> Path:
+    """Tell where the journal is: for root the machine's, else the user's state directory.
+
+    Raises:
+        UsageError: the user has no home folder.
+    """
+    if os.getuid() == 0:
+        return Path("/var/lib/safe-reinit/journal.db")
+    named = Path(environment.get("XDG_STATE_HOME", ""))
+    if named.is_absolute():
+        return named / "safe-reinit" / "journal.db"
+    own = home_of(environment)
+    if not own.is_absolute() or own == Path(os.devnull):
+        raise UsageError(
+            "This user has no home folder, so there is no place for the journal of runs.",
+            hint="Set HOME, or name a file with --journal.",
+        )
+    return own / ".local" / "state" / "safe-reinit" / "journal.db"
 
 
 def is_there(place: str) -> bool:

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         Wipe,
         WipeState,
     )
+    from .options import Options
     from .other_products import (
         Key,
         Others,
@@ -67,20 +68,7 @@ if TYPE_CHECKING:
         SnapshotPolicy,
         SystemEvent,
     )
-    from .plan import (
-        LOCK_TAG,
-        Becomes,
-        BecomesKind,
-        Facts,
-        Limits,
-        Making,
-        Options,
-        Plan,
-        PlannedDisk,
-        PlannedJob,
-        Rollout,
-        Secret,
-    )
+    from .plan import LOCK_TAG, Becomes, BecomesKind, Facts, Limits, Making, Plan, PlannedDisk, PlannedJob, Rollout
     from .report import (
         STILL_OWED,
         Call,
@@ -96,6 +84,7 @@ if TYPE_CHECKING:
         PlanReference,
         Report,
     )
+    from .secret import Secret
     from .shared import InUse, Learnt, Room, ShardProgress, Stage
 
 _HOME = {
@@ -137,12 +126,12 @@ _HOME = {
     "Wait": "job",
     "Wipe": "job",
     "WipeState": "job",
-    "Key": "others",
-    "Others": "others",
-    "ReplicaPair": "others",
-    "ScalingMember": "others",
-    "SnapshotPolicy": "others",
-    "SystemEvent": "others",
+    "Key": "other_products",
+    "Others": "other_products",
+    "ReplicaPair": "other_products",
+    "ScalingMember": "other_products",
+    "SnapshotPolicy": "other_products",
+    "SystemEvent": "other_products",
     "LOCK_TAG": "plan",
     "Becomes": "plan",
     "BecomesKind": "plan",
@@ -152,31 +141,31 @@ _HOME = {
     "Level": "finding",
     "Limits": "plan",
     "Making": "plan",
-    "Options": "plan",
+    "Options": "options",
     "Plan": "plan",
     "PlannedDisk": "plan",
     "PlannedJob": "plan",
     "Rollout": "plan",
-    "Secret": "plan",
+    "Secret": "secret",
     "InUse": "shared",
     "Learnt": "shared",
     "Room": "shared",
     "ShardProgress": "shared",
     "Stage": "shared",
-    "STILL_OWED": "told",
-    "Call": "told",
-    "ClassReference": "told",
+    "STILL_OWED": "report",
+    "Call": "report",
+    "ClassReference": "report",
     "DataState": "job",
-    "DiskReport": "told",
-    "Event": "told",
-    "EventName": "told",
-    "Identity": "told",
-    "JobReport": "told",
-    "LastRun": "told",
-    "Operator": "told",
-    "Outcome": "told",
-    "PlanReference": "told",
-    "Report": "told",
+    "DiskReport": "report",
+    "Event": "report",
+    "EventName": "report",
+    "Identity": "report",
+    "JobReport": "report",
+    "LastRun": "report",
+    "Operator": "report",
+    "Outcome": "report",
+    "PlanReference": "report",
+    "Report": "report",
 }
 
 __all__ = [

@@ -16,7 +16,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from .plan import Secret
+from .secret import Secret
 from .written import SCALE, SUFFIX, UNWRITTEN
 
 T = TypeVar("T")

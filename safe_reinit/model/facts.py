@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from .cloud import Disk, Image, Instance, Snapshot, Unseen
     from .guard import Guard
+    from .options import Options
     from .other_products import Others
-    from .plan import Options
 
 
 @dataclass(frozen=True)

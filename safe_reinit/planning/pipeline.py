@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from .. import report
 from ..clock import Clock
-from ..cloud.connection import connect
-from ..cloud.endpoints import Where
+from ..cloud.connection import Where
 from ..cloud.interface import Cloud, CloudError
+from ..cloud.locate import connect
 from ..cloud.retry import Patient
 from ..config import Config
 from ..error_mapping import refusal_of

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .. import logs
 from ..checks.target_rules import ByHand, settle
 from ..clock import Clock
-from ..cloud.endpoints import Where
+from ..cloud.connection import Where
 from ..config import Config
 from ..error_mapping import safely
 from ..errors import RunRefused, UsageError
@@ -22,7 +22,7 @@ from .discover import Search
 from .pipeline import Asked, find, limits_of, only_one_named, preflight, rollout_of, shown
 
 if TYPE_CHECKING:
-    from ..execution.interrupt import Interrupt
+    from ..interrupt import Interrupt
     from ..journal import StoredRun
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..clock import Clock
-from ..cloud.connection import connect
-from ..cloud.endpoints import Where
+from ..cloud.connection import Where
 from ..cloud.interface import Cloud, CloudError
+from ..cloud.locate import connect
 from ..cloud.retry import Patient
 from ..error_mapping import refusal_of
 from ..model import Call, Plan, error_codes

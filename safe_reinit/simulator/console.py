@@ -4,50 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from . import deeds, terms
-from .calls import Source
-from .deeds import CannotDo, Hand, Rest
+from . import account_actions, operator_actions
+from .operator_actions import CannotDo, Members, Operator
 
-if TYPE_CHECKING:
-    from .engine import Engine
-
-__all__ = ["VERBS", "CannotDo", "check", "do", "perform"]
+__all__ = ["VERBS", "CannotDo", "check", "perform"]
 
 
 @dataclass(frozen=True)
 class Verb:
     """One thing that can be done: what does it, and the members it knows besides."""
 
-    act: Callable[[Hand, object, Rest], None]
+    act: Callable[[Operator, object, Members], None]
     extras: tuple[str, ...] = ()
 
 
 VERBS: dict[str, Verb] = {
-    "start": Verb(deeds.start, ("seconds",)),
-    "stop": Verb(deeds.stop, ("seconds",)),
-    "write": Verb(deeds.write),
-    "snapshot": Verb(deeds.snapshot, ("seconds",)),
-    "auto_snapshot": Verb(deeds.auto_snapshot, ("seconds",)),
-    "detach": Verb(deeds.detach),
-    "attach": Verb(deeds.attach, ("instance",)),
-    "lock": Verb(deeds.lock, ("reason",)),
-    "unlock": Verb(deeds.unlock),
-    "delete_image": Verb(deeds.delete_image),
-    "delete_snapshot": Verb(deeds.delete_snapshot),
-    "fail_snapshot": Verb(deeds.fail_snapshot),
-    "delete_instance": Verb(deeds.delete_instance),
-    "fault": Verb(terms.fault),
-    "deny": Verb(terms.deny),
-    "allow": Verb(terms.allow),
-    "expire_key": Verb(terms.expire_key),
-    "deactivate_key": Verb(terms.deactivate_key),
-    "hold": Verb(terms.hold),
-    "release": Verb(terms.release),
-    "set": Verb(terms.set_facts),
-    "change": Verb(terms.change, ("to",)),
-    "spend": Verb(terms.spend, ("calls",)),
+    "start": Verb(operator_actions.start, ("seconds",)),
+    "stop": Verb(operator_actions.stop, ("seconds",)),
+    "write": Verb(operator_actions.write),
+    "snapshot": Verb(operator_actions.snapshot, ("seconds",)),
+    "auto_snapshot": Verb(operator_actions.auto_snapshot, ("seconds",)),
+    "detach": Verb(operator_actions.detach),
+    "attach": Verb(operator_actions.attach, ("instance",)),
+    "lock": Verb(operator_actions.lock, ("reason",)),
+    "unlock": Verb(operator_actions.unlock),
+    "delete_image": Verb(operator_actions.delete_image),
+    "delete_snapshot": Verb(operator_actions.delete_snapshot),
+    "fail_snapshot": Verb(operator_actions.fail_snapshot),
+    "delete_instance": Verb(operator_actions.delete_instance),
+    "fault": Verb(account_actions.fault),
+    "deny": Verb(account_actions.deny),
+    "allow": Verb(account_actions.allow),
+    "expire_key": Verb(account_actions.expire_key),
+    "deactivate_key": Verb(account_actions.deactivate_key),
+    "hold": Verb(account_actions.hold),
+    "release": Verb(account_actions.release),
+    "set": Verb(account_actions.set_facts),
+    "change": Verb(account_actions.change, ("to",)),
+    "spend": Verb(account_actions.spend, ("calls",)),
 }
 """All that can be done, by name."""
 
@@ -65,13 +60,7 @@ def check(request: object) -> tuple[str, Mapping[str, object]]:
     return names[0], request
 
 
-def perform(engine: Engine, request: object, now: float, source: Source) -> None:
-    """Do what the request says at a moment, or raise CannotDo."""
+def perform(operator: Operator, request: object) -> None:
+    """Do what the request says, or raise CannotDo."""
     name, members = check(request)
-    VERBS[name].act(Hand(engine, now, source), members[name], members)
-
-
-def do(engine: Engine, request: object) -> None:
-    """Do now what somebody at the console asks for, or raise CannotDo."""
-    perform(engine, request, engine.tick(), "console")
-    engine.tick()
+    VERBS[name].act(operator, members[name], members)

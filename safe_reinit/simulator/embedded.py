@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
-from . import console, witness
+from . import witness
 from .engine import Engine, Options
 from .server import HOST, Server
 from .state.clock import SimulatedClock
@@ -109,7 +109,7 @@ class Simulator:
 
     def do(self, request: dict[str, Any]) -> None:
         """Do what `POST /_simulator/do` does; a ValueError with one sentence says why not."""
-        self._on_loop(lambda: console.do(self._engine, request))
+        self._on_loop(lambda: self._engine.do(request))
 
     def _on_loop(self, work: Callable[[], _Result]) -> _Result:
         """Run on the simulator's thread, so that nothing is looked at while it changes."""

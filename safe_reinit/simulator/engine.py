@@ -15,9 +15,10 @@ from typing import Any
 from . import actions, console
 from .actions.context import Context
 from .build import build
-from .calls import Call, Calls
+from .calls import Call, Calls, Source
 from .errors import Refusal
 from .faults import Fault, Faults, load_faults
+from .operator_actions import Operator
 from .specs import ScheduleSpec, World
 from .state.clock import SimulatedClock, real_now
 from .state.cloud import Cloud
@@ -145,7 +146,21 @@ class Engine:
         self.calls.add(call)
         return replace(reply, headers={"x-acs-request-id": request_id, **reply.headers}), call
 
-    # What happens by itself.
+    # What other people do, and what happens by itself.
+
+    def do(self, request: object) -> None:
+        """Do now what somebody at the console asks for, or raise CannotDo."""
+        console.perform(self.operator(), request)
+        self.tick()
+
+    def operator(self) -> Operator:
+        """Return somebody at the console, now."""
+        return self._operator(self.tick(), "console")
+
+    def _operator(self, now: float, source: Source) -> Operator:
+        return Operator(
+            now, source, self.cloud, self.calls, self.faults, self.default_key.id, self.new_request_id, self.meter
+        )
 
     def tick(self) -> float:
         """Let everything that is due happen, and return the simulated time."""
@@ -168,7 +183,7 @@ class Engine:
     def _scheduled(self, number: int, spec: ScheduleSpec, at: float) -> None:
         """Do one line of the schedule; what cannot be done at its time is left out."""
         with suppress(console.CannotDo, Refusal):
-            console.perform(self, spec.do, at, "world")
+            console.perform(self._operator(at, "world"), spec.do)
         if spec.every is not None:
             self._plan(number, spec, at + spec.every)
 

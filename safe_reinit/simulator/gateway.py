@@ -6,7 +6,7 @@ import ipaddress
 import json
 from urllib.parse import urlsplit
 
-from . import console, witness
+from . import witness
 from .calls import Call
 from .engine import Engine
 from .state.clock import http_date
@@ -48,7 +48,7 @@ def _private(engine: Engine, raw: RawRequest) -> Reply:
     except (ValueError, RecursionError):
         return Reply(400, dump({"error": "The body is not JSON."}))
     try:
-        console.do(engine, asked)
+        engine.do(asked)
     except ValueError as error:
         return Reply(400, dump({"error": str(error)}))
     return Reply(200, dump({"ok": True}))

@@ -67,13 +67,13 @@ def said(done: Run) -> str:
 def test_what_passes_for_every_call_is_sent_again_until_it_is_done(codes: tuple[str, str]) -> None:
     """Each call of a run is refused with two transient codes, and the run is done with one wipe and one start."""
     acts = ("StopInstance", "CreateSnapshot", "ReInitDisk", "StartInstance")
-    with cloud(*(refused(action, code, nth=n) for n, code in enumerate(error_codes, 1) for action in acts)) as sim:
+    with cloud(*(refused(action, code, nth=n) for n, code in enumerate(codes, 1) for action in acts)) as sim:
         done = carry_out(sim, snapshot=True)
         answers = {action: calls(sim, action) for action in acts}
         state = sim.state()
 
     assert done.outcome == "done", said(done)
-    assert answers == {action: [*error_codes, ""] for action in acts}
+    assert answers == {action: [*codes, ""] for action in acts}
     assert len(state["disks"][DATA]["wipes"]) == 1
     assert state["instances"][INSTANCE]["status"] == "Running"
 

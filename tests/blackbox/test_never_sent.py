@@ -12,7 +12,8 @@ from safe_reinit.clock import boottime
 from safe_reinit.cloud import aliyun
 from safe_reinit.cloud.aliyun import attempt
 from safe_reinit.cloud.aliyun.sdk import Utils
-from safe_reinit.cloud.endpoints import Where, parse
+from safe_reinit.cloud.connection import Where
+from safe_reinit.cloud.endpoints import parse
 from safe_reinit.cloud.interface import NotSent, Unanswered
 from safe_reinit.execution.records import may_send
 from safe_reinit.journal import JournalError, LeaseLostError

@@ -418,7 +418,7 @@ def test_a_list_of_disks_from_a_closed_stdin_names_none(real: Command) -> None:
 
 NOBODY = """
 import os, pwd, sys
-import safe_reinit.cli.app, safe_reinit.cli.wipe, safe_reinit.client, safe_reinit.cloud.connection
+import safe_reinit.cli.app, safe_reinit.cli.wipe, safe_reinit.client, safe_reinit.cloud.locate
 def unknown(_uid):
     raise KeyError("no such user")
 pwd.getpwuid = unknown

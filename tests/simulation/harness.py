@@ -22,12 +22,11 @@ import yaml
 import safe_reinit
 from safe_reinit import report as reports_of
 from safe_reinit.cli.writer import Writer
-from safe_reinit.execution.interrupt import Interrupt
+from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import sqlite
 from safe_reinit.model import Event
 from safe_reinit.model.codec import members
 from safe_reinit.plans.plan import to_json
-from safe_reinit.simulator import console
 from safe_reinit.simulator.engine import Engine, Options
 from tests import direct, inprocess, virtual
 from tests.postgresql import Server
@@ -446,7 +445,7 @@ class Simulation:
         """Let go wrong from here on what the scenario has."""
         self.began = attempt.began = self.scheduler.now
         for each in self.scenario["faults"]:
-            console.do(self.engine, {"fault": {key: value for key, value in each.items() if key != "name"}})
+            self.engine.do({"fault": {key: value for key, value in each.items() if key != "name"}})
         self.network.arm()
         if self.scenario["beyond"].get("silent_starts"):
             people.keep_start_time(self.engine)
@@ -591,7 +590,7 @@ class Simulation:
         self.scheduler.advance(400.0)
         for row in list(self.engine.cloud.instances):
             with suppress(ValueError):
-                console.do(self.engine, {"unlock": row.id})
+                self.engine.do({"unlock": row.id})
         refused = False  # then it says how to go on: without a verdict
         try:
             for number in range(3):

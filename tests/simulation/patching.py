@@ -19,7 +19,7 @@ from functools import cache
 from typing import Any
 
 import safe_reinit
-from safe_reinit.execution import interrupt
+from safe_reinit import interrupt
 from safe_reinit.journal import postgres
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.threads import Threads

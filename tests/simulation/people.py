@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from safe_reinit.simulator import console, deeds
-from safe_reinit.simulator.deeds import CannotDo, Hand
+from safe_reinit.simulator import operator_actions
 from safe_reinit.simulator.engine import Engine
 from safe_reinit.simulator.errors import Refusal
+from safe_reinit.simulator.operator_actions import CannotDo, Operator
 from safe_reinit.simulator.state import wiping
 from safe_reinit.simulator.state.model import Instance
 
@@ -30,46 +30,46 @@ def do(engine: Engine, deed: Mapping[str, Any]) -> None:
     own = _OWN.get(name)
     try:
         if own is None:
-            console.do(engine, deed)
+            engine.do(deed)
         else:
-            own(Hand(engine, engine.tick(), "console"), deed)
+            own(engine.operator(), deed)
             engine.tick()
     except Refusal as refusal:
         raise CannotDo(f"ECS refuses with {refusal.code}.") from None
 
 
-def _wipe(hand: Hand, deed: Mapping[str, Any]) -> None:
+def _wipe(operator: Operator, deed: Mapping[str, Any]) -> None:
     """Wipe a disk from elsewhere."""
-    disk = hand.disk(deed["wipe"])
-    wiping.may_reinit(hand.cloud, disk, wiping.Options(), hand.now)
-    wiping.reinit(hand.cloud, disk, wiping.Options(), hand.now, hand.engine.new_request_id())
-    hand.log("ReInitDisk", disk.id)
+    disk = operator.disk(deed["wipe"])
+    wiping.may_reinit(operator.cloud, disk, wiping.Options(), operator.now)
+    wiping.reinit(operator.cloud, disk, wiping.Options(), operator.now, operator.new_request_id())
+    operator.log("ReInitDisk", disk.id)
 
 
-def _tag(hand: Hand, deed: Mapping[str, Any]) -> None:
+def _tag(operator: Operator, deed: Mapping[str, Any]) -> None:
     """Set tags of an instance, or take away those whose value is null."""
-    instance = hand.instance(deed["tag"])
+    instance = operator.instance(deed["tag"])
     tags = {name: value for name, value in {**instance.tags, **deed["to"]}.items() if value is not None}
-    hand.cloud.put_instance(replace(instance, tags=tags), hand.now)
-    hand.log("TagResources", instance.id)
+    operator.cloud.put_instance(replace(instance, tags=tags), operator.now)
+    operator.log("TagResources", instance.id)
 
 
-def _key(hand: Hand, deed: Mapping[str, Any]) -> None:
+def _key(operator: Operator, deed: Mapping[str, Any]) -> None:
     """Let a key expire, or work again."""
-    keys, name, to = hand.cloud.keys, deed["key"], deed["to"]
+    keys, name, to = operator.cloud.keys, deed["key"], deed["to"]
     if to not in ("expired", "valid"):
         raise CannotDo(f"A key cannot become {to}.")
-    keys[name] = replace(keys[name], expires=hand.now if to == "expired" else None)
+    keys[name] = replace(keys[name], expires=operator.now if to == "expired" else None)
 
 
-def _delete_snapshots(hand: Hand, deed: Mapping[str, Any]) -> None:
+def _delete_snapshots(operator: Operator, deed: Mapping[str, Any]) -> None:
     """Delete every snapshot of a disk, by whatever name."""
-    for row in list(hand.cloud.snapshots):
+    for row in list(operator.cloud.snapshots):
         if row.disk_id == deed["delete_snapshots"] and row.status != "Deleted":
-            deeds.delete_snapshot(hand, row.id, {})
+            operator_actions.delete_snapshot(operator, row.id, {})
 
 
-_OWN: Mapping[str, Callable[[Hand, Mapping[str, Any]], None]] = {
+_OWN: Mapping[str, Callable[[Operator, Mapping[str, Any]], None]] = {
     "wipe": _wipe, "tag": _tag, "key": _key, "delete_snapshots": _delete_snapshots,
 }  # fmt: skip
 """What the console does not know, by name."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from safe_reinit.simulator import Simulator, faults, terms, world
+from safe_reinit.simulator import Simulator, account_actions, faults, world
 from safe_reinit.simulator.__main__ import _parser
 from safe_reinit.simulator.actions import ACTIONS
 from safe_reinit.simulator.console import VERBS, CannotDo, check
@@ -51,7 +51,7 @@ def test_the_examples_of_the_guide() -> None:
 def test_the_guide_names_everything() -> None:
     """Every option, action, request of do, changeable member, kind of fault and fact of an account is in the guide."""
     options = [each for action in _parser()._actions for each in action.option_strings if each.startswith("--")]
-    names = [*options, *ACTIONS, *AccountSpec.model_fields, *terms._OF_INSTANCES, *terms._OF_DISKS]
+    names = [*options, *ACTIONS, *AccountSpec.model_fields, *account_actions._OF_INSTANCES, *account_actions._OF_DISKS]
     missing = {name for name in names if name not in GUIDE} - {"--help"}
     missing |= {name for name in faults.Fault.model_fields if f"`{name}" not in GUIDE}
     missing |= {verb for verb in VERBS if f'{{"{verb}"' not in GUIDE}

@@ -74,7 +74,7 @@ class Machine(RuleBasedStateMachine):
 
     def _do(self, request: dict[str, Any]) -> None:
         with contextlib.suppress(console.CannotDo):
-            console.do(self.engine, request)
+            self.engine.do(request)
 
     @rule(seconds=st.sampled_from([1, 20, 40, 70, 400]))
     def wait(self, seconds: int) -> None:

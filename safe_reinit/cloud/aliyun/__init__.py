@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..endpoints import Where
+    from ..connection import Where
     from ..interface import MaySend, OnCall
     from .client import Aliyun
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...model import Accepted, Options, error_codes
-from ..endpoints import Where
+from ..connection import Where
 from ..interface import MaySend, OnCall, Refused, Unanswered
 from . import shapes
 from .describing import IDS_A_CALL, Describing, parts

@@ -25,7 +25,7 @@ from .profile import CredentialsError, NothingFoundError, Profile
 from .sources import Source, chosen, read
 
 if TYPE_CHECKING:
-    from ..endpoints import Where
+    from ..endpoints import Place
     from .attempt import Reply
 
 __all__ = ["Credentials", "CredentialsError", "Key", "NothingFoundError", "OtherCallerError"]
@@ -62,7 +62,7 @@ class Credentials:
 
     """
 
-    def __init__(self, where: Where, environment: Mapping[str, str] = os.environ, web: Web | None = None) -> None:
+    def __init__(self, where: Place, environment: Mapping[str, str] = os.environ, web: Web | None = None) -> None:
         self._where = where
         self._environment = environment
         self._web = web or _Connected(where, environment)
@@ -212,7 +212,7 @@ class Credentials:
         raise NothingFoundError(f"{_NONE}{why}.", _GIVE)
 
 
-def _given(where: Where) -> Key:
+def _given(where: Place) -> Key:
     """Return the key that the program was given."""
     assert where.access_key is not None  # noqa: S101 - for the types
     key_id, secret, *token = where.access_key
@@ -244,7 +244,7 @@ def _other(source: str, was: Caller, now: Caller) -> OtherCallerError:
 class _Connected:
     """Asks others for keys over connections of its own; they are made when somebody has to be asked."""
 
-    def __init__(self, where: Where, environment: Mapping[str, str]) -> None:
+    def __init__(self, where: Place, environment: Mapping[str, str]) -> None:
         self._where = where
         self._environment = environment
         self.local_only = where.loopback

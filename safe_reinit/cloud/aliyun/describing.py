@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from ...model import Caller, Disk, Image, Instance, Snapshot, SnapshotLink
-from ..endpoints import Where
+from ..connection import Where
 from ..interface import Described, Unanswered
 from . import shapes
 from .exchange import MOST_PAGES, Answer, Exchange, pages, readable

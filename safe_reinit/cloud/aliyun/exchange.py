@@ -24,7 +24,8 @@ from darabonba.utils.xml import XML
 from ... import logs
 from ...clock import boottime
 from ...model import Call, Caller, error_codes
-from ..endpoints import Endpoint, Where
+from ..connection import Where
+from ..endpoints import Endpoint
 from ..interface import CloudError, MaySend, NoCredentials, NotSent, OnCall, OtherCaller, Refused, Unanswered
 from .answers import Key
 from .attempt import Attempt, LostError, NotLeftError, Reply, cannot_make

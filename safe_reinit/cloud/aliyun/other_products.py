@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TypeVar
 
 from ...model import Key, ReplicaPair, ScalingMember, SnapshotPolicy, SystemEvent
-from ..endpoints import Where
+from ..connection import Where
 from ..interface import Described, Refused, Unanswered
 from . import shapes
 from .describing import joined, parts, read

@@ -7,12 +7,11 @@ credentials, that is an error that names it, and never a reason to go on to anot
 from __future__ import annotations
 
 import configparser
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from ...files.home import home_of
 from .cliconfig import config_of, content_of, current_of, profile_of, row_of
 from .profile import CredentialsError, Profile
 
@@ -55,14 +54,6 @@ class Source:
     """``environment``, ``oidc``, ``cli``, ``ini``, ``role`` or ``uri``."""
     name: str = ""
     file: str = ""
-
-
-def home_of(environment: Mapping[str, str]) -> Path:
-    """Return the folder that the configuration files of the aliyun CLI and the SDKs are in."""
-    try:
-        return Path(environment.get("HOME") or "~").expanduser()
-    except RuntimeError:  # this user has none, so there are no such files either
-        return Path(os.devnull)
 
 
 def chosen(environment: Mapping[str, str], profile: str = "", *, local_only: bool = False) -> list[Source]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from ..threads import Background
+from ...threads import Background
 from .attempt import NO_TLS, Attempt
 
 ADDRESS_TIMEOUT = 5.0

@@ -1,4 +1,4 @@
-"""What changes the terms on which the simulation goes on: faults, rights, keys, holds, facts of the account."""
+"""What changes the account that the simulation goes on in: faults, rights, keys, holds and facts of it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from . import actions
-from .deeds import CannotDo, Hand, Rest
 from .errors import Refusal
 from .faults import parse_fault
+from .operator_actions import CannotDo, Members, Operator
 from .specs import AccountSpec, DiskSpec, InstanceSpec, Spec
 from .state import scaling
 from .state.rights import AccessKey, Denial
@@ -34,95 +34,95 @@ _OF_DISKS = {"name": "name", "kms": "kms_refusal", "never_used": "never_used", "
 _OF_DISKS |= {"replicated": "replicated", "delete_with_instance": "delete_with_instance"}
 
 
-def fault(hand: Hand, spec: object, _rest: Rest) -> None:
+def fault(operator: Operator, spec: object, _rest: Members) -> None:
     """Put one more fault in force."""
     found = parse_fault(spec, actions.ACTIONS)
     if isinstance(found, str):
         raise CannotDo(f"The fault is not valid: {found}.")
-    hand.engine.faults.add(found)
+    operator.faults.add(found)
 
 
-def deny(hand: Hand, spec: object, _rest: Rest) -> None:
+def deny(operator: Operator, spec: object, _rest: Members) -> None:
     """Take a right away."""
-    key, denial = _denial(hand, spec)
-    hand.cloud.keys[key.id] = replace(key, denials=(*key.denials, denial))
+    key, denial = _denial(operator, spec)
+    operator.cloud.keys[key.id] = replace(key, denials=(*key.denials, denial))
 
 
-def allow(hand: Hand, spec: object, _rest: Rest) -> None:
+def allow(operator: Operator, spec: object, _rest: Members) -> None:
     """Give a right back."""
-    key, denial = _denial(hand, spec)
+    key, denial = _denial(operator, spec)
     if denial not in key.denials:
         raise CannotDo(f"{key.id} is not denied {denial.action} on {denial.resource}.")
     left = tuple(other for other in key.denials if other != denial)
-    hand.cloud.keys[key.id] = replace(key, denials=left)
+    operator.cloud.keys[key.id] = replace(key, denials=left)
 
 
-def _denial(hand: Hand, spec: object) -> tuple[AccessKey, Denial]:
+def _denial(operator: Operator, spec: object) -> tuple[AccessKey, Denial]:
     if not isinstance(spec, Mapping) or set(spec) - {"key", "action", "resource"}:
         raise CannotDo("A right is an object with action, and optionally key and resource.")
     action, resource = spec.get("action"), spec.get("resource", "*")
     if not isinstance(action, str) or not isinstance(resource, str) or not action:
         raise CannotDo("action must be a RAM action such as ecs:StopInstance, and resource an id or *.")
-    return _key(hand, spec.get("key", hand.engine.default_key.id)), Denial(action, resource)
+    return _key(operator, spec.get("key", operator.default_key_id)), Denial(action, resource)
 
 
-def _key(hand: Hand, subject: object) -> AccessKey:
-    key = hand.cloud.keys.get(str(subject))
+def _key(operator: Operator, subject: object) -> AccessKey:
+    key = operator.cloud.keys.get(str(subject))
     if key is None:
         raise CannotDo(f"There is no access key {subject}.")
     return key
 
 
-def expire_key(hand: Hand, subject: object, _rest: Rest) -> None:
+def expire_key(operator: Operator, subject: object, _rest: Members) -> None:
     """Let a key's time be over."""
-    key = _key(hand, subject)
-    hand.cloud.keys[key.id] = replace(key, expires=hand.now)
+    key = _key(operator, subject)
+    operator.cloud.keys[key.id] = replace(key, expires=operator.now)
 
 
-def deactivate_key(hand: Hand, subject: object, _rest: Rest) -> None:
+def deactivate_key(operator: Operator, subject: object, _rest: Members) -> None:
     """Switch a key off."""
-    key = _key(hand, subject)
-    hand.cloud.keys[key.id] = replace(key, active=False)
+    key = _key(operator, subject)
+    operator.cloud.keys[key.id] = replace(key, active=False)
 
 
-def hold(hand: Hand, spec: object, _rest: Rest) -> None:
+def hold(operator: Operator, spec: object, _rest: Members) -> None:
     """Keep what is under way from ending."""
-    hand.cloud.timeline.hold(_held(hand, spec))
+    operator.cloud.timeline.hold(_held(operator, spec))
 
 
-def release(hand: Hand, spec: object, _rest: Rest) -> None:
+def release(operator: Operator, spec: object, _rest: Members) -> None:
     """Let it end again."""
-    hand.cloud.timeline.release(_held(hand, spec), hand.now)
+    operator.cloud.timeline.release(_held(operator, spec), operator.now)
 
 
-def _held(hand: Hand, spec: object) -> str:
+def _held(operator: Operator, spec: object) -> str:
     if isinstance(spec, Mapping) and set(spec) == {"instance"}:
-        return hand.instance(spec["instance"]).id
+        return operator.instance(spec["instance"]).id
     if isinstance(spec, Mapping) and set(spec) == {"disk"}:
-        return hand.disk(spec["disk"]).id
-    if isinstance(spec, Mapping) and set(spec) == {"snapshot"} and hand.cloud.snapshots.find(str(spec["snapshot"])):
+        return operator.disk(spec["disk"]).id
+    if isinstance(spec, Mapping) and set(spec) == {"snapshot"} and operator.cloud.snapshots.find(str(spec["snapshot"])):
         return str(spec["snapshot"])
     raise CannotDo('Say {"instance": ID}, {"disk": ID} or {"snapshot": ID}, of something that is there.')
 
 
-def set_facts(hand: Hand, facts: object, _rest: Rest) -> None:
+def set_facts(operator: Operator, facts: object, _rest: Members) -> None:
     """Change what is true of the whole account."""
-    hand.cloud.settings = replace(hand.cloud.settings, **_read(AccountSpec, facts))
+    operator.cloud.settings = replace(operator.cloud.settings, **_read(AccountSpec, facts))
 
 
-def change(hand: Hand, subject: object, rest: Rest) -> None:
+def change(operator: Operator, subject: object, rest: Members) -> None:
     """Change members of an instance or a disk; one that its group watches again, or no longer, is noted there."""
     if isinstance(subject, str) and subject.startswith("d-"):
-        disk = hand.disk(subject)
-        hand.cloud.put_disk(replace(disk, **_chosen(DiskSpec, rest.get("to"), _OF_DISKS)), hand.now)
+        disk = operator.disk(subject)
+        operator.cloud.put_disk(replace(disk, **_chosen(DiskSpec, rest.get("to"), _OF_DISKS)), operator.now)
         return
-    before = hand.instance(subject)
+    before = operator.instance(subject)
     row = replace(before, **_chosen(InstanceSpec, rest.get("to"), _OF_INSTANCES))
-    hand.cloud.put_instance(row, hand.now)
+    operator.cloud.put_instance(row, operator.now)
     if row.lifecycle in scaling.UNMANAGED:
-        scaling.healthy(hand.cloud, row.id)
+        scaling.healthy(operator.cloud, row.id)
     elif row.status != "Running":
-        scaling.watch(hand.cloud, row, hand.now)
+        scaling.watch(operator.cloud, row, operator.now)
 
 
 def _chosen(spec: type[Spec], members: object, known: Mapping[str, str]) -> dict[str, Any]:
@@ -142,14 +142,14 @@ def _read(spec: type[Spec], members: object) -> dict[str, Any]:
     return {name: getattr(found, name) for name in found.model_fields_set}
 
 
-def spend(hand: Hand, action: object, rest: Rest) -> None:
+def spend(operator: Operator, action: object, rest: Members) -> None:
     """Let other callers of the account use up calls of this minute."""
     calls = rest.get("calls")
-    if action not in hand.cloud.settings.rate_limits or not isinstance(action, str):
+    if action not in operator.cloud.settings.rate_limits or not isinstance(action, str):
         raise CannotDo(f"{action} has no rate limit.")
     if isinstance(calls, bool) or not isinstance(calls, int) or calls < 1:
         raise CannotDo("calls must be a whole number above 0.")
     try:
-        hand.engine.meter(hand.cloud.settings.account, "", action, hand.now, calls)
+        operator.meter(operator.cloud.settings.account, "", action, operator.now, calls)
     except Refusal:
         return

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..clock import boottime
-from ..cloud.threads import Background
-from ..errors import Error, OutcomeUnknown, RunRefused
+from .clock import boottime
+from .errors import Error, OutcomeUnknown, RunRefused
+from .threads import Background
 
 if TYPE_CHECKING:
-    from ..model import Report
+    from .model import Report
 
 AGAIN = 1.0
 """Real seconds between two Ctrl-C that are two wishes: a key that is held down repeats sooner."""

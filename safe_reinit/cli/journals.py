@@ -1,0 +1,37 @@
+"""The journal that the settings of a command name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ..config import resolve
+from ..errors import UsageError
+from ..journal import Journal, Reader, Spool, open_to_read, open_to_write
+from ..journal.place import journal_of, spool_of
+from .output import say
+
+
+def open_journal(flags: Mapping[str, Any]) -> Journal:
+    """Open the journal that the settings name.
+
+    Raises:
+        UsageError: it cannot be used.
+    """
+    return open_to_write(journal_of(resolve(flags, os.environ, flags.get("config")), os.environ))
+
+
+def read_journal(flags: Mapping[str, Any]) -> Reader:
+    """Open the journal that the settings name to read it, also where it may only be read.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    place = journal_of(resolve(flags, os.environ, flags.get("config")), os.environ)
+    journal = open_to_read(place)
+    with contextlib.suppress(UsageError):  # there is no place for such files, or the journal cannot be read
+        for said in Spool(spool_of(place, os.environ)).tidy(journal):
+            say(said)
+    return journal

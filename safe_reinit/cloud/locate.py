@@ -1,0 +1,80 @@
+"""Which cloud is meant, from the settings and the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from ..errors import TRY_IT, UsageError
+from . import aliyun
+from .aliyun.credentials import Credentials, CredentialsError
+from .aliyun.sources import region_of
+from .connection import Where
+from .endpoints import AccessKey, parse
+from .interface import Cloud, CloudFactory, MaySend, OnCall
+
+
+def locate(
+    settings: Mapping[str, Any],
+    environment: Mapping[str, str],
+    access_key: AccessKey | None = None,
+    cloud: CloudFactory | None = None,
+) -> Where:
+    """Say where the cloud is and with whose credentials it is asked.
+
+    Args:
+        settings: the settings in force.
+        environment: the variables that credentials may come from.
+        access_key: fixed credentials.
+        cloud: makes the cloud, where the library's user hands one in: it knows by itself where it is and who calls.
+
+    Raises:
+        UsageError: an endpoint or the CA bundle is not usable, or no region is known.
+
+    """
+    endpoint = parse(settings["endpoint"]) if settings["endpoint"] and cloud is None else None
+    place = Where(
+        region=settings["region"] or _region(environment, settings["profile"]),
+        endpoint=endpoint,
+        endpoints={product: parse(host) for product, host in settings["endpoints"].items()},
+        profile=settings["profile"] or "",
+        access_key=access_key,
+        ca_bundle=_readable(settings["ca_bundle"]),
+        cloud=cloud,
+    )
+    return replace(place, credentials=Credentials(place, environment))
+
+
+def connect(where: Where, on_call: OnCall, may_send: MaySend = lambda _action: "") -> Cloud:
+    """Make the cloud at a place: the one that was handed in, else one over the vendor's SDK. Nothing is sent yet.
+
+    Args:
+        where: the place.
+        on_call: is told every exchange.
+        may_send: is asked immediately before the first byte of a changing call; see ``MaySend``.
+
+    """
+    return (where.cloud or partial(aliyun.connect, where))(on_call, may_send)
+
+
+def _region(environment: Mapping[str, str], profile: str | None) -> str:
+    try:
+        found = region_of(profile, environment)
+    except CredentialsError as error:
+        raise UsageError(f"No region is known, and none can be read. {error}", hint=error.hint) from None
+    if not found:
+        raise UsageError(
+            "No region is known: --region, the environment, the configuration and the aliyun CLI profile name none.",
+            hint="Give --region cn-hangzhou, for example, or run aliyun configure, which keeps one with your key. "
+            f"To try it without an account: {TRY_IT}",
+        )
+    return found
+
+
+def _readable(path: str | None) -> str:
+    if path and not os.access(path, os.R_OK):
+        raise UsageError(f"The CA bundle {path} cannot be read.", hint="Correct --ca-bundle.")
+    return path or ""
