@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from safe_reinit import config
-from safe_reinit.checks import judge
+from safe_reinit.checks import check_disk
 from safe_reinit.cloud.interface import CloudError, NotSent, Refused, Unanswered
 from safe_reinit.model import (
     DiskFacts,
@@ -191,7 +191,7 @@ def test_a_look_that_fails_is_told_and_nothing_else(name: str, failure: str) -> 
     """Whatever comes in the place of an answer, the plan goes on and names the right; what passes is asked again."""
     cloud = a_cloud(failing={name: [FAILURES[failure](NAMES[name])] * 9})
     facts = seen(cloud)[0]
-    found = [each for each in judge(facts) if each.check == "not-looked-at"]
+    found = [each for each in check_disk(facts) if each.check == "not-looked-at"]
 
     again = len(asked(cloud)) - 5
     assert 1 < again < 6 if failure in ("throttled", "failure") else again == 0
@@ -207,7 +207,7 @@ def test_a_look_that_fails_is_told_and_nothing_else(name: str, failure: str) -> 
 def test_all_of_them_may_fail() -> None:
     """Without any other product the plan stands on ECS alone, and says five times what is not known."""
     cloud = a_cloud(failing={name: [Unanswered(NAMES[name])] for name in NAMES})
-    found = judge(seen(cloud)[0])
+    found = check_disk(seen(cloud)[0])
 
     assert sorted(each.subject for each in found if each.check == "not-looked-at") == sorted(NAMES.values())
     assert [each for each in found if each.level == "block"] == []
@@ -235,7 +235,7 @@ def test_a_look_that_is_required_is_worth_patience_and_blocks(word: str) -> None
     never = a_cloud(failing={name: [Unanswered(NAMES[name])] * 9})
 
     assert seen(patient, options)[0].others.unlooked == ()
-    found = judge(seen(never, options)[0])
+    found = check_disk(seen(never, options)[0])
     assert [(each.level, each.subject) for each in found if each.check == "could-not-look"] == [("block", NAMES[name])]
     assert [each for each in found if each.check == "not-looked-at"] == []
 
@@ -243,7 +243,7 @@ def test_a_look_that_is_required_is_worth_patience_and_blocks(word: str) -> None
 def test_another_look_is_not_made_a_must() -> None:
     """Only what is listed is required."""
     cloud = a_cloud(failing={"key": [Unanswered("DescribeKey")]})
-    found = judge(seen(cloud, Options(stop_instance=True, require_looks=("ess", "ebs", "events")))[0])
+    found = check_disk(seen(cloud, Options(stop_instance=True, require_looks=("ess", "ebs", "events")))[0])
 
     assert {each.check for each in found if each.subject == "DescribeKey"} == {"not-looked-at"}
 
@@ -274,7 +274,7 @@ def test_only_the_looks_that_are_wanted_are_made() -> None:
 def not_looked_at(action: str) -> Finding:
     """Give the finding of a plan that could not make a look."""
     facts = values.disk_facts(others=values.others(unlooked=(Unseen(action, "x", "r", "w"),)))
-    (found,) = (each for each in judge(facts) if each.check == "not-looked-at")
+    (found,) = (each for each in check_disk(facts) if each.check == "not-looked-at")
     return found
 
 
@@ -314,7 +314,7 @@ def test_a_missing_right_is_told_by_its_name(gateway: Connect, simulator: Simula
     assert [(each.right, each.why.partition(":")[0]) for each in facts.others.unlooked] == [
         (right, "the right to it is missing")
     ]
-    assert {each.level for each in judge(facts)} == {"info"}
+    assert {each.level for each in check_disk(facts)} == {"info"}
 
 
 def test_garbled_answers_end_no_plan(gateway: Connect, serve: Serve, simulator: Simulator) -> None:
@@ -331,7 +331,7 @@ def test_garbled_answers_end_no_plan(gateway: Connect, serve: Serve, simulator: 
     assert [each.action for each in facts.others.unlooked] == [
         "DescribeScalingInstances", "DescribeKey", "DescribeDiskReplicaPairs"
     ]  # fmt: skip
-    assert {each.level for each in judge(facts)} == {"info"}
+    assert {each.level for each in check_disk(facts)} == {"info"}
 
 
 # ------------------------------------------------------------------------------------------------- in a whole run

@@ -138,7 +138,7 @@ def like(name: str, names: Iterable[str] = NAMES) -> str:
     return f"Did you mean {by_letters[near[0]]}? " if near else ""
 
 
-def judge(facts: DiskFacts, *, least: Level = "info") -> tuple[Finding, ...]:
+def check_disk(facts: DiskFacts, *, least: Level = "info") -> tuple[Finding, ...]:
     """Run the checks on one target, in order: those whose worst is of this level or a worse one."""
     checks = _as_bad_as(least, undoing=bool(facts.options.undo))
     return tuple(finding for check in checks for finding in check.run(facts))
@@ -150,16 +150,16 @@ def _as_bad_as(least: Level, *, undoing: bool) -> tuple[Check, ...]:
     return tuple(check for check in _all() if check.level in levels and not (undoing and check.of_reinit))
 
 
-def judge_target(facts: DiskFacts) -> tuple[Finding, ...]:
+def check_target(facts: DiskFacts) -> tuple[Finding, ...]:
     """Run the checks that say whether it may be a target at all."""
     return tuple(finding for name in OF_TARGET for finding in _load(name).run(facts))
 
 
-def judge_all(disks: Iterable[DiskFacts]) -> tuple[Finding, ...]:
+def check_disks(disks: Iterable[DiskFacts]) -> tuple[Finding, ...]:
     """Run every check on every target, in order; what two disks of one instance both say is said once."""
     said: dict[tuple[object, ...], Finding] = {}
     for facts in disks:
-        for finding in judge(facts):
+        for finding in check_disk(facts):
             said.setdefault(_identity(finding), finding)
     return tuple(said.values())
 
@@ -169,4 +169,4 @@ def _identity(finding: Finding) -> tuple[object, ...]:
     return (finding.check, finding.level, finding.subject, finding.message, finding.fix, fact, finding.predicts)
 
 
-__all__ = ["CHECKS", "NAMES", "Check", "by_name", "judge", "judge_all", "judge_target"]
+__all__ = ["CHECKS", "NAMES", "Check", "by_name", "check_disk", "check_disks", "check_target"]

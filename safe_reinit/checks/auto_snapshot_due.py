@@ -29,7 +29,7 @@ WINDOW = 2
 _ZONE = timezone(timedelta(hours=8))
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     policy = facts.others.policy
     if facts.disk is None or policy is None or policy.policy_id != facts.disk.auto_snapshot_policy_id:
@@ -62,4 +62,4 @@ def _due(policy: SnapshotPolicy, now: datetime) -> datetime | None:
     return None
 
 
-CHECK = Check("auto-snapshot-due", "info", ("DiskCreatingSnapshot",), find)
+CHECK = Check("auto-snapshot-due", "info", ("DiskCreatingSnapshot",), check)

@@ -37,7 +37,7 @@ _DOCUMENTED = frozenset(
 _JUDGED = _DOCUMENTED | LOCAL
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk = facts.disk
     if disk is None or disk.category.lower() in _JUDGED:
@@ -53,4 +53,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("category-unknown", "risk", ("DiskCategory.OperationNotSupported",), find)
+CHECK = Check("category-unknown", "risk", ("DiskCategory.OperationNotSupported",), check)

@@ -22,7 +22,7 @@ from .check import Check
 LOCAL = frozenset({"local_ssd_pro", "local_hdd_pro", "ephemeral", "ephemeral_ssd"})
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk = facts.disk
     if disk is None or disk.category.lower() not in LOCAL:
@@ -38,4 +38,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("category-unsupported", "block", ("DiskCategory.OperationNotSupported",), find)
+CHECK = Check("category-unsupported", "block", ("DiskCategory.OperationNotSupported",), check)

@@ -20,7 +20,7 @@ from ._shared import RUN, listed, word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     mixed = facts.guard.mixed
     if not mixed:
@@ -39,4 +39,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("classes-differ", "info", (), find, of_options=True)
+CHECK = Check("classes-differ", "info", (), check, of_options=True)

@@ -23,7 +23,7 @@ _REFUSED = 14 * 60
 _MOST = 10**9  # far beyond any clock, so that the seconds always fit a whole number
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     skew = facts.clock_skew
     if skew is None or not abs(skew) > _TOLD:
@@ -41,4 +41,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("clock-off", "block", (), find, milder=("info",))
+CHECK = Check("clock-off", "block", (), check, milder=("info",))

@@ -27,7 +27,7 @@ from ._shared import repair_of, required, word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     for unseen in facts.unseen:
         if unseen.action == "DescribeInstances":
@@ -62,4 +62,4 @@ def _finding(facts: DiskFacts, unseen: Unseen, consequence: str) -> Finding:
     )
 
 
-CHECK = Check("could-not-look", "block", (), find)
+CHECK = Check("could-not-look", "block", (), check)

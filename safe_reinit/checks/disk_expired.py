@@ -19,10 +19,10 @@ from ._shared import expired
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     if facts.disk is not None:
         yield from expired(CHECK.name, facts.disk, facts)
 
 
-CHECK = Check("disk-expired", "block", ("InstanceExpiredOrInArrears",), find)
+CHECK = Check("disk-expired", "block", ("InstanceExpiredOrInArrears",), check)

@@ -20,10 +20,10 @@ from ._shared import locked
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     if facts.disk is not None:
         yield from locked(CHECK.name, facts.disk, facts)
 
 
-CHECK = Check("disk-locked", "block", ("InstanceLockedForSecurity", "InstanceExpiredOrInArrears"), find)
+CHECK = Check("disk-locked", "block", ("InstanceLockedForSecurity", "InstanceExpiredOrInArrears"), check)

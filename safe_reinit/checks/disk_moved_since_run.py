@@ -22,7 +22,7 @@ from ._shared import word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk, was_on, options = facts.disk, facts.was_on, facts.options
     if disk is None or not was_on or disk.instance_id in ("", was_on):
@@ -40,4 +40,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("disk-moved-since-run", "risk", (), find, of_options=True)
+CHECK = Check("disk-moved-since-run", "risk", (), check, of_options=True)

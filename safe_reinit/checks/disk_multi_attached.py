@@ -32,7 +32,7 @@ def how_shared(disk: Disk) -> str:
     return ""
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk = facts.disk
     if disk is None or not (how := how_shared(disk)):
@@ -52,4 +52,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("disk-multi-attached", "block", ("InvalidOperation.MultiAttachDisk",), find)
+CHECK = Check("disk-multi-attached", "block", ("InvalidOperation.MultiAttachDisk",), check)

@@ -21,7 +21,7 @@ from ._shared import word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     if facts.disk is not None or not facts.could_look("DescribeDisks"):
         return
@@ -36,4 +36,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("disk-not-found", "block", ("InvalidDiskId.NotFound",), find)
+CHECK = Check("disk-not-found", "block", ("InvalidDiskId.NotFound",), check)

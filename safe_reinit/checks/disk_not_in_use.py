@@ -22,7 +22,7 @@ from ._shared import overwriting, word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk = facts.disk
     if disk is None or disk.status == "In_use":
@@ -43,4 +43,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("disk-not-in-use", "block", ("IncorrectDiskStatus",), find)
+CHECK = Check("disk-not-in-use", "block", ("IncorrectDiskStatus",), check)

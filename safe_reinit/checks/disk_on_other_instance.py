@@ -20,7 +20,7 @@ from ._shared import word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk, expected = facts.disk, facts.options.expect_instance
     if disk is None or not expected or expected == disk.instance_id:
@@ -36,4 +36,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("disk-on-other-instance", "block", (), find, of_options=True)
+CHECK = Check("disk-on-other-instance", "block", (), check, of_options=True)

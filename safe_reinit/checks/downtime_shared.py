@@ -20,7 +20,7 @@ from ._shared import listed
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     instance = facts.instance
     if facts.disk is None or instance is None or not facts.will_stop or not facts.neighbours:
@@ -36,4 +36,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("downtime-shared", "info", (), find)
+CHECK = Check("downtime-shared", "info", (), check)

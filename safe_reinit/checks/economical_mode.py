@@ -22,7 +22,7 @@ from ..model import DiskFacts, Finding
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     instance = facts.instance
     if facts.disk is None or instance is None or instance.status != "Stopped" or not facts.will_start:
@@ -41,4 +41,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("economical-mode", "risk", (), find)
+CHECK = Check("economical-mode", "risk", (), check)

@@ -24,7 +24,7 @@ from .check import Check
 _CODE = "InvalidParameter.KMSKeyId.CMKNotEnabled"
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     if facts.disk is None:
         return
@@ -51,4 +51,4 @@ def _finding(disk: Disk, key: Key, call: str) -> Finding:
     )
 
 
-CHECK = Check("encryption-key-unusable", "block", (_CODE,), find)
+CHECK = Check("encryption-key-unusable", "block", (_CODE,), check)

@@ -23,7 +23,7 @@ from ._shared import is_system, on_windows
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk, instance = facts.disk, facts.instance
     if disk is None or instance is None or not facts.will_start or on_windows(facts):
@@ -41,4 +41,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("fstab-may-name-disk", "risk", (), find, of_reinit=True)
+CHECK = Check("fstab-may-name-disk", "risk", (), check, of_reinit=True)

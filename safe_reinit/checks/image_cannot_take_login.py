@@ -27,7 +27,7 @@ from .check import Check
 _CODE = "LoginAsNonRoot.ImageNotSupport"
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk, instance, image, options = facts.disk, facts.instance, facts.image, facts.options
     if disk is None or instance is None or image is None or not is_system(disk):
@@ -58,4 +58,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
         )
 
 
-CHECK = Check("image-cannot-take-login", "risk", (_CODE,), find, of_reinit=True)
+CHECK = Check("image-cannot-take-login", "risk", (_CODE,), check, of_reinit=True)

@@ -22,7 +22,7 @@ from ._shared import is_system, word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk, instance, image = facts.disk, facts.instance, facts.image
     if disk is None or instance is None or image is None or not is_system(disk):
@@ -41,4 +41,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("image-not-io-optimized", "risk", ("DependencyViolation.IoOptimize",), find, of_reinit=True)
+CHECK = Check("image-not-io-optimized", "risk", ("DependencyViolation.IoOptimize",), check, of_reinit=True)

@@ -26,7 +26,7 @@ _NODE_TAGS = ("ack.aliyun.com", "ack.alibabacloud.com/nodepool-id", "k8s.io/clus
 _VOLUME_TAG = ("createdby", "alibabacloud-csi-plugin")
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk, instance, level = facts.disk, facts.instance, level_of_standstill(facts)
     if disk is None or instance is None or level is None:
@@ -54,4 +54,4 @@ def _finding(level: Level, subject: str, what: str, tag: tuple[str, str]) -> Fin
     return Finding(CHECK.name, level, subject, message, fix=fix, fact={"TagKey": tag[0], "TagValue": tag[1]})
 
 
-CHECK = Check("in-kubernetes", "block", (), find, milder=("risk",))
+CHECK = Check("in-kubernetes", "block", (), check, milder=("risk",))

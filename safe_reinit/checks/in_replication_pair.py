@@ -21,7 +21,7 @@ from ._shared import word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     if facts.disk is None:
         return
@@ -41,4 +41,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
         )
 
 
-CHECK = Check("in-replication-pair", "block", (), find)
+CHECK = Check("in-replication-pair", "block", (), check)

@@ -30,7 +30,7 @@ _LEFT_ALONE = ("Standby", "Protected")
 _ACCEPT = "then run again with --accept in-scaling-group."
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk, instance, level = facts.disk, facts.instance, level_of_standstill(facts)
     if disk is None or instance is None or level is None:
@@ -75,4 +75,4 @@ def _of_tag(tag: str, instance_id: str, level: Level) -> Finding:
     return Finding(CHECK.name, level, instance_id, message, fix=fix, fact={"TagKey": _TAG, "TagValue": tag})
 
 
-CHECK = Check("in-scaling-group", "block", (), find, milder=("risk", "info"))
+CHECK = Check("in-scaling-group", "block", (), check, milder=("risk", "info"))

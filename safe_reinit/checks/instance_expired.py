@@ -20,10 +20,10 @@ from ._shared import expired
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     if facts.disk is not None and facts.instance is not None:
         yield from expired(CHECK.name, facts.instance, facts)
 
 
-CHECK = Check("instance-expired", "block", ("InstanceExpiredOrInArrears",), find)
+CHECK = Check("instance-expired", "block", ("InstanceExpiredOrInArrears",), check)

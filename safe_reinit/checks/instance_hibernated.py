@@ -19,7 +19,7 @@ from ..model import DiskFacts, Finding
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     instance = facts.instance
     if facts.disk is None or instance is None or not instance.hibernation_configured:
@@ -35,4 +35,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("instance-hibernated", "block", ("HibernationConfigured.InstanceOperationForbidden",), find)
+CHECK = Check("instance-hibernated", "block", ("HibernationConfigured.InstanceOperationForbidden",), check)

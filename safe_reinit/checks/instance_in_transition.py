@@ -21,7 +21,7 @@ from ._shared import overwriting, word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     instance = facts.instance
     if facts.disk is None or instance is None or instance.status in ("Running", "Stopped"):
@@ -48,4 +48,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("instance-in-transition", "block", ("IncorrectInstanceStatus",), find)
+CHECK = Check("instance-in-transition", "block", ("IncorrectInstanceStatus",), check)

@@ -22,10 +22,10 @@ from ._shared import locked
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     if facts.disk is not None and facts.instance is not None:
         yield from locked(CHECK.name, facts.instance, facts)
 
 
-CHECK = Check("instance-locked", "block", ("InstanceLockedForSecurity", "InstanceExpiredOrInArrears"), find)
+CHECK = Check("instance-locked", "block", ("InstanceLockedForSecurity", "InstanceExpiredOrInArrears"), check)

@@ -25,7 +25,7 @@ from .disk_multi_attached import how_shared
 _CONSOLE = "Find out in the ECS console what the disk is attached to, then look again with --dry-run."
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk = facts.disk
     if disk is None or facts.instance is not None:
@@ -76,4 +76,4 @@ def _why(text: str) -> str:
     return word(text, "no answer").rstrip(".")
 
 
-CHECK = Check("instance-not-seen", "block", (), find)
+CHECK = Check("instance-not-seen", "block", (), check)

@@ -20,7 +20,7 @@ from ._shared import overwriting
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     instance = facts.instance
     if facts.disk is None or instance is None or instance.status != "Running" or facts.will_stop:
@@ -36,4 +36,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("instance-running", "block", ("IncorrectInstanceStatus",), find)
+CHECK = Check("instance-running", "block", ("IncorrectInstanceStatus",), check)

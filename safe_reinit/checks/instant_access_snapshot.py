@@ -24,7 +24,7 @@ from .check import Check
 from .local_snapshot import CODE
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     if facts.disk is None:
         return
@@ -63,4 +63,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
         )
 
 
-CHECK = Check("instant-access-snapshot", "risk", (CODE,), find, milder=("info",), of_reinit=True)
+CHECK = Check("instant-access-snapshot", "risk", (CODE,), check, milder=("info",), of_reinit=True)

@@ -24,7 +24,7 @@ from ..model.codec import timestamp
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     instance = facts.instance
     settled_at = instance.start_settled_at if instance is not None else None
@@ -49,4 +49,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("just-started", "info", (), find)
+CHECK = Check("just-started", "info", (), check)

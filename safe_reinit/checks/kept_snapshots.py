@@ -24,7 +24,7 @@ _NAMED = 10
 """How many of them a sentence names; the fact has them all."""
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     kept = newest_first(shot for shot in facts.snapshots if shot.status.lower() != "failed")
     if facts.disk is None or not kept or not facts.could_look("DescribeSnapshots"):
@@ -47,4 +47,4 @@ def _named(shot: Snapshot) -> str:
     return f"{word(shot.snapshot_id)}{when}{' (being created)' if shot.status.lower() == 'progressing' else ''}"
 
 
-CHECK = Check("kept-snapshots", "info", (), find)
+CHECK = Check("kept-snapshots", "info", (), check)

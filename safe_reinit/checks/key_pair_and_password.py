@@ -19,7 +19,7 @@ from ..model import DiskFacts, Finding
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     options = facts.options
     if facts.disk is None or not options.key_pair or options.password is None:
@@ -34,4 +34,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("key-pair-and-password", "block", (), find, of_options=True, of_reinit=True)
+CHECK = Check("key-pair-and-password", "block", (), check, of_options=True, of_reinit=True)

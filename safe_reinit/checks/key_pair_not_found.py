@@ -20,7 +20,7 @@ from ._shared import is_system, word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk, name = facts.disk, facts.options.key_pair
     if disk is None or not name or not is_system(disk) or name in facts.key_pairs:
@@ -38,4 +38,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("key-pair-not-found", "block", ("InvalidKeyPairName.NotFound",), find, of_options=True, of_reinit=True)
+CHECK = Check("key-pair-not-found", "block", ("InvalidKeyPairName.NotFound",), check, of_options=True, of_reinit=True)

@@ -20,7 +20,7 @@ from ._shared import is_system, on_windows
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk = facts.disk
     if disk is None or not facts.options.key_pair or not is_system(disk) or not on_windows(facts):
@@ -37,5 +37,5 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
 
 
 CHECK = Check(
-    "key-pair-on-windows", "block", ("DependencyViolation.WindowsInstance",), find, of_options=True, of_reinit=True
+    "key-pair-on-windows", "block", ("DependencyViolation.WindowsInstance",), check, of_options=True, of_reinit=True
 )

@@ -21,7 +21,7 @@ from ..model import DiskFacts, Finding
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     instance = facts.instance
     if facts.disk is None or instance is None or not facts.will_stop or instance.local_storage_amount <= 0:
@@ -38,4 +38,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("local-disks-on-instance", "risk", (), find)
+CHECK = Check("local-disks-on-instance", "risk", (), check)

@@ -23,7 +23,7 @@ from .check import Check
 CODE = "DiskHasSnapshotsWithInstantAccessEnabled.OperationNotSupported"
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     local = [snapshot for snapshot in facts.snapshots if snapshot.category.lower() == "flash"]
     if facts.disk is None or not local:
@@ -40,4 +40,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("local-snapshot", "block", (CODE,), find, of_reinit=True)
+CHECK = Check("local-snapshot", "block", (CODE,), check, of_reinit=True)

@@ -21,7 +21,7 @@ from ..model import DiskFacts, Finding
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     instance = facts.instance
     if facts.disk is None or instance is None or instance.status != "Stopped" or instance.start_time is not None:
@@ -38,5 +38,5 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
 
 
 CHECK = Check(
-    "never-started", "risk", ("IncorrectInstanceStatus", "IncorrectDiskStatus.NeverUsed"), find, of_reinit=True
+    "never-started", "risk", ("IncorrectInstanceStatus", "IncorrectDiskStatus.NeverUsed"), check, of_reinit=True
 )

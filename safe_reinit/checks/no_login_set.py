@@ -23,7 +23,7 @@ from ._shared import is_system, on_windows
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk, instance, options = facts.disk, facts.instance, facts.options
     if disk is None or instance is None or not is_system(disk):
@@ -43,4 +43,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("no-login-set", "risk", (), find, of_reinit=True)
+CHECK = Check("no-login-set", "risk", (), check, of_reinit=True)

@@ -29,7 +29,7 @@ _MINUTE = 60
 _SINCE = "so what was written since would be lost"
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk, instance = facts.disk, facts.instance
     if disk is None or instance is None or facts.options.snapshot or not facts.could_look("DescribeSnapshots"):
@@ -91,4 +91,4 @@ def _time(when: datetime | None) -> str | None:
     return moment(when) if when else None
 
 
-CHECK = Check("no-recent-snapshot", "risk", (), find, of_reinit=True)
+CHECK = Check("no-recent-snapshot", "risk", (), check, of_reinit=True)

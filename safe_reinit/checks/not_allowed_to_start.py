@@ -22,7 +22,7 @@ from ._shared import not_allowed
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     if facts.options.leave_stopped:
         consequence = "so it would stay down if ECS refuses the wipe"
@@ -31,4 +31,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     yield from not_allowed(CHECK.name, "StartInstance", consequence, facts, expected="IncorrectInstanceStatus")
 
 
-CHECK = Check("not-allowed-to-start", "block", (), find, milder=("info",))
+CHECK = Check("not-allowed-to-start", "block", (), check, milder=("info",))

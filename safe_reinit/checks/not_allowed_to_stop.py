@@ -21,10 +21,10 @@ from ._shared import not_allowed, overwriting
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     consequence = f"and {overwriting(facts)} works only while it is Stopped"
     yield from not_allowed(CHECK.name, "StopInstance", consequence, facts)
 
 
-CHECK = Check("not-allowed-to-stop", "block", (), find, milder=("info",))
+CHECK = Check("not-allowed-to-stop", "block", (), check, milder=("info",))

@@ -21,7 +21,7 @@ from .check import Check
 from .target_rules import matches, target_of
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     used = facts.guard.class_
     if used is None or not used.in_force or facts.disk is None or facts.instance is None:
@@ -37,4 +37,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
         )
 
 
-CHECK = Check("not-in-class", "block", (), find, of_options=True)
+CHECK = Check("not-in-class", "block", (), check, of_options=True)

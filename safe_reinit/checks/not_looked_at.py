@@ -38,7 +38,7 @@ _UNKNOWN = {
 }
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     for unseen in facts.others.unlooked if facts.disk is not None else ():
         if required(facts, unseen):
@@ -69,4 +69,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
         )
 
 
-CHECK = Check("not-looked-at", "info", (), find)
+CHECK = Check("not-looked-at", "info", (), check)

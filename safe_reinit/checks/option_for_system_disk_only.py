@@ -21,7 +21,7 @@ from ._shared import is_system, word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk, options = facts.disk, facts.options
     if disk is None or is_system(disk):
@@ -46,4 +46,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("option-for-system-disk-only", "block", (), find, of_options=True, of_reinit=True)
+CHECK = Check("option-for-system-disk-only", "block", (), check, of_options=True, of_reinit=True)

@@ -23,7 +23,7 @@ from .check import Check
 from .target_rules import window, within
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     used = facts.guard.class_
     if used is None or used.hours is None or within(used.hours, facts.now):
@@ -42,4 +42,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("outside-hours", "block", (), find, of_options=True, milder=("info",))
+CHECK = Check("outside-hours", "block", (), check, of_options=True, milder=("info",))

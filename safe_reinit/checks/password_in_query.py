@@ -23,7 +23,7 @@ from ._shared import is_system
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     if facts.disk is None or not is_system(facts.disk) or facts.options.password is None:
         return
@@ -36,4 +36,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("password-in-query", "info", (), find, of_options=True, of_reinit=True)
+CHECK = Check("password-in-query", "info", (), check, of_options=True, of_reinit=True)

@@ -25,7 +25,7 @@ _SPECIAL = "()`~!@#$%^&*-_+=|{}[]:;'<>,.?/"
 _KINDS = (string.ascii_uppercase, string.ascii_lowercase, string.digits, _SPECIAL)
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     if facts.disk is None or facts.options.password is None:
         return
@@ -56,4 +56,4 @@ def _broken(password: str, *, windows: bool) -> list[str]:
     return broken
 
 
-CHECK = Check("password-malformed", "block", ("InvalidPassword.Malformed",), find, of_options=True, of_reinit=True)
+CHECK = Check("password-malformed", "block", ("InvalidPassword.Malformed",), check, of_options=True, of_reinit=True)

@@ -21,7 +21,7 @@ from ._shared import listed, word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     instance = facts.instance
     if facts.disk is None or instance is None or not facts.will_stop:
@@ -44,4 +44,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("public-ip", "info", (), find)
+CHECK = Check("public-ip", "info", (), check)

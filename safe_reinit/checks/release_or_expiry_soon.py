@@ -24,7 +24,7 @@ from ._shared import DAY, moment
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk, instance = facts.disk, facts.instance
     if disk is None:
@@ -65,4 +65,4 @@ def _expiry(thing: str, subject: str, at: datetime | None) -> Finding:
     )
 
 
-CHECK = Check("release-or-expiry-soon", "risk", (), find)
+CHECK = Check("release-or-expiry-soon", "risk", (), check)

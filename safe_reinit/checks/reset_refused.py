@@ -26,7 +26,7 @@ _STATES = ("IncorrectDiskStatus", "IncorrectInstanceStatus")
 """What is refused for a state that the plan knows of and does not change."""
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     code = facts.rights.get("ResetDisk")
     if facts.disk is None or code is None or code == error_codes.PROVEN:
@@ -53,4 +53,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("reset-refused", "block", (), find, of_options=True, milder=("info",))
+CHECK = Check("reset-refused", "block", (), check, of_options=True, milder=("info",))

@@ -21,7 +21,7 @@ from ._shared import word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     snapshot_id, snapshot = facts.restore_from, facts.restore_snapshot
     if facts.disk is None or not facts.options.undo or (snapshot is None and not facts.could_look("DescribeSnapshots")):
@@ -44,4 +44,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("safety-snapshot-gone", "block", (), find, of_options=True)
+CHECK = Check("safety-snapshot-gone", "block", (), check, of_options=True)

@@ -26,7 +26,7 @@ _ENDED = ("Avoided", "Executed", "Canceled", "Failed")
 _STARTS_NOTHING = (".Stop", ".Delete")
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     if facts.disk is None or facts.instance is None or not facts.stands_still:
         return
@@ -53,4 +53,4 @@ def _when(event: SystemEvent) -> str:
     return f"{status}, not before {moment(event.not_before)}" if event.not_before else status
 
 
-CHECK = Check("scheduled-maintenance", "risk", (), find)
+CHECK = Check("scheduled-maintenance", "risk", (), check)

@@ -21,7 +21,7 @@ from ._shared import is_system, word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk, image = facts.disk, facts.image
     if disk is None or image is None or not is_system(disk) or facts.options.security_enhancement != "Active":
@@ -39,4 +39,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("security-not-public-image", "block", (), find, of_options=True, of_reinit=True)
+CHECK = Check("security-not-public-image", "block", (), check, of_options=True, of_reinit=True)

@@ -21,7 +21,7 @@ from ._shared import word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     image = facts.image
     if facts.disk is None or image is None or image.owner_alias.lower() != "others":
@@ -37,4 +37,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("shared-source-image", "info", (), find, of_reinit=True)
+CHECK = Check("shared-source-image", "info", (), check, of_reinit=True)

@@ -21,7 +21,7 @@ from ._shared import word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     if facts.disk is None:
         return
@@ -46,4 +46,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
         )
 
 
-CHECK = Check("snapshot-in-progress", "info", ("DiskCreatingSnapshot",), find)
+CHECK = Check("snapshot-in-progress", "info", ("DiskCreatingSnapshot",), check)

@@ -22,7 +22,7 @@ from ._shared import is_system, word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk = facts.disk
     if disk is None or facts.image is not None:
@@ -64,7 +64,7 @@ CHECK = Check(
     "source-image-deleted",
     "block",
     ("InvalidImageId.NotFound", "SharedImageDeleted", "InvalidDiskId.OperationNotSupported"),
-    find,
+    check,
     milder=("risk",),
     of_reinit=True,
 )

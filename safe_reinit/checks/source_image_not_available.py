@@ -21,7 +21,7 @@ from ._shared import word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk, image = facts.disk, facts.image
     if disk is None or image is None or image.status == "Available":
@@ -36,4 +36,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("source-image-not-available", "risk", (), find, of_reinit=True)
+CHECK = Check("source-image-not-available", "risk", (), check, of_reinit=True)

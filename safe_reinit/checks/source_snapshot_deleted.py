@@ -22,7 +22,7 @@ from ._shared import is_system, word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk = facts.disk
     if disk is None or is_system(disk) or not disk.source_snapshot_id or facts.source_snapshot is not None:
@@ -55,7 +55,7 @@ CHECK = Check(
     "source-snapshot-deleted",
     "block",
     ("InvalidSourceSnapshot", "OperationDenied"),
-    find,
+    check,
     milder=("risk",),
     of_reinit=True,
 )

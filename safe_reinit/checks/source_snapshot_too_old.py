@@ -23,7 +23,7 @@ from .check import Check
 _AFTER_THE_LAST_DAY = datetime(2013, 7, 16, tzinfo=UTC)
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     disk, source = facts.disk, facts.source_snapshot
     if disk is None or source is None or disk.detached_time is None:
@@ -46,4 +46,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("source-snapshot-too-old", "block", ("InvalidSnapshot.TooOld",), find, of_reinit=True)
+CHECK = Check("source-snapshot-too-old", "block", ("InvalidSnapshot.TooOld",), check, of_reinit=True)

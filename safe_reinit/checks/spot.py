@@ -21,7 +21,7 @@ from ._shared import word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     instance = facts.instance
     if facts.disk is None or instance is None or not (facts.will_stop or facts.will_start):
@@ -39,4 +39,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("spot", "risk", (), find)
+CHECK = Check("spot", "risk", (), check)

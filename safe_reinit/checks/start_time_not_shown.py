@@ -21,7 +21,7 @@ from ..model import DiskFacts, Finding
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     instance = facts.instance
     if facts.disk is None or instance is None or not facts.will_stop or instance.start_time is not None:
@@ -36,4 +36,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("start-time-not-shown", "block", (), find)
+CHECK = Check("start-time-not-shown", "block", (), check)

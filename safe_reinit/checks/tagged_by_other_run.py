@@ -22,7 +22,7 @@ from ._shared import word
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     instance = facts.instance
     run = dict(instance.tags).get(LOCK_TAG) if instance is not None else None
@@ -38,4 +38,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("tagged-by-other-run", "block", (), find)
+CHECK = Check("tagged-by-other-run", "block", (), check)

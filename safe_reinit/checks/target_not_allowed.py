@@ -24,7 +24,7 @@ from .check import Check
 from .target_rules import fits, tags_amiss
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     allow, disk, instance = facts.guard.allow, facts.disk, facts.instance
     account = facts.account
@@ -72,4 +72,4 @@ def _tag_finding(thing: str, subject: str, key: str, value: str | None) -> Findi
     )
 
 
-CHECK = Check("target-not-allowed", "block", (), find, of_options=True)
+CHECK = Check("target-not-allowed", "block", (), check, of_options=True)

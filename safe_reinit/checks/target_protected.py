@@ -26,7 +26,7 @@ from .check import Check
 from .target_rules import fits_loosely, same_loosely, term_in
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     protect, disk, instance = facts.guard.protect, facts.disk, facts.instance
     if disk is None:
@@ -79,4 +79,4 @@ def _finding(subject: str, message: str, how: str, fact: dict[str, str]) -> Find
     )
 
 
-CHECK = Check("target-protected", "block", (), find)
+CHECK = Check("target-protected", "block", (), check)

@@ -22,7 +22,7 @@ from ._shared import RUN
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     guard = facts.guard
     if guard.disks <= guard.max_disks:
@@ -43,4 +43,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("too-many-disks", "block", (), find, of_options=True)
+CHECK = Check("too-many-disks", "block", (), check, of_options=True)

@@ -21,7 +21,7 @@ from ._shared import is_system
 from .check import Check
 
 
-def find(facts: DiskFacts) -> Iterator[Finding]:
+def check(facts: DiskFacts) -> Iterator[Finding]:
     """See the module."""
     if facts.disk is None or facts.instance is None or not is_system(facts.disk):
         return
@@ -36,4 +36,4 @@ def find(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-CHECK = Check("user-data-runs-again", "info", (), find, of_reinit=True)
+CHECK = Check("user-data-runs-again", "info", (), check, of_reinit=True)

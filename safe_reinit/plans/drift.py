@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ..checks import judge, judge_target
+from ..checks import check_disk, check_target
 from ..model import DiskFacts, Finding, JobState, Observation, Others, Plan, PlannedJob, Policy
 from .plan import expected, moved
 
@@ -63,7 +63,7 @@ def no_target_any_more(job: PlannedJob, seen: Observation, plan: Plan, policy: P
         )
         for each in job.disks
     ]
-    refused = [_told(found) for each in now for found in judge_target(each)]
+    refused = [_told(found) for each in now for found in check_target(each)]
     today = [said for each in now for said in _refused_today(each, policy)]
     return tuple(dict.fromkeys((*refused, *today)))
 
@@ -81,7 +81,7 @@ def _refused_today(facts: DiskFacts, policy: Policy | None) -> list[str]:
     if policy is None or (policy.allow, policy.protect) == (guard.allow, guard.protect):
         return []
     today = replace(guard, allow=policy.allow, protect=policy.protect, class_=None)
-    return [f"by the configuration of now, {_told(found)}" for found in judge_target(replace(facts, guard=today))]
+    return [f"by the configuration of now, {_told(found)}" for found in check_target(replace(facts, guard=today))]
 
 
 def _refusing(facts: DiskFacts, known: JobState, plan: Plan) -> Iterator[Finding]:
@@ -91,7 +91,7 @@ def _refusing(facts: DiskFacts, known: JobState, plan: Plan) -> Iterator[Finding
     grew too old, or a release that came within a day, since a plan that was made just now. A risk by a fact that
     changed is one.
     """
-    now = judge(facts, least="block" if known.touched else "risk")
+    now = check_disk(facts, least="block" if known.touched else "risk")
     over = _OF_BEGINNING if known.touched else ()
     yield from (found for found in now if found.level == "block" and found.check not in over)
     if known.touched:
@@ -99,7 +99,7 @@ def _refusing(facts: DiskFacts, known: JobState, plan: Plan) -> Iterator[Finding
     risks = [found for found in now if found.level == "risk" and found.check not in plan.options.accept]
     since = (facts.now - plan.made_at).total_seconds()
     if risks and 0 <= since <= _CONSENTED:
-        then = {(found.check, found.subject) for found in judge(replace(facts, now=plan.made_at), least="risk")}
+        then = {(found.check, found.subject) for found in check_disk(replace(facts, now=plan.made_at), least="risk")}
         risks = [found for found in risks if (found.check, found.subject) in then]  # the others are by time alone
     yield from risks
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from ..checks import judge, judge_all
+from ..checks import check_disk, check_disks
 from ..checks.no_recent_snapshot import way_back
 from ..model import (
     Becomes,
@@ -38,7 +38,7 @@ SCHEMA = 1
 
 def make_plan(facts: Facts, options: Options, limits: Limits, reason: str | None, plan_id: str = "") -> Plan:
     """Judge the facts and make the plan; refusals are in its findings, nothing is raised for them."""
-    found = {each.disk_id: judge(each) for each in facts.disks}
+    found = {each.disk_id: check_disk(each) for each in facts.disks}
     jobs = tuple(_job(disks, found, options) for disks in _by_instance(facts.disks))
     print_ = fingerprint(facts.caller.account, facts.region, jobs, options)
     return Plan(
@@ -51,7 +51,7 @@ def make_plan(facts: Facts, options: Options, limits: Limits, reason: str | None
         limits=limits,
         reason=reason,
         jobs=jobs,
-        findings=judge_all(facts.disks),
+        findings=check_disks(facts.disks),
         fingerprint=print_,
         confirm_with=_confirm_with([each.disk_id for each in facts.disks], print_),
         guard=facts.disks[0].guard if facts.disks else ON_BY_DEFAULT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from safe_reinit.checks import judge_all
+from safe_reinit.checks import check_disks
 from safe_reinit.checks.not_looked_at import CHECK
 from tests.checks.tools import assert_finds, assert_silent
 from tests.values import a_disk, disk_facts, options, others, unseen
@@ -63,4 +63,4 @@ def test_what_two_disks_lack_alike_is_told_once() -> None:
     missing = others(unlooked=(unseen("DescribeDiskReplicaPairs"),))
     both = [disk_facts(disk=a_disk(disk_id=each), others=missing) for each in ("d-1", "d-2")]
 
-    assert [found.check for found in judge_all(both)].count("not-looked-at") == 1
+    assert [found.check for found in check_disks(both)].count("not-looked-at") == 1

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safe_reinit import checks
-from safe_reinit.checks import CHECKS, NAMES, by_name, judge, judge_all
+from safe_reinit.checks import CHECKS, NAMES, by_name, check_disk, check_disks
 from safe_reinit.checks.check import Check
 from safe_reinit.model import (
     Allow,
@@ -161,7 +161,7 @@ def test_codes_and_checks_tell_the_same(row: error_codes.Code) -> None:
 )
 def test_a_healthy_world_is_left_alone(facts: DiskFacts, told: set[str]) -> None:
     """Where nothing is wrong nothing is said, but for what keeps the old data and what any system disk does."""
-    assert {(found.check, found.level) for found in judge(facts)} == {(name, "info") for name in told}
+    assert {(found.check, found.level) for found in check_disk(facts)} == {(name, "info") for name in told}
 
 
 def nothing_kept(**changes: Any) -> DiskFacts:
@@ -173,7 +173,7 @@ def test_findings_come_in_the_order_of_the_checks() -> None:
     """What is said first is what the list has first."""
     facts = nothing_kept(disk=a_disk(status="Available", locks=("security",)), clock_skew=900.0)
 
-    assert [finding.check for finding in judge(facts)] == ["clock-off", "disk-not-in-use", "disk-locked"]
+    assert [finding.check for finding in check_disk(facts)] == ["clock-off", "disk-not-in-use", "disk-locked"]
 
 
 def test_two_disks_of_one_instance_say_what_is_wrong_with_it_once() -> None:
@@ -181,7 +181,7 @@ def test_two_disks_of_one_instance_say_what_is_wrong_with_it_once() -> None:
     running = an_instance(status="Running")
     facts = [nothing_kept(disk=a_disk(disk_id=each, status="Available"), instance=running) for each in ("d-1", "d-2")]
 
-    assert [(finding.check, finding.subject) for finding in judge_all(facts)] == [
+    assert [(finding.check, finding.subject) for finding in check_disks(facts)] == [
         ("disk-not-in-use", "d-1"),
         ("instance-running", INSTANCE_ID),
         ("disk-not-in-use", "d-2"),
@@ -192,12 +192,12 @@ def test_findings_that_differ_only_in_their_facts_are_both_told() -> None:
     """Only an exact duplicate is dropped."""
     facts = [nothing_kept(disk=a_disk(status=each)) for each in ("Available", "Detaching", "Available")]
 
-    assert [finding.fact["Status"] for finding in judge_all(facts)] == ["Available", "Detaching"]
+    assert [finding.fact["Status"] for finding in check_disks(facts)] == ["Available", "Detaching"]
 
 
 def test_no_disks_give_no_findings() -> None:
     """An empty run is judged too."""
-    assert judge_all([]) == ()
+    assert check_disks([]) == ()
 
 
 def test_importing_the_checks_imports_nothing_heavy() -> None:
@@ -409,7 +409,7 @@ def a_disk_that_was_not_seen_is_never_waved_through(facts: DiskFacts, findings: 
 @given(all_facts)
 def test_whatever_ecs_shows_is_judged_by_the_rules(facts: DiskFacts) -> None:
     """No world makes a check fail, or break one of the rules above."""
-    findings = judge(facts)
+    findings = check_disk(facts)
 
     all_is_said_in_whole_sentences(findings, repr(facts))
     a_risk_says_how_to_accept_it_and_an_info_asks_for_nothing(findings)
@@ -425,7 +425,7 @@ def test_no_check_of_absence_speaks_where_nothing_could_be_looked_at() -> None:
 
     for disk in (None, gone, a_disk(source_snapshot_id="s-1")):
         facts = disk_facts(disk=disk, disk_id=DISK_ID, unseen=blind, options=options(key_pair="ops"))
-        found = {each.check for each in judge(facts)} - {"option-for-system-disk-only", "user-data-runs-again"}
+        found = {each.check for each in check_disk(facts)} - {"option-for-system-disk-only", "user-data-runs-again"}
 
         assert found == {"could-not-look"}
 
@@ -433,4 +433,4 @@ def test_no_check_of_absence_speaks_where_nothing_could_be_looked_at() -> None:
 def test_the_clock_may_be_off_by_any_amount() -> None:
     """An absurd clock is told like any other."""
     for skew in (float("inf"), float("-inf"), timedelta.max.total_seconds()):
-        assert [each.level for each in judge(nothing_kept(clock_skew=skew))] == ["block"]
+        assert [each.level for each in check_disk(nothing_kept(clock_skew=skew))] == ["block"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.checks.reset_refused import find
+from safe_reinit.checks.reset_refused import check
 from tests.values import DISK_ID, disk_facts, options, stopping_facts
 
 UNDO: dict[str, Any] = {"undo": "r-0", "restore": ((DISK_ID, "s-1"),)}
@@ -20,7 +20,7 @@ def answered(code: str) -> dict[str, str]:
 @pytest.mark.parametrize("rights", [{}, answered("DryRunOperation")], ids=["not asked", "proven"])
 def test_silent_where_it_would_be_done(rights: dict[str, str]) -> None:
     """A wipe asks nothing of ResetDisk, and an undo that ECS would do has nothing to say."""
-    assert not list(find(disk_facts(options=options(**UNDO), rights=rights)))
+    assert not list(check(disk_facts(options=options(**UNDO), rights=rights)))
 
 
 def test_silent_where_another_check_speaks() -> None:
@@ -28,8 +28,8 @@ def test_silent_where_another_check_speaks() -> None:
     facts = stopping_facts(options=options(**UNDO), rights=answered("IncorrectInstanceStatus"))
     gone = disk_facts(disk=None, options=options(**UNDO), rights=answered("InvalidDiskId.NotFound"))
 
-    assert not list(find(facts))
-    assert not list(find(gone))
+    assert not list(check(facts))
+    assert not list(check(gone))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_silent_where_another_check_speaks() -> None:
 )
 def test_any_other_answer_blocks(code: str) -> None:
     """What ECS would refuse of a Stopped instance blocks, and so does an answer that nobody knows."""
-    (found,) = find(disk_facts(options=options(**UNDO), rights=answered(code)))
+    (found,) = check(disk_facts(options=options(**UNDO), rights=answered(code)))
 
     assert (found.level, found.subject, found.fact) == ("block", DISK_ID, {"Code": code})
     assert code in found.message
@@ -47,13 +47,13 @@ def test_any_other_answer_blocks(code: str) -> None:
 def test_of_a_running_machine_only_the_right_is_told(code: str) -> None:
     """ResetDisk is refused of a running machine anyway, so that answer is asked for again after the stop."""
     facts = stopping_facts(options=options(stop_instance=True, **UNDO), rights=answered(code))
-    (found,) = find(facts)
+    (found,) = check(facts)
 
     assert found.level == ("block" if code == "Forbidden.RAM" else "info")
 
 
 def test_a_snapshot_in_progress_is_waited_for() -> None:
     """A snapshot that is being created passes: an info, also of a Stopped instance."""
-    (found,) = find(disk_facts(options=options(**UNDO), rights=answered("DiskCreatingSnapshot")))
+    (found,) = check(disk_facts(options=options(**UNDO), rights=answered("DiskCreatingSnapshot")))
 
     assert found.level == "info"

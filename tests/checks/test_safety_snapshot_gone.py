@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.checks.safety_snapshot_gone import find
+from safe_reinit.checks.safety_snapshot_gone import check
 from safe_reinit.model import DiskFacts
 from tests.values import DISK_ID, a_snapshot, disk_facts, options, unseen
 
@@ -21,14 +21,14 @@ def facts(**more: Any) -> DiskFacts:
 
 def test_silent_where_it_is_there() -> None:
     """An accomplished snapshot of that disk is what an undo needs."""
-    assert not list(find(facts()))
+    assert not list(check(facts()))
 
 
 def test_silent_where_it_is_no_undo_or_could_not_be_looked_for() -> None:
     """A wipe needs none; a look that could not be made is said by could-not-look; no disk by disk-not-found."""
-    assert not list(find(disk_facts()))
-    assert not list(find(facts(restore_snapshot=None, unseen=(unseen("DescribeSnapshots"),))))
-    assert not list(find(facts(disk=None, restore_snapshot=None)))
+    assert not list(check(disk_facts()))
+    assert not list(check(facts(restore_snapshot=None, unseen=(unseen("DescribeSnapshots"),))))
+    assert not list(check(facts(disk=None, restore_snapshot=None)))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_silent_where_it_is_no_undo_or_could_not_be_looked_for() -> None:
 )
 def test_anything_else_blocks(snapshot: Any, said: str) -> None:
     """A snapshot that is gone, not accomplished or of another disk brings nothing back."""
-    (found,) = find(facts(restore_snapshot=snapshot))
+    (found,) = check(facts(restore_snapshot=snapshot))
 
     assert (found.level, found.subject) == ("block", DISK_ID)
     assert said in found.message
