@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from .cloud.interface import CloudFactory
     from .execution.session import Session
     from .execution.shards import Shards
-    from .journal import Journal, Reader, Spool, StoredRun
+    from .journal import Journal, Reader, Role, Spool, StoredRun
     from .planning.ram_check import Proof
 
 T = TypeVar("T")
@@ -160,7 +161,8 @@ class Client(Planner):
             with self._journal() as journal:
                 if request.held(self._settings):
                     interrupt.ask("the configuration, which holds all runs")
-                yield replace(self._session(journal, None, None, interrupt), hand_over=hand_over)
+                policy = replace(self._policy, whose=f"the configuration of the worker on {socket.gethostname()}")
+                yield replace(self._session(journal, None, None, interrupt), hand_over=hand_over, policy=policy)
 
         return Shards(opened, say or (lambda _: None))
 
@@ -279,10 +281,10 @@ class Client(Planner):
         finally:
             self._running.pop(name, None)
 
-    def _journal(self) -> Journal:
+    def _journal(self, role: Role = "worker") -> Journal:
         from .journal import open_to_write  # noqa: PLC0415 - a plan writes nothing down
 
-        return open_to_write(self._journal_place)
+        return open_to_write(self._journal_place, role)
 
     def _session(
         self,
@@ -382,7 +384,7 @@ class Client(Planner):
         """
         if (held := request.held(self._settings)) is not None:
             raise held
-        with self._journal() as journal:
+        with self._journal("operator") as journal:
             journal.demand_right("begin")
             journal.refuse_hold()
             if plan is not None:

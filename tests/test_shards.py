@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -141,7 +142,20 @@ def test_a_worker_wipes_nothing_that_its_own_configuration_protects(path: Path) 
         done = engine.checked()
 
     assert done.outcomes == {"done": [number for number in range(MANY) if number != 5], "refused": [5]}
-    assert "target-protected" in str(done.jobs[5].error)
+    assert f"by the configuration of the worker on {socket.gethostname()}, target-protected" in str(done.jobs[5].error)
+
+
+def test_a_hold_that_ends_a_run_is_named_in_its_report(path: Path) -> None:
+    """Whoever reads the report learns who holds all runs, and why."""
+    with simulated(fleet(MANY)) as sim:
+        engine = Engine(sim, path).begin(everything(MANY))
+        with open_to_write(path) as journal:
+            journal.hold_all("change freeze")
+        done = engine.carry().checked()
+
+    assert done.outcomes == {"refused": list(range(MANY))}
+    assert all("interrupted: all runs are held" in str(job.error) for job in done.jobs.values())
+    assert all("change freeze" in str(job.error) for job in done.jobs.values())
 
 
 def test_a_plan_that_the_journal_has_otherwise_is_not_carried(path: Path) -> None:

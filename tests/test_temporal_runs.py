@@ -196,8 +196,10 @@ def test_a_refusal_fails_the_run_with_its_sentence(run: Run) -> None:
         shards.let(0)
         with pytest.raises(WorkflowFailureError) as ended:
             run.result()
-        shown = run.carrier.describe()
+        shown, kept = run.carrier.describe(), run.ask(lambda handle: handle.fetch_history())
 
+    assert "i-1 is protected here." in kept.to_json()
+    assert "stackTrace" not in kept.to_json()
     assert isinstance(ended.value.cause, ActivityError)
     assert isinstance(ended.value.cause.cause, ApplicationError)
     assert (shown.status, shown.says) == ("failed", "i-1 is protected here.")

@@ -54,7 +54,7 @@ def _unknown(run_id: str, journal: Reader) -> UsageError:
 
 def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
     """Ask for the end of a run, in order, through the journal."""
-    with open_journal(flags) as journal:
+    with open_journal(flags, "worker") as journal:
         at_work = journal.cancel(run_id)
     if at_work:
         _say(
@@ -75,7 +75,7 @@ def cancel_all(flags: Mapping[str, Any]) -> None:
     """Ask for the end of every open run."""
     asked: list[str] = []
     left: list[str] = []
-    with open_journal(flags) as journal:
+    with open_journal(flags, "worker") as journal:
         journal.demand_right("cancel")
         for run in journal.runs(0):
             with contextlib.suppress(RunRefused):  # it has just ended

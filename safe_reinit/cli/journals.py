@@ -9,18 +9,22 @@ from typing import Any
 
 from ..config import resolve
 from ..errors import UsageError
-from ..journal import Journal, Reader, Spool, open_to_read, open_to_write
+from ..journal import Journal, Reader, Role, Spool, open_to_read, open_to_write
 from ..journal.place import journal_of, spool_of
 from .output import say
 
 
-def open_journal(flags: Mapping[str, Any]) -> Journal:
+def open_journal(flags: Mapping[str, Any], role: Role = "operator") -> Journal:
     """Open the journal that the settings name.
+
+    Args:
+        flags: the options.
+        role: the role with the fewest rights that may do what is to be done.
 
     Raises:
         UsageError: it cannot be used.
     """
-    return open_to_write(journal_of(resolve(flags, os.environ, flags.get("config")), os.environ))
+    return open_to_write(journal_of(resolve(flags, os.environ, flags.get("config")), os.environ), role)
 
 
 def read_journal(flags: Mapping[str, Any]) -> Reader:

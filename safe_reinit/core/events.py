@@ -111,6 +111,8 @@ class PowerShown:
 class Cancelled:
     """Somebody asked the run to end."""
 
+    why: str = ""
+
 
 @dataclass(frozen=True)
 class Paused:

@@ -50,7 +50,7 @@ def evolve(job: JobState, event: Event) -> JobState:  # noqa: C901, PLR0911, PLR
             return fail(job, failure)
         case PowerShown(status):
             return replace(job, instance_status=status)
-        case Cancelled():
-            return interrupt(job)
+        case Cancelled(why):
+            return interrupt(job, why)
         case Paused(at):  # pragma: no branch - there is no other event
             return resuming.after_pause(job, at)

@@ -203,6 +203,9 @@ class LeaseLapsed:
 class CancelRequested:
     """Somebody asked the run to end: calls in flight end, machines come back, no wipe is sent."""
 
+    why: str = ""
+    """Why, where the report is to say it."""
+
 
 @dataclass(frozen=True)
 class Continued:

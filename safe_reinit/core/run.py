@@ -136,8 +136,8 @@ class Run:
                 self._journal_failed(failure, lost=isinstance(given, inputs.JournalLost))
             case inputs.LeaseLapsed() if self._pauses.lapsed(self._now.at):
                 self._apply_all(events.Paused(self._now.at), self.scheduler.paused())
-            case inputs.CancelRequested():
-                self._cancel()
+            case inputs.CancelRequested(why):
+                self._cancel(why)
             case inputs.HandedOver():
                 self.scheduler.hand_over()
             case inputs.Continued(agreed):
@@ -283,12 +283,12 @@ class Run:
                 self._apply(job, events.CallUnanswered(command, self._now.at))
                 self._apply(job, events.Failed(failure))
 
-    def _cancel(self) -> None:
+    def _cancel(self, why: str) -> None:
         """Turn every job back; those of which nothing has begun end."""
         if self._cancelled:
             return
         self._cancelled = True
-        self._apply_all(events.Cancelled(), self._jobs)
+        self._apply_all(events.Cancelled(why), self._jobs)
         for job in self.scheduler.ahead():
             if not job.begun:
                 self._end(job)

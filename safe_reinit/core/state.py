@@ -213,20 +213,20 @@ def lose_sight(job: JobState) -> JobState:
     return replace(job, disks=doubtful, instance_status="")
 
 
-def interrupt(job: JobState) -> JobState:
+def interrupt(job: JobState, why: str = "") -> JobState:
     """Return the state after somebody asked the run to end: no wipe is sent from here on.
 
     A wipe that was sent runs to its end; where nothing is left to wipe, this is no failure.
     """
-    return job if job.interrupted else left_unsent(replace(job, interrupted=True))
+    return job if job.interrupted else left_unsent(replace(job, interrupted=True), why)
 
 
-def left_unsent(job: JobState) -> JobState:
+def left_unsent(job: JobState, why: str = "") -> JobState:
     """Return the state of an interrupted job with the failure that this is where a wipe is never sent because of it."""
     if not job.interrupted or not any(wipe.pending for wipe in job.disks):
         return job
     hint = "Look at the machine with --dry-run before another try."
-    return fail(job, Failure(None, "The run was interrupted.", hint=hint))
+    return fail(job, Failure(None, f"The run was interrupted{why and f': {why}'}.", hint=hint))
 
 
 def held_up(job: JobState, at: float, why: str = "") -> JobState:

@@ -154,7 +154,7 @@ class Driver:
             return True
         try:
             with self._stepping:
-                inputs: list[Input] = [CancelRequested()]
+                inputs: list[Input] = [self._cancel_requested()]
                 while inputs or self._written:
                     effects = self._step(inputs)
                     inputs = [_withheld(each) for each in effects if isinstance(each, Call)]
@@ -198,7 +198,7 @@ class Driver:
         """Return what has happened since the last step."""
         self.wake.clear()
         if self.stop.is_set():
-            yield CancelRequested()
+            yield self._cancel_requested()
         if self.hand_over.is_set():
             yield HandedOver()
         while self.exchanges:
@@ -206,6 +206,10 @@ class Driver:
             yield Exchanged(exchange.action, exchange.code)
         while self._inbox:
             yield self._inbox.popleft()
+
+    def _cancel_requested(self) -> CancelRequested:
+        held = self.lease.held
+        return CancelRequested(f"all runs are held ({held})" if held else "")
 
     def _carry_out(self, effect: Effect) -> Input | None:
         match effect:

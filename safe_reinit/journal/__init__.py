@@ -14,18 +14,19 @@ from .audit import Act, Deed
 from .database import LOCK_WAIT
 from .journal import Journal
 from .lease import BRIEFLY, Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError
-from .place import is_shared
+from .place import Role, is_shared
 from .reading import Reader, shard_id
 from .sharing import NoRoomError
 from .spool import NO_SPOOL, Spool
 from .stored import Hold, ShardToBegin, StoredJob, StoredRun
 
 
-def open_to_write(place: str | Path | None) -> Journal:
+def open_to_write(place: str | Path | None, role: Role = "worker") -> Journal:
     """Open a journal; one that is not there yet is begun.
 
     Args:
         place: a file, ``postgresql://...``, or ``None`` for one in memory, for rehearsals.
+        role: of a database, the role with the fewest rights that may do what is to be done.
 
     Raises:
         UsageError: it cannot be used.
@@ -38,7 +39,7 @@ def open_to_write(place: str | Path | None) -> Journal:
                 "A journal in PostgreSQL needs psycopg, which is not installed.",
                 hint="Install it: pip install 'safe-reinit[postgres]'",
             ) from None
-        return Journal(Postgres(str(place)))
+        return Journal(Postgres(str(place), role))
     from .sqlite import SqliteFile  # noqa: PLC0415 - only one of them is needed
 
     return Journal(SqliteFile(None if place is None else Path(place)))
@@ -52,7 +53,7 @@ def open_to_read(place: str | Path) -> Reader:
     """
     path = Path(place)
     if is_shared(place) or not path.is_file() or not os.access(path, os.R_OK):
-        return open_to_write(place)
+        return open_to_write(place, "reader")
     if os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK):
         return open_to_write(path)
     from .sqlite import SqliteCopy  # noqa: PLC0415 - see above
@@ -76,6 +77,7 @@ __all__ = [
     "LeaseLostError",
     "NoRoomError",
     "Reader",
+    "Role",
     "ShardToBegin",
     "Spool",
     "StoredJob",

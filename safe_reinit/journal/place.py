@@ -10,7 +10,7 @@ import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
 from ..errors import UsageError
@@ -36,6 +36,10 @@ _SHOWN = (
     "host", "hostaddr", "port", "dbname", "user", "options", "service", "sslmode", "sslrootcert", "sslcert", "sslkey",
 )  # fmt: skip
 """The options of an address that may be shown; any other may be a misspelt password."""
+
+
+Role = Literal["reader", "worker", "operator", "owner"]
+"""The roles of a database: each may do what the one before it may; see docs/howto/team.md."""
 
 
 def is_shared(place: str | Path | None) -> bool:

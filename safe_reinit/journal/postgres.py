@@ -19,7 +19,7 @@ from ..clock import boottime
 from ..errors import UsageError
 from .database import LOCK_WAIT, Database, ReplacedError, Rows
 from .lease import JournalError, JournalLostError
-from .place import other_schema, shown
+from .place import Role, other_schema, shown
 from .refusals import unusable
 from .schema import MIGRATIONS, SCHEMA
 
@@ -74,6 +74,7 @@ class Postgres(Database):
 
     Args:
         address: ``postgresql://...``; what it leaves out libpq finds in ``PGPASSFILE``, ``PGSSLMODE`` and so on.
+        role: the one with the fewest rights that may do what it is opened for, to be named where ours has fewer.
 
     Raises:
         UsageError: (on construction) the database cannot be used: not reached, no right, not a journal, newer.
@@ -81,7 +82,10 @@ class Postgres(Database):
 
     shared: ClassVar[bool] = True
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, role: Role = "reader") -> None:
+        self._role = role
+        self._hidden = False
+        """Whether there seems to be a journal that our role does not see, so that making one is not what it needs."""
         self.place = shown(address)
         self._lock = threading.RLock()
         self._inside = False
@@ -194,7 +198,7 @@ class Postgres(Database):
             try:
                 yield
             except psycopg.Error as error:
-                raise unusable(self.place, error, self._statement) from None
+                raise unusable(self.place, error, "" if self._hidden else self._statement, self._role) from None
 
     def close(self) -> None:
         """See ``Database``."""
@@ -218,10 +222,12 @@ class Postgres(Database):
             self.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
             self.execute("DELETE FROM schema_version")
             self.execute("INSERT INTO schema_version VALUES (?)", (SCHEMA,))
+        self._hidden = False
 
     def _version(self) -> int:
         connection = self._connected()
         if _one(connection, "SELECT to_regclass('schema_version')") is None:
+            self._hidden = bool(_one(connection, "SELECT count(*) FROM pg_class WHERE relname = 'schema_version'"))
             return 0
         return int(_one(connection, "SELECT version FROM schema_version"))
 

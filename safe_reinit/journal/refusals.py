@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import psycopg
 from psycopg import errors
 
 from ..errors import UsageError
+from .place import Role
 
+_ROLES: tuple[Role, ...] = get_args(Role)
 _NOT_ALLOWED = "the role may not do this"
+_NO_CONNECT = "permission denied for database"
 _WORKS = re.compile(
     r"INSERT INTO (audit|events|late_answers|leases)\b|(UPDATE|DELETE FROM) leases\b|UPDATE (jobs|runs)\b"
     r"|SELECT .*\{locked\}"
@@ -74,7 +78,6 @@ _BY_TEXT: tuple[tuple[str, tuple[str, str]], ...] = (
         ),
     ),
     ("database .* does not exist", _NO_DATABASE),
-    ("permission denied for database", (_NOT_ALLOWED, _RIGHTS_OF.format("reader"))),
     ("too many|connection slots are reserved", ("it has no connection left for this role", "Try again later.")),
     ("session is read-only", ("the server only reads", "Name the server that can be written.")),
     ("failed to resolve host", ("the name of its host is not known", "Check the address.")),
@@ -82,36 +85,39 @@ _BY_TEXT: tuple[tuple[str, tuple[str, str]], ...] = (
 """By what libpq says, in English, of a connection that did not come about; it has no code for that."""
 
 
-def unusable(place: str, error: psycopg.Error, statement: str = "") -> UsageError:
+def unusable(place: str, error: psycopg.Error, statement: str = "", role: Role = "reader") -> UsageError:
     """Say why the journal at a place, which is shown as it is, cannot be used.
 
     Args:
         place: the place.
         error: what the server or libpq said.
-        statement: what was carried out, in the words of ``Database``.
+        statement: what was carried out, in the words of ``Database``; ``""`` before the first one.
+        role: the one with the fewest rights that may do what the journal was opened for.
 
     """
-    why, hint = _reason(error, statement)
+    why, hint = _reason(error, statement, role)
     return UsageError(f"The journal {place} cannot be used: {why}.", hint=hint)
 
 
-def _reason(error: psycopg.Error, statement: str) -> tuple[str, str]:
+def _reason(error: psycopg.Error, statement: str, role: Role) -> tuple[str, str]:
     if isinstance(error, errors.InsufficientPrivilege | errors.InvalidSchemaName):
-        return _NOT_ALLOWED, _RIGHTS_OF.format(_least_role(statement))
+        return _NOT_ALLOWED, _RIGHTS_OF.format(max(role, _least_role(statement), key=_ROLES.index))
     for kinds, said in _BY_CLASS:
         if isinstance(error, kinds):
             return said
     if not isinstance(error, psycopg.OperationalError):
         return f"the server refuses the statement ({error.sqlstate or type(error).__name__})", _AWAY[1]
     text = str(error)
+    if _NO_CONNECT in text:
+        return _NOT_ALLOWED, _RIGHTS_OF.format(role)
     return next((said for pattern, said in _BY_TEXT if re.search(pattern, text)), _AWAY)
 
 
-def _least_role(statement: str) -> str:
+def _least_role(statement: str) -> Role:
     """Return the role with the fewest rights that may carry out a statement of the journal."""
     statement = statement.strip()
     if _WORKS.match(statement):
         return "worker"
-    if statement.startswith("SELECT"):
+    if not statement or statement.startswith("SELECT"):
         return "reader"
     return "operator" if statement.startswith(("INSERT", "UPDATE", "DELETE")) else "owner"

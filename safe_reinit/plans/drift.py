@@ -81,7 +81,7 @@ def _refused_today(facts: DiskFacts, policy: Policy | None) -> list[str]:
     if policy is None or (policy.allow, policy.protect) == (guard.allow, guard.protect):
         return []
     today = replace(guard, allow=policy.allow, protect=policy.protect, class_=None)
-    return [f"by the configuration of now, {_told(found)}" for found in check_target(replace(facts, guard=today))]
+    return [f"by {policy.whose}, {_told(found)}" for found in check_target(replace(facts, guard=today))]
 
 
 def _refusing(facts: DiskFacts, known: JobState, plan: Plan) -> Iterator[Finding]:

@@ -6,16 +6,18 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.failure.v1 import Failure
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
 from temporalio.client import Client
+from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter
 from temporalio.runtime import (
     LogForwardingConfig,
     LoggingConfig,
@@ -72,6 +74,17 @@ _WRONG: tuple[tuple[str, type[RunRefused | UsageError], str, str], ...] = (
 """What a failure says, and what people are told then; the first that matches counts."""
 
 
+class _OnlySentences(DefaultFailureConverter):
+    """Sends of a failure its sentence, and not the stack behind it, which has the paths of files of this host."""
+
+    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+        super().to_failure(exception, payload_converter, failure)
+        failure.stack_trace = ""
+
+
+_SENT = replace(DataConverter.default, failure_converter_class=_OnlySentences)
+
+
 @dataclass(frozen=True)
 class Server:
     """Where the server is, and what opens it. Files are named and not read: they rotate."""
@@ -112,7 +125,7 @@ class Server:
             async with asyncio.timeout(ANSWERS_WITHIN):
                 client = await Client.connect(
                     self.address, namespace=self.namespace, tls=tls, runtime=runs_on or runtime(), identity=identity,
-                    api_key=secret.decode("ascii", "replace").strip() if secret else None,
+                    api_key=secret.decode("ascii", "replace").strip() if secret else None, data_converter=_SENT,
                 )  # fmt: skip
                 await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=self.namespace))
         except (RuntimeError, ValueError, TimeoutError, RPCError) as error:  # its text may hold what was sent
