@@ -99,7 +99,7 @@ class Client(Planner):
         on_event: Callable[[Event], None] | None = None,
         on_call: Callable[[Call], None] | None = None,
         stop: Interrupt | None = None,
-        go_on: Callable[[str], bool] | None = None,
+        go_on: Callable[[str], bool | None] | None = None,
     ) -> Report:
         """Run a plan to its end and report.
 
@@ -115,7 +115,8 @@ class Client(Planner):
                 (``SystemExit``, ``KeyboardInterrupt``) ends the run in order, and is raised again then.
             on_call: is told every HTTP exchange, likewise.
             stop: lets another thread ask the run to end.
-            go_on: is asked, with what has ended so far, whether the next stage of a rollout that pauses begins.
+            go_on: is asked, with what has ended so far, whether the next stage of a rollout that pauses begins. Where
+                workers carry the run, ``None`` leaves the question open, and the run waiting for an answer.
 
         Returns:
             the report of a run that is ``done``: every disk proven reinitialised, and the power as promised.
@@ -175,7 +176,7 @@ class Client(Planner):
         on_event: Callable[[Event], None] | None = None,
         on_call: Callable[[Call], None] | None = None,
         stop: Interrupt | None = None,
-        go_on: Callable[[str], bool] | None = None,
+        go_on: Callable[[str], bool | None] | None = None,
     ) -> Report:
         """Go on with a run whose process is gone, or that left something owed, and report.
 
@@ -187,8 +188,8 @@ class Client(Planner):
             verdict: what became of the disks whose outcome is unknown, where you know it (from ActionTrail). It sends
                 no wipe: other disks of the run that were not wiped yet stay as they are.
             password: the password to set, where the plan had one.
-            on_event: is told what happens.
-            on_call: is told every HTTP exchange.
+            on_event: is told what happens; of a run that workers carry first what has happened so far.
+            on_call: is told every HTTP exchange, likewise.
             stop: lets another thread ask the run to end.
             go_on: is asked as in ``run``, also about a stage that somebody agreed to before.
 
@@ -292,13 +293,13 @@ class Client(Planner):
         on_event: Callable[[Event], None] | None,
         on_call: Callable[[Call], None] | None,
         stop: Interrupt | None,
-        go_on: Callable[[str], bool] | None = None,
+        go_on: Callable[[str], bool | None] | None = None,
     ) -> Session:
         from .execution.session import Session  # noqa: PLC0415 - a plan runs nothing
 
         interrupt = stop or Interrupt()
 
-        def goes_on(said: str) -> bool:
+        def goes_on(said: str) -> bool | None:
             try:
                 return go_on is None or go_on(said)
             except Exception:

@@ -43,17 +43,22 @@ class Interrupt:
 
     Args:
         say: is told, for people, what is waited for.
+        parting: how people leave a run that others carry, without ending it.
 
     Attributes:
         asked: whether it was asked to end.
         left: whether it is to be left at once.
+        parted: whether this process waits no longer for a run that others carry, which goes on.
 
     """
 
-    def __init__(self, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, say: Callable[[str], None] = lambda _: None, parting: str = "") -> None:
         self.say = say
+        self.parting = parting
         self.asked = False
         self.left = False
+        self.parted = False
+        self._elsewhere = False
         self._by = ""
         self._notes: list[Callable[[str], None]] = []
         """Is told, once, by what it was asked."""
@@ -65,15 +70,19 @@ class Interrupt:
         """Set when a run has ended or is to be left."""
 
     @contextmanager
-    def ending(self, runner: Endable, close: Callable[[], Report], note: Callable[[str], None]) -> Iterator[None]:
+    def ending(
+        self, runner: Endable, close: Callable[[], Report], note: Callable[[str], None], *, elsewhere: bool = False
+    ) -> Iterator[None]:
         """Let it end this run while the block lasts.
 
         Args:
             runner: the run.
             close: lets the run go and reports it as it stands, where its own thread hangs.
             note: is told by what the run was asked to end, unless that is recorded already.
+            elsewhere: whether others carry it, and it goes on without this process.
 
         """
+        self._elsewhere = elsewhere
         self._runner, self._close, self._notes = runner, close, [note]
         self._pass_on()
         try:
@@ -98,6 +107,21 @@ class Interrupt:
         self.left = True
         self.ask(by)
         self._stirred.set()
+
+    def part(self) -> bool:
+        """Wait no longer for a run that others carry, which goes on; return whether there is one that was not ended."""
+        runner = self._runner
+        if runner is None or not self._elsewhere or self.asked:
+            return False
+        self.parted = True
+        runner.leave.set()
+        runner.wake.set()
+        return True
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody here waits for an answer any more."""
+        return self.asked or self.parted
 
     def raised(self, error: BaseException) -> None:
         """Take an exit (``SystemExit``, ``KeyboardInterrupt``) that whoever listens raised in a thread of the run.

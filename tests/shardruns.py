@@ -16,6 +16,8 @@ from safe_reinit import logs
 from safe_reinit.client import Client
 from safe_reinit.errors import Error
 from safe_reinit.execution import shards
+from safe_reinit.execution.following import Carried, Following
+from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import StoredRun, open_to_read
 from safe_reinit.model import Event, Plan, Report, Stage
 from safe_reinit.model.codec import decode
@@ -31,6 +33,36 @@ def written(client: Client, plan: Plan) -> tuple[str, str]:
     with client._journal() as journal:
         session = client._session(journal, None, None, None)
         return run_id, shards.begin(session, plan, run_id, client.calls_of(plan), "ask")
+
+
+class Idle:
+    """Has nothing carried: the workers are those of the test."""
+
+    text = "the workers of a test"
+
+    def submit(self) -> bool:
+        """Say that somebody carries it."""
+        return True
+
+    def wake(self) -> None:
+        """Wake nobody."""
+
+    def describe(self) -> Carried:
+        """Say that it goes on."""
+        return Carried("open")
+
+
+def followed(
+    client: Client,
+    run_id: str,
+    interrupt: Interrupt,
+    go_on: Callable[[str], bool | None] | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> Report:
+    """Follow a run that another process has begun, as ``resume`` does, and return its report."""
+    with client._journal() as journal:
+        session = client._session(journal, on_event, None, interrupt, go_on)
+        return Following(session, session.stored(run_id), Idle(), joins=True)()
 
 
 HEARTBEAT = 20.0

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -619,6 +620,27 @@ def test_what_was_never_begun_is_told_once(capsys: pytest.CaptureFixture[str]) -
         "03:04:05 lab-1 and others REFUSED: Not begun: the canary failed.",
         "03:04:05 lab-0 and others REFUSED: Another reason.",
     ]
+
+
+def test_what_happened_before_a_run_is_followed_is_counted_and_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who joins a run that others carry sees each machine where it is, and for how long it has been there."""
+    clock = Clock()
+    joined = clock.now()
+    progress = Progress(resolve({}, {}, None), clock)
+    progress.of(a_plan(5), since=joined)
+    ended = {"outcome": "done", "power": "Running", "code": None, "message": ""}
+    stop = {"action": "StopInstance", "force": False, "attempt": 1}
+    for number in range(5):
+        progress.event(Event(joined - timedelta(minutes=5), "r-1", "intend", f"i-{number}", None, stop))
+    progress.event(Event(joined - timedelta(minutes=2), "r-1", "done", "i-0", None, ended))
+    assert progress._fleet is not None
+    counts = dict(progress._fleet.counts())
+    progress.event(Event(joined, "r-1", "done", "i-1", None, ended))
+    progress.close()
+
+    assert counts == {"waiting to begin": 0, "stop": 4, "done": 1}
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "lab-1 done in 5m" in said
 
 
 def test_a_name_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:

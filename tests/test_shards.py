@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -12,16 +13,18 @@ from typing import Any
 
 import pytest
 
+from safe_reinit.cli.app import run
 from safe_reinit.core import rate_limits
 from safe_reinit.errors import RunRefused
-from safe_reinit.journal import Journal, JournalError, open_to_write
+from safe_reinit.interrupt import Interrupt
+from safe_reinit.journal import Journal, JournalError, open_to_read, open_to_write
 from safe_reinit.model import Event, InUse
 from safe_reinit.plans import shards
 from safe_reinit.plans.plan import to_json
 from safe_reinit.simulator import Simulator
 from tests import cloudlike, fleetruns, virtual
 from tests.fleetruns import denied, disk, everything, fleet, instance, simulated
-from tests.shardruns import Engine
+from tests.shardruns import Engine, followed
 from tests.simulation.scheduler import Process
 
 pytestmark = pytest.mark.virtual_time
@@ -330,3 +333,93 @@ def test_a_shard_whose_worker_is_cut_off_from_the_journal_is_carried_on_at_once(
     assert len(engine.workers) == 2
     assert begun[1] - begun[0] < 45.0
     assert done.outcomes == {"done": list(range(SIZE))}
+
+
+def waiting(sim: Simulator, path: Path) -> Engine:
+    """Carry a run up to the question after its first wave of four machines."""
+    return Engine(sim, path).begin(everything(MANY), waves=((4, False),), pause="wave").carry()
+
+
+def test_who_joins_a_run_is_told_what_has_happened_so_far(path: Path) -> None:
+    """Machines that have ended are not taken for ones that wait."""
+    events: list[Event] = []
+    with simulated(fleet(MANY)) as sim:
+        engine = waiting(sim, path)
+        followed(engine.client(), engine.run_id, Interrupt(), lambda _: None, events.append)
+
+    done = [event for event in events if event.event == "done"]
+    assert {event.instance_id for event in done} == {instance(number) for number in range(4)}
+    assert {event.data["outcome"] for event in done} == {"done"}
+
+
+def test_a_question_that_nobody_answers_stays_open(path: Path) -> None:
+    """Who follows where nobody can be asked ends no run: it waits, says so, and goes on once somebody answers."""
+    with simulated(fleet(MANY)) as sim:
+        engine = waiting(sim, path)
+        told = followed(engine.client(), engine.run_id, Interrupt(), lambda _: None)
+        engine.carry(lambda _: True)
+        done = engine.checked()
+
+    assert told.error is not None
+    assert "waits for an answer, which nobody gives here: 4 of 12 jobs" in told.error.message
+    assert f"safe-reinit resume {engine.run_id}" in told.error.hint
+    assert done.outcomes == {"done": list(range(MANY))}
+
+
+def test_to_part_from_a_run_at_its_question_is_no_answer(path: Path) -> None:
+    """A terminal that is closed, or a signal to the command, leaves run and question to others."""
+    with simulated(fleet(MANY)) as sim:
+        engine, interrupt = waiting(sim, path), Interrupt()
+        told = followed(engine.client(), engine.run_id, interrupt, lambda _: not interrupt.part())
+        engine.carry(lambda _: True)
+        done = engine.checked()
+
+    assert told.error is not None
+    assert told.error.message == f"Run {engine.run_id} goes on."
+    assert f"to end it in order: safe-reinit cancel {engine.run_id}" in told.error.hint
+    assert done.outcomes == {"done": list(range(MANY))}
+
+
+def test_a_run_that_is_ended_where_it_is_followed_says_by_what(path: Path) -> None:
+    """At the question no answer is written down, and the audit names what asked for the end."""
+    with simulated(fleet(MANY)) as sim:
+        engine, interrupt = waiting(sim, path), Interrupt()
+
+        def told(_question: str) -> bool:
+            interrupt.ask("SIGINT")
+            threading.Thread(target=engine.carry).start()
+            return False
+
+        report = followed(engine.client(), engine.run_id, interrupt, told)
+        with open_to_read(path) as journal:
+            acts = [(act.act, act.detail) for act in journal.acts(engine.run_id)]
+
+    assert report.outcome == "partial"
+    assert ("cancel", "SIGINT") in acts
+    assert "disagree" not in dict(acts)
+
+
+def said_of(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """Type a command about runs, and return what it says."""
+    assert run([*argv]) == 0
+    out, err = capsys.readouterr()
+    return " ".join(f"{out} {err}".split())
+
+
+def test_a_run_that_waits_for_an_answer_can_be_recognised(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The list and the story of the run name the question and how to answer it; once it is cancelled there is none."""
+    with simulated(fleet(MANY)) as sim:
+        name = waiting(sim, path).run_id
+    listed = said_of(capsys, "runs", "--journal", str(path))
+    shown = said_of(capsys, "show", name, "--journal", str(path))
+    cancelled = said_of(capsys, "cancel", name, "--journal", str(path))
+    after = said_of(capsys, "runs", "--journal", str(path))
+
+    asks = "waits: for an answer: 4 of 12 jobs have ended, 4 of them done. To answer, on a terminal: safe-reinit resume"
+    assert f"{name} open waits for an answer" in listed
+    assert asks in listed
+    assert asks in shown
+    assert "It left no machine stopped." in cancelled
+    assert "That needs a worker: safe-reinit worker." in cancelled
+    assert "bring" not in cancelled
+    assert "waits for an answer" not in after

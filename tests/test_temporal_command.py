@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from safe_reinit.cli.app import run
+from safe_reinit.cli.signals import Signals
 from safe_reinit.client import Client
 from safe_reinit.model import Stage
 from safe_reinit.temporal.carrier import WorkflowCarrier
@@ -31,6 +32,37 @@ def ended(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
     """Run a worker in this process, and return its exit code and what it said."""
     code = run(["worker", *argv])
     return code, capsys.readouterr().err
+
+
+class Runner:
+    """A run that can be ended, left and woken."""
+
+    def __init__(self) -> None:
+        self.stop, self.leave, self.wake = threading.Event(), threading.Event(), threading.Event()
+
+
+@pytest.mark.parametrize(
+    ("number", "elsewhere", "ends"),
+    [
+        (signal.SIGTERM, True, False),
+        (signal.SIGHUP, True, False),
+        (signal.SIGINT, True, True),
+        (signal.SIGTERM, False, True),
+        (signal.SIGHUP, False, True),
+    ],
+)
+def test_only_ctrl_c_ends_a_run_that_workers_carry(number: signal.Signals, elsewhere: bool, ends: bool) -> None:
+    """A signal to the command that follows it, and a terminal that is closed, leave it to them, and say so."""
+    said, runner = list[str](), Runner()
+    with (
+        Signals() as signals,
+        signals.run(lambda text, _: said.append(text)) as interrupt,
+        interrupt.ending(runner, lambda: pytest.fail("closed"), lambda _: None, elsewhere=elsewhere),
+    ):
+        signal.raise_signal(number)
+
+    assert (runner.stop.is_set(), runner.leave.is_set(), runner.wake.is_set()) == (ends, not ends, True)
+    assert said[0].startswith(f"{number.name}: {'Stopping' if ends else 'This command ends. The run goes on'}")
 
 
 @pytest.mark.usefixtures("here")

@@ -247,6 +247,17 @@ def test_without_a_worker_people_are_told(run: Run) -> None:
     assert replace(run, run_id="run-none").carrier.describe().status == "missing"
 
 
+def test_a_run_is_joined_on_its_own_task_queue(run: Run) -> None:
+    """Who follows it with another queue in their configuration is told of the queue of the run, and of its workers."""
+    with working(run.temporal.server, Remembering([Stage((0,))], slow=frozenset({0})), Settings(run.queue)):
+        run.submit()
+        other = replace(run.carrier, queue="elsewhere")
+        assert other.submit()
+        assert other.text.endswith(f"task queue {run.queue}")
+        assert other.describe().says == ""
+        run.ask(lambda handle: handle.terminate())
+
+
 def test_a_failing_step_is_told(run: Run) -> None:
     """Who asks while an activity fails again and again is told what it fails with."""
 

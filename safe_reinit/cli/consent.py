@@ -116,17 +116,27 @@ def pausing(plan: Plan) -> Plan:
     return replace(plan, rollout=replace(plan.rollout, pause="canary"))
 
 
-def go_on(said: str, progress: Progress, interrupt: Interrupt) -> bool:
-    """Ask whether a rollout goes on after a stage; where nobody can be asked, or the run is to end, it does not."""
+def go_on(said: str, progress: Progress, interrupt: Interrupt, *, waits: bool) -> bool | None:
+    """Ask whether a rollout goes on after a stage; where nobody can be asked, or the run is to end, it does not.
+
+    Args:
+        said: what has ended so far.
+        progress: what the question interrupts.
+        interrupt: of the run.
+        waits: whether the run waits for an answer where nobody gives one here; then ``None`` says so.
+    """
     if not somebody_there():
+        if waits:
+            return None
         progress.say(f"{said} A pause was asked for, and nobody can be asked here: no further job begins.")
         return False
 
     def ended() -> bool:
-        return interrupt.asked
+        return interrupt.over
 
     question = f'\n{said} Continue? Type "go" to continue; anything else stops here.'
-    return (progress.asking(lambda: _prompt(question), lambda: _read(ended), ended) or "").strip().casefold() == "go"
+    answer = progress.asking(lambda: _prompt(question), lambda: _read(ended), ended)
+    return None if answer is None and waits else (answer or "").strip().casefold() == "go"
 
 
 def verdict(

@@ -7,6 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from .. import report
@@ -14,9 +15,10 @@ from ..config import Config, resolve
 from ..config.readers import duration
 from ..errors import RunRefused, UsageError
 from ..journal import Holder, Reader, StoredRun
-from ..model import DiskReport, JobState, Plan, Report, Secret
+from ..model import DiskReport, JobState, Plan, Report, Rollout, Secret
 from ..model.codec import decode, encode, to_moment
 from ..model.letters import printable
+from ..plans import shards
 from ..plans.plan import from_json
 from . import planfile
 from .documents import Audit, ListedHolder, ListedJob, ListedRun, Runs
@@ -26,6 +28,8 @@ from .output import Output, naming_journal, say, tell, write_report
 
 NEWEST = 20
 """Runs that are listed unless all are asked for, besides those that are open."""
+_NAMED = 3
+"""Machines or disks that a sentence names."""
 _RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}(\.\d{1,6})?")
 
 
@@ -56,7 +60,8 @@ def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
     """Ask for the end of a run, in order, through the journal."""
     with open_journal(flags, "worker") as journal:
         at_work = journal.cancel(run_id)
-    if at_work:
+        stored = journal.run(run_id)
+    if at_work or stored is None:
         _say(
             flags,
             f"Run {run_id} was asked to end in order. Whoever is at work on it hears that within a second or so; where "
@@ -64,11 +69,32 @@ def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
             f"See how it ends: safe-reinit show {run_id}",
         )
     else:
-        _say(
-            flags,
-            f"Nobody is at work on run {run_id}: no call is sent for it. It wipes nothing any more; bring its machines "
-            f"back: safe-reinit resume {run_id}",
+        _say(flags, f"Nobody is at work on run {run_id}: it wipes nothing any more. {_left_by(stored)}")
+
+
+def _left_by(run: StoredRun) -> str:
+    """Say what a cancelled run that nobody is at work on has left, and what to do about that."""
+    down = [job.instance_id for job in _listed(run).jobs if job.left_stopped]
+    is_open = [each.state for each in run.jobs if each.open]
+    doubtful = [wipe.disk_id for known in is_open for wipe in known.disks if wipe.in_doubt]
+    said = []
+    if down:
+        said.append(f"{_some(down)} may be stopped. To start what it stopped: safe-reinit resume {run.run_id}.")
+    if doubtful:
+        said.append(
+            f"Whether {_some(doubtful)} was wiped is not known. To see what ECS shows of that: "
+            f"safe-reinit resume {run.run_id}; it says what to do where that is not enough."
         )
+    if not said:
+        said.append(f"It left no machine stopped. To write down how it ended: safe-reinit resume {run.run_id}.")
+    if run.shards:
+        said.append("That needs a worker: safe-reinit worker.")
+    return " ".join(said)
+
+
+def _some(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+    return f"{', '.join(ids[:_NAMED])}{more}"
 
 
 def cancel_all(flags: Mapping[str, Any]) -> None:
@@ -148,7 +174,7 @@ def runs(
     with read_journal(flags) as journal:
         stored = journal.runs(newest)
         left_out = 0 if needs_me else journal.count() - len(stored)
-        waits = {run.run_id: _waits(journal, run) for run in stored if run.attended}
+        waits = {run.run_id: _waits(journal, run) for run in stored}
         held = journal.hold()
     attended = [run for run in stored if needs_me and run.attended]
     if needs_me:
@@ -173,7 +199,14 @@ def runs(
 
 
 def _waits(journal: Reader, run: StoredRun) -> str:
-    """Say which other runs keep one that is at work from its next machine; ``""`` where none do."""
+    """Say what a run waits for: an answer, or other runs that keep it from its next machine; ``""`` for nothing."""
+    if question := _question(journal, run):
+        return (
+            f"for an answer: {question} To answer, on a terminal: safe-reinit resume {run.run_id}; "
+            f"to end it: safe-reinit cancel {run.run_id}"
+        )
+    if not run.attended:
+        return ""
     others, most = journal.in_use(run.run_id), run.plan["rollout"]["max_parallel"]
     states = [each.state for each in run.jobs]
     to_begin = any(each.wipes_to_come and not each.may_be_down for each in states)
@@ -181,11 +214,21 @@ def _waits(journal: Reader, run: StoredRun) -> str:
     return others.said(most) if to_begin and others.down and full else ""
 
 
+def _question(journal: Reader, run: StoredRun) -> str:
+    """Return the question that keeps a run which workers carry from its next stage; ``""`` where none does."""
+    if not run.shards or not run.open or (run.holder is not None and run.holder.cancelled):
+        return ""
+    rollout = decode(Rollout, run.plan["rollout"])
+    progress, agreed = journal.shards(run.run_id), journal.agreed(run.run_id)
+    return shards.next_stage(rollout, progress, agreed, datetime.now(UTC)).question
+
+
 def _tell_runs(
     listed: Sequence[ListedRun], stored: Sequence[StoredRun], waits: Mapping[str, str], argv: Sequence[str]
 ) -> None:
     for run, each in zip(listed, stored, strict=True):
-        how = run.outcome or _holding(each)
+        asks = waits[run.run_id] and not each.attended
+        how = run.outcome or ("waits for an answer" if asks else _holding(each))
         of = f"  undo of {each.undoes}" if each.undoes else ""
         simulated = "SIMULATED  " if run.simulated else ""
         tell(f"{simulated}{run.run_id}  {run.state:<5}  {how}  {run.region}{of}")
@@ -193,8 +236,8 @@ def _tell_runs(
             left = _left(job, known.state, each)
             tell(f"  {job.instance_id}  {job.phase}  {' '.join(job.disks)}{left}")
         if waits.get(run.run_id):
-            tell(f"  waits: {waits[run.run_id]}")
-        if each.open and not each.attended:
+            tell(naming_journal(f"  waits: {waits[run.run_id]}", argv))
+        if each.open and not each.attended and not asks:
             tell(naming_journal(f"  go on: safe-reinit resume {run.run_id}", argv))
 
 
@@ -240,7 +283,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
         if stored is None:
             raise _unknown(name, journal)
         events = journal.events(name)
-        waits = _waits(journal, stored) if stored.attended else ""
+        waits = _waits(journal, stored)
     told = stored.report or _as_it_stands(stored)
     if file is not None:
         refuse_clashes(resolve(flags, os.environ, flags.get("config")), flags)
@@ -250,7 +293,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
         return
     _tell_story(stored, told, events, output.argv)
     if waits:
-        tell(f"waits: {waits}")
+        tell(naming_journal(f"waits: {waits}", output.argv))
 
 
 def _tell_story(

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from ..clock import Clock
@@ -57,6 +58,7 @@ class Progress:
         self._kept: list[tuple[str, str]] = []
         """Lines that were said while a question is open, which they must not tear apart."""
         self._fleet: FleetView | None = None
+        self._since: datetime | None = None
         self._told_at: float | None = None
         self._troubles: dict[str, float] = {}
         self._not_begun: set[str] = set()
@@ -114,12 +116,15 @@ class Progress:
         else:
             say(text)
 
-    def of(self, plan: Plan, ended: Mapping[str, str] | None = None) -> None:
+    def of(self, plan: Plan, ended: Mapping[str, str] | None = None, since: datetime | None = None) -> None:
         """Take note of what the run that follows is about.
 
         Args:
+            plan: its plan.
             ended: what jobs came to before, by instance id, in a run that goes on.
+            since: when this process joins a run that others carry: what happened before is not told, only counted.
         """
+        self._since = since
         for job in plan.jobs:
             if job.instance_id and job.instance_name:
                 self._names[job.instance_id] = printable(job.instance_name)
@@ -171,6 +176,11 @@ class Progress:
 
     def call(self, call: Call) -> None:
         """Tell of one HTTP exchange."""
+        if self._is_earlier(call.at):
+            if self._fleet is not None:
+                with self._lock:
+                    self._fleet.call(call)
+            return
         self._write(Event(call.at, None, "look" if call.is_look else "call", data=encode(call)))
         if self._fleet is not None:
             with self._lock:
@@ -181,6 +191,9 @@ class Progress:
 
     def event(self, event: Event) -> None:
         """Tell of one event of a run."""
+        if self._is_earlier(event.at):
+            self._count(event)
+            return
         self._write(event)
         if event.event == "done" and event.data.get("tag_left"):
             self.say(_tag_left(event))
@@ -192,6 +205,18 @@ class Progress:
             self._lines.put(lambda: self._wait(event))
         elif event.event in ("intend", "answer", "state"):
             self.say(f"{event.at:%H:%M:%S} {self._sentence(event)}")
+
+    def _is_earlier(self, at: datetime) -> bool:
+        return self._since is not None and at < self._since
+
+    def _count(self, event: Event) -> None:
+        """Count what happened before this process joined the run, at the time at which it happened."""
+        if (fleet := self._fleet) is None:
+            return
+        with self._lock:
+            fleet.event(event, self._clock.time() - (self._clock.now() - event.at).total_seconds())
+        if self._screen is None and _draws() and not self._quiet:
+            self._lines.put(lambda: self._draw(fleet))
 
     # ------------------------------------------------------------------------------------------------ many machines
 

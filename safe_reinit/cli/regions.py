@@ -236,15 +236,15 @@ class _Together:
 
     def _closed(self, interrupt: Interrupt, client: Client) -> str:
         ended = len(self._outcomes)
-        if not self._why and interrupt.asked:
+        if not self._why and interrupt.over:
             self._why = "the command was ended before"
         if not self._why and ended:
             self._why = regions.closed(self._rollout, self._total, self._outcomes, client.clock.now())
         if not self._why and ended and regions.pauses(self._rollout, self._total, ended):
             done = self._outcomes.count("done")
             said = f"{ended} of {self._total} jobs have ended, {done} of them done. Next: {client.region}."
-            if not consent.go_on(said, self.progress, interrupt):
-                self._why = "the command was ended before" if interrupt.asked else "somebody decided not to go on"
+            if not consent.go_on(said, self.progress, interrupt, waits=False):
+                self._why = "the command was ended before" if interrupt.over else "somebody decided not to go on"
         return self._why
 
     def _begin(self, interrupt: Interrupt, client: Client, plan: Plan) -> Report:
@@ -259,7 +259,7 @@ class _Together:
                 on_event=self.progress.event,
                 on_call=self.progress.call,
                 stop=interrupt,
-                go_on=lambda said: consent.go_on(f"{client.region}: {said}", self.progress, interrupt),
+                go_on=lambda said: consent.go_on(f"{client.region}: {said}", self.progress, interrupt, waits=False),
             )
         except Error as error:
             told = error.report or self._of_plan(client, plan, error)

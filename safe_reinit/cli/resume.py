@@ -35,8 +35,11 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
     if flags["verdict"] == "wipe-again":
         return _wipe_again(client, stored, config, flags, password, output)
     with Progress(config, client.clock, output.last, client.is_simulated) as progress:
-        before = [each.state for each in stored.jobs if not each.open]
-        progress.of(history.plan_of(stored), {each.instance_id: outcome(each) for each in before})
+        if stored.shards:
+            progress.of(history.plan_of(stored), since=client.clock.now())
+        else:
+            before = [each.state for each in stored.jobs if not each.open]
+            progress.of(history.plan_of(stored), {each.instance_id: outcome(each) for each in before})
         with naming_next(output, client):
             told = _resume_asking(client, stored, flags["verdict"], password, progress, output)
         progress.close()
@@ -67,13 +70,13 @@ def _resume_asking(
                 on_event=progress.event,
                 on_call=progress.call,
                 stop=interrupt,
-                go_on=lambda said: consent.go_on(said, progress, interrupt),
+                go_on=lambda said: consent.go_on(said, progress, interrupt, waits=bool(stored.shards)),
             )
 
     try:
         return resumed(verdict)
     except OutcomeUnknown:
-        if verdict is not None or (asked is not None and asked.asked):
+        if verdict is not None or (asked is not None and asked.over):
             raise
         undo = bool(stored.undoes)
         verdict = consent.verdict(stored.run_id, progress, undo=undo, ended=output.signals.enough.is_set)

@@ -1,8 +1,10 @@
 """What the signals of this process ask for, from its first line to its last.
 
 SIGINT, SIGTERM and SIGHUP, any number of them, are one request: before a run to stop, in a run to end it in order,
-after a run to wait no longer for who reads the output. One that was ignored when the process began (nohup; a job in the
-background of a script) stays ignored. A process that got a SIGINT ends by SIGINT, so that shells and loops end, too.
+after a run to wait no longer for who reads the output. Only a run that workers carry goes on after SIGTERM and SIGHUP:
+a terminal that is closed or a host that shuts down ends no more than the command that follows it. One that was ignored
+when the process began (nohup; a job in the background of a script) stays ignored. A process that got a SIGINT ends by
+SIGINT, so that shells and loops end, too.
 """
 
 from __future__ import annotations
@@ -26,6 +28,12 @@ _ENDING = (
     "Stopping: finishing the current call; no further wipe is sent, and machines that were stopped are started again. "
     "Press Ctrl-C again to quit now."
 )
+_PARTS = (signal.SIGTERM, signal.SIGHUP)
+_PARTING = (
+    "Ctrl-C ends it in order. To leave it to its workers, close this terminal, or send this command SIGTERM "
+    "(kill {}): it goes on."
+)
+_PARTED = "This command ends. The run goes on: its workers have it."
 _LEAVING = "Quitting now: the run is left as it stands."
 
 
@@ -76,7 +84,7 @@ class Signals:
             tell: says a line to the person, and then does something, once the line is out.
         """
         self._tell = tell
-        interrupt = Interrupt(lambda said: tell(said, lambda: None))
+        interrupt = Interrupt(lambda said: tell(said, lambda: None), _PARTING.format(os.getpid()))
         if self.enough.is_set():  # between two runs of one command
             interrupt.ask("a signal")
         self._told = False
@@ -135,6 +143,9 @@ class Signals:
             self._changed.set()
             self.enough.set()
             self._tell(_LEAVING, lambda: None)
+            return
+        if number in _PARTS and (interrupt.parted or interrupt.part()):
+            self._tell(f"{number.name}: {_PARTED}", lambda: None)
             return
         interrupt.ask(number.name)
         if not self._told:  # it may have been asked by others, who did not say this

@@ -93,6 +93,8 @@ def run(
         Error: of the exit code, with the report, where the run did not end well.
     """
     progress.settle()
+    # Whoever has left the terminal has not said no. A run that is begun without one never waits for an answer.
+    waits = plan.rollout.runner == "temporal" and consent.somebody_there()
     with output.signals.run(progress.must_say) as interrupt:
         if replacing is not None and plan.runnable:
             client.check_journal(plan)  # once that run is let go, nothing but this one tells what became of its disks
@@ -103,7 +105,7 @@ def run(
             on_event=progress.event,
             on_call=progress.call,
             stop=interrupt,
-            go_on=lambda said: consent.go_on(said, progress, interrupt),
+            go_on=lambda said: consent.go_on(said, progress, interrupt, waits=waits),
         )
     progress.close()
     output.report(told)

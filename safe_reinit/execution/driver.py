@@ -84,7 +84,7 @@ class Driver:
     closed: frozenset[int] = frozenset()
     none_begins: str = ""
     exchanges: deque[Exchange] = field(default_factory=deque)
-    ask: Callable[[str], bool] = lambda _: True
+    ask: Callable[[str], bool | None] = lambda _: True
     say: Callable[[str], None] = lambda _: None
     policy: Policy | None = None
     usual: Mapping[str, float] = field(default_factory=dict)
@@ -224,7 +224,7 @@ class Driver:
             case ReadInUse():
                 return self._store.others()
             case Ask(question):
-                self._begin(self._asking, effect, lambda: Continued(self.ask(question)))
+                self._begin(self._asking, effect, lambda: Continued(bool(self.ask(question))))
             case Describe(number, jobs, watched):
                 self._begin(
                     self._observing,

@@ -72,6 +72,7 @@ class Following:
         session: the session of this process; it holds no lease of the run.
         run: the run.
         carrier: what has it carried.
+        joins: whether it was begun by another process, so that what has happened so far is told, too.
 
     Attributes:
         stop: set by somebody who wants the run to end in order.
@@ -80,25 +81,38 @@ class Following:
 
     """
 
-    def __init__(self, session: Session, run: StoredRun, carrier: Carrier) -> None:
+    def __init__(self, session: Session, run: StoredRun, carrier: Carrier, *, joins: bool) -> None:
         self.stop, self.leave, self.wake = threading.Event(), threading.Event(), threading.Event()
         self._session = session
         self._carrier = carrier
         self._run_id = run.run_id
         self._rollout = decode(Rollout, run.plan["rollout"])
-        self._seen = {number for number, _ in session.journal.events_after(run.run_id, 0)}  # of before
+        self._seen = set[int]()
+        if not joins:  # whoever planned the run was told of the calls for that
+            self._seen = {number for number, _ in session.journal.events_after(run.run_id, 0)}
         self._asked_at = boottime()
         self._said = ""
         self._cancelled = False
+        self._by = ""
+        """By what the run was asked to end."""
         self._lost: RunRefused | None = None
-        """Why nobody carries the run any more, where that is so."""
+        """Why the run is followed no further though it has not ended, where that is so."""
 
-    def begin(self) -> None:
-        """Have the run carried.
+    def __call__(self) -> Report:
+        """Have the run carried, follow it to its end, and return its report; where it has not ended, as it stands.
 
         Raises:
-            RunRefused: that did not succeed; the run is in the journal, and can be resumed.
+            RunRefused: it could not be had carried; the run is in the journal, and can be resumed.
         """
+        with self._session.interrupt.ending(self, self.report, self._note, elsewhere=True):
+            self._begin()
+            self._follow()
+        return self.report()
+
+    def _note(self, by: str) -> None:
+        self._by = by
+
+    def _begin(self) -> None:
         try:
             someone = self._carrier.submit()
         except Error as error:
@@ -106,15 +120,10 @@ class Following:
             self._lost = RunRefused(str(error), hint=f"{hint}safe-reinit resume {self._run_id}.")
             self._lost.report = self.report()
             raise self._lost from None
-        self._session.interrupt.say(f"Run {self._run_id} is carried by {self._carrier.text}.")
+        interrupt = self._session.interrupt
+        interrupt.say(f"Run {self._run_id} is carried by {self._carrier.text}. {interrupt.parting}".rstrip())
         if not someone:
             self._check()
-
-    def __call__(self) -> Report:
-        """Follow the run to its end, and return its report; where it has not ended, as the run stands."""
-        with self._session.interrupt.ending(self, self.report, lambda _by: None):
-            self._follow()
-        return self.report()
 
     def _follow(self) -> None:
         while not self.leave.is_set() and self._lost is None:
@@ -128,12 +137,15 @@ class Following:
 
     def _has_ended(self) -> bool:
         """Tell what is new of it, ask and pass on what has to be, and return whether it has ended."""
-        ended = self._run().ended_at is not None  # read before its events: none comes after
+        run = self._run()
+        ended = run.ended_at is not None  # read before its events: none comes after
         self._tell_events()
         if ended:
             return True
         if self.stop.is_set():
             self._cancel()
+        elif (holder := run.holder) is not None and holder.cancelled:
+            self._hear_cancel()
         else:
             self._ask_whether_to_go_on()
         if boottime() - self._asked_at >= _ASKS:
@@ -148,7 +160,10 @@ class Following:
         plan, states = from_json(run.plan), [each.state for each in run.jobs]
         begun, calls = report.started(moment(run.started_at)), self._session.calls_of(self._run_id)
         told = report.of_run(begun, self._session.clock.now(), plan, states, calls, run_id=self._run_id)
-        on = f"See how it ends: safe-reinit show {self._run_id}; to follow it again: safe-reinit resume {self._run_id}."
+        on = (
+            f"See how it ends: safe-reinit show {self._run_id}; to follow it again: safe-reinit resume {self._run_id}; "
+            f"to end it in order: safe-reinit cancel {self._run_id}."
+        )
         return report.of_bug(told, self._lost or RunRefused(f"Run {self._run_id} goes on.", hint=on))
 
     def _check(self) -> None:
@@ -192,7 +207,13 @@ class Following:
     def _cancel(self) -> None:
         if not self._cancelled:
             with contextlib.suppress(RunRefused):  # it has just ended
-                self._session.journal.cancel(self._run_id)
+                self._session.journal.cancel(self._run_id, self._by)
+            self._cancelled = True
+            self._wake_carrier()
+
+    def _hear_cancel(self) -> None:
+        """Have a run that waits for an answer end instead, since somebody cancelled it."""
+        if not self._cancelled:
             self._cancelled = True
             self._wake_carrier()
 
@@ -201,9 +222,20 @@ class Following:
             return
         journal, now = self._session.journal, self._session.clock.now()
         stage = shards.next_stage(self._rollout, journal.shards(self._run_id), journal.agreed(self._run_id), now)
-        if stage.question:
-            journal.agree(self._run_id, stage.number if self._session.go_on(stage.question) else -1)
-            self._wake_carrier()
+        if not stage.question:
+            return
+        goes_on = self._session.go_on(stage.question)
+        if self.stop.is_set() or self.leave.is_set():  # this process waits for no answer any more
+            return
+        if goes_on is None:
+            self._lost = RunRefused(
+                f"Run {self._run_id} waits for an answer, which nobody gives here: {stage.question}",
+                hint=f"Answer it on a terminal: safe-reinit resume {self._run_id}; or end the run in order: "
+                f"safe-reinit cancel {self._run_id}.",
+            )
+            return
+        journal.agree(self._run_id, stage.number if goes_on else -1)
+        self._wake_carrier()
 
     def _wake_carrier(self) -> None:
         with contextlib.suppress(Error):  # the next check says what is wrong

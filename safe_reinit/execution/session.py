@@ -84,8 +84,8 @@ class Session:
     on_event: Callable[[Event], None]
     on_call: Callable[[Call], None]
     interrupt: Interrupt
-    go_on: Callable[[str], bool] = lambda _: True
-    """Is asked whether the next stage of a rollout that pauses begins."""
+    go_on: Callable[[str], bool | None] = lambda _: True
+    """Is asked whether the next stage of a rollout that pauses begins; ``None``: nobody answers here."""
     policy: Policy | None = None
     """What the configuration of now says of targets; ``None``: nothing."""
     plan_expires: float = math.inf

@@ -185,7 +185,7 @@ class Shards:
             UsageError: there is no such run, or the journal cannot be written.
         """
         with self._opened() as session, suppress(RunRefused):
-            session.journal.cancel(run_id)
+            session.journal.cancel(run_id, "its workflow in Temporal was cancelled")
 
     def _opened(self) -> AbstractContextManager[Session]:
         return self._session(Interrupt(), threading.Event())

@@ -321,11 +321,15 @@ class Journal(Reader):
         lease.writes, lease.unsure = holder.writes + 1, False
         return holder
 
-    def cancel(self, run_id: str) -> bool:
+    def cancel(self, run_id: str, by: str = "") -> bool:
         """Ask for the end of a run, in order; tell whether a session is at work on it, which hears that soon.
 
         Where none is, whoever resumes the run brings its machines back, and sends no wipe. Whoever can write the
         journal may ask, as often as they like: it is one request. No process is signalled.
+
+        Args:
+            run_id: the run.
+            by: by what they asked, for the audit.
 
         Raises:
             UsageError: there is no such run, or the journal cannot be written.
@@ -345,7 +349,7 @@ class Journal(Reader):
             holder = self._holder(run_id, locked=True) or self._holder_of_shards(run_id)
             asked = f"UPDATE leases SET cancelled=COALESCE(cancelled, ?) WHERE {PARTS}"  # noqa: S608 - our own names
             self._db.execute(asked, (who(), run_id, run_id))
-            self._audit("cancel", run_id)
+            self._audit("cancel", run_id, by)
         if holder is None or holder.released or holder.gone:
             return False
         paused = self._db.shared or holder.boot == boot_id()  # it may only be: then it hears of it

@@ -62,7 +62,7 @@ def run(
 
     server = _reachable(settings)
     shards.begin(session, plan, run_id, calls, on_unknown)
-    return _carried(session, settings, server, run_id)
+    return _carried(session, settings, server, run_id, joins=False)
 
 
 def resume(session: Session, settings: Mapping[str, Any], run_id: str, verdict: Verdict | None) -> Report:
@@ -80,7 +80,7 @@ def resume(session: Session, settings: Mapping[str, Any], run_id: str, verdict: 
     demand_sdk()
     server = _reachable(settings)
     shards.reopen(session, run_id)
-    return _carried(session, settings, server, run_id)
+    return _carried(session, settings, server, run_id, joins=True)
 
 
 def _reachable(settings: Mapping[str, Any]) -> Server:
@@ -92,7 +92,7 @@ def _reachable(settings: Mapping[str, Any]) -> Server:
     return server
 
 
-def _carried(session: Session, settings: Mapping[str, Any], server: Server, run_id: str) -> Report:
+def _carried(session: Session, settings: Mapping[str, Any], server: Server, run_id: str, *, joins: bool) -> Report:
     """Have a run of shards carried, follow it to its end, and return its report."""
     from ..execution.following import Following  # noqa: PLC0415 - see above
     from ..plans import shards  # noqa: PLC0415 - see above
@@ -103,6 +103,4 @@ def _carried(session: Session, settings: Mapping[str, Any], server: Server, run_
     digest = shards.digest_of(each.digest for each in session.journal.shards(run_id))
     queue = queue_of(settings, run.account, run.region)
     carrier = WorkflowCarrier(server, queue, run_id, digest, run.account, run.region, len(run.jobs))
-    following = Following(session, run, carrier)
-    following.begin()
-    return following()
+    return Following(session, run, carrier, joins=joins)()

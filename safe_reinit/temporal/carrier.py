@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
@@ -30,13 +30,13 @@ def workflow_id(run_id: str) -> str:
     return f"safe-reinit-{run_id}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class WorkflowCarrier:
     """The workflow of a run of the journal: started, woken up and described. See ``execution.following.Carrier``."""
 
     server: Server
     queue: str
-    """The task queue of the workers."""
+    """The task queue of the workers; once it is submitted, that of a workflow which was open already."""
     run_id: str
     digest: str
     """Of its plans, as they were confirmed."""
@@ -61,11 +61,12 @@ class WorkflowCarrier:
         async def ask(client: Client) -> bool:
             values = {RUN: self.run_id, ACCOUNT: self.account, REGION: self.region, OUTCOME: "open"}
             try:
-                await self._start(client, [SearchAttributePair(key, value) for key, value in values.items()])
+                handle = await self._start(client, [SearchAttributePair(key, value) for key, value in values.items()])
             except RPCError as error:
                 if error.status is not RPCStatusCode.INVALID_ARGUMENT or "search attribute" not in str(error).lower():
                     raise
-                await self._start(client, [])  # the server has not been told of them
+                handle = await self._start(client, [])  # the server has not been told of them
+            self.queue = (await handle.describe()).task_queue
             return bool(await pollers(client, self.queue))
 
         return self._ask(ask)
@@ -100,7 +101,7 @@ class WorkflowCarrier:
         """
 
         async def ask(client: Client) -> Carried:
-            return await _describe(client, self.queue, self.run_id)
+            return await _describe(client, self.run_id)
 
         return self._ask(ask)
 
@@ -115,8 +116,10 @@ class WorkflowCarrier:
 
         return asyncio.run(connected())
 
-    async def _start(self, client: Client, attributes: Sequence[SearchAttributePair[str]]) -> None:
-        await client.start_workflow(
+    async def _start(
+        self, client: Client, attributes: Sequence[SearchAttributePair[str]]
+    ) -> WorkflowHandle[Any, Any]:  # fmt: skip
+        return await client.start_workflow(
             WORKFLOW, Asked(self.run_id, self.digest), id=workflow_id(self.run_id), task_queue=self.queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
@@ -125,7 +128,7 @@ class WorkflowCarrier:
         )  # fmt: skip
 
 
-async def _describe(client: Client, queue: str, run_id: str) -> Carried:
+async def _describe(client: Client, run_id: str) -> Carried:
     handle = client.get_workflow_handle(workflow_id(run_id))
     try:
         shown = await handle.describe()
@@ -135,6 +138,7 @@ async def _describe(client: Client, queue: str, run_id: str) -> Carried:
         return Carried("missing", "Temporal has no workflow of this run.", f"safe-reinit resume {run_id} starts it.")
     if shown.status is not WorkflowExecutionStatus.RUNNING:
         return await _closed(client, run_id, shown.status)
+    queue = shown.task_queue
     if not await pollers(client, queue):
         return Carried(
             "open", f"No worker polls the task queue {queue}, so nothing of this run moves.",
