@@ -7,7 +7,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from .. import report
@@ -15,16 +14,16 @@ from ..config import Config, resolve
 from ..config.readers import duration
 from ..errors import RunRefused, UsageError
 from ..journal import Holder, Reader, StoredRun
-from ..model import DiskReport, JobState, Plan, Report, Rollout, Secret
+from ..model import DiskReport, JobState, Plan, Report, Secret
 from ..model.codec import decode, encode, to_moment
 from ..model.letters import printable
-from ..plans import shards
 from ..plans.plan import from_json
 from . import planfile
 from .documents import Audit, ListedHolder, ListedJob, ListedRun, Runs
 from .files import refuse_clashes
 from .journals import open_journal, read_journal
 from .output import Output, naming_journal, say, tell, write_report
+from .waits import waits_for
 
 NEWEST = 20
 """Runs that are listed unless all are asked for, besides those that are open."""
@@ -174,7 +173,7 @@ def runs(
     with read_journal(flags) as journal:
         stored = journal.runs(newest)
         left_out = 0 if needs_me else journal.count() - len(stored)
-        waits = {run.run_id: _waits(journal, run) for run in stored}
+        waits = {run.run_id: waits_for(journal, run) for run in stored}
         held = journal.hold()
     attended = [run for run in stored if needs_me and run.attended]
     if needs_me:
@@ -196,31 +195,6 @@ def runs(
         tell(f"{each.run_id} is at work: {_heard(each.holder)}{stopped}")
         if waits[each.run_id]:
             tell(f"  waits: {waits[each.run_id]}")
-
-
-def _waits(journal: Reader, run: StoredRun) -> str:
-    """Say what a run waits for: an answer, or other runs that keep it from its next machine; ``""`` for nothing."""
-    if question := _question(journal, run):
-        return (
-            f"for an answer: {question} To answer, on a terminal: safe-reinit resume {run.run_id}; "
-            f"to end it: safe-reinit cancel {run.run_id}"
-        )
-    if not run.attended:
-        return ""
-    others, most = journal.in_use(run.run_id), run.plan["rollout"]["max_parallel"]
-    states = [each.state for each in run.jobs]
-    to_begin = any(each.wipes_to_come and not each.may_be_down for each in states)
-    full = sum(each.may_be_down for each in states) + others.down >= most
-    return others.said(most) if to_begin and others.down and full else ""
-
-
-def _question(journal: Reader, run: StoredRun) -> str:
-    """Return the question that keeps a run which workers carry from its next stage; ``""`` where none does."""
-    if not run.shards or not run.open or (run.holder is not None and run.holder.cancelled):
-        return ""
-    rollout = decode(Rollout, run.plan["rollout"])
-    progress, agreed = journal.shards(run.run_id), journal.agreed(run.run_id)
-    return shards.next_stage(rollout, progress, agreed, datetime.now(UTC)).question
 
 
 def _tell_runs(
@@ -283,7 +257,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
         if stored is None:
             raise _unknown(name, journal)
         events = journal.events(name)
-        waits = _waits(journal, stored)
+        waits = waits_for(journal, stored)
     told = stored.report or _as_it_stands(stored)
     if file is not None:
         refuse_clashes(resolve(flags, os.environ, flags.get("config")), flags)
