@@ -15,7 +15,7 @@ import pytest
 
 from safe_reinit.cli.app import run
 from safe_reinit.core import rate_limits
-from safe_reinit.errors import RunRefused
+from safe_reinit.errors import Error, RunRefused
 from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import Journal, JournalError, open_to_read, open_to_write
 from safe_reinit.model import Event, InUse
@@ -345,7 +345,8 @@ def test_who_joins_a_run_is_told_what_has_happened_so_far(path: Path) -> None:
     events: list[Event] = []
     with simulated(fleet(MANY)) as sim:
         engine = waiting(sim, path)
-        followed(engine.client(), engine.run_id, Interrupt(), lambda _: None, events.append)
+        with pytest.raises(Error):
+            followed(engine.client(), engine.run_id, Interrupt(), lambda _: None, events.append)
 
     done = [event for event in events if event.event == "done"]
     assert {event.instance_id for event in done} == {instance(number) for number in range(4)}
@@ -356,13 +357,12 @@ def test_a_question_that_nobody_answers_stays_open(path: Path) -> None:
     """Who follows where nobody can be asked ends no run: it waits, says so, and goes on once somebody answers."""
     with simulated(fleet(MANY)) as sim:
         engine = waiting(sim, path)
-        told = followed(engine.client(), engine.run_id, Interrupt(), lambda _: None)
+        with pytest.raises(Error, match="waits for an answer, which nobody gives here: 4 of 12 jobs") as told:
+            followed(engine.client(), engine.run_id, Interrupt(), lambda _: None)
         engine.carry(lambda _: True)
         done = engine.checked()
 
-    assert told.error is not None
-    assert "waits for an answer, which nobody gives here: 4 of 12 jobs" in told.error.message
-    assert f"safe-reinit resume {engine.run_id}" in told.error.hint
+    assert f"safe-reinit resume {engine.run_id}" in told.value.hint
     assert done.outcomes == {"done": list(range(MANY))}
 
 
@@ -370,13 +370,33 @@ def test_to_part_from_a_run_at_its_question_is_no_answer(path: Path) -> None:
     """A terminal that is closed, or a signal to the command, leaves run and question to others."""
     with simulated(fleet(MANY)) as sim:
         engine, interrupt = waiting(sim, path), Interrupt()
-        told = followed(engine.client(), engine.run_id, interrupt, lambda _: not interrupt.part())
+        with pytest.raises(Error, match="goes on") as told:
+            followed(engine.client(), engine.run_id, interrupt, lambda _: not interrupt.part())
         engine.carry(lambda _: True)
         done = engine.checked()
 
-    assert told.error is not None
-    assert told.error.message == f"Run {engine.run_id} goes on."
-    assert f"to end it in order: safe-reinit cancel {engine.run_id}" in told.error.hint
+    assert f"to end it in order: safe-reinit cancel {engine.run_id}" in told.value.hint
+    assert done.outcomes == {"done": list(range(MANY))}
+
+
+def test_to_part_from_a_run_while_it_wipes_raises_no_alarm(path: Path) -> None:
+    """Whoever carries it finds out what became of its disks: nobody is sent to ActionTrail for that."""
+    told: list[Error] = []
+    interrupt = Interrupt()
+
+    def leave(_: Process, event: Event) -> None:
+        if event.event == "answer" and event.data["action"] == "ReInitDisk" and not told:
+            with pytest.raises(Error) as raised:
+                followed(engine.client(), engine.run_id, interrupt, on_event=lambda _: interrupt.part())
+            told.append(raised.value)
+
+    with simulated(fleet(MANY)) as sim:
+        engine = Engine(sim, path).begin(everything(MANY))
+        engine.carry(on_event=leave)
+        done = engine.checked()
+
+    assert told[0].outcome == "unknown"
+    assert "ActionTrail" not in told[0].hint
     assert done.outcomes == {"done": list(range(MANY))}
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 from .. import report
 from ..clock import boottime
+from ..error_mapping import error_of
 from ..errors import Error, RunRefused, UsageError
 from ..journal import StoredRun
 from ..model import Call, Event, Report, Rollout
@@ -97,17 +98,25 @@ class Following:
         """By what the run was asked to end."""
         self._lost: RunRefused | None = None
         """Why the run is followed no further though it has not ended, where that is so."""
+        self._unended: RunRefused | None = None
+        """The same, once the report says so; also where it is only left."""
 
     def __call__(self) -> Report:
-        """Have the run carried, follow it to its end, and return its report; where it has not ended, as it stands.
+        """Have the run carried, follow it to its end, and return its report.
 
         Raises:
             RunRefused: it could not be had carried; the run is in the journal, and can be resumed.
+            Error: it has not ended; ``error.report`` is how it stands, and the class that of a run that ended so.
         """
         with self._session.interrupt.ending(self, self.report, self._note, elsewhere=True):
             self._begin()
             self._follow()
-        return self.report()
+        told = self.report()
+        if (why := self._unended) is None:
+            return told
+        error = error_of(told)
+        error.hint = why.hint  # whoever carries it finds out what is not known yet
+        raise error
 
     def _note(self, by: str) -> None:
         self._by = by
@@ -164,7 +173,8 @@ class Following:
             f"See how it ends: safe-reinit show {self._run_id}; to follow it again: safe-reinit resume {self._run_id}; "
             f"to end it in order: safe-reinit cancel {self._run_id}."
         )
-        return report.of_bug(told, self._lost or RunRefused(f"Run {self._run_id} goes on.", hint=on))
+        self._unended = self._lost or RunRefused(f"Run {self._run_id} goes on.", hint=on)
+        return report.of_bug(told, self._unended)
 
     def _check(self) -> None:
         """Say, once, what keeps the run from being carried; note it where nobody will carry it any more."""
