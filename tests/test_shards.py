@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 
+from safe_reinit import logs
 from safe_reinit.cli.app import run
 from safe_reinit.core import rate_limits
 from safe_reinit.errors import Error, RunRefused
+from safe_reinit.execution import shards as carrying
+from safe_reinit.execution.following import Carried, Following
 from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import Journal, JournalError, open_to_read, open_to_write
 from safe_reinit.model import Event, InUse
@@ -443,3 +446,124 @@ def test_a_run_that_waits_for_an_answer_can_be_recognised(path: Path, capsys: py
     assert "That needs a worker: safe-reinit worker." in cancelled
     assert "bring" not in cancelled
     assert "waits for an answer" not in after
+
+
+def test_the_worker_that_ends_the_last_shard_ends_the_run(path: Path) -> None:
+    """The report does not wait for a workflow that may be gone by then, and it is written once."""
+    with simulated(fleet(MANY)) as sim:
+        engine = Engine(sim, path).begin(everything(MANY)).carry_shards()
+        done = engine.checked()
+        engine.carry()
+
+    assert (done.report.outcome, engine.stored.open) == ("done", False)
+    assert acts_of(engine).count("end") == 1
+
+
+def acts_of(engine: Engine) -> list[str]:
+    """Name what the audit has of a whole run."""
+    with open_to_write(engine.journal) as journal:
+        return [act.act for act in journal.acts(engine.run_id) if act.run_id == engine.run_id]
+
+
+def unfinished(sim: Simulator, path: Path) -> Engine:
+    """Carry all shards of a run, whose worker is killed before it writes down how the run ended."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(carrying, "finish", lambda *_: None)
+        engine = Engine(sim, path).begin(everything(MANY)).carry_shards()
+    assert (engine.stored.ended_at, engine.stored.report) == (None, None)
+    return engine
+
+
+def test_a_run_whose_end_is_not_written_down_needs_somebody(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command calls it open and names the resume, which ends it without a server and without a worker."""
+    with simulated(fleet(MANY)) as sim:
+        engine = unfinished(sim, path)
+        run_id, where = engine.run_id, ["--journal", str(path)]
+        for words in (["runs", "--needs-me"], ["runs"], ["show", run_id]):
+            assert run([*words, *where]) == 0
+            said = capsys.readouterr().out
+            assert "  open  " in said
+            assert f"go on: safe-reinit resume {run_id}" in said
+        assert run(["cancel", run_id, *where]) == 0
+        assert f"safe-reinit resume {run_id}" in capsys.readouterr().err
+        with pytest.raises(RunRefused, match="has not ended") as refused:
+            engine.client().plan_undo(run_id)
+        assert f"safe-reinit resume {run_id}" in refused.value.hint
+
+        told = engine.client().resume(run_id)
+        assert told == engine.checked().report
+        assert (told.outcome, acts_of(engine).count("end")) == ("done", 1)
+        with pytest.raises(RunRefused, match=f"Run {run_id} has ended: done"):
+            engine.client().resume(run_id)
+
+
+class Lost:
+    """The workflow of a run, which somebody has deleted."""
+
+    text = "nobody"
+
+    def submit(self) -> bool:
+        """Start nothing: nobody polls."""
+        return False
+
+    def wake(self) -> None:
+        """Do nothing."""
+
+    def describe(self) -> Carried:
+        """Say that there is none."""
+        return Carried("missing", "Temporal has no workflow of this run.")
+
+
+def test_who_follows_a_run_ends_it_when_nobody_else_does(path: Path) -> None:
+    """Where its workflow and its workers are gone, the command has the report all the same."""
+    with simulated(fleet(MANY)) as sim:
+        engine = unfinished(sim, path)
+        client = engine.client()
+        with client._journal() as journal:
+            following = Following(client._session(journal, None, None, None), engine.stored, Lost())
+            following.begin()
+            told = following()
+        assert told == engine.checked().report
+
+
+def test_the_end_of_a_run_is_written_once_by_whoever_is_first(path: Path) -> None:
+    """Two that end the last two shards at the same time both try, and the second one changes nothing."""
+    with simulated(fleet(MANY)) as sim:
+        engine = unfinished(sim, path)
+    with open_to_write(path) as journal:
+        assert journal.end_shards(engine.run_id, {"outcome": "done", "exit_code": 0}, None)
+        assert not journal.end_shards(engine.run_id, {"outcome": "failed", "exit_code": 1}, None)
+
+    assert (engine.stored.outcome, acts_of(engine).count("end")) == ("done", 1)
+
+
+def test_a_run_that_is_carried_again_is_ended_again(path: Path) -> None:
+    """What was unknown at its first end is not what the report says after a resume that found it out."""
+    with simulated(fleet(MANY)) as sim:
+        engine, _ = in_doubt(sim, path)
+        with open_to_write(path) as journal:
+            journal.reopen(engine.run_id)
+        assert (engine.stored.ended_at, engine.stored.open) == (None, True)
+        engine.carry()
+
+    assert engine.stored.ended_at is not None
+
+
+def test_a_worker_that_is_to_end_while_its_last_machines_are_wiped_ends_the_run(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It brings back what has begun, and no other worker is there to write the report."""
+    with simulated(fleet(SIZE)) as sim:
+        engine = Engine(sim, path).begin(everything(SIZE), max_parallel=SIZE)
+        wiped = list[str]()
+
+        def told(event: Event) -> None:
+            if event.event == "intend" and event.data["action"] == "ReInitDisk":
+                wiped.append(str(event.disk_id))
+            if len(wiped) == SIZE:
+                engine.hand_over.set()
+
+        monkeypatch.setattr(logs, "event", told)
+        done = engine.carry_shards().checked()
+
+    assert done.outcomes == {"done": list(range(SIZE))}

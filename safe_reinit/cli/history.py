@@ -381,6 +381,8 @@ def _holding(run: StoredRun) -> str:
     """Say whether somebody is at work on a run."""
     if run.attended:
         return "at work"
+    if run.shards and not any(each.open for each in run.jobs):
+        return "all its machines are finished, and its report is not written down yet"
     if run.shards:
         return "no worker is at work on it now"
     return f"its holder may be dead: {_heard(run.holder)}" if run.at_work else "nobody is at work on it"

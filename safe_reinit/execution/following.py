@@ -19,6 +19,7 @@ from ..plans import shards
 from ..plans.plan import from_json
 from .records import moment
 from .session import Session
+from .shards import finish
 
 _READS = 1.0
 """Real seconds between two reads of the journal."""
@@ -177,8 +178,14 @@ class Following:
         return report.of_bug(told, self._unended)
 
     def _check(self) -> None:
-        """Say, once, what keeps the run from being carried; note it where nobody will carry it any more."""
+        """Say, once, what keeps the run from being carried; note it where nobody will carry it any more.
+
+        A run whose last shard has ended is finished here, where nobody has done it: its worker may be gone.
+        """
         self._asked_at = boottime()
+        finish(self._session, self._run_id)
+        if self._run().ended_at is not None:
+            return
         try:
             carried = self._carrier.describe()
             if carried.status in ("ended", "cancelled") and self._run().ended_at is None:  # as this run was resumed

@@ -61,6 +61,18 @@ def reopen(session: Session, run_id: str) -> None:
     session.journal.reopen(run_id)
 
 
+def finish(session: Session, run_id: str) -> None:
+    """Write down the report of a run once all its shards have ended, unless that is done; several may try.
+
+    Raises:
+        UsageError: there is no such run, it is of another region or endpoint, or the journal cannot be written.
+    """
+    if session.stored(run_id, jobs=False).ended_at is None and all(
+        each.ended for each in session.journal.shards(run_id)
+    ):
+        _finish(session, run_id)
+
+
 def close(session: Session, run_id: str) -> None:
     """Let the open jobs of a run go that nobody carries, only their lock tags coming off: see ``Session.close``.
 
@@ -136,7 +148,9 @@ class Shards:
             stage = shards.next_stage(_rollout(run), progress, agreed, now, cancelled=cancelled)
             if not stage.over:
                 return stage
-            return replace(stage, outcome=run.outcome or _finish(session, run_id).outcome)
+            if run.ended_at is None or not run.outcome:
+                return replace(stage, outcome=_finish(session, run_id).outcome)
+            return replace(stage, outcome=run.outcome)
 
     def carry(
         self, run_id: str, number: int, digest: str, alive: Callable[[], None], hand_over: threading.Event
@@ -170,6 +184,7 @@ class Shards:
         try:
             with self._session(Interrupt(self._say), hand_over) as session:
                 _carry(session, run_id, number, digest, held.append)
+                finish(session, run_id)  # nobody may be there any more who asks for the next stage
         except HandedOverError:
             return False
         else:
@@ -239,7 +254,7 @@ def _finish(session: Session, run_id: str) -> Report:
     begun = report.started(moment(stored.started_at))
     told = report.of_run(begun, session.clock.now(), plan, states, session.calls_of(run_id), run_id=run_id)
     told = session.naming_runs(told)
-    session.journal.end_shards(run_id, members(told))
+    session.journal.end_shards(run_id, members(told), stored.ended_at)
     return told
 
 

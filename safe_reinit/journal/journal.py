@@ -152,18 +152,28 @@ class Journal(Reader):
             ((disk_id, run_id, position) for position, (_, ids, _) in enumerate(jobs) for disk_id in ids),
         )
 
-    def end_shards(self, run_id: str, report: Mapping[str, Any]) -> bool:
-        """Write down how a run that is cut into shards ended, unless one of them has not.
+    def end_shards(self, run_id: str, report: Mapping[str, Any], before: str | None) -> bool:
+        """Write down how a run that is cut into shards ended, unless one of them has not, or somebody else did.
+
+        Args:
+            run_id: the run.
+            report: how it ended.
+            before: when it had ended, as it was read for the report.
 
         Returns:
-            whether every shard has ended.
+            whether this report was written down.
 
         Raises:
             UsageError: the journal cannot be written.
         """
         with self._db.transaction():
-            row = self._db.execute("SELECT count(*) FROM runs WHERE whole=? AND ended_at IS NULL", (run_id,)).fetchone()
-            if row and row[0]:
+            self._db.alone(f"{run_id}|end")
+            row = self._db.execute(
+                "SELECT ended_at, (SELECT count(*) FROM runs WHERE whole=? AND ended_at IS NULL) FROM runs"
+                " WHERE run_id=?",
+                (run_id, run_id),
+            ).fetchone()
+            if row is None or tuple(row) != (before, 0):
                 return False
             self._db.execute(*ending(run_id, report))
             self._audit("end", run_id, str(report["outcome"]))
@@ -338,13 +348,14 @@ class Journal(Reader):
         self.demand_right("cancel")
         with self._db.transaction():
             row = self._db.execute(
-                f"SELECT outcome, (SELECT count(*) FROM jobs WHERE {PARTS} AND open=1) FROM runs WHERE run_id=?",  # noqa: S608
+                f"SELECT outcome, shards > 0 AND ended_at IS NULL,"  # noqa: S608 - our own names
+                f" (SELECT count(*) FROM jobs WHERE {PARTS} AND open=1) FROM runs WHERE run_id=?",
                 (run_id, run_id, run_id),
             ).fetchone()
             if row is None:
                 raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
-            outcome, jobs_open = row
-            if not jobs_open:
+            outcome, unfinished, jobs_open = row
+            if not (jobs_open or unfinished):
                 raise RunRefused(f"Run {run_id} has ended: {outcome}.", hint=f"See safe-reinit show {run_id}.")
             holder = self._holder(run_id, locked=True) or self._holder_of_shards(run_id)
             asked = f"UPDATE leases SET cancelled=COALESCE(cancelled, ?) WHERE {PARTS}"  # noqa: S608 - our own names

@@ -38,6 +38,7 @@ PARTS = "run_id IN (SELECT run_id FROM runs WHERE run_id=? OR whole=?)"
 """What is of a run, or of its shards."""
 _OPEN_OR_NEWEST = (
     f" WHERE run_id IN (SELECT {WHOLE} FROM jobs JOIN runs USING (run_id) WHERE open=1)"  # noqa: S608 - our own names
+    " OR (shards > 0 AND ended_at IS NULL)"
     " OR run_id IN (SELECT run_id FROM runs WHERE whole='' ORDER BY started_at DESC, run_id DESC LIMIT ?)"
     " ORDER BY started_at DESC, run_id DESC"
 )

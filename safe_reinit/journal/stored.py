@@ -117,5 +117,5 @@ class StoredRun:
 
     @property
     def open(self) -> bool:
-        """Whether a job of it is still open."""
-        return any(each.open for each in self.jobs)
+        """Whether a job of it is still open, or its shards have ended and its own end is not written down."""
+        return any(each.open for each in self.jobs) or (self.shards > 0 and self.ended_at is None)

@@ -15,11 +15,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..model import Report
+from ..model.codec import decode
 
 if TYPE_CHECKING:
     from ..core.resuming import Verdict
     from ..execution.session import Session
-    from ..model import Call, OnUnknown, Plan, Report
+    from ..model import Call, OnUnknown, Plan
     from .server import Server
 
 
@@ -68,6 +70,8 @@ def run(
 def resume(session: Session, settings: Mapping[str, Any], run_id: str, verdict: Verdict | None) -> Report:
     """Have workers carry what is open of a run, and follow it; with a verdict end it here, without a wipe.
 
+    A run all of whose shards have ended needs neither a server nor a worker: its report is written down here.
+
     Raises:
         UsageError: the SDK is not installed, or the server or the journal cannot be used.
         RunRefused: the run has ended, the server does not answer, or the verdict is about nothing or against what ECS
@@ -77,6 +81,11 @@ def resume(session: Session, settings: Mapping[str, Any], run_id: str, verdict: 
 
     if verdict is not None:
         return shards.judge(session, run_id, verdict)
+    session.open_run(run_id)
+    shards.finish(session, run_id)
+    stored = session.stored(run_id)
+    if not stored.open and stored.report is not None:
+        return decode(Report, stored.report)
     demand_sdk()
     server = _reachable(settings)
     shards.reopen(session, run_id)
