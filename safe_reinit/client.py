@@ -391,6 +391,16 @@ class Client(Planner):
             if plan is not None:
                 journal.refuse_used(plan.plan_id)
 
+    def check_worker_journal(self) -> None:
+        """See that shards can be carried by the journal, before a worker takes any.
+
+        Raises:
+            UsageError: it cannot be written, or it is a file, which workers on other hosts do not have.
+        """
+        with self._journal() as journal:
+            temporal.demand_shared(self._session(journal, None, None, None))
+            journal.demand_right("carry")
+
     def held(self) -> Error | None:
         """Return why no run may begin now, by the configuration or by the journal, as far as that can be read."""
         refused = request.held(self._settings)

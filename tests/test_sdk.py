@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from alibabacloud_tea_openapi.utils_models import Config
 
+import safe_reinit
+from safe_reinit.cli.sdk_models import SERVE_BY_IT
 from safe_reinit.cloud.aliyun.answers import Key
 from safe_reinit.cloud.aliyun.attempt import Attempt
 from safe_reinit.cloud.aliyun.sdk import EcsClient
@@ -112,3 +116,12 @@ def test_the_models_are_loaded_by_name_in_our_own_process_only(*, ours: bool) ->
     assert (loader == "SourceFileLoader") is not ours
     assert (count < 100) is ours
     assert asynchronous is not ours
+
+
+def test_the_command_line_knows_what_answers_http() -> None:
+    """Each file that imports the library is among those for which the real one is loaded."""
+    package = Path(safe_reinit.__file__).parent
+    for path in package.rglob("*.py"):
+        if re.search(r"^ *(from|import) aiohttp", path.read_text("utf-8"), re.MULTILINE):
+            name = ".".join(("safe_reinit", *path.relative_to(package).with_suffix("").parts))
+            assert name.startswith(SERVE_BY_IT), name

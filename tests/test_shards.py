@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections import Counter
@@ -16,11 +17,12 @@ import pytest
 from safe_reinit import logs
 from safe_reinit.cli.app import run
 from safe_reinit.core import rate_limits
-from safe_reinit.errors import Error, RunRefused
+from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.execution import shards as carrying
 from safe_reinit.execution.following import Carried, Following
 from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import Journal, JournalError, open_to_read, open_to_write
+from safe_reinit.journal.sqlite import SqliteFile
 from safe_reinit.model import Event, InUse
 from safe_reinit.plans import shards
 from safe_reinit.plans.plan import to_json
@@ -137,6 +139,7 @@ def test_a_cancel_of_the_run_ends_all_its_shards_in_order(path: Path) -> None:
         done = engine.carry().checked()
 
     assert done.outcomes == {"refused": list(range(MANY))}
+    assert re.match(rf"{engine.run_id}, shard \d: ", engine.said[0])
     assert "asked this run to end: finishing the current call" in engine.said[0]
     assert not [call for number in range(MANY) for call in done.calls(number)]
 
@@ -520,9 +523,7 @@ def test_who_follows_a_run_ends_it_when_nobody_else_does(path: Path) -> None:
         engine = unfinished(sim, path)
         client = engine.client()
         with client._journal() as journal:
-            following = Following(client._session(journal, None, None, None), engine.stored, Lost())
-            following.begin()
-            told = following()
+            told = Following(client._session(journal, None, None, None), engine.stored, Lost(), joins=True)()
         assert told == engine.checked().report
 
 
@@ -567,3 +568,35 @@ def test_a_worker_that_is_to_end_while_its_last_machines_are_wiped_ends_the_run(
         done = engine.carry_shards().checked()
 
     assert done.outcomes == {"done": list(range(SIZE))}
+
+
+def test_a_worker_whose_journal_is_away_names_the_run_and_no_command(path: Path) -> None:
+    """Nobody has to resume it: the machines come back, and a worker goes on by what this host kept of the shard."""
+    with simulated(fleet(SIZE)) as sim, pytest.MonkeyPatch.context() as patch:
+        engine = Engine(sim, path, of_workers={"journal_outage": 30.0}).begin(everything(SIZE))
+        carrier = engine.worker().shards(engine.said.append)
+
+        def told(event: Event) -> None:
+            if event.event == "answer":
+                patch.setattr(SqliteFile, "transaction", away)
+
+        def away(*_: object, **__: object) -> Any:
+            raise UsageError("The disk is full.")
+
+        patch.setattr(logs, "event", told)
+        with pytest.raises(UsageError, match="The disk is full"):
+            carrier.carry(engine.run_id, 0, engine.digest, lambda: None, engine.hand_over)
+        shown = sim.state()["instances"]
+        kept = path.parent / "spool" / f"{engine.run_id}.0.json"
+        assert {shown[instance(number)]["status"] for number in range(SIZE)} == {"Running"}
+        assert kept.exists()
+        patch.undo()
+        engine.carry_shards().checked()
+
+    said = "\n".join(engine.said)
+    assert f"What the journal lacks of run {engine.run_id} is kept in {kept}." in said
+    assert f"a worker goes on with run {engine.run_id} by itself" in said
+    assert "safe-reinit resume" not in said
+    assert not kept.exists()
+    for job in engine.report.jobs:
+        assert "resume this run" not in f"{job.error}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from contextlib import suppress
@@ -17,12 +19,16 @@ import pytest
 from safe_reinit.cli.app import run
 from safe_reinit.cli.signals import Signals
 from safe_reinit.client import Client
+from safe_reinit.cloud.connection import Where
+from safe_reinit.journal import open_to_write
 from safe_reinit.model import Stage
 from safe_reinit.temporal.carrier import WorkflowCarrier
 from safe_reinit.temporal.worker import Settings
+from tests import postgresql
 from tests.blocks import ROOT, blocks
 from tests.servers import refused_port
 from tests.temporals import DIGEST, Remembering, Run, Temporal, wait_for, working
+from tests.test_temporal_worker import get
 
 PAGE = ROOT / "docs/howto/workers.md"
 QUEUE = "safe-reinit-1000000000000001-cn-hangzhou"
@@ -104,24 +110,35 @@ def test_a_worker_serves_the_account_of_its_credentials_until_a_signal(
 def test_a_worker_of_a_deployment_says_how_it_becomes_current(
     temporal: Temporal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is sent to a version that is not current, so it prints the command that makes it so."""
-    monkeypatch.setattr(Client, "shards", lambda _client, _say: Remembering([]))
+    """Nothing is sent to a version that is not current: it and the run say so, with the command that makes it so."""
+    monkeypatch.setattr(Client, "shards", lambda _client, _say: Remembering([Stage((0,))]))
     port = refused_port()
+
+    server = replace(temporal.server, namespace="of-a-team")
+    assert temporal.program("operator", "namespace", "create", "--namespace", server.namespace)
+    carrier = WorkflowCarrier(server, QUEUE, "run-d", DIGEST, "1", "cn-hangzhou", 1)
+    told: list[str] = []
 
     def end() -> None:
         wait_for(lambda: answers(port))
+        carrier.submit()
+        wait_for(lambda: "none is of the current version of deployment wipes" in carrier.describe().says, 0.3)
+        told.append(carrier.describe().hint.partition(": ")[2])
+        wait_for(lambda: temporal.program(*shlex.split(told[0])[1:], "--yes"), 0.5)
+        wait_for(lambda: carrier.describe().status == "ended", 0.3)
         os.kill(os.getpid(), signal.SIGTERM)
 
     ending = threading.Thread(target=end, daemon=True)
     ending.start()
     code, said = ended(
-        capsys, "--temporal", temporal.server.address, "--temporal-deployment", "wipes", "--worker-health",
-        f"127.0.0.1:{port}",
+        capsys, "--temporal", temporal.server.address, "--temporal-namespace", server.namespace,
+        "--temporal-deployment", "wipes", "--worker-health", f"127.0.0.1:{port}",
     )  # fmt: skip
     ending.join()
 
     assert code == 0, said
-    assert "temporal worker deployment set-current-version --deployment-name wipes --build-id 0." in said
+    assert told[0].startswith("temporal worker deployment set-current-version --address ")
+    assert f"is current: {told[0]}\n" in said
 
 
 def answers(port: int) -> bool:
@@ -129,6 +146,62 @@ def answers(port: int) -> bool:
     with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
         return True
     return False
+
+
+@pytest.mark.usefixtures("here")
+def test_a_worker_tells_its_health_in_a_process_of_its_own(temporal: Temporal) -> None:
+    """In a new interpreter, where nothing but the command was imported, what serves HTTP is there all the same."""
+    port = refused_port()
+    words = ["worker", "--temporal", temporal.server.address, "--worker-health", f"127.0.0.1:{port}"]
+    with subprocess.Popen([sys.executable, "-m", "safe_reinit", *words], stderr=subprocess.PIPE, text=True) as child:
+        try:
+            wait_for(lambda: child.poll() is not None or (answers(port) and get(port, "/healthz")[0] == 200), 0.3)
+            child.terminate()
+            said = child.communicate()[1]
+        finally:
+            child.kill()
+
+    assert child.returncode == 0, said
+
+
+@pytest.mark.parametrize(
+    ("place", "code", "says"),
+    [
+        ("{home}/journal.db", 2, "The workers of Temporal do not see a journal that is a file of this host."),
+        ("postgresql://safe@127.0.0.1:1/nodb", 2, "cannot be used"),
+    ],
+    ids=["a file", "no database"],
+)
+def test_a_worker_takes_nothing_without_a_journal_that_it_can_write(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str, code: int, says: str
+) -> None:
+    """It is refused before it polls, with the sentence that a run gets there: else it would use up attempts."""
+    monkeypatch.setattr(Where, "loopback", property(lambda _: False))
+    monkeypatch.delenv("SAFE_REINIT_TIME_SCALE", raising=False)
+    place = place.format(home=here)
+    ended_with, said = ended(capsys, "--temporal", f"127.0.0.1:{refused_port()}", "--journal", place)
+
+    assert (ended_with, says in said) == (code, True), said
+    assert "Working for" not in said
+
+
+@pytest.mark.usefixtures("here")
+def test_a_worker_takes_nothing_with_a_role_that_may_only_read(
+    postgres: postgresql.Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told that its role may not do this."""
+    place = postgres.new()
+    open_to_write(place).close()
+    schema = re.findall(r"journal_\d+_\d+", place)[-1]
+    postgres.sql("DROP ROLE IF EXISTS only_reads; CREATE ROLE only_reads LOGIN")
+    postgres.sql(f"GRANT USAGE ON SCHEMA {schema} TO only_reads")
+    postgres.sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO only_reads")
+    code, said = ended(
+        capsys, "--temporal", f"127.0.0.1:{refused_port()}", "--journal", place.replace("safe@", "only_reads@")
+    )
+    postgres.sql("DROP OWNED BY only_reads; DROP ROLE only_reads")
+
+    assert (code, "may not do this" in said) == (2, True), said
 
 
 @pytest.mark.usefixtures("here")

@@ -13,6 +13,8 @@ MADE_BEFORE_COLLECTING = 200_000
 a run over many machines."""
 _FLUSHES = 1.0
 """Real seconds for what is still to be written when the process ends."""
+_THREADS_OF_ITS_OWN = "temporalio.bridge.temporal_sdk_bridge"
+"""The SDK of Temporal: its threads, which Python does not know, outlive a worker."""
 
 
 def main() -> None:
@@ -29,8 +31,9 @@ def main() -> None:
     if signals.interrupted:
         _finish()
         end_by_sigint()
-    if threading.active_count() > 1 or not _flushed():
-        # A call hangs, or the output cannot be written: the interpreter would wait for it, or change the exit code.
+    if threading.active_count() > 1 or _THREADS_OF_ITS_OWN in sys.modules or not _flushed():
+        # A call hangs, the output cannot be written, or threads that are none of Python's may call into it: the
+        # interpreter would wait for it, change the exit code, or be aborted by them as it is taken apart.
         _finish()
         os._exit(code)
     gc.freeze()  # the process ends: its memory need not be looked through once more

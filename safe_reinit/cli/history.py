@@ -86,7 +86,7 @@ def _left_by(run: StoredRun) -> str:
         )
     if not said:
         said.append(f"It left no machine stopped. To write down how it ended: safe-reinit resume {run.run_id}.")
-    if run.shards:
+    if run.shards and is_open:
         said.append("That needs a worker: safe-reinit worker.")
     return " ".join(said)
 

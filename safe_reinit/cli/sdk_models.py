@@ -17,8 +17,8 @@ from types import ModuleType
 MODELS = "alibabacloud_ecs20140526.models"
 UNUSED = "aiohttp"
 """Named by the SDK in annotations and in its asynchronous calls; every request here goes by our own connections."""
-_SERVES_BY_IT = "safe_reinit.simulator"
-"""With --simulate it is in the same process, and needs the real one."""
+SERVE_BY_IT = ("safe_reinit.simulator", "safe_reinit.temporal.health")
+"""Ours that answer HTTP, with --simulate and in a worker: they need the real one, in the same process."""
 
 
 class _ByName(SourceFileLoader):
@@ -69,7 +69,7 @@ class _Finder:
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """See ``importlib.abc.MetaPathFinder``; everything but these two packages is left to others."""
-        if fullname == _SERVES_BY_IT and self._names_only:
+        if fullname in SERVE_BY_IT and self._names_only:
             self._names_only = False
             sys.modules.pop(UNUSED, None)
         if fullname == UNUSED and self._names_only:

@@ -53,6 +53,7 @@ def command(flags: Mapping[str, Any]) -> int:
             hint="Install it: pip install 'safe-reinit[temporal]'",
         ) from None
     server, client = server_of(config), connect(config=config)
+    client.check_worker_journal()
     account, region = _account(config, client.clock), client.region
     settings = Settings(
         queue_of(config, account, region), config["temporal_deployment"] or "",
@@ -92,6 +93,7 @@ def _account(config: Config, clock: Clock) -> str:
 
 
 async def _serve(server: Server, settings: Settings, shards: Shards, whom: str) -> None:
+    from ..temporal.server import Version  # noqa: PLC0415 - an extra
     from ..temporal.worker import serve  # noqa: PLC0415 - an extra
 
     end, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -110,10 +112,8 @@ async def _serve(server: Server, settings: Settings, shards: Shards, whom: str) 
     def ready(serving: Serving) -> None:
         say(f"Working for {whom} at {server.text}, task queue {settings.queue}.")
         if settings.deployment:
-            say(
-                f"Nothing comes here until version {serving.build_id} is current: temporal worker deployment "
-                f"set-current-version --deployment-name {settings.deployment} --build-id {serving.build_id}"
-            )
+            version = Version(settings.deployment, serving.build_id)
+            say(f"Nothing comes here until version {version.build_id} is current: {server.command_for(version)}")
 
     await serve(server, settings, shards, end, ready)
     say("The worker has ended.")

@@ -100,7 +100,7 @@ class Driver:
             self.run_id, self.plan.rollout, states, closed=self.closed, none_begins=self.none_begins,
             rate=self.clock.rate, usual=self.usual, journal_outage=self.journal_outage,
         )  # fmt: skip
-        self._store = StateStore(self.lease, self.spool, self.say, self.clock.rate)
+        self._store = StateStore(self.lease, self.spool, self.say, self.clock.rate, self.run_id)
         self._rechecks = Rechecks(self.cloud, self.clock, self.plan, self.run_id, self.policy)
         self._calls = Calls(self.cloud, self.clock, self.plan, self.run_id, self._store, self.stop)
         self._inbox: deque[Input] = deque()

@@ -201,7 +201,7 @@ class Session:
         if wiping:
             raise RunRefused(
                 f"ECS shows {', '.join(wiping)} as ReIniting, so the verdict {verdict} cannot be given yet.",
-                hint=f"Nothing was changed; see how it ends with: safe-reinit resume {run.lease.run_id}.",
+                hint=f"Nothing was changed; see how it ends with: safe-reinit resume {run.name}.",
             )
         try:
             run.lease.save(*enumerate(run.states), wait=LOCK_WAIT, act=("verdict", verdict))
@@ -321,7 +321,7 @@ class Session:
         told = self.naming_runs(told)
         # What is owed stays open: it can be resumed, and nobody else begins on its instance.
         owed = {position for position, known in enumerate(records) if state.is_pending(known)}
-        if not self._end(run.lease, told, sorted((owed | set(driver.run.unfinished)) - run.closed)):
+        if not self._end(run.lease, told, sorted((owed | set(driver.run.unfinished)) - run.closed), whole=run.whole):
             told = replace(told, next=(f"safe-reinit resume {run.name}",))
         return told
 
@@ -408,13 +408,13 @@ class Session:
             if self._are_listed(cloud, run):
                 return
             raise RunRefused(
-                f"STS did not say whose credentials run {run.lease.run_id} was begun with, and ECS does not list its "
+                f"STS did not say whose credentials run {run.name} was begun with, and ECS does not list its "
                 "instances to these.",
                 hint="Use the credentials that it was begun with.",
             )
         if account != run.plan.account:
             raise RunRefused(
-                f"Run {run.lease.run_id} is of account {run.plan.account}, and these credentials are of {account}.",
+                f"Run {run.name} is of account {run.plan.account}, and these credentials are of {account}.",
                 hint="Use credentials of that account.",
             )
 
@@ -426,13 +426,21 @@ class Session:
             return {each.instance_id for each in shown} == ids
         return False
 
-    def _end(self, lease: Lease, told: Report, still_open: Sequence[int], act: tuple[Deed, str] | None = None) -> bool:
+    def _end(
+        self,
+        lease: Lease,
+        told: Report,
+        still_open: Sequence[int],
+        act: tuple[Deed, str] | None = None,
+        whole: str = "",
+    ) -> bool:
         """Write down how a run ended, and let it go; return whether nobody needs to do that later."""
         try:
             lease.end(members(told), still_open, act)
         except JournalError as error:
             lost = isinstance(error, JournalLostError)
-            later = "" if lost else f" Once it can be: safe-reinit resume {lease.run_id}"
+            on = f"a worker goes on with run {whole} by itself." if whole else f"safe-reinit resume {lease.run_id}"
+            later = "" if lost else f" Once it can be: {on}"
             self.interrupt.say(f"How the run ended could not be written down. {error}{later}")
             lease.release()
             return lost

@@ -182,7 +182,9 @@ class Shards:
         watching = threading.Thread(target=watch, name="safe-reinit-shard", daemon=True)
         watching.start()
         try:
-            with self._session(Interrupt(self._say), hand_over) as session:
+            with self._session(
+                Interrupt(lambda text: self._say(f"{run_id}, shard {number}: {text}")), hand_over
+            ) as session:
                 _carry(session, run_id, number, digest, held.append)
                 finish(session, run_id)  # nobody may be there any more who asks for the next stage
         except HandedOverError:

@@ -20,13 +20,20 @@ class StateStore:
         spool: keeps what the journal lacks, once the core waits for it no more.
         say: tells people where that is.
         rate: the cloud seconds in a real one.
+        name: the run by which people know it, where the lease is of a shard.
 
     """
 
     def __init__(
-        self, lease: Lease, spool: Spool = NO_SPOOL, say: Callable[[str], None] = lambda _: None, rate: float = 1.0
+        self,
+        lease: Lease,
+        spool: Spool = NO_SPOOL,
+        say: Callable[[str], None] = lambda _: None,
+        rate: float = 1.0,
+        name: str = "",
     ) -> None:
         self._lease = lease
+        self._name = name or lease.run_id
         self._rate = rate
         self._spool = spool
         self._say = say
@@ -83,7 +90,7 @@ class StateStore:
         """Keep on this host all that the journal lacks, where nobody waits for it any more."""
         if not self._behind:
             return
-        kept = self._spool.keep(self._lease, self._behind)
+        kept = self._spool.keep(self._lease, self._behind, self._name)
         if kept and not self._told:
             self._told = True
             self._say(kept)
@@ -130,5 +137,7 @@ class StateStore:
             self.keep()
             hint = "Before you begin a new run, find out what became of the journal, and look at ECS's console."
             return JournalLost(Failure(None, str(error), hint=hint))
-        hint = "Once it can be written again, resume this run. What was not wiped then needs a new plan."
+        by_person = self._name == self._lease.run_id
+        on = "resume this run" if by_person else "a worker goes on with this run by itself"
+        hint = f"Once it can be written again, {on}. What was not wiped then needs a new plan."
         return JournalAway(Failure(None, str(error), hint=hint))

@@ -13,6 +13,15 @@ Deed = Literal[
     "cancel", "hold", "unhold", "prune",
 ]  # fmt: skip
 """What an act can be."""
+NEEDS: Mapping[Deed, str] = {
+    "begin": "INSERT INTO runs SELECT * FROM runs WHERE 1=0",
+    "carry": "UPDATE jobs SET state=state WHERE 1=0",
+    "cancel": "UPDATE leases SET cancelled=cancelled WHERE 1=0",
+    "hold": "INSERT INTO hold SELECT * FROM hold WHERE 1=0",
+    "unhold": "DELETE FROM hold WHERE 1=0",
+    "prune": "DELETE FROM runs WHERE 1=0",
+}
+"""By the act a statement that changes nothing, and that a database refuses to whoever may not do it."""
 
 
 @dataclass(frozen=True)

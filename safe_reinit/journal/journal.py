@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import RunRefused, UsageError
 from ..model import Room
 from ..model.codec import dumps
-from .audit import Deed, appended, begun
+from .audit import NEEDS, Deed, appended, begun
 from .database import LOCK_WAIT, ReplacedError
 from .lease import Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError, ending, length
 from .place import boot_id, now, pid_namespace, user, who
@@ -24,14 +24,6 @@ from .stored import Hold, ShardToBegin
 
 _OF_A_RUN = ("events", "learnt", "late_answers", "disks", "jobs", "leases", "runs")
 """The tables that know of a run, in the order in which they forget it."""
-_NEEDS: Mapping[Deed, str] = {
-    "begin": "INSERT INTO runs SELECT * FROM runs WHERE 1=0",
-    "cancel": "UPDATE leases SET cancelled=cancelled WHERE 1=0",
-    "hold": "INSERT INTO hold SELECT * FROM hold WHERE 1=0",
-    "unhold": "DELETE FROM hold WHERE 1=0",
-    "prune": "DELETE FROM runs WHERE 1=0",
-}
-"""By the act a statement that changes nothing, and that a database refuses to whoever may not do it."""
 
 
 class Journal(Reader):
@@ -168,12 +160,9 @@ class Journal(Reader):
         """
         with self._db.transaction():
             self._db.alone(f"{run_id}|end")
-            row = self._db.execute(
-                "SELECT ended_at, (SELECT count(*) FROM runs WHERE whole=? AND ended_at IS NULL) FROM runs"
-                " WHERE run_id=?",
-                (run_id, run_id),
-            ).fetchone()
-            if row is None or tuple(row) != (before, 0):
+            left = "SELECT count(*) FROM runs WHERE whole=? AND ended_at IS NULL"
+            found = self._db.execute(f"SELECT ended_at, ({left}) FROM runs WHERE run_id=?", (run_id, run_id))  # noqa: S608
+            if found.fetchone() != (before, 0):
                 return False
             self._db.execute(*ending(run_id, report))
             self._audit("end", run_id, str(report["outcome"]))
@@ -213,7 +202,7 @@ class Journal(Reader):
         """
         if self._db.shared:
             with self._db.using():
-                self._db.execute(_NEEDS[act])
+                self._db.execute(NEEDS[act])
 
     def take(self, run_id: str) -> Lease | None:
         """Take over a run whose holder is gone or whose lease has expired; ``None`` while another session holds it.

@@ -1,7 +1,7 @@
 """What the journal lacks of a run: a file of this host keeps it while the journal cannot be written.
 
 A machine must come back also where nothing can be written to the journal. What is done for that is kept here, and
-whoever resumes the run on this host writes it into the journal before anything else.
+whoever resumes the run on this host, a person or a worker, writes it into the journal before anything else.
 """
 
 from __future__ import annotations
@@ -67,9 +67,16 @@ class Spool:
         """Return where a run is kept."""
         return self.folder / f"{run_id}.json"
 
-    def keep(self, lease: Lease, states: Mapping[int, JobState]) -> str:
-        """Keep what the journal lacks of a run, in the place of what was kept of it before; say where that is."""
-        what = f"What the journal lacks of run {lease.run_id}"
+    def keep(self, lease: Lease, states: Mapping[int, JobState], name: str) -> str:
+        """Keep what the journal lacks of a run, in the place of what was kept of it before; say where that is.
+
+        Args:
+            lease: of the run, or of one of its shards.
+            states: those that the journal lacks.
+            name: the run by which people know it.
+
+        """
+        what = f"What the journal lacks of run {name}"
         kept = {"epoch": lease.epoch, "session": lease.session, "states": list(states.items()), "events": lease.untold}
         file = self.file(lease.run_id)
         try:
@@ -77,7 +84,12 @@ class Spool:
             replace(str(file), dumps(kept, sparse=True), 0o600)
         except OSError as error:
             return f"{what} cannot be kept in {file} either ({error.strerror}): keep this output."
-        return f"{what} is kept in {file}, and read by safe-reinit resume {lease.run_id} on this host."
+        if name == lease.run_id:
+            return f"{what} is kept in {file}, and read by safe-reinit resume {name} on this host."
+        return (
+            f"{what} is kept in {file}. Once the journal can be written, a worker goes on with the run by itself: one "
+            "of this host reads the file first; one of another host goes on without it."
+        )
 
     def read(self, run_id: str) -> Spooled | None:
         """Return what is kept of a run; ``None`` where nothing is.
@@ -141,8 +153,8 @@ class Spool:
                     continue
                 if disk_ids := _unknown_to(stored, kept):
                     said.append(
-                        f"Run {run_id} has ended, and ECS accepted the wipe of {', '.join(disk_ids)} in it, which the "
-                        f"journal does not say. What this host knows of that is in {file}: "
+                        f"Run {stored.whole or run_id} has ended, and ECS accepted the wipe of {', '.join(disk_ids)} "
+                        f"in it, which the journal does not say. What this host knows of that is in {file}: "
                         "remove it once you have read it."
                     )
                 else:
@@ -161,7 +173,7 @@ class _NoSpool(Spool):
     def __init__(self) -> None:
         super().__init__(Path(os.devnull))
 
-    def keep(self, lease: Lease, states: Mapping[int, JobState]) -> str:  # noqa: ARG002 - nothing is kept
+    def keep(self, lease: Lease, states: Mapping[int, JobState], name: str) -> str:  # noqa: ARG002 - nothing is kept
         """Keep nothing, and say nothing."""
         return ""
 

@@ -40,6 +40,19 @@ def demand_sdk() -> None:
         ) from None
 
 
+def demand_shared(session: Session) -> None:
+    """See that workers on several hosts can have the journal; on loopback, for trials, they are on one.
+
+    Raises:
+        UsageError: it is a file.
+    """
+    if not (session.journal.shared or (session.journal.lasts and session.where.loopback)):
+        raise UsageError(
+            "The workers of Temporal do not see a journal that is a file of this host.",
+            hint="Name a journal in PostgreSQL with --journal.",
+        )
+
+
 def run(
     session: Session, settings: Mapping[str, Any], plan: Plan, run_id: str, calls: Sequence[Call], on_unknown: OnUnknown
 ) -> Report:
@@ -55,11 +68,7 @@ def run(
             "The password to set is never written down, so no worker could set it.",
             hint="Set a key pair with --key-pair instead, or run this plan with --runner local.",
         )
-    if not (session.journal.shared or (session.journal.lasts and session.where.loopback)):
-        raise UsageError(
-            "The workers of Temporal do not see a journal that is a file of this host.",
-            hint="Name a journal in PostgreSQL with --journal.",
-        )
+    demand_shared(session)
     from ..execution import shards  # noqa: PLC0415 - see above
 
     server = _reachable(settings)

@@ -19,7 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from ..errors import RunRefused
 from ..execution.following import Carried
-from .server import ANSWERS_WITHIN, Server, pollers
+from .server import ANSWERS_WITHIN, Pollers, Server, pollers
 from .workflow import ACCOUNT, LOOK_AGAIN, OUTCOME, REGION, RUN, WORKFLOW, Asked
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class WorkflowCarrier:
         return f"Temporal ({self.server.address}), task queue {self.queue}"
 
     def submit(self) -> bool:
-        """Start the workflow, unless it is open, and return whether a worker polls.
+        """Start the workflow, unless it is open, and return whether a worker polls that gets work.
 
         Raises:
             UsageError: the server cannot be used as it is set.
@@ -67,7 +67,7 @@ class WorkflowCarrier:
                     raise
                 handle = await self._start(client, [])  # the server has not been told of them
             self.queue = (await handle.describe()).task_queue
-            return bool(await pollers(client, self.queue))
+            return bool((await pollers(client, self.queue)).current)
 
         return self._ask(ask)
 
@@ -101,7 +101,7 @@ class WorkflowCarrier:
         """
 
         async def ask(client: Client) -> Carried:
-            return await _describe(client, self.run_id)
+            return await _describe(self.server, client, self.run_id)
 
         return self._ask(ask)
 
@@ -128,7 +128,7 @@ class WorkflowCarrier:
         )  # fmt: skip
 
 
-async def _describe(client: Client, run_id: str) -> Carried:
+async def _describe(server: Server, client: Client, run_id: str) -> Carried:
     handle = client.get_workflow_handle(workflow_id(run_id))
     try:
         shown = await handle.describe()
@@ -139,11 +139,9 @@ async def _describe(client: Client, run_id: str) -> Carried:
     if shown.status is not WorkflowExecutionStatus.RUNNING:
         return await _closed(client, run_id, shown.status)
     queue = shown.task_queue
-    if not await pollers(client, queue):
-        return Carried(
-            "open", f"No worker polls the task queue {queue}, so nothing of this run moves.",
-            "Start one: safe-reinit worker. A machine that is down stays down until one is there.",
-        )  # fmt: skip
+    polling = await pollers(client, queue)
+    if not polling.current:
+        return _unserved(server, queue, polling)
     if shown.raw_description.pending_workflow_task.attempt > 1:
         return Carried("open", "A worker polls and leaves its tasks unanswered: it hangs, or is of another version.",
                        "See the log of the workers, and restart them one by one.")  # fmt: skip
@@ -154,6 +152,24 @@ async def _describe(client: Client, run_id: str) -> Carried:
             said = "a worker fell silent." if failed.HasField("timeout_failure_info") else failed.message
             return Carried("open", f"Temporal is at {what}: {said}", "It is tried again by itself.")
     return Carried("open")
+
+
+def _unserved(server: Server, queue: str, polling: Pollers) -> Carried:
+    """Say why the server gives the tasks of a run to no worker."""
+    if not polling.versions:
+        return Carried(
+            "open", f"No worker polls the task queue {queue}, so nothing of this run moves.",
+            "Start one: safe-reinit worker. A machine that is down stays down until one is there.",
+        )  # fmt: skip
+    version = polling.makes_current
+    said = f"Workers poll the task queue {queue}, and none is of the current version"
+    if not version.deployment:
+        return Carried("open", f"{said}: they are of no deployment, so nothing of this run moves.",
+                       "Set temporal_deployment for them, or start workers of the current version.")  # fmt: skip
+    return Carried(
+        "open", f"{said} of deployment {version.deployment}, so nothing of this run moves.",
+        f"Make the version of one current: {server.command_for(version)}",
+    )  # fmt: skip
 
 
 async def _closed(client: Client, run_id: str, status: WorkflowExecutionStatus | None) -> Carried:

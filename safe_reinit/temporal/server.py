@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.deployment.v1 import WorkerDeploymentOptions
+from temporalio.api.enums.v1 import TaskQueueType, WorkerVersioningMode
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
@@ -105,6 +107,12 @@ class Server:
     def text(self) -> str:
         """How people are told of it."""
         return f"the Temporal server {self.address} (namespace {self.namespace})"
+
+    def command_for(self, version: Version) -> str:
+        """Return what a person types to have this version of workers get the work."""
+        words = ["temporal", "worker", "deployment", "set-current-version", "--address", self.address, "--namespace",
+                 self.namespace, "--deployment-name", version.deployment, "--build-id", version.build_id]  # fmt: skip
+        return shlex.join(words)
 
     async def connect(self, runs_on: Runtime | None = None, identity: str | None = None) -> Client:
         """Connect with what the files have now, and see that the namespace is there.
@@ -202,21 +210,59 @@ def queue_of(settings: Mapping[str, Any], account: str, region: str) -> str:
     return settings["temporal_queue"] or f"safe-reinit-{account}-{region}"
 
 
-async def pollers(client: Client, queue: str) -> set[str]:
-    """Return the identities of the workers that poll for everything that a run needs."""
+@dataclass(frozen=True)
+class Version:
+    """A version of workers in a deployment, as Temporal manages them; both ``""`` where it does not."""
+
+    deployment: str = ""
+    build_id: str = ""
+
+
+@dataclass(frozen=True)
+class Pollers:
+    """The workers that poll for everything that a run needs, by their identities."""
+
+    versions: Mapping[str, Version]
+    """Of all of them."""
+    current: frozenset[str]
+    """Those to which the server gives tasks: they are of the current version."""
+
+    @property
+    def makes_current(self) -> Version:
+        """The version that could be made current: of those of a deployment the last one by name."""
+        return max(self.versions.values(), key=lambda each: (each.deployment, each.build_id), default=Version())
+
+
+async def pollers(client: Client, queue: str) -> Pollers:
+    """Return the workers that poll for everything that a run needs."""
     kinds = {
         queue: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
         carrying_queue(queue): TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
     }
-    found = []
+    everyone, current = [], []
     for name, kind in kinds.items():
         request = DescribeTaskQueueRequest(
             namespace=client.namespace, task_queue=TaskQueue(name=name), task_queue_type=kind
         )
         answer = await client.workflow_service.describe_task_queue(request, timeout=timedelta(seconds=ANSWERS_WITHIN))
         since = datetime.now(UTC) - _POLLED_WITHIN
-        found.append({each.identity for each in answer.pollers if each.last_access_time.ToDatetime(UTC) > since})
-    return set.intersection(*found)
+        live = [each for each in answer.pollers if each.last_access_time.ToDatetime(UTC) > since]
+        everyone.append({each.identity: _version(each.deployment_options) for each in live})
+        told = answer.versioning_info
+        ramping = [told.ramping_deployment_version] if told.ramping_version_percentage else []
+        given = {Version(each.deployment_name, each.build_id) for each in (told.current_deployment_version, *ramping)}
+        current.append({identity for identity, version in everyone[-1].items() if version in given})
+    both = set.intersection(*map(set, everyone))
+    return Pollers(
+        {identity: version for identity, version in everyone[0].items() if identity in both},
+        frozenset(both.intersection(*current)),
+    )
+
+
+def _version(options: WorkerDeploymentOptions) -> Version:
+    if options.worker_versioning_mode != WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED:
+        return Version()
+    return Version(options.deployment_name, options.build_id)
 
 
 @cache

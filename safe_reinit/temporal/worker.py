@@ -130,7 +130,7 @@ class Serving:
         if self._end.is_set():
             return Health(False, "This worker ends: it finishes what it has, and takes nothing new.")
         try:
-            polling = self.identity in await pollers(self._client, self._settings.queue)
+            polling = self.identity in (await pollers(self._client, self._settings.queue)).versions
         except RPCError as error:
             return Health(False, str(self._server.explain(error)))
         return Health(polling, "ready" if polling else "The Temporal server has not seen this worker poll.")
