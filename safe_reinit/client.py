@@ -160,10 +160,11 @@ class Client(Planner):
         @contextlib.contextmanager
         def opened(interrupt: Interrupt, hand_over: threading.Event) -> Iterator[Session]:
             with self._journal() as journal:
+                whose = f"the configuration of the worker on {socket.gethostname()}"
                 if request.held(self._settings):
                     interrupt.ask("the configuration, which holds all runs")
-                policy = replace(self._policy, whose=f"the configuration of the worker on {socket.gethostname()}")
-                yield replace(self._session(journal, None, None, interrupt), hand_over=hand_over, policy=policy)
+                session = self._session(journal, None, None, interrupt, whose=whose)
+                yield replace(session, hand_over=hand_over)
 
         return Shards(opened, say or (lambda _: None))
 
@@ -294,6 +295,7 @@ class Client(Planner):
         on_call: Callable[[Call], None] | None,
         stop: Interrupt | None,
         go_on: Callable[[str], bool | None] | None = None,
+        whose: str = "the configuration of now",
     ) -> Session:
         from .execution.session import Session  # noqa: PLC0415 - a plan runs nothing
 
@@ -316,7 +318,7 @@ class Client(Planner):
             safely(on_call, interrupt.raised),
             interrupt,
             goes_on,
-            self._policy,
+            replace(self._policy, whose=whose, hold=self._settings["hold"] or ""),
             self._settings["plan_expires"],
             self._settings["journal_outage"],
             self._spool(),

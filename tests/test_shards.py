@@ -167,6 +167,16 @@ def test_a_hold_that_ends_a_run_is_named_in_its_report(path: Path) -> None:
     assert all("change freeze" in str(job.error) for job in done.jobs.values())
 
 
+def test_a_hold_in_the_configuration_of_a_worker_is_named_with_its_host(path: Path) -> None:
+    """Whoever reads the report learns whose configuration it is, and the reason that it gives."""
+    with simulated(fleet(MANY)) as sim:
+        done = Engine(sim, path, of_workers={"hold": "until Monday"}).begin(everything(MANY)).carry().checked()
+
+    why = f"interrupted: the configuration of the worker on {socket.gethostname()} holds all runs: until Monday"
+    assert done.outcomes == {"refused": list(range(MANY))}
+    assert all(why in str(job.error) for job in done.jobs.values())
+
+
 def test_a_plan_that_the_journal_has_otherwise_is_not_carried(path: Path) -> None:
     """Who can write to the journal cannot make a worker wipe what nobody confirmed."""
     with simulated(fleet(MANY)) as sim:

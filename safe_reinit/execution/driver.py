@@ -208,8 +208,11 @@ class Driver:
             yield self._inbox.popleft()
 
     def _cancel_requested(self) -> CancelRequested:
-        held = self.lease.held
-        return CancelRequested(f"all runs are held ({held})" if held else "")
+        if self.lease.held:
+            return CancelRequested(f"all runs are held ({self.lease.held})")
+        if self.policy is not None and self.policy.hold:
+            return CancelRequested(f"{self.policy.whose} holds all runs: {self.policy.hold}")
+        return CancelRequested()
 
     def _carry_out(self, effect: Effect) -> Input | None:
         match effect:

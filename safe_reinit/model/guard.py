@@ -97,6 +97,8 @@ class Policy:
     max_disks: int | None = None
     limit: int | None = None
     """What the configuration limits ``max_disks`` to, where nothing else may raise it."""
+    hold: str = ""
+    """Why it holds all runs; ``""``: it does not."""
     whose: str = "the configuration of now"
     """How people are told of the configuration."""
 
