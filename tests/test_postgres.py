@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from safe_reinit.errors import UsageError
-from safe_reinit.journal import Journal, JournalError, Lease, Reader, open_to_read, open_to_write
+from safe_reinit.errors import RunRefused, UsageError
+from safe_reinit.journal import Journal, JournalError, Lease, Reader, ShardToBegin, open_to_read, open_to_write
 from safe_reinit.journal import postgres as database
 from safe_reinit.journal.place import shown
 from tests import postgresql
@@ -218,3 +218,22 @@ def test_a_role_without_rights_is_told_the_least_that_it_needs(
         opens(place.replace("safe@", "nobody_here@"))
 
     assert refused.value.hint == f"Give it the rights of safe_{role}, as the documentation says."
+
+
+def test_the_end_of_a_run_of_shards_is_written_once_it_has_none_left(postgres: postgresql.Server) -> None:
+    """A run is open until its last shard has ended and its own end is written down, which only the first one does."""
+    plan = {"plan_id": RUN_ID, "account": "1", "region": "cn-hangzhou", "options": {}, "jobs": []}
+    shard = ShardToBegin({**plan, "plan_id": f"{RUN_ID}.0"}, "5e", [("i-1", ["d-1"], {})])
+    done = {"outcome": "done", "exit_code": 0, "jobs": [{}]}
+    with open_to_write(postgres.new()) as journal:
+        journal.begin_shards(RUN_ID, plan, "", "", [shard])
+        early = journal.end_shards(RUN_ID, done, None)
+        lease = journal.take(f"{RUN_ID}.0")
+        assert lease is not None
+        lease.end(done, ())
+        left = [run.run_id for run in journal.runs(0)]
+        ended = [journal.end_shards(RUN_ID, done, None) for _ in range(2)]
+
+        assert (early, left, ended, journal.runs(0)) == (False, [RUN_ID], [True, False], [])
+        with pytest.raises(RunRefused, match="has ended: done"):
+            journal.cancel(RUN_ID)
