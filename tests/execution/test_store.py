@@ -297,3 +297,14 @@ def test_a_batch_is_in_the_journal_as_a_whole_or_not_at_all(journal: Journal) ->
         assert written() == ["asked", "asked", "asked", "none"]
     finally:
         lease.release()
+
+
+def test_a_journal_that_is_away_from_a_shard_asks_nobody_to_resume() -> None:
+    """The run goes on by itself at its workers, whoever reads of the outage."""
+    book: Any = Book()
+    book.failing = [FULL]
+    told = StateStore(book, name="the run of the shard").commit(commit(*states()))
+
+    assert isinstance(told, JournalAway)
+    assert "a worker goes on with this run by itself" in told.failure.hint
+    assert "resume" not in told.failure.hint
