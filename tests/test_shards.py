@@ -420,13 +420,15 @@ def test_a_run_that_is_ended_where_it_is_followed_says_by_what(path: Path) -> No
     """At the question no answer is written down, and the audit names what asked for the end."""
     with simulated(fleet(MANY)) as sim:
         engine, interrupt = waiting(sim, path), Interrupt()
+        carrying_on = threading.Thread(target=engine.carry)
 
         def told(_question: str) -> bool:
             interrupt.ask("SIGINT")
-            threading.Thread(target=engine.carry).start()
+            carrying_on.start()
             return False
 
         report = followed(engine.client(), engine.run_id, interrupt, told)
+        carrying_on.join()
         with open_to_read(path) as journal:
             acts = [(act.act, act.detail) for act in journal.acts(engine.run_id)]
 
