@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..core import state
-from ..journal import JournalError, Lease, LeaseLostError
+from ..journal import JournalError, Lease, LeaseLostError, Spool
 from ..model import Call, Event, EventName, JobState, OnUnknown, Plan, error_codes
 from ..model.codec import members, to_moment
 
@@ -46,3 +46,12 @@ def call_event(run_id: str, call: Call, plan: Plan) -> dict[str, object]:
 def moment(text: str) -> datetime:
     """Read a time as the journal has it."""
     return to_moment(text, "$.started_at")
+
+
+def may_have_begun(lease: Lease, spool: Spool) -> bool:
+    """Return whether a shard may have been carried before: a journal that failed over or was put back may not say so.
+
+    Raises:
+        UsageError: what this host keeps of it cannot be read.
+    """
+    return lease.epoch > 1 or lease.moved or spool.read(lease.run_id) is not None

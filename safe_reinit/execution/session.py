@@ -39,7 +39,7 @@ from ..model import Call, Event, JobState, OnUnknown, Plan, Policy, Report, Secr
 from ..model.codec import decode, members
 from ..plans.plan import as_members, from_json
 from .driver import Driver
-from .records import call_event, first_states, may_send, moment
+from .records import call_event, first_states, may_have_begun, may_send, moment
 from .tags import take_off
 from .verdicts import open_states, refuse_verdict
 
@@ -146,14 +146,15 @@ class Session:
             UsageError: it is of another region or endpoint.
             RunRefused: the credentials are of another account, or somebody else has taken it.
         """
-        if lease.epoch > 1:
-            return self._gone_on(lease, None, None, none_begins)
         try:
+            goes_on = may_have_begun(lease, self.spool)
             stored = self.stored(lease.run_id)
             plan, records = from_json(stored.plan), [each.state for each in stored.jobs]
         except BaseException:
             lease.release()
             raise
+        if goes_on:
+            return self._gone_on(lease, None, None, none_begins)
         begun = report.started(self.clock.now())
         run = HeldRun(plan, lease, records, [], begun, whole=stored.whole, none_begins=none_begins)
         return self._carry(run, self._same_account)

@@ -126,7 +126,8 @@ class Spool:
         for event in kept.events:
             lease.tell(event)
         before = lease.follows
-        if before is not None and (kept.epoch, kept.session) == (before.epoch, before.session):
+        put_back = before is not None and before.epoch == 0  # to before anybody held it
+        if before is not None and (put_back or (kept.epoch, kept.session) == (before.epoch, before.session)):
             for position, state in kept.states.items():
                 known[position] = state
             try:
