@@ -57,7 +57,8 @@ def reopen(session: Session, run_id: str) -> None:
         UsageError: there is no such run, it is of another region or endpoint, or the journal cannot be written.
         RunRefused: it has ended.
     """
-    session.open_run(run_id)
+    if session.stored(run_id, jobs=False).ended_at is not None:  # else its report at least is still to be written
+        session.open_run(run_id)
     session.journal.reopen(run_id)
 
 
