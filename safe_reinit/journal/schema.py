@@ -66,8 +66,9 @@ whole has no jobs and no lease. ``agreed`` is the last stage of it that somebody
 did not. ``cancelled`` says who asked the holder to end the run, ``server`` is the one on which the run began, and
 ``writes`` counts what the holder wrote, so that it notices a journal that was put back to what it was before. The jobs
 of a report lie with the jobs, and its findings with the plan, so that no text holds them twice. ``down`` and ``wipes``
-of a job say what it has in use of what all runs share, ``failed`` whether it cannot end done any more, and ``learnt``
-what ECS took of the calls of a run and what it throttles, by the clock of the database, and how long a phase takes.
+of a job say what it has in use of what all runs share (``down`` is 2 once its machine is left down, until somebody
+resumes the run), ``failed`` whether it cannot end done any more, and ``learnt`` what ECS took of the calls of a run and
+what it throttles, by the clock of the database, and how long a phase takes.
 ``late_answers`` holds the wipes that ECS accepted of a session that had lost the run by then. ``hold`` has a row
 while nothing is to be stopped or wiped. ``used_plans`` keeps the plans of forgotten runs, since a plan runs once.
 ``audit`` keeps who did what, also to runs that are forgotten: its rows are only ever added."""

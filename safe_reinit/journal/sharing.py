@@ -16,8 +16,13 @@ _PLACE = (
     " AND its.region=own.region AND (its.account=own.account OR its.account='' OR own.account='')"
 )
 """Rows of runs in the same account and region; where one of the accounts is not known, it may be the same."""
+_DOWN = (
+    "CASE WHEN down = 0 OR (its.whole = own.whole AND own.whole <> '' AND (down = 2 OR its.ended_at IS NOT NULL))"
+    " THEN 0 ELSE 1 END"
+)
+"""Whether a machine takes a place: one that its run has left down keeps other runs waiting, and not its own shards."""
 _JOBS = (
-    "SELECT part.run_id, its.whole, SUM(down), SUM(wipes), MIN(CASE WHEN down > 0 THEN part.instance_id END),"  # noqa: S608
+    f"SELECT part.run_id, its.whole, SUM({_DOWN}), SUM(wipes), MIN(CASE WHEN down > 0 THEN part.instance_id END),"  # noqa: S608
     " MAX(CASE WHEN until > {clock} AND until <= {clock} + ? THEN 1 ELSE 0 END)"
     f" FROM jobs AS part{_PLACE} LEFT JOIN leases ON leases.run_id=part.run_id"
     " WHERE open=1 AND (down > 0 OR wipes > 0) GROUP BY part.run_id, its.whole ORDER BY part.run_id"
@@ -42,10 +47,13 @@ class NoRoomError(Exception):
 
 
 def place_of(state: object) -> tuple[int, int, int]:
-    """Return whether the machine of a job may be down, how many wipes are to come, and whether it has failed."""
+    """Return whether the machine of a job may be down, how many wipes are to come, and whether it has failed.
+
+    The first is 2 of a machine that is left down: nothing brings it back before somebody resumes the run.
+    """
     if not isinstance(state, JobState):
         return 0, 0, 0
-    return int(state.may_be_down), state.wipes_to_come if state.tried else 0, int(state.cannot_end_done)
+    return state.may_be_down + state.left_down, state.wipes_to_come if state.tried else 0, int(state.cannot_end_done)
 
 
 def in_use(database: Database, run_id: str, lease: float) -> InUse:

@@ -315,6 +315,13 @@ class JobState:
         return self.promised == "Running" or any(wipe.in_doubt for wipe in self.disks)
 
     @property
+    def left_down(self) -> bool:
+        """Whether the machine may be down and the job has come to its end: only a resume does something for it."""
+        unknown = [wipe.state == "unknown" for wipe in self.disks if wipe.in_doubt]
+        ended = self.given_up or self.start.state == "failed" or (bool(unknown) and all(unknown))
+        return ended and self.may_be_down
+
+    @property
     def promised(self) -> Literal["Running", "Stopped"]:
         """The power state owed for the state reached; ``--leave-stopped`` holds only after a wipe."""
         if self.power_before == "Stopped":
