@@ -11,8 +11,8 @@ from typing import Any, Literal, Protocol
 from .. import report
 from ..clock import boottime
 from ..error_mapping import error_of
-from ..errors import Error, RunRefused, UsageError
-from ..journal import StoredRun
+from ..errors import Error, OutcomeUnknown, RunRefused, UsageError
+from ..journal import JournalError, JournalLostError, StoredRun
 from ..model import Call, Event, Report, Rollout
 from ..model.codec import decode
 from ..plans import shards
@@ -27,6 +27,7 @@ _ASKS = 10.0
 """Real seconds between two questions to who has the run carried."""
 _LATE = 200
 """So many events back are read again: of two that are written at once, the later one may be seen first."""
+_PAUSES = ("canary", "wave")
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ class Following:
         self._cancelled = False
         self._by = ""
         """By what the run was asked to end."""
+        self._wakes = self._rollout.pause in _PAUSES
+        """Whether the carrier may not have heard of an answer in the journal: also one of before this was followed."""
         self._lost: RunRefused | None = None
         """Why the run is followed no further though it has not ended, where that is so."""
         self._unended: RunRefused | None = None
@@ -108,6 +111,7 @@ class Following:
         Raises:
             RunRefused: it could not be had carried; the run is in the journal, and can be resumed.
             Error: it has not ended; ``error.report`` is how it stands, and the class that of a run that ended so.
+            OutcomeUnknown: another journal is where it was: how the run goes on is not seen from here any more.
         """
         with self._session.interrupt.ending(self, self.report, self._note, elsewhere=True):
             self._begin()
@@ -138,9 +142,13 @@ class Following:
     def _follow(self) -> None:
         while not self.leave.is_set() and self._lost is None:
             try:
+                self._session.journal.refuse_replaced()
                 if self._has_ended():
                     return
-            except UsageError as error:  # workers wait for it, too, and bring their machines back without it
+            except JournalLostError as error:
+                on = f"Workers go on with the journal that is there now: safe-reinit show {self._run_id}."
+                raise OutcomeUnknown(f"{error} Run {self._run_id} is followed no further.", hint=on) from None
+            except (UsageError, JournalError) as error:  # workers wait for it, and bring machines back without it
                 self._say(f"{error} The run is followed again once the journal can be read.")
             self.wake.wait(_READS)
             self.wake.clear()
@@ -193,6 +201,8 @@ class Following:
         except Error as error:  # the workers go on with what they have
             self._say(f"{error} What workers carry goes on.")
             return
+        if self._wakes:
+            self._wake_carrier()
         self._say(f"{carried.says} {carried.hint}".strip())
         holder = self._run().holder
         if carried.lost and not (holder and holder.alive):
@@ -223,6 +233,7 @@ class Following:
 
     def _cancel(self) -> None:
         if not self._cancelled:
+            self._wakes = True
             with contextlib.suppress(RunRefused):  # it has just ended
                 self._session.journal.cancel(self._run_id, self._by)
             self._cancelled = True
@@ -231,11 +242,11 @@ class Following:
     def _hear_cancel(self) -> None:
         """Have a run that waits for an answer end instead, since somebody cancelled it."""
         if not self._cancelled:
-            self._cancelled = True
+            self._cancelled = self._wakes = True
             self._wake_carrier()
 
     def _ask_whether_to_go_on(self) -> None:
-        if self._rollout.pause not in ("canary", "wave"):  # nobody is asked, and how all jobs are need not be read
+        if self._rollout.pause not in _PAUSES:  # nobody is asked, and how all jobs are need not be read
             return
         journal, now = self._session.journal, self._session.clock.now()
         stage = shards.next_stage(self._rollout, journal.shards(self._run_id), journal.agreed(self._run_id), now)
@@ -251,9 +262,11 @@ class Following:
                 f"safe-reinit cancel {self._run_id}.",
             )
             return
+        self._wakes = True  # also where nobody hears that it was written down
         journal.agree(self._run_id, stage.number if goes_on else -1)
         self._wake_carrier()
 
     def _wake_carrier(self) -> None:
-        with contextlib.suppress(Error):  # the next check says what is wrong
+        with contextlib.suppress(Error):  # the next check says what is wrong, and tries again
             self._carrier.wake()
+            self._wakes = False
