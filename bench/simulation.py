@@ -8,6 +8,7 @@
     python bench/simulation.py --through-sdk --seeds 1000       over the real SDK, which signs each request
     python bench/simulation.py --save DIR                       keep each failing seed, shrunk, as a scenario file
     python bench/simulation.py --journal postgresql             the journal in PostgreSQL, with troubles of its own
+    python bench/simulation.py --sharded                    each run cut into shards, which several workers carry
     python bench/simulation.py --every-fault --jobs 2           every call with every fault, and a crash at every moment
 
 A seed that fails with nothing turned off is a defect of the program, or of the judge: look at its trace with --replay.
@@ -57,7 +58,7 @@ def _one(scenario: Scenario, guard: str | None, *, through_sdk: bool) -> tuple[l
 def _work(task: tuple[int, argparse.Namespace]) -> dict[str, Any]:
     seed, options = task
     began = time.process_time()
-    scenario = expand(seed, options.journal)
+    scenario = expand(seed, options.journal, sharded=options.sharded)
     violations, result = _one(scenario, options.without, through_sdk=options.through_sdk)
     told: dict[str, Any] = {"seed": seed, "violations": violations, "cpu": time.process_time() - began}
     told |= {"names": names(scenario), "keeps": scenario["keeps"]}
@@ -191,16 +192,17 @@ def _save(seed: int, kind: str, options: argparse.Namespace) -> str:
         violations, _ = _one(candidate, options.without, through_sdk=options.through_sdk)
         return any(each.kind == kind for each in violations)
 
-    kept = {"finds": kind} | ({"without": options.without} if options.without else {})
+    kept: dict[str, Any] = {"finds": kind} | ({"without": options.without} if options.without else {})
+    kept["scenario"] = shrink(expand(seed, options.journal, sharded=options.sharded), fails)
     file = Path(options.save) / f"{kind}-{seed}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({**kept, "scenario": shrink(expand(seed, options.journal), fails)}, indent=1) + "\n")
+    file.write_text(json.dumps(kept, indent=1) + "\n")
     return str(file)
 
 
 def _replay(options: argparse.Namespace) -> int:
     name = options.replay
-    drawn = {"scenario": expand(int(name), options.journal)} if name.isdigit() else None
+    drawn = {"scenario": expand(int(name), options.journal, sharded=options.sharded)} if name.isdigit() else None
     kept = drawn or json.loads(Path(name).read_text("utf-8"))
     scenario, guard = kept["scenario"], options.without or kept.get("without")
     print(json.dumps(scenario, indent=1))
@@ -230,6 +232,7 @@ def main() -> int:
     add("--save", metavar="DIR", help="make each failing seed small, and keep it there as a file")
     add("--every-fault", action="store_true", help="run no seeds, but each enumerated case of a fault or a crash")
     add("--through-sdk", action="store_true", help="call over the real SDK, which signs, and not in this process")
+    add("--sharded", action="store_true", help="cut each run into shards, and not only some")
     add("--journal", choices=("sqlite", "postgresql"), default="sqlite", help="where seeds have it (default: sqlite)")
     options = parser.parse_args()
     if options.replay:

@@ -14,16 +14,16 @@ import pytest
 
 from safe_reinit import logs
 from safe_reinit.client import Client
-from safe_reinit.errors import Error
 from safe_reinit.execution import shards
 from safe_reinit.execution.following import Carried, Following
 from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import StoredRun, open_to_read
-from safe_reinit.model import Event, Plan, Report, Stage
+from safe_reinit.model import Event, Plan, Report
 from safe_reinit.model.codec import decode
 from safe_reinit.plans.plan import from_json
 from safe_reinit.simulator import Simulator
 from tests import cloudlike, fleetruns, virtual
+from tests.simulation import engine
 from tests.simulation.scheduler import Process
 
 
@@ -65,31 +65,22 @@ def followed(
         return Following(session, session.stored(run_id), Idle(), joins=True)()
 
 
-HEARTBEAT = 20.0
-"""Seconds without a sign of life after which an engine has another worker carry a shard."""
-
-
 @dataclass
 class Engine:
-    """A run of shards on one journal, and what was done to carry it; each attempt is a process of its own."""
+    """A run of shards on one journal, carried by the engine of ``tests/simulation``, and what was done to carry it."""
 
     sim: Simulator
     journal: Path
-    run_id: str = ""
-    digest: str = ""
-    stages: list[tuple[int, ...]] = field(default_factory=list)
-    """The shards of each stage that was carried."""
-    questions: list[str] = field(default_factory=list)
-    workers: list[Process] = field(default_factory=list)
-    """The processes that carried a shard, each one attempt."""
-    failed: list[Error] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-    """What workers told people."""
-    handed_over: list[int] = field(default_factory=list)
-    """The shards that a worker let go for another one to go on."""
     of_workers: dict[str, Any] = field(default_factory=dict)
     """The settings of the configuration of each worker."""
-    hand_over: threading.Event = field(default_factory=lambda: threading.Event())  # noqa: PLW0108 - looked up when it is made
+    said: list[str] = field(default_factory=list)
+    """What workers told people."""
+
+    def __post_init__(self) -> None:
+        self.temporal = engine.Engine(virtual.current().scheduler, self._connect)
+        """What carries it."""
+        self.hand_over = threading.Event()
+        """Set where the worker of ``carry_shards`` is to end."""
 
     def client(self) -> Client:
         """Connect as another process would."""
@@ -99,11 +90,14 @@ class Engine:
         """Connect as a worker does, with its own configuration."""
         return cloudlike.client(self.sim, self.of_workers, journal=self.journal)
 
+    def _connect(self, _: engine.Attempt) -> shards.Shards:
+        return self.worker().shards(self.said.append)
+
     def begin(self, disks: Sequence[str], **rollout: Any) -> Engine:
         """Plan a run over these disks, and write it down."""
         client = self.client()
         plan = fleetruns.planned(client, list(disks), **rollout)
-        self.run_id, self.digest = written(client, plan)
+        self.temporal.run_id, self.temporal.digest = written(client, plan)
         return self
 
     def carry(
@@ -120,16 +114,12 @@ class Engine:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(logs, "event", told)
-            carrier = self.client().shards()
-            while not (stage := carrier.next_stage(self.run_id, self.digest)).over and not self._stops:
-                if not stage.question:
-                    self._carry(stage)
-                    continue
-                self.questions.append(stage.question)
-                if answer is None:
-                    break
-                with self.client()._journal() as journal:
-                    journal.agree(self.run_id, stage.number if answer(stage.question) else -1)
+            self.temporal.submit()
+            self.temporal.look_again()  # the journal may have an answer meanwhile
+            while not self.temporal.is_idle or (self.temporal.asks and answer):
+                if self.temporal.asks and answer:
+                    self._agree(answer(self.temporal.asks))
+                scheduler.sleep(1.0)
         return self
 
     def carry_shards(self) -> Engine:
@@ -139,47 +129,32 @@ class Engine:
             assert carrier.carry(self.run_id, number, self.digest, lambda: None, self.hand_over)
         return self
 
-    def _carry(self, stage: Stage) -> None:
-        self.stages.append(stage.shards)
-        waiting = list(stage.shards)
-
-        def lane() -> None:
-            while waiting and not self._stops:
-                self._attempt(waiting.pop(0))
-
-        lanes = [threading.Thread(target=lane) for _ in range(stage.at_once)]
-        for each in lanes:
-            each.start()
-        for each in lanes:
-            each.join()
-
-    def _attempt(self, number: int) -> None:
-        """Have a shard carried, by another worker once nothing is heard of the one before."""
-        scheduler = virtual.current().scheduler
-        while not self._stops:
-            worker, heard = Process(f"worker {len(self.workers)}"), [scheduler.now]
-            self.workers.append(worker)
-
-            def alive(heard: list[float] = heard) -> None:
-                heard[0] = scheduler.now
-
-            def carry(alive: Callable[[], None] = alive) -> None:
-                try:
-                    carrier = self.worker().shards(self.said.append)
-                    ended = carrier.carry(self.run_id, number, self.digest, alive, self.hand_over)
-                    self.handed_over += [] if ended else [number]
-                except Error as error:
-                    self.failed.append(error)
-
-            task = scheduler.spawn("worker", worker, carry)
-            while not task.done and scheduler.now - heard[0] < HEARTBEAT:
-                scheduler.sleep(1.0)
-            if task.done and not worker.dead:
-                return
+    def _agree(self, agreed: bool) -> None:
+        """Write down what somebody answered, and have the workflow see it."""
+        with self.client()._journal() as journal:
+            stage = self.client().shards().next_stage(self.run_id, self.temporal.digest)
+            journal.agree(self.run_id, stage.number if agreed else -1)
+        self.temporal.look_again()
 
     @property
-    def _stops(self) -> bool:
-        return bool(self.failed or self.handed_over)
+    def run_id(self) -> str:
+        """The run."""
+        return self.temporal.run_id
+
+    @property
+    def digest(self) -> str:
+        """That of its plans."""
+        return self.temporal.digest
+
+    @property
+    def stages(self) -> list[tuple[int, ...]]:
+        """The shards of each stage that was carried."""
+        return self.temporal.stages
+
+    @property
+    def workers(self) -> list[engine.Attempt]:
+        """Those that carried a shard, one for each attempt."""
+        return [each for each in self.temporal.attempts if each.shard is not None]
 
     @property
     def stored(self) -> StoredRun:

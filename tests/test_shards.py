@@ -121,7 +121,7 @@ def test_a_stage_waits_for_somebody_to_agree(path: Path) -> None:
     with simulated(fleet(MANY)) as sim:
         rollout: dict[str, Any] = {"waves": ((4, False),), "pause": "wave"}
         engine = Engine(sim, path).begin(everything(MANY), **rollout).carry()
-        assert (engine.stages, engine.questions) == ([(0,)], ["4 of 12 jobs have ended, 4 of them done."])
+        assert (engine.stages, engine.temporal.questions) == ([(0,)], ["4 of 12 jobs have ended, 4 of them done."])
         engine.carry(lambda said: said.startswith("4 "))
         done = engine.checked()
 
@@ -185,8 +185,8 @@ def test_a_plan_that_the_journal_has_otherwise_is_not_carried(path: Path) -> Non
             journal._db.execute("UPDATE runs SET plan=REPLACE(plan, ?, ?)", (f'"{disk(5)}"', '"d-other"'))
         engine.carry()
 
-    assert isinstance(engine.failed[0], RunRefused)
-    assert "not what was confirmed" in str(engine.failed[0])
+    assert isinstance(engine.temporal.refused, RunRefused)
+    assert "not what was confirmed" in str(engine.temporal.refused)
     sent = [call for call in sim.state()["calls"] if call["action"] in fleetruns.BUSY and not call["dry_run"]]
     assert not {instance(number) for number in range(4, 8)} & {each for call in sent for each in call["subject"]}
     assert not {disk(number) for number in range(4, 8)} & {each for call in sent for each in call["subject"]}
@@ -211,6 +211,18 @@ def test_a_verdict_on_a_run_of_shards_ends_it_without_a_wipe(path: Path) -> None
     assert {shown["instances"][instance(number)]["status"] for number in unknown} == {"Running"}
     assert not any(shown["disks"][disk(number)]["wipes"] for number in unknown)
     assert (report.outcome, engine.stored.open, engine.stored.outcome) == ("partial", False, "partial")
+
+
+def test_a_run_of_shards_that_is_resumed_is_reported_again(path: Path) -> None:
+    """What the resume came to is written down in the place of what the run had come to before."""
+    with simulated(fleet(MANY)) as sim:
+        engine, unknown = in_doubt(sim, path)
+        with open_to_write(path) as journal:
+            journal.reopen(engine.run_id)
+        assert engine.stored.ended_at is None
+        done = engine.carry().checked()
+
+    assert done.outcomes["unknown"] == unknown
 
 
 def test_a_run_of_shards_lets_its_machines_go_for_a_new_plan(path: Path) -> None:
@@ -267,17 +279,21 @@ def test_a_worker_that_hands_over_lets_another_one_go_on(path: Path) -> None:
     """What has begun is brought to its end, no other machine begins, and the rest of the shard is carried at once."""
     with simulated(fleet(MANY)) as sim:
         engine = Engine(sim, path).begin(everything(MANY), max_parallel=2)
-        leaving = Engine(sim, path, engine.run_id, engine.digest)
-        leaving.carry(on_event=lambda _, event: leaving.hand_over.set() if event.event == "intend" else None)
-        assert leaving.handed_over == [0]
-        shown = sim.state()["instances"]
-        assert {shown[instance(number)]["status"] for number in range(MANY)} == {"Running"}
-        assert sum(shown[instance(number)]["starts"] > 1 for number in range(MANY)) == 2
-        begun = virtual.current().scheduler.now
-        engine.carry()
+        begun: dict[Process, tuple[float, dict[str, Any]]] = {}
+
+        def told(process: Process, event: Event) -> None:
+            if event.event == "intend" and process not in begun:
+                begun[process] = virtual.current().scheduler.now, sim.state()["instances"]
+                if len(begun) == 1:
+                    engine.workers[-1].hand_over.set()
+
+        engine.carry(on_event=told)
         done = engine.checked()
 
-    assert virtual.current().scheduler.now - begun < 200.0
+    (first, _), (then, shown), *_ = begun.values()
+    assert {shown[instance(number)]["status"] for number in range(MANY)} == {"Running"}
+    assert sum(shown[instance(number)]["starts"] > 1 for number in range(MANY)) == 2
+    assert then - first < 200.0
     assert done.outcomes == {"done": list(range(MANY))}
 
 
@@ -321,11 +337,11 @@ def test_a_shard_whose_worker_is_cut_off_from_the_journal_is_carried_on_at_once(
     begun: list[float] = []
 
     def unless_cut(name: str) -> None:
-        real = getattr(Journal, name)
+        real, error = getattr(Journal, name), JournalError if name == "write" else UsageError
 
         def asked(*given: Any, **more: Any) -> Any:
             if scheduler.current is not None and scheduler.current.process in cut:
-                raise JournalError("The server cannot be reached.")
+                raise error("The server cannot be reached.")
             return real(*given, **more)
 
         monkeypatch.setattr(Journal, name, asked)

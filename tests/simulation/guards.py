@@ -18,15 +18,18 @@ from safe_reinit.core import decide, freshness, observations, resuming, snapshot
 from safe_reinit.core.inputs import Answered, Call, Commit, Committed, Input, Withheld
 from safe_reinit.core.state import is_settled, lag_of
 from safe_reinit.core.steps import outstanding
+from safe_reinit.core.waves import Release
 from safe_reinit.core.wipes import is_watched
 from safe_reinit.errors import UsageError
 from safe_reinit.execution import calls, session
+from safe_reinit.execution import shards as carrying
 from safe_reinit.execution.store import StateStore
 from safe_reinit.journal import Journal, Lease, LeaseLostError, sharing
 from safe_reinit.journal.lease import Holder
 from safe_reinit.journal.postgres import Postgres
 from safe_reinit.journal.sqlite import SqliteFile
-from safe_reinit.model import InUse, JobState, Observation, Wipe
+from safe_reinit.model import InUse, JobState, Observation, Rollout, Wipe
+from safe_reinit.plans import shards
 from safe_reinit.plans.drift import drift_of
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -247,7 +250,67 @@ def _shared_limits(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sharing, "_read", lambda *_: (InUse(), InUse()))
 
 
+def _digest(patch: pytest.MonkeyPatch) -> None:
+    """Carry what the journal has as the plan of a shard, whether or not it is what was confirmed."""
+
+    def why(session: Any, run_id: str, _number: int, digest: str) -> str:
+        run, progress = carrying._progress(session, run_id, digest)
+        rollout, agreed = carrying._rollout(run), session.journal.agreed(run_id)
+        return shards.why_none_begins(rollout, progress, agreed, session.clock.now())
+
+    patch.setattr(carrying, "_why_none_begins", why)
+
+
+def _stages_of_shards(patch: pytest.MonkeyPatch) -> None:
+    """Have all shards of a run carried at once, also those of a later stage."""
+    release = shards.release
+
+    def at_once(rollout: Rollout, outcomes: Any, now: Any, failing: int = 0) -> Release:
+        return replace(release(rollout, outcomes, now, failing), upto=len(outcomes), stage=0)
+
+    patch.setattr(shards, "release", at_once)
+
+
+def _none_begins(patch: pytest.MonkeyPatch) -> None:
+    """Begin the jobs of a shard also where the run has said that none begins any more."""
+    patch.setattr(shards, "why_none_begins", lambda *_: "")
+
+
+def _failures_of_all_shards(patch: pytest.MonkeyPatch) -> None:
+    """Do not see what has failed in the other shards that are carried at the same time."""
+    patch.setattr(sharing, "_failed", lambda *_: (0, 0))
+
+
+def _cap_over_shards(patch: pytest.MonkeyPatch) -> None:
+    """Do not see the machines that are down in the other shards of the run."""
+    own = "own.whole = '' OR its.whole <> own.whole OR part.run_id = own.run_id"
+    patch.setattr(sharing, "_JOBS", sharing._JOBS.replace("WHERE open=1", f"WHERE open=1 AND ({own})"))
+
+
+def _begun_unrecorded(patch: pytest.MonkeyPatch) -> None:
+    """Take a shard for one that nobody has begun where the journal says so, also one that failed over since."""
+    patch.setattr(session, "may_have_begun", lambda lease, _spool: lease.epoch > 1)
+
+
+def _cancel_of_what_begins(patch: pytest.MonkeyPatch) -> None:
+    """Let whoever takes a run not know that it was asked to end before."""
+    write = Journal._write_holder
+
+    def forgotten(self: Journal, run_id: str, session: str, epoch: int, before: Holder | None, seconds: float) -> str:
+        forgets = None if before is None else replace(before, cancelled=None)
+        return write(self, run_id, session, epoch, forgets, seconds)
+
+    patch.setattr(Journal, "_write_holder", forgotten)
+
+
 GUARDS: Mapping[str, Patch] = {
+    "digest-of-a-shard": _digest,
+    "stages-of-shards": _stages_of_shards,
+    "none-begins": _none_begins,
+    "failures-of-all-shards": _failures_of_all_shards,
+    "cap-over-shards": _cap_over_shards,
+    "cancel-of-what-begins": _cancel_of_what_begins,
+    "begun-unrecorded": _begun_unrecorded,
     "shared-limits": _shared_limits,
     "lag": _lag,
     "start-minute": _start_minute,

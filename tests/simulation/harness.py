@@ -9,9 +9,9 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,19 +22,23 @@ import yaml
 import safe_reinit
 from safe_reinit import report as reports_of
 from safe_reinit.cli.writer import Writer
+from safe_reinit.execution.shards import Shards
 from safe_reinit.interrupt import Interrupt
-from safe_reinit.journal import sqlite
-from safe_reinit.model import Event
-from safe_reinit.model.codec import members
+from safe_reinit.journal import Journal, Lease, sqlite
+from safe_reinit.model import Event, Report
+from safe_reinit.model.codec import decode, members
+from safe_reinit.plans import shards
 from safe_reinit.plans.plan import to_json
 from safe_reinit.simulator.engine import Engine, Options
 from tests import direct, inprocess, virtual
 from tests.postgresql import Server
+from tests.simulation import engine as engines
 from tests.simulation import people
 from tests.simulation.database import Database
 from tests.simulation.judge import (
     Evidence,
     Session,
+    Take,
     Truth,
     Violation,
     judge,
@@ -113,6 +117,9 @@ class _Attempt:
     told: bool = False
     stepped: bool = False
     left: bool = False
+    goes_on: bool = False
+    worker: engines.Attempt | None = None
+    """Of a run of shards: what an engine gave to it."""
 
 
 @dataclass
@@ -153,6 +160,7 @@ class Simulation:
         self._current: _Attempt | None = None
         self._others: list[_Attempt] = []
         self._foreign: set[str] = set()
+        self._apart: set[str] = set()
         self._calm = False
         self._reading = True
         self._back_after = 1.0
@@ -163,12 +171,18 @@ class Simulation:
         self._outages: list[tuple[float, float]] = []
         self._abandoned = False
         self._events: list[str] = []
+        self._cancelled: float | None = None
+        self._disturbed = False
+        self._takes: list[Take] = []
+        self._temporal = engines.Temporal(self.scheduler, self._connect, self._submitted)
         self._write_credentials("now")
 
     @property
     def reports(self) -> list[dict[str, Any]]:
         """The reports of the run, in the order in which their processes began."""
-        return [each.report for each in self._attempts if each.report is not None]
+        told = [each.report for each in self._attempts if each.report is not None]
+        shown = self._shown()
+        return [*told, shown] if shown is not None else told
 
     # ------------------------------------------------------------------------------------------------ what happens
 
@@ -187,6 +201,7 @@ class Simulation:
                 self._cover(f"{name}:{last.fault}")
             if any(each.process is process for each in self._others):
                 self._foreign.add(last.request_id)
+                self._apart |= {last.request_id} if process.elsewhere else set()
         if self._calm or not self.began or not any(each.process is process for each in self._attempts):
             return
         if dry_run or not self.run_id:
@@ -208,37 +223,124 @@ class Simulation:
         for what in (*self.scenario["people"], *self.scenario["host"]):
             when = what["when"]
             if (when.get("point"), when.get("action")) == (point, name) and when["nth"] == self._counted[point, name]:
-                self._later(when["delay"], what)
+                self._later(when["delay"], what, process)
         self.scheduler.stay(process)
 
-    def _later(self, delay: float, what: dict[str, Any]) -> None:
+    def _later(self, delay: float, what: dict[str, Any], met: Process | None = None) -> None:
         readings = what["when"].get("readings", 0)
         if readings and self.scheduler.current is not None:
-            self.scheduler.current.process.alarm = (readings, lambda: self._happens(what))
+            self.scheduler.current.process.alarm = (readings, lambda: self._happens(what, met))
         elif delay == 0.0:
-            self._happens(what)
+            self._happens(what, met)
         else:
-            self.scheduler.at(self.scheduler.now + delay, lambda: self._happens(what))
+            self.scheduler.at(self.scheduler.now + delay, lambda: self._happens(what, met))
 
-    def _happens(self, what: dict[str, Any]) -> None:
+    def _happens(self, what: dict[str, Any], met: Process | None = None) -> None:
         if self._calm or self._current is None:
             return
         if isinstance(what["does"], list):
             self._deed(what["does"])
             return
         does = what["does"]
-        self.say("host", f"{does} {what.get('seconds', '')}".rstrip())
         self._cover(does)
-        getattr(self, f"_{does}")(self._current, what)
+        for attempt in self._struck(what, met):
+            who = f" to {attempt.process.name}" if attempt.worker is not None else ""
+            self.say("host", f"{does} {what.get('seconds', '')}".rstrip() + who)
+            getattr(self, f"_{does}")(attempt, what)
+
+    def _struck(self, what: dict[str, Any], met: Process | None) -> list[_Attempt]:
+        """Return whom something happens to: of a run of shards the worker that met its moment, or one that is there."""
+        assert self._current is not None
+        workers = [each for each in self._attempts if each.worker is not None and not _is_over(each)]
+        if not workers or what.get("who") != "worker":
+            return [self._current]
+        there = [each for each in workers if each.process is met]
+        return workers if what.get("together") else (there or workers)[-1:]
+
+    # What happens to those who carry a run of shards.
+
+    def _submitted(self, engine: engines.Engine) -> None:
+        self.run_id = self.run_id or engine.run_id
+
+    def _connect(self, worker: engines.Attempt) -> Shards:
+        """Connect as a worker does, in its process."""
+        self._attempts.append(_Attempt(worker.process, self.scheduler.now, worker.task, worker=worker))
+        return self._client().shards(partial(self.say, worker.process.name))
+
+    def _engine(self) -> engines.Engine | None:
+        return self._temporal.engines.get(self.run_id)
+
+    def _hand_over(self, attempt: _Attempt, _what: dict[str, Any]) -> None:
+        if attempt.worker is not None:
+            attempt.worker.hand_over.set()
+            self._disturbed = True
+
+    def _heartbeats_lost(self, attempt: _Attempt, _what: dict[str, Any]) -> None:
+        """Let a worker count as lost that works on: another one is given its shard at the same time."""
+        if attempt.worker is not None:
+            attempt.worker.lost = self._disturbed = True
+
+    def _ask_again(self, _attempt: _Attempt, _what: dict[str, Any]) -> None:
+        if (engine := self._engine()) is not None:
+            engine.ask_again()
+
+    def _terminate(self, _attempt: _Attempt, _what: dict[str, Any]) -> None:
+        if (engine := self._engine()) is not None:
+            engine.terminate()
+
+    def _cancel_workflow(self, _attempt: _Attempt, _what: dict[str, Any]) -> None:
+        if (engine := self._engine()) is not None:
+            engine.cancel()
+
+    def _temporal_away(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
+        self._disturbed = True
+        self._away += what["seconds"]
+        self._temporal.stay_away(what["seconds"])
+
+    def _tamper(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
+        """Let somebody who can write the journal have it name another disk: the run is nobody's from then on."""
+        self._abandoned = True
+        self.storage.tamper(what["disk"], what["for"])
+
+    @contextmanager
+    def in_shards(self) -> Iterator[None]:
+        """Let the run be cut into small shards and submitted to the engine, and see who takes them."""
+        take = Journal.take
+
+        def seen(journal: Journal, run_id: str) -> Lease | None:
+            lease = take(journal, run_id)
+            if lease is not None:
+                self._takes.append(Take(self.scheduler.now, self.scheduler.this().process.name, run_id))
+            return lease
+
+        with (
+            patch.object(shards, "SIZE", self.scenario["shards"]),
+            patch.object(Journal, "take", seen),
+            patch.object(Journal, "shared", True),  # every worker of a simulation sees the file
+            self._temporal.in_place(),
+        ):
+            yield
+
+    def _shown(self) -> dict[str, Any] | None:
+        """Return what the journal tells of a run of shards that has ended, where whoever followed it does not."""
+        if not self.scenario.get("shards") or not self.run_id:
+            return None
+        run = next((each for each in self.storage.runs() if each.run_id == self.run_id), None)
+        if run is None or run.ended_at is None or run.report is None:
+            return None
+        told = reports_of.to_json(decode(Report, run.report))
+        return told if [told] != [each.report for each in self._attempts if each.report is not None][-1:] else None
 
     # What happens to the process and its host, by the names in a scenario.
 
     def _crash(self, attempt: _Attempt, what: dict[str, Any]) -> None:
         self._back_after = what["back_after"]
+        self._disturbed = True
         self.scheduler.kill(attempt.process)
         self.storage.killed(attempt.process)
 
     def _pause(self, attempt: _Attempt, what: dict[str, Any]) -> None:
+        self._disturbed = True
         self.scheduler.freeze(attempt.process, what["seconds"])
         attempt.paused += what["seconds"]
         attempt.process.slept += what["seconds"] if what.get("host_sleeps") else 0.0
@@ -278,6 +380,7 @@ class Simulation:
             for _ in range(what["times"]):
                 with suppress(safe_reinit.Error):
                     self._client().cancel(self.run_id)
+                    self._cancelled = self._cancelled or self.scheduler.now
 
         self.scheduler.spawn("cancel", Process("operator"), cancel)
 
@@ -356,7 +459,7 @@ class Simulation:
 
         def work() -> None:
             with suppress(safe_reinit.Error):
-                client = self._client(journal)
+                client = self._client(journal, "alone")
                 plan = self._planned(client, what.get("disks"))
                 client.run(plan, confirm=plan.confirm_with, stop=other.interrupt)
 
@@ -398,8 +501,8 @@ class Simulation:
 
     # ------------------------------------------------------------------------------------------------- the program
 
-    def _client(self, journal: str = "") -> safe_reinit.Client:
-        config, place = str(self.folder / "config.yaml"), journal or self.storage.place
+    def _client(self, journal: str = "", settings: str = "config") -> safe_reinit.Client:
+        config, place = str(self.folder / f"{settings}.yaml"), journal or self.storage.place
         connect = partial(safe_reinit.connect, region="cn-hangzhou", config=config, journal=place)
         if self.through_sdk:
             return connect(endpoint=inprocess.HOST)
@@ -439,7 +542,16 @@ class Simulation:
         self.storage.back_up("before")
         attempt.interrupt = Interrupt()
         stop = attempt.interrupt
-        self._carry(attempt, lambda told: client.run(plan, confirm=plan.confirm_with, on_event=told, stop=stop))
+        confirm, goes_on = plan.confirm_with, self._goes_on
+        self._carry(attempt, lambda told: client.run(plan, confirm=confirm, on_event=told, stop=stop, go_on=goes_on))
+
+    def _goes_on(self, _said: str) -> bool:
+        """Answer whether the next stage may begin, after a while."""
+        self.scheduler.sleep(20.0)
+        agrees = bool(self.scenario["request"].get("agrees", True))
+        if not agrees:
+            self._cancelled = self._cancelled or self.scheduler.now
+        return agrees
 
     def _begin(self, attempt: _Attempt) -> None:
         """Let go wrong from here on what the scenario has."""
@@ -473,7 +585,9 @@ class Simulation:
                 return
         self._carry(
             attempt,
-            lambda told: client.resume(self.run_id, verdict=verdict, on_event=told, stop=attempt.interrupt),
+            lambda told: client.resume(
+                self.run_id, verdict=verdict, on_event=told, stop=attempt.interrupt, go_on=self._goes_on
+            ),
         )
         if verdict is not None:
             self._judged.append((attempt.began, self.scheduler.now))
@@ -501,6 +615,9 @@ class Simulation:
         except KeyboardInterrupt as error:  # it was asked to end while it waited for another one's lease
             attempt.error = error
         attempt.ended, attempt.truth = self.scheduler.now, self._truth()
+        attempt.goes_on = bool(self.scenario.get("shards")) and any(
+            run.run_id == self.run_id and run.ended_at is None for run in self.storage.runs()
+        )
         if attempt.report is not None and attempt.report["run_id"] is None and len(self._attempts) > 1:
             attempt.report = None  # it did not hold the run
 
@@ -521,8 +638,16 @@ class Simulation:
     def _process(self, name: str, work: Callable[[_Attempt], None]) -> _Attempt:
         """Let a process work until it ends or is killed, and everybody who began something meanwhile, too."""
         attempt = self._current = self._spawn(name, work)
-        self._reading = True
-        self._wait_for(*self._attempts, *(each for each in self._others if each.interrupt is None))
+        self._reading, began = True, self.scheduler.now
+        while True:
+            self._wait_for(*self._attempts, *(each for each in self._others if each.interrupt is None))
+            if self._temporal.is_idle and all(map(_is_over, self._attempts)):
+                break
+            if self._unrecorded is not None:  # what no journal knows nobody can carry: somebody ends that
+                self._temporal.give_up()
+            if self.scheduler.now > began + LONGEST:
+                raise Stalled(f"the shards of {self.run_id} have not ended")
+            self.scheduler.advance(1.0)
         for each in self._attempts:
             self._tell(each)
         return attempt
@@ -554,6 +679,8 @@ class Simulation:
             self.say(name, "is gone")
         elif attempt.task.error is not None:
             raise attempt.task.error
+        elif attempt.worker is not None:
+            self.say(name, f"ends: {attempt.worker.error or 'for this worker'}")
         elif attempt.report is not None:
             told = attempt.report
             self.say(name, f"ends: {told['outcome']} ({told['exit_code']}) {_message(told)}")
@@ -641,7 +768,11 @@ class Simulation:
         return said
 
     def _open_runs(self) -> list[str]:
-        return [run.run_id for run in self.storage.runs() if run.open and run.run_id == self.run_id]
+        return [
+            run.run_id
+            for run in self.storage.runs()
+            if (run.open or (run.shards and run.ended_at is None)) and run.run_id == self.run_id
+        ]
 
     def evidence(self) -> Evidence:
         """Return what the judge sees now."""
@@ -655,7 +786,7 @@ class Simulation:
         return Evidence(
             engine=self.engine,
             plan=self.plan,
-            sessions=[self._session(each) for each in self._attempts if each.report is not None],
+            sessions=self._sessions(),
             began=self.began or self.scheduler.now,
             outputs=outputs,
             secrets=[secret for _, secret in KEYS.values()],
@@ -668,13 +799,28 @@ class Simulation:
             sent=[each for each in self.network.sent if each.at >= (self.began or self.scheduler.now)],
             starts={each.process.name: each.began for each in self._attempts},
             foreign=self._foreign,
+            apart=self._apart,
             unrecorded=self._unrecorded,
             outages=self._outages,
             tags_told={told["instance_id"] for told in map(json.loads, self._events) if told["data"].get("tag_left")},
             away=self._away,
             abandoned=self._abandoned,
+            cancelled=self._cancelled,
+            disturbed=bool(self.scenario.get("shards")) and self._disturbed,
+            shards={each.process.name: each.worker.shard for each in self._attempts if each.worker is not None},
+            takes=self._takes,
             sends_again=self.scenario["request"]["on_unknown"] == "retry",
         )
+
+    def _sessions(self) -> list[Session]:
+        told = [self._session(each) for each in self._attempts if each.report is not None]
+        shown = self._shown()
+        if shown is not None:
+            told.append(Session(shown, process="show", began=self.began, ended=self.scheduler.now, overlapped=True))
+        if self.scenario.get("shards"):  # what its workers met is theirs, too
+            paused, stepped = sum(each.paused for each in self._attempts), any(each.stepped for each in self._attempts)
+            told = [replace(each, paused=paused, stepped=stepped) for each in told]
+        return told
 
     def _session(self, attempt: _Attempt) -> Session:
         assert attempt.report is not None
@@ -686,6 +832,7 @@ class Simulation:
         return Session(
             attempt.report, attempt.truth, attempt.process.name, attempt.began, attempt.ended, attempt.paused,
             overlapped=bool(meanwhile), stepped=attempt.stepped, left=attempt.left,
+            goes_on=attempt.goes_on,
         )  # fmt: skip
 
 
@@ -718,11 +865,15 @@ def simulate(scenario: Scenario, *, through_sdk: bool = False, server: Server | 
         folder = Path(name)
         asked = scenario["request"]
         config = {**LIMITS, "on_unknown": asked["on_unknown"], "lock_tag": asked["lock_tag"], "pause": "none"}
-        config |= {key: asked[key] for key in ("canary", "waves", "max_parallel") if asked.get(key)}
+        rollout = ("canary", "waves", "max_parallel", "stop_after_failures")
+        config |= {key: asked[key] for key in rollout if asked.get(key)}
+        config["pause"] = asked.get("pause", "none")
         if asked["force_stop_after"]:
             config["force_stop_after"] = f"{asked['force_stop_after']}s"
-        (folder / "config.yaml").write_text(yaml.safe_dump(config))
-        (folder / "config.yaml").chmod(0o600)
+        carried = {"runner": "temporal"} if scenario.get("shards") else {}
+        for file, settings in (("config.yaml", config | carried), ("alone.yaml", config)):
+            (folder / file).write_text(yaml.safe_dump(settings))
+            (folder / file).chmod(0o600)
         simulation = Simulation(scenario, folder, through_sdk, server)
         scheduler = simulation.scheduler
         began = scheduler.now
@@ -734,23 +885,24 @@ def simulate(scenario: Scenario, *, through_sdk: bool = False, server: Server | 
                 patch.object(sqlite, "_RESERVE", virtual.ROOM),  # what a disk that fills up takes, the storage decides
                 cooperative(scheduler, more=simulation.storage.replaced()),
                 inprocess.connected({inprocess.HOST: simulation.network}),
+                simulation.in_shards() if scenario.get("shards") else nullcontext(),
             ):
-                found = simulation.run()
+                found, reports = simulation.run(), simulation.reports
         finally:
             random.setstate(drawn)
             simulation.storage.close()
         if has_only_pauses(scenario) and not found:
             unpaused = {**scenario, "host": []}
             again = partial(simulate, unpaused, through_sdk=through_sdk, server=server)
-            found = judge_pauses(simulation.reports, lambda: again().reports)
+            found = judge_pauses(reports, lambda: again().reports)
         if has_only_slow_looks(scenario):
-            found += judge_slow_looks(simulation.reports)
+            found += judge_slow_looks(reports)
         return Result(
             scenario=scenario,
             violations=found,
             trace=simulation.trace,
-            outcomes=[each["outcome"] for each in simulation.reports],
-            reports=simulation.reports,
+            outcomes=[each["outcome"] for each in reports],
+            reports=reports,
             covered=simulation.covered,
             simulated=scheduler.now - began,
             calls=len(list(simulation.engine.calls)),

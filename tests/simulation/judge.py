@@ -42,6 +42,12 @@ _ASSUMED_LAG = 5.0
 """S2: by so many seconds what is shown is assumed to be late where nothing says so."""
 _POLLS = 4.0
 """Seconds within which a run that polls its own stop notices that it is shown."""
+_HEARD = 15.0
+"""Seconds within which every process of a run hears what the journal has for it."""
+_FINAL = ("OperationDenied",)
+"""Refusals of a wipe that no time heals."""
+_CANARY_FROM = 10
+"""With more jobs than these there is a canary unless another number is asked for."""
 _FLIGHT = 2.0
 """Seconds from deciding to send a call to its leaving."""
 
@@ -76,6 +82,16 @@ class Sent:
 
 
 @dataclass(frozen=True)
+class Take:
+    """A process took the right to carry a shard of the run."""
+
+    at: float
+    process: str
+    part: str
+    """The shard."""
+
+
+@dataclass(frozen=True)
 class Truth:
     """What was true at a moment: the status of each instance, and the overwrites of each disk by their request ids."""
 
@@ -97,6 +113,7 @@ class Session:
         overlapped: whether another process of the run began meanwhile.
         stepped: whether its wall clock, by which it reports, was moved.
         left: whether it was told to end at once: what was about to leave it may have sent or not.
+        goes_on: whether the run had not ended by then, and others may have carried it on.
 
     """
 
@@ -109,6 +126,7 @@ class Session:
     overlapped: bool = False
     stepped: bool = False
     left: bool = False
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,11 +149,16 @@ class Evidence:
         sent: the changing calls that left, oldest first.
         starts: when each process of the run began, by name, in that order.
         foreign: the request ids of calls that other runs made.
+        apart: those of them of runs in another journal, with which nothing is shared.
         unrecorded: since when the journal is not there any more; ``None`` where it is.
         tags_told: the instances of which a process said that the lock tag stays on them.
         outages: from when until when the journal could not be written.
         away: for how many seconds, all in all, a journal that could not be written may have been waited for.
         abandoned: whether the operator let the run go, to plan anew.
+        cancelled: since when somebody had asked the run to end, and was told that this is known.
+        disturbed: whether a worker of a run of shards was killed, paused or given up: nobody knows what it sent.
+        shards: the shard that each worker of the run carried, by the name of its process; ``None`` for other work.
+        takes: who took a shard, oldest first.
         sends_again: whether the operator wants a wipe sent again of which nothing is known (``on_unknown: retry``).
 
     """
@@ -155,11 +178,16 @@ class Evidence:
     sent: Sequence[Sent] = ()
     starts: Mapping[str, float] = field(default_factory=dict)
     foreign: Collection[str] = ()
+    apart: Collection[str] = ()
     unrecorded: float | None = None
     tags_told: Collection[str] = ()
     outages: Sequence[tuple[float, float]] = ()
     away: float = 0.0
     abandoned: bool = False
+    cancelled: float | None = None
+    disturbed: bool = False
+    shards: Mapping[str, int | None] = field(default_factory=dict)
+    takes: Sequence[Take] = ()
     sends_again: bool = False
 
     @property
@@ -208,7 +236,7 @@ def judge(evidence: Evidence) -> list[Violation]:
     """Return what was broken of safety: what must hold at every moment, whatever goes wrong."""
     rules = (
         _targets, _power_asked_for, _data, _twice, _saved, _claims, _doubts, _holders, _power, _limits, _verdicts,
-        _taken, _unrecorded, _secrets, _at_once,
+        _taken, _unrecorded, _secrets, _at_once, _in_turn, _after_failures, _after_cancel,
     )  # fmt: skip
     found = [each for rule in rules for each in rule(evidence)]
     return found if not evidence.broken else list(_as_far_as_promised(evidence, found))
@@ -465,7 +493,7 @@ def _claims(evidence: Evidence) -> Iterator[Violation]:
     """Hold what a report says of the data and of its own outcome against the truth."""
     made = {call.request_id for call in _wipes(evidence)}
     for number, session in enumerate(evidence.sessions):
-        report, last = session.report, number == len(evidence.sessions) - 1
+        report, last = session.report, number == len(evidence.sessions) - 1 and not session.goes_on
         if report["exit_code"] != EXIT_CODES.get(report["outcome"]):
             yield Violation("wrong-code", f"{report['outcome']} with exit code {report['exit_code']}")
         if report["outcome"] == "bug":
@@ -524,8 +552,13 @@ def _doubts(evidence: Evidence) -> Iterator[Violation]:
 def _cut_short(evidence: Evidence, session: Session) -> bool:
     """Whether a process was killed, left at once or was taken over until then: nobody knows what it sent."""
     told = {each.process: each for each in evidence.sessions}
-    until = [told.get(name) for name, began in evidence.starts.items() if began <= session.began]
-    return session.overlapped or any(each is None or each.overlapped or each.left for each in until)
+    until = [
+        told.get(name)
+        for name, began in evidence.starts.items()
+        if began <= session.began and name not in evidence.shards
+    ]
+    killed = any(each is None or each.overlapped or each.left for each in until)
+    return session.overlapped or evidence.disturbed or killed
 
 
 def _holders(evidence: Evidence) -> Iterator[Violation]:
@@ -546,15 +579,106 @@ def _at_once(evidence: Evidence) -> Iterator[Violation]:
         return  # what is left down on purpose keeps nobody waiting
     down: dict[bool, set[str]] = {True: set(), False: set()}  # what we, and what others have stopped and not started
     most = evidence.plan["rollout"]["max_parallel"]
+    given_up = {  # which left its place to the next one
+        job["instance_id"] for report in evidence.reports for job in report["jobs"] if job["outcome"] in MAY_BE_DOWN
+    }
     for call in evidence.calls:
         ours, theirs = down[evidence.ours(call)], down[not evidence.ours(call)]
-        if _is(call, "StopInstance") and call.source == "api":
+        if _is(call, "StopInstance") and call.source == "api" and call.request_id not in evidence.apart:
             ours.update(call.subject)
+            ours.difference_update(given_up if evidence.shards else ())
+            if evidence.shards and evidence.ours(call) and len(ours) > most:
+                yield Violation("too-many-down", f"{sorted(ours)} are down, {most} may be", call.at)
             if theirs and len(theirs) + len(call.subject) > most:
                 yield Violation("too-many-down", f"{call.subject} and {theirs} are down, {most} may be", call.at)
         elif _is(call, "StartInstance"):  # also by somebody else, after which a run lets the machine be
             for each in down.values():
                 each.difference_update(call.subject)
+
+
+def _stops(evidence: Evidence) -> Iterator[tuple[Call, str]]:
+    """Return each stop by the run, and each machine that it was for."""
+    for call in evidence.calls:
+        if _is(call, "StopInstance") and evidence.ours(call) and call.source == "api":
+            yield from ((call, name) for name in call.subject)
+
+
+def _lost_track(evidence: Evidence) -> bool:
+    """Whether the run may have lost what it knew, or a call may have arrived long after it was sent."""
+    failed_over = any(until == math.inf for _, until in evidence.outages)
+    return failed_over or evidence.unrecorded is not None or "S4" in evidence.broken
+
+
+def _in_turn(evidence: Evidence) -> Iterator[Violation]:
+    """No machine of a later stage is stopped before all of the canary's, and of a wave before, had their turn."""
+    if evidence.plan is None or _lost_track(evidence):
+        return
+    rollout, jobs = evidence.plan["rollout"], [job["instance_id"] for job in evidence.jobs]
+    canary = int(len(jobs) > _CANARY_FROM) if rollout["canary"] is None else min(rollout["canary"], len(jobs))
+    ends = [canary] if canary else []
+    waves = [max(1, round(len(jobs) * size / 100) if percent else size) for size, percent in rollout["waves"]]
+    while waves and (ends[-1] if ends else 0) < len(jobs):
+        ends.append((ends[-1] if ends else 0) + waves[0])
+        waves = waves[1:] or waves
+    stops = list(_stops(evidence))
+    for end in ends:
+        before, later = jobs[:end], set(jobs[end:])
+        first = next((call for call, name in stops if name in later), None)
+        if first is None:
+            continue
+        for call, name in stops:
+            if name in before and call.at > first.at:
+                text = f"{name} was stopped after {first.subject}, which is of a later stage"
+                yield Violation("out-of-turn", text, first.at)
+        left = evidence.reports[-1]["jobs"][:end] if evidence.reports else []
+        back = {
+            each
+            for call in evidence.calls
+            if _is(call, "StartInstance") and call.at < first.at
+            for each in call.subject
+        }
+        # One that was wiped and back by then was done; what became of it later is no reason.
+        bad = [job["instance_id"] for job in left if job["outcome"] != "done" and not _was_done(job, back)]
+        if end == canary and bad:
+            yield Violation("out-of-turn", f"{first.subject} was stopped, and the canary {bad} is not done", first.at)
+
+
+def _was_done(job: Mapping[str, Any], back: set[str]) -> bool:
+    return job["instance_id"] in back and all(disk["data"] == "reinitialised" for disk in job["disks"])
+
+
+def _after_failures(evidence: Evidence) -> Iterator[Violation]:
+    """No machine is stopped once too many wipes were refused in a way that no time heals."""
+    if evidence.plan is None or _lost_track(evidence):
+        return
+    most = evidence.plan["rollout"]["stop_after_failures"]
+    refused: dict[str, float] = {}
+    answered = {each.request_id: each.answered_at for each in evidence.sent}
+    for call in evidence.engine.calls:
+        if call.at >= evidence.began and evidence.ours(call) and _is(call, *_WIPES) and call.code in _FINAL:
+            row = evidence.disk(call.subject[0])
+            if row is not None and row.instance_id:
+                refused.setdefault(row.instance_id, answered.get(call.request_id, math.inf))
+    if most is None or len(refused) < most:
+        return
+    closed = sorted(refused.values())[most - 1]
+    paused = any(session.paused for session in evidence.sessions)
+    left = {each.request_id: each.at for each in evidence.sent}
+    for call, name in _stops(evidence):
+        if left.get(call.request_id, 0.0) > closed + (math.inf if paused or evidence.outages else _HEARD):
+            yield Violation("begun-after-failures", f"{name} was stopped after {most} jobs had failed", call.at)
+
+
+def _after_cancel(evidence: Evidence) -> Iterator[Violation]:
+    """No machine is stopped or wiped once somebody was told that the run is asked to end."""
+    paused = any(session.paused for session in evidence.sessions)
+    if evidence.cancelled is None or paused or evidence.outages or _lost_track(evidence):
+        return
+    for each in evidence.sent:
+        own = each.process in evidence.starts
+        if own and _is(each, "StopInstance", *_WIPES) and each.at > evidence.cancelled + _HEARD:
+            late = each.at - evidence.cancelled
+            yield Violation("begun-after-cancel", f"{each.action} was sent {late:.1f} s after the run was cancelled")
 
 
 def _others_last(evidence: Evidence, instance_id: str, until: float = math.inf) -> bool:
@@ -578,7 +702,7 @@ def _says_down(evidence: Evidence, instance_id: str) -> bool:
 def _power(evidence: Evidence) -> Iterator[Violation]:
     """After the last report the power is as promised, or the report says that it is not and how to go on."""
     excused = evidence.abandoned or evidence.unrecorded is not None
-    for session in evidence.sessions[-1:]:
+    for session in (each for each in evidence.sessions[-1:] if not each.goes_on):
         report = session.report
         for job in report["jobs"]:
             instance = evidence.instance(job["instance_id"])
@@ -594,7 +718,7 @@ def _power(evidence: Evidence) -> Iterator[Violation]:
             if owed and report["run_id"] not in evidence.open_runs and not excused:
                 yield Violation("no-way-on", f"{instance.id} is {instance.status}, and its run cannot be resumed")
     for number, session in enumerate(evidence.sessions):
-        last = number == len(evidence.sessions) - 1
+        last = number == len(evidence.sessions) - 1 and not session.goes_on
         for job in session.report["jobs"]:
             now = evidence.instance(job["instance_id"])
             then = session.truth.instances.get(job["instance_id"] or "") if session.truth is not None else None
@@ -620,7 +744,7 @@ def _limits(evidence: Evidence) -> Iterator[Violation]:
     for session in evidence.sessions:
         jobs = session.report["jobs"]
         first = session.process == next(iter(evidence.starts), "")  # its phases began with it
-        for job in jobs if first and not (session.paused or session.stepped) else ():
+        for job in jobs if first and not evidence.disturbed and not (session.paused or session.stepped) else ():
             for phase in job["phases"]:
                 took = _seconds(phase)
                 if took > bounds[phase["name"]] + _SLACK + evidence.away:
@@ -651,11 +775,12 @@ def _verdicts(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _taken(evidence: Evidence) -> Iterator[Violation]:
-    """Once a later process has called for the run, no earlier one calls any more."""
+    """Once a later process has called for the run, no earlier one calls any more; so it is of each shard."""
+    yield from _taken_shards(evidence)
     order = {name: number for number, name in enumerate(evidence.starts)}
     latest: Sent | None = None
     for each in evidence.sent:
-        if each.process not in order:
+        if each.process not in order or each.process in evidence.shards:
             continue
         if latest is not None and order[each.process] < order[latest.process]:
             yield Violation(
@@ -663,6 +788,18 @@ def _taken(evidence: Evidence) -> Iterator[Violation]:
             )
         elif latest is None or order[each.process] > order[latest.process]:
             latest = each
+
+
+def _taken_shards(evidence: Evidence) -> Iterator[Violation]:
+    """No worker calls for a shard that another one has taken since."""
+    for each in evidence.sent:
+        own = [take for take in evidence.takes if take.process == each.process and take.at <= each.at]
+        if not own:
+            continue
+        since = [take for take in evidence.takes if take.part == own[-1].part and own[-1].at < take.at < each.at]
+        if since:
+            text = f"{each.process} sent {each.action} for {own[-1].part}, which {since[0].process} had taken"
+            yield Violation("two-holders", text, each.at)
 
 
 def _unrecorded(evidence: Evidence) -> Iterator[Violation]:

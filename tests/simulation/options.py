@@ -84,6 +84,7 @@ VERDICTS = (None, "truth", "reinitialised", "intact", "wipe-again")
 OFTEN = {
     "uses": 12, "starts": 3, "crash": 8, "pause": 4, "pause at a call": 5, "pause while used": 3, "cut off": 3,
     "reader stops": 2, "signals": 2,
+    "worker is killed": 4, "worker is paused": 3, "worker hands over": 2, "heartbeats are lost": 2,
     "lost answer": 4, "lost request": 4, "refused": 4, "late answer": 2,
 }  # fmt: skip
 """How many times as often as others these are drawn."""
@@ -98,10 +99,21 @@ PAUSED_UNWATCHED = "pause over a machine without StartTime"
 BESIDE = 0.03
 """The share of seeds in which a run of other machines uses the same journal, and neither lets two be down at once."""
 RUN_BESIDE = "run beside"
+SHARDED = 0.05
+"""The share of seeds whose run is cut into shards, which several workers carry."""
+IN_SHARDS = "shards"
+DENIED = "OperationDenied"
+"""A refusal of a wipe that no time heals."""
 
 
-def expand(seed: int, journal: str = "sqlite") -> Scenario:
-    """Return the scenario of a seed with a journal of this kind; the same seed always gives the same one."""
+def expand(seed: int, journal: str = "sqlite", *, sharded: bool = False) -> Scenario:
+    """Return the scenario of a seed with a journal of this kind; the same seed always gives the same one.
+
+    Args:
+        seed: the seed.
+        journal: ``sqlite`` or ``postgresql``.
+        sharded: whether the run is cut into shards in any case; else in some seeds.
+    """
     rng = random.Random(f"scenario {seed}")
     breaks = rng.choices(("", *ASSUMPTIONS), (12, 1, 4, 1, 1, 1))[0]
     latency = rng.choices(([0.01, 0.05], [0.01, 0.2], [0.01, 1.0], [0.01, 3.0], [1.6, 2.2]), (8, 6, 4, 2, 1))[0]
@@ -116,6 +128,7 @@ def expand(seed: int, journal: str = "sqlite") -> Scenario:
         "answers": [],
         "people": [],
         "host": [],
+        "journal": journal,
     }
     _world(rng, scenario)
     _request(rng, scenario)
@@ -139,7 +152,9 @@ def expand(seed: int, journal: str = "sqlite") -> Scenario:
             _database(rng, scenario)
     if rng.random() < BESIDE:
         _run_beside(rng, scenario)
-    return scenario | {"journal": journal}
+    if rng.random() < SHARDED or sharded:  # last, so that it changes nothing of the other seeds
+        _in_shards(rng, scenario)
+    return scenario
 
 
 def _database(rng: random.Random, scenario: Scenario) -> None:
@@ -161,7 +176,8 @@ def _database(rng: random.Random, scenario: Scenario) -> None:
 def names(scenario: Scenario) -> list[str]:
     """Name everything that a scenario has drawn."""
     drawn = [each["name"] for part in ("faults", "answers", "people", "host") for each in scenario[part]]
-    return [*drawn, *(f"beyond {name}" for name in scenario["beyond"])]
+    cut = [IN_SHARDS] if scenario.get("shards") else []
+    return [*drawn, *(f"beyond {name}" for name in scenario["beyond"]), *cut]
 
 
 def _only_pauses(rng: random.Random, scenario: Scenario) -> None:
@@ -197,11 +213,52 @@ def _run_beside(rng: random.Random, scenario: Scenario) -> None:
     scenario["host"] = [*kept, beside]
 
 
+def _in_shards(rng: random.Random, scenario: Scenario) -> None:
+    """Have workers carry the run in two to four shards of a few machines, and lose some of them."""
+    asked, world = scenario["request"], scenario["world"]
+    for number in range(len(world["instances"]), rng.choice((4, 4, 4, 5, 6))):
+        _machine(rng, world, f"i-{number}")
+    count = len(world["instances"])
+    scenario["shards"] = -(-count // rng.choice((2, 3, 4)))
+    beside = [disk_id for each in scenario["host"] for disk_id in each.get("disks", ())]
+    data = [disk_id for disk_id, disk in world["disks"].items() if disk.get("type") != "system"]
+    asked |= {
+        "disks": [disk_id for disk_id in data if disk_id not in beside],
+        "undo": False,
+        "canary": rng.choice((None, None, 0, 1, 1)),
+        "waves": rng.choice((None, None, None, [2], [1, 3])),
+        "max_parallel": 1 if beside else rng.choice((None, None, 1, 2, 3)),
+        "stop_after_failures": rng.choice((None, None, 1, 2)),
+        "pause": rng.choice(("none", "none", "none", "canary", "wave")),
+        "agrees": rng.random() < 0.7,
+    }
+    refusing = rng.choice((0, 0, 0, 1, 2, 3) if asked["stop_after_failures"] else (0, 0, 0, 1))
+    for disk_id in rng.sample(asked["disks"], min(refusing, len(asked["disks"]))):
+        denial = {"action": "ReInitDisk", "dry_run": False, "subject": disk_id}
+        error = {"code": DENIED, "status": 403, "message": "x"}
+        scenario["faults"].append({"name": "refused for good", **denial, "error": error})
+    if scenario["journal"] == "sqlite":  # in which workers carry nothing but simulated machines, put back or not
+        scenario["host"] = [each for each in scenario["host"] if each["does"] != "journal_restored"]
+    for each in scenario["host"]:
+        each["who"] = rng.choice(("worker", "worker", "worker", "submitter"))
+    for _ in range(rng.choice((0, 1, 1, 2, 3))):
+        name = rng.choices(sorted(ENGINE), [OFTEN.get(each, 1) for each in sorted(ENGINE)])[0]
+        when = _moment(rng, scenario)
+        if rng.random() < 0.35:  # also as the run is written down, before anybody carries it
+            point, nth = rng.choice(("writing", "written")), rng.choice((1, 1, 2, 3, 4, 5, 6, 8, 12, 20))
+            delay = round(rng.choice((0.0, 0.0, rng.uniform(0, 10))), 2)
+            when = {"point": point, "action": "journal", "nth": nth, "delay": delay}
+        scenario["host"].append({"when": when, "name": name, **ENGINE[name](rng, scenario)})
+
+
 def has_only_pauses(scenario: Scenario) -> bool:
     """Tell whether nothing happens but pauses during which nobody does anything, and which StartTime shows.
 
-    A machine that shows no StartTime is not wiped after a pause: nothing tells that nobody used it meanwhile.
+    A machine that shows no StartTime is not wiped after a pause: nothing tells that nobody used it meanwhile. Nor is
+    one whose worker was paused between an intention and its call: another one cannot know whether it was sent.
     """
+    if scenario.get("shards"):
+        return False
     nothing = not any(scenario[part] for part in ("faults", "answers", "people", "beyond"))
     idle = all(
         each["does"] == "pause" and not each.get("meanwhile") and each.get("taken_over_after") is None
@@ -617,3 +674,42 @@ DATABASE: Mapping[str, Draw] = {
     "journal fails over": _host("journal_fails_over", lag=(0.0, 0.0, 5.0, 40.0), seconds=(1.0, 10.0, 60.0)),
 }
 """What happens to a journal in PostgreSQL besides, by name."""
+
+
+def _loses_worker(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    """Kill a worker, or all of them, at any moment."""
+    return {**_crash(rng, scenario), "who": "worker", "together": rng.random() < 0.2}
+
+
+def _pauses_worker(rng: random.Random, _scenario: Scenario) -> dict[str, Any]:
+    """Pause a worker, or all of them, for longer than another one is waited for, or not."""
+    seconds = round(rng.choice((10.0, 25.0, 40.0, 60.0, rng.uniform(0, 400))), 1)
+    paused = {"does": "pause", "seconds": seconds, "taken_over_after": None}
+    return {**paused, "who": "worker", "together": rng.random() < 0.2}
+
+
+def _loses_submitter(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    return {**_crash(rng, scenario), "who": "submitter"}
+
+
+def _tampers(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
+    """Have the journal name a disk that nobody asked for, in the place of one that was."""
+    world, disk_id = scenario["world"], rng.choice(scenario["request"]["disks"])
+    world["disks"][f"{disk_id}x"] = dict(world["disks"][disk_id])
+    return {"does": "tamper", "disk": disk_id, "for": f"{disk_id}x"}
+
+
+ENGINE: Mapping[str, Draw] = {
+    "worker is killed": _loses_worker,
+    "worker is paused": _pauses_worker,
+    "worker hands over": _host("hand_over"),
+    "submitter is killed": _loses_submitter,
+    "heartbeats are lost": _host("heartbeats_lost"),
+    "stage asked for twice": _host("ask_again"),
+    "workflow is terminated": _host("terminate"),
+    "workflow is cancelled": _host("cancel_workflow"),
+    "run is cancelled": _host("cancel", times=(1, 2)),
+    "plan is tampered with": _tampers,
+    "Temporal is away": _host("temporal_away", seconds=(5.0, 30.0, 60.0, 200.0)),
+}
+"""What happens to whoever carries a run of shards, by name."""

@@ -5,6 +5,7 @@ SQLite waits for a lock in real time. Here it waits on the scheduler, so that te
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import types
 from abc import ABC, abstractmethod
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from safe_reinit.journal import StoredRun, open_to_write
+from safe_reinit.model import Plan, PlannedJob
+from safe_reinit.model.codec import decode, dumps
+from safe_reinit.plans.plan import as_members, part_of
 from tests.simulation.scheduler import Process, Scheduler
 
 WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "DROP")
@@ -83,6 +87,27 @@ class Storage(ABC):
         with self.bypassed(), open_to_write(self.place) as journal:
             return journal.runs()
 
+    def tamper(self, disk_id: str, other: str) -> None:
+        """Name another disk in the place of one, with all that is written of it, in shards that nobody has begun."""
+        if not self.exists():
+            return
+        with self.bypassed(), open_to_write(self.place) as journal, journal._db.transaction():
+            execute, jobs = journal._db.execute, list[PlannedJob]()
+            rows = execute(
+                "SELECT run_id, shards, plan FROM runs WHERE whole <> '' OR shards > 0 ORDER BY shards, shard"
+            ).fetchall()
+            for run_id, shards, written in rows:  # the whole last
+                begun = execute("SELECT epoch FROM leases WHERE run_id=? AND epoch > 0", (run_id,)).fetchone()
+                plan = _plan_of(json.loads(written), disk_id, disk_id if begun else other)
+                jobs += plan.jobs
+                made = part_of(plan, tuple(jobs) if shards else plan.jobs)
+                changed = dumps({**as_members(made), "jobs": () if shards else made.jobs})
+                execute("UPDATE runs SET plan=? WHERE run_id=?", (changed, run_id))
+            untouched = "run_id IN (SELECT run_id FROM leases WHERE epoch = 0)"
+            texts = f'"{disk_id}"', f'"{other}"'
+            execute(f"UPDATE jobs SET state=REPLACE(state, ?, ?) WHERE {untouched}", texts)
+            execute(f"UPDATE disks SET disk_id=? WHERE disk_id=? AND {untouched}", (other, disk_id))
+
     @abstractmethod
     def replaced(self) -> list[tuple[Any, Any]]:
         """Return what is replaced in the program, and by what."""
@@ -114,6 +139,20 @@ class Storage(ABC):
     @abstractmethod
     def close(self) -> None:
         """Keep nothing."""
+
+
+def _plan_of(members: dict[str, Any], disk_id: str, other: str) -> Plan:
+    """Return a plan with another disk in the place of one; its name and serial number are of the id."""
+    told = {disk_id: other, disk_id.removeprefix("d-"): other.removeprefix("d-")}
+
+    def changed(each: Any) -> Any:
+        if isinstance(each, dict):
+            return {name.replace(f"{disk_id}.", f"{other}."): changed(value) for name, value in each.items()}
+        if isinstance(each, list):
+            return [changed(value) for value in each]
+        return told.get(each, each) if isinstance(each, str) else each
+
+    return decode(Plan, {name: changed(each) for name, each in members.items() if name != "schema"})
 
 
 class File(Storage):

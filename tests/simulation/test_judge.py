@@ -14,7 +14,17 @@ import pytest
 from safe_reinit.simulator.calls import Call
 from safe_reinit.simulator.state.model import Overwrite, Snapshot
 from tests.simulation import harness
-from tests.simulation.judge import Evidence, Sent, Session, Truth, judge, judge_end, judge_pauses, judge_slow_looks
+from tests.simulation.judge import (
+    Evidence,
+    Sent,
+    Session,
+    Take,
+    Truth,
+    judge,
+    judge_end,
+    judge_pauses,
+    judge_slow_looks,
+)
 from tests.simulation.test_simulation import quiet
 
 Report = dict[str, Any]
@@ -114,6 +124,87 @@ def test_a_stop_beside_more_machines_than_may_be_down_is_found(evidence: Evidenc
     assert "too-many-down" not in kinds(beside)
     assert "too-many-down" in kinds(replace(beside, plan=alone))
     assert "too-many-down" not in kinds(replace(beside, plan=alone, abandoned=True))
+    assert "too-many-down" not in kinds(replace(beside, plan=alone, apart={"one-more"}))
+
+
+def rolled_out(evidence: Evidence, **rollout: Any) -> Evidence:
+    """Return the evidence of a plan over two machines with another rollout."""
+    plan = copy.deepcopy(dict(evidence.plan or {}))
+    plan["jobs"].append({**copy.deepcopy(plan["jobs"][0]), "instance_id": "i-later", "disks": []})
+    plan["rollout"].update(rollout)
+    return replace(evidence, plan=plan)
+
+
+def test_more_machines_of_a_run_down_at_once_than_may_be_are_found(evidence: Evidence) -> None:
+    """The shards of a run have one limit together; a machine that was given up has left its place."""
+    two = replace(with_call(evidence, "ReInitDisk", "StopInstance", "i-later"), shards={"worker": 0})
+
+    assert "too-many-down" in kinds(rolled_out(two, max_parallel=1))
+    assert "too-many-down" not in kinds(rolled_out(two, max_parallel=2))
+    stranded = copy.deepcopy(dict(evidence.reports[-1]))
+    stranded["jobs"][0]["outcome"] = "stranded"
+    given_up = replace(two, sessions=[replace(evidence.sessions[-1], report=stranded)])
+    assert "too-many-down" not in kinds(rolled_out(given_up, max_parallel=1))
+
+
+@pytest.mark.parametrize("rollout", [{"canary": 1}, {"canary": 0, "waves": [[1, False]]}])
+def test_a_machine_that_is_stopped_before_its_turn_is_found(evidence: Evidence, rollout: dict[str, Any]) -> None:
+    """Nothing of a later stage is stopped before what is of an earlier one."""
+    early = with_call(evidence, "StopInstance", "StopInstance", "i-later")
+    later = with_call(evidence, "StartInstance", "StopInstance", "i-later")
+
+    assert "out-of-turn" in kinds(rolled_out(early, **rollout))
+    assert "out-of-turn" not in kinds(rolled_out(later, **rollout))
+    assert "out-of-turn" not in kinds(rolled_out(early, canary=0, waves=[]))
+
+
+def test_a_machine_that_is_stopped_although_the_canary_failed_is_found(evidence: Evidence) -> None:
+    """Whatever came of it otherwise: a canary that is not done lets no other machine begin."""
+    report = copy.deepcopy(dict(evidence.reports[-1]))
+    report["jobs"][0]["outcome"] = "failed"
+    failed = replace(
+        with_call(evidence, "StartInstance", "StopInstance", "i-later"),
+        sessions=[replace(evidence.sessions[-1], report=report)],
+    )
+
+    assert "out-of-turn" in kinds(rolled_out(failed, canary=1))
+    assert "out-of-turn" not in kinds(rolled_out(failed, canary=0))
+
+
+def test_a_machine_that_is_stopped_after_too_many_failures_is_found(evidence: Evidence) -> None:
+    """What counts is a wipe that was refused for good, once its answer had come."""
+    wipe = call_of(evidence, "ReInitDisk")
+    refused = replace(wipe, code="OperationDenied", request_id="refused")  # type: ignore[type-var]
+    stop = Call(wipe.at + 20.0, "StopInstance", ("i-later",), request_id="later", source="api")
+    seen = rolled_out(happened(evidence, [*evidence.engine.calls, refused, stop]), stop_after_failures=1, canary=0)
+    answered = Sent(wipe.at, "ReInitDisk", "worker", request_id="refused", answered=True, answered_at=wipe.at)
+
+    def sent(after: float) -> Evidence:
+        return replace(seen, sent=[answered, Sent(wipe.at + after, "StopInstance", "worker", request_id="later")])
+
+    assert "begun-after-failures" in kinds(sent(19.9))
+    assert "begun-after-failures" not in kinds(sent(5.0))
+
+
+def test_a_machine_that_is_stopped_after_a_cancel_is_found(evidence: Evidence) -> None:
+    """Once people were told that a run is asked to end, none of its processes stops or wipes any more."""
+    last = max(each.at for each in evidence.sent if each.action == "ReInitDisk")
+
+    assert "begun-after-cancel" in kinds(replace(evidence, cancelled=last - 20.0))
+    assert "begun-after-cancel" not in kinds(replace(evidence, cancelled=last - 5.0))
+    assert "begun-after-cancel" not in kinds(replace(evidence, cancelled=last - 20.0, outages=[(0.0, 1.0)]))
+
+
+def test_a_call_of_a_worker_that_lost_its_shard_is_found(evidence: Evidence) -> None:
+    """Whoever took it since is the one who calls; the same worker may take it again."""
+    at = evidence.sent[-1].at
+    sent = [Sent(at, "StartInstance", "one")]
+    mine, theirs = Take(at - 9.0, "one", "r-1.0"), Take(at - 5.0, "two", "r-1.0")
+    of_shards = replace(evidence, shards={"one": 0, "two": 0}, sent=sent)
+
+    assert "two-holders" in kinds(replace(of_shards, takes=[mine, theirs]))
+    assert "two-holders" not in kinds(replace(of_shards, takes=[theirs, replace(mine, at=at - 1.0)]))
+    assert "two-holders" not in kinds(replace(of_shards, takes=[mine, replace(theirs, part="r-1.1")]))
 
 
 # ------------------------------------------------------------------------------------------------- data and targets

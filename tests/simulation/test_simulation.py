@@ -17,7 +17,9 @@ from tests.simulation.options import (
     ASSUMPTIONS,
     CLOUD,
     DATABASE,
+    ENGINE,
     HOST,
+    IN_SHARDS,
     ONLY_PAUSES,
     PAUSED_UNWATCHED,
     PEOPLE,
@@ -151,7 +153,8 @@ def test_seeds_draw_everything_that_has_a_name() -> None:
 
     every = {name for scenario in drawn for name in names(scenario)}
     assert {*DATABASE} <= {name for seed in range(100) for name in names(expand(seed, "postgresql"))}
-    assert {*CLOUD, *PEOPLE, *HOST, ONLY_PAUSES, PAUSED_UNWATCHED} <= every
+    assert {*CLOUD, *PEOPLE, *HOST, ONLY_PAUSES, PAUSED_UNWATCHED, IN_SHARDS} <= every
+    assert {*ENGINE} <= {name for seed in range(100) for name in names(expand(seed, sharded=True))}
     assert {"beyond silent_starts", "beyond late", "beyond date_ahead", "beyond lag_changes"} <= every
     broken = {each for scenario in drawn for each in ASSUMPTIONS if each not in scenario["keeps"]}
     assert broken == set(ASSUMPTIONS)
