@@ -21,7 +21,7 @@ from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.execution import shards as carrying
 from safe_reinit.execution.following import Carried, Following
 from safe_reinit.interrupt import Interrupt
-from safe_reinit.journal import Journal, JournalError, open_to_read, open_to_write
+from safe_reinit.journal import Journal, JournalError, Lease, open_to_read, open_to_write
 from safe_reinit.journal.sqlite import SqliteFile
 from safe_reinit.model import Event, InUse
 from safe_reinit.plans import shards
@@ -295,6 +295,47 @@ def test_a_worker_that_hands_over_lets_another_one_go_on(path: Path) -> None:
     assert sum(shown[instance(number)]["starts"] > 1 for number in range(MANY)) == 2
     assert then - first < 200.0
     assert done.outcomes == {"done": list(range(MANY))}
+
+
+def carry(engine: Engine, alive: Callable[[], None] = lambda: None) -> bool:
+    """Carry the first shard of a run in this process, and return whether it has ended."""
+    carrier = engine.worker().shards()
+    return carrier.carry(engine.run_id, 0, engine.digest, alive, threading.Event())
+
+
+def test_a_sign_of_life_that_fails_is_not_the_last(path: Path) -> None:
+    """A worker that could not give one in time, for it was busy, is heard again: nobody else need go on."""
+    signs: list[float] = []
+
+    def alive() -> None:
+        signs.append(virtual.current().scheduler.now)
+        if len(signs) == 1:
+            raise TimeoutError
+
+    with simulated(fleet(SIZE)) as sim:
+        engine = Engine(sim, path).begin(everything(SIZE))
+        assert carry(engine, alive)
+
+    assert len(signs) > 10
+
+
+def test_a_shard_that_ends_just_before_it_is_taken_over_has_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes too late for it says so, and the run goes on to its report: nothing is wrong with it."""
+    real, tried = Journal.take, list[str]()
+
+    def too_late(journal: Journal, run_id: str) -> Lease | None:
+        tried.append(run_id)
+        if len(tried) == 1:
+            assert carry(engine)
+        return real(journal, run_id)
+
+    monkeypatch.setattr(Journal, "take", too_late)
+    with simulated(fleet(SIZE)) as sim:
+        engine = Engine(sim, path).begin(everything(SIZE))
+        assert carry(engine)
+        done = engine.carry().checked()
+
+    assert done.outcomes == {"done": list(range(SIZE))}
 
 
 def harm(moment: str, event: str, does: Callable[[Process], None]) -> Callable[[Process, Event], None]:

@@ -178,7 +178,8 @@ class Shards:
         def watch() -> None:
             while not over.wait(_AGAIN):
                 if not (held and held[-1].overdue):
-                    alive()
+                    with suppress(Exception):  # one that cannot be told now must not be the last
+                        alive()
 
         watching = threading.Thread(target=watch, name="safe-reinit-shard", daemon=True)
         watching.start()
@@ -244,7 +245,10 @@ def _take(session: Session, name: str) -> Lease | None:
         if session.stored(name, jobs=False).ended_at is not None:
             return None
         if (lease := session.journal.take(name)) is not None:
-            return lease
+            if session.stored(name, jobs=False).ended_at is None:
+                return lease
+            lease.release()  # whoever had it has ended it just before it was taken
+            return None
         if session.hand_over.wait(_AGAIN):
             raise HandedOverError
 
