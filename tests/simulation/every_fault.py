@@ -21,7 +21,7 @@ from tests.simulation.options import ASSUMPTIONS, HOST, LOOKS, Scenario
 
 Fault = dict[str, Any]
 
-IN_SUITE = 210
+IN_SUITE = 150
 """How many cases the test suite runs; ``bench/simulation.py --every-fault`` runs all of them."""
 BEFORE_A_RELEASE = 1200
 """How many the slow tests run."""
