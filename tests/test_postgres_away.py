@@ -17,6 +17,7 @@ from safe_reinit.journal import postgres as journal
 from safe_reinit.model import Event
 from tests import cloudlike, outages, postgresql, virtual
 from tests.cloudlike import DATA, INSTANCE, accepted, once, showing
+from tests.simulation.scheduler import Scheduler
 
 pytestmark = pytest.mark.virtual_time
 
@@ -24,13 +25,20 @@ OWED = {"StopInstance": showing(instance="Stopped"), "ReInitDisk": showing(insta
 """By the call after which the server goes, what is seen when the next call is owed."""
 
 
-class Connection(journal.Connection):
-    """A connection to a server whose clock is that of a test on virtual time."""
+def on_the_clock_of(scheduler: Scheduler) -> type[journal.Connection]:
+    """Return connections to a server whose clock is that of a test on virtual time, also for what outlives the test."""
 
-    def execute(self, query: Any, params: Any = None, **more: Any) -> Any:
-        """Carry out a statement that reads no other clock."""
-        now = f"to_timestamp({virtual.current().scheduler.now!r})"
-        return super().execute(query.replace("clock_timestamp()", now), params, **more)
+    class Connection(journal.Connection):
+        def execute(self, query: Any, params: Any = None, **more: Any) -> Any:
+            """Carry out a statement that reads no other clock."""
+            return super().execute(
+                query.replace("clock_timestamp()", f"to_timestamp({scheduler.now!r})"), params, **more
+            )
+
+        def __del__(self) -> None:
+            self.close()
+
+    return Connection
 
 
 @pytest.fixture
@@ -38,7 +46,7 @@ def server(postgres: postgresql.Server, monkeypatch: pytest.MonkeyPatch, tmp_pat
     """Let a test kill the server; what a journal lacks is kept in a folder of the test."""
     monkeypatch.setattr(places, "default_journal", lambda _environment: tmp_path / "journal.db")
     if virtual.is_on():
-        monkeypatch.setattr(journal, "Connection", Connection)
+        monkeypatch.setattr(journal, "Connection", on_the_clock_of(virtual.current().scheduler))
     yield postgres
     if not postgres.runs:  # the test failed while it was away
         postgres.start()

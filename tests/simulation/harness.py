@@ -882,6 +882,9 @@ def simulate(scenario: Scenario, *, through_sdk: bool = False, server: Server | 
         try:
             with (
                 patch.dict(os.environ, _environment(folder), clear=True),
+                patch.object(
+                    place, "default_journal", lambda _: Path(folder) / "journal.db"
+                ),  # root's is the machine's
                 patch.object(sqlite, "_RESERVE", virtual.ROOM),  # what a disk that fills up takes, the storage decides
                 cooperative(scheduler, more=simulation.storage.replaced()),
                 inprocess.connected({inprocess.HOST: simulation.network}),
