@@ -25,6 +25,7 @@ from safe_reinit.cli.writer import Writer
 from safe_reinit.execution.shards import Shards
 from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import Journal, Lease, sqlite
+from safe_reinit.journal import place as journal_place
 from safe_reinit.model import Event, Report
 from safe_reinit.model.codec import decode, members
 from safe_reinit.plans import shards
@@ -882,9 +883,7 @@ def simulate(scenario: Scenario, *, through_sdk: bool = False, server: Server | 
         try:
             with (
                 patch.dict(os.environ, _environment(folder), clear=True),
-                patch.object(
-                    place, "default_journal", lambda _: Path(folder) / "journal.db"
-                ),  # root's is the machine's
+                patch.object(journal_place, "default_journal", lambda _: folder / "journal.db"),
                 patch.object(sqlite, "_RESERVE", virtual.ROOM),  # what a disk that fills up takes, the storage decides
                 cooperative(scheduler, more=simulation.storage.replaced()),
                 inprocess.connected({inprocess.HOST: simulation.network}),
