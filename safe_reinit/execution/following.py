@@ -16,10 +16,9 @@ from ..journal import JournalError, JournalLostError, StoredRun
 from ..model import Call, Event, Report, Rollout
 from ..model.codec import decode
 from ..plans import shards
-from ..plans.plan import from_json
 from .records import moment
 from .session import Session
-from .shards import finish
+from .shards import finish, report_of
 
 _READS = 1.0
 """Real seconds between two reads of the journal."""
@@ -102,8 +101,6 @@ class Following:
         """Whether the carrier may not have heard of an answer in the journal: also one of before this was followed."""
         self._lost: RunRefused | None = None
         """Why the run is followed no further though it has not ended, where that is so."""
-        self._unended: RunRefused | None = None
-        """The same, once the report says so; also where it is only left."""
 
     def __call__(self) -> Report:
         """Have the run carried, follow it to its end, and return its report.
@@ -116,11 +113,11 @@ class Following:
         with self._session.interrupt.ending(self, self.report, self._note, elsewhere=True):
             self._begin()
             self._follow()
-        told = self.report()
-        if (why := self._unended) is None:
+        told, unended = self._report()
+        if unended is None:
             return told
         error = error_of(told)
-        error.hint = why.hint  # whoever carries it finds out what is not known yet
+        error.hint = unended.hint  # whoever carries it finds out what is not known yet
         raise error
 
     def _note(self, by: str) -> None:
@@ -172,18 +169,19 @@ class Following:
 
     def report(self) -> Report:
         """Return the report of the run; where it has not ended, as the run stands."""
+        return self._report()[0]
+
+    def _report(self) -> tuple[Report, RunRefused | None]:
+        """Return the report of the run, and why it is followed no further where it has not ended."""
         run = self._session.stored(self._run_id)
         if run.report is not None and run.ended_at is not None:
-            return decode(Report, run.report)
-        plan, states = from_json(run.plan), [each.state for each in run.jobs]
-        begun, calls = report.started(moment(run.started_at)), self._session.calls_of(self._run_id)
-        told = report.of_run(begun, self._session.clock.now(), plan, states, calls, run_id=self._run_id)
+            return decode(Report, run.report), None
         on = (
             f"See how it ends: safe-reinit show {self._run_id}; to follow it again: safe-reinit resume {self._run_id}; "
             f"to end it in order: safe-reinit cancel {self._run_id}."
         )
-        self._unended = self._lost or RunRefused(f"Run {self._run_id} goes on.", hint=on)
-        return report.of_bug(told, self._unended)
+        unended = self._lost or RunRefused(f"Run {self._run_id} goes on.", hint=on)
+        return report.of_bug(report_of(self._session, run), unended), unended
 
     def _check(self) -> None:
         """Say, once, what keeps the run from being carried; note it where nobody will carry it any more.
@@ -233,7 +231,6 @@ class Following:
 
     def _cancel(self) -> None:
         if not self._cancelled:
-            self._wakes = True
             with contextlib.suppress(RunRefused):  # it has just ended
                 self._session.journal.cancel(self._run_id, self._by)
             self._cancelled = True
@@ -242,7 +239,7 @@ class Following:
     def _hear_cancel(self) -> None:
         """Have a run that waits for an answer end instead, since somebody cancelled it."""
         if not self._cancelled:
-            self._cancelled = self._wakes = True
+            self._cancelled = True
             self._wake_carrier()
 
     def _ask_whether_to_go_on(self) -> None:
@@ -267,6 +264,7 @@ class Following:
         self._wake_carrier()
 
     def _wake_carrier(self) -> None:
+        self._wakes = True
         with contextlib.suppress(Error):  # the next check says what is wrong, and tries again
             self._carrier.wake()
             self._wakes = False

@@ -50,18 +50,6 @@ def begin(session: Session, plan: Plan, run_id: str, calls: Sequence[Call], on_u
     return shards.digest_of(each.digest for each in parts)
 
 
-def reopen(session: Session, run_id: str) -> None:
-    """Have what is open of a run carried again.
-
-    Raises:
-        UsageError: there is no such run, it is of another region or endpoint, or the journal cannot be written.
-        RunRefused: it has ended.
-    """
-    if session.stored(run_id, jobs=False).ended_at is not None:  # else its report at least is still to be written
-        session.open_run(run_id)
-    session.journal.reopen(run_id)
-
-
 def finish(session: Session, run_id: str) -> None:
     """Write down the report of a run once all its shards have ended, unless that is done; several may try.
 
@@ -149,9 +137,8 @@ class Shards:
             stage = shards.next_stage(_rollout(run), progress, agreed, now, cancelled=cancelled)
             if not stage.over:
                 return stage
-            if run.ended_at is None or not run.outcome:
-                return replace(stage, outcome=_finish(session, run_id).outcome)
-            return replace(stage, outcome=run.outcome)
+            ended = run.outcome if run.ended_at is not None else None
+            return replace(stage, outcome=ended or _finish(session, run_id).outcome)
 
     def carry(
         self, run_id: str, number: int, digest: str, alive: Callable[[], None], hand_over: threading.Event
@@ -253,14 +240,17 @@ def _take(session: Session, name: str) -> Lease | None:
             raise HandedOverError
 
 
+def report_of(session: Session, stored: StoredRun) -> Report:
+    """Report a run that is cut into shards by the states that the journal has of its jobs."""
+    begun, calls = report.started(moment(stored.started_at)), session.calls_of(stored.run_id)
+    plan, states = from_json(stored.plan), [each.state for each in stored.jobs]
+    return report.of_run(begun, session.clock.now(), plan, states, calls, run_id=stored.run_id)
+
+
 def _finish(session: Session, run_id: str) -> Report:
     """Write down the report of a run all of whose shards have ended, and return it."""
     stored = session.stored(run_id)
-    plan = from_json(stored.plan)
-    states = [each.state for each in stored.jobs]
-    begun = report.started(moment(stored.started_at))
-    told = report.of_run(begun, session.clock.now(), plan, states, session.calls_of(run_id), run_id=run_id)
-    told = session.naming_runs(told)
+    told = session.naming_runs(report_of(session, stored))
     session.journal.end_shards(run_id, members(told), stored.ended_at)
     return told
 

@@ -97,7 +97,7 @@ def resume(session: Session, settings: Mapping[str, Any], run_id: str, verdict: 
         return decode(Report, stored.report)
     demand_sdk()
     server = _reachable(settings)
-    shards.reopen(session, run_id)
+    session.journal.reopen(run_id)
     return _carried(session, settings, server, run_id, joins=True)
 
 
