@@ -93,7 +93,6 @@ def _account(config: Config, clock: Clock) -> str:
 
 
 async def _serve(server: Server, settings: Settings, shards: Shards, whom: str) -> None:
-    from ..temporal.server import Version  # noqa: PLC0415 - an extra
     from ..temporal.worker import serve  # noqa: PLC0415 - an extra
 
     end, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -112,8 +111,8 @@ async def _serve(server: Server, settings: Settings, shards: Shards, whom: str) 
     def ready(serving: Serving) -> None:
         say(f"Working for {whom} at {server.text}, task queue {settings.queue}.")
         if settings.deployment:
-            version = Version(settings.deployment, serving.build_id)
-            say(f"Nothing comes here until version {version.build_id} is current: {server.command_for(version)}")
+            command = server.command_for(serving.version)
+            say(f"Nothing comes here until version {serving.version.build_id} is current: {command}")
 
     await serve(server, settings, shards, end, ready)
     say("The worker has ended.")

@@ -163,11 +163,11 @@ def _unserved(server: Server, queue: str, polling: Pollers) -> Carried:
         )  # fmt: skip
     version = polling.makes_current
     said = f"Workers poll the task queue {queue}, and none is of the current version"
-    if not version.deployment:
+    if not version.deployment_name:
         return Carried("open", f"{said}: they are of no deployment, so nothing of this run moves.",
                        "Set temporal_deployment for them, or start workers of the current version.")  # fmt: skip
     return Carried(
-        "open", f"{said} of deployment {version.deployment}, so nothing of this run moves.",
+        "open", f"{said} of deployment {version.deployment_name}, so nothing of this run moves.",
         f"Make the version of one current: {server.command_for(version)}",
     )  # fmt: skip
 

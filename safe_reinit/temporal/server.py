@@ -19,6 +19,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
 from temporalio.client import Client
+from temporalio.common import WorkerDeploymentVersion
 from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter
 from temporalio.runtime import (
     LogForwardingConfig,
@@ -35,6 +36,8 @@ from .workflow import carrying_queue
 
 ANSWERS_WITHIN = 10.0
 """Real seconds that the server has to answer."""
+NO_VERSION = WorkerDeploymentVersion("", "")
+"""Of a worker whose version Temporal does not manage."""
 _POLLED_WITHIN = timedelta(seconds=90)
 """A poll lasts a minute: who has not polled for longer is gone."""
 _FILES = "Correct temporal_tls_ca, temporal_tls_cert and temporal_tls_key."
@@ -108,11 +111,11 @@ class Server:
         """How people are told of it."""
         return f"the Temporal server {self.address} (namespace {self.namespace})"
 
-    def command_for(self, version: Version) -> str:
+    def command_for(self, version: WorkerDeploymentVersion) -> str:
         """Return what a person types to have this version of workers get the work."""
-        words = ["temporal", "worker", "deployment", "set-current-version", "--address", self.address, "--namespace",
-                 self.namespace, "--deployment-name", version.deployment, "--build-id", version.build_id]  # fmt: skip
-        return shlex.join(words)
+        where = ["--address", self.address, "--namespace", self.namespace]
+        which = ["--deployment-name", version.deployment_name, "--build-id", version.build_id]
+        return shlex.join(["temporal", "worker", "deployment", "set-current-version", *where, *which])
 
     async def connect(self, runs_on: Runtime | None = None, identity: str | None = None) -> Client:
         """Connect with what the files have now, and see that the namespace is there.
@@ -211,26 +214,18 @@ def queue_of(settings: Mapping[str, Any], account: str, region: str) -> str:
 
 
 @dataclass(frozen=True)
-class Version:
-    """A version of workers in a deployment, as Temporal manages them; both ``""`` where it does not."""
-
-    deployment: str = ""
-    build_id: str = ""
-
-
-@dataclass(frozen=True)
 class Pollers:
     """The workers that poll for everything that a run needs, by their identities."""
 
-    versions: Mapping[str, Version]
-    """Of all of them."""
+    versions: Mapping[str, WorkerDeploymentVersion]
+    """Of all of them; ``NO_VERSION`` where Temporal does not manage them."""
     current: frozenset[str]
     """Those to which the server gives tasks: they are of the current version."""
 
     @property
-    def makes_current(self) -> Version:
+    def makes_current(self) -> WorkerDeploymentVersion:
         """The version that could be made current: of those of a deployment the last one by name."""
-        return max(self.versions.values(), key=lambda each: (each.deployment, each.build_id), default=Version())
+        return max(self.versions.values(), key=lambda each: (each.deployment_name, each.build_id), default=NO_VERSION)
 
 
 async def pollers(client: Client, queue: str) -> Pollers:
@@ -250,7 +245,10 @@ async def pollers(client: Client, queue: str) -> Pollers:
         everyone.append({each.identity: _version(each.deployment_options) for each in live})
         told = answer.versioning_info
         ramping = [told.ramping_deployment_version] if told.ramping_version_percentage else []
-        given = {Version(each.deployment_name, each.build_id) for each in (told.current_deployment_version, *ramping)}
+        given = {
+            WorkerDeploymentVersion(each.deployment_name, each.build_id)
+            for each in (told.current_deployment_version, *ramping)
+        }
         current.append({identity for identity, version in everyone[-1].items() if version in given})
     both = set.intersection(*map(set, everyone))
     return Pollers(
@@ -259,10 +257,10 @@ async def pollers(client: Client, queue: str) -> Pollers:
     )
 
 
-def _version(options: WorkerDeploymentOptions) -> Version:
+def _version(options: WorkerDeploymentOptions) -> WorkerDeploymentVersion:
     if options.worker_versioning_mode != WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED:
-        return Version()
-    return Version(options.deployment_name, options.build_id)
+        return NO_VERSION
+    return WorkerDeploymentVersion(options.deployment_name, options.build_id)
 
 
 @cache

@@ -90,14 +90,14 @@ class Serving:
 
     Attributes:
         identity: its name at the server.
-        build_id: its version there.
+        version: its version there; the deployment is "" where Temporal does not manage its version.
     """
 
     def __init__(
         self, server: Server, settings: Settings, shards: Shards, runtime: Runtime, end: asyncio.Event
     ) -> None:  # fmt: skip
         self.identity = f"{os.getpid()}@{socket.gethostname()}"
-        self.build_id = settings.build_id or build_id()
+        self.version = WorkerDeploymentVersion(settings.deployment, settings.build_id or build_id())
         self._server, self._settings, self._runtime, self._end = server, settings, runtime, end
         self._activities = Activities(shards)
         self._workers: list[Worker] = []
@@ -161,17 +161,16 @@ class Serving:
 
     def _make(self, steps: ThreadPoolExecutor, carrying: ThreadPoolExecutor) -> list[Worker]:
         """Make the worker of workflows and their steps, and the one of shards, which wait for hours."""
-        name = self._settings.deployment
         # A run that stayed with the version of its begin could not go on once the last worker of that version has
         # ended, and its machines would stay down: so it follows the current version.
-        version = WorkerDeploymentConfig(
-            WorkerDeploymentVersion(name, self.build_id),
+        versioned = WorkerDeploymentConfig(
+            self.version,
             use_worker_versioning=True,
             default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
         )
         common: dict[str, Any] = {
             "identity": self.identity,
-            "deployment_config": version if name else None,
+            "deployment_config": versioned if self.version.deployment_name else None,
             "max_heartbeat_throttle_interval": _BEAT,
             "default_heartbeat_throttle_interval": _BEAT,
         }
