@@ -161,8 +161,7 @@ class Client(Planner):
         def opened(interrupt: Interrupt, hand_over: threading.Event) -> Iterator[Session]:
             with self._journal() as journal:
                 whose = f"the configuration of the worker on {socket.gethostname()}"
-                if request.held(self._settings):
-                    interrupt.ask("the configuration, which holds all runs")
+                self._end_where_held(interrupt)
                 session = self._session(journal, None, None, interrupt, whose=whose)
                 yield replace(session, hand_over=hand_over)
 
@@ -204,9 +203,7 @@ class Client(Planner):
         def carried() -> Report:
             with self._carrying(run_id, interrupt) as journal:
                 session = self._session(journal, on_event, on_call, interrupt, go_on)
-                if request.held(self._settings):
-                    # It may bring machines back, and nothing else.
-                    interrupt.ask("the configuration, which holds all runs")
+                self._end_where_held(interrupt)
                 stored = session.stored(run_id, jobs=False)
                 if stored.shards:
                     return done(temporal.resume(session, self._settings, run_id, verdict))
@@ -282,6 +279,11 @@ class Client(Planner):
                         self._unrecorded.add(run_id)
         finally:
             self._running.pop(name, None)
+
+    def _end_where_held(self, interrupt: Interrupt) -> None:
+        """Ask a run to end where the configuration holds all runs: it may bring machines back, and nothing else."""
+        if request.held(self._settings):
+            interrupt.ask("the configuration, which holds all runs")
 
     def _journal(self, role: Role = "worker") -> Journal:
         from .journal import open_to_write  # noqa: PLC0415 - a plan writes nothing down

@@ -18,7 +18,7 @@ from ..cloud.locate import locate
 from ..cloud.retry import Patient
 from ..config import Config, resolve
 from ..error_mapping import refusal_of
-from ..errors import UsageError
+from ..temporal import demand_sdk
 from .output import say
 from .signals import end_by_sigint
 
@@ -44,14 +44,10 @@ class _Saying(logging.Handler):
 def command(flags: Mapping[str, Any]) -> int:
     """Serve until a signal ends it, and return the exit code."""
     config = resolve(flags, os.environ, flags.get("config"))
-    try:
-        from ..temporal.server import queue_of, server_of  # noqa: PLC0415 - an extra
-        from ..temporal.worker import Settings  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise UsageError(
-            "A worker needs the Temporal SDK, which is not installed.",
-            hint="Install it: pip install 'safe-reinit[temporal]'",
-        ) from None
+    demand_sdk("A worker")
+    from ..temporal.server import queue_of, server_of  # noqa: PLC0415 - an extra
+    from ..temporal.worker import Settings  # noqa: PLC0415 - an extra
+
     server, client = server_of(config), connect(config=config)
     client.check_worker_journal()
     account, region = _account(config, client.clock), client.region

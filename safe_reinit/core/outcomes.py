@@ -68,9 +68,8 @@ def _refusal(attempt: Attempt, refused: Refused, now: Now, *, together: bool) ->
     failure = _of_code(command, refused.code, message, refused.request_id)
     due = now.at if together else None
     if error_codes.is_asked_again(command.action, refused.code, refused.http_status):
-        fairly = (
-            1 if error_codes.throttled(refused.code) else attempt.number
-        )  # all of an API wait: none longer than others
+        # Where ECS throttles, all calls of an API wait: none longer than others.
+        fairly = 1 if error_codes.throttled(refused.code) else attempt.number
         due = due_at(fairly, now, refused.retry_after)
     return CallRefused(command, failure, now.at, now.when, due)
 

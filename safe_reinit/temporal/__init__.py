@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from .server import Server
 
 
-def demand_sdk() -> None:
-    """See that the SDK is installed.
+def demand_sdk(who: str = "The runner temporal") -> None:
+    """See that the SDK is installed, for the sake of who needs it.
 
     Raises:
         UsageError: it is not.
@@ -35,7 +35,7 @@ def demand_sdk() -> None:
         import temporalio  # noqa: F401, PLC0415 - an extra
     except ImportError:
         raise UsageError(
-            "The runner temporal needs the Temporal SDK, which is not installed.",
+            f"{who} needs the Temporal SDK, which is not installed.",
             hint="Install it: pip install 'safe-reinit[temporal]'",
         ) from None
 
