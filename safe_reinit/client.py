@@ -157,10 +157,11 @@ class Client(Planner):
         """Return what carries the shards of runs in this process; ``say`` is told what their events do not tell."""
         from .execution.shards import Shards  # noqa: PLC0415 - most runs are carried here
 
+        whose = f"the configuration of the worker on {socket.gethostname()}"
+
         @contextlib.contextmanager
         def opened(interrupt: Interrupt, hand_over: threading.Event) -> Iterator[Session]:
             with self._journal() as journal:
-                whose = f"the configuration of the worker on {socket.gethostname()}"
                 self._end_where_held(interrupt)
                 session = self._session(journal, None, None, interrupt, whose=whose)
                 yield replace(session, hand_over=hand_over)
@@ -320,7 +321,7 @@ class Client(Planner):
             safely(on_call, interrupt.raised),
             interrupt,
             goes_on,
-            replace(self._policy, whose=whose, hold=self._settings["hold"] or ""),
+            replace(self._policy, whose=whose),
             self._settings["plan_expires"],
             self._settings["journal_outage"],
             self._spool(),

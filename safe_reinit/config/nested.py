@@ -95,6 +95,7 @@ def policy(settings: Mapping[str, Any]) -> Policy:
         protect=_protect(reading, settings["protect"]),
         classes=_classes(reading, settings["classes"]),
         max_disks=settings["max_disks"],
+        hold=settings["hold"] or "",
     )
     reading.end()
     return made
