@@ -35,21 +35,23 @@ def written(client: Client, plan: Plan) -> tuple[str, str]:
         return run_id, shards.begin(session, plan, run_id, client.calls_of(plan), "ask")
 
 
+@dataclass
 class Idle:
-    """Has nothing carried: the workers are those of the test."""
+    """Has nothing carried: the workers are those of the test, and what is said of them is this."""
 
-    text = "the workers of a test"
+    carried: Carried = field(default_factory=lambda: Carried("open"))
+    text: str = "the workers of a test"
 
     def submit(self) -> bool:
-        """Say that somebody carries it."""
-        return True
+        """Say whether somebody carries it."""
+        return not self.carried.lost
 
     def wake(self) -> None:
         """Wake nobody."""
 
     def describe(self) -> Carried:
-        """Say that it goes on."""
-        return Carried("open")
+        """Say how it goes on."""
+        return self.carried
 
 
 def followed(
@@ -58,11 +60,12 @@ def followed(
     interrupt: Interrupt,
     go_on: Callable[[str], bool | None] | None = None,
     on_event: Callable[[Event], None] | None = None,
+    carrier: Idle | None = None,
 ) -> Report:
     """Follow a run that another process has begun, as ``resume`` does, and return its report."""
     with client._journal() as journal:
         session = client._session(journal, on_event, None, interrupt, go_on)
-        return Following(session, session.stored(run_id), Idle(), joins=True)()
+        return Following(session, session.stored(run_id), carrier or Idle(), joins=True)()
 
 
 @dataclass

@@ -17,6 +17,7 @@ from safe_reinit.journal import postgres as journal
 from safe_reinit.model import Event
 from tests import cloudlike, outages, postgresql, virtual
 from tests.cloudlike import DATA, INSTANCE, accepted, once, showing
+from tests.simulation.database import at_virtual_time
 from tests.simulation.scheduler import Scheduler
 
 pytestmark = pytest.mark.virtual_time
@@ -31,12 +32,7 @@ def on_the_clock_of(scheduler: Scheduler) -> type[journal.Connection]:
     class Connection(journal.Connection):
         def execute(self, query: Any, params: Any = None, **more: Any) -> Any:
             """Carry out a statement that reads no other clock."""
-            return super().execute(
-                query.replace("clock_timestamp()", f"to_timestamp({scheduler.now!r})"), params, **more
-            )
-
-        def __del__(self) -> None:
-            self.close()
+            return super().execute(at_virtual_time(query, scheduler), params, **more)
 
     return Connection
 

@@ -19,7 +19,7 @@ from safe_reinit.cli.app import run
 from safe_reinit.core import rate_limits
 from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.execution import shards as carrying
-from safe_reinit.execution.following import Carried, Following
+from safe_reinit.execution.following import Carried
 from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import Journal, JournalError, Lease, open_to_read, open_to_write
 from safe_reinit.journal.sqlite import SqliteFile
@@ -29,7 +29,7 @@ from safe_reinit.plans.plan import to_json
 from safe_reinit.simulator import Simulator
 from tests import cloudlike, fleetruns, virtual
 from tests.fleetruns import denied, disk, everything, fleet, instance, simulated
-from tests.shardruns import Engine, followed
+from tests.shardruns import Engine, Idle, followed
 from tests.simulation.scheduler import Process
 
 pytestmark = pytest.mark.virtual_time
@@ -569,30 +569,11 @@ def test_a_run_whose_end_is_not_written_down_needs_somebody(path: Path, capsys: 
             engine.client().resume(run_id)
 
 
-class Lost:
-    """The workflow of a run, which somebody has deleted."""
-
-    text = "nobody"
-
-    def submit(self) -> bool:
-        """Start nothing: nobody polls."""
-        return False
-
-    def wake(self) -> None:
-        """Do nothing."""
-
-    def describe(self) -> Carried:
-        """Say that there is none."""
-        return Carried("missing", "Temporal has no workflow of this run.")
-
-
 def test_who_follows_a_run_ends_it_when_nobody_else_does(path: Path) -> None:
     """Where its workflow and its workers are gone, the command has the report all the same."""
     with simulated(fleet(MANY)) as sim:
-        engine = unfinished(sim, path)
-        client = engine.client()
-        with client._journal() as journal:
-            told = Following(client._session(journal, None, None, None), engine.stored, Lost(), joins=True)()
+        engine, lost = unfinished(sim, path), Idle(Carried("missing", "Temporal has no workflow of this run."))
+        told = followed(engine.client(), engine.run_id, Interrupt(), carrier=lost)
         assert told == engine.checked().report
 
 

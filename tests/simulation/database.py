@@ -35,6 +35,11 @@ _ANSWERS = 0.02
 _numbers: Iterator[int] = itertools.count(1)
 
 
+def at_virtual_time(query: str, scheduler: Scheduler) -> str:
+    """Return a statement that reads no clock of the server: it has the virtual time in its place."""
+    return query.replace("clock_timestamp()", f"to_timestamp({scheduler.now!r})")
+
+
 class _Connection(postgres.Connection):
     """A connection of the program."""
 
@@ -221,7 +226,7 @@ class Database(Storage):
         is_done = self.loses_answer() if query == "COMMIT" else None
         if is_done is False:
             self._lose(connection, "the connection was lost before the server had the COMMIT")
-        done = execute(query.replace("clock_timestamp()", f"to_timestamp({self.scheduler.now!r})"))
+        done = execute(at_virtual_time(query, self.scheduler))
         self._spoke(connection, query)
         if query == "COMMIT":
             self.point("written")

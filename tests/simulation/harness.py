@@ -769,11 +769,7 @@ class Simulation:
         return said
 
     def _open_runs(self) -> list[str]:
-        return [
-            run.run_id
-            for run in self.storage.runs()
-            if (run.open or (run.shards and run.ended_at is None)) and run.run_id == self.run_id
-        ]
+        return [run.run_id for run in self.storage.runs() if run.open and run.run_id == self.run_id]
 
     def evidence(self) -> Evidence:
         """Return what the judge sees now."""
