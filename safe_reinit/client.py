@@ -189,8 +189,8 @@ class Client(Planner):
             verdict: what became of the disks whose outcome is unknown, where you know it (from ActionTrail). It sends
                 no wipe: other disks of the run that were not wiped yet stay as they are.
             password: the password to set, where the plan had one.
-            on_event: is told what happens; of a run that workers carry first what has happened so far.
-            on_call: is told every HTTP exchange, likewise.
+            on_event: is called for each event. If workers carry the run, it is called for past events first.
+            on_call: is called for each HTTP exchange, past ones first in the same way.
             stop: lets another thread ask the run to end.
             go_on: is asked as in ``run``, also about a stage that somebody agreed to before.
 
@@ -397,7 +397,7 @@ class Client(Planner):
                 journal.refuse_used(plan.plan_id)
 
     def check_worker_journal(self) -> None:
-        """See that shards can be carried by the journal, before a worker takes any.
+        """Check that a worker can use the journal, before it takes a shard.
 
         Raises:
             UsageError: it cannot be written, or it is a file, which workers on other hosts do not have.

@@ -72,7 +72,7 @@ def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
 
 
 def _left_by(run: StoredRun) -> str:
-    """Say what a cancelled run that nobody is at work on has left, and what to do about that."""
+    """Describe what a cancelled run without a holder has left undone, and what to do now."""
     down = [job.instance_id for job in _listed(run).jobs if job.left_stopped]
     is_open = [each.state for each in run.jobs if each.open]
     doubtful = [wipe.disk_id for known in is_open for wipe in known.disks if wipe.in_doubt]

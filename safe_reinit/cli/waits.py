@@ -11,7 +11,7 @@ from ..plans import shards
 
 
 def waits_for(journal: Reader, run: StoredRun) -> str:
-    """Say what a run waits for: an answer, or other runs that keep it from its next machine; ``""`` for nothing."""
+    """Describe what a run is waiting for: an answer, or room beside other runs; ``""`` if it is not waiting."""
     if question := _question(journal, run):
         return (
             f"for an answer: {question} To answer, on a terminal: safe-reinit resume {run.run_id}; "

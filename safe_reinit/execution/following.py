@@ -31,7 +31,7 @@ _PAUSES = ("canary", "wave")
 
 @dataclass(frozen=True)
 class Carried:
-    """How the carrying of a run goes, as far as who has it carried knows; the journal knows how the run is."""
+    """The state of whatever has a run carried. The state of the run itself is in the journal."""
 
     status: Literal["open", "ended", "cancelled", "failed", "terminated", "missing"]
     says: str = ""
@@ -62,7 +62,7 @@ class Carrier(Protocol):
         """Have it read the journal, which has an answer or a cancel that it waits for."""
 
     def describe(self) -> Carried:
-        """Say how the carrying goes."""
+        """Describe how far this is and what is wrong, if anything."""
 
 
 class Following:
@@ -74,7 +74,7 @@ class Following:
         session: the session of this process; it holds no lease of the run.
         run: the run.
         carrier: what has it carried.
-        joins: whether it was begun by another process, so that what has happened so far is told, too.
+        joins: whether another process began the run; past events are then told first.
 
     Attributes:
         stop: set by somebody who wants the run to end in order.
