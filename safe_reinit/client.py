@@ -402,8 +402,10 @@ class Client(Planner):
         Raises:
             UsageError: it cannot be written, or it is a file, which workers on other hosts do not have.
         """
+        from .execution.shards import demand_shared  # noqa: PLC0415 - most runs are carried here
+
         with self._journal() as journal:
-            temporal.demand_shared(self._session(journal, None, None, None))
+            demand_shared(self._session(journal, None, None, None))
             journal.demand_right("carry")
 
     def held(self) -> Error | None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,11 +16,12 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 
+from safe_reinit.cli.health import serve_health
 from safe_reinit.errors import RunRefused
 from safe_reinit.model import Stage
 from safe_reinit.temporal.carrier import WorkflowCarrier, workflow_id
 from safe_reinit.temporal.server import Server
-from safe_reinit.temporal.worker import Serving, Settings, serve
+from safe_reinit.temporal.worker import Serving, Settings
 from tests.servers import refused_port
 
 T = TypeVar("T")
@@ -272,7 +273,7 @@ class Working:
             raise self._failed[0]
 
 
-def start_worker(server: Server, shards: Any, settings: Settings) -> Working:
+def start_worker(server: Server, shards: Any, settings: Settings, health: str = "") -> Working:
     """Start a worker, and wait until it has begun to poll."""
     begun: list[tuple[Serving, asyncio.AbstractEventLoop, asyncio.Event]] = []
     failed: list[BaseException] = []
@@ -285,7 +286,10 @@ def start_worker(server: Server, shards: Any, settings: Settings) -> Working:
             begun.append((serving, asyncio.get_running_loop(), end))
             changed.set()
 
-        await serve(server, settings, shards, end, ready)
+        serving = Serving(server, settings, shards, end)
+        await serving.connect()
+        async with serve_health(health, serving.health) if health else nullcontext():
+            await serving.run(ready)
 
     def run() -> None:
         try:
@@ -303,9 +307,9 @@ def start_worker(server: Server, shards: Any, settings: Settings) -> Working:
 
 
 @contextmanager
-def working(server: Server, shards: Any, settings: Settings) -> Iterator[Working]:
+def working(server: Server, shards: Any, settings: Settings, health: str = "") -> Iterator[Working]:
     """Let a worker of this process serve while the block lasts."""
-    worker = start_worker(server, shards, settings)
+    worker = start_worker(server, shards, settings, health)
     try:
         yield worker
     finally:

@@ -7,7 +7,7 @@ import sys
 
 from safe_reinit.model import Stage
 from safe_reinit.temporal.server import Server
-from safe_reinit.temporal.worker import Settings, serve
+from safe_reinit.temporal.worker import Serving, Settings
 from tests.temporals import Remembering
 
 
@@ -16,6 +16,11 @@ def _tell(what: str, shard: int) -> None:
         print(f"begin {shard}", flush=True)  # noqa: T201 - to who kills it
 
 
+async def _serve(shards: Remembering) -> None:
+    serving = Serving(Server(sys.argv[1]), Settings(sys.argv[2]), shards, asyncio.Event())
+    await serving.connect()
+    await serving.run(lambda _: None)
+
+
 if __name__ == "__main__":
-    shards = Remembering([Stage((0,))], slow=frozenset({0}), fails=_tell)
-    asyncio.run(serve(Server(sys.argv[1]), Settings(sys.argv[2]), shards, asyncio.Event(), lambda _: None))
+    asyncio.run(_serve(Remembering([Stage((0,))], slow=frozenset({0}), fails=_tell)))

@@ -76,7 +76,7 @@ ONLY_IN = {
     "time": {"clock.py", "simulator"},
     "click": {"cli"},
     "rich": {"cli"},
-    "aiohttp": {"simulator", "temporal"},
+    "aiohttp": {"simulator", "cli/health.py"},
     "temporalio": {"temporal"},
     "pydantic": {"cli", "simulator"},
     "yaml": {"config", "simulator"},

@@ -77,13 +77,25 @@ def test_no_more_shards_than_asked_are_carried_at_once(run: Run) -> None:
 
 
 def test_a_question_waits_for_its_answer(run: Run) -> None:
-    """Nothing is asked again until somebody signals, and then the journal is."""
-    shards = Remembering([Stage((0,)), Stage(question="Go on with 99 machines?"), Stage((1,))])
+    """Once somebody signals, the journal is asked again, long before its time."""
+    shards = Remembering([Stage((0,)), Stage(question="Go on with 99 machines?", again_in=1000), Stage((1,))])
     with working(run.temporal.server, shards, Settings(run.queue)):
         run.submit()
         shards.has("end 0")
         shards.agreed = True
         run.carrier.wake()
+        assert run.result() == "done"
+
+    assert shards.ended == {0, 1}
+
+
+def test_an_answer_that_the_server_was_not_told_of_is_found(run: Run) -> None:
+    """The journal is asked again after a while, where whoever answered or cancelled could not reach the server."""
+    shards = Remembering([Stage((0,)), Stage(question="Go on with 99 machines?", again_in=1), Stage((1,))])
+    with working(run.temporal.server, shards, Settings(run.queue)):
+        run.submit()
+        wait_for(lambda: shards.asked.count("next") >= 3)
+        shards.agreed = True
         assert run.result() == "done"
 
     assert shards.ended == {0, 1}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import pytest
+from temporalio.common import WorkerDeploymentVersion
 
 from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.model import Stage
@@ -17,7 +19,7 @@ from safe_reinit.temporal.server import Server, server_of
 from safe_reinit.temporal.worker import Settings
 from tests.grpcfront import Front, front_of, pem_of
 from tests.servers import Authority, authority, refused_port
-from tests.temporals import Remembering, Run, Temporal, working
+from tests.temporals import PROGRAM, Remembering, Run, Temporal, working
 
 
 @pytest.fixture
@@ -114,6 +116,22 @@ def test_a_file_that_cannot_be_read(opening: Server, tmp_path: Path) -> None:
 
     assert str(refused) == f"{tmp_path / 'key'} cannot be read: No such file or directory."
     assert refused.hint == "Correct temporal_api_key_file."
+
+
+def test_the_command_that_makes_a_version_current_reaches_the_server_as_the_worker_does(
+    test_authority: Authority, tmp_path: Path
+) -> None:
+    """It has the files of TLS and the key, and no secret; the program of Temporal knows each option."""
+    (tmp_path / "a key").write_text("the secret")
+    address, chain = f"127.0.0.1:{refused_port()}", str(test_authority.chain)
+    server = Server(address, ca=str(test_authority.bundle), cert=chain, key=chain, api_key_file=str(tmp_path / "a key"))
+    command = server.command_for(WorkerDeploymentVersion("wipes", "1.0"))
+
+    typed = ["bash", "-c", f"{PROGRAM.parent}/{command} --yes"]
+    said = subprocess.run(typed, check=False, capture_output=True, text=True).stderr
+
+    assert "the secret" not in command
+    assert "connection refused" in said, said
 
 
 def test_half_a_client_certificate() -> None:

@@ -47,8 +47,8 @@ def test_a_worker_tells_its_health(tmp_path: Path) -> None:
     port = refused_port()
     with temporal_or_skip(tmp_path, attributes=()) as temporal:
         run = Run(temporal, "run-plain", "queue-plain")
-        health = Settings(run.queue, health=f"127.0.0.1:{port}")
-        with working(temporal.server, Remembering([Stage((0,))]), health):
+        health = f"127.0.0.1:{port}"
+        with working(temporal.server, Remembering([Stage((0,))]), Settings(run.queue), health):
             run.submit()
             assert run.result() == "done"
             wait_for(lambda: get(port, "/healthz") == (200, "ready\n"))
@@ -63,7 +63,7 @@ def test_a_worker_that_ends_says_so(run: Run) -> None:
     """While it finishes what it has, it is not ready for more."""
     port = refused_port()
     shards = Remembering([Stage((0,))], deaf=True, slow=frozenset({0}))
-    worker = start_worker(run.temporal.server, shards, Settings(run.queue, health=f"127.0.0.1:{port}"))
+    worker = start_worker(run.temporal.server, shards, Settings(run.queue), f"127.0.0.1:{port}")
     run.submit()
     shards.has("begin 0")
     worker.end()
@@ -94,11 +94,12 @@ def test_an_address_that_is_taken_is_refused(run: Run, what: str) -> None:
     """The worker does not start, and names the address and the setting."""
     port = refused_port()
     address = f"127.0.0.1:{port}"
+    settings = Settings(run.queue, metrics=address if what == "metrics" else "")
     with (
-        working(run.temporal.server, Remembering([]), Settings(run.queue, health=address)),
+        working(run.temporal.server, Remembering([]), Settings(run.queue), address),
         pytest.raises(UsageError, match=f"Nothing can listen at {address} for {what}") as refused,
     ):
-        start_worker(run.temporal.server, Remembering([]), Settings(run.queue, **{what: address}))
+        start_worker(run.temporal.server, Remembering([]), settings, address if what == "health" else "")
 
     assert f"worker_{what}" in refused.value.hint
 

@@ -17,7 +17,7 @@ from types import ModuleType
 MODELS = "alibabacloud_ecs20140526.models"
 UNUSED = "aiohttp"
 """Named by the SDK in annotations and in its asynchronous calls; every request here goes by our own connections."""
-SERVE_BY_IT = ("safe_reinit.simulator", "safe_reinit.temporal.health")
+SERVE_BY_IT = ("safe_reinit.simulator", "safe_reinit.cli.health")
 """Ours that answer HTTP, with --simulate and in a worker: they need the real one, in the same process."""
 
 

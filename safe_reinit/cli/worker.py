@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ..client import connect
@@ -53,10 +53,11 @@ def command(flags: Mapping[str, Any]) -> int:
     account, region = _account(config, client.clock), client.region
     settings = Settings(
         queue_of(config, account, region), config["temporal_deployment"] or "",
-        metrics=config["worker_metrics"] or "", health=config["worker_health"] or "",
+        metrics=config["worker_metrics"] or "",
     )  # fmt: skip
+    whom = f"account {account} in {region}"
     with _said():
-        asyncio.run(_serve(server, settings, client.shards(say), f"account {account} in {region}"))
+        asyncio.run(_serve(server, settings, client.shards(say), config["worker_health"] or "", whom))
     return 0
 
 
@@ -88,8 +89,9 @@ def _account(config: Config, clock: Clock) -> str:
             raise refusal_of(error) from None
 
 
-async def _serve(server: Server, settings: Settings, shards: Shards, whom: str) -> None:
-    from ..temporal.worker import serve  # noqa: PLC0415 - an extra
+async def _serve(server: Server, settings: Settings, shards: Shards, health: str, whom: str) -> None:
+    from ..temporal.worker import Serving  # noqa: PLC0415 - an extra
+    from .health import serve_health  # noqa: PLC0415 - see above
 
     end, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -110,5 +112,8 @@ async def _serve(server: Server, settings: Settings, shards: Shards, whom: str) 
             command = server.command_for(serving.version)
             say(f"Nothing comes here until version {serving.version.build_id} is current: {command}")
 
-    await serve(server, settings, shards, end, ready)
+    serving = Serving(server, settings, shards, end)
+    await serving.connect()
+    async with serve_health(health, serving.health) if health else nullcontext():
+        await serving.run(ready)
     say("The worker has ended.")

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from .. import report
 from ..core.resuming import Verdict
-from ..errors import RunRefused
+from ..errors import RunRefused, UsageError
 from ..interrupt import Interrupt
 from ..journal import Lease, ShardToBegin, StoredRun, shard_id
 from ..model import Call, OnUnknown, Plan, Report, Rollout, ShardProgress, Stage
@@ -25,6 +25,33 @@ _CHANGED = "What the journal has as the plan of run {} is not what was confirmed
 _WHO = "Nothing is carried; find out who changed the journal: safe-reinit audit."
 _AGAIN = 1.0
 """Real seconds between two tries to take the lease of a shard."""
+
+
+def demand_shared(session: Session) -> None:
+    """Raise unless workers on several hosts can use the journal; on loopback, for trials, they are on one.
+
+    Raises:
+        UsageError: it is a file.
+    """
+    if not (session.journal.shared or (session.journal.lasts and session.where.loopback)):
+        raise UsageError(
+            "The workers of Temporal do not see a journal that is a file of this host.",
+            hint="Name a journal in PostgreSQL with --journal.",
+        )
+
+
+def demand_carriable(session: Session, plan: Plan) -> None:
+    """Raise unless other processes can carry a plan that is in the journal.
+
+    Raises:
+        UsageError: it sets a password, or the journal is a file.
+    """
+    if plan.options.password is not None:
+        raise UsageError(
+            "The password to set is never written down, so no worker could set it.",
+            hint="Set a key pair with --key-pair instead, or run this plan with --runner local.",
+        )
+    demand_shared(session)
 
 
 def begin(session: Session, plan: Plan, run_id: str, calls: Sequence[Call], on_unknown: OnUnknown) -> str:
@@ -77,6 +104,24 @@ def close(session: Session, run_id: str) -> None:
         _finish(session, run_id)
     else:
         session.close(run_id)
+
+
+def resume(session: Session, run_id: str, verdict: Verdict | None) -> Report | None:
+    """Return the report of a run that nobody needs to carry any more, or ``None``: it has to be carried on.
+
+    With a verdict the run is ended by it, without a wipe. A run whose shards have all ended has its report written
+    down.
+
+    Raises:
+        UsageError: there is no such run, it is of another region or endpoint, or the journal cannot be written.
+        RunRefused: it has ended, or the verdict is refused: see ``judge``.
+    """
+    if verdict is not None:
+        return judge(session, run_id, verdict)
+    session.open_run(run_id)
+    finish(session, run_id)
+    stored = session.stored(run_id)
+    return decode(Report, stored.report) if not stored.open and stored.report is not None else None
 
 
 def judge(session: Session, run_id: str, verdict: Verdict) -> Report:

@@ -115,3 +115,5 @@ class Stage:
     """What the run came to, once it is over."""
     number: int = 0
     """Of the stage; 0 is the first."""
+    again_in: float = 5.0
+    """Real seconds after which the next stage is asked for again, where there are no shards; a signal cuts it short."""

@@ -18,6 +18,8 @@ from .plan import part_of
 
 SIZE = 100
 """Machines in a shard at most."""
+_ANSWER_AGAIN = 300.0
+"""Real seconds after which the journal is asked again for an answer or a cancel that nobody has told the carrier of."""
 
 
 def cut(plan: Plan) -> tuple[Plan, ...]:
@@ -73,7 +75,7 @@ def next_stage(
         return Stage(tuple(each.number for each in left), at_once)
     outcomes, stage = _outcomes(shards), released.stage
     if stage > agreed and pauses_after(rollout, len(outcomes), stage - 1):
-        return Stage(question=question(outcomes), number=stage)
+        return Stage(question=question(outcomes), number=stage, again_in=_ANSWER_AGAIN)
     begins = accumulate((len(each.outcomes) for each in shards), initial=0)
     here = [each.number for each, at in zip(shards, begins, strict=False) if at < released.upto and not each.ended]
     return Stage(tuple(here), at_once, number=stage)

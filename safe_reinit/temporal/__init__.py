@@ -2,7 +2,7 @@
 
     workflow    one workflow for each run: asks for the next stage, and has its shards carried
     activities  what a worker does for a workflow
-    worker      a worker: polls, follows rotated keys, tells its health, and ends in order
+    worker      a worker: polls, follows rotated keys, says how it is, and ends in order
     server      how the Temporal server is reached, and what is wrong where it is not
     carrier     starts the workflow of a run, wakes it up, and says how it is getting on
 
@@ -15,13 +15,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..model import Report
-from ..model.codec import decode
 
 if TYPE_CHECKING:
     from ..core.resuming import Verdict
     from ..execution.session import Session
-    from ..model import Call, OnUnknown, Plan
+    from ..model import Call, OnUnknown, Plan, Report
     from .server import Server
 
 
@@ -40,19 +38,6 @@ def demand_sdk(who: str = "The runner temporal") -> None:
         ) from None
 
 
-def demand_shared(session: Session) -> None:
-    """See that workers on several hosts can have the journal; on loopback, for trials, they are on one.
-
-    Raises:
-        UsageError: it is a file.
-    """
-    if not (session.journal.shared or (session.journal.lasts and session.where.loopback)):
-        raise UsageError(
-            "The workers of Temporal do not see a journal that is a file of this host.",
-            hint="Name a journal in PostgreSQL with --journal.",
-        )
-
-
 def run(
     session: Session, settings: Mapping[str, Any], plan: Plan, run_id: str, calls: Sequence[Call], on_unknown: OnUnknown
 ) -> Report:
@@ -63,23 +48,16 @@ def run(
         RunRefused: the server does not answer, another run has one of the instances, or the plan was run already.
     """
     demand_sdk()
-    if plan.options.password is not None:
-        raise UsageError(
-            "The password to set is never written down, so no worker could set it.",
-            hint="Set a key pair with --key-pair instead, or run this plan with --runner local.",
-        )
-    demand_shared(session)
     from ..execution import shards  # noqa: PLC0415 - see above
 
+    shards.demand_carriable(session, plan)
     server = _reachable(settings)
     shards.begin(session, plan, run_id, calls, on_unknown)
     return _carried(session, settings, server, run_id, joins=False)
 
 
 def resume(session: Session, settings: Mapping[str, Any], run_id: str, verdict: Verdict | None) -> Report:
-    """Have workers carry what is open of a run, and follow it; with a verdict end it here, without a wipe.
-
-    A run all of whose shards have ended needs neither a server nor a worker: its report is written down here.
+    """Have workers carry what is open of a run, and follow it; see ``execution.shards.resume``.
 
     Raises:
         UsageError: the SDK is not installed, or the server or the journal cannot be used.
@@ -88,13 +66,9 @@ def resume(session: Session, settings: Mapping[str, Any], run_id: str, verdict: 
     """
     from ..execution import shards  # noqa: PLC0415 - see above
 
-    if verdict is not None:
-        return shards.judge(session, run_id, verdict)
-    session.open_run(run_id)
-    shards.finish(session, run_id)
-    stored = session.stored(run_id)
-    if not stored.open and stored.report is not None:
-        return decode(Report, stored.report)
+    ended = shards.resume(session, run_id, verdict)
+    if ended is not None:
+        return ended
     demand_sdk()
     server = _reachable(settings)
     session.journal.reopen(run_id)
@@ -103,10 +77,12 @@ def resume(session: Session, settings: Mapping[str, Any], run_id: str, verdict: 
 
 def _reachable(settings: Mapping[str, Any]) -> Server:
     """Return the server that the settings name, once it has answered."""
+    import asyncio  # noqa: PLC0415 - most runs are carried here
+
     from .server import server_of  # noqa: PLC0415 - an extra
 
     server = server_of(settings)
-    server.answers()
+    asyncio.run(server.connect())
     return server
 
 

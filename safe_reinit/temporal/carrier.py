@@ -32,7 +32,7 @@ def workflow_id(run_id: str) -> str:
 
 @dataclass
 class WorkflowCarrier:
-    """The workflow of a run of the journal: started, woken up and described. See ``execution.following.Carrier``."""
+    """The workflow of a run of the journal. ``execution.following.Carrier`` says what each method does and raises."""
 
     server: Server
     queue: str
@@ -50,13 +50,7 @@ class WorkflowCarrier:
         return f"Temporal ({self.server.address}), task queue {self.queue}"
 
     def submit(self) -> bool:
-        """Start the workflow, unless it is open, and return whether a worker polls that gets work.
-
-        Raises:
-            UsageError: the server cannot be used as it is set.
-            RunRefused: it does not answer, or does not let us in. Whether the workflow has started is not known then:
-                the same may be done again.
-        """
+        """Start the workflow, unless it is open; where this raises, whether it has started is not known."""
 
         async def ask(client: Client) -> bool:
             values = {RUN: self.run_id, ACCOUNT: self.account, REGION: self.region, OUTCOME: "open"}
@@ -72,12 +66,7 @@ class WorkflowCarrier:
         return self._ask(ask)
 
     def wake(self) -> None:
-        """Wake up the workflow, which waits for an answer, now that the journal has one.
-
-        Raises:
-            UsageError: the server cannot be used as it is set.
-            RunRefused: it does not answer, does not let us in, or has no open workflow of this run.
-        """
+        """Wake up the workflow; ``RunRefused`` also where none is open."""
 
         async def ask(client: Client) -> None:
             try:
@@ -93,12 +82,7 @@ class WorkflowCarrier:
         self._ask(ask)
 
     def describe(self) -> Carried:
-        """Say how the workflow is getting on.
-
-        Raises:
-            UsageError: the server cannot be used as it is set.
-            RunRefused: it does not answer, or does not let us in.
-        """
+        """Return how the workflow is getting on."""
 
         async def ask(client: Client) -> Carried:
             return await _describe(self.server, client, self.run_id)

@@ -114,8 +114,13 @@ class Server:
     def command_for(self, version: WorkerDeploymentVersion) -> str:
         """Return what a person types to have this version of workers get the work."""
         where = ["--address", self.address, "--namespace", self.namespace]
+        if self.tls:
+            where += ["--tls"]
+        files = {"--tls-ca-path": self.ca, "--tls-cert-path": self.cert, "--tls-key-path": self.key}
+        where += [each for option, name in files.items() if name for each in (option, name)]
         which = ["--deployment-name", version.deployment_name, "--build-id", version.build_id]
-        return shlex.join(["temporal", "worker", "deployment", "set-current-version", *where, *which])
+        key = f' --api-key "$(cat {shlex.quote(self.api_key_file)})"' if self.api_key_file else ""
+        return shlex.join(["temporal", "worker", "deployment", "set-current-version", *where, *which]) + key
 
     async def connect(self, runs_on: Runtime | None = None, identity: str | None = None) -> Client:
         """Connect with what the files have now, and see that the namespace is there.
@@ -142,15 +147,6 @@ class Server:
         except (RuntimeError, ValueError, TimeoutError, RPCError) as error:  # its text may hold what was sent
             raise self.explain(error) from None
         return client
-
-    def answers(self) -> None:
-        """See that it answers and lets us in.
-
-        Raises:
-            UsageError: a file cannot be read or used.
-            RunRefused: it does not.
-        """
-        asyncio.run(self.connect())
 
     def stamp(self) -> tuple[object, ...]:
         """Return what differs once a file has been replaced."""

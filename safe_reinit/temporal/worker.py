@@ -8,7 +8,6 @@ import os
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,9 +15,6 @@ from typing import Any
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.runtime import (
-    Runtime,
-)
 from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
@@ -28,7 +24,6 @@ from ..execution.shards import Shards
 from ..version import VERSION
 from . import workflow
 from .activities import Activities
-from .health import Health, serve_health
 from .server import Server, pollers, runtime
 
 SHARDS_AT_ONCE = 20
@@ -52,8 +47,6 @@ class Settings:
     """The version of this worker there; ``""`` for that of the code."""
     metrics: str = ""
     """``HOST:PORT`` at which Prometheus finds the metrics of the SDK."""
-    health: str = ""
-    """``HOST:PORT`` of ``/healthz``."""
 
 
 def build_id() -> str:
@@ -61,44 +54,25 @@ def build_id() -> str:
     return f"{VERSION}-{hashlib.sha256(Path(workflow.__file__).read_bytes()).hexdigest()[:8]}"
 
 
-async def serve(
-    server: Server, settings: Settings, shards: Shards, end: asyncio.Event, ready: Callable[[Serving], None]
-) -> None:  # fmt: skip
-    """Work until ``end`` is set, and then until the shards of this worker have come to an end for it.
+class Serving:
+    """A worker that is at work.
 
     Args:
         server: the server.
         settings: how to serve.
         shards: what is carried.
         end: is set once no new work is to be taken; what is under way is finished, and the rest left to other workers.
-        ready: is told once it begins to poll.
-
-    Raises:
-        UsageError: a file cannot be used, or an address for metrics or health is taken.
-        RunRefused: the server does not answer, or does not let us in.
-    """
-    serving = Serving(server, settings, shards, runtime(settings.metrics), end)
-    async with AsyncExitStack() as stack:
-        await serving.connect()
-        if settings.health:
-            await stack.enter_async_context(serve_health(settings.health, serving.health))
-        await serving.run(ready)
-
-
-class Serving:
-    """A worker that is at work.
 
     Attributes:
         identity: its name at the server.
         version: its version there; the deployment is "" where Temporal does not manage its version.
     """
 
-    def __init__(
-        self, server: Server, settings: Settings, shards: Shards, runtime: Runtime, end: asyncio.Event
-    ) -> None:  # fmt: skip
+    def __init__(self, server: Server, settings: Settings, shards: Shards, end: asyncio.Event) -> None:
         self.identity = f"{os.getpid()}@{socket.gethostname()}"
         self.version = WorkerDeploymentVersion(settings.deployment, settings.build_id or build_id())
-        self._server, self._settings, self._runtime, self._end = server, settings, runtime, end
+        self._server, self._settings, self._end = server, settings, end
+        self._runtime = runtime(settings.metrics)
         self._activities = Activities(shards)
         self._workers: list[Worker] = []
         self._stamp: tuple[object, ...] = ()
@@ -108,7 +82,7 @@ class Serving:
         """Connect with what the files have now.
 
         Raises:
-            UsageError: a file cannot be used.
+            UsageError: a file cannot be used, or the address for metrics is taken.
             RunRefused: the server does not answer, or does not let us in.
         """
         stamp = self._server.stamp()
@@ -125,18 +99,26 @@ class Serving:
             except Error as error:
                 logs.worker(f"A key or certificate was replaced, and cannot be used: {error} {error.hint}")
 
-    async def health(self) -> Health:
-        """Say whether this worker polls: it has a connection, and the server has seen it not long ago."""
+    async def health(self) -> tuple[bool, str]:
+        """Return whether this worker polls, as the server has seen not long ago, and a sentence about it."""
         if self._end.is_set():
-            return Health(False, "This worker ends: it finishes what it has, and takes nothing new.")
+            return False, "This worker ends: it finishes what it has, and takes nothing new."
         try:
             polling = self.identity in (await pollers(self._client, self._settings.queue)).versions
         except RPCError as error:
-            return Health(False, str(self._server.explain(error)))
-        return Health(polling, "ready" if polling else "The Temporal server has not seen this worker poll.")
+            return False, str(self._server.explain(error))
+        return polling, "ready" if polling else "The Temporal server has not seen this worker poll."
 
     async def run(self, ready: Callable[[Serving], None]) -> None:
-        """Poll until the end."""
+        """Poll until ``end`` is set, and then until the shards of this worker have come to an end for it.
+
+        Args:
+            ready: is called once it begins to poll.
+
+        Raises:
+            UsageError: the server cannot be used as it is set.
+            RunRefused: it does not answer, or does not let us in.
+        """
         with ThreadPoolExecutor(_STEPS_AT_ONCE) as steps, ThreadPoolExecutor(SHARDS_AT_ONCE) as carrying:
             self._workers = self._make(steps, carrying)
             running = [asyncio.create_task(worker.run()) for worker in self._workers]

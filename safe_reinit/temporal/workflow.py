@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -37,7 +38,6 @@ _SHARD: dict[str, Any] = {
     "heartbeat_timeout": timedelta(seconds=20),
     "retry_policy": _RETRY,
 }
-_NOTHING_YET = timedelta(seconds=5)
 
 
 def carrying_queue(queue: str) -> str:
@@ -97,14 +97,13 @@ class RunWorkflow:
             )
             if stage.over:
                 return stage
-            if stage.question:
-                workflow.set_current_details(f"Waits for an answer: {stage.question}")
-                await workflow.wait_condition(partial(self._looked_since, seen))
-                workflow.set_current_details("")
-            elif stage.shards:
+            if stage.shards:
                 await self._carry_shards(asked, stage)
             else:
-                await workflow.sleep(_NOTHING_YET)
+                workflow.set_current_details(f"Waits for an answer: {stage.question}" if stage.question else "")
+                with suppress(TimeoutError):  # who answered or cancelled may not have reached the server
+                    await workflow.wait_condition(partial(self._looked_since, seen), timeout=stage.again_in)
+                workflow.set_current_details("")
             if self._is_full():
                 return None
 

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import NamedTuple
 
 from aiohttp import web
 
 from ..errors import UsageError
 
 
-class Health(NamedTuple):
-    """Whether a worker polls, and a sentence about it."""
-
-    ready: bool
-    says: str
-
-
 @asynccontextmanager
-async def serve_health(address: str, health: Callable[[], Awaitable[Health]]) -> AsyncIterator[None]:
+async def serve_health(address: str, health: Callable[[], Awaitable[tuple[bool, str]]]) -> AsyncIterator[None]:
     """Answer while the block lasts.
+
+    Args:
+        address: ``HOST:PORT``.
+        health: returns whether the worker polls, and a sentence about it.
 
     Raises:
         UsageError: nothing can listen there.
