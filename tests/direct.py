@@ -61,13 +61,7 @@ def factory(line: Line, key: KeyInHand, region: str = "cn-hangzhou") -> CloudFac
     """Return what makes clouds that ask over a line; all of them have one source of credentials."""
     endpoint = parse(inprocess.HOST)
     where = Where(region, endpoint, credentials=_Credentials(Where(region, endpoint), key))
-    return lambda on_call, may_send: _Cloud(where, line, on_call, may_send)
-
-
-class _Cloud(Aliyun):
-    def __init__(self, where: Where, line: Line, on_call: OnCall, may_send: MaySend) -> None:
-        super().__init__(where, on_call, may_send)
-        self._exchange = _Exchange(where, line, on_call, may_send)
+    return lambda on_call, may_send: Aliyun(_Exchange(where, line, on_call, may_send))
 
 
 class _Exchange(Exchange):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from safe_reinit.cloud import connection, endpoints
+from safe_reinit.cloud import aliyun, connection, endpoints
 from safe_reinit.cloud.aliyun import exchange
 from safe_reinit.cloud.aliyun.attempt import Attempt, Reply
 from safe_reinit.cloud.aliyun.client import Aliyun
@@ -156,7 +156,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 )
 def test_each_product_has_its_own_endpoint(asked: list[str], action: str, region: str, host: str) -> None:
     """Without an endpoint of ours a product is asked at its public one, which for Auto Scaling can be central."""
-    cloud = Aliyun(connection.Where(region=region, access_key=("k", Secret("s"))), lambda _call: None)
+    cloud = aliyun.connect(connection.Where(region=region, access_key=("k", Secret("s"))), lambda _call: None)
     LOOKS[action](cloud)
 
     assert set(asked) == {host}
@@ -167,7 +167,7 @@ def test_an_endpoint_of_the_configuration_wins(asked: list[str], product: str) -
     """Each product goes to the endpoint that the configuration has for it, and no other product does."""
     own = endpoints.parse(f"https://{product}.test.invalid")
     where = connection.Where(region="cn-chengdu", access_key=("k", Secret("s")), endpoints={product: own})
-    cloud = Aliyun(where, lambda _call: None)
+    cloud = aliyun.connect(where, lambda _call: None)
     for action, ask in LOOKS.items():
         asked.clear()
         ask(cloud)

@@ -7,6 +7,7 @@ import graphlib
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,39 @@ def test_plan_recheck_and_observation_read_ecs_by_one_module() -> None:
     }
 
     assert {name for name in asking if not name.startswith("simulator/")} == ASKS_ECS
+
+
+def test_a_class_is_a_base_for_a_reason() -> None:
+    """No class is cut in two: what is only the base of one other class belongs into it, and parts are members."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in FILES]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    bases = Counter(base for each in classes for base in map(_name_of, each.bases))
+    used = Counter(
+        _name_of(node) for tree in trees for node in ast.walk(tree) if isinstance(node, (ast.Name, ast.Attribute))
+    )
+
+    for each in classes:
+        interface = {"ABC", "Protocol"} & set(map(_name_of, each.bases))
+        assert not each.name.endswith("Mixin"), each.name
+        assert interface or bases[each.name] != 1 or used[each.name] > 1, f"{each.name} is only a base"
+
+
+def _name_of(node: ast.AST) -> str:
+    """Return the last part of a name, of what it is a generic kind of, too: ``Base`` of ``module.Base[T]``."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def test_the_cloud_over_the_sdk_is_made_in_one_place() -> None:
+    """Nothing but ``cloud/locate.py`` makes it, so that a cloud that was handed in is used wherever one is."""
+    makers = [
+        str(path.relative_to(PACKAGE))
+        for path in FILES
+        for _ in re.findall(r"\baliyun\.connect\b", path.read_text("utf-8"))
+    ]
+
+    assert makers == ["cloud/locate.py"]
 
 
 def test_importing_the_package_imports_nothing_else() -> None:

@@ -22,5 +22,6 @@ def connect(where: Where, on_call: OnCall, may_send: MaySend = lambda _action: "
 
     """
     from .client import Aliyun  # noqa: PLC0415 - the SDK takes half a second to import
+    from .exchange import Exchange  # noqa: PLC0415 - as above
 
-    return Aliyun(where, on_call, may_send)
+    return Aliyun(Exchange(where, on_call, may_send))

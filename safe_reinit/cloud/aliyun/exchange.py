@@ -109,10 +109,13 @@ class Exchange:
         on_call: is told every exchange.
         may_send: is asked immediately before the first byte of a changing call.
 
+    Attributes:
+        where: as given.
+
     """
 
     def __init__(self, where: Where, on_call: OnCall, may_send: MaySend = lambda _action: "") -> None:
-        self._where = where
+        self.where = where
         self._on_call = on_call
         self._may_send = may_send
         self._credentials = where.credentials or Credentials(where)
@@ -168,7 +171,7 @@ class Exchange:
             quick: give up early, since the plan can do without the answer.
 
         """
-        endpoint = self._where.of(api.product) or Endpoint("https", default)
+        endpoint = self.where.of(api.product) or Endpoint("https", default)
         limits = (QUICK_TIMEOUT, QUICK_TIMEOUT) if quick else (LOOK_TIMEOUT,)
         called = Called(tuple(subject))
         return self._signed(lambda: self._ended(endpoint, api, query, Attempt(*limits), called), called, again=True)
@@ -191,7 +194,7 @@ class Exchange:
         return replace(caller, source=self._credentials.source), date
 
     def _caller(self, called: Called) -> tuple[Caller, datetime | None]:
-        endpoint = self._where.of("sts") or Endpoint("https", "sts.aliyuncs.com")
+        endpoint = self.where.of("sts") or Endpoint("https", "sts.aliyuncs.com")
         api = Api("sts", "2015-04-01", "GetCallerIdentity")
         given = called.key is not None
         answer = self._signed(
@@ -246,16 +249,16 @@ class Exchange:
 
     def _reach(self, product: str) -> str:
         """Say what to check where the host of a product gave no answer: only what chooses that host."""
-        if self._where.loopback:
+        if self.where.loopback:
             return "Check --endpoint."
         if product != "ecs":
             return (
                 "Check the network and the proxy. Another host for this product is set in the configuration, "
                 f"endpoints: {{{product}: HOST}}."
             )
-        if self._where.of("ecs"):
+        if self.where.of("ecs"):
             return "Check the network, the proxy and the endpoint of ECS (--endpoint)."
-        return f"Check the network, the proxy, and that {self._where.region} is the id of the region (--region)."
+        return f"Check the network, the proxy, and that {self.where.region} is the id of the region (--region)."
 
     def _key(self, called: Called) -> Key:
         return self._credentials.key(
@@ -271,7 +274,7 @@ class Exchange:
             if called.key is None:
                 called.key = self._key(called)
             reply = self._reply(endpoint, api, query, limit, called.key)
-            self._where.origin.answered(endpoint, reply.headers)
+            self.where.origin.answered(endpoint, reply.headers)
         except OtherCallerError as error:
             return OtherCaller(action, str(error), error.hint)
         except CredentialsError as error:
@@ -310,13 +313,13 @@ class Exchange:
     def ecs_endpoint(self) -> Endpoint:
         """Where ECS is: as the configuration says, else where the SDK's own table has it for the region."""
         if self._ecs is None:
-            given = self._where.of("ecs")
+            given = self.where.of("ecs")
             self._ecs = given or Endpoint("https", EcsClient(self._config(None), self._connections).host)
         return self._ecs
 
     def _config(self, endpoint: Endpoint | None) -> Config:
         return Config(
-            region_id=self._where.region,
+            region_id=self.where.region,
             endpoint=endpoint.host if endpoint else None,
             protocol=endpoint.scheme if endpoint else "https",
             user_agent="safe-reinit",

@@ -14,6 +14,7 @@ import re
 import secrets
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -52,7 +53,7 @@ def key_of(profile: Profile, web: Web, environment: Mapping[str, str], now: floa
 
     """
     until = web.now() + (_DISCOVERING if profile.discovered else ASKING)
-    key = _Asking(profile, web, environment, now, until).key()
+    key = _Source(Asking(profile, web, environment, now, until)).key()
     _check_key(profile, key)
     if key.expires is not None and key.expires <= now:
         raise profile.failed(
@@ -61,17 +62,21 @@ def key_of(profile: Profile, web: Web, environment: Mapping[str, str], now: floa
     return key
 
 
-class _Asking(Asking):
-    """One try to get a key from a source."""
+class _Source:
+    """One try to get a key from a source, by what it says of itself and by asking somebody."""
+
+    def __init__(self, ask: Asking) -> None:
+        self._ask = ask
+        self._profile = ask.profile
 
     def key(self) -> Key:
-        mode = self.profile.mode
+        mode = self._profile.mode
         if mode in ("AK", "StsToken"):
             return self._own(token=mode == "StsToken")
         if mode == "RamRoleArn":
-            return self._assume(self._own(token=bool(self.profile.text("sts_token"))))
-        if mode == "ChainableRamRoleArn" and self.profile.base is not None:
-            base = _Asking(self.profile.base, self.web, self.environment, self.now, self.until)
+            return self._assume(self._own(token=bool(self._profile.text("sts_token"))))
+        if mode == "ChainableRamRoleArn" and self._profile.base is not None:
+            base = _Source(replace(self._ask, profile=self._profile.base))
             return self._assume(base.key())
         if mode == "RamRoleArnWithRoleName":
             return self._assume(self._machine())
@@ -86,9 +91,9 @@ class _Asking(Asking):
         return ask()
 
     def _own(self, *, token: bool) -> Key:
-        key_id, secret = self.profile.needed("access_key_id"), self.profile.needed("access_key_secret")
-        key = Key(key_id, Secret(secret), Secret(self.profile.needed("sts_token")) if token else None)
-        _check_key(self.profile, key)
+        key_id, secret = self._profile.needed("access_key_id"), self._profile.needed("access_key_secret")
+        key = Key(key_id, Secret(secret), Secret(self._profile.needed("sts_token")) if token else None)
+        _check_key(self._profile, key)
         return key
 
     # ------------------------------------------------------------------------------------------------------- STS
@@ -101,7 +106,7 @@ class _Asking(Asking):
             "SignatureVersion": "1.0",
             "SignatureNonce": secrets.token_hex(16),
         }
-        if external := self.profile.text("external_id"):
+        if external := self._profile.text("external_id"):
             query["ExternalId"] = external
         if base.token is not None:
             query["SecurityToken"] = base.token.reveal()
@@ -111,148 +116,150 @@ class _Asking(Asking):
     def _oidc(self) -> Key:
         """Assume a role with a token of an identity provider (STS API reference: AssumeRoleWithOIDC)."""
         query = self._role("AssumeRoleWithOIDC")
-        query["OIDCProviderArn"] = self.profile.needed("oidc_provider_arn")
-        file = self.profile.needed("oidc_token_file")
+        query["OIDCProviderArn"] = self._profile.needed("oidc_provider_arn")
+        file = self._profile.needed("oidc_token_file")
         try:
             with open(file, "rb") as opened:
                 token = opened.read(_MOST).decode("ascii").strip()
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "it is no token"
-            raise self.failed(f"its oidc_token_file {file} cannot be read ({why})") from None
+            raise self._ask.failed(f"its oidc_token_file {file} cannot be read ({why})") from None
         if not token:
-            raise self.failed(f"its oidc_token_file {file} is empty")
+            raise self._ask.failed(f"its oidc_token_file {file} is empty")
         query["OIDCToken"] = token
         return self._of_sts(query)
 
     def _role(self, action: str) -> dict[str, str]:
-        session = self.profile.text("ram_session_name") or self.profile.text("role_session_name")
+        session = self._profile.text("ram_session_name") or self._profile.text("role_session_name")
         query = {
             "Action": action,
             "Format": "JSON",
             "Version": "2015-04-01",
-            "Timestamp": datetime.fromtimestamp(self.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "RoleArn": self.profile.needed("ram_role_arn"),
-            "RoleSessionName": session or self.environment.get("ALIBABA_CLOUD_ROLE_SESSION_NAME") or _SESSION,
-            "DurationSeconds": str(int(self.profile.number("expired_seconds")) or 3600),
+            "Timestamp": datetime.fromtimestamp(self._ask.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "RoleArn": self._profile.needed("ram_role_arn"),
+            "RoleSessionName": session or self._ask.environment.get("ALIBABA_CLOUD_ROLE_SESSION_NAME") or _SESSION,
+            "DurationSeconds": str(int(self._profile.number("expired_seconds")) or 3600),
         }
-        if policy := self.profile.text("policy"):
+        if policy := self._profile.text("policy"):
             query["Policy"] = policy
         return query
 
     def _of_sts(self, query: Mapping[str, str]) -> Key:
-        url = self.web.sts(self.profile)
-        body = self.json("GET", f"{url}/?{urlencode(query, quote_via=quote, safe='~')}", "STS")
-        return self.given(body.get("Credentials"), "STS")
+        url = self._ask.web.sts(self._profile)
+        body = self._ask.json("GET", f"{url}/?{urlencode(query, quote_via=quote, safe='~')}", "STS")
+        return self._ask.given(body.get("Credentials"), "STS")
 
     # --------------------------------------------------------------------------------------------------- others
 
     def _machine(self) -> Key:
         """Ask the metadata service of this machine for the key of its role."""
-        if metadata_is_off(self.environment):
-            raise self.failed("ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids to ask the metadata service")
+        if metadata_is_off(self._ask.environment):
+            raise self._ask.failed("ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids to ask the metadata service")
         try:
             v2 = self._metadata_token()
-            role = self.profile.text("ram_role_name") or self._role_of_machine(v2)
+            role = self._profile.text("ram_role_name") or self._role_of_machine(v2)
         except CredentialsError as error:
-            if self.profile.discovered:  # nobody configured it: a machine without a role is not at fault
+            if self._profile.discovered:  # nobody configured it: a machine without a role is not at fault
                 raise NothingFoundError(str(error)) from None
             raise
-        reply = self.reply("GET", _ROLES + quote(role, safe=""), _THEM, v2)
+        reply = self._ask.reply("GET", _ROLES + quote(role, safe=""), _THEM, v2)
         if reply.status == 404:
-            raise self.failed(
+            raise self._ask.failed(
                 f"this machine has no RAM role {role} (the metadata service answered HTTP 404)",
                 "Correct the name of the role, or grant it to the instance in the ECS console.",
                 asked=True,
             )
-        return self.success(self.read(reply, _THEM), _THEM)
+        return self._ask.success(self._ask.read(reply, _THEM), _THEM)
 
     def _metadata_token(self) -> dict[str, str]:
         """Get what the metadata service wants to see, where it is one that wants it."""
         ttl = {"X-aliyun-ecs-metadata-token-ttl-seconds": "21600"}
-        reply = self.reply("PUT", f"{_METADATA}/latest/api/token", _THEM, ttl)
+        reply = self._ask.reply("PUT", f"{_METADATA}/latest/api/token", _THEM, ttl)
         if reply.status == 200:
             token = reply.body.decode("ascii", "replace").strip()
-            _check(self.profile, "token of the metadata service", token)
+            _check(self._profile, "token of the metadata service", token)
             return {"X-aliyun-ecs-metadata-token": token}
-        if self.environment.get("ALIBABA_CLOUD_IMDSV1_DISABLED", "").lower() == "true":
-            raise self.failed(f"{_THEM} gives no token (HTTP {reply.status})", asked=True)
+        if self._ask.environment.get("ALIBABA_CLOUD_IMDSV1_DISABLED", "").lower() == "true":
+            raise self._ask.failed(f"{_THEM} gives no token (HTTP {reply.status})", asked=True)
         return {}
 
     def _role_of_machine(self, v2: Mapping[str, str]) -> str:
-        reply = self.reply("GET", _ROLES, _THEM, v2)
+        reply = self._ask.reply("GET", _ROLES, _THEM, v2)
         role = reply.body.decode("ascii", "replace").strip()
         if reply.status == 200 and re.fullmatch(r"[\w.-]{1,64}", role):
             return role
-        raise self.failed(f"{_THEM} names no role (HTTP {reply.status})", asked=True)
+        raise self._ask.failed(f"{_THEM} names no role (HTTP {reply.status})", asked=True)
 
     def _uri(self) -> Key:
-        url = self.web_address(self.profile.needed("credentials_uri"))
-        return self.success(self.json("GET", url, host_of(url)), host_of(url))
+        url = self._ask.web_address(self._profile.needed("credentials_uri"))
+        return self._ask.success(self._ask.json("GET", url, host_of(url)), host_of(url))
 
     def _sso(self) -> Key:
         """Get a key for a session of CloudSSO."""
         token = self._session("access_token", "cloud_sso_access_token_expire", "CloudSSO")
-        url = self.profile.needed("cloud_sso_sign_in_url")
+        url = self._profile.needed("cloud_sso_sign_in_url")
         asked = {
-            "AccountId": self.profile.needed("cloud_sso_account_id"),
-            "AccessConfigurationId": self.profile.needed("cloud_sso_access_config"),
+            "AccountId": self._profile.needed("cloud_sso_account_id"),
+            "AccessConfigurationId": self._profile.needed("cloud_sso_access_config"),
         }
-        at = urlsplit(self.web_address(url))
+        at = urlsplit(self._ask.web_address(url))
         if at.scheme != "https" and not is_loopback(at.hostname or ""):
-            raise self.failed("its cloud_sso_sign_in_url is not https, and the session would travel in the clear")
+            raise self._ask.failed("its cloud_sso_sign_in_url is not https, and the session would travel in the clear")
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": "application/json"}
         target = f"{at.scheme}://{at.netloc}/cloud-credentials"
-        body = self.json("POST", target, "CloudSSO", headers, json.dumps(asked).encode())
-        return self.given(body.get("CloudCredential"), "CloudSSO")
+        body = self._ask.json("POST", target, "CloudSSO", headers, json.dumps(asked).encode())
+        return self._ask.given(body.get("CloudCredential"), "CloudSSO")
 
     def _oauth(self) -> Key:
         """Use the key that the aliyun CLI got for its OAuth session, or get one; the session itself is the CLI's."""
-        ends = self.profile.number("sts_expiration")
-        if ends > self.now and self.profile.text("sts_token"):
+        ends = self._profile.number("sts_expiration")
+        if ends > self._ask.now and self._profile.text("sts_token"):
             own = self._own(token=True)
             return Key(own.key_id, own.secret, own.token, ends)
-        site = self.profile.text("oauth_site_type").upper() or "CN"
+        site = self._profile.text("oauth_site_type").upper() or "CN"
         if site not in _OAUTH:
-            raise self.failed(f"its oauth_site_type is {site!r}, and known are CN and INTL")
+            raise self._ask.failed(f"its oauth_site_type is {site!r}, and known are CN and INTL")
         token = self._session("oauth_access_token", "oauth_access_token_expire", "OAuth")
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        return self.given(self.json("POST", f"{_OAUTH[site]}/v1/exchange", "OAuth", headers), "OAuth")
+        return self._ask.given(self._ask.json("POST", f"{_OAUTH[site]}/v1/exchange", "OAuth", headers), "OAuth")
 
     def _session(self, member: str, until: str, kind: str) -> str:
         """Return the token of somebody's session."""
-        ends = self.profile.number(until)
+        ends = self._profile.number(until)
         login = "Log in again: run the aliyun CLI with this profile, or aliyun configure."
-        if not self.profile.text(member) or not ends:
-            raise self.failed(f"nobody is logged in to {kind} ({member} or {until} is missing)", login)
-        if ends <= self.now:
-            raise self.failed(f"its {kind} session expired at {_moment(ends)}", login)
-        token = self.profile.text(member)
-        _check(self.profile, member, token)
+        if not self._profile.text(member) or not ends:
+            raise self._ask.failed(f"nobody is logged in to {kind} ({member} or {until} is missing)", login)
+        if ends <= self._ask.now:
+            raise self._ask.failed(f"its {kind} session expired at {_moment(ends)}", login)
+        token = self._profile.text(member)
+        _check(self._profile, member, token)
         return token
 
     def _command(self) -> Key:
         """Run an external command; what it prints is an aliyun CLI profile, and what it says on stderr is not shown."""
         try:
-            words = shlex.split(self.profile.needed("process_command"))
+            words = shlex.split(self._profile.needed("process_command"))
         except ValueError:
-            raise self.failed("its process_command has an open quotation") from None
+            raise self._ask.failed("its process_command has an open quotation") from None
         if not words:
-            raise self.failed("its process_command is empty or missing")
-        status, printed = run(words, self.failed)
+            raise self._ask.failed("its process_command is empty or missing")
+        status, printed = run(words, self._ask.failed)
         if status is None:
-            raise self.failed(f"its process_command had not ended after {LIMIT:g} s, or printed too much", asked=True)
+            raise self._ask.failed(
+                f"its process_command had not ended after {LIMIT:g} s, or printed too much", asked=True
+            )
         if status != 0:
-            raise self.failed(f"its process_command ended with exit code {status}", "Run it by hand.", asked=True)
+            raise self._ask.failed(f"its process_command ended with exit code {status}", "Run it by hand.", asked=True)
         body = object_of(printed)
         if body is None:
-            raise self.failed("its process_command printed no JSON object", "Run it by hand.", asked=True)
+            raise self._ask.failed("its process_command printed no JSON object", "Run it by hand.", asked=True)
         mode = str(body.get("mode") or ("StsToken" if body.get("sts_token") else "AK"))
         if mode.lower() not in ("ak", "ststoken"):
-            raise self.failed("its process_command printed another mode than AK and StsToken", asked=True)
-        made = Profile(mode, body, f"{self.profile.source}, by what its process_command printed,")
-        own = _Asking(made, self.web, self.environment, self.now, self.until)._own(token=mode.lower() == "ststoken")
+            raise self._ask.failed("its process_command printed another mode than AK and StsToken", asked=True)
+        made = Profile(mode, body, f"{self._profile.source}, by what its process_command printed,")
+        own = _Source(replace(self._ask, profile=made))._own(token=mode.lower() == "ststoken")
         ends = body.get("expiration")
-        return Key(own.key_id, own.secret, own.token, self.time(ends, "its process_command") if ends else None)
+        return Key(own.key_id, own.secret, own.token, self._ask.time(ends, "its process_command") if ends else None)
 
 
 def _check_key(profile: Profile, key: Key) -> None:

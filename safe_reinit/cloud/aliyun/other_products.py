@@ -12,11 +12,10 @@ from itertools import islice
 from typing import TypeVar
 
 from ...model import Key, ReplicaPair, ScalingMember, SnapshotPolicy, SystemEvent
-from ..connection import Where
 from ..interface import Described, Refused, Unanswered
 from . import shapes
-from .describing import joined, parts, read
 from .exchange import Answer, Exchange, pages, readable
+from .reads import joined, parts, read
 from .sdk import Api
 
 Shown = TypeVar("Shown")
@@ -41,11 +40,12 @@ _ESS_CENTRAL = frozenset(
 """The regions whose Auto Scaling has no endpoint of its own (Auto Scaling API reference, endpoints)."""
 
 
-class OtherLooks:
-    """Part of ``Cloud`` over the real SDK; see the protocol for what each method means."""
+class OtherProducts:
+    """The Describe calls of ``Cloud`` that a plan can do without; ``Cloud`` says what each method means."""
 
-    _where: Where
-    _exchange: Exchange
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._region = exchange.where.region
 
     def scaling_members(self, instance_ids: Sequence[str]) -> Described[ScalingMember]:
         """See ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
@@ -126,12 +126,12 @@ class OtherLooks:
         """Return the public host of a product in this region."""
         if product == "ecs":
             return self._exchange.ecs_endpoint.host
-        region = self._where.region
-        return "ess.aliyuncs.com" if product == "ess" and region in _ESS_CENTRAL else f"{product}.{region}.aliyuncs.com"
+        central = product == "ess" and self._region in _ESS_CENTRAL
+        return "ess.aliyuncs.com" if central else f"{product}.{self._region}.aliyuncs.com"
 
     def _ask_other(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Answer:
         """Ask once, in this region; KMS alone has no RegionId."""
-        region = {} if api.product == "kms" else {"RegionId": self._where.region}
+        region = {} if api.product == "kms" else {"RegionId": self._region}
         return self._exchange.other(api, self._host(api.product), {**region, **query}, subject, quick=True)
 
     def _other_pages(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Iterator[tuple[Answer, bool]]:

@@ -1,4 +1,4 @@
-"""The Describe calls of a run, over the SDK: paged, by 100 ids a call, each row checked."""
+"""The Describe calls of ECS, over the SDK: paged, by 100 ids a call, each row checked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from ...model import Caller, Disk, Image, Instance, Snapshot, SnapshotLink
-from ..connection import Where
 from ..interface import Described, Unanswered
 from . import shapes
 from .exchange import MOST_PAGES, Answer, Exchange, pages, readable
@@ -28,11 +27,12 @@ _DISK_PAGES = 5
 _IMAGE_STATUSES = "Creating,Waiting,Available,UnAvailable,CreateFailed,Deprecated"
 
 
-class Describing:
-    """The Describe calls of ``Cloud``, and who asks; see the protocol for what each method means."""
+class Reads:
+    """The Describe calls of ``Cloud`` to ECS, and the question who calls; ``Cloud`` says what each method means."""
 
-    _where: Where
-    _exchange: Exchange
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._region = exchange.where.region
 
     def caller(self) -> Described[Caller]:
         """See ``Cloud``."""
@@ -104,7 +104,7 @@ class Describing:
 
     def key_pairs(self, name: str) -> Described[str]:
         """See ``Cloud``: the name may be a pattern to ECS, so only the very same one counts."""
-        query = {"RegionId": self._where.region, "KeyPairName": name}
+        query = {"RegionId": self._region, "KeyPairName": name}
         answer = self._exchange.ecs("DescribeKeyPairs", query, (name,))
         with readable("DescribeKeyPairs"):
             answer.body.must_have("KeyPairs")
@@ -159,7 +159,7 @@ class Describing:
         return replace(joined(described), complete=complete)
 
     def _ask(self, action: str, query: dict[str, Any], subject: Sequence[str], token: str) -> Answer:
-        fields = {"RegionId": self._where.region, "MaxResults": _ROWS_A_PAGE, **query}
+        fields = {"RegionId": self._region, "MaxResults": _ROWS_A_PAGE, **query}
         return self._exchange.ecs(action, {**fields, "NextToken": token or None}, subject)
 
     def _numbered_pages(
@@ -182,7 +182,7 @@ class Describing:
         return joined(described)
 
     def _first_page(self) -> dict[str, Any]:
-        return {"RegionId": self._where.region, "PageSize": _ROWS_A_PAGE, "PageNumber": 1}
+        return {"RegionId": self._region, "PageSize": _ROWS_A_PAGE, "PageNumber": 1}
 
     def _read(self, action: str, answer: Answer, shape: Callable[[Row], Shown]) -> Described[Shown]:
         outer = action.removeprefix("Describe")

@@ -1,0 +1,148 @@
+"""The calls that change something, over the SDK: each is sent once, and its answer read strictly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...model import Accepted, Options, error_codes
+from ..interface import Refused, Unanswered
+from . import shapes
+from .exchange import Exchange, readable
+
+_OWNER = {
+    "owner_account": "OwnerAccount",
+    "owner_id": "OwnerId",
+    "resource_owner_account": "ResourceOwnerAccount",
+    "resource_owner_id": "ResourceOwnerId",
+}
+
+
+class Calls:
+    """The changing calls of ``Cloud``; ``Cloud`` says what each method means."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._region = exchange.where.region
+
+    def stop(self, instance_id: str, *, force: bool = False, attempt: int = 1) -> Accepted:
+        """See ``Cloud``: KeepCharging always, or the start could find no stock (ECS API reference, StopInstances)."""
+        return self._act("StopInstance", {"InstanceId": instance_id, **how_to_stop(force=force)}, instance_id, attempt)
+
+    def start(self, instance_id: str, *, attempt: int = 1) -> Accepted:
+        """See ``Cloud``."""
+        return self._act("StartInstance", {"InstanceId": instance_id}, instance_id, attempt)
+
+    def stop_many(
+        self, instance_ids: Sequence[str], *, force: bool = False, attempt: int = 1
+    ) -> Mapping[str, Accepted | Refused]:
+        """See ``Cloud``: KeepCharging as for one."""
+        query = {**of_many(self._region, instance_ids, "SuccessFirst"), **how_to_stop(force=force)}
+        return self._many("StopInstances", query, instance_ids, attempt)
+
+    def start_many(self, instance_ids: Sequence[str], *, attempt: int = 1) -> Mapping[str, Accepted | Refused]:
+        """See ``Cloud``."""
+        return self._many("StartInstances", of_many(self._region, instance_ids, "SuccessFirst"), instance_ids, attempt)
+
+    def reinit(self, disk_id: str, options: Options, *, attempt: int = 1, until: float = math.inf) -> Accepted:
+        """See ``Cloud``."""
+        query = {
+            "DiskId": disk_id,
+            "KeyPairName": options.key_pair or None,
+            "Password": options.password.reveal() if options.password else None,
+            "SecurityEnhancementStrategy": options.security_enhancement or None,
+            **{_OWNER[name]: value for name, value in options.owner},
+        }
+        return self._act("ReInitDisk", query, disk_id, attempt, until)
+
+    def create_snapshot(  # noqa: PLR0913 - the parameters of CreateSnapshot
+        self,
+        disk_id: str,
+        *,
+        name: str,
+        description: str,
+        token: str,
+        retention_days: int | None,
+        tags: Sequence[tuple[str, str]],
+        attempt: int = 1,
+    ) -> Accepted:
+        """See ``Cloud``: instant access is never asked for, since it can make ReInitDisk refuse."""
+        query = {
+            "DiskId": disk_id,
+            "SnapshotName": name,
+            "Description": description,
+            "ClientToken": token,
+            "RetentionDays": retention_days,
+            "Tag": [{"Key": key, "Value": value} for key, value in tags],
+        }
+        return self._act("CreateSnapshot", query, disk_id, attempt)
+
+    def reset_disk(self, disk_id: str, snapshot_id: str, *, attempt: int = 1, until: float = math.inf) -> Accepted:
+        """See ``Cloud``."""
+        return self._act("ResetDisk", {"DiskId": disk_id, "SnapshotId": snapshot_id}, disk_id, attempt, until)
+
+    def tag(self, instance_id: str, tag: tuple[str, str], *, attempt: int = 1) -> Accepted:
+        """See ``Cloud``."""
+        query = {**self._of_resource(instance_id), "Tag": [{"Key": tag[0], "Value": tag[1]}]}
+        return self._act("TagResources", query, instance_id, attempt)
+
+    def untag(self, instance_id: str, key: str, *, attempt: int = 1) -> Accepted:
+        """See ``Cloud``."""
+        return self._act("UntagResources", {**self._of_resource(instance_id), "TagKey": [key]}, instance_id, attempt)
+
+    def _of_resource(self, instance_id: str) -> dict[str, Any]:
+        return {"RegionId": self._region, "ResourceType": "instance", "ResourceId": [instance_id]}
+
+    def _act(
+        self, action: str, query: Mapping[str, Any], subject: str, attempt: int, until: float = math.inf
+    ) -> Accepted:
+        answer = self._exchange.ecs(action, query, (subject,), changing=True, attempt=attempt, until=until)
+        with readable(action):
+            if action == "CreateSnapshot":
+                return Accepted(answer.request_id, answer.body.required("SnapshotId"))
+            return Accepted(answer.request_id)
+
+    def _many(
+        self,
+        action: str,
+        query: Mapping[str, Any],
+        ids: Sequence[str],
+        attempt: int,
+    ) -> Mapping[str, Accepted | Refused]:
+        """Give how each was answered; one that is not told of, or in two ways, or by a number that is no code, is not.
+
+        200 is the code of success (ECS API reference, StopInstances). No other number is documented.
+        """
+        answer = self._exchange.ecs(action, query, ids, changing=True, attempt=attempt)
+        said: dict[str, set[str]] = {}
+        with readable(action):
+            items = answer.body.list("InstanceResponses", "InstanceResponse")
+        told, unreadable = shapes.rows(action, items, shapes.instance_response)
+        for instance_id, code in told:
+            said.setdefault(instance_id, set()).add(code)
+        doubtful = {row.subject for row in unreadable}
+        if not set(said) | doubtful <= {*ids, ""}:
+            raise Unanswered(action, "a row is of something that was not asked for")
+        of_each = {
+            instance_id: min(found)
+            for instance_id, found in said.items()
+            if len(found) == 1 and instance_id not in doubtful
+        }
+        return {
+            instance_id: Accepted(answer.request_id)
+            if code == "200"
+            else Refused(code, 403, error_codes.meaning_of(action, code), answer.request_id, action=action)
+            for instance_id, code in of_each.items()
+            if code == "200" or not code.isdigit()
+        }
+
+
+def of_many(region: str, instance_ids: Sequence[str], batch: str) -> dict[str, Any]:
+    """Return the parameters of a call about many instances."""
+    return {"RegionId": region, "InstanceId": list(instance_ids), "BatchOptimization": batch}
+
+
+def how_to_stop(*, force: bool = False) -> dict[str, Any]:
+    """Return the parameters of every stop: KeepCharging always, or the start could find no stock."""
+    return {"ForceStop": force, "StoppedMode": "KeepCharging"}

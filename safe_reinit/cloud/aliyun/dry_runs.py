@@ -1,0 +1,78 @@
+"""What ECS says of a call that is asked for with DryRun: nothing is changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...model import error_codes
+from ..interface import Refused
+from .calls import how_to_stop, of_many
+from .exchange import Exchange
+from .reads import IDS_A_CALL, parts
+
+
+class DryRuns:
+    """The questions of ``Cloud`` whether a call would be allowed; ``Cloud`` says what each method means."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._region = exchange.where.region
+
+    def may(self, action: str, ids: Sequence[str]) -> str:
+        """See ``Cloud``: of several calls the first answer that is not of a permitted one."""
+        name = action.removesuffix("OfDisk")
+        code = ""
+        for asked in parts(ids, IDS_A_CALL):
+            query: dict[str, Any] = {
+                "DescribeDisks": {"DiskIds": json.dumps(asked)},
+                "DescribeInstances": {"InstanceIds": json.dumps(asked)},
+                "DescribeSnapshots": {"SnapshotIds": json.dumps(asked)},
+                "DescribeSnapshotsOfDisk": {"DiskId": asked[0]},
+                "DescribeImages": {"ImageId": ",".join(asked)},
+            }[action]
+            code = self._code(name, {"RegionId": self._region, **query}, asked)
+            if code != "DryRunOperation":
+                break
+        return code
+
+    def may_stop(self, instance_id: str) -> str:
+        """See ``Cloud``."""
+        return self._code("StopInstance", {"InstanceId": instance_id, **how_to_stop()}, (instance_id,))
+
+    def may_start(self, instance_id: str) -> str:
+        """See ``Cloud``."""
+        return self._code("StartInstance", {"InstanceId": instance_id}, (instance_id,))
+
+    def may_many(self, action: str, instance_ids: Sequence[str]) -> str:
+        """See ``Cloud``: for many the success of a DryRun is DRYRUN.SUCCESS (ECS API reference, StopInstances).
+
+        Asked AllTogether: with SuccessFirst that is the answer whether or not the request passes.
+        """
+        query = of_many(self._region, instance_ids, "AllTogether") | (
+            how_to_stop() if action == "StopInstances" else {}
+        )
+        code = self._code(action, query, instance_ids)
+        return "DryRunOperation" if code == "DRYRUN.SUCCESS" else code
+
+    def may_reset(self, disk_id: str, snapshot_id: str) -> str:
+        """See ``Cloud``."""
+        return self._code("ResetDisk", {"DiskId": disk_id, "SnapshotId": snapshot_id}, (disk_id,))
+
+    def _code(self, action: str, query: Mapping[str, Any], ids: Sequence[str]) -> str:
+        """Ask with DryRun, and return the code of the answer.
+
+        A code that may pass at every call is no answer to the question, which is asked again. Of ResetDisk such codes
+        say that a roll-back is in progress, or why it is refused now.
+        """
+        try:
+            self._exchange.ecs(action, {**query, "DryRun": True}, ids)
+        except Refused as refused:
+            may_pass = action != "ResetDisk" and error_codes.passes(
+                error_codes.EVERY, refused.code, refused.http_status
+            )
+            if may_pass or error_codes.throttled(refused.code) or refused.http_status >= 500:
+                raise
+            return refused.code
+        return "OK"
