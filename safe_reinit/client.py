@@ -408,25 +408,32 @@ class Client(Planner):
             demand_shared(self._session(journal, None, None, None))
             journal.demand_right("carry")
 
-    def held(self) -> Error | None:
-        """Return why no run may begin now, by the configuration or by the journal, as far as that can be read."""
+    def why_not_now(self, plan: Plan) -> Error | None:
+        """Return why a run of this plan may not begin now, as far as the configuration and the journal say.
+
+        All runs may be held, or an open run may have one of the instances. ``run`` checks it again.
+        """
         refused = request.held(self._settings)
         if refused is None:
             try:
-                self._as_read(lambda journal: journal.refuse_hold(), None)
+                self._as_read(lambda journal: self._refuse_now(journal, plan), None)
             except RunRefused as error:
                 return error
         return refused
 
     def check_free(self, plan: Plan) -> None:
-        """See that no open run has an instance of this plan; ``run`` sees it again.
+        """See that no open run has an instance of this plan, and that runs may begin; ``run`` sees it again.
 
         Raises:
-            RunRefused: one has.
+            RunRefused: one has, or all runs are held.
         """
         with self._journal() as journal:
-            ids = [job.instance_id for job in plan.jobs if job.instance_id]
-            journal.refuse_open(self.endpoint, plan.account, plan.region, ids)
+            self._refuse_now(journal, plan)
+
+    def _refuse_now(self, journal: Reader, plan: Plan) -> None:
+        journal.refuse_hold()
+        ids = [job.instance_id for job in plan.jobs if job.instance_id]
+        journal.refuse_open(self.endpoint, plan.account, plan.region, ids)
 
     def prove(
         self, plan: Plan, calls: Sequence[Call], on_call: Callable[[Call], None] | None = None

@@ -32,9 +32,12 @@ def refusal_of(error: CloudError) -> Error:
 
 def taken(run_id: str, journal: Journal) -> RunRefused:
     """Say who has taken the run that this process held, and what has become of it, as the journal has it."""
+    from .journal import run_of  # noqa: PLC0415 - a plan has none
+
     stored = None
     with contextlib.suppress(UsageError):
         stored = journal.run(run_id)
+    run_id = run_of(run_id)
     holder = stored.holder if stored else None
     if stored is None or holder is None:
         said = f"Another process has taken run {run_id}."

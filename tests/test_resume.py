@@ -216,8 +216,9 @@ def test_runs_as_json(sim: Simulator, run: Command, path: Path) -> None:
     for entry in document["runs"]:
         assert set(entry) == {
             "run_id", "state", "outcome", "exit_code", "started_at", "ended_at", "holder", "region", "account", "jobs",
-            "simulated",
+            "simulated", "waits",
         }  # fmt: skip
+        assert entry["waits"] is None
         assert (entry["region"], entry["account"]) == (sim.region, sim.state()["account"])
         assert [set(job) for job in entry["jobs"]] == [{"instance_id", "disks", "phase", "left_stopped"}]
     doubtful, done = document["runs"]

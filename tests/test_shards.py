@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import threading
@@ -506,6 +507,7 @@ def test_a_run_that_waits_for_an_answer_can_be_recognised(path: Path, capsys: py
     with simulated(fleet(MANY)) as sim:
         name = waiting(sim, path).run_id
     listed = said_of(capsys, "runs", "--journal", str(path))
+    document = json.loads(said_of(capsys, "runs", "--output", "json", "--journal", str(path)))
     shown = said_of(capsys, "show", name, "--journal", str(path))
     cancelled = said_of(capsys, "cancel", name, "--journal", str(path))
     after = said_of(capsys, "runs", "--journal", str(path))
@@ -513,6 +515,7 @@ def test_a_run_that_waits_for_an_answer_can_be_recognised(path: Path, capsys: py
     asks = "waits: for an answer: 4 of 12 jobs have ended, 4 of them done. To answer, on a terminal: safe-reinit resume"
     assert f"{name} open waits for an answer" in listed
     assert asks in listed
+    assert document["runs"][0]["waits"].startswith(asks.removeprefix("waits: "))
     assert asks in shown
     assert "It left no machine stopped." in cancelled
     assert "That needs a worker: safe-reinit worker." in cancelled

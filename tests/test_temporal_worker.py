@@ -39,8 +39,8 @@ def get(port: int, path: str) -> tuple[int, str]:
             return refused.code, refused.read().decode()
 
 
-def test_a_worker_tells_its_health(tmp_path: Path) -> None:
-    """It is ready once the server has seen it poll, and says what is wrong once the server is gone.
+def test_a_worker_tells_its_health(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is ready once the server has seen it poll, and says what is wrong once the server is gone: also in its log.
 
     This server does not know the search attributes: runs are carried there without them.
     """
@@ -48,15 +48,20 @@ def test_a_worker_tells_its_health(tmp_path: Path) -> None:
     with temporal_or_skip(tmp_path, attributes=()) as temporal:
         run = Run(temporal, "run-plain", "queue-plain")
         health = f"127.0.0.1:{port}"
-        with working(temporal.server, Remembering([Stage((0,))]), Settings(run.queue), health):
+        with working(temporal.server, Remembering([Stage((0,))]), Settings(run.queue), health) as worker:
             run.submit()
             assert run.result() == "done"
             wait_for(lambda: get(port, "/healthz") == (200, "ready\n"))
             assert get(port, "/other")[0] == 404
             temporal.kill()
             status, says = get(port, "/healthz")
+            for _ in range(2):
+                worker.ask(worker.serving.check())
 
-    assert (status, says) == (503, f"The Temporal server {temporal.server.address} does not answer.\n")
+    away = f"The Temporal server {temporal.server.address} does not answer."
+    assert (status, says) == (503, f"{away}\n")
+    logged = [each for each in caplog.messages if "Temporal" in each]
+    assert logged == [f"{away} The shards that this worker has go on, and their machines come back."]
 
 
 def test_a_worker_that_ends_says_so(run: Run) -> None:

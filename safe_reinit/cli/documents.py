@@ -54,6 +54,8 @@ class ListedRun:
     simulated: bool
     """Whether a simulator answered, so that no real machine is involved."""
     jobs: tuple[ListedJob, ...]
+    waits: str | None = None
+    """What an open run is waiting for, as a sentence: an answer, or room beside other runs."""
 
 
 @dataclass(frozen=True)

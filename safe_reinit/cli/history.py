@@ -58,7 +58,7 @@ def _unknown(run_id: str, journal: Reader) -> UsageError:
 def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
     """Ask for the end of a run, in order, through the journal."""
     with open_journal(flags, "worker") as journal:
-        at_work = journal.cancel(run_id)
+        at_work = journal.cancel(run_id, "safe-reinit cancel")
         stored = journal.run(run_id)
     if at_work or stored is None:
         _say(
@@ -104,7 +104,7 @@ def cancel_all(flags: Mapping[str, Any]) -> None:
         journal.demand_right("cancel")
         for run in journal.runs(0):
             with contextlib.suppress(RunRefused):  # it has just ended
-                (asked if journal.cancel(run.run_id) else left).append(run.run_id)
+                (asked if journal.cancel(run.run_id, "safe-reinit cancel --all") else left).append(run.run_id)
     if asked:
         _say(flags, f"Asked to end in order: {', '.join(asked)}. See how they end: safe-reinit runs")
     if left:
@@ -178,7 +178,7 @@ def runs(
     attended = [run for run in stored if needs_me and run.attended]
     if needs_me:
         stored = [run for run in stored if run.open and not run.attended]
-    listed = [_listed(run) for run in stored]
+    listed = [_listed(run, waits[run.run_id]) for run in stored]
     if left_out:
         say(f"{left_out} older runs that have ended are not listed; --all lists them, too.")
     if output.json:
@@ -340,7 +340,7 @@ def _sentence(event: Mapping[str, Any]) -> str:
     return f"{event['event']}: {event['disk_id'] or event['instance_id'] or ''} {inside}"
 
 
-def _listed(run: StoredRun) -> ListedRun:
+def _listed(run: StoredRun, waits: str = "") -> ListedRun:
     holder = run.holder if run.open and run.holder and run.holder.until else None
     return ListedRun(
         run_id=run.run_id,
@@ -354,6 +354,7 @@ def _listed(run: StoredRun) -> ListedRun:
         account=run.account,
         simulated=bool(run.plan.get("simulated")),
         jobs=tuple(_job(each.state) for each in run.jobs),
+        waits=waits or None,
     )
 
 

@@ -118,7 +118,7 @@ def _tell_plan(client: Client, plan: Plan, begun: report.Started, output: Output
     if output.form == "text":
         lines(report.plan_lines(plan, full=output.verbose), sys.stderr if output.events_on_stdout else sys.stdout)
     output.report(told)
-    refused = report.refusal(plan) if told.exit_code else client.held()
+    refused = report.refusal(plan) if told.exit_code else client.why_not_now(plan)
     if refused is not None:
         say(f"safe-reinit: {refused} {refused.hint}")
     return told.exit_code

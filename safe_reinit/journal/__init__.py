@@ -15,7 +15,7 @@ from .database import LOCK_WAIT
 from .journal import Journal
 from .lease import BRIEFLY, Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError
 from .place import Role, is_shared
-from .reading import Reader, shard_id
+from .reading import Reader, run_of, shard_id
 from .sharing import NoRoomError
 from .spool import NO_SPOOL, Spool
 from .stored import Hold, ShardToBegin, StoredJob, StoredRun
@@ -85,5 +85,6 @@ __all__ = [
     "is_shared",
     "open_to_read",
     "open_to_write",
+    "run_of",
     "shard_id",
 ]

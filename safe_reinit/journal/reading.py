@@ -406,3 +406,8 @@ def lock_of(endpoint: str, account: str, region: str, instance_id: str) -> str:
 def shard_id(run_id: str, number: int) -> str:
     """Name a shard of a run."""
     return f"{run_id}.{number}"
+
+
+def run_of(run_id: str) -> str:
+    """Return the run by which people know this one: itself, or the run of which it is a shard."""
+    return run_id.partition(".")[0]

@@ -23,7 +23,7 @@ from .database import LOCK_WAIT
 from .journal import Journal
 from .lease import JournalError, LateAnswer, Lease
 from .place import make_folder
-from .reading import Reader
+from .reading import Reader, run_of
 from .stored import StoredRun
 
 
@@ -107,7 +107,7 @@ class Spool:
             return None
         except (OSError, ValueError, KeyError, TypeError, DecodeError):
             raise UsageError(
-                f"What the journal lacks of run {run_id} cannot be read from {file}.",
+                f"What the journal lacks of run {run_of(run_id)} cannot be read from {file}.",
                 hint="Look at its machines in the ECS console. Then remove the file, and resume the run.",
             ) from None
 

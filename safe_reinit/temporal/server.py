@@ -265,7 +265,7 @@ def runtime(metrics: str = "") -> Runtime:
     log = logging.getLogger("temporalio")
     log.addHandler(logging.NullHandler())  # else Python shows it to whoever has set no logging up
     forwarding = LogForwardingConfig(log, append_target_to_name=False)
-    said = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding)
+    said = LoggingConfig(TelemetryFilter(core_level="ERROR", other_level="ERROR"), forwarding=forwarding)
     try:
         return Runtime(
             telemetry=TelemetryConfig(logging=said, metrics=PrometheusConfig(bind_address=metrics) if metrics else None)

@@ -29,8 +29,8 @@ from .server import Server, pollers, runtime
 SHARDS_AT_ONCE = 20
 """Shards that one worker carries at once; what is more waits for it, or is taken by another one."""
 _STEPS_AT_ONCE = 10
-_LOOKS_AT_FILES = 10.0
-"""Real seconds between two looks at whether a key or certificate was replaced."""
+_CHECK_INTERVAL = 10.0
+"""Real seconds between two checks whether a key or certificate was replaced, and whether the server answers."""
 _BEAT = timedelta(seconds=8)
 """Heartbeats are sent no more often: one may be lost before the worker counts as silent."""
 
@@ -77,6 +77,7 @@ class Serving:
         self._workers: list[Worker] = []
         self._stamp: tuple[object, ...] = ()
         self._client: Client
+        self._trouble = ""
 
     async def connect(self) -> None:
         """Connect with what the files have now.
@@ -98,6 +99,20 @@ class Serving:
                 await self.connect()
             except Error as error:
                 logs.worker(f"A key or certificate was replaced, and cannot be used: {error} {error.hint}")
+
+    async def check(self) -> None:
+        """Take replaced files, and log once that the server does not answer, and that it does again."""
+        await self.refresh()
+        trouble = ""
+        try:
+            await pollers(self._client, self._settings.queue)
+        except RPCError as error:
+            trouble = str(self._server.explain(error))
+        if trouble and not self._trouble:
+            logs.worker(f"{trouble} The shards that this worker has go on, and their machines come back.")
+        if self._trouble and not trouble:
+            logs.worker(f"The Temporal server {self._server.address} answers again.")
+        self._trouble = trouble
 
     async def health(self) -> tuple[bool, str]:
         """Return whether this worker polls, as the server has seen not long ago, and a sentence about it."""
@@ -122,7 +137,7 @@ class Serving:
         with ThreadPoolExecutor(_STEPS_AT_ONCE) as steps, ThreadPoolExecutor(SHARDS_AT_ONCE) as carrying:
             self._workers = self._make(steps, carrying)
             running = [asyncio.create_task(worker.run()) for worker in self._workers]
-            rotating = asyncio.create_task(self._rotate())
+            checking = asyncio.create_task(self._check_again_and_again())
             ending = asyncio.create_task(self._end.wait())
             ready(self)
             await asyncio.wait([*running, ending], return_when=asyncio.FIRST_COMPLETED)
@@ -130,16 +145,16 @@ class Serving:
             self._end.set()
             for worker in self._workers:
                 await worker.shutdown()
-            rotating.cancel()
+            checking.cancel()
             ended = await asyncio.gather(*running, return_exceptions=True)
         for why in ended:
             if isinstance(why, BaseException):
                 raise self._server.explain(why) from None
 
-    async def _rotate(self) -> None:
+    async def _check_again_and_again(self) -> None:
         while True:
-            await asyncio.sleep(_LOOKS_AT_FILES)
-            await self.refresh()
+            await asyncio.sleep(_CHECK_INTERVAL)
+            await self.check()
 
     def _make(self, steps: ThreadPoolExecutor, carrying: ThreadPoolExecutor) -> list[Worker]:
         """Make the worker of workflows and their steps, and the one of shards, which wait for hours."""

@@ -58,6 +58,8 @@ def test_a_run_says_whose_machines_it_waits_for_and_may_be_cancelled(sim: Simula
         (own,) = (each["run_id"] for each in listed(run, path) if each["run_id"] != other)
         assert f"  waits: {why}" in run("runs", journal=path).stdout
         assert f"  waits: {why}" in run("runs", "--needs-me", journal=path).stdout
+        planned = run(*RUN_SECOND[:-2], "--dry-run", journal=path).stderr
+        assert f"Run {own} has " in planned, planned
         shown = run("show", own, journal=path).stdout
         assert f"\nwaits: {why}" in shown
         assert f"end it: safe-reinit cancel {own}" in shown
