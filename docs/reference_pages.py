@@ -154,7 +154,7 @@ def _simulator() -> list[str]:
 
 def configuration() -> str:
     """Write docs/reference/configuration.md."""
-    from safe_reinit.cli.example import NOTES, default, sample
+    from safe_reinit.cli.example import default, notes, sample
     from safe_reinit.cli.options import sentence
     from safe_reinit.config import SETTINGS
 
@@ -183,11 +183,10 @@ def configuration() -> str:
     ]
     for setting in SETTINGS:
         lines += ["", f"### {setting.name}", "", sentence(setting.help), ""]
-        lines += [f"{note}  " for note in NOTES.get(setting.name, ())]
-        lines += [""] if setting.name in NOTES else []
+        lines += [f"{note}  " for note in notes(setting)]
+        lines += [""] if setting.notes else []
         lines += [f"- default: {default(setting)}", *_places(setting)]
-        if setting.in_file:
-            lines += ["", "<!-- test: as=config -->", "```yaml", sample(setting), "```"]
+        lines += ["", "<!-- test: as=config -->", "```yaml", sample(setting), "```"]
     return "\n".join(lines) + "\n"
 
 
@@ -198,9 +197,8 @@ def _places(setting: Any) -> list[str]:
     rows = []
     if setting.option in known:
         rows.append(f"- option: [`{setting.option}`](commands.md#{_target(setting.option)})")
-    if setting.in_env:
-        names = [setting.variable, *([setting.also] if setting.also else [])]
-        rows.append(f"- environment: {', '.join(f'`{name}`' for name in names)}")
+    if setting.variables:
+        rows.append(f"- environment: {', '.join(f'`{name}`' for name in setting.variables)}")
     return rows
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from . import report, temporal
 from .clock import Clock, time_scale
 from .cloud.locate import locate
-from .config import Config
+from .config import Settings
 from .error_mapping import done, safely
 from .errors import Error, RunRefused, UsageError
 from .execution.descriptors import demand_descriptors, load_all
@@ -38,7 +38,7 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     region: str | None = None,
     profile: str | None = None,
     endpoint: str | None = None,
-    config: str | os.PathLike[str] | Config | None = None,
+    config: str | os.PathLike[str] | Settings | None = None,
     credentials: tuple[str, str] | tuple[str, str, str] | None = None,
     journal: str | os.PathLike[str] | None = None,
     cloud: CloudFactory | None = None,
@@ -84,7 +84,7 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     place = locate(settings, os.environ, key, cloud)
     clock = clock or Clock(time_scale(os.environ, loopback=place.loopback))
     demand_descriptors()
-    load_all(settings["journal"])
+    load_all(settings.journal)
     return Client(place, settings, clock, owners, request.policy_of(settings))
 
 
@@ -322,8 +322,8 @@ class Client(Planner):
             interrupt,
             goes_on,
             replace(self._policy, whose=whose),
-            self._settings["plan_expires"],
-            self._settings["journal_outage"],
+            self._settings.plan_expires,
+            self._settings.journal_outage,
             self._spool(),
         )
 
@@ -344,11 +344,11 @@ class Client(Planner):
 
     @property
     def _journal_place(self) -> str | None:
-        if self._settings["journal"] is None and self._where.access_key is not None and self._where.loopback:
+        if self._settings.journal is None and self._where.access_key is not None and self._where.loopback:
             return None
         from .journal.place import journal_of  # noqa: PLC0415 - a plan writes nothing down
 
-        return journal_of(self._settings, os.environ)
+        return journal_of(self._settings.journal, os.environ)
 
     def report_of(
         self, plan: Plan, begun: report.Started, calls: Sequence[Call], *, dry_run: bool, error: Error | None = None

@@ -19,7 +19,7 @@ from safe_reinit.client import Client, Interrupt
 from safe_reinit.clock import Clock
 from safe_reinit.cloud.interface import Accepted, CloudError, Described, Refused
 from safe_reinit.cloud.retry import Patient
-from safe_reinit.config import Config, resolve
+from safe_reinit.config import BY_NAME, resolve
 from safe_reinit.core import answers as core_answers
 from safe_reinit.core import observations as core_observations
 from safe_reinit.core import state as core_state
@@ -132,8 +132,9 @@ def client(sim: Simulator, having: dict[str, Any] | None = None, **more: Any) ->
     words = {"credentials": sim.access_key, **more}
     if having is None:
         return safe_reinit.connect(region="cn-hangzhou", endpoint=sim.url, **words)
-    usual = resolve({"region": "cn-hangzhou", "endpoint": sim.url}, os.environ)
-    settings = Config({name: replace(usual.of(name), value=having.get(name, usual[name])) for name in usual})
+    settings = resolve({"region": "cn-hangzhou", "endpoint": sim.url}, os.environ)
+    for name, value in having.items():
+        settings = settings.having(BY_NAME[name], value)
     return safe_reinit.connect(config=settings, **words)
 
 

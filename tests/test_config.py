@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from safe_reinit.cli.app import run
-from safe_reinit.config import BY_NAME, SETTINGS, resolve
+from safe_reinit.config import BY_NAME, SETTINGS, Settings, resolve
 from safe_reinit.config.file import load
 from safe_reinit.errors import UsageError
 
@@ -139,7 +139,7 @@ def test_consent_and_targets_are_no_settings(tmp_path: Path, name: str) -> None:
 def test_consent_and_targets_are_never_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting exists for them, so that nothing in the environment can consent."""
     del monkeypatch
-    variables = {setting.variable for setting in SETTINGS if setting.in_env}
+    variables = {name for setting in SETTINGS for name in setting.variables}
 
     assert not variables & {
         f"SAFE_REINIT_{name}" for name in ("DISK", "CONFIRM", "ACCEPT", "STOP_INSTANCE", "VERDICT", "DRY_RUN")
@@ -174,8 +174,8 @@ def test_an_address_without_its_scheme_is_taken_for_no_file(
         resolve({"journal": value}, {})
     assert "secret" not in f"{refused.value}{refused.value.hint}"
     Path(value.lstrip("/").partition("/")[0]).mkdir()
-    assert resolve({"journal": value}, {})["journal"] == value
-    assert resolve({"journal": f"./{value}"}, {})["journal"] == f"./{value}"
+    assert resolve({"journal": value}, {}).journal == value
+    assert resolve({"journal": f"./{value}"}, {}).journal == f"./{value}"
 
 
 @pytest.mark.parametrize(
@@ -185,13 +185,13 @@ def test_an_address_without_its_scheme_is_taken_for_no_file(
 def test_files_and_addresses_of_a_journal_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """A file may be in a folder that is still to be made, and have any name."""
     monkeypatch.chdir(tmp_path)
-    assert resolve({"journal": value}, {})["journal"] == value
+    assert resolve({"journal": value}, {}).journal == value
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("90s", 90.0), ("10m", 600.0), ("2h", 7200.0)])
 def test_durations_are_read(value: str, seconds: float) -> None:
     """The three units are read."""
-    assert resolve({"timeout_stop": value}, {"HOME": "/nonexistent"})["timeout_stop"] == seconds
+    assert resolve({"timeout_stop": value}, {"HOME": "/nonexistent"}).timeout_stop == seconds
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text("# nothing\n")
 
-    assert {value.source for value in map(resolve({}, {}, str(file)).of, BY_NAME)} == {"default"}
+    assert {value.source for value in map(resolve({}, {}, str(file)).of, SETTINGS)} == {"default"}
 
 
 @pytest.mark.parametrize("mode", [0o666, 0o602, 0o646, 0o622])
@@ -345,9 +345,9 @@ def test_a_deadline_is_read_in_utc(given: object, read: str | None) -> None:
     """Whatever zone a deadline is written in, it is one moment, and everything that shows it shows it in UTC."""
     if read is None:
         with pytest.raises(ValueError, match="not a time such as"):
-            BY_NAME["deadline"].read(given)
+            Settings.deadline.read(given)
     else:
-        assert BY_NAME["deadline"].read(given).isoformat() == read
+        assert Settings.deadline.read(given).isoformat() == read
 
 
 def test_config_check_says_what_is_wrong_and_what_is_right(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from safe_reinit.cli.app import run
-from safe_reinit.config import BY_NAME, resolve
+from safe_reinit.config import Settings, resolve
 from safe_reinit.errors import UsageError
 from safe_reinit.model import Allow, Hours, Match, Policy, Protect, TargetClass
 from safe_reinit.planning.request import policy_of
@@ -274,9 +274,9 @@ def test_a_number_of_disks_is_a_number(value: str) -> None:
 
 def test_no_guard_is_read_from_the_environment() -> None:
     """What allows, protects and consents stands in a file; only the number of disks may be said elsewhere."""
-    in_env = {name for name in ("allow", "protect", "classes", "max_disks") if BY_NAME[name].in_env}
+    guards = (Settings.allow, Settings.protect, Settings.classes, Settings.max_disks)
 
-    assert in_env == {"max_disks"}
+    assert [each for each in guards if each.variables] == [Settings.max_disks]
 
 
 # ----------------------------------------------------------------------------------------------------- config show

@@ -67,12 +67,13 @@ def test_every_command_has_its_place() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_has_its_place(name: str) -> None:
-    """Each option stands in one section."""
+    """Each option stands in one section: that of its row if it is a setting, and of no other if it is none."""
     placed = [option for options in layout.OPTIONS.values() for option in options]
     own = {str(param.name) for param in COMMANDS[name].params if isinstance(param, click.Option)}
 
     assert len(placed) == len(set(placed))
-    assert own <= set(placed)
+    assert not set(placed) & {setting.name for setting in SETTINGS}
+    assert {layout.section(option) for option in own} <= set(layout.OPTIONS)
 
 
 def test_the_main_help_is_laid_out_by_what_people_do(

@@ -250,7 +250,7 @@ def test_another_look_is_not_made_a_must() -> None:
 
 def test_the_words_of_the_configuration_are_those_of_the_looks() -> None:
     """What can be required is what is looked at."""
-    assert config.looks([*OTHER_LOOKS, "sts"]) == (*OTHER_LOOKS, "sts")
+    assert config.Settings.require_looks.read([*OTHER_LOOKS, "sts"]) == (*OTHER_LOOKS, "sts")
     assert set(OTHER_LOOKS) == set(other_products.EVERY) - {"policy"}
 
 

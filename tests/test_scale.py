@@ -42,7 +42,7 @@ def here_document(command: str) -> str:
     return command.split("\n", 1)[1].rsplit("\n", 1)[0]
 
 
-def configuration(folder: Path) -> config.Config:
+def configuration(folder: Path) -> config.Settings:
     """Return the settings of the page's configuration, saved where a reader saves it."""
     (command,) = commands("cat")
     file = folder / "config.yaml"
@@ -83,13 +83,13 @@ def test_the_configuration_of_the_page_is_for_the_services_of_the_page(tmp_path:
     (simulator,) = (each for each in commands("safe-reinit") if "--world" in each)
     started, *asked = map(shlex.split, commands("temporal"))
 
-    assert settings["temporal"] == f"127.0.0.1:{started[started.index('--port') + 1]}"
-    assert settings["temporal_namespace"] == started[started.index("--namespace") + 1]
-    assert settings["endpoint"].endswith(f":{shlex.split(simulator)[3]}")
-    assert settings["runner"] == "temporal"
+    assert settings.temporal == f"127.0.0.1:{started[started.index('--port') + 1]}"
+    assert settings.temporal_namespace == started[started.index("--namespace") + 1]
+    assert settings.endpoint.endswith(f":{shlex.split(simulator)[3]}")
+    assert settings.runner == "temporal"
     for words in asked:
-        assert words[words.index("--address") + 1] == settings["temporal"]
-        assert words[words.index("--namespace") + 1] == settings["temporal_namespace"]
+        assert words[words.index("--address") + 1] == settings.temporal
+        assert words[words.index("--namespace") + 1] == settings.temporal_namespace
     assert {f"{name}=Keyword" for name in ATTRIBUTES} == {each for each in started if each.endswith("=Keyword")}
 
 
@@ -102,7 +102,7 @@ def test_the_world_of_the_page_has_its_machines(tmp_path: Path) -> None:
 
     with virtual.simulate(json.loads(made.stdout)) as simulator:
         assert len(simulator.state()["instances"]) == 250
-    assert configuration(tmp_path)["classes"]["lab"]["max_disks"] >= 250
+    assert configuration(tmp_path).classes["lab"]["max_disks"] >= 250
 
 
 # ------------------------------------------------------------------------------------------------------- the examples
@@ -172,10 +172,10 @@ def test_the_configuration_on_kubernetes_fits_the_pod(tmp_path: Path) -> None:
     ports = {each["name"]: each["containerPort"] for each in worker["ports"]}
     mounts = {each["name"]: each["mountPath"] for each in worker["volumeMounts"]}
 
-    assert settings["worker_health"] == f"0.0.0.0:{ports[worker['readinessProbe']['httpGet']['port']]}"
-    assert settings["worker_metrics"] == f"0.0.0.0:{ports['metrics']}"
+    assert settings.worker_health == f"0.0.0.0:{ports[worker['readinessProbe']['httpGet']['port']]}"
+    assert settings.worker_metrics == f"0.0.0.0:{ports['metrics']}"
     for name in ("ca", "cert", "key"):
-        assert settings[f"temporal_tls_{name}"].startswith(f"{mounts['secrets']}/")
+        assert getattr(settings, f"temporal_tls_{name}").startswith(f"{mounts['secrets']}/")
     assert mounts["config"] == "/etc/safe-reinit/config.yaml"
     assert set(mounts) == {each["name"] for each in POD["volumes"]}
     assert "livenessProbe" not in worker

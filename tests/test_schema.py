@@ -151,7 +151,7 @@ def test_the_environment_is_read_where_it_says_and_nowhere_else() -> None:
             continue
         found = config.resolve({}, {f"SAFE_REINIT_{name.upper()}": str(value)})
 
-        changed = {each for each in found if found.of(each).source == "env"}
+        changed = {each.name for each in config.SETTINGS if found.of(each).source == "env"}
 
         assert changed == ({name} if option["env"] else set()), option
         assert option["env"] in (None, f"SAFE_REINIT_{name.upper()}")

@@ -13,6 +13,7 @@ import grpc
 import pytest
 from temporalio.common import WorkerDeploymentVersion
 
+from safe_reinit.config import resolve
 from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.model import Stage
 from safe_reinit.temporal.server import Server, server_of
@@ -136,10 +137,10 @@ def test_the_command_that_makes_a_version_current_reaches_the_server_as_the_work
 
 def test_half_a_client_certificate() -> None:
     """A certificate without its key is refused before anything is asked."""
-    settings = dict.fromkeys(("temporal_tls", "temporal_tls_ca", "temporal_tls_key", "temporal_api_key_file"))
+    settings = resolve({"temporal": "a:1", "temporal_tls_cert": "c.pem"}, {})
 
     with pytest.raises(UsageError, match="needs its key"):
-        server_of({**settings, "temporal": "a:1", "temporal_namespace": "default", "temporal_tls_cert": "c.pem"})
+        server_of(settings)
 
 
 @pytest.mark.parametrize("status", [grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED])

@@ -15,7 +15,7 @@ from typing import Any
 from .. import report
 from ..checks.target_rules import QUOTED, class_consents, quotes
 from ..client import Client
-from ..config import Config, resolve
+from ..config import Settings, resolve
 from ..errors import Error, RunRefused, UsageError
 from ..model import Plan
 from ..model.codec import timestamp
@@ -55,9 +55,9 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
             _refuse_change(path, known, plan, now, config)
             progress.findings(plan)
             plan = replace(plan, caller=now.caller)  # who runs it is who asks now
-            if asked or not config["quiet"]:  # whoever is asked is shown what about
+            if asked or not config.quiet:  # whoever is asked is shown what about
                 progress.settle()
-                lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
+                lines(report.plan_lines(plan, full=config.verbose), sys.stderr)
             if asked:
                 consent.obtain(plan, None, lambda _: False, str(plan.digest))
             return run(client, plan, plan.confirm_with, output, progress)
@@ -82,7 +82,7 @@ def _reported(error: Error, path: str, known: Saved, output: Output, client: Cli
     return error
 
 
-def _settings(path: str, known: Saved, flags: Mapping[str, Any]) -> Config:
+def _settings(path: str, known: Saved, flags: Mapping[str, Any]) -> Settings:
     """Resolve the settings: the region is the plan's, and so is its endpoint where that is on this machine."""
     region = flags.get("region")
     if region and region != known.plan.region:
@@ -116,7 +116,7 @@ def _same_place(path: str, known: Saved, here: str) -> None:
     raise UsageError(f"The plan {path} is of {there}, and what would be asked is {here}.", hint="Make a plan there.")
 
 
-def _refuse_change(path: str, known: Saved, plan: Plan, now: Plan, config: Config) -> None:
+def _refuse_change(path: str, known: Saved, plan: Plan, now: Plan, config: Settings) -> None:
     """Refuse a plan if anything it stands on has changed; ``now`` is the same plan made from what is so now.
 
     Raises:
@@ -146,8 +146,8 @@ def _refuse_change(path: str, known: Saved, plan: Plan, now: Plan, config: Confi
         )
 
 
-def _expires_at(known: Saved, config: Config) -> datetime:
+def _expires_at(known: Saved, config: Settings) -> datetime:
     """Tell when a plan expires: as its file says, and no later than a configuration of this machine allows."""
-    if config.of("plan_expires").source == "default":
+    if config.of(Settings.plan_expires).source == "default":
         return known.expires_at
-    return min(known.expires_at, known.plan.made_at + timedelta(seconds=config["plan_expires"]))
+    return min(known.expires_at, known.plan.made_at + timedelta(seconds=config.plan_expires))

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from ..config import Settings, resolve
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -20,7 +22,8 @@ VARIABLE = "_SAFE_REINIT_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
 _PATIENCE = 1.0
 """Real seconds in which a simulator answers, or nothing is offered."""
-_SETTINGS = ("region", "endpoint", "journal", "simulate", "world")
+_ASKED_FOR = (Settings.region, Settings.endpoint, Settings.journal, Settings.simulate, Settings.world)
+"""The settings that say what there is."""
 
 Offer = tuple[str, str]
 """A word, and what the shell shows beside it."""
@@ -70,7 +73,7 @@ def runs(ctx: click.Context) -> list[Offer]:
     from ..journal.peek import glance  # noqa: PLC0415 - see above
     from ..journal.place import is_shared, journal_of  # noqa: PLC0415 - see above
 
-    place = journal_of(_settings(ctx), os.environ)
+    place = journal_of(_settings(ctx).journal, os.environ)
     if is_shared(place):  # a shell does not wait for a network
         return []
     seen = glance(Path(place))
@@ -93,30 +96,30 @@ def instances(ctx: click.Context) -> list[Offer]:
 
 def regions(ctx: click.Context) -> list[Offer]:
     """Offer the regions that the configuration and the environment name."""
+    from ..config.nested import policy  # noqa: PLC0415 - only when it is asked for
+
     settings = _settings(ctx)
-    allowed = settings["allow"].get("regions", [])
-    of_classes = [name for each in settings["classes"].values() for name in each.get("match", {}).get("regions", [])]
-    named = [settings["region"], *allowed, *of_classes]
+    rules = policy(settings.allow, settings.protect, settings.classes)
+    matches = [rules.allow, *(each.match for each in rules.classes)]
+    named = [settings.region, *(name for each in matches for name in each.regions or ())]
     return [(name, "") for name in dict.fromkeys(named) if name and not set(name) & set("*?[")]
 
 
-def _settings(ctx: click.Context) -> Mapping[str, Any]:
-    from ..config import resolve  # noqa: PLC0415 - only when it is asked for
-
-    given = {name: ctx.params.get(name) for name in _SETTINGS}
-    if isinstance(given["region"], tuple):  # several, which no setting is
-        given["region"] = None
+def _settings(ctx: click.Context) -> Settings:
+    given = {each.name: ctx.params.get(each.name) for each in _ASKED_FOR}
+    if isinstance(given[Settings.region.name], tuple):  # several, which no setting is
+        given[Settings.region.name] = None
     return resolve(given, os.environ, ctx.params.get("config"))
 
 
 def _simulated(kind: str, ctx: click.Context) -> list[str]:
     settings = _settings(ctx)
     known = {param.name for param in ctx.command.params}
-    if "simulate" in known and (settings["simulate"] or settings["world"]):
+    if "simulate" in known and (settings.simulate or settings.world):
         from ..simulator.names import names  # noqa: PLC0415 - only when it is asked for
 
-        return names(kind, settings["world"])
-    return _asked(settings["endpoint"], kind) if settings["endpoint"] else []
+        return names(kind, settings.world)
+    return _asked(settings.endpoint, kind) if settings.endpoint else []
 
 
 def _asked(address: str, kind: str) -> list[str]:

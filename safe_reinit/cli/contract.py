@@ -181,7 +181,7 @@ def _parameter(param: click.Parameter) -> Parameter:
     metavar = param.metavar or ""
     choices = tuple(param.type.choices) if isinstance(param.type, click.Choice) else words_of(metavar)
     setting = BY_NAME.get(str(param.name)) if isinstance(param, click.Option) else None
-    env = setting.variable if setting and setting.in_env else None
+    env = setting.variables[0] if setting and setting.variables else None
     return Parameter(
         name=max(param.opts, key=len) if isinstance(param, click.Option) else metavar or str(param.name).upper(),
         type=_kind(param, metavar, choices),
@@ -190,7 +190,7 @@ def _parameter(param: click.Parameter) -> Parameter:
         required=param.required,
         repeated=bool(param.multiple) or param.nargs == -1,
         env="SAFE_REINIT_CONFIG" if param.name == "config" else env,
-        config=setting.name if setting and setting.in_file else None,
+        config=setting.name if setting else None,
         default=default_of(setting) if setting else None,
         help=getattr(param, "help", None) or "",
     )

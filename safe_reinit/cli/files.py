@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..files import whole
 
 if TYPE_CHECKING:
-    from ..config import Config
+    from ..config import Settings
 
 _RUN = r"r-\d{8}T\d{6}Z-[0-9a-f]{4}(?:,r-\d{8}T\d{6}Z-[0-9a-f]{4})*"
 _IN_MARKDOWN = rf"(?m)^- run: (?:({_RUN})|dry run|none)$"
@@ -24,7 +24,7 @@ _LINE = 1 << 16
 """Characters of a file that tell what it is."""
 
 
-def refuse_clashes(config: Config, flags: Mapping[str, Any], *inputs: str) -> None:
+def refuse_clashes(config: Settings, flags: Mapping[str, Any], *inputs: str) -> None:
     """Refuse an output that is an input, the journal, the configuration or another output, whatever its name.
 
     Args:
@@ -33,8 +33,7 @@ def refuse_clashes(config: Config, flags: Mapping[str, Any], *inputs: str) -> No
     Raises:
         UsageError: one is.
     """
-    outputs = {f"--{name}": flags.get(name) or config[name] for name in ("report", "events")}
-    outputs["--save"] = flags.get("save")
+    outputs = {"--report": config.report, "--events": config.events, "--save": flags.get("save")}
     taken = list(_taken(config, flags, inputs))
     for option, name in outputs.items():
         if not name or name == "-":
@@ -48,20 +47,23 @@ def refuse_clashes(config: Config, flags: Mapping[str, Any], *inputs: str) -> No
         taken.append((f"what {option} writes", name))
 
 
-def _taken(config: Config, flags: Mapping[str, Any], inputs: tuple[str, ...]) -> Iterator[tuple[str, str | int]]:
+def _taken(config: Settings, flags: Mapping[str, Any], inputs: tuple[str, ...]) -> Iterator[tuple[str, str | int]]:
     from ..cloud.aliyun.sources import files_read  # noqa: PLC0415 - help stays cheap
     from ..config import find  # noqa: PLC0415 - see above
     from ..journal.place import is_shared, journal_of  # noqa: PLC0415 - see above
 
-    for option in ("disks_from", "world", "faults", "ca_bundle"):
-        name = flags.get(option) or config.get(option)
+    inputs_of = {
+        "--disks-from": flags.get("disks_from"), "--world": config.world, "--faults": config.faults,
+        "--ca-bundle": config.ca_bundle,
+    }  # fmt: skip
+    for option, name in inputs_of.items():
         if name and name != "-":
-            yield f"read by --{option.replace('_', '-')}", str(name)
+            yield f"read by {option}", name
     yield from (("the plan file", each) for each in inputs)
     if settings := find(flags.get("config"), os.environ):
         yield "the configuration", str(settings)
     with contextlib.suppress(UsageError):
-        journal = journal_of(config, os.environ)
+        journal = journal_of(config.journal, os.environ)
         endings = () if is_shared(journal) else ("", "-wal", "-shm", "-journal")
         yield from (("the journal", f"{journal}{ending}") for ending in endings)
     yield from (("read for credentials or certificates", each) for each in files_read(os.environ))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..config import BY_NAME, FILE_ONLY
 from ..errors import TRY_IT, UsageError
 from .examples import EXAMPLES
 from .options import made
@@ -31,36 +32,23 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "Targets": ("disk", "disks_from", "instance", "tag", "system_disk", "data_disks"),
-    "Consent": (
-        "dry_run", "save", "verdict", "check", "confirm", "accept", "stop_instance", "leave_stopped", "snapshot",
-        "max_disks", "expect_instance", "reason",
-    ),
-    "Logging in after a system disk is wiped": (
-        "key_pair", "password_env", "password_stdin", "password_prompt", "security_enhancement",
-    ),
-    "Waiting": (
-        "timeout_stop", "timeout_snapshot", "timeout_reinit", "timeout_start", "force_stop_after", "on_unknown",
-    ),
-    "Many machines": (
-        "canary", "waves", "pause", "max_parallel", "stop_after_failures", "skip_refused", "deadline",
-    ),
-    "Where": ("region", "profile", "endpoint", "ca_bundle", "config", "journal"),
-    "Temporal": (
-        "runner", "temporal", "temporal_namespace", "temporal_queue", "temporal_tls", "temporal_tls_ca",
-        "temporal_tls_cert",
-        "temporal_tls_key", "temporal_api_key_file", "temporal_deployment", "worker_metrics", "worker_health",
-    ),
-    "Simulation": ("simulate", "world", "faults"),
-    "Output": (
-        "output", "report", "events", "quiet", "verbose", "prune", "every", "needs_me", "grace", "version", "help",
-    ),
-}  # fmt: skip
-"""The options by what they are about."""
+    "Consent": ("dry_run", "save", "verdict", "check", "confirm", "accept", "stop_instance"),
+    "Logging in after a system disk is wiped": ("password_stdin", "password_prompt"),
+    "Waiting": (),
+    "Many machines": (),
+    "Where": ("config",),
+    "Temporal": (),
+    "Simulation": (),
+    "Output": ("prune", "every", "needs_me", "grace", "version", "help"),
+}
+"""The headings, and under each the options that are no settings; of a setting its row says under which it stands."""
 
 WIDEST = 100
 """Columns of help at most."""
 _FEW = 4
 """Up to so many options need no headings."""
+_OTHERS = "Options"
+"""What those stand under that have no heading of their own."""
 
 
 class _Params(click.Command):
@@ -218,11 +206,17 @@ def _write_commands(group: click.Group, ctx: click.Context, formatter: click.Hel
 def _write_options(params: Sequence[click.Parameter], ctx: click.Context, formatter: click.HelpFormatter) -> None:
     named = {str(each.name).removeprefix("_click_default_"): each for each in params if isinstance(each, click.Option)}
     records = {name: record for name, param in named.items() if (record := param.get_help_record(ctx)) is not None}
-    known = [name for names in OPTIONS.values() for name in names]
-    titles = OPTIONS if len(records) > _FEW else {}
-    rest = [name for name in records if not titles or name not in known]
-    for title, names in {**titles, "Options": rest}.items():
-        _section(title, [record for name, record in records.items() if name in names], formatter, width=0)
+    headings = len(records) > _FEW
+    for title in (*OPTIONS, _OTHERS):
+        rows = [record for name, record in records.items() if title == (section(name) if headings else _OTHERS)]
+        _section(title, rows, formatter, width=0)
+
+
+def section(name: str) -> str:
+    """Return the heading that an option stands under."""
+    if (setting := BY_NAME.get(name)) is not None and setting.group is not FILE_ONLY:
+        return setting.group
+    return next((title for title, names in OPTIONS.items() if name in names), _OTHERS)
 
 
 def _section(title: str, rows: Sequence[tuple[str, str]], formatter: click.HelpFormatter, width: int) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .. import report
-from ..config import Config, resolve
+from ..config import Settings, resolve
 from ..config.readers import duration
 from ..errors import RunRefused, UsageError
 from ..journal import Holder, Reader, StoredRun
@@ -32,7 +32,7 @@ _NAMED = 3
 _RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}(\.\d{1,6})?")
 
 
-def run_of(run_id: str, flags: Mapping[str, Any]) -> tuple[StoredRun, Config]:
+def run_of(run_id: str, flags: Mapping[str, Any]) -> tuple[StoredRun, Settings]:
     """Find a run, and the settings to go on with it: its own region, endpoint and profile unless others are given.
 
     Raises:
@@ -246,7 +246,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
     Raises:
         UsageError: it is neither a run of the journal nor a plan file.
     """
-    file = resolve(flags, os.environ, flags.get("config"))["report"] if flags.get("report") else None
+    file = resolve(flags, os.environ, flags.get("config")).report if flags.get("report") else None
     if not _RUN.fullmatch(name):
         if file is not None:
             raise UsageError("--report is for a run, and this is a plan file.", hint="Leave --report out.")

@@ -24,7 +24,7 @@ def open_journal(flags: Mapping[str, Any], role: Role = "operator") -> Journal:
     Raises:
         UsageError: it cannot be used.
     """
-    return open_to_write(journal_of(resolve(flags, os.environ, flags.get("config")), os.environ), role)
+    return open_to_write(journal_of(resolve(flags, os.environ, flags.get("config")).journal, os.environ), role)
 
 
 def read_journal(flags: Mapping[str, Any]) -> Reader:
@@ -33,7 +33,7 @@ def read_journal(flags: Mapping[str, Any]) -> Reader:
     Raises:
         UsageError: it cannot be read.
     """
-    place = journal_of(resolve(flags, os.environ, flags.get("config")), os.environ)
+    place = journal_of(resolve(flags, os.environ, flags.get("config")).journal, os.environ)
     journal = open_to_read(place)
     with contextlib.suppress(UsageError):  # there is no place for such files, or the journal cannot be read
         for said in Spool(spool_of(place, os.environ)).tidy(journal):

@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import click
 
-from ..config import BY_NAME, Setting
+from ..config import SETTINGS, Setting, Settings
+from ..config.setting import Group
 from ..version import VERSION
 from . import complete
 
 F = TypeVar("F", bound=Callable[..., Any])
 _LATER = "_options_made_later"
 
-_SWITCHES = ("leave_stopped", "snapshot", "skip_refused", "quiet", "verbose", "simulate", "temporal_tls")
-_METAVARS = {
-    "region": "ID", "profile": "NAME", "endpoint": "URL", "ca_bundle": "FILE", "expect_instance": "I",
-    "max_disks": "N", "canary": "N", "waves": "LIST", "pause": "none|canary|wave", "max_parallel": "N",
-    "stop_after_failures": "N", "deadline": "TIME|DURATION", "reason": "TEXT", "key_pair": "NAME",
-    "password_env": "VAR",
-    "security_enhancement": "Active|Deactive", "output": "text|json|markdown", "on_unknown": "ask|retry",
-    "runner": "local|temporal",
-    "temporal": "HOST:PORT", "temporal_namespace": "NAME", "temporal_queue": "NAME", "temporal_tls_ca": "FILE",
-    "temporal_tls_cert": "FILE", "temporal_tls_key": "FILE", "temporal_api_key_file": "FILE",
-    "temporal_deployment": "NAME", "worker_metrics": "HOST:PORT", "worker_health": "HOST:PORT",
-    "journal": "FILE", "report": "FILE", "events": "FILE|-", "world": "FILE",
-    "faults": "FILE",
-}  # fmt: skip
-
-
 _OFFERS = {
-    "--disk": complete.disks,
-    "--instance": complete.instances,
-    "--expect-instance": complete.instances,
-    "--accept": complete.risks,
-    "--region": complete.regions,
+    "disks": complete.disks,
+    "instances": complete.instances,
+    "regions": complete.regions,
+    "risks": complete.risks,
 }
-"""What a shell offers as the value of an option."""
+"""The names that a shell offers as the value of an option."""
 
 
-def _option(name: str, *names: str, metavar: str, **more: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's own
+def _option(
+    name: str,
+    *names: str,
+    metavar: str,
+    offers: str | None = None,
+    **more: Any,  # noqa: ANN401 - click's own
+) -> Callable[[F], F]:
     """Make an option with a value, and what a shell offers for it: names, the words of its metavar, or files."""
-    offers = complete.offering(_OFFERS.get(name, complete.words(*words_of(metavar))), files="FILE" in metavar)
-    return click.option(name, *names, metavar=metavar, shell_complete=offers, **more)
+    completes = _OFFERS[offers] if offers else complete.words(*words_of(metavar))
+    shell = complete.offering(completes, files="FILE" in metavar)
+    return click.option(name, *names, metavar=metavar, shell_complete=shell, **more)
 
 
 def words_of(metavar: str) -> tuple[str, ...]:
@@ -52,19 +43,18 @@ def words_of(metavar: str) -> tuple[str, ...]:
     return tuple(those) if len(those) > 1 and not any(word.isupper() or word == "-" for word in those) else ()
 
 
-def _setting(name: str) -> Callable[[F], F]:
-    setting = BY_NAME[name]
-    if name in _SWITCHES:
-        return click.option(setting.option, name, is_flag=True, default=None, help=sentence(setting.help))
-    metavar, help_ = _METAVARS.get(name, "DURATION"), sentence(setting.help) + _default(setting)
-    if name == "region":
-        help_ = f"{help_[:-1]}; a run and a plan take several."
-        return _option(setting.option, name, metavar=metavar, multiple=True, callback=_regions, help=help_)
-    return _option(setting.option, name, metavar=metavar, default=None, help=help_)
+def _setting(setting: Setting[Any]) -> Callable[[F], F]:
+    if not setting.metavar:
+        return click.option(setting.option, setting.name, is_flag=True, default=None, help=sentence(setting.help))
+    help_ = sentence(setting.help) + _default(setting)
+    more: dict[str, Any] = {"default": None, "help": help_}
+    if setting.several:
+        more = {"multiple": True, "callback": _several, "help": f"{help_[:-1]}; {setting.several}."}
+    return _option(setting.option, setting.name, metavar=setting.metavar, offers=setting.offers, **more)
 
 
-def _regions(_ctx: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> str | tuple[str, ...] | None:
-    """Give one region as the text that it is, several as they are, each once."""
+def _several(_ctx: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> str | tuple[str, ...] | None:
+    """Give one value as the text that it is, several as they are, each once."""
     different = tuple(dict.fromkeys(given))
     return different if len(different) > 1 else next(iter(different), None)
 
@@ -74,13 +64,13 @@ def sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def default_of(setting: Setting) -> Any:  # noqa: ANN401 - each setting has its own type
+def default_of(setting: Setting[Any]) -> Any:  # noqa: ANN401 - each setting has its own type
     """Give what holds where nothing is said, as one would write it on the command line; ``None`` if that is nothing."""
     value = setting.default
     return f"{value / 60:g}m" if isinstance(value, float) else value if value != () else None
 
 
-def _default(setting: Setting) -> str:
+def _default(setting: Setting[Any]) -> str:
     value = default_of(setting)
     return f" [{value}]" if value else ""
 
@@ -99,15 +89,27 @@ def argument(
 
 
 _TARGET = (
-    _option("--disk", "disk", multiple=True, metavar="D", help="The id of a disk; may be repeated."),
+    _option("--disk", multiple=True, metavar="D", offers="disks", help="The id of a disk; may be repeated."),
     _option("--disks-from", metavar="FILE|-", help="A file of ids of disks, one a line."),
-    _option("--instance", multiple=True, metavar="I", help="An instance whose disks are meant; may be repeated."),
+    _option(
+        "--instance",
+        multiple=True,
+        metavar="I",
+        offers="instances",
+        help="An instance whose disks are meant; may be repeated.",
+    ),
     _option("--tag", multiple=True, metavar="K=V", help="Instances with this tag; repeated, with all of them."),
     click.option("--system-disk", is_flag=True, default=None, help="Of these instances the system disk."),
     click.option("--data-disks", is_flag=True, default=None, help="Of these instances the data disks."),
 )
 _CONSENT = (
-    _option("--accept", multiple=True, metavar="CHECK", help="Accept a risk by the name of its check; repeatable."),
+    _option(
+        "--accept",
+        multiple=True,
+        metavar="CHECK",
+        offers="risks",
+        help="Accept a risk by the name of its check; repeatable.",
+    ),
     click.option("--stop-instance", is_flag=True, default=None, help="Allow stopping a running instance."),
 )
 _CONFIRM = (
@@ -128,16 +130,24 @@ _PASSWORD = (
     ),
 )
 _CONFIG = (_option("--config", metavar="FILE", help="The configuration file."),)
-_OUTPUT_NAMES = ("output", "report", "events", "quiet", "verbose")
-_FLEET_NAMES = (
-    "canary", "waves", "pause", "max_parallel", "stop_after_failures", "skip_refused", "deadline",
-)  # fmt: skip
-_RUN_NAMES = (
-    "leave_stopped", "snapshot", "max_disks", "expect_instance", "reason", "key_pair", "password_env",
-    "security_enhancement", "region", "profile", "endpoint", "ca_bundle", "timeout_stop",
-    "timeout_snapshot", "timeout_reinit", "timeout_start",
-    "force_stop_after", "on_unknown", *_FLEET_NAMES, "journal", "runner", "temporal", "temporal_namespace", "simulate",
-    "world", "faults",
+
+
+def _of(*groups: Group) -> tuple[Setting[Any], ...]:
+    """Return the settings of these groups, group by group."""
+    return tuple(setting for group in groups for setting in SETTINGS if setting.group == group)
+
+
+def _but(settings: tuple[Setting[Any], ...], *without: Setting[Any]) -> tuple[Setting[Any], ...]:
+    return tuple(setting for setting in settings if setting not in without)
+
+
+_OUTPUT = _of("Output")
+_CLOUD = _but(_of("Where"), Settings.journal)
+"""Where the cloud is, and who calls it."""
+_RUNNER = (Settings.runner, Settings.temporal, Settings.temporal_namespace)
+_SETTINGS_OF_RUN = (
+    *_of("Consent", "Logging in after a system disk is wiped"), *_CLOUD, *_of("Waiting", "Many machines"),
+    Settings.journal, *_RUNNER, *_of("Simulation"),
 )  # fmt: skip
 
 
@@ -161,7 +171,11 @@ def made(function: Callable[..., Any] | None) -> list[click.Parameter]:
     return list(reversed(getattr(bearer, "__click_params__", [])))
 
 
-_LOOKING = (*_TARGET, *_CONSENT, *map(_setting, _RUN_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES))
+def _settings(*settings: Setting[Any]) -> Iterator[Callable[[Any], Any]]:
+    return map(_setting, settings)
+
+
+_LOOKING = (*_TARGET, *_CONSENT, *_settings(*_SETTINGS_OF_RUN), *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT))
 _RUN = (*_TARGET, *_CONFIRM, *_LOOKING[len(_TARGET) :])
 everything: Callable[[F], F] = _stack(*_RUN)
 """The options of a run."""
@@ -171,52 +185,46 @@ plan: Callable[[F], F] = _stack(
     _option("--save", metavar="FILE", help="Save the plan to a new file, for safe-reinit apply FILE."), *_LOOKING
 )
 """The options of a plan: those of a run but for the consent to run it."""
-_NOT_REHEARSED = ("simulate", "world", "journal", "on_unknown", "runner", "temporal", "temporal_namespace")
-_REHEARSE_NAMES = tuple(name for name in _RUN_NAMES if name not in _NOT_REHEARSED)
+_REHEARSED = _but(_SETTINGS_OF_RUN, Settings.simulate, Settings.world, Settings.journal, Settings.on_unknown, *_RUNNER)
 rehearse: Callable[[F], F] = _stack(
-    *_TARGET, *_CONSENT, *map(_setting, _REHEARSE_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES)
+    *_TARGET, *_CONSENT, *_settings(*_REHEARSED), *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT)
 )
 """The options of a rehearsal: those of a plan, and faults."""
-_UNDO_NAMES = (
-    "leave_stopped", "snapshot", "max_disks", "reason", "region", "profile", "endpoint", "ca_bundle", "timeout_stop",
-    "timeout_snapshot", "timeout_reinit", "timeout_start", "force_stop_after", "on_unknown", "journal", "runner",
-    "temporal", "temporal_namespace",
+_UNDONE = _but(
+    _SETTINGS_OF_RUN, Settings.expect_instance,
+    *_of("Logging in after a system disk is wiped", "Many machines", "Simulation"),
 )  # fmt: skip
-undo: Callable[[F], F] = _stack(
-    *_CONFIRM, *_CONSENT, *map(_setting, _UNDO_NAMES), *_CONFIG, *map(_setting, _OUTPUT_NAMES)
-)
+undo: Callable[[F], F] = _stack(*_CONFIRM, *_CONSENT, *_settings(*_UNDONE), *_CONFIG, *_settings(*_OUTPUT))
 """The options of an undo: those of a run but for what only ReInitDisk takes; the run names the disks."""
 policy: Callable[[F], F] = _stack(
     *_TARGET,
     click.option("--check", is_flag=True, default=None, help="Say which of these rights are missing; change nothing."),
-    *_CONSENT, *map(_setting, _RUN_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, ("output", "quiet", "verbose")),
+    *_CONSENT, *_settings(*_SETTINGS_OF_RUN), *_PASSWORD, *_CONFIG,
+    *_settings(*_but(_OUTPUT, Settings.report, Settings.events)),
 )  # fmt: skip
 """The options of a policy: those of a run, so that its command line can be taken as it is."""
-_RESUME_NAMES = (
-    "region", "profile", "endpoint", "ca_bundle", "password_env", "journal", "temporal", "temporal_namespace",
-)  # fmt: skip
+_RESUMED = (*_CLOUD, Settings.password_env, Settings.journal, Settings.temporal, Settings.temporal_namespace)
 resume: Callable[[F], F] = _stack(
     click.option(
         "--verdict", type=click.Choice(["reinitialised", "intact", "wipe-again"]), default=None,
         help="What became of the disks whose outcome is unknown, where you know it.",
     ),
-    *_CONFIRM[1:], _CONSENT[0], *map(_setting, _RESUME_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES),
+    *_CONFIRM[1:], _CONSENT[0], *_settings(*_RESUMED), *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT),
 )  # fmt: skip
 """The options of a run that goes on."""
-_APPLY_NAMES = (*_RESUME_NAMES, "on_unknown", "simulate", "world", "faults")
 apply: Callable[[F], F] = _stack(
     click.option(
         "--confirm",
         metavar="DIGEST",
         help="The file's digest or at least its first 32 characters; asked for on a terminal.",
     ),
-    *map(_setting, _APPLY_NAMES), *_PASSWORD, *_CONFIG, *map(_setting, _OUTPUT_NAMES),
+    *_settings(*_RESUMED, Settings.on_unknown, *_of("Simulation")), *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT),
 )  # fmt: skip
 """The options of a plan from a file: it has its targets and everything that was agreed to, so they take none of it."""
-cancel: Callable[[F], F] = _stack(_setting("journal"), *_CONFIG)
+cancel: Callable[[F], F] = _stack(_setting(Settings.journal), *_CONFIG)
 """The options of a command that asks a run to end."""
 _JOURNAL = (
-    _setting("journal"), *_CONFIG, _option("--output", metavar="text|json", help="The form of the result."),
+    _setting(Settings.journal), *_CONFIG, _option("--output", metavar="text|json", help="The form of the result."),
 )  # fmt: skip
 journal: Callable[[F], F] = _stack(*_JOURNAL)
 """The options of a command that reads the journal."""
@@ -225,16 +233,7 @@ show: Callable[[F], F] = _stack(
     *_JOURNAL,
 )
 """The options of a command that shows a run."""
-_TEMPORAL_NAMES = (
-    "temporal", "temporal_namespace", "temporal_queue", "temporal_tls", "temporal_tls_ca", "temporal_tls_cert",
-    "temporal_tls_key", "temporal_api_key_file",
-)  # fmt: skip
-"""How the Temporal server is reached."""
-_WORKER_NAMES = (
-    "region", "profile", "endpoint", "ca_bundle", "journal", *_TEMPORAL_NAMES, "temporal_deployment", "worker_metrics",
-    "worker_health",
-)  # fmt: skip
-worker: Callable[[F], F] = _stack(*map(_setting, _WORKER_NAMES), *_CONFIG)
+worker: Callable[[F], F] = _stack(*_settings(*_of("Where"), *_but(_of("Temporal"), Settings.runner)), *_CONFIG)
 """The options of a worker."""
 output: Callable[[F], F] = _stack(
     _option("--output", metavar="text|json", default=None, help="The form of the result.")

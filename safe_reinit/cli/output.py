@@ -19,6 +19,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..clock import boottime
+from ..config import Settings
 from ..errors import Error, UsageError
 from ..threads import Background
 from .files import refuse_other_report, replace
@@ -27,7 +28,6 @@ from .signals import Signals
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..config import Config
     from ..model import Report
     from ..report import Line
 
@@ -63,7 +63,7 @@ class Output:
     @classmethod
     def from_argv(cls, argv: Sequence[str], environment: Mapping[str, str], signals: Signals | None = None) -> Output:
         """Guess the form before the command line is understood, so that a misuse of it is told in that form too."""
-        form = environment.get("SAFE_REINIT_OUTPUT", "text")
+        form = environment.get(Settings.output.variables[0], "text")
         for this, after in zip(argv, [*argv[1:], ""], strict=False):
             if this == "--output":
                 form = after
@@ -84,17 +84,17 @@ class Output:
         self.form = form
         return self
 
-    def settle(self, config: Config) -> None:
+    def settle(self, config: Settings) -> None:
         """Take the settings of a command that runs or plans."""
-        self.form, self.events_on_stdout = config["output"], config["events"] == "-"
-        self.report_file, self.verbose = config["report"] or "", config["verbose"]
-        in_memory = (config["simulate"] or config["world"]) and not config["journal"]
-        named = config.of("journal").source == "flag"
+        self.form, self.events_on_stdout = config.output, config.events == "-"
+        self.report_file, self.verbose = config.report or "", config.verbose
+        in_memory = (config.simulate or config.world) and not config.journal
+        named = config.of(Settings.journal).source == "flag"
         self.journal = None if in_memory else ""
         if named and not in_memory:
             from ..journal.place import shown  # noqa: PLC0415 - help stays cheap
 
-            self.journal = f" {shlex.join(['--journal', shown(config['journal'])])}"
+            self.journal = f" {shlex.join(['--journal', shown(config.journal or '')])}"
 
     @staticmethod
     def now() -> datetime:

@@ -15,7 +15,7 @@ from typing import Any
 
 from .. import report
 from ..client import Client
-from ..config import Config, resolve
+from ..config import Settings, resolve
 from ..errors import RunRefused, UsageError
 from ..files.trust import refuse_untrusted
 from ..journal.place import is_there, journal_of, shown
@@ -45,13 +45,13 @@ def refuse_existing(path: str) -> None:
         raise UsageError(f"The plan file {path!r} cannot be written.", hint="Correct --save.")
 
 
-def save(plan: Plan, path: str, client: Client, config: Config) -> Plan:
+def save(plan: Plan, path: str, client: Client, config: Settings) -> Plan:
     """Save a plan, and give it with its digest.
 
     Raises:
         RunRefused: the file cannot be written, or would be too large to be read.
     """
-    known, text = plan_file.save(plan, endpoint(client, config), config["plan_expires"])
+    known, text = plan_file.save(plan, endpoint(client, config), config.plan_expires)
     size = len(text.encode())
     if size > plan_file.MOST:
         most = f"{plan_file.MOST >> 20} MiB"
@@ -65,7 +65,7 @@ def save(plan: Plan, path: str, client: Client, config: Config) -> Plan:
         raise RunRefused(
             f"The plan could not be saved to {path}: {error.strerror}.", hint="Nothing was changed; correct --save."
         ) from None
-    until = timestamp(plan.made_at + timedelta(seconds=config["plan_expires"]))
+    until = timestamp(plan.made_at + timedelta(seconds=config.plan_expires))
     say(f"Saved to {path}: digest {known.digest}, may be applied until {until}.")
     return known
 
@@ -84,9 +84,9 @@ def _write(path: str, text: str) -> None:
         raise
 
 
-def endpoint(client: Client, config: Config) -> str:
+def endpoint(client: Client, config: Settings) -> str:
     """Name the cloud that a plan is of, as its file does."""
-    return plan_file.SIMULATION if config["simulate"] or config["world"] else client.endpoint
+    return plan_file.SIMULATION if config.simulate or config.world else client.endpoint
 
 
 # ----------------------------------------------------------------------------------------------------------- reading
@@ -173,7 +173,7 @@ def _state(known: Saved, used_by: str | None, unknown: str, *, expired: bool) ->
 def _with_journal(known: Saved, told: Report, flags: Mapping[str, Any]) -> tuple[str | None, Report, str]:
     """Ask the journal who ran a plan and its disks; one that cannot be asked is no reason not to show the plan."""
     config = resolve(flags, os.environ, flags.get("config"))
-    place = journal_of(config, os.environ)
+    place = journal_of(config.journal, os.environ)
     try:
         if not is_there(place):
             return None, told, ""

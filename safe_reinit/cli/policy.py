@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from .. import report
-from ..config import Config, resolve
+from ..config import Settings, resolve
 from ..errors import RunRefused
 from ..model import Call, Plan
 from ..planning.ram_check import Proof
@@ -27,7 +27,7 @@ _STYLE = {"allowed": "green", "missing": "bold red", "unproven": "dark_orange3",
 def command(flags: Mapping[str, Any], output: Output) -> int:
     """Print the policy, or with --check what is missing of it, and give the exit code."""
     config = resolve(flags, os.environ, flags.get("config"))
-    output.telling({"output": config["output"]})
+    output.telling({"output": config.output})
     password = password_of(config, {**flags, "dry_run": True})
     targets = targets_of(flags)
     with ExitStack() as stack:
@@ -53,14 +53,14 @@ def _refusal(plan: Plan) -> RunRefused:
     return RunRefused(f"What the run needs cannot be told: {why}", hint=why.hint)
 
 
-def _print(plan: Plan, calls: Sequence[Call], config: Config, output: Output) -> None:
+def _print(plan: Plan, calls: Sequence[Call], config: Settings, output: Output) -> None:
     needed = ram_policy.rights(plan, calls)
     made = ram_policy.document(needed, password=plan.options.password is not None)
     if output.json:
         output.document(made)
     else:
         tell(json.dumps(made, indent=2))
-    if config["quiet"]:
+    if config.quiet:
         return
     if not plan.options.password:
         say("It denies setting a password, since this run sets none.")

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from ..clock import Clock
-from ..config import Config
+from ..config import Settings
 from ..errors import UsageError
 from ..model import LOCK_TAG, Call, Event, Plan
 from ..model.codec import encode
@@ -44,12 +44,16 @@ class Progress:
     """
 
     def __init__(
-        self, config: Config, clock: Clock, last: LastWords | None = None, simulated: Callable[[], bool] = lambda: False
+        self,
+        config: Settings,
+        clock: Clock,
+        last: LastWords | None = None,
+        simulated: Callable[[], bool] = lambda: False,
     ) -> None:
         self._simulated = simulated
-        self._quiet: bool = config["quiet"]
-        self._verbose: bool = config["verbose"]
-        self._events = _open(config["events"])
+        self._quiet: bool = config.quiet
+        self._verbose: bool = config.verbose
+        self._events = _open(config.events)
         self._clock = clock
         self._lock = threading.Lock()
         self._screen: Screen | None = None

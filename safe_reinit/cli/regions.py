@@ -16,7 +16,7 @@ from typing import Any
 
 from .. import report
 from ..client import Client
-from ..config import Config, resolve
+from ..config import Settings, resolve
 from ..core.state import PLAN_AGAIN
 from ..error_mapping import error_of, safely
 from ..errors import Error, RunRefused, UsageError
@@ -71,9 +71,9 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
             return _Together(clients, [plan(client) for client in clients], config, flags, output, progress)()
 
 
-def _refuse_fixed_endpoint(config: Config, client: Client) -> None:
+def _refuse_fixed_endpoint(config: Settings, client: Client) -> None:
     """Refuse an endpoint of ECS that is one region's: what has no RegionId would be asked of the wrong one."""
-    if not client.endpoint and (config["endpoint"] or config["endpoints"].get("ecs")):
+    if not client.endpoint and (config.endpoint or config.endpoints.get("ecs")):
         raise UsageError(
             "An endpoint of ECS is that of one region, and --region names several.",
             hint="Leave out --endpoint and endpoints.ecs, so that each region's own is used; or give --region once.",
@@ -141,21 +141,21 @@ class _Together:
 
     clients: Sequence[Client]
     plans: Sequence[Plan]
-    config: Config
+    config: Settings
     flags: Mapping[str, Any]
     output: Output
     progress: Progress
 
     def __post_init__(self) -> None:
         self._begun = report.started(self.output.began)
-        skip = self.config["skip_refused"] and any(plan.runnable for plan in self.plans)
+        skip = self.config.skip_refused and any(plan.runnable for plan in self.plans)
         out = [skip and not plan.runnable and regions.can_be_left_out(plan) for plan in self.plans]
         self._left_out = [plan for plan, refused in zip(self.plans, out, strict=True) if refused]
         kept = iter(regions.shared([plan for plan, refused in zip(self.plans, out, strict=True) if not refused]))
         self.plans = [plan if refused else next(kept) for plan, refused in zip(self.plans, out, strict=True)]
         self._to_run = [plan for plan, refused in zip(self.plans, out, strict=True) if not refused]
         self._whole = regions.as_one(self._to_run)
-        self._rollout = replace(consent.pausing(self._whole).rollout, canary=self.config["canary"])
+        self._rollout = replace(consent.pausing(self._whole).rollout, canary=self.config.canary)
         self._total = len(self._whole.jobs)
         self._outcomes: list[Outcome] = []  # of the jobs of the regions that had their turn
         self._why = ""  # no further region begins, once that is so
@@ -167,7 +167,7 @@ class _Together:
         if self.flags.get("dry_run"):
             return self._tell_plans(why)
         asked = self.flags.get("confirm") is None and consent.somebody_there()
-        if asked or not self.config["quiet"]:  # whoever is asked is shown what about
+        if asked or not self.config.quiet:  # whoever is asked is shown what about
             self.progress.settle()
             self._show(sys.stderr)
         try:
@@ -248,7 +248,7 @@ class _Together:
         return self._why
 
     def _begin(self, interrupt: Interrupt, client: Client, plan: Plan) -> Report:
-        if not self.config["quiet"]:
+        if not self.config.quiet:
             self.progress.say(f"{plan.region}:")
         asking = consent.pausing(plan)
         left = replace(asking, rollout=regions.left_of(asking.rollout, self._outcomes))

@@ -50,10 +50,10 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     disk_ids = targets(real, lambda _: None)
     plan = real.plan(disk_ids, **wanted)
     world = world_of(real.facts_of(plan))
-    if not config["quiet"]:
-        lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
+    if not config.quiet:
+        lines(report.plan_lines(plan, full=config.verbose), sys.stderr)
     if not plan.runnable:
-        begun = report.started(output.began, real.region, config["reason"])
+        begun = report.started(output.began, real.region, config.reason)
         refused = report.refusal(plan)
         refused.report = real.report_of(plan, begun, real.calls_of(plan), dry_run=True, error=refused)
         raise refused

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..client import Client, connect
-from ..config import Config
+from ..config import Settings
 from ..core.resuming import Verdict
 from ..core.state import outcome
 from ..errors import OutcomeUnknown, RunRefused, UsageError
@@ -86,7 +86,7 @@ def _resume_asking(
 
 
 def _wipe_again(
-    client: Client, stored: StoredRun, config: Config, flags: Mapping[str, Any], password: str | None, output: Output
+    client: Client, stored: StoredRun, config: Settings, flags: Mapping[str, Any], password: str | None, output: Output
 ) -> int:
     """Plan the same anew and ask anew; the old run lets its instances go once the new plan is agreed to."""
     refuse_verdict(stored, "wipe-again")

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ import click
 
 from ..client import Client, connect
 from ..clock import Clock, EmbeddedClock
-from ..config import Config
+from ..config import Settings
 from ..error_mapping import password_as_planned
 from ..errors import UsageError
 from ..model import Secret
@@ -29,7 +28,7 @@ _SIMULATION_SPEED = 15.0
 
 
 def set_output(
-    output: Output, config: Config, flags: Mapping[str, Any], *inputs: str, run_id: str | None = None
+    output: Output, config: Settings, flags: Mapping[str, Any], *inputs: str, run_id: str | None = None
 ) -> None:
     """Say in which form and where the result goes, of success and of failure.
 
@@ -43,35 +42,35 @@ def set_output(
     Raises:
         UsageError: two outputs want stdout, a file cannot be written, or it is something else's.
     """
-    on_stdout = config["events"] == "-"
-    if on_stdout and config["output"] != "text":
+    on_stdout = config.events == "-"
+    if on_stdout and config.output != "text":
         raise UsageError(
             "--events - and --output json or markdown both want stdout.", hint="Write the events to a file."
         )
-    for option in ("report", "events"):
-        name = config[option]
+    for setting in (Settings.report, Settings.events):
+        name = config.of(setting).value
         if name and name != "-":
             folder = Path(name).parent
             if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(name).is_dir():
                 raise UsageError(
                     f"{name} cannot be written: its folder is not there, or not yours to write in.",
-                    hint=f"Correct --{option}.",
+                    hint=f"Correct {setting.option}.",
                 )
     refuse_clashes(config, flags, *inputs)
-    if config["events"] and not on_stdout:
-        refuse_document(config["events"])
-    if config["report"]:
-        refuse_other_report(config["report"], run_id)
+    if config.events and not on_stdout:
+        refuse_document(config.events)
+    if config.report:
+        refuse_other_report(config.report, run_id)
     output.settle(config)
 
 
-def password_of(config: Config, flags: Mapping[str, Any]) -> str | None:
+def password_of(config: Settings, flags: Mapping[str, Any]) -> str | None:
     """Read the password to set, where one is asked for: from the environment, stdin or a person, never from argv.
 
     Raises:
         UsageError: it is asked for in two ways, or is not there.
     """
-    variable = config["password_env"]
+    variable = config.password_env
     switches = [name for name in ("--password-stdin", "--password-prompt") if flags.get(name[2:].replace("-", "_"))]
     asked = [*(["--password-env"] if variable else []), *switches]
     if len(asked) > 1:
@@ -86,7 +85,7 @@ def password_of(config: Config, flags: Mapping[str, Any]) -> str | None:
     return _from_person() if asked == ["--password-prompt"] else _from_stdin(flags)
 
 
-def password_again(plan: Mapping[str, Any], config: Config, flags: Mapping[str, Any], what: str) -> str | None:
+def password_again(plan: Mapping[str, Any], config: Settings, flags: Mapping[str, Any], what: str) -> str | None:
     """Read the password for a plan that was written down, where it was made with one; a surplus setting means nothing.
 
     Raises:
@@ -119,58 +118,56 @@ def _from_person() -> str:
     return password
 
 
-def client_of(config: Config, stack: ExitStack) -> Client:
+def client_of(config: Settings, stack: ExitStack) -> Client:
     """Make the client of the cloud, or of an embedded simulator, which lasts as long as the stack."""
-    if config["simulate"] or config["world"]:
+    if config.simulate or config.world:
         return simulated(config, stack)
-    if config["faults"]:
+    if config.faults:
         raise UsageError("--faults is for the simulator only.", hint="Add --simulate, or use safe-reinit rehearse.")
     return connect(config=config)
 
 
-def simulated(config: Config, stack: ExitStack, world: dict[str, Any] | None = None) -> Client:
+def simulated(config: Settings, stack: ExitStack, world: dict[str, Any] | None = None) -> Client:
     """Make a client of an embedded simulator, which lasts as long as the stack."""
     return _client_at(_simulator(config, stack, world), config, EmbeddedClock(_SIMULATION_SPEED))
 
 
-def clients_of(configs: Sequence[Config], stack: ExitStack) -> list[Client]:
+def clients_of(configs: Sequence[Settings], stack: ExitStack) -> list[Client]:
     """Make a client for each region of one cloud, or of one embedded simulator; they share a clock."""
     first, *others = configs
-    if first["simulate"] or first["world"]:
+    if first.simulate or first.world:
         simulator, clock = _simulator(first, stack, None), EmbeddedClock(_SIMULATION_SPEED)
         return [_client_at(simulator, config, clock) for config in configs]
     client = client_of(first, stack)
     return [client, *(connect(config=config, clock=client.clock) for config in others)]
 
 
-def _client_at(simulator: Simulator, config: Config, clock: Clock) -> Client:
-    settings = {name: config.of(name) for name in config}
-    region = settings["region"]
-    if region.where not in ("--region", "SAFE_REINIT_REGION"):  # one that is meant for the real cloud is not meant here
-        settings["region"] = replace(region, value=simulator.region)
-    settings["endpoint"] = replace(settings["endpoint"], value=simulator.url)
-    settings["profile"] = replace(settings["profile"], value=None)
-    if settings["journal"].where == "--journal":
+def _client_at(simulator: Simulator, config: Settings, clock: Clock) -> Client:
+    named = (Settings.region.option, *Settings.region.variables[:1])
+    if config.of(Settings.region).where not in named:  # one that is meant for the real cloud is not meant here
+        config = config.having(Settings.region, simulator.region)
+    if config.of(Settings.journal).where == Settings.journal.option:
         raise UsageError(
             "--journal keeps a run that can be gone on with, and an embedded simulator ends with its command.",
             hint="Leave out --journal, or start safe-reinit simulator and name it with --endpoint.",
         )
-    if settings["runner"].where == "--runner" and settings["runner"].value != "local":
+    if config.of(Settings.runner).where == Settings.runner.option and config.runner != "local":
         raise UsageError(
             "The workers of Temporal do not see an embedded simulator, which ends with its command.",
             hint="Leave out --runner, or start safe-reinit simulator and name it with --endpoint.",
         )
-    settings["runner"] = replace(settings["runner"], value="local")
-    settings["journal"] = replace(settings["journal"], value=None)  # that of real runs is no place for a simulated one
-    return connect(config=Config(settings), credentials=simulator.access_key, clock=clock)
+    config = config.having(Settings.endpoint, simulator.url).having(Settings.profile, None)
+    config = config.having(Settings.runner, "local")
+    config = config.having(Settings.journal, None)  # that of real runs is no place for a simulated one
+    return connect(config=config, credentials=simulator.access_key, clock=clock)
 
 
-def _simulator(config: Config, stack: ExitStack, world: dict[str, Any] | None) -> Simulator:
+def _simulator(config: Settings, stack: ExitStack, world: dict[str, Any] | None) -> Simulator:
     from ..simulator import Simulator  # noqa: PLC0415 - only where it is asked for
 
     try:
         simulator = stack.enter_context(
-            Simulator(world=world or config["world"], faults=config["faults"], speed=_SIMULATION_SPEED)
+            Simulator(world=world or config.world, faults=config.faults, speed=_SIMULATION_SPEED)
         )
     except (ValueError, OSError) as error:
         raise UsageError(f"The simulator cannot begin: {error}", hint="Correct --world or --faults.") from None

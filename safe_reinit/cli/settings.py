@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..config import BY_NAME, Config, find, resolve
-from ..config.nested import warnings
+from ..config import BY_NAME, SETTINGS, Setting, Settings, find, resolve
+from ..config.nested import policy, warnings
 from .output import Output, tell
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
@@ -23,7 +23,7 @@ def config_check(flags: Mapping[str, Any], output: Output) -> None:
     """Say that the configuration can be used; a problem is raised."""
     config = _settings(flags)
     path = find(flags.get("config"), os.environ)
-    found = warnings(config)
+    found = warnings(policy(config.allow, config.protect, config.classes))
     if output.json:
         output.document({"schema": 1, "file": str(path) if path else None, "problems": [], "warnings": found})
         return
@@ -38,12 +38,13 @@ def config_show(flags: Mapping[str, Any], output: Output) -> None:
     config = _settings(flags)
     values = [
         {
-            "path": name,
-            "value": _showable(name, config[name]),
-            "source": config.of(name).source,
-            "where": config.of(name).where,
+            "path": setting.name,
+            "value": _showable(setting, value.value),
+            "source": value.source,
+            "where": value.where,
         }
-        for name in config
+        for setting in SETTINGS
+        for value in (config.of(setting),)
     ]
     if output.json:
         output.document({"schema": 1, "values": values})
@@ -60,23 +61,23 @@ def config_show(flags: Mapping[str, Any], output: Output) -> None:
 def config_grace(flags: Mapping[str, Any]) -> None:
     """Print how many seconds a worker needs to end in order: as many as a machine that has just begun, at most."""
     config = _settings(flags)
-    limits = ("timeout_stop", "timeout_snapshot", "timeout_reinit", "timeout_start", "journal_outage")
-    tell(str(round(sum(config[name] for name in limits)) + _MARGIN))
+    phases = (config.timeout_stop, config.timeout_snapshot, config.timeout_reinit, config.timeout_start)
+    tell(str(round(sum(phases) + config.journal_outage) + _MARGIN))
 
 
-def _showable(name: str, value: Any) -> Any:  # noqa: ANN401 - each setting has its own type
-    """Give the value of a setting as ``shown`` does; the address of a journal without its password."""
-    if name != "journal" or value is None:
+def _showable(setting: Setting[Any], value: Any) -> Any:  # noqa: ANN401 - each setting has its own type
+    """Give the value of a setting as ``shown`` does; an address that may hold a password without it."""
+    if not setting.secret or value is None:
         return shown(value)
     from ..journal import place  # noqa: PLC0415 - only where there is one
 
     return place.shown(value)
 
 
-def _settings(flags: Mapping[str, Any]) -> Config:
+def _settings(flags: Mapping[str, Any]) -> Settings:
     """Resolve the settings, and see that what classes accept can be accepted."""
     config = resolve(flags, os.environ, flags.get("config"))
-    if config["classes"]:
+    if config.classes:
         from ..planning.request import policy_of  # noqa: PLC0415 - the checks are needed only where there are classes
 
         policy_of(config)

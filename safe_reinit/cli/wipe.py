@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import report
 from ..client import Client
-from ..config import Config, resolve
+from ..config import Settings, resolve
 from ..errors import RunRefused
 from ..model import Plan
 from . import consent, planfile
@@ -45,7 +45,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
 
 def plan_and_run(  # noqa: PLR0913 - the parts of one command
     client: Client,
-    config: Config,
+    config: Settings,
     flags: Mapping[str, Any],
     make: Callable[[], Plan],
     output: Output,
@@ -59,16 +59,16 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
         make: looks and makes the plan.
         replacing: the open run whose place this one takes, once the plan is agreed to.
     """
-    begun = report.started(output.began, client.region, config["reason"])
+    begun = report.started(output.began, client.region, config.reason)
     plan = make()
     progress.findings(plan)
     if flags.get("dry_run"):
         kept = planfile.save(plan, flags["save"], client, config) if flags.get("save") is not None else plan
         return _tell_plan(client, kept, begun, output, flags.get("save"))
     asked = flags.get("confirm") is None and consent.somebody_there()
-    if asked or not config["quiet"]:  # whoever is asked is shown what about
+    if asked or not config.quiet:  # whoever is asked is shown what about
         progress.settle()
-        lines(report.plan_lines(plan, full=config["verbose"]), sys.stderr)
+        lines(report.plan_lines(plan, full=config.verbose), sys.stderr)
     if plan.runnable:
         try:
             consent.obtain(

@@ -16,7 +16,7 @@ from ..cloud.interface import CloudError
 from ..cloud.locate import connect as cloud_of
 from ..cloud.locate import locate
 from ..cloud.retry import Patient
-from ..config import Config, resolve
+from ..config import Settings, resolve
 from ..error_mapping import refusal_of
 from ..temporal import demand_sdk
 from .output import say
@@ -25,7 +25,8 @@ from .signals import end_by_sigint
 if TYPE_CHECKING:
     from ..execution.shards import Shards
     from ..temporal.server import Server
-    from ..temporal.worker import Serving, Settings
+    from ..temporal.worker import Serving
+    from ..temporal.worker import Settings as WorkerSettings
 
 _ENDING = (
     "Stopping: no further machine begins, and those that are under way are finished and started again. Other workers "
@@ -46,18 +47,18 @@ def command(flags: Mapping[str, Any]) -> int:
     config = resolve(flags, os.environ, flags.get("config"))
     demand_sdk("A worker")
     from ..temporal.server import queue_of, server_of  # noqa: PLC0415 - an extra
-    from ..temporal.worker import Settings  # noqa: PLC0415 - an extra
+    from ..temporal.worker import Settings as WorkerSettings  # noqa: PLC0415 - an extra
 
     server, client = server_of(config), connect(config=config)
     client.check_worker_journal()
     account, region = _account(config, client.clock), client.region
-    settings = Settings(
-        queue_of(config, account, region), config["temporal_deployment"] or "",
-        metrics=config["worker_metrics"] or "",
+    settings = WorkerSettings(
+        queue_of(config, account, region), config.temporal_deployment or "",
+        metrics=config.worker_metrics or "",
     )  # fmt: skip
     whom = f"account {account} in {region}"
     with _said():
-        asyncio.run(_serve(server, settings, client.shards(say), config["worker_health"] or "", whom))
+        asyncio.run(_serve(server, settings, client.shards(say), config.worker_health or "", whom))
     return 0
 
 
@@ -76,7 +77,7 @@ def _said() -> Iterator[None]:
             each.removeHandler(saying)
 
 
-def _account(config: Config, clock: Clock) -> str:
+def _account(config: Settings, clock: Clock) -> str:
     """Return the account of the credentials.
 
     Raises:
@@ -89,7 +90,7 @@ def _account(config: Config, clock: Clock) -> str:
             raise refusal_of(error) from None
 
 
-async def _serve(server: Server, settings: Settings, shards: Shards, health: str, whom: str) -> None:
+async def _serve(server: Server, settings: WorkerSettings, shards: Shards, health: str, whom: str) -> None:
     from ..temporal.worker import Serving  # noqa: PLC0415 - an extra
     from .health import serve_health  # noqa: PLC0415 - see above
 

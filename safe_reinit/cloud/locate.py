@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Protocol
 
 from ..errors import TRY_IT, UsageError
 from . import aliyun
@@ -17,8 +17,32 @@ from .endpoints import AccessKey, parse
 from .interface import Cloud, CloudFactory, MaySend, OnCall
 
 
+class Place(Protocol):
+    """What the settings say of the cloud."""
+
+    @property
+    def region(self) -> str | None:
+        """The region of the disks."""
+
+    @property
+    def profile(self) -> str | None:
+        """The profile of the aliyun CLI."""
+
+    @property
+    def endpoint(self) -> str | None:
+        """The endpoint of ECS."""
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        """The endpoint of each product."""
+
+    @property
+    def ca_bundle(self) -> str | None:
+        """A file of CA certificates to trust."""
+
+
 def locate(
-    settings: Mapping[str, Any],
+    settings: Place,
     environment: Mapping[str, str],
     access_key: AccessKey | None = None,
     cloud: CloudFactory | None = None,
@@ -35,14 +59,14 @@ def locate(
         UsageError: an endpoint or the CA bundle is not usable, or no region is known.
 
     """
-    endpoint = parse(settings["endpoint"]) if settings["endpoint"] and cloud is None else None
+    endpoint = parse(settings.endpoint) if settings.endpoint and cloud is None else None
     place = Where(
-        region=settings["region"] or _region(environment, settings["profile"]),
+        region=settings.region or _region(environment, settings.profile),
         endpoint=endpoint,
-        endpoints={product: parse(host) for product, host in settings["endpoints"].items()},
-        profile=settings["profile"] or "",
+        endpoints={product: parse(host) for product, host in settings.endpoints.items()},
+        profile=settings.profile or "",
         access_key=access_key,
-        ca_bundle=_readable(settings["ca_bundle"]),
+        ca_bundle=_readable(settings.ca_bundle),
         cloud=cloud,
     )
     return replace(place, credentials=Credentials(place, environment))

@@ -59,9 +59,8 @@ def classes(value: object) -> Any:  # noqa: ANN401 - as the file has it
     return value
 
 
-def warnings(settings: Mapping[str, Any]) -> list[str]:
+def warnings(made: Policy) -> list[str]:
     """Return what is no error in the target rules but is probably not meant: patterns that do not match themselves."""
-    made = policy(settings)
     rules: list[tuple[str, Match | Allow | Protect, tuple[str, ...]]] = [
         ("allow", made.allow, _ALLOW),
         ("protect", made.protect, ("names", "instances", "disks", "tags")),
@@ -85,18 +84,12 @@ def _literally(pattern: str) -> str:
     return re.sub(r"([\[*?])", r"[\1]", pattern)
 
 
-def policy(settings: Mapping[str, Any]) -> Policy:
-    """Say what the settings say of targets."""
+def policy(allow: object, protect: object, classes: object) -> Policy:
+    """Say what these settings say of targets."""
     from ..model.guard import Policy  # noqa: PLC0415 - see the module
 
     reading = Reading()
-    made = Policy(
-        allow=_allow(reading, settings["allow"]),
-        protect=_protect(reading, settings["protect"]),
-        classes=_classes(reading, settings["classes"]),
-        max_disks=settings["max_disks"],
-        hold=settings["hold"] or "",
-    )
+    made = Policy(allow=_allow(reading, allow), protect=_protect(reading, protect), classes=_classes(reading, classes))
     reading.end()
     return made
 
@@ -166,7 +159,7 @@ def _class(reading: Reading, name: str, value: object) -> TargetClass:
         snapshot=reading.one(path, members, "snapshot", flag, None),
         max_disks=reading.one(path, members, "max_disks", count, None),
         force_stop_after=reading.one(path, members, "force_stop_after", duration, None),
-        on_unknown=reading.one(path, members, "on_unknown", one_of("ask", "retry"), None),  # type: ignore[arg-type]
+        on_unknown=reading.one(path, members, "on_unknown", one_of("ask", "retry"), None),
         hours=reading.one(path, members, "hours", _hours, None),
         unattended=reading.one(path, members, "unattended", flag, default=False),
     )

@@ -6,12 +6,13 @@ import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
 
 from ..errors import UsageError
 
+W = TypeVar("W")
+
 PRODUCTS = ("ecs", "sts", "ess", "ebs", "kms")
-LIMITS = ("max_disks", "max_parallel", "stop_after_failures", "deadline")
-"""What limits how much a run may do: how many, and until when. How long something is waited for is none of these."""
 _HOST = re.compile(r"(//)?(([^/@]+@[^/]+|[^/:@]+:\d+|\[[\da-fA-F:]+\])/|(localhost|[\w-]+(\.[\w-]+)+)/[^/.?]*(\?|$))")
 """A role or a port names a host. So does a dot, unless the last name has one, too, as that of a file mostly has."""
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -61,15 +62,23 @@ def flag(value: object) -> bool:
     return answer
 
 
-def one_of(*words: str) -> Callable[[object], str]:
-    """Read one of these words."""
+class OneOf(Generic[W]):
+    """Reads one of these words."""
 
-    def read(value: object) -> str:
-        if value not in words:
-            raise ValueError(f"not one of {', '.join(words)}")
-        return str(value)
+    def __init__(self, *words: W) -> None:
+        self.words = words
 
-    return read
+    def __call__(self, value: object) -> W:
+        """Return the word that the value is."""
+        for word in self.words:
+            if word == value:
+                return word
+        raise ValueError(f"not one of {', '.join(map(str, self.words))}")
+
+
+def one_of(*words: W) -> Callable[[object], W]:
+    """Make a reader of one of these words; a type checker knows them."""
+    return OneOf(*words)
 
 
 def region(value: object) -> str:
@@ -88,13 +97,6 @@ def endpoints(value: object) -> dict[str, str]:
     if isinstance(value, dict) and set(value) <= set(PRODUCTS):
         return {str(product): endpoint(host) for product, host in value.items()}
     raise ValueError(f"not a mapping of {', '.join(PRODUCTS)} to endpoints")
-
-
-def raised(value: object) -> tuple[str, ...]:
-    """Read the names of limits that may be raised."""
-    if not isinstance(value, list) or any(word not in LIMITS for word in value):
-        raise ValueError(f"not a list of {', '.join(LIMITS)}")
-    return tuple(value)
 
 
 def looks(value: object) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import parse_qsl, urlencode
 
 from ..errors import UsageError
@@ -47,13 +47,13 @@ def is_shared(place: str | Path | None) -> bool:
     return isinstance(place, str) and _DATABASE.match(place) is not None
 
 
-def journal_of(settings: Mapping[str, Any], environment: Mapping[str, str]) -> str:
-    """Tell where runs are written down: a file, or ``postgresql://...``.
+def journal_of(named: str | None, environment: Mapping[str, str]) -> str:
+    """Tell where runs are written down: a file, or ``postgresql://...``; ``named`` is what the settings say.
 
     Raises:
         UsageError: none is named, and there is no place for one.
     """
-    return str(settings["journal"] or default_journal(environment))
+    return str(named or default_journal(environment))
 
 
 def spool_of(journal: str, environment: Mapping[str, str]) -> Path:

@@ -14,7 +14,7 @@ from ..cloud.connection import Where
 from ..cloud.interface import Cloud, CloudError
 from ..cloud.locate import connect
 from ..cloud.retry import Patient
-from ..config import Config
+from ..config import Settings
 from ..error_mapping import refusal_of
 from ..errors import RunRefused, UsageError
 from ..model import Call, Facts, Limits, Options, Plan, Rollout
@@ -43,28 +43,28 @@ class Asked:
     """Whether jobs that are refused are left out, and the rest is planned without them."""
 
 
-def limits_of(settings: Config) -> Limits:
+def limits_of(settings: Settings) -> Limits:
     """Read how long each wait may take."""
     return Limits(
-        stop=settings["timeout_stop"],
-        snapshot=settings["timeout_snapshot"],
-        reinit=settings["timeout_reinit"],
-        start=settings["timeout_start"],
-        force_stop_after=settings["force_stop_after"],
+        stop=settings.timeout_stop,
+        snapshot=settings.timeout_snapshot,
+        reinit=settings.timeout_reinit,
+        start=settings.timeout_start,
+        force_stop_after=settings.force_stop_after,
     )
 
 
-def rollout_of(settings: Config, now: datetime) -> Rollout:
+def rollout_of(settings: Settings, now: datetime) -> Rollout:
     """Read how a run spreads over many jobs."""
     return Rollout(
-        max_parallel=settings["max_parallel"],
-        canary=settings["canary"],
-        waves=settings["waves"],
-        pause=settings["pause"],
-        stop_after_failures=settings["stop_after_failures"],
-        deadline=_moment(settings["deadline"], now),
-        quota_share=settings["quota_share"],
-        runner=settings["runner"],
+        max_parallel=settings.max_parallel,
+        canary=settings.canary,
+        waves=settings.waves,
+        pause=settings.pause,
+        stop_after_failures=settings.stop_after_failures,
+        deadline=_moment(settings.deadline, now),
+        quota_share=settings.quota_share,
+        runner=settings.runner,
     )
 
 

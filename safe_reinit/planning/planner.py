@@ -13,7 +13,7 @@ from .. import logs
 from ..checks.target_rules import ByHand, settle
 from ..clock import Clock
 from ..cloud.connection import Where
-from ..config import Config
+from ..config import Settings
 from ..error_mapping import safely
 from ..errors import RunRefused, UsageError
 from ..model import Call, Facts, Making, Plan, Policy, Secret
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Planner(ABC):
     """Makes plans in one region; ``Client`` runs them."""
 
-    def __init__(self, place: Where, settings: Config, clock: Clock, owner: request.Owner, policy: Policy) -> None:
+    def __init__(self, place: Where, settings: Settings, clock: Clock, owner: request.Owner, policy: Policy) -> None:
         self._where = place
         self._settings = settings
         self._clock = clock
@@ -140,9 +140,9 @@ class Planner(ABC):
             RunRefused: a name in ``accept`` is a block, or ECS could not be asked.
 
         """
-        get = self._settings
+        settings = self._settings
         asked = request.by_hand(
-            get,
+            settings,
             stop_instance=stop_instance,
             leave_stopped=leave_stopped,
             snapshot=snapshot,
@@ -150,15 +150,17 @@ class Planner(ABC):
             max_disks=max_disks,
             found=found,
             elsewhere=elsewhere,
-            snapshot_max_age=get["snapshot_max_age"],
+            snapshot_max_age=settings.snapshot_max_age,
             owed_starts=tuple(owed_starts),
-            expect_instance=request.argument(get, "expect_instance", expect_instance) or "",
-            key_pair=request.argument(get, "key_pair", key_pair) or "",
+            expect_instance=request.argument(settings, Settings.expect_instance, expect_instance) or "",
+            key_pair=request.argument(settings, Settings.key_pair, key_pair) or "",
             password=Secret(password) if password else None,
-            security_enhancement=request.argument(get, "security_enhancement", security_enhancement) or "",
+            security_enhancement=request.argument(settings, Settings.security_enhancement, security_enhancement) or "",
             owner=self._owner,
         )
-        return self._plan(request.disk_ids(disk_ids), asked, request.argument(get, "reason", reason), on_call)
+        return self._plan(
+            request.disk_ids(disk_ids), asked, request.argument(settings, Settings.reason, reason), on_call
+        )
 
     def plan_undo(  # noqa: PLR0913 - the options of a run
         self,
@@ -184,10 +186,10 @@ class Planner(ABC):
             RunRefused: it is still open, of another account, wiped nothing, took no safety snapshot of a disk that it
                 wiped, or ECS could not be asked.
         """
-        get = self._settings
+        settings = self._settings
         stored = self.stored(run_id)
         asked = request.by_hand(
-            get,
+            settings,
             stop_instance=stop_instance,
             leave_stopped=leave_stopped,
             snapshot=snapshot,
@@ -198,7 +200,10 @@ class Planner(ABC):
             was_on=request.was_on(stored),
         )
         plan = self._plan(
-            [disk_id for disk_id, _ in asked.options.restore], asked, request.argument(get, "reason", reason), on_call
+            [disk_id for disk_id, _ in asked.options.restore],
+            asked,
+            request.argument(settings, Settings.reason, reason),
+            on_call,
         )
         if not (plan.account and stored.account):
             raise RunRefused(
@@ -272,7 +277,7 @@ class Planner(ABC):
     ) -> Plan:
         chosen = partial(settle, self._policy, asked)
         limits, rollout = limits_of(self._settings), rollout_of(self._settings, self._clock.now())
-        skip = self._settings["skip_refused"]
+        skip = self._settings.skip_refused
         made = Asked(disk_ids, asked.options, limits, reason, secrets.token_hex(8), chosen, rollout, skip)
         return self._make(made, on_call)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..checks import by_name, like
 from ..checks.target_rules import ByHand, consents, no_consent, same_class
-from ..config import BY_NAME, Config, resolve
+from ..config import SETTINGS, Setting, Settings, changed, resolve
 from ..config.nested import policy
 from ..errors import Error, RunRefused, UsageError
 from ..model import OnUnknown, Options, Plan, Policy, Secret
@@ -17,6 +17,7 @@ from ..model import OnUnknown, Options, Plan, Policy, Secret
 if TYPE_CHECKING:
     from ..journal import StoredRun
 
+T = TypeVar("T")
 Owner = tuple[tuple[str, str | int], ...]
 
 _LONGEST = 4096
@@ -107,21 +108,22 @@ def was_on(stored: StoredRun) -> tuple[tuple[str, str], ...]:
     return tuple((disk["disk_id"], job["instance_id"]) for job in jobs for disk in job["disks"] if job["instance_id"])
 
 
-def argument(settings: Config, name: str, value: str | None) -> str | None:
-    """Return an argument that has a setting of its name, read as that is; the setting where none is given.
+def argument(settings: Settings, setting: Setting[T], value: str | None) -> T:
+    """Return an argument that has a setting, read as that is; the setting where none is given.
 
     Raises:
         UsageError: it cannot be used.
     """
     if not value:
-        found: str | None = settings[name]
-        return found
+        return settings.of(setting).value
     try:
-        read: str = BY_NAME[name].read(value)
+        read = setting.read(value)
     except ValueError as problem:
-        raise UsageError(f"The argument {name} is {problem}.", hint=f"Correct {name}.") from None
-    if len(read) > _LONGEST:
-        raise UsageError(f"The argument {name} is longer than {_LONGEST} characters.", hint=f"Shorten {name}.")
+        raise UsageError(f"The argument {setting.name} is {problem}.", hint=f"Correct {setting.name}.") from None
+    if len(value) > _LONGEST:
+        raise UsageError(
+            f"The argument {setting.name} is longer than {_LONGEST} characters.", hint=f"Shorten {setting.name}."
+        )
     return read
 
 
@@ -147,14 +149,19 @@ def _not_acceptable(name: str) -> Error | None:
     return None
 
 
-def policy_of(settings: Config) -> Policy:
+def policy_of(settings: Settings) -> Policy:
     """Say what the settings say of targets.
 
     Raises:
         UsageError: a class accepts what is no risk; every such name is told, with its path.
     """
-    made = replace(policy(settings), limit=settings.of("max_disks").at_most)
-    file = settings.of("classes").where.rpartition(": ")[0]
+    made = replace(
+        policy(settings.allow, settings.protect, settings.classes),
+        max_disks=settings.max_disks,
+        limit=settings.of(Settings.max_disks).at_most,
+        hold=settings.hold or "",
+    )
+    file = settings.of(Settings.classes).where.rpartition(": ")[0]
     problems = [
         f"{file}: At classes.{each.name}.accept[{at}]: {str(wrong).rstrip('.')}"
         for each in made.classes
@@ -167,7 +174,7 @@ def policy_of(settings: Config) -> Policy:
 
 
 def by_hand(  # noqa: PLR0913 - what can be said of a run by hand
-    settings: Config,
+    settings: Settings,
     *,
     stop_instance: bool,
     leave_stopped: bool | None,
@@ -189,39 +196,39 @@ def by_hand(  # noqa: PLR0913 - what can be said of a run by hand
     """
     if max_disks is not None and max_disks < 1:
         raise UsageError("max_disks is not a number of disks.", hint="Give a whole number of at least 1.")
-    get, said = settings, said_by_hand(settings) | ({"snapshot"} if snapshot is not None else set())
+    said = said_by_hand(settings) | ({"snapshot"} if snapshot is not None else set())
     options = Options(
         stop_instance=stop_instance,
-        leave_stopped=get["leave_stopped"] if leave_stopped is None else leave_stopped,
-        snapshot=get["snapshot"] if snapshot is None else snapshot,
-        snapshot_retention_days=get["snapshot_retention"],
-        lock_tag=get["lock_tag"],
-        require_looks=tuple(get["require_looks"]),
+        leave_stopped=settings.leave_stopped if leave_stopped is None else leave_stopped,
+        snapshot=settings.snapshot if snapshot is None else snapshot,
+        snapshot_retention_days=settings.snapshot_retention,
+        lock_tag=settings.lock_tag,
+        require_looks=settings.require_looks,
         accept=accepted(accept),
         **more,
     )
-    most = max_disks or (get["max_disks"] if "max_disks" in said else None)
+    most = max_disks or (settings.max_disks if settings.of(Settings.max_disks).by_hand else None)
     return ByHand(options, frozenset(said), most, found, elsewhere)
 
 
-def on_unknown(settings: Config, plan: Plan) -> OnUnknown:
+def on_unknown(settings: Settings, plan: Plan) -> OnUnknown:
     """Say what to do about a lost answer to ReInitDisk: what was said for this run, else its class, else the file."""
     from_class = plan.guard.class_ and plan.guard.class_.on_unknown
-    said: OnUnknown = settings["on_unknown"]
-    return said if "on_unknown" in said_by_hand(settings) else from_class or said
+    said = settings.of(Settings.on_unknown)
+    return said.value if said.by_hand else from_class or said.value
 
 
-def said_by_hand(settings: Config) -> frozenset[str]:
+def said_by_hand(settings: Settings) -> frozenset[str]:
     """List the settings that were said for this very run, by a flag or in the environment."""
-    return frozenset(name for name in settings if settings.of(name).source in ("flag", "env"))
+    return frozenset(setting.name for setting in SETTINGS if settings.of(setting).by_hand)
 
 
-def held(settings: Config) -> Error | None:
+def held(settings: Settings) -> Error | None:
     """Say why no run may begin now, where the configuration holds them all back."""
-    if not settings["hold"]:
+    if not settings.hold:
         return None
     return RunRefused(
-        f"The configuration holds all runs: {settings['hold']}.",
+        f"The configuration holds all runs: {settings.hold}.",
         hint="Ask whoever set it, or take hold out of the configuration.",
     )
 
@@ -255,21 +262,21 @@ def not_runnable(plan: Plan, confirm: str, policy: Policy) -> Error | None:
     return None
 
 
-def settings(config: object, flags: Mapping[str, Any]) -> Config:
+def settings(config: object, flags: Mapping[str, Any]) -> Settings:
     """Return the settings in force, given those of the caller, a configuration file, or none of these.
 
     Raises:
         UsageError: it is neither, or one of them is not usable.
     """
-    if isinstance(config, Config):
-        return config.changed(flags)
+    if isinstance(config, Settings):
+        return changed(config, flags)
     named = str(config) if isinstance(config, os.PathLike) else config
     if named is not None and not (isinstance(named, str) and named):
         raise UsageError("config is neither a file nor settings.", hint="Leave it out to use the file found by itself.")
     return resolve(flags, os.environ, named)
 
 
-def refuse_places(settings: Config, **given: object) -> None:
+def refuse_places(settings: Settings, **given: object) -> None:
     """Refuse what says where a cloud is, or who calls it, beside a cloud that was handed in."""
     also = [name for name, value in given.items() if value is not None]
     if also:
@@ -277,7 +284,7 @@ def refuse_places(settings: Config, **given: object) -> None:
             f"connect got both a cloud and {' and '.join(also)}.",
             hint="Leave that out: the cloud that you hand in knows where it is and who calls.",
         )
-    if settings["journal"] is None:
+    if settings.journal is None:
         raise UsageError(
             "connect got a cloud, and no journal is named.",
             hint="Name the journal file, one of its own for a cloud that is not Alibaba Cloud.",

@@ -11,12 +11,13 @@ The SDK is an extra: nothing outside this package imports it, and this package i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 
 if TYPE_CHECKING:
+    from ..config import Settings
     from ..core.resuming import Verdict
     from ..execution.session import Session
     from ..model import Call, OnUnknown, Plan, Report
@@ -39,7 +40,7 @@ def demand_sdk(who: str = "The runner temporal") -> None:
 
 
 def run(
-    session: Session, settings: Mapping[str, Any], plan: Plan, run_id: str, calls: Sequence[Call], on_unknown: OnUnknown
+    session: Session, settings: Settings, plan: Plan, run_id: str, calls: Sequence[Call], on_unknown: OnUnknown
 ) -> Report:
     """Write a confirmed plan down, have workers carry it, follow it to its end and report.
 
@@ -56,7 +57,7 @@ def run(
     return _carried(session, settings, server, run_id, joins=False)
 
 
-def resume(session: Session, settings: Mapping[str, Any], run_id: str, verdict: Verdict | None) -> Report:
+def resume(session: Session, settings: Settings, run_id: str, verdict: Verdict | None) -> Report:
     """Have workers carry what is open of a run, and follow it; see ``execution.shards.resume``.
 
     Raises:
@@ -75,7 +76,7 @@ def resume(session: Session, settings: Mapping[str, Any], run_id: str, verdict: 
     return _carried(session, settings, server, run_id, joins=True)
 
 
-def _reachable(settings: Mapping[str, Any]) -> Server:
+def _reachable(settings: Settings) -> Server:
     """Return the server that the settings name, once it has answered."""
     import asyncio  # noqa: PLC0415 - most runs are carried here
 
@@ -86,7 +87,7 @@ def _reachable(settings: Mapping[str, Any]) -> Server:
     return server
 
 
-def _carried(session: Session, settings: Mapping[str, Any], server: Server, run_id: str, *, joins: bool) -> Report:
+def _carried(session: Session, settings: Settings, server: Server, run_id: str, *, joins: bool) -> Report:
     """Have a run of shards carried, follow it to its end, and return its report."""
     from ..execution.following import Following  # noqa: PLC0415 - see above
     from ..plans import shards  # noqa: PLC0415 - see above

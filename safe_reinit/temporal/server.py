@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from temporalio.api.deployment.v1 import WorkerDeploymentOptions
 from temporalio.api.enums.v1 import TaskQueueType, WorkerVersioningMode
@@ -31,6 +30,7 @@ from temporalio.runtime import (
 )
 from temporalio.service import RPCError, TLSConfig
 
+from ..config import Settings
 from ..errors import RunRefused, UsageError
 from .workflow import carrying_queue
 
@@ -186,27 +186,27 @@ class Server:
             raise UsageError(f"{name} cannot be read: {error.strerror}.", hint=f"Correct {setting}.") from None
 
 
-def server_of(settings: Mapping[str, Any]) -> Server:
+def server_of(settings: Settings) -> Server:
     """Return the server that the settings name.
 
     Raises:
         UsageError: they name none, or half a certificate.
     """
-    if not settings["temporal"]:
+    if not settings.temporal:
         raise UsageError("No Temporal server is named.", hint="Set temporal: HOST:PORT, or give --temporal.")
-    if bool(settings["temporal_tls_cert"]) is not bool(settings["temporal_tls_key"]):
+    if bool(settings.temporal_tls_cert) is not bool(settings.temporal_tls_key):
         raise UsageError("A client certificate needs its key, and a key its certificate.",
                          hint="Set both temporal_tls_cert and temporal_tls_key.")  # fmt: skip
     return Server(
-        settings["temporal"], settings["temporal_namespace"], settings["temporal_tls"],
-        settings["temporal_tls_ca"] or "", settings["temporal_tls_cert"] or "", settings["temporal_tls_key"] or "",
-        settings["temporal_api_key_file"] or "",
+        settings.temporal, settings.temporal_namespace, settings.temporal_tls,
+        settings.temporal_tls_ca or "", settings.temporal_tls_cert or "", settings.temporal_tls_key or "",
+        settings.temporal_api_key_file or "",
     )  # fmt: skip
 
 
-def queue_of(settings: Mapping[str, Any], account: str, region: str) -> str:
+def queue_of(settings: Settings, account: str, region: str) -> str:
     """Name the task queue: workers serve one account and region, that of their credentials."""
-    return settings["temporal_queue"] or f"safe-reinit-{account}-{region}"
+    return settings.temporal_queue or f"safe-reinit-{account}-{region}"
 
 
 @dataclass(frozen=True)
