@@ -1,36 +1,31 @@
-"""The library: look, judge, plan and run, with the same code that the command line uses."""
+"""The library: plan and run, with the same code that the command line uses."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
-import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
 from . import report, temporal
 from .clock import Clock, time_scale
 from .cloud.locate import locate
 from .config import Settings
-from .error_mapping import done, safely
+from .error_mapping import done, reporting
 from .errors import Error, RunRefused, UsageError
 from .execution.descriptors import demand_descriptors, load_all
+from .execution.runs import Listeners, Runs
 from .interrupt import Interrupt
 from .model import Call, Event, Plan, Report, Secret
 from .planning import request
-from .planning.planner import Planner
+from .planning.planner import Planner, calls_of
+from .planning.request import Request
+from .planning.setup import Setup
 
 if TYPE_CHECKING:
     from .cloud.interface import CloudFactory
-    from .execution.session import Session
-    from .execution.shards import Shards
-    from .journal import Journal, Reader, Role, Spool, StoredRun
-    from .planning.ram_check import Proof
-
-T = TypeVar("T")
+    from .journal import StoredRun
+    from .planning.discover import Search
 
 
 def connect(  # noqa: PLR0913 - each says something else of where and who
@@ -85,11 +80,145 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     clock = clock or Clock(time_scale(os.environ, loopback=place.loopback))
     demand_descriptors()
     load_all(settings.journal)
-    return Client(place, settings, clock, owners, request.policy_of(settings))
+    return Client(Setup(place, settings, clock, request.policy_of(settings), owners))
 
 
-class Client(Planner):
-    """Plans and runs reinitialisations in one region. Safe to use from several threads; made by ``connect``."""
+class Client:
+    """Plans and runs reinitialisations in one region. Safe to use from several threads; made by ``connect``.
+
+    Attributes:
+        planner: makes its plans; the commands of this package ask it for more than programs need.
+        runs: its runs, likewise.
+
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self.planner = Planner(setup)
+        self.runs = Runs(setup)
+
+    @property
+    def region(self) -> str:
+        """The region id."""
+        return self._setup.where.region
+
+    @property
+    def endpoint(self) -> str:
+        """The loopback endpoint, normalised; ``""`` for the real cloud."""
+        return self._setup.where.local_url
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that runs go by."""
+        return self._setup.clock
+
+    @property
+    def journal(self) -> str | None:
+        """Where runs are written down: a file, or a database without its password; ``None`` for this process only."""
+        return self.runs.journal
+
+    def is_simulated(self) -> bool:
+        """Tell whether every answer so far came from our simulator; ``False`` before the first."""
+        return self._setup.where.origin.simulated
+
+    def find(self, search: Search, on_call: Callable[[Call], None] | None = None) -> Sequence[str]:
+        """Give the ids of the disks that a search means.
+
+        Raises:
+            UsageError: there are no credentials.
+            RunRefused: nothing was found, or ECS could not be asked.
+        """
+        return self.planner.find(search, on_call)
+
+    def plan(  # noqa: PLR0913 - the options of a run
+        self,
+        disk_ids: Sequence[str],
+        *,
+        stop_instance: bool = False,
+        leave_stopped: bool | None = None,
+        snapshot: bool | None = None,
+        owed_starts: Sequence[str] = (),
+        accept: Sequence[str] = (),
+        max_disks: int | None = None,
+        found: bool = False,
+        elsewhere: int = 0,
+        expect_instance: str | None = None,
+        key_pair: str | None = None,
+        password: str | None = None,
+        security_enhancement: str | None = None,
+        reason: str | None = None,
+        on_call: Callable[[Call], None] | None = None,
+    ) -> Plan:
+        """Look at the disks and make the plan; findings do not raise, ``plan.runnable`` tells.
+
+        What the class of the disks allows (configuration, ``classes``) needs no argument; ``plan.options`` has what is
+        in force.
+
+        Args:
+            disk_ids: ids of disks in this region, ``d-...``; one that is named twice counts once.
+            stop_instance: whether a Running instance may be stopped.
+            leave_stopped: whether it stays Stopped after a wipe; else what the configuration says.
+            snapshot: whether a snapshot of each disk is taken after the stop, before the wipe; else what the
+                configuration, or the class of the disks, says.
+            owed_starts: ids of instances that an earlier run stopped; they are started after the wipe.
+            accept: names of checks whose risks are accepted.
+            max_disks: how many disks the run may have; else 10, or what the configuration says.
+            found: whether the disks were found (by ``find``, a file) rather than named: then 1 unless it is said.
+            elsewhere: how many disks are planned in other regions for the same purpose: they count for ``max_disks``.
+            expect_instance: refuse unless the disks are on this instance.
+            key_pair: the key pair to log in with, for a system disk of Linux (ECS API reference, ReInitDisk:
+                KeyPairName).
+            password: the password to set, for a system disk (Password); in no plan, report or log.
+            security_enhancement: ``Active`` or ``Deactive``, for a system disk (SecurityEnhancementStrategy).
+            reason: a change ticket, kept in plan, journal and report.
+            on_call: is told every HTTP exchange; what it raises is ignored.
+
+        Returns:
+            the plan, also one that may not be run: ``plan.blockers`` say why.
+
+        Raises:
+            UsageError: no or a malformed disk id, a name in ``accept`` that is no check, a text that is no line of
+                text, no credentials.
+            RunRefused: a name in ``accept`` is a block, or ECS could not be asked.
+
+        """
+        asked = Request(
+            stop_instance=stop_instance, leave_stopped=leave_stopped, snapshot=snapshot, accept=accept,
+            max_disks=max_disks, reason=reason, found=found, elsewhere=elsewhere, owed_starts=owed_starts,
+            expect_instance=expect_instance, key_pair=key_pair, password=password,
+            security_enhancement=security_enhancement,
+        )  # fmt: skip
+        return self.planner.wipe(disk_ids, asked, on_call)
+
+    def plan_undo(  # noqa: PLR0913 - the options of a run
+        self,
+        run_id: str,
+        *,
+        stop_instance: bool = False,
+        leave_stopped: bool | None = None,
+        snapshot: bool | None = None,
+        accept: Sequence[str] = (),
+        max_disks: int | None = None,
+        reason: str | None = None,
+        on_call: Callable[[Call], None] | None = None,
+    ) -> Plan:
+        """Plan to roll the disks that a run wiped back to the safety snapshots it took (ResetDisk).
+
+        What was written to them since is lost. The plan is run as any other; its options are those of ``plan``.
+
+        Args:
+            run_id: the run, in this client's journal.
+
+        Raises:
+            UsageError: there is no such run, or it is of another region or endpoint.
+            RunRefused: it is still open, of another account, wiped nothing, took no safety snapshot of a disk that it
+                wiped, or ECS could not be asked.
+        """
+        asked = Request(
+            stop_instance=stop_instance, leave_stopped=leave_stopped, snapshot=snapshot, accept=accept,
+            max_disks=max_disks, reason=reason,
+        )  # fmt: skip
+        return self.planner.undo(self.stored(run_id), asked, on_call)
 
     def run(
         self,
@@ -128,45 +257,29 @@ class Client(Planner):
                 in order first. It has the attributes ``run_id`` and ``report``, and a note that says how to resume.
 
         """
-        begun = report.started(self._clock.now())
-        calls = self.calls_of(plan)
-        refused = request.not_runnable(plan, confirm, self._policy) or request.held(self._settings)
-        if refused is not None:
-            refused.report = self.report_of(plan, begun, calls, dry_run=False, error=refused)
-            raise refused
-        demand_descriptors()
-        run_id = f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
+        begun = report.started(self.clock.now())
+        calls = calls_of(plan)
         interrupt = stop or Interrupt()
 
+        def told(error: Error) -> Report:
+            return error.report or self.runs.report_of(plan, begun, calls, dry_run=False, error=error)
+
+        with reporting(told):
+            refused = request.not_runnable(plan, confirm, self._setup.policy) or request.held(self._setup.settings)
+            if refused is not None:
+                raise refused
+        demand_descriptors()
+        run_id = f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
+
         def carried() -> Report:
-            with self._carrying(run_id, interrupt) as journal:
-                session = self._session(journal, on_event, on_call, interrupt, go_on)
-                on_unknown = request.on_unknown(self._settings, plan)
-                try:
-                    if plan.rollout.runner == "temporal":
-                        return done(temporal.run(session, self._settings, plan, run_id, calls, on_unknown))
-                    return done(session.begin(plan, run_id, calls, on_unknown))
-                except RunRefused as error:
-                    if error.report is None:
-                        error.report = self.report_of(plan, begun, calls, dry_run=False, error=error)
-                    raise
+            listeners = Listeners(on_event, on_call, interrupt, go_on)
+            with self.runs.carrying(run_id, listeners) as session, reporting(told, RunRefused):
+                on_unknown = request.on_unknown(self._setup.settings, plan)
+                if plan.rollout.runner == "temporal":
+                    return done(temporal.run(session, self._setup.settings, plan, run_id, calls, on_unknown))
+                return done(session.begin(plan, run_id, calls, on_unknown))
 
-        return done(interrupt.carry(carried, resumable=self._journal_place is not None))
-
-    def shards(self, say: Callable[[str], None] | None = None) -> Shards:
-        """Return what carries the shards of runs in this process; ``say`` is told what their events do not tell."""
-        from .execution.shards import Shards  # noqa: PLC0415 - most runs are carried here
-
-        whose = f"the configuration of the worker on {socket.gethostname()}"
-
-        @contextlib.contextmanager
-        def opened(interrupt: Interrupt, hand_over: threading.Event) -> Iterator[Session]:
-            with self._journal() as journal:
-                self._end_where_held(interrupt)
-                session = self._session(journal, None, None, interrupt, whose=whose)
-                yield replace(session, hand_over=hand_over)
-
-        return Shards(opened, say or (lambda _: None))
+        return done(interrupt.carry(carried, resumable=self.runs.place is not None))
 
     def resume(  # noqa: PLR0913 - who listens, and who is asked
         self,
@@ -202,17 +315,16 @@ class Client(Planner):
         interrupt = stop or Interrupt()
 
         def carried() -> Report:
-            with self._carrying(run_id, interrupt) as journal:
-                session = self._session(journal, on_event, on_call, interrupt, go_on)
-                self._end_where_held(interrupt)
+            with self.runs.carrying(run_id, Listeners(on_event, on_call, interrupt, go_on)) as session:
+                self.runs.end_where_held(interrupt)
                 stored = session.stored(run_id, jobs=False)
                 if stored.shards:
-                    return done(temporal.resume(session, self._settings, run_id, verdict))
+                    return done(temporal.resume(session, self._setup.settings, run_id, verdict))
                 if stored.whole:
                     raise UsageError(f"{run_id} is a shard of run {stored.whole}.", hint=f"Resume {stored.whole}.")
                 return done(session.resume(run_id, verdict, Secret(password) if password else None))
 
-        return done(interrupt.carry(carried, resumable=self._journal_place is not None))
+        return done(interrupt.carry(carried, resumable=self.runs.place is not None))
 
     def abandon(self, run_id: str) -> None:
         """Let an open run's instances go, because you plan anew; its lock tag comes off, its outcome stays as it is.
@@ -222,11 +334,7 @@ class Client(Planner):
             RunRefused: it has ended, or somebody holds it.
             RunFailed: its lock tag could not be taken off.
         """
-        from .execution import shards  # noqa: PLC0415 - a plan runs nothing
-
-        with self._journal() as journal:
-            session = self._session(journal, None, None, None)
-            shards.close(session, run_id)
+        self.runs.abandon(run_id)
 
     def cancel(self, run_id: str) -> bool:
         """Ask a run to end in order: calls in flight end, the power comes back, no wipe is sent.
@@ -242,12 +350,7 @@ class Client(Planner):
             UsageError: there is no such run, or the journal cannot be written.
             RunRefused: it has ended.
         """
-        own = self._running.get((os.getpid(), run_id))
-        if own is not None:
-            own.ask("Client.cancel")
-            return True
-        with self._journal() as journal:
-            return journal.cancel(run_id)
+        return self.runs.cancel(run_id)
 
     def stored(self, run_id: str) -> StoredRun:
         """Give a run of the journal.
@@ -256,193 +359,4 @@ class Client(Planner):
             UsageError: there is none, it is of another region or endpoint, or what the journal has is not this run's:
                 it was removed or replaced while this client carried the run out.
         """
-        if run_id in self._unrecorded:
-            raise UsageError(
-                f"The journal was removed or replaced while run {run_id} went on: how it ended is not recorded.",
-                hint="Look at the machine with --dry-run.",
-            )
-        with self._journal() as journal:
-            return self._session(journal, None, None, None).stored(run_id)
-
-    @contextlib.contextmanager
-    def _carrying(self, run_id: str, interrupt: Interrupt) -> Iterator[Journal]:
-        """Open the journal for a run, and let ``cancel`` of this client, in this process, reach the run directly."""
-        name = (os.getpid(), run_id)
-        self._running[name] = interrupt
-        try:
-            with self._journal() as journal:
-                for said in self._spool().tidy(journal):
-                    interrupt.say(said)
-                try:
-                    yield journal
-                finally:
-                    if journal.is_replaced():
-                        self._unrecorded.add(run_id)
-        finally:
-            self._running.pop(name, None)
-
-    def _end_where_held(self, interrupt: Interrupt) -> None:
-        """Ask a run to end where the configuration holds all runs: it may bring machines back, and nothing else."""
-        if request.held(self._settings):
-            interrupt.ask("the configuration, which holds all runs")
-
-    def _journal(self, role: Role = "worker") -> Journal:
-        from .journal import open_to_write  # noqa: PLC0415 - a plan writes nothing down
-
-        return open_to_write(self._journal_place, role)
-
-    def _session(
-        self,
-        journal: Journal,
-        on_event: Callable[[Event], None] | None,
-        on_call: Callable[[Call], None] | None,
-        stop: Interrupt | None,
-        go_on: Callable[[str], bool | None] | None = None,
-        whose: str = "the configuration of now",
-    ) -> Session:
-        from .execution.session import Session  # noqa: PLC0415 - a plan runs nothing
-
-        interrupt = stop or Interrupt()
-
-        def goes_on(said: str) -> bool | None:
-            try:
-                return go_on is None or go_on(said)
-            except Exception:
-                raise
-            except BaseException as error:  # noqa: BLE001 - an exit: the machines come back first
-                interrupt.raised(error)
-                return False
-
-        return Session(
-            self._where,
-            self._clock,
-            journal,
-            safely(on_event, interrupt.raised),
-            safely(on_call, interrupt.raised),
-            interrupt,
-            goes_on,
-            replace(self._policy, whose=whose),
-            self._settings.plan_expires,
-            self._settings.journal_outage,
-            self._spool(),
-        )
-
-    def _spool(self) -> Spool:
-        from .journal import NO_SPOOL, Spool  # noqa: PLC0415 - a plan writes nothing down
-        from .journal.place import spool_of  # noqa: PLC0415 - a plan writes nothing down
-
-        place = self._journal_place
-        return NO_SPOOL if place is None else Spool(spool_of(place, os.environ))
-
-    @property
-    def journal(self) -> str | None:
-        """Where runs are written down: a file, or a database without its password; ``None`` for this process only."""
-        from .journal.place import shown  # noqa: PLC0415 - a plan writes nothing down
-
-        place = self._journal_place
-        return None if place is None else shown(place)
-
-    @property
-    def _journal_place(self) -> str | None:
-        if self._settings.journal is None and self._where.access_key is not None and self._where.loopback:
-            return None
-        from .journal.place import journal_of  # noqa: PLC0415 - a plan writes nothing down
-
-        return journal_of(self._settings.journal, os.environ)
-
-    def report_of(
-        self, plan: Plan, begun: report.Started, calls: Sequence[Call], *, dry_run: bool, error: Error | None = None
-    ) -> Report:
-        """Report a plan that was not run.
-
-        Of each disk it names the run that the journal knows of; where that cannot be read, none.
-
-        Args:
-            plan: the plan.
-            begun: when that began, and why.
-            calls: what was asked of the cloud for it.
-            dry_run: whether nothing more was wanted than the plan.
-            error: why it was not run; without one, what the checks found decides.
-
-        """
-        told = report.of_plan(begun, self._clock.now(), plan, calls, dry_run=dry_run, error=error)
-        return self._as_read(lambda journal: report.with_last_runs(told, journal, self.endpoint), told)
-
-    def _as_read(self, read: Callable[[Reader], T], otherwise: T) -> T:
-        """Return what is read of the journal; ``otherwise`` where there is none yet, or it cannot be read."""
-        with contextlib.suppress(UsageError, OSError):
-            from .journal.place import is_there  # noqa: PLC0415 - only where it is named
-
-            place = self._journal_place
-            if place is not None and is_there(place):
-                from .journal import open_to_read  # noqa: PLC0415 - only where there is one
-
-                with open_to_read(place) as journal:
-                    return read(journal)
-        return otherwise
-
-    def check_journal(self, plan: Plan | None = None) -> None:
-        """See that runs can be written down and may begin, and that this plan was not run yet, before anything else.
-
-        Raises:
-            UsageError: they cannot be written down.
-            RunRefused: the plan was run, or all runs are held.
-        """
-        if (held := request.held(self._settings)) is not None:
-            raise held
-        with self._journal("operator") as journal:
-            journal.demand_right("begin")
-            journal.refuse_hold()
-            if plan is not None:
-                journal.refuse_used(plan.plan_id)
-
-    def check_worker_journal(self) -> None:
-        """Check that a worker can use the journal, before it takes a shard.
-
-        Raises:
-            UsageError: it cannot be written, or it is a file, which workers on other hosts do not have.
-        """
-        from .execution.shards import demand_shared  # noqa: PLC0415 - most runs are carried here
-
-        with self._journal() as journal:
-            demand_shared(self._session(journal, None, None, None))
-            journal.demand_right("carry")
-
-    def why_not_now(self, plan: Plan) -> Error | None:
-        """Return why a run of this plan may not begin now, as far as the configuration and the journal say.
-
-        All runs may be held, or an open run may have one of the instances. ``run`` checks it again.
-        """
-        refused = request.held(self._settings)
-        if refused is None:
-            try:
-                self._as_read(lambda journal: self._refuse_now(journal, plan), None)
-            except RunRefused as error:
-                return error
-        return refused
-
-    def check_free(self, plan: Plan) -> None:
-        """See that no open run has an instance of this plan, and that runs may begin; ``run`` sees it again.
-
-        Raises:
-            RunRefused: one has, or all runs are held.
-        """
-        with self._journal() as journal:
-            self._refuse_now(journal, plan)
-
-    def _refuse_now(self, journal: Reader, plan: Plan) -> None:
-        journal.refuse_hold()
-        ids = [job.instance_id for job in plan.jobs if job.instance_id]
-        journal.refuse_open(self.endpoint, plan.account, plan.region, ids)
-
-    def prove(
-        self, plan: Plan, calls: Sequence[Call], on_call: Callable[[Call], None] | None = None
-    ) -> Sequence[Proof]:
-        """Tell which RAM rights a run of a plan has, asked with DryRun where an API has one; see ``rights.prove``.
-
-        Raises:
-            RunRefused: ECS could not be asked.
-        """
-        from .planning.ram_check import prove  # noqa: PLC0415 - a run does not ask
-
-        return prove(self._where, self._clock, plan, calls, safely(on_call))
+        return self.runs.stored(run_id)

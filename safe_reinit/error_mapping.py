@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .cloud.interface import CloudError, NoCredentials, Refused
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .journal import Journal
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Error)
 
 
 def refusal_of(error: CloudError) -> Error:
@@ -77,8 +78,23 @@ def error_of(told: Report) -> Error:
         if told.outcome == "unknown":
             error.hint = " ".join(dict.fromkeys([cls.hint, error.hint]))
         error.code, error.request_id, error.action = told.error.code, told.error.request_id, told.error.action
+    return with_report(error, told)
+
+
+def with_report(error: E, told: Report | None) -> E:
+    """Give an error its report, and return it; nothing else sets the report of an error."""
     error.report = told
     return error
+
+
+@contextlib.contextmanager
+def reporting(report_of: Callable[[Error], Report | None], kind: type[Error] = Error) -> Iterator[None]:
+    """Let an error of one kind that ends the block have the report that is made of it."""
+    try:
+        yield
+    except kind as error:
+        with_report(error, report_of(error))
+        raise
 
 
 def done(told: Report) -> Report:

@@ -16,10 +16,12 @@ from safe_reinit import logs
 from safe_reinit.client import Client
 from safe_reinit.execution import shards
 from safe_reinit.execution.following import Carried, Following
+from safe_reinit.execution.runs import Listeners
 from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import StoredRun, open_to_read
 from safe_reinit.model import Event, Plan, Report
 from safe_reinit.model.codec import decode
+from safe_reinit.planning.planner import calls_of
 from safe_reinit.plans.plan import from_json
 from safe_reinit.simulator import Simulator
 from tests import cloudlike, fleetruns, virtual
@@ -30,9 +32,8 @@ from tests.simulation.scheduler import Process
 def written(client: Client, plan: Plan) -> tuple[str, str]:
     """Write a plan down as a run of shards that nobody carries yet; return the run, and the digest of its plans."""
     run_id = f"r-{client.clock.now().strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
-    with client._journal() as journal:
-        session = client._session(journal, None, None, None)
-        return run_id, shards.begin(session, plan, run_id, client.calls_of(plan), "ask")
+    with client.runs.session() as session:
+        return run_id, shards.begin(session, plan, run_id, calls_of(plan), "ask")
 
 
 @dataclass
@@ -63,8 +64,7 @@ def followed(
     carrier: Idle | None = None,
 ) -> Report:
     """Follow a run that another process has begun, as ``resume`` does, and return its report."""
-    with client._journal() as journal:
-        session = client._session(journal, on_event, None, interrupt, go_on)
+    with client.runs.session(Listeners(on_event, None, interrupt, go_on)) as session:
         return Following(session, session.stored(run_id), carrier or Idle(), joins=True)()
 
 
@@ -94,7 +94,7 @@ class Engine:
         return cloudlike.client(self.sim, self.of_workers, journal=self.journal)
 
     def _connect(self, _: engine.Attempt) -> shards.Shards:
-        return self.worker().shards(self.said.append)
+        return self.worker().runs.shards(self.said.append)
 
     def begin(self, disks: Sequence[str], **rollout: Any) -> Engine:
         """Plan a run over these disks, and write it down."""
@@ -127,16 +127,16 @@ class Engine:
 
     def carry_shards(self) -> Engine:
         """Carry the next shards to their end, one after the other, as one worker; nobody asks what comes then."""
-        carrier = self.worker().shards(self.said.append)
+        carrier = self.worker().runs.shards(self.said.append)
         for number in carrier.next_stage(self.run_id, self.digest).shards:
             assert carrier.carry(self.run_id, number, self.digest, lambda: None, self.hand_over)
         return self
 
     def _agree(self, agreed: bool) -> None:
         """Write down what somebody answered, and have the workflow see it."""
-        with self.client()._journal() as journal:
-            stage = self.client().shards().next_stage(self.run_id, self.temporal.digest)
-            journal.agree(self.run_id, stage.number if agreed else -1)
+        with self.client().runs.session() as session:
+            stage = self.client().runs.shards().next_stage(self.run_id, self.temporal.digest)
+            session.journal.agree(self.run_id, stage.number if agreed else -1)
         self.temporal.look_again()
 
     @property

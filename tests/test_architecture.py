@@ -36,8 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "interrupt": {"clock", "errors", "model", "threads"},
     "error_mapping": {"cloud", "errors", "journal", "model"},
     "planning": {
-        "checks", "clock", "cloud", "config", "error_mapping", "errors", "interrupt", "journal", "logs", "model",
-        "plans", "report",
+        "checks", "clock", "cloud", "config", "error_mapping", "errors", "journal", "logs", "model", "plans", "report",
     },
     "execution": {
         "checks", "clock", "cloud", "core", "error_mapping", "errors", "interrupt", "journal", "logs", "model",
@@ -249,6 +248,18 @@ def test_the_cloud_over_the_sdk_is_made_in_one_place() -> None:
     ]
 
     assert makers == ["cloud/locate.py"]
+
+
+def test_an_error_gets_its_report_in_one_place() -> None:
+    """Only ``error_mapping`` sets the report of an error of ours, and ``interrupt`` that of one from outside."""
+    setting = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == "report" and isinstance(node.ctx, ast.Store)
+    ]
+
+    assert setting == ["error_mapping.py", "interrupt.py"]
 
 
 def test_importing_the_package_imports_nothing_else() -> None:

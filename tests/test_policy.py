@@ -17,6 +17,7 @@ from safe_reinit.cli.app import run as command
 from safe_reinit.client import Client
 from safe_reinit.config import resolve
 from safe_reinit.model import Call, Plan, Secret
+from safe_reinit.planning.planner import calls_of
 from safe_reinit.plans import ram_policy
 from safe_reinit.simulator import Simulator
 from tests import values, virtual
@@ -65,7 +66,7 @@ def granted(name: str) -> dict[str, Any]:
     with simulated(world(status=status, key_pairs=["ops"])) as sim:
         us = caller(sim, name)
         plan = us.plan(disks, **options)
-        needed = ram_policy.rights(plan, us.calls_of(plan))
+        needed = ram_policy.rights(plan, calls_of(plan))
     return ram_policy.document(needed, password="password" in options)
 
 

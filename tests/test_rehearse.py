@@ -9,6 +9,7 @@ import pytest
 import safe_reinit
 from safe_reinit.cli.rehearse import world_of
 from safe_reinit.model import Caller, Facts, Key, ReplicaPair
+from safe_reinit.planning.planner import facts_of
 from safe_reinit.simulator import Simulator
 from tests import values, virtual
 from tests.conftest import KEY, CommandLine, changing
@@ -108,7 +109,7 @@ def test_a_twin_is_judged_as_its_machine_is(simulator: Simulator, disk_ids: list
     """The plan for the twin has the machine's fingerprint and findings."""
     real = safe_reinit.connect(region="cn-hangzhou", endpoint=simulator.url, credentials=simulator.access_key)
     plan = real.plan(disk_ids, stop_instance=True)
-    with virtual.simulate(world_of(real.facts_of(plan))) as twin:
+    with virtual.simulate(world_of(facts_of(plan))) as twin:
         copy = safe_reinit.connect(region=twin.region, endpoint=twin.url, credentials=twin.access_key)
         planned = copy.plan(disk_ids, stop_instance=True)
 
@@ -140,9 +141,9 @@ def test_a_twin_has_what_other_products_know() -> None:
         },
     }  # fmt: skip
     with virtual.simulate(world) as real:
-        known = facts_of(real, ["d-1"])
+        known = seen(real, ["d-1"])
     with virtual.simulate(world_of(known)) as twin:
-        copied = facts_of(twin, ["d-1"])
+        copied = seen(twin, ["d-1"])
 
     mine, copy = known.disks[0].others, copied.disks[0].others
     assert (copy.members, copy.keys, copy.policy) == (mine.members, mine.keys, mine.policy)
@@ -167,14 +168,14 @@ def test_a_twin_is_built_whatever_word_another_product_uses() -> None:
     )
     caller = Caller("1000000000000001", "arn", "RAMUser")
     with virtual.simulate(world_of(Facts("cn-hangzhou", caller, values.NOW, (facts,)))) as twin:
-        told = facts_of(twin, [values.DISK_ID]).disks[0].others
+        told = seen(twin, [values.DISK_ID]).disks[0].others
 
     assert [each.lifecycle_state for each in told.members] == ["InService"]
     assert (told.keys, told.pairs) == ((Key("k-1", ""),), ())
     assert ([each.status for each in told.events], told.policy) == (["Scheduled"], values.a_policy())
 
 
-def facts_of(simulator: Simulator, disk_ids: list[str]) -> Facts:
+def seen(simulator: Simulator, disk_ids: list[str]) -> Facts:
     """Give what is seen of disks in a simulator."""
     client = safe_reinit.connect(region=simulator.region, endpoint=simulator.url, credentials=simulator.access_key)
-    return client.facts_of(client.plan(disk_ids, stop_instance=True))
+    return facts_of(client.plan(disk_ids, stop_instance=True))

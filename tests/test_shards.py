@@ -300,7 +300,7 @@ def test_a_worker_that_hands_over_lets_another_one_go_on(path: Path) -> None:
 
 def carry(engine: Engine, alive: Callable[[], None] = lambda: None) -> bool:
     """Carry the first shard of a run in this process, and return whether it has ended."""
-    carrier = engine.worker().shards()
+    carrier = engine.worker().runs.shards()
     return carrier.carry(engine.run_id, 0, engine.digest, alive, threading.Event())
 
 
@@ -627,7 +627,7 @@ def test_a_worker_whose_journal_is_away_names_the_run_and_no_command(path: Path)
     """Nobody has to resume it: the machines come back, and a worker goes on by what this host kept of the shard."""
     with simulated(fleet(SIZE)) as sim, pytest.MonkeyPatch.context() as patch:
         engine = Engine(sim, path, of_workers={"journal_outage": 30.0}).begin(everything(SIZE))
-        carrier = engine.worker().shards(engine.said.append)
+        carrier = engine.worker().runs.shards(engine.said.append)
 
         def told(event: Event) -> None:
             if event.event == "answer":

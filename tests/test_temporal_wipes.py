@@ -63,7 +63,7 @@ def test_a_worker_carries_a_run_and_who_began_it_sees_all_of_it(temporal: Tempor
     with cloudlike.simulated({**QUICK, "durations": {"stop": 1, "wipe": 3, "start": 1}, "instances": instances}) as sim:
         ours = client(sim, path, temporal.server.address)
         plan, events = planned(ours), list[str]()
-        with working(temporal.server, client(sim, path, None).shards(), Settings(queue_of(path))):
+        with working(temporal.server, client(sim, path, None).runs.shards(), Settings(queue_of(path))):
             told = ours.run(plan, confirm=DISK, on_event=lambda event: events.append(event.event))
             # A worker that ended now would leave the last step of the workflow to another one.
             shown = temporal.ask(lambda asked: asked.get_workflow_handle(workflow_id(str(told.run_id))).result())
@@ -85,7 +85,7 @@ def test_to_end_the_command_ends_the_run_in_order_wherever_it_is_carried(
     ours = client(young, path, temporal.server.address)
     plan = planned(ours)
     with (
-        working(temporal.server, client(young, path, None).shards(), Settings(queue_of(path))),
+        working(temporal.server, client(young, path, None).runs.shards(), Settings(queue_of(path))),
         pytest.raises(Error) as raised,
     ):
         ours.run(plan, confirm=DISK, stop=interrupt)
@@ -120,7 +120,10 @@ def test_a_run_that_no_worker_carries_yet_can_be_left_and_resumed(
     assert "Start one: safe-reinit worker" in " ".join(said)
 
     assert not ours.cancel(run_id)
-    with working(temporal.server, client(young, path, None).shards(), Settings(queue_of(path))), pytest.raises(Error):
+    with (
+        working(temporal.server, client(young, path, None).runs.shards(), Settings(queue_of(path))),
+        pytest.raises(Error),
+    ):
         ours.resume(run_id)
     assert (ours.stored(run_id).outcome, wipes(young)) == ("refused", 0)
 
@@ -152,7 +155,7 @@ def test_what_workers_could_not_carry_is_refused(
     ours = client(young, path, temporal.server.address)
     plan = planned(ours)
     with monkeypatch.context() as patch:
-        patch.setattr(type(ours._where), "loopback", property(lambda _: False))
+        patch.setattr(type(ours._setup.where), "loopback", property(lambda _: False))
         with pytest.raises(UsageError, match="a journal that is a file of this host"):
             ours.run(plan, confirm=DISK)
     monkeypatch.setitem(sys.modules, "temporalio", None)
@@ -186,7 +189,7 @@ def test_a_run_is_followed_again_once_the_journal_is_back(
     interrupt = Interrupt(said.append)
     ours = client(young, path, temporal.server.address)
     plan = planned(ours)
-    with working(temporal.server, client(young, path, None).shards(), Settings(queue_of(path))):
+    with working(temporal.server, client(young, path, None).runs.shards(), Settings(queue_of(path))):
         running = Background(lambda: ours.run(plan, confirm=DISK, stop=interrupt), "following")
         running.start()
         wait_for(lambda: "followed again once the journal can be read" in " ".join(said))

@@ -453,7 +453,7 @@ def test_a_wipe_of_somebody_else_is_not_told_as_a_roll_back(answer: str) -> None
             from safe_reinit.cloud import aliyun
             from safe_reinit.model import Options
 
-            cloud = aliyun.connect(other._where, lambda _: None)
+            cloud = aliyun.connect(other._setup.where, lambda _: None)
             cloud.reinit(DATA, Options())
             cloud.close()
 

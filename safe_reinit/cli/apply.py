@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import sys
@@ -16,13 +15,15 @@ from .. import report
 from ..checks.target_rules import QUOTED, class_consents, quotes
 from ..client import Client
 from ..config import Settings, resolve
+from ..error_mapping import reporting
 from ..errors import Error, RunRefused, UsageError
-from ..model import Plan
+from ..model import Plan, Report
 from ..model.codec import timestamp
+from ..planning.planner import calls_of
 from ..plans import plan_file
 from ..plans.plan_file import Saved
 from . import consent
-from .next import after, after_file
+from .next import after_file, with_next
 from .output import Output, lines
 from .planfile import endpoint, read
 from .progress import Progress
@@ -35,10 +36,8 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
     known = read(path, trusted=True)
     config = _settings(path, known, flags)
     set_output(output, config, flags, path)
-    try:
+    with reporting(lambda error: _told(error, path, known, output)):
         _confirm(path, known, flags.get("confirm"))
-    except RunRefused as error:
-        raise _reported(error, path, known, output) from None
     plain = {"options": {"password": known.plan.options.password is not None}}
     plan = known.with_password(password_again(plain, config, flags, f"The plan {path}"))
     with ExitStack() as stack:
@@ -46,11 +45,11 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
         _same_place(path, known, endpoint(client, config))
         progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
         asked = flags.get("confirm") is None
-        try:
+        with reporting(lambda error: _told(error, path, replace(known, plan=plan), output, client)):
             if not plan.runnable:
                 raise report.refusal(plan)
-            client.check_journal(plan)
-            now = client.plan_again(plan, progress.call)
+            client.runs.demand(plan)
+            now = client.planner.again(plan, progress.call)
             plan = replace(plan, making=now.making)
             _refuse_change(path, known, plan, now, config)
             progress.findings(plan)
@@ -61,25 +60,20 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
             if asked:
                 consent.obtain(plan, None, lambda _: False, str(plan.digest))
             return run(client, plan, plan.confirm_with, output, progress)
-        except Error as error:
-            raise _reported(error, path, replace(known, plan=plan), output, client) from None
 
 
-def _reported(error: Error, path: str, known: Saved, output: Output, client: Client | None = None) -> Error:
-    """Let an error tell of the plan, whatever it was that ended it, and say how to go on."""
+def _told(error: Error, path: str, known: Saved, output: Output, client: Client | None = None) -> Report:
+    """Report the plan, whatever it was that ended it, and name the commands to go on with."""
     told, plan = error.report, known.plan
     if told is not None and told.run_id is not None and client is not None:
-        with contextlib.suppress(Exception):  # without these commands the report is as true
-            error.report = replace(told, next=after(told, output.argv, client))
-        return error
+        return with_next(told, output.argv, client)
     begun = report.started(output.began, plan.region, plan.reason)
     if client is None:
         told = report.of_plan(begun, output.now(), plan, told.calls if told else (), dry_run=False, error=error)
     else:
-        calls = told.calls if told else client.calls_of(plan)
-        told = client.report_of(plan, begun, calls, dry_run=False, error=error)
-    error.report = replace(told, next=after_file(path, known, output.argv))
-    return error
+        calls = told.calls if told else calls_of(plan)
+        told = client.runs.report_of(plan, begun, calls, dry_run=False, error=error)
+    return replace(told, next=after_file(path, known, output.argv))
 
 
 def _settings(path: str, known: Saved, flags: Mapping[str, Any]) -> Settings:

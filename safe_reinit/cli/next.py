@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from ..client import Client
 from ..core.resuming import may_be_intact
-from ..errors import Error, UsageError
+from ..error_mapping import reporting
+from ..errors import UsageError
 from ..journal.place import default_journal
 from ..model import Plan, Report
 from ..plans import plan_file
@@ -33,13 +34,15 @@ _KEPT_SWITCHES = ("--password-stdin", "--password-prompt", "--simulate")
 @contextmanager
 def naming_next(output: Output, client: Client) -> Iterator[None]:
     """Let the report of an error that ends a command name the commands to go on with."""
-    try:
+    with reporting(lambda error: error.report and with_next(error.report, output.argv, client)):
         yield
-    except Error as error:
-        if error.report is not None:
-            with contextlib.suppress(Exception):  # without these commands the report is as true
-                error.report = replace(error.report, next=after(error.report, output.argv, client))
-        raise
+
+
+def with_next(told: Report, argv: Sequence[str], client: Client) -> Report:
+    """Let the report of a run name the commands to go on with, where those can be told; else it is as true."""
+    with contextlib.suppress(Exception):
+        return replace(told, next=after(told, argv, client))
+    return told
 
 
 def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from .. import report
 from ..config import Settings, resolve
 from ..errors import RunRefused
 from ..model import Call, Plan
+from ..planning.planner import calls_of
 from ..planning.ram_check import Proof
 from ..plans import ram_policy
 from ..report import Line
@@ -34,9 +35,9 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         client = client_of(config, stack)
         progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
         plan = targets.plan(client, flags, password, progress.call)
-        calls = client.calls_of(plan)
+        calls = calls_of(plan)
         if flags["check"]:
-            return _check(plan, client.prove(plan, calls, progress.call), output)
+            return _check(plan, client.planner.prove(plan, calls, progress.call), output)
         if not _seen(plan):
             raise _refusal(plan)
         _print(plan, calls, config, output)

@@ -12,18 +12,20 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from .. import report
 from ..client import Client
 from ..config import Settings, resolve
 from ..core.state import PLAN_AGAIN
-from ..error_mapping import error_of, safely
+from ..error_mapping import error_of, reporting, safely
 from ..errors import Error, RunRefused, UsageError
 from ..interrupt import Interrupt
 from ..model import Event, Failure, Outcome, Plan, Report
 from ..model.report import ending
 from ..planning.discover import Nothing
+from ..planning.planner import calls_of
 from ..plans import regions
 from . import consent
 from .next import after, after_plan, in_region, naming_next
@@ -48,22 +50,15 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         clients = clients_of(configs, stack)
         _refuse_fixed_endpoint(config, clients[0])
         if not flags.get("dry_run"):
-            clients[0].check_journal()
+            clients[0].runs.demand()
         progress = stack.enter_context(Progress(config, clients[0].clock, output.last, clients[0].is_simulated))
         with naming_next(output, clients[0]):
             found = _find(clients, targets, progress)
             total = sum(map(len, found.values()))
 
             def plan(client: Client) -> Plan:
-                return client.plan(
-                    found[client.region],
-                    found=targets.found,
-                    elsewhere=total - len(found[client.region]),
-                    stop_instance=bool(flags["stop_instance"]),
-                    accept=flags["accept"],
-                    password=password,
-                    on_call=progress.call,
-                )
+                here = found[client.region]
+                return targets.plan(client, flags, password, progress.call, here, total - len(here))
 
             clients = [client for client in clients if client.region in found]
             if len(clients) == 1:
@@ -90,7 +85,7 @@ def _find(clients: Sequence[Client], targets: Targets, progress: Progress) -> di
         RunRefused: ECS could not be asked in one, what must be in exactly one is not, or there is nothing in any.
     """
     search, named = targets.search, dict.fromkeys(targets.disk_ids)
-    shown = {each.region: each.shown(list(named), search.instances, progress.call) for each in clients}
+    shown = {each.region: each.planner.shown(list(named), search.instances, progress.call) for each in clients}
     _refuse_ambiguous(
         [*named, *search.instances], {region: disks | owners for region, (disks, owners) in shown.items()}
     )
@@ -170,16 +165,13 @@ class _Together:
         if asked or not self.config.quiet:  # whoever is asked is shown what about
             self.progress.settle()
             self._show(sys.stderr)
-        try:
+        with reporting(partial(self._of_plans, dry_run=False)):
             if why is not None:
                 raise why
             consent.obtain(self._whole, self.flags.get("confirm"), lambda _: False)
             for client, plan in self._each():
                 if plan not in self._left_out:
-                    client.check_free(plan)
-        except Error as error:
-            error.report = self._of_plans(error, dry_run=False)
-            raise
+                    client.runs.demand_free(plan)
         self.progress.settle()
         with self.output.signals.run(self.progress.must_say) as interrupt:
             told = report.of_regions([self._run(interrupt, client, plan) for client, plan in self._each()], self._whole)
@@ -209,7 +201,7 @@ class _Together:
 
     def _of_plan(self, client: Client, plan: Plan, why: Error | None, *, dry_run: bool = False) -> Report:
         error = report.refusal(plan) if plan in self._left_out else why
-        return client.report_of(plan, self._begun, client.calls_of(plan), dry_run=dry_run, error=error)
+        return client.runs.report_of(plan, self._begun, calls_of(plan), dry_run=dry_run, error=error)
 
     def _tell_plans(self, why: Error | None) -> int:
         told = self._of_plans(why, dry_run=True)
@@ -274,7 +266,7 @@ class _Together:
             hint="See safe-reinit runs, go on with safe-reinit resume RUN, and report this.",
         )
         begun = replace(self._begun, region=plan.region, reason=plan.reason)
-        told = report.of_error(begun, self.output.now(), error, client.calls_of(plan))
+        told = report.of_error(begun, self.output.now(), error, calls_of(plan))
         where = ["--journal", client.journal] if client.journal else []
         return replace(told, next=(shlex.join(["safe-reinit", "runs", *where]),))
 

@@ -12,6 +12,7 @@ from typing import Any, get_args
 from .. import report
 from ..client import Client, connect
 from ..config import resolve
+from ..error_mapping import reporting
 from ..errors import Error, RunRefused
 from ..model import (
     Disk,
@@ -27,6 +28,7 @@ from ..model import (
     SystemEvent,
 )
 from ..model.codec import timestamp
+from ..planning.planner import calls_of, facts_of
 from ..simulator.reading import Lifecycle
 from .output import Output, lines, say
 from .progress import Progress
@@ -40,28 +42,22 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     set_output(output, config, flags)
     password = password_of(config, {**flags, "confirm": "rehearsal"})
     targets = targets_of(flags)
-    wanted = {
-        "found": targets.found,
-        "stop_instance": bool(flags["stop_instance"]),
-        "accept": flags["accept"],
-        "password": password,
-    }
     real = connect(config=config)
-    disk_ids = targets(real, lambda _: None)
-    plan = real.plan(disk_ids, **wanted)
-    world = world_of(real.facts_of(plan))
+    disk_ids = targets(real, None)
+    plan = targets.plan(real, flags, password, None, disk_ids)
+    world = world_of(facts_of(plan))
     if not config.quiet:
         lines(report.plan_lines(plan, full=config.verbose), sys.stderr)
     if not plan.runnable:
         begun = report.started(output.began, real.region, config.reason)
-        refused = report.refusal(plan)
-        refused.report = real.report_of(plan, begun, real.calls_of(plan), dry_run=True, error=refused)
-        raise refused
+        with reporting(lambda error: real.runs.report_of(plan, begun, calls_of(plan), dry_run=True, error=error)):
+            raise report.refusal(plan)
     say("REHEARSAL: from here on a simulated twin of these machines answers; the real ones were only looked at.")
     with ExitStack() as stack:
         client = simulated(config, stack, world)
         progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
-        told = _run_twin(client, client.plan(disk_ids, **wanted, on_call=progress.call), plan, progress, output)
+        twin = targets.plan(client, flags, password, progress.call, disk_ids)
+        told = _run_twin(client, twin, plan, progress, output)
         progress.close()
     output.report(told)
     return told.exit_code

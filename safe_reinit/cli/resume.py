@@ -95,7 +95,7 @@ def _wipe_again(
 
         def plan() -> Plan:
             owed = _owed_starts(stored)
-            made = client.plan_anew(
+            made = client.planner.anew(
                 old, stored.run_id, accept=flags["accept"], owed_starts=owed, password=password, on_call=progress.call
             )
             left = sorted(set(owed) - {job.instance_id for job in made.jobs})

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..client import Client
 from ..errors import UsageError
 from ..model import Call, Plan
 from ..model.codec import whole
 from ..planning.discover import Search, read_ids
-from ..planning.planner import Planner
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,34 @@ class Targets:
     search: Search
     found: bool
 
-    def __call__(self, client: Planner, on_call: Callable[[Call], None]) -> list[str]:
+    def __call__(self, client: Client, on_call: Callable[[Call], None] | None) -> list[str]:
         """Give the ids of all disks, each once; what is searched for is looked at now."""
         found = client.find(self.search, on_call) if self.search.any else ()
         return list(dict.fromkeys((*self.disk_ids, *found)))
 
     def plan(
-        self, client: Planner, flags: Mapping[str, Any], password: str | None, on_call: Callable[[Call], None]
+        self,
+        client: Client,
+        flags: Mapping[str, Any],
+        password: str | None,
+        on_call: Callable[[Call], None] | None,
+        disk_ids: Sequence[str] | None = None,
+        elsewhere: int = 0,
     ) -> Plan:
-        """Plan what the command line says of them."""
+        """Plan what the command line says of them.
+
+        Args:
+            client: makes the plan.
+            flags: the command line.
+            password: the password to set.
+            on_call: is told every exchange.
+            disk_ids: the disks, where they were found already.
+            elsewhere: how many disks are planned in other regions.
+        """
         return client.plan(
-            self(client, on_call),
+            self(client, on_call) if disk_ids is None else disk_ids,
             found=self.found,
+            elsewhere=elsewhere,
             stop_instance=bool(flags["stop_instance"]),
             accept=flags["accept"],
             password=password,

@@ -12,8 +12,9 @@ from typing import Any
 from .. import report
 from ..client import Client
 from ..config import Settings, resolve
-from ..errors import RunRefused
+from ..error_mapping import reporting
 from ..model import Plan
+from ..planning.planner import calls_of
 from . import consent, planfile
 from .next import after_plan, naming_next
 from .output import Output, lines, say
@@ -33,7 +34,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     with ExitStack() as stack:
         client = client_of(config, stack)
         if not flags.get("dry_run"):
-            client.check_journal()
+            client.runs.demand()
         progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
 
         def plan() -> Plan:
@@ -70,13 +71,12 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
         progress.settle()
         lines(report.plan_lines(plan, full=config.verbose), sys.stderr)
     if plan.runnable:
-        try:
+        with reporting(lambda error: client.runs.report_of(plan, begun, calls_of(plan), dry_run=False, error=error)):
             consent.obtain(
-                plan, flags.get("confirm"), lambda instance_id: client.only_one_named(plan, instance_id, progress.call)
+                plan,
+                flags.get("confirm"),
+                lambda instance_id: client.planner.only_one_named(plan, instance_id, progress.call),
             )
-        except RunRefused as error:
-            error.report = client.report_of(plan, begun, client.calls_of(plan), dry_run=False, error=error)
-            raise
     return run(client, plan, flags.get("confirm") or plan.confirm_with, output, progress, replacing=replacing)
 
 
@@ -97,7 +97,7 @@ def run(
     waits = plan.rollout.runner == "temporal" and consent.somebody_there()
     with output.signals.run(progress.must_say) as interrupt:
         if replacing is not None and plan.runnable:
-            client.check_journal(plan)  # once that run is let go, nothing but this one tells what became of its disks
+            client.runs.demand(plan)  # once that run is let go, nothing but this one tells what became of its disks
             client.abandon(replacing)
         told = client.run(
             consent.pausing(plan),
@@ -113,12 +113,12 @@ def run(
 
 
 def _tell_plan(client: Client, plan: Plan, begun: report.Started, output: Output, saved_to: str | None) -> int:
-    told = client.report_of(plan, begun, client.calls_of(plan), dry_run=True)
+    told = client.runs.report_of(plan, begun, calls_of(plan), dry_run=True)
     told = replace(told, next=after_plan(told.exit_code, output.argv, plan, saved_to))
     if output.form == "text":
         lines(report.plan_lines(plan, full=output.verbose), sys.stderr if output.events_on_stdout else sys.stdout)
     output.report(told)
-    refused = report.refusal(plan) if told.exit_code else client.why_not_now(plan)
+    refused = report.refusal(plan) if told.exit_code else client.runs.why_not_now(plan)
     if refused is not None:
         say(f"safe-reinit: {refused} {refused.hint}")
     return told.exit_code

@@ -50,7 +50,7 @@ def command(flags: Mapping[str, Any]) -> int:
     from ..temporal.worker import Settings as WorkerSettings  # noqa: PLC0415 - an extra
 
     server, client = server_of(config), connect(config=config)
-    client.check_worker_journal()
+    client.runs.demand_shared()
     account, region = _account(config, client.clock), client.region
     settings = WorkerSettings(
         queue_of(config, account, region), config.temporal_deployment or "",
@@ -58,7 +58,7 @@ def command(flags: Mapping[str, Any]) -> int:
     )  # fmt: skip
     whom = f"account {account} in {region}"
     with _said():
-        asyncio.run(_serve(server, settings, client.shards(say), config.worker_health or "", whom))
+        asyncio.run(_serve(server, settings, client.runs.shards(say), config.worker_health or "", whom))
     return 0
 
 

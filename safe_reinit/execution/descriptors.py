@@ -44,7 +44,7 @@ def load_all(journal: str | None) -> None:
 
     A process that is forked while another thread imports waits for ever for the lock of that import.
     """
-    for name in ("cloud.aliyun.client", "execution.session", "journal.sqlite", "planning.ram_check"):
+    for name in ("cloud.aliyun.client", "execution.session", "journal.sqlite"):
         import_module(f"..{name}", __package__)
     from ..journal.place import is_shared  # noqa: PLC0415 - see above
 

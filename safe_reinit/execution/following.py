@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from .. import report
 from ..clock import boottime
-from ..error_mapping import error_of
+from ..error_mapping import error_of, with_report
 from ..errors import Error, OutcomeUnknown, RunRefused, UsageError
 from ..journal import JournalError, JournalLostError, StoredRun
 from ..model import Call, Event, Report, Rollout
@@ -129,8 +129,7 @@ class Following:
         except Error as error:
             hint = f"{error.hint} Run {self._run_id} is written down, and nothing of it is begun: "
             self._lost = RunRefused(str(error), hint=f"{hint}safe-reinit resume {self._run_id}.")
-            self._lost.report = self.report()
-            raise self._lost from None
+            raise with_report(self._lost, self.report()) from None
         interrupt = self._session.interrupt
         interrupt.say(f"Run {self._run_id} is carried by {self._carrier.text}. {interrupt.parting}".rstrip())
         if not someone:

@@ -15,7 +15,7 @@ from ..cloud.interface import Cloud, CloudError
 from ..cloud.locate import connect
 from ..cloud.retry import Patient
 from ..config import Settings
-from ..error_mapping import refusal_of
+from ..error_mapping import refusal_of, with_report
 from ..errors import RunRefused, UsageError
 from ..model import Call, Facts, Limits, Options, Plan, Rollout
 from ..plans.plan import make_plan, without_refused
@@ -73,7 +73,7 @@ def _moment(deadline: datetime | timedelta | None, now: datetime) -> datetime | 
 
 
 def find(where: Where, clock: Clock, search: Search, on_call: Callable[[Call], None]) -> list[str]:
-    """Give the ids of the disks that a search means; see ``found.find``.
+    """Give the ids of the disks that a search means; see ``discover.find``.
 
     Raises:
         UsageError: there are no credentials.
@@ -85,7 +85,7 @@ def find(where: Where, clock: Clock, search: Search, on_call: Callable[[Call], N
 def shown(
     where: Where, clock: Clock, disk_ids: Sequence[str], instance_ids: Sequence[str], on_call: Callable[[Call], None]
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Give those of the disks and of the instances that ECS shows here; see ``found.shown``.
+    """Give those of the disks and of the instances that ECS shows here; see ``discover.shown``.
 
     Raises:
         UsageError: there are no credentials.
@@ -125,8 +125,7 @@ def _asking(
         except (CloudError, RunRefused) as error:
             refused = error if isinstance(error, RunRefused) else refusal_of(error)
             begun = report.started(began, where.region, reason, simulated=where.origin.simulated)
-            refused.report = report.of_error(begun, clock.now(), refused, calls)
-            raise refused from None
+            raise with_report(refused, report.of_error(begun, clock.now(), refused, calls)) from None
 
 
 def preflight(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..checks import by_name, like
@@ -173,42 +173,82 @@ def policy_of(settings: Settings) -> Policy:
     return made
 
 
-def by_hand(  # noqa: PLR0913 - what can be said of a run by hand
-    settings: Settings,
-    *,
-    stop_instance: bool,
-    leave_stopped: bool | None,
-    snapshot: bool | None,
-    accept: Sequence[str],
-    max_disks: int | None,
-    found: bool = False,
-    elsewhere: int = 0,
-    **more: Any,  # noqa: ANN401 - each option has its own type
-) -> ByHand:
-    """Put the arguments of a run together with the settings; see ``Client.plan``.
+@dataclass(frozen=True)
+class Request:
+    """What a caller asks of a plan by hand; see ``Client.plan``. What is ``None`` is as the settings say."""
 
-    Args:
-        more: what a wipe or an undo has besides, by the names of ``Options``.
+    stop_instance: bool = False
+    leave_stopped: bool | None = None
+    snapshot: bool | None = None
+    accept: Sequence[str] = ()
+    max_disks: int | None = None
+    reason: str | None = None
+    found: bool = False
+    elsewhere: int = 0
+    owed_starts: Sequence[str] = ()
+    expect_instance: str | None = None
+    key_pair: str | None = None
+    password: str | None = None
+    security_enhancement: str | None = None
+
+
+def to_wipe(settings: Settings, asked: Request, owner: Owner) -> ByHand:
+    """Put what is asked of a wipe together with the settings.
 
     Raises:
-        UsageError: a name in ``accept`` is no check, or ``max_disks`` is no number of disks.
+        UsageError: a name in ``accept`` is no check, ``max_disks`` is no number of disks, or a text cannot be used.
         RunRefused: a name in ``accept`` is a block.
     """
-    if max_disks is not None and max_disks < 1:
+    by_hand = _by_hand(settings, asked)
+    options = replace(
+        by_hand.options,
+        snapshot_max_age=settings.snapshot_max_age,
+        owed_starts=tuple(asked.owed_starts),
+        expect_instance=argument(settings, Settings.expect_instance, asked.expect_instance) or "",
+        key_pair=argument(settings, Settings.key_pair, asked.key_pair) or "",
+        password=Secret(asked.password) if asked.password else None,
+        security_enhancement=argument(settings, Settings.security_enhancement, asked.security_enhancement) or "",
+        owner=owner,
+    )
+    return replace(by_hand, options=options)
+
+
+def to_undo(settings: Settings, asked: Request, stored: StoredRun) -> ByHand:
+    """Put what is asked of the undo of a run together with the settings.
+
+    Raises:
+        UsageError: as for ``to_wipe``.
+        RunRefused: as there, or the run cannot be undone.
+    """
+    by_hand = _by_hand(settings, asked)
+    options = replace(by_hand.options, undo=stored.run_id, restore=to_restore(stored), was_on=was_on(stored))
+    return replace(by_hand, options=options)
+
+
+def reason(settings: Settings, asked: Request) -> str | None:
+    """Return why a plan is made, as its caller or the settings say.
+
+    Raises:
+        UsageError: it cannot be used.
+    """
+    return argument(settings, Settings.reason, asked.reason)
+
+
+def _by_hand(settings: Settings, asked: Request) -> ByHand:
+    if asked.max_disks is not None and asked.max_disks < 1:
         raise UsageError("max_disks is not a number of disks.", hint="Give a whole number of at least 1.")
-    said = said_by_hand(settings) | ({"snapshot"} if snapshot is not None else set())
+    said = said_by_hand(settings) | ({"snapshot"} if asked.snapshot is not None else set())
     options = Options(
-        stop_instance=stop_instance,
-        leave_stopped=settings.leave_stopped if leave_stopped is None else leave_stopped,
-        snapshot=settings.snapshot if snapshot is None else snapshot,
+        stop_instance=asked.stop_instance,
+        leave_stopped=settings.leave_stopped if asked.leave_stopped is None else asked.leave_stopped,
+        snapshot=settings.snapshot if asked.snapshot is None else asked.snapshot,
         snapshot_retention_days=settings.snapshot_retention,
         lock_tag=settings.lock_tag,
         require_looks=settings.require_looks,
-        accept=accepted(accept),
-        **more,
+        accept=accepted(asked.accept),
     )
-    most = max_disks or (settings.max_disks if settings.of(Settings.max_disks).by_hand else None)
-    return ByHand(options, frozenset(said), most, found, elsewhere)
+    most = asked.max_disks or (settings.max_disks if settings.of(Settings.max_disks).by_hand else None)
+    return ByHand(options, frozenset(said), most, asked.found, asked.elsewhere)
 
 
 def on_unknown(settings: Settings, plan: Plan) -> OnUnknown:

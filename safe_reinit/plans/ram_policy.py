@@ -83,7 +83,7 @@ def rights(plan: Plan, calls: Sequence[Call]) -> tuple[Right, ...]:
 
     Args:
         plan: any plan, also one that may not run.
-        calls: the exchanges that making it took (``Client.calls_of``).
+        calls: the exchanges that making it took (``planner.calls_of``).
     """
     needed: dict[str, list[str]] = {}
     together = sum(job.will_stop or job.will_start for job in plan.jobs) > 1  # by one call for many, where there is one

@@ -1,0 +1,232 @@
+"""The runs of one client: their journal, the sessions that carry them, and which of them go on in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from .. import report
+from ..error_mapping import safely
+from ..errors import Error, RunRefused, UsageError
+from ..interrupt import Interrupt
+from ..journal import NO_SPOOL, Journal, Reader, Spool, StoredRun, open_to_read, open_to_write
+from ..journal.place import is_there, journal_of, shown, spool_of
+from ..model import Call, Event, Plan, Report
+from ..planning import request
+from ..planning.setup import Setup
+from . import shards
+from .session import Session
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who is told of a run, is asked about it, and may end it; see ``Client.run``."""
+
+    on_event: Callable[[Event], None] | None = None
+    on_call: Callable[[Call], None] | None = None
+    stop: Interrupt = field(default_factory=Interrupt)
+    go_on: Callable[[str], bool | None] | None = None
+
+
+class Runs:
+    """The runs of one client. Safe to use from several threads."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._going_on: dict[tuple[int, str], Interrupt] = {}
+        """By process and run the runs that go on now."""
+        self._unrecorded: set[str] = set()
+        """Runs whose journal was removed or replaced while they went on."""
+
+    @property
+    def place(self) -> str | None:
+        """Where runs are written down; ``None`` for this process only. It may hold a password: see ``journal``."""
+        settings, where = self._setup.settings, self._setup.where
+        if settings.journal is None and where.access_key is not None and where.loopback:
+            return None
+        return journal_of(settings.journal, os.environ)
+
+    @property
+    def journal(self) -> str | None:
+        """The same for people: a file, or a database without its password."""
+        return None if self.place is None else shown(self.place)
+
+    # ------------------------------------------------------------------------------------------ to carry a run
+
+    @contextlib.contextmanager
+    def session(self, listeners: Listeners | None = None, whose: str = "the configuration of now") -> Iterator[Session]:
+        """Open the journal for one act; ``whose`` names the configuration of this process, for people."""
+        with open_to_write(self.place) as journal:
+            yield self._session(journal, listeners or Listeners(), whose)
+
+    @contextlib.contextmanager
+    def carrying(self, run_id: str, listeners: Listeners) -> Iterator[Session]:
+        """Open the journal for a run, and let ``cancel`` of this client, in this process, reach the run directly."""
+        name = (os.getpid(), run_id)
+        self._going_on[name] = listeners.stop
+        try:
+            with self.session(listeners) as session:
+                for said in session.spool.tidy(session.journal):
+                    listeners.stop.say(said)
+                try:
+                    yield session
+                finally:
+                    if session.journal.is_replaced():
+                        self._unrecorded.add(run_id)
+        finally:
+            self._going_on.pop(name, None)
+
+    def end_where_held(self, interrupt: Interrupt) -> None:
+        """Ask a run to end where the configuration holds all runs: it may bring machines back, and nothing else."""
+        if request.held(self._setup.settings):
+            interrupt.ask("the configuration, which holds all runs")
+
+    def shards(self, say: Callable[[str], None] | None = None) -> shards.Shards:
+        """Return what carries the shards of runs in this process; ``say`` is told what their events do not tell."""
+        whose = f"the configuration of the worker on {socket.gethostname()}"
+
+        @contextlib.contextmanager
+        def opened(interrupt: Interrupt, hand_over: threading.Event) -> Iterator[Session]:
+            with self.session(Listeners(stop=interrupt), whose) as session:
+                self.end_where_held(interrupt)
+                yield replace(session, hand_over=hand_over)
+
+        return shards.Shards(opened, say or (lambda _: None))
+
+    def _session(self, journal: Journal, listeners: Listeners, whose: str) -> Session:
+        setup, interrupt, go_on = self._setup, listeners.stop, listeners.go_on
+
+        def goes_on(said: str) -> bool | None:
+            try:
+                return go_on is None or go_on(said)
+            except Exception:
+                raise
+            except BaseException as error:  # noqa: BLE001 - an exit: the machines come back first
+                interrupt.raised(error)
+                return False
+
+        return Session(
+            setup.where,
+            setup.clock,
+            journal,
+            safely(listeners.on_event, interrupt.raised),
+            safely(listeners.on_call, interrupt.raised),
+            interrupt,
+            goes_on,
+            replace(setup.policy, whose=whose),
+            setup.settings.plan_expires,
+            setup.settings.journal_outage,
+            NO_SPOOL if self.place is None else Spool(spool_of(self.place, os.environ)),
+        )
+
+    # ------------------------------------------------------------------------------------ what the journal says
+
+    def cancel(self, run_id: str) -> bool:
+        """Ask a run to end in order; see ``Client.cancel``."""
+        own = self._going_on.get((os.getpid(), run_id))
+        if own is not None:
+            own.ask("Client.cancel")
+            return True
+        with open_to_write(self.place) as journal:
+            return journal.cancel(run_id)
+
+    def abandon(self, run_id: str) -> None:
+        """Let an open run's instances go; see ``Client.abandon``."""
+        with self.session() as session:
+            shards.close(session, run_id)
+
+    def stored(self, run_id: str) -> StoredRun:
+        """Give a run of the journal; see ``Client.stored``."""
+        if run_id in self._unrecorded:
+            raise UsageError(
+                f"The journal was removed or replaced while run {run_id} went on: how it ended is not recorded.",
+                hint="Look at the machine with --dry-run.",
+            )
+        with self.session() as session:
+            return session.stored(run_id)
+
+    def demand(self, plan: Plan | None = None) -> None:
+        """See that runs can be written down and may begin, and that this plan was not run yet, before anything else.
+
+        Raises:
+            UsageError: they cannot be written down.
+            RunRefused: the plan was run, or all runs are held.
+        """
+        if (held := request.held(self._setup.settings)) is not None:
+            raise held
+        with open_to_write(self.place, "operator") as journal:
+            journal.demand_right("begin")
+            journal.refuse_hold()
+            if plan is not None:
+                journal.refuse_used(plan.plan_id)
+
+    def demand_shared(self) -> None:
+        """See that a worker can use the journal, before it takes a shard.
+
+        Raises:
+            UsageError: it cannot be written, or it is a file, which workers on other hosts do not have.
+        """
+        with self.session() as session:
+            shards.demand_shared(session)
+            session.journal.demand_right("carry")
+
+    def demand_free(self, plan: Plan) -> None:
+        """See that no open run has an instance of this plan, and that runs may begin; its run sees it again.
+
+        Raises:
+            RunRefused: one has, or all runs are held.
+        """
+        with open_to_write(self.place) as journal:
+            self._refuse_now(journal, plan)
+
+    def why_not_now(self, plan: Plan) -> Error | None:
+        """Return why a run of this plan may not begin now, as far as the configuration and the journal say.
+
+        All runs may be held, or an open run may have one of the instances. The run checks it again.
+        """
+        refused = request.held(self._setup.settings)
+        if refused is None:
+            try:
+                self._as_read(lambda journal: self._refuse_now(journal, plan), None)
+            except RunRefused as error:
+                return error
+        return refused
+
+    def _refuse_now(self, journal: Reader, plan: Plan) -> None:
+        journal.refuse_hold()
+        ids = [job.instance_id for job in plan.jobs if job.instance_id]
+        journal.refuse_open(self._setup.where.local_url, plan.account, plan.region, ids)
+
+    def report_of(
+        self, plan: Plan, begun: report.Started, calls: Sequence[Call], *, dry_run: bool, error: Error | None = None
+    ) -> Report:
+        """Report a plan that was not run.
+
+        Of each disk it names the run that the journal knows of; where that cannot be read, none.
+
+        Args:
+            plan: the plan.
+            begun: when that began, and why.
+            calls: what was asked of the cloud for it.
+            dry_run: whether nothing more was wanted than the plan.
+            error: why it was not run; without one, what the checks found decides.
+
+        """
+        told = report.of_plan(begun, self._setup.clock.now(), plan, calls, dry_run=dry_run, error=error)
+        endpoint = self._setup.where.local_url
+        return self._as_read(lambda journal: report.with_last_runs(told, journal, endpoint), told)
+
+    def _as_read(self, read: Callable[[Reader], T], otherwise: T) -> T:
+        """Return what is read of the journal; ``otherwise`` where there is none yet, or it cannot be read."""
+        with contextlib.suppress(UsageError, OSError):
+            if self.place is not None and is_there(self.place):
+                with open_to_read(self.place) as journal:
+                    return read(journal)
+        return otherwise

@@ -1,0 +1,23 @@
+"""What all plans and runs of a client have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..clock import Clock
+from ..cloud.connection import Where
+from ..config import Settings
+from ..model import Policy
+from .request import Owner
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Where the cloud is and who calls it, by which clock, under which settings and target rules."""
+
+    where: Where
+    settings: Settings
+    clock: Clock
+    policy: Policy
+    owner: Owner = ()
+    """The legacy owner parameters of ReInitDisk."""
