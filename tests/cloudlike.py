@@ -541,7 +541,7 @@ class TinyRun:
         return self.ecs.look() if look == "ok" else self.ecs.blind("NoPermission" if look == "credentials" else None)
 
     def _decide(self, seen: Observation) -> Action:
-        self.record = core_observations.learn(self.record, seen)
+        self.record = core_observations.evolve_observed(self.record, seen)
         return decide(self.record, seen)
 
     def _act(self, send: Command, look: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from safe_reinit.core import state
 from safe_reinit.journal import Journal, Lease, NoRoomError, open_to_write
-from safe_reinit.model import InUse, JobState, Learnt, Limits, Room, Step
+from safe_reinit.model import InUse, JobState, Limits, Measurement, Room, Step
 from tests.core.runs import a_job
 
 Begin = Callable[..., Lease]
@@ -61,7 +61,7 @@ def test_wipes_to_come_and_those_of_the_last_minute_keep_others_from_stopping_ma
     """The quota is one for all: what a run has still to send, and what ECS took of it, leaves the others that less."""
     with open_to_write(place) as journal:
         first, second = begin(journal, "r-a"), begin(journal, "r-b")
-        first.save((0, stopping(2)), room=ENOUGH, learnt=[Learnt("ReInitDisk", taken=3)])
+        first.save((0, stopping(2)), room=ENOUGH, measurements=[Measurement("ReInitDisk", taken=3)])
         for wipes in (5, 6):
             with pytest.raises(NoRoomError):
                 second.save((0, stopping(2)), room=replace(ENOUGH, wipes=wipes))
@@ -105,7 +105,9 @@ def test_what_ecs_throttles_is_known_to_the_others(place: str) -> None:
     """One run hears it from ECS, and the others from the journal: for how much longer, and never of themselves."""
     with open_to_write(place) as journal:
         first, second = begin(journal, "r-a"), begin(journal, "r-b")
-        first.save((0, {}), learnt=[Learnt("StopInstances", closed_for=300.0), Learnt("ReInitDisk", taken=2)])
+        first.save(
+            (0, {}), measurements=[Measurement("StopInstances", closed_for=300.0), Measurement("ReInitDisk", taken=2)]
+        )
         heard, own = second.in_use(), first.in_use()
         for lease in (first, second):
             lease.release()
@@ -121,8 +123,8 @@ def test_the_shortest_time_that_a_phase_took_is_known_to_the_others(place: str) 
     """Whichever of them saw it, and never of themselves: a run knows what it saw."""
     with open_to_write(place) as journal:
         first, second, third = (begin(journal, name) for name in ("r-a", "r-b", "r-c"))
-        first.save((0, {}), learnt=[Learnt("stop", took=31.5), Learnt("start", took=40.0)])
-        second.save((0, {}), learnt=[Learnt("stop", took=30.25)])
+        first.save((0, {}), measurements=[Measurement("stop", took=31.5), Measurement("start", took=40.0)])
+        second.save((0, {}), measurements=[Measurement("stop", took=30.25)])
         heard, other = third.in_use(), second.in_use()
         for lease in (first, second, third):
             lease.release()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..model import JobState, Learnt
+from ..model import JobState, Measurement
 from .decide import decide
 from .events import Intended
 from .evolve import evolve
@@ -23,7 +23,7 @@ class Commits:
         """The calls whose intention is written down with them, by the call that sends them."""
         self._under_way: tuple[set[int], list[list[Due]]] | None = None
         """The same two, of what is being written down now."""
-        self._learnt: list[Learnt] = []
+        self._measurements: list[Measurement] = []
         """What other runs are to be told, until it is written down."""
 
     def __bool__(self) -> bool:
@@ -35,11 +35,11 @@ class Commits:
         return self._under_way is not None
 
     def changed(self, job: Job) -> None:
-        """Have the state of a job written down."""
+        """Mark the state of a job to be written down."""
         self._unsaved.add(job.position)
 
     def intend(self, batch: Sequence[Due]) -> None:
-        """Have the intentions of calls written down, which are sent by one call to ECS."""
+        """Mark the intentions of calls, which are sent by one call to ECS, to be written down."""
         self._intended.append(list(batch))
 
     def still_decided(self, batch: Sequence[Due]) -> list[Due]:
@@ -69,23 +69,23 @@ class Commits:
         states = {position: jobs[position].state for position in self._unsaved}
         steps = [(due.job.state, _intended(due), due.job.position) for batch in self._intended for due in batch]
         states |= {position: after for _, after, position in steps}
-        self._learnt += scheduler.to_tell()
+        self._measurements += scheduler.take_measurements()
         down = any(goes_down(before, after) for before, after, _ in steps)
         wipes = any(begins_to_wipe(before, after) for before, after, _ in steps)
         self._under_way = self._unsaved, self._intended
         self._unsaved, self._intended = set(), []
         written = tuple(sorted(states.items(), key=lambda each: each[0]))
         room = scheduler.room_of_all(at, down=down, wipes=wipes) if down or wipes else None
-        return Commit(written, spool=spool, room=room, learnt=tuple(self._learnt))
+        return Commit(written, spool=spool, room=room, measurements=tuple(self._measurements))
 
     def done(self) -> list[list[Due]]:
-        """Note that it is written down, and return the calls that may be sent now."""
+        """Record that it is written down, and return the calls that may be sent now."""
         batches = self._under_way[1] if self._under_way else []
-        self._under_way, self._learnt = None, []
+        self._under_way, self._measurements = None, []
         return batches
 
-    def found_no_room(self) -> list[Due]:
-        """Note that it is not written down, and return the calls that have to wait; the others are intended again."""
+    def refused(self) -> list[Due]:
+        """Record that it is not written down, and return the calls that have to wait; the others are intended again."""
         unsaved, batches = self._under_way or (set(), [])
         self._unsaved |= unsaved
         full = [batch for batch in batches if any(map(_needs_room, batch))]
@@ -98,7 +98,7 @@ class Commits:
         return waiting
 
     def failed(self) -> None:
-        """Note that it is not written down: no call is sent because of it."""
+        """Record that it is not written down: no call is sent because of it."""
         unsaved, batches = self._under_way or (set(), [])
         self._unsaved |= unsaved
         for due in (each for batch in (*batches, *self._intended) for each in batch):

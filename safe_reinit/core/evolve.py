@@ -20,20 +20,20 @@ from .events import (
     PowerShown,
     Withdrawn,
 )
-from .observations import learn
+from .observations import evolve_observed
 from .state import fail, held_up, interrupt, replace
-from .steps import is_asked
+from .steps import is_outstanding
 
 
 def evolve(job: JobState, event: Event) -> JobState:  # noqa: C901, PLR0911, PLR0912 - one line for each event
     """Return the state of a job after an event: the same object where it changes nothing."""
     match event:
         case Observed(observation, lag):
-            return learn(job, observation, lag)
+            return evolve_observed(job, observation, lag)
         case Intended(command, observation):
             return answers.intend(job, command, observation)
         case Withdrawn(command, at):
-            return answers.withdraw(job, command, at) if is_asked(job, command) else job
+            return answers.withdraw(job, command, at) if is_outstanding(job, command) else job
         case HeldUp(at, why):
             return held_up(job, at, why)
         case CallAccepted(command, at, snapshot_id):
@@ -43,9 +43,9 @@ def evolve(job: JobState, event: Event) -> JobState:  # noqa: C901, PLR0911, PLR
         case CallRefused(command, failure, at, when, due):
             return answers.refused(job, command, failure, at, when, due)
         case CallUnanswered(command, at, due, code):
-            return answers.lost(job, command, at, due, code) if is_asked(job, command) else job
+            return answers.lost(job, command, at, due, code) if is_outstanding(job, command) else job
         case CallUnclear(command, failure, at):
-            return answers.doubted(job, command, failure, at) if is_asked(job, command) else job
+            return answers.doubted(job, command, failure, at) if is_outstanding(job, command) else job
         case Failed(failure):
             return fail(job, failure)
         case PowerShown(status):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..model import Accepted, Command, EventName, Failure, InUse, JobState, Learnt, Observation, Room
+from ..model import Accepted, Command, EventName, Failure, InUse, JobState, Measurement, Observation, Room
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ class Drifted:
 
 
 @dataclass(frozen=True)
-class NotSeen:
+class Unobserved:
     """A recheck did not show a thing of the job that the credentials may see, which proves nothing."""
 
     why: str
 
 
-RecheckResult = Fresh | Drifted | NotSeen
+RecheckResult = Fresh | Drifted | Unobserved
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Answered:
 
     number: int
     outcomes: tuple[Outcome, ...]
-    together: bool = False
+    batched: bool = False
     """It is the one answer to a call for all of them: any may be the reason, so each is sent by itself."""
 
 
@@ -211,7 +211,7 @@ class CancelRequested:
 class Continued:
     """The answer to ``Ask``."""
 
-    agreed: bool
+    confirmed: bool
 
 
 Input = (
@@ -295,7 +295,7 @@ class Commit:
     """Where the journal cannot be written, keep them in a file of this host: machines that are down must come back."""
     room: Room | None = None
     """Write nothing unless so much is left beside other runs; ``None`` where they need no more than before."""
-    learnt: tuple[Learnt, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
     """What others must know of the quota."""
 
 
@@ -315,7 +315,7 @@ class Emit:
 
 
 @dataclass(frozen=True)
-class Say:
+class Notify:
     """Tell people something that is not an event of a job."""
 
     text: str
@@ -335,4 +335,4 @@ class WaitUntil:
     at: float
 
 
-Effect = Describe | Recheck | Call | Commit | ReadInUse | Emit | Say | Ask | WaitUntil
+Effect = Describe | Recheck | Call | Commit | ReadInUse | Emit | Notify | Ask | WaitUntil

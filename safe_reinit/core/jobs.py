@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..model import Command, JobState, Observation, Outcome
-from .polling import TICK, patience
+from .polling import TICK, max_interval
 from .state import outcome
 
 SCOUTS = 20
@@ -47,7 +47,7 @@ class Job:
     """When it is to be observed again, where it is one of a few."""
     down_since: float | None = None
     """When ECS accepted our stop, in cloud seconds; ``None`` where this process has not stopped it."""
-    pace: float = 1.0
+    slowdown: float = 1.0
     """How much longer its stop took than that took before: what follows is expected to as well."""
     troubled: str = ""
     """Why the call that is due could not be made, for people."""
@@ -62,7 +62,7 @@ class Job:
     _judged: tuple[JobState, float] | None = None
 
     @property
-    def patience(self) -> float:
+    def max_interval(self) -> float:
         """For how many cloud seconds it may go unobserved.
 
         While other runs keep its first call waiting its machine runs, and all its facts are read again before that.
@@ -70,7 +70,7 @@ class Job:
         if self.held_since is not None and self.state.watched_at is None:
             return SELDOM
         if self._judged is None or self._judged[0] is not self.state:
-            self._judged = self.state, patience(self.state)
+            self._judged = self.state, max_interval(self.state)
         return self._judged[1]
 
     def end(self) -> None:
@@ -89,14 +89,14 @@ class Due:
 
 
 def mark(batch: Iterable[Due], number: int) -> None:
-    """Note by which recheck or call these are under way."""
+    """Record by which recheck or call these are under way."""
     for due in batch:
         due.job.call, due.job.command = number, due.command
 
 
 def must_be_observed(job: Job, at: float) -> bool:
     """Return whether a job of a fleet is to be observed now whatever it waits for."""
-    return job.observed_at is None or job.hurried or at - job.observed_at >= job.patience
+    return job.observed_at is None or job.hurried or at - job.observed_at >= job.max_interval
 
 
 def is_expected(job: Job, at: float, ends: Mapping[str, float], scouts: dict[str, int]) -> bool:
@@ -141,4 +141,4 @@ def is_to_watch(job: Job, at: float) -> bool:
     """Return whether the instance of a job is to be observed though nothing is done for it yet."""
     if job.state.watched_at is None:
         return False
-    return (job.observed_at is None and not job.begun) or at - job.state.watched_at >= job.patience
+    return (job.observed_at is None and not job.begun) or at - job.state.watched_at >= job.max_interval

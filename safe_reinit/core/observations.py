@@ -6,7 +6,7 @@ from datetime import datetime
 
 from ..model import ActName, Failure, JobState, Observation, PhaseResult, Step, Wipe, error_codes
 from ..model.codec import timestamp
-from .snapshots import learn_safety, learn_tag
+from .snapshots import evolve_safety_snapshots, evolve_tag
 from .state import (
     GAP,
     LAG_BOUND,
@@ -25,13 +25,13 @@ from .state import (
     settling,
 )
 from .steps import send_again
-from .wipes import ahead, close_doubts, in_doubt, learn_wipes, unknown_wipe
+from .wipes import close_doubts, evolve_wipes, in_doubt, pending_wipes, unknown_wipe
 
 REFUSED_LIMIT = 30.0
 """Cloud seconds for which other credentials are waited for where nothing was touched yet."""
 
 
-def learn(job: JobState, observation: Observation, lag: float | None = None) -> JobState:
+def evolve_observed(job: JobState, observation: Observation, lag: float | None = None) -> JobState:
     """Return the state of a job after an observation: transitions, states that settle, limits that pass.
 
     Args:
@@ -45,9 +45,9 @@ def learn(job: JobState, observation: Observation, lag: float | None = None) -> 
             job = _evolve_snapshots(job, observation)
             job = _evolve_power(job, observation.instance.status, observation)
             job = _evolve_settling(_evolve_unwatched(job, observation), observation)
-        job = learn_wipes(job, observation)
-        job = learn_tag(job, observation)  # these two also for a wipe that is to be sent again since this observation
-        job = learn_safety(job, observation)
+        job = evolve_wipes(job, observation)
+        job = evolve_tag(job, observation)  # these two also for a wipe that is to be sent again since this observation
+        job = evolve_safety_snapshots(job, observation)
     job = close_doubts(_evolve_limits(job, observation), observation)
     if job.turned_back_at is None and _only_power_is_left(job):
         job = replace(job, turned_back_at=observation.at)
@@ -77,7 +77,7 @@ def _sample_lag(job: JobState, observation: Observation, lag: float | None) -> J
         elif observation.instance.status in ("Stopping", "Stopped"):
             shown_at = min(observation.at, running_at + LAG_BOUND)  # an observation that came late proves no more
             job = changed(job, lag=max(shown_at - done_by, job.lag or 0.0))
-    if lag_of(job) < GAP or not ahead(job) or job.turned_back:
+    if lag_of(job) < GAP or not pending_wipes(job) or job.turned_back:
         return job
     message = f"ECS shows changes {lag_of(job):.0f}s late or more: whether somebody uses the machine cannot be told."
     hint = "No further disk is wiped; try again when Describe calls show changes within a few seconds."
@@ -88,7 +88,7 @@ def _with_reason(job: JobState, before: JobState, observation: Observation) -> J
     """Return the state whose failure, where a limit passed, says first why nothing was observed meanwhile."""
     if observation.seen or before.error is not None or job.error is None or before.unseen_since is None:
         return job
-    reason = _not_seen(observation)
+    reason = _unobserved_failure(observation)
     if observation.at - before.unseen_since < SETTLING or job.error == reason:
         return job
     return fail(replace(job, error=reason), job.error)
@@ -105,17 +105,17 @@ def _evolve_unseen(job: JobState, observation: Observation) -> JobState:
 
     Credentials that are refused may be renewed meanwhile; where nothing was touched yet, that is waited for less long.
     """
-    if observation.seen and not (observation.disks_unanswered and ahead(job)):
+    if observation.seen and not (observation.disks_unanswered and pending_wipes(job)):
         return changed(job, unseen_since=None)
     if job.unseen_since is None:
         return replace(job, unseen_since=observation.at)
     limit = REFUSED_LIMIT if observation.credentials_refused and not job.tried else job.limits.retry
-    if observation.at - job.unseen_since <= limit or not ahead(job):
+    if observation.at - job.unseen_since <= limit or not pending_wipes(job):
         return job
-    return fail(job, _not_seen(observation, ", so no further wipe is sent"))
+    return fail(job, _unobserved_failure(observation, ", so no further wipe is sent"))
 
 
-def _not_seen(observation: Observation, consequence: str = "") -> Failure:
+def _unobserved_failure(observation: Observation, consequence: str = "") -> Failure:
     if observation.credentials_refused:
         return _credentials_refused(observation.credentials_refused, observation.why)
     why = f" ({observation.why})" if observation.why else ""
@@ -174,7 +174,7 @@ def _evolve_unwatched(job: JobState, observation: Observation) -> JobState:
         return changed(job, watched_at=None)
     before = observation.at if job.watched_at is None else job.watched_at
     gap = observation.at - before > GAP - lag_of(job)
-    if gap and not ahead(job):
+    if gap and not pending_wipes(job):
         return job  # it counts where the call that is outstanding turns out to be refused, and would be sent again
     job = changed(job, watched_at=max(before, observation.at))
     if not gap:
@@ -187,7 +187,7 @@ def _evolve_unwatched(job: JobState, observation: Observation) -> JobState:
 def _evolve_settling(job: JobState, observation: Observation) -> JobState:
     """Turn back when the minute of the last start does not end: what happens meanwhile would not show."""
     instance = observation.instance
-    if instance is None or is_settled(observation) or not ahead(job):
+    if instance is None or is_settled(observation) or not pending_wipes(job):
         return changed(job, unsettled_since=None)
     if job.unsettled_since is None:
         return replace(job, unsettled_since=observation.at)
@@ -217,7 +217,7 @@ def _evolve_power(job: JobState, status: str, observation: Observation) -> JobSt
         return _evolve_start(job, status, observation)
     if job.stop.under_way:
         return _evolve_stop(job, status, observation)
-    if job.turned_back or job.stop.state == "asked" or not ahead(job):
+    if job.turned_back or job.stop.state == "asked" or not pending_wipes(job):
         return job
     expected = "Stopped" if job.stop.state == "done" else job.power_before
     if status == expected:
@@ -233,7 +233,7 @@ def _evolve_power(job: JobState, status: str, observation: Observation) -> JobSt
 
 
 def _user(job: JobState) -> str:
-    """Say who changed the power of a machine, as far as that is known."""
+    """Return who changed the power of a machine, as far as that is known."""
     if not job.unrecorded_by:
         return "somebody else is using the instance"
     return (
@@ -330,14 +330,14 @@ def _evolve_limits(job: JobState, observation: Observation) -> JobState:
         and not any(wipe.state in ("accepted", "lost") for wipe in job.disks)
     ):
         if not observation.seen:  # it may have changed since the stop
-            job = replace(fail(job, _not_seen(observation)), instance_status="")
+            job = replace(fail(job, _unobserved_failure(observation)), instance_status="")
         job = replace(job, given_up=True)
     return job
 
 
 def _evolve_down(job: JobState, observation: Observation) -> JobState:
     """Turn back when a machine would be down for longer than its plan says."""
-    waiting = ahead(job)
+    waiting = pending_wipes(job)
     if not waiting or job.turned_back or not job.stopped_by_us:
         return changed(job, down_since=None)
     if job.down_since is None:
@@ -355,7 +355,7 @@ def _evolve_wipe_limit(job: JobState, observation: Observation) -> JobState:
     """
     if job.wiping_since is None:
         return job
-    waiting, limits, since = ahead(job), job.limits, observation.at - job.wiping_since
+    waiting, limits, since = pending_wipes(job), job.limits, observation.at - job.wiping_since
     if waiting and not job.turned_back and since > limits.send_wipes:
         when = f"{limits.send_wipes:.0f}s after the first wipe, half of --timeout-reinit: the rest is for wipes to end"
         job = fail(job, _not_in_time(waiting[0], when))

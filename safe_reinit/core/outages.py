@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..model import Failure
-from .inputs import Say
+from .inputs import Notify
 from .jobs import Job
 from .polling import TICK
 from .reports import unrecorded, waited_for, written_again
@@ -42,8 +42,8 @@ class Outage:
         """Why nothing goes on, for people; ``""`` while the journal is not waited for."""
         return "the journal cannot be written" if self.lasts else ""
 
-    def failed(self, failure: Failure, at: float, jobs: Sequence[Job], *, lost: bool) -> list[Say]:
-        """Note that the journal could not be written.
+    def failed(self, failure: Failure, at: float, jobs: Sequence[Job], *, lost: bool) -> list[Notify]:
+        """Record that the journal could not be written.
 
         Args:
             failure: why.
@@ -59,15 +59,15 @@ class Outage:
         if self.given_up is not None:
             return []
         if not lost and at - self._since < self._longest * self._rate:
-            return [Say(waited_for(self._run_id, failure, jobs, self._longest))] if begins else []
+            return [Notify(waited_for(self._run_id, failure, jobs, self._longest))] if begins else []
         self.given_up = failure
-        return [Say(unrecorded(self._run_id, failure, jobs))]
+        return [Notify(unrecorded(self._run_id, failure, jobs))]
 
     def is_tried(self, at: float) -> bool:
         """Return whether the journal, which is away, is to be tried again now."""
         return at >= self._tried_at + TICK
 
-    def ended(self) -> list[Say]:
-        """Note that the journal was written; return what people must know where that ends an outage."""
+    def ended(self) -> list[Notify]:
+        """Record that the journal was written; return what people must know where that ends an outage."""
         ends, self._since = self.lasts, None
-        return [Say(written_again(self._run_id))] if ends else []
+        return [Notify(written_again(self._run_id))] if ends else []

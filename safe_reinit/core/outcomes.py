@@ -31,16 +31,14 @@ def due_at(attempt: int, now: Now, retry_after: int | None = None) -> float:
     return now.at + max(wait, float(retry_after or 0))
 
 
-def event_of(
-    attempt: Attempt, outcome: Outcome, now: Now, *, together: bool = False
-) -> tuple[Event, dict[str, object]]:
+def event_of(attempt: Attempt, outcome: Outcome, now: Now, *, batched: bool = False) -> tuple[Event, dict[str, object]]:
     """Return what an outcome changes of the job, and what is reported of it.
 
     Args:
         attempt: the attempt that ended so.
         outcome: how it ended.
         now: the present.
-        together: it was the answer to a call for many: any of them may be the reason.
+        batched: it was the answer to a call for many: any of them may be the reason.
 
     """
     command, at = attempt.command, now.at
@@ -48,7 +46,7 @@ def event_of(
         case Accepted(request_id, snapshot_id):
             return CallAccepted(command, at, snapshot_id), {"code": "OK", "request_id": request_id}
         case Refused(code, request_id=request_id):
-            return _refusal(attempt, outcome, now, together=together), {"code": code, "request_id": request_id}
+            return _refusal(attempt, outcome, now, batched=batched), {"code": code, "request_id": request_id}
         case NotSent(message, hint):
             failure = Failure("NotSent", message, action=command.action, hint=hint)
             return CallRefused(command, failure, at, now.when, due_at(attempt.number, now)), {"code": "NotSent"}
@@ -57,7 +55,7 @@ def event_of(
     return Withdrawn(command, at), {"code": "NotSent"}
 
 
-def _refusal(attempt: Attempt, refused: Refused, now: Now, *, together: bool) -> Event:
+def _refusal(attempt: Attempt, refused: Refused, now: Now, *, batched: bool) -> Event:
     command = attempt.command
     means = error_codes.verdict(command.action, refused.code, refused.http_status)
     if means == "lost":
@@ -66,7 +64,7 @@ def _refusal(attempt: Attempt, refused: Refused, now: Now, *, together: bool) ->
         return CallUnclear(command, _unknown(command, refused), now.at)
     message = f"ECS refused {command.action} of {command.subject} with {refused.code}: {refused.message}"
     failure = _of_code(command, refused.code, message, refused.request_id)
-    due = now.at if together else None
+    due = now.at if batched else None
     if error_codes.is_asked_again(command.action, refused.code, refused.http_status):
         # Where ECS throttles, all calls of an API wait: none longer than others.
         fairly = 1 if error_codes.throttled(refused.code) else attempt.number

@@ -24,7 +24,7 @@ class Pauses:
         self.until = 0.0
 
     def stepped(self, at: float) -> None:
-        """Note that the process runs."""
+        """Record that the process runs."""
         self._idle, self._stepped_at = max(self._idle, at - self._stepped_at), at
 
     def lapsed(self, at: float) -> bool:

@@ -21,7 +21,7 @@ small part of that, and least is known of it; nothing waits for the end of a sta
 """
 _LONGER_ALONE = 0.3
 """The same part of the wait itself, where it is not known for how long the machine has been down."""
-_SOON, _LATE = 0.9, 2.0
+_EXPECTED_FROM, _EXPECTED_UNTIL = 0.9, 2.0
 """From which part of its usual time, and up to which, a wait is expected to end."""
 _SPARSER, _CLOSER = 1.3, 0.6
 """How much longer intervals are before that, and how much shorter then."""
@@ -83,7 +83,7 @@ def is_doubtful(job: JobState) -> bool:
     return outstanding(job) or lost or any(wipe.state != "done" and wipe.losses for wipe in job.disks)
 
 
-def patience(job: JobState) -> float:
+def max_interval(job: JobState) -> float:
     """Return for how many cloud seconds a job may go unobserved."""
     if is_doubtful(job):
         return _IN_DOUBT
@@ -120,11 +120,11 @@ def next_at(
     if need.instance > observation.instance_asked or need.disks > observation.disks_asked:
         return at  # what is needed now was not asked for, and the machine may be down meanwhile
     if action.phase == "wait-start":  # how long that takes is known
-        return at + min(max(TICK, action.limit), patience(job))
+        return at + min(max(TICK, action.limit), max_interval(job))
     elapsed = at - action.since
     first = TICK if elapsed or waits_for(job) is None else _FIRST
     interval = max(first, _interval(action.phase, elapsed, at, usual.get(action.phase), down_since))
-    return min(at + min(interval, patience(job)), max(at + TICK, _due_after(job, at)))
+    return min(at + min(interval, max_interval(job)), max(at + TICK, _due_after(job, at)))
 
 
 def first_at(job: JobState, at: float, down_since: float | None) -> float:
@@ -132,16 +132,16 @@ def first_at(job: JobState, at: float, down_since: float | None) -> float:
     waited = waits_for(job)
     if waited is None or waited[0] != "start":
         return at + TICK
-    return at + min(max(_FIRST, _interval("start", 0.0, at, None, down_since)), patience(job))
+    return at + min(max(_FIRST, _interval("start", 0.0, at, None, down_since)), max_interval(job))
 
 
 def _interval(phase: str, elapsed: float, at: float, usual: float | None, down_since: float | None) -> float:
     """Return how long a wait may go on unobserved; see ``next_at``."""
     down_for = None if down_since is None else at - down_since
     interval = _LONGER_ALONE * elapsed if down_for is None else _LONGER.get(phase, _LONGER_ALONE) * down_for
-    if usual is None or elapsed >= _LATE * usual:
+    if usual is None or elapsed >= _EXPECTED_UNTIL * usual:
         return interval
-    left, closer = _SOON * usual - elapsed, _CLOSER * interval
+    left, closer = _EXPECTED_FROM * usual - elapsed, _CLOSER * interval
     return closer if left <= 0.0 else min(_SPARSER * interval, max(left, closer))
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict, deque
 
-from ..model import InUse, Learnt
+from ..model import InUse, Measurement
 from ..model.error_codes import throttled
 
 LIMITS = {"ReInitDisk": 500}
@@ -40,7 +40,7 @@ class _Api:
         """When the last call ended, throttled or not."""
         self.closed_until: float | None = None
         """Once it throttled: until when it is not called; then a call is only tried, until an answer comes."""
-        self.seen: int | None = None
+        self.measured_quota: int | None = None
         """The quota that was seen; ``None`` until ECS has throttled."""
         self.calm_since = -math.inf
         """Since when nothing throttled and the quota that was seen has not grown."""
@@ -70,7 +70,7 @@ class RateLimiter:
     def __init__(self, share: float = 1.0) -> None:
         self._share = share
         self._apis: defaultdict[str, _Api] = defaultdict(_Api)
-        self._untold: dict[str, Learnt] = {}
+        self._unshared: dict[str, Measurement] = {}
         """What other runs are still to be told, by API."""
 
     def record(self, action: str, code: str, at: float) -> None:
@@ -81,23 +81,23 @@ class RateLimiter:
         if not throttled(code):
             api.taken.append(at)
             if action in LIMITS:
-                self._tell(action, taken=1)
+                self._measure(action, taken=1)
             if asks_on:
                 api.closed_until = None
             self._grow(api, self.most(action), at)
             return
         if not asks_on or at >= (api.closed_until or 0.0) + _WINDOW:
-            api.seen = max(1, api.used(at))
+            api.measured_quota = max(1, api.used(at))
         if not asks_on:
             until = (math.floor(at / _WINDOW) + 1) * _WINDOW
             self._close(api, until)
-            self._tell(action, closed_for=until - at)
+            self._measure(action, closed_for=until - at)
         api.calm_since, api.peak = at, 0
 
     def close(self, action: str, at: float, seconds: float) -> None:
         """Make no call of an API for so long: ECS itself asked for that (x-acs-retry-after)."""
         self._close(self._apis[action], at + seconds)
-        self._tell(action, closed_for=seconds)
+        self._measure(action, closed_for=seconds)
 
     def most(self, action: str) -> int:
         """Return how many calls this run makes in a minute at most."""
@@ -106,7 +106,7 @@ class RateLimiter:
     def quota(self, action: str, at: float) -> int:
         """Return how many calls ECS is expected to take in a minute: once it has throttled, what it was seen to."""
         api, most = self._recent(action, at), self.most(action)
-        return most if api.seen is None else min(most, max(api.seen, api.used(at)))
+        return most if api.measured_quota is None else min(most, max(api.measured_quota, api.used(at)))
 
     def closed(self, action: str, at: float) -> bool:
         """Return whether an API throttled and is not to be called at all for now."""
@@ -125,13 +125,13 @@ class RateLimiter:
             return int(not self.closed(action, at) and since >= apart)
         taken = api.used(at)
         left = max(0, self.most(action) - taken)
-        if api.seen is None:
+        if api.measured_quota is None:
             return left
-        return min(left, max(api.seen - taken, taken - api.seen, int(since >= _PROBE_EVERY)))
+        return min(left, max(api.measured_quota - taken, taken - api.measured_quota, int(since >= _PROBE_EVERY)))
 
-    def room(self, action: str, at: float, ahead: float) -> int:
-        """Return how many calls ECS is expected to take ``ahead`` seconds from now if none is made until then."""
-        api, then = self._recent(action, at), at + ahead
+    def room(self, action: str, at: float, lead_time: float) -> int:
+        """Return how many calls ECS is expected to take ``lead_time`` seconds from now if none is made until then."""
+        api, then = self._recent(action, at), at + lead_time
         if self._is_throttling(api, at):
             if self.closed(action, then):
                 return 0
@@ -139,26 +139,26 @@ class RateLimiter:
                 return 1  # its minute is over and it has not answered yet: nobody knows for how much longer
         return max(0, self.quota(action, at) - api.used_since(then - _WINDOW))
 
-    def within(self, ahead: float) -> float:
-        """Return for how many seconds back a call counts ``ahead`` seconds from now."""
-        return max(0.0, _WINDOW - ahead)
+    def within(self, lead_time: float) -> float:
+        """Return for how many seconds back a call counts ``lead_time`` seconds from now."""
+        return max(0.0, _WINDOW - lead_time)
 
     def heard(self, in_use: InUse, at: float) -> None:
-        """Note what other runs had in use at that time."""
+        """Record what other runs had in use at that time."""
         for action in LIMITS:
             taken = tuple((at - ago, calls) for name, ago, calls in in_use.taken if name == action)
             self._apis[action].of_others = taken
         for action, left in in_use.closed:
             self._close(self._apis[action], at + left)
 
-    def to_tell(self) -> tuple[Learnt, ...]:
-        """Return what other runs are to be told, once."""
-        told, self._untold = tuple(self._untold.values()), {}
+    def take_measurements(self) -> tuple[Measurement, ...]:
+        """Return, once, what was measured for other runs."""
+        told, self._unshared = tuple(self._unshared.values()), {}
         return told
 
-    def _tell(self, action: str, taken: int = 0, closed_for: float = 0.0) -> None:
-        before = self._untold.get(action, Learnt(action))
-        self._untold[action] = Learnt(action, before.taken + taken, max(before.closed_for, closed_for))
+    def _measure(self, action: str, taken: int = 0, closed_for: float = 0.0) -> None:
+        before = self._unshared.get(action, Measurement(action))
+        self._unshared[action] = Measurement(action, before.taken + taken, max(before.closed_for, closed_for))
 
     def _grow(self, api: _Api, most: int, at: float) -> None:
         """Raise the quota that was seen after a minute in which it was used and nothing throttled.
@@ -167,9 +167,9 @@ class RateLimiter:
         fit into what is left.
         """
         api.peak = max(api.peak, api.used(at))
-        if api.seen is not None and at - api.calm_since >= _WINDOW:
-            grown = max(api.seen + 1, int(api.seen * _GROWTH))
-            api.seen = min(most, max(api.seen, api.peak, min(grown, 2 * api.peak)))
+        if api.measured_quota is not None and at - api.calm_since >= _WINDOW:
+            grown = max(api.measured_quota + 1, int(api.measured_quota * _GROWTH))
+            api.measured_quota = min(most, max(api.measured_quota, api.peak, min(grown, 2 * api.peak)))
             api.calm_since, api.peak = at, 0
 
     def _recent(self, action: str, at: float) -> _Api:

@@ -27,13 +27,13 @@ class RecheckQueue:
         """When the first of the decided calls began to wait for calls that are being made."""
 
     def begin(self, jobs: Iterable[Job]) -> None:
-        """Have the facts of these jobs read before anything is decided."""
+        """Queue these jobs, so that their facts are read before anything is decided."""
         for job in jobs:
             job.beginning = True
             self._to_begin.append(job)
 
     def add(self, number: int, batch: Sequence[Due]) -> None:
-        """Have the facts of calls read again; ``number`` names that recheck."""
+        """Queue calls, so that their facts are read again; ``number`` names that recheck."""
         self._decided.append((number, list(batch)))
 
     def next(self, number: int, at: float, *, calling: bool, may: bool = True) -> Recheck | None:

@@ -35,7 +35,7 @@ class Reports:
         if observation.seen:
             shown = observation.instance.status if observation.instance else ""
             status = shown if observation.instance_asked else job.state.instance_status
-            data = {"instance": status, "disks": _shown_disks(job.state, observation)}
+            data = {"instance": status, "disks": _disk_statuses(job.state, observation)}
             if job.reported != data:
                 job.reported = data
                 self._emit("state", job.state.instance_id, None, data)
@@ -96,7 +96,7 @@ def _not_back(jobs: Iterable[Job]) -> str:
     return f"Machines that are not back yet: {', '.join(touched)}. " if touched else ""
 
 
-def _shown_disks(job: JobState, observation: Observation) -> dict[str, str]:
+def _disk_statuses(job: JobState, observation: Observation) -> dict[str, str]:
     """Return the status of each disk: as last shown, where this observation did not ask for them."""
     if not observation.disks_asked:
         return {wipe.disk_id: wipe.shown for wipe in job.disks}
@@ -122,7 +122,7 @@ def _wait_data(wait: Wait, job: JobState, observation: Observation, why: str = "
         "why": why,
         "seen": observation.seen,
         "instance": observation.instance.status if observation.instance else job.instance_status,
-        "disks": _shown_disks(job, observation),
+        "disks": _disk_statuses(job, observation),
         "progress": [snapshot.progress for snapshot in observation.progressing]
         + [safety.progress for safety in job.snapshots if safety.step.state == "accepted"],
     }

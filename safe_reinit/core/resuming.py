@@ -97,7 +97,7 @@ def lose_record(job: JobState) -> JobState:
     return fail(replace(job, disks=disks), Failure(None, message, hint=hint))
 
 
-def expire(job: JobState, at: float, age: float, expires: float, *, unwatched: bool, caller_known: bool) -> JobState:
+def expire(job: JobState, at: float, age: float, expires: float, *, unwatched: bool, caller_pinned: bool) -> JobState:
     """Turn back a resumed job whose wipes rest on what is too old, or cannot be compared any more.
 
     Args:
@@ -106,7 +106,7 @@ def expire(job: JobState, at: float, age: float, expires: float, *, unwatched: b
         age: the age of the plan, in seconds; it counts where the run did not stop the machine.
         expires: for how many seconds a plan or a stop is valid.
         unwatched: the plan shows no StartTime, so a start since the last observation would not show.
-        caller_known: the plan says whose credentials it was made with.
+        caller_pinned: the plan says whose credentials it was made with.
     """
     if job.turned_back or not any(wipe.pending or wipe.state == "lost" for wipe in job.disks):
         return job
@@ -117,7 +117,7 @@ def expire(job: JobState, at: float, age: float, expires: float, *, unwatched: b
         message = f"The {what} of {job.instance_id} is older than plan_expires allows, so nothing more is wiped."
     elif unwatched:
         message = f"{job.instance_id} showed no StartTime, so whether somebody used it meanwhile cannot be told."
-    elif not caller_known:
+    elif not caller_pinned:
         message = "STS did not say whose credentials the plan was made with, so these cannot be compared with them: "
         message += f"no disk of {job.instance_id} is wiped any more."
     else:
@@ -125,17 +125,17 @@ def expire(job: JobState, at: float, age: float, expires: float, *, unwatched: b
     return fail(job, Failure(None, message, hint="Look again with --dry-run, and make a new plan."))
 
 
-def judge(job: JobState, verdict: Verdict) -> JobState:
+def accept_verdict(job: JobState, verdict: Verdict) -> JobState:
     """Return the state after a person said what happened to the disks in doubt; no other disk is wiped then."""
     unsent = [wipe.disk_id for wipe in job.disks if wipe.state == "todo"]
-    job = _judge(job, verdict)
+    job = _settle_by_verdict(job, verdict)
     if not unsent:
         return job
     message = f"A verdict sends no wipe, so {', '.join(unsent)} was left as it is."
     return fail(job, Failure(None, message, hint="Make a new plan for it where you still want it wiped."))
 
 
-def _judge(job: JobState, verdict: Verdict) -> JobState:
+def _settle_by_verdict(job: JobState, verdict: Verdict) -> JobState:
     if not any(wipe.in_doubt for wipe in job.disks):
         return job
     if verdict == "reinitialised":

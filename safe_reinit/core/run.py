@@ -27,7 +27,7 @@ from .rechecks import RecheckQueue
 from .reports import Reports
 from .scheduler import FOR_MANY, Scheduler
 from .state import PLAN_AGAIN
-from .steps import is_asked, tries_of
+from .steps import is_outstanding, tries_of
 
 
 class Run:
@@ -104,15 +104,15 @@ class Run:
         self._now, self._effects = now, []
         self._pauses.stepped(now.at)
         for each in inputs:
-            self._take(each)
+            self._handle(each)
         if not self._commits.under_way:
             self._go_on()
         return self._effects
 
     # ------------------------------------------------------------------------------------------------------ inputs
 
-    def _take(self, given: Input) -> None:  # noqa: C901, PLR0912 - one line for each input
-        match given:
+    def _handle(self, received: Input) -> None:  # noqa: C901, PLR0912 - one line for each input
+        match received:
             case inputs.Described(number, observations):
                 self._described(number, observations)
             case inputs.Rechecked(number, results):
@@ -120,7 +120,7 @@ class Run:
             case inputs.RecheckFailed(number, why, failure):
                 self._recheck_failed(number, why, failure)
             case inputs.Answered(number, outcomes_, together):
-                self._answered(number, outcomes_, together=together)
+                self._answered(number, outcomes_, batched=together)
             case inputs.AcceptedBefore(position, command):
                 self._apply(self._jobs[position], events.AcceptedBefore(command, self._now.at))
             case inputs.Broke(number, kind):
@@ -131,9 +131,9 @@ class Run:
                 self._committed()
             case inputs.NoRoom(in_use) | inputs.Heard(in_use):
                 self.scheduler.heard(in_use, self._now.at)
-                self._hold(self._commits.found_no_room() if isinstance(given, inputs.NoRoom) else ())
+                self._hold(self._commits.refused() if isinstance(received, inputs.NoRoom) else ())
             case inputs.JournalAway(failure) | inputs.JournalLost(failure):
-                self._journal_failed(failure, lost=isinstance(given, inputs.JournalLost))
+                self._journal_failed(failure, lost=isinstance(received, inputs.JournalLost))
             case inputs.LeaseLapsed() if self._pauses.lapsed(self._now.at):
                 self._apply_all(events.Paused(self._now.at), self.scheduler.paused())
             case inputs.CancelRequested(why):
@@ -141,7 +141,7 @@ class Run:
             case inputs.HandedOver():
                 self.scheduler.hand_over()
             case inputs.Continued(agreed):
-                self.scheduler.answered(agreed=agreed)
+                self.scheduler.answered(confirmed=agreed)
 
     def _described(self, number: int, observations: Sequence[Observation]) -> None:
         if (observed := self._describing.ended(number, observations)) is None:
@@ -160,7 +160,7 @@ class Run:
         self._dispatch(due)
 
     def _watched(self, job: Job, observation: Observation) -> None:
-        """Note the observation of a job that nothing is done for yet; one that turns back ends untouched."""
+        """Record the observation of a job that nothing is done for yet; one that turns back ends untouched."""
         self._apply(job, events.Observed(observation, self._lag))
         job.observed_at = observation.at if observation.seen else job.observed_at
         if job.state.turned_back and not job.begun:
@@ -194,7 +194,7 @@ class Run:
             match result:
                 case inputs.Drifted(drift, status):
                     self._drifted(due.job, drift, status)
-                case inputs.NotSeen(why):  # which proves nothing: the next observations show whether it stays so
+                case inputs.Unobserved(why):  # which proves nothing: the next observations show whether it stays so
                     self._apply(due.job, events.HeldUp(self._now.at, why))
                 case inputs.Fresh(observation, reset_code):  # pragma: no branch - there is no other result
                     self._apply(due.job, events.Observed(observation, self._lag))
@@ -217,11 +217,12 @@ class Run:
                         ready.append(Due(job, command, observation))
         probed = [due for due in ready if due.command.action == "ResetDisk"]  # which ECS is asked about by name first
         read = {due.job.position for due in ready}
-        let, held = self.scheduler.paced([due for due in ready if due not in probed], self._now.at)
+        ready_now, held = self.scheduler.paced([due for due in ready if due not in probed], self._now.at)
         self._hold(held)
-        for batch in self.scheduler.batches(each for each in let if each.job.position in read):
+        for batch in self.scheduler.batches(each for each in ready_now if each.job.position in read):
             self._intend([due for due in batch if self._may_send(due)])
-        self._let([each for each in let if each.job.position not in read])  # what waited for the quota is not read yet
+        # What waited for the quota is not read yet.
+        self._queue_rechecks([each for each in ready_now if each.job.position not in read])
         self._dispatch(probed)
 
     def _recheck_failed(self, number: int, why: str, failure: Failure | None) -> None:
@@ -246,7 +247,7 @@ class Run:
             self._apply(due.job, event)
         return not held
 
-    def _answered(self, number: int, answers: Sequence[Outcome], *, together: bool) -> None:
+    def _answered(self, number: int, answers: Sequence[Outcome], *, batched: bool) -> None:
         attempts, made = self._calling.pop(number, ()), list[Job]()
         for attempt, answer in zip(attempts, answers, strict=False):
             job = self._jobs[attempt.position]
@@ -255,10 +256,10 @@ class Run:
                 job.alone = False
             elif isinstance(answer, inputs.Refused):
                 throttled = error_codes.throttled(answer.code)
-                job.alone = job.alone or (together and not throttled)
+                job.alone = job.alone or (batched and not throttled)
                 if throttled and answer.retry_after:
                     self._limits.close(answer.action or attempt.command.action, self._now.at, answer.retry_after)
-            event, reported = outcomes.event_of(attempt, answer, self._now, together=together)
+            event, reported = outcomes.event_of(attempt, answer, self._now, batched=batched)
             self._apply(job, event)
             self._reports.call("answer", attempt.command, reported)
             made += [] if isinstance(answer, inputs.Withheld) else [job]
@@ -276,7 +277,7 @@ class Run:
         calls += [(self._jobs[each.position], each.command) for each in self._calling.pop(number, ())]
         for job, command in calls:
             job.call = job.command = None
-            if len(calls) > 1 and not is_asked(job.state, command):
+            if len(calls) > 1 and not is_outstanding(job.state, command):
                 job.alone = True
                 self._apply(job, events.HeldUp(self._now.at))
             else:
@@ -289,7 +290,7 @@ class Run:
             return
         self._cancelled = True
         self._apply_all(events.Cancelled(why), self._jobs)
-        for job in self.scheduler.ahead():
+        for job in self.scheduler.untouched():
             if not job.begun:
                 self._end(job)
         self.scheduler.hurry()
@@ -353,23 +354,23 @@ class Run:
         if self.scheduler.question != asked:
             self._effects.append(inputs.Ask(self.scheduler.question))
         if news := self.scheduler.news():
-            self._effects.append(inputs.Say(f"Run {self._run_id} waits, and its other machines run: {news}."))
+            self._effects.append(inputs.Notify(f"Run {self._run_id} waits, and its other machines run: {news}."))
         if not self.scheduler.closed:
             return
         failure = Failure(None, f"Not begun: {self.scheduler.closed}.", hint=PLAN_AGAIN)
-        for job in self.scheduler.ahead():
+        for job in self.scheduler.untouched():
             self._apply(job, events.Failed(failure))
             if not job.begun:
                 self._end(job)
 
     def _dispatch(self, decided: Sequence[Due]) -> None:
         """Send what brings machines back at once; let the other calls be checked again; hold what the quota holds."""
-        let, held = self.scheduler.paced(decided, self._now.at)
+        ready_now, held = self.scheduler.paced(decided, self._now.at)
         self._hold(held)
-        self._let(let)
+        self._queue_rechecks(ready_now)
 
-    def _let(self, let: Sequence[Due]) -> None:
-        for batch in self.scheduler.batches(let):
+    def _queue_rechecks(self, ready: Sequence[Due]) -> None:
+        for batch in self.scheduler.batches(ready):
             if batch[0].command.action in error_codes.BRINGS_BACK:
                 self._intend(batch)
             else:
@@ -385,7 +386,7 @@ class Run:
             self._reports.wait(due.job, wait, due.observation, reason)
 
     def _intend(self, batch: Sequence[Due]) -> None:
-        """Have the intentions written down; the calls follow once they are: one for all where ECS has such a call.
+        """Commit the intentions; the calls follow once they are written down: one for all where ECS has such a call.
 
         Nothing is intended that the API throttles by which it would be called.
         """

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from ..model import Action, ActName, InUse, Learnt, Observation, Rollout, Room, Wait
+from ..model import Action, ActName, InUse, Measurement, Observation, Rollout, Room, Wait
 from .decide import waiting
 from .jobs import (
     APART,
@@ -25,7 +25,7 @@ from .jobs import (
 )
 from .polling import TICK, first_at, next_at, waits_for
 from .rate_limits import RateLimiter
-from .waves import NOBODY_AGREED, pauses_after, question, release
+from .waves import NOT_CONFIRMED, pauses_after, question, release
 
 FOR_MANY: tuple[ActName, ...] = ("StopInstance", "StartInstance")
 """What ECS has a call for many instances for (StopInstances, StartInstances)."""
@@ -41,7 +41,7 @@ _FULL = 100
 """Jobs that one call describes: once so many are expected to have gone on, a fleet waits no longer to observe them."""
 _UNTIL_THE_WIPE = 1.5
 """Cloud seconds from when a machine is seen Stopped to its wipe: to check again before the call, and to call."""
-_TOGETHER = 5.0
+_GATHERING_TIME = 5.0
 """Cloud seconds in which a fleet's machines gather to be stopped together: one recheck before it serves them all."""
 
 
@@ -74,25 +74,25 @@ class Scheduler:
         self._rollout = rollout
         self._jobs = jobs
         self._limits = limits
-        self._stage = self._asked_for = 0
+        self._stage = self._stage_requested = 0
         self.closed = closed
         self._handed_over = False
         self.question = ""
         self.in_use = InUse()
         self._crowded = False
         """Whether that keeps the next machine from beginning."""
-        self._told_of: tuple[tuple[str, ...], tuple[str, ...]] | None = None
-        self._few = True
+        self._reported: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+        self._is_small = True
         self.most = _MOST
         self._usual = dict(usual or {})
         """By what is waited for: the shortest time it took in this run, or in earlier ones."""
-        self._seen: dict[str, float] = {}
+        self._shortest: dict[str, float] = {}
         """The same in this run alone."""
         self._all_at = -math.inf
         """When the last tick of all jobs began, not only of those that could not wait for it."""
-        self._learnt: dict[str, float] = {}
+        self._first_durations: dict[str, float] = {}
         """What was learnt on this tick for the first time: for how long it was seen to take at least."""
-        self._untold: dict[str, float] = {}
+        self._unshared: dict[str, float] = {}
         """By phase what other runs are still to be told of the time that it took."""
         self._tick_next: float | None = None
         """When the next tick of a fleet is due by what is waited for; ``None`` until that is computed."""
@@ -106,7 +106,7 @@ class Scheduler:
 
     def admit(self, at: float, when: datetime) -> None:
         """Begin more jobs, or set why none may begin any more (``closed``), or what to ask first (``question``)."""
-        if self.closed or self.question or self._handed_over or not (self._to_begin or self.ahead()):
+        if self.closed or self.question or self._handed_over or not (self._to_begin or self.untouched()):
             return
         failing = sum(job.state.cannot_end_done for job in self.open()) + self.in_use.failed
         released = release(self._rollout, [job.outcome for job in self._jobs], when, failing)
@@ -115,7 +115,7 @@ class Scheduler:
         if not self.closed and self._reaches(released.stage):
             self._begin(released.upto, at)
 
-    def ahead(self) -> list[Job]:
+    def untouched(self) -> list[Job]:
         """Return the jobs of which nothing has been touched yet: nobody is harmed if they never are."""
         begun = [job for job in self.open() if not job.state.touched]
         return begun + [job for job in self._to_begin if not job.ended]
@@ -140,18 +140,18 @@ class Scheduler:
         if pauses_after(self._rollout, len(self._jobs), self._stage):
             if not self.open():
                 self.question = question([job.outcome for job in self._jobs])
-                self._asked_for = stage
+                self._stage_requested = stage
             return False
         self._stage = stage
         return True
 
-    def answered(self, *, agreed: bool) -> None:
-        """Note the answer to ``question``."""
+    def answered(self, *, confirmed: bool) -> None:
+        """Record the answer to ``question``."""
         self.question = ""
-        if agreed:
-            self._stage = self._asked_for
+        if confirmed:
+            self._stage = self._stage_requested
         else:
-            self.closed = NOBODY_AGREED
+            self.closed = NOT_CONFIRMED
 
     def _begin(self, upto: int, at: float) -> None:
         if not self._to_begin:
@@ -180,7 +180,7 @@ class Scheduler:
             self._gathering_since = None
             return False
         self._gathering_since = at if self._gathering_since is None else self._gathering_since
-        if at - self._gathering_since < _TOGETHER:
+        if at - self._gathering_since < _GATHERING_TIME:
             return True
         self._gathering_since = None
         return False
@@ -193,33 +193,33 @@ class Scheduler:
 
     def _room(self, at: float, promised: Iterable[Job]) -> int:
         """Count the wipes that find a slot once a machine that is stopped now is Stopped, beside those promised one."""
-        free = self._limits.room("ReInitDisk", at, self._ahead()) - self.in_use.wipes
+        free = self._limits.room("ReInitDisk", at, self._time_to_wipe()) - self.in_use.wipes
         return free - sum(each.state.wipes_to_come for each in promised)
 
-    def _ahead(self) -> float:
+    def _time_to_wipe(self) -> float:
         """Return in how many cloud seconds a machine that is stopped now is expected to be wiped."""
         return self._usual.get("stop", 0.0) + self._usual.get("snapshot", 0.0) + _UNTIL_THE_WIPE
 
     # ----------------------------------------------------------------------------------------- beside other runs
 
     def heard(self, in_use: InUse, at: float) -> None:
-        """Note what other runs have in use, and how long they saw a phase to take."""
+        """Record what other runs have in use, and how long a phase took there."""
         self.in_use = in_use
         self._limits.heard(in_use, at)
         for phase, seconds in in_use.took:
             self._usual[phase] = min(seconds, self._usual.get(phase, seconds))
 
-    def to_tell(self) -> tuple[Learnt, ...]:
-        """Return what other runs are to be told, once: of the quota, and how long a phase takes."""
-        took, self._untold = self._untold, {}
-        return *self._limits.to_tell(), *(Learnt(phase, took=seconds) for phase, seconds in took.items())
+    def take_measurements(self) -> tuple[Measurement, ...]:
+        """Return, once, what was measured for other runs: the quota, and how long a phase takes."""
+        took, self._unshared = self._unshared, {}
+        return *self._limits.take_measurements(), *(Measurement(phase, took=seconds) for phase, seconds in took.items())
 
     def room_of_all(self, at: float, *, down: bool, wipes: bool) -> Room:
         """Return what all runs of the account and region may have in use once a machine goes down, or begins."""
         quota = self._limits.quota("ReInitDisk", at) if wipes else None
         most = self._rollout.max_parallel if down else None
         failures = self._rollout.stop_after_failures if down or wipes else None
-        return Room(most, quota, self._limits.within(self._ahead()), failures)
+        return Room(most, quota, self._limits.within(self._time_to_wipe()), failures)
 
     def waits_for_others(self) -> bool:
         """Return whether a machine cannot begin, or be stopped, before something is free again."""
@@ -235,14 +235,14 @@ class Scheduler:
         if why or not (first and others) or self._limits.closed(due.command.action, at):
             return waiting(job.state, due.observation), why or "ECS throttles, or its quota is used up"
         job.held_since = at if job.held_since is None else job.held_since
-        job.next_at = max(job.next_at, due.observation.at + job.patience)
+        job.next_at = max(job.next_at, due.observation.at + job.max_interval)
         wait = waiting(job.state, due.observation)
         return Wait(wait.phase, "other runs", job.held_since, 0.0), others
 
     def news(self) -> str:
-        """Say, once for each set of other runs, that the next machine does not begin because of them."""
+        """Return, once for each set of other runs, why the next machine does not begin because of them."""
         wait_for = (self.in_use.run_ids, self.in_use.idle) if self._crowded else None
-        told, self._told_of = self._told_of, wait_for
+        told, self._reported = self._reported, wait_for
         return self.in_use.said(self._rollout.max_parallel) if wait_for not in (None, told) else ""
 
     # ---------------------------------------------------------------------------------------------------- polling
@@ -250,9 +250,9 @@ class Scheduler:
     def due(self, at: float, *, ending: bool = False) -> list[Job]:
         """Return the jobs to observe now; of a run that is ``ending`` also those whose call was held back."""
         jobs = self.open()
-        learnt, self._learnt, self._tick_next = self._learnt, {}, None
-        self._few = len(jobs) <= _EVERY_TICK
-        if self._few:
+        learnt, self._first_durations, self._tick_next = self._first_durations, {}, None
+        self._is_small = len(jobs) <= _EVERY_TICK
+        if self._is_small:
             return [job for job in jobs if job.hurried or self._next_at(job) <= at]
         if not learnt and any(job.hurried for job in jobs):
             return [job for job in jobs if must_be_observed(job, at)]  # the others' tick comes yet
@@ -275,7 +275,7 @@ class Scheduler:
         if self.is_over():
             return math.inf
         jobs = self.open()
-        if self._learnt:
+        if self._first_durations:
             return tick_at
         if len(jobs) > _EVERY_TICK:
             if self._tick_next is None:
@@ -298,7 +298,7 @@ class Scheduler:
 
     def _next_at(self, job: Job) -> float:
         """Return when one of a few jobs is to be observed: also after the time that others were seen to take."""
-        expected = expected_at(job, self._seen)
+        expected = expected_at(job, self._shortest)
         return job.next_at if expected is None else min(job.next_at, expected)
 
     def paused(self) -> list[Job]:
@@ -314,9 +314,11 @@ class Scheduler:
             job.next_at = 0.0
 
     def observed(self, job: Job, observation: Observation, action: Action) -> None:
-        """Note an observation of a job, and learn from a wait that has ended how long such a wait takes."""
+        """Record an observation of a job, and from a wait that has ended how long such a wait takes."""
         job.hurried = False
-        usual = {phase: seconds if phase == "stop" else job.pace * seconds for phase, seconds in self._usual.items()}
+        usual = {
+            phase: seconds if phase == "stop" else job.slowdown * seconds for phase, seconds in self._usual.items()
+        }
         job.next_at = next_at(job.state, observation, action, usual, job.down_since)
         if not observation.seen:
             return  # on the next tick again
@@ -331,12 +333,12 @@ class Scheduler:
         if before is not None and went_on and not job.state.turned_back:
             took = max(0.0, observation.at - before[1])
             if before[0] == "stop":
-                job.pace = took / max(TICK, self._usual.get("stop", took))
+                job.slowdown = took / max(TICK, self._usual.get("stop", took))
             if before[0] not in self._usual:
-                self._learnt[before[0]] = max(0.0, (seen_at or 0.0) - before[1])
+                self._first_durations[before[0]] = max(0.0, (seen_at or 0.0) - before[1])
             if took < self._usual.get(before[0], math.inf):
-                self._untold[before[0]] = took
-            for shortest in (self._usual, self._seen):
+                self._unshared[before[0]] = took
+            for shortest in (self._usual, self._shortest):
                 shortest[before[0]] = min(took, shortest.get(before[0], took))
 
     # ------------------------------------------------------------------------------------------------------ quota
@@ -349,7 +351,7 @@ class Scheduler:
         may have turned out smaller since it began.
         """
         free: dict[ActName, int] = {}
-        let: list[Due] = []
+        released: list[Due] = []
         held: list[Due] = []
         waiting = [job.held for job in self.open() if job.held is not None and job.call is None]
         begins = any(each.command.action == "StopInstance" or not each.job.state.tried for each in (*waiting, *due))
@@ -368,11 +370,11 @@ class Scheduler:
                     down.append(job)
                 free[action] -= takes
                 job.held = job.held_since = None
-                let.append(each)
+                released.append(each)
             else:
                 job.held = each
                 held.append(each)
-        return let, held
+        return released, held
 
     def _is_free(self, job: Job, down: int, room: int) -> bool:
         """Return whether other runs leave a machine what it needs to begin; one that has begun goes on."""
@@ -394,7 +396,7 @@ class Scheduler:
         return len(set(calls)) if action in BATCH else len(calls)
 
     def batches(self, due: Iterable[Due]) -> list[list[Due]]:
-        """Put calls of one kind together, as many as one recheck can serve."""
+        """Group calls of one kind, as many as one recheck can serve."""
         kinds: dict[tuple[object, ...], list[Due]] = {}
         for each in due:
             alone = each.job.position if each.job.alone else None
@@ -406,7 +408,7 @@ class Scheduler:
         return batches
 
     def called(self, jobs: Sequence[Job], action: ActName, at: float, *, made: bool) -> None:
-        """Note that a call was made for these, or came too late.
+        """Record that a call was made for these, or came too late.
 
         What it did is worth observing at once, unless only time is waited for from now on. A stop is always, since the
         lag of Describe calls is sampled by it; a fleet keeps to its ticks. And it is learnt how many calls one recheck
@@ -418,5 +420,5 @@ class Scheduler:
             job.waiting = waits_for(job.state)
             if job.waiting is not None and job.waiting[0] == "stop":
                 job.down_since = at
-            job.hurried = self._few and (action == "StopInstance" or job.waiting is None)
+            job.hurried = self._is_small and (action == "StopInstance" or job.waiting is None)
             job.next_at = first_at(job.state, at, job.down_since)

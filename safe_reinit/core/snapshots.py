@@ -7,13 +7,13 @@ from .state import SETTLING_READS, close_phase, fail, replace, settling
 from .steps import with_safety
 
 
-def learn_tag(job: JobState, observation: Observation) -> JobState:
+def evolve_tag(job: JobState, observation: Observation) -> JobState:
     """Return the state after an observation of the tags: whether the instance bears the tag of this run.
 
     The tag counts once it has been shown through the settling time: another run that checked just before it was there
     would replace it with its own within that time, and then only that run continues.
     """
-    if not job.tag_value or observation.instance is None or not _ahead(job):
+    if not job.tag_value or observation.instance is None or not _is_wipe_pending(job):
         return job
     shown = dict(observation.instance.tags).get(LOCK_TAG)
     tag = job.tag
@@ -40,9 +40,9 @@ def _settled(tag: Step, at: float, through: float) -> Step:
     return replace(tag, state="done" if settled else "accepted", due=None)
 
 
-def learn_safety(job: JobState, observation: Observation) -> JobState:
+def evolve_safety_snapshots(job: JobState, observation: Observation) -> JobState:
     """Return the state after an observation of the safety snapshots; one that failed or is gone ends the job."""
-    if not _ahead(job):
+    if not _is_wipe_pending(job):
         return job
     for safety in job.snapshots:
         if safety.snapshot_id and safety.step.state in ("accepted", "done") and not job.turned_back:
@@ -79,7 +79,7 @@ def _evolve_snapshot(job: JobState, safety: SafetySnapshot, observation: Observa
     )
 
 
-def _ahead(job: JobState) -> bool:
+def _is_wipe_pending(job: JobState) -> bool:
     """Return whether a wipe is still to come, so that tag and snapshots matter."""
     return not job.turned_back and any(wipe.pending for wipe in job.disks)
 

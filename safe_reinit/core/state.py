@@ -136,7 +136,7 @@ def outcome(job: JobState) -> Outcome:
         return "partial"
     if not job.tried:
         return "refused"
-    return "failed" if as_promised or not _moved_the_power(job) else "stranded"
+    return "failed" if as_promised or not _changed_power(job) else "stranded"
 
 
 def is_pending(job: JobState) -> bool:
@@ -163,7 +163,7 @@ def _is_as_promised(job: JobState) -> bool:
     return job.instance_status == job.promised and not going_down
 
 
-def _moved_the_power(job: JobState) -> bool:
+def _changed_power(job: JobState) -> bool:
     """Return whether a stop or a start was intended, or is pending: else the power is as others left it."""
     return job.stop.state != "none" or job.force.tries > 0 or job.start.state != "none"
 

@@ -92,7 +92,7 @@ def tries_of(job: JobState, command: Command) -> int:
     return step_of(job, command).tries
 
 
-def is_asked(job: JobState, command: Command) -> bool:
+def is_outstanding(job: JobState, command: Command) -> bool:
     """Return whether a call is intended and its answer outstanding."""
     if command.overwrites:
         return any(wipe.disk_id == command.subject and wipe.state == "asked" for wipe in job.disks)

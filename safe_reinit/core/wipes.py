@@ -11,13 +11,13 @@ RESETTING = "InvalidOperation.DiskResetInProgress"
 """What ResetDisk answers, also with DryRun, while a roll-back of the disk goes on (ECS API reference, ResetDisk)."""
 
 
-def learn_wipes(job: JobState, observation: Observation) -> JobState:
+def evolve_wipes(job: JobState, observation: Observation) -> JobState:
     """Return the state after an observation of the disks: what happened to each wipe, and whether disks have moved."""
     wipes = (_evolve_wipe(_watch(wipe, observation, lag_of(job)), observation, job) for wipe in job.disks)
     job = _with_wipes(job, observation, tuple(changed(wipe, shown=_status(wipe, observation)) for wipe in wipes))
     if job.turned_back or job.start.state != "none":
         return job
-    for wipe in ahead(job):
+    for wipe in pending_wipes(job):
         disk = observation.disks.get(wipe.disk_id)
         if disk is not None and not (disk.status == "In_use" and disk.instance_id == job.instance_id):
             where = f"{disk.status} on {disk.instance_id or 'no instance'}"
@@ -134,7 +134,7 @@ def is_watched(wipe: Wipe, job: JobState) -> bool:
     return not wipe.gap or forgiven
 
 
-def ahead(job: JobState) -> list[Wipe]:
+def pending_wipes(job: JobState) -> list[Wipe]:
     """Return the wipes that are still to come."""
     return [wipe for wipe in job.disks if wipe.pending]
 

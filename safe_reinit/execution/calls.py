@@ -64,7 +64,7 @@ class Calls:
         elif wanted:
             answers = {wanted[0].position: self._make_one(wanted[0])}
         return Answered(
-            call.number, tuple(answers.get(each.position, Withheld()) for each in call.attempts), together=together
+            call.number, tuple(answers.get(each.position, Withheld()) for each in call.attempts), batched=together
         )
 
     def _is_wanted(self, attempt: Attempt) -> bool:
@@ -72,13 +72,13 @@ class Calls:
         stale = is_stale(attempt.observation, attempt.job, self.clock.time(), self.clock.rate)
         return not (stale or self.stop.is_set())
 
-    def _is_throttled(self, attempt: Attempt, together: int) -> bool:
+    def _is_throttled(self, attempt: Attempt, batched: int) -> bool:
         """Return whether ECS has throttled the call since it was decided, as the answer to another one of its kind.
 
         The core knows of that before it decides on a later observation, and lets calls through as the limit allows.
         """
         action: str = attempt.command.action
-        return attempt.observation.at < self.throttled_at.get(f"{action}s" if together > 1 else action, 0.0)
+        return attempt.observation.at < self.throttled_at.get(f"{action}s" if batched > 1 else action, 0.0)
 
     def _failed(self, action: str, failed: CloudError) -> Outcome:
         if isinstance(failed, Refused) and error_codes.throttled(failed.code):

@@ -30,10 +30,10 @@ from ..core.inputs import (
     Exchanged,
     HandedOver,
     Input,
+    Notify,
     Now,
     ReadInUse,
     Recheck,
-    Say,
     WaitUntil,
     Withheld,
 )
@@ -221,7 +221,7 @@ class Driver:
                 event = Event(self.clock.now(), self.run_id, name, instance_id, disk_id, data, simulated=simulated)
                 with contextlib.suppress(Exception):  # whoever listens and fails leaves no machine stopped
                     self.on_event(event)
-            case Say(text):
+            case Notify(text):
                 with contextlib.suppress(Exception):
                     self.say(text)
             case ReadInUse():
@@ -268,7 +268,7 @@ class Driver:
             return Described(effect.number, (seen,) * len(effect.jobs + effect.watched))
         if isinstance(effect, Ask):
             self._not_asked = error
-            return Continued(agreed=False)
+            return Continued(confirmed=False)
         return Broke(effect.number, type(error).__name__)
 
     def _wait(self, until: float) -> None:

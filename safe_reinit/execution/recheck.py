@@ -9,7 +9,7 @@ from ..clock import Clock
 from ..cloud.interface import Cloud, CloudError, OtherCaller
 from ..cloud.retry import Once, Patient
 from ..core.freshness import FRESH, FRESH_REAL
-from ..core.inputs import Decided, Drifted, Fresh, NotSeen, Recheck, Rechecked, RecheckFailed, RecheckResult
+from ..core.inputs import Decided, Drifted, Fresh, Recheck, Rechecked, RecheckFailed, RecheckResult, Unobserved
 from ..core.steps import wipe_of
 from ..model import DiskFacts, Failure, Guard, JobState, Observation, Options, Plan, PlannedJob, Policy
 from ..planning import other_products
@@ -76,7 +76,7 @@ class Rechecks:
             own = self._own(each, by_disk)
             ahead = _ahead(each.job, own)
             if why := _not_seen(each.job, own):
-                results.append(NotSeen(why))
+                results.append(Unobserved(why))
             elif drift := self._drift_of(each, ahead):
                 results.append(Drifted(drift, _status(own)))
             else:
@@ -116,7 +116,7 @@ class Rechecks:
     def _before_a_power_cut(self, each: Decided, seen: Observation) -> RecheckResult:
         """See that these are targets still: else the power is not cut for them."""
         if not _is_whole(seen):
-            return NotSeen(seen.why)
+            return Unobserved(seen.why)
         drift = no_target_any_more(self._planned(each), seen, self.plan, self.policy)
         return Drifted(drift, seen.instance.status if seen.instance else "") if drift else Fresh(seen)
 

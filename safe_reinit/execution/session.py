@@ -182,9 +182,9 @@ class Session:
             gone_on = resuming.resume(known[position], at, lease.follows.unrecorded if lease.follows else "")
             gone_on = resuming.lose_record(gone_on) if lease.moved else gone_on
             gone_on = resuming.expire(
-                gone_on, at, age, self.plan_expires, unwatched=unwatched, caller_known=bool(plan.account)
+                gone_on, at, age, self.plan_expires, unwatched=unwatched, caller_pinned=bool(plan.account)
             )
-            known[position] = resuming.judge(gone_on, verdict) if verdict else gone_on
+            known[position] = resuming.accept_verdict(gone_on, verdict) if verdict else gone_on
         check = partial(self._agrees, verdict, stored) if verdict else self._same_account
         begun = report.started(moment(stored.started_at))
         return self._carry(HeldRun(plan, lease, known, calls, begun, closed, stored.whole, none_begins), check)

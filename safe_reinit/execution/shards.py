@@ -114,17 +114,17 @@ def resume(session: Session, run_id: str, verdict: Verdict | None) -> Report | N
 
     Raises:
         UsageError: there is no such run, it is of another region or endpoint, or the journal cannot be written.
-        RunRefused: it has ended, or the verdict is refused: see ``judge``.
+        RunRefused: it has ended, or the verdict is refused: see ``accept_verdict``.
     """
     if verdict is not None:
-        return judge(session, run_id, verdict)
+        return accept_verdict(session, run_id, verdict)
     session.open_run(run_id)
     finish(session, run_id)
     stored = session.stored(run_id)
     return decode(Report, stored.report) if not stored.open and stored.report is not None else None
 
 
-def judge(session: Session, run_id: str, verdict: Verdict) -> Report:
+def accept_verdict(session: Session, run_id: str, verdict: Verdict) -> Report:
     """End, by what a person says, what is open of a run that nobody carries; no wipe is sent.
 
     Raises:

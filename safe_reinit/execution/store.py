@@ -61,10 +61,10 @@ class StateStore:
         room = None if commit.room is None else replace(commit.room, within=commit.room.within / self._rate)
         learnt = [
             replace(each, closed_for=each.closed_for / self._rate, took=each.took / self._rate)
-            for each in commit.learnt
+            for each in commit.measurements
         ]
         try:
-            self._lease.save(*states, wait=0.0 if commit.spool else BRIEFLY, room=room, learnt=learnt)
+            self._lease.save(*states, wait=0.0 if commit.spool else BRIEFLY, room=room, measurements=learnt)
         except NoRoomError as error:
             return NoRoom(error.in_use.at_rate(self._rate))
         except JournalError as error:

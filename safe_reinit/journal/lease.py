@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from .. import logs
 from ..clock import boottime
 from ..errors import UsageError
-from ..model import ActName, InUse, Learnt, Room
+from ..model import ActName, InUse, Measurement, Room
 from ..model.codec import dumps
 from .audit import Deed, appended
 from .database import LOCK_WAIT
@@ -262,7 +262,7 @@ class Lease:
         wait: float = BRIEFLY,
         act: tuple[Deed, str] | None = None,
         room: Room | None = None,
-        learnt: Sequence[Learnt] = (),
+        measurements: Sequence[Measurement] = (),
     ) -> None:
         """Write down changed states, each with the position of its job, in one transaction; see ``Journal.write``.
 
@@ -271,7 +271,7 @@ class Lease:
             wait: for how many real seconds another process that is writing is waited for.
             act: what somebody did that changed them, with its detail, for the audit.
             room: what all runs may have in use once this is written (real seconds); ``None`` where that does not grow.
-            learnt: what other runs are told (real seconds).
+            measurements: what other runs are told (real seconds).
 
         Raises:
             NoRoomError: they would have more in use; nothing was written.
@@ -281,7 +281,7 @@ class Lease:
             (statement, (dumps(record, sparse=True), *place_of(record), self.run_id, position))
             for position, record in records
         ]
-        self._write([*changed, *noted(self.run_id, learnt), *self._audited(act)], wait=wait, room=room)
+        self._write([*changed, *noted(self.run_id, measurements), *self._audited(act)], wait=wait, room=room)
 
     def in_use(self) -> InUse:
         """Return what other runs of the account and region have in use, in real seconds.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..model import InUse, JobState, Learnt, Room
+from ..model import InUse, JobState, Measurement, Room
 from .database import Database
 
 _KEPT = 600.0
@@ -93,12 +93,12 @@ def refuse_full(database: Database, run_id: str, lease: float, room: Room) -> No
         raise NoRoomError(others)
 
 
-def noted(run_id: str, learnt: Sequence[Learnt]) -> Iterator[tuple[str, Sequence[object]]]:
+def noted(run_id: str, measurements: Sequence[Measurement]) -> Iterator[tuple[str, Sequence[object]]]:
     """Return the statements that tell other runs what this one has learnt."""
-    if learnt:
+    if measurements:
         old = "DELETE FROM learnt WHERE run_id=? AND (at < {clock} - ? OR at > {clock})"  # a file of another boot
         yield old, (run_id, _KEPT)
-    for each in learnt:
+    for each in measurements:
         row = (run_id, each.what, each.taken, each.closed_for, each.took)
         yield "INSERT INTO learnt (run_id, what, at, taken, closed_for, took) VALUES (?,?,{clock},?,?,?)", row
 
@@ -118,11 +118,11 @@ def _failed(database: Database, run_id: str) -> tuple[int, int]:
     return int(here or 0), int(everywhere or 0) - int(here or 0)
 
 
-def _summed(jobs: Sequence[tuple[Any, ...]], learnt: Sequence[tuple[Any, ...]]) -> InUse:
+def _summed(jobs: Sequence[tuple[Any, ...]], measurements: Sequence[tuple[Any, ...]]) -> InUse:
     """Add up what runs have in use; of a shard people know the run that it is part of."""
     used = [(whole or run_id, down, wipes, name, at_work) for run_id, whole, down, wipes, name, at_work in jobs]
     attended = {run_id for run_id, _, _, _, at_work in used if at_work}
-    recent = [each[2:] for each in learnt]
+    recent = [each[2:] for each in measurements]
     took: dict[str, float] = {}
     for phase, _, _, _, seconds in recent:
         if seconds:

@@ -85,7 +85,7 @@ if TYPE_CHECKING:
         Report,
     )
     from .secret import Secret
-    from .shared import InUse, Learnt, Room, ShardProgress, Stage
+    from .shared import InUse, Measurement, Room, ShardProgress, Stage
 
 _HOME = {
     "Attachment": "cloud",
@@ -148,7 +148,7 @@ _HOME = {
     "Rollout": "plan",
     "Secret": "secret",
     "InUse": "shared",
-    "Learnt": "shared",
+    "Measurement": "shared",
     "Room": "shared",
     "ShardProgress": "shared",
     "Stage": "shared",
@@ -204,11 +204,11 @@ __all__ = [
     "JobState",
     "Key",
     "LastRun",
-    "Learnt",
     "Level",
     "Limits",
     "Making",
     "Match",
+    "Measurement",
     "Observation",
     "OnUnknown",
     "Operator",

@@ -24,7 +24,7 @@ class Room:
 
 
 @dataclass(frozen=True)
-class Learnt:
+class Measurement:
     """What one run has learnt of the quota of one API, or of how long one phase takes, for the others."""
 
     what: str

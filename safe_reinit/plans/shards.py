@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import accumulate, pairwise
 
-from ..core.waves import NOBODY_AGREED, Release, pauses_after, question, release, stages
+from ..core.waves import NOT_CONFIRMED, Release, pauses_after, question, release, stages
 from ..model import Finding, Outcome, Plan, PlannedJob, Rollout, ShardProgress, Stage
 from .plan import part_of
 
@@ -91,7 +91,7 @@ def why_none_begins(rollout: Rollout, shards: Sequence[ShardProgress], agreed: i
         now: by the local clock.
 
     """
-    return _release(rollout, shards, now).closed or (NOBODY_AGREED if agreed < 0 else "")
+    return _release(rollout, shards, now).closed or (NOT_CONFIRMED if agreed < 0 else "")
 
 
 def _release(rollout: Rollout, shards: Sequence[ShardProgress], now: datetime) -> Release:

@@ -30,14 +30,14 @@ from safe_reinit.core.inputs import (
     Fresh,
     Heard,
     Input,
-    NotSeen,
+    Notify,
     Now,
     ReadInUse,
     Recheck,
     Rechecked,
     Refused,
-    Say,
     Unanswered,
+    Unobserved,
     WaitUntil,
 )
 from safe_reinit.core.polling import needs
@@ -254,7 +254,7 @@ class Steps:
         """Return the recheck of a call that was decided on an observation: what the jobs begin with shows nothing."""
         if not self.state.tried:
             beginning = self.to(Recheck)
-            self.answer(beginning, *[NotSeen("not listed")] * len(beginning.commands))
+            self.answer(beginning, *[Unobserved("not listed")] * len(beginning.commands))
         return self.to(Recheck, action)
 
     def go_on(self) -> None:
@@ -353,7 +353,7 @@ class Steps:
     @property
     def said(self) -> list[str]:
         """What people were told."""
-        return [each.text for each in self.effects if isinstance(each, Say)]
+        return [each.text for each in self.effects if isinstance(each, Notify)]
 
     @property
     def digest(self) -> str:
@@ -391,7 +391,7 @@ def whole_run() -> str:
         15, disks=2, options=Options(snapshot=True, lock_tag=True), canary=2, pause="canary", waves=((5, False),)
     )
     run.answer(
-        run.to(Call, "StopInstance"), *[Refused("Forbidden.RAM", 403, "", "r", "StopInstances")] * 2, together=True
+        run.to(Call, "StopInstance"), *[Refused("Forbidden.RAM", 403, "", "r", "StopInstances")] * 2, batched=True
     )
     run.answer(run.to(Call, "CreateSnapshot"), Unanswered())
     run.step(Exchanged("ReInitDisk", "Throttling.User"))

@@ -827,7 +827,7 @@ def nothing_but_a_start_that_is_owed_is_sent_unless_the_machine_is_shown(known: 
 @always
 def no_look_makes_learning_or_deciding_raise(known: JobState, seen: Observation) -> None:
     """Every record and every look come to an action, the impossible ones too."""
-    learned = core_observations.learn(known, seen)
+    learned = core_observations.evolve_observed(known, seen)
 
     assert isinstance(decide(learned, seen), (Wait, Command, Finish))
     assert core_state.outcome(learned) in (
@@ -844,7 +844,7 @@ def no_look_makes_learning_or_deciding_raise(known: JobState, seen: Observation)
 @always
 def learning_only_makes_a_record_more_careful(known: JobState, seen: Observation) -> None:
     """No look takes back an error, an interruption or an intended start, nor lets a disk be wiped that might not."""
-    learned = core_observations.learn(known, seen)
+    learned = core_observations.evolve_observed(known, seen)
 
     assert (known.error is None) or (learned.error is not None)
     assert learned.interrupted == known.interrupted

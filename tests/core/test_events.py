@@ -63,7 +63,7 @@ def test_each_event_changes_a_state_with_all_that_it_says() -> None:
     }
 
     assert evolve(ready(), Intended(WIPE, seen(1000.0))) == asked != ready()
-    assert evolve(asked, Observed(later, 3.0)) == observations.learn(asked, later, 3.0) != asked
+    assert evolve(asked, Observed(later, 3.0)) == observations.evolve_observed(asked, later, 3.0) != asked
     for event, after in expected.items():
         assert evolve(asked, event) == after
         assert after != asked or isinstance(event, Paused), event

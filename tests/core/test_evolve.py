@@ -93,10 +93,10 @@ def stopping() -> JobState:
     return core_answers.accepted(core_answers.intend(begin(), STOP, look(0.0, "Running")), STOP, T)
 
 
-def learn(known: JobState, *seen: Observation) -> JobState:
+def evolve_observed(known: JobState, *seen: Observation) -> JobState:
     """Learn from several looks."""
     for each in seen:
-        known = core_observations.learn(known, each)
+        known = core_observations.evolve_observed(known, each)
     return known
 
 
@@ -105,21 +105,21 @@ def learn(known: JobState, *seen: Observation) -> JobState:
 
 def test_reiniting_and_then_in_use_is_proof_by_transition() -> None:
     """A wipe that was seen to begin and to end is done, and its evidence says so."""
-    known = learn(wiping(), look(2, disk="ReIniting"), look(4))
+    known = evolve_observed(wiping(), look(2, disk="ReIniting"), look(4))
 
     assert (known.disks[0].state, known.disks[0].evidence) == ("done", "transition")
 
 
 def test_the_first_in_use_proves_nothing() -> None:
     """In_use is the state the disk was in already: until the settling time has passed the wipe is not done."""
-    known = learn(wiping(), *(look(at) for at in (2, 4, 6, 8, 10, 12, 14, 16, 18)))
+    known = evolve_observed(wiping(), *(look(at) for at in (2, 4, 6, 8, 10, 12, 14, 16, 18)))
 
     assert known.disks[0].state == "accepted"
 
 
 def test_in_use_through_the_settling_time_is_proof_after_an_accepted_call() -> None:
     """Twenty seconds and four reads of In_use after an accepted call are done by ``settled``."""
-    known = learn(wiping(), *(look(at) for at in (2, 8, 14, 20.5)))
+    known = evolve_observed(wiping(), *(look(at) for at in (2, 8, 14, 20.5)))
 
     assert (known.disks[0].state, known.disks[0].evidence) == ("done", "settled")
 
@@ -127,27 +127,27 @@ def test_in_use_through_the_settling_time_is_proof_after_an_accepted_call() -> N
 @pytest.mark.parametrize("times", [(19.0, 20.0, 21.0), (2, 4, 6, 8, 10), (40.0,)])
 def test_too_few_reads_or_too_little_time_settle_nothing(times: tuple[float, ...]) -> None:
     """Both the time and the number of reads are needed."""
-    assert learn(wiping(), *(look(at) for at in times)).disks[0].state == "accepted"
+    assert evolve_observed(wiping(), *(look(at) for at in times)).disks[0].state == "accepted"
 
 
 def test_a_look_that_failed_is_no_read() -> None:
     """Looks that were not answered do not settle a state."""
     unseen = [look(at, seen=False, instance=None, disks={}) for at in (2, 8, 14, 20, 26)]
 
-    assert learn(wiping(), *unseen).disks[0].reads == 0
+    assert evolve_observed(wiping(), *unseen).disks[0].reads == 0
 
 
 def test_a_lost_answer_with_nothing_seen_is_asked_again_behind_the_fence() -> None:
     """Where every look since shows that nobody used the machine, ReInitDisk may be sent again, at most twice."""
     looks = [look(at) for at in (2, 8, 14, 20.5)]
-    known = learn(wiping("lost"), *looks)
+    known = evolve_observed(wiping("lost"), *looks)
 
     assert known.disks[0].state == "resend"
     assert decide(known, look(20.5)) == WIPE
 
     spent = replace(wiping("lost"), disks=(replace(wiping("lost").disks[0], losses=3),))
 
-    assert learn(spent, *looks).disks[0].state == "unknown"
+    assert evolve_observed(spent, *looks).disks[0].state == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_lost_answer_with_nothing_seen_is_asked_again_behind_the_fence() -> No
 )
 def test_a_lost_answer_with_nothing_seen_ends_unknown(looks: list[Observation]) -> None:
     """Where somebody may have used the machine since, a lost answer is neither done nor refused nor repeated."""
-    known = learn(wiping("lost"), *looks)
+    known = evolve_observed(wiping("lost"), *looks)
 
     assert known.disks[0].state == "unknown"
     assert core_state.outcome(known) == "unknown"
@@ -171,7 +171,7 @@ def test_a_lost_answer_with_nothing_seen_ends_unknown(looks: list[Observation]) 
 def test_a_lost_answer_may_have_come_to_another_host() -> None:
     """Who held the run and never let it go may have the answer: it is not said that none came."""
     held = replace(wiping("lost"), unrecorded_by="alice@h1")
-    known = learn(held, look(2), look(8, "Running"), look(14), look(20.5))
+    known = evolve_observed(held, look(2), look(8, "Running"), look(14), look(20.5))
 
     assert known.disks[0].state == "unknown"
     assert "is in the journal (held before by alice@h1), and" in (known.error or FAILURE).message
@@ -181,28 +181,30 @@ def test_what_is_to_be_retried_forgives_a_gap_and_never_a_start() -> None:
     """``on_unknown: retry`` sends again after a gap in the looks, but not once a start was seen."""
     known = replace(wiping("lost"), on_unknown="retry")
 
-    assert learn(known, *(look(at) for at in (2, 8, 30, 36))).disks[0].state == "resend"
-    assert learn(known, look(2), look(8, "Running"), look(30), look(36)).disks[0].state == "unknown"
+    assert evolve_observed(known, *(look(at) for at in (2, 8, 30, 36))).disks[0].state == "resend"
+    assert evolve_observed(known, look(2), look(8, "Running"), look(30), look(36)).disks[0].state == "unknown"
 
 
 @pytest.mark.parametrize("at", [2, 18, 19.9])
 def test_a_lost_answer_is_found_by_the_reiniting_that_is_seen(at: float) -> None:
     """ReIniting after a lost answer says that the call was accepted."""
-    known = learn(wiping("lost"), look(at, disk="ReIniting"))
+    known = evolve_observed(wiping("lost"), look(at, disk="ReIniting"))
 
     assert known.disks[0].state == "accepted"
 
 
 def test_reiniting_seen_while_the_call_hangs_counts_when_its_answer_is_lost() -> None:
     """What was seen during the call is not forgotten when its answer does not come."""
-    known = learn(wiping("asked"), look(2, disk="ReIniting"))
+    known = evolve_observed(wiping("asked"), look(2, disk="ReIniting"))
 
     assert core_answers.lost(known, WIPE, T + 3.0).disks[0].state == "accepted"
 
 
 def test_a_late_answer_that_comes_while_the_wipe_is_sent_again_is_not_forgotten() -> None:
     """Lost, refused or not sent at all, the second attempt leaves the first one accepted, and none follows it."""
-    again = core_answers.intend(learn(wiping("lost"), *(look(at) for at in (2, 9, 16, 23, 26))), WIPE, look(26))
+    again = core_answers.intend(
+        evolve_observed(wiping("lost"), *(look(at) for at in (2, 9, 16, 23, 26))), WIPE, look(26)
+    )
     known = core_answers.accepted_before(again, WIPE, T + 27.0)
 
     for after in (
@@ -220,14 +222,14 @@ def test_a_late_answer_that_comes_while_the_wipe_is_sent_again_is_not_forgotten(
 @pytest.mark.parametrize("state", ["accepted", "lost"])
 def test_a_disk_that_ends_elsewhere_is_unknown(state: str, status: str, where: str) -> None:
     """A disk that shows another state than ReIniting or In_use on its machine proves no wipe."""
-    known = learn(wiping(state), look(2, disk=status, where=where))
+    known = evolve_observed(wiping(state), look(2, disk=status, where=where))
 
     assert known.disks[0].state == "unknown"
 
 
 def test_a_disk_that_somebody_else_wipes_is_unknown() -> None:
     """ReIniting before our call is not ours, so nobody can say what the data is."""
-    known = learn(begin("Stopped"), look(2, disk="ReIniting"))
+    known = evolve_observed(begin("Stopped"), look(2, disk="ReIniting"))
 
     assert known.disks[0].state == "unknown"
     assert known.error is not None
@@ -236,7 +238,9 @@ def test_a_disk_that_somebody_else_wipes_is_unknown() -> None:
 
 def test_a_wipe_that_does_not_end_is_unknown_with_the_last_state() -> None:
     """When the time for the wipe has passed the outcome is unknown, and the message names the last state."""
-    known = learn(wiping(), look(2, disk="ReIniting"), look(199, disk="ReIniting"), look(201, disk="ReIniting"))
+    known = evolve_observed(
+        wiping(), look(2, disk="ReIniting"), look(199, disk="ReIniting"), look(201, disk="ReIniting")
+    )
 
     assert known.disks[0].state == "unknown"
     assert known.error is not None
@@ -249,7 +253,7 @@ def test_a_wipe_that_does_not_end_is_unknown_with_the_last_state() -> None:
 
 def test_a_stop_is_done_when_stopped_is_seen() -> None:
     """Stopping and then Stopped end the stop, and its phase."""
-    known = learn(stopping(), look(2, "Stopping"), look(4, "Stopped"))
+    known = evolve_observed(stopping(), look(2, "Stopping"), look(4, "Stopped"))
 
     assert known.stop.state == "done"
     assert (known.phases[0].name, known.phases[0].result) == ("stop", "ok")
@@ -259,7 +263,7 @@ def test_a_stop_is_done_when_stopped_is_seen() -> None:
 @pytest.mark.parametrize("status", ["Running", "Starting", "Pending", "Sleeping"])
 def test_a_stop_that_turns_around_is_a_failure(status: str) -> None:
     """An instance that was Stopping and then shows anything but Stopped is in somebody else's hands."""
-    known = learn(stopping(), look(2, "Stopping"), look(4, status))
+    known = evolve_observed(stopping(), look(2, "Stopping"), look(4, status))
 
     assert known.stop.state == "failed"
     assert known.error is not None
@@ -268,7 +272,7 @@ def test_a_stop_that_turns_around_is_a_failure(status: str) -> None:
 
 def test_a_stop_that_is_accepted_and_not_yet_seen_is_waited_for() -> None:
     """Running right after an accepted stop is an old look, not a failure."""
-    known = learn(stopping(), *(look(at, "Running") for at in (2, 10, 19)))
+    known = evolve_observed(stopping(), *(look(at, "Running") for at in (2, 10, 19)))
 
     assert known.error is None
     assert not isinstance(decide(known, look(19.5, "Running")), Command)
@@ -290,22 +294,22 @@ def test_the_lag_is_sampled_by_our_own_stop(looks: list[tuple[float, str]], lag:
     known = replace(stopping(), lag=None)
     assert core_state.lag_of(known) == core_state.LAG_BOUND
 
-    assert learn(known, *(look(at, status) for at, status in looks)).lag == lag
+    assert evolve_observed(known, *(look(at, status) for at, status in looks)).lag == lag
 
 
 def test_where_our_stop_is_shown_too_late_no_wipe_is_sent() -> None:
     """A lag of 20 s or more could hide that somebody uses the machine, so it comes back unwiped."""
-    known = learn(stopping(), *(look(at, "Running") for at in (2, 10, 20)))
+    known = evolve_observed(stopping(), *(look(at, "Running") for at in (2, 10, 20)))
 
     assert known.error is not None
     assert "ECS shows changes 20s late" in known.error.message
-    stopped = learn(known, look(25, "Stopped"))
+    stopped = evolve_observed(known, look(25, "Stopped"))
     assert decide(stopped, look(26, "Stopped")) == START
 
 
 def test_a_machine_that_was_not_watched_since_its_stop_tells_nothing_of_the_lag() -> None:
     """One that is Running long after its stop need not have been stopped at all: that is no lag."""
-    known = learn(replace(stopping(), lag=None), look(60, "Running"))
+    known = evolve_observed(replace(stopping(), lag=None), look(60, "Running"))
 
     assert (known.lag, known.error) == (None, None)
 
@@ -316,24 +320,24 @@ def test_what_a_lost_answer_did_shows_later_by_the_lag(lag: float) -> None:
     known = replace(core_answers.lost(core_answers.intend(begin(), STOP, look(0, "Running")), STOP, T), lag=lag)
     looks = [look(at, "Running") for at in (2, 8, 14, 19.5 + lag)]
 
-    assert learn(known, *looks).stop.state == "lost"
-    assert learn(known, *looks, look(20 + lag, "Running")).stop.state == "resend"
+    assert evolve_observed(known, *looks).stop.state == "lost"
+    assert evolve_observed(known, *looks, look(20 + lag, "Running")).stop.state == "resend"
 
 
 def test_a_lost_stop_that_shows_late_tells_the_lag() -> None:
     """A call arrives before its answer is found missing, or never: what it did and shows later is a lag."""
     lost = replace(core_answers.lost(core_answers.intend(begin(), STOP, look(0, "Running")), STOP, T), lag=None)
-    running = learn(lost, *(look(at, "Running") for at in (6, 12, 18)))
+    running = evolve_observed(lost, *(look(at, "Running") for at in (6, 12, 18)))
 
     assert running.lag is None
-    assert learn(running, look(19, "Stopping")).lag == 19.0
-    assert learn(running, look(90, "Stopped")).lag == 18.0 + core_state.LAG_BOUND
+    assert evolve_observed(running, look(19, "Stopping")).lag == 19.0
+    assert evolve_observed(running, look(90, "Stopped")).lag == 18.0 + core_state.LAG_BOUND
 
 
 def test_a_machine_whose_lost_stop_shows_too_late_is_not_wiped() -> None:
     """Where a lost stop shows so late that somebody could use the machine unseen, the power comes back."""
     lost = replace(core_answers.lost(core_answers.intend(begin(), STOP, look(0, "Running")), STOP, T), lag=None)
-    shown = learn(lost, *(look(at, "Running") for at in (6, 12, 18, 24)), look(30, "Stopped"))
+    shown = evolve_observed(lost, *(look(at, "Running") for at in (6, 12, 18, 24)), look(30, "Stopped"))
 
     assert shown.error is not None
     assert "29s late" in shown.error.message
@@ -342,7 +346,7 @@ def test_a_machine_whose_lost_stop_shows_too_late_is_not_wiped() -> None:
 
 def test_the_lag_that_another_machine_of_the_run_showed_counts() -> None:
     """The lag is one of the cloud: the largest that any job has sampled holds for all."""
-    known = core_observations.learn(begin("Stopped"), look(2), 21.0)
+    known = core_observations.evolve_observed(begin("Stopped"), look(2), 21.0)
 
     assert known.lag == 21.0
     assert known.error is not None
@@ -351,7 +355,7 @@ def test_the_lag_that_another_machine_of_the_run_showed_counts() -> None:
 def test_a_lost_stop_of_which_nothing_shows_is_asked_again() -> None:
     """A stop is harmless to repeat, once the settling time has shown nothing of the first."""
     known = core_answers.lost(core_answers.intend(begin(), STOP, look(0, "Running")), STOP, T)
-    known = learn(known, *(look(at, "Running") for at in (2, 8, 14, 20.5)))
+    known = evolve_observed(known, *(look(at, "Running") for at in (2, 8, 14, 20.5)))
 
     assert known.stop.state == "resend"
     assert decide(known, look(21, "Running")) == STOP
@@ -360,7 +364,7 @@ def test_a_lost_stop_of_which_nothing_shows_is_asked_again() -> None:
 @pytest.mark.parametrize("status", ["Running", "Stopping"])
 def test_a_stop_that_takes_too_long_names_the_last_state(status: str) -> None:
     """When the time for the stop has passed the run turns back and says what it last saw."""
-    known = learn(stopping(), look(50, status), look(101, status))
+    known = evolve_observed(stopping(), look(50, status), look(101, status))
 
     assert known.error is not None
     assert f"still {status}" in known.error.message
@@ -370,14 +374,14 @@ def test_a_stop_that_takes_too_long_names_the_last_state(status: str) -> None:
 
 def test_a_stop_that_comes_late_leads_to_a_start() -> None:
     """Stopped after the time had passed means: start again."""
-    known = learn(stopping(), look(2, "Stopping"), look(101, "Stopping"), look(150, "Stopped"))
+    known = evolve_observed(stopping(), look(2, "Stopping"), look(101, "Stopping"), look(150, "Stopped"))
 
     assert decide(known, look(150, "Stopped")) == START
 
 
 def test_a_stop_that_never_comes_is_given_up_after_the_time_for_a_start() -> None:
     """The watch for a late Stopped has an end, and the end is stranded."""
-    known = learn(stopping(), look(2, "Stopping"), look(101, "Stopping"), look(202, "Stopping"))
+    known = evolve_observed(stopping(), look(2, "Stopping"), look(101, "Stopping"), look(202, "Stopping"))
 
     assert isinstance(decide(known, look(203, "Stopping")), Finish)
     assert core_state.outcome(known) == "stranded"
@@ -393,7 +397,7 @@ def started() -> JobState:
 
 def test_a_start_is_done_when_running_is_seen() -> None:
     """Starting and then Running end the start with the outcome done."""
-    known = learn(started(), look(12, "Starting"), look(14, "Running"))
+    known = evolve_observed(started(), look(12, "Starting"), look(14, "Running"))
 
     assert known.start.state == "done"
     assert core_state.outcome(known) == "done"
@@ -402,7 +406,7 @@ def test_a_start_is_done_when_running_is_seen() -> None:
 
 def test_a_start_that_falls_back_is_not_restarted() -> None:
     """Starting and then Stopped is a start that failed, after a wipe that is proven."""
-    known = learn(started(), look(12, "Starting"), look(14, "Stopped"))
+    known = evolve_observed(started(), look(12, "Starting"), look(14, "Stopped"))
 
     assert core_state.outcome(known) == "not-restarted"
     assert isinstance(decide(known, look(15, "Stopped")), Finish)
@@ -411,7 +415,7 @@ def test_a_start_that_falls_back_is_not_restarted() -> None:
 @pytest.mark.parametrize("status", ["Starting", "Stopped"])
 def test_a_start_that_takes_too_long_names_the_last_state(status: str) -> None:
     """When the time for the start has passed the end is not-restarted, with what was last seen."""
-    known = learn(started(), look(12, status), look(111, status))
+    known = evolve_observed(started(), look(12, status), look(111, status))
 
     assert core_state.outcome(known) == "not-restarted"
     assert known.error is not None
@@ -421,7 +425,7 @@ def test_a_start_that_takes_too_long_names_the_last_state(status: str) -> None:
 def test_a_lost_start_of_which_nothing_shows_is_asked_again() -> None:
     """A start may be repeated once the settling time has shown nothing of the first."""
     known = core_answers.lost(started(), START, T + 10.0)
-    known = learn(known, *(look(at) for at in (12, 18, 24, 30.5)))
+    known = evolve_observed(known, *(look(at) for at in (12, 18, 24, 30.5)))
 
     assert decide(known, look(31)) == START
 
@@ -430,7 +434,7 @@ def test_a_lost_start_of_which_nothing_shows_is_asked_again() -> None:
 def test_a_machine_that_others_start_or_stop_before_our_first_call_ends_the_job(power: str) -> None:
     """A state that is not the one before the first call belongs to somebody else."""
     other = "Stopped" if power == "Running" else "Running"
-    known = learn(begin(power), look(2, other))
+    known = evolve_observed(begin(power), look(2, other))
 
     assert core_state.outcome(known) == "refused"
     assert known.error is not None
@@ -440,13 +444,13 @@ def test_a_machine_that_others_start_or_stop_before_our_first_call_ends_the_job(
 def test_a_refusal_proves_nothing_of_a_stop_whose_answer_was_lost() -> None:
     """The second StopInstance is refused for good: the first may be done late, and then the machine is started."""
     known = core_answers.lost(core_answers.intend(begin(), STOP, look(0, "Running")), STOP, T + 1.0)
-    known = learn(known, *(look(at, "Running") for at in (2, 9, 16, 23)))
+    known = evolve_observed(known, *(look(at, "Running") for at in (2, 9, 16, 23)))
     known = core_answers.intend(known, STOP, look(24, "Running"))
     known = core_answers.refused(known, STOP, Failure("OperationDenied", "No."), T + 25.0, values.NOW, None)
 
     assert isinstance(decide(known, look(26, "Running")), Wait)
-    assert decide(learn(known, look(28, "Stopped")), look(28, "Stopped")) == START
-    still = learn(known, *(look(at, "Running") for at in (28, 35, 42, 49)))
+    assert decide(evolve_observed(known, look(28, "Stopped")), look(28, "Stopped")) == START
+    still = evolve_observed(known, *(look(at, "Running") for at in (28, 35, 42, 49)))
     assert (decide(still, look(49, "Running")), core_state.outcome(still)) == (Finish(), "failed")
 
 
@@ -456,7 +460,7 @@ def test_a_stop_that_was_proven_not_done_makes_no_stop_ours(status: str, refusal
     """Where our stop was refused and the machine goes down all the same, another person stopped it."""
     known = core_answers.intend(begin(), STOP, look(0, "Running"))
     known = core_answers.refused(known, STOP, Failure(refusal, refusal), T + 1.0, values.NOW, T + 3.0)
-    known = learn(known, look(2, status), look(4, "Stopped"))
+    known = evolve_observed(known, look(2, status), look(4, "Stopped"))
 
     assert not isinstance(decide(known, look(6, "Stopped")), Command)
     assert known.error is not None
@@ -468,7 +472,7 @@ def test_a_stop_that_was_proven_not_done_makes_no_stop_ours(status: str, refusal
 @pytest.mark.parametrize(("status", "disk"), [("gone", "In_use"), ("Stopped", None), ("gone", None)])
 def test_what_is_not_shown_for_a_moment_is_not_gone(status: str, disk: str | None) -> None:
     """A Describe may lag behind: one look without the disk or the instance ends nothing."""
-    known = learn(begin("Stopped"), look(2, status, disk), look(4))
+    known = evolve_observed(begin("Stopped"), look(2, status, disk), look(4))
 
     assert known.error is None
     assert not known.given_up
@@ -479,19 +483,21 @@ def test_what_stays_unlisted_is_not_wiped_and_looked_for_on(status: str, disk: s
     """What no look shows through the settling time ends the job; a wipe under way is looked for until its limit."""
     looks = [look(at, status, disk) for at in (2, 8, 14, 20, 23)]
 
-    assert isinstance(decide(learn(begin("Stopped"), *looks), looks[-1]), Finish)
-    for known in (learn(begin("Stopped"), *looks), learn(wiping(), *looks)):
+    assert isinstance(decide(evolve_observed(begin("Stopped"), *looks), looks[-1]), Finish)
+    for known in (evolve_observed(begin("Stopped"), *looks), evolve_observed(wiping(), *looks)):
         assert known.error is not None
         assert "any more" in known.error.message
     if disk is None:
-        assert core_state.outcome(learn(wiping(), *looks, look(LIMITS.reinit + 30, status, disk))) == "unknown"
+        assert (
+            core_state.outcome(evolve_observed(wiping(), *looks, look(LIMITS.reinit + 30, status, disk))) == "unknown"
+        )
 
 
 def test_the_start_that_is_due_is_sent_to_a_machine_that_is_not_listed() -> None:
     """Absence is no proof: StartInstance is sent, and only NotFound ends what is owed to the machine."""
     stopped = replace(stopping(), stop=replace(stopping().stop, state="done"))
     looks = [look(at, "gone") for at in (2, 8, 14, 20, 23)]
-    known = learn(stopped, *looks)
+    known = evolve_observed(stopped, *looks)
 
     assert decide(known, looks[-1]) == START
     asked = core_answers.intend(known, START, looks[-1])
@@ -503,7 +509,7 @@ def test_the_start_that_is_due_is_sent_to_a_machine_that_is_not_listed() -> None
 
 def test_a_machine_that_is_not_shown_any_more_has_no_power_to_tell() -> None:
     """Where the machine vanished after our stop was accepted, power is not told to be as promised."""
-    known = learn(stopping(), look(1, "Running"), *(look(at, "gone") for at in (2, 8, 14, 20, 23)))
+    known = evolve_observed(stopping(), look(1, "Running"), *(look(at, "gone") for at in (2, 8, 14, 20, 23)))
 
     assert core_state.outcome(known) == "stranded"
 
@@ -553,13 +559,13 @@ def test_a_wipe_is_sent_again_only_in_the_first_half_of_the_limit_of_all_wipes()
 def test_a_wipe_that_waits_longer_than_that_is_not_sent() -> None:
     """The job turns back, and the wipe that was sent is watched to its end."""
     known = replace(wiping(), disks=(*wiping().disks, Wipe("d-2")))
-    in_time = learn(known, look(LIMITS.reinit / 2, disk="ReIniting"))
-    late = learn(in_time, look(LIMITS.reinit / 2 + 1, disk="ReIniting"))
+    in_time = evolve_observed(known, look(LIMITS.reinit / 2, disk="ReIniting"))
+    late = evolve_observed(in_time, look(LIMITS.reinit / 2 + 1, disk="ReIniting"))
 
     assert in_time.error is None
     assert late.error is not None
     assert "half of --timeout-reinit" in late.error.message
-    assert core_state.outcome(learn(late, look(LIMITS.reinit / 2 + 5))) == "partial"
+    assert core_state.outcome(evolve_observed(late, look(LIMITS.reinit / 2 + 5))) == "partial"
 
 
 def test_the_limit_of_all_wipes_counts_from_the_first() -> None:
@@ -567,9 +573,9 @@ def test_the_limit_of_all_wipes_counts_from_the_first() -> None:
     waiting = core_answers.refused(wiping("asked"), WIPE, FAILURE, T, values.NOW, T + 2.0)
     late = core_answers.accepted(core_answers.intend(waiting, WIPE, look(50)), WIPE, T + 50)
 
-    known = learn(late, *(look(at, disk="ReIniting") for at in (60, LIMITS.reinit)))
+    known = evolve_observed(late, *(look(at, disk="ReIniting") for at in (60, LIMITS.reinit)))
     assert known.disks[0].state == "accepted"
-    assert learn(known, look(LIMITS.reinit + 1, disk="ReIniting")).disks[0].state == "unknown"
+    assert evolve_observed(known, look(LIMITS.reinit + 1, disk="ReIniting")).disks[0].state == "unknown"
 
 
 @pytest.mark.parametrize("again", [core_resuming.after_pause, core_resuming.resume])
@@ -577,7 +583,7 @@ def test_the_limit_of_all_wipes_counts_from_the_end_of_a_pause(again: Callable[[
     """So it does for a process that resumes the run: neither could do anything in between."""
     known = again(wiping(), T + 500)
 
-    assert learn(known, look(500 + LIMITS.reinit, disk="ReIniting")).disks[0].state == "accepted"
+    assert evolve_observed(known, look(500 + LIMITS.reinit, disk="ReIniting")).disks[0].state == "accepted"
 
 
 def test_a_wipe_that_was_not_sent_leaves_no_limit_behind() -> None:
@@ -700,13 +706,13 @@ def test_the_intention_holds_what_was_seen_just_before_it() -> None:
 def test_a_snapshot_wait_has_its_phase_and_its_end() -> None:
     """The wait for a snapshot is a phase that ends with it, or as a time-out that names the snapshot."""
     growing = values.a_snapshot(status="progressing")
-    waiting = learn(begin(), look(2, "Running", progressing=(growing,)))
-    over = learn(waiting, look(50, "Running"))
-    unseen = learn(waiting, look(103, "gone", None, seen=False))
+    waiting = evolve_observed(begin(), look(2, "Running", progressing=(growing,)))
+    over = evolve_observed(waiting, look(50, "Running"))
+    unseen = evolve_observed(waiting, look(103, "gone", None, seen=False))
     assert unseen.error is not None
     assert "was not seen to end when --timeout-snapshot" in unseen.error.message
 
-    late = learn(waiting, look(103, "Running", progressing=(growing,)))
+    late = evolve_observed(waiting, look(103, "Running", progressing=(growing,)))
 
     assert (over.phases[0].name, over.phases[0].result) == ("wait-snapshot", "ok")
     assert late.phases[0].result == "timeout"
@@ -718,7 +724,7 @@ def test_a_snapshot_wait_has_its_phase_and_its_end() -> None:
 @pytest.mark.parametrize("listed", [True, False])
 def test_no_such_instance_is_believed_only_where_ecs_does_not_list_it_either(*, listed: bool) -> None:
     """ECS may say once of a machine that it lists that there is none: it is started again, and the run stays open."""
-    down = learn(stopping(), look(2, "Stopping"), look(10))
+    down = evolve_observed(stopping(), look(2, "Stopping"), look(10))
     seen = down if listed else replace(down, instance_status="")
     asked = core_answers.intend(core_state.interrupt(seen), START, look(11) if listed else look(11, "gone"))
     missing = Failure("InvalidInstanceId.NotFound", "ECS refused it.")
@@ -750,7 +756,7 @@ def test_an_interruption_that_keeps_an_intended_wipe_from_being_sent_is_told() -
 
 def test_a_stop_that_was_accepted_and_not_seen_to_end_promises_no_power() -> None:
     """Running, seen right after an accepted stop, is no power as promised: the machine is about to go down."""
-    known = learn(stopping(), look(2, "Running"))
+    known = evolve_observed(stopping(), look(2, "Running"))
 
     assert isinstance(decide(known, look(2, "Running")), Wait)
     assert core_state.outcome(known) == "stranded"
@@ -766,17 +772,17 @@ def refused_look(at: float) -> Observation:
 
 def test_refused_credentials_may_come_good_again() -> None:
     """A look that is refused for its credentials ends nothing: with renewed ones the job goes on as if nothing was."""
-    known = learn(stopping(), look(2, "Stopping"), refused_look(4), refused_look(50))
+    known = evolve_observed(stopping(), look(2, "Stopping"), refused_look(4), refused_look(50))
 
     assert isinstance(decide(known, refused_look(50)), Wait)
     assert known.error is None
-    assert decide(learn(known, look(52, "Stopped")), look(52, "Stopped")) == WIPE
+    assert decide(evolve_observed(known, look(52, "Stopped")), look(52, "Stopped")) == WIPE
 
 
 def test_credentials_that_stay_refused_end_a_job_that_is_untouched_soon() -> None:
     """Where nothing was changed yet, renewed credentials are waited for half a minute."""
-    known = learn(begin(), refused_look(0), refused_look(30))
-    after = learn(known, refused_look(31))
+    known = evolve_observed(begin(), refused_look(0), refused_look(30))
+    after = evolve_observed(known, refused_look(31))
 
     assert isinstance(decide(known, refused_look(30)), Wait)
     assert isinstance(decide(after, refused_look(31)), Finish)
@@ -787,18 +793,18 @@ def test_credentials_that_stay_refused_end_a_job_that_is_untouched_soon() -> Non
 
 def test_a_start_that_is_due_is_sent_though_nothing_is_shown() -> None:
     """A machine that was seen Stopped by our stop is started once nothing was shown for the settling time."""
-    done = core_state.interrupt(learn(stopping(), look(2, "Stopped")))
+    done = core_state.interrupt(evolve_observed(stopping(), look(2, "Stopped")))
     unseen = [look(at, seen=False, instance=None, disks={}) for at in (6, 25, 26)]
 
-    assert isinstance(decide(learn(done, *unseen[:2]), unseen[1]), Wait)
-    assert decide(learn(done, *unseen), unseen[2]) == START
+    assert isinstance(decide(evolve_observed(done, *unseen[:2]), unseen[1]), Wait)
+    assert decide(evolve_observed(done, *unseen), unseen[2]) == START
 
 
 @pytest.mark.parametrize(("status", "where"), [("Available", ""), ("Detaching", INSTANCE), ("In_use", "i-other")])
 def test_a_disk_that_leaves_before_its_wipe_ends_the_job(status: str, where: str) -> None:
     """A disk that is not In_use on its machine any more before it was asked for is told, and nothing is waited for."""
-    stopped = learn(stopping(), look(2, "Stopped"))
-    known = learn(stopped, look(4, "Stopped", disk=status, where=where))
+    stopped = evolve_observed(stopping(), look(2, "Stopped"))
+    known = evolve_observed(stopped, look(4, "Stopped", disk=status, where=where))
 
     assert known.error is not None
     assert f"In_use on {INSTANCE} -> {status}" in known.error.message
@@ -807,8 +813,8 @@ def test_a_disk_that_leaves_before_its_wipe_ends_the_job(status: str, where: str
 
 def test_a_look_that_is_older_than_the_stop_tells_nothing_of_the_power() -> None:
     """A look that was begun before the stop was answered, and comes late, makes no stopped machine a running one."""
-    stopped = learn(stopping(), look(2, "Stopping"), look(4))
-    after = learn(stopped, look(-2, "Running"))
+    stopped = evolve_observed(stopping(), look(2, "Stopping"), look(4))
+    after = evolve_observed(stopped, look(-2, "Running"))
 
     assert (stopped.instance_status, after.instance_status) == ("Stopped", "Stopped")
     assert (after.stop, after.error) == (stopped.stop, None)
@@ -819,11 +825,11 @@ def test_a_job_does_not_end_on_a_look_that_is_older_than_its_last_answer() -> No
     asked = core_answers.intend(begin(), STOP, look(0, "Running"))
     known = core_answers.refused(asked, STOP, Failure("Brand.New", "No."), T + 2.0, values.NOW, None)
     old, new = look(1, "Running"), look(4, "Running")
-    after = learn(known, old)
+    after = evolve_observed(known, old)
 
     assert core_state.outcome(after) == "failed" or not isinstance(decide(after, old), Finish)
-    assert core_state.outcome(learn(after, new)) == "failed"
-    assert isinstance(decide(learn(after, new), new), Finish)
+    assert core_state.outcome(evolve_observed(after, new)) == "failed"
+    assert isinstance(decide(evolve_observed(after, new), new), Finish)
 
 
 # Safety snapshots.
@@ -842,13 +848,13 @@ def shots(status: str, **more: Any) -> dict[str, Snapshot]:
 
 def test_a_snapshot_is_done_when_it_is_shown_accomplished() -> None:
     """Accepted is not enough, progressing is not enough; accomplished is, and then the wipe is due."""
-    known = learn(snapping(), look(2, snapshots=shots("progressing")))
+    known = evolve_observed(snapping(), look(2, snapshots=shots("progressing")))
 
     assert (known.snapshots[0].step.state, known.snapshots[0].progress) == ("accepted", "40%")
     assert decide(known, look(2, snapshots=shots("progressing"))) == Wait("snapshot", "accomplished", T, 100.0)
 
     seen = look(4, snapshots=shots("accomplished"))
-    known = learn(known, seen)
+    known = evolve_observed(known, seen)
 
     assert known.snapshots[0].step.state == "done"
     assert (known.phases[0].name, known.phases[0].result) == ("snapshot", "ok")
@@ -870,7 +876,7 @@ def test_a_snapshot_is_done_when_it_is_shown_accomplished() -> None:
 @pytest.mark.parametrize("before", ["progressing", "accomplished"])
 def test_a_snapshot_that_is_not_what_it_should_be_ends_the_job(before: str, shown: dict[str, Snapshot]) -> None:
     """Failed, in a status that nobody knows, or of another disk: no wipe, and the snapshot is named."""
-    known = learn(snapping(), look(2, snapshots=shots(before)), look(4, snapshots=shown))
+    known = evolve_observed(snapping(), look(2, snapshots=shots(before)), look(4, snapshots=shown))
 
     assert known.snapshots[0].step.state == "failed"
     assert known.error is not None
@@ -880,7 +886,9 @@ def test_a_snapshot_that_is_not_what_it_should_be_ends_the_job(before: str, show
 
 def test_a_snapshot_that_is_done_and_progressing_again_is_none() -> None:
     """No snapshot goes back from accomplished: what shows so is not believed."""
-    known = learn(snapping(), look(2, snapshots=shots("accomplished")), look(4, snapshots=shots("progressing")))
+    known = evolve_observed(
+        snapping(), look(2, snapshots=shots("accomplished")), look(4, snapshots=shots("progressing"))
+    )
 
     assert known.error is not None
 
@@ -888,12 +896,12 @@ def test_a_snapshot_that_is_done_and_progressing_again_is_none() -> None:
 @pytest.mark.parametrize("before", ["progressing", "accomplished"])
 def test_a_snapshot_that_is_not_shown_for_a_moment_is_waited_for(before: str) -> None:
     """One look without it ends nothing and leads to no wipe; the settling time without it ends the job."""
-    known = learn(snapping(), look(2, snapshots=shots(before)), look(8))
+    known = evolve_observed(snapping(), look(2, snapshots=shots(before)), look(8))
 
     assert known.error is None
     assert isinstance(decide(known, look(8)), Wait)
 
-    known = learn(known, look(14), look(20), look(23))
+    known = evolve_observed(known, look(14), look(20), look(23))
 
     assert known.error is not None
     assert "not shown" in known.error.message
@@ -903,12 +911,12 @@ def test_a_look_from_before_the_answer_says_nothing_of_a_snapshot() -> None:
     """A look that began before CreateSnapshot was answered cannot show the snapshot, and counts for nothing."""
     known = core_answers.accepted(snapping("asked"), SNAPSHOT, T + 10.0, SHOT)
 
-    assert learn(known, *(look(at) for at in (2, 4, 6, 8))).snapshots[0].step.reads == 0
+    assert evolve_observed(known, *(look(at) for at in (2, 4, 6, 8))).snapshots[0].step.reads == 0
 
 
 def test_a_snapshot_that_takes_too_long_turns_the_job_back() -> None:
     """When --timeout-snapshot has passed since it was asked for, no wipe is sent, and how far it was is said."""
-    known = learn(snapping(), *(look(at, snapshots=shots("progressing")) for at in (50, 99, 101)))
+    known = evolve_observed(snapping(), *(look(at, snapshots=shots("progressing")) for at in (50, 99, 101)))
 
     assert known.error is not None
     assert "40%" in known.error.message
@@ -917,16 +925,18 @@ def test_a_snapshot_that_takes_too_long_turns_the_job_back() -> None:
 
 def test_the_phase_of_a_snapshot_ends_at_its_limit_also_after_the_job_has_turned_back() -> None:
     """What turned the job back before does not let the phase go on for longer than the plan shows."""
-    known = learn(core_state.interrupt(snapping()), *(look(at, snapshots=shots("progressing")) for at in (50, 99, 101)))
+    known = evolve_observed(
+        core_state.interrupt(snapping()), *(look(at, snapshots=shots("progressing")) for at in (50, 99, 101))
+    )
 
     assert (known.phases[0].name, known.phases[0].result) == ("snapshot", "timeout")
 
 
 def test_what_becomes_of_a_snapshot_after_the_wipe_was_sent_is_no_matter() -> None:
     """Once the wipe is sent a snapshot that is gone ends nothing, and none is asked for again."""
-    known = learn(snapping(), look(2, snapshots=shots("accomplished")))
+    known = evolve_observed(snapping(), look(2, snapshots=shots("accomplished")))
     known = core_answers.accepted(core_answers.intend(known, WIPE, look(2)), WIPE, T + 3.0)
-    known = learn(known, *(look(at) for at in (4, 10, 16, 22, 24)))
+    known = evolve_observed(known, *(look(at) for at in (4, 10, 16, 22, 24)))
 
     assert known.error is None
     assert known.disks[0].state == "done"
@@ -1009,13 +1019,13 @@ def test_what_changes_no_data_and_no_promise_is_no_error(send: Command) -> None:
 def test_a_power_cut_that_was_not_done_is_asked_for_again() -> None:
     """Still Stopping through the settling time after a lost forced stop: it was not done, and may be repeated."""
     known = replace(stopping(), limits=replace(LIMITS, force_stop_after=5.0))
-    known = learn(known, look(2, "Stopping"), look(6, "Stopping"))
+    known = evolve_observed(known, look(2, "Stopping"), look(6, "Stopping"))
     known = core_answers.lost(core_answers.intend(known, FORCE, look(6, "Stopping")), FORCE, T + 7.0)
-    known = learn(known, *(look(at, "Stopping") for at in (9, 15, 21)))
+    known = evolve_observed(known, *(look(at, "Stopping") for at in (9, 15, 21)))
 
     assert not isinstance(decide(known, look(21, "Stopping")), Command)
 
-    known = learn(known, look(29.5, "Stopping"))
+    known = evolve_observed(known, look(29.5, "Stopping"))
 
     assert decide(known, look(29.5, "Stopping")) == FORCE
 
@@ -1031,12 +1041,12 @@ def tagging(state: str = "accepted") -> JobState:
 
 def test_a_tag_counts_once_it_was_shown_through_the_settling_time() -> None:
     """Shown at once, the tag may yet be replaced by another run that looked before it was there."""
-    known = learn(tagging(), *(look(at, "Running", tag=RUN) for at in (2, 8, 14)))
+    known = evolve_observed(tagging(), *(look(at, "Running", tag=RUN) for at in (2, 8, 14)))
 
     assert known.tag.state == "accepted"
     assert isinstance(decide(known, look(14, "Running", tag=RUN)), Wait)
 
-    known = learn(known, look(20.5, "Running", tag=RUN))
+    known = evolve_observed(known, look(20.5, "Running", tag=RUN))
 
     assert known.tag.state == "done"
     assert decide(known, look(20.5, "Running", tag=RUN)) == STOP
@@ -1046,8 +1056,8 @@ def test_a_tag_whose_answer_was_lost_is_not_set_again_where_it_shows() -> None:
     """A lost answer and our own tag: it was done."""
     known = core_answers.lost(tagging("asked"), TAG, T, T + 1.0)
 
-    assert decide(learn(known, look(2, "Running")), look(2, "Running")) == TAG
-    assert isinstance(decide(learn(known, look(2, "Running", tag=RUN)), look(2, "Running", tag=RUN)), Wait)
+    assert decide(evolve_observed(known, look(2, "Running")), look(2, "Running")) == TAG
+    assert isinstance(decide(evolve_observed(known, look(2, "Running", tag=RUN)), look(2, "Running", tag=RUN)), Wait)
 
 
 @pytest.mark.parametrize("state", ["none", "accepted", "shown", "done"])
@@ -1055,9 +1065,9 @@ def test_the_tag_of_another_run_ends_the_job(state: str) -> None:
     """Whenever another run's tag shows before the wipe, this run wipes nothing and leaves that tag alone."""
     known = begin(lock_tag=True) if state == "none" else tagging()
     times = {"shown": (2, 8), "done": (2, 8, 14, 20.5)}.get(state, ())
-    known = learn(known, *(look(at, "Running", tag=RUN) for at in times))
+    known = evolve_observed(known, *(look(at, "Running", tag=RUN) for at in times))
     seen = look(22, "Running", tag="r-other")
-    known = learn(known, seen)
+    known = evolve_observed(known, seen)
 
     assert known.error is not None
     assert "r-other" in known.error.message
@@ -1067,21 +1077,21 @@ def test_the_tag_of_another_run_ends_the_job(state: str) -> None:
 
 def test_a_tag_that_shows_while_ours_is_on_its_way_decides_nothing() -> None:
     """Of two tags on their way the last one counts, so what shows before our answer is not believed yet."""
-    known = learn(tagging("asked"), look(2, "Running", tag="r-other"))
+    known = evolve_observed(tagging("asked"), look(2, "Running", tag="r-other"))
 
     assert known.error is None
 
     known = core_answers.accepted(known, TAG, T + 3.0)
 
-    assert learn(known, look(4, "Running", tag=RUN)).error is None
-    assert learn(known, look(4, "Running", tag="r-other")).error is not None
+    assert evolve_observed(known, look(4, "Running", tag=RUN)).error is None
+    assert evolve_observed(known, look(4, "Running", tag="r-other")).error is not None
 
 
 @pytest.mark.parametrize("times", [(2,), (2, 8, 14, 20.5)])
 def test_a_tag_that_was_shown_and_is_gone_ends_the_job(times: tuple[float, ...]) -> None:
     """Our tag taken off by somebody ends the job, and nothing is taken off any more."""
     seen = look(22, "Running")
-    known = learn(tagging(), *(look(at, "Running", tag=RUN) for at in times), seen)
+    known = evolve_observed(tagging(), *(look(at, "Running", tag=RUN) for at in times), seen)
 
     assert known.error is not None
     assert "took the tag" in known.error.message
@@ -1091,7 +1101,7 @@ def test_a_tag_that_was_shown_and_is_gone_ends_the_job(times: tuple[float, ...])
 
 def test_a_tag_that_is_never_shown_ends_the_job() -> None:
     """Accepted and not shown for as long as a call may be asked again: the job ends, and the tag is taken off."""
-    known = learn(tagging(), look(2, "Running"), look(49, "Running"), look(51, "Running"))
+    known = evolve_observed(tagging(), look(2, "Running"), look(49, "Running"), look(51, "Running"))
 
     assert known.error is not None
     assert decide(known, look(51, "Running")) == UNTAG
@@ -1141,8 +1151,8 @@ def test_the_tag_is_given_up_when_nobody_can_look() -> None:
                     tag=Step("done", 1), instance_status="Running")  # fmt: skip
     blind = [look(at, seen=False, instance=None, disks={}) for at in (0, 49, 51)]
 
-    assert isinstance(decide(learn(known, *blind[:2]), blind[1]), Wait)
-    assert isinstance(decide(learn(known, *blind), blind[2]), Finish)
+    assert isinstance(decide(evolve_observed(known, *blind[:2]), blind[1]), Wait)
+    assert isinstance(decide(evolve_observed(known, *blind), blind[2]), Finish)
 
 
 # An undo.
@@ -1175,22 +1185,22 @@ def test_a_roll_back_is_proven_by_the_time_that_passes() -> None:
     def could(at: float) -> Observation:
         return replace(look(at), resets={DISK: "DryRunOperation"})
 
-    known = learn(resetting(), *(could(at) for at in (2, 8, 14)))
-    done = learn(known, could(20.5)).disks[0]
+    known = evolve_observed(resetting(), *(could(at) for at in (2, 8, 14)))
+    done = evolve_observed(known, could(20.5)).disks[0]
 
     assert known.disks[0].state == "accepted"
-    assert learn(known, look(20.5)).disks[0].state == "accepted"
+    assert evolve_observed(known, look(20.5)).disks[0].state == "accepted"
     assert (done.state, done.evidence) == ("done", "settled")
 
 
 @pytest.mark.parametrize("ended", [True, False])
 def test_reiniting_proves_no_roll_back_that_was_not_accepted(ended: bool) -> None:
     """Where the answer to ResetDisk was lost, ReIniting may be another's wipe: unknown, by whatever came first."""
-    during = learn(resetting("asked"), look(2, disk="ReIniting"))
+    during = evolve_observed(resetting("asked"), look(2, disk="ReIniting"))
     seen = look(6, disk="In_use" if ended else "ReIniting")
 
-    assert learn(resetting("lost"), look(2, disk="ReIniting")).disks[0].state == "unknown"
-    assert learn(core_answers.lost(during, RESET, T + 4.0), seen).disks[0].state == "unknown"
+    assert evolve_observed(resetting("lost"), look(2, disk="ReIniting")).disks[0].state == "unknown"
+    assert evolve_observed(core_answers.lost(during, RESET, T + 4.0), seen).disks[0].state == "unknown"
     assert core_answers.refused(during, RESET, FAILURE, T + 4.0, values.NOW, T + 6.0).disks[0].state == "unknown"
     assert core_answers.accepted(during, RESET, T + 4.0).disks[0].state == "accepted"
 
@@ -1198,7 +1208,7 @@ def test_reiniting_proves_no_roll_back_that_was_not_accepted(ended: bool) -> Non
 def test_an_undo_in_doubt_names_its_call() -> None:
     """What is said of a roll-back that nobody saw names ResetDisk and never ReInitDisk."""
     spent = replace(resetting("lost"), disks=(replace(resetting("lost").disks[0], losses=3),))
-    known = learn(spent, *(replace(look(at), resets={DISK: "DryRunOperation"}) for at in (2, 8, 14, 20.5)))
+    known = evolve_observed(spent, *(replace(look(at), resets={DISK: "DryRunOperation"}) for at in (2, 8, 14, 20.5)))
 
     assert known.disks[0].state == "unknown"
     assert known.error is not None
@@ -1248,12 +1258,12 @@ def test_what_was_given_up_at_the_end_is_tried_again_on_resume() -> None:
 def test_a_persons_word_counts_for_every_doubt(wipe: Wipe) -> None:
     """A verdict settles each disk whose outcome is in doubt, also one that was due again: no wipe follows it."""
     known = core_resuming.resume(replace(begin("Stopped"), disks=(wipe,), on_unknown="retry"), T)
-    wiped, intact = core_resuming.judge(known, "reinitialised"), core_resuming.judge(known, "intact")
+    wiped, intact = core_resuming.accept_verdict(known, "reinitialised"), core_resuming.accept_verdict(known, "intact")
 
     assert (wiped.disks[0].state, wiped.disks[0].evidence) == ("done", "operator")
     assert (intact.disks[0].state, intact.disks[0].in_doubt) == ("refused", False)
     for judged in (wiped, intact):
-        looked = learn(judged, look(2))
+        looked = evolve_observed(judged, look(2))
         assert isinstance(decide(looked, look(2)), Finish)
         assert core_state.outcome(looked) in ("done", "failed")
 
@@ -1262,19 +1272,19 @@ def test_intact_is_said_only_of_what_ecs_did_not_accept() -> None:
     """Of two disks in doubt the one whose wipe ECS accepted is observed on, whatever a person says of the other."""
     accepted, lost = Wipe("d-0", "unknown", 1, acknowledged=True), Wipe("d-1", "unknown", 1, losses=1)
     known = core_resuming.resume(replace(begin("Stopped"), disks=(accepted, lost)), T)
-    judged = core_resuming.judge(known, "intact")
+    judged = core_resuming.accept_verdict(known, "intact")
 
     assert [wipe.state for wipe in judged.disks] == ["accepted", "refused"]
     assert judged.error is not None
     assert judged.error.message == "The operator says that the data of d-1 is intact."
-    assert core_resuming.judge(replace(known, disks=known.disks[:1]), "intact").disks[0].state == "accepted"
+    assert core_resuming.accept_verdict(replace(known, disks=known.disks[:1]), "intact").disks[0].state == "accepted"
 
 
 def test_after_a_verdict_the_power_is_owed_still() -> None:
     """A person's word says what became of the data; a machine that is not as promised keeps its job open."""
     owed = replace(tagging(), disks=(Wipe(DISK, "unknown", 1),), stop=Step("done", 1), start=Step("failed", 1),
                    tag=Step("done", 1), instance_status="Stopped")  # fmt: skip
-    judged = core_resuming.judge(owed, "reinitialised")
+    judged = core_resuming.accept_verdict(owed, "reinitialised")
 
     assert core_state.outcome(judged) == "not-restarted"
     assert core_state.is_pending(judged)
@@ -1284,9 +1294,9 @@ def test_after_a_verdict_the_power_is_owed_still() -> None:
 @pytest.mark.parametrize("shown", [values.YESTERDAY, values.NOW])
 def test_a_machine_started_since_the_stop_is_told_at_once(shown: Any) -> None:
     """Stopped again with another StartTime than at our stop: somebody used it, and no snapshot of it is waited for."""
-    known = learn(stopping(), look(2, "Stopped"))
+    known = evolve_observed(stopping(), look(2, "Stopped"))
     seen = replace(look(4), instance=values.an_instance(status="Stopped", start_time=shown))
-    known = learn(known, seen)
+    known = evolve_observed(known, seen)
 
     assert (known.error is None) == (shown == values.YESTERDAY)
 
@@ -1295,13 +1305,15 @@ def test_a_machine_started_since_the_stop_is_told_at_once(shown: Any) -> None:
 def test_a_gap_while_a_wipe_is_outstanding_counts_when_it_is_refused(gap: float, wiped_again: bool) -> None:
     """Of a machine that shows no StartTime, also what went unobserved while a call was outstanding went unseen."""
     unseen = values.an_instance(status="Stopped", start_time=None)
-    asked = core_answers.intend(learn(begin("Stopped"), look(0, instance=unseen)), WIPE, look(0, instance=unseen))
-    asked = learn(asked, look(gap, instance=unseen), look(gap + 2, instance=unseen))
+    asked = core_answers.intend(
+        evolve_observed(begin("Stopped"), look(0, instance=unseen)), WIPE, look(0, instance=unseen)
+    )
+    asked = evolve_observed(asked, look(gap, instance=unseen), look(gap + 2, instance=unseen))
     known = core_answers.refused(asked, WIPE, FAILURE, T + gap + 3, values.NOW, T + gap + 4)
     last = look(gap + 5, instance=unseen)
 
-    assert (decide(learn(known, last), last) == WIPE) == wiped_again
-    accepted = learn(core_answers.accepted(asked, WIPE, T + gap + 3), last)
+    assert (decide(evolve_observed(known, last), last) == WIPE) == wiped_again
+    accepted = evolve_observed(core_answers.accepted(asked, WIPE, T + gap + 3), last)
     assert accepted.error is None, "what was done needs no proof that it may be done"
 
 
@@ -1361,7 +1373,7 @@ def test_a_start_that_was_not_done_is_due_while_ecs_shows_nothing(refused: bool)
     )
     unseen = [look(at, seen=False, instance=None, disks={}) for at in (6, 25, 26)]
 
-    assert decide(learn(known, *unseen), unseen[2]) == START
+    assert decide(evolve_observed(known, *unseen), unseen[2]) == START
     assert [phase.name for phase in known.phases] == ["start"] * refused
 
 
@@ -1378,7 +1390,7 @@ def test_a_call_that_can_never_be_made_turns_the_job_back(send: Command) -> None
     assert known.turned_back
     assert known.error is not None
     assert "could not be made for too long" in known.error.message
-    assert core_state.outcome(learn(known, look(70, status))) == "refused"
+    assert core_state.outcome(evolve_observed(known, look(70, status))) == "refused"
 
     fresh = core_state.held_up(begin(), T)
     fresh = core_answers.refused(
@@ -1389,23 +1401,23 @@ def test_a_call_that_can_never_be_made_turns_the_job_back(send: Command) -> None
 
 def test_a_machine_that_had_come_back_is_looked_at_once_more_on_resume() -> None:
     """What it was before the kill is not told as what it is: somebody may have stopped it since."""
-    back = learn(started(), look(12, "Starting"), look(14, "Running"))
+    back = evolve_observed(started(), look(12, "Starting"), look(14, "Running"))
     again = core_resuming.resume(back, T + 500.0)
     blind = Observation(T + 501.0, values.NOW, seen=False)
 
     assert isinstance(decide(back, look(15, "Running")), Finish)
-    assert isinstance(decide(learn(again, blind), blind), Wait)
+    assert isinstance(decide(evolve_observed(again, blind), blind), Wait)
     for status, outcome in (("Running", "done"), ("Stopped", "not-restarted")):
-        known = learn(again, look(502, status))
+        known = evolve_observed(again, look(502, status))
         assert isinstance(decide(known, look(502, status)), Finish)
         assert (core_state.outcome(known), known.instance_status) == (outcome, status)
 
 
 def test_a_machine_that_had_come_back_and_is_never_seen_again_is_given_up() -> None:
     """Where no look is answered after a resume the job ends all the same, and says that it does not know the power."""
-    again = core_resuming.resume(learn(started(), look(12, "Starting"), look(14, "Running")), T + 500.0)
+    again = core_resuming.resume(evolve_observed(started(), look(12, "Starting"), look(14, "Running")), T + 500.0)
     for at in range(501, 620, 2):
-        again = core_observations.learn(again, Observation(T + at, values.NOW, seen=False))
+        again = core_observations.evolve_observed(again, Observation(T + at, values.NOW, seen=False))
 
     assert isinstance(decide(again, Observation(T + 620.0, values.NOW, seen=False)), Finish)
     assert (core_state.outcome(again), again.instance_status) == ("not-restarted", "")
@@ -1421,23 +1433,23 @@ def test_a_job_of_which_nothing_was_tried_keeps_what_was_seen_of_it_on_resume() 
 
 def test_a_disk_seen_reiniting_is_being_wiped_whatever_refused_the_request() -> None:
     """A refusal that comes after ReIniting was seen proves nothing: the wipe is under way, and its end is its proof."""
-    during = learn(wiping("asked"), look(2, disk="ReIniting"))
+    during = evolve_observed(wiping("asked"), look(2, disk="ReIniting"))
     known = core_answers.refused(during, WIPE, FAILURE, T + 4.0, values.NOW, T + 6.0)
 
     assert (known.disks[0].state, known.disks[0].acknowledged, known.error) == ("accepted", True, None)
-    assert learn(known, look(6)).disks[0].evidence == "transition"
+    assert evolve_observed(known, look(6)).disks[0].evidence == "transition"
 
 
 def test_a_job_that_nobody_can_look_at_turns_back_while_a_wipe_is_ahead() -> None:
     """Unanswered looks for longer than the time for retries end what is ahead, not before; an answer begins it anew."""
     blind = [look(at, seen=False, instance=None, disks={}) for at in (0, 25, 50, 51)]
-    known = learn(begin("Stopped"), *blind[:3])
+    known = evolve_observed(begin("Stopped"), *blind[:3])
     done = replace(begin("Stopped"), disks=(Wipe(DISK, "done", 1, evidence="transition"),))
 
     assert known.error is None
-    assert "For too long no look at ECS was answered" in (learn(known, blind[3]).error or FAILURE).message
-    assert learn(known, look(50.5), blind[3]).error is None
-    assert learn(done, *blind).error is None
+    assert "For too long no look at ECS was answered" in (evolve_observed(known, blind[3]).error or FAILURE).message
+    assert evolve_observed(known, look(50.5), blind[3]).error is None
+    assert evolve_observed(done, *blind).error is None
 
 
 def test_a_stop_that_is_on_its_way_or_answered_is_not_asked_again_on_resume() -> None:
@@ -1466,8 +1478,8 @@ def test_what_another_process_goes_on_with_is_not_known_here() -> None:
 
 def test_what_may_not_be_asked_again_is_closed_with_what_made_it_so() -> None:
     """A job that turns back closes the wipe of a lost answer that was due again: nobody can tell what became of it."""
-    again = learn(wiping("lost"), *(look(at) for at in (2, 8, 14, 20.5)))
-    known = learn(core_state.interrupt(again), look(22))
+    again = evolve_observed(wiping("lost"), *(look(at) for at in (2, 8, 14, 20.5)))
+    known = evolve_observed(core_state.interrupt(again), look(22))
 
     assert again.disks[0].state == "resend"
     assert known.disks[0].state == "unknown"
@@ -1477,7 +1489,7 @@ def test_what_may_not_be_asked_again_is_closed_with_what_made_it_so() -> None:
 
 def test_in_use_from_before_the_answer_settles_nothing() -> None:
     """A look that began before the answer came may be older than what the call does: it is no read."""
-    known = learn(core_answers.accepted(wiping("asked"), WIPE, T + 10.0), look(9.9))
+    known = evolve_observed(core_answers.accepted(wiping("asked"), WIPE, T + 10.0), look(9.9))
 
     assert (known.disks[0].state, known.disks[0].reads) == ("accepted", 0)
 
@@ -1487,7 +1499,9 @@ def test_each_disk_has_its_own_safety_snapshot() -> None:
     known = core_answers.intend(begin("Stopped", disks=(DISK, "d-2"), snapshot=True), SNAPSHOT, look(0.0))
     known = core_answers.accepted(known, SNAPSHOT, T, SHOT)
     seen = look(2, snapshots=shots("accomplished"))
-    known = learn(known, replace(seen, disks={**seen.disks, "d-2": values.a_disk(disk_id="d-2", instance_id=INSTANCE)}))
+    known = evolve_observed(
+        known, replace(seen, disks={**seen.disks, "d-2": values.a_disk(disk_id="d-2", instance_id=INSTANCE)})
+    )
 
     assert [each.step.state for each in known.snapshots] == ["done", "none"]
     assert known.phases[-1].ended_at is None
@@ -1506,7 +1520,7 @@ def test_a_start_that_would_not_show_is_waited_out_only_for_a_while(start_time: 
     """Until the minute of the last start is over the machine is not stopped; where it never is, the job turns back."""
     running = values.an_instance(status="Running", start_time=start_time)
     looks = [replace(look(at, "Running"), instance=running, date=date) for at in range(2, 163, 10)]
-    waiting, late = learn(begin(), *looks[:-1]), learn(begin(), *looks)
+    waiting, late = evolve_observed(begin(), *looks[:-1]), evolve_observed(begin(), *looks)
 
     assert not isinstance(decide(waiting, looks[-2]), Command)
     assert not waiting.turned_back
@@ -1523,8 +1537,8 @@ def test_an_observation_without_the_machine_settles_nothing_of_its_start() -> No
 def test_a_stop_that_was_not_observed_is_done_where_the_machine_shows_again() -> None:
     """A start is sent though ECS does not list the machine; shown Stopped then, its stop is done and its phase over."""
     looks = [look(at, "gone") for at in (2, 8, 14, 20, 23)]
-    known = core_answers.intend(learn(stopping(), *looks), START, looks[-1])
-    known = learn(core_answers.accepted(known, START, T + 24), look(25))
+    known = core_answers.intend(evolve_observed(stopping(), *looks), START, looks[-1])
+    known = evolve_observed(core_answers.accepted(known, START, T + 24), look(25))
 
     assert known.stop.state == "done"
     (phase,) = [each for each in known.phases if each.name == "stop"]
@@ -1536,14 +1550,14 @@ def test_a_stop_that_was_not_observed_is_done_where_the_machine_shows_again() ->
     [
         ({}, None),
         ({"unwatched": True}, "showed no StartTime"),
-        ({"caller_known": False}, "STS did not say whose credentials the plan was made with"),
+        ({"caller_pinned": False}, "STS did not say whose credentials the plan was made with"),
         ({"age": 3601.0}, "The plan of .* is older than plan_expires"),
     ],
     ids=lambda value: ", ".join(value) if isinstance(value, dict) else "",
 )
 def test_a_resumed_job_whose_wipe_rests_on_what_cannot_be_told_turns_back(changes: Any, why: str | None) -> None:
     """A wipe that is still ahead needs a plan that is new, a StartTime to compare and a caller to compare with."""
-    usual: dict[str, Any] = {"age": 3600.0, "expires": 3600.0, "unwatched": False, "caller_known": True}
+    usual: dict[str, Any] = {"age": 3600.0, "expires": 3600.0, "unwatched": False, "caller_pinned": True}
     known = core_resuming.expire(begin(), T, **{**usual, **changes})
 
     assert (known.error is None) == (why is None)
@@ -1563,7 +1577,7 @@ def test_a_wipe_that_the_journal_may_not_know_of_is_in_doubt() -> None:
 @pytest.mark.parametrize(("status", "outcome"), [("Running", "done"), ("Stopped", "not-restarted")])
 def test_a_start_that_was_given_up_stays_so_and_the_power_is_told_as_seen(status: str, outcome: str) -> None:
     """Nothing that is seen later makes a failed start a done one; what the machine is now is told all the same."""
-    known = learn(replace(started(), start=Step("failed", 3, first_at=T, at=T)), look(400, status))
+    known = evolve_observed(replace(started(), start=Step("failed", 3, first_at=T, at=T)), look(400, status))
 
     assert (known.start.state, known.instance_status) == ("failed", status)
     assert core_state.outcome(known) == outcome

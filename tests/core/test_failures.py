@@ -9,7 +9,7 @@ import pytest
 from safe_reinit.core import answers, observations, outcomes
 from safe_reinit.core.events import CallRefused, CallUnanswered, CallUnclear, Event
 from safe_reinit.core.guards import drifted
-from safe_reinit.core.inputs import Attempt, NotSent, Now, Outcome, Refused, Say
+from safe_reinit.core.inputs import Attempt, Notify, NotSent, Now, Outcome, Refused
 from safe_reinit.core.jobs import APART, Job, is_expected, is_to_watch
 from safe_reinit.core.outages import Outage
 from safe_reinit.core.polling import TICK
@@ -34,10 +34,10 @@ def a_job(**changes: object) -> JobState:
     return replace(job, **changes)  # type: ignore[arg-type]
 
 
-def came(command: Command, outcome: Outcome, number: int = 1, *, together: bool = False) -> Event:
+def came(command: Command, outcome: Outcome, number: int = 1, *, batched: bool = False) -> Event:
     """Give what an outcome of an attempt changes of its job."""
     attempt = Attempt(0, command, number, a_job(), values.an_observation())
-    event, _ = outcomes.event_of(attempt, outcome, NOW, together=together)
+    event, _ = outcomes.event_of(attempt, outcome, NOW, batched=batched)
     return event
 
 
@@ -81,8 +81,8 @@ def test_credentials_that_are_refused_are_named_by_their_code(code: str, why: st
     row = error_codes.lookup(error_codes.EVERY, code)
     said, hint = (row.meaning, row.fix) if row else (said, hint)
     unseen = replace(values.an_observation(), seen=False, instance=None, credentials_refused=code, why=why)
-    job = observations.learn(a_job(), unseen)
-    job = observations.learn(job, replace(unseen, at=observations.REFUSED_LIMIT + 1.0))
+    job = observations.evolve_observed(a_job(), unseen)
+    job = observations.evolve_observed(job, replace(unseen, at=observations.REFUSED_LIMIT + 1.0))
 
     assert job.error == Failure(
         code,
@@ -105,7 +105,7 @@ def test_a_refusal_says_what_ecs_said_of_what_and_what_to_do() -> None:
 
 def test_a_refusal_of_many_together_is_asked_of_each_at_once() -> None:
     """Where a call for many was refused, any of them may be the reason: each is due by itself, at once."""
-    event = came(STOP, refused("Strange.Code"), together=True)
+    event = came(STOP, refused("Strange.Code"), batched=True)
 
     assert isinstance(event, CallRefused)
     assert event.due == NOW.at
@@ -183,7 +183,7 @@ def test_who_may_have_started_a_machine_is_said_as_far_as_it_is_known(by: str) -
     stopped = a_job(stop=Step("done", tries=1, at=0.0), unrecorded_by=by)
     itself = f", or this run itself started it and could not write that into the journal (held before by {by})"
 
-    known = observations.learn(stopped, values.an_observation(at=10.0, status="Running"))
+    known = observations.evolve_observed(stopped, values.an_observation(at=10.0, status="Running"))
 
     assert known.error == Failure(
         None,
@@ -242,7 +242,7 @@ def test_a_journal_is_waited_for_in_real_seconds(rate: float) -> None:
     assert tried == [False, True]
     assert (before, outage.given_up) == (None, AWAY)
     assert [begun, meanwhile, ended] == [
-        [Say(waited_for("r-1", AWAY, [], 10.0))], [], [Say(unrecorded("r-1", AWAY, []))],
+        [Notify(waited_for("r-1", AWAY, [], 10.0))], [], [Notify(unrecorded("r-1", AWAY, []))],
     ]  # fmt: skip
 
 
@@ -310,7 +310,7 @@ def test_a_machine_without_start_time_is_watched_before_it_begins_and_while_its_
     job = Job(0, a_job(watched_at=100.0))
     new = is_to_watch(job, 100.0)
     job.observed_at = 100.0
-    seen = [is_to_watch(job, 100.0 + job.patience - 0.1), is_to_watch(job, 100.0 + job.patience)]
+    seen = [is_to_watch(job, 100.0 + job.max_interval - 0.1), is_to_watch(job, 100.0 + job.max_interval)]
     job.observed_at, job.begun = None, True
 
     assert (new, seen, is_to_watch(job, 100.0)) == (True, [False, True], False)

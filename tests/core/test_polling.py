@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from safe_reinit.core.freshness import oldest
-from safe_reinit.core.polling import TICK, Needs, first_at, is_doubtful, needs, next_at, patience, waits_for
+from safe_reinit.core.polling import TICK, Needs, first_at, is_doubtful, max_interval, needs, next_at, waits_for
 from safe_reinit.core.state import GAP, begin
 from safe_reinit.model import (
     Command,
@@ -126,8 +126,8 @@ def test_what_is_in_doubt_is_observed_often_enough_for_the_fence(doubt: str) -> 
 
     assert is_doubtful(job)
     assert not is_doubtful(wiping("done", losses=1)), "what is proven is in doubt no more"
-    assert 2 * (patience(job) + TICK) < oldest(a_job(lag=0.0))
-    assert patience(job) + TICK < oldest(a_job())
+    assert 2 * (max_interval(job) + TICK) < oldest(a_job(lag=0.0))
+    assert max_interval(job) + TICK < oldest(a_job())
     assert next_at(job, observed(T), waits, NOTHING) == T + TICK
 
 
@@ -166,10 +166,10 @@ def test_a_job_is_observed_again_whatever_is_expected_of_it() -> None:
     at_work, waits_for_us = wiping("accepted"), a_job(stop=STOPPED)
     no_start_time = replace(waits_for_us, watched_at=T)
 
-    assert patience(at_work) == 45.0
-    assert patience(starting()) == 90.0, "only the report waits for that"
-    assert patience(waits_for_us) + TICK < GAP
-    assert patience(no_start_time) + TICK < oldest(a_job()), "only observations tell that nobody uses it"
+    assert max_interval(at_work) == 45.0
+    assert max_interval(starting()) == 90.0, "only the report waits for that"
+    assert max_interval(waits_for_us) + TICK < GAP
+    assert max_interval(no_start_time) + TICK < oldest(a_job()), "only observations tell that nobody uses it"
 
 
 def interval(
@@ -226,7 +226,7 @@ def test_the_interval_grows_with_the_time_for_which_the_machine_has_been_down() 
 
     assert [interval(wiped, waited, down_before=10.0) for waited in waits] == [2.0, 9.9, 20.9]
     assert [interval(wiped, waited, down_before=120.0) for waited in waits] == [13.42, 22.0, 33.0]
-    assert interval(wiped, 300.0, down_before=120.0) == patience(wiped)
+    assert interval(wiped, 300.0, down_before=120.0) == max_interval(wiped)
 
 
 def test_a_stop_is_observed_less_than_a_wipe_since_it_is_the_smaller_part() -> None:
@@ -330,7 +330,7 @@ def test_a_machine_that_waits_for_us_is_never_observed_too_late() -> None:
     """However long it has waited for its next try, the interval stays within what the fence allows."""
     wait = Wait("reinit", "the next try", T - 900.0, 1800.0)
 
-    assert next_at(a_job(stop=STOPPED), observed(T), wait, NOTHING) == T + patience(a_job(stop=STOPPED))
+    assert next_at(a_job(stop=STOPPED), observed(T), wait, NOTHING) == T + max_interval(a_job(stop=STOPPED))
 
 
 @pytest.mark.parametrize(

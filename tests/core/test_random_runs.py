@@ -22,14 +22,14 @@ from safe_reinit.core.inputs import (
     JournalAway,
     JournalLost,
     LeaseLapsed,
-    NotSeen,
     Recheck,
     RecheckFailed,
     Refused,
     Unanswered,
+    Unobserved,
     Withheld,
 )
-from safe_reinit.core.steps import is_asked, tries_of
+from safe_reinit.core.steps import is_outstanding, tries_of
 from safe_reinit.model import Accepted, Command, Failure, Limits, Options
 from tests.core.runs import Steps
 
@@ -133,7 +133,7 @@ class Disturbed(Steps):
         assert len(call.attempts) == 1 or call.attempts[0].command.action in ("StopInstance", "StartInstance")
         for each in call.attempts:
             written = self.written[each.position]
-            assert is_asked(written, each.command), "its intention is written down"
+            assert is_outstanding(written, each.command), "its intention is written down"
             assert tries_of(written, each.command) == each.number == tries_of(each.job, each.command)
             back = each.command.action in ("StartInstance", "UntagResources")
             assert back or not (each.job.turned_back or self.unwritten), "nothing goes on after the run has turned back"
@@ -172,7 +172,7 @@ class Disturbed(Steps):
             if self.random.random() < 0.2:
                 return Broke(asked.number, "KeyError")
             found = [
-                NotSeen("x") if self.random.random() < 0.4 else self.fresh(each.position) for each in asked.commands
+                Unobserved("x") if self.random.random() < 0.4 else self.fresh(each.position) for each in asked.commands
             ]
             return self.outcome_of(asked, *found)
         if self.random.random() < 0.2:
@@ -183,9 +183,7 @@ class Disturbed(Steps):
             return Broke(asked.number, "KeyError")
         together = len(asked.attempts) > 1 and self.random.random() < 0.3
         if together:
-            return self.outcome_of(
-                asked, *[Refused("Forbidden.RAM", 403, "", "r")] * len(asked.attempts), together=True
-            )
+            return self.outcome_of(asked, *[Refused("Forbidden.RAM", 403, "", "r")] * len(asked.attempts), batched=True)
         return self.outcome_of(asked, *[self.answered(each) for each in asked.attempts])
 
     def answered(self, attempt: Any) -> Any:

@@ -45,9 +45,9 @@ class Account:
         """Tell how many calls may be made."""
         return self.limits.free(action, self.at)
 
-    def room(self, ahead: float) -> int:
+    def room(self, lead_time: float) -> int:
         """Tell how many wipes there is room for so many seconds from now."""
-        return self.limits.room(WIPE, self.at, ahead)
+        return self.limits.room(WIPE, self.at, lead_time)
 
     def quota(self) -> int:
         """Tell how many wipes ECS is expected to take in a minute."""
@@ -99,9 +99,9 @@ def test_what_is_free_later_is_told_ahead(five: Account) -> None:
     five.after(40.0)
 
     assert five.free() == 0
-    assert five.room(ahead=19.9) == 0
-    assert five.room(ahead=20.1) == 5
-    assert five.room(ahead=20.0) == 5, "a place is free again after exactly sixty seconds"
+    assert five.room(lead_time=19.9) == 0
+    assert five.room(lead_time=20.1) == 5
+    assert five.room(lead_time=20.0) == 5, "a place is free again after exactly sixty seconds"
     assert five.free() == 0, "nobody may call earlier because somebody asked ahead"
 
 
@@ -215,10 +215,10 @@ def test_a_closed_quota_is_open_again_when_nobody_asks(five: Account) -> None:
     five.call(times=3)
     five.call(code="Throttling")
     five.after(60.0)
-    assert (five.free(), five.room(ahead=0.0)) == (1, 1)
+    assert (five.free(), five.room(lead_time=0.0)) == (1, 1)
 
     five.after(60.0)
-    assert (five.free(), five.room(ahead=0.0)) == (3, 3)
+    assert (five.free(), five.room(lead_time=0.0)) == (3, 3)
 
     five.call(code="Throttling")
     assert five.closed(), "it throttles again, and is left alone for that minute again"
@@ -230,8 +230,8 @@ def test_there_is_no_room_before_the_throttled_minute_is_over(five: Account) -> 
     five.after(30.0)
     five.call(code="Throttling")
 
-    assert five.room(ahead=29.0) == 0
-    assert five.room(ahead=31.0) == 2
+    assert five.room(lead_time=29.0) == 0
+    assert five.room(lead_time=31.0) == 2
 
 
 def test_there_is_room_for_one_where_a_throttled_api_has_not_answered_yet(five: Account) -> None:
@@ -241,7 +241,7 @@ def test_there_is_room_for_one_where_a_throttled_api_has_not_answered_yet(five: 
     five.after(60.0)
     five.call(code="Throttling")
 
-    assert five.room(ahead=30.0) == 1
+    assert five.room(lead_time=30.0) == 1
 
 
 def test_ecs_may_ask_for_more_time(five: Account) -> None:
@@ -294,8 +294,8 @@ def test_what_ecs_took_before_it_throttled_is_the_quota_that_was_seen() -> None:
     tested.call(times=2)
 
     assert (tested.quota(), tested.limits.most(WIPE)) == (4, 500)
-    assert tested.room(ahead=30.0) == 2
-    assert tested.room(ahead=60.0) == 4
+    assert tested.room(lead_time=30.0) == 2
+    assert tested.room(lead_time=60.0) == 4
 
 
 def test_the_quota_that_was_seen_is_one_at_least() -> None:

@@ -37,14 +37,14 @@ from safe_reinit.core.inputs import (
     JournalAway,
     JournalLost,
     LeaseLapsed,
-    NotSeen,
+    Notify,
     NotSent,
     Recheck,
     Rechecked,
     RecheckFailed,
     Refused,
-    Say,
     Unanswered,
+    Unobserved,
     WaitUntil,
     Withheld,
 )
@@ -620,7 +620,7 @@ def test_what_jobs_begin_with_is_read_once() -> None:
     run = Steps(3)
     beginning = run.to(Recheck)
     assert [each.command for each in beginning.commands] == [None] * 3
-    run.answer(beginning, run.fresh(0), NotSeen("ECS does not list d-1"), Drifted(("d-2.Status: moved",), "Running"))
+    run.answer(beginning, run.fresh(0), Unobserved("ECS does not list d-1"), Drifted(("d-2.Status: moved",), "Running"))
     (call,) = (each for each in run.pending if isinstance(each, Call))
     assert [each.position for each in call.attempts] == [0]
     assert [each.error is not None for each in run.states] == [False, False, True]
@@ -666,7 +666,7 @@ def test_drift_tells_the_power_as_the_recheck_showed_it() -> None:
 def test_what_a_recheck_does_not_show_is_looked_for_on() -> None:
     """An absence proves nothing: nothing is sent, and nothing is given up for one recheck."""
     run = down()
-    run.answer(run.to(Recheck, WIPE), NotSeen("ECS does not list d-0"))
+    run.answer(run.to(Recheck, WIPE), Unobserved("ECS does not list d-0"))
     assert (run.calls, run.state.disks[0].tries, run.state.error) == ([], 0, None)
     assert run.state.stuck_since == run.at
     run.wait(2.0)
@@ -678,7 +678,7 @@ def test_what_a_recheck_does_not_show_is_looked_for_on() -> None:
 def test_what_no_recheck_ever_shows_brings_the_machine_back() -> None:
     """Where that lasts longer than a call may be held up, the job turns back and says what was not shown."""
     run = down()
-    held_up(run, lambda recheck: run.answer(recheck, NotSeen("ECS does not list d-0")))
+    held_up(run, lambda recheck: run.answer(recheck, Unobserved("ECS does not list d-0")))
 
     assert run.state.error is not None
     assert "ECS does not list d-0" in run.state.error.message
@@ -1034,7 +1034,7 @@ def test_a_call_refused_as_a_whole_is_made_for_each_alone(code: str) -> None:
     """Any of the others may be the reason, so nobody fails by it: each is called by itself the next time."""
     run = Steps(MANY)
     answer = refused(code, 404, action="StopInstances")
-    run.answer(run.to(Call, STOP), *[answer] * MANY, together=True)
+    run.answer(run.to(Call, STOP), *[answer] * MANY, batched=True)
 
     assert not any(each.turned_back for each in run.states)
     assert [(each.stop.state, each.stop.tries) for each in run.states] == [("again", 1)] * MANY
@@ -1054,7 +1054,7 @@ def test_a_call_refused_as_a_whole_is_made_for_each_alone(code: str) -> None:
 def test_a_job_that_is_accepted_alone_is_called_with_the_others_again() -> None:
     """Whoever was called by itself and accepted may be started with the others."""
     run = Steps(3)
-    run.answer(run.to(Call, STOP), *[refused("Forbidden.RAM", action="StopInstances")] * 3, together=True)
+    run.answer(run.to(Call, STOP), *[refused("Forbidden.RAM", action="StopInstances")] * 3, batched=True)
     while run.calls.count(STOP) < 4 or any(isinstance(each, Call) for each in run.pending):
         run.go_on()
     run.step(CancelRequested())
@@ -1078,7 +1078,7 @@ def test_a_job_that_is_accepted_alone_is_called_with_the_others_again() -> None:
 def test_what_befalls_the_whole_call_befalls_each(outcome: Any, shown: str, alone: bool) -> None:
     """A lost or passing answer to the whole call is that for each; what is busy may be one, so each goes alone."""
     run = Steps(MANY)
-    run.answer(run.to(Call, STOP), *[outcome] * MANY, together=True)
+    run.answer(run.to(Call, STOP), *[outcome] * MANY, batched=True)
 
     assert [each.stop.state for each in run.states] == [shown] * MANY
     assert not any(each.turned_back for each in run.states)
@@ -1113,7 +1113,7 @@ def test_the_wait_that_ecs_asks_for_is_of_the_api_that_asked() -> None:
     """ECS throttles by API, and a run that is told to wait makes no call of that API for so long."""
     run = Steps(3)
     answer = refused("Throttling", 400, action="StopInstances", retry_after=100)
-    run.answer(run.to(Call, STOP), *[answer] * 3, together=True)
+    run.answer(run.to(Call, STOP), *[answer] * 3, batched=True)
     asked_at = run.at
     run.answer(run.to(Call, STOP))
 
@@ -1454,7 +1454,7 @@ def test_inputs_effects_and_states_hold_values_alone() -> None:
     for kind in (inputs.Input, inputs.Effect, inputs.Now, JobState):
         types_in(kind, found)
 
-    assert {JobState, Wipe, Step, SafetySnapshot, Command, Accepted, Say, WaitUntil} <= found
+    assert {JobState, Wipe, Step, SafetySnapshot, Command, Accepted, Notify, WaitUntil} <= found
     assert [each for each in found if not is_value(each)] == []
     assert Callable not in {typing.get_origin(each) for each in found}
 

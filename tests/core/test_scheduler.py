@@ -84,7 +84,7 @@ class Fleet:
         self.scheduler.admit(self.at, self.when)
         if self.scheduler.question:
             self.asked.append(self.scheduler.question)
-            self.scheduler.answered(agreed=self.answer)
+            self.scheduler.answered(confirmed=self.answer)
             self.scheduler.admit(self.at, self.when)
         return self.scheduler.closed
 
@@ -403,7 +403,7 @@ def test_a_failure_counts_before_its_machine_is_back() -> None:
     fleet.jobs[0].state = evolve(fleet.jobs[0].state, FAILED)
 
     assert "--stop-after-failures 1" in fleet.admit()
-    assert [job.position for job in fleet.scheduler.ahead()] == [1, 2], "the second has begun, and is not touched"
+    assert [job.position for job in fleet.scheduler.untouched()] == [1, 2], "the second has begun, and is not touched"
 
 
 def test_a_deadline_is_heard_while_begun_jobs_wait() -> None:
@@ -415,7 +415,7 @@ def test_a_deadline_is_heard_while_begun_jobs_wait() -> None:
     fleet.stop(0)
     fleet.when += timedelta(hours=1)
     assert "deadline" in fleet.admit()
-    assert [job.position for job in fleet.scheduler.ahead()] == [1]
+    assert [job.position for job in fleet.scheduler.untouched()] == [1]
 
 
 # --------------------------------------------------------------------------------------------- which are observed
@@ -547,7 +547,7 @@ def test_the_shortest_time_seen_is_the_usual_one() -> None:
     for job in fleet.jobs:
         job.observed_at = 1040.0
     fleet.jobs[2].waiting = ("stop", 1025.0)
-    fleet.scheduler._learnt = {}
+    fleet.scheduler._first_durations = {}
     fleet.at = 1050.0
     due = {job.position for job in fleet.due()}
     assert due == set(range(60)) - {2}, "30 seconds, but for one that stops later; of wipes nothing is known yet"
@@ -618,7 +618,7 @@ def test_a_machine_whose_wipe_is_seen_to_have_ended_is_observed_at_once_and_alon
         each.observed_at = fleet.at
     seen = replace(values.an_observation(fleet.at), instance=None, instance_asked=False)
     fleet.scheduler.observed(job, seen, Wait("reinit", "a look", 1021.0, 1800))
-    fleet.scheduler._learnt = {}
+    fleet.scheduler._first_durations = {}
 
     assert fleet.scheduler.due_at(fleet.at) == fleet.at
     assert fleet.due() == [job]
@@ -629,7 +629,7 @@ def test_the_last_few_of_a_fleet_are_observed_when_the_others_took_so_long() -> 
     fleet = many(60)
     for job in fleet.jobs[1:57]:
         job.end()
-    fleet.scheduler._seen["stop"] = 30.0
+    fleet.scheduler._shortest["stop"] = 30.0
     for job in fleet.jobs:
         job.observed_at, job.next_at = 1040.0, 1070.0
     fleet.at = 1049.0
@@ -937,7 +937,7 @@ class SimulatedFleet:
         self._hear(now)
         self.scheduler.admit(now, values.NOW)
         closed = self.scheduler.closed
-        for job in self.scheduler.ahead() if closed else ():
+        for job in self.scheduler.untouched() if closed else ():
             self._apply(job, Failed(Failure(None, f"Not begun: {closed}")))
             if not job.begun:
                 job.end()

@@ -20,11 +20,11 @@ from safe_reinit.core.inputs import (
     Input,
     JournalAway,
     NoRoom,
-    Say,
+    Notify,
 )
 from safe_reinit.core.jobs import Due, Job
 from safe_reinit.core.rate_limits import RateLimiter
-from safe_reinit.model import Command, Failure, InUse, Learnt, Options, Room, Step
+from safe_reinit.model import Command, Failure, InUse, Measurement, Options, Room, Step
 from tests.core.runs import BEGIN, Steps
 
 WIPE = "ReInitDisk"
@@ -54,7 +54,7 @@ class Beside(Steps):
     def said(self) -> str:
         """Return all that people were told."""
         waits = [str(each.data.get("why")) for each in self.effects if isinstance(each, Emit)]
-        return "\n".join([*waits, *(each.text for each in self.effects if isinstance(each, Say))])
+        return "\n".join([*waits, *(each.text for each in self.effects if isinstance(each, Notify))])
 
     def go_on_for(self, seconds: float) -> None:
         """Carry everything out for so long."""
@@ -96,7 +96,7 @@ def overtaken(count: int = 2) -> Beside:
 
 def test_a_run_that_waits_between_its_machines_says_so_once() -> None:
     """Nothing is observed meanwhile, so that no event would tell of it."""
-    assert [each.text for each in overtaken().effects if isinstance(each, Say)] == [
+    assert [each.text for each in overtaken().effects if isinstance(each, Notify)] == [
         "Run r-1 waits, and its other machines run: i-9 is down in run r-2, and at most 1 may be at once "
         "(--max-parallel)."
     ]
@@ -122,7 +122,7 @@ def test_what_brings_a_machine_back_is_written_down_beside_a_stop_that_finds_no_
     commits.intend([start])
     commits.intend([stop])
     both = commits.begin(jobs, scheduler, run.at, spool=False)
-    waiting = commits.found_no_room()
+    waiting = commits.refused()
     alone = commits.begin(jobs, scheduler, run.at, spool=False)
 
     assert ([at for at, _ in both.states], both.room is None) == ([0, 1], False)
@@ -163,15 +163,15 @@ def test_others_are_told_what_ecs_took_and_what_it_throttles() -> None:
     taken = [Exchanged(WIPE, "OK"), Exchanged(WIPE, "OK"), Exchanged("StopInstance", "Throttling")]
     run.step(*taken)
     run.go_on()
-    tried = [each for each in run.effects if isinstance(each, Commit) and each.learnt]
+    tried = [each for each in run.effects if isinstance(each, Commit) and each.measurements]
     assert tried
 
     run.journal = Committed()
     run.effects.clear()
     for _ in range(20):
         run.go_on()
-    told = [each.learnt for each in run.effects if isinstance(each, Commit) and each.learnt]
-    assert told[0] == tried[0].learnt
+    told = [each.measurements for each in run.effects if isinstance(each, Commit) and each.measurements]
+    assert told[0] == tried[0].measurements
     assert {(each.what, each.taken, each.closed_for > 0) for each in told[0]} == {
         (WIPE, 2, False), ("StopInstance", 0, True),
     }  # fmt: skip
@@ -184,7 +184,7 @@ def test_calls_of_others_use_the_quota_up_for_as_long_as_ecs_counts_them() -> No
     limits.heard(InUse(taken=((WIPE, 50.0, 3), (WIPE, 5.0, 1))), 1000.0)
 
     assert [limits.free(WIPE, at) for at in (1000.0, 1010.5, 1055.5)] == [1, 4, 5]
-    assert limits.room(WIPE, 1000.0, ahead=11.0) == 4
+    assert limits.room(WIPE, 1000.0, lead_time=11.0) == 4
 
 
 def test_what_ecs_throttled_others_for_is_not_called_either() -> None:
@@ -201,8 +201,8 @@ def test_others_are_told_for_how_long_ecs_asks_to_wait() -> None:
     limits = RateLimiter()
     limits.close("StopInstance", 1000.0, 7.0)
 
-    assert limits.to_tell() == (Learnt("StopInstance", closed_for=7.0),)
-    assert limits.to_tell() == ()
+    assert limits.take_measurements() == (Measurement("StopInstance", closed_for=7.0),)
+    assert limits.take_measurements() == ()
 
 
 def test_others_are_told_once_how_long_each_phase_took() -> None:
@@ -210,7 +210,7 @@ def test_others_are_told_once_how_long_each_phase_took() -> None:
     run = Steps(3)
     run.finish()
 
-    learnt = [each for effect in run.effects if isinstance(effect, Commit) for each in effect.learnt if each.took]
+    learnt = [each for effect in run.effects if isinstance(effect, Commit) for each in effect.measurements if each.took]
     assert [each.what for each in learnt] == ["stop", "reinit", "start"]
 
 
@@ -247,7 +247,7 @@ def test_a_wait_for_a_run_that_nobody_is_at_work_on_names_the_way_on() -> None:
     run = overtaken()
     run.others = replace(run.others, idle=("r-2",))
     run.go_on_for(100.0)
-    said = [each.text for each in run.effects if isinstance(each, Say)]
+    said = [each.text for each in run.effects if isinstance(each, Notify)]
 
     assert len(said) == 2
     assert said[1].endswith("nobody is at work on r-2: safe-reinit resume r-2.")

@@ -30,7 +30,7 @@ from safe_reinit.core.events import (
     Withdrawn,
 )
 from safe_reinit.core.evolve import evolve
-from safe_reinit.core.steps import is_asked, with_step
+from safe_reinit.core.steps import is_outstanding, with_step
 from safe_reinit.core.transitions import EXITS, STEP, WIPE
 from safe_reinit.core.wipes import RESETTING
 from safe_reinit.model import (
@@ -107,7 +107,7 @@ def resumed(job: JobState) -> JobState:
 
 def verdict(said: resuming.Verdict) -> Callable[[JobState], JobState]:
     """Let a person say what happened to the disks in doubt."""
-    return lambda job: resuming.judge(job, said)
+    return lambda job: resuming.accept_verdict(job, said)
 
 
 def refused(command: Command, due: float | None) -> CallRefused:
@@ -399,7 +399,7 @@ class Walk:
             return
         self.happens(Intended(action, observation))
         self.command = action
-        assert is_asked(self.job, action)
+        assert is_outstanding(self.job, action)
 
     def observation(self) -> Observation:
         """Return what may be shown now: mostly what the job waits for, else anything."""
@@ -483,7 +483,7 @@ class Walk:
         self.command = None
         self.apply("Resumed", lambda job: resuming.resume(job, self.now))
         age = self.dice.choice((1.0, 1.0, 1.0, 1e9))
-        self.apply("Resumed", lambda job: resuming.expire(job, self.now, age, 9e3, unwatched=False, caller_known=True))
+        self.apply("Resumed", lambda job: resuming.expire(job, self.now, age, 9e3, unwatched=False, caller_pinned=True))
         said = self.dice.choice((None, None, None, *get_args(resuming.Verdict)))
         if said is not None:
             self.apply("Verdict", verdict(said))

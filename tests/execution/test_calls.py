@@ -150,7 +150,7 @@ def test_a_call_for_many_says_what_kind_and_which_try_it_is(action: Any) -> None
 
     more = {"attempt": 5} if action == "StartInstance" else {"force": False, "attempt": 5}
     assert made == [((["i-0", "i-1", "i-2"],), more)]
-    assert (answer.outcomes, answer.together) == ((OK,) * 3, False)
+    assert (answer.outcomes, answer.batched) == ((OK,) * 3, False)
     assert world.cloud.acts == [f"{action}s"]
 
 
@@ -169,7 +169,7 @@ def test_a_call_for_one_is_the_call_for_one() -> None:
     world = many()
     answered = world.make(world.attempt(Command("StopInstance", "i-4"), 4))
 
-    assert answered.together is False
+    assert answered.batched is False
     assert world.cloud.acts == ["StopInstance"]
     assert world.asked("StopInstance") == [("i-4",)]
 
@@ -225,7 +225,7 @@ def test_each_of_many_has_its_own_answer() -> None:
     expected[1], expected[3] = outcome_of(locked), inputs.Unanswered()
 
     assert answer.outcomes == tuple(expected)
-    assert not answer.together
+    assert not answer.batched
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_a_call_for_many_that_fails_has_one_answer_for_all(failed: CloudError) -
     answer = world.make(*[world.attempt(each, n) for n, each in enumerate(of_each(world, "StopInstance"))])
 
     assert answer.outcomes == (outcome_of(failed),) * 3
-    assert answer.together
+    assert answer.batched
 
 
 def test_an_error_of_ours_is_raised() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from safe_reinit.cloud.interface import CloudError, Described, OtherCaller, Refused, Unanswered
 from safe_reinit.core.freshness import is_stale, is_too_slow
-from safe_reinit.core.inputs import Drifted, Fresh, NotSeen, RecheckFailed
+from safe_reinit.core.inputs import Drifted, Fresh, RecheckFailed, Unobserved
 from safe_reinit.model import (
     Allow,
     Command,
@@ -167,7 +167,7 @@ def test_what_is_not_listed_is_not_seen(what: str) -> None:
     listed = dict(rows)
     rows.clear()
     subject = values.INSTANCE_ID if what == "instance" else values.DISK_ID
-    assert world.find(WIPE) == NotSeen(f"ECS does not list {subject}")
+    assert world.find(WIPE) == Unobserved(f"ECS does not list {subject}")
 
     rows.update(listed)
     assert world.is_due(WIPE)
@@ -183,7 +183,7 @@ def test_a_row_that_cannot_be_read_is_not_seen(what: str, monkeypatch: pytest.Mo
     row = UnreadableRow(action, (subject,), "Status", "7")
     with monkeypatch.context() as patch:
         patch.setattr(world.cloud, what, lambda _: Described((), world.cloud.date, unreadable=(row,)))
-        assert world.find(WIPE) == NotSeen(
+        assert world.find(WIPE) == Unobserved(
             f"in the answer to {action} the row of {subject} cannot be read: Status is 7"
         )
 
@@ -371,7 +371,7 @@ def test_the_power_is_not_cut_on_a_glance_that_is_not_whole() -> None:
     world = cutting()
     world.cloud.failing = {"disks": [Unanswered("DescribeDisks")]}
 
-    assert world.find(FORCE) == NotSeen("ECS does not answer DescribeDisks")
+    assert world.find(FORCE) == Unobserved("ECS does not answer DescribeDisks")
 
 
 # --------------------------------------------------------------------------------------------------- slow answers
@@ -590,7 +590,7 @@ def test_what_changed_of_one_is_told_of_that_one_alone(what: str) -> None:
     found = world.recheck(*of_each(world, "StopInstance"))
 
     assert [n for n, each in enumerate(found) if not isinstance(each, Fresh)] == [5]
-    assert isinstance(found[5], NotSeen if what in ("not shown", "instance gone") else Drifted)
+    assert isinstance(found[5], Unobserved if what in ("not shown", "instance gone") else Drifted)
 
 
 def test_a_newer_snapshot_is_as_good_a_way_back() -> None:

@@ -34,7 +34,7 @@ from safe_reinit.journal import (
     Spool,
     open_to_write,
 )
-from safe_reinit.model import Command, Failure, InUse, JobState, Learnt, Room
+from safe_reinit.model import Command, Failure, InUse, JobState, Measurement, Room
 from safe_reinit.model.codec import encode
 from tests import values
 from tests.core.runs import Steps
@@ -96,11 +96,11 @@ def test_what_runs_share_is_told_in_the_time_of_the_cloud() -> None:
         ) for rate in (1.0, 10.0)
     )  # fmt: skip
     book.failing.append(NoRoomError(in_use))
-    throttled, stopped = Learnt("StopInstance", closed_for=50.0), Learnt("stop", took=30.0)
-    asked = replace(commit(*states()), room=Room(5, 400, 30.0), learnt=(throttled, stopped))
+    throttled, stopped = Measurement("StopInstance", closed_for=50.0), Measurement("stop", took=30.0)
+    asked = replace(commit(*states()), room=Room(5, 400, 30.0), measurements=(throttled, stopped))
 
     assert store.commit(asked) == NoRoom(seen)
-    told = (Learnt("StopInstance", closed_for=5.0), Learnt("stop", took=3.0))
+    told = (Measurement("StopInstance", closed_for=5.0), Measurement("stop", took=3.0))
     assert book.shared == [(Room(5, 400, 3.0), told)]
     assert book.saved == []
     book.others = in_use

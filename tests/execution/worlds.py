@@ -18,11 +18,11 @@ from safe_reinit.core.inputs import (
     Decided,
     Drifted,
     Fresh,
-    NotSeen,
     Outcome,
     Recheck,
     Rechecked,
     RecheckFailed,
+    Unobserved,
 )
 from safe_reinit.core.state import begin
 from safe_reinit.core.steps import tries_of
@@ -30,7 +30,19 @@ from safe_reinit.execution.calls import Calls
 from safe_reinit.execution.recheck import Rechecks
 from safe_reinit.execution.store import StateStore
 from safe_reinit.journal import LateAnswer, LeaseLostError
-from safe_reinit.model import Command, Guard, InUse, JobState, Learnt, Limits, Observation, Options, Plan, Room, Step
+from safe_reinit.model import (
+    Command,
+    Guard,
+    InUse,
+    JobState,
+    Limits,
+    Measurement,
+    Observation,
+    Options,
+    Plan,
+    Room,
+    Step,
+)
 from safe_reinit.plans.plan import make_plan
 from tests import values
 from tests.cloudlike import TinyClock, TinyCloud, facts_for
@@ -48,7 +60,7 @@ RESTORE = "s-bp1fresh"
 MANY = 12
 """So many jobs that the region is listed."""
 
-Found = Fresh | Drifted | NotSeen
+Found = Fresh | Drifted | Unobserved
 
 
 class Book:
@@ -61,7 +73,7 @@ class Book:
         self.untold: list[dict[str, Any]] = []
         self.saved: list[dict[int, Any]] = []
         self.waited: list[float] = []
-        self.shared: list[tuple[Room | None, tuple[Learnt, ...]]] = []
+        self.shared: list[tuple[Room | None, tuple[Measurement, ...]]] = []
         """What was asked of the room that others leave, and told of the quota."""
         self.others = InUse()
         """What other runs have in use."""
@@ -95,11 +107,15 @@ class Book:
         return self.others
 
     def save(
-        self, *records: tuple[int, Any], wait: float = 2.0, room: Room | None = None, learnt: Sequence[Learnt] = ()
+        self,
+        *records: tuple[int, Any],
+        wait: float = 2.0,
+        room: Room | None = None,
+        measurements: Sequence[Measurement] = (),
     ) -> None:
         """See ``Lease``."""
         self.meanwhile()
-        self.shared.append((room, tuple(learnt)))
+        self.shared.append((room, tuple(measurements)))
         self.waited.append(wait)
         if self.failing:
             raise self.failing.pop(0)

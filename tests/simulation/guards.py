@@ -57,7 +57,7 @@ def _writer_queue(patch: pytest.MonkeyPatch) -> None:
 def _doubt_before_verdict(patch: pytest.MonkeyPatch) -> None:
     """Take a verdict where nothing is in doubt, and go on with the run all the same."""
     patch.setattr(session, "refuse_verdict", lambda *_: None)
-    _everywhere(patch, resuming.judge, lambda job, _verdict: job)
+    _everywhere(patch, resuming.accept_verdict, lambda job, _verdict: job)
 
 
 def _own_lease(patch: pytest.MonkeyPatch) -> None:
@@ -203,7 +203,7 @@ def _safety_snapshot(patch: pytest.MonkeyPatch) -> None:
         ]
         return replace(job, snapshots=tuple(done))
 
-    _everywhere(patch, snapshots.learn_safety, believed)
+    _everywhere(patch, snapshots.evolve_safety_snapshots, believed)
     _everywhere(patch, snapshots.is_backed_up, lambda *_: True)
 
 

@@ -227,7 +227,7 @@ def time_passes(world: World, seconds: int) -> World:
 def step(world: World, seen: Observation, *, drift: bool = True) -> Iterator[World]:
     """Let the run observe and do what it decides, in every way in which that can go."""
     assert world.known is not None
-    known = core_observations.learn(world.known, seen)
+    known = core_observations.evolve_observed(world.known, seen)
     action = decide(known, seen)
     world = replace(world, known=known)
     if isinstance(action, Command) and action.action not in BRINGS_BACK:
@@ -253,7 +253,7 @@ def rechecked(world: World, command: Command, *, drift: bool) -> Iterator[World]
         yield replace(world, known=core_state.fail(world.known, failure))
         return
     whole = observe(world)
-    known = core_observations.learn(world.known, whole)
+    known = core_observations.evolve_observed(world.known, whole)
     world = replace(world, known=known)
     if decide(known, whole) != command:
         yield world
