@@ -16,7 +16,7 @@ from .errors import UsageError
 
 
 def boottime() -> float:
-    """Tell the real seconds since boot, counted through suspension, for a lease that must not outlive a sleep."""
+    """Return the real seconds since boot, counted through suspension, for a lease that must not outlive a sleep."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
@@ -30,11 +30,11 @@ class Clock:
         self._anchor = (time.time() - boottime()) * rate
 
     def now(self) -> datetime:
-        """Tell the local time, aware, in UTC: for reports and journals only, never for judging."""
+        """Return the local time, aware, in UTC: for reports and journals only, never for judging."""
         return datetime.fromtimestamp(time.time(), UTC)
 
     def time(self) -> float:
-        """Tell the cloud seconds, for intervals."""
+        """Return the cloud seconds, for intervals."""
         return self._anchor + boottime() * self.rate
 
     def sleep(self, seconds: float) -> None:

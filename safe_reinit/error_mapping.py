@@ -19,7 +19,7 @@ E = TypeVar("E", bound=Error)
 
 
 def refusal_of(error: CloudError) -> Error:
-    """Say for people why ECS could not be asked; nothing has been changed."""
+    """Return for people why ECS could not be asked; nothing has been changed."""
     if isinstance(error, NoCredentials):
         refused = RunRefused if error.asked else UsageError
         return refused(f"{error.said} Nothing was changed.", hint=error.hint or "Correct it, or use another source.")
@@ -32,7 +32,7 @@ def refusal_of(error: CloudError) -> Error:
 
 
 def taken(run_id: str, journal: Journal) -> RunRefused:
-    """Say who has taken the run that this process held, and what has become of it, as the journal has it."""
+    """Return who has taken the run that this process held, and what has become of it, as the journal has it."""
     from .journal import run_of  # noqa: PLC0415 - a plan has none
 
     stored = None
@@ -52,7 +52,7 @@ def taken(run_id: str, journal: Journal) -> RunRefused:
 
 
 def password_as_planned(plan: Mapping[str, Any], password: Secret | None, what: str) -> None:
-    """See that a plan read back gets a password again exactly if it was made with one: it is written down nowhere.
+    """Check that a plan read back gets a password again exactly if it was made with one: it is written down nowhere.
 
     Raises:
         UsageError: it is missing, or not wanted.
@@ -82,14 +82,14 @@ def error_of(told: Report) -> Error:
 
 
 def with_report(error: E, told: Report | None) -> E:
-    """Give an error its report, and return it; nothing else sets the report of an error."""
+    """Attach its report to an error, and return it; nothing else sets the report of an error."""
     error.report = told
     return error
 
 
 @contextlib.contextmanager
 def reporting(report_of: Callable[[Error], Report | None], kind: type[Error] = Error) -> Iterator[None]:
-    """Let an error of one kind that ends the block have the report that is made of it."""
+    """Add to an error of one kind that ends the block the report that is made of it."""
     try:
         yield
     except kind as error:
@@ -98,7 +98,7 @@ def reporting(report_of: Callable[[Error], Report | None], kind: type[Error] = E
 
 
 def done(told: Report) -> Report:
-    """Give the report of a run that is done; of any other raise its error."""
+    """Return the report of a run that is done; of any other raise its error."""
     if told.exit_code == 0:
         return told
     raise error_of(told)

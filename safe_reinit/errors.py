@@ -127,5 +127,5 @@ BY_OUTCOME: dict[Outcome, type[Error]] = {
 
 
 def exit_code(outcome: Outcome) -> int:
-    """Tell the process exit code of an outcome; ``done`` and ``planned`` are 0."""
+    """Return the process exit code of an outcome; ``done`` and ``planned`` are 0."""
     return 0 if outcome in ("done", "planned") else BY_OUTCOME[outcome].exit_code

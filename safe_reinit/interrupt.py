@@ -73,7 +73,7 @@ class Interrupt:
     def ending(
         self, runner: Endable, close: Callable[[], Report], note: Callable[[str], None], *, elsewhere: bool = False
     ) -> Iterator[None]:
-        """Let it end this run while the block lasts.
+        """Make it end this run while the block lasts.
 
         Args:
             runner: the run.
@@ -124,7 +124,7 @@ class Interrupt:
         return self.asked or self.parted
 
     def raised(self, error: BaseException) -> None:
-        """Take an exit (``SystemExit``, ``KeyboardInterrupt``) that whoever listens raised in a thread of the run.
+        """Record an exit (``SystemExit``, ``KeyboardInterrupt``) that a listener raised in a thread of the run.
 
         It asks the run to end in order, and ``carry`` raises it again when it has ended.
         """
@@ -195,7 +195,7 @@ class Interrupt:
         ended.wait(_LEAVES_IN)
 
     def _closed(self, *, resumable: bool) -> Report:
-        """Let a run go whose thread hangs, and report it as it stands."""
+        """Release a run whose thread hangs, and report it as it stands."""
         close = self._close
         if close is None:
             raise RunRefused("Left at once, before this run made any call.", hint="See safe-reinit runs.")

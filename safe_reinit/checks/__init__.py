@@ -125,7 +125,7 @@ def _load(name: str) -> Check:
 
 
 def by_name(name: str) -> Check | None:
-    """Give the check of this name, where there is one."""
+    """Return the check of this name, where there is one."""
     return _load(name) if name in NAMES else None
 
 

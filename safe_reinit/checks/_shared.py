@@ -31,12 +31,12 @@ _UNKNOWN_LOCK_FIX = "Ask Alibaba Cloud support what this lock means and how to l
 
 
 def word(text: str, blank: str = "not shown") -> str:
-    """Give a text of ECS or of the command line as one line that a sentence can hold."""
+    """Return a text of ECS or of the command line as one line that a sentence can hold."""
     return printable(text).strip() or blank
 
 
 def listed(ids: Iterable[str], most: int = 3) -> str:
-    """Name some ids, and count those that are left out."""
+    """Return some ids as text, and count those that are left out."""
     all_ids = [word(each) for each in ids]
     rest = len(all_ids) - most
     return ", ".join(all_ids[:most]) + (f" and {rest} more" if rest > 0 else "")
@@ -60,23 +60,23 @@ def newest_first(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
 
 
 def overwriting(facts: DiskFacts) -> str:
-    """Name the call that the plan is about: an undo rolls the disk back (ResetDisk)."""
+    """Return the name of the call that the plan is about: an undo rolls the disk back (ResetDisk)."""
     return "ResetDisk" if facts.options.undo else "ReInitDisk"
 
 
 def is_system(disk: Disk) -> bool:
-    """Tell whether it is a system disk; every other word counts as a data disk."""
+    """Return whether it is a system disk; every other word counts as a data disk."""
     return disk.type.lower() == "system"
 
 
 def on_windows(facts: DiskFacts) -> bool:
-    """Tell whether the instance runs Windows: its own OSType, else that of the image of the disk."""
+    """Return whether the instance runs Windows: its own OSType, else that of the image of the disk."""
     shown = facts.instance.os_type if facts.instance else ""
     return (shown or (facts.image.os_type if facts.image else "")).lower() == "windows"
 
 
 def repair_of(row: UnreadableRow) -> str:
-    """Say what to do about a row that cannot be read."""
+    """Return what to do about a row that cannot be read."""
     return (
         f"Look at {word(row.subject, 'the resource')} in the console. If it is correct there, ask Alibaba Cloud "
         f"support about this answer to {word(row.action)}. Other disks are not affected."
@@ -84,7 +84,7 @@ def repair_of(row: UnreadableRow) -> str:
 
 
 def required(facts: DiskFacts, unseen: Unseen) -> bool:
-    """Tell whether the configuration requires this look at another product."""
+    """Return whether the configuration requires this look at another product."""
     from ..model.other_products import REQUIRABLE  # noqa: PLC0415 - to explain a check takes none of it
 
     return unseen.action in {REQUIRABLE.get(name) for name in facts.options.require_looks}

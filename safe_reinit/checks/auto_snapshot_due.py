@@ -30,7 +30,7 @@ _ZONE = timezone(timedelta(hours=8))
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     policy = facts.others.policy
     if facts.disk is None or policy is None or policy.policy_id != facts.disk.auto_snapshot_policy_id:
         return

@@ -38,7 +38,7 @@ _JUDGED = _DOCUMENTED | LOCAL
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk = facts.disk
     if disk is None or disk.category.lower() in _JUDGED:
         return

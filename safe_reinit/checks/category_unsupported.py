@@ -23,7 +23,7 @@ LOCAL = frozenset({"local_ssd_pro", "local_hdd_pro", "ephemeral", "ephemeral_ssd
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk = facts.disk
     if disk is None or disk.category.lower() not in LOCAL:
         return

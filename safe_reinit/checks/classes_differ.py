@@ -21,7 +21,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     mixed = facts.guard.mixed
     if not mixed:
         return

@@ -24,7 +24,7 @@ _MOST = 10**9  # far beyond any clock, so that the seconds always fit a whole nu
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     skew = facts.clock_skew
     if skew is None or not abs(skew) > _TOLD:
         return

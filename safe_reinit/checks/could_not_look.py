@@ -28,7 +28,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     for unseen in facts.unseen:
         if unseen.action == "DescribeInstances":
             continue

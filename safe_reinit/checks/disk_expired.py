@@ -20,7 +20,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     if facts.disk is not None:
         yield from expired(CHECK.name, facts.disk, facts)
 

@@ -21,7 +21,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     if facts.disk is not None:
         yield from locked(CHECK.name, facts.disk, facts)
 

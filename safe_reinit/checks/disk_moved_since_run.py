@@ -23,7 +23,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk, was_on, options = facts.disk, facts.was_on, facts.options
     if disk is None or not was_on or disk.instance_id in ("", was_on):
         return

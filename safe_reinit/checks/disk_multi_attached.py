@@ -21,7 +21,7 @@ from .check import Check
 
 
 def how_shared(disk: Disk) -> str:
-    """Say what shows that instances share the disk; empty if nothing does."""
+    """Return what shows that instances share the disk; empty if nothing does."""
     setting = disk.multi_attach.lower()
     if setting == "enabled":
         return "is a multi-attach disk"
@@ -33,7 +33,7 @@ def how_shared(disk: Disk) -> str:
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk = facts.disk
     if disk is None or not (how := how_shared(disk)):
         return

@@ -21,7 +21,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk, expected = facts.disk, facts.options.expect_instance
     if disk is None or not expected or expected == disk.instance_id:
         return

@@ -25,7 +25,7 @@ _CODE = "InvalidParameter.KMSKeyId.CMKNotEnabled"
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     if facts.disk is None:
         return
     unusable = {key.key_id: key for key in facts.others.keys if key.state != "Enabled"}
@@ -36,7 +36,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
 
 
 def _finding(disk: Disk, key: Key, call: str) -> Finding:
-    """Tell of the key of the disk itself, which the call needs, or of that of another disk of the instance."""
+    """Return the finding about the key of the disk itself, which the call needs, or of another disk of the instance."""
     name = word(key.key_id)
     state = f"is {word(key.state)}, not Enabled" if key.state else "is not known to KMS"
     refused = f"ECS refuses {call}" if call else "ECS refuses to start the instance once it is stopped"

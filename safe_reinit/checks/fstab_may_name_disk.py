@@ -24,7 +24,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk, instance = facts.disk, facts.instance
     if disk is None or instance is None or not facts.will_start or on_windows(facts):
         return

@@ -28,7 +28,7 @@ _CODE = "LoginAsNonRoot.ImageNotSupport"
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk, instance, image, options = facts.disk, facts.instance, facts.image, facts.options
     if disk is None or instance is None or image is None or not is_system(disk):
         return

@@ -23,7 +23,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk, instance, image = facts.disk, facts.instance, facts.image
     if disk is None or instance is None or image is None or not is_system(disk):
         return

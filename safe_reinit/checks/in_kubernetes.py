@@ -27,7 +27,7 @@ _VOLUME_TAG = ("createdby", "alibabacloud-csi-plugin")
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk, instance, level = facts.disk, facts.instance, level_of_standstill(facts)
     if disk is None or instance is None or level is None:
         return

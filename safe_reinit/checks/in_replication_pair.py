@@ -22,7 +22,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     if facts.disk is None:
         return
     disk_id = facts.disk.disk_id

@@ -31,7 +31,7 @@ _ACCEPT = "then run again with --accept in-scaling-group."
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk, instance, level = facts.disk, facts.instance, level_of_standstill(facts)
     if disk is None or instance is None or level is None:
         return

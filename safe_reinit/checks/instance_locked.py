@@ -23,7 +23,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     if facts.disk is not None and facts.instance is not None:
         yield from locked(CHECK.name, facts.instance, facts)
 

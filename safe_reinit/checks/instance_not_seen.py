@@ -26,7 +26,7 @@ _CONSOLE = "Find out in the ECS console what the disk is attached to, then look 
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk = facts.disk
     if disk is None or facts.instance is not None:
         return

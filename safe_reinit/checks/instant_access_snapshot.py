@@ -25,7 +25,7 @@ from .local_snapshot import CODE
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     if facts.disk is None:
         return
     having = [snapshot for snapshot in facts.snapshots if snapshot.instant_access]

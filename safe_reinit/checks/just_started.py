@@ -25,7 +25,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     instance = facts.instance
     settled_at = instance.start_settled_at if instance is not None else None
     if facts.disk is None or instance is None or settled_at is None or settled_at <= facts.now:

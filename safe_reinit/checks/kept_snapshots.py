@@ -25,7 +25,7 @@ _NAMED = 10
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     kept = newest_first(shot for shot in facts.snapshots if shot.status.lower() != "failed")
     if facts.disk is None or not kept or not facts.could_look("DescribeSnapshots"):
         return

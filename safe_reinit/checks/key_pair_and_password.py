@@ -20,7 +20,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     options = facts.options
     if facts.disk is None or not options.key_pair or options.password is None:
         return

@@ -21,7 +21,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk, name = facts.disk, facts.options.key_pair
     if disk is None or not name or not is_system(disk) or name in facts.key_pairs:
         return

@@ -21,7 +21,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk = facts.disk
     if disk is None or not facts.options.key_pair or not is_system(disk) or not on_windows(facts):
         return

@@ -24,7 +24,7 @@ CODE = "DiskHasSnapshotsWithInstantAccessEnabled.OperationNotSupported"
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     local = [snapshot for snapshot in facts.snapshots if snapshot.category.lower() == "flash"]
     if facts.disk is None or not local:
         return

@@ -22,7 +22,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     instance = facts.instance
     if facts.disk is None or instance is None or instance.status != "Stopped" or instance.start_time is not None:
         return

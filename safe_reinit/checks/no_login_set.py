@@ -24,7 +24,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk, instance, options = facts.disk, facts.instance, facts.options
     if disk is None or instance is None or not is_system(disk):
         return

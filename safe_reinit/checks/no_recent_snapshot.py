@@ -30,7 +30,7 @@ _SINCE = "so what was written since would be lost"
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk, instance = facts.disk, facts.instance
     if disk is None or instance is None or facts.options.snapshot or not facts.could_look("DescribeSnapshots"):
         return
@@ -59,7 +59,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
 
 
 def way_back(facts: DiskFacts) -> Snapshot | None:
-    """Give the newest snapshot that brings back what is on the disk; ``None`` where there is none."""
+    """Return the newest snapshot that brings back what is on the disk; ``None`` where there is none."""
     return next((shot for shot in _accomplished(facts) if _lacks(shot, facts) == ""), None)
 
 
@@ -73,7 +73,7 @@ def _told(newest: Snapshot, facts: DiskFacts) -> str:
 
 
 def _lacks(shot: Snapshot, facts: DiskFacts) -> str:
-    """Say what keeps a snapshot from being a way back; empty where nothing does."""
+    """Return what keeps a snapshot from being a way back; empty where nothing does."""
     started = facts.instance.start_time if facts.instance else None
     if shot.creation_time is None:
         return "does not say when it was taken"

@@ -23,7 +23,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     if facts.options.leave_stopped:
         consequence = "so it would stay down if ECS refuses the wipe"
     else:

@@ -22,7 +22,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     consequence = f"and {overwriting(facts)} works only while it is Stopped"
     yield from not_allowed(CHECK.name, "StopInstance", consequence, facts)
 

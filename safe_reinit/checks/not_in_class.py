@@ -22,7 +22,7 @@ from .target_rules import matches, target_of
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     used = facts.guard.class_
     if used is None or not used.in_force or facts.disk is None or facts.instance is None:
         return

@@ -39,7 +39,7 @@ _UNKNOWN = {
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     for unseen in facts.others.unlooked if facts.disk is not None else ():
         if required(facts, unseen):
             continue

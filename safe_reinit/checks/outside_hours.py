@@ -24,7 +24,7 @@ from .target_rules import window, within
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     used = facts.guard.class_
     if used is None or used.hours is None or within(used.hours, facts.now):
         return

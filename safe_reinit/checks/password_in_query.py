@@ -24,7 +24,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     if facts.disk is None or not is_system(facts.disk) or facts.options.password is None:
         return
     yield Finding(

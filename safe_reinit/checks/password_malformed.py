@@ -26,7 +26,7 @@ _KINDS = (string.ascii_uppercase, string.ascii_lowercase, string.digits, _SPECIA
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     if facts.disk is None or facts.options.password is None:
         return
     broken = _broken(facts.options.password.reveal(), windows=on_windows(facts))
@@ -43,7 +43,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
 
 
 def _broken(password: str, *, windows: bool) -> list[str]:
-    """Name the parts of the rule that are broken, in words that tell nothing else of the password."""
+    """Return the parts of the rule that are broken, in words that reveal nothing else of the password."""
     broken = []
     if not 8 <= len(password) <= 30:
         broken.append("it must have 8 to 30 characters")

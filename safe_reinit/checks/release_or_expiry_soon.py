@@ -25,7 +25,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk, instance = facts.disk, facts.instance
     if disk is None:
         return

@@ -27,7 +27,7 @@ _STATES = ("IncorrectDiskStatus", "IncorrectInstanceStatus")
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     code = facts.rights.get("ResetDisk")
     if facts.disk is None or code is None or code == error_codes.PROVEN:
         return

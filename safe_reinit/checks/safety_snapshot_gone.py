@@ -22,7 +22,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     snapshot_id, snapshot = facts.restore_from, facts.restore_snapshot
     if facts.disk is None or not facts.options.undo or (snapshot is None and not facts.could_look("DescribeSnapshots")):
         return

@@ -27,7 +27,7 @@ _STARTS_NOTHING = (".Stop", ".Delete")
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     if facts.disk is None or facts.instance is None or not facts.stands_still:
         return
     for event in facts.others.events:

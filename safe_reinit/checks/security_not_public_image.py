@@ -22,7 +22,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk, image = facts.disk, facts.image
     if disk is None or image is None or not is_system(disk) or facts.options.security_enhancement != "Active":
         return

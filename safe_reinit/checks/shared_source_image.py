@@ -22,7 +22,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     image = facts.image
     if facts.disk is None or image is None or image.owner_alias.lower() != "others":
         return

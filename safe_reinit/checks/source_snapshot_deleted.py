@@ -23,7 +23,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk = facts.disk
     if disk is None or is_system(disk) or not disk.source_snapshot_id or facts.source_snapshot is not None:
         return

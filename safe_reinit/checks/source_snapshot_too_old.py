@@ -24,7 +24,7 @@ _AFTER_THE_LAST_DAY = datetime(2013, 7, 16, tzinfo=UTC)
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     disk, source = facts.disk, facts.source_snapshot
     if disk is None or source is None or disk.detached_time is None:
         return

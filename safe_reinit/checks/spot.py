@@ -22,7 +22,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     instance = facts.instance
     if facts.disk is None or instance is None or not (facts.will_stop or facts.will_start):
         return

@@ -23,7 +23,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     instance = facts.instance
     run = dict(instance.tags).get(LOCK_TAG) if instance is not None else None
     if instance is None or run is None or (run and run == facts.options.run_id):

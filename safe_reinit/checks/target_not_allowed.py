@@ -25,7 +25,7 @@ from .target_rules import fits, tags_amiss
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     allow, disk, instance = facts.guard.allow, facts.disk, facts.instance
     account = facts.account
     if not fits(allow.accounts, account):

@@ -27,7 +27,7 @@ from .target_rules import fits_loosely, same_loosely, term_in
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     protect, disk, instance = facts.guard.protect, facts.disk, facts.instance
     if disk is None:
         return

@@ -53,7 +53,7 @@ class ByHand:
 
 
 def settle(policy: Policy, by_hand: ByHand, targets: Sequence[Target]) -> tuple[Options, Guard]:
-    """Give the options in force, once the class of the disks is known, and what is judged of each of them."""
+    """Return the options in force, once the class of the disks is known, and what is judged of each of them."""
     guard = Guard(policy.allow, policy.protect, disks=len(targets) + by_hand.elsewhere)
     classes = {each.disk_id: class_of(policy.classes, each) for each in targets}
     common = next(iter(classes.values()), None)
@@ -68,19 +68,19 @@ def settle(policy: Policy, by_hand: ByHand, targets: Sequence[Target]) -> tuple[
 
 
 def class_of(classes: Iterable[TargetClass], target: Target) -> TargetClass | None:
-    """Give the first class that a target matches; one that was not seen whole matches none."""
+    """Return the first class that a target matches; one that was not seen whole matches none."""
     if target.disk is None or target.instance is None:
         return None
     return next((each for each in classes if matches(each.match, target)), None)
 
 
 def target_of(facts: DiskFacts) -> Target:
-    """Give of all facts those that say which target it is."""
+    """Return of all facts those that say which target it is."""
     return Target(facts.disk_id, facts.account, facts.region, facts.now, facts.disk, facts.instance)
 
 
 def matches(match: Match, target: Target) -> bool:
-    """Tell whether a target is as asked in account, region and tags."""
+    """Return whether a target is as asked in account, region and tags."""
     if target.disk is None or target.instance is None:
         return False
     amiss = any(tags_amiss(match, target.disk, target.instance))
@@ -88,7 +88,7 @@ def matches(match: Match, target: Target) -> bool:
 
 
 def fits(patterns: Sequence[str] | None, text: str) -> bool:
-    """Tell whether a text is one of these, letter by letter; nothing asked is always so."""
+    """Return whether a text is one of these, letter by letter; nothing asked is always so."""
     return patterns is None or any(fnmatchcase(text, each) for each in patterns)
 
 
@@ -149,7 +149,7 @@ def _has_term(term: str, name: str) -> bool:
 
 
 def within(hours: Hours, now: datetime) -> bool:
-    """Tell whether a time (UTC) is in the window."""
+    """Return whether a time (UTC) is in the window."""
     minute = (now.hour * 60 + now.minute + hours.offset) % (24 * 60)
     if hours.begin < hours.end:
         return hours.begin <= minute < hours.end
@@ -180,7 +180,7 @@ def quotes(word: str, digest: str) -> bool:
 
 
 def class_consents(plan: Plan, word: str) -> bool:
-    """Tell whether this word names the class of all disks of a plan, and that class is unattended and in force."""
+    """Return whether this word names the class of all disks of a plan, and that class is unattended and in force."""
     used = plan.guard.class_
     return used is not None and used.in_force and used.unattended and word.casefold() == used.name.casefold()
 
@@ -196,7 +196,7 @@ def same_class(used: RunClass, of: TargetClass) -> bool:
 
 
 def no_consent(plan: Plan, word: str) -> str:
-    """Say why a word is no consent to a plan."""
+    """Return why a word is no consent to a plan."""
     used = plan.guard.class_
     why = f"{word!r} does not confirm this plan"
     if used is not None and word.casefold() == used.name.casefold():
@@ -237,7 +237,7 @@ def _run_class(of: TargetClass, by_hand: ByHand, options: Options, *, in_force: 
 
 
 def _most(policy: Policy, by_hand: ByHand, of: TargetClass | None = None, *, in_force: bool = False) -> int:
-    """Tell how many disks the run may have: a class's own number, which what is said by hand may only make smaller."""
+    """Return how many disks the run may have: a class's own number, which the request may only make smaller."""
     said = by_hand.max_disks or policy.max_disks or (FOUND if by_hand.found else BY_HAND)
     said = min(said, policy.limit or said)
     if of is None or of.max_disks is None:

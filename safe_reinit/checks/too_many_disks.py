@@ -23,7 +23,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     guard = facts.guard
     if guard.disks <= guard.max_disks:
         return

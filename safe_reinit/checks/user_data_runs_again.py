@@ -22,7 +22,7 @@ from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
-    """See the module."""
+    """Yield what this check finds."""
     if facts.disk is None or facts.instance is None or not is_system(facts.disk):
         return
     yield Finding(

@@ -150,7 +150,7 @@ class Following:
             self.wake.clear()
 
     def _has_ended(self) -> bool:
-        """Tell what is new of it, ask and pass on what has to be, and return whether it has ended."""
+        """Report what is new of it, ask and pass on what has to be, and return whether it has ended."""
         run = self._run()
         ended = run.ended_at is not None  # read before its events: none comes after
         self._tell_events()
@@ -183,7 +183,7 @@ class Following:
         return report.of_bug(report_of(self._session, run), unended), unended
 
     def _check(self) -> None:
-        """Say, once, what keeps the run from being carried; note it where nobody will carry it any more.
+        """Report, once, what keeps the run from being carried; note it where nobody will carry it any more.
 
         A run whose last shard has ended is finished here, where nobody has done it: its worker may be gone.
         """

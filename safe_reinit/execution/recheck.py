@@ -114,7 +114,7 @@ class Rechecks:
         return list(zip(commands, observe_jobs(self.cloud, self.clock, jobs, whole=True), strict=True))
 
     def _before_a_power_cut(self, each: Decided, seen: Observation) -> RecheckResult:
-        """See that these are targets still: else the power is not cut for them."""
+        """Check that these are targets still: else the power is not cut for them."""
         if not _is_whole(seen):
             return Unobserved(seen.why)
         drift = no_target_any_more(self._planned(each), seen, self.plan, self.policy)
@@ -160,7 +160,7 @@ def _status(facts: Sequence[DiskFacts]) -> str:
 
 
 def _not_seen(job: JobState, facts: Sequence[DiskFacts]) -> str:
-    """Say what of a job was not shown, though the credentials may see it: not listed, or not to be read."""
+    """Return what of a job was not shown, though the credentials may see it: not listed, or not to be read."""
     for each in facts:
         unreadable = [gone.said for gone in each.unseen if gone.row is not None]
         if unreadable:

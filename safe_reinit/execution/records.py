@@ -11,7 +11,7 @@ from ..model.codec import members, to_moment
 
 
 def may_send(lease: Lease, action: str) -> str:
-    """Say why a changing call may not be sent (any more), immediately before its first byte.
+    """Return why a changing call may not be sent (any more), immediately before its first byte.
 
     What brings a machine back is sent as long as nobody else has the run, also while the journal is away.
     """
@@ -37,7 +37,7 @@ def first_states(plan: Plan, run_id: str, on_unknown: OnUnknown, at: float) -> l
 
 
 def call_event(run_id: str, call: Call, plan: Plan) -> dict[str, object]:
-    """Give what the journal has of a call."""
+    """Return what the journal has of a call."""
     name: EventName = "look" if call.is_look else "call"
     event = Event(call.at, run_id, name, data=members(call), simulated=plan.simulated)
     return {"schema": 1, **members(event)}

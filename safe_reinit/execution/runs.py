@@ -138,12 +138,12 @@ class Runs:
             return journal.cancel(run_id)
 
     def abandon(self, run_id: str) -> None:
-        """Let an open run's instances go; see ``Client.abandon``."""
+        """Release an open run's instances; see ``Client.abandon``."""
         with self.session() as session:
             shards.close(session, run_id)
 
     def stored(self, run_id: str) -> StoredRun:
-        """Give a run of the journal; see ``Client.stored``."""
+        """Return a run of the journal; see ``Client.stored``."""
         if run_id in self._unrecorded:
             raise UsageError(
                 f"The journal was removed or replaced while run {run_id} went on: how it ended is not recorded.",
@@ -153,7 +153,7 @@ class Runs:
             return session.stored(run_id)
 
     def demand(self, plan: Plan | None = None) -> None:
-        """See that runs can be written down and may begin, and that this plan was not run yet, before anything else.
+        """Check that runs can be written down and may begin, and that this plan was not run yet, before anything else.
 
         Raises:
             UsageError: they cannot be written down.
@@ -168,7 +168,7 @@ class Runs:
                 journal.refuse_used(plan.plan_id)
 
     def demand_shared(self) -> None:
-        """See that a worker can use the journal, before it takes a shard.
+        """Check that a worker can use the journal, before it takes a shard.
 
         Raises:
             UsageError: it cannot be written, or it is a file, which workers on other hosts do not have.
@@ -178,7 +178,7 @@ class Runs:
             session.journal.demand_right("carry")
 
     def demand_free(self, plan: Plan) -> None:
-        """See that no open run has an instance of this plan, and that runs may begin; its run sees it again.
+        """Check that no open run has an instance of this plan, and that runs may begin; its run sees it again.
 
         Raises:
             RunRefused: one has, or all runs are held.

@@ -121,7 +121,7 @@ class Session:
         return self._carry(HeldRun(plan, lease, records, calls, begun))
 
     def resume(self, run_id: str, verdict: resuming.Verdict | None, password: Secret | None) -> Report:
-        """Take a run over, carry it on and report; see ``Client.resume``.
+        """Take over a run, carry it on and report; see ``Client.resume``.
 
         Raises:
             UsageError: there is no such run, it is of another region or endpoint, or its password is missing.
@@ -190,7 +190,7 @@ class Session:
         return self._carry(HeldRun(plan, lease, known, calls, begun, closed, stored.whole, none_begins), check)
 
     def _agrees(self, verdict: resuming.Verdict, stored: StoredRun, cloud: Cloud, run: HeldRun) -> None:
-        """See that a verdict is not against what is known and what ECS shows, and write it down before it counts."""
+        """Check that a verdict is not against what is known and what ECS shows, and write it down before it counts."""
         self._same_account(cloud, run)
         refuse_verdict(stored, verdict)
         ids = [wipe.disk_id for known in open_states(stored) for wipe in known.disks if wipe.in_doubt]
@@ -212,7 +212,7 @@ class Session:
             raise UsageError(str(error), hint="Nothing was changed; give the verdict again later.") from None
 
     def close(self, run_id: str) -> None:
-        """Let the open jobs of a run go, only their lock tags coming off: a person decided to plan anew.
+        """Release the open jobs of a run, only their lock tags coming off: a person decided to make a new plan.
 
         Raises:
             RunRefused: there is no such open run, or somebody holds it.
@@ -237,12 +237,12 @@ class Session:
         self._end(lease, self.naming_runs(told), (), act=("close", "a new plan takes its place"))
 
     def calls_of(self, run_id: str) -> list[Call]:
-        """Give the calls of a run that the journal has."""
+        """Return the calls of a run that the journal has."""
         events = self.journal.events(run_id)
         return [decode(Call, event["data"]) for event in events if event["event"] in ("look", "call")]
 
     def open_run(self, run_id: str) -> StoredRun:
-        """Give a run of which a job is open.
+        """Return a run of which a job is open.
 
         Raises:
             UsageError: there is no such run, or it is of another region or endpoint.
@@ -254,7 +254,7 @@ class Session:
         return stored
 
     def stored(self, run_id: str, *, jobs: bool = True) -> StoredRun:
-        """Give a run of the journal, with or without its jobs.
+        """Return a run of the journal, with or without its jobs.
 
         Raises:
             UsageError: there is none, or it is of another region or endpoint.
@@ -270,7 +270,7 @@ class Session:
         return stored
 
     def take(self, run_id: str) -> Lease:
-        """Take the lease: at once from a process of this host that is gone, else when it has expired.
+        """Acquire the lease: at once from a process of this host that is gone, else when it has expired.
 
         Raises:
             RunRefused: somebody holds the run.
@@ -334,7 +334,7 @@ class Session:
         return {}
 
     def naming_runs(self, told: Report) -> Report:
-        """Name of each disk the other run that the journal knows of, where that can be read."""
+        """Add to each disk the other run that the journal knows of, where that can be read."""
         with contextlib.suppress(UsageError):
             return report.with_last_runs(told, self.journal, self.endpoint)
         return told
@@ -374,7 +374,7 @@ class Session:
         return {}
 
     def _may_send(self, run: HeldRun, action: str) -> str:
-        """Say why a changing call may not be sent (any more), immediately before its first byte."""
+        """Return why a changing call may not be sent (any more), immediately before its first byte."""
         if run.plan.simulated and not self.where.origin.simulated:
             return "the plan is of a simulator, and something else answers at its endpoint now"
         return may_send(run.lease, action)
@@ -394,7 +394,7 @@ class Session:
         self.on_event(event)
 
     def _same_account(self, cloud: Cloud, run: HeldRun) -> None:
-        """See that the credentials are of the account that the run is in, before anything is believed or called.
+        """Check that the credentials are of the account that the run is in, before anything is believed or called.
 
         Where STS does not say it, ECS does: it lists an instance only to those who may see it. A machine that is down
         has to come back also while STS is away.

@@ -90,7 +90,7 @@ def finish(session: Session, run_id: str) -> None:
 
 
 def close(session: Session, run_id: str) -> None:
-    """Let the open jobs of a run go that nobody carries, only their lock tags coming off: see ``Session.close``.
+    """Release the open jobs of a run that nobody carries, only their lock tags coming off: see ``Session.close``.
 
     Raises:
         RunRefused: there is no such open run, or somebody carries it, or a shard of it.
@@ -272,7 +272,7 @@ def _why_none_begins(session: Session, run_id: str, number: int, digest: str) ->
 
 
 def _take(session: Session, name: str) -> Lease | None:
-    """Take the lease of a shard once nobody else has it; ``None`` where whoever had it has brought it to its end."""
+    """Return the lease of a shard once nobody else has it; ``None`` where whoever had it has brought it to its end."""
     while True:
         if session.stored(name, jobs=False).ended_at is not None:
             return None

@@ -16,7 +16,7 @@ _TAG_LOOKS = 10
 
 
 def take_off(cloud: Cloud, clock: Clock, run_id: str, instances: Sequence[str]) -> None:
-    """Take the lock tags of a run off, and see that they are gone; a tag of another run stays where it is.
+    """Remove the lock tags of a run, and check that they are gone; a tag of another run stays where it is.
 
     Raises:
         RunFailed: one could not be taken off.

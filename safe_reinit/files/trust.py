@@ -86,7 +86,7 @@ def others_may_write(path: Path | str, status: os.stat_result) -> tuple[str, str
 
 
 def _other_in_acl(path: Path | str, caller: int) -> str:
-    """Name a user or group that an access control list of POSIX lets write a file; ``""`` if there is none.
+    """Return a user or group that an access control list of POSIX allows to write a file; ``""`` if there is none.
 
     Where a file has such a list, the group bits of its mode are the mask: without them none of its entries may write.
     """
@@ -126,7 +126,7 @@ def _steps(path: Path) -> Iterator[Path]:
 
 
 def _of_one(gid: int, uid: int) -> bool:
-    """Whether a group is the caller's own, of which nobody else is: it bears the caller's name, as is the custom.
+    """Return whether a group is the caller's own, with no other member: it bears the caller's name, as is the custom.
 
     Users of a directory service cannot always be listed. A group that they share does not bear the name of one.
     """

@@ -47,7 +47,7 @@ def appended(act: Deed, run_id: str = "", detail: str = "") -> tuple[str, Sequen
 
 
 def begun(plan: Mapping[str, Any], disks: Sequence[Sequence[str]], undoes: str) -> str:
-    """Say for the audit how much a run is about, and where."""
+    """Return for the audit how much a run is about, and where."""
     count = sum(map(len, disks))
     machines, each = len(disks), "" if count == 1 else "s"
     said = f"{count} disk{each} of {machines} machine{'' if machines == 1 else 's'} in {plan['region']}"

@@ -183,7 +183,7 @@ class Journal(Reader):
             self._audit("resume", run_id)
 
     def agree(self, run_id: str, stage: int) -> None:
-        """Let a stage of a run that is cut into shards begin; -1: none that has not begun.
+        """Allow a stage of a run that is cut into shards to begin; -1: none that has not begun.
 
         Raises:
             UsageError: the journal cannot be written.
@@ -193,7 +193,7 @@ class Journal(Reader):
             self._audit("agree" if stage >= 0 else "disagree", run_id)
 
     def demand_right(self, act: Deed) -> None:
-        """See that whoever opened the journal may do this, also where there turns out to be nothing to do.
+        """Check that whoever opened the journal may do this, also where there turns out to be nothing to do.
 
         Of a database they may have the right to read alone, or to carry on what others began.
 
@@ -245,7 +245,7 @@ class Journal(Reader):
         return began_on
 
     def refuse_replaced(self) -> None:
-        """See that the journal is still the one that was opened.
+        """Check that the journal is still the one that was opened.
 
         Raises:
             JournalLostError: what is written from now on nobody would find.
@@ -253,7 +253,7 @@ class Journal(Reader):
         self._db.refuse_replaced()
 
     def is_replaced(self) -> bool:
-        """Tell whether ``refuse_replaced`` refuses."""
+        """Return whether ``refuse_replaced`` refuses."""
         try:
             self.refuse_replaced()
         except JournalLostError:
@@ -369,7 +369,7 @@ class Journal(Reader):
             self._audit("hold", detail=reason)
 
     def lift_hold(self) -> Hold | None:
-        """Let runs begin again, and return the hold that there was.
+        """Allow runs to begin again, and return the hold that there was.
 
         Raises:
             UsageError: the journal cannot be written.
@@ -383,7 +383,7 @@ class Journal(Reader):
         return lifted
 
     def release(self, lease: Lease) -> None:
-        """Let a run go; a lease that is held by another already stays as it is.
+        """Release a run; a lease that is held by another already stays as it is.
 
         Raises:
             UsageError: the journal cannot be written.

@@ -104,7 +104,7 @@ class Holder:
 
     @property
     def unrecorded(self) -> str:
-        """Name whoever never let the run go, and may keep what the journal lacks where this process does not see it."""
+        """Who never released the run, and may keep what the journal lacks where this process does not see it."""
         here = (self.user, self.host) == (user(), socket.gethostname())
         return "" if self.released or here else str(self)
 
@@ -147,7 +147,7 @@ class Leases(Protocol):
     """Where leases are kept, as a lease uses it: see ``Journal`` and ``Reader``."""
 
     def refuse_replaced(self) -> None:
-        """See that the journal is still the one that was opened."""
+        """Check that the journal is still the one that was opened."""
 
     def holder(self, run_id: str) -> Holder | None:
         """Return who holds a run, or held it last."""
@@ -164,7 +164,7 @@ class Leases(Protocol):
         """Write as the holder of a run, and renew the lease with it."""
 
     def release(self, lease: Lease) -> None:
-        """Let a run go."""
+        """Release a run."""
 
 
 class Lease:
@@ -215,7 +215,7 @@ class Lease:
         self._thread.start()
 
     def check(self) -> bool:
-        """Tell whether this session may call on what it has observed; a lease that has run out is renewed first.
+        """Return whether this session may call on what it has observed; a lease that has run out is renewed first.
 
         Returns:
             ``False`` where it had run out: the run is still this session's, but what it saw before is too old.
@@ -239,7 +239,7 @@ class Lease:
         return boottime() >= self._until - LEASE + _SILENT
 
     def is_before(self, holder: Holder) -> bool:
-        """Tell whether a holder had the run before this session, so that its journal was put back since.
+        """Return whether a holder had the run before this session, so that its journal was put back since.
 
         Whoever is at work on the run counts as the holder all the same, unless it is known to be the one before.
         """
@@ -336,7 +336,7 @@ class Lease:
             )
 
     def release(self) -> None:
-        """Let the run go, so that it can be resumed at once: nothing is written or called by this lease any more."""
+        """Release the run, so that it can be resumed at once: nothing is written or called by this lease any more."""
         self._ended.set()
         self._thread.join()
         with contextlib.suppress(JournalError, LeaseLostError, UsageError):

@@ -26,7 +26,7 @@ class Glimpse:
 
 
 def glance(path: Path) -> list[Glimpse]:
-    """Give the newest runs of a journal, newest first.
+    """Return the newest runs of a journal, newest first.
 
     Raises:
         OSError: there is no such file.

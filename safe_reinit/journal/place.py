@@ -43,12 +43,12 @@ Role = Literal["reader", "worker", "operator", "owner"]
 
 
 def is_shared(place: str | Path | None) -> bool:
-    """Tell whether a journal is a database that several hosts can write."""
+    """Return whether a journal is a database that several hosts can write."""
     return isinstance(place, str) and _DATABASE.match(place) is not None
 
 
 def journal_of(named: str | None, environment: Mapping[str, str]) -> str:
-    """Tell where runs are written down: a file, or ``postgresql://...``; ``named`` is what the settings say.
+    """Return where runs are written down: a file, or ``postgresql://...``; ``named`` is what the settings say.
 
     Raises:
         UsageError: none is named, and there is no place for one.
@@ -57,7 +57,7 @@ def journal_of(named: str | None, environment: Mapping[str, str]) -> str:
 
 
 def spool_of(journal: str, environment: Mapping[str, str]) -> Path:
-    """Tell where this host keeps what a journal lacks while it cannot be written: where a file is, or would be.
+    """Return where this host keeps what a journal lacks while it cannot be written: where a file is, or would be.
 
     Raises:
         UsageError: the user has no home folder.
@@ -66,7 +66,7 @@ def spool_of(journal: str, environment: Mapping[str, str]) -> Path:
 
 
 def default_journal(environment: Mapping[str, str]) -> Path:
-    """Tell where the journal is: for root the machine's, else the user's state directory.
+    """Return where the journal is: for root the machine's, else the user's state directory.
 
     Raises:
         UsageError: the user has no home folder.
@@ -86,7 +86,7 @@ def default_journal(environment: Mapping[str, str]) -> Path:
 
 
 def is_there(place: str) -> bool:
-    """Tell whether a journal may have something to read; a database is asked only when it is opened."""
+    """Return whether a journal may have something to read; a database is asked only when it is opened."""
     return is_shared(place) or os.path.exists(place)
 
 
@@ -160,7 +160,7 @@ def make_folder(path: Path) -> None:
 
 
 def unusable(path: Path | None, error: Exception, what: str = "written") -> UsageError:
-    """Say in our words why a journal cannot be used, that is ``written`` or ``read``."""
+    """Return in our words why a journal cannot be used, that is ``written`` or ``read``."""
     reason = str(error).lower()
     if "disk is full" in reason or getattr(error, "errno", None) == errno.ENOSPC:
         why, hint = "the disk is full", "Make room, or name another file with --journal."
@@ -191,7 +191,7 @@ def pid_namespace() -> str:
 
 
 def is_dead(pid: int) -> bool:
-    """Tell whether no process of this PID namespace has this id.
+    """Return whether no process of this PID namespace has this id.
 
     Only the kernel's answer "no such process" counts. A process that may not be signalled is alive, and one that
     ``/proc`` hides (``hidepid``) proves nothing.
@@ -206,7 +206,7 @@ def is_dead(pid: int) -> bool:
 
 
 def user() -> str:
-    """Tell who runs this process."""
+    """Return who runs this process."""
     try:
         return whole(getpass.getuser())
     except (KeyError, OSError):
@@ -214,12 +214,12 @@ def user() -> str:
 
 
 def who() -> str:
-    """Tell who runs this process, and where."""
+    """Return who runs this process, and where."""
     return f"{user()}@{socket.gethostname()}"
 
 
 def now(*, ago: float = 0.0) -> str:
-    """Tell the real time, or what it was so many seconds ago, as the journal writes it."""
+    """Return the real time, or what it was so many seconds ago, as the journal writes it."""
     return (datetime.now(UTC) - timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -157,7 +157,7 @@ class Postgres(Database):
             raise
 
     def _same_server(self, opened: Connection) -> str:
-        """See that it is the server that was connected to first, and that it has not lost what was committed there.
+        """Check that it is the server that was connected to first, and that it has not lost what was committed there.
 
         Raises:
             ReplacedError: it is another one, was failed over, or was restored from a backup.
@@ -175,7 +175,7 @@ class Postgres(Database):
         return str(found)
 
     def refuse_replaced(self) -> None:
-        """See ``Database``: a connection that stands is one to the server that was opened.
+        """Implement ``Database``: a connection that stands is one to the server that was opened.
 
         Raises:
             JournalLostError: it had to be made again, and leads to another server.
@@ -193,7 +193,7 @@ class Postgres(Database):
 
     @contextlib.contextmanager
     def using(self) -> Iterator[None]:
-        """See ``Database``."""
+        """Implement ``Database``."""
         with self._lock:
             try:
                 yield
@@ -201,7 +201,7 @@ class Postgres(Database):
                 raise unusable(self.place, error, "" if self._hidden else self._statement, self._role) from None
 
     def close(self) -> None:
-        """See ``Database``."""
+        """Implement ``Database``."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
@@ -233,7 +233,7 @@ class Postgres(Database):
 
     @contextlib.contextmanager
     def transaction(self, *, wait: float = LOCK_WAIT) -> Iterator[None]:
-        """See ``Database``. A COMMIT whose answer is lost counts by what the server says of it afterwards."""
+        """Implement ``Database``. A COMMIT whose answer is lost counts by what the server says of it afterwards."""
         with self.using():
             self._anew("BEGIN")
             connection = self._connected()
@@ -282,11 +282,11 @@ class Postgres(Database):
         """Do nothing: what is committed is in its log."""
 
     def alone(self, name: str) -> None:
-        """See ``Database``."""
+        """Implement ``Database``."""
         self._connected().execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_OURS + 1, name))
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
-        """See ``Database``."""
+        """Implement ``Database``."""
         self._statement = statement
         carry_out = self._connected().execute if self._inside else self._anew
         return carry_out(_translated(statement), values)
@@ -302,7 +302,7 @@ class Postgres(Database):
         return self._connected().execute(statement, values)
 
     def executemany(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
-        """See ``Database``."""
+        """Implement ``Database``."""
         self._statement = statement
         with self._connected().cursor() as cursor:
             cursor.executemany(_translated(statement), values)

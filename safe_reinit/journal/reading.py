@@ -78,7 +78,7 @@ class Reader:
         self._db.close()
 
     def used_by(self, plan_id: str) -> str | None:
-        """Name the run that ran this plan, also one that is forgotten; ``None`` if none did."""
+        """Return the id of the run that ran this plan, also one that is forgotten; ``None`` if none did."""
         with self._db.using():
             row = self._db.execute(
                 "SELECT run_id FROM runs WHERE plan_id=? UNION SELECT run_id FROM used_plans WHERE plan_id=?",
@@ -87,7 +87,7 @@ class Reader:
         return str(row[0]) if row else None
 
     def refuse_used(self, plan_id: str) -> None:
-        """See that a plan was not run yet.
+        """Check that a plan was not run yet.
 
         Raises:
             RunRefused: it was, by a run that is named.
@@ -100,7 +100,7 @@ class Reader:
             )
 
     def run(self, run_id: str, *, jobs: bool = True) -> StoredRun | None:
-        """Give one run; ``None`` where the journal has none of this name.
+        """Return one run; ``None`` where the journal has none of this name.
 
         Args:
             run_id: its name.
@@ -214,7 +214,7 @@ class Reader:
             return self._hold()
 
     def refuse_hold(self) -> None:
-        """See that runs may begin.
+        """Check that runs may begin.
 
         Raises:
             RunRefused: all runs are held.
@@ -269,7 +269,7 @@ class Reader:
         return [Act(*row) for row in rows]
 
     def events(self, run_id: str) -> list[dict[str, Any]]:
-        """Give the events of a run, in order, as JSON (schema 1).
+        """Return the events of a run, in order, as JSON (schema 1).
 
         Raises:
             UsageError: the journal cannot be read.
@@ -323,7 +323,7 @@ class Reader:
         return int(row[0]) if row else 0
 
     def refuse_open(self, endpoint: str, account: str, region: str, instance_ids: Sequence[str]) -> None:
-        """See that no open job has one of these instances, before a run of them is begun; ``begin`` sees it again.
+        """Check that no open job has one of these instances, before a run of them is begun; ``begin`` checks it again.
 
         Raises:
             RunRefused: one has.
@@ -391,7 +391,7 @@ class Reader:
 
 
 def _data(disk_id: str, known: str, told: str | None) -> DataState:
-    """Tell what a run did to a disk: as its report says, else by the state of the job."""
+    """Return what a run did to a disk: as its report says, else by the state of the job."""
     if told:
         said: DataState = next(disk["data"] for disk in json.loads(told)["disks"] if disk["disk_id"] == disk_id)
         return said
@@ -399,12 +399,12 @@ def _data(disk_id: str, known: str, told: str | None) -> DataState:
 
 
 def lock_of(endpoint: str, account: str, region: str, instance_id: str) -> str:
-    """Name what one open job may have."""
+    """Return the name of the lock that one open job may have."""
     return "|".join((endpoint, account, region, instance_id))
 
 
 def shard_id(run_id: str, number: int) -> str:
-    """Name a shard of a run."""
+    """Return the id of a shard of a run."""
     return f"{run_id}.{number}"
 
 

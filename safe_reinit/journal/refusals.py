@@ -86,7 +86,7 @@ _BY_TEXT: tuple[tuple[str, tuple[str, str]], ...] = (
 
 
 def unusable(place: str, error: psycopg.Error, statement: str = "", role: Role = "reader") -> UsageError:
-    """Say why the journal at a place, which is shown as it is, cannot be used.
+    """Return why the journal at a place, which is shown as it is, cannot be used.
 
     Args:
         place: the place.

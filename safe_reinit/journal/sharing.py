@@ -69,7 +69,7 @@ def in_use(database: Database, run_id: str, lease: float) -> InUse:
 
 
 def refuse_full(database: Database, run_id: str, lease: float, room: Room) -> None:
-    """See that a run and all others together have no more in use than may be; what it has alone is its own affair.
+    """Check that a run and all others together have no more in use than may be; what it has alone is its own affair.
 
     Args:
         database: of the journal.

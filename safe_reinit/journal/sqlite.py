@@ -48,7 +48,7 @@ class _Connected(Database):
 
     @contextlib.contextmanager
     def using(self) -> Iterator[None]:
-        """See ``Database``."""
+        """Implement ``Database``."""
         with self._lock:
             try:
                 yield
@@ -56,11 +56,11 @@ class _Connected(Database):
                 raise unusable(self._path, error) from None
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
-        """See ``Database``."""
+        """Implement ``Database``."""
         return self._db.execute(_translated(statement), _named(values, boottime()))
 
     def executemany(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
-        """See ``Database``."""
+        """Implement ``Database``."""
         now = boottime()
         self._db.executemany(_translated(statement), (_named(each, now) for each in values))
 
@@ -77,7 +77,7 @@ class _Connected(Database):
         """Do nothing: SQLite lets one transaction at a time write."""
 
     def close(self) -> None:
-        """See ``Database``."""
+        """Implement ``Database``."""
         with self._lock:
             self._db.close()
 
@@ -140,7 +140,7 @@ class SqliteFile(_Connected):
 
     @contextlib.contextmanager
     def transaction(self, *, wait: float = LOCK_WAIT) -> Iterator[None]:
-        """See ``Database``."""
+        """Implement ``Database``."""
         with self.using():
             try:
                 self.refuse_replaced()
@@ -175,7 +175,7 @@ class SqliteFile(_Connected):
             self._db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
 
     def keep(self) -> None:
-        """See ``Database``. Note how large the files are now, and a log that was not there when they were opened."""
+        """Implement ``Database``; also record how large the files are now, and a log that was not there before."""
         for file, (identity, size) in _identities(self._path).items():
             known, _ = self._files.get(file, (identity, size))
             self._files = {**self._files, file: (known, size)}
@@ -183,7 +183,7 @@ class SqliteFile(_Connected):
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def refuse_replaced(self) -> None:
-        """See that the files which are open still are those that the next process will find by their names, and sound.
+        """Check that the open files still are those that the next process will find by their names, and sound.
 
         SQLite goes on in memory with files that somebody emptied or wrote over, and does not notice.
 
@@ -254,7 +254,7 @@ class SqliteCopy(_Connected):
         yield
 
     def close(self) -> None:
-        """See ``Database``."""
+        """Implement ``Database``."""
         super().close()
         if self._copy is not None:
             self._copy.cleanup()

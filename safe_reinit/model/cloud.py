@@ -186,7 +186,7 @@ class UnreadableRow:
 
     @property
     def why(self) -> str:
-        """Say what cannot be read, without a full stop."""
+        """What cannot be read, without a full stop."""
         what = f"{self.field} is {self.value}" if self.field else f"the row is {self.value}"
         return f"the row of {self.subject or 'something unnamed'} cannot be read: {what}"
 

@@ -75,7 +75,7 @@ _WHOLE, _SPARSE = json.JSONEncoder(default=members), json.JSONEncoder(default=_s
 
 @cache  # every state and event is written by them
 def _shape(kind: type) -> tuple[list[str], Callable[[object], tuple[Any, ...]], list[object]] | None:
-    """Give of a frozen value its members, what gets them all, and their defaults; ``None`` of what is no such value."""
+    """Return the members of a frozen value, what gets them all, and their defaults; ``None`` for any other value."""
     if not is_dataclass(kind):
         return None
     every = _written(kind)
@@ -143,7 +143,7 @@ def decode(kind: type[T], data: object, path: str = "$") -> T:
 
 @cache  # every state in a journal is read by them
 def _readable(kind: type) -> tuple[dict[str, Any], dict[str, Field[Any]], set[str]]:
-    """Give of a frozen value the types of its fields, its members, and those that must be there."""
+    """Return of a frozen value the types of its fields, its members, and those that must be there."""
     members = {_member(each): each for each in _written(kind)}
     needed = {name for name, each in members.items() if each.default is MISSING and each.default_factory is MISSING}
     return get_type_hints(kind), members, needed

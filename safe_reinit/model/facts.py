@@ -82,5 +82,5 @@ class DiskFacts:
         return self.will_stop or (self.instance is not None and self.instance.status == "Stopped")
 
     def could_look(self, action: str) -> bool:
-        """Tell whether every look by this action was answered for this disk."""
+        """Return whether every look by this action was answered for this disk."""
         return not any(unseen.action == action for unseen in self.unseen)

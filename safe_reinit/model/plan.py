@@ -69,7 +69,7 @@ class Rollout:
     """Whether this process carries the run, or Temporal has workers carry its shards."""
 
     def __post_init__(self) -> None:
-        """See that a run made by it can come to its end, and keeps to the quota."""
+        """Check that a run made by it can come to its end, and keeps to the quota."""
         wrong = {
             "max_parallel": self.max_parallel < 1,
             "canary": self.canary is not None and self.canary < 0,

@@ -76,7 +76,7 @@ def ending(
     owed: bool = False,
     tag_left: bool = False,
 ) -> dict[str, object]:
-    """Give the ``data`` of the event ``done``."""
+    """Return the ``data`` of the event ``done``."""
     wrong = {"code": failure.code, "message": failure.message} if failure else {}
     return {"outcome": outcome, "power": power, "owed": owed, "tag_left": tag_left, "data": dict(data), **wrong}
 

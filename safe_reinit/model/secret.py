@@ -12,7 +12,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Give the text itself: for the one call that needs it, and for the check of its form."""
+        """Return the text itself: for the one call that needs it, and for the check of its form."""
         return self._text
 
     def __repr__(self) -> str:

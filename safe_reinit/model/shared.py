@@ -70,7 +70,7 @@ class InUse:
         )
 
     def said(self, most: int) -> str:
-        """Say for what a run waits that allows so many machines down at once; ``""`` where nothing is in use."""
+        """Return for what a run waits that allows so many machines down at once; ``""`` where nothing is in use."""
         runs = f"run{'' if len(self.run_ids) == 1 else 's'} {', '.join(self.run_ids)}"
         if not self.down:
             return f"{runs} will use the quota of ReInitDisk up" if self.wipes else ""

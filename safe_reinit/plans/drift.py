@@ -20,7 +20,7 @@ _CONSENTED = 3600.0
 def drift_of(
     job: PlannedJob, disks: Sequence[DiskFacts], known: JobState, plan: Plan, policy: Policy | None = None
 ) -> tuple[str, ...]:
-    """Tell what moved since the plan other than by our own recorded calls, and what would be refused now.
+    """Return what moved since the plan other than by our own recorded calls, and what would be refused now.
 
     Args:
         job: the job as it was planned.
@@ -48,7 +48,7 @@ def drift_of(
 
 
 def no_target_any_more(job: PlannedJob, seen: Observation, plan: Plan, policy: Policy | None = None) -> tuple[str, ...]:
-    """Tell what says now that the disks of a job may not be wiped, in whatever state they are."""
+    """Return what says now that the disks of a job may not be wiped, in whatever state they are."""
     now = [
         DiskFacts(
             disk_id=each.disk_id,
@@ -76,7 +76,7 @@ def _detached(job: PlannedJob, disks: Sequence[DiskFacts]) -> Iterator[str]:
 
 
 def _refused_today(facts: DiskFacts, policy: Policy | None) -> list[str]:
-    """Tell by what the configuration of now refuses a target, where that is not what the plan was made with."""
+    """Return by what the configuration of now refuses a target, where that is not what the plan was made with."""
     guard = facts.guard
     if policy is None or (policy.allow, policy.protect) == (guard.allow, guard.protect):
         return []

@@ -85,7 +85,7 @@ def _subjects(job: PlannedJob) -> set[str]:
 
 
 def fingerprint(account: str, region: str, jobs: Sequence[PlannedJob], options: Options) -> str:
-    """Name the intention: the same disks to become the same with the same options give the same 64 hex tomorrow."""
+    """Return 64 hex for the intention: the same disks to become the same with the same options give the same ones."""
     disks = [
         [job.instance_id, disk.disk_id, disk.type, disk.size_gib, disk.becomes.kind, disk.becomes.id]
         for job in jobs
@@ -117,7 +117,7 @@ def canonical(data: object) -> bytes:
 
 
 def becomes(facts: DiskFacts) -> Becomes:
-    """Tell what a disk is after ReInitDisk (ECS API reference, ReInitDisk), if what it comes from was seen to exist.
+    """Return what a disk is after ReInitDisk (ECS API reference, ReInitDisk), if what it comes from was seen to exist.
 
     In an undo: what it is after ResetDisk (ECS API reference, ResetDisk).
     """
@@ -152,7 +152,7 @@ def expected(disks: Sequence[DiskFacts]) -> dict[str, str]:
 
 
 def moved(planned: Mapping[str, str], now: Mapping[str, str], *, ours: Sequence[str] = ()) -> tuple[str, ...]:
-    """Tell what changed, as ``field: planned -> now``; ``ours`` are the fields that our own calls change."""
+    """Return what changed, as ``field: planned -> now``; ``ours`` are the fields that our own calls change."""
     return tuple(
         printable(f"{name}: {planned.get(name) or 'none'} -> {now.get(name) or 'none'}")
         for name in sorted({*planned, *now})
@@ -190,7 +190,7 @@ def _power_cut(after: float) -> str:
 
 
 def downtime(job: PlannedJob, plan: Plan) -> float:
-    """Tell for how many seconds the instance may be down at most, if ECS takes what it is allowed to."""
+    """Return for how many seconds the instance may be down at most, if ECS takes what it is allowed to."""
     limits = plan.limits
     wiped = limits.down_before_wipe(snapshot=plan.options.snapshot) + limits.reinit
     turned_back = limits.stop + limits.start  # a stop that takes too long is waited for as long as a start
@@ -198,7 +198,7 @@ def downtime(job: PlannedJob, plan: Plan) -> float:
 
 
 def unforeseen(plan: Plan) -> list[str]:
-    """Say what no look can tell before the run."""
+    """Return what no look can tell before the run."""
     untold = [] if plan.options.undo else ["ReInitDisk"]
     untold += ["CreateSnapshot"] if plan.options.snapshot else []
     untold += ["TagResources and UntagResources"] if plan.options.lock_tag else []
@@ -215,7 +215,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
 
 
 def as_members(plan: Plan) -> dict[str, Any]:
-    """Give the members that ``to_json`` writes, as they are: what has thousands of jobs is not held twice."""
+    """Return the members that ``to_json`` writes, as they are: what has thousands of jobs is not held twice."""
     return {"schema": SCHEMA, **members(plan)}
 
 

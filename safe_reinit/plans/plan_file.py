@@ -62,7 +62,7 @@ class Saved:
         return str(self.plan.digest)
 
     def with_password(self, password: str | None) -> Plan:
-        """Give the plan with its password, or without one."""
+        """Return the plan with its password, or without one."""
         return replace(self.plan, options=replace(self.plan.options, password=Secret(password) if password else None))
 
 
@@ -87,7 +87,7 @@ def save(plan: Plan, endpoint: str, lifetime: float) -> tuple[Plan, str]:
 
 
 def digest_of(content: Mapping[str, Any]) -> str:
-    """Name a file's content: 64 hex of all its members but ``digest``."""
+    """Return the digest of a file's content: 64 hex of all its members but ``digest``."""
     return hashlib.sha256(canonical({name: each for name, each in content.items() if name != "digest"})).hexdigest()
 
 
@@ -197,7 +197,7 @@ def schema() -> dict[str, Any]:
 
 
 def stale(planned: Plan, now: Plan) -> tuple[str, ...]:
-    """Tell what has changed since a plan was made: facts that moved, and what was not found then.
+    """Return what has changed since a plan was made: facts that moved, and what was not found then.
 
     Args:
         planned: the plan as it was shown.

@@ -143,7 +143,7 @@ FORMS: Mapping[tuple[type, str], Form] = {
 
 
 def check(plan: Plan, written: Mapping[str, Any]) -> None:
-    """See that a plan is one that this program could have written.
+    """Check that a plan is one that this program could have written.
 
     Args:
         plan: as it was read.
@@ -215,7 +215,7 @@ def members_of(kind: type) -> dict[str, Any]:
 
 
 def _contradictions(plan: Plan) -> Iterator[str]:
-    """Say what in a plan does not follow from the rest of it."""
+    """Yield what in a plan does not follow from the rest of it."""
     disk_ids = [disk.disk_id for job in plan.jobs for disk in job.disks]
     instance_ids = [job.instance_id for job in plan.jobs if job.instance_id]
     wrong = {

@@ -37,7 +37,7 @@ def as_one(plans: Sequence[Plan]) -> Plan:
 
 
 def _guard(plans: Sequence[Plan]) -> Guard:
-    """Give what the guards have in common: a class only where every disk of every region is in it."""
+    """Return what the guards have in common: a class only where every disk of every region is in it."""
     first, used = plans[0].guard, [plan.guard.class_ for plan in plans]
     if len({(each.name, each.sha256) for each in used if each}) == 1 and all(used):
         weakest = min((each for each in used if each), key=lambda each: each.in_force)
@@ -47,20 +47,20 @@ def _guard(plans: Sequence[Plan]) -> Guard:
 
 
 def _classes(plan: Plan) -> Sequence[tuple[str, str]]:
-    """Name the class of each disk of a plan."""
+    """Return the class of each disk of a plan."""
     used: RunClass | None = plan.guard.class_
     name = used.name if used else ""
     return plan.guard.mixed or [(disk.disk_id, name) for job in plan.jobs for disk in job.disks]
 
 
 def can_be_left_out(plan: Plan) -> bool:
-    """Tell whether a plan that is refused is refused for its jobs only, so that other regions can go on without it."""
+    """Return whether a plan is refused for its jobs only, so that other regions can go on without it."""
     subjects = {job.instance_id or "" for job in plan.jobs} | {disk.disk_id for job in plan.jobs for disk in job.disks}
     return all(found.subject in subjects for found in plan.blockers)
 
 
 def shared(plans: Sequence[Plan]) -> list[Plan]:
-    """Give each region its part of the canary, which is one of all jobs in their order, and the same deadline."""
+    """Return the plans, each with its part of the one canary of all jobs in their order, and the same deadline."""
     total = sum(len(plan.jobs) for plan in plans)
     left = canary_of(plans[0].rollout, total)
     made = []
@@ -73,12 +73,12 @@ def shared(plans: Sequence[Plan]) -> list[Plan]:
 
 
 def canary_of(rollout: Rollout, total: int) -> int:
-    """Tell how many of all jobs are the canary."""
+    """Return how many of all jobs are the canary."""
     return stages(rollout, total)[0] if total and has_canary(rollout, total) else 0
 
 
 def closed(rollout: Rollout, total: int, outcomes: Sequence[Outcome], now: datetime) -> str:
-    """Say why no further region begins after jobs that ended so, where that is so.
+    """Return why no further region begins after jobs that ended so, where that is so.
 
     Args:
         rollout: of the whole command.
@@ -92,14 +92,14 @@ def closed(rollout: Rollout, total: int, outcomes: Sequence[Outcome], now: datet
 
 
 def pauses(rollout: Rollout, total: int, ended: int) -> bool:
-    """Tell whether somebody is asked before a region begins: where the canary, or a wave, ended with the one before."""
+    """Return whether somebody is asked before a region begins: the canary, or a wave, ended with the one before."""
     if rollout.pause == "wave":
         return True
     return rollout.pause == "canary" and 0 < canary_of(rollout, total) == ended
 
 
 def left_of(rollout: Rollout, outcomes: Sequence[Outcome]) -> Rollout:
-    """Give the rollout of a region after jobs that ended so: their failures count."""
+    """Return the rollout of a region after jobs that ended so: their failures count."""
     if rollout.stop_after_failures is None:
         return rollout
     failed = sum(outcome != "done" for outcome in outcomes)

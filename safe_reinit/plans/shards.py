@@ -47,7 +47,7 @@ def _names(job: PlannedJob) -> Iterable[str]:
 
 
 def digest_of(digests: Iterable[str]) -> str:
-    """Name the plans of all shards of a run by their digests: 64 hex."""
+    """Return one digest for the plans of all shards of a run: 64 hex."""
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 

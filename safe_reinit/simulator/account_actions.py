@@ -43,13 +43,13 @@ def fault(operator: Operator, spec: object, _rest: Members) -> None:
 
 
 def deny(operator: Operator, spec: object, _rest: Members) -> None:
-    """Take a right away."""
+    """Remove a right."""
     key, denial = _denial(operator, spec)
     operator.cloud.keys[key.id] = replace(key, denials=(*key.denials, denial))
 
 
 def allow(operator: Operator, spec: object, _rest: Members) -> None:
-    """Give a right back."""
+    """Restore a right."""
     key, denial = _denial(operator, spec)
     if denial not in key.denials:
         raise CannotDo(f"{key.id} is not denied {denial.action} on {denial.resource}.")
@@ -74,7 +74,7 @@ def _key(operator: Operator, subject: object) -> AccessKey:
 
 
 def expire_key(operator: Operator, subject: object, _rest: Members) -> None:
-    """Let a key's time be over."""
+    """Expire a key."""
     key = _key(operator, subject)
     operator.cloud.keys[key.id] = replace(key, expires=operator.now)
 
@@ -91,7 +91,7 @@ def hold(operator: Operator, spec: object, _rest: Members) -> None:
 
 
 def release(operator: Operator, spec: object, _rest: Members) -> None:
-    """Let it end again."""
+    """Allow it to end again."""
     operator.cloud.timeline.release(_held(operator, spec), operator.now)
 
 
@@ -143,7 +143,7 @@ def _read(spec: type[Spec], members: object) -> dict[str, Any]:
 
 
 def spend(operator: Operator, action: object, rest: Members) -> None:
-    """Let other callers of the account use up calls of this minute."""
+    """Use up calls of this minute as other callers of the account do."""
     calls = rest.get("calls")
     if action not in operator.cloud.settings.rate_limits or not isinstance(action, str):
         raise CannotDo(f"{action} has no rate limit.")

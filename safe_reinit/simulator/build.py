@@ -238,7 +238,7 @@ class _Builder:
         return "" if self._cloud.kms_keys.get(spec.kms_key, "Enabled") == "Enabled" else "CMKNotEnabled"
 
     def _content(self, spec: DiskSpec, attachments: tuple[Attachment, ...]) -> str:
-        """Say what a disk holds: data if a guest has run on it, which is so unless its instance never started."""
+        """Return what a disk holds: data if a guest has run on it, which is so unless its instance never started."""
         if spec.content is not None:
             return spec.content
         owners = [self._cloud.instances.get(attachment.instance_id) for attachment in attachments]

@@ -26,7 +26,7 @@ class Call:
     source: Source = "api"
 
     def line(self) -> str:
-        """Say it in one line: action, subject, answer."""
+        """Format it as one line: action, subject, answer."""
         answer = "no answer" if self.http_status is None else str(self.http_status)
         words = [self.action or "(no action)", *self.subject, "->", answer, self.code]
         words += ["(dry run)"] if self.dry_run else []
@@ -51,7 +51,7 @@ class Calls:
         return self._kept[-1][1]
 
     def __iter__(self) -> Iterator[Call]:
-        """Give all calls, oldest first, with their exact times."""
+        """Return all calls, oldest first, with their exact times."""
         return (call for _, call in self._kept)
 
     def json(self) -> list[dict[str, object]]:

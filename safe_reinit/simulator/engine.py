@@ -163,7 +163,7 @@ class Engine:
         )
 
     def tick(self) -> float:
-        """Let everything that is due happen, and return the simulated time."""
+        """Carry out everything that is due, and return the simulated time."""
         now = self.cloud.now()
         for event in self.cloud.happened:
             self.calls.add(

@@ -93,7 +93,7 @@ class Fault(_Spec):
         return next(kind for kind in _KINDS if getattr(self, kind) is not None)
 
     def fits(self, action: str, subjects: Collection[str], *, dry_run: bool) -> bool:
-        """Tell whether this is a call it counts."""
+        """Return whether this is a call it counts."""
         return (
             self.action in ("*", action)
             and (self.subject is None or self.subject in subjects)
@@ -101,7 +101,7 @@ class Fault(_Spec):
         )
 
     def strikes(self, count: int) -> bool:
-        """Tell whether it happens to the count-th such call."""
+        """Return whether it happens to the count-th such call."""
         if self.nth == "every" or (self.nth is None and self.chance is not None):
             return self.times is None or count <= self.times
         first = self.nth or 1
@@ -173,7 +173,7 @@ class Faults:
         self._counted.append(_Counted(fault, dice))
 
     def clear(self) -> None:
-        """Take all of them away."""
+        """Remove all of them."""
         self._counted.clear()
 
     def take(self, action: str, subjects: Collection[str], *, dry_run: bool) -> Fault | None:

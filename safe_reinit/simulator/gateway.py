@@ -55,7 +55,7 @@ def _private(engine: Engine, raw: RawRequest) -> Reply:
 
 
 def _from_a_web_page(raw: RawRequest) -> bool:
-    """Tell whether a browser sends this for a page: there is none of ours, so it is any page that somebody reads.
+    """Return whether a browser sends this for a page: there is none of ours, so it is any page that somebody reads.
 
     Browsers say so by Origin and Sec-Fetch-Site; a page whose own name is made to resolve to this machine is known by
     Host.

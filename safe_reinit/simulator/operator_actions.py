@@ -87,7 +87,7 @@ def stop(operator: Operator, subject: object, rest: Members) -> None:
 
 
 def _ends_in(operator: Operator, instance: Instance, seconds: float, finish: Callable[[float], None]) -> None:
-    """Let what has just begun take so long, whatever it usually takes."""
+    """Make what has just begun take so long, whatever it usually takes."""
     operator.cloud.timeline.begin(instance.id, operator.now + seconds, finish)
 
 
@@ -100,7 +100,7 @@ def _still(cloud: Cloud, instance: Instance) -> None:
 
 
 def write(operator: Operator, subject: object, _rest: Members) -> None:
-    """Let a guest write to a disk."""
+    """Write to a disk as a guest does."""
     cloud = operator.cloud
     disk = operator.disk(subject)
     owners = [cloud.instances.find(place.instance_id) for place in disk.attachments]
@@ -171,7 +171,7 @@ def lock(operator: Operator, subject: object, rest: Members) -> None:
 
 
 def unlock(operator: Operator, subject: object, _rest: Members) -> None:
-    """Take all locks away."""
+    """Remove all locks."""
     _set_locks(operator, subject, lambda _locks: ())
 
 
@@ -203,7 +203,7 @@ def delete_snapshot(operator: Operator, subject: object, _rest: Members) -> None
 
 
 def fail_snapshot(operator: Operator, subject: object, _rest: Members) -> None:
-    """Let a snapshot that is being created fail, as it may by itself."""
+    """Make a snapshot that is being created fail, as it may by itself."""
     row = operator.cloud.snapshots.find(str(subject))
     if row is None or row.status != "progressing":
         raise CannotDo(f"There is no snapshot {subject} in progress.")

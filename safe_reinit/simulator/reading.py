@@ -49,12 +49,12 @@ def empty(value: object) -> object:
 
 
 def listed(value: object) -> object:
-    """Take one text for a list of one."""
+    """Read one text as a list of one."""
     return [value] if isinstance(value, str) else value
 
 
 def one(value: object) -> object:
-    """Take one mapping for a list of one."""
+    """Read one mapping as a list of one."""
     return [value] if isinstance(value, dict) else value
 
 

@@ -98,52 +98,52 @@ def _of(action: str) -> Iterator[Code]:
 
 
 def meaning_of(action: str, code: str) -> str:
-    """Say what a code means, in our words: no text of ECS is ever repeated, since such texts can quote the request."""
+    """Return what a code means, in our words: no text of ECS is ever repeated, since such texts can quote the request."""
     row = lookup(action, code)
     return row.meaning if row else "This program does not know the code."
 
 
 def fix_of(action: str, code: str) -> str:
-    """Say what the person does about a code."""
+    """Return what the person does about a code."""
     row = lookup(action, code)
     return row.fix if row else f"Look {code} up in the ECS API reference{f' of {action}' if action else ''}."
 
 
 def of_credentials(code: str) -> bool:
-    """Tell whether the code says that the credentials, their rights or the clock they are signed by are refused."""
+    """Return whether the code says that the credentials, their rights or the clock they are signed by are refused."""
     row = lookup(EVERY, code)
     return row is not None and row.verdict == "credentials"
 
 
 def lacks_right(code: str) -> bool:
-    """Tell whether the code says that the credentials have no right to this call; others they may have."""
+    """Return whether the code says that the credentials have no right to this call; others they may have."""
     return any(row.covers(code) for row in COMMON if row.code in _NO_RIGHT)
 
 
 def renews(code: str) -> bool:
-    """Tell whether newer credentials, or the clock a moment later, may be accepted where these were refused."""
+    """Return whether newer credentials, or the clock a moment later, may be accepted where these were refused."""
     return code == "Forbidden.AccessKeyDisabled" or (of_credentials(code) and not lacks_right(code))
 
 
 def of_clock(code: str) -> bool:
-    """Tell whether the code says that the clock is refused by which the request was signed."""
+    """Return whether the code says that the clock is refused by which the request was signed."""
     return code.startswith(("InvalidTimeStamp", "IllegalTimestamp"))
 
 
 def throttled(code: str) -> bool:
-    """Tell whether the code says that the account called too often; by code, since the status is 400, 403 or other."""
+    """Return whether the code says that the account called too often; by code, since the status is 400, 403 or other."""
     row = lookup(EVERY, code)
     return row is not None and row.code in _THROTTLING
 
 
 def waits_for_snapshot(action: str, code: str) -> bool:
-    """Tell whether the call is refused only until a snapshot that is being created is finished."""
+    """Return whether the call is refused only until a snapshot that is being created is finished."""
     row = lookup(action, code)
     return row is not None and row.of_snapshot
 
 
 def verdict(action: str, code: str, http_status: int) -> Verdict:
-    """Tell what an error answer to a call means for it.
+    """Return what an error answer to a call means for it.
 
     Only an answer of the 400s can prove that nothing was done, and not every one of those; throttling is told by its
     code, since its status is 400, 403 or another.
@@ -157,7 +157,7 @@ def verdict(action: str, code: str, http_status: int) -> Verdict:
 
 
 def is_asked_again(action: str, code: str, http_status: int) -> bool:
-    """Tell whether a call that was refused so is sent again, until the limit of its phase.
+    """Return whether a call that was refused so is sent again, until the limit of its phase.
 
     What brings a machine back is sent again after every refusal that is not known to be final. Credentials and the
     clock are renewed before each call; a missing right does not come back by itself.
@@ -171,5 +171,5 @@ def is_asked_again(action: str, code: str, http_status: int) -> bool:
 
 
 def passes(action: str, code: str, http_status: int) -> bool:
-    """Tell whether a call that only reads may be answered if it is made again."""
+    """Return whether a call that only reads may be answered if it is made again."""
     return verdict(action, code, http_status) in ("again", "lost")

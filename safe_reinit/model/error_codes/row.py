@@ -45,7 +45,7 @@ class Code:
         return "*" in self.code
 
     def covers(self, code: str) -> bool:
-        """Tell whether this row is about a code."""
+        """Return whether this row is about a code."""
         if self.code.startswith("*"):
             return code.endswith(self.code[1:])
         if self.code.endswith("*"):

@@ -52,7 +52,7 @@ def describe_regions(ctx: Context) -> Body:
 
 
 def get_caller_identity(ctx: Context) -> Body:
-    """Say who signed the request; this needs no right."""
+    """Return who signed the request; this needs no right."""
     return {
         "AccountId": ctx.key.account,
         "Arn": ctx.key.arn,

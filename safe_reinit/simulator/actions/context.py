@@ -71,11 +71,11 @@ class Context:
 
     @property
     def at_home(self) -> bool:
-        """Tell whether the caller is of the account that owns everything here."""
+        """Return whether the caller is of the account that owns everything here."""
         return self.key.account == self.cloud.settings.account
 
     def sees(self, *resources: str) -> bool:
-        """Tell whether a Describe call shows the caller a row with these ids."""
+        """Return whether a Describe call shows the caller a row with these ids."""
         return self.at_home and self._may(resources)
 
     def require(self, *resources: str) -> None:
@@ -91,7 +91,7 @@ class Context:
         return policy is None or policy.allows(action, self._arns(resources), facts)
 
     def _arns(self, resources: tuple[str, ...]) -> list[str]:
-        """Name what RAM is asked about: a list as a whole (`disk/*`), else each thing by its id."""
+        """Return the ARNs that RAM is asked about: a list as a whole (`disk/*`), else each thing by its id."""
         kinds = _OF_LISTS.get(self.action)
         if kinds is not None:
             return [self._arn(kind, self.region) for kind in kinds]
@@ -134,7 +134,7 @@ class Context:
         return instance
 
     def _is_here(self, thing: Disk | Instance) -> bool:
-        """Tell whether a thing can be found: by its owner, and not in the name of another region than its own."""
+        """Return whether a thing can be found: by its owner, and not in the name of another region than its own."""
         return self.at_home and self.params.text("RegionId", thing.region) == thing.region
 
 

@@ -58,7 +58,7 @@ def _usage(ctx: Context, image: Image) -> str:
 
 
 def _community(params: Params, owner: str) -> bool:
-    """Tell whether community images are asked for: IsPublic=true, and then ImageOwnerAlias must be others."""
+    """Return whether community images are asked for: IsPublic=true, and then ImageOwnerAlias must be others."""
     wanted = params.flag("IsPublic")
     if wanted and owner != "others":
         raise Refusal("InvalidImageOwnerAlias.PublicImageUnsupported")

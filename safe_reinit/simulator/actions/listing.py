@@ -81,7 +81,7 @@ class Page:
         return cls(size, number)
 
     def cut(self, rows: list[Row], key: Callable[[Row], str]) -> tuple[list[Row], dict[str, object]]:
-        """Take this page of rows sorted by key. Paged by tokens TotalCount is 0: it is documented as invalid then."""
+        """Return this page of rows sorted by key. Paged by tokens TotalCount is 0: it is documented as invalid then."""
         if not self.by_token:
             first = (self.number - 1) * self.size
             paging: dict[str, object] = {"TotalCount": len(rows), "PageNumber": self.number, "PageSize": self.size}
@@ -109,7 +109,7 @@ def _read_token(token: str) -> str:
 
 
 def tagged(tags: Mapping[str, str], wanted: list[tuple[str, str]]) -> bool:
-    """Tell whether all wanted tags are there; an empty value stands for any."""
+    """Return whether all wanted tags are there; an empty value stands for any."""
     return all(key in tags and value in ("", tags[key]) for key, value in wanted)
 
 
@@ -119,7 +119,7 @@ def tag_rows(tags: Mapping[str, str]) -> Body:
 
 
 def matches(params: Params, values: Mapping[str, str]) -> bool:
-    """Tell whether each given parameter equals its value; `*` in it stands for anything, and flags have no case."""
+    """Return whether each given parameter equals its value; `*` in it stands for anything, and flags have no case."""
     return all(not params.given(name) or _alike(params.text(name), value) for name, value in values.items())
 
 

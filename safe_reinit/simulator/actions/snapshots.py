@@ -58,7 +58,7 @@ def _filters(row: Snapshot) -> dict[str, str]:
 
 
 def _usage(ctx: Context, row: Snapshot) -> str:
-    """Say what a snapshot has been used for: image, disk, image_disk or none."""
+    """Return what a snapshot has been used for: image, disk, image_disk or none."""
     images = any(image.snapshot_id == row.id and image.status != "Deleted" for image in ctx.cloud.images.values())
     uses = [word for word, used in (("image", images), ("disk", bool(ctx.cloud.disks.linked(row.id)))) if used]
     return "_".join(uses) or "none"

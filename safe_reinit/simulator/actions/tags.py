@@ -28,7 +28,7 @@ Resource = Instance | Disk | Snapshot | Image | KeyPair
 
 
 def tag_resources(ctx: Context) -> Body:
-    """Give resources tags; a key that is there already gets the new value."""
+    """Add tags to resources; a key that is there already gets the new value."""
     kind, ids = _asked(ctx)
     tags = dict(_tags(ctx))
     if not tags:
@@ -42,7 +42,7 @@ def tag_resources(ctx: Context) -> Body:
 
 
 def untag_resources(ctx: Context) -> Body:
-    """Take tags away: those named, or with All and none named every one."""
+    """Remove tags: those named, or with All and none named every one."""
     kind, ids = _asked(ctx)
     keys = ctx.params.repeated("TagKey")
     every = ctx.params.flag("All") and not keys
@@ -121,7 +121,7 @@ def _patterns(ctx: Context) -> list[tuple[str, list[str]]]:
 
 
 def _like(tags: Mapping[str, str], patterns: Iterable[tuple[str, list[str]]]) -> bool:
-    """Tell whether each pattern has a tag: a key like it, or just that key with a value like one of its values."""
+    """Return whether each pattern has a tag: a key like it, or just that key with a value like one of its values."""
     return all(
         any(
             fnmatchcase(key, wanted) and (not values or any(fnmatchcase(value, each) for each in values))

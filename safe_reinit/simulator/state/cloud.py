@@ -121,7 +121,7 @@ class Cloud:
         return f"data:{self._contents}"
 
     def write(self, instance_id: str, at: float) -> None:
-        """Let a guest write to each of its disks."""
+        """Write to each of its disks as a guest does."""
         for disk in self.disks_of(instance_id):
             self.put_disk(replace(disk, content=self.new_content()), at)
 

@@ -28,7 +28,7 @@ def unlocked(cloud: Cloud, rows: Iterable[Disk | Instance], now: float, unpaid: 
 
 
 def expired(row: Disk | Instance, now: float) -> bool:
-    """Tell whether what was paid for in advance has run out."""
+    """Return whether what was paid for in advance has run out."""
     return row.charge_type == "PrePaid" and row.expires is not None and row.expires < now
 
 

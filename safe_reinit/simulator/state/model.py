@@ -169,7 +169,7 @@ class Snapshot:
         return self.status != "Deleted" and (legacy or self.category.lower() == "flash")
 
     def progress(self, now: float) -> int:
-        """How much is done, in percent."""
+        """Return how much is done, in percent."""
         if self.status != "progressing":
             return 100 if self.status == "accomplished" else 0
         return int(99 * max(0.0, min(1.0, (now - self.created) / max(self.ends - self.created, 1e-9))))

@@ -18,7 +18,7 @@ class Denial:
     resource: str = "*"
 
     def covers(self, action: str, resources: Iterable[str]) -> bool:
-        """Whether it forbids the action on any of the resources."""
+        """Return whether it forbids the action on any of the resources."""
         if self.action not in ("*", action):
             return False
         return self.resource == "*" or self.resource in resources
@@ -35,7 +35,7 @@ class Statement:
     """What must be so of the request for the statement to count, by condition key."""
 
     def covers(self, action: str, resource: str, facts: Mapping[str, bool]) -> bool:
-        """Whether it speaks of the action on the resource in a request of which these facts are true."""
+        """Return whether it speaks of the action on the resource in a request of which these facts are true."""
         return (
             any(fnmatchcase(action.lower(), pattern.lower()) for pattern in self.actions)
             and any(fnmatchcase(resource, pattern) for pattern in self.resources)
@@ -50,7 +50,7 @@ class RamPolicy:
     statements: tuple[Statement, ...]
 
     def allows(self, action: str, resources: Iterable[str], facts: Mapping[str, bool]) -> bool:
-        """Whether every one of the resources is allowed by a statement and denied by none."""
+        """Return whether every one of the resources is allowed by a statement and denied by none."""
         return all(self._effects(action, resource, facts) == {"Allow"} for resource in resources)
 
     def _effects(self, action: str, resource: str, facts: Mapping[str, bool]) -> set[str]:
@@ -72,7 +72,7 @@ class AccessKey:
     """Where there is one, nothing is allowed but what it allows."""
 
     def denied(self, action: str, resources: Iterable[str]) -> bool:
-        """Whether the RAM action is forbidden on any of the resources."""
+        """Return whether the RAM action is forbidden on any of the resources."""
         return any(denial.covers(action, tuple(resources)) for denial in self.denials)
 
     @property

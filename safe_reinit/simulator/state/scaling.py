@@ -12,7 +12,7 @@ UNMANAGED = ("Standby", "Protected")
 
 
 def watch(cloud: Cloud, instance: Instance, now: float) -> None:
-    """Let the group of a member that is not Running release it after the group's delay, unless that changes before.
+    """Make the group of a member that is not Running release it after the group's delay, unless that changes before.
 
     A member in Standby or Protected is left alone, and one that is watched already is not watched anew.
     """
@@ -24,7 +24,7 @@ def watch(cloud: Cloud, instance: Instance, now: float) -> None:
 
 
 def healthy(cloud: Cloud, instance_id: str) -> None:
-    """Take note that a member is Running again, or that its group leaves it alone."""
+    """Record that a member is Running again, or that its group leaves it alone."""
     cloud.timeline.cancel(_health(instance_id))
 
 
@@ -39,7 +39,7 @@ def _remove(cloud: Cloud, instance_id: str, at: float) -> None:
 
 
 def expire(cloud: Cloud, instance: Instance) -> None:
-    """Let an instance be released at its AutoReleaseTime."""
+    """Release an instance at its AutoReleaseTime."""
     if instance.auto_release is None:
         return
 
@@ -60,7 +60,7 @@ def release(cloud: Cloud, instance: Instance, at: float) -> list[str]:
 
 
 def _leave(cloud: Cloud, disk: Disk, instance_id: str, at: float) -> bool:
-    """Take a disk off an instance that is deleted; true if it was deleted too."""
+    """Detach a disk from an instance that is deleted; true if it was deleted too."""
     cloud.timeline.cancel(disk.id)
     left = tuple(place for place in disk.attachments if place.instance_id != instance_id)
     gone = disk.delete_with_instance and not left

@@ -89,7 +89,7 @@ def create(cloud: Cloud, disk: Disk, wish: Wish, now: float, seconds: float | No
 
 
 def progress(cloud: Cloud, snapshot: Snapshot) -> None:
-    """Let a progressing snapshot end at its time."""
+    """End a progressing snapshot at its time."""
 
     def finish(at: float) -> None:
         row = cloud.snapshots.find(snapshot.id)
@@ -100,14 +100,14 @@ def progress(cloud: Cloud, snapshot: Snapshot) -> None:
 
 
 def spoil(cloud: Cloud, disk: Disk, now: float) -> None:
-    """Let the snapshots of a disk that are in progress fail."""
+    """Fail the snapshots of a disk that are in progress."""
     for row in cloud.snapshots_of(disk.id):
         if row.status == "progressing":
             fail(cloud, row, now)
 
 
 def fail(cloud: Cloud, snapshot: Snapshot, now: float) -> None:
-    """Let a snapshot in progress fail."""
+    """Fail a snapshot in progress."""
     cloud.timeline.cancel(snapshot.id)
     cloud.put_snapshot(replace(snapshot, status="failed"), now)
 

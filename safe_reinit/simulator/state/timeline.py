@@ -29,14 +29,14 @@ class Timeline:
         self._number = 0
 
     def begin(self, subject: str, due: float, finish: Finish) -> None:
-        """Let a change of the subject end at `due` (`math.inf`: never by itself)."""
+        """Schedule the end of a change of the subject at `due` (`math.inf`: never by itself)."""
         self._number += 1
         self._changes[subject] = _Change(due, self._number, finish)
         if math.isfinite(due):
             heapq.heappush(self._queue, (due, self._number, subject))
 
     def busy(self, subject: str) -> bool:
-        """Tell whether a change of the subject is under way."""
+        """Return whether a change of the subject is under way."""
         return subject in self._changes
 
     def cancel(self, subject: str) -> None:
@@ -48,14 +48,14 @@ class Timeline:
         self._held.add(subject)
 
     def release(self, subject: str, now: float) -> None:
-        """Let changes of the subject end again: one that is overdue ends now."""
+        """Allow changes of the subject to end again: one that is overdue ends now."""
         self._held.discard(subject)
         change = self._changes.get(subject)
         if change is not None:
             self.begin(subject, max(change.due, now), change.finish)
 
     def take(self, now: float) -> tuple[float, Finish] | None:
-        """Take out the earliest change that is due, with its moment; None if nothing is due."""
+        """Remove and return the earliest change that is due, with its moment; None if nothing is due."""
         while self._queue and self._queue[0][0] <= now:
             at, number, subject = heapq.heappop(self._queue)
             change = self._changes.get(subject)

@@ -96,7 +96,7 @@ def reinit(cloud: Cloud, disk: Disk, options: Options, now: float, request_id: s
 
 
 def reiniting(cloud: Cloud, disk: Disk, now: float, *, auto_start: bool) -> None:
-    """Let a disk that is ReIniting end at its time."""
+    """End the wipe of a disk that is ReIniting at its time."""
     due = now + disk.wipe_seconds
     cloud.timeline.begin(disk.id, due, lambda at: reinited(cloud, disk.id, at, auto_start=auto_start))
 
@@ -198,7 +198,7 @@ def _source(cloud: Cloud, disk: Disk, instance: Instance | None) -> None:
 
 
 def _source_gone(cloud: Cloud, snapshot: Snapshot) -> Refusal:
-    """Say that the snapshot was deleted: two codes are documented for it, and one of them changed its text in 2025."""
+    """Refuse because the snapshot was deleted: two codes are documented, and one of them changed its text in 2025."""
     older = snapshot.code_when_deleted == "InvalidSourceSnapshot" and cloud.settings.edition < 2025
     return Refusal(snapshot.code_when_deleted, _SNAPSHOT_DELETED if older else None)
 

@@ -30,7 +30,7 @@ _MANDATORY = frozenset({"host", *_HEADERS})
 
 
 def speaks(raw: RawRequest) -> bool:
-    """Tell a version 3 request by its Authorization header, since older ones may carry x-acs-* headers too."""
+    """Recognise a version 3 request by its Authorization header, since older ones may carry x-acs-* headers too."""
     return raw.headers.get("authorization", "").startswith(ALGORITHM)
 
 

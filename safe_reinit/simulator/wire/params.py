@@ -30,7 +30,7 @@ class Params:
         return self._values.get(name) or default
 
     def given(self, name: str) -> bool:
-        """Tell whether the parameter came with a value."""
+        """Return whether the parameter came with a value."""
         return bool(self._values.get(name))
 
     def required(self, name: str) -> str:
