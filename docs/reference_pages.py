@@ -156,7 +156,7 @@ def configuration() -> str:
     """Write docs/reference/configuration.md."""
     from safe_reinit.cli.example import default, notes, sample
     from safe_reinit.cli.options import sentence
-    from safe_reinit.config import SETTINGS
+    from safe_reinit.config import LIMITS, SETTINGS
 
     lines = [
         "# Configuration",
@@ -170,7 +170,7 @@ def configuration() -> str:
         "or could replace (see [safety](../safety.md)), is refused. What is being wiped, the consent to it and accepted risks",
         "cannot be set at all, but in a class.",
         "",
-        "What limits how much a run may do (`max_disks`, `max_parallel`, `stop_after_failures`, `deadline`), options and",
+        f"What limits how much a run may do ({', '.join(f'`{name}`' for name in LIMITS)}), options and",
         "variables make smaller than in the file, never larger, unless the file names it in `may_be_raised`. `safe-reinit",
         "config show` says which value counts and what it outranks. How long something is waited for (`timeout_...`) is no such",
         "limit.",

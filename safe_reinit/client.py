@@ -71,8 +71,8 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     if key is not None and profile is not None:
         raise UsageError("connect got both a profile and credentials.", hint="Give one of them.")
     path = os.path.abspath(journal) if isinstance(journal, os.PathLike) else journal  # which is never an address
-    flags = {"region": region, "profile": profile, "endpoint": endpoint, "journal": path}
-    settings = request.settings(config, flags)
+    said = {Settings.region: region, Settings.profile: profile, Settings.endpoint: endpoint, Settings.journal: path}
+    settings = request.settings(config, {setting.name: value for setting, value in said.items()})
     owners = request.owner_parameters(owner or {})
     if cloud is not None:
         request.refuse_places(settings, profile=profile, endpoint=endpoint, credentials=credentials)

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from ..config import Settings
 from ..errors import Error, RunRefused, UsageError
 from . import complete, options
 from .help import WIDEST, Group, given_options, misuse, short, width
@@ -47,7 +48,7 @@ def app(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for 
 
 def _wipe(flags: Mapping[str, Any], output: Output) -> int:
     """Plan, and run unless it is a dry run: in one region, or in each of several."""
-    if isinstance(flags.get("region"), tuple):
+    if isinstance(flags.get(Settings.region.name), tuple):
         from . import regions  # noqa: PLC0415 - most commands are about one
 
         return regions.command(flags, output)

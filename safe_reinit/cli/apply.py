@@ -78,15 +78,15 @@ def _told(error: Error, path: str, known: Saved, output: Output, client: Client 
 
 def _settings(path: str, known: Saved, flags: Mapping[str, Any]) -> Settings:
     """Resolve the settings: the region is the plan's, and so is its endpoint where that is on this machine."""
-    region = flags.get("region")
+    region = flags.get(Settings.region.name)
     if region and region != known.plan.region:
         raise UsageError(
             f"The plan {path} is of region {known.plan.region}, and --region says {region}.",
             hint="Leave out --region: the plan has it.",
         )
     local = known.endpoint if known.endpoint not in ("", plan_file.SIMULATION) else None
-    given = {**flags, "region": known.plan.region, "endpoint": flags.get("endpoint") or local}
-    return resolve(given, os.environ, flags.get("config"))
+    at = {Settings.region.name: known.plan.region, Settings.endpoint.name: flags.get(Settings.endpoint.name) or local}
+    return resolve({**flags, **at}, os.environ, flags.get("config"))
 
 
 def _confirm(path: str, known: Saved, confirm: str | None) -> None:

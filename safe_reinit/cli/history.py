@@ -42,10 +42,9 @@ def run_of(run_id: str, flags: Mapping[str, Any]) -> tuple[StoredRun, Settings]:
         stored = journal.run(run_id)
     if stored is None:
         raise _unknown(run_id, journal)
-    given = dict(flags)
-    for name in ("region", "endpoint", "profile"):
-        given[name] = flags.get(name) or getattr(stored, name) or None
-    return stored, resolve(given, os.environ, flags.get("config"))
+    own = {Settings.region: stored.region, Settings.endpoint: stored.endpoint, Settings.profile: stored.profile}
+    at = {setting.name: flags.get(setting.name) or value or None for setting, value in own.items()}
+    return stored, resolve({**flags, **at}, os.environ, flags.get("config"))
 
 
 def _unknown(run_id: str, journal: Reader) -> UsageError:
@@ -151,7 +150,8 @@ def unhold(flags: Mapping[str, Any]) -> None:
 
 def _say(flags: Mapping[str, Any], text: str) -> None:
     """Print a message whose commands name the journal that was given."""
-    say(naming_journal(text, ["--journal", flags["journal"]] if flags.get("journal") else []))
+    journal = flags.get(Settings.journal.name)
+    say(naming_journal(text, [Settings.journal.option, journal] if journal else []))
 
 
 def runs(
@@ -246,7 +246,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
     Raises:
         UsageError: it is neither a run of the journal nor a plan file.
     """
-    file = resolve(flags, os.environ, flags.get("config")).report if flags.get("report") else None
+    file = resolve(flags, os.environ, flags.get("config")).report if flags.get(Settings.report.name) else None
     if not _RUN.fullmatch(name):
         if file is not None:
             raise UsageError("--report is for a run, and this is a plan file.", hint="Leave --report out.")

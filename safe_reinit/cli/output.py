@@ -78,7 +78,7 @@ class Output:
         Raises:
             UsageError: it is not text or json.
         """
-        form = flags.get("output") or (self.form if self.json else "text")
+        form = flags.get(Settings.output.name) or (self.form if self.json else "text")
         if form not in ("text", "json"):
             raise UsageError(f"The value of --output is not text or json: {form!r}.", hint="Correct --output.")
         self.form = form

@@ -28,7 +28,7 @@ _STYLE = {"allowed": "green", "missing": "bold red", "unproven": "dark_orange3",
 def command(flags: Mapping[str, Any], output: Output) -> int:
     """Print the policy, or with --check what is missing of it, and give the exit code."""
     config = resolve(flags, os.environ, flags.get("config"))
-    output.telling({"output": config.output})
+    output.telling({Settings.output.name: config.output})
     password = password_of(config, {**flags, "dry_run": True})
     targets = targets_of(flags)
     with ExitStack() as stack:

@@ -38,8 +38,8 @@ from .wipe import plan_and_run
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
     """Do what the command line says in all its regions and give the exit code."""
-    named: tuple[str, ...] = flags["region"]
-    configs = [resolve({**flags, "region": each}, os.environ, flags.get("config")) for each in named]
+    named: tuple[str, ...] = flags[Settings.region.name]
+    configs = [resolve({**flags, Settings.region.name: each}, os.environ, flags.get("config")) for each in named]
     config = configs[0]
     set_output(output, config, flags)
     if flags.get("save") is not None:

@@ -91,7 +91,7 @@ def password_again(plan: Mapping[str, Any], config: Settings, flags: Mapping[str
     Raises:
         UsageError: it is missing, or the command line gives one that is not wanted.
     """
-    given = any(flags.get(name) for name in ("password_env", "password_stdin", "password_prompt"))
+    given = any(flags.get(name) for name in (Settings.password_env.name, "password_stdin", "password_prompt"))
     if not plan["options"]["password"] and not given:
         return None
     password = password_of(config, flags)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -97,13 +96,13 @@ def _resolve(
         return Value(setting.default, "default", "")
     value = _read(setting, path, *given[0])
     source, where, raw = given[-1]
-    free = content.get("may_be_raised")
+    free = content.get(Settings.may_be_raised.name)
     if not setting.limit or source != "file" or (isinstance(free, list) and setting.name in free):
         return value
     of_file = _read(setting, path, source, where, raw)
     if _extent(value.value) > _extent(of_file.value):
-        value = replace(of_file, where=f"{where}, which {given[0][1]} cannot raise")
-    return replace(value, at_most=of_file.value)
+        value = of_file._replace(where=f"{where}, which {given[0][1]} cannot raise")
+    return value._replace(at_most=of_file.value)
 
 
 def _extent(limit: Any) -> Any:  # noqa: ANN401 - a number, or a time

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final, Generic, Literal, Never, Self, TypeVar, overload
+from typing import Any, Final, Generic, Literal, NamedTuple, Never, Self, TypeVar, overload
 
 from .readers import OneOf
 
@@ -114,9 +113,8 @@ class Setting(Generic[T]):
         raise AttributeError(f"Settings are frozen, {self.name} too.")
 
 
-@dataclass(frozen=True)
-class Value(Generic[T]):
-    """A setting's value and where it comes from."""
+class Value(NamedTuple, Generic[T]):
+    """A setting's value and where it comes from; no dataclass, since to make one takes longer than ``--help`` has."""
 
     value: T
     source: Source
@@ -145,7 +143,7 @@ class Table:
 
     def having(self, setting: Setting[T], value: T) -> Self:
         """Return these settings with another value of one of them, as if it came from where the old one does."""
-        return type(self)({**self._values, setting: replace(self.of(setting), value=value)})
+        return type(self)({**self._values, setting: self.of(setting)._replace(value=value)})
 
     def given(self, setting: Setting[T], value: Value[T]) -> Self:
         """Return these settings with another value of one of them, and its source."""
