@@ -23,7 +23,7 @@ from safe_reinit.model import Secret
 from safe_reinit.simulator import Simulator, gateway
 from safe_reinit.simulator.engine import Engine
 from safe_reinit.simulator.wire.params import Params
-from safe_reinit.simulator.wire.request import Asked
+from safe_reinit.simulator.wire.request import Request
 from tests import inprocess
 
 KeyInHand = Callable[[], tuple[str, str]]
@@ -33,7 +33,7 @@ KeyInHand = Callable[[], tuple[str, str]]
 class Line(Protocol):
     """What carries questions to an engine."""
 
-    def ask(self, attempt: Attempt, asked: Asked, key_id: str) -> Reply:
+    def ask(self, attempt: Attempt, asked: Request, key_id: str) -> Reply:
         """Ask once; see ``Connections.send`` for what is raised."""
 
 
@@ -43,7 +43,7 @@ class Direct:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def ask(self, attempt: Attempt, asked: Asked, key_id: str) -> Reply:
+    def ask(self, attempt: Attempt, asked: Request, key_id: str) -> Reply:
         """Ask once."""
         inprocess.leave(attempt)
         reply, _ = self._engine.ask(asked, key_id)
@@ -71,7 +71,7 @@ class _Exchange(Exchange):
 
     def _reply(self, _endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt, key: Key) -> Reply:
         limit.begin()
-        return self._line.ask(limit, Asked(api.action, api.version, Params(_pairs(query))), key.key_id)
+        return self._line.ask(limit, Request(api.action, api.version, Params(_pairs(query))), key.key_id)
 
 
 class _Credentials(Credentials):

@@ -116,9 +116,9 @@ def _simulated(kind: str, ctx: click.Context) -> list[str]:
     settings = _settings(ctx)
     known = {param.name for param in ctx.command.params}
     if "simulate" in known and (settings.simulate or settings.world):
-        from ..simulator.names import names  # noqa: PLC0415 - only when it is asked for
+        from ..simulator.world_ids import ids_of  # noqa: PLC0415 - only when it is asked for
 
-        return names(kind, settings.world)
+        return ids_of(kind, settings.world)
     return _asked(settings.endpoint, kind) if settings.endpoint else []
 
 

@@ -62,7 +62,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    server = Server(Engine(options), log=_say)
+    server = Server(Engine(options), log=_report)
     port = await server.start(arguments.port)
     sys.stdout.write(f"listening on http://{HOST}:{port}\n")
     sys.stdout.flush()
@@ -71,7 +71,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 

@@ -14,7 +14,7 @@ from .faults import parse_fault
 from .operator_actions import CannotDo, Members, Operator
 from .specs import AccountSpec, DiskSpec, InstanceSpec, Spec
 from .state import scaling
-from .state.rights import AccessKey, Denial
+from .state.permissions import AccessKey, Denial
 from .world import sentences
 
 _OF_INSTANCES = {
@@ -125,12 +125,12 @@ def change(operator: Operator, subject: object, rest: Members) -> None:
         scaling.watch(operator.cloud, row, operator.now)
 
 
-def _chosen(spec: type[Spec], members: object, known: Mapping[str, str]) -> dict[str, Any]:
+def _chosen(spec: type[Spec], members: object, fields: Mapping[str, str]) -> dict[str, Any]:
     found = _read(spec, members)
-    unknown = sorted(set(found) - set(known))
+    unknown = sorted(set(found) - set(fields))
     if unknown or not found:
-        raise CannotDo(f"to must be an object with some of {', '.join(known)}.")
-    return {known[name]: value for name, value in found.items()}
+        raise CannotDo(f"to must be an object with some of {', '.join(fields)}.")
+    return {fields[name]: value for name, value in found.items()}
 
 
 def _read(spec: type[Spec], members: object) -> dict[str, Any]:

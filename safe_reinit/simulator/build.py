@@ -12,8 +12,8 @@ from .specs import DiskSpec, InstanceSpec, KeySpec, SnapshotSpec, StatementSpec,
 from .state import power, scaling, snapshots, wiping
 from .state.clock import SimulatedClock
 from .state.cloud import Cloud, Settings
-from .state.model import Attachment, Disk, Event, Image, Instance, KeyPair, Policy, Snapshot
-from .state.rights import AccessKey, Denial, RamPolicy, Statement
+from .state.model import Attachment, AutoSnapshotPolicy, Disk, Event, Image, Instance, KeyPair, Snapshot
+from .state.permissions import AccessKey, Denial, RamPolicy, Statement
 
 _EVER = -math.inf
 """The moment from which on the things of a world are there, so that a lag shows them at its beginning."""
@@ -81,7 +81,7 @@ class _Builder:
     def keys_and_policies(self) -> None:
         self._cloud.kms_keys.update({key_id: key.state for key_id, key in self._world.kms_keys.items()})
         for policy_id, spec in self._world.auto_snapshot_policies.items():
-            self._cloud.policies[policy_id] = Policy(
+            self._cloud.auto_snapshot_policies[policy_id] = AutoSnapshotPolicy(
                 id=policy_id,
                 name=spec.name or policy_id,
                 hours=spec.hours,

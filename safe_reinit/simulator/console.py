@@ -15,7 +15,7 @@ __all__ = ["VERBS", "CannotDo", "check", "perform"]
 class Verb:
     """One thing that can be done: what does it, and the members it knows besides."""
 
-    act: Callable[[Operator, object, Members], None]
+    run: Callable[[Operator, object, Members], None]
     extras: tuple[str, ...] = ()
 
 
@@ -63,4 +63,4 @@ def check(request: object) -> tuple[str, Mapping[str, object]]:
 def perform(operator: Operator, request: object) -> None:
     """Do what the request says, or raise CannotDo."""
     name, members = check(request)
-    VERBS[name].act(operator, members[name], members)
+    VERBS[name].run(operator, members[name], members)

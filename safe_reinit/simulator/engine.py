@@ -22,11 +22,11 @@ from .operator_actions import Operator
 from .specs import ScheduleSpec, World
 from .state.clock import SimulatedClock, real_now
 from .state.cloud import Cloud
-from .state.rights import AccessKey
+from .state.permissions import AccessKey
 from .wire import acs3, answers, rpc
 from .wire.answers import Reply
 from .wire.params import Params
-from .wire.request import Asked, RawRequest
+from .wire.request import RawRequest, Request
 from .world import WorldError, load_world
 
 _NONCE_MEMORY = 30 * 60
@@ -76,31 +76,31 @@ class Engine:
 
         return self._answer(protocol.read(raw), signed)
 
-    def ask(self, asked: Asked, key_id: str) -> tuple[Reply, Call]:
+    def ask(self, request: Request, key_id: str) -> tuple[Reply, Call]:
         """Answer what a key asks for in this process, where nothing is signed."""
-        return self._answer(asked, lambda: self.key(key_id))
+        return self._answer(request, lambda: self.key(key_id))
 
-    def _answer(self, asked: Asked, verified: Callable[[], AccessKey]) -> tuple[Reply, Call]:
+    def _answer(self, request: Request, verified: Callable[[], AccessKey]) -> tuple[Reply, Call]:
         request_id = self.new_request_id()
         now = self.tick()
         try:
             key = verified()
         except Refusal as refusal:
-            return self._done(asked, self._failure(asked, refusal, request_id), refusal.code, request_id, None)
-        fault = self.faults.take(asked.action, asked.subjects, dry_run=asked.dry_run)
-        reply, code = self._act(Context(self.cloud, key, asked, now, request_id), fault)
+            return self._done(request, self._failure(request, refusal, request_id), refusal.code, request_id, None)
+        fault = self.faults.take(request.action, request.subjects, dry_run=request.dry_run)
+        reply, code = self._carry_out(Context(self.cloud, key, request, now, request_id), fault)
         if fault is not None and _acts(fault):
             reply = fault.spoil(reply, self._rng)
-        return self._done(asked, reply, code, request_id, fault)
+        return self._done(request, reply, code, request_id, fault)
 
     def crash(self, raw: RawRequest) -> tuple[Reply, Call]:
         """Answer a request at which the simulation itself went wrong: ECS, too, then says InternalError."""
-        asked = Asked(raw.headers.get("x-acs-action", ""), "", Params([]))
+        asked = Request(raw.headers.get("x-acs-action", ""), "", Params([]))
         request_id = self.new_request_id()
         reply = self._failure(asked, Refusal("InternalError"), request_id)
         return self._done(asked, reply, "InternalError", request_id, None)
 
-    def _act(self, ctx: Context, fault: Fault | None) -> tuple[Reply, str]:
+    def _carry_out(self, ctx: Context, fault: Fault | None) -> tuple[Reply, str]:
         """Do what is asked, unless the fault keeps it from being done."""
         instead = fault.instead() if fault else None
         if instead is not None:
@@ -109,11 +109,11 @@ class Engine:
             refusal = fault.refusal() if fault else None
             if refusal is not None:
                 raise refusal
-            action = actions.find(ctx.action, ctx.asked.version)
+            action = actions.find(ctx.action, ctx.request.version)
             self.meter(ctx.key.account, ctx.region, ctx.action, ctx.now)
-            return answers.success(ctx.asked, action(ctx), ctx.request_id), ""
+            return answers.success(ctx.request, action(ctx), ctx.request_id), ""
         except Refusal as refusal:
-            return self._failure(ctx.asked, refusal, ctx.request_id), refusal.code
+            return self._failure(ctx.request, refusal, ctx.request_id), refusal.code
 
     def meter(self, account: str, region: str, action: str, now: float, calls: int = 1) -> None:
         """Count calls by account, region, action and minute: over the limit they are refused until the next minute."""
@@ -129,18 +129,22 @@ class Engine:
         if used > limit:
             raise Refusal("Throttling.User")
 
-    def _failure(self, asked: Asked, refusal: Refusal, request_id: str) -> Reply:
-        return answers.failure(asked, refusal, request_id, f"{asked.product}.{self.cloud.settings.region}.aliyuncs.com")
+    def _failure(self, request: Request, refusal: Refusal, request_id: str) -> Reply:
+        return answers.failure(
+            request, refusal, request_id, f"{request.product}.{self.cloud.settings.region}.aliyuncs.com"
+        )
 
-    def _done(self, asked: Asked, reply: Reply, code: str, request_id: str, fault: Fault | None) -> tuple[Reply, Call]:
+    def _done(
+        self, request: Request, reply: Reply, code: str, request_id: str, fault: Fault | None
+    ) -> tuple[Reply, Call]:
         call = Call(
             at=self.cloud.clock.now(),
-            action=asked.action,
-            subject=asked.subjects,
+            action=request.action,
+            subject=request.subjects,
             http_status=reply.status if reply.ending == "answer" else None,
             code=code,
             request_id=request_id,
-            dry_run=asked.dry_run,
+            dry_run=request.dry_run,
             fault=fault.kind if fault else None,
         )
         self.calls.add(call)

@@ -20,7 +20,7 @@ from .wire.request import RawRequest
 HOST = "127.0.0.1"
 _SILENT = logging.Logger("simulator", logging.CRITICAL + 1)
 """A person sees one line for each request, and no more."""
-_PATIENCE = 0.1
+_CLOSING_TIME = 0.1
 """Real seconds that requests under way get when the server is closed."""
 
 
@@ -81,7 +81,7 @@ class Server:
             self._listener.close()
         if self._web is not None:
             self._web.pre_shutdown()
-            await self._web.shutdown(_PATIENCE)
+            await self._web.shutdown(_CLOSING_TIME)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         raw = RawRequest(

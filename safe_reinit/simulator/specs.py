@@ -124,7 +124,7 @@ class EventSpec(Spec):
     """When it is planned to happen."""
 
 
-class PolicySpec(Spec):
+class AutoSnapshotPolicySpec(Spec):
     """An automatic snapshot policy. It is shown; snapshots begin by `schedule`."""
 
     name: str = ""
@@ -311,7 +311,7 @@ class World(AccountSpec):
     scaling_groups: dict[str, Annotated[GroupSpec, BeforeValidator(empty)]] = {}
     kms_keys: dict[str, Annotated[KmsKeySpec, BeforeValidator(empty)]] = {}
     """The key of a disk need not be named here: it is Enabled, or Disabled where the disk says CMKNotEnabled."""
-    auto_snapshot_policies: dict[str, Annotated[PolicySpec, BeforeValidator(empty)]] = {}
+    auto_snapshot_policies: dict[str, Annotated[AutoSnapshotPolicySpec, BeforeValidator(empty)]] = {}
     images: dict[str, Annotated[ImageSpec, BeforeValidator(empty)]] = {}
     instances: dict[str, Annotated[InstanceSpec, BeforeValidator(empty)]] = {}
     disks: dict[str, Annotated[DiskSpec, BeforeValidator(empty)]] = {}

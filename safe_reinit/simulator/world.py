@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from .names import DEFAULT_WORLD, LARGEST
 from .reading import MOMENT_SCHEMA
 from .specs import World
+from .world_ids import DEFAULT_WORLD, LARGEST
 
 
 class WorldError(ValueError):

@@ -17,7 +17,7 @@ from safe_reinit.simulator.engine import Engine
 from safe_reinit.simulator.state.clock import http_date
 from safe_reinit.simulator.wire import answers
 from safe_reinit.simulator.wire.params import Params
-from safe_reinit.simulator.wire.request import Asked, RawRequest
+from safe_reinit.simulator.wire.request import RawRequest, Request
 from tests import inprocess
 from tests.simulation.judge import Sent
 from tests.simulation.options import Scenario
@@ -79,16 +79,18 @@ class Network:
 
     def send(self, attempt: Attempt, raw: RawRequest) -> Reply:
         """Send one request once, and wait for its answer as long as the attempt may."""
-        asked = Asked(raw.headers.get("x-acs-action", raw.path), "", Params(raw.pairs))
-        return self._carry(attempt, asked, lambda: gateway.respond(self._engine, raw))
+        request = Request(raw.headers.get("x-acs-action", raw.path), "", Params(raw.pairs))
+        return self._carry(attempt, request, lambda: gateway.respond(self._engine, raw))
 
-    def ask(self, attempt: Attempt, asked: Asked, key_id: str) -> Reply:
+    def ask(self, attempt: Attempt, request: Request, key_id: str) -> Reply:
         """Do the same with a question that nobody signs."""
-        return self._carry(attempt, asked, lambda: self._engine.ask(asked, key_id))
+        return self._carry(attempt, request, lambda: self._engine.ask(request, key_id))
 
-    def _carry(self, attempt: Attempt, asked: Asked, answer: Callable[[], tuple[answers.Reply, Call | None]]) -> Reply:
+    def _carry(
+        self, attempt: Attempt, request: Request, answer: Callable[[], tuple[answers.Reply, Call | None]]
+    ) -> Reply:
         scheduler, process = self._scheduler, self._scheduler.this().process
-        action, dry_run = asked.action, asked.dry_run
+        action, dry_run = request.action, request.dry_run
         self._point("leaving", action, process, dry_run)
         if scheduler.now < self.cut_off_until and not process.elsewhere:
             scheduler.sleep(attempt.remaining())
@@ -98,7 +100,7 @@ class Network:
             inprocess.leave(attempt)
         finally:
             process.steady = False
-        note = Sent(scheduler.now, action, process.name, forced=asked.params.text("ForceStop").lower() == "true")
+        note = Sent(scheduler.now, action, process.name, forced=request.params.text("ForceStop").lower() == "true")
         if not dry_run and not action.startswith(("Describe", "Get", "/")):
             self.sent.append(note)
         replies: list[answers.Reply] = []

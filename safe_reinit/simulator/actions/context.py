@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from ..errors import Refusal, missing
 from ..state.cloud import Cloud
 from ..state.model import Disk, Instance
-from ..state.rights import AccessKey
+from ..state.permissions import AccessKey
 from ..wire.answers import Body
 from ..wire.params import Params
-from ..wire.request import Asked
+from ..wire.request import Request
 
 _DENIED = {"kms": "Forbidden.NoPermission"}
 """What a product answers without the right to a call, where it is not what ECS answers."""
@@ -43,29 +43,29 @@ class Context:
 
     cloud: Cloud
     key: AccessKey
-    asked: Asked
+    request: Request
     now: float
     request_id: str
 
     @property
     def action(self) -> str:
         """The name of the operation."""
-        return self.asked.action
+        return self.request.action
 
     @property
     def params(self) -> Params:
         """The parameters."""
-        return self.asked.params
+        return self.request.params
 
     @property
     def region(self) -> str:
         """The region the call is about: RegionId, else that of the first thing it names, else the world's."""
-        return self.params.text("RegionId") or self.cloud.region_of(self.asked.subjects)
+        return self.params.text("RegionId") or self.cloud.region_of(self.request.subjects)
 
     @property
     def right(self) -> str:
         """The RAM action it takes: `ecs:StopInstance`."""
-        return f"{self.asked.product}:{self.action}"
+        return f"{self.request.product}:{self.action}"
 
     # Rights. Things of another account are not there for a caller; a denial is an answer of its own.
 
@@ -81,7 +81,7 @@ class Context:
     def require(self, *resources: str) -> None:
         """Refuse a caller without the right to do this to all the resources."""
         if not self._may(resources):
-            raise Refusal(_DENIED.get(self.asked.product, "Forbidden.RAM"))
+            raise Refusal(_DENIED.get(self.request.product, "Forbidden.RAM"))
 
     def _may(self, resources: tuple[str, ...]) -> bool:
         action, policy = self.right, self.key.policy

@@ -51,7 +51,7 @@ def describe_disks(ctx: Context) -> Body:
             and matches(params, _filters(disk))
         )
 
-    shown = of_region(region, ctx.cloud.disks.shown(ctx.now, wanted))
+    shown = of_region(region, ctx.cloud.disks.described(ctx.now, wanted))
     return _DISKS.answer(ctx, [disk for disk in shown if fits(disk)])
 
 

@@ -23,10 +23,10 @@ def describe_instance_history_events(ctx: Context) -> Body:
     if len(wanted) > 100:
         raise Refusal("InvalidParameter", status=403)
     kind = params.choice("ResourceType", ("instance", "ddh", "managedhost"), "InvalidParameter") or "instance"
-    statuses = _asked(ctx, "InstanceEventCycleStatus", "EventCycleStatus") or list(_ENDED)
-    types = _asked(ctx, "InstanceEventType", "EventType")
+    statuses = _values(ctx, "InstanceEventCycleStatus", "EventCycleStatus") or list(_ENDED)
+    types = _values(ctx, "InstanceEventType", "EventType")
     ctx.require(*wanted)
-    shown = ctx.cloud.instances.shown(ctx.now, wanted or None) if kind == "instance" else []
+    shown = ctx.cloud.instances.described(ctx.now, wanted or None) if kind == "instance" else []
     instances = of_region(region, shown)
     events = [event for instance in instances for event in instance.events]
     return _EVENTS.answer(
@@ -34,7 +34,7 @@ def describe_instance_history_events(ctx: Context) -> Body:
     )
 
 
-def _asked(ctx: Context, several: str, one: str) -> list[str]:
+def _values(ctx: Context, several: str, one: str) -> list[str]:
     """Read a list; the parameter for one value holds only where there is no list."""
     found = ctx.params.repeated(several)
     return found or ([ctx.params.text(one)] if ctx.params.given(one) else [])

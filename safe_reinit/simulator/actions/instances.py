@@ -47,7 +47,7 @@ def describe_instances(ctx: Context) -> Body:
             and all(wish is None or getattr(instance, _ADDRESSES[name]) in wish for name, wish in addresses.items())
         )
 
-    shown = of_region(region, ctx.cloud.instances.shown(ctx.now, wanted))
+    shown = of_region(region, ctx.cloud.instances.described(ctx.now, wanted))
     return _INSTANCES.answer(ctx, [instance for instance in shown if fits(instance)])
 
 
@@ -74,7 +74,7 @@ def describe_instance_attribute(ctx: Context) -> Body:
     instance_id = ctx.params.required("InstanceId")
     ctx.require(instance_id)
     ctx.instance(instance_id)
-    shown = ctx.cloud.instances.shown(ctx.now, [instance_id])
+    shown = ctx.cloud.instances.described(ctx.now, [instance_id])
     return _attributes(shown[0] if shown else ctx.instance(instance_id))
 
 
@@ -85,7 +85,7 @@ def describe_instance_status(ctx: Context) -> Body:
     ids = ctx.params.repeated("InstanceId")
     if len(ids) > 100:
         raise Refusal("InvalidParameter.TooManyInstanceIds")
-    shown = ctx.cloud.instances.shown(ctx.now, ids or None) if here else []
+    shown = ctx.cloud.instances.described(ctx.now, ids or None) if here else []
     return _STATUS_ROWS.answer(ctx, [row for row in shown if matches(ctx.params, {"ZoneId": row.zone})])
 
 

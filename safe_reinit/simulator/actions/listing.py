@@ -41,7 +41,7 @@ class Listing(Generic[Row]):
 
     def answer(self, ctx: Context, rows: Iterable[Row]) -> Body:
         """List the rows the caller may see; in a dry run say whether it may see what it names."""
-        page = Page.asked(ctx.params, self.max_results, self.max_page)
+        page = Page.of_params(ctx.params, self.max_results, self.max_page)
         if self.has_dry_run and ctx.params.flag("DryRun"):
             ctx.require(*ctx.params.subjects())
             ctx.end_dry_run()
@@ -64,7 +64,7 @@ class Page:
     after: str = ""
 
     @classmethod
-    def asked(cls, params: Params, max_results: int | None, max_page: int) -> Page:
+    def of_params(cls, params: Params, max_results: int | None, max_page: int) -> Page:
         """Read NextToken and MaxResults, or PageNumber and PageSize.
 
         MaxResults is brought into its range, as documented; a PageSize out of range is refused (choice).
@@ -108,9 +108,9 @@ def _read_token(token: str) -> str:
     return text.removeprefix("after:")
 
 
-def tagged(tags: Mapping[str, str], wanted: list[tuple[str, str]]) -> bool:
+def tagged(tags: Mapping[str, str], required: list[tuple[str, str]]) -> bool:
     """Return whether all wanted tags are there; an empty value stands for any."""
-    return all(key in tags and value in ("", tags[key]) for key, value in wanted)
+    return all(key in tags and value in ("", tags[key]) for key, value in required)
 
 
 def tag_rows(tags: Mapping[str, str]) -> Body:
@@ -123,10 +123,10 @@ def matches(params: Params, values: Mapping[str, str]) -> bool:
     return all(not params.given(name) or _alike(params.text(name), value) for name, value in values.items())
 
 
-def _alike(wanted: str, value: str) -> bool:
+def _alike(pattern: str, value: str) -> bool:
     if value in ("true", "false"):
-        return wanted.lower() == value
-    return wanted == value or ("*" in wanted and fnmatchcase(value, wanted))
+        return pattern.lower() == value
+    return pattern == value or ("*" in pattern and fnmatchcase(value, pattern))
 
 
 def of_region(region: str, rows: Iterable[Placed]) -> list[Placed]:

@@ -26,7 +26,7 @@ def describe_scaling_instances(ctx: Context) -> Body:
         "HealthStatus": _health,
     }
     ctx.require(*wanted)
-    rows = of_region(region, ctx.cloud.instances.shown(ctx.now, wanted or None))
+    rows = of_region(region, ctx.cloud.instances.described(ctx.now, wanted or None))
     members = [
         row
         for row in rows
@@ -99,9 +99,9 @@ def describe_disk_replica_pairs(ctx: Context) -> Body:
     """List the replication pairs of one site of this region; without `Site` those that are replicated from here."""
     region = ctx.in_region()
     site = ctx.params.choice("Site", ("production", "backup"), "InvalidParameter") or "production"
-    page = Page.asked(ctx.params, 500, 100)
+    page = Page.of_params(ctx.params, 500, 100)
     ctx.require()
-    disks = of_region(region, ctx.cloud.disks.shown(ctx.now))
+    disks = of_region(region, ctx.cloud.disks.described(ctx.now))
     rows = [disk for disk in disks if disk.replicated and disk.replica_site == site and ctx.sees(disk.id)]
     shown, paging = page.cut(sorted(rows, key=lambda disk: disk.id), lambda disk: disk.id)
     return {"ReplicaPairs": [_pair(disk) for disk in shown], **paging}

@@ -18,7 +18,7 @@ class _Change:
     """A change of power: a test that raises a refusal, the act, and the status right after it."""
 
     check: Callable[[Instance], None]
-    act: Callable[[Instance], None]
+    change: Callable[[Instance], None]
     becomes: str
 
 
@@ -33,7 +33,7 @@ def _stopping(ctx: Context) -> _Change:
 
     return _Change(
         check=check,
-        act=lambda instance: power.stop(ctx.cloud, instance, ctx.now, mode=mode, force=force),
+        change=lambda instance: power.stop(ctx.cloud, instance, ctx.now, mode=mode, force=force),
         becomes="Stopping",
     )
 
@@ -41,7 +41,7 @@ def _stopping(ctx: Context) -> _Change:
 def _starting(ctx: Context) -> _Change:
     return _Change(
         check=lambda instance: power.may_start(ctx.cloud, instance, ctx.now),
-        act=lambda instance: power.start(ctx.cloud, instance, ctx.now),
+        change=lambda instance: power.start(ctx.cloud, instance, ctx.now),
         becomes="Starting",
     )
 
@@ -50,7 +50,7 @@ def _rebooting(ctx: Context) -> _Change:
     force = ctx.params.flag("ForceStop")
     return _Change(
         check=lambda instance: power.may_reboot(ctx.cloud, instance, ctx.now),
-        act=lambda instance: power.reboot(ctx.cloud, instance, ctx.now, force=force),
+        change=lambda instance: power.reboot(ctx.cloud, instance, ctx.now, force=force),
         becomes="Starting",
     )
 
@@ -63,7 +63,7 @@ def _one(change_of: Callable[[Context], _Change], ctx: Context) -> Body:
     instance = ctx.instance(instance_id)
     change.check(instance)
     ctx.end_dry_run()
-    change.act(instance)
+    change.change(instance)
     return {}
 
 
@@ -83,7 +83,7 @@ def _many(change_of: Callable[[Context], _Change], ctx: Context) -> Body:
     if batch == "SuccessFirst":
         ctx.end_dry_run("DRYRUN.SUCCESS")
     ctx.require(*ids)
-    instances = _found(ctx, ids)
+    instances = _instances(ctx, ids)
     if batch != "SuccessFirst":
         for instance in instances:
             change.check(instance)
@@ -91,7 +91,7 @@ def _many(change_of: Callable[[Context], _Change], ctx: Context) -> Body:
     return {"InstanceResponses": {"InstanceResponse": [_changed(change, instance) for instance in instances]}}
 
 
-def _found(ctx: Context, ids: list[str]) -> list[Instance]:
+def _instances(ctx: Context, ids: list[str]) -> list[Instance]:
     try:
         return [ctx.instance(instance_id) for instance_id in dict.fromkeys(ids)]
     except Refusal:
@@ -102,7 +102,7 @@ def _changed(change: _Change, instance: Instance) -> Body:
     code, message, becomes = "200", "success", change.becomes
     try:
         change.check(instance)
-        change.act(instance)
+        change.change(instance)
     except Refusal as refusal:
         code, message, becomes = refusal.code, refusal.message, instance.status
     return {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..errors import Refusal, invalid
 from ..state import snapshots as state
 from ..state.clock import second_text
-from ..state.model import Policy, Snapshot
+from ..state.model import AutoSnapshotPolicy, Snapshot
 from ..wire.answers import Body
 from ..wire.params import Params
 from .context import Context
@@ -44,7 +44,7 @@ def describe_snapshots(ctx: Context) -> Body:
             and matches(params, _filters(row))
         )
 
-    shown = of_region(region, ctx.cloud.snapshots.shown(ctx.now, wanted))
+    shown = of_region(region, ctx.cloud.snapshots.described(ctx.now, wanted))
     return _SNAPSHOTS.answer(ctx, [row for row in shown if fits(row)])
 
 
@@ -129,7 +129,7 @@ def describe_snapshot_links(ctx: Context) -> Body:
     instance_id = params.text("InstanceId")
     on_instance = {disk.id for disk in ctx.cloud.disks_of(instance_id)} if instance_id else set()
     chains: dict[str, list[Snapshot]] = {}
-    for row in of_region(region, ctx.cloud.snapshots.shown(ctx.now)):
+    for row in of_region(region, ctx.cloud.snapshots.described(ctx.now)):
         if (disks is None or row.disk_id in disks) and (chosen is None or _link_id(row.disk_id) in chosen):
             chains.setdefault(row.disk_id, []).append(row)
     links = [_Link(disk_id, rows) for disk_id, rows in chains.items() if not instance_id or disk_id in on_instance]
@@ -223,11 +223,11 @@ def describe_auto_snapshot_policy_ex(ctx: Context) -> Body:
     here = ctx.in_region() == ctx.cloud.settings.region
     policy_id, name = ctx.params.text("AutoSnapshotPolicyId"), ctx.params.text("AutoSnapshotPolicyName")
     ctx.require(policy_id)
-    known = ctx.cloud.policies.values() if here else ()
+    known = ctx.cloud.auto_snapshot_policies.values() if here else ()
     return _POLICIES.answer(ctx, [row for row in known if policy_id in ("", row.id) and name in ("", row.name)])
 
 
-def _policy(ctx: Context, row: Policy) -> Body:
+def _auto_snapshot_policy(ctx: Context, row: AutoSnapshotPolicy) -> Body:
     uses = [disk for disk in ctx.cloud.disks if disk.auto_snapshot_policy_id == row.id and disk.status != "Deleted"]
     return {
         "AutoSnapshotPolicyId": row.id,
@@ -245,11 +245,11 @@ def _policy(ctx: Context, row: Policy) -> Body:
     }
 
 
-_POLICIES = Listing[Policy](
+_POLICIES = Listing[AutoSnapshotPolicy](
     outer="AutoSnapshotPolicies",
     inner="AutoSnapshotPolicy",
     key=lambda row: row.id,
-    shape=_policy,
+    shape=_auto_snapshot_policy,
     resources=lambda row: (row.id,),
     max_results=None,
     has_dry_run=False,

@@ -29,7 +29,7 @@ Resource = Instance | Disk | Snapshot | Image | KeyPair
 
 def tag_resources(ctx: Context) -> Body:
     """Add tags to resources; a key that is there already gets the new value."""
-    kind, ids = _asked(ctx)
+    kind, ids = _resources(ctx)
     tags = dict(_tags(ctx))
     if not tags:
         raise Refusal("MissingParameter.Tags")
@@ -43,7 +43,7 @@ def tag_resources(ctx: Context) -> Body:
 
 def untag_resources(ctx: Context) -> Body:
     """Remove tags: those named, or with All and none named every one."""
-    kind, ids = _asked(ctx)
+    kind, ids = _resources(ctx)
     keys = ctx.params.repeated("TagKey")
     every = ctx.params.flag("All") and not keys
     if len(keys) > _MOST:
@@ -56,8 +56,8 @@ def untag_resources(ctx: Context) -> Body:
 
 def list_tag_resources(ctx: Context) -> Body:
     """List tags by resource, by exact tags or by patterns (`TagFilter.N`), 50 rows a page."""
-    kind, ids = _asked(ctx, needs_ids=False)
-    tags, patterns = _wanted(ctx), _patterns(ctx)
+    kind, ids = _resources(ctx, needs_ids=False)
+    tags, patterns = _requested_tags(ctx), _patterns(ctx)
     if not (ids or tags or patterns):
         raise Refusal("MissingParameter.Tags")
     if tags and patterns:
@@ -68,7 +68,7 @@ def list_tag_resources(ctx: Context) -> Body:
         if (not ids or key in ids) and tagged(row.tags, tags) and _like(row.tags, patterns)
         for name, value in row.tags.items()
     ]
-    page = replace(_PAGE, after=Page.asked(ctx.params, 50, 50).after)
+    page = replace(_PAGE, after=Page.of_params(ctx.params, 50, 50).after)
     shown, paging = page.cut(sorted(found, key=_place), _place)
     return {"TagResources": {"TagResource": shown}, "NextToken": paging["NextToken"]}
 
@@ -77,7 +77,7 @@ def _place(row: Mapping[str, str]) -> str:
     return f"{row['ResourceId']} {row['TagKey']}"
 
 
-def _asked(ctx: Context, *, needs_ids: bool = True) -> tuple[str, list[str]]:
+def _resources(ctx: Context, *, needs_ids: bool = True) -> tuple[str, list[str]]:
     """Read the region, the type and the ids, which must be there and the caller's to tag."""
     ctx.in_region("MissingParameter.RegionId")
     if not ctx.params.given("ResourceType"):
@@ -106,7 +106,7 @@ def _tags(ctx: Context) -> list[tuple[str, str]]:
     return tags
 
 
-def _wanted(ctx: Context) -> list[tuple[str, str]]:
+def _requested_tags(ctx: Context) -> list[tuple[str, str]]:
     """Read the tags to look for; a value without a key has a code of its own here."""
     try:
         return ctx.params.tags("NumberExceed.Tags")

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from .clock import SimulatedClock
-from .model import Disk, Image, Instance, KeyPair, Policy, Snapshot
-from .rights import AccessKey
+from .model import AutoSnapshotPolicy, Disk, Image, Instance, KeyPair, Snapshot
+from .permissions import AccessKey
 from .table import Table
 from .timeline import Timeline
 
@@ -62,7 +62,7 @@ class Cloud:
         self.images: dict[str, Image] = {}
         self.key_pairs: dict[str, KeyPair] = {}
         self.kms_keys: dict[str, str] = {}
-        self.policies: dict[str, Policy] = {}
+        self.auto_snapshot_policies: dict[str, AutoSnapshotPolicy] = {}
         self.keys: dict[str, AccessKey] = {}
         self.snapshot_tokens: dict[str, tuple[str, str]] = {}
         self.timeline = Timeline()
@@ -79,7 +79,7 @@ class Cloud:
             finish(at)
         return now
 
-    def tell(self, at: float, action: str, *subjects: str) -> None:
+    def record(self, at: float, action: str, *subjects: str) -> None:
         """Put on record what the world does by itself."""
         self.happened.append(Happening(at, action, subjects))
 

@@ -203,7 +203,7 @@ class Image:
 
 
 @dataclass(frozen=True)
-class Policy:
+class AutoSnapshotPolicy:
     """An automatic snapshot policy: hours of the day and days of the week (1 is Monday) in UTC+8."""
 
     id: str

@@ -35,7 +35,7 @@ def _health(instance_id: str) -> str:
 def _remove(cloud: Cloud, instance_id: str, at: float) -> None:
     instance = cloud.instances.find(instance_id)
     if instance is not None and instance.status != "Running" and instance.lifecycle not in UNMANAGED:
-        cloud.tell(at, "DeleteInstance", instance.id, *release(cloud, instance, at))
+        cloud.record(at, "DeleteInstance", instance.id, *release(cloud, instance, at))
 
 
 def expire(cloud: Cloud, instance: Instance) -> None:
@@ -46,7 +46,7 @@ def expire(cloud: Cloud, instance: Instance) -> None:
     def end(at: float) -> None:
         row = cloud.instances.find(instance.id)
         if row is not None:
-            cloud.tell(at, "DeleteInstance", row.id, *release(cloud, row, at))
+            cloud.record(at, "DeleteInstance", row.id, *release(cloud, row, at))
 
     cloud.timeline.begin(f"end of {instance.id}", instance.auto_release, end)
 

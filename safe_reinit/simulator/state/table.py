@@ -61,13 +61,13 @@ class Table(Generic[Row]):
         while len(past) > 1 and past[1][0] <= at - self._lag:
             past.popleft()
 
-    def shown(self, now: float, keys: Iterable[str] | None = None) -> list[Row]:
+    def described(self, now: float, keys: Iterable[str] | None = None) -> list[Row]:
         """Return rows (with these keys, or all) as a Describe call shows them: those of `lag` seconds ago."""
         chosen = self._rows if keys is None else [key for key in dict.fromkeys(keys) if key in self._rows]
-        rows = [self._rows[key] if self._lag <= 0 else self._shown(key, now) for key in chosen]
+        rows = [self._rows[key] if self._lag <= 0 else self._described(key, now) for key in chosen]
         return [row for row in rows if row is not None and row.status != "Deleted"]
 
-    def _shown(self, key: str, now: float) -> Row | None:
+    def _described(self, key: str, now: float) -> Row | None:
         """Return what was there `lag` seconds ago; a thing made since then is not there yet."""
         known = [row for at, row in self._past[key] if at <= now - self._lag]
         return known[-1] if known else None

@@ -115,7 +115,7 @@ def reinited(cloud: Cloud, disk_id: str, at: float, *, auto_start: bool) -> None
     except Refusal:
         return
     power.start(cloud, instance, at)
-    cloud.tell(at, "StartInstance", instance.id)
+    cloud.record(at, "StartInstance", instance.id)
 
 
 def may_reset(cloud: Cloud, disk: Disk, snapshot: Snapshot, now: float) -> None:

@@ -10,12 +10,12 @@ import hashlib
 import hmac
 
 from ..errors import Refusal, missing
-from ..state.rights import AccessKey
+from ..state.permissions import AccessKey
 from .params import Params
 from .request import (
-    Asked,
     Keyring,
     RawRequest,
+    Request,
     canonical_query,
     check_date,
     check_token,
@@ -34,9 +34,9 @@ def speaks(raw: RawRequest) -> bool:
     return raw.headers.get("authorization", "").startswith(ALGORITHM)
 
 
-def read(raw: RawRequest) -> Asked:
+def read(raw: RawRequest) -> Request:
     """Read what is asked for, before anything is verified."""
-    return Asked(
+    return Request(
         action=raw.headers.get("x-acs-action", ""),
         version=raw.headers.get("x-acs-version", ""),
         params=Params(raw.pairs),

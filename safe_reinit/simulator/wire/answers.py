@@ -10,7 +10,7 @@ from typing import Literal
 from xml.sax.saxutils import escape
 
 from ..errors import Refusal
-from .request import Asked
+from .request import Request
 
 JSON_TYPE = "application/json;charset=utf-8"
 XML_TYPE = "text/xml;charset=utf-8"
@@ -38,22 +38,22 @@ class Reply:
     ending: Literal["answer", "drop", "reset"] = "answer"
 
 
-def success(asked: Asked, body: Body, request_id: str) -> Reply:
+def success(request: Request, body: Body, request_id: str) -> Reply:
     """Render a success: its members and RequestId, and no Code, at which old SDKs would raise."""
-    return _reply(asked, 200, f"{asked.action}Response", {**body, "RequestId": request_id})
+    return _reply(request, 200, f"{request.action}Response", {**body, "RequestId": request_id})
 
 
-def failure(asked: Asked, refusal: Refusal, request_id: str, host: str) -> Reply:
+def failure(request: Request, refusal: Refusal, request_id: str, host: str) -> Reply:
     """Render a refusal as ECS does since about 2018."""
     body = {"RequestId": request_id, "HostId": host, "Code": refusal.code, "Message": refusal.message}
-    if asked.format == "JSON":
-        query = f"q={refusal.code}&product={asked.product.capitalize()}&requestId={request_id}"
+    if request.format == "JSON":
+        query = f"q={refusal.code}&product={request.product.capitalize()}&requestId={request_id}"
         body["Recommend"] = f"https://api.aliyun.com/troubleshoot?{query}"
-    return replace(_reply(asked, refusal.status, "Error", body), headers=refusal.headers)
+    return replace(_reply(request, refusal.status, "Error", body), headers=refusal.headers)
 
 
-def _reply(asked: Asked, status: int, root: str, body: Body) -> Reply:
-    if asked.format == "JSON":
+def _reply(request: Request, status: int, root: str, body: Body) -> Reply:
+    if request.format == "JSON":
         return Reply(status, dump(body))
     text = f'<?xml version="1.0" encoding="UTF-8"?>{_element(root, body)}'
     return Reply(status, _NO_XML.sub("?", text).encode(), content_type=XML_TYPE)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote
 
 from ..errors import Refusal
 from ..state.clock import real_now
-from ..state.rights import AccessKey
+from ..state.permissions import AccessKey
 from .params import Params
 
 Format = Literal["JSON", "XML"]
@@ -77,7 +77,7 @@ def _decoded(query: str) -> list[tuple[str, str]]:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """What a request asks for, whoever sends it: known even where its signature is wrong."""
 
     action: str

@@ -10,13 +10,13 @@ import base64
 import hmac
 
 from ..errors import Refusal, missing
-from ..state.rights import AccessKey
+from ..state.permissions import AccessKey
 from .params import Params
 from .request import (
-    Asked,
     Format,
     Keyring,
     RawRequest,
+    Request,
     canonical_query,
     check_date,
     check_token,
@@ -27,11 +27,11 @@ from .request import (
 _MANDATORY = ("Action", "Version", "AccessKeyId", "Signature", "SignatureNonce", "Timestamp")
 
 
-def read(raw: RawRequest) -> Asked:
+def read(raw: RawRequest) -> Request:
     """Read what is asked for, before anything is verified. Without Format the answer is XML, as documented."""
     params = Params(raw.pairs)
     answer: Format = "JSON" if params.text("Format").upper() == "JSON" else "XML"
-    return Asked(
+    return Request(
         action=params.text("Action") or raw.headers.get("x-acs-action", ""),
         version=params.text("Version") or raw.headers.get("x-acs-version", ""),
         params=params,

@@ -12,7 +12,7 @@ DEFAULT_WORLD = Path(__file__).with_name("default_world.yaml")
 """The packaged world."""
 
 
-def names(kind: str, world: str | None) -> list[str]:
+def ids_of(kind: str, world: str | None) -> list[str]:
     """List the ids of one kind, ``disks`` or ``instances``, in the order of the file.
 
     Args:
