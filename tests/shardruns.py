@@ -136,7 +136,7 @@ class Engine:
         """Write down what somebody answered, and have the workflow see it."""
         with self.client().runs.session() as session:
             stage = self.client().runs.shards().next_stage(self.run_id, self.temporal.digest)
-            session.journal.agree(self.run_id, stage.number if agreed else -1)
+            session.journal.confirm_stage(self.run_id, stage.number if agreed else -1)
         self.temporal.look_again()
 
     @property

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from safe_reinit.errors import RunRefused, UsageError
-from safe_reinit.journal import Act, Journal, open_to_write
+from safe_reinit.journal import AuditEntry, Journal, open_to_write
 from safe_reinit.journal.place import who
 from tests import postgresql
 from tests.test_journal import begin, end
 
 
-def told(acts: list[Act]) -> list[tuple[str, str, str]]:
+def told(acts: list[AuditEntry]) -> list[tuple[str, str, str]]:
     """Tell what was done, the oldest first."""
     return [(each.act, each.run_id[-4:], each.detail) for each in reversed(acts)]
 
@@ -24,15 +24,15 @@ def test_each_act_is_recorded_with_who_did_it(place: str) -> None:
         lease = begin(journal, "000a", instance="i-a")
         journal.cancel(lease.run_id)
         lease.release()
-        again = journal.take(lease.run_id)
+        again = journal.acquire_lease(lease.run_id)
         assert again is not None
-        again.save((0, {}), act=("verdict", "intact"))
+        again.save((0, {}), audited=("verdict", "intact"))
         end(journal, again, "2020-01-01T00:00:00Z", "failed")
         journal.hold_all("change freeze")
         journal.lift_hold()
         assert journal.prune(3600.0) == 1
-        acts = journal.acts()
-        of_run = journal.acts(lease.run_id)
+        acts = journal.audit_entries()
+        of_run = journal.audit_entries(lease.run_id)
 
     before, holder = acts[1].detail, acts[5].detail
     assert told(acts) == [
@@ -56,13 +56,16 @@ def test_a_cancel_in_the_process_of_a_run_is_recorded_with_the_next_write(place:
     """What asked the run to end is in the audit before its end, which says where something was left open."""
     with open_to_write(place) as journal:
         lease = begin(journal, "000a", instance="i-a")
-        lease.note("cancel", "SIGTERM")
-        assert [each.act for each in journal.acts()] == ["begin"]
+        lease.audit("cancel", "SIGTERM")
+        assert [each.act for each in journal.audit_entries()] == ["begin"]
         lease.save((0, {}))
         lease.save((0, {}))
         lease.end({"outcome": "stranded", "exit_code": 8, "jobs": [{}]}, (0,))
 
-        assert told(journal.acts())[1:] == [("cancel", "000a", "SIGTERM"), ("end", "000a", "stranded, left open")]
+        assert told(journal.audit_entries())[1:] == [
+            ("cancel", "000a", "SIGTERM"),
+            ("end", "000a", "stranded, left open"),
+        ]
 
 
 def test_an_undo_says_what_it_undoes(place: str) -> None:
@@ -71,7 +74,7 @@ def test_an_undo_says_what_it_undoes(place: str) -> None:
         plan = {"plan_id": "b", "account": "1", "region": "cn-hangzhou", "simulated": True}
         journal.begin("r-2", plan, "", "", [("i-1", ["d-1", "d-2"], {})], undoes="r-1").release()
 
-        assert told(journal.acts()) == [
+        assert told(journal.audit_entries()) == [
             ("undo", "r-2", "2 disks of 1 machine in cn-hangzhou, simulated, undoes r-1"),
         ]
 
@@ -87,15 +90,15 @@ def test_what_is_refused_or_does_nothing_is_not_recorded(place: str) -> None:
     """An act that is refused leaves no row, nor does one that changed nothing."""
     with open_to_write(place) as journal:
         lease = begin(journal)
-        assert journal.take(lease.run_id) is None
+        assert journal.acquire_lease(lease.run_id) is None
         journal.lift_hold()
         assert journal.prune(0.0) == 0
         journal.hold_all("once")
-        before = journal.acts()
+        before = journal.audit_entries()
         for act in REFUSED.values():
             with pytest.raises((RunRefused, UsageError)):
                 act(journal)
-        assert journal.acts() == before
+        assert journal.audit_entries() == before
         lease.release()
 
     assert [each.act for each in before] == ["hold", "begin"]
@@ -109,7 +112,7 @@ def test_an_act_that_cannot_be_recorded_is_not_done(place: str) -> None:
         journal._db.execute("ALTER TABLE audit RENAME TO elsewhere")
         for act in (
             lambda: begin(journal, "0002", instance="i-2"),
-            lambda: journal.take(lease.run_id),
+            lambda: journal.acquire_lease(lease.run_id),
             lambda: journal.cancel(lease.run_id),
             lambda: journal.hold_all("why"),
         ):
@@ -121,7 +124,7 @@ def test_an_act_that_cannot_be_recorded_is_not_done(place: str) -> None:
         assert holder is not None
         assert (holder.epoch, holder.cancelled, journal.hold()) == (1, None, None)
         assert [run.run_id for run in journal.runs()] == [lease.run_id]
-        assert told(journal.acts()) == [("begin", "0001", "0 disks of 1 machine in cn-hangzhou")]
+        assert told(journal.audit_entries()) == [("begin", "0001", "0 disks of 1 machine in cn-hangzhou")]
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit SET detail=''", "DELETE FROM audit", "TRUNCATE audit"])
@@ -129,11 +132,11 @@ def test_no_row_is_changed_or_deleted(place: str, statement: str) -> None:
     """The database itself refuses to change or delete a row, also for the owner of the table."""
     with open_to_write(place) as journal:
         begin(journal).release()
-        before = journal.acts()
+        before = journal.audit_entries()
         with pytest.raises(UsageError, match="cannot be used"), journal._db.transaction():
             journal._db.execute(statement)
 
-        assert journal.acts() == before != []
+        assert journal.audit_entries() == before != []
 
 
 def test_role_and_time_are_those_of_the_server(postgres: postgresql.Server) -> None:
@@ -143,7 +146,7 @@ def test_role_and_time_are_those_of_the_server(postgres: postgresql.Server) -> N
             "INSERT INTO audit (at, username, role, act, run_id, detail)"
             " VALUES ('1999-01-01T00:00:00Z', 'boss@elsewhere', 'boss', 'hold', '', '')"
         )
-        (act,) = journal.acts()
+        (act,) = journal.audit_entries()
 
     assert (act.user, act.role) == ("boss@elsewhere", "safe")
     assert act.at > "2026"

@@ -82,7 +82,7 @@ def test_who_holds_a_run_hears_once_what_was_accepted_of_whoever_held_it_before(
     with open_to_write(place) as journal:
         before = begin(journal)
         before.release()
-        lease = journal.take(before.run_id)
+        lease = journal.acquire_lease(before.run_id)
         assert lease is not None
         state = journal.run(before.run_id)
         for _ in range(2):  # it may not know that it has said so already
@@ -550,7 +550,7 @@ def test_a_full_disk_has_room_for_the_records_of_a_run(tmp_path: Path) -> None:
             lease = begin(journal, "0001")
             assert filled(small / "filler")
             for number in range(600):
-                lease.tell({"event": "look", "number": number, "padding": "x" * 200})
+                lease.emit({"event": "look", "number": number, "padding": "x" * 200})
                 lease.save((0, {"number": number}))
             lease.release()
             stored = journal.runs()[0].jobs[0].state_text
@@ -603,7 +603,11 @@ def test_what_is_done_outside_a_run_fails_in_our_words_too(tmp_path: Path) -> No
         lease = begin(journal, "0001")
         journal._db.execute("PRAGMA busy_timeout=10")
         with locked(tmp_path / "j.db"):
-            for write in (lambda: journal.prune(1.0), lambda: journal.withdraw(lease), lambda: journal.take("0001")):
+            for write in (
+                lambda: journal.prune(1.0),
+                lambda: journal.withdraw(lease),
+                lambda: journal.acquire_lease("0001"),
+            ):
                 with pytest.raises(UsageError, match="another process keeps it locked"):
                     write()
         lease.release()
@@ -627,7 +631,7 @@ def test_pruning_forgets_what_has_ended_and_nothing_else(place: str) -> None:
     """Old ended runs go with all that belongs to them; young ones, held ones and those that are owed something stay."""
     with open_to_write(place) as journal:
         lease = begin(journal, "000a", instance="i-a")
-        lease.tell({"event": "done"})
+        lease.emit({"event": "done"})
         end(journal, lease, "2020-01-01T00:00:00Z", "done")
         end(journal, begin(journal, "000b", instance="i-b"), "2999-01-01T00:00:00Z", "done")
         end(journal, begin(journal, "000c", instance="i-c"), "2020-01-01T00:00:00Z", "unknown", (0,))

@@ -62,7 +62,7 @@ def test_a_lease_renews_itself(monkeypatch: pytest.MonkeyPatch, place: str) -> N
         time.sleep(1.5)
         held.check()
         held.save((0, {"written": True}))
-        taken = other.take(RUN_ID)
+        taken = other.acquire_lease(RUN_ID)
         held.release()
 
     assert taken is None
@@ -118,9 +118,9 @@ def test_a_stale_holder_writes_nothing(monkeypatch: pytest.MonkeyPatch, place: s
     monkeypatch.setattr(Holder, "gone", property(lambda _: True))
     with open_to_write(place) as journal, open_to_write(place) as other:
         stale = begin(journal)
-        fresh = other.take(RUN_ID)
+        fresh = other.acquire_lease(RUN_ID)
         assert fresh is not None
-        stale.tell({"event": "state"})
+        stale.emit({"event": "state"})
         for write in (
             lambda: stale.save((0, {"stale": True})),
             lambda: stale.end({"outcome": "done", "exit_code": 0, "jobs": [{}]}),
@@ -146,7 +146,7 @@ def test_a_stale_holder_finds_out_by_itself(monkeypatch: pytest.MonkeyPatch, pla
     with open_to_write(place) as journal, open_to_write(place) as other:
         stale = begin(journal)
         stale.check()
-        fresh = other.take(RUN_ID)
+        fresh = other.acquire_lease(RUN_ID)
         assert fresh is not None
 
         def lost() -> bool:
@@ -192,7 +192,7 @@ def test_when_a_run_is_taken_over(path: Path, change: dict[str, Any], taken: boo
         held = begin(journal)
         for column, value in change.items():
             journal._db.execute(f"UPDATE leases SET {column}=?", (value,))
-        found = journal.take(RUN_ID)
+        found = journal.acquire_lease(RUN_ID)
         if found is not None:
             found.release()
         held.release()
@@ -208,7 +208,7 @@ def test_a_run_is_seen_to_be_held_while_its_holder_writes(path: Path) -> None:
         journal._db.execute("PRAGMA busy_timeout=10")
         writing.execute("BEGIN IMMEDIATE")
 
-        assert journal.take(RUN_ID) is None
+        assert journal.acquire_lease(RUN_ID) is None
         writing.execute("ROLLBACK")
         writing.close()
         held.release()
@@ -222,7 +222,7 @@ def test_a_journal_that_was_removed_while_its_lease_was_waited_for_gives_none(pa
             file.unlink(missing_ok=True)
 
         with pytest.raises(safe_reinit.UsageError, match="was removed while it was open"):
-            journal.take(RUN_ID)
+            journal.acquire_lease(RUN_ID)
 
 
 def test_a_lease_that_was_let_go_lets_no_call_through(place: str) -> None:
@@ -241,9 +241,9 @@ def test_a_process_of_another_container_is_not_taken_for_gone(path: Path) -> Non
     with open_to_write(path) as journal:
         held = begin(journal)
         journal._db.execute("UPDATE leases SET pid_namespace='pid:[1]', pid=?", (2**22 + 1,))
-        while_it_holds = journal.take(RUN_ID)
+        while_it_holds = journal.acquire_lease(RUN_ID)
         journal._db.execute("UPDATE leases SET until=1.0")
-        once_expired = journal.take(RUN_ID)
+        once_expired = journal.acquire_lease(RUN_ID)
         assert once_expired is not None
         once_expired.release()
         held.release()

@@ -14,7 +14,7 @@ import pytest
 from safe_reinit.errors import RunRefused, UsageError
 from safe_reinit.journal import Journal, JournalError, Lease, Reader, ShardToBegin, open_to_read, open_to_write
 from safe_reinit.journal import postgres as database
-from safe_reinit.journal.place import shown
+from safe_reinit.journal.place import redacted
 from tests import postgresql
 from tests.commands import until
 
@@ -130,13 +130,13 @@ def test_a_server_that_took_over_is_not_written_to(own: postgresql.Server) -> No
                 lease.check()
             own.sql(f"UPDATE {schema}.leases SET until=0")
             with open_to_write(place) as there:
-                taken = there.take(RUN_ID)
+                taken = there.acquire_lease(RUN_ID)
                 assert taken is not None
-                assert taken.moved
+                assert taken.server_changed
                 taken.release()
-                again = there.take(RUN_ID)
+                again = there.acquire_lease(RUN_ID)
                 assert again is not None
-                assert again.moved
+                assert again.server_changed
                 again.release()
         finally:
             own.stop("immediate", "copy")
@@ -195,7 +195,7 @@ def test_an_address_is_shown_without_its_password(address: str, said: str) -> No
     with pytest.raises(UsageError, match=said) as refused:
         open_to_read(address)
 
-    assert "secret0word" not in f"{refused.value} {refused.value.hint} {refused.value.__cause__} {shown(address)}"
+    assert "secret0word" not in f"{refused.value} {refused.value.hint} {refused.value.__cause__} {redacted(address)}"
     assert refused.value.__suppress_context__
 
 
@@ -228,7 +228,7 @@ def test_the_end_of_a_run_of_shards_is_written_once_it_has_none_left(postgres: p
     with open_to_write(postgres.new()) as journal:
         journal.begin_shards(RUN_ID, plan, "", "", [shard])
         early = journal.end_shards(RUN_ID, done, None)
-        lease = journal.take(f"{RUN_ID}.0")
+        lease = journal.acquire_lease(f"{RUN_ID}.0")
         assert lease is not None
         lease.end(done, ())
         left = [run.run_id for run in journal.runs(0)]

@@ -444,7 +444,7 @@ def test_wiping_again_is_a_new_run(sim: Simulator, run: Command, path: Path) -> 
     assert len(sim.state()["disks"][DISK]["wipes"]) == 2
     assert not is_open(path)
     with open_to_read(path) as journal:
-        assert [(each.act, each.run_id) for each in reversed(journal.acts())] == [
+        assert [(each.act, each.run_id) for each in reversed(journal.audit_entries())] == [
             ("begin", name), ("end", name), ("take-over", name), ("close", name), ("begin", report["run_id"]),
             ("end", report["run_id"]),
         ]  # fmt: skip

@@ -322,7 +322,7 @@ def test_a_sign_of_life_that_fails_is_not_the_last(path: Path) -> None:
 
 def test_a_shard_that_ends_just_before_it_is_taken_over_has_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever comes too late for it says so, and the run goes on to its report: nothing is wrong with it."""
-    real, tried = Journal.take, list[str]()
+    real, tried = Journal.acquire_lease, list[str]()
 
     def too_late(journal: Journal, run_id: str) -> Lease | None:
         tried.append(run_id)
@@ -330,7 +330,7 @@ def test_a_shard_that_ends_just_before_it_is_taken_over_has_ended(path: Path, mo
             assert carry(engine)
         return real(journal, run_id)
 
-    monkeypatch.setattr(Journal, "take", too_late)
+    monkeypatch.setattr(Journal, "acquire_lease", too_late)
     with simulated(fleet(SIZE)) as sim:
         engine = Engine(sim, path).begin(everything(SIZE))
         assert carry(engine)
@@ -488,7 +488,7 @@ def test_a_run_that_is_ended_where_it_is_followed_says_by_what(path: Path) -> No
         report = followed(engine.client(), engine.run_id, interrupt, told)
         carrying_on.join()
         with open_to_read(path) as journal:
-            acts = [(act.act, act.detail) for act in journal.acts(engine.run_id)]
+            acts = [(act.act, act.detail) for act in journal.audit_entries(engine.run_id)]
 
     assert report.outcome == "partial"
     assert ("cancel", "SIGINT") in acts
@@ -537,7 +537,7 @@ def test_the_worker_that_ends_the_last_shard_ends_the_run(path: Path) -> None:
 def acts_of(engine: Engine) -> list[str]:
     """Name what the audit has of a whole run."""
     with open_to_write(engine.journal) as journal:
-        return [act.act for act in journal.acts(engine.run_id) if act.run_id == engine.run_id]
+        return [act.act for act in journal.audit_entries(engine.run_id) if act.run_id == engine.run_id]
 
 
 def unfinished(sim: Simulator, path: Path) -> Engine:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..journal import Act
+from ..journal import AuditEntry
 from ..model import Event, Report
 from .explain import Checks, Explained
 
@@ -71,7 +71,7 @@ class Runs:
 class Audit:
     """What ``audit --output json`` prints, newest first."""
 
-    acts: tuple[Act, ...]
+    acts: tuple[AuditEntry, ...]
 
 
 @dataclass(frozen=True)

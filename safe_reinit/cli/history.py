@@ -100,7 +100,7 @@ def cancel_all(flags: Mapping[str, Any]) -> None:
     asked: list[str] = []
     left: list[str] = []
     with open_journal(flags, "worker") as journal:
-        journal.demand_right("cancel")
+        journal.demand_permission("cancel")
         for run in journal.runs(0):
             with contextlib.suppress(RunRefused):  # it has just ended
                 (asked if journal.cancel(run.run_id, "safe-reinit cancel --all") else left).append(run.run_id)
@@ -226,7 +226,7 @@ def audit(flags: Mapping[str, Any], run_id: str | None, newest: int | None, outp
 
     """
     with read_journal(flags) as journal:
-        acts = journal.acts(run_id, None if newest is None else newest + 1)
+        acts = journal.audit_entries(run_id, None if newest is None else newest + 1)
     if newest is not None and len(acts) > newest:
         say("Older acts are not listed; --all lists them, too.")
     acts = acts[:newest]

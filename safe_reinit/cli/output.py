@@ -92,9 +92,9 @@ class Output:
         named = config.of(Settings.journal).source == "flag"
         self.journal = None if in_memory else ""
         if named and not in_memory:
-            from ..journal.place import shown  # noqa: PLC0415 - help stays cheap
+            from ..journal.place import redacted  # noqa: PLC0415 - help stays cheap
 
-            self.journal = f" {shlex.join(['--journal', shown(config.journal or '')])}"
+            self.journal = f" {shlex.join(['--journal', redacted(config.journal or '')])}"
 
     @staticmethod
     def now() -> datetime:
@@ -235,9 +235,9 @@ def _showable(argv: Sequence[str]) -> Iterator[str]:
     for before, word in pairwise(("", *argv)):
         option, given = ("--journal=", word[10:]) if word.startswith("--journal=") else ("", word)
         if option or before == "--journal":
-            from ..journal.place import shown  # noqa: PLC0415 - help stays cheap
+            from ..journal.place import redacted  # noqa: PLC0415 - help stays cheap
 
-            word = f"{option}{shown(given)}"  # noqa: PLW2901 - this is what the loop is for
+            word = f"{option}{redacted(given)}"  # noqa: PLW2901 - this is what the loop is for
         yield word
 
 
@@ -247,9 +247,9 @@ def naming_journal(text: str, argv: Sequence[str]) -> str:
     given += [word.partition("=")[2] for word in argv if word.startswith("--journal=")]
     if not given:
         return text
-    from ..journal.place import shown  # noqa: PLC0415 - help stays cheap
+    from ..journal.place import redacted  # noqa: PLC0415 - help stays cheap
 
-    return re.sub(_OF_A_RUN, lambda found: shlex.join([*found[0].split(), "--journal", shown(given[-1])]), text)
+    return re.sub(_OF_A_RUN, lambda found: shlex.join([*found[0].split(), "--journal", redacted(given[-1])]), text)
 
 
 def end(error: Error, output: Output) -> int:

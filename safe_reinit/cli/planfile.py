@@ -18,7 +18,7 @@ from ..client import Client
 from ..config import Settings, resolve
 from ..errors import RunRefused, UsageError
 from ..files.trust import refuse_untrusted
-from ..journal.place import is_there, journal_of, shown
+from ..journal.place import is_there, journal_of, redacted
 from ..model import Plan, Report
 from ..model.codec import timestamp
 from ..plans import plan_file
@@ -182,4 +182,4 @@ def _with_journal(known: Saved, told: Report, flags: Mapping[str, Any]) -> tuple
         with read_journal(flags) as journal:
             return journal.used_by(known.plan.plan_id), report.with_last_runs(told, journal, known.endpoint), ""
     except (OSError, UsageError):
-        return None, told, f"; whether it was run is not known, since the journal {shown(place)} cannot be read"
+        return None, told, f"; whether it was run is not known, since the journal {redacted(place)} cannot be read"

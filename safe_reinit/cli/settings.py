@@ -71,7 +71,7 @@ def _showable(setting: Setting[Any], value: Any) -> Any:  # noqa: ANN401 - each 
         return shown(value)
     from ..journal import place  # noqa: PLC0415 - only where there is one
 
-    return place.shown(value)
+    return place.redacted(value)
 
 
 def _settings(flags: Mapping[str, Any]) -> Settings:

@@ -31,5 +31,5 @@ def _question(journal: Reader, run: StoredRun) -> str:
     if not run.shards or not run.open or (run.holder is not None and run.holder.cancelled):
         return ""
     rollout = decode(Rollout, run.plan["rollout"])
-    progress, agreed = journal.shards(run.run_id), journal.agreed(run.run_id)
+    progress, agreed = journal.shards(run.run_id), journal.confirmed_stage(run.run_id)
     return shards.next_stage(rollout, progress, agreed, datetime.now(UTC)).question

@@ -245,7 +245,9 @@ class Following:
         if self._rollout.pause not in _PAUSES:  # nobody is asked, and how all jobs are need not be read
             return
         journal, now = self._session.journal, self._session.clock.now()
-        stage = shards.next_stage(self._rollout, journal.shards(self._run_id), journal.agreed(self._run_id), now)
+        stage = shards.next_stage(
+            self._rollout, journal.shards(self._run_id), journal.confirmed_stage(self._run_id), now
+        )
         if not stage.question:
             return
         goes_on = self._session.go_on(stage.question)
@@ -259,7 +261,7 @@ class Following:
             )
             return
         self._wakes = True  # also where nobody hears that it was written down
-        journal.agree(self._run_id, stage.number if goes_on else -1)
+        journal.confirm_stage(self._run_id, stage.number if goes_on else -1)
         self._wake_carrier()
 
     def _wake_carrier(self) -> None:

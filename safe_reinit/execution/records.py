@@ -54,4 +54,4 @@ def may_have_begun(lease: Lease, spool: Spool) -> bool:
     Raises:
         UsageError: what this host keeps of it cannot be read.
     """
-    return lease.epoch > 1 or lease.moved or spool.read(lease.run_id) is not None
+    return lease.epoch > 1 or lease.server_changed or spool.read(lease.run_id) is not None

@@ -15,7 +15,7 @@ from ..error_mapping import safely
 from ..errors import Error, RunRefused, UsageError
 from ..interrupt import Interrupt
 from ..journal import NO_SPOOL, Journal, Reader, Spool, StoredRun, open_to_read, open_to_write
-from ..journal.place import is_there, journal_of, shown, spool_of
+from ..journal.place import is_there, journal_of, redacted, spool_of
 from ..model import Call, Event, Plan, Report
 from ..planning import request
 from ..planning.setup import Setup
@@ -56,7 +56,7 @@ class Runs:
     @property
     def journal(self) -> str | None:
         """The same for people: a file, or a database without its password."""
-        return None if self.place is None else shown(self.place)
+        return None if self.place is None else redacted(self.place)
 
     # ------------------------------------------------------------------------------------------ to carry a run
 
@@ -162,7 +162,7 @@ class Runs:
         if (held := request.held(self._setup.settings)) is not None:
             raise held
         with open_to_write(self.place, "operator") as journal:
-            journal.demand_right("begin")
+            journal.demand_permission("begin")
             journal.refuse_hold()
             if plan is not None:
                 journal.refuse_used(plan.plan_id)
@@ -175,7 +175,7 @@ class Runs:
         """
         with self.session() as session:
             shards.demand_shared(session)
-            session.journal.demand_right("carry")
+            session.journal.demand_permission("carry")
 
     def demand_free(self, plan: Plan) -> None:
         """Check that no open run has an instance of this plan, and that runs may begin; its run sees it again.

@@ -26,7 +26,7 @@ from ..interrupt import Interrupt
 from ..journal import (
     LOCK_WAIT,
     NO_SPOOL,
-    Deed,
+    AuditAction,
     Journal,
     JournalError,
     JournalLostError,
@@ -117,7 +117,7 @@ class Session:
             undoes=plan.options.undo or "",
         )  # fmt: skip
         for call in calls:
-            lease.tell(call_event(run_id, call, plan))
+            lease.emit(call_event(run_id, call, plan))
         return self._carry(HeldRun(plan, lease, records, calls, begun))
 
     def resume(self, run_id: str, verdict: resuming.Verdict | None, password: Secret | None) -> Report:
@@ -132,7 +132,7 @@ class Session:
         password_as_planned(stored.plan, password, f"Run {run_id}")
         if verdict:
             refuse_verdict(stored, verdict)
-        return self._gone_on(self.take(run_id), verdict, password)
+        return self._gone_on(self.acquire_lease(run_id), verdict, password)
 
     def carry(self, lease: Lease, none_begins: str) -> Report:
         """Carry a shard of a run, or carry it on, and report.
@@ -180,7 +180,7 @@ class Session:
         for position in set(range(len(known))) - closed:
             unwatched = not plan.jobs[position].shows_start_time
             gone_on = resuming.resume(known[position], at, lease.follows.unrecorded if lease.follows else "")
-            gone_on = resuming.lose_record(gone_on) if lease.moved else gone_on
+            gone_on = resuming.lose_record(gone_on) if lease.server_changed else gone_on
             gone_on = resuming.expire(
                 gone_on, at, age, self.plan_expires, unwatched=unwatched, caller_pinned=bool(plan.account)
             )
@@ -205,7 +205,7 @@ class Session:
                 hint=f"Nothing was changed; see how it ends with: safe-reinit resume {run.name}.",
             )
         try:
-            run.lease.save(*enumerate(run.states), wait=LOCK_WAIT, act=("verdict", verdict))
+            run.lease.save(*enumerate(run.states), wait=LOCK_WAIT, audited=("verdict", verdict))
         except LeaseLostError:
             raise taken(run.lease.run_id, self.journal) from None
         except JournalError as error:
@@ -219,7 +219,7 @@ class Session:
             RunFailed: a lock tag could not be taken off.
         """
         self.open_run(run_id)
-        lease = self.take(run_id)
+        lease = self.acquire_lease(run_id)
         try:
             stored = self.open_run(run_id)
             plan = from_json(stored.plan, Secret("") if stored.plan["options"]["password"] else None)
@@ -234,7 +234,7 @@ class Session:
             raise
         begun = report.started(moment(stored.started_at))
         told = report.of_run(begun, self.clock.now(), plan, known, calls, run_id=run_id)
-        self._end(lease, self.naming_runs(told), (), act=("close", "a new plan takes its place"))
+        self._end(lease, self.naming_runs(told), (), audited=("close", "a new plan takes its place"))
 
     def calls_of(self, run_id: str) -> list[Call]:
         """Return the calls of a run that the journal has."""
@@ -269,14 +269,14 @@ class Session:
             )
         return stored
 
-    def take(self, run_id: str) -> Lease:
+    def acquire_lease(self, run_id: str) -> Lease:
         """Acquire the lease: at once from a process of this host that is gone, else when it has expired.
 
         Raises:
             RunRefused: somebody holds the run.
         """
         waited = 0.0
-        while (lease := self.journal.take(run_id)) is None:
+        while (lease := self.journal.acquire_lease(run_id)) is None:
             holder = self.open_run(run_id).holder
             who = str(holder) if holder else "nobody"
             if waited >= _PATIENCE:
@@ -353,7 +353,7 @@ class Session:
                 hand_over=self.hand_over,
             )  # fmt: skip
             run.states.clear()
-            close, note = partial(self._finish, run, driver), partial(run.lease.note, "cancel")
+            close, note = partial(self._finish, run, driver), partial(run.lease.audit, "cancel")
             with self.interrupt.ending(driver, close, note):
                 try:
                     driver()
@@ -383,14 +383,14 @@ class Session:
         """Count an exchange, keep it for report and journal, and tell of it."""
         exchanges.append(call)
         run.calls.append(call)
-        run.lease.tell(call_event(run.name, call, run.plan))
+        run.lease.emit(call_event(run.name, call, run.plan))
         self.on_call(call)
 
     def _saw_event(self, run: HeldRun, event: Event) -> None:
         """Log an event, keep it for the journal, and tell of it."""
         logs.event(event)
         if event.event != "wait":
-            run.lease.tell({"schema": 1, **members(event)})
+            run.lease.emit({"schema": 1, **members(event)})
         self.on_event(event)
 
     def _same_account(self, cloud: Cloud, run: HeldRun) -> None:
@@ -432,12 +432,12 @@ class Session:
         lease: Lease,
         told: Report,
         still_open: Sequence[int],
-        act: tuple[Deed, str] | None = None,
+        audited: tuple[AuditAction, str] | None = None,
         whole: str = "",
     ) -> bool:
         """Write down how a run ended, and let it go; return whether nobody needs to do that later."""
         try:
-            lease.end(members(told), still_open, act)
+            lease.end(members(told), still_open, audited)
         except JournalError as error:
             lost = isinstance(error, JournalLostError)
             on = f"a worker goes on with run {whole} by itself." if whole else f"safe-reinit resume {lease.run_id}"

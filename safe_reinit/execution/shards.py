@@ -177,7 +177,7 @@ class Shards:
         with self._opened() as session:
             run, progress = _progress(session, run_id, digest)
             holder = run.holder
-            agreed, now = session.journal.agreed(run_id), session.clock.now()
+            agreed, now = session.journal.confirmed_stage(run_id), session.clock.now()
             cancelled = holder is not None and holder.cancelled is not None
             stage = shards.next_stage(_rollout(run), progress, agreed, now, cancelled=cancelled)
             if not stage.over:
@@ -268,7 +268,7 @@ def _why_none_begins(session: Session, run_id: str, number: int, digest: str) ->
     run, progress = _progress(session, run_id, digest)
     if digest_of(session.stored(shard_id(run_id, number)).plan) != progress[number].digest:
         raise RunRefused(_CHANGED.format(run_id), hint=_WHO)
-    return shards.why_none_begins(_rollout(run), progress, session.journal.agreed(run_id), session.clock.now())
+    return shards.why_none_begins(_rollout(run), progress, session.journal.confirmed_stage(run_id), session.clock.now())
 
 
 def _take(session: Session, name: str) -> Lease | None:
@@ -276,7 +276,7 @@ def _take(session: Session, name: str) -> Lease | None:
     while True:
         if session.stored(name, jobs=False).ended_at is not None:
             return None
-        if (lease := session.journal.take(name)) is not None:
+        if (lease := session.journal.acquire_lease(name)) is not None:
             if session.stored(name, jobs=False).ended_at is None:
                 return lease
             lease.release()  # whoever had it has ended it just before it was taken

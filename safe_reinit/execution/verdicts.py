@@ -31,9 +31,9 @@ def refuse_verdict(stored: StoredRun, verdict: resuming.Verdict | Literal["wipe-
             hint=f"Nothing was changed; go on with: safe-reinit resume {run_id}.",
         )
     told = {disk["disk_id"] for job in (stored.report or {"jobs": []})["jobs"] for disk in _doubted(job)}
-    if untold := ", ".join(wipe.disk_id for wipe in doubtful if wipe.disk_id not in told):
+    if unwritten_events := ", ".join(wipe.disk_id for wipe in doubtful if wipe.disk_id not in told):
         raise RunRefused(
-            f"Run {run_id} has not reported yet what became of {untold}, so there is nothing to judge.",
+            f"Run {run_id} has not reported yet what became of {unwritten_events}, so there is nothing to judge.",
             hint=f"Nothing was changed; see what ECS shows first: safe-reinit resume {run_id}.",
         )
     if verdict == "intact" and not any(resuming.may_be_intact(wipe) for wipe in doubtful):

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from ..errors import UsageError
-from .audit import Act, Deed
+from .audit import AuditAction, AuditEntry
 from .database import LOCK_WAIT
 from .journal import Journal
 from .lease import BRIEFLY, Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError
@@ -65,8 +65,8 @@ __all__ = [
     "BRIEFLY",
     "LOCK_WAIT",
     "NO_SPOOL",
-    "Act",
-    "Deed",
+    "AuditAction",
+    "AuditEntry",
     "Hold",
     "Holder",
     "Journal",

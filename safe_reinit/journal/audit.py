@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from .place import now, who
 
-Deed = Literal[
+AuditAction = Literal[
     "begin", "undo", "carry", "take-over", "resume", "agree", "disagree", "verdict", "end", "close", "withdraw",
     "cancel", "hold", "unhold", "prune",
 ]  # fmt: skip
 """What an act can be."""
-NEEDS: Mapping[Deed, str] = {
+NEEDS: Mapping[AuditAction, str] = {
     "begin": "INSERT INTO runs SELECT * FROM runs WHERE 1=0",
     "carry": "UPDATE jobs SET state=state WHERE 1=0",
     "cancel": "UPDATE leases SET cancelled=cancelled WHERE 1=0",
@@ -25,7 +25,7 @@ NEEDS: Mapping[Deed, str] = {
 
 
 @dataclass(frozen=True)
-class Act:
+class AuditEntry:
     """What somebody did."""
 
     at: str
@@ -34,16 +34,16 @@ class Act:
     """Who did it, with their host, as their process said."""
     role: str
     """As which role of PostgreSQL, as the server said; ``""`` in a file."""
-    act: Deed
+    act: AuditAction
     run_id: str
     """``""``: all runs."""
     detail: str
 
 
-def appended(act: Deed, run_id: str = "", detail: str = "") -> tuple[str, Sequence[object]]:
+def appended(action: AuditAction, run_id: str = "", detail: str = "") -> tuple[str, Sequence[object]]:
     """Return the statement that appends an act, and its values, for the transaction of the act itself."""
     statement = "INSERT INTO audit (at, username, act, run_id, detail) VALUES (?,?,?,?,?)"
-    return statement, (now(), who(), act, run_id, detail)
+    return statement, (now(), who(), action, run_id, detail)
 
 
 def begun(plan: Mapping[str, Any], disks: Sequence[Sequence[str]], undoes: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import RunRefused, UsageError
 from ..model import Room
 from ..model.codec import dumps
-from .audit import NEEDS, Deed, appended, begun
+from .audit import NEEDS, AuditAction, appended, begun
 from .database import LOCK_WAIT, ReplacedError
 from .lease import Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError, ending, length
 from .place import boot_id, now, pid_namespace, user, who
@@ -182,7 +182,7 @@ class Journal(Reader):
             )
             self._audit("resume", run_id)
 
-    def agree(self, run_id: str, stage: int) -> None:
+    def confirm_stage(self, run_id: str, stage: int) -> None:
         """Allow a stage of a run that is cut into shards to begin; -1: none that has not begun.
 
         Raises:
@@ -192,7 +192,7 @@ class Journal(Reader):
             self._db.execute("UPDATE runs SET agreed=? WHERE run_id=?", (stage, run_id))
             self._audit("agree" if stage >= 0 else "disagree", run_id)
 
-    def demand_right(self, act: Deed) -> None:
+    def demand_permission(self, action: AuditAction) -> None:
         """Check that whoever opened the journal may do this, also where there turns out to be nothing to do.
 
         Of a database they may have the right to read alone, or to carry on what others began.
@@ -202,9 +202,9 @@ class Journal(Reader):
         """
         if self._db.shared:
             with self._db.using():
-                self._db.execute(NEEDS[act])
+                self._db.execute(NEEDS[action])
 
-    def take(self, run_id: str) -> Lease | None:
+    def acquire_lease(self, run_id: str) -> Lease | None:
         """Take over a run whose holder is gone or whose lease has expired; ``None`` while another session holds it.
 
         Raises:
@@ -226,7 +226,7 @@ class Journal(Reader):
     def _begin_lease(self, run_id: str, before: Holder | None) -> Lease:
         session, epoch = secrets.token_hex(16), before.epoch + 1 if before else 1
         began_on = self._write_holder(run_id, session, epoch, before, length())
-        return Lease(self, run_id, epoch, session, before, moved=began_on != self._db.server)
+        return Lease(self, run_id, epoch, session, before, server_changed=began_on != self._db.server)
 
     def _write_holder(self, run_id: str, session: str, epoch: int, before: Holder | None, seconds: float) -> str:
         """Write down who holds a run, and return on which server it began."""
@@ -334,7 +334,7 @@ class Journal(Reader):
             UsageError: there is no such run, or the journal cannot be written.
             RunRefused: it has ended.
         """
-        self.demand_right("cancel")
+        self.demand_permission("cancel")
         with self._db.transaction():
             row = self._db.execute(
                 f"SELECT outcome, shards > 0 AND ended_at IS NULL,"  # noqa: S608 - our own names
@@ -362,7 +362,7 @@ class Journal(Reader):
             RunRefused: there is a hold already.
             UsageError: the journal cannot be written.
         """
-        self.demand_right("hold")
+        self.demand_permission("hold")
         with self._db.transaction():
             self.refuse_hold()
             self._db.execute("INSERT INTO hold (one, reason, username, since) VALUES (1,?,?,?)", (reason, who(), now()))
@@ -374,7 +374,7 @@ class Journal(Reader):
         Raises:
             UsageError: the journal cannot be written.
         """
-        self.demand_right("unhold")
+        self.demand_permission("unhold")
         with self._db.transaction():
             lifted = self._hold()
             if lifted is not None:
@@ -421,7 +421,7 @@ class Journal(Reader):
         Raises:
             UsageError: the journal cannot be written.
         """
-        self.demand_right("prune")
+        self.demand_permission("prune")
         before = now(ago=older_than)
         with self._db.transaction():
             ended = (
@@ -437,8 +437,8 @@ class Journal(Reader):
                 self._audit("prune", name, f"ended before {before}")
         return len(names)
 
-    def _audit(self, act: Deed, run_id: str = "", detail: str = "") -> None:
-        self._db.execute(*appended(act, run_id, detail))
+    def _audit(self, action: AuditAction, run_id: str = "", detail: str = "") -> None:
+        self._db.execute(*appended(action, run_id, detail))
 
     def _forget(self, run_id: str) -> None:
         for table in _OF_A_RUN:

@@ -16,7 +16,7 @@ from ..clock import boottime
 from ..errors import UsageError
 from ..model import ActName, InUse, Measurement, Room
 from ..model.codec import dumps
-from .audit import Deed, appended
+from .audit import AuditAction, appended
 from .database import LOCK_WAIT
 from .place import boot_id, is_dead, now, pid_namespace, user
 from .sharing import noted, place_of
@@ -187,13 +187,13 @@ class Lease:
         session: str,
         follows: Holder | None = None,
         *,
-        moved: bool = False,
+        server_changed: bool = False,
     ) -> None:
         self.run_id = run_id
         self.epoch = epoch
         self.session = session
         self.follows = follows
-        self.moved = moved
+        self.server_changed = server_changed
         self.lapses = 0
         self.on_cancel: Callable[[str], None] | None = None
         self._journal = journal
@@ -206,8 +206,8 @@ class Lease:
         self._until = boottime() + LEASE
         self._lost = False
         self._lock = threading.Lock()
-        self._told: list[str] = []
-        self._noted: list[tuple[Deed, str]] = []
+        self._unwritten: list[str] = []
+        self._audited_actions: list[tuple[AuditAction, str]] = []
         self._heard = 0
         """The number of the last late answer that was returned."""
         self._ended = threading.Event()
@@ -260,7 +260,7 @@ class Lease:
         self,
         *records: tuple[int, object],
         wait: float = BRIEFLY,
-        act: tuple[Deed, str] | None = None,
+        audited: tuple[AuditAction, str] | None = None,
         room: Room | None = None,
         measurements: Sequence[Measurement] = (),
     ) -> None:
@@ -269,7 +269,7 @@ class Lease:
         Args:
             records: the positions and states.
             wait: for how many real seconds another process that is writing is waited for.
-            act: what somebody did that changed them, with its detail, for the audit.
+            audited: what somebody did that changed them, with its detail, for the audit.
             room: what all runs may have in use once this is written (real seconds); ``None`` where that does not grow.
             measurements: what other runs are told (real seconds).
 
@@ -281,7 +281,7 @@ class Lease:
             (statement, (dumps(record, sparse=True), *place_of(record), self.run_id, position))
             for position, record in records
         ]
-        self._write([*changed, *noted(self.run_id, measurements), *self._audited(act)], wait=wait, room=room)
+        self._write([*changed, *noted(self.run_id, measurements), *self._audited(audited)], wait=wait, room=room)
 
     def in_use(self) -> InUse:
         """Return what other runs of the account and region have in use, in real seconds.
@@ -291,39 +291,39 @@ class Lease:
         """
         return self._journal.in_use(self.run_id)
 
-    def tell(self, event: Mapping[str, Any]) -> None:
+    def emit(self, event: Mapping[str, Any]) -> None:
         """Keep an event; it is written with the next thing that is, since Describe calls alone need no commit.
 
         A write that is under way is not waited for: a call to ECS would look as if it took that long.
         """
-        self._told.append(dumps(event))
+        self._unwritten.append(dumps(event))
 
-    def note(self, act: Deed, detail: str) -> None:
+    def audit(self, action: AuditAction, detail: str) -> None:
         """Keep for the audit what was done to the run in this process; it is written with the next thing that is."""
-        self._noted.append((act, detail))
+        self._audited_actions.append((action, detail))
 
     @property
-    def untold(self) -> list[Mapping[str, Any]]:
+    def unwritten_events(self) -> list[Mapping[str, Any]]:
         """The events that are not written yet, oldest first."""
-        return [json.loads(event) for event in self._told]
+        return [json.loads(event) for event in self._unwritten]
 
     def end(
-        self, report: Mapping[str, Any], still_open: Sequence[int] = (), act: tuple[Deed, str] | None = None
+        self, report: Mapping[str, Any], still_open: Sequence[int] = (), audited: tuple[AuditAction, str] | None = None
     ) -> None:
         """Write down how the run ended, and let it go.
 
         Args:
             report: of the run.
             still_open: the positions of the jobs that can be resumed.
-            act: what somebody did to end it, with its detail, for the audit; else that it ended, and how.
+            audited: what somebody did to end it, with its detail, for the audit; else that it ended, and how.
 
         """
-        ended: tuple[Deed, str] = ("end", f"{report['outcome']}{', left open' if still_open else ''}")
-        self._write(chain(self._ending(report, frozenset(still_open)), self._audited(act or ended)), wait=LOCK_WAIT)
+        ended: tuple[AuditAction, str] = ("end", f"{report['outcome']}{', left open' if still_open else ''}")
+        self._write(chain(self._ending(report, frozenset(still_open)), self._audited(audited or ended)), wait=LOCK_WAIT)
         self.release()
 
-    def _audited(self, act: tuple[Deed, str] | None) -> list[tuple[str, Sequence[object]]]:
-        return [] if act is None else [appended(act[0], self.run_id, act[1])]
+    def _audited(self, audited: tuple[AuditAction, str] | None) -> list[tuple[str, Sequence[object]]]:
+        return [] if audited is None else [appended(audited[0], self.run_id, audited[1])]
 
     def _ending(self, report: Mapping[str, Any], still_open: frozenset[int]) -> Iterator[tuple[str, Sequence[object]]]:
         yield ending(self.run_id, report)
@@ -348,7 +348,7 @@ class Lease:
         self, statements: Iterable[tuple[str, Sequence[object]]], *, wait: float = BRIEFLY, room: Room | None = None
     ) -> None:
         with self._lock:
-            events, acts = list(self._told), list(self._noted)
+            events, acts = list(self._unwritten), list(self._audited_actions)
             told = [("INSERT INTO events (run_id, event) VALUES (?,?)", (self.run_id, event)) for event in events]
             began = boottime()
             try:
@@ -358,7 +358,7 @@ class Lease:
             except LeaseLostError:
                 self._lost = True
                 raise
-            del self._told[: len(events)], self._noted[: len(acts)]
+            del self._unwritten[: len(events)], self._audited_actions[: len(acts)]
             self.lapses += began >= self._until
             self._until = began + LEASE
         self._hear(holder)

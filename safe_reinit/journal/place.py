@@ -32,7 +32,7 @@ _ADDRESS = re.compile(
     r"(?P<scheme>postgres(?:ql)?://)(?:(?P<user>[^:@/?#\s]*)(?::[^@/?#\s]*)?@)?"
     rf"(?P<where>{_HOST}(?:,{_HOST})*(?:/[^:@/?#\s]*)?)(?:\?(?P<options>[^@\s]*))?"
 )
-_SHOWN = (
+_PUBLIC_OPTIONS = (
     "host", "hostaddr", "port", "dbname", "user", "options", "service", "sslmode", "sslrootcert", "sslcert", "sslkey",
 )  # fmt: skip
 """The options of an address that may be shown; any other may be a misspelt password."""
@@ -90,7 +90,7 @@ def is_there(place: str) -> bool:
     return is_shared(place) or os.path.exists(place)
 
 
-def shown(place: str) -> str:
+def redacted(place: str) -> str:
     """Return where a journal is as it may be shown: a database without its password, wherever that stands.
 
     What is no address, such as one with a password that should have been percent-encoded, is not shown at all.
@@ -100,7 +100,7 @@ def shown(place: str) -> str:
     found = _ADDRESS.fullmatch(place)
     if found is None:
         return "postgresql://..."
-    given = [(name, value) for name, value in parse_qsl(found["options"] or "") if name in _SHOWN]
+    given = [(name, value) for name, value in parse_qsl(found["options"] or "") if name in _PUBLIC_OPTIONS]
     user_name = f"{found['user']}@" if found["user"] is not None else ""
     return f"{found['scheme']}{user_name}{found['where']}{f'?{urlencode(given)}' if given else ''}"
 

@@ -19,7 +19,7 @@ from ..clock import boottime
 from ..errors import UsageError
 from .database import LOCK_WAIT, Database, ReplacedError, Rows
 from .lease import JournalError, JournalLostError
-from .place import Role, other_schema, shown
+from .place import Role, other_schema, redacted
 from .refusals import unusable
 from .schema import MIGRATIONS, SCHEMA
 
@@ -86,7 +86,7 @@ class Postgres(Database):
         self._role = role
         self._hidden = False
         """Whether there seems to be a journal that our role does not see, so that making one is not what it needs."""
-        self.place = shown(address)
+        self.place = redacted(address)
         self._lock = threading.RLock()
         self._inside = False
         self._statement = ""
@@ -235,7 +235,7 @@ class Postgres(Database):
     def transaction(self, *, wait: float = LOCK_WAIT) -> Iterator[None]:
         """Implement ``Database``. A COMMIT whose answer is lost counts by what the server says of it afterwards."""
         with self.using():
-            self._anew("BEGIN")
+            self._execute_repeatable("BEGIN")
             connection = self._connected()
             self._inside = True
             try:
@@ -288,10 +288,10 @@ class Postgres(Database):
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """Implement ``Database``."""
         self._statement = statement
-        carry_out = self._connected().execute if self._inside else self._anew
+        carry_out = self._connected().execute if self._inside else self._execute_repeatable
         return carry_out(_translated(statement), values)
 
-    def _anew(self, statement: str, values: Sequence[Any] = ()) -> Rows:
+    def _execute_repeatable(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """Carry out what may be done twice, on a new connection if the old one turns out to be lost."""
         connection = self._connected()
         try:

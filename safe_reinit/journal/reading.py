@@ -12,7 +12,7 @@ from typing import Any, Self
 from ..errors import RunRefused
 from ..model import DataState, InUse, JobState, LastRun, ShardProgress
 from ..model.codec import decode
-from .audit import Act
+from .audit import AuditEntry
 from .database import Database
 from .lease import Holder, LateAnswer, length
 from .sharing import in_use
@@ -250,7 +250,7 @@ class Reader:
         with self._db.using():
             return in_use(self._db, run_id, length())
 
-    def acts(self, run_id: str | None = None, newest: int | None = None) -> list[Act]:
+    def audit_entries(self, run_id: str | None = None, newest: int | None = None) -> list[AuditEntry]:
         """Return what was done to runs, by whom, newest first.
 
         Args:
@@ -266,7 +266,7 @@ class Reader:
                 f"SELECT at, username, role, act, run_id, detail FROM audit{of} ORDER BY sequence DESC LIMIT ?",  # noqa: S608
                 (*values, _ALL if newest is None else newest),
             ).fetchall()
-        return [Act(*row) for row in rows]
+        return [AuditEntry(*row) for row in rows]
 
     def events(self, run_id: str) -> list[dict[str, Any]]:
         """Return the events of a run, in order, as JSON (schema 1).
@@ -312,7 +312,7 @@ class Reader:
             )
         return found
 
-    def agreed(self, run_id: str) -> int:
+    def confirmed_stage(self, run_id: str) -> int:
         """Return the last stage of a run that is cut into shards that somebody let begin; -1 once somebody did not.
 
         Raises:
@@ -390,12 +390,12 @@ class Reader:
         )
 
 
-def _data(disk_id: str, known: str, told: str | None) -> DataState:
+def _data(disk_id: str, state: str, report: str | None) -> DataState:
     """Return what a run did to a disk: as its report says, else by the state of the job."""
-    if told:
-        said: DataState = next(disk["data"] for disk in json.loads(told)["disks"] if disk["disk_id"] == disk_id)
+    if report:
+        said: DataState = next(disk["data"] for disk in json.loads(report)["disks"] if disk["disk_id"] == disk_id)
         return said
-    return next(wipe.data for wipe in decode(JobState, json.loads(known)).disks if wipe.disk_id == disk_id)
+    return next(wipe.data for wipe in decode(JobState, json.loads(state)).disks if wipe.disk_id == disk_id)
 
 
 def lock_of(endpoint: str, account: str, region: str, instance_id: str) -> str:

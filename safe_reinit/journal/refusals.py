@@ -19,7 +19,7 @@ _WORKS = re.compile(
     r"|SELECT .*\{locked\}"
 )
 """The statements that a worker needs and a reader has no right to; see docs/howto/team.md."""
-_RIGHTS_OF = "Give it the rights of safe_{}, as the documentation says."
+_GRANT_ROLE = "Give it the rights of safe_{}, as the documentation says."
 _ROLE = ("the role or its password is refused", "Check the role in the address, and PGPASSFILE.")
 _LOCKED = ("another process keeps it locked", "Try again.")
 _NO_DATABASE = ("there is no such database", "Create it first, as the documentation says.")
@@ -101,7 +101,7 @@ def unusable(place: str, error: psycopg.Error, statement: str = "", role: Role =
 
 def _reason(error: psycopg.Error, statement: str, role: Role) -> tuple[str, str]:
     if isinstance(error, errors.InsufficientPrivilege | errors.InvalidSchemaName):
-        return _NOT_ALLOWED, _RIGHTS_OF.format(max(role, _least_role(statement), key=_ROLES.index))
+        return _NOT_ALLOWED, _GRANT_ROLE.format(max(role, _least_role(statement), key=_ROLES.index))
     for kinds, said in _BY_CLASS:
         if isinstance(error, kinds):
             return said
@@ -109,7 +109,7 @@ def _reason(error: psycopg.Error, statement: str, role: Role) -> tuple[str, str]
         return f"the server refuses the statement ({error.sqlstate or type(error).__name__})", _AWAY[1]
     text = str(error)
     if _NO_CONNECT in text:
-        return _NOT_ALLOWED, _RIGHTS_OF.format(role)
+        return _NOT_ALLOWED, _GRANT_ROLE.format(role)
     return next((said for pattern, said in _BY_TEXT if re.search(pattern, text)), _AWAY)
 
 

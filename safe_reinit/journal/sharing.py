@@ -32,7 +32,7 @@ _FAILED = (
     " WHERE whole <> '' AND whole = (SELECT whole FROM runs WHERE run_id=?)"
 )
 """The jobs that have failed in a shard of a run, and in all shards of it."""
-_LEARNT = (
+_MEASUREMENTS = (
     f"SELECT part.run_id, its.whole, what, {{clock}} - at, taken, closed_for, took FROM learnt AS part{_PLACE}"  # noqa: S608
     " WHERE at > {clock} - ? AND at <= {clock} ORDER BY at"
 )
@@ -106,7 +106,7 @@ def noted(run_id: str, measurements: Sequence[Measurement]) -> Iterator[tuple[st
 def _read(database: Database, run_id: str, lease: float) -> tuple[InUse, InUse]:
     """Return what a run itself has in use, and what the others have."""
     jobs = database.execute(_JOBS, (lease, run_id)).fetchall()
-    learnt = database.execute(_LEARNT, (run_id, _KEPT)).fetchall()
+    learnt = database.execute(_MEASUREMENTS, (run_id, _KEPT)).fetchall()
     own = [[row for row in rows if run_id in row[:2]] for rows in (jobs, learnt)]
     others = [[row for row in rows if run_id not in row[:2]] for rows in (jobs, learnt)]
     return _summed(*own), _summed(*others)

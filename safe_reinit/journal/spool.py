@@ -77,7 +77,12 @@ class Spool:
 
         """
         what = f"What the journal lacks of run {name}"
-        kept = {"epoch": lease.epoch, "session": lease.session, "states": list(states.items()), "events": lease.untold}
+        kept = {
+            "epoch": lease.epoch,
+            "session": lease.session,
+            "states": list(states.items()),
+            "events": lease.unwritten_events,
+        }
         file = self.file(lease.run_id)
         try:
             make_folder(self.folder)
@@ -111,7 +116,7 @@ class Spool:
                 hint="Look at its machines in the ECS console. Then remove the file, and resume the run.",
             ) from None
 
-    def add_to(self, journal: Journal, lease: Lease, known: list[JobState]) -> None:
+    def add_to(self, journal: Journal, lease: Lease, states: list[JobState]) -> None:
         """Add to the states of a run, by position, what its journal lacks, and write it there.
 
         It counts only where nobody has held the run since. Else whoever did has gone on without it, and only must know
@@ -124,12 +129,12 @@ class Spool:
         if kept is None:
             return
         for event in kept.events:
-            lease.tell(event)
+            lease.emit(event)
         before = lease.follows
         put_back = before is not None and before.epoch == 0  # to before anybody held it
         if before is not None and (put_back or (kept.epoch, kept.session) == (before.epoch, before.session)):
             for position, state in kept.states.items():
-                known[position] = state
+                states[position] = state
             try:
                 lease.save(*kept.states.items(), wait=LOCK_WAIT)
             except JournalError as error:

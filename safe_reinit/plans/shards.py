@@ -52,7 +52,7 @@ def digest_of(digests: Iterable[str]) -> str:
 
 
 def next_stage(
-    rollout: Rollout, shards: Sequence[ShardProgress], agreed: int, now: datetime, *, cancelled: bool = False
+    rollout: Rollout, shards: Sequence[ShardProgress], confirmed_stage: int, now: datetime, *, cancelled: bool = False
 ) -> Stage:
     """Return which shards of a run are to be carried now.
 
@@ -61,7 +61,7 @@ def next_stage(
     Args:
         rollout: of the run.
         shards: how far each has come.
-        agreed: the last stage that somebody let begin; -1: none that has not begun.
+        confirmed_stage: the last stage that somebody confirmed; -1: none that has not begun.
         now: by the local clock.
         cancelled: whether the run was asked to end.
 
@@ -71,27 +71,27 @@ def next_stage(
     at_once = -(-rollout.max_parallel // SIZE)
     if not left:
         return Stage(over=True)
-    if released.closed or cancelled or agreed < 0:
+    if released.closed or cancelled or confirmed_stage < 0:
         return Stage(tuple(each.number for each in left), at_once)
     outcomes, stage = _outcomes(shards), released.stage
-    if stage > agreed and pauses_after(rollout, len(outcomes), stage - 1):
+    if stage > confirmed_stage and pauses_after(rollout, len(outcomes), stage - 1):
         return Stage(question=question(outcomes), number=stage, again_in=_ANSWER_AGAIN)
     begins = accumulate((len(each.outcomes) for each in shards), initial=0)
     here = [each.number for each, at in zip(shards, begins, strict=False) if at < released.upto and not each.ended]
     return Stage(tuple(here), at_once, number=stage)
 
 
-def why_none_begins(rollout: Rollout, shards: Sequence[ShardProgress], agreed: int, now: datetime) -> str:
+def why_none_begins(rollout: Rollout, shards: Sequence[ShardProgress], confirmed_stage: int, now: datetime) -> str:
     """Return why no job of a run begins that has not; ``""`` where they may.
 
     Args:
         rollout: of the run.
         shards: how far each has come.
-        agreed: the last stage that somebody let begin; -1: none that has not begun.
+        confirmed_stage: the last stage that somebody confirmed; -1: none that has not begun.
         now: by the local clock.
 
     """
-    return _release(rollout, shards, now).closed or (NOT_CONFIRMED if agreed < 0 else "")
+    return _release(rollout, shards, now).closed or (NOT_CONFIRMED if confirmed_stage < 0 else "")
 
 
 def _release(rollout: Rollout, shards: Sequence[ShardProgress], now: datetime) -> Release:

@@ -70,7 +70,7 @@ class Book:
         self.run_id, self.epoch, self.session = "r-1", 1, "session"
         self.said: list[str] = []
         """What people were told."""
-        self.untold: list[dict[str, Any]] = []
+        self.unwritten_events: list[dict[str, Any]] = []
         self.saved: list[dict[int, Any]] = []
         self.waited: list[float] = []
         self.shared: list[tuple[Room | None, tuple[Measurement, ...]]] = []

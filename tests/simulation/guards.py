@@ -255,7 +255,7 @@ def _digest(patch: pytest.MonkeyPatch) -> None:
 
     def why(session: Any, run_id: str, _number: int, digest: str) -> str:
         run, progress = carrying._progress(session, run_id, digest)
-        rollout, agreed = carrying._rollout(run), session.journal.agreed(run_id)
+        rollout, agreed = carrying._rollout(run), session.journal.confirmed_stage(run_id)
         return shards.why_none_begins(rollout, progress, agreed, session.clock.now())
 
     patch.setattr(carrying, "_why_none_begins", why)

@@ -306,7 +306,7 @@ class Simulation:
     @contextmanager
     def in_shards(self) -> Iterator[None]:
         """Let the run be cut into small shards and submitted to the engine, and see who takes them."""
-        take = Journal.take
+        take = Journal.acquire_lease
 
         def seen(journal: Journal, run_id: str) -> Lease | None:
             lease = take(journal, run_id)
@@ -316,7 +316,7 @@ class Simulation:
 
         with (
             patch.object(shards, "SIZE", self.scenario["shards"]),
-            patch.object(Journal, "take", seen),
+            patch.object(Journal, "acquire_lease", seen),
             patch.object(Journal, "shared", True),  # every worker of a simulation sees the file
             self._temporal.in_place(),
         ):
