@@ -44,13 +44,13 @@ def load_all(journal: str | None) -> None:
 
     A process that is forked while another thread imports waits for ever for the lock of that import.
     """
-    for name in ("cloud.aliyun.client", "execution.session", "journal.sqlite"):
+    parts = (f"model.{part}" for part in model.PARTS)
+    for name in ("cloud.aliyun.client", "execution.session", "journal.sqlite", *parts):
         import_module(f"..{name}", __package__)
     from ..journal.place import is_shared  # noqa: PLC0415 - see above
 
     if is_shared(journal):
         with contextlib.suppress(ImportError):  # which is said when it is opened
             import_module("..journal.postgres", __package__)
-    for lazy in (model, checks):  # whose members are imported when they are asked for
-        for name in lazy.__all__:
-            getattr(lazy, name)
+    for name in checks.__all__:  # those are imported when they are asked for
+        getattr(checks, name)

@@ -9,250 +9,99 @@ The parts are imported when something of them is: building the classes takes lon
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .cloud import (
-        Attachment,
-        Caller,
-        Disk,
-        Image,
-        Instance,
-        Snapshot,
-        SnapshotLink,
-        UnreadableRow,
-        Unseen,
-    )
-    from .facts import DiskFacts
-    from .finding import Finding, Level
-    from .guard import (
-        Allow,
-        Guard,
-        Hours,
-        Match,
-        Policy,
-        Protect,
-        RunClass,
-        Target,
-        TargetClass,
-    )
-    from .job import (
-        Accepted,
-        Action,
-        ActName,
-        Command,
-        DataState,
-        Evidence,
-        Failure,
-        Fence,
-        Finish,
-        JobState,
-        Observation,
-        OnUnknown,
-        Phase,
-        PhaseName,
-        PhaseResult,
-        SafetySnapshot,
-        Step,
-        StepState,
-        Wait,
-        Wipe,
-        WipeState,
-    )
-    from .options import Options
-    from .other_products import (
-        Key,
-        Others,
-        ReplicaPair,
-        ScalingMember,
-        SnapshotPolicy,
-        SystemEvent,
-    )
-    from .plan import LOCK_TAG, Becomes, BecomesKind, Facts, Limits, Making, Plan, PlannedDisk, PlannedJob, Rollout
-    from .report import (
-        STILL_OWED,
-        Call,
-        ClassReference,
-        DiskReport,
-        Event,
-        EventName,
-        Identity,
-        JobReport,
-        LastRun,
-        Operator,
-        Outcome,
-        PlanReference,
-        Report,
-    )
-    from .secret import Secret
-    from .shared import InUse, Measurement, Room, ShardProgress, Stage
+    from .cloud import Attachment as Attachment
+    from .cloud import Caller as Caller
+    from .cloud import Disk as Disk
+    from .cloud import Image as Image
+    from .cloud import Instance as Instance
+    from .cloud import Snapshot as Snapshot
+    from .cloud import SnapshotLink as SnapshotLink
+    from .cloud import UnreadableRow as UnreadableRow
+    from .cloud import Unseen as Unseen
+    from .facts import DiskFacts as DiskFacts
+    from .finding import Finding as Finding
+    from .finding import Level as Level
+    from .guard import Allow as Allow
+    from .guard import Guard as Guard
+    from .guard import Hours as Hours
+    from .guard import Match as Match
+    from .guard import Policy as Policy
+    from .guard import Protect as Protect
+    from .guard import RunClass as RunClass
+    from .guard import Target as Target
+    from .guard import TargetClass as TargetClass
+    from .job import Accepted as Accepted
+    from .job import Action as Action
+    from .job import ActName as ActName
+    from .job import Command as Command
+    from .job import DataState as DataState
+    from .job import Evidence as Evidence
+    from .job import Failure as Failure
+    from .job import Fence as Fence
+    from .job import Finish as Finish
+    from .job import JobState as JobState
+    from .job import Observation as Observation
+    from .job import OnUnknown as OnUnknown
+    from .job import Phase as Phase
+    from .job import PhaseName as PhaseName
+    from .job import PhaseResult as PhaseResult
+    from .job import SafetySnapshot as SafetySnapshot
+    from .job import Step as Step
+    from .job import StepState as StepState
+    from .job import Wait as Wait
+    from .job import Wipe as Wipe
+    from .job import WipeState as WipeState
+    from .options import Options as Options
+    from .other_products import Key as Key
+    from .other_products import Others as Others
+    from .other_products import ReplicaPair as ReplicaPair
+    from .other_products import ScalingMember as ScalingMember
+    from .other_products import SnapshotPolicy as SnapshotPolicy
+    from .other_products import SystemEvent as SystemEvent
+    from .plan import LOCK_TAG as LOCK_TAG
+    from .plan import Becomes as Becomes
+    from .plan import BecomesKind as BecomesKind
+    from .plan import Facts as Facts
+    from .plan import Limits as Limits
+    from .plan import Making as Making
+    from .plan import Plan as Plan
+    from .plan import PlannedDisk as PlannedDisk
+    from .plan import PlannedJob as PlannedJob
+    from .plan import Rollout as Rollout
+    from .report import STILL_OWED as STILL_OWED
+    from .report import Call as Call
+    from .report import ClassReference as ClassReference
+    from .report import DiskReport as DiskReport
+    from .report import Event as Event
+    from .report import EventName as EventName
+    from .report import Identity as Identity
+    from .report import JobReport as JobReport
+    from .report import LastRun as LastRun
+    from .report import Operator as Operator
+    from .report import Outcome as Outcome
+    from .report import PlanReference as PlanReference
+    from .report import Report as Report
+    from .secret import Secret as Secret
+    from .shared import InUse as InUse
+    from .shared import Measurement as Measurement
+    from .shared import Room as Room
+    from .shared import ShardProgress as ShardProgress
+    from .shared import Stage as Stage
 
-_HOME = {
-    "Attachment": "cloud",
-    "Caller": "cloud",
-    "Disk": "cloud",
-    "Image": "cloud",
-    "Instance": "cloud",
-    "Snapshot": "cloud",
-    "SnapshotLink": "cloud",
-    "UnreadableRow": "cloud",
-    "Unseen": "cloud",
-    "Allow": "guard",
-    "Guard": "guard",
-    "Hours": "guard",
-    "Match": "guard",
-    "Policy": "guard",
-    "Protect": "guard",
-    "RunClass": "guard",
-    "Target": "guard",
-    "TargetClass": "guard",
-    "Accepted": "job",
-    "ActName": "job",
-    "Action": "job",
-    "Evidence": "job",
-    "Failure": "job",
-    "Fence": "job",
-    "Finish": "job",
-    "Observation": "job",
-    "OnUnknown": "job",
-    "Phase": "job",
-    "PhaseName": "job",
-    "PhaseResult": "job",
-    "JobState": "job",
-    "SafetySnapshot": "job",
-    "Command": "job",
-    "Step": "job",
-    "StepState": "job",
-    "Wait": "job",
-    "Wipe": "job",
-    "WipeState": "job",
-    "Key": "other_products",
-    "Others": "other_products",
-    "ReplicaPair": "other_products",
-    "ScalingMember": "other_products",
-    "SnapshotPolicy": "other_products",
-    "SystemEvent": "other_products",
-    "LOCK_TAG": "plan",
-    "Becomes": "plan",
-    "BecomesKind": "plan",
-    "DiskFacts": "facts",
-    "Facts": "plan",
-    "Finding": "finding",
-    "Level": "finding",
-    "Limits": "plan",
-    "Making": "plan",
-    "Options": "options",
-    "Plan": "plan",
-    "PlannedDisk": "plan",
-    "PlannedJob": "plan",
-    "Rollout": "plan",
-    "Secret": "secret",
-    "InUse": "shared",
-    "Measurement": "shared",
-    "Room": "shared",
-    "ShardProgress": "shared",
-    "Stage": "shared",
-    "STILL_OWED": "report",
-    "Call": "report",
-    "ClassReference": "report",
-    "DataState": "job",
-    "DiskReport": "report",
-    "Event": "report",
-    "EventName": "report",
-    "Identity": "report",
-    "JobReport": "report",
-    "LastRun": "report",
-    "Operator": "report",
-    "Outcome": "report",
-    "PlanReference": "report",
-    "Report": "report",
-}
-
-__all__ = [
-    "LOCK_TAG",
-    "STILL_OWED",
-    "Accepted",
-    "ActName",
-    "Action",
-    "Allow",
-    "Attachment",
-    "Becomes",
-    "BecomesKind",
-    "Call",
-    "Caller",
-    "ClassReference",
-    "Command",
-    "DataState",
-    "Disk",
-    "DiskFacts",
-    "DiskReport",
-    "Event",
-    "EventName",
-    "Evidence",
-    "Facts",
-    "Failure",
-    "Fence",
-    "Finding",
-    "Finish",
-    "Guard",
-    "Hours",
-    "Identity",
-    "Image",
-    "InUse",
-    "Instance",
-    "JobReport",
-    "JobState",
-    "Key",
-    "LastRun",
-    "Level",
-    "Limits",
-    "Making",
-    "Match",
-    "Measurement",
-    "Observation",
-    "OnUnknown",
-    "Operator",
-    "Options",
-    "Others",
-    "Outcome",
-    "Phase",
-    "PhaseName",
-    "PhaseResult",
-    "Plan",
-    "PlanReference",
-    "PlannedDisk",
-    "PlannedJob",
-    "Policy",
-    "Protect",
-    "ReplicaPair",
-    "Report",
-    "Rollout",
-    "Room",
-    "RunClass",
-    "SafetySnapshot",
-    "ScalingMember",
-    "Secret",
-    "ShardProgress",
-    "Snapshot",
-    "SnapshotLink",
-    "SnapshotPolicy",
-    "Stage",
-    "Step",
-    "StepState",
-    "SystemEvent",
-    "Target",
-    "TargetClass",
-    "UnreadableRow",
-    "Unseen",
-    "Wait",
-    "Wipe",
-    "WipeState",
-]
+PARTS = (
+    "finding", "secret", "options", "cloud", "other_products", "guard", "job", "facts", "plan", "report", "shared",
+)  # fmt: skip
+"""Where the names above are looked for, those first that the others are built on."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - only when something is asked for
-
-    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    if name != name.lower():  # a lower-case one is a module, which Python imports by itself
+        for part in PARTS:
+            module = import_module(f".{part}", __name__)
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
