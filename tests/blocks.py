@@ -151,6 +151,16 @@ def parse(argv: Sequence[str]) -> None:
         command, context = inner, inner.make_context(name, rest, parent=context)
 
 
+def typed(block: Block) -> list[tuple[str, int]]:
+    """List the lines of a block that people, cron or systemd run, each with how it ends."""
+    if block.language == "console":
+        commands = [command for command, _ in block.commands]
+        return list(zip(commands, block.exits(len(commands)), strict=True))
+    if block.language == "cron":
+        return [(line.split(" ", 5)[5], 0) for line in block.text.splitlines() if re.match(r"[\d*]", line)]
+    return [(line.removeprefix("ExecStart="), 0) for line in block.text.splitlines() if line.startswith("ExecStart=")]
+
+
 def words_of(command: str) -> list[str] | None:
     """Return the words of a line that is one command, with its program first; ``None`` where it takes a shell."""
     line = command.replace("\\\n", " ")

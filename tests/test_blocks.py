@@ -24,13 +24,14 @@ import pytest
 import yaml
 from click import Command, Group, NoSuchOption
 
-from safe_reinit import config, simulator
+from safe_reinit import config
 from safe_reinit.cli.app import app
 from safe_reinit.core.transitions import STEP_STATES, WIPE_STATES
 from safe_reinit.errors import UsageError
 from safe_reinit.journal import open_to_write
 from safe_reinit.simulator import Simulator
 from safe_reinit.simulator.__main__ import _parser
+from safe_reinit.simulator.world_ids import DEFAULT_WORLD
 from tests import blocks, virtual
 from tests.blocks import ROOT, Block
 from tests.conftest import KEY
@@ -45,20 +46,13 @@ _PATIENCE = 120.0
 """Real seconds that nothing here takes, on however busy a machine."""
 _LOOKS_EVERY = 0.1
 """Seconds of a test on virtual time."""
-_DEFAULT_WORLD = Path(simulator.__file__).with_name("default_world.yaml")
 
 
 @cache
 def world() -> dict[str, Any]:
-    """Return the default world with quick machines, and a lab: i-sim-lab1 and i-sim-lab2, tagged env=lab."""
-    made: dict[str, Any] = yaml.safe_load(_DEFAULT_WORLD.read_text("utf-8"))
-    made["durations"] = {"stop": 1, "wipe": 8, "start": 1, "snapshot": 6}
-    for name in ("lab1", "lab2"):
-        made["instances"][f"i-sim-{name}"] = {"name": name, "status": "Running", "tags": {"env": "lab"}}
-        made["disks"][f"d-sim-{name}"] = {
-            "instance": f"i-sim-{name}", "type": "system", "image": "m-sim-web",
-        }  # fmt: skip
-    return made
+    """Return the default world with quick machines."""
+    made: dict[str, Any] = yaml.safe_load(DEFAULT_WORLD.read_text("utf-8"))
+    return {**made, "durations": {"stop": 1, "wipe": 8, "start": 1, "snapshot": 6}}
 
 
 @dataclass
@@ -92,14 +86,12 @@ class Desk:
 
     def environment(self, command: str) -> dict[str, str]:
         """Give the environment of a command; one that simulates has no other ECS."""
-        assert self.simulator is not None
         strange = ("SAFE_", "ALIBABA_", "XDG_", "PYTHONDEVMODE", "PYTHONWARNINGS")  # a reader has a plain Python
         kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
-        where = {"SAFE_REINIT_ENDPOINT": self.simulator.url, "SAFE_REINIT_REGION": "cn-hangzhou"}
         return {
             **kept,
             **KEY,
-            **({} if re.search(r"--simulate|--world", command) else where),
+            **({} if re.search(r"--simulate|--world", command) else self._where()),
             "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "HOME": str(self.folder / "home"),
@@ -108,11 +100,14 @@ class Desk:
             **self.exports,
         }
 
+    def _where(self) -> dict[str, str]:
+        assert self.simulator is not None
+        return {"SAFE_REINIT_ENDPOINT": self.simulator.url, "SAFE_REINIT_REGION": "cn-hangzhou"}
+
     def meant(self, text: str, block: Block) -> str:
         """Put what is there in the place of examples: disks, runs, digests, ports."""
         for example, thing in block.examples.items():
             text = text.replace(example, thing)
-        text = text.replace("d-...", "d-sim-web1-data").replace("d-bp1example", "d-sim-web1-data")
         for run_id in _RUN.findall(text):
             if run_id not in self.names and self.journal.exists():
                 with open_to_write(self.journal) as journal:
@@ -451,6 +446,7 @@ _UNIT = {
         "SuccessExitStatus",
         "TimeoutStopSec",
         "EnvironmentFile",
+        "Environment",
         "StateDirectory",
     },
     "Timer": {"OnCalendar", "Persistent", "RandomizedDelaySec", "AccuracySec"},
@@ -539,6 +535,27 @@ def _runs(block: Block) -> bool:
     return "by" not in block.words and (block.language in RUN or block.words.get("as") == "ansible")
 
 
+def practice(line: str) -> str | None:
+    """Return a line that plans or wipes as one that only plans, on the embedded simulator; ``None`` for any other."""
+    words = blocks.words_of(blocks.redirected(line)[0]) or []
+    has_command = words[1:2] in (["plan"], ["policy"])
+    if words[:1] != ["safe-reinit"] or not (has_command or words[1].startswith("--")):
+        return None
+    if {"--simulate", "--world"} & {*words}:
+        return None
+    return shlex.join([*words, "--simulate", *([] if has_command or "--dry-run" in words else ["--dry-run"])])
+
+
+def _practised(path: Path) -> dict[int, list[tuple[str, int]]]:
+    """List by the line of its block what of a page can be practised, and how it is to end."""
+    return {
+        block.line: lines
+        for block in _blocks(path)
+        if "by" not in block.words
+        and (lines := [(line, code) for each, code in blocks.typed(block) if (line := practice(each))])
+    }
+
+
 def _blocks(path: Path) -> list[Block]:
     """List the blocks of a page; what is wrong with one that cannot be read is told by a test of its own."""
     try:
@@ -583,6 +600,21 @@ def test_each_line_of_the_readme_starts_an_interpreter(scene: list[Block], desk:
     for block in scene:
         if "by" not in block.words:
             KINDS[block.language](desk, block)
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(
+    "path", [path for path in PAGES if _practised(path)], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_a_line_that_plans_or_wipes_can_be_typed_with_simulate(path: Path, desk: Desk) -> None:
+    """With --simulate a line plans what its page shows: its disks, tags, key pairs and files are there."""
+    lines = _practised(path)
+    for block in blocks.blocks(path):
+        if "save" in block.words:
+            KINDS[block.language](desk, block)
+        for line, code in lines.get(block.line, ()):
+            ended, said = desk.run(line)
+            assert ended == code, f"{block.place}: $ {line}\n{said}\nended with {ended} instead of {code}"
 
 
 def test_every_block_is_tried() -> None:

@@ -9,6 +9,7 @@ import pytest
 import safe_reinit
 from safe_reinit.checks import CHECKS
 from safe_reinit.simulator import Simulator
+from safe_reinit.simulator.world import load_world
 
 pytestmark = pytest.mark.virtual_time
 
@@ -81,6 +82,22 @@ def test_the_healthy_disks_may_be_wiped(simulator: Simulator, disk_id: str, told
 
     assert set(found.values()) == {"info"}
     assert set(found) - ORDINARY == told
+
+
+@pytest.mark.parametrize("env", ["lab", "staging"])
+def test_the_machines_to_practise_on_may_be_wiped(simulator: Simulator, env: str) -> None:
+    """Of all disks of the lab and of staging one has a risk, which --snapshot takes away."""
+    machines = {key for key, machine in load_world(None).instances.items() if machine.tags.get("env") == env}
+    rows = simulator.state()["disks"].items()
+    disks = [disk_id for disk_id, row in rows if row["instance_id"] in machines]
+    client = safe_reinit.connect(region=simulator.region, endpoint=simulator.url, credentials=simulator.access_key)
+    plan, saved = (
+        client.plan(disks, stop_instance=True, max_disks=len(disks), snapshot=snapshot) for snapshot in (False, True)
+    )
+
+    told = [(each.check, each.subject) for each in plan.findings if each.level != "info"]
+    assert told == ([] if env == "lab" else [("no-recent-snapshot", "d-sim-staging-db-2-data")])
+    assert saved.runnable
 
 
 def test_an_unknown_disk_is_not_found(simulator: Simulator) -> None:

@@ -129,13 +129,14 @@ class _Builder:
     def _instance(self, instance_id: str, spec: InstanceSpec, image_id: str, number: int) -> Instance:
         durations = self._world.durations
         image = self._cloud.images.get(image_id)
+        is_economical = spec.status == "Stopped" and spec.stopped_mode == "StopCharging"
         return Instance(
             id=instance_id,
             name=instance_id[2:] if spec.name is None else spec.name,
             status=spec.status,
             os_type=spec.os or (image.os_type if image else "linux"),
             image_id=image_id,
-            zone=f"{self._world.region_of(spec)}-h",
+            zone=self._world.zone_of(spec),
             created=spec.created.at(self._start),
             starts=0 if spec.never_started else 1,
             start_time=None if spec.never_started else spec.started.at(self._start),
@@ -150,7 +151,7 @@ class _Builder:
             hibernation=spec.hibernation,
             io_optimized=spec.io_optimized,
             instance_type=spec.instance_type,
-            public_ip=spec.public_ip,
+            public_ip="" if is_economical else spec.public_ip,
             private_ip=f"10.0.{number // 250}.{number % 250 + 2}",
             wants_public_ip=bool(spec.public_ip),
             eip=spec.eip,
@@ -207,7 +208,7 @@ class _Builder:
             type=spec.type,
             category=spec.category,
             size=spec.size,
-            zone=f"{self._world.region_of(spec)}-h",
+            zone=self._world.zone_of(spec),
             created=spec.created.at(self._start),
             content=self._content(spec, attachments),
             attachments=attachments,

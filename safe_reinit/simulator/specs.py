@@ -149,6 +149,8 @@ class InstanceSpec(Spec):
     name: str | None = None
     region: str = ""
     """Where it is; empty: in the region of the world."""
+    zone: Annotated[str, Field(pattern="^[a-z]$")] = "h"
+    """The letter of its zone in that region; its disks are in the same."""
     status: Literal["Pending", "Starting", "Running", "Stopping", "Stopped"] = "Running"
     never_started: bool = False
     created: When = Moment(-30 * DAY, relative=True)
@@ -329,6 +331,12 @@ class World(AccountSpec):
         elif isinstance(thing, SnapshotSpec):
             owner = self.disks.get(thing.disk)
         return thing.region or self.region_of(owner)
+
+    def zone_of(self, thing: InstanceSpec | DiskSpec) -> str:
+        """Return the zone of an instance, or of a disk, which is in the zone of the instance that it is attached to."""
+        owner = self.instances.get(thing.instance[0]) if isinstance(thing, DiskSpec) and thing.instance else thing
+        letter = owner.zone if isinstance(owner, InstanceSpec) else "h"
+        return f"{self.region_of(thing)}-{letter}"
 
     def account_facts(self) -> dict[str, Any]:
         """Return what is true of the whole account."""

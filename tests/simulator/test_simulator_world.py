@@ -11,9 +11,12 @@ import pytest
 from alibabacloud_ecs20140526 import models as ecs
 
 from safe_reinit.simulator import Simulator
+from safe_reinit.simulator.world import load_world
 from tests.simulator.support import Simulate, call, sdk
 
 REGION = "cn-hangzhou"
+PRACTICE = {instance_id for instance_id, machine in load_world(None).instances.items() if "env" in machine.tags}
+"""The machines to practise on, which are varied; all others are healthy, or have one problem."""
 OUTCOMES = {
     "capacity-reservation": "IncorrectInstanceStatus",
     "auto-snapshot-due": "",
@@ -87,11 +90,11 @@ def test_each_problem_shows(simulate: Simulate, problem: str) -> None:
 
 
 def test_no_problem_is_left_out(sim: Simulator) -> None:
-    """Every disk is a healthy one, one of a problem, or the system disk of a problem's instance; one is local."""
+    """Every other disk is a healthy one, one of a problem, or the system disk of its instance; one is local."""
     expected = {"d-sim-web1-sys", "d-sim-web1-data", "d-sim-db1-sys", "d-sim-db1-data"}
     expected |= {f"d-sim-{problem}" for problem in OUTCOMES}
     expected |= {"d-sim-local-disks-on-instance-local"}
-    disks = sim.state()["disks"]
+    disks = {disk_id: row for disk_id, row in sim.state()["disks"].items() if row["instance_id"] not in PRACTICE}
     systems = {disk_id for disk_id, row in disks.items() if disk_id not in expected}
     assert expected <= set(disks)
     assert {disks[disk_id]["type"] for disk_id in systems} == {"system"}
@@ -101,7 +104,8 @@ def test_no_problem_is_left_out(sim: Simulator) -> None:
 def test_each_problem_shows_alone(sim: Simulator) -> None:
     """But for the one thing each is about, all disks and instances look alike to the default key."""
     client = sdk(sim)
-    disks = client.describe_disks(ecs.DescribeDisksRequest(region_id=REGION, max_results=500)).body.disks.disk
+    rows = client.describe_disks(ecs.DescribeDisksRequest(region_id=REGION, max_results=500)).body.disks.disk
+    disks = [disk for disk in rows if disk.instance_id not in PRACTICE]
     odd = {
         "status": {"disk-not-in-use"},
         "category": {"category-unsupported", "category-unknown", "local-disks-on-instance-local"},
@@ -123,7 +127,7 @@ def test_each_problem_shows_alone(sim: Simulator) -> None:
 def test_instances_of_the_default_world(simulate: Simulate) -> None:
     """Instances are Stopped and once started, in KeepCharging, but for those whose problem is another."""
     sim = simulate()
-    instances = sim.state()["instances"]
+    instances = {name: row for name, row in sim.state()["instances"].items() if name not in PRACTICE}
     running = {name for name, row in instances.items() if row["status"] == "Running"}
     assert running == {
         "i-sim-web1",
@@ -150,9 +154,32 @@ def test_instances_of_the_default_world(simulate: Simulate) -> None:
     assert economical == ["i-sim-economical-mode"]
     assert (instances["i-sim-web1"]["name"], instances["i-sim-disk-locked"]["name"]) == ("web1", "sim-disk-locked")
     rows = call(sim, "DescribeInstances", {"RegionId": REGION, "MaxResults": "100"}).json["Instances"]["Instance"]
-    # One is hidden by the denial that is its problem.
-    assert len(rows) == len(instances) - 1
+    assert {*sim.state()["instances"]} - {row["InstanceId"] for row in rows} == {"i-sim-instance-not-seen"}
     assert {row["OSType"] for row in rows if row["InstanceId"] != "i-sim-key-pair-on-windows"} == {"linux"}
+
+
+def test_disks_are_in_the_zone_of_their_instance(sim: Simulator) -> None:
+    """The machines to practise on are in two zones, and what is attached to one is in the same zone."""
+    client = sdk(sim)
+    disks = client.describe_disks(ecs.DescribeDisksRequest(region_id=REGION, max_results=500)).body.disks.disk
+    rows = call(sim, "DescribeInstances", {"RegionId": REGION, "MaxResults": "100"}).json["Instances"]["Instance"]
+    zones = {row["InstanceId"]: row["ZoneId"] for row in rows}
+
+    assert {zones[instance_id] for instance_id in PRACTICE} == {"cn-hangzhou-h", "cn-hangzhou-i"}
+    assert all(disk.zone_id == zones.get(disk.instance_id, "cn-hangzhou-h") for disk in disks)
+
+
+def test_a_machine_that_begins_in_the_economical_mode_has_lost_its_address(simulate: Simulate) -> None:
+    """Its start gives it another public address."""
+    sim = simulate(
+        {"instances": {"i-1": {"status": "Stopped", "stopped_mode": "StopCharging", "public_ip": "203.0.113.1"}}}
+    )
+    lost = sim.state()["instances"]["i-1"]["public_ip"]
+    sim.do({"start": "i-1"})
+    sim.pass_time(60)
+
+    assert lost == ""
+    assert sim.state()["instances"]["i-1"]["public_ip"] not in ("", "203.0.113.1")
 
 
 def test_pending_stays(simulate: Simulate) -> None:
