@@ -28,12 +28,14 @@ GUARDS = (
 )  # fmt: skip
 """What stands between a person and lost data: every line and branch of it is taken."""
 GUARDS_TESTS = (
-    "tests/core", "tests/execution", "tests/test_codes.py", "tests/test_retry.py", "tests/test_targets.py",
+    "tests/core", "tests/execution", "tests/model/test_codes.py", "tests/cloud/test_retry.py",
+    "tests/checks/test_targets.py",
 )  # fmt: skip
 MAIN_JOB = ("--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data")
 INSTALLED = {
-    "whl": "core/test_decide core/test_evolve core/test_scheduler execution/test_observe test_architecture test_codes "
-    "test_default_world test_docs test_journal test_library test_report test_retry",
+    "whl": "core/test_decide core/test_evolve core/test_scheduler execution/test_observe test_architecture "
+    "model/test_codes simulator/test_default_world test_docs journal/test_journal test_library report/test_report "
+    "cloud/test_retry",
     "tar.gz": "test_architecture test_library",
 }
 """What is tested of an installed package: what is in it, what it reads from its own files, and a whole run."""

@@ -5,7 +5,8 @@ outstanding, while starting) the server is killed, and started again after ``--s
 side, so it takes about a minute more than that. Each is held against the simulator's own record: nothing is stopped or
 wiped meanwhile, the machine is up again or said not to be, the report is true, and the resume closes the run.
 
-The exit code is 1 if any of that does not hold. ``tests/test_postgres_away.py`` does the same with ten seconds.
+The exit code is 1 if any of that does not hold. ``tests/blackbox/test_postgres_away.py`` does the same with ten
+seconds.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests import virtual
+from tests.blackbox.test_secrets import KEY_SECRET, STS_TOKEN, assert_clean
 from tests.commands import command
 from tests.servers import Server, forward
-from tests.test_secrets import KEY_SECRET, STS_TOKEN, assert_clean
 
 DISK = "d-sim-web1-data"
 NO_KEY = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": ""}

@@ -17,9 +17,9 @@ import pytest
 
 from safe_reinit.simulator import Simulator
 from tests.blackbox.worlds import DISK, INSTANCE, PATIENCE, RUN, STOPPING, WORLD, comes_to, held
+from tests.cli.test_schema import CONTRACT, problems
 from tests.commands import Command, command
 from tests.conftest import Ended
-from tests.test_schema import CONTRACT, problems
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from safe_reinit import connect
 from safe_reinit.cli.app import run
 from safe_reinit.errors import RunRefused
+from tests.cli.test_planfile import at
 from tests.cloudlike import DATA, SYSTEM, simulated
 from tests.conftest import Ended
-from tests.test_planfile import at
 
 Say = Callable[..., Ended]
 LIMITS = ("max_disks", "max_parallel", "stop_after_failures")

@@ -14,9 +14,9 @@ import pytest
 from safe_reinit.cli.app import run
 from safe_reinit.simulator import Simulator
 from tests import virtual
+from tests.cli.test_planfile import at
 from tests.cloudlike import DATA, SYSTEM, simulated
 from tests.conftest import Ended, changing
-from tests.test_planfile import at
 
 pytestmark = pytest.mark.virtual_time
 

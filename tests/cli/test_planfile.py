@@ -18,10 +18,10 @@ from safe_reinit.cli.app import run
 from safe_reinit.journal import open_to_write
 from safe_reinit.plans import plan_file
 from safe_reinit.simulator import Simulator
+from tests.blackbox.test_secrets import assert_clean
 from tests.cloudlike import BYSTANDER, DATA, INSTANCE, SOURCE, SYSTEM, simulated, world
 from tests.conftest import Ended, changing
 from tests.simulator.support import Still
-from tests.test_secrets import assert_clean
 
 pytestmark = pytest.mark.virtual_time
 
@@ -408,7 +408,7 @@ def test_an_expired_plan_can_be_shown(person: Person) -> None:
     person.plan()
     text = person.file.read_text("utf-8")
     old = {**person.content, "made_at": "2020-01-01T00:00:00Z", "expires_at": "2020-01-02T00:00:00Z"}
-    from tests.test_saved import signed
+    from tests.plans.test_saved import signed
 
     person.file.write_bytes(signed(old))
     shown = person("show", str(person.file))
@@ -508,7 +508,7 @@ def test_a_plan_of_another_endpoint_is_refused(person: Person, sim: Simulator) -
 
 def test_a_plan_of_the_real_cloud_is_not_applied_at_a_simulator(person: Person, sim: Simulator) -> None:
     """A plan of the real cloud stays one, whatever endpoint the surroundings name."""
-    from tests.test_saved import signed
+    from tests.plans.test_saved import signed
 
     person.plan()
     person.file.write_bytes(signed({**person.content, "endpoint": ""}))

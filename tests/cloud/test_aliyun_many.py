@@ -9,9 +9,9 @@ import pytest
 
 from safe_reinit.cloud.interface import Accepted, Refused, Unanswered
 from safe_reinit.simulator import Simulator
+from tests.cloud.test_aliyun import a_disk, a_page
 from tests.conftest import Connect, Gateway, Serve
 from tests.servers import Answer, Request, answer, error, http
-from tests.test_aliyun import a_disk, a_page
 
 IDS = ["i-1", "i-2", "i-3"]
 

@@ -12,9 +12,9 @@ import pytest
 
 from safe_reinit.simulator import Simulator
 from tests import virtual
+from tests.blackbox.test_secrets import assert_clean
 from tests.conftest import KEY, CommandLine, changing
 from tests.terminals import PATIENCE, Open, where_is
-from tests.test_secrets import assert_clean
 
 pytestmark = pytest.mark.virtual_time
 

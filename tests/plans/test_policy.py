@@ -21,10 +21,10 @@ from safe_reinit.planning.planner import calls_of
 from safe_reinit.plans import ram_policy
 from safe_reinit.simulator import Simulator
 from tests import values, virtual
+from tests.blackbox.test_secrets import assert_clean
 from tests.cloudlike import DATA, INSTANCE, SYSTEM, client, run, simulated, wipes, world
 from tests.conftest import changing
-from tests.test_plan import a_plan
-from tests.test_secrets import assert_clean
+from tests.plans.test_plan import a_plan
 
 pytestmark = pytest.mark.virtual_time
 

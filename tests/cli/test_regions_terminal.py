@@ -8,8 +8,8 @@ import signal
 import pytest
 
 from safe_reinit.simulator import Simulator
+from tests.cli.test_regions import LAB, power, simulated, wipes, world
 from tests.terminals import Open
-from tests.test_regions import LAB, power, simulated, wipes, world
 
 pytestmark = pytest.mark.virtual_time
 

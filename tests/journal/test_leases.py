@@ -329,7 +329,7 @@ def test_two_processes_resume_one_run(simulator: Simulator, path: Path, tmp_path
 
 def test_a_holder_that_was_paused_past_its_lease() -> None:
     """A holder whose run was ended by another sends nothing more, says so, and reports what that one has found."""
-    file = Path(__file__).parent / "simulation" / "scenarios" / "lease.json"
+    file = Path(__file__).parents[1] / "simulation" / "scenarios" / "lease.json"
     result = simulate(json.loads(file.read_text("utf-8"))["scenario"])
     first, second = result.reports
     said = str(first["error"])

@@ -24,7 +24,7 @@ from safe_reinit.report.html import to_html
 from safe_reinit.report.html.timeline import Axis
 from safe_reinit.report.text import NO_ERASURE
 from tests.fleets import a_job, a_report, after
-from tests.test_report import HOSTILE, every_kind, hostile
+from tests.report.test_report import HOSTILE, every_kind, hostile
 from tests.values import NOW
 
 ALL = ("done", "failed", "unknown", "not-restarted", "stranded", "refused")

@@ -10,9 +10,9 @@ from safe_reinit.model import Guard, Hours, Limits, Match, Plan, Rollout, RunCla
 from safe_reinit.plans import plan_file
 from tests import values
 from tests.blackbox.test_plan_files import signed
-from tests.test_plan import a_plan
-from tests.test_saved import at as there
-from tests.test_saved import places
+from tests.plans.test_plan import a_plan
+from tests.plans.test_saved import at as there
+from tests.plans.test_saved import places
 
 
 def a_full_plan() -> Plan:

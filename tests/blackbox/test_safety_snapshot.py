@@ -223,7 +223,7 @@ def test_a_lost_answer_leads_to_one_snapshot(kind: str, times: int) -> None:
 
 
 REFUSALS = {"QuotaExceed.Snapshot": 403, "InvalidDiskId.NotFound": 404, "Forbidden.RAM": 403, "Brand.New": 409}
-"""Of the account, of the disk, of the credentials; and what nobody knows. tests/test_codes.py judges all of them."""
+"""Of the account, the disk and the credentials; and what nobody knows. tests/model/test_codes.py judges all of them."""
 
 
 @pytest.mark.parametrize("code", REFUSALS)

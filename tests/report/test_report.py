@@ -19,7 +19,7 @@ from safe_reinit.errors import BY_OUTCOME, RunRefused, UsageError, exit_code
 from safe_reinit.model import Call, Facts, Failure, JobState, Limits, Options, Phase, Plan, Report, Wipe
 from safe_reinit.plans.plan import make_plan
 from tests import values
-from tests.test_plan import CALLER, a_plan
+from tests.plans.test_plan import CALLER, a_plan
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 REPORT = {

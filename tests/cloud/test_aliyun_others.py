@@ -18,9 +18,9 @@ from safe_reinit.cloud.aliyun.transport import Connections
 from safe_reinit.cloud.interface import Described, NotSent, Refused, Unanswered
 from safe_reinit.model import Key, ReplicaPair, ScalingMember, Secret, SnapshotPolicy, SystemEvent
 from safe_reinit.simulator import Simulator
+from tests.cloud.test_aliyun import GARBLED
 from tests.conftest import Connect, Serve
 from tests.servers import Answer, Request, Server, answer, error, http, refused_port
-from tests.test_aliyun import GARBLED
 
 Ask = Callable[[Aliyun], Described[Any]]
 LOOKS: dict[str, Ask] = {

@@ -10,7 +10,7 @@ from safe_reinit.errors import RunRefused, UsageError
 from safe_reinit.journal import AuditEntry, Journal, open_to_write
 from safe_reinit.journal.place import who
 from tests import postgresql
-from tests.test_journal import begin, end
+from tests.journal.test_journal import begin, end
 
 
 def told(acts: list[AuditEntry]) -> list[tuple[str, str, str]]:

@@ -19,8 +19,8 @@ from safe_reinit.model import Attachment, DiskFacts, Plan, Secret
 from safe_reinit.plans import plan_file
 from safe_reinit.plans.plan import expected
 from tests import values
-from tests.test_plan import a_plan
-from tests.test_secrets import assert_clean
+from tests.blackbox.test_secrets import assert_clean
+from tests.plans.test_plan import a_plan
 
 PASSWORD = "Pl4nted&Secret=Word"
 

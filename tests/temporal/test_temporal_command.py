@@ -27,8 +27,8 @@ from safe_reinit.temporal.worker import Settings
 from tests import postgresql
 from tests.blocks import ROOT, blocks
 from tests.servers import refused_port
+from tests.temporal.test_temporal_worker import get
 from tests.temporals import DIGEST, Remembering, Run, Temporal, wait_for, working
-from tests.test_temporal_worker import get
 
 PAGE = ROOT / "docs/howto/workers.md"
 QUEUE = "safe-reinit-1000000000000001-cn-hangzhou"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safe_reinit.checks.target_rules import ByHand, class_of, consents, no_consent, settle, term_in, window, within
 from safe_reinit.model import Allow, Disk, Guard, Hours, Instance, Match, Options, Policy, Protect, Target, TargetClass
 from tests import values
-from tests.test_plan import a_plan
+from tests.plans.test_plan import a_plan
 from tests.values import ACCOUNT, DAY, LAB, NIGHT, NOW, REGION
 
 STAGING = (("env", "staging"),)

@@ -15,8 +15,8 @@ from safe_reinit import report
 from safe_reinit.model import Becomes, Failure, Finding, Limits, Options, Plan, PlannedDisk, Rollout
 from safe_reinit.report.text import plan_lines as lines_of_few
 from tests.fleets import NO_CANARY, a_job, a_plan, a_report
-from tests.test_plan import a_plan as a_plan_of_one
-from tests.test_report import ended, of_run
+from tests.plans.test_plan import a_plan as a_plan_of_one
+from tests.report.test_report import ended, of_run
 from tests.values import LONG_AGO
 
 MANY = 30

@@ -11,8 +11,8 @@ import pytest
 from safe_reinit.report.html import to_html
 from tests.browser import CHROMIUM, Browser
 from tests.fleets import a_job, a_report
-from tests.test_report import HOSTILE, hostile
-from tests.test_report_html import MANY, every_outcome
+from tests.report.test_report import HOSTILE, hostile
+from tests.report.test_report_html import MANY, every_outcome
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (Debian: apt-get install chromium)")
 

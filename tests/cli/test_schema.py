@@ -22,7 +22,7 @@ from tests.terminals import where_is
 
 pytestmark = pytest.mark.virtual_time
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DISK = ("--disk", "d-sim-web1-data", "--stop-instance")
 
 

@@ -19,7 +19,7 @@ from tests.conftest import KEY, CommandLine, Ended, changing
 
 pytestmark = pytest.mark.virtual_time
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text("utf-8")
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
 CONFIG = re.findall(r"```yaml\n(allow:.*?)```", README, re.S)[0]
 """The file of README's everyday lines."""
 LAB, STAGING, PROD = {"env": "lab"}, {"env": "staging"}, {"env": "prod"}

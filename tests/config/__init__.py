@@ -1,0 +1,1 @@
+"""Settings: from the option, the environment, the file and the default."""

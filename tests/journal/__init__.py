@@ -1,0 +1,1 @@
+"""The journal: its rules, who holds a run, and PostgreSQL."""

@@ -1,0 +1,1 @@
+"""The values, and what each error code means."""

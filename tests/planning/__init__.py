@@ -1,0 +1,1 @@
+"""Preflight: what is described, and what cannot be."""

@@ -1,0 +1,1 @@
+"""Runs that a Temporal server hands out to workers."""
