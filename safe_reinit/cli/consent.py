@@ -16,13 +16,10 @@ from ..checks.target_rules import ANSWERED, consents, no_consent
 from ..errors import RunRefused
 from ..interrupt import Interrupt
 from ..model import Plan
-from ..report import text as report_text
 from .output import say, write
 from .progress import Progress
 
 _TRIES = 3
-_NAMED = 3
-"""Disks that the question names."""
 _LOOKS_EMPTY = frozenset("\u115f\u1160\u2800\ufffd")
 """Letters and symbols that show nothing, or stand for something else."""
 _LISTENS = 0.1
@@ -30,7 +27,7 @@ _LISTENS = 0.1
 
 
 def obtain(plan: Plan, confirm: str | None, is_only_one: Callable[[str], bool], digest: str = "") -> None:
-    """See that the person agrees to this plan, all of which is on the screen.
+    """See that the person agrees to this plan, all of which is on the screen, the loss right above the question.
 
     Args:
         plan: what was shown just before.
@@ -62,7 +59,7 @@ def obtain(plan: Plan, confirm: str | None, is_only_one: Callable[[str], bool], 
     answers = {each.casefold() for each in (word, *others)}
     act = "roll back" if plan.options.undo else "reinitialise"
     for left in range(_TRIES, 0, -1):
-        _prompt(f"\n{_loss(plan)}\nTo {act}, type the {kind}: {word}")
+        _prompt(f"To {act}, type the {kind}: {word}")
         answer = _read()
         if answer is not None and unicodedata.normalize("NFC", answer.strip()).casefold() in answers:
             return
@@ -96,17 +93,6 @@ def _is_plain(name: str) -> bool:
         and all(letter == " " or unicodedata.category(letter)[0] in "LNPS" for letter in name)
         and not set(name) & _LOOKS_EMPTY
     )
-
-
-def _loss(plan: Plan) -> str:
-    """Say which disks of which machine would lose what."""
-    disks = [disk.disk_id for job in plan.jobs for disk in job.disks]
-    named = ", ".join(disks[:_NAMED]) + (f" and {len(disks) - _NAMED} more disks" if len(disks) > _NAMED else "")
-    first = plan.jobs[0]
-    where = f"{len(plan.jobs)} instances" if len(plan.jobs) > 1 else report_text.name_of(first)
-    them = "it" if len(disks) == 1 else "them"
-    lost = f"what was written to {them} since the snapshot" if plan.options.undo else f"everything on {them} now"
-    return f"{named} on {where}: {lost} is lost."
 
 
 def pausing(plan: Plan) -> Plan:

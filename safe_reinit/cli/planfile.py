@@ -153,7 +153,7 @@ def show(path: str, flags: Mapping[str, Any], output: Output) -> None:
     tell(f"{path}: a plan of {timestamp(known.plan.made_at)} by {known.plan.caller.arn}")
     tell(f"  digest {known.plan.digest}")
     tell(f"  {_state(known, used_by, unknown, expired=expired)}")
-    lines(report.plan_lines(known.plan), sys.stdout)
+    lines(report.plan_lines(known.plan, full=output.verbose), sys.stdout)
     for disk in (disk for job in told.jobs for disk in job.disks if disk.last_run):
         if disk.last_run:
             tell(f"  {disk.disk_id}: {report.last_run_text(disk.last_run)}")

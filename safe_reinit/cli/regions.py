@@ -193,7 +193,8 @@ class _Together:
         order = ", then ".join(plan.region for plan in self._to_run)
         out = "".join(f"; left out, since all is refused there: {plan.region}" for plan in self._left_out)
         said = f"In all: {disks} disks on {self._total} instances, one region after the other: {order}{out}"
-        lines([report.Line(said, "bold")], stream)
+        lost = [report.Line(report.loss(self._whole), "bold")] if self._to_run else []
+        lines([report.Line(said, "bold"), *lost], stream)
 
     def _of_plans(self, why: Error | None, *, dry_run: bool) -> Report:
         told = [self._of_plan(client, plan, why, dry_run=dry_run) for client, plan in self._each()]

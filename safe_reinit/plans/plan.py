@@ -198,14 +198,13 @@ def downtime(job: PlannedJob, plan: Plan) -> float:
 
 
 def unforeseen(plan: Plan) -> list[str]:
-    """Return what no look can tell before the run."""
+    """Return what nothing that ECS describes can tell before the run."""
     untold = [] if plan.options.undo else ["ReInitDisk"]
     untold += ["CreateSnapshot"] if plan.options.snapshot else []
     untold += ["TagResources and UntagResources"] if plan.options.lock_tag else []
-    said = [f"whether these credentials may call {' and '.join(untold)} (no dry run)"] if untold else []
+    said = [f"permission for {' and '.join(untold)}"] if untold else []
     if any(job.will_start for job in plan.jobs):
-        said.append("whether the zone has what the start needs")
-    said.append("what other people and automatic snapshots do meanwhile")
+        said.append("capacity to restart")
     return said
 
 

@@ -1,4 +1,4 @@
-"""The plan and the report as lines that a person reads in five seconds; styles are for a terminal only."""
+"""What every form of a plan and a report says, and the report of a few machines as lines with styles for a terminal."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ..model import Becomes, DiskReport, Finding, JobReport, LastRun, Plan, PlannedDisk, PlannedJob, Report
+from ..model import Becomes, DiskReport, JobReport, LastRun, PlannedJob, Report
 from ..model.letters import printable
-from ..plans.plan import downtime, steps, unforeseen
 
 NO_ERASURE = "ReInitDisk is no certified erasure, and snapshots of the disk keep the old data."
 STYLE = {"block": "bold red", "risk": "dark_orange3", "info": "dim"}
@@ -28,7 +27,7 @@ class Line:
         object.__setattr__(self, "text", printable(self.text))  # names in it are other people's words
 
 
-SIMULATED = "SIMULATED: a simulator answers, not Alibaba Cloud. No real machine or disk is involved, whatever the ids."
+SIMULATED = "SIMULATED: a simulator answers. No real machine or disk is involved."
 """The first thing that is shown of a plan or a run that is not real."""
 
 
@@ -44,91 +43,9 @@ def duration(seconds: float) -> str:
     return f"{hours}h{minutes:02}m" if minutes else f"{hours}h"
 
 
-def plan_lines(plan: Plan) -> Iterator[Line]:
-    """Show the plan for a few machines, with everything that is known of each."""
-    yield from head(plan)
-    for job in plan.jobs:
-        yield Line()
-        yield from _job_lines(job, plan)
-    if plan.findings:
-        yield Line()
-        for found in plan.findings:
-            yield from finding_lines(found, accepted=found.check in plan.options.accept)
-    if plan.skipped:
-        yield Line()
-        yield from left_out(plan)
-        for found in plan.skipped_blockers:
-            yield from finding_lines(found, accepted=False)
-    yield Line()
-    yield from foot(plan)
-
-
-def head(plan: Plan) -> Iterator[Line]:
-    """Say what would be lost, and where."""
-    if plan.simulated:
-        yield Line(SIMULATED, "bold")
-    count = sum(len(job.disks) for job in plan.jobs)
-    caller = plan.caller
-    account = plan.account or "NOT KNOWN (GetCallerIdentity was not answered)"
-    where = f"{plan.region}, account {account}{f', caller {caller.arn}' if caller.arn else ''}"
-    disks, them = ("1 disk", "it") if count == 1 else (f"{count} disks", "them")
-    disks += f" on {len(plan.jobs)} instances" if len(plan.jobs) > 1 else ""
-    if plan.options.undo:
-        yield Line(f"Plan: undo run {plan.options.undo}: roll {disks} back to the safety snapshot", "bold")
-        yield Line(f"  What was written to {them} since that snapshot is lost.", "bold")
-    else:
-        yield Line(f"Plan: reinitialise {disks}; what is on {them} now is lost", "bold")
-    yield Line(f"  {where}", "dim")
-    if caller.source:
-        yield Line(f"  credentials: {caller.source[:1].lower()}{caller.source[1:]}", "dim")
-    if used := plan.guard.class_:
-        yield Line(f"  {class_text(used.name, used.allowed)}", "dim")
-
-
-def left_out(plan: Plan) -> Iterator[Line]:
-    """Name the disks that the run leaves out, since their job is refused, with what refuses it."""
-    yield Line("  Left out, since they are refused:", "bold")
-    for job in plan.skipped:
-        subjects = {job.instance_id, *(disk.disk_id for disk in job.disks)}
-        checks = dict.fromkeys(found.check for found in plan.skipped_blockers if found.subject in subjects)
-        for disk in job.disks:
-            yield Line(f"    {disk.disk_id} on {name_of(job)}: {', '.join(checks)}", STYLE["block"])
-
-
-def foot(plan: Plan) -> Iterator[Line]:
-    """Say what the plan cannot tell."""
-    yield Line(f"  Nobody can foresee: {'; '.join(unforeseen(plan))}.", "dim")
-    if not plan.options.undo:
-        yield Line(f"  {NO_ERASURE}", "dim")
-
-
-def _job_lines(job: PlannedJob, plan: Plan) -> Iterator[Line]:
-    yield Line(f"  {name_of(job)}  {job.power_before or 'not seen'}", "bold")
-    for disk in job.disks:
-        yield Line(f"    {_disk_text(disk)}")
-        yield Line(f"      becomes {becomes_text(disk.becomes)}", "bold")
-    yield Line(f"    {power_text(job, plan)}")
-    if job.sharing and job.will_stop:
-        yield Line(f"    Down with it, not wiped: {', '.join(job.sharing)}")
-    for number, (action, subject, note, limit) in enumerate(steps(job, plan), 1):
-        extra = f"  {note}" if note else ""
-        yield Line(f"    {number}. {action:<14} {subject}{extra}  (at most {duration(limit)})")
-
-
 def name_of(job: PlannedJob | JobReport) -> str:
     """Name an instance as people do, with its id."""
     return f"{printable(job.instance_name) or 'no name'} ({job.instance_id or 'no instance'})"
-
-
-def _disk_text(disk: PlannedDisk) -> str:
-    parts = [
-        f"{disk.type} disk" if disk.type else "disk not seen",
-        f"{disk.size_gib} GiB" if disk.size_gib is not None else "",
-        disk.device,
-        f"serial {disk.serial}" if disk.serial else "",
-        f'"{printable(disk.disk_name)}"' if disk.disk_name else "",
-    ]
-    return f"{disk.disk_id}  {', '.join(part for part in parts if part)}"
 
 
 def class_text(name: str, allowed: Sequence[str]) -> str:
@@ -144,35 +61,6 @@ def becomes_text(becomes: Becomes) -> str:
     if becomes.kind == "unknown":
         return f"unknown: {becomes.id + ' was not seen' if becomes.id else 'its origin was not seen'}"
     return f"{becomes.kind} {becomes.id}{of} (seen to exist)"
-
-
-_WATCHED = (
-    "It shows no StartTime, so it is observed from your confirmation on, and not wiped after a gap. "
-    "What is written to it before the first observation is lost, too."
-)
-
-
-def power_text(job: PlannedJob, plan: Plan) -> str:
-    """Say what becomes of the power of one instance."""
-    if job.will_start and not job.will_stop:
-        return "It was stopped by the run before, and is started after the wipe."
-    if job.will_start:
-        most, snapshot = duration(downtime(job, plan)), " and the snapshot" if plan.options.snapshot else ""
-        what = "roll-back" if plan.options.undo else "wipe"
-        return f"It is stopped for this and started again: down for the {what}{snapshot}, at most {most}."
-    if job.will_stop:
-        return "It is stopped for this and left stopped."
-    if job.power_before != "Stopped":
-        return "It is not stopped by this plan."
-    return "It stays Stopped." if job.shows_start_time else f"It stays Stopped. {_WATCHED}"
-
-
-def finding_lines(found: Finding, *, accepted: bool) -> Iterator[Line]:
-    """Show one finding, with what to do about it where it stands against the run."""
-    level = "risk, accepted" if accepted and found.level == "risk" else found.level
-    yield Line(f"  {level}: {found.check}: {found.subject}: {printable(found.message)}", STYLE[found.level])
-    if found.level != "info" and not (accepted and found.level == "risk"):
-        yield Line(f"      fix: {printable(found.fix)}")
 
 
 def report_lines(report: Report) -> Iterator[Line]:

@@ -89,7 +89,7 @@ def test_who_ended_a_run_is_recorded_once(sim: Simulator, run: Command, path: Pa
     child.communicate()
     cancelled, ended = audit(run, path)[1:]
 
-    assert cancelled == ("cancel", run_of(path), "" if how == "cancel" else how)
+    assert cancelled == ("cancel", run_of(path), "safe-reinit cancel" if how == "cancel" else how)
     assert ended == ("end", run_of(path), "failed")
 
 

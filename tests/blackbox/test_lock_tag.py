@@ -92,9 +92,9 @@ def test_the_plan_lists_it() -> None:
         plan = client(sim, TAGGED).plan([DATA], stop_instance=True)
     said = "\n".join(line.text for line in plan_lines(plan))
 
-    assert f"1. TagResources   {INSTANCE}  safe-reinit:run" in said
-    assert f"5. UntagResources {INSTANCE}  safe-reinit:run" in said
-    assert "TagResources and UntagResources (no dry run)" in said
+    assert f"1/5 TagResources   {INSTANCE} safe-reinit:run" in said
+    assert f"5/5 UntagResources {INSTANCE} safe-reinit:run" in said
+    assert "permission for ReInitDisk and TagResources and UntagResources" in said
 
 
 def test_other_tags_stay() -> None:

@@ -135,9 +135,9 @@ def test_the_plan_says_what_it_costs() -> None:
         plan = client(sim).plan([DATA], stop_instance=True, snapshot=True)
 
     said = "\n".join(line.text for line in plan_lines(plan))
-    assert f"CreateSnapshot {DATA}  and wait for it  (at most 1h)" in said
-    assert "down for the wipe and the snapshot, at most 2h" in said
-    assert "whether these credentials may call ReInitDisk and CreateSnapshot" in said
+    assert f"CreateSnapshot {DATA} and wait for it, at most 1h" in said
+    assert "down for at most 2h" in said
+    assert "permission for ReInitDisk and CreateSnapshot" in said
 
 
 def test_without_the_option_no_snapshot_is_taken() -> None:

@@ -126,8 +126,8 @@ def test_what_was_written_since_is_lost_and_the_plan_says_so() -> None:
 
     snapshot = before["disks"][DATA]["wipes"][0]["content_before"]
     assert f"undo run {name}: roll 1 disk back to the safety snapshot" in said
-    assert "What was written to it since that snapshot is lost." in said
-    assert f"ResetDisk      {DATA}  to s-sim" in said
+    assert "on web: everything written to it since the snapshot is lost." in said
+    assert f"ResetDisk     {DATA} to s-sim" in said
     assert "ReInitDisk" not in said
     assert done.outcome == "done"
     assert brought_back(state, DATA) == snapshot
