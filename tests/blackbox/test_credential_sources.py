@@ -134,7 +134,7 @@ def test_each_mode_gives_the_key_that_signs(
     assert code == 0, told
     assert {signer for _, signer in around.issuers.signers} == {"LTAIfakemain" if mode == "AK" else FIRST[0]}
     assert f"profile 'default' (mode {mode}) in {file}" in told
-    assert "acs:ram::1000000000000001:" in told
+    assert "account 1000000000000001, as " in told
     assert file.read_bytes() == before
     assert_clean(told)
 
