@@ -271,6 +271,16 @@ def test_importing_the_package_imports_nothing_else() -> None:
     assert told.strip() == "[]"
 
 
+def test_the_tests_are_in_the_folders_of_the_rooms() -> None:
+    """A folder of tests is that of a room, or has a purpose that CONTRIBUTING.md says."""
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/__init__.py")}
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+
+    assert folders - rooms == {"blackbox", "simulation"}
+    assert all(f"`tests/{each}/`" in text for each in folders - rooms)
+
+
 def test_few_files_stand_at_the_top() -> None:
     """Whoever opens the package sees the rooms, and at most ten files beside them."""
     assert {room_of(path) for path in FILES} == set(MAY_IMPORT)

@@ -1,9 +1,9 @@
 """What a run came to: one value, rendered as text, JSON, Markdown and HTML."""
 
 from .build import Started, of_bug, of_error, of_plan, of_run, refusal, started, with_last_runs
-from .many_report import report_lines
 from .plan_text import loss, plan_lines
 from .render import dumps, one_line, to_json, to_markdown, to_text
+from .report_text import report_lines
 from .text import SIMULATED, Line, data_text, last_run_text
 from .together import of_regions
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..model import JobReport, Phase, Report
 from ..model.codec import encode, timestamp
 from ..model.letters import printable
-from .many_report import report_lines
+from .report_text import report_lines
 from .text import SIMULATED, class_text, last_run_text, remains
 
 _UNPRINTABLE = re.compile(r"[^ -~\n]")

@@ -1,4 +1,4 @@
-"""What every form of a plan and a report says, and the report of a few machines as lines with styles for a terminal."""
+"""The words in which every form of a plan and a report says the same, and the lines that a terminal gives a style."""
 
 from __future__ import annotations
 
@@ -63,28 +63,6 @@ def becomes_text(becomes: Becomes) -> str:
     return f"{becomes.kind} {becomes.id}{of} (seen to exist)"
 
 
-def report_lines(report: Report) -> Iterator[Line]:
-    """Show what a run on a few machines came to."""
-    if report.simulated:
-        yield Line(SIMULATED, "bold")
-    for job in report.jobs:
-        yield from _job_report(job, verb_of(report))
-    yield from (Line(f"  {text}") for text in remains(report))
-    yield outcome_line(report)
-    for command in report.next:
-        yield Line(f"next: {command}")
-
-
-def outcome_line(report: Report) -> Line:
-    """Say in one line how it ended."""
-    if report.run_id:
-        took = duration((report.ended_at - report.started_at).total_seconds())
-        said = f"{report.outcome} (exit code {report.exit_code})  run {report.run_id}, {took}"
-    else:
-        said = f"{report.outcome} (exit code {report.exit_code})"
-    return Line(said, outcome_style(report.outcome))
-
-
 def remains(report: Report) -> Iterator[str]:
     """Say of disks that were wiped, or may have been, what a wipe does not take away, and in which snapshots it is."""
     touched = {disk.disk_id for job in report.jobs for disk in job.disks if disk.data in {"reinitialised", "unknown"}}
@@ -106,27 +84,9 @@ def is_undo(report: Report) -> bool:
     return any(call.action == "ResetDisk" for call in report.calls)
 
 
-def _job_report(job: JobReport, verb: str) -> Iterator[Line]:
-    unseen = bool(job.power_before and not job.power_after)
-    for disk in job.disks:
-        yield Line(f"{disk.disk_id} on {name_of(job)}: {data_text(disk, verb, seen=not unseen)}")
-        if disk.last_run and disk.data != "reinitialised":
-            yield Line(f"  {last_run_text(disk.last_run)}")
-    if breaks_promise(job):
-        shown = f"is {job.power_after}" if job.power_after else NOT_SEEN
-        yield Line(f"{name_of(job)} {shown}, but {job.power_promised} was promised", "bold red")
-    elif job.power_after:
-        yield Line(f"{name_of(job)} is {job.power_after}")
-    elif unseen:
-        yield Line(f"{name_of(job)} {NOT_SEEN}")
-
-
 def breaks_promise(job: JobReport) -> bool:
     """Tell whether the power is not as it was promised; where the run left it alone, nothing was."""
     return job.outcome not in ("refused", "planned", "failed") and job.power_after != job.power_promised
-
-
-NOT_SEEN = "was not seen in the last look (it was released, or the right to see it is missing)"
 
 
 def data_text(disk: DiskReport, verb: str, *, seen: bool = True) -> str:
@@ -152,11 +112,6 @@ def last_run_text(run: LastRun) -> str:
     }
     how = f"go on with it: safe-reinit resume {run.run_id}" if run.state == "open" else f"safe-reinit show {run.run_id}"
     return f"run {run.run_id} ({run.state}, begun {run.started_at}) {did[run.data]}; {how}"
-
-
-def outcome_style(outcome: str) -> str:
-    """Give the style in which an outcome is shown."""
-    return "bold green" if outcome in WELL else "bold red"
 
 
 def minute(when: datetime) -> str:

@@ -1,4 +1,4 @@
-"""The report of many machines: a count of what went well, and a line for each that did not.
+"""The report as lines: a few machines each, many as a count of what went well and a line for each that did not.
 
 Everything that is summed up here is in the JSON report one by one, and on the terminal with ``full``.
 """
@@ -11,28 +11,68 @@ from collections.abc import Iterator, Sequence
 from ..model import DiskReport, JobReport, Report
 from . import text
 from .many import FEW, count_of, groups, named
-from .text import WELL, Line
+from .text import WELL, Line, name_of
+
+_NOT_SEEN = "was not seen in the last look (it was released, or the right to see it is missing)"
 
 
 def report_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
-    """Show what a run came to: of many machines a count of what went well, and a line for each that did not.
+    """Show what a run did.
 
     Args:
-        full: every machine by itself.
+        report: the report.
+        full: every machine by itself, however many there are.
 
     """
-    if full or len(report.jobs) <= FEW:
-        yield from text.report_lines(report)
-        return
+    few = full or len(report.jobs) <= FEW
     if report.simulated:
         yield Line(text.SIMULATED, "bold")
+    yield from _each(report) if few else _in_common(report)
+    yield from (Line(f"  {said}") for said in (text.remains(report) if few else _remains(report)))
+    yield _outcome(report)
+    for command in report.next:
+        yield Line(f"next: {command if few else _shortened(command)}")
+
+
+def _outcome(report: Report) -> Line:
+    said = f"{report.outcome} (exit code {report.exit_code})"
+    if report.run_id:
+        said += f"  run {report.run_id}, {text.duration((report.ended_at - report.started_at).total_seconds())}"
+    return Line(said, _style(report.outcome))
+
+
+def _style(outcome: str) -> str:
+    return "bold green" if outcome in WELL else "bold red"
+
+
+# ---------------------------------------------------------------------------------------------------- a few machines
+
+
+def _each(report: Report) -> Iterator[Line]:
+    verb = text.verb_of(report)
+    for job in report.jobs:
+        unseen = bool(job.power_before and not job.power_after)
+        for disk in job.disks:
+            yield Line(f"{disk.disk_id} on {name_of(job)}: {text.data_text(disk, verb, seen=not unseen)}")
+            if disk.last_run and disk.data != "reinitialised":
+                yield Line(f"  {text.last_run_text(disk.last_run)}")
+        if text.breaks_promise(job):
+            shown = f"is {job.power_after}" if job.power_after else _NOT_SEEN
+            yield Line(f"{name_of(job)} {shown}, but {job.power_promised} was promised", "bold red")
+        elif job.power_after:
+            yield Line(f"{name_of(job)} is {job.power_after}")
+        elif unseen:
+            yield Line(f"{name_of(job)} {_NOT_SEEN}")
+
+
+# ----------------------------------------------------------------------------------------------- many: what is alike
+
+
+def _in_common(report: Report) -> Iterator[Line]:
     well_first = sorted(report.jobs, key=lambda job: job.outcome not in WELL)
     for jobs in groups(well_first, _told_together):
         yield from _well(jobs, report) if jobs[0].outcome in WELL else _not_well(jobs, report)
-    yield from (Line(f"  {said}") for said in (*_last_runs(report), *_remains(report)))
-    yield text.outcome_line(report)
-    for command in report.next:
-        yield Line(f"next: {_shortened(command)}")
+    yield from (Line(f"  {said}") for said in _last_runs(report))
 
 
 def _told_together(job: JobReport) -> tuple[object, ...]:
@@ -48,7 +88,7 @@ def _untouched(job: JobReport) -> bool:
 def _well(jobs: Sequence[JobReport], report: Report) -> Iterator[Line]:
     disks = count_of(sum(len(job.disks) for job in jobs), "disk")
     data = f"{disks} {text.verb_of(report)}" if jobs[0].outcome == "done" else f"{disks} untouched"
-    yield Line(f"{count_of(len(jobs), 'instance')} {jobs[0].outcome}: {data}", text.outcome_style(jobs[0].outcome))
+    yield Line(f"{count_of(len(jobs), 'instance')} {jobs[0].outcome}: {data}", _style(jobs[0].outcome))
 
 
 def _not_well(jobs: Sequence[JobReport], report: Report) -> Iterator[Line]:
@@ -59,13 +99,13 @@ def _not_well(jobs: Sequence[JobReport], report: Report) -> Iterator[Line]:
         why = f": {error.message}{code}"
     if len(jobs) > 1:
         things, ids = named(str(job.instance_id) for job in jobs)
-        yield Line(f"{things} ({ids}) {first.outcome}, untouched{why}", text.outcome_style(first.outcome))
+        yield Line(f"{things} ({ids}) {first.outcome}, untouched{why}", _style(first.outcome))
         return
     owed = text.breaks_promise(first)
     power = f", {first.power_after}" if first.power_after else ", power not seen" if owed else ""
     power += f" though {first.power_promised} was promised" if owed else ""
     disks = ", ".join(f"{disk.disk_id} {_state(disk, report)}" for disk in first.disks)
-    yield Line(f"{text.name_of(first)} {first.outcome}: {disks}{power}{why}", text.outcome_style(first.outcome))
+    yield Line(f"{name_of(first)} {first.outcome}: {disks}{power}{why}", _style(first.outcome))
 
 
 def _state(disk: DiskReport, report: Report) -> str:
