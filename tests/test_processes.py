@@ -27,6 +27,7 @@ FACTS = ("Uid", "Gid", "Groups", "Umask", "SigBlk", "SigIgn", "SigCgt", "Threads
 """What the kernel tells of a process."""
 COMMANDS = {
     "version": ("--version",),
+    "the version": ("version",),
     "wipe": ("--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data", "--dry-run"),
     "usage": ("--disk", "i-1", "--output", "json"),
     "plan": ("plan", "--disk", "d-sim-web1-data", "--stop-instance"),
@@ -44,6 +45,7 @@ COMMANDS = {
     "simulator": ("simulator", "--speed", "none"),
     "completion": ("completion", "bash"),
     "schema": ("schema",),
+    "help": ("help", "plan"),
 }
 CHANGING = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?Z?|\d\d:\d\d:\d\d|r-\d{8}T\d{6}Z-\w+|\b\d+(\.\d+)?s\b|\d+ of \d+ s"

@@ -12,6 +12,7 @@ import click
 
 from ..config import Settings
 from ..errors import Error, RunRefused, UsageError
+from ..version import VERSION
 from . import complete, options
 from .help import WIDEST, Group, given_options, misuse, short, width
 from .output import Output, end, say, tell, unwritten
@@ -25,7 +26,7 @@ Exit codes: 0 done or planned, 1 bug, 2 usage, 3 refused, 4 failed, 5 unknown,
 @click.group(
     cls=Group,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
+    context_settings={"max_content_width": WIDEST},
     options_metavar="--disk D [OPTIONS]",
     subcommand_metavar="| COMMAND [OPTIONS]",
     epilog=_EXIT_CODES,
@@ -35,8 +36,8 @@ Exit codes: 0 done or planned, 1 bug, 2 usage, 3 refused, 4 failed, 5 unknown,
 def app(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
     """Wipe an Alibaba Cloud ECS disk back to its initial state (ReInitDisk), safely.
 
-    Looks first, says what would happen and everything that would be refused, asks you to type the name of the instance,
-    stops it only when the wipe can succeed, wipes, proves it, and puts the instance back as it was.
+    Without a command: checks first, shows exactly what it will do, and asks you to type the name of the instance. Then
+    it stops the instance, wipes, proves that the disk was wiped, and restores the power state.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -57,72 +58,72 @@ def _wipe(flags: Mapping[str, Any], output: Output) -> int:
     return wipe.command(flags, output)
 
 
-@app.command(short_help="Look, judge and show the plan; change nothing.")
+@app.command(short_help="Check, and show the plan; change nothing.")
 @options.plan
 @click.pass_context
 def plan(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Look and judge, and show the plan; nothing is changed (the same as --dry-run)."""
+    """Check, and show the plan; nothing is changed. The same as --dry-run."""
     ctx.exit(_wipe({**flags, "dry_run": True}, ctx.obj))
 
 
-@app.command(short_help="Run a plan that plan --save saved, if nothing moved.")
+@app.command(short_help="Run a saved plan, unless something has changed since.")
 @options.argument("file", "FILE", complete.words(), files=True)
 @options.apply
 @click.pass_context
 def apply(ctx: click.Context, /, file: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Run a plan that plan --save saved, if nothing has moved since.
+    """Run a plan that plan --save saved, unless something has changed since.
 
-    The plan is looked at again first: if a fact moved, or something new stands against it, or it is used, expired or
-    edited, or of another account, it is refused. Read it with: safe-reinit show FILE
+    Everything is checked again first. The plan is refused if a fact has changed, if a check refuses it now, or if the
+    file was used before, has expired, was edited, or is of another account. To read it: safe-reinit show FILE
     """
     from . import apply as applying  # noqa: PLC0415 - see above
 
     ctx.exit(applying.command(file, flags, ctx.obj))
 
 
-@app.command(short_help="Run the same plan on a simulated twin of the machine.")
+@app.command(short_help="Run the plan on a simulated copy of the machine.")
 @options.rehearse
 @click.pass_context
 def rehearse(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Read the real disks' facts (reading only), and run the very same plan on a simulated twin of them."""
+    """Read the facts of the real disks, change nothing there, and run the same plan on a simulated copy of them."""
     from . import rehearse as rehearsal  # noqa: PLC0415 - see above
 
     ctx.exit(rehearsal.command(flags, ctx.obj))
 
 
-@app.command(short_help="Print the RAM policy of exactly this run, or check it.")
+@app.command(short_help="Print the minimal RAM policy for this run, or check yours.")
 @options.policy
 @click.pass_context
 def policy(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Print the RAM policy that a run with these options needs and no more, or say which rights are missing.
+    """Print the minimal RAM policy for a run with these options, or list the permissions that are missing.
 
-    Takes the options of a run. Looks at the disks, which needs the rights to look; nothing is changed.
+    It takes the options of a run and describes the disks, so it needs read access to them. Nothing is changed.
     """
     from . import policy as rights  # noqa: PLC0415 - see above
 
     ctx.exit(rights.command(flags, ctx.obj))
 
 
-@app.command(short_help="Go on with a run that left something open.")
+@app.command(short_help="Continue a run that is still open.")
 @options.argument("run_id", "RUN", complete.runs)
 @options.resume
 @click.pass_context
 def resume(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Go on with a run whose process is gone, or that left a machine stopped or an outcome unknown."""
+    """Continue a run whose process has died, or that left a machine stopped or an outcome unknown."""
     from . import resume as going_on  # noqa: PLC0415 - see above
 
     ctx.exit(going_on.command(run_id, flags, ctx.obj))
 
 
-@app.command(short_help="Ask a run, or all of them, to end in order.")
+@app.command(short_help="Ask one run, or every run, to stop in order.")
 @options.argument("run_id", "[RUN]", complete.runs, required=False)
-@click.option("--all", "every", is_flag=True, help="Ask for the end of every open run.")
+@click.option("--all", "every", is_flag=True, help="Ask every open run to stop.")
 @options.cancel
 def cancel(run_id: str | None, *, every: bool, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Ask a run to end in order: no further job begins, no wipe is sent any more, and the machines come back.
+    """Ask a run to stop in order: it begins no further job, sends no more wipes, and starts its machines again.
 
-    It is not waited for; what is being wiped is carried to its end. Where nobody is at work on the run, to resume it
-    brings its machines back and wipes nothing. New runs may begin: see safe-reinit hold.
+    A wipe that ECS has accepted is waited for. This command does not wait for the run. If no process is working on the
+    run, resume it: that starts its machines and wipes nothing. Other runs can still begin: see safe-reinit hold.
     """
     from . import history  # noqa: PLC0415 - see above
 
@@ -134,13 +135,13 @@ def cancel(run_id: str | None, *, every: bool, **flags: Any) -> None:  # noqa: A
         history.cancel(str(run_id), flags)
 
 
-@app.command(short_help="Stop everything: no run stops or wipes a machine.")
+@app.command(short_help="Stop every run, and let none begin.")
 @click.option("--reason", metavar="TEXT", required=True, help="Why; shown to anyone who tries to start a run.")
 @options.cancel
 def hold(reason: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Stop everything now: no run of this journal stops or wipes a machine until safe-reinit unhold.
+    """Stop every run of this journal: none stops or wipes a machine until safe-reinit unhold.
 
-    Runs that are at work end in order, as with cancel: machines that are down come back. None begins.
+    Runs that are under way stop in order, as with cancel, and start their machines again. No new run begins.
     """
     from . import history  # noqa: PLC0415 - see above
 
@@ -156,18 +157,18 @@ def unhold(**flags: Any) -> None:  # noqa: ANN401 - one for each option
     history.unhold(flags)
 
 
-@app.command(short_help="Roll back to the snapshots that a run took.")
+@app.command(short_help="Roll disks back to the snapshots that a run took.")
 @options.argument("run_id", "RUN", complete.runs)
 @options.undo
 @click.pass_context
 def undo(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Roll the disks that a run wiped back to the safety snapshots it took: a run like any other."""
+    """Roll the disks that a run wiped back to the safety snapshots that it took. The undo is a run, too."""
     from . import undo as undoing  # noqa: PLC0415 - see above
 
     ctx.exit(undoing.command(run_id, flags, ctx.obj))
 
 
-@app.command(short_help="List the runs, and the machines they left stopped.")
+@app.command(short_help="List the runs, and the machines left stopped.")
 @click.option("--prune", metavar="AGE", help="Forget the runs that ended longer ago: 720h, 30d; open ones stay.")
 @click.option("--all", "every", is_flag=True, help="List every run, not only the open ones and the newest 20.")
 @click.option(
@@ -185,7 +186,7 @@ def runs(
     history.runs(flags, prune, newest, ctx.obj.telling(flags), needs_me=needs_me)
 
 
-@app.command(short_help="List who did what: the runs begun, cancelled, held...")
+@app.command(short_help="List who began, cancelled or held runs.")
 @options.argument("run_id", "[RUN]", complete.runs, required=False)
 @click.option("--all", "every", is_flag=True, help="List every act, not only the newest 20.")
 @options.journal
@@ -193,41 +194,41 @@ def runs(
 def audit(ctx: click.Context, /, run_id: str | None, *, every: bool, **flags: Any) -> None:  # noqa: ANN401 - see above
     """List who did what to the runs of the journal, or to one run, newest first.
 
-    An act is recorded with what it does, and stays when the run is forgotten: runs begun, undone, taken over, cancelled
-    and pruned, verdicts, holds.
+    It has each run that was begun, undone, taken over, cancelled or pruned, each verdict and each hold. An entry stays
+    when its run is forgotten.
     """
     from . import history  # noqa: PLC0415 - see above
 
     history.audit(flags, run_id, None if every else history.NEWEST, ctx.obj.telling(flags))
 
 
-@app.command(short_help="Tell the story of a run, or show a saved plan.")
+@app.command(short_help="Show what a run did, or print a saved plan.")
 @options.argument("name", "RUN|FILE", complete.runs, files=True)
 @options.show
 @click.pass_context
 def show(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Tell the story of a run, call by call, or show a plan that plan --save saved, whatever became of it."""
+    """Show what a run did, or print a plan that plan --save saved."""
     from . import history  # noqa: PLC0415 - see above
 
     history.show(name, flags, ctx.obj.telling(flags))
 
 
-@app.command(short_help="List what is checked before anything is touched.")
+@app.command(short_help="List what is checked before anything is changed.")
 @options.output
 @click.pass_context
 def checks(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """List the checks that judge a disk before anything is touched."""
+    """List what is checked before anything is changed."""
     from . import explain as explaining  # noqa: PLC0415 - see above
 
     explaining.checks(ctx.obj.telling(flags))
 
 
-@app.command(short_help="Explain a check, or an ECS error code.")
+@app.command(short_help="Explain a check or an ECS error code.")
 @options.argument("name", "NAME|CODE", complete.explainable)
 @options.output
 @click.pass_context
 def explain(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Explain a check, or an ECS error code."""
+    """Explain a check or an ECS error code."""
     from . import explain as explaining  # noqa: PLC0415 - see above
 
     explaining.explain(name, ctx.obj.telling(flags))
@@ -246,14 +247,14 @@ def _config(name: str, text: str) -> Callable[[Callable[..., None]], click.Comma
     return decorate
 
 
-@_config("check", "Read the configuration and say every problem at once.")
+@_config("check", "Read the configuration and report every problem at once.")
 def config_check(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401, D103 - one for each option
     from . import settings  # noqa: PLC0415 - see above
 
     settings.config_check(flags, ctx.obj.telling(flags))
 
 
-@_config("show", "Show every setting with where its value comes from.")
+@_config("show", "Show every setting and where its value comes from.")
 @click.option("--grace", is_flag=True, help="Print only how many seconds a worker needs to end in order.")
 def config_show(ctx: click.Context, /, *, grace: bool, **flags: Any) -> None:  # noqa: ANN401, D103 - one for each option
     from . import settings  # noqa: PLC0415 - see above
@@ -284,7 +285,7 @@ def simulator(ctx: click.Context, arguments: Sequence[str]) -> None:
     ctx.exit(simulate(list(arguments)))
 
 
-@app.command(short_help="Carry runs that a Temporal server hands out.")
+@app.command(short_help="Carry out runs that a Temporal server hands out.")
 @options.worker
 @click.pass_context
 def worker(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
@@ -299,7 +300,7 @@ def worker(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one f
     ctx.exit(working.command(flags))
 
 
-@app.command("completion", short_help="Print what makes a shell complete at Tab.")
+@app.command("completion", short_help="Print the completion script for a shell.")
 @click.argument("shell", type=click.Choice(complete.SHELLS))
 def completion(shell: str) -> None:
     """Print the script that makes a shell complete commands, options, names, runs and simulated disks at Tab.
@@ -310,6 +311,20 @@ def completion(shell: str) -> None:
     from .shells import script  # noqa: PLC0415 - see above
 
     tell(script(app, shell).rstrip("\n"))
+
+
+@app.command("version", short_help="Print the version.")
+def version() -> None:
+    """Print the version."""
+    tell(f"safe-reinit {VERSION}")
+
+
+@app.command("help", short_help="Show the help of a command.")
+@click.argument("words", metavar="[COMMAND]", nargs=-1)
+@click.pass_context
+def help_(ctx: click.Context, words: Sequence[str]) -> None:
+    """Show the help of a command with all its options, as COMMAND --help does."""
+    ctx.exit(app.main([*words, "--help"], prog_name=ctx.find_root().info_name, standalone_mode=False, obj=ctx.obj))
 
 
 @app.command("schema", short_help="Print the machine-readable contract as JSON.")

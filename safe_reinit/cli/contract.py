@@ -142,7 +142,7 @@ DEEDS: Mapping[str, Deed] = {
     **dict.fromkeys(
         (
             "runs", "audit", "show", "checks", "explain", "config", "config check", "config show", "config example",
-            "simulator", "completion", "schema",
+            "simulator", "completion", "schema", "version", "help",
         ),
         _TELLS,
     ),

@@ -57,6 +57,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         """eval "$(safe-reinit completion zsh)"    # in ~/.zshrc, below compinit""",
         "safe-reinit completion fish > ~/.config/fish/completions/safe-reinit.fish",
     ),
+    "version": ("safe-reinit version",),
+    "help": ("safe-reinit help", "safe-reinit help plan"),
     "schema": ("safe-reinit schema", "safe-reinit schema | python -m json.tool"),
     "config example": ("safe-reinit config example > ~/.config/safe-reinit/config.yaml",),
 }

@@ -20,13 +20,12 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 COMMANDS: Mapping[str, tuple[str, ...]] = {
-    "Wipe (without a command: look, show the plan, ask, run, report)": ("plan", "apply"),
-    "Look": ("policy", "checks", "explain", "config"),
+    "Plan and run": ("plan", "apply", "rehearse"),
+    "Prepare": ("policy", "checks", "explain", "config"),
     "After a run": ("runs", "show", "audit", "resume", "undo"),
     "Stop": ("cancel", "hold", "unhold"),
-    "Learn and rehearse": ("rehearse",),
     "Serve": ("simulator", "worker"),
-    "Shells and scripts": ("completion", "schema"),
+    "Shells, scripts": ("help", "version", "completion", "schema"),
 }
 """The commands by what people do; one that an installation does not have is not shown."""
 
@@ -39,10 +38,19 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "Where": ("config",),
     "Temporal": (),
     "Simulation": (),
-    "Output": ("prune", "every", "needs_me", "grace", "version", "help"),
+    "Output": ("prune", "every", "needs_me", "grace", "version", "brief", "help"),
 }
 """The headings, and under each the options that are no settings; of a setting its row says under which it stands."""
 
+BRIEF = (
+    "disk", "instance", "tag", "stop_instance", "snapshot", "dry_run", "confirm", "region",
+    "simulate",
+)  # fmt: skip
+"""The options that ``-h`` shows of a command that has many."""
+_ONE_SCREEN = 12
+"""Up to so many options are all shown by ``-h``."""
+_FIRST_CLAUSE = r" \(|;|, and|: |\.(?:\s|$)"
+"""What ends the part of an option's help that ``-h`` shows."""
 WIDEST = 100
 """Columns of help at most."""
 _FEW = 4
@@ -58,6 +66,17 @@ class _Params(click.Command):
     """
 
     _made = False
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return its arguments and options, and those of help."""
+        params = super().get_params(ctx)
+        if not self.add_help_option:
+            return params
+        text = "Show the help in one screen."
+        brief = click.Option(
+            ["-h", "brief"], is_flag=True, is_eager=True, expose_value=False, help=text, callback=_brief
+        )
+        return [*params, brief]
 
     @property
     def params(self) -> list[click.Parameter]:
@@ -115,6 +134,38 @@ class Group(_Params, click.Group):
 
 
 Group.group_class = Group
+
+
+def _brief(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
+    """Write the help of a command in one screen, and end."""
+    if not asked or ctx.resilient_parsing:
+        return
+    formatter = ctx.make_formatter()
+    ctx.command.format_usage(ctx, formatter)
+    formatter.write_paragraph()
+    formatter.write_text((ctx.command.help or "").partition("\n\n")[0])
+    if isinstance(ctx.command, click.Group) and ctx.parent is None:
+        there = ctx.command.commands
+        rows = [(title, ", ".join(name for name in names if name in there)) for title, names in COMMANDS.items()]
+        _section("Commands", rows, formatter, width=0)
+    elif isinstance(ctx.command, click.Group):
+        _write_commands(ctx.command, ctx, formatter)
+    records = _records(ctx.command.get_params(ctx), ctx)
+    few = len(records) <= _ONE_SCREEN
+    shown = records if few else {name: records[name] for name in BRIEF if name in records}
+    rows = [(first, re.split(_FIRST_CLAUSE, text)[0]) for first, text in shown.values()]
+    _section("Options", rows, formatter, width=0)
+    formatter.write_paragraph()
+    more = "says more of these options" if few else f"shows all {len(records)} options"
+    formatter.write_text(f"{_path(ctx)} --help {more}, and examples.")
+    click.echo(formatter.getvalue().rstrip("\n"))
+    ctx.exit()
+
+
+def _records(params: Sequence[click.Parameter], ctx: click.Context) -> dict[str, tuple[str, str]]:
+    """Return what help says of each option, by its name."""
+    named = {str(each.name).removeprefix("_click_default_"): each for each in params if isinstance(each, click.Option)}
+    return {name: record for name, param in named.items() if (record := param.get_help_record(ctx)) is not None}
 
 
 def width(environment: Mapping[str, str]) -> int:
@@ -204,8 +255,7 @@ def _write_commands(group: click.Group, ctx: click.Context, formatter: click.Hel
 
 
 def _write_options(params: Sequence[click.Parameter], ctx: click.Context, formatter: click.HelpFormatter) -> None:
-    named = {str(each.name).removeprefix("_click_default_"): each for each in params if isinstance(each, click.Option)}
-    records = {name: record for name, param in named.items() if (record := param.get_help_record(ctx)) is not None}
+    records = _records(params, ctx)
     headings = len(records) > _FEW
     for title in (*OPTIONS, _OTHERS):
         rows = [record for name, record in records.items() if title == (section(name) if headings else _OTHERS)]

@@ -179,7 +179,9 @@ _LOOKING = (*_TARGET, *_CONSENT, *_settings(*_SETTINGS_OF_RUN), *_PASSWORD, *_CO
 _RUN = (*_TARGET, *_CONFIRM, *_LOOKING[len(_TARGET) :])
 everything: Callable[[F], F] = _stack(*_RUN)
 """The options of a run."""
-program: Callable[[F], F] = _stack(*_RUN, click.version_option(VERSION, message="safe-reinit %(version)s"))
+program: Callable[[F], F] = _stack(
+    *_RUN, click.version_option(VERSION, "-V", "--version", message="safe-reinit %(version)s")
+)
 """The options of the program without a command: those of a run, and its version."""
 plan: Callable[[F], F] = _stack(
     _option("--save", metavar="FILE", help="Save the plan to a new file, for safe-reinit apply FILE."), *_LOOKING

@@ -57,6 +57,35 @@ def test_help_is_as_wide_as_click_makes_it(monkeypatch: pytest.MonkeyPatch, colu
     assert layout.width({"COLUMNS": columns}) == click.HelpFormatter(max_width=layout.WIDEST).width
 
 
+@pytest.mark.parametrize("name", ASKING)
+def test_the_brief_help_is_one_screen(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """With -h the help of every command fits a terminal of 24 lines and 80 columns, and says where the rest is."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run([*name.replace("safe-reinit", "").split(), "-h"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert "--help" in lines[-1]
+
+
+def test_help_and_version_are_also_commands(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever types ``help plan``, ``version`` or ``-V`` gets what --help and --version show."""
+
+    def shown(*words: str) -> str:
+        assert run(words) == 0
+        return capsys.readouterr().out
+
+    assert shown("help", "plan") == helped("plan", 80, capsys, monkeypatch)
+    assert shown("help") == helped("safe-reinit", 80, capsys, monkeypatch)
+    assert shown("version") == shown("-V") == shown("--version")
+    assert run(["help", "nothing"]) == 2
+
+
 def test_every_command_has_its_place() -> None:
     """Each command stands in one group of the main help, so that none is at the end among the others."""
     placed = [name for names in layout.COMMANDS.values() for name in names]

@@ -123,7 +123,7 @@ def test_its_options_are_those_of_the_help(
     monkeypatch.setenv("COLUMNS", "200")
     run([*name.split(), "--help"])
     text = capsys.readouterr().out
-    shown = dict(re.findall(r"^  (?:-h, )?(--[a-z-]+)(?: (\S+))?(?:  |$)", text, re.M))
+    shown = dict(re.findall(r"^  (?:-V, )?(--[a-z-]+)(?: (\S+))?(?:  |$)", text, re.M))
     shown = {option: metavar for option, metavar in shown.items() if option != "--help"}
 
     told = {each["name"]: each for each in COMMANDS[name]["options"]}
