@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from ..config import Settings
 
 _RUN = r"r-\d{8}T\d{6}Z-[0-9a-f]{4}(?:,r-\d{8}T\d{6}Z-[0-9a-f]{4})*"
-_IN_MARKDOWN = rf"(?m)^- run: (?:({_RUN})|dry run|none)$"
-_IN_HTML = rf"<title>(?:SIMULATED )?safe-reinit: [a-z-]+(?:, ({_RUN}))?</title>"
+_TITLE = rf"(?:SIMULATED )?safe-reinit: [a-z-]+(?:, ({_RUN}))?"
+_IN_MARKDOWN = rf"\A# {_TITLE}\n"
+_IN_HTML = rf"<title>{_TITLE}</title>"
 _MOST = 256 << 20
 """Bytes of a file that can be a report."""
 _LINE = 1 << 16

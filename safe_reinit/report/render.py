@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
-from ..model import JobReport, Phase, Report
+from ..model import Call, DiskReport, JobReport, Report
 from ..model.codec import encode, timestamp
 from ..model.letters import printable
+from . import content
 from .report_text import report_lines
-from .text import SIMULATED, class_text, last_run_text, remains
+from .text import SIMULATED, last_run_text, remains, verb_of
 
 _UNPRINTABLE = re.compile(r"[^ -~\n]")
 
@@ -28,78 +30,73 @@ def to_text(report: Report) -> str:
 
 def to_markdown(report: Report) -> str:
     """Give the report as Markdown, for a change ticket."""
-    title = f"# {'SIMULATED ' if report.simulated else ''}safe-reinit: {report.outcome}"
-    parts = [title, "", *([f"**{SIMULATED}**", ""] if report.simulated else []), *_facts(report)]
-    for job in report.jobs:
-        parts += ["", *_job(job)]
-    if left := [*_safety(report), *remains(report)]:
-        parts += ["", "## What is left of the old data", "", *(f"- {_cell(text)}" for text in left)]
-    parts += _table("Findings", ("level", "check", "subject", "what", "fix"), (
-        (found.level, found.check, found.subject, found.message, found.fix) for found in report.findings
-    ))  # fmt: skip
-    parts += _table("Calls", ("at", "action", "subject", "code", "RequestId"), (
-        (timestamp(call.at), f"{call.action}{' (dry run)' if call.dry_run else ''}", ", ".join(call.subject),
-         call.code, call.request_id or "") for call in report.calls
-    ))  # fmt: skip
-    if report.next:
-        parts += ["", "## Next", "", *(f"    {command}" for command in report.next)]
-    return "\n".join(parts) + "\n"
-
-
-def _safety(report: Report) -> Iterable[str]:
-    for disk in (disk for job in report.jobs for disk in job.disks if disk.safety_snapshot):
-        yield f"{disk.disk_id}: its safety snapshot is {disk.safety_snapshot}"
-
-
-def _facts(report: Report) -> Iterable[str]:
-    yield f"- exit code: {report.exit_code}"
-    yield f"- run: {report.run_id or ('dry run' if report.dry_run else 'none')}"
-    yield f"- region: {_cell(report.region)}, account: {_cell(report.account)}"
-    if report.caller:
-        yield f"- caller: {_cell(report.caller.arn)}"
-    yield f"- operator: {_cell(report.operator.user)}@{_cell(report.operator.host)}"
-    if report.reason:
-        yield f"- reason: {_cell(report.reason)}"
-    if report.plan:
-        yield f"- plan: {report.plan.fingerprint}"
-        if used := report.plan.class_:
-            yield f"- {_cell(class_text(used.name, used.allowed))} (SHA-256 {used.sha256})"
-    yield f"- from {timestamp(report.started_at)} to {timestamp(report.ended_at)}"
+    lines = [f"# {content.title(report)}", ""]
+    lines += [f"**{SIMULATED}**", ""] if report.simulated else []
+    lines.append(f"- Exit code: {report.exit_code}")
     if report.error:
-        yield f"- error: {_cell(report.error.message)}"
-        if report.error.hint:
-            yield f"- what now: {_cell(report.error.hint)}"
+        lines.append(f"- Error: {_cell(report.error.message)}")
+        lines += [f"- What now: {_cell(report.error.hint)}"] if report.error.hint else []
+    for part in content.parts_of(report):
+        lines += ["", f"## {content.PARTS[part]}", "", *_inside(part, report)]
+    return "\n".join(lines) + "\n"
 
 
-def _job(job: JobReport) -> Iterable[str]:
-    yield f"## {_cell(job.instance_name) or 'instance'} ({_cell(job.instance_id or 'not seen')}): {job.outcome}"
-    yield ""
-    power = f"{job.power_before or 'not seen'} before, {job.power_after or 'not seen'} after"
-    yield f"Power: {_cell(power)}, {job.power_promised} promised."
-    yield from _table(None, ("disk", "data", "evidence", "becomes", "size", "accepted risks"), (
-        (disk.disk_id, disk.data, disk.evidence or "", f"{disk.becomes.kind} {disk.becomes.id or ''}",
-         f"{disk.size_gib} GiB" if disk.size_gib else "", ", ".join(disk.waivers)) for disk in job.disks
-    ))  # fmt: skip
-    known = [disk for disk in job.disks if disk.last_run and disk.data != "reinitialised"]
-    if known:
-        yield ""
-    for disk in known:
-        if disk.last_run:
-            yield f"- {disk.disk_id}: {_cell(last_run_text(disk.last_run))}"
-    yield from _table(None, ("phase", "from", "to", "result"), map(_phase, job.phases))
+def _inside(part: content.Part, report: Report) -> Iterator[str]:
+    match part:
+        case "next":
+            yield from (f"    {command}" for command in report.next)
+        case "about":
+            yield from (f"- {name}: {_written(value)}" for name, value in content.about(report))
+        case "instances":
+            for number, job in enumerate(report.jobs):
+                yield from ([""] if number else [])
+                yield from _job(job, verb_of(report))
+        case "left":
+            yield from (f"- {_cell(said)}" for said in remains(report))
+        case "findings":
+            yield from _table(("Level", "Check", "Subject", "What is the case", "What can be done"), (
+                (found.level, found.check, found.subject, found.message, found.fix) for found in report.findings
+            )) or [content.no_findings(report)]  # fmt: skip
+        case "calls":
+            listed = _table(content.CALL_HEAD, map(_call, report.calls))
+            unlisted = content.unlisted_calls(report)
+            yield from [*listed, *([""] if listed and unlisted else []), *([unlisted] if unlisted else [])]
 
 
-def _phase(phase: Phase) -> tuple[str, ...]:
-    ended = timestamp(phase.ended_at) if phase.ended_at else ""
-    return phase.name, timestamp(phase.started_at), ended, phase.result
+def _job(job: JobReport, verb: str) -> Iterator[str]:
+    yield f"### {_cell(job.instance_name) or 'instance'} ({_cell(job.instance_id or 'not seen')}): {job.outcome}"
+    yield from ("", f"{_cell(content.power(job))}.", "")
+    yield from _table(content.DISK_HEAD, (_disk(disk, job, verb) for disk in job.disks))
+    if job.phases:
+        rows = (tuple(map(_plain, row)) for row in content.phases(job))
+        yield from ("", *_table(content.PHASE_HEAD, rows))
 
 
-def _table(title: str | None, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+def _disk(disk: DiskReport, job: JobReport, verb: str) -> tuple[str, ...]:
+    known = last_run_text(disk.last_run) if disk.last_run and disk.data != "reinitialised" else ""
+    data = [content.data_word(disk.data, verb), f"evidence: {disk.evidence}" if disk.evidence else "", known]
+    return (
+        f"{disk.disk_id}: {', '.join(content.details(disk))}", "; ".join(filter(None, data)),
+        content.became(disk, job), ", ".join(disk.waivers) or "none", disk.safety_snapshot or "none",
+    )  # fmt: skip
+
+
+def _call(call: Call) -> tuple[str, ...]:
+    action = f"{call.action}{' (dry run)' if call.dry_run else ''}"
+    return timestamp(call.at), action, ", ".join(call.subject), call.code, call.request_id or ""
+
+
+def _plain(value: content.Value) -> str:
+    return "".join(timestamp(each) if isinstance(each, datetime) else each.text for each in value)
+
+
+def _written(value: content.Value) -> str:
+    return _cell(_plain(value))
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     lines = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
-    if not lines:
-        return []
-    heading = ["", f"## {title}"] if title else []
-    return [*heading, "", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines]
+    return [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines] if lines else []
 
 
 def _cell(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...model import Call, Finding, Level, Report
+from .. import content
 from .markup import NOTHING, Markup, code, folded, joined, moment, said, small, table, tag
 from .words import Tone, badge, plural
 
@@ -24,7 +25,7 @@ _IDS = 4
 def findings(report: Report) -> Markup:
     """Give what was found, by level and by check."""
     if not report.findings:
-        return tag("p", said("The checks found nothing." if report.plan else "Nothing was judged."))
+        return tag("p", said(content.no_findings(report)))
     accepted = {
         (check, subject)
         for job in report.jobs
@@ -73,22 +74,21 @@ def _facts(found: Finding) -> Markup:
 
 def calls(report: Report) -> Markup:
     """Give every call that the report lists; the looks apart from what may change something."""
-    if not report.calls and not report.looks:
-        return tag("p", said("No request was sent."))
     looks = [call for call in report.calls if call.is_look]
     acts = [call for call in report.calls if not call.is_look]
     parts = [_table("Acts and dry runs of acts", acts, unfolded=len(acts) <= _ACTS_UNFOLDED)] if acts else []
     if looks:
         parts.append(_table("Looks", looks, unfolded=False))
-    if report.looks is not None:
-        parts.append(tag("p", said(f"{plural(report.looks, 'look')} besides, counted and not listed.")))
+    if unlisted := content.unlisted_calls(report):
+        parts.append(tag("p", said(unlisted)))
     return joined(parts)
 
 
 def _table(title: str, listed: Sequence[Call], *, unfolded: bool) -> Markup:
-    head = ("At", "Call", "Subject", "Answer", "RequestId")
     return folded(
-        said(f"{title} ({len(listed):,})"), table("stacked calls", head, map(_call, listed)), unfolded=unfolded
+        said(f"{title} ({len(listed):,})"),
+        table("stacked calls", content.CALL_HEAD, map(_call, listed)),
+        unfolded=unfolded,
     )
 
 

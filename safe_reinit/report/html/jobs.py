@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ...model import DiskReport, JobReport, Phase
-from ..text import WELL, becomes_text, breaks_promise, duration, last_run_text
-from .markup import NOTHING, Markup, code, folded, joined, moment, name_of, said, small, table, tag
+from ...model import DiskReport, JobReport
+from .. import content
+from ..text import WELL, breaks_promise, last_run_text
+from .markup import NOTHING, Markup, code, folded, joined, name_of, said, small, table, tag, written
 from .words import WORST_FIRST, badge, data_badge, failure, label, link, outcome_badge, plural
 
 _UNFOLDED = 20
@@ -66,8 +67,7 @@ def _power(job: JobReport) -> Markup:
 
 
 def _whole_power(job: JobReport) -> Markup:
-    before, after = job.power_before or "not seen", job.power_after or "not seen"
-    text = said(f"Power: {before} before, {after} after, {job.power_promised} promised")
+    text = said(content.power(job))
     return tag("p", joined((text, badge("not as promised", "bad")), " ") if breaks_promise(job) else text)
 
 
@@ -86,49 +86,24 @@ def _card(job: JobReport, number: int, verb: str, *, unfolded: bool) -> Markup:
     inside = (
         _whole_power(job),
         failure(job.error) if job.error else NOTHING,
-        table("stacked disks", ("Disk", "Data", "What it is now", "Accepted risks", "Safety snapshot"),
+        table("stacked disks", content.DISK_HEAD,
               (_disk(disk, job, verb) for disk in job.disks)),
-        table("stacked phases", ("Phase", "From", "To", "Took", "Result"), map(_phase, job.phases))
+        table("stacked phases", content.PHASE_HEAD, (map(written, row) for row in content.phases(job)))
         if job.phases else NOTHING,
     )  # fmt: skip
     return tag("article", folded(title, *inside, unfolded=unfolded), id=f"j{number}")
 
 
 def _disk(disk: DiskReport, job: JobReport, verb: str) -> Iterator[Markup]:
-    parts = [
-        f"{disk.type} disk" if disk.type else "not seen",
-        f"{disk.size_gib} GiB" if disk.size_gib is not None else "",
-        disk.device,
-        f"serial {disk.serial}" if disk.serial else "",
-    ]
-    called = [name_of(disk.disk_name)] if disk.disk_name else []
-    texts = [name_of(part) for part in parts if part]
-    yield joined((code(disk.disk_id), tag("br"), small(joined((*called, *texts), ", "))))
+    texts = map(name_of, content.details(disk))
+    yield joined((code(disk.disk_id), tag("br"), small(joined(texts, ", "))))
     evidence = f"evidence: {disk.evidence}" if disk.evidence else ""
     known = last_run_text(disk.last_run) if disk.last_run and disk.data != "reinitialised" else ""
     below = [small(said(each)) for each in (evidence, known) if each]
     yield joined((data_badge(disk.data, verb), *below), tag("br"))
-    yield said(_became(disk, job))
+    yield said(content.became(disk, job))
     yield joined(map(code, disk.waivers), ", ") if disk.waivers else said("none")
     yield code(disk.safety_snapshot) if disk.safety_snapshot else said("none")
-
-
-def _became(disk: DiskReport, job: JobReport) -> str:
-    wanted = becomes_text(disk.becomes)
-    if disk.data == "reinitialised":
-        return wanted
-    if disk.data == "unknown":
-        return f"either as before this run, or {wanted}"
-    left = "not changed by this run" if disk.data == "intact" else "not touched by this run"
-    return f"{left}; {'would become' if job.outcome == 'planned' else 'was to become'} {wanted}"
-
-
-def _phase(phase: Phase) -> Iterator[Markup]:
-    yield said(phase.name)
-    yield moment(phase.started_at)
-    yield moment(phase.ended_at) if phase.ended_at else said("not seen")
-    yield said(duration((phase.ended_at - phase.started_at).total_seconds()) if phase.ended_at else "")
-    yield said(phase.result)
 
 
 def headline(jobs: Sequence[JobReport], verb: str) -> str:

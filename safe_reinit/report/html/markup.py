@@ -9,6 +9,7 @@ from typing import NewType
 
 from ...model.codec import timestamp
 from ...model.letters import printable
+from ..content import Value
 
 Markup = NewType("Markup", str)
 """HTML that is safe to put into the page; made by the functions of this file and by nothing else."""
@@ -49,6 +50,12 @@ def code(text: str) -> Markup:
 def moment(when: datetime) -> Markup:
     """Write a time: UTC, in seconds; the text itself is what a machine reads too."""
     return tag("time", said(timestamp(when).replace("T", " ")))
+
+
+def written(value: Value) -> Markup:
+    """Write the pieces of a value, each as what it is."""
+    form = {"words": said, "name": name_of, "code": code}
+    return joined(moment(each) if isinstance(each, datetime) else form[each.kind](each.text) for each in value)
 
 
 def small(*inner: Markup) -> Markup:

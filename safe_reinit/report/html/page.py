@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ...model import ClassReference, Report
-from ..text import NO_ERASURE, SIMULATED, class_text, duration, is_undo, remains, verb_of
+from ...model import Report
+from .. import content
+from ..text import NO_ERASURE, SIMULATED, is_undo, remains, verb_of
 from .evidence import calls, findings
 from .jobs import cards, counts, headline, in_order, overview
-from .markup import NOTHING, Markup, code, facts, folded, joined, moment, name_of, said, section, tag
+from .markup import NOTHING, Markup, code, facts, folded, joined, said, section, tag, written
 from .style import STYLE
 from .timeline import PATTERNS, timeline
 from .words import badge, failure, link, meaning, plural, tone
@@ -21,15 +22,13 @@ _LEFT_UNFOLDED = 20
 
 def to_html(report: Report) -> str:
     """Give the report as one HTML page that needs nothing else: no script, no font, no picture, no request."""
-    simulated = "SIMULATED " if report.simulated else ""
-    title = f"{simulated}safe-reinit: {report.outcome}{f', {report.run_id}' if report.run_id else ''}"
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", equiv="Content-Security-Policy", content=_POLICY),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
-        tag("title", said(title)),
+        tag("title", said(content.title(report))),
         tag("style", STYLE),
     )
     body = tag("body", PATTERNS, tag("header", *_header(report)), tag("main", *_parts(report)), _footer(report))
@@ -58,44 +57,31 @@ def _whose(report: Report) -> Markup:
 
 
 def _parts(report: Report) -> Iterator[Markup]:
+    """Give each part its form; a page has an overview and a timeline besides."""
     jobs, verb = in_order(report.jobs), verb_of(report)
-    if report.next:
-        yield section("next", "What to do next", *(tag("pre", code(command)) for command in report.next))
-    yield section("about", "Who, when and where", _about(report))
-    if len(jobs) > 1:
-        yield section("summary", "Summary", counts(jobs, verb), overview(jobs, verb))
-    if any(job.phases for job in jobs):
-        yield section("timeline", "Timeline", timeline(jobs, report.ended_at))
-    if jobs:
-        yield section("instances", "Instances and disks", cards(jobs, verb))
-    if left := tuple(remains(report)):
-        yield section("left", "What is left of the old data", _left(left))
-    yield section("findings", "Findings", findings(report))
-    yield section("calls", "Calls", calls(report))
+    for part in content.parts_of(report):
+        if part == "instances":
+            if len(jobs) > 1:
+                yield section("summary", "Summary", counts(jobs, verb), overview(jobs, verb))
+            if any(job.phases for job in jobs):
+                yield section("timeline", "Timeline", timeline(jobs, report.ended_at))
+        yield section(part, content.PARTS[part], *_inside(part, report))
 
 
-def _about(report: Report) -> Markup:
-    took = duration((report.ended_at - report.started_at).total_seconds())
-    plan, caller = report.plan, report.caller
-    used = plan.class_ if plan else None
-    return facts((
-        ("Run", code(report.run_id) if report.run_id else said("none")),
-        ("Reason", name_of(report.reason or "none given")),
-        ("From", moment(report.started_at)),
-        ("To", joined((moment(report.ended_at), said(f" ({took})")))),
-        ("Operator", name_of(f"{report.operator.user or 'unknown'}@{report.operator.host}")),
-        ("Caller", name_of(f"{caller.arn} ({caller.type})") if caller else NOTHING),
-        ("Account", code(report.account) if report.account else NOTHING),
-        ("Region", code(report.region) if report.region else NOTHING),
-        ("Plan fingerprint", code(plan.fingerprint) if plan else NOTHING),
-        ("Plan digest", code(plan.digest) if plan and plan.digest else NOTHING),
-        ("Class", _class(used) if used else NOTHING),
-        ("Consent (--confirm)", code(plan.confirm_with) if plan else NOTHING),
-    ))  # fmt: skip
-
-
-def _class(used: ClassReference) -> Markup:
-    return joined((name_of(class_text(used.name, used.allowed).removeprefix("class ")), code(used.sha256)), " ")
+def _inside(part: content.Part, report: Report) -> Iterator[Markup]:
+    match part:
+        case "next":
+            yield from (tag("pre", code(command)) for command in report.next)
+        case "about":
+            yield facts((name, written(value)) for name, value in content.about(report))
+        case "instances":
+            yield cards(in_order(report.jobs), verb_of(report))
+        case "left":
+            yield _left(tuple(remains(report)))
+        case "findings":
+            yield findings(report)
+        case "calls":
+            yield calls(report)
 
 
 def _left(told: Sequence[str]) -> Markup:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ...errors import BY_OUTCOME
 from ...model import DataState, Failure, JobReport, Outcome, Report
+from ..content import data_word
 from .markup import NOTHING, Markup, code, facts, name_of, said, tag
 
 Tone = Literal["good", "plain", "care", "bad"]
@@ -39,7 +40,7 @@ def outcome_badge(job: JobReport) -> Markup:
 
 def data_badge(data: DataState, verb: str) -> Markup:
     """Write what became of the data of a disk."""
-    return badge(verb if data == "reinitialised" else data, _DATA[data])
+    return badge(data_word(data, verb), _DATA[data])
 
 
 def meaning(report: Report) -> str:
