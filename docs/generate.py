@@ -1,15 +1,20 @@
 """Makes the pages that are made from the code: run ``python docs/generate.py`` after a change; a test compares.
 
-docs/errors.md, docs/checks.md, docs/reference/, the JSON Schemas in docs/, config.example.yaml
+docs/errors.md, docs/checks.md, docs/reference/, the JSON Schemas in docs/, config.example.yaml, man/
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
+from click_man.core import generate_man_page
+
 from safe_reinit.checks import CHECKS
+from safe_reinit.cli.app import app
 from safe_reinit.cli.documents import schema_of
 from safe_reinit.cli.example import example
 from safe_reinit.model.error_codes import (
@@ -23,6 +28,7 @@ from safe_reinit.model.error_codes import (
     Code,
     lacks_right,
 )
+from safe_reinit.version import VERSION
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "docs"))
@@ -132,6 +138,15 @@ def _sections(text: str) -> list[str]:
     return lines
 
 
+def man_pages(command: click.Command = app, parent: click.Context | None = None) -> Iterator[tuple[str, str]]:
+    """Write the manual page of a command and those of its sub-commands."""
+    context = click.Context(command, info_name=command.name if parent else "safe-reinit", parent=parent)
+    name = context.command_path.replace(" ", "-")
+    yield f"man/{name}.1", generate_man_page(context, version=VERSION, date=f"version {VERSION}")
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        yield from man_pages(each, context)
+
+
 def pages() -> dict[str, str]:
     """Give every made page by its path."""
     from safe_reinit.cli.contract import Contract
@@ -149,6 +164,7 @@ def pages() -> dict[str, str]:
         "config.example.yaml": example(),
         "docs/reference/states.md": states_page.states(),
         **reference_pages.pages(documents["report"], documents["event"]),
+        **dict(man_pages()),
     }
 
 

@@ -60,7 +60,10 @@ def wheel_of(built: Path) -> zipfile.ZipFile:
 
 
 def test_the_wheel_has_the_package_and_nothing_else(built: Path) -> None:
-    """Each file of the package is in the wheel, the typing mark and the simulator's world too, and no test or bench."""
+    """Each file of the package is in the wheel, the typing mark and the simulator's world too, and no test or bench.
+
+    Besides there are the manual pages, where man finds those of an environment.
+    """
     package = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "safe_reinit").rglob("*")
@@ -71,7 +74,9 @@ def test_the_wheel_has_the_package_and_nothing_else(built: Path) -> None:
         names = set(wheel.namelist())
 
     information = {name for name in names if name.startswith(f"safe_reinit-{VERSION}.dist-info/")}
-    assert names - information == package
+    pages = {f"safe_reinit-{VERSION}.data/data/share/man/man1/{path.name}" for path in (ROOT / "man").iterdir()}
+    assert names - information == package | pages
+    assert any(name.endswith("/safe-reinit.1") for name in pages)
     assert {"safe_reinit/py.typed", "safe_reinit/simulator/default_world.yaml"} <= names
 
 

@@ -25,6 +25,7 @@ Exit codes: 0 done or planned, 1 bug, 2 usage, 3 refused, 4 failed, 5 unknown,
 
 @click.group(
     cls=Group,
+    short_help="Wipe an Alibaba Cloud ECS disk back to its initial state, safely.",
     invoke_without_command=True,
     context_settings={"max_content_width": WIDEST},
     options_metavar="--disk D [OPTIONS]",
@@ -242,7 +243,7 @@ def config() -> None:
 def _config(name: str, text: str) -> Callable[[Callable[..., None]], click.Command]:
     def decorate(function: Callable[..., None]) -> click.Command:
         function.__doc__ = text
-        return config.command(name)(options.everything(click.pass_context(function)))
+        return config.command(name, short_help=text)(options.everything(click.pass_context(function)))
 
     return decorate
 
@@ -263,7 +264,7 @@ def config_show(ctx: click.Context, /, *, grace: bool, **flags: Any) -> None:  #
     settings.config_grace(flags) if grace else settings.config_show(flags, output)
 
 
-@config.command("example")
+@config.command("example", short_help="Print a complete configuration file, commented.")
 def config_example() -> None:
     """Print a complete configuration file, commented."""
     from .example import example  # noqa: PLC0415 - see above
