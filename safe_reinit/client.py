@@ -80,7 +80,7 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     clock = clock or Clock(time_scale(os.environ, loopback=place.loopback))
     demand_descriptors()
     load_all(settings.journal)
-    return Client(Setup(place, settings, clock, request.policy_of(settings), owners))
+    return Client(Setup(place, settings, clock, request.target_rules_of(settings), owners))
 
 
 class Client:
@@ -265,7 +265,9 @@ class Client:
             return error.report or self.runs.report_of(plan, begun, calls, dry_run=False, error=error)
 
         with reporting(told):
-            refused = request.not_runnable(plan, confirm, self._setup.policy) or request.held(self._setup.settings)
+            refused = request.not_runnable(plan, confirm, self._setup.target_rules) or request.held(
+                self._setup.settings
+            )
             if refused is not None:
                 raise refused
         demand_descriptors()

@@ -217,6 +217,6 @@ def _with_run(error: Any, told: Report | None, *, resumable: bool) -> BaseExcept
         error.report, error.run_id = told, told.run_id
         if told.run_id is not None:
             error.add_note(f"Run {told.run_id} ended {told.outcome} (exit code {told.exit_code}).")
-            if resumable and any(job.owed for job in told.jobs):
+            if resumable and any(job.pending for job in told.jobs):
                 error.add_note(f"Continue with: safe-reinit resume {told.run_id}")
     return error  # type: ignore[no-any-return]

@@ -47,7 +47,7 @@ def plan(made: Plan) -> None:
 
 def call(told: Call) -> None:
     """DEBUG: a look, or a call with DryRun. INFO: a changing call that was accepted. WARNING: one that was not."""
-    looking = told.dry_run or told.is_look
+    looking = told.dry_run or told.only_reads
     level = logging.DEBUG if looking else logging.INFO if told.code == "OK" else logging.WARNING
     name = f"{told.action} (DryRun)" if told.dry_run else told.action
     _say(

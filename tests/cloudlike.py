@@ -29,6 +29,7 @@ from safe_reinit.execution.driver import Driver
 from safe_reinit.model import (
     LOCK_TAG,
     Action,
+    AutoSnapshotPolicy,
     Caller,
     Command,
     Disk,
@@ -50,7 +51,6 @@ from safe_reinit.model import (
     ScalingMember,
     Snapshot,
     SnapshotLink,
-    SnapshotPolicy,
     SystemEvent,
 )
 from safe_reinit.planning.describe import Round
@@ -442,7 +442,7 @@ class TinyEcs:
         return Observation(
             at=self.now,
             when=self.when,
-            seen=True,
+            answered=True,
             date=values.TOMORROW,
             instance=values.an_instance(instance_id=INSTANCE, status=status, start_time=self.started_at),
             disks={disk_id: self._disk(disk_id, thing, since) for disk_id, thing in self.disks.items()},
@@ -454,7 +454,7 @@ class TinyEcs:
 
     def blind(self, code: str | None = None) -> Observation:
         """Give a look that failed."""
-        return Observation(self.now, self.when, seen=False, credentials_refused=code)
+        return Observation(self.now, self.when, answered=False, credentials_refused=code)
 
     def do(self, send: Command) -> str:
         """Do a call of ours as ECS would, and give its code."""
@@ -648,7 +648,7 @@ class TinyCloud:
         self.keys: dict[str, Key] = {key.key_id: key for key in more.get("keys", ())}
         self.pairs: Sequence[ReplicaPair] = more.get("pairs", ())
         self.events: Sequence[SystemEvent] = more.get("events", ())
-        self.policies: dict[str, SnapshotPolicy] = {each.policy_id: each for each in more.get("policies", ())}
+        self.policies: dict[str, AutoSnapshotPolicy] = {each.policy_id: each for each in more.get("policies", ())}
         self.failing: dict[str, list[CloudError]] = more.get("failing", {})
         self.listed: int | None = more.get("listed")
         self.answers: dict[str, Accepted | Refused | None] = more.get("answers", {})
@@ -738,10 +738,10 @@ class TinyCloud:
         found = [each for each in self.events if each.instance_id in instance_ids]
         return self._look("system_events", instance_ids, found)
 
-    def snapshot_policy(self, policy_id: str) -> Described[SnapshotPolicy]:
+    def auto_snapshot_policy(self, policy_id: str) -> Described[AutoSnapshotPolicy]:
         """See ``Cloud``."""
         found = [self.policies[policy_id]] if policy_id in self.policies else []
-        return self._look("snapshot_policy", (policy_id,), found)
+        return self._look("auto_snapshot_policy", (policy_id,), found)
 
     def may(self, action: str, ids: Sequence[str]) -> str:
         """See ``Cloud``."""

@@ -16,7 +16,7 @@ from safe_reinit.cli.app import app
 from safe_reinit.errors import BY_OUTCOME, exit_code
 from safe_reinit.model import error_codes
 from safe_reinit.planning.planner import calls_of
-from safe_reinit.plans.ram_policy import rights
+from safe_reinit.plans.ram_policy import needed_permissions
 from safe_reinit.simulator import Simulator
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -121,7 +121,7 @@ def test_the_policy_that_is_printed_has_every_look() -> None:
                 region=simulator.region, endpoint=simulator.url, credentials=simulator.access_key
             )
             plan = caller.plan([disk_id], stop_instance=True, key_pair="sim-key" if disk_id.endswith("sys") else None)
-            granted |= {right.action for right in rights(plan, calls_of(plan))}
+            granted |= {right.action for right in needed_permissions(plan, calls_of(plan))}
         asked = {call["action"] for call in simulator.state()["calls"]} - {"GetCallerIdentity"}
 
     assert asked <= {action.partition(":")[2] for action in granted}

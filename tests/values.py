@@ -14,6 +14,7 @@ from typing import Any
 
 from safe_reinit.model import (
     Attachment,
+    AutoSnapshotPolicy,
     Disk,
     DiskFacts,
     Guard,
@@ -27,7 +28,6 @@ from safe_reinit.model import (
     RunClass,
     ScalingMember,
     Snapshot,
-    SnapshotPolicy,
     SystemEvent,
     Unseen,
 )
@@ -169,7 +169,7 @@ def an_image(**changes: Any) -> Image:
 
 def an_observation(at: float = 0.0, **instance: Any) -> Observation:
     """Give a look at an instance without its disks."""
-    return Observation(at=at, when=NOW, date=NOW, seen=True, instance=an_instance(**instance))
+    return Observation(at=at, when=NOW, date=NOW, answered=True, instance=an_instance(**instance))
 
 
 def options(**changes: Any) -> Options:
@@ -215,9 +215,9 @@ def an_event(**changes: Any) -> SystemEvent:
     return replace(SystemEvent("e-1", INSTANCE_ID, "SystemMaintenance.Reboot", "Scheduled", TOMORROW), **changes)
 
 
-def a_policy(**changes: Any) -> SnapshotPolicy:
+def a_policy(**changes: Any) -> AutoSnapshotPolicy:
     """Give a snapshot policy whose one point in time is not near: 23:00 of Saturdays in UTC+8."""
-    return replace(SnapshotPolicy("sp-1", (23,), (6,), "Normal"), **changes)
+    return replace(AutoSnapshotPolicy("sp-1", (23,), (6,), "Normal"), **changes)
 
 
 def disk_facts(**changes: Any) -> DiskFacts:
@@ -257,7 +257,7 @@ def stopping_facts(**changes: Any) -> DiskFacts:
         "source_snapshot": source,
         "instance": an_instance(status="Running", stopped_mode="Not-applicable"),
         "options": options(stop_instance=True),
-        "rights": {"StopInstance": "DryRunOperation", "StartInstance": "DryRunOperation"},
+        "dry_run_codes": {"StopInstance": "DryRunOperation", "StartInstance": "DryRunOperation"},
     }
     return disk_facts(**(running | changes))
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     CHECKS: tuple[Check, ...]
     """Every check, in order."""
 
-NAMES: tuple[str, ...] = (
+CHECK_NAMES: tuple[str, ...] = (
     # whether the judgement can be relied on at all
     "could-not-look",
     "not-looked-at",
@@ -116,7 +116,7 @@ def __getattr__(name: str) -> tuple[Check, ...]:
 
 @cache
 def _all() -> tuple[Check, ...]:
-    return tuple(_load(name) for name in NAMES)
+    return tuple(_load(name) for name in CHECK_NAMES)
 
 
 @cache
@@ -126,10 +126,10 @@ def _load(name: str) -> Check:
 
 def by_name(name: str) -> Check | None:
     """Return the check of this name, where there is one."""
-    return _load(name) if name in NAMES else None
+    return _load(name) if name in CHECK_NAMES else None
 
 
-def like(name: str, names: Iterable[str] = NAMES) -> str:
+def like(name: str, names: Iterable[str] = CHECK_NAMES) -> str:
     """Ask whether the nearest of these names was meant; ``""`` where none is near."""
     from difflib import get_close_matches  # noqa: PLC0415 - only where somebody mistyped
 
@@ -169,4 +169,4 @@ def _identity(finding: Finding) -> tuple[object, ...]:
     return (finding.check, finding.level, finding.subject, finding.message, finding.fix, fact, finding.predicts)
 
 
-__all__ = ["CHECKS", "NAMES", "Check", "by_name", "check_disk", "check_disks", "check_target"]
+__all__ = ["CHECKS", "CHECK_NAMES", "Check", "by_name", "check_disk", "check_disks", "check_target"]

@@ -140,7 +140,7 @@ def not_allowed(
     Args:
         expected: the answer of every instance of which nothing is wrong; it is not told.
     """
-    code, instance = facts.rights.get(action), facts.instance
+    code, instance = facts.dry_run_codes.get(action), facts.instance
     if facts.disk is None or instance is None or not facts.will_stop:
         return
     if code is None or code in (error_codes.PROVEN, expected):

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
-from ..model import DiskFacts, Finding, SnapshotPolicy
+from ..model import AutoSnapshotPolicy, DiskFacts, Finding
 from ._shared import moment, overwriting, word
 from .check import Check
 
@@ -31,7 +31,7 @@ _ZONE = timezone(timedelta(hours=8))
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
     """Yield what this check finds."""
-    policy = facts.others.policy
+    policy = facts.others.auto_snapshot_policy
     if facts.disk is None or policy is None or policy.policy_id != facts.disk.auto_snapshot_policy_id:
         return
     due = None if policy.status == "Expire" else _due(policy, facts.now)
@@ -49,7 +49,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
     )
 
 
-def _due(policy: SnapshotPolicy, now: datetime) -> datetime | None:
+def _due(auto_snapshot_policy: AutoSnapshotPolicy, now: datetime) -> datetime | None:
     """Find the first point in time of a policy within the window."""
     try:
         hour = now.astimezone(_ZONE).replace(minute=0, second=0, microsecond=0)
@@ -57,7 +57,11 @@ def _due(policy: SnapshotPolicy, now: datetime) -> datetime | None:
     except OverflowError:  # at either end of all time nothing is due
         return None
     for each in hours:
-        if each.hour in policy.hours and each.isoweekday() in policy.weekdays and now <= each:
+        if (
+            each.hour in auto_snapshot_policy.hours
+            and each.isoweekday() in auto_snapshot_policy.weekdays
+            and now <= each
+        ):
             return each.astimezone(UTC)
     return None
 

@@ -18,17 +18,17 @@ from collections.abc import Iterator
 from ..model import DiskFacts, Finding, Level
 from .check import Check
 
-_TOLD = 5 * 60
-_REFUSED = 14 * 60
+_REPORTED_FROM = 5 * 60
+_BLOCKED_FROM = 14 * 60
 _MOST = 10**9  # far beyond any clock, so that the seconds always fit a whole number
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
     """Yield what this check finds."""
     skew = facts.clock_skew
-    if skew is None or not abs(skew) > _TOLD:
+    if skew is None or not abs(skew) > _REPORTED_FROM:
         return
-    level: Level = "block" if abs(skew) > _REFUSED else "info"
+    level: Level = "block" if abs(skew) > _BLOCKED_FROM else "info"
     seconds = int(min(abs(skew), _MOST))
     side = "ahead of" if skew > 0 else "behind"
     yield Finding(

@@ -23,7 +23,7 @@ from .check import Check
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
     """Yield what this check finds."""
-    if facts.disk is not None or not facts.could_look("DescribeDisks"):
+    if facts.disk is not None or not facts.was_answered("DescribeDisks"):
         return
     yield Finding(
         CHECK.name,

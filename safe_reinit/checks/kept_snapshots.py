@@ -27,7 +27,7 @@ _NAMED = 10
 def check(facts: DiskFacts) -> Iterator[Finding]:
     """Yield what this check finds."""
     kept = newest_first(shot for shot in facts.snapshots if shot.status.lower() != "failed")
-    if facts.disk is None or not kept or not facts.could_look("DescribeSnapshots"):
+    if facts.disk is None or not kept or not facts.was_answered("DescribeSnapshots"):
         return
     rest = len(kept) - _NAMED
     names = ", ".join(map(_named, kept[:_NAMED])) + (f" and {rest} more" if rest > 0 else "")

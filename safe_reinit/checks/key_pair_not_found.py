@@ -25,7 +25,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
     disk, name = facts.disk, facts.options.key_pair
     if disk is None or not name or not is_system(disk) or name in facts.key_pairs:
         return
-    if not facts.could_look("DescribeKeyPairs"):
+    if not facts.was_answered("DescribeKeyPairs"):
         return
     yield Finding(
         CHECK.name,

@@ -32,13 +32,13 @@ _SINCE = "so what was written since would be lost"
 def check(facts: DiskFacts) -> Iterator[Finding]:
     """Yield what this check finds."""
     disk, instance = facts.disk, facts.instance
-    if disk is None or instance is None or facts.options.snapshot or not facts.could_look("DescribeSnapshots"):
+    if disk is None or instance is None or facts.options.snapshot or not facts.was_answered("DescribeSnapshots"):
         return
     kept = _accomplished(facts)
     if way_back(facts) is not None:
         return
     newest = kept[0] if kept else None
-    told = _told(newest, facts) if newest else "The disk has no accomplished snapshot, so a wipe cannot be undone"
+    told = _describe(newest, facts) if newest else "The disk has no accomplished snapshot, so a wipe cannot be undone"
     writing = (
         "; what the Running instance writes until it is stopped is in none" if instance.status == "Running" else ""
     )
@@ -67,7 +67,7 @@ def _accomplished(facts: DiskFacts) -> list[Snapshot]:
     return newest_first(shot for shot in facts.snapshots if shot.status.lower() == "accomplished")
 
 
-def _told(newest: Snapshot, facts: DiskFacts) -> str:
+def _describe(newest: Snapshot, facts: DiskFacts) -> str:
     taken = f" of {moment(newest.creation_time)}" if newest.creation_time else ""
     return f"The newest snapshot of the disk, {word(newest.snapshot_id)}{taken}, {_lacks(newest, facts)}"
 

@@ -28,7 +28,7 @@ _STATES = ("IncorrectDiskStatus", "IncorrectInstanceStatus")
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
     """Yield what this check finds."""
-    code = facts.rights.get("ResetDisk")
+    code = facts.dry_run_codes.get("ResetDisk")
     if facts.disk is None or code is None or code == error_codes.PROVEN:
         return
     running = facts.instance is not None and facts.instance.status == "Running"

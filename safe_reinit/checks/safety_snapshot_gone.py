@@ -24,7 +24,11 @@ from .check import Check
 def check(facts: DiskFacts) -> Iterator[Finding]:
     """Yield what this check finds."""
     snapshot_id, snapshot = facts.restore_from, facts.restore_snapshot
-    if facts.disk is None or not facts.options.undo or (snapshot is None and not facts.could_look("DescribeSnapshots")):
+    if (
+        facts.disk is None
+        or not facts.options.undo
+        or (snapshot is None and not facts.was_answered("DescribeSnapshots"))
+    ):
         return
     if snapshot is None:
         problem = "is not there any more"

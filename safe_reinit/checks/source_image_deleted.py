@@ -35,7 +35,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
                 "The system disk names no image, so what it would go back to cannot be told.",
                 "Ask Alibaba Cloud support, or accept a refusal by ECS with --accept source-image-deleted.",
             )
-    elif not facts.could_look("DescribeImages"):
+    elif not facts.was_answered("DescribeImages"):
         return
     elif disk.image_id.startswith("m-"):
         yield _finding(

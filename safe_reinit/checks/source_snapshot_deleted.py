@@ -27,7 +27,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
     disk = facts.disk
     if disk is None or is_system(disk) or not disk.source_snapshot_id or facts.source_snapshot is not None:
         return
-    if not facts.could_look("DescribeSnapshots"):
+    if not facts.was_answered("DescribeSnapshots"):
         return
     source = word(disk.source_snapshot_id)
     level: Level = "risk" if disk.image_id else "block"

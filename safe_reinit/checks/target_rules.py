@@ -20,51 +20,51 @@ from ..model import (
     Match,
     Options,
     Plan,
-    Policy,
     RunClass,
     Target,
     TargetClass,
+    TargetRules,
 )
 from ..model.letters import borders, plain
 
-BY_HAND = 10
+MAX_NAMED_DISKS = 10
 """How many disks a run may have that were named by hand, unless it is said."""
 QUOTED = 32
 """How many characters of a fingerprint or digest are consent at least, where nobody was shown the plan just before."""
 ANSWERED = 8
 """How many are typed on a terminal, where the plan was shown just before."""
-FOUND = 1
+MAX_DISCOVERED_DISKS = 1
 """How many disks a run may have that were found (by a tag or on an instance), unless it is said."""
 
 
 @dataclass(frozen=True)
-class ByHand:
+class TargetRequest:
     """What is asked for, before the class of the disks is known."""
 
     options: Options
-    said: frozenset[str] = frozenset()
+    explicit: frozenset[str] = frozenset()
     """The settings said by flag, environment or argument: a class does not change them, nor do they widen its limit."""
     max_disks: int | None = None
     """The number of disks said so."""
-    found: bool = False
+    discovered: bool = False
     """Whether the disks were found rather than named."""
     elsewhere: int = 0
     """How many disks the runs of other regions have that are agreed to together with this one."""
 
 
-def settle(policy: Policy, by_hand: ByHand, targets: Sequence[Target]) -> tuple[Options, Guard]:
+def settle(target_rules: TargetRules, request: TargetRequest, targets: Sequence[Target]) -> tuple[Options, Guard]:
     """Return the options in force, once the class of the disks is known, and what is judged of each of them."""
-    guard = Guard(policy.allow, policy.protect, disks=len(targets) + by_hand.elsewhere)
-    classes = {each.disk_id: class_of(policy.classes, each) for each in targets}
+    guard = Guard(target_rules.allow, target_rules.protect, disks=len(targets) + request.elsewhere)
+    classes = {each.disk_id: class_of(target_rules.classes, each) for each in targets}
     common = next(iter(classes.values()), None)
     if common is None or any(each != common for each in classes.values()):
         named = tuple((disk_id, each.name if each else "") for disk_id, each in classes.items())
         mixed = named if any(name for _, name in named) else ()
-        return by_hand.options, replace(guard, mixed=mixed, max_disks=_most(policy, by_hand))
+        return request.options, replace(guard, mixed=mixed, max_disks=_most(target_rules, request))
     in_force = common.hours is None or within(common.hours, targets[0].now)
-    options = _granted(common, by_hand) if in_force else by_hand.options
-    used = _run_class(common, by_hand, options, in_force=in_force)
-    return options, replace(guard, class_=used, max_disks=_most(policy, by_hand, common, in_force=in_force))
+    options = _granted(common, request) if in_force else request.options
+    used = _run_class(common, request, options, in_force=in_force)
+    return options, replace(guard, class_=used, max_disks=_most(target_rules, request, common, in_force=in_force))
 
 
 def class_of(classes: Iterable[TargetClass], target: Target) -> TargetClass | None:
@@ -210,10 +210,10 @@ def no_consent(plan: Plan, word: str) -> str:
     return f"{why}; {plan.confirm_with} does."
 
 
-def _granted(of: TargetClass, by_hand: ByHand) -> Options:
+def _granted(of: TargetClass, request: TargetRequest) -> Options:
     """Add what a class allows to what is asked for."""
-    options = by_hand.options
-    snapshot = options.snapshot if of.snapshot is None or "snapshot" in by_hand.said else of.snapshot
+    options = request.options
+    snapshot = options.snapshot if of.snapshot is None or "snapshot" in request.explicit else of.snapshot
     return replace(
         options,
         stop_instance=options.stop_instance or of.stop_instance,
@@ -222,13 +222,13 @@ def _granted(of: TargetClass, by_hand: ByHand) -> Options:
     )
 
 
-def _run_class(of: TargetClass, by_hand: ByHand, options: Options, *, in_force: bool) -> RunClass:
-    force = of.force_stop_after if in_force and "force_stop_after" not in by_hand.said else None
-    on_unknown = of.on_unknown if in_force and "on_unknown" not in by_hand.said else None
+def _run_class(of: TargetClass, request: TargetRequest, options: Options, *, in_force: bool) -> RunClass:
+    force = of.force_stop_after if in_force and "force_stop_after" not in request.explicit else None
+    on_unknown = of.on_unknown if in_force and "on_unknown" not in request.explicit else None
     allowed = [
-        *(["stop_instance"] if options.stop_instance and not by_hand.options.stop_instance else []),
-        *(f"accept {name}" for name in options.accept if name not in by_hand.options.accept),
-        *(["snapshot" if options.snapshot else "no snapshot"] if options.snapshot != by_hand.options.snapshot else []),
+        *(["stop_instance"] if options.stop_instance and not request.options.stop_instance else []),
+        *(f"accept {name}" for name in options.accept if name not in request.options.accept),
+        *(["snapshot" if options.snapshot else "no snapshot"] if options.snapshot != request.options.snapshot else []),
         *([f"force_stop_after {force:.0f}s"] if force is not None else []),
         *([f"on_unknown {on_unknown}"] if on_unknown is not None else []),
         *([f"max_disks {of.max_disks}"] if in_force and of.max_disks is not None else []),
@@ -236,14 +236,18 @@ def _run_class(of: TargetClass, by_hand: ByHand, options: Options, *, in_force: 
     return RunClass(of.name, of.sha256, of.match, of.hours, in_force, of.unattended, tuple(allowed), force, on_unknown)
 
 
-def _most(policy: Policy, by_hand: ByHand, of: TargetClass | None = None, *, in_force: bool = False) -> int:
+def _most(
+    target_rules: TargetRules, request: TargetRequest, of: TargetClass | None = None, *, in_force: bool = False
+) -> int:
     """Return how many disks the run may have: a class's own number, which the request may only make smaller."""
-    said = by_hand.max_disks or policy.max_disks or (FOUND if by_hand.found else BY_HAND)
-    said = min(said, policy.limit or said)
+    said = (
+        request.max_disks or target_rules.max_disks or (MAX_DISCOVERED_DISKS if request.discovered else MAX_NAMED_DISKS)
+    )
+    said = min(said, target_rules.limit or said)
     if of is None or of.max_disks is None:
         return said
     if in_force:
-        return min(of.max_disks, by_hand.max_disks or of.max_disks)
+        return min(of.max_disks, request.max_disks or of.max_disks)
     return min(of.max_disks, said)
 
 

@@ -96,10 +96,10 @@ def instances(ctx: click.Context) -> list[Offer]:
 
 def regions(ctx: click.Context) -> list[Offer]:
     """Offer the regions that the configuration and the environment name."""
-    from ..config.nested import policy  # noqa: PLC0415 - only when it is asked for
+    from ..config.nested import target_rules  # noqa: PLC0415 - only when it is asked for
 
     settings = _settings(ctx)
-    rules = policy(settings.allow, settings.protect, settings.classes)
+    rules = target_rules(settings.allow, settings.protect, settings.classes)
     matches = [rules.allow, *(each.match for each in rules.classes)]
     named = [settings.region, *(name for each in matches for name in each.regions or ())]
     return [(name, "") for name in dict.fromkeys(named) if name and not set(name) & set("*?[")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..checks import NAMES, by_name, like
+from ..checks import CHECK_NAMES, by_name, like
 from ..errors import UsageError
 from ..model.error_codes import EVERY, SUMMARIES, Code, rows_of
 from .output import Output, tell
@@ -63,7 +63,7 @@ def explain(name: str, output: Output) -> None:
     """
     told = _check(name) or _code(name)
     if told is None:
-        near = like(name, (*NAMES, *SUMMARIES))
+        near = like(name, (*CHECK_NAMES, *SUMMARIES))
         raise UsageError(
             f"{name!r} is neither a check nor an error code that this program knows.",
             hint=f"{near}safe-reinit checks lists the checks.",

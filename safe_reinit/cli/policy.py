@@ -55,7 +55,7 @@ def _refusal(plan: Plan) -> RunRefused:
 
 
 def _print(plan: Plan, calls: Sequence[Call], config: Settings, output: Output) -> None:
-    needed = ram_policy.rights(plan, calls)
+    needed = ram_policy.needed_permissions(plan, calls)
     made = ram_policy.document(needed, password=plan.options.password is not None)
     if output.json:
         output.document(made)

@@ -185,7 +185,7 @@ class Progress:
                 with self._lock:
                     self._fleet.call(call)
             return
-        self._write(Event(call.at, None, "look" if call.is_look else "call", data=encode(call)))
+        self._write(Event(call.at, None, "look" if call.only_reads else "call", data=encode(call)))
         if self._fleet is not None:
             with self._lock:
                 self._fleet.call(call)

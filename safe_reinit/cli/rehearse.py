@@ -131,7 +131,11 @@ def _others(told: Sequence[Others]) -> dict[str, Any]:
     """Build what other products know, of all disks."""
     groups = {each.group_id for others in told for each in others.members}
     keys = {key.key_id: {"state": key.state or "Deleted"} for others in told for key in others.keys}
-    policies = {others.policy.policy_id: others.policy for others in told if others.policy}
+    policies = {
+        others.auto_snapshot_policy.policy_id: others.auto_snapshot_policy
+        for others in told
+        if others.auto_snapshot_policy
+    }
     return {
         "scaling_groups": {name: {"tags": False, "release_after": _PATIENCE} for name in sorted(groups)},
         "kms_keys": keys,

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..config import BY_NAME, SETTINGS, Setting, Settings, find, resolve
-from ..config.nested import policy, warnings
+from ..config.nested import target_rules, warnings
 from .output import Output, tell
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
@@ -23,7 +23,7 @@ def config_check(flags: Mapping[str, Any], output: Output) -> None:
     """Say that the configuration can be used; a problem is raised."""
     config = _settings(flags)
     path = find(flags.get("config"), os.environ)
-    found = warnings(policy(config.allow, config.protect, config.classes))
+    found = warnings(target_rules(config.allow, config.protect, config.classes))
     if output.json:
         output.document({"schema": 1, "file": str(path) if path else None, "problems": [], "warnings": found})
         return
@@ -78,9 +78,9 @@ def _settings(flags: Mapping[str, Any]) -> Settings:
     """Resolve the settings, and see that what classes accept can be accepted."""
     config = resolve(flags, os.environ, flags.get("config"))
     if config.classes:
-        from ..planning.request import policy_of  # noqa: PLC0415 - the checks are needed only where there are classes
+        from ..planning.request import target_rules_of  # noqa: PLC0415 - the checks are needed only where there are classes
 
-        policy_of(config)
+        target_rules_of(config)
     return config
 
 

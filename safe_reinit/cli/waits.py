@@ -23,7 +23,7 @@ def waits_for(journal: Reader, run: StoredRun) -> str:
     states = [each.state for each in run.jobs]
     to_begin = any(each.wipes_to_come and not each.may_be_down for each in states)
     full = sum(each.may_be_down for each in states) + others.down >= most
-    return others.said(most) if to_begin and others.down and full else ""
+    return others.reason(most) if to_begin and others.down and full else ""
 
 
 def _question(journal: Reader, run: StoredRun) -> str:

@@ -20,6 +20,7 @@ from typing import Generic, Protocol, TypeVar
 
 from ..model import (
     Accepted,
+    AutoSnapshotPolicy,
     Call,
     Caller,
     Disk,
@@ -31,7 +32,6 @@ from ..model import (
     ScalingMember,
     Snapshot,
     SnapshotLink,
-    SnapshotPolicy,
     SystemEvent,
     UnreadableRow,
     error_codes,
@@ -261,7 +261,7 @@ class Cloud(Protocol):
     def system_events(self, instance_ids: Sequence[str]) -> Described[SystemEvent]:
         """Show what is planned for, or being done to, these instances (DescribeInstanceHistoryEvents)."""
 
-    def snapshot_policy(self, policy_id: str) -> Described[SnapshotPolicy]:
+    def auto_snapshot_policy(self, policy_id: str) -> Described[AutoSnapshotPolicy]:
         """Show an automatic snapshot policy (DescribeAutoSnapshotPolicyEx)."""
 
     def may(self, action: str, ids: Sequence[str]) -> str:

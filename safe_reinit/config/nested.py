@@ -1,7 +1,7 @@
 """The settings that say which targets there may be: allow, protect, classes.
 
-A reader gives a setting as the file has it once all of it fits; ``policy`` turns it into values, and only then are they
-imported: a problem of a file is told without them.
+A reader gives a setting as the file has it once all of it fits; ``target_rules`` turns it into values, and only then
+are they imported: a problem of a file is told without them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .problems import Reading
 from .readers import count, duration, flag, one_of, text
 
 if TYPE_CHECKING:
-    from ..model.guard import Allow, Hours, Match, Policy, Protect, TargetClass
+    from ..model.guard import Allow, Hours, Match, Protect, TargetClass, TargetRules
 
 PROTECTED: Mapping[str, object] = {"tag": "safe-reinit:protect", "terms": ["prod", "production"]}
 """What is protected unless the file says otherwise, member by member."""
@@ -59,7 +59,7 @@ def classes(value: object) -> Any:  # noqa: ANN401 - as the file has it
     return value
 
 
-def warnings(made: Policy) -> list[str]:
+def warnings(made: TargetRules) -> list[str]:
     """Return what is no error in the target rules but is probably not meant: patterns that do not match themselves."""
     rules: list[tuple[str, Match | Allow | Protect, tuple[str, ...]]] = [
         ("allow", made.allow, _ALLOW),
@@ -84,12 +84,14 @@ def _literally(pattern: str) -> str:
     return re.sub(r"([\[*?])", r"[\1]", pattern)
 
 
-def policy(allow: object, protect: object, classes: object) -> Policy:
+def target_rules(allow: object, protect: object, classes: object) -> TargetRules:
     """Say what these settings say of targets."""
-    from ..model.guard import Policy  # noqa: PLC0415 - see the module
+    from ..model.guard import TargetRules  # noqa: PLC0415 - see the module
 
     reading = Reading()
-    made = Policy(allow=_allow(reading, allow), protect=_protect(reading, protect), classes=_classes(reading, classes))
+    made = TargetRules(
+        allow=_allow(reading, allow), protect=_protect(reading, protect), classes=_classes(reading, classes)
+    )
     reading.end()
     return made
 

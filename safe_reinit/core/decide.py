@@ -23,13 +23,13 @@ def decide(job: JobState, observation: Observation) -> Action:
     action = _decide(job, observation)
     if not isinstance(action, Finish):
         return action
-    if not observation.instance_asked and job.tried:
+    if not observation.instance_requested and job.tried:
         return _wait(job, "a look", observation)  # no job ends without an observation of its machine
     return _untag(job, observation)
 
 
 def _decide(job: JobState, observation: Observation) -> Action:
-    outdated = observation.seen and not is_current(job, observation)  # what it shows may be from before the answer
+    outdated = observation.answered and not is_current(job, observation)  # what it shows may be from before the answer
     if job.given_up or (job.gone and not outdated) or (job.turned_back and not job.tried):
         return Finish()
     if outstanding(job):
@@ -42,8 +42,8 @@ def _decide(job: JobState, observation: Observation) -> Action:
         return Finish()
     if observation.not_listed and _may_start_unlisted(job, observation):
         return Command("StartInstance", job.instance_id)
-    if not observation.seen or observation.instance is None or not is_current(job, observation):
-        unseen = not observation.seen and _may_start_unseen(job, observation.at)
+    if not observation.answered or observation.instance is None or not is_current(job, observation):
+        unseen = not observation.answered and _may_start_unseen(job, observation.at)
         return Command("StartInstance", job.instance_id) if unseen else _wait(job, "a look", observation)
     if in_doubt and not _next_wipes(job):
         return _wait(job, "In_use", observation)
@@ -75,14 +75,14 @@ def _untag(job: JobState, observation: Observation) -> Action:
     untag, pending = job.untag, is_pending(job)
     if job.tag.tries == 0 or pending or outstanding(job) or untag.state in ("done", "failed"):
         return Finish()
-    unseen_since = None if observation.seen else job.unseen_since  # where only disks are not seen, it can be tried
+    unseen_since = None if observation.answered else job.unseen_since  # where only disks are not seen, it can be tried
     tried_since = unseen_since if untag.first_at is None else untag.first_at
     if tried_since is not None and observation.at - tried_since > job.limits.retry:
         return Finish()  # a tag that stays changes no data, and the report names it
     if may_hide_tag(job, observation):
         return _wait(job, "the tag", observation)
-    if not observation.seen or not _is_due(untag, observation.at):
-        return _wait(job, "a look" if not observation.seen else "the next try", observation)
+    if not observation.answered or not _is_due(untag, observation.at):
+        return _wait(job, "a look" if not observation.answered else "the next try", observation)
     return Command("UntagResources", job.instance_id) if bears_tag(job, observation) else Finish()
 
 
@@ -143,7 +143,7 @@ def _may_wipe(job: JobState, wipe: Wipe, observation: Observation) -> bool:
     disk = observation.disks.get(wipe.disk_id)
     due = wipe.due is None or wipe.due <= observation.at
     there = disk is not None and disk.status == "In_use" and disk.instance_id == job.instance_id
-    there = there or not observation.disks_asked  # the recheck before the call shows them
+    there = there or not observation.disks_requested  # the recheck before the call shows them
     return due and there and is_backed_up(job, wipe.disk_id, observation)
 
 

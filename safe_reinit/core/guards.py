@@ -24,7 +24,7 @@ def held_back(
         rate: the cloud seconds in a real one.
 
     """
-    disagrees = decide(job, observation) != command or (command.overwrites and not observation.disks_asked)
+    disagrees = decide(job, observation) != command or (command.overwrites and not observation.disks_requested)
     stale = is_stale(observation, job, now.at, rate)
     if stale and is_too_slow(observation, job, rate) and job.stuck_since is not None:
         return True, Failed(too_slow(command, observation, oldest(job)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..model import ActName, Failure, JobState, Observation, PhaseResult, Step, Wipe, error_codes
+from ..model import ActionName, Failure, JobState, Observation, PhaseResult, Step, Wipe, error_codes
 from ..model.codec import timestamp
 from .snapshots import evolve_safety_snapshots, evolve_tag
 from .state import (
@@ -38,7 +38,7 @@ def evolve_observed(job: JobState, observation: Observation, lag: float | None =
         lag: the largest lag, in cloud seconds, that was sampled by any job of the run so far.
     """
     job = before = _evolve_unseen(_sample_lag(job, observation, lag), observation)
-    if observation.seen:
+    if observation.answered:
         job = _evolve_missing(job, observation)
         if observation.instance is not None and is_current(job, observation):
             job = changed(job, instance_status=observation.instance.status, instance_locks=observation.instance.locks)
@@ -86,7 +86,7 @@ def _sample_lag(job: JobState, observation: Observation, lag: float | None) -> J
 
 def _with_reason(job: JobState, before: JobState, observation: Observation) -> JobState:
     """Return the state whose failure, where a limit passed, says first why nothing was observed meanwhile."""
-    if observation.seen or before.error is not None or job.error is None or before.unseen_since is None:
+    if observation.answered or before.error is not None or job.error is None or before.unseen_since is None:
         return job
     reason = _unobserved_failure(observation)
     if observation.at - before.unseen_since < SETTLING or job.error == reason:
@@ -105,7 +105,7 @@ def _evolve_unseen(job: JobState, observation: Observation) -> JobState:
 
     Credentials that are refused may be renewed meanwhile; where nothing was touched yet, that is waited for less long.
     """
-    if observation.seen and not (observation.disks_unanswered and pending_wipes(job)):
+    if observation.answered and not (observation.disks_unanswered and pending_wipes(job)):
         return changed(job, unseen_since=None)
     if job.unseen_since is None:
         return replace(job, unseen_since=observation.at)
@@ -125,8 +125,10 @@ def _unobserved_failure(observation: Observation, consequence: str = "") -> Fail
 
 def _evolve_missing(job: JobState, observation: Observation) -> JobState:
     """Turn back when a thing stays unlisted; that does not prove it gone, so it is described again."""
-    disks_seen = observation.disks_asked and observation.disks_seen
-    if not observation.not_listed and (not disks_seen or all(wipe.disk_id in observation.disks for wipe in job.disks)):
+    disks_answered = observation.disks_requested and observation.disks_answered
+    if not observation.not_listed and (
+        not disks_answered or all(wipe.disk_id in observation.disks for wipe in job.disks)
+    ):
         return changed(job, missing_reads=0, missing_since=None)
     if observation.not_listed:
         job = changed(job, instance_status="")  # what the last observation did not show is not reported
@@ -329,7 +331,7 @@ def _evolve_limits(job: JobState, observation: Observation) -> JobState:
         and (start.state in ("none", "failed") or unseen)
         and not any(wipe.state in ("accepted", "lost") for wipe in job.disks)
     ):
-        if not observation.seen:  # it may have changed since the stop
+        if not observation.answered:  # it may have changed since the stop
             job = replace(fail(job, _unobserved_failure(observation)), instance_status="")
         job = replace(job, given_up=True)
     return job
@@ -371,13 +373,13 @@ def _evolve_wipe_limit(job: JobState, observation: Observation) -> JobState:
 
 def _not_in_time(wipe: Wipe, when: str) -> Failure:
     """Return the failure of a wipe that has waited for as long as wipes may wait."""
-    act: ActName = "ResetDisk" if wipe.snapshot_id else "ReInitDisk"
+    act: ActionName = "ResetDisk" if wipe.snapshot_id else "ReInitDisk"
     waited = "could not be sent" if wipe.refused_since is None else "was refused each time"
     hint = "Its calls are in safe-reinit show; check again with --dry-run when nothing holds it up any more."
     return Failure(None, f"{act} of {wipe.disk_id} {waited} until {when}.", action=act, hint=hint)
 
 
-def _too_late(job: JobState, observation: Observation, step: Step, action: ActName, limit: str) -> Failure:
+def _too_late(job: JobState, observation: Observation, step: Step, action: ActionName, limit: str) -> Failure:
     """Return in which state a limit found the machine, and what ECS answered last, where that explains it."""
     shown = (observation.instance.status if observation.instance else job.instance_status) or "not seen"
     message = f"{job.instance_id} was still {shown} when {limit} had passed."

@@ -65,7 +65,7 @@ def _refusal(attempt: Attempt, refused: Refused, now: Now, *, batched: bool) -> 
     message = f"ECS refused {command.action} of {command.subject} with {refused.code}: {refused.message}"
     failure = _of_code(command, refused.code, message, refused.request_id)
     due = now.at if batched else None
-    if error_codes.is_asked_again(command.action, refused.code, refused.http_status):
+    if error_codes.is_retried(command.action, refused.code, refused.http_status):
         # Where ECS throttles, all calls of an API wait: none longer than others.
         fairly = 1 if error_codes.throttled(refused.code) else attempt.number
         due = due_at(fairly, now, refused.retry_after)
@@ -78,7 +78,7 @@ def foreseen(command: Command, job: JobState, code: str, now: Now) -> CallRefuse
     failure = _of_code(
         command, code, f"ECS would refuse ResetDisk of {command.subject} with {code} (DryRun): {meaning}"
     )
-    passes = error_codes.is_asked_again(command.action, code, 403)
+    passes = error_codes.is_retried(command.action, code, 403)
     again = due_at(tries_of(job, command) + 1, now) if passes else None
     return CallRefused(command, failure, now.at, now.when, again)
 

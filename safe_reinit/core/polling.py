@@ -114,10 +114,10 @@ def next_at(
     at, need = observation.at, needs(job)
     sampled = job.stop.state != "accepted" or job.stop.moving
     shown = all(wipe.reiniting or wipe.resetting for wipe in job.disks if wipe.state == "accepted")
-    unseen = not observation.seen or observation.disks_unanswered
+    unseen = not observation.answered or observation.disks_unanswered
     if not isinstance(action, Wait) or unseen or not sampled or not shown or is_doubtful(job):
         return at + TICK
-    if need.instance > observation.instance_asked or need.disks > observation.disks_asked:
+    if need.instance > observation.instance_requested or need.disks > observation.disks_requested:
         return at  # what is needed now was not asked for, and the machine may be down meanwhile
     if action.phase == "wait-start":  # how long that takes is known
         return at + min(max(TICK, action.limit), max_interval(job))

@@ -32,9 +32,9 @@ class Reports:
 
     def state(self, job: Job, observation: Observation) -> None:
         """Report what an observation shows of a job, but not twice in a row."""
-        if observation.seen:
+        if observation.answered:
             shown = observation.instance.status if observation.instance else ""
-            status = shown if observation.instance_asked else job.state.instance_status
+            status = shown if observation.instance_requested else job.state.instance_status
             data = {"instance": status, "disks": _disk_statuses(job.state, observation)}
             if job.reported != data:
                 job.reported = data
@@ -98,7 +98,7 @@ def _not_back(jobs: Iterable[Job]) -> str:
 
 def _disk_statuses(job: JobState, observation: Observation) -> dict[str, str]:
     """Return the status of each disk: as last shown, where this observation did not ask for them."""
-    if not observation.disks_asked:
+    if not observation.disks_requested:
         return {wipe.disk_id: wipe.shown for wipe in job.disks}
     return {disk_id: disk.status for disk_id, disk in observation.disks.items()}
 
@@ -109,7 +109,7 @@ def _done_data(job: JobState, observation: Observation | None) -> dict[str, obje
     failure = job.error if came_to != "done" else None
     tag_left = observation is not None and leaves_tag(job, observation)
     data = {wipe.disk_id: wipe.data for wipe in job.disks}
-    return ending(came_to, job.instance_status, failure, data, owed=is_pending(job), tag_left=tag_left)
+    return ending(came_to, job.instance_status, failure, data, pending=is_pending(job), tag_left=tag_left)
 
 
 def _wait_data(wait: Wait, job: JobState, observation: Observation, why: str = "") -> dict[str, object]:
@@ -120,7 +120,7 @@ def _wait_data(wait: Wait, job: JobState, observation: Observation, why: str = "
         "elapsed": round(max(0.0, observation.at - wait.since), 1),  # it may have been asked for before the answer came
         "limit": wait.limit,
         "why": why,
-        "seen": observation.seen,
+        "seen": observation.answered,
         "instance": observation.instance.status if observation.instance else job.instance_status,
         "disks": _disk_statuses(job, observation),
         "progress": [snapshot.progress for snapshot in observation.progressing]

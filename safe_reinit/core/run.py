@@ -162,7 +162,7 @@ class Run:
     def _watched(self, job: Job, observation: Observation) -> None:
         """Record the observation of a job that nothing is done for yet; one that turns back ends untouched."""
         self._apply(job, events.Observed(observation, self._lag))
-        job.observed_at = observation.at if observation.seen else job.observed_at
+        job.observed_at = observation.at if observation.answered else job.observed_at
         if job.state.turned_back and not job.begun:
             self._end(job, observation)
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from ..model import Action, ActName, InUse, Measurement, Observation, Rollout, Room, Wait
+from ..model import Action, ActionName, InUse, Measurement, Observation, Rollout, Room, Wait
 from .decide import waiting
 from .jobs import (
     APART,
@@ -27,9 +27,9 @@ from .polling import TICK, first_at, next_at, waits_for
 from .rate_limits import RateLimiter
 from .waves import NOT_CONFIRMED, pauses_after, question, release
 
-FOR_MANY: tuple[ActName, ...] = ("StopInstance", "StartInstance")
+FOR_MANY: tuple[ActionName, ...] = ("StopInstance", "StartInstance")
 """What ECS has a call for many instances for (StopInstances, StartInstances)."""
-BATCH: Mapping[ActName, int] = dict.fromkeys(FOR_MANY, 100)
+BATCH: Mapping[ActionName, int] = dict.fromkeys(FOR_MANY, 100)
 """Instances in one call, where ECS has a call for many."""
 _EVERY_TICK = 20
 """Up to so many open jobs are each observed at their own interval."""
@@ -230,7 +230,7 @@ class Scheduler:
 
         Meanwhile the machine is observed seldom.
         """
-        job, others = due.job, self.in_use.said(self._rollout.max_parallel)
+        job, others = due.job, self.in_use.reason(self._rollout.max_parallel)
         first = is_up(job) or not job.state.tried
         if why or not (first and others) or self._limits.closed(due.command.action, at):
             return waiting(job.state, due.observation), why or "ECS throttles, or its quota is used up"
@@ -243,7 +243,7 @@ class Scheduler:
         """Return, once for each set of other runs, why the next machine does not begin because of them."""
         wait_for = (self.in_use.run_ids, self.in_use.idle) if self._crowded else None
         told, self._reported = self._reported, wait_for
-        return self.in_use.said(self._rollout.max_parallel) if wait_for not in (None, told) else ""
+        return self.in_use.reason(self._rollout.max_parallel) if wait_for not in (None, told) else ""
 
     # ---------------------------------------------------------------------------------------------------- polling
 
@@ -320,7 +320,7 @@ class Scheduler:
             phase: seconds if phase == "stop" else job.slowdown * seconds for phase, seconds in self._usual.items()
         }
         job.next_at = next_at(job.state, observation, action, usual, job.down_since)
-        if not observation.seen:
+        if not observation.answered:
             return  # on the next tick again
         job.hurried = job.next_at <= observation.at  # it needs what was not asked for
         seen_at, job.observed_at, job.held = job.observed_at, observation.at, None
@@ -350,7 +350,7 @@ class Scheduler:
         machine is stopped only while there is room for its wipes beside those of the machines that are down: the quota
         may have turned out smaller since it began.
         """
-        free: dict[ActName, int] = {}
+        free: dict[ActionName, int] = {}
         released: list[Due] = []
         held: list[Due] = []
         waiting = [job.held for job in self.open() if job.held is not None and job.call is None]
@@ -382,13 +382,13 @@ class Scheduler:
             return not self.in_use.down or down + self.in_use.down < self._rollout.max_parallel
         return job.state.tried or not self.in_use.wipes or room >= 0
 
-    def _slots(self, action: ActName, at: float) -> int:
+    def _slots(self, action: ActionName, at: float) -> int:
         """Count the machines or disks that this call may be made for now."""
         names = (action, f"{action}s") if action in BATCH else (action,)
         free = min(self._limits.free(name, at) for name in names)
         return (free - self._under_way(action)) * BATCH.get(action, 1)
 
-    def _under_way(self, action: ActName) -> int:
+    def _under_way(self, action: ActionName) -> int:
         """Count the calls that are being made, or checked before they are."""
         calls = [
             job.call for job in self.open() if job.call is not None and job.command and job.command.action == action
@@ -407,7 +407,7 @@ class Scheduler:
             batches += [kind[start : start + size] for start in range(0, len(kind), size)]
         return batches
 
-    def called(self, jobs: Sequence[Job], action: ActName, at: float, *, made: bool) -> None:
+    def called(self, jobs: Sequence[Job], action: ActionName, at: float, *, made: bool) -> None:
         """Record that a call was made for these, or came too late.
 
         What it did is worth observing at once, unless only time is waited for from now on. A stop is always, since the

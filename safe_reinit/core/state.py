@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..model import (
-    STILL_OWED,
+    STILL_PENDING,
     Failure,
     JobState,
     Limits,
@@ -146,7 +146,7 @@ def is_pending(job: JobState) -> bool:
     starts only what it stopped, and a run that waited for others to act could never end.
     """
     came_to = outcome(job)
-    if job.gone or came_to not in (*STILL_OWED, "partial"):
+    if job.gone or came_to not in (*STILL_PENDING, "partial"):
         return False
     if came_to == "unknown":
         return True

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..model import ActName, Command, JobState, PhaseName, SafetySnapshot, Step, Wipe, error_codes
+from ..model import ActionName, Command, JobState, PhaseName, SafetySnapshot, Step, Wipe, error_codes
 from .state import replace
 
-REPEATABLE: frozenset[ActName] = frozenset({"CreateSnapshot", "TagResources", "UntagResources"})
+REPEATABLE: frozenset[ActionName] = frozenset({"CreateSnapshot", "TagResources", "UntagResources"})
 """Calls that may be sent again when an answer is lost: by their ClientToken, or since done twice is as done once."""
 
-_PHASES: dict[ActName, PhaseName] = {
+_PHASES: dict[ActionName, PhaseName] = {
     "StopInstance": "stop",
     "CreateSnapshot": "snapshot",
     "ReInitDisk": "reinit",

@@ -43,7 +43,7 @@ def stages(rollout: Rollout, total: int) -> tuple[int, ...]:
     return tuple(ends)
 
 
-def release(rollout: Rollout, outcomes: Sequence[Outcome | None], now: datetime, failing_jobs: int = 0) -> Release:
+def release(rollout: Rollout, outcomes: Sequence[Outcome | None], now: datetime, cannot_end_done: int = 0) -> Release:
     """Return which jobs may begin, from the outcomes of those that have ended (``None`` for the others).
 
     A stage begins when every job of the one before has ended; the stage after a canary only when the canary is done.
@@ -51,9 +51,9 @@ def release(rollout: Rollout, outcomes: Sequence[Outcome | None], now: datetime,
     its end. A job has failed that ended in another way than done, and also one that cannot end done any more.
 
     Args:
-        failing_jobs: how many jobs that have not ended cannot end done any more.
+        cannot_end_done: how many jobs that have not ended cannot end done any more.
     """
-    failed = failing_jobs + sum(outcome not in (None, "done") for outcome in outcomes)
+    failed = cannot_end_done + sum(outcome not in (None, "done") for outcome in outcomes)
     most = rollout.stop_after_failures
     if most is not None and failed >= most:
         return Release(0, 0, f"{failed} of the jobs before it failed (--stop-after-failures {most})")

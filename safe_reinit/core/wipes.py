@@ -27,7 +27,7 @@ def evolve_wipes(job: JobState, observation: Observation) -> JobState:
 
 
 def _status(wipe: Wipe, observation: Observation) -> str:
-    if not observation.disks_seen:
+    if not observation.disks_answered:
         return wipe.shown
     return observation.disks[wipe.disk_id].status if wipe.disk_id in observation.disks else ""
 

@@ -40,7 +40,7 @@ from ..core.inputs import (
 from ..core.run import Run
 from ..journal import NO_SPOOL, JournalError, LateAnswer, Lease, LeaseLostError, Spool
 from ..model import Call as Exchange
-from ..model import Event, JobState, Observation, Plan, Policy, error_codes
+from ..model import Event, JobState, Observation, Plan, TargetRules, error_codes
 from .calls import Calls
 from .executor import DaemonExecutor
 from .observe import observe_jobs
@@ -66,7 +66,7 @@ class Driver:
         usual: by phase the shortest time that it took in earlier runs, in cloud seconds.
         journal_outage: for how long a journal that cannot be written is waited for, in real seconds.
         spool: keeps what the journal lacks after that.
-        policy: which targets may be and which must not by the configuration of now: judged as well as the plan's.
+        target_rules: which targets may be and which must not by the configuration of now: judged as well as the plan's.
         stop: set by somebody who wants the run to end: calls in flight end, machines come back, no wipe is sent.
         hand_over: set by somebody who wants another process to go on: no further job begins, and what has begun ends.
         leave: set by somebody who cannot wait for that: the run is left as it stands.
@@ -86,7 +86,7 @@ class Driver:
     exchanges: deque[Exchange] = field(default_factory=deque)
     ask: Callable[[str], bool | None] = lambda _: True
     say: Callable[[str], None] = lambda _: None
-    policy: Policy | None = None
+    target_rules: TargetRules | None = None
     usual: Mapping[str, float] = field(default_factory=dict)
     journal_outage: float = 0.0
     spool: Spool = NO_SPOOL
@@ -101,7 +101,7 @@ class Driver:
             rate=self.clock.rate, usual=self.usual, journal_outage=self.journal_outage,
         )  # fmt: skip
         self._store = StateStore(self.lease, self.spool, self.say, self.clock.rate, self.run_id)
-        self._rechecks = Rechecks(self.cloud, self.clock, self.plan, self.run_id, self.policy)
+        self._rechecks = Rechecks(self.cloud, self.clock, self.plan, self.run_id, self.target_rules)
         self._calls = Calls(self.cloud, self.clock, self.plan, self.run_id, self._store, self.stop)
         self._inbox: deque[Input] = deque()
         self._stepping = threading.RLock()
@@ -210,8 +210,8 @@ class Driver:
     def _cancel_requested(self) -> CancelRequested:
         if self.lease.held:
             return CancelRequested(f"all runs are held ({self.lease.held})")
-        if self.policy is not None and self.policy.hold:
-            return CancelRequested(f"{self.policy.whose} holds all runs: {self.policy.hold}")
+        if self.target_rules is not None and self.target_rules.hold:
+            return CancelRequested(f"{self.target_rules.whose} holds all runs: {self.target_rules.hold}")
         return CancelRequested()
 
     def _carry_out(self, effect: Effect) -> Input | None:
@@ -264,7 +264,7 @@ class Driver:
     def _failed(self, effect: Describe | Recheck | Call | Ask, error: Exception) -> Input:
         """Return what the core is told of an effect that ended with an exception: also one that nobody foresaw."""
         if isinstance(effect, Describe):
-            seen = Observation(self.clock.time(), self.clock.now(), seen=False, why="ECS could not be asked")
+            seen = Observation(self.clock.time(), self.clock.now(), answered=False, why="ECS could not be asked")
             return Described(effect.number, (seen,) * len(effect.jobs + effect.watched))
         if isinstance(effect, Ask):
             self._not_asked = error

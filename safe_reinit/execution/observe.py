@@ -75,26 +75,26 @@ def observation_of(described: Round, job: JobState, need: Needs, answered_at: fl
         return Observation(
             described.at,
             described.when,
-            seen=False,
+            answered=False,
             credentials_refused=missing.credentials_refused,
             answered_at=answered_at,
-            why=missing.said,
+            why=missing.missing_text,
         )
     disks = {each: described.disks.get(each) for each in disk_ids if need.disks}
     return Observation(
         at=described.at,
         when=described.when,
-        seen=True,
+        answered=True,
         instance=described.instances[job.instance_id] if need.instance else None,
         disks={each: disk for each, disk in disks.items() if disk is not None},
         progressing=tuple(shot for each in disk_ids if need.progressing for shot in described.progressing[each]),
         snapshots={name: shot for name, shots in safety.items() for shot in shots or ()},
         date=described.dates[job.instance_id] if need.instance else None,
         answered_at=answered_at,
-        disks_seen=need.disks and without_disks is None,
-        instance_asked=need.instance,
-        disks_asked=need.disks,
-        why="" if without_disks is None else without_disks.said,
+        disks_answered=need.disks and without_disks is None,
+        instance_requested=need.instance,
+        disks_requested=need.disks,
+        why="" if without_disks is None else without_disks.missing_text,
         resets={each: described.resets[each] for each in disk_ids if each in described.resets},
     )
 

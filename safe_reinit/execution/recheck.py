@@ -11,7 +11,7 @@ from ..cloud.retry import Once, Patient
 from ..core.freshness import FRESH, FRESH_REAL
 from ..core.inputs import Decided, Drifted, Fresh, Recheck, Rechecked, RecheckFailed, RecheckResult, Unobserved
 from ..core.steps import wipe_of
-from ..model import DiskFacts, Failure, Guard, JobState, Observation, Options, Plan, PlannedJob, Policy
+from ..model import DiskFacts, Failure, Guard, JobState, Observation, Options, Plan, PlannedJob, TargetRules
 from ..planning import other_products
 from ..planning.describe import FEW, Round
 from ..planning.facts import Recent, read_facts
@@ -32,7 +32,7 @@ class Rechecks:
     clock: Clock
     plan: Plan
     run_id: str
-    policy: Policy | None = None
+    target_rules: TargetRules | None = None
 
     def __call__(self, recheck: Recheck) -> Rechecked | RecheckFailed:
         """Read the facts again, and return of each job whether they are as planned."""
@@ -117,7 +117,7 @@ class Rechecks:
         """Check that these are targets still: else the power is not cut for them."""
         if not _is_whole(seen):
             return Unobserved(seen.why)
-        drift = no_target_any_more(self._planned(each), seen, self.plan, self.policy)
+        drift = no_target_any_more(self._planned(each), seen, self.plan, self.target_rules)
         return Drifted(drift, seen.instance.status if seen.instance else "") if drift else Fresh(seen)
 
     def _glance_once_more(
@@ -145,7 +145,7 @@ class Rechecks:
         return still
 
     def _drift_of(self, each: Decided, disks: Sequence[DiskFacts]) -> tuple[str, ...]:
-        return drift_of(self._planned(each), disks, each.job, self.plan, self.policy)
+        return drift_of(self._planned(each), disks, each.job, self.plan, self.target_rules)
 
     def _with_reset(self, each: Decided, found: RecheckResult) -> RecheckResult:
         """Ask with DryRun whether ECS would roll the disk back now."""
@@ -162,7 +162,7 @@ def _status(facts: Sequence[DiskFacts]) -> str:
 def _not_seen(job: JobState, facts: Sequence[DiskFacts]) -> str:
     """Return what of a job was not shown, though the credentials may see it: not listed, or not to be read."""
     for each in facts:
-        unreadable = [gone.said for gone in each.unseen if gone.row is not None]
+        unreadable = [gone.missing_text for gone in each.unseen if gone.row is not None]
         if unreadable:
             return unreadable[0]
         if each.unseen:
@@ -181,4 +181,4 @@ def _ahead(job: JobState, disks: Sequence[DiskFacts]) -> list[DiskFacts]:
 
 
 def _is_whole(seen: Observation) -> bool:
-    return seen.seen and seen.disks_seen
+    return seen.answered and seen.disks_answered

@@ -120,7 +120,7 @@ class Runs:
             safely(listeners.on_call, interrupt.raised),
             interrupt,
             goes_on,
-            replace(setup.policy, whose=whose),
+            replace(setup.target_rules, whose=whose),
             setup.settings.plan_expires,
             setup.settings.journal_outage,
             NO_SPOOL if self.place is None else Spool(spool_of(self.place, os.environ)),

@@ -35,7 +35,7 @@ from ..journal import (
     Spool,
     StoredRun,
 )
-from ..model import Call, Event, JobState, OnUnknown, Plan, Policy, Report, Secret
+from ..model import Call, Event, JobState, OnUnknown, Plan, Report, Secret, TargetRules
 from ..model.codec import decode, members
 from ..plans.plan import as_members, from_json
 from .driver import Driver
@@ -86,7 +86,7 @@ class Session:
     interrupt: Interrupt
     go_on: Callable[[str], bool | None] = lambda _: True
     """Is asked whether the next stage of a rollout that pauses begins; ``None``: nobody answers here."""
-    policy: Policy | None = None
+    target_rules: TargetRules | None = None
     """What the configuration of now says of targets; ``None``: nothing."""
     plan_expires: float = math.inf
     """Seconds after which a run that is resumed wipes nothing more."""
@@ -349,8 +349,8 @@ class Session:
             driver = Driver(
                 cloud, self.clock, run.plan, run.name, partial(self._saw_event, run), run.lease, run.states, run.closed,
                 none_begins=run.none_begins, exchanges=exchanges, ask=self.go_on, say=self.interrupt.say,
-                policy=self.policy, usual=self._usual(run.plan), journal_outage=self.journal_outage, spool=self.spool,
-                hand_over=self.hand_over,
+                target_rules=self.target_rules, usual=self._usual(run.plan), journal_outage=self.journal_outage,
+                spool=self.spool, hand_over=self.hand_over,
             )  # fmt: skip
             run.states.clear()
             close, note = partial(self._finish, run, driver), partial(run.lease.audit, "cancel")

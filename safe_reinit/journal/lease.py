@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from .. import logs
 from ..clock import boottime
 from ..errors import UsageError
-from ..model import ActName, InUse, Measurement, Room
+from ..model import ActionName, InUse, Measurement, Room
 from ..model.codec import dumps
 from .audit import AuditAction, appended
 from .database import LOCK_WAIT
@@ -63,7 +63,7 @@ class LateAnswer:
 
     position: int
     """Of its job."""
-    action: ActName
+    action: ActionName
     subject: str
     attempt: int
     number: int = 0

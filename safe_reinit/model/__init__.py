@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from .guard import Guard as Guard
     from .guard import Hours as Hours
     from .guard import Match as Match
-    from .guard import Policy as Policy
     from .guard import Protect as Protect
     from .guard import RunClass as RunClass
     from .guard import Target as Target
     from .guard import TargetClass as TargetClass
+    from .guard import TargetRules as TargetRules
     from .job import Accepted as Accepted
     from .job import Action as Action
-    from .job import ActName as ActName
+    from .job import ActionName as ActionName
     from .job import Command as Command
     from .job import DataState as DataState
     from .job import Evidence as Evidence
@@ -56,11 +56,11 @@ if TYPE_CHECKING:
     from .job import Wipe as Wipe
     from .job import WipeState as WipeState
     from .options import Options as Options
+    from .other_products import AutoSnapshotPolicy as AutoSnapshotPolicy
     from .other_products import Key as Key
     from .other_products import Others as Others
     from .other_products import ReplicaPair as ReplicaPair
     from .other_products import ScalingMember as ScalingMember
-    from .other_products import SnapshotPolicy as SnapshotPolicy
     from .other_products import SystemEvent as SystemEvent
     from .plan import LOCK_TAG as LOCK_TAG
     from .plan import Becomes as Becomes
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from .plan import PlannedDisk as PlannedDisk
     from .plan import PlannedJob as PlannedJob
     from .plan import Rollout as Rollout
-    from .report import STILL_OWED as STILL_OWED
+    from .report import STILL_PENDING as STILL_PENDING
     from .report import Call as Call
     from .report import ClassReference as ClassReference
     from .report import DiskReport as DiskReport

@@ -206,6 +206,6 @@ class Unseen:
     """The code by which the credentials were refused, where that is why."""
 
     @property
-    def said(self) -> str:
+    def missing_text(self) -> str:
         """What went wrong, for people: what cannot be read is in an answer."""
         return self.why if self.row is None else f"in the answer to {self.action} {self.why}"

@@ -42,7 +42,7 @@ class DiskFacts:
     """Names that exist, of those asked about."""
     neighbours: tuple[Disk, ...] = ()
     """The other disks of the same instance, which share its downtime."""
-    rights: Mapping[str, str] = field(default_factory=dict)
+    dry_run_codes: Mapping[str, str] = field(default_factory=dict)
     """What a DryRun of ``StopInstance``, ``StartInstance`` and ``ResetDisk`` answered (a code), where it was asked."""
     restore_snapshot: Snapshot | None = None
     """In an undo: the snapshot the disk is rolled back to, where it was found."""
@@ -81,6 +81,6 @@ class DiskFacts:
         """Whether the instance is stopped, now or by the plan: what others do to a stopped machine matters then."""
         return self.will_stop or (self.instance is not None and self.instance.status == "Stopped")
 
-    def could_look(self, action: str) -> bool:
+    def was_answered(self, action: str) -> bool:
         """Return whether every look by this action was answered for this disk."""
         return not any(unseen.action == action for unseen in self.unseen)

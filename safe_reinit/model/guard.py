@@ -87,7 +87,7 @@ class TargetClass:
 
 
 @dataclass(frozen=True)
-class Policy:
+class TargetRules:
     """What the configuration says of targets."""
 
     allow: Allow = Allow()

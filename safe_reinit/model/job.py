@@ -18,7 +18,7 @@ OnUnknown = Literal["ask", "retry"]
 DataState = Literal["reinitialised", "intact", "unknown", "untouched"]
 """What one run did to a disk. ``untouched``: it never intended ReInitDisk or ResetDisk for it, which says nothing of
 what others did. ``intact``: intended, and proven refused or never sent."""
-ActName = Literal[
+ActionName = Literal[
     "TagResources", "StopInstance", "CreateSnapshot", "ReInitDisk", "ResetDisk", "StartInstance", "UntagResources"
 ]
 PhaseResult = Literal["ok", "refused", "timeout", "unknown"]
@@ -338,7 +338,7 @@ class Observation:
     """Cloud seconds."""
     when: datetime
     """Local time, for reports."""
-    seen: bool
+    answered: bool
     """Whether ECS answered about the instance; if not, nothing is known."""
     instance: Instance | None = None
     disks: Mapping[str, Disk] = field(default_factory=dict)
@@ -354,11 +354,11 @@ class Observation:
     """The code by which the credentials were refused."""
     answered_at: float | None = None
     """Cloud seconds when the last answer of it came; ``None`` where that is not known, and counts as ``at``."""
-    disks_seen: bool = True
+    disks_answered: bool = True
     """Whether ECS answered about the disks; power can be brought back without."""
-    instance_asked: bool = True
+    instance_requested: bool = True
     """Whether the instance was asked for: while an accepted wipe is waited for, it is not."""
-    disks_asked: bool = True
+    disks_requested: bool = True
     """Whether the disks were asked for: while the instance stops or starts, they are not."""
     why: str = ""
     """What went wrong, for people: ``ECS does not answer (DescribeDisks)``."""
@@ -366,12 +366,12 @@ class Observation:
     @property
     def not_listed(self) -> bool:
         """Whether ECS answered about the instance, and did not list it."""
-        return self.seen and self.instance_asked and self.instance is None
+        return self.answered and self.instance_requested and self.instance is None
 
     @property
     def disks_unanswered(self) -> bool:
         """Whether the disks were asked for, and ECS did not answer about them."""
-        return self.disks_asked and not self.disks_seen
+        return self.disks_requested and not self.disks_answered
 
     @property
     def took(self) -> float:
@@ -393,7 +393,7 @@ class Wait:
 class Command:
     """One changing call to send."""
 
-    action: ActName
+    action: ActionName
     subject: str
     force: bool = False
 

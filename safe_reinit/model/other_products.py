@@ -7,14 +7,14 @@ from datetime import datetime
 
 from .cloud import Unseen
 
-OTHER_LOOKS = {
+OTHER_PRODUCT_CALLS = {
     "ess": "DescribeScalingInstances",
     "ebs": "DescribeDiskReplicaPairs",
     "kms": "DescribeKey",
     "events": "DescribeInstanceHistoryEvents",
 }
 """The looks at other products, and at what ECS plans."""
-REQUIRABLE = {**OTHER_LOOKS, "sts": "GetCallerIdentity"}
+REQUIRABLE = {**OTHER_PRODUCT_CALLS, "sts": "GetCallerIdentity"}
 """The looks that the configuration may require, by the words of ``require_looks``."""
 
 
@@ -64,7 +64,7 @@ class SystemEvent:
 
 
 @dataclass(frozen=True)
-class SnapshotPolicy:
+class AutoSnapshotPolicy:
     """When automatic snapshots are taken (ECS API reference, DescribeAutoSnapshotPolicyEx)."""
 
     policy_id: str
@@ -88,6 +88,6 @@ class Others:
     """The replication pairs that it is in."""
     events: tuple[SystemEvent, ...] = ()
     """What is planned for its instance."""
-    policy: SnapshotPolicy | None = None
+    auto_snapshot_policy: AutoSnapshotPolicy | None = None
     unlooked: tuple[Unseen, ...] = ()
     """The looks that could not be made: a plan can do without them, unless the configuration requires them."""

@@ -34,7 +34,7 @@ class Call:
     """2 for the second time that the same was asked."""
 
     @property
-    def is_look(self) -> bool:
+    def only_reads(self) -> bool:
         """Whether a call of this API changes nothing, whatever it is asked; a dry run of an act is no look."""
         return self.action.startswith(("Describe", "Get"))
 
@@ -73,18 +73,18 @@ def ending(
     failure: Failure | None,
     data: Mapping[str, DataState],
     *,
-    owed: bool = False,
+    pending: bool = False,
     tag_left: bool = False,
 ) -> dict[str, object]:
     """Return the ``data`` of the event ``done``."""
     wrong = {"code": failure.code, "message": failure.message} if failure else {}
-    return {"outcome": outcome, "power": power, "owed": owed, "tag_left": tag_left, "data": dict(data), **wrong}
+    return {"outcome": outcome, "power": power, "owed": pending, "tag_left": tag_left, "data": dict(data), **wrong}
 
 
 Outcome = Literal[
     "done", "planned", "bug", "usage", "refused", "failed", "unknown", "not-restarted", "partial", "stranded"
 ]
-STILL_OWED: tuple[Outcome, ...] = ("unknown", "not-restarted", "stranded")
+STILL_PENDING: tuple[Outcome, ...] = ("unknown", "not-restarted", "stranded")
 """The outcomes after which something is owed to a machine: what its data is has to be found out, or its power set."""
 
 
@@ -194,9 +194,9 @@ class JobReport:
     disks: tuple[DiskReport, ...]
 
     @property
-    def owed(self) -> bool:
+    def pending(self) -> bool:
         """Whether the run has something left to do for the machine, so that its job stays open and can be resumed."""
-        if self.outcome not in (*STILL_OWED, "partial"):
+        if self.outcome not in (*STILL_PENDING, "partial"):
             return False
         to_do = self.power_promised == "Running" or self.power_after == ""  # what others started is theirs to stop
         return self.outcome == "unknown" or (to_do and self.power_after != self.power_promised)

@@ -69,7 +69,7 @@ class InUse:
             took=tuple((phase, seconds * rate) for phase, seconds in self.took),
         )
 
-    def said(self, most: int) -> str:
+    def reason(self, most: int) -> str:
         """Return for what a run waits that allows so many machines down at once; ``""`` where nothing is in use."""
         runs = f"run{'' if len(self.run_ids) == 1 else 's'} {', '.join(self.run_ids)}"
         if not self.down:
@@ -95,7 +95,7 @@ class ShardProgress:
     """Whether it is written down how it ended."""
     outcomes: tuple[bool | None, ...]
     """Of each of its jobs whether it ended done; ``None`` while it has not ended."""
-    failing: int
+    cannot_end_done: int
     """How many of those that have not ended cannot end done any more."""
 
 

@@ -95,10 +95,12 @@ def read_facts(  # noqa: PLR0913 - what is read, and for what
         for disk_id, disk in ((each, described.disks.get(each)) for each in described.targets)
     ]
     in_force, guard = settle(targets) if settle else (options, Guard(disks=len(targets)))
-    rights: dict[str, dict[str, str]] = {}
+    dry_run_codes: dict[str, dict[str, str]] = {}
     if ways_back is None and lately is None:
         if in_force.stop_instance:
-            _dry_run_power(described, rights, [each.instance_id for each in instances if each.status == "Running"])
+            _dry_run_power(
+                described, dry_run_codes, [each.instance_id for each in instances if each.status == "Running"]
+            )
         described.describe_disks_of(_sharing(instances, begun=again is not None))
     if ways_back is not None:
         under_way = {shot.snapshot_id for shots in described.progressing.values() for shot in shots}
@@ -129,7 +131,7 @@ def read_facts(  # noqa: PLR0913 - what is read, and for what
             image=described.images.get(disk.image_id) if disk else None,
             key_pairs=described.key_pairs,
             neighbours=tuple(other for other in described.attached.get(instance_id, ()) if other.disk_id not in wanted),
-            rights={**rights.get(instance_id, {}), **reset},
+            dry_run_codes={**dry_run_codes.get(instance_id, {}), **reset},
             unseen=tuple(
                 gone for name in distinct((*named, options.key_pair)) for gone in described.unseen.get(name, ())
             ),
@@ -155,7 +157,7 @@ def _sharing(instances: Iterable[Instance], *, begun: bool) -> list[str]:
     return [each.instance_id for each in instances if not begun or each.status == "Running"]
 
 
-def _dry_run_power(described: Round, rights: dict[str, dict[str, str]], instance_ids: Sequence[str]) -> None:
+def _dry_run_power(described: Round, dry_run_codes: dict[str, dict[str, str]], instance_ids: Sequence[str]) -> None:
     """Ask with DryRun for the right to stop and to start these instances."""
 
     def take(action: str, ids: Sequence[str], code: str) -> None:
@@ -164,7 +166,7 @@ def _dry_run_power(described: Round, rights: dict[str, dict[str, str]], instance
                 put(action, half)
         else:
             for each in ids:
-                rights.setdefault(each, {})[action] = code
+                dry_run_codes.setdefault(each, {})[action] = code
 
     def put(action: str, ids: Sequence[str]) -> None:
         cloud = described.cloud

@@ -17,6 +17,7 @@ from ..clock import Clock
 from ..cloud.interface import Cloud, CloudError, Described
 from ..cloud.retry import Patient
 from ..model import (
+    AutoSnapshotPolicy,
     DiskFacts,
     Finding,
     Key,
@@ -24,17 +25,16 @@ from ..model import (
     Others,
     ReplicaPair,
     ScalingMember,
-    SnapshotPolicy,
     SystemEvent,
     UnreadableRow,
     Unseen,
 )
-from ..model.other_products import OTHER_LOOKS
+from ..model.other_products import OTHER_PRODUCT_CALLS
 from .describe import Round, distinct, why_unanswered
 
 T = TypeVar("T")
 
-_ACTIONS = {**OTHER_LOOKS, "policy": "DescribeAutoSnapshotPolicyEx"}
+_ACTIONS = {**OTHER_PRODUCT_CALLS, "policy": "DescribeAutoSnapshotPolicyEx"}
 EVERY = frozenset(_ACTIONS)
 """All of them, by the words of ``require_looks``; the look at an automatic snapshot policy cannot be required."""
 
@@ -65,8 +65,8 @@ def again(findings: Iterable[Finding], *, begun: bool, lately: bool = False) -> 
     """
     found_by = {_FOUND_BY[found.check] for found in findings if found.check in _FOUND_BY}
     failed = {found.subject for found in findings if found.check == "not-looked-at"}
-    wanted = ("ebs",) if begun else tuple(found_by) if lately else tuple(OTHER_LOOKS)
-    return frozenset(name for name in wanted if OTHER_LOOKS[name] not in failed)
+    wanted = ("ebs",) if begun else tuple(found_by) if lately else tuple(OTHER_PRODUCT_CALLS)
+    return frozenset(name for name in wanted if OTHER_PRODUCT_CALLS[name] not in failed)
 
 
 def add(
@@ -89,7 +89,7 @@ class _OtherProducts:
     events: dict[str, list[SystemEvent]] = field(default_factory=dict)
     pairs: dict[str, list[ReplicaPair]] = field(default_factory=dict)
     keys: dict[str, list[Key]] = field(default_factory=dict)
-    policies: dict[str, SnapshotPolicy] = field(default_factory=dict)
+    policies: dict[str, AutoSnapshotPolicy] = field(default_factory=dict)
     unlooked: dict[str, list[Unseen]] = field(default_factory=dict)
 
     def ask_all(self, disks: Sequence[DiskFacts]) -> None:
@@ -105,7 +105,9 @@ class _OtherProducts:
         for key_id in distinct(key for each in disks for key in _keys_of(each)):
             self._put("kms", [key_id], partial(cloud.key, key_id), self._take_key)
         for policy_id in policy_ids:
-            self._put("policy", [policy_id], partial(cloud.snapshot_policy, policy_id), self._take_policy)
+            self._put(
+                "policy", [policy_id], partial(cloud.auto_snapshot_policy, policy_id), self._put_auto_snapshot_policy
+            )
         self.round.ask_all()
         for policy_id in policy_ids if "policy" in self.looks else ():
             if policy_id not in self.policies and policy_id not in self.unlooked:
@@ -159,8 +161,8 @@ class _OtherProducts:
     def _take_key(self, key: Key) -> None:
         self.keys.setdefault(key.key_id, []).append(key)
 
-    def _take_policy(self, policy: SnapshotPolicy) -> None:
-        self.policies[policy.policy_id] = policy
+    def _put_auto_snapshot_policy(self, target_rules: AutoSnapshotPolicy) -> None:
+        self.policies[target_rules.policy_id] = target_rules
 
     def of(self, facts: DiskFacts) -> Others:
         """Give what was found of one disk."""
@@ -174,7 +176,7 @@ class _OtherProducts:
             keys=tuple(key for key_id in keys for key in self.keys.get(key_id, ())),
             pairs=tuple(self.pairs.get(disk.disk_id, ())),
             events=tuple(self.events.get(instance, ())),
-            policy=self.policies.get(disk.auto_snapshot_policy_id),
+            auto_snapshot_policy=self.policies.get(disk.auto_snapshot_policy_id),
             unlooked=tuple(each for name in about for each in self.unlooked.get(name, ())),
         )
 

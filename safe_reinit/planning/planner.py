@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from .. import logs
-from ..checks.target_rules import ByHand, settle
+from ..checks.target_rules import TargetRequest, settle
 from ..error_mapping import safely
 from ..errors import RunRefused, UsageError
 from ..journal import StoredRun
@@ -124,7 +124,7 @@ class Planner:
             was_on=tuple((disk.disk_id, job.instance_id) for job in plan.jobs for disk in job.disks if job.instance_id),
         )
         by_class = any(each.startswith("max_disks") for each in granted)
-        asked = ByHand(options, frozenset({"snapshot"}), None if by_class else plan.guard.max_disks)
+        asked = TargetRequest(options, frozenset({"snapshot"}), None if by_class else plan.guard.max_disks)
         disk_ids = [disk.disk_id for job in plan.jobs for disk in job.disks]
         return self._plan(disk_ids, asked, plan.reason, on_call)
 
@@ -143,9 +143,9 @@ class Planner:
         """
         return prove(self._setup.where, self._setup.clock, plan, calls, safely(on_call))
 
-    def _plan(self, disk_ids: Sequence[str], asked: ByHand, reason: str | None, on_call: OnCall | None) -> Plan:
+    def _plan(self, disk_ids: Sequence[str], asked: TargetRequest, reason: str | None, on_call: OnCall | None) -> Plan:
         settings = self._setup.settings
-        chosen = partial(settle, self._setup.policy, asked)
+        chosen = partial(settle, self._setup.target_rules, asked)
         limits, rollout = limits_of(settings), rollout_of(settings, self._setup.clock.now())
         name, skip = secrets.token_hex(8), settings.skip_refused
         return self._make(Asked(disk_ids, asked.options, limits, reason, name, chosen, rollout, skip), on_call)

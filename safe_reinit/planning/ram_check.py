@@ -14,7 +14,7 @@ from ..cloud.locate import connect
 from ..cloud.retry import Patient
 from ..error_mapping import refusal_of
 from ..model import Call, Plan, error_codes
-from ..plans.ram_policy import Right, rights
+from ..plans.ram_policy import Right, needed_permissions
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def prove(
     answers = _answers(calls)
     with contextlib.closing(connect(where, on_call)) as cloud:
         try:
-            return tuple(_proof(cloud, ask, plan, right, answers) for right in rights(plan, calls))
+            return tuple(_proof(cloud, ask, plan, right, answers) for right in needed_permissions(plan, calls))
         except CloudError as error:
             raise refusal_of(error) from None
 

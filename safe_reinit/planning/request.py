@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..checks import by_name, like
-from ..checks.target_rules import ByHand, consents, no_consent, same_class
+from ..checks.target_rules import TargetRequest, consents, no_consent, same_class
 from ..config import SETTINGS, Setting, Settings, changed, resolve
-from ..config.nested import policy
+from ..config.nested import target_rules
 from ..errors import Error, RunRefused, UsageError
-from ..model import OnUnknown, Options, Plan, Policy, Secret
+from ..model import OnUnknown, Options, Plan, Secret, TargetRules
 
 if TYPE_CHECKING:
     from ..journal import StoredRun
@@ -149,14 +149,14 @@ def _not_acceptable(name: str) -> Error | None:
     return None
 
 
-def policy_of(settings: Settings) -> Policy:
+def target_rules_of(settings: Settings) -> TargetRules:
     """Say what the settings say of targets.
 
     Raises:
         UsageError: a class accepts what is no risk; every such name is told, with its path.
     """
     made = replace(
-        policy(settings.allow, settings.protect, settings.classes),
+        target_rules(settings.allow, settings.protect, settings.classes),
         max_disks=settings.max_disks,
         limit=settings.of(Settings.max_disks).at_most,
         hold=settings.hold or "",
@@ -192,7 +192,7 @@ class Request:
     security_enhancement: str | None = None
 
 
-def to_wipe(settings: Settings, asked: Request, owner: Owner) -> ByHand:
+def to_wipe(settings: Settings, asked: Request, owner: Owner) -> TargetRequest:
     """Put what is asked of a wipe together with the settings.
 
     Raises:
@@ -213,7 +213,7 @@ def to_wipe(settings: Settings, asked: Request, owner: Owner) -> ByHand:
     return replace(by_hand, options=options)
 
 
-def to_undo(settings: Settings, asked: Request, stored: StoredRun) -> ByHand:
+def to_undo(settings: Settings, asked: Request, stored: StoredRun) -> TargetRequest:
     """Put what is asked of the undo of a run together with the settings.
 
     Raises:
@@ -234,7 +234,7 @@ def reason(settings: Settings, asked: Request) -> str | None:
     return argument(settings, Settings.reason, asked.reason)
 
 
-def _by_hand(settings: Settings, asked: Request) -> ByHand:
+def _by_hand(settings: Settings, asked: Request) -> TargetRequest:
     if asked.max_disks is not None and asked.max_disks < 1:
         raise UsageError("max_disks is not a number of disks.", hint="Give a whole number of at least 1.")
     said = said_by_hand(settings) | ({"snapshot"} if asked.snapshot is not None else set())
@@ -248,7 +248,7 @@ def _by_hand(settings: Settings, asked: Request) -> ByHand:
         accept=accepted(asked.accept),
     )
     most = asked.max_disks or (settings.max_disks if settings.of(Settings.max_disks).by_hand else None)
-    return ByHand(options, frozenset(said), most, asked.found, asked.elsewhere)
+    return TargetRequest(options, frozenset(said), most, asked.found, asked.elsewhere)
 
 
 def on_unknown(settings: Settings, plan: Plan) -> OnUnknown:
@@ -273,26 +273,27 @@ def held(settings: Settings) -> Error | None:
     )
 
 
-def not_runnable(plan: Plan, confirm: str, policy: Policy) -> Error | None:
+def not_runnable(plan: Plan, confirm: str, target_rules: TargetRules) -> Error | None:
     """Say why a plan may not be run, where it may not: its findings, other guards than these, or the wrong word."""
     from ..report import refusal  # noqa: PLC0415 - a problem of the configuration is told without it
 
     if not plan.runnable:
         return refusal(plan)
-    if (plan.guard.allow, plan.guard.protect) != (policy.allow, policy.protect):
+    if (plan.guard.allow, plan.guard.protect) != (target_rules.allow, target_rules.protect):
         return RunRefused(
             "The configuration allows or protects other targets than when this plan was made.", hint="Plan anew."
         )
     used = plan.guard.class_
-    if used is not None and used.in_force and not any(same_class(used, each) for each in policy.classes):
+    if used is not None and used.in_force and not any(same_class(used, each) for each in target_rules.classes):
         return RunRefused(
             f"The configuration says another thing of the class {used.name} than when this plan was made.",
             hint="Plan anew.",
         )
-    own = next((each.max_disks for each in policy.classes if used is not None and same_class(used, each)), None)
-    if policy.limit is not None and own is None and plan.guard.disks > policy.limit:
+    own = next((each.max_disks for each in target_rules.classes if used is not None and same_class(used, each)), None)
+    if target_rules.limit is not None and own is None and plan.guard.disks > target_rules.limit:
         return RunRefused(
-            f"The run has {plan.guard.disks} disks, and the configuration limits a run to {policy.limit} (max_disks).",
+            f"The run has {plan.guard.disks} disks, and the configuration limits a run to {target_rules.limit} "
+            "(max_disks).",
             hint="Plan fewer disks, or change max_disks of the configuration.",
         )
     if not isinstance(confirm, str):

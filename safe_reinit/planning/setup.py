@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..clock import Clock
 from ..cloud.connection import Where
 from ..config import Settings
-from ..model import Policy
+from ..model import TargetRules
 from .request import Owner
 
 
@@ -18,6 +18,6 @@ class Setup:
     where: Where
     settings: Settings
     clock: Clock
-    policy: Policy
+    target_rules: TargetRules
     owner: Owner = ()
     """The legacy owner parameters of ReInitDisk."""

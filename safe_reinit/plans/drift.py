@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ..checks import check_disk, check_target
-from ..model import DiskFacts, Finding, JobState, Observation, Others, Plan, PlannedJob, Policy
+from ..model import DiskFacts, Finding, JobState, Observation, Others, Plan, PlannedJob, TargetRules
 from .plan import expected, moved
 
 _OURS = ("Status",)
@@ -18,7 +18,7 @@ _CONSENTED = 3600.0
 
 
 def drift_of(
-    job: PlannedJob, disks: Sequence[DiskFacts], known: JobState, plan: Plan, policy: Policy | None = None
+    job: PlannedJob, disks: Sequence[DiskFacts], known: JobState, plan: Plan, target_rules: TargetRules | None = None
 ) -> tuple[str, ...]:
     """Return what moved since the plan other than by our own recorded calls, and what would be refused now.
 
@@ -27,7 +27,7 @@ def drift_of(
         disks: what ECS shows now of those of its disks that are still to be wiped.
         known: what the job remembers.
         plan: the plan that was agreed to.
-        policy: what the configuration of now says of targets, which may be more than it said then.
+        target_rules: what the configuration of now says of targets, which may be more than it said then.
     """
     unseen = tuple(f"{gone.action} of {gone.subject}: {gone.why}" for each in disks for gone in each.unseen)
     missing = tuple(
@@ -41,13 +41,15 @@ def drift_of(
     now = expected(disks)
     planned = {name: value for name, value in job.expected.items() if name.rpartition(".")[0] in _subjects(job, disks)}
     refused = [_told(found) for each in disks for found in _refusing(each, known, plan)]
-    today = [said for each in disks for said in _refused_today(each, policy)]
+    today = [said for each in disks for said in _refused_today(each, target_rules)]
     if drift := moved(planned, now, ours=ours):
         return (*_detached(job, disks), *drift)
     return tuple(dict.fromkeys((*refused, *today)))
 
 
-def no_target_any_more(job: PlannedJob, seen: Observation, plan: Plan, policy: Policy | None = None) -> tuple[str, ...]:
+def no_target_any_more(
+    job: PlannedJob, seen: Observation, plan: Plan, target_rules: TargetRules | None = None
+) -> tuple[str, ...]:
     """Return what says now that the disks of a job may not be wiped, in whatever state they are."""
     now = [
         DiskFacts(
@@ -64,7 +66,7 @@ def no_target_any_more(job: PlannedJob, seen: Observation, plan: Plan, policy: P
         for each in job.disks
     ]
     refused = [_told(found) for each in now for found in check_target(each)]
-    today = [said for each in now for said in _refused_today(each, policy)]
+    today = [said for each in now for said in _refused_today(each, target_rules)]
     return tuple(dict.fromkeys((*refused, *today)))
 
 
@@ -75,13 +77,13 @@ def _detached(job: PlannedJob, disks: Sequence[DiskFacts]) -> Iterator[str]:
             yield f"{each.disk_id} is attached to no instance (it was detached, or {job.instance_id} was released)"
 
 
-def _refused_today(facts: DiskFacts, policy: Policy | None) -> list[str]:
+def _refused_today(facts: DiskFacts, target_rules: TargetRules | None) -> list[str]:
     """Return by what the configuration of now refuses a target, where that is not what the plan was made with."""
     guard = facts.guard
-    if policy is None or (policy.allow, policy.protect) == (guard.allow, guard.protect):
+    if target_rules is None or (target_rules.allow, target_rules.protect) == (guard.allow, guard.protect):
         return []
-    today = replace(guard, allow=policy.allow, protect=policy.protect, class_=None)
-    return [f"by {policy.whose}, {_told(found)}" for found in check_target(replace(facts, guard=today))]
+    today = replace(guard, allow=target_rules.allow, protect=target_rules.protect, class_=None)
+    return [f"by {target_rules.whose}, {_told(found)}" for found in check_target(replace(facts, guard=today))]
 
 
 def _refusing(facts: DiskFacts, known: JobState, plan: Plan) -> Iterator[Finding]:

@@ -78,7 +78,7 @@ class Right:
         return self.action.partition(":")[2]
 
 
-def rights(plan: Plan, calls: Sequence[Call]) -> tuple[Right, ...]:
+def needed_permissions(plan: Plan, calls: Sequence[Call]) -> tuple[Right, ...]:
     """List what a run of a plan needs: its looks by name, since several are made at once, then what it changes.
 
     Args:

@@ -95,7 +95,7 @@ def why_none_begins(rollout: Rollout, shards: Sequence[ShardProgress], confirmed
 
 
 def _release(rollout: Rollout, shards: Sequence[ShardProgress], now: datetime) -> Release:
-    return release(rollout, _outcomes(shards), now, sum(each.failing for each in shards))
+    return release(rollout, _outcomes(shards), now, sum(each.cannot_end_done for each in shards))
 
 
 def _outcomes(shards: Sequence[ShardProgress]) -> list[Outcome | None]:

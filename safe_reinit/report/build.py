@@ -183,7 +183,7 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
     next_: Sequence[str],
 ) -> Report:
     many = len(jobs) > JOBS_WITH_LOOKS
-    looks = sum(call.is_look for call in calls)
+    looks = sum(call.only_reads for call in calls)
     return Report(
         schema=SCHEMA,
         tool_version=VERSION,
@@ -203,7 +203,7 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
         jobs=jobs,
         error=None,
         findings=(*plan.findings, *plan.skipped_findings),
-        calls=tuple(call for call in calls if not many or not call.is_look),
+        calls=tuple(call for call in calls if not many or not call.only_reads),
         looks=looks if many else None,
         next=tuple(next_),
     )

@@ -20,7 +20,7 @@ def of_regions(reports: Sequence[Report], whole: Plan) -> Report:
     jobs = tuple(job for told in reports for job in told.jobs)
     calls = tuple(call for told in reports for call in told.calls)
     many = len(jobs) > JOBS_WITH_LOOKS
-    looks = sum(told.looks or 0 for told in reports) + sum(call.is_look for call in calls)
+    looks = sum(told.looks or 0 for told in reports) + sum(call.only_reads for call in calls)
     outcome = _outcome(reports)
     decides = sorted(reports, key=lambda told: told.outcome != outcome)  # the one that the outcome is about
     runs = [told.run_id for told in reports if told.run_id]
@@ -39,7 +39,7 @@ def of_regions(reports: Sequence[Report], whole: Plan) -> Report:
         jobs=jobs,
         error=next((told.error for told in decides if told.error), None) if exit_code(outcome) else None,
         findings=tuple(found for told in reports for found in told.findings),
-        calls=tuple(call for call in calls if not many or not call.is_look),
+        calls=tuple(call for call in calls if not many or not call.only_reads),
         looks=looks if many else None,
         next=tuple(dict.fromkeys(command for told in reports for command in told.next)),
     )

@@ -155,7 +155,7 @@ with Simulator(WORLD, speed=1) as sim:
     plan = client.plan(["d-1"], snapshot=True)
     try:
         report = client.run(
-            plan, confirm=plan.confirm_with, on_call=lambda call: asked.put(call) if not call.is_look else None
+            plan, confirm=plan.confirm_with, on_call=lambda call: asked.put(call) if not call.only_reads else None
         )
     finally:
         asked.put(None)

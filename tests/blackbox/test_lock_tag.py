@@ -270,8 +270,8 @@ def test_a_machine_that_a_partial_run_left_down_is_owed_its_start() -> None:
         after = lock_tag(sim)
 
     assert (done.outcome, between) == ("partial", (done.report.run_id, True, "Stopped"))
-    assert [job.owed for job in done.report.jobs] == [True]
-    assert (told.outcome, [job.owed for job in told.jobs]) == ("partial", [False])
+    assert [job.pending for job in done.report.jobs] == [True]
+    assert (told.outcome, [job.pending for job in told.jobs]) == ("partial", [False])
     assert (state["instances"][INSTANCE]["status"], wipes(state, DATA), wipes(state, SYSTEM)) == ("Running", 1, 0)
     assert after is None
 

@@ -18,7 +18,9 @@ EVERY_HOUR, EVERY_DAY = tuple(range(24)), (1, 2, 3, 4, 5, 6, 7)
 
 def facts_of(policy: Any, **changes: Any) -> DiskFacts:
     """Give a disk with this policy."""
-    return disk_facts(**{"disk": a_disk(auto_snapshot_policy_id="sp-1"), "others": others(policy=policy), **changes})
+    return disk_facts(
+        **{"disk": a_disk(auto_snapshot_policy_id="sp-1"), "others": others(auto_snapshot_policy=policy), **changes}
+    )
 
 
 def test_a_disk_without_a_policy() -> None:

@@ -14,7 +14,7 @@ from tests.values import INSTANCE_ID, an_instance, options, stopping_facts
 
 def facts_of(answer: str, **changes: Any) -> DiskFacts:
     """Give an instance that would be stopped, and what the DryRun answered."""
-    return stopping_facts(**({"rights": {"StartInstance": answer, "StopInstance": "DryRunOperation"}} | changes))
+    return stopping_facts(**({"dry_run_codes": {"StartInstance": answer, "StopInstance": "DryRunOperation"}} | changes))
 
 
 def test_a_right_that_is_proven() -> None:
@@ -24,12 +24,12 @@ def test_a_right_that_is_proven() -> None:
 
 def test_a_right_that_was_not_asked_for() -> None:
     """Where nothing was asked, nothing is known and nothing is said."""
-    assert_silent(CHECK, stopping_facts(rights={}))
+    assert_silent(CHECK, stopping_facts(dry_run_codes={}))
 
 
 def test_the_other_right_is_left_to_its_own_check() -> None:
     """Each of the two checks speaks of its own call."""
-    assert_silent(CHECK, stopping_facts(rights={"StopInstance": "Forbidden.RAM"}))
+    assert_silent(CHECK, stopping_facts(dry_run_codes={"StopInstance": "Forbidden.RAM"}))
 
 
 @pytest.mark.parametrize("answer", ["Forbidden.RAM", "IncorrectInstanceStatus"])

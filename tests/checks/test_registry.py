@@ -18,11 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safe_reinit import checks
-from safe_reinit.checks import CHECKS, NAMES, by_name, check_disk, check_disks
+from safe_reinit.checks import CHECK_NAMES, CHECKS, by_name, check_disk, check_disks
 from safe_reinit.checks.check import Check
 from safe_reinit.model import (
     Allow,
     Attachment,
+    AutoSnapshotPolicy,
     Disk,
     DiskFacts,
     Finding,
@@ -40,7 +41,6 @@ from safe_reinit.model import (
     ScalingMember,
     Secret,
     Snapshot,
-    SnapshotPolicy,
     SystemEvent,
     Unseen,
     error_codes,
@@ -83,7 +83,7 @@ OPTIONS = (
     "--max-disks",
 )
 
-each_check = pytest.mark.parametrize("check", CHECKS, ids=NAMES)
+each_check = pytest.mark.parametrize("check", CHECKS, ids=CHECK_NAMES)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rpartition(".")[2])
@@ -99,7 +99,7 @@ def test_every_module_is_listed_once_under_its_own_name(module: ModuleType) -> N
 def test_nothing_else_is_listed() -> None:
     """The list has the modules of the folder and no more."""
     assert len(CHECKS) == len(MODULES)
-    assert tuple(check.name for check in CHECKS) == NAMES
+    assert tuple(check.name for check in CHECKS) == CHECK_NAMES
 
 
 @each_check
@@ -282,7 +282,7 @@ events = st.builds(
     times,
 )
 policies = st.builds(
-    SnapshotPolicy,
+    AutoSnapshotPolicy,
     words("sp-1"),
     st.lists(st.integers(0, 23), max_size=24).map(tuple),
     st.lists(st.integers(1, 7), max_size=7).map(tuple),
@@ -344,7 +344,7 @@ all_facts = st.builds(
     image=st.none() | images,
     key_pairs=st.lists(words("ops"), max_size=2).map(tuple),
     neighbours=st.lists(disks, max_size=2).map(tuple),
-    rights=st.dictionaries(words("StopInstance", "StartInstance"), answers, max_size=2),
+    dry_run_codes=st.dictionaries(words("StopInstance", "StartInstance"), answers, max_size=2),
     unseen=st.lists(
         st.builds(Unseen, actions, ids, words("ecs:DescribeDisks"), words("Forbidden.RAM")), max_size=3
     ).map(tuple),

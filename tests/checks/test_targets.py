@@ -11,8 +11,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safe_reinit.checks.target_rules import ByHand, class_of, consents, no_consent, settle, term_in, window, within
-from safe_reinit.model import Allow, Disk, Guard, Hours, Instance, Match, Options, Policy, Protect, Target, TargetClass
+from safe_reinit.checks.target_rules import (
+    TargetRequest,
+    class_of,
+    consents,
+    no_consent,
+    settle,
+    term_in,
+    window,
+    within,
+)
+from safe_reinit.model import (
+    Allow,
+    Disk,
+    Guard,
+    Hours,
+    Instance,
+    Match,
+    Options,
+    Protect,
+    Target,
+    TargetClass,
+    TargetRules,
+)
 from tests import values
 from tests.plans.test_plan import a_plan
 from tests.values import ACCOUNT, DAY, LAB, NIGHT, NOW, REGION
@@ -35,9 +56,9 @@ def settled(
     *classes: TargetClass, targets: Sequence[Target] = (), said: Any = (), most: int | None = None, **more: Any
 ) -> tuple[Options, Guard]:
     """Give what is in force for one target of the lab, or these."""
-    policy = Policy(classes=classes, max_disks=more.pop("max_disks", None))
-    asked = ByHand(Options(**more.pop("options", {})), frozenset(said), most, **more)
-    return settle(policy, asked, targets or (a_target(),))
+    target_rules = TargetRules(classes=classes, max_disks=more.pop("max_disks", None))
+    asked = TargetRequest(Options(**more.pop("options", {})), frozenset(said), most, **more)
+    return settle(target_rules, asked, targets or (a_target(),))
 
 
 def many(count: int, tags: Any = LAB) -> list[Target]:
@@ -193,12 +214,12 @@ def test_disks_of_no_class_are_not_told_of() -> None:
 
 def test_the_guards_of_the_configuration_go_with_every_run() -> None:
     """What is allowed and protected is in what is judged, with a class or without."""
-    policy = Policy(Allow(accounts=("1",)), Protect(terms=("live",)), (a_class(),))
+    target_rules = TargetRules(Allow(accounts=("1",)), Protect(terms=("live",)), (a_class(),))
 
     for target in (a_target(), a_target(tags=())):
-        _, guard = settle(policy, ByHand(Options()), (target,))
+        _, guard = settle(target_rules, TargetRequest(Options()), (target,))
 
-        assert (guard.allow, guard.protect, guard.disks) == (policy.allow, policy.protect, 1)
+        assert (guard.allow, guard.protect, guard.disks) == (target_rules.allow, target_rules.protect, 1)
 
 
 # ----------------------------------------------------------------------------------------------------- how many disks
@@ -208,9 +229,9 @@ def test_the_guards_of_the_configuration_go_with_every_run() -> None:
     ("case", "most"),
     [
         ({}, 10),
-        ({"found": True}, 1),
+        ({"discovered": True}, 1),
         ({"max_disks": 3}, 3),
-        ({"max_disks": 3, "found": True}, 3),
+        ({"max_disks": 3, "discovered": True}, 3),
         ({"max_disks": 12, "most": 12}, 12),
     ],
 )
@@ -223,13 +244,13 @@ def test_how_many_disks_without_a_class(case: dict[str, Any], most: int) -> None
     ("own", "case", "most"),
     [
         (60, {}, 60),
-        (60, {"found": True}, 60),
+        (60, {"discovered": True}, 60),
         (60, {"max_disks": 3}, 60),
         (60, {"max_disks": 100, "most": 100}, 60),
         (60, {"max_disks": 3, "most": 3}, 3),
         (2, {}, 2),
         (None, {}, 10),
-        (None, {"found": True}, 1),
+        (None, {"discovered": True}, 1),
         (None, {"max_disks": 12, "most": 12}, 12),
     ],
 )
@@ -244,15 +265,17 @@ def test_a_class_out_of_hours_does_not_widen_the_number() -> None:
     assert settled(a_class(max_disks=2, hours=DAY), targets=many(2))[1].max_disks == 2
 
 
-@given(count=st.integers(1, 30), most=st.none() | st.integers(1, 30), found=st.booleans())
-def test_a_run_of_more_disks_than_it_may_have_is_refused_whole(count: int, most: int | None, *, found: bool) -> None:
+@given(count=st.integers(1, 30), most=st.none() | st.integers(1, 30), discovered=st.booleans())
+def test_a_run_of_more_disks_than_it_may_have_is_refused_whole(
+    count: int, most: int | None, *, discovered: bool
+) -> None:
     """Whatever the number is, one disk more refuses the whole plan, and no disk is left out of it."""
-    _, guard = settled(targets=many(count), most=most, max_disks=most, found=found)
+    _, guard = settled(targets=many(count), most=most, max_disks=most, discovered=discovered)
     plan = a_plan(*(values.stopping_facts(disk=values.a_disk(disk_id=f"d-{n}"), guard=guard) for n in range(count)))
 
     assert sum(len(job.disks) for job in plan.jobs) == count
     refused = any(finding.check == "too-many-disks" for finding in plan.blockers)
-    assert refused == (count > (most or (1 if found else 10)))
+    assert refused == (count > (most or (1 if discovered else 10)))
 
 
 # ------------------------------------------------------------------------------------------------------------- hours

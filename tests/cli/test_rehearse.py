@@ -146,7 +146,7 @@ def test_a_twin_has_what_other_products_know() -> None:
         copied = seen(twin, ["d-1"])
 
     mine, copy = known.disks[0].others, copied.disks[0].others
-    assert (copy.members, copy.keys, copy.policy) == (mine.members, mine.keys, mine.policy)
+    assert (copy.members, copy.keys, copy.auto_snapshot_policy) == (mine.members, mine.keys, mine.auto_snapshot_policy)
     assert [(pair.source_disk_id, pair.destination_disk_id) for pair in copy.pairs] == [("d-1-replica", "d-1")]
     assert [(each.type, each.status, each.not_before) for each in copy.events] == [
         (each.type, each.status, each.not_before) for each in mine.events
@@ -163,7 +163,7 @@ def test_a_twin_is_built_whatever_word_another_product_uses() -> None:
             keys=(Key("k-1", ""),),
             pairs=(ReplicaPair("pair-1", values.DISK_ID, "d-far", "deleted"),),
             events=(values.an_event(status="Pondering", not_before=None),),
-            policy=values.a_policy(status="Whatever"),
+            auto_snapshot_policy=values.a_policy(status="Whatever"),
         ),
     )
     caller = Caller("1000000000000001", "arn", "RAMUser")
@@ -172,7 +172,7 @@ def test_a_twin_is_built_whatever_word_another_product_uses() -> None:
 
     assert [each.lifecycle_state for each in told.members] == ["InService"]
     assert (told.keys, told.pairs) == ((Key("k-1", ""),), ())
-    assert ([each.status for each in told.events], told.policy) == (["Scheduled"], values.a_policy())
+    assert ([each.status for each in told.events], told.auto_snapshot_policy) == (["Scheduled"], values.a_policy())
 
 
 def seen(simulator: Simulator, disk_ids: list[str]) -> Facts:

@@ -16,7 +16,7 @@ from safe_reinit.cloud.aliyun.attempt import Attempt, Reply
 from safe_reinit.cloud.aliyun.client import Aliyun
 from safe_reinit.cloud.aliyun.transport import Connections
 from safe_reinit.cloud.interface import Described, NotSent, Refused, Unanswered
-from safe_reinit.model import Key, ReplicaPair, ScalingMember, Secret, SnapshotPolicy, SystemEvent
+from safe_reinit.model import AutoSnapshotPolicy, Key, ReplicaPair, ScalingMember, Secret, SystemEvent
 from safe_reinit.simulator import Simulator
 from tests.cloud.test_aliyun import GARBLED
 from tests.conftest import Connect, Serve
@@ -28,7 +28,7 @@ LOOKS: dict[str, Ask] = {
     "DescribeKey": lambda cloud: cloud.key("k-1"),
     "DescribeDiskReplicaPairs": lambda cloud: cloud.replica_pairs(),
     "DescribeInstanceHistoryEvents": lambda cloud: cloud.system_events(["i-1"]),
-    "DescribeAutoSnapshotPolicyEx": lambda cloud: cloud.snapshot_policy("sp-1"),
+    "DescribeAutoSnapshotPolicyEx": lambda cloud: cloud.auto_snapshot_policy("sp-1"),
 }
 VERSIONS = {
     "DescribeScalingInstances": "2014-08-28",
@@ -58,7 +58,7 @@ EXPECTED = {
     "DescribeInstanceHistoryEvents": SystemEvent(
         "e-1", "i-1", "SystemMaintenance.Reboot", "Scheduled", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     ),
-    "DescribeAutoSnapshotPolicyEx": SnapshotPolicy("sp-1", (0, 23), (1, 7), "Normal"),
+    "DescribeAutoSnapshotPolicyEx": AutoSnapshotPolicy("sp-1", (0, 23), (1, 7), "Normal"),
 }
 each_look = pytest.mark.parametrize("action", LOOKS)
 
@@ -434,7 +434,7 @@ def test_numbers_in_a_list_may_be_numbers(gateway: Connect, serve: Serve) -> Non
     row = {**POLICY, "TimePoints": "[0,23]", "RepeatWeekdays": json.dumps([1, 7])}
     to = gateway(serve(answer(200, body("DescribeAutoSnapshotPolicyEx", row))).url)
 
-    assert to.cloud.snapshot_policy("sp-1").shown == (EXPECTED["DescribeAutoSnapshotPolicyEx"],)
+    assert to.cloud.auto_snapshot_policy("sp-1").shown == (EXPECTED["DescribeAutoSnapshotPolicyEx"],)
 
 
 @pytest.mark.parametrize(

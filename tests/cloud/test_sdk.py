@@ -45,7 +45,7 @@ def everything(to: Gateway) -> None:
         lambda: cloud.images(["m-1"]),
         lambda: cloud.key_pairs("p"),
         lambda: cloud.system_events(["i-1"]),
-        lambda: cloud.snapshot_policy("sp-1"),
+        lambda: cloud.auto_snapshot_policy("sp-1"),
         *(lambda action=action: cloud.may(action, ["x-1"]) for action in dry),
         lambda: cloud.may_stop("i-1"),
         lambda: cloud.may_start("i-1"),

@@ -317,7 +317,7 @@ CALLS: dict[str, Callable[[Gateway], object]] = {
     "key": lambda to: to.cloud.key("k-1"),
     "replica_pairs": lambda to: to.cloud.replica_pairs(),
     "system_events": lambda to: to.cloud.system_events(["i-1"]),
-    "snapshot_policy": lambda to: to.cloud.snapshot_policy("sp-1"),
+    "auto_snapshot_policy": lambda to: to.cloud.auto_snapshot_policy("sp-1"),
     "may": lambda to: to.cloud.may("DescribeDisks", ["d-1"]),
     "may_stop": lambda to: to.cloud.may_stop("i-1"),
     "may_start": lambda to: to.cloud.may_start("i-1"),

@@ -14,8 +14,8 @@ import pytest
 from safe_reinit.cli.app import run
 from safe_reinit.config import Settings, resolve
 from safe_reinit.errors import UsageError
-from safe_reinit.model import Allow, Hours, Match, Policy, Protect, TargetClass
-from safe_reinit.planning.request import policy_of
+from safe_reinit.model import Allow, Hours, Match, Protect, TargetClass, TargetRules
+from safe_reinit.planning.request import target_rules_of
 
 CONTRACT = """\
 classes: {lab: {match: {accounts: ["1"], regions: [cn-hangzhou], tags: {env: lab}}, stop_instance: true,
@@ -24,31 +24,31 @@ classes: {lab: {match: {accounts: ["1"], regions: [cn-hangzhou], tags: {env: lab
 """
 
 
-def policy(tmp_path: Path, text: str) -> Policy:
+def target_rules(tmp_path: Path, text: str) -> TargetRules:
     """Give what a file with this text says of targets."""
     file = tmp_path / "c.yaml"
     file.write_text(text, "utf-8")
-    return policy_of(resolve({}, {}, str(file)))
+    return target_rules_of(resolve({}, {}, str(file)))
 
 
 def refused(tmp_path: Path, text: str) -> str:
     """Give the sentence with which a file is refused."""
     with pytest.raises(UsageError) as raised:
-        policy(tmp_path, text)
+        target_rules(tmp_path, text)
     return str(raised.value)
 
 
 def test_guards_are_on_without_any_file() -> None:
     """The defaults of the settings are the defaults of the values: the tag and the words protect."""
-    made = policy_of(resolve({}, {"HOME": "/nonexistent", "XDG_CONFIG_HOME": "/nonexistent"}))
+    made = target_rules_of(resolve({}, {"HOME": "/nonexistent", "XDG_CONFIG_HOME": "/nonexistent"}))
 
-    assert made == Policy()
+    assert made == TargetRules()
     assert made.protect == Protect(tag="safe-reinit:protect", terms=("prod", "production"))
 
 
 def test_the_class_of_the_contract_is_read(tmp_path: Path) -> None:
     """Every member of a class is read as it is meant."""
-    (lab,) = policy(tmp_path, CONTRACT).classes
+    (lab,) = target_rules(tmp_path, CONTRACT).classes
 
     assert lab == TargetClass(
         name="lab",
@@ -67,7 +67,7 @@ def test_the_class_of_the_contract_is_read(tmp_path: Path) -> None:
 
 def test_a_class_says_nothing_that_is_not_in_it(tmp_path: Path) -> None:
     """Without its members a class stops nothing, accepts nothing and consents to nothing."""
-    (lab,) = policy(tmp_path, "classes: {lab: {match: {tags: {env: lab}}}}\n").classes
+    (lab,) = target_rules(tmp_path, "classes: {lab: {match: {tags: {env: lab}}}}\n").classes
 
     assert lab == TargetClass("lab", lab.sha256, Match(tags=(("env", "lab"),)))
     assert (lab.stop_instance, lab.accept, lab.unattended) == (False, (), False)
@@ -78,17 +78,17 @@ def test_classes_keep_their_order(tmp_path: Path) -> None:
     """The first match wins, so the order of the file is the order of the classes."""
     text = "classes:\n" + "".join(f"  {name}: {{match: {{regions: ['*']}}}}\n" for name in ("z", "a", "m"))
 
-    assert [each.name for each in policy(tmp_path, text).classes] == ["z", "a", "m"]
+    assert [each.name for each in target_rules(tmp_path, text).classes] == ["z", "a", "m"]
 
 
 def test_the_hash_of_a_class_is_that_of_its_text(tmp_path: Path) -> None:
     """The hash is SHA-256 of the canonical JSON of what the file says, however it is laid out; a change changes it."""
     said = {"match": {"tags": {"env": "lab"}}, "stop_instance": True, "hours": "01:00-05:00"}
     text = json.dumps(said, sort_keys=True, separators=(",", ":"))
-    (one,) = policy(tmp_path, f"classes: {{lab: {json.dumps(said)}}}\n").classes
-    (two,) = policy(tmp_path, "classes:\n  lab:\n    hours: '01:00-05:00'\n    stop_instance: true\n"
+    (one,) = target_rules(tmp_path, f"classes: {{lab: {json.dumps(said)}}}\n").classes
+    (two,) = target_rules(tmp_path, "classes:\n  lab:\n    hours: '01:00-05:00'\n    stop_instance: true\n"
                               "    match:\n      tags: {env: lab}\n").classes  # fmt: skip
-    (other,) = policy(tmp_path, f"classes: {{lab: {json.dumps({**said, 'stop_instance': False})}}}\n").classes
+    (other,) = target_rules(tmp_path, f"classes: {{lab: {json.dumps({**said, 'stop_instance': False})}}}\n").classes
 
     assert one.sha256 == two.sha256 == hashlib.sha256(text.encode()).hexdigest()
     assert other.sha256 != one.sha256
@@ -97,7 +97,7 @@ def test_the_hash_of_a_class_is_that_of_its_text(tmp_path: Path) -> None:
 def test_what_may_be_a_target_is_read(tmp_path: Path) -> None:
     """Each list is read; an account may be written without quotes; a list that is absent asks nothing."""
     text = "allow: {accounts: [1000000000000001], regions: ['cn-*'], names: ['lab-*'], tags: {env: lab, team: ''}}\n"
-    made = policy(tmp_path, text).allow
+    made = target_rules(tmp_path, text).allow
 
     assert made == Allow(("1000000000000001",), ("cn-*",), (("env", "lab"), ("team", "")), names=("lab-*",))
     assert (made.instances, made.disks) == (None, None)
@@ -105,13 +105,13 @@ def test_what_may_be_a_target_is_read(tmp_path: Path) -> None:
 
 def test_an_empty_list_allows_nothing(tmp_path: Path) -> None:
     """A list that is there and empty is not a list that is absent."""
-    assert policy(tmp_path, "allow: {disks: []}\n").allow == Allow(disks=())
+    assert target_rules(tmp_path, "allow: {disks: []}\n").allow == Allow(disks=())
 
 
 def test_what_is_protected_is_read_beside_the_defaults(tmp_path: Path) -> None:
     """A member that is not said keeps its default; a list that is said replaces it."""
-    some = policy(tmp_path, "protect: {names: ['db-*'], tags: {env: live}}\n").protect
-    more = policy(tmp_path, "protect: {tag: keep=yes, terms: [live], instances: [i-1], disks: [d-1]}\n").protect
+    some = target_rules(tmp_path, "protect: {names: ['db-*'], tags: {env: live}}\n").protect
+    more = target_rules(tmp_path, "protect: {tag: keep=yes, terms: [live], instances: [i-1], disks: [d-1]}\n").protect
 
     assert some == Protect(names=("db-*",), tags=(("env", "live"),))
     assert (some.tag, some.terms) == ("safe-reinit:protect", ("prod", "production"))
@@ -129,7 +129,7 @@ def test_what_is_protected_is_read_beside_the_defaults(tmp_path: Path) -> None:
 )
 def test_hours_are_read(tmp_path: Path, hours: str, read: Hours) -> None:
     """Hours are UTC unless they have a zone of their own."""
-    (lab,) = policy(tmp_path, f"classes: {{lab: {{match: {{regions: ['*']}}, hours: '{hours}'}}}}\n").classes
+    (lab,) = target_rules(tmp_path, f"classes: {{lab: {{match: {{regions: ['*']}}, hours: '{hours}'}}}}\n").classes
 
     assert lab.hours == read
 
@@ -259,7 +259,7 @@ def test_what_is_shared_by_an_anchor_stands_once(tmp_path: Path) -> None:
         "classes:\n  lab: &lab {match: {tags: {env: lab}}, stop_instance: true}\n"
         "  test: {<<: *lab, match: {tags: {env: test}}}\n"
     )
-    lab, test = policy(tmp_path, text).classes
+    lab, test = target_rules(tmp_path, text).classes
 
     assert (lab.stop_instance, test.stop_instance) == (True, True)
     assert test.match == Match(tags=(("env", "test"),))

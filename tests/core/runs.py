@@ -285,9 +285,9 @@ class Steps:
         if isinstance(asked, Describe | Recheck) and not results:
             self.at += self.took
         if isinstance(asked, Describe):
-            seen = [self.seen(self.number_of(job), job) for job in asked.jobs]
-            without = {"disks": {}, "disks_asked": False, "disks_seen": False}
-            seen += [self.seen(self.number_of(job), **without) for job in asked.watched]
+            seen = [self.observation(self.number_of(job), job) for job in asked.jobs]
+            without = {"disks": {}, "disks_requested": False, "disks_answered": False}
+            seen += [self.observation(self.number_of(job), **without) for job in asked.watched]
             return Described(asked.number, results or tuple(seen))
         if isinstance(asked, Recheck):
             return Rechecked(asked.number, results or tuple(self.fresh(each.position) for each in asked.commands))
@@ -299,7 +299,7 @@ class Steps:
         """Return the position of a job."""
         return int(job.instance_id.removeprefix("i-"))
 
-    def seen(self, number: int = 0, job: JobState | None = None, **changes: Any) -> Observation:
+    def observation(self, number: int = 0, job: JobState | None = None, **changes: Any) -> Observation:
         """Return what is observed of a job now: what it needs, or all of it where no state is given."""
         machine = self.machines[number]
         machine.pass_time(self.at)
@@ -311,18 +311,18 @@ class Steps:
         disks = {name: a_disk(name, number, status) for name, status in machine.disks.items()}
         whole: dict[str, Any] = {
             "at": self.at - self.took, "when": self.now.when, "date": self.now.when, "answered_at": self.at,
-            "seen": True, "snapshots": dict(machine.snapshots), "instance": instance, "disks": disks,
+            "answered": True, "snapshots": dict(machine.snapshots), "instance": instance, "disks": disks,
         }  # fmt: skip
         if need is not None and not need.instance:
-            whole |= {"instance": None, "instance_asked": False}
+            whole |= {"instance": None, "instance_requested": False}
         if need is not None and not need.disks:
-            whole |= {"disks": {}, "disks_asked": False, "disks_seen": False}
+            whole |= {"disks": {}, "disks_requested": False, "disks_answered": False}
         return Observation(**(whole | changes))
 
     def fresh(self, number: int = 0, **changes: Any) -> Fresh:
         """Return that a recheck finds the job as it was planned."""
         code = "DryRunOperation" if any(wipe.snapshot_id for wipe in self.states[number].disks) else ""
-        return Fresh(self.seen(number, **changes), code)
+        return Fresh(self.observation(number, **changes), code)
 
     def accept(self, attempt: Attempt) -> Accepted:
         """Let a machine do what it is told, and return the answer."""

@@ -139,9 +139,9 @@ def observations(draw: st.DrawFn) -> Observation:
     shown = draw(whole_observations())
     match draw(st.sampled_from(("whole", "whole", "whole", "instance", "disks"))):
         case "instance":
-            return replace(shown, disks_asked=False, disks_seen=False, disks={})
+            return replace(shown, disks_requested=False, disks_answered=False, disks={})
         case "disks":
-            return replace(shown, instance_asked=False, instance=None, date=None)
+            return replace(shown, instance_requested=False, instance=None, date=None)
     return shown
 
 
@@ -164,7 +164,7 @@ def whole_observations(draw: st.DrawFn) -> Observation:
         at=draw(st.sampled_from((1000.0, 1001.0, 1020.0, 99999.0))),
         when=values.NOW,
         date=draw(st.sampled_from((values.NOW, values.NOW, values.NOW, values.LONG_AGO, None))),
-        seen=draw(st.sampled_from((True, True, True, False))),
+        answered=draw(st.sampled_from((True, True, True, False))),
         instance=draw(st.sampled_from((instance, instance, instance, None))),
         disks=disks,
         progressing=draw(st.sampled_from(((), (values.a_snapshot(status="progressing"),)))),
@@ -253,7 +253,7 @@ def seeing(status: str = "Stopped", disk: str = "In_use", **more: Any) -> Observ
     """Give a look at the instance in this status and its disk in that one."""
     disks = {DATA: values.a_disk(disk_id=DATA, status=disk, instance_id=INSTANCE)}
     instance = values.an_instance(instance_id=INSTANCE, status=status, tags=more.pop("tags", ()))
-    whole: dict[str, Any] = {"at": 1000.0, "when": values.NOW, "seen": True, "instance": instance, "disks": disks}
+    whole: dict[str, Any] = {"at": 1000.0, "when": values.NOW, "answered": True, "instance": instance, "disks": disks}
     whole["date"] = values.NOW
     return Observation(**(whole | more))
 
@@ -273,10 +273,10 @@ def a_wipe_is_decided_only_where_every_guard_holds(known: JobState, seen: Observ
         assert known.start.state == "none"
         assert known.error is None
         assert not known.interrupted
-        assert seen.seen
+        assert seen.answered
         assert seen.instance is not None
         assert seen.instance.status == "Stopped"
-        if seen.disks_asked:
+        if seen.disks_requested:
             assert seen.disks[action.subject].status == "In_use"
             assert seen.disks[action.subject].instance_id == INSTANCE
         else:  # the recheck before the call shows the disks; of a fence nothing is shown without them
@@ -329,7 +329,7 @@ def test_no_job_ends_on_an_observation_without_its_machine() -> None:
     """What was started is looked at before it is told; a job of which nothing was tried ends without."""
     started = ready(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running")
     untried = replace(ready(power_before="Stopped", stop=Step()), error=Failure(None, "It failed."))
-    without = replace(seeing("Running"), instance=None, instance_asked=False)
+    without = replace(seeing("Running"), instance=None, instance_requested=False)
     action = decide(started, without)
 
     assert isinstance(decide(started, seeing("Running")), Finish)
@@ -340,7 +340,7 @@ def test_no_job_ends_on_an_observation_without_its_machine() -> None:
 
 def test_without_an_answer_about_the_disks_nothing_is_sent_towards_the_wipe() -> None:
     """A machine is not stopped either: its disks are asked for again first."""
-    unanswered = {"disks": {}, "disks_seen": False}
+    unanswered = {"disks": {}, "disks_answered": False}
     action = decide(before_the_stop(), seeing("Running", **unanswered))
 
     assert decide(before_the_stop(), seeing("Running")) == Command("StopInstance", INSTANCE)
@@ -396,7 +396,7 @@ def test_without_a_tag_the_end_needs_no_look() -> None:
     """Nothing is waited for where there is nothing to take off."""
     ended = ready(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running")
 
-    assert decide(ended, seeing(seen=False, instance=None, disks={})) == Finish()
+    assert decide(ended, seeing(answered=False, instance=None, disks={})) == Finish()
 
 
 def test_what_is_due_without_a_time_is_due_at_once() -> None:
@@ -465,7 +465,7 @@ def test_a_wait_says_for_what_since_when_and_how_long(known: JobState, status: s
     assert (action.phase, action.what, action.since, action.limit) == expected
 
 
-UNSEEN: dict[str, Any] = {"seen": False, "instance": None, "disks": {}}
+UNSEEN: dict[str, Any] = {"answered": False, "instance": None, "disks": {}}
 """What a look that failed shows."""
 
 
@@ -492,7 +492,7 @@ def test_a_job_that_has_come_to_its_end_is_not_looked_at_any_more(changes: dict[
     assert isinstance(decide(ready(**changes), seeing(**UNSEEN)), Finish) is over
 
 
-@pytest.mark.parametrize("shown", [{"seen": False}, {"instance": None}, {"at": 900.5}], ids=str)
+@pytest.mark.parametrize("shown", [{"answered": False}, {"instance": None}, {"at": 900.5}], ids=str)
 def test_each_thing_that_makes_a_look_none_keeps_a_call_from_being_sent(shown: dict[str, Any]) -> None:
     """A look that failed, shows no instance, or began before the last answer about the power is waited out."""
     assert decide(ready(), seeing(**shown)) == Wait("stop", "a look", 900.0, 600.0)
@@ -640,7 +640,7 @@ def test_a_machine_that_does_not_exist_is_observed_once_more() -> None:
 
     assert isinstance(decide(gone, seeing(at=999.0)), Wait)
     assert isinstance(decide(gone, seeing(at=1000.0)), Finish)
-    assert isinstance(decide(gone, Observation(999.0, values.NOW, seen=False)), Finish)
+    assert isinstance(decide(gone, Observation(999.0, values.NOW, answered=False)), Finish)
 
 
 @always
@@ -672,7 +672,7 @@ def a_start_follows_only_a_stop_of_ours_and_never_a_doubt(known: JobState, seen:
             assert seen.at - known.missing_since >= core_state.SETTLING
             return
         assert known.stop.state == "done"
-        if not seen.seen:
+        if not seen.answered:
             assert known.instance_status == "Stopped"
             assert known.unseen_since is not None
             assert seen.at - known.unseen_since >= core_state.SETTLING
@@ -815,9 +815,9 @@ def nothing_but_a_start_that_is_owed_is_sent_unless_the_machine_is_shown(known: 
     """Every call needs a look that shows the machine, but for a start once no wipe is to follow any more."""
     action = decide(known, seen)
 
-    if (not seen.seen or seen.instance is None) and isinstance(action, Command):
+    if (not seen.answered or seen.instance is None) and isinstance(action, Command):
         assert action.action == "StartInstance"
-        assert seen.not_listed or not seen.seen
+        assert seen.not_listed or not seen.answered
         to_follow = any(wipe.pending for wipe in known.disks) and known.start.state == "none"
         assert known.turned_back or not to_follow or any(wipe.state == "refused" for wipe in known.disks)
     if known.given_up:
@@ -869,7 +869,7 @@ def a_disk_seen_reiniting_is_never_asked_for_again(known: JobState, seen: Observ
 
 
 UNLISTED = ready(stop=Step("accepted", 1), start=Step("again", 1), instance_status="", missing_since=0.0)
-UNLISTED_SEEN = Observation(1000.0, values.NOW, seen=True, date=values.NOW)
+UNLISTED_SEEN = Observation(1000.0, values.NOW, answered=True, date=values.NOW)
 
 
 @settings(max_examples=500)
@@ -877,7 +877,7 @@ UNLISTED_SEEN = Observation(1000.0, values.NOW, seen=True, date=values.NOW)
 @example(backed_up(disks=(Wipe(DATA, "asked", 1),), given_up=True, gone=True), seeing(**SAFE))
 @example(ready(start=Step("again", tries=1, due=0.0), stop=Step()), seeing())
 @example(backed_up(), seeing(**SAFE))
-@example(backed_up(), seeing(disks={}, disks_seen=False, disks_asked=False, tags=SAFE["tags"]))
+@example(backed_up(), seeing(disks={}, disks_answered=False, disks_requested=False, tags=SAFE["tags"]))
 @example(NEAR[5], seeing())
 @example(replace(NEAR[5], disks=(Wipe(DATA, tries=1),)), seeing())
 @example(UNLISTED, UNLISTED_SEEN)

@@ -41,7 +41,7 @@ def ready() -> JobState:
 
 def seen(at: float) -> Observation:
     """Return an observation of that machine."""
-    return DOWN.seen(at=at, answered_at=at)
+    return DOWN.observation(at=at, answered_at=at)
 
 
 def test_each_event_changes_a_state_with_all_that_it_says() -> None:

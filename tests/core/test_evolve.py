@@ -18,7 +18,7 @@ from safe_reinit.core import state as core_state
 from safe_reinit.core.decide import decide
 from safe_reinit.model import (
     LOCK_TAG,
-    ActName,
+    ActionName,
     Command,
     Failure,
     Finish,
@@ -74,7 +74,7 @@ def look(at: float, status: str = "Stopped", disk: str | None = "In_use", **more
     disks = {} if disk is None else {DISK: values.a_disk(status=disk, instance_id=where)}
     when = values.NOW + timedelta(seconds=at)
     return Observation(
-        **{"at": T + at, "when": when, "seen": True, "instance": instance, "disks": disks, "date": when, **more}
+        **{"at": T + at, "when": when, "answered": True, "instance": instance, "disks": disks, "date": when, **more}
     )
 
 
@@ -132,7 +132,7 @@ def test_too_few_reads_or_too_little_time_settle_nothing(times: tuple[float, ...
 
 def test_a_look_that_failed_is_no_read() -> None:
     """Looks that were not answered do not settle a state."""
-    unseen = [look(at, seen=False, instance=None, disks={}) for at in (2, 8, 14, 20, 26)]
+    unseen = [look(at, answered=False, instance=None, disks={}) for at in (2, 8, 14, 20, 26)]
 
     assert evolve_observed(wiping(), *unseen).disks[0].reads == 0
 
@@ -708,7 +708,7 @@ def test_a_snapshot_wait_has_its_phase_and_its_end() -> None:
     growing = values.a_snapshot(status="progressing")
     waiting = evolve_observed(begin(), look(2, "Running", progressing=(growing,)))
     over = evolve_observed(waiting, look(50, "Running"))
-    unseen = evolve_observed(waiting, look(103, "gone", None, seen=False))
+    unseen = evolve_observed(waiting, look(103, "gone", None, answered=False))
     assert unseen.error is not None
     assert "was not seen to end when --timeout-snapshot" in unseen.error.message
 
@@ -767,7 +767,7 @@ REFUSED = "InvalidSecurityToken.Expired"
 
 def refused_look(at: float) -> Observation:
     """Give a look that was refused for its credentials."""
-    return look(at, seen=False, instance=None, disks={}, credentials_refused=REFUSED)
+    return look(at, answered=False, instance=None, disks={}, credentials_refused=REFUSED)
 
 
 def test_refused_credentials_may_come_good_again() -> None:
@@ -794,7 +794,7 @@ def test_credentials_that_stay_refused_end_a_job_that_is_untouched_soon() -> Non
 def test_a_start_that_is_due_is_sent_though_nothing_is_shown() -> None:
     """A machine that was seen Stopped by our stop is started once nothing was shown for the settling time."""
     done = core_state.interrupt(evolve_observed(stopping(), look(2, "Stopped")))
-    unseen = [look(at, seen=False, instance=None, disks={}) for at in (6, 25, 26)]
+    unseen = [look(at, answered=False, instance=None, disks={}) for at in (6, 25, 26)]
 
     assert isinstance(decide(evolve_observed(done, *unseen[:2]), unseen[1]), Wait)
     assert decide(evolve_observed(done, *unseen), unseen[2]) == START
@@ -989,7 +989,7 @@ def test_a_call_is_asked_again_for_its_time_and_no_longer(send: Command, code: s
             known = core_answers.lost(known, send, T + at, T + at)
         else:
             known = core_answers.refused(known, send, Failure(code, code), T + at, values.NOW, T + at)
-        steps: dict[ActName, Step] = {
+        steps: dict[ActionName, Step] = {
             "CreateSnapshot": known.snapshots[0].step, "TagResources": known.tag, "UntagResources": known.untag,
             "StartInstance": known.start,
         }  # fmt: skip
@@ -1134,9 +1134,9 @@ def test_a_tag_that_may_be_hidden_by_an_older_one_is_looked_for_again() -> None:
         (tagging(), look(2, tag="r-other"), False),
         (replace(tagging(), untag=Step("done", 1)), look(2, tag=RUN), False),
         (replace(tagging(), untag=Step("failed", 1)), look(2, tag=RUN), True),
-        (tagging(), look(2, seen=False, instance=None), True),
+        (tagging(), look(2, answered=False, instance=None), True),
         (tagging(), look(2, instance=None), True),
-        (replace(tagging(), tag=Step("failed", 1)), look(2, seen=False, instance=None), False),
+        (replace(tagging(), tag=Step("failed", 1)), look(2, answered=False, instance=None), False),
     ],
     ids=["never set", "shown", "another's", "taken off", "not taken off", "not seen", "not listed", "refused"],
 )
@@ -1149,7 +1149,7 @@ def test_the_tag_is_given_up_when_nobody_can_look() -> None:
     """At the end a look that fails is waited for only so long: then the job ends, and its tag stays."""
     known = replace(tagging(), disks=(Wipe(DISK, "done", 1),), stop=Step("done", 1), start=Step("done", 1),
                     tag=Step("done", 1), instance_status="Running")  # fmt: skip
-    blind = [look(at, seen=False, instance=None, disks={}) for at in (0, 49, 51)]
+    blind = [look(at, answered=False, instance=None, disks={}) for at in (0, 49, 51)]
 
     assert isinstance(decide(evolve_observed(known, *blind[:2]), blind[1]), Wait)
     assert isinstance(decide(evolve_observed(known, *blind), blind[2]), Finish)
@@ -1371,7 +1371,7 @@ def test_a_start_that_was_not_done_is_due_while_ecs_shows_nothing(refused: bool)
         if refused
         else core_answers.withdraw(asked, START, T + 1)
     )
-    unseen = [look(at, seen=False, instance=None, disks={}) for at in (6, 25, 26)]
+    unseen = [look(at, answered=False, instance=None, disks={}) for at in (6, 25, 26)]
 
     assert decide(evolve_observed(known, *unseen), unseen[2]) == START
     assert [phase.name for phase in known.phases] == ["start"] * refused
@@ -1403,7 +1403,7 @@ def test_a_machine_that_had_come_back_is_looked_at_once_more_on_resume() -> None
     """What it was before the kill is not told as what it is: somebody may have stopped it since."""
     back = evolve_observed(started(), look(12, "Starting"), look(14, "Running"))
     again = core_resuming.resume(back, T + 500.0)
-    blind = Observation(T + 501.0, values.NOW, seen=False)
+    blind = Observation(T + 501.0, values.NOW, answered=False)
 
     assert isinstance(decide(back, look(15, "Running")), Finish)
     assert isinstance(decide(evolve_observed(again, blind), blind), Wait)
@@ -1417,9 +1417,9 @@ def test_a_machine_that_had_come_back_and_is_never_seen_again_is_given_up() -> N
     """Where no look is answered after a resume the job ends all the same, and says that it does not know the power."""
     again = core_resuming.resume(evolve_observed(started(), look(12, "Starting"), look(14, "Running")), T + 500.0)
     for at in range(501, 620, 2):
-        again = core_observations.evolve_observed(again, Observation(T + at, values.NOW, seen=False))
+        again = core_observations.evolve_observed(again, Observation(T + at, values.NOW, answered=False))
 
-    assert isinstance(decide(again, Observation(T + 620.0, values.NOW, seen=False)), Finish)
+    assert isinstance(decide(again, Observation(T + 620.0, values.NOW, answered=False)), Finish)
     assert (core_state.outcome(again), again.instance_status) == ("not-restarted", "")
 
 
@@ -1442,7 +1442,7 @@ def test_a_disk_seen_reiniting_is_being_wiped_whatever_refused_the_request() -> 
 
 def test_a_job_that_nobody_can_look_at_turns_back_while_a_wipe_is_ahead() -> None:
     """Unanswered looks for longer than the time for retries end what is ahead, not before; an answer begins it anew."""
-    blind = [look(at, seen=False, instance=None, disks={}) for at in (0, 25, 50, 51)]
+    blind = [look(at, answered=False, instance=None, disks={}) for at in (0, 25, 50, 51)]
     known = evolve_observed(begin("Stopped"), *blind[:3])
     done = replace(begin("Stopped"), disks=(Wipe(DISK, "done", 1, evidence="transition"),))
 

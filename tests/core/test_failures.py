@@ -80,7 +80,7 @@ def test_credentials_that_are_refused_are_named_by_their_code(code: str, why: st
     """Credentials that are refused for too long: the code, what it means where that is known, and what to do."""
     row = error_codes.lookup(error_codes.EVERY, code)
     said, hint = (row.meaning, row.fix) if row else (said, hint)
-    unseen = replace(values.an_observation(), seen=False, instance=None, credentials_refused=code, why=why)
+    unseen = replace(values.an_observation(), answered=False, instance=None, credentials_refused=code, why=why)
     job = observations.evolve_observed(a_job(), unseen)
     job = observations.evolve_observed(job, replace(unseen, at=observations.REFUSED_LIMIT + 1.0))
 

@@ -16,7 +16,7 @@ from tests.core.runs import Steps
 
 STOP, WIPE = Command("StopInstance", "i-0"), Command("ReInitDisk", "d-0")
 DOWN = Steps(down=True)
-SEEN = DOWN.seen(at=1000.0, answered_at=1000.2)
+SEEN = DOWN.observation(at=1000.0, answered_at=1000.2)
 SLOW = replace(SEEN, answered_at=1002.0)
 
 
@@ -52,7 +52,7 @@ def test_a_call_that_is_not_decided_any_more_is_held_back() -> None:
 def test_a_machine_that_was_not_touched_may_wait() -> None:
     """Before the first call a job has no limit: that its call is not decided any more changes nothing of it."""
     up = Steps()
-    stopped = up.seen(at=1000.0, answered_at=1000.2)
+    stopped = up.observation(at=1000.0, answered_at=1000.2)
     stopped = replace(stopped, instance=values.an_instance(instance_id="i-0", status="Stopped"))
 
     assert held_back(up.state, STOP, stopped, "", Now(1001.0, values.NOW, 0.0), 1.0) == (True, None)

@@ -64,7 +64,7 @@ NOTHING: dict[str, float] = {}
 
 def observed(at: float, asked: Needs = BOTH, **more: Any) -> Observation:
     """Give an observation that showed what was asked for."""
-    return replace(values.an_observation(at), instance_asked=asked.instance, disks_asked=asked.disks, **more)
+    return replace(values.an_observation(at), instance_requested=asked.instance, disks_requested=asked.disks, **more)
 
 
 # ------------------------------------------------------------------------------------------------------- what
@@ -358,7 +358,7 @@ def test_an_observation_that_failed_is_repeated_on_the_next_tick() -> None:
     """Nothing is known of it, so no interval grows by it."""
     wait = Wait("reinit", "a look", T - 900.0, 1800.0)
 
-    assert next_at(wiping("accepted"), observed(T, seen=False), wait, NOTHING) == T + TICK
+    assert next_at(wiping("accepted"), observed(T, answered=False), wait, NOTHING) == T + TICK
 
 
 def test_our_own_stop_is_observed_on_each_tick_until_it_shows() -> None:

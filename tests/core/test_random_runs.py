@@ -162,7 +162,9 @@ class Disturbed(Steps):
             return self.outcome_of(asked)
         if isinstance(asked, Describe):
             seen = [
-                self.seen(self.number_of(job), job, **({"seen": False} if self.random.random() < 0.5 else {}))
+                self.observation(
+                    self.number_of(job), job, **({"answered": False} if self.random.random() < 0.5 else {})
+                )
                 for job in asked.jobs
             ]
             return self.outcome_of(asked, *seen)

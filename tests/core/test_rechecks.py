@@ -19,7 +19,7 @@ def queue_of(command: Command) -> RecheckQueue:
     """Return a queue with the recheck of one call."""
     queue, job = RecheckQueue(), SimpleNamespace(position=3, state=None)
     known: Any = job
-    queue.add(7, [Due(known, command, Observation(AT, values.NOW, seen=True))])
+    queue.add(7, [Due(known, command, Observation(AT, values.NOW, answered=True))])
     return queue
 
 

@@ -214,7 +214,7 @@ OVERTAKING: dict[str, Callable[[Steps], Any]] = {
     "cancelled": lambda _: CancelRequested(),
     "failed": lambda _: JournalLost(REMOVED),
     "seen in use": lambda run: Described(
-        run.pending[-1].number, (run.seen(instance=values.an_instance(instance_id="i-0", status="Running")),)
+        run.pending[-1].number, (run.observation(instance=values.an_instance(instance_id="i-0", status="Running")),)
     ),
 }
 
@@ -270,7 +270,7 @@ def test_an_intention_that_comes_while_another_is_written_waits_for_its_own_comm
     run = down(2)
     run.change(1, error=Failure(None, "It failed."))
     (describe,) = (each for each in run.wait() if isinstance(each, Describe))
-    run.answer(describe, run.seen(0), run.seen(1, seen=False))
+    run.answer(describe, run.observation(0), run.observation(1, answered=False))
     recheck = run.to(Recheck, WIPE)
     with_a_describe_pending(run, recheck)
     run.pending.remove(recheck)
@@ -873,7 +873,7 @@ def test_a_roll_back_that_the_dry_run_allows_is_sent() -> None:
 def test_what_the_dry_run_refuses_is_not_sent(code: str) -> None:
     """A refusal that does not pass ends the job with nothing intended, and the disk is told untouched."""
     run = undoing()
-    run.answer(run.to(Recheck, "ResetDisk"), Fresh(run.seen(), code))
+    run.answer(run.to(Recheck, "ResetDisk"), Fresh(run.observation(), code))
 
     assert run.calls == []
     (disk,) = run.state.disks
@@ -885,7 +885,7 @@ def test_what_the_dry_run_refuses_is_not_sent(code: str) -> None:
 def test_what_the_dry_run_refuses_is_told_in_our_words() -> None:
     """What ECS would refuse is told with its code, its meaning and what to do."""
     run = undoing()
-    run.answer(run.to(Recheck, "ResetDisk"), Fresh(run.seen(), "OperationDenied"))
+    run.answer(run.to(Recheck, "ResetDisk"), Fresh(run.observation(), "OperationDenied"))
 
     assert run.state.error == Failure(
         "OperationDenied",
@@ -899,7 +899,7 @@ def test_what_the_dry_run_refuses_is_told_in_our_words() -> None:
 def test_what_the_dry_run_refuses_for_now_is_due_again_as_the_try_to_come() -> None:
     """A snapshot that is being created is waited for: nothing is intended, and the wait is that of a first try."""
     run = undoing()
-    run.answer(run.to(Recheck, "ResetDisk"), Fresh(run.seen(), "DiskCreatingSnapshot"))
+    run.answer(run.to(Recheck, "ResetDisk"), Fresh(run.observation(), "DiskCreatingSnapshot"))
 
     (disk,) = run.state.disks
     assert (run.calls, disk.state, disk.tries, run.state.error) == ([], "todo", 0, None)
@@ -912,7 +912,7 @@ def test_a_refused_dry_run_does_not_undo_what_was_learned_meanwhile() -> None:
     """Where the disk turned out to be in somebody else's hands, it is not told untouched after it."""
     run = undoing()
     recheck = run.to(Recheck, "ResetDisk")
-    seen = run.seen(disks={"d-0": a_disk("d-0", 0, "ReIniting")})
+    seen = run.observation(disks={"d-0": a_disk("d-0", 0, "ReIniting")})
     run.answer(recheck, Fresh(seen, "DiskCreatingSnapshot"))
 
     assert run.calls == []
@@ -1389,8 +1389,9 @@ def test_numbers_that_nobody_waits_for_are_ignored() -> None:
     call = run.to(Call, WIPE)
     before, number = run.states, call.number
     strange = (
-        Described(number + 9, (run.seen(),)), Rechecked(number + 9, (run.fresh(),)), RecheckFailed(number + 9, "x"),
-        Answered(number + 9, (OK,)), Broke(number + 9, "KeyError"), Rechecked(number - 1, (run.fresh(),)),
+        Described(number + 9, (run.observation(),)), Rechecked(number + 9, (run.fresh(),)),
+        RecheckFailed(number + 9, "x"), Answered(number + 9, (OK,)), Broke(number + 9, "KeyError"),
+        Rechecked(number - 1, (run.fresh(),)),
         RecheckFailed(number - 1, "x", FULL),
     )  # fmt: skip
     effects = run.step_once(*strange)

@@ -528,7 +528,7 @@ def test_an_observation_that_failed_is_repeated_on_the_next_tick() -> None:
     fleet.at += 45.0
     for job in fleet.due():
         fleet.scheduler.observed(
-            job, Observation(fleet.at, values.NOW, seen=False), Wait("stop", "a look", 1020.0, 600)
+            job, Observation(fleet.at, values.NOW, answered=False), Wait("stop", "a look", 1020.0, 600)
         )
     fleet.at += TICK
 
@@ -616,7 +616,7 @@ def test_a_machine_whose_wipe_is_seen_to_have_ended_is_observed_at_once_and_alon
     fleet.due()
     for each in fleet.jobs:
         each.observed_at = fleet.at
-    seen = replace(values.an_observation(fleet.at), instance=None, instance_asked=False)
+    seen = replace(values.an_observation(fleet.at), instance=None, instance_requested=False)
     fleet.scheduler.observed(job, seen, Wait("reinit", "a look", 1021.0, 1800))
     fleet.scheduler._first_durations = {}
 
@@ -802,7 +802,7 @@ def test_what_was_held_back_and_is_observed_is_decided_anew() -> None:
     fleet.stop(*range(30))
     throttle(fleet, "ReInitDisk")
     assert parted(fleet, "ReInitDisk") == (0, 30)
-    seen = Observation(fleet.at, values.NOW, seen=True)
+    seen = Observation(fleet.at, values.NOW, answered=True)
     fleet.scheduler.observed(fleet.jobs[0], seen, Wait("reinit", "the next try", fleet.at, 600))
     fleet.scheduler.observed(fleet.jobs[1], seen, Command("ReInitDisk", "d-1"))
 
@@ -911,7 +911,7 @@ class SimulatedFleet:
         """Show of one machine and its disks what is needed next, or the whole."""
         machine, job, now = self.machines[number], self.jobs[number], self.at
         need = needs(job.state)
-        instance_asked, disks_asked = whole or need.instance, whole or need.disks
+        instance_requested, disks_requested = whole or need.instance, whole or need.disks
         names = [wipe.disk_id for wipe in job.state.disks]
         growing = (values.a_snapshot(status="progressing"),) if machine.snapshot_until > now else ()
         instance_id = job.state.instance_id
@@ -922,10 +922,11 @@ class SimulatedFleet:
             for name in names
         }
         return Observation(
-            at=now, when=values.NOW, date=values.NOW, seen=True, progressing=growing if not job.state.touched else (),
-            instance=values.an_instance(instance_id=instance_id, status=machine.status) if instance_asked else None,
-            disks=disks if disks_asked else {}, instance_asked=instance_asked, disks_asked=disks_asked,
-            disks_seen=disks_asked,
+            at=now, when=values.NOW, date=values.NOW, answered=True,
+            progressing=growing if not job.state.touched else (),
+            instance=values.an_instance(instance_id=instance_id, status=machine.status) if instance_requested else None,
+            disks=disks if disks_requested else {}, instance_requested=instance_requested,
+            disks_requested=disks_requested, disks_answered=disks_requested,
         )  # fmt: skip
 
     def tick(self) -> None:

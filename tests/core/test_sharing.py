@@ -116,8 +116,8 @@ def test_what_brings_a_machine_back_is_written_down_beside_a_stop_that_finds_no_
     run = Beside(2)
     run.change(0, stop=Step("done", tries=1, first_at=900.0, at=900.0), instance_status="Stopped")
     jobs = [Job(position, known) for position, known in enumerate(run.states)]
-    start = Due(jobs[0], Command("StartInstance", "i-0"), run.seen(0))
-    stop = Due(jobs[1], Command("StopInstance", "i-1"), run.seen(1))
+    start = Due(jobs[0], Command("StartInstance", "i-0"), run.observation(0))
+    stop = Due(jobs[1], Command("StopInstance", "i-1"), run.observation(1))
     commits, scheduler = Commits(), run.run.scheduler
     commits.intend([start])
     commits.intend([stop])

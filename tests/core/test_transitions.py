@@ -91,7 +91,7 @@ def seen(at: float, status: str = "Stopped", disk: str = "In_use", **more: Any) 
     when = values.NOW + timedelta(seconds=at)
     instance = values.an_instance(status=status, tags=tags)
     return Observation(
-        **{"at": T + at, "when": when, "seen": True, "instance": instance, "disks": shown, "date": when, **more}
+        **{"at": T + at, "when": when, "answered": True, "instance": instance, "disks": shown, "date": when, **more}
     )
 
 
@@ -423,7 +423,7 @@ class Walk:
         return Observation(
             at=self.now,
             when=when,
-            seen=not self.is_odd(),
+            answered=not self.is_odd(),
             instance=None if self.is_odd() else values.an_instance(
                 status=self.status(),
                 start_time=dice.choice((values.NOW, None)) if self.is_odd() else values.YESTERDAY,

@@ -81,9 +81,14 @@ def test_only_what_a_job_needs_next_is_asked_for() -> None:
     first, second = observe_jobs(cloud, TinyClock(), [stopping, wiping])
 
     assert sorted(cloud.asked) == [("disks", ("d-1",)), ("instances", ("i-0",))]
-    assert (first.instance_asked, first.disks_asked, first.disks_seen, dict(first.disks)) == (True, False, False, {})
+    assert (first.instance_requested, first.disks_requested, first.disks_answered, dict(first.disks)) == (
+        True,
+        False,
+        False,
+        {},
+    )
     assert first.instance == values.an_instance(instance_id="i-0")
-    assert (second.instance_asked, second.disks_asked, second.instance) == (False, True, None)
+    assert (second.instance_requested, second.disks_requested, second.instance) == (False, True, None)
     assert list(second.disks) == ["d-1"]
 
 
@@ -93,9 +98,9 @@ def test_of_what_is_only_watched_the_instance_is_asked_for() -> None:
     first, watched = observe_jobs(cloud, TinyClock(), [stopped(0)], watched=[begun(["d-1"], "i-1")])
 
     assert sorted(cloud.asked) == [("disks", ("d-0",)), ("instances", ("i-0", "i-1"))]
-    assert (list(first.disks), first.disks_asked) == (["d-0"], True)
+    assert (list(first.disks), first.disks_requested) == (["d-0"], True)
     assert watched.instance == values.an_instance(instance_id="i-1")
-    assert (watched.seen, watched.disks_asked, watched.disks_seen) == (True, False, False)
+    assert (watched.answered, watched.disks_requested, watched.disks_answered) == (True, False, False)
 
 
 def test_a_recheck_asks_for_the_whole() -> None:
@@ -103,7 +108,12 @@ def test_a_recheck_asks_for_the_whole() -> None:
     stopping = replace(begun(["d-0"], "i-0"), stop=Step("accepted", tries=1, at=1.0))
     seen = observe_jobs(pair(), TinyClock(), [stopping], whole=True)[0]
 
-    assert (seen.instance_asked, seen.disks_asked, seen.disks_seen, list(seen.disks)) == (True, True, True, ["d-0"])
+    assert (seen.instance_requested, seen.disks_requested, seen.disks_answered, list(seen.disks)) == (
+        True,
+        True,
+        True,
+        ["d-0"],
+    )
     assert seen.instance is not None
 
 
@@ -115,7 +125,7 @@ def test_a_call_that_was_not_needed_blinds_nobody(failing: str) -> None:
     wiping = replace(wiping, disks=(replace(wiping.disks[0], state="accepted", tries=1, at=1.0),))
     first, second = observe_jobs(pair(failing={failing: [Unanswered("Describe")]}), TinyClock(), [stopping, wiping])
 
-    assert (first.seen, second.seen) == (failing == "disks", failing == "instances")
+    assert (first.answered, second.answered) == (failing == "disks", failing == "instances")
 
 
 # --------------------------------------------------------------------------------------------- the same everywhere
@@ -149,7 +159,7 @@ def test_plan_recheck_and_observation_show_the_same(count: int, status: str) -> 
         assert isinstance(found, Fresh)
         for each in (at_first, found.observation):
             assert replace(each, when=seen.when) == seen
-        assert (seen.seen, seen.date, len(seen.disks), len(seen.snapshots)) == (True, values.TOMORROW, 1, 1)
+        assert (seen.answered, seen.date, len(seen.disks), len(seen.snapshots)) == (True, values.TOMORROW, 1, 1)
         assert len(seen.progressing) == (status == "Running")
 
 
@@ -168,11 +178,11 @@ def test_nothing_is_seen_of_which_no_answer_was_read() -> None:
     """A round that was not asked shows no absence: neither the instance nor the disks are seen."""
     asked = Round(pair(), TinyClock(), Once(), tolerant=True)
 
-    assert not observation_of(asked, stopped(0), Needs(instance=True, disks=True), asked.at).seen
+    assert not observation_of(asked, stopped(0), Needs(instance=True, disks=True), asked.at).answered
     asked.describe_instances(["i-0"])
     asked.ask_all()
     seen = observation_of(asked, stopped(0), Needs(instance=True, disks=True), asked.at)
-    assert (seen.seen, seen.disks_unanswered) == (True, True)
+    assert (seen.answered, seen.disks_unanswered) == (True, True)
 
 
 # ------------------------------------------------------------------------------------------------ calls that fail
@@ -206,8 +216,8 @@ def test_a_call_for_snapshots_that_fails_blinds_only_who_needs_it(error: CloudEr
     cloud = pair(failing={"snapshots_of": [error]})
     waiting, down = observe_jobs(cloud, TinyClock(), two(touched=1))
 
-    assert (waiting.seen, waiting.credentials_refused) == (False, code)
-    assert (down.seen, down.credentials_refused) == (True, None)
+    assert (waiting.answered, waiting.credentials_refused) == (False, code)
+    assert (down.answered, down.credentials_refused) == (True, None)
     assert down.instance is not None
 
 
@@ -221,7 +231,7 @@ def test_without_the_right_to_list_each_disk_is_asked_for_its_snapshots() -> Non
     seen = observe_jobs(cloud, TinyClock(), jobs)
 
     assert [each.progressing for each in seen] == [(growing,) if n == 3 else () for n in range(MANY)]
-    assert all(each.seen for each in seen)
+    assert all(each.answered for each in seen)
 
 
 @pytest.mark.parametrize(
@@ -256,8 +266,8 @@ def test_a_row_that_cannot_be_read_hides_only_what_it_is_about(name: str, action
     setattr(cloud, name, unread)
     first, *others = observe_jobs(cloud, TinyClock(), jobs)
 
-    assert all(each.seen and each.disks_seen for each in others)
-    assert (first.seen, first.disks_seen) == ((True, False) if name == "disks" else (False, True))
+    assert all(each.answered and each.disks_answered for each in others)
+    assert (first.answered, first.disks_answered) == ((True, False) if name == "disks" else (False, True))
     assert first.why.startswith(f"in the answer to {action} the row of ")
     assert first.why.endswith("cannot be read: Size is null")
 
@@ -269,4 +279,4 @@ def test_a_call_for_safety_snapshots_that_fails_blinds_only_who_has_one() -> Non
     safe = replace(safe, snapshots=(SafetySnapshot("d-0", "token", snapshot_id="s-safe"),))
     first, second = observe_jobs(cloud, TinyClock(), [safe, plain])
 
-    assert (first.seen, second.seen) == (False, True)
+    assert (first.answered, second.answered) == (False, True)

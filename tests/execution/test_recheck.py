@@ -20,13 +20,13 @@ from safe_reinit.model import (
     Guard,
     Limits,
     Options,
-    Policy,
     Protect,
     ReplicaPair,
     SafetySnapshot,
     ScalingMember,
     Step,
     SystemEvent,
+    TargetRules,
     UnreadableRow,
 )
 from safe_reinit.plans.plan import make_plan
@@ -215,7 +215,7 @@ def test_what_the_plan_was_made_under_is_judged_again(what: str, command: Comman
 def test_the_configuration_of_now_counts_as_well() -> None:
     """A target that the configuration protects since the plan was made is drift."""
     world = one(tags=LIVE)
-    (found,) = world.recheck(WIPE, policy=Policy(protect=Protect(tags=LIVE)))
+    (found,) = world.recheck(WIPE, target_rules=TargetRules(protect=Protect(tags=LIVE)))
 
     assert isinstance(found, Drifted)
     assert found.drift[0].startswith("by the configuration of now, target-protected")
@@ -455,7 +455,7 @@ def test_a_second_glance_that_is_not_answered_decides_nothing() -> None:
     found = world.find(WIPE)
 
     assert isinstance(found, Fresh)
-    assert (found.observation.seen, found.observation.why) == (False, "ECS does not answer DescribeInstances")
+    assert (found.observation.answered, found.observation.why) == (False, "ECS does not answer DescribeInstances")
     assert not world.agrees(found, WIPE)
 
 
@@ -672,7 +672,7 @@ def test_a_region_full_of_snapshots_in_progress_is_asked_disk_by_disk() -> None:
 # ------------------------------------------------------------------------------------------------------ other products
 
 EVENT = SystemEvent("e-1", values.INSTANCE_ID, "SystemMaintenance.Reboot", "Scheduled", values.TOMORROW)
-PRODUCTS = ("scaling_members", "replica_pairs", "key", "system_events", "snapshot_policy")
+PRODUCTS = ("scaling_members", "replica_pairs", "key", "system_events", "auto_snapshot_policy")
 
 
 def planned(cloud: Any, disk_ids: Sequence[str]) -> World:

@@ -169,12 +169,12 @@ class World:
         return list(found.results)
 
     def rechecked(
-        self, *commands: Command | None, positions: Sequence[int] = (), policy: Any = None
+        self, *commands: Command | None, positions: Sequence[int] = (), target_rules: Any = None
     ) -> Rechecked | RecheckFailed:
         """Return the answer to a recheck."""
         of = positions or range(len(commands))
         decided = tuple(Decided(n, command, self.states[n]) for n, command in zip(of, commands, strict=True))
-        answer = Rechecks(self.cloud, self.clock, self.plan, self.run_id, policy)(Recheck(7, decided))
+        answer = Rechecks(self.cloud, self.clock, self.plan, self.run_id, target_rules)(Recheck(7, decided))
         assert answer.number == 7
         return answer
 
@@ -200,16 +200,16 @@ class World:
 
     # --------------------------------------------------------------------------------------------------------- calls
 
-    def seen(self, command: Command, **changes: Any) -> Observation:
+    def observation(self, command: Command, **changes: Any) -> Observation:
         """Return an observation that a call may stand on, as of now."""
         machine = next((each for each in self.cloud.machines.values() if each.instance_id == command.subject), None)
         machine = machine or next(iter(self.cloud.machines.values()))
-        seen = Observation(self.clock.at, values.NOW, seen=True, instance=machine, disks=dict(self.cloud.shown))
+        seen = Observation(self.clock.at, values.NOW, answered=True, instance=machine, disks=dict(self.cloud.shown))
         return replace(seen, **changes)
 
     def attempt(self, command: Command, position: int = 0, **changes: Any) -> Attempt:
         """Intend a call, and return it."""
-        seen = self.seen(command, **changes)
+        seen = self.observation(command, **changes)
         self.states[position] = evolve(self.states[position], Intended(command, seen))
         return Attempt(position, command, tries_of(self.states[position], command), self.states[position], seen)
 

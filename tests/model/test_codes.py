@@ -148,7 +148,7 @@ def test_a_roll_back_is_judged_by_codes_of_its_own(code: str) -> None:
 def test_what_passes_for_every_call_is_sent_again(code: str, act: str) -> None:
     """Conflicts, initialising and throttling prove that nothing was done, and pass by themselves."""
     assert error_codes.verdict(act, code, 403) == "again"
-    assert error_codes.is_asked_again(act, code, 403)
+    assert error_codes.is_retried(act, code, 403)
 
 
 @pytest.mark.parametrize("act", ["TagResources", "UntagResources"])
@@ -232,7 +232,7 @@ def test_refused_credentials_are_renewed_and_a_missing_right_is_not(act: str, co
 
     assert error_codes.verdict(act, code, 403) == "credentials"
     assert error_codes.of_credentials(code)
-    assert error_codes.is_asked_again(act, code, 403) == expected
+    assert error_codes.is_retried(act, code, 403) == expected
 
 
 def test_a_missing_right_is_told_from_other_refused_credentials() -> None:
@@ -253,7 +253,7 @@ def test_a_start_without_a_place_to_run_is_sent_again(code: str) -> None:
 def test_an_unknown_code_holds_back_only_what_brings_nothing_back(act: str) -> None:
     """While a machine is down its start is sent until the limit, whatever unknown code refuses it."""
     assert error_codes.verdict(act, "Brand.New", 403) == "unknown"
-    assert error_codes.is_asked_again(act, "Brand.New", 403) == (act in ("StartInstance", "UntagResources"))
+    assert error_codes.is_retried(act, "Brand.New", 403) == (act in ("StartInstance", "UntagResources"))
 
 
 @pytest.mark.parametrize("code", ["IncorrectInstanceStatus", "OperationConflict", "InvalidOperation.Conflict"])

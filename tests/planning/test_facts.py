@@ -139,8 +139,8 @@ def test_the_rights_to_stop_and_start_are_asked_where_they_will_be_needed(status
     cloud = TinyCloud([values.a_disk()], [values.an_instance(status=status)])
     seen = facts(cloud, stop_instance=True)
 
-    assert bool(seen.rights) is asks
-    assert not facts(cloud, stop_instance=False).rights
+    assert bool(seen.dry_run_codes) is asks
+    assert not facts(cloud, stop_instance=False).dry_run_codes
     assert cloud.acts == []
 
 
@@ -175,7 +175,7 @@ def test_a_plan_for_many_lists_the_region() -> None:
     assert [name for name in named(cloud) if name.startswith("may ")] == ["may StopInstances", "may StartInstances"]
     assert [each.snapshots[0].snapshot_id for each in seen.values()] == [f"s-{n}" for n in range(MANY)]
     assert {each.disk_id: len(each.neighbours) for each in seen.values()} == {**dict.fromkeys(ids, 0), "d-3": 1}
-    assert all(each.rights["StopInstance"] == "DryRunOperation" for each in seen.values())
+    assert all(each.dry_run_codes["StopInstance"] == "DryRunOperation" for each in seen.values())
 
 
 def test_a_region_with_more_than_was_listed_is_asked_for_what_is_open() -> None:
@@ -217,7 +217,9 @@ def test_a_right_that_is_missing_for_one_of_many_is_that_ones(denied: str) -> No
     for name, ask in by_one.items():
         setattr(cloud, name, lambda each, ask=ask: "Forbidden.RAM" if each == denied else ask(each))
     seen = seen_of(cloud, ids)
-    codes = {str(each.instance and each.instance.instance_id): each.rights["StopInstance"] for each in seen.values()}
+    codes = {
+        str(each.instance and each.instance.instance_id): each.dry_run_codes["StopInstance"] for each in seen.values()
+    }
 
     assert codes == {f"i-{n}": "Forbidden.RAM" if f"i-{n}" == denied else "DryRunOperation" for n in range(MANY)}
 

@@ -12,17 +12,17 @@ from safe_reinit import config
 from safe_reinit.checks import check_disk
 from safe_reinit.cloud.interface import CloudError, NotSent, Refused, Unanswered
 from safe_reinit.model import (
+    AutoSnapshotPolicy,
     DiskFacts,
     Finding,
     Key,
     Options,
     ReplicaPair,
     ScalingMember,
-    SnapshotPolicy,
     SystemEvent,
     Unseen,
 )
-from safe_reinit.model.other_products import OTHER_LOOKS
+from safe_reinit.model.other_products import OTHER_PRODUCT_CALLS
 from safe_reinit.planning import other_products
 from safe_reinit.simulator import Simulator
 from tests import values, virtual
@@ -51,13 +51,13 @@ NAMES = {
     "replica_pairs": "DescribeDiskReplicaPairs",
     "key": "DescribeKey",
     "system_events": "DescribeInstanceHistoryEvents",
-    "snapshot_policy": "DescribeAutoSnapshotPolicyEx",
+    "auto_snapshot_policy": "DescribeAutoSnapshotPolicyEx",
 }
 MEMBER = ScalingMember(values.INSTANCE_ID, "asg-1", "InService")
 KEY = Key("k-1", "Disabled")
 PAIR = ReplicaPair("pair-1", values.DISK_ID, "d-far", "normal")
 EVENT = SystemEvent("e-1", values.INSTANCE_ID, "SystemMaintenance.Reboot", "Scheduled", values.TOMORROW)
-POLICY = SnapshotPolicy("sp-1", (3,), (1,), "Normal")
+POLICY = AutoSnapshotPolicy("sp-1", (3,), (1,), "Normal")
 
 
 def a_cloud(*disks: Any, status: str = "Stopped", **more: Any) -> TinyCloud:
@@ -84,14 +84,14 @@ def test_each_product_is_asked_once_and_tells_of_the_disk(status: str) -> None:
     told = seen(cloud)[0].others
 
     assert sorted(asked(cloud)) == [
+        ("auto_snapshot_policy", ("sp-1",)),
         ("key", ("k-1",)),
         ("replica_pairs", ()),
         ("scaling_members", (values.INSTANCE_ID,)),
-        ("snapshot_policy", ("sp-1",)),
         ("system_events", (values.INSTANCE_ID,)),
     ]
     assert (told.members, told.keys, told.pairs, told.events) == ((MEMBER,), (KEY,), (PAIR,), (EVENT,))
-    assert (told.policy, told.unlooked) == (POLICY, ())
+    assert (told.auto_snapshot_policy, told.unlooked) == (POLICY, ())
 
 
 def test_a_plain_disk_is_asked_about_less() -> None:
@@ -111,7 +111,7 @@ def test_an_instance_that_does_not_stand_still_is_not_asked_about(status: str, o
     cloud = a_cloud(status=status)
     told = seen(cloud, options)[0].others
 
-    assert {name for name, _ in asked(cloud)} == {"replica_pairs", "key", "snapshot_policy"}
+    assert {name for name, _ in asked(cloud)} == {"replica_pairs", "key", "auto_snapshot_policy"}
     assert told.members == told.events == ()
 
 
@@ -148,11 +148,11 @@ def test_many_disks_are_asked_about_together() -> None:
     told = [facts.others for facts in seen(cloud, STOPPING, *(f"d-{n}" for n in range(4)))]
 
     assert sorted(asked(cloud)) == [
+        ("auto_snapshot_policy", ("sp-1",)),
         ("key", ("k-0",)),
         ("key", ("k-1",)),
         ("replica_pairs", ()),
         ("scaling_members", ("i-0", "i-1", "i-2", "i-3")),
-        ("snapshot_policy", ("sp-1",)),
         ("system_events", ("i-0", "i-1", "i-2", "i-3")),
     ]
     assert [len(each.members) for each in told] == [0, 0, 1, 0]
@@ -226,10 +226,10 @@ def test_rights_are_named_after_their_products() -> None:
     }
 
 
-@pytest.mark.parametrize("word", OTHER_LOOKS)
+@pytest.mark.parametrize("word", OTHER_PRODUCT_CALLS)
 def test_a_look_that_is_required_is_worth_patience_and_blocks(word: str) -> None:
     """What the configuration requires is asked again, and refuses the plan where it is never answered."""
-    name = next(each for each, action in NAMES.items() if action == OTHER_LOOKS[word])
+    name = next(each for each, action in NAMES.items() if action == OTHER_PRODUCT_CALLS[word])
     options = Options(stop_instance=True, require_looks=(word,))
     patient = a_cloud(failing={name: [Unanswered(NAMES[name])] * 2})
     never = a_cloud(failing={name: [Unanswered(NAMES[name])] * 9})
@@ -250,15 +250,15 @@ def test_another_look_is_not_made_a_must() -> None:
 
 def test_the_words_of_the_configuration_are_those_of_the_looks() -> None:
     """What can be required is what is looked at."""
-    assert config.Settings.require_looks.read([*OTHER_LOOKS, "sts"]) == (*OTHER_LOOKS, "sts")
-    assert set(OTHER_LOOKS) == set(other_products.EVERY) - {"policy"}
+    assert config.Settings.require_looks.read([*OTHER_PRODUCT_CALLS, "sts"]) == (*OTHER_PRODUCT_CALLS, "sts")
+    assert set(OTHER_PRODUCT_CALLS) == set(other_products.EVERY) - {"policy"}
 
 
 def test_a_policy_that_is_not_shown_is_not_looked_at() -> None:
     """An empty list may mean that the right to it is missing, and then nothing is known of it."""
     told = seen(a_cloud(policies=[]))[0].others
 
-    assert told.policy is None
+    assert told.auto_snapshot_policy is None
     assert [each.action for each in told.unlooked] == ["DescribeAutoSnapshotPolicyEx"]
 
 
@@ -345,7 +345,7 @@ def count(sim: Simulator, action: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("age", "before_the_stop"), [(0.0, set()), (60.0, set(OTHER_LOOKS.values()))], ids=["seconds", "a minute"]
+    ("age", "before_the_stop"), [(0.0, set()), (60.0, set(OTHER_PRODUCT_CALLS.values()))], ids=["seconds", "a minute"]
 )
 def test_when_each_is_asked_in_a_run(age: float, before_the_stop: set[str]) -> None:
     """Before the stop all that can refuse a plan that is not new, before the wipe the pairs alone, then nothing."""

@@ -66,7 +66,7 @@ def granted(name: str) -> dict[str, Any]:
     with simulated(world(status=status, key_pairs=["ops"])) as sim:
         us = caller(sim, name)
         plan = us.plan(disks, **options)
-        needed = ram_policy.rights(plan, calls_of(plan))
+        needed = ram_policy.needed_permissions(plan, calls_of(plan))
     return ram_policy.document(needed, password="password" in options)
 
 
@@ -205,7 +205,7 @@ def test_what_a_run_does_not_do_is_not_granted() -> None:
 
 def of(plan: Plan, *calls: Call) -> dict[str, Any]:
     """Write the policy of a plan."""
-    return ram_policy.document(ram_policy.rights(plan, calls), password=plan.options.password is not None)
+    return ram_policy.document(ram_policy.needed_permissions(plan, calls), password=plan.options.password is not None)
 
 
 def test_a_snapshot_needs_its_right() -> None:

@@ -321,7 +321,7 @@ def test_a_new_block_and_a_new_risk_are_told() -> None:
     """What stands against the plan now and was not shown then makes it stale, and is told in its words."""
     before = values.stopping_facts()
     grouped = values.an_instance(status="Running", tags=(("acs:autoscaling:scalingGroupId", "asg-1"),))
-    unknown = replace(before, rights={**before.rights, "StopInstance": "Forbidden.RAM"})
+    unknown = replace(before, dry_run_codes={**before.dry_run_codes, "StopInstance": "Forbidden.RAM"})
 
     assert any("in-scaling-group" in each for each in stale(before, replace(before, instance=grouped)))
     assert any("not-allowed-to-stop" in each for each in stale(before, unknown))

@@ -127,10 +127,10 @@ def calls_of(shape: str, *, while_planning: bool = False) -> Mapping[tuple[str, 
 def moments_of(shape: str) -> list[Moment]:
     """Return everything at which something can happen to a run of a shape, but for what only looks."""
     every = undisturbed(shape).moments
-    return [each for each in every if each.nth and not is_look(each.action)]
+    return [each for each in every if each.nth and not only_reads(each.action)]
 
 
-def is_look(action: str) -> bool:
+def only_reads(action: str) -> bool:
     """Return whether a call only reads."""
     return action.startswith(("Describe", "Get", "List"))
 
@@ -186,7 +186,7 @@ def faults() -> Iterator[Case]:
     """Let each call of a run go wrong in each way: once, some times, and for ever."""
     for shape in SHAPES:
         for (action, dry_run), count in calls_of(shape).items():
-            look, first = is_look(action) or dry_run, shape == _first_with(action, dry_run)
+            look, first = only_reads(action) or dry_run, shape == _first_with(action, dry_run)
             for fault in (*spoiled(), *(refusals(action) if first else _FEW)):
                 for nth in _struck(count, look=look, first=first and "error" not in fault):
                     for times in _times(fault, look=look, first=first):
@@ -196,7 +196,7 @@ def faults() -> Iterator[Case]:
 def faults_of_retries() -> Iterator[Case]:
     """Let each changing call go wrong where a lost wipe is sent again after a gap, too."""
     for action, dry_run in sorted({each for shape in SHAPES for each in calls_of(shape)}):
-        if not dry_run and not is_look(action):
+        if not dry_run and not only_reads(action):
             for fault in spoiled():
                 yield _faulty(_first_with(action, dry_run), action, dry_run, fault, 1, 1, on_unknown="retry")
 
@@ -331,7 +331,7 @@ def faults_and_crashes() -> Iterator[Case]:
     for shape in ("running", "two disks", "stopped", "snapshot and tag", "undo"):
         every = [each for each in undisturbed(shape).moments if each.nth]
         for position, act in enumerate(every):
-            if act.point != "leaving" or is_look(act.action):
+            if act.point != "leaving" or only_reads(act.action):
                 continue
             counts = {(each.point, each.action): each.nth for each in every[: position + 1]}
             for fault in (each for each in spoiled() if each not in ({"throttle": True}, {"delay": 8.0})):

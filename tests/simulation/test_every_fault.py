@@ -7,7 +7,7 @@ import pytest
 from safe_reinit.model.error_codes import ACTS
 from safe_reinit.simulator.faults import _KINDS
 from tests.simulation import every_fault
-from tests.simulation.every_fault import SHAPES, Case, cases, is_look, moments_of, spread, undisturbed
+from tests.simulation.every_fault import SHAPES, Case, cases, moments_of, only_reads, spread, undisturbed
 from tests.simulation.harness import simulate
 from tests.simulation.options import CLOUD, HOST
 from tests.simulation.test_simulation import told
@@ -69,7 +69,7 @@ def test_the_process_is_killed_at_every_moment() -> None:
     steps = {"intended", "leaving", "sent", "arrived", "answered"}
     assert {(step, action) for step in steps for action in ACTS} <= moments
     assert {("writing", "journal"), ("written", "journal")} <= moments
-    assert not [action for _, action in moments if is_look(action)]
+    assert not [action for _, action in moments if only_reads(action)]
 
 
 def test_what_a_host_and_odd_answers_do_is_tried() -> None:

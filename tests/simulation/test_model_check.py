@@ -138,11 +138,11 @@ def observe(world: World, asked: Needs = WHOLE) -> Observation:
         at = EPOCH + timedelta(minutes=attached)
         shown[name] = replace(_DISK, disk_id=name, status=status, instance_id=where, attached_time=at)
     return Observation(
-        at=float(world.now), when=EPOCH, seen=True, instance=instance if asked.instance else None,
+        at=float(world.now), when=EPOCH, answered=True, instance=instance if asked.instance else None,
         disks=shown if asked.disks else {}, snapshots=safety,
         date=started + timedelta(hours=1) if asked.instance else None,
-        resets=dict.fromkeys(shown, PROVEN), disks_seen=asked.disks,
-        instance_asked=asked.instance, disks_asked=asked.disks,
+        resets=dict.fromkeys(shown, PROVEN), disks_answered=asked.disks,
+        instance_requested=asked.instance, disks_requested=asked.disks,
     )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def polled(world: World) -> Observation:
 
 def unseen(world: World) -> Observation:
     """Observe, and get no answer."""
-    return Observation(at=float(world.now), when=EPOCH, seen=False)
+    return Observation(at=float(world.now), when=EPOCH, answered=False)
 
 
 def done(world: World, action: str, subject: str) -> World | None:

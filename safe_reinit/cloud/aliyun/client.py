@@ -31,7 +31,7 @@ class Aliyun:
 
         others = OtherProducts(exchange)
         self.scaling_members, self.key, self.replica_pairs = others.scaling_members, others.key, others.replica_pairs
-        self.system_events, self.snapshot_policy = others.system_events, others.snapshot_policy
+        self.system_events, self.auto_snapshot_policy = others.system_events, others.auto_snapshot_policy
 
         dry_runs = DryRuns(exchange)
         self.may, self.may_many, self.may_reset = dry_runs.may, dry_runs.may_many, dry_runs.may_reset

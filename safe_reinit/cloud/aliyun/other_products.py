@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
-from ...model import Key, ReplicaPair, ScalingMember, SnapshotPolicy, SystemEvent
+from ...model import AutoSnapshotPolicy, Key, ReplicaPair, ScalingMember, SystemEvent
 from ..interface import Described, Refused, Unanswered
 from . import shapes
 from .exchange import Answer, Exchange, pages, readable
@@ -116,10 +116,10 @@ class OtherProducts:
             complete = last
         return replace(joined(described), complete=complete)
 
-    def snapshot_policy(self, policy_id: str) -> Described[SnapshotPolicy]:
+    def auto_snapshot_policy(self, policy_id: str) -> Described[AutoSnapshotPolicy]:
         """See ``Cloud``."""
         answer = self._ask_other(_POLICY, {"AutoSnapshotPolicyId": policy_id}, (policy_id,))
-        found = read(_POLICY.action, answer, "AutoSnapshotPolicies", "AutoSnapshotPolicy", shapes.snapshot_policy)
+        found = read(_POLICY.action, answer, "AutoSnapshotPolicies", "AutoSnapshotPolicy", shapes.auto_snapshot_policy)
         return _only(found, (policy_id,), _POLICY, lambda policy: policy.policy_id)
 
     def _host(self, product: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ...model import (
     Attachment,
+    AutoSnapshotPolicy,
     Disk,
     Image,
     Instance,
@@ -20,7 +21,6 @@ from ...model import (
     ScalingMember,
     Snapshot,
     SnapshotLink,
-    SnapshotPolicy,
     SystemEvent,
     UnreadableRow,
 )
@@ -191,9 +191,9 @@ def system_event(row: Row) -> SystemEvent:
     )
 
 
-def snapshot_policy(row: Row) -> SnapshotPolicy:
+def auto_snapshot_policy(row: Row) -> AutoSnapshotPolicy:
     """Read a row of DescribeAutoSnapshotPolicyEx."""
-    return SnapshotPolicy(
+    return AutoSnapshotPolicy(
         policy_id=row.required("AutoSnapshotPolicyId"),
         hours=row.numbers("TimePoints", 0, 23),
         weekdays=row.numbers("RepeatWeekdays", 1, 7),
@@ -215,7 +215,7 @@ _NAMED_BY: dict[Callable[[Row], Any], tuple[str, ...]] = {
     scaling_member: ("InstanceId",),
     replica_pair: ("ReplicaPairId", "SourceDiskId", "DestinationDiskId"),
     system_event: ("EventId", "InstanceId"),
-    snapshot_policy: ("AutoSnapshotPolicyId",),
+    auto_snapshot_policy: ("AutoSnapshotPolicyId",),
     instance_response: ("InstanceId",),
 }
 """By the shape of a row: the fields that name what it describes, and then what that belongs to."""

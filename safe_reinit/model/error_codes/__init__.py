@@ -37,7 +37,7 @@ __all__ = [
     "Code",
     "Verdict",
     "fix_of",
-    "is_asked_again",
+    "is_retried",
     "lacks_right",
     "lookup",
     "meaning_of",
@@ -156,7 +156,7 @@ def verdict(action: str, code: str, http_status: int) -> Verdict:
     return "unknown" if row is None else row.verdict
 
 
-def is_asked_again(action: str, code: str, http_status: int) -> bool:
+def is_retried(action: str, code: str, http_status: int) -> bool:
     """Return whether a call that was refused so is sent again, until the limit of its phase.
 
     What brings a machine back is sent again after every refusal that is not known to be final. Credentials and the

@@ -6,7 +6,7 @@ from .row import ACCOUNT, EVERY, OVERWRITE, REPORT, WAIT_SNAPSHOT, Code
 
 _CLOCK = "Set the clock of this machine (NTP): ECS accepts signatures of the last 15 minutes only."
 _KEY = "Check the credentials (environment, aliyun CLI profile or RAM role) and try again."
-_RIGHTS = "Grant the permission to these credentials (README: the RAM policy), then try again."
+_PERMISSIONS = "Grant the permission to these credentials (README: the RAM policy), then try again."
 _BUSY = "Wait until it has ended; the tool asks again within the limit of the phase."
 _ALL = (EVERY,)
 
@@ -32,8 +32,8 @@ COMMON: tuple[Code, ...] = (
     Code(_ALL, "IllegalTimestamp", 400, "common errors", "credentials", "The clock of this machine is off.", _CLOCK),
     Code(_ALL, "Forbidden.AccessKeyDisabled", 403, "common errors", "credentials", "The AccessKey is disabled.", _KEY),
     Code(_ALL, "Forbidden.RiskControl", 403, "common errors", "credentials", "Alibaba Cloud's risk control denied the call.", "Ask Alibaba Cloud support."),
-    Code(_ALL, "Forbidden*", 403, "common errors", "credentials", "The credentials lack the permission for this call.", _RIGHTS),
-    Code(_ALL, "NoPermission*", 403, "common errors", "credentials", "The credentials lack the permission for this call.", _RIGHTS),
+    Code(_ALL, "Forbidden*", 403, "common errors", "credentials", "The credentials lack the permission for this call.", _PERMISSIONS),
+    Code(_ALL, "NoPermission*", 403, "common errors", "credentials", "The credentials lack the permission for this call.", _PERMISSIONS),
     Code(_ALL, "InsufficientBalance", 400, "common errors", "refused", "The balance of the account is not enough.", f"{ACCOUNT}."),
     Code(_ALL, "InvalidDiskId.NotFound", 404, "common errors", "refused", "ECS knows no such disk in this region.", "Check the id and --region."),
     Code(_ALL, "InvalidInstanceId.NotFound", 404, "common errors", "refused", "ECS knows no such instance in this region.", "Check the id and --region."),

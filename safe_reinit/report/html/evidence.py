@@ -74,8 +74,8 @@ def _facts(found: Finding) -> Markup:
 
 def calls(report: Report) -> Markup:
     """Give every call that the report lists; the looks apart from what may change something."""
-    looks = [call for call in report.calls if call.is_look]
-    acts = [call for call in report.calls if not call.is_look]
+    looks = [call for call in report.calls if call.only_reads]
+    acts = [call for call in report.calls if not call.only_reads]
     parts = [_table("Acts and dry runs of acts", acts, unfolded=len(acts) <= _ACTS_UNFOLDED)] if acts else []
     if looks:
         parts.append(_table("Looks", looks, unfolded=False))
