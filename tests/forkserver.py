@@ -65,11 +65,10 @@ def preload() -> None:
     from safe_reinit.cli.sdk_models import load_by_name
 
     load_by_name()
-    for folder in ("safe_reinit", "platformdirs"):
-        package = importlib.import_module(folder)
-        for module in pkgutil.walk_packages(package.__path__, f"{folder}."):
-            if not NOT_IMPORTED & {*module.name.split(".")}:
-                importlib.import_module(module.name)
+    package = importlib.import_module("safe_reinit")
+    for module in pkgutil.walk_packages(package.__path__, "safe_reinit."):
+        if not NOT_IMPORTED & {*module.name.split(".")}:
+            importlib.import_module(module.name)
     from alibabacloud_ecs20140526 import models
 
     from safe_reinit.simulator.actions import ACTIONS, ECS
@@ -169,8 +168,8 @@ def _become(command: Command, streams: list[int]) -> None:
         importlib.reload(sys.modules[name])
 
 
-NOT_IMPORTED = {"__main__", "windows", "macos", "android", "postgres", "refusals", "temporal"}
-"""Modules of programs and of other systems, of a database whose client reads the environment at once, and of Temporal.
+NOT_IMPORTED = {"__main__", "postgres", "refusals", "temporal"}
+"""Modules of programs, of a database whose client reads the environment at once, and of Temporal.
 
 No command imports the last, and with them each fork would take half as long again.
 """

@@ -237,6 +237,5 @@ def test_nothing_of_a_commands_environment_is_read_before_it_begins() -> None:
     switches = re.compile("[A-Z]+_NO_?(EXTENSIONS|SENDFILE)$")
     assert [line for line in told.stdout.splitlines() if not switches.search(line)] == [
         "aiohttp.helpers PYTHONASYNCIODEBUG",
-        "platformdirs ANDROID_DATA",
         "pydantic.plugin._loader PYDANTIC_DISABLE_PLUGINS",
     ]

@@ -11,7 +11,6 @@ Every problem of a configuration file is told at once, each with its path. A fil
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping
 from datetime import timedelta
@@ -129,19 +128,16 @@ def find(file: str | None, environment: Mapping[str, str]) -> Path | None:
     """
     from pathlib import Path  # noqa: PLC0415 - --help needs none
 
+    from ..files.home import own_folder  # noqa: PLC0415 - as above
+
     named = file or environment.get("SAFE_REINIT_CONFIG")
     if named:
         path = Path(named)
         if not _is_there(path) or os.path.isdir(path):
             raise UsageError(f"There is no configuration file {named}.", hint="Correct --config or SAFE_REINIT_CONFIG.")
         return path
-    from platformdirs.unix import Unix  # noqa: PLC0415 - only where no file is named
-
-    folders = [Path("/etc/safe-reinit")]
-    with contextlib.suppress(RuntimeError):  # a user without a home folder has none of their own
-        folders.insert(0, Unix("safe-reinit").user_config_path)
-    for folder in folders:
-        if folder.is_absolute() and _is_there(folder / "config.yaml"):  # where there is no home it is not
+    for folder in (own_folder(environment, "XDG_CONFIG_HOME", ".config"), Path("/etc/safe-reinit")):
+        if folder is not None and _is_there(folder / "config.yaml"):
             return folder / "config.yaml"
     return None
 

@@ -14,7 +14,7 @@ from typing import Literal
 from urllib.parse import parse_qsl, urlencode
 
 from ..errors import UsageError
-from ..files.home import home_of
+from ..files.home import own_folder
 from ..files.trust import refuse_untrusted
 from ..model.codec import whole
 from .schema import SCHEMA
@@ -73,16 +73,13 @@ def default_journal(environment: Mapping[str, str]) -> Path:
     """
     if os.getuid() == 0:
         return Path("/var/lib/safe-reinit/journal.db")
-    named = Path(environment.get("XDG_STATE_HOME", ""))
-    if named.is_absolute():
-        return named / "safe-reinit" / "journal.db"
-    own = home_of(environment)
-    if not own.is_absolute() or own == Path(os.devnull):
+    folder = own_folder(environment, "XDG_STATE_HOME", ".local/state")
+    if folder is None:
         raise UsageError(
             "This user has no home folder, so there is no place for the journal of runs.",
             hint="Set HOME, or name a file with --journal.",
         )
-    return own / ".local" / "state" / "safe-reinit" / "journal.db"
+    return folder / "journal.db"
 
 
 def is_there(place: str) -> bool:
