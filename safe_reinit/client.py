@@ -118,11 +118,11 @@ class Client:
         return self.runs.journal
 
     def is_simulated(self) -> bool:
-        """Tell whether every answer so far came from our simulator; ``False`` before the first."""
+        """Return whether every answer so far came from our simulator; ``False`` before the first."""
         return self._setup.where.origin.simulated
 
     def find(self, search: Search, on_call: Callable[[Call], None] | None = None) -> Sequence[str]:
-        """Give the ids of the disks that a search means.
+        """Return the ids of the disks that a search means.
 
         Raises:
             UsageError: there are no credentials.
@@ -329,7 +329,7 @@ class Client:
         return done(interrupt.carry(carried, resumable=self.runs.place is not None))
 
     def abandon(self, run_id: str) -> None:
-        """Let an open run's instances go, because you plan anew; its lock tag comes off, its outcome stays as it is.
+        """Release an open run's instances, because you make a new plan; its lock tag comes off, its outcome stays.
 
         Raises:
             UsageError: there is no such run.
@@ -355,7 +355,7 @@ class Client:
         return self.runs.cancel(run_id)
 
     def stored(self, run_id: str) -> StoredRun:
-        """Give a run of the journal.
+        """Return a run of the journal.
 
         Raises:
             UsageError: there is none, it is of another region or endpoint, or what the journal has is not this run's:

@@ -152,7 +152,7 @@ def hold(reason: str, **flags: Any) -> None:  # noqa: ANN401 - one for each opti
 @app.command(short_help="Let runs start again after hold.")
 @options.cancel
 def unhold(**flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Let runs start again after safe-reinit hold. Runs that the hold ended are not restarted."""
+    """Allow runs to start again after safe-reinit hold. Runs that the hold ended are not restarted."""
     from . import history  # noqa: PLC0415 - see above
 
     history.unhold(flags)
@@ -407,7 +407,7 @@ def _program() -> str:
 
 
 def _modules(error: BaseException) -> dict[str, int]:
-    """Name the modules that an error came through, each with the last line of it."""
+    """Return the modules that an error came through, each with the last line of it."""
     trace, found = error.__traceback__, dict[str, int]()
     while trace is not None:
         found[trace.tb_frame.f_globals.get("__name__", "")] = trace.tb_lineno

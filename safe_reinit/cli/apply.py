@@ -90,7 +90,7 @@ def _settings(path: str, known: Saved, flags: Mapping[str, Any]) -> Settings:
 
 
 def _confirm(path: str, known: Saved, confirm: str | None) -> None:
-    """See that the person names this very file, or its unattended class, or can be asked; ``show`` says its digest."""
+    """Check that the person names this file, or its unattended class, or can be asked; ``show`` prints its digest."""
     read_it = f"Nothing was changed; read what is in that file: {shlex.join(['safe-reinit', 'show', path])}"
     if confirm is None:
         if not consent.somebody_there():
@@ -141,7 +141,7 @@ def _refuse_change(path: str, known: Saved, plan: Plan, now: Plan, config: Setti
 
 
 def _expires_at(known: Saved, config: Settings) -> datetime:
-    """Tell when a plan expires: as its file says, and no later than a configuration of this machine allows."""
+    """Return when a plan expires: as its file says, and no later than a configuration of this machine allows."""
     if config.of(Settings.plan_expires).source == "default":
         return known.expires_at
     return min(known.expires_at, known.plan.made_at + timedelta(seconds=config.plan_expires))

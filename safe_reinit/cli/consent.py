@@ -27,7 +27,7 @@ _LISTENS = 0.1
 
 
 def obtain(plan: Plan, confirm: str | None, is_only_one: Callable[[str], bool], digest: str = "") -> None:
-    """See that the person agrees to this plan, all of which is on the screen, the loss right above the question.
+    """Check that the person agrees to this plan, all of which is on the screen, the loss right above the question.
 
     Args:
         plan: what was shown just before.
@@ -70,7 +70,7 @@ def obtain(plan: Plan, confirm: str | None, is_only_one: Callable[[str], bool], 
 
 
 def _question(plan: Plan, is_only_one: Callable[[str], bool]) -> tuple[str, str, tuple[str, ...]]:
-    """Tell what is to be typed, what it is, and what will do, too.
+    """Return what is to be typed, what it is, and what will do, too.
 
     A name is asked for only where it names one machine and everybody can read and type it; the id always will do.
     """
@@ -85,7 +85,7 @@ def _question(plan: Plan, is_only_one: Callable[[str], bool]) -> tuple[str, str,
 
 
 def _is_plain(name: str) -> bool:
-    """Tell whether a name looks like what it is: single blanks inside at most, no marks, nothing that is not seen."""
+    """Return whether a name looks like what it is: single blanks inside at most, no marks, nothing that is not seen."""
     return (
         name != ""
         and name == unicodedata.normalize("NFKC", name)
@@ -96,7 +96,7 @@ def _is_plain(name: str) -> bool:
 
 
 def pausing(plan: Plan) -> Plan:
-    """Let a plan that says nothing of pauses ask after its canary, where there is somebody to ask."""
+    """Make a plan that sets no pause ask after its canary, where there is somebody to ask."""
     if plan.rollout.pause is not None or not somebody_there():
         return plan
     return replace(plan, rollout=replace(plan.rollout, pause="canary"))
@@ -141,7 +141,7 @@ def verdict(
 
 
 def somebody_there() -> bool:
-    """Tell whether there is a terminal to ask on; a process in the background of one must not read from it."""
+    """Return whether there is a terminal to ask on; a process in the background of one must not read from it."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     try:

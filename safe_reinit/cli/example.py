@@ -35,7 +35,7 @@ def notes(setting: Setting[Any]) -> list[str]:
 
 
 def default(setting: Setting[Any]) -> str:
-    """Say what holds where a setting is not given."""
+    """Return what holds where a setting is not given."""
     if setting.unset:
         return setting.unset
     if setting.default is False:
@@ -47,5 +47,5 @@ def default(setting: Setting[Any]) -> str:
 
 
 def sample(setting: Setting[Any]) -> str:
-    """Give a line that a file could have for a setting."""
+    """Return a line that a file could have for a setting."""
     return f"{setting.name}: {setting.sample}"

@@ -72,7 +72,7 @@ def _taken(config: Settings, flags: Mapping[str, Any], inputs: tuple[str, ...]) 
 
 
 def _same(name: str, other: str | int) -> bool:
-    """Whether both are one regular file; devices may be shared."""
+    """Return whether both are one regular file; devices may be shared."""
     if isinstance(other, str) and os.path.realpath(name) == os.path.realpath(other):
         return not _is_device(name)
     try:
@@ -149,7 +149,7 @@ def _is_document(name: str) -> bool:
 
 
 def _run_in(name: str, size: int) -> str | None:
-    """Name the run that a file reports: ``None`` where it reports a plan, ``""`` where it is no report."""
+    """Return the run that a file reports: ``None`` where it reports a plan, ``""`` where it is no report."""
     if size > _MOST:
         return ""
     import json  # noqa: PLC0415 - see above

@@ -75,7 +75,7 @@ class Ended:
 
     @property
     def text(self) -> str:
-        """Say it in one line."""
+        """Format it as one line."""
         known = f" ({self.instance_id})" if self.instance_id != self.name else ""
         after = f"{'in' if self.well else 'after'} {duration(self.took)}" if self.took is not None else ""
         said = f"{self.name} {'done' if self.well else self.outcome.upper()} {after}".rstrip() + known
@@ -184,7 +184,7 @@ class FleetView:
         return [(each, counts[each]) for each in (*PHASES, *OUTCOMES) if each in counts]
 
     def elapsed(self, now: float) -> float:
-        """Tell for how long this process has been at it."""
+        """Return for how long this process has been at it."""
         return 0.0 if self._began is None else now - self._began
 
     def rates(self, now: float) -> tuple[int, int]:
@@ -237,7 +237,7 @@ class FleetView:
         return soonest + max(usual * rounds, _MINUTE * minutes)
 
     def _canary_is_out(self) -> bool:
-        """Whether the canary is still on its way: what comes after it is of another size."""
+        """Return whether the canary is still on its way: what comes after it is of another size."""
         ended = sum(job.at in OUTCOMES for job in self._jobs.values())
         return has_canary(self._rollout, self.total) and ended < stages(self._rollout, self.total)[0]
 
@@ -249,19 +249,19 @@ class FleetView:
     # ------------------------------------------------------------------------------------------------------- words
 
     def time_text(self, now: float) -> str:
-        """Say how long it has taken and will take."""
+        """Return how long it has taken and will take."""
         left = self.left(now)
         short = left is not None and left < _SHORT
         still = "a few seconds left" if short else f"about {duration(left)} left" if left else "left: not known"
         return f"{duration(self.elapsed(now))} so far, {still}"
 
     def rate_text(self, now: float) -> str:
-        """Say what the last minute brought."""
+        """Return what the last minute brought."""
         ended, wiped = self.rates(now)
         return f"last minute: {ended} ended, {wiped} {self._verb}"
 
     def throttled_text(self) -> str:
-        """Say how often ECS said that there were too many calls."""
+        """Return how often ECS said that there were too many calls."""
         return f"{self.throttled} answer{'' if self.throttled == 1 else 's'} throttled"
 
     @property
@@ -271,12 +271,12 @@ class FleetView:
         return whys.most_common(1)[0][0] if whys else ""
 
     def trouble_text(self) -> str:
-        """Say what keeps machines from going on now, and how many."""
+        """Return what keeps machines from going on now, and how many."""
         count, why = sum(bool(job.why) for job in list(self._jobs.values())), self.trouble
         return f"{count} machine{'' if count == 1 else 's'} waiting: {why}" if why else ""
 
     def summary(self, now: float) -> str:
-        """Say everything in one line, for where nobody sees a table."""
+        """Return everything in one line, for where nobody sees a table."""
         counts = ", ".join(f"{count} {phase}" for phase, count in self.counts() if count)
         said = (self.rate_text(now), self.throttled_text(), self.time_text(now), self.trouble_text())
         return f"{self.total} jobs: {counts}; {'; '.join(each for each in said if each)}"

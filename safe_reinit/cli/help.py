@@ -189,7 +189,7 @@ def given_options(ctx: click.Context) -> list[str]:
 
 
 def short() -> str:
-    """Say what this is, the two commands to begin with, and where the rest is."""
+    """Return what this is, the two commands to begin with, and where the rest is."""
     return f"""\
 safe-reinit wipes an Alibaba Cloud ECS disk back to its initial state, safely.
 
@@ -203,7 +203,7 @@ safe-reinit wipes an Alibaba Cloud ECS disk back to its initial state, safely.
 
 
 def misuse(wrong: click.ClickException) -> UsageError:
-    """Say what is wrong with a command line, and where the right one is found."""
+    """Return what is wrong with a command line, and where the right one is found."""
     ctx = getattr(wrong, "ctx", None)
     see = f"See {_path(ctx)} --help." if ctx is not None else "See safe-reinit --help."
     if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
@@ -225,7 +225,7 @@ def misuse(wrong: click.ClickException) -> UsageError:
 
 
 def _without_dry_run(path: str) -> str:
-    """Say how to see what a command would do that has no dry run of its own."""
+    """Return how to see what a command would do that has no dry run of its own."""
     from .contract import DEEDS  # noqa: PLC0415 - only where it was asked for
 
     deed = DEEDS[path.removeprefix("safe-reinit").strip()]

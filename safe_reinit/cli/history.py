@@ -241,7 +241,7 @@ def audit(flags: Mapping[str, Any], run_id: str | None, newest: int | None, outp
 
 
 def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
-    """Tell the story of one run, or show the plan in a file.
+    """Show what one run did, or the plan in a file.
 
     Raises:
         UsageError: it is neither a run of the journal nor a plan file.
@@ -273,7 +273,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
 def _tell_story(
     stored: StoredRun, told: Mapping[str, Any], events: Sequence[Mapping[str, Any]], argv: Sequence[str]
 ) -> None:
-    """Tell what happened in a run, and what became of each disk."""
+    """Print what happened in a run, and the state of each disk."""
     name = stored.run_id
     state, undone = "open" if stored.open else "ended", stored.undoes
     of = f"  undo of {undone}" if undone else ""
@@ -294,7 +294,7 @@ def _tell_story(
 
 
 def _missing(stored: StoredRun, events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Say which calls are not among the events of a run that nobody is at work on, by what its states know of them."""
+    """Yield the calls that are missing in the events of a run that nobody is at work on, by its states."""
     if stored.at_work:
         return
     answers = Counter(
@@ -323,7 +323,7 @@ def _tried(known: JobState) -> Iterator[tuple[tuple[str, str], int]]:
 
 
 def _of_disk(job: Mapping[str, Any], disk: Mapping[str, Any], *, undone: bool, at_work: bool) -> str:
-    """Say what became of one disk; of a run at work nobody need find that out."""
+    """Return what became of one disk; of a run at work nobody need find that out."""
     if at_work and disk["data"] == "unknown":
         said = f"its {'roll-back' if undone else 'wipe'} is under way"
     else:
@@ -379,7 +379,7 @@ def _none(attended: Sequence[StoredRun]) -> str:
 
 
 def _holding(run: StoredRun) -> str:
-    """Say whether somebody is at work on a run."""
+    """Return whether somebody is at work on a run."""
     if run.attended:
         return "at work"
     if run.shards and not any(each.open for each in run.jobs):
@@ -390,12 +390,12 @@ def _holding(run: StoredRun) -> str:
 
 
 def _heard(holder: Holder | None) -> str:
-    """Say who holds a run, and when that was last known."""
+    """Return who holds a run, and when that was last known."""
     return f"{holder} (last heard of {holder.silent_for:.0f} s ago)" if holder else ""
 
 
 def _left(job: ListedJob, known: JobState, run: StoredRun) -> str:
-    """Say that a run left a machine stopped; perhaps, where that, or the death of its holder, is not certain.
+    """Return that a run left a machine stopped; perhaps, where that, or the death of its holder, is not certain.
 
     While somebody is at work on the run it is down for the wipe, and not left.
     """
@@ -406,7 +406,7 @@ def _left(job: ListedJob, known: JobState, run: StoredRun) -> str:
 
 
 def plan_of(stored: StoredRun) -> Plan:
-    """Give the plan of a run, to be shown: without the password that it may have had."""
+    """Return the plan of a run, to be shown: without the password that it may have had."""
     had_password = bool(stored.plan["options"]["password"])
     return from_json(stored.plan, Secret("") if had_password else None)
 

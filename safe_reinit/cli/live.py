@@ -66,7 +66,7 @@ class Screen:
             self._live.start()
 
     def stop(self) -> None:
-        """Take what was drawn away; the lines stay."""
+        """Remove what was drawn; the lines stay."""
         live, self._live = self._live, None
         if live is not None:
             live.stop()

@@ -33,20 +33,20 @@ _KEPT_SWITCHES = ("--password-stdin", "--password-prompt", "--simulate")
 
 @contextmanager
 def naming_next(output: Output, client: Client) -> Iterator[None]:
-    """Let the report of an error that ends a command name the commands to go on with."""
+    """Add to the report of an error that ends a command the commands to go on with."""
     with reporting(lambda error: error.report and with_next(error.report, output.argv, client)):
         yield
 
 
 def with_next(told: Report, argv: Sequence[str], client: Client) -> Report:
-    """Let the report of a run name the commands to go on with, where those can be told; else it is as true."""
+    """Add to the report of a run the commands to go on with, where those are known; else it is as true."""
     with contextlib.suppress(Exception):
         return replace(told, next=after(told, argv, client))
     return told
 
 
 def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
-    """Name the commands to go on with after a run that did not end well: its story, and how to resume it."""
+    """Return the commands to go on with after a run that did not end well: to show it, and to resume it."""
     if told.next:  # it goes on elsewhere
         return told.next
     if told.run_id is None:
@@ -73,7 +73,7 @@ def _default_journal() -> str | None:
 
 
 def _verdicts(run_id: str, client: Client) -> tuple[str, ...]:
-    """Name the verdicts that can be given by what the run has seen: none while a wipe goes on."""
+    """Return the verdicts that are possible by what the run has observed: none while a wipe goes on."""
     jobs = [each.state for each in client.stored(run_id).jobs if each.open]
     doubtful = [wipe for known in jobs for wipe in known.disks if wipe.in_doubt]
     if any(wipe.shown == "ReIniting" for wipe in doubtful):
@@ -85,7 +85,7 @@ def _verdicts(run_id: str, client: Client) -> tuple[str, ...]:
 
 
 def after_plan(exit_code: int, argv: Sequence[str], plan: Plan | None, saved_to: str | None = None) -> tuple[str, ...]:
-    """Name the command to go on with after a look: the run of a plan that could run, else another look."""
+    """Return the command to go on with after a dry run: the run of a plan that could run, else another dry run."""
     if plan is not None and saved_to and exit_code == 0:
         return (apply_command(saved_to, plan, argv),)
     words = iter(argv[1:] if argv[:1] == ["plan"] else argv)
@@ -122,7 +122,7 @@ def apply_command(path: str, plan: Plan, argv: Sequence[str] = ()) -> str:
 
 
 def after_file(path: str, known: Saved, argv: Sequence[str]) -> tuple[str, ...]:
-    """Name the commands to go on with after a plan file that was not applied: to read it, and to plan the same anew."""
+    """Return the commands to go on with after a plan file that was not applied: to read it, and to plan again."""
     where = _kept(argv)
     if known.endpoint and not {"--simulate", "--world", "--endpoint"} & set(where):
         where += ["--simulate"] if known.endpoint == plan_file.SIMULATION else ["--endpoint", known.endpoint]
@@ -171,7 +171,7 @@ def _plan_words(plan: Plan) -> list[str]:
 
 
 def in_region(argv: Sequence[str], plan: Plan) -> list[str]:
-    """Give the command line for the region of a plan alone: a search by tags as it was, else the disks one by one."""
+    """Return the command line for the region of a plan alone: a search by tags as it was, else the disks one by one."""
     by_tags = not any(word.partition("=")[0] in _OF_ONE_REGION for word in argv)
     gone = ("--region",) if by_tags else ("--region", *_TARGETS)
     switches = () if by_tags else ("--system-disk", "--data-disks")

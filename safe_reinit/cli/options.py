@@ -54,7 +54,7 @@ def _setting(setting: Setting[Any]) -> Callable[[F], F]:
 
 
 def _several(_ctx: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> str | tuple[str, ...] | None:
-    """Give one value as the text that it is, several as they are, each once."""
+    """Return one value as the text that it is, several as they are, each once."""
     different = tuple(dict.fromkeys(given))
     return different if len(different) > 1 else next(iter(different), None)
 
@@ -65,7 +65,7 @@ def sentence(text: str) -> str:
 
 
 def default_of(setting: Setting[Any]) -> Any:  # noqa: ANN401 - each setting has its own type
-    """Give what holds where nothing is said, as one would write it on the command line; ``None`` if that is nothing."""
+    """Return the default as one would write it on the command line; ``None`` where there is none."""
     value = setting.default
     return f"{value / 60:g}m" if isinstance(value, float) else value if value != () else None
 
@@ -152,7 +152,7 @@ _SETTINGS_OF_RUN = (
 
 
 def _stack(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
-    """Give a command these options, after those of its own decorators; they are made once it is asked for them."""
+    """Return a decorator that adds these options to a command, after its own, once they are needed."""
 
     def decorate(function: F) -> F:
         function.__dict__[_LATER] = decorators

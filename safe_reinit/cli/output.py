@@ -73,7 +73,7 @@ class Output:
         return cls(form if form in ("json", "markdown") else "text", shown, signals=signals or Signals())
 
     def telling(self, flags: Mapping[str, Any]) -> Output:
-        """Take the form that a command has which only tells something.
+        """Use the form of a command that only prints something.
 
         Raises:
             UsageError: it is not text or json.
@@ -85,7 +85,7 @@ class Output:
         return self
 
     def settle(self, config: Settings) -> None:
-        """Take the settings of a command that runs or plans."""
+        """Apply the settings of a command that runs or plans."""
         self.form, self.events_on_stdout = config.output, config.events == "-"
         self.report_file, self.verbose = config.report or "", config.verbose
         in_memory = (config.simulate or config.world) and not config.journal
@@ -98,7 +98,7 @@ class Output:
 
     @staticmethod
     def now() -> datetime:
-        """Tell the present, for a report."""
+        """Return the present, for a report."""
         return datetime.now(UTC)
 
     @property
@@ -167,7 +167,7 @@ class LastWords:
         self._until: float | None = None
 
     def left(self) -> float:
-        """Tell how many real seconds are left, counted from the first time that this was asked."""
+        """Return how many real seconds are left, counted from the first time that this was asked."""
         now = boottime()
         self._until = now + LAST if self._until is None else self._until
         if self._enough.is_set():
@@ -242,7 +242,7 @@ def _showable(argv: Sequence[str]) -> Iterator[str]:
 
 
 def naming_journal(text: str, argv: Sequence[str]) -> str:
-    """Let each command of a run that a text names find the run: in the journal that this command line names."""
+    """Return a text whose commands find the run: in the journal that this command line names."""
     given = [after for this, after in pairwise(argv) if this == "--journal"]
     given += [word.partition("=")[2] for word in argv if word.startswith("--journal=")]
     if not given:
@@ -253,7 +253,7 @@ def naming_journal(text: str, argv: Sequence[str]) -> str:
 
 
 def end(error: Error, output: Output) -> int:
-    """Say an error in one sentence, as a document where one is owed, and give its exit code."""
+    """Print an error in one sentence, as a document where one is expected, and return its exit code."""
     sentence = naming_journal(f"safe-reinit: {error} {error.hint}".rstrip(), output.argv)
     told = error.report
     if told is None and (output.form != "text" or output.report_file):
@@ -291,7 +291,7 @@ def write(stream: TextIO, text: str) -> None:
 
 
 def unwritten(name: str, error: OSError) -> UsageError:
-    """Say that an output could not be written, and why."""
+    """Return the error of an output that could not be written."""
     why = "nobody reads it any more" if isinstance(error, BrokenPipeError) else error.strerror or "an error"
     return UsageError(
         f"{name} could not be written: {why}.", hint="Nothing was changed in the cloud; correct where it leads."
@@ -308,7 +308,7 @@ def tell(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """Say something to the person; a closed terminal is no reason to end."""
+    """Print something for the person; a closed terminal is no reason to end."""
     with contextlib.suppress(UsageError):
         write(sys.stderr, f"{text}\n")
 

@@ -30,7 +30,7 @@ from .output import Output, lines, say, tell
 
 
 def refuse_existing(path: str) -> None:
-    """See that a plan can be saved there, before anything is asked of the cloud.
+    """Check that a plan can be saved there, before anything is asked of the cloud.
 
     Raises:
         UsageError: there is something already, or the folder cannot be written.
@@ -85,7 +85,7 @@ def _write(path: str, text: str) -> None:
 
 
 def endpoint(client: Client, config: Settings) -> str:
-    """Name the cloud that a plan is of, as its file does."""
+    """Return the endpoint of a plan as its file has it."""
     return plan_file.SIMULATION if config.simulate or config.world else client.endpoint
 
 

@@ -45,7 +45,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
 
 
 def _seen(plan: Plan) -> bool:
-    """Tell whether the disks and their instances were seen, without which what a run would do is not known."""
+    """Return whether the disks and their instances were seen, without which what a run would do is not known."""
     return all(job.power_before and all(disk.type for disk in job.disks) for job in plan.jobs)
 
 

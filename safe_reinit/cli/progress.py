@@ -80,7 +80,7 @@ class Progress:
         self.close()
 
     def close(self) -> None:
-        """Take what is drawn away, and wait for what is still to be written as long as there is time for it."""
+        """Remove what is drawn, and wait for what is still to be written as long as there is time for it."""
         if not self._closed:
             self._lines.must(self._stop)
             if self._events is not None and self._events is not sys.stdout:
@@ -102,11 +102,11 @@ class Progress:
             raise UsageError(f"The events could not be written: {why}.", hint="Nothing was changed; correct --events.")
 
     def say(self, text: str, style: str = "") -> None:
-        """Say a line that is not lost under what is drawn; the style is for above a table."""
+        """Print a line that is not lost under what is drawn; the style is for above a table."""
         self._lines.put(lambda: self._kept.append((text, style)) if self._paused else self._print(text, style))
 
     def must_say(self, text: str, then: Callable[[], None]) -> None:
-        """Say a line however much waits, and then do something; a signal handler may call this."""
+        """Print a line however much waits, and then do something; a signal handler may call this."""
 
         def do() -> None:
             self._print(text)
@@ -121,7 +121,7 @@ class Progress:
             say(text)
 
     def of(self, plan: Plan, ended: Mapping[str, str] | None = None, since: datetime | None = None) -> None:
-        """Take note of what the run that follows is about.
+        """Record what the run that follows is about.
 
         Args:
             plan: its plan.
@@ -173,13 +173,13 @@ class Progress:
             self._lines.must(go_on)
 
     def findings(self, plan: Plan) -> None:
-        """Tell of the plan's findings, and remember what it is about."""
+        """Report the plan's findings, and record what it is about."""
         self.of(plan)
         for found in plan.findings:
             self._write(Event(plan.made_at, None, "finding", data=encode(found)))
 
     def call(self, call: Call) -> None:
-        """Tell of one HTTP exchange."""
+        """Report one HTTP exchange."""
         if self._is_earlier(call.at):
             if self._fleet is not None:
                 with self._lock:
@@ -194,7 +194,7 @@ class Progress:
             self.say(f"{call.at:%H:%M:%S} {what}: {call.code} {call.request_id or ''}".rstrip())
 
     def event(self, event: Event) -> None:
-        """Tell of one event of a run."""
+        """Report one event of a run."""
         if self._is_earlier(event.at):
             self._count(event)
             return
@@ -243,7 +243,7 @@ class Progress:
             self.say(f"{event.at:%H:%M:%S} {summary}")
 
     def _is_new_trouble(self, fleet: FleetView, now: float) -> bool:
-        """Tell whether something keeps machines from going on of which nothing was said a while ago."""
+        """Return whether something keeps machines from going on of which nothing was said a while ago."""
         kind = _kind(fleet.trouble)
         is_new = bool(kind) and now - self._troubles.get(kind, -_QUIET_FOR) >= _QUIET_FOR
         if kind:
@@ -264,7 +264,7 @@ class Progress:
             screen.stop()
 
     def _ended(self, event: Event, ended: Ended) -> None:
-        """Tell of one job that has ended; of those that were never begun only why, once."""
+        """Report one job that has ended; of those that were never begun only why, once."""
         said = ended.text
         if ended.took is None:
             if ended.why in self._not_begun:
@@ -319,7 +319,7 @@ class Progress:
             self.say(f"{event.at:%H:%M:%S} {shown}")
 
     def _wait_start(self, event: Event) -> None:
-        """Tell of the wait for the minute of the last start; where nobody sees a live line, once."""
+        """Report the wait for the minute of the last start; where nobody sees a live line, once."""
         data: Any = event.data
         shown = f"{self._name(event.instance_id)} is {data['instance']} and was started a moment ago: "
         shown += f"nothing is changed for {duration(data['limit'])} more, so that another start would show"
@@ -357,7 +357,7 @@ def _write(event: Event, stream: IO[str]) -> None:
 
 
 def _draws() -> bool:
-    """Tell whether a table can be drawn, and somebody sees it."""
+    """Return whether a table can be drawn, and somebody sees it."""
     return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 

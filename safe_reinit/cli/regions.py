@@ -79,7 +79,7 @@ def _refuse_fixed_endpoint(config: Settings, client: Client) -> None:
 
 
 def _find(clients: Sequence[Client], targets: Targets, progress: Progress) -> dict[str, list[str]]:
-    """Give the ids of the disks that are meant in each region where there are any.
+    """Return the ids of the disks that are meant in each region where there are any.
 
     Raises:
         RunRefused: ECS could not be asked in one, what must be in exactly one is not, or there is nothing in any.

@@ -114,6 +114,6 @@ def _wipe_again(
 
 
 def _owed_starts(before: StoredRun) -> list[str]:
-    """Name the machines that an earlier run stopped: what it promised them is owed by the run in its place."""
+    """Return the machines that an earlier run stopped: the run in its place starts them, as promised."""
     known = [each.state for each in before.jobs if each.state.power_before == "Running"]
     return [each.instance_id for each in known if each.stopped_by_us and each.start.state != "done"]

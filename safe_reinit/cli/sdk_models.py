@@ -29,7 +29,7 @@ class _ByName(SourceFileLoader):
         self._modules = modules
 
     def exec_module(self, module: ModuleType) -> None:
-        """See ``importlib.abc.Loader``."""
+        """Implement ``importlib.abc.Loader``."""
 
         def find(name: str) -> object:
             if name not in self._modules:
@@ -48,10 +48,10 @@ class _Names:
     """
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """See ``importlib.abc.Loader``: the module is made as usual."""
+        """Implement ``importlib.abc.Loader``: the module is made as usual."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """See ``importlib.abc.Loader``."""
+        """Implement ``importlib.abc.Loader``."""
 
         def find(name: str) -> type:
             if name.startswith("_"):
@@ -68,7 +68,7 @@ class _Finder:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """See ``importlib.abc.MetaPathFinder``; everything but these two packages is left to others."""
+        """Implement ``importlib.abc.MetaPathFinder``; everything but these two packages is left to others."""
         if fullname in SERVE_BY_IT and self._names_only:
             self._names_only = False
             sys.modules.pop(UNUSED, None)
@@ -96,6 +96,6 @@ def _modules_of(init: str) -> dict[str, str]:
 
 
 def load_by_name() -> None:
-    """Let the models be loaded one by one from now on, in this process, and what is unused not at all."""
+    """Load the models one by one from now on, in this process, and what is unused not at all."""
     if MODELS not in sys.modules:
         sys.meta_path.insert(0, _Finder())

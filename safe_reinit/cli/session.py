@@ -30,7 +30,7 @@ _SIMULATION_SPEED = 15.0
 def set_output(
     output: Output, config: Settings, flags: Mapping[str, Any], *inputs: str, run_id: str | None = None
 ) -> None:
-    """Say in which form and where the result goes, of success and of failure.
+    """Set in which form and where the result goes, of success and of failure.
 
     Args:
         output: takes it.

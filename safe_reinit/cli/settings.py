@@ -20,7 +20,7 @@ _WORDS_OF_YAML = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 
 
 def config_check(flags: Mapping[str, Any], output: Output) -> None:
-    """Say that the configuration can be used; a problem is raised."""
+    """Report that the configuration can be used; a problem is raised."""
     config = _settings(flags)
     path = find(flags.get("config"), os.environ)
     found = warnings(target_rules(config.allow, config.protect, config.classes))
@@ -66,7 +66,7 @@ def config_grace(flags: Mapping[str, Any]) -> None:
 
 
 def _showable(setting: Setting[Any], value: Any) -> Any:  # noqa: ANN401 - each setting has its own type
-    """Give the value of a setting as ``shown`` does; an address that may hold a password without it."""
+    """Return the value of a setting as ``shown`` does; an address that may hold a password without it."""
     if not setting.secret or value is None:
         return shown(value)
     from ..journal import place  # noqa: PLC0415 - only where there is one
@@ -106,7 +106,7 @@ def flow(value: Any) -> str:  # noqa: ANN401 - as a YAML file has it
 
 
 def shown(value: Any) -> Any:  # noqa: ANN401 - each setting has its own type
-    """Give the value of a setting as people write it: a duration as ``10m``, a time by RFC 3339."""
+    """Return the value of a setting as people write it: a duration as ``10m``, a time by RFC 3339."""
     if isinstance(value, float) and value >= 1.0:
         from ..report.text import duration  # noqa: PLC0415 - only where a duration is shown
 

@@ -78,7 +78,7 @@ class Signals:
 
     @contextmanager
     def run(self, tell: Callable[[str, Callable[[], None]], None]) -> Iterator[Interrupt]:
-        """Let signals end a run in order while the block lasts; after it they end the waiting for its output.
+        """End a run in order on a signal while the block lasts; after it signals end the waiting for its output.
 
         Args:
             tell: says a line to the person, and then does something, once the line is out.

@@ -29,7 +29,7 @@ class Targets:
     found: bool
 
     def __call__(self, client: Client, on_call: Callable[[Call], None] | None) -> list[str]:
-        """Give the ids of all disks, each once; what is searched for is looked at now."""
+        """Return the ids of all disks, each once; what is searched for is looked at now."""
         found = client.find(self.search, on_call) if self.search.any else ()
         return list(dict.fromkeys((*self.disk_ids, *found)))
 

@@ -38,7 +38,7 @@ class _Saying(logging.Handler):
     """Says what is logged, a line each: a traceback would say less to who reads it, and could show a secret."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say one line."""
+        """Print one line."""
         say(record.getMessage())
 
 
@@ -64,7 +64,7 @@ def command(flags: Mapping[str, Any]) -> int:
 
 @contextmanager
 def _said() -> Iterator[None]:
-    """Let the person read what the worker and the SDK log while the block lasts."""
+    """Print what the worker and the SDK log while the block lasts."""
     saying = _Saying(logging.WARNING)
     loggers = [logging.getLogger(name) for name in ("safe_reinit.worker", "temporalio")]
     logging.getLogger("temporalio.activity").setLevel(logging.ERROR)  # what fails there the worker logs itself

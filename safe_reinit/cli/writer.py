@@ -46,7 +46,7 @@ class Writer:
         self._work.put(work)
 
     def flushed(self) -> threading.Event:
-        """Give what is set once everything that waits now has been written."""
+        """Return what is set once everything that waits now has been written."""
         with self._lock:
             self._tell_lost()
         done = threading.Event()

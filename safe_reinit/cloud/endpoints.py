@@ -63,7 +63,7 @@ class Place:
         return self.endpoint.url if self.endpoint and self.loopback else ""
 
     def of(self, product: str) -> Endpoint | None:
-        """Tell the endpoint of a product; ``None`` leaves it to the SDK's own table."""
+        """Return the endpoint of a product; ``None`` leaves it to the SDK's own table."""
         if self.loopback or (product == "ecs" and self.endpoint):
             return self.endpoint
         return self.endpoints.get(product)
@@ -91,7 +91,7 @@ def parse(text: str) -> Endpoint:
 
 
 def _parts(text: str) -> tuple[str, str, int | None]:
-    """Take an endpoint apart: scheme (or ``""``), host and port; one with anything else in it is none."""
+    """Split an endpoint: scheme (or ``""``), host and port; one with anything else in it is none."""
     try:
         split = urlsplit(text if "://" in text else f"//{text}")
         port = split.port
@@ -113,7 +113,7 @@ def _hostname(host: str) -> str:
 
 @cache  # the hosts are few, and each is asked about before every call
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine."""
+    """Return whether a host is this machine."""
     if host == "localhost":
         return True
     try:

@@ -91,7 +91,7 @@ class Refused(CloudError):
 
     @property
     def trouble(self) -> str:
-        """See ``CloudError``."""
+        """As in ``CloudError``."""
         if error_codes.throttled(self.code):
             return f"ECS throttles {self.action or 'the call'} ({self.code})"
         if error_codes.of_credentials(self.code):
@@ -100,7 +100,7 @@ class Refused(CloudError):
 
     @property
     def credentials_refused(self) -> str | None:
-        """See ``CloudError``."""
+        """As in ``CloudError``."""
         return self.code if error_codes.of_credentials(self.code) else None
 
 
@@ -122,7 +122,7 @@ class Unanswered(CloudError):
 
     @property
     def trouble(self) -> str:
-        """See ``CloudError``."""
+        """As in ``CloudError``."""
         return f"ECS does not answer {self.action}{': ' if self.why else ''}{self.why}"
 
 
@@ -144,7 +144,7 @@ class NotSent(CloudError):
 
     @property
     def trouble(self) -> str:
-        """See ``CloudError``."""
+        """As in ``CloudError``."""
         return f"ECS cannot be reached ({self.why})"
 
 
@@ -166,12 +166,12 @@ class NoCredentials(NotSent):
 
     @property
     def trouble(self) -> str:
-        """See ``CloudError``."""
+        """As in ``CloudError``."""
         return f"ECS cannot be asked: {self.why}"
 
     @property
     def credentials_refused(self) -> str | None:
-        """See ``CloudError``."""
+        """As in ``CloudError``."""
         return "NoCredentials"
 
 
@@ -211,7 +211,7 @@ class Cloud(Protocol):
         """Close the connections; a request that has not left by then is never sent."""
 
     def caller(self) -> Described[Caller]:
-        """Tell whose credentials these are (STS, GetCallerIdentity)."""
+        """Return whose credentials these are (STS, GetCallerIdentity)."""
 
     def disks(self, disk_ids: Sequence[str]) -> Described[Disk]:
         """Show these disks (DescribeDisks)."""
@@ -247,7 +247,7 @@ class Cloud(Protocol):
         """Show these images in any status, community images included (DescribeImages)."""
 
     def key_pairs(self, name: str) -> Described[str]:
-        """Tell which key pairs have this name (DescribeKeyPairs)."""
+        """Return which key pairs have this name (DescribeKeyPairs)."""
 
     def scaling_members(self, instance_ids: Sequence[str]) -> Described[ScalingMember]:
         """Show which of these instances are in a scaling group (Auto Scaling, DescribeScalingInstances)."""
@@ -314,7 +314,7 @@ class Cloud(Protocol):
         tags: Sequence[tuple[str, str]],
         attempt: int = 1,
     ) -> Accepted:
-        """Take a snapshot of a disk, idempotent by ``token`` (CreateSnapshot)."""
+        """Create a snapshot of a disk, idempotent by ``token`` (CreateSnapshot)."""
 
     def reset_disk(self, disk_id: str, snapshot_id: str, *, attempt: int = 1, until: float = math.inf) -> Accepted:
         """Roll a disk back to one of its snapshots (ResetDisk); ``until`` as for ``reinit``."""
@@ -323,7 +323,7 @@ class Cloud(Protocol):
         """Put a tag on an instance (TagResources)."""
 
     def untag(self, instance_id: str, key: str, *, attempt: int = 1) -> Accepted:
-        """Take a tag off an instance (UntagResources)."""
+        """Remove a tag from an instance (UntagResources)."""
 
 
 class CloudFactory(Protocol):

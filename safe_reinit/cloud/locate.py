@@ -47,7 +47,7 @@ def locate(
     access_key: AccessKey | None = None,
     cloud: CloudFactory | None = None,
 ) -> Where:
-    """Say where the cloud is and with whose credentials it is asked.
+    """Return where the cloud is and with whose credentials it is asked.
 
     Args:
         settings: the settings in force.

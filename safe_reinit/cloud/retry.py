@@ -49,7 +49,7 @@ class Once:
     limit = 30.0
 
     def __call__(self, question: Callable[[], T]) -> T:
-        """See ``Ask``."""
+        """Implement ``Ask``."""
         return question()
 
     shortly = __call__

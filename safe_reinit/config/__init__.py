@@ -143,7 +143,7 @@ def find(file: str | None, environment: Mapping[str, str]) -> Path | None:
 
 
 def _is_there(path: Path) -> bool:
-    """Tell whether there is anything of this name; a link to nowhere is, since what the file protects is not seen."""
+    """Return whether there is anything of this name; a link to nowhere is, since what the file protects is not seen."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError, ValueError):

@@ -85,7 +85,7 @@ def _literally(pattern: str) -> str:
 
 
 def target_rules(allow: object, protect: object, classes: object) -> TargetRules:
-    """Say what these settings say of targets."""
+    """Return what these settings say of targets."""
     from ..model.guard import TargetRules  # noqa: PLC0415 - see the module
 
     reading = Reading()

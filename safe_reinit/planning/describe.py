@@ -425,7 +425,7 @@ def distinct(ids: Iterable[str]) -> list[str]:
 
 
 def why_unanswered(error: CloudError, product: str) -> str:
-    """Say why another product did not answer."""
+    """Return why another product did not answer."""
     if isinstance(error, Refused):
         said = f"{product} answered {error.code}"
         return f"{_NO_RIGHT}: {said}" if error_codes.of_credentials(error.code) else said

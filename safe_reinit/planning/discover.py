@@ -92,7 +92,7 @@ class Nothing(RunRefused):
 def shown(
     cloud: Cloud, clock: Clock, disk_ids: Sequence[str], instance_ids: Sequence[str]
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Give those of the disks and of the instances that ECS shows in this region.
+    """Return those of the disks and of the instances that ECS shows in this region.
 
     Raises:
         CloudError: ECS could not be asked.
@@ -104,7 +104,7 @@ def shown(
 
 
 def only_one_named(cloud: Cloud, clock: Clock, instance_id: str) -> bool:
-    """Tell whether this instance is seen to be the only one of its name in the region.
+    """Return whether this instance is seen to be the only one of its name in the region.
 
     Raises:
         CloudError: ECS could not be asked.
@@ -116,7 +116,7 @@ def only_one_named(cloud: Cloud, clock: Clock, instance_id: str) -> bool:
 
 
 def find(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
-    """Give the ids of the disks that a search means, in the order of their instances.
+    """Return the ids of the disks that a search means, in the order of their instances.
 
     Raises:
         CloudError: ECS could not be asked.
@@ -153,7 +153,7 @@ def find(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
 
 
 def _seen_or_not(described: Described[Instance]) -> list[str]:
-    """Give the ids of instances that ECS selected, also of one whose row cannot be read: its plan says so.
+    """Return the ids of instances that ECS selected, also of one whose row cannot be read: its plan says so.
 
     Raises:
         RunRefused: a row does not even say which instance it is of.
@@ -172,7 +172,7 @@ def _named(row: UnreadableRow) -> str:
 
 
 def _disks_of(cloud: Cloud, ask: Patient, instance_ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
-    """Give id and type of the disks of each instance, multi-attach ones too.
+    """Return id and type of the disks of each instance, multi-attach ones too.
 
     Of many the region is listed, where that is cheaper. A disk whose row cannot be read is one of them, if its type can
     be read: its plan says what cannot.

@@ -49,7 +49,7 @@ _FOUND_BY = {
 
 
 def again(findings: Iterable[Finding], *, begun: bool, lately: bool = False) -> frozenset[str]:
-    """Tell which of them are repeated before a call, so that their number stays small.
+    """Return which of them are repeated before a call, so that their number stays small.
 
     Before the first changing call all that can refuse the plan: a plan may be confirmed long after it was made, and its
     instance may have joined a group or its key have been switched off since. After the stop only the replication pairs.
@@ -165,7 +165,7 @@ class _OtherProducts:
         self.policies[target_rules.policy_id] = target_rules
 
     def of(self, facts: DiskFacts) -> Others:
-        """Give what was found of one disk."""
+        """Return what was found of one disk."""
         disk, instance = facts.disk, facts.instance.instance_id if facts.instance and facts.stands_still else ""
         if disk is None:
             return Others()

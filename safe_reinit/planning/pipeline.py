@@ -73,7 +73,7 @@ def _moment(deadline: datetime | timedelta | None, now: datetime) -> datetime | 
 
 
 def find(where: Where, clock: Clock, search: Search, on_call: Callable[[Call], None]) -> list[str]:
-    """Give the ids of the disks that a search means; see ``discover.find``.
+    """Return the ids of the disks that a search means; see ``discover.find``.
 
     Raises:
         UsageError: there are no credentials.
@@ -85,7 +85,7 @@ def find(where: Where, clock: Clock, search: Search, on_call: Callable[[Call], N
 def shown(
     where: Where, clock: Clock, disk_ids: Sequence[str], instance_ids: Sequence[str], on_call: Callable[[Call], None]
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Give those of the disks and of the instances that ECS shows here; see ``discover.shown``.
+    """Return those of the disks and of the instances that ECS shows here; see ``discover.shown``.
 
     Raises:
         UsageError: there are no credentials.
@@ -97,7 +97,7 @@ def shown(
 def only_one_named(
     where: Where, clock: Clock, instance_id: str, on_call: Callable[[Call], None]
 ) -> tuple[bool, list[Call]]:
-    """Tell whether an instance is seen to be the only one of its name, and what exchanges that took."""
+    """Return whether an instance is seen to be the only one of its name, and what exchanges that took."""
     try:
         return _asking(where, clock, on_call, lambda cloud: discover.only_one_named(cloud, clock, instance_id))
     except (RunRefused, UsageError) as error:

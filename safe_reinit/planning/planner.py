@@ -29,7 +29,7 @@ class Planner:
         self._setup = setup
 
     def find(self, search: Search, on_call: OnCall | None = None) -> Sequence[str]:
-        """Give the ids of the disks that a search means; see ``discover.find``.
+        """Return the ids of the disks that a search means; see ``discover.find``.
 
         Raises:
             UsageError: there are no credentials.
@@ -40,7 +40,7 @@ class Planner:
     def shown(
         self, disk_ids: Sequence[str], instance_ids: Sequence[str], on_call: OnCall | None = None
     ) -> tuple[frozenset[str], frozenset[str]]:
-        """Give those of the disks and of the instances that ECS shows in this region.
+        """Return those of the disks and of the instances that ECS shows in this region.
 
         Raises:
             UsageError: there are no credentials, or an id is malformed.
@@ -129,14 +129,14 @@ class Planner:
         return self._plan(disk_ids, asked, plan.reason, on_call)
 
     def only_one_named(self, plan: Plan, instance_id: str, on_call: OnCall | None = None) -> bool:
-        """Tell whether an instance of a plan is seen to be the only one of its name in the region."""
+        """Return whether an instance of a plan is seen to be the only one of its name in the region."""
         sure, calls = only_one_named(self._setup.where, self._setup.clock, instance_id, safely(on_call))
         if plan.making is not None:
             plan.making.calls.extend(calls)
         return sure
 
     def prove(self, plan: Plan, calls: Sequence[Call], on_call: OnCall | None = None) -> Sequence[Proof]:
-        """Tell which RAM rights a run of a plan has, asked with DryRun where an API has one; see ``ram_check.prove``.
+        """Return which RAM rights a run of a plan has, asked with DryRun where an API has one; see ``ram_check.prove``.
 
         Raises:
             RunRefused: ECS could not be asked.

@@ -31,7 +31,7 @@ class Proof:
 def prove(
     where: Where, clock: Clock, plan: Plan, calls: Sequence[Call], on_call: Callable[[Call], None]
 ) -> tuple[Proof, ...]:
-    """Tell of each right that a run of a plan needs whether these credentials have it. Nothing is changed.
+    """Return of each right that a run of a plan needs whether these credentials have it. Nothing is changed.
 
     Args:
         where: the cloud that is asked, with DryRun, for the looks that have one.
@@ -89,7 +89,7 @@ def _judged(right: Right, code: str) -> Proof:
 
 
 def _probe(action: str, plan: Plan) -> tuple[str, list[str]]:
-    """Say how a look is asked with DryRun, and about what."""
+    """Return how a look is asked with DryRun, and about what."""
     disks = [disk.disk_id for job in plan.jobs for disk in job.disks]
     about = {
         "DescribeDisks": disks,

@@ -26,7 +26,7 @@ _OWNER = ("owner_account", "owner_id", "resource_owner_account", "resource_owner
 
 
 def owner_parameters(given: Mapping[str, str | int]) -> Owner:
-    """Give the legacy owner parameters of ReInitDisk.
+    """Return the legacy owner parameters of ReInitDisk.
 
     Raises:
         UsageError: one is none of them.
@@ -59,7 +59,7 @@ def access_key(given: Sequence[str] | None) -> tuple[str, Secret] | tuple[str, S
 
 
 def disk_ids(given: Sequence[str]) -> list[str]:
-    """Give the ids of the disks, each once.
+    """Return the ids of the disks, each once.
 
     Raises:
         UsageError: there is none, or one is malformed.
@@ -78,7 +78,7 @@ def disk_ids(given: Sequence[str]) -> list[str]:
 
 
 def to_restore(stored: StoredRun) -> tuple[tuple[str, str], ...]:
-    """Give of each disk that a run wiped its safety snapshot; a disk that it left alone has nothing to undo.
+    """Return of each disk that a run wiped its safety snapshot; a disk that it left alone has nothing to undo.
 
     Raises:
         RunRefused: the run has not ended, wiped nothing, or took no safety snapshot of a disk that it wiped.
@@ -128,7 +128,7 @@ def argument(settings: Settings, setting: Setting[T], value: str | None) -> T:
 
 
 def accepted(names: Sequence[str]) -> tuple[str, ...]:
-    """Give the names of the risks that are accepted.
+    """Return the names of the risks that are accepted.
 
     Raises:
         UsageError: one is no check.
@@ -150,7 +150,7 @@ def _not_acceptable(name: str) -> Error | None:
 
 
 def target_rules_of(settings: Settings) -> TargetRules:
-    """Say what the settings say of targets.
+    """Return what the settings say of targets.
 
     Raises:
         UsageError: a class accepts what is no risk; every such name is told, with its path.
@@ -252,7 +252,7 @@ def _by_hand(settings: Settings, asked: Request) -> TargetRequest:
 
 
 def on_unknown(settings: Settings, plan: Plan) -> OnUnknown:
-    """Say what to do about a lost answer to ReInitDisk: what was said for this run, else its class, else the file."""
+    """Return what to do about a lost answer to ReInitDisk: as requested for this run, else its class, else the file."""
     from_class = plan.guard.class_ and plan.guard.class_.on_unknown
     said = settings.of(Settings.on_unknown)
     return said.value if said.by_hand else from_class or said.value
@@ -264,7 +264,7 @@ def said_by_hand(settings: Settings) -> frozenset[str]:
 
 
 def held(settings: Settings) -> Error | None:
-    """Say why no run may begin now, where the configuration holds them all back."""
+    """Return why no run may begin now, where the configuration holds them all back."""
     if not settings.hold:
         return None
     return RunRefused(
@@ -274,7 +274,7 @@ def held(settings: Settings) -> Error | None:
 
 
 def not_runnable(plan: Plan, confirm: str, target_rules: TargetRules) -> Error | None:
-    """Say why a plan may not be run, where it may not: its findings, other guards than these, or the wrong word."""
+    """Return why a plan may not be run, where it may not: its findings, other guards than these, or the wrong word."""
     from ..report import refusal  # noqa: PLC0415 - a problem of the configuration is told without it
 
     if not plan.runnable:

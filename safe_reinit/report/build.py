@@ -137,7 +137,7 @@ def of_run(  # noqa: PLR0913 - what there is to say
 
 
 def with_last_runs(told: Report, journal: Reader, endpoint: str) -> Report:
-    """Name of each disk the other run that the journal knows of, at this endpoint.
+    """Add to each disk the other run that the journal knows of, at this endpoint.
 
     Raises:
         UsageError: the journal cannot be read.
@@ -162,7 +162,7 @@ def of_bug(told: Report, bug: Exception) -> Report:
 
 
 def refusal(plan: Plan) -> Error:
-    """Say in one sentence why a plan may not be run."""
+    """Return in one sentence why a plan may not be run."""
     from ..errors import RunRefused  # noqa: PLC0415 - keeps the names of this module about reports
 
     first, *more = plan.blockers
@@ -210,7 +210,7 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
 
 
 def reference(plan: Plan) -> PlanReference:
-    """Name a plan."""
+    """Return the reference to a plan."""
     return PlanReference(plan.fingerprint, plan.digest, plan.confirm_with, _class(plan))
 
 
@@ -220,7 +220,7 @@ def _class(plan: Plan) -> ClassReference | None:
 
 
 def common_outcome(outcomes: Sequence[Outcome]) -> Outcome:
-    """Give the outcome of several jobs: any unknown makes it unknown, all alike are that, else it is partial."""
+    """Return the outcome of several jobs: any unknown makes it unknown, all alike are that, else it is partial."""
     if "unknown" in outcomes:
         return "unknown"
     return outcomes[0] if len(set(outcomes)) == 1 else "partial"
@@ -269,7 +269,7 @@ def _job(job: PlannedJob, known: JobState, outcome: Outcome, run_id: str, resume
 
 
 def _with_power(error: Failure | None, known: JobState, outcome: Outcome, resume: str) -> Failure | None:
-    """Say first what to do about a machine whose power is not as promised, by the state that it was seen in.
+    """Put first what to do about a machine whose power is not as promised, by the state that it was last in.
 
     Args:
         error: what went wrong.
@@ -317,7 +317,7 @@ _POWER = {
 
 
 def _with_lost_snapshots(known: JobState, run_id: str) -> Failure | None:
-    """Say of the first failure also which safety snapshots may exist although their ids were never answered."""
+    """Add to the first failure which safety snapshots may exist although their ids were never answered."""
     lost = [
         each.disk_id
         for each in known.snapshots

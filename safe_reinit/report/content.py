@@ -40,19 +40,19 @@ Value = tuple[Piece, ...]
 
 
 def parts_of(report: Report) -> Iterator[Part]:
-    """Name the parts that the document of a report has."""
+    """Return the parts that the document of a report has."""
     has = {"next": report.next, "instances": report.jobs, "left": any(remains(report))}
     return (part for part in PARTS if has.get(part, True))
 
 
 def title(report: Report) -> str:
-    """Name a report by what it came to and its run."""
+    """Return the title of a report: its outcome and its run."""
     simulated = "SIMULATED " if report.simulated else ""
     return f"{simulated}safe-reinit: {report.outcome}{f', {report.run_id}' if report.run_id else ''}"
 
 
 def about(report: Report) -> Iterator[tuple[str, Value]]:
-    """Say who ran what, when, where, and with whose consent."""
+    """Yield who ran what, when, where, and with whose consent."""
     took = duration((report.ended_at - report.started_at).total_seconds())
     yield "Run", (Text(report.run_id, "code") if report.run_id else Text("none"),)
     yield "Reason", (Text(report.reason or "none given", "name"),)
@@ -76,13 +76,13 @@ def about(report: Report) -> Iterator[tuple[str, Value]]:
 
 
 def power(job: JobReport) -> str:
-    """Say how the power of an instance was, is, and was to be."""
+    """Return how the power of an instance was, is, and was to be."""
     before, after = job.power_before or "not seen", job.power_after or "not seen"
     return f"Power: {before} before, {after} after, {job.power_promised} promised"
 
 
 def details(disk: DiskReport) -> list[str]:
-    """Say what a disk is; its name is not ours, and comes first."""
+    """Return what a disk is; its name is not ours, and comes first."""
     parts = [
         disk.disk_name,
         f"{disk.type} disk" if disk.type else "not seen",
@@ -94,12 +94,12 @@ def details(disk: DiskReport) -> list[str]:
 
 
 def data_word(data: DataState, verb: str) -> str:
-    """Say in a word what the run did to the data of a disk; ``verb`` is what it did to those it was to change."""
+    """Return in a word what the run did to the data of a disk; ``verb`` is what it did to those it was to change."""
     return verb if data == "reinitialised" else data
 
 
 def became(disk: DiskReport, job: JobReport) -> str:
-    """Say what a disk is now, and what it was to become if that is not so."""
+    """Return what a disk is now, and what it was to become if that is not so."""
     wanted = becomes_text(disk.becomes)
     if disk.data == "reinitialised":
         return wanted
@@ -110,7 +110,7 @@ def became(disk: DiskReport, job: JobReport) -> str:
 
 
 def phases(job: JobReport) -> Iterator[tuple[Value, ...]]:
-    """Say of each phase of a job when it was, and how it ended."""
+    """Yield for each phase of a job when it was, and how it ended."""
     for phase in job.phases:
         ended = phase.ended_at
         took = duration((ended - phase.started_at).total_seconds()) if ended else ""
@@ -121,12 +121,12 @@ def phases(job: JobReport) -> Iterator[tuple[Value, ...]]:
 
 
 def no_findings(report: Report) -> str:
-    """Say what it means that there are none."""
+    """Return what it means that there are none."""
     return "The checks found nothing." if report.plan else "Nothing was judged."
 
 
 def unlisted_calls(report: Report) -> str:
-    """Say which calls the report does not list; ``""`` where it lists all."""
+    """Return which calls the report does not list; ``""`` where it lists all."""
     if report.looks is not None:
         return f"{report.looks:,} look{'' if report.looks == 1 else 's'} besides, counted and not listed."
     return "" if report.calls else "No request was sent."

@@ -24,7 +24,7 @@ def named(ids: Iterable[str]) -> tuple[str, str]:
 
 
 def count_of(count: int, thing: str) -> str:
-    """Say how many there are of something."""
+    """Return how many there are of something."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 

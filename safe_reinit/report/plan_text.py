@@ -95,7 +95,7 @@ def _refusing(plan: Plan) -> str:
 
 
 def _head(plan: Plan) -> Iterator[Line]:
-    """Say what is to be done, and where."""
+    """Yield what is to be done, and where."""
     disks = count_of(sum(len(job.disks) for job in plan.jobs), "disk")
     disks += f" on {len(plan.jobs)} instances" if len(plan.jobs) > 1 else ""
     if plan.options.undo:
@@ -112,14 +112,14 @@ def _head(plan: Plan) -> Iterator[Line]:
 
 
 def _foot(plan: Plan) -> str:
-    """Say what the plan cannot tell, and what a wipe is not."""
+    """Return what the plan cannot tell, and what a wipe is not."""
     unknown = unforeseen(plan)
     said = f"Cannot be checked in advance: {', '.join(unknown)}. " if unknown else ""
     return f"{said}{'' if plan.options.undo else _NO_ERASURE}".strip()
 
 
 def _left_out(plan: Plan) -> Iterator[Line]:
-    """Name the disks that the run leaves out, since their job is refused, with what refuses it."""
+    """Yield the disks that the run leaves out, since their job is refused, with what refuses it."""
     yield Line("  Left out, since they are refused:", "bold")
     for job in plan.skipped:
         subjects = {job.instance_id, *(disk.disk_id for disk in job.disks)}
@@ -164,7 +164,7 @@ def _disk_text(disk: PlannedDisk, *, full: bool) -> str:
 
 
 def _power_text(job: PlannedJob, plan: Plan) -> str:
-    """Say what happens to the power of one instance."""
+    """Return what happens to the power of one instance."""
     if job.will_start and not job.will_stop:
         return "stopped by the run before, started after the wipe"
     if job.will_start:
@@ -198,7 +198,7 @@ def _in_common(plan: Plan) -> Iterator[Line]:
 
 
 def _become(all_of_them: Sequence[Becomes]) -> Iterator[str]:
-    """Say what the disks become: by name while that is few things, else by their kinds."""
+    """Yield what the disks become: by name while that is few things, else by their kinds."""
     whole = Counter(map(text.becomes_text, all_of_them))
     if len(whole) <= _BY_NAME:
         yield from (f"{count_of(count, 'disk')} {_becomes(count)} {said}" for said, count in whole.items())
@@ -304,7 +304,7 @@ def _meaning(alike: Sequence[Finding]) -> str:
 
 
 def _disk_lines(plan: Plan) -> Iterator[Line]:
-    """Name every disk and every instance; behind each what stands against it."""
+    """Yield every disk and every instance, each with what stands against it."""
     against: dict[str, list[Finding]] = {}
     for found in plan.blockers:
         against.setdefault(found.subject, []).append(found)
@@ -325,7 +325,7 @@ def _disk_lines(plan: Plan) -> Iterator[Line]:
 
 
 def _names(jobs: Sequence[PlannedJob]) -> list[str]:
-    """Name the instances as people call them; with the id where that name does not tell which."""
+    """Return the names of the instances; with the id where a name does not tell which."""
     known = Counter(job.instance_name for job in jobs)
     return [
         printable(job.instance_name)

@@ -19,17 +19,17 @@ _UNPRINTABLE = re.compile(r"[^ -~\n]")
 
 
 def to_json(report: Report) -> dict[str, Any]:
-    """Give the JSON document of a report, schema 1."""
+    """Return the JSON document of a report, schema 1."""
     return dict(encode(report))
 
 
 def to_text(report: Report) -> str:
-    """Give the report as plain text."""
+    """Return the report as plain text."""
     return "\n".join(line.text for line in report_lines(report)) + "\n"
 
 
 def to_markdown(report: Report) -> str:
-    """Give the report as Markdown, for a change ticket."""
+    """Return the report as Markdown, for a change ticket."""
     lines = [f"# {content.title(report)}", ""]
     lines += [f"**{SIMULATED}**", ""] if report.simulated else []
     lines.append(f"- Exit code: {report.exit_code}")

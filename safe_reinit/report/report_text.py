@@ -76,7 +76,7 @@ def _in_common(report: Report) -> Iterator[Line]:
 
 
 def _told_together(job: JobReport) -> tuple[object, ...]:
-    """Tell what may share a line: what went well, and what was not touched for one and the same reason."""
+    """Return what may share a line: what went well, and what was not touched for one and the same reason."""
     message = job.error.message if job.error else ""
     return (job.outcome, *(() if job.outcome in WELL else (message, "" if _untouched(job) else job.instance_id)))
 

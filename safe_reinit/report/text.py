@@ -44,17 +44,17 @@ def duration(seconds: float) -> str:
 
 
 def name_of(job: PlannedJob | JobReport) -> str:
-    """Name an instance as people do, with its id."""
+    """Return the name of an instance with its id."""
     return f"{printable(job.instance_name) or 'no name'} ({job.instance_id or 'no instance'})"
 
 
 def class_text(name: str, allowed: Sequence[str]) -> str:
-    """Say what came from the class of the disks."""
+    """Return what came from the class of the disks."""
     return f"class {name}: {', '.join(allowed) or 'nothing came from it'}"
 
 
 def becomes_text(becomes: Becomes) -> str:
-    """Say what a disk becomes, and that it was seen to exist."""
+    """Return what a disk becomes, and that it was seen to exist."""
     of = f" of {minute(becomes.created_at)}" if becomes.created_at else ""
     if becomes.kind == "empty":
         return "EMPTY (as a blank disk)"
@@ -64,7 +64,7 @@ def becomes_text(becomes: Becomes) -> str:
 
 
 def remains(report: Report) -> Iterator[str]:
-    """Say of disks that were wiped, or may have been, what a wipe does not take away, and in which snapshots it is."""
+    """Yield for disks that were wiped, or may have been, what a wipe does not remove, and which snapshots have it."""
     touched = {disk.disk_id for job in report.jobs for disk in job.disks if disk.data in {"reinitialised", "unknown"}}
     if not touched or is_undo(report):
         return
@@ -75,22 +75,22 @@ def remains(report: Report) -> Iterator[str]:
 
 
 def verb_of(report: Report) -> str:
-    """Say what the run did to its disks."""
+    """Return what the run did to its disks."""
     return "rolled back" if is_undo(report) else "reinitialised"
 
 
 def is_undo(report: Report) -> bool:
-    """Tell whether a run rolled disks back: only such a run sends ResetDisk."""
+    """Return whether a run rolled disks back: only such a run sends ResetDisk."""
     return any(call.action == "ResetDisk" for call in report.calls)
 
 
 def breaks_promise(job: JobReport) -> bool:
-    """Tell whether the power is not as it was promised; where the run left it alone, nothing was."""
+    """Return whether the power is not as it was promised; where the run left it alone, nothing was."""
     return job.outcome not in ("refused", "planned", "failed") and job.power_after != job.power_promised
 
 
 def data_text(disk: DiskReport, verb: str, *, seen: bool = True) -> str:
-    """Say what this run did to one disk; of one whose machine was not ``seen`` in the end, nothing else is claimed."""
+    """Return what this run did to one disk; where its machine was not ``seen`` in the end, nothing else is claimed."""
     kept = f"; its safety snapshot is {disk.safety_snapshot}" if disk.safety_snapshot else ""
     said = {
         "reinitialised": f"{verb} (evidence: {disk.evidence}), now {becomes_text(disk.becomes)}",
@@ -102,7 +102,7 @@ def data_text(disk: DiskReport, verb: str, *, seen: bool = True) -> str:
 
 
 def last_run_text(run: LastRun) -> str:
-    """Name the run of a disk that the journal knows of, and say what that did to the disk."""
+    """Return which run of a disk the journal knows of, and what that did to the disk."""
     verb = "rolled it back" if run.undo else "reinitialised it"
     did = {
         "reinitialised": verb,

@@ -46,7 +46,7 @@ def of_regions(reports: Sequence[Report], whole: Plan) -> Report:
 
 
 def _outcome(reports: Sequence[Report]) -> Outcome:
-    """Give one outcome: any unknown is that, then a bug, since nobody foresaw what it did; else as of several disks."""
+    """Return one outcome: any unknown is that, then a bug, whose effects are not known; else as of several disks."""
     if any(told.outcome == "planned" for told in reports):  # of a dry run; what is refused beside it is left out
         return "planned"
     outcomes = [told.outcome for told in reports] + [job.outcome for told in reports for job in told.jobs]

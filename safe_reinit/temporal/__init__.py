@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def demand_sdk(who: str = "The runner temporal") -> None:
-    """See that the SDK is installed, for the sake of who needs it.
+    """Check that the SDK is installed, for the sake of who needs it.
 
     Raises:
         UsageError: it is not.

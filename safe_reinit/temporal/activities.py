@@ -35,7 +35,7 @@ class Activities:
 
     @activity.defn(name=NEXT_STAGE, no_thread_cancel_exception=True)
     def next_stage(self, asked: Asked) -> Stage:
-        """Say what is to be carried next."""
+        """Return what is to be carried next."""
         with _failures(asked, NEXT_STAGE):
             return self._shards.next_stage(asked.run_id, asked.digest)
 
@@ -65,7 +65,7 @@ def _heartbeat() -> Callable[[], None]:
 
 @contextmanager
 def _failures(asked: Asked, what: str) -> Iterator[None]:
-    """Tell the server and the log of a failure what a person may read, and nothing of what is behind it."""
+    """Report to the server and the log of a failure what a person may read, and nothing of what is behind it."""
     try:
         yield
     except Exception as failed:  # noqa: BLE001 - its text may hold what must not leave this host
@@ -78,6 +78,6 @@ def _failures(asked: Asked, what: str) -> Iterator[None]:
 
 
 def _unexpected(error: Exception) -> str:
-    """Name an error that nobody foresaw, and the line that it comes from; its text may hold a secret."""
+    """Return the class of an unexpected error and the line it comes from; its text may hold a secret."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"An unexpected {type(error).__name__} at {Path(last.filename).name}:{last.lineno}."

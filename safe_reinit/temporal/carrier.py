@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def workflow_id(run_id: str) -> str:
-    """Name the workflow of a run."""
+    """Return the id of the workflow of a run."""
     return f"safe-reinit-{run_id}"
 
 
@@ -139,7 +139,7 @@ async def _describe(server: Server, client: Client, run_id: str) -> Carried:
 
 
 def _unserved(server: Server, queue: str, polling: Pollers) -> Carried:
-    """Say why the server gives the tasks of a run to no worker."""
+    """Return why the server gives the tasks of a run to no worker."""
     if not polling.versions:
         return Carried(
             "open", f"No worker polls the task queue {queue}, so nothing of this run moves.",

@@ -160,7 +160,7 @@ class Server:
         return tuple(found)
 
     def explain(self, error: BaseException) -> RunRefused | UsageError:
-        """Say for people why the server did not do what it was asked; nothing that was sent is repeated."""
+        """Return for people why the server did not do what it was asked; nothing that was sent is repeated."""
         status = error.status.name if isinstance(error, RPCError) else ""
         with_what = "this API key" if self.api_key_file else "this client certificate" if self.cert else "no key"
         known = {"address": self.address, "namespace": self.namespace, "shown": with_what}
@@ -205,7 +205,7 @@ def server_of(settings: Settings) -> Server:
 
 
 def queue_of(settings: Settings, account: str, region: str) -> str:
-    """Name the task queue: workers serve one account and region, that of their credentials."""
+    """Return the name of the task queue: workers serve one account and region, that of their credentials."""
     return settings.temporal_queue or f"safe-reinit-{account}-{region}"
 
 

@@ -101,7 +101,7 @@ class Serving:
                 logs.worker(f"A key or certificate was replaced, and cannot be used: {error} {error.hint}")
 
     async def check(self) -> None:
-        """Take replaced files, and log once that the server does not answer, and that it does again."""
+        """Load replaced files, and log once that the server does not answer, and that it does again."""
         await self.refresh()
         trouble = ""
         try:

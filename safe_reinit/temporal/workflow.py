@@ -41,7 +41,7 @@ _SHARD: dict[str, Any] = {
 
 
 def carrying_queue(queue: str) -> str:
-    """Name the task queue of shards: they may take every place of a worker, and the steps of a workflow need one."""
+    """Return the task queue of shards: they may take every place of a worker, and the steps of a workflow need one."""
     return f"{queue}-shards"
 
 
@@ -140,7 +140,7 @@ class RunWorkflow:
         self._looks += 1
 
     def _is_full(self) -> bool:
-        """Whether a new history is to go on; none does after a cancel."""
+        """Return whether a new history is to go on; none does after a cancel."""
         info = workflow.info()
         full = info.get_current_history_length() >= _EVENTS or info.is_continue_as_new_suggested()
         return full and self._cancelling is None

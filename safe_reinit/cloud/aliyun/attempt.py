@@ -130,7 +130,7 @@ class Attempt:
             return not self.left
 
     def limit(self, sock: Any) -> None:  # noqa: ANN401 - a socket, or one of urllib3's that acts as one
-        """Let the next operation of a socket take no longer than there is time.
+        """Limit the next operation of a socket to the time that is left.
 
         Raises:
             TimeoutError: the time is over, however steadily something came.
@@ -149,7 +149,7 @@ class Attempt:
 
 
 def cannot_make(error: Exception) -> NotLeftError:
-    """Say that a request failed before it was on its way, by the kind of the error: its text may hold anything."""
+    """Return that a request failed before it was on its way, by the kind of the error: its text may hold anything."""
     failed = NotLeftError(CANNOT_MAKE)
     failed.args = (f"{CANNOT_MAKE} ({type(error).__name__})",)
     return failed

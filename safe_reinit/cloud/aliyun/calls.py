@@ -27,26 +27,26 @@ class Calls:
         self._region = exchange.where.region
 
     def stop(self, instance_id: str, *, force: bool = False, attempt: int = 1) -> Accepted:
-        """See ``Cloud``: KeepCharging always, or the start could find no stock (ECS API reference, StopInstances)."""
+        """Implement ``Cloud``: always KeepCharging, since a start may find no stock (ECS API, StopInstances)."""
         return self._act("StopInstance", {"InstanceId": instance_id, **how_to_stop(force=force)}, instance_id, attempt)
 
     def start(self, instance_id: str, *, attempt: int = 1) -> Accepted:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._act("StartInstance", {"InstanceId": instance_id}, instance_id, attempt)
 
     def stop_many(
         self, instance_ids: Sequence[str], *, force: bool = False, attempt: int = 1
     ) -> Mapping[str, Accepted | Refused]:
-        """See ``Cloud``: KeepCharging as for one."""
+        """Implement ``Cloud``: KeepCharging as for one."""
         query = {**of_many(self._region, instance_ids, "SuccessFirst"), **how_to_stop(force=force)}
         return self._many("StopInstances", query, instance_ids, attempt)
 
     def start_many(self, instance_ids: Sequence[str], *, attempt: int = 1) -> Mapping[str, Accepted | Refused]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._many("StartInstances", of_many(self._region, instance_ids, "SuccessFirst"), instance_ids, attempt)
 
     def reinit(self, disk_id: str, options: Options, *, attempt: int = 1, until: float = math.inf) -> Accepted:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         query = {
             "DiskId": disk_id,
             "KeyPairName": options.key_pair or None,
@@ -67,7 +67,7 @@ class Calls:
         tags: Sequence[tuple[str, str]],
         attempt: int = 1,
     ) -> Accepted:
-        """See ``Cloud``: instant access is never asked for, since it can make ReInitDisk refuse."""
+        """Implement ``Cloud``: instant access is never asked for, since it can make ReInitDisk refuse."""
         query = {
             "DiskId": disk_id,
             "SnapshotName": name,
@@ -79,16 +79,16 @@ class Calls:
         return self._act("CreateSnapshot", query, disk_id, attempt)
 
     def reset_disk(self, disk_id: str, snapshot_id: str, *, attempt: int = 1, until: float = math.inf) -> Accepted:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._act("ResetDisk", {"DiskId": disk_id, "SnapshotId": snapshot_id}, disk_id, attempt, until)
 
     def tag(self, instance_id: str, tag: tuple[str, str], *, attempt: int = 1) -> Accepted:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         query = {**self._of_resource(instance_id), "Tag": [{"Key": tag[0], "Value": tag[1]}]}
         return self._act("TagResources", query, instance_id, attempt)
 
     def untag(self, instance_id: str, key: str, *, attempt: int = 1) -> Accepted:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._act("UntagResources", {**self._of_resource(instance_id), "TagKey": [key]}, instance_id, attempt)
 
     def _of_resource(self, instance_id: str) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class Calls:
         ids: Sequence[str],
         attempt: int,
     ) -> Mapping[str, Accepted | Refused]:
-        """Give how each was answered; one that is not told of, or in two ways, or by a number that is no code, is not.
+        """Return how each was answered; one that is missing, or has two answers, or a number that is no code, is not.
 
         200 is the code of success (ECS API reference, StopInstances). No other number is documented.
         """

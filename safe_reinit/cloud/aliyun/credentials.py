@@ -124,12 +124,12 @@ class Credentials:
                 return usable
 
     def refused(self, key: Key) -> None:
-        """Take note that ECS refused a key: its source has to be asked again."""
+        """Record that ECS refused a key: its source has to be asked again."""
         if key == self._held:
             self._refused = True
 
     def belongs_to(self, caller: Caller) -> None:
-        """Take note whose key it is: from now on it has to be the same caller.
+        """Record whose key it is: from now on it has to be the same caller.
 
         Raises:
             OtherCallerError: it was somebody else's.
@@ -140,7 +140,7 @@ class Credentials:
             raise _other(self.source, self._caller, caller)
 
     def not_known(self) -> None:
-        """Take note that STS did not say whose key it is: another key must be shown to be of the same caller."""
+        """Record that STS did not say whose key it is: another key must be shown to be of the same caller."""
         self._unknown = self._caller is None and self._held is not None
 
     def _usable(self) -> Key | None:
@@ -179,7 +179,7 @@ class Credentials:
         return key
 
     def _is_known_stranger(self, profile: Profile, now: float) -> bool:
-        """Tell whether what the source says gave somebody else's key a moment ago."""
+        """Return whether what the source says gave somebody else's key a moment ago."""
         latest = self._latest
         return latest is not None and latest[:1] == (profile,) and latest[1] != self._held and now - latest[2] < _AGAIN
 
@@ -250,7 +250,7 @@ class _Connected:
         self.local_only = where.loopback
 
     def sts(self, profile: Profile) -> str:
-        """See ``Web``."""
+        """Implement ``Web``."""
         endpoint = self._where.of("sts")
         if endpoint is not None:
             return endpoint.url
@@ -261,13 +261,13 @@ class _Connected:
         return f"https://{'sts-vpc' if vpc and region else 'sts'}.{region + '.' if region else ''}aliyuncs.com"
 
     def now(self) -> float:
-        """See ``Web``."""
+        """Implement ``Web``."""
         return boottime()
 
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, until: float, connect: float
     ) -> Reply:
-        """See ``Web``; on loopback no proxy is used."""
+        """Implement ``Web``; on loopback no proxy is used."""
         from .attempt import Attempt  # noqa: PLC0415 - most sources ask nobody
         from .transport import Connections  # noqa: PLC0415 - as above
 

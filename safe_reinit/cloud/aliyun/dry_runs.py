@@ -21,7 +21,7 @@ class DryRuns:
         self._region = exchange.where.region
 
     def may(self, action: str, ids: Sequence[str]) -> str:
-        """See ``Cloud``: of several calls the first answer that is not of a permitted one."""
+        """Implement ``Cloud``: of several calls the first answer that is not of a permitted one."""
         name = action.removesuffix("OfDisk")
         code = ""
         for asked in parts(ids, IDS_A_CALL):
@@ -38,15 +38,15 @@ class DryRuns:
         return code
 
     def may_stop(self, instance_id: str) -> str:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._code("StopInstance", {"InstanceId": instance_id, **how_to_stop()}, (instance_id,))
 
     def may_start(self, instance_id: str) -> str:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._code("StartInstance", {"InstanceId": instance_id}, (instance_id,))
 
     def may_many(self, action: str, instance_ids: Sequence[str]) -> str:
-        """See ``Cloud``: for many the success of a DryRun is DRYRUN.SUCCESS (ECS API reference, StopInstances).
+        """Implement ``Cloud``: for many the success of a DryRun is DRYRUN.SUCCESS (ECS API reference, StopInstances).
 
         Asked AllTogether: with SuccessFirst that is the answer whether or not the request passes.
         """
@@ -57,7 +57,7 @@ class DryRuns:
         return "DryRunOperation" if code == "DRYRUN.SUCCESS" else code
 
     def may_reset(self, disk_id: str, snapshot_id: str) -> str:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._code("ResetDisk", {"DiskId": disk_id, "SnapshotId": snapshot_id}, (disk_id,))
 
     def _code(self, action: str, query: Mapping[str, Any], ids: Sequence[str]) -> str:

@@ -62,7 +62,7 @@ class Answer:
 
 @contextmanager
 def readable(action: str) -> Iterator[None]:
-    """Take a body that is not of the documented shape for no answer.
+    """Treat a body that is not of the documented shape as no answer.
 
     Raises:
         Unanswered: what was read within is not as documented.
@@ -157,7 +157,7 @@ class Exchange:
         return self._signed(send, called, again=not changing)
 
     def _forbidden(self, action: str, until: float) -> str:
-        """Say why a changing call must not leave (any more); its age comes last, since to ask for the rest may wait."""
+        """Return why a changing call must not leave (any more); its age comes last, since the others may wait."""
         why = self._may_send(action)
         return why or (_TOO_OLD if boottime() > until else "")
 
@@ -248,7 +248,7 @@ class Exchange:
         raise ended from None
 
     def _reach(self, product: str) -> str:
-        """Say what to check where the host of a product gave no answer: only what chooses that host."""
+        """Return what to check where the host of a product gave no answer: only what chooses that host."""
         if self.where.loopback:
             return "Check --endpoint."
         if product != "ecs":
@@ -382,7 +382,7 @@ def _date(headers: Mapping[str, str]) -> datetime | None:
 
 
 def _code(ended: Answer | CloudError) -> str:
-    """Give the code by which a call is on record: ECS's own, or a word for what came instead."""
+    """Return the code by which a call is on record: ECS's own, or a word for what came instead."""
     if isinstance(ended, Answer):
         return "OK"
     if isinstance(ended, Refused):

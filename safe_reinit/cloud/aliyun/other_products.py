@@ -48,7 +48,7 @@ class OtherProducts:
         self._region = exchange.where.region
 
     def scaling_members(self, instance_ids: Sequence[str]) -> Described[ScalingMember]:
-        """See ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
+        """Implement ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
         calls = list(parts(instance_ids, 20))
         listed = self._all_members(len(calls)) if len(calls) > 1 else None
         if listed is not None:
@@ -74,7 +74,7 @@ class OtherProducts:
         return None
 
     def key(self, key_id: str) -> Described[Key]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         try:
             answer = self._ask_other(_KEY, {"KeyId": key_id}, (key_id,))
         except Refused as refused:
@@ -86,7 +86,7 @@ class OtherProducts:
             return Described((shapes.key(answer.body.row("KeyMetadata"), key_id),), answer.date)
 
     def replica_pairs(self) -> Described[ReplicaPair]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         described = []
         for site in _SITES:
             for answer, _ in self._other_pages(_PAIRS, {"Site": site, "MaxResults": "500"}, ()):
@@ -97,7 +97,7 @@ class OtherProducts:
         return joined(described)
 
     def system_events(self, instance_ids: Sequence[str]) -> Described[SystemEvent]:
-        """See ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
+        """Implement ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
         calls = list(parts(instance_ids, 100))
         if len(calls) > 1:
             listed = self._events((), len(calls))
@@ -117,7 +117,7 @@ class OtherProducts:
         return replace(joined(described), complete=complete)
 
     def auto_snapshot_policy(self, policy_id: str) -> Described[AutoSnapshotPolicy]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         answer = self._ask_other(_POLICY, {"AutoSnapshotPolicyId": policy_id}, (policy_id,))
         found = read(_POLICY.action, answer, "AutoSnapshotPolicies", "AutoSnapshotPolicy", shapes.auto_snapshot_policy)
         return _only(found, (policy_id,), _POLICY, lambda policy: policy.policy_id)
@@ -146,7 +146,7 @@ def _members(answer: Answer) -> Described[ScalingMember]:
 
 
 def _of(ids: Sequence[str], listed: Described[Shown], key: Callable[[Shown], str]) -> Described[Shown]:
-    """Give of a listing what is about these; a row that cannot be read and names nobody may be about any of them."""
+    """Return of a listing what is about these; a row that cannot be read and names nobody may be about any of them."""
     wanted = {*ids, ""}
     return replace(
         listed,

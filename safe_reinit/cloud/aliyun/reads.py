@@ -35,16 +35,16 @@ class Reads:
         self._region = exchange.where.region
 
     def caller(self) -> Described[Caller]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         caller, date = self._exchange.caller()
         return Described((caller,), date)
 
     def disks(self, disk_ids: Sequence[str]) -> Described[Disk]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._by_ids("DescribeDisks", disk_ids, shapes.disk, lambda disk: disk.disk_id)
 
     def disks_of(self, instance_id: str) -> Described[Disk]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         query = {"InstanceId": instance_id}
         described = self._pages("DescribeDisks", query, shapes.disk, (instance_id,), ending=_DISK_PAGES)
         for disk in described.shown:
@@ -54,11 +54,11 @@ class Reads:
         return described
 
     def instances(self, instance_ids: Sequence[str]) -> Described[Instance]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._by_ids("DescribeInstances", instance_ids, shapes.instance, lambda found: found.instance_id)
 
     def tagged(self, tags: Sequence[tuple[str, str]]) -> Described[Instance]:
-        """See ``Cloud``: a row without the tags means that the answer is another's."""
+        """Implement ``Cloud``: a row without the tags means that the answer is another's."""
         asked = [{"Key": key, "Value": value} for key, value in tags]
         described = self._pages("DescribeInstances", {"Tag": asked}, shapes.instance, ())
         if not all(set(tags) <= set(instance.tags) for instance in described.shown):
@@ -66,15 +66,15 @@ class Reads:
         return described
 
     def list_instances(self, pages: int) -> Described[Instance]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._pages("DescribeInstances", {}, shapes.instance, (), most=pages)
 
     def snapshots(self, snapshot_ids: Sequence[str]) -> Described[Snapshot]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._by_ids("DescribeSnapshots", snapshot_ids, shapes.snapshot, lambda found: found.snapshot_id)
 
     def snapshots_of(self, disk_id: str, status: str = "") -> Described[Snapshot]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         query = {"DiskId": disk_id, "Status": status or None}
         described = self._pages("DescribeSnapshots", query, shapes.snapshot, (disk_id,), ending=_SNAPSHOT_PAGES)
         if any(snapshot.source_disk_id not in ("", disk_id) for snapshot in described.shown):
@@ -82,20 +82,20 @@ class Reads:
         return described
 
     def list_snapshots(self, pages: int, status: str = "") -> Described[Snapshot]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._pages("DescribeSnapshots", {"Status": status or None}, shapes.snapshot, (), most=pages)
 
     def list_disks(self, pages: int) -> Described[Disk]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         query = {"Status": "In_use", "MaxResults": _DISKS_A_PAGE}
         return self._pages("DescribeDisks", query, shapes.disk, (), most=pages)
 
     def snapshot_links(self, disk_ids: Sequence[str]) -> Described[SnapshotLink]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._numbered_pages("DescribeSnapshotLinks", "DiskIds", disk_ids, shapes.snapshot_link)
 
     def images(self, image_ids: Sequence[str]) -> Described[Image]:
-        """See ``Cloud``: community images are shown only where they are asked for as such."""
+        """Implement ``Cloud``: community images are shown only where they are asked for as such."""
         described = self._images(image_ids)
         absent = set(image_ids) - {image.image_id for image in described.shown}
         if not absent:
@@ -103,7 +103,7 @@ class Reads:
         return joined([described, self._images(sorted(absent), IsPublic=True, ImageOwnerAlias="others")])
 
     def key_pairs(self, name: str) -> Described[str]:
-        """See ``Cloud``: the name may be a pattern to ECS, so only the very same one counts."""
+        """Implement ``Cloud``: the name may be a pattern to ECS, so only the very same one counts."""
         query = {"RegionId": self._region, "KeyPairName": name}
         answer = self._exchange.ecs("DescribeKeyPairs", query, (name,))
         with readable("DescribeKeyPairs"):

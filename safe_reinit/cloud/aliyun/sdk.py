@@ -115,5 +115,5 @@ class EcsClient(Client, TypedClient):  # type: ignore[misc] # the SDK has no typ
 
 
 def _method(action: str) -> str:
-    """Name the method of the typed client: ``re_init_disk`` for ReInitDisk."""
+    """Return the name of the method of the typed client: ``re_init_disk`` for ReInitDisk."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", action).lower()

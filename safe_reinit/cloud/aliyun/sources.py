@@ -107,12 +107,12 @@ def named_profile(environment: Mapping[str, str]) -> str:
 
 
 def ignores_profiles(environment: Mapping[str, str]) -> bool:
-    """Tell whether the environment says that the aliyun CLI's profiles are not to be used."""
+    """Return whether the environment says that the aliyun CLI's profiles are not to be used."""
     return any(environment.get(name, "").lower() == "true" for name in _IGNORE)
 
 
 def metadata_is_off(environment: Mapping[str, str]) -> bool:
-    """Tell whether the environment forbids to ask the metadata service."""
+    """Return whether the environment forbids to ask the metadata service."""
     return environment.get("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "").lower() == "true"
 
 

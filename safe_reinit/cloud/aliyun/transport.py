@@ -242,7 +242,7 @@ def _body(response: http.client.HTTPResponse) -> bytes:
 
 
 def _failed(attempt: Attempt, error: Exception) -> NotLeftError | LostError:
-    """Say in our words what went wrong."""
+    """Return in our words what went wrong."""
     if not attempt.left:
         return cannot_make(error) if attempt.step == CANNOT_MAKE else NotLeftError(attempt.step)
     if isinstance(error, TimeoutError):

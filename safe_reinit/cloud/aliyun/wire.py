@@ -29,18 +29,18 @@ class _Stream(io.RawIOBase):
         self._attempt = attempt
 
     def readable(self) -> bool:
-        """See ``io.RawIOBase``."""
+        """Implement ``io.RawIOBase``."""
         return True
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - as above
-        """See ``io.RawIOBase``."""
+        """Implement ``io.RawIOBase``."""
         self._attempt.limit(self._sock)
         count = int(self._raw.readinto(buffer))
         self._attempt.count(count)
         return count
 
     def close(self) -> None:
-        """See ``io.RawIOBase``."""
+        """Implement ``io.RawIOBase``."""
         self._raw.close()
         super().close()
 
@@ -57,12 +57,12 @@ class _Limited:
         self._connection = connection
 
     def recv(self, size: int) -> bytes:
-        """See ``socket.socket``."""
+        """Implement ``socket.socket``."""
         self._connection.attempt.limit(self._sock)
         return bytes(self._sock.recv(size))
 
     def sendall(self, data: bytes) -> None:
-        """See ``socket.socket``."""
+        """Implement ``socket.socket``."""
         self._connection.attempt.limit(self._sock)
         self._sock.sendall(data)
 

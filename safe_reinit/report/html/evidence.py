@@ -23,7 +23,7 @@ _IDS = 4
 
 
 def findings(report: Report) -> Markup:
-    """Give what was found, by level and by check."""
+    """Return what was found, by level and by check."""
     if not report.findings:
         return tag("p", said(content.no_findings(report)))
     accepted = {
@@ -73,7 +73,7 @@ def _facts(found: Finding) -> Markup:
 
 
 def calls(report: Report) -> Markup:
-    """Give every call that the report lists; the looks apart from what may change something."""
+    """Return every call that the report lists; the looks apart from what may change something."""
     looks = [call for call in report.calls if call.only_reads]
     acts = [call for call in report.calls if not call.only_reads]
     parts = [_table("Acts and dry runs of acts", acts, unfolded=len(acts) <= _ACTS_UNFOLDED)] if acts else []

@@ -42,7 +42,7 @@ def _numbers(jobs: Sequence[JobReport]) -> Iterator[Markup]:
 
 
 def overview(jobs: Sequence[JobReport], verb: str) -> Markup:
-    """Give a row for each job, with links to the cards; of many, those that went well are folded together."""
+    """Return a row for each job, with links to the cards; of many, those that went well are folded together."""
     rows = [_line(job, number, verb) for number, job in enumerate(jobs, 1)]
     troubled = sum(job.outcome not in WELL for job in jobs)
     head = ("Instance", "Outcome", "Power", "Disks")
@@ -72,7 +72,7 @@ def _whole_power(job: JobReport) -> Markup:
 
 
 def cards(jobs: Sequence[JobReport], verb: str) -> Markup:
-    """Tell of each job all there is; many are folded, but for those that did not go well."""
+    """Return everything about each job; many are folded, but for those that did not go well."""
     few = len(jobs) <= _UNFOLDED
     return joined(
         _card(job, number, verb, unfolded=few or (job.outcome not in WELL and number <= _UNFOLDED))
@@ -107,7 +107,7 @@ def _disk(disk: DiskReport, job: JobReport, verb: str) -> Iterator[Markup]:
 
 
 def headline(jobs: Sequence[JobReport], verb: str) -> str:
-    """Say in one sentence what became of how many disks."""
+    """Return in one sentence what became of how many disks."""
     disks = [disk for job in jobs for disk in job.disks]
     told = {"reinitialised": verb, "intact": "intact", "untouched": "untouched by this run", "unknown": "UNKNOWN"}
     numbers = {word: sum(disk.data == data for disk in disks) for data, word in told.items()}

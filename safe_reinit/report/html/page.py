@@ -21,7 +21,7 @@ _LEFT_UNFOLDED = 20
 
 
 def to_html(report: Report) -> str:
-    """Give the report as one HTML page that needs nothing else: no script, no font, no picture, no request."""
+    """Return the report as one HTML page that needs nothing else: no script, no font, no picture, no request."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -57,7 +57,7 @@ def _whose(report: Report) -> Markup:
 
 
 def _parts(report: Report) -> Iterator[Markup]:
-    """Give each part its form; a page has an overview and a timeline besides."""
+    """Yield each part its form; a page has an overview and a timeline besides."""
     jobs, verb = in_order(report.jobs), verb_of(report)
     for part in content.parts_of(report):
         if part == "instances":

@@ -63,7 +63,7 @@ class Axis:
         return next((step for step in _STEPS if step >= least), int(days) * 86400)
 
     def marks(self) -> Iterator[datetime]:
-        """Give the times that are written: round ones, as a clock shows them."""
+        """Yield the times that are written: round ones, as a clock shows them."""
         first = -(-self.begin.timestamp() // self.step) * self.step
         end = self.begin + timedelta(seconds=self.seconds)
         when = datetime.fromtimestamp(first, UTC)

@@ -23,7 +23,7 @@ _DATA: dict[DataState, Tone] = {"reinitialised": "good", "intact": "plain", "unt
 
 
 def tone(outcome: Outcome, jobs: Sequence[JobReport] = ()) -> Tone:
-    """Tell how urgent an outcome is; a partial one is as urgent as the worst of its jobs."""
+    """Return how urgent an outcome is; a partial one is as urgent as the worst of its jobs."""
     found = [_TONES.get(each, "care") for each in (outcome, *(job.outcome for job in jobs))]
     return "bad" if "bad" in found else "care" if "care" in found else "good"
 
@@ -44,7 +44,7 @@ def data_badge(data: DataState, verb: str) -> Markup:
 
 
 def meaning(report: Report) -> str:
-    """Say in one sentence what the outcome means."""
+    """Return in one sentence what the outcome means."""
     if report.outcome == "planned":
         return "A dry run that could run; nothing was changed."
     if report.outcome == "done":
