@@ -162,7 +162,7 @@ def test_the_class_its_hash_and_the_caller_are_in_plan_journal_and_report(desk: 
     assert stored.report["plan"]["class"] == used
     assert stored.plan["guard"]["class"]["sha256"] == used["sha256"]
     assert stored.plan["caller"]["arn"] == ended.document["caller"]["arn"] != ""
-    assert "class lab: stop" in told
+    assert "lab: stop" in told
     assert used["sha256"] in told
     assert used["sha256"] in page
 
