@@ -93,7 +93,7 @@ if TYPE_CHECKING:
     from .shared import Stage as Stage
 
 PARTS = (
-    "finding", "secret", "options", "cloud", "other_products", "guard", "job", "facts", "plan", "report", "shared",
+    "finding", "secret", "options", "cloud", "other_products", "guard", "facts", "plan", "job", "report", "shared",
 )  # fmt: skip
 """Where the names above are looked for, those first that the others are built on."""
 
