@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -70,13 +71,7 @@ class _Params(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return its arguments and options, and those of help."""
         params = super().get_params(ctx)
-        if not self.add_help_option:
-            return params
-        text = "Show the help in one screen."
-        brief = click.Option(
-            ["-h", "brief"], is_flag=True, is_eager=True, expose_value=False, help=text, callback=_brief
-        )
-        return [*params, brief]
+        return [*params, _brief_option()] if self.add_help_option else params
 
     @property
     def params(self) -> list[click.Parameter]:
@@ -134,6 +129,13 @@ class Group(_Params, click.Group):
 
 
 Group.group_class = Group
+
+
+@cache
+def _brief_option() -> click.Option:
+    """Return the option ``-h``, made once for all commands."""
+    text = "Show the help in one screen."
+    return click.Option(["-h", "brief"], is_flag=True, is_eager=True, expose_value=False, help=text, callback=_brief)
 
 
 def _brief(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
