@@ -49,7 +49,8 @@ def plan_lines(plan: Plan, *, full: bool = False) -> Iterator[Line]:
     if plan.simulated:
         yield Line(text.SIMULATED, "bold")
     if plan.blockers:
-        yield Line(f"REFUSED: {_refusing(plan)}; nothing is done.", "bold red")
+        stop = "stops" if len(plan.blockers) == 1 else "stop"
+        yield Line(f"REFUSED: {count_of(len(plan.blockers), 'finding')} {stop} this plan; nothing is done.", "bold red")
         yield from _findings(plan.blockers, plan, full=full)
     yield from _head(plan)
     if len(plan.jobs) + len(plan.skipped) <= FEW:
@@ -87,11 +88,6 @@ def loss(plan: Plan) -> str:
 
 def _short_name(job: PlannedJob) -> str:
     return printable(job.instance_name) or job.instance_id or "no instance"
-
-
-def _refusing(plan: Plan) -> str:
-    count = len(plan.blockers)
-    return f"{count} findings stop this plan" if count > 1 else "1 finding stops this plan"
 
 
 def _head(plan: Plan) -> Iterator[Line]:
