@@ -101,7 +101,7 @@ class Runs:
         return shards.Shards(opened, say or (lambda _: None))
 
     def _session(self, journal: Journal, listeners: Listeners, whose: str) -> Session:
-        setup, interrupt, go_on = self._setup, listeners.stop, listeners.go_on
+        setup, interrupt, go_on, place = self._setup, listeners.stop, listeners.go_on, self.place
 
         def goes_on(said: str) -> bool | None:
             try:
@@ -123,7 +123,7 @@ class Runs:
             replace(setup.target_rules, whose=whose),
             setup.settings.plan_expires,
             setup.settings.journal_outage,
-            NO_SPOOL if self.place is None else Spool(spool_of(self.place, os.environ)),
+            NO_SPOOL if place is None else Spool(spool_of(place, os.environ)),
         )
 
     # ------------------------------------------------------------------------------------ what the journal says
@@ -226,7 +226,8 @@ class Runs:
     def _as_read(self, read: Callable[[Reader], T], otherwise: T) -> T:
         """Return what is read of the journal; ``otherwise`` where there is none yet, or it cannot be read."""
         with contextlib.suppress(UsageError, OSError):
-            if self.place is not None and is_there(self.place):
-                with open_to_read(self.place) as journal:
+            place = self.place
+            if place is not None and is_there(place):
+                with open_to_read(place) as journal:
                     return read(journal)
         return otherwise
