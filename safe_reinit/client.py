@@ -88,7 +88,7 @@ class Client:
 
     Attributes:
         planner: makes its plans; the commands of this package ask it for more than programs need.
-        runs: its runs, likewise.
+        runs: its runs, for the same commands.
 
     """
 
@@ -171,7 +171,7 @@ class Client:
             password: the password to set, for a system disk (Password); in no plan, report or log.
             security_enhancement: ``Active`` or ``Deactive``, for a system disk (SecurityEnhancementStrategy).
             reason: a change ticket, kept in plan, journal and report.
-            on_call: is told every HTTP exchange; what it raises is ignored.
+            on_call: is called for each HTTP exchange; what it raises is ignored.
 
         Returns:
             the plan, also one that may not be run: ``plan.blockers`` say why.
@@ -242,7 +242,7 @@ class Client:
                 case of letters.
             on_event: is told what happens, from threads of the run. An ``Exception`` that it raises is ignored; an exit
                 (``SystemExit``, ``KeyboardInterrupt``) ends the run in order, and is raised again then.
-            on_call: is told every HTTP exchange, likewise.
+            on_call: is called for each HTTP exchange in the same way.
             stop: lets another thread ask the run to end.
             go_on: is asked, with what has ended so far, whether the next stage of a rollout that pauses begins. Where
                 workers carry the run, ``None`` leaves the question open, and the run waiting for an answer.

@@ -54,7 +54,7 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
             _refuse_change(path, known, plan, now, config)
             progress.findings(plan)
             plan = replace(plan, caller=now.caller)  # who runs it is who asks now
-            if asked or not config.quiet:  # whoever is asked is shown what about
+            if asked or not config.quiet:  # a person who is asked sees the plan first
                 progress.settle()
                 lines(report.plan_lines(plan, full=config.verbose), sys.stderr)
             if asked:
@@ -63,7 +63,7 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
 
 
 def _told(error: Error, path: str, known: Saved, output: Output, client: Client | None = None) -> Report:
-    """Report the plan, whatever it was that ended it, and name the commands to go on with."""
+    """Add to an error the report of its plan, with the commands to continue with."""
     told, plan = error.report, known.plan
     if told is not None and told.run_id is not None and client is not None:
         return with_next(told, output.argv, client)

@@ -1,4 +1,4 @@
-"""Which commands to go on with: the ``next`` of a report, written from the command line that led to it."""
+"""Which commands to continue with: the ``next`` of a report, written from the command line that led to it."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ _KEPT_SWITCHES = ("--password-stdin", "--password-prompt", "--simulate")
 
 @contextmanager
 def naming_next(output: Output, client: Client) -> Iterator[None]:
-    """Add to the report of an error that ends a command the commands to go on with."""
+    """Add the commands to continue with to the report of an error that ends a command."""
     with reporting(lambda error: error.report and with_next(error.report, output.argv, client)):
         yield
 
 
 def with_next(told: Report, argv: Sequence[str], client: Client) -> Report:
-    """Add to the report of a run the commands to go on with, where those are known; else it is as true."""
+    """Add the commands to continue with to the report of a run, where they are known."""
     with contextlib.suppress(Exception):
         return replace(told, next=after(told, argv, client))
     return told
 
 
 def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
-    """Return the commands to go on with after a run that did not end well: to show it, and to resume it."""
+    """Return the commands to continue with after a run that did not end well: to show it, and to resume it."""
     if told.next:  # it goes on elsewhere
         return told.next
     if told.run_id is None:
@@ -85,7 +85,7 @@ def _verdicts(run_id: str, client: Client) -> tuple[str, ...]:
 
 
 def after_plan(exit_code: int, argv: Sequence[str], plan: Plan | None, saved_to: str | None = None) -> tuple[str, ...]:
-    """Return the command to go on with after a dry run: the run of a plan that could run, else another dry run."""
+    """Return the command to continue with after a dry run: the run of a plan that could run, else another dry run."""
     if plan is not None and saved_to and exit_code == 0:
         return (apply_command(saved_to, plan, argv),)
     words = iter(argv[1:] if argv[:1] == ["plan"] else argv)
@@ -122,7 +122,7 @@ def apply_command(path: str, plan: Plan, argv: Sequence[str] = ()) -> str:
 
 
 def after_file(path: str, known: Saved, argv: Sequence[str]) -> tuple[str, ...]:
-    """Return the commands to go on with after a plan file that was not applied: to read it, and to plan again."""
+    """Return the commands to continue with after a plan file that was not applied: to read it, and to plan again."""
     where = _kept(argv)
     if known.endpoint and not {"--simulate", "--world", "--endpoint"} & set(where):
         where += ["--simulate"] if known.endpoint == plan_file.SIMULATION else ["--endpoint", known.endpoint]

@@ -162,7 +162,7 @@ class _Together:
         if self.flags.get("dry_run"):
             return self._tell_plans(why)
         asked = self.flags.get("confirm") is None and consent.somebody_there()
-        if asked or not self.config.quiet:  # whoever is asked is shown what about
+        if asked or not self.config.quiet:  # a person who is asked sees the plan first
             self.progress.settle()
             self._show(sys.stderr)
         with reporting(partial(self._of_plans, dry_run=False)):

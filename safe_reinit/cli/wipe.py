@@ -67,7 +67,7 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
         kept = planfile.save(plan, flags["save"], client, config) if flags.get("save") is not None else plan
         return _tell_plan(client, kept, begun, output, flags.get("save"))
     asked = flags.get("confirm") is None and consent.somebody_there()
-    if asked or not config.quiet:  # whoever is asked is shown what about
+    if asked or not config.quiet:  # a person who is asked sees the plan first
         progress.settle()
         lines(report.plan_lines(plan, full=config.verbose), sys.stderr)
     if plan.runnable:

@@ -23,7 +23,7 @@ OnCall = Callable[[Call], None]
 
 
 class Planner:
-    """Makes the plans of one client. ``on_call`` is told every HTTP exchange; what it raises is ignored."""
+    """Makes the plans of one client. ``on_call`` is called for each HTTP exchange; what it raises is ignored."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
@@ -104,7 +104,7 @@ class Planner:
             accept: names of further risks that are accepted.
             owed_starts: ids of the instances that it stopped; they are started after the wipe.
             password: the password to set, where the run was to set one.
-            on_call: is told every HTTP exchange.
+            on_call: is called for each HTTP exchange.
 
         Raises:
             UsageError: the run was to set a password, and none is given; a name in ``accept`` is no check.

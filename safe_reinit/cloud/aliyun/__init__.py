@@ -17,7 +17,7 @@ def connect(where: Where, on_call: OnCall, may_send: MaySend = lambda _action: "
 
     Args:
         where: the cloud, and whose credentials are used.
-        on_call: is told every HTTP exchange.
+        on_call: is called for each HTTP exchange.
         may_send: is asked immediately before the first byte of a changing call; see ``MaySend``.
 
     """
