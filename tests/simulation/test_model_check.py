@@ -11,9 +11,11 @@ Some of these worlds are explored with the whole observed each time, too.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from safe_reinit.core import state as core_state
 from safe_reinit.core import wipes
 from safe_reinit.core.decide import decide
 from safe_reinit.core.polling import Needs, needs
+from safe_reinit.core.state import replace
 from safe_reinit.model import (
     LOCK_TAG,
     Command,
@@ -52,7 +55,7 @@ _OLD = 35.0
 DEPTH = 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class World:
     """What is true, and what the run believes; every member counts for whether two worlds are the same."""
 
@@ -127,23 +130,37 @@ WHOLE = Needs(instance=True, disks=True)
 
 def observe(world: World, asked: Needs = WHOLE) -> Observation:
     """Observe what is asked for."""
-    tags = ((LOCK_TAG, world.tag),) if world.tag else ()
-    started = EPOCH + timedelta(minutes=world.starts)
-    instance = replace(_INSTANCE, status=world.power, start_time=started, tags=tags)
+    instance = _instance(world.power, world.starts, world.tag) if asked.instance else None
     there = world.snapshot not in ("", "deleted")
-    safety = {"s-1": replace(_SNAPSHOT, status=world.snapshot)} if there else {}
-    shown: dict[str, Disk] = {}
-    for name, status, attached in zip(ids(world), world.disks, world.attached, strict=True):
-        where = "" if status == "Available" else "i-1"
-        at = EPOCH + timedelta(minutes=attached)
-        shown[name] = replace(_DISK, disk_id=name, status=status, instance_id=where, attached_time=at)
+    shown = {disk: _disk(disk, *of) for disk, *of in zip(ids(world), world.disks, world.attached, strict=True)}
     return Observation(
-        at=float(world.now), when=EPOCH, answered=True, instance=instance if asked.instance else None,
-        disks=shown if asked.disks else {}, snapshots=safety,
-        date=started + timedelta(hours=1) if asked.instance else None,
+        at=float(world.now), when=EPOCH, answered=True, instance=instance, disks=shown if asked.disks else {},
+        snapshots={"s-1": _snapshot(world.snapshot)} if there else {},
+        date=_after(world.starts) + timedelta(hours=1) if asked.instance else None,
         resets=dict.fromkeys(shown, PROVEN), disks_answered=asked.disks,
         instance_requested=asked.instance, disks_requested=asked.disks,
     )  # fmt: skip
+
+
+def _after(minutes: int) -> datetime:
+    return EPOCH + timedelta(minutes=minutes)
+
+
+@cache
+def _instance(status: str, starts: int, tag: str) -> Instance:
+    tags = ((LOCK_TAG, tag),) if tag else ()
+    return dataclasses.replace(_INSTANCE, status=status, start_time=_after(starts), tags=tags)
+
+
+@cache
+def _disk(disk_id: str, status: str, attached: int) -> Disk:
+    where = "" if status == "Available" else "i-1"
+    return dataclasses.replace(_DISK, disk_id=disk_id, status=status, instance_id=where, attached_time=_after(attached))
+
+
+@cache
+def _snapshot(status: str) -> Snapshot:
+    return dataclasses.replace(_SNAPSHOT, status=status)
 
 
 def polled(world: World) -> Observation:
