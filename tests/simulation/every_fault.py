@@ -109,16 +109,17 @@ SHAPES: Mapping[str, Scenario] = {
 
 
 @cache
-def undisturbed(shape: str, *, while_planning: bool = False) -> Result:
-    """Run a shape in which nothing goes wrong."""
-    return simulate({**SHAPES[shape], "while_planning": while_planning})
+def undisturbed(shape: str) -> Result:
+    """Run a shape in which nothing goes wrong; its moments begin before the plan is made."""
+    return simulate({**SHAPES[shape], "while_planning": True})
 
 
 @cache
 def calls_of(shape: str, *, while_planning: bool = False) -> Mapping[tuple[str, bool], int]:
     """Return the calls of a shape, and whether each is a dry run, with how often each is made."""
+    result = undisturbed(shape)
     counted: dict[tuple[str, bool], int] = {}
-    for each in undisturbed(shape, while_planning=while_planning).moments:
+    for each in result.moments[0 if while_planning else result.planning :]:
         if each.point == "leaving":
             counted[each.action, each.dry_run] = counted.get((each.action, each.dry_run), 0) + 1
     return counted
@@ -152,6 +153,7 @@ def spoiled() -> list[Fault]:
     return [{kind: value} for kind in _KINDS if kind != "error" for value in _VALUES.get(kind, (True,))]
 
 
+@cache
 def refusals(action: str) -> list[Fault]:
     """Return every refusal that the table of codes knows for a call, and one that nobody knows."""
     name = action.removesuffix("s") if action in ("StopInstances", "StartInstances") else action
@@ -359,6 +361,7 @@ def hosts() -> Iterator[Case]:
                     yield Case(f"{shape}: {told}", f"{name}", kind, scenario, (what["does"],))
 
 
+@cache
 def _drawn(name: str, shape: str) -> Fault:
     return HOST[name](random.Random(f"{name} {shape}"), copy.deepcopy(SHAPES[shape]))
 

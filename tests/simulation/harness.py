@@ -100,6 +100,8 @@ class Result:
     calls: int
     moments: list[Moment]
     """Everything at which something could have happened, since faults began."""
+    planning: int
+    """How many of these moments came before the plan was made."""
 
 
 @dataclass
@@ -139,6 +141,7 @@ class Simulation:
     trace: list[str] = field(default_factory=list)
     covered: Counter[tuple[str, str]] = field(default_factory=Counter)
     moments: list[Moment] = field(default_factory=list)
+    planning: int = 0
     run_id: str = ""
     began: float = 0.0
 
@@ -175,6 +178,7 @@ class Simulation:
         self._cancelled: float | None = None
         self._disturbed = False
         self._takes: list[Take] = []
+        self._seen_open: tuple[tuple[float, int], list[str]] = ((0.0, 0), [])
         self._temporal = engines.Temporal(self.scheduler, self._connect, self._submitted)
         self._write_credentials("now")
 
@@ -538,6 +542,7 @@ class Simulation:
             attempt.error = error
             return
         self.plan = to_json(plan)
+        self.planning = len(self.moments)
         if not self.began:
             self._begin(attempt)
         self.storage.back_up("before")
@@ -769,7 +774,12 @@ class Simulation:
         return said
 
     def _open_runs(self) -> list[str]:
-        return [run.run_id for run in self.storage.runs() if run.open and run.run_id == self.run_id]
+        """List the run if it is open. The journal is read again only once anything has happened since."""
+        moment = self.scheduler.now, self.scheduler.switches
+        if self._seen_open[0] != moment:
+            found = [run.run_id for run in self.storage.runs() if run.open and run.run_id == self.run_id]
+            self._seen_open = moment, found
+        return self._seen_open[1]
 
     def evidence(self) -> Evidence:
         """Return what the judge sees now."""
@@ -905,6 +915,7 @@ def simulate(scenario: Scenario, *, through_sdk: bool = False, server: Server | 
             simulated=scheduler.now - began,
             calls=len(list(simulation.engine.calls)),
             moments=simulation.moments,
+            planning=simulation.planning,
         )
 
 
