@@ -291,7 +291,7 @@ def _is_damaged(path: Path, size_now: int, size: int) -> bool:
     if size == 0:
         return False
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             return not file.read(4).startswith(_LOG)
     except OSError:
         return True
