@@ -44,8 +44,16 @@ def pytest_collection() -> Iterator[None]:
     """Let the collector of garbage begin, and pass over what is there by now."""
     yield
     gc.freeze()
-    gc.set_threshold(20_000)  # a run makes many values and hardly a cycle: to look for some took a tenth of its time
+    gc.set_threshold(100_000)  # a run makes many values and hardly a cycle: to look for some took a tenth of its time
     gc.enable()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let a worker that is done take tests over from the others: one test takes a thousand times as long as another."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.option.dist == "load" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
